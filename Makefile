@@ -1,0 +1,75 @@
+# make demo      train and infer on real Spark, end to end
+# make test      every test that CI runs (real Spark, real TensorFlow)
+# make help      the rest
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON := $(CURDIR)/.venv/bin/python
+LIB := $(CURDIR)/.libtensorflow
+CGO := CGO_ENABLED=1 CGO_CFLAGS="-I$(LIB)/include" CGO_LDFLAGS="-L$(LIB) -ltensorflow_framework -ltensorflow" LD_LIBRARY_PATH=$(LIB)
+PURE := CGO_ENABLED=0
+CGO_ROOMS := ./internal/engine/... ./cmd/tfos-engine/...
+PURE_ROOMS = $(shell go list ./... | grep -vE '/(internal/engine|cmd/tfos-engine)(/|$$)')
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+PAYLOAD := cmd/tfos/payload
+
+.PHONY: help setup build demo test test-all test-go test-python test-spark check proto clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: ## .venv and .libtensorflow
+	@scripts/setup.sh
+
+build: setup ## bin/tfos, bin/tfos-node, bin/tfos-engine
+	@mkdir -p bin
+	$(PURE) go build -trimpath -ldflags '$(LDFLAGS)' -o bin/tfos-node ./cmd/tfos-node
+	$(CGO) go build -trimpath -ldflags '$(LDFLAGS)' -o bin/tfos-engine ./cmd/tfos-engine
+	gzip -n -1 -c bin/tfos-node > $(PAYLOAD)/tfos-node.gz
+	gzip -n -1 -c bin/tfos-engine > $(PAYLOAD)/tfos-engine.gz
+	$(PURE) go build -trimpath -ldflags '$(LDFLAGS)' -o bin/tfos ./cmd/tfos
+
+demo: build ## digits: train Spark-fed on 2 executors, export, infer, accuracy
+	@scripts/demo.sh
+
+test: build test-go test-python test-spark ## what CI runs
+
+test-go: setup ## Go tests: pure rooms without cgo, the engine with TensorFlow
+	$(PURE) go test $(PURE_ROOMS)
+	$(CGO) TFOS_REQUIRE=tensorflow go test $(CGO_ROOMS)
+
+test-python: build ## Python tests that need no Spark
+	$(PYTHON) -m pytest -q scripts/tests -m 'not spark'
+
+test-spark: build ## real jobs on real Spark
+	$(PYTHON) -m pytest -q scripts/tests -m 'spark and not slow'
+
+test-all: build test-go test-python ## everything, the slow ones and the race detector too
+	$(PYTHON) -m pytest -q scripts/tests -m spark
+	CGO_ENABLED=1 go test -race $(PURE_ROOMS)
+
+check: setup ## linters, generated code, cgo-free build and tests
+	@test -z "$$(gofmt -l cmd internal scripts | tee /dev/stderr)" || { echo 'check: run gofmt -w on these'; exit 1; }
+	$(PURE) go vet $(PURE_ROOMS)
+	$(CGO) go vet $(CGO_ROOMS)
+	$(CGO) go tool staticcheck ./...
+	go mod tidy -diff
+	@$(MAKE) --no-print-directory proto OUT=.build/proto
+	@diff -r -x '*.proto' internal/reserve/reservepb .build/proto/internal/reserve/reservepb || { echo 'check: run make proto'; exit 1; }
+	$(PYTHON) -m ruff check scripts configs
+	$(PYTHON) -m ruff format --check scripts configs
+	$(PURE) go test $(PURE_ROOMS)
+
+OUT := .
+proto: setup ## generate internal/reserve/reservepb
+	@mkdir -p .build/tools $(OUT)
+	@go build -o .build/tools/ google.golang.org/protobuf/cmd/protoc-gen-go google.golang.org/grpc/cmd/protoc-gen-go-grpc
+	@PATH=$(CURDIR)/.build/tools:$$PATH $(PYTHON) -m grpc_tools.protoc -I internal/reserve/reservepb \
+		--go_out=$(OUT) --go_opt=module=tfos --go-grpc_out=$(OUT) --go-grpc_opt=module=tfos reserve.proto
+
+clean: ## what was built; .venv stays
+	rm -rf bin demo .build $(PAYLOAD)/*.gz

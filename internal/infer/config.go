@@ -1,0 +1,46 @@
+package infer
+
+// Request is one member's share of an inference job, as JSON. The launcher's
+// plan holds it without Splits; the reservation server shares those out.
+type Request struct {
+	Model     string   `json:"model"`     // SavedModel folder
+	TagSet    []string `json:"tag_set"`   // serve
+	Signature string   `json:"signature"` // signature_def_key
+	// InputMapping is column -> signature alias; OutputMapping is signature
+	// alias -> column. Empty: columns and aliases have the same names.
+	InputMapping  map[string]string `json:"input_mapping,omitempty"`
+	OutputMapping map[string]string `json:"output_mapping,omitempty"`
+	Keep          []string          `json:"keep,omitempty"` // columns copied beside the predictions, in this order, first
+	BatchSize     int               `json:"batch_size"`     // rows per Session.Run
+	Threads       int               `json:"threads"`        // intra-op threads; 0: TensorFlow's choice
+	Output        string            `json:"output"`         // staging folder
+	Splits        []Split           `json:"splits,omitempty"`
+}
+
+// Split is a piece of input that one member reads and writes as one output
+// file. The first cut: a split is a whole parquet file.
+type Split struct {
+	ID    int    `json:"id"` // names the output: part-%05d.parquet
+	Path  string `json:"path"`
+	Bytes int64  `json:"bytes"`
+}
+
+// Result is what a member reports at its end.
+type Result struct {
+	Rows   int64         `json:"rows"`
+	Splits []SplitResult `json:"splits"`
+	// Seconds spent by stage, summed over goroutines.
+	LoadSeconds    float64 `json:"load_seconds"`
+	ReadSeconds    float64 `json:"read_seconds"`
+	ComputeSeconds float64 `json:"compute_seconds"`
+	WriteSeconds   float64 `json:"write_seconds"`
+}
+
+// SplitResult is one line of the output's manifest.
+type SplitResult struct {
+	ID     int    `json:"id"`
+	Input  string `json:"input"`
+	Output string `json:"output"` // file name
+	Rows   int64  `json:"rows"`
+	SHA256 string `json:"sha256"` // of the output file
+}

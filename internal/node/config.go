@@ -1,0 +1,56 @@
+package node
+
+import "tfos/internal/feed"
+
+// Config is what every member of a run has in common. The launcher's plan
+// holds it; the driver wraps it in an Assignment for each member.
+type Config struct {
+	Run   string        `json:"run"`
+	Kind  string        `json:"kind"` // train, infer, export
+	Child ChildConfig   `json:"child"`
+	Feeds []feed.Config `json:"feeds,omitempty"`
+	// Context is handed to a Python program as its ctx and args: see
+	// docs/protocols.md.
+	Context map[string]any `json:"context,omitempty"`
+	// Roles holds what differs by job name (ps, chief, worker, evaluator).
+	Roles map[string]RoleConfig `json:"roles"`
+	// LogDir is an absolute folder for the children's output; "" puts it in
+	// the executor's working directory.
+	LogDir string `json:"log_dir,omitempty"`
+}
+
+// ChildConfig says what the supervisor starts.
+type ChildConfig struct {
+	Kind string `json:"kind"` // python, engine
+	// Interpreter of a python child: a path or a name on PATH.
+	Interpreter string `json:"interpreter,omitempty"`
+	// Engine is tfos-engine, relative to the files folder or absolute.
+	Engine string `json:"engine,omitempty"`
+	// LibDir is where libtensorflow lies on executors; "": looked for.
+	LibDir string `json:"lib_dir,omitempty"`
+	// PythonPath entries, relative to the files folder.
+	PythonPath []string `json:"python_path,omitempty"`
+}
+
+// RoleConfig is what one job name's children get.
+type RoleConfig struct {
+	Cores int               `json:"cores"`
+	Env   map[string]string `json:"env,omitempty"`
+}
+
+// Assignment is the one line of JSON that a member reads from its Spark task:
+// who it is, whom to call, and the run's credentials. It is never written to
+// disk, argv or the environment.
+type Assignment struct {
+	Config Config `json:"config"`
+	Job    string `json:"job"`
+	Index  int    `json:"index"`
+	Server string `json:"server"` // host:port of the reservation server
+	CA     string `json:"ca"`     // PEM
+	Cert   string `json:"cert"`   // PEM, of the member: client and server
+	Key    string `json:"key"`    // PEM
+	Token  string `json:"token"`
+	// Files is the folder where Spark put the job's files: "." on an
+	// executor, absolute under local[n].
+	Files string `json:"files"`
+}

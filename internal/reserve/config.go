@@ -1,0 +1,77 @@
+package reserve
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Config is what one run's reservation server is to watch over. The launcher's
+// plan holds it; the driver hands it, with the address to listen on, to
+// `tfos-node reserve` as the first line of its standard input.
+type Config struct {
+	Run     string         `json:"run"`
+	Members []MemberConfig `json:"members"` // in the plan's order: ps, chief, worker, evaluator
+
+	// Shared says that members may share an executor process (local[n] has
+	// only one). Otherwise a second member on one executor is refused.
+	Shared bool `json:"shared"`
+
+	// ReservationMS bounds the time from start until every member is
+	// registered; LeaseMS is how long a member lives without renewal; StallMS
+	// bounds the time without progress of any member. All in milliseconds, > 0.
+	ReservationMS int64 `json:"reservation_ms"`
+	LeaseMS       int64 `json:"lease_ms"`
+	StallMS       int64 `json:"stall_ms"`
+
+	Feeds   []FeedConfig   `json:"feeds,omitempty"`
+	Outputs []OutputConfig `json:"outputs,omitempty"`
+
+	// Work is an inference job's input, shared out to members as splits.
+	Work *WorkConfig `json:"work,omitempty"`
+
+	// Scratch is the run's temporary folder on the driver's host, removed by
+	// the server when the driver vanished without a word; "" when the launcher
+	// of the run has none.
+	Scratch string `json:"scratch,omitempty"`
+}
+
+// MemberConfig is one place in the roster.
+type MemberConfig struct {
+	Job   string `json:"job"` // ps, chief, worker, evaluator
+	Index int    `json:"index"`
+	// Required members must succeed for the run to succeed; the others are
+	// stopped when all required ones have, and how they end is ignored.
+	Required bool `json:"required"`
+	// Fed members receive rows: they count for the low-water mark.
+	Fed bool `json:"fed"`
+}
+
+// FeedConfig is one named feed.
+type FeedConfig struct {
+	Name string `json:"name"`
+}
+
+// OutputConfig is an output that members write under Staging and that appears
+// as Final only when the run has succeeded.
+type OutputConfig struct {
+	Kind    string `json:"kind"`    // saved_model, predictions, results
+	Staging string `json:"staging"` // absolute, on the same store as Final
+	Final   string `json:"final"`
+	// Replace says that an existing Final is replaced; else it is an error.
+	Replace bool `json:"replace"`
+}
+
+// WorkConfig is the input of an inference job.
+type WorkConfig struct {
+	Input   string          `json:"input"`   // file, folder or glob
+	Request json.RawMessage `json:"request"` // an infer.Request without splits
+}
+
+// Lease is LeaseMS as a duration.
+func (c Config) Lease() time.Duration { return time.Duration(c.LeaseMS) * time.Millisecond }
+
+// Reservation is ReservationMS as a duration.
+func (c Config) Reservation() time.Duration { return time.Duration(c.ReservationMS) * time.Millisecond }
+
+// Stall is StallMS as a duration.
+func (c Config) Stall() time.Duration { return time.Duration(c.StallMS) * time.Millisecond }

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Everything that tfos is built and tested with, under this folder: .venv (pinned
+# Python packages) and .libtensorflow (links into the TensorFlow wheel for the Go
+# linker). Names the package of whatever the machine itself lacks. Run by make.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+missing=0
+need() { # need COMMAND WHAT PACKAGE
+    command -v "$1" >/dev/null || { echo "setup: $2 not found: install $3" >&2; missing=1; }
+}
+need go "Go 1.26 or newer" "golang (https://go.dev/dl)"
+need java "Java 17" "openjdk-17-jre-headless (Debian), java-17-openjdk-headless (Fedora)"
+need gcc "a C compiler" "gcc (Debian: build-essential)"
+python=${TFOS_SETUP_PYTHON:-}
+for candidate in $python python3.11 python3.12 python3.10 python3; do
+    if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' 2>/dev/null; then
+        python=$candidate
+        break
+    fi
+    python=
+done
+[ -n "$python" ] || { echo "setup: Python 3.10 to 3.12 with venv not found: install python3.11 python3.11-venv" >&2; missing=1; }
+[ "$missing" = 0 ] || exit 1
+
+if ! cmp -s requirements.txt .venv/installed.txt; then
+    echo "setup: Python packages into .venv ($("$python" --version))"
+    "$python" -m venv .venv
+    .venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
+    cp requirements.txt .venv/installed.txt
+fi
+
+wheel=$(.venv/bin/python -c 'import importlib.util; print(importlib.util.find_spec("tensorflow").submodule_search_locations[0])')
+mkdir -p .libtensorflow
+for name in cc:libtensorflow.so framework:libtensorflow_framework.so cc:libtensorflow_cc.so.2 framework:libtensorflow_framework.so.2; do
+    ln -sfn "$wheel/libtensorflow_${name%%:*}.so.2" ".libtensorflow/${name#*:}"
+done
+ln -sfn "$wheel/include" .libtensorflow/include

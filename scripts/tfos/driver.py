@@ -1,0 +1,279 @@
+"""The Spark application of one tfos run.
+
+`main()` is the application's entry; `run(sc, plan, emit)` does the work inside any
+SparkContext. One queue carries everything that happens (the reservation server's events,
+Spark jobs that end, a signal) to one loop in the main thread: `Run.loop`.
+"""
+
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+
+from pyspark import InheritableThread, SparkFiles
+from pyspark.errors import AnalysisException
+from pyspark.sql import SparkSession
+
+from tfos.feeder import RESULT_SCHEMA, make_feeder
+from tfos.reservation import Reservation
+
+EXIT_DATA = 6
+EXIT_JOB_FILE = 2
+MEMBERS_GROUP = "tfos-members"
+ARROW_ROWS_CONF = "spark.sql.execution.arrow.maxRecordsPerBatch"
+ARROW_ROWS = 1000  # rows of Spark's Arrow batches: 3 MB of 784 floats, 150 MB of 150 KB cells
+CLOSE_SECONDS = 20  # more than the lease: what the reservation server needs to clean up
+
+
+def run(sc, plan, emit):
+    """Run a plan (docs/protocols.md section 1) in SparkContext sc and return the verdict.
+
+    emit is called with each event for the launcher (section 2), from one thread.
+    """
+    return Run(sc, plan, emit).loop()
+
+
+class Run:
+    def __init__(self, sc, plan, emit):
+        self.sc, self.plan, self.emit = sc, plan, emit
+        self.events = queue.SimpleQueue()  # put() may run in a signal handler
+        self.threads = []
+        self.stopped_feeds = set()
+        self.verdict = None
+
+    def stop(self, reason):
+        """Ask for an orderly end; safe in a signal handler."""
+        self.events.put(("stop", reason))
+
+    def loop(self):
+        host = self.sc.getConf().get("spark.driver.host")
+        self.reservation = Reservation(
+            self.plan["node_binary"], self.plan["reserve"], host, self.events
+        )
+        try:
+            while self.verdict is None:
+                kind, value = self.events.get()
+                getattr(self, "on_" + kind)(value)
+        finally:
+            self.end()
+        return self.verdict
+
+    def end(self):
+        """Leave nothing running: Spark's jobs are cancelled, the Go half is waited for."""
+        for group in [MEMBERS_GROUP, *map(feed_group, self.plan.get("feeds") or [])]:
+            self.sc.cancelJobGroup(group)
+        self.reservation.close(CLOSE_SECONDS)
+        for thread in self.threads:
+            thread.join(timeout=5)
+
+    # What happens, one method a kind of event.
+
+    def on_stop(self, reason):
+        self.reservation.send("stop", reason=reason)
+
+    def on_reservation(self, event):
+        if event is None:
+            raise RuntimeError("tfos-node reserve ended without a verdict; see its messages above")
+        name = event["event"]
+        if name == "ready":
+            self.on_ready(event)
+            return
+        if name == "formed":
+            self.start_feeds(event["members"])
+            event = {**event, "members": [public(member) for member in event["members"]]}
+        elif name == "feed_stopped":
+            self.stopped_feeds.add(event["feed"])
+            self.sc.cancelJobGroup(feed_group(event["feed"]))
+            return
+        elif name == "verdict":
+            self.verdict = event
+        self.emit(event)
+
+    def on_ready(self, ready):
+        self.credentials = {"ca": ready["ca"], "token": ready["token"]}
+        try:
+            self.frames = {feed["name"]: self.read(feed) for feed in self.plan.get("feeds") or []}
+        except InputError as err:
+            self.reservation.send("fail", code=err.code, phase="input", cause=str(err))
+            return
+        for path in self.plan["files"]:
+            self.sc.addFile(path)
+        lines = [self.assignment(member, ready) for member in self.plan["reserve"]["members"]]
+        self.start(self.run_members, lines)
+
+    def on_feed_end(self, end):
+        """One epoch's Spark job has ended well; its tasks may have found bad data."""
+        errors = [row.error for row in end.pop("results") if row.error]
+        if errors:
+            self.reservation.send("fail", code=EXIT_DATA, phase="feed", cause=errors[0])
+        else:
+            self.reservation.send("feed_end", **end)
+
+    def on_spark_failed(self, failure):
+        if failure["phase"] == "feed" and failure["feed"] in self.stopped_feeds:
+            return  # cancelled by us
+        self.reservation.send("spark_failed", phase=failure["phase"], cause=failure["cause"])
+
+    # Spark jobs, each in a thread of its own.
+
+    def start(self, target, *args):
+        thread = InheritableThread(target=target, args=args, daemon=True)
+        self.threads.append(thread)
+        thread.start()
+
+    def assignment(self, member, ready):
+        return json.dumps(
+            {
+                "config": self.plan["node"],
+                "job": member["job"],
+                "index": member["index"],
+                "server": ready["address"],
+                "ca": ready["ca"],
+                "cert": ready["cert"],
+                "key": ready["key"],
+                "token": ready["token"],
+                "files": SparkFiles.getRootDirectory() if self.plan["local"] else ".",
+            }
+        )
+
+    def run_members(self, lines):
+        """Place one `tfos-node run` a line, each a task of one Spark job (JavaRDD.pipe)."""
+        jvm = self.sc._jvm
+        folder = SparkFiles.getRootDirectory() if self.plan["local"] else "."
+        self.sc.setJobGroup(MEMBERS_GROUP, f"tfos members of {self.plan['name']}")
+        rdd = self.sc._jsc.parallelize(java_list(jvm, lines), len(lines)).pipe(
+            java_list(jvm, [f"{folder}/tfos-node", "run"]), jvm.java.util.HashMap()
+        )
+        if self.plan["task_cpus"] > 1:
+            request = jvm.org.apache.spark.resource.TaskResourceRequests().cpus(
+                self.plan["task_cpus"]
+            )
+            profile = jvm.org.apache.spark.resource.ResourceProfileBuilder().require(request)
+            rdd = rdd.withResources(profile.build())
+        try:
+            rdd.collect()
+        except Exception as err:  # whatever Spark throws: the verdict is the server's
+            self.events.put(("spark_failed", {"phase": "members", "cause": first_cause(err)}))
+
+    def read(self, feed):
+        """The DataFrame of a feed, analysed: a missing path or column is found here."""
+        spark = SparkSession.builder.getOrCreate()
+        if not self.sc.getConf().contains(ARROW_ROWS_CONF):
+            spark.conf.set(ARROW_ROWS_CONF, ARROW_ROWS)
+        try:
+            if feed.get("sql"):
+                frame = spark.sql(feed["sql"])
+            elif feed.get("table"):
+                frame = spark.table(feed["table"])
+            else:
+                reader = spark.read.format(feed["format"]).options(**feed.get("options") or {})
+                frame = reader.load(feed["path"])
+        except AnalysisException as err:
+            raise InputError(EXIT_JOB_FILE, f"input: {first_line(err)}") from err
+        columns = feed.get("columns")
+        if not columns:
+            return frame
+        missing = [name for name in columns if name not in frame.columns]
+        if missing:
+            raise InputError(
+                EXIT_DATA,
+                f"input_mapping: no column {', '.join(missing)} in the input; "
+                f"it has {', '.join(frame.columns)}",
+            )
+        return frame.select(*(f"`{name}`" for name in columns))
+
+    def start_feeds(self, members):
+        fed = [member for member in members if member.get("fed")]
+        for feed in self.plan.get("feeds") or []:
+            self.start(self.run_feed, feed, fed)
+
+    def run_feed(self, feed, members):
+        """Send every epoch of one feed, a Spark job each; 0 epochs: until it is stopped."""
+        name, epoch, epochs = feed["name"], 0, feed["epochs"]
+        self.sc.setJobGroup(feed_group(name), f"tfos feed {name} of {self.plan['name']}")
+        while name not in self.stopped_feeds and (epochs == 0 or epoch < epochs):
+            feeder = make_feeder(feed, epoch, members, self.credentials)
+            try:
+                results = self.frames[name].mapInArrow(feeder, RESULT_SCHEMA).collect()
+            except Exception as err:  # as above
+                failure = {"phase": "feed", "feed": name, "cause": first_cause(err)}
+                self.events.put(("spark_failed", failure))
+                return
+            rows = sum(row.sent + row.skipped for row in results)
+            last = epoch == epochs - 1
+            end = {"feed": name, "epoch": epoch, "rows": rows, "last": last, "results": results}
+            self.events.put(("feed_end", end))
+            epoch += 1
+
+
+class InputError(Exception):
+    """The input cannot be read as the job file says; code is the exit code."""
+
+    def __init__(self, code, cause):
+        super().__init__(cause)
+        self.code = code
+
+
+def public(member):
+    return {key: member[key] for key in ("job", "index", "host") if key in member}
+
+
+def feed_group(feed):
+    return "tfos-feed-" + (feed if isinstance(feed, str) else feed["name"])
+
+
+def java_list(jvm, items):
+    result = jvm.java.util.ArrayList()
+    for item in items:
+        result.add(item)
+    return result
+
+
+def first_line(err):
+    return str(err).strip().split("\n", 1)[0]
+
+
+def first_cause(err):
+    """The one line of a Spark error that says why, without the stack of the scheduler."""
+    java = getattr(err, "java_exception", None)
+    return (java.getMessage() or java.toString()).split("\n", 1)[0] if java else first_line(err)
+
+
+def emit_line(event):
+    print("@tfos " + json.dumps(event), flush=True)
+
+
+def end_with_parent():
+    """End this process when the JVM that started it is gone: its end of our input closes."""
+
+    def watch():
+        while os.read(0, 4096):
+            pass
+        os._exit(143)
+
+    threading.Thread(target=watch, name="tfos-parent", daemon=True).start()
+
+
+def main():
+    with open(sys.argv[1]) as file:
+        plan = json.load(file)
+    end_with_parent()
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(143))  # until there is a run to stop
+    emit_line({"event": "driver", "pid": os.getpid()})
+    spark = SparkSession.builder.getOrCreate()
+    sc = spark.sparkContext
+    emit_line(
+        {
+            "event": "context",
+            "application": sc.applicationId,
+            "master": sc.master,
+            "spark_version": sc.version,
+        }
+    )
+    job = Run(sc, plan, emit_line)
+    signal.signal(signal.SIGTERM, lambda *_: job.stop("interrupted"))
+    verdict = job.loop()
+    spark.stop()
+    sys.exit(0 if verdict["code"] == 0 else 1)
