@@ -27,11 +27,11 @@ setup: ## .venv and .libtensorflow
 
 build: setup ## bin/tfos, bin/tfos-node, bin/tfos-engine
 	@mkdir -p bin
-	$(PURE) go build -trimpath -ldflags '$(LDFLAGS)' -o bin/tfos-node ./cmd/tfos-node
-	$(CGO) go build -trimpath -ldflags '$(LDFLAGS)' -o bin/tfos-engine ./cmd/tfos-engine
+	$(PURE) go build -ldflags '$(LDFLAGS)' -o bin/tfos-node ./cmd/tfos-node
+	$(CGO) go build -ldflags '$(LDFLAGS)' -o bin/tfos-engine ./cmd/tfos-engine
 	gzip -n -1 -c bin/tfos-node > $(PAYLOAD)/tfos-node.gz
 	gzip -n -1 -c bin/tfos-engine > $(PAYLOAD)/tfos-engine.gz
-	$(PURE) go build -trimpath -ldflags '$(LDFLAGS)' -o bin/tfos ./cmd/tfos
+	$(PURE) go build -ldflags '$(LDFLAGS)' -o bin/tfos ./cmd/tfos
 
 demo: build ## digits: train Spark-fed on 2 executors, export, infer, accuracy
 	@scripts/demo.sh

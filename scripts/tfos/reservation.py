@@ -32,9 +32,8 @@ class Reservation:
 
     def close(self, timeout):
         """Close its input, which lets it end, and wait at most timeout seconds."""
-        with self._lock:
-            with contextlib.suppress(BrokenPipeError):  # it ended first, with lines unread
-                self._process.stdin.close()
+        with self._lock, contextlib.suppress(BrokenPipeError):  # it may have ended first
+            self._process.stdin.close()
         try:
             self._process.wait(timeout)
         except subprocess.TimeoutExpired:

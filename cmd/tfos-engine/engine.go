@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"tfos/internal/engine"
+	"tfos/internal/feed"
+	"tfos/internal/infer"
+)
+
+// Exit statuses of this process. What the run's exit code should be goes to the
+// member in the FAILED frame.
+const (
+	statusDone   = 0
+	statusFailed = 1
+	statusUsage  = 2
+)
+
+const usage = `usage:
+  tfos-engine run       do what the member at TFOS_SOCKET says
+  tfos-engine version   print TensorFlow's version
+`
+
+// run is the command: its result is the process's exit status.
+func run(ctx context.Context, args []string, socket string, stdout, stderr io.Writer) int {
+	switch command := strings.Join(args, " "); {
+	case command == "version":
+		fmt.Fprintln(stdout, engine.Version())
+		return statusDone
+	case command == "run" && socket == "":
+		fmt.Fprintln(stderr, "tfos-engine: TFOS_SOCKET is not set: tfos-node starts this program")
+		return statusUsage
+	case command == "run":
+		if err := serve(ctx, socket); err != nil {
+			fmt.Fprintln(stderr, "tfos-engine:", err)
+			return statusFailed
+		}
+		return statusDone
+	}
+	fmt.Fprint(stderr, usage)
+	return statusUsage
+}
+
+// serve attaches to the member, does its work, and tells it how that ended.
+func serve(ctx context.Context, socket string) error {
+	member, err := feed.Attach(ctx, socket)
+	if err != nil {
+		return err
+	}
+	defer member.Close()
+	w := &worker{member: member, phase: "importing"}
+	if err := w.work(ctx); err != nil {
+		return errors.Join(err, member.Failed(w.phase, oneLine(err), infer.ExitCode(err)))
+	}
+	return member.Phase("ended")
+}
+
+// worker is one attachment's work.
+type worker struct {
+	member *feed.Child
+	phase  string
+}
+
+func (w *worker) enter(phase string) error {
+	w.phase = phase
+	return w.member.Phase(phase)
+}
+
+func (w *worker) work(ctx context.Context) error {
+	if err := w.enter("importing"); err != nil {
+		return err
+	}
+	if kind := w.member.Context().Kind; kind != "infer" {
+		return fmt.Errorf("tfos-engine of this version does inference only, not %q", kind)
+	}
+	var req infer.Request
+	if err := json.Unmarshal(w.member.Context().Work, &req); err != nil {
+		return fmt.Errorf("decode the work: %w", err)
+	}
+	result, err := w.infer(ctx, req)
+	if err != nil {
+		return err
+	}
+	return w.member.Result(result)
+}
+
+func (w *worker) infer(ctx context.Context, req infer.Request) (infer.Result, error) {
+	// A member that is gone ends this process too, but a report that fails
+	// for any other reason must not: the result is what counts.
+	report := every(progressInterval, time.Now, func(splits, rows int64) { _ = w.member.Progress(splits, rows) })
+	return infer.Run(ctx, req, func(ctx context.Context) (infer.Model, error) {
+		m, err := engine.Load(ctx, req.Model, req.TagSet, req.Threads)
+		if err != nil {
+			return nil, err
+		}
+		if err := w.enter("running"); err != nil {
+			return nil, errors.Join(err, m.Close())
+		}
+		return m, nil
+	}, report)
+}
+
+// progressInterval is how often a member hears of progress.
+const progressInterval = time.Second
+
+// every passes a report on at most once per interval, but always the first and
+// each finished split.
+func every(interval time.Duration, now func() time.Time, to infer.Progress) infer.Progress {
+	var last time.Time
+	var finished int64
+	return func(splits, rows int64) {
+		if splits == finished && now().Sub(last) < interval {
+			return
+		}
+		last, finished = now(), splits
+		to(splits, rows)
+	}
+}
+
+// oneLine is an error as a FAILED frame carries it.
+func oneLine(err error) string {
+	return strings.Join(strings.Fields(err.Error()), " ")
+}

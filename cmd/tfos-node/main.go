@@ -1,0 +1,172 @@
+// Command tfos-node is the part of tfos that runs beside Spark's processes: on
+// executors as the supervisor of a cluster member (run, guard), beside the
+// driver as the reservation server (reserve). People do not call it; the
+// launcher and the Spark application do.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"tfos/internal/node"
+	"tfos/internal/reserve"
+)
+
+// version is set by the linker; a plain go build has the module's.
+var version = ""
+
+// guardEvents is the descriptor of the guard's events: docs/protocols.md,
+// section 6.
+const guardEvents = 3
+
+func main() {
+	os.Exit(start())
+}
+
+// start is main with deferred calls.
+func start() int {
+	// The readers of standard output and error are other processes of the run.
+	// When they die, a write must fail and not end this process, which has
+	// clearing up to do. Caught, not ignored: children inherit SIG_IGN.
+	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // the first signal drains, the second kills
+	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	status := 0
+	root := newCommand(logger, &status)
+	if err := root.ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "tfos-node:", err)
+		return 2
+	}
+	return status
+}
+
+// newCommand is the command tree; subcommands leave their exit status in
+// status. An error from one is a wrong command line.
+func newCommand(logger *slog.Logger, status *int) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "tfos-node",
+		Short: "Part of a running tfos job; started by tfos and Spark, not by people",
+		Long: `tfos-node is what a tfos job runs beside Spark's processes. The job's Spark
+application starts it; see docs/protocols.md for what passes between the parts.
+To run a job, use tfos.`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.AddCommand(newRunCommand(logger, status), newGuardCommand(logger, status),
+		newReserveCommand(logger, status), newVersionCommand())
+	return root
+}
+
+func newRunCommand(logger *slog.Logger, status *int) *cobra.Command {
+	return &cobra.Command{
+		Use:   "run",
+		Short: "Supervise one cluster member (started by Spark, once per member)",
+		Long: `run reads one line of JSON, the member's assignment with its credentials, from
+standard input, registers with the reservation server, and supervises the
+member's program until the server says stop, the lease is lost or the executor
+(the reader of standard output) is gone. It leaves no process and no temporary
+folder behind.
+
+Standard output takes one line of JSON at the end, standard error the log and
+the program's output.
+
+Exit codes:
+  0   done, failed for good (reported to the server), or stopped: do not start again
+  75  no place or no means here: start again, perhaps elsewhere
+  2   wrong command line`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			*status = node.Run(cmd.Context(), node.Options{
+				Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Log: logger,
+			})
+			return nil
+		},
+	}
+}
+
+func newGuardCommand(logger *slog.Logger, status *int) *cobra.Command {
+	return &cobra.Command{
+		Use:   "guard",
+		Short: "Start a member's program and kill it when the supervisor is gone (started by run)",
+		Long: `guard makes a member's work folder, starts the program that standard input
+names, and writes to descriptor 3, in lines of JSON, the folder and how the
+program ended. When standard input ends it kills everything that descends from
+it, removes the folder and ends. It must lead its own process group.
+
+Exit codes:
+  0  cleared up
+  1  could not begin
+  2  wrong command line`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			// Its end is standard input's, not a signal's.
+			ctx := context.WithoutCancel(cmd.Context())
+			stdio := node.GuardIO{
+				Orders: os.Stdin, Events: os.NewFile(guardEvents, "events"),
+				Stdout: os.Stdout, Stderr: os.Stderr,
+			}
+			if err := node.Guard(ctx, stdio, logger); err != nil {
+				logger.Error("guard", "error", err)
+				*status = 1
+			}
+			return nil
+		},
+	}
+}
+
+func newReserveCommand(logger *slog.Logger, status *int) *cobra.Command {
+	return &cobra.Command{
+		Use:   "reserve",
+		Short: "Serve one run's reservations (started by the driver)",
+		Long: `reserve is the reservation server of one run: roster, leases, low-water marks,
+verdict. It reads JSON lines from standard input, the run's configuration first,
+and writes JSON lines to standard output; its end of input is the driver's end.
+
+Exit codes:
+  0  the run's verdict was written, whatever it is
+  1  no verdict: the configuration, the network or the driver failed
+  2  wrong command line`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := reserve.Serve(cmd.Context(), os.Stdin, os.Stdout, logger); err != nil {
+				logger.Error("reserve", "error", err)
+				*status = 1
+			}
+			return nil
+		},
+	}
+}
+
+func newVersionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), "tfos-node", versionText())
+			return err
+		},
+	}
+}
+
+func versionText() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tfos/internal/job"
+	"tfos/internal/launch"
+)
+
+// cli is what a command may use of the world around it.
+type cli struct {
+	out, err io.Writer // result, talk
+	terminal bool      // err is one
+	env      launch.Environ
+	dir      string // current folder, absolute
+	tmp      string // folder for scratch folders
+	pid      int
+	now      func() time.Time
+	signals  <-chan os.Signal
+	payload  fs.FS // tfos-node.gz, tfos-engine.gz
+
+	kill <-chan struct{} // closed at the second signal
+}
+
+// run is the whole program: it returns the exit code.
+func (c *cli) run(args []string) int {
+	ctx, stop := c.watchSignals()
+	defer stop()
+	root := newRootCommand(c)
+	root.SetArgs(args)
+	root.SetOut(c.out)
+	root.SetErr(c.err)
+	begun := false
+	root.PersistentPreRun = func(*cobra.Command, []string) { begun = true }
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	var done *concluded
+	if errors.As(err, &done) {
+		return int(done.code)
+	}
+	if !begun { // cobra's own: unknown command, unknown flag, wrong arguments
+		err = &launch.Error{Code: launch.Usage, Phase: "command line", Err: err}
+	}
+	return int(c.conclude(launch.Verdict{}, err, wantsJSON(args)))
+}
+
+// watchSignals turns the first signal into a cancelled context, with the
+// signal as its cause, and the second into a closed kill channel.
+func (c *cli) watchSignals() (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	kill, quit, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	c.kill = kill
+	go func() {
+		defer close(done)
+		for n := 0; ; n++ {
+			select {
+			case s := <-c.signals:
+				switch n {
+				case 0:
+					cancel(interruption(s))
+				case 1:
+					close(kill)
+				}
+			case <-quit:
+				return
+			}
+		}
+	}()
+	return ctx, func() {
+		close(quit)
+		<-done
+		cancel(nil)
+	}
+}
+
+// interruption maps a signal to a cause; a terminal that is closed ends a run
+// as SIGTERM does.
+func interruption(s os.Signal) launch.Signal {
+	if s == syscall.SIGINT {
+		return launch.Signal{Signal: syscall.SIGINT}
+	}
+	return launch.Signal{Signal: syscall.SIGTERM}
+}
+
+// concluded is the error of a command that has said everything already.
+type concluded struct{ code launch.Code }
+
+func (e *concluded) Error() string { return fmt.Sprintf("exit %d", e.code) }
+
+// conclude says how a command ended: a failure on standard error, and with
+// asJSON a verdict as the last line of standard output. v holds what is known
+// beside err.
+func (c *cli) conclude(v launch.Verdict, err error, asJSON bool) launch.Code {
+	if err != nil {
+		v = withError(v, err)
+		c.complain(err)
+	}
+	if asJSON {
+		line, jerr := json.Marshal(v)
+		if jerr != nil {
+			c.talk("tfos: write the verdict: %v", jerr)
+			return launch.Internal
+		}
+		if _, werr := c.out.Write(append(line, '\n')); werr != nil {
+			c.talk("tfos: write the verdict: %v", werr)
+		}
+	}
+	return v.Code
+}
+
+// withError makes v the verdict of a failure.
+func withError(v launch.Verdict, err error) launch.Verdict {
+	f := launch.Failure(err, v.Run)
+	f.Kind, f.Record = v.Kind, v.Record
+	var faults job.Faults
+	if errors.As(err, &faults) {
+		f.Code, f.Phase = launch.Code(faults.Code()), "validate"
+		f.Cause = faults[0].Error()
+		if n := len(faults); n > 1 {
+			f.Cause += fmt.Sprintf(" (and %d more)", n-1)
+		}
+		for _, fault := range faults {
+			f.Faults = append(f.Faults, fault.Error())
+		}
+	}
+	return f
+}
+
+// complain writes an error for a person: faults of a job a line each, anything
+// else after the program's name.
+func (c *cli) complain(err error) {
+	var faults job.Faults
+	var e *launch.Error
+	switch {
+	case errors.As(err, &faults):
+		c.talk("%v", faults)
+	case errors.As(err, &e) && e.Phase == "command line":
+		c.talk("tfos: %v\nRun 'tfos --help' or 'tfos COMMAND --help' for how to use it.", err)
+	default:
+		c.talk("tfos: %v", err)
+	}
+}
+
+// talk writes a line to standard error. A closed terminal is no reason to end.
+func (c *cli) talk(format string, args ...any) {
+	_, _ = fmt.Fprintf(c.err, strings.TrimRight(format, "\n")+"\n", args...)
+}
+
+// wantsJSON looks for --output json in a command line that cannot be parsed.
+func wantsJSON(args []string) bool {
+	for i, a := range args {
+		if a == "--" {
+			return false
+		}
+		if a == "--output=json" || a == "--output" && i+1 < len(args) && args[i+1] == "json" {
+			return true
+		}
+	}
+	return false
+}

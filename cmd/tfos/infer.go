@@ -1,0 +1,172 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"tfos/internal/job"
+	"tfos/internal/launch"
+)
+
+// inferOptions are runOptions and a job by flags.
+type inferOptions struct {
+	runOptions
+	predictions   inferOutput
+	exportDir     string
+	input         string
+	signature     string
+	tagSet        string
+	inputMapping  []string
+	outputMapping []string
+	keep          []string
+	batchSize     int
+	master        string
+	local         bool
+}
+
+// inferKeys are the flags that stand for keys of a job file.
+var inferKeys = map[string]string{
+	"export-dir":        "export_dir",
+	"input":             "input.path",
+	"output":            "output.path",
+	"signature-def-key": "signature_def_key",
+	"tag-set":           "tag_set",
+	"input-mapping":     "input_mapping",
+	"output-mapping":    "output_mapping",
+	"keep":              "keep",
+	"batch-size":        "batch_size",
+	"master":            "spark.master",
+	"local":             "local",
+}
+
+func newInferCommand(c *cli) *cobra.Command {
+	o := &inferOptions{runOptions: runOptions{kind: job.Infer}}
+	o.predictions.format = &o.runOptions.output
+	cmd := &cobra.Command{
+		Use:   "infer [JOB.yaml]",
+		Short: "Run a SavedModel over files on Spark executors",
+		Long: `Runs a SavedModel over parquet files and writes predictions as parquet files,
+as a job file says or, without one, as the flags from --export-dir on say.
+
+--output has two uses: the values text and json say what standard output gets
+at the end, as in other commands; any other value is the folder for predictions.
+It may be given twice. A folder named json is written ./json.`,
+		Example: `  tfos infer predict.yaml
+  tfos infer predict.yaml --set output.path=predictions --output json
+  tfos infer --export-dir export --input data/test --output predictions --keep id,label
+  tfos infer --export-dir export --input data/test --output predictions --output json \
+      --input-mapping image=x --output-mapping y=scores --master 'local[4]'`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				o.file = args[0]
+			}
+			return runInfer(cmd, c, o)
+		},
+	}
+	o.flags(cmd)
+	f := cmd.Flags()
+	f.Var(&o.predictions, "output", "`folder` for predictions, or text|json: what standard output gets at the end")
+	f.StringVar(&o.exportDir, "export-dir", "", "the SavedModel's `folder`")
+	f.StringVar(&o.input, "input", "", "input `files`: a file, folder or glob")
+	f.StringVar(&o.signature, "signature-def-key", "", "the signature to run (default: the job file's default)")
+	f.StringVar(&o.tagSet, "tag-set", "", "tags of the MetaGraph, with commas (default: the job file's default)")
+	f.StringSliceVar(&o.inputMapping, "input-mapping", nil, "`column=alias,…` of the signature's inputs")
+	f.StringSliceVar(&o.outputMapping, "output-mapping", nil, "`alias=column,…` of the signature's outputs")
+	f.StringSliceVar(&o.keep, "keep", nil, "`columns` copied beside the predictions")
+	f.IntVar(&o.batchSize, "batch-size", 0, "`rows` of one run of the model (default: the job file's default)")
+	f.StringVar(&o.master, "master", "", "Spark's master `URL` (default: a local-cluster sized to the job)")
+	f.BoolVar(&o.local, "local", false, "run on this machine, without Spark (not supported yet)")
+	return cmd
+}
+
+func runInfer(cmd *cobra.Command, c *cli, o *inferOptions) error {
+	return c.submit(cmd.Context(), &o.runOptions, func() (*job.Spec, error) {
+		flags, err := o.jobFlags(cmd.Flags())
+		if err != nil {
+			return nil, err
+		}
+		if o.file == "" {
+			return job.FromFlags(job.Infer, c.dir, flags, o.sets)
+		}
+		if len(flags) > 0 {
+			f := flags[0]
+			return nil, &launch.Error{Code: launch.Usage, Phase: "command line", Err: fmt.Errorf(
+				"%s is for inference without a job file: use --set %s=… with %s", f.Name, f.Key, o.file)}
+		}
+		return job.Load(o.file, job.Infer, o.sets)
+	})
+}
+
+// jobFlags are the flags that were given, in the order of their definition.
+func (o *inferOptions) jobFlags(set *pflag.FlagSet) ([]job.Flag, error) {
+	var flags []job.Flag
+	var faults job.Faults
+	set.VisitAll(func(f *pflag.Flag) {
+		key, ok := inferKeys[f.Name]
+		if !ok || !f.Changed {
+			return
+		}
+		value, fault := o.value(f.Name)
+		switch {
+		case fault != "":
+			faults = append(faults, job.Fault{File: "--" + f.Name, Path: key, Rule: fault, Code: int(launch.Usage)})
+		case value != nil:
+			flags = append(flags, job.Flag{Name: "--" + f.Name, Key: key, Value: value})
+		}
+	})
+	if o.local {
+		faults = append(faults, job.NotSupported("--local", "true"))
+	}
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	return flags, nil
+}
+
+// value is a flag's value as a job has it, nil when the flag is not one of the
+// job after all, or what is wrong with it.
+func (o *inferOptions) value(name string) (value any, fault string) {
+	switch name {
+	case "export-dir":
+		return o.exportDir, ""
+	case "input":
+		return o.input, ""
+	case "output":
+		if o.predictions.path == "" {
+			return nil, ""
+		}
+		return o.predictions.path, ""
+	case "signature-def-key":
+		return o.signature, ""
+	case "tag-set":
+		return o.tagSet, ""
+	case "input-mapping":
+		return pairs(o.inputMapping, "column=alias")
+	case "output-mapping":
+		return pairs(o.outputMapping, "alias=column")
+	case "keep":
+		return o.keep, ""
+	case "batch-size":
+		return o.batchSize, ""
+	case "master":
+		return o.master, ""
+	}
+	return nil, "" // local
+}
+
+// pairs reads a=b,c=d.
+func pairs(list []string, form string) (value any, fault string) {
+	var m job.Mapping
+	for _, text := range list {
+		from, to, ok := strings.Cut(text, "=")
+		if !ok || from == "" || to == "" {
+			return nil, fmt.Sprintf("%q: must be %s", text, form)
+		}
+		m = append(m, [2]string{from, to})
+	}
+	return m, ""
+}

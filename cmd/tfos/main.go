@@ -1,0 +1,46 @@
+package main
+
+import (
+	"io/fs"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"tfos/internal/launch"
+)
+
+func main() {
+	os.Exit(newCLI(payload()).run(os.Args[1:]))
+}
+
+// newCLI is the program with its surroundings: the only place that knows them.
+func newCLI(payload fs.FS) *cli {
+	// A closed standard output is an error of Write and not the end of the run.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	signals := make(chan os.Signal, 2)
+	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		if !signal.Ignored(s) { // nohup, or a shell's background job
+			signal.Notify(signals, s)
+		}
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		dir = "."
+	}
+	_, err = unix.IoctlGetTermios(int(os.Stderr.Fd()), unix.TCGETS)
+	return &cli{
+		out:      os.Stdout,
+		err:      os.Stderr,
+		terminal: err == nil,
+		env:      launch.Environ(os.Environ()),
+		dir:      dir,
+		tmp:      os.TempDir(),
+		pid:      os.Getpid(),
+		now:      time.Now,
+		signals:  signals,
+		payload:  payload,
+	}
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"compress/gzip"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"tfos/internal/launch"
+)
+
+//go:embed all:payload
+var payloadFiles embed.FS
+
+const (
+	nodeBinary   = "tfos-node"
+	engineBinary = "tfos-engine"
+)
+
+// payload is what make build embedded.
+func payload() fs.FS {
+	sub, err := fs.Sub(payloadFiles, "payload")
+	if err != nil {
+		panic(err) // the name is a constant of this file
+	}
+	return sub
+}
+
+// carried tells whether a binary is in the payload.
+func carried(payload fs.FS, name string) bool {
+	_, err := fs.Stat(payload, name+".gz")
+	return err == nil
+}
+
+// unpack writes a binary of the payload, executable, into the scratch folder.
+func unpack(payload fs.FS, name string, scratch launch.Scratch) error {
+	f, err := payload.Open(name + ".gz")
+	if errors.Is(err, fs.ErrNotExist) {
+		return missingBinary(name)
+	}
+	if err != nil {
+		return payloadError(name, err)
+	}
+	defer f.Close()
+	r, err := gzip.NewReader(f)
+	if err != nil {
+		return payloadError(name, err)
+	}
+	return scratch.Write(name, 0o755, r)
+}
+
+func missingBinary(name string) error {
+	remedy := "run make build"
+	if name == engineBinary {
+		remedy = "run make build where libtensorflow is"
+	}
+	return payloadError(name, fmt.Errorf("this tfos was built without %s: %s", name, remedy))
+}
+
+func payloadError(name string, err error) error {
+	if e := (*launch.Error)(nil); errors.As(err, &e) {
+		return err
+	}
+	return &launch.Error{Code: launch.Internal, Phase: "unpack " + name, Err: err}
+}

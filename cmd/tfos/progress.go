@@ -1,0 +1,165 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"tfos/internal/launch"
+)
+
+// plainEvery is the time between two progress lines where standard error is
+// no terminal: a log should not be full of them.
+const plainEvery = 10 * time.Second
+
+// progress tells a person on standard error how a run goes: one live line on a
+// terminal, milestones elsewhere. Its methods may be called from any goroutine.
+type progress struct {
+	mu       sync.Mutex
+	w        io.Writer
+	live     bool // w is a terminal
+	shown    bool // a live line stands
+	now      func() time.Time
+	begin    time.Time
+	last     time.Time // of the last plain progress line
+	waiting  string    // the last waiting line
+	midLine  bool      // the program's output stopped within a line
+	lastText string
+}
+
+func newProgress(c *cli) *progress {
+	return &progress{w: c.err, live: c.terminal, now: c.now, begin: c.now()}
+}
+
+func (p *progress) submitted(run, master, record string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.line(fmt.Sprintf("run %s on %s, record %s", run, master, record))
+	p.state("starting Spark")
+}
+
+func (p *progress) event(e launch.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch e := e.(type) {
+	case launch.ContextEvent:
+		p.line(fmt.Sprintf("Spark %s runs %s after %s", e.SparkVersion, e.Application, p.since()))
+	case launch.WaitingEvent:
+		text := fmt.Sprintf("waiting for %s (%d of %d members are there)", names(e.Missing), e.Registered, e.Members)
+		if text != p.waiting && !p.live {
+			p.line(text)
+		}
+		p.waiting = text
+		p.state(fmt.Sprintf("%s, %.0f s", text, e.Seconds))
+	case launch.FormedEvent:
+		p.line(fmt.Sprintf("cluster formed after %s: %s", p.since(), places(e.Members)))
+	case launch.ProgressEvent:
+		p.progress(e)
+	case launch.WarningEvent:
+		p.line("warning: " + e.Message)
+	}
+}
+
+// progress shows totals: always on a terminal, now and then elsewhere.
+func (p *progress) progress(e launch.ProgressEvent) {
+	text := progressText(e)
+	if text == "" {
+		return
+	}
+	p.state(text)
+	if now := p.now(); !p.live && text != p.lastText && now.Sub(p.last) >= plainEvery {
+		p.line(text)
+		p.last, p.lastText = now, text
+	}
+}
+
+func progressText(e launch.ProgressEvent) string {
+	var parts []string
+	var received, trained int64
+	for _, f := range e.Feeds {
+		received += f.Received
+		trained += f.Trained
+	}
+	if len(e.Feeds) > 0 {
+		parts = append(parts, fmt.Sprintf("%d rows fed, %d trained", received, trained))
+	}
+	if e.Splits > 0 || e.Rows > 0 {
+		parts = append(parts, fmt.Sprintf("%d rows written, %d splits done", e.Rows, e.Splits))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// Write passes on what the program printed, without touching its lines.
+func (p *progress) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clear()
+	if len(b) > 0 {
+		p.midLine = b[len(b)-1] != '\n'
+	}
+	return p.w.Write(b)
+}
+
+// end removes the live line.
+func (p *progress) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clear()
+}
+
+// line writes a milestone.
+func (p *progress) line(text string) {
+	p.clear()
+	if p.midLine {
+		text, p.midLine = "\ntfos: "+text, false
+	} else {
+		text = "tfos: " + text
+	}
+	_, _ = fmt.Fprintln(p.w, text) // a closed terminal is no reason to end
+}
+
+// maxLive keeps the live line on one row of a terminal.
+const maxLive = 78
+
+// state shows the live line.
+func (p *progress) state(text string) {
+	if !p.live || p.midLine {
+		return
+	}
+	text = fmt.Sprintf("tfos: %s  %s", p.since(), text)
+	if r := []rune(text); len(r) > maxLive {
+		text = string(r[:maxLive-1]) + "…"
+	}
+	_, _ = fmt.Fprint(p.w, "\r\x1b[K"+text)
+	p.shown = true
+}
+
+func (p *progress) clear() {
+	if p.shown {
+		_, _ = fmt.Fprint(p.w, "\r\x1b[K")
+		p.shown = false
+	}
+}
+
+func (p *progress) since() string {
+	return fmt.Sprintf("%.0f s", p.now().Sub(p.begin).Seconds())
+}
+
+// names lists members, not more than a line holds.
+func names(list []string) string {
+	const most = 8
+	if len(list) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(list[:most], ", "), len(list)-most)
+	}
+	return strings.Join(list, ", ")
+}
+
+func places(members []launch.Place) string {
+	list := make([]string, len(members))
+	for i, m := range members {
+		list[i] = fmt.Sprintf("%s:%d on %s", m.Job, m.Index, m.Host)
+	}
+	return names(list)
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"tfos/internal/launch"
+)
+
+// report writes for a person how a run ended: to standard output, or to
+// standard error when standard output is for the verdict alone.
+func (c *cli) report(name string, v launch.Verdict, asJSON bool) {
+	w := c.out
+	if asJSON {
+		w = c.err
+	}
+	var b bytes.Buffer
+	writeReport(&b, name, v)
+	if _, err := w.Write(b.Bytes()); err != nil {
+		c.talk("tfos: write the report: %v", err)
+	}
+}
+
+func writeReport(w io.Writer, name string, v launch.Verdict) {
+	r := reporter{w}
+	if v.Code == launch.Done {
+		r.printf("\n%s: done in %.1f s\n", name, v.Seconds["total"])
+	} else {
+		r.printf("\n%s: failed: %s (exit %d)\n", name, meaning(v.Code), v.Code)
+		r.failure(v)
+	}
+	r.field("phases", phases(v.Seconds))
+	r.rows(v)
+	r.infer(v)
+	for _, a := range v.Artifacts {
+		r.field("output", fmt.Sprintf("%s %s", strings.ReplaceAll(a.Kind, "_", " "), a.Path))
+	}
+	r.field("record", v.Record)
+	if v.Code != launch.Done {
+		r.field("next", next(v))
+	}
+}
+
+// reporter writes into memory: its writes do not fail.
+type reporter struct{ w io.Writer }
+
+func (r reporter) printf(format string, args ...any) { _, _ = fmt.Fprintf(r.w, format, args...) }
+
+// field writes one line of the report; nothing for an empty value.
+func (r reporter) field(name, value string) {
+	if value != "" {
+		r.printf("  %-8s %s\n", name, value)
+	}
+}
+
+func (r reporter) failure(v launch.Verdict) {
+	member := v.Member
+	if member != "" && v.Host != "" {
+		member += " on " + v.Host
+	}
+	r.field("member", member)
+	r.field("phase", v.Phase)
+	r.field("cause", v.Cause)
+	if len(v.Stderr) > 0 {
+		r.field("stderr", "the last lines:")
+		for _, line := range v.Stderr {
+			r.printf("           | %s\n", line)
+		}
+	}
+	log := v.LogPath
+	if log != "" && v.Host != "" {
+		log += " on " + v.Host
+	}
+	r.field("log", log)
+}
+
+func meaning(code launch.Code) string {
+	for _, m := range launch.Meanings {
+		if m.Code == code {
+			return m.Text
+		}
+	}
+	return "unknown"
+}
+
+// phases are in the order of a run.
+func phases(seconds map[string]float64) string {
+	var parts []string
+	for _, p := range []struct{ key, text string }{
+		{"submit", "Spark started in"}, {"form", "cluster formed in"}, {"run", "ran for"}, {"export", "exported in"}, {"stop", "stopped in"},
+	} {
+		if s, ok := seconds[p.key]; ok {
+			parts = append(parts, fmt.Sprintf("%s %.1f s", p.text, s))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// rows writes the account of each member and feed, over all epochs.
+func (r reporter) rows(v launch.Verdict) {
+	type key struct{ member, feed string }
+	var order []key
+	sums := map[key]launch.FeedRows{}
+	for _, f := range v.Feeds {
+		k := key{f.Member, f.Feed}
+		sum, ok := sums[k]
+		if !ok {
+			order = append(order, k)
+		}
+		sum.Received += f.Received
+		sum.Trained += f.Trained
+		sum.Dropped += f.Dropped
+		sum.Quarantined += f.Quarantined
+		sums[k] = sum
+	}
+	if len(order) == 0 {
+		return
+	}
+	r.field("rows", "read = trained + dropped + quarantined")
+	for _, k := range order {
+		s := sums[k]
+		r.printf("           %s, feed %s: %d = %d + %d + %d\n", k.member, k.feed, s.Received, s.Trained, s.Dropped, s.Quarantined)
+	}
+	if len(order) > 1 {
+		r.printf("           all: %d = %d + %d + %d\n", v.Rows.Read, v.Rows.Trained, v.Rows.Dropped, v.Rows.Quarantined)
+	}
+}
+
+// infer writes how much was predicted.
+func (r reporter) infer(v launch.Verdict) {
+	var result struct {
+		Rows   int64             `json:"rows"`
+		Splits []json.RawMessage `json:"splits"`
+	}
+	if len(v.Infer) == 0 || json.Unmarshal(v.Infer, &result) != nil {
+		return
+	}
+	rate := ""
+	if s := v.Seconds["run"]; s > 0 && result.Rows > 0 {
+		rate = fmt.Sprintf(", %.0f rows/s", float64(result.Rows)/s)
+	}
+	r.field("rows", fmt.Sprintf("%d predicted from %d splits%s", result.Rows, len(result.Splits), rate))
+}
+
+// next is what the person can do about a failure.
+func next(v launch.Verdict) string {
+	switch v.Code {
+	case launch.NoSpark:
+		return "read the log; it is what spark-submit said"
+	case launch.NotFormed:
+		return "give the cluster room for all members, or lower cluster_size or resources; timeouts.reservation bounds the wait"
+	case launch.BadData:
+		return "correct the input or input_mapping"
+	case launch.Output:
+		return "remove the output, name another, or let the job replace it"
+	case launch.Stalled:
+		return "read the log for what the program waits for; timeouts.stall bounds the time without progress"
+	case launch.Interrupted, launch.Terminated:
+		return "start the job again"
+	}
+	if v.Retryable {
+		return "start the job again: the cause was under the program, not in it"
+	}
+	return "read the log, correct the program, and start the job again"
+}

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"tfos/internal/launch"
+)
+
+func newRootCommand(c *cli) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "tfos COMMAND",
+		Short: "Run TensorFlow on Spark executors",
+		Long: `tfos runs TensorFlow on Spark executors. A job is one YAML file; tfos turns it
+into a spark-submit, follows the run and ends with an exit code that says how
+the run ended.
+
+Settings of the tool itself (not of jobs) are environment variables or lines of
+~/.config/tfos/settings.yaml:
+  TFOS_PYTHON      python      the Python that runs the Spark driver
+  TFOS_SPARK_HOME  spark_home  Spark, when the job does not name it
+  TFOS_STATE_DIR   state_dir   where records of runs are kept`,
+		Example:       "  tfos validate job.yaml\n  tfos train job.yaml --dry-run\n  tfos train job.yaml",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	cmd.AddCommand(newTrainCommand(c), newInferCommand(c), newExportCommand(c), newValidateCommand(c), newVersionCommand(c))
+	cmd.SetUsageTemplate(cmd.UsageTemplate() + exitCodes())
+	return cmd
+}
+
+// exitCodes is the table at the end of every command's help.
+func exitCodes() string {
+	var b strings.Builder
+	b.WriteString("\nExit codes:\n")
+	for _, m := range launch.Meanings {
+		fmt.Fprintf(&b, "  %-3d  %s\n", m.Code, m.Text)
+	}
+	return b.String()
+}
+
+// oneJob accepts exactly one argument and says what it is.
+func oneJob(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("%s needs one job file, such as: %s job.yaml", cmd.CommandPath(), cmd.CommandPath())
+	}
+	return nil
+}

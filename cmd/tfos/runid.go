@@ -1,0 +1,44 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"tfos/internal/launch"
+)
+
+var (
+	runIDForm   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+	notInRunIDs = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
+)
+
+// maxNameInRunID keeps the scratch folder's path short: unix sockets lie below
+// it and their paths end at 108 bytes.
+const maxNameInRunID = 20
+
+// checkRunID refuses a name that is no name of a folder, or too long for one.
+func checkRunID(given string) error {
+	if runIDForm.MatchString(given) {
+		return nil
+	}
+	return &launch.Error{Code: launch.Usage, Phase: "command line",
+		Err: fmt.Errorf("--run-id %s: must be up to 64 letters, digits, dots, dashes and underscores, not a dot or dash first", given)}
+}
+
+// newRunID is the job's name, the time and 4 random digits.
+func newRunID(name string, now time.Time) (string, error) {
+	name = strings.Trim(notInRunIDs.ReplaceAllString(name, "-"), "-_")
+	if name == "" {
+		name = "run"
+	}
+	random := make([]byte, 2)
+	if _, err := rand.Read(random); err != nil {
+		return "", fmt.Errorf("make a run id: %w", err)
+	}
+	name = name[:min(maxNameInRunID, len(name))]
+	return name + "-" + now.UTC().Format("20060102-150405") + "-" + hex.EncodeToString(random), nil
+}

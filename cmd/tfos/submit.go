@@ -1,0 +1,239 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"tfos/internal/job"
+	"tfos/internal/launch"
+	"tfos/scripts"
+)
+
+// scratchPatience is how long the scratch folder may stay in use by members
+// that are ending: one lease and a little.
+const scratchPatience = 12 * time.Second
+
+// submission is one run on its way from a job to a verdict.
+type submission struct {
+	c        *cli
+	o        *runOptions
+	settings settings
+	spec     *job.Spec
+	plan     *job.Plan
+	search   launch.Search
+	state    string // folder of all records
+	run      string
+}
+
+// submit brings a job from its loading to its exit code and says everything
+// that there is to say. Its error is a *concluded, or nil for exit code 0.
+func (c *cli) submit(ctx context.Context, o *runOptions, load func() (*job.Spec, error)) error {
+	s := &submission{c: c, o: o}
+	v, err := s.through(ctx, load)
+	v.Run, v.Kind = s.run, string(o.kind)
+	if err == nil && !o.dryRun {
+		c.report(s.spec.Name, v, o.output.json)
+	}
+	if code := c.conclude(v, err, o.output.json); code != launch.Done {
+		return &concluded{code}
+	}
+	return nil
+}
+
+// through is: load, check, plan, find Spark, preflight, run. An error means
+// that nothing was submitted, or that the machine failed.
+func (s *submission) through(ctx context.Context, load func() (*job.Spec, error)) (launch.Verdict, error) {
+	var none launch.Verdict
+	var err error
+	if s.run = s.o.runID; s.run != "" {
+		if err = checkRunID(s.run); err != nil {
+			return none, err
+		}
+	}
+	if s.settings, err = loadSettings(s.c.env); err != nil {
+		return none, err
+	}
+	if s.spec, err = load(); err != nil {
+		return none, err
+	}
+	s.c.warn(s.spec)
+	if err = job.Check(s.spec); err != nil {
+		return none, err
+	}
+	if s.run == "" {
+		if s.run, err = newRunID(s.spec.Name, s.c.now()); err != nil {
+			return none, err
+		}
+	}
+	if err = s.makePlan(); err != nil {
+		return none, err
+	}
+	if s.o.dryRun {
+		return none, s.showPlan()
+	}
+	if err = s.spec.Submittable(); err != nil {
+		return none, err
+	}
+	spark, err := launch.FindSpark(ctx, s.search)
+	if err == nil {
+		err = launch.Preflight(ctx, s.plan.Submission.Master)
+	}
+	if err != nil {
+		return none, err
+	}
+	return s.start(ctx, spark)
+}
+
+func (s *submission) makePlan() error {
+	dirs := []string{s.c.dir}
+	if file := s.spec.File(); file != "" {
+		if dir, err := filepath.Abs(filepath.Dir(file)); err == nil && dir != s.c.dir {
+			dirs = append(dirs, dir)
+		}
+	}
+	s.search = launch.Search{Home: s.spec.Spark.Home, Python: s.settings.Python, Spark: s.settings.SparkHome, Dirs: dirs, Env: s.c.env}
+	python, err := launch.FindPython(s.search)
+	if err != nil && !s.o.dryRun {
+		return err
+	}
+	if s.state, err = launch.StateDir(s.settings.StateDir, s.c.env); err != nil {
+		return err
+	}
+	s.plan, err = job.MakePlan(s.spec, job.Environment{
+		RunID:         s.run,
+		Scratch:       launch.ScratchDir(s.c.tmp, s.run),
+		Record:        launch.RecordDir(s.state, s.run),
+		Python:        python,
+		PysparkPython: s.c.env.Get("PYSPARK_PYTHON"),
+		LauncherPID:   s.c.pid,
+	})
+	return err
+}
+
+// showPlan is the dry run: it starts no process.
+func (s *submission) showPlan() error {
+	var text bytes.Buffer
+	if err := s.plan.Explain(&text); err != nil {
+		return err
+	}
+	command := s.plan.SparkSubmit(launch.KnownSpark(s.search).Submit)
+	fmt.Fprintf(&text, "\n%s\n", job.Quote(command, true))
+	_, err := s.c.out.Write(text.Bytes())
+	return err
+}
+
+// start makes the folders, runs and removes the scratch folder again.
+func (s *submission) start(ctx context.Context, spark launch.Spark) (v launch.Verdict, err error) {
+	scratch, err := launch.NewScratch(s.c.tmp, s.run)
+	if err != nil {
+		return v, err
+	}
+	defer func() {
+		if rerr := scratch.Remove(scratchPatience); rerr != nil {
+			s.c.talk("tfos: warning: %v: remove %s by hand", rerr, scratch.Dir)
+		}
+	}()
+	if err = s.fill(scratch); err != nil {
+		return v, err
+	}
+	record, err := launch.NewRecord(s.state, s.run)
+	if err != nil {
+		return v, err
+	}
+	argv := s.plan.SparkSubmit(spark.Submit)
+	plan, err := s.plan.JSON()
+	err = errors.Join(err, record.Write("plan.json", plan), record.Write("command.txt", []byte(job.Quote(argv, true)+"\n")))
+	if err == nil {
+		v, err = s.follow(ctx, spark, scratch, record, argv)
+	}
+	v.Run, v.Kind, v.Record = s.run, string(s.o.kind), record.Dir
+	kept := v
+	if err != nil {
+		kept = withError(v, err)
+	}
+	return v, errors.Join(err, record.WriteJSON("verdict.json", kept))
+}
+
+// fill writes everything that the plan names below the scratch folder.
+func (s *submission) fill(scratch launch.Scratch) error {
+	for _, name := range []string{nodeBinary, engineBinary} {
+		if s.needs(scratch.Path(name)) {
+			if err := unpack(s.c.payload, name, scratch); err != nil {
+				return err
+			}
+		}
+	}
+	app, err := scripts.App()
+	if err != nil {
+		return err
+	}
+	zip, err := scripts.Zip()
+	if err != nil {
+		return err
+	}
+	plan, err := s.plan.JSON()
+	if err != nil {
+		return err
+	}
+	for _, f := range []struct {
+		name string
+		data []byte
+	}{{"app.py", app}, {"tfos.zip", zip}, {"plan.json", plan}} {
+		if err := scratch.Write(f.name, 0o600, bytes.NewReader(f.data)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// needs tells whether the plan names a file.
+func (s *submission) needs(path string) bool {
+	for _, f := range append([]string{s.plan.NodeBinary, s.plan.Node.Child.Engine}, s.plan.Files...) {
+		if f == path {
+			return true
+		}
+	}
+	return false
+}
+
+// follow runs spark-submit and tells the person about it.
+func (s *submission) follow(ctx context.Context, spark launch.Spark, scratch launch.Scratch, record launch.Record, argv []string) (launch.Verdict, error) {
+	master := s.plan.Submission.Master
+	if strings.HasPrefix(master, "local-cluster") {
+		home, err := scratch.SparkHome(spark.Home)
+		if err != nil {
+			return launch.Verdict{}, err
+		}
+		spark.Home = home
+	}
+	talk := newProgress(s.c)
+	talk.submitted(s.run, master, record.Dir)
+	config := launch.Config{
+		Run:       s.run,
+		Argv:      argv,
+		Env:       spark.Environ(s.c.env, launch.Child{Run: s.run, Scratch: scratch, Master: master}),
+		Record:    record,
+		Formation: time.Duration(s.spec.Timeouts.Reservation),
+		Event:     talk.event,
+		Output:    talk,
+		Kill:      s.c.kill,
+	}
+	if s.o.verbose {
+		config.SparkLog = talk
+	}
+	v, err := launch.Run(ctx, config)
+	talk.end()
+	return v, err
+}
+
+// warn writes what is odd in a job but no fault.
+func (c *cli) warn(spec *job.Spec) {
+	for _, w := range spec.Warnings() {
+		c.talk("tfos: warning: %v", w)
+	}
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"tfos/internal/job"
+)
+
+// runOptions are what all commands that submit have in common.
+type runOptions struct {
+	kind    job.Kind
+	file    string // "" for inference by flags
+	sets    []string
+	dryRun  bool
+	verbose bool
+	runID   string
+	output  verdictFormat
+}
+
+func newTrainCommand(c *cli) *cobra.Command {
+	o := &runOptions{kind: job.Train}
+	cmd := &cobra.Command{
+		Use:   "train JOB.yaml",
+		Short: "Train a model on Spark executors",
+		Long: `Trains as the job file says: starts the Spark application, places one member of
+the cluster on each executor, feeds them, and exports the model.`,
+		Example: `  tfos train digits.yaml
+  tfos train digits.yaml --dry-run
+  tfos train digits.yaml --set epochs=3 --set spark.master=spark://host:7077
+  tfos train digits.yaml --output json | tail -1 | jq .cause`,
+		Args: oneJob,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.file = args[0]
+			return runTrain(cmd, c, o)
+		},
+	}
+	o.flags(cmd)
+	cmd.Flags().Var(&o.output, "output", "what standard output gets at the end: `text|json`")
+	return cmd
+}
+
+func runTrain(cmd *cobra.Command, c *cli, o *runOptions) error {
+	return c.submit(cmd.Context(), o, func() (*job.Spec, error) { return job.Load(o.file, o.kind, o.sets) })
+}
+
+func newExportCommand(c *cli) *cobra.Command {
+	o := &runOptions{kind: job.Export}
+	cmd := &cobra.Command{
+		Use:   "export JOB.yaml",
+		Short: "Make a SavedModel of a checkpoint",
+		Long:  "Makes a SavedModel of a checkpoint and a graph, and proves it by loading it.",
+		Example: `  tfos export export.yaml
+  tfos export export.yaml --set export_if_exists=replace`,
+		Args: oneJob,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.file = args[0]
+			return runTrain(cmd, c, o)
+		},
+	}
+	o.flags(cmd)
+	cmd.Flags().Var(&o.output, "output", "what standard output gets at the end: `text|json`")
+	return cmd
+}
+
+func (o *runOptions) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.BoolVar(&o.dryRun, "dry-run", false, "show the plan and the spark-submit command; start nothing")
+	f.StringArrayVar(&o.sets, "set", nil, "override a key of the job, as `key=value`; may be repeated")
+	f.StringVar(&o.runID, "run-id", "", "name of the run (default: the job's name, the time and a random part)")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "show Spark's log on standard error")
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
+
+	"tfos/internal/job"
+	"tfos/internal/launch"
+)
+
+type validateOptions struct {
+	file   string
+	kind   string
+	sets   []string
+	output verdictFormat
+}
+
+func newValidateCommand(c *cli) *cobra.Command {
+	o := &validateOptions{}
+	cmd := &cobra.Command{
+		Use:   "validate JOB.yaml",
+		Short: "Report every fault of a job file",
+		Long: `Reports every fault of a job file at once, as "file:line: key: value: rule", and
+looks whether its files are there and its outputs are free. Starts nothing.
+
+Which kind of job it is, is taken from its keys: a job without app is for infer,
+one with signatures, or with app.graph and no input, for export, any other for
+train. --kind says it where that guess is wrong.`,
+		Example: `  tfos validate job.yaml
+  tfos validate job.yaml --kind infer --set batch_size=32`,
+		Args: oneJob,
+		RunE: func(_ *cobra.Command, args []string) error {
+			o.file = args[0]
+			return runValidate(c, o)
+		},
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&o.kind, "kind", "", "`train|infer|export` (default: guessed)")
+	f.StringArrayVar(&o.sets, "set", nil, "override a key of the job, as `key=value`; may be repeated")
+	f.Var(&o.output, "output", "what standard output gets at the end: `text|json`")
+	return cmd
+}
+
+func runValidate(c *cli, o *validateOptions) error {
+	kind, err := o.jobKind()
+	if err == nil {
+		var spec *job.Spec
+		if spec, err = job.Load(o.file, kind, o.sets); err == nil {
+			c.warn(spec)
+			err = job.Check(spec)
+		}
+	}
+	code := c.conclude(launch.Verdict{Kind: string(kind)}, err, o.output.json)
+	if code != launch.Done {
+		return &concluded{code}
+	}
+	if !o.output.json {
+		_, err = fmt.Fprintf(c.out, "%s: a job to %s, without faults\n", o.file, kind)
+	}
+	return err
+}
+
+func (o *validateOptions) jobKind() (job.Kind, error) {
+	switch kind := job.Kind(o.kind); kind {
+	case job.Train, job.Infer, job.Export:
+		return kind, nil
+	case "":
+		return guessKind(o.file), nil
+	}
+	return "", &launch.Error{Code: launch.Usage, Phase: "command line", Err: fmt.Errorf("--kind %s: must be train, infer or export", o.kind)}
+}
+
+// guessKind looks at a job file's keys. A file that cannot be read is a train
+// job: loading it reports what is wrong.
+func guessKind(path string) job.Kind {
+	var keys struct {
+		App *struct {
+			Graph any `yaml:"graph"`
+		} `yaml:"app"`
+		Signatures any `yaml:"signatures"`
+		Input      any `yaml:"input"`
+	}
+	data, err := os.ReadFile(path)
+	if err != nil || yaml.Unmarshal(data, &keys) != nil {
+		return job.Train
+	}
+	switch {
+	case keys.Signatures != nil, keys.App != nil && keys.App.Graph != nil && keys.Input == nil:
+		return job.Export
+	case keys.App == nil:
+		return job.Infer
+	}
+	return job.Train
+}

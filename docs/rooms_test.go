@@ -1,0 +1,84 @@
+// Package docs holds no code: its tests keep the documents true.
+package docs
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestRooms holds the import map of architecture.md against the source. It
+// parses the files instead of asking `go list`, which leaves out files whose
+// build tags do not hold and whose answer the test cache does not watch.
+func TestRooms(t *testing.T) {
+	allowed := importMap(t)
+	for _, top := range []string{"cmd", "internal", "scripts"} {
+		err := filepath.WalkDir(filepath.Join("..", top), func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			checkFile(t, allowed, filepath.ToSlash(strings.TrimPrefix(path, ".."+string(filepath.Separator))))
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func checkFile(t *testing.T, allowed map[string][]string, path string) {
+	room := filepath.ToSlash(filepath.Dir(path))
+	may, known := allowed[room]
+	if !known {
+		t.Errorf("%s: room %s is not in the import map of architecture.md", path, room)
+		return
+	}
+	file, err := parser.ParseFile(token.NewFileSet(), filepath.Join("..", path), nil, parser.ImportsOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, spec := range file.Imports {
+		name := strings.Trim(spec.Path.Value, `"`)
+		if ours, found := strings.CutPrefix(name, "tfos/"); found && !slices.Contains(may, ours) {
+			t.Errorf("%s: imports %s, which %s may not", path, ours, room)
+		}
+		if name == "C" && room != "internal/engine" {
+			t.Errorf("%s: cgo outside internal/engine", path)
+		}
+		if name == "github.com/wamuir/graft/tensorflow" && room != "internal/engine" {
+			t.Errorf("%s: TensorFlow's runtime outside internal/engine", path)
+		}
+	}
+}
+
+// importMap reads the rows `room` | … | `import` `import` of the table under
+// the heading "Import map".
+func importMap(t *testing.T) map[string][]string {
+	text, err := os.ReadFile("architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, found := strings.Cut(string(text), "## Import map")
+	if !found {
+		t.Fatal("architecture.md: no section Import map")
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	rooms := map[string][]string{}
+	for line := range strings.Lines(section) {
+		cells := strings.Split(line, "|")
+		if len(cells) < 4 || !strings.Contains(cells[1], "`") {
+			continue
+		}
+		var may []string
+		for _, word := range strings.Fields(cells[len(cells)-2]) {
+			may = append(may, strings.Trim(word, "`,"))
+		}
+		rooms[strings.Trim(cells[1], " `")] = may
+	}
+	return rooms
+}

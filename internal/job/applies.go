@@ -1,0 +1,81 @@
+package job
+
+// refusals is the key table of the job file (docs/job-file.md): a key that has
+// no meaning for an application and input mode is refused, never ignored.
+// Keys that Python programs get as arguments are not refused.
+var refusals = []struct {
+	key  string
+	app  string
+	mode string // "": both
+}{
+	{"readers", appPython, modeSpark},
+	{"readers", appGraph, modeSpark},
+	{"shuffle", appPython, modeTensorFlow},
+	{"checkpoint", appPython, ""},
+	{"input.format", appPython, modeTensorFlow},
+	{"input.options", appPython, modeTensorFlow},
+	{"input.table", "", modeTensorFlow},
+	{"input.sql", "", modeTensorFlow},
+	{"input_mapping", appPython, modeTensorFlow},
+	{"output", appPython, modeTensorFlow},
+	{"output", appGraph, ""},
+	{"tensorflow", appPython, ""},
+}
+
+// applicability refuses the keys that do not apply to the job's application.
+func (r *rules) applicability() {
+	s := r.s
+	app := s.app()
+	if app == "" || s.InputMode != modeSpark && s.InputMode != modeTensorFlow {
+		return
+	}
+	for _, x := range refusals {
+		if (x.app != "" && x.app != app) || (x.mode != "" && x.mode != s.InputMode) || !s.source.given(x.key) {
+			continue
+		}
+		what := "a " + app + " app"
+		if x.app == "" {
+			what = "an app"
+		}
+		if x.mode != "" {
+			what += " with input_mode " + x.mode
+		}
+		r.broken(x.key, "", "does not apply to %s", what)
+	}
+}
+
+// app is the application that the job has, "" when it has none or two.
+func (s *Spec) app() string {
+	switch {
+	case s.App.Python != nil && s.App.Graph == nil:
+		return appPython
+	case s.App.Graph != nil && s.App.Python == nil:
+		return appGraph
+	}
+	return ""
+}
+
+// namedSource is a source of data with its key.
+type namedSource struct {
+	name string // of the feed
+	path string // input, input.train
+	*Source
+}
+
+// sources lists the data of a job, training data first.
+func (s *Spec) sources() []namedSource {
+	if s.kind == Export {
+		return nil
+	}
+	if s.Input.Train == nil && s.Input.Validation == nil {
+		return []namedSource{{"train", "input", &s.Input.Source}}
+	}
+	var out []namedSource
+	if s.Input.Train != nil {
+		out = append(out, namedSource{"train", "input.train", s.Input.Train})
+	}
+	if s.Input.Validation != nil {
+		out = append(out, namedSource{"validation", "input.validation", s.Input.Validation})
+	}
+	return out
+}

@@ -1,0 +1,131 @@
+package job
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Check looks at the file system of this machine, at once before a run: files
+// that must be there (code 2) and outputs that must not (code 7, ErrExists). It
+// changes nothing. URLs, and inputs that a remote cluster reads, are not looked
+// at. The error is a Faults.
+func Check(s *Spec) error {
+	r := &rules{s: s}
+	if p := s.App.Python; p != nil && s.kind == Train {
+		r.isFile("app.python.file", p.File)
+		for i, file := range p.PyFiles {
+			r.isFile(indexed("app.python.py_files", i), file)
+		}
+		if strings.Contains(p.Interpreter, "/") && s.readsHere() {
+			r.isFile("app.python.interpreter", p.Interpreter)
+		}
+	}
+	if s.Spark.Home != "" {
+		r.isFolder("spark.home", s.Spark.Home)
+	}
+	if s.readsHere() {
+		for _, src := range s.sources() {
+			r.inputThere(join(src.path, "path"), src.Path)
+		}
+		if s.kind == Infer && r.isFolder("export_dir", s.ExportDir) {
+			r.savedModel()
+		}
+	}
+	r.outputs()
+	return Faults(r.faults).err()
+}
+
+// readsHere tells whether executors see this machine's files: for certain on
+// the local masters, and on standalone clusters because a path of a job file is
+// one of the machine it lies on. Elsewhere a path may be HDFS's.
+func (s *Spec) readsHere() bool {
+	scheduler := s.layout().master.scheduler
+	return scheduler == local || scheduler == localCluster || scheduler == standalone
+}
+
+func (r *rules) isFile(at, file string) {
+	info, ok := r.stat(at, file)
+	if ok && info.IsDir() {
+		r.broken(at, file, "must be a file, not a folder")
+	}
+}
+
+func (r *rules) isFolder(at, folder string) bool {
+	info, ok := r.stat(at, folder)
+	if ok && !info.IsDir() {
+		r.broken(at, folder, "must be a folder")
+	}
+	return ok && info.IsDir()
+}
+
+// stat notes why a path cannot be looked at. A URL is not looked at.
+func (r *rules) stat(at, file string) (fs.FileInfo, bool) {
+	if isURL(file) {
+		return nil, false
+	}
+	info, err := os.Stat(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		r.broken(at, file, "does not exist")
+	case err != nil:
+		r.broken(at, file, "cannot be read: %v", errors.Unwrap(err))
+	}
+	return info, err == nil
+}
+
+// inputThere checks that an input path, or a match of its pattern, is there.
+func (r *rules) inputThere(at, path string) {
+	if path == "" || isURL(path) {
+		return
+	}
+	if !strings.ContainsAny(path, `*?[{\`) {
+		r.stat(at, path)
+		return
+	}
+	// Hadoop knows {a,b} too, which filepath.Glob does not.
+	if matches, err := filepath.Glob(path); err == nil && len(matches) == 0 && !strings.Contains(path, "{") {
+		r.broken(at, path, "matches nothing")
+	}
+}
+
+func (r *rules) savedModel() {
+	if _, err := os.Stat(filepath.Join(r.s.ExportDir, "saved_model.pb")); errors.Is(err, fs.ErrNotExist) {
+		r.broken("export_dir", r.s.ExportDir, "is no SavedModel: it has no saved_model.pb")
+	}
+}
+
+// outputs checks that an output is free, or may be replaced and is a folder.
+func (r *rules) outputs() {
+	s := r.s
+	if s.kind != Infer && s.ExportDir != "" {
+		r.free("export_dir", s.ExportDir, "export_if_exists", s.ExportIfExists)
+	}
+	if s.Output != nil {
+		r.free("output.path", s.Output.Path, "output.if_exists", s.Output.IfExists)
+	}
+}
+
+func (r *rules) free(at, path, key, ifExists string) {
+	if isURL(path) {
+		return
+	}
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	n := len(r.faults)
+	switch {
+	case err != nil:
+		r.broken(at, path, "cannot be looked at: %v", errors.Unwrap(err))
+	case ifExists == "fail":
+		r.broken(at, path, "exists already: choose another, remove it, or say %s: replace", key)
+	case !info.IsDir() && info.Mode()&fs.ModeSymlink == 0:
+		r.broken(at, path, "is no folder: it is not replaced")
+	}
+	for i := n; i < len(r.faults); i++ {
+		r.faults[i].Code, r.faults[i].Err = CodeOutput, ErrExists
+	}
+}

@@ -1,0 +1,122 @@
+package job
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ownedConf is what tfos sets for the settings in owned, as far as it does; the
+// run id is known to MakePlan only.
+func (s *Spec) ownedConf() map[string]string {
+	l := s.layout()
+	conf := map[string]string{
+		"spark.dynamicAllocation.enabled":                   "false",
+		"spark.scheduler.maxRegisteredResourcesWaitingTime": seconds(s.Timeouts.Reservation),
+		"spark.scheduler.minRegisteredResourcesRatio":       "1.0",
+		"spark.speculation":                                 "false",
+	}
+	if l.master.scheduler == local {
+		return conf
+	}
+	conf["spark.executor.cores"] = strconv.Itoa(l.executorCores)
+	switch l.master.scheduler {
+	case yarn, kubernetes:
+		conf["spark.executor.instances"] = strconv.Itoa(l.executors)
+	default:
+		conf["spark.cores.max"] = strconv.Itoa(l.executors * l.executorCores)
+	}
+	return conf
+}
+
+// defaultConf is what tfos sets unless the user does.
+func (s *Spec) defaultConf(env Environment, l layout) map[string]string {
+	conf := map[string]string{
+		"spark.task.maxFailures":       strconv.Itoa(max(4, 1+s.Retries.Generations)),
+		"spark.ui.enabled":             "false",
+		"spark.ui.showConsoleProgress": "false",
+	}
+	if python := env.sparkPython(l.master); python != "" {
+		conf["spark.pyspark.python"] = python
+	}
+	if env.Python != "" && s.Spark.DeployMode == "client" {
+		conf["spark.pyspark.driver.python"] = env.Python
+	}
+	if l.master.scheduler != local {
+		conf["spark.executor.memory"] = fmt.Sprintf("%dm", heapMiB)
+		conf["spark.executor.memoryOverhead"] = fmt.Sprintf("%dm", s.memberMemory().MiB())
+	}
+	if l.master.scheduler == local || l.master.scheduler == localCluster {
+		conf["spark.local.dir"] = filepath.Join(env.Scratch, "spark")
+	}
+	if l.master.scheduler == yarn && s.Spark.DeployMode == "cluster" {
+		conf["spark.yarn.maxAppAttempts"] = "1" // a second one would run the job again
+	}
+	return conf
+}
+
+// settings is every Spark setting of the run. The user's win over the defaults;
+// the owned ones were found equal by validate.
+func (s *Spec) settings(env Environment, l layout) map[string]string {
+	conf := s.defaultConf(env, l)
+	maps.Copy(conf, s.Spark.Conf)
+	maps.Copy(conf, s.ownedConf())
+	conf["spark.executorEnv.TFOS_RUN"] = env.RunID
+	// What JVMs leave behind goes with the scratch folder, wherever they do run here.
+	if s.Spark.DeployMode == "client" {
+		prefixOption(conf, "spark.driver.extraJavaOptions", env.Scratch)
+	}
+	if l.master.scheduler == localCluster {
+		prefixOption(conf, "spark.executor.extraJavaOptions", env.Scratch)
+	}
+	return conf
+}
+
+// prefixOption puts the temporary folder before the user's Java options, which win.
+func prefixOption(conf map[string]string, name, folder string) {
+	option := "-Djava.io.tmpdir=" + folder
+	if strings.ContainsAny(folder, " \t\"'\\") {
+		option = `"-Djava.io.tmpdir=` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(folder) + `"`
+	}
+	conf[name] = strings.TrimSpace(option + " " + conf[name])
+}
+
+// sparkPython is the interpreter of Spark's own Python workers on executors, ""
+// for Spark's choice.
+func (env Environment) sparkPython(m master) string {
+	if env.PysparkPython == "" && m.here() {
+		return env.Python
+	}
+	return env.PysparkPython
+}
+
+// interpreter is the Python that runs a program, or that an engine's
+// libtensorflow may be found with.
+func (s *Spec) interpreter(env Environment, m master) string {
+	for _, choice := range []string{
+		s.programInterpreter(), s.Spark.Conf["spark.pyspark.python"], env.sparkPython(m),
+	} {
+		if choice != "" {
+			return choice
+		}
+	}
+	return "python3"
+}
+
+func (s *Spec) programInterpreter() string {
+	if s.App.Python == nil {
+		return ""
+	}
+	return s.App.Python.Interpreter
+}
+
+// seconds writes a duration as Spark reads it.
+func seconds(d Duration) string {
+	if ms := d.Milliseconds(); ms%1000 != 0 {
+		return fmt.Sprintf("%dms", ms)
+	}
+	return fmt.Sprintf("%ds", int64(time.Duration(d)/time.Second))
+}

@@ -1,0 +1,212 @@
+package job
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"tfos/internal/reserve"
+)
+
+// summary is what people want to know of a plan and programs do not.
+type summary struct {
+	app       string
+	roles     map[string]Role
+	workers   int
+	chief     bool
+	strategy  string
+	batch     int
+	epochs    int
+	steps     int64 // limit; 0: none
+	rows      int64 // of the input; 0: not known
+	inference string
+	modelDir  string
+}
+
+func (s *Spec) summary(env Environment, l layout) summary {
+	out := summary{
+		workers: s.workers(), chief: s.Chief, strategy: s.Strategy, batch: s.BatchSize,
+		epochs: s.Epochs, steps: s.Steps, rows: env.Rows, modelDir: s.ModelDir, roles: map[string]Role{},
+	}
+	for _, r := range s.roles() {
+		out.roles[r.job] = *r.role
+	}
+	switch {
+	case s.App.Python != nil && s.kind == Train:
+		out.app = "python " + s.App.Python.File
+		if s.App.Python.Function != "" {
+			out.app += ", function " + s.App.Python.Function
+		}
+		if s.App.Python.ExportFunction != "" {
+			out.app += ", export function " + s.App.Python.ExportFunction
+		}
+		out.app += ", interpreter " + s.interpreter(env, l.master)
+	case s.App.Graph != nil:
+		out.app = "graph " + s.App.Graph.Path
+	case s.kind == Infer:
+		out.app = fmt.Sprintf("SavedModel %s, tags %s, signature %s", s.ExportDir, strings.Join(s.TagSet, ","), s.SignatureDefKey)
+		out.inference = fmt.Sprintf("%s %s%s", s.Input.Format, s.Input.Path, mapped(s.InputMapping, "columns as the signature names them"))
+	}
+	return out
+}
+
+// Explain writes the plan for people: the text of a dry run, without the command.
+func (p *Plan) Explain(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	line := func(name string, format string, args ...any) {
+		fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, args...))
+	}
+	line("run", "%s: %s job %s", p.Run, p.Kind, p.Name)
+	if p.summary.app != "" {
+		line("application", "%s", p.summary.app)
+	}
+	if p.summary.strategy != "" {
+		line("strategy", "%s", p.summary.strategy)
+	}
+	p.explainCluster(line)
+	p.explainData(line)
+	p.explainOutputs(line)
+	line("timeouts", "reservation %s, stall %s, lease %s", p.Reserve.Reservation(), p.Reserve.Stall(), p.Reserve.Lease())
+	if p.Record != "" {
+		line("record", "%s", p.Record)
+	}
+	if err := t.Flush(); err != nil {
+		return fmt.Errorf("job: explain: %w", err)
+	}
+	return nil
+}
+
+type lineWriter func(name, format string, args ...any)
+
+func (p *Plan) explainCluster(line lineWriter) {
+	sub := p.Submission
+	line("master", "%s, deploy mode %s", hidePassword(sub.Master), sub.DeployMode)
+	if p.Local {
+		line("executors", "1, the driver itself: members share it")
+	} else {
+		text := fmt.Sprintf("%d, each %s, %d MiB heap and %s for its member", sub.Executors,
+			plural(int64(sub.ExecutorCores), "core"), sub.HeapMiB, sub.overhead())
+		if p.TaskCPUs > 1 {
+			text += fmt.Sprintf("; %d task cpus a member", p.TaskCPUs)
+		}
+		line("executors", "%s", text)
+	}
+	name := "members"
+	for _, m := range p.Reserve.Members {
+		role := p.summary.roles[m.Job]
+		text := fmt.Sprintf("%s:%d  %s, %s", m.Job, m.Index, plural(int64(role.Cores), "core"), role.Memory)
+		if p.chief(m) {
+			text += ", chief"
+		}
+		if m.Fed {
+			text += ", fed by Spark"
+		}
+		if m.Required {
+			text += ", must succeed"
+		}
+		line(name, "%s", text)
+		name = ""
+	}
+}
+
+// overhead is what Spark is asked for beside the heap, as the user's own
+// setting has it where there is one.
+func (sub Submission) overhead() string {
+	text := cmp.Or(sub.Conf["spark.executor.memoryOverhead"], fmt.Sprintf("%dm", sub.MemberMiB))
+	if m, ok := parseMemory(text); ok {
+		return fmt.Sprintf("%d MiB", m.MiB())
+	}
+	return text + " MiB"
+}
+
+// chief tells whether a member is the chief of its cluster.
+func (p *Plan) chief(m reserve.MemberConfig) bool {
+	if p.Kind != Train {
+		return false
+	}
+	return m.Job == jobChief || !p.summary.chief && m.Job == jobWorker && m.Index == 0
+}
+
+func (p *Plan) explainData(line lineWriter) {
+	sum := p.summary
+	if sum.inference != "" {
+		line("input", "%s", sum.inference)
+		line("batches", "%d rows each; %s", sum.batch, knownRows(sum.rows))
+	}
+	for i, f := range p.Feeds {
+		source := strings.TrimSpace(f.Format + " " + cmp.Or(f.Path, f.Table, f.SQL))
+		text := fmt.Sprintf("%s: %s%s, balance %s", f.Name, source, mapped(p.Node.Feeds[i].Mapping, "every column"), f.Balance)
+		if n := p.Node.Feeds[i].ShuffleRows; n > 0 {
+			text += fmt.Sprintf(", shuffle buffer %s (seed %d)", plural(int64(n), "row"), p.Node.Feeds[i].ShuffleSeed)
+		}
+		line("feed", "%s", text)
+	}
+	if p.Kind == Train {
+		line("steps", "%s", sum.stepsText())
+	}
+}
+
+// stepsText is the arithmetic rows x epochs / batch / workers = steps.
+func (sum summary) stepsText() string {
+	limit := "no limit"
+	if sum.steps > 0 {
+		limit = fmt.Sprintf("at most %d over the cluster", sum.steps)
+	}
+	shape := fmt.Sprintf("rows x %s / batch %d / %s", plural(int64(sum.epochs), "epoch"), sum.batch, plural(int64(sum.workers), "worker"))
+	if sum.rows <= 0 {
+		return fmt.Sprintf("%s; %s; %s", shape, knownRows(sum.rows), limit)
+	}
+	each := sum.rows * int64(sum.epochs) / int64(sum.batch) / int64(sum.workers)
+	if sum.steps > 0 {
+		most := sum.steps
+		if sum.strategy != allReduce {
+			most = (sum.steps + int64(sum.workers) - 1) / int64(sum.workers)
+		}
+		each = min(each, most)
+	}
+	return fmt.Sprintf("%d %s = about %s a worker; %s", sum.rows, shape, plural(each, "step"), limit)
+}
+
+func (p *Plan) explainOutputs(line lineWriter) {
+	if p.summary.modelDir != "" {
+		line("model_dir", "%s", p.summary.modelDir)
+	}
+	if len(p.Reserve.Outputs) == 0 {
+		line("outputs", "none")
+	}
+	for _, o := range p.Reserve.Outputs {
+		text := "must not exist"
+		if o.Replace {
+			text = "replaces what is there"
+		}
+		line("output", "%s %s (%s)", o.Kind, o.Final, text)
+	}
+}
+
+// mapped describes a mapping, or says what none means.
+func mapped(m Mapping, none string) string {
+	if len(m) == 0 {
+		return ", " + none
+	}
+	parts := make([]string, len(m))
+	for i, kv := range m {
+		parts[i] = kv[0] + " -> " + kv[1]
+	}
+	return ", " + strings.Join(parts, ", ")
+}
+
+func knownRows(rows int64) string {
+	if rows <= 0 {
+		return "number of rows not known before the run"
+	}
+	return plural(rows, "row")
+}
+
+func plural(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -1,0 +1,170 @@
+package job
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"path/filepath"
+
+	"tfos/internal/feed"
+	"tfos/internal/infer"
+	"tfos/internal/reserve"
+)
+
+const (
+	// queueBytes bounds what a member holds of a feed: four of the largest chunks.
+	queueBytes = 64 << 20
+	// minChunkRows keeps frames of small batches worth their overhead.
+	minChunkRows = 32
+)
+
+// feeds are the Spark-fed inputs for the driver.
+func (s *Spec) feeds() []Feed {
+	out := []Feed{}
+	if !s.sparkFed() {
+		return out
+	}
+	for _, src := range s.sources() {
+		f := Feed{
+			Name: src.name, Path: src.Path, Table: src.Table, SQL: src.SQL,
+			Options: map[string]string{}, Columns: s.InputMapping.Keys(),
+			Epochs: s.Epochs, ChunkRows: max(minChunkRows, s.BatchSize), Balance: "equal",
+		}
+		if src.Path != "" {
+			f.Format = src.Format
+		}
+		maps.Copy(f.Options, src.Options)
+		if s.Strategy == parameterServer {
+			f.Balance = "demand"
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// feedConfigs are the same inputs as members receive them.
+func (s *Spec) feedConfigs() []feed.Config {
+	if !s.sparkFed() {
+		return nil
+	}
+	var out []feed.Config
+	for _, src := range s.sources() {
+		f := feed.Config{
+			Name: src.name, QueueBytes: queueBytes, BatchRows: s.BatchSize,
+			QuotaRows: s.quota(), Synchronous: s.Strategy == allReduce, Mapping: s.InputMapping,
+		}
+		if s.Shuffle != nil && src.name == "train" {
+			f.ShuffleRows, f.ShuffleSeed = s.Shuffle.Buffer, s.Shuffle.Seed
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// quota is the rows that each worker may take, in whole batches; nil: no limit.
+// steps counts updates of the whole cluster: under all_reduce every worker
+// takes part in each of them, otherwise they are shared out and the first
+// workers take one more.
+func (s *Spec) quota() []int64 {
+	if s.Steps == 0 {
+		return nil
+	}
+	w := int64(s.workers())
+	out := make([]int64, w)
+	for i := range out {
+		steps := s.Steps
+		if s.Strategy != allReduce {
+			steps = s.Steps / w
+			if int64(i) < s.Steps%w {
+				steps++
+			}
+		}
+		out[i] = steps * int64(s.BatchSize)
+	}
+	return out
+}
+
+// outputs are the folders that appear only when the run has succeeded.
+func (s *Spec) outputs(run string) []reserve.OutputConfig {
+	var out []reserve.OutputConfig
+	if s.kind != Infer && s.ExportDir != "" {
+		out = append(out, reserve.OutputConfig{
+			Kind: "saved_model", Staging: staging(s.ExportDir, run), Final: s.ExportDir,
+			Replace: s.ExportIfExists == "replace",
+		})
+	}
+	if s.Output != nil {
+		kind := "results"
+		if s.kind == Infer {
+			kind = "predictions"
+		}
+		out = append(out, reserve.OutputConfig{
+			Kind: kind, Staging: staging(s.Output.Path, run), Final: s.Output.Path,
+			Replace: s.Output.IfExists == "replace",
+		})
+	}
+	return out
+}
+
+// work is an inference job's input and the request that splits are added to.
+func (s *Spec) work(outputs []reserve.OutputConfig) (*reserve.WorkConfig, error) {
+	request, err := json.Marshal(infer.Request{
+		Model: s.ExportDir, TagSet: s.TagSet, Signature: s.SignatureDefKey,
+		InputMapping: s.InputMapping.Map(), OutputMapping: s.OutputMapping.Map(), Keep: s.Keep,
+		BatchSize: s.BatchSize, Threads: s.Resources.Worker.Cores, Output: outputs[0].Staging,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("job: plan: write inference request: %w", err)
+	}
+	return &reserve.WorkConfig{Input: s.Input.Path, Request: request}, nil
+}
+
+// context is what a Python program gets as ctx and args.
+func (s *Spec) context(outputs []reserve.OutputConfig) map[string]any {
+	p := s.App.Python
+	c := map[string]any{
+		"program": filepath.Base(p.File), "function": p.Function, "export_function": p.ExportFunction,
+	}
+	if p.Args.Argv != nil {
+		c["args"] = map[string]any{"argv": p.Args.Argv}
+	} else {
+		args := map[string]any{}
+		maps.Copy(args, p.Args.Values)
+		c["args"] = args
+	}
+	exportTo := ""
+	for _, o := range outputs {
+		switch o.Kind {
+		case "saved_model":
+			exportTo = o.Staging
+		case "results":
+			c["output"] = o.Staging
+		}
+	}
+	c["parameters"] = s.parameters(exportTo)
+	return c
+}
+
+// parameters are merged into a program's args, under the SPIP's names. What the
+// job does not give is null. exportTo is the staging folder of export_dir.
+func (s *Spec) parameters(exportTo string) map[string]any {
+	out := map[string]any{
+		"batch_size": s.BatchSize, "epochs": s.Epochs, "steps": nil,
+		"model_dir": nil, "export_dir": nil,
+		"cluster_size": s.ClusterSize, "num_ps": s.NumPS, "strategy": s.Strategy,
+		"input_mode": s.InputMode, "tensorboard": s.TensorBoard, "protocol": s.Protocol,
+	}
+	if s.Steps > 0 {
+		out["steps"] = s.Steps
+	}
+	if s.ModelDir != "" {
+		out["model_dir"] = s.ModelDir
+	}
+	if exportTo != "" {
+		out["export_dir"] = exportTo
+	}
+	if s.InputMode == modeTensorFlow {
+		out["readers"] = s.Readers
+	}
+	return out
+}

@@ -1,0 +1,213 @@
+package job
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "rewrite golden files and the key table of docs/job-file.md")
+
+const digits = `
+app:
+  python:
+    file: train.py
+    function: main_fun
+    export_function: export_fn
+    args: {learning_rate: 0.003, layers: [128, 64], note: null}
+    py_files: [lib.py, deps.zip]
+strategy: independent
+cluster_size: 2
+input: {path: data/train}
+input_mapping: {image: x, label: y}
+batch_size: 32
+epochs: 12
+shuffle: {buffer: 2000, seed: 1}
+model_dir: model
+export_dir: out/export
+`
+
+const predict = `
+export_dir: export
+cluster_size: 2
+input: {path: data/test}
+input_mapping: {image: image}
+output_mapping: {probabilities: p}
+keep: [id, label]
+batch_size: 256
+output: {path: predictions, if_exists: replace}
+`
+
+// plans are the golden cases. What is not supported yet is planned too.
+var plans = []struct {
+	name string
+	kind Kind
+	text string
+	sets []string
+	rows int64
+}{
+	{name: "train-default", kind: Train, text: digits, rows: 1347},
+	{name: "train-two-cores", kind: Train, text: digits, sets: []string{"resources.worker={cores: 2, memory: 3g, env: {A: b}}"}},
+	{name: "train-steps", kind: Train, text: digits, sets: []string{"steps=101", "output.path=results"}, rows: 100_000},
+	{name: "train-argv", kind: Train, text: digits, sets: []string{"app.python.args=[--lr, '0.1']", "export_if_exists=replace"}},
+	{name: "train-table", kind: Train, text: digits, sets: []string{"input={table: db.digits}", "input_mapping={}"}},
+	{name: "train-local", kind: Train, text: digits, sets: []string{"spark.master=local[3]"}},
+	{name: "train-local-cluster-2", kind: Train, text: digits, sets: []string{"spark.master=local-cluster[2,2,1024]"}},
+	{name: "train-standalone", kind: Train, text: digits, sets: []string{"spark.master=spark://10.0.0.5:7077"}},
+	{name: "train-standalone-here", kind: Train, text: digits, sets: []string{"spark.master=spark://127.0.0.1:7077"}},
+	{name: "train-yarn-client", kind: Train, text: digits, sets: []string{
+		"spark.master=yarn", "spark.conf.spark.hadoop.fs.s3a.secret.key=hunter2", "spark.conf.spark.ui.enabled=true",
+		"spark.conf.spark.driver.extraJavaOptions=-Xss4m", "input.path=hdfs://nn/data/*.parquet"}},
+	{name: "train-yarn-cluster", kind: Train, text: digits, sets: []string{"spark={master: yarn, deploy_mode: cluster}"}},
+	{name: "train-k8s-client", kind: Train, text: digits, sets: []string{"spark.master=k8s://https://10.0.0.1:6443"}},
+	{name: "train-k8s-cluster", kind: Train, text: digits, sets: []string{"spark={master: 'k8s://https://10.0.0.1:6443', deploy_mode: cluster}"}},
+	{name: "train-mesos-client", kind: Train, text: digits, sets: []string{"spark.master=mesos://10.0.0.1:5050"}},
+	{name: "train-mesos-cluster", kind: Train, text: digits, sets: []string{"spark={master: 'mesos://10.0.0.1:7077', deploy_mode: cluster}"}},
+	{name: "train-ps", kind: Train, text: digits, rows: 10_000, sets: []string{
+		"strategy=parameter_server", "cluster_size=5", "num_ps=1", "chief=true", "evaluator=true", "resources.ps.memory=8g", "resources.chief.cores=2"}},
+	{name: "train-all-reduce", kind: Train, text: digits, sets: []string{"strategy=all_reduce", "cluster_size=3", "steps=500"}},
+	{name: "train-graph", kind: Train, text: "app: {graph: {path: model}}\ninput: {path: data}\nexport_dir: out\ntensorflow: {lib_dir: /opt/tf}\n"},
+	{name: "infer-default", kind: Infer, text: predict, rows: 450},
+	{name: "infer-local", kind: Infer, text: predict, sets: []string{"spark.master=local[2]"}},
+	{name: "infer-standalone", kind: Infer, text: predict, sets: []string{"spark.master=spark://h:7077", "resources.worker.cores=4"}},
+	{name: "export", kind: Export, text: "app: {graph: {path: model}}\nmodel_dir: ckpt\nexport_dir: out\nsignatures: [serving_default]\n"},
+}
+
+var testEnvironment = Environment{
+	RunID: "digits-1", Scratch: "/tmp/tfos-digits-1", Record: "/home/u/.tfos/runs/digits-1",
+	Python: "/venv/bin/python", LauncherPID: 4242,
+}
+
+// spec decodes, completes and validates, as Load does with a file of that name,
+// but leaves out what is not supported yet.
+func spec(t *testing.T, kind Kind, text string, sets ...string) *Spec {
+	t.Helper()
+	s, faults := parse([]byte(text), "digits.yaml", kind, nil, sets)
+	if s != nil {
+		s.canonicalize("/jobs")
+		faults = append(faults, s.validate()...)
+	}
+	if err := faults.err(); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", "plan", name+".golden")
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v (go test -run %s -update writes it)", err, t.Name())
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s differs from the plan:\n%s", path, firstDifference(string(want), string(got)))
+	}
+}
+
+func firstDifference(want, got string) string {
+	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
+	for i := range max(len(w), len(g)) {
+		if i >= len(w) || i >= len(g) || w[i] != g[i] {
+			return fmt.Sprintf("line %d\nwant %q\ngot  %q", i+1, strings.Join(w[min(i, len(w)):min(i+2, len(w))], "\n"),
+				strings.Join(g[min(i, len(g)):min(i+2, len(g))], "\n"))
+		}
+	}
+	return ""
+}
+
+func TestGoldenPlans(t *testing.T) {
+	for _, c := range plans {
+		t.Run(c.name, func(t *testing.T) {
+			s := spec(t, c.kind, c.text, c.sets...)
+			env := testEnvironment
+			env.Rows = c.rows
+			p, err := MakePlan(s, env)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var out bytes.Buffer
+			for _, w := range s.Warnings() {
+				fmt.Fprintf(&out, "warning: %v\n", w)
+			}
+			if err := p.Explain(&out); err != nil {
+				t.Fatal(err)
+			}
+			command := strings.ReplaceAll(Quote(p.SparkSubmit("/spark/bin/spark-submit"), true), " --", " \\\n  --")
+			data, err := p.JSON()
+			if err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintf(&out, "\n%s\n\n%s", command, data)
+			golden(t, c.name, out.Bytes())
+		})
+	}
+}
+
+func TestGoldenFilesHaveCases(t *testing.T) {
+	names := map[string]bool{}
+	for _, c := range plans {
+		names[c.name+".golden"] = true
+	}
+	files, err := os.ReadDir(filepath.Join("testdata", "plan"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if !names[f.Name()] {
+			t.Errorf("testdata/plan/%s belongs to no case", f.Name())
+		}
+	}
+}
+
+// A plan is a function of its arguments: made again it is the same, and making
+// it changes neither the Spec nor an earlier Plan.
+func TestPlanIsPure(t *testing.T) {
+	for _, c := range plans {
+		first, second := spec(t, c.kind, c.text, c.sets...), spec(t, c.kind, c.text, c.sets...)
+		p1, err1 := MakePlan(first, testEnvironment)
+		p2, err2 := MakePlan(second, testEnvironment)
+		other := testEnvironment
+		other.RunID, other.Python = "other", "/other"
+		_, err3 := MakePlan(second, other)
+		p4, err4 := MakePlan(second, testEnvironment)
+		if err1 != nil || err2 != nil || err3 != nil || err4 != nil {
+			t.Fatal(err1, err2, err3, err4)
+		}
+		if !reflect.DeepEqual(p1, p2) || !reflect.DeepEqual(p2, p4) {
+			t.Errorf("%s: plans of equal jobs differ", c.name)
+		}
+		if !reflect.DeepEqual(first, second) {
+			t.Errorf("%s: MakePlan changed its Spec", c.name)
+		}
+	}
+}
+
+func TestPlanRefusesBadEnvironment(t *testing.T) {
+	s := spec(t, Train, digits)
+	for name, change := range map[string]func(*Environment){
+		"no run id":        func(e *Environment) { e.RunID = "" },
+		"run id with path": func(e *Environment) { e.RunID = "../x" },
+		"scratch":          func(e *Environment) { e.Scratch = "tmp" },
+		"record":           func(e *Environment) { e.Record = "" },
+	} {
+		env := testEnvironment
+		change(&env)
+		if _, err := MakePlan(s, env); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}

@@ -1,0 +1,127 @@
+package job
+
+import (
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+
+	"tfos/internal/node"
+	"tfos/internal/reserve"
+)
+
+var runID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
+
+// MakePlan works out a run. It is a function of its arguments alone: equal ones
+// give an equal Plan. The Spec is one that Load or FromFlags returned.
+func MakePlan(s *Spec, env Environment) (*Plan, error) {
+	if !runID.MatchString(env.RunID) {
+		return nil, fmt.Errorf("job: plan: run id %q must be letters, digits, dots, dashes", env.RunID)
+	}
+	if !filepath.IsAbs(env.Scratch) || !filepath.IsAbs(env.Record) {
+		return nil, fmt.Errorf("job: plan: scratch folder %q and record folder %q must be absolute", env.Scratch, env.Record)
+	}
+	l := s.layout()
+	outputs := s.outputs(env.RunID)
+	p := &Plan{
+		Version: 1, Kind: s.kind, Run: env.RunID, Name: s.Name,
+		Scratch: env.Scratch, Record: env.Record,
+		Local: l.master.scheduler == local, LauncherPID: env.LauncherPID,
+		Files: s.files(env.Scratch), NodeBinary: filepath.Join(env.Scratch, "tfos-node"),
+		TaskCPUs:   l.taskCPUs,
+		Reserve:    s.reserveConfig(env, l, outputs),
+		Node:       s.nodeConfig(env, l, outputs),
+		Feeds:      s.feeds(),
+		Submission: s.submission(env, l),
+		summary:    s.summary(env, l),
+	}
+	if s.kind == Infer {
+		work, err := s.work(outputs)
+		if err != nil {
+			return nil, err
+		}
+		p.Reserve.Work = work
+	}
+	if s.Spark.DeployMode == "cluster" {
+		p.inCluster()
+	}
+	return p, nil
+}
+
+// inCluster makes the plan that of a driver elsewhere: files are where Spark
+// puts them, this machine's folders and the launcher are out of reach.
+func (p *Plan) inCluster() {
+	for i, file := range p.Files {
+		p.Files[i] = filepath.Base(file)
+	}
+	p.NodeBinary = filepath.Base(p.NodeBinary)
+	p.Scratch, p.Record, p.LauncherPID = "", "", 0
+	p.Reserve.Scratch = ""
+}
+
+// JSON is the content of plan.json.
+func (p *Plan) JSON() ([]byte, error) {
+	data, err := json.MarshalIndent(p, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("job: write plan: %w", err)
+	}
+	return append(data, '\n'), nil
+}
+
+// files are shipped to executors, by absolute path on this machine.
+func (s *Spec) files(scratch string) []string {
+	files := []string{filepath.Join(scratch, "tfos-node")}
+	if p := s.App.Python; p != nil && s.kind == Train {
+		files = append(files, p.File)
+		return append(files, p.PyFiles...)
+	}
+	return append(files, filepath.Join(scratch, "tfos-engine"))
+}
+
+func (s *Spec) reserveConfig(env Environment, l layout, outputs []reserve.OutputConfig) reserve.Config {
+	c := reserve.Config{
+		Run: env.RunID, Members: s.members(), Shared: l.master.scheduler == local,
+		ReservationMS: s.Timeouts.Reservation.Milliseconds(),
+		LeaseMS:       s.Timeouts.Lease.Milliseconds(),
+		StallMS:       s.Timeouts.Stall.Milliseconds(),
+		Outputs:       outputs, Scratch: env.Scratch,
+	}
+	for _, f := range s.feedConfigs() {
+		c.Feeds = append(c.Feeds, reserve.FeedConfig{Name: f.Name})
+	}
+	return c
+}
+
+func (s *Spec) nodeConfig(env Environment, l layout, outputs []reserve.OutputConfig) node.Config {
+	c := node.Config{
+		Run: env.RunID, Kind: string(s.kind), Feeds: s.feedConfigs(),
+		Child: s.child(env, l.master), Roles: map[string]node.RoleConfig{},
+	}
+	for _, r := range s.roles() {
+		c.Roles[r.job] = node.RoleConfig{Cores: r.role.Cores, Env: r.role.Env}
+	}
+	if s.App.Python != nil && s.kind == Train {
+		c.Context = s.context(outputs)
+	}
+	if l.master.scheduler == local || l.master.scheduler == localCluster {
+		c.LogDir = filepath.Join(env.Record, "logs")
+	}
+	return c
+}
+
+func (s *Spec) child(env Environment, m master) node.ChildConfig {
+	c := node.ChildConfig{Kind: "engine", Interpreter: s.interpreter(env, m)}
+	if s.App.Python == nil || s.kind != Train {
+		c.Engine, c.LibDir = "tfos-engine", s.TensorFlow.LibDir
+		return c
+	}
+	c.Kind = "python"
+	c.PythonPath = []string{"tfos.zip"}
+	for _, file := range s.App.Python.PyFiles {
+		if slices.Contains([]string{".zip", ".egg"}, filepath.Ext(file)) {
+			c.PythonPath = append(c.PythonPath, filepath.Base(file))
+		}
+	}
+	return c
+}

@@ -1,0 +1,87 @@
+package job
+
+import "tfos/internal/reserve"
+
+// members is the roster in the plan's order: ps, chief, worker, evaluator.
+func (s *Spec) members() []reserve.MemberConfig {
+	var out []reserve.MemberConfig
+	add := func(job string, n int, required, fed bool) {
+		for i := range n {
+			out = append(out, reserve.MemberConfig{Job: job, Index: i, Required: required, Fed: fed})
+		}
+	}
+	add(jobPS, s.NumPS, false, false)
+	// With a dedicated chief it alone decides; without one every worker does.
+	add(jobChief, one(s.Chief), true, s.sparkFed())
+	add(jobWorker, s.workers(), !s.Chief, s.sparkFed())
+	add(jobEvaluator, one(s.Evaluator), false, false)
+	return out
+}
+
+// workers counts the members that are neither ps, chief nor evaluator.
+func (s *Spec) workers() int {
+	if s.kind == Export {
+		return 1
+	}
+	return s.ClusterSize - s.NumPS - one(s.Chief) - one(s.Evaluator)
+}
+
+// size is the number of members.
+func (s *Spec) size() int {
+	if s.kind == Export {
+		return 1
+	}
+	return s.ClusterSize
+}
+
+// sparkFed tells whether Spark tasks feed rows to members.
+func (s *Spec) sparkFed() bool { return s.kind == Train && s.InputMode == modeSpark }
+
+// roles lists the jobs that have members, with their resources, in the plan's order.
+func (s *Spec) roles() []namedRole {
+	all := []namedRole{
+		{jobPS, s.NumPS, &s.Resources.PS},
+		{jobChief, one(s.Chief), &s.Resources.Chief},
+		{jobWorker, s.workers(), &s.Resources.Worker},
+		{jobEvaluator, one(s.Evaluator), &s.Resources.Evaluator},
+	}
+	var out []namedRole
+	for _, r := range all {
+		if r.members > 0 {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+type namedRole struct {
+	job     string
+	members int
+	role    *Role
+}
+
+// memberCores is the most cores that a member of any role has: executors of
+// one application are all alike.
+func (s *Spec) memberCores() int {
+	cores := 1
+	for _, r := range s.roles() {
+		cores = max(cores, r.role.Cores)
+	}
+	return cores
+}
+
+// memberMemory is the most memory that a member of any role has.
+func (s *Spec) memberMemory() Memory {
+	var memory Memory
+	for _, r := range s.roles() {
+		memory = max(memory, r.role.Memory)
+	}
+	return memory
+}
+
+func one(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

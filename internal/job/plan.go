@@ -1,0 +1,84 @@
+package job
+
+import (
+	"tfos/internal/node"
+	"tfos/internal/reserve"
+)
+
+// Environment is all that a plan depends on beside the Spec.
+type Environment struct {
+	// RunID names the run: letters, digits, dots, dashes.
+	RunID string
+	// Scratch is the run's temporary folder, Record the one that is kept. Both absolute.
+	Scratch, Record string
+	// Python is the interpreter that runs the Spark driver on this machine,
+	// absolute; executors on this machine (local[n], local-cluster, a standalone
+	// master on the loopback address) use it too. "": python3.
+	Python string
+	// PysparkPython is PYSPARK_PYTHON of the launcher's environment, "" when
+	// unset. As in Spark it names the interpreter of executors anywhere.
+	PysparkPython string
+	// LauncherPID is the process whose death ends a run in client mode.
+	LauncherPID int
+	// Rows of the training or inference input; 0: not known.
+	Rows int64
+}
+
+// Plan is what a run is to be: the content of plan.json (docs/protocols.md,
+// section 1) and the Spark submission around it.
+type Plan struct {
+	Version     int            `json:"version"`
+	Kind        Kind           `json:"kind"`
+	Run         string         `json:"run"`
+	Name        string         `json:"name"`
+	Scratch     string         `json:"scratch"`
+	Record      string         `json:"record"`
+	Local       bool           `json:"local"`
+	LauncherPID int            `json:"launcher_pid"`
+	Files       []string       `json:"files"`
+	NodeBinary  string         `json:"node_binary"`
+	TaskCPUs    int            `json:"task_cpus"`
+	Reserve     reserve.Config `json:"reserve"`
+	Node        node.Config    `json:"node"`
+	Feeds       []Feed         `json:"feeds"`
+
+	// Submission is not part of plan.json: it is spark-submit's command line.
+	Submission Submission `json:"-"`
+
+	summary summary
+}
+
+// Submission is what spark-submit is told, and the arithmetic behind it.
+type Submission struct {
+	Master     string
+	DeployMode string
+	Name       string
+	Conf       map[string]string
+	// PyFiles, Files, App and PlanFile are paths on this machine; Files is
+	// empty in client mode, where the driver ships files itself.
+	PyFiles  []string
+	Files    []string
+	App      string
+	PlanFile string
+	// Executors of ExecutorCores cores, each with HeapMiB for the JVM and
+	// MemberMiB for its member. All but MemberMiB are 0 for local[n], which has
+	// one executor.
+	Executors     int
+	ExecutorCores int
+	HeapMiB       int64
+	MemberMiB     int64
+}
+
+// Feed is Spark-fed input as the driver reads it.
+type Feed struct {
+	Name      string            `json:"name"`
+	Format    string            `json:"format"` // "" for a table or a query
+	Path      string            `json:"path"`
+	Table     string            `json:"table"`
+	SQL       string            `json:"sql"`
+	Options   map[string]string `json:"options"`
+	Columns   []string          `json:"columns"` // null: every column
+	Epochs    int               `json:"epochs"`
+	ChunkRows int               `json:"chunk_rows"`
+	Balance   string            `json:"balance"` // equal, demand
+}

@@ -1,0 +1,100 @@
+package job
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// What Quote writes, a shell reads back.
+func TestQuoteRoundTrip(t *testing.T) {
+	argv := []string{"plain", "", "two words", "it's", `back\slash`, "$HOME `x` \"y\"", "*?[a]~", "new\nline", "--conf", "a=b c", "ünïcode", "!x"}
+	out, err := exec.CommandContext(t.Context(), "sh", "-c", `printf '%s\0' `+Quote(argv, false)).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00"); !slices.Equal(got, argv) {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestQuoteMasks(t *testing.T) {
+	argv := []string{
+		"--conf", "spark.my.password=p1", "--conf", "spark.SECRET=p2", "--conf", "spark.hadoop.fs.s3a.access.key=p3",
+		"--conf", "spark.authToken=p4", "--conf", "spark.x.credentials=p5", "--conf", "spark.java=-Dx.password=p6",
+		"--master", "mesos://u:p7@h:5050", "--conf", "spark.plain=v", "token=v",
+	}
+	got := Quote(argv, true)
+	for i := range 7 {
+		if strings.Contains(got, "p"+string(rune('1'+i))) {
+			t.Errorf("p%d is shown: %s", i+1, got)
+		}
+	}
+	for _, want := range []string{"spark.plain=v", "token=v", "'spark.my.password=***'", "mesos://u:***@h:5050"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %s in %s", want, got)
+		}
+	}
+	if plain := Quote(argv, false); !strings.Contains(plain, "spark.my.password=p1") {
+		t.Errorf("masked without being asked: %s", plain)
+	}
+}
+
+func TestQuotaRows(t *testing.T) {
+	for _, c := range []struct {
+		sets []string
+		want []int64
+	}{
+		{nil, nil},
+		{[]string{"steps=7", "cluster_size=3", "batch_size=10"}, []int64{30, 20, 20}},
+		{[]string{"steps=6", "cluster_size=3", "batch_size=10"}, []int64{20, 20, 20}},
+		{[]string{"steps=7", "cluster_size=3", "batch_size=10", "strategy=all_reduce"}, []int64{70, 70, 70}},
+		{[]string{"steps=7", "cluster_size=3", "batch_size=10", "strategy=parameter_server", "num_ps=1"}, []int64{40, 30}},
+	} {
+		if got := spec(t, Train, trainBase, c.sets...).quota(); !slices.Equal(got, c.want) {
+			t.Errorf("%v: %v, want %v", c.sets, got, c.want)
+		}
+	}
+}
+
+func TestInterpreter(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		sets      []string
+		pyspark   string
+		program   string
+		sparkConf string
+	}{
+		{"here", nil, "", "/venv/bin/python", "/venv/bin/python"},
+		{"PYSPARK_PYTHON", nil, "/env/python", "/env/python", "/env/python"},
+		{"remote", []string{"spark.master=yarn"}, "", "python3", ""},
+		{"remote, PYSPARK_PYTHON", []string{"spark.master=yarn"}, "/env/python", "/env/python", "/env/python"},
+		{"conf", []string{"spark.conf.spark.pyspark.python=/conf/python"}, "/env/python", "/conf/python", "/conf/python"},
+		{"key", []string{"app.python.interpreter=/key/python", "spark.conf.spark.pyspark.python=/conf/python"}, "", "/key/python", "/conf/python"},
+	} {
+		env := testEnvironment
+		env.PysparkPython = c.pyspark
+		p, err := MakePlan(spec(t, Train, trainBase, c.sets...), env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Node.Child.Interpreter; got != c.program {
+			t.Errorf("%s: program runs with %q, want %q", c.name, got, c.program)
+		}
+		if got := p.Submission.Conf["spark.pyspark.python"]; got != c.sparkConf {
+			t.Errorf("%s: spark.pyspark.python is %q, want %q", c.name, got, c.sparkConf)
+		}
+		if got := p.Submission.Conf["spark.pyspark.driver.python"]; got != "/venv/bin/python" {
+			t.Errorf("%s: the driver runs with %q", c.name, got)
+		}
+	}
+}
+
+func TestChunkRows(t *testing.T) {
+	for batch, want := range map[string]int{"batch_size=1": 32, "batch_size=32": 32, "batch_size=500": 500} {
+		if got := spec(t, Train, trainBase, batch).feeds()[0].ChunkRows; got != want {
+			t.Errorf("%s: %d rows a chunk, want %d", batch, got, want)
+		}
+	}
+}

@@ -1,0 +1,126 @@
+package job
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Bounds beyond which a number is a slip of the hand, and sums of them would
+// not fit into memory or 64 bits.
+const (
+	maxMembers = 10_000
+	maxCores   = 10_000
+	maxBatch   = 1 << 30
+	maxEpochs  = 1_000_000
+)
+
+var (
+	nameText = regexp.MustCompile(`^[^\x00-\x1f\x7f]{1,200}$`)
+	envName  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+)
+
+func (r *rules) name() {
+	if !nameText.MatchString(r.s.Name) || strings.TrimSpace(r.s.Name) == "" {
+		r.broken("name", r.s.Name, "must be 1 to 200 printable characters")
+	}
+}
+
+// cluster checks the shape of a training cluster.
+func (r *rules) cluster() {
+	s := r.s
+	r.clusterSize()
+	r.between("num_ps", int64(s.NumPS), 0, maxMembers)
+	if s.Strategy == "" && !s.source.given("strategy") {
+		if s.ClusterSize < 1 {
+			return
+		}
+		r.broken("strategy", "", "say how %d members train together: one of %s", s.ClusterSize,
+			strings.Join([]string{parameterServer, allReduce, independent}, ", "))
+		return
+	}
+	r.oneOf("strategy", s.Strategy, parameterServer, allReduce, independent)
+	if s.Strategy == parameterServer {
+		if s.NumPS == 0 {
+			r.broken("num_ps", s.NumPS, "must be 1 or more for strategy %s", s.Strategy)
+		}
+	} else if s.NumPS > 0 {
+		r.broken("num_ps", s.NumPS, "must be 0 for strategy %s", s.Strategy)
+	}
+	if s.Strategy == independent {
+		if s.Chief {
+			r.broken("chief", s.Chief, "independent workers have no chief")
+		}
+		if s.Evaluator {
+			r.broken("evaluator", s.Evaluator, "independent workers have no evaluator")
+		}
+	}
+	if s.NumPS >= 0 && s.ClusterSize >= 1 && s.workers() < 1 {
+		r.broken("cluster_size", s.ClusterSize, "leaves no worker: %d ps, %d chief and %d evaluator are part of it",
+			s.NumPS, one(s.Chief), one(s.Evaluator))
+	}
+}
+
+func (r *rules) clusterSize() {
+	r.between("cluster_size", int64(r.s.ClusterSize), 1, maxMembers)
+}
+
+// resources checks what members get, and that the job has such members.
+func (r *rules) resources() {
+	s := r.s
+	for _, x := range []struct {
+		job   string
+		there bool
+		role  Role
+	}{
+		{jobWorker, true, s.Resources.Worker}, {jobPS, s.NumPS > 0, s.Resources.PS},
+		{jobChief, s.Chief, s.Resources.Chief}, {jobEvaluator, s.Evaluator, s.Resources.Evaluator},
+	} {
+		path := "resources." + x.job
+		if s.kind != Train && x.job != jobWorker {
+			continue
+		}
+		if !x.there && s.source.given(path) {
+			r.broken(path, "", "does not apply: the job has no %s", x.job)
+			continue
+		}
+		r.between(path+".cores", int64(x.role.Cores), 1, maxCores)
+		r.atLeast(path+".gpus", int64(x.role.GPUs), 0)
+		r.env(path+".env", x.role.Env)
+	}
+}
+
+// tfosEnv is what the supervisor sets itself.
+var tfosEnv = []string{"TF_CONFIG", "TFOS_SOCKET", "TFOS_RUN"}
+
+func (r *rules) env(path string, env map[string]string) {
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		value := env[name]
+		if secret(name) {
+			value = masked
+		}
+		switch {
+		case !envName.MatchString(name):
+			r.broken(join(path, name), value, "must have letters, digits and underscores in its name")
+		case slices.Contains(tfosEnv, name):
+			r.broken(join(path, name), value, "is set by tfos")
+		}
+	}
+}
+
+func (r *rules) timeouts() {
+	t := r.s.Timeouts
+	for _, x := range []struct {
+		path  string
+		value Duration
+	}{{"timeouts.reservation", t.Reservation}, {"timeouts.stall", t.Stall}, {"timeouts.lease", t.Lease}} {
+		if x.value.Milliseconds() < 1000 {
+			r.broken(x.path, x.value, "must be 1s or more")
+		}
+	}
+	if t.Stall < t.Lease {
+		r.broken("timeouts.stall", t.Stall, "must be at least timeouts.lease (%s)", t.Lease)
+	}
+	r.atLeast("retries.generations", int64(r.s.Retries.Generations), 0)
+}

@@ -1,0 +1,81 @@
+package job
+
+import "slices"
+
+// inference checks an inference job.
+func (r *rules) inference() {
+	s := r.s
+	r.clusterSize()
+	if s.ExportDir == "" && s.ModelDir == "" {
+		r.broken("export_dir", "", "say which SavedModel is run")
+	}
+	r.input()
+	r.columns()
+	r.between("batch_size", int64(s.BatchSize), 1, maxBatch)
+	r.oneOf("read_by", s.ReadBy, "executor", modeSpark)
+	r.oneOf("on_bad_row", s.OnBadRow, "fail", "skip", "quarantine")
+	if s.SignatureDefKey == "" {
+		r.broken("signature_def_key", "", "must not be empty")
+	}
+	if len(s.TagSet) == 0 || slices.Contains(s.TagSet, "") {
+		r.broken("tag_set", s.TagSet, "must name tags, such as serve")
+	}
+	if s.MaxBad != nil && s.OnBadRow == "fail" {
+		r.broken("max_bad", *s.MaxBad, "needs on_bad_row: skip or quarantine")
+	}
+	if s.ReadBy == "executor" {
+		for key, value := range map[string]string{"input.table": s.Input.Table, "input.sql": s.Input.SQL} {
+			if value != "" {
+				r.broken(key, value, "needs read_by: spark")
+			}
+		}
+	}
+	r.kept()
+	if s.Output == nil {
+		r.broken("output.path", "", "say where the predictions go")
+	} else {
+		r.output()
+	}
+	r.distinct()
+}
+
+// kept checks the columns that are copied.
+func (r *rules) kept() {
+	seen := map[string]bool{}
+	for i, column := range r.s.Keep {
+		at := indexed("keep", i)
+		if column == "" || seen[column] {
+			r.broken(at, column, "must be a name, and not twice")
+		}
+		seen[column] = true
+	}
+	for _, kv := range r.s.OutputMapping {
+		if seen[kv[1]] {
+			r.broken(join("output_mapping", kv[0]), kv[1], "is the name of a column in keep")
+		}
+	}
+}
+
+// export checks an export job.
+func (r *rules) export() {
+	s := r.s
+	r.required("model_dir", s.ModelDir, "say which checkpoint is exported")
+	if r.required("export_dir", s.ExportDir, "say where the SavedModel goes") {
+		r.folder("export_dir", s.ExportDir)
+	}
+	r.oneOf("export_if_exists", s.ExportIfExists, "fail", "replace")
+	if s.App.Graph == nil {
+		r.broken("app.graph.path", "", "say which graph the checkpoint belongs to")
+	} else {
+		r.required("app.graph.path", s.App.Graph.Path, "say which graph the checkpoint belongs to")
+	}
+	if len(s.Signatures.Keep) == 0 && len(s.Signatures.Declare) == 0 && s.source.given("signatures") {
+		r.broken("signatures", "", "must name at least one")
+	}
+	for name, sig := range s.Signatures.Declare {
+		if len(sig.Inputs) == 0 || len(sig.Outputs) == 0 {
+			r.broken(join("signatures", name), "", "must have inputs and outputs")
+		}
+	}
+	r.distinct()
+}

@@ -1,0 +1,197 @@
+package job
+
+import (
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+var pythonName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// app checks that one application is given, and a Python program's keys.
+func (r *rules) app() {
+	a := r.s.App
+	switch {
+	case a.Python == nil && a.Graph == nil:
+		r.broken("app", "", "must have one of python, graph")
+	case a.Python != nil && a.Graph != nil:
+		r.broken("app", "python and graph", "must have exactly one of them")
+	}
+	if a.Python != nil {
+		r.python(a.Python)
+		r.shipped(a.Python)
+	}
+	if a.Graph != nil {
+		r.required("app.graph.path", a.Graph.Path, "say which graph is trained")
+	}
+}
+
+func (r *rules) python(p *Python) {
+	if r.required("app.python.file", p.File, "say which program runs") {
+		if isURL(p.File) {
+			r.broken("app.python.file", p.File, "must be a file on this machine")
+		} else if !strings.HasSuffix(p.File, ".py") {
+			r.broken("app.python.file", p.File, "must end in .py")
+		}
+	}
+	for key, name := range map[string]string{"function": p.Function, "export_function": p.ExportFunction} {
+		if name != "" && !pythonName.MatchString(name) {
+			r.broken("app.python."+key, name, "must be the name of a function")
+		}
+	}
+	if p.ExportFunction != "" && p.Function == "" {
+		r.broken("app.python.export_function", p.ExportFunction, "needs app.python.function")
+	}
+	if p.ExportFunction != "" && r.s.ExportDir == "" {
+		r.broken("app.python.export_function", p.ExportFunction, "needs export_dir")
+	}
+	if p.Args.Argv != nil && p.Function != "" {
+		return // a TensorFlowOnSpark program may parse its argv in main_fun
+	}
+	parameters := r.s.parameters("")
+	for name := range p.Args.Values {
+		at := "app.python.args." + name
+		if !pythonName.MatchString(name) {
+			r.broken(at, "", "must be a Python name: it becomes args.%s", name)
+		} else if _, double := parameters[name]; double {
+			r.broken(at, p.Args.Values[name], "is a parameter of the job already: the key %s sets it", name)
+		}
+	}
+}
+
+// shipped checks the files that travel with a program: they meet in one folder.
+func (r *rules) shipped(p *Python) {
+	taken := map[string]string{"tfos.zip": "tfos", "tfos.py": "tfos", "tfos-node": "tfos", "tfos-engine": "tfos"}
+	if r.s.Spark.DeployMode == "cluster" {
+		taken["app.py"], taken["plan.json"] = "tfos", "tfos"
+	}
+	claim := func(at, file string) {
+		if r.s.Spark.DeployMode == "cluster" && strings.Contains(file, ",") {
+			r.broken(at, file, "must have no comma: spark-submit --files takes a list")
+		}
+		base := path.Base(file)
+		if by, double := taken[base]; double {
+			r.broken(at, file, "has the same file name as one of %s: they are shipped into one folder", by)
+			return
+		}
+		taken[base] = at
+	}
+	if p.File != "" {
+		claim("app.python.file", p.File)
+	}
+	for i, file := range p.PyFiles {
+		at := indexed("app.python.py_files", i)
+		if !slices.Contains([]string{".py", ".zip", ".egg"}, path.Ext(file)) {
+			r.broken(at, file, "must end in .py, .zip or .egg")
+		}
+		if isURL(file) {
+			r.broken(at, file, "must be a file on this machine")
+		}
+		claim(at, file)
+	}
+}
+
+// training checks data, numbers and outputs.
+func (r *rules) training() {
+	s := r.s
+	r.oneOf("input_mode", s.InputMode, modeSpark, modeTensorFlow)
+	r.input()
+	r.columns()
+	r.between("batch_size", int64(s.BatchSize), 1, maxBatch)
+	r.between("epochs", int64(s.Epochs), 1, maxEpochs)
+	r.atLeast("readers", int64(s.Readers), 1)
+	r.oneOf("protocol", s.Protocol, "grpc", "grpc+verbs", "rdma")
+	if s.source.given("steps") {
+		r.atLeast("steps", s.Steps, 1)
+		// A share of nothing would read as no limit.
+		if w := s.workers(); s.Steps >= 1 && s.Strategy != allReduce && s.Steps < int64(w) {
+			r.broken("steps", s.Steps, "must be at least one for each of %d workers", w)
+		}
+		if s.Steps > 0 && s.BatchSize > 0 && s.Steps > (1<<53)/int64(s.BatchSize) {
+			r.broken("steps", s.Steps, "is too large: steps x batch_size must stay below 2^53 rows")
+		}
+	}
+	if s.Shuffle != nil {
+		r.atLeast("shuffle.buffer", int64(s.Shuffle.Buffer), 1)
+	}
+	if s.Checkpoint != nil {
+		r.atLeast("checkpoint.every_steps", s.Checkpoint.EverySteps, 1)
+		r.atLeast("checkpoint.keep", int64(s.Checkpoint.Keep), 1)
+	}
+	if s.ExportDir != "" {
+		r.folder("export_dir", s.ExportDir)
+	}
+	r.oneOf("export_if_exists", s.ExportIfExists, "fail", "replace")
+	if s.source.given("export_if_exists") && s.ExportDir == "" {
+		r.broken("export_if_exists", s.ExportIfExists, "needs export_dir")
+	}
+	if s.TensorBoard && s.ModelDir == "" {
+		r.broken("tensorboard", true, "needs model_dir")
+	}
+	if s.Output != nil {
+		r.output()
+	}
+	r.distinct()
+}
+
+// input checks the sources of data.
+func (r *rules) input() {
+	in := r.s.Input
+	named := in.Train != nil || in.Validation != nil
+	direct := in.Path != "" || in.Table != "" || in.SQL != ""
+	if named && direct {
+		r.broken("input", "both", "is one source, or named ones (train, validation), not both")
+		return
+	}
+	if in.Validation != nil && in.Train == nil {
+		r.broken("input.train", "", "say what is trained on")
+	}
+	for _, src := range r.s.sources() {
+		r.source(src.path, src.Source)
+	}
+}
+
+func (r *rules) source(at string, src *Source) {
+	var ways []string
+	for _, way := range [][2]string{{"path", src.Path}, {"table", src.Table}, {"sql", src.SQL}} {
+		if way[1] != "" {
+			ways = append(ways, way[0])
+		}
+	}
+	if len(ways) > 1 {
+		r.broken(at, strings.Join(ways, " and "), "must have exactly one of path, table, sql")
+	}
+	if len(ways) == 0 && r.s.InputMode != modeTensorFlow {
+		r.broken(join(at, "path"), "", "say what is read: one of path, table, sql")
+	}
+	if src.Path == "" && len(ways) > 0 {
+		for _, key := range []string{"format", "options"} {
+			if r.s.source.given(join(at, key)) {
+				r.broken(join(at, key), "", "applies to a path only")
+			}
+		}
+	}
+	if src.Path != "" && src.Format == "" {
+		r.broken(join(at, "format"), "", "must not be empty")
+	}
+}
+
+// columns checks the mappings: no name twice, none empty.
+func (r *rules) columns() {
+	for _, m := range []struct {
+		path    string
+		mapping Mapping
+	}{{"input_mapping", r.s.InputMapping}, {"output_mapping", r.s.OutputMapping}} {
+		seen := map[string]string{}
+		for _, kv := range m.mapping {
+			at := join(m.path, kv[0])
+			if kv[0] == "" || kv[1] == "" {
+				r.broken(at, kv[1], "must name both sides")
+			} else if first, double := seen[kv[1]]; double {
+				r.broken(at, kv[1], "is the name that %s has", first)
+			}
+			seen[kv[1]] = at
+		}
+	}
+}

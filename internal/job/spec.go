@@ -1,0 +1,238 @@
+package job
+
+// Spec is a job file, of any kind. The comment of a field is its text in
+// docs/job-file.md. Tags:
+//
+//	yaml     the key
+//	default  its value when absent, as YAML
+//	kinds    the kinds of job that have it; absent: those of its parent
+//	as       path: made absolute from the job file's folder
+//	         command: made absolute when it holds a slash
+//
+// A Spec made by Load has its defaults filled in and its paths absolute.
+type Spec struct {
+	// what the run is called in Spark and in reports; default: the job file's name
+	Name string `yaml:"name"`
+	// what runs on the executors: exactly one of `python`, `graph`
+	App App `yaml:"app" kinds:"train,export"`
+	// how workers train together: `parameter_server`, `all_reduce` or `independent` (each worker on its own); default: `independent` for a cluster of one, `parameter_server` when `num_ps` is given, otherwise it must be said
+	Strategy string `yaml:"strategy" kinds:"train"`
+	// members in all, ps included; for inference the number of executors
+	ClusterSize int `yaml:"cluster_size" default:"1" kinds:"train,infer"`
+	// parameter servers among the members
+	NumPS int `yaml:"num_ps" default:"0" kinds:"train"`
+	// a dedicated chief; false: worker 0 is the chief
+	Chief bool `yaml:"chief" default:"false" kinds:"train"`
+	// one member evaluates checkpoints
+	Evaluator bool `yaml:"evaluator" default:"false" kinds:"train"`
+	// what each member gets, by role
+	Resources Resources `yaml:"resources"`
+	// who reads the training data: `spark` feeds it, or `tensorflow` reads it itself
+	InputMode string `yaml:"input_mode" default:"spark" kinds:"train"`
+	// the data
+	Input Input `yaml:"input" kinds:"train,infer"`
+	// column: tensor. Only these columns are read; absent: every column under its own name, for inference those that the signature names
+	InputMapping Mapping `yaml:"input_mapping" kinds:"train,infer"`
+	// signature alias: column; absent: columns have the aliases' names
+	OutputMapping Mapping `yaml:"output_mapping" kinds:"infer"`
+	// columns copied beside the predictions, in this order, first
+	Keep []string `yaml:"keep" kinds:"infer"`
+	// rows of one step of one worker
+	BatchSize int `yaml:"batch_size" default:"100" kinds:"train,infer"`
+	// passes over the data
+	Epochs int `yaml:"epochs" default:"1" kinds:"train"`
+	// optimiser updates over the whole cluster; training ends at the first of `steps` and `epochs`; default: no limit
+	Steps int64 `yaml:"steps" kinds:"train"`
+	// goroutines that read input on a member
+	Readers int `yaml:"readers" default:"1" kinds:"train"`
+	// rows are shuffled in the feed; absent: not
+	Shuffle *Shuffle `yaml:"shuffle" kinds:"train"`
+	// folder of checkpoints
+	ModelDir string `yaml:"model_dir" as:"path"`
+	// folder of the SavedModel: written by `train` and `export`, read by `infer`; absent in training: no export
+	ExportDir string `yaml:"export_dir" as:"path"`
+	// `fail` or `replace`
+	ExportIfExists string `yaml:"export_if_exists" default:"fail" kinds:"train,export"`
+	// when checkpoints are written
+	Checkpoint *Checkpoint `yaml:"checkpoint" kinds:"train"`
+	// TensorBoard on `model_dir`
+	TensorBoard bool `yaml:"tensorboard" default:"false" kinds:"train"`
+	// of TensorFlow's servers
+	Protocol string `yaml:"protocol" default:"grpc" kinds:"train"`
+	// tags of the MetaGraph in the SavedModel, a list or text with commas
+	TagSet Tags `yaml:"tag_set" default:"serve" kinds:"infer"`
+	// the signature that is run
+	SignatureDefKey string `yaml:"signature_def_key" default:"serving_default" kinds:"infer"`
+	// who reads rows and writes predictions: `executor` (tfos-engine itself) or `spark`
+	ReadBy string `yaml:"read_by" default:"executor" kinds:"infer"`
+	// `fail`, `skip` or `quarantine`
+	OnBadRow string `yaml:"on_bad_row" default:"fail" kinds:"infer"`
+	// bad rows beyond which the job fails
+	MaxBad *Percent `yaml:"max_bad" kinds:"infer"`
+	// where predictions go; in training: where what a Python program hands to `batch_results` goes
+	Output *Output `yaml:"output" kinds:"train,infer"`
+	// signatures to keep (a list of names), or to declare (`{name: {inputs: {alias: tensor}, outputs: {alias: tensor}}}`)
+	Signatures Signatures `yaml:"signatures" kinds:"export"`
+	// where executors find libtensorflow
+	TensorFlow TensorFlow `yaml:"tensorflow"`
+	// the cluster that runs the job
+	Spark Spark `yaml:"spark"`
+	// how long to wait for what
+	Timeouts Timeouts `yaml:"timeouts"`
+	// what is tried again
+	Retries Retries `yaml:"retries" kinds:"train"`
+
+	kind   Kind
+	source source
+}
+
+// Kind is the kind of job.
+func (s *Spec) Kind() Kind { return s.kind }
+
+// File is the job file as the user named it; "" for a job made of flags.
+func (s *Spec) File() string { return s.source.file }
+
+// App is what runs on the executors.
+type App struct {
+	// a Python program
+	Python *Python `yaml:"python" kinds:"train"`
+	// a TensorFlow graph, run without Python
+	Graph *Graph `yaml:"graph"`
+}
+
+// Python is a Python program.
+type Python struct {
+	// the program
+	File string `yaml:"file" as:"path"`
+	// `main_fun(args, ctx)` in it; absent: the file runs as a script, with TF_CONFIG set
+	Function string `yaml:"function"`
+	// a mapping becomes `args.lr`, with the job's parameters merged in; a list becomes argv
+	Args Args `yaml:"args"`
+	// `export_fn(args, ctx)` in it: runs once, on the chief, at the end
+	ExportFunction string `yaml:"export_function"`
+	// modules shipped with it: .py, .zip or .egg
+	PyFiles []string `yaml:"py_files" as:"path"`
+	// Python on the executors; default: spark.pyspark.python, PYSPARK_PYTHON, python3
+	Interpreter string `yaml:"interpreter" as:"command"`
+}
+
+// Graph is a TensorFlow graph.
+type Graph struct {
+	// SavedModel folder with a train signature, or a .meta file
+	Path string `yaml:"path" as:"path"`
+	// its outputs: loss, and metrics
+	TrainSignature string `yaml:"train_signature" default:"train" kinds:"train"`
+	// run on validation data
+	EvalSignature string `yaml:"eval_signature" kinds:"train"`
+	// checkpoint to start from
+	InitFrom string `yaml:"init_from" as:"path" kinds:"train"`
+}
+
+// Resources is what each member gets, by role.
+type Resources struct {
+	// a worker
+	Worker Role `yaml:"worker"`
+	// a parameter server
+	PS Role `yaml:"ps" kinds:"train"`
+	// the dedicated chief
+	Chief Role `yaml:"chief" kinds:"train"`
+	// the evaluator
+	Evaluator Role `yaml:"evaluator" kinds:"train"`
+}
+
+// Role is what one member gets.
+type Role struct {
+	// cores of its own; feed tasks get one more beside it
+	Cores int `yaml:"cores" default:"1"`
+	// beside the JVM's heap
+	Memory Memory `yaml:"memory" default:"2g"`
+	// GPUs
+	GPUs int `yaml:"gpus" default:"0"`
+	// environment of its child process
+	Env map[string]string `yaml:"env"`
+}
+
+// Input is the data: one source, or named ones.
+type Input struct {
+	Source `yaml:",inline"`
+	// the training data, where there is also another
+	Train *Source `yaml:"train" kinds:"train"`
+	// validation data
+	Validation *Source `yaml:"validation" kinds:"train"`
+}
+
+// Source is one data set.
+type Source struct {
+	// file, folder or glob; a URL such as hdfs:// is left to Spark
+	Path string `yaml:"path" as:"path"`
+	// a table that Spark knows, instead of a path
+	Table string `yaml:"table"`
+	// a query for Spark, instead of a path
+	SQL string `yaml:"sql"`
+	// of the files: `parquet`, `csv`, `json`, … anything that Spark reads
+	Format string `yaml:"format" default:"parquet"`
+	// of Spark's reader
+	Options map[string]string `yaml:"options"`
+}
+
+// Shuffle is how rows are mixed.
+type Shuffle struct {
+	// rows held to draw from
+	Buffer int `yaml:"buffer" default:"10000"`
+	// of the random order
+	Seed int64 `yaml:"seed" default:"1"`
+}
+
+// Checkpoint is when checkpoints are written.
+type Checkpoint struct {
+	// steps between two
+	EverySteps int64 `yaml:"every_steps" default:"500"`
+	// how many are kept
+	Keep int `yaml:"keep" default:"5"`
+}
+
+// Output is a folder of rows.
+type Output struct {
+	// the folder
+	Path string `yaml:"path" as:"path"`
+	// of the files
+	Format string `yaml:"format" default:"parquet"`
+	// `fail`, `replace`, `resume` or `skip`
+	IfExists string `yaml:"if_exists" default:"fail"`
+}
+
+// TensorFlow is where executors find libtensorflow.
+type TensorFlow struct {
+	// a folder on the executors; absent: it is looked for
+	LibDir string `yaml:"lib_dir" as:"path"`
+	// an archive to ship
+	Archive string `yaml:"archive" as:"path"`
+}
+
+// Spark is the cluster that runs the job.
+type Spark struct {
+	// `local[n]`, `local-cluster[n,cores,MiB]`, `spark://…`, `yarn`, `k8s://…`, `mesos://…`; default: a `local-cluster` sized to the job
+	Master string `yaml:"master"`
+	// where the driver runs: `client` or `cluster`
+	DeployMode string `yaml:"deploy_mode" default:"client"`
+	// folder of Spark; absent: SPARK_HOME, or the pyspark of the Python in use
+	Home string `yaml:"home" as:"path"`
+	// Spark settings; they win over those of tfos, but for the ones that a job depends on
+	Conf map[string]string `yaml:"conf"`
+}
+
+// Timeouts is how long to wait for what.
+type Timeouts struct {
+	// until every member is there
+	Reservation Duration `yaml:"reservation" default:"600s"`
+	// without progress of any member
+	Stall Duration `yaml:"stall" default:"600s"`
+	// how long a member lives that cannot be heard
+	Lease Duration `yaml:"lease" default:"10s"`
+}
+
+// Retries is what is tried again.
+type Retries struct {
+	// how often a job goes on from its checkpoint after a member was lost
+	Generations int `yaml:"generations" default:"0"`
+}

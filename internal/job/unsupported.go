@@ -1,0 +1,99 @@
+package job
+
+import (
+	"fmt"
+	"regexp"
+)
+
+// rawTensor is a tensor name of a graph, which no signature alias looks like.
+var rawTensor = regexp.MustCompile(`:[0-9]+$`)
+
+// refuser notes a key that is not supported yet when a condition holds.
+type refuser func(path string, value any, when bool)
+
+// unsupported refuses what is not built yet, each by its key. It is apart from
+// validate and from the planner, which both know these keys already: whoever
+// builds a capability removes its line here.
+func (s *Spec) unsupported() Faults {
+	var faults Faults
+	refuse := func(path string, value any, when bool) {
+		if when {
+			f := s.source.faultOf(path, fmt.Sprint(value), ErrUnsupported.Error())
+			f.Err = ErrUnsupported
+			faults = append(faults, f)
+		}
+	}
+	for _, x := range s.roles() {
+		refuse("resources."+x.job+".gpus", x.role.GPUs, x.role.GPUs > 0)
+	}
+	refuse("tensorflow.archive", s.TensorFlow.Archive, s.TensorFlow.Archive != "")
+	switch s.kind {
+	case Train:
+		s.unsupportedTraining(refuse)
+	case Infer:
+		s.unsupportedInference(refuse)
+	}
+	return faults
+}
+
+func (s *Spec) unsupportedTraining(refuse refuser) {
+	refuse("app.graph", "", s.App.Graph != nil)
+	if p := s.App.Python; p != nil {
+		refuse("app.python.function", "absent (the file runs as a script)", p.Function == "")
+	}
+	refuse("strategy", s.Strategy, s.Strategy != "" && s.Strategy != independent)
+	refuse("num_ps", s.NumPS, s.NumPS > 0)
+	refuse("chief", s.Chief, s.Chief)
+	refuse("evaluator", s.Evaluator, s.Evaluator)
+	refuse("input_mode", s.InputMode, s.InputMode == modeTensorFlow)
+	refuse("input.validation", "", s.Input.Validation != nil)
+	refuse("tensorboard", s.TensorBoard, s.TensorBoard)
+	refuse("protocol", s.Protocol, s.Protocol != "grpc")
+	refuse("retries.generations", s.Retries.Generations, s.Retries.Generations > 0)
+	refuse("export_dir", s.ExportDir, isURL(s.ExportDir))
+	if o := s.Output; o != nil {
+		s.unsupportedOutput(o, refuse)
+	}
+}
+
+func (s *Spec) unsupportedInference(refuse refuser) {
+	refuse("read_by", s.ReadBy, s.ReadBy == modeSpark)
+	refuse("on_bad_row", s.OnBadRow, s.OnBadRow != "fail")
+	if s.MaxBad != nil {
+		refuse("max_bad", *s.MaxBad, true)
+	}
+	refuse("input.format", s.Input.Format, s.Input.Path != "" && s.Input.Format != "parquet")
+	refuse("input.options", "", len(s.Input.Options) > 0)
+	refuse("input.path", s.Input.Path, isURL(s.Input.Path))
+	refuse("model_dir", s.ModelDir, s.ModelDir != "")
+	refuse("export_dir", s.ExportDir, isURL(s.ExportDir))
+	for _, kv := range s.InputMapping {
+		refuse(join("input_mapping", kv[0]), kv[1], rawTensor.MatchString(kv[1]))
+	}
+	for _, kv := range s.OutputMapping {
+		refuse(join("output_mapping", kv[0]), kv[1], rawTensor.MatchString(kv[0]))
+	}
+	if o := s.Output; o != nil {
+		s.unsupportedOutput(o, refuse)
+	}
+}
+
+func (s *Spec) unsupportedOutput(o *Output, refuse refuser) {
+	refuse("output.path", o.Path, isURL(o.Path))
+	refuse("output.format", o.Format, o.Format != "parquet")
+	refuse("output.if_exists", o.IfExists, o.IfExists == "resume" || o.IfExists == "skip")
+}
+
+// Submittable refuses jobs that can be planned but not yet run.
+func (s *Spec) Submittable() error {
+	var faults Faults
+	if s.kind == Export {
+		faults = append(faults, NotSupported("", "tfos export"))
+	}
+	if s.Spark.DeployMode == "cluster" {
+		f := s.source.faultOf("spark.deploy_mode", "cluster", ErrUnsupported.Error())
+		f.Err = ErrUnsupported
+		faults = append(faults, f)
+	}
+	return faults.err()
+}

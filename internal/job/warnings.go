@@ -1,0 +1,52 @@
+package job
+
+// Warnings are what is allowed but seldom meant, in the order of the file. They
+// have the code 0.
+func (s *Spec) Warnings() []Fault {
+	r := &rules{s: s}
+	l := s.layout()
+	switch {
+	case l.master.scheduler == local && l.slots < 0:
+		r.broken("spark.master", s.Spark.Master, "whether %d members have room depends on this machine's cores", s.size())
+	case l.master.scheduler == localCluster && s.Spark.Master != "" && s.sparkFed() && l.taskCPUs*2 <= l.executorCores:
+		r.broken("spark.master", s.Spark.Master, "Spark can put two members on one executor: give executors 3 cores or more")
+	}
+	if l.master.scheduler == local {
+		for _, key := range []string{"resources.worker.cores", "resources.worker.memory"} {
+			if s.source.given(key) {
+				r.broken(key, "", "is not enforced on local[n]: members share the driver's machine")
+			}
+		}
+	}
+	if l.master.scheduler == kubernetes && s.Spark.DeployMode == "cluster" && s.Spark.Conf["spark.kubernetes.file.upload.path"] == "" {
+		r.broken("spark.deploy_mode", "cluster", "Spark needs spark.kubernetes.file.upload.path to ship files of this machine")
+	}
+	if s.kind == Train {
+		r.warnTraining()
+	}
+	faults := Faults(r.faults)
+	faults.sort()
+	for i := range faults {
+		faults[i].Code = 0
+	}
+	return faults
+}
+
+func (r *rules) warnTraining() {
+	s := r.s
+	if s.ExportDir == "" && s.ModelDir == "" && s.Output == nil {
+		r.broken("export_dir", "", "nothing of the training is kept: neither export_dir, model_dir nor output is given")
+	}
+	if s.App.Python == nil {
+		return
+	}
+	if s.Strategy == allReduce {
+		r.broken("strategy", s.Strategy, "Keras 3 fit fails under MultiWorkerMirroredStrategy (keras#20585): use tf_keras or a loop of your own")
+	}
+	if s.Strategy == parameterServer && s.sparkFed() {
+		r.broken("strategy", s.Strategy, "TF2 ParameterServerStrategy pulls its dataset through the chief: Spark feeds the chief alone")
+	}
+	if s.Shuffle != nil && s.Shuffle.Buffer < s.BatchSize {
+		r.broken("shuffle.buffer", s.Shuffle.Buffer, "is smaller than a batch (%d rows)", s.BatchSize)
+	}
+}

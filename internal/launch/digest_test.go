@@ -1,0 +1,66 @@
+package launch
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestDigestErrors(t *testing.T) {
+	tests := []struct{ name, log, first, last string }{
+		{"nothing wrong", "24/01/01 10:00:00 INFO SparkContext: Running\n", "", ""},
+		{"spark-submit itself", "Error: Missing application resource.\n\nUsage: spark-submit\n",
+			"Error: Missing application resource.", "Error: Missing application resource."},
+		{"thread", "Exception in thread \"main\" org.apache.spark.SparkException: No main class\n\tat org.apache.spark.deploy.SparkSubmit.error(SparkSubmit.scala:1)\n",
+			"org.apache.spark.SparkException: No main class", "org.apache.spark.SparkException: No main class"},
+		{"log line with its exception",
+			"24/11/22 13:01:02 ERROR SparkContext: Error initializing SparkContext.\norg.apache.spark.SparkException: Could not parse Master URL: 'x'\n\tat a.b\n24/11/22 13:01:03 INFO ShutdownHookManager: bye\n",
+			"SparkContext: Error initializing SparkContext: org.apache.spark.SparkException: Could not parse Master URL: 'x'",
+			"SparkContext: Error initializing SparkContext: org.apache.spark.SparkException: Could not parse Master URL: 'x'"},
+		{"Python", "Traceback (most recent call last):\n  File \"app.py\", line 3, in <module>\nModuleNotFoundError: No module named 'pandas'\n",
+			"ModuleNotFoundError: No module named 'pandas'", "ModuleNotFoundError: No module named 'pandas'"},
+		{"first and last", "24/01/01 10:00:00 ERROR A: one\n24/01/01 10:00:01 INFO B: x\nRuntimeError: two\n", "A: one", "RuntimeError: two"},
+		{"a word that only looks like one", "loaded ErrorHandler.class\nno ERRORS: fine\n", "", ""},
+		{"carriage return", "Error: x\r\n", "Error: x", "Error: x"},
+		{"no newline at the end", "Error: x", "Error: x", "Error: x"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "log")
+			if err := os.WriteFile(path, []byte(tt.log), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			d, err := digestFile(path)
+			if err != nil || d.first != tt.first || d.last != tt.last {
+				t.Errorf("\n got %q, %q, %v\nwant %q, %q", d.first, d.last, err, tt.first, tt.last)
+			}
+		})
+	}
+	if _, err := digestFile(filepath.Join(t.TempDir(), "none")); err == nil {
+		t.Error("a file that is not there was read")
+	}
+}
+
+// The pieces in which a text comes do not matter, and its size does not either.
+func TestDigestPieces(t *testing.T) {
+	text := strings.Repeat("line\n", 1000) + "24/01/01 10:00:00 ERROR A: b.\njava.lang.E: x\nx.Exception: c\n" +
+		strings.Repeat("x", 1<<20) + "\xff\nlast"
+	for _, size := range []int{1, 7, 4096, len(text)} {
+		d := &digest{}
+		for rest := text; rest != ""; {
+			n := min(size, len(rest))
+			if _, err := d.Write([]byte(rest[:n])); err != nil {
+				t.Fatal(err)
+			}
+			rest = rest[n:]
+		}
+		d.end()
+		if len(d.tail) != tailLines || d.tail[tailLines-1] != "last" || len(d.tail[tailLines-2]) != maxLineBytes {
+			t.Errorf("size %d: %d lines, the last %q", size, len(d.tail), d.tail[len(d.tail)-1])
+		}
+		if d.first != "A: b." || d.last != "x.Exception: c" {
+			t.Errorf("size %d: errors %q, %q", size, d.first, d.last)
+		}
+	}
+}

@@ -1,0 +1,41 @@
+package launch
+
+import "strings"
+
+// Child says what the environment of spark-submit depends on beside Spark.
+type Child struct {
+	Run     string
+	Scratch Scratch
+	Master  string
+}
+
+// Local says that master runs its executors on this host as children of the
+// driver: local, local[…] or local-cluster[…].
+func Local(master string) bool {
+	return master == "local" || strings.HasPrefix(master, "local[") || strings.HasPrefix(master, "local-cluster[")
+}
+
+// Environ is base for the child: which Spark and which Python, the mark of the
+// run, and temporary files of Python and of local masters inside scratch, so
+// that removing scratch removes them, however those processes ended. What
+// executors' JVMs and their Python are told is in the job's Spark settings,
+// where a dry run shows it.
+func (s Spark) Environ(base Environ, c Child) Environ {
+	// Without the option each JVM has a file in /tmp/hsperfdata_USER, whatever
+	// java.io.tmpdir says, and leaves it there when it is killed.
+	env := base.With("SPARK_HOME", s.Home).
+		With("PYSPARK_DRIVER_PYTHON", s.Python).
+		With("TFOS_RUN", c.Run).
+		With("TMPDIR", c.Scratch.Path(tmpFolder)).
+		With("SPARK_SUBMIT_OPTS", noPerfData(base.Get("SPARK_SUBMIT_OPTS"))).
+		With("SPARK_LAUNCHER_OPTS", noPerfData(base.Get("SPARK_LAUNCHER_OPTS")))
+	if Local(c.Master) {
+		// It wins over spark.local.dir, so the user's own must not stay.
+		env = env.With("SPARK_LOCAL_DIRS", c.Scratch.Path(localFolder))
+	}
+	return env
+}
+
+func noPerfData(options string) string {
+	return strings.TrimSpace(options + " -XX:-UsePerfData")
+}

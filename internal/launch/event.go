@@ -1,0 +1,124 @@
+package launch
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// Event is one "@tfos {json}" line of the driver: a DriverEvent, ContextEvent,
+// WaitingEvent, FormedEvent, ProgressEvent, WarningEvent or Verdict.
+type Event interface{ event() }
+
+// DriverEvent names the process to which SIGTERM is an orderly end.
+type DriverEvent struct {
+	PID int `json:"pid"`
+}
+
+// ContextEvent says that the SparkContext is up.
+type ContextEvent struct {
+	Application  string `json:"application"`
+	Master       string `json:"master"`
+	SparkVersion string `json:"spark_version"`
+}
+
+// WaitingEvent says which members have not registered yet, as "worker:1".
+type WaitingEvent struct {
+	Missing    []string `json:"missing"`
+	Registered int      `json:"registered"`
+	Members    int      `json:"members"`
+	Seconds    float64  `json:"seconds"`
+}
+
+// FormedEvent says that every member is registered.
+type FormedEvent struct {
+	Members []Place `json:"members"`
+	Seconds float64 `json:"seconds"`
+}
+
+// Place is where a member runs.
+type Place struct {
+	Job   string `json:"job"`
+	Index int    `json:"index"`
+	Host  string `json:"host"`
+}
+
+// ProgressEvent holds totals since the start of the run.
+type ProgressEvent struct {
+	Feeds   []FeedRows    `json:"feeds"`
+	Members []MemberPhase `json:"members"`
+	Splits  int64         `json:"splits"`
+	Rows    int64         `json:"rows"` // inference: rows written
+}
+
+// MemberPhase is how far one member's program is: starting, importing,
+// running, exporting, ended.
+type MemberPhase struct {
+	Member string `json:"member"`
+	Phase  string `json:"phase"`
+}
+
+// WarningEvent is for the person, in one line.
+type WarningEvent struct {
+	Message string `json:"message"`
+}
+
+func (DriverEvent) event()   {}
+func (ContextEvent) event()  {}
+func (WaitingEvent) event()  {}
+func (FormedEvent) event()   {}
+func (ProgressEvent) event() {}
+func (WarningEvent) event()  {}
+func (Verdict) event()       {}
+
+// parseEvent reads the JSON of an "@tfos" line. A nil Event with a nil error
+// is a kind that this version does not know: newer drivers may say more.
+func parseEvent(data []byte) (Event, error) {
+	var kind struct {
+		Event string `json:"event"`
+	}
+	if err := json.Unmarshal(data, &kind); err != nil {
+		return nil, fmt.Errorf("launch: driver event: %w", err)
+	}
+	switch kind.Event {
+	case "driver":
+		return decode[DriverEvent](data)
+	case "context":
+		return decode[ContextEvent](data)
+	case "waiting":
+		return decode[WaitingEvent](data)
+	case "formed":
+		return decode[FormedEvent](data)
+	case "progress":
+		return decode[ProgressEvent](data)
+	case "warning":
+		return decode[WarningEvent](data)
+	case "verdict":
+		return decodeVerdict(data)
+	case "":
+		return nil, fmt.Errorf("launch: driver event: no \"event\" in it")
+	}
+	return nil, nil
+}
+
+func decode[E Event](data []byte) (Event, error) {
+	var e E
+	if err := json.Unmarshal(data, &e); err != nil {
+		return nil, fmt.Errorf("launch: driver event: %w", err)
+	}
+	return e, nil
+}
+
+// decodeVerdict refuses a verdict without a code: 0 is success and must have
+// been said.
+func decodeVerdict(data []byte) (Event, error) {
+	var said struct {
+		Code *int `json:"code"`
+	}
+	if err := json.Unmarshal(data, &said); err != nil {
+		return nil, fmt.Errorf("launch: driver event: %w", err)
+	}
+	if said.Code == nil {
+		return nil, fmt.Errorf("launch: driver event: a verdict without a code")
+	}
+	return decode[Verdict](data)
+}

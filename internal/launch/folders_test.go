@@ -1,0 +1,176 @@
+package launch
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestScratch(t *testing.T) {
+	tmp := t.TempDir()
+	s, err := NewScratch(tmp, "r1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(s.Dir)
+	if err != nil || info.Mode().Perm() != 0o700 || s.Dir != filepath.Join(tmp, "tfos-r1") {
+		t.Errorf("%s: %v, %v", s.Dir, info.Mode(), err)
+	}
+	if err := s.Write("tfos-node", 0o700, strings.NewReader("x")); err != nil {
+		t.Fatal(err)
+	}
+	if err := executable(s.Path("tfos-node")); err != nil {
+		t.Error(err)
+	}
+	if _, err := NewScratch(tmp, "r1"); CodeOf(err) != Internal || !errors.Is(err, fs.ErrExist) {
+		t.Errorf("the same folder twice: %v", err)
+	}
+
+	// A process that still writes does not keep the folder.
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+				_ = os.WriteFile(filepath.Join(s.Dir, "tmp", "f"), nil, 0o600)
+			}
+		}
+	}()
+	time.AfterFunc(100*time.Millisecond, func() { close(stop) })
+	if err := s.Remove(5 * time.Second); err != nil {
+		t.Error(err)
+	}
+	<-stopped
+	if _, err := os.Stat(s.Dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the folder is still there: %v", err)
+	}
+}
+
+// The home of links keeps Spark's own work folder clean.
+func TestSparkHome(t *testing.T) {
+	home := place(t, map[string]string{"bin/spark-submit": "x", "jars/a.jar": "x", "work/app-1/stderr": "x"})
+	s, err := NewScratch(t.TempDir(), "r")
+	if err != nil {
+		t.Fatal(err)
+	}
+	farm, err := s.SparkHome(home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(farm + "/jars/a.jar"); err != nil {
+		t.Error(err)
+	}
+	if err := os.WriteFile(farm+"/work/new", nil, 0o600); err != nil {
+		t.Error(err)
+	}
+	if err := s.Remove(0); err != nil {
+		t.Fatal(err)
+	}
+	work, err := os.ReadDir(home + "/work")
+	if err != nil || len(work) != 1 {
+		t.Errorf("Spark's own work folder: %v, %v", work, err)
+	}
+	if _, err := os.Stat(home + "/jars/a.jar"); err != nil {
+		t.Errorf("Spark itself: %v", err)
+	}
+}
+
+func TestRecord(t *testing.T) {
+	state := t.TempDir()
+	r, err := NewRecord(state, "r1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.WriteJSON("verdict.json", Verdict{Code: NotFormed}); err != nil {
+		t.Fatal(err)
+	}
+	var v map[string]any
+	data, err := os.ReadFile(filepath.Join(state, "runs", "r1", "verdict.json"))
+	if err != nil || json.Unmarshal(data, &v) != nil || v["code"] != 4.0 {
+		t.Errorf("%s, %v", data, err)
+	}
+	for _, key := range []string{"stderr", "feeds", "artifacts"} {
+		if _, ok := v[key].([]any); !ok {
+			t.Errorf("%s is %v, want a list", key, v[key])
+		}
+	}
+	if _, err := NewRecord(state, "r1"); CodeOf(err) != Usage {
+		t.Errorf("the same run twice: %v", err)
+	}
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := NewRecord(file, "r"); CodeOf(err) != Internal {
+		t.Errorf("a state folder that is a file: %v", err)
+	}
+}
+
+func TestStateDir(t *testing.T) {
+	tests := []struct {
+		setting string
+		env     Environ
+		want    string
+	}{
+		{"/s", Environ{"HOME=/h", "XDG_STATE_HOME=/x"}, "/s"},
+		{"", Environ{"HOME=/h", "XDG_STATE_HOME=/x"}, "/x/tfos"},
+		{"", Environ{"HOME=/h", "XDG_STATE_HOME=x"}, "/h/.local/state/tfos"},
+		{"", Environ{"HOME=/h"}, "/h/.local/state/tfos"},
+	}
+	for _, tt := range tests {
+		if got, err := StateDir(tt.setting, tt.env); err != nil || got != tt.want {
+			t.Errorf("StateDir(%q, %q) = %q, %v; want %q", tt.setting, tt.env, got, err, tt.want)
+		}
+	}
+	if _, err := StateDir("", nil); CodeOf(err) != Usage {
+		t.Errorf("no place: %v", err)
+	}
+}
+
+func TestPreflight(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	up := l.Addr().String()
+	// A bound port without a listener refuses, and nobody else can take it.
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(fd)
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	name, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	down := (&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: name.(*syscall.SockaddrInet4).Port}).String()
+	defer l.Close()
+	for master, want := range map[string]Code{
+		"spark://" + up:              Done,
+		"spark://" + down + "," + up: Done,
+		"spark://" + down:            NoSpark,
+		"spark://nonsense":           NoSpark,
+		"yarn":                       Done,
+		"local[2]":                   Done,
+	} {
+		if err := Preflight(deadline(t), master); CodeOf(err) != want {
+			t.Errorf("%s: %v, want code %d", master, err, want)
+		}
+	}
+	if err := Preflight(deadline(t), "spark://"+down); !strings.Contains(err.Error(), "master unreachable") {
+		t.Errorf("error %v", err)
+	}
+}

@@ -1,0 +1,74 @@
+package launch
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+)
+
+// maxEventBytes bounds one "@tfos" line: a verdict grows with members × epochs,
+// at about 120 bytes each.
+const maxEventBytes = 16 << 20
+
+var eventPrefix = []byte("@tfos ")
+
+// scanEvents reads the driver's standard output until its end. Each "@tfos"
+// line goes to event; everything else is written to rest as it comes, in
+// pieces where a line is longer than the buffer. An event that cannot be read
+// becomes a WarningEvent: a program that prints such a line must not end the
+// run.
+func scanEvents(r io.Reader, rest io.Writer, event func(Event)) error {
+	br := bufio.NewReaderSize(r, 64<<10)
+	for {
+		line, err := br.ReadSlice('\n')
+		if bytes.HasPrefix(line, eventPrefix) {
+			err = scanEvent(br, line, err, event)
+		} else {
+			err = forward(br, line, err, rest)
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// forward writes the line that begins with first to w.
+func forward(br *bufio.Reader, first []byte, err error, w io.Writer) error {
+	for {
+		if _, werr := w.Write(first); werr != nil {
+			return werr
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return err
+		}
+		first, err = br.ReadSlice('\n')
+	}
+}
+
+// scanEvent reads the event that begins with first.
+func scanEvent(br *bufio.Reader, first []byte, err error, event func(Event)) error {
+	line := bytes.Clone(first)
+	long := false
+	for errors.Is(err, bufio.ErrBufferFull) {
+		first, err = br.ReadSlice('\n')
+		if long = long || len(line)+len(first) > maxEventBytes; !long {
+			line = append(line, first...)
+		}
+	}
+	if long {
+		event(WarningEvent{Message: "the driver wrote an event of more than 16 MiB; it is left out"})
+		return err
+	}
+	e, perr := parseEvent(line[len(eventPrefix):])
+	switch {
+	case perr != nil:
+		event(WarningEvent{Message: "the driver wrote a line that is no event: " + perr.Error()})
+	case e != nil:
+		event(e)
+	}
+	return err
+}

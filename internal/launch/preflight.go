@@ -1,0 +1,43 @@
+package launch
+
+import (
+	"context"
+	"net"
+	"strings"
+	"time"
+)
+
+// dialTimeout bounds the wait for one master. A reachable one answers in a
+// round trip.
+const dialTimeout = 3 * time.Second
+
+// Preflight finds out in seconds what spark-submit needs a minute for: whether
+// a standalone master answers. Of several (spark://a:7077,b:7077) one is
+// enough. Other masters are not looked at.
+func Preflight(ctx context.Context, master string) error {
+	list, ok := strings.CutPrefix(master, "spark://")
+	if !ok {
+		return nil
+	}
+	var reasons []string
+	for _, address := range strings.Split(list, ",") {
+		err := dial(ctx, address)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		reasons = append(reasons, err.Error())
+	}
+	return fail(NoSpark, "preflight", "master unreachable: %s (%s): start the master, or correct spark.master", master, strings.Join(reasons, "; "))
+}
+
+func dial(ctx context.Context, address string) error {
+	d := net.Dialer{Timeout: dialTimeout}
+	conn, err := d.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}

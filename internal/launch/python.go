@@ -1,0 +1,109 @@
+package launch
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// Environ is an environment as os.Environ gives it. It is handed in, so that
+// tests and callers say what a child sees.
+type Environ []string
+
+// Get is the last value of key, as the kernel's users see it; "" when unset.
+func (e Environ) Get(key string) string {
+	for i := len(e) - 1; i >= 0; i-- {
+		if v, ok := strings.CutPrefix(e[i], key+"="); ok {
+			return v
+		}
+	}
+	return ""
+}
+
+// With is a copy in which key has value, and has it once.
+func (e Environ) With(key, value string) Environ {
+	out := make(Environ, 0, len(e)+1)
+	for _, kv := range e {
+		if !strings.HasPrefix(kv, key+"=") {
+			out = append(out, kv)
+		}
+	}
+	return append(out, key+"="+value)
+}
+
+// Search says where Spark and Python are looked for.
+type Search struct {
+	Home   string   // spark.home of the job; first choice
+	Python string   // tool setting python (TFOS_PYTHON); first choice
+	Spark  string   // tool setting spark_home (TFOS_SPARK_HOME); after Home
+	Dirs   []string // folders whose .venv/bin/python is tried: here, the job file's
+	Env    Environ
+}
+
+// FindPython is the Python in use: it runs the driver, and the executors of
+// local masters. It starts no process. The order: the setting, .venv/bin/python
+// in Dirs, PYSPARK_PYTHON when it exists on this host (executors and driver
+// must have the same minor version), python3 on PATH. The result is an absolute
+// path, or the path as the setting had it.
+func FindPython(s Search) (string, error) {
+	if s.Python != "" {
+		p, err := s.look(s.Python)
+		if err != nil {
+			return "", fail(NoSpark, "find python", "python %q of the settings (TFOS_PYTHON): %v", s.Python, err)
+		}
+		return p, nil
+	}
+	for _, dir := range s.Dirs {
+		if p, err := s.look(filepath.Join(dir, ".venv", "bin", "python")); err == nil {
+			return p, nil
+		}
+	}
+	for _, name := range []string{s.Env.Get("PYSPARK_PYTHON"), "python3"} {
+		if name == "" {
+			continue
+		}
+		if p, err := s.look(name); err == nil {
+			return p, nil
+		}
+	}
+	return "", fail(NoSpark, "find python", "no Python 3 found (TFOS_PYTHON, .venv/bin/python, python3): install the package python3, or set TFOS_PYTHON")
+}
+
+// look finds an executable by path or on the PATH of Env, not on that of this
+// process. A symbolic link is not followed: a virtual environment is known by
+// the link's place.
+func (s Search) look(name string) (string, error) {
+	if strings.ContainsRune(name, filepath.Separator) {
+		p, err := filepath.Abs(name)
+		if err != nil {
+			return "", err
+		}
+		return p, executable(p)
+	}
+	for _, dir := range filepath.SplitList(s.Env.Get("PATH")) {
+		if !filepath.IsAbs(dir) {
+			continue // as os/exec: never run what lies in the current folder
+		}
+		if p := filepath.Join(dir, name); executable(p) == nil {
+			return p, nil
+		}
+	}
+	return "", exec.ErrNotFound
+}
+
+// executable is nil when path is a file that may be executed.
+func executable(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return errors.New("no such file")
+	case err != nil:
+		return err
+	case info.IsDir() || info.Mode()&0o111 == 0:
+		return errors.New("not an executable file")
+	}
+	return nil
+}

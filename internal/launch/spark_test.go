@@ -1,0 +1,116 @@
+package launch
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// place makes a folder of executables and returns it.
+func place(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestFindSpark(t *testing.T) {
+	home := place(t, map[string]string{"bin/spark-submit": "#!/bin/sh\n"})
+	empty := t.TempDir()
+	tools := place(t, map[string]string{"python3": "#!/bin/sh\necho " + home + "\n", "java": "#!/bin/sh\n"})
+	bare := place(t, map[string]string{"python3": "#!/bin/sh\necho\n", "java": "#!/bin/sh\n"})
+	broken := place(t, map[string]string{"python3": "#!/bin/sh\necho no libpython >&2\nexit 1\n", "java": "#!/bin/sh\n"})
+	noJava := place(t, map[string]string{"python3": "#!/bin/sh\necho " + home + "\n"})
+	project := place(t, map[string]string{".venv/bin/python": "#!/bin/sh\necho " + home + "\n"})
+	path := func(dir string) Environ { return Environ{"PATH=" + dir + ":/bin:/usr/bin"} }
+	only := func(dir string) Environ { return Environ{"PATH=" + dir} }
+
+	tests := []struct {
+		name           string
+		search         Search
+		python, source string
+		err            string // part of the error; "" means success
+	}{
+		{"the job's", Search{Home: home, Env: path(tools).With("SPARK_HOME", empty)}, tools + "/python3", "spark.home", ""},
+		{"the settings'", Search{Spark: home, Env: path(tools).With("SPARK_HOME", empty)}, tools + "/python3", "TFOS_SPARK_HOME", ""},
+		{"the environment's", Search{Env: path(tools).With("SPARK_HOME", home)}, tools + "/python3", "SPARK_HOME", ""},
+		{"pip", Search{Env: path(tools)}, tools + "/python3", "pip", ""},
+		{".venv before python3", Search{Dirs: []string{empty, project}, Env: path(bare)}, project + "/.venv/bin/python", "pip", ""},
+		{"the setting before .venv", Search{Python: tools + "/python3", Dirs: []string{project}, Env: path(bare)}, tools + "/python3", "pip", ""},
+		{"PYSPARK_PYTHON before python3", Search{Env: path(bare).With("PYSPARK_PYTHON", tools+"/python3")}, tools + "/python3", "pip", ""},
+		{"PYSPARK_PYTHON of other hosts", Search{Env: path(tools).With("PYSPARK_PYTHON", "/opt/none/python")}, tools + "/python3", "pip", ""},
+		{"a home without Spark is not passed over", Search{Home: empty, Env: path(tools).With("SPARK_HOME", home)}, "", "", "spark.home is " + empty},
+		{"nothing anywhere", Search{Env: path(bare)}, "", "", "pip install pyspark"},
+		{"a Python that does not run", Search{Env: path(broken)}, "", "", "no libpython"},
+		{"a Python that is not there", Search{Python: "/opt/none/python", Env: path(tools)}, "", "", "TFOS_PYTHON"},
+		{"no Python", Search{Env: only(empty)}, "", "", "install the package python3"},
+		{"no Java", Search{Home: home, Env: only(noJava)}, "", "", "openjdk-17-jre-headless"},
+		{"JAVA_HOME without Java", Search{Home: home, Env: path(tools).With("JAVA_HOME", empty)}, "", "", "JAVA_HOME"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := FindSpark(deadline(t), tt.search)
+			if tt.err != "" {
+				if CodeOf(err) != NoSpark || !strings.Contains(err.Error(), tt.err) {
+					t.Errorf("error %v (code %d), want %q in it", err, CodeOf(err), tt.err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := Spark{Home: home, Submit: home + "/bin/spark-submit", Python: tt.python, Source: tt.source}
+			if got != want {
+				t.Errorf("\n got %+v\nwant %+v", got, want)
+			}
+		})
+	}
+}
+
+// A dry run finds what it can without starting anything.
+func TestKnownSpark(t *testing.T) {
+	venv := place(t, map[string]string{
+		".venv/bin/python": "#!/bin/sh\ntouch \"$0.started\"\n",
+		".venv/lib/python3.11/site-packages/pyspark/bin/spark-submit": "#!/bin/sh\n",
+	})
+	got := KnownSpark(Search{Dirs: []string{venv}, Env: Environ{"PATH=/none"}})
+	if want := venv + "/.venv/lib/python3.11/site-packages/pyspark/bin/spark-submit"; got.Submit != want {
+		t.Errorf("submit %q, want %q", got.Submit, want)
+	}
+	if _, err := os.Stat(venv + "/.venv/bin/python.started"); err == nil {
+		t.Error("a process was started")
+	}
+	if got := KnownSpark(Search{Env: Environ{"PATH=/none"}}); got.Submit != "spark-submit" || got.Python != "python3" {
+		t.Errorf("with nothing there: %+v", got)
+	}
+}
+
+func TestEnviron(t *testing.T) {
+	s := Spark{Home: "/spark", Python: "/v/python"}
+	base := Environ{"A=1", "SPARK_HOME=/other", "SPARK_LOCAL_DIRS=/data", "SPARK_SUBMIT_OPTS=-Dx=y", "TMPDIR=/var/tmp"}
+	always := []string{"A=1", "PYSPARK_DRIVER_PYTHON=/v/python", "SPARK_HOME=/spark",
+		"SPARK_LAUNCHER_OPTS=-XX:-UsePerfData", "SPARK_SUBMIT_OPTS=-Dx=y -XX:-UsePerfData", "TFOS_RUN=r", "TMPDIR=/tmp/s/tmp"}
+	for master, local := range map[string]string{
+		"local":                 "SPARK_LOCAL_DIRS=/tmp/s/spark",
+		"local[2]":              "SPARK_LOCAL_DIRS=/tmp/s/spark",
+		"local-cluster[2,1,10]": "SPARK_LOCAL_DIRS=/tmp/s/spark",
+		"spark://localhost:1":   "SPARK_LOCAL_DIRS=/data",
+		"yarn":                  "SPARK_LOCAL_DIRS=/data",
+	} {
+		got := slices.Sorted(slices.Values(s.Environ(base, Child{Run: "r", Scratch: Scratch{Dir: "/tmp/s"}, Master: master})))
+		want := slices.Sorted(slices.Values(append([]string{local}, always...)))
+		if !slices.Equal(got, want) {
+			t.Errorf("%s\n got %q\nwant %q", master, got, want)
+		}
+	}
+}

@@ -1,0 +1,91 @@
+package launch
+
+import (
+	"encoding/json"
+	"errors"
+)
+
+// Verdict is how a run ended. It is what `--output json` prints, what
+// verdict.json in the record folder holds, and, without the fields that only
+// the launcher knows, the driver's last event.
+type Verdict struct {
+	Code      Code            `json:"code"`
+	Cause     string          `json:"cause"`  // one line; "" on success
+	Phase     string          `json:"phase"`  // in which it failed
+	Member    string          `json:"member"` // the first that failed, as "worker:1"; "" when no member did
+	Host      string          `json:"host"`
+	ExitCode  int             `json:"exit_code"` // of the member's program
+	Signal    int             `json:"signal"`    // that ended it; 0: none
+	Stderr    []string        `json:"stderr"`    // last lines of the failing program
+	LogPath   string          `json:"log_path"`  // on Host
+	Retryable bool            `json:"retryable"` // the same job may succeed when it is started again
+	Run       string          `json:"run"`
+	Kind      string          `json:"kind,omitempty"`
+	Rows      Rows            `json:"rows"`
+	Feeds     []FeedRows      `json:"feeds"`
+	Steps     *int64          `json:"steps"` // optimiser updates; null when nobody counted them
+	Artifacts []Artifact      `json:"artifacts"`
+	Infer     json.RawMessage `json:"infer,omitempty"`
+	// Seconds by phase: submit (spark-submit to SparkContext), form (to the
+	// complete cluster), run, export (from the first member that exports, to
+	// the verdict, with outputs committed), stop (to the last process), total.
+	// A phase that was not reached is absent.
+	Seconds map[string]float64 `json:"seconds"`
+	Record  string             `json:"record"`           // folder that is kept; "" before there is one
+	Faults  []string           `json:"faults,omitempty"` // of the job file, one line each
+}
+
+// Rows is the account of all members: read = trained + dropped + quarantined.
+type Rows struct {
+	Read        int64 `json:"read"`
+	Trained     int64 `json:"trained"`
+	Dropped     int64 `json:"dropped"`
+	Quarantined int64 `json:"quarantined"`
+}
+
+// FeedRows is the account of one feed and epoch at one member.
+type FeedRows struct {
+	Member      string `json:"member"`
+	Feed        string `json:"feed"`
+	Epoch       int    `json:"epoch"`
+	Received    int64  `json:"received"`
+	Trained     int64  `json:"trained"`
+	Dropped     int64  `json:"dropped"`
+	Quarantined int64  `json:"quarantined"`
+}
+
+// Artifact is an output that is complete under its final name.
+type Artifact struct {
+	Kind string `json:"kind"`
+	Path string `json:"path"`
+}
+
+// Failure is the verdict for err, for failures before anything ran.
+func Failure(err error, run string) Verdict {
+	v := Verdict{Code: CodeOf(err), Cause: err.Error(), Run: run}
+	var e *Error
+	if errors.As(err, &e) {
+		v.Phase = e.Phase
+	}
+	return v
+}
+
+// MarshalJSON writes empty lists and maps as such, so that readers need not
+// tell null from none.
+func (v Verdict) MarshalJSON() ([]byte, error) {
+	type plain Verdict
+	p := plain(v)
+	if p.Stderr == nil {
+		p.Stderr = []string{}
+	}
+	if p.Feeds == nil {
+		p.Feeds = []FeedRows{}
+	}
+	if p.Artifacts == nil {
+		p.Artifacts = []Artifact{}
+	}
+	if p.Seconds == nil {
+		p.Seconds = map[string]float64{}
+	}
+	return json.Marshal(p)
+}

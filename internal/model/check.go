@@ -1,0 +1,112 @@
+package model
+
+import (
+	"fmt"
+
+	"github.com/apache/arrow/go/v15/arrow"
+)
+
+// Check settles how a table with this schema goes through a signature.
+// inputMapping is column -> alias, outputMapping alias -> column; either may be
+// empty or partial: mapInputs and mapOutputs say what is inferred. When
+// anything does not fit, the error is a *MismatchError with all of it.
+func Check(sig *Signature, schema *arrow.Schema, inputMapping, outputMapping map[string]string, keep []string) (*Binding, error) {
+	b := &Binding{Signature: sig.Name, Keep: keep}
+	columns, problems := mapInputs(sig, schema, inputMapping, keep)
+	for _, t := range sig.Inputs {
+		column, ok := columns[t.Alias]
+		if !ok {
+			continue
+		}
+		b.Inputs = append(b.Inputs, Input{Tensor: t, Column: column})
+		if p := checkInput(t, column, schema); p != "" {
+			problems = append(problems, p)
+		}
+	}
+	problems = append(problems, checkKeep(schema, keep)...)
+
+	outputs, p := mapOutputs(sig, outputMapping)
+	problems = append(problems, p...)
+	for i := range outputs {
+		if p := checkOutput(&outputs[i]); p != "" {
+			problems = append(problems, p)
+		}
+	}
+	b.Outputs = outputs
+	problems = append(problems, checkNames(b)...)
+	if len(problems) > 0 {
+		return nil, &MismatchError{Signature: sig.Name, Problems: problems}
+	}
+	return b, nil
+}
+
+func checkInput(t Tensor, column string, schema *arrow.Schema) string {
+	fields, ok := schema.FieldsByName(column)
+	if !ok {
+		return fmt.Sprintf("input %s: there is no column %s (columns there: %s)", t.Alias, column, columnNames(schema))
+	}
+	if len(fields) > 1 {
+		return fmt.Sprintf("input %s: there are %d columns %s", t.Alias, len(fields), column)
+	}
+	if t.Name == "" {
+		return fmt.Sprintf("input %s: it is a sparse or composite tensor, which a column cannot feed", t.Alias)
+	}
+	c := describe(fields[0].Type)
+	if ok, remedy := Fits(c.element, t.Type); !ok {
+		return fmt.Sprintf("input %s: column %s is %s, the tensor is %s: %s", t.Alias, column, fields[0].Type, t, remedy)
+	}
+	if reason := c.fitShape(t); reason != "" {
+		return fmt.Sprintf("input %s: column %s is %s, the tensor is %s: %s", t.Alias, column, fields[0].Type, t, reason)
+	}
+	return ""
+}
+
+func checkKeep(schema *arrow.Schema, keep []string) []string {
+	var problems []string
+	seen := map[string]bool{}
+	for _, name := range keep {
+		if seen[name] {
+			problems = append(problems, fmt.Sprintf("keep: %s is named twice", name))
+		}
+		seen[name] = true
+		switch n := len(schema.FieldIndices(name)); {
+		case n == 0:
+			problems = append(problems, fmt.Sprintf("keep: there is no column %s (columns there: %s)", name, columnNames(schema)))
+		case n > 1:
+			problems = append(problems, fmt.Sprintf("keep: there are %d columns %s", n, name))
+		}
+	}
+	return problems
+}
+
+// checkNames looks for two output columns of one name.
+func checkNames(b *Binding) []string {
+	var problems []string
+	owner := map[string]string{}
+	for _, k := range b.Keep {
+		owner[k] = "kept column " + k
+	}
+	for _, o := range b.Outputs {
+		if other, taken := owner[o.Column]; taken {
+			problems = append(problems, fmt.Sprintf("output %s: its column %s is also that of %s: rename it with output_mapping",
+				o.Alias, o.Column, other))
+		}
+		owner[o.Column] = "output " + o.Alias
+	}
+	return problems
+}
+
+func checkOutput(o *Output) string {
+	switch {
+	case o.Name == "":
+		return fmt.Sprintf("output %s: it is a sparse or composite tensor: choose other outputs with output_mapping", o.Alias)
+	case o.Type.ElementType() == nil:
+		return fmt.Sprintf("output %s: a tensor of type %s cannot become a column: choose other outputs with output_mapping", o.Alias, o.Type)
+	case o.UnknownRank:
+		return ""
+	case len(o.Shape) == 0:
+		return fmt.Sprintf("output %s: the tensor is one scalar for the whole batch, not one value a row: choose other outputs with output_mapping", o.Alias)
+	}
+	o.ColumnType = ColumnType(o.Type, len(o.Shape))
+	return ""
+}

@@ -1,0 +1,110 @@
+package model
+
+import (
+	"strings"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	typespb "github.com/wamuir/graft/tensorflow/core/framework/types_go_proto"
+)
+
+// DType is a tensor's element type, with the numbers of TensorFlow's DataType
+// (tensorflow/core/framework/types.proto), which the C API shares.
+type DType int32
+
+// The element types that columns can become or come from.
+const (
+	Float32  = DType(typespb.DataType_DT_FLOAT)
+	Float64  = DType(typespb.DataType_DT_DOUBLE)
+	Float16  = DType(typespb.DataType_DT_HALF)
+	BFloat16 = DType(typespb.DataType_DT_BFLOAT16)
+	Int8     = DType(typespb.DataType_DT_INT8)
+	Int16    = DType(typespb.DataType_DT_INT16)
+	Int32    = DType(typespb.DataType_DT_INT32)
+	Int64    = DType(typespb.DataType_DT_INT64)
+	Uint8    = DType(typespb.DataType_DT_UINT8)
+	Uint16   = DType(typespb.DataType_DT_UINT16)
+	Uint32   = DType(typespb.DataType_DT_UINT32)
+	Uint64   = DType(typespb.DataType_DT_UINT64)
+	Bool     = DType(typespb.DataType_DT_BOOL)
+	String   = DType(typespb.DataType_DT_STRING)
+)
+
+var dtypeNames = map[DType]string{Float32: "float32", Float64: "float64", Float16: "float16"}
+
+// String is the name that Python's TensorFlow gives the type.
+func (d DType) String() string {
+	if s, ok := dtypeNames[d]; ok {
+		return s
+	}
+	return strings.ToLower(strings.TrimPrefix(typespb.DataType(d).String(), "DT_"))
+}
+
+func (d DType) integer() bool {
+	switch d {
+	case Int8, Int16, Int32, Int64, Uint8, Uint16, Uint32, Uint64:
+		return true
+	}
+	return false
+}
+
+// columnTypes is what an output tensor's elements become. Halves and bfloat16
+// widen to float32, which loses nothing and which Spark can read.
+var columnTypes = map[DType]arrow.DataType{
+	Float32: arrow.PrimitiveTypes.Float32, Float64: arrow.PrimitiveTypes.Float64,
+	Float16: arrow.PrimitiveTypes.Float32, BFloat16: arrow.PrimitiveTypes.Float32,
+	Int8: arrow.PrimitiveTypes.Int8, Int16: arrow.PrimitiveTypes.Int16,
+	Int32: arrow.PrimitiveTypes.Int32, Int64: arrow.PrimitiveTypes.Int64,
+	Uint8: arrow.PrimitiveTypes.Uint8, Uint16: arrow.PrimitiveTypes.Uint16,
+	Uint32: arrow.PrimitiveTypes.Uint32, Uint64: arrow.PrimitiveTypes.Uint64,
+	Bool: arrow.FixedWidthTypes.Boolean, String: arrow.BinaryTypes.String,
+}
+
+// ElementType is the Arrow type of an output tensor's elements; nil when there
+// is none. A string tensor becomes text, which its values must then be.
+func (d DType) ElementType() arrow.DataType { return columnTypes[d] }
+
+// Fits says whether a column of element type t may feed a tensor of type d, and
+// if not, what to do about it. Nothing is lost in silence: a type goes into
+// itself; integers into any integer type (each value is checked by the engine
+// where the tensor's type is the narrower one); integers into a floating type
+// that holds all of their type's values exactly; a narrower float into a wider
+// one. float64 into float32 is refused.
+func Fits(t arrow.DataType, d DType) (ok bool, remedy string) {
+	switch id := t.ID(); {
+	case d == String:
+		ok = id == arrow.STRING || id == arrow.BINARY || id == arrow.LARGE_STRING || id == arrow.LARGE_BINARY || id == arrow.FIXED_SIZE_BINARY
+	case d == Bool:
+		ok = id == arrow.BOOL
+	case d.integer():
+		ok = arrow.IsInteger(id)
+	case d == Float16:
+		ok = id == arrow.FLOAT16
+	case d == Float32:
+		ok = id == arrow.FLOAT32 || id == arrow.INT8 || id == arrow.INT16 || id == arrow.UINT8 || id == arrow.UINT16
+	case d == Float64:
+		ok = id == arrow.FLOAT64 || id == arrow.FLOAT32 || (arrow.IsInteger(id) && id != arrow.INT64 && id != arrow.UINT64)
+	default:
+		return false, "tensors of this type cannot be fed from a column"
+	}
+	if ok {
+		return true, ""
+	}
+	return false, "cast the column to " + sparkName(d)
+}
+
+// sparkName is what a user writes in a CAST.
+func sparkName(d DType) string {
+	switch d {
+	case Float32:
+		return "float"
+	case Float64:
+		return "double"
+	case Bool:
+		return "boolean"
+	case Int64, Uint32, Uint64:
+		return "bigint"
+	case Int8, Int16, Int32, Uint8, Uint16:
+		return "int"
+	}
+	return d.String()
+}

@@ -1,0 +1,65 @@
+package model
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Exit codes that this room's errors stand for: see the table in the user's
+// documentation.
+const (
+	exitUsage    = 2
+	exitMismatch = 6
+)
+
+// ModelError says that a SavedModel, or what was asked for in it, cannot be
+// used.
+type ModelError struct {
+	Path    string // the SavedModel's folder
+	Problem string
+	Remedy  string
+	Err     error // may be nil
+}
+
+func (e *ModelError) Error() string {
+	s := fmt.Sprintf("model: %s: %s", e.Path, e.Problem)
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	if e.Remedy != "" {
+		s += " (" + e.Remedy + ")"
+	}
+	return s
+}
+
+func (e *ModelError) Unwrap() error { return e.Err }
+
+// ExitCode is 2: the command line or the job file names the wrong thing.
+func (e *ModelError) ExitCode() int { return exitUsage }
+
+// MismatchError holds every way in which columns and tensors do not fit.
+type MismatchError struct {
+	Signature string
+	Problems  []string // at least one; inputs in alias order, then keep, then outputs
+}
+
+func (e *MismatchError) Error() string {
+	return fmt.Sprintf("model: the columns do not fit signature %q: %s", e.Signature, strings.Join(e.Problems, "; "))
+}
+
+// ExitCode is 6: the data does not fit the model.
+func (e *MismatchError) ExitCode() int { return exitMismatch }
+
+// RowError says that one row cannot become part of a tensor.
+type RowError struct {
+	Row    int64 // counted from 0, in what the reporting function was given
+	Column string
+	Reason string
+}
+
+func (e *RowError) Error() string {
+	return fmt.Sprintf("row %d, column %q: %s", e.Row, e.Column, e.Reason)
+}
+
+// ExitCode is 6: the data does not fit the model.
+func (e *RowError) ExitCode() int { return exitMismatch }

@@ -1,0 +1,76 @@
+package model
+
+import (
+	"fmt"
+
+	"github.com/apache/arrow/go/v15/arrow"
+)
+
+// columnShape is a column's type taken apart: how deep its lists nest, and the
+// lengths that the type itself fixes (-1: each row has its own).
+type columnShape struct {
+	element arrow.DataType
+	lengths []int64
+}
+
+func describe(t arrow.DataType) columnShape {
+	var lengths []int64
+	for {
+		l, ok := t.(arrow.ListLikeType)
+		if !ok || t.ID() == arrow.MAP {
+			return columnShape{element: t, lengths: lengths}
+		}
+		n := int64(-1)
+		if f, ok := t.(*arrow.FixedSizeListType); ok {
+			n = int64(f.Len())
+		}
+		lengths = append(lengths, n)
+		t = l.Elem()
+	}
+}
+
+// fitShape says why rows of this column cannot have the tensor's row shape, as
+// far as types tell; "" when they may. Rows of any nesting fit a row shape that
+// is wholly known when the number of elements is right: a flat list of 784
+// feeds [-1,28,28,1]. Otherwise the nesting must be the row shape's.
+func (c columnShape) fitShape(t Tensor) string {
+	if t.UnknownRank {
+		return ""
+	}
+	if len(t.Shape) == 0 {
+		return "a scalar tensor cannot be fed with rows"
+	}
+	if t.Shape[0] >= 0 {
+		return fmt.Sprintf("its first dimension is fixed at %d: export the signature with a batch dimension of None", t.Shape[0])
+	}
+	if size, known := t.RowSize(); known {
+		return c.fitSize(size)
+	}
+	row := t.Shape[1:]
+	if len(c.lengths) != len(row) {
+		return fmt.Sprintf("a row must be a list nested %d deep", len(row))
+	}
+	for i, n := range c.lengths {
+		if n >= 0 && row[i] >= 0 && n != row[i] {
+			return fmt.Sprintf("lists of %d where the tensor has %d", n, row[i])
+		}
+	}
+	return ""
+}
+
+func (c columnShape) fitSize(size int64) string {
+	n := int64(1)
+	for _, l := range c.lengths {
+		if l < 0 {
+			return "" // each row tells
+		}
+		n *= l
+	}
+	if n == size {
+		return ""
+	}
+	if len(c.lengths) == 0 {
+		return fmt.Sprintf("a row must be a list of %d values", size)
+	}
+	return fmt.Sprintf("a row has %d values where the tensor needs %d", n, size)
+}

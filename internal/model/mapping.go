@@ -1,0 +1,97 @@
+package model
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/apache/arrow/go/v15/arrow"
+)
+
+// mapInputs finds a column for each input: what the mapping says; else the
+// column of the same name; else, when one input and one column that is neither
+// mapped nor kept are left, that one. The result is alias -> column, without
+// the inputs for which there is none; those are among the problems.
+func mapInputs(sig *Signature, schema *arrow.Schema, mapping map[string]string, keep []string) (map[string]string, []string) {
+	columns := map[string]string{}
+	var problems []string
+	for _, column := range slices.Sorted(maps.Keys(mapping)) {
+		alias := mapping[column]
+		switch other, taken := columns[alias]; {
+		case !hasAlias(sig.Inputs, alias):
+			problems = append(problems, fmt.Sprintf("input_mapping: %s: %s is not an input of the signature (inputs there: %s)",
+				column, alias, aliases(sig.Inputs)))
+		case taken:
+			problems = append(problems, fmt.Sprintf("input_mapping: columns %s and %s both feed %s", other, column, alias))
+		default:
+			columns[alias] = column
+		}
+	}
+	var left []string
+	for _, in := range sig.Inputs {
+		if _, ok := columns[in.Alias]; ok {
+			continue
+		}
+		if schema.HasField(in.Alias) {
+			columns[in.Alias] = in.Alias
+			continue
+		}
+		left = append(left, in.Alias)
+	}
+	free := freeColumns(schema, columns, keep)
+	if len(left) == 1 && len(free) == 1 {
+		columns[left[0]] = free[0]
+		return columns, problems
+	}
+	for _, alias := range left {
+		problems = append(problems, fmt.Sprintf("input %s: no column feeds it (columns there: %s): name one in input_mapping",
+			alias, columnNames(schema)))
+	}
+	return columns, problems
+}
+
+func hasAlias(tensors []Tensor, alias string) bool {
+	return slices.ContainsFunc(tensors, func(t Tensor) bool { return t.Alias == alias })
+}
+
+// freeColumns are those that feed nothing and are not kept.
+func freeColumns(schema *arrow.Schema, used map[string]string, keep []string) []string {
+	var free []string
+	for _, f := range schema.Fields() {
+		if !slices.Contains(keep, f.Name) && !slices.Contains(slices.Collect(maps.Values(used)), f.Name) {
+			free = append(free, f.Name)
+		}
+	}
+	return free
+}
+
+func columnNames(schema *arrow.Schema) string {
+	names := make([]string, len(schema.Fields()))
+	for i, f := range schema.Fields() {
+		names[i] = f.Name
+	}
+	return list(names)
+}
+
+// mapOutputs names the outputs' columns. A mapping chooses: outputs that it
+// does not name are not computed. Without one every output is, under its alias.
+func mapOutputs(sig *Signature, mapping map[string]string) ([]Output, []string) {
+	var problems []string
+	for _, alias := range slices.Sorted(maps.Keys(mapping)) {
+		if !hasAlias(sig.Outputs, alias) {
+			problems = append(problems, fmt.Sprintf("output_mapping: %s is not an output of the signature (outputs there: %s)",
+				alias, aliases(sig.Outputs)))
+		}
+	}
+	var outputs []Output
+	for _, t := range sig.Outputs {
+		column, chosen := mapping[t.Alias]
+		if len(mapping) == 0 {
+			column, chosen = t.Alias, true
+		}
+		if chosen {
+			outputs = append(outputs, Output{Tensor: t, Column: column})
+		}
+	}
+	return outputs, problems
+}

@@ -1,0 +1,98 @@
+package model
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
+)
+
+// Tensor is one input or output of a signature.
+type Tensor struct {
+	Alias string
+	Name  string // in the graph: "operation:index"
+	Type  DType
+	// Shape holds -1 for a dimension that is not known. It is nil both for a
+	// scalar and when UnknownRank.
+	Shape       []int64
+	UnknownRank bool
+}
+
+// String is "float32 [-1,784]".
+func (t Tensor) String() string {
+	if t.UnknownRank {
+		return t.Type.String() + " of unknown rank"
+	}
+	return t.Type.String() + " " + ShapeString(t.Shape)
+}
+
+// RowSize is the number of elements of one row when every dimension but the
+// first is known.
+func (t Tensor) RowSize() (int64, bool) {
+	if t.UnknownRank || len(t.Shape) == 0 {
+		return 0, false
+	}
+	size := int64(1)
+	for _, d := range t.Shape[1:] {
+		if d < 0 {
+			return 0, false
+		}
+		size *= d
+	}
+	return size, true
+}
+
+// ShapeString is "[-1,28,28]".
+func ShapeString(shape []int64) string {
+	return strings.ReplaceAll(fmt.Sprint(shape), " ", ",")
+}
+
+// Signature is a named function of a MetaGraph. Inputs and outputs are sorted
+// by alias.
+type Signature struct {
+	Name            string
+	Method          string
+	Inputs, Outputs []Tensor
+}
+
+func signatureFromProto(name string, pb *corepb.SignatureDef) *Signature {
+	return &Signature{
+		Name:    name,
+		Method:  pb.GetMethodName(),
+		Inputs:  tensorsFromProto(pb.GetInputs()),
+		Outputs: tensorsFromProto(pb.GetOutputs()),
+	}
+}
+
+func tensorsFromProto(infos map[string]*corepb.TensorInfo) []Tensor {
+	tensors := make([]Tensor, 0, len(infos))
+	for alias, info := range infos {
+		t := Tensor{Alias: alias, Name: info.GetName(), Type: DType(info.GetDtype())}
+		shape := info.GetTensorShape()
+		t.UnknownRank = shape == nil || shape.GetUnknownRank()
+		for _, d := range shape.GetDim() {
+			t.Shape = append(t.Shape, d.GetSize())
+		}
+		tensors = append(tensors, t)
+	}
+	slices.SortFunc(tensors, func(a, b Tensor) int { return strings.Compare(a.Alias, b.Alias) })
+	return tensors
+}
+
+// aliases of tensors, quoted, for messages.
+func aliases(tensors []Tensor) string {
+	names := make([]string, len(tensors))
+	for i, t := range tensors {
+		names[i] = t.Alias
+	}
+	return list(names)
+}
+
+// list is names as a message shows them.
+func list(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,284 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// conformance is what every Store must do. root is an existing empty folder of
+// the store, without a trailing slash.
+func conformance(t *testing.T, s Store, root func(t *testing.T) string) {
+	tests := map[string]func(t *testing.T, s Store, root string){
+		"write and read":        testWriteRead,
+		"read a range":          testReadRange,
+		"abort leaves nothing":  testAbort,
+		"list":                  testList,
+		"list what is not":      testListMissing,
+		"stat, mkdir, remove":   testStat,
+		"publish a folder":      testPublish,
+		"publish onto existing": testPublishExisting,
+		"publish a file":        testPublishFile,
+		"publish nothing":       testPublishMissing,
+		"cancelled":             testCancelled,
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) { test(t, s, root(t)) })
+	}
+}
+
+func write(t *testing.T, s Store, path, content string) {
+	t.Helper()
+	if err := s.Mkdir(t.Context(), path[:strings.LastIndex(path, "/")]); err != nil {
+		t.Fatal(err)
+	}
+	file, err := s.Create(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(file, content); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Commit(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func content(t *testing.T, s Store, path string) string {
+	t.Helper()
+	file, err := s.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return drain(t, file)
+}
+
+func drain(t *testing.T, r io.ReadCloser) string {
+	t.Helper()
+	data, err := io.ReadAll(r)
+	if err := errors.Join(err, r.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func listed(t *testing.T, s Store, root, pattern string) string {
+	t.Helper()
+	found, err := s.List(t.Context(), root+pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, info := range found {
+		if info.Dir {
+			t.Errorf("List returned the folder %s", info.Path)
+		}
+		names = append(names, strings.TrimPrefix(info.Path, root))
+	}
+	return strings.Join(names, " ")
+}
+
+func testWriteRead(t *testing.T, s Store, root string) {
+	file, err := s.Create(t.Context(), root+"/a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(file, "one"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Stat(t.Context(), root+"/a"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("before Commit the file can be seen: %v", err)
+	}
+	if err := file.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Abort(); err != nil {
+		t.Errorf("Abort after Commit: %v", err)
+	}
+	write(t, s, root+"/a", "two")
+	if got := content(t, s, root+"/a"); got != "two" {
+		t.Errorf("read %q, want the second content", got)
+	}
+	if _, err := s.Open(t.Context(), root+"/b"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("open of an absent file: %v", err)
+	}
+}
+
+func testReadRange(t *testing.T, s Store, root string) {
+	write(t, s, root+"/a", "0123456789")
+	for _, c := range []struct {
+		offset, length int64
+		want           string
+	}{{0, 3, "012"}, {4, 2, "45"}, {8, 100, "89"}, {10, 1, ""}, {7, -1, "789"}, {3, 0, ""}} {
+		r, err := s.ReadRange(t.Context(), root+"/a", c.offset, c.length)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := drain(t, r); got != c.want {
+			t.Errorf("range %d+%d: %q, want %q", c.offset, c.length, got, c.want)
+		}
+	}
+	if _, err := s.ReadRange(t.Context(), root+"/a", -1, 1); err == nil {
+		t.Error("a negative offset was accepted")
+	}
+}
+
+func testAbort(t *testing.T, s Store, root string) {
+	write(t, s, root+"/a", "kept")
+	file, err := s.Create(t.Context(), root+"/a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(file, "lost"); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Abort(); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Commit(); err == nil {
+		t.Error("Commit after Abort succeeded")
+	}
+	if got := content(t, s, root+"/a"); got != "kept" {
+		t.Errorf("content after Abort: %q", got)
+	}
+}
+
+func testList(t *testing.T, s Store, root string) {
+	for _, name := range []string{"/b.x", "/a.x", "/c/d.x", "/c/_meta", "/_SUCCESS", "/.crc", "/_tmp/e.x", "/f[1].x"} {
+		write(t, s, root+name, name)
+	}
+	for pattern, want := range map[string]string{
+		"":          "/a.x /b.x /c/d.x /f[1].x",
+		"/":         "/a.x /b.x /c/d.x /f[1].x",
+		"/c":        "/c/d.x",
+		"/a.x":      "/a.x",
+		"/*":        "/a.x /b.x /c/d.x /f[1].x",
+		"/[ab].*":   "/a.x /b.x",
+		"/?":        "/c/d.x",
+		"/f[1].x":   "/f[1].x", // exists: literal
+		"/_tmp":     "/_tmp/e.x",
+		"/nothing*": "",
+	} {
+		if got := listed(t, s, root, pattern); got != want {
+			t.Errorf("List(%q) = %q, want %q", pattern, got, want)
+		}
+	}
+	found, err := s.List(t.Context(), root+"/c")
+	if err != nil || len(found) != 1 || found[0].Size != int64(len("/c/d.x")) {
+		t.Errorf("sizes: %v %v", found, err)
+	}
+}
+
+func testListMissing(t *testing.T, s Store, root string) {
+	if _, err := s.List(t.Context(), root+"/none"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("absent path: %v", err)
+	}
+	if err := s.Mkdir(t.Context(), root+"/empty"); err != nil {
+		t.Fatal(err)
+	}
+	if got := listed(t, s, root, "/empty"); got != "" {
+		t.Errorf("empty folder: %q", got)
+	}
+}
+
+func testStat(t *testing.T, s Store, root string) {
+	write(t, s, root+"/d/e/f", "12345")
+	if info, err := s.Stat(t.Context(), root+"/d/e/f"); err != nil || info.Size != 5 || info.Dir || info.Modified.IsZero() {
+		t.Errorf("file: %+v %v", info, err)
+	}
+	if info, err := s.Stat(t.Context(), root+"/d"); err != nil || !info.Dir || info.Size != 0 {
+		t.Errorf("folder: %+v %v", info, err)
+	}
+	for range 2 { // the second finds nothing, which is no error
+		if err := s.Remove(t.Context(), root+"/d"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.Stat(t.Context(), root+"/d"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("after Remove: %v", err)
+	}
+}
+
+func testPublish(t *testing.T, s Store, root string) {
+	write(t, s, root+"/stage/x/1", "one")
+	write(t, s, root+"/stage/_SUCCESS", "")
+	if err := s.Publish(t.Context(), root+"/stage", root+"/new/final", false); err != nil {
+		t.Fatal(err)
+	}
+	if got := content(t, s, root+"/new/final/x/1"); got != "one" {
+		t.Errorf("published %q", got)
+	}
+	if _, err := s.Stat(t.Context(), root+"/stage"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("staging after Publish: %v", err)
+	}
+}
+
+func testPublishExisting(t *testing.T, s Store, root string) {
+	write(t, s, root+"/final/old", "old")
+	write(t, s, root+"/stage/new", "new")
+	if err := s.Publish(t.Context(), root+"/stage", root+"/final", false); !errors.Is(err, fs.ErrExist) {
+		t.Fatalf("existing final: %v", err)
+	}
+	if got := content(t, s, root+"/final/old") + content(t, s, root+"/stage/new"); got != "oldnew" {
+		t.Errorf("a refused Publish changed something: %q", got)
+	}
+	if err := s.Publish(t.Context(), root+"/stage", root+"/final", true); err != nil {
+		t.Fatal(err)
+	}
+	if got := listed(t, s, root, ""); got != "/final/new" {
+		t.Errorf("after replacing: %q", got)
+	}
+	if err := s.Mkdir(t.Context(), root+"/void"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Publish(t.Context(), root+"/final", root+"/void", false); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("an empty folder did not count as existing: %v", err)
+	}
+}
+
+func testPublishFile(t *testing.T, s Store, root string) {
+	write(t, s, root+"/stage", "new")
+	write(t, s, root+"/final", "old")
+	if err := s.Publish(t.Context(), root+"/stage", root+"/final", false); !errors.Is(err, fs.ErrExist) {
+		t.Fatalf("existing file: %v", err)
+	}
+	if err := s.Publish(t.Context(), root+"/stage", root+"/final", true); err != nil {
+		t.Fatal(err)
+	}
+	if got := content(t, s, root+"/final"); got != "new" {
+		t.Errorf("published %q", got)
+	}
+}
+
+func testPublishMissing(t *testing.T, s Store, root string) {
+	write(t, s, root+"/final/old", "old")
+	if err := s.Publish(t.Context(), root+"/stage", root+"/final", true); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("absent staging: %v", err)
+	}
+	if got := listed(t, s, root, ""); got != "/final/old" {
+		t.Errorf("after a failed Publish: %q", got)
+	}
+}
+
+func testCancelled(t *testing.T, s Store, root string) {
+	write(t, s, root+"/a/x", "x")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, openErr := s.Open(ctx, root+"/a/x")
+	_, rangeErr := s.ReadRange(ctx, root+"/a/x", 0, 1)
+	_, createErr := s.Create(ctx, root+"/b")
+	_, listErr := s.List(ctx, root)
+	_, statErr := s.Stat(ctx, root)
+	errs := []error{openErr, rangeErr, createErr, listErr, statErr, s.Mkdir(ctx, root+"/c"),
+		s.Remove(ctx, root+"/a"), s.Publish(ctx, root+"/a", root+"/d", false)}
+	if i := slices.IndexFunc(errs, func(err error) bool { return !errors.Is(err, context.Canceled) }); i >= 0 {
+		t.Errorf("call %d went on: %v", i, errs[i])
+	}
+	if got := listed(t, s, root, ""); got != "/a/x" {
+		t.Errorf("a cancelled call had an effect: %q", got)
+	}
+}

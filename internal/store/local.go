@@ -1,0 +1,143 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Local is the machine's own file system; a path may be a file:// URI.
+type Local struct{}
+
+func local(path string) string { return strings.TrimPrefix(path, "file://") }
+
+// Open implements Store.
+func (Local) Open(ctx context.Context, path string) (io.ReadCloser, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	file, err := os.Open(local(path))
+	if err != nil {
+		return nil, fmt.Errorf("store: open: %w", err)
+	}
+	return file, nil
+}
+
+// section is a part of a file that closes the file.
+type section struct {
+	io.Reader
+	io.Closer
+}
+
+// ReadRange implements Store.
+func (s Local) ReadRange(ctx context.Context, path string, offset, length int64) (io.ReadCloser, error) {
+	if offset < 0 {
+		return nil, fmt.Errorf("store: read %s from %d: negative offset", path, offset)
+	}
+	opened, err := s.Open(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	file := opened.(*os.File)
+	if _, err := file.Seek(offset, io.SeekStart); err != nil {
+		return nil, errors.Join(fmt.Errorf("store: read %s from %d: %w", path, offset, err), file.Close())
+	}
+	if length < 0 {
+		return file, nil
+	}
+	return section{io.LimitReader(file, length), file}, nil
+}
+
+// Stat implements Store.
+func (Local) Stat(ctx context.Context, path string) (Info, error) {
+	if err := ctx.Err(); err != nil {
+		return Info{}, err
+	}
+	info, err := os.Stat(local(path))
+	if err != nil {
+		return Info{}, fmt.Errorf("store: %w", err)
+	}
+	return entry(path, info), nil
+}
+
+func entry(path string, info fs.FileInfo) Info {
+	e := Info{Path: path, Modified: info.ModTime(), Dir: info.IsDir()}
+	if !e.Dir {
+		e.Size = info.Size()
+	}
+	return e
+}
+
+// Mkdir implements Store.
+func (Local) Mkdir(ctx context.Context, path string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(local(path), 0o755); err != nil {
+		return fmt.Errorf("store: make folder: %w", err)
+	}
+	return nil
+}
+
+// Remove implements Store.
+func (Local) Remove(ctx context.Context, path string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(local(path)); err != nil {
+		return fmt.Errorf("store: remove: %w", err)
+	}
+	return nil
+}
+
+// Create implements Store.
+func (Local) Create(ctx context.Context, path string) (File, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	final := local(path)
+	file, err := os.CreateTemp(filepath.Dir(final), "."+filepath.Base(final)+".tmp-*")
+	if err != nil {
+		return nil, fmt.Errorf("store: create %s: %w", path, err)
+	}
+	return &localFile{File: file, final: final}, nil
+}
+
+// localFile is written under its temporary name.
+type localFile struct {
+	*os.File
+	final string
+	ended bool
+}
+
+func (f *localFile) Commit() error {
+	if f.ended {
+		return fmt.Errorf("store: commit %s: %w", f.final, fs.ErrClosed)
+	}
+	f.ended = true
+	// CreateTemp's 0600 would hide the file from the job's readers.
+	err := errors.Join(f.Chmod(0o644), f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), f.final)
+	}
+	if err != nil {
+		return fmt.Errorf("store: commit %s: %w", f.final, errors.Join(err, os.Remove(f.Name())))
+	}
+	return syncPath(filepath.Dir(f.final))
+}
+
+func (f *localFile) Abort() error {
+	if f.ended {
+		return nil
+	}
+	f.ended = true
+	if err := errors.Join(f.Close(), os.Remove(f.Name())); err != nil {
+		return fmt.Errorf("store: abort %s: %w", f.final, err)
+	}
+	return nil
+}

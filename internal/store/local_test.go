@@ -1,0 +1,100 @@
+package store
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestLocal(t *testing.T) {
+	conformance(t, Local{}, func(t *testing.T) string { return t.TempDir() })
+}
+
+func TestLocalURI(t *testing.T) {
+	conformance(t, Local{}, func(t *testing.T) string { return "file://" + t.TempDir() })
+}
+
+func TestFor(t *testing.T) {
+	for path, want := range map[string]string{
+		"/data/x": "", "data/x": "", "file:///data/x": "",
+		"hdfs://nn:8020/x": "store: hdfs://: not supported yet",
+		"s3a://bucket/x":   "store: s3a://: not supported yet",
+	} {
+		s, err := For(path)
+		switch {
+		case want == "" && (err != nil || s == nil):
+			t.Errorf("For(%q): %v", path, err)
+		case want != "" && (!errors.Is(err, ErrUnsupported) || err.Error() != want):
+			t.Errorf("For(%q): %v, want %q", path, err, want)
+		}
+	}
+}
+
+// TestLocalLeavesNoNames looks at the folder itself: what List hides counts too.
+func TestLocalLeavesNoNames(t *testing.T) {
+	root := t.TempDir()
+	write(t, Local{}, root+"/stage/a", "1")
+	write(t, Local{}, root+"/final/b", "2")
+	if err := (Local{}).Publish(t.Context(), root+"/stage", root+"/final", true); err != nil {
+		t.Fatal(err)
+	}
+	file, err := Local{}.Create(t.Context(), root+"/c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Abort(); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(root)
+	if err != nil || len(entries) != 1 || entries[0].Name() != "final" {
+		t.Errorf("left in the folder: %v %v", entries, err)
+	}
+}
+
+// TestLocalPublishMovesBack makes the rename fail after the old folder was
+// moved aside: a folder cannot be renamed into itself.
+func TestLocalPublishMovesBack(t *testing.T) {
+	root := t.TempDir()
+	write(t, Local{}, root+"/final/stage/a", "1")
+	if err := (Local{}).Publish(t.Context(), root+"/final/stage", root+"/final", true); err == nil {
+		t.Fatal("a folder was published onto its own parent")
+	}
+	if got := listed(t, Local{}, root, ""); got != "/final/stage/a" {
+		t.Errorf("after the failure: %q", got)
+	}
+	entries, err := os.ReadDir(root)
+	if err != nil || len(entries) != 1 {
+		t.Errorf("left beside it: %v %v", entries, err)
+	}
+}
+
+func TestLocalListLinks(t *testing.T) {
+	root := t.TempDir()
+	write(t, Local{}, root+"/real/a", "1")
+	for link, target := range map[string]string{"data": "real", "file": "real/a"} {
+		if err := os.Symlink(target, filepath.Join(root, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := listed(t, Local{}, root, ""); got != "/data/a /file /real/a" {
+		t.Errorf("links: %q", got)
+	}
+	if got := listed(t, Local{}, root, "/data"); got != "/data/a" {
+		t.Errorf("a linked root: %q", got)
+	}
+	if err := os.Symlink("..", filepath.Join(root, "real", "loop")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (Local{}).List(t.Context(), root); err == nil || !strings.Contains(err.Error(), "contains itself") {
+		t.Errorf("a loop: %v", err)
+	}
+	if err := os.Symlink("gone", filepath.Join(root, "dangling")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (Local{}).List(t.Context(), root+"/dangl*"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a dangling link: %v", err)
+	}
+}

@@ -1,0 +1,72 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// ErrUnsupported is wrapped when no store knows a path's scheme.
+var ErrUnsupported = errors.New("not supported yet")
+
+// Store is one kind of storage. Paths keep the form in which the caller gave
+// them. Errors wrap fs.ErrNotExist and fs.ErrExist where that is the cause.
+// Methods may be called concurrently; two writers of one path are the caller's
+// to avoid.
+type Store interface {
+	// Open reads a file from its start. The caller closes.
+	Open(ctx context.Context, path string) (io.ReadCloser, error)
+	// ReadRange reads length bytes from offset; fewer at the file's end. A
+	// negative length reads to the end. The caller closes.
+	ReadRange(ctx context.Context, path string, offset, length int64) (io.ReadCloser, error)
+	// Create begins a file in an existing folder. It has a temporary name
+	// until Commit, which replaces a file of that name.
+	Create(ctx context.Context, path string) (File, error)
+	// List returns the data files of a pattern, sorted by path: a file's own
+	// entry, a folder's files at every depth, or what a glob (*, ?, [a-z])
+	// matches, folders with their files. A path that exists is taken
+	// literally. Nothing found is fs.ErrNotExist for a path, and an empty list
+	// for a glob and for an empty folder.
+	List(ctx context.Context, pattern string) ([]Info, error)
+	// Stat describes a file or folder.
+	Stat(ctx context.Context, path string) (Info, error)
+	// Mkdir makes a folder and those above it; an existing one is no error.
+	Mkdir(ctx context.Context, path string) error
+	// Remove deletes a file or a folder with all in it; an absent one is no error.
+	Remove(ctx context.Context, path string) error
+	// Publish gives staging, a complete file or folder on the same store, its
+	// final name, after its bytes are durable. An existing final is
+	// fs.ErrExist, and nothing is changed, unless replace: then readers find
+	// the old one or the new one, and after an error the old one.
+	Publish(ctx context.Context, staging, final string, replace bool) error
+}
+
+// Info is one entry of a store.
+type Info struct {
+	Path     string // begins as the caller's path or pattern does
+	Size     int64  // bytes; 0 for a folder
+	Modified time.Time
+	Dir      bool
+}
+
+// File is being written. Exactly one of Commit and Abort ends it; Abort after
+// Commit does nothing, so that it can be deferred.
+type File interface {
+	io.Writer
+	// Commit makes the bytes durable and gives the file its name.
+	Commit() error
+	// Abort forgets the file.
+	Abort() error
+}
+
+// For returns the store that holds path.
+func For(path string) (Store, error) {
+	scheme, _, found := strings.Cut(path, "://")
+	if !found || scheme == "file" {
+		return Local{}, nil
+	}
+	return nil, fmt.Errorf("store: %s://: %w", scheme, ErrUnsupported)
+}

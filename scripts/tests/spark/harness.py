@@ -1,0 +1,149 @@
+"""Run bin/tfos as a user would, find every process of a run, and check that none is left."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+TFOS = ROOT / "bin" / "tfos"
+PYTHON = ROOT / ".venv" / "bin" / "python"
+PROGRAMS = pathlib.Path(__file__).parent / "programs"
+JOB_SECONDS = 180  # a bound on one job, far above the slowest
+CLEAN_SECONDS = 15  # what a run may take to disappear (the promise)
+
+
+@dataclasses.dataclass
+class Result:
+    code: int
+    verdict: dict
+    stderr: str
+
+
+class Job:
+    """A tfos command in a folder of its own, running or ended."""
+
+    def __init__(self, folder, run_id):
+        self.folder, self.run_id = folder, run_id
+        self.temp = folder / "tmp"
+        self.temp.mkdir()
+        self.process = None
+
+    def start(self, *argv, env=None):
+        full = {
+            **os.environ,
+            "TMPDIR": str(self.temp),
+            "TFOS_STATE_DIR": str(self.folder / "state"),
+            "TFOS_PYTHON": str(PYTHON),
+            "PYSPARK_PYTHON": str(PYTHON),
+            **(env or {}),
+        }
+        self.err = open(self.folder / "stderr.txt", "w+")  # noqa: SIM115 closed in wait
+        self.process = subprocess.Popen(
+            [TFOS, *map(str, argv), "--output", "json", "--run-id", self.run_id],
+            cwd=self.folder,
+            env=full,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self.err,
+            text=True,
+            start_new_session=True,
+        )
+        return self
+
+    def wait(self, timeout=JOB_SECONDS):
+        try:
+            out, _ = self.process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+        self.err.seek(0)
+        stderr = self.err.read()
+        self.err.close()
+        lines = [line for line in out.splitlines() if line.startswith("{")]
+        verdict = json.loads(lines[-1]) if lines else {}
+        return Result(self.process.returncode, verdict, stderr)
+
+    def run(self, *argv, env=None, timeout=JOB_SECONDS):
+        return self.start(*argv, env=env).wait(timeout)
+
+    def kill(self):
+        """The test's own emergency brake: everything that carries the run's mark."""
+        for pid in self.processes():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+
+    def processes(self, cmdline=""):
+        """The run's processes whose command line has cmdline: {pid: command line}."""
+        mark = f"TFOS_RUN={self.run_id}".encode()
+        found = {}
+        for entry in pathlib.Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            try:
+                environment = (entry / "environ").read_bytes().split(b"\0")
+                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                state = (entry / "stat").read_text().rsplit(")", 1)[1].split()[0]
+            except OSError:
+                continue
+            if mark in environment and state != "Z" and cmdline in command:
+                found[int(entry.name)] = command
+        return found
+
+    def wait_for(self, condition, timeout=90, what="condition"):
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            value = condition()
+            if value:
+                return value
+            assert self.process.poll() is None, f"the job ended while waiting for {what}"
+            time.sleep(0.1)
+        raise AssertionError(f"no {what} after {timeout} s")
+
+    def assert_clean(self):
+        """No process, socket or temporary folder of the run is left."""
+        deadline = time.monotonic() + CLEAN_SECONDS
+        while time.monotonic() < deadline:
+            left = self.left()
+            if not left:
+                return
+            time.sleep(0.25)
+        raise AssertionError(f"left after {CLEAN_SECONDS} s: {left}")
+
+    def left(self):
+        running = [f"{pid}: {command[:120]}" for pid, command in self.processes().items()]
+        folders = [str(path.relative_to(self.temp)) for path in self.temp.rglob("*")]
+        unix = pathlib.Path("/proc/net/unix").read_text()
+        sockets = [line.split()[-1] for line in unix.splitlines() if str(self.temp) in line]
+        return running + folders[:10] + sockets
+
+
+def write_rows(folder, rows, files=1, columns=None, row_group_size=None):
+    """Parquet with an id column 0..rows-1 and, unless given, x: list<float> of 4."""
+    folder.mkdir(parents=True, exist_ok=True)
+    per_file = -(-rows // files)
+    for i in range(files):
+        ids = list(range(i * per_file, min((i + 1) * per_file, rows)))
+        data = {"id": pa.array(ids, pa.int64())}
+        for name, make in (columns or {"x": lambda i: [float(i)] * 4}).items():
+            data[name] = pa.array([make(i) for i in ids])
+        pq.write_table(
+            pa.table(data), folder / f"part-{i:05d}.parquet", row_group_size=row_group_size
+        )
+    return folder
+
+
+def received(folder):
+    """What the programs wrote to folder/rows-<worker>.txt: worker -> ids, in order."""
+    return {
+        int(path.stem.split("-")[1]): [int(line) for line in path.read_text().split()]
+        for path in sorted(folder.glob("rows-*.txt"))
+    }

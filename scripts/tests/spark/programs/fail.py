@@ -1,0 +1,20 @@
+"""Raises where args.when says: at_once, mid_run, after_feed. (at import: fail_import.py)"""
+
+import sys
+
+
+def main_fun(args, ctx):
+    if args.when == "at_once":
+        raise ValueError("raised at once")
+    if args.when == "sys_exit":
+        print("going down", file=sys.stderr)
+        sys.exit(3)
+    batches = 0
+    while ctx.next_batch(args.batch_size):
+        batches += 1
+        if args.when == "mid_run" and ctx.task_index == 1 and batches == 2:
+            raise ValueError("raised in mid-run")
+    if args.when == "after_feed" and ctx.task_index == 1:
+        raise ValueError("raised after the feed's end")
+    if args.when == "forgets_export":
+        return

@@ -1,0 +1,179 @@
+"""Spark-fed training on every kind of master that runs here: every row arrives once, evenly."""
+
+import contextlib
+import os
+import signal
+import subprocess
+
+import pytest
+from harness import received, write_rows
+
+
+def assert_each_row_once(job, rows, epochs=1):
+    ids = sorted(i for got in received(job.folder / "model").values() for i in got)
+    assert ids == sorted(list(range(rows)) * epochs)
+
+
+def assert_balanced(result, rows):
+    account = result.verdict["rows"]
+    assert account["read"] == rows
+    assert account["read"] == account["trained"] + account["dropped"] + account["quarantined"]
+
+
+def assert_even(job, within):
+    counts = [len(ids) for ids in received(job.folder / "model").values()]
+    assert len(counts) == 2
+    assert max(counts) - min(counts) <= within, counts
+
+
+def test_local_cluster_is_the_default(job, write_job):
+    data = write_rows(job.folder / "data", 2000, files=4)
+    result = job.run("train", write_job("count.py", data, epochs=2))
+    assert result.code == 0, result.stderr
+    assert_each_row_once(job, 2000, epochs=2)
+    assert_balanced(result, 4000)
+    assert result.verdict["rows"]["dropped"] == 0
+    job.assert_clean()
+
+
+def test_local_n(job, write_job):
+    data = write_rows(job.folder / "data", 1000, files=2)
+    result = job.run("train", write_job("count.py", data, spark="{master: 'local[4]'}"))
+    assert result.code == 0, result.stderr
+    assert_each_row_once(job, 1000)
+    job.assert_clean()
+
+
+@pytest.mark.parametrize("feed", ["next_batch", "data_feed"])
+def test_one_partition_reaches_both_workers_evenly(job, write_job, standalone, feed):
+    data = write_rows(job.folder / "data", 1437)
+    spark = f"{{master: '{standalone}'}}"
+    result = job.run("train", write_job("count.py", data, spark=spark, args=f"{{feed: {feed}}}"))
+    assert result.code == 0, result.stderr
+    assert_each_row_once(job, 1437)
+    assert_even(job, within=4 * 32)
+    assert_balanced(result, 1437)
+    job.assert_clean()
+
+
+def test_thousand_partitions_reach_both_workers_evenly(job, write_job, standalone):
+    data = write_rows(job.folder / "data", 5000, files=1000)
+    spark = (
+        f"{{master: '{standalone}', conf: {{spark.sql.files.maxPartitionBytes: 8192, "
+        "spark.sql.files.openCostInBytes: 8192}}"
+    )
+    result = job.run("train", write_job("count.py", data, spark=spark))
+    assert result.code == 0, result.stderr
+    assert_each_row_once(job, 5000)
+    assert_even(job, within=4 * 32)
+    job.assert_clean()
+
+
+def test_giant_partition_in_bounded_memory(job, write_job, standalone):
+    """400 MB through two members that read slowly: each node holds its queue and little more."""
+    wide = {"x": lambda i: bytes([i % 251]) * 20_000}
+    data = write_rows(job.folder / "data", 20_000, columns=wide, row_group_size=500)
+    spark = f"{{master: '{standalone}', conf: {{spark.sql.files.maxPartitionBytes: 4g}}}}"
+    job.start("train", write_job("count.py", data, spark=spark, args="{sleep: 0.02}"))
+    peak = 0
+    while job.process.poll() is None:
+        for pid in job.processes("tfos-node run"):
+            peak = max(peak, rss(pid))
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            job.process.wait(0.2)
+    result = job.wait()
+    assert result.code == 0, result.stderr
+    assert_each_row_once(job, 20_000)
+    assert_even(job, within=4 * 32)
+    assert 0 < peak < 256 << 20, peak
+    job.assert_clean()
+
+
+def rss(pid):
+    try:
+        with open(f"/proc/{pid}/status") as status:
+            return next(int(line.split()[1]) << 10 for line in status if line.startswith("VmRSS"))
+    except (OSError, StopIteration):
+        return 0
+
+
+def test_killed_feed_task_loses_and_doubles_no_row(job, write_job, standalone):
+    data = write_rows(job.folder / "data", 6000, files=2)
+    spark = f"{{master: '{standalone}'}}"
+    job.start("train", write_job("count.py", data, spark=spark, args="{sleep: 0.05}", epochs=2))
+    job.wait_for(lambda: sum(map(len, received(job.folder / "model").values())) > 300, what="rows")
+    workers = [pid for pid, command in job.processes("pyspark").items() if "daemon" in command]
+    # The daemon's forks run the tasks; they have no other mark than their parent.
+    tasks = [pid for pid in workers if parent(pid) in workers]
+    assert tasks, "no feed task found to kill"
+    os.kill(tasks[0], signal.SIGKILL)
+    result = job.wait()
+    assert result.code == 0, result.stderr
+    assert_each_row_once(job, 6000, epochs=2)
+    assert_balanced(result, 12000)
+    job.assert_clean()
+
+
+def parent(pid):
+    with open(f"/proc/{pid}/stat") as stat:
+        return int(stat.read().rsplit(")", 1)[1].split()[1])
+
+
+def test_early_stop_skips_the_rest(job, write_job, standalone):
+    data = write_rows(job.folder / "data", 50_000, files=500)
+    spark = (
+        f"{{master: '{standalone}', conf: {{spark.sql.files.maxPartitionBytes: 8192, "
+        "spark.sql.files.openCostInBytes: 8192}}"
+    )
+    result = job.run(
+        "train", write_job("count.py", data, spark=spark, args="{stop_after: 200}", epochs=100)
+    )
+    assert result.code == 0, result.stderr
+    account = result.verdict["rows"]
+    assert 400 <= account["trained"] < 1000
+    assert account["read"] == account["trained"] + account["dropped"]
+    assert account["read"] < 50_000
+    job.assert_clean()
+
+
+def test_steps_end_the_feed(job, write_job, standalone):
+    data = write_rows(job.folder / "data", 2000, files=2)
+    spark = f"{{master: '{standalone}'}}"
+    result = job.run("train", write_job("count.py", data, spark=spark, epochs=50, more="steps: 21"))
+    assert result.code == 0, result.stderr
+    assert result.verdict["rows"]["trained"] == 21 * 32
+    counts = sorted(len(ids) for ids in received(job.folder / "model").values())
+    assert counts == [10 * 32, 11 * 32]
+
+
+def test_shuffle_is_a_permutation(job, write_job):
+    data = write_rows(job.folder / "data", 2000, files=2)
+    more = "shuffle: {buffer: 500, seed: 7}"
+    result = job.run("train", write_job("count.py", data, members=1, more=more))
+    assert result.code == 0, result.stderr
+    assert_each_row_once(job, 2000)
+    ids = received(job.folder / "model")[0]
+    assert ids != sorted(ids)
+
+
+def test_csv_and_sql_and_types(job, write_job):
+    folder = job.folder / "csv"
+    folder.mkdir()
+    (folder / "a.csv").write_text("id,x\n" + "".join(f"{i},{i / 2}\n" for i in range(500)))
+    job_file = write_job("count.py", folder, members=1)
+    text = job_file.read_text().replace(
+        "format: parquet", "format: csv, options: {header: true, inferSchema: true}"
+    )
+    job_file.write_text(text)
+    result = job.run("train", job_file)
+    assert result.code == 0, result.stderr
+    assert_each_row_once(job, 500)
+
+
+def test_nulls_are_an_error_that_names_row_and_column(job, write_job):
+    nulls = {"x": lambda i: None if i == 700 else float(i)}
+    data = write_rows(job.folder / "data", 1000, columns=nulls)
+    result = job.run("train", write_job("count.py", data, members=1))
+    assert result.code == 6, result.stderr
+    assert "x" in result.verdict["cause"] and "null" in result.verdict["cause"]
+    job.assert_clean()

@@ -1,0 +1,151 @@
+"""Arrow record batches as numpy arrays, and the shuffle buffer over them.
+
+A piece is a dict of arrays with the same first dimension, one per tensor.
+"""
+
+import numpy as np
+import pyarrow as pa
+
+_VECTOR = ["type", "size", "indices", "values"]  # Spark ML's VectorUDT as Arrow carries it
+_DENSE = 1
+
+
+class DataError(ValueError):
+    """Rows that do not become arrays: which column, and what to do about it."""
+
+
+def to_arrays(batch, mapping):
+    """The piece of a record batch. mapping: (column, tensor) pairs; empty: all columns.
+
+    Numbers share memory with the batch where Arrow's layout is numpy's: treat
+    the arrays as read-only. Lists of one length become [rows, length]; of
+    several, an array of objects, one array a row. Strings and binary become
+    arrays of objects.
+    """
+    piece = {}
+    for column, tensor in mapping or [(name, name) for name in batch.schema.names]:
+        index = batch.schema.get_field_index(column)
+        if index < 0:
+            have = ", ".join(batch.schema.names)
+            raise DataError(f"column {column}: not in the input, which has {have}")
+        piece[tensor] = _array(batch.column(index), column)
+    return piece
+
+
+def _array(values, name):
+    if values.null_count:
+        row = next(i for i, valid in enumerate(values.is_valid().to_pylist()) if not valid)
+        raise DataError(
+            f"column {name}: null in row {row} of the chunk: "
+            "replace nulls (coalesce) or filter them out in the input"
+        )
+    kind = values.type
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return _lists(values, name)
+    if pa.types.is_fixed_size_list(kind):
+        inner = _array(values.flatten(), name)
+        return inner.reshape(len(values), kind.list_size, *inner.shape[1:])
+    if pa.types.is_struct(kind):
+        return _vectors(values, name)
+    if pa.types.is_decimal(kind):
+        return values.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    if pa.types.is_nested(kind) or pa.types.is_null(kind):
+        raise DataError(
+            f"column {name}: {kind} has no tensor form: select numbers, strings or lists of them"
+        )
+    return values.to_numpy(zero_copy_only=False)
+
+
+def _lists(values, name):
+    offsets = values.offsets.to_numpy()
+    lengths = np.diff(offsets)
+    inner = _array(values.values.slice(offsets[0], offsets[-1] - offsets[0]), name)
+    if len(lengths) and (lengths == lengths[0]).all():
+        return inner.reshape(len(lengths), lengths[0], *inner.shape[1:])
+    return _objects(np.split(inner, offsets[1:-1] - offsets[0]))
+
+
+def _vectors(values, name):
+    """Spark ML vectors, dense or sparse, as [rows, size]."""
+    if [f.name for f in values.type] != _VECTOR:
+        raise DataError(
+            f"column {name}: {values.type} has no tensor form: select the struct's fields instead"
+        )
+    rows = []
+    for vector in values.to_pylist():
+        if vector["type"] == _DENSE:
+            rows.append(np.asarray(vector["values"], np.float64))
+            continue
+        row = np.zeros(vector["size"], np.float64)
+        row[vector["indices"]] = vector["values"]
+        rows.append(row)
+    if len({len(r) for r in rows}) == 1:
+        return np.stack(rows)
+    return _objects(rows)
+
+
+def _objects(rows):
+    out = np.empty(len(rows), object)
+    for i, row in enumerate(rows):
+        out[i] = row
+    return out
+
+
+def length(piece):
+    """The rows of a piece."""
+    return len(next(iter(piece.values())))
+
+
+def cut(piece, start, stop):
+    """Rows [start, stop) of a piece, sharing memory."""
+    return {name: array[start:stop] for name, array in piece.items()}
+
+
+def join(pieces):
+    """One piece of all rows in order: new, writable arrays."""
+    return {name: _join([p[name] for p in pieces]) for name in pieces[0]}
+
+
+def _join(arrays):
+    if len({a.shape[1:] for a in arrays}) == 1:
+        return np.concatenate(arrays)
+    return _objects([row for a in arrays for row in a])
+
+
+class ShuffleBuffer:
+    """Holds up to `rows` rows and hands them out permuted, each exactly once.
+
+    When full, all of it is permuted and half is handed out; what stays mixes
+    with what comes. The order depends on the seed (a list of ints) and on the
+    order and sizes in which rows come.
+    """
+
+    def __init__(self, rows, seed):
+        self.rows = rows
+        self._random = np.random.default_rng(seed)
+        self._pieces = []
+        self._held = 0
+
+    def push(self, piece):
+        """Takes a piece; returns the rows now handed out, a piece or None."""
+        self._pieces.append(piece)
+        self._held += length(piece)
+        if self._held < self.rows:
+            return None
+        mixed = self._mix()
+        stay = self.rows // 2
+        go = length(mixed) - stay
+        self._pieces, self._held = ([cut(mixed, go, go + stay)], stay) if stay else ([], 0)
+        return cut(mixed, 0, go)
+
+    def flush(self):
+        """The rest, a piece or None; the buffer is empty then."""
+        if not self._held:
+            return None
+        mixed = self._mix()
+        self._pieces, self._held = [], 0
+        return mixed
+
+    def _mix(self):
+        order = self._random.permutation(self._held)
+        return {name: array[order] for name, array in join(self._pieces).items()}

@@ -1,0 +1,81 @@
+"""`ctx`: what main_fun(args, ctx) knows of its place in the cluster, and its data."""
+
+import os
+
+from tfos.feed import DataFeed, FeedClient
+
+
+class Context:
+    """One member's view of the run.
+
+    job_name     its job in the cluster: ps, chief, worker or evaluator
+    task_index   its index in that job, from 0
+    worker_num   its number in the whole cluster, from 0
+    cluster      job name -> addresses, as in TF_CONFIG
+    num_workers  how many members do training work (chief and workers)
+    is_chief     whether this member saves and exports
+    server       None: TensorFlow 2 starts its own server
+    """
+
+    server = None
+
+    def __init__(self, told, socket):
+        """told: the CONTEXT frame (docs/protocols.md section 5); socket: the member's path."""
+        self._socket = socket
+        self._output = told["context"].get("output")
+        self._clients, self._data_feeds = {}, {}
+        self.job_name = told["job_name"]
+        self.task_index = told["task_index"]
+        self.worker_num = told["worker_num"]
+        self.cluster = told["cluster"]
+        self.num_workers = len(self.cluster.get("chief", [])) + len(self.cluster.get("worker", []))
+        first = "chief" if self.cluster.get("chief") else "worker"
+        self.is_chief = (self.job_name, self.task_index) == (first, 0)
+
+    def next_batch(self, size, feed="train"):
+        """The next rows of a feed: {tensor name: numpy array [rows, ...]}.
+
+        size rows, fewer at the feed's end, {} after it. Blocks until they are there.
+        """
+        return self._client(feed).next_batch(size)
+
+    def dataset(self, batch_size, feed="train"):
+        """The feed as a tf.data.Dataset of {tensor name: tensor [batch_size, ...]}.
+
+        It can be read once: the feed repeats the input for the job's epochs. Auto-sharding is
+        off, because every worker is fed rows of its own.
+        """
+        return self._client(feed).dataset(batch_size)
+
+    def get_data_feed(self, feed="train"):
+        """TensorFlowOnSpark's DataFeed: next_batch, should_stop, terminate, batch_results."""
+        if feed not in self._data_feeds:
+            self._data_feeds[feed] = DataFeed(self._client(feed), self._output)
+        return self._data_feeds[feed]
+
+    def tf_path(self, path):
+        """path as TensorFlow on this member takes it: URLs as they are, else absolute."""
+        return path if "://" in path else os.path.abspath(path)
+
+    absolute_path = tf_path  # TensorFlowOnSpark's name
+
+    def close(self):
+        """Complete results and let go of the feeds; rows not handed out count as dropped."""
+        for data_feed in self._data_feeds.values():
+            data_feed.close()
+        for client in self._clients.values():
+            client.close()
+
+    def data_error(self):
+        """The error in the fed data that stopped a feed, or None.
+
+        TensorFlow hides it from the program: a dataset's exception arrives as an
+        InvalidArgumentError with a page of graph.
+        """
+        errors = (client.data_error for client in self._clients.values())
+        return next((err for err in errors if err), None)
+
+    def _client(self, feed):
+        if feed not in self._clients:
+            self._clients[feed] = FeedClient(self._socket, feed)
+        return self._clients[feed]
