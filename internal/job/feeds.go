@@ -126,7 +126,7 @@ func (s *Spec) context(outputs []reserve.OutputConfig) map[string]any {
 		"program": filepath.Base(p.File), "function": p.Function, "export_function": p.ExportFunction,
 	}
 	if p.Args.Argv != nil {
-		c["args"] = map[string]any{"argv": p.Args.Argv}
+		c["argv"] = p.Args.Argv
 	} else {
 		args := map[string]any{}
 		maps.Copy(args, p.Args.Values)

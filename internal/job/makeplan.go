@@ -82,13 +82,14 @@ func (s *Spec) files(scratch string) []string {
 func (s *Spec) reserveConfig(env Environment, l layout, outputs []reserve.OutputConfig) reserve.Config {
 	c := reserve.Config{
 		Run: env.RunID, Members: s.members(), Shared: l.master.scheduler == local,
+		ExecutorCores: l.executorCores,
 		ReservationMS: s.Timeouts.Reservation.Milliseconds(),
 		LeaseMS:       s.Timeouts.Lease.Milliseconds(),
 		StallMS:       s.Timeouts.Stall.Milliseconds(),
 		Outputs:       outputs, Scratch: env.Scratch,
 	}
 	for _, f := range s.feedConfigs() {
-		c.Feeds = append(c.Feeds, reserve.FeedConfig{Name: f.Name})
+		c.Feeds = append(c.Feeds, reserve.FeedConfig{Name: f.Name, Synchronous: f.Synchronous})
 	}
 	return c
 }
