@@ -16,6 +16,10 @@ type Config struct {
 	// only one). Otherwise a second member on one executor is refused.
 	Shared bool `json:"shared"`
 
+	// ExecutorCores is how many cores each executor has, for the remedy when
+	// the cluster does not form; 0: not said.
+	ExecutorCores int `json:"executor_cores,omitempty"`
+
 	// ReservationMS bounds the time from start until every member is
 	// registered; LeaseMS is how long a member lives without renewal; StallMS
 	// bounds the time without progress of any member. All in milliseconds, > 0.
@@ -49,6 +53,8 @@ type MemberConfig struct {
 // FeedConfig is one named feed.
 type FeedConfig struct {
 	Name string `json:"name"`
+	// Synchronous feeds have a low-water mark, sent to every fed member.
+	Synchronous bool `json:"synchronous,omitempty"`
 }
 
 // OutputConfig is an output that members write under Staging and that appears

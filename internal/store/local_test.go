@@ -41,6 +41,9 @@ func TestLocalLeavesNoNames(t *testing.T) {
 	if err := (Local{}).Publish(t.Context(), root+"/stage", root+"/final", true); err != nil {
 		t.Fatal(err)
 	}
+	if info, err := os.Stat(root + "/final/a"); err != nil || info.Mode() != 0o644 {
+		t.Errorf("a committed file is not for all to read: %v %v", info.Mode(), err)
+	}
 	file, err := Local{}.Create(t.Context(), root+"/c")
 	if err != nil {
 		t.Fatal(err)

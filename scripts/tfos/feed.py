@@ -38,6 +38,7 @@ class FeedClient:
             self.mapping = [tuple(pair) for pair in self.config.get("mapping") or []]
             self.worker = context["worker_num"]
             self.epoch = 0  # of the rows handed out last
+            self.data_error = None  # the DataError that ended the feed
             self._batch_rows = max(1, self.config.get("batch_rows") or 1)
             self._consumer = threading.RLock()
             self._changed = threading.Condition()
@@ -144,7 +145,8 @@ class FeedClient:
         try:
             return arrays.to_arrays(batch, self.mapping)
         except DataError as e:
-            raise DataError(f"feed {self.name}, epoch {epoch}: {e}") from None
+            self.data_error = DataError(f"feed {self.name}, epoch {epoch}: {e}")
+            raise self.data_error from None
 
     def _put(self, epoch, piece):
         rows = self.config.get("shuffle_rows") or 0

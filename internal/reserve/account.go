@@ -1,0 +1,263 @@
+package reserve
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// feedState is one feed of the run.
+type feedState struct {
+	FeedConfig
+	sent  map[int]int64 // rows by epoch, of those that ended
+	ends  []FeedEnd
+	ended bool // the last epoch has
+	// early: somebody stopped before the feed had ended, so that what was
+	// sent need not have arrived.
+	early     bool
+	stopped   map[Place]bool // fed members: wants no more
+	announced bool
+	mark      *lowWater
+}
+
+func newFeedState(c FeedConfig, fed []Place) *feedState {
+	f := &feedState{FeedConfig: c, sent: map[int]int64{}, stopped: map[Place]bool{}, mark: newLowWater(fed)}
+	for _, p := range fed {
+		f.stopped[p] = false
+	}
+	return f
+}
+
+// retell tells a member that came back where the feed is.
+func (f *feedState) retell(r *Roster, p *place) {
+	if !p.Fed {
+		return
+	}
+	for _, end := range f.ends {
+		r.send(p, end)
+	}
+	if f.Synchronous && (f.mark.step > 0 || f.mark.final) {
+		r.send(p, LowWater{f.Name, f.mark.step, f.mark.final})
+	}
+}
+
+// advance takes a renewal's counts and notes whether they moved.
+func (r *Roster) advance(p *place, renewal Renewal) {
+	moved := renewal.Phase != p.renewal.Phase || renewal.LogBytes != p.renewal.LogBytes ||
+		renewal.Splits != p.renewal.Splits || renewal.SplitRows != p.renewal.SplitRows ||
+		!slices.Equal(renewal.Feeds, p.renewal.Feeds)
+	p.renewal = renewal
+	if !moved {
+		return
+	}
+	p.progressed, r.progressed = r.now, r.now
+	r.recount(p)
+	if r.formed && r.progressDue.IsZero() {
+		r.progressDue = r.progressAt.Add(progressEvery)
+		if r.progressDue.Before(r.now) {
+			r.progressDue = r.now
+		}
+	}
+}
+
+// recount brings the feeds up to a member's counts.
+func (r *Roster) recount(p *place) {
+	for _, f := range r.feeds {
+		var steps, rows int64
+		stopped := false
+		for _, c := range p.counts() {
+			if c.Feed == f.Name {
+				steps, rows, stopped = max(steps, c.StepsHeld), rows+c.Received, stopped || c.Stopped
+			}
+		}
+		r.marked(f, f.mark.hold(p.name(), steps, rows))
+		if stopped {
+			r.leave(f, p)
+		}
+	}
+}
+
+// later brings counts up to renewed ones, which may be older: the counts of
+// one feed and epoch only grow.
+func later(counts, renewed []FeedCount) []FeedCount {
+	out := slices.Clone(counts)
+	for _, c := range renewed {
+		i := slices.IndexFunc(out, func(o FeedCount) bool { return o.Feed == c.Feed && o.Epoch == c.Epoch })
+		switch {
+		case i < 0:
+			out = append(out, c)
+		case c.Received+c.accounted() > out[i].Received+out[i].accounted():
+			out[i] = c
+		}
+	}
+	return out
+}
+
+// leaveFeeds says that a member is gone: it takes no more rows of any feed.
+func (r *Roster) leaveFeeds(p *place) {
+	for _, f := range r.feeds {
+		r.leave(f, p)
+	}
+}
+
+func (r *Roster) leave(f *feedState, p *place) {
+	if stopped, fed := f.stopped[p.name()]; stopped || !fed {
+		return
+	}
+	f.stopped[p.name()] = true
+	f.early = f.early || !f.ended
+	r.marked(f, f.mark.leave(p.name()))
+	for _, stopped := range f.stopped {
+		if !stopped {
+			return
+		}
+	}
+	if !f.announced && !f.ended {
+		f.announced = true
+		r.do(Emit{FeedStopped{f.Name, "no member wants more rows"}})
+	}
+}
+
+// marked sends a changed low-water mark to the members that wait for it.
+func (r *Roster) marked(f *feedState, changed bool) {
+	if !changed || !f.Synchronous {
+		return
+	}
+	for _, p := range r.living() {
+		if p.Fed {
+			r.send(p, LowWater{f.Name, f.mark.step, f.mark.final})
+		}
+	}
+}
+
+func (r *Roster) feedEnded(c FeedEnded) {
+	i := slices.IndexFunc(r.feeds, func(f *feedState) bool { return f.Name == c.Feed })
+	if i < 0 {
+		r.decide(Verdict{Code: codeInternal, Phase: "feed", Cause: fmt.Sprintf("the driver ended feed %q, which the run does not have", c.Feed)})
+		return
+	}
+	f := r.feeds[i]
+	if f.ended || r.verdict != nil {
+		return
+	}
+	end := FeedEnd{c.Feed, c.Epoch, c.Last}
+	f.sent[c.Epoch] = c.Rows
+	f.ends = append(f.ends, end)
+	f.ended = c.Last
+	r.progressed = r.now
+	for _, p := range r.living() {
+		if p.Fed {
+			r.send(p, end)
+		}
+	}
+	if !c.Last {
+		return
+	}
+	var total int64
+	for _, rows := range f.sent {
+		total += rows
+	}
+	r.marked(f, f.mark.end(total))
+}
+
+// feedRows is the account of every member, feed and epoch, in that order.
+func (r *Roster) feedRows() []FeedRows {
+	out := []FeedRows{}
+	for _, p := range r.places {
+		for _, c := range p.counts() {
+			out = append(out, FeedRows{p.name().String(), c.Feed, c.Epoch, c.Received, c.Trained, c.Dropped, c.Quarantined})
+		}
+	}
+	return out
+}
+
+// progress tells the driver how far everybody is.
+func (r *Roster) progress() {
+	r.progressAt = r.now
+	r.progressDue = time.Time{}
+	p := Progress{Feeds: r.feedRows()}
+	for _, m := range r.places {
+		p.Members = append(p.Members, MemberProgress{m.name().String(), m.renewal.Phase})
+		p.Splits += m.renewal.Splits
+		p.Rows += m.renewal.SplitRows
+	}
+	r.do(Emit{p})
+}
+
+// imbalance names the first account that does not add up; "" when all do.
+// Only members that reported how they ended have a final account.
+func (r *Roster) imbalance() string {
+	for _, p := range r.places {
+		if p.outcome == nil {
+			continue
+		}
+		for _, c := range p.outcome.Feeds {
+			if sum := c.accounted(); c.Received != sum {
+				return fmt.Sprintf("%s, feed %s, epoch %d: %d rows received, but %d trained, %d dropped and %d quarantined make %d",
+					p.name(), c.Feed, c.Epoch, c.Received, c.Trained, c.Dropped, c.Quarantined, sum)
+			}
+		}
+	}
+	for _, f := range r.feeds {
+		if s := r.unaccounted(f); s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+// unaccounted compares what feed tasks sent with what members received, where
+// both are known: every fed member has reported and nobody stopped early.
+func (r *Roster) unaccounted(f *feedState) string {
+	if f.early {
+		return ""
+	}
+	received := map[int]int64{}
+	for _, p := range r.places {
+		if p.Fed && p.outcome == nil {
+			return ""
+		}
+		for _, c := range p.counts() {
+			if p.Fed && c.Feed == f.Name {
+				received[c.Epoch] += c.Received
+			}
+		}
+	}
+	for _, end := range f.ends {
+		if got, sent := received[end.Epoch], f.sent[end.Epoch]; got != sent {
+			return fmt.Sprintf("feed %s, epoch %d: %d rows sent, but %d received", f.Name, end.Epoch, sent, got)
+		}
+	}
+	return ""
+}
+
+// Verdict is how the run ended, with the rows' account; call it after Drained.
+// A run that would have succeeded fails when rows are unaccounted for.
+func (r *Roster) Verdict() Verdict {
+	v := *r.verdict
+	v.Feeds = r.feedRows()
+	for _, f := range v.Feeds {
+		v.Rows.Read += f.Received
+		v.Rows.Trained += f.Trained
+		v.Rows.Dropped += f.Dropped
+		v.Rows.Quarantined += f.Quarantined
+	}
+	if v.Code != codeDone {
+		return v
+	}
+	if s := r.imbalance(); s != "" {
+		v.Code, v.Phase, v.Cause = codeInternal, "accounting", "rows are unaccounted for: "+s
+	}
+	return v
+}
+
+// Results are the inference results that members reported, in the plan's order.
+func (r *Roster) Results() [][]byte {
+	var out [][]byte
+	for _, p := range r.places {
+		if p.outcome != nil && len(p.outcome.Result) > 0 {
+			out = append(out, p.outcome.Result)
+		}
+	}
+	return out
+}

@@ -1,0 +1,63 @@
+package reserve
+
+// Command is what the driver says: FeedEnded, Fail, SparkFailed or StopRun.
+type Command interface{ command() }
+
+// FeedEnded says that every partition of an epoch was acknowledged, Rows in
+// all. Last: no epoch follows.
+type FeedEnded struct {
+	Feed  string
+	Epoch int
+	Rows  int64
+	Last  bool
+}
+
+// Fail ends the run with a cause that the driver knows to be permanent.
+type Fail struct {
+	Code         int
+	Phase, Cause string
+}
+
+// SparkFailed says that a Spark job failed, for a reason that may be a
+// consequence of what happened to a member.
+type SparkFailed struct{ Phase, Cause string }
+
+// StopRun ends the run because somebody wants it.
+type StopRun struct{ Reason string }
+
+func (FeedEnded) command()   {}
+func (Fail) command()        {}
+func (SparkFailed) command() {}
+func (StopRun) command()     {}
+
+// Effect is what the roster wants done, in order: Send, Close, Emit, Decided
+// or Drained.
+type Effect interface{ effect() }
+
+// Send gives a message to the member at the other end of a stream.
+type Send struct {
+	Session int64
+	Message Message
+}
+
+// Close ends a stream after what was sent on it.
+type Close struct{ Session int64 }
+
+// Emit tells the driver.
+type Emit struct{ Event Event }
+
+// Decided says that the run's end is known; members are being stopped.
+type Decided struct {
+	Code          int
+	Member, Cause string
+}
+
+// Drained says that every member is gone, or had its lease to go:
+// Roster.Verdict is final.
+type Drained struct{}
+
+func (Send) effect()    {}
+func (Close) effect()   {}
+func (Emit) effect()    {}
+func (Decided) effect() {}
+func (Drained) effect() {}

@@ -1,0 +1,141 @@
+package reserve
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"tfos/internal/infer"
+	"tfos/internal/store"
+)
+
+// manifestName begins with "_" so that readers of the folder skip it.
+const manifestName = "_manifest.json"
+
+// manifest lists an inference output's files.
+type manifest struct {
+	Version int                 `json:"version"`
+	Run     string              `json:"run"`
+	Rows    int64               `json:"rows"`
+	Splits  []infer.SplitResult `json:"splits"`
+}
+
+// commit gives every output its final name. All are checked before the first
+// is published. It returns those that were published, even after an error.
+func commit(ctx context.Context, cfg Config, result *infer.Result) ([]Artifact, error) {
+	for _, o := range cfg.Outputs {
+		if err := prepare(ctx, cfg, o, result); err != nil {
+			return nil, err
+		}
+	}
+	artifacts := []Artifact{}
+	for _, o := range cfg.Outputs {
+		s, err := store.For(o.Final)
+		if err != nil {
+			return artifacts, err
+		}
+		if err := s.Publish(ctx, o.Staging, o.Final, o.Replace); err != nil {
+			return artifacts, outputError(o, err)
+		}
+		artifacts = append(artifacts, Artifact{o.Kind, o.Final})
+	}
+	return artifacts, nil
+}
+
+// prepare completes one output in its staging folder.
+func prepare(ctx context.Context, cfg Config, o OutputConfig, result *infer.Result) error {
+	s, err := store.For(o.Staging)
+	if err != nil {
+		return err
+	}
+	if _, err := s.Stat(ctx, o.Final); err == nil && !o.Replace {
+		return outputError(o, fs.ErrExist)
+	}
+	if _, err := s.Stat(ctx, o.Staging); err != nil {
+		return outputError(o, err)
+	}
+	switch o.Kind {
+	case "saved_model":
+		_, err := s.Stat(ctx, o.Staging+"/saved_model.pb")
+		return outputError(o, err)
+	case "predictions":
+		if err := complete(ctx, s, cfg.Run, o, result); err != nil {
+			return err
+		}
+		return mark(ctx, s, o)
+	default:
+		files, err := s.List(ctx, o.Staging)
+		if err == nil && len(files) == 0 {
+			err = fs.ErrNotExist
+		}
+		if err != nil {
+			return outputError(o, err)
+		}
+		return mark(ctx, s, o)
+	}
+}
+
+// complete checks that every file of the result is there and lists them in the
+// manifest.
+func complete(ctx context.Context, s store.Store, run string, o OutputConfig, result *infer.Result) error {
+	if result == nil {
+		return fmt.Errorf("%s: %s: no member reported a result", o.Kind, o.Final)
+	}
+	for _, split := range result.Splits {
+		if _, err := s.Stat(ctx, o.Staging+"/"+split.Output); err != nil {
+			return outputError(o, err)
+		}
+	}
+	text, err := json.MarshalIndent(manifest{1, run, result.Rows, result.Splits}, "", " ")
+	if err != nil {
+		return fmt.Errorf("reserve: write the manifest: %w", err)
+	}
+	return writeFile(ctx, s, o.Staging+"/"+manifestName, append(text, '\n'))
+}
+
+// mark writes the marker that Hadoop's and Spark's readers know.
+func mark(ctx context.Context, s store.Store, o OutputConfig) error {
+	return writeFile(ctx, s, o.Staging+"/_SUCCESS", nil)
+}
+
+func writeFile(ctx context.Context, s store.Store, path string, data []byte) error {
+	file, err := s.Create(ctx, path)
+	if err != nil {
+		return err
+	}
+	if _, err := file.Write(data); err != nil {
+		return errors.Join(fmt.Errorf("reserve: write %s: %w", path, err), file.Abort())
+	}
+	return file.Commit()
+}
+
+// outputError is what the user is told about an output; nil for a nil err.
+func outputError(o OutputConfig, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, fs.ErrExist):
+		return fmt.Errorf("%s: %s exists already; nothing was changed: remove it, choose another path, or ask for it to be replaced", o.Kind, o.Final)
+	case errors.Is(err, fs.ErrNotExist) && o.Kind == "saved_model":
+		return fmt.Errorf("saved_model: %s: the program has not written a SavedModel: it must export one to the export_dir that it is given", o.Final)
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s: %s: the run has not written it completely: %w", o.Kind, o.Final, err)
+	default:
+		return fmt.Errorf("%s: %s could not be committed: %w", o.Kind, o.Final, err)
+	}
+}
+
+// discard deletes what was staged and not published.
+func discard(ctx context.Context, cfg Config) error {
+	var errs []error
+	for _, o := range cfg.Outputs {
+		s, err := store.For(o.Staging)
+		if err == nil {
+			err = s.Remove(ctx, o.Staging)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,103 @@
+package reserve
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"tfos/internal/infer"
+)
+
+func TestCommit(t *testing.T) {
+	result := &infer.Result{Rows: 1, Splits: []infer.SplitResult{{ID: 0, Output: "part-00000.parquet"}}}
+	tests := []struct {
+		name    string
+		kind    string
+		staged  []string
+		replace bool
+		result  *infer.Result
+		want    string // of the error; "" publishes
+	}{
+		{"a model", "saved_model", []string{"saved_model.pb", "variables/v"}, false, nil, ""},
+		{"a model without its graph", "saved_model", []string{"variables/v"}, false, nil, "has not written a SavedModel"},
+		{"nothing", "saved_model", nil, false, nil, "has not written a SavedModel"},
+		{"predictions", "predictions", []string{"part-00000.parquet"}, false, result, ""},
+		{"predictions with a file lost", "predictions", []string{"part-00001.parquet"}, false, result, "not written it completely"},
+		{"predictions that nobody reported", "predictions", []string{"part-00000.parquet"}, false, nil, "no member reported"},
+		{"results", "results", []string{"part-0"}, false, nil, ""},
+		{"empty results", "results", []string{"_temporary/x"}, false, nil, "not written it completely"},
+		{"a model onto another", "saved_model", []string{"saved_model.pb"}, true, nil, ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			root := t.TempDir()
+			cfg := Config{Run: "r1", Outputs: []OutputConfig{{Kind: test.kind, Staging: root + "/stage", Final: root + "/final", Replace: test.replace}}}
+			for _, name := range test.staged {
+				stage(t, root+"/stage/"+name)
+			}
+			if test.replace {
+				stage(t, root+"/final/old")
+			}
+			artifacts, err := commit(t.Context(), cfg, test.result)
+			if test.want != "" {
+				if err == nil || !strings.Contains(err.Error(), test.want) || exists(root+"/final") || len(artifacts) > 0 {
+					t.Errorf("%v, want %q; published %v", err, test.want, artifacts)
+				}
+				return
+			}
+			if err != nil || len(artifacts) != 1 || artifacts[0] != (Artifact{test.kind, root + "/final"}) {
+				t.Fatalf("%v %v", artifacts, err)
+			}
+			if exists(root+"/stage") || exists(root+"/final/old") || !exists(root+"/final/"+test.staged[0]) {
+				t.Error("the output was not published as it was staged")
+			}
+			if marked := exists(root + "/final/_SUCCESS"); marked != (test.kind != "saved_model") {
+				t.Errorf("_SUCCESS: %v", marked)
+			}
+		})
+	}
+}
+
+// TestCommitChecksFirst: an output is not published when a later one cannot be.
+func TestCommitChecksFirst(t *testing.T) {
+	root := t.TempDir()
+	stage(t, root+"/stage/a/saved_model.pb")
+	cfg := Config{Outputs: []OutputConfig{
+		{Kind: "saved_model", Staging: root + "/stage/a", Final: root + "/a"},
+		{Kind: "results", Staging: root + "/stage/b", Final: root + "/b"},
+	}}
+	if artifacts, err := commit(t.Context(), cfg, nil); err == nil || len(artifacts) > 0 || exists(root+"/a") {
+		t.Errorf("%v %v", artifacts, err)
+	}
+	if err := discard(t.Context(), cfg); err != nil || exists(root+"/stage/a") {
+		t.Errorf("discard: %v", err)
+	}
+}
+
+func TestRemoveScratchGivesUp(t *testing.T) {
+	root := t.TempDir()
+	stop := make(chan bool)
+	done := make(chan bool)
+	go func() { // something that never dies
+		defer close(done)
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(50 * time.Millisecond):
+				_ = os.MkdirAll(root+"/scratch/x", 0o755)
+			}
+		}
+	}()
+	began := time.Now()
+	err := removeScratch(t.Context(), root+"/scratch")
+	close(stop)
+	<-done
+	if took := time.Since(began); took > 3*scratchPatience {
+		t.Errorf("gave up after %s", took)
+	}
+	if err == nil {
+		t.Error("the folder is there still, and no error says so")
+	}
+}

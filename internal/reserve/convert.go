@@ -1,0 +1,153 @@
+package reserve
+
+import (
+	"fmt"
+	"time"
+
+	pb "tfos/internal/reserve/reservepb"
+)
+
+// The edge between the wire's generated types and this package's own.
+
+func registerToPB(r Registration, token string, incarnation int64) *pb.MemberMessage {
+	return &pb.MemberMessage{Message: &pb.MemberMessage_Register{Register: &pb.Register{
+		Token: token, Job: r.Job, Index: int32(r.Index), Incarnation: incarnation,
+		Address:  r.Address,
+		Feed:     &pb.FeedAddress{BootId: r.Feed.BootID, Unix: r.Feed.Unix, Tcp: r.Feed.TCP},
+		Executor: r.Executor, Host: r.Host, LogPath: r.LogPath,
+	}}}
+}
+
+func registerFromPB(m *pb.Register) (Registration, int64) {
+	return Registration{
+		Place:   Place{Job: m.GetJob(), Index: int(m.GetIndex())},
+		Address: m.GetAddress(),
+		Feed: FeedAddress{
+			BootID: m.GetFeed().GetBootId(), Unix: m.GetFeed().GetUnix(), TCP: m.GetFeed().GetTcp(),
+		},
+		Executor: m.GetExecutor(), Host: m.GetHost(), LogPath: m.GetLogPath(),
+	}, m.GetIncarnation()
+}
+
+func renewToPB(r Renewal, sequence int64) *pb.MemberMessage {
+	return &pb.MemberMessage{Message: &pb.MemberMessage_Renew{Renew: &pb.Renew{
+		Sequence: sequence, Phase: r.Phase, Feeds: countsToPB(r.Feeds),
+		LogBytes: r.LogBytes, Splits: r.Splits, SplitRows: r.SplitRows,
+	}}}
+}
+
+func renewFromPB(m *pb.Renew) (Renewal, int64) {
+	return Renewal{
+		Phase: m.GetPhase(), Feeds: countsFromPB(m.GetFeeds()),
+		LogBytes: m.GetLogBytes(), Splits: m.GetSplits(), SplitRows: m.GetSplitRows(),
+	}, m.GetSequence()
+}
+
+func countsToPB(counts []FeedCount) []*pb.FeedCount {
+	var out []*pb.FeedCount
+	for _, c := range counts {
+		out = append(out, &pb.FeedCount{
+			Feed: c.Feed, Epoch: int32(c.Epoch), Received: c.Received, Trained: c.Trained,
+			Dropped: c.Dropped, Quarantined: c.Quarantined, StepsHeld: c.StepsHeld, Stopped: c.Stopped,
+		})
+	}
+	return out
+}
+
+func countsFromPB(counts []*pb.FeedCount) []FeedCount {
+	var out []FeedCount
+	for _, c := range counts {
+		out = append(out, FeedCount{
+			Feed: c.GetFeed(), Epoch: int(c.GetEpoch()), Received: c.GetReceived(), Trained: c.GetTrained(),
+			Dropped: c.GetDropped(), Quarantined: c.GetQuarantined(), StepsHeld: c.GetStepsHeld(), Stopped: c.GetStopped(),
+		})
+	}
+	return out
+}
+
+func outcomeToPB(o Outcome, token string, incarnation int64) *pb.Outcome {
+	return &pb.Outcome{
+		Token: token, Job: o.Job, Index: int32(o.Index), Incarnation: incarnation,
+		Kind: pb.Outcome_Kind(o.Kind), Phase: o.Phase, Cause: o.Cause,
+		ExitCode: int32(o.ExitCode), Signal: int32(o.Signal), Stderr: o.Stderr,
+		LogPath: o.LogPath, Host: o.Host, Feeds: countsToPB(o.Feeds),
+		VerdictCode: int32(o.VerdictCode), Result: o.Result,
+	}
+}
+
+func outcomeFromPB(m *pb.Outcome) (Outcome, int64) {
+	return Outcome{
+		Place: Place{Job: m.GetJob(), Index: int(m.GetIndex())},
+		Kind:  Kind(m.GetKind()), Phase: m.GetPhase(), Cause: m.GetCause(),
+		ExitCode: int(m.GetExitCode()), Signal: int(m.GetSignal()), Stderr: m.GetStderr(),
+		LogPath: m.GetLogPath(), Host: m.GetHost(), Feeds: countsFromPB(m.GetFeeds()),
+		VerdictCode: int(m.GetVerdictCode()), Result: m.GetResult(),
+	}, m.GetIncarnation()
+}
+
+func messageToPB(m Message) *pb.ServerMessage {
+	switch m := m.(type) {
+	case Registered:
+		return &pb.ServerMessage{Message: &pb.ServerMessage_Registered{Registered: &pb.Registered{
+			Incarnation: m.Incarnation, LeaseMs: m.Lease.Milliseconds()}}}
+	case Rejected:
+		return &pb.ServerMessage{Message: &pb.ServerMessage_Rejected{Rejected: &pb.Rejected{
+			Reason: m.Reason, Retry: m.Retry}}}
+	case Renewed:
+		return &pb.ServerMessage{Message: &pb.ServerMessage_Renewed{Renewed: &pb.Renewed{Sequence: m.Sequence}}}
+	case Cluster:
+		return &pb.ServerMessage{Message: &pb.ServerMessage_Cluster{Cluster: clusterToPB(m)}}
+	case LowWater:
+		return &pb.ServerMessage{Message: &pb.ServerMessage_LowWater{LowWater: &pb.LowWater{
+			Feed: m.Feed, Step: m.Step, Final: m.Final}}}
+	case FeedEnd:
+		return &pb.ServerMessage{Message: &pb.ServerMessage_FeedEnd{FeedEnd: &pb.FeedEnd{
+			Feed: m.Feed, Epoch: int32(m.Epoch), Last: m.Last}}}
+	case Stop:
+		return &pb.ServerMessage{Message: &pb.ServerMessage_Stop{Stop: &pb.Stop{Reason: m.Reason}}}
+	case Ping:
+		return &pb.ServerMessage{Message: &pb.ServerMessage_Ping{Ping: &pb.Ping{}}}
+	}
+	panic(fmt.Sprintf("reserve: message %T has no wire form", m))
+}
+
+func clusterToPB(c Cluster) *pb.Cluster {
+	out := &pb.Cluster{Generation: int32(c.Generation), Work: c.Work}
+	for _, m := range c.Members {
+		out.Members = append(out.Members, &pb.Member{Job: m.Job, Index: int32(m.Index), Address: m.Address})
+	}
+	return out
+}
+
+// messageFromPB returns nil for a message that this version does not know.
+func messageFromPB(m *pb.ServerMessage) Message {
+	switch m := m.GetMessage().(type) {
+	case *pb.ServerMessage_Registered:
+		return Registered{Incarnation: m.Registered.GetIncarnation(),
+			Lease: time.Duration(m.Registered.GetLeaseMs()) * time.Millisecond}
+	case *pb.ServerMessage_Rejected:
+		return Rejected{Reason: m.Rejected.GetReason(), Retry: m.Rejected.GetRetry()}
+	case *pb.ServerMessage_Renewed:
+		return Renewed{Sequence: m.Renewed.GetSequence()}
+	case *pb.ServerMessage_Cluster:
+		return clusterFromPB(m.Cluster)
+	case *pb.ServerMessage_LowWater:
+		return LowWater{Feed: m.LowWater.GetFeed(), Step: m.LowWater.GetStep(), Final: m.LowWater.GetFinal()}
+	case *pb.ServerMessage_FeedEnd:
+		return FeedEnd{Feed: m.FeedEnd.GetFeed(), Epoch: int(m.FeedEnd.GetEpoch()), Last: m.FeedEnd.GetLast()}
+	case *pb.ServerMessage_Stop:
+		return Stop{Reason: m.Stop.GetReason()}
+	case *pb.ServerMessage_Ping:
+		return Ping{}
+	}
+	return nil
+}
+
+func clusterFromPB(m *pb.Cluster) Cluster {
+	out := Cluster{Generation: int(m.GetGeneration()), Work: m.GetWork()}
+	for _, member := range m.GetMembers() {
+		out.Members = append(out.Members, Member{
+			Place: Place{Job: member.GetJob(), Index: int(member.GetIndex())}, Address: member.GetAddress()})
+	}
+	return out
+}

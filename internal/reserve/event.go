@@ -1,0 +1,152 @@
+package reserve
+
+import (
+	"encoding/json"
+
+	"tfos/internal/infer"
+)
+
+// Event is a line for the driver: Ready, Waiting, Formed, Progress,
+// FeedStopped, Warning or Verdict. docs/protocols.md section 3 is the contract.
+type Event interface{ event() string }
+
+// Ready says where members reach the server, and with what (PEM).
+type Ready struct {
+	Address string `json:"address"`
+	CA      string `json:"ca"`
+	Cert    string `json:"cert"`
+	Key     string `json:"key"`
+	Token   string `json:"token"`
+}
+
+// Waiting says which members have not registered yet.
+type Waiting struct {
+	Missing    []string `json:"missing"`
+	Registered int      `json:"registered"`
+	Members    int      `json:"members"`
+	Seconds    float64  `json:"seconds"`
+}
+
+// Formed says that every member is registered.
+type Formed struct {
+	Members []FormedMember `json:"members"`
+	Seconds float64        `json:"seconds"`
+}
+
+// FormedMember is where a member runs and how feed tasks reach it.
+type FormedMember struct {
+	Job   string      `json:"job"`
+	Index int         `json:"index"`
+	Host  string      `json:"host"`
+	Fed   bool        `json:"fed"`
+	Feed  FeedAddress `json:"feed"`
+}
+
+// Progress holds totals since the start of the run.
+type Progress struct {
+	Feeds   []FeedRows       `json:"feeds"`
+	Members []MemberProgress `json:"members"`
+	Splits  int64            `json:"splits"`
+	Rows    int64            `json:"rows"` // inference: rows written
+}
+
+// MemberProgress is how far one member is.
+type MemberProgress struct {
+	Member string `json:"member"`
+	Phase  string `json:"phase"`
+}
+
+// FeedStopped says that no member wants more rows of a feed.
+type FeedStopped struct {
+	Feed   string `json:"feed"`
+	Reason string `json:"reason"`
+}
+
+// Warning is for the person, in one line.
+type Warning struct {
+	Message string `json:"message"`
+}
+
+// Verdict is how the run ended. Code is the exit code of DESIGN section 8.
+type Verdict struct {
+	Code      int        `json:"code"`
+	Cause     string     `json:"cause"`
+	Phase     string     `json:"phase"`
+	Member    string     `json:"member"` // the first that failed; "" when none did
+	Host      string     `json:"host"`
+	ExitCode  int        `json:"exit_code"`
+	Signal    int        `json:"signal"`
+	Stderr    []string   `json:"stderr"`
+	LogPath   string     `json:"log_path"`
+	Retryable bool       `json:"retryable"`
+	Rows      Rows       `json:"rows"`
+	Feeds     []FeedRows `json:"feeds"`
+	Artifacts []Artifact `json:"artifacts"`
+	// Infer is the sum of all members' results; nil for other jobs.
+	Infer *infer.Result `json:"infer,omitempty"`
+}
+
+// Rows is the account of all members: read = trained + dropped + quarantined.
+type Rows struct {
+	Read        int64 `json:"read"`
+	Trained     int64 `json:"trained"`
+	Dropped     int64 `json:"dropped"`
+	Quarantined int64 `json:"quarantined"`
+}
+
+// FeedRows is the account of one feed and epoch at one member.
+type FeedRows struct {
+	Member      string `json:"member"`
+	Feed        string `json:"feed"`
+	Epoch       int    `json:"epoch"`
+	Received    int64  `json:"received"`
+	Trained     int64  `json:"trained"`
+	Dropped     int64  `json:"dropped"`
+	Quarantined int64  `json:"quarantined"`
+}
+
+// Artifact is an output that is complete under its final name.
+type Artifact struct {
+	Kind string `json:"kind"`
+	Path string `json:"path"`
+}
+
+func (Ready) event() string       { return "ready" }
+func (Waiting) event() string     { return "waiting" }
+func (Formed) event() string      { return "formed" }
+func (Progress) event() string    { return "progress" }
+func (FeedStopped) event() string { return "feed_stopped" }
+func (Warning) event() string     { return "warning" }
+func (Verdict) event() string     { return "verdict" }
+
+// encodeEvent is the event's line, without its end: the event's own object
+// with "event" as its first key.
+func encodeEvent(e Event) ([]byte, error) {
+	if v, ok := e.(Verdict); ok {
+		e = v.withLists()
+	}
+	body, err := json.Marshal(e)
+	if err != nil {
+		return nil, err
+	}
+	line := []byte(`{"event":"` + e.event() + `"`)
+	if len(body) > len("{}") {
+		line = append(line, ',')
+	}
+	return append(line, body[1:]...), nil
+}
+
+// withLists has empty lists where there are none: readers need not tell null
+// from none.
+func (v Verdict) withLists() Verdict {
+	if v.Stderr == nil {
+		v.Stderr = []string{}
+	}
+	if v.Feeds == nil {
+		v.Feeds = []FeedRows{}
+	}
+	if v.Artifacts == nil {
+		v.Artifacts = []Artifact{}
+	}
+	return v
+}

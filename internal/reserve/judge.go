@@ -1,0 +1,242 @@
+package reserve
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// sparkGrace is how long a failed Spark job waits for the member's own report,
+// which says more, even when every member is alive.
+const sparkGrace = 2 * time.Second
+
+// suspect is a failure that may be the consequence of another. It is judged
+// when every other member has been heard of after it, or a lease later.
+type suspect struct {
+	verdict Verdict
+	at      time.Time
+	spark   bool
+	waits   map[*place]bool
+}
+
+// Report takes a member's outcome. Those of old incarnations are ignored, and
+// so are repetitions.
+func (r *Roster) Report(now time.Time, o Outcome, incarnation int64) []Effect {
+	r.now = now
+	p := r.find(o.Place)
+	if p != nil && r.counts(p, incarnation) {
+		r.ended(p, o)
+	}
+	return r.take()
+}
+
+// counts says whether an outcome of that incarnation is p's. A process that
+// failed before it could register has none, and speaks for a vacant place.
+func (r *Roster) counts(p *place, incarnation int64) bool {
+	switch p.state {
+	case vacant:
+		return incarnation == 0
+	case ended:
+		return false
+	default:
+		return incarnation == p.incarnation
+	}
+}
+
+func (r *Roster) ended(p *place, o Outcome) {
+	if !r.formed && r.verdict == nil && o.Kind != Failed && o.Kind != Succeeded {
+		r.vacate(p, o.Cause)
+		return
+	}
+	p.state, p.outcome = ended, &o
+	r.recount(p)
+	r.leaveFeeds(p)
+	r.cleared(p)
+	if r.verdict != nil {
+		return
+	}
+	switch o.Kind {
+	case Succeeded:
+		r.progressed = r.now
+		r.succeed()
+	case Failed:
+		r.suspect(&suspect{verdict: failure(p, o)}, p)
+	case Stopped:
+		r.lose(p, cmp.Or(o.Cause, "it stopped without being told to"), &o)
+	default:
+		r.lose(p, cmp.Or(o.Cause, "its node gave no cause"), &o)
+	}
+}
+
+// failure is the verdict when a program's failure turns out to be the cause.
+func failure(p *place, o Outcome) Verdict {
+	v := Verdict{Code: o.VerdictCode, Cause: o.Cause, Phase: o.Phase, Member: p.name().String(),
+		Host: o.Host, ExitCode: o.ExitCode, Signal: o.Signal, Stderr: o.Stderr, LogPath: o.LogPath}
+	if v.Code == codeDone {
+		v.Code = codeFailed
+	}
+	if v.Cause == "" && v.Signal != 0 {
+		v.Cause = fmt.Sprintf("the program was killed by signal %d", v.Signal)
+	}
+	if v.Cause == "" {
+		v.Cause = fmt.Sprintf("the program ended with exit status %d", v.ExitCode)
+	}
+	if v.Host == "" {
+		v.Host = p.registration.Host
+	}
+	if v.LogPath == "" {
+		v.LogPath = p.registration.LogPath
+	}
+	return v
+}
+
+func (r *Roster) suspectSpark(c SparkFailed) {
+	v := Verdict{Code: codeFailed, Phase: c.Phase, Cause: c.Cause, Retryable: c.Phase == "members"}
+	switch {
+	case r.formed:
+	case r.conflict != "":
+		v.Code, v.Phase, v.Cause = codeNotFormed, "placement", r.conflict
+	case r.vacated != nil:
+		v = *r.vacated
+	default:
+		v.Code, v.Cause = codeNotFormed, fmt.Sprintf("Spark could not start the members: %s", c.Cause)
+	}
+	r.suspect(&suspect{verdict: v, spark: true}, nil)
+}
+
+// suspect notes a failure and asks every other living member for a sign of life.
+func (r *Roster) suspect(s *suspect, by *place) {
+	if r.verdict != nil {
+		return
+	}
+	s.at, s.waits = r.now, map[*place]bool{}
+	for _, p := range r.living() {
+		if p != by {
+			s.waits[p] = true
+			r.send(p, Ping{})
+		}
+	}
+	r.suspects = append(r.suspects, s)
+}
+
+// cleared says that p was alive after every suspect's failure.
+func (r *Roster) cleared(p *place) {
+	for _, s := range r.suspects {
+		delete(s.waits, p)
+	}
+}
+
+// lead is the suspect that is the cause if nothing worse is found: the first
+// program that failed; a failed Spark job only when no program did.
+func (r *Roster) lead() *suspect {
+	if i := slices.IndexFunc(r.suspects, func(s *suspect) bool { return !s.spark }); i >= 0 {
+		return r.suspects[i]
+	}
+	if len(r.suspects) > 0 {
+		return r.suspects[0]
+	}
+	return nil
+}
+
+// due is when a suspect is judged as things stand.
+func (r *Roster) due(s *suspect) time.Time {
+	switch lease := r.cfg.Lease(); {
+	case len(s.waits) > 0:
+		return s.at.Add(lease)
+	case s.spark:
+		return s.at.Add(min(sparkGrace, lease))
+	default:
+		return s.at
+	}
+}
+
+// judge decides on the leading suspect once its time has come.
+func (r *Roster) judge() {
+	if r.verdict != nil {
+		return
+	}
+	if s := r.lead(); s != nil && !r.now.Before(r.due(s)) {
+		r.decide(s.verdict)
+	}
+}
+
+// vacate frees the place of a member that was lost before there was a cluster:
+// nothing has happened yet, and Spark may place it again.
+func (r *Roster) vacate(p *place, cause string) {
+	if p.session != 0 {
+		r.do(Close{p.session})
+	}
+	p.state, p.session = vacant, 0
+	r.vacated = &Verdict{Code: codeFailed, Phase: "reservation", Member: p.name().String(), Host: p.registration.Host, Retryable: true,
+		Cause: fmt.Sprintf("%s was lost before the cluster formed: %s", p.name(), cause)}
+	r.warn(r.vacated.Cause)
+	r.waiting()
+	r.cleared(p)
+}
+
+// lose ends the run because a member was lost. It is a cause, never a
+// consequence: suspects are cleared by it.
+func (r *Roster) lose(p *place, cause string, o *Outcome) {
+	v := Verdict{Code: codeFailed, Phase: p.renewal.Phase, Member: p.name().String(), Host: p.registration.Host,
+		LogPath: p.registration.LogPath, Retryable: true,
+		Cause: fmt.Sprintf("%s was lost: %s", p.name(), cause)}
+	if o != nil {
+		v.ExitCode, v.Signal, v.Stderr = o.ExitCode, o.Signal, o.Stderr
+		if o.Phase != "" {
+			v.Phase = o.Phase
+		}
+	}
+	r.decide(v)
+}
+
+// succeed ends the run when every required member has succeeded.
+func (r *Roster) succeed() {
+	for _, p := range r.places {
+		if p.Required && (p.outcome == nil || p.outcome.Kind != Succeeded) {
+			return
+		}
+	}
+	r.decide(Verdict{Code: codeDone})
+}
+
+// decide fixes how the run ends, once, and stops every member.
+func (r *Roster) decide(v Verdict) {
+	if r.verdict != nil {
+		return
+	}
+	r.verdict, r.decided, r.suspects = &v, r.now, nil
+	r.do(Decided{v.Code, v.Member, v.Cause})
+	for _, p := range r.places { // ended members stay until they are told
+		r.send(p, Stop{v.reason()})
+	}
+}
+
+// reason is the verdict in a few words, for members.
+func (v *Verdict) reason() string {
+	switch {
+	case v.Code == codeDone:
+		return "the run has succeeded"
+	case v.Cause == "":
+		return fmt.Sprintf("the run has ended with code %d", v.Code)
+	default:
+		return v.Cause
+	}
+}
+
+// drain notices when the last member is gone after the decision: it has
+// reported, or lost its lease, and has closed its stream, so that it knows.
+func (r *Roster) drain() {
+	if r.verdict == nil || r.drained {
+		return
+	}
+	here := slices.ContainsFunc(r.places, func(p *place) bool { return p.state == live || p.session != 0 })
+	if here && r.now.Before(r.decided.Add(r.cfg.Lease())) {
+		return
+	}
+	for _, p := range r.living() {
+		r.forget(p)
+	}
+	r.drained = true
+	r.do(Drained{})
+}

@@ -1,0 +1,72 @@
+package reserve
+
+// lowWater is the low-water mark of one synchronous feed: the number of whole
+// batches that every fed member holds. Members may take step s only up to it.
+//
+// It is final, and never moves again, when a member has left (it will take no
+// more steps, so nobody can in step with it), or when the feed has ended and
+// every row that was sent has been reported as received. Reports lag behind
+// the feed's end: before that the mark may still rise.
+type lowWater struct {
+	held  map[Place]holding
+	total int64 // rows sent, once ended
+	ended bool
+	left  bool
+
+	step  int64
+	final bool
+}
+
+// holding is what one member holds: totals over all epochs.
+type holding struct{ steps, rows int64 }
+
+func newLowWater(members []Place) *lowWater {
+	w := &lowWater{held: map[Place]holding{}}
+	for _, p := range members {
+		w.held[p] = holding{}
+	}
+	return w
+}
+
+// hold takes a member's counts, which never go back. It reports whether the
+// mark has changed.
+func (w *lowWater) hold(p Place, steps, rows int64) bool {
+	h, known := w.held[p]
+	if !known {
+		return false
+	}
+	w.held[p] = holding{max(h.steps, steps), max(h.rows, rows)}
+	return w.update()
+}
+
+// leave says that a member takes no more rows.
+func (w *lowWater) leave(p Place) bool {
+	if _, known := w.held[p]; !known {
+		return false
+	}
+	w.left = true
+	return w.update()
+}
+
+// end says that total rows were sent over all epochs and none will follow.
+func (w *lowWater) end(total int64) bool {
+	w.ended, w.total = true, total
+	return w.update()
+}
+
+func (w *lowWater) update() bool {
+	if w.final || len(w.held) == 0 {
+		return false
+	}
+	step, rows := int64(-1), int64(0)
+	for _, h := range w.held {
+		rows += h.rows
+		if step < 0 || h.steps < step {
+			step = h.steps
+		}
+	}
+	final := w.left || w.ended && rows >= w.total
+	changed := step != w.step || final
+	w.step, w.final = step, final
+	return changed
+}

@@ -1,0 +1,166 @@
+package reserve
+
+import (
+	"strconv"
+	"time"
+)
+
+// Place names one member of the roster.
+type Place struct {
+	Job   string // ps, chief, worker, evaluator
+	Index int    // task index in its job, from 0
+}
+
+// String is "worker:1", the way members are named in messages and verdicts.
+func (p Place) String() string { return p.Job + ":" + strconv.Itoa(p.Index) }
+
+// FeedAddress is where feed tasks reach a member; the zero value means that
+// the member takes no rows.
+type FeedAddress struct {
+	BootID string `json:"boot_id"` // of the kernel: unix sockets only work on the same one
+	Unix   string `json:"unix"`    // path of the unix socket
+	TCP    string `json:"tcp"`     // host:port, TLS
+}
+
+// Registration is how a member asks for its place.
+type Registration struct {
+	Place
+	Address  string // host:port held for TensorFlow's server
+	Feed     FeedAddress
+	Executor string // identity of the executor process: boot id, pid, start time
+	Host     string
+	LogPath  string // where the child's output is kept, on Host
+}
+
+// Renewal is what a member tells with each renewal of its lease. All counts
+// are totals since the member's start.
+type Renewal struct {
+	Phase     string // starting, running, exporting, ended
+	Feeds     []FeedCount
+	LogBytes  int64 // written by the child: a sign of life
+	Splits    int64 // inference: splits finished
+	SplitRows int64 // inference: rows written
+}
+
+// FeedCount is the row account of one feed and epoch at one member. Once the
+// member has ended, Received = Trained + Dropped + Quarantined.
+type FeedCount struct {
+	Feed        string
+	Epoch       int
+	Received    int64
+	Trained     int64
+	Dropped     int64
+	Quarantined int64
+	StepsHeld   int64 // whole batches received, over all epochs
+	Stopped     bool  // this member wants no more rows of this feed
+}
+
+// accounted is how many of the received rows have an end.
+func (c FeedCount) accounted() int64 { return c.Trained + c.Dropped + c.Quarantined }
+
+// Message is what the server sends to a member: one of Registered, Rejected,
+// Renewed, Cluster, LowWater, FeedEnd, Stop and Ping.
+type Message interface{ message() }
+
+// Registered gives a member its place.
+type Registered struct {
+	Incarnation int64
+	Lease       time.Duration
+}
+
+// Rejected ends a member before it began. Retry: Spark shall place its task
+// again.
+type Rejected struct {
+	Reason string
+	Retry  bool
+}
+
+// Renewed answers the renewal with that sequence number.
+type Renewed struct{ Sequence int64 }
+
+// Ping asks for a renewal at once.
+type Ping struct{}
+
+// Cluster says that every member is registered: the child may start.
+type Cluster struct {
+	Generation int
+	Members    []Member // in the plan's order
+	Work       []byte   // inference: this member's infer.Request as JSON; else nil
+}
+
+// Member is one entry of the cluster specification.
+type Member struct {
+	Place
+	Address string // host:port of its TensorFlow server
+}
+
+// LowWater says that every fed worker holds at least Step whole batches of
+// Feed. Final: no step beyond this one will ever be handed out.
+type LowWater struct {
+	Feed  string
+	Step  int64
+	Final bool
+}
+
+// FeedEnd says that every partition of Epoch was sent and acknowledged. Last:
+// no epoch follows.
+type FeedEnd struct {
+	Feed  string
+	Epoch int
+	Last  bool
+}
+
+// Stop tells the member to end its child and itself.
+type Stop struct{ Reason string }
+
+func (Registered) message() {}
+func (Rejected) message()   {}
+func (Renewed) message()    {}
+func (Ping) message()       {}
+func (Cluster) message()    {}
+func (LowWater) message()   {}
+func (FeedEnd) message()    {}
+func (Stop) message()       {}
+
+// Kind is how a member ended.
+type Kind int
+
+// The kinds, with the numbers of the wire.
+const (
+	Unknown   Kind = iota
+	Succeeded      // the child ended well
+	Failed         // the program failed: permanent
+	Lost           // the infrastructure under it: executor gone, lease lost
+	Stopped        // ended because the server said so
+)
+
+func (k Kind) String() string {
+	switch k {
+	case Succeeded:
+		return "succeeded"
+	case Failed:
+		return "failed"
+	case Lost:
+		return "lost"
+	case Stopped:
+		return "stopped"
+	default:
+		return "unknown"
+	}
+}
+
+// Outcome is a member's last report. The client adds the incarnation.
+type Outcome struct {
+	Place
+	Kind        Kind
+	Phase       string
+	Cause       string // one line
+	ExitCode    int    // of the child; -1: it did not run
+	Signal      int    // that ended the child; 0: none
+	Stderr      []string
+	LogPath     string
+	Host        string
+	Feeds       []FeedCount
+	VerdictCode int    // exit code asked for by the child; 0 means 5
+	Result      []byte // inference: infer.Result as JSON
+}

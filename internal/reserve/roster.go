@@ -1,0 +1,193 @@
+package reserve
+
+import (
+	"time"
+)
+
+// Exit codes that the roster decides (DESIGN section 8).
+const (
+	codeDone        = 0
+	codeInternal    = 1
+	codeJobFile     = 2
+	codeNotFormed   = 4
+	codeFailed      = 5
+	codeOutput      = 7
+	codeStalled     = 8
+	codeInterrupted = 130
+)
+
+// state is where a place of the roster is.
+type state int
+
+const (
+	vacant state = iota // nobody has it (any more)
+	live                // a member holds it, its lease counts
+	ended               // its member has reported how it ended
+	lost                // its member's lease is over
+)
+
+// place is one place of the roster and who has it.
+type place struct {
+	MemberConfig
+	state        state
+	incarnation  int64 // of the last holder; 0: there was none
+	registration Registration
+	session      int64     // its open stream; 0: none
+	heard        time.Time // of it last
+	renewal      Renewal
+	progressed   time.Time
+	outcome      *Outcome // Feeds: as renewed since
+	refusals     int      // registrations refused because of where they ran
+}
+
+func (p *place) name() Place { return Place{p.Job, p.Index} }
+
+// counts is the latest account of the place's feeds.
+func (p *place) counts() []FeedCount {
+	if p.outcome != nil && len(p.outcome.Feeds) > 0 {
+		return p.outcome.Feeds
+	}
+	return p.renewal.Feeds
+}
+
+// Roster is the state of one run: who is a member, who is alive, how the run
+// ends. It is pure: it has no clock, goroutine or socket. Its inputs are the
+// methods that take the present time, which must not go back; each returns
+// what is to be done, in order. It is not safe for concurrent use.
+type Roster struct {
+	cfg    Config
+	work   map[Place][]byte
+	start  time.Time
+	now    time.Time
+	places []*place
+	feeds  []*feedState
+
+	formed     bool
+	progressed time.Time // when anybody last made progress
+	conflict   string    // why a member was refused its place, for the verdict
+	vacated    *Verdict  // of the last member lost before the cluster formed
+
+	suspects []*suspect
+	verdict  *Verdict // decided
+	decided  time.Time
+	drained  bool
+
+	waitingDue  time.Time
+	progressDue time.Time // zero: nothing new to tell
+	progressAt  time.Time // last told
+
+	effects []Effect
+}
+
+// NewRoster returns the roster of a run that starts now. work is each
+// inference member's share; nil for other jobs.
+func NewRoster(cfg Config, work map[Place][]byte, now time.Time) *Roster {
+	r := &Roster{cfg: cfg, work: work, start: now, now: now, waitingDue: now}
+	var fed []Place
+	for _, m := range cfg.Members {
+		p := &place{MemberConfig: m}
+		r.places = append(r.places, p)
+		if m.Fed {
+			fed = append(fed, p.name())
+		}
+	}
+	for _, f := range cfg.Feeds {
+		r.feeds = append(r.feeds, newFeedState(f, fed))
+	}
+	return r
+}
+
+// take ends an input: what follows from the new state, and all effects.
+func (r *Roster) take() []Effect {
+	r.judge()
+	r.drain()
+	out := r.effects
+	r.effects = nil
+	return out
+}
+
+func (r *Roster) do(e Effect) { r.effects = append(r.effects, e) }
+
+// send reaches a member if it has a stream; a member without one is told again
+// when it comes back.
+func (r *Roster) send(p *place, m Message) {
+	if p.session != 0 {
+		r.do(Send{p.session, m})
+	}
+}
+
+func (r *Roster) warn(message string) { r.do(Emit{Warning{message}}) }
+
+func (r *Roster) find(name Place) *place {
+	for _, p := range r.places {
+		if p.name() == name {
+			return p
+		}
+	}
+	return nil
+}
+
+func (r *Roster) bySession(session int64) *place {
+	for _, p := range r.places {
+		if session != 0 && p.session == session {
+			return p
+		}
+	}
+	return nil
+}
+
+func (r *Roster) living() []*place {
+	var out []*place
+	for _, p := range r.places {
+		if p.state == live {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// Disconnected says that a stream has ended. Its member keeps its place until
+// its lease is over.
+func (r *Roster) Disconnected(now time.Time, session int64) []Effect {
+	r.now = now
+	if p := r.bySession(session); p != nil {
+		p.session = 0
+	}
+	return r.take()
+}
+
+// Renew takes a member's renewal with its sequence number.
+func (r *Roster) Renew(now time.Time, session int64, renewal Renewal, sequence int64) []Effect {
+	r.now = now
+	p := r.bySession(session)
+	if p == nil { // fenced, or refused
+		r.do(Close{session})
+		return r.take()
+	}
+	p.heard = now
+	r.send(p, Renewed{sequence})
+	switch p.state {
+	case live:
+		r.advance(p, renewal)
+		r.cleared(p)
+	case ended: // it still takes, and drops, what feed tasks had on the way
+		p.outcome.Feeds = later(p.outcome.Feeds, renewal.Feeds)
+	}
+	return r.take()
+}
+
+// Command takes what the driver says.
+func (r *Roster) Command(now time.Time, c Command) []Effect {
+	r.now = now
+	switch c := c.(type) {
+	case FeedEnded:
+		r.feedEnded(c)
+	case Fail:
+		r.decide(Verdict{Code: c.Code, Phase: c.Phase, Cause: c.Cause})
+	case SparkFailed:
+		r.suspectSpark(c)
+	case StopRun:
+		r.decide(Verdict{Code: codeInterrupted, Cause: c.Reason, Retryable: true})
+	}
+	return r.take()
+}

@@ -1,0 +1,247 @@
+package reserve
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestServeRun is a whole run: two members, a synchronous feed, a SavedModel.
+func TestServeRun(t *testing.T) {
+	root := t.TempDir()
+	// A lease so long that only Renew brings the counts in time.
+	cfg := config(10*patientFor, worker(0), worker(1))
+	cfg.Feeds = []FeedConfig{{Name: "train", Synchronous: true}}
+	cfg.Outputs = []OutputConfig{{Kind: "saved_model", Staging: root + "/stage", Final: root + "/final"}}
+	d := begin(t, cfg)
+	held := make(chan int64, 1)
+	held <- 0
+	counts := func() []FeedCount {
+		n := <-held
+		held <- n
+		return []FeedCount{{Feed: "train", Received: n * 10, Trained: n * 10, StepsHeld: n}}
+	}
+	a := d.joinAs(d.client(d.ready.Address), 0, "A", func() Renewal { return Renewal{Phase: "running", Feeds: counts()} })
+	d.await("waiting")
+	b := d.joinAs(d.client(d.ready.Address), 1, "B", func() Renewal { return Renewal{Phase: "running", Feeds: counts()} })
+	formed := d.await("formed")
+	if n := len(formed["members"].([]any)); n != 2 {
+		t.Errorf("formed with %d members", n)
+	}
+	c := receive(t, a.clusters, "cluster")
+	receive(t, b.clusters, "cluster")
+	if len(c.Members) != 2 || c.Members[1].Address != "127.0.0.1:4001" || c.Work != nil {
+		t.Errorf("cluster %+v", c)
+	}
+	<-held
+	held <- 3
+	a.Renew()
+	b.Renew()
+	if mark := receive(t, a.marks, "mark"); mark.Step != 3 || mark.Final {
+		t.Errorf("mark %+v", mark)
+	}
+	d.say(`{"cmd":"feed_end","feed":"train","epoch":0,"rows":60,"last":true}`)
+	if end := receive(t, b.ends, "feed end"); end != (FeedEnd{"train", 0, true}) {
+		t.Errorf("feed end %+v", end)
+	}
+	if mark := receive(t, a.marks, "mark"); !mark.Final {
+		t.Errorf("mark %+v", mark)
+	}
+	stage(t, root+"/stage/saved_model.pb")
+	a.end(t, Outcome{Kind: Succeeded, Feeds: counts()})
+	b.end(t, Outcome{Kind: Succeeded, Feeds: counts()})
+	v := d.verdict(0)
+	if rows := v["rows"].(map[string]any); rows["read"] != 60.0 || rows["trained"] != 60.0 {
+		t.Errorf("rows %v", rows)
+	}
+	if fmt.Sprint(v["artifacts"]) != fmt.Sprintf("[map[kind:saved_model path:%s/final]]", root) || !exists(root+"/final/saved_model.pb") || exists(root+"/stage") {
+		t.Errorf("artifacts %v", v["artifacts"])
+	}
+	late := d.join(d.ready.Address, 0, "C")
+	if err := receive(t, late.joined, "rejection"); err == nil || !strings.Contains(err.Error(), "has ended already") && !strings.Contains(err.Error(), "the run is over") {
+		t.Errorf("a late registration: %v", err)
+	}
+	d.hangUp()
+}
+
+// TestServeInfer shares parquet files out and commits predictions.
+func TestServeInfer(t *testing.T) {
+	root := t.TempDir()
+	for _, name := range []string{"b.parquet", "a.parquet", "sub/c.parquet", "_SUCCESS", "notes.txt"} {
+		stage(t, root+"/in/"+name)
+	}
+	cfg := config(2*time.Second, worker(0), worker(1))
+	cfg.Work = &WorkConfig{Input: root + "/in", Request: json.RawMessage(`{"model":"m","batch_size":7}`)}
+	cfg.Outputs = []OutputConfig{{Kind: "predictions", Staging: root + "/stage", Final: root + "/out"}}
+	d := begin(t, cfg)
+	for i := range 2 {
+		d.join(d.ready.Address, i, fmt.Sprint(i))
+	}
+	_ = d.await("formed")
+	d.say(`{"cmd":"stop","reason":"enough"}`)
+	d.verdict(130)
+	d.hangUp()
+
+	d = begin(t, cfg)
+	var members []*member
+	for i := range 2 {
+		members = append(members, d.join(d.ready.Address, i, fmt.Sprint(i)))
+	}
+	for _, m := range members {
+		var work struct {
+			Model  string
+			Splits []struct {
+				ID   int
+				Path string
+			}
+		}
+		if err := json.Unmarshal(receive(t, m.clusters, "cluster").Work, &work); err != nil || work.Model != "m" {
+			t.Fatalf("work %+v: %v", work, err)
+		}
+		var results []string
+		for _, s := range work.Splits {
+			name := fmt.Sprintf("part-%05d.parquet", s.ID)
+			stage(t, root+"/stage/"+name)
+			results = append(results, fmt.Sprintf(`{"id":%d,"input":%q,"output":%q,"rows":5}`, s.ID, s.Path, name))
+		}
+		result := fmt.Sprintf(`{"rows":%d,"splits":[%s],"load_seconds":0.5}`, 5*len(results), strings.Join(results, ","))
+		m.end(t, Outcome{Kind: Succeeded, Result: []byte(result)})
+	}
+	v := d.verdict(0)
+	if sum := v["infer"].(map[string]any); sum["rows"] != 15.0 || sum["load_seconds"] != 1.0 {
+		t.Errorf("infer %v", sum)
+	}
+	text, err := os.ReadFile(root + "/out/_manifest.json")
+	var m manifest
+	if err != nil || json.Unmarshal(text, &m) != nil || m.Rows != 15 || len(m.Splits) != 3 || m.Splits[2].Input != root+"/in/sub/c.parquet" {
+		t.Errorf("manifest %s: %v", text, err)
+	}
+	if !exists(root+"/out/_SUCCESS") || !exists(root+"/out/part-00002.parquet") {
+		t.Error("the output is not complete")
+	}
+	d.hangUp()
+}
+
+// TestServeFails has one run for each way in which it ends without success.
+func TestServeFails(t *testing.T) {
+	root := t.TempDir()
+	stage(t, root+"/existing/x")
+	stage(t, root+"/empty/notes.txt")
+	output := func(final string) []OutputConfig {
+		return []OutputConfig{{Kind: "saved_model", Staging: root + "/stage", Final: final}}
+	}
+	succeed := func(t *testing.T, d *driver) {
+		m := d.join(d.ready.Address, 0, "A")
+		receive(t, m.clusters, "cluster")
+		m.end(t, Outcome{Kind: Succeeded})
+	}
+	tests := []struct {
+		name  string
+		cfg   func(*Config)
+		run   func(*testing.T, *driver)
+		code  int
+		cause string
+	}{
+		{"no input", func(c *Config) { c.Work = &WorkConfig{Input: root + "/empty", Request: []byte("{}")} }, nil, 2, "no parquet file under " + root + "/empty"},
+		{"missing input", func(c *Config) { c.Work = &WorkConfig{Input: root + "/none", Request: []byte("{}")} }, nil, 2, "no parquet file under " + root + "/none"},
+		{"no model written", func(c *Config) { c.Outputs = output(root + "/new") }, func(t *testing.T, d *driver) {
+			stage(t, root+"/stage/variables/x")
+			succeed(t, d)
+		}, 7, "has not written a SavedModel"},
+		{"output exists", func(c *Config) { c.Outputs = output(root + "/existing") }, func(t *testing.T, d *driver) {
+			stage(t, root+"/stage/saved_model.pb")
+			succeed(t, d)
+		}, 7, "exists already"},
+		{"program fails", func(c *Config) { c.Outputs = output(root + "/new") }, func(t *testing.T, d *driver) {
+			m := d.join(d.ready.Address, 0, "A")
+			receive(t, m.clusters, "cluster")
+			stage(t, root+"/stage/saved_model.pb")
+			m.end(t, Outcome{Kind: Failed, ExitCode: 1, Cause: "ValueError: no", Stderr: []string{"Traceback"}})
+		}, 5, "ValueError: no"},
+		{"driver's word", nil, func(t *testing.T, d *driver) { d.say(`{"cmd":"fail","code":6,"phase":"feed","cause":"bad row"}`) }, 6, "bad row"},
+		{"garbled command", nil, func(t *testing.T, d *driver) { d.say(`{"cmd":"feed_edn"}`) }, 1, `unknown cmd "feed_edn"`},
+		{"not formed", func(c *Config) { c.ReservationMS = 50 }, nil, 4, "missing worker:0"},
+		{"signal", nil, func(t *testing.T, d *driver) { d.cancel() }, 130, "interrupted"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			cfg := config(2*time.Second, worker(0))
+			if test.cfg != nil {
+				test.cfg(&cfg)
+			}
+			d := begin(t, cfg)
+			if test.run != nil {
+				test.run(t, d)
+			}
+			if v := d.verdict(test.code); !strings.Contains(v["cause"].(string), test.cause) {
+				t.Errorf("cause %q, want %q in it", v["cause"], test.cause)
+			}
+			d.hangUp()
+			if exists(root+"/stage") || exists(root+"/new") || !exists(root+"/existing/x") {
+				t.Error("outputs of a failed run are left, or the user's are gone")
+			}
+		})
+	}
+}
+
+// TestServeDriverGone ends the driver's input in mid-run, while something still
+// writes into the scratch folder, as a dying JVM does.
+func TestServeDriverGone(t *testing.T) {
+	root := t.TempDir()
+	scratch := root + "/scratch"
+	stage(t, scratch+"/plan.json")
+	stage(t, root+"/stage/saved_model.pb")
+	cfg := config(2*time.Second, worker(0))
+	cfg.Scratch = scratch
+	cfg.Outputs = []OutputConfig{{Kind: "saved_model", Staging: root + "/stage", Final: root + "/final"}}
+	d := begin(t, cfg)
+	m := d.join(d.ready.Address, 0, "A")
+	receive(t, m.clusters, "cluster")
+	written := make(chan bool)
+	go func() {
+		defer close(written)
+		for end := time.Now().Add(time.Second); time.Now().Before(end); time.Sleep(300 * time.Millisecond) {
+			if os.MkdirAll(scratch, 0o755) == nil {
+				_ = os.WriteFile(scratch+"/late", nil, 0o600) // the folder may go in between
+			}
+		}
+	}()
+	if err := d.in.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if reason := receive(t, m.stops, "stop"); !strings.Contains(reason, "driver is gone") {
+		t.Errorf("stopped because %q", reason)
+	}
+	m.end(t, Outcome{Kind: Stopped})
+	d.hangUp()
+	<-written
+	if exists(scratch) || exists(root+"/stage") || exists(root+"/final") {
+		t.Error("something is left of the run")
+	}
+	for e := range d.events {
+		if e["event"] == "verdict" {
+			t.Errorf("a verdict for nobody: %v", e)
+		}
+	}
+}
+
+func TestServeRefusesConfig(t *testing.T) {
+	for line, want := range map[string]string{
+		"":           "read the configuration: EOF",
+		"nonsense\n": "read the configuration",
+		`{"config":{"members":[{"job":"worker","required":true}],"lease_ms":1,"reservation_ms":1,"stall_ms":1}}` + "\n": "no host",
+		`{"host":"h","config":{"members":[{"job":"w"},{"job":"w"}],"lease_ms":-1,"stall_ms":1,"feeds":[{"name":"f"},{"name":"f"}]}}` + "\n": "w:0: named twice\n" +
+			"reserve: configuration: members: none is required\nreserve: configuration: reservation_ms: 0: must be above 0\n" +
+			"reserve: configuration: lease_ms: -1: must be above 0\nreserve: configuration: feeds: f: named twice",
+	} {
+		err := Serve(t.Context(), strings.NewReader(line), io.Discard, slog.New(slog.DiscardHandler))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q in it", line, err, want)
+		}
+	}
+}

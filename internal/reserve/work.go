@@ -1,0 +1,121 @@
+package reserve
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"tfos/internal/infer"
+	"tfos/internal/store"
+)
+
+// errNoInput: an inference job's input has nothing to read.
+var errNoInput = errors.New("no parquet file")
+
+// shareOut lists an inference job's input and gives every required member its
+// infer.Request as JSON. It returns all splits too. An input without a parquet
+// file is errNoInput, wrapped.
+func shareOut(ctx context.Context, cfg Config) (map[Place][]byte, []infer.Split, error) {
+	var request infer.Request
+	if err := json.Unmarshal(cfg.Work.Request, &request); err != nil {
+		return nil, nil, fmt.Errorf("reserve: read the inference request: %w", err)
+	}
+	splits, err := listSplits(ctx, cfg.Work.Input)
+	if err != nil {
+		return nil, nil, err
+	}
+	var places []Place
+	for _, m := range cfg.Members {
+		if m.Required {
+			places = append(places, Place{m.Job, m.Index})
+		}
+	}
+	work := map[Place][]byte{}
+	for i, share := range assign(splits, len(places)) {
+		request.Splits = share
+		if work[places[i]], err = json.Marshal(request); err != nil {
+			return nil, nil, fmt.Errorf("reserve: write the share of %s: %w", places[i], err)
+		}
+	}
+	return work, splits, nil
+}
+
+// listSplits is one split a parquet file, numbered in the order of their
+// paths. A file that the input names itself may have any name.
+func listSplits(ctx context.Context, input string) ([]infer.Split, error) {
+	s, err := store.For(input)
+	if err != nil {
+		return nil, err
+	}
+	files, err := s.List(ctx, input)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var splits []infer.Split
+	for _, f := range files {
+		if f.Path == input || strings.EqualFold(path.Ext(f.Path), ".parquet") {
+			splits = append(splits, infer.Split{ID: len(splits), Path: f.Path, Bytes: f.Size})
+		}
+	}
+	if len(splits) == 0 {
+		return nil, fmt.Errorf("%w under %s", errNoInput, input)
+	}
+	return splits, nil
+}
+
+// assign shares splits out to n members: the largest first, each to the member
+// with the fewest bytes so far, of these with the fewest splits. Each share is in the
+// order of its splits' numbers; it may be empty.
+func assign(splits []infer.Split, n int) [][]infer.Split {
+	order := slices.Clone(splits)
+	slices.SortStableFunc(order, func(a, b infer.Split) int { return cmp.Compare(b.Bytes, a.Bytes) })
+	shares := make([][]infer.Split, n)
+	bytes := make([]int64, n)
+	for _, split := range order {
+		least := 0
+		for i := range bytes {
+			if cmp.Or(cmp.Compare(bytes[i], bytes[least]), cmp.Compare(len(shares[i]), len(shares[least]))) < 0 {
+				least = i
+			}
+		}
+		shares[least] = append(shares[least], split)
+		bytes[least] += split.Bytes
+	}
+	for _, share := range shares {
+		slices.SortFunc(share, func(a, b infer.Split) int { return cmp.Compare(a.ID, b.ID) })
+	}
+	return shares
+}
+
+// sumResults adds up what the members report. Every split must be there once.
+func sumResults(splits []infer.Split, results [][]byte) (*infer.Result, error) {
+	sum := &infer.Result{Splits: []infer.SplitResult{}}
+	for _, data := range results {
+		var r infer.Result
+		if err := json.Unmarshal(data, &r); err != nil {
+			return nil, fmt.Errorf("reserve: read an inference result: %w", err)
+		}
+		sum.Rows += r.Rows
+		sum.Splits = append(sum.Splits, r.Splits...)
+		sum.LoadSeconds += r.LoadSeconds
+		sum.ReadSeconds += r.ReadSeconds
+		sum.ComputeSeconds += r.ComputeSeconds
+		sum.WriteSeconds += r.WriteSeconds
+	}
+	slices.SortFunc(sum.Splits, func(a, b infer.SplitResult) int { return cmp.Compare(a.ID, b.ID) })
+	for i, split := range splits {
+		if i >= len(sum.Splits) || sum.Splits[i].ID != split.ID {
+			return sum, fmt.Errorf("split %d (%s) has no result or two", split.ID, split.Path)
+		}
+	}
+	if extra := len(sum.Splits) - len(splits); extra > 0 {
+		return sum, fmt.Errorf("%d results belong to no split", extra)
+	}
+	return sum, nil
+}

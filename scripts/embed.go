@@ -1,0 +1,66 @@
+// Package scripts holds the Spark application and what Python programs import,
+// scripts/tfos, inside of the tfos binary.
+//
+// In: the *.py files beside it, at build time. Out: tfos.zip, the importable
+// package for spark-submit's --py-files, and app.py, the application itself.
+// It never runs Python.
+package scripts
+
+import (
+	"archive/zip"
+	"bytes"
+	"embed"
+	"fmt"
+	"io/fs"
+)
+
+//go:embed tfos/*.py
+var files embed.FS
+
+// appFile is the application; the package does not need it.
+const appFile = "tfos/app.py"
+
+// App is the application file that spark-submit is given.
+func App() ([]byte, error) {
+	data, err := files.ReadFile(appFile)
+	if err != nil {
+		return nil, fmt.Errorf("scripts: %w", err)
+	}
+	return data, nil
+}
+
+// Zip is the package as an archive with the folder tfos in it. The same files
+// give the same bytes: sorted names, no times.
+func Zip() ([]byte, error) {
+	names, err := fs.Glob(files, "tfos/*.py") // sorted
+	if err != nil {
+		return nil, fmt.Errorf("scripts: %w", err)
+	}
+	var out bytes.Buffer
+	w := zip.NewWriter(&out)
+	for _, name := range names {
+		if name == appFile {
+			continue
+		}
+		if err := add(w, name); err != nil {
+			return nil, fmt.Errorf("scripts: zip %s: %w", name, err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		return nil, fmt.Errorf("scripts: zip: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+func add(w *zip.Writer, name string) error {
+	data, err := files.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	f, err := w.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate})
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return err
+}

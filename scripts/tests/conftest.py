@@ -1,0 +1,18 @@
+"""Puts scripts/ on the path, so that tests import tfos as executors do."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = str(Path(__file__).resolve().parent.parent)
+if SCRIPTS not in sys.path:
+    sys.path.insert(0, SCRIPTS)
+
+
+@pytest.fixture(scope="session")
+def member_binary(tmp_path_factory):
+    """The Go member that the feed tests run against."""
+    import member
+
+    return member.build(tmp_path_factory.mktemp("member"))

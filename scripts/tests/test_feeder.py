@@ -1,0 +1,346 @@
+"""The feed task against real Go members: every row arrives, once, evenly."""
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from member import members
+from tfos import feeder, frames
+from tfos.feed import FeedClient
+
+
+class Taker:
+    """Takes a member's whole feed in a thread; ids is what came."""
+
+    def __init__(self, member):
+        self.ids = []
+        self._client = FeedClient(member.socket, "train")
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self):
+        with self._client as client:
+            while (batch := client.next_batch(37)) is not None:
+                self.ids += batch["id"].tolist()
+
+    def join(self):
+        self._thread.join(timeout=60)
+        assert not self._thread.is_alive()
+        return self.ids
+
+
+def feed(chunk_rows=100, balance="equal"):
+    return {"name": "train", "chunk_rows": chunk_rows, "balance": balance}
+
+
+def id_batches(first, rows, batch_rows=1000):
+    for at in range(first, first + rows, batch_rows):
+        ids = pa.array(range(at, min(at + batch_rows, first + rows)), pa.int64())
+        yield pa.RecordBatch.from_arrays([ids], ["id"])
+
+
+def send(started, batches, partition=0, attempt=0, tcp=False, epoch=0, **config):
+    """Runs one feed task in this thread; returns its result row."""
+    described = [m.described(tcp) for m in started]
+    credentials = {"ca": started[0].credentials["ca"], "token": started[0].credentials["token"]}
+    return feeder.feed_partition(
+        feed(**config), epoch, described, credentials, batches, partition, attempt
+    ).to_pylist()[0]
+
+
+def finish(started, takers):
+    for member in started:
+        member.end()
+    return [taker.join() for taker in takers]
+
+
+@pytest.mark.parametrize("partitions,rows", [(1, 20_000), (1000, 7), (8, 2_500)])
+@pytest.mark.parametrize("balance", ["equal", "demand"])
+def test_every_row_once_and_evenly(member_binary, partitions, rows, balance):
+    with members(member_binary, 2) as started:
+        takers = [Taker(m) for m in started]
+
+        def one(p):
+            return send(started, id_batches(p * rows, rows), partition=p, balance=balance)
+
+        with ThreadPoolExecutor(4) as pool:
+            results = list(pool.map(one, range(partitions)))
+        taken = finish(started, takers)
+        assert [r["partition"] for r in results] == list(range(partitions))
+        assert all(
+            r == {**r, "rows": rows, "sent": rows, "skipped": 0, "error": None, "note": None}
+            for r in results
+        )
+        assert sorted(taken[0] + taken[1]) == list(range(partitions * rows))
+        if balance == "equal":
+            assert abs(len(taken[0]) - len(taken[1])) <= 4 * 300
+        for member, ids in zip(started, taken, strict=True):
+            assert member.counts() == {"Received": len(ids), "Trained": len(ids), "Dropped": 0}
+
+
+def test_over_tls(member_binary):
+    with members(member_binary, 1) as started:
+        taker = Taker(started[0])
+        columns = [pa.array(range(3_000)), pa.array([b"x" * 1500] * 3_000)]
+        batch = pa.RecordBatch.from_arrays(columns, ["id", "blob"])
+        result = send(started, [batch], tcp=True, chunk_rows=1000)
+        assert (result["sent"], result["error"]) == (3_000, None)
+        assert finish(started, [taker]) == [list(range(3_000))]
+
+
+def test_tls_authority_is_pinned(member_binary):
+    with members(member_binary, 2) as started:
+        one, other = started
+        with pytest.raises(ConnectionError, match="CERTIFICATE_VERIFY_FAILED"):
+            feeder.feed_partition(feed(), 0, [other.described(True)], one.credentials, [], 0, 0)
+
+
+def test_wrong_token_is_refused(member_binary):
+    with members(member_binary, 1) as [one]:
+        wrong = {**one.credentials, "token": "guessed"}
+        with pytest.raises(ConnectionError, match="did not welcome"):
+            feeder.feed_partition(feed(), 0, [one.described()], wrong, [], 0, 0)
+
+
+def _task(started, attempt, rows, batch_rows, pause):
+    task = {
+        "feed": feed(),
+        "members": [m.described() for m in started],
+        "credentials": started[0].credentials,
+        "rows": rows,
+        "batch_rows": batch_rows,
+        "pause": pause,
+        "attempt": attempt,
+    }
+    script = Path(__file__).with_name("feed_task.py")
+    return subprocess.Popen(
+        [sys.executable, str(script), json.dumps(task)], stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_killed_and_retried(member_binary):
+    """kill -9 in the middle, twice; attempts slice differently."""
+    rows = 30_000
+    with members(member_binary, 2) as started:
+        takers = [Taker(m) for m in started]
+        for attempt, batch_rows in enumerate([170, 230]):
+            task = _task(started, attempt, rows, batch_rows, 0.002)
+            deadline = time.monotonic() + 60
+            while sum(m.counts()["Received"] for m in started) < 5_000 * (attempt + 1):
+                assert time.monotonic() < deadline and task.poll() is None
+                time.sleep(0.01)
+            task.send_signal(signal.SIGKILL)
+            assert task.wait() == -signal.SIGKILL
+            task.stdout.close()
+        task = _task(started, 2, rows, 999, 0)
+        result = json.loads(task.communicate(timeout=60)[0])
+        taken = finish(started, takers)
+        assert sorted(taken[0] + taken[1]) == list(range(rows))
+        assert result["rows"] == rows
+        assert result["sent"] + result["skipped"] == rows
+        assert result["skipped"] >= 10_000
+
+
+def test_fenced_attempt_fails(member_binary):
+    with members(member_binary, 1) as started:
+        gate = threading.Event()
+
+        def slow():
+            yield from id_batches(0, 1000)
+            gate.wait(60)
+            yield from id_batches(1000, 1000)
+
+        with ThreadPoolExecutor(1) as pool:
+            early = pool.submit(send, started, slow(), attempt=1)
+            while started[0].counts()["Received"] < 1000:
+                time.sleep(0.01)
+            taker = Taker(started[0])
+            late = send(started, id_batches(0, 2000), attempt=2)
+            gate.set()
+            with pytest.raises(ConnectionError, match="worker:0 broke"):
+                early.result(timeout=60)
+        assert (late["sent"], late["skipped"]) == (1000, 1000)
+        assert finish(started, [taker]) == [list(range(2000))]
+
+
+def test_early_stop_leaves_the_rest_unread(member_binary):
+    with members(member_binary, 2, quota_rows=[500, 300]) as started:
+        takers = [Taker(m) for m in started]
+        read = []
+
+        def endless():
+            for batch in id_batches(0, 10_000_000):
+                read.append(batch.num_rows)
+                yield batch
+
+        result = send(started, endless())
+        assert "all the rows it may take" in result["note"]
+        assert sum(read) < 20_000
+        assert [len(t.join()) for t in takers] == [500, 300]
+        assert result["error"] is None
+
+
+def test_one_member_stops_the_other_goes_on(member_binary):
+    with members(member_binary, 2, quota_rows=[200, 0]) as started:
+        takers = [Taker(m) for m in started]
+        result = send(started, id_batches(0, 5_000))
+        assert (result["sent"], result["note"]) == (5_000, None)
+        taken = finish(started, takers)
+        assert len(taken[0]) == 200 and len(taken[1]) >= 4_400
+        dropped = started[0].counts()["Received"] - 200
+        assert dropped + len(taken[1]) + 200 == 5_000
+
+
+@pytest.mark.parametrize("when", ["before", "blocked"])
+def test_failed_program_ends_the_task_without_an_exception(member_binary, when):
+    with members(member_binary, 1, queue_bytes=10_000) as started:
+        if when == "before":
+            started[0].ask("fail", reason="exit 1")
+            result = send(started, id_batches(0, 100_000))
+        else:
+            with ThreadPoolExecutor(1) as pool:
+                task = pool.submit(send, started, id_batches(0, 100_000))  # nobody takes
+                while started[0].counts()["Received"] == 0:
+                    time.sleep(0.01)
+                assert not task.done()
+                started[0].ask("fail", reason="exit 1")
+                result = task.result(timeout=30)
+        assert result["note"] == "worker:0: exit 1"
+        assert result["error"] is None
+
+
+def test_member_that_vanishes_fails_the_task(member_binary):
+    small = members(member_binary, 2, queue_bytes=10_000)
+    with small as started, ThreadPoolExecutor(1) as pool:
+        task = pool.submit(send, started, id_batches(0, 100_000))
+        while started[1].counts()["Received"] == 0:
+            time.sleep(0.01)
+        started[1].process.kill()
+        with pytest.raises(ConnectionError, match="worker:1"):
+            task.result(timeout=30)
+
+
+def test_memory_stays_bounded_with_a_slow_program(member_binary):
+    with members(member_binary, 1, queue_bytes=200_000) as started:
+        client = FeedClient(started[0].socket, prefetch=1)
+        with ThreadPoolExecutor(4) as pool:
+            tasks = [
+                pool.submit(send, started, id_batches(p * 50_000, 50_000), partition=p)
+                for p in range(4)
+            ]
+            for _ in range(40):
+                client.next_batch(100)
+                time.sleep(0.005)
+            peak = started[0].ask("peak", feed="train")
+            client.terminate()
+            for task in tasks:
+                task.result(timeout=30)
+        client.close()
+        one_chunk = 100 * 8 + 1000
+        assert 100_000 < peak <= 200_000 + 4 * one_chunk
+
+
+def test_large_rows_are_cut_to_chunks_and_too_large_ones_reported(member_binary):
+    with members(member_binary, 1, queue_bytes=1 << 26) as started:
+        blobs = [b"x" * (5 << 20)] * 7
+        batch = pa.RecordBatch.from_arrays([pa.array(range(7)), pa.array(blobs)], ["id", "blob"])
+        assert send(started, [batch])["sent"] == 7
+        big = pa.RecordBatch.from_arrays(
+            [pa.array([0]), pa.array([b"x" * (17 << 20)])], ["id", "b"]
+        )
+        result = send(started, [*id_batches(0, 3), big], partition=4)
+        assert result["error"].startswith("row 3 of partition 4 has 178")
+        assert result["sent"] <= 3 and result["rows"] == 4
+
+
+def test_spark_types_pass_unseen(member_binary):
+    vector = pa.struct(
+        [
+            ("type", pa.int8()),
+            ("size", pa.int32()),
+            ("indices", pa.list_(pa.int32())),
+            ("values", pa.list_(pa.float64())),
+        ]
+    )
+    dense = {"type": 1, "size": None, "indices": None, "values": [1.0, 2.0, 3.0]}
+    sparse = {"type": 0, "size": 3, "indices": [1], "values": [5.0]}
+    columns = {
+        "large": pa.array([[1.0, 2.0], [3.0, 4.0]], pa.large_list(pa.float32())),
+        "fixed": pa.array([[1, 2], [3, 4]], pa.list_(pa.int16(), 2)),
+        "vector": pa.array([dense, sparse], vector),
+        "text": pa.array(["a", "b"]),
+    }
+    batch = pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
+    with members(member_binary, 1) as started:
+        assert send(started, [batch, batch.slice(1)])["sent"] == 3
+        started[0].end()
+        with FeedClient(started[0].socket) as client:
+            got = client.next_batch(10)
+        np.testing.assert_array_equal(got["large"], np.float32([[1, 2], [3, 4], [3, 4]]))
+        assert got["fixed"].dtype == np.int16 and got["fixed"].shape == (3, 2)
+        np.testing.assert_array_equal(got["vector"], [[1, 2, 3], [0, 5, 0], [0, 5, 0]])
+        assert got["text"].tolist() == ["a", "b", "b"]
+
+
+def test_empty_partition(member_binary):
+    with members(member_binary, 1) as started:
+        assert send(started, iter([]))["rows"] == 0
+
+
+def test_local_member_is_preferred_on_equal_counts(member_binary):
+    with members(member_binary, 2) as started:
+        described = [started[0].described(tcp=True), started[1].described()]
+        # Each member has its own authority here: one that signs for both is not needed.
+        ca = started[0].credentials["ca"] + started[1].credentials["ca"]
+        credentials = {"ca": ca, "token": started[0].credentials["token"]}
+        feeder.feed_partition(feed(), 0, described, credentials, id_batches(0, 100), 0, 0)
+        assert started[1].counts()["Received"] == 100
+
+
+def test_result_schema_is_what_is_returned(member_binary):
+    with members(member_binary, 1) as [one]:
+        batch = feeder.feed_partition(
+            feed(), 0, [one.described()], one.credentials, id_batches(0, 5), 3, 0
+        )
+    spark_types = {"int": pa.int32(), "long": pa.int64(), "string": pa.string()}
+    declared = [field.split() for field in feeder.RESULT_SCHEMA.split(", ")]
+    assert [(f.name, f.type) for f in batch.schema] == [(n, spark_types[t]) for n, t in declared]
+
+
+def test_make_feeder_takes_its_place_from_spark(member_binary, monkeypatch):
+    import pyspark
+
+    class Task:
+        def partitionId(self):
+            return 6
+
+        def taskAttemptId(self):
+            return 99
+
+    monkeypatch.setattr(pyspark.TaskContext, "get", staticmethod(Task))
+    with members(member_binary, 1) as [one]:
+        run = feeder.make_feeder(feed(), 0, [one.described()], one.credentials)
+        [result] = run(id_batches(0, 10))
+        assert result.to_pylist()[0]["partition"] == 6
+
+
+def test_missing_rows():
+    spans = feeder._union([(10, 5), (0, 3), (15, 5), (40, 1)])
+    assert spans == [[0, 3], [10, 20], [40, 41]]
+    assert feeder._missing(spans, 0, 50) == [(3, 7), (20, 20), (41, 9)]
+    assert feeder._missing([[10, 20]], 12, 18) == []
+    assert feeder._missing([], 5, 9) == [(5, 4)]
+
+
+def test_acknowledgement_out_of_order_is_refused():
+    link = type("Link", (), {"name": "worker:0", "total": 0, "unacked": [], "unacked_rows": 0})()
+    with pytest.raises(frames.ProtocolError, match="out of order"):
+        feeder._Feeder._handle(None, link, frames.ACK, frames.ACK_BODY.pack(0, 5, 5))
