@@ -27,7 +27,7 @@ func MakePlan(s *Spec, env Environment) (*Plan, error) {
 	p := &Plan{
 		Version: 1, Kind: s.kind, Run: env.RunID, Name: s.Name,
 		Scratch: env.Scratch, Record: env.Record,
-		Local: l.master.scheduler == local, LauncherPID: env.LauncherPID,
+		Local: l.master.scheduler == local,
 		Files: s.files(env.Scratch), NodeBinary: filepath.Join(env.Scratch, "tfos-node"),
 		TaskCPUs:   l.taskCPUs,
 		Reserve:    s.reserveConfig(env, l, outputs),
@@ -56,8 +56,8 @@ func (p *Plan) inCluster() {
 		p.Files[i] = filepath.Base(file)
 	}
 	p.NodeBinary = filepath.Base(p.NodeBinary)
-	p.Scratch, p.Record, p.LauncherPID = "", "", 0
-	p.Reserve.Scratch = ""
+	p.Scratch, p.Record = "", ""
+	p.Reserve.Scratch, p.Reserve.LauncherPID = "", 0
 }
 
 // JSON is the content of plan.json.
@@ -86,7 +86,7 @@ func (s *Spec) reserveConfig(env Environment, l layout, outputs []reserve.Output
 		ReservationMS: s.Timeouts.Reservation.Milliseconds(),
 		LeaseMS:       s.Timeouts.Lease.Milliseconds(),
 		StallMS:       s.Timeouts.Stall.Milliseconds(),
-		Outputs:       outputs, Scratch: env.Scratch,
+		Outputs:       outputs, Scratch: env.Scratch, LauncherPID: env.LauncherPID,
 	}
 	for _, f := range s.feedConfigs() {
 		c.Feeds = append(c.Feeds, reserve.FeedConfig{Name: f.Name, Synchronous: f.Synchronous})

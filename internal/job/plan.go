@@ -18,7 +18,8 @@ type Environment struct {
 	// PysparkPython is PYSPARK_PYTHON of the launcher's environment, "" when
 	// unset. As in Spark it names the interpreter of executors anywhere.
 	PysparkPython string
-	// LauncherPID is the process whose death ends a run in client mode.
+	// LauncherPID is the process that owns Scratch and whose death ends a run in
+	// client mode.
 	LauncherPID int
 	// Rows of the training or inference input; 0: not known.
 	Rows int64
@@ -27,20 +28,19 @@ type Environment struct {
 // Plan is what a run is to be: the content of plan.json (docs/protocols.md,
 // section 1) and the Spark submission around it.
 type Plan struct {
-	Version     int            `json:"version"`
-	Kind        Kind           `json:"kind"`
-	Run         string         `json:"run"`
-	Name        string         `json:"name"`
-	Scratch     string         `json:"scratch"`
-	Record      string         `json:"record"`
-	Local       bool           `json:"local"`
-	LauncherPID int            `json:"launcher_pid"`
-	Files       []string       `json:"files"`
-	NodeBinary  string         `json:"node_binary"`
-	TaskCPUs    int            `json:"task_cpus"`
-	Reserve     reserve.Config `json:"reserve"`
-	Node        node.Config    `json:"node"`
-	Feeds       []Feed         `json:"feeds"`
+	Version    int            `json:"version"`
+	Kind       Kind           `json:"kind"`
+	Run        string         `json:"run"`
+	Name       string         `json:"name"`
+	Scratch    string         `json:"scratch"`
+	Record     string         `json:"record"`
+	Local      bool           `json:"local"`
+	Files      []string       `json:"files"`
+	NodeBinary string         `json:"node_binary"`
+	TaskCPUs   int            `json:"task_cpus"`
+	Reserve    reserve.Config `json:"reserve"`
+	Node       node.Config    `json:"node"`
+	Feeds      []Feed         `json:"feeds"`
 
 	// Submission is not part of plan.json: it is spark-submit's command line.
 	Submission Submission `json:"-"`

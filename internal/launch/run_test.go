@@ -2,6 +2,7 @@ package launch
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -54,7 +55,7 @@ func TestVerdict(t *testing.T) {
 		{"malformed events are none", "print @tfos {\nprint @tfos null\nprint @tfos {\"event\":\"verdict\"}\nprint @tfos {\"event\":\"verdict\",\"code\":\"0\"}\n" + formed + failure,
 			Verdict{Code: Failed, Cause: "ValueError: bad", Phase: "running", Member: "worker:1", ExitCode: 1}},
 		{"an event of a newer driver", "event {\"event\":\"dance\"}\n" + formed + success, Verdict{}},
-		{"huge lines", "long 3000000 hello\nlong 17000000 @tfos \n" + formed + success, Verdict{}},
+		{"huge lines", "long 3000000 hello\nlong 17000000 @tfos {\n" + formed + success, Verdict{}},
 		{"no newline at the end", formed + strings.Replace(success, "event ", "print @tfos ", 1) + "exit 0", Verdict{}},
 	}
 	for _, tt := range tests {
@@ -99,7 +100,7 @@ func TestVerdictKeepsWhatTheDriverSaid(t *testing.T) {
 // An event beyond all reason costs a bounded amount of memory and a warning;
 // what comes after it is read.
 func TestHugeEvent(t *testing.T) {
-	c := config(t, driverUp+"long 17000000 @tfos \nprint @tfos {\n"+success)
+	c := config(t, driverUp+"long 17000000 @tfos {\nprint @tfos {\n"+success)
 	var warnings []string
 	c.Event = func(e Event) {
 		if w, ok := e.(WarningEvent); ok {
@@ -157,7 +158,6 @@ func TestInterrupted(t *testing.T) {
 		{"orderly", formed + "onterm {\"event\":\"verdict\",\"code\":5,\"rows\":{\"read\":7}}\nalive FIFO\nhang", syscall.SIGTERM, Terminated, 7},
 		{"done at the last moment", formed + "onterm {\"event\":\"verdict\",\"code\":0,\"rows\":{\"read\":7}}\nalive FIFO\nhang", syscall.SIGINT, Done, 7},
 		{"SIGTERM ignored", "ignore\n" + formed + "alive FIFO\nhang", syscall.SIGINT, Interrupted, 0},
-		{"a driver of another group is not signalled", "event {\"event\":\"driver\",\"pid\":1}\nalive FIFO\nhang", syscall.SIGINT, Interrupted, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -180,6 +180,40 @@ func TestInterrupted(t *testing.T) {
 			}
 			l.ended(t)
 		})
+	}
+}
+
+// A pid that the driver names is signalled only when it is of our group.
+func TestForeignDriver(t *testing.T) {
+	stranger, l := newLife(t), newLife(t)
+	cmd := exec.Command(self(t))
+	cmd.Env = append(os.Environ(), "TFOS_FAKE_SUBMIT=alive "+stranger.fifo+"\nhang")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}()
+	pid := stranger.began(t)
+	ctx, cancel := context.WithCancelCause(deadline(t))
+	defer cancel(nil)
+	go func() {
+		select {
+		case <-l.pid:
+			cancel(Signal{syscall.SIGINT})
+		case <-l.end:
+		}
+	}()
+	c := config(t, fmt.Sprintf("event {\"event\":\"driver\",\"pid\":%d}\nalive %s\nhang", pid, l.fifo))
+	if got, err := Run(ctx, c); err != nil || got.Code != Interrupted {
+		t.Errorf("code %d, %v", got.Code, err)
+	}
+	l.ended(t)
+	select {
+	case <-stranger.end:
+		t.Error("a process of another group was ended")
+	case <-time.After(200 * time.Millisecond):
 	}
 }
 

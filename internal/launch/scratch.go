@@ -85,14 +85,20 @@ func (s Scratch) SparkHome(home string) (string, error) {
 // Remove deletes the folder. A process that ends just now may still write to
 // it, so it is tried again for up to patience.
 func (s Scratch) Remove(patience time.Duration) error {
+	err := retry(patience, func() error { return os.RemoveAll(s.Dir) })
+	if err != nil {
+		return fmt.Errorf("launch: remove the scratch folder: %w", err)
+	}
+	return nil
+}
+
+// retry calls f until it succeeds, every 50 ms for up to patience, once at least.
+func retry(patience time.Duration, f func() error) error {
 	deadline := time.Now().Add(patience)
 	for {
-		err := os.RemoveAll(s.Dir)
-		if err == nil {
-			return nil
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("launch: remove the scratch folder: %w", err)
+		err := f()
+		if err == nil || !time.Now().Before(deadline) {
+			return err
 		}
 		time.Sleep(50 * time.Millisecond)
 	}

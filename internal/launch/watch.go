@@ -21,7 +21,7 @@ type watch struct {
 	context   time.Time // when the SparkContext was up; zero: never
 	formed    time.Time
 	exporting time.Time // when the first member said so
-	said      *Verdict // by the driver
+	said      *Verdict  // by the driver
 	saidAt    time.Time
 	stop      error // why we ended it: a Signal, errFormation, errLinger
 	last      time.Time

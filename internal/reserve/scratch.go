@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"syscall"
 	"time"
 
 	"tfos/internal/store"
@@ -18,9 +19,18 @@ const (
 	scratchPatience = 6 * time.Second
 )
 
+// launcherLives says whether the launcher, which removes its scratch folder
+// itself, is still there. 0 is no launcher.
+func launcherLives(pid int) bool {
+	return pid > 0 && !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)
+}
+
 // removeScratch deletes the run's temporary folder, again and again while
-// something is written into it.
+// something is written into it. "" is no folder.
 func removeScratch(ctx context.Context, path string) error {
+	if path == "" {
+		return nil
+	}
 	s, err := store.For(path)
 	if err != nil {
 		return err

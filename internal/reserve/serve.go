@@ -125,17 +125,16 @@ func (p *process) conclude(ctx context.Context) error {
 	case end := <-p.server.drained:
 		p.events.put(p.finish(ctx, end))
 		<-p.hungUp
-		return nil
+		if launcherLives(p.cfg.LauncherPID) {
+			return nil
+		}
+		return removeScratch(ctx, p.cfg.Scratch)
 	case <-p.hungUp:
 	}
 	p.log.Warn("the driver is gone without a verdict; stopping every member")
 	p.command(ctx, StopRun{"the driver is gone"})
 	<-p.server.drained
-	err := discard(ctx, p.cfg)
-	if p.cfg.Scratch != "" {
-		err = errors.Join(err, removeScratch(ctx, p.cfg.Scratch))
-	}
-	return err
+	return errors.Join(discard(ctx, p.cfg), removeScratch(ctx, p.cfg.Scratch))
 }
 
 // finish commits the outputs of a run that succeeded, or deletes what was

@@ -1,0 +1,95 @@
+package engine_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// python is the interpreter with TensorFlow, pyarrow and pandas: TFOS_PYTHON,
+// or the checkout's own.
+func python() string {
+	if p := os.Getenv("TFOS_PYTHON"); p != "" {
+		return p
+	}
+	return filepath.Join("..", "..", ".venv", "bin", "python")
+}
+
+// needTensorFlow skips the test where Python's TensorFlow is missing, and fails
+// it when TFOS_REQUIRE says that it may not be.
+func needTensorFlow(t testing.TB) {
+	t.Helper()
+	_, err := exec.LookPath(python())
+	if err == nil {
+		return
+	}
+	if strings.Contains(os.Getenv("TFOS_REQUIRE"), "tensorflow") {
+		t.Fatalf("TFOS_REQUIRE=tensorflow, but there is no Python with TensorFlow at %s: %v", python(), err)
+	}
+	t.Skipf("SKIPPED: no Python with TensorFlow at %s (make .venv, or set TFOS_PYTHON)", python())
+}
+
+// fixtureTimeout bounds testdata/models.py, which takes 7 s on a quiet machine.
+const fixtureTimeout = 3 * time.Minute
+
+var models struct {
+	once sync.Once
+	dir  string
+	err  error
+	log  []byte
+}
+
+// fixtures is the folder with the models of testdata/models.py, made once.
+func fixtures(t testing.TB) string {
+	t.Helper()
+	models.once.Do(func() {
+		if models.dir, models.err = os.MkdirTemp("", "tfos-engine-test-"); models.err == nil {
+			ctx, cancel := context.WithTimeout(context.Background(), fixtureTimeout)
+			defer cancel()
+			models.log, models.err = exec.CommandContext(ctx, python(), "testdata/models.py", models.dir).CombinedOutput()
+		}
+	})
+	if models.err != nil {
+		t.Fatalf("testdata/models.py: %v\n%s", models.err, models.log)
+	}
+	return models.dir
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if models.dir != "" {
+		os.RemoveAll(models.dir)
+	}
+	os.Exit(code)
+}
+
+// report is what testdata/check.py prints.
+type report struct {
+	Rows        int               `json:"rows"`
+	PandasRows  int               `json:"pandas_rows"`
+	Schema      map[string]string `json:"schema"`
+	Order       []string          `json:"order"`
+	Differences map[string]any    `json:"differences"`
+}
+
+// compare has Python read the outputs and compare them with what it expected.
+func compare(t *testing.T, expected string, outputs ...string) report {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), python(), append([]string{"testdata/check.py", expected}, outputs...)...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("testdata/check.py: %v", err)
+	}
+	var r report
+	if err := json.Unmarshal(out, &r); err != nil {
+		t.Fatalf("testdata/check.py printed %q: %v", out, err)
+	}
+	return r
+}

@@ -1,0 +1,142 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+
+	"tfos/internal/model"
+)
+
+// rows is a column taken apart: n rows of one shape, whose elements lie side by
+// side in values[start:end]. It borrows the column's memory.
+type rows struct {
+	n          int64
+	shape      []int64 // of a row
+	values     arrow.Array
+	start, end int
+}
+
+// takeApart goes down a column's lists to its values. Nulls, and lists whose
+// lengths do not fit the tensor or each other, are a *model.RowError.
+func takeApart(column arrow.Array, in model.Input) (*rows, error) {
+	r := &rows{n: int64(column.Len()), values: column, end: column.Len()}
+	wanted := wantedLengths(depth(column.DataType()), in.Tensor)
+	perRow := int64(1)
+	for level := 0; ; level++ {
+		if i := firstNull(r.values, r.start, r.end); i >= 0 {
+			return nil, rowError(in, int64(i)/perRow, nullReason(level))
+		}
+		lists, ok := r.values.(array.ListLike)
+		if !ok {
+			return r, nil
+		}
+		length, err := r.descend(lists, wanted[level], perRow, in)
+		if err != nil {
+			return nil, err
+		}
+		perRow *= length
+		r.shape = append(r.shape, length)
+	}
+}
+
+// descend replaces lists by their elements, and returns the length that all
+// have: wanted, or the first one's when wanted is negative.
+func (r *rows) descend(lists array.ListLike, wanted, perRow int64, in model.Input) (int64, error) {
+	length := wanted
+	var start, end int64
+	for i := r.start; i < r.end; i++ {
+		from, to := lists.ValueOffsets(i)
+		if i == r.start {
+			start = from
+			if length < 0 {
+				length = to - from
+			}
+		}
+		if to-from != length {
+			return 0, rowError(in, int64(i-r.start)/perRow, lengthReason(to-from, length, wanted, in))
+		}
+		end = to
+	}
+	r.values, r.start, r.end = lists.ListValues(), int(start), int(end)
+	return max(length, 0), nil
+}
+
+// wantedLengths says what length the tensor asks for at each level of lists; -1
+// leaves it to the first row.
+func wantedLengths(depth int, t model.Tensor) []int64 {
+	wanted := make([]int64, depth)
+	for i := range wanted {
+		wanted[i] = -1
+	}
+	if size, known := t.RowSize(); known && depth == 1 {
+		wanted[0] = size
+	} else if !t.UnknownRank && len(t.Shape) == depth+1 {
+		copy(wanted, t.Shape[1:])
+	}
+	return wanted
+}
+
+// tensorShape is the shape of the tensor that the rows become.
+func (r *rows) tensorShape(in model.Input) ([]int64, error) {
+	size, known := in.RowSize()
+	if !known {
+		return append([]int64{r.n}, r.shape...), nil
+	}
+	have := int64(1)
+	for _, d := range r.shape {
+		have *= d
+	}
+	if have != size && r.n > 0 {
+		return nil, rowError(in, 0, fmt.Sprintf("it holds %d values, the tensor %s (%s) needs %d", have, in.Alias, in.Tensor, size))
+	}
+	return append([]int64{r.n}, in.Shape[1:]...), nil
+}
+
+// row is the row of the value at index i of values.
+func (r *rows) row(i int) int64 {
+	return int64(i-r.start) * r.n / int64(r.end-r.start)
+}
+
+func depth(t arrow.DataType) int {
+	n := 0
+	for {
+		l, ok := t.(arrow.ListLikeType)
+		if !ok {
+			return n
+		}
+		n, t = n+1, l.Elem()
+	}
+}
+
+// firstNull is the offset from start of the first null; -1 when there is none.
+func firstNull(a arrow.Array, start, end int) int {
+	if a.NullN() == 0 {
+		return -1
+	}
+	for i := start; i < end; i++ {
+		if a.IsNull(i) {
+			return i - start
+		}
+	}
+	return -1
+}
+
+func nullReason(level int) string {
+	if level == 0 {
+		return "it is null: fill or drop such rows"
+	}
+	return "its list holds a null: fill or drop such rows"
+}
+
+func lengthReason(have, length, wanted int64, in model.Input) string {
+	if wanted >= 0 {
+		return fmt.Sprintf("its list holds %d values, the tensor %s (%s) needs %d", have, in.Alias, in.Tensor, length)
+	}
+	return fmt.Sprintf("its list holds %d values, the first of its batch %d, and a tensor's rows have one shape", have, length)
+}
+
+func rowError(in model.Input, row int64, reason string) error {
+	return &model.RowError{Row: row, Column: in.Column, Reason: reason}
+}

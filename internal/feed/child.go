@@ -1,0 +1,78 @@
+package feed
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+)
+
+// Child is a program's connection to its member, for programs in Go. Reports
+// may be sent concurrently.
+type Child struct {
+	conn    net.Conn
+	context ProgramContext
+	mu      sync.Mutex // one frame at a time
+}
+
+// Attach connects to the member's socket (TFOS_SOCKET) and introduces this
+// process. The end of ctx breaks off the attempt, not the connection.
+func Attach(ctx context.Context, socketPath string) (*Child, error) {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "unix", socketPath)
+	if err != nil {
+		return nil, fmt.Errorf("feed: attach: %w", err)
+	}
+	c := &Child{conn: conn}
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+	err = WriteJSON(conn, TypeAttach, AttachRequest{PID: os.Getpid(), Version: Version})
+	if err == nil {
+		err = ReadJSON(conn, TypeContext, &c.context)
+	}
+	if err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("feed: attach: %w", cause(ctx, err))
+	}
+	return c, nil
+}
+
+// Context is what the member said this program is to do.
+func (c *Child) Context() ProgramContext { return c.context }
+
+// Phase reports where the program is: importing, running, exporting, ended.
+func (c *Child) Phase(phase string) error { return c.send(TypePhase, PhaseReport{Phase: phase}) }
+
+// Failed announces a non-zero exit: why, in one line, and the exit code that
+// the run should have (0: 5, a program's failure).
+func (c *Child) Failed(phase, cause string, code int) error {
+	return c.send(TypeFailed, Failure{Phase: phase, Cause: cause, Code: code})
+}
+
+// Progress reports totals of an inference job.
+func (c *Child) Progress(splits, rows int64) error {
+	return c.send(TypeProgress, ProgressReport{Splits: splits, Rows: rows})
+}
+
+// Result delivers an inference job's result, an infer.Result.
+func (c *Child) Result(v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("feed: encode result: %w", err)
+	}
+	return c.send(TypeResult, json.RawMessage(b))
+}
+
+// Close ends the connection.
+func (c *Child) Close() error { return c.conn.Close() }
+
+func (c *Child) send(typ byte, v any) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := WriteJSON(c.conn, typ, v); err != nil {
+		return fmt.Errorf("feed: report: %w", err)
+	}
+	return nil
+}

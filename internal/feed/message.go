@@ -1,0 +1,142 @@
+package feed
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+)
+
+// Hello is the first frame of a feed task.
+type Hello struct {
+	Version   int    `json:"version"`
+	Token     string `json:"token"`
+	Feed      string `json:"feed"`
+	Epoch     int    `json:"epoch"`
+	Partition int    `json:"partition"`
+	// Attempt orders the attempts at one partition: Spark's task attempt id,
+	// which grows over the whole application. A lower one than that seen
+	// before is refused.
+	Attempt int64 `json:"attempt"`
+}
+
+// Welcome answers Hello.
+type Welcome struct {
+	Accepted [][2]int64 `json:"accepted"` // first row, rows; ascending, disjoint
+	Total    int64      `json:"total"`    // rows of this feed and epoch here
+	Credit   int64      `json:"credit"`   // 0 here: a CREDIT frame follows
+	Stopped  bool       `json:"stopped"`  // a Stop frame with the reason follows
+}
+
+// End says that a partition is wholly sent; Rows is its size.
+type End struct {
+	Rows int64 `json:"rows"`
+}
+
+// StopFeed tells a feed task that the member wants no more rows.
+type StopFeed struct {
+	Reason string `json:"reason"`
+	Failed bool   `json:"failed"`
+}
+
+// AttachRequest is a program's first frame.
+type AttachRequest struct {
+	PID     int `json:"pid"`
+	Version int `json:"version"`
+}
+
+// ProgramContext answers AttachRequest: all a program knows of its run.
+type ProgramContext struct {
+	Run       string              `json:"run"`
+	Kind      string              `json:"kind"` // train, infer, export
+	JobName   string              `json:"job_name"`
+	TaskIndex int                 `json:"task_index"`
+	WorkerNum int                 `json:"worker_num"`
+	Cluster   map[string][]string `json:"cluster"`
+	Files     string              `json:"files"`
+	Feeds     []Config            `json:"feeds"`
+	Context   json.RawMessage     `json:"context,omitempty"`
+	Work      json.RawMessage     `json:"work,omitempty"`
+}
+
+// NextChunks is a program's credit: so many more chunks.
+type NextChunks struct {
+	Feed   string `json:"feed"`
+	Chunks int    `json:"chunks"`
+}
+
+// EpochEnd says that no more rows of Epoch follow; Last: nor of the feed.
+type EpochEnd struct {
+	Feed  string `json:"feed"`
+	Epoch int    `json:"epoch"`
+	Last  bool   `json:"last"`
+}
+
+// Trained is the total of rows of Epoch that this connection's program took.
+type Trained struct {
+	Feed  string `json:"feed"`
+	Epoch int    `json:"epoch"`
+	Rows  int64  `json:"rows"`
+}
+
+// Terminate says that the program wants no more rows.
+type Terminate struct {
+	Feed string `json:"feed"`
+}
+
+// Permit asks whether Step (from 1) of a synchronous feed may be taken.
+type Permit struct {
+	Feed string `json:"feed"`
+	Step int64  `json:"step"`
+}
+
+// Permitted answers Permit. Go false: the feed ends before Step everywhere.
+type Permitted struct {
+	Feed string `json:"feed"`
+	Step int64  `json:"step"`
+	Go   bool   `json:"go"`
+}
+
+// PhaseReport is a program's phase: importing, running, exporting, ended.
+type PhaseReport struct {
+	Phase string `json:"phase"`
+}
+
+// Failure is how a program announces its non-zero exit; Code 0 means 5.
+type Failure struct {
+	Phase string `json:"phase"`
+	Cause string `json:"cause"` // one line
+	Code  int    `json:"code"`
+}
+
+// ProgressReport is how far an inference child is, in totals.
+type ProgressReport struct {
+	Splits int64 `json:"splits"`
+	Rows   int64 `json:"rows"`
+}
+
+func encodeAck(first int64, rows uint32, total int64) []byte {
+	b := make([]byte, 0, ackBytes)
+	b = binary.BigEndian.AppendUint64(b, uint64(first))
+	b = binary.BigEndian.AppendUint32(b, rows)
+	return binary.BigEndian.AppendUint64(b, uint64(total))
+}
+
+func encodeCredit(bytes int64) []byte {
+	return binary.BigEndian.AppendUint64(nil, uint64(bytes))
+}
+
+func encodeBatchHeader(epoch int, use uint32) []byte {
+	b := binary.BigEndian.AppendUint32(make([]byte, 0, batchHeaderBytes), uint32(epoch))
+	return binary.BigEndian.AppendUint32(b, use)
+}
+
+// decodeChunkHeader checks what a feed task says a chunk is: at least one row,
+// and a range that fits in an int64.
+func decodeChunkHeader(b []byte) (span, error) {
+	first := binary.BigEndian.Uint64(b)
+	rows := binary.BigEndian.Uint32(b[8:])
+	if rows == 0 || first > 1<<62 {
+		return span{}, fmt.Errorf("feed: chunk of %d rows at row %d: %w", rows, first, ErrProtocol)
+	}
+	return span{first: int64(first), end: int64(first) + int64(rows)}, nil
+}

@@ -1,0 +1,102 @@
+package feed
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"sync"
+)
+
+// outbox holds what is to be written to a feed task. Putting something in
+// never waits: the queue's lock may be held. What was put in since the last
+// write goes out as one write.
+type outbox struct {
+	mu    sync.Mutex
+	buf   bytes.Buffer
+	grant int64
+	total int64 // a total to tell; -1: none
+	stop  *StopFeed
+	wake  chan struct{}
+}
+
+// outboxLimit bounds what a feed task may leave unread: 40,000 acknowledgements.
+const outboxLimit = 1 << 20
+
+func newOutbox() *outbox { return &outbox{total: -1, wake: make(chan struct{}, 1)} }
+
+func (o *outbox) ack(rows span, total int64) {
+	o.put(func() { writeTo(&o.buf, TypeAck, encodeAck(rows.first, uint32(rows.rows()), total)) })
+}
+
+func (o *outbox) credit(bytes int64) { o.put(func() { o.grant += bytes }) }
+
+// note tells the total by an acknowledgement of no rows; only the latest goes.
+func (o *outbox) note(total int64) { o.put(func() { o.total = total }) }
+
+func (o *outbox) stopFeed(reason string, failed bool) {
+	o.put(func() { o.stop = &StopFeed{Reason: reason, Failed: failed} })
+}
+
+func (o *outbox) ended() { o.put(func() { writeTo(&o.buf, TypeEnded, []byte("{}")) }) }
+
+func (o *outbox) put(change func()) {
+	o.mu.Lock()
+	change()
+	o.mu.Unlock()
+	select {
+	case o.wake <- struct{}{}:
+	default:
+	}
+}
+
+// overfull says that the feed task does not read what it is told.
+func (o *outbox) overfull() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Len() > outboxLimit
+}
+
+// drain writes until ctx ends or a write fails; what is in at the end of ctx
+// is not written.
+func (o *outbox) drain(ctx context.Context, w io.Writer) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-o.wake:
+		}
+		if b := o.take(); len(b) > 0 {
+			if _, err := w.Write(b); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// take empties the box into wire form.
+func (o *outbox) take() []byte {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.total >= 0 {
+		writeTo(&o.buf, TypeAck, encodeAck(0, 0, o.total))
+	}
+	if o.grant != 0 {
+		writeTo(&o.buf, TypeCredit, encodeCredit(o.grant))
+	}
+	if o.stop != nil {
+		payload, _ := json.Marshal(o.stop) // a string and a bool: cannot fail
+		writeTo(&o.buf, TypeStop, payload)
+	}
+	o.total, o.grant, o.stop = -1, 0, nil
+	out := bytes.Clone(o.buf.Bytes())
+	o.buf.Reset()
+	return out
+}
+
+// writeTo is WriteFrame to a buffer, which takes everything.
+func writeTo(buf *bytes.Buffer, typ byte, payload []byte) {
+	if err := WriteFrame(buf, typ, payload); err != nil {
+		panic(err) // only a frame above 16 MiB can get here
+	}
+}

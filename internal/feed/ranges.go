@@ -1,0 +1,54 @@
+package feed
+
+import "sort"
+
+// span is the half-open range [first, end) of a partition's rows.
+type span struct{ first, end int64 }
+
+func (s span) rows() int64 { return s.end - s.first }
+
+// ranges is a set of rows: ascending, disjoint, never touching spans.
+type ranges struct{ spans []span }
+
+// overlap says how many rows of s are in the set.
+func (r *ranges) overlap(s span) int64 {
+	var n int64
+	for i := r.at(s.first); i < len(r.spans) && r.spans[i].first < s.end; i++ {
+		n += min(s.end, r.spans[i].end) - max(s.first, r.spans[i].first)
+	}
+	return n
+}
+
+// add puts s into the set; it merges with what it touches. Rows mostly come in
+// order, so that this is an append or the growth of the last span.
+func (r *ranges) add(s span) {
+	lo := sort.Search(len(r.spans), func(i int) bool { return r.spans[i].end >= s.first })
+	hi := lo
+	for hi < len(r.spans) && r.spans[hi].first <= s.end {
+		s.first = min(s.first, r.spans[hi].first)
+		s.end = max(s.end, r.spans[hi].end)
+		hi++
+	}
+	if lo == hi {
+		r.spans = append(r.spans, span{})
+		copy(r.spans[lo+1:], r.spans[lo:])
+		r.spans[lo] = s
+		return
+	}
+	r.spans[lo] = s
+	r.spans = append(r.spans[:lo+1], r.spans[hi:]...)
+}
+
+// pairs is the set as WELCOME carries it: first row, rows.
+func (r *ranges) pairs() [][2]int64 {
+	out := make([][2]int64, 0, len(r.spans))
+	for _, s := range r.spans {
+		out = append(out, [2]int64{s.first, s.rows()})
+	}
+	return out
+}
+
+// at is the index of the first span that ends after row.
+func (r *ranges) at(row int64) int {
+	return sort.Search(len(r.spans), func(i int) bool { return r.spans[i].end > row })
+}

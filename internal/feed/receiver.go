@@ -1,0 +1,107 @@
+package feed
+
+import (
+	"fmt"
+)
+
+// Receiver is the feed side of one member: its named feeds, each with a
+// bounded queue between feed tasks and the program. All methods are safe for
+// concurrent use. It starts no goroutine that outlives the Serve call that
+// needed it.
+type Receiver struct {
+	token   string
+	feeds   map[string]*queue
+	names   []string // in the order of the configuration
+	changed chan struct{}
+}
+
+// Count is the row account of one feed and epoch. At the end of the member
+// (after Stop or Fail) Received = Trained + Dropped + Quarantined.
+type Count struct {
+	Feed        string
+	Epoch       int
+	Received    int64 // accepted from feed tasks
+	Trained     int64 // handed to the program
+	Dropped     int64 // beyond the quota, or left over
+	Quarantined int64 // always 0 here: bad rows do not reach a member
+	StepsHeld   int64 // whole batches received, over all epochs of the feed
+	Stopped     bool  // the member wants no more rows of the feed
+}
+
+// NewReceiver makes the receiver of worker number worker (which indexes
+// Config.QuotaRows). token is the run's secret, which feed tasks must present.
+func NewReceiver(cfgs []Config, token string, worker int) *Receiver {
+	r := &Receiver{token: token, feeds: map[string]*queue{}, changed: make(chan struct{}, 1)}
+	for _, cfg := range cfgs {
+		r.names = append(r.names, cfg.Name)
+		r.feeds[cfg.Name] = newQueue(cfg, worker, r.notify)
+	}
+	return r
+}
+
+// EndFeed records that every partition of epoch was sent and acknowledged;
+// last: that no epoch follows. The program learns it after the last row.
+// Unknown feeds are an error; repeated calls change nothing.
+func (r *Receiver) EndFeed(feed string, epoch int, last bool) error {
+	q, err := r.feed(feed)
+	if err != nil {
+		return err
+	}
+	q.endEpoch(epoch, last)
+	return nil
+}
+
+// SetLowWater records that every worker holds step whole batches of feed, so
+// that steps up to step are permitted; final: no later step ever will be.
+// Marks lower than an earlier one are ignored.
+func (r *Receiver) SetLowWater(feed string, step int64, final bool) error {
+	q, err := r.feed(feed)
+	if err != nil {
+		return err
+	}
+	q.setLowWater(step, final)
+	return nil
+}
+
+// Stop ends all feeds for good: what is queued is dropped, feed tasks are told
+// that no more rows are wanted, a program still attached sees the end.
+func (r *Receiver) Stop(reason string) { r.close(reason, false) }
+
+// Fail is Stop because the program is gone: feed tasks are told that too.
+func (r *Receiver) Fail(reason string) { r.close(reason, true) }
+
+// Counts is the account so far, by feed in the order of the configuration and
+// then by epoch. A feed without rows has one entry, of epoch 0.
+func (r *Receiver) Counts() []Count {
+	var out []Count
+	for _, name := range r.names {
+		out = append(out, r.feeds[name].counts()...)
+	}
+	return out
+}
+
+// Changed delivers a value when StepsHeld of a synchronous feed or Stopped of
+// any feed has changed since the last one was taken: the reservation server
+// should hear of it at once. Several changes may share one value. One reader.
+func (r *Receiver) Changed() <-chan struct{} { return r.changed }
+
+func (r *Receiver) close(reason string, failed bool) {
+	for _, name := range r.names {
+		r.feeds[name].close(reason, failed)
+	}
+}
+
+func (r *Receiver) feed(name string) (*queue, error) {
+	q, ok := r.feeds[name]
+	if !ok {
+		return nil, fmt.Errorf("feed: no feed %q: %w", name, ErrProtocol)
+	}
+	return q, nil
+}
+
+func (r *Receiver) notify() {
+	select {
+	case r.changed <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,212 @@
+package feed
+
+import (
+	"bufio"
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// helloTimeout bounds the time from a connection to its HELLO.
+const helloTimeout = 30 * time.Second
+
+// ErrToken refuses a feed task without the run's token.
+var ErrToken = errors.New("wrong token")
+
+// stream is one feed task's connection.
+type stream struct {
+	hello Hello
+	fence context.CancelCauseFunc // ends the stream, from outside
+	done  chan struct{}           // closed when nothing of it is accepted any more
+	out   *outbox
+
+	schema []byte // of the chunks that follow; the reader's own
+
+	part   *partition // guarded by queue.mu, as is:
+	credit int64      // granted, less the chunks announced; may be negative
+}
+
+// ServeFeeder serves one feed task's connection until it ends, and closes it.
+// It answers HELLO after an earlier stream of the same partition has ended.
+// nil: the task took its leave, or left after it was told to stop. A nil, too,
+// when a connection ends before its first byte. ErrToken, ErrFenced and
+// ErrProtocol say why a stream was cut; the feed task sees a closed connection.
+func (r *Receiver) ServeFeeder(ctx context.Context, conn net.Conn) error {
+	defer conn.Close()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+
+	in := bufio.NewReaderSize(conn, 4096)
+	hello, err := readHello(ctx, conn, in)
+	if errors.Is(err, io.EOF) {
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("feed: read hello: %w", cause(ctx, err))
+	}
+	q, err := r.greet(hello)
+	if err != nil {
+		return err
+	}
+	s := &stream{hello: hello, fence: cancel, done: make(chan struct{}), out: newOutbox()}
+	defer close(s.done)
+	defer q.leave(s)
+	if err := serveStream(ctx, q, s, conn, in); err != nil {
+		return fmt.Errorf("feed: stream of feed %s, epoch %d, partition %d, attempt %d: %w",
+			hello.Feed, hello.Epoch, hello.Partition, hello.Attempt, err)
+	}
+	return nil
+}
+
+// readHello reads the first frame within helloTimeout.
+func readHello(ctx context.Context, conn net.Conn, in io.Reader) (Hello, error) {
+	timeout, cancel := context.WithTimeout(ctx, helloTimeout)
+	defer cancel()
+	stop := context.AfterFunc(timeout, func() { _ = conn.Close() })
+	defer stop()
+	var h Hello
+	err := ReadJSON(in, TypeHello, &h)
+	return h, cause(timeout, err)
+}
+
+// greet checks who calls, the token first: a stranger learns nothing.
+func (r *Receiver) greet(h Hello) (*queue, error) {
+	if subtle.ConstantTimeCompare([]byte(h.Token), []byte(r.token)) != 1 {
+		return nil, fmt.Errorf("feed: hello: %w", ErrToken)
+	}
+	if h.Version != Version {
+		return nil, fmt.Errorf("feed: hello: version %d in place of %d: %w", h.Version, Version, ErrProtocol)
+	}
+	if h.Epoch < 0 || h.Partition < 0 {
+		return nil, fmt.Errorf("feed: hello: epoch %d, partition %d: %w", h.Epoch, h.Partition, ErrProtocol)
+	}
+	return r.feed(h.Feed)
+}
+
+func serveStream(ctx context.Context, q *queue, s *stream, conn net.Conn, in io.Reader) error {
+	welcome, err := q.admit(ctx, s)
+	if err != nil {
+		return err
+	}
+	if err := WriteJSON(conn, TypeWelcome, welcome); err != nil {
+		return err
+	}
+	writing, stopWriting := context.WithCancel(ctx)
+	var g errgroup.Group
+	g.Go(func() error {
+		err := s.out.drain(writing, conn)
+		if err != nil {
+			s.fence(err) // the reader would wait for ever
+		}
+		return nil
+	})
+	err = readStream(q, s, in)
+	err = cause(ctx, err) // before the writer fails on the closed connection
+	stopWriting()
+	_ = conn.Close() // the writer may be blocked in it
+	_ = g.Wait()
+	return err
+}
+
+// readStream takes chunks until the task leaves. After END, or after it was
+// told to stop, the end of the connection is a good end.
+func readStream(q *queue, s *stream, in io.Reader) error {
+	ended := false
+	for {
+		typ, size, err := ReadHeader(in)
+		if errors.Is(err, io.EOF) && (ended || q.isStopped(s)) {
+			return nil
+		}
+		if err != nil {
+			return truncated(err)
+		}
+		if s.out.overfull() {
+			return fmt.Errorf("%w: acknowledgements are not read", ErrProtocol)
+		}
+		switch typ {
+		case TypeSchema:
+			err = readSchema(q, s, in, size)
+		case TypeChunk:
+			err = readChunk(q, s, in, size)
+		case TypeEnd:
+			ended = true
+			_, err = io.CopyN(io.Discard, in, int64(size))
+			s.out.ended()
+		default:
+			err = fmt.Errorf("%w: frame 0x%02x from a feed task", ErrProtocol, typ)
+		}
+		if err != nil {
+			return truncated(err)
+		}
+	}
+}
+
+func readSchema(q *queue, s *stream, in io.Reader, size int) error {
+	if size > 1<<20 {
+		return fmt.Errorf("%w: a schema of %d bytes", ErrProtocol, size)
+	}
+	b := make([]byte, size)
+	if _, err := io.ReadFull(in, b); err != nil {
+		return err
+	}
+	s.schema = q.internSchema(b)
+	return nil
+}
+
+// readChunk reads a chunk's head, books its room, and only then reads the rest.
+func readChunk(q *queue, s *stream, in io.Reader, size int) error {
+	if s.schema == nil || size < chunkHeaderBytes || size > chunkHeaderBytes+MaxChunk {
+		return fmt.Errorf("%w: chunk of %d bytes, schema %t", ErrProtocol, size, s.schema != nil)
+	}
+	var head [chunkHeaderBytes]byte
+	if _, err := io.ReadFull(in, head[:]); err != nil {
+		return err
+	}
+	rows, err := decodeChunkHeader(head[:])
+	if err != nil {
+		return err
+	}
+	body := int64(size - chunkHeaderBytes)
+	what, err := q.announce(s, rows, body)
+	if err != nil {
+		return err
+	}
+	if what != keep {
+		if _, err := io.CopyN(io.Discard, in, body); err != nil {
+			return err
+		}
+		if what == unwanted {
+			q.commit(s, rows, nil)
+		}
+		return nil
+	}
+	data := make([]byte, body)
+	if _, err := io.ReadFull(in, data); err != nil {
+		q.release(body)
+		return err
+	}
+	q.commit(s, rows, data)
+	return nil
+}
+
+// isStopped says whether s was told to send no more.
+func (q *queue) isStopped(s *stream) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.stopped() || q.epochs[s.hello.Epoch].ended
+}
+
+// cause prefers the reason for which ctx ended to the error that this made.
+func cause(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}

@@ -1,0 +1,24 @@
+// Package infer turns splits of input into files of predictions.
+//
+// Comes in: a Request (config.go), and a Model that computes one batch.
+// Goes out: for each split one parquet file in the request's output folder,
+// part-%05d.parquet, with the kept columns first and the outputs after them in
+// alias order, rows in the split's order; and a Result that a manifest can be
+// made of.
+// It knows nothing of TensorFlow (internal/engine implements Model), of Spark
+// or of other members, and it commits nothing: the output folder is a staging
+// folder, and whoever made it publishes it.
+//
+// A file gets its name only when it is complete and on disk; after an error, or
+// when ctx ends, no file of an unfinished split remains, and the finished ones
+// stay.
+//
+// A split goes through three goroutines, reading, computing and writing, with
+// channels of pipelineDepth batches between them; as many splits run side by
+// side as there are processors to run them. So at most
+// splits × (2 × pipelineDepth + 3) batches are in memory, beside the row groups
+// that the parquet library holds.
+//
+// Errors carry an exit code (ExitCode): 2 the model is not there, 6 the data
+// does not fit it or cannot be read, 7 the output cannot be written, 5 all else.
+package infer

@@ -1,0 +1,157 @@
+package infer
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+	"golang.org/x/sync/errgroup"
+
+	"tfos/internal/model"
+)
+
+// defaultBatch is the rows of a run when the request names none.
+const defaultBatch = 1000
+
+// Model computes batches. Predict feeds a batch's columns as the binding says
+// and returns one array for each of its outputs, in its order, of as many rows;
+// they come from mem and are the caller's to release, the batch stays the
+// caller's. It is called from several goroutines at once.
+type Model interface {
+	Predict(ctx context.Context, mem memory.Allocator, bind *model.Binding, batch arrow.Record) ([]arrow.Array, error)
+	Close() error
+}
+
+// Load makes the Model ready. Run calls it once, when there is something to do
+// and the signature is known to be there.
+type Load func(ctx context.Context) (Model, error)
+
+// Progress is told, after each batch that was handed to the writer, how many
+// splits are finished and how many rows are computed so far. Calls do not
+// overlap, and numbers never go down.
+type Progress func(splits, rows int64)
+
+// Run makes the predictions for every split of the request. The result lists
+// the finished splits in the request's order, after an error too.
+func Run(ctx context.Context, req Request, load Load, progress Progress) (Result, error) {
+	r, err := newRun(ctx, req, progress)
+	if err != nil || len(req.Splits) == 0 {
+		return Result{}, err
+	}
+	start := time.Now()
+	m, err := load(ctx)
+	if err != nil {
+		return Result{}, fmt.Errorf("infer: load %s: %w", req.Model, err)
+	}
+	r.model = m
+	r.tally.result.LoadSeconds = time.Since(start).Seconds()
+	err = r.splits(ctx)
+	if closeErr := m.Close(); err == nil {
+		err = closeErr
+	}
+	return r.tally.sorted(req.Splits), err
+}
+
+// run is what the splits of one request have in common.
+type run struct {
+	req       Request
+	signature *model.Signature
+	model     Model
+	mem       memory.Allocator
+	create    create
+	tally     *tally
+}
+
+func newRun(ctx context.Context, req Request, progress Progress) (*run, error) {
+	saved, err := model.Open(req.Model)
+	if err != nil {
+		return nil, err
+	}
+	graph, err := saved.MetaGraph(req.TagSet...)
+	if err != nil {
+		return nil, err
+	}
+	signature, err := graph.Signature(req.Signature)
+	if err != nil {
+		return nil, err
+	}
+	if req.BatchSize <= 0 {
+		req.BatchSize = defaultBatch
+	}
+	if err := makeFolder(ctx, req.Output); err != nil {
+		return nil, err
+	}
+	return &run{req: req, signature: signature, mem: memory.DefaultAllocator, create: createInStore, tally: &tally{report: progress}}, nil
+}
+
+// splits runs several splits at once: reading parquet is what takes longest,
+// and one split keeps one processor at it.
+func (r *run) splits(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(r.parallel())
+	for _, s := range r.req.Splits {
+		group.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			return r.split(ctx, s)
+		})
+	}
+	return group.Wait()
+}
+
+func (r *run) parallel() int {
+	if r.req.Threads > 0 {
+		return r.req.Threads
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
+// tally gathers what splits report. Safe for concurrent use.
+type tally struct {
+	mu     sync.Mutex
+	result Result
+	rows   int64 // computed, unfinished splits included
+	report Progress
+}
+
+func (t *tally) batch(rows int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.rows += rows
+	t.tell()
+}
+
+func (t *tally) split(s SplitResult, c clocks) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.result.Splits = append(t.result.Splits, s)
+	t.result.Rows += s.Rows
+	t.result.ReadSeconds += c.read.Seconds()
+	t.result.ComputeSeconds += c.compute.Seconds()
+	t.result.WriteSeconds += c.write.Seconds()
+	t.tell()
+}
+
+func (t *tally) tell() {
+	if t.report != nil {
+		t.report(int64(len(t.result.Splits)), t.rows)
+	}
+}
+
+// sorted is the result with its splits in the request's order.
+func (t *tally) sorted(order []Split) Result {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	place := map[int]int{}
+	for i, s := range order {
+		place[s.ID] = i
+	}
+	slices.SortFunc(t.result.Splits, func(a, b SplitResult) int { return place[a.ID] - place[b.ID] })
+	return t.result
+}

@@ -1,0 +1,75 @@
+package node
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"tfos/internal/reserve"
+)
+
+// readAssignment reads the one line that a member's Spark task sends. It gives
+// up when ctx ends; the reading goroutine then ends with the process.
+func readAssignment(ctx context.Context, r io.Reader) (Assignment, error) {
+	type read struct {
+		line []byte
+		err  error
+	}
+	done := make(chan read, 1)
+	go func() {
+		line, err := bufio.NewReader(r).ReadBytes('\n')
+		if errors.Is(err, io.EOF) && len(line) > 0 {
+			err = nil // the last line may lack its end
+		}
+		done <- read{line, err}
+	}()
+	var a Assignment
+	select {
+	case got := <-done:
+		if got.err != nil {
+			return a, fmt.Errorf("node: read the assignment: %w", got.err)
+		}
+		if err := json.Unmarshal(got.line, &a); err != nil {
+			return a, fmt.Errorf("node: read the assignment: %w", err)
+		}
+	case <-ctx.Done():
+		return a, fmt.Errorf("node: read the assignment: %w", context.Cause(ctx))
+	}
+	return a, a.check()
+}
+
+// check names what an assignment lacks: the driver and this binary are then of
+// different versions.
+func (a Assignment) check() error {
+	var faults []error
+	for _, field := range [][2]string{
+		{"config.run", a.Config.Run}, {"job", a.Job}, {"server", a.Server}, {"token", a.Token},
+	} {
+		if field[1] == "" {
+			faults = append(faults, errors.New(field[0]+" is empty"))
+		}
+	}
+	if a.Index < 0 {
+		faults = append(faults, fmt.Errorf("index is %d", a.Index))
+	}
+	switch a.Config.Child.Kind {
+	case childPython:
+	case childEngine:
+		if a.Config.Child.Engine == "" {
+			faults = append(faults, errors.New("config.child.engine is empty"))
+		}
+	default:
+		faults = append(faults, fmt.Errorf("config.child.kind %q is not %s or %s", a.Config.Child.Kind, childPython, childEngine))
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	return fmt.Errorf("node: check the assignment: %w", errors.Join(faults...))
+}
+
+func (a Assignment) credentials() reserve.Credentials {
+	return reserve.Credentials{Server: a.Server, CA: a.CA, Cert: a.Cert, Key: a.Key, Token: a.Token}
+}

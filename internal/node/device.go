@@ -1,0 +1,74 @@
+package node
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"time"
+)
+
+// This file is the room's only view of the machine: environment, names,
+// kernel. What it reads differs from executor to executor.
+
+// tempDir is the executor's folder for temporary files.
+func tempDir() string { return os.TempDir() }
+
+// environment is the process's, with later entries of more before earlier.
+func environment(more ...string) []string { return append(os.Environ(), more...) }
+
+// setting is an environment variable of the executor; "" when unset.
+func setting(name string) string { return os.Getenv(name) }
+
+// hostName is the machine's name for people; other when it has none.
+func hostName(other string) string {
+	if name, err := os.Hostname(); err == nil && name != "" {
+		return name
+	}
+	return other
+}
+
+// bootID names one boot of one kernel: processes that read the same one may
+// share unix sockets.
+func bootID() (string, error) {
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "", fmt.Errorf("node: boot id: %w", err)
+	}
+	return string(bytes.TrimSpace(id)), nil
+}
+
+// executorIdentity names the process that started this one, which on an
+// executor is the executor's JVM: two members with the same are on one
+// executor. Containers have pid spaces of their own, hence the namespace; pids
+// are used again, hence the start time.
+func executorIdentity(boot string) (string, error) {
+	parent, err := readStat(os.Getppid())
+	if err != nil {
+		return "", fmt.Errorf("node: identity of the executor: %w", err)
+	}
+	space, err := os.Readlink("/proc/self/ns/pid")
+	if err != nil {
+		return "", fmt.Errorf("node: identity of the executor: %w", err)
+	}
+	return fmt.Sprintf("%s/%s/%d/%d", boot, space, parent.pid, parent.start), nil
+}
+
+// routeAddress is this machine's address on the way to server (host:port): the
+// one that other members, who reach the same server, can be expected to reach.
+// Connecting a datagram socket sends nothing.
+func routeAddress(server string) (string, error) {
+	conn, err := net.Dial("udp", server)
+	if err != nil {
+		return "", fmt.Errorf("node: route to the reservation server: %w", err)
+	}
+	defer func() { _ = conn.Close() }()
+	host, _, err := net.SplitHostPort(conn.LocalAddr().String())
+	if err != nil {
+		return "", fmt.Errorf("node: route to the reservation server: %w", err)
+	}
+	return host, nil
+}
+
+// after is the moment d from now, for a connection's deadline.
+func after(d time.Duration) time.Time { return time.Now().Add(d) }

@@ -1,0 +1,81 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"tfos/internal/reserve"
+)
+
+// ending is why a member ends.
+type ending struct {
+	kind  reserve.Kind
+	cause string
+	// hard: the child is killed at once. Else it gets SIGTERM and the grace.
+	hard bool
+	// silent: the server cannot be told, or has said so itself.
+	silent bool
+	status int
+}
+
+// endings takes in every sign that a member has to end, from any goroutine.
+// The first is why; a hard one may follow while the child has its grace.
+type endings struct {
+	first chan ending   // takes one
+	hard  chan struct{} // closed at the first hard ending
+	turn  chan struct{} // held while the two change
+}
+
+func newEndings() *endings {
+	e := &endings{first: make(chan ending, 1), hard: make(chan struct{}), turn: make(chan struct{}, 1)}
+	e.turn <- struct{}{}
+	return e
+}
+
+func (e *endings) add(end ending) {
+	<-e.turn
+	defer func() { e.turn <- struct{}{} }()
+	select {
+	case e.first <- end:
+	default:
+	}
+	if end.hard {
+		select {
+		case <-e.hard:
+		default:
+			close(e.hard)
+		}
+	}
+}
+
+// watchExecutor adds an ending when the executor is gone.
+func (m *member) watchExecutor(ctx context.Context, out *os.File) {
+	gone, err := watchReader(ctx, out)
+	if err != nil {
+		m.log.Warn("node: the executor's end will not be noticed, only the lease ends this member", "error", err)
+	}
+	if gone {
+		m.endings.add(ending{kind: reserve.Lost, cause: "the executor is gone", hard: true})
+	}
+}
+
+// joinEnding is what the end of a membership means.
+func joinEnding(err error) ending {
+	var rejected *reserve.RejectedError
+	end := ending{kind: reserve.Lost, cause: err.Error(), hard: true, silent: true, status: ExitDone}
+	switch {
+	case errors.As(err, &rejected):
+		if rejected.Retry {
+			end.status = ExitRetry
+		}
+	case errors.Is(err, reserve.ErrLeaseLost):
+		// The run is over, or has given this place to another.
+	default:
+		// Never a member: while the run lives, Spark must place it again or
+		// the cluster waits for it in vain; when the driver is dead, nobody
+		// does.
+		end.status = ExitRetry
+	}
+	return end
+}

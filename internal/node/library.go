@@ -1,0 +1,70 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// libraryTimeout bounds asking the interpreter for TensorFlow's folder. It
+// only starts Python and looks at its path: 0.1 s, more on a slow file system.
+const libraryTimeout = 30 * time.Second
+
+// findPackage prints where the tensorflow package lies without importing it,
+// which would take seconds and the memory of TensorFlow.
+const findPackage = `import importlib.util, sys
+spec = importlib.util.find_spec("tensorflow")
+sys.stdout.write(list(spec.submodule_search_locations)[0] if spec and spec.submodule_search_locations else "")`
+
+// libraryDir is the folder of libtensorflow for an engine child: the job's
+// (tensorflow.lib_dir), else the executor's TFOS_LIB_DIR, else the tensorflow
+// package of its Python. "" leaves it to the system's loader.
+func libraryDir(ctx context.Context, config ChildConfig, files string, interpreter string, logger *slog.Logger) string {
+	if config.LibDir != "" {
+		return within(files, config.LibDir)
+	}
+	if dir := setting("TFOS_LIB_DIR"); dir != "" {
+		return within(files, dir)
+	}
+	ctx, cancel := context.WithTimeout(ctx, libraryTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, interpreter, "-c", findPackage)
+	cmd.WaitDelay = time.Second
+	out, err := cmd.Output()
+	if err != nil {
+		logger.Info("node: ask Python for TensorFlow's folder", "interpreter", interpreter, "error", err)
+		return ""
+	}
+	dir := strings.TrimSpace(string(out))
+	if !filepath.IsAbs(dir) {
+		return ""
+	}
+	return dir
+}
+
+// noLibrary says, from how an engine child ended before it attached, whether
+// libtensorflow is missing: the loader's exit status and message (ld.so(8)),
+// or an engine that was never shipped.
+func noLibrary(end childEnd, stderr []string) bool {
+	if end.Error != "" || end.Exit == 127 {
+		return true
+	}
+	for _, line := range stderr {
+		if strings.Contains(line, "error while loading shared libraries: libtensorflow") {
+			return true
+		}
+	}
+	return false
+}
+
+func noLibraryCause(host, detail string) string {
+	cause := fmt.Sprintf("no libtensorflow on %s", host)
+	if detail != "" {
+		cause += " (" + detail + ")"
+	}
+	return cause + ": install it there (pip install tensorflow-cpu), or name its folder as tensorflow.lib_dir in the job file"
+}

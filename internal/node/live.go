@@ -1,0 +1,174 @@
+package node
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"tfos/internal/reserve"
+)
+
+// live drives the member to its end and leaves nothing behind.
+//
+// A member whose child has ended stays registered, in phase "ended", until the
+// server says Stop, its lease is lost or its executor gone: feed tasks that
+// still come are answered with STOP, and the roster loses nobody before the
+// verdict. The server's Stop, after its verdict, is thus the one normal end.
+func (m *member) live(ctx context.Context) ending {
+	terminated := context.AfterFunc(ctx, func() {
+		m.endings.add(ending{kind: reserve.Lost, cause: "tfos-node was terminated by a signal"})
+	})
+	defer terminated()
+	defer m.leave()
+	var end childEnd
+	started := false
+wait:
+	for {
+		select {
+		case c := <-m.cluster:
+			if err := m.startChild(c); err != nil {
+				end = childEnd{Exit: -1, Error: err.Error()}
+				break wait
+			}
+			started = true
+		case end = <-m.guard.ended:
+			break wait
+		case why := <-m.endings.first:
+			m.endChild(started, why)
+			return why
+		}
+	}
+	done := m.childEnded(ctx, end)
+	why := <-m.endings.first
+	m.log.Info("node: ends", "why", why.cause)
+	done.status = why.status
+	return done
+}
+
+func (m *member) startChild(c reserve.Cluster) error {
+	command, err := m.prepare(c)
+	if err != nil {
+		return err
+	}
+	m.log.Info("node: start the child", "generation", c.Generation, "argv", command.Argv, "dir", command.Dir)
+	return m.guard.start(command)
+}
+
+// childEnded reports a child that ended by itself, with everything that it
+// said before.
+func (m *member) childEnded(ctx context.Context, end childEnd) ending {
+	if end.GuardLost {
+		m.guard.clear() // the group lives on without it
+	}
+	m.drain()
+	o := judgeChild(m.Config.Child.Kind, end, m.said.summary(), m.output.last(), m.host)
+	m.log.Info("node: the child ended", "kind", o.Kind, "phase", o.Phase, "cause", o.Cause)
+	m.output.title("%s %s", o.Kind, o.Cause)
+	if o.Kind == reserve.Succeeded {
+		m.rows.Stop("the program has ended")
+	} else {
+		m.rows.Fail(o.Cause)
+	}
+	m.mu.Lock()
+	m.ended = true
+	m.mu.Unlock()
+	m.client.Renew()
+	m.report(context.WithoutCancel(ctx), o)
+	return ending{kind: o.Kind, cause: o.Cause}
+}
+
+// drain waits for what a dead child left in its sockets and pipes.
+func (m *member) drain() {
+	late := time.After(drainTime)
+	copied := make(chan struct{})
+	go func() {
+		defer close(copied)
+		m.copies.Wait()
+	}()
+	for _, quiet := range []<-chan struct{}{m.doors.programs.idle(), copied} {
+		select {
+		case <-quiet:
+		case <-late:
+			m.log.Warn("node: the child's last words may be incomplete")
+			return
+		}
+	}
+}
+
+// endChild ends the child because the member has to end, and reports that
+// where there is somebody to hear it.
+func (m *member) endChild(started bool, why ending) {
+	m.log.Info("node: ends", "why", why.cause, "at_once", why.hard)
+	end := childEnd{Exit: -1}
+	if started && !why.hard {
+		end = m.terminate()
+	}
+	phase := m.said.summary().phase
+	m.guard.end()
+	m.rows.Fail(why.cause)
+	if why.silent {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), lastWord)
+	defer cancel()
+	m.report(ctx, reserve.Outcome{
+		Kind: why.kind, Phase: phase, Cause: oneLine(why.cause), ExitCode: end.Exit, Signal: end.Signal,
+		Stderr: m.output.last(),
+	})
+}
+
+// terminate sends SIGTERM to the child's group and waits for the child until
+// the grace is over or a hard ending came.
+func (m *member) terminate() childEnd {
+	if err := m.guard.signal(unix.SIGTERM); err != nil {
+		return childEnd{Exit: -1}
+	}
+	select {
+	case end := <-m.guard.ended:
+		return end
+	case <-time.After(m.grace):
+		m.log.Warn("node: the child ignores SIGTERM, killing it", "grace", m.grace)
+	case <-m.endings.hard:
+	}
+	return childEnd{Exit: -1, Signal: int(unix.SIGKILL)}
+}
+
+// report delivers an outcome; the client tries again as long as the lease
+// lasts.
+func (m *member) report(ctx context.Context, o reserve.Outcome) {
+	o.Place, o.Host, o.LogPath, o.Feeds = m.place, m.host, m.output.path, m.counts()
+	if err := m.client.Report(ctx, o); err != nil {
+		m.log.Error("node: report", "kind", o.Kind, "cause", o.Cause, "error", err)
+	}
+}
+
+// leave kills what is left, closes everything and waits for the goroutines.
+func (m *member) leave() {
+	m.guard.end()
+	m.release()
+	if m.doors != nil {
+		m.doors.close()
+	}
+	m.port.release()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if m.doors != nil {
+			m.doors.wait()
+		}
+		m.tasks.Wait()
+		m.copies.Wait()
+	}()
+	select {
+	case <-done:
+	case <-time.After(drainTime):
+		// A write to the executor's standard error that never returns: the
+		// process is about to end.
+		m.log.Warn("node: a goroutine does not end")
+		return
+	}
+	_ = m.guard.stdout.Close()
+	_ = m.guard.stderr.Close()
+	m.warn("close the log", m.output.close())
+}

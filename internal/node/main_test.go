@@ -1,0 +1,286 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"tfos/internal/feed"
+	"tfos/internal/reserve"
+)
+
+// TestMain lets the test binary stand in for every process of a member: its
+// first argument says which.
+func TestMain(m *testing.M) {
+	role := ""
+	if len(os.Args) > 1 {
+		role = os.Args[1]
+	}
+	switch role {
+	case "guard":
+		os.Exit(actGuard())
+	case "run":
+		os.Exit(actRun())
+	case "reserve":
+		os.Exit(actReserve())
+	case "executor":
+		os.Exit(actExecutor())
+	case "-m": // as Python is called: -m tfos.program
+		os.Exit(actChild(os.Getenv("TFOS_TEST_CHILD")))
+	case "daemon":
+		os.Exit(actDaemon())
+	}
+	os.Exit(m.Run())
+}
+
+func testLog() *slog.Logger { return slog.New(slog.NewTextHandler(os.Stderr, nil)) }
+
+func actGuard() int {
+	stdio := GuardIO{Orders: os.Stdin, Events: os.NewFile(3, "events"), Stdout: os.Stdout, Stderr: os.Stderr}
+	if err := Guard(context.Background(), stdio, testLog()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func actRun() int {
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM)
+	defer stop()
+	grace, err := time.ParseDuration(os.Getenv("TFOS_TEST_GRACE"))
+	if err != nil {
+		panic(err)
+	}
+	return Run(ctx, Options{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Grace: grace, Log: testLog()})
+}
+
+// actReserve is the driver's reservation server.
+func actReserve() int {
+	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
+	if err := reserve.Serve(context.Background(), os.Stdin, os.Stdout, testLog()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// actExecutor stands in for the executor's JVM: it starts a member, hands it
+// the line, reads its output, prints its pid and exit status, and lives on.
+func actExecutor() int {
+	line, err := io.ReadAll(os.Stdin)
+	if err != nil {
+		panic(err)
+	}
+	self, _ := os.Executable()
+	cmd := exec.Command(self, "run")
+	cmd.Stdin = strings.NewReader(string(line))
+	talk, err := cmd.StderrPipe() // breaks with the executor, as Spark's does
+	if err != nil {
+		panic(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		panic(err)
+	}
+	if err := cmd.Start(); err != nil {
+		panic(err)
+	}
+	go func() { _, _ = io.Copy(os.Stderr, talk) }()
+	fmt.Println("pid", cmd.Process.Pid)
+	summary, _ := io.ReadAll(out)
+	_ = cmd.Wait()
+	fmt.Println("status", cmd.ProcessState.ExitCode(), strings.TrimSpace(string(summary)))
+	select {}
+}
+
+// actDaemon starts a process in another session and ends, as a daemon does.
+func actDaemon() int {
+	cmd := exec.Command("sleep", "1000")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		panic(err)
+	}
+	return 0
+}
+
+// actChild is a member's program in one of its moods.
+func actChild(mode string) int {
+	switch mode {
+	case "ok":
+		fmt.Println("on stdout")
+		fmt.Fprintln(os.Stderr, "on stderr")
+		return 0
+	case "exit3":
+		for i := range 10_000 { // more than a pipe holds, less than two
+			fmt.Fprintln(os.Stderr, "line", i)
+		}
+		fmt.Fprintln(os.Stderr, "last words")
+		return 3
+	case "raise":
+		return childRaises()
+	case "sleep":
+		announce("sleeping")
+		time.Sleep(time.Hour)
+	case "stubborn":
+		signal.Ignore(unix.SIGTERM, unix.SIGINT)
+		announce("sleeping")
+		time.Sleep(time.Hour)
+	case "polite":
+		terminated := make(chan os.Signal, 1)
+		signal.Notify(terminated, unix.SIGTERM)
+		announce("sleeping")
+		<-terminated
+		fmt.Println("terminated")
+		return 7
+	case "family", "leaver":
+		startFamily()
+		announce("sleeping")
+		if mode == "leaver" {
+			return 0
+		}
+		time.Sleep(time.Hour)
+	case "descriptors":
+		return childDescriptors()
+	case "read":
+		return childReads()
+	case "env":
+		env, _ := json.Marshal(os.Environ())
+		return boolStatus(os.WriteFile("child.env", env, 0o600) == nil)
+	}
+	panic("unknown mode " + mode)
+}
+
+func boolStatus(ok bool) int {
+	if ok {
+		return 0
+	}
+	return 1
+}
+
+// announce tells the member, and with it the test, that the child has come so
+// far; a child without a member prints it.
+func announce(phase string) {
+	socket := os.Getenv("TFOS_SOCKET")
+	if socket == "" {
+		fmt.Println(phase)
+		return
+	}
+	if err := attach(socket).Phase(phase); err != nil {
+		panic(err)
+	}
+}
+
+func attach(socket string) *feed.Child {
+	child, err := feed.Attach(context.Background(), socket)
+	if err != nil {
+		panic(err)
+	}
+	return child
+}
+
+func childRaises() int {
+	child := attach(os.Getenv("TFOS_SOCKET"))
+	fmt.Fprintln(os.Stderr, "Traceback (most recent call last):\nValueError: bad shape")
+	if err := child.Failed("running", "ValueError: bad\nshape", 6); err != nil {
+		panic(err)
+	}
+	return 1
+}
+
+// startFamily leaves a child, and an orphan in a session of its own.
+func startFamily() {
+	if err := exec.Command("sleep", "1000").Start(); err != nil {
+		panic(err)
+	}
+	self, _ := os.Executable()
+	if err := exec.Command(self, "daemon").Run(); err != nil {
+		panic(err)
+	}
+}
+
+// childDescriptors fails when it inherited more than the three descriptors.
+func childDescriptors() int {
+	known := append(strings.Split(os.Getenv("TFOS_TEST_OPEN"), ","), "0", "1", "2")
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		panic(err)
+	}
+	for _, e := range entries {
+		to, err := os.Readlink("/proc/self/fd/" + e.Name())
+		if err != nil {
+			continue // of the reading itself
+		}
+		n := e.Name()
+		if !slices.Contains(known, n) && (strings.HasPrefix(to, "pipe:") || strings.HasPrefix(to, "socket:")) {
+			fmt.Println("inherited", n, to)
+			return 1
+		}
+	}
+	if to, _ := os.Readlink("/proc/self/fd/0"); to != os.DevNull {
+		fmt.Println("stdin is", to)
+		return 1
+	}
+	return 0
+}
+
+// childReads listens on its own address of TF_CONFIG, as TensorFlow's server
+// does, reads the feed to its end, and fails when a row is missing.
+func childReads() int {
+	var config struct {
+		Cluster map[string][]string
+		Task    struct {
+			Type  string
+			Index int
+		}
+	}
+	if err := json.Unmarshal([]byte(os.Getenv("TF_CONFIG")), &config); err != nil {
+		panic(err)
+	}
+	l, err := net.Listen("tcp", config.Cluster[config.Task.Type][config.Task.Index])
+	if err != nil {
+		panic(err)
+	}
+	defer func() { _ = l.Close() }()
+	control := attach(os.Getenv("TFOS_SOCKET"))
+	if err := control.Phase("running"); err != nil {
+		panic(err)
+	}
+	batches, err := feed.OpenFeed(context.Background(), os.Getenv("TFOS_SOCKET"), "train", 2)
+	if err != nil {
+		panic(err)
+	}
+	rows := 0
+	for {
+		batch, _, err := batches.Next(context.Background())
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			panic(err)
+		}
+		if batch != nil {
+			rows += batch.Rows
+			if err := batches.Trained(batch.Epoch, int64(rows)); err != nil {
+				panic(err)
+			}
+		}
+	}
+	fmt.Println("rows", rows)
+	if err := control.Result(map[string]int{"rows": rows}); err != nil {
+		panic(err)
+	}
+	return 0
+}

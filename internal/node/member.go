@@ -1,0 +1,226 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"tfos/internal/feed"
+	"tfos/internal/reserve"
+)
+
+const (
+	// drainTime bounds how long what a dead child wrote is read: frames in its
+	// sockets and lines in its pipes are there at once, but a blocked standard
+	// error of the executor may hold its reader for ever.
+	drainTime = 2 * time.Second
+	// lastWord bounds the report of a member that was stopped or lost.
+	lastWord = 3 * time.Second
+)
+
+// member is one run of `tfos-node run` after its assignment was read. live
+// drives it from one goroutine; what others touch is said beside it.
+type member struct {
+	Assignment
+	place   reserve.Place
+	log     *slog.Logger
+	grace   time.Duration
+	files   string // absolute
+	host    string // for people
+	libDir  string
+	endings *endings // any goroutine
+
+	guard   *guardian
+	output  *output        // any goroutine
+	said    *programReport // any goroutine
+	rows    *feed.Receiver // any goroutine
+	client  *reserve.Client
+	port    *heldPort
+	doors   *doors
+	cluster chan reserve.Cluster // from the server; takes one
+
+	mu      sync.Mutex
+	context feed.ProgramContext // set before the child starts
+	ended   bool                // the child has
+
+	copies  sync.WaitGroup // of the child's output
+	tasks   sync.WaitGroup // all other goroutines
+	release context.CancelFunc
+}
+
+// newMember takes what a member needs on its executor. On an error nothing is
+// left; else live must follow.
+func newMember(ctx context.Context, o Options, a Assignment) (*member, error) {
+	if err := adoptOrphans(); err != nil {
+		return nil, err
+	}
+	files, err := filepath.Abs(a.Files)
+	if err != nil {
+		return nil, fmt.Errorf("node: the files folder: %w", err)
+	}
+	address, err := routeAddress(a.Server)
+	if err != nil {
+		return nil, err
+	}
+	client, err := reserve.Dial(ctx, a.credentials())
+	if err != nil {
+		return nil, err
+	}
+	m := &member{
+		Assignment: a, place: reserve.Place{Job: a.Job, Index: a.Index}, log: o.Log, grace: o.Grace,
+		files: files, host: hostName(address), endings: newEndings(), client: client,
+		said: newProgramReport(), rows: feed.NewReceiver(a.Config.Feeds, a.Token, a.Index),
+		cluster: make(chan reserve.Cluster, 1),
+	}
+	if m.port, err = holdPort(); err != nil {
+		return nil, err
+	}
+	if m.guard, err = startGuard(a.Config.Run, o.Log); err != nil {
+		m.port.release()
+		return nil, err
+	}
+	m.output = openOutput(a.Config.LogDir, files, fmt.Sprintf("%s-%d", a.Job, a.Index), o.Stderr, o.Log)
+	// Not ctx: after SIGTERM the member still has to report.
+	own, release := context.WithCancel(context.WithoutCancel(ctx))
+	m.release = release
+	if err := m.begin(own, o, address); err != nil {
+		m.leave()
+		return nil, err
+	}
+	return m, nil
+}
+
+// begin starts everything that runs beside the child: until own ends.
+func (m *member) begin(own context.Context, o Options, address string) error {
+	m.copies.Go(func() { m.output.copy(m.guard.stdout, false) })
+	m.copies.Go(func() { m.output.copy(m.guard.stderr, true) })
+	m.tasks.Go(func() { m.watchExecutor(own, o.Stdout) })
+	if m.Config.Child.Kind == childEngine {
+		plan := childPlan{assignment: m.Assignment, files: m.files}
+		m.libDir = libraryDir(own, m.Config.Child, m.files, plan.interpreter(), m.log)
+	}
+	doors, err := openDoors(own, m.guard.work, address, m.Assignment, m.serveTask, m.serveProgram, m.log)
+	if err != nil {
+		return err
+	}
+	m.doors = doors
+	boot, err := bootID()
+	if err != nil {
+		return err
+	}
+	executor, err := executorIdentity(boot)
+	if err != nil {
+		return err
+	}
+	registration := reserve.Registration{
+		Place: m.place, Address: net.JoinHostPort(address, strconv.Itoa(m.port.port)), Feed: doors.address,
+		Executor: executor, Host: m.host, LogPath: m.output.path,
+	}
+	m.tasks.Go(func() { m.join(own, registration) })
+	m.tasks.Go(func() { m.passOn(own) })
+	return nil
+}
+
+// join keeps the membership until its end, which ends the member.
+func (m *member) join(ctx context.Context, r reserve.Registration) {
+	given := false
+	err := m.client.Join(ctx, r, reserve.Handler{
+		Renewal: m.renewal,
+		Registered: func(r reserve.Registered) {
+			m.log.Info("node: registered", "incarnation", r.Incarnation, "lease", r.Lease)
+			m.output.title("run %s, %s, incarnation %d", m.Config.Run, m.place, r.Incarnation)
+		},
+		Cluster: func(c reserve.Cluster) {
+			if given { // a later generation: this supervisor serves one
+				m.endings.add(ending{kind: reserve.Lost, cause: fmt.Sprintf("generation %d began", c.Generation), hard: true, silent: true, status: ExitRetry})
+				return
+			}
+			given = true
+			m.cluster <- c
+		},
+		LowWater: func(w reserve.LowWater) { m.warn("low-water mark", m.rows.SetLowWater(w.Feed, w.Step, w.Final)) },
+		FeedEnd:  func(e reserve.FeedEnd) { m.warn("end of feed", m.rows.EndFeed(e.Feed, e.Epoch, e.Last)) },
+		Stop: func(reason string) {
+			m.endings.add(ending{kind: reserve.Stopped, cause: reason})
+		},
+	})
+	if ctx.Err() == nil {
+		m.endings.add(joinEnding(err))
+	}
+}
+
+// passOn tells the server at once what its low-water mark waits for.
+func (m *member) passOn(ctx context.Context) {
+	for {
+		select {
+		case <-m.rows.Changed():
+			m.client.Renew()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (m *member) warn(doing string, err error) {
+	if err != nil {
+		m.log.Warn("node: "+doing, "error", err)
+	}
+}
+
+// renewal is how far the member is.
+func (m *member) renewal() reserve.Renewal {
+	said := m.said.summary()
+	m.mu.Lock()
+	if m.ended {
+		said.phase = phaseEnded
+	}
+	m.mu.Unlock()
+	return reserve.Renewal{
+		Phase: said.phase, Feeds: m.counts(), LogBytes: m.output.bytes.Load(),
+		Splits: said.progress.Splits, SplitRows: said.progress.Rows,
+	}
+}
+
+func (m *member) counts() []reserve.FeedCount {
+	var out []reserve.FeedCount
+	for _, c := range m.rows.Counts() {
+		out = append(out, reserve.FeedCount(c))
+	}
+	return out
+}
+
+// prepare is the child's command in cluster c, and its program's context.
+func (m *member) prepare(c reserve.Cluster) (command, error) {
+	var members []memberAddress
+	number := 0
+	for i, other := range c.Members {
+		members = append(members, memberAddress{Job: other.Job, Index: other.Index, Address: other.Address})
+		if other.Place == m.place {
+			number = i
+		}
+	}
+	config, err := tfConfig(members, m.Job, m.Index)
+	if err != nil {
+		return command{}, err
+	}
+	given, err := json.Marshal(m.Config.Context)
+	if err != nil {
+		return command{}, fmt.Errorf("node: write the program's context: %w", err)
+	}
+	m.mu.Lock()
+	m.context = feed.ProgramContext{
+		Run: m.Config.Run, Kind: m.Config.Kind, JobName: m.Job, TaskIndex: m.Index, WorkerNum: number,
+		Cluster: clusterSpec(members), Files: m.files, Feeds: m.Config.Feeds, Context: given, Work: c.Work,
+	}
+	m.mu.Unlock()
+	return childPlan{
+		assignment: m.Assignment, files: m.files, work: m.guard.work, tfConfig: config,
+		libDir: m.libDir, base: environment(),
+	}.command(), nil
+}

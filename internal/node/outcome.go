@@ -1,0 +1,67 @@
+package node
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"tfos/internal/reserve"
+)
+
+// longestCause bounds a cause in bytes: it is one line of a message to people.
+const longestCause = 1000
+
+// judgeChild says what became of a child that ended by itself. An exit status
+// of 0 is success, whatever the program said before; place, host, log path and
+// row counts are the caller's to add.
+func judgeChild(kind string, end childEnd, said programSummary, stderr []string, host string) reserve.Outcome {
+	o := reserve.Outcome{
+		Kind: reserve.Failed, Phase: said.phase, ExitCode: end.Exit, Signal: end.Signal,
+		Stderr: stderr, Result: said.result,
+	}
+	if said.failure != nil {
+		o.VerdictCode = said.failure.Code
+		if said.failure.Phase != "" {
+			o.Phase = said.failure.Phase
+		}
+	}
+	switch {
+	case end.GuardLost:
+		o.Kind = reserve.Lost
+		o.Cause = "the child's guard process was killed"
+	case end.Error == "" && end.Exit == 0 && end.Signal == 0:
+		o.Kind, o.Phase, o.VerdictCode = reserve.Succeeded, phaseEnded, 0
+	case kind == childEngine && !said.attached && noLibrary(end, stderr):
+		o.Cause = noLibraryCause(host, end.Error)
+	case end.Error != "":
+		o.Cause = "the program cannot be started: " + end.Error
+	case said.failure != nil && said.failure.Cause != "":
+		o.Cause = said.failure.Cause
+	case end.Signal != 0:
+		o.Cause = signalCause(syscall.Signal(end.Signal))
+	default:
+		o.Cause = fmt.Sprintf("exit status %d", end.Exit)
+	}
+	o.Cause = oneLine(o.Cause)
+	return o
+}
+
+func signalCause(s syscall.Signal) string {
+	cause := fmt.Sprintf("killed by signal %d (%s)", int(s), unix.SignalName(s))
+	if s == unix.SIGKILL {
+		// The kernel leaves no other trace where its log cannot be read.
+		cause += ": often the out-of-memory killer; see the host's kernel log and give the role more memory"
+	}
+	return cause
+}
+
+// oneLine makes text fit for a report's cause: one line, bounded, UTF-8.
+func oneLine(text string) string {
+	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "?")), " ")
+	if len(text) > longestCause {
+		text = strings.ToValidUTF8(text[:longestCause], "") + " ..."
+	}
+	return text
+}

@@ -1,0 +1,73 @@
+package node
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"tfos/internal/feed"
+	"tfos/internal/reserve"
+)
+
+func TestJudgeChild(t *testing.T) {
+	running := programSummary{attached: true, phase: "running"}
+	failed := running
+	failed.failure = &feed.Failure{Phase: "importing", Cause: "ValueError: bad\n shape", Code: 6}
+	for _, test := range []struct {
+		name   string
+		kind   string
+		end    childEnd
+		said   programSummary
+		stderr []string
+		want   reserve.Outcome // Cause: a part of it
+	}{
+		{"success", childPython, childEnd{}, running, nil,
+			reserve.Outcome{Kind: reserve.Succeeded, Phase: phaseEnded}},
+		{"success after a failure that was caught", childPython, childEnd{}, failed, nil,
+			reserve.Outcome{Kind: reserve.Succeeded, Phase: phaseEnded}},
+		{"exit status", childPython, childEnd{Exit: 3}, running, nil,
+			reserve.Outcome{Kind: reserve.Failed, Phase: "running", ExitCode: 3, Cause: "exit status 3"}},
+		{"exception", childPython, childEnd{Exit: 1}, failed, nil,
+			reserve.Outcome{Kind: reserve.Failed, Phase: "importing", ExitCode: 1, Cause: "ValueError: bad shape", VerdictCode: 6}},
+		{"killed", childPython, childEnd{Exit: -1, Signal: 9}, running, nil,
+			reserve.Outcome{Kind: reserve.Failed, Phase: "running", ExitCode: -1, Signal: 9, Cause: "killed by signal 9 (SIGKILL): often the out-of-memory killer"}},
+		{"crashed", childPython, childEnd{Exit: -1, Signal: 11}, running, nil,
+			reserve.Outcome{Kind: reserve.Failed, Phase: "running", ExitCode: -1, Signal: 11, Cause: "killed by signal 11 (SIGSEGV)"}},
+		{"no interpreter", childPython, childEnd{Exit: -1, Error: `exec: "py": not found`}, programSummary{phase: phaseStarting}, nil,
+			reserve.Outcome{Kind: reserve.Failed, Phase: phaseStarting, ExitCode: -1, Cause: `cannot be started: exec: "py"`}},
+		{"guard killed", childPython, childEnd{Exit: -1, GuardLost: true}, running, nil,
+			reserve.Outcome{Kind: reserve.Lost, Phase: "running", ExitCode: -1, Cause: "guard"}},
+		{"engine, 127", childEngine, childEnd{Exit: 127}, programSummary{phase: phaseStarting}, nil,
+			reserve.Outcome{Kind: reserve.Failed, Phase: phaseStarting, ExitCode: 127, Cause: "no libtensorflow on h1: install it there (pip install tensorflow-cpu), or name its folder as tensorflow.lib_dir"}},
+		{"engine, loader", childEngine, childEnd{Exit: 1}, programSummary{phase: phaseStarting},
+			[]string{"./tfos-engine: error while loading shared libraries: libtensorflow_cc.so.2: cannot open"},
+			reserve.Outcome{Kind: reserve.Failed, Phase: phaseStarting, ExitCode: 1, Cause: "no libtensorflow on h1"}},
+		{"engine absent", childEngine, childEnd{Exit: -1, Error: "no such file"}, programSummary{phase: phaseStarting}, nil,
+			reserve.Outcome{Kind: reserve.Failed, Phase: phaseStarting, ExitCode: -1, Cause: "no libtensorflow on h1 (no such file)"}},
+		{"engine, 127 of its own", childEngine, childEnd{Exit: 127}, running, nil,
+			reserve.Outcome{Kind: reserve.Failed, Phase: "running", ExitCode: 127, Cause: "exit status 127"}},
+		{"python, 127", childPython, childEnd{Exit: 127}, programSummary{phase: phaseStarting}, nil,
+			reserve.Outcome{Kind: reserve.Failed, Phase: phaseStarting, ExitCode: 127, Cause: "exit status 127"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := judgeChild(test.kind, test.end, test.said, test.stderr, "h1")
+			if got.Kind != test.want.Kind || got.Phase != test.want.Phase || got.ExitCode != test.want.ExitCode ||
+				got.Signal != test.want.Signal || got.VerdictCode != test.want.VerdictCode {
+				t.Errorf("got  %+v\nwant %+v", got, test.want)
+			}
+			if !strings.Contains(got.Cause, test.want.Cause) || (test.want.Cause == "") != (got.Cause == "") {
+				t.Errorf("cause %q, want %q", got.Cause, test.want.Cause)
+			}
+		})
+	}
+}
+
+func TestOneLine(t *testing.T) {
+	if got := oneLine("a\n\tb\xff c "); got != "a b? c" {
+		t.Errorf("%q", got)
+	}
+	long := oneLine(strings.Repeat("é", longestCause))
+	if !utf8.ValidString(long) || len(long) > longestCause+len(" ...") || !strings.HasSuffix(long, " ...") {
+		t.Errorf("%d bytes, valid: %v", len(long), utf8.ValidString(long))
+	}
+}

@@ -1,0 +1,147 @@
+package node
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+const (
+	tailLines   = 40       // last lines of standard error kept for the report
+	tailWidth   = 500      // bytes of a line kept there
+	longestLine = 64 << 10 // of the log; a longer one is broken
+)
+
+// output is where a child's standard output and error go: whole lines to the
+// log file and to the supervisor's own standard error, which Spark keeps, and
+// the last of the error's lines to memory. Several copies may run at a time.
+type output struct {
+	path  string       // of the log file, absolute; "": there is none
+	bytes atomic.Int64 // read from the child so far: a sign of life
+
+	// Three locks: a blocked forward must hold up neither the report nor the
+	// log's last line.
+	forwarding sync.Mutex
+	forward    io.Writer
+	logging    sync.Mutex
+	log        *os.File // nil: there is none
+	keeping    sync.Mutex
+	tail       []string
+}
+
+// openOutput opens the log file <dir>/<name>.log for appending, or, when dir is
+// "" or cannot be written, <files>/tfos-<name>.log. A child runs without a log
+// too: that is only warned of.
+func openOutput(dir, files, name string, forward io.Writer, logger *slog.Logger) *output {
+	o := &output{forward: forward}
+	candidates := []string{filepath.Join(files, "tfos-"+name+".log")}
+	if dir != "" {
+		candidates = append([]string{filepath.Join(dir, name+".log")}, candidates...)
+	}
+	for _, path := range candidates {
+		log, err := openLog(path)
+		if err != nil {
+			logger.Warn("node: open the child's log", "path", path, "error", err)
+			continue
+		}
+		o.log, o.path = log, path
+		return o
+	}
+	return o
+}
+
+func openLog(path string) (*os.File, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	return os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+}
+
+// copy reads r to its end. Lines of the child's standard error are kept for the
+// report when kept is set. An end of line is '\n' or '\r': progress bars use
+// the latter alone.
+func (o *output) copy(r io.Reader, kept bool) {
+	buffer := make([]byte, longestLine)
+	pending := 0
+	for {
+		n, err := r.Read(buffer[pending:])
+		o.bytes.Add(int64(n))
+		pending += n
+		whole := bytes.LastIndexAny(buffer[:pending], "\r\n") + 1
+		if err != nil || (whole == 0 && pending == len(buffer)) {
+			whole = pending
+		}
+		if whole > 0 {
+			o.write(buffer[:whole], kept)
+			pending = copy(buffer, buffer[whole:pending])
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (o *output) write(lines []byte, kept bool) {
+	if kept {
+		o.keep(lines)
+	}
+	o.writeLog(lines)
+	o.forwarding.Lock()
+	defer o.forwarding.Unlock()
+	_, _ = o.forward.Write(lines) // an executor that is gone must not end the child
+}
+
+func (o *output) writeLog(lines []byte) {
+	o.logging.Lock()
+	defer o.logging.Unlock()
+	if o.log != nil {
+		_, _ = o.log.Write(lines) // nor a full disk
+	}
+}
+
+func (o *output) keep(lines []byte) {
+	o.keeping.Lock()
+	defer o.keeping.Unlock()
+	for line := range bytes.FieldsFuncSeq(lines, func(c rune) bool { return c == '\n' || c == '\r' }) {
+		if len(line) > tailWidth {
+			line = append(bytes.Clone(line[:tailWidth]), " ..."...)
+		}
+		// Reports are protobuf strings, which are UTF-8 or refused.
+		o.tail = append(o.tail, strings.ToValidUTF8(string(line), "?"))
+	}
+	if extra := len(o.tail) - tailLines; extra > 0 {
+		o.tail = append(o.tail[:0], o.tail[extra:]...)
+	}
+}
+
+// last are the last lines of standard error, oldest first.
+func (o *output) last() []string {
+	o.keeping.Lock()
+	defer o.keeping.Unlock()
+	return append([]string(nil), o.tail...)
+}
+
+// title writes a line of the supervisor's own into the log.
+func (o *output) title(format string, args ...any) {
+	o.writeLog(fmt.Appendf(nil, "--- "+format+"\n", args...))
+}
+
+func (o *output) close() error {
+	o.logging.Lock()
+	defer o.logging.Unlock()
+	if o.log == nil {
+		return nil
+	}
+	log := o.log
+	o.log = nil
+	if err := log.Close(); err != nil {
+		return fmt.Errorf("node: close the child's log: %w", err)
+	}
+	return nil
+}

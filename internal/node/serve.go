@@ -1,0 +1,79 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"time"
+
+	"tfos/internal/feed"
+)
+
+// attachTimeout bounds the time from a program's connection to its ATTACH.
+const attachTimeout = 30 * time.Second
+
+// serveTask serves a feed task's connection.
+func (m *member) serveTask(ctx context.Context, conn net.Conn) error {
+	return m.rows.ServeFeeder(ctx, conn)
+}
+
+// serveProgram serves a connection of the child's program, or of one of its
+// threads: ATTACH and CONTEXT here, the rest in feed.
+func (m *member) serveProgram(ctx context.Context, conn net.Conn) error {
+	if err := conn.SetDeadline(after(attachTimeout)); err != nil {
+		return fmt.Errorf("node: attach: %w", err)
+	}
+	var attach feed.AttachRequest
+	if err := feed.ReadJSON(conn, feed.TypeAttach, &attach); err != nil {
+		return fmt.Errorf("node: attach: %w", err)
+	}
+	if attach.Version != feed.Version {
+		return fmt.Errorf("node: attach: the program speaks version %d of the protocol, this member %d: ship the tfos.zip of this release", attach.Version, feed.Version)
+	}
+	m.said.attach()
+	m.mu.Lock()
+	given := m.context
+	m.mu.Unlock()
+	if err := feed.WriteJSON(conn, feed.TypeContext, given); err != nil {
+		return fmt.Errorf("node: attach: %w", err)
+	}
+	if err := conn.SetDeadline(time.Time{}); err != nil {
+		return fmt.Errorf("node: attach: %w", err)
+	}
+	return m.rows.ServeChild(ctx, conn, m.control)
+}
+
+// control takes in what the program tells of itself. A type that this version
+// does not know is passed over.
+func (m *member) control(typ byte, payload []byte) error {
+	var err error
+	switch typ {
+	case feed.TypePhase:
+		var r feed.PhaseReport
+		if err = json.Unmarshal(payload, &r); err == nil {
+			m.said.setPhase(r.Phase)
+			m.client.Renew()
+		}
+	case feed.TypeFailed:
+		var f feed.Failure
+		if err = json.Unmarshal(payload, &f); err == nil {
+			m.said.fail(f)
+		}
+	case feed.TypeProgress:
+		var r feed.ProgressReport
+		if err = json.Unmarshal(payload, &r); err == nil {
+			m.said.setProgress(r)
+		}
+	case feed.TypeResult:
+		if json.Valid(payload) {
+			m.said.setResult(payload)
+		} else {
+			err = feed.ErrProtocol
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("node: frame 0x%02x of the program: %w", typ, err)
+	}
+	return nil
+}

@@ -1,0 +1,36 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+const (
+	feedSocket  = "feed.sock"  // feed tasks of the same host
+	childSocket = "child.sock" // the program
+
+	// A unix socket's path, its final NUL included, has 108 bytes (unix(7)).
+	maxSocketPath = 107
+	// longestWork is what the folder's random name and the socket's add.
+	longestWork = len("/tfos-4294967295/") + len(childSocket)
+)
+
+// makeWork makes the member's work folder (mode 0700), at a path short enough
+// for sockets: container folders of YARN, where TMPDIR may point, are not.
+func makeWork() (string, error) {
+	var failures []error
+	for _, base := range []string{tempDir(), "/tmp"} {
+		if len(base)+longestWork > maxSocketPath {
+			failures = append(failures, fmt.Errorf("%s is too long for a socket's path", base))
+			continue
+		}
+		work, err := os.MkdirTemp(filepath.Clean(base), "tfos-")
+		if err == nil {
+			return work, nil
+		}
+		failures = append(failures, err)
+	}
+	return "", fmt.Errorf("node: make the work folder: %w", errors.Join(failures...))
+}
