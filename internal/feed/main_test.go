@@ -121,6 +121,8 @@ func obey(r *Receiver, c memberCommand) any {
 		r.Fail(c.Reason)
 	case "counts":
 		return r.Counts()
+	case "programs":
+		return (&testMember{Receiver: r}).programs()
 	case "peak":
 		return (&testMember{Receiver: r}).peak(c.Feed)
 	default:

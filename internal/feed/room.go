@@ -8,9 +8,10 @@ const creditWindow = 8 << 20
 // synchronous feed this is what keeps workers from waiting for each other: a
 // chunk that was sent never hangs behind a full queue, where no other worker
 // could get it. It is granted while the bytes held and promised are within
-// queue_bytes; below half of that any stream gets leave for one chunk, so that
-// promises to slow tasks do not stop fast ones. A chunk may exceed the credit
-// that allowed it: hence the bound of queue_bytes + one chunk per stream.
+// queue_bytes. Promises take half of that at most, so that while less than half
+// is held any stream may get leave for one more chunk: promises to slow tasks
+// do not stop fast ones. A chunk may exceed the credit that allowed it: hence
+// the bound of queue_bytes + one chunk per stream.
 
 // hold books a chunk that was announced.
 func (q *queue) hold(s *stream, size int64) {
@@ -64,7 +65,8 @@ func (q *queue) refill(s *stream) {
 // grant raises a stream's credit to its share of the room, to 1 at least.
 func (q *queue) grant(s *stream) {
 	q.promised -= max(s.credit, 0)
-	target := max(1, min(q.share(), q.cfg.QueueBytes-q.held-q.promised))
+	room := min(q.cfg.QueueBytes/2, q.cfg.QueueBytes-q.held) - q.promised
+	target := max(1, min(q.share(), room))
 	if target > s.credit {
 		s.out.credit(target - s.credit)
 		s.credit = target
@@ -72,7 +74,7 @@ func (q *queue) grant(s *stream) {
 	q.promised += max(s.credit, 0)
 }
 
-// share is what one stream may be promised: all together half of the queue.
+// share is what one stream may be promised: an equal part of half the queue.
 func (q *queue) share() int64 {
 	return min(creditWindow, q.cfg.QueueBytes/int64(2*max(1, len(q.streams))))
 }

@@ -162,7 +162,7 @@ func (f *testTask) choose(s span) (*testLink, error) {
 			}
 			wanting++
 			lowest = min(lowest, l.total+l.unacked)
-			if l.credit > 0 && (best == nil || l.total+l.unacked < best.total+best.unacked) {
+			if l.credit > 0 && l.unacked < 2*f.chunkRows && (best == nil || l.total+l.unacked < best.total+best.unacked) {
 				best = l
 			}
 		}

@@ -78,6 +78,10 @@ func newMember(ctx context.Context, o Options, a Assignment) (*member, error) {
 		said: newProgramReport(), rows: feed.NewReceiver(a.Config.Feeds, a.Token, a.Index),
 		cluster: make(chan reserve.Cluster, 1),
 	}
+	if a.Config.Child.Kind == childEngine {
+		plan := childPlan{assignment: a, files: files}
+		m.libDir = libraryDir(ctx, a.Config.Child, files, plan.interpreter(), o.Log)
+	}
 	if m.port, err = holdPort(); err != nil {
 		return nil, err
 	}
@@ -101,10 +105,6 @@ func (m *member) begin(own context.Context, o Options, address string) error {
 	m.copies.Go(func() { m.output.copy(m.guard.stdout, false) })
 	m.copies.Go(func() { m.output.copy(m.guard.stderr, true) })
 	m.tasks.Go(func() { m.watchExecutor(own, o.Stdout) })
-	if m.Config.Child.Kind == childEngine {
-		plan := childPlan{assignment: m.Assignment, files: m.files}
-		m.libDir = libraryDir(own, m.Config.Child, m.files, plan.interpreter(), m.log)
-	}
 	doors, err := openDoors(own, m.guard.work, address, m.Assignment, m.serveTask, m.serveProgram, m.log)
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,8 +67,13 @@ class Member:
     def end(self, epoch=0, last=True, feed="train"):
         assert self.ask("end", feed=feed, epoch=epoch, last=last) is None
 
+    def settle(self):
+        """Waits until all that closed programs reported is counted."""
+        while self.ask("programs"):
+            time.sleep(0.01)
+
     def counts(self, feed="train"):
-        """Sums over epochs, after the end."""
+        """Sums over epochs, by now."""
         own = [c for c in self.ask("counts") if c["Feed"] == feed]
         return {key: sum(c[key] for c in own) for key in ("Received", "Trained", "Dropped")}
 

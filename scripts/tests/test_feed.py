@@ -45,6 +45,7 @@ def test_batches_cross_chunks_and_epochs(member_binary):
         assert [len(b["id"]) for b in batches] == [32, 32, 32, 32, 22]
         assert np.concatenate([b["id"] for b in batches]).tolist() == list(range(150))
         assert all(b["id"].flags.writeable for b in batches)
+        one.settle()
         counts = one.ask("counts")
         assert [(c["Epoch"], c["Received"], c["Trained"]) for c in counts] == [
             (0, 50, 50),
@@ -59,8 +60,7 @@ def test_trained_is_what_was_handed_out(member_binary):
         client = FeedClient(one.socket)
         client.next_batch(130)
         client.close()
-        while one.counts()["Trained"] != 130:
-            time.sleep(0.01)
+        one.settle()
         one.ask("stop", reason="over")
         assert one.counts() == {"Received": 1000, "Trained": 130, "Dropped": 870}
 
@@ -130,6 +130,7 @@ def test_terminate(member_binary):
             client.terminate()
             assert client.should_stop()
             assert client.next_batch(10) is None
+        one.settle()
         assert one.ask("counts")[0]["Stopped"]
         assert one.counts()["Trained"] == 10
 
@@ -177,6 +178,7 @@ def test_synchronous_steps_wait_for_the_mark(member_binary):
             thread.join(20)
             assert not thread.is_alive()
         assert [i for step in steps for i in step] == list(range(60))  # the short batch is no step
+        one.settle()
         one.ask("stop", reason="over")
         assert one.counts() == {"Received": 75, "Trained": 60, "Dropped": 15}
 

@@ -59,7 +59,10 @@ def send(started, batches, partition=0, attempt=0, tcp=False, epoch=0, **config)
 def finish(started, takers):
     for member in started:
         member.end()
-    return [taker.join() for taker in takers]
+    taken = [taker.join() for taker in takers]
+    for member in started:
+        member.settle()
+    return taken
 
 
 @pytest.mark.parametrize("partitions,rows", [(1, 20_000), (1000, 7), (8, 2_500)])
@@ -81,7 +84,8 @@ def test_every_row_once_and_evenly(member_binary, partitions, rows, balance):
         )
         assert sorted(taken[0] + taken[1]) == list(range(partitions * rows))
         if balance == "equal":
-            assert abs(len(taken[0]) - len(taken[1])) <= 4 * 300
+            apart = abs(len(taken[0]) - len(taken[1]))
+            assert apart <= 4 * 2 * min(rows, 100)  # tasks, chunks each on the way
         for member, ids in zip(started, taken, strict=True):
             assert member.counts() == {"Received": len(ids), "Trained": len(ids), "Dropped": 0}
 
@@ -197,6 +201,42 @@ def test_one_member_stops_the_other_goes_on(member_binary):
         assert len(taken[0]) == 200 and len(taken[1]) >= 4_400
         dropped = started[0].counts()["Received"] - 200
         assert dropped + len(taken[1]) + 200 == 5_000
+
+
+@pytest.mark.parametrize("balance", ["equal", "demand"])
+def test_balance_with_a_program_that_takes_nothing(member_binary, balance):
+    """equal: rows wait for it; demand: the other program gets them."""
+    both = members(member_binary, 2, queue_bytes=4_000)
+    with both as started, ThreadPoolExecutor(1) as pool:
+        taker = Taker(started[0])
+        task = pool.submit(send, started, id_batches(0, 20_000), balance=balance)
+        if balance == "demand":
+            assert task.result(timeout=30)["sent"] == 20_000
+        else:
+            time.sleep(1)
+            received = [m.counts()["Received"] for m in started]
+            assert received[0] <= received[1] + 300 < 3_000
+            assert not task.done()
+        late = Taker(started[1])
+        assert task.result(timeout=30)["sent"] == 20_000
+        taken = finish(started, [taker, late])
+        assert sorted(taken[0] + taken[1]) == list(range(20_000))
+
+
+def test_member_that_vanishes_after_it_stopped_is_not_missed(member_binary):
+    with members(member_binary, 2, quota_rows=[100, 0]) as started:
+        takers = [Taker(m) for m in started]
+
+        def rows():
+            yield from id_batches(0, 1_000)
+            takers[0].join()
+            started[0].process.kill()
+            started[0].process.wait()
+            yield from id_batches(1_000, 1_000)
+
+        assert send(started, rows())["sent"] == 2_000
+        started[1].end()
+        assert len(takers[1].join()) >= 1_500
 
 
 @pytest.mark.parametrize("when", ["before", "blocked"])
