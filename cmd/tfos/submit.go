@@ -5,18 +5,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"tfos/internal/feed"
 	"tfos/internal/job"
 	"tfos/internal/launch"
 	"tfos/scripts"
 )
 
-// scratchPatience is how long the scratch folder may stay in use by members
-// that are ending: one lease and a little.
-const scratchPatience = 12 * time.Second
+// Beyond a lease, in which every member ends: what the driver needs to publish
+// or delete outputs, and a folder to come out of use.
+const (
+	drainMargin   = 10 * time.Second
+	scratchMargin = 2 * time.Second
+)
 
 // submission is one run on its way from a job to a verdict.
 type submission struct {
@@ -70,7 +75,7 @@ func (s *submission) through(ctx context.Context, load func() (*job.Spec, error)
 			return none, err
 		}
 	}
-	if err = s.makePlan(); err != nil {
+	if err = s.makePlan(ctx); err != nil {
 		return none, err
 	}
 	if s.o.dryRun {
@@ -89,7 +94,7 @@ func (s *submission) through(ctx context.Context, load func() (*job.Spec, error)
 	return s.start(ctx, spark)
 }
 
-func (s *submission) makePlan() error {
+func (s *submission) makePlan(ctx context.Context) error {
 	dirs := []string{s.c.dir}
 	if file := s.spec.File(); file != "" {
 		if dir, err := filepath.Abs(filepath.Dir(file)); err == nil && dir != s.c.dir {
@@ -111,8 +116,22 @@ func (s *submission) makePlan() error {
 		Python:        python,
 		PysparkPython: s.c.env.Get("PYSPARK_PYTHON"),
 		LauncherPID:   s.c.pid,
+		Rows:          s.rows(ctx),
 	})
 	return err
+}
+
+// rows counts the parquet input where it lies on this machine; 0: not known.
+func (s *submission) rows(ctx context.Context) int64 {
+	input := s.spec.Input.Source
+	if s.spec.Input.Train != nil {
+		input = *s.spec.Input.Train
+	}
+	if input.Path == "" || input.Format != "parquet" {
+		return 0
+	}
+	rows, _ := feed.CountRows(ctx, input.Path)
+	return rows
 }
 
 // showPlan is the dry run: it starts no process.
@@ -134,7 +153,7 @@ func (s *submission) start(ctx context.Context, spark launch.Spark) (v launch.Ve
 		return v, err
 	}
 	defer func() {
-		if rerr := scratch.Remove(scratchPatience); rerr != nil {
+		if rerr := scratch.Remove(s.lease() + scratchMargin); rerr != nil {
 			s.c.talk("tfos: warning: %v: remove %s by hand", rerr, scratch.Dir)
 		}
 	}()
@@ -151,12 +170,27 @@ func (s *submission) start(ctx context.Context, spark launch.Spark) (v launch.Ve
 	if err == nil {
 		v, err = s.follow(ctx, spark, scratch, record, argv)
 	}
+	if v.Code != launch.Done {
+		s.discard()
+	}
 	v.Run, v.Kind, v.Record = s.run, string(s.o.kind), record.Dir
 	kept := v
 	if err != nil {
 		kept = withError(v, err)
 	}
 	return v, errors.Join(err, record.WriteJSON("verdict.json", kept))
+}
+
+func (s *submission) lease() time.Duration { return time.Duration(s.spec.Timeouts.Lease) }
+
+// discard deletes what a run that failed has staged, if nobody else could: the
+// driver may have been killed.
+func (s *submission) discard() {
+	for _, o := range s.plan.Reserve.Outputs {
+		if err := os.RemoveAll(o.Staging); err != nil {
+			s.c.talk("tfos: warning: unfinished output was not deleted: %v", err)
+		}
+	}
 }
 
 // fill writes everything that the plan names below the scratch folder.
@@ -219,6 +253,7 @@ func (s *submission) follow(ctx context.Context, spark launch.Spark, scratch lau
 		Env:       spark.Environ(s.c.env, launch.Child{Run: s.run, Scratch: scratch, Master: master}),
 		Record:    record,
 		Formation: time.Duration(s.spec.Timeouts.Reservation),
+		Grace:     s.lease() + drainMargin,
 		Event:     talk.event,
 		Output:    talk,
 		Kill:      s.c.kill,

@@ -82,7 +82,8 @@ func (q *queue) tryAdmit(s *stream) (w Welcome, old *stream, err error) {
 	if w.Stopped {
 		s.out.stopFeed(q.reason, q.failed)
 	} else {
-		q.refill(s) // a CREDIT frame follows the welcome
+		q.refill(s)
+		w.Credit = s.out.takeCredit()
 	}
 	return w, nil, nil
 }

@@ -21,7 +21,7 @@ func (q *queue) next(p *program) duty {
 	if p.epoch < q.current {
 		end := EpochEnd{Feed: q.cfg.Name, Epoch: p.epoch, Last: q.done && p.epoch == q.current-1}
 		p.epoch++
-		return duty{typ: TypeEpochEnd, end: end}
+		return duty{typ: TypeEpochEnd, end: end, item: item{schema: q.schema}}
 	}
 	e := q.epochs[q.current]
 	if q.done || e == nil || len(e.items) == 0 || p.credit == 0 {

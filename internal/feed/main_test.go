@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
@@ -67,7 +68,7 @@ func beMember(text string) error {
 		return err
 	}
 	r := NewReceiver(setup.Feeds, setup.Token, setup.Worker)
-	config, ca, err := memberTLS()
+	config, ca, err := memberTLS(setup.Worker)
 	if err != nil {
 		return err
 	}
@@ -166,14 +167,16 @@ func serveProgram(r *Receiver, setup memberSetup, c net.Conn) error {
 	return r.ServeChild(context.Background(), c, func(byte, []byte) error { return nil })
 }
 
-// memberTLS is a certificate that signs itself, for the name of a member.
-func memberTLS() (*tls.Config, string, error) {
+// memberTLS is a certificate that signs itself, for the name of a member. Two
+// authorities in one pool need subjects of their own to be told apart.
+func memberTLS(worker int) (*tls.Config, string, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, "", err
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), DNSNames: []string{"tfos-member"},
+		Subject:   pkix.Name{CommonName: fmt.Sprintf("worker %d", worker)},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IsCA: true, BasicConstraintsValid: true,
 		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,

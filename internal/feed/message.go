@@ -23,8 +23,8 @@ type Hello struct {
 type Welcome struct {
 	Accepted [][2]int64 `json:"accepted"` // first row, rows; ascending, disjoint
 	Total    int64      `json:"total"`    // rows of this feed and epoch here
-	Credit   int64      `json:"credit"`   // 0 here: a CREDIT frame follows
-	Stopped  bool       `json:"stopped"`  // a Stop frame with the reason follows
+	Credit   int64      `json:"credit"`
+	Stopped  bool       `json:"stopped"` // a Stop frame with the reason follows
 }
 
 // End says that a partition is wholly sent; Rows is its size.

@@ -31,6 +31,15 @@ func (o *outbox) ack(rows span, total int64) {
 
 func (o *outbox) credit(bytes int64) { o.put(func() { o.grant += bytes }) }
 
+// takeCredit is the credit not yet written; it is the caller's to tell.
+func (o *outbox) takeCredit() int64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	grant := o.grant
+	o.grant = 0
+	return grant
+}
+
 // note tells the total by an acknowledgement of no rows; only the latest goes.
 func (o *outbox) note(total int64) { o.put(func() { o.total = total }) }
 

@@ -166,14 +166,26 @@ func (p *program) write(q *queue, d duty, conn net.Conn) error {
 	case TypePermitted:
 		return WriteJSON(conn, d.typ, d.permitted)
 	case TypeEpochEnd:
+		// A program that got no row still learns the columns.
+		if len(p.schema) == 0 {
+			if err := p.writeSchema(d.item.schema, conn); err != nil {
+				return err
+			}
+		}
 		return WriteJSON(conn, d.typ, d.end)
 	}
 	defer q.release(int64(len(d.item.data)))
-	if len(p.schema) == 0 || &p.schema[0] != &d.item.schema[0] {
-		if err := WriteFrame(conn, TypeSchema, d.item.schema); err != nil {
-			return err
-		}
-		p.schema = d.item.schema
+	if err := p.writeSchema(d.item.schema, conn); err != nil {
+		return err
 	}
 	return WriteFrame(conn, TypeBatch, encodeBatchHeader(d.epoch, d.item.use), d.item.data)
+}
+
+// writeSchema sends a schema that is not the one sent last.
+func (p *program) writeSchema(schema []byte, conn net.Conn) error {
+	if len(schema) == 0 || (len(p.schema) > 0 && &p.schema[0] == &schema[0]) {
+		return nil
+	}
+	p.schema = schema
+	return WriteFrame(conn, TypeSchema, schema)
 }

@@ -101,14 +101,16 @@ func (r *rules) savedModel() {
 func (r *rules) outputs() {
 	s := r.s
 	if s.kind != Infer && s.ExportDir != "" {
-		r.free("export_dir", s.ExportDir, "export_if_exists", s.ExportIfExists)
+		r.free("export_dir", s.ExportDir, "export_if_exists", s.ExportIfExists, "saved_model.pb")
 	}
 	if s.Output != nil {
-		r.free("output.path", s.Output.Path, "output.if_exists", s.Output.IfExists)
+		r.free("output.path", s.Output.Path, "output.if_exists", s.Output.IfExists, "_SUCCESS")
 	}
 }
 
-func (r *rules) free(at, path, key, ifExists string) {
+// free checks that path is not there, or that it may be replaced: a folder that
+// holds nothing, or the mark of an output like the one that replaces it.
+func (r *rules) free(at, path, key, ifExists, mark string) {
 	if isURL(path) {
 		return
 	}
@@ -124,8 +126,19 @@ func (r *rules) free(at, path, key, ifExists string) {
 		r.broken(at, path, "exists already: choose another, remove it, or say %s: replace", key)
 	case !info.IsDir() && info.Mode()&fs.ModeSymlink == 0:
 		r.broken(at, path, "is no folder: it is not replaced")
+	case !ours(path, mark):
+		r.broken(at, path, "holds other files and no %s: it is not replaced", mark)
 	}
 	for i := n; i < len(r.faults); i++ {
 		r.faults[i].Code, r.faults[i].Err = CodeOutput, ErrExists
 	}
+}
+
+// ours tells whether a folder is empty or has the mark of an earlier output.
+func ours(folder, mark string) bool {
+	if _, err := os.Stat(filepath.Join(folder, mark)); err == nil {
+		return true
+	}
+	entries, err := os.ReadDir(folder)
+	return err == nil && len(entries) == 0
 }

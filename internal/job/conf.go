@@ -47,7 +47,7 @@ func (s *Spec) defaultConf(env Environment, l layout) map[string]string {
 	}
 	if l.master.scheduler != local {
 		conf["spark.executor.memory"] = fmt.Sprintf("%dm", heapMiB)
-		conf["spark.executor.memoryOverhead"] = fmt.Sprintf("%dm", s.memberMemory().MiB())
+		conf["spark.executor.memoryOverhead"] = fmt.Sprintf("%dm", s.memberMemory().MiB()+besideMiB)
 	}
 	if l.master.scheduler == local || l.master.scheduler == localCluster {
 		conf["spark.local.dir"] = filepath.Join(env.Scratch, "spark")
@@ -65,23 +65,22 @@ func (s *Spec) settings(env Environment, l layout) map[string]string {
 	maps.Copy(conf, s.Spark.Conf)
 	maps.Copy(conf, s.ownedConf())
 	conf["spark.executorEnv.TFOS_RUN"] = env.RunID
-	// What JVMs leave behind goes with the scratch folder, wherever they do run here.
-	if s.Spark.DeployMode == "client" {
-		prefixOption(conf, "spark.driver.extraJavaOptions", env.Scratch)
-	}
 	if l.master.scheduler == localCluster {
-		prefixOption(conf, "spark.executor.extraJavaOptions", env.Scratch)
+		// What executors leave behind goes with the scratch folder. Spark puts the
+		// default options before the extra ones, which stay the user's.
+		conf["spark.executor.defaultJavaOptions"] = strings.TrimSpace(
+			tempOptions(env.Scratch) + " " + conf["spark.executor.defaultJavaOptions"])
 	}
 	return conf
 }
 
-// prefixOption puts the temporary folder before the user's Java options, which win.
-func prefixOption(conf map[string]string, name, folder string) {
+// tempOptions makes a JVM leave nothing outside folder, even when it is killed.
+func tempOptions(folder string) string {
 	option := "-Djava.io.tmpdir=" + folder
 	if strings.ContainsAny(folder, " \t\"'\\") {
 		option = `"-Djava.io.tmpdir=` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(folder) + `"`
 	}
-	conf[name] = strings.TrimSpace(option + " " + conf[name])
+	return option + " -XX:-UsePerfData"
 }
 
 // sparkPython is the interpreter of Spark's own Python workers on executors, ""

@@ -86,7 +86,7 @@ func (p *Plan) explainCluster(line lineWriter) {
 	if p.Local {
 		line("executors", "1, the driver itself: members share it")
 	} else {
-		text := fmt.Sprintf("%d, each %s, %d MiB heap and %s for its member", sub.Executors,
+		text := fmt.Sprintf("%d, each %s, %d MiB heap and %s beside it", sub.Executors,
 			plural(int64(sub.ExecutorCores), "core"), sub.HeapMiB, sub.overhead())
 		if p.TaskCPUs > 1 {
 			text += fmt.Sprintf("; %d task cpus a member", p.TaskCPUs)

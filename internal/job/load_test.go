@@ -254,7 +254,7 @@ func TestCheck(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"train.py", "lib.py", "data/a.parquet", "m/saved_model.pb", "empty/x", "old/x", "file"} {
+	for _, name := range []string{"train.py", "lib.py", "data/a.parquet", "m/saved_model.pb", "empty/x", "old/saved_model.pb", "old/_SUCCESS", "mine/thesis.tex", "file"} {
 		write(name)
 	}
 	// %: the folder.
@@ -279,6 +279,7 @@ func TestCheck(t *testing.T) {
 		{Train, []string{"input.path=hdfs://n/nodata"}, nil, 0},
 		{Train, []string{"export_dir=old"}, []string{"export_dir: %/old: exists already: choose another, remove it, or say export_if_exists: replace"}, 7},
 		{Train, []string{"export_dir=old", "export_if_exists=replace"}, nil, 0},
+		{Train, []string{"export_dir=mine", "export_if_exists=replace"}, []string{"export_dir: %/mine: holds other files and no saved_model.pb: it is not replaced"}, 7},
 		{Train, []string{"export_dir=file", "export_if_exists=replace"}, []string{"export_dir: %/file: is no folder: it is not replaced"}, 7},
 		{Train, []string{"app.python.file=no.py", "export_dir=old"}, []string{
 			"app.python.file: %/no.py: does not exist",
@@ -288,6 +289,7 @@ func TestCheck(t *testing.T) {
 		{Infer, []string{"export_dir=empty"}, []string{"export_dir: %/empty: is no SavedModel: it has no saved_model.pb"}, 2},
 		{Infer, []string{"output.path=old"}, []string{"output.path: %/old: exists already: choose another, remove it, or say output.if_exists: replace"}, 7},
 		{Infer, []string{"output.path=old", "output.if_exists=replace"}, nil, 0},
+		{Infer, []string{"output.path=mine", "output.if_exists=replace"}, []string{"output.path: %/mine: holds other files and no _SUCCESS: it is not replaced"}, 7},
 	} {
 		t.Run(string(c.kind)+" "+strings.Join(c.sets, " "), func(t *testing.T) {
 			path := filepath.Join(dir, "job.yaml")

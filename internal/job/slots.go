@@ -9,6 +9,10 @@ import (
 // otherwise: it schedules and moves Arrow batches, tensors are elsewhere.
 const heapMiB = 1024
 
+// besideMiB is what an executor needs beside its heap and its member: the JVM's
+// own memory (384, Spark's least), a feed task's Python and a member's queue.
+const besideMiB = 384 + 256 + 128
+
 // layout is how members lie on executors.
 type layout struct {
 	master        master

@@ -12,11 +12,17 @@ func (s *Spec) Warnings() []Fault {
 		r.broken("spark.master", s.Spark.Master, "Spark can put two members on one executor: give executors 3 cores or more")
 	}
 	if l.master.scheduler == local {
+		if s.sparkFed() {
+			r.broken("spark.master", s.Spark.Master, "Spark does not retry tasks there: a feed task that fails ends the run")
+		}
 		for _, key := range []string{"resources.worker.cores", "resources.worker.memory"} {
 			if s.source.given(key) {
 				r.broken(key, "", "is not enforced on local[n]: members share the driver's machine")
 			}
 		}
+	}
+	if (l.master.scheduler == standalone || l.master.scheduler == localCluster) && s.source.given("resources.worker.memory") {
+		r.broken("resources.worker.memory", "", "is not enforced here: standalone masters count the JVM heap only")
 	}
 	if l.master.scheduler == kubernetes && s.Spark.DeployMode == "cluster" && s.Spark.Conf["spark.kubernetes.file.upload.path"] == "" {
 		r.broken("spark.deploy_mode", "cluster", "Spark needs spark.kubernetes.file.upload.path to ship files of this machine")

@@ -27,8 +27,12 @@ func (s Spark) Environ(base Environ, c Child) Environ {
 		With("PYSPARK_DRIVER_PYTHON", s.Python).
 		With("TFOS_RUN", c.Run).
 		With("TMPDIR", c.Scratch.Path(tmpFolder)).
-		With("SPARK_SUBMIT_OPTS", noPerfData(base.Get("SPARK_SUBMIT_OPTS"))).
+		With("SPARK_SUBMIT_OPTS", tempIn(c.Scratch, noPerfData(base.Get("SPARK_SUBMIT_OPTS")))).
 		With("SPARK_LAUNCHER_OPTS", noPerfData(base.Get("SPARK_LAUNCHER_OPTS")))
+	if locale := effectiveLocale(base); locale == "" || locale == "C" || locale == "POSIX" {
+		// Java 17 cannot open a path beyond ASCII then; cron and containers have none.
+		env = env.With("LC_ALL", "C.UTF-8")
+	}
 	if Local(c.Master) {
 		// It wins over spark.local.dir, so the user's own must not stay.
 		env = env.With("SPARK_LOCAL_DIRS", c.Scratch.Path(localFolder))
@@ -38,4 +42,21 @@ func (s Spark) Environ(base Environ, c Child) Environ {
 
 func noPerfData(options string) string {
 	return strings.TrimSpace(options + " -XX:-UsePerfData")
+}
+
+// tempIn keeps the driver's temporary files in scratch. The user's own option,
+// after ours, wins.
+func tempIn(s Scratch, options string) string {
+	folder := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s.Path(tmpFolder))
+	return `"-Djava.io.tmpdir=` + folder + `" ` + options
+}
+
+// effectiveLocale is that of file names, by POSIX's order of precedence.
+func effectiveLocale(env Environ) string {
+	for _, key := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if value := env.Get(key); value != "" {
+			return value
+		}
+	}
+	return ""
 }

@@ -9,7 +9,8 @@ import (
 )
 
 // Record is the folder of a run that is kept: plan.json, command.txt,
-// spark.log, verdict.json and logs/.
+// spark.log, verdict.json and logs/. It is for its owner's eyes: job files may
+// hold secrets.
 type Record struct{ Dir string }
 
 // RecordDir is where the record of a run lies below the state folder.
@@ -33,15 +34,15 @@ func StateDir(setting string, env Environ) (string, error) {
 // usage error.
 func NewRecord(state, run string) (Record, error) {
 	r := Record{Dir: RecordDir(state, run)}
-	err := os.MkdirAll(filepath.Dir(r.Dir), 0o755)
+	err := os.MkdirAll(filepath.Dir(r.Dir), 0o700)
 	if err == nil {
-		err = os.Mkdir(r.Dir, 0o755)
+		err = os.Mkdir(r.Dir, 0o700)
 	}
 	if errors.Is(err, fs.ErrExist) {
 		return Record{}, fail(Usage, "record", "run %s has a record already, in %s: choose another --run-id", run, r.Dir)
 	}
 	if err == nil {
-		err = os.Mkdir(r.Logs(), 0o755)
+		err = os.Mkdir(r.Logs(), 0o700)
 	}
 	if err != nil {
 		return Record{}, fail(Internal, "record", "make the run's record (set TFOS_STATE_DIR for another place): %w", err)
@@ -84,7 +85,7 @@ func writeFile(path string, data []byte) (err error) {
 		}
 	}()
 	_, err = f.Write(data)
-	if err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
+	if err = errors.Join(err, f.Chmod(0o600), f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), path)

@@ -103,7 +103,7 @@ type pipe struct{ read, write *os.File }
 // Spark's log goes straight to the file where nobody wants to see it: if the
 // launcher is killed, the driver and Spark can still say why they end.
 func openPipes(c Config) (*pipes, error) {
-	file, err := os.OpenFile(c.Record.SparkLog(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	file, err := os.OpenFile(c.Record.SparkLog(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}

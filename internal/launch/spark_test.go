@@ -97,9 +97,9 @@ func TestKnownSpark(t *testing.T) {
 
 func TestEnviron(t *testing.T) {
 	s := Spark{Home: "/spark", Python: "/v/python"}
-	base := Environ{"A=1", "SPARK_HOME=/other", "SPARK_LOCAL_DIRS=/data", "SPARK_SUBMIT_OPTS=-Dx=y", "TMPDIR=/var/tmp"}
-	always := []string{"A=1", "PYSPARK_DRIVER_PYTHON=/v/python", "SPARK_HOME=/spark",
-		"SPARK_LAUNCHER_OPTS=-XX:-UsePerfData", "SPARK_SUBMIT_OPTS=-Dx=y -XX:-UsePerfData", "TFOS_RUN=r", "TMPDIR=/tmp/s/tmp"}
+	base := Environ{"A=1", "LANG=en_GB.UTF-8", "SPARK_HOME=/other", "SPARK_LOCAL_DIRS=/data", "SPARK_SUBMIT_OPTS=-Dx=y", "TMPDIR=/var/tmp"}
+	always := []string{"A=1", "LANG=en_GB.UTF-8", "PYSPARK_DRIVER_PYTHON=/v/python", "SPARK_HOME=/spark",
+		"SPARK_LAUNCHER_OPTS=-XX:-UsePerfData", `SPARK_SUBMIT_OPTS="-Djava.io.tmpdir=/tmp/s/tmp" -Dx=y -XX:-UsePerfData`, "TFOS_RUN=r", "TMPDIR=/tmp/s/tmp"}
 	for master, local := range map[string]string{
 		"local":                 "SPARK_LOCAL_DIRS=/tmp/s/spark",
 		"local[2]":              "SPARK_LOCAL_DIRS=/tmp/s/spark",
@@ -111,6 +111,25 @@ func TestEnviron(t *testing.T) {
 		want := slices.Sorted(slices.Values(append([]string{local}, always...)))
 		if !slices.Equal(got, want) {
 			t.Errorf("%s\n got %q\nwant %q", master, got, want)
+		}
+	}
+}
+
+// Java 17 cannot open a path beyond ASCII in the C locale, which cron has.
+func TestEnvironLocale(t *testing.T) {
+	for _, c := range []struct {
+		base Environ
+		want string
+	}{
+		{Environ{}, "C.UTF-8"},
+		{Environ{"LANG=C"}, "C.UTF-8"},
+		{Environ{"LANG=de_DE.UTF-8", "LC_ALL=POSIX"}, "C.UTF-8"},
+		{Environ{"LANG=de_DE.UTF-8"}, ""},
+		{Environ{"LANG=C", "LC_CTYPE=en_US.UTF-8"}, ""},
+	} {
+		got := Spark{}.Environ(c.base, Child{Scratch: Scratch{Dir: "/tmp/s"}}).Get("LC_ALL")
+		if got != c.want {
+			t.Errorf("%q: LC_ALL %q, want %q", c.base, got, c.want)
 		}
 	}
 }

@@ -11,9 +11,13 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"time"
 
 	"tfos/internal/reserve"
 )
+
+// acceptPause is how long a listener rests after an error that may pass.
+const acceptPause = 100 * time.Millisecond
 
 // listenUnix listens on a socket in the work folder, whose mode keeps other
 // users out.
@@ -142,10 +146,13 @@ func (d *doors) accept(ctx context.Context, l net.Listener, serve connServer, se
 		for {
 			conn, err := l.Accept()
 			if err != nil {
-				if !errors.Is(err, net.ErrClosed) {
-					d.log.Error("node: accept", "on", l.Addr().String(), "error", err)
+				if errors.Is(err, net.ErrClosed) {
+					return
 				}
-				return
+				// Out of descriptors, or a caller that gave up: the next may do better.
+				d.log.Error("node: accept", "on", l.Addr().String(), "error", err)
+				time.Sleep(acceptPause)
+				continue
 			}
 			served.enter()
 			go func() {

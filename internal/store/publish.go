@@ -7,10 +7,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 )
 
-// Publish implements Store by renaming. A replaced final is moved aside first
-// and deleted last; when the rename between fails it is moved back.
+// Publish implements Store by renaming. A replaced final changes names with
+// staging in one step and is deleted last. Where the file system cannot do that
+// it is moved aside first; when the rename between fails it is moved back.
 func (Local) Publish(ctx context.Context, staging, final string, replace bool) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -29,6 +32,12 @@ func publish(from, to string, replace bool) error {
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 		return err
 	}
+	if replace {
+		done, err := exchange(from, to)
+		if done || err != nil {
+			return err
+		}
+	}
 	aside, err := moveAside(to, replace)
 	if err != nil {
 		return err
@@ -46,6 +55,19 @@ func publish(from, to string, replace bool) error {
 		return os.RemoveAll(aside)
 	}
 	return nil
+}
+
+// exchange swaps the two names and deletes what was to. It is not done when
+// there is nothing at to, or the file system has no such rename.
+func exchange(from, to string) (done bool, err error) {
+	err = unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_EXCHANGE)
+	switch {
+	case err == nil:
+		return true, errors.Join(syncPath(filepath.Dir(to)), os.RemoveAll(from))
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOSYS):
+		return false, nil
+	}
+	return false, err
 }
 
 // moveAside makes the name free. It returns the hidden folder beside it that

@@ -15,7 +15,12 @@ from tfos.feed import DataError, DataFeed, FeedClient
 def push(member, epoch=0, chunk_rows=100, partition=0, **columns):
     """Feeds columns as one partition of an epoch."""
     batch = pa.RecordBatch.from_arrays([_column(v) for v in columns.values()], list(columns))
-    feed = {"name": "train", "chunk_rows": chunk_rows, "balance": "equal"}
+    feed = {
+        "name": "train",
+        "chunk_rows": chunk_rows,
+        "balance": "equal",
+        "repeatable": True,
+    }
     described = [member.described()]
     result = feeder.feed_partition(
         feed, epoch, described, member.credentials, [batch], partition, 0
@@ -358,6 +363,6 @@ class TestDataset:
             one.end()
             with (
                 FeedClient(one.socket) as client,
-                pytest.raises(RuntimeError, match="no row came to this worker"),
+                pytest.raises(RuntimeError, match="no row and no column"),
             ):
                 client.dataset(2)

@@ -37,8 +37,13 @@ class Taker:
         return self.ids
 
 
-def feed(chunk_rows=100, balance="equal"):
-    return {"name": "train", "chunk_rows": chunk_rows, "balance": balance}
+def feed(chunk_rows=100, balance="equal", repeatable=True):
+    return {
+        "name": "train",
+        "chunk_rows": chunk_rows,
+        "balance": balance,
+        "repeatable": repeatable,
+    }
 
 
 def id_batches(first, rows, batch_rows=1000):
@@ -341,8 +346,25 @@ def test_local_member_is_preferred_on_equal_counts(member_binary):
         # Each member has its own authority here: one that signs for both is not needed.
         ca = started[0].credentials["ca"] + started[1].credentials["ca"]
         credentials = {"ca": ca, "token": started[0].credentials["token"]}
-        feeder.feed_partition(feed(), 0, described, credentials, id_batches(0, 100), 0, 0)
-        assert started[1].counts()["Received"] == 100
+        feeder.feed_partition(feed(), 0, described, credentials, id_batches(0, 8), 0, 0)
+        assert started[1].counts()["Received"] == 8
+
+
+def test_a_small_batch_is_shared(member_binary):
+    with members(member_binary, 2) as started:
+        send(started, id_batches(0, 60), chunk_rows=100)
+        assert [one.counts()["Received"] for one in started] == [30, 30]
+
+
+def test_shuffled_rows_are_not_sent_twice(member_binary):
+    """A second attempt may read them in another order: ranges would mean other rows."""
+    with members(member_binary, 1) as [one]:
+        described, credentials = [one.described()], one.credentials
+        once = feed(repeatable=False)
+        feeder.feed_partition(once, 0, described, credentials, id_batches(0, 100), 0, 0)
+        with pytest.raises(RuntimeError, match="another order"):
+            feeder.feed_partition(once, 0, described, credentials, id_batches(0, 100), 0, 1)
+        assert one.counts()["Received"] == 100
 
 
 def test_result_schema_is_what_is_returned(member_binary):

@@ -8,15 +8,15 @@ Spark jobs that end, a signal) to one loop in the main thread: `Run.loop`.
 import json
 import os
 import queue
+import shutil
 import signal
 import sys
 import threading
 
 from pyspark import InheritableThread, SparkFiles
-from pyspark.errors import AnalysisException
+from pyspark.errors import AnalysisException, IllegalArgumentException, ParseException
 from pyspark.sql import SparkSession
 
-from tfos.feeder import RESULT_SCHEMA, make_feeder
 from tfos.reservation import Reservation
 
 EXIT_DATA = 6
@@ -24,7 +24,7 @@ EXIT_JOB_FILE = 2
 MEMBERS_GROUP = "tfos-members"
 ARROW_ROWS_CONF = "spark.sql.execution.arrow.maxRecordsPerBatch"
 ARROW_ROWS = 1000  # rows of Spark's Arrow batches: 3 MB of 784 floats, 150 MB of 150 KB cells
-CLOSE_SECONDS = 20  # more than the lease: what the reservation server needs to clean up
+CLOSE_SECONDS = 10  # beyond a lease: what the reservation server needs to clean up
 
 
 def run(sc, plan, emit):
@@ -64,7 +64,7 @@ class Run:
         """Leave nothing running: Spark's jobs are cancelled, the Go half is waited for."""
         for group in [MEMBERS_GROUP, *map(feed_group, self.plan.get("feeds") or [])]:
             self.sc.cancelJobGroup(group)
-        self.reservation.close(CLOSE_SECONDS)
+        self.reservation.close(self.plan["reserve"]["lease_ms"] / 1000 + CLOSE_SECONDS)
         for thread in self.threads:
             thread.join(timeout=5)
 
@@ -105,9 +105,14 @@ class Run:
 
     def on_feed_end(self, end):
         """One epoch's Spark job has ended well; its tasks may have found bad data."""
-        errors = [row.error for row in end.pop("results") if row.error]
+        results = end.pop("results")
+        errors = [row.error for row in results if row.error]
+        stopped = any(row.note for row in results)
         if errors:
             self.reservation.send("fail", code=EXIT_DATA, phase="feed", cause=errors[0])
+        elif end["rows"] == 0 and not stopped:
+            cause = f"feed {end['feed']}: the input has no row"
+            self.reservation.send("fail", code=EXIT_DATA, phase="feed", cause=cause)
         else:
             self.reservation.send("feed_end", **end)
 
@@ -163,26 +168,19 @@ class Run:
         if not self.sc.getConf().contains(ARROW_ROWS_CONF):
             spark.conf.set(ARROW_ROWS_CONF, ARROW_ROWS)
         try:
-            if feed.get("sql"):
-                frame = spark.sql(feed["sql"])
-            elif feed.get("table"):
-                frame = spark.table(feed["table"])
-            else:
-                reader = spark.read.format(feed["format"]).options(**feed.get("options") or {})
-                frame = reader.load(feed["path"])
-        except AnalysisException as err:
+            frame = select(load(spark, feed), feed.get("columns"))
+            # The order of a file's rows is fixed, that of shuffled rows is not.
+            plan = frame._jdf.queryExecution().executedPlan().toString()
+        except InputError:
+            raise
+        except (AnalysisException, IllegalArgumentException, ParseException) as err:
             raise InputError(EXIT_JOB_FILE, f"input: {first_line(err)}") from err
-        columns = feed.get("columns")
-        if not columns:
-            return frame
-        missing = [name for name in columns if name not in frame.columns]
-        if missing:
-            raise InputError(
-                EXIT_DATA,
-                f"input_mapping: no column {', '.join(missing)} in the input; "
-                f"it has {', '.join(frame.columns)}",
-            )
-        return frame.select(*(f"`{name}`" for name in columns))
+        except Exception as err:  # whatever a data source throws
+            if "DATA_SOURCE_NOT_FOUND" in str(err) or "ClassNotFoundException" in str(err):
+                raise InputError(EXIT_JOB_FILE, f"input.format: {first_cause(err)}") from err
+            raise InputError(EXIT_DATA, f"input: cannot be read: {first_cause(err)}") from err
+        feed["repeatable"] = "Exchange" not in plan
+        return frame
 
     def start_feeds(self, members):
         fed = [member for member in members if member.get("fed")]
@@ -191,6 +189,8 @@ class Run:
 
     def run_feed(self, feed, members):
         """Send every epoch of one feed, a Spark job each; 0 epochs: until it is stopped."""
+        from tfos.feeder import RESULT_SCHEMA, make_feeder  # pyarrow: inference needs none
+
         name, epoch, epochs = feed["name"], 0, feed["epochs"]
         self.sc.setJobGroup(feed_group(name), f"tfos feed {name} of {self.plan['name']}")
         while name not in self.stopped_feeds and (epochs == 0 or epoch < epochs):
@@ -206,6 +206,29 @@ class Run:
             end = {"feed": name, "epoch": epoch, "rows": rows, "last": last, "results": results}
             self.events.put(("feed_end", end))
             epoch += 1
+
+
+def load(spark, feed):
+    if feed.get("sql"):
+        return spark.sql(feed["sql"])
+    if feed.get("table"):
+        return spark.table(feed["table"])
+    reader = spark.read.format(feed["format"]).options(**feed.get("options") or {})
+    return reader.load(feed["path"])
+
+
+def select(frame, columns):
+    """The named columns of frame, in their order; all of them when none is named."""
+    if not columns:
+        return frame
+    missing = [name for name in columns if name not in frame.columns]
+    if missing:
+        raise InputError(
+            EXIT_DATA,
+            f"input_mapping: no column {', '.join(missing)} in the input; "
+            f"it has {', '.join(frame.columns)}",
+        )
+    return frame.select(*("`" + name.replace("`", "``") + "`" for name in columns))
 
 
 class InputError(Exception):
@@ -236,21 +259,37 @@ def first_line(err):
 
 
 def first_cause(err):
-    """The one line of a Spark error that says why, without the stack of the scheduler."""
+    """The one line of a Spark error that says why.
+
+    An error of a Python worker comes as text with its traceback inside, in PySpark's
+    PythonException and in the JVM's; its last line that is not indented is the cause.
+    """
     java = getattr(err, "java_exception", None)
-    return (java.getMessage() or java.toString()).split("\n", 1)[0] if java else first_line(err)
+    text = (java.getMessage() or java.toString()) if java else str(err)
+    _, found, trace = text.rpartition("Traceback (most recent call last):\n")
+    python = (line for line in trace.split("\n") if line and not line[0].isspace())
+    return next(python, first_line(text)) if found else first_line(text)
 
 
 def emit_line(event):
     print("@tfos " + json.dumps(event), flush=True)
 
 
-def end_with_parent():
-    """End this process when the JVM that started it is gone: its end of our input closes."""
+def end_with_parent(plan):
+    """End this process when the JVM that started it is gone: its end of our input closes.
+
+    The Go half then cleans up; before there is one, a dead launcher's scratch folder is ours.
+    """
 
     def watch():
         while os.read(0, 4096):
             pass
+        reserve = plan["reserve"]
+        if (
+            not os.path.exists(f"/proc/{reserve.get('launcher_pid', 0)}")
+            and not Reservation.started
+        ):
+            shutil.rmtree(reserve["scratch"], ignore_errors=True)
         os._exit(143)
 
     threading.Thread(target=watch, name="tfos-parent", daemon=True).start()
@@ -259,7 +298,7 @@ def end_with_parent():
 def main():
     with open(sys.argv[1]) as file:
         plan = json.load(file)
-    end_with_parent()
+    end_with_parent(plan)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(143))  # until there is a run to stop
     emit_line({"event": "driver", "pid": os.getpid()})
     spark = SparkSession.builder.getOrCreate()

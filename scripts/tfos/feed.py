@@ -38,6 +38,7 @@ class FeedClient:
             self.mapping = [tuple(pair) for pair in self.config.get("mapping") or []]
             self.worker = context["worker_num"]
             self.epoch = 0  # of the rows handed out last
+            self._schema = None  # the reader's latest
             self.data_error = None  # the DataError that ended the feed
             self._batch_rows = max(1, self.config.get("batch_rows") or 1)
             self._consumer = threading.RLock()
@@ -93,14 +94,14 @@ class FeedClient:
         import tensorflow as tf
 
         first = self.next_batch(batch_size)
-        if not first:
-            raise RuntimeError(f"feed {self.name}: no row came to this worker: no type is known")
+        example = first or self._no_rows()
         spec = {}
-        for name, array in first.items():
-            kind = _tensor_kind(name, array)
-            dtype = tf.string if kind is None else tf.as_dtype(kind)
-            spec[name] = tf.TensorSpec((None, *array.shape[1:]), dtype, name=name)
-        ahead = [first]
+        for name, array in example.items():
+            kind, shape = _tensor_kind(name, array), (None, *array.shape[1:])
+            spec[name] = tf.TensorSpec(
+                shape, tf.string if kind is None else tf.as_dtype(kind), name=name
+            )
+        ahead = [first] if first else []
 
         def generate():
             batch = ahead.pop() if ahead else self.next_batch(batch_size)
@@ -113,6 +114,13 @@ class FeedClient:
         options = tf.data.Options()
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
         return tf.data.Dataset.from_generator(generate, output_signature=spec).with_options(options)
+
+    def _no_rows(self):
+        """A batch of no rows, for its types: this worker got none."""
+        if self._schema is None:
+            raise RuntimeError(f"feed {self.name}: no row and no column came to this worker")
+        empty = pa.RecordBatch.from_pylist([], schema=self._schema)
+        return arrays.to_arrays(empty, self.mapping)
 
     def close(self):
         """Ends the connection. Rows not handed out count as dropped."""
@@ -246,7 +254,8 @@ class FeedClient:
             return schema
         payload = frames.read_payload(self._sock, size)
         if typ == frames.SCHEMA:
-            return pa.ipc.read_schema(pa.py_buffer(payload))
+            self._schema = pa.ipc.read_schema(pa.py_buffer(payload))
+            return self._schema
         message = frames.parse(payload)
         if typ == frames.EPOCH_END:
             self._arrive("end", message["epoch"], message["last"])

@@ -41,11 +41,15 @@ _HELLO_SECONDS = 60
 # each time further (20 chunks apart were seen with 4 tasks).
 _UNACKED = 2
 
+# Smaller batches are not cut for the sake of evenness.
+_MIN_ROWS = 8
+
 
 def make_feeder(feed, epoch, members, credentials):
     """The function for DataFrame.mapInArrow(function, RESULT_SCHEMA).
 
-    feed: an entry of the plan's feeds (name, chunk_rows, balance); members: those
+    feed: an entry of the plan's feeds (name, chunk_rows, balance) and repeatable:
+    whether a partition read again has its rows in the same order; members: those
     of the formed event that are fed; credentials: {"ca": PEM, "token": str}.
     Raises in the task when a member's connection breaks, so that Spark tries
     the partition again; bad data is reported in the column error instead,
@@ -105,7 +109,6 @@ class _Link:
         self.unacked_rows = 0
         self.out = deque()  # memoryviews still to be written
         self.writing = False  # registered for writability
-        self.schema_sent = False
         self.stopped = None  # the STOP frame
         self.ended = False
         self.lost = False  # closed after it stopped
@@ -168,6 +171,12 @@ class _Feeder:
                 sock, local = _connect(member["feed"], credentials["ca"])
                 self.links.append(_Link(member, sock, local))
             self.accepted = deque(_union([r for link in self.links for r in self._greet(link)]))
+            if self.accepted and not feed["repeatable"]:
+                raise RuntimeError(
+                    f"feed {feed['name']}: partition {self.partition} was tried again, but its "
+                    "query (a join, aggregation or repartition) may give the rows in another "
+                    "order: write its result to files and feed those"
+                )
             for link in self.links:
                 link.sock.setblocking(False)
                 self.selector.register(link.sock, EVENT_READ, link)
@@ -231,12 +240,22 @@ class _Feeder:
         self.skipped += batch.num_rows - sum(n for _, n in missing)
         if self.schema is None:
             self.schema = memoryview(batch.schema.serialize())
+            self._send_schema()
+        # Of a small batch every member shall get some.
+        chunk_rows = min(self.chunk_rows, max(_MIN_ROWS, -(-batch.num_rows // len(self.links))))
         for first, count in missing:
-            for at in range(first, first + count, self.chunk_rows):
-                rows = min(self.chunk_rows, first + count - at)
+            for at in range(first, first + count, chunk_rows):
+                rows = min(chunk_rows, first + count - at)
                 if not self._send_rows(at, batch.slice(at - start, rows)):
                     return False
         return True
+
+    def _send_schema(self):
+        """To every member: one that gets no row still learns the columns."""
+        for link in self.links:
+            if link.stopped is None:
+                link.out.extend(map(memoryview, frames.encode(frames.SCHEMA, self.schema)))
+                self._flush(link)
 
     def _send_rows(self, first, batch):
         """Sends rows as one chunk, or as several when they are too large."""
@@ -255,9 +274,6 @@ class _Feeder:
         link = self._choose(batch.num_rows)
         if link is None:
             return False
-        if not link.schema_sent:
-            link.out.extend(map(memoryview, frames.encode(frames.SCHEMA, self.schema)))
-            link.schema_sent = True
         head = frames.CHUNK_HEADER.pack(first, batch.num_rows)
         link.out.extend(map(memoryview, frames.encode(frames.CHUNK, head, body)))
         link.credit -= len(body)
@@ -290,7 +306,7 @@ class _Feeder:
         lowest = min(link.rows for link in near)
         near = [link for link in near if link.rows == lowest]
         # Tasks that start together see equal counts: they start at different members.
-        return near[self.partition % len(near)]
+        return near[(self.partition + self.hello["epoch"]) % len(near)]
 
     def _over(self):
         """Whether to send no more: a program failed, or nobody wants rows."""

@@ -21,60 +21,58 @@ EXIT_DATA = 6
 
 def main():
     socket = os.environ["TFOS_SOCKET"]
-    control, told = frames.attach(socket)
-    settings = told["context"]
-    ctx = Context(told, socket)
-    phases = Phases(control)
+    node = frames.NodeConnection(socket)
+    settings = node.context["context"]
+    ctx = Context(node.context, socket)
+    phase = "starting"
+
+    def enter(name):
+        nonlocal phase
+        phase = name
+        node.phase(name)
+
     try:
-        phases.enter("importing")
-        args = arguments(settings)
+        enter("importing")
+        args = arguments(settings, ctx)
         module = load(settings["program"], settings["function"], settings.get("export_function"))
-        phases.enter("running")
-        getattr(module, settings["function"])(args, ctx)
+        enter("running")
+        call(getattr(module, settings["function"]), args, ctx)
         if settings.get("export_function") and ctx.is_chief:
-            phases.enter("exporting")
-            getattr(module, settings["export_function"])(args, ctx)
+            enter("exporting")
+            call(getattr(module, settings["export_function"]), args, ctx)
         ctx.close()
-        phases.enter("ended")
+        enter("ended")
+    except BaseException as err:
+        if not isinstance(err, SystemExit):
+            traceback.print_exc()
+        error = ctx.data_error()
+        node.failed(phase, describe(error or err), EXIT_DATA if error else 0)
+        status = err.code if isinstance(err, SystemExit) and isinstance(err.code, int) else 1
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)  # threads of the program must not hold up the end of the run
+
+
+def call(function, args, ctx):
+    """Call main_fun or export_function; sys.exit(0) in it is a return."""
+    try:
+        function(args, ctx)
     except SystemExit as err:
         if err.code not in (None, 0):
-            phases.failed(f"the program called sys.exit({err.code!r})")
-        raise
-    except BaseException as err:
-        traceback.print_exc()
-        data_error = ctx.data_error()
-        phases.failed(describe(data_error or err), EXIT_DATA if data_error else 0)
-        sys.exit(1)
+            raise
 
 
-class Phases:
-    """Tells the member how far the program is."""
-
-    def __init__(self, control):
-        self._control = control
-        self._phase = "starting"
-
-    def enter(self, phase):
-        self._phase = phase
-        frames.send_json(self._control, frames.PHASE, {"phase": phase})
-
-    def failed(self, cause, code=0):
-        """code: the exit code of the whole run; 0: the usual one of a failed program."""
-        message = {"phase": self._phase, "cause": cause, "code": code}
-        frames.send_json(self._control, frames.FAILED, message)
-
-
-def arguments(settings):
+def arguments(settings, ctx):
     """What main_fun gets as args.
 
-    A mapping in the job file becomes a Namespace with the job's parameters merged in (the
-    mapping wins); a list becomes argv, as the program would see it: args is that list.
+    A mapping in the job file becomes a Namespace with the job's parameters merged in (the job
+    file may not name one of these); a list becomes argv, as a script would see it, and args is
+    that list: the parameters are ctx.parameters then.
     """
-    args = settings.get("args") or {}
     if "argv" in settings:
         sys.argv = [settings["program"], *settings["argv"]]
         return settings["argv"]
-    return argparse.Namespace(**{**settings["parameters"], **args})
+    return argparse.Namespace(**{**vars(ctx.parameters), **settings["args"]})
 
 
 def load(program, *functions):
@@ -92,6 +90,8 @@ def load(program, *functions):
 
 def describe(err):
     """One line: the exception's type and its message's first line."""
+    if isinstance(err, SystemExit):
+        return f"the program called sys.exit({err.code!r})"
     lines = str(err).strip().splitlines()
     return f"{type(err).__name__}: {lines[0]}" if lines else type(err).__name__
 

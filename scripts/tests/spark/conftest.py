@@ -70,20 +70,23 @@ def write_job(job):
 @pytest.fixture(scope="session")
 def standalone(tmp_path_factory):
     """spark://… of a master with 3 workers of 3 cores, daemons of the pip pyspark."""
-    folder = tmp_path_factory.mktemp("standalone")
-    daemons = Daemons(folder)
+    daemons = Daemons(tmp_path_factory.mktemp("s"))
     try:
         url = daemons.master()
         for i in range(3):
             daemons.worker(url, i)
+        Job.shared_temp = daemons.temp
         yield url
     finally:
+        Job.shared_temp = None
         daemons.stop()
 
 
 class Daemons:
     def __init__(self, folder):
         self.folder, self.processes = folder, []
+        self.temp = folder / "tmp"  # of the executors, and so of their members
+        self.temp.mkdir()
         home = subprocess.run(
             [
                 PYTHON,
@@ -120,6 +123,7 @@ class Daemons:
                 **os.environ,
                 "SPARK_HOME": str(self.home),
                 "SPARK_DAEMON_MEMORY": "256m",
+                "TMPDIR": str(self.temp),
                 "PYSPARK_PYTHON": str(PYTHON),
             },
             stdout=subprocess.DEVNULL,

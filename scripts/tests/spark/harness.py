@@ -29,6 +29,8 @@ class Result:
 class Job:
     """A tfos command in a folder of its own, running or ended."""
 
+    shared_temp = None  # temporary folder of the standalone executors, while there are some
+
     def __init__(self, folder, run_id):
         self.folder, self.run_id = folder, run_id
         self.temp = folder / "tmp"
@@ -120,10 +122,11 @@ class Job:
 
     def left(self):
         running = [f"{pid}: {command[:120]}" for pid, command in self.processes().items()]
-        folders = [str(path.relative_to(self.temp)) for path in self.temp.rglob("*")]
-        unix = pathlib.Path("/proc/net/unix").read_text()
-        sockets = [line.split()[-1] for line in unix.splitlines() if str(self.temp) in line]
-        return running + folders[:10] + sockets
+        temps = [folder for folder in (self.temp, self.shared_temp) if folder]
+        folders = [str(path) for folder in temps for path in folder.glob("**/tfos-*")]
+        unix = pathlib.Path("/proc/net/unix").read_text().splitlines()
+        sockets = [line.split()[-1] for line in unix if any(str(temp) in line for temp in temps)]
+        return running + folders[:10] + sockets + [str(path) for path in self.temp.iterdir()]
 
 
 def write_rows(folder, rows, files=1, columns=None, row_group_size=None):

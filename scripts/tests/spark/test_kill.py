@@ -83,3 +83,32 @@ def test_part_of_a_member_killed(running, standalone, victim, cause):
     assert result.verdict["member"].startswith("worker:")
     assert result.verdict["retryable"] is (victim != "tfos.program")
     job.assert_clean()
+
+
+@pytest.mark.parametrize("how", ["ctrl-c", "launcher killed"])
+def test_while_spark_starts(job, write_job, how):
+    """Before there is a member, or even a SparkContext."""
+    job.start("train", write_job("count.py", write_rows(job.folder / "data", 100)))
+    job.wait_for(lambda: job.processes("app.py"), what="the driver")
+    if how == "ctrl-c":
+        os.kill(job.process.pid, signal.SIGINT)
+        assert job.wait(timeout=40).code == 130
+    else:
+        job.process.kill()
+        job.process.wait()
+        job.err.close()
+    job.assert_clean()
+
+
+def test_failed_run_leaves_the_replaced_export(job, write_job):
+    """export_if_exists: replace, and then the run dies: the old export is still there."""
+    old = job.folder / "export"
+    old.mkdir()
+    (old / "saved_model.pb").write_bytes(b"old")
+    data = write_rows(job.folder / "data", 1000)
+    more = f"export_dir: {old}\nexport_if_exists: replace"
+    result = job.run("train", write_job("fail.py", data, args="{when: after_feed}", more=more))
+    assert result.code == 5, result.stderr
+    assert (old / "saved_model.pb").read_bytes() == b"old"
+    assert [p.name for p in job.folder.iterdir() if p.name.startswith(".export")] == []
+    job.assert_clean()

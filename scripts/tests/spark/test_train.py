@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 
+import pyarrow.parquet as pq
 import pytest
 from harness import received, write_rows
 
@@ -176,4 +177,62 @@ def test_nulls_are_an_error_that_names_row_and_column(job, write_job):
     result = job.run("train", write_job("count.py", data, members=1))
     assert result.code == 6, result.stderr
     assert "x" in result.verdict["cause"] and "null" in result.verdict["cause"]
+    job.assert_clean()
+
+
+def test_sql_and_a_shuffled_query(job, write_job):
+    data = write_rows(job.folder / "data", 600, files=2)
+    path = write_job("count.py", data, members=1)
+    query = f"SELECT DISTINCT id FROM parquet.`{data}` WHERE id < 500"
+    text = path.read_text().replace(f"{{path: {data}, format: parquet}}", f'{{sql: "{query}"}}')
+    path.write_text(text)
+    result = job.run("train", path)
+    assert result.code == 0, result.stderr
+    assert_each_row_once(job, 500)
+
+
+def test_results_of_every_worker_are_published(job, write_job, standalone):
+    data = write_rows(job.folder / "data", 1000, files=2)
+    path = write_job(
+        "results.py",
+        data,
+        spark=f"{{master: '{standalone}'}}",
+        more=f"output: {{path: {job.folder}/results}}",
+    )
+    result = job.run("train", path)
+    assert result.code == 0, result.stderr
+    got = pq.read_table(job.folder / "results")
+    assert sorted(got["id"].to_pylist()) == list(range(1000))
+    assert (job.folder / "results" / "_SUCCESS").exists()
+    assert result.verdict["artifacts"] == [{"kind": "results", "path": str(job.folder / "results")}]
+    job.assert_clean()
+
+
+def test_argv_py_files_and_odd_paths(job, write_job):
+    """args as a list, a helper module, and a data folder with a space and an umlaut."""
+    data = write_rows(job.folder / "trä in", 100)
+    (job.folder / "lib.py").write_text("GREETING = 'hello'\n")
+    path = write_job("argv.py", f'"{data}"', members=1, args="[--rate, 0.5]")
+    path.write_text(
+        path.read_text().replace("function: main_fun", "function: main_fun\n    py_files: [lib.py]")
+    )
+    result = job.run("train", path, env={"LC_ALL": "C"})
+    assert result.code == 0, result.stderr
+    assert (job.folder / "model" / "seen.txt").read_text() == "--rate 0.5 hello 32"
+
+
+def test_more_workers_than_rows(job, write_job):
+    """A worker that gets no row has an empty dataset with the right columns."""
+    data = write_rows(job.folder / "data", 1)
+    result = job.run("train", write_job("dataset.py", data))
+    assert result.code == 0, result.stderr
+    seen = sorted((job.folder / "model" / f"seen-{i}.txt").read_text() for i in range(2))
+    assert seen == ["0 id x", "1 id x"]
+
+
+def test_input_without_rows(job, write_job):
+    data = write_rows(job.folder / "data", 0)
+    result = job.run("train", write_job("count.py", data))
+    assert result.code == 6, result.stderr
+    assert "no row" in result.verdict["cause"]
     job.assert_clean()
