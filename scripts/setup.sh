@@ -9,9 +9,17 @@ missing=0
 need() { # need COMMAND WHAT PACKAGE
     command -v "$1" >/dev/null || { echo "setup: $2 not found: install $3" >&2; missing=1; }
 }
-need go "Go 1.26 or newer" "golang (https://go.dev/dl)"
-need java "Java 17" "openjdk-17-jre-headless (Debian), java-17-openjdk-headless (Fedora)"
+at_least() { # at_least FOUND LEAST WHAT PACKAGE
+    [ "${1:-0}" -ge "$2" ] || { echo "setup: $3 is needed, $1 was found: install $4" >&2; missing=1; }
+}
+go_package="golang (https://go.dev/dl)"
+java_package="openjdk-17-jre-headless (Debian), java-17-openjdk-headless (Fedora)"
+need go "Go 1.26 or newer" "$go_package"
+need java "Java 17" "$java_package"
 need gcc "a C compiler" "gcc (Debian: build-essential)"
+# Go 1.21 and newer fetch the version that go.mod names.
+! command -v go >/dev/null || at_least "$(go env GOVERSION | sed -E 's/go1\.([0-9]+).*/\1/')" 21 "Go 1.21 or newer" "$go_package"
+! command -v java >/dev/null || at_least "$(java -version 2>&1 | sed -nE 's/.*version "([0-9]+).*/\1/p')" 17 "Java 17 or newer" "$java_package"
 python=${TFOS_SETUP_PYTHON:-}
 for candidate in $python python3.11 python3.12 python3.10 python3; do
     if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' 2>/dev/null; then

@@ -24,8 +24,8 @@ type cli struct {
 	terminal bool      // err is one
 	env      launch.Environ
 	dir      string // current folder, absolute
+	in       io.Reader
 	tmp      string // folder for scratch folders
-	pid      int
 	now      func() time.Time
 	signals  <-chan os.Signal
 	payload  fs.FS // tfos-node.gz, tfos-engine.gz

@@ -32,13 +32,13 @@ func newCLI(payload fs.FS) *cli {
 	}
 	_, err = unix.IoctlGetTermios(int(os.Stderr.Fd()), unix.TCGETS)
 	return &cli{
+		in:       os.Stdin,
 		out:      os.Stdout,
 		err:      os.Stderr,
 		terminal: err == nil,
 		env:      launch.Environ(os.Environ()),
 		dir:      dir,
 		tmp:      os.TempDir(),
-		pid:      os.Getpid(),
 		now:      time.Now,
 		signals:  signals,
 		payload:  payload,

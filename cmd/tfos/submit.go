@@ -115,7 +115,6 @@ func (s *submission) makePlan(ctx context.Context) error {
 		Record:        launch.RecordDir(s.state, s.run),
 		Python:        python,
 		PysparkPython: s.c.env.Get("PYSPARK_PYTHON"),
-		LauncherPID:   s.c.pid,
 		Rows:          s.rows(ctx),
 	})
 	return err
@@ -152,9 +151,14 @@ func (s *submission) start(ctx context.Context, spark launch.Spark) (v launch.Ve
 	if err != nil {
 		return v, err
 	}
+	caretaker, err := launch.StartCaretaker(scratch, s.c.env.With("TFOS_RUN", s.run))
+	if err != nil {
+		return v, errors.Join(err, scratch.Remove(0))
+	}
 	defer func() {
-		if rerr := scratch.Remove(s.lease() + scratchMargin); rerr != nil {
-			s.c.talk("tfos: warning: %v: remove %s by hand", rerr, scratch.Dir)
+		rerr := scratch.Remove(s.lease() + scratchMargin)
+		if rerr = errors.Join(rerr, caretaker.Dismiss()); rerr != nil {
+			s.c.talk("tfos: warning: %v: look into %s", rerr, scratch.Dir)
 		}
 	}()
 	if err = s.fill(scratch); err != nil {
@@ -168,7 +172,7 @@ func (s *submission) start(ctx context.Context, spark launch.Spark) (v launch.Ve
 	plan, err := s.plan.JSON()
 	err = errors.Join(err, record.Write("plan.json", plan), record.Write("command.txt", []byte(job.Quote(argv, true)+"\n")))
 	if err == nil {
-		v, err = s.follow(ctx, spark, scratch, record, argv)
+		v, err = s.follow(ctx, spark, scratch, record, argv, caretaker.Watch)
 	}
 	if v.Code != launch.Done {
 		s.discard()
@@ -236,7 +240,7 @@ func (s *submission) needs(path string) bool {
 }
 
 // follow runs spark-submit and tells the person about it.
-func (s *submission) follow(ctx context.Context, spark launch.Spark, scratch launch.Scratch, record launch.Record, argv []string) (launch.Verdict, error) {
+func (s *submission) follow(ctx context.Context, spark launch.Spark, scratch launch.Scratch, record launch.Record, argv []string, started func(group int)) (launch.Verdict, error) {
 	master := s.plan.Submission.Master
 	if strings.HasPrefix(master, "local-cluster") {
 		home, err := scratch.SparkHome(spark.Home)
@@ -254,6 +258,7 @@ func (s *submission) follow(ctx context.Context, spark launch.Spark, scratch lau
 		Record:    record,
 		Formation: time.Duration(s.spec.Timeouts.Reservation),
 		Grace:     s.lease() + drainMargin,
+		Started:   started,
 		Event:     talk.event,
 		Output:    talk,
 		Kill:      s.c.kill,

@@ -15,7 +15,7 @@ func (s *Spec) ownedConf() map[string]string {
 	l := s.layout()
 	conf := map[string]string{
 		"spark.dynamicAllocation.enabled":                   "false",
-		"spark.scheduler.maxRegisteredResourcesWaitingTime": seconds(s.Timeouts.Reservation),
+		"spark.scheduler.maxRegisteredResourcesWaitingTime": seconds(s.Timeouts.Reservation / 2),
 		"spark.scheduler.minRegisteredResourcesRatio":       "1.0",
 		"spark.speculation":                                 "false",
 	}

@@ -57,7 +57,6 @@ func (p *Plan) inCluster() {
 	}
 	p.NodeBinary = filepath.Base(p.NodeBinary)
 	p.Scratch, p.Record = "", ""
-	p.Reserve.Scratch, p.Reserve.LauncherPID = "", 0
 }
 
 // JSON is the content of plan.json.
@@ -83,10 +82,12 @@ func (s *Spec) reserveConfig(env Environment, l layout, outputs []reserve.Output
 	c := reserve.Config{
 		Run: env.RunID, Members: s.members(), Shared: l.master.scheduler == local,
 		ExecutorCores: l.executorCores,
-		ReservationMS: s.Timeouts.Reservation.Milliseconds(),
+		// Spark holds the SparkContext back for the first half of the time while
+		// executors are missing; members that have room then tell who has none.
+		ReservationMS: (s.Timeouts.Reservation / 2).Milliseconds(),
 		LeaseMS:       s.Timeouts.Lease.Milliseconds(),
 		StallMS:       s.Timeouts.Stall.Milliseconds(),
-		Outputs:       outputs, Scratch: env.Scratch, LauncherPID: env.LauncherPID,
+		Outputs:       outputs,
 	}
 	for _, f := range s.feedConfigs() {
 		c.Feeds = append(c.Feeds, reserve.FeedConfig{Name: f.Name, Synchronous: f.Synchronous})

@@ -18,9 +18,6 @@ type Environment struct {
 	// PysparkPython is PYSPARK_PYTHON of the launcher's environment, "" when
 	// unset. As in Spark it names the interpreter of executors anywhere.
 	PysparkPython string
-	// LauncherPID is the process that owns Scratch and whose death ends a run in
-	// client mode.
-	LauncherPID int
 	// Rows of the training or inference input; 0: not known.
 	Rows int64
 }

@@ -225,7 +225,7 @@ type Spark struct {
 type Timeouts struct {
 	// until every member is there
 	Reservation Duration `yaml:"reservation" default:"600s"`
-	// without progress of any member
+	// without progress of any member; give more than Spark takes to the first row of a slow query
 	Stall Duration `yaml:"stall" default:"600s"`
 	// how long a member lives that cannot be heard
 	Lease Duration `yaml:"lease" default:"10s"`

@@ -24,6 +24,9 @@ type Config struct {
 	Settle    time.Duration // for the group to be empty once spark-submit has ended; 5 s
 	Stop      time.Duration // for spark-submit to end after the verdict; 60 s
 
+	// Started is told the process group of spark-submit as soon as there is one;
+	// nil: nobody is.
+	Started func(group int)
 	// Event is told of each event, in order, from Run's own goroutine.
 	Event func(Event)
 	// Output gets what the driver prints beside events; nil: only the record.
@@ -44,6 +47,9 @@ func (c *Config) defaults() {
 	set(&c.Grace, 15*time.Second)
 	set(&c.Settle, 5*time.Second)
 	set(&c.Stop, time.Minute)
+	if c.Started == nil {
+		c.Started = func(int) {}
+	}
 	if c.Event == nil {
 		c.Event = func(Event) {}
 	}
@@ -73,6 +79,7 @@ func Run(ctx context.Context, c Config) (Verdict, error) {
 	if err != nil {
 		return Verdict{}, errors.Join(fail(NoSpark, "submit", "start %s: %w", c.Argv[0], err), pipes.wait())
 	}
+	c.Started(g.id)
 	w := newWatch(c, g, begin)
 	settled := make(chan struct{})
 	go func() {

@@ -32,13 +32,6 @@ type Config struct {
 
 	// Work is an inference job's input, shared out to members as splits.
 	Work *WorkConfig `json:"work,omitempty"`
-
-	// Scratch is the run's temporary folder on the driver's host; "" when the
-	// launcher of the run has none. Its owner is the launcher, process
-	// LauncherPID on the same host; the server removes it when the driver
-	// vanished without a word or the launcher is gone.
-	Scratch     string `json:"scratch,omitempty"`
-	LauncherPID int    `json:"launcher_pid,omitempty"`
 }
 
 // MemberConfig is one place in the roster.

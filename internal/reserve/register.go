@@ -33,7 +33,7 @@ func (r *Roster) Register(now time.Time, session int64, reg Registration, incarn
 		r.reject(session, fmt.Sprintf("%s has ended already", reg.Place), false)
 	case r.formed:
 		// Spark starts a task twice only when it believes the first lost.
-		r.lose(p, "Spark placed its task again", nil)
+		r.lose(p, replaced(p.registration, reg), nil)
 		r.reject(session, "the run is over: "+r.verdict.reason(), false)
 	default:
 		r.replace(p, session, reg)
@@ -189,4 +189,12 @@ func (r *Roster) notFormed() string {
 	missing := r.missing()
 	return fmt.Sprintf("the cluster did not form in %s: %d of %d members registered, missing %s; %s",
 		r.cfg.Reservation(), len(r.places)-len(missing), len(r.places), strings.Join(missing, ", "), r.remedy())
+}
+
+// replaced says why Spark placed a member's task again, from where it did.
+func replaced(first, again Registration) string {
+	if first.Executor == again.Executor {
+		return "its node process died, and Spark placed its task again"
+	}
+	return "Spark gave up its executor and placed its task again on another"
 }

@@ -125,16 +125,13 @@ func (p *process) conclude(ctx context.Context) error {
 	case end := <-p.server.drained:
 		p.events.put(p.finish(ctx, end))
 		<-p.hungUp
-		if launcherLives(p.cfg.LauncherPID) {
-			return nil
-		}
-		return removeScratch(ctx, p.cfg.Scratch)
+		return nil
 	case <-p.hungUp:
 	}
 	p.log.Warn("the driver is gone without a verdict; stopping every member")
 	p.command(ctx, StopRun{"the driver is gone"})
 	<-p.server.drained
-	return errors.Join(discard(ctx, p.cfg), removeScratch(ctx, p.cfg.Scratch))
+	return discard(ctx, p.cfg)
 }
 
 // finish commits the outputs of a run that succeeded, or deletes what was

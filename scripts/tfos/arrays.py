@@ -91,6 +91,29 @@ def _objects(rows):
     return out
 
 
+def declared(kind, name):
+    """(numpy dtype, inner shape) of a column by its Arrow type alone; dtype None: strings.
+
+    Inner dimensions are None: only rows tell the lengths of lists.
+    """
+    shape = ()
+    while (
+        pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    ):
+        kind, shape = kind.value_type, (*shape, None)
+    if (
+        pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+    ):
+        return None, shape
+    try:
+        return np.dtype(kind.to_pandas_dtype()), shape
+    except NotImplementedError:
+        raise DataError(f"tensor {name}: no tensor can hold {kind}") from None
+
+
 def length(piece):
     """The rows of a piece."""
     return len(next(iter(piece.values())))

@@ -8,7 +8,6 @@ Spark jobs that end, a signal) to one loop in the main thread: `Run.loop`.
 import json
 import os
 import queue
-import shutil
 import signal
 import sys
 import threading
@@ -275,21 +274,12 @@ def emit_line(event):
     print("@tfos " + json.dumps(event), flush=True)
 
 
-def end_with_parent(plan):
-    """End this process when the JVM that started it is gone: its end of our input closes.
-
-    The Go half then cleans up; before there is one, a dead launcher's scratch folder is ours.
-    """
+def end_with_parent():
+    """End this process when the JVM that started it is gone: its end of our input closes."""
 
     def watch():
         while os.read(0, 4096):
             pass
-        reserve = plan["reserve"]
-        if (
-            not os.path.exists(f"/proc/{reserve.get('launcher_pid', 0)}")
-            and not Reservation.started
-        ):
-            shutil.rmtree(reserve["scratch"], ignore_errors=True)
         os._exit(143)
 
     threading.Thread(target=watch, name="tfos-parent", daemon=True).start()
@@ -298,7 +288,7 @@ def end_with_parent(plan):
 def main():
     with open(sys.argv[1]) as file:
         plan = json.load(file)
-    end_with_parent(plan)
+    end_with_parent()
     signal.signal(signal.SIGTERM, lambda *_: os._exit(143))  # until there is a run to stop
     emit_line({"event": "driver", "pid": os.getpid()})
     spark = SparkSession.builder.getOrCreate()

@@ -94,13 +94,15 @@ class FeedClient:
         import tensorflow as tf
 
         first = self.next_batch(batch_size)
-        example = first or self._no_rows()
+        types = (
+            {name: (_tensor_kind(name, array), array.shape[1:]) for name, array in first.items()}
+            if first
+            else self._declared_types()
+        )
         spec = {}
-        for name, array in example.items():
-            kind, shape = _tensor_kind(name, array), (None, *array.shape[1:])
-            spec[name] = tf.TensorSpec(
-                shape, tf.string if kind is None else tf.as_dtype(kind), name=name
-            )
+        for name, (kind, shape) in types.items():
+            dtype = tf.string if kind is None else tf.as_dtype(kind)
+            spec[name] = tf.TensorSpec((None, *shape), dtype, name=name)
         ahead = [first] if first else []
 
         def generate():
@@ -115,12 +117,15 @@ class FeedClient:
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
         return tf.data.Dataset.from_generator(generate, output_signature=spec).with_options(options)
 
-    def _no_rows(self):
-        """A batch of no rows, for its types: this worker got none."""
+    def _declared_types(self):
+        """{tensor: (dtype, inner shape)} as far as the columns tell: this worker got no row."""
         if self._schema is None:
             raise RuntimeError(f"feed {self.name}: no row and no column came to this worker")
-        empty = pa.RecordBatch.from_pylist([], schema=self._schema)
-        return arrays.to_arrays(empty, self.mapping)
+        mapping = self.mapping or [(name, name) for name in self._schema.names]
+        return {
+            tensor: arrays.declared(self._schema.field(column).type, tensor)
+            for column, tensor in mapping
+        }
 
     def close(self):
         """Ends the connection. Rows not handed out count as dropped."""

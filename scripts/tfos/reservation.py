@@ -16,15 +16,12 @@ class Reservation:
     ("reservation", None) when the process has ended.
     """
 
-    started = False  # whether this process has had one
-
     def __init__(self, binary, config, host, events):
         self._events = events
         self._lock = threading.Lock()
         self._process = subprocess.Popen(
             [binary, "reserve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
         )
-        Reservation.started = True
         self._reader = threading.Thread(target=self._read, name="tfos-reservation", daemon=True)
         self._write({"config": config, "host": host})
         self._reader.start()

@@ -57,8 +57,9 @@ def test_one_partition_reaches_both_workers_evenly(job, write_job, standalone, f
     job.assert_clean()
 
 
-def test_thousand_partitions_reach_both_workers_evenly(job, write_job, standalone):
-    data = write_rows(job.folder / "data", 5000, files=1000)
+@pytest.mark.parametrize("partitions", [200, pytest.param(1000, marks=pytest.mark.slow)])
+def test_many_partitions_reach_both_workers_evenly(job, write_job, standalone, partitions):
+    data = write_rows(job.folder / "data", 5000, files=partitions)
     spark = (
         f"{{master: '{standalone}', conf: {{spark.sql.files.maxPartitionBytes: 8192, "
         "spark.sql.files.openCostInBytes: 8192}}"
