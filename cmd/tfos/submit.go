@@ -206,6 +206,11 @@ func (s *submission) fill(scratch launch.Scratch) error {
 			}
 		}
 	}
+	for _, c := range s.plan.Copies {
+		if err := copyInto(scratch, c); err != nil {
+			return err
+		}
+	}
 	app, err := scripts.App()
 	if err != nil {
 		return err
@@ -227,6 +232,18 @@ func (s *submission) fill(scratch launch.Scratch) error {
 		}
 	}
 	return nil
+}
+
+func copyInto(scratch launch.Scratch, c job.Copy) error {
+	name, err := filepath.Rel(scratch.Dir, c.To)
+	if err != nil {
+		return err
+	}
+	f, err := os.Open(c.From)
+	if err != nil {
+		return err
+	}
+	return errors.Join(scratch.Write(name, 0o644, f), f.Close())
 }
 
 // needs tells whether the plan names a file.

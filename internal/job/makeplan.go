@@ -28,7 +28,7 @@ func MakePlan(s *Spec, env Environment) (*Plan, error) {
 		Version: 1, Kind: s.kind, Run: env.RunID, Name: s.Name,
 		Scratch: env.Scratch, Record: env.Record,
 		Local: l.master.scheduler == local,
-		Files: s.files(env.Scratch), NodeBinary: filepath.Join(env.Scratch, "tfos-node"),
+		Files: s.files(env.Scratch), Copies: s.copies(env.Scratch), NodeBinary: filepath.Join(env.Scratch, "tfos-node"),
 		TaskCPUs:   l.taskCPUs,
 		Reserve:    s.reserveConfig(env, l, outputs),
 		Node:       s.nodeConfig(env, l, outputs),
@@ -71,11 +71,27 @@ func (p *Plan) JSON() ([]byte, error) {
 // files are shipped to executors, by absolute path on this machine.
 func (s *Spec) files(scratch string) []string {
 	files := []string{filepath.Join(scratch, "tfos-node")}
-	if p := s.App.Python; p != nil && s.kind == Train {
-		files = append(files, p.File)
-		return append(files, p.PyFiles...)
+	if copies := s.copies(scratch); copies != nil {
+		for _, c := range copies {
+			files = append(files, c.To)
+		}
+		return files
 	}
 	return append(files, filepath.Join(scratch, "tfos-engine"))
+}
+
+// copies are the user's files to ship. Spark ships a link under the name of
+// what it points to, so copies go under the names that the job file uses.
+func (s *Spec) copies(scratch string) []Copy {
+	p := s.App.Python
+	if p == nil || s.kind != Train {
+		return nil
+	}
+	var out []Copy
+	for _, file := range append([]string{p.File}, p.PyFiles...) {
+		out = append(out, Copy{From: file, To: filepath.Join(scratch, "files", filepath.Base(file))})
+	}
+	return out
 }
 
 func (s *Spec) reserveConfig(env Environment, l layout, outputs []reserve.OutputConfig) reserve.Config {

@@ -39,8 +39,10 @@ type Plan struct {
 	Node       node.Config    `json:"node"`
 	Feeds      []Feed         `json:"feeds"`
 
-	// Submission is not part of plan.json: it is spark-submit's command line.
+	// Not part of plan.json: spark-submit's command line, and the user's files
+	// to be copied into the scratch folder before.
 	Submission Submission `json:"-"`
+	Copies     []Copy     `json:"-"`
 
 	summary summary
 }
@@ -79,3 +81,6 @@ type Feed struct {
 	ChunkRows int               `json:"chunk_rows"`
 	Balance   string            `json:"balance"` // equal, demand
 }
+
+// Copy is a file to be copied, from and to absolute paths.
+type Copy struct{ From, To string }

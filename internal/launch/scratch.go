@@ -15,6 +15,7 @@ const (
 	tmpFolder   = "tmp"   // TMPDIR
 	localFolder = "spark" // Spark's blocks, under local masters
 	homeFolder  = "home"  // SPARK_HOME of local-cluster masters
+	filesFolder = "files" // copies of the user's files
 )
 
 // Scratch is a run's temporary folder, mode 0700. Its path is short: unix
@@ -28,7 +29,7 @@ func NewScratch(tmp, run string) (Scratch, error) {
 	if err := os.Mkdir(s.Dir, 0o700); err != nil {
 		return Scratch{}, fail(Internal, "scratch", "make the scratch folder: %w", err)
 	}
-	for _, name := range []string{tmpFolder, localFolder} {
+	for _, name := range []string{tmpFolder, localFolder, filesFolder} {
 		if err := os.Mkdir(filepath.Join(s.Dir, name), 0o700); err != nil {
 			return Scratch{}, errors.Join(fail(Internal, "scratch", "make the scratch folder: %w", err), os.RemoveAll(s.Dir))
 		}

@@ -210,9 +210,10 @@ def test_results_of_every_worker_are_published(job, write_job, standalone):
 
 
 def test_argv_py_files_and_odd_paths(job, write_job):
-    """args as a list, a helper module, and a data folder with a space and an umlaut."""
+    """args as a list, a helper module behind a link, a data folder with a space and an umlaut."""
     data = write_rows(job.folder / "trä in", 100)
-    (job.folder / "lib.py").write_text("GREETING = 'hello'\n")
+    (job.folder / "lib_v2.py").write_text("GREETING = 'hello'\n")
+    (job.folder / "lib.py").symlink_to("lib_v2.py")
     path = write_job("argv.py", f'"{data}"', members=1, args="[--rate, 0.5]")
     path.write_text(
         path.read_text().replace("function: main_fun", "function: main_fun\n    py_files: [lib.py]")
