@@ -291,7 +291,9 @@ func TestServerSlowMember(t *testing.T) {
 	d := begin(t, config(lease, worker(0), worker(1)))
 	good := d.join(d.ready.Address, 0, "A")
 	slow := d.client(d.ready.Address)
-	conn, err := grpc.NewClient(d.ready.Address, grpc.WithTransportCredentials(slow.creds))
+	// Windows of a fixed size: gRPC widens others until all answers fit unread.
+	conn, err := grpc.NewClient(d.ready.Address, grpc.WithTransportCredentials(slow.creds),
+		grpc.WithInitialWindowSize(1<<16), grpc.WithInitialConnWindowSize(1<<16))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -305,19 +307,21 @@ func TestServerSlowMember(t *testing.T) {
 		t.Fatal(err)
 	}
 	receive(t, good.clusters, "cluster")
-	for i := range int64(200_000) { // until the server has had enough
-		if err := stream.Send(renewToPB(Renewal{}, i)); err != nil {
-			break
+	sent := make(chan struct{})
+	go func() { // gRPC lets it hang, unread, once the server has had enough
+		defer close(sent)
+		for i := int64(0); stream.Send(renewToPB(Renewal{}, i)) == nil; i++ {
 		}
+	}()
+	if v := d.await("verdict"); v["member"] != "worker:1" || v["code"] != 5.0 {
+		t.Errorf("verdict %v", v)
 	}
 	for err = nil; err == nil; {
 		_, err = stream.Recv()
 	}
+	<-sent
 	if status.Code(err) != codes.ResourceExhausted {
 		t.Errorf("the slow member's stream: %v", err)
-	}
-	if v := d.await("verdict"); v["member"] != "worker:1" || v["code"] != 5.0 {
-		t.Errorf("verdict %v", v)
 	}
 	if reason := receive(t, good.stops, "stop"); !strings.Contains(reason, "worker:1 was lost") {
 		t.Errorf("the good member was stopped because %q", reason)
