@@ -18,8 +18,7 @@ type runOptions struct {
 }
 
 func newTrainCommand(c *cli) *cobra.Command {
-	o := &runOptions{kind: job.Train}
-	cmd := &cobra.Command{
+	return newJobCommand(c, job.Train, &cobra.Command{
 		Use:   "train JOB.yaml",
 		Short: "Train a model on Spark executors",
 		Long: `Trains as the job file says: starts the Spark application, places one member of
@@ -28,38 +27,35 @@ the cluster on each executor, feeds them, and exports the model.`,
   tfos train digits.yaml --dry-run
   tfos train digits.yaml --set epochs=3 --set spark.master=spark://host:7077
   tfos train digits.yaml --output json | tail -1 | jq .cause`,
-		Args: oneJob,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			o.file = args[0]
-			return runTrain(cmd, c, o)
-		},
-	}
-	o.flags(cmd)
-	cmd.Flags().Var(&o.output, "output", "what standard output gets at the end: `text|json`")
-	return cmd
-}
-
-func runTrain(cmd *cobra.Command, c *cli, o *runOptions) error {
-	return c.submit(cmd.Context(), o, func() (*job.Spec, error) { return job.Load(o.file, o.kind, o.sets) })
+	})
 }
 
 func newExportCommand(c *cli) *cobra.Command {
-	o := &runOptions{kind: job.Export}
-	cmd := &cobra.Command{
+	return newJobCommand(c, job.Export, &cobra.Command{
 		Use:   "export JOB.yaml",
-		Short: "Make a SavedModel of a checkpoint",
-		Long:  "Makes a SavedModel of a checkpoint and a graph, and proves it by loading it.",
-		Example: `  tfos export export.yaml
-  tfos export export.yaml --set export_if_exists=replace`,
-		Args: oneJob,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			o.file = args[0]
-			return runTrain(cmd, c, o)
-		},
+		Short: "Make a SavedModel of a checkpoint (so far only its dry run)",
+		Long: `Makes a SavedModel of a checkpoint and a graph. So far only --dry-run works:
+running it is not supported yet.`,
+		Example: `  tfos export export.yaml --dry-run
+  tfos export export.yaml --dry-run --set export_if_exists=replace`,
+	})
+}
+
+// newJobCommand completes a command that runs a job file of one kind.
+func newJobCommand(c *cli, kind job.Kind, cmd *cobra.Command) *cobra.Command {
+	o := &runOptions{kind: kind}
+	cmd.Args = oneJob
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		o.file = args[0]
+		return runJob(cmd, c, o)
 	}
 	o.flags(cmd)
 	cmd.Flags().Var(&o.output, "output", "what standard output gets at the end: `text|json`")
 	return cmd
+}
+
+func runJob(cmd *cobra.Command, c *cli, o *runOptions) error {
+	return c.submit(cmd.Context(), o, func() (*job.Spec, error) { return job.Load(o.file, o.kind, o.sets) })
 }
 
 func (o *runOptions) flags(cmd *cobra.Command) {

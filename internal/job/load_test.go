@@ -199,7 +199,7 @@ func TestEmptyFile(t *testing.T) {
 }
 
 func TestFromFlags(t *testing.T) {
-	s, err := FromFlags(Infer, "/work", []Flag{
+	s, err := FromFlags(Infer, "/jobs", []Flag{
 		{"--export-dir", "export_dir", "model"},
 		{"--input", "input.path", "123"},
 		{"--output", "output.path", "out: x"},
@@ -211,16 +211,16 @@ func TestFromFlags(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Spec{Name: "infer", ExportDir: "/work/model", BatchSize: 64, ClusterSize: 3}
+	want := Spec{Name: "infer", ExportDir: "/jobs/model", BatchSize: 64, ClusterSize: 3}
 	if s.Name != want.Name || s.ExportDir != want.ExportDir || s.BatchSize != want.BatchSize || s.ClusterSize != want.ClusterSize ||
-		s.Input.Path != "/work/123" || s.Output.Path != "/work/out: x" || s.File() != "" {
+		s.Input.Path != "/jobs/123" || s.Output.Path != "/jobs/out: x" || s.File() != "" {
 		t.Errorf("%+v", s)
 	}
 	if !reflect.DeepEqual(s.Keep, []string{"id", "yes"}) || !reflect.DeepEqual(s.TagSet, Tags{"serve", "gpu"}) ||
 		!reflect.DeepEqual(s.InputMapping, Mapping{{"b.c", "x"}, {"a", "1"}}) {
 		t.Errorf("keep %q, tags %q, mapping %q", s.Keep, s.TagSet, s.InputMapping)
 	}
-	_, err = FromFlags(Infer, "/work", []Flag{{"--batch-size", "batch_size", 0}}, nil)
+	_, err = FromFlags(Infer, "/jobs", []Flag{{"--batch-size", "batch_size", 0}}, nil)
 	var faults Faults
 	if !errors.As(err, &faults) {
 		t.Fatal(err)

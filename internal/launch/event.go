@@ -50,13 +50,6 @@ type ProgressEvent struct {
 	Rows    int64         `json:"rows"` // inference: rows written
 }
 
-// MemberPhase is how far one member's program is: starting, importing,
-// running, exporting, ended.
-type MemberPhase struct {
-	Member string `json:"member"`
-	Phase  string `json:"phase"`
-}
-
 // WarningEvent is for the person, in one line.
 type WarningEvent struct {
 	Message string `json:"message"`

@@ -3,6 +3,8 @@ package launch
 import (
 	"encoding/json"
 	"errors"
+
+	"tfos/internal/reserve"
 )
 
 // Verdict is how a run ended. It is what `--output json` prints, what
@@ -35,30 +37,13 @@ type Verdict struct {
 	Faults  []string           `json:"faults,omitempty"` // of the job file, one line each
 }
 
-// Rows is the account of all members: read = trained + dropped + quarantined.
-type Rows struct {
-	Read        int64 `json:"read"`
-	Trained     int64 `json:"trained"`
-	Dropped     int64 `json:"dropped"`
-	Quarantined int64 `json:"quarantined"`
-}
-
-// FeedRows is the account of one feed and epoch at one member.
-type FeedRows struct {
-	Member      string `json:"member"`
-	Feed        string `json:"feed"`
-	Epoch       int    `json:"epoch"`
-	Received    int64  `json:"received"`
-	Trained     int64  `json:"trained"`
-	Dropped     int64  `json:"dropped"`
-	Quarantined int64  `json:"quarantined"`
-}
-
-// Artifact is an output that is complete under its final name.
-type Artifact struct {
-	Kind string `json:"kind"`
-	Path string `json:"path"`
-}
+// What the reservation server says of a run, as it says it.
+type (
+	Rows        = reserve.Rows
+	FeedRows    = reserve.FeedRows
+	Artifact    = reserve.Artifact
+	MemberPhase = reserve.MemberProgress
+)
 
 // Failure is the verdict for err, for failures before anything ran.
 func Failure(err error, run string) Verdict {

@@ -50,7 +50,8 @@ type Progress struct {
 	Rows    int64            `json:"rows"` // inference: rows written
 }
 
-// MemberProgress is how far one member is.
+// MemberProgress is how far one member's program is: starting, importing,
+// running, exporting, ended.
 type MemberProgress struct {
 	Member string `json:"member"`
 	Phase  string `json:"phase"`
