@@ -15,14 +15,14 @@ type feedState struct {
 	// early: somebody stopped before the feed had ended, so that what was
 	// sent need not have arrived.
 	early     bool
-	stopped   map[Place]bool // fed members: wants no more
+	stopped   map[Place]bool // those who take it: wants no more
 	announced bool
 	mark      *lowWater
 }
 
-func newFeedState(c FeedConfig, fed []Place) *feedState {
-	f := &feedState{FeedConfig: c, sent: map[int]int64{}, stopped: map[Place]bool{}, mark: newLowWater(fed)}
-	for _, p := range fed {
+func newFeedState(c FeedConfig, takers []Place) *feedState {
+	f := &feedState{FeedConfig: c, sent: map[int]int64{}, stopped: map[Place]bool{}, mark: newLowWater(takers)}
+	for _, p := range takers {
 		f.stopped[p] = false
 	}
 	return f
@@ -30,7 +30,7 @@ func newFeedState(c FeedConfig, fed []Place) *feedState {
 
 // retell tells a member that came back where the feed is.
 func (f *feedState) retell(r *Roster, p *place) {
-	if !p.Fed {
+	if !p.takes(f.Name) {
 		return
 	}
 	for _, end := range f.ends {
@@ -44,7 +44,7 @@ func (f *feedState) retell(r *Roster, p *place) {
 // advance takes a renewal's counts and notes whether they moved.
 func (r *Roster) advance(p *place, renewal Renewal) {
 	moved := renewal.Phase != p.renewal.Phase || renewal.LogBytes != p.renewal.LogBytes ||
-		renewal.Splits != p.renewal.Splits || renewal.SplitRows != p.renewal.SplitRows ||
+		renewal.Splits != p.renewal.Splits || renewal.SplitRows != p.renewal.SplitRows || len(renewal.Notes) != len(p.renewal.Notes) ||
 		!slices.Equal(renewal.Feeds, p.renewal.Feeds)
 	p.renewal = renewal
 	if !moved {
@@ -101,7 +101,7 @@ func (r *Roster) leaveFeeds(p *place) {
 }
 
 func (r *Roster) leave(f *feedState, p *place) {
-	if stopped, fed := f.stopped[p.name()]; stopped || !fed {
+	if stopped, takes := f.stopped[p.name()]; stopped || !takes {
 		return
 	}
 	f.stopped[p.name()] = true
@@ -124,7 +124,7 @@ func (r *Roster) marked(f *feedState, changed bool) {
 		return
 	}
 	for _, p := range r.living() {
-		if p.Fed {
+		if p.takes(f.Name) {
 			r.send(p, LowWater{f.Name, f.mark.step, f.mark.final})
 		}
 	}
@@ -146,7 +146,7 @@ func (r *Roster) feedEnded(c FeedEnded) {
 	f.ended = c.Last
 	r.progressed = r.now
 	for _, p := range r.living() {
-		if p.Fed {
+		if p.takes(f.Name) {
 			r.send(p, end)
 		}
 	}
@@ -214,11 +214,11 @@ func (r *Roster) unaccounted(f *feedState) string {
 	}
 	received := map[int]int64{}
 	for _, p := range r.places {
-		if p.Fed && p.outcome == nil {
+		if p.takes(f.Name) && p.outcome == nil {
 			return ""
 		}
 		for _, c := range p.counts() {
-			if p.Fed && c.Feed == f.Name {
+			if p.takes(f.Name) && c.Feed == f.Name {
 				received[c.Epoch] += c.Received
 			}
 		}

@@ -60,6 +60,8 @@ type Handler struct {
 	Registered func(Registered)
 	// Cluster is called once per generation.
 	Cluster func(Cluster)
+	// TrainingEnded is called once.
+	TrainingEnded func()
 	// LowWater and FeedEnd: a mark never goes back; each epoch's end comes once.
 	LowWater func(LowWater)
 	FeedEnd  func(FeedEnd)

@@ -41,14 +41,14 @@ type MemberConfig struct {
 	// Required members must succeed for the run to succeed; the others are
 	// stopped when all required ones have, and how they end is ignored.
 	Required bool `json:"required"`
-	// Fed members receive rows: they count for the low-water mark.
-	Fed bool `json:"fed"`
+	// Feeds whose rows it takes, by name: it counts for their low-water marks.
+	Feeds []string `json:"feeds,omitempty"`
 }
 
 // FeedConfig is one named feed.
 type FeedConfig struct {
 	Name string `json:"name"`
-	// Synchronous feeds have a low-water mark, sent to every fed member.
+	// Synchronous feeds have a low-water mark, sent to every member that takes it.
 	Synchronous bool `json:"synchronous,omitempty"`
 }
 

@@ -32,7 +32,7 @@ func registerFromPB(m *pb.Register) (Registration, int64) {
 func renewToPB(r Renewal, sequence int64) *pb.MemberMessage {
 	return &pb.MemberMessage{Message: &pb.MemberMessage_Renew{Renew: &pb.Renew{
 		Sequence: sequence, Phase: r.Phase, Feeds: countsToPB(r.Feeds),
-		LogBytes: r.LogBytes, Splits: r.Splits, SplitRows: r.SplitRows,
+		LogBytes: r.LogBytes, Splits: r.Splits, SplitRows: r.SplitRows, Notes: notesToPB(r.Notes),
 	}}}
 }
 
@@ -40,7 +40,24 @@ func renewFromPB(m *pb.Renew) (Renewal, int64) {
 	return Renewal{
 		Phase: m.GetPhase(), Feeds: countsFromPB(m.GetFeeds()),
 		LogBytes: m.GetLogBytes(), Splits: m.GetSplits(), SplitRows: m.GetSplitRows(),
+		Notes: notesFromPB(m.GetNotes()),
 	}, m.GetSequence()
+}
+
+func notesToPB(notes []Note) []*pb.Note {
+	var out []*pb.Note
+	for _, n := range notes {
+		out = append(out, &pb.Note{Kind: pb.Note_Kind(n.Kind), Text: n.Text})
+	}
+	return out
+}
+
+func notesFromPB(notes []*pb.Note) []Note {
+	var out []Note
+	for _, n := range notes {
+		out = append(out, Note{Kind: NoteKind(n.GetKind()), Text: n.GetText()})
+	}
+	return out
 }
 
 func countsToPB(counts []FeedCount) []*pb.FeedCount {
@@ -105,6 +122,8 @@ func messageToPB(m Message) *pb.ServerMessage {
 			Feed: m.Feed, Epoch: int32(m.Epoch), Last: m.Last}}}
 	case Stop:
 		return &pb.ServerMessage{Message: &pb.ServerMessage_Stop{Stop: &pb.Stop{Reason: m.Reason}}}
+	case TrainingEnded:
+		return &pb.ServerMessage{Message: &pb.ServerMessage_TrainingEnded{TrainingEnded: &pb.TrainingEnded{}}}
 	case Ping:
 		return &pb.ServerMessage{Message: &pb.ServerMessage_Ping{Ping: &pb.Ping{}}}
 	}
@@ -137,6 +156,8 @@ func messageFromPB(m *pb.ServerMessage) Message {
 		return FeedEnd{Feed: m.FeedEnd.GetFeed(), Epoch: int(m.FeedEnd.GetEpoch()), Last: m.FeedEnd.GetLast()}
 	case *pb.ServerMessage_Stop:
 		return Stop{Reason: m.Stop.GetReason()}
+	case *pb.ServerMessage_TrainingEnded:
+		return TrainingEnded{}
 	case *pb.ServerMessage_Ping:
 		return Ping{}
 	}

@@ -80,8 +80,13 @@ func (r *Roster) expire() {
 			continue
 		}
 		r.forget(p)
-		r.lose(p, cause, nil)
 		r.leaveFeeds(p)
+		if p.told && r.verdict == nil {
+			r.warn(fmt.Sprintf("%s was lost: %s", p.name(), cause))
+			r.succeed()
+			continue
+		}
+		r.lose(p, cause, nil)
 	}
 }
 
@@ -97,6 +102,11 @@ func (r *Roster) forget(p *place) {
 
 // stall ends a run in which nobody makes progress.
 func (r *Roster) stall() {
+	if r.trained() {
+		r.warn(fmt.Sprintf("training has succeeded, but the evaluator made no progress for %s (timeouts.stall): it is stopped", r.cfg.Stall()))
+		r.decide(Verdict{Code: codeDone})
+		return
+	}
 	p := slices.MinFunc(r.candidates(), func(a, b *place) int {
 		return cmp.Or(a.progressed.Compare(b.progressed), cmp.Compare(a.rows(), b.rows()))
 	})

@@ -31,7 +31,7 @@ func config(lease time.Duration, members ...MemberConfig) Config {
 }
 
 func worker(i int) MemberConfig {
-	return MemberConfig{Job: "worker", Index: i, Required: true, Fed: true}
+	return MemberConfig{Job: "worker", Index: i, Required: true, Feeds: []string{"train"}}
 }
 
 // begin starts Serve and reads its first event.

@@ -7,7 +7,7 @@ import (
 )
 
 // Event is a line for the driver: Ready, Waiting, Formed, Progress,
-// FeedStopped, Warning or Verdict. docs/protocols.md section 3 is the contract.
+// FeedStopped, TensorBoard, Warning or Verdict. docs/protocols.md section 3 is the contract.
 type Event interface{ event() string }
 
 // Ready says where members reach the server, and with what (PEM).
@@ -38,7 +38,7 @@ type FormedMember struct {
 	Job   string      `json:"job"`
 	Index int         `json:"index"`
 	Host  string      `json:"host"`
-	Fed   bool        `json:"fed"`
+	Feeds []string    `json:"feeds"`
 	Feed  FeedAddress `json:"feed"`
 }
 
@@ -61,6 +61,11 @@ type MemberProgress struct {
 type FeedStopped struct {
 	Feed   string `json:"feed"`
 	Reason string `json:"reason"`
+}
+
+// TensorBoard says where TensorBoard shows the run.
+type TensorBoard struct {
+	URL string `json:"url"`
 }
 
 // Warning is for the person, in one line.
@@ -117,6 +122,7 @@ func (Waiting) event() string     { return "waiting" }
 func (Formed) event() string      { return "formed" }
 func (Progress) event() string    { return "progress" }
 func (FeedStopped) event() string { return "feed_stopped" }
+func (TensorBoard) event() string { return "tensorboard" }
 func (Warning) event() string     { return "warning" }
 func (Verdict) event() string     { return "verdict" }
 

@@ -6,6 +6,7 @@ type heard struct {
 	handler    Handler
 	met        bool
 	generation int
+	trained    bool
 	marks      map[string]LowWater
 	ends       map[FeedEnd]bool
 }
@@ -31,6 +32,13 @@ func (h *heard) deliver(m Message) {
 			h.generation = m.Generation
 			if h.handler.Cluster != nil {
 				h.handler.Cluster(m)
+			}
+		}
+	case TrainingEnded:
+		if !h.trained {
+			h.trained = true
+			if h.handler.TrainingEnded != nil {
+				h.handler.TrainingEnded()
 			}
 		}
 	case LowWater:

@@ -56,6 +56,13 @@ func (r *Roster) ended(p *place, o Outcome) {
 	if r.verdict != nil {
 		return
 	}
+	if p.told { // training had succeeded without it
+		if o.Kind != Succeeded {
+			r.warn(fmt.Sprintf("%s did not finish: %s", p.name(), o.Cause))
+		}
+		r.succeed()
+		return
+	}
 	switch o.Kind {
 	case Succeeded:
 		r.progressed = r.now
@@ -190,14 +197,33 @@ func (r *Roster) lose(p *place, cause string, o *Outcome) {
 	r.decide(v)
 }
 
-// succeed ends the run when every required member has succeeded.
+// trained says whether every required member has succeeded.
+func (r *Roster) trained() bool {
+	return !slices.ContainsFunc(r.places, func(p *place) bool {
+		return p.Required && (p.outcome == nil || p.outcome.Kind != Succeeded)
+	})
+}
+
+// succeed ends the run when every required member has succeeded, and what
+// evaluates then has finished.
 func (r *Roster) succeed() {
-	for _, p := range r.places {
-		if p.Required && (p.outcome == nil || p.outcome.Kind != Succeeded) {
-			return
+	if !r.trained() {
+		return
+	}
+	waits := false
+	for _, p := range r.living() {
+		if p.renewal.Phase != phaseEvaluating {
+			continue
+		}
+		waits = true
+		if !p.told {
+			p.told = true
+			r.send(p, TrainingEnded{})
 		}
 	}
-	r.decide(Verdict{Code: codeDone})
+	if !waits {
+		r.decide(Verdict{Code: codeDone})
+	}
 }
 
 // decide fixes how the run ends, once, and stops every member.

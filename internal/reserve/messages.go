@@ -35,12 +35,28 @@ type Registration struct {
 // Renewal is what a member tells with each renewal of its lease. All counts
 // are totals since the member's start.
 type Renewal struct {
-	Phase     string // starting, running, exporting, ended
+	Phase     string // starting, importing, running, evaluating, exporting, ended
 	Feeds     []FeedCount
-	LogBytes  int64 // written by the child: a sign of life
-	Splits    int64 // inference: splits finished
-	SplitRows int64 // inference: rows written
+	LogBytes  int64  // written by the child: a sign of life
+	Splits    int64  // inference: splits finished
+	SplitRows int64  // inference: rows written
+	Notes     []Note // all so far, in order
 }
+
+// Note is something that a member has to say to the person who runs the job.
+type Note struct {
+	Kind NoteKind
+	Text string // one line
+}
+
+// NoteKind says what a note's text is.
+type NoteKind int
+
+// The kinds, with the numbers of the wire.
+const (
+	NoteWarning     NoteKind = iota + 1
+	NoteTensorBoard          // the URL
+)
 
 // FeedCount is the row account of one feed and epoch at one member. Once the
 // member has ended, Received = Trained + Dropped + Quarantined.
@@ -59,7 +75,7 @@ type FeedCount struct {
 func (c FeedCount) accounted() int64 { return c.Trained + c.Dropped + c.Quarantined }
 
 // Message is what the server sends to a member: one of Registered, Rejected,
-// Renewed, Cluster, LowWater, FeedEnd, Stop and Ping.
+// Renewed, Cluster, TrainingEnded, LowWater, FeedEnd, Stop and Ping.
 type Message interface{ message() }
 
 // Registered gives a member its place.
@@ -94,6 +110,10 @@ type Member struct {
 	Address string // host:port of its TensorFlow server
 }
 
+// TrainingEnded says that every required member has succeeded, and that the run
+// waits for this one, which evaluates.
+type TrainingEnded struct{}
+
 // LowWater says that every fed worker holds at least Step whole batches of
 // Feed. Final: no step beyond this one will ever be handed out.
 type LowWater struct {
@@ -113,14 +133,15 @@ type FeedEnd struct {
 // Stop tells the member to end its child and itself.
 type Stop struct{ Reason string }
 
-func (Registered) message() {}
-func (Rejected) message()   {}
-func (Renewed) message()    {}
-func (Ping) message()       {}
-func (Cluster) message()    {}
-func (LowWater) message()   {}
-func (FeedEnd) message()    {}
-func (Stop) message()       {}
+func (Registered) message()    {}
+func (Rejected) message()      {}
+func (Renewed) message()       {}
+func (Ping) message()          {}
+func (Cluster) message()       {}
+func (TrainingEnded) message() {}
+func (LowWater) message()      {}
+func (FeedEnd) message()       {}
+func (Stop) message()          {}
 
 // Kind is how a member ended.
 type Kind int

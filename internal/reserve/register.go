@@ -74,6 +74,7 @@ func (r *Roster) admit(p *place, session int64, reg Registration) bool {
 	p.incarnation++
 	p.state, p.session, p.registration = live, session, reg
 	p.heard, p.progressed, p.renewal, p.outcome = r.now, r.now, Renewal{}, nil
+	p.noted, p.told = 0, false
 	r.do(Send{session, Registered{p.incarnation, r.cfg.Lease()}})
 	if len(r.living()) == len(r.places) {
 		r.form()
@@ -96,6 +97,9 @@ func (r *Roster) reconnect(p *place, session int64) {
 	}
 	for _, f := range r.feeds {
 		f.retell(r, p)
+	}
+	if p.told {
+		r.send(p, TrainingEnded{})
 	}
 	if r.verdict != nil {
 		r.send(p, Stop{r.verdict.reason()})
@@ -136,7 +140,7 @@ func (r *Roster) form() {
 	for _, p := range r.places {
 		p.progressed = r.now
 		formed.Members = append(formed.Members, FormedMember{
-			Job: p.Job, Index: p.Index, Host: p.registration.Host, Fed: p.Fed, Feed: p.registration.Feed})
+			Job: p.Job, Index: p.Index, Host: p.registration.Host, Feeds: append([]string{}, p.Feeds...), Feed: p.registration.Feed})
 		r.send(p, r.cluster(p))
 	}
 	r.do(Emit{formed})

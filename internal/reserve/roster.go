@@ -1,6 +1,8 @@
 package reserve
 
 import (
+	"fmt"
+	"slices"
 	"time"
 )
 
@@ -15,6 +17,10 @@ const (
 	codeStalled     = 8
 	codeInterrupted = 130
 )
+
+// phaseEvaluating is the phase of a member that the run waits for after
+// training has ended.
+const phaseEvaluating = "evaluating"
 
 // state is where a place of the roster is.
 type state int
@@ -38,9 +44,13 @@ type place struct {
 	progressed   time.Time
 	outcome      *Outcome // Feeds: as renewed since
 	refusals     int      // registrations refused because of where they ran
+	noted        int      // notes of the renewals that the driver was told
+	told         bool     // that training has ended
 }
 
 func (p *place) name() Place { return Place{p.Job, p.Index} }
+
+func (p *place) takes(feed string) bool { return slices.Contains(p.Feeds, feed) }
 
 // counts is the latest account of the place's feeds.
 func (p *place) counts() []FeedCount {
@@ -83,16 +93,11 @@ type Roster struct {
 // inference member's share; nil for other jobs.
 func NewRoster(cfg Config, work map[Place][]byte, now time.Time) *Roster {
 	r := &Roster{cfg: cfg, work: work, start: now, now: now, waitingDue: now}
-	var fed []Place
 	for _, m := range cfg.Members {
-		p := &place{MemberConfig: m}
-		r.places = append(r.places, p)
-		if m.Fed {
-			fed = append(fed, p.name())
-		}
+		r.places = append(r.places, &place{MemberConfig: m})
 	}
 	for _, f := range cfg.Feeds {
-		r.feeds = append(r.feeds, newFeedState(f, fed))
+		r.feeds = append(r.feeds, newFeedState(f, r.takers(f.Name)))
 	}
 	return r
 }
@@ -118,6 +123,19 @@ func (r *Roster) send(p *place, m Message) {
 
 func (r *Roster) warn(message string) { r.do(Emit{Warning{message}}) }
 
+// note passes on what a member has said since it was last heard.
+func (r *Roster) note(p *place) {
+	for _, n := range p.renewal.Notes[min(p.noted, len(p.renewal.Notes)):] {
+		switch n.Kind {
+		case NoteTensorBoard:
+			r.do(Emit{TensorBoard{n.Text}})
+		default:
+			r.warn(fmt.Sprintf("%s: %s", p.name(), n.Text))
+		}
+	}
+	p.noted = len(p.renewal.Notes)
+}
+
 func (r *Roster) find(name Place) *place {
 	for _, p := range r.places {
 		if p.name() == name {
@@ -134,6 +152,17 @@ func (r *Roster) bySession(session int64) *place {
 		}
 	}
 	return nil
+}
+
+// takers are the members that take a feed's rows.
+func (r *Roster) takers(feed string) []Place {
+	var out []Place
+	for _, p := range r.places {
+		if p.takes(feed) {
+			out = append(out, p.name())
+		}
+	}
+	return out
 }
 
 func (r *Roster) living() []*place {
@@ -169,6 +198,7 @@ func (r *Roster) Renew(now time.Time, session int64, renewal Renewal, sequence i
 	switch p.state {
 	case live:
 		r.advance(p, renewal)
+		r.note(p)
 		r.cleared(p)
 	case ended: // it still takes, and drops, what feed tasks had on the way
 		p.outcome.Feeds = later(p.outcome.Feeds, renewal.Feeds)

@@ -73,7 +73,7 @@ func (s *script) operate(d *datadriven.TestData) error {
 			Host: args.text("host", "h"), LogPath: "/log/" + place.String()}, int64(args.number("inc"))))
 	case "renew":
 		s.note(s.roster.Renew(s.now, int64(args.number("session")), Renewal{Phase: args.text("phase", ""), Feeds: args.counts(),
-			LogBytes: int64(args.number("log")), Splits: int64(args.number("splits")), SplitRows: int64(args.number("rows"))}, int64(args.number("seq"))))
+			LogBytes: int64(args.number("log")), Splits: int64(args.number("splits")), SplitRows: int64(args.number("rows")), Notes: args.notes()}, int64(args.number("seq"))))
 	case "disconnect":
 		s.note(s.roster.Disconnected(s.now, int64(args.number("session"))))
 	case "report":
@@ -187,6 +187,19 @@ func parsePlace(name string) Place {
 	return Place{job, n}
 }
 
+// notes are warn=(text,...) and tensorboard=url.
+func (o operandSet) notes() []Note {
+	var out []Note
+	if url, ok := o.values("tensorboard"); ok {
+		out = append(out, Note{NoteTensorBoard, url[0]})
+	}
+	warnings, _ := o.values("warn")
+	for _, text := range warnings {
+		out = append(out, Note{NoteWarning, text})
+	}
+	return out
+}
+
 func (o operandSet) place() Place { return parsePlace(o.d.CmdArgs[0].Key) }
 
 func (o operandSet) kind() Kind {
@@ -201,14 +214,24 @@ func (o operandSet) kind() Kind {
 func (o operandSet) config() Config {
 	c := Config{Run: "r", Shared: o.has("shared"), ExecutorCores: o.number("cores"),
 		LeaseMS: o.millis("lease", "10s"), ReservationMS: o.millis("reservation", "60s"), StallMS: o.millis("stall", "60s")}
-	members, _ := o.values("members")
-	for _, m := range members {
-		p := parsePlace(strings.TrimRight(m, "+*"))
-		c.Members = append(c.Members, MemberConfig{Job: p.Job, Index: p.Index, Required: strings.Contains(m, "+"), Fed: strings.Contains(m, "*")})
-	}
 	feeds, _ := o.values("feeds")
+	var all []string
 	for _, f := range feeds {
 		c.Feeds = append(c.Feeds, FeedConfig{Name: strings.TrimRight(f, "!"), Synchronous: strings.HasSuffix(f, "!")})
+		all = append(all, strings.TrimRight(f, "!"))
+	}
+	members, _ := o.values("members")
+	for _, m := range members { // worker:0, + is required, * takes all feeds, *train only that
+		name, feed, some := strings.Cut(m, "*")
+		var takes []string
+		switch {
+		case feed != "":
+			takes = []string{feed}
+		case some:
+			takes = all
+		}
+		p := parsePlace(strings.TrimRight(name, "+"))
+		c.Members = append(c.Members, MemberConfig{Job: p.Job, Index: p.Index, Required: strings.Contains(m, "+"), Feeds: takes})
 	}
 	return c
 }

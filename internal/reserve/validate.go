@@ -42,5 +42,12 @@ func (c Config) validate() error {
 		}
 		feeds[f.Name] = true
 	}
+	for _, m := range c.Members {
+		for _, name := range m.Feeds {
+			if !feeds[name] {
+				fault("members: %s: takes feed %q, which there is not", Place{m.Job, m.Index}, name)
+			}
+		}
+	}
 	return errors.Join(errs...)
 }

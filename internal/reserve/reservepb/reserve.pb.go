@@ -24,6 +24,55 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type Note_Kind int32
+
+const (
+	Note_UNKNOWN     Note_Kind = 0
+	Note_WARNING     Note_Kind = 1 // text: one line
+	Note_TENSORBOARD Note_Kind = 2 // text: the URL
+)
+
+// Enum value maps for Note_Kind.
+var (
+	Note_Kind_name = map[int32]string{
+		0: "UNKNOWN",
+		1: "WARNING",
+		2: "TENSORBOARD",
+	}
+	Note_Kind_value = map[string]int32{
+		"UNKNOWN":     0,
+		"WARNING":     1,
+		"TENSORBOARD": 2,
+	}
+)
+
+func (x Note_Kind) Enum() *Note_Kind {
+	p := new(Note_Kind)
+	*p = x
+	return p
+}
+
+func (x Note_Kind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Note_Kind) Descriptor() protoreflect.EnumDescriptor {
+	return file_reserve_proto_enumTypes[0].Descriptor()
+}
+
+func (Note_Kind) Type() protoreflect.EnumType {
+	return &file_reserve_proto_enumTypes[0]
+}
+
+func (x Note_Kind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Note_Kind.Descriptor instead.
+func (Note_Kind) EnumDescriptor() ([]byte, []int) {
+	return file_reserve_proto_rawDescGZIP(), []int{4, 0}
+}
+
 type Outcome_Kind int32
 
 const (
@@ -63,11 +112,11 @@ func (x Outcome_Kind) String() string {
 }
 
 func (Outcome_Kind) Descriptor() protoreflect.EnumDescriptor {
-	return file_reserve_proto_enumTypes[0].Descriptor()
+	return file_reserve_proto_enumTypes[1].Descriptor()
 }
 
 func (Outcome_Kind) Type() protoreflect.EnumType {
-	return &file_reserve_proto_enumTypes[0]
+	return &file_reserve_proto_enumTypes[1]
 }
 
 func (x Outcome_Kind) Number() protoreflect.EnumNumber {
@@ -76,7 +125,7 @@ func (x Outcome_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Outcome_Kind.Descriptor instead.
 func (Outcome_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{15, 0}
+	return file_reserve_proto_rawDescGZIP(), []int{17, 0}
 }
 
 type MemberMessage struct {
@@ -334,11 +383,12 @@ func (x *FeedAddress) GetTcp() string {
 type Renew struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Sequence      int64                  `protobuf:"varint,1,opt,name=sequence,proto3" json:"sequence,omitempty"`
-	Phase         string                 `protobuf:"bytes,2,opt,name=phase,proto3" json:"phase,omitempty"` // starting, running, exporting, ended
+	Phase         string                 `protobuf:"bytes,2,opt,name=phase,proto3" json:"phase,omitempty"` // starting, importing, running, evaluating, exporting, ended
 	Feeds         []*FeedCount           `protobuf:"bytes,3,rep,name=feeds,proto3" json:"feeds,omitempty"`
 	LogBytes      int64                  `protobuf:"varint,4,opt,name=log_bytes,json=logBytes,proto3" json:"log_bytes,omitempty"`    // written by the child: a sign of life
 	Splits        int64                  `protobuf:"varint,5,opt,name=splits,proto3" json:"splits,omitempty"`                        // inference: splits finished
 	SplitRows     int64                  `protobuf:"varint,6,opt,name=split_rows,json=splitRows,proto3" json:"split_rows,omitempty"` // inference: rows written
+	Notes         []*Note                `protobuf:"bytes,7,rep,name=notes,proto3" json:"notes,omitempty"`                           // all so far, in order
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -415,6 +465,66 @@ func (x *Renew) GetSplitRows() int64 {
 	return 0
 }
 
+func (x *Renew) GetNotes() []*Note {
+	if x != nil {
+		return x.Notes
+	}
+	return nil
+}
+
+// Note is something that a member has to say to the person who runs the job.
+type Note struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kind          Note_Kind              `protobuf:"varint,1,opt,name=kind,proto3,enum=tfos.reserve.v1.Note_Kind" json:"kind,omitempty"`
+	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Note) Reset() {
+	*x = Note{}
+	mi := &file_reserve_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Note) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Note) ProtoMessage() {}
+
+func (x *Note) ProtoReflect() protoreflect.Message {
+	mi := &file_reserve_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Note.ProtoReflect.Descriptor instead.
+func (*Note) Descriptor() ([]byte, []int) {
+	return file_reserve_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Note) GetKind() Note_Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return Note_UNKNOWN
+}
+
+func (x *Note) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 // FeedCount is the row account of one feed and epoch at one member.
 // received = trained + dropped + quarantined once the member has ended.
 type FeedCount struct {
@@ -433,7 +543,7 @@ type FeedCount struct {
 
 func (x *FeedCount) Reset() {
 	*x = FeedCount{}
-	mi := &file_reserve_proto_msgTypes[4]
+	mi := &file_reserve_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -445,7 +555,7 @@ func (x *FeedCount) String() string {
 func (*FeedCount) ProtoMessage() {}
 
 func (x *FeedCount) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[4]
+	mi := &file_reserve_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -458,7 +568,7 @@ func (x *FeedCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FeedCount.ProtoReflect.Descriptor instead.
 func (*FeedCount) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{4}
+	return file_reserve_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *FeedCount) GetFeed() string {
@@ -529,6 +639,7 @@ type ServerMessage struct {
 	//	*ServerMessage_FeedEnd
 	//	*ServerMessage_Stop
 	//	*ServerMessage_Ping
+	//	*ServerMessage_TrainingEnded
 	Message       isServerMessage_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -536,7 +647,7 @@ type ServerMessage struct {
 
 func (x *ServerMessage) Reset() {
 	*x = ServerMessage{}
-	mi := &file_reserve_proto_msgTypes[5]
+	mi := &file_reserve_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -548,7 +659,7 @@ func (x *ServerMessage) String() string {
 func (*ServerMessage) ProtoMessage() {}
 
 func (x *ServerMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[5]
+	mi := &file_reserve_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -561,7 +672,7 @@ func (x *ServerMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServerMessage.ProtoReflect.Descriptor instead.
 func (*ServerMessage) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{5}
+	return file_reserve_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ServerMessage) GetMessage() isServerMessage_Message {
@@ -643,6 +754,15 @@ func (x *ServerMessage) GetPing() *Ping {
 	return nil
 }
 
+func (x *ServerMessage) GetTrainingEnded() *TrainingEnded {
+	if x != nil {
+		if x, ok := x.Message.(*ServerMessage_TrainingEnded); ok {
+			return x.TrainingEnded
+		}
+	}
+	return nil
+}
+
 type isServerMessage_Message interface {
 	isServerMessage_Message()
 }
@@ -679,6 +799,10 @@ type ServerMessage_Ping struct {
 	Ping *Ping `protobuf:"bytes,8,opt,name=ping,proto3,oneof"`
 }
 
+type ServerMessage_TrainingEnded struct {
+	TrainingEnded *TrainingEnded `protobuf:"bytes,9,opt,name=training_ended,json=trainingEnded,proto3,oneof"`
+}
+
 func (*ServerMessage_Registered) isServerMessage_Message() {}
 
 func (*ServerMessage_Rejected) isServerMessage_Message() {}
@@ -695,6 +819,8 @@ func (*ServerMessage_Stop) isServerMessage_Message() {}
 
 func (*ServerMessage_Ping) isServerMessage_Message() {}
 
+func (*ServerMessage_TrainingEnded) isServerMessage_Message() {}
+
 type Registered struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Incarnation   int64                  `protobuf:"varint,1,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
@@ -705,7 +831,7 @@ type Registered struct {
 
 func (x *Registered) Reset() {
 	*x = Registered{}
-	mi := &file_reserve_proto_msgTypes[6]
+	mi := &file_reserve_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -717,7 +843,7 @@ func (x *Registered) String() string {
 func (*Registered) ProtoMessage() {}
 
 func (x *Registered) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[6]
+	mi := &file_reserve_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -730,7 +856,7 @@ func (x *Registered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Registered.ProtoReflect.Descriptor instead.
 func (*Registered) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{6}
+	return file_reserve_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Registered) GetIncarnation() int64 {
@@ -759,7 +885,7 @@ type Rejected struct {
 
 func (x *Rejected) Reset() {
 	*x = Rejected{}
-	mi := &file_reserve_proto_msgTypes[7]
+	mi := &file_reserve_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -771,7 +897,7 @@ func (x *Rejected) String() string {
 func (*Rejected) ProtoMessage() {}
 
 func (x *Rejected) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[7]
+	mi := &file_reserve_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -784,7 +910,7 @@ func (x *Rejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rejected.ProtoReflect.Descriptor instead.
 func (*Rejected) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{7}
+	return file_reserve_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Rejected) GetReason() string {
@@ -810,7 +936,7 @@ type Renewed struct {
 
 func (x *Renewed) Reset() {
 	*x = Renewed{}
-	mi := &file_reserve_proto_msgTypes[8]
+	mi := &file_reserve_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -822,7 +948,7 @@ func (x *Renewed) String() string {
 func (*Renewed) ProtoMessage() {}
 
 func (x *Renewed) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[8]
+	mi := &file_reserve_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -835,7 +961,7 @@ func (x *Renewed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Renewed.ProtoReflect.Descriptor instead.
 func (*Renewed) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{8}
+	return file_reserve_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Renewed) GetSequence() int64 {
@@ -854,7 +980,7 @@ type Ping struct {
 
 func (x *Ping) Reset() {
 	*x = Ping{}
-	mi := &file_reserve_proto_msgTypes[9]
+	mi := &file_reserve_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -866,7 +992,7 @@ func (x *Ping) String() string {
 func (*Ping) ProtoMessage() {}
 
 func (x *Ping) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[9]
+	mi := &file_reserve_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -879,7 +1005,7 @@ func (x *Ping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ping.ProtoReflect.Descriptor instead.
 func (*Ping) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{9}
+	return file_reserve_proto_rawDescGZIP(), []int{10}
 }
 
 // Cluster is sent when every member is registered: the child may start.
@@ -894,7 +1020,7 @@ type Cluster struct {
 
 func (x *Cluster) Reset() {
 	*x = Cluster{}
-	mi := &file_reserve_proto_msgTypes[10]
+	mi := &file_reserve_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -906,7 +1032,7 @@ func (x *Cluster) String() string {
 func (*Cluster) ProtoMessage() {}
 
 func (x *Cluster) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[10]
+	mi := &file_reserve_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -919,7 +1045,7 @@ func (x *Cluster) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cluster.ProtoReflect.Descriptor instead.
 func (*Cluster) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{10}
+	return file_reserve_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Cluster) GetGeneration() int32 {
@@ -954,7 +1080,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_reserve_proto_msgTypes[11]
+	mi := &file_reserve_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -966,7 +1092,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[11]
+	mi := &file_reserve_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -979,7 +1105,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{11}
+	return file_reserve_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Member) GetJob() string {
@@ -1003,6 +1129,44 @@ func (x *Member) GetAddress() string {
 	return ""
 }
 
+// TrainingEnded: every required member has succeeded. Only a member in phase
+// "evaluating" is told: it may finish what it does, and the run waits for it.
+type TrainingEnded struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TrainingEnded) Reset() {
+	*x = TrainingEnded{}
+	mi := &file_reserve_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TrainingEnded) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TrainingEnded) ProtoMessage() {}
+
+func (x *TrainingEnded) ProtoReflect() protoreflect.Message {
+	mi := &file_reserve_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TrainingEnded.ProtoReflect.Descriptor instead.
+func (*TrainingEnded) Descriptor() ([]byte, []int) {
+	return file_reserve_proto_rawDescGZIP(), []int{13}
+}
+
 // LowWater: every worker holds at least step whole batches of feed. final: the
 // feed has ended, no more steps than this will ever be handed out.
 type LowWater struct {
@@ -1016,7 +1180,7 @@ type LowWater struct {
 
 func (x *LowWater) Reset() {
 	*x = LowWater{}
-	mi := &file_reserve_proto_msgTypes[12]
+	mi := &file_reserve_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1028,7 +1192,7 @@ func (x *LowWater) String() string {
 func (*LowWater) ProtoMessage() {}
 
 func (x *LowWater) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[12]
+	mi := &file_reserve_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1041,7 +1205,7 @@ func (x *LowWater) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LowWater.ProtoReflect.Descriptor instead.
 func (*LowWater) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{12}
+	return file_reserve_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *LowWater) GetFeed() string {
@@ -1078,7 +1242,7 @@ type FeedEnd struct {
 
 func (x *FeedEnd) Reset() {
 	*x = FeedEnd{}
-	mi := &file_reserve_proto_msgTypes[13]
+	mi := &file_reserve_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1090,7 +1254,7 @@ func (x *FeedEnd) String() string {
 func (*FeedEnd) ProtoMessage() {}
 
 func (x *FeedEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[13]
+	mi := &file_reserve_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1103,7 +1267,7 @@ func (x *FeedEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FeedEnd.ProtoReflect.Descriptor instead.
 func (*FeedEnd) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{13}
+	return file_reserve_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *FeedEnd) GetFeed() string {
@@ -1136,7 +1300,7 @@ type Stop struct {
 
 func (x *Stop) Reset() {
 	*x = Stop{}
-	mi := &file_reserve_proto_msgTypes[14]
+	mi := &file_reserve_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1148,7 +1312,7 @@ func (x *Stop) String() string {
 func (*Stop) ProtoMessage() {}
 
 func (x *Stop) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[14]
+	mi := &file_reserve_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1161,7 +1325,7 @@ func (x *Stop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stop.ProtoReflect.Descriptor instead.
 func (*Stop) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{14}
+	return file_reserve_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Stop) GetReason() string {
@@ -1194,7 +1358,7 @@ type Outcome struct {
 
 func (x *Outcome) Reset() {
 	*x = Outcome{}
-	mi := &file_reserve_proto_msgTypes[15]
+	mi := &file_reserve_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1206,7 +1370,7 @@ func (x *Outcome) String() string {
 func (*Outcome) ProtoMessage() {}
 
 func (x *Outcome) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[15]
+	mi := &file_reserve_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1219,7 +1383,7 @@ func (x *Outcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outcome.ProtoReflect.Descriptor instead.
 func (*Outcome) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{15}
+	return file_reserve_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Outcome) GetToken() string {
@@ -1335,7 +1499,7 @@ type OutcomeReply struct {
 
 func (x *OutcomeReply) Reset() {
 	*x = OutcomeReply{}
-	mi := &file_reserve_proto_msgTypes[16]
+	mi := &file_reserve_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1347,7 +1511,7 @@ func (x *OutcomeReply) String() string {
 func (*OutcomeReply) ProtoMessage() {}
 
 func (x *OutcomeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[16]
+	mi := &file_reserve_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1360,7 +1524,7 @@ func (x *OutcomeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutcomeReply.ProtoReflect.Descriptor instead.
 func (*OutcomeReply) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{16}
+	return file_reserve_proto_rawDescGZIP(), []int{18}
 }
 
 var File_reserve_proto protoreflect.FileDescriptor
@@ -1385,7 +1549,7 @@ const file_reserve_proto_rawDesc = "" +
 	"\vFeedAddress\x12\x17\n" +
 	"\aboot_id\x18\x01 \x01(\tR\x06bootId\x12\x12\n" +
 	"\x04unix\x18\x02 \x01(\tR\x04unix\x12\x10\n" +
-	"\x03tcp\x18\x03 \x01(\tR\x03tcp\"\xbf\x01\n" +
+	"\x03tcp\x18\x03 \x01(\tR\x03tcp\"\xec\x01\n" +
 	"\x05Renew\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x03R\bsequence\x12\x14\n" +
 	"\x05phase\x18\x02 \x01(\tR\x05phase\x120\n" +
@@ -1393,7 +1557,15 @@ const file_reserve_proto_rawDesc = "" +
 	"\tlog_bytes\x18\x04 \x01(\x03R\blogBytes\x12\x16\n" +
 	"\x06splits\x18\x05 \x01(\x03R\x06splits\x12\x1d\n" +
 	"\n" +
-	"split_rows\x18\x06 \x01(\x03R\tsplitRows\"\xe0\x01\n" +
+	"split_rows\x18\x06 \x01(\x03R\tsplitRows\x12+\n" +
+	"\x05notes\x18\a \x03(\v2\x15.tfos.reserve.v1.NoteR\x05notes\"}\n" +
+	"\x04Note\x12.\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x1a.tfos.reserve.v1.Note.KindR\x04kind\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\"1\n" +
+	"\x04Kind\x12\v\n" +
+	"\aUNKNOWN\x10\x00\x12\v\n" +
+	"\aWARNING\x10\x01\x12\x0f\n" +
+	"\vTENSORBOARD\x10\x02\"\xe0\x01\n" +
 	"\tFeedCount\x12\x12\n" +
 	"\x04feed\x18\x01 \x01(\tR\x04feed\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x05R\x05epoch\x12\x1a\n" +
@@ -1403,7 +1575,7 @@ const file_reserve_proto_rawDesc = "" +
 	"\vquarantined\x18\x06 \x01(\x03R\vquarantined\x12\x1d\n" +
 	"\n" +
 	"steps_held\x18\a \x01(\x03R\tstepsHeld\x12\x18\n" +
-	"\astopped\x18\b \x01(\bR\astopped\"\xc9\x03\n" +
+	"\astopped\x18\b \x01(\bR\astopped\"\x92\x04\n" +
 	"\rServerMessage\x12=\n" +
 	"\n" +
 	"registered\x18\x01 \x01(\v2\x1b.tfos.reserve.v1.RegisteredH\x00R\n" +
@@ -1414,7 +1586,8 @@ const file_reserve_proto_rawDesc = "" +
 	"\tlow_water\x18\x05 \x01(\v2\x19.tfos.reserve.v1.LowWaterH\x00R\blowWater\x125\n" +
 	"\bfeed_end\x18\x06 \x01(\v2\x18.tfos.reserve.v1.FeedEndH\x00R\afeedEnd\x12+\n" +
 	"\x04stop\x18\a \x01(\v2\x15.tfos.reserve.v1.StopH\x00R\x04stop\x12+\n" +
-	"\x04ping\x18\b \x01(\v2\x15.tfos.reserve.v1.PingH\x00R\x04pingB\t\n" +
+	"\x04ping\x18\b \x01(\v2\x15.tfos.reserve.v1.PingH\x00R\x04ping\x12G\n" +
+	"\x0etraining_ended\x18\t \x01(\v2\x1e.tfos.reserve.v1.TrainingEndedH\x00R\rtrainingEndedB\t\n" +
 	"\amessage\"I\n" +
 	"\n" +
 	"Registered\x12 \n" +
@@ -1435,7 +1608,8 @@ const file_reserve_proto_rawDesc = "" +
 	"\x06Member\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\x05R\x05index\x12\x18\n" +
-	"\aaddress\x18\x03 \x01(\tR\aaddress\"H\n" +
+	"\aaddress\x18\x03 \x01(\tR\aaddress\"\x0f\n" +
+	"\rTrainingEnded\"H\n" +
 	"\bLowWater\x12\x12\n" +
 	"\x04feed\x18\x01 \x01(\tR\x04feed\x12\x12\n" +
 	"\x04step\x18\x02 \x01(\x03R\x04step\x12\x14\n" +
@@ -1487,53 +1661,59 @@ func file_reserve_proto_rawDescGZIP() []byte {
 	return file_reserve_proto_rawDescData
 }
 
-var file_reserve_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_reserve_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_reserve_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_reserve_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_reserve_proto_goTypes = []any{
-	(Outcome_Kind)(0),     // 0: tfos.reserve.v1.Outcome.Kind
-	(*MemberMessage)(nil), // 1: tfos.reserve.v1.MemberMessage
-	(*Register)(nil),      // 2: tfos.reserve.v1.Register
-	(*FeedAddress)(nil),   // 3: tfos.reserve.v1.FeedAddress
-	(*Renew)(nil),         // 4: tfos.reserve.v1.Renew
-	(*FeedCount)(nil),     // 5: tfos.reserve.v1.FeedCount
-	(*ServerMessage)(nil), // 6: tfos.reserve.v1.ServerMessage
-	(*Registered)(nil),    // 7: tfos.reserve.v1.Registered
-	(*Rejected)(nil),      // 8: tfos.reserve.v1.Rejected
-	(*Renewed)(nil),       // 9: tfos.reserve.v1.Renewed
-	(*Ping)(nil),          // 10: tfos.reserve.v1.Ping
-	(*Cluster)(nil),       // 11: tfos.reserve.v1.Cluster
-	(*Member)(nil),        // 12: tfos.reserve.v1.Member
-	(*LowWater)(nil),      // 13: tfos.reserve.v1.LowWater
-	(*FeedEnd)(nil),       // 14: tfos.reserve.v1.FeedEnd
-	(*Stop)(nil),          // 15: tfos.reserve.v1.Stop
-	(*Outcome)(nil),       // 16: tfos.reserve.v1.Outcome
-	(*OutcomeReply)(nil),  // 17: tfos.reserve.v1.OutcomeReply
+	(Note_Kind)(0),        // 0: tfos.reserve.v1.Note.Kind
+	(Outcome_Kind)(0),     // 1: tfos.reserve.v1.Outcome.Kind
+	(*MemberMessage)(nil), // 2: tfos.reserve.v1.MemberMessage
+	(*Register)(nil),      // 3: tfos.reserve.v1.Register
+	(*FeedAddress)(nil),   // 4: tfos.reserve.v1.FeedAddress
+	(*Renew)(nil),         // 5: tfos.reserve.v1.Renew
+	(*Note)(nil),          // 6: tfos.reserve.v1.Note
+	(*FeedCount)(nil),     // 7: tfos.reserve.v1.FeedCount
+	(*ServerMessage)(nil), // 8: tfos.reserve.v1.ServerMessage
+	(*Registered)(nil),    // 9: tfos.reserve.v1.Registered
+	(*Rejected)(nil),      // 10: tfos.reserve.v1.Rejected
+	(*Renewed)(nil),       // 11: tfos.reserve.v1.Renewed
+	(*Ping)(nil),          // 12: tfos.reserve.v1.Ping
+	(*Cluster)(nil),       // 13: tfos.reserve.v1.Cluster
+	(*Member)(nil),        // 14: tfos.reserve.v1.Member
+	(*TrainingEnded)(nil), // 15: tfos.reserve.v1.TrainingEnded
+	(*LowWater)(nil),      // 16: tfos.reserve.v1.LowWater
+	(*FeedEnd)(nil),       // 17: tfos.reserve.v1.FeedEnd
+	(*Stop)(nil),          // 18: tfos.reserve.v1.Stop
+	(*Outcome)(nil),       // 19: tfos.reserve.v1.Outcome
+	(*OutcomeReply)(nil),  // 20: tfos.reserve.v1.OutcomeReply
 }
 var file_reserve_proto_depIdxs = []int32{
-	2,  // 0: tfos.reserve.v1.MemberMessage.register:type_name -> tfos.reserve.v1.Register
-	4,  // 1: tfos.reserve.v1.MemberMessage.renew:type_name -> tfos.reserve.v1.Renew
-	3,  // 2: tfos.reserve.v1.Register.feed:type_name -> tfos.reserve.v1.FeedAddress
-	5,  // 3: tfos.reserve.v1.Renew.feeds:type_name -> tfos.reserve.v1.FeedCount
-	7,  // 4: tfos.reserve.v1.ServerMessage.registered:type_name -> tfos.reserve.v1.Registered
-	8,  // 5: tfos.reserve.v1.ServerMessage.rejected:type_name -> tfos.reserve.v1.Rejected
-	9,  // 6: tfos.reserve.v1.ServerMessage.renewed:type_name -> tfos.reserve.v1.Renewed
-	11, // 7: tfos.reserve.v1.ServerMessage.cluster:type_name -> tfos.reserve.v1.Cluster
-	13, // 8: tfos.reserve.v1.ServerMessage.low_water:type_name -> tfos.reserve.v1.LowWater
-	14, // 9: tfos.reserve.v1.ServerMessage.feed_end:type_name -> tfos.reserve.v1.FeedEnd
-	15, // 10: tfos.reserve.v1.ServerMessage.stop:type_name -> tfos.reserve.v1.Stop
-	10, // 11: tfos.reserve.v1.ServerMessage.ping:type_name -> tfos.reserve.v1.Ping
-	12, // 12: tfos.reserve.v1.Cluster.members:type_name -> tfos.reserve.v1.Member
-	0,  // 13: tfos.reserve.v1.Outcome.kind:type_name -> tfos.reserve.v1.Outcome.Kind
-	5,  // 14: tfos.reserve.v1.Outcome.feeds:type_name -> tfos.reserve.v1.FeedCount
-	1,  // 15: tfos.reserve.v1.Reservation.Join:input_type -> tfos.reserve.v1.MemberMessage
-	16, // 16: tfos.reserve.v1.Reservation.Report:input_type -> tfos.reserve.v1.Outcome
-	6,  // 17: tfos.reserve.v1.Reservation.Join:output_type -> tfos.reserve.v1.ServerMessage
-	17, // 18: tfos.reserve.v1.Reservation.Report:output_type -> tfos.reserve.v1.OutcomeReply
-	17, // [17:19] is the sub-list for method output_type
-	15, // [15:17] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	3,  // 0: tfos.reserve.v1.MemberMessage.register:type_name -> tfos.reserve.v1.Register
+	5,  // 1: tfos.reserve.v1.MemberMessage.renew:type_name -> tfos.reserve.v1.Renew
+	4,  // 2: tfos.reserve.v1.Register.feed:type_name -> tfos.reserve.v1.FeedAddress
+	7,  // 3: tfos.reserve.v1.Renew.feeds:type_name -> tfos.reserve.v1.FeedCount
+	6,  // 4: tfos.reserve.v1.Renew.notes:type_name -> tfos.reserve.v1.Note
+	0,  // 5: tfos.reserve.v1.Note.kind:type_name -> tfos.reserve.v1.Note.Kind
+	9,  // 6: tfos.reserve.v1.ServerMessage.registered:type_name -> tfos.reserve.v1.Registered
+	10, // 7: tfos.reserve.v1.ServerMessage.rejected:type_name -> tfos.reserve.v1.Rejected
+	11, // 8: tfos.reserve.v1.ServerMessage.renewed:type_name -> tfos.reserve.v1.Renewed
+	13, // 9: tfos.reserve.v1.ServerMessage.cluster:type_name -> tfos.reserve.v1.Cluster
+	16, // 10: tfos.reserve.v1.ServerMessage.low_water:type_name -> tfos.reserve.v1.LowWater
+	17, // 11: tfos.reserve.v1.ServerMessage.feed_end:type_name -> tfos.reserve.v1.FeedEnd
+	18, // 12: tfos.reserve.v1.ServerMessage.stop:type_name -> tfos.reserve.v1.Stop
+	12, // 13: tfos.reserve.v1.ServerMessage.ping:type_name -> tfos.reserve.v1.Ping
+	15, // 14: tfos.reserve.v1.ServerMessage.training_ended:type_name -> tfos.reserve.v1.TrainingEnded
+	14, // 15: tfos.reserve.v1.Cluster.members:type_name -> tfos.reserve.v1.Member
+	1,  // 16: tfos.reserve.v1.Outcome.kind:type_name -> tfos.reserve.v1.Outcome.Kind
+	7,  // 17: tfos.reserve.v1.Outcome.feeds:type_name -> tfos.reserve.v1.FeedCount
+	2,  // 18: tfos.reserve.v1.Reservation.Join:input_type -> tfos.reserve.v1.MemberMessage
+	19, // 19: tfos.reserve.v1.Reservation.Report:input_type -> tfos.reserve.v1.Outcome
+	8,  // 20: tfos.reserve.v1.Reservation.Join:output_type -> tfos.reserve.v1.ServerMessage
+	20, // 21: tfos.reserve.v1.Reservation.Report:output_type -> tfos.reserve.v1.OutcomeReply
+	20, // [20:22] is the sub-list for method output_type
+	18, // [18:20] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_reserve_proto_init() }
@@ -1545,7 +1725,7 @@ func file_reserve_proto_init() {
 		(*MemberMessage_Register)(nil),
 		(*MemberMessage_Renew)(nil),
 	}
-	file_reserve_proto_msgTypes[5].OneofWrappers = []any{
+	file_reserve_proto_msgTypes[6].OneofWrappers = []any{
 		(*ServerMessage_Registered)(nil),
 		(*ServerMessage_Rejected)(nil),
 		(*ServerMessage_Renewed)(nil),
@@ -1554,14 +1734,15 @@ func file_reserve_proto_init() {
 		(*ServerMessage_FeedEnd)(nil),
 		(*ServerMessage_Stop)(nil),
 		(*ServerMessage_Ping)(nil),
+		(*ServerMessage_TrainingEnded)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_reserve_proto_rawDesc), len(file_reserve_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   17,
+			NumEnums:      2,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
