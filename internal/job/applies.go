@@ -1,22 +1,22 @@
 package job
 
-// refusals is the key table of the job file (docs/job-file.md): a key that has
-// no meaning for an application and input mode is refused, never ignored.
-// Keys that Python programs get as arguments are not refused.
-var refusals = []struct {
+import "slices"
+
+// refusal is a key that has no meaning for an application and input mode.
+type refusal struct {
 	key  string
-	app  string
+	app  string // "": any
 	mode string // "": both
-}{
+}
+
+// refusals is the key table of the job file (docs/job-file.md): such a key is
+// refused, never ignored. Keys that Python programs get as arguments are not
+// refused.
+var refusals = []refusal{
 	{"readers", appPython, modeSpark},
 	{"readers", appGraph, modeSpark},
 	{"shuffle", appPython, modeTensorFlow},
 	{"checkpoint", appPython, ""},
-	{"input.format", appPython, modeTensorFlow},
-	{"input.options", appPython, modeTensorFlow},
-	{"input.table", "", modeTensorFlow},
-	{"input.sql", "", modeTensorFlow},
-	{"input_mapping", appPython, modeTensorFlow},
 	{"output", appPython, modeTensorFlow},
 	{"output", appGraph, ""},
 	{"tensorflow", appPython, ""},
@@ -29,7 +29,14 @@ func (r *rules) applicability() {
 	if app == "" || s.InputMode != modeSpark && s.InputMode != modeTensorFlow {
 		return
 	}
-	for _, x := range refusals {
+	table := slices.Clone(refusals)
+	for _, src := range s.sources() {
+		table = append(table,
+			refusal{join(src.path, "options"), appPython, modeTensorFlow},
+			refusal{join(src.path, "table"), "", modeTensorFlow},
+			refusal{join(src.path, "sql"), "", modeTensorFlow})
+	}
+	for _, x := range table {
 		if (x.app != "" && x.app != app) || (x.mode != "" && x.mode != s.InputMode) || !s.source.given(x.key) {
 			continue
 		}
@@ -68,14 +75,14 @@ func (s *Spec) sources() []namedSource {
 		return nil
 	}
 	if s.Input.Train == nil && s.Input.Validation == nil {
-		return []namedSource{{"train", "input", &s.Input.Source}}
+		return []namedSource{{feedTrain, "input", &s.Input.Source}}
 	}
 	var out []namedSource
 	if s.Input.Train != nil {
-		out = append(out, namedSource{"train", "input.train", s.Input.Train})
+		out = append(out, namedSource{feedTrain, "input.train", s.Input.Train})
 	}
 	if s.Input.Validation != nil {
-		out = append(out, namedSource{"validation", "input.validation", s.Input.Validation})
+		out = append(out, namedSource{feedValidation, "input.validation", s.Input.Validation})
 	}
 	return out
 }

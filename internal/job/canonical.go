@@ -12,6 +12,7 @@ import (
 // canonicalize fills in defaults, the name and absolute paths. dir is the
 // folder that relative paths start from.
 func (s *Spec) canonicalize(dir string) {
+	s.dir = dir
 	s.complete(reflect.ValueOf(s).Elem(), "", dir)
 	if s.Name == "" {
 		base := filepath.Base(s.source.file)

@@ -14,8 +14,9 @@ import (
 type summary struct {
 	app       string
 	roles     map[string]Role
-	workers   int
+	trainers  int // members that take training rows, or would
 	chief     bool
+	scheduled bool // the chief takes all rows and schedules the steps
 	strategy  string
 	batch     int
 	epochs    int
@@ -27,7 +28,7 @@ type summary struct {
 
 func (s *Spec) summary(env Environment, l layout) summary {
 	out := summary{
-		workers: s.workers(), chief: s.Chief, strategy: s.Strategy, batch: s.BatchSize,
+		trainers: len(s.trainers()), chief: s.Chief, scheduled: s.chiefSchedules(), strategy: s.Strategy, batch: s.BatchSize,
 		epochs: s.Epochs, steps: s.Steps, rows: env.Rows, modelDir: s.ModelDir, roles: map[string]Role{},
 	}
 	for _, r := range s.roles() {
@@ -100,8 +101,8 @@ func (p *Plan) explainCluster(line lineWriter) {
 		if p.chief(m) {
 			text += ", chief"
 		}
-		if m.Fed {
-			text += ", fed by Spark"
+		if len(m.Feeds) > 0 {
+			text += ", fed " + strings.Join(m.Feeds, " and ")
 		}
 		if m.Required {
 			text += ", must succeed"
@@ -154,19 +155,35 @@ func (sum summary) stepsText() string {
 	if sum.steps > 0 {
 		limit = fmt.Sprintf("at most %d over the cluster", sum.steps)
 	}
-	shape := fmt.Sprintf("rows x %s / batch %d / %s", plural(int64(sum.epochs), "epoch"), sum.batch, plural(int64(sum.workers), "worker"))
+	if sum.scheduled { // by the chief, on whichever worker is free
+		return sum.scheduledText(limit)
+	}
+	shape := fmt.Sprintf("rows x %s / batch %d / %s", plural(int64(sum.epochs), "epoch"), sum.batch, plural(int64(sum.trainers), "worker"))
 	if sum.rows <= 0 {
 		return fmt.Sprintf("%s; %s; %s", shape, knownRows(sum.rows), limit)
 	}
-	each := sum.rows * int64(sum.epochs) / int64(sum.batch) / int64(sum.workers)
+	each := sum.rows * int64(sum.epochs) / int64(sum.batch) / int64(sum.trainers)
 	if sum.steps > 0 {
 		most := sum.steps
 		if sum.strategy != allReduce {
-			most = (sum.steps + int64(sum.workers) - 1) / int64(sum.workers)
+			most = (sum.steps + int64(sum.trainers) - 1) / int64(sum.trainers)
 		}
 		each = min(each, most)
 	}
 	return fmt.Sprintf("%d %s = about %s a worker; %s", sum.rows, shape, plural(each, "step"), limit)
+}
+
+// scheduledText is stepsText where the chief takes all rows.
+func (sum summary) scheduledText(limit string) string {
+	shape := fmt.Sprintf("rows x %s / batch %d", plural(int64(sum.epochs), "epoch"), sum.batch)
+	if sum.rows <= 0 {
+		return fmt.Sprintf("%s, scheduled by the chief; %s; %s", shape, knownRows(sum.rows), limit)
+	}
+	all := sum.rows * int64(sum.epochs) / int64(sum.batch)
+	if sum.steps > 0 {
+		all = min(all, sum.steps)
+	}
+	return fmt.Sprintf("%d %s = about %s, scheduled by the chief; %s", sum.rows, shape, plural(all, "step"), limit)
 }
 
 func (p *Plan) explainOutputs(line lineWriter) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"slices"
 
 	"tfos/internal/feed"
 	"tfos/internal/infer"
@@ -18,23 +19,46 @@ const (
 	minChunkRows = 32
 )
 
+// Names of feeds.
+const (
+	feedTrain      = "train"
+	feedValidation = "validation"
+)
+
+// fed lists the sources in the order in which they are sent. Validation rows go
+// first: members put them aside, so that they never wait behind training rows
+// for a program that wants them.
+func (s *Spec) fed() []namedSource {
+	out := s.sources()
+	slices.Reverse(out)
+	return out
+}
+
+// epochs is how often a source is sent. Programs repeat validation themselves.
+func (s *Spec) epochs(feed string) int {
+	if feed == feedValidation {
+		return 1
+	}
+	return s.Epochs
+}
+
 // feeds are the Spark-fed inputs for the driver.
 func (s *Spec) feeds() []Feed {
 	out := []Feed{}
 	if !s.sparkFed() {
 		return out
 	}
-	for _, src := range s.sources() {
+	for _, src := range s.fed() {
 		f := Feed{
 			Name: src.name, Path: src.Path, Table: src.Table, SQL: src.SQL,
 			Options: map[string]string{}, Columns: s.InputMapping.Keys(),
-			Epochs: s.Epochs, ChunkRows: max(minChunkRows, s.BatchSize), Balance: "equal",
+			Epochs: s.epochs(src.name), ChunkRows: max(minChunkRows, s.BatchSize), Balance: "equal",
 		}
 		if src.Path != "" {
 			f.Format = src.Format
 		}
 		maps.Copy(f.Options, src.Options)
-		if s.Strategy == parameterServer {
+		if s.Strategy == parameterServer && src.name == feedTrain {
 			f.Balance = "demand"
 		}
 		out = append(out, f)
@@ -48,38 +72,48 @@ func (s *Spec) feedConfigs() []feed.Config {
 		return nil
 	}
 	var out []feed.Config
-	for _, src := range s.sources() {
+	for _, src := range s.fed() {
 		f := feed.Config{
 			Name: src.name, QueueBytes: queueBytes, BatchRows: s.BatchSize,
-			QuotaRows: s.quota(), Synchronous: s.Strategy == allReduce, Mapping: s.InputMapping,
+			Synchronous: s.synchronous(src.name), Mapping: s.InputMapping,
 		}
-		if s.Shuffle != nil && src.name == "train" {
-			f.ShuffleRows, f.ShuffleSeed = s.Shuffle.Buffer, s.Shuffle.Seed
+		if src.name == feedTrain {
+			f.QuotaRows = s.quota()
+			if s.Shuffle != nil {
+				f.ShuffleRows, f.ShuffleSeed = s.Shuffle.Buffer, s.Shuffle.Seed
+			}
 		}
 		out = append(out, f)
 	}
 	return out
 }
 
-// quota is the rows that each worker may take, in whole batches; nil: no limit.
-// steps counts updates of the whole cluster: under all_reduce every worker
-// takes part in each of them, otherwise they are shared out and the first
-// workers take one more.
-func (s *Spec) quota() []int64 {
+// synchronous tells whether those who take a feed step together: all but an
+// evaluator, which is alone.
+func (s *Spec) synchronous(feed string) bool {
+	return s.Strategy == allReduce && (feed == feedTrain || !s.Evaluator)
+}
+
+// quota is the training rows that each member may take, in whole batches; nil:
+// no limit. steps counts updates of the whole cluster: under all_reduce every
+// trainer takes part in each of them, otherwise they are shared out and the
+// first trainers take one more.
+func (s *Spec) quota() map[string]int64 {
 	if s.Steps == 0 {
 		return nil
 	}
-	w := int64(s.workers())
-	out := make([]int64, w)
-	for i := range out {
+	trainers := s.trainers()
+	n := int64(len(trainers))
+	out := map[string]int64{}
+	for i, member := range trainers {
 		steps := s.Steps
 		if s.Strategy != allReduce {
-			steps = s.Steps / w
-			if int64(i) < s.Steps%w {
+			steps = s.Steps / n
+			if int64(i) < s.Steps%n {
 				steps++
 			}
 		}
-		out[i] = steps * int64(s.BatchSize)
+		out[member] = steps * int64(s.BatchSize)
 	}
 	return out
 }
@@ -142,6 +176,7 @@ func (s *Spec) context(outputs []reserve.OutputConfig) map[string]any {
 		}
 	}
 	c["parameters"] = s.parameters(exportTo)
+	c["working_dir"] = s.dir
 	return c
 }
 
@@ -153,6 +188,20 @@ func (s *Spec) parameters(exportTo string) map[string]any {
 		"model_dir": nil, "export_dir": nil,
 		"cluster_size": s.ClusterSize, "num_ps": s.NumPS, "strategy": s.Strategy,
 		"input_mode": s.InputMode, "tensorboard": s.TensorBoard, "protocol": s.Protocol,
+		"readers": s.Readers, "input_path": nil, "input_format": nil, "validation_path": nil,
+		"input_mapping": map[string]string{},
+	}
+	if len(s.InputMapping) > 0 {
+		out["input_mapping"] = s.InputMapping.Map()
+	}
+	for _, src := range s.sources() {
+		switch {
+		case src.Path == "":
+		case src.name == feedTrain:
+			out["input_path"], out["input_format"] = src.Path, src.Format
+		default:
+			out["validation_path"] = src.Path
+		}
 	}
 	if s.Steps > 0 {
 		out["steps"] = s.Steps
@@ -162,9 +211,6 @@ func (s *Spec) parameters(exportTo string) map[string]any {
 	}
 	if exportTo != "" {
 		out["export_dir"] = exportTo
-	}
-	if s.InputMode == modeTensorFlow {
-		out["readers"] = s.Readers
 	}
 	return out
 }

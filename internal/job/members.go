@@ -5,16 +5,64 @@ import "tfos/internal/reserve"
 // members is the roster in the plan's order: ps, chief, worker, evaluator.
 func (s *Spec) members() []reserve.MemberConfig {
 	var out []reserve.MemberConfig
-	add := func(job string, n int, required, fed bool) {
+	add := func(job string, n int, required bool) {
 		for i := range n {
-			out = append(out, reserve.MemberConfig{Job: job, Index: i, Required: required, Fed: fed})
+			out = append(out, reserve.MemberConfig{Job: job, Index: i, Required: required, Feeds: s.feedsOf(job)})
 		}
 	}
-	add(jobPS, s.NumPS, false, false)
+	add(jobPS, s.NumPS, false)
 	// With a dedicated chief it alone decides; without one every worker does.
-	add(jobChief, one(s.Chief), true, s.sparkFed())
-	add(jobWorker, s.workers(), !s.Chief, s.sparkFed())
-	add(jobEvaluator, one(s.Evaluator), false, false)
+	add(jobChief, one(s.Chief), true)
+	add(jobWorker, s.workers(), !s.Chief)
+	add(jobEvaluator, one(s.Evaluator), false)
+	return out
+}
+
+// feedsOf names the feeds that members of a job take, in the order in which
+// they are sent.
+func (s *Spec) feedsOf(job string) []string {
+	if !s.sparkFed() {
+		return nil
+	}
+	trains := s.trains(job)
+	var out []string
+	for _, src := range s.fed() {
+		takes := trains
+		if src.name == feedValidation && s.Evaluator {
+			takes = job == jobEvaluator
+		}
+		if takes {
+			out = append(out, src.name)
+		}
+	}
+	return out
+}
+
+// trains tells whether members of a job take training rows. TensorFlow 2's
+// ParameterServerStrategy, which needs a dedicated chief, reads its data there
+// and schedules steps on the workers.
+func (s *Spec) trains(job string) bool {
+	switch job {
+	case jobChief:
+		return true
+	case jobWorker:
+		return !s.chiefSchedules()
+	}
+	return false
+}
+
+func (s *Spec) chiefSchedules() bool { return s.Strategy == parameterServer && s.Chief }
+
+// trainers names the members that take training rows, chief first.
+func (s *Spec) trainers() []string {
+	var out []string
+	for _, r := range s.roles() {
+		for i := range r.members {
+			if s.trains(r.job) {
+				out = append(out, reserve.Place{Job: r.job, Index: i}.String())
+			}
+		}
+	}
 	return out
 }
 

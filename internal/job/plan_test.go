@@ -1,6 +1,7 @@
 package job
 
 import (
+	"maps"
 	"os/exec"
 	"slices"
 	"strings"
@@ -44,15 +45,18 @@ func TestQuoteMasks(t *testing.T) {
 func TestQuotaRows(t *testing.T) {
 	for _, c := range []struct {
 		sets []string
-		want []int64
+		want map[string]int64
 	}{
 		{nil, nil},
-		{[]string{"steps=7", "cluster_size=3", "batch_size=10"}, []int64{30, 20, 20}},
-		{[]string{"steps=6", "cluster_size=3", "batch_size=10"}, []int64{20, 20, 20}},
-		{[]string{"steps=7", "cluster_size=3", "batch_size=10", "strategy=all_reduce"}, []int64{70, 70, 70}},
-		{[]string{"steps=7", "cluster_size=3", "batch_size=10", "strategy=parameter_server", "num_ps=1"}, []int64{40, 30}},
+		{[]string{"steps=7", "cluster_size=3", "batch_size=10"}, map[string]int64{"worker:0": 30, "worker:1": 20, "worker:2": 20}},
+		{[]string{"steps=6", "cluster_size=3", "batch_size=10"}, map[string]int64{"worker:0": 20, "worker:1": 20, "worker:2": 20}},
+		{[]string{"steps=7", "cluster_size=3", "batch_size=10", "strategy=all_reduce"}, map[string]int64{"worker:0": 70, "worker:1": 70, "worker:2": 70}},
+		{[]string{"steps=7", "cluster_size=3", "batch_size=10", "strategy=all_reduce", "chief=true"}, map[string]int64{"chief:0": 70, "worker:0": 70, "worker:1": 70}},
+		{[]string{"steps=7", "cluster_size=3", "batch_size=10", "strategy=parameter_server", "num_ps=1"}, map[string]int64{"worker:0": 40, "worker:1": 30}},
+		// The chief schedules the steps of all workers.
+		{[]string{"steps=7", "cluster_size=4", "batch_size=10", "strategy=parameter_server", "num_ps=1", "chief=true"}, map[string]int64{"chief:0": 70}},
 	} {
-		if got := spec(t, Train, trainBase, c.sets...).quota(); !slices.Equal(got, c.want) {
+		if got := spec(t, Train, trainBase, c.sets...).quota(); !maps.Equal(got, c.want) {
 			t.Errorf("%v: %v, want %v", c.sets, got, c.want)
 		}
 	}

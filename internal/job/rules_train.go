@@ -7,6 +7,9 @@ import (
 	"strings"
 )
 
+// placeholder stands for one of the job's parameters in a program's argv.
+var placeholder = regexp.MustCompile(`\{([a-z_]+)\}`)
+
 var pythonName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // app checks that one application is given, and a Python program's keys.
@@ -46,10 +49,18 @@ func (r *rules) python(p *Python) {
 	if p.ExportFunction != "" && r.s.ExportDir == "" {
 		r.broken("app.python.export_function", p.ExportFunction, "needs export_dir")
 	}
-	if p.Args.Argv != nil && p.Function != "" {
-		return // a TensorFlowOnSpark program may parse its argv in main_fun
+	if p.Function == "" && len(p.Args.Values) > 0 {
+		r.broken("app.python.args", "a mapping", "must be a list for a script: it becomes argv, where {model_dir} stands for the parameter")
+		return
 	}
-	parameters := r.s.parameters("")
+	parameters := r.s.parameters(r.s.ExportDir)
+	for i, arg := range p.Args.Argv {
+		for _, m := range placeholder.FindAllStringSubmatch(arg, -1) {
+			if value, known := parameters[m[1]]; known && value == nil {
+				r.broken(indexed("app.python.args", i), arg, "the job has no %s", m[1])
+			}
+		}
+	}
 	for name := range p.Args.Values {
 		at := "app.python.args." + name
 		if !pythonName.MatchString(name) {
@@ -105,8 +116,8 @@ func (r *rules) training() {
 	if s.source.given("steps") {
 		r.atLeast("steps", s.Steps, 1)
 		// A share of nothing would read as no limit.
-		if w := s.workers(); s.Steps >= 1 && s.Strategy != allReduce && s.Steps < int64(w) {
-			r.broken("steps", s.Steps, "must be at least one for each of %d workers", w)
+		if n := len(s.trainers()); s.sparkFed() && s.Steps >= 1 && s.Strategy != allReduce && s.Steps < int64(n) {
+			r.broken("steps", s.Steps, "must be at least one for each of %d workers", n)
 		}
 		if s.Steps > 0 && s.BatchSize > 0 && s.Steps > (1<<53)/int64(s.BatchSize) {
 			r.broken("steps", s.Steps, "is too large: steps x batch_size must stay below 2^53 rows")

@@ -84,6 +84,7 @@ type Spec struct {
 
 	kind   Kind
 	source source
+	dir    string // that relative paths start from
 }
 
 // Kind is the kind of job.

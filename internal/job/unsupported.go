@@ -38,17 +38,6 @@ func (s *Spec) unsupported() Faults {
 
 func (s *Spec) unsupportedTraining(refuse refuser) {
 	refuse("app.graph", "", s.App.Graph != nil)
-	if p := s.App.Python; p != nil {
-		refuse("app.python.function", "absent (the file runs as a script)", p.Function == "")
-	}
-	refuse("strategy", s.Strategy, s.Strategy != "" && s.Strategy != independent)
-	refuse("num_ps", s.NumPS, s.NumPS > 0)
-	refuse("chief", s.Chief, s.Chief)
-	refuse("evaluator", s.Evaluator, s.Evaluator)
-	refuse("input_mode", s.InputMode, s.InputMode == modeTensorFlow)
-	refuse("input.validation", "", s.Input.Validation != nil)
-	refuse("tensorboard", s.TensorBoard, s.TensorBoard)
-	refuse("protocol", s.Protocol, s.Protocol != "grpc")
 	refuse("retries.generations", s.Retries.Generations, s.Retries.Generations > 0)
 	refuse("export_dir", s.ExportDir, isURL(s.ExportDir))
 	if o := s.Output; o != nil {

@@ -46,11 +46,8 @@ func (r *rules) warnTraining() {
 	if s.App.Python == nil {
 		return
 	}
-	if s.Strategy == allReduce {
-		r.broken("strategy", s.Strategy, "Keras 3 fit fails under MultiWorkerMirroredStrategy (keras#20585): use tf_keras or a loop of your own")
-	}
-	if s.Strategy == parameterServer && s.sparkFed() {
-		r.broken("strategy", s.Strategy, "TF2 ParameterServerStrategy pulls its dataset through the chief: Spark feeds the chief alone")
+	if s.chiefSchedules() && s.sparkFed() {
+		r.broken("chief", s.Chief, "ParameterServerStrategy pulls its dataset through the chief: Spark feeds the chief alone")
 	}
 	if s.Shuffle != nil && s.Shuffle.Buffer < s.BatchSize {
 		r.broken("shuffle.buffer", s.Shuffle.Buffer, "is smaller than a batch (%d rows)", s.BatchSize)
