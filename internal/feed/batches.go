@@ -8,13 +8,15 @@ import (
 )
 
 // Batch is a chunk as a program gets it. Rows of the record batch in Data
-// count, from its first; Schema is the Arrow IPC schema message it needs. Both
-// are the caller's own.
+// count, from its first, which is row FirstRow of Partition of the input;
+// Schema is the Arrow IPC schema message it needs. Both are the caller's own.
 type Batch struct {
-	Epoch  int
-	Rows   int
-	Schema []byte
-	Data   []byte
+	Epoch     int
+	Rows      int
+	Partition int
+	FirstRow  int64
+	Schema    []byte
+	Data      []byte
 }
 
 // Batches reads one feed, for programs in Go. It is not safe for concurrent use.
@@ -111,10 +113,12 @@ func (b *Batches) read() (*Permitted, error) {
 			return nil, fmt.Errorf("feed: read %s: batch of %d bytes: %w", b.feed, len(payload), ErrProtocol)
 		}
 		b.pending = append(b.pending, &Batch{
-			Epoch:  int(binary.BigEndian.Uint32(payload)),
-			Rows:   int(binary.BigEndian.Uint32(payload[4:])),
-			Schema: b.schema,
-			Data:   payload[batchHeaderBytes:],
+			Epoch:     int(binary.BigEndian.Uint32(payload)),
+			Rows:      int(binary.BigEndian.Uint32(payload[4:])),
+			Partition: int(binary.BigEndian.Uint32(payload[8:])),
+			FirstRow:  int64(binary.BigEndian.Uint64(payload[12:])),
+			Schema:    b.schema,
+			Data:      payload[batchHeaderBytes:],
 		})
 	case TypeEpochEnd:
 		var end EpochEnd

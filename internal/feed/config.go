@@ -10,9 +10,9 @@ type Config struct {
 	// BatchRows is the rows of one step of one worker; it is what the
 	// low-water mark counts in.
 	BatchRows int `json:"batch_rows"`
-	// QuotaRows is how many rows this member may take from the feed in all
-	// epochs; 0: no limit. Index i of the slice is worker i.
-	QuotaRows []int64 `json:"quota_rows,omitempty"`
+	// QuotaRows is how many rows each member ("worker:0") may take from the
+	// feed in all epochs; absent or 0: no limit.
+	QuotaRows map[string]int64 `json:"quota_rows,omitempty"`
 	// Synchronous feeds hand out step s only when every worker holds s batches.
 	Synchronous bool `json:"synchronous"`
 	// ShuffleRows is the size of the program's shuffle buffer in rows; 0: none.

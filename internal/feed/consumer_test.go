@@ -26,6 +26,10 @@ func (s *seenRows) add(b *Batch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	partition, rows := parseChunk(b.Data, b.Rows)
+	if b.Partition != partition || b.FirstRow != rows.first {
+		s.faults = append(s.faults, fmt.Sprintf("rows %v of partition %d came as row %d of partition %d",
+			rows, partition, b.FirstRow, b.Partition))
+	}
 	key := [2]int{b.Epoch, partition}
 	if s.rows[key] == nil {
 		s.rows[key] = &ranges{}

@@ -152,7 +152,10 @@ func (q *queue) commit(s *stream, rows span, data []byte) {
 	q.total += rows.rows()
 	use := q.take(e, rows.rows(), data)
 	if use > 0 {
-		e.items = append(e.items, item{schema: s.schema, data: data, use: uint32(use)})
+		e.items = append(e.items, item{
+			schema: s.schema, data: data,
+			use: uint32(use), partition: uint32(s.hello.Partition), first: uint64(rows.first),
+		})
 		q.wakePrograms()
 	} else {
 		q.free(int64(len(data)))

@@ -35,6 +35,9 @@ const (
 	TypeFailed   byte = 0x21
 	TypeProgress byte = 0x22
 	TypeResult   byte = 0x23
+	TypeNote     byte = 0x24
+	// TypeTrainingEnded goes to a program in phase "evaluating".
+	TypeTrainingEnded byte = 0x25
 )
 
 const (
@@ -47,7 +50,7 @@ const (
 
 	headerBytes      = 5  // length, type
 	chunkHeaderBytes = 12 // u64 first row, u32 rows
-	batchHeaderBytes = 8  // u32 epoch, u32 rows to use
+	batchHeaderBytes = 20 // u32 epoch, u32 rows to use, u32 partition, u64 first row
 	ackBytes         = 20 // u64 first row, u32 rows, u64 total
 )
 

@@ -108,7 +108,9 @@ func TestFrameTablesAgree(t *testing.T) {
 			t.Errorf("%s is in frames.py only", name)
 		}
 	}
-	for _, line := range []string{"MAX_CHUNK = 16 << 20", "MAX_FRAME = MAX_CHUNK + (64 << 10)"} {
+	for _, line := range []string{
+		"MAX_CHUNK = 16 << 20", "MAX_FRAME = MAX_CHUNK + (64 << 10)", `BATCH_HEADER = struct.Struct(">IIIQ")`,
+	} {
 		if !strings.Contains(string(source), "\n"+line) {
 			t.Errorf("frames.py has no line %q", line)
 		}

@@ -117,7 +117,7 @@ func TestLockstep(t *testing.T) {
 func TestPermit(t *testing.T) {
 	cfg := trainConfig()
 	cfg.Synchronous = true
-	cfg.QuotaRows = []int64{50}
+	cfg.QuotaRows = map[string]int64{"worker:0": 50}
 	m := newTestMember(t, 0, cfg)
 	in, err := OpenFeed(t.Context(), m.children, "train", 1)
 	if err != nil {
@@ -196,7 +196,7 @@ func TestBrokenPrograms(t *testing.T) {
 }
 
 func TestControlFrames(t *testing.T) {
-	m := NewReceiver(nil, testToken, 0)
+	m := NewReceiver(nil, testToken, "worker:0")
 	client, served := socketPair(t)
 	var got bytes.Buffer
 	done := make(chan error, 1)

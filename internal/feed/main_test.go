@@ -67,7 +67,7 @@ func beMember(text string) error {
 	if err := json.Unmarshal([]byte(text), &setup); err != nil {
 		return err
 	}
-	r := NewReceiver(setup.Feeds, setup.Token, setup.Worker)
+	r := NewReceiver(setup.Feeds, setup.Token, fmt.Sprintf("worker:%d", setup.Worker))
 	config, ca, err := memberTLS(setup.Worker)
 	if err != nil {
 		return err

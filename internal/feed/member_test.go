@@ -2,6 +2,7 @@ package feed
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"path/filepath"
 	"runtime"
@@ -27,7 +28,7 @@ func newTestMember(t *testing.T, worker int, cfgs ...Config) *testMember {
 	before := runtime.NumGoroutine()
 	dir := t.TempDir()
 	m := &testMember{
-		Receiver: NewReceiver(cfgs, testToken, worker),
+		Receiver: NewReceiver(cfgs, testToken, fmt.Sprintf("worker:%d", worker)),
 		feeders:  filepath.Join(dir, "f"), children: filepath.Join(dir, "p"),
 	}
 	ctx, cancel := context.WithCancel(context.Background())

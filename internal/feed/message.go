@@ -96,7 +96,8 @@ type Permitted struct {
 	Go   bool   `json:"go"`
 }
 
-// PhaseReport is a program's phase: importing, running, exporting, ended.
+// PhaseReport is a program's phase: importing, running, evaluating, exporting,
+// ended.
 type PhaseReport struct {
 	Phase string `json:"phase"`
 }
@@ -107,6 +108,18 @@ type Failure struct {
 	Cause string `json:"cause"` // one line
 	Code  int    `json:"code"`
 }
+
+// Note is what a program has to say to the person who runs the job.
+type Note struct {
+	Kind string `json:"kind"`
+	Text string `json:"text"` // one line; NoteTensorBoard: the URL
+}
+
+// Kinds of Note.
+const (
+	NoteWarning     = "warning"
+	NoteTensorBoard = "tensorboard"
+)
 
 // ProgressReport is how far an inference child is, in totals.
 type ProgressReport struct {
@@ -125,9 +138,11 @@ func encodeCredit(bytes int64) []byte {
 	return binary.BigEndian.AppendUint64(nil, uint64(bytes))
 }
 
-func encodeBatchHeader(epoch int, use uint32) []byte {
+func encodeBatchHeader(epoch int, it item) []byte {
 	b := binary.BigEndian.AppendUint32(make([]byte, 0, batchHeaderBytes), uint32(epoch))
-	return binary.BigEndian.AppendUint32(b, use)
+	b = binary.BigEndian.AppendUint32(b, it.use)
+	b = binary.BigEndian.AppendUint32(b, it.partition)
+	return binary.BigEndian.AppendUint64(b, it.first)
 }
 
 // decodeChunkHeader checks what a feed task says a chunk is: at least one row,

@@ -178,7 +178,7 @@ func (p *program) write(q *queue, d duty, conn net.Conn) error {
 	if err := p.writeSchema(d.item.schema, conn); err != nil {
 		return err
 	}
-	return WriteFrame(conn, TypeBatch, encodeBatchHeader(d.epoch, d.item.use), d.item.data)
+	return WriteFrame(conn, TypeBatch, encodeBatchHeader(d.epoch, d.item), d.item.data)
 }
 
 // writeSchema sends a schema that is not the one sent last.

@@ -35,24 +35,24 @@ type queue struct {
 	programs map[*program]struct{}
 }
 
-// item is one chunk in the queue. use counts rows from its start.
+// item is one chunk in the queue: use rows, from row first of its partition on.
 type item struct {
-	schema []byte
-	data   []byte
-	use    uint32
+	schema    []byte
+	data      []byte
+	use       uint32
+	partition uint32
+	first     uint64
 }
 
-func newQueue(cfg Config, worker int, notify func()) *queue {
+func newQueue(cfg Config, member string, notify func()) *queue {
 	q := &queue{
 		cfg:      cfg,
+		quota:    cfg.QuotaRows[member],
 		notify:   notify,
 		epochs:   map[int]*epoch{},
 		last:     -1,
 		streams:  map[*stream]struct{}{},
 		programs: map[*program]struct{}{},
-	}
-	if worker >= 0 && worker < len(cfg.QuotaRows) {
-		q.quota = cfg.QuotaRows[worker]
 	}
 	return q
 }

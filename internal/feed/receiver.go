@@ -28,13 +28,14 @@ type Count struct {
 	Stopped     bool  // the member wants no more rows of the feed
 }
 
-// NewReceiver makes the receiver of worker number worker (which indexes
-// Config.QuotaRows). token is the run's secret, which feed tasks must present.
-func NewReceiver(cfgs []Config, token string, worker int) *Receiver {
+// NewReceiver makes the receiver of a member ("worker:0", the key in
+// Config.QuotaRows) for its feeds. token is the run's secret, which feed tasks
+// must present.
+func NewReceiver(cfgs []Config, token, member string) *Receiver {
 	r := &Receiver{token: token, feeds: map[string]*queue{}, changed: make(chan struct{}, 1)}
 	for _, cfg := range cfgs {
 		r.names = append(r.names, cfg.Name)
-		r.feeds[cfg.Name] = newQueue(cfg, worker, r.notify)
+		r.feeds[cfg.Name] = newQueue(cfg, member, r.notify)
 	}
 	return r
 }

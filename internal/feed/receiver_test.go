@@ -229,7 +229,8 @@ func TestLaterEpochWaits(t *testing.T) {
 
 func TestQuota(t *testing.T) {
 	cfg := trainConfig()
-	cfg.QuotaRows = []int64{130, 90}
+	quota := []int64{130, 90}
+	cfg.QuotaRows = map[string]int64{"worker:0": quota[0], "worker:1": quota[1]}
 	members := twoMembers(t, cfg)
 	seen := newSeenRows()
 	var consumers []*consumer
@@ -242,10 +243,10 @@ func TestQuota(t *testing.T) {
 	}
 	for i, c := range consumers {
 		c.wait(t) // without EndFeed: the quota ends the feed
-		if c.total != cfg.QuotaRows[i] || len(c.ends) != 1 || !c.ends[0].Last {
+		if c.total != quota[i] || len(c.ends) != 1 || !c.ends[0].Last {
 			t.Errorf("worker %d took %d rows, ends %v", i, c.total, c.ends)
 		}
-		if got := members[i].totals("train"); !got.Stopped || got.StepsHeld != cfg.QuotaRows[i]/10 {
+		if got := members[i].totals("train"); !got.Stopped || got.StepsHeld != quota[i]/10 {
 			t.Errorf("worker %d: %+v", i, got)
 		}
 	}
