@@ -57,6 +57,8 @@ func (p *progress) event(e launch.Event) {
 		p.line(fmt.Sprintf("cluster formed after %s: %s", p.since(), places(e.Members)))
 	case launch.ProgressEvent:
 		p.progress(e)
+	case launch.TensorBoardEvent:
+		p.line("TensorBoard: " + e.URL)
 	case launch.WarningEvent:
 		p.line("warning: " + e.Message)
 	}

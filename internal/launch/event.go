@@ -6,7 +6,8 @@ import (
 )
 
 // Event is one "@tfos {json}" line of the driver: a DriverEvent, ContextEvent,
-// WaitingEvent, FormedEvent, ProgressEvent, WarningEvent or Verdict.
+// WaitingEvent, FormedEvent, ProgressEvent, TensorBoardEvent, WarningEvent or
+// Verdict.
 type Event interface{ event() }
 
 // DriverEvent names the process to which SIGTERM is an orderly end.
@@ -50,18 +51,24 @@ type ProgressEvent struct {
 	Rows    int64         `json:"rows"` // inference: rows written
 }
 
+// TensorBoardEvent says where TensorBoard shows the run.
+type TensorBoardEvent struct {
+	URL string `json:"url"`
+}
+
 // WarningEvent is for the person, in one line.
 type WarningEvent struct {
 	Message string `json:"message"`
 }
 
-func (DriverEvent) event()   {}
-func (ContextEvent) event()  {}
-func (WaitingEvent) event()  {}
-func (FormedEvent) event()   {}
-func (ProgressEvent) event() {}
-func (WarningEvent) event()  {}
-func (Verdict) event()       {}
+func (DriverEvent) event()      {}
+func (ContextEvent) event()     {}
+func (WaitingEvent) event()     {}
+func (FormedEvent) event()      {}
+func (ProgressEvent) event()    {}
+func (TensorBoardEvent) event() {}
+func (WarningEvent) event()     {}
+func (Verdict) event()          {}
 
 // parseEvent reads the JSON of an "@tfos" line. A nil Event with a nil error
 // is a kind that this version does not know: newer drivers may say more.
@@ -83,6 +90,8 @@ func parseEvent(data []byte) (Event, error) {
 		return decode[FormedEvent](data)
 	case "progress":
 		return decode[ProgressEvent](data)
+	case "tensorboard":
+		return decode[TensorBoardEvent](data)
 	case "warning":
 		return decode[WarningEvent](data)
 	case "verdict":

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
+	"tfos/internal/feed"
 	"tfos/internal/reserve"
 )
 
@@ -68,6 +70,17 @@ func (a Assignment) check() error {
 		return nil
 	}
 	return fmt.Errorf("node: check the assignment: %w", errors.Join(faults...))
+}
+
+// feeds are the configurations of the member's feeds.
+func (a Assignment) feeds() []feed.Config {
+	out := []feed.Config{}
+	for _, f := range a.Config.Feeds {
+		if slices.Contains(a.Feeds, f.Name) {
+			out = append(out, f)
+		}
+	}
+	return out
 }
 
 func (a Assignment) credentials() reserve.Credentials {

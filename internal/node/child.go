@@ -41,6 +41,10 @@ func tfConfig(members []memberAddress, job string, index int) (string, error) {
 	return string(text), nil
 }
 
+// evaluator is the job that TensorFlow leaves out of its cluster: nobody waits
+// for its server, which does not start.
+const evaluator = "evaluator"
+
 // clusterSpec is TensorFlow's cluster: the addresses of each job in the order
 // of their indices.
 func clusterSpec(members []memberAddress) map[string][]string {
@@ -48,6 +52,9 @@ func clusterSpec(members []memberAddress) map[string][]string {
 	slices.SortStableFunc(ordered, func(a, b memberAddress) int { return a.Index - b.Index })
 	cluster := make(map[string][]string)
 	for _, m := range ordered {
+		if m.Job == evaluator {
+			continue
+		}
 		cluster[m.Job] = append(cluster[m.Job], m.Address)
 	}
 	return cluster
@@ -72,9 +79,12 @@ func (p childPlan) command() command {
 	env.set("TF_CONFIG", p.tfConfig)
 	env.set("TFOS_SOCKET", filepath.Join(p.work, childSocket))
 	env.set("TFOS_RUN", config.Run)
+	env.set("TMPDIR", p.work) // what a program leaves there goes with the member
 	env.set("PYTHONUNBUFFERED", "1")
 	if role.Cores > 0 {
-		for _, name := range []string{"TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"} {
+		// Not TF_NUM_INTEROP_THREADS: kernels that wait for a peer sit in inter-op
+		// threads, and a chief of parameter servers with one hangs in its first step.
+		for _, name := range []string{"TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"} {
 			env.set(name, strconv.Itoa(role.Cores))
 		}
 	}

@@ -45,11 +45,13 @@ type Assignment struct {
 	Config Config `json:"config"`
 	Job    string `json:"job"`
 	Index  int    `json:"index"`
-	Server string `json:"server"` // host:port of the reservation server
-	CA     string `json:"ca"`     // PEM
-	Cert   string `json:"cert"`   // PEM, of the member: client and server
-	Key    string `json:"key"`    // PEM
-	Token  string `json:"token"`
+	// Feeds of Config.Feeds that this member takes, by name.
+	Feeds  []string `json:"feeds"`
+	Server string   `json:"server"` // host:port of the reservation server
+	CA     string   `json:"ca"`     // PEM
+	Cert   string   `json:"cert"`   // PEM, of the member: client and server
+	Key    string   `json:"key"`    // PEM
+	Token  string   `json:"token"`
 	// Files is the folder where Spark put the job's files: "." on an
 	// executor, absolute under local[n].
 	Files string `json:"files"`

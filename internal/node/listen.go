@@ -115,7 +115,7 @@ func openDoors(ctx context.Context, work, host string, a Assignment, task, progr
 		return nil, err
 	}
 	d.accept(ctx, l, program, &d.programs)
-	if len(a.Config.Feeds) == 0 {
+	if len(a.feeds()) == 0 {
 		return d, nil
 	}
 	boot, err := bootID()

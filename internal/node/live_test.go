@@ -33,6 +33,30 @@ func TestSuccess(t *testing.T) {
 	}
 }
 
+// The run waits for what evaluates, which hears that training has ended.
+func TestAnEvaluatorFinishes(t *testing.T) {
+	s := newScene(t, 2, func(c *reserve.Config) { c.Members[1].Required = false })
+	trains, evaluates := s.assignment(0, "waits"), s.assignment(1, "evaluates")
+	one, two := s.act("run", trains), s.act("run", evaluates)
+	s.awaitPhase(1, "evaluating")
+	s.await("tensorboard", func(e map[string]any) bool { return e["url"] == "http://h:6006/" })
+	s.await("warning", func(e map[string]any) bool { return e["message"] == "worker:1: two lines" })
+	if err := os.WriteFile(filepath.Join(trains.Files, "go"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if v := s.verdict(); v.Code != 0 {
+		t.Errorf("verdict %+v", v)
+	}
+	for i, p := range []*actor{one, two} {
+		if status, summary := p.end(); status != ExitDone || summary.Kind != "succeeded" {
+			t.Errorf("worker %d: status %d, %+v", i, status, summary)
+		}
+	}
+	if !exists(filepath.Join(evaluates.Files, "heard")) {
+		t.Error("the evaluator did not hear that training had ended")
+	}
+}
+
 func TestChildsEnvironmentHoldsNoSecret(t *testing.T) {
 	s := newScene(t, 1, nil)
 	a := s.assignment(0, "env")

@@ -156,6 +156,13 @@ func actChild(mode string) int {
 		return childDescriptors()
 	case "read":
 		return childReads()
+	case "waits":
+		for !exists("go") {
+			time.Sleep(10 * time.Millisecond)
+		}
+		return 0
+	case "evaluates":
+		return childEvaluates()
 	case "env":
 		env, _ := json.Marshal(os.Environ())
 		return boolStatus(os.WriteFile("child.env", env, 0o600) == nil)
@@ -189,6 +196,41 @@ func attach(socket string) *feed.Child {
 		panic(err)
 	}
 	return child
+}
+
+// childEvaluates says where its TensorBoard is and goes on until training has
+// ended.
+func childEvaluates() int {
+	conn, err := net.Dial("unix", os.Getenv("TFOS_SOCKET"))
+	for _, said := range []struct {
+		typ   byte
+		value any
+	}{
+		{feed.TypeAttach, feed.AttachRequest{PID: os.Getpid(), Version: feed.Version}},
+		{feed.TypeNote, feed.Note{Kind: feed.NoteTensorBoard, Text: "http://h:6006/"}},
+		{feed.TypeNote, feed.Note{Kind: feed.NoteWarning, Text: "two\nlines"}},
+		{feed.TypePhase, feed.PhaseReport{Phase: "evaluating"}},
+	} {
+		if err == nil {
+			err = feed.WriteJSON(conn, said.typ, said.value)
+		}
+	}
+	var context feed.ProgramContext
+	if err == nil {
+		err = feed.ReadJSON(conn, feed.TypeContext, &context)
+	}
+	if err == nil {
+		err = feed.ReadJSON(conn, feed.TypeTrainingEnded, &struct{}{})
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	return boolStatus(err == nil && os.WriteFile("heard", nil, 0o600) == nil)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 func childRaises() int {

@@ -72,10 +72,11 @@ func newMember(ctx context.Context, o Options, a Assignment) (*member, error) {
 	if err != nil {
 		return nil, err
 	}
+	place := reserve.Place{Job: a.Job, Index: a.Index}
 	m := &member{
-		Assignment: a, place: reserve.Place{Job: a.Job, Index: a.Index}, log: o.Log, grace: o.Grace,
+		Assignment: a, place: place, log: o.Log, grace: o.Grace,
 		files: files, host: hostName(address), endings: newEndings(), client: client,
-		said: newProgramReport(), rows: feed.NewReceiver(a.Config.Feeds, a.Token, a.Index),
+		said: newProgramReport(), rows: feed.NewReceiver(a.feeds(), a.Token, place.String()),
 		cluster: make(chan reserve.Cluster, 1),
 	}
 	if a.Config.Child.Kind == childEngine {
@@ -144,8 +145,9 @@ func (m *member) join(ctx context.Context, r reserve.Registration) {
 			given = true
 			m.cluster <- c
 		},
-		LowWater: func(w reserve.LowWater) { m.warn("low-water mark", m.rows.SetLowWater(w.Feed, w.Step, w.Final)) },
-		FeedEnd:  func(e reserve.FeedEnd) { m.warn("end of feed", m.rows.EndFeed(e.Feed, e.Epoch, e.Last)) },
+		TrainingEnded: m.said.trainingEnded,
+		LowWater:      func(w reserve.LowWater) { m.warn("low-water mark", m.rows.SetLowWater(w.Feed, w.Step, w.Final)) },
+		FeedEnd:       func(e reserve.FeedEnd) { m.warn("end of feed", m.rows.EndFeed(e.Feed, e.Epoch, e.Last)) },
 		Stop: func(reason string) {
 			m.endings.add(ending{kind: reserve.Stopped, cause: reason})
 		},
@@ -183,7 +185,7 @@ func (m *member) renewal() reserve.Renewal {
 	m.mu.Unlock()
 	return reserve.Renewal{
 		Phase: said.phase, Feeds: m.counts(), LogBytes: m.output.bytes.Load(),
-		Splits: said.progress.Splits, SplitRows: said.progress.Rows,
+		Splits: said.progress.Splits, SplitRows: said.progress.Rows, Notes: said.notes,
 	}
 }
 
@@ -216,7 +218,7 @@ func (m *member) prepare(c reserve.Cluster) (command, error) {
 	m.mu.Lock()
 	m.context = feed.ProgramContext{
 		Run: m.Config.Run, Kind: m.Config.Kind, JobName: m.Job, TaskIndex: m.Index, WorkerNum: number,
-		Cluster: clusterSpec(members), Files: m.files, Feeds: m.Config.Feeds, Context: given, Work: c.Work,
+		Cluster: clusterSpec(members), Files: m.files, Feeds: m.Assignment.feeds(), Context: given, Work: c.Work,
 	}
 	m.mu.Unlock()
 	return childPlan{

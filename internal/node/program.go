@@ -1,20 +1,23 @@
 package node
 
 import (
+	"slices"
 	"sync"
 
 	"tfos/internal/feed"
+	"tfos/internal/reserve"
 )
 
-// Phases of a member beside those that its program reports (importing,
-// running, exporting).
+// Phases of a member that mean something here, beside those that its program
+// reports (importing, running, exporting).
 const (
-	phaseStarting = "starting" // the program has not said anything yet
-	phaseEnded    = "ended"    // the child is gone
+	phaseStarting   = "starting"   // the program has not said anything yet
+	phaseEvaluating = "evaluating" // it wants to know when training has ended
+	phaseEnded      = "ended"      // the child is gone
 )
 
 // programReport is what a member's program has told of itself: the PHASE,
-// FAILED, PROGRESS and RESULT frames of all its connections.
+// FAILED, PROGRESS, RESULT and NOTE frames of all its connections.
 type programReport struct {
 	mu       sync.Mutex
 	attached bool
@@ -22,6 +25,9 @@ type programReport struct {
 	failure  *feed.Failure // the first: later ones follow from it
 	progress feed.ProgressReport
 	result   []byte
+	notes    []reserve.Note
+	trained  bool   // training has ended
+	awaited  func() // to be called then; nil: nobody asked
 }
 
 func newProgramReport() *programReport { return &programReport{phase: phaseStarting} }
@@ -58,6 +64,36 @@ func (p *programReport) setResult(result []byte) {
 	p.result = result
 }
 
+func (p *programReport) note(n reserve.Note) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.notes = append(p.notes, n)
+}
+
+// onTrainingEnded has tell called once training has ended; the first asks.
+func (p *programReport) onTrainingEnded(tell func()) {
+	p.mu.Lock()
+	first := p.awaited == nil
+	if first {
+		p.awaited = tell
+	}
+	now := first && p.trained
+	p.mu.Unlock()
+	if now {
+		tell()
+	}
+}
+
+func (p *programReport) trainingEnded() {
+	p.mu.Lock()
+	p.trained = true
+	tell := p.awaited
+	p.mu.Unlock()
+	if tell != nil {
+		tell()
+	}
+}
+
 // programSummary is a copy of a programReport.
 type programSummary struct {
 	attached bool
@@ -65,10 +101,11 @@ type programSummary struct {
 	failure  *feed.Failure
 	progress feed.ProgressReport
 	result   []byte
+	notes    []reserve.Note
 }
 
 func (p *programReport) summary() programSummary {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return programSummary{p.attached, p.phase, p.failure, p.progress, p.result}
+	return programSummary{p.attached, p.phase, p.failure, p.progress, p.result, slices.Clone(p.notes)}
 }

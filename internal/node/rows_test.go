@@ -23,7 +23,7 @@ type task struct {
 func fedBy(c *reserve.Config) {
 	c.Feeds = []reserve.FeedConfig{{Name: "train"}}
 	for i := range c.Members {
-		c.Members[i].Fed = true
+		c.Members[i].Feeds = []string{"train"}
 	}
 }
 

@@ -190,6 +190,7 @@ func (s *scene) assignment(i int, mode string) Assignment {
 }
 
 func (s *scene) feeds(a *Assignment) {
+	a.Feeds = []string{"train"}
 	a.Config.Feeds = []feed.Config{{Name: "train", QueueBytes: 1 << 20, BatchRows: 2}}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tfos/internal/feed"
+	"tfos/internal/reserve"
 )
 
 // attachTimeout bounds the time from a program's connection to its ATTACH.
@@ -41,18 +42,23 @@ func (m *member) serveProgram(ctx context.Context, conn net.Conn) error {
 	if err := conn.SetDeadline(time.Time{}); err != nil {
 		return fmt.Errorf("node: attach: %w", err)
 	}
-	return m.rows.ServeChild(ctx, conn, m.control)
+	return m.rows.ServeChild(ctx, conn, func(typ byte, payload []byte) error {
+		return m.control(conn, typ, payload)
+	})
 }
 
-// control takes in what the program tells of itself. A type that this version
-// does not know is passed over.
-func (m *member) control(typ byte, payload []byte) error {
+// control takes in what the program tells of itself on its connection. A type
+// that this version does not know is passed over.
+func (m *member) control(conn net.Conn, typ byte, payload []byte) error {
 	var err error
 	switch typ {
 	case feed.TypePhase:
 		var r feed.PhaseReport
 		if err = json.Unmarshal(payload, &r); err == nil {
 			m.said.setPhase(r.Phase)
+			if r.Phase == phaseEvaluating {
+				m.said.onTrainingEnded(func() { m.tellTrainingEnded(conn) })
+			}
 			m.client.Renew()
 		}
 	case feed.TypeFailed:
@@ -65,6 +71,11 @@ func (m *member) control(typ byte, payload []byte) error {
 		if err = json.Unmarshal(payload, &r); err == nil {
 			m.said.setProgress(r)
 		}
+	case feed.TypeNote:
+		var n feed.Note
+		if err = json.Unmarshal(payload, &n); err == nil {
+			err = m.note(n)
+		}
 	case feed.TypeResult:
 		if json.Valid(payload) {
 			m.said.setResult(payload)
@@ -76,4 +87,25 @@ func (m *member) control(typ byte, payload []byte) error {
 		return fmt.Errorf("node: frame 0x%02x of the program: %w", typ, err)
 	}
 	return nil
+}
+
+// note passes on what the program has to say to the person.
+func (m *member) note(n feed.Note) error {
+	kind, ok := map[string]reserve.NoteKind{
+		feed.NoteWarning: reserve.NoteWarning, feed.NoteTensorBoard: reserve.NoteTensorBoard,
+	}[n.Kind]
+	if !ok {
+		return fmt.Errorf("note of kind %q: %w", n.Kind, feed.ErrProtocol)
+	}
+	m.said.note(reserve.Note{Kind: kind, Text: oneLine(n.Text)})
+	m.client.Renew()
+	return nil
+}
+
+// tellTrainingEnded answers a program that evaluates. Its connection carries no
+// feed, so that nobody else writes to it; when it is gone so is the program.
+func (m *member) tellTrainingEnded(conn net.Conn) {
+	if err := feed.WriteJSON(conn, feed.TypeTrainingEnded, struct{}{}); err != nil {
+		m.log.Debug("node: the program does not hear that training has ended", "error", err)
+	}
 }

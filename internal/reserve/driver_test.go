@@ -27,7 +27,7 @@ type driver struct {
 }
 
 func config(lease time.Duration, members ...MemberConfig) Config {
-	return Config{Run: "r1", Members: members, LeaseMS: lease.Milliseconds(), ReservationMS: 60_000, StallMS: 60_000}
+	return Config{Run: "r1", Members: members, Feeds: []FeedConfig{{Name: "train"}}, LeaseMS: lease.Milliseconds(), ReservationMS: 60_000, StallMS: 60_000}
 }
 
 func worker(i int) MemberConfig {
