@@ -9,18 +9,26 @@ import pyarrow as pa
 _VECTOR = ["type", "size", "indices", "values"]  # Spark ML's VectorUDT as Arrow carries it
 _DENSE = 1
 
+_STRINGS = (
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_binary,
+    pa.types.is_large_binary,
+    pa.types.is_fixed_size_binary,
+)
+
 
 class DataError(ValueError):
     """Rows that do not become arrays: which column, and what to do about it."""
 
 
-def to_arrays(batch, mapping):
+def to_arrays(batch, mapping, place="row {}".format):
     """The piece of a record batch. mapping: (column, tensor) pairs; empty: all columns.
 
     Numbers share memory with the batch where Arrow's layout is numpy's: treat
     the arrays as read-only. Lists of one length become [rows, length]; of
     several, an array of objects, one array a row. Strings and binary become
-    arrays of objects.
+    arrays of objects. place: says in errors where a row of the batch stands.
     """
     piece = {}
     for column, tensor in mapping or [(name, name) for name in batch.schema.names]:
@@ -28,22 +36,21 @@ def to_arrays(batch, mapping):
         if index < 0:
             have = ", ".join(batch.schema.names)
             raise DataError(f"column {column}: not in the input, which has {have}")
-        piece[tensor] = _array(batch.column(index), column)
+        piece[tensor] = _array(batch.column(index), column, place)
     return piece
 
 
-def _array(values, name):
+def _array(values, name, place, outer=None):
+    """outer: for the values of lists, position -> row of the batch."""
     if values.null_count:
-        row = next(i for i, valid in enumerate(values.is_valid().to_pylist()) if not valid)
-        raise DataError(
-            f"column {name}: null in row {row} of the chunk: "
-            "replace nulls (coalesce) or filter them out in the input"
-        )
+        at = int(np.argmin(values.is_valid().to_numpy(zero_copy_only=False)))
+        raise DataError(_null(name, place, at, outer))
     kind = values.type
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        return _lists(values, name)
+        return _lists(values, name, place, outer)
     if pa.types.is_fixed_size_list(kind):
-        inner = _array(values.flatten(), name)
+        owner = _chain(lambda at: at // kind.list_size, outer)
+        inner = _array(values.flatten(), name, place, owner)
         return inner.reshape(len(values), kind.list_size, *inner.shape[1:])
     if pa.types.is_struct(kind):
         return _vectors(values, name)
@@ -56,13 +63,32 @@ def _array(values, name):
     return values.to_numpy(zero_copy_only=False)
 
 
-def _lists(values, name):
+def _lists(values, name, place, outer):
     offsets = values.offsets.to_numpy()
-    lengths = np.diff(offsets)
-    inner = _array(values.values.slice(offsets[0], offsets[-1] - offsets[0]), name)
+    starts = offsets - offsets[0]
+    owner = _chain(lambda at: int(np.searchsorted(starts, at, side="right")) - 1, outer)
+    inner = _array(values.values.slice(offsets[0], starts[-1]), name, place, owner)
+    lengths = np.diff(starts)
     if len(lengths) and (lengths == lengths[0]).all():
         return inner.reshape(len(lengths), lengths[0], *inner.shape[1:])
-    return _objects(np.split(inner, offsets[1:-1] - offsets[0]))
+    return _objects(np.split(inner, starts[1:-1]))
+
+
+def _chain(owner, outer):
+    """Position in the values of a list -> row, over all levels of lists."""
+    return owner if outer is None else lambda at: outer(owner(at))
+
+
+def _null(name, place, at, outer):
+    if outer is None:
+        return (
+            f"column {name}: null in {place(at)}: "
+            "replace nulls (coalesce) or filter them out in the input"
+        )
+    return (
+        f"column {name}: null inside the list in {place(outer(at))}: "
+        "replace nulls (transform) or filter them out in the input"
+    )
 
 
 def _vectors(values, name):
@@ -94,24 +120,23 @@ def _objects(rows):
 def declared(kind, name):
     """(numpy dtype, inner shape) of a column by its Arrow type alone; dtype None: strings.
 
-    Inner dimensions are None: only rows tell the lengths of lists.
+    name: of the tensor, for errors. Inner dimensions are None: only rows tell the lengths
+    of lists.
     """
     shape = ()
     while (
         pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
     ):
         kind, shape = kind.value_type, (*shape, None)
-    if (
-        pa.types.is_string(kind)
-        or pa.types.is_large_string(kind)
-        or pa.types.is_binary(kind)
-        or pa.types.is_large_binary(kind)
-    ):
+    if pa.types.is_struct(kind) and [f.name for f in kind] == _VECTOR:
+        return np.dtype(np.float64), (*shape, None)
+    if pa.types.is_decimal(kind):
+        return np.dtype(np.float64), shape
+    if any(test(kind) for test in _STRINGS):
         return None, shape
-    try:
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
         return np.dtype(kind.to_pandas_dtype()), shape
-    except NotImplementedError:
-        raise DataError(f"tensor {name}: no tensor can hold {kind}") from None
+    raise DataError(f"{name}: no tensor holds {kind}: select a number or a string instead")
 
 
 def length(piece):
@@ -131,8 +156,12 @@ def join(pieces):
 
 def _join(arrays):
     if len({a.shape[1:] for a in arrays}) == 1:
-        return np.concatenate(arrays)
-    return _objects([row for a in arrays for row in a])
+        joined = np.concatenate(arrays)
+        if joined.dtype != object or not isinstance(joined[0], np.ndarray):
+            return joined
+    rows = [row for a in arrays for row in a]
+    # Lists of one length here may come from pieces with lists of several.
+    return np.stack(rows) if len({row.shape for row in rows}) == 1 else _objects(rows)
 
 
 class ShuffleBuffer:

@@ -1,57 +1,86 @@
-"""`ctx`: what main_fun(args, ctx) knows of its place in the cluster, and its data."""
+"""`ctx`: what a program knows of its place in the cluster, its data and its outputs."""
 
 import argparse
+import getpass
 import os
 
-from tfos.feed import DataFeed, FeedClient
+VALIDATION = "validation"
+LOOK_SECONDS = 1  # between two looks for a new checkpoint
 
 
 class Context:
-    """One member's view of the run.
+    """One member's view of the run. Names in brackets are TensorFlowOnSpark's for the same.
 
     job_name     its job in the cluster: ps, chief, worker or evaluator
     task_index   its index in that job, from 0
-    worker_num   its number in the whole cluster, from 0
-    cluster      job name -> addresses, as in TF_CONFIG
-    num_workers  how many members do training work (chief and workers)
-    is_chief     whether this member saves and exports
+    worker_num   its number among all members, from 0 [executor_id]
+    cluster      job name -> addresses, as in TF_CONFIG: without the evaluator [cluster_spec]
+    num_workers  how many members are chief or worker
+    is_chief     whether this member saves and exports: the chief, or worker 0 without one
     parameters   the job's parameters (batch_size, model_dir, export_dir, ...) as attributes:
                  what args has too, unless app.python.args is a list
+    working_dir  folder of the job file, where relative paths start
+    default_fs   Spark's fs.defaultFS [defaultFS]
+    user         who runs this process
     server       None: TensorFlow 2 starts its own server
     """
 
     server = None
 
-    def __init__(self, told, socket):
-        """told: the CONTEXT frame (docs/protocols.md section 5); socket: the member's path."""
-        self._socket = socket
-        self._output = told["context"].get("output")
-        self._clients, self._data_feed = {}, None
+    def __init__(self, node, socket):
+        """node: the NodeConnection to the member; socket: its path."""
+        told = node.context
+        settings = told["context"]
+        self._node, self._socket = node, socket
+        self._work = os.path.dirname(socket)  # the member's folder, gone with it
+        self._output = settings.get("output")
+        self._data_feed = None
         self.job_name = told["job_name"]
         self.task_index = told["task_index"]
-        self.worker_num = told["worker_num"]
-        self.cluster = told["cluster"]
+        self.worker_num = self.executor_id = told["worker_num"]
+        self.cluster = self.cluster_spec = told["cluster"]
         self.num_workers = len(self.cluster.get("chief", [])) + len(self.cluster.get("worker", []))
         first = "chief" if self.cluster.get("chief") else "worker"
         self.is_chief = (self.job_name, self.task_index) == (first, 0)
-        self.parameters = argparse.Namespace(**told["context"]["parameters"])
-        if not self.is_chief:
-            self.parameters.export_dir = None  # one member exports
+        self.working_dir = settings.get("working_dir") or os.getcwd()
+        self.default_fs = self.defaultFS = settings.get("default_fs") or "file:///"
+        self.parameters = argparse.Namespace(**settings["parameters"])
+        if self.parameters.export_dir and not self.is_chief:
+            self.parameters.export_dir = self._throw_away()
+        self._feeds = {}
+        if VALIDATION in [feed["name"] for feed in told["feeds"] or []]:
+            # Its rows come first and are put aside, whatever the program is doing.
+            from tfos.replay import ReplayFeed
+
+            self._feeds[VALIDATION] = ReplayFeed(socket, VALIDATION, self._work)
+
+    @property
+    def user(self):
+        return getpass.getuser()
+
+    # Rows that Spark feeds.
 
     def next_batch(self, size, feed="train"):
         """The next rows of a feed: {tensor name: numpy array [rows, ...]}.
 
-        size rows, fewer at the feed's end, None after it. Blocks until they are there.
+        size rows, fewer at the feed's end, None after it. Blocks until they are there. "train"
+        is every epoch in turn; "validation" begins again after its None.
         """
-        return self._client(feed).next_batch(size)
+        return self._feed(feed).next_batch(size)
 
-    def dataset(self, batch_size, feed="train"):
-        """The feed as a tf.data.Dataset of {tensor name: tensor [batch_size, ...]}.
+    def dataset(self, batch_size, feed="train", per_worker=False):
+        """The feed as a tf.data.Dataset of {tensor name: tensor [rows, ...]}.
 
-        It can be read once: the feed repeats the input for the job's epochs. Auto-sharding is
-        off, because every worker is fed rows of its own.
+        Auto-sharding is off, because every worker is fed rows of its own. One pass over "train"
+        is all epochs of the job and cannot be repeated; each pass over "validation" is all rows
+        that this member has of it. A batch has batch_size rows, and under all_reduce batch_size
+        x workers, because MultiWorkerMirroredStrategy takes it for the batch of all workers and
+        hands each replica its part. per_worker: batch_size there too, as
+        strategy.distribute_datasets_from_function wants it.
         """
-        return self._client(feed).dataset(batch_size)
+        together = self.parameters.strategy == "all_reduce" and self.job_name != "evaluator"
+        workers = self.num_workers if together and not per_worker else 1
+        return self._feed(feed).dataset(batch_size * workers)
 
     def get_data_feed(self, train_mode=True, input_mapping=None):
         """TensorFlowOnSpark's DataFeed over the feed "train", one a program.
@@ -60,7 +89,9 @@ class Context:
         output.path. input_mapping: column -> name in batches; the job's when not given.
         """
         if self._data_feed is None:
-            client = self._client("train")
+            from tfos.feed import DataFeed
+
+            client = self._feed("train")
             self._data_feed = DataFeed(
                 client,
                 train=train_mode,
@@ -71,18 +102,97 @@ class Context:
             )
         return self._data_feed
 
-    def tf_path(self, path):
-        """path as TensorFlow on this member takes it: URLs as they are, else absolute."""
-        return path if "://" in path else os.path.abspath(path)
+    # Files.
 
-    absolute_path = tf_path  # TensorFlowOnSpark's name
+    def tf_path(self, path):
+        """path as TensorFlow on every member takes it.
+
+        URLs as they are; relative paths from working_dir; then with the scheme of default_fs,
+        unless that is the local file system.
+        """
+        if "://" in path:
+            return path
+        path = os.path.normpath(os.path.join(self.working_dir, path))
+        scheme = self.default_fs.partition(":")[0]
+        return path if scheme == "file" else self.default_fs.rstrip("/") + path
+
+    absolute_path = hdfs_path = tf_path
+
+    def checkpoints(self, folder=None):
+        """Each checkpoint of a folder as it is completed: for the evaluator.
+
+        Yields paths for tf.train.Checkpoint.restore, oldest first, until training has ended and
+        the last one was yielded; one that tf.train.CheckpointManager deletes before its turn is
+        left out. The run waits for the member that is in this loop. folder: model_dir if None.
+        """
+        import tensorflow as tf
+
+        folder = self.tf_path(folder or self.parameters.model_dir)
+        self._node.phase("evaluating")
+        seen = set()
+        while True:
+            ended = self._node.training_ended(LOOK_SECONDS)
+            state = tf.train.get_checkpoint_state(folder)
+            for path in state.all_model_checkpoint_paths if state else []:
+                if path not in seen and tf.io.gfile.exists(path + ".index"):
+                    yield path
+                seen.add(path)
+            if ended:
+                return
+
+    def export_saved_model(self, model, export_dir=None):
+        """Save model as a SavedModel at export_dir, the job's if None.
+
+        On every member but the chief into a folder that is thrown away: strategies of several
+        workers want all of them to save. A Keras model gets the signature serving_default.
+        """
+        target = self.parameters.export_dir
+        if export_dir and export_dir != target:
+            target = self.tf_path(export_dir) if self.is_chief else self._throw_away()
+        if not target:
+            raise RuntimeError("export_saved_model: the job has no export_dir")
+        if callable(getattr(model, "export", None)):
+            model.export(target)
+        else:
+            import tensorflow as tf
+
+            tf.saved_model.save(model, target)
+
+    def _throw_away(self):
+        return os.path.join(self._work, "export")
+
+    # The cluster.
+
+    def start_cluster_server(self):
+        """(tf.train.ClusterSpec, started tf.distribute.Server) of this member.
+
+        For parameter servers and the workers that a chief schedules: server.join() then waits
+        until the run ends. They need more inter-op threads than callers wait at them.
+        """
+        import tensorflow as tf
+
+        cluster = tf.train.ClusterSpec(self.cluster)
+        threads = tf.compat.v1.ConfigProto(inter_op_parallelism_threads=self.num_workers + 1)
+        protocol = self.parameters.protocol
+        try:
+            server = tf.distribute.Server(
+                cluster, self.job_name, self.task_index, protocol=protocol, config=threads
+            )
+        except tf.errors.NotFoundError as err:
+            raise RuntimeError(
+                f"protocol {protocol}: this TensorFlow has no server for it: "
+                "use protocol: grpc, or a TensorFlow built with it"
+            ) from err
+        return cluster, server
+
+    # The end; called by tfos.
 
     def close(self):
         """Complete results and let go of the feeds; rows not handed out count as dropped."""
         if self._data_feed is not None:
             self._data_feed.close()
-        for client in self._clients.values():
-            client.close()
+        for feed in self._feeds.values():
+            feed.close()
 
     def data_error(self):
         """The error in the fed data that stopped a feed, or None.
@@ -90,10 +200,12 @@ class Context:
         TensorFlow hides it from the program: a dataset's exception arrives as an
         InvalidArgumentError with a page of graph.
         """
-        errors = (client.data_error for client in self._clients.values())
+        errors = (feed.data_error for feed in self._feeds.values())
         return next((err for err in errors if err), None)
 
-    def _client(self, feed):
-        if feed not in self._clients:
-            self._clients[feed] = FeedClient(self._socket, feed)
-        return self._clients[feed]
+    def _feed(self, name):
+        if name not in self._feeds:
+            from tfos.feed import FeedClient  # numpy and pyarrow: only who is fed needs them
+
+            self._feeds[name] = FeedClient(self._socket, name)
+        return self._feeds[name]

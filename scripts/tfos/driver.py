@@ -80,7 +80,7 @@ class Run:
             self.on_ready(event)
             return
         if name == "formed":
-            self.start_feeds(event["members"])
+            self.start(self.run_feeds, event["members"])
             event = {**event, "members": [public(member) for member in event["members"]]}
         elif name == "feed_stopped":
             self.stopped_feeds.add(event["feed"])
@@ -99,6 +99,9 @@ class Run:
             return
         for path in self.plan["files"]:
             self.sc.addFile(path)
+        if "context" in self.plan["node"]:
+            hadoop = self.sc._jsc.hadoopConfiguration()
+            self.plan["node"]["context"]["default_fs"] = hadoop.get("fs.defaultFS")
         lines = [self.assignment(member, ready) for member in self.plan["reserve"]["members"]]
         self.start(self.run_members, lines)
 
@@ -133,6 +136,7 @@ class Run:
                 "config": self.plan["node"],
                 "job": member["job"],
                 "index": member["index"],
+                "feeds": member.get("feeds") or [],
                 "server": ready["address"],
                 "ca": ready["ca"],
                 "cert": ready["cert"],
@@ -181,13 +185,22 @@ class Run:
         feed["repeatable"] = "Exchange" not in plan
         return frame
 
-    def start_feeds(self, members):
-        fed = [member for member in members if member.get("fed")]
+    def run_feeds(self, members):
+        """Send the feeds one after another, in the plan's order.
+
+        Side by side, tasks of one could hold every core and wait for a program that waits
+        for the other.
+        """
         for feed in self.plan.get("feeds") or []:
-            self.start(self.run_feed, feed, fed)
+            takers = [member for member in members if feed["name"] in member["feeds"]]
+            if not self.run_feed(feed, takers):
+                return
 
     def run_feed(self, feed, members):
-        """Send every epoch of one feed, a Spark job each; 0 epochs: until it is stopped."""
+        """Send every epoch of one feed, a Spark job each; 0 epochs: until it is stopped.
+
+        False: a Spark job failed, or was cancelled with the run.
+        """
         from tfos.feeder import RESULT_SCHEMA, make_feeder  # pyarrow: inference needs none
 
         name, epoch, epochs = feed["name"], 0, feed["epochs"]
@@ -199,12 +212,13 @@ class Run:
             except Exception as err:  # as above
                 failure = {"phase": "feed", "feed": name, "cause": first_cause(err)}
                 self.events.put(("spark_failed", failure))
-                return
+                return name in self.stopped_feeds
             rows = sum(row.sent + row.skipped for row in results)
             last = epoch == epochs - 1
             end = {"feed": name, "epoch": epoch, "rows": rows, "last": last, "results": results}
             self.events.put(("feed_end", end))
             epoch += 1
+        return True
 
 
 def load(spark, feed):

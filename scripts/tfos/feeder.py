@@ -50,7 +50,7 @@ def make_feeder(feed, epoch, members, credentials):
 
     feed: an entry of the plan's feeds (name, chunk_rows, balance) and repeatable:
     whether a partition read again has its rows in the same order; members: those
-    of the formed event that are fed; credentials: {"ca": PEM, "token": str}.
+    of the formed event that take this feed; credentials: {"ca": PEM, "token": str}.
     Raises in the task when a member's connection breaks, so that Spark tries
     the partition again; bad data is reported in the column error instead,
     because trying again would not help.

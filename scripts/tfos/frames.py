@@ -7,6 +7,7 @@ type, a payload. Needs the standard library only.
 
 import json
 import os
+import select
 import socket
 import struct
 
@@ -34,6 +35,8 @@ PHASE = 0x20
 FAILED = 0x21
 PROGRESS = 0x22
 RESULT = 0x23
+NOTE = 0x24
+TRAINING_ENDED = 0x25
 
 VERSION = 1
 MAX_CHUNK = 16 << 20  # Arrow bytes of one chunk
@@ -41,7 +44,7 @@ MAX_FRAME = MAX_CHUNK + (64 << 10)
 
 HEADER = struct.Struct(">IB")  # length of type and payload, type
 CHUNK_HEADER = struct.Struct(">QI")  # first row, rows
-BATCH_HEADER = struct.Struct(">II")  # epoch, rows to use
+BATCH_HEADER = struct.Struct(">IIIQ")  # epoch, rows to use, partition, first row
 ACK_BODY = struct.Struct(">QIQ")  # first row, rows, total
 CREDIT_BODY = struct.Struct(">q")
 
@@ -134,14 +137,29 @@ class NodeConnection:
 
     def __init__(self, path):
         self._sock, self.context = attach(path)
+        self._trained = False
 
     def phase(self, phase):
-        """importing, running, exporting, ended."""
+        """importing, running, evaluating, exporting, ended."""
         send_json(self._sock, PHASE, {"phase": phase})
 
     def failed(self, phase, cause, code=0):
         """Why the program is about to exit non-zero, in one line. code 0 means 5."""
         send_json(self._sock, FAILED, {"phase": phase, "cause": cause, "code": code})
+
+    def note(self, kind, text):
+        """Say one line to the person who runs the job; kind: warning, tensorboard (a URL)."""
+        send_json(self._sock, NOTE, {"kind": kind, "text": text})
+
+    def training_ended(self, timeout):
+        """Wait timeout seconds for the end of training; whether it has come.
+
+        For a member in phase "evaluating": it is told, and the run waits for it.
+        """
+        if not self._trained and select.select([self._sock], [], [], timeout)[0]:
+            read_json(self._sock, TRAINING_ENDED)
+            self._trained = True
+        return self._trained
 
     def close(self):
         self._sock.close()

@@ -7,13 +7,18 @@ folder that holds the job's files. Everything else comes as CONTEXT over the soc
 """
 
 import argparse
+import contextlib
 import importlib.util
 import os
 import pathlib
+import re
+import runpy
 import sys
 import traceback
 
+import tfos
 from tfos import frames
+from tfos.board import TensorBoard
 from tfos.context import Context
 
 EXIT_DATA = 6
@@ -23,7 +28,8 @@ def main():
     socket = os.environ["TFOS_SOCKET"]
     node = frames.NodeConnection(socket)
     settings = node.context["context"]
-    ctx = Context(node.context, socket)
+    ctx = tfos._context = Context(node, socket)
+    run = Script(settings, ctx) if not settings["function"] else Functions(settings, ctx)
     phase = "starting"
 
     def enter(name):
@@ -32,14 +38,8 @@ def main():
         node.phase(name)
 
     try:
-        enter("importing")
-        args = arguments(settings, ctx)
-        module = load(settings["program"], settings["function"], settings.get("export_function"))
-        enter("running")
-        call(getattr(module, settings["function"]), args, ctx)
-        if settings.get("export_function") and ctx.is_chief:
-            enter("exporting")
-            call(getattr(module, settings["export_function"]), args, ctx)
+        with tensorboard(ctx, node):
+            run.run(enter)
         ctx.close()
         enter("ended")
     except BaseException as err:
@@ -53,26 +53,80 @@ def main():
         os._exit(status)  # threads of the program must not hold up the end of the run
 
 
-def call(function, args, ctx):
-    """Call main_fun or export_function; sys.exit(0) in it is a return."""
+class Functions:
+    """A program with main_fun(args, ctx), and export_function for the chief."""
+
+    def __init__(self, settings, ctx):
+        self.settings, self.ctx = settings, ctx
+
+    def run(self, enter):
+        enter("importing")
+        main, export = self.settings["function"], self.settings.get("export_function")
+        args = self.arguments()
+        module = load(self.settings["program"], main, export)
+        enter("running")
+        call(getattr(module, main), args, self.ctx)
+        if export and self.ctx.is_chief:
+            enter("exporting")
+            call(getattr(module, export), args, self.ctx)
+
+    def arguments(self):
+        """What main_fun gets as args.
+
+        A mapping in the job file becomes a Namespace with the job's parameters merged in (the
+        job file may not name one of these); a list becomes argv, as a script would see it, and
+        args is that list: the parameters are ctx.parameters then.
+        """
+        if "argv" in self.settings:
+            return set_argv(self.settings, self.ctx)
+        return argparse.Namespace(**{**vars(self.ctx.parameters), **self.settings["args"]})
+
+
+class Script:
+    """A program that runs as a script: it reads TF_CONFIG, its argv, or tfos.context()."""
+
+    def __init__(self, settings, ctx):
+        self.settings, self.ctx = settings, ctx
+
+    def run(self, enter):
+        set_argv(self.settings, self.ctx)
+        enter("running")
+        call(runpy.run_path, self.settings["program"], run_name="__main__")
+
+
+def set_argv(settings, ctx):
+    """Make the job file's list the program's argv; {name} stands for the job's parameter."""
+    parameters = vars(ctx.parameters)
+
+    def value(match):
+        return str(parameters[match[1]]) if match[1] in parameters else match[0]
+
+    argv = [re.sub(r"\{(\w+)\}", value, argument) for argument in settings.get("argv", [])]
+    sys.argv = [settings["program"], *argv]
+    return argv
+
+
+def call(function, *args, **keywords):
+    """Call a function of the program; sys.exit(0) in it is a return."""
     try:
-        function(args, ctx)
+        function(*args, **keywords)
     except SystemExit as err:
         if err.code not in (None, 0):
             raise
 
 
-def arguments(settings, ctx):
-    """What main_fun gets as args.
-
-    A mapping in the job file becomes a Namespace with the job's parameters merged in (the job
-    file may not name one of these); a list becomes argv, as a script would see it, and args is
-    that list: the parameters are ctx.parameters then.
-    """
-    if "argv" in settings:
-        sys.argv = [settings["program"], *settings["argv"]]
-        return settings["argv"]
-    return argparse.Namespace(**{**vars(ctx.parameters), **settings["args"]})
+@contextlib.contextmanager
+def tensorboard(ctx, node):
+    """Runs TensorBoard on the chief while the program runs, if the job wants it."""
+    if not (ctx.parameters.tensorboard and ctx.is_chief):
+        yield
+        return
+    host = ctx.cluster[ctx.job_name][ctx.task_index].rpartition(":")[0].strip("[]")
+    board = TensorBoard(ctx.tf_path(ctx.parameters.model_dir), host, node.note)
+    try:
+        yield
+    finally:
+        board.stop()
 
 
 def load(program, *functions):
@@ -89,11 +143,23 @@ def load(program, *functions):
 
 
 def describe(err):
-    """One line: the exception's type and its message's first line."""
+    """One line: the exception's type and its message's first line, or what tfos knows of it."""
     if isinstance(err, SystemExit):
         return f"the program called sys.exit({err.code!r})"
+    if keras_fit(err):
+        return (
+            "Keras 3's fit and evaluate do not work under MultiWorkerMirroredStrategy "
+            "(keras-team/keras#20585): use tf_keras, or a training loop of your own "
+            "(docs/migration.md)"
+        )
     lines = str(err).strip().splitlines()
     return f"{type(err).__name__}: {lines[0]}" if lines else type(err).__name__
+
+
+def keras_fit(err):
+    """Whether err is what Keras 3's trainer raises when it is handed values of all replicas."""
+    files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(err.__traceback__)]
+    return "values.PerReplica'" in str(err) and any("/keras/src/" in file for file in files)
 
 
 if __name__ == "__main__":

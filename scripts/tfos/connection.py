@@ -1,0 +1,195 @@
+"""A program's connection for one feed: chunks as they come, and what is told back.
+
+docs/protocols.md section 5 is the wire.
+"""
+
+import contextlib
+import socket
+import threading
+from collections import deque
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from . import frames
+
+
+class Chunk(NamedTuple):
+    """Rows as the member sent them."""
+
+    epoch: int
+    rows: int  # of the record batch, from its first, that count
+    partition: int  # of the input
+    first: int  # row of the partition
+    schema: pa.Schema
+    body: pa.Buffer  # the Arrow IPC record batch message
+
+    def batch(self):
+        """The rows, sharing memory with body."""
+        return pa.ipc.read_record_batch(self.body, self.schema).slice(0, self.rows)
+
+    def place(self, row):
+        """Where a row of batch() stands in the input, in words."""
+        return f"row {self.first + row} of partition {self.partition} of the input"
+
+
+class EpochEnd(NamedTuple):
+    """No more rows of epoch follow; last: nor of the feed."""
+
+    epoch: int
+    last: bool
+
+
+class FeedConnection:
+    """One feed of this program, on a connection of its own. Methods may be called by
+    several threads. ConnectionError, from all of them: the member or close() ended it.
+
+    name, config  of the feed; worker: this worker's number in the cluster
+    schema        the columns, when the first chunk or an epoch's end has come
+    """
+
+    def __init__(self, socket_path, name=None, prefetch=2):
+        """name: of the feed; None: the job's first. prefetch: chunks ahead, at least 1."""
+        self._sock, context = frames.attach(socket_path)
+        try:
+            self.config = _find(context["feeds"], name)
+            self.name = self.config["name"]
+            self.worker = context["worker_num"]
+            self.schema = None
+            self._changed = threading.Condition()
+            self._arrived = deque()  # Chunk or EpochEnd
+            self._error = None  # why nothing more arrives
+            self._sending = threading.Lock()
+            self._told = {}  # rows, by epoch
+            self._asking = threading.Lock()
+            self._answer = None  # to PERMIT
+            self._permitted = 0  # steps
+            self._refused = False  # the step after them, and so all later ones
+            self._tell(frames.NEXT, chunks=max(1, prefetch))
+            self._reader = threading.Thread(target=self._read, name=f"feed {self.name}")
+            self._reader.daemon = True  # a program that ends without close() must end
+            self._reader.start()
+        except BaseException:
+            self._sock.close()
+            raise
+
+    def take(self):
+        """The next Chunk or EpochEnd; waits for it. Not to be called after the last end."""
+        with self._changed:
+            while not self._arrived and self._error is None:
+                self._changed.wait()
+            if not self._arrived:
+                raise self._broken(self._error)
+            event = self._arrived.popleft()
+        if isinstance(event, Chunk):
+            self._tell(frames.NEXT, chunks=1)
+        return event
+
+    def permit(self, step):
+        """Whether step (from 1) of a synchronous feed may be taken: every worker holds its
+        rows. Waits until that is known. The member is asked once for each step."""
+        if step <= self._permitted:
+            return True
+        with self._asking:
+            while self._permitted < step and not self._refused:
+                if self._ask(self._permitted + 1):
+                    self._permitted += 1
+                else:
+                    self._refused = True
+        return step <= self._permitted
+
+    def trained(self, handed):
+        """Reports rows handed to the program, {epoch: total}. Totals below those told
+        before change nothing."""
+        with self._sending:
+            for epoch, rows in sorted(handed.items()):
+                if rows > self._told.get(epoch, 0):
+                    self._told[epoch] = rows
+                    self._send(frames.TRAINED, epoch=epoch, rows=rows)
+
+    def terminate(self):
+        """Wants no more rows."""
+        self._tell(frames.TERMINATE)
+
+    def close(self):
+        """Ends the connection. Rows not reported as trained count as dropped."""
+        self._stop("it is closed")
+        with contextlib.suppress(OSError):  # the member closed first
+            self._sock.shutdown(socket.SHUT_RDWR)
+        self._reader.join()
+        self._sock.close()
+
+    def _ask(self, step):
+        self._answer = None
+        self._tell(frames.PERMIT, step=step)
+        with self._changed:
+            while self._answer is None and self._error is None:
+                self._changed.wait()
+            if self._answer is None:
+                raise self._broken(self._error)
+            return self._answer["go"]
+
+    def _tell(self, typ, **message):
+        with self._sending:
+            self._send(typ, **message)
+
+    def _send(self, typ, **message):
+        try:
+            frames.send_json(self._sock, typ, {"feed": self.name, **message})
+        except OSError as e:
+            raise self._broken(self._error or e) from e
+
+    def _broken(self, error):
+        return ConnectionError(f"feed {self.name}: {error}")
+
+    def _stop(self, error):
+        """The first error stays."""
+        with self._changed:
+            self._error = self._error or error
+            self._changed.notify_all()
+
+    def _read(self):
+        """The reader thread: frames into _arrived, until the connection ends."""
+        try:
+            while (header := frames.read_header(self._sock)) is not None:
+                self._frame(*header)
+            self._stop("the member closed the connection")
+        except Exception as e:
+            self._stop(str(e) or repr(e))
+
+    def _frame(self, typ, size):
+        if typ == frames.BATCH:
+            head = frames.read_payload(self._sock, frames.BATCH_HEADER.size)
+            body = pa.allocate_buffer(size - len(head))  # aligned, as numpy likes it
+            frames.recv_into(self._sock, memoryview(body).cast("B"))
+            self._arrive(Chunk(*frames.BATCH_HEADER.unpack(head), self.schema, body))
+            return
+        payload = frames.read_payload(self._sock, size)
+        if typ == frames.SCHEMA:
+            self.schema = pa.ipc.read_schema(pa.py_buffer(payload))
+            return
+        message = frames.parse(payload)
+        if typ == frames.EPOCH_END:
+            self._arrive(EpochEnd(message["epoch"], message["last"]))
+        elif typ == frames.PERMITTED:
+            with self._changed:
+                self._answer = message
+                self._changed.notify_all()
+        else:
+            raise frames.ProtocolError(f"frame 0x{typ:02x} from the member")
+
+    def _arrive(self, event):
+        with self._changed:
+            self._arrived.append(event)
+            self._changed.notify_all()
+
+
+def _find(feeds, name):
+    if not feeds:
+        raise RuntimeError("no feed: the job's input_mode is not spark, or this role is not fed")
+    if name is None:
+        return feeds[0]
+    for config in feeds:
+        if config["name"] == name:
+            return config
+    raise RuntimeError(f"no feed {name!r}: this job has {', '.join(c['name'] for c in feeds)}")
