@@ -13,11 +13,11 @@ Runs in three places, which import nothing of each other:
 _context = None  # of this process's program
 
 
-def context():
+def get_context():
     """The `ctx` of this member, for programs that run as a script (docs/programs.md).
 
     Raises RuntimeError in a process that tfos did not start.
     """
     if _context is None:
-        raise RuntimeError("tfos.context(): this process is no member of a tfos run")
+        raise RuntimeError("tfos.get_context(): this process is no member of a tfos run")
     return _context

@@ -83,7 +83,7 @@ class Functions:
 
 
 class Script:
-    """A program that runs as a script: it reads TF_CONFIG, its argv, or tfos.context()."""
+    """A program that runs as a script: it reads TF_CONFIG, its argv, or tfos.get_context()."""
 
     def __init__(self, settings, ctx):
         self.settings, self.ctx = settings, ctx

@@ -1,0 +1,127 @@
+"""program: functions and scripts, argv, causes in one line; TensorBoard beside them."""
+
+import argparse
+import queue
+import sys
+import urllib.request
+
+import pytest
+import tfos
+from tfos import board, program
+
+
+class Ctx:
+    is_chief = True
+
+    def __init__(self, **parameters):
+        self.parameters = argparse.Namespace(**parameters)
+
+
+@pytest.fixture(autouse=True)
+def restore(monkeypatch):
+    monkeypatch.setattr(sys, "argv", list(sys.argv))
+    monkeypatch.setattr(tfos, "_context", None)
+
+
+def write(tmp_path, text):
+    path = tmp_path / "prog.py"
+    path.write_text(text)
+    return str(path)
+
+
+def run(kind, settings, ctx):
+    phases = []
+    kind(settings, ctx).run(phases.append)
+    return phases
+
+
+def test_a_script_gets_argv_with_the_jobs_parameters(tmp_path, monkeypatch):
+    script = write(
+        tmp_path,
+        "import sys\n"
+        "assert __name__ == '__main__'\n"
+        "open('out', 'w').write(' '.join(sys.argv[1:]))\n"
+        "sys.exit(0)\n",
+    )
+    settings = {"program": script, "function": "", "argv": ["--dir={model_dir}", "{n}", "{x"]}
+    monkeypatch.chdir(tmp_path)
+    assert run(program.Script, settings, Ctx(model_dir="/m")) == ["running"]
+    assert (tmp_path / "out").read_text() == "--dir=/m {n} {x"
+
+
+def test_a_script_without_argv_finds_its_context(tmp_path, monkeypatch):
+    script = write(tmp_path, "import tfos\nassert tfos.get_context().parameters.batch_size == 7")
+    settings = {"program": script, "function": "", "args": {}}
+    with pytest.raises(RuntimeError, match="no member"):
+        run(program.Script, settings, Ctx())
+    monkeypatch.setattr(tfos, "_context", Ctx(batch_size=7))
+    run(program.Script, settings, Ctx())
+
+
+def test_a_script_that_fails(tmp_path):
+    with pytest.raises(SystemExit) as failed:
+        run(program.Script, {"program": write(tmp_path, "exit(3)"), "function": ""}, Ctx())
+    assert failed.value.code == 3
+
+
+@pytest.mark.parametrize("chief", [True, False])
+def test_the_export_function_runs_once_on_the_chief(tmp_path, chief):
+    text = (
+        "calls = []\ndef f(args, ctx): calls.append(args.lr)\ndef e(args, ctx): calls.append('e')"
+    )
+    ctx = Ctx(batch_size=1)
+    ctx.is_chief = chief
+    settings = {
+        "program": write(tmp_path, text),
+        "function": "f",
+        "export_function": "e",
+        "args": {"lr": 2},
+    }
+    phases = run(program.Functions, settings, ctx)
+    assert sys.modules["prog"].calls == ([2, "e"] if chief else [2])
+    assert phases == ["importing", "running", *(["exporting"] if chief else [])]
+
+
+def test_causes_are_one_line():
+    assert program.describe(ValueError("a\nb")) == "ValueError: a"
+    assert program.describe(SystemExit(3)) == "the program called sys.exit(3)"
+
+
+def test_keras_3_fit_is_named(tmp_path):
+    folder = tmp_path / "keras" / "src"
+    folder.mkdir(parents=True)
+    text = "def fit():\n    raise ValueError(\"... class 'tf.values.PerReplica'>) to a Tensor\")"
+    (folder / "trainer.py").write_text(text)
+    module = program.load(str(folder / "trainer.py"), "fit")
+    with pytest.raises(ValueError) as raised:
+        module.fit()
+    assert "keras#20585" in program.describe(raised.value)
+    # The same words from elsewhere stay what they are.
+    assert "20585" not in program.describe(ValueError("values.PerReplica'"))
+
+
+def test_tensorboard_serves_and_ends(tmp_path):
+    said = queue.Queue()
+    one = board.TensorBoard(str(tmp_path), "127.0.0.1", lambda *note: said.put(note))
+    kind, url = said.get(timeout=120)
+    assert kind == "tensorboard", url
+    with urllib.request.urlopen(url, timeout=30) as page:
+        assert b"TensorBoard" in page.read()
+    one.stop()
+    assert one._process.poll() is not None
+    assert said.empty()
+
+
+def test_tensorboard_that_is_not_there(monkeypatch):
+    said = []
+    monkeypatch.setattr(board.importlib.util, "find_spec", lambda name: None)
+    board.TensorBoard("x", "127.0.0.1", lambda *note: said.append(note)).stop()
+    [(kind, text)] = said
+    assert kind == "warning" and "not installed" in text
+
+
+def test_tensorboard_that_cannot_start(tmp_path):
+    said = queue.Queue()
+    board.TensorBoard(str(tmp_path), "198.51.100.1", lambda *note: said.put(note))
+    kind, text = said.get(timeout=120)
+    assert kind == "warning" and "ended with status" in text
