@@ -28,5 +28,5 @@
 // entry; queue.go, room.go, epoch.go and handout.go are the state of one feed
 // under one lock, without any input or output; stream.go and program.go drive
 // the two kinds of connection; child.go is the program's side, for programs in
-// Go (the Python one is scripts/tfos/feed.py).
+// Go (the Python one is scripts/tfos/connection.py, under feed.py and replay.py).
 package feed

@@ -218,6 +218,7 @@ func TestStrangers(t *testing.T) {
 		"wrong version":  {wrong(func(h *Hello) { h.Version = 2 }), ErrProtocol},
 		"unknown feed":   {wrong(func(h *Hello) { h.Feed = "x" }), ErrProtocol},
 		"negative epoch": {wrong(func(h *Hello) { h.Epoch = -1 }), ErrProtocol},
+		"partition":      {wrong(func(h *Hello) { h.Partition = 1 << 32 }), ErrProtocol},
 		"text":           {[]byte("GET / HTTP/1.1\r\n\r\n"), ErrProtocol},
 		"not JSON":       {[]byte("\x00\x00\x00\x03\x01ab"), ErrProtocol},
 		"another frame":  {[]byte("\x00\x00\x00\x03\x05{}"), ErrProtocol},

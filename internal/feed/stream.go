@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"time"
 
@@ -84,7 +85,7 @@ func (r *Receiver) greet(h Hello) (*queue, error) {
 	if h.Version != Version {
 		return nil, fmt.Errorf("feed: hello: version %d in place of %d: %w", h.Version, Version, ErrProtocol)
 	}
-	if h.Epoch < 0 || h.Partition < 0 {
+	if h.Epoch < 0 || h.Epoch > math.MaxInt32 || h.Partition < 0 || h.Partition > math.MaxInt32 {
 		return nil, fmt.Errorf("feed: hello: epoch %d, partition %d: %w", h.Epoch, h.Partition, ErrProtocol)
 	}
 	return r.feed(h.Feed)

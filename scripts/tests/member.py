@@ -10,8 +10,12 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
+
+import pyarrow as pa
+from tfos import feeder
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "the run's secret"
@@ -39,6 +43,7 @@ class Member:
             stdout=subprocess.PIPE,
             text=True,
         )
+        self._asking = threading.Lock()
         self.ready = json.loads(self.process.stdout.readline())
         self.socket = self.ready["child"]
         self.credentials = {"ca": self.ready["ca"], "token": TOKEN}
@@ -55,14 +60,15 @@ class Member:
             "job": "worker",
             "index": self.index,
             "host": "localhost",
-            "fed": True,
+            "feeds": ["train"],
             "feed": address,
         }
 
     def ask(self, cmd, **fields):
-        self.process.stdin.write(json.dumps({"cmd": cmd, **fields}) + "\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
+        with self._asking:
+            self.process.stdin.write(json.dumps({"cmd": cmd, **fields}) + "\n")
+            self.process.stdin.flush()
+            return json.loads(self.process.stdout.readline())
 
     def end(self, epoch=0, last=True, feed="train"):
         assert self.ask("end", feed=feed, epoch=epoch, last=last) is None
@@ -76,6 +82,12 @@ class Member:
         """Sums over epochs, by now."""
         own = [c for c in self.ask("counts") if c["Feed"] == feed]
         return {key: sum(c[key] for c in own) for key in ("Received", "Trained", "Dropped")}
+
+    def account(self):
+        """(received, trained, dropped) at the member's end."""
+        self.settle()
+        self.ask("stop", reason="over")
+        return tuple(self.counts().values())
 
     def close(self):
         with contextlib.suppress(BrokenPipeError):
@@ -95,3 +107,29 @@ def members(binary, count, **config):
             started.append(Member(binary, index, [feed]))
             stack.callback(started[-1].close)
         yield started
+
+
+def mark(started, final=False):
+    """What the reservation server does: everybody learns the steps that all hold."""
+    held = [one.ask("counts")[0]["StepsHeld"] for one in started]
+    for one in started:
+        if final:
+            one.end()
+        one.ask("low_water", feed="train", step=min(held), final=final)
+
+
+def push(member, epoch=0, chunk_rows=100, partition=0, **columns):
+    """Feeds columns as one partition of an epoch."""
+    values = [v if isinstance(v, pa.Array) else pa.array(v) for v in columns.values()]
+    batch = pa.RecordBatch.from_arrays(values, list(columns))
+    feed = {
+        "name": "train",
+        "chunk_rows": chunk_rows,
+        "balance": "equal",
+        "repeatable": True,
+    }
+    described = [member.described()]
+    result = feeder.feed_partition(
+        feed, epoch, described, member.credentials, [batch], partition, 0
+    )
+    assert result.to_pylist()[0]["error"] is None

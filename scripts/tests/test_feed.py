@@ -1,4 +1,4 @@
-"""The program's side: batches, epochs, shuffle, conversion, TensorFlowOnSpark's face."""
+"""The program's side: batches, epochs, steps, shuffle, TensorFlowOnSpark's face."""
 
 import threading
 import time
@@ -7,29 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from member import members
-from tfos import arrays, feeder
+from member import mark, members, push
 from tfos.feed import DataError, DataFeed, FeedClient
-
-
-def push(member, epoch=0, chunk_rows=100, partition=0, **columns):
-    """Feeds columns as one partition of an epoch."""
-    batch = pa.RecordBatch.from_arrays([_column(v) for v in columns.values()], list(columns))
-    feed = {
-        "name": "train",
-        "chunk_rows": chunk_rows,
-        "balance": "equal",
-        "repeatable": True,
-    }
-    described = [member.described()]
-    result = feeder.feed_partition(
-        feed, epoch, described, member.credentials, [batch], partition, 0
-    )
-    assert result.to_pylist()[0]["error"] is None
-
-
-def _column(values):
-    return values if isinstance(values, pa.Array) else pa.array(values)
 
 
 def take(client, n):
@@ -76,7 +55,7 @@ def test_prefetch_is_bounded(member_binary):
         with FeedClient(one.socket, prefetch=3) as client:
             client.next_batch(10)
             time.sleep(0.3)
-            assert len(client._arrived) == 3
+            assert len(client._connection._arrived) == 3
 
 
 def test_mapping_names_tensors(member_binary):
@@ -101,9 +80,39 @@ def test_missing_column_and_nulls_are_named(member_binary):
         push(one, label=[1, None])
         with (
             FeedClient(one.socket) as client,
-            pytest.raises(DataError, match="epoch 0: column label: null in row 1"),
+            pytest.raises(
+                DataError,
+                match=r"^feed train, epoch 0: column label: null in row 1 of partition 0 of the "
+                r"input: replace nulls \(coalesce\) or filter them out in the input$",
+            ),
         ):
             client.next_batch(1)
+
+
+@pytest.mark.parametrize(
+    "column,where",
+    [
+        (pa.array([i if i != 700 else None for i in range(900)]), "null in row 700"),
+        (
+            pa.array([[[i], []] if i != 700 else [[0], [None, 1]] for i in range(900)]),
+            "null inside the list in row 700",
+        ),
+        (
+            pa.array([[i, i if i != 700 else None] for i in range(900)], pa.list_(pa.int64(), 2)),
+            "null inside the list in row 700",
+        ),
+    ],
+)
+def test_bad_rows_are_named_by_partition(member_binary, column, where):
+    with members(member_binary, 1) as [one]:
+        push(one, partition=2, x=column[:700])
+        push(one, partition=3, chunk_rows=64, x=column)
+        with FeedClient(one.socket) as client:
+            with pytest.raises(DataError, match=f"column x: {where} of partition 3 of the input"):
+                take(client, 50)
+            with pytest.raises(DataError, match="row 700"):  # nothing is passed over
+                client.next_batch(50)
+            assert "row 700" in str(client.data_error)
 
 
 def test_shuffle_permutes_within_epochs(member_binary):
@@ -188,6 +197,31 @@ def test_synchronous_steps_wait_for_the_mark(member_binary):
         assert one.counts() == {"Received": 75, "Trained": 60, "Dropped": 15}
 
 
+@pytest.mark.parametrize("k,wanted", [(1, [10] * 7), (2, [20, 20, 20, 10]), (3, [30, 30, 10])])
+def test_all_workers_take_the_same_steps(member_binary, k, wanted):
+    """Global batches of k steps, an odd number of them, workers with different rows."""
+    with members(member_binary, 2, synchronous=True, batch_rows=10) as started:
+        rows = [[], []]
+
+        def program(index):
+            with FeedClient(started[index].socket) as client:
+                rows[index] = [len(b["id"]) for b in take(client, 10 * k)]
+
+        programs = [threading.Thread(target=program, args=(i,)) for i in range(2)]
+        for thread in programs:
+            thread.start()
+        push(started[0], chunk_rows=7, id=range(35))
+        push(started[1], chunk_rows=7, id=range(131))
+        mark(started)
+        push(started[0], chunk_rows=7, partition=1, id=range(38))
+        mark(started, final=True)
+        for thread in programs:
+            thread.join(20)
+            assert not thread.is_alive()
+        assert rows == [wanted, wanted]
+        assert [one.account() for one in started] == [(73, 70, 3), (131, 70, 61)]
+
+
 def test_should_stop_knows_a_refused_step(member_binary):
     with members(member_binary, 1, synchronous=True, batch_rows=20) as [one]:
         push(one, id=range(30))
@@ -198,73 +232,6 @@ def test_should_stop_knows_a_refused_step(member_binary):
             while not client.should_stop():
                 rows.append(len(client.next_batch(20)["id"]))
         assert rows == [20]
-
-
-class TestConversion:
-    def array(self, values, kind=None):
-        batch = pa.RecordBatch.from_arrays([pa.array(values, kind)], ["c"])
-        return arrays.to_arrays(batch, [])["c"]
-
-    def test_numbers_share_memory(self):
-        column = pa.array([1.5, 2.5])
-        batch = pa.RecordBatch.from_arrays([column], ["c"])
-        got = arrays.to_arrays(batch, [])["c"]
-        assert got.ctypes.data == column.buffers()[1].address
-
-    def test_lists_share_memory(self):
-        column = pa.array([[1.0, 2.0], [3.0, 4.0]])
-        got = arrays.to_arrays(pa.RecordBatch.from_arrays([column], ["c"]), [])["c"]
-        assert got.shape == (2, 2)
-        assert got.ctypes.data == column.values.buffers()[1].address
-
-    @pytest.mark.parametrize(
-        "values,kind,dtype,shape",
-        [
-            ([1, 2], pa.int8(), np.int8, (2,)),
-            ([True, False], None, np.bool_, (2,)),
-            ([[1], [2]], pa.large_list(pa.int32()), np.int32, (2, 1)),
-            ([[[1, 2], [3, 4]]] * 3, None, np.int64, (3, 2, 2)),
-            ([[1, 2]], pa.list_(pa.float32(), 2), np.float32, (1, 2)),
-            (["a"], None, object, (1,)),
-            ([b"a"], None, object, (1,)),
-            ([["a", "b"]], None, object, (1, 2)),
-            ([[], []], pa.list_(pa.int8()), np.int8, (2, 0)),
-        ],
-    )
-    def test_types(self, values, kind, dtype, shape):
-        got = self.array(values, kind)
-        assert (got.dtype, got.shape) == (dtype, shape)
-        assert got.tolist() == values
-
-    def test_sliced_lists(self):
-        for kind in (pa.list_(pa.int64()), pa.large_list(pa.int64()), pa.list_(pa.int64(), 2)):
-            column = pa.array([[i, -i] for i in range(10)], kind)
-            batch = pa.RecordBatch.from_arrays([column], ["c"]).slice(3, 4)
-            got = arrays.to_arrays(batch, [])["c"]
-            assert got.tolist() == [[i, -i] for i in range(3, 7)]
-
-    def test_ragged_lists_are_arrays_of_objects(self):
-        got = self.array([[1, 2], [3], []])
-        assert got.dtype == object
-        assert [row.tolist() for row in got] == [[1, 2], [3], []]
-
-    def test_pieces_of_different_widths_join(self):
-        joined = arrays.join([{"c": np.ones((2, 3))}, {"c": np.ones((1, 2))}])["c"]
-        assert [row.shape for row in joined] == [(3,), (3,), (2,)]
-
-    @pytest.mark.parametrize(
-        "values,kind,message",
-        [
-            ([1, None], None, "null in row 1"),
-            ([[1.0], [None]], None, "null in row 1"),
-            ([{"a": 1}], None, "has no tensor form"),
-            ([[("k", 1)]], pa.map_(pa.string(), pa.int8()), "has no tensor form"),
-            ([None], pa.null(), "null in row 0"),
-        ],
-    )
-    def test_what_has_no_array(self, values, kind, message):
-        with pytest.raises(DataError, match=f"column c: .*{message}"):
-            self.array(values, kind)
 
 
 class TestDataFeed:
@@ -326,43 +293,3 @@ class TestDataFeed:
             pytest.raises(RuntimeError, match=r"output\.path"),
         ):
             DataFeed(client).batch_results([1])
-
-
-class TestDataset:
-    def test_batches_types_and_end(self, member_binary):
-        tf = pytest.importorskip("tensorflow")
-        with members(member_binary, 1) as [one]:
-            image = pa.array([[float(i), 0.0] for i in range(25)], pa.list_(pa.float32()))
-            push(one, image=image, name=[f"n{i}" for i in range(25)], id=range(25))
-            one.end()
-            with FeedClient(one.socket) as client:
-                dataset = client.dataset(10)
-                spec = dataset.element_spec
-                assert spec["image"] == tf.TensorSpec((None, 2), tf.float32, name="image")
-                assert spec["name"].dtype == tf.string
-                policy = dataset.options().experimental_distribute.auto_shard_policy
-                assert policy == tf.data.experimental.AutoShardPolicy.OFF
-                got = [b["id"].tolist() for b in dataset.as_numpy_iterator()]
-        assert [len(b) for b in got] == [10, 10, 5]
-        assert [i for batch in got for i in batch] == list(range(25))
-
-    def test_ragged_lists_are_refused_by_name(self, member_binary):
-        pytest.importorskip("tensorflow")
-        with members(member_binary, 1) as [one]:
-            push(one, words=[[1, 2], [3]])
-            one.end()
-            with (
-                FeedClient(one.socket) as client,
-                pytest.raises(DataError, match="tensor words: its lists have different lengths"),
-            ):
-                client.dataset(2)
-
-    def test_feed_without_rows(self, member_binary):
-        pytest.importorskip("tensorflow")
-        with members(member_binary, 1) as [one]:
-            one.end()
-            with (
-                FeedClient(one.socket) as client,
-                pytest.raises(RuntimeError, match="no row and no column"),
-            ):
-                client.dataset(2)

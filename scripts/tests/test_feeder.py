@@ -181,7 +181,7 @@ def test_fenced_attempt_fails(member_binary):
 
 
 def test_early_stop_leaves_the_rest_unread(member_binary):
-    with members(member_binary, 2, quota_rows=[500, 300]) as started:
+    with members(member_binary, 2, quota_rows={"worker:0": 500, "worker:1": 300}) as started:
         takers = [Taker(m) for m in started]
         read = []
 
@@ -198,7 +198,7 @@ def test_early_stop_leaves_the_rest_unread(member_binary):
 
 
 def test_one_member_stops_the_other_goes_on(member_binary):
-    with members(member_binary, 2, quota_rows=[200, 0]) as started:
+    with members(member_binary, 2, quota_rows={"worker:0": 200}) as started:
         takers = [Taker(m) for m in started]
         result = send(started, id_batches(0, 5_000))
         assert (result["sent"], result["note"]) == (5_000, None)
@@ -229,7 +229,7 @@ def test_balance_with_a_program_that_takes_nothing(member_binary, balance):
 
 
 def test_member_that_vanishes_after_it_stopped_is_not_missed(member_binary):
-    with members(member_binary, 2, quota_rows=[100, 0]) as started:
+    with members(member_binary, 2, quota_rows={"worker:0": 100}) as started:
         takers = [Taker(m) for m in started]
 
         def rows():

@@ -103,11 +103,13 @@ def test_keras_3_fit_is_named(tmp_path):
 def test_tensorboard_serves_and_ends(tmp_path):
     said = queue.Queue()
     one = board.TensorBoard(str(tmp_path), "127.0.0.1", lambda *note: said.put(note))
-    kind, url = said.get(timeout=120)
-    assert kind == "tensorboard", url
-    with urllib.request.urlopen(url, timeout=30) as page:
-        assert b"TensorBoard" in page.read()
-    one.stop()
+    try:
+        kind, url = said.get(timeout=120)
+        assert kind == "tensorboard", url
+        with urllib.request.urlopen(url, timeout=30) as page:
+            assert b"TensorBoard" in page.read()
+    finally:
+        one.stop()
     assert one._process.poll() is not None
     assert said.empty()
 
@@ -122,6 +124,9 @@ def test_tensorboard_that_is_not_there(monkeypatch):
 
 def test_tensorboard_that_cannot_start(tmp_path):
     said = queue.Queue()
-    board.TensorBoard(str(tmp_path), "198.51.100.1", lambda *note: said.put(note))
-    kind, text = said.get(timeout=120)
+    one = board.TensorBoard(str(tmp_path), "198.51.100.1", lambda *note: said.put(note))
+    try:
+        kind, text = said.get(timeout=120)
+    finally:
+        one.stop()
     assert kind == "warning" and "ended with status" in text

@@ -3,9 +3,10 @@
 Runs in three places, which import nothing of each other:
 
 - on the driver: `driver` (the Spark application), `reservation` (its Go half);
-- in Spark's Python workers: `feeder` (rows of a partition to the members);
-- in a member's child process: `program` (entry), `context` (`ctx`), `feed` and `replay`
-  (rows in), `board` (TensorBoard).
+- in Spark's Python workers: `feeder` (rows of a partition to the members) over `links`;
+- in a member's child process: `program` (entry), `context` (`ctx`), `board` (TensorBoard);
+  rows in: `connection` (chunks) -> `rows` (one pass: batches, steps, shuffle) -> `feed` (once)
+  or `replay` (again and again), with `arrays` (Arrow to numpy) and `tensors` (tf.data).
 
 `frames` is what passes between them and tfos-node; docs/protocols.md describes it.
 """

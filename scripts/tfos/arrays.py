@@ -157,7 +157,7 @@ def join(pieces):
 def _join(arrays):
     if len({a.shape[1:] for a in arrays}) == 1:
         joined = np.concatenate(arrays)
-        if joined.dtype != object or not isinstance(joined[0], np.ndarray):
+        if joined.dtype != object or joined.ndim > 1 or not isinstance(joined[0], np.ndarray):
             return joined
     rows = [row for a in arrays for row in a]
     # Lists of one length here may come from pieces with lists of several.

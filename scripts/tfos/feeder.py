@@ -6,15 +6,12 @@ of RESULT_SCHEMA to the driver. Arrow columns are opaque here. Needs pyarrow
 and the standard library; pyspark for the task's identity only.
 """
 
-import socket
-import ssl
 from collections import deque
-from pathlib import Path
 from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 
 import pyarrow as pa
 
-from . import frames
+from . import frames, links
 
 # One row a partition. rows: read of it; sent: acknowledged to this attempt;
 # skipped: held by members since an earlier attempt; error: bad data, permanent;
@@ -31,15 +28,6 @@ _RESULT = pa.schema(
         ("note", pa.string()),
     ]
 )
-
-# Bounds connecting and the wait for WELCOME, which an earlier attempt's stream
-# must end before.
-_HELLO_SECONDS = 60
-
-# Chunks a member may have unacknowledged from one task. More would let tasks
-# act on old counts: all of them rush to the lowest member, then to another,
-# each time further (20 chunks apart were seen with 4 tasks).
-_UNACKED = 2
 
 # Smaller batches are not cut for the sake of evenness.
 _MIN_ROWS = 8
@@ -95,66 +83,6 @@ class RowError(ValueError):
     """Rows that no attempt can feed."""
 
 
-class _Link:
-    """One member, as a feed task sees it."""
-
-    def __init__(self, member, sock, local):
-        self.name = f"{member['job']}:{member['index']}"
-        self.sock = sock
-        self.local = local
-        self.decoder = frames.Decoder()
-        self.credit = 0
-        self.total = 0  # rows of this feed and epoch there, when last heard
-        self.unacked = deque()  # (first row, rows) sent
-        self.unacked_rows = 0
-        self.out = deque()  # memoryviews still to be written
-        self.writing = False  # registered for writability
-        self.stopped = None  # the STOP frame
-        self.ended = False
-        self.lost = False  # closed after it stopped
-
-    @property
-    def rows(self):
-        return self.total + self.unacked_rows
-
-    @property
-    def ready(self):
-        return self.credit > 0 and not self.out and len(self.unacked) < _UNACKED
-
-    def flush(self):
-        """Writes what the socket takes now."""
-        while self.out:
-            try:
-                if isinstance(self.sock, ssl.SSLSocket):
-                    n = self.sock.send(self.out[0])
-                else:
-                    n = self.sock.sendmsg(self.out)
-            except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
-                return
-            while n:
-                head = self.out[0]
-                if n < len(head):
-                    self.out[0] = head[n:]
-                    break
-                n -= len(head)
-                self.out.popleft()
-
-    def receive(self):
-        """The frames that have arrived. Raises ConnectionError at the end."""
-        data = bytearray()
-        while True:
-            try:
-                piece = self.sock.recv(65536)
-            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-                break
-            if not piece:
-                if data:
-                    break  # the end is seen again at the next call
-                raise ConnectionError("closed by the member")
-            data += piece
-        return self.decoder.feed(data)
-
-
 class _Feeder:
     def __init__(self, feed, members, credentials, hello):
         self.chunk_rows = max(1, int(feed["chunk_rows"]))
@@ -168,8 +96,8 @@ class _Feeder:
         self.selector = DefaultSelector()
         try:
             for member in members:
-                sock, local = _connect(member["feed"], credentials["ca"])
-                self.links.append(_Link(member, sock, local))
+                sock, local = links.connect(member["feed"], credentials["ca"])
+                self.links.append(links.Link(member, sock, local))
             self.accepted = deque(_union([r for link in self.links for r in self._greet(link)]))
             if self.accepted and not feed["repeatable"]:
                 raise RuntimeError(
@@ -384,34 +312,6 @@ class _Feeder:
             link.ended = True
         else:
             raise frames.ProtocolError(f"feed: frame 0x{typ:02x} from {link.name}")
-
-
-def _connect(address, ca):
-    """(socket, is it local) to a member: unix on the same kernel, else TLS."""
-    path = address.get("unix")
-    if path and address.get("boot_id") == _boot_id() and Path(path).exists():
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        sock.settimeout(_HELLO_SECONDS)
-        try:
-            sock.connect(path)
-            return sock, True
-        except OSError:
-            sock.close()  # another file system's path, or not ours to open: TCP reaches it too
-    host, _, port = address["tcp"].rpartition(":")
-    try:
-        raw = socket.create_connection((host.strip("[]"), int(port)), timeout=_HELLO_SECONDS)
-        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        context = ssl.create_default_context(cadata=ca)
-        return context.wrap_socket(raw, server_hostname="tfos-member"), False
-    except OSError as e:
-        raise ConnectionError(f"feed: connect to {address['tcp']}: {e}") from e
-
-
-def _boot_id():
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return None
 
 
 def _union(pairs):

@@ -1,0 +1,105 @@
+"""A feed task's connections to members: unix on the same kernel, else TLS over TCP."""
+
+import socket
+import ssl
+from collections import deque
+from pathlib import Path
+
+from . import frames
+
+# Bounds connecting and the wait for WELCOME, which an earlier attempt's stream
+# must end before.
+_HELLO_SECONDS = 60
+
+# Chunks a member may have unacknowledged from one task. More would let tasks
+# act on old counts: all of them rush to the lowest member, then to another,
+# each time further (20 chunks apart were seen with 4 tasks).
+_UNACKED = 2
+
+
+class Link:
+    """One member, as a feed task sees it."""
+
+    def __init__(self, member, sock, local):
+        self.name = f"{member['job']}:{member['index']}"
+        self.sock = sock
+        self.local = local
+        self.decoder = frames.Decoder()
+        self.credit = 0
+        self.total = 0  # rows of this feed and epoch there, when last heard
+        self.unacked = deque()  # (first row, rows) sent
+        self.unacked_rows = 0
+        self.out = deque()  # memoryviews still to be written
+        self.writing = False  # registered for writability
+        self.stopped = None  # the STOP frame
+        self.ended = False
+        self.lost = False  # closed after it stopped
+
+    @property
+    def rows(self):
+        return self.total + self.unacked_rows
+
+    @property
+    def ready(self):
+        return self.credit > 0 and not self.out and len(self.unacked) < _UNACKED
+
+    def flush(self):
+        """Writes what the socket takes now."""
+        while self.out:
+            try:
+                if isinstance(self.sock, ssl.SSLSocket):
+                    n = self.sock.send(self.out[0])
+                else:
+                    n = self.sock.sendmsg(self.out)
+            except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+                return
+            while n:
+                head = self.out[0]
+                if n < len(head):
+                    self.out[0] = head[n:]
+                    break
+                n -= len(head)
+                self.out.popleft()
+
+    def receive(self):
+        """The frames that have arrived. Raises ConnectionError at the end."""
+        data = bytearray()
+        while True:
+            try:
+                piece = self.sock.recv(65536)
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                break
+            if not piece:
+                if data:
+                    break  # the end is seen again at the next call
+                raise ConnectionError("closed by the member")
+            data += piece
+        return self.decoder.feed(data)
+
+
+def connect(address, ca):
+    """(socket, is it local) to a member: unix on the same kernel, else TLS."""
+    path = address.get("unix")
+    if path and address.get("boot_id") == _boot_id() and Path(path).exists():
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.settimeout(_HELLO_SECONDS)
+        try:
+            sock.connect(path)
+            return sock, True
+        except OSError:
+            sock.close()  # another file system's path, or not ours to open: TCP reaches it too
+    host, _, port = address["tcp"].rpartition(":")
+    try:
+        raw = socket.create_connection((host.strip("[]"), int(port)), timeout=_HELLO_SECONDS)
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        context = ssl.create_default_context(cadata=ca)
+        return context.wrap_socket(raw, server_hostname="tfos-member"), False
+    except OSError as e:
+        raise ConnectionError(f"feed: connect to {address['tcp']}: {e}") from e
+
+
+def _boot_id():
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return None
