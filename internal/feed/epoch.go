@@ -205,14 +205,14 @@ func (q *queue) counts() []Count {
 	}
 	slices.Sort(numbers)
 	if len(numbers) == 0 {
-		return []Count{{Feed: q.cfg.Name, Stopped: q.stopped()}}
+		return []Count{{Feed: q.cfg.Name, Stopped: q.stopped(), Left: q.closed}}
 	}
 	out := make([]Count, 0, len(numbers))
 	for _, n := range numbers {
 		e := q.epochs[n]
 		c := Count{
 			Feed: q.cfg.Name, Epoch: n, Received: e.received, Trained: min(e.trained, e.received),
-			Dropped: e.dropped, StepsHeld: q.stepsHeld(), Stopped: q.stopped(),
+			Dropped: e.dropped, StepsHeld: q.stepsHeld(), Stopped: q.stopped(), Left: q.closed,
 		}
 		if q.closed {
 			c.Dropped = c.Received - c.Trained

@@ -125,7 +125,7 @@ func (m *testMember) totals(feed string) Count {
 			sum.Trained += c.Trained
 			sum.Dropped += c.Dropped
 			sum.StepsHeld = c.StepsHeld
-			sum.Stopped = c.Stopped
+			sum.Stopped, sum.Left = c.Stopped, c.Left
 		}
 	}
 	return sum

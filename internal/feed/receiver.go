@@ -26,6 +26,7 @@ type Count struct {
 	Quarantined int64 // always 0 here: bad rows do not reach a member
 	StepsHeld   int64 // whole batches received, over all epochs of the feed
 	Stopped     bool  // the member wants no more rows of the feed
+	Left        bool  // and hands out no more: it has not just its quota
 }
 
 // NewReceiver makes the receiver of a member ("worker:0", the key in

@@ -246,7 +246,7 @@ func TestQuota(t *testing.T) {
 		if c.total != quota[i] || len(c.ends) != 1 || !c.ends[0].Last {
 			t.Errorf("worker %d took %d rows, ends %v", i, c.total, c.ends)
 		}
-		if got := members[i].totals("train"); !got.Stopped || got.StepsHeld != quota[i]/10 {
+		if got := members[i].totals("train"); !got.Stopped || got.Left || got.StepsHeld != quota[i]/10 {
 			t.Errorf("worker %d: %+v", i, got)
 		}
 	}
@@ -298,7 +298,7 @@ func TestTerminate(t *testing.T) {
 	endFeed(t, members, "train", 0, true)
 	other.wait(t)
 	left := members[0].totals("train")
-	if !left.Stopped || left.Trained != int64(first.Rows) {
+	if !left.Stopped || !left.Left || left.Trained != int64(first.Rows) {
 		t.Errorf("the terminated member: %+v", left)
 	}
 	checkBalance(t, members, "train", 10_000, other.total+int64(first.Rows))

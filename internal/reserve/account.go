@@ -64,15 +64,19 @@ func (r *Roster) advance(p *place, renewal Renewal) {
 func (r *Roster) recount(p *place) {
 	for _, f := range r.feeds {
 		var steps, rows int64
-		stopped := false
+		stopped, left := false, false
 		for _, c := range p.counts() {
 			if c.Feed == f.Name {
-				steps, rows, stopped = max(steps, c.StepsHeld), rows+c.Received, stopped || c.Stopped
+				steps, rows = max(steps, c.StepsHeld), rows+c.Received
+				stopped, left = stopped || c.Stopped, left || c.Left
 			}
 		}
 		r.marked(f, f.mark.hold(p.name(), steps, rows))
+		if left {
+			r.marked(f, f.mark.leave(p.name()))
+		}
 		if stopped {
-			r.leave(f, p)
+			r.stopFeed(f, p)
 		}
 	}
 }
@@ -96,17 +100,19 @@ func later(counts, renewed []FeedCount) []FeedCount {
 // leaveFeeds says that a member is gone: it takes no more rows of any feed.
 func (r *Roster) leaveFeeds(p *place) {
 	for _, f := range r.feeds {
-		r.leave(f, p)
+		r.marked(f, f.mark.leave(p.name()))
+		r.stopFeed(f, p)
 	}
 }
 
-func (r *Roster) leave(f *feedState, p *place) {
+// stopFeed says that a member wants no more rows; it may still take the steps
+// that it holds.
+func (r *Roster) stopFeed(f *feedState, p *place) {
 	if stopped, takes := f.stopped[p.name()]; stopped || !takes {
 		return
 	}
 	f.stopped[p.name()] = true
 	f.early = f.early || !f.ended
-	r.marked(f, f.mark.leave(p.name()))
 	for _, stopped := range f.stopped {
 		if !stopped {
 			return

@@ -65,7 +65,7 @@ func countsToPB(counts []FeedCount) []*pb.FeedCount {
 	for _, c := range counts {
 		out = append(out, &pb.FeedCount{
 			Feed: c.Feed, Epoch: int32(c.Epoch), Received: c.Received, Trained: c.Trained,
-			Dropped: c.Dropped, Quarantined: c.Quarantined, StepsHeld: c.StepsHeld, Stopped: c.Stopped,
+			Dropped: c.Dropped, Quarantined: c.Quarantined, StepsHeld: c.StepsHeld, Stopped: c.Stopped, Left: c.Left,
 		})
 	}
 	return out
@@ -76,7 +76,7 @@ func countsFromPB(counts []*pb.FeedCount) []FeedCount {
 	for _, c := range counts {
 		out = append(out, FeedCount{
 			Feed: c.GetFeed(), Epoch: int(c.GetEpoch()), Received: c.GetReceived(), Trained: c.GetTrained(),
-			Dropped: c.GetDropped(), Quarantined: c.GetQuarantined(), StepsHeld: c.GetStepsHeld(), Stopped: c.GetStopped(),
+			Dropped: c.GetDropped(), Quarantined: c.GetQuarantined(), StepsHeld: c.GetStepsHeld(), Stopped: c.GetStopped(), Left: c.GetLeft(),
 		})
 	}
 	return out

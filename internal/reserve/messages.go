@@ -69,6 +69,7 @@ type FeedCount struct {
 	Quarantined int64
 	StepsHeld   int64 // whole batches received, over all epochs
 	Stopped     bool  // this member wants no more rows of this feed
+	Left        bool  // and takes no more steps either: it has not just its quota
 }
 
 // accounted is how many of the received rows have an end.

@@ -3,6 +3,7 @@ package reserve
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -252,7 +253,7 @@ func (o operandSet) counts() []FeedCount {
 			panic(fmt.Sprintf("%s: %v", arg.Key, err))
 		}
 		out = append(out, FeedCount{Feed: feed, Epoch: e, Received: n[0], Trained: n[1], Dropped: n[2], Quarantined: n[3],
-			StepsHeld: n[4], Stopped: len(arg.Vals) > 5 && arg.Vals[5] == "stopped"})
+			StepsHeld: n[4], Stopped: slices.Contains(arg.Vals, "stopped"), Left: slices.Contains(arg.Vals, "left")})
 	}
 	return out
 }

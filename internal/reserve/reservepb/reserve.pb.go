@@ -537,6 +537,7 @@ type FeedCount struct {
 	Quarantined   int64                  `protobuf:"varint,6,opt,name=quarantined,proto3" json:"quarantined,omitempty"`
 	StepsHeld     int64                  `protobuf:"varint,7,opt,name=steps_held,json=stepsHeld,proto3" json:"steps_held,omitempty"` // whole batches received, over all epochs
 	Stopped       bool                   `protobuf:"varint,8,opt,name=stopped,proto3" json:"stopped,omitempty"`                      // this member wants no more rows of this feed
+	Left          bool                   `protobuf:"varint,9,opt,name=left,proto3" json:"left,omitempty"`                            // and takes no more steps either: it has not just its quota
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -623,6 +624,13 @@ func (x *FeedCount) GetStepsHeld() int64 {
 func (x *FeedCount) GetStopped() bool {
 	if x != nil {
 		return x.Stopped
+	}
+	return false
+}
+
+func (x *FeedCount) GetLeft() bool {
+	if x != nil {
+		return x.Left
 	}
 	return false
 }
@@ -1565,7 +1573,7 @@ const file_reserve_proto_rawDesc = "" +
 	"\x04Kind\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\v\n" +
 	"\aWARNING\x10\x01\x12\x0f\n" +
-	"\vTENSORBOARD\x10\x02\"\xe0\x01\n" +
+	"\vTENSORBOARD\x10\x02\"\xf4\x01\n" +
 	"\tFeedCount\x12\x12\n" +
 	"\x04feed\x18\x01 \x01(\tR\x04feed\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x05R\x05epoch\x12\x1a\n" +
@@ -1575,7 +1583,8 @@ const file_reserve_proto_rawDesc = "" +
 	"\vquarantined\x18\x06 \x01(\x03R\vquarantined\x12\x1d\n" +
 	"\n" +
 	"steps_held\x18\a \x01(\x03R\tstepsHeld\x12\x18\n" +
-	"\astopped\x18\b \x01(\bR\astopped\"\x92\x04\n" +
+	"\astopped\x18\b \x01(\bR\astopped\x12\x12\n" +
+	"\x04left\x18\t \x01(\bR\x04left\"\x92\x04\n" +
 	"\rServerMessage\x12=\n" +
 	"\n" +
 	"registered\x18\x01 \x01(\v2\x1b.tfos.reserve.v1.RegisteredH\x00R\n" +
