@@ -17,10 +17,10 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -s -w -X main.version=$(VERSION)
 PAYLOAD := cmd/tfos/payload
 
-.PHONY: help setup build demo test test-all test-go test-python test-spark check proto clean
+.PHONY: help setup build demo test test-all test-go test-python test-spark test-spark4 bench-train check proto clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: ## .venv and .libtensorflow
 	@scripts/setup.sh
@@ -48,9 +48,16 @@ test-python: build ## Python tests that need no Spark
 test-spark: build ## real jobs on real Spark
 	$(PYTHON) -m pytest -q scripts/tests -m 'spark and not slow'
 
+# Fewer tests: make test-spark4 ARGS='-k standalone'
+test-spark4: build ## the same jobs on the newest PySpark 4.x
+	export SPARK_HOME; SPARK_HOME=$$(scripts/spark4.sh); $(PYTHON) -m pytest -q scripts/tests -m 'spark and not slow' $(ARGS)
+
 test-all: build test-go test-python ## everything, the slow ones and the race detector too
 	$(PYTHON) -m pytest -q scripts/tests -m spark
 	CGO_ENABLED=1 go test -race $(PURE_ROOMS)
+
+bench-train: build ## a synchronous job by hand and by tfos: steps/s, and where a job's time goes
+	$(PYTHON) scripts/bench/all_reduce.py
 
 check: setup ## linters, generated code, cgo-free build and tests
 	@test -z "$$(gofmt -l cmd internal scripts | tee /dev/stderr)" || { echo 'check: run gofmt -w on these'; exit 1; }
@@ -71,5 +78,6 @@ proto: setup ## generate internal/reserve/reservepb
 	@PATH=$(CURDIR)/.build/tools:$$PATH $(PYTHON) -m grpc_tools.protoc -I internal/reserve/reservepb \
 		--go_out=$(OUT) --go_opt=module=tfos --go-grpc_out=$(OUT) --go-grpc_opt=module=tfos reserve.proto
 
-clean: ## what was built; .venv stays
+clean: ## what was built; .venv and .spark4 stay
+	scripts/standalone.sh stop
 	rm -rf bin demo .build $(PAYLOAD)/*.gz

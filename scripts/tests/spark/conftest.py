@@ -3,9 +3,7 @@
 import os
 import pathlib
 import re
-import signal
 import subprocess
-import threading
 
 import pytest
 from harness import PROGRAMS, PYTHON, ROOT, Job
@@ -68,87 +66,34 @@ def write_job(job):
 
 
 @pytest.fixture(scope="session")
-def standalone(tmp_path_factory):
-    """spark://… of a master with 3 workers of 3 cores, daemons of the pip pyspark."""
-    daemons = Daemons(tmp_path_factory.mktemp("s"))
-    try:
-        url = daemons.master()
-        for i in range(3):
-            daemons.worker(url, i)
-        Job.shared_temp = daemons.temp
-        yield url
-    finally:
-        Job.shared_temp = None
-        daemons.stop()
+def standalone_sh():
+    """Call scripts/standalone.sh: (folder, command, *flags, **environment) -> its process."""
 
-
-class Daemons:
-    def __init__(self, folder):
-        self.folder, self.processes = folder, []
-        self.temp = folder / "tmp"  # of the executors, and so of their members
-        self.temp.mkdir()
-        home = subprocess.run(
-            [
-                PYTHON,
-                "-c",
-                "import importlib.util as u;"
-                "print(u.find_spec('pyspark').submodule_search_locations[0])",
-            ],
-            check=True,
+    def call(folder, *argv, **env):
+        return subprocess.run(
+            [ROOT / "scripts" / "standalone.sh", *argv, "--dir", folder],
+            env={**os.environ, "TFOS_PYTHON": str(PYTHON), "PYSPARK_PYTHON": str(PYTHON), **env},
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-        )
-        self.home = pathlib.Path(home.stdout.strip())
-
-    def master(self):
-        line = self.start(
-            "org.apache.spark.deploy.master.Master",
-            ["--host", "127.0.0.1", "--port", "0", "--webui-port", "0"],
-            r"Starting Spark master at (spark://\S+)",
-        )
-        return line.group(1)
-
-    def worker(self, url, index):
-        work = self.folder / f"work{index}"
-        argv = ["--host", "127.0.0.1", "--port", "0", "--webui-port", "0"]
-        argv += ["--cores", "3", "--memory", "2g", "--work-dir", str(work), url]
-        self.start(
-            "org.apache.spark.deploy.worker.Worker", argv, r"Successfully registered with master"
+            timeout=240,
         )
 
-    def start(self, main, argv, ready):
-        process = subprocess.Popen(
-            [self.home / "bin" / "spark-class", main, *argv],
-            env={
-                **os.environ,
-                "SPARK_HOME": str(self.home),
-                "SPARK_DAEMON_MEMORY": "256m",
-                "TMPDIR": str(self.temp),
-                "PYSPARK_PYTHON": str(PYTHON),
-            },
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        self.processes.append(process)
-        for line in process.stderr:
-            found = re.search(ready, line)
-            if found:
-                # Keep reading, or the daemon blocks on a full pipe.
-                threading.Thread(target=process.stderr.read, daemon=True).start()
-                return found
-        raise AssertionError(f"{main} ended before it was ready")
+    return call
 
-    def stop(self):
-        for process in reversed(self.processes):
-            os.killpg(process.pid, signal.SIGTERM)
-        for process in self.processes:
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait(10)
+
+@pytest.fixture(scope="session")
+def standalone(tmp_path_factory, standalone_sh):
+    """spark://… of a master with 4 workers of 3 cores and 2 GiB."""
+    folder = tmp_path_factory.mktemp("s") / "c"
+    shape = ["--workers", "4", "--cores", "3", "--memory", "2g"]
+    started = standalone_sh(folder, "start", *shape)
+    assert started.returncode == 0, started.stderr
+    Job.shared_temp = folder / "tmp"
+    yield started.stdout.strip()
+    Job.shared_temp = None
+    stopped = standalone_sh(folder, "stop")
+    assert stopped.returncode == 0, stopped.stderr
 
 
 @pytest.fixture(scope="session")
