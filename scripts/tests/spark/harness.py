@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -150,3 +151,24 @@ def received(folder):
         int(path.stem.split("-")[1]): [int(line) for line in path.read_text().split()]
         for path in sorted(folder.glob("rows-*.txt"))
     }
+
+
+def accuracy(model, digits):
+    """Of model on the held-out digits: a SavedModel's folder, or images [n, 64] -> scores."""
+    test = pq.read_table(digits / "test")
+    images = np.array(test["image"].to_pylist(), np.float32)
+    guess = np.asarray((model if callable(model) else saved_model(model))(images)).argmax(axis=1)
+    return (guess == test["label"].to_numpy()).mean()
+
+
+def saved_model(folder):
+    """A SavedModel's serving_default as a function: images [n, 64] -> its one output."""
+    import tensorflow as tf
+
+    signature = tf.saved_model.load(str(folder)).signatures["serving_default"]
+
+    def call(images):
+        (scores,) = signature(image=tf.constant(images)).values()
+        return scores
+
+    return call

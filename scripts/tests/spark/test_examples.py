@@ -14,7 +14,7 @@ import subprocess
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from harness import PYTHON, ROOT
+from harness import PYTHON, ROOT, accuracy
 
 CUTS = [0, 700, 1001, 1437]  # rows of the files: 700, 301, 436
 ROWS, SHARES = 1437, [700 + 436, 301]
@@ -93,7 +93,7 @@ def test_all_reduce_in_both_input_modes(job, run, data):
     last = middle + steps_of(2 * SHARES[0])
     assert steps(job) == [(middle, last)] * 2
     assert (job.folder / "model" / f"ckpt-{last}.index").exists()
-    assert accuracy(saved_model(job.folder / "export"), data) > 0.9
+    assert accuracy(job.folder / "export", data) > 0.9
 
 
 def test_keras_fit(job, run, data, standalone):
@@ -210,18 +210,3 @@ def saved_steps(backup):
     reader = tf.train.load_checkpoint(str(backup))
     (name,) = [name for name in reader.get_variable_to_shape_map() if "_iterations" in name]
     return int(reader.get_tensor(name))
-
-
-def saved_model(folder):
-    import tensorflow as tf
-
-    signature = tf.saved_model.load(str(folder)).signatures["serving_default"]
-    return lambda images: next(iter(signature(image=tf.constant(images)).values()))
-
-
-def accuracy(model, data):
-    """Of model (images [n, 64] -> scores [n, 10]) on the held-out digits."""
-    test = pq.read_table(data / "test")
-    images = np.array(test["image"].to_pylist(), np.float32)
-    guess = np.asarray(model(images)).argmax(axis=1)
-    return (guess == test["label"].to_numpy()).mean()

@@ -5,10 +5,8 @@ import math
 import re
 from collections import Counter
 
-import numpy as np
-import pyarrow.parquet as pq
 import pytest
-from harness import ROOT
+from harness import ROOT, accuracy
 
 ROWS, HELD_OUT = 1437, 360  # digits
 
@@ -119,14 +117,3 @@ def last_step(job):
     """Of the newest checkpoint: its file name ends with it."""
     state = (job.folder / "model" / "checkpoint").read_text().splitlines()
     return int(state[0].rpartition("-")[2].strip('"'))
-
-
-def accuracy(export, digits):
-    """Of the SavedModel on the held-out digits."""
-    import tensorflow as tf
-
-    test = pq.read_table(digits / "test")
-    images = np.stack(test["image"].to_pylist()).astype(np.float32)
-    model = tf.saved_model.load(str(export)).signatures["serving_default"]
-    (guess,) = model(image=tf.constant(images)).values()
-    return (guess.numpy().argmax(axis=1) == test["label"].to_numpy()).mean()

@@ -4,10 +4,8 @@ import re
 import shutil
 import subprocess
 
-import numpy as np
-import pyarrow.parquet as pq
 import pytest
-from harness import PYTHON, ROOT
+from harness import PYTHON, ROOT, accuracy
 
 ROWS = 1437  # digits to train on
 BEFORE = ROOT / "configs" / "migration"
@@ -61,14 +59,3 @@ def test_migrated_program_trains(job, digits, standalone, name):
         assert 12 * 19 * 2 * 32 <= account["trained"] < account["read"] <= 12 * ROWS
         assert (job.folder / "model" / "weights-0012.index").exists()
     assert accuracy(job.folder / "export", digits) > 0.9
-
-
-def accuracy(export, digits):
-    """Of the SavedModel on the held-out digits."""
-    import tensorflow as tf
-
-    test = pq.read_table(digits / "test")
-    images = tf.constant(np.array(test["image"].to_pylist(), np.float32))
-    signature = tf.saved_model.load(str(export)).signatures["serving_default"]
-    (scores,) = signature(image=images).values()
-    return (scores.numpy().argmax(axis=1) == test["label"].to_numpy()).mean()
