@@ -29,8 +29,8 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=3, help="runs of each kind (3)")
-    parser.add_argument("--steps", type=int, default=1500, help="timed steps of a run (1500)")
+    parser.add_argument("--rounds", type=int, default=5, help="runs of each kind (5)")
+    parser.add_argument("--steps", type=int, default=3000, help="timed steps of a run (3000)")
     options = parser.parse_args()
     work = OUT / "work"
     shutil.rmtree(work, ignore_errors=True)
