@@ -55,6 +55,7 @@ var keyCells = []struct {
 	{"input={sql: select 1}", "input_path", nil, [4]cell{both, refused, "", refused}},
 	{"input={train: {path: a}, validation: {path: b}}", "validation_path", "/jobs/b", [4]cell{both, passed, "", ""}},
 	{"input={train: {path: a}, validation: {table: t}}", "", nil, [4]cell{acted, refused, "", refused}},
+	{"input={train: {path: a}, validation: {path: b, format: csv}}", "validation_format", "csv", [4]cell{both, passed, "", ""}},
 	{"input_mapping={a: x}", "input_mapping", map[string]string{"a": "x"}, [4]cell{both, passed, "", ""}},
 	{"output={path: o}", "", nil, [4]cell{acted, refused, refused, refused}},
 	{"tensorflow={lib_dir: /tf}", "", nil, [4]cell{refused, refused, "", ""}},

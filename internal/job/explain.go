@@ -16,6 +16,7 @@ type summary struct {
 	roles     map[string]Role
 	trainers  int // members that take training rows, or would
 	chief     bool
+	native    bool // a Python program reads its input itself
 	scheduled bool // the chief takes all rows and schedules the steps
 	strategy  string
 	batch     int
@@ -24,12 +25,13 @@ type summary struct {
 	rows      int64 // of the input; 0: not known
 	inference string
 	modelDir  string
+	board     bool // TensorBoard on modelDir
 }
 
 func (s *Spec) summary(env Environment, l layout) summary {
 	out := summary{
 		trainers: len(s.trainers()), chief: s.Chief, scheduled: s.chiefSchedules(), strategy: s.Strategy, batch: s.BatchSize,
-		epochs: s.Epochs, steps: s.Steps, rows: env.Rows, modelDir: s.ModelDir, roles: map[string]Role{},
+		epochs: s.Epochs, steps: s.Steps, rows: env.Rows, modelDir: s.ModelDir, board: s.TensorBoard, roles: map[string]Role{},
 	}
 	for _, r := range s.roles() {
 		out.roles[r.job] = *r.role
@@ -39,7 +41,10 @@ func (s *Spec) summary(env Environment, l layout) summary {
 		out.app = "python " + s.App.Python.File
 		if s.App.Python.Function != "" {
 			out.app += ", function " + s.App.Python.Function
+		} else {
+			out.app += ", as a script"
 		}
+		out.native = s.InputMode == modeTensorFlow
 		if s.App.Python.ExportFunction != "" {
 			out.app += ", export function " + s.App.Python.ExportFunction
 		}
@@ -144,7 +149,11 @@ func (p *Plan) explainData(line lineWriter) {
 		}
 		line("feed", "%s", text)
 	}
-	if p.Kind == Train {
+	switch {
+	case p.Kind != Train:
+	case sum.native:
+		line("input", "read by the program, which has epochs, steps and batch_size as arguments")
+	default:
 		line("steps", "%s", sum.stepsText())
 	}
 }
@@ -188,7 +197,11 @@ func (sum summary) scheduledText(limit string) string {
 
 func (p *Plan) explainOutputs(line lineWriter) {
 	if p.summary.modelDir != "" {
-		line("model_dir", "%s", p.summary.modelDir)
+		text := p.summary.modelDir
+		if p.summary.board {
+			text += ", with TensorBoard beside the chief"
+		}
+		line("model_dir", "%s", text)
 	}
 	if len(p.Reserve.Outputs) == 0 {
 		line("outputs", "none")

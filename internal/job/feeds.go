@@ -188,7 +188,7 @@ func (s *Spec) parameters(exportTo string) map[string]any {
 		"model_dir": nil, "export_dir": nil,
 		"cluster_size": s.ClusterSize, "num_ps": s.NumPS, "strategy": s.Strategy,
 		"input_mode": s.InputMode, "tensorboard": s.TensorBoard, "protocol": s.Protocol,
-		"readers": s.Readers, "input_path": nil, "input_format": nil, "validation_path": nil,
+		"readers": s.Readers, "input_path": nil, "input_format": nil, "validation_path": nil, "validation_format": nil,
 		"input_mapping": map[string]string{},
 	}
 	if len(s.InputMapping) > 0 {
@@ -200,7 +200,7 @@ func (s *Spec) parameters(exportTo string) map[string]any {
 		case src.name == feedTrain:
 			out["input_path"], out["input_format"] = src.Path, src.Format
 		default:
-			out["validation_path"] = src.Path
+			out["validation_path"], out["validation_format"] = src.Path, src.Format
 		}
 	}
 	if s.Steps > 0 {

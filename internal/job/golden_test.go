@@ -71,6 +71,10 @@ var plans = []struct {
 	{name: "train-ps", kind: Train, text: digits, rows: 10_000, sets: []string{
 		"strategy=parameter_server", "cluster_size=5", "num_ps=1", "chief=true", "evaluator=true", "resources.ps.memory=8g", "resources.chief.cores=2"}},
 	{name: "train-all-reduce", kind: Train, text: digits, sets: []string{"strategy=all_reduce", "cluster_size=3", "steps=500"}},
+	{name: "train-evaluator", kind: Train, text: digits, rows: 1347, sets: []string{
+		"strategy=all_reduce", "cluster_size=3", "evaluator=true", "input={train: {path: data/train}, validation: {path: data/test}}"}},
+	{name: "train-script", kind: Train, sets: []string{"spark.master=local[2]"}, text: "app: {python: {file: t.py, args: ['--dir={model_dir}']}}\n" +
+		"strategy: all_reduce\ncluster_size: 2\ninput_mode: tensorflow\nmodel_dir: model\ntensorboard: true\n"},
 	{name: "train-graph", kind: Train, text: "app: {graph: {path: model}}\ninput: {path: data}\nexport_dir: out\ntensorflow: {lib_dir: /opt/tf}\n"},
 	{name: "infer-default", kind: Infer, text: predict, rows: 450},
 	{name: "infer-local", kind: Infer, text: predict, sets: []string{"spark.master=local[2]"}},

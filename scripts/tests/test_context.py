@@ -138,6 +138,11 @@ def test_checkpoints(tmp_path):
     assert ctx._node.phases == ["evaluating"]
 
 
+def test_checkpoints_are_for_the_evaluator(tmp_path):
+    with pytest.raises(RuntimeError, match="evaluator"):
+        next(make(tmp_path, job="worker").checkpoints())
+
+
 @pytest.mark.parametrize("chief", [True, False])
 def test_export_saved_model(tmp_path, chief):
     import keras
