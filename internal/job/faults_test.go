@@ -2,9 +2,11 @@ package job
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -271,6 +273,47 @@ func TestNotSupportedYet(t *testing.T) {
 				t.Errorf("%s is not refused: %v", c.path, faults)
 			}
 		})
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	for _, c := range []struct {
+		sets []string
+		want string
+	}{
+		{[]string{"app.python.args=[--out, '{export_path}']", "model_dir=m"}, "app.python.args[1]: {export_path}: {export_path} is no parameter of the job: it stays as it is"},
+		{[]string{"strategy=parameter_server", "cluster_size=4", "num_ps=1", "chief=true", "resources.ps.memory=8g"}, "resources.ps.memory: is not enforced here: standalone masters count the JVM heap only"},
+		{[]string{"strategy=parameter_server", "cluster_size=4", "num_ps=1", "chief=true", "resources.chief.cores=2", "spark.master=local[8]"}, "resources.chief.cores: is not enforced on local[n]: members share the driver's machine"},
+		{[]string{"strategy=parameter_server", "cluster_size=4", "num_ps=1", "chief=true"}, "chief: true: ParameterServerStrategy pulls its dataset through the chief: Spark feeds the chief alone"},
+	} {
+		warnings := spec(t, Train, trainBase, c.sets...).Warnings()
+		if !slices.ContainsFunc(warnings, func(f Fault) bool { return plain(f) == c.want && f.Code == 0 }) {
+			t.Errorf("%v: no warning %q in %v", c.sets, c.want, warnings)
+		}
+	}
+}
+
+// Workers that write results must succeed even beside a chief that decides.
+func TestRequiredMembers(t *testing.T) {
+	for _, c := range []struct {
+		sets []string
+		want string
+	}{
+		{nil, "worker:0 worker:1"},
+		{[]string{"strategy=all_reduce", "chief=true"}, "chief:0"},
+		{[]string{"strategy=all_reduce", "chief=true", "output.path=o"}, "chief:0 worker:0"},
+		{[]string{"strategy=parameter_server", "cluster_size=4", "num_ps=1", "chief=true", "output.path=o"}, "chief:0"},
+		{[]string{"strategy=parameter_server", "cluster_size=4", "num_ps=1", "evaluator=true"}, "worker:0 worker:1"},
+	} {
+		var required []string
+		for _, m := range spec(t, Train, trainBase, c.sets...).members() {
+			if m.Required {
+				required = append(required, fmt.Sprintf("%s:%d", m.Job, m.Index))
+			}
+		}
+		if got := strings.Join(required, " "); got != c.want {
+			t.Errorf("%v: %s, want %s", c.sets, got, c.want)
+		}
 	}
 }
 

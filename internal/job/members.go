@@ -11,9 +11,10 @@ func (s *Spec) members() []reserve.MemberConfig {
 		}
 	}
 	add(jobPS, s.NumPS, false)
-	// With a dedicated chief it alone decides; without one every worker does.
+	// With a dedicated chief it alone decides; without one every worker does, and
+	// so do workers whose results are part of the output.
 	add(jobChief, one(s.Chief), true)
-	add(jobWorker, s.workers(), !s.Chief)
+	add(jobWorker, s.workers(), !s.Chief || s.Output != nil && s.trains(jobWorker))
 	add(jobEvaluator, one(s.Evaluator), false)
 	return out
 }

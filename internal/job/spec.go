@@ -226,7 +226,7 @@ type Spark struct {
 type Timeouts struct {
 	// until every member is there
 	Reservation Duration `yaml:"reservation" default:"600s"`
-	// without progress of any member; give more than Spark takes to the first row of a slow query
+	// without progress of any member: rows taken, a new phase, a printed line; give more than Spark takes to the first row of a slow query, and than a quiet program that reads its own input computes
 	Stall Duration `yaml:"stall" default:"600s"`
 	// how long a member lives that cannot be heard
 	Lease Duration `yaml:"lease" default:"10s"`

@@ -15,14 +15,19 @@ func (s *Spec) Warnings() []Fault {
 		if s.sparkFed() {
 			r.broken("spark.master", s.Spark.Master, "Spark does not retry tasks there: a feed task that fails ends the run")
 		}
-		for _, key := range []string{"resources.worker.cores", "resources.worker.memory"} {
-			if s.source.given(key) {
-				r.broken(key, "", "is not enforced on local[n]: members share the driver's machine")
+		for _, role := range s.roles() {
+			for _, key := range []string{".cores", ".memory"} {
+				if at := "resources." + role.job + key; s.source.given(at) {
+					r.broken(at, "", "is not enforced on local[n]: members share the driver's machine")
+				}
 			}
 		}
 	}
-	if (l.master.scheduler == standalone || l.master.scheduler == localCluster) && s.source.given("resources.worker.memory") {
-		r.broken("resources.worker.memory", "", "is not enforced here: standalone masters count the JVM heap only")
+	for _, role := range s.roles() {
+		at := "resources." + role.job + ".memory"
+		if (l.master.scheduler == standalone || l.master.scheduler == localCluster) && s.source.given(at) {
+			r.broken(at, "", "is not enforced here: standalone masters count the JVM heap only")
+		}
 	}
 	if l.master.scheduler == kubernetes && s.Spark.DeployMode == "cluster" && s.Spark.Conf["spark.kubernetes.file.upload.path"] == "" {
 		r.broken("spark.deploy_mode", "cluster", "Spark needs spark.kubernetes.file.upload.path to ship files of this machine")
@@ -45,6 +50,14 @@ func (r *rules) warnTraining() {
 	}
 	if s.App.Python == nil {
 		return
+	}
+	parameters := s.parameters("")
+	for i, arg := range s.App.Python.Args.Argv {
+		for _, m := range placeholder.FindAllStringSubmatch(arg, -1) {
+			if _, known := parameters[m[1]]; !known {
+				r.broken(indexed("app.python.args", i), arg, "%s is no parameter of the job: it stays as it is", m[0])
+			}
+		}
 	}
 	if s.chiefSchedules() && s.sparkFed() {
 		r.broken("chief", s.Chief, "ParameterServerStrategy pulls its dataset through the chief: Spark feeds the chief alone")

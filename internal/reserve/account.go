@@ -46,11 +46,17 @@ func (r *Roster) advance(p *place, renewal Renewal) {
 	moved := renewal.Phase != p.renewal.Phase || renewal.LogBytes != p.renewal.LogBytes ||
 		renewal.Splits != p.renewal.Splits || renewal.SplitRows != p.renewal.SplitRows || len(renewal.Notes) != len(p.renewal.Notes) ||
 		!slices.Equal(renewal.Feeds, p.renewal.Feeds)
+	if renewal.Phase != p.renewal.Phase {
+		p.phased = r.now
+	}
 	p.renewal = renewal
 	if !moved {
 		return
 	}
-	p.progressed, r.progressed = r.now, r.now
+	p.progressed = r.now
+	if !r.finishing || r.mayEvaluate(p) {
+		r.progressed = r.now
+	}
 	r.recount(p)
 	if r.formed && r.progressDue.IsZero() {
 		r.progressDue = r.progressAt.Add(progressEvery)

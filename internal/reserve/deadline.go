@@ -43,6 +43,11 @@ func (r *Roster) NextDeadline() time.Time {
 	if len(r.suspects) == 0 {
 		add(r.progressed.Add(r.cfg.Stall()))
 	}
+	for _, p := range r.living() {
+		if r.finishing && p.Job == evaluator && p.renewal.Phase == phaseRunning {
+			add(p.phased.Add(evaluatorGrace))
+		}
+	}
 	if !r.progressDue.IsZero() {
 		add(r.progressDue)
 	}
@@ -54,6 +59,9 @@ func (r *Roster) Tick(now time.Time) []Effect {
 	r.now = now
 	r.expire()
 	r.judge()
+	if r.finishing {
+		r.succeed()
+	}
 	switch {
 	case r.verdict != nil:
 	case !r.formed && !now.Before(r.start.Add(r.cfg.Reservation())):
@@ -79,14 +87,13 @@ func (r *Roster) expire() {
 			r.vacate(p, cause)
 			continue
 		}
-		r.forget(p)
-		r.leaveFeeds(p)
-		if p.told && r.verdict == nil {
-			r.warn(fmt.Sprintf("%s was lost: %s", p.name(), cause))
-			r.succeed()
+		if r.finishing && r.verdict == nil {
+			r.lostAtTheEnd(p, cause)
 			continue
 		}
+		r.forget(p)
 		r.lose(p, cause, nil)
+		r.leaveFeeds(p)
 	}
 }
 
@@ -102,7 +109,7 @@ func (r *Roster) forget(p *place) {
 
 // stall ends a run in which nobody makes progress.
 func (r *Roster) stall() {
-	if r.trained() {
+	if r.finishing {
 		r.warn(fmt.Sprintf("training has succeeded, but the evaluator made no progress for %s (timeouts.stall): it is stopped", r.cfg.Stall()))
 		r.decide(Verdict{Code: codeDone})
 		return
@@ -113,7 +120,8 @@ func (r *Roster) stall() {
 	r.decide(Verdict{
 		Code: codeStalled, Phase: p.renewal.Phase, Member: p.name().String(),
 		Host: p.registration.Host, LogPath: p.registration.LogPath,
-		Cause: fmt.Sprintf("no member made progress for %s (timeouts.stall); %s has made the least: phase %q, %d rows, silent for %s",
+		Cause: fmt.Sprintf("no member made progress for %s (timeouts.stall); %s has made the least: phase %q, %d rows, silent for %s; "+
+			"a program that computes for longer without rows or a printed line needs a longer one",
 			r.cfg.Stall(), p.name(), p.renewal.Phase, p.rows(), r.now.Sub(p.progressed).Round(time.Second)),
 	})
 }

@@ -56,8 +56,8 @@ func (r *Roster) ended(p *place, o Outcome) {
 	if r.verdict != nil {
 		return
 	}
-	if p.told { // training had succeeded without it
-		if o.Kind != Succeeded {
+	if r.finishing {
+		if p.told && o.Kind != Succeeded {
 			r.warn(fmt.Sprintf("%s did not finish: %s", p.name(), o.Cause))
 		}
 		r.succeed()
@@ -99,6 +99,11 @@ func failure(p *place, o Outcome) Verdict {
 }
 
 func (r *Roster) suspectSpark(c SparkFailed) {
+	if r.finishing {
+		r.warn("training has succeeded, but Spark failed before the evaluator had finished: " + c.Cause)
+		r.decide(Verdict{Code: codeDone})
+		return
+	}
 	v := Verdict{Code: codeFailed, Phase: c.Phase, Cause: c.Cause, Retryable: c.Phase == "members"}
 	switch {
 	case r.formed:
@@ -205,25 +210,68 @@ func (r *Roster) trained() bool {
 }
 
 // succeed ends the run when every required member has succeeded, and what
-// evaluates then has finished.
+// evaluates then has finished. The others are stopped already; nothing that
+// becomes of anybody from then on fails the run.
 func (r *Roster) succeed() {
-	if !r.trained() {
+	if r.verdict != nil || !r.trained() {
 		return
 	}
-	waits := false
+	var finishing []*place
 	for _, p := range r.living() {
-		if p.renewal.Phase != phaseEvaluating {
-			continue
+		if r.mayEvaluate(p) {
+			finishing = append(finishing, p)
 		}
-		waits = true
-		if !p.told {
+	}
+	if len(finishing) == 0 {
+		r.decide(Verdict{Code: codeDone})
+		return
+	}
+	if !r.finishing {
+		r.finishing, r.suspects = true, nil
+		for _, p := range r.places {
+			if !slices.Contains(finishing, p) {
+				r.send(p, Stop{trainingEnded})
+			}
+		}
+	}
+	for _, p := range finishing {
+		if p.renewal.Phase == phaseEvaluating && !p.told {
 			p.told = true
 			r.send(p, TrainingEnded{})
 		}
 	}
-	if !waits {
-		r.decide(Verdict{Code: codeDone})
+}
+
+// trainingEnded is why a member is stopped while the run waits for another.
+const trainingEnded = "training has succeeded"
+
+// evaluatorGrace is how long an evaluator's program may run before it says that
+// it evaluates: one that starts late shall not be stopped on its way there.
+const evaluatorGrace = 30 * time.Second
+
+// mayEvaluate says whether the end waits for a member: it evaluates, or is an
+// evaluator that may be about to.
+func (r *Roster) mayEvaluate(p *place) bool {
+	switch phase := p.renewal.Phase; {
+	case phase == phaseEvaluating:
+		return true
+	case p.Job != evaluator:
+		return false
+	case phase == phaseRunning:
+		return r.now.Before(p.phased.Add(evaluatorGrace))
+	default:
+		return phase != phaseEnded
 	}
+}
+
+// lostAtTheEnd forgives a member that is lost while the run waits for an evaluator.
+func (r *Roster) lostAtTheEnd(p *place, cause string) {
+	r.forget(p)
+	r.leaveFeeds(p)
+	if p.told {
+		r.warn(fmt.Sprintf("%s was lost: %s", p.name(), cause))
+	}
+	r.succeed()
 }
 
 // decide fixes how the run ends, once, and stops every member.

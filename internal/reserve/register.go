@@ -31,6 +31,11 @@ func (r *Roster) Register(now time.Time, session int64, reg Registration, incarn
 		r.reject(session, fmt.Sprintf("fenced: incarnation %d of %s was replaced by %d", incarnation, reg.Place, p.incarnation), false)
 	case p.state == ended:
 		r.reject(session, fmt.Sprintf("%s has ended already", reg.Place), false)
+	case r.finishing:
+		r.reject(session, trainingEnded, false)
+		if p.state == live {
+			r.lostAtTheEnd(p, replaced(p.registration, reg))
+		}
 	case r.formed:
 		// Spark starts a task twice only when it believes the first lost.
 		r.lose(p, replaced(p.registration, reg), nil)
@@ -101,8 +106,11 @@ func (r *Roster) reconnect(p *place, session int64) {
 	if p.told {
 		r.send(p, TrainingEnded{})
 	}
-	if r.verdict != nil {
+	switch {
+	case r.verdict != nil:
 		r.send(p, Stop{r.verdict.reason()})
+	case r.finishing && !r.mayEvaluate(p):
+		r.send(p, Stop{trainingEnded})
 	}
 }
 

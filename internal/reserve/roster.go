@@ -18,9 +18,16 @@ const (
 	codeInterrupted = 130
 )
 
-// phaseEvaluating is the phase of a member that the run waits for after
-// training has ended.
-const phaseEvaluating = "evaluating"
+// Phases that decide whether the run waits for a member after training has
+// ended.
+const (
+	phaseRunning    = "running"
+	phaseEvaluating = "evaluating"
+	phaseEnded      = "ended"
+)
+
+// evaluator is the job of members that score checkpoints.
+const evaluator = "evaluator"
 
 // state is where a place of the roster is.
 type state int
@@ -42,10 +49,11 @@ type place struct {
 	heard        time.Time // of it last
 	renewal      Renewal
 	progressed   time.Time
-	outcome      *Outcome // Feeds: as renewed since
-	refusals     int      // registrations refused because of where they ran
-	noted        int      // notes of the renewals that the driver was told
-	told         bool     // that training has ended
+	outcome      *Outcome  // Feeds: as renewed since
+	refusals     int       // registrations refused because of where they ran
+	noted        int       // notes of the renewals that the driver was told
+	told         bool      // that training has ended
+	phased       time.Time // since when it is in its phase
 }
 
 func (p *place) name() Place { return Place{p.Job, p.Index} }
@@ -77,10 +85,11 @@ type Roster struct {
 	conflict   string    // why a member was refused its place, for the verdict
 	vacated    *Verdict  // of the last member lost before the cluster formed
 
-	suspects []*suspect
-	verdict  *Verdict // decided
-	decided  time.Time
-	drained  bool
+	finishing bool // training has succeeded; an evaluator has not finished
+	suspects  []*suspect
+	verdict   *Verdict // decided
+	decided   time.Time
+	drained   bool
 
 	waitingDue  time.Time
 	progressDue time.Time // zero: nothing new to tell
@@ -199,6 +208,9 @@ func (r *Roster) Renew(now time.Time, session int64, renewal Renewal, sequence i
 	case live:
 		r.advance(p, renewal)
 		r.note(p)
+		if r.finishing {
+			r.succeed()
+		}
 		r.cleared(p)
 	case ended: // it still takes, and drops, what feed tasks had on the way
 		p.outcome.Feeds = later(p.outcome.Feeds, renewal.Feeds)

@@ -92,12 +92,17 @@ def by_tfos(folder, program, args, strategy="all_reduce", more=""):
     )
     try:
         lines = [(time.time(), line.rstrip()) for line in child.stderr]
-        verdict = json.loads(child.stdout.read())
+        text = child.stdout.read()
         child.wait()
     finally:
         if child.poll() is None:
             child.send_signal(signal.SIGTERM)
             child.wait()
+    try:
+        verdict = json.loads(text)
+    except ValueError as err:
+        last = " | ".join(line for _, line in lines[-3:])
+        raise RunFailed(f"tfos: no verdict, exit {child.returncode}: {last}: see {folder}") from err
     if verdict["code"] != 0:
         raise RunFailed(f"tfos: exit {verdict['code']}: {verdict['cause']}: see {folder}")
     return verdict, lines

@@ -89,6 +89,14 @@ def test_paths(tmp_path, path, default_fs, want):
     assert ctx.tf_path(path) == ctx.absolute_path(path) == ctx.hdfs_path(path) == want
 
 
+def test_folders_of_the_job_are_on_the_default_file_system(tmp_path):
+    given = {**PARAMETERS, "model_dir": "/m", "input_path": "s3://b/x", "validation_path": None}
+    ctx = make(tmp_path, parameters=given, default_fs="hdfs://nn:8020")
+    assert ctx.parameters.model_dir == "hdfs://nn:8020/m"
+    assert ctx.parameters.input_path == "s3://b/x"
+    assert ctx.parameters.validation_path is None
+
+
 class Feed:
     data_error = None
 
@@ -138,9 +146,13 @@ def test_checkpoints(tmp_path):
     assert ctx._node.phases == ["evaluating"]
 
 
-def test_checkpoints_are_for_the_evaluator(tmp_path):
+def test_checkpoints_are_for_the_evaluator_and_in_a_folder(tmp_path):
     with pytest.raises(RuntimeError, match="evaluator"):
         next(make(tmp_path, job="worker").checkpoints())
+    ctx = make(tmp_path, job="evaluator")
+    ctx.parameters.model_dir = None
+    with pytest.raises(RuntimeError, match="model_dir"):
+        next(ctx.checkpoints())
 
 
 @pytest.mark.parametrize("chief", [True, False])

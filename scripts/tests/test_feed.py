@@ -163,7 +163,7 @@ def test_member_that_vanishes_raises(member_binary):
 def test_unknown_feed(member_binary):
     with (
         members(member_binary, 1) as [one],
-        pytest.raises(RuntimeError, match="no feed 'x': this job has train"),
+        pytest.raises(RuntimeError, match="no feed 'x' here: this member takes train"),
     ):
         FeedClient(one.socket, "x")
 

@@ -130,3 +130,18 @@ def test_tensorboard_that_cannot_start(tmp_path):
     finally:
         one.stop()
     assert kind == "warning" and "ended with status" in text
+
+
+def test_a_data_error_is_the_cause_only_where_it_is():
+    import tensorflow as tf
+
+    seen = ValueError("column x: null")
+    hidden = tf.errors.InvalidArgumentError(None, None, "a page of graph")
+    assert program.data_error(seen, seen) is seen
+    assert program.data_error(hidden, seen) is seen
+    assert program.data_error(KeyError("another, later"), seen) is None
+    assert program.data_error(hidden, None) is None
+    try:
+        raise RuntimeError("in fit") from hidden
+    except RuntimeError as err:
+        assert program.data_error(err, seen) is seen

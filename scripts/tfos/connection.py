@@ -48,8 +48,8 @@ class FeedConnection:
     schema        the columns, when the first chunk or an epoch's end has come
     """
 
-    def __init__(self, socket_path, name=None, prefetch=2):
-        """name: of the feed; None: the job's first. prefetch: chunks ahead, at least 1."""
+    def __init__(self, socket_path, name, prefetch=2):
+        """name: of the feed. prefetch: chunks ahead, at least 1."""
         self._sock, context = frames.attach(socket_path)
         try:
             self.config = _find(context["feeds"], name)
@@ -187,9 +187,10 @@ class FeedConnection:
 def _find(feeds, name):
     if not feeds:
         raise RuntimeError("no feed: the job's input_mode is not spark, or this role is not fed")
-    if name is None:
-        return feeds[0]
     for config in feeds:
         if config["name"] == name:
             return config
-    raise RuntimeError(f"no feed {name!r}: this job has {', '.join(c['name'] for c in feeds)}")
+    raise RuntimeError(
+        f"no feed {name!r} here: this member takes {', '.join(c['name'] for c in feeds)} "
+        "(an evaluator takes validation, and it alone)"
+    )

@@ -45,6 +45,10 @@ class Context:
         self.working_dir = settings.get("working_dir") or os.getcwd()
         self.default_fs = self.defaultFS = settings.get("default_fs") or "file:///"
         self.parameters = argparse.Namespace(**settings["parameters"])
+        for name in ("model_dir", "input_path", "validation_path"):
+            path = getattr(self.parameters, name, None)
+            if path:
+                setattr(self.parameters, name, self.tf_path(path))
         if self.parameters.export_dir and not self.is_chief:
             self.parameters.export_dir = self._throw_away()
         self._feeds = {}
@@ -125,18 +129,22 @@ class Context:
         the last one was yielded; one that tf.train.CheckpointManager deletes before its turn is
         left out. The run waits for the member that is in this loop. folder: model_dir if None.
         """
-        import tensorflow as tf
-
         if self.job_name != "evaluator":  # it would wait for an end that waits for it
             raise RuntimeError(f"checkpoints: for the evaluator, and this is a {self.job_name}")
-        folder = self.tf_path(folder or self.parameters.model_dir)
+        folder = folder or self.parameters.model_dir
+        if not folder:
+            raise RuntimeError("checkpoints: set model_dir in the job, or name a folder")
+        folder = self.tf_path(folder)
         self._node.phase("evaluating")
+        import tensorflow as tf
+
         seen = set()
         while True:
             ended = self._node.training_ended(LOOK_SECONDS)
             state = tf.train.get_checkpoint_state(folder)
             for path in state.all_model_checkpoint_paths if state else []:
                 if path not in seen and tf.io.gfile.exists(path + ".index"):
+                    print(f"tfos: checkpoint {path}", flush=True)  # a sign of life
                     yield path
                 seen.add(path)
             if ended:
@@ -197,11 +205,7 @@ class Context:
             feed.close()
 
     def data_error(self):
-        """The error in the fed data that stopped a feed, or None.
-
-        TensorFlow hides it from the program: a dataset's exception arrives as an
-        InvalidArgumentError with a page of graph.
-        """
+        """The error in the fed data that stopped a feed, or None."""
         errors = (feed.data_error for feed in self._feeds.values())
         return next((err for err in errors if err), None)
 

@@ -105,8 +105,8 @@ class BaseFeed:
 class FeedClient(BaseFeed):
     """One feed of this program, read once: its epochs follow each other."""
 
-    def __init__(self, socket_path, name=None, prefetch=2):
-        """name: of the feed; None: the job's first. prefetch: chunks ahead, at least 1."""
+    def __init__(self, socket_path, name="train", prefetch=2):
+        """name: of the feed. prefetch: chunks ahead, at least 1."""
         super().__init__(FeedConnection(socket_path, name, prefetch))
 
     @property
@@ -116,9 +116,9 @@ class FeedClient(BaseFeed):
 
     def terminate(self):
         """Wants no more rows: the feed ends here, the rest is dropped."""
+        if not self._pass.finished:
+            self._connection.terminate()  # the end that follows wakes who waits for rows
         with self._consumer:
-            if not self._pass.finished:
-                self._connection.terminate()
             self._pass.finish()
 
     def dataset(self, batch_size):

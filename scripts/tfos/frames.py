@@ -10,6 +10,7 @@ import os
 import select
 import socket
 import struct
+import threading
 
 HELLO = 0x01
 WELCOME = 0x02
@@ -137,29 +138,36 @@ class NodeConnection:
 
     def __init__(self, path):
         self._sock, self.context = attach(path)
+        self._sending = threading.Lock()  # TensorBoard's reader has something to say too
         self._trained = False
 
     def phase(self, phase):
         """importing, running, evaluating, exporting, ended."""
-        send_json(self._sock, PHASE, {"phase": phase})
+        self._send(PHASE, phase=phase)
 
     def failed(self, phase, cause, code=0):
         """Why the program is about to exit non-zero, in one line. code 0 means 5."""
-        send_json(self._sock, FAILED, {"phase": phase, "cause": cause, "code": code})
+        self._send(FAILED, phase=phase, cause=cause, code=code)
 
     def note(self, kind, text):
         """Say one line to the person who runs the job; kind: warning, tensorboard (a URL)."""
-        send_json(self._sock, NOTE, {"kind": kind, "text": text})
+        self._send(NOTE, kind=kind, text=text)
 
     def training_ended(self, timeout):
         """Wait timeout seconds for the end of training; whether it has come.
 
         For a member in phase "evaluating": it is told, and the run waits for it.
         """
-        if not self._trained and select.select([self._sock], [], [], timeout)[0]:
+        poll = select.poll()
+        poll.register(self._sock, select.POLLIN)
+        if not self._trained and poll.poll(timeout * 1000):
             read_json(self._sock, TRAINING_ENDED)
             self._trained = True
         return self._trained
+
+    def _send(self, typ, **message):
+        with self._sending:
+            send_json(self._sock, typ, message)
 
     def close(self):
         self._sock.close()

@@ -28,9 +28,7 @@ def main():
     socket = os.environ["TFOS_SOCKET"]
     node = frames.NodeConnection(socket)
     settings = node.context["context"]
-    ctx = tfos._context = Context(node, socket)
-    run = Script(settings, ctx) if not settings["function"] else Functions(settings, ctx)
-    phase = "starting"
+    ctx, phase = None, "starting"
 
     def enter(name):
         nonlocal phase
@@ -38,6 +36,8 @@ def main():
         node.phase(name)
 
     try:
+        ctx = tfos._context = Context(node, socket)
+        run = Script(settings, ctx) if not settings["function"] else Functions(settings, ctx)
         with tensorboard(ctx, node):
             run.run(enter)
         ctx.close()
@@ -45,7 +45,7 @@ def main():
     except BaseException as err:
         if not isinstance(err, SystemExit):
             traceback.print_exc()
-        error = ctx.data_error()
+        error = ctx and data_error(err, ctx.data_error())
         node.failed(phase, describe(error or err), EXIT_DATA if error else 0)
         status = err.code if isinstance(err, SystemExit) and isinstance(err.code, int) else 1
         sys.stdout.flush()
@@ -122,11 +122,9 @@ def tensorboard(ctx, node):
         yield
         return
     host = ctx.cluster[ctx.job_name][ctx.task_index].rpartition(":")[0].strip("[]")
-    board = TensorBoard(ctx.tf_path(ctx.parameters.model_dir), host, node.note)
-    try:
-        yield
-    finally:
-        board.stop()
+    board = TensorBoard(ctx.parameters.model_dir, host, node.note)
+    yield
+    board.stop()  # where the program fails it goes with the member, and delays no report
 
 
 def load(program, *functions):
@@ -140,6 +138,19 @@ def load(program, *functions):
         if not callable(getattr(module, wanted, None)):
             raise AttributeError(f"{program} has no function {wanted}")
     return module
+
+
+def data_error(err, seen):
+    """seen, the DataError that stopped a feed, if it is why the program ends with err.
+
+    TensorFlow puts an error of its own in the place of a dataset's.
+    """
+    cause = err
+    while cause is not None:
+        if cause is seen or type(cause).__module__.startswith("tensorflow."):
+            return seen
+        cause = cause.__cause__ or cause.__context__
+    return None
 
 
 def describe(err):
