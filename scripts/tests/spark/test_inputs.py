@@ -1,7 +1,9 @@
 """What Spark can read and hold arrives: formats, a table, types, nulls, two named feeds."""
 
 import decimal
+import importlib.util
 import json
+import os
 import pickle
 import subprocess
 from collections import Counter
@@ -52,12 +54,8 @@ def test_orc(job, run):
 
 
 MAKE_TABLE = """
-import json, sys
 from pyspark.sql import SparkSession
-builder = SparkSession.builder.master("local[2]")
-for key, value in json.loads(sys.argv[1]).items():
-    builder = builder.config(key, value)
-spark = builder.getOrCreate()
+spark = SparkSession.builder.getOrCreate()
 spark.sql("CREATE DATABASE digits")
 spark.range(500).write.format("parquet").saveAsTable("digits.ids")
 spark.stop()
@@ -74,8 +72,18 @@ def test_table_of_a_metastore(job, run):
         # Derby's log goes to the working directory otherwise.
         "spark.driver.extraJavaOptions": f"-Dderby.system.home={job.folder}",
     }
+    script = job.folder / "make_table.py"
+    script.write_text(MAKE_TABLE)
+    # By the Spark that runs the job: its version of pyspark, and of the metastore.
+    home = os.environ.get("SPARK_HOME") or os.path.dirname(
+        importlib.util.find_spec("pyspark").origin
+    )
+    settings = [part for key, value in conf.items() for part in ("--conf", f"{key}={value}")]
     made = subprocess.run(
-        [PYTHON, "-c", MAKE_TABLE, json.dumps(conf)], capture_output=True, text=True
+        [f"{home}/bin/spark-submit", "--master", "local[2]", *settings, script],
+        env={**os.environ, "PYSPARK_PYTHON": str(PYTHON), "TMPDIR": str(job.temp)},
+        capture_output=True,
+        text=True,
     )
     assert made.returncode == 0, made.stderr
     spark = json.dumps({"master": "local[3]", "conf": conf})
