@@ -1,5 +1,7 @@
 package job
 
+import "tfos/internal/reserve"
+
 // Kind is what a job does, as the command spells it.
 type Kind string
 
@@ -31,5 +33,5 @@ const (
 	jobPS        = "ps"
 	jobChief     = "chief"
 	jobWorker    = "worker"
-	jobEvaluator = "evaluator"
+	jobEvaluator = reserve.Evaluator
 )

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"tfos/internal/reserve"
 )
 
 // Kinds of child: ChildConfig.Kind.
@@ -41,10 +43,6 @@ func tfConfig(members []memberAddress, job string, index int) (string, error) {
 	return string(text), nil
 }
 
-// evaluator is the job that TensorFlow leaves out of its cluster: nobody waits
-// for its server, which does not start.
-const evaluator = "evaluator"
-
 // clusterSpec is TensorFlow's cluster: the addresses of each job in the order
 // of their indices.
 func clusterSpec(members []memberAddress) map[string][]string {
@@ -52,7 +50,7 @@ func clusterSpec(members []memberAddress) map[string][]string {
 	slices.SortStableFunc(ordered, func(a, b memberAddress) int { return a.Index - b.Index })
 	cluster := make(map[string][]string)
 	for _, m := range ordered {
-		if m.Job == evaluator {
+		if m.Job == reserve.Evaluator { // nobody waits for its server, which does not start
 			continue
 		}
 		cluster[m.Job] = append(cluster[m.Job], m.Address)

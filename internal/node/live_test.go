@@ -265,7 +265,7 @@ func TestKilledBeforeTheClusterFormed(t *testing.T) {
 }
 
 func TestLeaseLost(t *testing.T) {
-	for mode, phase := range map[string]string{"stubborn": "sleeping", "ok": phaseEnded} {
+	for mode, phase := range map[string]string{"stubborn": "sleeping", "ok": reserve.PhaseEnded} {
 		t.Run(mode, func(t *testing.T) {
 			s := newScene(t, 2, nil)
 			one, two := s.act("run", s.assignment(0, mode)), s.act("run", s.assignment(1, "sleep"))

@@ -180,7 +180,7 @@ func (m *member) renewal() reserve.Renewal {
 	said := m.said.summary()
 	m.mu.Lock()
 	if m.ended {
-		said.phase = phaseEnded
+		said.phase = reserve.PhaseEnded
 	}
 	m.mu.Unlock()
 	return reserve.Renewal{

@@ -32,7 +32,7 @@ func judgeChild(kind string, end childEnd, said programSummary, stderr []string,
 		o.Kind = reserve.Lost
 		o.Cause = "the child's guard process was killed"
 	case end.Error == "" && end.Exit == 0 && end.Signal == 0:
-		o.Kind, o.Phase, o.VerdictCode = reserve.Succeeded, phaseEnded, 0
+		o.Kind, o.Phase, o.VerdictCode = reserve.Succeeded, reserve.PhaseEnded, 0
 	case kind == childEngine && !said.attached && noLibrary(end, stderr):
 		o.Cause = noLibraryCause(host, end.Error)
 	case end.Error != "":

@@ -22,9 +22,9 @@ func TestJudgeChild(t *testing.T) {
 		want   reserve.Outcome // Cause: a part of it
 	}{
 		{"success", childPython, childEnd{}, running, nil,
-			reserve.Outcome{Kind: reserve.Succeeded, Phase: phaseEnded}},
+			reserve.Outcome{Kind: reserve.Succeeded, Phase: reserve.PhaseEnded}},
 		{"success after a failure that was caught", childPython, childEnd{}, failed, nil,
-			reserve.Outcome{Kind: reserve.Succeeded, Phase: phaseEnded}},
+			reserve.Outcome{Kind: reserve.Succeeded, Phase: reserve.PhaseEnded}},
 		{"exit status", childPython, childEnd{Exit: 3}, running, nil,
 			reserve.Outcome{Kind: reserve.Failed, Phase: "running", ExitCode: 3, Cause: "exit status 3"}},
 		{"exception", childPython, childEnd{Exit: 1}, failed, nil,

@@ -8,13 +8,8 @@ import (
 	"tfos/internal/reserve"
 )
 
-// Phases of a member that mean something here, beside those that its program
-// reports (importing, running, exporting).
-const (
-	phaseStarting   = "starting"   // the program has not said anything yet
-	phaseEvaluating = "evaluating" // it wants to know when training has ended
-	phaseEnded      = "ended"      // the child is gone
-)
+// phaseStarting: the program has not said anything yet.
+const phaseStarting = "starting"
 
 // programReport is what a member's program has told of itself: the PHASE,
 // FAILED, PROGRESS, RESULT and NOTE frames of all its connections.

@@ -162,7 +162,7 @@ func TestLateFeedTasksAreStopped(t *testing.T) {
 	s.feeds(&two)
 	s.act("run", one)
 	s.act("run", two)
-	s.awaitPhase(0, phaseEnded)
+	s.awaitPhase(0, reserve.PhaseEnded)
 	late := s.dial(s.address(0), false)
 	if w := late.hello(one.Token, 0); !w.Stopped {
 		t.Errorf("welcome %+v", w)

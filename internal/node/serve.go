@@ -56,7 +56,7 @@ func (m *member) control(conn net.Conn, typ byte, payload []byte) error {
 		var r feed.PhaseReport
 		if err = json.Unmarshal(payload, &r); err == nil {
 			m.said.setPhase(r.Phase)
-			if r.Phase == phaseEvaluating {
+			if r.Phase == reserve.PhaseEvaluating {
 				m.said.onTrainingEnded(func() { m.tellTrainingEnded(conn) })
 			}
 			m.client.Renew()

@@ -44,7 +44,7 @@ func (r *Roster) NextDeadline() time.Time {
 		add(r.progressed.Add(r.cfg.Stall()))
 	}
 	for _, p := range r.living() {
-		if r.finishing && p.Job == evaluator && p.renewal.Phase == phaseRunning {
+		if r.finishing && p.Job == Evaluator && p.renewal.Phase == PhaseRunning {
 			add(p.phased.Add(evaluatorGrace))
 		}
 	}

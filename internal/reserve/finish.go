@@ -49,7 +49,7 @@ func (r *Roster) succeed() {
 		}
 	}
 	for _, p := range finishing {
-		if p.renewal.Phase == phaseEvaluating && !p.told {
+		if p.renewal.Phase == PhaseEvaluating && !p.told {
 			p.told = true
 			r.send(p, TrainingEnded{})
 		}
@@ -60,14 +60,14 @@ func (r *Roster) succeed() {
 // evaluator that may be about to.
 func (r *Roster) mayEvaluate(p *place) bool {
 	switch phase := p.renewal.Phase; {
-	case phase == phaseEvaluating:
+	case phase == PhaseEvaluating:
 		return true
-	case p.Job != evaluator:
+	case p.Job != Evaluator:
 		return false
-	case phase == phaseRunning:
+	case phase == PhaseRunning:
 		return r.now.Before(p.phased.Add(evaluatorGrace))
 	default:
-		return phase != phaseEnded
+		return phase != PhaseEnded
 	}
 }
 

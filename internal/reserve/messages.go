@@ -5,6 +5,18 @@ import (
 	"time"
 )
 
+// Phases of a member that mean something here: they decide whether the run
+// waits for it after training has ended.
+const (
+	PhaseRunning    = "running"
+	PhaseEvaluating = "evaluating" // it wants to know when training has ended
+	PhaseEnded      = "ended"      // its child is gone
+)
+
+// Evaluator is the job of members that score checkpoints. TensorFlow leaves it
+// out of its cluster.
+const Evaluator = "evaluator"
+
 // Place names one member of the roster.
 type Place struct {
 	Job   string // ps, chief, worker, evaluator

@@ -18,17 +18,6 @@ const (
 	codeInterrupted = 130
 )
 
-// Phases that decide whether the run waits for a member after training has
-// ended.
-const (
-	phaseRunning    = "running"
-	phaseEvaluating = "evaluating"
-	phaseEnded      = "ended"
-)
-
-// evaluator is the job of members that score checkpoints.
-const evaluator = "evaluator"
-
 // state is where a place of the roster is.
 type state int
 

@@ -148,6 +148,11 @@ def write_rows(folder, rows, files=1, columns=None, row_group_size=None):
     return folder
 
 
+def flags(flag, settings):
+    """{key: value} as the arguments FLAG key=value …"""
+    return [part for key, value in settings.items() for part in (flag, f"{key}={value}")]
+
+
 def received(folder):
     """What the programs wrote to folder/rows-<worker>.txt: worker -> ids, in order."""
     return {

@@ -14,7 +14,7 @@ import subprocess
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from harness import PYTHON, ROOT, accuracy
+from harness import PYTHON, ROOT, accuracy, flags
 
 CUTS = [0, 700, 1001, 1437]  # rows of the files: 700, 301, 436
 ROWS, SHARES = 1437, [700 + 436, 301]
@@ -59,7 +59,7 @@ def argv(job, standalone):
         }
         if example in ("all_reduce", "keras_fit"):
             settings["export_dir"] = job.folder / "export"
-        sets = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+        sets = flags("--set", settings)
         return ["train", ROOT / "configs" / "examples" / example / "job.yaml", *sets]
 
     return argv

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 
 import pytest
-from harness import ROOT, accuracy
+from harness import ROOT, accuracy, flags
 
 ROWS, HELD_OUT = 1437, 360  # digits
 
@@ -27,7 +27,7 @@ def run(job, digits, standalone):
         else:
             paths = {"input.path": digits / "train", "export_dir": job.folder / "export"}
         settings = {**model, **paths, **settings}
-        sets = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+        sets = flags("--set", settings)
         result = job.run("train", ROOT / "configs" / "examples" / name / "job.yaml", *sets)
         assert result.code == 0, result.stderr
         job.assert_clean()

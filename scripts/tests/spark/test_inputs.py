@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.orc
 import pyarrow.parquet as pq
 import pytest
-from harness import PYTHON, received, write_rows
+from harness import PYTHON, flags, received, write_rows
 
 LOCAL = "{master: 'local[3]'}"
 
@@ -78,7 +78,7 @@ def test_table_of_a_metastore(job, run):
     home = os.environ.get("SPARK_HOME") or os.path.dirname(
         importlib.util.find_spec("pyspark").origin
     )
-    settings = [part for key, value in conf.items() for part in ("--conf", f"{key}={value}")]
+    settings = flags("--conf", conf)
     made = subprocess.run(
         [f"{home}/bin/spark-submit", "--master", "local[2]", *settings, script],
         env={**os.environ, "PYSPARK_PYTHON": str(PYTHON), "TMPDIR": str(job.temp)},

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 import pytest
-from harness import PYTHON, ROOT, accuracy
+from harness import PYTHON, ROOT, accuracy, flags
 
 ROWS = 1437  # digits to train on
 BEFORE = ROOT / "configs" / "migration"
@@ -45,7 +45,7 @@ def test_migrated_program_trains(job, digits, standalone, name):
     }
     if name == "tensorflowonspark":
         settings["model_dir"] = job.folder / "model"
-    sets = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+    sets = flags("--set", settings)
     result = job.run("train", folder / "job.yaml", *sets)
     assert result.code == 0, result.stderr
     job.assert_clean()
