@@ -3,8 +3,10 @@ package feed
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 )
 
 // Batch is a chunk as a program gets it. Rows of the record batch in Data
@@ -26,6 +28,7 @@ type Batches struct {
 	schema  []byte
 	pending []any // *Batch or EpochEnd that came while a permission was awaited
 	ended   bool
+	cache   *os.File // nil before the first cached chunk
 }
 
 // OpenFeed attaches a connection of its own for feed; at most prefetch chunks
@@ -97,7 +100,31 @@ func (b *Batches) Trained(epoch int, rows int64) error {
 func (b *Batches) Terminate() error { return b.child.send(TypeTerminate, Terminate{Feed: b.feed}) }
 
 // Close ends the connection.
-func (b *Batches) Close() error { return b.child.Close() }
+func (b *Batches) Close() error {
+	if b.cache != nil {
+		return errors.Join(b.child.Close(), b.cache.Close())
+	}
+	return b.child.Close()
+}
+
+// fetch reads a chunk that the member has kept.
+func (b *Batches) fetch(c Cached) (*Batch, error) {
+	if b.cache == nil {
+		file, err := os.Open(c.Path)
+		if err != nil {
+			return nil, fmt.Errorf("feed: read %s from the cache: %w", b.feed, err)
+		}
+		b.cache = file
+	}
+	data := make([]byte, c.Bytes)
+	if _, err := b.cache.ReadAt(data, c.Offset); err != nil {
+		return nil, fmt.Errorf("feed: read %s from the cache: %w", b.feed, err)
+	}
+	return &Batch{
+		Epoch: c.Epoch, Rows: c.Rows, Partition: c.Partition, FirstRow: c.FirstRow,
+		Schema: b.schema, Data: data,
+	}, nil
+}
 
 // read takes one frame: into pending, or as the answer to Permit.
 func (b *Batches) read() (*Permitted, error) {
@@ -120,6 +147,16 @@ func (b *Batches) read() (*Permitted, error) {
 			Schema:    b.schema,
 			Data:      payload[batchHeaderBytes:],
 		})
+	case TypeCached:
+		var cached Cached
+		if err := decode(typ, payload, &cached); err != nil {
+			return nil, err
+		}
+		batch, err := b.fetch(cached)
+		if err != nil {
+			return nil, err
+		}
+		b.pending = append(b.pending, batch)
 	case TypeEpochEnd:
 		var end EpochEnd
 		if err := decode(typ, payload, &end); err != nil {

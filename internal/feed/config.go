@@ -15,6 +15,9 @@ type Config struct {
 	QuotaRows map[string]int64 `json:"quota_rows,omitempty"`
 	// Synchronous feeds hand out step s only when every worker holds s batches.
 	Synchronous bool `json:"synchronous"`
+	// CacheBytes bounds the file in which the first epoch is kept for the later
+	// ones; 0: it is not kept.
+	CacheBytes int64 `json:"cache_bytes,omitempty"`
 	// ShuffleRows is the size of the program's shuffle buffer in rows; 0: none.
 	ShuffleRows int   `json:"shuffle_rows"`
 	ShuffleSeed int64 `json:"shuffle_seed"`

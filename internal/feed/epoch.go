@@ -62,12 +62,16 @@ func (q *queue) tryAdmit(s *stream) (w Welcome, old *stream, err error) {
 	e := q.epoch(s.hello.Epoch)
 	if e.ended {
 		s.out.stopFeed(fmt.Sprintf("epoch %d has ended", s.hello.Epoch), false)
-		return Welcome{Accepted: [][2]int64{}, Total: e.received, Stopped: true}, nil, nil
+		w = Welcome{Accepted: [][2]int64{}, Total: e.received, Stopped: true, Attempt: max(1, s.hello.Attempt)}
+		return w, nil, nil
 	}
 	p, ok := e.parts[s.hello.Partition]
 	if !ok {
 		p = &partition{attempt: s.hello.Attempt}
 		e.parts[s.hello.Partition] = p
+	}
+	if s.hello.Attempt == 0 {
+		s.hello.Attempt = p.attempt + 1
 	}
 	if s.hello.Attempt < p.attempt {
 		return Welcome{}, nil, ErrFenced
@@ -78,7 +82,7 @@ func (q *queue) tryAdmit(s *stream) (w Welcome, old *stream, err error) {
 	}
 	p.owner, s.part = s, p
 	q.streams[s] = struct{}{}
-	w = Welcome{Accepted: p.accepted.pairs(), Total: e.received, Stopped: q.stopped()}
+	w = Welcome{Accepted: p.accepted.pairs(), Total: e.received, Stopped: q.stopped(), Attempt: p.attempt}
 	if w.Stopped {
 		s.out.stopFeed(q.reason, q.failed)
 	} else {
@@ -141,41 +145,44 @@ func (q *queue) announce(s *stream, rows span, size int64) (verdict, error) {
 
 // commit accepts a chunk whose bytes were read into the room held for it. data
 // nil: the feed had stopped, the bytes were thrown away; the rows count as received
-// and dropped, because the feed task will not give them to another member.
-func (q *queue) commit(s *stream, rows span, data []byte) {
+// and dropped, because the feed task will not give them to another member. cached
+// says where the bytes are in the cache; -1: they are not.
+func (q *queue) commit(s *stream, rows span, data []byte, cached int64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	before := q.stepsHeld()
 	e := q.epoch(s.hello.Epoch)
 	s.part.accepted.add(rows)
-	e.received += rows.rows()
-	q.total += rows.rows()
-	use := q.take(e, rows.rows(), data)
-	if use > 0 {
-		e.items = append(e.items, item{
-			schema: s.schema, data: data,
-			use: uint32(use), partition: uint32(s.hello.Partition), first: uint64(rows.first),
-		})
+	it := item{
+		schema: s.schema, size: int64(len(data)), at: cached,
+		use: uint32(rows.rows()), partition: uint32(s.hello.Partition), first: uint64(rows.first),
+	}
+	if cached >= 0 {
+		q.kept = append(q.kept, it)
+	}
+	it.use, it.data = uint32(q.take(e, rows.rows(), data != nil)), data
+	if it.use > 0 {
+		e.items = append(e.items, it)
 		q.wakePrograms()
 	} else {
-		q.free(int64(len(data)))
+		q.free(it.size)
 	}
 	s.out.ack(rows, e.received)
 	q.refill(s)
 	q.tellTotals(s.hello.Epoch, e.received)
-	if q.quota > 0 && q.usable == q.quota && !q.stopped() {
-		q.full, q.reason = true, "this worker has all the rows it may take"
-		q.tellStopped()
-	}
+	q.fill()
 	if q.cfg.Synchronous && q.stepsHeld() != before {
 		q.notify()
 	}
 }
 
-// take says how many of a chunk's rows are handed out, and counts the others.
-func (q *queue) take(e *epoch, rows int64, data []byte) int64 {
+// take counts rows as received and says how many of them are handed out: none
+// that are not wanted.
+func (q *queue) take(e *epoch, rows int64, wanted bool) int64 {
+	e.received += rows
+	q.total += rows
 	use := rows
-	if q.stopped() || data == nil {
+	if q.stopped() || !wanted {
 		use = 0
 	} else if q.quota > 0 {
 		use = min(rows, q.quota-q.usable)
@@ -183,6 +190,14 @@ func (q *queue) take(e *epoch, rows int64, data []byte) int64 {
 	q.usable += use
 	e.dropped += rows - use
 	return use
+}
+
+// fill stops the feed when the quota is reached.
+func (q *queue) fill() {
+	if q.quota > 0 && q.usable == q.quota && !q.stopped() {
+		q.full, q.reason = true, "this worker has all the rows it may take"
+		q.tellStopped()
+	}
 }
 
 // internSchema keeps equal schema messages once, so that a change of schema is
@@ -213,6 +228,7 @@ func (q *queue) counts() []Count {
 		c := Count{
 			Feed: q.cfg.Name, Epoch: n, Received: e.received, Trained: min(e.trained, e.received),
 			Dropped: e.dropped, StepsHeld: q.stepsHeld(), Stopped: q.stopped(), Left: q.closed,
+			Ended: e.ended, Cached: n == 0 && q.cache != nil && q.cache.whole(),
 		}
 		if q.closed {
 			c.Dropped = c.Received - c.Trained

@@ -30,6 +30,8 @@ const (
 	TypeTerminate byte = 0x16
 	TypePermit    byte = 0x17
 	TypePermitted byte = 0x18
+	TypeCached    byte = 0x19
+	TypePace      byte = 0x1a
 
 	TypePhase    byte = 0x20
 	TypeFailed   byte = 0x21

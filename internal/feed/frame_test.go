@@ -92,7 +92,7 @@ func TestFrameTablesAgree(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := map[string]int64{}
-	for _, m := range regexp.MustCompile(`(?m)^([A-Z_]+) = (0x[0-9a-f]+|\d+)$`).FindAllStringSubmatch(string(source), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^([A-Z_]+) = (0x[0-9a-fA-F]+|\d+)$`).FindAllStringSubmatch(string(source), -1) {
 		got[m[1]], _ = strconv.ParseInt(m[2], 0, 64)
 	}
 	if len(want) < 20 {

@@ -31,6 +31,9 @@ func (q *queue) next(p *program) duty {
 	e.items[0] = item{} // let the bytes go
 	e.items = e.items[1:]
 	p.credit--
+	if it.data == nil {
+		return duty{typ: TypeCached, item: it, epoch: q.current}
+	}
 	return duty{typ: TypeBatch, item: it, epoch: q.current}
 }
 
@@ -38,6 +41,10 @@ func (q *queue) next(p *program) duty {
 func (q *queue) advance() {
 	for !q.done {
 		e := q.epochs[q.current] // nil: nothing came of it yet
+		if e == nil && q.replays && !q.stopped() {
+			q.repeat()
+			continue
+		}
 		if e != nil && len(e.items) > 0 {
 			return
 		}

@@ -196,7 +196,7 @@ func TestBrokenPrograms(t *testing.T) {
 }
 
 func TestControlFrames(t *testing.T) {
-	m := NewReceiver(nil, testToken, "worker:0")
+	m := NewReceiver(nil, testToken, "worker:0", "")
 	client, served := socketPair(t)
 	var got bytes.Buffer
 	done := make(chan error, 1)

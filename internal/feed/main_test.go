@@ -48,6 +48,7 @@ type memberCommand struct {
 	Step   int64  `json:"step"`
 	Final  bool   `json:"final"`
 	Reason string `json:"reason"`
+	Epochs int    `json:"epochs"`
 }
 
 func TestMain(m *testing.M) {
@@ -67,7 +68,7 @@ func beMember(text string) error {
 	if err := json.Unmarshal([]byte(text), &setup); err != nil {
 		return err
 	}
-	r := NewReceiver(setup.Feeds, setup.Token, fmt.Sprintf("worker:%d", setup.Worker))
+	r := NewReceiver(setup.Feeds, setup.Token, fmt.Sprintf("worker:%d", setup.Worker), setup.Dir)
 	config, ca, err := memberTLS(setup.Worker)
 	if err != nil {
 		return err

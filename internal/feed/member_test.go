@@ -28,7 +28,7 @@ func newTestMember(t *testing.T, worker int, cfgs ...Config) *testMember {
 	before := runtime.NumGoroutine()
 	dir := t.TempDir()
 	m := &testMember{
-		Receiver: NewReceiver(cfgs, testToken, fmt.Sprintf("worker:%d", worker)),
+		Receiver: NewReceiver(cfgs, testToken, fmt.Sprintf("worker:%d", worker), dir),
 		feeders:  filepath.Join(dir, "f"), children: filepath.Join(dir, "p"),
 	}
 	ctx, cancel := context.WithCancel(context.Background())

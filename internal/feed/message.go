@@ -15,7 +15,8 @@ type Hello struct {
 	Partition int    `json:"partition"`
 	// Attempt orders the attempts at one partition: Spark's task attempt id,
 	// which grows over the whole application. A lower one than that seen
-	// before is refused.
+	// before is refused. 0, of a task that does not know its id: the member
+	// gives it the number after the highest seen.
 	Attempt int64 `json:"attempt"`
 }
 
@@ -25,6 +26,7 @@ type Welcome struct {
 	Total    int64      `json:"total"`    // rows of this feed and epoch here
 	Credit   int64      `json:"credit"`
 	Stopped  bool       `json:"stopped"` // a Stop frame with the reason follows
+	Attempt  int64      `json:"attempt"` // Hello's, or the one given here
 }
 
 // End says that a partition is wholly sent; Rows is its size.
@@ -78,6 +80,28 @@ type Trained struct {
 	Rows  int64  `json:"rows"`
 }
 
+// Cached is a chunk that lies in a file: Bytes bytes at Offset of Path are its
+// Arrow IPC record batch message. The rest is as in a batch's header.
+type Cached struct {
+	Path      string `json:"path"`
+	Offset    int64  `json:"offset"`
+	Bytes     int64  `json:"bytes"`
+	Epoch     int    `json:"epoch"`
+	Rows      int    `json:"rows"`
+	Partition int    `json:"partition"`
+	FirstRow  int64  `json:"first_row"`
+}
+
+// Pace is how fast the connection's program took rows so far: a reserve.Pace,
+// with steps as bucket and count.
+type Pace struct {
+	Feed    string     `json:"feed"`
+	Rows    int64      `json:"rows"`
+	Seconds float64    `json:"seconds"`
+	Waited  float64    `json:"waited"`
+	Steps   [][2]int64 `json:"steps"`
+}
+
 // Terminate says that the program wants no more rows.
 type Terminate struct {
 	Feed string `json:"feed"`
@@ -125,6 +149,44 @@ const (
 type ProgressReport struct {
 	Splits int64 `json:"splits"`
 	Rows   int64 `json:"rows"`
+}
+
+// ChunkRoom is what a chunk's frame has before its Arrow message, in bytes.
+const ChunkRoom = headerBytes + chunkHeaderBytes
+
+// SealChunk makes a CHUNK frame of ChunkRoom bytes followed by an Arrow message
+// of at most MaxChunk: it fills the former. So a chunk goes out in one write.
+func SealChunk(frame []byte, first int64, rows int) {
+	binary.BigEndian.PutUint32(frame, uint32(len(frame)-4))
+	frame[4] = TypeChunk
+	binary.BigEndian.PutUint64(frame[headerBytes:], uint64(first))
+	binary.BigEndian.PutUint32(frame[headerBytes+8:], uint32(rows))
+}
+
+// Ack tells a feed task that the chunk of Rows rows from First on is in the
+// queue; Rows 0 only tells Total, the rows of this feed and epoch here.
+type Ack struct {
+	First, Rows, Total int64
+}
+
+// DecodeAck reads the payload of an ACK.
+func DecodeAck(b []byte) (Ack, error) {
+	if len(b) != ackBytes {
+		return Ack{}, fmt.Errorf("feed: acknowledgement of %d bytes: %w", len(b), ErrProtocol)
+	}
+	return Ack{
+		First: int64(binary.BigEndian.Uint64(b)),
+		Rows:  int64(binary.BigEndian.Uint32(b[8:])),
+		Total: int64(binary.BigEndian.Uint64(b[12:])),
+	}, nil
+}
+
+// DecodeCredit reads the payload of a CREDIT: how many more bytes may be sent.
+func DecodeCredit(b []byte) (int64, error) {
+	if len(b) != 8 {
+		return 0, fmt.Errorf("feed: credit of %d bytes: %w", len(b), ErrProtocol)
+	}
+	return int64(binary.BigEndian.Uint64(b)), nil
 }
 
 func encodeAck(first int64, rows uint32, total int64) []byte {

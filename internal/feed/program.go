@@ -89,11 +89,10 @@ func (c *childConn) read(start func(*queue, *program)) error {
 
 func (c *childConn) feedFrame(typ byte, payload []byte) error {
 	var m struct {
-		Feed   string `json:"feed"`
-		Chunks int    `json:"chunks"`
-		Epoch  int    `json:"epoch"`
-		Rows   int64  `json:"rows"`
-		Step   int64  `json:"step"`
+		Pace         // its feed is every frame's
+		Chunks int   `json:"chunks"`
+		Epoch  int   `json:"epoch"`
+		Step   int64 `json:"step"`
 	}
 	if err := decode(typ, payload, &m); err != nil {
 		return err
@@ -106,6 +105,8 @@ func (c *childConn) feedFrame(typ byte, payload []byte) error {
 		c.queue.allow(c.program, m.Chunks)
 	case typ == TypeTrained && m.Epoch >= 0:
 		c.queue.trained(c.program, m.Epoch, m.Rows)
+	case typ == TypePace:
+		c.queue.setPace(c.program, m.Pace)
 	case typ == TypeTerminate:
 		c.queue.close("the program wants no more rows", false)
 	case typ == TypePermit && m.Step > 0:
@@ -177,6 +178,12 @@ func (p *program) write(q *queue, d duty, conn net.Conn) error {
 	defer q.release(int64(len(d.item.data)))
 	if err := p.writeSchema(d.item.schema, conn); err != nil {
 		return err
+	}
+	if d.typ == TypeCached {
+		return WriteJSON(conn, d.typ, Cached{
+			Path: q.cache.path, Offset: d.item.at, Bytes: d.item.size, Epoch: d.epoch,
+			Rows: int(d.item.use), Partition: int(d.item.partition), FirstRow: int64(d.item.first),
+		})
 	}
 	return WriteFrame(conn, TypeBatch, encodeBatchHeader(d.epoch, d.item), d.item.data)
 }

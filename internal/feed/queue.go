@@ -33,18 +33,26 @@ type queue struct {
 	hungry   []*stream // without credit, in the order in which they ran out
 	streams  map[*stream]struct{}
 	programs map[*program]struct{}
+
+	cache   *cache // nil: none
+	kept    []item // what the cache has
+	replays bool   // epochs after the first come from the cache
+
+	paces map[*program]Pace // of all connections, those that ended too
 }
 
 // item is one chunk in the queue: use rows, from row first of its partition on.
 type item struct {
 	schema    []byte
-	data      []byte
+	data      []byte // nil: it is read from the cache
+	size      int64  // of the chunk
+	at        int64  // in the cache; -1: it is not there
 	use       uint32
 	partition uint32
 	first     uint64
 }
 
-func newQueue(cfg Config, member string, notify func()) *queue {
+func newQueue(cfg Config, member, folder string, notify func()) *queue {
 	q := &queue{
 		cfg:      cfg,
 		quota:    cfg.QuotaRows[member],
@@ -53,6 +61,10 @@ func newQueue(cfg Config, member string, notify func()) *queue {
 		last:     -1,
 		streams:  map[*stream]struct{}{},
 		programs: map[*program]struct{}{},
+		paces:    map[*program]Pace{},
+	}
+	if cfg.CacheBytes > 0 {
+		q.cache = newCache(folder, cfg)
 	}
 	return q
 }
@@ -97,6 +109,7 @@ func (q *queue) endEpoch(number int, last bool) {
 		q.last = number
 	}
 	q.wakePrograms()
+	q.notify()
 }
 
 func (q *queue) setLowWater(step int64, final bool) {

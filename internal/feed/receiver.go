@@ -27,16 +27,18 @@ type Count struct {
 	StepsHeld   int64 // whole batches received, over all epochs of the feed
 	Stopped     bool  // the member wants no more rows of the feed
 	Left        bool  // and hands out no more: it has not just its quota
+	Ended       bool  // the epoch has ended: Received is final
+	Cached      bool  // so far all rows of the epoch are in the cache
 }
 
 // NewReceiver makes the receiver of a member ("worker:0", the key in
 // Config.QuotaRows) for its feeds. token is the run's secret, which feed tasks
-// must present.
-func NewReceiver(cfgs []Config, token, member string) *Receiver {
+// must present. folder is where caches are; whoever made it removes it.
+func NewReceiver(cfgs []Config, token, member, folder string) *Receiver {
 	r := &Receiver{token: token, feeds: map[string]*queue{}, changed: make(chan struct{}, 1)}
 	for _, cfg := range cfgs {
 		r.names = append(r.names, cfg.Name)
-		r.feeds[cfg.Name] = newQueue(cfg, member, r.notify)
+		r.feeds[cfg.Name] = newQueue(cfg, member, folder, r.notify)
 	}
 	return r
 }
@@ -50,6 +52,18 @@ func (r *Receiver) EndFeed(feed string, epoch int, last bool) error {
 		return err
 	}
 	q.endEpoch(epoch, last)
+	return nil
+}
+
+// Replay has feed's epochs after the first come from the cache, up to epochs in
+// all (0: until it is stopped): every member has said Ended and Cached of the
+// first one.
+func (r *Receiver) Replay(feed string, epochs int) error {
+	q, err := r.feed(feed)
+	if err != nil {
+		return err
+	}
+	q.replay(epochs)
 	return nil
 }
 
@@ -78,6 +92,18 @@ func (r *Receiver) Counts() []Count {
 	var out []Count
 	for _, name := range r.names {
 		out = append(out, r.feeds[name].counts()...)
+	}
+	return out
+}
+
+// Paces is how fast programs took rows, by feed in the order of the
+// configuration; feeds of which no program told are left out.
+func (r *Receiver) Paces() []Pace {
+	var out []Pace
+	for _, name := range r.names {
+		if p, told := r.feeds[name].pace(); told {
+			out = append(out, p)
+		}
 	}
 	return out
 }

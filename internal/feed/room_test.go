@@ -22,7 +22,7 @@ func TestBoundWhateverTasksDo(t *testing.T) {
 
 func playTasks(t *testing.T, random *rand.Rand, queueBytes int64, streams int, chunk int64) {
 	t.Helper()
-	q := newQueue(Config{Name: "train", QueueBytes: queueBytes}, "worker:0", func() {})
+	q := newQueue(Config{Name: "train", QueueBytes: queueBytes}, "worker:0", "", func() {})
 	var tasks []*stream
 	p := &program{wake: make(chan struct{}, 1), credit: 1 << 30, trained: map[int]int64{}}
 	q.attach(p)
@@ -54,7 +54,7 @@ func playTasks(t *testing.T, random *rand.Rand, queueBytes int64, streams int, c
 				if _, err := q.announce(s, span{row, row + 1}, size); err != nil {
 					t.Fatal(err)
 				}
-				q.commit(s, span{row, row + 1}, make([]byte, size))
+				q.commit(s, span{row, row + 1}, make([]byte, size), -1)
 				row++
 			}
 		}
@@ -74,7 +74,7 @@ func playTasks(t *testing.T, random *rand.Rand, queueBytes int64, streams int, c
 // last fills the queue; then all use what they were promised, and one chunk more.
 func TestHoardedCredit(t *testing.T) {
 	const queueBytes, chunk = 100_000, 1_000
-	q := newQueue(Config{Name: "train", QueueBytes: queueBytes}, "worker:0", func() {})
+	q := newQueue(Config{Name: "train", QueueBytes: queueBytes}, "worker:0", "", func() {})
 	var tasks []*stream
 	row := int64(0)
 	for p := range 8 {
@@ -89,7 +89,7 @@ func TestHoardedCredit(t *testing.T) {
 			if _, err := q.announce(s, span{row, row + 1}, chunk); err != nil {
 				t.Fatal(err)
 			}
-			q.commit(s, span{row, row + 1}, make([]byte, chunk))
+			q.commit(s, span{row, row + 1}, make([]byte, chunk), -1)
 		}
 	}
 	if bound := int64(queueBytes + len(tasks)*chunk); q.held > bound || q.held < queueBytes {

@@ -96,6 +96,11 @@ func serveStream(ctx context.Context, q *queue, s *stream, conn net.Conn, in io.
 	if err != nil {
 		return err
 	}
+	if s.hello.Epoch > 0 {
+		if err := q.forgetCache(); err != nil {
+			return err
+		}
+	}
 	if err := WriteJSON(conn, TypeWelcome, welcome); err != nil {
 		return err
 	}
@@ -184,7 +189,7 @@ func readChunk(q *queue, s *stream, in io.Reader, size int) error {
 			return err
 		}
 		if what == unwanted {
-			q.commit(s, rows, nil)
+			q.commit(s, rows, nil, -1)
 		}
 		return nil
 	}
@@ -193,7 +198,13 @@ func readChunk(q *queue, s *stream, in io.Reader, size int) error {
 		q.release(body)
 		return err
 	}
-	q.commit(s, rows, data)
+	cached := int64(-1)
+	if s.hello.Epoch == 0 && q.cache != nil {
+		if at, kept := q.cache.put(data); kept {
+			cached = at
+		}
+	}
+	q.commit(s, rows, data, cached)
 	return nil
 }
 

@@ -63,6 +63,7 @@ func (f *testTask) greet(dial ...dialer) error {
 			_ = conn.Close()
 			return fmt.Errorf("not welcome: %w", err)
 		}
+		f.hello.Attempt = w.Attempt // the first member's, when it gave one
 		for _, r := range w.Accepted {
 			f.have.add(span{r[0], r[0] + r[1]})
 		}

@@ -16,6 +16,8 @@ var refusals = []refusal{
 	{"readers", appPython, modeSpark},
 	{"readers", appGraph, modeSpark},
 	{"shuffle", appPython, modeTensorFlow},
+	{"epoch_cache", "", modeTensorFlow},
+	{"feeder", "", modeTensorFlow},
 	{"checkpoint", appPython, ""},
 	{"output", appPython, modeTensorFlow},
 	{"output", appGraph, ""},

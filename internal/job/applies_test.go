@@ -22,10 +22,10 @@ var tableColumns = []struct {
 	name string
 	text string
 }{
-	{"python, spark", "app: {python: {file: t.py, function: f}}\ncluster_size: 1\nmodel_dir: m\ninput: {path: in}\n"},
-	{"python, tensorflow", "app: {python: {file: t.py, function: f}}\ncluster_size: 1\nmodel_dir: m\ninput: {path: in}\ninput_mode: tensorflow\n"},
-	{"graph, spark", "app: {graph: {path: g}}\ncluster_size: 1\nmodel_dir: m\ninput: {path: in}\n"},
-	{"graph, tensorflow", "app: {graph: {path: g}}\ncluster_size: 1\nmodel_dir: m\ninput: {path: in}\ninput_mode: tensorflow\n"},
+	{"python, spark", "app: {python: {file: t.py, function: f}}\ncluster_size: 1\nmodel_dir: m\nepochs: 2\ninput: {path: in}\n"},
+	{"python, tensorflow", "app: {python: {file: t.py, function: f}}\ncluster_size: 1\nmodel_dir: m\nepochs: 2\ninput: {path: in}\ninput_mode: tensorflow\n"},
+	{"graph, spark", "app: {graph: {path: g}}\ncluster_size: 1\nmodel_dir: m\nepochs: 2\ninput: {path: in}\n"},
+	{"graph, tensorflow", "app: {graph: {path: g}}\ncluster_size: 1\nmodel_dir: m\nepochs: 2\ninput: {path: in}\ninput_mode: tensorflow\n"},
 }
 
 // keyCells is the key table (docs/job-file.md): set, the parameter that a
@@ -42,6 +42,8 @@ var keyCells = []struct {
 	{"epochs=3", "epochs", 3, [4]cell{both, passed, "", ""}},
 	{"steps=9", "steps", int64(9), [4]cell{both, passed, "", ""}},
 	{"shuffle={buffer: 5}", "", nil, [4]cell{acted, refused, "", ""}},
+	{"epoch_cache=5g", "", nil, [4]cell{acted, refused, "", refused}},
+	{"feeder=pipe", "", nil, [4]cell{acted, refused, "", refused}},
 	{"readers=2", "readers", 2, [4]cell{refused, passed, refused, ""}},
 	{"checkpoint={every_steps: 5}", "", nil, [4]cell{refused, refused, "", ""}},
 	{"model_dir=n", "model_dir", "/jobs/n", [4]cell{passed, passed, "", ""}},

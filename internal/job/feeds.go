@@ -52,7 +52,7 @@ func (s *Spec) feeds() []Feed {
 		f := Feed{
 			Name: src.name, Path: src.Path, Table: src.Table, SQL: src.SQL,
 			Options: map[string]string{}, Columns: s.InputMapping.Keys(),
-			Epochs: s.epochs(src.name), ChunkRows: max(minChunkRows, s.BatchSize), Balance: "equal",
+			Epochs: s.epochs(src.name), Feeder: s.Feeder, ChunkRows: max(minChunkRows, s.BatchSize), Balance: "equal",
 		}
 		if src.Path != "" {
 			f.Format = src.Format
@@ -79,6 +79,9 @@ func (s *Spec) feedConfigs() []feed.Config {
 		}
 		if src.name == feedTrain {
 			f.QuotaRows = s.quota()
+			if s.Epochs > 1 {
+				f.CacheBytes = int64(s.EpochCache)
+			}
 			if s.Shuffle != nil {
 				f.ShuffleRows, f.ShuffleSeed = s.Shuffle.Buffer, s.Shuffle.Seed
 			}

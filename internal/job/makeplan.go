@@ -106,7 +106,9 @@ func (s *Spec) reserveConfig(env Environment, l layout, outputs []reserve.Output
 		Outputs:       outputs,
 	}
 	for _, f := range s.feedConfigs() {
-		c.Feeds = append(c.Feeds, reserve.FeedConfig{Name: f.Name, Synchronous: f.Synchronous})
+		c.Feeds = append(c.Feeds, reserve.FeedConfig{
+			Name: f.Name, Synchronous: f.Synchronous, Epochs: s.epochs(f.Name), Cached: f.CacheBytes > 0,
+		})
 	}
 	return c
 }

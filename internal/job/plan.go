@@ -78,6 +78,7 @@ type Feed struct {
 	Options   map[string]string `json:"options"`
 	Columns   []string          `json:"columns"` // null: every column
 	Epochs    int               `json:"epochs"`
+	Feeder    string            `json:"feeder"` // arrow, pipe, auto
 	ChunkRows int               `json:"chunk_rows"`
 	Balance   string            `json:"balance"` // equal, demand
 }

@@ -107,6 +107,7 @@ func (r *rules) shipped(p *Python) {
 func (r *rules) training() {
 	s := r.s
 	r.oneOf("input_mode", s.InputMode, modeSpark, modeTensorFlow)
+	r.oneOf("feeder", s.Feeder, "arrow", "pipe", "auto")
 	r.input()
 	r.columns()
 	r.between("batch_size", int64(s.BatchSize), 1, maxBatch)

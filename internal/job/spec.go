@@ -29,6 +29,8 @@ type Spec struct {
 	Resources Resources `yaml:"resources"`
 	// who reads the training data: `spark` feeds it, or `tensorflow` reads it itself
 	InputMode string `yaml:"input_mode" default:"spark" kinds:"train"`
+	// how Spark hands rows over: `arrow` (Python tasks with pyarrow), `pipe` (Go tasks, for executors without Python) or `auto` (`arrow`, and `pipe` when executors lack it)
+	Feeder string `yaml:"feeder" default:"auto" kinds:"train"`
 	// the data
 	Input Input `yaml:"input" kinds:"train,infer"`
 	// column: tensor. Only these columns are read; absent: every column under its own name, for inference those that the signature names
@@ -41,6 +43,8 @@ type Spec struct {
 	BatchSize int `yaml:"batch_size" default:"100" kinds:"train,infer"`
 	// passes over the data
 	Epochs int `yaml:"epochs" default:"1" kinds:"train"`
+	// disk on which each member may keep its rows of the first epoch, so that Spark need not send them again (in `TMPDIR` or `/tmp` of its host); `0m`: none
+	EpochCache Memory `yaml:"epoch_cache" default:"10g" kinds:"train"`
 	// optimiser updates over the whole cluster; training ends at the first of `steps` and `epochs`; default: no limit
 	Steps int64 `yaml:"steps" kinds:"train"`
 	// goroutines that read input on a member

@@ -138,6 +138,7 @@ func (m *member) terminate() childEnd {
 // lasts.
 func (m *member) report(ctx context.Context, o reserve.Outcome) {
 	o.Place, o.Host, o.LogPath, o.Feeds = m.place, m.host, m.output.path, m.counts()
+	o.Paces = m.paces()
 	if err := m.client.Report(ctx, o); err != nil {
 		m.log.Error("node: report", "kind", o.Kind, "cause", o.Cause, "error", err)
 	}

@@ -76,8 +76,7 @@ func newMember(ctx context.Context, o Options, a Assignment) (*member, error) {
 	m := &member{
 		Assignment: a, place: place, log: o.Log, grace: o.Grace,
 		files: files, host: hostName(address), endings: newEndings(), client: client,
-		said: newProgramReport(), rows: feed.NewReceiver(a.feeds(), a.Token, place.String()),
-		cluster: make(chan reserve.Cluster, 1),
+		said: newProgramReport(), cluster: make(chan reserve.Cluster, 1),
 	}
 	if a.Config.Child.Kind == childEngine {
 		plan := childPlan{assignment: a, files: files}
@@ -90,6 +89,7 @@ func newMember(ctx context.Context, o Options, a Assignment) (*member, error) {
 		m.port.release()
 		return nil, err
 	}
+	m.rows = feed.NewReceiver(a.feeds(), a.Token, place.String(), m.guard.work)
 	m.output = openOutput(a.Config.LogDir, files, fmt.Sprintf("%s-%d", a.Job, a.Index), o.Stderr, o.Log)
 	// Not ctx: after SIGTERM the member still has to report.
 	own, release := context.WithCancel(context.WithoutCancel(ctx))
@@ -148,6 +148,7 @@ func (m *member) join(ctx context.Context, r reserve.Registration) {
 		TrainingEnded: m.said.trainingEnded,
 		LowWater:      func(w reserve.LowWater) { m.warn("low-water mark", m.rows.SetLowWater(w.Feed, w.Step, w.Final)) },
 		FeedEnd:       func(e reserve.FeedEnd) { m.warn("end of feed", m.rows.EndFeed(e.Feed, e.Epoch, e.Last)) },
+		Replay:        func(r reserve.Replay) { m.warn("replay of a feed", m.rows.Replay(r.Feed, r.Epochs)) },
 		Stop: func(reason string) {
 			m.endings.add(ending{kind: reserve.Stopped, cause: reason})
 		},
@@ -185,7 +186,7 @@ func (m *member) renewal() reserve.Renewal {
 	m.mu.Unlock()
 	return reserve.Renewal{
 		Phase: said.phase, Feeds: m.counts(), LogBytes: m.output.bytes.Load(),
-		Splits: said.progress.Splits, SplitRows: said.progress.Rows, Notes: said.notes,
+		Splits: said.progress.Splits, SplitRows: said.progress.Rows, Notes: said.notes, Paces: m.paces(),
 	}
 }
 
@@ -193,6 +194,18 @@ func (m *member) counts() []reserve.FeedCount {
 	var out []reserve.FeedCount
 	for _, c := range m.rows.Counts() {
 		out = append(out, reserve.FeedCount(c))
+	}
+	return out
+}
+
+func (m *member) paces() []reserve.Pace {
+	var out []reserve.Pace
+	for _, p := range m.rows.Paces() {
+		pace := reserve.Pace{Feed: p.Feed, Rows: p.Rows, Seconds: p.Seconds, Waited: p.Waited, Steps: map[int]int64{}}
+		for _, step := range p.Steps {
+			pace.Steps[int(step[0])] += step[1]
+		}
+		out = append(out, pace)
 	}
 	return out
 }

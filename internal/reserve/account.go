@@ -11,7 +11,11 @@ type feedState struct {
 	FeedConfig
 	sent  map[int]int64 // rows by epoch, of those that ended
 	ends  []FeedEnd
-	ended bool // the last epoch has
+	ended bool // the last epoch has, or members repeat the first
+	// undecided is the epoch that has ended while it is not known where the
+	// next one comes from; -1: none.
+	undecided int
+	replays   bool
 	// early: somebody stopped before the feed had ended, so that what was
 	// sent need not have arrived.
 	early     bool
@@ -21,7 +25,7 @@ type feedState struct {
 }
 
 func newFeedState(c FeedConfig, takers []Place) *feedState {
-	f := &feedState{FeedConfig: c, sent: map[int]int64{}, stopped: map[Place]bool{}, mark: newLowWater(takers)}
+	f := &feedState{FeedConfig: c, sent: map[int]int64{}, undecided: -1, stopped: map[Place]bool{}, mark: newLowWater(takers)}
 	for _, p := range takers {
 		f.stopped[p] = false
 	}
@@ -35,6 +39,9 @@ func (f *feedState) retell(r *Roster, p *place) {
 	}
 	for _, end := range f.ends {
 		r.send(p, end)
+	}
+	if f.replays {
+		r.send(p, Replay{f.Name, f.Epochs})
 	}
 	if f.Synchronous && (f.mark.step > 0 || f.mark.final) {
 		r.send(p, LowWater{f.Name, f.mark.step, f.mark.final})
@@ -70,20 +77,22 @@ func (r *Roster) advance(p *place, renewal Renewal) {
 func (r *Roster) recount(p *place) {
 	for _, f := range r.feeds {
 		var steps, rows int64
-		stopped, left := false, false
+		stopped, left, all := false, false, false
 		for _, c := range p.counts() {
 			if c.Feed == f.Name {
 				steps, rows = max(steps, c.StepsHeld), rows+c.Received
 				stopped, left = stopped || c.Stopped, left || c.Left
+				all = all || c.Ended && c.Epoch == f.Epochs-1
 			}
 		}
-		r.marked(f, f.mark.hold(p.name(), steps, rows))
+		r.marked(f, f.mark.hold(p.name(), holding{steps, rows, all}))
 		if left {
 			r.marked(f, f.mark.leave(p.name()))
 		}
 		if stopped {
 			r.stopFeed(f, p)
 		}
+		r.settle(f)
 	}
 }
 
@@ -163,6 +172,8 @@ func (r *Roster) feedEnded(c FeedEnded) {
 		}
 	}
 	if !c.Last {
+		f.undecided = c.Epoch
+		r.settle(f)
 		return
 	}
 	var total int64
@@ -248,6 +259,7 @@ func (r *Roster) unaccounted(f *feedState) string {
 func (r *Roster) Verdict() Verdict {
 	v := *r.verdict
 	v.Feeds = r.feedRows()
+	v.Throughput = r.throughput()
 	for _, f := range v.Feeds {
 		v.Rows.Read += f.Received
 		v.Rows.Trained += f.Trained

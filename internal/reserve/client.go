@@ -65,6 +65,8 @@ type Handler struct {
 	// LowWater and FeedEnd: a mark never goes back; each epoch's end comes once.
 	LowWater func(LowWater)
 	FeedEnd  func(FeedEnd)
+	// Replay is called once per feed, after its first epoch's end.
+	Replay func(Replay)
 	// Stop may be called more than once. Join goes on: the member reports its
 	// outcome and then cancels Join's context.
 	Stop func(reason string)

@@ -50,6 +50,11 @@ type FeedConfig struct {
 	Name string `json:"name"`
 	// Synchronous feeds have a low-water mark, sent to every member that takes it.
 	Synchronous bool `json:"synchronous,omitempty"`
+	// Epochs is how often it is sent; 0: until nobody wants more.
+	Epochs int `json:"epochs"`
+	// Cached says that members keep the first epoch's rows where they have the
+	// room; later epochs then come from there.
+	Cached bool `json:"cached,omitempty"`
 }
 
 // OutputConfig is an output that members write under Staging and that appears

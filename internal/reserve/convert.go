@@ -33,6 +33,7 @@ func renewToPB(r Renewal, sequence int64) *pb.MemberMessage {
 	return &pb.MemberMessage{Message: &pb.MemberMessage_Renew{Renew: &pb.Renew{
 		Sequence: sequence, Phase: r.Phase, Feeds: countsToPB(r.Feeds),
 		LogBytes: r.LogBytes, Splits: r.Splits, SplitRows: r.SplitRows, Notes: notesToPB(r.Notes),
+		Paces: pacesToPB(r.Paces),
 	}}}
 }
 
@@ -40,7 +41,7 @@ func renewFromPB(m *pb.Renew) (Renewal, int64) {
 	return Renewal{
 		Phase: m.GetPhase(), Feeds: countsFromPB(m.GetFeeds()),
 		LogBytes: m.GetLogBytes(), Splits: m.GetSplits(), SplitRows: m.GetSplitRows(),
-		Notes: notesFromPB(m.GetNotes()),
+		Notes: notesFromPB(m.GetNotes()), Paces: pacesFromPB(m.GetPaces()),
 	}, m.GetSequence()
 }
 
@@ -66,6 +67,7 @@ func countsToPB(counts []FeedCount) []*pb.FeedCount {
 		out = append(out, &pb.FeedCount{
 			Feed: c.Feed, Epoch: int32(c.Epoch), Received: c.Received, Trained: c.Trained,
 			Dropped: c.Dropped, Quarantined: c.Quarantined, StepsHeld: c.StepsHeld, Stopped: c.Stopped, Left: c.Left,
+			Ended: c.Ended, Cached: c.Cached,
 		})
 	}
 	return out
@@ -77,7 +79,32 @@ func countsFromPB(counts []*pb.FeedCount) []FeedCount {
 		out = append(out, FeedCount{
 			Feed: c.GetFeed(), Epoch: int(c.GetEpoch()), Received: c.GetReceived(), Trained: c.GetTrained(),
 			Dropped: c.GetDropped(), Quarantined: c.GetQuarantined(), StepsHeld: c.GetStepsHeld(), Stopped: c.GetStopped(), Left: c.GetLeft(),
+			Ended: c.GetEnded(), Cached: c.GetCached(),
 		})
+	}
+	return out
+}
+
+func pacesToPB(paces []Pace) []*pb.Pace {
+	var out []*pb.Pace
+	for _, p := range paces {
+		steps := map[int32]int64{}
+		for bucket, n := range p.Steps {
+			steps[int32(bucket)] = n
+		}
+		out = append(out, &pb.Pace{Feed: p.Feed, Rows: p.Rows, Seconds: p.Seconds, Waited: p.Waited, Steps: steps})
+	}
+	return out
+}
+
+func pacesFromPB(paces []*pb.Pace) []Pace {
+	var out []Pace
+	for _, p := range paces {
+		steps := map[int]int64{}
+		for bucket, n := range p.GetSteps() {
+			steps[int(bucket)] = n
+		}
+		out = append(out, Pace{Feed: p.GetFeed(), Rows: p.GetRows(), Seconds: p.GetSeconds(), Waited: p.GetWaited(), Steps: steps})
 	}
 	return out
 }
@@ -88,7 +115,7 @@ func outcomeToPB(o Outcome, token string, incarnation int64) *pb.Outcome {
 		Kind: pb.Outcome_Kind(o.Kind), Phase: o.Phase, Cause: o.Cause,
 		ExitCode: int32(o.ExitCode), Signal: int32(o.Signal), Stderr: o.Stderr,
 		LogPath: o.LogPath, Host: o.Host, Feeds: countsToPB(o.Feeds),
-		VerdictCode: int32(o.VerdictCode), Result: o.Result,
+		VerdictCode: int32(o.VerdictCode), Result: o.Result, Paces: pacesToPB(o.Paces),
 	}
 }
 
@@ -98,7 +125,7 @@ func outcomeFromPB(m *pb.Outcome) (Outcome, int64) {
 		Kind:  Kind(m.GetKind()), Phase: m.GetPhase(), Cause: m.GetCause(),
 		ExitCode: int(m.GetExitCode()), Signal: int(m.GetSignal()), Stderr: m.GetStderr(),
 		LogPath: m.GetLogPath(), Host: m.GetHost(), Feeds: countsFromPB(m.GetFeeds()),
-		VerdictCode: int(m.GetVerdictCode()), Result: m.GetResult(),
+		VerdictCode: int(m.GetVerdictCode()), Result: m.GetResult(), Paces: pacesFromPB(m.GetPaces()),
 	}, m.GetIncarnation()
 }
 
@@ -120,6 +147,9 @@ func messageToPB(m Message) *pb.ServerMessage {
 	case FeedEnd:
 		return &pb.ServerMessage{Message: &pb.ServerMessage_FeedEnd{FeedEnd: &pb.FeedEnd{
 			Feed: m.Feed, Epoch: int32(m.Epoch), Last: m.Last}}}
+	case Replay:
+		return &pb.ServerMessage{Message: &pb.ServerMessage_Replay{Replay: &pb.Replay{
+			Feed: m.Feed, Epochs: int32(m.Epochs)}}}
 	case Stop:
 		return &pb.ServerMessage{Message: &pb.ServerMessage_Stop{Stop: &pb.Stop{Reason: m.Reason}}}
 	case TrainingEnded:
@@ -154,6 +184,8 @@ func messageFromPB(m *pb.ServerMessage) Message {
 		return LowWater{Feed: m.LowWater.GetFeed(), Step: m.LowWater.GetStep(), Final: m.LowWater.GetFinal()}
 	case *pb.ServerMessage_FeedEnd:
 		return FeedEnd{Feed: m.FeedEnd.GetFeed(), Epoch: int(m.FeedEnd.GetEpoch()), Last: m.FeedEnd.GetLast()}
+	case *pb.ServerMessage_Replay:
+		return Replay{Feed: m.Replay.GetFeed(), Epochs: int(m.Replay.GetEpochs())}
 	case *pb.ServerMessage_Stop:
 		return Stop{Reason: m.Stop.GetReason()}
 	case *pb.ServerMessage_TrainingEnded:

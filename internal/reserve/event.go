@@ -7,7 +7,7 @@ import (
 )
 
 // Event is a line for the driver: Ready, Waiting, Formed, Progress,
-// FeedStopped, TensorBoard, Warning or Verdict. docs/protocols.md section 3 is the contract.
+// FeedNext, FeedStopped, TensorBoard, Warning or Verdict. docs/protocols.md section 3 is the contract.
 type Event interface{ event() string }
 
 // Ready says where members reach the server, and with what (PEM).
@@ -57,6 +57,15 @@ type MemberProgress struct {
 	Phase  string `json:"phase"`
 }
 
+// FeedNext answers the end of an epoch that was not the feed's last. Replay:
+// members have the rows, nothing of the feed is to be sent any more; else Epoch is
+// to be sent.
+type FeedNext struct {
+	Feed   string `json:"feed"`
+	Epoch  int    `json:"epoch"`
+	Replay bool   `json:"replay"`
+}
+
 // FeedStopped says that no member wants more rows of a feed.
 type FeedStopped struct {
 	Feed   string `json:"feed"`
@@ -88,6 +97,8 @@ type Verdict struct {
 	Rows      Rows       `json:"rows"`
 	Feeds     []FeedRows `json:"feeds"`
 	Artifacts []Artifact `json:"artifacts"`
+	// Throughput is how fast the rows were used; nil: nobody could measure it.
+	Throughput *Throughput `json:"throughput,omitempty"`
 	// Infer is the sum of all members' results; nil for other jobs.
 	Infer *infer.Result `json:"infer,omitempty"`
 }
@@ -121,6 +132,7 @@ func (Ready) event() string       { return "ready" }
 func (Waiting) event() string     { return "waiting" }
 func (Formed) event() string      { return "formed" }
 func (Progress) event() string    { return "progress" }
+func (FeedNext) event() string    { return "feed_next" }
 func (FeedStopped) event() string { return "feed_stopped" }
 func (TensorBoard) event() string { return "tensorboard" }
 func (Warning) event() string     { return "warning" }

@@ -9,10 +9,11 @@ type heard struct {
 	trained    bool
 	marks      map[string]LowWater
 	ends       map[FeedEnd]bool
+	replays    map[string]bool
 }
 
 func newHeard(h Handler) *heard {
-	return &heard{handler: h, marks: map[string]LowWater{}, ends: map[FeedEnd]bool{}}
+	return &heard{handler: h, marks: map[string]LowWater{}, ends: map[FeedEnd]bool{}, replays: map[string]bool{}}
 }
 
 func (h *heard) registered(m Registered) {
@@ -53,6 +54,13 @@ func (h *heard) deliver(m Message) {
 			h.ends[m] = true
 			if h.handler.FeedEnd != nil {
 				h.handler.FeedEnd(m)
+			}
+		}
+	case Replay:
+		if !h.replays[m.Feed] {
+			h.replays[m.Feed] = true
+			if h.handler.Replay != nil {
+				h.handler.Replay(m)
 			}
 		}
 	case Stop:

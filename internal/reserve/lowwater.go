@@ -4,9 +4,10 @@ package reserve
 // batches that every fed member holds. Members may take step s only up to it.
 //
 // It is final, and never moves again, when a member has left (it will take no
-// more steps, so nobody can in step with it), or when the feed has ended and
-// every row that was sent has been reported as received. Reports lag behind
-// the feed's end: before that the mark may still rise.
+// more steps, so nobody can in step with it), when a member that holds the
+// fewest has all that it will get, or when the feed has ended and every row that
+// was sent has been reported as received. Reports lag behind the feed's end:
+// before that the mark may still rise.
 type lowWater struct {
 	held  map[Place]holding
 	total int64 // rows sent, once ended
@@ -17,8 +18,11 @@ type lowWater struct {
 	final bool
 }
 
-// holding is what one member holds: totals over all epochs.
-type holding struct{ steps, rows int64 }
+// holding is what one member holds: totals over all epochs. all: no more come.
+type holding struct {
+	steps, rows int64
+	all         bool
+}
 
 func newLowWater(members []Place) *lowWater {
 	w := &lowWater{held: map[Place]holding{}}
@@ -30,12 +34,12 @@ func newLowWater(members []Place) *lowWater {
 
 // hold takes a member's counts, which never go back. It reports whether the
 // mark has changed.
-func (w *lowWater) hold(p Place, steps, rows int64) bool {
+func (w *lowWater) hold(p Place, now holding) bool {
 	h, known := w.held[p]
 	if !known {
 		return false
 	}
-	w.held[p] = holding{max(h.steps, steps), max(h.rows, rows)}
+	w.held[p] = holding{max(h.steps, now.steps), max(h.rows, now.rows), h.all || now.all}
 	return w.update()
 }
 
@@ -58,14 +62,17 @@ func (w *lowWater) update() bool {
 	if w.final || len(w.held) == 0 {
 		return false
 	}
-	step, rows := int64(-1), int64(0)
+	step, rows, all := int64(-1), int64(0), false
 	for _, h := range w.held {
 		rows += h.rows
-		if step < 0 || h.steps < step {
-			step = h.steps
+		switch {
+		case step < 0 || h.steps < step:
+			step, all = h.steps, h.all
+		case h.steps == step:
+			all = all || h.all
 		}
 	}
-	final := w.left || w.ended && rows >= w.total
+	final := w.left || all || w.ended && rows >= w.total
 	changed := step != w.step || final
 	w.step, w.final = step, final
 	return changed

@@ -32,7 +32,7 @@ func TestLowWater(t *testing.T) {
 			var changed bool
 			switch words[0] {
 			case "hold":
-				changed = w.hold(parsePlace(words[1]), number(2), number(3))
+				changed = w.hold(parsePlace(words[1]), holding{number(2), number(3), len(words) > 4 && words[4] == "all"})
 			case "leave":
 				changed = w.leave(parsePlace(words[1]))
 			case "end":

@@ -53,6 +53,7 @@ type Renewal struct {
 	Splits    int64  // inference: splits finished
 	SplitRows int64  // inference: rows written
 	Notes     []Note // all so far, in order
+	Paces     []Pace // by feed
 }
 
 // Note is something that a member has to say to the person who runs the job.
@@ -82,13 +83,27 @@ type FeedCount struct {
 	StepsHeld   int64 // whole batches received, over all epochs
 	Stopped     bool  // this member wants no more rows of this feed
 	Left        bool  // and takes no more steps either: it has not just its quota
+	Ended       bool  // the epoch has ended at this member: Received is final
+	Cached      bool  // so far all rows of the epoch are in the member's cache
+}
+
+// Pace is how fast a member's program took the rows of one feed, from its first
+// batch on: that batch's rows and the wait for it are not in it.
+type Pace struct {
+	Feed    string
+	Rows    int64
+	Seconds float64 // from the first batch to the latest
+	Waited  float64 // of them, waiting for rows or for leave to take them
+	// Steps counts durations from batch to batch: bucket b holds those of about
+	// 1.1^b microseconds.
+	Steps map[int]int64
 }
 
 // accounted is how many of the received rows have an end.
 func (c FeedCount) accounted() int64 { return c.Trained + c.Dropped + c.Quarantined }
 
 // Message is what the server sends to a member: one of Registered, Rejected,
-// Renewed, Cluster, TrainingEnded, LowWater, FeedEnd, Stop and Ping.
+// Renewed, Cluster, TrainingEnded, LowWater, FeedEnd, Replay, Stop and Ping.
 type Message interface{ message() }
 
 // Registered gives a member its place.
@@ -143,6 +158,14 @@ type FeedEnd struct {
 	Last  bool
 }
 
+// Replay says that every member that takes Feed holds all its rows of the first
+// epoch in its cache: the later epochs, up to Epochs in all (0: without end), come
+// from there.
+type Replay struct {
+	Feed   string
+	Epochs int
+}
+
 // Stop tells the member to end its child and itself.
 type Stop struct{ Reason string }
 
@@ -154,6 +177,7 @@ func (Cluster) message()       {}
 func (TrainingEnded) message() {}
 func (LowWater) message()      {}
 func (FeedEnd) message()       {}
+func (Replay) message()        {}
 func (Stop) message()          {}
 
 // Kind is how a member ended.
@@ -195,6 +219,7 @@ type Outcome struct {
 	LogPath     string
 	Host        string
 	Feeds       []FeedCount
+	Paces       []Pace
 	VerdictCode int    // exit code asked for by the child; 0 means 5
 	Result      []byte // inference: infer.Result as JSON
 }

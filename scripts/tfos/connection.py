@@ -59,6 +59,7 @@ class FeedConnection:
             self._changed = threading.Condition()
             self._arrived = deque()  # Chunk or EpochEnd
             self._error = None  # why nothing more arrives
+            self._cache = None  # the file with chunks of the first epoch
             self._sending = threading.Lock()
             self._told = {}  # rows, by epoch
             self._asking = threading.Lock()
@@ -106,6 +107,10 @@ class FeedConnection:
                 if rows > self._told.get(epoch, 0):
                     self._told[epoch] = rows
                     self._send(frames.TRAINED, epoch=epoch, rows=rows)
+
+    def pace(self, report):
+        """Reports how fast the program takes rows: a PACE message, all totals."""
+        self._tell(frames.PACE, **report)
 
     def terminate(self):
         """Wants no more rows."""
@@ -169,7 +174,9 @@ class FeedConnection:
             self.schema = pa.ipc.read_schema(pa.py_buffer(payload))
             return
         message = frames.parse(payload)
-        if typ == frames.EPOCH_END:
+        if typ == frames.CACHED:
+            self._arrive(self._cached(message))
+        elif typ == frames.EPOCH_END:
             self._arrive(EpochEnd(message["epoch"], message["last"]))
         elif typ == frames.PERMITTED:
             with self._changed:
@@ -177,6 +184,17 @@ class FeedConnection:
                 self._changed.notify_all()
         else:
             raise frames.ProtocolError(f"frame 0x{typ:02x} from the member")
+
+    def _cached(self, told):
+        """A chunk that the member has kept in a file: mapped, not copied."""
+        if self._cache is None:
+            self._cache = pa.memory_map(told["path"])
+        self._cache.seek(told["offset"])
+        body = self._cache.read_buffer(told["bytes"])
+        if body.size < told["bytes"]:
+            raise OSError(f"{told['path']}: cut short")
+        place = told["partition"], told["first_row"]
+        return Chunk(told["epoch"], told["rows"], *place, self.schema, body)
 
     def _arrive(self, event):
         with self._changed:

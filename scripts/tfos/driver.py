@@ -16,6 +16,7 @@ from pyspark import InheritableThread, SparkFiles
 from pyspark.errors import AnalysisException, IllegalArgumentException, ParseException
 from pyspark.sql import SparkSession
 
+from tfos import pipe
 from tfos.reservation import Reservation
 
 EXIT_DATA = 6
@@ -40,11 +41,17 @@ class Run:
         self.events = queue.SimpleQueue()  # put() may run in a signal handler
         self.threads = []
         self.stopped_feeds = set()
+        self.replies = queue.SimpleQueue()  # to the end of an epoch: whether to send another
         self.verdict = None
 
     def stop(self, reason):
         """Ask for an orderly end; safe in a signal handler."""
         self.events.put(("stop", reason))
+
+    @property
+    def folder(self):
+        """Where the job's files are, as seen by tasks."""
+        return SparkFiles.getRootDirectory() if self.plan["local"] else "."
 
     def loop(self):
         host = self.sc.getConf().get("spark.driver.host")
@@ -61,6 +68,7 @@ class Run:
 
     def end(self):
         """Leave nothing running: Spark's jobs are cancelled, the Go half is waited for."""
+        self.replies.put(False)
         for group in [MEMBERS_GROUP, *map(feed_group, self.plan.get("feeds") or [])]:
             self.sc.cancelJobGroup(group)
         self.reservation.close(self.plan["reserve"]["lease_ms"] / 1000 + CLOSE_SECONDS)
@@ -82,6 +90,9 @@ class Run:
         if name == "formed":
             self.start(self.run_feeds, event["members"])
             event = {**event, "members": [public(member) for member in event["members"]]}
+        elif name == "feed_next":
+            self.replies.put(not event["replay"])
+            return
         elif name == "feed_stopped":
             self.stopped_feeds.add(event["feed"])
             self.sc.cancelJobGroup(feed_group(event["feed"]))
@@ -118,6 +129,9 @@ class Run:
         else:
             self.reservation.send("feed_end", **end)
 
+    def on_warning(self, message):
+        self.emit({"event": "warning", "message": message})
+
     def on_spark_failed(self, failure):
         if failure["phase"] == "feed" and failure["feed"] in self.stopped_feeds:
             return  # cancelled by us
@@ -142,17 +156,16 @@ class Run:
                 "cert": ready["cert"],
                 "key": ready["key"],
                 "token": ready["token"],
-                "files": SparkFiles.getRootDirectory() if self.plan["local"] else ".",
+                "files": self.folder,
             }
         )
 
     def run_members(self, lines):
         """Place one `tfos-node run` a line, each a task of one Spark job (JavaRDD.pipe)."""
         jvm = self.sc._jvm
-        folder = SparkFiles.getRootDirectory() if self.plan["local"] else "."
         self.sc.setJobGroup(MEMBERS_GROUP, f"tfos members of {self.plan['name']}")
         rdd = self.sc._jsc.parallelize(java_list(jvm, lines), len(lines)).pipe(
-            java_list(jvm, [f"{folder}/tfos-node", "run"]), jvm.java.util.HashMap()
+            java_list(jvm, [f"{self.folder}/tfos-node", "run"]), jvm.java.util.HashMap()
         )
         if self.plan["task_cpus"] > 1:
             request = jvm.org.apache.spark.resource.TaskResourceRequests().cpus(
@@ -197,28 +210,46 @@ class Run:
                 return
 
     def run_feed(self, feed, members):
-        """Send every epoch of one feed, a Spark job each; 0 epochs: until it is stopped.
+        """Send the epochs of one feed, a Spark job each, until members repeat them by
+        themselves or the feed is stopped; 0 epochs: without end.
 
         False: a Spark job failed, or was cancelled with the run.
         """
-        from tfos.feeder import RESULT_SCHEMA, make_feeder  # pyarrow: inference needs none
-
-        name, epoch, epochs = feed["name"], 0, feed["epochs"]
+        name, epoch, last = feed["name"], 0, False
         self.sc.setJobGroup(feed_group(name), f"tfos feed {name} of {self.plan['name']}")
-        while name not in self.stopped_feeds and (epochs == 0 or epoch < epochs):
-            feeder = make_feeder(feed, epoch, members, self.credentials)
+        while not last and name not in self.stopped_feeds:
             try:
-                results = self.frames[name].mapInArrow(feeder, RESULT_SCHEMA).collect()
+                results = self.run_epoch(feed, epoch, members)
             except Exception as err:  # as above
                 failure = {"phase": "feed", "feed": name, "cause": first_cause(err)}
                 self.events.put(("spark_failed", failure))
                 return name in self.stopped_feeds
             rows = sum(row.sent + row.skipped for row in results)
-            last = epoch == epochs - 1
+            last = epoch == feed["epochs"] - 1
             end = {"feed": name, "epoch": epoch, "rows": rows, "last": last, "results": results}
             self.events.put(("feed_end", end))
+            last = last or not self.replies.get()
             epoch += 1
         return True
+
+    def run_epoch(self, feed, epoch, members):
+        """Send every partition of one epoch; the rows of feeder.RESULT_SCHEMA."""
+        frame, credentials = self.frames[feed["name"]], self.credentials
+        if feed["feeder"] != "pipe":
+            try:
+                from tfos.feeder import RESULT_SCHEMA, make_feeder
+
+                feeder = make_feeder(feed, epoch, members, credentials)
+                return frame.mapInArrow(feeder, RESULT_SCHEMA).collect()
+            except Exception as err:
+                why = lacks_pyarrow(err)
+                if feed["feeder"] == "arrow" or not why:
+                    raise
+            self.events.put(("warning", f"feeder: pipe, because executors lack pyarrow: {why}"))
+            feed["feeder"] = "pipe"
+        return pipe.run_epoch(
+            frame.sparkSession, frame, feed, epoch, members, credentials, self.folder
+        )
 
 
 def load(spark, feed):
@@ -282,6 +313,16 @@ def first_cause(err):
     _, found, trace = text.rpartition("Traceback (most recent call last):\n")
     python = (line for line in trace.split("\n") if line and not line[0].isspace())
     return next(python, first_line(text)) if found else first_line(text)
+
+
+def lacks_pyarrow(err):
+    """Why no task of mapInArrow could run: no Python there, or no pyarrow; None: other reasons.
+
+    Rows may have been sent where there was one: a member knows which, whoever sends them again.
+    """
+    cause = first_cause(err)
+    missing = "No module named 'py" in cause or "PyArrow" in cause  # pyarrow, pyspark's check
+    return cause if missing or "Cannot run program" in str(err) else None
 
 
 def emit_line(event):

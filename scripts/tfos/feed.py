@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from . import tensors
+from . import arrays, tensors
 from .arrays import DataError
 from .connection import FeedConnection
-from .rows import Pass
+from .pace import Pace
+from .rows import Ahead, Pass, pieces
 
 __all__ = ["BaseFeed", "DataError", "DataFeed", "FeedClient"]
 
@@ -101,18 +102,28 @@ class BaseFeed:
         self._connection.trained(rows.handed)
         return batch
 
+    def _passing(self, take):
+        """The arrays of a pass, see rows.pieces."""
+        return pieces(self.config, self.worker, take)
+
 
 class FeedClient(BaseFeed):
     """One feed of this program, read once: its epochs follow each other."""
 
     def __init__(self, socket_path, name="train", prefetch=2):
         """name: of the feed. prefetch: chunks ahead, at least 1."""
+        self._pace = Pace()
         super().__init__(FeedConnection(socket_path, name, prefetch))
 
     @property
     def epoch(self):
         """Of the rows handed out last."""
         return self._pass.epoch
+
+    def close(self):
+        self._tell_pace(now=True)
+        super().close()
+        self._decoder.close()
 
     def terminate(self):
         """Wants no more rows: the feed ends here, the rest is dropped."""
@@ -140,7 +151,20 @@ class FeedClient(BaseFeed):
         return tensors.dataset(self, first, batches)
 
     def _start(self):
-        return Pass(self.config, self.worker, self._connection.take, self._connection.permit)
+        self._decoder = Ahead(self._passing(self._connection.take), f"decode {self.name}")
+        return Pass(self.config, self._decoder, self._connection.permit)
+
+    def _next(self, rows, n):
+        batch = super()._next(rows, n)
+        if batch is not None:
+            self._pace.batch(arrays.length(batch), rows.waited)
+        self._tell_pace(now=batch is None)
+        return batch
+
+    def _tell_pace(self, now):
+        if report := self._pace.report(now):
+            with contextlib.suppress(ConnectionError):  # the rows tell of it
+                self._connection.pace(report)
 
 
 class DataFeed:

@@ -80,7 +80,7 @@ class ReplayFeed(BaseFeed):
             position += 1
             return chunk or EpochEnd(0, last=True)
 
-        return Pass(self.config, self.worker, take, self._connection.permit)
+        return Pass(self.config, self._passing(take), self._connection.permit)
 
     def _ended(self):
         self._pass = self._start()

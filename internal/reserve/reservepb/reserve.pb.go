@@ -125,7 +125,7 @@ func (x Outcome_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Outcome_Kind.Descriptor instead.
 func (Outcome_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{17, 0}
+	return file_reserve_proto_rawDescGZIP(), []int{19, 0}
 }
 
 type MemberMessage struct {
@@ -389,6 +389,7 @@ type Renew struct {
 	Splits        int64                  `protobuf:"varint,5,opt,name=splits,proto3" json:"splits,omitempty"`                        // inference: splits finished
 	SplitRows     int64                  `protobuf:"varint,6,opt,name=split_rows,json=splitRows,proto3" json:"split_rows,omitempty"` // inference: rows written
 	Notes         []*Note                `protobuf:"bytes,7,rep,name=notes,proto3" json:"notes,omitempty"`                           // all so far, in order
+	Paces         []*Pace                `protobuf:"bytes,8,rep,name=paces,proto3" json:"paces,omitempty"`                           // by feed
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -472,6 +473,13 @@ func (x *Renew) GetNotes() []*Note {
 	return nil
 }
 
+func (x *Renew) GetPaces() []*Pace {
+	if x != nil {
+		return x.Paces
+	}
+	return nil
+}
+
 // Note is something that a member has to say to the person who runs the job.
 type Note struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -538,6 +546,8 @@ type FeedCount struct {
 	StepsHeld     int64                  `protobuf:"varint,7,opt,name=steps_held,json=stepsHeld,proto3" json:"steps_held,omitempty"` // whole batches received, over all epochs
 	Stopped       bool                   `protobuf:"varint,8,opt,name=stopped,proto3" json:"stopped,omitempty"`                      // this member wants no more rows of this feed
 	Left          bool                   `protobuf:"varint,9,opt,name=left,proto3" json:"left,omitempty"`                            // and takes no more steps either: it has not just its quota
+	Ended         bool                   `protobuf:"varint,10,opt,name=ended,proto3" json:"ended,omitempty"`                         // the epoch has ended here: received is final
+	Cached        bool                   `protobuf:"varint,11,opt,name=cached,proto3" json:"cached,omitempty"`                       // so far all its rows are in the member's cache
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -635,6 +645,100 @@ func (x *FeedCount) GetLeft() bool {
 	return false
 }
 
+func (x *FeedCount) GetEnded() bool {
+	if x != nil {
+		return x.Ended
+	}
+	return false
+}
+
+func (x *FeedCount) GetCached() bool {
+	if x != nil {
+		return x.Cached
+	}
+	return false
+}
+
+// Pace is how fast a member's program took the rows of one feed, from its first
+// batch on: that batch's rows and the wait for it are not in it.
+type Pace struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Feed    string                 `protobuf:"bytes,1,opt,name=feed,proto3" json:"feed,omitempty"`
+	Rows    int64                  `protobuf:"varint,2,opt,name=rows,proto3" json:"rows,omitempty"`
+	Seconds float64                `protobuf:"fixed64,3,opt,name=seconds,proto3" json:"seconds,omitempty"` // from the first batch to the latest
+	Waited  float64                `protobuf:"fixed64,4,opt,name=waited,proto3" json:"waited,omitempty"`   // of them, waiting for rows or for leave to take them
+	// Steps by duration, from batch to batch: count by bucket b, which holds those
+	// of about 1.1^b microseconds.
+	Steps         map[int32]int64 `protobuf:"bytes,5,rep,name=steps,proto3" json:"steps,omitempty" protobuf_key:"varint,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Pace) Reset() {
+	*x = Pace{}
+	mi := &file_reserve_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Pace) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Pace) ProtoMessage() {}
+
+func (x *Pace) ProtoReflect() protoreflect.Message {
+	mi := &file_reserve_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Pace.ProtoReflect.Descriptor instead.
+func (*Pace) Descriptor() ([]byte, []int) {
+	return file_reserve_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Pace) GetFeed() string {
+	if x != nil {
+		return x.Feed
+	}
+	return ""
+}
+
+func (x *Pace) GetRows() int64 {
+	if x != nil {
+		return x.Rows
+	}
+	return 0
+}
+
+func (x *Pace) GetSeconds() float64 {
+	if x != nil {
+		return x.Seconds
+	}
+	return 0
+}
+
+func (x *Pace) GetWaited() float64 {
+	if x != nil {
+		return x.Waited
+	}
+	return 0
+}
+
+func (x *Pace) GetSteps() map[int32]int64 {
+	if x != nil {
+		return x.Steps
+	}
+	return nil
+}
+
 type ServerMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Message:
@@ -648,6 +752,7 @@ type ServerMessage struct {
 	//	*ServerMessage_Stop
 	//	*ServerMessage_Ping
 	//	*ServerMessage_TrainingEnded
+	//	*ServerMessage_Replay
 	Message       isServerMessage_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -655,7 +760,7 @@ type ServerMessage struct {
 
 func (x *ServerMessage) Reset() {
 	*x = ServerMessage{}
-	mi := &file_reserve_proto_msgTypes[6]
+	mi := &file_reserve_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -667,7 +772,7 @@ func (x *ServerMessage) String() string {
 func (*ServerMessage) ProtoMessage() {}
 
 func (x *ServerMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[6]
+	mi := &file_reserve_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -680,7 +785,7 @@ func (x *ServerMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServerMessage.ProtoReflect.Descriptor instead.
 func (*ServerMessage) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{6}
+	return file_reserve_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ServerMessage) GetMessage() isServerMessage_Message {
@@ -771,6 +876,15 @@ func (x *ServerMessage) GetTrainingEnded() *TrainingEnded {
 	return nil
 }
 
+func (x *ServerMessage) GetReplay() *Replay {
+	if x != nil {
+		if x, ok := x.Message.(*ServerMessage_Replay); ok {
+			return x.Replay
+		}
+	}
+	return nil
+}
+
 type isServerMessage_Message interface {
 	isServerMessage_Message()
 }
@@ -811,6 +925,10 @@ type ServerMessage_TrainingEnded struct {
 	TrainingEnded *TrainingEnded `protobuf:"bytes,9,opt,name=training_ended,json=trainingEnded,proto3,oneof"`
 }
 
+type ServerMessage_Replay struct {
+	Replay *Replay `protobuf:"bytes,10,opt,name=replay,proto3,oneof"`
+}
+
 func (*ServerMessage_Registered) isServerMessage_Message() {}
 
 func (*ServerMessage_Rejected) isServerMessage_Message() {}
@@ -829,6 +947,8 @@ func (*ServerMessage_Ping) isServerMessage_Message() {}
 
 func (*ServerMessage_TrainingEnded) isServerMessage_Message() {}
 
+func (*ServerMessage_Replay) isServerMessage_Message() {}
+
 type Registered struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Incarnation   int64                  `protobuf:"varint,1,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
@@ -839,7 +959,7 @@ type Registered struct {
 
 func (x *Registered) Reset() {
 	*x = Registered{}
-	mi := &file_reserve_proto_msgTypes[7]
+	mi := &file_reserve_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -851,7 +971,7 @@ func (x *Registered) String() string {
 func (*Registered) ProtoMessage() {}
 
 func (x *Registered) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[7]
+	mi := &file_reserve_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -864,7 +984,7 @@ func (x *Registered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Registered.ProtoReflect.Descriptor instead.
 func (*Registered) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{7}
+	return file_reserve_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Registered) GetIncarnation() int64 {
@@ -893,7 +1013,7 @@ type Rejected struct {
 
 func (x *Rejected) Reset() {
 	*x = Rejected{}
-	mi := &file_reserve_proto_msgTypes[8]
+	mi := &file_reserve_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -905,7 +1025,7 @@ func (x *Rejected) String() string {
 func (*Rejected) ProtoMessage() {}
 
 func (x *Rejected) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[8]
+	mi := &file_reserve_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -918,7 +1038,7 @@ func (x *Rejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rejected.ProtoReflect.Descriptor instead.
 func (*Rejected) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{8}
+	return file_reserve_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Rejected) GetReason() string {
@@ -944,7 +1064,7 @@ type Renewed struct {
 
 func (x *Renewed) Reset() {
 	*x = Renewed{}
-	mi := &file_reserve_proto_msgTypes[9]
+	mi := &file_reserve_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -956,7 +1076,7 @@ func (x *Renewed) String() string {
 func (*Renewed) ProtoMessage() {}
 
 func (x *Renewed) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[9]
+	mi := &file_reserve_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -969,7 +1089,7 @@ func (x *Renewed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Renewed.ProtoReflect.Descriptor instead.
 func (*Renewed) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{9}
+	return file_reserve_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Renewed) GetSequence() int64 {
@@ -988,7 +1108,7 @@ type Ping struct {
 
 func (x *Ping) Reset() {
 	*x = Ping{}
-	mi := &file_reserve_proto_msgTypes[10]
+	mi := &file_reserve_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1000,7 +1120,7 @@ func (x *Ping) String() string {
 func (*Ping) ProtoMessage() {}
 
 func (x *Ping) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[10]
+	mi := &file_reserve_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1013,7 +1133,7 @@ func (x *Ping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ping.ProtoReflect.Descriptor instead.
 func (*Ping) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{10}
+	return file_reserve_proto_rawDescGZIP(), []int{11}
 }
 
 // Cluster is sent when every member is registered: the child may start.
@@ -1028,7 +1148,7 @@ type Cluster struct {
 
 func (x *Cluster) Reset() {
 	*x = Cluster{}
-	mi := &file_reserve_proto_msgTypes[11]
+	mi := &file_reserve_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1040,7 +1160,7 @@ func (x *Cluster) String() string {
 func (*Cluster) ProtoMessage() {}
 
 func (x *Cluster) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[11]
+	mi := &file_reserve_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1053,7 +1173,7 @@ func (x *Cluster) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cluster.ProtoReflect.Descriptor instead.
 func (*Cluster) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{11}
+	return file_reserve_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Cluster) GetGeneration() int32 {
@@ -1088,7 +1208,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_reserve_proto_msgTypes[12]
+	mi := &file_reserve_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1100,7 +1220,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[12]
+	mi := &file_reserve_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1113,7 +1233,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{12}
+	return file_reserve_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Member) GetJob() string {
@@ -1147,7 +1267,7 @@ type TrainingEnded struct {
 
 func (x *TrainingEnded) Reset() {
 	*x = TrainingEnded{}
-	mi := &file_reserve_proto_msgTypes[13]
+	mi := &file_reserve_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1159,7 +1279,7 @@ func (x *TrainingEnded) String() string {
 func (*TrainingEnded) ProtoMessage() {}
 
 func (x *TrainingEnded) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[13]
+	mi := &file_reserve_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1172,7 +1292,7 @@ func (x *TrainingEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrainingEnded.ProtoReflect.Descriptor instead.
 func (*TrainingEnded) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{13}
+	return file_reserve_proto_rawDescGZIP(), []int{14}
 }
 
 // LowWater: every worker holds at least step whole batches of feed. final: the
@@ -1188,7 +1308,7 @@ type LowWater struct {
 
 func (x *LowWater) Reset() {
 	*x = LowWater{}
-	mi := &file_reserve_proto_msgTypes[14]
+	mi := &file_reserve_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1200,7 +1320,7 @@ func (x *LowWater) String() string {
 func (*LowWater) ProtoMessage() {}
 
 func (x *LowWater) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[14]
+	mi := &file_reserve_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1213,7 +1333,7 @@ func (x *LowWater) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LowWater.ProtoReflect.Descriptor instead.
 func (*LowWater) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{14}
+	return file_reserve_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *LowWater) GetFeed() string {
@@ -1250,7 +1370,7 @@ type FeedEnd struct {
 
 func (x *FeedEnd) Reset() {
 	*x = FeedEnd{}
-	mi := &file_reserve_proto_msgTypes[15]
+	mi := &file_reserve_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1262,7 +1382,7 @@ func (x *FeedEnd) String() string {
 func (*FeedEnd) ProtoMessage() {}
 
 func (x *FeedEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[15]
+	mi := &file_reserve_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1275,7 +1395,7 @@ func (x *FeedEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FeedEnd.ProtoReflect.Descriptor instead.
 func (*FeedEnd) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{15}
+	return file_reserve_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *FeedEnd) GetFeed() string {
@@ -1299,6 +1419,61 @@ func (x *FeedEnd) GetLast() bool {
 	return false
 }
 
+// Replay: every member that takes feed holds all its rows of the first epoch in
+// its cache. The later epochs, up to epochs in all (0: without end), come from
+// there.
+type Replay struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Feed          string                 `protobuf:"bytes,1,opt,name=feed,proto3" json:"feed,omitempty"`
+	Epochs        int32                  `protobuf:"varint,2,opt,name=epochs,proto3" json:"epochs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Replay) Reset() {
+	*x = Replay{}
+	mi := &file_reserve_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Replay) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Replay) ProtoMessage() {}
+
+func (x *Replay) ProtoReflect() protoreflect.Message {
+	mi := &file_reserve_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Replay.ProtoReflect.Descriptor instead.
+func (*Replay) Descriptor() ([]byte, []int) {
+	return file_reserve_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Replay) GetFeed() string {
+	if x != nil {
+		return x.Feed
+	}
+	return ""
+}
+
+func (x *Replay) GetEpochs() int32 {
+	if x != nil {
+		return x.Epochs
+	}
+	return 0
+}
+
 type Stop struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Reason        string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
@@ -1308,7 +1483,7 @@ type Stop struct {
 
 func (x *Stop) Reset() {
 	*x = Stop{}
-	mi := &file_reserve_proto_msgTypes[16]
+	mi := &file_reserve_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1320,7 +1495,7 @@ func (x *Stop) String() string {
 func (*Stop) ProtoMessage() {}
 
 func (x *Stop) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[16]
+	mi := &file_reserve_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1333,7 +1508,7 @@ func (x *Stop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stop.ProtoReflect.Descriptor instead.
 func (*Stop) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{16}
+	return file_reserve_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Stop) GetReason() string {
@@ -1360,13 +1535,14 @@ type Outcome struct {
 	Feeds         []*FeedCount           `protobuf:"bytes,13,rep,name=feeds,proto3" json:"feeds,omitempty"`
 	VerdictCode   int32                  `protobuf:"varint,14,opt,name=verdict_code,json=verdictCode,proto3" json:"verdict_code,omitempty"` // exit code asked for by the child (tfos-engine): 0 means 5
 	Result        []byte                 `protobuf:"bytes,15,opt,name=result,proto3" json:"result,omitempty"`                               // inference: JSON infer.Result
+	Paces         []*Pace                `protobuf:"bytes,16,rep,name=paces,proto3" json:"paces,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Outcome) Reset() {
 	*x = Outcome{}
-	mi := &file_reserve_proto_msgTypes[17]
+	mi := &file_reserve_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1378,7 +1554,7 @@ func (x *Outcome) String() string {
 func (*Outcome) ProtoMessage() {}
 
 func (x *Outcome) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[17]
+	mi := &file_reserve_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1391,7 +1567,7 @@ func (x *Outcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outcome.ProtoReflect.Descriptor instead.
 func (*Outcome) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{17}
+	return file_reserve_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Outcome) GetToken() string {
@@ -1499,6 +1675,13 @@ func (x *Outcome) GetResult() []byte {
 	return nil
 }
 
+func (x *Outcome) GetPaces() []*Pace {
+	if x != nil {
+		return x.Paces
+	}
+	return nil
+}
+
 type OutcomeReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1507,7 +1690,7 @@ type OutcomeReply struct {
 
 func (x *OutcomeReply) Reset() {
 	*x = OutcomeReply{}
-	mi := &file_reserve_proto_msgTypes[18]
+	mi := &file_reserve_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1519,7 +1702,7 @@ func (x *OutcomeReply) String() string {
 func (*OutcomeReply) ProtoMessage() {}
 
 func (x *OutcomeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[18]
+	mi := &file_reserve_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1532,7 +1715,7 @@ func (x *OutcomeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutcomeReply.ProtoReflect.Descriptor instead.
 func (*OutcomeReply) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{18}
+	return file_reserve_proto_rawDescGZIP(), []int{20}
 }
 
 var File_reserve_proto protoreflect.FileDescriptor
@@ -1557,7 +1740,7 @@ const file_reserve_proto_rawDesc = "" +
 	"\vFeedAddress\x12\x17\n" +
 	"\aboot_id\x18\x01 \x01(\tR\x06bootId\x12\x12\n" +
 	"\x04unix\x18\x02 \x01(\tR\x04unix\x12\x10\n" +
-	"\x03tcp\x18\x03 \x01(\tR\x03tcp\"\xec\x01\n" +
+	"\x03tcp\x18\x03 \x01(\tR\x03tcp\"\x99\x02\n" +
 	"\x05Renew\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x03R\bsequence\x12\x14\n" +
 	"\x05phase\x18\x02 \x01(\tR\x05phase\x120\n" +
@@ -1566,14 +1749,15 @@ const file_reserve_proto_rawDesc = "" +
 	"\x06splits\x18\x05 \x01(\x03R\x06splits\x12\x1d\n" +
 	"\n" +
 	"split_rows\x18\x06 \x01(\x03R\tsplitRows\x12+\n" +
-	"\x05notes\x18\a \x03(\v2\x15.tfos.reserve.v1.NoteR\x05notes\"}\n" +
+	"\x05notes\x18\a \x03(\v2\x15.tfos.reserve.v1.NoteR\x05notes\x12+\n" +
+	"\x05paces\x18\b \x03(\v2\x15.tfos.reserve.v1.PaceR\x05paces\"}\n" +
 	"\x04Note\x12.\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1a.tfos.reserve.v1.Note.KindR\x04kind\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\"1\n" +
 	"\x04Kind\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\v\n" +
 	"\aWARNING\x10\x01\x12\x0f\n" +
-	"\vTENSORBOARD\x10\x02\"\xf4\x01\n" +
+	"\vTENSORBOARD\x10\x02\"\xa2\x02\n" +
 	"\tFeedCount\x12\x12\n" +
 	"\x04feed\x18\x01 \x01(\tR\x04feed\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x05R\x05epoch\x12\x1a\n" +
@@ -1584,7 +1768,20 @@ const file_reserve_proto_rawDesc = "" +
 	"\n" +
 	"steps_held\x18\a \x01(\x03R\tstepsHeld\x12\x18\n" +
 	"\astopped\x18\b \x01(\bR\astopped\x12\x12\n" +
-	"\x04left\x18\t \x01(\bR\x04left\"\x92\x04\n" +
+	"\x04left\x18\t \x01(\bR\x04left\x12\x14\n" +
+	"\x05ended\x18\n" +
+	" \x01(\bR\x05ended\x12\x16\n" +
+	"\x06cached\x18\v \x01(\bR\x06cached\"\xd2\x01\n" +
+	"\x04Pace\x12\x12\n" +
+	"\x04feed\x18\x01 \x01(\tR\x04feed\x12\x12\n" +
+	"\x04rows\x18\x02 \x01(\x03R\x04rows\x12\x18\n" +
+	"\aseconds\x18\x03 \x01(\x01R\aseconds\x12\x16\n" +
+	"\x06waited\x18\x04 \x01(\x01R\x06waited\x126\n" +
+	"\x05steps\x18\x05 \x03(\v2 .tfos.reserve.v1.Pace.StepsEntryR\x05steps\x1a8\n" +
+	"\n" +
+	"StepsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\x05R\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\xc5\x04\n" +
 	"\rServerMessage\x12=\n" +
 	"\n" +
 	"registered\x18\x01 \x01(\v2\x1b.tfos.reserve.v1.RegisteredH\x00R\n" +
@@ -1596,7 +1793,9 @@ const file_reserve_proto_rawDesc = "" +
 	"\bfeed_end\x18\x06 \x01(\v2\x18.tfos.reserve.v1.FeedEndH\x00R\afeedEnd\x12+\n" +
 	"\x04stop\x18\a \x01(\v2\x15.tfos.reserve.v1.StopH\x00R\x04stop\x12+\n" +
 	"\x04ping\x18\b \x01(\v2\x15.tfos.reserve.v1.PingH\x00R\x04ping\x12G\n" +
-	"\x0etraining_ended\x18\t \x01(\v2\x1e.tfos.reserve.v1.TrainingEndedH\x00R\rtrainingEndedB\t\n" +
+	"\x0etraining_ended\x18\t \x01(\v2\x1e.tfos.reserve.v1.TrainingEndedH\x00R\rtrainingEnded\x121\n" +
+	"\x06replay\x18\n" +
+	" \x01(\v2\x17.tfos.reserve.v1.ReplayH\x00R\x06replayB\t\n" +
 	"\amessage\"I\n" +
 	"\n" +
 	"Registered\x12 \n" +
@@ -1626,9 +1825,12 @@ const file_reserve_proto_rawDesc = "" +
 	"\aFeedEnd\x12\x12\n" +
 	"\x04feed\x18\x01 \x01(\tR\x04feed\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x05R\x05epoch\x12\x12\n" +
-	"\x04last\x18\x03 \x01(\bR\x04last\"\x1e\n" +
+	"\x04last\x18\x03 \x01(\bR\x04last\"4\n" +
+	"\x06Replay\x12\x12\n" +
+	"\x04feed\x18\x01 \x01(\tR\x04feed\x12\x16\n" +
+	"\x06epochs\x18\x02 \x01(\x05R\x06epochs\"\x1e\n" +
 	"\x04Stop\x12\x16\n" +
-	"\x06reason\x18\x01 \x01(\tR\x06reason\"\xf8\x03\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\"\xa5\x04\n" +
 	"\aOutcome\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12\x10\n" +
 	"\x03job\x18\x02 \x01(\tR\x03job\x12\x14\n" +
@@ -1645,7 +1847,8 @@ const file_reserve_proto_rawDesc = "" +
 	"\x04host\x18\f \x01(\tR\x04host\x120\n" +
 	"\x05feeds\x18\r \x03(\v2\x1a.tfos.reserve.v1.FeedCountR\x05feeds\x12!\n" +
 	"\fverdict_code\x18\x0e \x01(\x05R\vverdictCode\x12\x16\n" +
-	"\x06result\x18\x0f \x01(\fR\x06result\"E\n" +
+	"\x06result\x18\x0f \x01(\fR\x06result\x12+\n" +
+	"\x05paces\x18\x10 \x03(\v2\x15.tfos.reserve.v1.PaceR\x05paces\"E\n" +
 	"\x04Kind\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\r\n" +
 	"\tSUCCEEDED\x10\x01\x12\n" +
@@ -1671,7 +1874,7 @@ func file_reserve_proto_rawDescGZIP() []byte {
 }
 
 var file_reserve_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_reserve_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_reserve_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_reserve_proto_goTypes = []any{
 	(Note_Kind)(0),        // 0: tfos.reserve.v1.Note.Kind
 	(Outcome_Kind)(0),     // 1: tfos.reserve.v1.Outcome.Kind
@@ -1681,19 +1884,22 @@ var file_reserve_proto_goTypes = []any{
 	(*Renew)(nil),         // 5: tfos.reserve.v1.Renew
 	(*Note)(nil),          // 6: tfos.reserve.v1.Note
 	(*FeedCount)(nil),     // 7: tfos.reserve.v1.FeedCount
-	(*ServerMessage)(nil), // 8: tfos.reserve.v1.ServerMessage
-	(*Registered)(nil),    // 9: tfos.reserve.v1.Registered
-	(*Rejected)(nil),      // 10: tfos.reserve.v1.Rejected
-	(*Renewed)(nil),       // 11: tfos.reserve.v1.Renewed
-	(*Ping)(nil),          // 12: tfos.reserve.v1.Ping
-	(*Cluster)(nil),       // 13: tfos.reserve.v1.Cluster
-	(*Member)(nil),        // 14: tfos.reserve.v1.Member
-	(*TrainingEnded)(nil), // 15: tfos.reserve.v1.TrainingEnded
-	(*LowWater)(nil),      // 16: tfos.reserve.v1.LowWater
-	(*FeedEnd)(nil),       // 17: tfos.reserve.v1.FeedEnd
-	(*Stop)(nil),          // 18: tfos.reserve.v1.Stop
-	(*Outcome)(nil),       // 19: tfos.reserve.v1.Outcome
-	(*OutcomeReply)(nil),  // 20: tfos.reserve.v1.OutcomeReply
+	(*Pace)(nil),          // 8: tfos.reserve.v1.Pace
+	(*ServerMessage)(nil), // 9: tfos.reserve.v1.ServerMessage
+	(*Registered)(nil),    // 10: tfos.reserve.v1.Registered
+	(*Rejected)(nil),      // 11: tfos.reserve.v1.Rejected
+	(*Renewed)(nil),       // 12: tfos.reserve.v1.Renewed
+	(*Ping)(nil),          // 13: tfos.reserve.v1.Ping
+	(*Cluster)(nil),       // 14: tfos.reserve.v1.Cluster
+	(*Member)(nil),        // 15: tfos.reserve.v1.Member
+	(*TrainingEnded)(nil), // 16: tfos.reserve.v1.TrainingEnded
+	(*LowWater)(nil),      // 17: tfos.reserve.v1.LowWater
+	(*FeedEnd)(nil),       // 18: tfos.reserve.v1.FeedEnd
+	(*Replay)(nil),        // 19: tfos.reserve.v1.Replay
+	(*Stop)(nil),          // 20: tfos.reserve.v1.Stop
+	(*Outcome)(nil),       // 21: tfos.reserve.v1.Outcome
+	(*OutcomeReply)(nil),  // 22: tfos.reserve.v1.OutcomeReply
+	nil,                   // 23: tfos.reserve.v1.Pace.StepsEntry
 }
 var file_reserve_proto_depIdxs = []int32{
 	3,  // 0: tfos.reserve.v1.MemberMessage.register:type_name -> tfos.reserve.v1.Register
@@ -1701,28 +1907,32 @@ var file_reserve_proto_depIdxs = []int32{
 	4,  // 2: tfos.reserve.v1.Register.feed:type_name -> tfos.reserve.v1.FeedAddress
 	7,  // 3: tfos.reserve.v1.Renew.feeds:type_name -> tfos.reserve.v1.FeedCount
 	6,  // 4: tfos.reserve.v1.Renew.notes:type_name -> tfos.reserve.v1.Note
-	0,  // 5: tfos.reserve.v1.Note.kind:type_name -> tfos.reserve.v1.Note.Kind
-	9,  // 6: tfos.reserve.v1.ServerMessage.registered:type_name -> tfos.reserve.v1.Registered
-	10, // 7: tfos.reserve.v1.ServerMessage.rejected:type_name -> tfos.reserve.v1.Rejected
-	11, // 8: tfos.reserve.v1.ServerMessage.renewed:type_name -> tfos.reserve.v1.Renewed
-	13, // 9: tfos.reserve.v1.ServerMessage.cluster:type_name -> tfos.reserve.v1.Cluster
-	16, // 10: tfos.reserve.v1.ServerMessage.low_water:type_name -> tfos.reserve.v1.LowWater
-	17, // 11: tfos.reserve.v1.ServerMessage.feed_end:type_name -> tfos.reserve.v1.FeedEnd
-	18, // 12: tfos.reserve.v1.ServerMessage.stop:type_name -> tfos.reserve.v1.Stop
-	12, // 13: tfos.reserve.v1.ServerMessage.ping:type_name -> tfos.reserve.v1.Ping
-	15, // 14: tfos.reserve.v1.ServerMessage.training_ended:type_name -> tfos.reserve.v1.TrainingEnded
-	14, // 15: tfos.reserve.v1.Cluster.members:type_name -> tfos.reserve.v1.Member
-	1,  // 16: tfos.reserve.v1.Outcome.kind:type_name -> tfos.reserve.v1.Outcome.Kind
-	7,  // 17: tfos.reserve.v1.Outcome.feeds:type_name -> tfos.reserve.v1.FeedCount
-	2,  // 18: tfos.reserve.v1.Reservation.Join:input_type -> tfos.reserve.v1.MemberMessage
-	19, // 19: tfos.reserve.v1.Reservation.Report:input_type -> tfos.reserve.v1.Outcome
-	8,  // 20: tfos.reserve.v1.Reservation.Join:output_type -> tfos.reserve.v1.ServerMessage
-	20, // 21: tfos.reserve.v1.Reservation.Report:output_type -> tfos.reserve.v1.OutcomeReply
-	20, // [20:22] is the sub-list for method output_type
-	18, // [18:20] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	8,  // 5: tfos.reserve.v1.Renew.paces:type_name -> tfos.reserve.v1.Pace
+	0,  // 6: tfos.reserve.v1.Note.kind:type_name -> tfos.reserve.v1.Note.Kind
+	23, // 7: tfos.reserve.v1.Pace.steps:type_name -> tfos.reserve.v1.Pace.StepsEntry
+	10, // 8: tfos.reserve.v1.ServerMessage.registered:type_name -> tfos.reserve.v1.Registered
+	11, // 9: tfos.reserve.v1.ServerMessage.rejected:type_name -> tfos.reserve.v1.Rejected
+	12, // 10: tfos.reserve.v1.ServerMessage.renewed:type_name -> tfos.reserve.v1.Renewed
+	14, // 11: tfos.reserve.v1.ServerMessage.cluster:type_name -> tfos.reserve.v1.Cluster
+	17, // 12: tfos.reserve.v1.ServerMessage.low_water:type_name -> tfos.reserve.v1.LowWater
+	18, // 13: tfos.reserve.v1.ServerMessage.feed_end:type_name -> tfos.reserve.v1.FeedEnd
+	20, // 14: tfos.reserve.v1.ServerMessage.stop:type_name -> tfos.reserve.v1.Stop
+	13, // 15: tfos.reserve.v1.ServerMessage.ping:type_name -> tfos.reserve.v1.Ping
+	16, // 16: tfos.reserve.v1.ServerMessage.training_ended:type_name -> tfos.reserve.v1.TrainingEnded
+	19, // 17: tfos.reserve.v1.ServerMessage.replay:type_name -> tfos.reserve.v1.Replay
+	15, // 18: tfos.reserve.v1.Cluster.members:type_name -> tfos.reserve.v1.Member
+	1,  // 19: tfos.reserve.v1.Outcome.kind:type_name -> tfos.reserve.v1.Outcome.Kind
+	7,  // 20: tfos.reserve.v1.Outcome.feeds:type_name -> tfos.reserve.v1.FeedCount
+	8,  // 21: tfos.reserve.v1.Outcome.paces:type_name -> tfos.reserve.v1.Pace
+	2,  // 22: tfos.reserve.v1.Reservation.Join:input_type -> tfos.reserve.v1.MemberMessage
+	21, // 23: tfos.reserve.v1.Reservation.Report:input_type -> tfos.reserve.v1.Outcome
+	9,  // 24: tfos.reserve.v1.Reservation.Join:output_type -> tfos.reserve.v1.ServerMessage
+	22, // 25: tfos.reserve.v1.Reservation.Report:output_type -> tfos.reserve.v1.OutcomeReply
+	24, // [24:26] is the sub-list for method output_type
+	22, // [22:24] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_reserve_proto_init() }
@@ -1734,7 +1944,7 @@ func file_reserve_proto_init() {
 		(*MemberMessage_Register)(nil),
 		(*MemberMessage_Renew)(nil),
 	}
-	file_reserve_proto_msgTypes[6].OneofWrappers = []any{
+	file_reserve_proto_msgTypes[7].OneofWrappers = []any{
 		(*ServerMessage_Registered)(nil),
 		(*ServerMessage_Rejected)(nil),
 		(*ServerMessage_Renewed)(nil),
@@ -1744,6 +1954,7 @@ func file_reserve_proto_init() {
 		(*ServerMessage_Stop)(nil),
 		(*ServerMessage_Ping)(nil),
 		(*ServerMessage_TrainingEnded)(nil),
+		(*ServerMessage_Replay)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1751,7 +1962,7 @@ func file_reserve_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_reserve_proto_rawDesc), len(file_reserve_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   19,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
