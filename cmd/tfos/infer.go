@@ -68,6 +68,7 @@ It may be given twice. A folder named json is written ./json.`,
 		},
 	}
 	o.flags(cmd)
+	o.rateFlag(cmd)
 	f := cmd.Flags()
 	f.Var(&o.predictions, "output", "`folder` for predictions, or text|json: what standard output gets at the end")
 	f.StringVar(&o.exportDir, "export-dir", "", "the SavedModel's `folder`")

@@ -35,6 +35,7 @@ func writeReport(w io.Writer, name string, v launch.Verdict) {
 	r.field("phases", phases(v.Seconds))
 	r.rows(v)
 	r.infer(v)
+	r.throughput(v)
 	for _, a := range v.Artifacts {
 		r.field("output", fmt.Sprintf("%s %s", strings.ReplaceAll(a.Kind, "_", " "), a.Path))
 	}
@@ -129,6 +130,33 @@ func (r reporter) rows(v launch.Verdict) {
 	}
 }
 
+// throughput writes the ledger line: how fast rows were used, and what programs
+// waited for.
+func (r reporter) throughput(v launch.Verdict) {
+	t := v.Throughput
+	if t == nil {
+		return
+	}
+	r.field("pace", fmt.Sprintf("%s for %.1f s; step %s (p50), %s (p99); feed wait %.0f %%",
+		rowRate(t.RowsPerSecond), t.Seconds, millis(t.StepP50), millis(t.StepP99), t.FeedWait))
+	if len(t.Members) < 2 {
+		return
+	}
+	for _, m := range t.Members {
+		r.printf("           %s: %s; step %s, %s; feed wait %.0f %%\n",
+			m.Member, rowRate(m.RowsPerSecond), millis(m.StepP50), millis(m.StepP99), m.FeedWait)
+	}
+}
+
+func rowRate(rate float64) string {
+	if rate < 100 {
+		return fmt.Sprintf("%.1f rows/s", rate)
+	}
+	return fmt.Sprintf("%.0f rows/s", rate)
+}
+
+func millis(ms float64) string { return fmt.Sprintf("%.3g ms", ms) }
+
 // infer writes how much was predicted.
 func (r reporter) infer(v launch.Verdict) {
 	var result struct {
@@ -138,11 +166,7 @@ func (r reporter) infer(v launch.Verdict) {
 	if len(v.Infer) == 0 || json.Unmarshal(v.Infer, &result) != nil {
 		return
 	}
-	rate := ""
-	if s := v.Seconds["run"]; s > 0 && result.Rows > 0 {
-		rate = fmt.Sprintf(", %.0f rows/s", float64(result.Rows)/s)
-	}
-	r.field("rows", fmt.Sprintf("%d predicted from %d splits%s", result.Rows, len(result.Splits), rate))
+	r.field("rows", fmt.Sprintf("%d predicted from %d splits", result.Rows, len(result.Splits)))
 }
 
 // next is what the person can do about a failure.
@@ -157,6 +181,9 @@ func next(v launch.Verdict) string {
 	case launch.Output:
 		return "remove the output, name another, or let the job replace it"
 	case launch.Stalled:
+		if v.Phase == "throughput" {
+			return "tfos bench says where the time goes"
+		}
 		return "read the log for what the program waits for; timeouts.stall bounds the time without progress"
 	case launch.Interrupted, launch.Terminated:
 		return "start the job again"

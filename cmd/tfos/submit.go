@@ -43,6 +43,9 @@ func (c *cli) submit(ctx context.Context, o *runOptions, load func() (*job.Spec,
 	v.Run, v.Kind = s.run, string(o.kind)
 	if err == nil && !o.dryRun {
 		c.report(s.spec.Name, v, o.output.json)
+		if o.measure > 0 && v.Code == launch.Done {
+			c.advise(s.spec, s.plan, v, o.output.json)
+		}
 	}
 	if code := c.conclude(v, err, o.output.json); code != launch.Done {
 		return &concluded{code}
@@ -67,13 +70,16 @@ func (s *submission) through(ctx context.Context, load func() (*job.Spec, error)
 		return none, err
 	}
 	s.c.warn(s.spec)
-	if err = job.Check(s.spec); err != nil {
-		return none, err
-	}
 	if s.run == "" {
 		if s.run, err = newRunID(s.spec.Name, s.c.now()); err != nil {
 			return none, err
 		}
+	}
+	if s.o.measure > 0 {
+		defer s.forget(s.spec.ForMeasuring(s.run))
+	}
+	if err = job.Check(s.spec); err != nil {
+		return none, err
 	}
 	if err = s.makePlan(ctx); err != nil {
 		return none, err
@@ -116,6 +122,7 @@ func (s *submission) makePlan(ctx context.Context) error {
 		Python:        python,
 		PysparkPython: s.c.env.Get("PYSPARK_PYTHON"),
 		Rows:          s.rows(ctx),
+		Measure:       s.o.measure,
 	})
 	return err
 }
@@ -177,12 +184,41 @@ func (s *submission) start(ctx context.Context, spark launch.Spark) (v launch.Ve
 	if v.Code != launch.Done {
 		s.discard()
 	}
+	v = s.fastEnough(v)
 	v.Run, v.Kind, v.Record = s.run, string(s.o.kind), record.Dir
 	kept := v
 	if err != nil {
 		kept = withError(v, err)
 	}
 	return v, errors.Join(err, record.WriteJSON("verdict.json", kept))
+}
+
+// forget deletes the checkpoints of a measurement.
+func (s *submission) forget(checkpoints string) {
+	if checkpoints == "" {
+		return
+	}
+	if err := os.RemoveAll(checkpoints); err != nil {
+		s.c.talk("tfos: warning: the measurement's checkpoints were not deleted: %v", err)
+	}
+}
+
+// fastEnough fails a run that was slower than --min-throughput. Its outputs
+// stay: they are complete, and were expensive.
+func (s *submission) fastEnough(v launch.Verdict) launch.Verdict {
+	if s.o.minRate <= 0 || v.Code != launch.Done {
+		return v
+	}
+	switch t := v.Throughput; {
+	case t == nil:
+		v.Cause = fmt.Sprintf("--min-throughput %g: nobody measured it: the program takes no rows from a feed, or only one batch", s.o.minRate)
+	case t.RowsPerSecond < s.o.minRate:
+		v.Cause = fmt.Sprintf("%s is less than --min-throughput %g", rowRate(t.RowsPerSecond), s.o.minRate)
+	default:
+		return v
+	}
+	v.Code, v.Phase = launch.Stalled, "throughput"
+	return v
 }
 
 func (s *submission) lease() time.Duration { return time.Duration(s.spec.Timeouts.Lease) }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	"github.com/spf13/cobra"
 
 	"tfos/internal/job"
@@ -15,10 +17,13 @@ type runOptions struct {
 	verbose bool
 	runID   string
 	output  verdictFormat
+	minRate float64       // rows/s; 0: any
+	measure time.Duration // the run is a measurement; 0: it is none
 }
 
 func newTrainCommand(c *cli) *cobra.Command {
-	return newJobCommand(c, job.Train, &cobra.Command{
+	o := &runOptions{kind: job.Train}
+	cmd := newJobCommand(c, o, &cobra.Command{
 		Use:   "train JOB.yaml",
 		Short: "Train a model on Spark executors",
 		Long: `Trains as the job file says: starts the Spark application, places one member of
@@ -28,10 +33,12 @@ the cluster on each executor, feeds them, and exports the model.`,
   tfos train digits.yaml --set epochs=3 --set spark.master=spark://host:7077
   tfos train digits.yaml --output json | tail -1 | jq .cause`,
 	})
+	o.rateFlag(cmd)
+	return cmd
 }
 
 func newExportCommand(c *cli) *cobra.Command {
-	return newJobCommand(c, job.Export, &cobra.Command{
+	return newJobCommand(c, &runOptions{kind: job.Export}, &cobra.Command{
 		Use:   "export JOB.yaml",
 		Short: "Make a SavedModel of a checkpoint (so far only its dry run)",
 		Long: `Makes a SavedModel of a checkpoint and a graph. So far only --dry-run works:
@@ -41,9 +48,8 @@ running it is not supported yet.`,
 	})
 }
 
-// newJobCommand completes a command that runs a job file of one kind.
-func newJobCommand(c *cli, kind job.Kind, cmd *cobra.Command) *cobra.Command {
-	o := &runOptions{kind: kind}
+// newJobCommand completes a command that runs a job file.
+func newJobCommand(c *cli, o *runOptions, cmd *cobra.Command) *cobra.Command {
 	cmd.Args = oneJob
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		o.file = args[0]
@@ -56,6 +62,11 @@ func newJobCommand(c *cli, kind job.Kind, cmd *cobra.Command) *cobra.Command {
 
 func runJob(cmd *cobra.Command, c *cli, o *runOptions) error {
 	return c.submit(cmd.Context(), o, func() (*job.Spec, error) { return job.Load(o.file, o.kind, o.sets) })
+}
+
+// rateFlag is for jobs whose rows are counted.
+func (o *runOptions) rateFlag(cmd *cobra.Command) {
+	cmd.Flags().Float64Var(&o.minRate, "min-throughput", 0, "end with exit code 8 if fewer `rows/s` were used; outputs stay")
 }
 
 func (o *runOptions) flags(cmd *cobra.Command) {

@@ -34,6 +34,13 @@ type Result struct {
 	ReadSeconds    float64 `json:"read_seconds"`
 	ComputeSeconds float64 `json:"compute_seconds"`
 	WriteSeconds   float64 `json:"write_seconds"`
+	// Seconds from the loaded model to the last file, and how many of them the
+	// average split's computing stage waited for rows.
+	Seconds     float64 `json:"seconds"`
+	WaitSeconds float64 `json:"wait_seconds"`
+	// Steps counts the durations of batches in the computing stages: bucket b
+	// holds those of about 1.1^b microseconds.
+	Steps map[int]int64 `json:"steps,omitempty"`
 }
 
 // SplitResult is one line of the output's manifest.

@@ -3,6 +3,7 @@ package infer
 import (
 	"context"
 	"fmt"
+	"math"
 	"runtime"
 	"slices"
 	"sync"
@@ -49,8 +50,10 @@ func Run(ctx context.Context, req Request, load Load, progress Progress) (Result
 		return Result{}, fmt.Errorf("infer: load %s: %w", req.Model, err)
 	}
 	r.model = m
-	r.tally.result.LoadSeconds = time.Since(start).Seconds()
+	loaded := time.Now()
+	r.tally.result.LoadSeconds = loaded.Sub(start).Seconds()
 	err = r.splits(ctx)
+	r.tally.pace(time.Since(loaded))
 	if closeErr := m.Close(); err == nil {
 		err = closeErr
 	}
@@ -116,7 +119,9 @@ func (r *run) parallel() int {
 type tally struct {
 	mu     sync.Mutex
 	result Result
-	rows   int64 // computed, unfinished splits included
+	rows   int64         // computed, unfinished splits included
+	waited time.Duration // of all computing stages
+	staged time.Duration // their whole time
 	report Progress
 }
 
@@ -135,7 +140,29 @@ func (t *tally) split(s SplitResult, c clocks) {
 	t.result.ReadSeconds += c.read.Seconds()
 	t.result.ComputeSeconds += c.compute.Seconds()
 	t.result.WriteSeconds += c.write.Seconds()
+	t.waited += c.waited
+	t.staged += c.staged
 	t.tell()
+}
+
+// step counts one batch of a computing stage.
+func (t *tally) step(d time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.result.Steps == nil {
+		t.result.Steps = map[int]int64{}
+	}
+	t.result.Steps[int(math.Round(math.Log(max(1, float64(d.Microseconds())))/math.Log(1.1)))]++
+}
+
+// pace closes the account of time after the last split.
+func (t *tally) pace(took time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.result.Seconds = took.Seconds()
+	if t.staged > 0 {
+		t.result.WaitSeconds = took.Seconds() * t.waited.Seconds() / t.staged.Seconds()
+	}
 }
 
 func (t *tally) tell() {

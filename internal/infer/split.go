@@ -15,9 +15,11 @@ import (
 // pipelineDepth is the batches that wait between two stages of a split.
 const pipelineDepth = 2
 
-// clocks is the time that a split's stages worked, without their waiting.
+// clocks is the time that a split's stages worked, without their waiting; and of
+// the computing stage how long it waited for rows, and took in all.
 type clocks struct {
 	read, compute, write time.Duration
+	waited, staged       time.Duration
 }
 
 // split makes one split's file.
@@ -145,11 +147,15 @@ func (p *pipeline) read(ctx context.Context, to chan<- batch) error {
 }
 
 func (p *pipeline) compute(ctx context.Context, from <-chan batch, to chan<- arrow.Record) error {
-	for some := false; ; some = true {
+	begin := time.Now()
+	defer func() { p.clocks.staged = time.Since(begin) }()
+	for some, last := false, begin; ; some = true {
+		asked := time.Now()
 		b, ok, err := receive(ctx, from)
 		if err != nil {
 			return err
 		}
+		p.clocks.waited += time.Since(asked)
 		if !ok && some {
 			close(to)
 			return nil
@@ -166,6 +172,8 @@ func (p *pipeline) compute(ctx context.Context, from <-chan batch, to chan<- arr
 		}
 		p.clocks.compute += time.Since(start)
 		p.tally.batch(record.NumRows())
+		p.tally.step(time.Since(last))
+		last = time.Now()
 		if err := send(ctx, to, record); err != nil {
 			return err
 		}

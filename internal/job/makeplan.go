@@ -104,6 +104,7 @@ func (s *Spec) reserveConfig(env Environment, l layout, outputs []reserve.Output
 		LeaseMS:       s.Timeouts.Lease.Milliseconds(),
 		StallMS:       s.Timeouts.Stall.Milliseconds(),
 		Outputs:       outputs,
+		MeasureMS:     env.Measure.Milliseconds(),
 	}
 	for _, f := range s.feedConfigs() {
 		c.Feeds = append(c.Feeds, reserve.FeedConfig{

@@ -1,6 +1,8 @@
 package job
 
 import (
+	"time"
+
 	"tfos/internal/node"
 	"tfos/internal/reserve"
 )
@@ -18,6 +20,9 @@ type Environment struct {
 	// PysparkPython is PYSPARK_PYTHON of the launcher's environment, "" when
 	// unset. As in Spark it names the interpreter of executors anywhere.
 	PysparkPython string
+	// Measure makes the run a measurement of that length, whose outputs are
+	// thrown away; 0: it is none. The Spec must be ForMeasuring.
+	Measure time.Duration
 	// Rows of the training or inference input; 0: not known.
 	Rows int64
 }

@@ -19,7 +19,7 @@ const (
 	Failed      Code = 5   // program or node failed
 	BadData     Code = 6   // data does not fit the model, or too many bad rows
 	Output      Code = 7   // an output exists or could not be committed
-	Stalled     Code = 8   // no member made progress
+	Stalled     Code = 8   // no member made progress, or less than was asked for
 	Interrupted Code = 130 // SIGINT
 	Terminated  Code = 143 // SIGTERM
 )
@@ -38,7 +38,7 @@ var Meanings = []struct {
 	{Failed, "program or node failed"},
 	{BadData, "data does not fit the model, or too many bad rows"},
 	{Output, "output exists or could not be committed"},
-	{Stalled, "stalled"},
+	{Stalled, "stalled, or slower than --min-throughput"},
 	{Interrupted, "interrupted (SIGINT)"},
 	{Terminated, "terminated (SIGTERM)"},
 }

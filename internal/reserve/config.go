@@ -27,6 +27,10 @@ type Config struct {
 	LeaseMS       int64 `json:"lease_ms"`
 	StallMS       int64 `json:"stall_ms"`
 
+	// MeasureMS makes the run a measurement: it ends well so many milliseconds
+	// after the first rows were used, and publishes no output; 0: it is none.
+	MeasureMS int64 `json:"measure_ms,omitempty"`
+
 	Feeds   []FeedConfig   `json:"feeds,omitempty"`
 	Outputs []OutputConfig `json:"outputs,omitempty"`
 
@@ -75,6 +79,9 @@ type WorkConfig struct {
 
 // Lease is LeaseMS as a duration.
 func (c Config) Lease() time.Duration { return time.Duration(c.LeaseMS) * time.Millisecond }
+
+// Measure is MeasureMS as a duration.
+func (c Config) Measure() time.Duration { return time.Duration(c.MeasureMS) * time.Millisecond }
 
 // Reservation is ReservationMS as a duration.
 func (c Config) Reservation() time.Duration { return time.Duration(c.ReservationMS) * time.Millisecond }

@@ -51,6 +51,9 @@ func (r *Roster) NextDeadline() time.Time {
 	if !r.progressDue.IsZero() {
 		add(r.progressDue)
 	}
+	if !r.measured.IsZero() {
+		add(r.measured)
+	}
 	return next
 }
 

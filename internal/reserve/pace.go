@@ -2,9 +2,12 @@ package reserve
 
 import (
 	"cmp"
+	"encoding/json"
 	"maps"
 	"math"
 	"slices"
+
+	"tfos/internal/infer"
 )
 
 // Throughput is how fast a run's programs used the rows of their feeds, or an
@@ -13,9 +16,9 @@ type Throughput struct {
 	RowsPerSecond float64 `json:"rows_per_s"`
 	Seconds       float64 `json:"seconds"` // of the member that took longest
 	// StepP50 and StepP99 are milliseconds from batch to batch, over all
-	// members; 0: not known, as for inference.
-	StepP50 float64 `json:"step_p50_ms,omitempty"`
-	StepP99 float64 `json:"step_p99_ms,omitempty"`
+	// members.
+	StepP50 float64 `json:"step_p50_ms"`
+	StepP99 float64 `json:"step_p99_ms"`
 	// FeedWait is the percentage of its time that an average program waited
 	// for rows, or for leave to take them.
 	FeedWait float64            `json:"feed_wait_percent"`
@@ -27,17 +30,30 @@ type MemberThroughput struct {
 	Member        string  `json:"member"`
 	Rows          int64   `json:"rows"`
 	RowsPerSecond float64 `json:"rows_per_s"`
-	StepP50       float64 `json:"step_p50_ms,omitempty"`
-	StepP99       float64 `json:"step_p99_ms,omitempty"`
+	StepP50       float64 `json:"step_p50_ms"`
+	StepP99       float64 `json:"step_p99_ms"`
 	FeedWait      float64 `json:"feed_wait_percent"`
 }
 
 // paces is how fast a place's program took its rows: as it reported last.
 func (p *place) paces() []Pace {
+	if p.outcome != nil && len(p.outcome.Result) > 0 {
+		return inferPace(p.outcome.Result)
+	}
 	if p.outcome != nil && len(p.outcome.Paces) > 0 {
 		return p.outcome.Paces
 	}
 	return p.renewal.Paces
+}
+
+// inferPace is the pace of an inference member, none of one that says nothing
+// that can be read: whoever sums the results up says so.
+func inferPace(result []byte) []Pace {
+	var r infer.Result
+	if err := json.Unmarshal(result, &r); err != nil {
+		return nil
+	}
+	return []Pace{{Rows: r.Rows, Seconds: r.Seconds, Waited: r.WaitSeconds, Steps: r.Steps}}
 }
 
 // throughput sums up what programs measured; nil when none of them got as far
@@ -47,7 +63,11 @@ func (r *Roster) throughput() *Throughput {
 	all := Pace{Steps: map[int]int64{}}
 	for _, p := range r.places {
 		of := Pace{Steps: map[int]int64{}}
-		for _, pace := range p.paces() {
+		paces := p.paces()
+		if len(paces) == 0 {
+			paces = r.measuredPace(p)
+		}
+		for _, pace := range paces {
 			of.add(pace)
 		}
 		if of.Seconds <= 0 {

@@ -40,6 +40,7 @@ type place struct {
 	progressed   time.Time
 	outcome      *Outcome  // Feeds: as renewed since
 	refusals     int       // registrations refused because of where they ran
+	before       int64     // rows of inference when a measurement began
 	noted        int       // notes of the renewals that the driver was told
 	told         bool      // that training has ended
 	phased       time.Time // since when it is in its phase
@@ -74,7 +75,8 @@ type Roster struct {
 	conflict   string    // why a member was refused its place, for the verdict
 	vacated    *Verdict  // of the last member lost before the cluster formed
 
-	finishing bool // training has succeeded; an evaluator has not finished
+	measured  time.Time // when a measurement is over; zero: it has not begun
+	finishing bool      // training has succeeded; an evaluator has not finished
 	suspects  []*suspect
 	verdict   *Verdict // decided
 	decided   time.Time
@@ -103,6 +105,7 @@ func NewRoster(cfg Config, work map[Place][]byte, now time.Time) *Roster {
 // take ends an input: what follows from the new state, and all effects.
 func (r *Roster) take() []Effect {
 	r.judge()
+	r.measure()
 	r.drain()
 	out := r.effects
 	r.effects = nil

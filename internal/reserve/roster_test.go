@@ -16,10 +16,11 @@ import (
 // one a line; the expected output is the log of what the roster wants done.
 // Operations:
 //
-//	new lease=10s reservation=60s stall=60s [shared] [cores=2] [members=(…)] [feeds=(…)]
-//	    members end in + when required and * when fed; feeds in ! when synchronous
+//	new lease=10s reservation=60s stall=60s [shared] [cores=2] [measure=1m] [members=(…)] [feeds=(…)]
+//	    members end in + when required and * when fed; feeds in ! when synchronous,
+//	    and then in #N when they are sent N times and may be cached
 //	register NAME session=N executor=E [inc=N] [port=N]
-//	renew session=N seq=N [phase=P] [log=N] [splits=N] [rows=N] [FEED/EPOCH=(received,trained,dropped,quarantined,steps[,stopped])]…
+//	renew session=N seq=N [phase=P] [log=N] [splits=N] [rows=N] [FEED/EPOCH=(received,trained,dropped,quarantined,steps[,stopped][,left][,ended][,cached])]… [pace/FEED=(rows,seconds,waited,step us,step us…)]
 //	disconnect session=N
 //	report NAME inc=N KIND [cause=(…)] [code=N] [exit=N] [signal=N] [FEED/EPOCH=(…)]…
 //	feed-end FEED epoch=N rows=N [last]
@@ -74,12 +75,12 @@ func (s *script) operate(d *datadriven.TestData) error {
 			Host: args.text("host", "h"), LogPath: "/log/" + place.String()}, int64(args.number("inc"))))
 	case "renew":
 		s.note(s.roster.Renew(s.now, int64(args.number("session")), Renewal{Phase: args.text("phase", ""), Feeds: args.counts(),
-			LogBytes: int64(args.number("log")), Splits: int64(args.number("splits")), SplitRows: int64(args.number("rows")), Notes: args.notes()}, int64(args.number("seq"))))
+			LogBytes: int64(args.number("log")), Splits: int64(args.number("splits")), SplitRows: int64(args.number("rows")), Notes: args.notes(), Paces: args.paces()}, int64(args.number("seq"))))
 	case "disconnect":
 		s.note(s.roster.Disconnected(s.now, int64(args.number("session"))))
 	case "report":
 		s.note(s.roster.Report(s.now, Outcome{Place: args.place(), Kind: args.kind(), Cause: args.text("cause", ""), Phase: args.text("phase", "running"),
-			VerdictCode: args.number("code"), ExitCode: args.number("exit"), Signal: args.number("signal"), Feeds: args.counts()}, int64(args.number("inc"))))
+			VerdictCode: args.number("code"), ExitCode: args.number("exit"), Signal: args.number("signal"), Feeds: args.counts(), Paces: args.paces()}, int64(args.number("inc"))))
 	case "feed-end":
 		s.note(s.roster.Command(s.now, FeedEnded{d.CmdArgs[0].Key, args.number("epoch"), int64(args.number("rows")), args.has("last")}))
 	case "fail":
@@ -214,12 +215,17 @@ func (o operandSet) kind() Kind {
 
 func (o operandSet) config() Config {
 	c := Config{Run: "r", Shared: o.has("shared"), ExecutorCores: o.number("cores"),
-		LeaseMS: o.millis("lease", "10s"), ReservationMS: o.millis("reservation", "60s"), StallMS: o.millis("stall", "60s")}
+		LeaseMS: o.millis("lease", "10s"), ReservationMS: o.millis("reservation", "60s"), StallMS: o.millis("stall", "60s"), MeasureMS: o.millis("measure", "0s")}
 	feeds, _ := o.values("feeds")
 	var all []string
 	for _, f := range feeds {
-		c.Feeds = append(c.Feeds, FeedConfig{Name: strings.TrimRight(f, "!"), Synchronous: strings.HasSuffix(f, "!")})
-		all = append(all, strings.TrimRight(f, "!"))
+		f, epochs, cached := strings.Cut(f, "#")
+		feed := FeedConfig{Name: strings.TrimRight(f, "!"), Synchronous: strings.HasSuffix(f, "!"), Epochs: 1, Cached: cached}
+		if n, err := strconv.Atoi(epochs); err == nil {
+			feed.Epochs = n
+		}
+		c.Feeds = append(c.Feeds, feed)
+		all = append(all, feed.Name)
 	}
 	members, _ := o.values("members")
 	for _, m := range members { // worker:0, + is required, * takes all feeds, *train only that
@@ -241,7 +247,7 @@ func (o operandSet) counts() []FeedCount {
 	var out []FeedCount
 	for _, arg := range o.d.CmdArgs {
 		feed, epoch, found := strings.Cut(arg.Key, "/")
-		if !found {
+		if !found || feed == "pace" {
 			continue
 		}
 		n := make([]int64, 5)
@@ -253,7 +259,32 @@ func (o operandSet) counts() []FeedCount {
 			panic(fmt.Sprintf("%s: %v", arg.Key, err))
 		}
 		out = append(out, FeedCount{Feed: feed, Epoch: e, Received: n[0], Trained: n[1], Dropped: n[2], Quarantined: n[3],
-			StepsHeld: n[4], Stopped: slices.Contains(arg.Vals, "stopped"), Left: slices.Contains(arg.Vals, "left")})
+			StepsHeld: n[4], Stopped: slices.Contains(arg.Vals, "stopped"), Left: slices.Contains(arg.Vals, "left"),
+			Ended: slices.Contains(arg.Vals, "ended"), Cached: slices.Contains(arg.Vals, "cached")})
+	}
+	return out
+}
+
+// paces are pace/FEED=(rows,seconds,waited,bucket of a step…).
+func (o operandSet) paces() []Pace {
+	var out []Pace
+	for _, arg := range o.d.CmdArgs {
+		feed, found := strings.CutPrefix(arg.Key, "pace/")
+		if !found {
+			continue
+		}
+		n := make([]float64, len(arg.Vals))
+		for i, text := range arg.Vals {
+			var err error
+			if n[i], err = strconv.ParseFloat(text, 64); err != nil {
+				panic(fmt.Sprintf("%s: %v", arg.Key, err))
+			}
+		}
+		p := Pace{Feed: feed, Rows: int64(n[0]), Seconds: n[1], Waited: n[2], Steps: map[int]int64{}}
+		for _, bucket := range n[3:] {
+			p.Steps[int(bucket)]++
+		}
+		out = append(out, p)
 	}
 	return out
 }

@@ -142,7 +142,7 @@ func (p *process) finish(ctx context.Context, end ending) Verdict {
 	if p.cfg.Work != nil {
 		v.Infer, sumErr = sumResults(p.splits, end.results)
 	}
-	if v.Code == codeDone {
+	if v.Code == codeDone && p.cfg.MeasureMS == 0 {
 		err := sumErr
 		if err == nil {
 			v.Artifacts, err = commit(ctx, p.cfg, v.Infer)
@@ -151,7 +151,7 @@ func (p *process) finish(ctx context.Context, end ending) Verdict {
 			v.Code, v.Phase, v.Cause = codeOutput, "commit", err.Error()
 		}
 	}
-	if v.Code != codeDone {
+	if v.Code != codeDone || p.cfg.MeasureMS > 0 {
 		if err := discard(ctx, p.cfg); err != nil {
 			p.log.Warn("staged outputs were not deleted", "error", err)
 		}

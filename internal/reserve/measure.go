@@ -1,0 +1,41 @@
+package reserve
+
+// measure ends a run that is a measurement when its time is over. The time
+// begins with the first rows that anybody used, or, where nobody is given any,
+// when every required program runs.
+func (r *Roster) measure() {
+	if r.cfg.MeasureMS == 0 || r.verdict != nil {
+		return
+	}
+	if r.measured.IsZero() && r.formed && r.busy() {
+		r.measured = r.now.Add(r.cfg.Measure())
+		for _, p := range r.places {
+			p.before = p.renewal.SplitRows
+		}
+	}
+	if !r.measured.IsZero() && !r.now.Before(r.measured) {
+		r.decide(Verdict{Code: codeDone, Phase: "measured"})
+	}
+}
+
+// measuredPace is the pace of an inference member that was stopped before its
+// end, when a measurement was over: what it told of its progress meanwhile.
+func (r *Roster) measuredPace(p *place) []Pace {
+	rows := p.renewal.SplitRows - p.before
+	if r.measured.IsZero() || rows <= 0 {
+		return nil
+	}
+	return []Pace{{Rows: rows, Seconds: r.cfg.Measure().Seconds()}}
+}
+
+func (r *Roster) busy() bool {
+	given, running := r.work != nil, true
+	for _, p := range r.places {
+		given = given || len(p.Feeds) > 0
+		running = running && (!p.Required || p.renewal.Phase == PhaseRunning)
+		if p.rows() > 0 {
+			return true
+		}
+	}
+	return running && !given
+}
