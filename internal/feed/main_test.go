@@ -115,6 +115,8 @@ func obey(r *Receiver, c memberCommand) any {
 	switch c.Cmd {
 	case "end":
 		err = r.EndFeed(c.Feed, c.Epoch, c.Last)
+	case "replay":
+		err = r.Replay(c.Feed, c.Epochs)
 	case "low_water":
 		err = r.SetLowWater(c.Feed, c.Step, c.Final)
 	case "stop":
@@ -123,6 +125,8 @@ func obey(r *Receiver, c memberCommand) any {
 		r.Fail(c.Reason)
 	case "counts":
 		return r.Counts()
+	case "paces":
+		return r.Paces()
 	case "programs":
 		return (&testMember{Receiver: r}).programs()
 	case "peak":

@@ -43,6 +43,8 @@ var faultCases = []struct {
 	{Train, []string{"timeouts.lease=10"}, "timeouts.lease: 10: must be a time such as 600s or 10m", 2},
 	{Train, []string{"timeouts.lease=-1s"}, "timeouts.lease: -1s: must be a time such as 600s or 10m", 2},
 	{Train, []string{"resources.worker.memory=2"}, "resources.worker.memory: 2: must be a size such as 512m or 2g", 2},
+	{Train, []string{"resources.worker.memory=0"}, "resources.worker.memory: 0: must be more than nothing", 2},
+	{Train, []string{"feeder=python"}, "feeder: python: must be one of arrow, pipe, auto", 2},
 	{Train, []string{"resources.worker.memory=0g"}, "resources.worker.memory: 0g: must be a size such as 512m or 2g", 2},
 	{Infer, []string{"on_bad_row=skip", "max_bad=5"}, "max_bad: 5: must be a share such as 0.1%", 2},
 	{Infer, []string{"on_bad_row=skip", "max_bad=101%"}, "max_bad: 101%: must be a share such as 0.1%", 2},

@@ -86,6 +86,9 @@ func (r *rules) resources() {
 			continue
 		}
 		r.between(path+".cores", int64(x.role.Cores), 1, maxCores)
+		if x.role.Memory == 0 {
+			r.broken(path+".memory", 0, "must be more than nothing")
+		}
 		r.atLeast(path+".gpus", int64(x.role.GPUs), 0)
 		r.env(path+".env", x.role.Env)
 	}

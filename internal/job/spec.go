@@ -43,7 +43,7 @@ type Spec struct {
 	BatchSize int `yaml:"batch_size" default:"100" kinds:"train,infer"`
 	// passes over the data
 	Epochs int `yaml:"epochs" default:"1" kinds:"train"`
-	// disk on which each member may keep its rows of the first epoch, so that Spark need not send them again (in `TMPDIR` or `/tmp` of its host); `0m`: none
+	// disk on which each member may keep its rows of the first epoch, so that Spark need not send them again (in `TMPDIR` or `/tmp` of its host); `0`: none
 	EpochCache Memory `yaml:"epoch_cache" default:"10g" kinds:"train"`
 	// optimiser updates over the whole cluster; training ends at the first of `steps` and `epochs`; default: no limit
 	Steps int64 `yaml:"steps" kinds:"train"`

@@ -62,6 +62,10 @@ func (m Memory) String() string {
 }
 
 func (m *Memory) decodeNode(dec *decoder, n *yaml.Node, path string) {
+	if n.Kind == yaml.ScalarNode && n.Value == "0" {
+		*m = 0
+		return
+	}
 	v, ok := parseMemory(n.Value)
 	if n.Kind != yaml.ScalarNode || !ok || v == 0 {
 		dec.fault(n, path, "must be a size such as 512m or 2g")

@@ -293,3 +293,55 @@ class TestDataFeed:
             pytest.raises(RuntimeError, match=r"output\.path"),
         ):
             DataFeed(client).batch_results([1])
+
+
+@pytest.mark.parametrize("shuffle", [0, 40])
+def test_later_epochs_from_the_cache(member_binary, shuffle):
+    config = {"cache_bytes": 1 << 20, "shuffle_rows": shuffle, "shuffle_seed": 3}
+    with members(member_binary, 1, **config) as [one]:
+        push(one, chunk_rows=16, id=range(200), x=[[float(i), -float(i)] for i in range(200)])
+        one.end(0, last=False)
+        assert one.ask("replay", feed="train", epochs=3) is None
+        epochs = [[], [], []]
+        with FeedClient(one.socket) as client:
+            for _ in range(60):
+                batch = client.next_batch(10)
+                assert (batch["x"][:, 0] == batch["id"]).all()
+                assert batch["x"].flags.writeable
+                epochs[client.epoch] += batch["id"].tolist()
+            assert client.should_stop()
+        assert all(sorted(ids) == list(range(200)) for ids in epochs)
+        assert (epochs[0] == epochs[1]) == (shuffle == 0)
+        assert (epochs[1] == epochs[2]) == (shuffle == 0)
+        assert one.account() == (600, 600, 0)
+
+
+def test_pace_reaches_the_member(member_binary):
+    with members(member_binary, 1) as [one]:
+        push(one, id=range(100))
+        one.end()
+        with FeedClient(one.socket) as client:
+            while client.next_batch(10) is not None:
+                time.sleep(0.01)
+        one.settle()
+        [pace] = one.ask("paces")
+        assert pace["feed"] == "train"
+        assert pace["rows"] == 90  # the first batch starts the clock
+        assert pace["seconds"] >= 0.09
+        assert 0 <= pace["waited"] < pace["seconds"]
+        assert sum(count for _, count in pace["steps"]) == 9
+
+
+def test_decoding_goes_on_while_the_program_computes(member_binary):
+    """The next rows are arrays before they are asked for."""
+    with members(member_binary, 1) as [one]:
+        push(one, chunk_rows=10, id=range(100))
+        one.end()
+        with FeedClient(one.socket) as client:
+            client.next_batch(10)
+            time.sleep(0.3)
+            ready = [event for event, _ in client._decoder._ready]
+            assert [rows["id"].tolist() for _, rows in ready] == [
+                list(range(10, 20)),
+                list(range(20, 30)),
+            ]

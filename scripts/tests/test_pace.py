@@ -1,0 +1,47 @@
+"""The clock of a program's feed."""
+
+from tfos.pace import Pace
+
+
+class Clock:
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_steps_begin_with_the_first_batch():
+    clock = Clock()
+    pace = Pace(clock)
+    clock.now += 60  # until Spark had the first rows
+    pace.batch(rows=32, waited=60.0)
+    assert pace.report(now=True) is None
+    for _ in range(4):
+        clock.now += 0.01
+        pace.batch(rows=32, waited=60.0 + (clock.now - 160) / 4)
+    report = pace.report(now=True)
+    assert report["rows"] == 128
+    assert abs(report["seconds"] - 0.04) < 1e-9
+    assert abs(report["waited"] - 0.01) < 1e-9
+    [(bucket, count)] = report["steps"]
+    assert count == 4
+    assert 9_500 < 1.1**bucket < 10_500  # microseconds
+
+
+def test_told_once_a_second():
+    clock = Clock()
+    pace = Pace(clock)
+    told = 0
+    for _ in range(41):
+        pace.batch(rows=1, waited=0.0)
+        told += pace.report() is not None
+        clock.now += 0.25
+    assert told == 10
+
+
+def test_a_step_of_no_time_has_a_bucket():
+    pace = Pace(Clock())
+    for _ in range(3):
+        pace.batch(rows=1, waited=0.0)
+    assert pace.report(now=True)["steps"] == [(0, 2)]
