@@ -1,6 +1,7 @@
 // Command tfos-node is the part of tfos that runs beside Spark's processes: on
 // executors as the supervisor of a cluster member (run, guard), beside the
-// driver as the reservation server (reserve). People do not call it; the
+// driver as the reservation server (reserve), between executors and members as
+// the feed task that needs no Python (feed). People do not call it; the
 // launcher and the Spark application do.
 package main
 
@@ -15,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"tfos/internal/feed/task"
 	"tfos/internal/node"
 	"tfos/internal/reserve"
 )
@@ -65,7 +67,7 @@ To run a job, use tfos.`,
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(newRunCommand(logger, status), newGuardCommand(logger, status),
-		newReserveCommand(logger, status), newVersionCommand())
+		newReserveCommand(logger, status), newFeedCommand(logger, status), newVersionCommand())
 	return root
 }
 
@@ -142,6 +144,32 @@ Exit codes:
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := reserve.Serve(cmd.Context(), os.Stdin, os.Stdout, logger); err != nil {
 				logger.Error("reserve", "error", err)
+				*status = 1
+			}
+			return nil
+		},
+	}
+}
+
+func newFeedCommand(logger *slog.Logger, status *int) *cobra.Command {
+	return &cobra.Command{
+		Use:   "feed",
+		Short: "Send one partition's rows to the members (started by Spark, once per partition)",
+		Long: `feed reads lines of base64, an order with the run's credentials and then record
+batches, from standard input, and sends the rows to the members that the order
+names. Standard output takes one line of JSON at the end: how many rows, and
+what is wrong with them.
+
+Exit codes:
+  0  the result was written; it names rows that cannot be sent
+  1  a connection or the input broke: start again
+  2  wrong command line`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			// There is nothing to clear up: Spark's signal may end it at once.
+			signal.Reset(unix.SIGINT, unix.SIGTERM)
+			if err := task.Run(cmd.Context(), os.Stdin, os.Stdout); err != nil {
+				logger.Error("feed", "error", err)
 				*status = 1
 			}
 			return nil

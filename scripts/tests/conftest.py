@@ -16,3 +16,11 @@ def member_binary(tmp_path_factory):
     import member
 
     return member.build(tmp_path_factory.mktemp("member"))
+
+
+@pytest.fixture(scope="session")
+def node_binary(tmp_path_factory):
+    """tfos-node, whose `feed` is the feed task in Go."""
+    import piped
+
+    return piped.build(tmp_path_factory.mktemp("node"))

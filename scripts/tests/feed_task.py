@@ -1,4 +1,7 @@
-"""A feed task as a process, to be killed: argv[1] is JSON, see _task in test_feeder.py."""
+"""A feed task as a process, to be killed: argv[1] is JSON, see _task in test_feeder.py.
+
+With "lines" it is the JVM instead: it writes what a task of the other kind reads.
+"""
 
 import json
 import sys
@@ -7,6 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import piped
 import pyarrow as pa
 from tfos import feeder
 
@@ -20,15 +24,14 @@ def batches(rows, batch_rows, pause):
 
 def main():
     task = json.loads(sys.argv[1])
-    result = feeder.feed_partition(
-        task["feed"],
-        0,
-        task["members"],
-        task["credentials"],
-        batches(task["rows"], task["batch_rows"], task["pause"]),
-        partition=0,
-        attempt=task["attempt"],
-    )
+    rows = batches(task["rows"], task["batch_rows"], task["pause"])
+    args = [task["feed"], 0, task["members"], task["credentials"], rows]
+    if task["lines"]:
+        for line in piped.lines(*args, partition=0):
+            sys.stdout.buffer.write(line)
+            sys.stdout.flush()
+        return
+    result = feeder.feed_partition(*args, partition=0, attempt=task["attempt"])
     print(json.dumps(result.to_pylist()[0]))
 
 

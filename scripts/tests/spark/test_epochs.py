@@ -1,7 +1,7 @@
 """Epochs after the first: from the members' caches, or from Spark again; and how fast."""
 
 import pytest
-from harness import received
+from harness import PYTHON, flags, received
 
 ROWS, EPOCHS = 2000, 3
 # Each time that Spark runs it, its rows come in another order.
@@ -11,9 +11,8 @@ QUERY = f"SELECT id FROM range(0, {ROWS}, 1, 4) ORDER BY rand()"
 @pytest.mark.parametrize("room", ["10g", "0", "1k"])
 def test_later_epochs(job, write_job, standalone, room):
     path = write_job("count.py", "unused", epochs=EPOCHS, spark=f"{{master: '{standalone}'}}")
-    query = f"input={{sql: '{QUERY}'}}"
-    settings = [query, f"epoch_cache={room}"]
-    result = job.run("train", path, *(part for s in settings for part in ("--set", s)))
+    settings = {"input": f"{{sql: '{QUERY}'}}", "epoch_cache": room}
+    result = job.run("train", path, *flags("--set", settings))
     assert result.code == 0, result.stderr
     ids = received(job.folder / "model")
     rows = {f"worker:{worker}": own for worker, own in ids.items()}
@@ -58,12 +57,29 @@ def test_a_job_is_measured_and_keeps_nothing(job, write_job, standalone):
         args="{sleep: 0.005}",
         spark=f"{{master: '{standalone}'}}",
     )
-    query = f"input={{sql: '{QUERY}'}}"
-    result = job.run("bench", path, "--seconds", "4", "--set", query)
+    settings = {"input": f"{{sql: '{QUERY}'}}"}
+    result = job.run("bench", path, "--seconds", "4", *flags("--set", settings))
     assert result.code == 0, result.stderr
     assert not (job.folder / "model").exists()
     assert not list(job.folder.glob(".model*"))
     assert 2 <= result.verdict["throughput"]["seconds"] <= 6
     assert 0 < result.verdict["rows"]["trained"] < 1000 * ROWS
     assert "  advice   " in result.stderr
+    job.assert_clean()
+
+
+def test_executors_without_pyarrow_are_fed_by_pipe(job, write_job, standalone):
+    """feeder: auto finds out, says so, and feeds the rows once; arrow does not give way."""
+    spark = (
+        f"{{master: '{standalone}', conf: {{spark.pyspark.driver.python: '{PYTHON}', "
+        "spark.pyspark.python: /nonexistent/python}}"
+    )
+    settings = {"input": f"{{sql: '{QUERY}'}}", "app.python.interpreter": PYTHON}
+    path = write_job("count.py", "unused", spark=spark)
+    result = job.run("train", path, *flags("--set", settings))
+    assert result.code == 0, result.stderr
+    assert "warning: feeder: pipe, because executors lack pyarrow: " in result.stderr
+    assert sorted(i for ids in received(job.folder / "model").values() for i in ids) == list(
+        range(ROWS)
+    )
     job.assert_clean()

@@ -1,0 +1,124 @@
+package task
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/ipc"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"tfos/internal/feed"
+)
+
+// continuation begins every encapsulated Arrow message; the size of its
+// metadata follows, in 4 bytes.
+const continuation = 0xffffffff
+
+var errArrow = errors.New("not an Arrow message")
+
+// codec reads the record batch messages of one schema and writes parts of them
+// again. A record that it read is good until the next.
+type codec struct {
+	message []byte // to be read next
+	reader  *ipc.Reader
+	writer  *ipc.Writer
+	out     chunkBuffer
+}
+
+// newCodec takes the schema as an encapsulated Arrow message.
+func newCodec(schema []byte) (*codec, error) {
+	c := &codec{message: schema}
+	reader, err := ipc.NewReaderFromMessageReader(c)
+	if err != nil {
+		return nil, fmt.Errorf("feed: read schema: %w", err)
+	}
+	c.reader = reader
+	c.writer = ipc.NewWriterWithPayloadWriter(&c.out, ipc.WithSchema(reader.Schema()))
+	return c, nil
+}
+
+// decode reads a record batch message, which the record does not refer to.
+func (c *codec) decode(message []byte) (arrow.Record, error) {
+	c.message = message
+	record, err := c.reader.Read()
+	if err != nil {
+		return nil, fmt.Errorf("feed: read batch of %d bytes: %w", len(message), err)
+	}
+	return record, nil
+}
+
+// encode makes a chunk of record: buf gets the room for a chunk's head and the
+// record batch message. size is the message's; where it exceeds feed.MaxChunk
+// the message is not in buf.
+func (c *codec) encode(buf []byte, record arrow.Record) (frame []byte, size int, err error) {
+	c.out.frame, c.out.size = room(buf), 0
+	if err := c.writer.Write(record); err != nil {
+		return buf, 0, fmt.Errorf("feed: encode %d rows: %w", record.NumRows(), err)
+	}
+	return c.out.frame, c.out.size, nil
+}
+
+// Message is ipc.MessageReader's.
+func (c *codec) Message() (*ipc.Message, error) {
+	m := c.message
+	if len(m) == 0 {
+		return nil, io.EOF
+	}
+	c.message = nil
+	if len(m) < 8 || binary.LittleEndian.Uint32(m) != continuation {
+		return nil, errArrow
+	}
+	end := 8 + int64(binary.LittleEndian.Uint32(m[4:]))
+	if end == 8 || end > int64(len(m)) {
+		return nil, errArrow
+	}
+	message := ipc.NewMessage(memory.NewBufferBytes(m[8:end]), memory.NewBufferBytes(m[end:]))
+	if message.BodyLen() > int64(len(m))-end {
+		return nil, errArrow
+	}
+	return message, nil
+}
+
+// Retain and Release are ipc.MessageReader's; nothing here is counted.
+func (c *codec) Retain()  {}
+func (c *codec) Release() {}
+
+// chunkBuffer is the ipc.PayloadWriter that keeps one record batch message.
+type chunkBuffer struct {
+	schema bool   // was written: the writer begins with it, members have it
+	frame  []byte // of what was written since, as far as a chunk may be
+	size   int    // bytes of all that was written since
+}
+
+func (b *chunkBuffer) Start() error { return nil }
+func (b *chunkBuffer) Close() error { return nil }
+
+func (b *chunkBuffer) WritePayload(p ipc.Payload) error {
+	if !b.schema {
+		b.schema = true
+		return nil
+	}
+	meta := p.Meta()
+	defer meta.Release()
+	padding := -meta.Len() & 7
+	var head [8]byte
+	binary.LittleEndian.PutUint32(head[:], continuation)
+	binary.LittleEndian.PutUint32(head[4:], uint32(meta.Len()+padding))
+	for _, part := range [][]byte{head[:], meta.Bytes(), make([]byte, padding)} {
+		if _, err := b.Write(part); err != nil {
+			return err
+		}
+	}
+	return p.SerializeBody(b)
+}
+
+func (b *chunkBuffer) Write(p []byte) (int, error) {
+	b.size += len(p)
+	if b.size <= feed.MaxChunk {
+		b.frame = append(grow(b.frame, len(p)), p...)
+	}
+	return len(p), nil
+}

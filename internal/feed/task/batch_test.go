@@ -1,0 +1,117 @@
+package task
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/ipc"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"tfos/internal/feed"
+)
+
+const testRows = `[
+ {"n": 1, "ok": true, "text": "a", "list": [1.5, 2.5], "deep": {"x": [[1], []], "y": null}},
+ {"n": null, "ok": null, "text": "", "list": [], "deep": null},
+ {"n": 3, "ok": false, "text": "ccc", "list": null, "deep": {"x": null, "y": "q"}},
+ {"n": 4, "ok": true, "text": null, "list": [4.5], "deep": {"x": [[7, 8], null], "y": "r"}}
+]`
+
+func testRecord(t *testing.T) arrow.Record {
+	t.Helper()
+	deep := arrow.StructOf(
+		arrow.Field{Name: "x", Type: arrow.ListOf(arrow.ListOf(arrow.PrimitiveTypes.Int32)), Nullable: true},
+		arrow.Field{Name: "y", Type: arrow.BinaryTypes.String, Nullable: true})
+	schema := arrow.NewSchema([]arrow.Field{
+		{Name: "n", Type: arrow.PrimitiveTypes.Int64, Nullable: true},
+		{Name: "ok", Type: arrow.FixedWidthTypes.Boolean, Nullable: true},
+		{Name: "text", Type: arrow.BinaryTypes.String, Nullable: true},
+		{Name: "list", Type: arrow.ListOf(arrow.PrimitiveTypes.Float32), Nullable: true},
+		{Name: "deep", Type: deep, Nullable: true},
+	}, nil)
+	record, _, err := array.RecordFromJSON(memory.DefaultAllocator, schema, strings.NewReader(testRows))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return record
+}
+
+// messages cuts an Arrow stream into the schema's and the batches' messages.
+func messages(t *testing.T, record arrow.Record) (schema, batch []byte) {
+	t.Helper()
+	var head, all bytes.Buffer
+	for _, w := range []struct {
+		out   *bytes.Buffer
+		write bool
+	}{{&head, false}, {&all, true}} {
+		writer := ipc.NewWriter(w.out, ipc.WithSchema(record.Schema()))
+		if w.write {
+			if err := writer.Write(record); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := writer.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const end = 8 // of a stream
+	schema = head.Bytes()[:head.Len()-end]
+	return schema, all.Bytes()[len(schema) : all.Len()-end]
+}
+
+// TestCodec: every cut of a batch reads back as those rows, and is as large as
+// it says.
+func TestCodec(t *testing.T) {
+	record := testRecord(t)
+	schema, message := messages(t, record)
+	c, err := newCodec(schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var frame []byte
+	for first := range record.NumRows() {
+		for end := first; end <= record.NumRows(); end++ {
+			read, err := c.decode(message)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var size int
+			if frame, size, err = c.encode(frame, read.NewSlice(first, end)); err != nil {
+				t.Fatal(err)
+			}
+			if len(frame) != feed.ChunkRoom+size {
+				t.Errorf("size %d of %d bytes", size, len(frame)-feed.ChunkRoom)
+			}
+			stream := bytes.NewReader(append(bytes.Clone(schema), frame[feed.ChunkRoom:]...))
+			reader, err := ipc.NewReader(stream)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := reader.Read()
+			if err != nil || !array.RecordEqual(got, record.NewSlice(first, end)) {
+				t.Errorf("rows %d to %d: %v, %v", first, end, got, err)
+			}
+		}
+	}
+}
+
+func TestBrokenMessages(t *testing.T) {
+	schema, message := messages(t, testRecord(t))
+	for _, broken := range [][]byte{nil, schema[:7], schema[:20], message} {
+		if _, err := newCodec(broken); err == nil {
+			t.Errorf("schema of %d bytes was taken", len(broken))
+		}
+	}
+	for _, broken := range [][]byte{{}, message[:4], message[:40], message[:len(message)-8], schema} {
+		c, err := newCodec(schema)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.decode(broken); err == nil {
+			t.Errorf("batch of %d bytes was taken", len(broken))
+		}
+	}
+}

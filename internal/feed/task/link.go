@@ -1,0 +1,146 @@
+package task
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"tfos/internal/feed"
+)
+
+const (
+	// helloTimeout bounds connecting and the wait for WELCOME, which an earlier
+	// attempt's stream must end before.
+	helloTimeout = 60 * time.Second
+
+	// maxUnacked is how many chunks a member may have unacknowledged from one
+	// task. More would let tasks act on old counts: all of them rush to the
+	// lowest member, then to another, each time further.
+	maxUnacked = 2
+)
+
+// link is one member, as a feed task sees it. What is below conn is guarded by
+// members.mu.
+type link struct {
+	name  string
+	local bool
+	conn  net.Conn
+
+	credit      int64
+	total       int64  // rows of this feed and epoch there, when last heard
+	unacked     []span // sent
+	unackedRows int64
+	writing     bool   // a chunk is being written
+	spare       []byte // the buffer of the chunk written last, for the next
+	stopped     *feed.StopFeed
+	ended       bool
+	lost        bool // closed after it stopped
+}
+
+func (l *link) rows() int64 { return l.total + l.unackedRows }
+
+func (l *link) ready() bool {
+	return l.stopped == nil && l.credit > 0 && !l.writing && len(l.unacked) < maxUnacked
+}
+
+// dial connects to a member: unix on the same kernel, else TLS over TCP with
+// the authority ca pinned.
+func dial(ctx context.Context, m Member, ca string) (*link, error) {
+	ctx, cancel := context.WithTimeout(ctx, helloTimeout)
+	defer cancel()
+	l := &link{name: fmt.Sprintf("%s:%d", m.Job, m.Index)}
+	if m.Feed.Unix != "" && m.Feed.BootID == bootID() {
+		// Where that fails the path is another file system's, or not ours to
+		// open: TCP reaches it too.
+		if conn, err := new(net.Dialer).DialContext(ctx, "unix", m.Feed.Unix); err == nil {
+			l.conn, l.local = conn, true
+			return l, nil
+		}
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM([]byte(ca))
+	dialer := tls.Dialer{Config: &tls.Config{
+		RootCAs: pool, ServerName: "tfos-member", MinVersion: tls.VersionTLS12,
+	}}
+	conn, err := dialer.DialContext(ctx, "tcp", m.Feed.TCP)
+	if err != nil {
+		return nil, fmt.Errorf("feed: connect to %s: %w", m.Feed.TCP, err)
+	}
+	l.conn = conn
+	return l, nil
+}
+
+func bootID() string {
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "unknown" // the empty one would match that of a member that has none
+	}
+	return strings.TrimSpace(string(id))
+}
+
+// greet says HELLO and returns what the member answered.
+func (l *link) greet(hello feed.Hello) (feed.Welcome, error) {
+	var w feed.Welcome
+	fail := func(err error) (feed.Welcome, error) {
+		return w, fmt.Errorf("feed: %s did not welcome partition %d: %w", l.name, hello.Partition, err)
+	}
+	if err := l.conn.SetDeadline(time.Now().Add(helloTimeout)); err != nil {
+		return fail(err)
+	}
+	if err := feed.WriteJSON(l.conn, feed.TypeHello, hello); err != nil {
+		return fail(err)
+	}
+	if err := feed.ReadJSON(l.conn, feed.TypeWelcome, &w); err != nil {
+		return fail(err)
+	}
+	if w.Stopped {
+		l.stopped = &feed.StopFeed{}
+		if err := feed.ReadJSON(l.conn, feed.TypeStop, l.stopped); err != nil {
+			return fail(err)
+		}
+	}
+	l.credit, l.total = w.Credit, w.Total
+	return w, l.conn.SetDeadline(time.Time{})
+}
+
+// handle takes a frame from the member; it returns how many rows it acknowledges.
+func (l *link) handle(typ byte, payload []byte) (int64, error) {
+	switch typ {
+	case feed.TypeAck:
+		ack, err := feed.DecodeAck(payload)
+		if err != nil {
+			return 0, err
+		}
+		return ack.Rows, l.acknowledged(ack)
+	case feed.TypeCredit:
+		more, err := feed.DecodeCredit(payload)
+		l.credit += more
+		return 0, err
+	case feed.TypeStop:
+		l.stopped = &feed.StopFeed{}
+		return 0, json.Unmarshal(payload, l.stopped)
+	case feed.TypeEnded:
+		l.ended = true
+		return 0, nil
+	}
+	return 0, fmt.Errorf("%w: frame 0x%02x", feed.ErrProtocol, typ)
+}
+
+func (l *link) acknowledged(ack feed.Ack) error {
+	l.total = ack.Total
+	if ack.Rows == 0 {
+		return nil
+	}
+	if len(l.unacked) == 0 || l.unacked[0] != (span{ack.First, ack.First + ack.Rows}) {
+		return fmt.Errorf("%w: acknowledged %d rows at %d out of order", feed.ErrProtocol, ack.Rows, ack.First)
+	}
+	l.unacked = l.unacked[1:]
+	l.unackedRows -= ack.Rows
+	return nil
+}

@@ -1,0 +1,231 @@
+package task
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"tfos/internal/feed"
+)
+
+// minRows: smaller batches are not cut for the sake of evenness.
+const minRows = 8
+
+// Order is what a feed task is told; scripts/tfos/pipe.py writes it.
+type Order struct {
+	Feed    Feed     `json:"feed"`
+	Epoch   int      `json:"epoch"`
+	Members []Member `json:"members"` // in the formed event's order
+	CA      string   `json:"ca"`      // PEM
+	Token   string   `json:"token"`
+	Schema  []byte   `json:"schema"` // an encapsulated Arrow message
+}
+
+// Feed is an entry of the plan's feeds, as far as feed tasks need it.
+type Feed struct {
+	Name      string `json:"name"`
+	ChunkRows int    `json:"chunk_rows"` // of one chunk, at most
+	Balance   string `json:"balance"`    // equal; demand: no member waits for another
+	// Repeatable: a partition read again has its rows in the same order.
+	Repeatable bool `json:"repeatable"`
+}
+
+// Member is one of the formed event that takes the feed.
+type Member struct {
+	Job   string `json:"job"`
+	Index int    `json:"index"`
+	Feed  struct {
+		Unix   string `json:"unix"`
+		BootID string `json:"boot_id"`
+		TCP    string `json:"tcp"`
+	} `json:"feed"`
+}
+
+// Result is the task's account: RESULT_SCHEMA of scripts/tfos/feeder.py without
+// the partition, which a task without rows does not know.
+type Result struct {
+	Rows    int64   `json:"rows"`    // read
+	Sent    int64   `json:"sent"`    // acknowledged to this attempt
+	Skipped int64   `json:"skipped"` // held by members since an earlier attempt
+	Error   *string `json:"error"`   // bad data: permanent
+	Note    *string `json:"note"`    // why the task ended before its last row
+}
+
+// Run feeds one partition from in and writes its Result to out, a line of JSON.
+// An error is one that another attempt may not have: Spark should try again.
+// Bad data is in Result.Error instead.
+func Run(ctx context.Context, in io.Reader, out io.Writer) error {
+	result, err := run(ctx, newLines(in))
+	if err != nil {
+		return err
+	}
+	if err := json.NewEncoder(out).Encode(result); err != nil {
+		return fmt.Errorf("feed: write result: %w", err)
+	}
+	return nil
+}
+
+func run(ctx context.Context, in *lines) (Result, error) {
+	order, partition, err := in.order()
+	if errors.Is(err, io.EOF) {
+		return Result{}, nil
+	} else if err != nil {
+		return Result{}, err
+	}
+	codec, err := newCodec(order.Schema)
+	if err != nil {
+		return Result{}, err
+	}
+	members, held, err := connect(ctx, order, partition)
+	if err != nil {
+		return Result{}, err
+	}
+	defer members.close()
+	if len(held) > 0 && !order.Feed.Repeatable {
+		return Result{}, fmt.Errorf("feed %s: partition %d was tried again, but its query "+
+			"(a join, aggregation or repartition) may give the rows in another order: "+
+			"write its result to files and feed those", order.Feed.Name, partition)
+	}
+	t := &task{partition: partition, in: in, codec: codec, members: members, held: union(held)}
+	return t.feed(order.Schema)
+}
+
+// task is one attempt at one partition.
+type task struct {
+	partition int
+	in        *lines
+	codec     *codec
+	members   *members
+	held      []span // by members, from the batch's first row on
+
+	rows, skipped int64
+	buf           []byte // of the next chunk
+}
+
+// rowError is a row that no attempt can feed.
+type rowError struct{ text string }
+
+func (e rowError) Error() string { return e.text }
+
+// feed sends all batches; whatever ends it early is in the result.
+func (t *task) feed(schema []byte) (Result, error) {
+	// To every member: one that gets no row still learns the columns.
+	err := t.members.announce(feed.TypeSchema, schema)
+	more := err == nil
+	message := room(nil)
+	for more {
+		message, err = t.in.next(message[:feed.ChunkRoom])
+		if errors.Is(err, io.EOF) {
+			err = t.finish()
+			break
+		}
+		if err == nil {
+			message, more, err = t.sendBatch(message)
+		}
+		more = more && err == nil
+	}
+	var bad rowError
+	if errors.As(err, &bad) {
+		err = nil
+	}
+	if err != nil {
+		return Result{}, err
+	}
+	return t.result(bad.text), nil
+}
+
+func (t *task) finish() error {
+	end, err := json.Marshal(feed.End{Rows: t.rows})
+	if err != nil {
+		return err
+	}
+	return t.members.finish(end)
+}
+
+func (t *task) result(bad string) Result {
+	t.members.mu.Lock()
+	defer t.members.mu.Unlock()
+	r := Result{Rows: t.rows, Sent: t.members.sent, Skipped: t.skipped}
+	if bad != "" {
+		r.Error = &bad
+	}
+	if t.members.note != "" {
+		r.Note = &t.members.note
+	}
+	return r
+}
+
+// sendBatch sends the rows of a batch that no member holds. message has room
+// for a chunk's head in front; a buffer comes back for the next one. more
+// false: no member wants more.
+func (t *task) sendBatch(message []byte) (spare []byte, more bool, err error) {
+	if over, err := t.members.over(); over || err != nil {
+		return message, false, err
+	}
+	record, err := t.codec.decode(message[feed.ChunkRoom:])
+	if err != nil {
+		return message, false, err
+	}
+	batch := span{t.rows, t.rows + record.NumRows()}
+	t.rows = batch.end
+	t.held = slices.DeleteFunc(t.held, func(s span) bool { return s.end <= batch.first })
+	parts := missing(t.held, batch)
+	t.skipped += batch.rows()
+	for _, part := range parts {
+		t.skipped -= part.rows()
+	}
+	// Of a small batch every member shall get some.
+	chunkRows := min(t.members.chunkRows, max(minRows, ceil(batch.rows(), int64(len(t.members.links)))))
+	if len(parts) == 1 && parts[0] == batch && batch.rows() <= chunkRows &&
+		len(message)-feed.ChunkRoom <= feed.MaxChunk {
+		feed.SealChunk(message, batch.first, int(batch.rows()))
+		spare, more, err = t.members.send(message, batch)
+		return room(spare), more, err
+	}
+	for _, part := range parts {
+		for first := part.first; first < part.end; first += chunkRows {
+			chunk := span{first, min(first+chunkRows, part.end)}
+			if more, err := t.sendRows(record, chunk, batch.first); !more {
+				return message, false, err
+			}
+		}
+	}
+	return message, true, nil
+}
+
+// sendRows sends rows of a batch, which starts at row start, as one chunk or,
+// when they are too large, as several.
+func (t *task) sendRows(record arrow.Record, rows span, start int64) (more bool, err error) {
+	part := record.NewSlice(rows.first-start, rows.end-start)
+	frame, size, err := t.codec.encode(t.buf, part)
+	part.Release()
+	if err != nil {
+		return false, err
+	}
+	t.buf = frame
+	switch {
+	case size <= feed.MaxChunk:
+		feed.SealChunk(frame, rows.first, int(rows.rows()))
+		t.buf, more, err = t.members.send(frame, rows)
+		return more, err
+	case rows.rows() == 1:
+		return false, rowError{fmt.Sprintf(
+			"row %d of partition %d has %d bytes; a row may have at most %d: shorten it in the input",
+			rows.first, t.partition, size, feed.MaxChunk)}
+	}
+	half := rows.first + rows.rows()/2
+	if more, err := t.sendRows(record, span{rows.first, half}, start); !more {
+		return false, err
+	}
+	return t.sendRows(record, span{half, rows.end}, start)
+}
+
+// room empties a buffer but for the room for a chunk's head.
+func room(buf []byte) []byte { return append(buf[:0], make([]byte, feed.ChunkRoom)...) }
+
+func ceil(a, b int64) int64 { return (a + b - 1) / b }

@@ -1,0 +1,59 @@
+"""The feed task `tfos-node feed` in a process of its own, and the lines that the JVM would pipe."""
+
+import base64
+import contextlib
+import json
+import os
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def build(folder):
+    """Builds tfos-node; returns its path."""
+    binary = Path(folder) / "tfos-node"
+    command = ["go", "build", "-o", str(binary), "./cmd/tfos-node"]
+    subprocess.run(command, cwd=ROOT, env={**os.environ, "CGO_ENABLED": "0"}, check=True)
+    return binary
+
+
+def lines(feed, epoch, members, credentials, batches, partition):
+    """What a feed task reads: as bytes, a line a batch, the order before the first."""
+    start = None
+    for batch in batches:
+        if start is None:
+            schema = base64.b64encode(batch.schema.serialize()).decode()
+            order = {
+                "feed": feed,
+                "epoch": epoch,
+                "members": members,
+                "schema": schema,
+                **credentials,
+            }
+            start = base64.b64encode(json.dumps(order).encode()) + b" %d " % partition
+            yield start
+        yield base64.b64encode(batch.serialize()) + b"\n"
+
+
+def feed_partition(binary, *args):
+    """feeder.feed_partition by the task in Go. The attempt is for the member to say."""
+    feed, epoch, members, credentials, batches, partition, _attempt = args
+    pipe = subprocess.PIPE
+    task = subprocess.Popen([binary, "feed"], stdin=pipe, stdout=pipe, stderr=pipe)
+    with task:
+        with contextlib.suppress(BrokenPipeError):  # it may end before its input
+            for line in lines(feed, epoch, members, credentials, batches, partition):
+                task.stdin.write(line)
+                task.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):
+            task.stdin.close()
+        result, errors = task.stdout.read(), task.stderr.read().decode()
+    return outcome(task, result, errors, partition)
+
+
+def outcome(task, result, errors, partition):
+    """The result row of a task that has ended, as pipe.run_epoch makes it."""
+    if task.returncode:
+        raise ConnectionError(errors)
+    return {"partition": partition, **json.loads(result)}
