@@ -15,6 +15,7 @@ import threading
 from pyspark import InheritableThread, SparkFiles
 from pyspark.errors import AnalysisException, IllegalArgumentException, ParseException
 from pyspark.sql import SparkSession
+from pyspark.sql.types import ArrayType, BinaryType, MapType, StructType, UserDefinedType
 
 from tfos import pipe
 from tfos.reservation import Reservation
@@ -23,7 +24,10 @@ EXIT_DATA = 6
 EXIT_JOB_FILE = 2
 MEMBERS_GROUP = "tfos-members"
 ARROW_ROWS_CONF = "spark.sql.execution.arrow.maxRecordsPerBatch"
-ARROW_ROWS = 1000  # rows of Spark's Arrow batches: 3 MB of 784 floats, 150 MB of 150 KB cells
+# Rows of Spark's Arrow batches: at most about ARROW_BYTES of plain columns, and ARROW_ROWS of
+# lists and binary, whose size no schema tells (3 MB of 784 floats, 150 MB of 150 KB cells).
+ARROW_ROWS, ARROW_MOST_ROWS, ARROW_BYTES = 1000, 10_000, 4 << 20
+UNSIZED = (ArrayType, BinaryType, MapType, StructType, UserDefinedType)
 CLOSE_SECONDS = 10  # beyond a lease: what the reservation server needs to clean up
 
 
@@ -181,8 +185,6 @@ class Run:
     def read(self, feed):
         """The DataFrame of a feed, analysed: a missing path or column is found here."""
         spark = SparkSession.builder.getOrCreate()
-        if not self.sc.getConf().contains(ARROW_ROWS_CONF):
-            spark.conf.set(ARROW_ROWS_CONF, ARROW_ROWS)
         try:
             frame = select(load(spark, feed), feed.get("columns"))
             # The order of a file's rows is fixed, that of shuffled rows is not.
@@ -235,6 +237,8 @@ class Run:
     def run_epoch(self, feed, epoch, members):
         """Send every partition of one epoch; the rows of feeder.RESULT_SCHEMA."""
         frame, credentials = self.frames[feed["name"]], self.credentials
+        if not self.sc.getConf().contains(ARROW_ROWS_CONF):
+            frame.sparkSession.conf.set(ARROW_ROWS_CONF, arrow_rows(frame))
         if feed["feeder"] != "pipe":
             try:
                 from tfos.feeder import RESULT_SCHEMA, make_feeder
@@ -259,6 +263,14 @@ def load(spark, feed):
         return spark.table(feed["table"])
     reader = spark.read.format(feed["format"]).options(**feed.get("options") or {})
     return reader.load(feed["path"])
+
+
+def arrow_rows(frame):
+    """How many rows shall be in one of Spark's Arrow batches."""
+    if any(isinstance(field.dataType, UNSIZED) for field in frame.schema.fields):
+        return ARROW_ROWS
+    fit = ARROW_BYTES // frame._jdf.schema().defaultSize()
+    return max(ARROW_ROWS, min(ARROW_MOST_ROWS, fit))
 
 
 def select(frame, columns):

@@ -32,6 +32,11 @@ _RESULT = pa.schema(
 # Smaller batches are not cut for the sake of evenness.
 _MIN_ROWS = 8
 
+# A chunk costs as much as 100 KB of its bytes. So chunks of small rows grow, up to
+# _GROWN_BYTES, but only to a part of the rows sent so far: members stay as even.
+_GROWN_BYTES = 256 << 10
+_GROWN_PART = 256
+
 
 def make_feeder(feed, epoch, members, credentials):
     """The function for DataFrame.mapInArrow(function, RESULT_SCHEMA).
@@ -85,7 +90,8 @@ class RowError(ValueError):
 
 class _Feeder:
     def __init__(self, feed, members, credentials, hello):
-        self.chunk_rows = max(1, int(feed["chunk_rows"]))
+        self.least_rows = max(1, int(feed["chunk_rows"]))
+        self.chunk_rows = self.least_rows  # of a chunk, by now
         self.equal = feed.get("balance", "equal") == "equal"
         self.hello = hello
         self.partition = hello["partition"]
@@ -169,6 +175,7 @@ class _Feeder:
         if self.schema is None:
             self.schema = memoryview(batch.schema.serialize())
             self._send_schema()
+        self._grow(batch)
         # Of a small batch every member shall get some.
         chunk_rows = min(self.chunk_rows, max(_MIN_ROWS, -(-batch.num_rows // len(self.links))))
         for first, count in missing:
@@ -177,6 +184,12 @@ class _Feeder:
                 if not self._send_rows(at, batch.slice(at - start, rows)):
                     return False
         return True
+
+    def _grow(self, batch):
+        """Fits the rows of a chunk to their size and to what was sent, by all tasks."""
+        fit = _GROWN_BYTES * batch.num_rows // max(1, batch.nbytes)
+        part = sum(link.rows for link in self.links) // _GROWN_PART
+        self.chunk_rows = max(self.least_rows, min(fit, part))
 
     def _send_schema(self):
         """To every member: one that gets no row still learns the columns."""

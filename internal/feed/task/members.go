@@ -16,8 +16,9 @@ import (
 // chooses, and waits for both.
 type members struct {
 	equal     bool
-	chunkRows int64
-	turn      int // where to start among equals
+	leastRows int64
+	chunkRows int64 // of a chunk, by now
+	turn      int   // where to start among equals
 	links     []*link
 
 	wg   sync.WaitGroup
@@ -33,7 +34,7 @@ type members struct {
 func connect(ctx context.Context, o Order, partition int) (m *members, held [][2]int64, err error) {
 	m = &members{
 		equal:     o.Feed.Balance != "demand",
-		chunkRows: max(1, int64(o.Feed.ChunkRows)),
+		leastRows: max(1, int64(o.Feed.ChunkRows)),
 		turn:      partition + o.Epoch,
 	}
 	m.cond = sync.NewCond(&m.mu)
@@ -131,6 +132,20 @@ func (m *members) announce(typ byte, payload []byte) error {
 		}
 	}
 	return nil
+}
+
+// grow fits the rows of a chunk to their size, as in a batch of so many rows
+// and bytes, and to what was sent by all tasks.
+func (m *members) grow(rows, bytes int64) int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var sent int64
+	for _, l := range m.links {
+		sent += l.rows()
+	}
+	fit := grownBytes * rows / max(1, bytes)
+	m.chunkRows = max(m.leastRows, min(fit, sent/grownPart))
+	return m.chunkRows
 }
 
 // send gives a sealed chunk to a member; it waits for credit, not for the

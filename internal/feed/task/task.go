@@ -13,8 +13,15 @@ import (
 	"tfos/internal/feed"
 )
 
-// minRows: smaller batches are not cut for the sake of evenness.
-const minRows = 8
+const (
+	// minRows: smaller batches are not cut for the sake of evenness.
+	minRows = 8
+	// A chunk costs as much as 100 KB of its bytes. So chunks of small rows
+	// grow, up to grownBytes, but only to a part of the rows sent so far:
+	// members stay as even. scripts/tfos/feeder.py does the same.
+	grownBytes = 256 << 10
+	grownPart  = 256
+)
 
 // Order is what a feed task is told; scripts/tfos/pipe.py writes it.
 type Order struct {
@@ -29,7 +36,7 @@ type Order struct {
 // Feed is an entry of the plan's feeds, as far as feed tasks need it.
 type Feed struct {
 	Name      string `json:"name"`
-	ChunkRows int    `json:"chunk_rows"` // of one chunk, at most
+	ChunkRows int    `json:"chunk_rows"` // of one chunk, unless rows are small
 	Balance   string `json:"balance"`    // equal; demand: no member waits for another
 	// Repeatable: a partition read again has its rows in the same order.
 	Repeatable bool `json:"repeatable"`
@@ -180,7 +187,7 @@ func (t *task) sendBatch(message []byte) (spare []byte, more bool, err error) {
 		t.skipped -= part.rows()
 	}
 	// Of a small batch every member shall get some.
-	chunkRows := min(t.members.chunkRows, max(minRows, ceil(batch.rows(), int64(len(t.members.links)))))
+	chunkRows := min(t.members.grow(batch.rows(), int64(len(message))), max(minRows, ceil(batch.rows(), int64(len(t.members.links)))))
 	if len(parts) == 1 && parts[0] == batch && batch.rows() <= chunkRows &&
 		len(message)-feed.ChunkRoom <= feed.MaxChunk {
 		feed.SealChunk(message, batch.first, int(batch.rows()))
