@@ -17,7 +17,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -s -w -X main.version=$(VERSION)
 PAYLOAD := cmd/tfos/payload
 
-.PHONY: help setup build demo test test-all test-go test-python test-spark test-spark4 bench-train check proto clean
+.PHONY: help setup build demo test test-all test-go test-python test-spark test-spark4 bench bench-full bench-docs check proto clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -56,8 +56,15 @@ test-all: build test-go test-python ## everything, the slow ones and the race de
 	$(PYTHON) -m pytest -q scripts/tests -m spark
 	CGO_ENABLED=1 go test -race $(PURE_ROOMS)
 
-bench-train: build ## a synchronous job by hand and by tfos: steps/s, and where a job's time goes
-	$(PYTHON) scripts/bench/all_reduce.py
+# Some cases only: make bench-full BENCH='overhead files'
+bench: build ## tfos beside its peers, the short set: every bar, in 10 minutes on 2 cores
+	$(PYTHON) scripts/bench --rows small --runs 1 spark_fed files
+
+bench-full: build ## the whole benchmark: more than an hour
+	$(PYTHON) scripts/bench $(BENCH)
+
+bench-docs: ## docs/benchmarks.md and its plots, from the last run
+	$(PYTHON) scripts/bench --docs .build/bench/bench.json
 
 check: setup ## linters, generated code, cgo-free build and tests
 	@test -z "$$(gofmt -l cmd internal scripts | tee /dev/stderr)" || { echo 'check: run gofmt -w on these'; exit 1; }

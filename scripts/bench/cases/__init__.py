@@ -1,0 +1,11 @@
+"""All cases, in the order of the report."""
+
+from . import files, inference, overhead, spark_fed, training
+
+ALL = (
+    *spark_fed.CASES,
+    *files.CASES,
+    *inference.CASES,
+    *training.CASES,
+    *overhead.CASES,
+)

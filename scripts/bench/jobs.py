@@ -1,0 +1,95 @@
+"""Runs bin/tfos as a user would, and reads what the run left behind."""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+from case import DidNotRun
+from environments import ROOT
+from processes import SECONDS, error_line, shown
+
+PROGRAMS = pathlib.Path(__file__).parent / "programs"
+
+_READY = re.compile(r"Spark (\S+) runs ")
+
+
+def by_tfos(folder, job, command="train"):
+    """Run a job, its keys as in docs/job-file.md, below folder with the Python of this process.
+
+    Returns its verdict with two more keys: ready, the time.time() at which the SparkContext was
+    there, and spark, its version. Spark's event log is in folder/events. DidNotRun: it failed.
+    """
+    log = folder / "events"
+    log.mkdir()
+    spark = dict(job.get("spark") or {})
+    spark["conf"] = {
+        "spark.eventLog.enabled": True,
+        "spark.eventLog.dir": log.as_uri(),
+        "spark.eventLog.compress": False,
+        "spark.eventLog.rolling.enabled": False,
+        **spark.get("conf", {}),
+    }
+    path = folder / "job.yaml"
+    path.write_text(json.dumps({**job, "spark": spark}, indent=1, default=str))  # JSON is YAML
+    verdict, lines = _run([ROOT / "bin" / "tfos", command, path, "--output", "json"], folder)
+    if verdict["code"] != 0:
+        raise DidNotRun(f"tfos: exit {verdict['code']}: {verdict['cause']} (see {shown(folder)})")
+    ready, found = next((at, found) for at, line in lines if (found := _READY.search(line)))
+    return {**verdict, "ready": ready, "spark": found[1]}
+
+
+def _run(argv, folder):
+    """The verdict of a tfos command, and [(time.time(), line)] of its standard error."""
+    state = {"TFOS_STATE_DIR": str(folder / "state"), "TFOS_PYTHON": sys.executable}
+    child = subprocess.Popen(
+        argv,
+        env={**os.environ, "PYSPARK_PYTHON": sys.executable, **state},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    stop = threading.Timer(SECONDS, child.send_signal, [signal.SIGTERM])  # tfos ends its job
+    stop.start()
+    try:
+        lines = [(time.time(), line.rstrip()) for line in child.stderr]
+        text = child.stdout.read()
+        child.wait()
+    finally:
+        stop.cancel()
+        if child.poll() is None:
+            child.send_signal(signal.SIGTERM)
+            child.wait()
+    said = "\n".join(line for _, line in lines)
+    (folder / "log.txt").write_text(said + "\n" + text)
+    try:
+        return json.loads(text), lines
+    except ValueError:
+        raise DidNotRun(
+            f"tfos: exit {child.returncode}: {error_line(said)} (see {shown(folder)})"
+        ) from None
+
+
+def events(folder):
+    """Spark's event log below folder: one dict an event, in their order."""
+    (path,) = (folder / "events").iterdir()
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def spark_jobs(log, group):
+    """[(begin, end)] of the Spark jobs of a group, in seconds since the epoch."""
+    begins, ends = {}, {}
+    for event in log:
+        if event["Event"] == "SparkListenerJobStart":
+            if (event.get("Properties") or {}).get("spark.jobGroup.id") == group:
+                begins[event["Job ID"]] = event["Submission Time"] / 1000
+        elif event["Event"] == "SparkListenerJobEnd":
+            ends[event["Job ID"]] = event["Completion Time"] / 1000
+    return [(begin, ends[number]) for number, begin in sorted(begins.items()) if number in ends]

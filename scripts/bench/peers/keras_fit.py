@@ -1,0 +1,27 @@
+"""keras.fit on numpy arrays in memory, its arguments as they are by default."""
+
+import glob
+import sys
+
+import numpy as np
+import peer
+import pyarrow.parquet as pq
+
+
+def measure(config):
+    sys.path.insert(0, config.programs)
+    import mlp
+
+    files = sorted(glob.glob(config.path + "/*.parquet"))
+    table = pq.read_table(files)
+    images = np.concatenate(
+        [np.asarray(c.flatten()).reshape(len(c), -1) for c in table["image"].chunks]
+    )
+    labels = table["label"].to_numpy()
+    timer = mlp.EpochTimer()
+    mlp.compiled().fit(images, labels, epochs=config.passes, verbose=0, callbacks=[timer])
+    return {"rates": timer.rates(len(images))}
+
+
+if __name__ == "__main__":
+    peer.main(measure)
