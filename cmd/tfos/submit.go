@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"tfos/internal/feed"
+	"tfos/internal/feed/files"
 	"tfos/internal/job"
 	"tfos/internal/launch"
 	"tfos/scripts"
@@ -136,7 +136,7 @@ func (s *submission) rows(ctx context.Context) int64 {
 	if input.Path == "" || input.Format != "parquet" {
 		return 0
 	}
-	rows, _ := feed.CountRows(ctx, input.Path)
+	rows, _ := files.CountRows(ctx, input.Path)
 	return rows
 }
 

@@ -2,88 +2,58 @@ package infer
 
 import (
 	"context"
-	"fmt"
+	"errors"
 
-	"github.com/apache/arrow/go/v15/arrow"
-	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/memory"
-	"github.com/apache/arrow/go/v15/parquet/file"
-	"github.com/apache/arrow/go/v15/parquet/pqarrow"
+
+	"tfos/internal/feed/files"
 )
 
-// input is an open parquet file.
+// input is a split's file.
 type input struct {
-	path   string
-	mem    memory.Allocator
-	source *source
-	file   *file.Reader
-	arrow  *pqarrow.FileReader
-	schema *arrow.Schema
+	*files.Dataset
+	path string
 }
 
-// openInput reads a file's footer. The parquet library panics on some damaged
-// files: that is an error with the file's name here, as in every other use.
-func openInput(ctx context.Context, mem memory.Allocator, path string) (*input, error) {
-	in := &input{path: path, mem: mem}
-	var err error
-	if in.source, err = openSource(ctx, path); err != nil {
-		return nil, atFile(exitFailed, "open", path, err)
+// openInput reads what a file says of its columns.
+func openInput(ctx context.Context, mem memory.Allocator, path string, batchRows int) (*input, error) {
+	data, err := files.Open(ctx, files.Parquet, path, files.ReadOptions{BatchRows: batchRows, Memory: mem})
+	in := &input{Dataset: data, path: path}
+	if err != nil {
+		return nil, in.failed(err)
 	}
-	if err := guarded(in.readFooter); err != nil {
-		return nil, in.damaged(err)
+	if found := data.Files(); len(found) != 1 || found[0].Path != path {
+		return nil, atFile(exitFailed, "read", path, errors.New("it is a folder, and a split is one file"))
 	}
 	return in, nil
 }
 
-func (in *input) readFooter() (err error) {
-	if in.file, err = file.NewParquetReader(in.source); err != nil {
-		return err
-	}
-	if in.arrow, err = pqarrow.NewFileReader(in.file, pqarrow.ArrowReadProperties{}, in.mem); err != nil {
-		return err
-	}
-	in.schema, err = in.arrow.Schema()
+// choose leaves these columns.
+func (in *input) choose(columns []string) (err error) {
+	in.Dataset, err = in.Select(columns...)
 	return err
 }
 
-// damaged tells a file that cannot be understood from one that cannot be
+// open begins to read all rows.
+func (in *input) open(ctx context.Context) (files.Reader, error) {
+	splits, err := in.Splits(ctx, 0)
+	if err != nil {
+		return nil, in.failed(err)
+	}
+	reader, err := in.Read(ctx, splits[0])
+	if err != nil {
+		return nil, in.failed(err)
+	}
+	return reader, nil
+}
+
+// failed tells a file that cannot be understood from one that cannot be
 // reached.
-func (in *input) damaged(err error) error {
-	if in.source.failed.Load() {
-		return atFile(exitFailed, "read", in.path, err)
+func (in *input) failed(err error) error {
+	code := exitFailed
+	var data *files.Error
+	if errors.As(err, &data) {
+		code = exitData
 	}
-	return atFile(exitData, "read", in.path, fmt.Errorf("not a readable parquet file: %w", err))
-}
-
-// guarded turns a panic into an error.
-func guarded(f func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%v", p)
-		}
-	}()
-	return f()
-}
-
-// emptyRecord has these columns and no rows.
-func (in *input) emptyRecord(names []string) arrow.Record {
-	var fields []arrow.Field
-	var arrays []arrow.Array
-	for _, name := range names {
-		f, _ := in.schema.FieldsByName(name)
-		fields = append(fields, f[0])
-		arrays = append(arrays, array.MakeArrayOfNull(in.mem, f[0].Type, 0))
-	}
-	defer release(arrays)
-	return array.NewRecord(arrow.NewSchema(fields, nil), arrays, 0)
-}
-
-// columns starts reading these columns, rows at a time.
-func (in *input) columns(ctx context.Context, names []string, rows int) (*columnReader, error) {
-	c := &columnReader{in: in, batch: int64(rows)}
-	if err := guarded(func() error { return c.open(ctx, names) }); err != nil {
-		c.close()
-		return nil, in.damaged(err)
-	}
-	return c, nil
+	return atFile(code, "read", in.path, err)
 }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
-	"github.com/apache/arrow/go/v15/arrow/memory"
 	shapepb "github.com/wamuir/graft/tensorflow/core/framework/tensor_shape_go_proto"
 
 	"tfos/internal/model"
@@ -238,21 +237,6 @@ func TestCancelLeavesFinishedSplitsOnly(t *testing.T) {
 	}
 	if have := left(t, req.Output); !slices.Equal(have, []string{"part-00000.parquet"}) {
 		t.Errorf("files %v", have)
-	}
-}
-
-// A store that fails is not the data's fault.
-func TestFailingStoreIsCode5(t *testing.T) {
-	path := inputFile(t, t.TempDir(), "a", 0, 10)
-	in, err := openInput(t.Context(), memory.DefaultAllocator, path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	gone := errors.New("connection reset")
-	in.source.read = func([]byte, int64) (int, error) { return 0, gone }
-	_, err = in.columns(t.Context(), []string{"x"}, 5)
-	if !errors.Is(err, gone) || ExitCode(err) != 5 {
-		t.Errorf("have %v (code %d)", err, ExitCode(err))
 	}
 }
 

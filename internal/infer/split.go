@@ -2,7 +2,9 @@ package infer
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -24,11 +26,14 @@ type clocks struct {
 
 // split makes one split's file.
 func (r *run) split(ctx context.Context, s Split) error {
-	in, err := openInput(ctx, r.mem, s.Path)
+	in, err := openInput(ctx, r.mem, s.Path, r.req.BatchSize)
 	if err != nil {
 		return err
 	}
-	bind, err := model.Check(r.signature, in.schema, r.req.InputMapping, r.req.OutputMapping, r.req.Keep)
+	bind, err := model.Check(r.signature, in.Schema(), r.req.InputMapping, r.req.OutputMapping, r.req.Keep)
+	if err == nil {
+		err = in.choose(bind.Columns())
+	}
 	if err != nil {
 		return atFile(exitData, "read", s.Path, err)
 	}
@@ -119,26 +124,27 @@ type batch struct {
 	first  int64
 }
 
-func (p *pipeline) read(ctx context.Context, to chan<- batch) error {
-	reader, err := p.in.columns(ctx, p.bind.Columns(), p.req.BatchSize)
+func (p *pipeline) read(ctx context.Context, to chan<- batch) (err error) {
+	reader, err := p.in.open(ctx)
 	if err != nil {
 		return err
 	}
-	defer reader.close()
-	for {
+	defer func() { err = errors.Join(err, reader.Close()) }()
+	for first := int64(0); ; {
 		start := time.Now()
-		first := reader.rows
-		record, err := reader.next()
-		if err != nil {
-			return err
-		}
-		if record == nil {
+		record, err := reader.Next()
+		if err == io.EOF {
 			close(to)
 			return nil
 		}
+		if err != nil {
+			return p.in.failed(err)
+		}
 		p.clocks.read += time.Since(start)
+		b := batch{record, first}
+		first += record.NumRows()
 		select {
-		case to <- batch{record, first}:
+		case to <- b:
 		case <-ctx.Done():
 			record.Release()
 			return ctx.Err()
@@ -163,7 +169,7 @@ func (p *pipeline) compute(ctx context.Context, from <-chan batch, to chan<- arr
 		if !ok {
 			// So that a split without rows has a file with the columns that
 			// the others have.
-			b.record = p.in.emptyRecord(p.bind.Columns())
+			b.record = p.in.NoRows()
 		}
 		start := time.Now()
 		record, err := p.predict(ctx, b)

@@ -6,24 +6,19 @@ import (
 	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
-	"github.com/apache/arrow/go/v15/parquet"
-	"github.com/apache/arrow/go/v15/parquet/compress"
-	"github.com/apache/arrow/go/v15/parquet/pqarrow"
-)
 
-// rowGroupBytes is the compressed size after which a row group ends. It is held
-// in memory until then.
-const rowGroupBytes = 64 << 20
+	"tfos/internal/feed/files"
+)
 
 // write puts every record into the split's file, whose columns are the first
 // one's. There is always one.
 func (p *pipeline) write(ctx context.Context, from <-chan arrow.Record) (err error) {
-	var w *pqarrow.FileWriter
+	var w files.Writer
 	defer func() {
 		if w == nil {
 			return
 		}
-		if closeErr := guarded(w.Close); err == nil && closeErr != nil {
+		if closeErr := w.Close(); err == nil && closeErr != nil {
 			err = p.writeError(closeErr)
 		}
 	}()
@@ -34,10 +29,10 @@ func (p *pipeline) write(ctx context.Context, from <-chan arrow.Record) (err err
 		}
 		start := time.Now()
 		if w == nil {
-			w, err = newWriter(record.Schema(), p.out)
+			w, err = files.NewWriter(files.Parquet, p.out, record.Schema(), files.WriteOptions{Memory: p.mem})
 		}
 		if err == nil {
-			err = guarded(func() error { return addRecord(w, record) })
+			err = w.Write(record)
 		}
 		p.rows += record.NumRows()
 		record.Release()
@@ -48,23 +43,8 @@ func (p *pipeline) write(ctx context.Context, from <-chan arrow.Record) (err err
 	}
 }
 
-func newWriter(schema *arrow.Schema, out *output) (*pqarrow.FileWriter, error) {
-	props := parquet.NewWriterProperties(
-		parquet.WithCompression(compress.Codecs.Snappy),
-		parquet.WithCreatedBy("tfos"),
-	)
-	return pqarrow.NewFileWriter(schema, out, props, pqarrow.DefaultWriterProps())
-}
-
-func addRecord(w *pqarrow.FileWriter, record arrow.Record) error {
-	if w.RowGroupTotalCompressedBytes() >= rowGroupBytes {
-		w.NewBufferedRowGroup()
-	}
-	return w.WriteBuffered(record)
-}
-
-// writeError keeps the exit code of the file's own errors; what the parquet
-// library says about columns is the data's fault.
+// writeError keeps the exit code of the file's own errors; what the writer says
+// about columns is the data's fault.
 func (p *pipeline) writeError(err error) error {
 	var own *Error
 	if errors.As(err, &own) {

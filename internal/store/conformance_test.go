@@ -16,6 +16,7 @@ func conformance(t *testing.T, s Store, root func(t *testing.T) string) {
 	tests := map[string]func(t *testing.T, s Store, root string){
 		"write and read":        testWriteRead,
 		"read a range":          testReadRange,
+		"read at places":        testHandle,
 		"abort leaves nothing":  testAbort,
 		"list":                  testList,
 		"list what is not":      testListMissing,
@@ -124,6 +125,46 @@ func testReadRange(t *testing.T, s Store, root string) {
 	}
 	if _, err := s.ReadRange(t.Context(), root+"/a", -1, 1); err == nil {
 		t.Error("a negative offset was accepted")
+	}
+}
+
+func testHandle(t *testing.T, s Store, root string) {
+	write(t, s, root+"/a", "0123456789")
+	h, err := s.OpenAt(t.Context(), root+"/a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h.Size() != 10 {
+		t.Errorf("size %d, want 10", h.Size())
+	}
+	for _, c := range []struct {
+		offset int64
+		length int
+		want   string
+		err    error
+	}{{4, 3, "456", nil}, {0, 10, "0123456789", nil}, {8, 5, "89", io.EOF}, {10, 1, "", io.EOF}, {2, 0, "", nil}} {
+		p := make([]byte, c.length)
+		n, err := h.ReadAt(t.Context(), p, c.offset)
+		if string(p[:n]) != c.want || err != c.err {
+			t.Errorf("%d bytes at %d: %q, %v, want %q, %v", c.length, c.offset, p[:n], err, c.want, c.err)
+		}
+	}
+	if _, err := h.ReadAt(t.Context(), make([]byte, 1), -1); err == nil || err == io.EOF {
+		t.Errorf("a negative offset: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := h.ReadAt(ctx, make([]byte, 1), 0); !errors.Is(err, context.Canceled) {
+		t.Errorf("a cancelled read: %v", err)
+	}
+	if err := h.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.OpenAt(t.Context(), root+"/b"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("an absent file: %v", err)
+	}
+	if _, err := s.OpenAt(t.Context(), root); err == nil {
+		t.Error("a folder was opened")
 	}
 }
 
@@ -270,10 +311,11 @@ func testCancelled(t *testing.T, s Store, root string) {
 	cancel()
 	_, openErr := s.Open(ctx, root+"/a/x")
 	_, rangeErr := s.ReadRange(ctx, root+"/a/x", 0, 1)
+	_, atErr := s.OpenAt(ctx, root+"/a/x")
 	_, createErr := s.Create(ctx, root+"/b")
 	_, listErr := s.List(ctx, root)
 	_, statErr := s.Stat(ctx, root)
-	errs := []error{openErr, rangeErr, createErr, listErr, statErr, s.Mkdir(ctx, root+"/c"),
+	errs := []error{openErr, rangeErr, atErr, createErr, listErr, statErr, s.Mkdir(ctx, root+"/c"),
 		s.Remove(ctx, root+"/a"), s.Publish(ctx, root+"/a", root+"/d", false)}
 	if i := slices.IndexFunc(errs, func(err error) bool { return !errors.Is(err, context.Canceled) }); i >= 0 {
 		t.Errorf("call %d went on: %v", i, errs[i])

@@ -53,6 +53,42 @@ func (s Local) ReadRange(ctx context.Context, path string, offset, length int64)
 	return section{io.LimitReader(file, length), file}, nil
 }
 
+// OpenAt implements Store.
+func (s Local) OpenAt(ctx context.Context, path string) (Handle, error) {
+	opened, err := s.Open(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	file := opened.(*os.File)
+	info, err := file.Stat()
+	if err == nil && info.IsDir() {
+		err = errors.New("it is a folder")
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("store: open %s: %w", path, err), file.Close())
+	}
+	return &localHandle{file: file, size: info.Size()}, nil
+}
+
+type localHandle struct {
+	file *os.File
+	size int64
+}
+
+func (h *localHandle) ReadAt(ctx context.Context, p []byte, offset int64) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := h.file.ReadAt(p, offset)
+	if err != nil && err != io.EOF {
+		err = fmt.Errorf("store: read %s from %d: %w", h.file.Name(), offset, err)
+	}
+	return n, err
+}
+
+func (h *localHandle) Size() int64  { return h.size }
+func (h *localHandle) Close() error { return h.file.Close() }
+
 // Stat implements Store.
 func (Local) Stat(ctx context.Context, path string) (Info, error) {
 	if err := ctx.Err(); err != nil {

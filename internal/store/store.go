@@ -22,6 +22,8 @@ type Store interface {
 	// ReadRange reads length bytes from offset; fewer at the file's end. A
 	// negative length reads to the end. The caller closes.
 	ReadRange(ctx context.Context, path string, offset, length int64) (io.ReadCloser, error)
+	// OpenAt opens a file for many reads at any place. The caller closes.
+	OpenAt(ctx context.Context, path string) (Handle, error)
 	// Create begins a file in an existing folder. It has a temporary name
 	// until Commit, which replaces a file of that name.
 	Create(ctx context.Context, path string) (File, error)
@@ -50,6 +52,16 @@ type Info struct {
 	Size     int64  // bytes; 0 for a folder
 	Modified time.Time
 	Dir      bool
+}
+
+// Handle is an open file of a size that is known; it may be read concurrently.
+type Handle interface {
+	// ReadAt fills p from offset, as io.ReaderAt does: fewer bytes come with
+	// an error, which is io.EOF at the file's end.
+	ReadAt(ctx context.Context, p []byte, offset int64) (int, error)
+	// Size is that of the file when it was opened, in bytes.
+	Size() int64
+	Close() error
 }
 
 // File is being written. Exactly one of Commit and Abort ends it; Abort after

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tfos/internal/feed/files"
+	"tfos/internal/launch"
+)
+
+// maxShards bounds the files that are written at once.
+const maxShards = 1000
+
+type convertOptions struct {
+	in, out      string
+	from, to     string
+	shards       int
+	schema       string
+	columns      []string
+	compression  string
+	readOptions  []string
+	writeOptions []string
+	ifExists     string
+	output       verdictFormat
+}
+
+func newConvertCommand(c *cli) *cobra.Command {
+	o := &convertOptions{}
+	cmd := &cobra.Command{
+		Use:   "convert --to FORMAT IN OUT",
+		Short: "Write files of rows in another format",
+		Long: `Reads IN, a file, folder or glob, and writes its rows as files part-00000.… in
+the folder OUT, with _SUCCESS beside them, all or nothing. One shard keeps the
+order of rows; more get the same number of rows each.
+
+Formats: parquet, tfrecord (of tf.Example; gzip and zlib too), csv, json (one
+object a line), arrow (IPC). What each holds is in docs/data.md. Values are read
+as --schema declares them, else as the files say; CSV, JSON and TFRecord files
+say it by the values at their beginning.`,
+		Example: `  tfos convert --to tfrecord --shards 8 data/train.parquet data/records
+  tfos convert --from csv --to parquet --schema 'id bigint, name string' in.csv out
+  tfos convert --to json --columns id,label --read-option header=false 'in/*.csv' out`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 2 {
+				return fmt.Errorf("%s needs an input and an output, such as: %s --to tfrecord data/train.parquet out", cmd.CommandPath(), cmd.CommandPath())
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.in, o.out = args[0], args[1]
+			return runConvert(cmd.Context(), c, o)
+		},
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&o.from, "from", "", "`format` of the input (default: as the files' names say)")
+	f.StringVar(&o.to, "to", "", "`format` of the output")
+	f.IntVar(&o.shards, "shards", 1, "`files` to write")
+	f.StringVar(&o.schema, "schema", "", "types of columns in Spark's `DDL`; other columns as the files say")
+	f.StringSliceVar(&o.columns, "columns", nil, "`names` of the columns to keep, in this order (default: all)")
+	f.StringVar(&o.compression, "compression", "", "none|snappy|gzip|zlib|lz4|zstd|brotli, as the format has it (default: the format's usual `one`)")
+	f.StringArrayVar(&o.readOptions, "read-option", nil, "an option of the input's format, as `name=value`; may be repeated")
+	f.StringArrayVar(&o.writeOptions, "write-option", nil, "an option of the output's format, as `name=value`; may be repeated")
+	f.StringVar(&o.ifExists, "if-exists", "fail", "what to do when OUT exists: `fail|replace`")
+	f.Var(&o.output, "output", "what standard output gets at the end: `text|json`")
+	return cmd
+}
+
+func runConvert(ctx context.Context, c *cli, o *convertOptions) error {
+	start := c.now()
+	job, err := o.conversion(ctx, c)
+	var done files.Converted
+	if err == nil {
+		p := newProgress(c)
+		job.Progress = func(rows int64) { p.converted(rows) }
+		done, err = files.Convert(ctx, job)
+		p.end()
+	}
+	seconds := c.now().Sub(start).Seconds()
+	v := launch.Verdict{Kind: "convert", Seconds: map[string]float64{"total": seconds}}
+	if err != nil {
+		code := c.conclude(v, convertError(ctx, err), o.output.json)
+		return &concluded{code}
+	}
+	v.Rows.Read = done.Rows
+	v.Artifacts = []launch.Artifact{{Kind: "files", Path: job.Out}}
+	c.talk("tfos: %d rows, %d files, %.1f s, %.0f rows/s", done.Rows, done.Files, seconds, float64(done.Rows)/max(seconds, 1e-3))
+	if code := c.conclude(v, nil, o.output.json); code != launch.Done {
+		return &concluded{code}
+	}
+	return nil
+}
+
+// conversion is what the command line asks for.
+func (o *convertOptions) conversion(ctx context.Context, c *cli) (job files.Conversion, err error) {
+	job = files.Conversion{
+		In: c.path(o.in), Out: strings.TrimSuffix(c.path(o.out), "/"), To: files.Format(o.to), From: files.Format(o.from), Shards: o.shards,
+		Read:  files.ReadOptions{Columns: o.columns},
+		Write: files.WriteOptions{Compression: o.compression},
+	}
+	usage := func(format string, args ...any) error {
+		return &launch.Error{Code: launch.Usage, Phase: "command line", Err: fmt.Errorf(format, args...)}
+	}
+	switch {
+	case !job.To.Known():
+		return job, usage("--to %s: must be one of %v", o.to, files.Formats)
+	case o.from != "" && !job.From.Known():
+		return job, usage("--from %s: must be one of %v", o.from, files.Formats)
+	case o.shards < 1 || o.shards > maxShards:
+		return job, usage("--shards %d: must be 1 to %d", o.shards, maxShards)
+	case o.ifExists != "fail" && o.ifExists != "replace":
+		return job, usage("--if-exists %s: must be fail or replace", o.ifExists)
+	}
+	job.Replace = o.ifExists == "replace"
+	if job.Read.Options, err = formatOptions(o.readOptions); err != nil {
+		return job, usage("--read-option %w", err)
+	}
+	if job.Write.Options, err = formatOptions(o.writeOptions); err != nil {
+		return job, usage("--write-option %w", err)
+	}
+	dir, name := filepath.Split(job.Out)
+	job.Staging = fmt.Sprintf("%s.%s.tmp-%d", dir, name, c.now().UnixNano())
+	if o.schema != "" {
+		if job.Read.Schema, err = files.ParseSchema(o.schema); err != nil {
+			return job, usage("--schema: %w", err)
+		}
+	}
+	if o.from == "" {
+		if job.From, err = files.Guess(ctx, job.In); err != nil {
+			return job, usage("%w: --from says the input's format", err)
+		}
+	}
+	return job, nil
+}
+
+// formatOptions reads name=value, where the value may be anything.
+func formatOptions(list []string) (map[string]string, error) {
+	options := map[string]string{}
+	for _, text := range list {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok || name == "" {
+			return nil, fmt.Errorf("%s: must be name=value", text)
+		}
+		options[name] = value
+	}
+	return options, nil
+}
+
+// path makes a path of the command line absolute; those of stores are.
+func (c *cli) path(path string) string {
+	if strings.Contains(path, "://") || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(c.dir, path)
+}
+
+// convertError gives an error of a conversion its exit code.
+func convertError(ctx context.Context, err error) error {
+	var own *launch.Error
+	var data *files.Error
+	var output *files.OutputError
+	var disk *fs.PathError
+	code := launch.Usage // what is not there, or unknown
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("convert: %w", context.Cause(ctx))
+	case errors.As(err, &own):
+		return err
+	case errors.As(err, &output):
+		code = launch.Output
+	case errors.As(err, &data), errors.Is(err, files.ErrType), errors.Is(err, files.ErrValue):
+		code = launch.BadData
+	case errors.As(err, &disk) && !errors.Is(err, fs.ErrNotExist):
+		code = launch.Failed
+	}
+	return &launch.Error{Code: code, Phase: "convert", Err: err}
+}
+
+// converted shows on a terminal how many rows are done.
+func (p *progress) converted(rows int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if now := p.now(); now.Sub(p.last) >= time.Second/5 {
+		p.last = now
+		p.state(fmt.Sprintf("%d rows", rows))
+	}
+}

@@ -1,0 +1,39 @@
+package files
+
+import (
+	"context"
+
+	"tfos/internal/store"
+)
+
+// countedFiles bounds the footers that CountRows reads.
+const countedFiles = 1000
+
+// CountRows is the number of rows in the parquet files at path (a file, folder
+// or glob), from their footers. It is not known (false) when there are other
+// files, more than 1,000, one that cannot be read, or none.
+func CountRows(ctx context.Context, path string) (rows int64, known bool) {
+	found, err := list(ctx, path)
+	if err != nil || len(found) > countedFiles {
+		return 0, false
+	}
+	for _, f := range found {
+		n, err := countRows(ctx, f)
+		if err != nil {
+			return 0, false
+		}
+		rows += n
+	}
+	return rows, true
+}
+
+func countRows(ctx context.Context, file store.Info) (int64, error) {
+	if format, ok := FormatOf(file.Path); !ok || format != Parquet {
+		return 0, errNotParquet
+	}
+	f, err := openParquet(ctx, file.Path)
+	if err != nil {
+		return 0, err
+	}
+	return f.file.NumRows(), f.source.close()
+}

@@ -1,0 +1,152 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"tfos/internal/store"
+)
+
+// csvCodec is CSV under Spark's options (csvDialect). An own reader, as
+// encoding/csv, which arrow/csv uses too, tells neither "" from an empty cell
+// nor a row's place in the file, and has no escape character.
+//
+// Without multiLine a row is one line, so that files can be split; a quoted
+// cell that does not end on its line is an error. Blank lines are no rows. With
+// multiLine a file is one split: where quotes are open can be told from its
+// beginning only.
+type csvCodec struct{}
+
+func (csvCodec) schema(ctx context.Context, list []store.Info, o ReadOptions) (*arrow.Schema, error) {
+	d, err := newCSVDialect(o.Options)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	var shapes []csvShape
+	s := sample{}
+	for _, info := range list {
+		if s.enough() && names != nil {
+			break
+		}
+		if names, shapes, err = s.cells(ctx, info.Path, d, o, names, shapes); err != nil {
+			return nil, err
+		}
+	}
+	fields := make([]arrow.Field, len(names))
+	for i, name := range names {
+		fields[i] = arrow.Field{Name: name, Type: shapes[i].dataType(), Nullable: true}
+	}
+	found := arrow.NewSchema(fields, nil)
+	if names == nil && o.Schema != nil {
+		return o.Schema, nil // files without a row
+	}
+	return declared(list[0].Path, found, o)
+}
+
+// cells samples a file. names and shapes are of the files before, whose columns
+// this one may hold in another order.
+func (s *sample) cells(ctx context.Context, path string, d *csvDialect, o ReadOptions, names []string, shapes []csvShape) (_ []string, _ []csvShape, err error) {
+	rows, err := openCSV(ctx, wholeFile(path), d, o.Schema)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	if names == nil {
+		names, shapes = rows.names, make([]csvShape, len(rows.names))
+	}
+	place := map[string]int{}
+	for i, name := range names {
+		place[name] = i
+	}
+	for !s.enough() {
+		cells, n, err := rows.next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, nil, rows.fail(err)
+		}
+		for i, cell := range cells {
+			if at, known := place[rows.names[i]]; known {
+				shapes[at].see(cell, d.null)
+			}
+		}
+		s.add(n)
+	}
+	return names, shapes, nil
+}
+
+// splittable does not know the options: of a file that is read with multiLine
+// the split at 0 has all rows and the others none.
+func (csvCodec) splittable(ctx context.Context, file store.Info) (bool, error) {
+	return isPlain(ctx, file.Path, sniffText)
+}
+
+func (csvCodec) open(ctx context.Context, s Split, schema *arrow.Schema, o ReadOptions) (Reader, error) {
+	d, err := newCSVDialect(o.Options)
+	if err != nil {
+		return nil, err
+	}
+	r := &rowReader{schema: schema, builders: newBuilders(schema, o), most: o.BatchRows}
+	columns := make([]csvColumn, schema.NumFields())
+	for i, f := range schema.Fields() {
+		if columns[i], err = newCSVColumn(r.builders[i], f); err != nil {
+			return nil, fmt.Errorf("files: read %s: column %q: %w", s.Path, f.Name, err)
+		}
+	}
+	rows, err := openCSV(ctx, s, d, o.Schema)
+	if err != nil {
+		return nil, err
+	}
+	source := &csvSource{csvRows: rows, columns: columns}
+	r.source = source
+	if err := source.locate(); err != nil {
+		return nil, errors.Join(rows.input.fail(0, -1, err), r.Close())
+	}
+	return r, nil
+}
+
+// csvSource appends a split's rows to columns.
+type csvSource struct {
+	*csvRows
+	columns []csvColumn
+	place   []int // of each column in a row
+}
+
+// locate finds the wanted columns among the file's.
+func (s *csvSource) locate() error {
+	if s.names == nil { // a file without a row
+		return nil
+	}
+	at := make(map[string]int, len(s.names))
+	for i, name := range s.names {
+		at[name] = i
+	}
+	for _, c := range s.columns {
+		i, ok := at[c.field.Name]
+		if !ok {
+			return fmt.Errorf("no column %q; there are %q", c.field.Name, s.names)
+		}
+		s.place = append(s.place, i)
+	}
+	return nil
+}
+
+func (s *csvSource) appendRow() (int, error) {
+	cells, n, err := s.next()
+	if err == io.EOF {
+		return 0, err
+	}
+	for i := 0; err == nil && i < len(s.columns); i++ {
+		err = s.columns[i].append(cells[s.place[i]], s.dialect.null)
+	}
+	if err != nil {
+		return 0, s.fail(err)
+	}
+	return n, nil
+}

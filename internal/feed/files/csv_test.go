@@ -1,0 +1,220 @@
+package files
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow/go/v15/arrow"
+)
+
+func csvFile(t testing.TB, lines ...string) string {
+	t.Helper()
+	return fileOf(t, "a.csv", []byte(strings.Join(lines, "\n")+"\n"))
+}
+
+func csvWith(options ...string) ReadOptions {
+	o := ReadOptions{Options: map[string]string{}}
+	for i := 0; i < len(options); i += 2 {
+		o.Options[options[i]] = options[i+1]
+	}
+	return o
+}
+
+func TestCSVInference(t *testing.T) {
+	for _, c := range []struct{ cells, want string }{
+		{"1|2|", "int64"}, {"1|2.5", "float64"}, {"1|NaN|-inf|Infinity", "float64"}, {"true|False", "bool"},
+		{"1|true", "utf8"}, {"1|x", "utf8"}, {`""|`, "utf8"}, {`"1"|2`, "int64"}, {"9223372036854775807", "int64"},
+		{"9223372036854775808", "utf8"}, {"1e3", "float64"}, {"0x10", "utf8"}, {"1_000", "utf8"}, {"007", "int64"},
+	} {
+		t.Run(c.cells, func(t *testing.T) {
+			lines := []string{"a,b"}
+			for _, cell := range strings.Split(c.cells, "|") {
+				lines = append(lines, cell+",z")
+			}
+			d, _, err := openRows(t, CSV, csvFile(t, lines...), ReadOptions{})
+			if err != nil || schemaText(d.Schema()) != "a:"+c.want+" b:utf8" {
+				t.Errorf("schema %v (%v), want a %s", d, err, c.want)
+			}
+		})
+	}
+}
+
+// What Spark 3.5, pandas 2.2 and pyarrow 18 wrote of the same rows.
+func TestCSVDialects(t *testing.T) {
+	rows := []string{`{"i":1,"s":"a,b"}`, `{"i":2,"s":""}`, `{"i":3,"s":null}`, `{"i":4,"s":"q\"q"}`, `{"i":5,"s":"c:\\d,e"}`, `{"i":null,"s":"é"}`}
+	spark := csvFile(t, `i,s`, `1,"a,b"`, `2,""`, `3,`, `4,"q\"q"`, `5,"c:\\d,e"`, `,é`)
+	wantRows(t, CSV, spark, ReadOptions{}, "i:int64 s:utf8", rows...)
+	pandas := csvFile(t, `i,s`, `1.0,"a,b"`, `2.0,""`, `3.0,`, `4.0,"q""q"`, `5.0,"c:\d,e"`, `,é`)
+	o := csvWith("escape", `"`)
+	o.Schema = schemaOf(nullable("i", arrow.PrimitiveTypes.Int64))
+	wantRows(t, CSV, pandas, o, "i:int64 s:utf8", rows...)
+	pyarrow := csvFile(t, `"i","s"`, `1,"a,b"`, `2,""`, `3,`, `4,"q""q"`, `5,"c:\d,e"`, `,"é"`)
+	wantRows(t, CSV, pyarrow, csvWith("escape", `"`), "i:int64 s:utf8", rows...)
+	// Spark's default dialect reads what is only doubled too.
+	wantRows(t, CSV, csvFile(t, "s,t", `"a""b","""x"""`, `"""","\""`), ReadOptions{}, "", `{"s":"a\"b","t":"\"x\""}`, `{"s":"\"","t":"\""}`)
+}
+
+func TestCSVOptions(t *testing.T) {
+	noHeader := csvWith("header", "false", "sep", `\t`, "nullValue", "NULL")
+	path := csvFile(t, "1\tNULL", "2\t\"NULL\"", "NULL\t", "\t\t", "x\ty")
+	wantError(t, CSV, path, noHeader, int64(len("1\tNULL\n2\t\"NULL\"\nNULL\t\n")), "3 cells where there are 2")
+	path = csvFile(t, "1\tNULL", "2\t\"NULL\"", "NULL\t", "\t")
+	wantRows(t, CSV, path, noHeader, "_c0:int64 _c1:utf8",
+		`{"_c0":1,"_c1":null}`, `{"_c0":2,"_c1":"NULL"}`, `{"_c0":null,"_c1":""}`, `{"_c0":null,"_c1":""}`)
+	noHeader.Schema = schemaOf(nullable("id", arrow.PrimitiveTypes.Int8), nullable("name", arrow.BinaryTypes.String))
+	noHeader.Columns = []string{"name"}
+	wantRows(t, CSV, path, noHeader, "name:utf8", `{"name":null}`, `{"name":"NULL"}`, `{"name":""}`, `{"name":""}`)
+	cutsAgree(t, CSV, path, noHeader, 3)
+	for _, bad := range []ReadOptions{csvWith("delimiter", ";"), csvWith("sep", ";;"), csvWith("sep", `"`), csvWith("header", "maybe"), csvWith("nullValue", "a,b"), csvWith("escape", "")} {
+		if _, _, err := openRows(t, CSV, path, bad); err == nil {
+			t.Errorf("options %v are no error", bad.Options)
+		}
+	}
+}
+
+func TestCSVRowsOfSeveralLines(t *testing.T) {
+	path := csvFile(t, "a,b", `1,"two`, `lines"`, ``, `2,"x""`, `\"`, `y"`, `3,plain`)
+	wantError(t, CSV, path, ReadOptions{}, 4, "multiLine")
+	multi := csvWith("multiLine", "true")
+	wantRows(t, CSV, path, multi, "a:int64 b:utf8", `{"a":1,"b":"two\nlines"}`, `{"a":2,"b":"x\"\n\"\ny"}`, `{"a":3,"b":"plain"}`)
+	cutsAgree(t, CSV, path, multi, 5)
+	wantError(t, CSV, csvFile(t, "a,b", `1,"open`, "2,x"), multi, 4, "does not end")
+	bom := fileOf(t, "bom.csv", []byte("\xef\xbb\xbf\"a\r\nb\"\r\n1\r\n"))
+	wantRows(t, CSV, bom, multi, "", `{"a\r\nb":1}`)
+}
+
+func TestCSVTypedCells(t *testing.T) {
+	path := csvFile(t, "l,b,f,t,n,extra", `"[1,null]",AP8=, 1.5 ,TRUE,255,x`, `[],"",nan,false,0,x`, `,,,,,x`)
+	o := ReadOptions{Columns: []string{"n", "l", "b", "f", "t"}, Schema: schemaOf(
+		nullable("l", arrow.ListOf(arrow.PrimitiveTypes.Int8)), nullable("b", arrow.BinaryTypes.Binary),
+		nullable("f", arrow.PrimitiveTypes.Float32), nullable("t", arrow.FixedWidthTypes.Boolean), nullable("n", arrow.PrimitiveTypes.Uint8))}
+	wantRows(t, CSV, path, o, "n:uint8 l:list<int8, nullable> b:binary f:float32 t:bool",
+		`{"n":255,"l":[1,null],"b":"AP8=","f":1.5,"t":true}`, `{"n":0,"l":[],"b":"","f":"NaN","t":false}`, `{"n":null,"l":null,"b":null,"f":null,"t":null}`)
+	wantRows(t, CSV, path, ReadOptions{Columns: []string{"l"}}, "l:utf8", `{"l":"[1,null]"}`, `{"l":"[]"}`, `{"l":null}`)
+}
+
+func TestCSVRefusals(t *testing.T) {
+	declare := func(t arrow.DataType) *arrow.Schema { return schemaOf(nullable("a", t)) }
+	for _, c := range []struct {
+		row    string
+		schema *arrow.Schema
+		says   string
+	}{
+		{"256,", declare(arrow.PrimitiveTypes.Uint8), `column "a": "256" is not a uint8`},
+		{"x,", declare(arrow.PrimitiveTypes.Float64), `is not a float64`},
+		{"yes,", declare(arrow.FixedWidthTypes.Boolean), `is not a bool`},
+		{"[1,", declare(arrow.BinaryTypes.String), ""},
+		{`"[1",`, declare(arrow.ListOf(arrow.PrimitiveTypes.Int64)), `ends too early`},
+		{`[1]x,`, declare(arrow.ListOf(arrow.PrimitiveTypes.Int64)), `the row's end`},
+		{"*,", declare(arrow.BinaryTypes.Binary), `not base64`},
+		{"\xff,", declare(arrow.BinaryTypes.String), `not UTF-8`},
+		{"1", declare(arrow.PrimitiveTypes.Int64), `1 cells where there are 2`},
+		{`"a"b,`, declare(arrow.BinaryTypes.String), `cell 1: text after`},
+		{`"a\",x`, declare(arrow.BinaryTypes.String), `escape`},
+	} {
+		t.Run(c.row, func(t *testing.T) {
+			path := csvFile(t, "a,b\n"+strings.Repeat(",\n", sampleRows)+c.row)
+			if c.says == "" {
+				if _, _, err := openRows(t, CSV, path, ReadOptions{Schema: c.schema}); err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			wantError(t, CSV, path, ReadOptions{Schema: c.schema}, int64(4+2*sampleRows), c.says, fmt.Sprintf("row %d", sampleRows))
+		})
+	}
+	required := schemaOf(arrow.Field{Name: "a", Type: arrow.PrimitiveTypes.Int64})
+	wantError(t, CSV, csvFile(t, "a,b", ",2"), ReadOptions{Schema: required}, 4, `column "a": null`)
+	wantError(t, CSV, csvFile(t, "a,a", "1,2"), ReadOptions{}, 0, "twice")
+	wantError(t, CSV, csvFile(t, "a,b", "1,2"), ReadOptions{Schema: schemaOf(nullable("c", arrow.PrimitiveTypes.Int64))}, -1, `no column "c"`)
+}
+
+// Files of a folder may have their columns in another order.
+func TestCSVFiles(t *testing.T) {
+	folder := t.TempDir()
+	for name, text := range map[string]string{"0.csv": "", "1.csv": "a,b\n1,x\n", "2.csv": "b,a\ny,2\n", "3.csv": "a,b\n"} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantRows(t, CSV, folder, ReadOptions{}, "a:int64 b:utf8", `{"a":1,"b":"x"}`, `{"a":2,"b":"y"}`)
+	wantRows(t, CSV, fileOf(t, "none.csv", nil), ReadOptions{}, "")
+	zipped := fileOf(t, "a.csv.gz", gzipBytes([]byte("a,b\r\n1,x\r\n\r\n2,y")))
+	wantRows(t, CSV, zipped, ReadOptions{}, "", `{"a":1,"b":"x"}`, `{"a":2,"b":"y"}`)
+	cutsAgree(t, CSV, zipped, ReadOptions{}, 2)
+	cutsAgree(t, CSV, zipped, csvWith("header", "false"), 2)
+	blank := csvFile(t, "", "", "a,b", "1,x", "", "2,y") // splits may begin before the header
+	wantRows(t, CSV, blank, ReadOptions{}, "", `{"a":1,"b":"x"}`, `{"a":2,"b":"y"}`)
+	cutsAgree(t, CSV, blank, ReadOptions{}, 2)
+}
+
+func TestCSVWriteAndRead(t *testing.T) {
+	schema := schemaOf(nullable("s", arrow.BinaryTypes.String), nullable("f", arrow.PrimitiveTypes.Float64), nullable("u", arrow.PrimitiveTypes.Uint64),
+		nullable("b", arrow.BinaryTypes.Binary), nullable("t", arrow.FixedWidthTypes.Boolean), nullable("l", arrow.ListOf(arrow.BinaryTypes.String)))
+	rows := []string{
+		`{"s":"q\" b\\\" \\ , é","f":1.0,"u":18446744073709551615,"b":"AP8=","t":true,"l":["a,\"\\",null,""]}`,
+		`{"s":null,"f":null,"u":null,"b":null,"t":null,"l":null}`,
+		`{"s":"","f":-1e-09,"u":0,"b":"","t":false,"l":[]}`,
+		`{"s":" NULL\\","f":0.1,"u":0,"b":"","t":false,"l":["x"]}`,
+		`{"s":"NULL","f":0.1,"u":0,"b":"","t":false,"l":["x\r"]}`,
+	}
+	for _, options := range [][]string{{}, {"escape", `"`}, {"sep", ";", "nullValue", "NULL"}, {"header", "false", "multiLine", "true"}} {
+		o := csvWith(options...)
+		o.Schema = schema
+		out := mustWrite(t, CSV, schema, WriteOptions{Options: o.Options}, "["+strings.Join(rows, ",")+"]")
+		path := fileOf(t, "a.csv", out)
+		wantRows(t, CSV, path, o, "", rows...)
+		cutsAgree(t, CSV, path, o, 11)
+	}
+	text := schemaOf(nullable("s", arrow.BinaryTypes.String))
+	if _, err := written(CSV, text, WriteOptions{}, `[{"s":"a\nb"}]`); err == nil || !strings.Contains(err.Error(), "multiLine") {
+		t.Errorf("a line end is written: %v", err)
+	}
+	if _, err := written(CSV, text, WriteOptions{}, `[{"s":null}]`); err == nil || !strings.Contains(err.Error(), "nullValue") {
+		t.Errorf("an only column's null is written: %v", err)
+	}
+	if out := mustWrite(t, CSV, schemaOf(nullable("i", arrow.PrimitiveTypes.Int8)), WriteOptions{}, `[{"i":null},{"i":1}]`); string(out) != "i\n\"\"\n1\n" {
+		t.Errorf("wrote %q", out)
+	}
+	if _, err := written(CSV, schemaOf(nullable("d", arrow.FixedWidthTypes.Date32)), WriteOptions{}, "[]"); !errors.Is(err, ErrType) {
+		t.Errorf("a date is written: %v", err)
+	}
+}
+
+// What is written is read, whole and cut into ranges, whatever the cells.
+func FuzzCSVSplits(f *testing.F) {
+	f.Add("a,b\"\\", uint8(0), uint64(1))
+	f.Add("\"\"\\\\,\r", uint8(1), uint64(2))
+	f.Add("x\ny\r\n\"", uint8(2), uint64(3))
+	f.Add(" \t", uint8(3), uint64(4))
+	f.Fuzz(func(t *testing.T, s string, kind uint8, seed uint64) {
+		o := csvWith([][]string{{}, {"escape", `"`}, {"multiLine", "true"}, {"header", "false", "escape", `"`, "multiLine", "true"}}[kind%4]...)
+		s = strings.ToValidUTF8(s, "?")
+		if o.Options["multiLine"] == "" {
+			s = strings.ReplaceAll(s, "\n", "/")
+		}
+		schema := schemaOf(nullable("i", arrow.PrimitiveTypes.Int64), nullable("s", arrow.BinaryTypes.String), nullable("l", arrow.ListOf(arrow.BinaryTypes.String)))
+		var want []string
+		for i := range 12 {
+			part := strings.ToValidUTF8(s[:i*len(s)/11], "?")
+			text, _ := quoteJSON(nil, part)
+			null := []string{string(text), "null"}[i%2]
+			want = append(want, fmt.Sprintf(`{"i":%d,"s":%s,"l":[%s,null]}`, i, null, text))
+		}
+		out, err := written(CSV, schema, WriteOptions{Options: o.Options}, "["+strings.Join(want, ",")+"]")
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Schema = schema
+		path := fileOf(t, "a.csv", out)
+		_, got, err := openRows(t, CSV, path, o)
+		if err != nil || strings.Join(got, "\n") != strings.Join(want, "\n") {
+			t.Fatalf("%v\n%q\nread\n%s\nwrote\n%s", err, out, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+		cutsAgree(t, CSV, path, o, seed)
+	})
+}

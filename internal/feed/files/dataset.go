@@ -1,0 +1,273 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"tfos/internal/store"
+)
+
+// batchBytes is about the most bytes of a record, however many rows were asked
+// for: rows of 16 MB must not come a thousand at a time.
+const batchBytes = 64 << 20
+
+// defaultBatchRows is the most rows of a record when nobody says.
+const defaultBatchRows = 1000
+
+var codecs = map[Format]codec{
+	Parquet:  parquetCodec{},
+	Arrow:    arrowCodec{},
+	TFRecord: tfrecordCodec{},
+	CSV:      csvCodec{},
+	JSON:     jsonCodec{},
+}
+
+func codecOf(format Format) (codec, error) {
+	if c, ok := codecs[format]; ok {
+		return c, nil
+	}
+	return nil, fmt.Errorf("files: format %q: must be one of %v", format, Formats)
+}
+
+// extensions of files' names tell formats. What compresses a whole file comes
+// after it: a.csv.gz.
+var extensions = map[string]Format{
+	".parquet":  Parquet,
+	".tfrecord": TFRecord, ".tfrecords": TFRecord,
+	".csv":   CSV,
+	".json":  JSON,
+	".jsonl": JSON, ".ndjson": JSON,
+	".arrow": Arrow, ".arrows": Arrow, ".feather": Arrow, ".ipc": Arrow,
+}
+
+// FormatOf tells the format of a file by its name; false: it does not say.
+func FormatOf(name string) (Format, bool) {
+	for range 2 {
+		ext := path.Ext(name)
+		if f, ok := extensions[strings.ToLower(ext)]; ok {
+			return f, true
+		}
+		name = strings.TrimSuffix(name, ext)
+	}
+	return "", false
+}
+
+// Guess is the format that all data files at path have by their names.
+func Guess(ctx context.Context, path string) (Format, error) {
+	found, err := list(ctx, path)
+	if err != nil {
+		return "", err
+	}
+	var format Format
+	for _, f := range found {
+		this, ok := FormatOf(f.Path)
+		switch {
+		case !ok:
+			return "", fmt.Errorf("files: %s: its name does not tell its format", f.Path)
+		case format != "" && this != format:
+			return "", fmt.Errorf("files: %s: %s files and %s files", path, format, this)
+		}
+		format = this
+	}
+	return format, nil
+}
+
+// ErrNoFiles is wrapped where a path has no data files.
+var ErrNoFiles = errors.New("no data files")
+
+// list returns the data files at path, one at least.
+func list(ctx context.Context, path string) ([]store.Info, error) {
+	st, err := store.For(path)
+	if err != nil {
+		return nil, err
+	}
+	found, err := st.List(ctx, path)
+	if err != nil {
+		return nil, fmt.Errorf("files: %w", err)
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("files: %s: %w", path, ErrNoFiles)
+	}
+	return found, nil
+}
+
+// Dataset is the files at a path as rows of one schema. It is safe for
+// concurrent use.
+type Dataset struct {
+	codec  codec
+	files  []store.Info
+	schema *arrow.Schema
+	o      ReadOptions
+}
+
+// Open lists the files at path (a file, folder or glob) and fixes the schema of
+// their rows. It reads no rows unless the format hides the schema in them.
+func Open(ctx context.Context, format Format, path string, o ReadOptions) (*Dataset, error) {
+	c, err := codecOf(format)
+	if err != nil {
+		return nil, err
+	}
+	if o.BatchRows <= 0 {
+		o.BatchRows = defaultBatchRows
+	}
+	if o.Memory == nil {
+		o.Memory = memory.DefaultAllocator
+	}
+	d := &Dataset{codec: c, o: o}
+	if d.files, err = list(ctx, path); err != nil {
+		return nil, err
+	}
+	all, err := c.schema(ctx, d.files, o)
+	if err != nil {
+		return nil, err
+	}
+	if d.schema, err = chosen(all, o.Columns); err != nil {
+		return nil, fmt.Errorf("files: %s: %w", path, err)
+	}
+	return d, nil
+}
+
+// chosen is the schema of these columns, in this order.
+func chosen(all *arrow.Schema, columns []string) (*arrow.Schema, error) {
+	if len(columns) == 0 {
+		return arrow.NewSchema(all.Fields(), nil), nil
+	}
+	fields := make([]arrow.Field, len(columns))
+	for i, name := range columns {
+		found := all.FieldIndices(name)
+		switch {
+		case len(found) == 0:
+			return nil, fmt.Errorf("no column %q; there are %s", name, names(all))
+		case len(found) > 1:
+			return nil, fmt.Errorf("%d columns are named %q", len(found), name)
+		}
+		fields[i] = all.Field(found[0])
+	}
+	return arrow.NewSchema(fields, nil), nil
+}
+
+// names lists columns for a person, not more than a line holds.
+func names(s *arrow.Schema) string {
+	const most = 20
+	var list []string
+	for _, f := range s.Fields() {
+		list = append(list, f.Name)
+	}
+	if len(list) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(list[:most], ", "), len(list)-most)
+	}
+	return strings.Join(list, ", ")
+}
+
+// declared puts the fields of o.Schema in the place of the files' ones of the
+// same name. What is declared and not in the files is an error here, with the
+// file's name.
+func declared(file string, found *arrow.Schema, o ReadOptions) (*arrow.Schema, error) {
+	if o.Schema == nil {
+		return found, nil
+	}
+	fields := slices.Clone(found.Fields())
+	for _, want := range o.Schema.Fields() {
+		i := slices.IndexFunc(fields, func(f arrow.Field) bool { return f.Name == want.Name })
+		if i < 0 {
+			return nil, &Error{Path: file, Offset: -1, Row: -1, Err: fmt.Errorf("no column %q, which the schema declares; there are %s", want.Name, names(found))}
+		}
+		fields[i] = want
+	}
+	return arrow.NewSchema(fields, nil), nil
+}
+
+// Schema is of the rows that Read gives.
+func (d *Dataset) Schema() *arrow.Schema { return d.schema }
+
+// Select is the data set with these columns only, in this order.
+func (d *Dataset) Select(columns ...string) (*Dataset, error) {
+	schema, err := chosen(d.schema, columns)
+	if err != nil {
+		return nil, fmt.Errorf("files: %w", err)
+	}
+	part := *d
+	part.schema = schema
+	return &part, nil
+}
+
+// NoRows is a record of the data set's columns without rows.
+func (d *Dataset) NoRows() arrow.Record {
+	arrays := make([]arrow.Array, d.schema.NumFields())
+	for i, f := range d.schema.Fields() {
+		arrays[i] = array.MakeArrayOfNull(d.o.Memory, f.Type, 0)
+	}
+	defer releaseArrays(arrays)
+	return array.NewRecord(d.schema, arrays, 0)
+}
+
+// Files are the data set's files, in the order in which splits come.
+func (d *Dataset) Files() []store.Info { return slices.Clone(d.files) }
+
+// Splits cuts the data set into pieces of about so many bytes; 0: of a whole
+// file. A file that cannot be read from its middle on is one piece.
+func (d *Dataset) Splits(ctx context.Context, bytes int64) ([]Split, error) {
+	var splits []Split
+	for _, f := range d.files {
+		size := f.Size
+		if bytes > 0 && f.Size > bytes {
+			ok, err := d.codec.splittable(ctx, f)
+			if err != nil {
+				return nil, err
+			}
+			if ok {
+				size = bytes
+			}
+		}
+		splits = append(splits, cut(f, size)...)
+	}
+	return splits, nil
+}
+
+// cut divides a file into pieces of size bytes. An empty file is one piece, so
+// that what is wrong with it is seen.
+func cut(f store.Info, size int64) []Split {
+	splits := []Split{{Path: f.Path, Length: min(size, f.Size)}}
+	for at := size; at < f.Size; at += size {
+		splits = append(splits, Split{Path: f.Path, Offset: at, Length: min(size, f.Size-at)})
+	}
+	return splits
+}
+
+// Read begins a split. ctx bounds every later read.
+func (d *Dataset) Read(ctx context.Context, s Split) (Reader, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return d.codec.open(ctx, s, d.schema, d.o)
+}
+
+// NewWriter begins a file of rows of schema. The caller closes w after Close.
+func NewWriter(format Format, w io.Writer, schema *arrow.Schema, o WriteOptions) (Writer, error) {
+	c, err := codecOf(format)
+	if err != nil {
+		return nil, err
+	}
+	if o.Memory == nil {
+		o.Memory = memory.DefaultAllocator
+	}
+	return c.create(w, schema, o)
+}
+
+// noOptions refuses settings that a format does not have.
+func noOptions(format Format, options map[string]string) error {
+	for _, name := range slices.Sorted(maps.Keys(options)) {
+		return fmt.Errorf("files: %s: unknown option %q", format, name)
+	}
+	return nil
+}

@@ -1,0 +1,103 @@
+package files
+
+import (
+	"context"
+	"io"
+	"slices"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"tfos/internal/store"
+)
+
+// Format is a kind of file, as job files spell it.
+type Format string
+
+// The formats. Arrow is both IPC forms, told apart by their first bytes.
+const (
+	Parquet  Format = "parquet"
+	TFRecord Format = "tfrecord" // of tf.Example; plain, gzip or zlib, told apart by their first bytes
+	CSV      Format = "csv"
+	JSON     Format = "json" // one object a line
+	Arrow    Format = "arrow"
+)
+
+// Formats are all of them.
+var Formats = []Format{Parquet, TFRecord, CSV, JSON, Arrow}
+
+// Known says whether there is such a format.
+func (f Format) Known() bool { return slices.Contains(Formats, f) }
+
+// ReadOptions says what is read, and in what pieces.
+type ReadOptions struct {
+	// Columns are read, in this order; empty: all, in the files' order.
+	Columns []string
+	// Schema declares columns by name; it wins over what the files say, and
+	// values are converted to it or refused. nil: the files tell.
+	Schema *arrow.Schema
+	// BatchRows is the most rows of a record; 0: 1,000.
+	BatchRows int
+	// Memory allocates the records; nil: memory.DefaultAllocator.
+	Memory memory.Allocator
+	// Format's own settings under Spark's names (csv: header, sep, nullValue).
+	// An unknown one is an error.
+	Options map[string]string
+}
+
+// WriteOptions says how files are written.
+type WriteOptions struct {
+	// Compression: "" is the format's usual one (snappy for parquet, none
+	// elsewhere); none, snappy, gzip, zlib, lz4, zstd, brotli where the format
+	// has it.
+	Compression string
+	Memory      memory.Allocator
+	Options     map[string]string
+}
+
+// Split is a piece of one file that one reader reads: what starts in the byte
+// range [Offset, Offset+Length). A row group, record batch, record or line
+// belongs to the split in which its first byte lies, so that any cut of a file
+// into ranges gives each row to one split.
+type Split struct {
+	Path   string `json:"path"`
+	Offset int64  `json:"offset"`
+	Length int64  `json:"length"`
+}
+
+// Reader gives the rows of one split. It is not safe for concurrent use.
+type Reader interface {
+	// Schema is of every record.
+	Schema() *arrow.Schema
+	// Next is the next record, of one row at least, in the file's order; the
+	// caller releases it. io.EOF: there is none. Other errors are *Error, or a
+	// store's or ctx's, wrapped; after one the reader is only good to close.
+	Next() (arrow.Record, error)
+	Close() error
+}
+
+// Writer writes one file. It is not safe for concurrent use.
+type Writer interface {
+	// Write appends the rows of a record that has the writer's schema; the
+	// record stays the caller's.
+	Write(arrow.Record) error
+	// Close completes the file's content; it does not close what it wrote to.
+	Close() error
+}
+
+// codec is one format. Its methods are called with the options checked and
+// filled in.
+type codec interface {
+	// schema is the schema of files' rows: what o.Schema declares, and of the
+	// columns that it does not declare what the files say; all columns, in
+	// the files' order. Without any row it may have no columns.
+	schema(ctx context.Context, files []store.Info, o ReadOptions) (*arrow.Schema, error)
+	// splittable says whether a file can be read from its middle on.
+	splittable(ctx context.Context, file store.Info) (bool, error)
+	// open reads a split as records of schema, which has the wanted columns
+	// only, in their order. ctx bounds every read.
+	open(ctx context.Context, s Split, schema *arrow.Schema, o ReadOptions) (Reader, error)
+	// create writes a file of schema to w. A type that the format cannot hold
+	// is an error here.
+	create(w io.Writer, schema *arrow.Schema, o WriteOptions) (Writer, error)
+}

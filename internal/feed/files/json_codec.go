@@ -1,0 +1,196 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"tfos/internal/store"
+)
+
+// jsonCodec is JSON lines: one object a line. Blank lines are no rows.
+type jsonCodec struct{}
+
+const jsonSpace = " \t\r\n"
+
+func (jsonCodec) schema(ctx context.Context, list []store.Info, o ReadOptions) (*arrow.Schema, error) {
+	if err := noOptions(JSON, o.Options); err != nil {
+		return nil, err
+	}
+	columns := jsonColumns{shapes: map[string]*jsonShape{}}
+	s := sample{}
+	for _, info := range list {
+		if s.enough() {
+			break
+		}
+		if err := s.objects(ctx, info.Path, &columns); err != nil {
+			return nil, err
+		}
+	}
+	return arrow.NewSchema(declare(columns.fields(), o.Schema), nil), nil
+}
+
+func (s *sample) objects(ctx context.Context, path string, columns *jsonColumns) (err error) {
+	in, err := openInput(ctx, wholeFile(path), sniffText)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, in.Close()) }()
+	rows := textRows{input: in, space: jsonSpace}
+	for !s.enough() {
+		line, err := rows.next()
+		if err == io.EOF {
+			return nil
+		}
+		if err == nil {
+			err = columns.add(&jsonText{b: line})
+		}
+		if err != nil {
+			return rows.fail(err)
+		}
+		s.add(len(line))
+	}
+	return nil
+}
+
+func (jsonCodec) splittable(ctx context.Context, file store.Info) (bool, error) {
+	return isPlain(ctx, file.Path, sniffText)
+}
+
+func (jsonCodec) open(ctx context.Context, s Split, schema *arrow.Schema, o ReadOptions) (Reader, error) {
+	r := &rowReader{schema: schema, builders: newBuilders(schema, o), most: o.BatchRows}
+	source := &jsonSource{index: map[string]int{}, schema: schema, seen: make([]bool, schema.NumFields())}
+	for i, f := range schema.Fields() {
+		value, err := newJSONAppend(r.builders[i], f)
+		if err != nil {
+			return nil, fmt.Errorf("files: read %s: column %q: %w", s.Path, f.Name, err)
+		}
+		source.columns = append(source.columns, value)
+		source.index[f.Name] = i
+	}
+	source.missing = func(i int) { r.builders[i].AppendNull() }
+	in, err := openLines(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	source.textRows = textRows{input: in, space: jsonSpace}
+	r.source = source
+	return r, nil
+}
+
+// jsonSource appends a split's lines to columns.
+type jsonSource struct {
+	textRows
+	schema  *arrow.Schema
+	columns []jsonAppend
+	missing func(column int)
+	index   map[string]int
+	seen    []bool // of the row's columns
+	text    jsonText
+}
+
+func (s *jsonSource) appendRow() (int, error) {
+	line, err := s.next()
+	if err == io.EOF {
+		return 0, err
+	}
+	if err == nil {
+		err = s.appendObject(line)
+	}
+	if err != nil {
+		return 0, s.fail(err)
+	}
+	return len(line), nil
+}
+
+func (s *jsonSource) appendObject(line []byte) error {
+	clear(s.seen)
+	s.text.b, s.text.i = line, 0
+	if s.text.next() != '{' {
+		return s.text.unexpected("an object")
+	}
+	if err := s.text.object(s.member); err != nil {
+		return err
+	}
+	for i, seen := range s.seen {
+		switch {
+		case seen:
+		case !s.schema.Field(i).Nullable:
+			return errNull(s.schema.Field(i).Name)
+		default:
+			s.missing(i)
+		}
+	}
+	return s.text.end()
+}
+
+func (s *jsonSource) member(key []byte) error {
+	i, wanted := s.index[string(key)]
+	switch {
+	case !wanted:
+		return s.text.skip(0)
+	case s.seen[i]:
+		return fmt.Errorf("key %q occurs twice", key)
+	}
+	s.seen[i] = true
+	if err := s.columns[i](&s.text); err != nil {
+		return fmt.Errorf("column %q: %w", s.schema.Field(i).Name, err)
+	}
+	return nil
+}
+
+func (jsonCodec) create(w io.Writer, schema *arrow.Schema, o WriteOptions) (Writer, error) {
+	if err := noOptions(JSON, o.Options); err != nil {
+		return nil, err
+	}
+	for _, f := range schema.Fields() {
+		if !jsonHolds(f.Type) {
+			return nil, fmt.Errorf("files: write json: column %q: %s: %w", f.Name, f.Type, ErrType)
+		}
+	}
+	packed, err := compressor(w, o.Compression, gzipped)
+	if err != nil {
+		return nil, fmt.Errorf("files: write json: %w", err)
+	}
+	return &jsonWriter{lineWriter: newLineWriter(JSON, packed)}, nil
+}
+
+// jsonWriter writes one file. Nulls are written, so that a column of nothing
+// else is still a column.
+type jsonWriter struct {
+	lineWriter
+	line []byte
+}
+
+// Write implements Writer.
+func (w *jsonWriter) Write(record arrow.Record) error {
+	columns := make([]jsonEncode, record.NumCols())
+	names := make([][]byte, len(columns))
+	for c := range columns {
+		columns[c] = newJSONEncode(record.Column(c))
+		var err error
+		if names[c], err = quoteJSON(nil, record.ColumnName(c)); err != nil {
+			return fmt.Errorf("files: write json: column %d: its name: %w", c, err)
+		}
+	}
+	for row := range int(record.NumRows()) {
+		w.line = append(w.line[:0], '{')
+		for c, encode := range columns {
+			if c > 0 {
+				w.line = append(w.line, ',')
+			}
+			w.line = append(append(w.line, names[c]...), ':')
+			var err error
+			if w.line, err = encode(w.line, row); err != nil {
+				return w.fail(record.ColumnName(c), err)
+			}
+		}
+		if err := w.writeLine(append(w.line, '}', '\n')); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,438 @@
+package files
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/bitutil"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+	"github.com/apache/arrow/go/v15/parquet"
+)
+
+// values decodes the values of one leaf column, page by page, into the buffers
+// of one array after another.
+type values interface {
+	// dictionary takes over n values that pages may point at.
+	dictionary(body []byte, n int) error
+	// page begins a page with n values; body holds until the next one.
+	page(e parquet.Encoding, body []byte, n int) error
+	// take appends the page's next n values.
+	take(n int) error
+	// skip appends n slots without a value.
+	skip(n int)
+	// reserve makes room for n slots.
+	reserve(n int)
+	// finish hands over what was appended, n slots, as the caller's array.
+	finish(n int, validity *memory.Buffer, nulls int) arrow.ArrayData
+	// release lets go of what was appended and not finished.
+	release()
+}
+
+var (
+	errValues     = errors.New("a page has fewer values than it says")
+	errIndex      = errors.New("an index points beyond the dictionary")
+	errDictionary = errors.New("indices without a dictionary")
+)
+
+// byteStreamSplit is an encoding that the library has no name for.
+const byteStreamSplit parquet.Encoding = 9
+
+// growing is a buffer that is appended to.
+type growing struct {
+	mem memory.Allocator
+	buf *memory.Buffer
+}
+
+// extend appends n bytes, whose content is for the caller to set.
+func (g *growing) extend(n int) []byte {
+	have := g.len()
+	g.room(n)
+	g.buf.ResizeNoShrink(have + n)
+	return g.buf.Bytes()[have:]
+}
+
+func (g *growing) len() int {
+	if g.buf == nil {
+		return 0
+	}
+	return g.buf.Len()
+}
+
+func (g *growing) room(n int) {
+	if g.buf == nil {
+		g.buf = memory.NewResizableBuffer(g.mem)
+		g.buf.Reserve(n)
+	}
+	if need := g.buf.Len() + n; need > g.buf.Cap() {
+		g.buf.Reserve(max(need, 2*g.buf.Cap()))
+	}
+}
+
+// give hands the buffer over; there always is one.
+func (g *growing) give() *memory.Buffer {
+	g.room(0)
+	buf := g.buf
+	g.buf = nil
+	return buf
+}
+
+func (g *growing) release() {
+	if g.buf != nil {
+		g.buf.Release()
+		g.buf = nil
+	}
+}
+
+// arrayData owns its buffers, which were the caller's.
+func arrayData(dt arrow.DataType, n, nulls int, children []arrow.ArrayData, buffers ...*memory.Buffer) arrow.ArrayData {
+	data := array.NewData(dt, n, buffers, children, nulls, 0)
+	for _, b := range buffers {
+		if b != nil {
+			b.Release()
+		}
+	}
+	for _, c := range children {
+		c.Release()
+	}
+	return data
+}
+
+// pointers are the indices of a page that has a dictionary.
+type pointers struct {
+	all, rest []uint32
+	on        bool // the page is one of indices
+}
+
+func (p *pointers) page(e parquet.Encoding, body []byte, n int) (err error) {
+	p.on = e == parquet.Encodings.RLEDict || e == parquet.Encodings.PlainDict
+	if p.on {
+		p.all, err = indices(body, n, p.all)
+		p.rest = p.all
+	}
+	return err
+}
+
+func (p *pointers) take(n int) ([]uint32, error) {
+	if n > len(p.rest) {
+		return nil, errValues
+	}
+	taken := p.rest[:n]
+	p.rest = p.rest[n:]
+	return taken, nil
+}
+
+// fixedValues are values of in bytes in the file and out bytes in the array.
+type fixedValues struct {
+	dt      arrow.DataType
+	in, out int
+	convert func(dst, src []byte) // of several values; nil: they are the same
+	dict    []byte                // converted
+	at      pointers
+	plain   []byte // the page's values that are left
+	scratch []byte
+	growing
+}
+
+func (v *fixedValues) dictionary(body []byte, n int) error {
+	if len(body)/v.in < n {
+		return errValues
+	}
+	v.dict = make([]byte, n*v.out)
+	v.put(v.dict, body[:n*v.in])
+	return nil
+}
+
+func (v *fixedValues) put(dst, src []byte) {
+	if v.convert == nil {
+		copy(dst, src)
+		return
+	}
+	v.convert(dst, src)
+}
+
+func (v *fixedValues) page(e parquet.Encoding, body []byte, n int) error {
+	switch e {
+	case parquet.Encodings.Plain, byteStreamSplit:
+		if len(body)/v.in < n {
+			return errValues
+		}
+		v.plain = body[:n*v.in]
+		if e == byteStreamSplit {
+			v.plain = v.unsplit(v.plain, n)
+		}
+	case parquet.Encodings.RLEDict, parquet.Encodings.PlainDict:
+		if v.dict == nil {
+			return errDictionary
+		}
+	default:
+		return fmt.Errorf("values in the encoding %s", e)
+	}
+	return v.at.page(e, body, n)
+}
+
+// unsplit puts the bytes of each value together, which BYTE_STREAM_SPLIT keeps
+// in as many streams.
+func (v *fixedValues) unsplit(body []byte, n int) []byte {
+	if cap(v.scratch) < len(body) {
+		v.scratch = make([]byte, len(body))
+	}
+	to := v.scratch[:len(body)]
+	for k := range v.in {
+		for i, b := range body[k*n : (k+1)*n] {
+			to[i*v.in+k] = b
+		}
+	}
+	return to
+}
+
+func (v *fixedValues) take(n int) error {
+	if !v.at.on {
+		if len(v.plain) < n*v.in {
+			return errValues
+		}
+		v.put(v.extend(n*v.out), v.plain[:n*v.in])
+		v.plain = v.plain[n*v.in:]
+		return nil
+	}
+	at, err := v.at.take(n)
+	if err != nil {
+		return err
+	}
+	return v.gather(v.extend(n*v.out), at)
+}
+
+func (v *fixedValues) gather(dst []byte, at []uint32) error {
+	switch v.out {
+	case 4:
+		return gather(arrow.Uint32Traits.CastFromBytes(dst), arrow.Uint32Traits.CastFromBytes(v.dict), at)
+	case 8:
+		return gather(arrow.Uint64Traits.CastFromBytes(dst), arrow.Uint64Traits.CastFromBytes(v.dict), at)
+	}
+	n := uint32(len(v.dict) / v.out)
+	for i, k := range at {
+		if k >= n {
+			return errIndex
+		}
+		copy(dst[i*v.out:(i+1)*v.out], v.dict[int(k)*v.out:])
+	}
+	return nil
+}
+
+func gather[T uint32 | uint64](dst, dict []T, at []uint32) error {
+	for i, k := range at {
+		if int(k) >= len(dict) {
+			return errIndex
+		}
+		dst[i] = dict[k]
+	}
+	return nil
+}
+
+func (v *fixedValues) skip(n int)    { clear(v.extend(n * v.out)) }
+func (v *fixedValues) reserve(n int) { v.room(n * v.out) }
+
+func (v *fixedValues) finish(n int, validity *memory.Buffer, nulls int) arrow.ArrayData {
+	return arrayData(v.dt, n, nulls, nil, validity, v.give())
+}
+
+// boolValues are bits.
+type boolValues struct {
+	all, rest []byte // the page's values, a byte each
+	n         int
+	growing
+}
+
+func (v *boolValues) dictionary([]byte, int) error {
+	return errors.New("a dictionary of booleans")
+}
+
+func (v *boolValues) page(e parquet.Encoding, body []byte, n int) (err error) {
+	switch e {
+	case parquet.Encodings.Plain:
+		if len(body)*8 < n {
+			return errValues
+		}
+		if cap(v.all) < n+8 {
+			v.all = make([]byte, n+8)
+		}
+		unpackLevels(v.all[:cap(v.all)], body, 1, n)
+		v.all = v.all[:n]
+	case parquet.Encodings.RLE:
+		if body, _, err = levelBytes(e, body); err != nil {
+			return err
+		}
+		v.all, err = levels(body, 1, n, v.all)
+	default:
+		return fmt.Errorf("booleans in the encoding %s", e)
+	}
+	v.rest = v.all
+	return err
+}
+
+func (v *boolValues) take(n int) error {
+	if n > len(v.rest) {
+		return errValues
+	}
+	v.room8(n)
+	for i, b := range v.rest[:n] {
+		bitutil.SetBitTo(v.buf.Bytes(), v.n+i, b != 0)
+	}
+	v.rest = v.rest[n:]
+	v.n += n
+	return nil
+}
+
+// room8 appends the bytes that n more bits need.
+func (v *boolValues) room8(n int) {
+	if more := int(bitutil.BytesForBits(int64(v.n+n))) - v.len(); more > 0 {
+		clear(v.extend(more))
+	}
+}
+
+func (v *boolValues) skip(n int) {
+	v.room8(n)
+	v.n += n
+}
+
+func (v *boolValues) reserve(n int) { v.room(n/8 + 1) }
+
+func (v *boolValues) finish(n int, validity *memory.Buffer, nulls int) arrow.ArrayData {
+	v.n = 0
+	return arrayData(arrow.FixedWidthTypes.Boolean, n, nulls, nil, validity, v.give())
+}
+
+func (v *boolValues) release() {
+	v.n = 0
+	v.growing.release()
+}
+
+// binaryValues are strings and binary; a length of 4 bytes precedes each.
+type binaryValues struct {
+	dt      arrow.DataType
+	dict    []byte
+	ends    []int // of the dictionary's values, from 0
+	at      pointers
+	plain   []byte
+	offsets growing
+	data    growing
+	mean    int // bytes of a value so far
+}
+
+func (v *binaryValues) dictionary(body []byte, n int) error {
+	v.dict, v.ends = make([]byte, 0, len(body)), make([]int, 1, n+1)
+	for range n {
+		value, rest, err := cutValue(body)
+		if err != nil {
+			return err
+		}
+		v.dict = append(v.dict, value...)
+		v.ends = append(v.ends, len(v.dict))
+		body = rest
+	}
+	return nil
+}
+
+// cutValue takes a value off the page.
+func cutValue(b []byte) (value, rest []byte, err error) {
+	if len(b) < 4 {
+		return nil, nil, errValues
+	}
+	n := binary.LittleEndian.Uint32(b)
+	if uint64(n) > uint64(len(b)-4) {
+		return nil, nil, errValues
+	}
+	return b[4 : 4+n], b[4+n:], nil
+}
+
+func (v *binaryValues) page(e parquet.Encoding, body []byte, n int) error {
+	switch e {
+	case parquet.Encodings.Plain:
+		v.plain = body
+	case parquet.Encodings.RLEDict, parquet.Encodings.PlainDict:
+		if v.ends == nil {
+			return errDictionary
+		}
+	default:
+		return fmt.Errorf("values in the encoding %s", e)
+	}
+	return v.at.page(e, body, n)
+}
+
+func (v *binaryValues) take(n int) error {
+	var at []uint32
+	if v.at.on {
+		var err error
+		if at, err = v.at.take(n); err != nil {
+			return err
+		}
+	}
+	ends := arrow.Int32Traits.CastFromBytes(v.offsets.extend(4 * n))
+	for i := range ends {
+		value, err := v.value(at, i)
+		if err != nil {
+			return err
+		}
+		if len(value) > math.MaxInt32-v.data.len() {
+			return errors.New("more than 2 GiB of values in one batch: ask for fewer rows")
+		}
+		copy(v.data.extend(len(value)), value)
+		ends[i] = int32(v.data.len())
+	}
+	return nil
+}
+
+// value is the i-th of what is taken.
+func (v *binaryValues) value(at []uint32, i int) (value []byte, err error) {
+	if !v.at.on {
+		value, v.plain, err = cutValue(v.plain)
+		return value, err
+	}
+	if uint64(at[i])+1 >= uint64(len(v.ends)) {
+		return nil, errIndex
+	}
+	return v.dict[v.ends[at[i]]:v.ends[at[i]+1]], nil
+}
+
+func (v *binaryValues) skip(n int) {
+	ends := arrow.Int32Traits.CastFromBytes(v.offsets.extend(4 * n))
+	for i := range ends {
+		ends[i] = int32(v.data.len())
+	}
+}
+
+func (v *binaryValues) reserve(n int) {
+	v.offsets.room(4 * (n + 1))
+	if v.offsets.len() == 0 {
+		clear(v.offsets.extend(4)) // the first offset
+	}
+	v.data.room(n * v.mean)
+}
+
+func (v *binaryValues) finish(n int, validity *memory.Buffer, nulls int) arrow.ArrayData {
+	if n > 0 {
+		v.mean = v.data.len()/n + 1
+	}
+	return arrayData(v.dt, n, nulls, nil, validity, v.offsets.give(), v.data.give())
+}
+
+func (v *binaryValues) release() {
+	v.offsets.release()
+	v.data.release()
+}
+
+// noValues are of a column of which the file knows only that it has nulls.
+type noValues struct{}
+
+func (noValues) dictionary([]byte, int) error             { return nil }
+func (noValues) page(parquet.Encoding, []byte, int) error { return nil }
+func (noValues) take(int) error                           { return errors.New("a value in a column of nulls") }
+func (noValues) skip(int)                                 {}
+func (noValues) reserve(int)                              {}
+func (noValues) release()                                 {}
+func (noValues) finish(n int, validity *memory.Buffer, _ int) arrow.ArrayData {
+	return arrayData(arrow.Null, n, n, nil, validity)
+}

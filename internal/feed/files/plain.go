@@ -1,0 +1,42 @@
+package files
+
+import "github.com/apache/arrow/go/v15/arrow"
+
+// plainType is the type as rows have it, without the ways in which Arrow stores
+// it: no dictionaries, no 64-bit offsets, no extensions.
+func plainType(t arrow.DataType) arrow.DataType {
+	switch t := t.(type) {
+	case *arrow.DictionaryType:
+		return plainType(t.ValueType)
+	case *arrow.LargeStringType:
+		return arrow.BinaryTypes.String
+	case *arrow.LargeBinaryType:
+		return arrow.BinaryTypes.Binary
+	case *arrow.LargeListType:
+		return arrow.ListOfField(plainField(t.ElemField()))
+	case *arrow.ListType:
+		return arrow.ListOfField(plainField(t.ElemField()))
+	case *arrow.FixedSizeListType:
+		return arrow.FixedSizeListOfField(t.Len(), plainField(t.ElemField()))
+	case *arrow.MapType:
+		m := arrow.MapOf(plainType(t.KeyType()), plainType(t.ItemType()))
+		m.KeysSorted = t.KeysSorted
+		m.SetItemNullable(t.ItemField().Nullable)
+		return m
+	case *arrow.StructType:
+		fields := make([]arrow.Field, t.NumFields())
+		for i := range fields {
+			fields[i] = plainField(t.Field(i))
+		}
+		return arrow.StructOf(fields...)
+	case arrow.ExtensionType:
+		return plainType(t.StorageType())
+	}
+	return t
+}
+
+// plainField drops metadata too: field numbers of parquet and the like, which
+// differ between files of the same rows.
+func plainField(f arrow.Field) arrow.Field {
+	return arrow.Field{Name: f.Name, Type: plainType(f.Type), Nullable: f.Nullable}
+}

@@ -1,0 +1,79 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+
+	"tfos/internal/store"
+)
+
+// source is an open file as parsers want it, an io.ReaderAt and io.Seeker. It
+// tells a file that cannot be understood from one that cannot be reached.
+type source struct {
+	path string
+	size int64
+	// read fills p from an offset. It is a function because it holds ctx:
+	// io.ReaderAt has no place for one.
+	read   func(p []byte, offset int64) (int, error)
+	close  func() error
+	ctx    func() error // ctx.Err
+	failed atomic.Bool  // the store was at fault
+}
+
+// openSource is where files that are read at many places are opened. ctx bounds
+// every later read.
+func openSource(ctx context.Context, path string) (*source, error) {
+	st, err := store.For(path)
+	if err != nil {
+		return nil, err
+	}
+	h, err := st.OpenAt(ctx, path)
+	if err != nil {
+		return nil, storeError(path, err)
+	}
+	return &source{
+		path: path, size: h.Size(), close: h.Close, ctx: ctx.Err,
+		read: func(p []byte, offset int64) (int, error) { return h.ReadAt(ctx, p, offset) },
+	}, nil
+}
+
+// ReadAt implements io.ReaderAt. A range beyond the file's end is the fault of
+// the file, whose parser computed it, and read in no part.
+func (s *source) ReadAt(p []byte, offset int64) (int, error) {
+	if offset < 0 || offset > s.size-int64(len(p)) {
+		return 0, fmt.Errorf("bytes from %d to %d of a file of %d", offset, offset+int64(len(p)), s.size)
+	}
+	n, err := s.read(p, offset)
+	if n == len(p) {
+		err = nil
+	}
+	if err != nil {
+		s.failed.Store(true)
+	}
+	return n, err
+}
+
+// Seek implements io.Seeker, for the one use that libraries make of it: asking
+// for the size.
+func (s *source) Seek(offset int64, whence int) (int64, error) {
+	if offset != 0 || whence != io.SeekEnd {
+		return 0, errors.ErrUnsupported
+	}
+	return s.size, nil
+}
+
+// error is the error of an attempt to read the piece at offset, -1 where it is
+// not known, or the row of the split.
+func (s *source) error(offset, row int64, err error) error {
+	if s.failed.Load() || s.ctx() != nil {
+		return storeError(s.path, errors.Join(s.ctx(), err))
+	}
+	var own *Error
+	if errors.As(err, &own) {
+		return err
+	}
+	return &Error{Path: s.path, Offset: offset, Row: row, Err: err}
+}

@@ -1,0 +1,146 @@
+package files
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+)
+
+// rowSource appends the rows of a split, one by one, to a record's builders.
+type rowSource interface {
+	// appendRow appends one value to each builder and returns how many bytes
+	// of the file it consumed. io.EOF: the split has ended. After an error it
+	// is not called again.
+	appendRow() (int, error)
+	Close() error
+}
+
+// rowReader is a Reader of a format whose files hold rows, not columns.
+type rowReader struct {
+	source   rowSource
+	schema   *arrow.Schema
+	builders []array.Builder
+	most     int // rows of a record; batchBytes of the file may end it before
+	err      error
+}
+
+func newBuilders(schema *arrow.Schema, o ReadOptions) []array.Builder {
+	builders := make([]array.Builder, schema.NumFields())
+	for i, f := range schema.Fields() {
+		builders[i] = array.NewBuilder(o.Memory, f.Type)
+	}
+	return builders
+}
+
+// Schema implements Reader.
+func (r *rowReader) Schema() *arrow.Schema { return r.schema }
+
+// Next implements Reader.
+func (r *rowReader) Next() (arrow.Record, error) {
+	rows, size := 0, 0
+	for r.err == nil && rows < r.most && size < batchBytes {
+		var n int
+		if n, r.err = r.source.appendRow(); r.err == nil {
+			rows++
+			size += n
+		}
+	}
+	if r.err != nil && (r.err != io.EOF || rows == 0) {
+		return nil, r.err
+	}
+	return r.record(rows), nil
+}
+
+// record takes the builders' rows, and makes room for as many again.
+func (r *rowReader) record(rows int) arrow.Record {
+	columns := make([]arrow.Array, len(r.builders))
+	for i, b := range r.builders {
+		columns[i] = withType(b.NewArray(), r.schema.Field(i).Type)
+		if r.err == nil {
+			reserve(b, columns[i])
+		}
+	}
+	record := array.NewRecord(r.schema, columns, int64(rows))
+	for _, c := range columns {
+		c.Release()
+	}
+	return record
+}
+
+// withType gives an array exactly the declared type: arrow/go's builders of
+// fixed-size lists forget whether elements may be null.
+func withType(a arrow.Array, t arrow.DataType) arrow.Array {
+	if arrow.TypeEqual(a.DataType(), t) {
+		return a
+	}
+	d := a.Data()
+	children := make([]arrow.ArrayData, len(d.Children()))
+	copy(children, d.Children())
+	data := array.NewData(t, d.Len(), d.Buffers(), children, d.NullN(), d.Offset())
+	defer data.Release()
+	a.Release()
+	return array.MakeFromData(data)
+}
+
+// reserve makes room in b for as much as like holds, so that a builder is not
+// grown by doubling again for every record.
+func reserve(b array.Builder, like arrow.Array) {
+	b.Reserve(like.Len())
+	switch b := b.(type) {
+	case *array.StringBuilder:
+		b.ReserveData(len(like.(*array.String).ValueBytes()))
+	case *array.BinaryBuilder:
+		switch like := like.(type) {
+		case *array.Binary:
+			b.ReserveData(len(like.ValueBytes()))
+		case *array.LargeBinary:
+			b.ReserveData(len(like.ValueBytes()))
+		}
+	case array.ListLikeBuilder:
+		reserve(b.ValueBuilder(), like.(array.ListLike).ListValues())
+	}
+}
+
+// Close implements Reader.
+func (r *rowReader) Close() error {
+	for _, b := range r.builders {
+		b.Release()
+	}
+	r.builders, r.err = nil, io.ErrClosedPipe
+	return r.source.Close()
+}
+
+// The inference of a schema looks at this many rows or bytes of the first
+// files, whichever is less.
+const (
+	sampleRows  = 1000
+	sampleBytes = 16 << 20
+)
+
+// errNull is of a column that is declared to hold no null.
+func errNull(name string) error {
+	return fmt.Errorf("column %q: null, and the schema declares that it has none", name)
+}
+
+// declare replaces the fields that the schema declares, and appends those that
+// it alone has.
+func declare(fields []arrow.Field, declared *arrow.Schema) []arrow.Field {
+	if declared == nil {
+		return fields
+	}
+	has := make(map[string]bool, len(fields))
+	for i, f := range fields {
+		has[f.Name] = true
+		if known, ok := declared.FieldsByName(f.Name); ok {
+			fields[i] = known[0]
+		}
+	}
+	for _, f := range declared.Fields() {
+		if !has[f.Name] {
+			fields = append(fields, f)
+		}
+	}
+	return fields
+}

@@ -1,0 +1,205 @@
+package files
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"tfos/internal/store"
+)
+
+// tfrecordCodec is TFRecord files of tf.Example.
+type tfrecordCodec struct{}
+
+func (tfrecordCodec) schema(ctx context.Context, list []store.Info, o ReadOptions) (*arrow.Schema, error) {
+	if err := noOptions(TFRecord, o.Options); err != nil {
+		return nil, err
+	}
+	features := exampleFeatures{}
+	s := sample{}
+	for _, info := range list {
+		if s.enough() {
+			break
+		}
+		if err := s.examples(ctx, info.Path, features, o.Schema); err != nil {
+			return nil, err
+		}
+	}
+	return arrow.NewSchema(features.fields(o.Schema), nil), nil
+}
+
+// sample counts what an inference has looked at.
+type sample struct{ rows, bytes int }
+
+func (s *sample) add(bytes int) { s.rows, s.bytes = s.rows+1, s.bytes+bytes }
+
+func (s *sample) enough() bool { return s.rows >= sampleRows || s.bytes >= sampleBytes }
+
+func (s *sample) examples(ctx context.Context, path string, features exampleFeatures, declared *arrow.Schema) (err error) {
+	in, err := openInput(ctx, wholeFile(path), sniffFrames)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, in.Close()) }()
+	f := frames{input: in}
+	for row := int64(0); !s.enough(); row++ {
+		data, err := f.next()
+		if err == io.EOF {
+			return nil
+		}
+		if err == nil {
+			err = features.add(data, declared)
+		}
+		if err != nil {
+			return in.fail(f.at, row, err)
+		}
+		s.add(len(data))
+	}
+	return nil
+}
+
+func (tfrecordCodec) splittable(ctx context.Context, file store.Info) (bool, error) {
+	return isPlain(ctx, file.Path, sniffFrames)
+}
+
+// isPlain says whether a file is not compressed.
+func isPlain(ctx context.Context, path string, sniff func([]byte) string) (bool, error) {
+	in, err := openInput(ctx, wholeFile(path), sniff)
+	if err != nil {
+		return false, err
+	}
+	return in.compression == plain, in.Close()
+}
+
+func (tfrecordCodec) open(ctx context.Context, s Split, schema *arrow.Schema, o ReadOptions) (Reader, error) {
+	r := &rowReader{schema: schema, builders: newBuilders(schema, o), most: o.BatchRows}
+	columns := make([]exampleColumn, schema.NumFields())
+	for i, f := range schema.Fields() {
+		var err error
+		if columns[i], err = newExampleColumn(f, r.builders[i]); err != nil {
+			return nil, fmt.Errorf("files: read %s: %w", s.Path, err)
+		}
+	}
+	in, err := openInput(ctx, s, sniffFrames)
+	if err != nil {
+		return nil, err
+	}
+	source := &exampleSource{frames: frames{input: in}, columns: columns}
+	source.reset()
+	r.source = source
+	if s.Offset > 0 {
+		if err := source.sync(); err != nil {
+			return nil, errors.Join(in.fail(in.offset, -1, err), r.Close())
+		}
+	}
+	return r, nil
+}
+
+// exampleSource appends a split's Examples to columns.
+type exampleSource struct {
+	frames
+	columns []exampleColumn
+	index   map[string]int // of columns by name
+	found   [][]byte       // scratch: each column's Feature in the record; nil: none
+	row     int64
+}
+
+func (s *exampleSource) reset() {
+	s.found = make([][]byte, len(s.columns))
+	s.index = make(map[string]int, len(s.columns))
+	for i, c := range s.columns {
+		s.index[c.field.Name] = i
+	}
+}
+
+func (s *exampleSource) appendRow() (int, error) {
+	data, err := s.next()
+	if err == io.EOF {
+		return 0, err
+	}
+	if err == nil {
+		err = s.appendExample(data)
+	}
+	if err != nil {
+		return 0, s.fail(s.at, s.row, err)
+	}
+	s.row++
+	return len(data), nil
+}
+
+// appendExample finds the wanted features first, as the last of a name counts,
+// and then goes once over their lists.
+func (s *exampleSource) appendExample(data []byte) error {
+	clear(s.found)
+	err := eachFeature(data, func(name, feature []byte) error {
+		if i, wanted := s.index[string(name)]; wanted {
+			s.found[i] = feature
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("not a tf.Example: %w", err)
+	}
+	for i := range s.columns {
+		k, list, err := featureList(s.found[i])
+		if err == nil {
+			err = s.columns[i].append(k, list)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (tfrecordCodec) create(w io.Writer, schema *arrow.Schema, o WriteOptions) (Writer, error) {
+	if err := noOptions(TFRecord, o.Options); err != nil {
+		return nil, err
+	}
+	encoder, err := newExampleEncoder(schema)
+	if err != nil {
+		return nil, fmt.Errorf("files: write tfrecord: %w", err)
+	}
+	packed, err := compressor(w, o.Compression, gzipped, zlibPacked)
+	if err != nil {
+		return nil, fmt.Errorf("files: write tfrecord: %w", err)
+	}
+	buffer := bufio.NewWriterSize(packed, streamBytes)
+	return &exampleWriter{frames: frameWriter{w: buffer}, encoder: encoder, buffer: buffer, packed: packed}, nil
+}
+
+// exampleWriter writes one file.
+type exampleWriter struct {
+	frames  frameWriter
+	encoder *exampleEncoder
+	buffer  *bufio.Writer
+	packed  io.WriteCloser
+	row     int64
+}
+
+// Write implements Writer.
+func (e *exampleWriter) Write(record arrow.Record) error {
+	for i := range int(record.NumRows()) {
+		data, err := e.encoder.encode(record, i)
+		if err == nil {
+			err = e.frames.write(data)
+		}
+		if err != nil {
+			return fmt.Errorf("files: write tfrecord: row %d: %w", e.row, err)
+		}
+		e.row++
+	}
+	return nil
+}
+
+// Close implements Writer.
+func (e *exampleWriter) Close() error {
+	if err := errors.Join(e.buffer.Flush(), e.packed.Close()); err != nil {
+		return fmt.Errorf("files: write tfrecord: %w", err)
+	}
+	return nil
+}
