@@ -175,7 +175,10 @@ func (p *program) write(q *queue, d duty, conn net.Conn) error {
 		}
 		return WriteJSON(conn, d.typ, d.end)
 	}
-	defer q.release(int64(len(d.item.data)))
+	defer func() {
+		q.release(int64(len(d.item.data)))
+		freeBuffer(d.item.data)
+	}()
 	if err := p.writeSchema(d.item.schema, conn); err != nil {
 		return err
 	}

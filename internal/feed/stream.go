@@ -193,8 +193,9 @@ func readChunk(q *queue, s *stream, in io.Reader, size int) error {
 		}
 		return nil
 	}
-	data := make([]byte, body)
+	data := newBuffer(body)
 	if _, err := io.ReadFull(in, data); err != nil {
+		freeBuffer(data)
 		q.release(body)
 		return err
 	}

@@ -93,7 +93,7 @@ def section(case, note):
     head = ("side", "", f"cold, {case['unit']}", f"warm, {case['unit']}", "what")
     lines += ["", *table(head, rows)]
     for side in case["sides"]:
-        lines += timeline(side)
+        lines += timeline(side) + measured(side)
     lines += ["", f"![{case['title']}](benchmarks/{case['name']}.svg)"]
     return [*lines, "", note] if note else lines
 
@@ -120,6 +120,16 @@ def timeline(side):
         rows.append((event, f"{at:.2f}", f"{at - before:.2f}"))
         before = at
     return ["", *table((f"{side['name']}: event", "at, s", "after the one before"), rows)]
+
+
+def measured(side):
+    """What a side measured beside its figures: medians over its processes."""
+    found = [p["notes"]["measured"] for p in side["processes"] if "measured" in p["notes"]]
+    if not found:
+        return []
+    values = {name: statistics.median(one[name] for one in found) for name in found[0]}
+    rows = [(name, report.figure(value)) for name, value in values.items()]
+    return ["", *table((f"{side['name']}: what", "measured"), rows)]
 
 
 def table(head, rows):

@@ -2,8 +2,11 @@
 
 import importlib.util
 import json
+import os
 import re
+import subprocess
 import sys
+import threading
 import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -21,6 +24,7 @@ import plots  # noqa: E402
 import processes  # noqa: E402
 import report  # noqa: E402
 import rows  # noqa: E402
+import usage  # noqa: E402
 from case import LIMIT, PEER, TFOS, Case, DidNotRun, Ratio, Sample, Settings, Side  # noqa: E402
 from cases import files, spark_fed  # noqa: E402
 from measure import measure, ratio, rotated  # noqa: E402
@@ -155,7 +159,11 @@ def run_of(*found):
 
 @pytest.fixture
 def one_run(tmp_path):
-    versions = {"versions": {"pyspark": "3.5.9"}, "at": {"formed": 1.5, "stopped": 2.25}}
+    versions = {
+        "versions": {"pyspark": "3.5.9"},
+        "at": {"formed": 1.5, "stopped": 2.25},
+        "measured": {"peak, MiB": 123.4},
+    }
     sides = (
         side("fast", TFOS, [Sample(100, [1234.5, 1300, 1400], versions)] * 3),
         side("slow<", LIMIT, [Sample(None, [1000], {"versions": {"pyspark": "4.3.0"}})] * 3),
@@ -195,6 +203,7 @@ def test_page_and_plots_come_from_the_json_alone(one_run, tmp_path):
     assert "| group.name | fast / slow<, warm | 1.3 | bar 1: held, goal 2: not reached |" in page
     assert "| fast / slow<, warm | 1.3 | bar 1: held, goal 2: not reached |" in page
     assert "| stopped | 2.25 | 0.75 |" in page
+    assert "| peak, MiB | 123 |" in page
     assert "![A title](benchmarks/group.name.svg)\n\nWhy it is slow." in page
     assert sorted(p.name for p in folder.iterdir()) == [
         "group.name.md",
@@ -361,3 +370,35 @@ def test_a_process_gets_as_many_cpus_as_it_is_given(tmp_path):
     code = "import os; print(len(os.sched_getaffinity(0)))"
     processes.run([sys.executable, "-c", code], tmp_path / "log.txt", cpus=1)
     assert (tmp_path / "log.txt").read_text() == "1\n"
+
+
+def test_watch_sees_the_processes_of_a_run(tmp_path):
+    """Kinds by command line, only those with the mark, and what the kernel counts of them."""
+    code = "import sys, time; held = bytearray(64 << 20); print(flush=True); time.sleep(60)"
+    marks = [str(tmp_path), "another run"]
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, "/tfos-node run"],
+            env={**os.environ, "MARK": mark},
+            stdout=subprocess.PIPE,
+        )
+        for mark in marks
+    ]
+    watch, ended = usage.Watch(tmp_path), threading.Event()
+    watching = threading.Thread(target=watch.until, args=(ended,))
+    try:
+        for child in children:
+            child.stdout.readline()
+        watching.start()
+        time.sleep(6 * usage.SECONDS)
+    finally:
+        ended.set()
+        for child in children:
+            child.kill()
+            child.communicate()
+    watching.join()
+    assert [pid for pid, kind in watch._kinds.items() if kind] == [children[0].pid]
+    assert 64 < watch.peak("tfos-node run") < 200
+    assert watch.peak("driver JVM") == 0
+    assert abs(watch.growth("tfos-node run")) < 10
+    assert watch.bytes(["tfos-node run"]) > 0

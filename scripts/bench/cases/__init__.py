@@ -1,6 +1,6 @@
 """All cases, in the order of the report."""
 
-from . import files, inference, overhead, spark_fed, training
+from . import files, inference, memory, overhead, spark_fed, training
 
 ALL = (
     *spark_fed.CASES,
@@ -8,4 +8,5 @@ ALL = (
     *inference.CASES,
     *training.CASES,
     *overhead.CASES,
+    *memory.CASES,
 )

@@ -1,0 +1,75 @@
+"""What the processes of a run use, as the kernel counts it in /proc."""
+
+import pathlib
+
+SECONDS = 0.25  # between two looks
+
+# Part of the command line -> what the process is called here.
+KINDS = {
+    "tfos-node run": "/tfos-node run",
+    "program": "tfos/program.py",
+    "feed task": "pyspark.daemon",
+    "executor JVM": "CoarseGrainedExecutorBackend",
+    "driver JVM": "org.apache.spark.deploy.SparkSubmit",
+    "driver Python": "/app.py ",
+    "tfos-node reserve": "/tfos-node reserve",
+}
+
+
+class Watch:
+    """Looks at all processes that have a folder's path in their environment."""
+
+    def __init__(self, folder):
+        self._mark = str(folder).encode()
+        self._kinds = {}  # pid -> kind
+        self._peaks = {}  # pid -> MiB
+        self._sizes = {}  # pid -> [MiB], look by look
+        self._bytes = {}  # pid -> read and written so far
+
+    def until(self, ended):
+        """Looks again and again until the threading.Event `ended`."""
+        while not ended.wait(SECONDS):
+            for entry in pathlib.Path("/proc").iterdir():
+                if entry.name.isdigit():
+                    self._look(entry)
+
+    def _look(self, entry):
+        try:
+            pid = int(entry.name)
+            if pid not in self._kinds:
+                self._kinds[pid] = self._kind(entry)
+            if self._kinds[pid] is None:
+                return
+            status = _fields(entry / "status")
+            self._peaks[pid] = int(status["VmHWM"].split()[0]) / 1024
+            self._sizes.setdefault(pid, []).append(int(status["VmRSS"].split()[0]) / 1024)
+            io = _fields(entry / "io")
+            self._bytes[pid] = int(io["rchar"]) + int(io["wchar"])
+        except (OSError, KeyError):
+            return  # it has ended
+
+    def _kind(self, entry):
+        if self._mark not in (entry / "environ").read_bytes():
+            return None
+        command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        return next((kind for kind, part in KINDS.items() if part in command), None)
+
+    def _of(self, kind):
+        return [pid for pid, its in self._kinds.items() if its == kind and pid in self._peaks]
+
+    def peak(self, kind):
+        """MiB of the largest process of a kind; 0: there was none."""
+        return max((self._peaks[pid] for pid in self._of(kind)), default=0)
+
+    def growth(self, kind):
+        """MiB that the processes of a kind had more at their end than after a quarter."""
+        sizes = (self._sizes[pid] for pid in self._of(kind))
+        return sum(own[-2] - own[len(own) // 4] for own in sizes if len(own) > 4)
+
+    def bytes(self, kinds):
+        """Bytes that the processes of some kinds read and wrote, files and sockets."""
+        return sum(self._bytes[pid] for kind in kinds for pid in self._of(kind))
+
+
+def _fields(path):
+    return dict(line.split(":", 1) for line in path.read_text().splitlines() if ":" in line)
