@@ -1,4 +1,4 @@
-"""A driver that runs one epoch of the feeder without Python; argv[1] is JSON, see test_feeder_pipe.py."""
+"""A driver that runs one epoch of the feeder without Python; argv[1]: see test_feeder_pipe.py."""
 
 import json
 import sys
