@@ -65,6 +65,10 @@ func writeAdvice(w io.Writer, spec *job.Spec, plan *job.Plan, v launch.Verdict) 
 		r.field("advice", "nothing was measured: the program takes no rows from a feed (input_mode: tensorflow), or took one batch")
 		return
 	}
+	if t.StepP50 == 0 {
+		r.field("advice", "where the time goes is known of inference that ends while it is measured: give --seconds more, or fewer files")
+		return
+	}
 	waiting := t.Seconds * t.FeedWait / 100
 	r.field("time", fmt.Sprintf("of %.1f s from the first batch on: %.1f s waiting for rows, %.1f s in the program",
 		t.Seconds, waiting, t.Seconds-waiting))

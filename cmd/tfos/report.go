@@ -137,6 +137,10 @@ func (r reporter) throughput(v launch.Verdict) {
 	if t == nil {
 		return
 	}
+	if t.StepP50 == 0 { // inference that was stopped before its end
+		r.field("pace", fmt.Sprintf("%s for %.1f s", rowRate(t.RowsPerSecond), t.Seconds))
+		return
+	}
 	r.field("pace", fmt.Sprintf("%s for %.1f s; step %s (p50), %s (p99); feed wait %.0f %%",
 		rowRate(t.RowsPerSecond), t.Seconds, millis(t.StepP50), millis(t.StepP99), t.FeedWait))
 	if len(t.Members) < 2 {
@@ -163,7 +167,7 @@ func (r reporter) infer(v launch.Verdict) {
 		Rows   int64             `json:"rows"`
 		Splits []json.RawMessage `json:"splits"`
 	}
-	if len(v.Infer) == 0 || json.Unmarshal(v.Infer, &result) != nil {
+	if len(v.Infer) == 0 || json.Unmarshal(v.Infer, &result) != nil || v.Phase == "measured" {
 		return
 	}
 	r.field("rows", fmt.Sprintf("%d predicted from %d splits", result.Rows, len(result.Splits)))

@@ -198,6 +198,10 @@ func (s *submission) forget(checkpoints string) {
 	if checkpoints == "" {
 		return
 	}
+	if strings.Contains(checkpoints, "://") {
+		s.c.talk("tfos: warning: delete the measurement's checkpoints yourself: %s", checkpoints)
+		return
+	}
 	if err := os.RemoveAll(checkpoints); err != nil {
 		s.c.talk("tfos: warning: the measurement's checkpoints were not deleted: %v", err)
 	}

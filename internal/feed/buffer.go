@@ -9,8 +9,12 @@ var buffers sync.Pool
 
 // newBuffer has size bytes, of any content.
 func newBuffer(size int64) []byte {
-	if b, ok := buffers.Get().(*[]byte); ok && int64(cap(*b)) >= size {
+	b, ok := buffers.Get().(*[]byte)
+	if ok && int64(cap(*b)) >= size && int64(cap(*b)) <= 2*size { // memory is counted by size
 		return (*b)[:size]
+	}
+	if ok {
+		buffers.Put(b)
 	}
 	return make([]byte, size)
 }

@@ -3,7 +3,6 @@ package feed
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -15,8 +14,11 @@ import (
 // buffers to, so that a mapped chunk needs no copy.
 const cacheAlign = 64
 
-// errCacheFull: the feed's first epoch is larger than Config.CacheBytes.
-var errCacheFull = errors.New("the first epoch is larger than the cache may be")
+// Why a cache is not whole, beside what the disk says.
+var (
+	errCacheFull      = errors.New("the first epoch is larger than the cache may be")
+	errCacheForgotten = errors.New("the epochs are sent anew")
+)
 
 // cache is the file in which a member keeps the chunks of a feed's first epoch.
 // The program reads it by itself (TypeCached says where): what is repeated costs
@@ -26,9 +28,9 @@ type cache struct {
 	limit int64
 
 	mu      sync.Mutex
-	file    *os.File // nil before the first chunk
+	file    *os.File // nil before the first chunk, and when it is given up
 	size    int64
-	writing sync.WaitGroup
+	writers int
 	err     error // why it is not whole
 }
 
@@ -39,41 +41,54 @@ func newCache(folder string, cfg Config) *cache {
 // put writes a chunk's bytes and says where they lie. false: this or an earlier
 // chunk could not be kept, and no later one will be.
 func (c *cache) put(data []byte) (at int64, kept bool) {
-	file, at, err := c.reserve(int64(len(data)))
-	if err != nil {
+	file, at := c.reserve(int64(len(data)))
+	if file == nil {
 		return 0, false
 	}
-	defer c.writing.Done()
-	if _, err := file.WriteAt(data, at); err != nil {
-		c.fail(err)
-		return 0, false
-	}
-	return at, true
+	_, err := file.WriteAt(data, at)
+	c.leave(err)
+	return at, err == nil
 }
 
-// reserve takes room in the file; the caller says Done when it has written.
-func (c *cache) reserve(size int64) (*os.File, int64, error) {
+// reserve takes room in the file; the caller says leave when it has written.
+// nil: there is none.
+func (c *cache) reserve(size int64) (*os.File, int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.err == nil && c.size+size > c.limit {
+	switch {
+	case c.err != nil:
+	case c.size+size > c.limit:
 		c.err = errCacheFull
-	}
-	if c.err == nil && c.file == nil {
+	case c.file == nil:
 		c.file, c.err = os.OpenFile(c.path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	}
 	if c.err != nil {
-		return nil, 0, c.err
+		c.drop()
+		return nil, 0
 	}
 	at := c.size
 	c.size += (size + cacheAlign - 1) / cacheAlign * cacheAlign
-	c.writing.Add(1)
-	return c.file, at, nil
+	c.writers++
+	return c.file, at
 }
 
-func (c *cache) fail(err error) {
+func (c *cache) leave(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.writers--
 	c.err = cmp.Or(c.err, err)
+	c.drop()
+}
+
+// drop gives the disk of a cache back that is not whole, when nobody writes: the
+// program's own files lie beside it. What the folder's owner removes anyway need
+// not be removed here. The caller holds mu.
+func (c *cache) drop() {
+	if c.err == nil || c.file == nil || c.writers > 0 {
+		return
+	}
+	_, _ = c.file.Close(), os.Remove(c.path)
+	c.file = nil
 }
 
 // whole says whether all that was put is there.
@@ -83,35 +98,21 @@ func (c *cache) whole() bool {
 	return c.err == nil
 }
 
-// remove gives the disk back.
-func (c *cache) remove() error {
-	c.fail(os.ErrClosed)
-	c.writing.Wait()
+// forget gives it up.
+func (c *cache) forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.file == nil {
-		return nil
-	}
-	err := errors.Join(c.file.Close(), os.Remove(c.path))
-	c.file = nil
-	if err != nil {
-		return fmt.Errorf("feed: remove the cache: %w", err)
-	}
-	return nil
+	c.err = cmp.Or(c.err, errCacheForgotten)
+	c.drop()
 }
 
 // replay has the queue repeat its first epoch from the cache, up to epochs in
-// all; 0: until it is stopped.
+// all.
 func (q *queue) replay(epochs int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.replays = true
-	switch {
-	case epochs > 0:
-		q.last = epochs - 1
-	case len(q.kept) == 0:
-		q.last = 0 // without end, but of nothing
-	}
+	q.last = epochs - 1
 	q.wakePrograms()
 }
 
@@ -135,16 +136,18 @@ func (q *queue) repeat() {
 		e.items = append(e.items, it)
 		q.fill()
 	}
-	q.notify()
+	if q.cfg.Synchronous || q.last == q.current {
+		q.notify()
+	}
 }
 
 // forgetCache gives back the disk of a feed that is sent anew all the same.
-func (q *queue) forgetCache() error {
+func (q *queue) forgetCache() {
 	if q.cache == nil {
-		return nil
+		return
 	}
 	q.mu.Lock()
 	q.kept = nil
 	q.mu.Unlock()
-	return q.cache.remove()
+	q.cache.forget()
 }

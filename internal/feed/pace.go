@@ -7,16 +7,24 @@ func (q *queue) setPace(p *program, pace Pace) {
 	q.paces[p] = pace
 }
 
-// pace is that of all programs of the feed; false: none has told.
+// pace is that of all programs of the feed: connections that have ended came one
+// after another, those that are open run side by side. false: none has told.
 func (q *queue) pace() (Pace, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	sum := Pace{Feed: q.cfg.Name}
-	for _, p := range q.paces {
-		sum.Rows += p.Rows
-		sum.Seconds = max(sum.Seconds, p.Seconds)
-		sum.Waited = max(sum.Waited, p.Waited)
-		sum.Steps = append(sum.Steps, p.Steps...)
+	longest := Pace{}
+	for p, pace := range q.paces {
+		sum.Rows += pace.Rows
+		sum.Steps = append(sum.Steps, pace.Steps...)
+		if _, open := q.programs[p]; !open {
+			sum.Seconds += pace.Seconds
+			sum.Waited += pace.Waited
+		} else if pace.Seconds > longest.Seconds {
+			longest = pace
+		}
 	}
+	sum.Seconds += longest.Seconds
+	sum.Waited += longest.Waited
 	return sum, len(q.paces) > 0
 }

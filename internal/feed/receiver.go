@@ -56,8 +56,7 @@ func (r *Receiver) EndFeed(feed string, epoch int, last bool) error {
 }
 
 // Replay has feed's epochs after the first come from the cache, up to epochs in
-// all (0: until it is stopped): every member has said Ended and Cached of the
-// first one.
+// all: every member has said Ended and Cached of the first one.
 func (r *Receiver) Replay(feed string, epochs int) error {
 	q, err := r.feed(feed)
 	if err != nil {
@@ -108,8 +107,8 @@ func (r *Receiver) Paces() []Pace {
 	return out
 }
 
-// Changed delivers a value when StepsHeld of a synchronous feed or Stopped of
-// any feed has changed since the last one was taken: the reservation server
+// Changed delivers a value when StepsHeld of a synchronous feed, or Stopped or
+// Ended of any feed, has changed since the last one was taken: the reservation server
 // should hear of it at once. Several changes may share one value. One reader.
 func (r *Receiver) Changed() <-chan struct{} { return r.changed }
 

@@ -97,9 +97,7 @@ func serveStream(ctx context.Context, q *queue, s *stream, conn net.Conn, in io.
 		return err
 	}
 	if s.hello.Epoch > 0 {
-		if err := q.forgetCache(); err != nil {
-			return err
-		}
+		q.forgetCache()
 	}
 	if err := WriteJSON(conn, TypeWelcome, welcome); err != nil {
 		return err

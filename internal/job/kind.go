@@ -37,9 +37,10 @@ func (s *Spec) ForMeasuring(run string) (checkpoints string) {
 	if s.Output != nil {
 		s.Output.IfExists = "replace"
 	}
-	if s.kind == Train && s.ModelDir != "" {
-		s.ModelDir = staging(s.ModelDir, run)
+	if s.kind != Train || s.ModelDir == "" {
+		return "" // inference reads its model there
 	}
+	s.ModelDir = staging(s.ModelDir, run)
 	return s.ModelDir
 }
 

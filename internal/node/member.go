@@ -158,7 +158,7 @@ func (m *member) join(ctx context.Context, r reserve.Registration) {
 	}
 }
 
-// passOn tells the server at once what its low-water mark waits for.
+// passOn tells the server at once what it waits for: steps, ends, stops.
 func (m *member) passOn(ctx context.Context) {
 	for {
 		select {

@@ -159,8 +159,7 @@ type FeedEnd struct {
 }
 
 // Replay says that every member that takes Feed holds all its rows of the first
-// epoch in its cache: the later epochs, up to Epochs in all (0: without end), come
-// from there.
+// epoch in its cache: the later epochs, up to Epochs in all, come from there.
 type Replay struct {
 	Feed   string
 	Epochs int

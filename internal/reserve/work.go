@@ -93,9 +93,10 @@ func assign(splits []infer.Split, n int) [][]infer.Split {
 	return shares
 }
 
-// sumResults adds up what the members report. Every split must be there once.
+// sumResults adds up what the members report, but for the time that the longest
+// took. Every split must be there once.
 func sumResults(splits []infer.Split, results [][]byte) (*infer.Result, error) {
-	sum := &infer.Result{Splits: []infer.SplitResult{}}
+	sum := &infer.Result{Splits: []infer.SplitResult{}, Steps: map[int]int64{}}
 	for _, data := range results {
 		var r infer.Result
 		if err := json.Unmarshal(data, &r); err != nil {
@@ -107,6 +108,11 @@ func sumResults(splits []infer.Split, results [][]byte) (*infer.Result, error) {
 		sum.ReadSeconds += r.ReadSeconds
 		sum.ComputeSeconds += r.ComputeSeconds
 		sum.WriteSeconds += r.WriteSeconds
+		sum.Seconds = max(sum.Seconds, r.Seconds)
+		sum.WaitSeconds += r.WaitSeconds
+		for bucket, n := range r.Steps {
+			sum.Steps[bucket] += n
+		}
 	}
 	slices.SortFunc(sum.Splits, func(a, b infer.SplitResult) int { return cmp.Compare(a.ID, b.ID) })
 	for i, split := range splits {

@@ -15,15 +15,16 @@ def test_steps_begin_with_the_first_batch():
     clock = Clock()
     pace = Pace(clock)
     clock.now += 60  # until Spark had the first rows
-    pace.batch(rows=32, waited=60.0)
+    pace.batch(rows=32, waited=60.0, fed=70.0)
     assert pace.report(now=True) is None
     for _ in range(4):
         clock.now += 0.01
-        pace.batch(rows=32, waited=60.0 + (clock.now - 160) / 4)
+        waited = (clock.now - 160) / 4
+        pace.batch(rows=32, waited=60 + waited, fed=70 + waited, held_back=waited / 10)
     report = pace.report(now=True)
     assert report["rows"] == 128
     assert abs(report["seconds"] - 0.04) < 1e-9
-    assert abs(report["waited"] - 0.01) < 1e-9
+    assert abs(report["waited"] - 0.011) < 1e-9
     [(bucket, count)] = report["steps"]
     assert count == 4
     assert 9_500 < 1.1**bucket < 10_500  # microseconds
@@ -34,7 +35,7 @@ def test_told_once_a_second():
     pace = Pace(clock)
     told = 0
     for _ in range(41):
-        pace.batch(rows=1, waited=0.0)
+        pace.batch(rows=1, waited=0.0, fed=0.0)
         told += pace.report() is not None
         clock.now += 0.25
     assert told == 10
@@ -43,5 +44,14 @@ def test_told_once_a_second():
 def test_a_step_of_no_time_has_a_bucket():
     pace = Pace(Clock())
     for _ in range(3):
-        pace.batch(rows=1, waited=0.0)
+        pace.batch(rows=1, waited=0.0, fed=0.0)
     assert pace.report(now=True)["steps"] == [(0, 2)]
+
+
+def test_waiting_for_the_decoder_is_no_feed_wait():
+    clock = Clock()
+    pace = Pace(clock)
+    pace.batch(rows=1, waited=1.0, fed=5.0)
+    clock.now += 2
+    pace.batch(rows=1, waited=2.5, fed=5.25)
+    assert pace.report(now=True)["waited"] == 0.25

@@ -1,6 +1,7 @@
 """What runs ahead of a program."""
 
 import threading
+import time
 
 import pytest
 from tfos.rows import Ahead
@@ -42,3 +43,34 @@ def test_close_ends_a_thread_that_nobody_takes_from():
     next(ahead)
     ahead.close()
     assert "to be closed" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_who_waits_for_a_closed_one_is_told():
+    blocked = threading.Event()
+
+    def source():
+        yield 1
+        blocked.wait(10)
+
+    ahead = Ahead(source(), "test")
+    assert next(ahead) == 1
+    closing = threading.Timer(0.2, lambda: (blocked.set(), ahead.close()))
+    closing.start()
+    with pytest.raises((ConnectionError, StopIteration)):
+        next(ahead)
+    closing.join()
+    for _ in range(2):
+        with pytest.raises((ConnectionError, StopIteration)):
+            next(ahead)
+
+
+def test_close_while_the_thread_has_more_than_fits():
+    ahead = Ahead(iter(range(10)), "test")
+    while len(ahead._ready) < 2:
+        time.sleep(0.01)
+    ahead.close()
+    taken = []
+    with pytest.raises(ConnectionError):
+        while True:
+            taken.append(next(ahead))
+    assert taken == list(range(len(taken)))

@@ -6,6 +6,7 @@ docs/protocols.md section 5 is the wire.
 import contextlib
 import socket
 import threading
+import time
 from collections import deque
 from typing import NamedTuple
 
@@ -46,6 +47,7 @@ class FeedConnection:
 
     name, config  of the feed; worker: this worker's number in the cluster
     schema        the columns, when the first chunk or an epoch's end has come
+    waited        seconds that take() has waited
     """
 
     def __init__(self, socket_path, name, prefetch=2):
@@ -56,6 +58,7 @@ class FeedConnection:
             self.name = self.config["name"]
             self.worker = context["worker_num"]
             self.schema = None
+            self.waited = 0.0
             self._changed = threading.Condition()
             self._arrived = deque()  # Chunk or EpochEnd
             self._error = None  # why nothing more arrives
@@ -76,12 +79,14 @@ class FeedConnection:
 
     def take(self):
         """The next Chunk or EpochEnd; waits for it. Not to be called after the last end."""
+        began = time.monotonic()
         with self._changed:
             while not self._arrived and self._error is None:
                 self._changed.wait()
             if not self._arrived:
                 raise self._broken(self._error)
             event = self._arrived.popleft()
+        self.waited += time.monotonic() - began
         if isinstance(event, Chunk):
             self._tell(frames.NEXT, chunks=1)
         return event
@@ -100,13 +105,14 @@ class FeedConnection:
         return step <= self._permitted
 
     def trained(self, handed):
-        """Reports rows handed to the program, {epoch: total}. Totals below those told
-        before change nothing."""
+        """Reports rows handed to the program, {epoch: total} in the order of epochs. Totals
+        below those told before change nothing."""
         with self._sending:
-            for epoch, rows in sorted(handed.items()):
-                if rows > self._told.get(epoch, 0):
-                    self._told[epoch] = rows
-                    self._send(frames.TRAINED, epoch=epoch, rows=rows)
+            for epoch in reversed(handed):  # in order: earlier ones do not change any more
+                if handed[epoch] <= self._told.get(epoch, 0):
+                    break
+                self._told[epoch] = handed[epoch]
+                self._send(frames.TRAINED, epoch=epoch, rows=handed[epoch])
 
     def pace(self, report):
         """Reports how fast the program takes rows: a PACE message, all totals."""

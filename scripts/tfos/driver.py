@@ -47,6 +47,7 @@ class Run:
         self.stopped_feeds = set()
         self.replies = queue.SimpleQueue()  # to the end of an epoch: whether to send another
         self.verdict = None
+        self.ending = False
 
     def stop(self, reason):
         """Ask for an orderly end; safe in a signal handler."""
@@ -72,6 +73,7 @@ class Run:
 
     def end(self):
         """Leave nothing running: Spark's jobs are cancelled, the Go half is waited for."""
+        self.ending = True
         self.replies.put(False)
         for group in [MEMBERS_GROUP, *map(feed_group, self.plan.get("feeds") or [])]:
             self.sc.cancelJobGroup(group)
@@ -219,7 +221,7 @@ class Run:
         """
         name, epoch, last = feed["name"], 0, False
         self.sc.setJobGroup(feed_group(name), f"tfos feed {name} of {self.plan['name']}")
-        while not last and name not in self.stopped_feeds:
+        while not (last or self.ending or name in self.stopped_feeds):
             try:
                 results = self.run_epoch(feed, epoch, members)
             except Exception as err:  # as above
@@ -249,7 +251,7 @@ class Run:
                 why = lacks_pyarrow(err)
                 if feed["feeder"] == "arrow" or not why:
                     raise
-            self.events.put(("warning", f"feeder: pipe, because executors lack pyarrow: {why}"))
+            self.events.put(("warning", f"feeder: pipe, because arrow cannot run here: {why}"))
             feed["feeder"] = "pipe"
         return pipe.run_epoch(
             frame.sparkSession, frame, feed, epoch, members, credentials, self.folder
@@ -333,7 +335,9 @@ def lacks_pyarrow(err):
     Rows may have been sent where there was one: a member knows which, whoever sends them again.
     """
     cause = first_cause(err)
-    missing = "No module named 'py" in cause or "PyArrow" in cause  # pyarrow, pyspark's check
+    # Python's own words, and those of PySpark, which wants pandas too, on the driver also.
+    words = ("No module named 'py", "No module named 'pandas'", "PyArrow >=", "Pandas >=")
+    missing = any(word in cause for word in words)
     return cause if missing or "Cannot run program" in str(err) else None
 
 

@@ -157,7 +157,8 @@ class FeedClient(BaseFeed):
     def _next(self, rows, n):
         batch = super()._next(rows, n)
         if batch is not None:
-            self._pace.batch(arrays.length(batch), rows.waited)
+            fed = self._connection.waited
+            self._pace.batch(arrays.length(batch), rows.waited, fed, rows.held_back)
         self._tell_pace(now=batch is None)
         return batch
 

@@ -1,6 +1,5 @@
 """One pass over a feed's rows: chunks into arrays, shuffled, into batches of the wanted size."""
 
-import contextlib
 import threading
 import time
 from collections import deque
@@ -64,6 +63,8 @@ class Ahead:
     def __next__(self):
         with self._changed:
             while not self._ready:
+                if self._closed:
+                    raise ConnectionError("it is closed")
                 self._changed.wait()
             item, error = self._ready[0]
             if error is not None:
@@ -106,7 +107,7 @@ class Pass:
 
     handed    {epoch: rows handed out}
     epoch     of the rows handed out last
-    waited    seconds spent waiting for rows and for leave to take them
+    waited    seconds spent waiting for arrays, and `held_back` for leave to take them
     finished  no more rows come, beyond those held already
 
     Not safe for concurrent use.
@@ -118,7 +119,7 @@ class Pass:
         """
         self.handed = {}
         self.epoch = 0
-        self.waited = 0.0
+        self.waited = self.held_back = 0.0
         self.finished = False
         self._synchronous = config.get("synchronous", False)
         self._step_rows = max(1, config.get("batch_rows") or 1)
@@ -155,12 +156,14 @@ class Pass:
         if self._error is not None:
             raise self._error
         while self._rows < n and not self.finished:
-            with self._waiting():
-                try:
-                    event = next(self._source)
-                except DataError as e:
-                    self._error = e
-                    raise
+            began = time.monotonic()
+            try:
+                event = next(self._source)
+            except Exception as e:
+                self._error = e  # a generator that has failed would only say that it is over
+                raise
+            finally:
+                self.waited += time.monotonic() - began
             if isinstance(event, EpochEnd):
                 self.finished = event.last
                 continue
@@ -172,22 +175,15 @@ class Pass:
         if not self._synchronous:
             return n
         while self._steps * self._step_rows < self._given + n:
-            with self._waiting():
-                go = self._permit(self._steps + 1)
+            began = time.monotonic()
+            go = self._permit(self._steps + 1)
+            self.held_back += time.monotonic() - began
             if not go:
                 n = self._steps * self._step_rows - self._given
                 self.finish(keep=n)
                 break
             self._steps += 1
         return n
-
-    @contextlib.contextmanager
-    def _waiting(self):
-        began = time.monotonic()
-        try:
-            yield
-        finally:
-            self.waited += time.monotonic() - began
 
     def _hand_out(self, n):
         taken = self._pop(n)

@@ -1420,8 +1420,7 @@ func (x *FeedEnd) GetLast() bool {
 }
 
 // Replay: every member that takes feed holds all its rows of the first epoch in
-// its cache. The later epochs, up to epochs in all (0: without end), come from
-// there.
+// its cache. The later epochs, up to epochs in all, come from there.
 type Replay struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Feed          string                 `protobuf:"bytes,1,opt,name=feed,proto3" json:"feed,omitempty"`

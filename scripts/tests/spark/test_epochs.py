@@ -78,7 +78,7 @@ def test_executors_without_pyarrow_are_fed_by_pipe(job, write_job, standalone):
     path = write_job("count.py", "unused", spark=spark)
     result = job.run("train", path, *flags("--set", settings))
     assert result.code == 0, result.stderr
-    assert "warning: feeder: pipe, because executors lack pyarrow: " in result.stderr
+    assert "warning: feeder: pipe, because arrow cannot run here: " in result.stderr
     assert sorted(i for ids in received(job.folder / "model").values() for i in ids) == list(
         range(ROWS)
     )
