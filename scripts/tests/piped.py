@@ -56,4 +56,7 @@ def outcome(task, result, errors, partition):
     """The result row of a task that has ended, as pipe.run_epoch makes it."""
     if task.returncode:
         raise ConnectionError(errors)
-    return {"partition": partition, **json.loads(result)}
+    result = {"partition": partition, **json.loads(result)}
+    if refused := result.pop("refused", None):
+        raise RuntimeError(refused)
+    return result

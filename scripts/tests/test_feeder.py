@@ -397,7 +397,7 @@ def test_shuffled_rows_are_not_sent_twice(feed_partition, member_binary):
         described, credentials = [one.described()], one.credentials
         once = feed(repeatable=False)
         feed_partition(once, 0, described, credentials, id_batches(0, 100), 0, 0)
-        with pytest.raises((RuntimeError, ConnectionError), match="another order"):
+        with pytest.raises(RuntimeError, match="another order"):
             feed_partition(once, 0, described, credentials, id_batches(0, 100), 0, 1)
         assert one.counts()["Received"] == 100
 

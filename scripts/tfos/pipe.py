@@ -31,7 +31,8 @@ def run_epoch(spark, frame, feed, epoch, members, credentials, folder):
     feed: an entry of the plan's feeds, and repeatable as for feeder.make_feeder; members:
     those of the formed event that take this feed; credentials: {"ca": PEM, "token": str};
     folder: where tfos-node is on executors. Returns a Row of feeder.RESULT_SCHEMA per
-    partition, in their order. Raises what Spark throws when a task failed for good.
+    partition, in their order. Raises what Spark throws when a task failed for good, and
+    RuntimeError when a partition may not be sent again.
     """
     order = {
         "feed": {name: feed[name] for name in FIELDS},
@@ -46,6 +47,9 @@ def run_epoch(spark, frame, feed, epoch, members, credentials, folder):
     # One byte a character: base64 is ASCII, and so is the result.
     piped = lines.pipe(command, jvm.java.util.HashMap(), False, BUFFER_BYTES, "ISO-8859-1")
     results = [json.loads(line) for line in piped.collect()]
+    for result in results:
+        if refused := result.pop("refused", None):
+            raise RuntimeError(refused)
     return [Row(partition=number, **result) for number, result in enumerate(results)]
 
 

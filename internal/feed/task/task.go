@@ -61,11 +61,14 @@ type Result struct {
 	Skipped int64   `json:"skipped"` // held by members since an earlier attempt
 	Error   *string `json:"error"`   // bad data: permanent
 	Note    *string `json:"note"`    // why the task ended before its last row
+	// Refused is why no attempt may send the partition; "": it was sent. Spark
+	// tells the driver nothing of a process that fails.
+	Refused string `json:"refused,omitempty"`
 }
 
 // Run feeds one partition from in and writes its Result to out, a line of JSON.
 // An error is one that another attempt may not have: Spark should try again.
-// Bad data is in Result.Error instead.
+// What no attempt can mend is in the Result instead.
 func Run(ctx context.Context, in io.Reader, out io.Writer) error {
 	result, err := run(ctx, newLines(in))
 	if err != nil {
@@ -94,9 +97,9 @@ func run(ctx context.Context, in *lines) (Result, error) {
 	}
 	defer members.close()
 	if len(held) > 0 && !order.Feed.Repeatable {
-		return Result{}, fmt.Errorf("feed %s: partition %d was tried again, but its query "+
+		return Result{Refused: fmt.Sprintf("feed %s: partition %d was tried again, but its query "+
 			"(a join, aggregation or repartition) may give the rows in another order: "+
-			"write its result to files and feed those", order.Feed.Name, partition)
+			"write its result to files and feed those", order.Feed.Name, partition)}, nil
 	}
 	t := &task{partition: partition, in: in, codec: codec, members: members, held: union(held)}
 	return t.feed(order.Schema)
