@@ -154,3 +154,22 @@ func TestCacheThatCannotBeWritten(t *testing.T) {
 		t.Error("it says that it is whole")
 	}
 }
+
+// TestManyEpochs: the account stays short, and is of all.
+func TestManyEpochs(t *testing.T) {
+	m, _ := cached(t, nil)
+	c := consume(t, m, "train", newSeenRows(), nil)
+	feedAll(t, []*testMember{m}, 0, 1, 1, 30)
+	endFeed(t, []*testMember{m}, "train", 0, false)
+	const epochs = 3 * countedEpochs
+	if err := m.Replay("train", epochs); err != nil {
+		t.Fatal(err)
+	}
+	c.wait(t)
+	checkBalance(t, []*testMember{m}, "train", 30*epochs, 30*epochs)
+	counts := m.Counts()
+	last := counts[len(counts)-1]
+	if len(counts) != countedEpochs || last.Epoch+last.Epochs != epochs || !last.Ended || last.Trained != 30*int64(last.Epochs) {
+		t.Errorf("%d counts, the last %+v", len(counts), last)
+	}
+}

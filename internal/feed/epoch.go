@@ -10,6 +10,10 @@ import (
 // ErrFenced ends a stream whose partition has a later attempt.
 var ErrFenced = errors.New("a later attempt at this partition has begun")
 
+// countedEpochs bounds the accounts of a feed: a cache repeats thousands of
+// epochs, and all accounts are in each renewal.
+const countedEpochs = 100
+
 // epoch is one pass over a feed's rows.
 type epoch struct {
 	ended    bool
@@ -233,7 +237,20 @@ func (q *queue) counts() []Count {
 		if q.closed {
 			c.Dropped = c.Received - c.Trained
 		}
-		out = append(out, c)
+		if len(out) == countedEpochs {
+			out[countedEpochs-1].join(c)
+		} else {
+			out = append(out, c)
+		}
 	}
 	return out
+}
+
+// join adds the next epoch's account.
+func (c *Count) join(next Count) {
+	c.Epochs = max(c.Epochs, 1) + 1
+	c.Received += next.Received
+	c.Trained += next.Trained
+	c.Dropped += next.Dropped
+	c.Ended = next.Ended
 }

@@ -29,6 +29,7 @@ type Count struct {
 	Left        bool  // and hands out no more: it has not just its quota
 	Ended       bool  // the epoch has ended: Received is final
 	Cached      bool  // so far all rows of the epoch are in the cache
+	Epochs      int   // how many epochs it sums up, from Epoch on; 0: 1
 }
 
 // NewReceiver makes the receiver of a member ("worker:0", the key in
@@ -86,7 +87,8 @@ func (r *Receiver) Stop(reason string) { r.close(reason, false) }
 func (r *Receiver) Fail(reason string) { r.close(reason, true) }
 
 // Counts is the account so far, by feed in the order of the configuration and
-// then by epoch. A feed without rows has one entry, of epoch 0.
+// then by epoch; epochs from countedEpochs-1 on share one entry. A feed without
+// rows has one, of epoch 0.
 func (r *Receiver) Counts() []Count {
 	var out []Count
 	for _, name := range r.names {

@@ -2,6 +2,7 @@ package reserve
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -82,7 +83,7 @@ func (r *Roster) recount(p *place) {
 			if c.Feed == f.Name {
 				steps, rows = max(steps, c.StepsHeld), rows+c.Received
 				stopped, left = stopped || c.Stopped, left || c.Left
-				all = all || c.Ended && c.Epoch == f.Epochs-1
+				all = all || c.Ended && c.last() == f.Epochs-1
 			}
 		}
 		r.marked(f, f.mark.hold(p.name(), holding{steps, rows, all}))
@@ -188,7 +189,7 @@ func (r *Roster) feedRows() []FeedRows {
 	out := []FeedRows{}
 	for _, p := range r.places {
 		for _, c := range p.counts() {
-			out = append(out, FeedRows{p.name().String(), c.Feed, c.Epoch, c.Received, c.Trained, c.Dropped, c.Quarantined})
+			out = append(out, FeedRows{p.name().String(), c.Feed, c.Epoch, c.Epochs, c.Received, c.Trained, c.Dropped, c.Quarantined})
 		}
 	}
 	return out
@@ -236,6 +237,7 @@ func (r *Roster) unaccounted(f *feedState) string {
 		return ""
 	}
 	received := map[int]int64{}
+	single := 0 // the latest epoch with an account of its own; those after it share one
 	for _, p := range r.places {
 		if p.takes(f.Name) && p.outcome == nil {
 			return ""
@@ -243,12 +245,17 @@ func (r *Roster) unaccounted(f *feedState) string {
 		for _, c := range p.counts() {
 			if p.takes(f.Name) && c.Feed == f.Name {
 				received[c.Epoch] += c.Received
+				single = max(single, c.Epoch)
 			}
 		}
 	}
+	sent := map[int]int64{}
 	for _, end := range f.ends {
-		if got, sent := received[end.Epoch], f.sent[end.Epoch]; got != sent {
-			return fmt.Sprintf("feed %s, epoch %d: %d rows sent, but %d received", f.Name, end.Epoch, sent, got)
+		sent[min(end.Epoch, single)] += f.sent[end.Epoch]
+	}
+	for _, epoch := range slices.Sorted(maps.Keys(sent)) {
+		if sent[epoch] != received[epoch] {
+			return fmt.Sprintf("feed %s, epoch %d: %d rows sent, but %d received", f.Name, epoch, sent[epoch], received[epoch])
 		}
 	}
 	return ""

@@ -67,7 +67,7 @@ func countsToPB(counts []FeedCount) []*pb.FeedCount {
 		out = append(out, &pb.FeedCount{
 			Feed: c.Feed, Epoch: int32(c.Epoch), Received: c.Received, Trained: c.Trained,
 			Dropped: c.Dropped, Quarantined: c.Quarantined, StepsHeld: c.StepsHeld, Stopped: c.Stopped, Left: c.Left,
-			Ended: c.Ended, Cached: c.Cached,
+			Ended: c.Ended, Cached: c.Cached, Epochs: int32(c.Epochs),
 		})
 	}
 	return out
@@ -79,7 +79,7 @@ func countsFromPB(counts []*pb.FeedCount) []FeedCount {
 		out = append(out, FeedCount{
 			Feed: c.GetFeed(), Epoch: int(c.GetEpoch()), Received: c.GetReceived(), Trained: c.GetTrained(),
 			Dropped: c.GetDropped(), Quarantined: c.GetQuarantined(), StepsHeld: c.GetStepsHeld(), Stopped: c.GetStopped(), Left: c.GetLeft(),
-			Ended: c.GetEnded(), Cached: c.GetCached(),
+			Ended: c.GetEnded(), Cached: c.GetCached(), Epochs: int(c.GetEpochs()),
 		})
 	}
 	return out

@@ -116,6 +116,7 @@ type FeedRows struct {
 	Member      string `json:"member"`
 	Feed        string `json:"feed"`
 	Epoch       int    `json:"epoch"`
+	Epochs      int    `json:"epochs,omitempty"` // that it sums up, from Epoch on; absent: one
 	Received    int64  `json:"received"`
 	Trained     int64  `json:"trained"`
 	Dropped     int64  `json:"dropped"`

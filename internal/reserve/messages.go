@@ -71,7 +71,8 @@ const (
 	NoteTensorBoard          // the URL
 )
 
-// FeedCount is the row account of one feed and epoch at one member. Once the
+// FeedCount is the row account of one feed and epoch at one member, or of all
+// later epochs together: there may be very many. Once the
 // member has ended, Received = Trained + Dropped + Quarantined.
 type FeedCount struct {
 	Feed        string
@@ -85,7 +86,11 @@ type FeedCount struct {
 	Left        bool  // and takes no more steps either: it has not just its quota
 	Ended       bool  // the epoch has ended at this member: Received is final
 	Cached      bool  // so far all rows of the epoch are in the member's cache
+	Epochs      int   // how many epochs it sums up, from Epoch on; 0: 1
 }
+
+// last is the latest epoch that is counted in it.
+func (c FeedCount) last() int { return c.Epoch + max(c.Epochs, 1) - 1 }
 
 // Pace is how fast a member's program took the rows of one feed, from its first
 // batch on: that batch's rows and the wait for it are not in it.

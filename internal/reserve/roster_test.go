@@ -20,7 +20,7 @@ import (
 //	    members end in + when required and * when fed; feeds in ! when synchronous,
 //	    and then in #N when they are sent N times and may be cached
 //	register NAME session=N executor=E [inc=N] [port=N]
-//	renew session=N seq=N [phase=P] [log=N] [splits=N] [rows=N] [FEED/EPOCH=(received,trained,dropped,quarantined,steps[,stopped][,left][,ended][,cached])]… [pace/FEED=(rows,seconds,waited,step us,step us…)]
+//	renew session=N seq=N [phase=P] [log=N] [splits=N] [rows=N] [FEED/EPOCH=(received,trained,dropped,quarantined,steps[,stopped][,left][,ended][,cached][,xN])]… [pace/FEED=(rows,seconds,waited,step us,step us…)]
 //	disconnect session=N
 //	report NAME inc=N KIND [cause=(…)] [code=N] [exit=N] [signal=N] [FEED/EPOCH=(…)]…
 //	feed-end FEED epoch=N rows=N [last]
@@ -260,9 +260,19 @@ func (o operandSet) counts() []FeedCount {
 		}
 		out = append(out, FeedCount{Feed: feed, Epoch: e, Received: n[0], Trained: n[1], Dropped: n[2], Quarantined: n[3],
 			StepsHeld: n[4], Stopped: slices.Contains(arg.Vals, "stopped"), Left: slices.Contains(arg.Vals, "left"),
-			Ended: slices.Contains(arg.Vals, "ended"), Cached: slices.Contains(arg.Vals, "cached")})
+			Ended: slices.Contains(arg.Vals, "ended"), Cached: slices.Contains(arg.Vals, "cached"), Epochs: summed(arg.Vals)})
 	}
 	return out
+}
+
+// summed is N of xN: how many epochs a count sums up.
+func summed(values []string) int {
+	for _, v := range values {
+		if n, err := strconv.Atoi(strings.TrimPrefix(v, "x")); err == nil && v[0] == 'x' {
+			return n
+		}
+	}
+	return 0
 }
 
 // paces are pace/FEED=(rows,seconds,waited,bucket of a step…).

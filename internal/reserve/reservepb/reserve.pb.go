@@ -548,6 +548,7 @@ type FeedCount struct {
 	Left          bool                   `protobuf:"varint,9,opt,name=left,proto3" json:"left,omitempty"`                            // and takes no more steps either: it has not just its quota
 	Ended         bool                   `protobuf:"varint,10,opt,name=ended,proto3" json:"ended,omitempty"`                         // the epoch has ended here: received is final
 	Cached        bool                   `protobuf:"varint,11,opt,name=cached,proto3" json:"cached,omitempty"`                       // so far all its rows are in the member's cache
+	Epochs        int32                  `protobuf:"varint,12,opt,name=epochs,proto3" json:"epochs,omitempty"`                       // how many epochs it sums up, from epoch on; 0: 1
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -657,6 +658,13 @@ func (x *FeedCount) GetCached() bool {
 		return x.Cached
 	}
 	return false
+}
+
+func (x *FeedCount) GetEpochs() int32 {
+	if x != nil {
+		return x.Epochs
+	}
+	return 0
 }
 
 // Pace is how fast a member's program took the rows of one feed, from its first
@@ -1756,7 +1764,7 @@ const file_reserve_proto_rawDesc = "" +
 	"\x04Kind\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\v\n" +
 	"\aWARNING\x10\x01\x12\x0f\n" +
-	"\vTENSORBOARD\x10\x02\"\xa2\x02\n" +
+	"\vTENSORBOARD\x10\x02\"\xba\x02\n" +
 	"\tFeedCount\x12\x12\n" +
 	"\x04feed\x18\x01 \x01(\tR\x04feed\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x05R\x05epoch\x12\x1a\n" +
@@ -1770,7 +1778,8 @@ const file_reserve_proto_rawDesc = "" +
 	"\x04left\x18\t \x01(\bR\x04left\x12\x14\n" +
 	"\x05ended\x18\n" +
 	" \x01(\bR\x05ended\x12\x16\n" +
-	"\x06cached\x18\v \x01(\bR\x06cached\"\xd2\x01\n" +
+	"\x06cached\x18\v \x01(\bR\x06cached\x12\x16\n" +
+	"\x06epochs\x18\f \x01(\x05R\x06epochs\"\xd2\x01\n" +
 	"\x04Pace\x12\x12\n" +
 	"\x04feed\x18\x01 \x01(\tR\x04feed\x12\x12\n" +
 	"\x04rows\x18\x02 \x01(\x03R\x04rows\x12\x18\n" +
