@@ -106,11 +106,11 @@ func (r *arrowReader) fields() *arrow.Schema {
 func (r *arrowReader) match() error {
 	found := r.reader.Schema()
 	for _, f := range r.schema.Fields() {
-		i := found.FieldIndices(f.Name)
-		if len(i) == 0 {
-			return fmt.Errorf("no column %q; there are %s", f.Name, names(found))
+		i, err := place(found, f.Name)
+		if err != nil {
+			return err
 		}
-		r.columns = append(r.columns, i[0])
+		r.columns = append(r.columns, i)
 	}
 	return nil
 }
@@ -131,7 +131,7 @@ func (r *arrowReader) Next() (arrow.Record, error) {
 	for i, c := range r.columns {
 		var a arrow.Array
 		err := guarded(func() (err error) {
-			a, err = cast(r.mem, part.Column(c), r.schema.Field(i).Type)
+			a, err = castField(r.mem, part.Column(c), r.schema.Field(i))
 			return err
 		})
 		if err != nil {

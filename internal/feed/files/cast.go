@@ -2,7 +2,9 @@ package files
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -12,40 +14,104 @@ import (
 )
 
 // cast converts values to a type; the result is the caller's. A value that the
-// type cannot hold is an error, and so is a type that has no such values.
+// type cannot hold is an error, and so is a type that has no such values. Only
+// what is of a float is rounded.
 func cast(mem memory.Allocator, a arrow.Array, to arrow.DataType) (arrow.Array, error) {
-	if arrow.TypeEqual(a.DataType(), to) {
+	return caster{mem: mem, scalar: castScalar}.cast(a, to)
+}
+
+// caster converts nested values, and by scalar others.
+type caster struct {
+	mem    memory.Allocator
+	scalar func(mem memory.Allocator, a arrow.Array, to arrow.DataType) (arrow.Array, error)
+	dense  bool // lists of the type that is wanted lose what is under null ones too
+}
+
+func (c caster) cast(a arrow.Array, to arrow.DataType) (arrow.Array, error) {
+	if arrow.TypeEqual(a.DataType(), to) && !(c.dense && arrow.IsNested(to.ID())) {
 		a.Retain()
 		return a, nil
 	}
 	switch from := a.(type) {
 	case array.ExtensionArray:
-		return cast(mem, from.Storage(), to)
+		return c.cast(from.Storage(), to)
 	case *array.Struct:
 		if t, ok := to.(*arrow.StructType); ok {
-			return castStruct(mem, from, t)
+			return c.structs(from, t)
 		}
 	case array.ListLike:
 		if t, ok := to.(arrow.ListLikeType); ok && (to.ID() == arrow.MAP) == (a.DataType().ID() == arrow.MAP) {
-			return castList(mem, from, t)
+			return c.lists(from, t)
 		}
 	}
 	if arrow.IsNested(to.ID()) || arrow.IsNested(a.DataType().ID()) {
+		return nil, fmt.Errorf("%s cannot be read as %s", a.DataType(), to)
+	}
+	return c.scalar(c.mem, a, to)
+}
+
+// castScalar converts what is not nested.
+func castScalar(mem memory.Allocator, a arrow.Array, to arrow.DataType) (arrow.Array, error) {
+	if !keeps(a.DataType(), to) {
 		return nil, fmt.Errorf("%s cannot be read as %s", a.DataType(), to)
 	}
 	out, err := compute.CastArray(compute.WithAllocator(context.Background(), mem), a, compute.SafeCastOptions(to))
 	if err != nil {
 		return nil, fmt.Errorf("%s cannot be read as %s: %w", a.DataType(), to, err)
 	}
+	if err := checkFinite(a, out); err != nil {
+		out.Release()
+		return nil, fmt.Errorf("%s cannot be read as %s: %w", a.DataType(), to, err)
+	}
 	return out, nil
 }
 
-// castStruct converts field by field, by name.
-func castStruct(mem memory.Allocator, from *array.Struct, to *arrow.StructType) (arrow.Array, error) {
+// keeps says whether a conversion keeps what values mean: the library would make
+// true of 5, and a date of a timestamp.
+func keeps(from, to arrow.DataType) bool {
+	if dict, ok := from.(*arrow.DictionaryType); ok {
+		from = dict.ValueType
+	}
+	number := func(t arrow.DataType) bool {
+		return arrow.IsInteger(t.ID()) || arrow.IsFloating(t.ID()) || arrow.IsDecimal(t.ID())
+	}
+	text := func(t arrow.DataType) bool {
+		return arrow.IsBaseBinary(t.ID()) || t.ID() == arrow.FIXED_SIZE_BINARY
+	}
+	date := func(t arrow.DataType) bool { return t.ID() == arrow.DATE32 || t.ID() == arrow.DATE64 }
+	clock := func(t arrow.DataType) bool { return t.ID() == arrow.TIME32 || t.ID() == arrow.TIME64 }
+	switch {
+	case from.ID() == to.ID(), from.ID() == arrow.NULL, text(from), text(to):
+		return true
+	case number(from) || from.ID() == arrow.BOOL:
+		return number(to) || arrow.IsInteger(from.ID()) && (date(to) || clock(to) || to.ID() == arrow.TIMESTAMP || to.ID() == arrow.DURATION)
+	case date(from):
+		return date(to) || to.ID() == arrow.TIMESTAMP || arrow.IsInteger(to.ID())
+	}
+	return clock(from) && clock(to) || arrow.IsInteger(to.ID())
+}
+
+// checkFinite looks that no number became infinite.
+func checkFinite(from, to arrow.Array) error {
+	floats, is := to.(*array.Float32)
+	doubles, was := from.(*array.Float64)
+	if !is || !was {
+		return nil
+	}
+	for i, v := range floats.Float32Values() {
+		if math.IsInf(float64(v), 0) && to.IsValid(i) && !math.IsInf(doubles.Value(i), 0) {
+			return fmt.Errorf("%v is beyond its range", doubles.Value(i))
+		}
+	}
+	return nil
+}
+
+// structs converts field by field, by name.
+func (c caster) structs(from *array.Struct, to *arrow.StructType) (arrow.Array, error) {
 	var children []arrow.ArrayData
 	defer func() {
-		for _, c := range children {
-			c.Release()
+		for _, child := range children {
+			child.Release()
 		}
 	}()
 	have := from.DataType().(*arrow.StructType)
@@ -54,7 +120,7 @@ func castStruct(mem memory.Allocator, from *array.Struct, to *arrow.StructType) 
 		if !ok {
 			return nil, fmt.Errorf("%s cannot be read as %s: there is no field %q", have, to, f.Name)
 		}
-		child, err := cast(mem, from.Field(i), f.Type)
+		child, err := c.cast(from.Field(i), f.Type)
 		if err != nil {
 			return nil, err
 		}
@@ -62,7 +128,7 @@ func castStruct(mem memory.Allocator, from *array.Struct, to *arrow.StructType) 
 		child.Data().Retain()
 		children = append(children, child.Data())
 	}
-	validity := validityOf(mem, from)
+	validity := validityOf(c.mem, from)
 	data := array.NewData(to, from.Len(), []*memory.Buffer{validity}, children, from.NullN(), 0)
 	defer data.Release()
 	if validity != nil {
@@ -82,27 +148,29 @@ func validityOf(mem memory.Allocator, a arrow.Array) *memory.Buffer {
 	return bits
 }
 
-// castList converts a list of any form to a list, a list of a fixed size or a
-// map, and its values to theirs.
-func castList(mem memory.Allocator, from array.ListLike, to arrow.ListLikeType) (arrow.Array, error) {
+// lists converts a list of any form to a list, a list of a fixed size or a map,
+// and its values to theirs. Null lists become empty.
+func (c caster) lists(from array.ListLike, to arrow.ListLikeType) (arrow.Array, error) {
 	if id := to.(arrow.DataType).ID(); id != arrow.LIST && id != arrow.FIXED_SIZE_LIST && id != arrow.MAP {
 		return nil, fmt.Errorf("%s cannot be read as %s", from.DataType(), to)
 	}
-	offsets := growing{mem: mem}
+	offsets := growing{mem: c.mem}
 	defer offsets.release()
-	first, last, err := listOffsets(&offsets, from)
+	if err := listOffsets(&offsets, from); err != nil {
+		return nil, err
+	}
+	values, err := listValues(c.mem, from)
 	if err != nil {
 		return nil, err
 	}
-	part := array.NewSlice(from.ListValues(), first, last)
-	defer part.Release()
-	child, err := cast(mem, part, to.Elem())
+	defer values.Release()
+	child, err := c.cast(values, to.Elem())
 	if err != nil {
 		return nil, err
 	}
 	defer child.Release()
 	child.Data().Retain()
-	data, err := listOf(mem, to.(arrow.DataType), from.Len(), from.NullN(), validityOf(mem, from), offsets.give(), child.Data())
+	data, err := listOf(c.mem, to.(arrow.DataType), from.Len(), from.NullN(), validityOf(c.mem, from), offsets.give(), child.Data())
 	if err != nil {
 		return nil, err
 	}
@@ -110,23 +178,50 @@ func castList(mem memory.Allocator, from array.ListLike, to arrow.ListLikeType) 
 	return array.MakeFromData(data), nil
 }
 
-// listOffsets appends a list's offsets, counted from the first of its values.
-// Null lists become empty.
-func listOffsets(to *growing, from array.ListLike) (first, last int64, err error) {
-	if from.Len() > 0 {
-		first, _ = from.ValueOffsets(0)
-		_, last = from.ValueOffsets(from.Len() - 1)
-	}
-	if last-first > 1<<31-1 {
-		return 0, 0, fmt.Errorf("%d values in the lists of one batch: ask for fewer rows", last-first)
-	}
+// listOffsets appends the offsets of lists, of which null ones are empty.
+func listOffsets(to *growing, from array.ListLike) error {
 	ends := arrow.Int32Traits.CastFromBytes(to.extend(4 * (from.Len() + 1)))
 	ends[0] = 0
+	filled := int64(0)
 	for i := range from.Len() {
-		_, end := from.ValueOffsets(i)
-		ends[i+1] = int32(end - first)
+		if from.IsValid(i) {
+			begin, end := from.ValueOffsets(i)
+			filled += end - begin
+		}
+		if filled > math.MaxInt32 {
+			return errors.New("more than 2^31 values in the lists of one batch: ask for fewer rows")
+		}
+		ends[i+1] = int32(filled)
 	}
-	return first, last, nil
+	return nil
+}
+
+// listValues are the values of lists without those under null ones, which are
+// copied only if there are such; the caller's.
+func listValues(mem memory.Allocator, from array.ListLike) (arrow.Array, error) {
+	var runs [][2]int64 // of values that follow each other
+	for i := range from.Len() {
+		begin, end := from.ValueOffsets(i)
+		switch last := len(runs) - 1; {
+		case from.IsNull(i) || begin == end:
+		case last >= 0 && runs[last][1] == begin:
+			runs[last][1] = end
+		default:
+			runs = append(runs, [2]int64{begin, end})
+		}
+	}
+	switch len(runs) {
+	case 0:
+		return array.NewSlice(from.ListValues(), 0, 0), nil
+	case 1:
+		return array.NewSlice(from.ListValues(), runs[0][0], runs[0][1]), nil
+	}
+	var parts []arrow.Array
+	defer func() { releaseArrays(parts) }()
+	for _, run := range runs {
+		parts = append(parts, array.NewSlice(from.ListValues(), run[0], run[1]))
+	}
+	return array.Concatenate(parts, mem)
 }
 
 // listOf makes a list, a fixed-size list or a map. It takes over what it is

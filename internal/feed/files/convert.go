@@ -260,6 +260,7 @@ func (c *conversion) shard(ctx context.Context, i int, from <-chan arrow.Record)
 			err := w.Write(record)
 			record.Release()
 			if err != nil {
+				_ = w.Close() // lets go of its memory; the file is of no use
 				return refused(err)
 			}
 		case <-ctx.Done():

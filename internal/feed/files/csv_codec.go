@@ -28,9 +28,9 @@ func (csvCodec) schema(ctx context.Context, list []store.Info, o ReadOptions) (*
 	}
 	var names []string
 	var shapes []csvShape
-	s := sample{}
+	s := newSample(list)
 	for _, info := range list {
-		if s.enough() && names != nil {
+		if s.next() && names != nil {
 			break
 		}
 		if names, shapes, err = s.cells(ctx, info.Path, d, o, names, shapes); err != nil {

@@ -70,6 +70,7 @@ type csvCell struct {
 
 var (
 	errOpenQuote  = errors.New(`the quoted cell does not end on its line; rows of several lines need the option multiLine, cells that end with a backslash the option escape: '"'`)
+	errBareReturn = errors.New(`a carriage return outside quotes: lines must end with \n or \r\n; where \r alone ends them, change it first (tr '\r' '\n')`)
 	errAfterQuote = errors.New(`text after a quoted cell's end; quotes that are doubled only need the option escape: '"'`)
 )
 
@@ -77,6 +78,7 @@ var (
 // line end and its bytes are changed.
 func (d *csvDialect) cells(row []byte, list []csvCell) ([]csvCell, error) {
 	row = bytes.TrimSuffix(bytes.TrimSuffix(row, []byte("\n")), []byte("\r"))
+	returns := bytes.IndexByte(row, '\r') >= 0
 	for {
 		var cell csvCell
 		var rest []byte
@@ -88,6 +90,9 @@ func (d *csvDialect) cells(row []byte, list []csvCell) ([]csvCell, error) {
 			cell.text, rest = row[:i], row[i:]
 		} else {
 			cell.text = row
+		}
+		if err == nil && returns && !cell.quoted && bytes.IndexByte(cell.text, '\r') >= 0 {
+			err = errBareReturn
 		}
 		if err != nil {
 			return nil, fmt.Errorf("cell %d: %w", len(list)+1, err)

@@ -114,6 +114,8 @@ func TestCSVRefusals(t *testing.T) {
 		{"\xff,", declare(arrow.BinaryTypes.String), `not UTF-8`},
 		{"1", declare(arrow.PrimitiveTypes.Int64), `1 cells where there are 2`},
 		{`"a"b,`, declare(arrow.BinaryTypes.String), `cell 1: text after`},
+		{"a\rb,", declare(arrow.BinaryTypes.String), `carriage return`},
+		{"9007199254740993,", declare(arrow.PrimitiveTypes.Float64), `would be rounded`},
 		{`"a\",x`, declare(arrow.BinaryTypes.String), `escape`},
 	} {
 		t.Run(c.row, func(t *testing.T) {
@@ -129,6 +131,7 @@ func TestCSVRefusals(t *testing.T) {
 	}
 	required := schemaOf(arrow.Field{Name: "a", Type: arrow.PrimitiveTypes.Int64})
 	wantError(t, CSV, csvFile(t, "a,b", ",2"), ReadOptions{Schema: required}, 4, `column "a": null`)
+	wantError(t, CSV, csvFile(t, "a,b\r1,2\r"), ReadOptions{}, 0, "carriage return")
 	wantError(t, CSV, csvFile(t, "a,a", "1,2"), ReadOptions{}, 0, "twice")
 	wantError(t, CSV, csvFile(t, "a,b", "1,2"), ReadOptions{Schema: schemaOf(nullable("c", arrow.PrimitiveTypes.Int64))}, -1, `no column "c"`)
 }

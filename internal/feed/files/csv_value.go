@@ -128,7 +128,7 @@ func (s *csvShape) see(cell csvCell, null string) {
 	_, err := strconv.ParseInt(string(text), 10, 64)
 	s.some, s.noBool = true, s.noBool || !isBool
 	s.noInt = s.noInt || err != nil
-	s.noFloat = s.noFloat || err != nil && !isFraction(text)
+	s.noFloat = s.noFloat || err != nil && !isFraction(text) || beyondFloats(text)
 }
 
 // isFraction says whether text is a number that a float holds as well as it is

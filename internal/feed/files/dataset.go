@@ -131,6 +131,12 @@ func Open(ctx context.Context, format Format, path string, o ReadOptions) (*Data
 	if err != nil {
 		return nil, err
 	}
+	if o.Schema == nil {
+		d.o.sampled = make(map[string]bool, all.NumFields())
+		for _, f := range all.Fields() {
+			d.o.sampled[f.Name] = true
+		}
+	}
 	if d.schema, err = chosen(all, o.Columns); err != nil {
 		return nil, fmt.Errorf("files: %s: %w", path, err)
 	}
@@ -140,20 +146,34 @@ func Open(ctx context.Context, format Format, path string, o ReadOptions) (*Data
 // chosen is the schema of these columns, in this order.
 func chosen(all *arrow.Schema, columns []string) (*arrow.Schema, error) {
 	if len(columns) == 0 {
-		return arrow.NewSchema(all.Fields(), nil), nil
+		for _, f := range all.Fields() {
+			columns = append(columns, f.Name)
+		}
 	}
 	fields := make([]arrow.Field, len(columns))
 	for i, name := range columns {
-		found := all.FieldIndices(name)
+		at, err := place(all, name)
 		switch {
-		case len(found) == 0:
-			return nil, fmt.Errorf("no column %q; there are %s", name, names(all))
-		case len(found) > 1:
-			return nil, fmt.Errorf("%d columns are named %q", len(found), name)
+		case err != nil:
+			return nil, err
+		case slices.Contains(columns[:i], name):
+			return nil, fmt.Errorf("column %q is asked for twice", name)
 		}
-		fields[i] = all.Field(found[0])
+		fields[i] = all.Field(at)
 	}
 	return arrow.NewSchema(fields, nil), nil
+}
+
+// place is where the one column of this name is.
+func place(all *arrow.Schema, name string) (int, error) {
+	found := all.FieldIndices(name)
+	switch len(found) {
+	case 0:
+		return 0, fmt.Errorf("no column %q; there are %s", name, names(all))
+	case 1:
+		return found[0], nil
+	}
+	return 0, fmt.Errorf("%d columns are named %q", len(found), name)
 }
 
 // names lists columns for a person, not more than a line holds.

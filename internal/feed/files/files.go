@@ -43,6 +43,10 @@ type ReadOptions struct {
 	// Format's own settings under Spark's names (csv: header, sep, nullValue).
 	// An unknown one is an error.
 	Options map[string]string
+
+	// sampled are the columns of an inferred schema, chosen or not. Rows of
+	// formats that hide the schema in them may have no others. nil: any.
+	sampled map[string]bool
 }
 
 // WriteOptions says how files are written.

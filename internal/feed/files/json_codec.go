@@ -21,9 +21,9 @@ func (jsonCodec) schema(ctx context.Context, list []store.Info, o ReadOptions) (
 		return nil, err
 	}
 	columns := jsonColumns{shapes: map[string]*jsonShape{}}
-	s := sample{}
+	s := newSample(list)
 	for _, info := range list {
-		if s.enough() {
+		if s.next() {
 			break
 		}
 		if err := s.objects(ctx, info.Path, &columns); err != nil {
@@ -62,7 +62,7 @@ func (jsonCodec) splittable(ctx context.Context, file store.Info) (bool, error) 
 
 func (jsonCodec) open(ctx context.Context, s Split, schema *arrow.Schema, o ReadOptions) (Reader, error) {
 	r := &rowReader{schema: schema, builders: newBuilders(schema, o), most: o.BatchRows}
-	source := &jsonSource{index: map[string]int{}, schema: schema, seen: make([]bool, schema.NumFields())}
+	source := &jsonSource{index: map[string]int{}, schema: schema, sampled: o.sampled, seen: make([]bool, schema.NumFields())}
 	for i, f := range schema.Fields() {
 		value, err := newJSONAppend(r.builders[i], f)
 		if err != nil {
@@ -85,6 +85,7 @@ func (jsonCodec) open(ctx context.Context, s Split, schema *arrow.Schema, o Read
 type jsonSource struct {
 	textRows
 	schema  *arrow.Schema
+	sampled map[string]bool
 	columns []jsonAppend
 	missing func(column int)
 	index   map[string]int
@@ -130,6 +131,8 @@ func (s *jsonSource) appendObject(line []byte) error {
 func (s *jsonSource) member(key []byte) error {
 	i, wanted := s.index[string(key)]
 	switch {
+	case !wanted && s.sampled != nil && !s.sampled[string(key)] && s.text.next() != 'n':
+		return unsampled("key", key)
 	case !wanted:
 		return s.text.skip(0)
 	case s.seen[i]:

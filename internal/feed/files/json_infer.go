@@ -12,7 +12,8 @@ type jsonKind int
 const (
 	jsonNull   jsonKind = iota // nothing but nulls
 	jsonBool                   //
-	jsonInt                    // fits int64
+	jsonInt                    // a float holds it as well
+	jsonLong                   // fits int64
 	jsonWord                   // "NaN" and the like in quotes: a float among floats, else a string
 	jsonFloat                  //
 	jsonArray                  //
@@ -26,7 +27,10 @@ type jsonShape struct {
 }
 
 // see consumes a value and widens the shape to hold it.
-func (s *jsonShape) see(t *jsonText) error {
+func (s *jsonShape) see(t *jsonText, depth int) error {
+	if depth > jsonDepth {
+		return errJSONDepth
+	}
 	switch t.next() {
 	case 'n':
 		return t.word("null")
@@ -46,24 +50,35 @@ func (s *jsonShape) see(t *jsonText) error {
 		return err
 	case '{':
 		s.widen(jsonStrung)
-		return t.skip(0)
+		return t.skip(depth)
 	case '[':
 		s.widen(jsonArray)
 		if s.kind != jsonArray {
-			return t.skip(0)
+			return t.skip(depth)
 		}
 		if s.element == nil {
 			s.element = &jsonShape{}
 		}
-		return t.array(func(int) error { return s.element.see(t) })
+		return t.array(func(int) error { return s.element.see(t, depth+1) })
 	}
 	text, err := t.number()
-	if _, noInt := strconv.ParseInt(string(text), 10, 64); noInt != nil {
-		s.widen(jsonFloat)
-	} else {
-		s.widen(jsonInt)
-	}
+	s.widen(numberKind(text))
 	return err
+}
+
+// numberKind takes an integer beyond int64 for an identifier, as CSV does: it
+// stays a string.
+func numberKind(text []byte) jsonKind {
+	_, err := strconv.ParseInt(string(text), 10, 64)
+	switch {
+	case beyondFloats(text) && err == nil:
+		return jsonLong
+	case beyondFloats(text):
+		return jsonStrung
+	case err == nil:
+		return jsonInt
+	}
+	return jsonFloat
 }
 
 func (s *jsonShape) widen(k jsonKind) {
@@ -71,6 +86,8 @@ func (s *jsonShape) widen(k jsonKind) {
 	switch {
 	case s.kind == jsonNull || s.kind == k:
 		s.kind = k
+	case s.kind == jsonInt && k == jsonLong || s.kind == jsonLong && k == jsonInt:
+		s.kind = jsonLong
 	case number(s.kind) && number(k):
 		s.kind = jsonFloat
 	default:
@@ -82,7 +99,7 @@ func (s *jsonShape) dataType() arrow.DataType {
 	switch s.kind {
 	case jsonBool:
 		return arrow.FixedWidthTypes.Boolean
-	case jsonInt:
+	case jsonInt, jsonLong:
 		return arrow.PrimitiveTypes.Int64
 	case jsonFloat:
 		return arrow.PrimitiveTypes.Float64
@@ -107,7 +124,7 @@ func (c *jsonColumns) add(t *jsonText) error {
 			c.names = append(c.names, string(key))
 			c.shapes[string(key)] = shape
 		}
-		return shape.see(t)
+		return shape.see(t, 0)
 	})
 	if err != nil {
 		return err

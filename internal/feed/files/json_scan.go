@@ -23,7 +23,10 @@ type jsonText struct {
 // jsonDepth is how deep arrays and objects may be nested.
 const jsonDepth = 1000
 
-var errJSONEnd = errors.New("the JSON text ends too early")
+var (
+	errJSONEnd   = errors.New("the JSON text ends too early")
+	errJSONDepth = fmt.Errorf("nested deeper than %d", jsonDepth)
+)
 
 // next skips white space and returns the byte before the cursor; 0 at the end.
 func (t *jsonText) next() byte {
@@ -268,7 +271,7 @@ func (t *jsonText) value() ([]byte, error) {
 
 func (t *jsonText) skip(depth int) error {
 	if depth > jsonDepth {
-		return fmt.Errorf("nested deeper than %d", jsonDepth)
+		return errJSONDepth
 	}
 	switch t.next() {
 	case '"':

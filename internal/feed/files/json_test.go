@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -22,7 +24,10 @@ func TestJSONInference(t *testing.T) {
 		{`{"a":1}`, "a:int64", `{"a":1}`},
 		{`{"a":9007199254740993}`, "a:int64", `{"a":9007199254740993}`},
 		{`{"a":1}|{"a":2.5}`, "a:float64", `{"a":1.0}|{"a":2.5}`},
-		{`{"a":9223372036854775808}`, "a:float64", `{"a":9.223372036854776e+18}`},
+		{`{"a":9223372036854775808}`, "a:utf8", `{"a":"9223372036854775808"}`},
+		{`{"a":9007199254740993}|{"a":0.5}`, "a:utf8", `{"a":"9007199254740993"}|{"a":"0.5"}`},
+		{`{"a":9007199254740993}|{"a":1}`, "a:int64", `{"a":9007199254740993}|{"a":1}`},
+		{`{"a":9007199254740992}|{"a":0.5}`, "a:float64", `{"a":9.007199254740992e+15}|{"a":0.5}`},
 		{`{"a":true}|{"a":null}|{}`, "a:bool", `{"a":true}|{"a":null}|{"a":null}`},
 		{`{"a":"x"}|{"b":"y"}`, "a:utf8 b:utf8", `{"a":"x","b":null}|{"a":null,"b":"y"}`},
 		{`{"a":[1,2]}|{"a":[]}|{"a":[3,null]}`, "a:list<int64, nullable>", `{"a":[1,2]}|{"a":[]}|{"a":[3,null]}`},
@@ -38,6 +43,26 @@ func TestJSONInference(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			wantRows(t, JSON, jsonFile(t, strings.Split(c.name, "|")...), ReadOptions{}, c.schema, strings.Split(c.want, "|")...)
 		})
+	}
+}
+
+// A key that no sampled row has is an error where the schema is inferred, and a
+// key that was not chosen is none. Of several files each gives a share.
+func TestJSONBeyondTheSample(t *testing.T) {
+	const first = `{"a":1,"b":2}`
+	path := jsonFile(t, strings.Repeat(first+"\n", sampleRows)+`{"a":1,"none":null}`+"\n"+`{"a":1,"late":3}`)
+	wantError(t, JSON, path, ReadOptions{Columns: []string{"a"}}, int64(sampleRows*(len(first)+1)+20), `key "late" is in no sampled row: declare`)
+	if _, rows, err := openRows(t, JSON, path, ReadOptions{Schema: schemaOf(nullable("a", arrow.PrimitiveTypes.Int64))}); err != nil || len(rows) != sampleRows+2 {
+		t.Errorf("declared: %d rows, %v", len(rows), err)
+	}
+	dir := t.TempDir()
+	for name, line := range map[string]string{"a": first, "b": `{"late":3}`} {
+		if err := os.WriteFile(filepath.Join(dir, name+".json"), []byte(strings.Repeat(line+"\n", sampleRows)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, rows, err := openRows(t, JSON, dir, ReadOptions{}); err != nil || len(rows) != 2*sampleRows {
+		t.Errorf("two files: %d rows, %v", len(rows), err)
 	}
 }
 
@@ -78,6 +103,7 @@ func TestJSONRefusals(t *testing.T) {
 		{`{"a":1.5}`, declare(arrow.PrimitiveTypes.Int64), `is not a int64`},
 		{`{"a":9007199254740994.0}`, declare(arrow.PrimitiveTypes.Int64), `is not a int64`},
 		{`{"a":1e99}`, declare(arrow.PrimitiveTypes.Float32), `is not a float32`},
+		{`{"a":9007199254740993}`, declare(arrow.PrimitiveTypes.Float64), `would be rounded`},
 		{`{"a":70000}`, declare(arrow.FixedWidthTypes.Float16), `is not a float16`},
 		{`{"a":"1"}`, declare(arrow.PrimitiveTypes.Int64), `where a number should be`},
 		{`{"a":"x"}`, declare(arrow.PrimitiveTypes.Float64), `where a number should be`},
@@ -99,6 +125,7 @@ func TestJSONRefusals(t *testing.T) {
 			wantError(t, JSON, path, ReadOptions{Schema: c.schema}, int64(sampleRows*(len(good)+1)), c.says, fmt.Sprintf("row %d", sampleRows))
 		})
 	}
+	wantError(t, JSON, jsonFile(t, `{"a":`+strings.Repeat("[", 2*jsonDepth)), ReadOptions{}, 0, "nested deeper")
 	path := jsonFile(t, `{"b":1}`)
 	required := schemaOf(arrow.Field{Name: "a", Type: arrow.PrimitiveTypes.Int64})
 	wantError(t, JSON, path, ReadOptions{Schema: required}, 0, `column "a": null`)

@@ -163,10 +163,11 @@ func (r *parquetReader) begin(s Split, batchRows int) (err error) {
 	if r.groups, err = r.parquetFile.groups(s); err != nil {
 		return err
 	}
+	found := arrow.NewSchema(r.fields(), nil)
 	for _, field := range r.schema.Fields() {
-		i := slices.IndexFunc(r.nodes, func(n *node) bool { return n.field.Name == field.Name })
-		if i < 0 {
-			return fmt.Errorf("no column %q; there are %s", field.Name, names(arrow.NewSchema(r.fields(), nil)))
+		i, err := place(found, field.Name)
+		if err != nil {
+			return err
 		}
 		r.columns = append(r.columns, r.nodes[i])
 		if err := r.addLeaves(r.nodes[i]); err != nil {
@@ -282,7 +283,7 @@ func (r *parquetReader) Next() (record arrow.Record, err error) {
 	defer func() { releaseArrays(arrays) }()
 	for i, n := range r.columns {
 		err := r.guard(n.leaf, func() error {
-			a, err := r.column(n, r.schema.Field(i).Type, rows)
+			a, err := r.column(n, r.schema.Field(i), rows)
 			if err == nil {
 				arrays = append(arrays, a)
 			}
@@ -306,10 +307,13 @@ func (r *parquetReader) guard(l *leaf, f func() error) error {
 	if l.chunk.pieces != nil {
 		offset = l.chunk.offset()
 	}
+	if errors.Is(err, errNulls) {
+		return r.source.error(offset, r.rows, err)
+	}
 	return r.source.error(offset, r.rows, fmt.Errorf("%w: column %s: %w", errNotParquet, l.name, err))
 }
 
-func (r *parquetReader) column(n *node, to arrow.DataType, rows int64) (arrow.Array, error) {
+func (r *parquetReader) column(n *node, to arrow.Field, rows int64) (arrow.Array, error) {
 	data, err := n.build(r.mem)
 	if err != nil {
 		return nil, err
@@ -320,7 +324,7 @@ func (r *parquetReader) column(n *node, to arrow.DataType, rows int64) (arrow.Ar
 	}
 	a := array.MakeFromData(data)
 	defer a.Release()
-	return cast(r.mem, a, to)
+	return castField(r.mem, a, to)
 }
 
 func releaseArrays(arrays []arrow.Array) {

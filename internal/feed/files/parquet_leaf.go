@@ -68,7 +68,7 @@ func (l *leaf) read(rows int64) error {
 		}
 		n := min(rows, l.left)
 		if first {
-			l.values.reserve(int(float64(rows)*l.chunk.slots*1.01) + 1)
+			l.values.reserve(int(min(float64(rows)*l.chunk.slots*1.01, batchBytes)) + 1)
 		}
 		if err := l.take(int(n)); err != nil {
 			return err
@@ -90,6 +90,7 @@ func (l *leaf) enter() (err error) {
 		}
 		l.group++
 		l.left, l.cur, l.at = l.chunk.rows, piece{}, 0
+		l.values.begin()
 	}
 	return nil
 }

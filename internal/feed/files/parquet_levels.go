@@ -65,8 +65,9 @@ func levels(b []byte, most uint8, n int, to []byte) ([]byte, error) {
 		to = make([]byte, n+8)
 	}
 	to = to[:cap(to)]
-	at := 0
+	at, tooHigh := 0, false
 	err := runs(b, width, n, func(v uint32, k int) {
+		tooHigh = tooHigh || v > uint32(most) // it has whole bytes
 		fill(to[at:at+k], uint8(v))
 		at += k
 	}, func(b []byte, k int) {
@@ -80,9 +81,12 @@ func levels(b []byte, most uint8, n int, to []byte) ([]byte, error) {
 	if most&(most+1) != 0 { // the width has room for levels that are not
 		for _, v := range to {
 			if v > most {
-				return to, errors.New("a level is too high")
+				tooHigh = true
 			}
 		}
+	}
+	if tooHigh {
+		return to, errors.New("a level is too high")
 	}
 	return to, nil
 }

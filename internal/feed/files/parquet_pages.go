@@ -81,7 +81,7 @@ type pages struct {
 	in     window
 	codec  compress.Codec
 	most   int64 // no page is longer, decompressed
-	values int64 // as the footer says, which no page has more of
+	values int64 // as the footer says, which no page but a dictionary has more of
 	body   []byte
 	start  int64 // of the page at hand in the file
 }
@@ -143,7 +143,7 @@ func (p *pages) header() (pageHeader, error) {
 			continue
 		case err != nil:
 			return pageHeader{}, err
-		case int64(h.size) > max(p.most, int64(h.compressed)) || int64(h.values) > p.values:
+		case int64(h.size) > max(p.most, int64(h.compressed)) || h.kind != dictionaryPage && int64(h.values) > p.values:
 			return pageHeader{}, fmt.Errorf("a page of %d bytes and %d values in a column of %d bytes and %d values", h.size, h.values, p.most, p.values)
 		}
 		_, err = p.in.take(used)

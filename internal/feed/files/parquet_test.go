@@ -1,6 +1,7 @@
 package files
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"github.com/apache/arrow/go/v15/parquet"
 	"github.com/apache/arrow/go/v15/parquet/compress"
@@ -114,5 +116,84 @@ func TestParquetRowsOfTheFooter(t *testing.T) {
 		if err := r.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// Pages may say more values than their column has only of a dictionary.
+func TestParquetDictionaryOfMoreValuesThanRows(t *testing.T) {
+	h := []byte{0x15, 4, 0x15, 0, 0x15, 0, 0x4c, 0x15, 20, 0x15, 0, 0, 0} // DictionaryPageHeader of 10 values
+	p := &pages{in: window{held: h}, values: 2}
+	if got, err := p.header(); err != nil || got.values != 10 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if err := (&binaryValues{}).dictionary(make([]byte, 40), 11); !errors.Is(err, errValues) {
+		t.Errorf("a dictionary of 11 values in 40 bytes: %v", err)
+	}
+}
+
+// A chunk's dictionary is not the next one's, and a page of nulls needs none.
+func TestParquetDictionaries(t *testing.T) {
+	for name, v := range map[string]values{
+		"fixed":  &fixedValues{dt: arrow.PrimitiveTypes.Int32, in: 4, out: 4, growing: growing{mem: memory.DefaultAllocator}},
+		"binary": &binaryValues{dt: arrow.BinaryTypes.String},
+	} {
+		if err := v.page(parquet.Encodings.RLEDict, nil, 0); err != nil {
+			t.Errorf("%s: a page of nulls: %v", name, err)
+		}
+		if err := v.dictionary(make([]byte, 4), 1); err != nil {
+			t.Fatal(err)
+		}
+		v.begin()
+		if err := v.page(parquet.Encodings.RLEDict, []byte{0, 2}, 1); !errors.Is(err, errDictionary) {
+			t.Errorf("%s: another chunk: %v", name, err)
+		}
+	}
+}
+
+// What a header or a footer says of sizes and depths is not believed.
+func TestParquetHostile(t *testing.T) {
+	if _, _, err := parseHeader(bytes.Repeat([]byte{0x19}, 1<<20)); err == nil || !strings.Contains(err.Error(), "too deeply") {
+		t.Errorf("nested lists: %v", err)
+	}
+	if _, err := levels([]byte{8 << 1, 200}, 1, 8, nil); err == nil {
+		t.Error("a run of the level 200 of 1 is no error")
+	}
+	var g growing
+	g.mem = memory.DefaultAllocator
+	g.reserve(1 << 60)
+	if g.buf.Cap() > 2*batchBytes {
+		t.Errorf("%d bytes are reserved", g.buf.Cap())
+	}
+	g.release()
+}
+
+// Fixed-size lists of which some are null are written as plain ones, at any
+// depth: pyarrow reads no others. Values under null lists are not written.
+func TestParquetNullFixedSizeLists(t *testing.T) {
+	fixed := arrow.FixedSizeListOf(2, arrow.PrimitiveTypes.Int64)
+	for _, c := range []struct {
+		dt     arrow.DataType
+		values string
+		fixed  bool
+	}{
+		{fixed, `[[1,2],[3,null]]`, true},
+		{fixed, `[[1,2],null]`, false},
+		{arrow.ListOf(fixed), `[[[1,2]],[],null]`, true},
+		{arrow.ListOf(fixed), `[[[1,2],null],[]]`, false},
+		{arrow.StructOf(nullable("x", fixed)), `[{"x":[1,2]},null]`, false},
+	} {
+		path := filepath.Join(t.TempDir(), "a.parquet")
+		a := arrayOf(t, memory.DefaultAllocator, c.dt, c.values)
+		kits[0].write(t, path, array.NewRecord(schemaOf(nullable("v", c.dt)), []arrow.Array{a}, int64(a.Len())))
+		records := kits[0].must(t, path, 0, ReadOptions{})
+		got := records[0].Column(0)
+		if is := strings.Contains(got.DataType().String(), "fixed"); is != c.fixed {
+			t.Errorf("%s as %s came back as %s", c.values, c.dt, got.DataType())
+		}
+		text, err := got.MarshalJSON()
+		if err != nil || strings.ReplaceAll(string(text), "\n", "") != c.values {
+			t.Errorf("%s, %v; want %s", text, err, c.values)
+		}
+		releaseRecords(records)
 	}
 }

@@ -143,6 +143,7 @@ func (n *node) structs(mem memory.Allocator, children []arrow.ArrayData) (arrow.
 	validity, nulls := valid.give()
 	for _, c := range children {
 		if c.Len() != valid.n {
+			arrayData(n.field.Type, 0, 0, children, validity).Release()
 			return nil, errors.New("the columns of a struct have different lengths")
 		}
 	}

@@ -16,6 +16,8 @@ import (
 // values decodes the values of one leaf column, page by page, into the buffers
 // of one array after another.
 type values interface {
+	// begin begins a column chunk, which has no dictionary yet.
+	begin()
 	// dictionary takes over n values that pages may point at.
 	dictionary(body []byte, n int) error
 	// page begins a page with n values; body holds until the next one.
@@ -24,7 +26,8 @@ type values interface {
 	take(n int) error
 	// skip appends n slots without a value.
 	skip(n int)
-	// reserve makes room for n slots.
+	// reserve makes room for n slots, as far as batchBytes go: n is what a
+	// footer says.
 	reserve(n int)
 	// finish hands over what was appended, n slots, as the caller's array.
 	finish(n int, validity *memory.Buffer, nulls int) arrow.ArrayData
@@ -71,6 +74,9 @@ func (g *growing) room(n int) {
 		g.buf.Reserve(max(need, 2*g.buf.Cap()))
 	}
 }
+
+// reserve makes room for n bytes, batchBytes at most.
+func (g *growing) reserve(n int) { g.room(min(n, batchBytes)) }
 
 // give hands the buffer over; there always is one.
 func (g *growing) give() *memory.Buffer {
@@ -137,6 +143,8 @@ type fixedValues struct {
 	growing
 }
 
+func (v *fixedValues) begin() { v.dict = nil }
+
 func (v *fixedValues) dictionary(body []byte, n int) error {
 	if len(body)/v.in < n {
 		return errValues
@@ -165,7 +173,7 @@ func (v *fixedValues) page(e parquet.Encoding, body []byte, n int) error {
 			v.plain = v.unsplit(v.plain, n)
 		}
 	case parquet.Encodings.RLEDict, parquet.Encodings.PlainDict:
-		if v.dict == nil {
+		if v.dict == nil && n > 0 {
 			return errDictionary
 		}
 	default:
@@ -233,7 +241,7 @@ func gather[T uint32 | uint64](dst, dict []T, at []uint32) error {
 }
 
 func (v *fixedValues) skip(n int)    { clear(v.extend(n * v.out)) }
-func (v *fixedValues) reserve(n int) { v.room(n * v.out) }
+func (v *fixedValues) reserve(n int) { v.growing.reserve(n * v.out) }
 
 func (v *fixedValues) finish(n int, validity *memory.Buffer, nulls int) arrow.ArrayData {
 	return arrayData(v.dt, n, nulls, nil, validity, v.give())
@@ -245,6 +253,8 @@ type boolValues struct {
 	n         int
 	growing
 }
+
+func (v *boolValues) begin() {}
 
 func (v *boolValues) dictionary([]byte, int) error {
 	return errors.New("a dictionary of booleans")
@@ -298,7 +308,7 @@ func (v *boolValues) skip(n int) {
 	v.n += n
 }
 
-func (v *boolValues) reserve(n int) { v.room(n/8 + 1) }
+func (v *boolValues) reserve(n int) { v.growing.reserve(n/8 + 1) }
 
 func (v *boolValues) finish(n int, validity *memory.Buffer, nulls int) arrow.ArrayData {
 	v.n = 0
@@ -322,7 +332,12 @@ type binaryValues struct {
 	mean    int // bytes of a value so far
 }
 
+func (v *binaryValues) begin() { v.dict, v.ends = nil, nil }
+
 func (v *binaryValues) dictionary(body []byte, n int) error {
+	if len(body)/4 < n {
+		return errValues
+	}
 	v.dict, v.ends = make([]byte, 0, len(body)), make([]int, 1, n+1)
 	for range n {
 		value, rest, err := cutValue(body)
@@ -353,7 +368,7 @@ func (v *binaryValues) page(e parquet.Encoding, body []byte, n int) error {
 	case parquet.Encodings.Plain:
 		v.plain = body
 	case parquet.Encodings.RLEDict, parquet.Encodings.PlainDict:
-		if v.ends == nil {
+		if v.ends == nil && n > 0 {
 			return errDictionary
 		}
 	default:
@@ -405,11 +420,11 @@ func (v *binaryValues) skip(n int) {
 }
 
 func (v *binaryValues) reserve(n int) {
-	v.offsets.room(4 * (n + 1))
+	v.offsets.reserve(4 * (n + 1))
 	if v.offsets.len() == 0 {
 		clear(v.offsets.extend(4)) // the first offset
 	}
-	v.data.room(n * v.mean)
+	v.data.reserve(n * v.mean)
 }
 
 func (v *binaryValues) finish(n int, validity *memory.Buffer, nulls int) arrow.ArrayData {
@@ -427,6 +442,7 @@ func (v *binaryValues) release() {
 // noValues are of a column of which the file knows only that it has nulls.
 type noValues struct{}
 
+func (noValues) begin()                                   {}
 func (noValues) dictionary([]byte, int) error             { return nil }
 func (noValues) page(parquet.Encoding, []byte, int) error { return nil }
 func (noValues) take(int) error                           { return errors.New("a value in a column of nulls") }

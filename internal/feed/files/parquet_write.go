@@ -47,14 +47,10 @@ func (parquetCodec) create(w io.Writer, schema *arrow.Schema, o WriteOptions) (W
 	props := parquet.NewWriterProperties(properties...)
 	// The library's writer does not give back all that it takes: it has Go's
 	// memory, and o.Memory is for what is made here.
-	p := &parquetWriter{buffer: bufio.NewWriterSize(w, 1<<20), mem: o.Memory, schema: storedSchema(schema)}
+	p := &parquetWriter{buffer: bufio.NewWriterSize(w, 1<<20), mem: o.Memory, given: schema, schema: storedSchema(schema), gaps: make([]bool, schema.NumFields())}
 	err := guarded(func() (err error) {
-		if p.w, err = pqarrow.NewFileWriter(p.schema, notCloser{p.buffer}, props, pqarrow.DefaultWriterProps()); err != nil {
-			return err
-		}
-		// With it pyarrow reads the types that were written.
-		stored := base64.StdEncoding.EncodeToString(flight.SerializeSchema(schema, o.Memory))
-		return p.w.AppendKeyValueMetadata("ARROW:schema", stored)
+		p.w, err = pqarrow.NewFileWriter(p.schema, notCloser{p.buffer}, props, pqarrow.DefaultWriterProps())
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("files: parquet: %w: %w", ErrType, err)
@@ -73,42 +69,77 @@ type parquetWriter struct {
 	w      *pqarrow.FileWriter
 	buffer *bufio.Writer
 	mem    memory.Allocator
-	schema *arrow.Schema
+	given  *arrow.Schema
+	schema *arrow.Schema // stored
+	gaps   []bool        // of each column: a fixed-size list in it was null
 }
 
 func storedSchema(schema *arrow.Schema) *arrow.Schema {
 	fields := slices.Clone(schema.Fields())
 	for i, f := range fields {
-		if fixed, ok := f.Type.(*arrow.FixedSizeListType); ok {
-			f.Type = arrow.ListOfField(fixed.ElemField())
-		}
-		fields[i].Type = storedType(f.Type)
+		fields[i].Type = mapType(f.Type, storedZone)
 	}
 	return arrow.NewSchema(fields, nil)
 }
 
-// storedType has the layout of t, and other time zones.
-func storedType(t arrow.DataType) arrow.DataType {
+// storedZone is a timestamp under another time zone.
+func storedZone(t arrow.DataType) arrow.DataType {
+	stamp, ok := t.(*arrow.TimestampType)
+	switch {
+	case !ok:
+		return t
+	case stamp.TimeZone == "":
+		return &arrow.TimestampType{Unit: stamp.Unit, TimeZone: "local"}
+	}
+	return &arrow.TimestampType{Unit: stamp.Unit, TimeZone: "UTC"}
+}
+
+// describe stores the Arrow schema, with which pyarrow reads the types that were
+// written; but no fixed-size lists of which some were null.
+func (p *parquetWriter) describe() error {
+	fields := slices.Clone(p.given.Fields())
+	for i, f := range fields {
+		if p.gaps[i] {
+			fields[i].Type = mapType(f.Type, func(t arrow.DataType) arrow.DataType { return t })
+		}
+	}
+	bytes := flight.SerializeSchema(arrow.NewSchema(fields, nil), p.mem)
+	return p.w.AppendKeyValueMetadata("ARROW:schema", base64.StdEncoding.EncodeToString(bytes))
+}
+
+// hasGaps says whether a fixed-size list is null, or within a null struct:
+// parquet has no values there, which pyarrow does not read as such a list.
+func hasGaps(a arrow.Array, within bool) bool {
+	within = within || a.NullN() > 0
+	switch a := a.(type) {
+	case *array.Struct:
+		for i := range a.NumField() {
+			if hasGaps(a.Field(i), within) {
+				return true
+			}
+		}
+	case *array.FixedSizeList:
+		return within || hasGaps(a.ListValues(), false)
+	case array.ListLike:
+		return hasGaps(a.ListValues(), false)
+	}
+	return false
+}
+
+// mapType is t with lists of every form as plain ones, and what is not nested
+// as scalar says.
+func mapType(t arrow.DataType, scalar func(arrow.DataType) arrow.DataType) arrow.DataType {
 	stored := func(f arrow.Field) arrow.Field {
-		f.Type = storedType(f.Type)
+		f.Type = mapType(f.Type, scalar)
 		return f
 	}
 	switch t := t.(type) {
-	case *arrow.TimestampType:
-		if t.TimeZone == "" {
-			return &arrow.TimestampType{Unit: t.Unit, TimeZone: "local"}
-		}
-		return &arrow.TimestampType{Unit: t.Unit, TimeZone: "UTC"}
-	case *arrow.ListType:
-		return arrow.ListOfField(stored(t.ElemField()))
-	case *arrow.LargeListType:
-		return arrow.LargeListOfField(stored(t.ElemField()))
-	case *arrow.FixedSizeListType:
-		return arrow.FixedSizeListOfField(t.Len(), stored(t.ElemField()))
 	case *arrow.MapType:
-		m := arrow.MapOf(storedType(t.KeyType()), storedType(t.ItemType()))
+		m := arrow.MapOf(mapType(t.KeyType(), scalar), mapType(t.ItemType(), scalar))
 		m.SetItemNullable(t.ItemField().Nullable)
 		return m
+	case arrow.ListLikeType:
+		return arrow.ListOfField(stored(t.ElemField()))
 	case *arrow.StructType:
 		fields := make([]arrow.Field, t.NumFields())
 		for i := range fields {
@@ -116,33 +147,15 @@ func storedType(t arrow.DataType) arrow.DataType {
 		}
 		return arrow.StructOf(fields...)
 	}
-	return t
+	return scalar(t)
 }
 
-// relabel is the same data under a type of the same layout; the caller's.
-func relabel(d arrow.ArrayData, t arrow.DataType) arrow.ArrayData {
-	if t.ID() == arrow.DICTIONARY {
-		d.Retain()
-		return d
-	}
-	var types []arrow.DataType
-	switch t := t.(type) {
-	case *arrow.StructType:
-		for _, f := range t.Fields() {
-			types = append(types, f.Type)
-		}
-	case *arrow.MapType:
-		types = []arrow.DataType{t.Elem()}
-	case arrow.ListLikeType:
-		types = []arrow.DataType{t.Elem()}
-	}
-	var children []arrow.ArrayData
-	for i, c := range d.Children() {
-		child := relabel(c, types[i])
-		defer child.Release()
-		children = append(children, child)
-	}
-	return array.NewData(t, d.Len(), d.Buffers(), children, d.NullN(), d.Offset())
+// relabel is the same data under a type of the same layout.
+func relabel(_ memory.Allocator, a arrow.Array, t arrow.DataType) (arrow.Array, error) {
+	d := a.Data()
+	data := array.NewData(t, d.Len(), d.Buffers(), nil, d.NullN(), d.Offset())
+	defer data.Release()
+	return array.MakeFromData(data), nil
 }
 
 func (p *parquetWriter) Write(record arrow.Record) error {
@@ -167,66 +180,23 @@ func (p *parquetWriter) Write(record arrow.Record) error {
 func (p *parquetWriter) stored(record arrow.Record) (arrow.Record, error) {
 	columns := make([]arrow.Array, 0, record.NumCols())
 	defer func() { releaseArrays(columns) }()
+	to := caster{mem: p.mem, scalar: relabel, dense: true}
 	for i, c := range record.Columns() {
-		data := c.Data()
-		if c.DataType().ID() == arrow.FIXED_SIZE_LIST {
-			lists, err := dense(p.mem, c.(*array.FixedSizeList))
-			if err != nil {
-				return nil, err
-			}
-			defer lists.Release()
-			data = lists.Data()
+		column, err := to.cast(c, p.schema.Field(i).Type)
+		if err != nil {
+			return nil, fmt.Errorf("column %s: %w", record.ColumnName(i), err)
 		}
-		data = relabel(data, p.schema.Field(i).Type)
-		columns = append(columns, array.MakeFromData(data))
-		data.Release()
+		columns = append(columns, column)
+		p.gaps[i] = p.gaps[i] || hasGaps(c, false)
 	}
 	return array.NewRecord(p.schema, columns, record.NumRows()), nil
 }
 
-// dense makes lists of fixed-size lists, without the values of null ones.
-func dense(mem memory.Allocator, a *array.FixedSizeList) (arrow.Array, error) {
-	size := int(a.DataType().(*arrow.FixedSizeListType).Len())
-	offsets := growing{mem: mem}
-	defer offsets.release()
-	appendInt32(&offsets, 0)
-	var parts []arrow.Array
-	defer func() { releaseArrays(parts) }()
-	filled := 0
-	for i := 0; i < a.Len(); {
-		from := i
-		for i < a.Len() && a.IsNull(i) == a.IsNull(from) {
-			if a.IsValid(i) {
-				filled += size
-			}
-			appendInt32(&offsets, int32(filled))
-			i++
-		}
-		if a.IsValid(from) {
-			begin, _ := a.ValueOffsets(from)
-			parts = append(parts, array.NewSlice(a.ListValues(), begin, begin+int64((i-from)*size)))
-		}
-	}
-	if len(parts) == 0 {
-		parts = append(parts, array.NewSlice(a.ListValues(), 0, 0))
-	}
-	values := parts[0]
-	if len(parts) > 1 {
-		var err error
-		if values, err = array.Concatenate(parts, mem); err != nil {
-			return nil, err
-		}
-		defer values.Release()
-	}
-	values.Data().Retain()
-	elem := a.DataType().(*arrow.FixedSizeListType).ElemField()
-	data := arrayData(arrow.ListOfField(elem), a.Len(), a.NullN(), []arrow.ArrayData{values.Data()}, validityOf(mem, a), offsets.give())
-	defer data.Release()
-	return array.MakeFromData(data), nil
-}
-
 func (p *parquetWriter) Close() error {
-	err := guarded(p.w.Close)
+	err := guarded(p.describe)
+	if closing := guarded(p.w.Close); err == nil {
+		err = closing
+	}
 	if err == nil {
 		err = p.buffer.Flush()
 	}

@@ -1,6 +1,7 @@
 package files
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -15,7 +16,8 @@ import (
 // builder holds no numbers. A number that the type cannot hold is an error: out
 // of its range, or with a fraction where it is an integer (1.0 and 1e3 are
 // integers: pandas writes integers so when some are missing). Fractions are
-// rounded to the nearest float.
+// rounded to the nearest float; integers up to 2^53, which a double holds, are
+// too, and those beyond are no floats.
 func appendNumber(b array.Builder) func(text []byte) error {
 	switch b := b.(type) {
 	case *array.Int8Builder:
@@ -92,8 +94,14 @@ func wholeNumber(text []byte) (float64, bool) {
 func floats(t arrow.DataType, bits int, appendValue func(float64) error) func([]byte) error {
 	return func(text []byte) error {
 		v, err := parseFloat(text, bits)
+		if err == nil && beyondFloats(text) {
+			err = errRounded
+		}
 		if err == nil {
 			err = appendValue(v)
+		}
+		if err == errRounded {
+			return fmt.Errorf("%w: %w", notA(t, text), err)
 		}
 		if err != nil {
 			return notA(t, text)
@@ -102,7 +110,24 @@ func floats(t arrow.DataType, bits int, appendValue func(float64) error) func([]
 	}
 }
 
-var errNoNumber = errors.New("not a number")
+// beyondFloats says whether text is an integer beyond 2^53, of which a double
+// may hold a neighbour only.
+func beyondFloats(text []byte) bool {
+	if len(text) < 16 {
+		return false
+	}
+	digits := bytes.TrimLeft(text, "+-")
+	if bytes.ContainsFunc(digits, func(c rune) bool { return c < '0' || c > '9' }) {
+		return false
+	}
+	v, err := strconv.ParseUint(string(digits), 10, 64)
+	return err != nil || v > 1<<53
+}
+
+var (
+	errNoNumber = errors.New("not a number")
+	errRounded  = errors.New("it would be rounded; declare the column as bigint or string")
+)
 
 // parseFloat takes decimal numbers and the words that Spark, pandas and pyarrow
 // write for what is not finite, and nothing else that strconv would take.

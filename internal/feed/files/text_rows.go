@@ -1,6 +1,7 @@
 package files
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -112,16 +113,24 @@ func (r *rowReader) Close() error {
 	return r.source.Close()
 }
 
-// The inference of a schema looks at this many rows or bytes of the first
-// files, whichever is less.
+// The inference of a schema looks at this many rows or bytes, whichever is less,
+// of the first files, a share of each.
 const (
 	sampleRows  = 1000
 	sampleBytes = 16 << 20
+	sampleFiles = 10
 )
+
+// unsampled is the error of a column that the inference did not meet.
+func unsampled(kind string, name []byte) error {
+	return fmt.Errorf("%s %q is in no sampled row: declare the schema", kind, name)
+}
+
+var errNulls = errors.New("null, and the schema declares that it has none")
 
 // errNull is of a column that is declared to hold no null.
 func errNull(name string) error {
-	return fmt.Errorf("column %q: null, and the schema declares that it has none", name)
+	return fmt.Errorf("column %q: %w", name, errNulls)
 }
 
 // declare replaces the fields that the schema declares, and appends those that

@@ -20,9 +20,9 @@ func (tfrecordCodec) schema(ctx context.Context, list []store.Info, o ReadOption
 		return nil, err
 	}
 	features := exampleFeatures{}
-	s := sample{}
+	s := newSample(list)
 	for _, info := range list {
-		if s.enough() {
+		if s.next() {
 			break
 		}
 		if err := s.examples(ctx, info.Path, features, o.Schema); err != nil {
@@ -33,11 +33,29 @@ func (tfrecordCodec) schema(ctx context.Context, list []store.Info, o ReadOption
 }
 
 // sample counts what an inference has looked at.
-type sample struct{ rows, bytes int }
+type sample struct {
+	rows, bytes         int
+	fileRows, fileBytes int // of the file at hand
+	files               int // among which a sample is shared
+}
 
-func (s *sample) add(bytes int) { s.rows, s.bytes = s.rows+1, s.bytes+bytes }
+func newSample(list []store.Info) *sample { return &sample{files: min(len(list), sampleFiles)} }
 
-func (s *sample) enough() bool { return s.rows >= sampleRows || s.bytes >= sampleBytes }
+func (s *sample) add(bytes int) {
+	s.rows, s.bytes = s.rows+1, s.bytes+bytes
+	s.fileRows, s.fileBytes = s.fileRows+1, s.fileBytes+bytes
+}
+
+// next begins a file; true: the sample is complete without it.
+func (s *sample) next() bool {
+	s.fileRows, s.fileBytes = 0, 0
+	return s.rows >= sampleRows || s.bytes >= sampleBytes
+}
+
+// enough says whether the file at hand has given its share.
+func (s *sample) enough() bool {
+	return s.fileRows >= sampleRows/s.files || s.fileBytes >= sampleBytes/s.files
+}
 
 func (s *sample) examples(ctx context.Context, path string, features exampleFeatures, declared *arrow.Schema) (err error) {
 	in, err := openInput(ctx, wholeFile(path), sniffFrames)
@@ -88,7 +106,7 @@ func (tfrecordCodec) open(ctx context.Context, s Split, schema *arrow.Schema, o 
 	if err != nil {
 		return nil, err
 	}
-	source := &exampleSource{frames: frames{input: in}, columns: columns}
+	source := &exampleSource{frames: frames{input: in}, columns: columns, sampled: o.sampled}
 	source.reset()
 	r.source = source
 	if s.Offset > 0 {
@@ -104,7 +122,8 @@ type exampleSource struct {
 	frames
 	columns []exampleColumn
 	index   map[string]int // of columns by name
-	found   [][]byte       // scratch: each column's Feature in the record; nil: none
+	sampled map[string]bool
+	found   [][]byte // scratch: each column's Feature in the record; nil: none
 	row     int64
 }
 
@@ -135,14 +154,26 @@ func (s *exampleSource) appendRow() (int, error) {
 // and then goes once over their lists.
 func (s *exampleSource) appendExample(data []byte) error {
 	clear(s.found)
+	var unknown error
 	err := eachFeature(data, func(name, feature []byte) error {
-		if i, wanted := s.index[string(name)]; wanted {
+		i, wanted := s.index[string(name)]
+		switch {
+		case wanted:
 			s.found[i] = feature
+		case s.sampled != nil && !s.sampled[string(name)]:
+			k, _, err := featureList(feature)
+			if k != 0 {
+				unknown = unsampled("feature", name)
+			}
+			return err
 		}
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("not a tf.Example: %w", err)
+	}
+	if unknown != nil {
+		return unknown
 	}
 	for i := range s.columns {
 		k, list, err := featureList(s.found[i])

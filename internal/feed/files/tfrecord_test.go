@@ -89,6 +89,7 @@ func TestTFRecordBeyondTheSample(t *testing.T) {
 		{features{"i": intFeature(), "s": bytesFeature("a")}, `feature "i" has 0 values`},
 		{features{"i": floatFeature(1), "s": bytesFeature("a")}, `feature "i" is a float_list`},
 		{features{"i": intFeature(1), "s": bytesFeature("\xff")}, `feature "s": a value is not UTF-8`},
+		{features{"i": intFeature(1), "late": intFeature(1)}, `feature "late" is in no sampled row`},
 	} {
 		file := bytes.Repeat(first, sampleRows)
 		path := fileOf(t, "a.tfrecord", append(file, framed(t, encoded(t, c.late))...))

@@ -79,10 +79,6 @@ func (t *thrift) skipBytes(n uint64) error {
 // fields calls field for each field of a struct. It reads the value, or returns
 // false for one that is to be passed over.
 func (t *thrift) fields(field func(id int16, kind byte) (bool, error)) error {
-	if t.depth++; t.depth > maxThriftDepth {
-		return errors.New("a header is nested too deeply")
-	}
-	defer func() { t.depth-- }()
 	var id int16
 	for {
 		head, err := t.byte()
@@ -110,6 +106,10 @@ func (t *thrift) fields(field func(id int16, kind byte) (bool, error)) error {
 
 // skip passes over a value.
 func (t *thrift) skip(kind byte) error {
+	if t.depth++; t.depth > maxThriftDepth {
+		return errors.New("a header is nested too deeply")
+	}
+	defer func() { t.depth-- }()
 	switch {
 	case kind == thriftTrue || kind == thriftFalse:
 		return nil
