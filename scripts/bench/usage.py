@@ -7,7 +7,7 @@ SECONDS = 0.25  # between two looks
 # Part of the command line -> what the process is called here.
 KINDS = {
     "tfos-node run": "/tfos-node run",
-    "program": "tfos/program.py",
+    "program": "-m tfos.program",
     "feed task": "pyspark.daemon",
     "executor JVM": "CoarseGrainedExecutorBackend",
     "driver JVM": "org.apache.spark.deploy.SparkSubmit",
@@ -24,16 +24,24 @@ class Watch:
         self._kinds = {}  # pid -> kind
         self._peaks = {}  # pid -> MiB
         self._sizes = {}  # pid -> [MiB], look by look
-        self._bytes = {}  # pid -> read and written so far
+        self._bytes = {}  # pid -> read and written so far, while all executors live
+        self._reaped = False
 
     def until(self, ended):
         """Looks again and again until the threading.Event `ended`."""
         while not ended.wait(SECONDS):
+            now = {}
             for entry in pathlib.Path("/proc").iterdir():
                 if entry.name.isdigit():
-                    self._look(entry)
+                    self._look(entry, now)
+            # The kernel adds a child's bytes to its parent's once the child has ended, and
+            # executors are children of the driver.
+            executors = self._of("executor JVM")
+            self._reaped |= not all(pathlib.Path(f"/proc/{pid}").exists() for pid in executors)
+            if not self._reaped:
+                self._bytes.update(now)
 
-    def _look(self, entry):
+    def _look(self, entry, now):
         try:
             pid = int(entry.name)
             if pid not in self._kinds:
@@ -44,7 +52,7 @@ class Watch:
             self._peaks[pid] = int(status["VmHWM"].split()[0]) / 1024
             self._sizes.setdefault(pid, []).append(int(status["VmRSS"].split()[0]) / 1024)
             io = _fields(entry / "io")
-            self._bytes[pid] = int(io["rchar"]) + int(io["wchar"])
+            now[pid] = int(io["rchar"]) + int(io["wchar"])
         except (OSError, KeyError):
             return  # it has ended
 
@@ -67,8 +75,9 @@ class Watch:
         return sum(own[-2] - own[len(own) // 4] for own in sizes if len(own) > 4)
 
     def bytes(self, kinds):
-        """Bytes that the processes of some kinds read and wrote, files and sockets."""
-        return sum(self._bytes[pid] for kind in kinds for pid in self._of(kind))
+        """Bytes that the processes of some kinds read and wrote, files and sockets, until the
+        first executor ended."""
+        return sum(self._bytes.get(pid, 0) for kind in kinds for pid in self._of(kind))
 
 
 def _fields(path):
