@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"time"
@@ -36,20 +35,6 @@ go to a folder beside model_dir that is deleted.`,
 	return cmd
 }
 
-// advise writes where the time of a measured run went and what to try, after
-// its report.
-func (c *cli) advise(spec *job.Spec, plan *job.Plan, v launch.Verdict, asJSON bool) {
-	w := c.out
-	if asJSON {
-		w = c.err
-	}
-	var b bytes.Buffer
-	writeAdvice(&b, spec, plan, v)
-	if _, err := w.Write(b.Bytes()); err != nil {
-		c.talk("tfos: write the report: %v", err)
-	}
-}
-
 // Beyond these a program is held up by its feed, or by its own steps alone.
 const (
 	feedBound    = 25   // % of its time that a program waits
@@ -58,6 +43,8 @@ const (
 	unevenSteps  = 5.0  // p99 by p50
 )
 
+// writeAdvice writes where the time of a measured run went and what to try,
+// after its report.
 func writeAdvice(w io.Writer, spec *job.Spec, plan *job.Plan, v launch.Verdict) {
 	r := reporter{w}
 	t := v.Throughput
@@ -95,7 +82,7 @@ func advice(spec *job.Spec, plan *job.Plan, t *launch.Throughput) []string {
 	default:
 		say("feed and program are in balance: faster needs more of both")
 	}
-	if t.StepP50 > 0 && t.StepP99 > unevenSteps*t.StepP50 {
+	if t.StepP99 > unevenSteps*t.StepP50 {
 		say("steps are uneven (p99 %s, p50 %s): look for checkpoints, evaluation or another load on the hosts", millis(t.StepP99), millis(t.StepP50))
 	}
 	return out

@@ -12,13 +12,13 @@ import (
 
 // report writes for a person how a run ended: to standard output, or to
 // standard error when standard output is for the verdict alone.
-func (c *cli) report(name string, v launch.Verdict, asJSON bool) {
+func (c *cli) report(asJSON bool, write func(io.Writer)) {
 	w := c.out
 	if asJSON {
 		w = c.err
 	}
 	var b bytes.Buffer
-	writeReport(&b, name, v)
+	write(&b)
 	if _, err := w.Write(b.Bytes()); err != nil {
 		c.talk("tfos: write the report: %v", err)
 	}
@@ -167,7 +167,7 @@ func (r reporter) infer(v launch.Verdict) {
 		Rows   int64             `json:"rows"`
 		Splits []json.RawMessage `json:"splits"`
 	}
-	if len(v.Infer) == 0 || json.Unmarshal(v.Infer, &result) != nil || v.Phase == "measured" {
+	if len(v.Infer) == 0 || json.Unmarshal(v.Infer, &result) != nil || v.Phase == launch.PhaseMeasured {
 		return
 	}
 	r.field("rows", fmt.Sprintf("%d predicted from %d splits", result.Rows, len(result.Splits)))
@@ -185,7 +185,7 @@ func next(v launch.Verdict) string {
 	case launch.Output:
 		return "remove the output, name another, or let the job replace it"
 	case launch.Stalled:
-		if v.Phase == "throughput" {
+		if v.Phase == phaseThroughput {
 			return "tfos bench says where the time goes"
 		}
 		return "read the log for what the program waits for; timeouts.stall bounds the time without progress"

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,10 +43,12 @@ func (c *cli) submit(ctx context.Context, o *runOptions, load func() (*job.Spec,
 	v, err := s.through(ctx, load)
 	v.Run, v.Kind = s.run, string(o.kind)
 	if err == nil && !o.dryRun {
-		c.report(s.spec.Name, v, o.output.json)
-		if o.measure > 0 && v.Code == launch.Done {
-			c.advise(s.spec, s.plan, v, o.output.json)
-		}
+		c.report(o.output.json, func(w io.Writer) {
+			writeReport(w, s.spec.Name, v)
+			if o.measure > 0 && v.Code == launch.Done {
+				writeAdvice(w, s.spec, s.plan, v)
+			}
+		})
 	}
 	if code := c.conclude(v, err, o.output.json); code != launch.Done {
 		return &concluded{code}
@@ -198,7 +201,7 @@ func (s *submission) forget(checkpoints string) {
 	if checkpoints == "" {
 		return
 	}
-	if strings.Contains(checkpoints, "://") {
+	if job.IsURL(checkpoints) {
 		s.c.talk("tfos: warning: delete the measurement's checkpoints yourself: %s", checkpoints)
 		return
 	}
@@ -206,6 +209,9 @@ func (s *submission) forget(checkpoints string) {
 		s.c.talk("tfos: warning: the measurement's checkpoints were not deleted: %v", err)
 	}
 }
+
+// phaseThroughput is where a run failed that was too slow.
+const phaseThroughput = "throughput"
 
 // fastEnough fails a run that was slower than --min-throughput. Its outputs
 // stay: they are complete, and were expensive.
@@ -221,7 +227,7 @@ func (s *submission) fastEnough(v launch.Verdict) launch.Verdict {
 	default:
 		return v
 	}
-	v.Code, v.Phase = launch.Stalled, "throughput"
+	v.Code, v.Phase = launch.Stalled, phaseThroughput
 	return v
 }
 

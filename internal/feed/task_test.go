@@ -82,10 +82,13 @@ func (f *testTask) listen(l *testLink) {
 		case err != nil:
 			l.err = err
 		case typ == TypeAck:
-			l.unacked -= int64(binary.BigEndian.Uint32(payload[8:]))
-			l.total = int64(binary.BigEndian.Uint64(payload[12:]))
+			var ack Ack
+			ack, err = DecodeAck(payload)
+			l.unacked, l.total, l.err = l.unacked-ack.Rows, ack.Total, err
 		case typ == TypeCredit:
-			l.credit += int64(binary.BigEndian.Uint64(payload))
+			var more int64
+			more, err = DecodeCredit(payload)
+			l.credit, l.err = l.credit+more, err
 		case typ == TypeStop:
 			l.stop = &StopFeed{}
 			_ = json.Unmarshal(payload, l.stop)

@@ -79,8 +79,8 @@ func absoluteField(field reflect.Value, dir, as string) {
 
 var urlScheme = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.-]+:/`)
 
-// isURL tells a URL from a path. file: URLs are paths once canonical.
-func isURL(path string) bool { return urlScheme.MatchString(path) }
+// IsURL tells a URL from a path. file: URLs are paths once canonical.
+func IsURL(path string) bool { return urlScheme.MatchString(path) }
 
 // absolute makes a path absolute and clean; URLs other than file: stay as they are.
 func absolute(path, dir string) string {
@@ -92,7 +92,7 @@ func absolute(path, dir string) string {
 		rest = strings.TrimPrefix(rest, "//localhost")
 		path = "/" + strings.TrimLeft(rest, "/")
 	}
-	if isURL(path) {
+	if IsURL(path) {
 		return path
 	}
 	if !filepath.IsAbs(path) {

@@ -63,7 +63,7 @@ func (r *rules) isFolder(at, folder string) bool {
 
 // stat notes why a path cannot be looked at. A URL is not looked at.
 func (r *rules) stat(at, file string) (fs.FileInfo, bool) {
-	if isURL(file) {
+	if IsURL(file) {
 		return nil, false
 	}
 	info, err := os.Stat(file)
@@ -78,7 +78,7 @@ func (r *rules) stat(at, file string) (fs.FileInfo, bool) {
 
 // inputThere checks that an input path, or a match of its pattern, is there.
 func (r *rules) inputThere(at, path string) {
-	if path == "" || isURL(path) {
+	if path == "" || IsURL(path) {
 		return
 	}
 	if !strings.ContainsAny(path, `*?[{\`) {
@@ -111,7 +111,7 @@ func (r *rules) outputs() {
 // free checks that path is not there, or that it may be replaced: a folder that
 // holds nothing, or the mark of an output like the one that replaces it.
 func (r *rules) free(at, path, key, ifExists, mark string) {
-	if isURL(path) {
+	if IsURL(path) {
 		return
 	}
 	info, err := os.Lstat(path)

@@ -32,7 +32,7 @@ func (r *rules) app() {
 
 func (r *rules) python(p *Python) {
 	if r.required("app.python.file", p.File, "say which program runs") {
-		if isURL(p.File) {
+		if IsURL(p.File) {
 			r.broken("app.python.file", p.File, "must be a file on this machine")
 		} else if !strings.HasSuffix(p.File, ".py") {
 			r.broken("app.python.file", p.File, "must end in .py")
@@ -96,7 +96,7 @@ func (r *rules) shipped(p *Python) {
 		if !slices.Contains([]string{".py", ".zip", ".egg"}, path.Ext(file)) {
 			r.broken(at, file, "must end in .py, .zip or .egg")
 		}
-		if isURL(file) {
+		if IsURL(file) {
 			r.broken(at, file, "must be a file on this machine")
 		}
 		claim(at, file)

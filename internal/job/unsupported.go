@@ -39,7 +39,7 @@ func (s *Spec) unsupported() Faults {
 func (s *Spec) unsupportedTraining(refuse refuser) {
 	refuse("app.graph", "", s.App.Graph != nil)
 	refuse("retries.generations", s.Retries.Generations, s.Retries.Generations > 0)
-	refuse("export_dir", s.ExportDir, isURL(s.ExportDir))
+	refuse("export_dir", s.ExportDir, IsURL(s.ExportDir))
 	if o := s.Output; o != nil {
 		s.unsupportedOutput(o, refuse)
 	}
@@ -53,9 +53,9 @@ func (s *Spec) unsupportedInference(refuse refuser) {
 	}
 	refuse("input.format", s.Input.Format, s.Input.Path != "" && s.Input.Format != "parquet")
 	refuse("input.options", "", len(s.Input.Options) > 0)
-	refuse("input.path", s.Input.Path, isURL(s.Input.Path))
+	refuse("input.path", s.Input.Path, IsURL(s.Input.Path))
 	refuse("model_dir", s.ModelDir, s.ModelDir != "")
-	refuse("export_dir", s.ExportDir, isURL(s.ExportDir))
+	refuse("export_dir", s.ExportDir, IsURL(s.ExportDir))
 	for _, kv := range s.InputMapping {
 		refuse(join("input_mapping", kv[0]), kv[1], rawTensor.MatchString(kv[1]))
 	}
@@ -68,7 +68,7 @@ func (s *Spec) unsupportedInference(refuse refuser) {
 }
 
 func (s *Spec) unsupportedOutput(o *Output, refuse refuser) {
-	refuse("output.path", o.Path, isURL(o.Path))
+	refuse("output.path", o.Path, IsURL(o.Path))
 	refuse("output.format", o.Format, o.Format != "parquet")
 	refuse("output.if_exists", o.IfExists, o.IfExists == "resume" || o.IfExists == "skip")
 }

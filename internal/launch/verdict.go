@@ -47,6 +47,9 @@ type (
 	Throughput  = reserve.Throughput
 )
 
+// PhaseMeasured is the phase of a measurement that its time has ended.
+const PhaseMeasured = reserve.PhaseMeasured
+
 // Failure is the verdict for err, for failures before anything ran.
 func Failure(err error, run string) Verdict {
 	v := Verdict{Code: CodeOf(err), Cause: err.Error(), Run: run}

@@ -64,7 +64,7 @@ func prepare(ctx context.Context, cfg Config, o OutputConfig, result *infer.Resu
 		if err := complete(ctx, s, cfg.Run, o, result); err != nil {
 			return err
 		}
-		return mark(ctx, s, o)
+		return store.MarkSuccess(ctx, s, o.Staging)
 	default:
 		files, err := s.List(ctx, o.Staging)
 		if err == nil && len(files) == 0 {
@@ -73,7 +73,7 @@ func prepare(ctx context.Context, cfg Config, o OutputConfig, result *infer.Resu
 		if err != nil {
 			return outputError(o, err)
 		}
-		return mark(ctx, s, o)
+		return store.MarkSuccess(ctx, s, o.Staging)
 	}
 }
 
@@ -93,11 +93,6 @@ func complete(ctx context.Context, s store.Store, run string, o OutputConfig, re
 		return fmt.Errorf("reserve: write the manifest: %w", err)
 	}
 	return writeFile(ctx, s, o.Staging+"/"+manifestName, append(text, '\n'))
-}
-
-// mark writes the marker that Hadoop's and Spark's readers know.
-func mark(ctx context.Context, s store.Store, o OutputConfig) error {
-	return writeFile(ctx, s, o.Staging+"/_SUCCESS", nil)
 }
 
 func writeFile(ctx context.Context, s store.Store, path string, data []byte) error {

@@ -1,5 +1,8 @@
 package reserve
 
+// PhaseMeasured is the verdict's phase of a measurement that its time has ended.
+const PhaseMeasured = "measured"
+
 // measure ends a run that is a measurement when its time is over. The time
 // begins with the first rows that anybody used, or, where nobody is given any,
 // when every required program runs.
@@ -14,7 +17,7 @@ func (r *Roster) measure() {
 		}
 	}
 	if !r.measured.IsZero() && !r.now.Before(r.measured) {
-		r.decide(Verdict{Code: codeDone, Phase: "measured"})
+		r.decide(Verdict{Code: codeDone, Phase: PhaseMeasured})
 	}
 }
 

@@ -82,3 +82,13 @@ func For(path string) (Store, error) {
 	}
 	return nil, fmt.Errorf("store: %s://: %w", scheme, ErrUnsupported)
 }
+
+// MarkSuccess puts the empty file _SUCCESS, which Hadoop's and Spark's readers
+// know as the mark of a whole output, into a folder of s.
+func MarkSuccess(ctx context.Context, s Store, folder string) error {
+	file, err := s.Create(ctx, strings.TrimSuffix(folder, "/")+"/_SUCCESS")
+	if err != nil {
+		return err
+	}
+	return file.Commit()
+}

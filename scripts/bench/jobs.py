@@ -44,6 +44,20 @@ def by_tfos(folder, job, command="train"):
     return {**verdict, "ready": ready, "spark": found[1]}
 
 
+def consume(folder, consumer, **keys):
+    """by_tfos of a training job whose program takes its rows and drops them.
+
+    consumer: one of programs/consume.py, which writes its marks to folder/out; keys: of the job.
+    """
+    python = {
+        "file": PROGRAMS / "consume.py",
+        "function": "main_fun",
+        "args": {"consumer": consumer},
+    }
+    job = {"app": {"python": python}, "strategy": "independent", "model_dir": "out"}
+    return by_tfos(folder, {**job, **keys})
+
+
 def _run(argv, folder):
     """The verdict of a tfos command, and [(time.time(), line)] of its standard error."""
     state = {"TFOS_STATE_DIR": str(folder / "state"), "TFOS_PYTHON": sys.executable}

@@ -18,12 +18,12 @@ from pyspark.sql import SparkSession
 from pyspark.sql.types import ArrayType, BinaryType, MapType, StructType, UserDefinedType
 
 from tfos import pipe
+from tfos.pipe import ARROW_ROWS_CONF, java_list
 from tfos.reservation import Reservation
 
 EXIT_DATA = 6
 EXIT_JOB_FILE = 2
 MEMBERS_GROUP = "tfos-members"
-ARROW_ROWS_CONF = "spark.sql.execution.arrow.maxRecordsPerBatch"
 # Rows of Spark's Arrow batches: at most about ARROW_BYTES of plain columns, and ARROW_ROWS of
 # lists and binary, whose size no schema tells (3 MB of 784 floats, 150 MB of 150 KB cells).
 ARROW_ROWS, ARROW_MOST_ROWS, ARROW_BYTES = 1000, 10_000, 4 << 20
@@ -220,6 +220,9 @@ class Run:
         False: a Spark job failed, or was cancelled with the run.
         """
         name, epoch, last = feed["name"], 0, False
+        if not self.sc.getConf().contains(ARROW_ROWS_CONF):
+            frame = self.frames[name]
+            frame.sparkSession.conf.set(ARROW_ROWS_CONF, arrow_rows(frame))
         self.sc.setJobGroup(feed_group(name), f"tfos feed {name} of {self.plan['name']}")
         while not (last or self.ending or name in self.stopped_feeds):
             try:
@@ -239,8 +242,6 @@ class Run:
     def run_epoch(self, feed, epoch, members):
         """Send every partition of one epoch; the rows of feeder.RESULT_SCHEMA."""
         frame, credentials = self.frames[feed["name"]], self.credentials
-        if not self.sc.getConf().contains(ARROW_ROWS_CONF):
-            frame.sparkSession.conf.set(ARROW_ROWS_CONF, arrow_rows(frame))
         if feed["feeder"] != "pipe":
             try:
                 from tfos.feeder import RESULT_SCHEMA, make_feeder
@@ -303,13 +304,6 @@ def public(member):
 
 def feed_group(feed):
     return "tfos-feed-" + (feed if isinstance(feed, str) else feed["name"])
-
-
-def java_list(jvm, items):
-    result = jvm.java.util.ArrayList()
-    for item in items:
-        result.add(item)
-    return result
 
 
 def first_line(err):

@@ -16,7 +16,7 @@ BUFFER_BYTES = 1 << 16  # of PipedRDD's writer: its default of 8 KiB is slower, 
 # Rows of a batch, at most. A batch is in the JVM about six times over on its way, and 200
 # rows of 150 KB are 30 MB; more rows of 3 KB are no faster.
 BATCH_ROWS = 200
-BATCH_ROWS_CONF = "spark.sql.execution.arrow.maxRecordsPerBatch"
+ARROW_ROWS_CONF = "spark.sql.execution.arrow.maxRecordsPerBatch"
 # Base64 without line breaks, where Spark lets one choose; the feed task reads both.
 PLAIN_BASE64_CONF = "spark.sql.chunkBase64String.enabled"
 LARGE_TYPES_CONF = "spark.sql.execution.arrow.useLargeVarTypes"
@@ -42,7 +42,7 @@ def run_epoch(spark, frame, feed, epoch, members, credentials, folder):
         **credentials,
     }
     jvm = spark.sparkContext._jvm
-    command = _list(jvm, [f"{folder}/tfos-node", "feed"])
+    command = java_list(jvm, [f"{folder}/tfos-node", "feed"])
     lines = _lines(spark, frame, base64.b64encode(json.dumps(order).encode()).decode())
     # One byte a character: base64 is ASCII, and so is the result.
     piped = lines.pipe(command, jvm.java.util.HashMap(), False, BUFFER_BYTES, "ISO-8859-1")
@@ -63,7 +63,7 @@ def _lines(spark, frame, order):
     encoders, functions = jvm.org.apache.spark.sql.Encoders, jvm.org.apache.spark.sql.functions
     session = spark._jsparkSession.cloneSession()  # its settings are not the user's
     session.conf().set(PLAIN_BASE64_CONF, "false")
-    orders = session.createDataset(_list(jvm, [order]), encoders.STRING()).toDF(
+    orders = session.createDataset(java_list(jvm, [order]), encoders.STRING()).toDF(
         _array(spark, ["order"])
     )
     batches = session.createDataset(_batches(spark, frame), encoders.BINARY())
@@ -75,13 +75,13 @@ def _lines(spark, frame, order):
 
 def _batches(spark, frame):
     """RDD<byte[]>: Arrow record batch messages, in frame's partitions and order."""
-    before = spark.conf.get(BATCH_ROWS_CONF)
+    before = spark.conf.get(ARROW_ROWS_CONF)
     rows = int(before)
     try:
-        spark.conf.set(BATCH_ROWS_CONF, min(rows, BATCH_ROWS) if rows > 0 else BATCH_ROWS)
+        spark.conf.set(ARROW_ROWS_CONF, min(rows, BATCH_ROWS) if rows > 0 else BATCH_ROWS)
         return frame._jdf.toArrowBatchRdd()  # the setting is read here
     finally:
-        spark.conf.set(BATCH_ROWS_CONF, before)
+        spark.conf.set(ARROW_ROWS_CONF, before)
 
 
 def arrow_schema(spark, frame):
@@ -105,7 +105,7 @@ def arrow_schema(spark, frame):
     return bytes(out.toByteArray())
 
 
-def _list(jvm, items):
+def java_list(jvm, items):
     result = jvm.java.util.ArrayList()
     for item in items:
         result.add(item)

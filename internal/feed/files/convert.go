@@ -109,10 +109,7 @@ func (c *conversion) all(ctx context.Context) error {
 	if err := c.copy(ctx); err != nil {
 		return err
 	}
-	success, err := c.store.Create(ctx, c.Staging+"/_SUCCESS")
-	if err == nil {
-		err = success.Commit()
-	}
+	err := store.MarkSuccess(ctx, c.store, c.Staging)
 	if err == nil {
 		err = c.store.Publish(ctx, c.Staging, c.Out, c.Replace)
 	}

@@ -16,7 +16,7 @@ import (
 type piece struct {
 	dictionary bool
 	n          int    // levels, or a dictionary's values
-	rep, def   []byte // nil: all 0; all at their highest
+	rep, def   []byte // rep: only where there are lists; def nil: all at their highest
 	present    int    // values, which nulls and empty lists are not
 	encoding   parquet.Encoding
 	values     []byte
@@ -168,10 +168,6 @@ func (l *leaf) span(rows int) (n, starts int) {
 		n = min(rows, rest)
 		return n, n
 	}
-	if l.cur.rep == nil { // each level is a row
-		n = min(rows, rest)
-		return n, n
-	}
 	for seg := l.cur.rep[l.at:l.cur.n]; ; {
 		i := bytes.IndexByte(seg[n:], 0)
 		if i < 0 {
@@ -217,10 +213,7 @@ func (l *leaf) append(n int) error {
 
 // keep copies the levels for the arrays above the leaf.
 func (l *leaf) keep(n int, def []byte) {
-	switch {
-	case l.maxRep > 0 && l.cur.rep == nil:
-		l.rep = append(l.rep, make([]byte, n)...)
-	case l.maxRep > 0:
+	if l.maxRep > 0 {
 		l.rep = append(l.rep, l.cur.rep[l.at:l.at+n]...)
 	}
 	if def == nil && l.def == nil {

@@ -4,7 +4,7 @@ import threading
 
 import usage
 from case import TFOS, Case, Sample, Side
-from jobs import PROGRAMS, by_tfos
+from jobs import consume
 
 MEMBERS = 2
 ROW_BYTES = 3_000
@@ -21,24 +21,12 @@ def tfos(folder, settings):
     watching = threading.Thread(target=seen.until, args=(ended,))
     watching.start()
     try:
-        verdict = by_tfos(
+        verdict = consume(
             folder,
-            {
-                "app": {
-                    "python": {
-                        "file": PROGRAMS / "consume.py",
-                        "function": "main_fun",
-                        "args": {"consumer": "count"},
-                    }
-                },
-                "strategy": "independent",
-                "cluster_size": MEMBERS,
-                "input": {
-                    "sql": f"SELECT id, {text} AS text FROM range(0, {rows}, 1, {PARTITIONS})"
-                },
-                "batch_size": 256,
-                "model_dir": "out",
-            },
+            "count",
+            cluster_size=MEMBERS,
+            input={"sql": f"SELECT id, {text} AS text FROM range(0, {rows}, 1, {PARTITIONS})"},
+            batch_size=256,
         )
     finally:
         ended.set()

@@ -6,7 +6,7 @@ import json
 import passes
 import rows
 from case import LIMIT, PEER, TFOS, Case, DidNotRun, Ratio, Sample, Side
-from jobs import PROGRAMS, by_tfos, events, spark_jobs
+from jobs import consume, events, spark_jobs
 from processes import peer
 
 MEMBERS = 2
@@ -40,25 +40,15 @@ def tfos(kind, consumer, folder, settings, feeder="arrow", cache=REFED):
     """A job whose program takes the rows of every epoch and drops them."""
     count, batch = rows.count(kind, settings.rows), rows.KINDS[kind].batch
     epochs = passes.FIRST + settings.warm
-    verdict = by_tfos(
+    verdict = consume(
         folder,
-        {
-            "app": {
-                "python": {
-                    "file": PROGRAMS / "consume.py",
-                    "function": "main_fun",
-                    "args": {"consumer": consumer},
-                }
-            },
-            "strategy": "independent",
-            "cluster_size": MEMBERS,
-            "input": {"path": rows.parquet(kind, settings.rows)},
-            "batch_size": batch,
-            "epochs": epochs,
-            "model_dir": "out",
-            "feeder": feeder,
-            "epoch_cache": cache,
-        },
+        consumer,
+        cluster_size=MEMBERS,
+        input={"path": rows.parquet(kind, settings.rows)},
+        batch_size=batch,
+        epochs=epochs,
+        feeder=feeder,
+        epoch_cache=cache,
     )
     jobs = spark_jobs(events(folder), FEED_GROUP)
     if (len(jobs) >= epochs) != (cache == REFED):  # feeder: pipe has two jobs an epoch
