@@ -1,12 +1,13 @@
 // Command tfos-node is the part of tfos that runs beside Spark's processes: on
 // executors as the supervisor of a cluster member (run, guard), beside the
-// driver as the reservation server (reserve), between executors and members as
-// the feed task that needs no Python (feed). People do not call it; the
+// driver as the reservation server (reserve) and to share files out (splits),
+// between executors and members as the feed task that needs no Python (feed). People do not call it; the
 // launcher and the Spark application do.
 package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"os"
@@ -67,7 +68,8 @@ To run a job, use tfos.`,
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(newRunCommand(logger, status), newGuardCommand(logger, status),
-		newReserveCommand(logger, status), newFeedCommand(logger, status), newVersionCommand())
+		newReserveCommand(logger, status), newFeedCommand(logger, status),
+		newSplitsCommand(status), newVersionCommand())
 	return root
 }
 
@@ -175,6 +177,40 @@ Exit codes:
 			return nil
 		},
 	}
+}
+
+func newSplitsCommand(status *int) *cobra.Command {
+	return &cobra.Command{
+		Use:   "splits",
+		Short: "Share the files of an input out to feed tasks (started by the driver)",
+		Long: `splits reads from standard input, as JSON, which files are to be fed, and writes
+to standard output, as JSON, how feed tasks read them and which task reads what.
+
+Exit codes:
+  0  the answer was written
+  1  the files are not there or cannot be read so: standard error says why, in a line
+  2  wrong command line`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := splits(cmd); err != nil {
+				fmt.Fprintln(cmd.ErrOrStderr(), err)
+				*status = 1
+			}
+			return nil
+		},
+	}
+}
+
+func splits(cmd *cobra.Command) error {
+	var in task.Input
+	if err := json.NewDecoder(cmd.InOrStdin()).Decode(&in); err != nil {
+		return fmt.Errorf("read what is to be fed: %w", err)
+	}
+	out, err := task.Plan(cmd.Context(), in)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(cmd.OutOrStdout()).Encode(out)
 }
 
 func newVersionCommand() *cobra.Command {

@@ -18,6 +18,7 @@ var refusals = []refusal{
 	{"shuffle", appPython, modeTensorFlow},
 	{"epoch_cache", "", modeTensorFlow},
 	{"feeder", "", modeTensorFlow},
+	{"read_by", "", modeTensorFlow},
 	{"checkpoint", appPython, ""},
 	{"output", appPython, modeTensorFlow},
 	{"output", appGraph, ""},

@@ -44,6 +44,7 @@ var keyCells = []struct {
 	{"shuffle={buffer: 5}", "", nil, [4]cell{acted, refused, "", ""}},
 	{"epoch_cache=5g", "", nil, [4]cell{acted, refused, "", refused}},
 	{"feeder=pipe", "", nil, [4]cell{acted, refused, "", refused}},
+	{"read_by=spark", "", nil, [4]cell{acted, refused, "", refused}},
 	{"readers=2", "readers", 2, [4]cell{refused, passed, refused, ""}},
 	{"checkpoint={every_steps: 5}", "", nil, [4]cell{refused, refused, "", ""}},
 	{"model_dir=n", "model_dir", "/jobs/n", [4]cell{passed, passed, "", ""}},

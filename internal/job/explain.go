@@ -144,6 +144,7 @@ func (p *Plan) explainData(line lineWriter) {
 	for i, f := range p.Feeds {
 		source := strings.TrimSpace(f.Format + " " + cmp.Or(f.Path, f.Table, f.SQL))
 		text := fmt.Sprintf("%s: %s%s, balance %s", f.Name, source, mapped(p.Node.Feeds[i].Mapping, "every column"), f.Balance)
+		text += ", read by " + map[string]string{byExecutor: "executors", byEither: "executors, or Spark where they cannot", bySpark: "Spark"}[f.ReadBy]
 		if n := p.Node.Feeds[i].ShuffleRows; n > 0 {
 			text += fmt.Sprintf(", shuffle buffer %s (seed %d)", plural(int64(n), "row"), p.Node.Feeds[i].ShuffleSeed)
 		}

@@ -52,7 +52,7 @@ func (s *Spec) feeds() []Feed {
 		f := Feed{
 			Name: src.name, Path: src.Path, Table: src.Table, SQL: src.SQL,
 			Options: map[string]string{}, Columns: s.InputMapping.Keys(),
-			Epochs: s.epochs(src.name), Feeder: s.Feeder, ChunkRows: max(minChunkRows, s.BatchSize), Balance: "equal",
+			Epochs: s.epochs(src.name), ReadBy: s.readBy(src.Source), Feeder: s.Feeder, ChunkRows: max(minChunkRows, s.BatchSize), Balance: "equal",
 		}
 		if src.Path != "" {
 			f.Format = src.Format

@@ -83,7 +83,8 @@ type Feed struct {
 	Options   map[string]string `json:"options"`
 	Columns   []string          `json:"columns"` // null: every column
 	Epochs    int               `json:"epochs"`
-	Feeder    string            `json:"feeder"` // arrow, pipe, auto
+	ReadBy    string            `json:"read_by"` // executor, spark, auto: executor if its readers can
+	Feeder    string            `json:"feeder"`  // of what Spark reads: arrow, pipe, auto
 	ChunkRows int               `json:"chunk_rows"`
 	Balance   string            `json:"balance"` // equal, demand
 }

@@ -12,7 +12,7 @@ func (r *rules) inference() {
 	r.input()
 	r.columns()
 	r.between("batch_size", int64(s.BatchSize), 1, maxBatch)
-	r.oneOf("read_by", s.ReadBy, "executor", modeSpark)
+	r.readBy()
 	r.oneOf("on_bad_row", s.OnBadRow, "fail", "skip", "quarantine")
 	if s.SignatureDefKey == "" {
 		r.broken("signature_def_key", "", "must not be empty")
@@ -22,13 +22,6 @@ func (r *rules) inference() {
 	}
 	if s.MaxBad != nil && s.OnBadRow == "fail" {
 		r.broken("max_bad", *s.MaxBad, "needs on_bad_row: skip or quarantine")
-	}
-	if s.ReadBy == "executor" {
-		for key, value := range map[string]string{"input.table": s.Input.Table, "input.sql": s.Input.SQL} {
-			if value != "" {
-				r.broken(key, value, "needs read_by: spark")
-			}
-		}
 	}
 	r.kept()
 	if s.Output == nil {

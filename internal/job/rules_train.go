@@ -108,6 +108,9 @@ func (r *rules) training() {
 	s := r.s
 	r.oneOf("input_mode", s.InputMode, modeSpark, modeTensorFlow)
 	r.oneOf("feeder", s.Feeder, "arrow", "pipe", "auto")
+	if s.sparkFed() {
+		r.readBy()
+	}
 	r.input()
 	r.columns()
 	r.between("batch_size", int64(s.BatchSize), 1, maxBatch)

@@ -29,8 +29,10 @@ type Spec struct {
 	Resources Resources `yaml:"resources"`
 	// who reads the training data: `spark` feeds it, or `tensorflow` reads it itself
 	InputMode string `yaml:"input_mode" default:"spark" kinds:"train"`
-	// how Spark hands rows over: `arrow` (Python tasks with pyarrow), `pipe` (Go tasks, for executors without Python) or `auto` (`arrow`, and `pipe` when executors lack it)
+	// how Spark hands over the rows that it reads: `arrow` (Python tasks with pyarrow), `pipe` (Go tasks, for executors without Python) or `auto` (`arrow`, and `pipe` when executors lack it)
 	Feeder string `yaml:"feeder" default:"auto" kinds:"train"`
+	// who reads the input: `executor` (tfos itself, in tasks that Spark places: parquet, tfrecord, csv, json and arrow files, no Python on executors), `spark` (any path, table or query) or `auto` (`executor` where that reads the same rows, else `spark`, and says why)
+	ReadBy string `yaml:"read_by" default:"auto" kinds:"train,infer"`
 	// the data
 	Input Input `yaml:"input" kinds:"train,infer"`
 	// column: tensor. Only these columns are read; absent: every column under its own name, for inference those that the signature names
@@ -67,8 +69,6 @@ type Spec struct {
 	TagSet Tags `yaml:"tag_set" default:"serve" kinds:"infer"`
 	// the signature that is run
 	SignatureDefKey string `yaml:"signature_def_key" default:"serving_default" kinds:"infer"`
-	// who reads rows and writes predictions: `executor` (tfos-engine itself) or `spark`
-	ReadBy string `yaml:"read_by" default:"executor" kinds:"infer"`
 	// `fail`, `skip` or `quarantine`
 	OnBadRow string `yaml:"on_bad_row" default:"fail" kinds:"infer"`
 	// bad rows beyond which the job fails

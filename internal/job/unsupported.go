@@ -46,7 +46,7 @@ func (s *Spec) unsupportedTraining(refuse refuser) {
 }
 
 func (s *Spec) unsupportedInference(refuse refuser) {
-	refuse("read_by", s.ReadBy, s.ReadBy == modeSpark)
+	refuse("read_by", bySpark, s.readBy(&s.Input.Source) == bySpark)
 	refuse("on_bad_row", s.OnBadRow, s.OnBadRow != "fail")
 	if s.MaxBad != nil {
 		refuse("max_bad", *s.MaxBad, true)

@@ -53,7 +53,7 @@ def feed_partition(binary, *args):
 
 
 def outcome(task, result, errors, partition):
-    """The result row of a task that has ended, as pipe.run_epoch makes it."""
+    """The result row of a task that has ended, as pipe.run_rows makes it."""
     if task.returncode:
         raise ConnectionError(errors)
     result = {"partition": partition, **json.loads(result)}

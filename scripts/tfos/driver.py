@@ -28,6 +28,12 @@ MEMBERS_GROUP = "tfos-members"
 # lists and binary, whose size no schema tells (3 MB of 784 floats, 150 MB of 150 KB cells).
 ARROW_ROWS, ARROW_MOST_ROWS, ARROW_BYTES = 1000, 10_000, 4 << 20
 UNSIZED = (ArrayType, BinaryType, MapType, StructType, UserDefinedType)
+# What decides into how many splits Spark cuts files; the first goes before the others.
+PARALLELISM_CONFS = (
+    "spark.sql.files.minPartitionNum",
+    "spark.sql.leafNodeDefaultParallelism",
+    "spark.default.parallelism",
+)
 CLOSE_SECONDS = 10  # beyond a lease: what the reservation server needs to clean up
 
 
@@ -44,6 +50,7 @@ class Run:
         self.sc, self.plan, self.emit = sc, plan, emit
         self.events = queue.SimpleQueue()  # put() may run in a signal handler
         self.threads = []
+        self.frames, self.files = {}, {}  # of feeds, by name: what Spark reads, what tasks do
         self.stopped_feeds = set()
         self.replies = queue.SimpleQueue()  # to the end of an epoch: whether to send another
         self.verdict = None
@@ -110,7 +117,8 @@ class Run:
     def on_ready(self, ready):
         self.credentials = {"ca": ready["ca"], "token": ready["token"]}
         try:
-            self.frames = {feed["name"]: self.read(feed) for feed in self.plan.get("feeds") or []}
+            for feed in self.plan.get("feeds") or []:
+                self.read(feed)
         except InputError as err:
             self.reservation.send("fail", code=err.code, phase="input", cause=str(err))
             return
@@ -184,8 +192,32 @@ class Run:
         except Exception as err:  # whatever Spark throws: the verdict is the server's
             self.events.put(("spark_failed", {"phase": "members", "cause": first_cause(err)}))
 
+    @property
+    def slots(self):
+        """How many feed tasks run at once when all executors are there."""
+        members = len(self.plan["reserve"]["members"])
+        cores = self.sc.getConf().get("spark.executor.cores")
+        total = members * int(cores) if cores else self.sc.defaultParallelism
+        return max(1, total - members * self.plan["task_cpus"])
+
     def read(self, feed):
-        """The DataFrame of a feed, analysed: a missing path or column is found here."""
+        """Find out how a feed is read, and by whom: a missing path or column is found here."""
+        if feed["read_by"] != "spark":
+            try:
+                name = feed["name"]
+                self.files[name] = pipe.plan_files(self.plan["node_binary"], feed, self.slots)
+                feed["repeatable"] = True
+                return
+            except pipe.Unreadable as err:
+                if feed["read_by"] == "executor":
+                    raise InputError(EXIT_DATA, f"input: {err}") from err
+                why = err
+        self.frames[feed["name"]] = self.frame(feed)
+        if feed["read_by"] != "spark":  # Spark can, so that it was tfos that could not
+            self.events.put(("warning", f"read_by: spark, because executor cannot: {why}"))
+
+    def frame(self, feed):
+        """The DataFrame of a feed, analysed."""
         spark = SparkSession.builder.getOrCreate()
         try:
             frame = select(load(spark, feed), feed.get("columns"))
@@ -220,9 +252,8 @@ class Run:
         False: a Spark job failed, or was cancelled with the run.
         """
         name, epoch, last = feed["name"], 0, False
-        if not self.sc.getConf().contains(ARROW_ROWS_CONF):
-            frame = self.frames[name]
-            frame.sparkSession.conf.set(ARROW_ROWS_CONF, arrow_rows(frame))
+        if name in self.frames:
+            self.tune(self.frames[name])
         self.sc.setJobGroup(feed_group(name), f"tfos feed {name} of {self.plan['name']}")
         while not (last or self.ending or name in self.stopped_feeds):
             try:
@@ -239,9 +270,24 @@ class Run:
             epoch += 1
         return True
 
+    def tune(self, frame):
+        """Fit Spark's batches and file splits to a feed, where the job's spark.conf does not."""
+        conf, given = frame.sparkSession.conf, self.sc.getConf().contains
+        if not given(ARROW_ROWS_CONF):
+            conf.set(ARROW_ROWS_CONF, arrow_rows(frame))
+        if not any(map(given, PARALLELISM_CONFS)):
+            # Spark counts members' cores too, and a task costs 0.1 s even when no row group
+            # begins in its split.
+            conf.set(PARALLELISM_CONFS[0], self.slots)
+
     def run_epoch(self, feed, epoch, members):
         """Send every partition of one epoch; the rows of feeder.RESULT_SCHEMA."""
-        frame, credentials = self.frames[feed["name"]], self.credentials
+        name, credentials = feed["name"], self.credentials
+        if name in self.files:
+            return pipe.run_files(
+                self.sc, self.files[name], feed, epoch, members, credentials, self.folder
+            )
+        frame = self.frames[name]
         if feed["feeder"] != "pipe":
             try:
                 from tfos.feeder import RESULT_SCHEMA, make_feeder
@@ -254,7 +300,7 @@ class Run:
                     raise
             self.events.put(("warning", f"feeder: pipe, because arrow cannot run here: {why}"))
             feed["feeder"] = "pipe"
-        return pipe.run_epoch(
+        return pipe.run_rows(
             frame.sparkSession, frame, feed, epoch, members, credentials, self.folder
         )
 

@@ -6,6 +6,9 @@ of RESULT_SCHEMA to the driver. Arrow columns are opaque here. Needs pyarrow
 and the standard library; pyspark for the task's identity only.
 """
 
+import gc
+import sys
+import zipimport
 from collections import deque
 from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 
@@ -64,8 +67,23 @@ def make_feeder(feed, epoch, members, credentials):
             partition=task.partitionId(),
             attempt=task.taskAttemptId(),
         )
+        feeder.keep_warm()
 
     return run
+
+
+def keep_warm():
+    """Lets this Python worker start its next task sooner, by about 0.1 s of CPU.
+
+    Between tasks PySpark invalidates the import caches, upon which every finder of pyspark.zip
+    (one a package) reads the archive's directory again; a finder that is needed is made anew.
+    And it collects garbage, among all that the imports have made: that stays anyway.
+    """
+    for path, finder in list(sys.path_importer_cache.items()):
+        if isinstance(finder, zipimport.zipimporter):
+            del sys.path_importer_cache[path]
+    if not gc.get_freeze_count():
+        gc.freeze()
 
 
 def feed_partition(feed, epoch, members, credentials, batches, partition, attempt):

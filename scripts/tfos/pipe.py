@@ -1,12 +1,13 @@
-"""The driver's half of the feeder without Python on executors.
+"""The driver's half of the feed tasks in Go, which need no Python on executors.
 
-The JVM makes Arrow batches of the rows, writes them as lines of base64 and pipes each
-partition into a `tfos-node feed` (internal/feed/task). Used on the driver only; needs
-neither pyarrow nor pandas.
+Spark pipes lines of base64 into a `tfos-node feed` a partition (internal/feed/task): Arrow
+batches that the JVM has made of rows (run_rows), or which files' splits the task is to read
+itself (plan_files, run_files). Used on the driver only; needs neither pyarrow nor pandas.
 """
 
 import base64
 import json
+import subprocess
 
 from py4j.protocol import Py4JError
 from pyspark.sql import Row
@@ -25,7 +26,41 @@ LARGE_TYPES_CONF = "spark.sql.execution.arrow.useLargeVarTypes"
 _ORDER = "if(nth & 8589934591 = 0, concat(`order`, ' ', spark_partition_id(), ' '), '')"
 
 
-def run_epoch(spark, frame, feed, epoch, members, credentials, folder):
+class Unreadable(Exception):
+    """Files that feed tasks cannot read themselves: why, in a line."""
+
+
+def plan_files(node_binary, feed, slots):
+    """What run_files needs to have feed tasks read the files of a feed's path.
+
+    feed: an entry of the plan's feeds; slots: how many feed tasks run at once. Unreadable:
+    nothing there, a type or layout that only Spark reads, a missing column.
+    """
+    wanted = {name: feed[name] for name in ("format", "path", "options", "columns")}
+    found = subprocess.run(
+        [node_binary, "splits"],
+        input=json.dumps({**wanted, "slots": slots}),
+        capture_output=True,
+        text=True,
+    )
+    if found.returncode != 0:
+        raise Unreadable(found.stderr.strip() or f"tfos-node splits: exit {found.returncode}")
+    return json.loads(found.stdout)
+
+
+def run_files(sc, files, feed, epoch, members, credentials, folder):
+    """Have feed tasks read and send every partition of plan_files' `files`, as one Spark job.
+
+    The rest is as in run_rows.
+    """
+    order = _base64({**_order(feed, epoch, members, credentials), "files": files["files"]})
+    lines = [
+        f"{order} {number} {_base64(splits)}" for number, splits in enumerate(files["partitions"])
+    ]
+    return _pipe(sc._jvm, sc._jsc.parallelize(java_list(sc._jvm, lines), len(lines)), folder)
+
+
+def run_rows(spark, frame, feed, epoch, members, credentials, folder):
     """Send every partition of DataFrame frame once, as one Spark job.
 
     feed: an entry of the plan's feeds, and repeatable as for feeder.make_feeder; members:
@@ -34,16 +69,23 @@ def run_epoch(spark, frame, feed, epoch, members, credentials, folder):
     partition, in their order. Raises what Spark throws when a task failed for good, and
     RuntimeError when a partition may not be sent again.
     """
-    order = {
-        "feed": {name: feed[name] for name in FIELDS},
-        "epoch": epoch,
-        "members": members,
-        "schema": base64.b64encode(arrow_schema(spark, frame)).decode(),
-        **credentials,
-    }
-    jvm = spark.sparkContext._jvm
+    schema = base64.b64encode(arrow_schema(spark, frame)).decode()
+    order = {**_order(feed, epoch, members, credentials), "schema": schema}
+    return _pipe(spark.sparkContext._jvm, _lines(spark, frame, _base64(order)), folder)
+
+
+def _order(feed, epoch, members, credentials):
+    fields = {name: feed[name] for name in FIELDS}
+    return {"feed": fields, "epoch": epoch, "members": members, **credentials}
+
+
+def _base64(value):
+    return base64.b64encode(json.dumps(value).encode()).decode()
+
+
+def _pipe(jvm, lines, folder):
+    """Pipe each partition of a JavaRDD<String> into a feed task; their results."""
     command = java_list(jvm, [f"{folder}/tfos-node", "feed"])
-    lines = _lines(spark, frame, base64.b64encode(json.dumps(order).encode()).decode())
     # One byte a character: base64 is ASCII, and so is the result.
     piped = lines.pipe(command, jvm.java.util.HashMap(), False, BUFFER_BYTES, "ISO-8859-1")
     results = [json.loads(line) for line in piped.collect()]

@@ -104,6 +104,7 @@ func list(ctx context.Context, path string) ([]store.Info, error) {
 // Dataset is the files at a path as rows of one schema. It is safe for
 // concurrent use.
 type Dataset struct {
+	format Format
 	codec  codec
 	files  []store.Info
 	schema *arrow.Schema
@@ -123,7 +124,7 @@ func Open(ctx context.Context, format Format, path string, o ReadOptions) (*Data
 	if o.Memory == nil {
 		o.Memory = memory.DefaultAllocator
 	}
-	d := &Dataset{codec: c, o: o}
+	d := &Dataset{format: format, codec: c, o: o}
 	if d.files, err = list(ctx, path); err != nil {
 		return nil, err
 	}

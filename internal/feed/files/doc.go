@@ -21,6 +21,8 @@
 // Errors of damaged or unfitting files are *Error: file, byte offset or row,
 // and what is wrong. What the store says, and an ended ctx, come wrapped.
 //
+// recipe.go hands a data set to another process, which reads its splits.
+//
 // parquet_*.go, from the file to the record: header and pages (a column chunk's
 // pages, decompressed), levels (their runs), pieces (a page's levels and
 // values), values and types (values into Arrow buffers), leaf (a column across

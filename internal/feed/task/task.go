@@ -11,6 +11,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"tfos/internal/feed"
+	"tfos/internal/feed/files"
 )
 
 const (
@@ -30,7 +31,9 @@ type Order struct {
 	Members []Member `json:"members"` // in the formed event's order
 	CA      string   `json:"ca"`      // PEM
 	Token   string   `json:"token"`
-	Schema  []byte   `json:"schema"` // an encapsulated Arrow message
+	Schema  []byte   `json:"schema"` // an encapsulated Arrow message; null: that of Files
+	// Files says how the task reads its rows itself; null: Spark pipes them.
+	Files *files.Recipe `json:"files"`
 }
 
 // Feed is an entry of the plan's feeds, as far as feed tasks need it.
@@ -87,10 +90,18 @@ func run(ctx context.Context, in *lines) (Result, error) {
 	} else if err != nil {
 		return Result{}, err
 	}
+	if order.Files != nil {
+		order.Schema = order.Files.Schema
+	}
 	codec, err := newCodec(order.Schema)
 	if err != nil {
 		return Result{}, err
 	}
+	rows, err := open(order, in, codec)
+	if err != nil {
+		return Result{}, err
+	}
+	defer rows.close()
 	members, held, err := connect(ctx, order, partition)
 	if err != nil {
 		return Result{}, err
@@ -101,14 +112,59 @@ func run(ctx context.Context, in *lines) (Result, error) {
 			"(a join, aggregation or repartition) may give the rows in another order: "+
 			"write its result to files and feed those", order.Feed.Name, partition)}, nil
 	}
-	t := &task{partition: partition, in: in, codec: codec, members: members, held: union(held)}
-	return t.feed(order.Schema)
+	t := &task{partition: partition, source: rows, codec: codec, members: members, held: union(held)}
+	return t.feed(ctx, order.Schema)
 }
+
+// open is where the rows of the task's partition come from.
+func open(order Order, in *lines, codec *codec) (source, error) {
+	if order.Files == nil {
+		return &piped{in: in, codec: codec}, nil
+	}
+	return openFiles(*order.Files, in)
+}
+
+// source gives a partition's rows, in an order that is the same each time.
+type source interface {
+	// next is the next batch, good until the one after it; io.EOF: there is
+	// none. What no attempt can read is a rowError.
+	next(ctx context.Context) (batch, error)
+	// reuse gives a batch's message back, or another buffer in its place.
+	reuse(message []byte)
+	close()
+}
+
+// batch is consecutive rows.
+type batch struct {
+	record  arrow.Record
+	bytes   int64  // about
+	message []byte // record as a chunk not yet sealed; nil: nobody has made it
+}
+
+// piped reads batches from standard input, where the JVM writes them.
+type piped struct {
+	in      *lines
+	codec   *codec
+	message []byte
+}
+
+func (p *piped) next(context.Context) (batch, error) {
+	var err error
+	if p.message, err = p.in.next(room(p.message)); err != nil {
+		return batch{}, err
+	}
+	record, err := p.codec.decode(p.message[feed.ChunkRoom:])
+	return batch{record, int64(len(p.message)), p.message}, err
+}
+
+func (p *piped) reuse(message []byte) { p.message = message }
+
+func (p *piped) close() {}
 
 // task is one attempt at one partition.
 type task struct {
 	partition int
-	in        *lines
+	source    source
 	codec     *codec
 	members   *members
 	held      []span // by members, from the batch's first row on
@@ -123,19 +179,19 @@ type rowError struct{ text string }
 func (e rowError) Error() string { return e.text }
 
 // feed sends all batches; whatever ends it early is in the result.
-func (t *task) feed(schema []byte) (Result, error) {
+func (t *task) feed(ctx context.Context, schema []byte) (Result, error) {
 	// To every member: one that gets no row still learns the columns.
 	err := t.members.announce(feed.TypeSchema, schema)
 	more := err == nil
-	message := room(nil)
 	for more {
-		message, err = t.in.next(message[:feed.ChunkRoom])
+		var b batch
+		b, err = t.source.next(ctx)
 		if errors.Is(err, io.EOF) {
 			err = t.finish()
 			break
 		}
 		if err == nil {
-			message, more, err = t.sendBatch(message)
+			more, err = t.sendBatch(b)
 		}
 		more = more && err == nil
 	}
@@ -170,42 +226,38 @@ func (t *task) result(bad string) Result {
 	return r
 }
 
-// sendBatch sends the rows of a batch that no member holds. message has room
-// for a chunk's head in front; a buffer comes back for the next one. more
-// false: no member wants more.
-func (t *task) sendBatch(message []byte) (spare []byte, more bool, err error) {
+// sendBatch sends the rows of a batch that no member holds. more false: no
+// member wants more.
+func (t *task) sendBatch(b batch) (more bool, err error) {
 	if over, err := t.members.over(); over || err != nil {
-		return message, false, err
+		return false, err
 	}
-	record, err := t.codec.decode(message[feed.ChunkRoom:])
-	if err != nil {
-		return message, false, err
-	}
-	batch := span{t.rows, t.rows + record.NumRows()}
-	t.rows = batch.end
-	t.held = slices.DeleteFunc(t.held, func(s span) bool { return s.end <= batch.first })
-	parts := missing(t.held, batch)
-	t.skipped += batch.rows()
+	rows := span{t.rows, t.rows + b.record.NumRows()}
+	t.rows = rows.end
+	t.held = slices.DeleteFunc(t.held, func(s span) bool { return s.end <= rows.first })
+	parts := missing(t.held, rows)
+	t.skipped += rows.rows()
 	for _, part := range parts {
 		t.skipped -= part.rows()
 	}
 	// Of a small batch every member shall get some.
-	chunkRows := min(t.members.grow(batch.rows(), int64(len(message))), max(minRows, ceil(batch.rows(), int64(len(t.members.links)))))
-	if len(parts) == 1 && parts[0] == batch && batch.rows() <= chunkRows &&
-		len(message)-feed.ChunkRoom <= feed.MaxChunk {
-		feed.SealChunk(message, batch.first, int(batch.rows()))
-		spare, more, err = t.members.send(message, batch)
-		return room(spare), more, err
+	chunkRows := min(t.members.grow(rows.rows(), b.bytes), max(minRows, ceil(rows.rows(), int64(len(t.members.links)))))
+	if b.message != nil && len(parts) == 1 && parts[0] == rows && rows.rows() <= chunkRows &&
+		len(b.message)-feed.ChunkRoom <= feed.MaxChunk {
+		feed.SealChunk(b.message, rows.first, int(rows.rows()))
+		spare, more, err := t.members.send(b.message, rows)
+		t.source.reuse(spare)
+		return more, err
 	}
 	for _, part := range parts {
 		for first := part.first; first < part.end; first += chunkRows {
 			chunk := span{first, min(first+chunkRows, part.end)}
-			if more, err := t.sendRows(record, chunk, batch.first); !more {
-				return message, false, err
+			if more, err := t.sendRows(b.record, chunk, rows.first); !more {
+				return false, err
 			}
 		}
 	}
-	return message, true, nil
+	return true, nil
 }
 
 // sendRows sends rows of a batch, which starts at row start, as one chunk or,

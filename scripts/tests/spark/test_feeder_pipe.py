@@ -1,4 +1,4 @@
-"""The feeder without Python on executors: pipe.run_epoch on real Spark, into real members."""
+"""The feeder without Python on executors: pipe.run_rows on real Spark, into real members."""
 
 import datetime
 import json

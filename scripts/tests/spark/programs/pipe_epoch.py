@@ -15,7 +15,7 @@ def main():
     spark = SparkSession.builder.getOrCreate()
     frame = spark.sql(order["sql"]) if "sql" in order else spark.read.parquet(order["data"])
     to = order["members"], order["credentials"], order["folder"]
-    rows = pipe.run_epoch(spark, frame, order["feed"], 0, *to)
+    rows = pipe.run_rows(spark, frame, order["feed"], 0, *to)
     python = "works"
     try:
         spark.sparkContext.parallelize([1], 1).map(str).collect()

@@ -1,0 +1,73 @@
+package files
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/ipc"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+)
+
+// Recipe is what another process needs to read a data set's splits as this one
+// would, without listing files or looking into them again.
+type Recipe struct {
+	Format  Format            `json:"format"`
+	Schema  []byte            `json:"schema"`  // of the rows: an encapsulated Arrow message
+	Sampled []string          `json:"sampled"` // all columns of the files, chosen or not
+	Options map[string]string `json:"options"`
+}
+
+// streamEnd is how long the end of an Arrow stream is, in bytes.
+const streamEnd = 8
+
+// Recipe describes a data set whose schema was not declared.
+func (d *Dataset) Recipe() (Recipe, error) {
+	if d.o.Schema != nil {
+		return Recipe{}, errors.New("files: a recipe holds no declared schema")
+	}
+	var message bytes.Buffer
+	w := ipc.NewWriter(&message, ipc.WithSchema(d.schema))
+	if err := w.Close(); err != nil {
+		return Recipe{}, fmt.Errorf("files: encode schema: %w", err)
+	}
+	return Recipe{
+		Format: d.format, Schema: message.Bytes()[:message.Len()-streamEnd],
+		Sampled: slices.Sorted(maps.Keys(d.o.sampled)), Options: d.o.Options,
+	}, nil
+}
+
+// Dataset is the data set of the recipe, for Read: it knows none of its files.
+// batchRows is as in ReadOptions.
+func (r Recipe) Dataset(batchRows int) (*Dataset, error) {
+	c, err := codecOf(r.Format)
+	if err != nil {
+		return nil, err
+	}
+	schema, err := r.RowSchema()
+	if err != nil {
+		return nil, err
+	}
+	if batchRows <= 0 {
+		batchRows = defaultBatchRows
+	}
+	o := ReadOptions{BatchRows: batchRows, Memory: memory.DefaultAllocator, Options: r.Options}
+	o.sampled = make(map[string]bool, len(r.Sampled))
+	for _, name := range r.Sampled {
+		o.sampled[name] = true
+	}
+	return &Dataset{format: r.Format, codec: c, schema: schema, o: o}, nil
+}
+
+// RowSchema is of the rows.
+func (r Recipe) RowSchema() (*arrow.Schema, error) {
+	in, err := ipc.NewReader(bytes.NewReader(r.Schema))
+	if err != nil {
+		return nil, fmt.Errorf("files: decode schema: %w", err)
+	}
+	defer in.Release()
+	return in.Schema(), nil
+}

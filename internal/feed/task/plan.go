@@ -1,0 +1,97 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"tfos/internal/feed/files"
+	"tfos/internal/store"
+)
+
+// Input is files that feed tasks shall read themselves.
+type Input struct {
+	Format  files.Format      `json:"format"`
+	Path    string            `json:"path"` // file, folder or glob
+	Options map[string]string `json:"options"`
+	Columns []string          `json:"columns"` // null: every column
+	Slots   int               `json:"slots"`   // tasks that run at once
+}
+
+// Partitions is an Input as feed tasks take it: one of them per partition.
+type Partitions struct {
+	Files      files.Recipe    `json:"files"`
+	Partitions [][]files.Split `json:"partitions"`
+}
+
+// As in Spark: a partition has at most about mostSplitBytes, and opening a file
+// counts as openBytes.
+const (
+	mostSplitBytes = 128 << 20
+	openBytes      = 4 << 20
+)
+
+// ErrFolders is wrapped where columns stand in folders' names, as Spark writes
+// partitioned tables: files do not have them.
+var ErrFolders = errors.New("columns in the names of folders")
+
+// Plan looks at the files of an Input and shares them out.
+func Plan(ctx context.Context, in Input) (Partitions, error) {
+	data, err := files.Open(ctx, in.Format, in.Path, files.ReadOptions{Columns: in.Columns, Options: in.Options})
+	if err != nil {
+		return Partitions{}, err
+	}
+	if err := flat(in.Path, data.Files()); err != nil {
+		return Partitions{}, err
+	}
+	for _, f := range data.Schema().Fields() {
+		if f.Type.ID() == arrow.DICTIONARY {
+			return Partitions{}, fmt.Errorf("feed: column %q is dictionary-encoded: %w", f.Name, files.ErrType)
+		}
+	}
+	recipe, err := data.Recipe()
+	if err != nil {
+		return Partitions{}, err
+	}
+	var cost int64
+	for _, f := range data.Files() {
+		cost += f.Size + openBytes
+	}
+	size := max(openBytes, min(mostSplitBytes, cost/int64(max(1, in.Slots))))
+	splits, err := data.Splits(ctx, size)
+	if err != nil {
+		return Partitions{}, err
+	}
+	return Partitions{recipe, pack(splits, size)}, nil
+}
+
+// flat refuses files below folders that Spark takes for columns.
+func flat(input string, found []store.Info) error {
+	for _, f := range found {
+		below := strings.TrimPrefix(path.Dir(f.Path), input)
+		for folder := range strings.SplitSeq(below, "/") {
+			if strings.Contains(folder, "=") {
+				return fmt.Errorf("feed: %s: %w", f.Path, ErrFolders)
+			}
+		}
+	}
+	return nil
+}
+
+// pack puts consecutive splits together while they cost no more than size.
+func pack(splits []files.Split, size int64) [][]files.Split {
+	var out [][]files.Split
+	var cost int64
+	for _, s := range splits {
+		if len(out) == 0 || cost+s.Length > size {
+			out, cost = append(out, nil), 0
+		}
+		out[len(out)-1] = append(out[len(out)-1], s)
+		cost += s.Length + openBytes
+	}
+	return out
+}

@@ -1,0 +1,62 @@
+package job
+
+import (
+	"slices"
+
+	"tfos/internal/feed/files"
+)
+
+// Values of read_by.
+const (
+	byExecutor = "executor"
+	bySpark    = "spark"
+	byEither   = "auto"
+)
+
+// same are the formats that need no settings and that tfos and Spark, where it
+// knows them, read as the same rows. Columns of csv and json files are others
+// for each.
+var same = []files.Format{files.Parquet, files.TFRecord, files.Arrow}
+
+// readBy is who reads a source. byEither: the driver sees whether executors can.
+func (s *Spec) readBy(src *Source) string {
+	switch {
+	case s.ReadBy != byEither:
+		return s.ReadBy
+	case src.Table != "" || src.SQL != "":
+		return bySpark
+	case s.kind == Infer:
+		return byExecutor
+	case s.Feeder != "auto" || src.Path == "" || IsURL(src.Path) || len(src.Options) > 0 || !slices.Contains(same, files.Format(src.Format)):
+		return bySpark
+	}
+	return byEither
+}
+
+// readBy checks that executors can read what they shall.
+func (r *rules) readBy() {
+	s := r.s
+	r.oneOf("read_by", s.ReadBy, byExecutor, bySpark, byEither)
+	if s.ReadBy != byExecutor {
+		return
+	}
+	for _, src := range s.sources() {
+		for key, value := range map[string]string{"table": src.Table, "sql": src.SQL} {
+			if value != "" {
+				r.broken(join(src.path, key), value, "needs read_by: spark")
+			}
+		}
+		if s.kind != Train || src.Path == "" {
+			continue
+		}
+		if IsURL(src.Path) {
+			r.broken(join(src.path, "path"), src.Path, "needs read_by: spark")
+		}
+		if !files.Format(src.Format).Known() {
+			r.broken(join(src.path, "format"), src.Format, "needs read_by: spark")
+		}
+	}
+	if s.kind == Train && s.Feeder != "auto" {
+		r.broken("feeder", s.Feeder, "needs read_by: spark")
+	}
+}
