@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -92,6 +93,9 @@ func advice(spec *job.Spec, plan *job.Plan, t *launch.Throughput) []string {
 func feedAdvice(spec *job.Spec, plan *job.Plan) []string {
 	var out []string
 	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	if spec.ReadBy != "executor" && slices.ContainsFunc(plan.Feeds, func(f job.Feed) bool { return f.ReadBy == "spark" }) {
+		say("read_by: executor reads parquet, tfrecord, csv, json and arrow files several times faster than Spark hands rows over; a query's result can be written to such files")
+	}
 	if spec.Feeder == "pipe" {
 		say("feeder: arrow is the faster one where executors have Python with pyarrow")
 	}

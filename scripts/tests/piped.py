@@ -1,11 +1,17 @@
-"""The feed task `tfos-node feed` in a process of its own, and the lines that the JVM would pipe."""
+"""The feed task `tfos-node feed` in a process of its own: it gets the lines that the JVM would
+pipe, or reads files."""
 
 import base64
 import contextlib
+import itertools
 import json
 import os
 import subprocess
+import tempfile
 from pathlib import Path
+
+import pyarrow as pa
+from tfos import pipe
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -16,6 +22,27 @@ def build(folder):
     command = ["go", "build", "-o", str(binary), "./cmd/tfos-node"]
     subprocess.run(command, cwd=ROOT, env={**os.environ, "CGO_ENABLED": "0"}, check=True)
     return binary
+
+
+def read_partition(binary, *args):
+    """feed_partition by a task that reads the batches itself, from files of a batch each."""
+    feed, epoch, members, credentials, batches, partition, _attempt = args
+    with tempfile.TemporaryDirectory() as folder:
+        for number, batch in enumerate(batches):
+            with pa.ipc.new_file(f"{folder}/{number:05d}.arrow", batch.schema) as file:
+                file.write_batch(batch)
+        wanted = {"format": "arrow", "path": folder, "options": {}, "columns": None}
+        files = pipe.plan_files(binary, wanted, slots=1)
+        order = {"feed": feed, "epoch": epoch, "members": members, **credentials}
+        splits = list(itertools.chain(*files["partitions"]))
+        order = _encoded({**order, "files": files["files"]})
+        line = b"%s %d %s" % (order, partition, _encoded(splits))
+        task = subprocess.run([binary, "feed"], input=line + b"\n", capture_output=True)
+    return outcome(task, task.stdout, task.stderr.decode(), partition)
+
+
+def _encoded(value):
+    return base64.b64encode(json.dumps(value).encode())
 
 
 def lines(feed, epoch, members, credentials, batches, partition):
@@ -31,7 +58,7 @@ def lines(feed, epoch, members, credentials, batches, partition):
                 "schema": schema,
                 **credentials,
             }
-            start = base64.b64encode(json.dumps(order).encode()) + b" %d " % partition
+            start = _encoded(order) + b" %d " % partition
             yield start
         yield base64.b64encode(batch.serialize()) + b"\n"
 

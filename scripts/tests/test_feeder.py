@@ -1,4 +1,4 @@
-"""The feed tasks, of both kinds, against real Go members: every row arrives, once, evenly."""
+"""The feed tasks, of all kinds, against real Go members: every row arrives, once, evenly."""
 
 import json
 import signal
@@ -53,10 +53,14 @@ def id_batches(first, rows, batch_rows=1000):
         yield pa.RecordBatch.from_arrays([ids], ["id"])
 
 
-@pytest.fixture(params=["arrow", "pipe"])
+@pytest.fixture(params=["arrow", "pipe", "files"])
 def kind(request):
-    """The feeder: the task in Python, or the one in Go."""
+    """The feeder: the task in Python, or the one in Go, with rows from the JVM or from files."""
     return request.param
+
+
+# Of rows that no file has, or that the test holds back.
+from_outside = pytest.mark.parametrize("kind", ["arrow", "pipe"], indirect=True)
 
 
 @pytest.fixture
@@ -65,7 +69,8 @@ def feed_partition(kind, request):
     if kind == "arrow":
         return lambda *args: feeder.feed_partition(*args).to_pylist()[0]
     binary = request.getfixturevalue("node_binary")
-    return lambda *args: piped.feed_partition(binary, *args)
+    by = piped.feed_partition if kind == "pipe" else piped.read_partition
+    return lambda *args: by(binary, *args)
 
 
 @pytest.fixture
@@ -164,6 +169,7 @@ def _task(started, attempt, rows, batch_rows, pause, binary=None):
     return [first, second]
 
 
+@from_outside
 def test_killed_and_retried(kind, request, member_binary):
     """kill -9 in the middle, twice; attempts slice differently."""
     binary = request.getfixturevalue("node_binary") if kind == "pipe" else None
@@ -192,6 +198,7 @@ def test_killed_and_retried(kind, request, member_binary):
         assert result["skipped"] >= 10_000
 
 
+@from_outside
 def test_fenced_attempt_fails(send, member_binary):
     with members(member_binary, 1) as started:
         gate = threading.Event()
@@ -214,6 +221,7 @@ def test_fenced_attempt_fails(send, member_binary):
         assert finish(started, [taker]) == [list(range(2000))]
 
 
+@from_outside
 def test_early_stop_leaves_the_rest_unread(kind, send, member_binary):
     with members(member_binary, 2, quota_rows={"worker:0": 500, "worker:1": 300}) as started:
         takers = [Taker(m) for m in started]
@@ -262,6 +270,7 @@ def test_balance_with_a_program_that_takes_nothing(send, member_binary, balance)
         assert sorted(taken[0] + taken[1]) == list(range(20_000))
 
 
+@from_outside
 def test_member_that_vanishes_after_it_stopped_is_not_missed(send, member_binary):
     with members(member_binary, 2, quota_rows={"worker:0": 100}) as started:
         takers = [Taker(m) for m in started]
@@ -370,6 +379,7 @@ def test_spark_types_pass_unseen(send, member_binary, chunk_rows):
         assert got["text"].tolist() == ["a", "b", "b"]
 
 
+@from_outside
 def test_empty_partition(send, member_binary):
     with members(member_binary, 1) as started:
         assert send(started, iter([]))["rows"] == 0

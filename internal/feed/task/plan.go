@@ -7,8 +7,6 @@ import (
 	"path"
 	"strings"
 
-	"github.com/apache/arrow/go/v15/arrow"
-
 	"tfos/internal/feed/files"
 	"tfos/internal/store"
 )
@@ -47,11 +45,6 @@ func Plan(ctx context.Context, in Input) (Partitions, error) {
 	}
 	if err := flat(in.Path, data.Files()); err != nil {
 		return Partitions{}, err
-	}
-	for _, f := range data.Schema().Fields() {
-		if f.Type.ID() == arrow.DICTIONARY {
-			return Partitions{}, fmt.Errorf("feed: column %q is dictionary-encoded: %w", f.Name, files.ErrType)
-		}
 	}
 	recipe, err := data.Recipe()
 	if err != nil {

@@ -12,17 +12,19 @@ import pyarrow as pa
 import pyarrow.orc
 import pyarrow.parquet as pq
 import pytest
+from converter import Converter
 from harness import PYTHON, flags, received, write_rows
 
 LOCAL = "{master: 'local[3]'}"
+BOTH = pytest.mark.parametrize("read_by", ["executor", "spark"])
 
 
 @pytest.fixture
 def run(job, write_job):
     """Run count.py, or another program, on one member over the input given as YAML."""
 
-    def run(source, program="count.py", spark=LOCAL):
-        path = write_job(program, "DATA", members=1, spark=spark)
+    def run(source, program="count.py", spark=LOCAL, more=""):
+        path = write_job(program, "DATA", members=1, spark=spark, more=more)
         path.write_text(path.read_text().replace("{path: DATA, format: parquet}", source))
         result = job.run("train", path)
         job.assert_clean()
@@ -43,6 +45,53 @@ def test_json(job, run):
         lines = [json.dumps({"id": i * 250 + k, "x": [k / 2] * 3}) for k in range(250)]
         (folder / f"part-{i}.json").write_text("\n".join(lines))
     assert_ids(job, run(f"{{path: {folder}, format: json}}"), 500)
+
+
+def test_tfrecord_without_a_jar(job, run):
+    """Executors read what Spark has no reader for."""
+    rows = write_rows(job.folder / "rows", 500)
+    Converter(job.folder)("tfrecord", rows, job.folder / "data", "--shards", 3)
+    result = run(f"{{path: {job.folder}/data, format: tfrecord}}")
+    assert_ids(job, result, 500)
+    assert "read_by: spark" not in result.stderr
+
+
+def test_csv_by_executors(job, run):
+    folder = job.folder / "data"
+    folder.mkdir()
+    for i in range(2):
+        lines = ["id;word", *(f"{i * 250 + k};{k}" for k in range(250))]
+        (folder / f"part-{i}.csv").write_text("\n".join(lines))
+    source = f"{{path: {folder}, format: csv, options: {{sep: ';', header: 'true'}}}}"
+    assert_ids(job, run(source, more="read_by: executor"), 500)
+
+
+@pytest.mark.parametrize("read_by", ["auto", "executor"])
+def test_columns_in_folders_names_are_left_to_spark(job, run, read_by):
+    """auto gives way, and says why; executor does not."""
+    for day in range(2):
+        folder = job.folder / "data" / f"day={day}"
+        folder.mkdir(parents=True)
+        ids = pa.array(range(250 * day, 250 * (day + 1)), pa.int64())
+        pq.write_table(pa.table({"id": ids}), folder / "part-0.parquet")
+    result = run(f"{{path: {job.folder}/data}}", more=f"read_by: {read_by}")
+    assert "columns in the names of folders" in result.stderr
+    if read_by == "auto":
+        assert_ids(job, result, 500)
+        assert "warning: read_by: spark, because executor cannot: " in result.stderr
+    else:
+        assert result.code == 6
+
+
+def test_a_damaged_file_is_named(job, run):
+    data = write_rows(job.folder / "data", 1000, files=3)
+    damaged = sorted(data.glob("*.parquet"))[1]
+    content = bytearray(damaged.read_bytes())
+    content[4:40] = b"\xff" * 36  # the first page; the footer is whole
+    damaged.write_bytes(content)
+    result = run(f"{{path: {data}}}", more="read_by: executor")
+    assert result.code == 6, result.stderr
+    assert str(damaged) in result.verdict["cause"]
 
 
 def test_orc(job, run):
@@ -114,7 +163,8 @@ DTYPES = {
 }
 
 
-def test_values_arrive_as_they_were_written(job, run):
+@BOTH
+def test_values_arrive_as_they_were_written(job, run, read_by):
     """Every type of number, strings, bytes, lists and 300 more columns."""
     folder = job.folder / "data"
     folder.mkdir()
@@ -123,7 +173,7 @@ def test_values_arrive_as_they_were_written(job, run):
         for name, (kind, make) in COLUMNS.items()
     }
     pq.write_table(pa.table(written), folder / "part-0.parquet")
-    result = run(f"{{path: {folder}}}", program="inputs_values.py")
+    result = run(f"{{path: {folder}}}", program="inputs_values.py", more=f"read_by: {read_by}")
     assert result.code == 0, result.stderr
     with open(job.folder / "model" / "rows.pickle", "rb") as file:
         got = pickle.load(file)
@@ -133,14 +183,15 @@ def test_values_arrive_as_they_were_written(job, run):
     assert {name: got[name][0] for name in DTYPES} == DTYPES
 
 
+@BOTH
 @pytest.mark.parametrize("inside_a_list", [False, True])
-def test_a_null_is_an_error_that_names_its_place(job, run, inside_a_list):
+def test_a_null_is_an_error_that_names_its_place(job, run, inside_a_list, read_by):
     def value(i):
         null = None if i == 700 else float(i)
         return [1.0, null] if inside_a_list else null
 
     data = write_rows(job.folder / "data", 1000, columns={"x": value})
-    result = run(f"{{path: {data}}}")
+    result = run(f"{{path: {data}}}", more=f"read_by: {read_by}")
     assert result.code == 6, result.stderr
     cause = result.verdict["cause"]
     assert "column x: null" in cause

@@ -99,14 +99,16 @@ def rss(pid):
         return 0
 
 
-def test_killed_feed_task_loses_and_doubles_no_row(job, write_job, standalone):
-    data = write_rows(job.folder / "data", 6000, files=2)
+@pytest.mark.parametrize("read_by", ["executor", "spark"])
+def test_killed_feed_task_loses_and_doubles_no_row(job, write_job, standalone, read_by):
+    wide = {"x": lambda i: bytes([i % 251]) * 40_000}  # more than members hold: tasks wait
+    data = write_rows(job.folder / "data", 6000, files=2, columns=wide, row_group_size=500)
     spark = f"{{master: '{standalone}'}}"
-    job.start("train", write_job("count.py", data, spark=spark, args="{sleep: 0.05}", epochs=2))
+    more = f"read_by: {read_by}\nepoch_cache: 0"
+    path = write_job("count.py", data, spark=spark, args="{sleep: 0.02}", epochs=2, more=more)
+    job.start("train", path)
     job.wait_for(lambda: sum(map(len, received(job.folder / "model").values())) > 300, what="rows")
-    workers = [pid for pid, command in job.processes("pyspark").items() if "daemon" in command]
-    # The daemon's forks run the tasks; they have no other mark than their parent.
-    tasks = [pid for pid in workers if parent(pid) in workers]
+    tasks = feed_tasks(job, read_by)
     assert tasks, "no feed task found to kill"
     os.kill(tasks[0], signal.SIGKILL)
     result = job.wait()
@@ -114,6 +116,14 @@ def test_killed_feed_task_loses_and_doubles_no_row(job, write_job, standalone):
     assert_each_row_once(job, 6000, epochs=2)
     assert_balanced(result, 12000)
     job.assert_clean()
+
+
+def feed_tasks(job, read_by):
+    if read_by == "executor":
+        return list(job.processes("tfos-node feed"))
+    workers = [pid for pid, command in job.processes("pyspark").items() if "daemon" in command]
+    # The daemon's forks run the tasks; they have no other mark than their parent.
+    return [pid for pid in workers if parent(pid) in workers]
 
 
 def parent(pid):
