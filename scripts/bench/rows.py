@@ -80,10 +80,10 @@ KINDS = {
     "binary_3k": Kind("3,072 bytes, binary", 46_000, 100_000, 3_072, 128, 1_000, _binary(3_072)),
     "binary_150k": Kind("150,000 bytes, binary", 1_000, 4_000, 150_000, 32, 100, _binary(150_000)),
     "columns_200": Kind(
-        "200 scalar columns: 100 float32, 100 int64", 120_000, 250_000, 1_200, 128, 1_000, _scalars
+        "200 scalar columns: 100 float32, 100 int64", 120_000, 250_000, 1_200, 512, 1_000, _scalars
     ),
     "strings": Kind(
-        "8 string columns of 8 to 32 characters", 750_000, 1_600_000, 190, 128, 10_000, _strings
+        "8 string columns of 8 to 32 characters", 750_000, 1_600_000, 190, 1_024, 10_000, _strings
     ),
     "labelled": Kind("784 float32 and a label", 10_000, 60_000, 3_148, 32, 1_000, _labelled),
 }
