@@ -57,8 +57,8 @@ test-all: build test-go test-python ## everything, the slow ones and the race de
 	CGO_ENABLED=1 go test -race $(PURE_ROOMS)
 
 # Some cases only: make bench-full BENCH='overhead files'
-bench: build ## tfos beside its peers, the short set: every bar, in 10 minutes on 2 cores
-	$(PYTHON) scripts/bench --rows small --runs 1 spark_fed files
+bench: build ## tfos beside its peers, the short set: data in and out, in 10 minutes on 2 cores
+	$(PYTHON) scripts/bench --rows small --runs 1 spark_fed.floats files
 
 bench-full: build ## the whole benchmark: more than an hour
 	$(PYTHON) scripts/bench $(BENCH)
