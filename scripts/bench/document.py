@@ -17,7 +17,7 @@ tfos beside its peers, and beside what none can exceed (limits), on the same row
 `make bench-docs` from [the JSON of one run](benchmarks/run.json): no figure here is typed in.
 
 ```
-make bench        a short set on reduced rows: every bar, in 10 minutes on 2 cores
+make bench        data in and out on reduced rows, in 10 minutes on 2 cores
 make bench-full   everything
 make bench-docs   this page, from the last run
 .venv/bin/python scripts/bench --list       the cases

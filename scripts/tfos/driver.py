@@ -202,19 +202,23 @@ class Run:
 
     def read(self, feed):
         """Find out how a feed is read, and by whom: a missing path or column is found here."""
-        if feed["read_by"] != "spark":
-            try:
-                name = feed["name"]
-                self.files[name] = pipe.plan_files(self.plan["node_binary"], feed, self.slots)
-                feed["repeatable"] = True
-                return
-            except pipe.Unreadable as err:
-                if feed["read_by"] == "executor":
-                    raise InputError(EXIT_DATA, f"input: {err}") from err
-                why = err
-        self.frames[feed["name"]] = self.frame(feed)
-        if feed["read_by"] != "spark":  # Spark can, so that it was tfos that could not
-            self.events.put(("warning", f"read_by: spark, because executor cannot: {why}"))
+        name = feed["name"]
+        if feed["read_by"] == "spark":
+            self.frames[name] = self.frame(feed)
+            return
+        try:
+            self.files[name] = pipe.plan_files(self.plan["node_binary"], feed, self.slots)
+            feed["repeatable"] = True
+            return
+        except pipe.Unreadable as err:
+            if feed["read_by"] == "executor":
+                raise InputError(EXIT_DATA, f"input: {err}") from err
+            why = str(err)
+        try:
+            self.frames[name] = self.frame(feed)
+        except InputError as err:
+            raise InputError(err.code, f"{err}; nor can executors: {why}") from err
+        self.events.put(("warning", f"read_by: spark, because executor cannot: {why}"))
 
     def frame(self, feed):
         """The DataFrame of a feed, analysed."""
