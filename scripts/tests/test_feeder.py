@@ -1,11 +1,14 @@
 """The feed tasks, of all kinds, against real Go members: every row arrives, once, evenly."""
 
+import gc
+import importlib
 import json
 import signal
 import subprocess
 import sys
 import threading
 import time
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -451,3 +454,21 @@ def test_acknowledgement_out_of_order_is_refused():
     link = type("Link", (), {"name": "worker:0", "total": 0, "unacked": [], "unacked_rows": 0})()
     with pytest.raises(frames.ProtocolError, match="out of order"):
         feeder._Feeder._handle(None, link, frames.ACK, frames.ACK_BODY.pack(0, 5, 5))
+
+
+def test_keep_warm_forgets_importers_of_zips_alone(tmp_path, monkeypatch):
+    """A module that is still to be imported from the zip is found all the same."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
+        file.writestr("kept_warm_one.py", "")
+        file.writestr("kept_warm_two.py", "")
+    monkeypatch.syspath_prepend(tmp_path / "a.zip")
+    importlib.import_module("kept_warm_one")
+    others = {k: v for k, v in sys.path_importer_cache.items() if not k.endswith(".zip")}
+    assert str(tmp_path / "a.zip") in sys.path_importer_cache
+    feeder.keep_warm()
+    try:
+        assert str(tmp_path / "a.zip") not in sys.path_importer_cache
+        assert others.items() <= sys.path_importer_cache.items()
+        importlib.import_module("kept_warm_two")
+    finally:
+        gc.unfreeze()

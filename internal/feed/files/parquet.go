@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/memory"
+	"github.com/apache/arrow/go/v15/arrow/util"
 	"github.com/apache/arrow/go/v15/parquet"
 	"github.com/apache/arrow/go/v15/parquet/file"
 	"github.com/apache/arrow/go/v15/parquet/metadata"
@@ -106,6 +108,7 @@ func (f *parquetFile) error(offset int64, err error) error {
 type rowGroup struct {
 	*metadata.RowGroupMetaData
 	index int
+	first int64 // rows that fit into a batch for certain
 }
 
 // groups are the row groups that begin in the split and have rows.
@@ -128,7 +131,7 @@ func (f *parquetFile) groups(s Split) ([]rowGroup, error) {
 			begin = dict
 		}
 		if begin >= s.Offset && begin < s.Offset+s.Length {
-			groups = append(groups, rowGroup{g, i})
+			groups = append(groups, rowGroup{RowGroupMetaData: g, index: i})
 		}
 	}
 	return groups, nil
@@ -154,9 +157,15 @@ type parquetReader struct {
 	columns []*node // as the schema has them
 	leaves  []*leaf
 	groups  []rowGroup
-	batch   int64
+	most    int64 // rows of a batch
+	batch   int64 // rows of the next one
 	rows    int64 // read so far
 	total   int64 // as the footer says
+	// expands: rows may be larger in memory than the file says. Then few rows of
+	// a row group come first, and more as the last batch was.
+	expands bool
+	group   int   // at hand, if expands
+	seen    int64 // rows of it that are read
 }
 
 func (r *parquetReader) begin(s Split, batchRows int) (err error) {
@@ -177,8 +186,7 @@ func (r *parquetReader) begin(s Split, batchRows int) (err error) {
 	for _, g := range r.groups {
 		r.total += g.NumRows()
 	}
-	r.batch, err = r.batchRows(batchRows)
-	return err
+	return r.sizes(batchRows)
 }
 
 // addLeaves makes the leaves of a column.
@@ -244,30 +252,58 @@ func rare(e parquet.Encoding) bool {
 	return e == parquet.Encodings.DeltaBinaryPacked || e == parquet.Encodings.DeltaByteArray || e == parquet.Encodings.DeltaLengthByteArray
 }
 
-// batchRows is how many rows a batch has: as many as were asked for, fewer when
-// rows are large.
-func (r *parquetReader) batchRows(most int) (int64, error) {
+func inDictionary(e parquet.Encoding) bool {
+	return e == parquet.Encodings.RLEDict || e == parquet.Encodings.PlainDict
+}
+
+// sizes looks how large rows are, and how many of them a batch has.
+func (r *parquetReader) sizes(most int) error {
+	r.most = int64(most)
 	var largest int64 = 1
-	for _, g := range r.groups {
-		var bytes int64
-		for _, n := range r.columns {
-			for _, c := range n.leaves() {
-				chunk, err := g.ColumnChunk(c.column)
-				if err != nil {
-					return 0, err
-				}
-				bytes += chunk.TotalUncompressedSize()
-			}
+	for i, g := range r.groups {
+		bytes, expands, err := r.rowBytes(g)
+		if err != nil {
+			return err
 		}
-		largest = max(largest, bytes/g.NumRows())
+		largest = max(largest, bytes)
+		r.groups[i].first = max(1, min(r.most, batchBytes/max(1, bytes)))
+		r.expands = r.expands || expands
 	}
-	return max(1, min(int64(most), batchBytes/largest)), nil
+	if r.batch = r.most; !r.expands {
+		r.batch = max(1, min(r.most, batchBytes/largest))
+	}
+	return nil
+}
+
+// rowBytes is about the most bytes of a row of the group in memory. expands: it
+// may be far less, because values stand in dictionaries: each is taken to be as
+// large as its whole chunk.
+func (r *parquetReader) rowBytes(g rowGroup) (bytes int64, expands bool, err error) {
+	rows := g.NumRows()
+	for _, n := range r.columns {
+		for _, c := range n.leaves() {
+			chunk, err := g.ColumnChunk(c.column)
+			if err != nil {
+				return 0, false, err
+			}
+			size, values := max(0, chunk.TotalUncompressedSize()), max(0, chunk.NumValues())
+			switch fixed, ok := c.field.Type.(arrow.FixedWidthDataType); {
+			case ok:
+				size = max(size, values*int64(fixed.Bytes()))
+			case chunk.HasDictionaryPage() || slices.ContainsFunc(chunk.Encodings(), inDictionary):
+				expands = true
+				size = max(size, int64(min(float64(size)*float64(values), math.MaxInt32*float64(rows))))
+			}
+			bytes += size / rows
+		}
+	}
+	return bytes, expands, nil
 }
 
 func (r *parquetReader) Schema() *arrow.Schema { return r.schema }
 
 func (r *parquetReader) Next() (record arrow.Record, err error) {
-	rows := min(r.batch, r.total-r.rows)
+	rows := r.next()
 	if rows == 0 {
 		return nil, io.EOF
 	}
@@ -294,7 +330,44 @@ func (r *parquetReader) Next() (record arrow.Record, err error) {
 		}
 	}
 	r.rows += rows
-	return array.NewRecord(r.schema, arrays, rows), nil
+	record = array.NewRecord(r.schema, arrays, rows)
+	if r.expands {
+		each := max(1, util.TotalRecordSize(record)/rows)
+		r.batch = max(1, min(r.most, batchBytes/each))
+		r.pass(rows)
+	}
+	return record, nil
+}
+
+// growth is how many times the rows of a row group that were read may come in
+// the next batch, where only batches tell how large rows are.
+const growth = 8
+
+// next is how many rows the next batch has.
+func (r *parquetReader) next() int64 {
+	want := min(r.batch, r.total-r.rows)
+	if !r.expands {
+		return want
+	}
+	var rows int64
+	seen := r.seen
+	for _, g := range r.groups[r.group:] {
+		n, most := min(want-rows, g.NumRows()-seen), max(g.first, growth*seen)
+		if n > most {
+			return rows + most
+		}
+		rows, seen = rows+n, 0
+	}
+	return rows
+}
+
+// pass moves on by rows.
+func (r *parquetReader) pass(rows int64) {
+	r.seen += rows
+	for r.group < len(r.groups) && r.seen >= r.groups[r.group].NumRows() {
+		r.seen -= r.groups[r.group].NumRows()
+		r.group++
+	}
 }
 
 // guard says where in the file a column could not be read.

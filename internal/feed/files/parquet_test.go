@@ -3,6 +3,7 @@ package files
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/memory"
+	"github.com/apache/arrow/go/v15/arrow/util"
 	"github.com/apache/arrow/go/v15/parquet"
 	"github.com/apache/arrow/go/v15/parquet/compress"
 	"github.com/apache/arrow/go/v15/parquet/pqarrow"
@@ -195,5 +197,82 @@ func TestParquetNullFixedSizeLists(t *testing.T) {
 			t.Errorf("%s, %v; want %s", text, err, c.values)
 		}
 		releaseRecords(records)
+	}
+}
+
+// A dictionary makes files far smaller than their rows: a batch is bounded all
+// the same, also where row groups with large values follow such with small ones.
+func TestParquetExpands(t *testing.T) {
+	const rows = 2000
+	sizes := []int{10, 200_000}
+	schema := arrow.NewSchema([]arrow.Field{{Name: "text", Type: arrow.BinaryTypes.String}}, nil)
+	path := filepath.Join(t.TempDir(), "a.parquet")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	props := parquet.NewWriterProperties(parquet.WithDictionaryDefault(true), parquet.WithDictionaryPageSizeLimit(1<<30), parquet.WithCompression(compress.Codecs.Snappy))
+	w, err := pqarrow.NewFileWriter(schema, f, props, pqarrow.DefaultWriterProps())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, size := range sizes {
+		w.NewBufferedRowGroup()
+		b := array.NewRecordBuilder(memory.DefaultAllocator, schema)
+		defer b.Release()
+		for range rows / 100 {
+			for i := range 100 {
+				b.Field(0).(*array.StringBuilder).Append(strings.Repeat(string(rune('a'+i%2)), size))
+			}
+			record := b.NewRecord()
+			if err := w.WriteBuffered(record); err != nil {
+				t.Fatal(err)
+			}
+			record.Release()
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Size() > 10<<20 {
+		t.Fatalf("%v: %v", info, err)
+	}
+	d, err := Open(t.Context(), Parquet, path, ReadOptions{BatchRows: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	splits, err := d.Splits(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := d.Read(t.Context(), splits[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var read, records int
+	for {
+		record, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts := record.Column(0).(*array.String)
+		for i := range texts.Len() {
+			if got := texts.Value(i); got[0] != byte('a'+read%2) || len(got) != sizes[read/rows] {
+				t.Fatalf("row %d: %d times %q", read, len(got), got[0])
+			}
+			read++
+		}
+		if size := util.TotalRecordSize(record); size > 2*batchBytes {
+			t.Errorf("a record of %d bytes", size)
+		}
+		records++
+		record.Release()
+	}
+	if read != 2*rows || records > 50 {
+		t.Errorf("%d rows in %d records", read, records)
 	}
 }

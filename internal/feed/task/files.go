@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/util"
 
 	"tfos/internal/feed/files"
 )
@@ -51,7 +52,7 @@ func (f *fileRows) next(ctx context.Context) (batch, error) {
 	}
 	f.release()
 	f.record = record
-	return batch{record: record, bytes: recordBytes(record)}, nil
+	return batch{record: record, bytes: util.TotalRecordSize(record)}, nil
 }
 
 // read is the next record of the open split, or of one after it.
@@ -119,26 +120,4 @@ func batchRows(schema *arrow.Schema) int {
 		}
 	}
 	return max(leastBatchRows, min(mostBatchRows, batchBytes/row))
-}
-
-// recordBytes is about the bytes of a record's values.
-func recordBytes(record arrow.Record) int64 {
-	var n int64
-	for _, column := range record.Columns() {
-		n += dataBytes(column.Data())
-	}
-	return n
-}
-
-func dataBytes(data arrow.ArrayData) int64 {
-	var n int64
-	for _, b := range data.Buffers() {
-		if b != nil {
-			n += int64(b.Len())
-		}
-	}
-	for _, child := range data.Children() {
-		n += dataBytes(child)
-	}
-	return n
 }
