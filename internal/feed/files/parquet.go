@@ -380,7 +380,7 @@ func (r *parquetReader) guard(l *leaf, f func() error) error {
 	if l.chunk.pieces != nil {
 		offset = l.chunk.offset()
 	}
-	if errors.Is(err, errNulls) {
+	if errors.As(err, new(unfit)) || errors.Is(err, errNulls) {
 		return r.source.error(offset, r.rows, err)
 	}
 	return r.source.error(offset, r.rows, fmt.Errorf("%w: column %s: %w", errNotParquet, l.name, err))
@@ -397,8 +397,15 @@ func (r *parquetReader) column(n *node, to arrow.Field, rows int64) (arrow.Array
 	}
 	a := array.MakeFromData(data)
 	defer a.Release()
-	return castField(r.mem, a, to)
+	out, err := castField(r.mem, a, to)
+	if err != nil && !errors.Is(err, errNulls) {
+		err = unfit{fmt.Errorf("column %s: %w", to.Name, err)}
+	}
+	return out, err
 }
+
+// unfit is values of a whole file that are not what was asked for.
+type unfit struct{ error }
 
 func releaseArrays(arrays []arrow.Array) {
 	for _, a := range arrays {

@@ -276,3 +276,14 @@ func TestParquetExpands(t *testing.T) {
 		t.Errorf("%d rows in %d records", read, records)
 	}
 }
+
+// Values that a declared type cannot hold do not make a file unreadable.
+func TestParquetUnfit(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.parquet")
+	kits[0].write(t, path, rowsOf(memory.DefaultAllocator, plainColumn, 0, 300))
+	narrow := arrow.NewSchema([]arrow.Field{{Name: "id", Type: arrow.PrimitiveTypes.Int8, Nullable: true}}, nil)
+	_, err := kits[0].read(t.Context(), path, 0, ReadOptions{Columns: []string{"id"}, Schema: narrow})
+	if err == nil || errors.Is(err, errNotParquet) || !strings.Contains(err.Error(), "column id: int64 cannot be read as int8") {
+		t.Error(err)
+	}
+}
