@@ -26,5 +26,6 @@
 // parquet_*.go, from the file to the record: header and pages (a column chunk's
 // pages, decompressed), levels (their runs), pieces (a page's levels and
 // values), values and types (values into Arrow buffers), leaf (a column across
-// pages and row groups), tree (nested arrays of leaves and levels).
+// pages and row groups), tree (nested arrays of leaves and levels); sizes says
+// how many rows a record may have.
 package files

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -252,54 +251,6 @@ func rare(e parquet.Encoding) bool {
 	return e == parquet.Encodings.DeltaBinaryPacked || e == parquet.Encodings.DeltaByteArray || e == parquet.Encodings.DeltaLengthByteArray
 }
 
-func inDictionary(e parquet.Encoding) bool {
-	return e == parquet.Encodings.RLEDict || e == parquet.Encodings.PlainDict
-}
-
-// sizes looks how large rows are, and how many of them a batch has.
-func (r *parquetReader) sizes(most int) error {
-	r.most = int64(most)
-	var largest int64 = 1
-	for i, g := range r.groups {
-		bytes, expands, err := r.rowBytes(g)
-		if err != nil {
-			return err
-		}
-		largest = max(largest, bytes)
-		r.groups[i].first = max(1, min(r.most, batchBytes/max(1, bytes)))
-		r.expands = r.expands || expands
-	}
-	if r.batch = r.most; !r.expands {
-		r.batch = max(1, min(r.most, batchBytes/largest))
-	}
-	return nil
-}
-
-// rowBytes is about the most bytes of a row of the group in memory. expands: it
-// may be far less, because values stand in dictionaries: each is taken to be as
-// large as its whole chunk.
-func (r *parquetReader) rowBytes(g rowGroup) (bytes int64, expands bool, err error) {
-	rows := g.NumRows()
-	for _, n := range r.columns {
-		for _, c := range n.leaves() {
-			chunk, err := g.ColumnChunk(c.column)
-			if err != nil {
-				return 0, false, err
-			}
-			size, values := max(0, chunk.TotalUncompressedSize()), max(0, chunk.NumValues())
-			switch fixed, ok := c.field.Type.(arrow.FixedWidthDataType); {
-			case ok:
-				size = max(size, values*int64(fixed.Bytes()))
-			case chunk.HasDictionaryPage() || slices.ContainsFunc(chunk.Encodings(), inDictionary):
-				expands = true
-				size = max(size, int64(min(float64(size)*float64(values), math.MaxInt32*float64(rows))))
-			}
-			bytes += size / rows
-		}
-	}
-	return bytes, expands, nil
-}
-
 func (r *parquetReader) Schema() *arrow.Schema { return r.schema }
 
 func (r *parquetReader) Next() (record arrow.Record, err error) {
@@ -337,37 +288,6 @@ func (r *parquetReader) Next() (record arrow.Record, err error) {
 		r.pass(rows)
 	}
 	return record, nil
-}
-
-// growth is how many times the rows of a row group that were read may come in
-// the next batch, where only batches tell how large rows are.
-const growth = 8
-
-// next is how many rows the next batch has.
-func (r *parquetReader) next() int64 {
-	want := min(r.batch, r.total-r.rows)
-	if !r.expands {
-		return want
-	}
-	var rows int64
-	seen := r.seen
-	for _, g := range r.groups[r.group:] {
-		n, most := min(want-rows, g.NumRows()-seen), max(g.first, growth*seen)
-		if n > most {
-			return rows + most
-		}
-		rows, seen = rows+n, 0
-	}
-	return rows
-}
-
-// pass moves on by rows.
-func (r *parquetReader) pass(rows int64) {
-	r.seen += rows
-	for r.group < len(r.groups) && r.seen >= r.groups[r.group].NumRows() {
-		r.seen -= r.groups[r.group].NumRows()
-		r.group++
-	}
 }
 
 // guard says where in the file a column could not be read.
