@@ -1,8 +1,8 @@
 // Command tfos-node is the part of tfos that runs beside Spark's processes: on
 // executors as the supervisor of a cluster member (run, guard), beside the
 // driver as the reservation server (reserve) and to share files out (splits),
-// between executors and members as the feed task that needs no Python (feed). People do not call it; the
-// launcher and the Spark application do.
+// between executors and members as the feed task that needs no Python (feed).
+// People do not call it; the launcher and the Spark application do.
 package main
 
 import (
@@ -158,8 +158,8 @@ func newFeedCommand(logger *slog.Logger, status *int) *cobra.Command {
 		Use:   "feed",
 		Short: "Send one partition's rows to the members (started by Spark, once per partition)",
 		Long: `feed reads lines of base64, an order with the run's credentials and then record
-batches, from standard input, and sends the rows to the members that the order
-names. Standard output takes one line of JSON at the end: how many rows, and
+batches or which files to read, from standard input, and sends the rows to the
+members that the order names. Standard output takes one line of JSON at the end: how many rows, and
 what is wrong with them.
 
 Exit codes:

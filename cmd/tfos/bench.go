@@ -93,7 +93,7 @@ func advice(spec *job.Spec, plan *job.Plan, t *launch.Throughput) []string {
 func feedAdvice(spec *job.Spec, plan *job.Plan) []string {
 	var out []string
 	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
-	if spec.ReadBy != "executor" && slices.ContainsFunc(plan.Feeds, func(f job.Feed) bool { return f.ReadBy == "spark" }) {
+	if slices.ContainsFunc(plan.Feeds, func(f job.Feed) bool { return f.ReadBy == "spark" }) {
 		say("read_by: executor reads parquet, tfrecord, csv, json and arrow files several times faster than Spark hands rows over; a query's result can be written to such files")
 	}
 	if spec.Feeder == "pipe" {

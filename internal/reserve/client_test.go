@@ -206,6 +206,7 @@ func TestClientFenced(t *testing.T) {
 	}
 	other := d.join(d.ready.Address, 1, "A")
 	receive(t, again.clusters, "cluster")
+	receive(t, other.clusters, "cluster")
 	again.end(t, Outcome{Kind: Succeeded})
 	other.end(t, Outcome{Kind: Succeeded})
 	d.verdict(0)

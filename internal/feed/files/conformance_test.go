@@ -94,6 +94,24 @@ func (k kit) tryWrite(path string, o WriteOptions, records ...arrow.Record) erro
 	return w.Close()
 }
 
+// open begins to read a file whole.
+func (k kit) open(t testing.TB, path string, o ReadOptions) Reader {
+	t.Helper()
+	d, err := Open(t.Context(), k.format, path, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	splits, err := d.Splits(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := d.Read(t.Context(), splits[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
 // read reads a data set, split by split, and returns the records.
 func (k kit) read(ctx context.Context, path string, bytes int64, o ReadOptions) (records []arrow.Record, err error) {
 	d, err := Open(ctx, k.format, path, o)
@@ -486,18 +504,7 @@ func TestFormatsBeyondMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 		mem := &peak{Allocator: memory.NewGoAllocator()}
-		d, err := Open(t.Context(), k.format, path, ReadOptions{BatchRows: 16, Memory: mem, Schema: rowsSchema(cells)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		splits, err := d.Splits(t.Context(), 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := d.Read(t.Context(), splits[0])
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := k.open(t, path, ReadOptions{BatchRows: 16, Memory: mem, Schema: rowsSchema(cells)})
 		n := int64(0)
 		for {
 			record, err := r.Next()

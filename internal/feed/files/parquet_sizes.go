@@ -10,19 +10,19 @@ import (
 
 // sizes looks how large rows are, and how many of them a batch has.
 func (r *parquetReader) sizes(most int) error {
-	r.most = int64(most)
-	var largest int64 = 1
+	r.most, r.batch = int64(most), int64(most)
 	for i, g := range r.groups {
 		bytes, expands, err := r.rowBytes(g)
 		if err != nil {
 			return err
 		}
-		largest = max(largest, bytes)
 		r.groups[i].first = max(1, min(r.most, batchBytes/max(1, bytes)))
 		r.expands = r.expands || expands
 	}
-	if r.batch = r.most; !r.expands {
-		r.batch = max(1, min(r.most, batchBytes/largest))
+	if !r.expands {
+		for _, g := range r.groups {
+			r.batch = min(r.batch, g.first)
+		}
 	}
 	return nil
 }

@@ -237,18 +237,7 @@ func TestParquetExpands(t *testing.T) {
 	if info, err := os.Stat(path); err != nil || info.Size() > 10<<20 {
 		t.Fatalf("%v: %v", info, err)
 	}
-	d, err := Open(t.Context(), Parquet, path, ReadOptions{BatchRows: 1000})
-	if err != nil {
-		t.Fatal(err)
-	}
-	splits, err := d.Splits(t.Context(), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := d.Read(t.Context(), splits[0])
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := kits[0].open(t, path, ReadOptions{BatchRows: 1000})
 	defer r.Close()
 	var read, records int
 	for {

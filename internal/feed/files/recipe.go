@@ -47,7 +47,7 @@ func (r Recipe) Dataset(batchRows int) (*Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	schema, err := r.RowSchema()
+	schema, err := r.schema()
 	if err != nil {
 		return nil, err
 	}
@@ -62,8 +62,7 @@ func (r Recipe) Dataset(batchRows int) (*Dataset, error) {
 	return &Dataset{format: r.Format, codec: c, schema: schema, o: o}, nil
 }
 
-// RowSchema is of the rows.
-func (r Recipe) RowSchema() (*arrow.Schema, error) {
+func (r Recipe) schema() (*arrow.Schema, error) {
 	in, err := ipc.NewReader(bytes.NewReader(r.Schema))
 	if err != nil {
 		return nil, fmt.Errorf("files: decode schema: %w", err)

@@ -15,18 +15,7 @@ func TestFailingStore(t *testing.T) {
 	for _, k := range kits[:2] {
 		path := filepath.Join(t.TempDir(), "a"+k.ext)
 		k.manyUnits(t, path, plainColumn, 100)
-		d, err := Open(t.Context(), k.format, path, ReadOptions{BatchRows: 10, Memory: memory.NewGoAllocator()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		splits, err := d.Splits(t.Context(), 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := d.Read(t.Context(), splits[0])
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := k.open(t, path, ReadOptions{BatchRows: 10, Memory: memory.NewGoAllocator()})
 		fail := func([]byte, int64) (int, error) { return 0, gone }
 		switch r := r.(type) {
 		case *parquetReader:
@@ -34,6 +23,7 @@ func TestFailingStore(t *testing.T) {
 		case *arrowReader:
 			r.source.read = fail
 		}
+		var err error
 		for err == nil {
 			_, err = r.Next()
 		}

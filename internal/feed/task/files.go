@@ -22,8 +22,8 @@ type fileRows struct {
 }
 
 // openFiles reads which splits the partition has: what stands in the place of
-// the first batch.
-func openFiles(recipe files.Recipe, in *lines) (*fileRows, error) {
+// the first batch. schema is the recipe's.
+func openFiles(recipe files.Recipe, schema *arrow.Schema, in *lines) (*fileRows, error) {
 	text, err := in.next(nil)
 	if err != nil {
 		return nil, fmt.Errorf("feed: read splits: %w", truncated(err))
@@ -31,10 +31,6 @@ func openFiles(recipe files.Recipe, in *lines) (*fileRows, error) {
 	f := &fileRows{}
 	if err := json.Unmarshal(text, &f.splits); err != nil {
 		return nil, fmt.Errorf("feed: decode splits: %w", err)
-	}
-	schema, err := recipe.RowSchema()
-	if err != nil {
-		return nil, fmt.Errorf("feed: %w", err)
 	}
 	if f.data, err = recipe.Dataset(batchRows(schema)); err != nil {
 		return nil, fmt.Errorf("feed: %w", err)

@@ -121,7 +121,7 @@ func open(order Order, in *lines, codec *codec) (source, error) {
 	if order.Files == nil {
 		return &piped{in: in, codec: codec}, nil
 	}
-	return openFiles(*order.Files, in)
+	return openFiles(*order.Files, codec.reader.Schema(), in)
 }
 
 // source gives a partition's rows, in an order that is the same each time.

@@ -14,7 +14,7 @@ PARTITIONS = 64
 
 def tfos(folder, settings):
     """Feeds far more than any process may hold, and watches all processes of the run."""
-    rows = int(GB[settings.rows] * 10**9) // ROW_BYTES
+    rows = GB[settings.rows] * 10**9 // ROW_BYTES
     text = f"repeat(lpad(cast(id as string), 10, '0'), {ROW_BYTES // 10})"
     seen = usage.Watch(folder)
     ended = threading.Event()
