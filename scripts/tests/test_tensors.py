@@ -16,12 +16,12 @@ SQUARE = pa.list_(pa.list_(pa.uint8(), 2), 3)
 class TestConversion:
     def array(self, values, kind=None):
         batch = pa.RecordBatch.from_arrays([pa.array(values, kind)], ["c"])
-        return arrays.to_arrays(batch, [])["c"]
+        return arrays.to_numpy(arrays.to_arrays(batch, []))["c"]
 
     def test_numbers_share_memory(self):
         column = pa.array([1.5, 2.5])
         batch = pa.RecordBatch.from_arrays([column], ["c"])
-        got = arrays.to_arrays(batch, [])["c"]
+        got = arrays.to_numpy(arrays.to_arrays(batch, []))["c"]
         assert got.ctypes.data == column.buffers()[1].address
 
     def test_lists_share_memory(self):
@@ -55,7 +55,7 @@ class TestConversion:
         for kind in (pa.list_(pa.int64()), pa.large_list(pa.int64()), pa.list_(pa.int64(), 2)):
             column = pa.array([[i, -i] for i in range(10)], kind)
             batch = pa.RecordBatch.from_arrays([column], ["c"]).slice(3, 4)
-            got = arrays.to_arrays(batch, [])["c"]
+            got = arrays.to_numpy(arrays.to_arrays(batch, []))["c"]
             assert got.tolist() == [[i, -i] for i in range(3, 7)]
 
     def test_ragged_lists_are_arrays_of_objects(self):
@@ -89,6 +89,13 @@ class TestConversion:
     def test_what_has_no_array(self, values, kind, message):
         with pytest.raises(DataError, match=f"column c: .*{message}"):
             self.array(values, kind)
+
+
+def plain_rows(batch):
+    """A batch's rows, tuples of Python values in the order of the columns."""
+    return list(
+        zip(*(v.tolist() if isinstance(v, np.ndarray) else v for v in batch.values()), strict=True)
+    )
 
 
 class TestDataset:
@@ -191,6 +198,38 @@ class TestDataset:
                 with pytest.raises(tf.errors.OpError):
                     list(dataset)
                 assert "tensor words: rows of shape [1] after rows of [2]" in str(client.data_error)
+
+    @pytest.mark.parametrize("shuffle_rows", [0, 30], ids=["in order", "shuffled"])
+    def test_strings(self, member_binary, shuffle_rows):
+        """Of every length and form, in columns whose first batch is short or long."""
+        pytest.importorskip("tensorflow")
+        sizes = [0, 1, 127, 128, 129, 16_383, 16_384, 2_097_152, 0, 5] * 6
+        columns = {
+            "id": list(range(60)),
+            "grows": [b"\0\xff" * i for i in range(60)],
+            "shrinks": ["x" * (9_000 // (1 + i)) for i in range(60)],
+            "sizes": [bytes([i]) * size for i, size in enumerate(sizes)],
+            "text": ["", "à", "日本", "a\0b"] * 15,
+            "fixed": pa.array([bytes([i, 0]) for i in range(60)], pa.binary(2)),
+            "empty": [""] * 60,
+        }
+        config = {"shuffle_rows": shuffle_rows, "shuffle_seed": 1}
+        with members(member_binary, 2, queue_bytes=1 << 26, **config) as both:
+            for one in both:
+                push(one, chunk_rows=7, **columns)
+                one.end()
+            with FeedClient(both[0].socket) as client:
+                fed = [row for b in client.dataset(4).as_numpy_iterator() for row in plain_rows(b)]
+            with FeedClient(both[1].socket) as client:
+                taken = []
+                while (batch := client.next_batch(4)) is not None:
+                    taken += plain_rows(batch)
+        given = plain_rows({k: pa.array(v).to_pylist() for k, v in columns.items()})
+        assert ([row[0] for row in taken] == list(range(60))) == (not shuffle_rows)
+        assert sorted(taken) == given
+        assert sorted(fed) == [
+            tuple(v.encode() if isinstance(v, str) else v for v in row) for row in given
+        ]
 
     def test_many_columns(self, member_binary):
         """Several types in turn: each column arrives under its own name."""

@@ -1,6 +1,8 @@
-"""Arrow record batches as numpy arrays, and the shuffle buffer over them.
+"""Arrow record batches as pieces of arrays, and the shuffle buffer over them.
 
-A piece is a dict of arrays with the same first dimension, one per tensor.
+A piece is a dict of arrays with the same first dimension, one per tensor: numpy arrays, and
+for columns of strings or binary pyarrow.LargeStringArray or LargeBinaryArray, because numpy
+has an object for each of them; see to_numpy.
 """
 
 import numpy as np
@@ -9,7 +11,7 @@ import pyarrow as pa
 _VECTOR = ["type", "size", "indices", "values"]  # Spark ML's VectorUDT as Arrow carries it
 _DENSE = 1
 
-_STRINGS = (
+_TEXT = (
     pa.types.is_string,
     pa.types.is_large_string,
     pa.types.is_binary,
@@ -27,8 +29,8 @@ def to_arrays(batch, mapping, place="row {}".format):
 
     Numbers share memory with the batch where Arrow's layout is numpy's: treat
     the arrays as read-only. Lists of one length become [rows, length]; of
-    several, an array of objects, one array a row. Strings and binary become
-    arrays of objects. place: says in errors where a row of the batch stands.
+    several, an array of objects, one array a row. Strings and binary in lists are
+    objects. place: says in errors where a row of the batch stands.
     """
     piece = {}
     for column, tensor in mapping or [(name, name) for name in batch.schema.names]:
@@ -36,15 +38,27 @@ def to_arrays(batch, mapping, place="row {}".format):
         if index < 0:
             have = ", ".join(batch.schema.names)
             raise DataError(f"column {column}: not in the input, which has {have}")
-        piece[tensor] = _array(batch.column(index), column, place)
+        piece[tensor] = _column(batch.column(index), column, place)
     return piece
+
+
+def _column(values, name, place):
+    if not is_text(values.type):
+        return _array(values, name, place)
+    _refuse_nulls(values, name, place)
+    text = pa.types.is_string(values.type) or pa.types.is_large_string(values.type)
+    return values.cast(pa.large_string() if text else pa.large_binary())
+
+
+def _refuse_nulls(values, name, place, outer=None):
+    if values.null_count:
+        at = int(np.argmin(values.is_valid().to_numpy(zero_copy_only=False)))
+        raise DataError(_null(name, place, at, outer))
 
 
 def _array(values, name, place, outer=None):
     """outer: for the values of lists, position -> row of the batch."""
-    if values.null_count:
-        at = int(np.argmin(values.is_valid().to_numpy(zero_copy_only=False)))
-        raise DataError(_null(name, place, at, outer))
+    _refuse_nulls(values, name, place, outer)
     kind = values.type
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         return _lists(values, name, place, outer)
@@ -132,11 +146,25 @@ def declared(kind, name):
         return np.dtype(np.float64), (*shape, None)
     if pa.types.is_decimal(kind):
         return np.dtype(np.float64), shape
-    if any(test(kind) for test in _STRINGS):
+    if is_text(kind):
         return None, shape
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
         return np.dtype(kind.to_pandas_dtype()), shape
     raise DataError(f"{name}: no tensor holds {kind}: select a number or a string instead")
+
+
+def is_text(kind):
+    """Whether an Arrow type is of strings or binary."""
+    return any(test(kind) for test in _TEXT)
+
+
+def to_numpy(piece):
+    """The piece with numpy arrays only: strings and binary as objects, str and bytes."""
+    return {name: _objects_of(array) for name, array in piece.items()}
+
+
+def _objects_of(array):
+    return array if isinstance(array, np.ndarray) else array.to_numpy(zero_copy_only=False)
 
 
 def length(piece):
@@ -150,11 +178,13 @@ def cut(piece, start, stop):
 
 
 def join(pieces):
-    """One piece of all rows in order: new, writable arrays."""
+    """One piece of all rows in order: new, writable arrays where they are numpy's."""
     return {name: _join([p[name] for p in pieces]) for name in pieces[0]}
 
 
 def _join(arrays):
+    if isinstance(arrays[0], pa.Array):
+        return pa.concat_arrays(arrays)
     if len({a.shape[1:] for a in arrays}) == 1:
         joined = np.concatenate(arrays)
         if joined.dtype != object or joined.ndim > 1 or not isinstance(joined[0], np.ndarray):
@@ -200,4 +230,8 @@ class ShuffleBuffer:
 
     def _mix(self):
         order = self._random.permutation(self._held)
-        return {name: array[order] for name, array in join(self._pieces).items()}
+        return {name: _permuted(array, order) for name, array in join(self._pieces).items()}
+
+
+def _permuted(array, order):
+    return array.take(pa.array(order)) if isinstance(array, pa.Array) else array[order]

@@ -52,11 +52,8 @@ class BaseFeed:
         In a synchronous feed, where n should be a multiple of config["batch_rows"], it ends
         after the same number of rows on every worker.
         """
-        with self._consumer:
-            batch = self._next(self._pass, n)
-            if batch is None:
-                self._ended()
-            return batch
+        batch = self._next_piece(n)
+        return None if batch is None else arrays.to_numpy(batch)
 
     def should_stop(self):
         """Whether no more rows come. Waits until it is known."""
@@ -93,8 +90,16 @@ class BaseFeed:
     def _ended(self):
         """The program was told of the current pass's end."""
 
+    def _next_piece(self, n):
+        """next_batch, as a piece (see arrays)."""
+        with self._consumer:
+            batch = self._next(self._pass, n)
+            if batch is None:
+                self._ended()
+            return batch
+
     def _next(self, rows, n):
-        """The next n rows of the pass `rows`, reported to the member."""
+        """The next n rows of the pass `rows`, a piece, reported to the member."""
         if n < 1:
             raise ValueError(f"feed {self.name}: a batch of {n} rows: at least 1")
         with self.noting_data_errors():
@@ -139,13 +144,13 @@ class FeedClient(BaseFeed):
         off: what a worker gets is its own share already. Iterating it a second
         time goes on where the first stopped.
         """
-        first = self.next_batch(batch_size)
+        first = self._next_piece(batch_size)
         ahead = [first] if first is not None else []
 
         def batches():
             if ahead:
                 yield ahead.pop()
-            while (batch := self.next_batch(batch_size)) is not None:
+            while (batch := self._next_piece(batch_size)) is not None:
                 yield batch
 
         return tensors.dataset(self, first, batches)

@@ -132,7 +132,7 @@ class Pass:
         self._error = None
 
     def next(self, n):
-        """The next n rows as {tensor: array}; fewer at the end; None after it.
+        """The next n rows, a piece (see arrays); fewer at the end; None after it.
 
         DataError: rows that do not become arrays; the pass gives no more then.
         """

@@ -19,14 +19,21 @@ CLOCK = (
 )
 
 
-def tfrecord(size):
+def tfrecord(size, compression=""):
     """A folder of TFRecord files with the rows of the parquet folder, written by TensorFlow."""
     source = rows.parquet(KIND, size)
 
     def write(folder):
-        peer("tensorflow", "write_tfrecord.py", folder, path=str(source), out=str(folder))
+        peer(
+            "tensorflow",
+            "write_tfrecord.py",
+            folder,
+            path=str(source),
+            out=str(folder),
+            compression=compression,
+        )
 
-    return rows.made(f"{KIND}-{rows.count(KIND, size)}.tfrecord", write)
+    return rows.made(f"{KIND}-{rows.count(KIND, size)}.tfrecord{compression.lower()}", write)
 
 
 def go_benchmark(name, variable, path, threads, folder, settings):
@@ -58,7 +65,7 @@ def go_version(folder):
     return log.read_text().strip().removeprefix("go")
 
 
-def script(environment, name, path, threads, folder, settings):
+def script(environment, name, path, threads, folder, settings, **config):
     """Passes of a peer's script."""
     found = peer(
         environment,
@@ -70,6 +77,7 @@ def script(environment, name, path, threads, folder, settings):
         threads=threads,
         batch=BATCH,
         passes=passes.FIRST + settings.warm,
+        **config,
     )
     notes = {"versions": found["versions"], "threads": threads}
     return Sample(*passes.counted(found["rates"]), notes)
@@ -83,8 +91,38 @@ def parquet_glob(size):
     return parquet(size) / "*.parquet"
 
 
-def tfrecord_glob(size):
-    return tfrecord(size) / "*.tfrecord"
+def tfrecord_case(name, title, compression, bars):
+    def folder(size):
+        return tfrecord(size, compression)
+
+    def glob(size):
+        return folder(size) / "*.tfrecord"
+
+    return case(
+        name,
+        title,
+        "rows read, checked (CRC) and parsed into columns",
+        [
+            (
+                "tfos",
+                TFOS,
+                "internal/feed/files into Arrow records",
+                (go_benchmark, "BenchmarkTFRecordRead", "TFOS_BENCH_TFRECORD", glob),
+            ),
+            (
+                "tf.data",
+                PEER,
+                f"TFRecordDataset, batch({BATCH}), parse_example",
+                (
+                    functools.partial(script, compression=compression),
+                    "tensorflow",
+                    "tf_data.py",
+                    folder,
+                ),
+            ),
+        ],
+        {"tf.data": bars},
+    )
 
 
 def threads_known():
@@ -121,25 +159,9 @@ def case(name, title, counted, readers, bars):
 
 
 CASES = (
-    case(
-        "tfrecord",
-        "TFRecord: read and parse tf.Example",
-        "rows read, checked (CRC) and parsed into columns",
-        [
-            (
-                "tfos",
-                TFOS,
-                "internal/feed/files into Arrow records",
-                (go_benchmark, "BenchmarkTFRecordRead", "TFOS_BENCH_TFRECORD", tfrecord_glob),
-            ),
-            (
-                "tf.data",
-                PEER,
-                f"TFRecordDataset, batch({BATCH}), parse_example",
-                (script, "tensorflow", "tf_data.py", tfrecord),
-            ),
-        ],
-        {"tf.data": {"bar": 1.0}},
+    tfrecord_case("tfrecord", "TFRecord: read and parse tf.Example", "", {"bar": 1.0}),
+    tfrecord_case(
+        "tfrecord_gzip", "TFRecord, gzip: read and parse tf.Example", "GZIP", {"bar": 1.0}
     ),
     case(
         "parquet",

@@ -15,7 +15,9 @@ def measure(config):
     options.threading.private_threadpool_size = config.threads
 
     def work():
-        records = tf.data.TFRecordDataset(files, num_parallel_reads=config.threads)
+        records = tf.data.TFRecordDataset(
+            files, config.compression, num_parallel_reads=config.threads
+        )
         parsed = records.batch(config.batch).map(
             lambda batch: tf.io.parse_example(batch, features), num_parallel_calls=config.threads
         )

@@ -12,7 +12,7 @@ import tensorflow as tf
 def measure(config):
     for path in sorted(glob.glob(config.path + "/*.parquet")):
         target = pathlib.Path(config.out, pathlib.Path(path).stem + ".tfrecord")
-        with tf.io.TFRecordWriter(str(target)) as writer:
+        with tf.io.TFRecordWriter(str(target), config.compression) as writer:
             for batch in pq.ParquetFile(path).iter_batches(columns=["image"]):
                 column = batch.column(0)
                 for image in np.asarray(column.flatten()).reshape(len(column), -1):
