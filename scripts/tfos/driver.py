@@ -13,27 +13,14 @@ import sys
 import threading
 
 from pyspark import InheritableThread, SparkFiles
-from pyspark.errors import AnalysisException, IllegalArgumentException, ParseException
 from pyspark.sql import SparkSession
-from pyspark.sql.types import ArrayType, BinaryType, MapType, StructType, UserDefinedType
 
-from tfos import pipe
-from tfos.pipe import ARROW_ROWS_CONF, java_list
+from tfos import inputs
+from tfos.causes import first_cause
+from tfos.pipe import java_list
 from tfos.reservation import Reservation
 
-EXIT_DATA = 6
-EXIT_JOB_FILE = 2
 MEMBERS_GROUP = "tfos-members"
-# Rows of Spark's Arrow batches: at most about ARROW_BYTES of plain columns, and ARROW_ROWS of
-# lists and binary, whose size no schema tells (3 MB of 784 floats, 150 MB of 150 KB cells).
-ARROW_ROWS, ARROW_MOST_ROWS, ARROW_BYTES = 1000, 10_000, 4 << 20
-UNSIZED = (ArrayType, BinaryType, MapType, StructType, UserDefinedType)
-# What decides into how many splits Spark cuts files; the first goes before the others.
-PARALLELISM_CONFS = (
-    "spark.sql.files.minPartitionNum",
-    "spark.sql.leafNodeDefaultParallelism",
-    "spark.default.parallelism",
-)
 CLOSE_SECONDS = 10  # beyond a lease: what the reservation server needs to clean up
 
 
@@ -50,7 +37,7 @@ class Run:
         self.sc, self.plan, self.emit = sc, plan, emit
         self.events = queue.SimpleQueue()  # put() may run in a signal handler
         self.threads = []
-        self.frames, self.files = {}, {}  # of feeds, by name: what Spark reads, what tasks do
+        self.inputs = {}  # of feeds, by name
         self.stopped_feeds = set()
         self.replies = queue.SimpleQueue()  # to the end of an epoch: whether to send another
         self.verdict = None
@@ -118,8 +105,8 @@ class Run:
         self.credentials = {"ca": ready["ca"], "token": ready["token"]}
         try:
             for feed in self.plan.get("feeds") or []:
-                self.read(feed)
-        except InputError as err:
+                self.inputs[feed["name"]] = self.find_input(feed)
+        except inputs.InputError as err:
             self.reservation.send("fail", code=err.code, phase="input", cause=str(err))
             return
         for path in self.plan["files"]:
@@ -136,10 +123,10 @@ class Run:
         errors = [row.error for row in results if row.error]
         stopped = any(row.note for row in results)
         if errors:
-            self.reservation.send("fail", code=EXIT_DATA, phase="feed", cause=errors[0])
+            self.reservation.send("fail", code=inputs.EXIT_DATA, phase="feed", cause=errors[0])
         elif end["rows"] == 0 and not stopped:
             cause = f"feed {end['feed']}: the input has no row"
-            self.reservation.send("fail", code=EXIT_DATA, phase="feed", cause=cause)
+            self.reservation.send("fail", code=inputs.EXIT_DATA, phase="feed", cause=cause)
         else:
             self.reservation.send("feed_end", **end)
 
@@ -200,43 +187,11 @@ class Run:
         total = members * int(cores) if cores else self.sc.defaultParallelism
         return max(1, total - members * self.plan["task_cpus"])
 
-    def read(self, feed):
-        """Find out how a feed is read, and by whom: a missing path or column is found here."""
-        name = feed["name"]
-        if feed["read_by"] == "spark":
-            self.frames[name] = self.frame(feed)
-            return
-        try:
-            self.files[name] = pipe.plan_files(self.plan["node_binary"], feed, self.slots)
-            feed["repeatable"] = True
-            return
-        except pipe.Unreadable as err:
-            if feed["read_by"] == "executor":
-                raise InputError(EXIT_DATA, f"input: {err}") from err
-            why = str(err)
-        try:
-            self.frames[name] = self.frame(feed)
-        except InputError as err:
-            raise InputError(err.code, f"{err}; nor can executors: {why}") from err
-        self.events.put(("warning", f"read_by: spark, because executor cannot: {why}"))
+    def find_input(self, feed):
+        def warn(message):
+            self.events.put(("warning", message))
 
-    def frame(self, feed):
-        """The DataFrame of a feed, analysed."""
-        spark = SparkSession.builder.getOrCreate()
-        try:
-            frame = select(load(spark, feed), feed.get("columns"))
-            # The order of a file's rows is fixed, that of shuffled rows is not.
-            plan = frame._jdf.queryExecution().executedPlan().toString()
-        except InputError:
-            raise
-        except (AnalysisException, IllegalArgumentException, ParseException) as err:
-            raise InputError(EXIT_JOB_FILE, f"input: {first_line(err)}") from err
-        except Exception as err:  # whatever a data source throws
-            if "DATA_SOURCE_NOT_FOUND" in str(err) or "ClassNotFoundException" in str(err):
-                raise InputError(EXIT_JOB_FILE, f"input.format: {first_cause(err)}") from err
-            raise InputError(EXIT_DATA, f"input: cannot be read: {first_cause(err)}") from err
-        feed["repeatable"] = "Exchange" not in plan
-        return frame
+        return inputs.find(self.sc, feed, self.plan["node_binary"], self.slots, warn)
 
     def run_feeds(self, members):
         """Send the feeds one after another, in the plan's order.
@@ -256,12 +211,10 @@ class Run:
         False: a Spark job failed, or was cancelled with the run.
         """
         name, epoch, last = feed["name"], 0, False
-        if name in self.frames:
-            self.tune(self.frames[name])
         self.sc.setJobGroup(feed_group(name), f"tfos feed {name} of {self.plan['name']}")
         while not (last or self.ending or name in self.stopped_feeds):
             try:
-                results = self.run_epoch(feed, epoch, members)
+                results = self.inputs[name].send(epoch, members, self.credentials, self.folder)
             except Exception as err:  # as above
                 failure = {"phase": "feed", "feed": name, "cause": first_cause(err)}
                 self.events.put(("spark_failed", failure))
@@ -274,79 +227,6 @@ class Run:
             epoch += 1
         return True
 
-    def tune(self, frame):
-        """Fit Spark's batches and file splits to a feed, where the job's spark.conf does not."""
-        conf, given = frame.sparkSession.conf, self.sc.getConf().contains
-        if not given(ARROW_ROWS_CONF):
-            conf.set(ARROW_ROWS_CONF, arrow_rows(frame))
-        if not any(map(given, PARALLELISM_CONFS)):
-            # Spark counts members' cores too, and a task costs 0.1 s even when no row group
-            # begins in its split.
-            conf.set(PARALLELISM_CONFS[0], self.slots)
-
-    def run_epoch(self, feed, epoch, members):
-        """Send every partition of one epoch; the rows of feeder.RESULT_SCHEMA."""
-        name, credentials = feed["name"], self.credentials
-        if name in self.files:
-            return pipe.run_files(
-                self.sc, self.files[name], feed, epoch, members, credentials, self.folder
-            )
-        frame = self.frames[name]
-        if feed["feeder"] != "pipe":
-            try:
-                from tfos.feeder import RESULT_SCHEMA, make_feeder
-
-                feeder = make_feeder(feed, epoch, members, credentials)
-                return frame.mapInArrow(feeder, RESULT_SCHEMA).collect()
-            except Exception as err:
-                why = lacks_pyarrow(err)
-                if feed["feeder"] == "arrow" or not why:
-                    raise
-            self.events.put(("warning", f"feeder: pipe, because arrow cannot run here: {why}"))
-            feed["feeder"] = "pipe"
-        return pipe.run_rows(
-            frame.sparkSession, frame, feed, epoch, members, credentials, self.folder
-        )
-
-
-def load(spark, feed):
-    if feed.get("sql"):
-        return spark.sql(feed["sql"])
-    if feed.get("table"):
-        return spark.table(feed["table"])
-    reader = spark.read.format(feed["format"]).options(**feed.get("options") or {})
-    return reader.load(feed["path"])
-
-
-def arrow_rows(frame):
-    """How many rows shall be in one of Spark's Arrow batches."""
-    if any(isinstance(field.dataType, UNSIZED) for field in frame.schema.fields):
-        return ARROW_ROWS
-    fit = ARROW_BYTES // frame._jdf.schema().defaultSize()
-    return max(ARROW_ROWS, min(ARROW_MOST_ROWS, fit))
-
-
-def select(frame, columns):
-    """The named columns of frame, in their order; all of them when none is named."""
-    if not columns:
-        return frame
-    missing = [name for name in columns if name not in frame.columns]
-    if missing:
-        raise InputError(
-            EXIT_DATA,
-            f"input_mapping: no column {', '.join(missing)} in the input; "
-            f"it has {', '.join(frame.columns)}",
-        )
-    return frame.select(*("`" + name.replace("`", "``") + "`" for name in columns))
-
-
-class InputError(Exception):
-    """The input cannot be read as the job file says; code is the exit code."""
-
-    def __init__(self, code, cause):
-        super().__init__(cause)
-        self.code = code
-
 
 def public(member):
     return {key: member[key] for key in ("job", "index", "host") if key in member}
@@ -354,35 +234,6 @@ def public(member):
 
 def feed_group(feed):
     return "tfos-feed-" + (feed if isinstance(feed, str) else feed["name"])
-
-
-def first_line(err):
-    return str(err).strip().split("\n", 1)[0]
-
-
-def first_cause(err):
-    """The one line of a Spark error that says why.
-
-    An error of a Python worker comes as text with its traceback inside, in PySpark's
-    PythonException and in the JVM's; its last line that is not indented is the cause.
-    """
-    java = getattr(err, "java_exception", None)
-    text = (java.getMessage() or java.toString()) if java else str(err)
-    _, found, trace = text.rpartition("Traceback (most recent call last):\n")
-    python = (line for line in trace.split("\n") if line and not line[0].isspace())
-    return next(python, first_line(text)) if found else first_line(text)
-
-
-def lacks_pyarrow(err):
-    """Why no task of mapInArrow could run: no Python there, or no pyarrow; None: other reasons.
-
-    Rows may have been sent where there was one: a member knows which, whoever sends them again.
-    """
-    cause = first_cause(err)
-    # Python's own words, and those of PySpark, which wants pandas too, on the driver also.
-    words = ("No module named 'py", "No module named 'pandas'", "PyArrow >=", "Pandas >=")
-    missing = any(word in cause for word in words)
-    return cause if missing or "Cannot run program" in str(err) else None
 
 
 def emit_line(event):

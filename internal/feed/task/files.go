@@ -101,7 +101,7 @@ const (
 	textBytes = 20
 )
 
-// batchRows is how many rows are read at a time; scripts/tfos/driver.py has
+// batchRows is how many rows are read at a time; scripts/tfos/inputs.py has
 // Spark do the same.
 func batchRows(schema *arrow.Schema) int {
 	row := 1

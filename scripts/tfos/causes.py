@@ -1,0 +1,30 @@
+"""What Spark's errors say, in one line."""
+
+
+def first_line(err):
+    return str(err).strip().split("\n", 1)[0]
+
+
+def first_cause(err):
+    """The one line of a Spark error that says why.
+
+    An error of a Python worker comes as text with its traceback inside, in PySpark's
+    PythonException and in the JVM's; its last line that is not indented is the cause.
+    """
+    java = getattr(err, "java_exception", None)
+    text = (java.getMessage() or java.toString()) if java else str(err)
+    _, found, trace = text.rpartition("Traceback (most recent call last):\n")
+    python = (line for line in trace.split("\n") if line and not line[0].isspace())
+    return next(python, first_line(text)) if found else first_line(text)
+
+
+def lacks_pyarrow(err):
+    """Why no task of mapInArrow could run: no Python there, or no pyarrow; None: other reasons.
+
+    Rows may have been sent where there was one: a member knows which, whoever sends them again.
+    """
+    cause = first_cause(err)
+    # Python's own words, and those of PySpark, which wants pandas too, on the driver also.
+    words = ("No module named 'py", "No module named 'pandas'", "PyArrow >=", "Pandas >=")
+    missing = any(word in cause for word in words)
+    return cause if missing or "Cannot run program" in str(err) else None

@@ -1,0 +1,156 @@
+"""A feed's input on the driver: found once, then sent to the members, a Spark job an epoch.
+
+Who reads it is the job's read_by: tasks that read files themselves (Files), or Spark, which
+hands rows to tasks (Rows).
+"""
+
+from pyspark.errors import AnalysisException, IllegalArgumentException, ParseException
+from pyspark.sql import SparkSession
+from pyspark.sql.types import ArrayType, BinaryType, MapType, StructType, UserDefinedType
+
+from tfos import pipe
+from tfos.causes import first_cause, first_line, lacks_pyarrow
+from tfos.pipe import ARROW_ROWS_CONF
+
+EXIT_DATA = 6
+EXIT_JOB_FILE = 2
+# Rows of Spark's Arrow batches: at most about ARROW_BYTES of plain columns, and ARROW_ROWS of
+# lists and binary, whose size no schema tells (3 MB of 784 floats, 150 MB of 150 KB cells).
+ARROW_ROWS, ARROW_MOST_ROWS, ARROW_BYTES = 1000, 10_000, 4 << 20
+UNSIZED = (ArrayType, BinaryType, MapType, StructType, UserDefinedType)
+# What decides into how many splits Spark cuts files; the first goes before the others.
+PARALLELISM_CONFS = (
+    "spark.sql.files.minPartitionNum",
+    "spark.sql.leafNodeDefaultParallelism",
+    "spark.default.parallelism",
+)
+
+
+class InputError(Exception):
+    """The input cannot be read as the job file says; code is the exit code."""
+
+    def __init__(self, code, cause):
+        super().__init__(cause)
+        self.code = code
+
+
+def find(sc, feed, node_binary, slots, warn):
+    """The input of a feed, a Files or a Rows: a missing path or column is found here.
+
+    feed: an entry of the plan's feeds, which gets "repeatable": whether a partition's rows
+    come in the same order each time; slots: how many feed tasks run at once; warn(message):
+    tells the user. InputError: it cannot be read.
+    """
+    if feed["read_by"] == "spark":
+        return Rows(feed, slots, warn)
+    try:
+        return Files(sc, feed, pipe.plan_files(node_binary, feed, slots))
+    except pipe.Unreadable as err:
+        if feed["read_by"] == "executor":
+            raise InputError(EXIT_DATA, f"input: {err}") from err
+        why = str(err)
+    try:
+        found = Rows(feed, slots, warn)
+    except InputError as err:
+        raise InputError(err.code, f"{err}; nor can executors: {why}") from err
+    warn(f"read_by: spark, because executor cannot: {why}")
+    return found
+
+
+class Files:
+    """Files that feed tasks read themselves."""
+
+    def __init__(self, sc, feed, files):
+        """files: of pipe.plan_files."""
+        self._sc, self._feed, self._files = sc, feed, files
+        feed["repeatable"] = True
+
+    def send(self, epoch, members, credentials, folder):
+        """Send every partition of one epoch to members; see pipe.run_rows."""
+        return pipe.run_files(
+            self._sc, self._files, self._feed, epoch, members, credentials, folder
+        )
+
+
+class Rows:
+    """Rows of a DataFrame, which Spark reads."""
+
+    def __init__(self, feed, slots, warn):
+        self._feed, self._slots, self._warn = feed, slots, warn
+        self._spark = SparkSession.builder.getOrCreate()
+        try:
+            self._frame = select(load(self._spark, feed), feed.get("columns"))
+            # The order of a file's rows is fixed, that of shuffled rows is not.
+            plan = self._frame._jdf.queryExecution().executedPlan().toString()
+        except InputError:
+            raise
+        except (AnalysisException, IllegalArgumentException, ParseException) as err:
+            raise InputError(EXIT_JOB_FILE, f"input: {first_line(err)}") from err
+        except Exception as err:  # whatever a data source throws
+            if "DATA_SOURCE_NOT_FOUND" in str(err) or "ClassNotFoundException" in str(err):
+                raise InputError(EXIT_JOB_FILE, f"input.format: {first_cause(err)}") from err
+            raise InputError(EXIT_DATA, f"input: cannot be read: {first_cause(err)}") from err
+        feed["repeatable"] = "Exchange" not in plan
+
+    def send(self, epoch, members, credentials, folder):
+        """Send every partition of one epoch to members; see pipe.run_rows."""
+        self._tune()
+        if self._feed["feeder"] != "pipe":
+            try:
+                from tfos.feeder import RESULT_SCHEMA, make_feeder
+
+                feeder = make_feeder(self._feed, epoch, members, credentials)
+                return self._frame.mapInArrow(feeder, RESULT_SCHEMA).collect()
+            except Exception as err:
+                why = lacks_pyarrow(err)
+                if self._feed["feeder"] == "arrow" or not why:
+                    raise
+            self._warn(f"feeder: pipe, because arrow cannot run here: {why}")
+            self._feed["feeder"] = "pipe"
+        return pipe.run_rows(
+            self._spark, self._frame, self._feed, epoch, members, credentials, folder
+        )
+
+    def _tune(self):
+        """Fit Spark's batches and file splits to this feed, where the job's spark.conf does not.
+
+        The session is that of all feeds.
+        """
+        conf, given = self._spark.conf, self._spark.sparkContext.getConf().contains
+        if not given(ARROW_ROWS_CONF):
+            conf.set(ARROW_ROWS_CONF, arrow_rows(self._frame))
+        if not any(map(given, PARALLELISM_CONFS)):
+            # Spark counts members' cores too, and a task costs 0.1 s even when no row group
+            # begins in its split.
+            conf.set(PARALLELISM_CONFS[0], self._slots)
+
+
+def load(spark, feed):
+    if feed.get("sql"):
+        return spark.sql(feed["sql"])
+    if feed.get("table"):
+        return spark.table(feed["table"])
+    reader = spark.read.format(feed["format"]).options(**feed.get("options") or {})
+    return reader.load(feed["path"])
+
+
+def select(frame, columns):
+    """The named columns of frame, in their order; all of them when none is named."""
+    if not columns:
+        return frame
+    missing = [name for name in columns if name not in frame.columns]
+    if missing:
+        raise InputError(
+            EXIT_DATA,
+            f"input_mapping: no column {', '.join(missing)} in the input; "
+            f"it has {', '.join(frame.columns)}",
+        )
+    return frame.select(*("`" + name.replace("`", "``") + "`" for name in columns))
+
+
+def arrow_rows(frame):
+    """How many rows shall be in one of Spark's Arrow batches."""
+    if any(isinstance(field.dataType, UNSIZED) for field in frame.schema.fields):
+        return ARROW_ROWS
+    fit = ARROW_BYTES // frame._jdf.schema().defaultSize()
+    return max(ARROW_ROWS, min(ARROW_MOST_ROWS, fit))
