@@ -95,7 +95,7 @@ func (w *worker) infer(ctx context.Context, req infer.Request) (infer.Result, er
 	// for any other reason must not: the result is what counts.
 	report := every(progressInterval, time.Now, func(splits, rows int64) { _ = w.member.Progress(splits, rows) })
 	return infer.Run(ctx, req, func(ctx context.Context) (infer.Model, error) {
-		m, err := engine.Load(ctx, req.Model, req.TagSet, req.Threads)
+		m, err := engine.Load(ctx, req.Source, req.Threads)
 		if err != nil {
 			return nil, err
 		}

@@ -26,6 +26,7 @@ import (
 
 	"tfos/internal/feed"
 	"tfos/internal/infer"
+	"tfos/internal/model"
 )
 
 // doublerModel writes a SavedModel with y = x + x, made here without Python.
@@ -162,7 +163,7 @@ func wait(t *testing.T, heard <-chan told) told {
 }
 
 func TestRunInfersAndReports(t *testing.T) {
-	req := infer.Request{Model: doublerModel(t), Output: t.TempDir(), BatchSize: 10, Splits: []infer.Split{{ID: 7, Path: numbers(t, 95)}}}
+	req := infer.Request{Source: model.Source{Model: doublerModel(t)}, Output: t.TempDir(), BatchSize: 10, Splits: []infer.Split{{ID: 7, Path: numbers(t, 95)}}}
 	socket, heard := serveMember(t, "infer", req)
 	var stderr bytes.Buffer
 	if status := run(t.Context(), []string{"run"}, socket, &bytes.Buffer{}, &stderr); status != statusDone {
@@ -185,7 +186,7 @@ func TestRunInfersAndReports(t *testing.T) {
 }
 
 func TestRunReportsFailures(t *testing.T) {
-	good := infer.Request{Model: doublerModel(t), Output: t.TempDir(), Splits: []infer.Split{{Path: numbers(t, 1)}}}
+	good := infer.Request{Source: model.Source{Model: doublerModel(t)}, Output: t.TempDir(), Splits: []infer.Split{{Path: numbers(t, 1)}}}
 	noModel, wrongColumn := good, good
 	noModel.Model = t.TempDir()
 	wrongColumn.InputMapping = map[string]string{"image": "x"}

@@ -103,10 +103,10 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// internal/job knows three of the exit codes by itself.
+// internal/job knows four of the exit codes by itself.
 func TestExitCodesAgree(t *testing.T) {
 	for code, want := range map[int]launch.Code{
-		job.CodeJob: launch.Usage, job.CodeCluster: launch.NotFormed, job.CodeOutput: launch.Output,
+		job.CodeJob: launch.Usage, job.CodeCluster: launch.NotFormed, job.CodeData: launch.BadData, job.CodeOutput: launch.Output,
 	} {
 		if launch.Code(code) != want {
 			t.Errorf("internal/job has %d, internal/launch %d", code, want)

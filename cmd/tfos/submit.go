@@ -14,6 +14,7 @@ import (
 	"tfos/internal/feed/files"
 	"tfos/internal/job"
 	"tfos/internal/launch"
+	"tfos/internal/model"
 	"tfos/scripts"
 )
 
@@ -82,6 +83,9 @@ func (s *submission) through(ctx context.Context, load func() (*job.Spec, error)
 		defer s.forget(s.spec.ForMeasuring(s.run))
 	}
 	if err = job.Check(s.spec); err != nil {
+		return none, err
+	}
+	if err = s.c.contract(ctx, s.spec); err != nil {
 		return none, err
 	}
 	if err = s.makePlan(ctx); err != nil {
@@ -339,4 +343,13 @@ func (c *cli) warn(spec *job.Spec) {
 	for _, w := range spec.Warnings() {
 		c.talk("tfos: warning: %v", w)
 	}
+}
+
+// contract shows how an inference job's columns go into its model.
+func (c *cli) contract(ctx context.Context, spec *job.Spec) error {
+	lines, err := job.Contract(ctx, spec)
+	if len(lines) > 0 && err == nil {
+		c.talk("%s", model.Table(lines))
+	}
+	return err
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 
@@ -24,7 +25,8 @@ func newValidateCommand(c *cli) *cobra.Command {
 		Use:   "validate JOB.yaml",
 		Short: "Report every fault of a job file",
 		Long: `Reports every fault of a job file at once, as "file:line: key: value: rule", and
-looks whether its files are there and its outputs are free. Starts nothing.
+looks whether its files are there and its outputs are free, and for inference
+whether the data's columns fit the model's tensors. Starts nothing.
 
 Which kind of job it is, is taken from its keys: a job without app is for infer,
 one with signatures, or with app.graph and no input, for export, any other for
@@ -32,9 +34,9 @@ train. --kind says it where that guess is wrong.`,
 		Example: `  tfos validate job.yaml
   tfos validate job.yaml --kind infer --set batch_size=32`,
 		Args: oneJob,
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			o.file = args[0]
-			return runValidate(c, o)
+			return runValidate(cmd.Context(), c, o)
 		},
 	}
 	f := cmd.Flags()
@@ -45,13 +47,15 @@ train. --kind says it where that guess is wrong.`,
 	return cmd
 }
 
-func runValidate(c *cli, o *validateOptions) error {
+func runValidate(ctx context.Context, c *cli, o *validateOptions) error {
 	kind, err := o.jobKind()
 	if err == nil {
 		var spec *job.Spec
 		if spec, err = job.Load(o.file, kind, o.sets); err == nil {
 			c.warn(spec)
-			err = job.Check(spec)
+			if err = job.Check(spec); err == nil {
+				err = c.contract(ctx, spec)
+			}
 		}
 	}
 	code := c.conclude(launch.Verdict{Kind: string(kind)}, err, o.output.json)

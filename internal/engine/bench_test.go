@@ -15,6 +15,7 @@ import (
 	"github.com/apache/arrow/go/v15/parquet/pqarrow"
 
 	"tfos/internal/infer"
+	"tfos/internal/model"
 )
 
 // BenchmarkInfer is the main measure of inference: MLP 784-128-10, 100,000
@@ -24,7 +25,7 @@ func BenchmarkInfer(b *testing.B) {
 	needTensorFlow(b)
 	const files, rows, width = 4, 25_000, 784
 	dir := b.TempDir()
-	req := infer.Request{Model: filepath.Join(fixtures(b), "mlp"), BatchSize: 1000, Keep: []string{"id"}}
+	req := infer.Request{Source: model.Source{Model: filepath.Join(fixtures(b), "mlp")}, BatchSize: 1000, Keep: []string{"id"}}
 	for i := range files {
 		path := filepath.Join(dir, fmt.Sprintf("in-%d.parquet", i))
 		writeRows(b, path, rows, width, uint64(i))

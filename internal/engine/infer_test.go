@@ -2,7 +2,9 @@ package engine_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -19,14 +21,14 @@ import (
 func predict(t testing.TB, req infer.Request) (infer.Result, error) {
 	t.Helper()
 	return infer.Run(t.Context(), req, func(ctx context.Context) (infer.Model, error) {
-		return engine.Load(ctx, req.Model, req.TagSet, req.Threads)
+		return engine.Load(ctx, req.Source, req.Threads)
 	}, nil)
 }
 
 // request is one file of the fixtures with batches that divide nothing.
 func request(t testing.TB, name string) infer.Request {
 	input := filepath.Join(fixtures(t), name+".parquet")
-	return infer.Request{Model: filepath.Join(fixtures(t), name), Output: t.TempDir(), BatchSize: 128, Keep: []string{"id"},
+	return infer.Request{Source: model.Source{Model: filepath.Join(fixtures(t), name)}, Output: t.TempDir(), BatchSize: 128, Keep: []string{"id"},
 		Splits: []infer.Split{{ID: 3, Path: input}}}
 }
 
@@ -88,6 +90,105 @@ func TestPredictionsAreThoseOfPython(t *testing.T) {
 				t.Errorf("columns %v, want %v", r.Order, order)
 			}
 		})
+	}
+}
+
+// TestThreeStyles: a checkpoint alone, a signature with tags and a key of its
+// own, and tensors of a graph whose signatures are left aside.
+func TestThreeStyles(t *testing.T) {
+	needTensorFlow(t)
+	inputs := map[string]string{"x": "x:0", "word": "word:0"}
+	outputs := map[string]string{"dense/BiasAdd:0": "hidden", "scores:0": "scores", "number:0": "number"}
+	saved := model.Source{Model: filepath.Join(fixtures(t), "graph"), TagSet: []string{"mine", "v2"}}
+	checkpoints := filepath.Join(fixtures(t), "graph-checkpoints")
+	moved := t.TempDir()
+	if err := os.CopyFS(moved, os.DirFS(checkpoints)); err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]struct {
+		source          model.Source
+		signature       string
+		inputs, outputs map[string]string
+		columns         []string
+	}{
+		"newest checkpoint": {model.Source{Checkpoint: checkpoints}, "", inputs, outputs, []string{"hidden", "number", "scores"}},
+		"its path":          {model.Source{Checkpoint: checkpoints + "/model-2"}, "", inputs, outputs, []string{"hidden", "number", "scores"}},
+		"moved":             {model.Source{Checkpoint: moved}, "", inputs, outputs, []string{"hidden", "number", "scores"}},
+		"signature":         {saved, "classify", map[string]string{"x": "in", "word": "w"}, map[string]string{"out": "scores"}, []string{"scores"}},
+		"tensors":           {saved, "", inputs, outputs, []string{"hidden", "number", "scores"}},
+		"one more tensor":   {saved, "classify", map[string]string{"x": "in", "word": "w"}, map[string]string{"out": "scores", "dense/BiasAdd:0": "hidden"}, []string{"hidden", "scores"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			req := request(t, "graph")
+			req.Source, req.Signature, req.InputMapping, req.OutputMapping = tt.source, tt.signature, tt.inputs, tt.outputs
+			if _, err := predict(t, req); err != nil {
+				t.Fatal(err)
+			}
+			r := compare(t, filepath.Join(fixtures(t), "graph.expected.parquet"), filepath.Join(req.Output, "part-00003.parquet"))
+			if r.Rows != 1003 {
+				t.Errorf("%d rows", r.Rows)
+			}
+			for _, column := range append([]string{"id"}, tt.columns...) {
+				if d, ok := r.Differences[column].(float64); !ok || d > 1e-5 {
+					t.Errorf("column %s: %v", column, r.Differences[column])
+				}
+			}
+		})
+	}
+	req := request(t, "graph")
+	req.Source, req.InputMapping, req.OutputMapping = model.Source{Checkpoint: checkpoints + "/model-1"}, inputs, outputs
+	if _, err := predict(t, req); err != nil {
+		t.Fatal(err)
+	}
+	r := compare(t, filepath.Join(fixtures(t), "graph.expected.parquet"), filepath.Join(req.Output, "part-00003.parquet"))
+	if d, ok := r.Differences["scores"].(float64); !ok || d < 1e-3 {
+		t.Errorf("the older checkpoint gives the newer one's scores: %v", r.Differences)
+	}
+}
+
+// TestVariables: TensorFlow lists the same.
+func TestVariables(t *testing.T) {
+	needTensorFlow(t)
+	text, err := os.ReadFile(filepath.Join(fixtures(t), "variables.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want [][2]any
+	if err := json.Unmarshal(text, &want); err != nil {
+		t.Fatal(err)
+	}
+	have, err := model.Variables(filepath.Join(fixtures(t), "graph-checkpoints", "model-2"))
+	if err != nil || len(have) != len(want) || len(have) == 0 {
+		t.Fatalf("%v, %v; want %v", have, err, want)
+	}
+	for i, v := range have {
+		elements := int64(1)
+		for _, d := range v.Shape {
+			elements *= d
+		}
+		if v.Name != want[i][0] || v.Bytes != 4*elements || model.ShapeString(v.Shape) != strings.ReplaceAll(fmt.Sprint(want[i][1]), " ", ",") || v.Type != model.Float32 {
+			t.Errorf("%+v, want %v", v, want[i])
+		}
+	}
+	index := filepath.Join(t.TempDir(), "m.index")
+	raw, err := os.ReadFile(filepath.Join(fixtures(t), "graph-checkpoints", "model-2.index"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range raw {
+		damaged := slices.Clone(raw)
+		damaged[i] ^= 0x40
+		if err := os.WriteFile(index, damaged, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = model.Variables(strings.TrimSuffix(index, ".index")) // damage is an error or does no harm; it is no panic
+		if err := os.WriteFile(index, raw[:i], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := model.Variables(strings.TrimSuffix(index, ".index")); err == nil {
+			t.Errorf("%d of %d bytes are taken for an index", i, len(raw))
+		}
 	}
 }
 

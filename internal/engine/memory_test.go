@@ -57,7 +57,7 @@ func pixels(mem memory.Allocator) arrow.Record {
 func TestTensorMemoryIsBounded(t *testing.T) {
 	needTensorFlow(t)
 	dir := filepath.Join(fixtures(t), "mlp")
-	m, err := engine.Load(t.Context(), dir, nil, 1)
+	m, err := engine.Load(t.Context(), model.Source{Model: dir}, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

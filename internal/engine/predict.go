@@ -32,14 +32,21 @@ func (m *Model) Predict(ctx context.Context, mem memory.Allocator, bind *model.B
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	tensors, err := m.saved.Session.Run(feeds, fetches, nil)
+	tensors, err := m.session.Run(feeds, fetches, nil)
 	if err != nil {
-		return nil, fmt.Errorf("engine: run signature %s: %w", bind.Signature, err)
+		return nil, fmt.Errorf("engine: run %s: %w", what(bind), err)
 	}
 	arrays, bytes, err := toColumns(mem, bind, tensors, batch.NumRows())
 	runtime.KeepAlive(tensors)
 	m.ledger.add(bytes)
 	return arrays, err
+}
+
+func what(bind *model.Binding) string {
+	if bind.Signature == "" {
+		return "the graph"
+	}
+	return "signature " + bind.Signature
 }
 
 // feeds makes a tensor of each input's column.

@@ -1,13 +1,15 @@
 package infer
 
+import "tfos/internal/model"
+
 // Request is one member's share of an inference job, as JSON. The launcher's
 // plan holds it without Splits; the reservation server shares those out.
 type Request struct {
-	Model     string   `json:"model"`     // SavedModel folder
-	TagSet    []string `json:"tag_set"`   // serve
-	Signature string   `json:"signature"` // signature_def_key
+	model.Source
+	Signature string `json:"signature"` // signature_def_key
 	// InputMapping is column -> signature alias; OutputMapping is signature
-	// alias -> column. Empty: columns and aliases have the same names.
+	// alias -> column. Empty: columns and aliases have the same names. In an
+	// alias's place may stand a tensor of the graph (model.MetaGraph.Choose).
 	InputMapping  map[string]string `json:"input_mapping,omitempty"`
 	OutputMapping map[string]string `json:"output_mapping,omitempty"`
 	Keep          []string          `json:"keep,omitempty"` // columns copied beside the predictions, in this order, first

@@ -3,6 +3,7 @@ package infer
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"runtime"
 	"slices"
@@ -47,7 +48,7 @@ func Run(ctx context.Context, req Request, load Load, progress Progress) (Result
 	start := time.Now()
 	m, err := load(ctx)
 	if err != nil {
-		return Result{}, fmt.Errorf("infer: load %s: %w", req.Model, err)
+		return Result{}, fmt.Errorf("infer: load %s: %w", req.Path(), err)
 	}
 	r.model = m
 	loaded := time.Now()
@@ -71,15 +72,12 @@ type run struct {
 }
 
 func newRun(ctx context.Context, req Request, progress Progress) (*run, error) {
-	saved, err := model.Open(req.Model)
+	graph, err := req.Graph()
 	if err != nil {
 		return nil, err
 	}
-	graph, err := saved.MetaGraph(req.TagSet...)
-	if err != nil {
-		return nil, err
-	}
-	signature, err := graph.Signature(req.Signature)
+	outputs := slices.Collect(maps.Keys(req.OutputMapping))
+	signature, err := graph.Choose(req.Signature, slices.Collect(maps.Values(req.InputMapping)), outputs)
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ import (
 
 // request asks for y of the files, with id and tags kept, 64 rows a batch.
 func request(t *testing.T, paths ...string) Request {
-	r := Request{Model: doublerModel(t, nil), Output: filepath.Join(t.TempDir(), "staging"), BatchSize: 64, Keep: []string{"tags", "id"}}
+	r := Request{Source: model.Source{Model: doublerModel(t, nil)}, Output: filepath.Join(t.TempDir(), "staging"), BatchSize: 64, Keep: []string{"tags", "id"}}
 	for i, p := range paths {
 		r.Splits = append(r.Splits, Split{ID: i, Path: p})
 	}

@@ -30,8 +30,8 @@ func Check(s *Spec) error {
 		for _, src := range s.sources() {
 			r.inputThere(join(src.path, "path"), src.Path)
 		}
-		if s.kind == Infer && r.isFolder("export_dir", s.ExportDir) {
-			r.savedModel()
+		if s.kind == Infer && s.ExportDir != "" {
+			r.isFolder("export_dir", s.ExportDir)
 		}
 	}
 	r.outputs()
@@ -53,12 +53,11 @@ func (r *rules) isFile(at, file string) {
 	}
 }
 
-func (r *rules) isFolder(at, folder string) bool {
+func (r *rules) isFolder(at, folder string) {
 	info, ok := r.stat(at, folder)
 	if ok && !info.IsDir() {
 		r.broken(at, folder, "must be a folder")
 	}
-	return ok && info.IsDir()
 }
 
 // stat notes why a path cannot be looked at. A URL is not looked at.
@@ -88,12 +87,6 @@ func (r *rules) inputThere(at, path string) {
 	// Hadoop knows {a,b} too, which filepath.Glob does not.
 	if matches, err := filepath.Glob(path); err == nil && len(matches) == 0 && !strings.Contains(path, "{") {
 		r.broken(at, path, "matches nothing")
-	}
-}
-
-func (r *rules) savedModel() {
-	if _, err := os.Stat(filepath.Join(r.s.ExportDir, "saved_model.pb")); errors.Is(err, fs.ErrNotExist) {
-		r.broken("export_dir", r.s.ExportDir, "is no SavedModel: it has no saved_model.pb")
 	}
 }
 

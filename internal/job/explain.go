@@ -52,10 +52,21 @@ func (s *Spec) summary(env Environment, l layout) summary {
 	case s.App.Graph != nil:
 		out.app = "graph " + s.App.Graph.Path
 	case s.kind == Infer:
-		out.app = fmt.Sprintf("SavedModel %s, tags %s, signature %s", s.ExportDir, strings.Join(s.TagSet, ","), s.SignatureDefKey)
+		out.app = s.explainModel()
 		out.inference = fmt.Sprintf("%s %s%s", s.Input.Format, s.Input.Path, mapped(s.InputMapping, "columns as the signature names them"))
 	}
 	return out
+}
+
+func (s *Spec) explainModel() string {
+	text := fmt.Sprintf("SavedModel %s, tags %s", s.ExportDir, strings.Join(s.TagSet, ","))
+	if s.ExportDir == "" {
+		text = "checkpoint " + s.ModelDir
+	}
+	if s.tensorsOnly() {
+		return text + ", the graph's tensors"
+	}
+	return text + ", signature " + s.SignatureDefKey
 }
 
 // Explain writes the plan for people: the text of a dry run, without the command.

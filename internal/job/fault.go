@@ -26,7 +26,7 @@ type Fault struct {
 	// is then in File.
 	File string
 	Line int
-	// Code is the exit code that the fault stands for: 2, 4 or 7.
+	// Code is the exit code that the fault stands for: 2, 4, 6 or 7.
 	Code int
 	// Err is the sentinel behind the fault, or nil.
 	Err error

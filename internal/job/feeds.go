@@ -9,6 +9,7 @@ import (
 
 	"tfos/internal/feed"
 	"tfos/internal/infer"
+	"tfos/internal/model"
 	"tfos/internal/reserve"
 )
 
@@ -146,7 +147,7 @@ func (s *Spec) outputs(run string) []reserve.OutputConfig {
 // work is an inference job's input and the request that splits are added to.
 func (s *Spec) work(outputs []reserve.OutputConfig) (*reserve.WorkConfig, error) {
 	request, err := json.Marshal(infer.Request{
-		Model: s.ExportDir, TagSet: s.TagSet, Signature: s.SignatureDefKey,
+		Source: s.model(), Signature: s.SignatureDefKey,
 		InputMapping: s.InputMapping.Map(), OutputMapping: s.OutputMapping.Map(), Keep: s.Keep,
 		BatchSize: s.BatchSize, Threads: s.Resources.Worker.Cores, Output: outputs[0].Staging,
 	})
@@ -154,6 +155,14 @@ func (s *Spec) work(outputs []reserve.OutputConfig) (*reserve.WorkConfig, error)
 		return nil, fmt.Errorf("job: plan: write inference request: %w", err)
 	}
 	return &reserve.WorkConfig{Input: s.Input.Path, Request: request}, nil
+}
+
+// model is the model that an inference job runs.
+func (s *Spec) model() model.Source {
+	if s.ExportDir == "" {
+		return model.Source{Checkpoint: s.ModelDir}
+	}
+	return model.Source{Model: s.ExportDir, TagSet: s.TagSet}
 }
 
 // context is what a Python program gets as ctx and args.

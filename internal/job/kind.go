@@ -48,6 +48,7 @@ func (s *Spec) ForMeasuring(run string) (checkpoints string) {
 const (
 	CodeJob     = 2 // command line or job file
 	CodeCluster = 4 // the cluster cannot form
+	CodeData    = 6 // the data does not fit the model
 	CodeOutput  = 7 // the output exists
 )
 

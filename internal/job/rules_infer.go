@@ -1,21 +1,34 @@
 package job
 
-import "slices"
+import (
+	"maps"
+	"slices"
+
+	"tfos/internal/model"
+)
 
 // inference checks an inference job.
 func (r *rules) inference() {
 	s := r.s
 	r.clusterSize()
-	if s.ExportDir == "" && s.ModelDir == "" {
-		r.broken("export_dir", "", "say which SavedModel is run")
+	switch {
+	case s.ExportDir == "" && s.ModelDir == "":
+		r.broken("export_dir", "", "say which SavedModel is run (or, with model_dir, which checkpoint)")
+	case s.ExportDir != "" && s.ModelDir != "":
+		r.broken("model_dir", s.ModelDir, "export_dir is the model already: name one of them")
+	case s.ExportDir == "" && s.source.given("tag_set"):
+		r.broken("tag_set", s.TagSet, "does not apply to a checkpoint: its .meta file has one graph")
 	}
 	r.input()
 	r.columns()
 	r.between("batch_size", int64(s.BatchSize), 1, maxBatch)
 	r.readBy()
 	r.oneOf("on_bad_row", s.OnBadRow, "fail", "skip", "quarantine")
-	if s.SignatureDefKey == "" {
+	switch {
+	case s.SignatureDefKey == "":
 		r.broken("signature_def_key", "", "must not be empty")
+	case s.tensorsOnly() && s.source.given("signature_def_key"):
+		r.broken("signature_def_key", s.SignatureDefKey, "does not apply: the mappings name tensors alone")
 	}
 	if len(s.TagSet) == 0 || slices.Contains(s.TagSet, "") {
 		r.broken("tag_set", s.TagSet, "must name tags, such as serve")
@@ -30,6 +43,14 @@ func (r *rules) inference() {
 		r.output()
 	}
 	r.distinct()
+}
+
+// tensorsOnly tells whether the mappings name tensors of the graph for all
+// inputs and outputs, so that no signature is needed.
+func (s *Spec) tensorsOnly() bool {
+	alias := func(name string) bool { return !model.IsTensorName(name) }
+	inputs, outputs := slices.Collect(maps.Values(s.InputMapping.Map())), slices.Collect(maps.Keys(s.OutputMapping.Map()))
+	return len(inputs) > 0 && len(outputs) > 0 && !slices.ContainsFunc(inputs, alias) && !slices.ContainsFunc(outputs, alias)
 }
 
 // kept checks the columns that are copied.

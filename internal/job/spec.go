@@ -35,9 +35,9 @@ type Spec struct {
 	ReadBy string `yaml:"read_by" default:"auto" kinds:"train,infer"`
 	// the data
 	Input Input `yaml:"input" kinds:"train,infer"`
-	// column: tensor. Only these columns are read; absent: every column under its own name, for inference those that the signature names
+	// column: tensor. Only these columns are read; absent: every column under its own name, for inference those that the signature names. For inference a tensor is an alias of the signature or a tensor of the graph (`dense/BiasAdd:0`)
 	InputMapping Mapping `yaml:"input_mapping" kinds:"train,infer"`
-	// signature alias: column; absent: columns have the aliases' names
+	// tensor: column, of tensors as in `input_mapping`; absent: every output of the signature, under its alias
 	OutputMapping Mapping `yaml:"output_mapping" kinds:"infer"`
 	// columns copied beside the predictions, in this order, first
 	Keep []string `yaml:"keep" kinds:"infer"`
@@ -53,7 +53,7 @@ type Spec struct {
 	Readers int `yaml:"readers" default:"1" kinds:"train"`
 	// rows are shuffled in the feed; absent: not
 	Shuffle *Shuffle `yaml:"shuffle" kinds:"train"`
-	// folder of checkpoints
+	// folder of checkpoints; for inference without `export_dir`: a checkpoint with its `.meta` file (TensorFlow 1), or a folder of them, of which the newest is taken
 	ModelDir string `yaml:"model_dir" as:"path"`
 	// folder of the SavedModel: written by `train` and `export`, read by `infer`; absent in training: no export
 	ExportDir string `yaml:"export_dir" as:"path"`
@@ -67,7 +67,7 @@ type Spec struct {
 	Protocol string `yaml:"protocol" default:"grpc" kinds:"train"`
 	// tags of the MetaGraph in the SavedModel, a list or text with commas
 	TagSet Tags `yaml:"tag_set" default:"serve" kinds:"infer"`
-	// the signature that is run
+	// the signature that is run; not needed where both mappings name tensors of the graph
 	SignatureDefKey string `yaml:"signature_def_key" default:"serving_default" kinds:"infer"`
 	// `fail`, `skip` or `quarantine`
 	OnBadRow string `yaml:"on_bad_row" default:"fail" kinds:"infer"`

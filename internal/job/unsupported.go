@@ -1,12 +1,6 @@
 package job
 
-import (
-	"fmt"
-	"regexp"
-)
-
-// rawTensor is a tensor name of a graph, which no signature alias looks like.
-var rawTensor = regexp.MustCompile(`:[0-9]+$`)
+import "fmt"
 
 // refuser notes a key that is not supported yet when a condition holds.
 type refuser func(path string, value any, when bool)
@@ -54,14 +48,8 @@ func (s *Spec) unsupportedInference(refuse refuser) {
 	refuse("input.format", s.Input.Format, s.Input.Path != "" && s.Input.Format != "parquet")
 	refuse("input.options", "", len(s.Input.Options) > 0)
 	refuse("input.path", s.Input.Path, IsURL(s.Input.Path))
-	refuse("model_dir", s.ModelDir, s.ModelDir != "")
+	refuse("model_dir", s.ModelDir, IsURL(s.ModelDir))
 	refuse("export_dir", s.ExportDir, IsURL(s.ExportDir))
-	for _, kv := range s.InputMapping {
-		refuse(join("input_mapping", kv[0]), kv[1], rawTensor.MatchString(kv[1]))
-	}
-	for _, kv := range s.OutputMapping {
-		refuse(join("output_mapping", kv[0]), kv[1], rawTensor.MatchString(kv[0]))
-	}
 	if o := s.Output; o != nil {
 		s.unsupportedOutput(o, refuse)
 	}

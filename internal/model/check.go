@@ -41,24 +41,33 @@ func Check(sig *Signature, schema *arrow.Schema, inputMapping, outputMapping map
 }
 
 func checkInput(t Tensor, column string, schema *arrow.Schema) string {
+	reason := misfit(t, column, schema)
+	fields, _ := schema.FieldsByName(column)
+	switch {
+	case reason == "":
+		return ""
+	case len(fields) != 1:
+		return fmt.Sprintf("input %s: %s (columns there: %s)", t.Alias, reason, columnNames(schema))
+	}
+	return fmt.Sprintf("input %s: column %s is %s, the tensor is %s: %s", t.Alias, column, typeName(fields[0].Type), t, reason)
+}
+
+// misfit says why a column cannot feed a tensor, "" when it can.
+func misfit(t Tensor, column string, schema *arrow.Schema) string {
 	fields, ok := schema.FieldsByName(column)
-	if !ok {
-		return fmt.Sprintf("input %s: there is no column %s (columns there: %s)", t.Alias, column, columnNames(schema))
-	}
-	if len(fields) > 1 {
-		return fmt.Sprintf("input %s: there are %d columns %s", t.Alias, len(fields), column)
-	}
-	if t.Name == "" {
-		return fmt.Sprintf("input %s: it is a sparse or composite tensor, which a column cannot feed", t.Alias)
+	switch {
+	case !ok:
+		return "there is no column " + column
+	case len(fields) > 1:
+		return fmt.Sprintf("there are %d columns %s", len(fields), column)
+	case t.Name == "":
+		return "it is a sparse or composite tensor, which a column cannot feed"
 	}
 	c := describe(fields[0].Type)
 	if ok, remedy := Fits(c.element, t.Type); !ok {
-		return fmt.Sprintf("input %s: column %s is %s, the tensor is %s: %s", t.Alias, column, fields[0].Type, t, remedy)
+		return remedy
 	}
-	if reason := c.fitShape(t); reason != "" {
-		return fmt.Sprintf("input %s: column %s is %s, the tensor is %s: %s", t.Alias, column, fields[0].Type, t, reason)
-	}
-	return ""
+	return c.fitShape(t)
 }
 
 func checkKeep(schema *arrow.Schema, keep []string) []string {
@@ -97,16 +106,31 @@ func checkNames(b *Binding) []string {
 }
 
 func checkOutput(o *Output) string {
-	switch {
-	case o.Name == "":
-		return fmt.Sprintf("output %s: it is a sparse or composite tensor: choose other outputs with output_mapping", o.Alias)
-	case o.Type.ElementType() == nil:
-		return fmt.Sprintf("output %s: a tensor of type %s cannot become a column: choose other outputs with output_mapping", o.Alias, o.Type)
-	case o.UnknownRank:
-		return ""
-	case len(o.Shape) == 0:
-		return fmt.Sprintf("output %s: the tensor is one scalar for the whole batch, not one value a row: choose other outputs with output_mapping", o.Alias)
+	if reason := o.unfit(); reason != "" {
+		return fmt.Sprintf("output %s: %s: choose other outputs with output_mapping", o.Alias, reason)
 	}
-	o.ColumnType = ColumnType(o.Type, len(o.Shape))
+	o.ColumnType = o.columnType()
 	return ""
+}
+
+// unfit says why a tensor cannot become a column, "" when it can.
+func (t Tensor) unfit() string {
+	switch {
+	case t.Name == "":
+		return "it is a sparse or composite tensor"
+	case t.Type.ElementType() == nil:
+		return fmt.Sprintf("a tensor of type %s cannot become a column", t.Type)
+	case !t.UnknownRank && len(t.Shape) == 0:
+		return "the tensor is one scalar for the whole batch, not one value a row"
+	}
+	return ""
+}
+
+// columnType is the type of the column that the tensor becomes, nil when its
+// rank is not known.
+func (t Tensor) columnType() arrow.DataType {
+	if t.UnknownRank {
+		return nil
+	}
+	return ColumnType(t.Type, len(t.Shape))
 }

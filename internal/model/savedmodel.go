@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	nodepb "github.com/wamuir/graft/tensorflow/core/framework/node_def_go_proto"
 	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
 	"google.golang.org/protobuf/encoding/prototext"
 	"google.golang.org/protobuf/proto"
@@ -21,22 +20,10 @@ const (
 	textFile   = "saved_model.pbtxt"
 )
 
-// initSignature is how TensorFlow stores a graph's initialiser among the
-// signatures; it is nobody's to call.
-const initSignature = "__saved_model_init_op"
-
 // SavedModel is an opened SavedModel folder.
 type SavedModel struct {
 	Dir    string
-	graphs []MetaGraph
-}
-
-// MetaGraph is one graph of a SavedModel.
-type MetaGraph struct {
-	Tags       []string // sorted
-	Signatures []*Signature
-	dir        string
-	variables  bool // the graph has some
+	graphs []*MetaGraph
 }
 
 // Open reads a SavedModel's graphs. A folder without a SavedModel, or with a
@@ -48,7 +35,7 @@ func Open(dir string) (*SavedModel, error) {
 	}
 	m := &SavedModel{Dir: dir}
 	for _, g := range pb.GetMetaGraphs() {
-		m.graphs = append(m.graphs, metaGraphFromProto(dir, g))
+		m.graphs = append(m.graphs, newMetaGraph(dir, g))
 	}
 	if len(m.graphs) == 0 {
 		return nil, &ModelError{Path: dir, Problem: "the SavedModel holds no graph", Remedy: "export it again"}
@@ -86,45 +73,30 @@ func missing(dir string) error {
 			Remedy: "give a SavedModel folder that every executor can read"}
 	}
 	for _, e := range entries {
-		if e.Name() == "checkpoint" || strings.HasSuffix(e.Name(), ".index") {
+		if e.Name() == stateFile || strings.HasSuffix(e.Name(), indexSuffix) {
 			return &ModelError{Path: dir, Problem: "holds a checkpoint and no " + binaryFile,
-				Remedy: "make a SavedModel of it with tfos export"}
+				Remedy: "a checkpoint with its .meta file runs as model_dir"}
 		}
 	}
 	return &ModelError{Path: dir, Problem: "holds no " + binaryFile,
 		Remedy: "give the folder that model.export() or tf.saved_model.save() wrote"}
 }
 
-func metaGraphFromProto(dir string, pb *corepb.MetaGraphDef) MetaGraph {
-	g := MetaGraph{dir: dir, variables: hasVariables(pb.GetGraphDef().GetNode()), Tags: slices.Sorted(slices.Values(pb.GetMetaInfoDef().GetTags()))}
-	for name, s := range pb.GetSignatureDef() {
-		if name != initSignature {
-			g.Signatures = append(g.Signatures, signatureFromProto(name, s))
-		}
-	}
-	slices.SortFunc(g.Signatures, func(a, b *Signature) int { return strings.Compare(a.Name, b.Name) })
-	return g
-}
-
-func hasVariables(nodes []*nodepb.NodeDef) bool {
-	return slices.ContainsFunc(nodes, func(n *nodepb.NodeDef) bool {
-		switch n.GetOp() {
-		case "VarHandleOp", "VariableV2", "Variable":
-			return true
-		}
-		return false
-	})
-}
-
 // checkVariables looks for the checkpoint of a graph with variables. TensorFlow
 // loads a SavedModel without it, and fails at the first run.
-func (g *MetaGraph) checkVariables() error {
-	index := filepath.Join("variables", "variables.index")
-	if _, err := os.Stat(filepath.Join(g.dir, index)); g.variables && err != nil {
-		return &ModelError{Path: g.dir, Problem: "the SavedModel is not complete: no " + index, Remedy: "copy or export it again"}
+func (m *SavedModel) checkVariables(g *MetaGraph) error {
+	if _, err := os.Stat(m.Variables() + indexSuffix); g.hasVariables() && err != nil {
+		return &ModelError{Path: m.Dir, Problem: "the SavedModel is not complete: no variables/variables.index", Remedy: "copy or export it again"}
 	}
 	return nil
 }
+
+// Variables is the prefix of the checkpoint that holds the SavedModel's
+// variables. A SavedModel without variables may have none.
+func (m *SavedModel) Variables() string { return filepath.Join(m.Dir, "variables", "variables") }
+
+// MetaGraphs lists the graphs in the folder's order.
+func (m *SavedModel) MetaGraphs() []*MetaGraph { return m.graphs }
 
 // TagSets lists the tag sets in the folder's order.
 func (m *SavedModel) TagSets() [][]string {
@@ -145,7 +117,7 @@ func (m *SavedModel) MetaGraph(tags ...string) (*MetaGraph, error) {
 	want := slices.Sorted(slices.Values(tags))
 	for i := range m.graphs {
 		if slices.Equal(m.graphs[i].Tags, want) {
-			return &m.graphs[i], m.graphs[i].checkVariables()
+			return m.graphs[i], m.checkVariables(m.graphs[i])
 		}
 	}
 	sets := make([]string, len(m.graphs))
@@ -154,25 +126,4 @@ func (m *SavedModel) MetaGraph(tags ...string) (*MetaGraph, error) {
 	}
 	return nil, &ModelError{Path: m.Dir, Problem: fmt.Sprintf("no graph has the tag set {%s}", strings.Join(want, ",")),
 		Remedy: "tag sets there: " + strings.Join(sets, " ")}
-}
-
-// Signature returns a signature by name. An empty name stands for
-// "serving_default", or for the only one there is. None is a *ModelError that
-// lists those there are.
-func (g *MetaGraph) Signature(name string) (*Signature, error) {
-	if name == "" {
-		if len(g.Signatures) == 1 {
-			return g.Signatures[0], nil
-		}
-		name = "serving_default"
-	}
-	names := make([]string, len(g.Signatures))
-	for i, s := range g.Signatures {
-		if s.Name == name {
-			return s, nil
-		}
-		names[i] = s.Name
-	}
-	return nil, &ModelError{Path: g.dir, Problem: fmt.Sprintf("there is no signature %q", name),
-		Remedy: "signatures there: " + list(names)}
 }

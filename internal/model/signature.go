@@ -5,12 +5,13 @@ import (
 	"slices"
 	"strings"
 
+	shapepb "github.com/wamuir/graft/tensorflow/core/framework/tensor_shape_go_proto"
 	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
 )
 
-// Tensor is one input or output of a signature.
+// Tensor is one input or output of a signature, or any tensor of a graph.
 type Tensor struct {
-	Alias string
+	Alias string // without a signature: Name
 	Name  string // in the graph: "operation:index"
 	Type  DType
 	// Shape holds -1 for a dimension that is not known. It is nil both for a
@@ -48,8 +49,8 @@ func ShapeString(shape []int64) string {
 	return strings.ReplaceAll(fmt.Sprint(shape), " ", ",")
 }
 
-// Signature is a named function of a MetaGraph. Inputs and outputs are sorted
-// by alias.
+// Signature is a function of a MetaGraph, of no name where tensors of the graph
+// were chosen. Inputs and outputs are sorted by alias.
 type Signature struct {
 	Name            string
 	Method          string
@@ -69,15 +70,18 @@ func tensorsFromProto(infos map[string]*corepb.TensorInfo) []Tensor {
 	tensors := make([]Tensor, 0, len(infos))
 	for alias, info := range infos {
 		t := Tensor{Alias: alias, Name: info.GetName(), Type: DType(info.GetDtype())}
-		shape := info.GetTensorShape()
-		t.UnknownRank = shape == nil || shape.GetUnknownRank()
-		for _, d := range shape.GetDim() {
-			t.Shape = append(t.Shape, d.GetSize())
-		}
+		t.setShape(info.GetTensorShape())
 		tensors = append(tensors, t)
 	}
 	slices.SortFunc(tensors, func(a, b Tensor) int { return strings.Compare(a.Alias, b.Alias) })
 	return tensors
+}
+
+func (t *Tensor) setShape(shape *shapepb.TensorShapeProto) {
+	t.UnknownRank = shape == nil || shape.GetUnknownRank()
+	for _, d := range shape.GetDim() {
+		t.Shape = append(t.Shape, d.GetSize())
+	}
 }
 
 // aliases of tensors, quoted, for messages.

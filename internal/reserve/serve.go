@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"tfos/internal/infer"
+	"tfos/internal/model"
 )
 
 // request is the driver's first line.
@@ -108,7 +109,8 @@ func (p *process) run(ctx context.Context, listener net.Listener, lines *bufio.R
 
 func shareFailure(err error) Fail {
 	f := Fail{Code: codeInternal, Phase: "input", Cause: err.Error()}
-	if errors.Is(err, errNoInput) {
+	var noModel *model.ModelError
+	if errors.Is(err, errNoInput) || errors.As(err, &noModel) {
 		f.Code = codeJobFile
 	}
 	return f

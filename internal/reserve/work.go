@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"tfos/internal/infer"
+	"tfos/internal/model"
 	"tfos/internal/store"
 )
 
@@ -20,11 +21,18 @@ var errNoInput = errors.New("no parquet file")
 
 // shareOut lists an inference job's input and gives every required member its
 // infer.Request as JSON. It returns all splits too. An input without a parquet
-// file is errNoInput, wrapped.
+// file is errNoInput, wrapped; a checkpoint that is not there a
+// *model.ModelError.
 func shareOut(ctx context.Context, cfg Config) (map[Place][]byte, []infer.Split, error) {
 	var request infer.Request
 	if err := json.Unmarshal(cfg.Work.Request, &request); err != nil {
 		return nil, nil, fmt.Errorf("reserve: read the inference request: %w", err)
+	}
+	if request.Checkpoint != "" { // every member takes this one, though training goes on
+		var err error
+		if request.Checkpoint, err = model.FindCheckpoint(request.Checkpoint); err != nil {
+			return nil, nil, err
+		}
 	}
 	splits, err := listSplits(ctx, cfg.Work.Input)
 	if err != nil {

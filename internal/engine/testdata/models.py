@@ -6,6 +6,7 @@ For each model NAME: FOLDER/NAME (the SavedModel), NAME.parquet (the input) and
 NAME.expected.parquet (id and outputs). Everything is drawn from one seed.
 """
 
+import json
 import os
 import sys
 
@@ -173,6 +174,60 @@ class Batch(tf.Module):
         return {"y": 2 * x, "half": x[: tf.shape(x)[0] // 2], "loss": tf.reduce_sum(x)}
 
 
+def graph(folder):
+    """A TensorFlow 1 graph as its authors left it: trained on a cluster, two checkpoints of it with
+    a .meta file (graph-checkpoints), and a SavedModel (graph) with tags and a key of its own."""
+    v1 = tf.compat.v1
+    table = {"x": lists(rng.random((ROWS, 4), dtype="float32"), pa.list_(pa.float32()))}
+    table["word"] = (["red", "green", "blue"] * ROWS)[:ROWS]
+    with v1.Graph().as_default(), v1.Session() as session:
+        x = v1.placeholder(tf.float32, [None, 4], "x")
+        word = v1.placeholder(tf.string, [None], "word")
+        keep = v1.placeholder_with_default(1.0, [], "keep")
+        with v1.variable_scope("dense"):
+            parts = v1.fixed_size_partitioner(2)
+            kernel = v1.get_variable("kernel", [4, 3], use_resource=False, partitioner=parts)
+            bias = v1.get_variable("bias", [3], use_resource=True)
+            hidden = tf.nn.bias_add(
+                tf.matmul(x, tf.convert_to_tensor(kernel)), bias, name="BiasAdd"
+            )
+        words = tf.lookup.KeyValueTensorInitializer(["red", "green"], tf.constant([7, 8], tf.int64))
+        number = tf.lookup.StaticHashTable(words, -1).lookup(word)
+        scores = tf.nn.softmax(hidden * keep, name="scores")
+        tf.identity(number, "number")
+        saver = v1.train.Saver()
+        at = os.path.join(folder, "graph-checkpoints")
+        os.mkdir(at)
+        placed = v1.train.export_meta_graph(saver_def=saver.as_saver_def())
+        for node in placed.graph_def.node:
+            if node.name.startswith("dense/"):
+                node.device = "/job:ps/replica:0/task:0/device:CPU:0"
+        for step in (1, 2):  # the second is the newest
+            session.run([v1.global_variables_initializer(), v1.tables_initializer()])
+            saver.save(session, os.path.join(at, "model"), step, write_meta_graph=False)
+            with open(os.path.join(at, f"model-{step}.meta"), "wb") as file:
+                file.write(placed.SerializeToString())
+        feeds = {x: np.array(table["x"].to_pylist(), "float32"), word: table["word"]}
+        outputs = session.run({"hidden": hidden, "scores": scores, "number": number}, feeds)
+        signature = v1.saved_model.predict_signature_def({"in": x, "w": word}, {"out": scores})
+        builder = v1.saved_model.Builder(os.path.join(folder, "graph"))
+        builder.add_meta_graph_and_variables(
+            session,
+            ["mine", "v2"],
+            {"classify": signature},
+            main_op=v1.tables_initializer(),
+            clear_devices=True,
+        )
+        builder.save()
+    ids = np.arange(ROWS)
+    pq.write_table(pa.table({"id": ids, **table}), os.path.join(folder, "graph.parquet"))
+    expected = {name: columns(tf.constant(value)) for name, value in outputs.items()}
+    target = os.path.join(folder, "graph.expected.parquet")
+    pq.write_table(pa.table({"id": ids, **expected}), target)
+    with open(os.path.join(folder, "variables.json"), "w") as file:
+        json.dump(tf.train.list_variables(at), file)
+
+
 def main(folder):
     mlp(folder)
 
@@ -252,6 +307,8 @@ def main(folder):
     x = rng.random(ROWS, dtype="float32")
     batch = Batch()
     save(folder, "batch", batch, batch.call, {"x": x}, {"x": x})
+
+    graph(folder)
 
 
 main(sys.argv[1])

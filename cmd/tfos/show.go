@@ -1,0 +1,260 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"tfos/internal/launch"
+	"tfos/internal/model"
+)
+
+// fewTensors are listed of what may be long; --all lists the rest too.
+const fewTensors = 20
+
+type showOptions struct {
+	path   string
+	all    bool
+	output verdictFormat
+}
+
+func newShowCommand(c *cli) *cobra.Command {
+	o := &showOptions{}
+	cmd := &cobra.Command{
+		Use:   "show MODEL",
+		Short: "Say what a model takes and gives",
+		Long: `Says what a SavedModel, a checkpoint or a .meta file holds: tag sets, signatures
+with the types and shapes of their tensors, variables; and, without signatures,
+the tensors that its graph waits for and those that nothing else uses. Ends with
+the lines of a job file that run it. Needs neither TensorFlow nor Spark.
+
+A dimension of -1 is not fixed; the first one counts rows.`,
+		Example: `  tfos show export
+  tfos show model/model.ckpt-1000
+  tfos show export --output json`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return fmt.Errorf("%s needs one model, such as: %s export", cmd.CommandPath(), cmd.CommandPath())
+			}
+			return nil
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			o.path = args[0]
+			return runShow(c, o)
+		},
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.BoolVar(&o.all, "all", false, fmt.Sprintf("list all tensors and variables, not the first %d", fewTensors))
+	f.Var(&o.output, "output", "what standard output gets: `text|json`")
+	return cmd
+}
+
+func runShow(c *cli, o *showOptions) error {
+	found, err := model.Describe(o.path)
+	if err != nil {
+		return &launch.Error{Code: launch.Usage, Phase: "model", Err: err}
+	}
+	if o.output.json {
+		return json.NewEncoder(c.out).Encode(shownModel(found))
+	}
+	s := &show{w: c.out, found: found, few: fewTensors}
+	if o.all {
+		s.few = len(found.Variables) + 1<<20
+	}
+	return s.text()
+}
+
+// show writes a description as text.
+type show struct {
+	w     io.Writer
+	found *model.Description
+	few   int
+}
+
+func (s *show) text() error {
+	t := tabwriter.NewWriter(s.w, 0, 0, 2, ' ', 0)
+	s.w = t
+	s.line("%s %s", strings.ReplaceAll(s.found.Kind, "_", " "), s.found.Path)
+	for _, g := range s.found.Graphs {
+		s.graph(g)
+	}
+	s.variables()
+	s.job()
+	return t.Flush()
+}
+
+func (s *show) line(format string, args ...any) { _, _ = fmt.Fprintf(s.w, format+"\n", args...) }
+
+func (s *show) graph(g *model.MetaGraph) {
+	if len(g.Tags) > 0 {
+		s.line("tag set %s", strings.Join(g.Tags, ","))
+	}
+	for _, sig := range g.Signatures {
+		s.line("  signature %s", sig.Name)
+		s.tensors("input", sig.Inputs)
+		s.tensors("output", sig.Outputs)
+	}
+	if len(g.Signatures) == 0 {
+		s.line("  no signature; tensors of the graph")
+		s.tensors("input", g.Placeholders())
+		s.tensors("output", g.Ends())
+	}
+}
+
+func (s *show) tensors(role string, tensors []model.Tensor) {
+	for i, t := range tensors {
+		if i == s.few {
+			s.line("    … %d more: --all", len(tensors)-i)
+			return
+		}
+		name := ""
+		if t.Name != t.Alias {
+			name = "\t" + t.Name
+		}
+		s.line("    %s\t%s\t%s%s", role, t.Alias, t, name)
+	}
+}
+
+func (s *show) variables() {
+	if len(s.found.Variables) == 0 {
+		return
+	}
+	bytes := int64(0)
+	for _, v := range s.found.Variables {
+		bytes += v.Bytes
+	}
+	s.line("variables: %d, %d bytes", len(s.found.Variables), bytes)
+	for i, v := range s.found.Variables {
+		if i == s.few {
+			s.line("    … %d more: --all", len(s.found.Variables)-i)
+			return
+		}
+		s.line("    %s\t%s %s", v.Name, v.Type, model.ShapeString(v.Shape))
+	}
+}
+
+// job writes the part of a job file that runs the model: its first signature,
+// or all that its graph waits for.
+func (s *show) job() {
+	if len(s.found.Graphs) == 0 || s.found.Kind == model.KindGraph {
+		return
+	}
+	g := s.found.Graphs[0]
+	s.line("\n# in a job file for tfos infer")
+	switch {
+	case s.found.Kind == model.KindCheckpoint:
+		s.line("model_dir: %s", s.found.Path)
+	default:
+		s.line("export_dir: %s", s.found.Path)
+		if tags := strings.Join(g.Tags, ","); tags != "serve" {
+			s.line("tag_set: %s", tags)
+		}
+	}
+	inputs, outputs := g.Placeholders(), g.Ends()
+	if sig := defaultSignature(g); sig != nil {
+		inputs, outputs = sig.Inputs, sig.Outputs
+		if sig.Name != "serving_default" {
+			s.line("signature_def_key: %s", sig.Name)
+		}
+	}
+	s.line("input_mapping:\t# column: tensor")
+	for _, t := range inputs {
+		s.line("  %s: %s\t# %s", column(t), quoted(t.Alias), t)
+	}
+	s.line("output_mapping:\t# tensor: column")
+	for _, t := range outputs {
+		s.line("  %s: %s\t# %s", quoted(t.Alias), column(t), t)
+	}
+}
+
+func defaultSignature(g *model.MetaGraph) *model.Signature {
+	for _, sig := range g.Signatures {
+		if sig.Name == "serving_default" {
+			return sig
+		}
+	}
+	if len(g.Signatures) > 0 {
+		return g.Signatures[0]
+	}
+	return nil
+}
+
+// column is a name for the column of a tensor.
+func column(t model.Tensor) string {
+	name, _, _ := strings.Cut(path.Base(t.Alias), ":")
+	return name
+}
+
+// quoted is a name as YAML takes it.
+func quoted(name string) string {
+	if model.IsTensorName(name) {
+		return "'" + name + "'"
+	}
+	return name
+}
+
+// Of a model as JSON. A shape is null where the rank is not known.
+type (
+	modelJSON struct {
+		Path      string         `json:"path"`
+		Kind      string         `json:"kind"`
+		Graphs    []graphJSON    `json:"graphs"`
+		Variables []variableJSON `json:"variables"`
+	}
+	graphJSON struct {
+		TagSet     []string        `json:"tag_set"`
+		Signatures []signatureJSON `json:"signatures"`
+		Inputs     []tensorJSON    `json:"inputs"`  // that the graph waits for
+		Outputs    []tensorJSON    `json:"outputs"` // that nothing else uses
+	}
+	signatureJSON struct {
+		Name    string       `json:"name"`
+		Inputs  []tensorJSON `json:"inputs"`
+		Outputs []tensorJSON `json:"outputs"`
+	}
+	tensorJSON struct {
+		Alias  string  `json:"alias"`
+		Tensor string  `json:"tensor"`
+		Type   string  `json:"type"`
+		Shape  []int64 `json:"shape"`
+	}
+	variableJSON struct {
+		Name  string  `json:"name"`
+		Type  string  `json:"type"`
+		Shape []int64 `json:"shape"`
+		Bytes int64   `json:"bytes"`
+	}
+)
+
+func shownModel(d *model.Description) modelJSON {
+	out := modelJSON{Path: d.Path, Kind: d.Kind, Graphs: []graphJSON{}, Variables: []variableJSON{}}
+	for _, g := range d.Graphs {
+		one := graphJSON{TagSet: g.Tags, Signatures: []signatureJSON{}, Inputs: shownTensors(g.Placeholders()), Outputs: shownTensors(g.Ends())}
+		for _, sig := range g.Signatures {
+			one.Signatures = append(one.Signatures, signatureJSON{sig.Name, shownTensors(sig.Inputs), shownTensors(sig.Outputs)})
+		}
+		out.Graphs = append(out.Graphs, one)
+	}
+	for _, v := range d.Variables {
+		out.Variables = append(out.Variables, variableJSON{v.Name, v.Type.String(), append([]int64{}, v.Shape...), v.Bytes})
+	}
+	return out
+}
+
+func shownTensors(tensors []model.Tensor) []tensorJSON {
+	out := []tensorJSON{}
+	for _, t := range tensors {
+		shape := append([]int64{}, t.Shape...)
+		if t.UnknownRank {
+			shape = nil
+		}
+		out = append(out, tensorJSON{t.Alias, t.Name, t.Type.String(), shape})
+	}
+	return out
+}

@@ -1,0 +1,76 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+
+	"tfos/internal/feed/files"
+	"tfos/internal/model"
+)
+
+// Contract holds an inference job's data against its model, both of which must
+// be in sight of this machine (see Check), and returns how columns and tensors
+// go together; nil for other jobs. The error is a Faults: code 2 when the model
+// does not have what the job names, 6 when the data does not fit it.
+func Contract(ctx context.Context, s *Spec) ([]model.Line, error) {
+	if s.kind != Infer || !s.readsHere() {
+		return nil, nil
+	}
+	r := &rules{s: s}
+	lines := r.contract(ctx)
+	return lines, Faults(r.faults).err()
+}
+
+func (r *rules) contract(ctx context.Context) []model.Line {
+	s := r.s
+	inputs, outputs := s.InputMapping.Map(), s.OutputMapping.Map()
+	graph, err := s.model().Graph()
+	var signature *model.Signature
+	if err == nil {
+		signature, err = graph.Choose(s.SignatureDefKey, slices.Collect(maps.Values(inputs)), slices.Collect(maps.Keys(outputs)))
+	}
+	if err != nil {
+		r.noModel(err)
+		return nil
+	}
+	data, err := files.Open(ctx, files.Format(s.Input.Format), s.Input.Path, files.ReadOptions{})
+	if err != nil {
+		r.data(err.Error())
+		return nil
+	}
+	lines := model.Contract(signature, data.Schema(), inputs, outputs, s.Keep)
+	if _, err := model.Check(signature, data.Schema(), inputs, outputs, s.Keep); err != nil {
+		r.data(err.Error() + "\n" + model.Table(lines))
+	}
+	return lines
+}
+
+// noModel is a fault of the key that names the model, or of the signature.
+func (r *rules) noModel(err error) {
+	s := r.s
+	at, path := "export_dir", s.ExportDir
+	if path == "" {
+		at, path = "model_dir", s.ModelDir
+	}
+	var known *model.ModelError
+	if !errors.As(err, &known) {
+		r.broken(at, path, "%v", err)
+		return
+	}
+	text := known.Problem
+	if known.Err != nil {
+		text += ": " + known.Err.Error()
+	}
+	if known.Remedy != "" {
+		text += " (" + known.Remedy + ")"
+	}
+	r.broken(at, path, "%s", text)
+}
+
+// data is a fault of the input.
+func (r *rules) data(rule string) {
+	r.broken("input.path", r.s.Input.Path, "%s", rule)
+	r.faults[len(r.faults)-1].Code = CodeData
+}

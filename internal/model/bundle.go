@@ -1,0 +1,160 @@
+package model
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"strings"
+
+	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
+	"google.golang.org/protobuf/proto"
+)
+
+// objectGraph is what TensorFlow 2 keeps beside the variables: whose they are.
+const objectGraph = "_CHECKPOINTABLE_OBJECT_GRAPH"
+
+// Variable is a tensor that a checkpoint holds.
+type Variable struct {
+	Name  string
+	Type  DType
+	Shape []int64
+	Bytes int64
+}
+
+// Variables lists what a checkpoint holds, sorted by name, from its .index file.
+func Variables(prefix string) ([]Variable, error) {
+	raw, err := os.ReadFile(prefix + indexSuffix)
+	if err != nil {
+		return nil, &ModelError{Path: prefix + indexSuffix, Problem: "cannot be read", Err: err}
+	}
+	var found []Variable
+	sliced := map[string]int64{} // bytes of partitioned variables, which have an entry for each slice too
+	err = eachEntry(raw, func(key string, value []byte) error {
+		if key == "" || key == objectGraph { // "": the header
+			return nil
+		}
+		entry := &corepb.BundleEntryProto{}
+		if err := proto.Unmarshal(value, entry); err != nil {
+			return err
+		}
+		if rest, ok := strings.CutPrefix(key, "\x00"); ok {
+			name, _, _ := strings.Cut(rest, "\x00\x01")
+			sliced[name] += entry.GetSize()
+			return nil
+		}
+		v := Variable{Name: key, Type: DType(entry.GetDtype()), Bytes: entry.GetSize()}
+		for _, d := range entry.GetShape().GetDim() {
+			v.Shape = append(v.Shape, d.GetSize())
+		}
+		found = append(found, v)
+		return nil
+	})
+	for i, v := range found {
+		found[i].Bytes += sliced[v.Name]
+	}
+	if err != nil {
+		return nil, &ModelError{Path: prefix + indexSuffix, Problem: "it is damaged", Remedy: "copy the checkpoint again", Err: err}
+	}
+	return found, nil
+}
+
+// An index is a table of LevelDB's format (tensorflow/core/lib/io/format.h):
+// blocks of entries, a block that lists these, and a footer that finds that one.
+const (
+	footerBytes  = 48
+	trailerBytes = 5 // of a block: compression, and a CRC over both
+	tableMagic   = 0xdb4775248b80fb57
+)
+
+var errTable = errors.New("it is no table of variables")
+
+// eachEntry calls f with every entry of a table, in its order.
+func eachEntry(raw []byte, f func(key string, value []byte) error) error {
+	if len(raw) < footerBytes {
+		return errTable
+	}
+	footer := raw[len(raw)-footerBytes:]
+	if binary.LittleEndian.Uint64(footer[footerBytes-8:]) != tableMagic {
+		return errTable
+	}
+	handles := footer
+	for range 2 { // of a block that is not used
+		_, n := binary.Uvarint(handles)
+		if n <= 0 {
+			return errTable
+		}
+		handles = handles[n:]
+	}
+	index, err := block(raw, handles)
+	if err != nil {
+		return err
+	}
+	return eachInBlock(index, func(_ string, handle []byte) error {
+		entries, err := block(raw, handle)
+		if err != nil {
+			return err
+		}
+		return eachInBlock(entries, f)
+	})
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// block is the content of the block that a handle finds, checked.
+func block(raw, handle []byte) ([]byte, error) {
+	offset, n := binary.Uvarint(handle)
+	if n <= 0 {
+		return nil, errTable
+	}
+	size, m := binary.Uvarint(handle[n:])
+	end := uint64(len(raw) - footerBytes)
+	if m <= 0 || offset > end || size > end || offset+size+trailerBytes > end {
+		return nil, errTable
+	}
+	at := raw[offset:]
+	if at[size] != 0 {
+		return nil, fmt.Errorf("block at %d: compression %d is not known", offset, at[size])
+	}
+	sum := crc32.Checksum(at[:size+1], castagnoli)
+	masked := (sum>>15 | sum<<17) + 0xa282ead8
+	if binary.LittleEndian.Uint32(at[size+1:]) != masked {
+		return nil, fmt.Errorf("block at %d: its checksum is wrong", offset)
+	}
+	return at[:size], nil
+}
+
+// eachInBlock calls f with every entry of a block. A key begins as the one
+// before it; restart points, where none does, stand at the end.
+func eachInBlock(content []byte, f func(key string, value []byte) error) error {
+	if len(content) < 4 {
+		return errTable
+	}
+	restarts := uint64(binary.LittleEndian.Uint32(content[len(content)-4:]))
+	if restarts > uint64(len(content)-4)/4 {
+		return errTable
+	}
+	left := content[:uint64(len(content))-4-4*restarts]
+	key := []byte{}
+	for len(left) > 0 {
+		var sizes [3]uint64 // of the key: shared, its own; of the value
+		for i := range sizes {
+			n := 0
+			if sizes[i], n = binary.Uvarint(left); n <= 0 {
+				return errTable
+			}
+			left = left[n:]
+		}
+		shared, own, value := sizes[0], sizes[1], sizes[2]
+		if shared > uint64(len(key)) || own > uint64(len(left)) || value > uint64(len(left))-own {
+			return errTable
+		}
+		key = append(key[:shared], left[:own]...)
+		if err := f(string(key), left[own:own+value]); err != nil {
+			return err
+		}
+		left = left[own+value:]
+	}
+	return nil
+}

@@ -1,0 +1,111 @@
+package model
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/apache/arrow/go/v15/arrow"
+)
+
+// Line is one line of a contract between a table and a model: a column beside
+// the tensor that it feeds, or that becomes it.
+type Line struct {
+	Role       string // input, output or keep
+	Column     string // "" when there is none
+	ColumnType string
+	Tensor     string // alias
+	TensorType string
+	Verdict    string
+}
+
+// Verdicts of what fits. Inferred: no mapping says it.
+const (
+	fits     = "fits"
+	inferred = "fits, inferred"
+)
+
+// Contract lays columns and tensors side by side, as Check settles them, whether
+// they fit or not.
+func Contract(sig *Signature, schema *arrow.Schema, inputMapping, outputMapping map[string]string, keep []string) []Line {
+	var lines []Line
+	columns, _ := mapInputs(sig, schema, inputMapping, keep)
+	for _, t := range sig.Inputs {
+		column, found := columns[t.Alias]
+		l := Line{Role: "input", Column: column, ColumnType: typeOf(schema, column), Tensor: t.Alias, TensorType: t.String()}
+		switch reason := misfit(t, column, schema); {
+		case !found:
+			l.Verdict = "no column feeds it: name one in input_mapping"
+		case reason != "":
+			l.Verdict = reason
+		case inputMapping[column] != t.Alias && column != t.Alias:
+			l.Verdict = inferred
+		default:
+			l.Verdict = fits
+		}
+		lines = append(lines, l)
+	}
+	for _, k := range keep {
+		l := Line{Role: "keep", Column: k, ColumnType: typeOf(schema, k), Verdict: fits}
+		if n := len(schema.FieldIndices(k)); n != 1 {
+			l.Verdict = fmt.Sprintf("there are %d columns of that name", n)
+		}
+		lines = append(lines, l)
+	}
+	outputs, _ := mapOutputs(sig, outputMapping)
+	for _, o := range outputs {
+		l := Line{Role: "output", Column: o.Column, ColumnType: "known when it has run", Tensor: o.Alias, TensorType: o.Tensor.String(), Verdict: fits}
+		if t := o.columnType(); t != nil {
+			l.ColumnType = typeName(t)
+		}
+		if reason := o.unfit(); reason != "" {
+			l.ColumnType, l.Verdict = "", reason
+		}
+		lines = append(lines, l)
+	}
+	return lines
+}
+
+func typeOf(schema *arrow.Schema, column string) string {
+	if fields, ok := schema.FieldsByName(column); ok {
+		return typeName(fields[0].Type)
+	}
+	return ""
+}
+
+// typeName is "list<float32>[784]" for lists of one length, "list<float32>" for
+// others.
+func typeName(t arrow.DataType) string {
+	l, ok := t.(arrow.ListLikeType)
+	if !ok || t.ID() == arrow.MAP {
+		return t.String()
+	}
+	name := "list<" + typeName(l.Elem()) + ">"
+	if f, ok := t.(*arrow.FixedSizeListType); ok {
+		name += fmt.Sprintf("[%d]", f.Len())
+	}
+	return name
+}
+
+// Table is a contract as text, a line each and one above.
+func Table(lines []Line) string {
+	text := &strings.Builder{}
+	t := tabwriter.NewWriter(text, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "\tcolumn\ttype\ttensor\ttype\t")
+	for _, l := range lines {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Role, dash(l.Column), dash(l.ColumnType), dash(l.Tensor), dash(l.TensorType), l.Verdict)
+	}
+	_ = t.Flush() // into memory
+	rows := strings.Split(strings.TrimSuffix(text.String(), "\n"), "\n")
+	for i, row := range rows {
+		rows[i] = strings.TrimRight(row, " ")
+	}
+	return strings.Join(rows, "\n")
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}

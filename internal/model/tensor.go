@@ -1,0 +1,172 @@
+package model
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	attrpb "github.com/wamuir/graft/tensorflow/core/framework/attr_value_go_proto"
+	nodepb "github.com/wamuir/graft/tensorflow/core/framework/node_def_go_proto"
+	oppb "github.com/wamuir/graft/tensorflow/core/framework/op_def_go_proto"
+	shapepb "github.com/wamuir/graft/tensorflow/core/framework/tensor_shape_go_proto"
+	typespb "github.com/wamuir/graft/tensorflow/core/framework/types_go_proto"
+)
+
+var tensorName = regexp.MustCompile(`:[0-9]+$`)
+
+// IsTensorName tells the name of a graph's tensor, "operation:index", from an
+// alias of a signature.
+func IsTensorName(s string) bool { return tensorName.MatchString(s) }
+
+// Tensor returns a tensor of the graph by its name, "operation:index"; its
+// alias is that name. What is not there is a *ModelError.
+func (g *MetaGraph) Tensor(name string) (Tensor, error) {
+	op, text, _ := strings.Cut(name, ":")
+	index, err := strconv.Atoi(text)
+	at, there := g.nodes[op]
+	if err != nil || !there {
+		return Tensor{}, g.noTensor(name, op)
+	}
+	outputs, err := g.outputs(g.pb.GetGraphDef().GetNode()[at])
+	if err != nil {
+		return Tensor{}, &ModelError{Path: g.path, Problem: fmt.Sprintf("tensor %s: %v", name, err)}
+	}
+	if index >= len(outputs) {
+		return Tensor{}, &ModelError{Path: g.path, Problem: fmt.Sprintf("there is no tensor %s: operation %s has %d outputs", name, op, len(outputs))}
+	}
+	return outputs[index], nil
+}
+
+// noTensor says what is there in its place: layers of a TensorFlow 2 model are
+// operations of functions, which no session can be asked for.
+func (g *MetaGraph) noTensor(name, op string) error {
+	for _, f := range g.pb.GetGraphDef().GetLibrary().GetFunction() {
+		if slices.ContainsFunc(f.GetNodeDef(), func(n *nodepb.NodeDef) bool { return n.GetName() == op }) {
+			return &ModelError{Path: g.path, Problem: fmt.Sprintf("tensor %s is inside function %s, where it cannot be reached", name, f.GetSignature().GetName()),
+				Remedy: "export a signature that returns it"}
+		}
+	}
+	problem := &ModelError{Path: g.path, Problem: "the graph has no tensor " + name, Remedy: "tfos show lists tensors"}
+	if near := g.ending(op); near != "" {
+		problem.Remedy = "there is " + near
+	}
+	return problem
+}
+
+// ending is a tensor whose operation's last part is that of op, "" when there
+// is none.
+func (g *MetaGraph) ending(op string) string {
+	last := op[strings.LastIndexByte(op, '/')+1:]
+	for _, n := range g.pb.GetGraphDef().GetNode() {
+		if name := n.GetName(); name == last || strings.HasSuffix(name, "/"+last) {
+			return name + ":0"
+		}
+	}
+	return ""
+}
+
+// example is the name of an input, or of any tensor.
+func (g *MetaGraph) example() string {
+	if inputs := g.Placeholders(); len(inputs) > 0 {
+		return inputs[0].Name
+	}
+	return "operation:0"
+}
+
+// Placeholders are the tensors that the graph waits for, in its order, but for
+// that of its checkpoints' names.
+func (g *MetaGraph) Placeholders() []Tensor {
+	var found []Tensor
+	for _, n := range g.pb.GetGraphDef().GetNode() {
+		if n.GetOp() != "Placeholder" {
+			continue
+		}
+		if t, err := g.Tensor(n.GetName() + ":0"); err == nil && t.Name != g.pb.GetSaverDef().GetFilenameTensorName() {
+			found = append(found, t)
+		}
+	}
+	return found
+}
+
+// Ends are the tensors of a value a row that no operation takes, in the graph's
+// order: those that an author may have meant as outputs.
+func (g *MetaGraph) Ends() []Tensor {
+	taken := map[string]bool{}
+	nodes := g.pb.GetGraphDef().GetNode()
+	for _, n := range nodes {
+		for _, in := range n.GetInput() {
+			if !strings.Contains(in, ":") {
+				in += ":0"
+			}
+			taken[in] = true
+		}
+	}
+	var found []Tensor
+	for _, n := range nodes {
+		outputs, err := g.outputs(n)
+		if err != nil || n.GetOp() == "Placeholder" {
+			continue
+		}
+		for _, t := range outputs {
+			if !taken[t.Name] && t.Type.ElementType() != nil && len(t.Shape) > 0 && t.Shape[0] < 0 {
+				found = append(found, t)
+			}
+		}
+	}
+	return found
+}
+
+// outputs are an operation's tensors.
+func (g *MetaGraph) outputs(n *nodepb.NodeDef) ([]Tensor, error) {
+	op, known := g.ops[n.GetOp()]
+	if !known {
+		return nil, fmt.Errorf("the model does not say what operation %s gives", n.GetOp())
+	}
+	var outputs []Tensor
+	for _, arg := range op.GetOutputArg() {
+		for _, t := range argTypes(n, arg) {
+			if t > typespb.DataType_DT_FLOAT_REF-1 { // a reference to a variable has its values
+				t -= typespb.DataType_DT_FLOAT_REF - typespb.DataType_DT_FLOAT
+			}
+			name := fmt.Sprintf("%s:%d", n.GetName(), len(outputs))
+			out := Tensor{Alias: name, Name: name, Type: DType(t)}
+			out.setShape(outputShape(n, len(outputs)))
+			outputs = append(outputs, out)
+		}
+	}
+	return outputs, nil
+}
+
+// argTypes are the types of the tensors that one argument of an operation
+// stands for.
+func argTypes(n *nodepb.NodeDef, arg *oppb.OpDef_ArgDef) []typespb.DataType {
+	if name := arg.GetTypeListAttr(); name != "" {
+		return n.GetAttr()[name].GetList().GetType()
+	}
+	t := arg.GetType()
+	if name := arg.GetTypeAttr(); name != "" {
+		t = n.GetAttr()[name].GetType()
+	}
+	count := int64(1)
+	if name := arg.GetNumberAttr(); name != "" {
+		count = n.GetAttr()[name].GetI()
+	}
+	return slices.Repeat([]typespb.DataType{t}, int(min(count, maxOutputs)))
+}
+
+// maxOutputs bounds what a damaged graph can ask for.
+const maxOutputs = 1 << 16
+
+// outputShape is what the graph's writer noted of a tensor's shape, nil when it
+// did not.
+func outputShape(n *nodepb.NodeDef, index int) *shapepb.TensorShapeProto {
+	if shapes := n.GetAttr()["_output_shapes"].GetList().GetShape(); index < len(shapes) {
+		return shapes[index]
+	}
+	if a, ok := n.GetAttr()["shape"].GetValue().(*attrpb.AttrValue_Shape); ok && strings.HasPrefix(n.GetOp(), "Placeholder") {
+		return a.Shape
+	}
+	return nil
+}
