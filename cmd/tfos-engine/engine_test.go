@@ -25,6 +25,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"tfos/internal/feed"
+	"tfos/internal/feed/files"
 	"tfos/internal/infer"
 	"tfos/internal/model"
 )
@@ -162,8 +163,19 @@ func wait(t *testing.T, heard <-chan told) told {
 	}
 }
 
+// request doubles numbers, ten a batch.
+func request(t *testing.T, rows int) infer.Request {
+	t.Helper()
+	recipe, splits, err := infer.Input{Format: files.Parquet, Path: numbers(t, rows)}.Plan(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return infer.Request{Source: model.Source{Model: doublerModel(t)}, Output: t.TempDir(), Format: files.Parquet, BatchSize: 10, Input: recipe, Splits: splits}
+}
+
 func TestRunInfersAndReports(t *testing.T) {
-	req := infer.Request{Source: model.Source{Model: doublerModel(t)}, Output: t.TempDir(), BatchSize: 10, Splits: []infer.Split{{ID: 7, Path: numbers(t, 95)}}}
+	req := request(t, 95)
+	req.Splits[0].ID = 7
 	socket, heard := serveMember(t, "infer", req)
 	var stderr bytes.Buffer
 	if status := run(t.Context(), []string{"run"}, socket, &bytes.Buffer{}, &stderr); status != statusDone {
@@ -186,7 +198,7 @@ func TestRunInfersAndReports(t *testing.T) {
 }
 
 func TestRunReportsFailures(t *testing.T) {
-	good := infer.Request{Source: model.Source{Model: doublerModel(t)}, Output: t.TempDir(), Splits: []infer.Split{{Path: numbers(t, 1)}}}
+	good := request(t, 1)
 	noModel, wrongColumn := good, good
 	noModel.Model = t.TempDir()
 	wrongColumn.InputMapping = map[string]string{"image": "x"}
@@ -198,7 +210,7 @@ func TestRunReportsFailures(t *testing.T) {
 		cause string
 	}{
 		"no model":     {"infer", noModel, "importing", 2, "saved_model.pb"},
-		"wrong column": {"infer", wrongColumn, "running", 6, "there is no column image"},
+		"wrong column": {"infer", wrongColumn, "importing", 6, "there is no column image"},
 		"not a job":    {"infer", "nonsense", "importing", 5, "decode the work"},
 		"training":     {"train", good, "importing", 5, `"train"`},
 	}

@@ -47,9 +47,11 @@ func newInferCommand(c *cli) *cobra.Command {
 	o.predictions.format = &o.runOptions.output
 	cmd := &cobra.Command{
 		Use:   "infer [JOB.yaml]",
-		Short: "Run a SavedModel over files on Spark executors",
-		Long: `Runs a SavedModel over parquet files and writes predictions as parquet files,
-as a job file says or, without one, as the flags from --export-dir on say.
+		Short: "Run a trained model over files on Spark executors",
+		Long: `Runs a SavedModel over files of rows and writes predictions as files, as a job
+file says or, without one, as the flags from --export-dir on say: parquet in and
+out. First it shows which column feeds which tensor; data that does not fit the
+model ends it there, with exit code 6.
 
 --output has two uses: the values text and json say what standard output gets
 at the end, as in other commands; any other value is the folder for predictions.
@@ -75,8 +77,8 @@ It may be given twice. A folder named json is written ./json.`,
 	f.StringVar(&o.input, "input", "", "input `files`: a file, folder or glob")
 	f.StringVar(&o.signature, "signature-def-key", "", "the signature to run (default: the job file's default)")
 	f.StringVar(&o.tagSet, "tag-set", "", "tags of the MetaGraph, with commas (default: the job file's default)")
-	f.StringSliceVar(&o.inputMapping, "input-mapping", nil, "`column=alias,…` of the signature's inputs")
-	f.StringSliceVar(&o.outputMapping, "output-mapping", nil, "`alias=column,…` of the signature's outputs")
+	f.StringSliceVar(&o.inputMapping, "input-mapping", nil, "`column=tensor,…`: aliases of the signature's inputs, or tensors of the graph")
+	f.StringSliceVar(&o.outputMapping, "output-mapping", nil, "`tensor=column,…`: aliases of the signature's outputs, or tensors of the graph")
 	f.StringSliceVar(&o.keep, "keep", nil, "`columns` copied beside the predictions")
 	f.IntVar(&o.batchSize, "batch-size", 0, "`rows` of one run of the model (default: the job file's default)")
 	f.StringVar(&o.master, "master", "", "Spark's master `URL` (default: a local-cluster sized to the job)")

@@ -14,6 +14,7 @@ import (
 	"github.com/apache/arrow/go/v15/parquet"
 	"github.com/apache/arrow/go/v15/parquet/pqarrow"
 
+	"tfos/internal/feed/files"
 	"tfos/internal/infer"
 	"tfos/internal/model"
 )
@@ -23,13 +24,16 @@ import (
 // load included. Run it with -benchtime 1x.
 func BenchmarkInfer(b *testing.B) {
 	needTensorFlow(b)
-	const files, rows, width = 4, 25_000, 784
+	const parts, rows, width = 4, 25_000, 784
 	dir := b.TempDir()
-	req := infer.Request{Source: model.Source{Model: filepath.Join(fixtures(b), "mlp")}, BatchSize: 1000, Keep: []string{"id"}}
-	for i := range files {
+	req := infer.Request{Source: model.Source{Model: filepath.Join(fixtures(b), "mlp")}, Format: files.Parquet, BatchSize: 1000, Keep: []string{"id"}}
+	for i := range parts {
 		path := filepath.Join(dir, fmt.Sprintf("in-%d.parquet", i))
 		writeRows(b, path, rows, width, uint64(i))
-		req.Splits = append(req.Splits, infer.Split{ID: i, Path: path})
+	}
+	var err error
+	if req.Input, req.Splits, err = (infer.Input{Format: files.Parquet, Path: dir}).Plan(b.Context(), 2); err != nil {
+		b.Fatal(err)
 	}
 	before := cpuSeconds(b)
 	for b.Loop() {
@@ -38,7 +42,7 @@ func BenchmarkInfer(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if result.Rows != files*rows {
+		if result.Rows != parts*rows {
 			b.Fatalf("%d rows", result.Rows)
 		}
 		b.ReportMetric(result.LoadSeconds, "load-s")
@@ -46,8 +50,8 @@ func BenchmarkInfer(b *testing.B) {
 		b.ReportMetric(result.ComputeSeconds, "compute-s")
 		b.ReportMetric(result.WriteSeconds, "write-s")
 	}
-	b.ReportMetric(float64(files*rows*b.N)/b.Elapsed().Seconds(), "rows/s")
-	b.ReportMetric(float64(files*rows*b.N)/(cpuSeconds(b)-before), "rows/cpu-s")
+	b.ReportMetric(float64(parts*rows*b.N)/b.Elapsed().Seconds(), "rows/s")
+	b.ReportMetric(float64(parts*rows*b.N)/(cpuSeconds(b)-before), "rows/cpu-s")
 }
 
 // cpuSeconds is what this process has used: unlike the clock, it does not

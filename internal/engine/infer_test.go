@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"tfos/internal/engine"
+	"tfos/internal/feed/files"
 	"tfos/internal/infer"
 	"tfos/internal/model"
 )
@@ -28,8 +29,13 @@ func predict(t testing.TB, req infer.Request) (infer.Result, error) {
 // request is one file of the fixtures with batches that divide nothing.
 func request(t testing.TB, name string) infer.Request {
 	input := filepath.Join(fixtures(t), name+".parquet")
-	return infer.Request{Source: model.Source{Model: filepath.Join(fixtures(t), name)}, Output: t.TempDir(), BatchSize: 128, Keep: []string{"id"},
-		Splits: []infer.Split{{ID: 3, Path: input}}}
+	recipe, splits, err := infer.Input{Format: files.Parquet, Path: input}.Plan(t.Context(), 1)
+	if err != nil || len(splits) != 1 {
+		t.Fatalf("%d splits, %v", len(splits), err)
+	}
+	splits[0].ID = 3
+	return infer.Request{Source: model.Source{Model: filepath.Join(fixtures(t), name)}, Output: t.TempDir(), Format: files.Parquet,
+		BatchSize: 128, Keep: []string{"id"}, Input: recipe, Splits: splits}
 }
 
 func TestPredictionsAreThoseOfPython(t *testing.T) {

@@ -1,6 +1,11 @@
 package infer
 
-import "tfos/internal/model"
+import (
+	"fmt"
+
+	"tfos/internal/feed/files"
+	"tfos/internal/model"
+)
 
 // Request is one member's share of an inference job, as JSON. The launcher's
 // plan holds it without Splits; the reservation server shares those out.
@@ -16,15 +21,24 @@ type Request struct {
 	BatchSize     int               `json:"batch_size"`     // rows per Session.Run
 	Threads       int               `json:"threads"`        // intra-op threads; 0: TensorFlow's choice
 	Output        string            `json:"output"`         // staging folder
+	Format        files.Format      `json:"format"`         // of the output
+	Input         files.Recipe      `json:"input,omitzero"`
 	Splits        []Split           `json:"splits,omitempty"`
 }
 
 // Split is a piece of input that one member reads and writes as one output
-// file. The first cut: a split is a whole parquet file.
+// file.
 type Split struct {
-	ID    int    `json:"id"` // names the output: part-%05d.parquet
-	Path  string `json:"path"`
-	Bytes int64  `json:"bytes"`
+	ID int `json:"id"` // names the output: part-00007.parquet
+	files.Split
+}
+
+// place is the split as a message has it: rows are counted from there.
+func (s Split) place() string {
+	if s.Offset == 0 {
+		return s.Path
+	}
+	return fmt.Sprintf("%s, from byte %d", s.Path, s.Offset)
 }
 
 // Result is what a member reports at its end.
@@ -49,6 +63,8 @@ type Result struct {
 type SplitResult struct {
 	ID     int    `json:"id"`
 	Input  string `json:"input"`
+	Offset int64  `json:"offset"` // of the split in the input
+	Length int64  `json:"length"` // in bytes
 	Output string `json:"output"` // file name
 	Rows   int64  `json:"rows"`
 	SHA256 string `json:"sha256"` // of the output file

@@ -1,10 +1,10 @@
 // Package infer turns splits of input into files of predictions.
 //
 // Comes in: a Request (config.go), and a Model that computes one batch.
-// Goes out: for each split one parquet file in the request's output folder,
-// part-%05d.parquet, with the kept columns first and the outputs after them in
-// alias order, rows in the split's order; and a Result that a manifest can be
-// made of.
+// Goes out: for each split one file of the request's format in its output
+// folder, part-00007.parquet, with the kept columns first and the outputs after
+// them in alias order, rows in the split's order; and a Result that a manifest
+// can be made of.
 // It knows nothing of TensorFlow (internal/engine implements Model), of Spark
 // or of other members, and it commits nothing: the output folder is a staging
 // folder, and whoever made it publishes it.
@@ -17,7 +17,7 @@
 // channels of pipelineDepth batches between them; as many splits run side by
 // side as there are processors to run them. So at most
 // splits × (2 × pipelineDepth + 3) batches are in memory, beside the row groups
-// that the parquet library holds.
+// that the format's reader holds.
 //
 // Errors carry an exit code (ExitCode): 2 the model is not there, 6 the data
 // does not fit it or cannot be read, 7 the output cannot be written, 5 all else.

@@ -4,56 +4,66 @@ import (
 	"context"
 	"errors"
 
-	"github.com/apache/arrow/go/v15/arrow/memory"
+	"github.com/apache/arrow/go/v15/arrow"
 
 	"tfos/internal/feed/files"
+	"tfos/internal/model"
 )
 
-// input is a split's file.
-type input struct {
-	*files.Dataset
-	path string
+// Input is the data of an inference job.
+type Input struct {
+	Format  files.Format      `json:"format"`
+	Path    string            `json:"path"` // file, folder or glob
+	Options map[string]string `json:"options,omitempty"`
 }
 
-// openInput reads what a file says of its columns.
-func openInput(ctx context.Context, mem memory.Allocator, path string, batchRows int) (*input, error) {
-	data, err := files.Open(ctx, files.Parquet, path, files.ReadOptions{BatchRows: batchRows, Memory: mem})
-	in := &input{Dataset: data, path: path}
-	if err != nil {
-		return nil, in.failed(err)
-	}
-	if found := data.Files(); len(found) != 1 || found[0].Path != path {
-		return nil, atFile(exitFailed, "read", path, errors.New("it is a folder, and a split is one file"))
-	}
-	return in, nil
+// Open lists the data's files and learns their columns.
+func (in Input) Open(ctx context.Context) (*files.Dataset, error) {
+	return files.Open(ctx, in.Format, in.Path, files.ReadOptions{Options: in.Options})
 }
 
-// choose leaves these columns.
-func (in *input) choose(columns []string) (err error) {
-	in.Dataset, err = in.Select(columns...)
-	return err
+// Plan cuts the data into splits for so many tasks at once, numbered in the
+// order of their rows, and says how they are read.
+func (in Input) Plan(ctx context.Context, tasks int) (files.Recipe, []Split, error) {
+	data, err := in.Open(ctx)
+	if err != nil {
+		return files.Recipe{}, nil, err
+	}
+	recipe, err := data.Recipe()
+	if err != nil {
+		return files.Recipe{}, nil, err
+	}
+	pieces, err := data.Splits(ctx, data.SplitBytes(tasks))
+	if err != nil {
+		return files.Recipe{}, nil, err
+	}
+	splits := make([]Split, len(pieces))
+	for i, piece := range pieces {
+		splits[i] = Split{i, piece}
+	}
+	return recipe, splits, nil
 }
 
-// open begins to read all rows.
-func (in *input) open(ctx context.Context) (files.Reader, error) {
-	splits, err := in.Splits(ctx, 0)
-	if err != nil {
-		return nil, in.failed(err)
+// Fit returns the data as the signature's inputs take it: numbers of formats
+// that only guess types are read as the tensors' types.
+func Fit(signature *model.Signature, data *files.Dataset, mapping map[string]string, keep []string) *files.Dataset {
+	if !data.Format().Guessed() {
+		return data
 	}
-	reader, err := in.Read(ctx, splits[0])
-	if err != nil {
-		return nil, in.failed(err)
+	types := map[string]arrow.DataType{}
+	for column, t := range model.Wanted(signature, data.Schema(), mapping, keep) {
+		types[column] = t
 	}
-	return reader, nil
+	return data.Retype(types)
 }
 
 // failed tells a file that cannot be understood from one that cannot be
 // reached.
-func (in *input) failed(err error) error {
+func failed(path string, err error) error {
 	code := exitFailed
 	var data *files.Error
 	if errors.As(err, &data) {
 		code = exitData
 	}
-	return atFile(code, "read", in.path, err)
+	return atFile(code, "read", path, err)
 }

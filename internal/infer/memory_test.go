@@ -24,7 +24,7 @@ func TestArrowMemoryIsReleased(t *testing.T) {
 			defer mem.AssertSize(t, 0)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			r, err := newRun(ctx, request(t, path), func(_, rows int64) {
+			r, err := newRun(ctx, request(t, path), mem, func(_, rows int64) {
 				if tt.cancel && rows > 100 {
 					cancel()
 				}
@@ -32,7 +32,7 @@ func TestArrowMemoryIsReleased(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r.mem, r.model = mem, &doubler{bad: tt.bad}
+			r.model = &doubler{bad: tt.bad}
 			err = r.splits(ctx)
 			var row *model.RowError
 			if tt.cancel != errors.Is(err, context.Canceled) || (tt.bad >= 0) != errors.As(err, &row) {
@@ -69,7 +69,7 @@ func TestFullDiskIsCode7(t *testing.T) {
 	path := inputFile(t, t.TempDir(), "a", 0, 300)
 	for _, room := range []int{0, 1000} {
 		req := request(t, path)
-		r, err := newRun(t.Context(), req, nil)
+		r, err := newRun(t.Context(), req, memory.DefaultAllocator, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,7 +16,7 @@ func (p *pipeline) locate(err error, first int64) error {
 	if errors.As(err, &row) {
 		err = &model.RowError{Row: first + row.Row, Column: row.Column, Reason: row.Reason}
 	}
-	return atFile(exitFailed, "predict", p.split.Path, err)
+	return atFile(exitFailed, "predict", p.split.place(), err)
 }
 
 func release(arrays []arrow.Array) {

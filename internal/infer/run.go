@@ -14,6 +14,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"golang.org/x/sync/errgroup"
 
+	"tfos/internal/feed/files"
 	"tfos/internal/model"
 )
 
@@ -41,7 +42,7 @@ type Progress func(splits, rows int64)
 // Run makes the predictions for every split of the request. The result lists
 // the finished splits in the request's order, after an error too.
 func Run(ctx context.Context, req Request, load Load, progress Progress) (Result, error) {
-	r, err := newRun(ctx, req, progress)
+	r, err := newRun(ctx, req, memory.DefaultAllocator, progress)
 	if err != nil || len(req.Splits) == 0 {
 		return Result{}, err
 	}
@@ -63,15 +64,16 @@ func Run(ctx context.Context, req Request, load Load, progress Progress) (Result
 
 // run is what the splits of one request have in common.
 type run struct {
-	req       Request
-	signature *model.Signature
-	model     Model
-	mem       memory.Allocator
-	create    create
-	tally     *tally
+	req    Request
+	data   *files.Dataset // the columns that bind names
+	bind   *model.Binding
+	model  Model
+	mem    memory.Allocator
+	create create
+	tally  *tally
 }
 
-func newRun(ctx context.Context, req Request, progress Progress) (*run, error) {
+func newRun(ctx context.Context, req Request, mem memory.Allocator, progress Progress) (*run, error) {
 	graph, err := req.Graph()
 	if err != nil {
 		return nil, err
@@ -84,10 +86,22 @@ func newRun(ctx context.Context, req Request, progress Progress) (*run, error) {
 	if req.BatchSize <= 0 {
 		req.BatchSize = defaultBatch
 	}
-	if err := makeFolder(ctx, req.Output); err != nil {
+	r := &run{req: req, mem: mem, create: createInStore, tally: &tally{report: progress}}
+	if len(req.Splits) == 0 {
+		return r, nil
+	}
+	data, err := req.Input.Dataset(req.BatchSize, mem)
+	if err != nil {
 		return nil, err
 	}
-	return &run{req: req, signature: signature, mem: memory.DefaultAllocator, create: createInStore, tally: &tally{report: progress}}, nil
+	data = Fit(signature, data, req.InputMapping, req.Keep)
+	if r.bind, err = model.Check(signature, data.Schema(), req.InputMapping, req.OutputMapping, req.Keep); err != nil {
+		return nil, err
+	}
+	if r.data, err = data.Select(r.bind.Columns()...); err != nil {
+		return nil, err
+	}
+	return r, makeFolder(ctx, req.Output)
 }
 
 // splits runs several splits at once: reading parquet is what takes longest,

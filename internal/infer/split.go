@@ -10,8 +10,6 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"golang.org/x/sync/errgroup"
-
-	"tfos/internal/model"
 )
 
 // pipelineDepth is the batches that wait between two stages of a split.
@@ -26,22 +24,11 @@ type clocks struct {
 
 // split makes one split's file.
 func (r *run) split(ctx context.Context, s Split) error {
-	in, err := openInput(ctx, r.mem, s.Path, r.req.BatchSize)
+	out, err := createOutput(ctx, r.create, r.req.Output, fmt.Sprintf("part-%05d%s", s.ID, r.req.Format.Extension()))
 	if err != nil {
 		return err
 	}
-	bind, err := model.Check(r.signature, in.Schema(), r.req.InputMapping, r.req.OutputMapping, r.req.Keep)
-	if err == nil {
-		err = in.choose(bind.Columns())
-	}
-	if err != nil {
-		return atFile(exitData, "read", s.Path, err)
-	}
-	out, err := createOutput(ctx, r.create, r.req.Output, fmt.Sprintf("part-%05d.parquet", s.ID))
-	if err != nil {
-		return err
-	}
-	p := &pipeline{run: r, split: s, bind: bind, in: in, out: out}
+	p := &pipeline{run: r, split: s, out: out}
 	if err := p.flow(ctx); err != nil {
 		out.discard()
 		return err
@@ -52,7 +39,7 @@ func (r *run) split(ctx context.Context, s Split) error {
 		return err
 	}
 	p.clocks.write += time.Since(start)
-	r.tally.split(SplitResult{ID: s.ID, Input: s.Path, Output: out.name, Rows: p.rows, SHA256: sum}, p.clocks)
+	r.tally.split(SplitResult{ID: s.ID, Input: s.Path, Offset: s.Offset, Length: s.Length, Output: out.name, Rows: p.rows, SHA256: sum}, p.clocks)
 	return nil
 }
 
@@ -60,8 +47,6 @@ func (r *run) split(ctx context.Context, s Split) error {
 type pipeline struct {
 	*run
 	split  Split
-	bind   *model.Binding
-	in     *input
 	out    *output
 	rows   int64 // written
 	clocks clocks
@@ -125,9 +110,9 @@ type batch struct {
 }
 
 func (p *pipeline) read(ctx context.Context, to chan<- batch) (err error) {
-	reader, err := p.in.open(ctx)
+	reader, err := p.data.Read(ctx, p.split.Split)
 	if err != nil {
-		return err
+		return failed(p.split.Path, err)
 	}
 	defer func() { err = errors.Join(err, reader.Close()) }()
 	for first := int64(0); ; {
@@ -138,7 +123,7 @@ func (p *pipeline) read(ctx context.Context, to chan<- batch) (err error) {
 			return nil
 		}
 		if err != nil {
-			return p.in.failed(err)
+			return failed(p.split.Path, err)
 		}
 		p.clocks.read += time.Since(start)
 		b := batch{record, first}
@@ -169,7 +154,7 @@ func (p *pipeline) compute(ctx context.Context, from <-chan batch, to chan<- arr
 		if !ok {
 			// So that a split without rows has a file with the columns that
 			// the others have.
-			b.record = p.in.NoRows()
+			b.record = p.data.NoRows()
 		}
 		start := time.Now()
 		record, err := p.predict(ctx, b)

@@ -29,7 +29,7 @@ func (p *pipeline) write(ctx context.Context, from <-chan arrow.Record) (err err
 		}
 		start := time.Now()
 		if w == nil {
-			w, err = files.NewWriter(files.Parquet, p.out, record.Schema(), files.WriteOptions{Memory: p.mem})
+			w, err = files.NewWriter(p.req.Format, p.out, record.Schema(), files.WriteOptions{Memory: p.mem})
 		}
 		if err == nil {
 			err = w.Write(record)

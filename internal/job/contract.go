@@ -6,7 +6,7 @@ import (
 	"maps"
 	"slices"
 
-	"tfos/internal/feed/files"
+	"tfos/internal/infer"
 	"tfos/internal/model"
 )
 
@@ -35,11 +35,12 @@ func (r *rules) contract(ctx context.Context) []model.Line {
 		r.noModel(err)
 		return nil
 	}
-	data, err := files.Open(ctx, files.Format(s.Input.Format), s.Input.Path, files.ReadOptions{})
+	data, err := s.inferInput().Open(ctx)
 	if err != nil {
 		r.data(err.Error())
 		return nil
 	}
+	data = infer.Fit(signature, data, inputs, s.Keep)
 	lines := model.Contract(signature, data.Schema(), inputs, outputs, s.Keep)
 	if _, err := model.Check(signature, data.Schema(), inputs, outputs, s.Keep); err != nil {
 		r.data(err.Error() + "\n" + model.Table(lines))

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"tfos/internal/feed"
+	"tfos/internal/feed/files"
 	"tfos/internal/infer"
 	"tfos/internal/model"
 	"tfos/internal/reserve"
@@ -150,11 +151,17 @@ func (s *Spec) work(outputs []reserve.OutputConfig) (*reserve.WorkConfig, error)
 		Source: s.model(), Signature: s.SignatureDefKey,
 		InputMapping: s.InputMapping.Map(), OutputMapping: s.OutputMapping.Map(), Keep: s.Keep,
 		BatchSize: s.BatchSize, Threads: s.Resources.Worker.Cores, Output: outputs[0].Staging,
+		Format: files.Format(s.Output.Format),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("job: plan: write inference request: %w", err)
 	}
-	return &reserve.WorkConfig{Input: s.Input.Path, Request: request}, nil
+	tasks := s.ClusterSize * s.Resources.Worker.Cores
+	return &reserve.WorkConfig{Input: s.inferInput(), Tasks: tasks, Request: request}, nil
+}
+
+func (s *Spec) inferInput() infer.Input {
+	return infer.Input{Format: files.Format(s.Input.Format), Path: s.Input.Path, Options: s.Input.Options}
 }
 
 // model is the model that an inference job runs.

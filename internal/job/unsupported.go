@@ -1,6 +1,10 @@
 package job
 
-import "fmt"
+import (
+	"fmt"
+
+	"tfos/internal/feed/files"
+)
 
 // refuser notes a key that is not supported yet when a condition holds.
 type refuser func(path string, value any, when bool)
@@ -35,6 +39,7 @@ func (s *Spec) unsupportedTraining(refuse refuser) {
 	refuse("retries.generations", s.Retries.Generations, s.Retries.Generations > 0)
 	refuse("export_dir", s.ExportDir, IsURL(s.ExportDir))
 	if o := s.Output; o != nil {
+		refuse("output.format", o.Format, o.Format != "parquet")
 		s.unsupportedOutput(o, refuse)
 	}
 }
@@ -45,8 +50,7 @@ func (s *Spec) unsupportedInference(refuse refuser) {
 	if s.MaxBad != nil {
 		refuse("max_bad", *s.MaxBad, true)
 	}
-	refuse("input.format", s.Input.Format, s.Input.Path != "" && s.Input.Format != "parquet")
-	refuse("input.options", "", len(s.Input.Options) > 0)
+	refuse("input.format", s.Input.Format, s.Input.Path != "" && !files.Format(s.Input.Format).Known())
 	refuse("input.path", s.Input.Path, IsURL(s.Input.Path))
 	refuse("model_dir", s.ModelDir, IsURL(s.ModelDir))
 	refuse("export_dir", s.ExportDir, IsURL(s.ExportDir))
@@ -57,7 +61,6 @@ func (s *Spec) unsupportedInference(refuse refuser) {
 
 func (s *Spec) unsupportedOutput(o *Output, refuse refuser) {
 	refuse("output.path", o.Path, IsURL(o.Path))
-	refuse("output.format", o.Format, o.Format != "parquet")
 	refuse("output.if_exists", o.IfExists, o.IfExists == "resume" || o.IfExists == "skip")
 }
 

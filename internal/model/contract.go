@@ -73,6 +73,30 @@ func typeOf(schema *arrow.Schema, column string) string {
 	return ""
 }
 
+// Wanted are types for the columns of numbers that would feed inputs, by name,
+// where another type of number is the tensor's: what a reader of text shall make
+// of them.
+func Wanted(sig *Signature, schema *arrow.Schema, inputMapping map[string]string, keep []string) map[string]arrow.DataType {
+	types := map[string]arrow.DataType{}
+	columns, _ := mapInputs(sig, schema, inputMapping, keep)
+	for _, t := range sig.Inputs {
+		fields, ok := schema.FieldsByName(columns[t.Alias])
+		if !ok || !t.Type.number() {
+			continue
+		}
+		found := describe(fields[0].Type)
+		if id := found.element.ID(); id != arrow.FLOAT64 && id != arrow.INT64 {
+			continue
+		}
+		wanted := t.Type.ElementType()
+		for range found.lengths {
+			wanted = arrow.ListOf(wanted)
+		}
+		types[fields[0].Name] = wanted
+	}
+	return types
+}
+
 // typeName is "list<float32>[784]" for lists of one length, "list<float32>" for
 // others.
 func typeName(t arrow.DataType) string {

@@ -3,6 +3,8 @@ package reserve
 import (
 	"encoding/json"
 	"time"
+
+	"tfos/internal/infer"
 )
 
 // Config is what one run's reservation server is to watch over. The launcher's
@@ -73,7 +75,8 @@ type OutputConfig struct {
 
 // WorkConfig is the input of an inference job.
 type WorkConfig struct {
-	Input   string          `json:"input"`   // file, folder or glob
+	Input   infer.Input     `json:"input"`
+	Tasks   int             `json:"tasks"`   // splits that are computed at once
 	Request json.RawMessage `json:"request"` // an infer.Request without splits
 }
 

@@ -188,12 +188,14 @@ func (m *member) end(t *testing.T, o Outcome) {
 	m.leave()
 }
 
-func stage(t *testing.T, path string) {
+func stage(t *testing.T, path string) { stageText(t, path, "x") }
+
+func stageText(t *testing.T, path, text string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }

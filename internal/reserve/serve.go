@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"tfos/internal/feed/files"
 	"tfos/internal/infer"
 	"tfos/internal/model"
 )
@@ -110,8 +112,12 @@ func (p *process) run(ctx context.Context, listener net.Listener, lines *bufio.R
 func shareFailure(err error) Fail {
 	f := Fail{Code: codeInternal, Phase: "input", Cause: err.Error()}
 	var noModel *model.ModelError
-	if errors.Is(err, errNoInput) || errors.As(err, &noModel) {
+	var badFile *files.Error
+	switch {
+	case errors.Is(err, files.ErrNoFiles), errors.Is(err, fs.ErrNotExist), errors.As(err, &noModel):
 		f.Code = codeJobFile
+	case errors.As(err, &badFile):
+		f.Code = codeData
 	}
 	return f
 }

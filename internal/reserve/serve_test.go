@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tfos/internal/feed/files"
+	"tfos/internal/infer"
 )
 
 // TestServeRun is a whole run: two members, a synchronous feed, a SavedModel.
@@ -69,14 +72,15 @@ func TestServeRun(t *testing.T) {
 	d.hangUp()
 }
 
-// TestServeInfer shares parquet files out and commits predictions.
+// TestServeInfer shares files out and commits predictions.
 func TestServeInfer(t *testing.T) {
 	root := t.TempDir()
-	for _, name := range []string{"b.parquet", "a.parquet", "sub/c.parquet", "_SUCCESS", "notes.txt"} {
-		stage(t, root+"/in/"+name)
+	for _, name := range []string{"b.json", "a.json", "sub/c.json"} {
+		stageText(t, root+"/in/"+name, `{"x": 1}`)
 	}
+	stage(t, root+"/in/_SUCCESS")
 	cfg := config(2*time.Second, worker(0), worker(1))
-	cfg.Work = &WorkConfig{Input: root + "/in", Request: json.RawMessage(`{"model":"m","batch_size":7}`)}
+	cfg.Work = &WorkConfig{Input: infer.Input{Format: files.JSON, Path: root + "/in"}, Tasks: 1, Request: json.RawMessage(`{"model":"m","batch_size":7}`)}
 	cfg.Outputs = []OutputConfig{{Kind: "predictions", Staging: root + "/stage", Final: root + "/out"}}
 	d := begin(t, cfg)
 	for i := range 2 {
@@ -118,7 +122,7 @@ func TestServeInfer(t *testing.T) {
 	}
 	text, err := os.ReadFile(root + "/out/_manifest.json")
 	var m manifest
-	if err != nil || json.Unmarshal(text, &m) != nil || m.Rows != 15 || len(m.Splits) != 3 || m.Splits[2].Input != root+"/in/sub/c.parquet" {
+	if err != nil || json.Unmarshal(text, &m) != nil || m.Rows != 15 || len(m.Splits) != 3 || m.Splits[2].Input != root+"/in/sub/c.json" {
 		t.Errorf("manifest %s: %v", text, err)
 	}
 	if !exists(root+"/out/_SUCCESS") || !exists(root+"/out/part-00002.parquet") {
@@ -131,7 +135,7 @@ func TestServeInfer(t *testing.T) {
 func TestServeFails(t *testing.T) {
 	root := t.TempDir()
 	stage(t, root+"/existing/x")
-	stage(t, root+"/empty/notes.txt")
+	stage(t, root+"/empty/_notes")
 	output := func(final string) []OutputConfig {
 		return []OutputConfig{{Kind: "saved_model", Staging: root + "/stage", Final: final}}
 	}
@@ -147,8 +151,16 @@ func TestServeFails(t *testing.T) {
 		code  int
 		cause string
 	}{
-		{"no input", func(c *Config) { c.Work = &WorkConfig{Input: root + "/empty", Request: []byte("{}")} }, nil, 2, "no parquet file under " + root + "/empty"},
-		{"missing input", func(c *Config) { c.Work = &WorkConfig{Input: root + "/none", Request: []byte("{}")} }, nil, 2, "no parquet file under " + root + "/none"},
+		{"no input", func(c *Config) {
+			c.Work = &WorkConfig{Input: infer.Input{Format: files.JSON, Path: root + "/empty"}, Request: []byte("{}")}
+		}, nil, 2, root + "/empty: no data files"},
+		{"missing input", func(c *Config) {
+			c.Work = &WorkConfig{Input: infer.Input{Format: files.JSON, Path: root + "/none"}, Request: []byte("{}")}
+		}, nil, 2, root + "/none"},
+		{"damaged input", func(c *Config) {
+			c.Work = &WorkConfig{Input: infer.Input{Format: files.Parquet, Path: root + "/existing"}, Request: []byte("{}")}
+		}, nil, 6, root + "/existing/x: not a readable parquet file"},
+		{"no checkpoint", func(c *Config) { c.Work = &WorkConfig{Request: []byte(`{"checkpoint":"` + root + `/none"}`)} }, nil, 2, "there is no such checkpoint"},
 		{"no model written", func(c *Config) { c.Outputs = output(root + "/new") }, func(t *testing.T, d *driver) {
 			stage(t, root+"/stage/variables/x")
 			succeed(t, d)

@@ -4,25 +4,15 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"path"
 	"slices"
-	"strings"
 
 	"tfos/internal/infer"
 	"tfos/internal/model"
-	"tfos/internal/store"
 )
 
-// errNoInput: an inference job's input has nothing to read.
-var errNoInput = errors.New("no parquet file")
-
 // shareOut lists an inference job's input and gives every required member its
-// infer.Request as JSON. It returns all splits too. An input without a parquet
-// file is errNoInput, wrapped; a checkpoint that is not there a
-// *model.ModelError.
+// infer.Request as JSON. It returns all splits too.
 func shareOut(ctx context.Context, cfg Config) (map[Place][]byte, []infer.Split, error) {
 	var request infer.Request
 	if err := json.Unmarshal(cfg.Work.Request, &request); err != nil {
@@ -34,10 +24,11 @@ func shareOut(ctx context.Context, cfg Config) (map[Place][]byte, []infer.Split,
 			return nil, nil, err
 		}
 	}
-	splits, err := listSplits(ctx, cfg.Work.Input)
+	recipe, splits, err := cfg.Work.Input.Plan(ctx, cfg.Work.Tasks)
 	if err != nil {
 		return nil, nil, err
 	}
+	request.Input = recipe
 	var places []Place
 	for _, m := range cfg.Members {
 		if m.Required {
@@ -54,35 +45,12 @@ func shareOut(ctx context.Context, cfg Config) (map[Place][]byte, []infer.Split,
 	return work, splits, nil
 }
 
-// listSplits is one split a parquet file, numbered in the order of their
-// paths. A file that the input names itself may have any name.
-func listSplits(ctx context.Context, input string) ([]infer.Split, error) {
-	s, err := store.For(input)
-	if err != nil {
-		return nil, err
-	}
-	files, err := s.List(ctx, input)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	var splits []infer.Split
-	for _, f := range files {
-		if f.Path == input || strings.EqualFold(path.Ext(f.Path), ".parquet") {
-			splits = append(splits, infer.Split{ID: len(splits), Path: f.Path, Bytes: f.Size})
-		}
-	}
-	if len(splits) == 0 {
-		return nil, fmt.Errorf("%w under %s", errNoInput, input)
-	}
-	return splits, nil
-}
-
 // assign shares splits out to n members: the largest first, each to the member
 // with the fewest bytes so far, of these with the fewest splits. Each share is in the
 // order of its splits' numbers; it may be empty.
 func assign(splits []infer.Split, n int) [][]infer.Split {
 	order := slices.Clone(splits)
-	slices.SortStableFunc(order, func(a, b infer.Split) int { return cmp.Compare(b.Bytes, a.Bytes) })
+	slices.SortStableFunc(order, func(a, b infer.Split) int { return cmp.Compare(b.Length, a.Length) })
 	shares := make([][]infer.Split, n)
 	bytes := make([]int64, n)
 	for _, split := range order {
@@ -93,7 +61,7 @@ func assign(splits []infer.Split, n int) [][]infer.Split {
 			}
 		}
 		shares[least] = append(shares[least], split)
-		bytes[least] += split.Bytes
+		bytes[least] += split.Length
 	}
 	for _, share := range shares {
 		slices.SortFunc(share, func(a, b infer.Split) int { return cmp.Compare(a.ID, b.ID) })

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"tfos/internal/feed/files"
 	"tfos/internal/infer"
 )
 
@@ -22,7 +23,7 @@ func TestAssign(t *testing.T) {
 	} {
 		var splits []infer.Split
 		for i, size := range test.sizes {
-			splits = append(splits, infer.Split{ID: i, Bytes: size})
+			splits = append(splits, infer.Split{ID: i, Split: files.Split{Length: size}})
 		}
 		var got []string
 		for _, share := range assign(splits, test.n) {
@@ -38,30 +39,8 @@ func TestAssign(t *testing.T) {
 	}
 }
 
-func TestListSplits(t *testing.T) {
-	root := t.TempDir()
-	for _, name := range []string{"x.parquet", "y.PARQUET", "z.csv", "_tmp/q.parquet", ".w.parquet", "odd"} {
-		stage(t, root+"/"+name)
-	}
-	for input, want := range map[string]string{
-		"": "0:x.parquet 1:y.PARQUET", "/*.parquet": "0:x.parquet", "/odd": "0:odd", "/x*": "0:x.parquet",
-	} {
-		splits, err := listSplits(t.Context(), root+input)
-		var got []string
-		for _, s := range splits {
-			got = append(got, fmt.Sprintf("%d:%s", s.ID, strings.TrimPrefix(s.Path, root+"/")))
-		}
-		if s := strings.Join(got, " "); err != nil || s != want {
-			t.Errorf("%q: %q %v, want %q", input, s, err, want)
-		}
-	}
-	if _, err := listSplits(t.Context(), "hdfs://nn/x"); err == nil || err.Error() != "store: hdfs://: not supported yet" {
-		t.Errorf("hdfs: %v", err)
-	}
-}
-
 func TestSumResults(t *testing.T) {
-	splits := []infer.Split{{ID: 0, Path: "a"}, {ID: 1, Path: "b"}}
+	splits := []infer.Split{{ID: 0, Split: files.Split{Path: "a"}}, {ID: 1, Split: files.Split{Path: "b"}}}
 	for results, want := range map[string]string{
 		`{"rows":3,"splits":[{"id":1,"rows":3}]}|{"rows":2,"splits":[{"id":0,"rows":2}]}`: "",
 		`{"splits":[{"id":1}]}`:                        "split 0 (a) has no result",

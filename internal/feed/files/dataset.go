@@ -222,6 +222,20 @@ func (d *Dataset) Select(columns ...string) (*Dataset, error) {
 	return &part, nil
 }
 
+// Retype is the data set with columns of other types, by name: for formats that
+// only guess types (Format.Guessed).
+func (d *Dataset) Retype(types map[string]arrow.DataType) *Dataset {
+	fields := slices.Clone(d.schema.Fields())
+	for i, f := range fields {
+		if t, ok := types[f.Name]; ok {
+			fields[i].Type = t
+		}
+	}
+	part := *d
+	part.schema = arrow.NewSchema(fields, nil)
+	return &part
+}
+
 // NoRows is a record of the data set's columns without rows.
 func (d *Dataset) NoRows() arrow.Record {
 	arrays := make([]arrow.Array, d.schema.NumFields())
@@ -232,8 +246,34 @@ func (d *Dataset) NoRows() arrow.Record {
 	return array.NewRecord(d.schema, arrays, 0)
 }
 
+// Format is the files' one.
+func (d *Dataset) Format() Format { return d.format }
+
 // Files are the data set's files, in the order in which splits come.
 func (d *Dataset) Files() []store.Info { return slices.Clone(d.files) }
+
+// As in Spark: a task reads at most about splitBytes, and opening a file counts
+// as openBytes. Of very large inputs splits are larger: each costs the driver
+// several KB.
+const (
+	splitBytes = 128 << 20
+	openBytes  = 4 << 20
+	mostSplits = 10_000
+)
+
+// SplitBytes is what a split shall have, with openBytes more for each file, when
+// so many tasks run at once.
+func (d *Dataset) SplitBytes(tasks int) int64 {
+	var all int64
+	for _, f := range d.files {
+		all += f.Size + openBytes
+	}
+	return splitBytesOf(all, tasks)
+}
+
+func splitBytesOf(all int64, tasks int) int64 {
+	return max(openBytes, min(splitBytes, all/int64(max(1, tasks))), all/mostSplits)
+}
 
 // Splits cuts the data set into pieces of about so many bytes; 0: of a whole
 // file. A file that cannot be read from its middle on is one piece.

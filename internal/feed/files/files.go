@@ -26,6 +26,13 @@ const (
 // Formats are all of them.
 var Formats = []Format{Parquet, TFRecord, CSV, JSON, Arrow}
 
+// Guessed says whether files of the format are text, of which Open guesses
+// columns' types by their values.
+func (f Format) Guessed() bool { return f == CSV || f == JSON }
+
+// Extension is what names of such files end in: .parquet.
+func (f Format) Extension() string { return "." + string(f) }
+
 // Known says whether there is such a format.
 func (f Format) Known() bool { return slices.Contains(Formats, f) }
 

@@ -41,8 +41,8 @@ func (d *Dataset) Recipe() (Recipe, error) {
 }
 
 // Dataset is the data set of the recipe, for Read: it knows none of its files.
-// batchRows is as in ReadOptions.
-func (r Recipe) Dataset(batchRows int) (*Dataset, error) {
+// batchRows and mem are as in ReadOptions.
+func (r Recipe) Dataset(batchRows int, mem memory.Allocator) (*Dataset, error) {
 	c, err := codecOf(r.Format)
 	if err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func (r Recipe) Dataset(batchRows int) (*Dataset, error) {
 	if batchRows <= 0 {
 		batchRows = defaultBatchRows
 	}
-	o := ReadOptions{BatchRows: batchRows, Memory: memory.DefaultAllocator, Options: r.Options}
+	o := ReadOptions{BatchRows: batchRows, Memory: mem, Options: r.Options}
 	o.sampled = make(map[string]bool, len(r.Sampled))
 	for _, name := range r.Sampled {
 		o.sampled[name] = true

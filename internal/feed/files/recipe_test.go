@@ -37,7 +37,7 @@ func TestRecipe(t *testing.T) {
 		if err := json.Unmarshal(text, &told); err != nil {
 			t.Fatal(err)
 		}
-		there, err := told.Dataset(7)
+		there, err := told.Dataset(7, memory.DefaultAllocator)
 		if err != nil {
 			t.Fatal(err)
 		}

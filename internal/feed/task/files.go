@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/memory"
 	"github.com/apache/arrow/go/v15/arrow/util"
 
 	"tfos/internal/feed/files"
@@ -32,7 +33,7 @@ func openFiles(recipe files.Recipe, schema *arrow.Schema, in *lines) (*fileRows,
 	if err := json.Unmarshal(text, &f.splits); err != nil {
 		return nil, fmt.Errorf("feed: decode splits: %w", err)
 	}
-	if f.data, err = recipe.Dataset(batchRows(schema)); err != nil {
+	if f.data, err = recipe.Dataset(batchRows(schema), memory.DefaultAllocator); err != nil {
 		return nil, fmt.Errorf("feed: %w", err)
 	}
 	return f, nil

@@ -26,14 +26,8 @@ type Partitions struct {
 	Partitions [][]files.Split `json:"partitions"`
 }
 
-// As in Spark: a partition has at most about splitBytes, and opening a file
-// counts as openBytes. Of very large inputs partitions are larger, because the
-// driver holds an order of several KB for each.
-const (
-	splitBytes     = 128 << 20
-	openBytes      = 4 << 20
-	mostPartitions = 10_000
-)
+// openBytes is what opening a file counts as, as in Spark.
+const openBytes = 4 << 20
 
 // ErrFolders is wrapped where columns stand in folders' names, as Spark writes
 // partitioned tables: files do not have them.
@@ -52,21 +46,12 @@ func Plan(ctx context.Context, in Input) (Partitions, error) {
 	if err != nil {
 		return Partitions{}, err
 	}
-	var cost int64
-	for _, f := range data.Files() {
-		cost += f.Size + openBytes
-	}
-	size := partitionBytes(cost, in.Slots)
+	size := data.SplitBytes(in.Slots)
 	splits, err := data.Splits(ctx, size)
 	if err != nil {
 		return Partitions{}, err
 	}
 	return Partitions{recipe, pack(splits, size)}, nil
-}
-
-// partitionBytes is what a partition shall cost when all cost so much.
-func partitionBytes(all int64, slots int) int64 {
-	return max(openBytes, min(splitBytes, all/int64(max(1, slots))), all/mostPartitions)
 }
 
 // flat refuses files below folders that Spark takes for columns.

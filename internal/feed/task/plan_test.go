@@ -30,19 +30,6 @@ func TestPack(t *testing.T) {
 	}
 }
 
-func TestPartitionBytes(t *testing.T) {
-	const mb, tb = 1 << 20, 1 << 40
-	for _, c := range []struct {
-		all   int64
-		slots int
-		want  int64
-	}{{100 * mb, 4, 25 * mb}, {100 * mb, 0, 100 * mb}, {mb, 8, openBytes}, {tb, 8, splitBytes}, {20 * tb, 8, 20 * tb / mostPartitions}} {
-		if got := partitionBytes(c.all, c.slots); got != c.want {
-			t.Errorf("%d bytes, %d slots: %d, want %d", c.all, c.slots, got, c.want)
-		}
-	}
-}
-
 // writeArrow makes a file of the record.
 func writeArrow(t *testing.T, path string, record arrow.Record) {
 	t.Helper()

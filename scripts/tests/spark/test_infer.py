@@ -110,6 +110,74 @@ def test_wrong_column_is_exit_6(trained, job):
     job.assert_clean()
 
 
+GRAPH = """\
+import sys, numpy as np, tensorflow.compat.v1 as tf
+folder, rows, target = sys.argv[1:]
+tf.disable_eager_execution()
+x = tf.placeholder(tf.float32, [None, 64], "x")
+with tf.variable_scope("dense"):
+    kernel = tf.get_variable("kernel", [64, 10], use_resource=False)
+    hidden = tf.matmul(x, kernel, name="MatMul")
+scores = tf.nn.softmax(hidden, name="scores")
+saver, session = tf.train.Saver(), tf.Session()
+for step in (1, 2):
+    session.run(tf.global_variables_initializer())
+    saver.save(session, folder + "/model", step)
+np.save(target, np.concatenate(session.run([hidden, scores], {x: np.load(rows)}), 1))
+"""
+
+
+def test_checkpoint_alone(digits, job):
+    """A TensorFlow 1 checkpoint, a hidden layer too: what Python's session gives."""
+    rows = pq.read_table(digits / "test")
+    source, target = job.folder / "x.npy", job.folder / "y.npy"
+    np.save(source, np.array(rows["image"].to_pylist(), np.float32))
+    (job.folder / "model").mkdir()
+    argv = [PYTHON, "-c", GRAPH, job.folder / "model", source, target]
+    subprocess.run(argv, check=True, capture_output=True)
+    path = job.folder / "infer.yaml"
+    path.write_text(
+        f"model_dir: model\ninput: {{path: {digits}/test}}\ninput_mapping: {{image: 'x:0'}}\n"
+        "output_mapping: {'dense/MatMul:0': hidden, 'scores:0': scores}\nkeep: [id]\n"
+        "output: {path: predictions}\ncluster_size: 2\n"
+    )
+    result = job.run("infer", path)
+    assert result.code == 0, result.stderr
+    assert "fits" in result.stderr
+    got = pq.read_table(job.folder / "predictions")
+    assert got.column_names == ["id", "hidden", "scores"]
+    order = {i: n for n, i in enumerate(rows["id"].to_pylist())}
+    want = np.load(target)[[order[i] for i in got["id"].to_pylist()]]
+    have = np.concatenate([np.array(got[c].to_pylist()) for c in ("hidden", "scores")], 1)
+    np.testing.assert_allclose(have, want, atol=1e-4)
+    job.assert_clean()
+
+
+def test_formats(trained, digits, job):
+    """JSON in, TFRecord out, one file cut for two executors: what parquet in and out give."""
+    folder, _ = trained
+    lines, records = job.folder / "lines", job.folder / "records"
+    assert job.run("convert", "--to", "json", digits / "test", lines).code == 0
+    path = job.folder / "infer.yaml"
+    path.write_text(
+        f"export_dir: {folder}/export\ninput: {{path: {lines}, format: json}}\n"
+        f"input_mapping: {{image: image}}\noutput_mapping: {{output_0: scores}}\nkeep: [id]\n"
+        f"output: {{path: {records}, format: tfrecord}}\ncluster_size: 2\n"
+    )
+    result = job.run("infer", path)
+    assert result.code == 0, result.stderr
+    back = job.folder / "back"
+    assert job.run("convert", "--to", "parquet", records, back).code == 0
+    got = pq.read_table(back)
+    rows = pq.read_table(digits / "test")
+    order = {i: n for n, i in enumerate(rows["id"].to_pylist())}
+    images = np.array(rows["image"].to_pylist(), np.float32)
+    want = expected(folder / "export", images)[[order[i] for i in got["id"].to_pylist()]]
+    assert got.num_rows == 360
+    np.testing.assert_allclose(np.array(got["scores"].to_pylist()), want, atol=1e-5)
+    job.assert_clean()
+
+
 def test_no_libtensorflow(trained, digits, job, tmp_path):
     folder, _ = trained
     path = job.folder / "infer.yaml"
