@@ -124,13 +124,16 @@ func TestThreeStyles(t *testing.T) {
 		"tensors":           {saved, "", inputs, outputs, []string{"hidden", "number", "scores"}},
 		"one more tensor":   {saved, "classify", map[string]string{"x": "in", "word": "w"}, map[string]string{"out": "scores", "dense/BiasAdd:0": "hidden"}, []string{"hidden", "scores"}},
 	}
+	digests := map[string]string{}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			req := request(t, "graph")
 			req.Source, req.Signature, req.InputMapping, req.OutputMapping = tt.source, tt.signature, tt.inputs, tt.outputs
-			if _, err := predict(t, req); err != nil {
+			result, err := predict(t, req)
+			if err != nil {
 				t.Fatal(err)
 			}
+			digests[name] = result.Digest
 			r := compare(t, filepath.Join(fixtures(t), "graph.expected.parquet"), filepath.Join(req.Output, "part-00003.parquet"))
 			if r.Rows != 1003 {
 				t.Errorf("%d rows", r.Rows)
@@ -144,8 +147,12 @@ func TestThreeStyles(t *testing.T) {
 	}
 	req := request(t, "graph")
 	req.Source, req.InputMapping, req.OutputMapping = model.Source{Checkpoint: checkpoints + "/model-1"}, inputs, outputs
-	if _, err := predict(t, req); err != nil {
+	older, err := predict(t, req)
+	if err != nil {
 		t.Fatal(err)
+	}
+	if d := digests; d["newest checkpoint"] != d["moved"] || d["signature"] != d["tensors"] || d["moved"] == d["tensors"] || d["moved"] == older.Digest || older.Digest == "" {
+		t.Errorf("digests %v, of the older checkpoint %s", d, older.Digest)
 	}
 	r := compare(t, filepath.Join(fixtures(t), "graph.expected.parquet"), filepath.Join(req.Output, "part-00003.parquet"))
 	if d, ok := r.Differences["scores"].(float64); !ok || d < 1e-3 {

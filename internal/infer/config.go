@@ -43,6 +43,8 @@ func (s Split) place() string {
 
 // Result is what a member reports at its end.
 type Result struct {
+	Model  string        `json:"model"`  // its path
+	Digest string        `json:"digest"` // model.Source.Digest
 	Rows   int64         `json:"rows"`
 	Splits []SplitResult `json:"splits"`
 	// Seconds spent by stage, summed over goroutines.

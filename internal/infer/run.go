@@ -54,7 +54,10 @@ func Run(ctx context.Context, req Request, load Load, progress Progress) (Result
 	r.model = m
 	loaded := time.Now()
 	r.tally.result.LoadSeconds = loaded.Sub(start).Seconds()
-	err = r.splits(ctx)
+	r.tally.result.Model = req.Path()
+	if r.tally.result.Digest, err = req.Digest(); err == nil {
+		err = r.splits(ctx)
+	}
 	r.tally.pace(time.Since(loaded))
 	if closeErr := m.Close(); err == nil {
 		err = closeErr

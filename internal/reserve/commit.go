@@ -18,6 +18,8 @@ const manifestName = "_manifest.json"
 type manifest struct {
 	Version int                 `json:"version"`
 	Run     string              `json:"run"`
+	Model   string              `json:"model"`  // its path
+	Digest  string              `json:"digest"` // model.Source.Digest
 	Rows    int64               `json:"rows"`
 	Splits  []infer.SplitResult `json:"splits"`
 }
@@ -88,7 +90,7 @@ func complete(ctx context.Context, s store.Store, run string, o OutputConfig, re
 			return outputError(o, err)
 		}
 	}
-	text, err := json.MarshalIndent(manifest{1, run, result.Rows, result.Splits}, "", " ")
+	text, err := json.MarshalIndent(manifest{1, run, result.Model, result.Digest, result.Rows, result.Splits}, "", " ")
 	if err != nil {
 		return fmt.Errorf("reserve: write the manifest: %w", err)
 	}

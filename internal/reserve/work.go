@@ -70,13 +70,19 @@ func assign(splits []infer.Split, n int) [][]infer.Split {
 }
 
 // sumResults adds up what the members report, but for the time that the longest
-// took. Every split must be there once.
+// took. Every split must be there once, and the model be the same.
 func sumResults(splits []infer.Split, results [][]byte) (*infer.Result, error) {
 	sum := &infer.Result{Splits: []infer.SplitResult{}, Steps: map[int]int64{}}
 	for _, data := range results {
 		var r infer.Result
 		if err := json.Unmarshal(data, &r); err != nil {
 			return nil, fmt.Errorf("reserve: read an inference result: %w", err)
+		}
+		if len(r.Splits) > 0 && sum.Digest == "" {
+			sum.Model, sum.Digest = r.Model, r.Digest
+		}
+		if len(r.Splits) > 0 && sum.Digest != r.Digest {
+			return nil, fmt.Errorf("members ran different models from %s: it has changed meanwhile, or is not the same folder on all executors", r.Model)
 		}
 		sum.Rows += r.Rows
 		sum.Splits = append(sum.Splits, r.Splits...)

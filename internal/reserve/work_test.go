@@ -42,7 +42,9 @@ func TestAssign(t *testing.T) {
 func TestSumResults(t *testing.T) {
 	splits := []infer.Split{{ID: 0, Split: files.Split{Path: "a"}}, {ID: 1, Split: files.Split{Path: "b"}}}
 	for results, want := range map[string]string{
-		`{"rows":3,"splits":[{"id":1,"rows":3}]}|{"rows":2,"splits":[{"id":0,"rows":2}]}`: "",
+		`{"rows":3,"splits":[{"id":1,"rows":3}]}|{"rows":2,"splits":[{"id":0,"rows":2}]}`:   "",
+		`{"digest":"a","splits":[{"id":0}]}|{"model":"m","digest":"b","splits":[{"id":1}]}`: "different models from m",
+		`{"digest":"a","splits":[{"id":0},{"id":1}]}|{"rows":5}`:                            "",
 		`{"splits":[{"id":1}]}`:                        "split 0 (a) has no result",
 		`{"splits":[{"id":0}]}`:                        "split 1 (b) has no result",
 		`{"splits":[{"id":0},{"id":0},{"id":1}]}`:      "split 1 (b) has no result or two",
