@@ -96,9 +96,22 @@ func (r *rules) outputs() {
 	if s.kind != Infer && s.ExportDir != "" {
 		r.free("export_dir", s.ExportDir, "export_if_exists", s.ExportIfExists, "saved_model.pb")
 	}
-	if s.Output != nil {
-		r.free("output.path", s.Output.Path, "output.if_exists", s.Output.IfExists, "_SUCCESS")
+	if _, skipped := Skipped(s); s.Output != nil && !skipped {
+		r.free("output.path", s.Output.Path, "output.if_exists", s.Output.IfExists, outputMark)
 	}
+}
+
+// outputMark is in every complete folder of rows.
+const outputMark = "_SUCCESS"
+
+// Skipped tells whether a job has nothing to do, because its complete output is
+// there and it says if_exists: skip; path is that output.
+func Skipped(s *Spec) (path string, skipped bool) {
+	if s.Output == nil || s.Output.IfExists != "skip" {
+		return "", false
+	}
+	_, err := os.Stat(filepath.Join(s.Output.Path, outputMark))
+	return s.Output.Path, err == nil
 }
 
 // free checks that path is not there, or that it may be replaced: a folder that
@@ -117,6 +130,8 @@ func (r *rules) free(at, path, key, ifExists, mark string) {
 		r.broken(at, path, "cannot be looked at: %v", errors.Unwrap(err))
 	case ifExists == "fail":
 		r.broken(at, path, "exists already: choose another, remove it, or say %s: replace", key)
+	case ifExists == "skip":
+		r.broken(at, path, "exists already and is not complete, for it has no %s: remove it", mark)
 	case !info.IsDir() && info.Mode()&fs.ModeSymlink == 0:
 		r.broken(at, path, "is no folder: it is not replaced")
 	case !ours(path, mark):

@@ -258,7 +258,8 @@ var unsupportedCases = []struct {
 	{Infer, "input.path", []string{"input.path=hdfs://n/x"}},
 	{Infer, "export_dir", []string{"export_dir=s3a://b/m"}},
 	{Infer, "model_dir", []string{"export_dir=", "model_dir=hdfs://n/ckpt"}},
-	{Infer, "output.if_exists", []string{"output.if_exists=skip"}},
+	{Train, "output.if_exists", []string{"output={path: x, if_exists: skip}"}},
+	{Infer, "output.if_exists", []string{"output.if_exists=resume"}},
 	{Infer, "output.path", []string{"output.path=gs://b/x"}},
 	{Infer, "resources.worker.gpus", []string{"resources.worker.gpus=1"}},
 }
