@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
 
 	"tfos/internal/launch"
 	"tfos/internal/model"
@@ -30,7 +32,8 @@ func newShowCommand(c *cli) *cobra.Command {
 		Short: "Say what a model takes and gives",
 		Long: `Says what a SavedModel, a checkpoint or a .meta file holds: tag sets, signatures
 with the types and shapes of their tensors, variables; and, without signatures,
-the tensors that its graph waits for and those that nothing else uses. Ends with
+the tensors that its graph waits for and those that nothing else uses (with
+--all every one, for hidden layers). Ends with
 the lines of a job file that run it. Needs neither TensorFlow nor Spark.
 
 A dimension of -1 is not fixed; the first one counts rows.`,
@@ -50,7 +53,7 @@ A dimension of -1 is not fixed; the first one counts rows.`,
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.BoolVar(&o.all, "all", false, fmt.Sprintf("list all tensors and variables, not the first %d", fewTensors))
+	f.BoolVar(&o.all, "all", false, fmt.Sprintf("list all variables, not the first %d, and all tensors of the graph", fewTensors))
 	f.Var(&o.output, "output", "what standard output gets: `text|json`")
 	return cmd
 }
@@ -63,18 +66,14 @@ func runShow(c *cli, o *showOptions) error {
 	if o.output.json {
 		return json.NewEncoder(c.out).Encode(shownModel(found))
 	}
-	s := &show{w: c.out, found: found, few: fewTensors}
-	if o.all {
-		s.few = len(found.Variables) + 1<<20
-	}
-	return s.text()
+	return (&show{w: c.out, found: found, all: o.all}).text()
 }
 
 // show writes a description as text.
 type show struct {
 	w     io.Writer
 	found *model.Description
-	few   int
+	all   bool
 }
 
 func (s *show) text() error {
@@ -105,11 +104,15 @@ func (s *show) graph(g *model.MetaGraph) {
 		s.tensors("input", g.Placeholders())
 		s.tensors("output", g.Ends())
 	}
+	if s.all {
+		s.line("  all tensors that can become columns")
+		s.tensors("", g.Tensors())
+	}
 }
 
 func (s *show) tensors(role string, tensors []model.Tensor) {
 	for i, t := range tensors {
-		if i == s.few {
+		if i == fewTensors && !s.all {
 			s.line("    … %d more: --all", len(tensors)-i)
 			return
 		}
@@ -131,7 +134,7 @@ func (s *show) variables() {
 	}
 	s.line("variables: %d, %d bytes", len(s.found.Variables), bytes)
 	for i, v := range s.found.Variables {
-		if i == s.few {
+		if i == fewTensors && !s.all {
 			s.line("    … %d more: --all", len(s.found.Variables)-i)
 			return
 		}
@@ -149,27 +152,33 @@ func (s *show) job() {
 	s.line("\n# in a job file for tfos infer")
 	switch {
 	case s.found.Kind == model.KindCheckpoint:
-		s.line("model_dir: %s", s.found.Path)
+		s.line("model_dir: %s", quoted(s.found.Path))
 	default:
-		s.line("export_dir: %s", s.found.Path)
-		if tags := strings.Join(g.Tags, ","); tags != "serve" {
-			s.line("tag_set: %s", tags)
+		s.line("export_dir: %s", quoted(s.found.Path))
+		if tags := strings.Join(g.Tags, ","); tags != "serve" && tags != "" {
+			s.line("tag_set: %s", quoted(tags))
 		}
 	}
 	inputs, outputs := g.Placeholders(), g.Ends()
 	if sig := defaultSignature(g); sig != nil {
 		inputs, outputs = sig.Inputs, sig.Outputs
 		if sig.Name != "serving_default" {
-			s.line("signature_def_key: %s", sig.Name)
+			s.line("signature_def_key: %s", quoted(sig.Name))
 		}
 	}
 	s.line("input_mapping:\t# column: tensor")
-	for _, t := range inputs {
-		s.line("  %s: %s\t# %s", column(t), quoted(t.Alias), t)
+	names := columns(inputs)
+	for i, t := range inputs {
+		if !t.UnknownRank && len(t.Shape) == 0 {
+			s.line("  # %s is one value for all rows, which no column feeds", t.Alias)
+			continue
+		}
+		s.line("  %s: %s\t# %s", quoted(names[i]), quoted(t.Alias), t)
 	}
 	s.line("output_mapping:\t# tensor: column")
-	for _, t := range outputs {
-		s.line("  %s: %s\t# %s", quoted(t.Alias), column(t), t)
+	names = columns(outputs)
+	for i, t := range outputs {
+		s.line("  %s: %s\t# %s", quoted(t.Alias), quoted(names[i]), t)
 	}
 }
 
@@ -185,18 +194,27 @@ func defaultSignature(g *model.MetaGraph) *model.Signature {
 	return nil
 }
 
-// column is a name for the column of a tensor.
-func column(t model.Tensor) string {
-	name, _, _ := strings.Cut(path.Base(t.Alias), ":")
-	return name
+// columns are names for the columns of tensors, each its own: the last part of
+// the tensor's name, or all of it where that is taken.
+func columns(tensors []model.Tensor) []string {
+	names := make([]string, len(tensors))
+	for i, t := range tensors {
+		name, _, _ := strings.Cut(path.Base(t.Alias), ":")
+		if name == "" || slices.Contains(names, name) {
+			name = strings.NewReplacer("/", "_", ":", "_").Replace(t.Alias)
+		}
+		names[i] = name
+	}
+	return names
 }
 
-// quoted is a name as YAML takes it.
-func quoted(name string) string {
-	if model.IsTensorName(name) {
-		return "'" + name + "'"
+// quoted is a text as YAML takes it.
+func quoted(text string) string {
+	out, err := yaml.Marshal(text)
+	if err != nil {
+		return text
 	}
-	return name
+	return strings.TrimSuffix(string(out), "\n")
 }
 
 // Of a model as JSON. A shape is null where the rank is not known.
@@ -235,7 +253,7 @@ type (
 func shownModel(d *model.Description) modelJSON {
 	out := modelJSON{Path: d.Path, Kind: d.Kind, Graphs: []graphJSON{}, Variables: []variableJSON{}}
 	for _, g := range d.Graphs {
-		one := graphJSON{TagSet: g.Tags, Signatures: []signatureJSON{}, Inputs: shownTensors(g.Placeholders()), Outputs: shownTensors(g.Ends())}
+		one := graphJSON{TagSet: append([]string{}, g.Tags...), Signatures: []signatureJSON{}, Inputs: shownTensors(g.Placeholders()), Outputs: shownTensors(g.Ends())}
 		for _, sig := range g.Signatures {
 			one.Signatures = append(one.Signatures, signatureJSON{sig.Name, shownTensors(sig.Inputs), shownTensors(sig.Outputs)})
 		}

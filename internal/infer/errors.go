@@ -8,6 +8,7 @@ import (
 
 // Exit codes that this room gives to its own errors.
 const (
+	exitUsage  = 2
 	exitFailed = 5
 	exitData   = 6
 	exitOutput = 7

@@ -57,6 +57,16 @@ func Fit(signature *model.Signature, data *files.Dataset, mapping map[string]str
 	return data.Retype(types)
 }
 
+// InputExitCode is the exit code that an error of Open or Plan stands for: 6
+// when a file cannot be understood, 2 when there is none, or an option is wrong.
+func InputExitCode(err error) int {
+	var data *files.Error
+	if errors.As(err, &data) {
+		return exitData
+	}
+	return exitUsage
+}
+
 // failed tells a file that cannot be understood from one that cannot be
 // reached.
 func failed(path string, err error) error {

@@ -9,6 +9,10 @@ import (
 	"io"
 	"strings"
 
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"tfos/internal/feed/files"
+	"tfos/internal/model"
 	"tfos/internal/store"
 )
 
@@ -23,6 +27,22 @@ type output struct {
 	file   store.File
 	buffer *bufio.Writer
 	sum    hash.Hash
+}
+
+// Writable says why a format cannot hold the predictions of data with this
+// schema, as far as it is known before the model has run; nil: it can.
+func Writable(format files.Format, schema *arrow.Schema, bind *model.Binding) error {
+	var fields []arrow.Field
+	for _, name := range bind.Keep {
+		fields = append(fields, schema.Field(schema.FieldIndices(name)[0]))
+	}
+	for _, out := range bind.Outputs {
+		if out.ColumnType != nil {
+			fields = append(fields, arrow.Field{Name: out.Column, Type: out.ColumnType})
+		}
+	}
+	_, err := files.NewWriter(format, io.Discard, arrow.NewSchema(fields, nil), files.WriteOptions{})
+	return err
 }
 
 func makeFolder(ctx context.Context, dir string) error {

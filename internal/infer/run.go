@@ -67,13 +67,13 @@ func Run(ctx context.Context, req Request, load Load, progress Progress) (Result
 
 // run is what the splits of one request have in common.
 type run struct {
-	req    Request
-	data   *files.Dataset // the columns that bind names
-	bind   *model.Binding
-	model  Model
-	mem    memory.Allocator
-	create create
-	tally  *tally
+	req       Request
+	signature *model.Signature
+	data      *files.Dataset // all columns, as Input.Open saw them
+	model     Model
+	mem       memory.Allocator
+	create    create
+	tally     *tally
 }
 
 func newRun(ctx context.Context, req Request, mem memory.Allocator, progress Progress) (*run, error) {
@@ -97,14 +97,37 @@ func newRun(ctx context.Context, req Request, mem memory.Allocator, progress Pro
 	if err != nil {
 		return nil, err
 	}
-	data = Fit(signature, data, req.InputMapping, req.Keep)
-	if r.bind, err = model.Check(signature, data.Schema(), req.InputMapping, req.OutputMapping, req.Keep); err != nil {
-		return nil, err
-	}
-	if r.data, err = data.Select(r.bind.Columns()...); err != nil {
+	r.signature, r.data = signature, Fit(signature, data, req.InputMapping, req.Keep)
+	if _, err := r.bind(r.data); err != nil {
 		return nil, err
 	}
 	return r, makeFolder(ctx, req.Output)
+}
+
+// bind settles how data goes through the model.
+func (r *run) bind(data *files.Dataset) (*model.Binding, error) {
+	return model.Check(r.signature, data.Schema(), r.req.InputMapping, r.req.OutputMapping, r.req.Keep)
+}
+
+// columns are the data of a split, those columns that are needed, and how they
+// go through the model. Files that say their columns' types themselves may say
+// others than the first one, and are not made to fit.
+func (r *run) columns(ctx context.Context, s Split) (*files.Dataset, *model.Binding, error) {
+	data := r.data
+	if f := data.Format(); f == files.Parquet || f == files.Arrow {
+		var err error
+		if data, err = files.Open(ctx, f, s.Path, files.ReadOptions{BatchRows: r.req.BatchSize, Memory: r.mem}); err != nil {
+			return nil, nil, failed(s.Path, err)
+		}
+	}
+	bind, err := r.bind(data)
+	if err == nil {
+		data, err = data.Select(bind.Columns()...)
+	}
+	if err != nil {
+		return nil, nil, atFile(exitData, "read", s.Path, err)
+	}
+	return data, bind, nil
 }
 
 // splits runs several splits at once: reading parquet is what takes longest,

@@ -10,6 +10,9 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"golang.org/x/sync/errgroup"
+
+	"tfos/internal/feed/files"
+	"tfos/internal/model"
 )
 
 // pipelineDepth is the batches that wait between two stages of a split.
@@ -24,11 +27,15 @@ type clocks struct {
 
 // split makes one split's file.
 func (r *run) split(ctx context.Context, s Split) error {
+	data, bind, err := r.columns(ctx, s)
+	if err != nil {
+		return err
+	}
 	out, err := createOutput(ctx, r.create, r.req.Output, fmt.Sprintf("part-%05d%s", s.ID, r.req.Format.Extension()))
 	if err != nil {
 		return err
 	}
-	p := &pipeline{run: r, split: s, out: out}
+	p := &pipeline{run: r, split: s, data: data, bind: bind, out: out}
 	if err := p.flow(ctx); err != nil {
 		out.discard()
 		return err
@@ -47,6 +54,8 @@ func (r *run) split(ctx context.Context, s Split) error {
 type pipeline struct {
 	*run
 	split  Split
+	data   *files.Dataset
+	bind   *model.Binding
 	out    *output
 	rows   int64 // written
 	clocks clocks

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"tfos/internal/feed/files"
 	"tfos/internal/infer"
 	"tfos/internal/model"
 )
@@ -20,6 +21,9 @@ func Contract(ctx context.Context, s *Spec) ([]model.Line, error) {
 	}
 	r := &rules{s: s}
 	lines := r.contract(ctx)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	return lines, Faults(r.faults).err()
 }
 
@@ -37,13 +41,18 @@ func (r *rules) contract(ctx context.Context) []model.Line {
 	}
 	data, err := s.inferInput().Open(ctx)
 	if err != nil {
-		r.data(err.Error())
+		r.data(infer.InputExitCode(err), err.Error())
 		return nil
 	}
 	data = infer.Fit(signature, data, inputs, s.Keep)
 	lines := model.Contract(signature, data.Schema(), inputs, outputs, s.Keep)
-	if _, err := model.Check(signature, data.Schema(), inputs, outputs, s.Keep); err != nil {
-		r.data(err.Error() + "\n" + model.Table(lines))
+	bind, err := model.Check(signature, data.Schema(), inputs, outputs, s.Keep)
+	if err != nil {
+		r.data(CodeData, err.Error()+"\n"+model.Table(lines))
+		return nil
+	}
+	if err := infer.Writable(files.Format(s.Output.Format), data.Schema(), bind); err != nil {
+		r.broken("output.format", s.Output.Format, "%v", err)
 	}
 	return lines
 }
@@ -71,7 +80,7 @@ func (r *rules) noModel(err error) {
 }
 
 // data is a fault of the input.
-func (r *rules) data(rule string) {
+func (r *rules) data(code int, rule string) {
 	r.broken("input.path", r.s.Input.Path, "%s", rule)
-	r.faults[len(r.faults)-1].Code = CodeData
+	r.faults[len(r.faults)-1].Code = code
 }

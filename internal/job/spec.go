@@ -174,9 +174,9 @@ type Source struct {
 	Table string `yaml:"table"`
 	// a query for Spark, instead of a path
 	SQL string `yaml:"sql"`
-	// of the files: `parquet`, `csv`, `json`, … anything that Spark reads
+	// of the files: `parquet`, `tfrecord`, `csv`, `json`, `arrow`; in training anything else that Spark reads
 	Format string `yaml:"format" default:"parquet"`
-	// of Spark's reader
+	// of the reader, under Spark's names; which tfos has is in docs/data.md
 	Options map[string]string `yaml:"options"`
 }
 
@@ -200,7 +200,7 @@ type Checkpoint struct {
 type Output struct {
 	// the folder
 	Path string `yaml:"path" as:"path"`
-	// of the files
+	// of the files: `parquet`, `tfrecord`, `csv`, `json` or `arrow`
 	Format string `yaml:"format" default:"parquet"`
 	// `fail`, `replace`, `resume`, or `skip`: a complete output is left as it is and the job is done
 	IfExists string `yaml:"if_exists" default:"fail"`

@@ -24,6 +24,7 @@ func Check(sig *Signature, schema *arrow.Schema, inputMapping, outputMapping map
 		}
 	}
 	problems = append(problems, checkKeep(schema, keep)...)
+	problems = append(problems, checkFed(b.Inputs)...)
 
 	outputs, p := mapOutputs(sig, outputMapping)
 	problems = append(problems, p...)
@@ -68,6 +69,19 @@ func misfit(t Tensor, column string, schema *arrow.Schema) string {
 		return remedy
 	}
 	return c.fitShape(t)
+}
+
+// checkFed looks for two columns that feed one tensor, by an alias and by name.
+func checkFed(inputs []Input) []string {
+	var problems []string
+	owner := map[string]Input{}
+	for _, in := range inputs {
+		if other, taken := owner[in.Name]; taken && in.Name != "" {
+			problems = append(problems, fmt.Sprintf("input %s: columns %s and %s both feed %s", in.Alias, other.Column, in.Column, in.Name))
+		}
+		owner[in.Name] = in
+	}
+	return problems
 }
 
 func checkKeep(schema *arrow.Schema, keep []string) []string {

@@ -67,7 +67,7 @@ func newest(dir string, text []byte) (prefix string, ok bool) {
 	if found == nil {
 		return "", false
 	}
-	name, err := strconv.Unquote(string(found[1]))
+	name, err := strconv.Unquote(strings.ReplaceAll(string(found[1]), `\'`, `'`)) // which Go does not escape
 	if err != nil {
 		return "", false
 	}

@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -73,28 +74,36 @@ func typeOf(schema *arrow.Schema, column string) string {
 	return ""
 }
 
-// Wanted are types for the columns of numbers that would feed inputs, by name,
-// where another type of number is the tensor's: what a reader of text shall make
-// of them.
+// Wanted are the types that columns of a text format, whose types are guesses,
+// shall be read as to feed the tensors, by name. Kept columns stay as they are.
 func Wanted(sig *Signature, schema *arrow.Schema, inputMapping map[string]string, keep []string) map[string]arrow.DataType {
 	types := map[string]arrow.DataType{}
 	columns, _ := mapInputs(sig, schema, inputMapping, keep)
 	for _, t := range sig.Inputs {
 		fields, ok := schema.FieldsByName(columns[t.Alias])
-		if !ok || !t.Type.number() {
-			continue
-		}
-		found := describe(fields[0].Type)
-		if id := found.element.ID(); id != arrow.FLOAT64 && id != arrow.INT64 {
+		if !ok || slices.Contains(keep, columns[t.Alias]) || !t.Type.readable() {
 			continue
 		}
 		wanted := t.Type.ElementType()
-		for range found.lengths {
+		for range max(len(describe(fields[0].Type).lengths), t.lists()) {
 			wanted = arrow.ListOf(wanted)
 		}
 		types[fields[0].Name] = wanted
 	}
 	return types
+}
+
+// lists is how deep a row of the tensor must nest: not at all where it has one
+// value, one list where its size is known.
+func (t Tensor) lists() int {
+	size, known := t.RowSize()
+	switch {
+	case t.UnknownRank || known && size == 1:
+		return 0
+	case known:
+		return 1
+	}
+	return max(0, len(t.Shape)-1)
 }
 
 // typeName is "list<float32>[784]" for lists of one length, "list<float32>" for

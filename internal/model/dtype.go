@@ -47,8 +47,10 @@ func (d DType) integer() bool {
 	return false
 }
 
-// number says whether a column of numbers can have the type itself.
-func (d DType) number() bool { return d.integer() || d == Float32 || d == Float64 }
+// readable says whether a reader of text can make such values.
+func (d DType) readable() bool {
+	return d.integer() || d == Float32 || d == Float64 || d == Bool || d == String
+}
 
 // columnTypes is what an output tensor's elements become. Halves and bfloat16
 // widen to float32, which loses nothing and which Spark can read.

@@ -12,10 +12,9 @@ const (
 	exitMismatch = 6
 )
 
-// ModelError says that a SavedModel, or what was asked for in it, cannot be
-// used.
+// ModelError says that a model, or what was asked for in it, cannot be used.
 type ModelError struct {
-	Path    string // the SavedModel's folder
+	Path    string // the SavedModel's folder, the checkpoint's prefix or file
 	Problem string
 	Remedy  string
 	Err     error // may be nil
@@ -44,7 +43,11 @@ type MismatchError struct {
 }
 
 func (e *MismatchError) Error() string {
-	return fmt.Sprintf("model: the columns do not fit signature %q: %s", e.Signature, strings.Join(e.Problems, "; "))
+	what := fmt.Sprintf("signature %q", e.Signature)
+	if e.Signature == "" {
+		what = "the graph's tensors"
+	}
+	return fmt.Sprintf("model: the columns do not fit %s: %s", what, strings.Join(e.Problems, "; "))
 }
 
 // ExitCode is 6: the data does not fit the model.

@@ -80,50 +80,72 @@ func (g *MetaGraph) Signature(name string) (*Signature, error) {
 }
 
 // Choose returns the signature that mappings with these inputs and outputs
-// mean. Each is an alias of the signature of that name (see Signature) or, where
-// IsTensorName says so, a tensor of the graph: a tensor in a list stands for
-// itself, and the list then says which inputs or outputs there are. Without any
-// tensor the signature's are all there; without any alias none is needed.
+// mean. Each is an alias of the signature of that name (see Signature) or a
+// tensor of the graph (see IsTensorName). With tensors among the outputs the
+// mapping says which outputs there are; tensors among the inputs stand beside
+// the signature's inputs, or in the place of those that are the same tensor.
+// Tensors alone, on both sides, need no signature. What is neither an alias nor
+// a tensor is a *ModelError.
 func (g *MetaGraph) Choose(name string, inputs, outputs []string) (*Signature, error) {
-	rawInputs, rawOutputs := slices.ContainsFunc(inputs, IsTensorName), slices.ContainsFunc(outputs, IsTensorName)
-	if !rawInputs && !rawOutputs {
-		return g.Signature(name)
+	distinct := func(names []string) []string { return slices.Compact(slices.Sorted(slices.Values(names))) }
+	inputs, outputs = distinct(inputs), distinct(outputs)
+	named, missing := g.Signature(name)
+	if missing != nil {
+		named = &Signature{}
 	}
-	chosen, named := &Signature{}, &Signature{}
-	alias := func(s string) bool { return !IsTensorName(s) }
-	if !rawInputs || !rawOutputs || slices.ContainsFunc(inputs, alias) || slices.ContainsFunc(outputs, alias) {
-		var err error
-		if named, err = g.Signature(name); err != nil {
-			return nil, err
+	rawInputs, strangeIn, err := g.raw(inputs, named.Inputs)
+	if err != nil {
+		return nil, err
+	}
+	rawOutputs, strangeOut, err := g.raw(outputs, named.Outputs)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case len(rawInputs) > 0 && len(rawInputs) == len(inputs) && len(rawOutputs) > 0 && len(rawOutputs) == len(outputs):
+		return &Signature{Inputs: rawInputs, Outputs: rawOutputs}, nil
+	case missing != nil:
+		return nil, missing
+	case strangeIn != "":
+		return nil, g.noAlias("input_mapping", strangeIn, named.Name, named.Inputs)
+	case strangeOut != "":
+		return nil, g.noAlias("output_mapping", strangeOut, named.Name, named.Outputs)
+	}
+	chosen := &Signature{Name: named.Name, Method: named.Method, Inputs: rawInputs, Outputs: rawOutputs}
+	for _, t := range named.Inputs {
+		if same := func(other Tensor) bool { return other.Name == t.Name }; slices.Contains(inputs, t.Alias) || !slices.ContainsFunc(rawInputs, same) {
+			chosen.Inputs = append(chosen.Inputs, t)
 		}
 	}
-	chosen.Name, chosen.Method = named.Name, named.Method
-	var err error
-	if chosen.Inputs, err = g.choose(named.Inputs, inputs, rawInputs); err == nil {
-		chosen.Outputs, err = g.choose(named.Outputs, outputs, rawOutputs)
+	for _, t := range named.Outputs {
+		if len(rawOutputs) == 0 || slices.Contains(outputs, t.Alias) {
+			chosen.Outputs = append(chosen.Outputs, t)
+		}
 	}
-	return chosen, err
+	sortTensors(chosen.Inputs)
+	sortTensors(chosen.Outputs)
+	return chosen, nil
 }
 
-// choose is the tensors of one side of a signature.
-func (g *MetaGraph) choose(named []Tensor, wanted []string, raw bool) ([]Tensor, error) {
-	if !raw {
-		return named, nil
-	}
-	var chosen []Tensor
-	for _, name := range wanted {
-		if !IsTensorName(name) {
-			if i := slices.IndexFunc(named, func(t Tensor) bool { return t.Alias == name }); i >= 0 {
-				chosen = append(chosen, named[i])
+// raw are the tensors of the graph among names, and the first name that is neither one nor an alias.
+func (g *MetaGraph) raw(names []string, aliased []Tensor) (found []Tensor, strange string, err error) {
+	for _, name := range names {
+		switch {
+		case hasAlias(aliased, name):
+		case IsTensorName(name):
+			t, err := g.Tensor(name)
+			if err != nil {
+				return nil, "", err
 			}
-			continue // what is no alias is a problem that Check reports
+			found = append(found, t)
+		case strange == "":
+			strange = name
 		}
-		t, err := g.Tensor(name)
-		if err != nil {
-			return nil, err
-		}
-		chosen = append(chosen, t)
 	}
-	slices.SortFunc(chosen, func(a, b Tensor) int { return strings.Compare(a.Alias, b.Alias) })
-	return slices.CompactFunc(chosen, func(a, b Tensor) bool { return a.Alias == b.Alias }), nil
+	return found, strange, nil
+}
+
+func (g *MetaGraph) noAlias(mapping, name, signature string, aliased []Tensor) error {
+	return &ModelError{Path: g.path, Problem: fmt.Sprintf("%s: %s is not an alias of signature %q", mapping, name, signature),
+		Remedy: "aliases there: " + aliases(aliased)}
 }

@@ -95,9 +95,6 @@ func (m *SavedModel) checkVariables(g *MetaGraph) error {
 // variables. A SavedModel without variables may have none.
 func (m *SavedModel) Variables() string { return filepath.Join(m.Dir, "variables", "variables") }
 
-// MetaGraphs lists the graphs in the folder's order.
-func (m *SavedModel) MetaGraphs() []*MetaGraph { return m.graphs }
-
 // TagSets lists the tag sets in the folder's order.
 func (m *SavedModel) TagSets() [][]string {
 	sets := make([][]string, len(m.graphs))

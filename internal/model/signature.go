@@ -73,8 +73,12 @@ func tensorsFromProto(infos map[string]*corepb.TensorInfo) []Tensor {
 		t.setShape(info.GetTensorShape())
 		tensors = append(tensors, t)
 	}
-	slices.SortFunc(tensors, func(a, b Tensor) int { return strings.Compare(a.Alias, b.Alias) })
+	sortTensors(tensors)
 	return tensors
+}
+
+func sortTensors(tensors []Tensor) {
+	slices.SortFunc(tensors, func(a, b Tensor) int { return strings.Compare(a.Alias, b.Alias) })
 }
 
 func (t *Tensor) setShape(shape *shapepb.TensorShapeProto) {

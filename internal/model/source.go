@@ -27,7 +27,8 @@ func (s Source) Path() string {
 }
 
 // Digest tells models apart: the SHA-256, in hex, of the graph's file and of the
-// variables' index, which holds the checksum of every value.
+// variables' index, which holds the checksum of every value, and of a
+// SavedModel's assets.
 func (s Source) Digest() (string, error) {
 	graph, index := filepath.Join(s.Model, binaryFile), filepath.Join(s.Model, "variables", "variables"+indexSuffix)
 	if s.Model == "" {
@@ -39,16 +40,38 @@ func (s Source) Digest() (string, error) {
 	} else if !exists(graph) {
 		graph = filepath.Join(s.Model, textFile)
 	}
+	assets, err := s.assets()
+	if err != nil {
+		return "", err
+	}
 	sum := sha256.New()
-	for _, path := range []string{graph, index} {
+	for _, path := range append([]string{graph, index}, assets...) {
 		content, err := os.ReadFile(path)
-		if err != nil && (path == graph || !errors.Is(err, fs.ErrNotExist)) { // not all models have variables
+		if err != nil && (path != index || !errors.Is(err, fs.ErrNotExist)) { // not all models have variables
 			return "", &ModelError{Path: path, Problem: "cannot be read", Err: err}
 		}
-		fmt.Fprintln(sum, len(content))
+		fmt.Fprintln(sum, filepath.Base(path), len(content))
 		sum.Write(content)
 	}
 	return hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+// assets are the files beside a SavedModel's graph, such as vocabularies.
+func (s Source) assets() ([]string, error) {
+	if s.Model == "" {
+		return nil, nil
+	}
+	var paths []string
+	err := filepath.WalkDir(filepath.Join(s.Model, "assets"), func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			paths = append(paths, path)
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, &ModelError{Path: s.Model, Problem: "cannot be read", Err: err}
+	}
+	return paths, nil // in lexical order
 }
 
 // Graph opens the model's graph. What is not there is a *ModelError.

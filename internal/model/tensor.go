@@ -48,7 +48,7 @@ func (g *MetaGraph) noTensor(name, op string) error {
 				Remedy: "export a signature that returns it"}
 		}
 	}
-	problem := &ModelError{Path: g.path, Problem: "the graph has no tensor " + name, Remedy: "tfos show lists tensors"}
+	problem := &ModelError{Path: g.path, Problem: "the graph has no tensor " + name, Remedy: "tfos show --all lists tensors"}
 	if near := g.ending(op); near != "" {
 		problem.Remedy = "there is " + near
 	}
@@ -73,6 +73,23 @@ func (g *MetaGraph) example() string {
 		return inputs[0].Name
 	}
 	return "operation:0"
+}
+
+// Tensors are all of the graph that can become columns, in its order.
+func (g *MetaGraph) Tensors() []Tensor {
+	var found []Tensor
+	for _, n := range g.pb.GetGraphDef().GetNode() {
+		outputs, err := g.outputs(n)
+		if err != nil {
+			continue // an operation that the model does not describe
+		}
+		for _, t := range outputs {
+			if t.unfit() == "" {
+				found = append(found, t)
+			}
+		}
+	}
+	return found
 }
 
 // Placeholders are the tensors that the graph waits for, in its order, but for
@@ -153,7 +170,7 @@ func argTypes(n *nodepb.NodeDef, arg *oppb.OpDef_ArgDef) []typespb.DataType {
 	if name := arg.GetNumberAttr(); name != "" {
 		count = n.GetAttr()[name].GetI()
 	}
-	return slices.Repeat([]typespb.DataType{t}, int(min(count, maxOutputs)))
+	return slices.Repeat([]typespb.DataType{t}, int(max(0, min(count, maxOutputs))))
 }
 
 // maxOutputs bounds what a damaged graph can ask for.

@@ -13,7 +13,6 @@ const (
 	codeJobFile     = 2
 	codeNotFormed   = 4
 	codeFailed      = 5
-	codeData        = 6
 	codeOutput      = 7
 	codeStalled     = 8
 	codeInterrupted = 130

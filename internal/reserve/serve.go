@@ -7,16 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"tfos/internal/feed/files"
 	"tfos/internal/infer"
-	"tfos/internal/model"
 )
 
 // request is the driver's first line.
@@ -109,17 +106,14 @@ func (p *process) run(ctx context.Context, listener net.Listener, lines *bufio.R
 	return errors.Join(err, group.Wait())
 }
 
+// shareFailure is what the run ends with when its input cannot be shared out.
 func shareFailure(err error) Fail {
-	f := Fail{Code: codeInternal, Phase: "input", Cause: err.Error()}
-	var noModel *model.ModelError
-	var badFile *files.Error
-	switch {
-	case errors.Is(err, files.ErrNoFiles), errors.Is(err, fs.ErrNotExist), errors.As(err, &noModel):
-		f.Code = codeJobFile
-	case errors.As(err, &badFile):
-		f.Code = codeData
+	code := infer.InputExitCode(err)
+	var coded interface{ ExitCode() int }
+	if errors.As(err, &coded) {
+		code = coded.ExitCode()
 	}
-	return f
+	return Fail{Code: code, Phase: "input", Cause: err.Error()}
 }
 
 func (p *process) command(ctx context.Context, c Command) {

@@ -40,7 +40,7 @@ func (arrowCodec) schema(ctx context.Context, files []store.Info, o ReadOptions)
 	return declared(files[0].Path, found, o)
 }
 
-func (arrowCodec) splittable(context.Context, store.Info) (bool, error) { return true, nil }
+func (arrowCodec) starts(context.Context, store.Info) ([]int64, error) { return nil, nil }
 
 func (arrowCodec) open(ctx context.Context, s Split, schema *arrow.Schema, o ReadOptions) (Reader, error) {
 	r, err := openArrow(ctx, s, o.Memory)

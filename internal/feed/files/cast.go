@@ -55,6 +55,13 @@ func castScalar(mem memory.Allocator, a arrow.Array, to arrow.DataType) (arrow.A
 	if !keeps(a.DataType(), to) {
 		return nil, fmt.Errorf("%s cannot be read as %s", a.DataType(), to)
 	}
+	if value := textOf(a); value != nil {
+		b := array.NewBuilder(mem, to)
+		defer b.Release()
+		if appendText := appendNumber(b); appendText != nil { // the library takes 010 for 8
+			return castText(a, value, b, appendText)
+		}
+	}
 	out, err := compute.CastArray(compute.WithAllocator(context.Background(), mem), a, compute.SafeCastOptions(to))
 	if err != nil {
 		return nil, fmt.Errorf("%s cannot be read as %s: %w", a.DataType(), to, err)
@@ -64,6 +71,29 @@ func castScalar(mem memory.Allocator, a arrow.Array, to arrow.DataType) (arrow.A
 		return nil, fmt.Errorf("%s cannot be read as %s: %w", a.DataType(), to, err)
 	}
 	return out, nil
+}
+
+// textOf is what the values of an array of text are, nil for other arrays.
+func textOf(a arrow.Array) func(i int) []byte {
+	switch a := a.(type) {
+	case interface{ Value(int) string }:
+		return func(i int) []byte { return []byte(a.Value(i)) }
+	case interface{ Value(int) []byte }:
+		return a.Value
+	}
+	return nil
+}
+
+// castText reads numbers as the text formats do.
+func castText(a arrow.Array, value func(int) []byte, b array.Builder, appendText func([]byte) error) (arrow.Array, error) {
+	for i := range a.Len() {
+		if a.IsNull(i) {
+			b.AppendNull()
+		} else if err := appendText(value(i)); err != nil {
+			return nil, fmt.Errorf("%s cannot be read as %s: %w", a.DataType(), b.Type(), err)
+		}
+	}
+	return b.NewArray(), nil
 }
 
 // keeps says whether a conversion keeps what values mean: the library would make

@@ -42,6 +42,9 @@ func TestCast(t *testing.T) {
 		{types.Float64, `[1.5]`, types.Int64, ""},
 		{types.Int64, `[7]`, arrow.BinaryTypes.String, `["7"]`},
 		{fixed.Boolean, `[true]`, types.Int8, `[1]`},
+		{arrow.BinaryTypes.String, `["00123", null]`, types.Int64, `[123,null]`},
+		{arrow.BinaryTypes.String, `["0x1f"]`, types.Int64, ""},
+		{arrow.BinaryTypes.String, `["1.5"]`, types.Float32, `[1.5]`},
 		{arrow.ListOf(types.Float64), `[[1e300]]`, arrow.ListOf(types.Float32), ""},
 	} {
 		t.Run(c.from.String()+" as "+c.to.String(), func(t *testing.T) {

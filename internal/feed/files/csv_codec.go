@@ -81,10 +81,10 @@ func (s *sample) cells(ctx context.Context, path string, d *csvDialect, o ReadOp
 	return names, shapes, nil
 }
 
-// splittable does not know the options: of a file that is read with multiLine
+// starts does not know the options: of a file that is read with multiLine
 // the split at 0 has all rows and the others none.
-func (csvCodec) splittable(ctx context.Context, file store.Info) (bool, error) {
-	return isPlain(ctx, file.Path, sniffText)
+func (csvCodec) starts(ctx context.Context, file store.Info) ([]int64, error) {
+	return textStarts(ctx, file.Path, sniffText)
 }
 
 func (csvCodec) open(ctx context.Context, s Split, schema *arrow.Schema, o ReadOptions) (Reader, error) {

@@ -280,19 +280,36 @@ func splitBytesOf(all int64, tasks int) int64 {
 func (d *Dataset) Splits(ctx context.Context, bytes int64) ([]Split, error) {
 	var splits []Split
 	for _, f := range d.files {
-		size := f.Size
-		if bytes > 0 && f.Size > bytes {
-			ok, err := d.codec.splittable(ctx, f)
-			if err != nil {
-				return nil, err
-			}
-			if ok {
-				size = bytes
-			}
+		if bytes <= 0 || f.Size <= bytes {
+			splits = append(splits, cut(f, f.Size)...)
+			continue
 		}
-		splits = append(splits, cut(f, size)...)
+		starts, err := d.codec.starts(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		if starts == nil {
+			splits = append(splits, cut(f, bytes)...)
+		} else {
+			splits = append(splits, cutAt(f, starts, bytes)...)
+		}
 	}
 	return splits, nil
+}
+
+// cutAt divides a file into pieces of size bytes and more that begin at starts,
+// so that none is without a row while another has many.
+func cutAt(f store.Info, starts []int64, size int64) []Split {
+	splits := []Split{{Path: f.Path}}
+	for _, at := range starts {
+		if last := &splits[len(splits)-1]; at-last.Offset >= size && at < f.Size {
+			last.Length = at - last.Offset
+			splits = append(splits, Split{Path: f.Path, Offset: at})
+		}
+	}
+	last := &splits[len(splits)-1]
+	last.Length = f.Size - last.Offset
+	return splits
 }
 
 // cut divides a file into pieces of size bytes. An empty file is one piece, so

@@ -103,8 +103,10 @@ type codec interface {
 	// columns that it does not declare what the files say; all columns, in
 	// the files' order. Without any row it may have no columns.
 	schema(ctx context.Context, files []store.Info, o ReadOptions) (*arrow.Schema, error)
-	// splittable says whether a file can be read from its middle on.
-	splittable(ctx context.Context, file store.Info) (bool, error)
+	// starts says where pieces of a file may begin: in order, the first byte
+	// of each unit that is read as a whole. nil: anywhere; {0}: the file is
+	// one piece.
+	starts(ctx context.Context, file store.Info) ([]int64, error)
 	// open reads a split as records of schema, which has the wanted columns
 	// only, in their order. ctx bounds every read.
 	open(ctx context.Context, s Split, schema *arrow.Schema, o ReadOptions) (Reader, error)

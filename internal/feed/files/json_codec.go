@@ -56,8 +56,8 @@ func (s *sample) objects(ctx context.Context, path string, columns *jsonColumns)
 	return nil
 }
 
-func (jsonCodec) splittable(ctx context.Context, file store.Info) (bool, error) {
-	return isPlain(ctx, file.Path, sniffText)
+func (jsonCodec) starts(ctx context.Context, file store.Info) ([]int64, error) {
+	return textStarts(ctx, file.Path, sniffText)
 }
 
 func (jsonCodec) open(ctx context.Context, s Split, schema *arrow.Schema, o ReadOptions) (Reader, error) {

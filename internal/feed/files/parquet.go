@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -44,7 +45,25 @@ func (parquetCodec) schema(ctx context.Context, files []store.Info, o ReadOption
 	return declared(files[0].Path, found, o)
 }
 
-func (parquetCodec) splittable(context.Context, store.Info) (bool, error) { return true, nil }
+func (parquetCodec) starts(ctx context.Context, info store.Info) (starts []int64, err error) {
+	f, err := openParquet(ctx, info.Path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.source.close()) }()
+	err = guarded(func() error {
+		groups, err := f.groups(Split{Path: info.Path, Length: math.MaxInt64})
+		for _, g := range groups {
+			starts = append(starts, g.begin)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, f.error(-1, err)
+	}
+	slices.Sort(starts)
+	return append([]int64{0}, starts...), nil
+}
 
 // parquetFile is an open file with its footer read.
 type parquetFile struct {
@@ -107,6 +126,7 @@ func (f *parquetFile) error(offset int64, err error) error {
 type rowGroup struct {
 	*metadata.RowGroupMetaData
 	index int
+	begin int64 // byte of the file
 	first int64 // rows that fit into a batch for certain
 }
 
@@ -130,7 +150,7 @@ func (f *parquetFile) groups(s Split) ([]rowGroup, error) {
 			begin = dict
 		}
 		if begin >= s.Offset && begin < s.Offset+s.Length {
-			groups = append(groups, rowGroup{RowGroupMetaData: g, index: i})
+			groups = append(groups, rowGroup{RowGroupMetaData: g, index: i, begin: begin})
 		}
 	}
 	return groups, nil

@@ -80,17 +80,21 @@ func (s *sample) examples(ctx context.Context, path string, features exampleFeat
 	return nil
 }
 
-func (tfrecordCodec) splittable(ctx context.Context, file store.Info) (bool, error) {
-	return isPlain(ctx, file.Path, sniffFrames)
+func (tfrecordCodec) starts(ctx context.Context, file store.Info) ([]int64, error) {
+	return textStarts(ctx, file.Path, sniffFrames)
 }
 
-// isPlain says whether a file is not compressed.
-func isPlain(ctx context.Context, path string, sniff func([]byte) string) (bool, error) {
+// textStarts says where pieces of a file of lines or records may begin: that of
+// a compressed one at its first byte only.
+func textStarts(ctx context.Context, path string, sniff func([]byte) string) ([]int64, error) {
 	in, err := openInput(ctx, wholeFile(path), sniff)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	return in.compression == plain, in.Close()
+	if in.compression == plain {
+		return nil, in.Close()
+	}
+	return []int64{0}, in.Close()
 }
 
 func (tfrecordCodec) open(ctx context.Context, s Split, schema *arrow.Schema, o ReadOptions) (Reader, error) {
