@@ -1,0 +1,122 @@
+package model
+
+import (
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	shapepb "github.com/wamuir/graft/tensorflow/core/framework/tensor_shape_go_proto"
+	typespb "github.com/wamuir/graft/tensorflow/core/framework/types_go_proto"
+	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
+	"google.golang.org/protobuf/proto"
+)
+
+// tableOf is a table of one block; keys[i] shares its first two bytes with the
+// one before where it can, as LevelDB writes it.
+func tableOf(keys []string, values [][]byte) []byte {
+	block := func(keys []string, values [][]byte) []byte {
+		var out []byte
+		last := ""
+		for i, key := range keys {
+			shared := 0
+			for shared < 2 && shared < len(key) && shared < len(last) && key[shared] == last[shared] {
+				shared++
+			}
+			for _, n := range []int{shared, len(key) - shared, len(values[i])} {
+				out = binary.AppendUvarint(out, uint64(n))
+			}
+			out = append(append(out, key[shared:]...), values[i]...)
+			last = key
+		}
+		out = binary.LittleEndian.AppendUint32(out, 0)  // the first restart point
+		return binary.LittleEndian.AppendUint32(out, 1) // how many there are
+	}
+	var file []byte
+	add := func(content []byte) (handle []byte) {
+		handle = binary.AppendUvarint(binary.AppendUvarint(nil, uint64(len(file))), uint64(len(content)))
+		content = append(content, 0)
+		sum := crc32.Checksum(content, crc32.MakeTable(crc32.Castagnoli))
+		file = append(file, binary.LittleEndian.AppendUint32(content, (sum>>15|sum<<17)+0xa282ead8)...)
+		return handle
+	}
+	entries := add(block(keys, values))
+	unused := add(block(nil, nil))
+	index := add(block([]string{"~"}, [][]byte{entries}))
+	footer := make([]byte, 40)
+	copy(footer, append(unused, index...))
+	return binary.LittleEndian.AppendUint64(append(file, footer...), 0xdb4775248b80fb57)
+}
+
+func entry(t *testing.T, d DType, bytes int64, dims ...int64) []byte {
+	t.Helper()
+	shape := &shapepb.TensorShapeProto{}
+	for _, n := range dims {
+		shape.Dim = append(shape.Dim, &shapepb.TensorShapeProto_Dim{Size: n})
+	}
+	b, err := proto.Marshal(&corepb.BundleEntryProto{Dtype: typespb.DataType(d), Shape: shape, Size: bytes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestVariablesOfATable(t *testing.T) {
+	raw := tableOf([]string{"", "\x00dense/kernel\x00\x01ab", "\x00dense/kernel\x00\x01cd", "_CHECKPOINTABLE_OBJECT_GRAPH", "dense/bias", "dense/kernel"},
+		[][]byte{{8, 1}, entry(t, Float32, 24), entry(t, Float32, 24), entry(t, String, 7), entry(t, Float32, 12, 3), entry(t, Float32, 0, 4, 3)})
+	prefix := filepath.Join(t.TempDir(), "m")
+	read := func(content []byte) ([]Variable, error) {
+		if err := os.WriteFile(prefix+".index", content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return Variables(prefix)
+	}
+	have, err := read(raw)
+	if err != nil || len(have) != 2 || have[0].Name != "dense/bias" || have[1].Bytes != 48 || !slices.Equal(have[1].Shape, []int64{4, 3}) {
+		t.Errorf("%+v, %v", have, err)
+	}
+	for i := range raw {
+		flipped := slices.Clone(raw)
+		flipped[i] ^= 0x15
+		_, _ = read(flipped) // an error, or damage to what is not used; no panic
+		if _, err := read(raw[:i]); err == nil {
+			t.Errorf("%d of %d bytes are taken for an index", i, len(raw))
+		}
+	}
+}
+
+func TestFindCheckpoint(t *testing.T) {
+	root := t.TempDir()
+	write := func(name, text string, age time.Duration) {
+		path := filepath.Join(root, name)
+		err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o600),
+			os.Chtimes(path, time.Time{}, time.Now().Add(-age)))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, folder := range []string{"told", "moved", "quoted", "lost", "silent"} {
+		write(folder+"/m-1.index", "", 2*time.Hour)
+		write(folder+"/it's-2.index", "", 3*time.Hour)
+		write(folder+"/m-3.index", "", time.Hour)
+	}
+	write("told/checkpoint", "model_checkpoint_path: \"m-1\"\nall_model_checkpoint_paths: \"m-3\"\n", 0)
+	write("moved/checkpoint", "model_checkpoint_path: \"/elsewhere/m-1\"\n", 0)
+	write("quoted/checkpoint", `model_checkpoint_path: "it\'s-2"`, 0)
+	write("lost/checkpoint", "model_checkpoint_path: \"m-9\"\n", 0)
+	write("empty/x", "", 0)
+	for path, want := range map[string]string{
+		"told": "told/m-1", "moved": "moved/m-1", "quoted": "quoted/it's-2", "lost": "lost/m-3", "silent": "silent/m-3",
+		"told/m-3": "told/m-3", "told/m-3.index": "told/m-3", "told/m-3.meta": "told/m-3", "empty": "", "none": "", "told/m-9": "",
+	} {
+		prefix, err := FindCheckpoint(filepath.Join(root, path))
+		var missing *ModelError
+		if want == "" && !errors.As(err, &missing) || want != "" && prefix != filepath.Join(root, want) {
+			t.Errorf("%s: %s, %v; want %s", path, prefix, err, want)
+		}
+	}
+}
