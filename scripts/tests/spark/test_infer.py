@@ -153,11 +153,16 @@ def test_checkpoint_alone(digits, job):
     job.assert_clean()
 
 
+def convert(into, source, out):
+    argv = [ROOT / "bin" / "tfos", "convert", "--to", into, source, out]
+    subprocess.run(argv, check=True, capture_output=True)
+
+
 def test_formats(trained, digits, job):
     """JSON in, TFRecord out, one file cut for two executors: what parquet in and out give."""
     folder, _ = trained
     lines, records = job.folder / "lines", job.folder / "records"
-    assert job.run("convert", "--to", "json", digits / "test", lines).code == 0
+    convert("json", digits / "test", lines)
     path = job.folder / "infer.yaml"
     path.write_text(
         f"export_dir: {folder}/export\ninput: {{path: {lines}, format: json}}\n"
@@ -167,7 +172,7 @@ def test_formats(trained, digits, job):
     result = job.run("infer", path)
     assert result.code == 0, result.stderr
     back = job.folder / "back"
-    assert job.run("convert", "--to", "parquet", records, back).code == 0
+    convert("parquet", records, back)
     got = pq.read_table(back)
     rows = pq.read_table(digits / "test")
     order = {i: n for n, i in enumerate(rows["id"].to_pylist())}
@@ -195,7 +200,7 @@ def test_no_libtensorflow(trained, digits, job, tmp_path):
 def test_engine_killed(trained, job):
     """SIGKILL of the process that computes: exit 5, no output, nothing left."""
     folder, _ = trained
-    pixels = {"image": lambda i: [float(i % 17)] * 64}
+    pixels = {"image": lambda i: np.full(64, i % 17, np.float32)}
     data = write_rows(job.folder / "data", 200_000, files=2, columns=pixels)
     out = job.folder / "out"
     argv = ["infer", "--export-dir", folder / "export", "--input", data]
