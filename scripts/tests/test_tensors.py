@@ -21,8 +21,20 @@ class TestConversion:
     def test_numbers_share_memory(self):
         column = pa.array([1.5, 2.5])
         batch = pa.RecordBatch.from_arrays([column], ["c"])
-        got = arrays.to_numpy(arrays.to_arrays(batch, []))["c"]
-        assert got.ctypes.data == column.buffers()[1].address
+        piece = arrays.to_arrays(batch, [])
+        assert piece["c"].ctypes.data == column.buffers()[1].address
+        assert arrays.join([piece])["c"].ctypes.data == column.buffers()[1].address
+
+    def test_programs_get_arrays_of_their_own(self):
+        columns = [pa.array([1.5, 2.5]), pa.array(["a", "b"]), pa.array([[1], [2]])]
+        piece = arrays.to_arrays(pa.RecordBatch.from_arrays(columns, ["n", "s", "l"]), [])
+        for part in (piece, arrays.cut(piece, 0, 1), arrays.join([piece, piece])):
+            got = arrays.to_numpy(arrays.join([part]))
+            for name, array in got.items():
+                array[0] = array[-1]  # writable
+                if name != "s":
+                    assert not np.shares_memory(array, piece[name])
+        assert columns[0].to_pylist() == [1.5, 2.5]
 
     def test_lists_share_memory(self):
         column = pa.array([[1.0, 2.0], [3.0, 4.0]])

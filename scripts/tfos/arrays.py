@@ -159,12 +159,15 @@ def is_text(kind):
 
 
 def to_numpy(piece):
-    """The piece with numpy arrays only: strings and binary as objects, str and bytes."""
-    return {name: _objects_of(array) for name, array in piece.items()}
+    """The piece as writable numpy arrays of its own: strings and binary are objects, str and
+    bytes."""
+    return {name: _own(array) for name, array in piece.items()}
 
 
-def _objects_of(array):
-    return array if isinstance(array, np.ndarray) else array.to_numpy(zero_copy_only=False)
+def _own(array):
+    if isinstance(array, pa.Array):
+        return array.to_numpy(zero_copy_only=False)
+    return array if array.base is None and array.flags.writeable else array.copy()
 
 
 def length(piece):
@@ -178,11 +181,13 @@ def cut(piece, start, stop):
 
 
 def join(pieces):
-    """One piece of all rows in order: new, writable arrays where they are numpy's."""
+    """One piece of all rows in order; it shares memory with a piece that is the only one."""
     return {name: _join([p[name] for p in pieces]) for name in pieces[0]}
 
 
 def _join(arrays):
+    if len(arrays) == 1 and (isinstance(arrays[0], pa.Array) or arrays[0].dtype != object):
+        return arrays[0]
     if isinstance(arrays[0], pa.Array):
         return pa.concat_arrays(arrays)
     if len({a.shape[1:] for a in arrays}) == 1:
