@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/apache/arrow/go/v15/arrow"
-
 	"tfos/internal/feed/files"
 	"tfos/internal/model"
 )
@@ -50,11 +48,7 @@ func Fit(signature *model.Signature, data *files.Dataset, mapping map[string]str
 	if !data.Format().Guessed() {
 		return data
 	}
-	types := map[string]arrow.DataType{}
-	for column, t := range model.Wanted(signature, data.Schema(), mapping, keep) {
-		types[column] = t
-	}
-	return data.Retype(types)
+	return data.Retype(model.Wanted(signature, data.Schema(), mapping, keep))
 }
 
 // InputExitCode is the exit code that an error of Open or Plan stands for: 6

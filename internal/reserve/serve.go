@@ -95,7 +95,7 @@ func (p *process) run(ctx context.Context, listener net.Listener, lines *bufio.R
 	group.Go(func() error { return p.server.serve(serving, listener, roster) })
 	group.Go(func() error { p.commands(serving, lines); return nil })
 	group.Go(p.events.flush)
-	if shareErr != nil {
+	if shareErr != nil && ctx.Err() == nil { // an interruption says so itself
 		p.command(serving, shareFailure(shareErr))
 	}
 	unhook := context.AfterFunc(ctx, func() { p.command(serving, StopRun{"interrupted"}) })

@@ -1,0 +1,63 @@
+package main
+
+import "tfos/internal/model"
+
+// Of a model as JSON. A shape is null where the rank is not known.
+type (
+	modelJSON struct {
+		Path      string         `json:"path"`
+		Kind      string         `json:"kind"`
+		Graphs    []graphJSON    `json:"graphs"`
+		Variables []variableJSON `json:"variables"`
+	}
+	graphJSON struct {
+		TagSet     []string        `json:"tag_set"`
+		Signatures []signatureJSON `json:"signatures"`
+		Inputs     []tensorJSON    `json:"inputs"`  // that the graph waits for
+		Outputs    []tensorJSON    `json:"outputs"` // that nothing else uses
+	}
+	signatureJSON struct {
+		Name    string       `json:"name"`
+		Inputs  []tensorJSON `json:"inputs"`
+		Outputs []tensorJSON `json:"outputs"`
+	}
+	tensorJSON struct {
+		Alias  string  `json:"alias"`
+		Tensor string  `json:"tensor"`
+		Type   string  `json:"type"`
+		Shape  []int64 `json:"shape"`
+	}
+	variableJSON struct {
+		Name  string  `json:"name"`
+		Type  string  `json:"type"`
+		Shape []int64 `json:"shape"`
+		Bytes int64   `json:"bytes"`
+	}
+)
+
+func shownModel(d *model.Description) modelJSON {
+	out := modelJSON{Path: d.Path, Kind: d.Kind, Graphs: []graphJSON{}, Variables: []variableJSON{}}
+	for _, g := range d.Graphs {
+		one := graphJSON{TagSet: append([]string{}, g.Tags...), Signatures: []signatureJSON{}, Inputs: shownTensors(g.Placeholders()), Outputs: shownTensors(g.Ends())}
+		for _, sig := range g.Signatures {
+			one.Signatures = append(one.Signatures, signatureJSON{sig.Name, shownTensors(sig.Inputs), shownTensors(sig.Outputs)})
+		}
+		out.Graphs = append(out.Graphs, one)
+	}
+	for _, v := range d.Variables {
+		out.Variables = append(out.Variables, variableJSON{v.Name, v.Type.String(), append([]int64{}, v.Shape...), v.Bytes})
+	}
+	return out
+}
+
+func shownTensors(tensors []model.Tensor) []tensorJSON {
+	out := []tensorJSON{}
+	for _, t := range tensors {
+		shape := append([]int64{}, t.Shape...)
+		if t.UnknownRank {
+			shape = nil
+		}
+		out = append(out, tensorJSON{t.Alias, t.Name, t.Type.String(), shape})
+	}
+	return out
+}
