@@ -159,8 +159,8 @@ func newFeedCommand(logger *slog.Logger, status *int) *cobra.Command {
 		Short: "Send one partition's rows to the members (started by Spark, once per partition)",
 		Long: `feed reads lines of base64, an order with the run's credentials and then record
 batches or which files to read, from standard input, and sends the rows to the
-members that the order names. Standard output takes one line of JSON at the end: how many rows, and
-what is wrong with them.
+members that the order names. Standard output takes one line of JSON at the end:
+how many rows, and what is wrong with them.
 
 Exit codes:
   0  the result was written; it names rows that cannot be sent

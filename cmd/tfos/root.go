@@ -41,10 +41,15 @@ func exitCodes() string {
 	return b.String()
 }
 
-// oneJob accepts exactly one argument and says what it is.
-func oneJob(cmd *cobra.Command, args []string) error {
-	if len(args) != 1 {
-		return fmt.Errorf("%s needs one job file, such as: %s job.yaml", cmd.CommandPath(), cmd.CommandPath())
+// oneJob accepts exactly one job file.
+var oneJob = one("job file", "job.yaml")
+
+// one accepts exactly one argument and says what it is.
+func one(what, example string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return fmt.Errorf("%s needs one %s, such as: %s %s", cmd.CommandPath(), what, cmd.CommandPath(), example)
+		}
+		return nil
 	}
-	return nil
 }

@@ -33,19 +33,14 @@ func newShowCommand(c *cli) *cobra.Command {
 		Long: `Says what a SavedModel, a checkpoint or a .meta file holds: tag sets, signatures
 with the types and shapes of their tensors, variables; and, without signatures,
 the tensors that its graph waits for and those that nothing else uses (with
---all every one, for hidden layers). Ends with
-the lines of a job file that run it. Needs neither TensorFlow nor Spark.
+--all every one, for hidden layers). Ends with the lines of a job file that run
+it. Needs neither TensorFlow nor Spark.
 
 A dimension of -1 is not fixed; the first one counts rows.`,
 		Example: `  tfos show export
   tfos show model/model.ckpt-1000
   tfos show export --output json`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return fmt.Errorf("%s needs one model, such as: %s export", cmd.CommandPath(), cmd.CommandPath())
-			}
-			return nil
-		},
+		Args: one("model", "export"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			o.path = args[0]
 			return runShow(c, o)
@@ -182,16 +177,13 @@ func (s *show) job() {
 	}
 }
 
+// defaultSignature is the first where none goes before the others; nil: none.
 func defaultSignature(g *model.MetaGraph) *model.Signature {
-	for _, sig := range g.Signatures {
-		if sig.Name == "serving_default" {
-			return sig
-		}
-	}
-	if len(g.Signatures) > 0 {
+	sig, err := g.Signature("")
+	if err != nil && len(g.Signatures) > 0 {
 		return g.Signatures[0]
 	}
-	return nil
+	return sig
 }
 
 // columns are names for the columns of tensors, each its own: the last part of

@@ -35,7 +35,6 @@ type submission struct {
 	search   launch.Search
 	state    string // folder of all records
 	run      string
-	skipped  bool // there was nothing to do
 }
 
 // submit brings a job from its loading to its exit code and says everything
@@ -44,7 +43,7 @@ func (c *cli) submit(ctx context.Context, o *runOptions, load func() (*job.Spec,
 	s := &submission{c: c, o: o}
 	v, err := s.through(ctx, load)
 	v.Run, v.Kind = s.run, string(o.kind)
-	if err == nil && !o.dryRun && !s.skipped {
+	if err == nil && !o.dryRun && v.Phase != launch.PhaseSkipped {
 		c.report(o.output.json, func(w io.Writer) {
 			writeReport(w, s.spec.Name, v)
 			if o.measure > 0 && v.Code == launch.Done {
@@ -87,9 +86,8 @@ func (s *submission) through(ctx context.Context, load func() (*job.Spec, error)
 		return none, err
 	}
 	if path, skipped := job.Skipped(s.spec); skipped && s.o.measure == 0 {
-		s.skipped = true
 		s.c.talk("tfos: nothing to do: %s is complete, and output.if_exists is skip", path)
-		return launch.Verdict{Code: launch.Done, Phase: "skipped", Artifacts: []launch.Artifact{{Kind: "predictions", Path: path}}}, nil
+		return launch.Verdict{Code: launch.Done, Phase: launch.PhaseSkipped, Artifacts: []launch.Artifact{{Kind: "predictions", Path: path}}}, nil
 	}
 	if err = s.c.contract(ctx, s.spec); err != nil {
 		return none, err

@@ -51,11 +51,16 @@ func Fit(signature *model.Signature, data *files.Dataset, mapping map[string]str
 	return data.Retype(model.Wanted(signature, data.Schema(), mapping, keep))
 }
 
-// InputExitCode is the exit code that an error of Open or Plan stands for: 6
-// when a file cannot be understood, 2 when there is none, or an option is wrong.
+// InputExitCode is the exit code that an error of Open or Plan stands for: its
+// own, 6 when a file cannot be understood, 2 when there is none, or an option is
+// wrong.
 func InputExitCode(err error) int {
+	var coded interface{ ExitCode() int }
 	var data *files.Error
-	if errors.As(err, &data) {
+	switch {
+	case errors.As(err, &coded):
+		return coded.ExitCode()
+	case errors.As(err, &data):
 		return exitData
 	}
 	return exitUsage

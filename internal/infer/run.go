@@ -3,7 +3,6 @@ package infer
 import (
 	"context"
 	"fmt"
-	"maps"
 	"math"
 	"runtime"
 	"slices"
@@ -81,8 +80,7 @@ func newRun(ctx context.Context, req Request, mem memory.Allocator, progress Pro
 	if err != nil {
 		return nil, err
 	}
-	outputs := slices.Collect(maps.Keys(req.OutputMapping))
-	signature, err := graph.Choose(req.Signature, slices.Collect(maps.Values(req.InputMapping)), outputs)
+	signature, err := graph.Choose(req.Signature, req.InputMapping, req.OutputMapping)
 	if err != nil {
 		return nil, err
 	}

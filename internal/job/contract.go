@@ -3,8 +3,6 @@ package job
 import (
 	"context"
 	"errors"
-	"maps"
-	"slices"
 
 	"tfos/internal/feed/files"
 	"tfos/internal/infer"
@@ -33,7 +31,7 @@ func (r *rules) contract(ctx context.Context) []model.Line {
 	graph, err := s.model().Graph()
 	var signature *model.Signature
 	if err == nil {
-		signature, err = graph.Choose(s.SignatureDefKey, slices.Collect(maps.Values(inputs)), slices.Collect(maps.Keys(outputs)))
+		signature, err = graph.Choose(s.SignatureDefKey, inputs, outputs)
 	}
 	if err != nil {
 		r.noModel(err)
@@ -69,14 +67,7 @@ func (r *rules) noModel(err error) {
 		r.broken(at, path, "%v", err)
 		return
 	}
-	text := known.Problem
-	if known.Err != nil {
-		text += ": " + known.Err.Error()
-	}
-	if known.Remedy != "" {
-		text += " (" + known.Remedy + ")"
-	}
-	r.broken(at, path, "%s", text)
+	r.broken(at, path, "%s", known.Reason())
 }
 
 // data is a fault of the input.

@@ -50,6 +50,9 @@ type (
 // PhaseMeasured is the phase of a measurement that its time has ended.
 const PhaseMeasured = reserve.PhaseMeasured
 
+// PhaseSkipped is the phase of a job that had nothing to do.
+const PhaseSkipped = "skipped"
+
 // Failure is the verdict for err, for failures before anything ran.
 func Failure(err error, run string) Verdict {
 	v := Verdict{Code: CodeOf(err), Cause: err.Error(), Run: run}

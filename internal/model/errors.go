@@ -21,7 +21,12 @@ type ModelError struct {
 }
 
 func (e *ModelError) Error() string {
-	s := fmt.Sprintf("model: %s: %s", e.Path, e.Problem)
+	return fmt.Sprintf("model: %s: %s", e.Path, e.Reason())
+}
+
+// Reason is the error without the path.
+func (e *ModelError) Reason() string {
+	s := e.Problem
 	if e.Err != nil {
 		s += ": " + e.Err.Error()
 	}

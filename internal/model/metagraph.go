@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -79,16 +80,15 @@ func (g *MetaGraph) Signature(name string) (*Signature, error) {
 		Remedy: "signatures there: " + list(names)}
 }
 
-// Choose returns the signature that mappings with these inputs and outputs
-// mean. Each is an alias of the signature of that name (see Signature) or a
+// Choose returns the signature that mappings mean, which are as in Check. Each
+// name in them is an alias of the signature of that name (see Signature) or a
 // tensor of the graph (see IsTensorName). With tensors among the outputs the
 // mapping says which outputs there are; tensors among the inputs stand beside
 // the signature's inputs, or in the place of those that are the same tensor.
 // Tensors alone, on both sides, need no signature. What is neither an alias nor
 // a tensor is a *ModelError.
-func (g *MetaGraph) Choose(name string, inputs, outputs []string) (*Signature, error) {
-	distinct := func(names []string) []string { return slices.Compact(slices.Sorted(slices.Values(names))) }
-	inputs, outputs = distinct(inputs), distinct(outputs)
+func (g *MetaGraph) Choose(name string, inputMapping, outputMapping map[string]string) (*Signature, error) {
+	inputs, outputs := slices.Compact(slices.Sorted(maps.Values(inputMapping))), slices.Sorted(maps.Keys(outputMapping))
 	named, missing := g.Signature(name)
 	if missing != nil {
 		named = &Signature{}

@@ -93,7 +93,9 @@ func (m *SavedModel) checkVariables(g *MetaGraph) error {
 
 // Variables is the prefix of the checkpoint that holds the SavedModel's
 // variables. A SavedModel without variables may have none.
-func (m *SavedModel) Variables() string { return filepath.Join(m.Dir, "variables", "variables") }
+func (m *SavedModel) Variables() string { return variablesOf(m.Dir) }
+
+func variablesOf(dir string) string { return filepath.Join(dir, "variables", "variables") }
 
 // TagSets lists the tag sets in the folder's order.
 func (m *SavedModel) TagSets() [][]string {

@@ -30,7 +30,7 @@ func (s Source) Path() string {
 // variables' index, which holds the checksum of every value, and of a
 // SavedModel's assets.
 func (s Source) Digest() (string, error) {
-	graph, index := filepath.Join(s.Model, binaryFile), filepath.Join(s.Model, "variables", "variables"+indexSuffix)
+	graph, index := filepath.Join(s.Model, binaryFile), variablesOf(s.Model)+indexSuffix
 	if s.Model == "" {
 		prefix, err := FindCheckpoint(s.Checkpoint)
 		if err != nil {

@@ -41,7 +41,13 @@ func twoInputs() *MetaGraph {
 }
 
 func TestChoose(t *testing.T) {
-	words := func(s string) []string { return strings.Fields(s) }
+	words := func(s string) map[string]string { // each for itself
+		mapping := map[string]string{}
+		for _, word := range strings.Fields(s) {
+			mapping[word] = word
+		}
+		return mapping
+	}
 	for _, c := range []struct {
 		inputs, outputs string
 		want            string // aliases in > out, or a part of the error
@@ -78,10 +84,10 @@ func TestChoose(t *testing.T) {
 func TestNoSignature(t *testing.T) {
 	g := twoInputs()
 	g.Signatures = nil
-	if sig, err := g.Choose("serving_default", []string{"a:0", "b:0"}, []string{"out:0"}); err != nil || sig.Name != "" || len(sig.Inputs) != 2 {
+	if sig, err := g.Choose("serving_default", map[string]string{"p": "a:0", "q": "b:0"}, map[string]string{"out:0": "r"}); err != nil || sig.Name != "" || len(sig.Inputs) != 2 {
 		t.Errorf("%+v, %v", sig, err)
 	}
-	if _, err := g.Choose("serving_default", nil, []string{"out:0"}); err == nil || !strings.Contains(err.Error(), "no signature (name tensors, such as a:0,") {
+	if _, err := g.Choose("serving_default", nil, map[string]string{"out:0": "r"}); err == nil || !strings.Contains(err.Error(), "no signature (name tensors, such as a:0,") {
 		t.Errorf("%v", err)
 	}
 }

@@ -108,12 +108,7 @@ func (p *process) run(ctx context.Context, listener net.Listener, lines *bufio.R
 
 // shareFailure is what the run ends with when its input cannot be shared out.
 func shareFailure(err error) Fail {
-	code := infer.InputExitCode(err)
-	var coded interface{ ExitCode() int }
-	if errors.As(err, &coded) {
-		code = coded.ExitCode()
-	}
-	return Fail{Code: code, Phase: "input", Cause: err.Error()}
+	return Fail{Code: infer.InputExitCode(err), Phase: "input", Cause: err.Error()}
 }
 
 func (p *process) command(ctx context.Context, c Command) {

@@ -219,7 +219,7 @@ func (c *conversion) deal(ctx context.Context, record arrow.Record, queues []cha
 // extension of the files that are written; a packed file says so after it,
 // unless the format packs within.
 func (c *conversion) extension() string {
-	ext := "." + string(c.To)
+	ext := c.To.Extension()
 	if c.To == Parquet || c.To == Arrow {
 		return ext
 	}

@@ -6,27 +6,28 @@ import (
 	"tfos/internal/store"
 )
 
-// As in Spark: a task reads at most about splitBytes, and opening a file counts
-// as openBytes. Of very large inputs splits are larger: each costs the driver
+// OpenBytes is what opening a file counts as, as in Spark.
+const OpenBytes = 4 << 20
+
+// As in Spark: a task reads at most about splitBytes. Of very large inputs splits are larger: each costs the driver
 // several KB.
 const (
 	splitBytes = 128 << 20
-	openBytes  = 4 << 20
 	mostSplits = 10_000
 )
 
-// SplitBytes is what a split shall have, with openBytes more for each file, when
+// SplitBytes is what a split shall have, with OpenBytes more for each file, when
 // so many tasks run at once.
 func (d *Dataset) SplitBytes(tasks int) int64 {
 	var all int64
 	for _, f := range d.files {
-		all += f.Size + openBytes
+		all += f.Size + OpenBytes
 	}
 	return splitBytesOf(all, tasks)
 }
 
 func splitBytesOf(all int64, tasks int) int64 {
-	return max(openBytes, min(splitBytes, all/int64(max(1, tasks))), all/mostSplits)
+	return max(OpenBytes, min(splitBytes, all/int64(max(1, tasks))), all/mostSplits)
 }
 
 // Splits cuts the data set into pieces of about so many bytes; 0: of a whole

@@ -26,9 +26,6 @@ type Partitions struct {
 	Partitions [][]files.Split `json:"partitions"`
 }
 
-// openBytes is what opening a file counts as, as in Spark.
-const openBytes = 4 << 20
-
 // ErrFolders is wrapped where columns stand in folders' names, as Spark writes
 // partitioned tables: files do not have them.
 var ErrFolders = errors.New("columns in the names of folders")
@@ -76,7 +73,7 @@ func pack(splits []files.Split, size int64) [][]files.Split {
 			out, cost = append(out, nil), 0
 		}
 		out[len(out)-1] = append(out[len(out)-1], s)
-		cost += s.Length + openBytes
+		cost += s.Length + files.OpenBytes
 	}
 	return out
 }
