@@ -102,6 +102,7 @@ func (q *queue) leave(s *stream) {
 	defer q.mu.Unlock()
 	delete(q.streams, s)
 	q.forget(s)
+	q.leaveSlots(s)
 	if s.part != nil && s.part.owner == s {
 		s.part.owner = nil
 	}
@@ -150,27 +151,29 @@ func (q *queue) announce(s *stream, rows span, size int64) (verdict, error) {
 // commit accepts a chunk whose bytes were read into the room held for it. data
 // nil: the feed had stopped, the bytes were thrown away; the rows count as received
 // and dropped, because the feed task will not give them to another member. cached
-// says where the bytes are in the cache; -1: they are not.
-func (q *queue) commit(s *stream, rows span, data []byte, cached int64) {
+// says where the bytes are in the cache, slot in which slot; -1: they are not.
+func (q *queue) commit(s *stream, rows span, data []byte, cached int64, slot int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	before := q.stepsHeld()
 	e := q.epoch(s.hello.Epoch)
 	s.part.accepted.add(rows)
 	it := item{
-		schema: s.schema, size: int64(len(data)), at: cached,
+		schema: s.schema, size: int64(len(data)), at: cached, slot: -1,
 		use: uint32(rows.rows()), partition: uint32(s.hello.Partition), first: uint64(rows.first),
 	}
 	if cached >= 0 {
 		q.kept = append(q.kept, it)
 	}
-	it.use, it.data = uint32(q.take(e, rows.rows(), data != nil)), data
+	it.use, it.data, it.slot = uint32(q.take(e, rows.rows(), data != nil)), data, slot
 	if it.use > 0 {
 		e.items = append(e.items, it)
 		q.wakePrograms()
 	} else {
 		q.free(it.size)
+		q.dropSlot(it)
 	}
+	q.grantSlots(s)
 	s.out.ack(rows, e.received)
 	q.refill(s)
 	q.tellTotals(s.hello.Epoch, e.received)

@@ -20,6 +20,8 @@ const (
 	TypeCredit  byte = 0x07
 	TypeStop    byte = 0x08
 	TypeEnded   byte = 0x09
+	TypeSlot    byte = 0x0a
+	TypePlaced  byte = 0x0b
 
 	TypeAttach    byte = 0x10
 	TypeContext   byte = 0x11
@@ -54,6 +56,7 @@ const (
 	chunkHeaderBytes = 12 // u64 first row, u32 rows
 	batchHeaderBytes = 20 // u32 epoch, u32 rows to use, u32 partition, u64 first row
 	ackBytes         = 20 // u64 first row, u32 rows, u64 total
+	placedBytes      = 20 // u64 first row, u32 rows, u32 slot, u32 bytes
 )
 
 // ErrProtocol marks input that breaks docs/protocols.md: a frame of impossible

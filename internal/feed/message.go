@@ -18,6 +18,8 @@ type Hello struct {
 	// before is refused. 0, of a task that does not know its id: the member
 	// gives it the number after the highest seen.
 	Attempt int64 `json:"attempt"`
+	// Shared: the task can write chunks into the member's shared memory.
+	Shared bool `json:"shared,omitempty"`
 }
 
 // Welcome answers Hello.
@@ -27,6 +29,7 @@ type Welcome struct {
 	Credit   int64      `json:"credit"`
 	Stopped  bool       `json:"stopped"` // a Stop frame with the reason follows
 	Attempt  int64      `json:"attempt"` // Hello's, or the one given here
+	Shared   *Shared    `json:"shared,omitempty"`
 }
 
 // End says that a partition is wholly sent; Rows is its size.
@@ -60,10 +63,14 @@ type ProgramContext struct {
 	Work      json.RawMessage     `json:"work,omitempty"`
 }
 
-// NextChunks is a program's credit: so many more chunks.
+// NextChunks is a program's credit: so many more chunks. Shared, in the first:
+// the program looks at chunks in shared memory in place, and gives their slots
+// back as Freed.
 type NextChunks struct {
 	Feed   string `json:"feed"`
 	Chunks int    `json:"chunks"`
+	Shared bool   `json:"shared,omitempty"`
+	Freed  []int  `json:"freed,omitempty"`
 }
 
 // EpochEnd says that no more rows of Epoch follow; Last: nor of the feed.
@@ -81,7 +88,9 @@ type Trained struct {
 }
 
 // Cached is a chunk that lies in a file: Bytes bytes at Offset of Path are its
-// Arrow IPC record batch message. The rest is as in a batch's header.
+// Arrow IPC record batch message. With a Slot it is in shared memory, whose
+// Inode Path has, and the program's until it says Freed. The rest is as in a
+// batch's header.
 type Cached struct {
 	Path      string `json:"path"`
 	Offset    int64  `json:"offset"`
@@ -90,6 +99,8 @@ type Cached struct {
 	Rows      int    `json:"rows"`
 	Partition int    `json:"partition"`
 	FirstRow  int64  `json:"first_row"`
+	Slot      *int   `json:"slot,omitempty"`
+	Inode     uint64 `json:"inode,omitempty"`
 }
 
 // Pace is how fast the connection's program took rows so far: a reserve.Pace,
@@ -216,4 +227,28 @@ func decodeChunkHeader(b []byte) (span, error) {
 		return span{}, fmt.Errorf("feed: chunk of %d rows at row %d: %w", rows, first, ErrProtocol)
 	}
 	return span{first: int64(first), end: int64(first) + int64(rows)}, nil
+}
+
+// Placed says that a feed task has written a chunk of Rows rows from First on
+// into a slot: Bytes bytes, an Arrow message.
+type Placed struct {
+	First, Rows int64
+	Slot        int
+	Bytes       int64
+}
+
+// Encode is the payload of a PLACED.
+func (p Placed) Encode() []byte {
+	b := binary.BigEndian.AppendUint64(make([]byte, 0, placedBytes), uint64(p.First))
+	b = binary.BigEndian.AppendUint32(b, uint32(p.Rows))
+	b = binary.BigEndian.AppendUint32(b, uint32(p.Slot))
+	return binary.BigEndian.AppendUint32(b, uint32(p.Bytes))
+}
+
+// DecodeSlot reads the payload of a SLOT: which slot may be written.
+func DecodeSlot(b []byte) (int, error) {
+	if len(b) != 4 {
+		return 0, fmt.Errorf("feed: slot of %d bytes: %w", len(b), ErrProtocol)
+	}
+	return int(binary.BigEndian.Uint32(b)), nil
 }

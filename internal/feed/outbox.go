@@ -3,6 +3,7 @@ package feed
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"io"
 	"sync"
@@ -45,6 +46,10 @@ func (o *outbox) note(total int64) { o.put(func() { o.total = total }) }
 
 func (o *outbox) stopFeed(reason string, failed bool) {
 	o.put(func() { o.stop = &StopFeed{Reason: reason, Failed: failed} })
+}
+
+func (o *outbox) slot(number int) {
+	o.put(func() { writeTo(&o.buf, TypeSlot, binary.BigEndian.AppendUint32(nil, uint32(number))) })
 }
 
 func (o *outbox) ended() { o.put(func() { writeTo(&o.buf, TypeEnded, []byte("{}")) }) }

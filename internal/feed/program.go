@@ -16,12 +16,14 @@ import (
 type program struct {
 	wake   chan struct{}
 	schema []byte // sent last; the writer's own
+	shared bool   // it looks at chunks in slots; set before the writer starts
 
 	// guarded by queue.mu:
 	credit  int   // chunks it may be sent
 	epoch   int   // EPOCH_ENDs sent
 	asked   int64 // the step it wants leave for; 0: none
 	trained map[int]int64
+	lent    map[int]int64 // slots that it looks at, and the bytes used of them
 }
 
 // ServeChild serves one connection of the member's program until it ends, and
@@ -91,17 +93,19 @@ func (c *childConn) feedFrame(typ byte, payload []byte) error {
 	var m struct {
 		Pace         // its feed is every frame's
 		Chunks int   `json:"chunks"`
+		Shared bool  `json:"shared"`
+		Freed  []int `json:"freed"`
 		Epoch  int   `json:"epoch"`
 		Step   int64 `json:"step"`
 	}
 	if err := decode(typ, payload, &m); err != nil {
 		return err
 	}
-	if err := c.bind(m.Feed); err != nil {
+	if err := c.bind(m.Feed, m.Shared); err != nil {
 		return err
 	}
 	switch {
-	case typ == TypeNext && m.Chunks >= 0:
+	case typ == TypeNext && m.Chunks >= 0 && c.queue.returned(c.program, m.Freed):
 		c.queue.allow(c.program, m.Chunks)
 	case typ == TypeTrained && m.Epoch >= 0:
 		c.queue.trained(c.program, m.Epoch, m.Rows)
@@ -119,7 +123,7 @@ func (c *childConn) feedFrame(typ byte, payload []byte) error {
 
 // bind ties the connection to its feed and starts its writer. Another feed on
 // the same connection is refused: BATCH does not name its feed.
-func (c *childConn) bind(name string) error {
+func (c *childConn) bind(name string, shared bool) error {
 	q, err := c.receiver.feed(name)
 	if err != nil {
 		return err
@@ -131,7 +135,7 @@ func (c *childConn) bind(name string) error {
 		return fmt.Errorf("feed: feed %s on the connection of feed %s: %w", name, c.queue.cfg.Name, ErrProtocol)
 	}
 	c.queue = q
-	c.program = &program{wake: make(chan struct{}, 1), trained: map[int]int64{}}
+	c.program = &program{wake: make(chan struct{}, 1), shared: shared, trained: map[int]int64{}, lent: map[int]int64{}}
 	q.attach(c.program)
 	c.start(q, c.program)
 	return nil
@@ -175,20 +179,44 @@ func (p *program) write(q *queue, d duty, conn net.Conn) error {
 		}
 		return WriteJSON(conn, d.typ, d.end)
 	}
-	defer func() {
-		q.release(int64(len(d.item.data)))
-		freeBuffer(d.item.data)
-	}()
+	lent := p.shared && d.item.slot >= 0
+	if lent {
+		q.lend(p, d.item)
+	}
+	defer q.handedOut(d.item, lent)
 	if err := p.writeSchema(d.item.schema, conn); err != nil {
 		return err
 	}
-	if d.typ == TypeCached {
-		return WriteJSON(conn, d.typ, Cached{
-			Path: q.cache.path, Offset: d.item.at, Bytes: d.item.size, Epoch: d.epoch,
-			Rows: int(d.item.use), Partition: int(d.item.partition), FirstRow: int64(d.item.first),
-		})
+	if lent || d.typ == TypeCached {
+		return WriteJSON(conn, TypeCached, q.where(d.item, d.epoch))
 	}
 	return WriteFrame(conn, TypeBatch, encodeBatchHeader(d.epoch, d.item), d.item.data)
+}
+
+// where is the place of a chunk that the program reads by itself.
+func (q *queue) where(it item, epoch int) Cached {
+	c := Cached{
+		Bytes: it.size, Epoch: epoch, Rows: int(it.use), Partition: int(it.partition), FirstRow: int64(it.first),
+	}
+	if it.slot < 0 {
+		c.Path, c.Offset = q.cache.path, it.at
+		return c
+	}
+	c.Path, c.Inode, c.Slot = q.slots.about.Path, q.slots.about.Inode, &it.slot
+	c.Offset = int64(it.slot) * slotBytes
+	return c
+}
+
+// handedOut gives back what a chunk had here, once it is written.
+func (q *queue) handedOut(it item, lent bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.free(int64(len(it.data)))
+	if it.slot < 0 {
+		freeBuffer(it.data)
+	} else if !lent {
+		q.putSlot(it.slot, it.size)
+	}
 }
 
 // writeSchema sends a schema that is not the one sent last.

@@ -34,6 +34,9 @@ type queue struct {
 	streams  map[*stream]struct{}
 	programs map[*program]struct{}
 
+	slots    *slots // nil: no stream shares memory
+	unshared bool   // there can be none
+
 	cache   *cache // nil: none
 	kept    []item // what the cache has
 	replays bool   // epochs after the first come from the cache
@@ -47,6 +50,7 @@ type item struct {
 	data      []byte // nil: it is read from the cache
 	size      int64  // of the chunk
 	at        int64  // in the cache; -1: it is not there
+	slot      int    // that data is in; -1: in none
 	use       uint32
 	partition uint32
 	first     uint64
@@ -81,6 +85,7 @@ func (q *queue) close(reason string, failed bool) {
 	for _, e := range q.epochs {
 		for _, it := range e.items {
 			q.held -= int64(len(it.data))
+			q.dropSlot(it)
 		}
 		e.items = nil
 	}

@@ -54,7 +54,7 @@ func playTasks(t *testing.T, random *rand.Rand, queueBytes int64, streams int, c
 				if _, err := q.announce(s, span{row, row + 1}, size); err != nil {
 					t.Fatal(err)
 				}
-				q.commit(s, span{row, row + 1}, make([]byte, size), -1)
+				q.commit(s, span{row, row + 1}, make([]byte, size), -1, -1)
 				row++
 			}
 		}
@@ -89,7 +89,7 @@ func TestHoardedCredit(t *testing.T) {
 			if _, err := q.announce(s, span{row, row + 1}, chunk); err != nil {
 				t.Fatal(err)
 			}
-			q.commit(s, span{row, row + 1}, make([]byte, chunk), -1)
+			q.commit(s, span{row, row + 1}, make([]byte, chunk), -1, -1)
 		}
 	}
 	if bound := int64(queueBytes + len(tasks)*chunk); q.held > bound || q.held < queueBytes {

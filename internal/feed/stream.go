@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"context"
 	"crypto/subtle"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 	"net"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -28,9 +30,12 @@ type stream struct {
 	out   *outbox
 
 	schema []byte // of the chunks that follow; the reader's own
+	hungUp bool   // its task ended the connection; the reader's own
 
-	part   *partition // guarded by queue.mu, as is:
+	part   *partition // guarded by queue.mu, as is all below
 	credit int64      // granted, less the chunks announced; may be negative
+	shared bool       // its task can write into slots
+	slots  []int      // granted, not used
 }
 
 // ServeFeeder serves one feed task's connection until it ends, and closes it.
@@ -99,6 +104,9 @@ func serveStream(ctx context.Context, q *queue, s *stream, conn net.Conn, in io.
 	if s.hello.Epoch > 0 {
 		q.forgetCache()
 	}
+	if _, local := conn.(*net.UnixConn); local && s.hello.Shared && !welcome.Stopped {
+		welcome.Shared = q.shareWith(s)
+	}
 	if err := WriteJSON(conn, TypeWelcome, welcome); err != nil {
 		return err
 	}
@@ -112,6 +120,7 @@ func serveStream(ctx context.Context, q *queue, s *stream, conn net.Conn, in io.
 		return nil
 	})
 	err = readStream(q, s, in)
+	s.hungUp = ctx.Err() == nil && (err == nil || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET))
 	err = cause(ctx, err) // before the writer fails on the closed connection
 	stopWriting()
 	_ = conn.Close() // the writer may be blocked in it
@@ -139,8 +148,11 @@ func readStream(q *queue, s *stream, in io.Reader) error {
 			err = readSchema(q, s, in, size)
 		case TypeChunk:
 			err = readChunk(q, s, in, size)
+		case TypePlaced:
+			err = readPlaced(q, s, in, size)
 		case TypeEnd:
 			ended = true
+			q.endSlots(s)
 			_, err = io.CopyN(io.Discard, in, int64(size))
 			s.out.ended()
 		default:
@@ -187,7 +199,7 @@ func readChunk(q *queue, s *stream, in io.Reader, size int) error {
 			return err
 		}
 		if what == unwanted {
-			q.commit(s, rows, nil, -1)
+			q.commit(s, rows, nil, -1, -1)
 		}
 		return nil
 	}
@@ -197,14 +209,54 @@ func readChunk(q *queue, s *stream, in io.Reader, size int) error {
 		q.release(body)
 		return err
 	}
-	cached := int64(-1)
+	q.commit(s, rows, data, q.cached(s, data), -1)
+	return nil
+}
+
+// readPlaced takes a chunk that lies in a slot.
+func readPlaced(q *queue, s *stream, in io.Reader, size int) error {
+	var b [placedBytes]byte
+	if s.schema == nil || size != len(b) {
+		return fmt.Errorf("%w: placed chunk of %d bytes, schema %t", ErrProtocol, size, s.schema != nil)
+	}
+	if _, err := io.ReadFull(in, b[:]); err != nil {
+		return err
+	}
+	rows, err := decodeChunkHeader(b[:chunkHeaderBytes])
+	if err != nil {
+		return err
+	}
+	slot, body := int(binary.BigEndian.Uint32(b[12:])), int64(binary.BigEndian.Uint32(b[16:]))
+	if body > slotBytes || !q.useSlot(s, slot) {
+		return fmt.Errorf("%w: chunk of %d bytes in slot %d, which was not given", ErrProtocol, body, slot)
+	}
+	what, err := q.announce(s, rows, body)
+	if err != nil {
+		return err
+	}
+	if what == keep {
+		data := q.slots.chunk(slot, body)
+		q.commit(s, rows, data, q.cached(s, data), slot)
+		return nil
+	}
+	q.mu.Lock()
+	q.putSlot(slot, body)
+	q.mu.Unlock()
+	if what == unwanted {
+		q.commit(s, rows, nil, -1, -1)
+	}
+	return nil
+}
+
+// cached keeps a chunk of the first epoch, where epochs are kept; it says where,
+// or -1.
+func (q *queue) cached(s *stream, data []byte) int64 {
 	if s.hello.Epoch == 0 && q.cache != nil {
 		if at, kept := q.cache.put(data); kept {
-			cached = at
+			return at
 		}
 	}
-	q.commit(s, rows, data, cached)
-	return nil
+	return -1
 }
 
 // isStopped says whether s was told to send no more.

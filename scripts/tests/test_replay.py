@@ -4,6 +4,7 @@ import errno
 import os
 import threading
 import time
+import types
 
 import numpy as np
 import pyarrow as pa
@@ -204,7 +205,7 @@ class TestFile:
         def full(*_):
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        monkeypatch.setattr(replay.os, "pwrite", full)
+        monkeypatch.setattr(replay, "os", types.SimpleNamespace(pwrite=full))
         with (
             members(member_binary, 1, queue_bytes=1 << 16) as [one],
             ReplayFeed(one.socket, "train", tmp_path) as feed,

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from . import frames
+from .shared import Shared, drained
 
 
 class Chunk(NamedTuple):
@@ -63,13 +64,15 @@ class FeedConnection:
             self._arrived = deque()  # Chunk or EpochEnd
             self._error = None  # why nothing more arrives
             self._cache = None  # the file with chunks of the first epoch
+            self._shared = None  # Shared: chunks that the member lends
+            self._freed = deque()  # their slots, when nobody looks at them any more
             self._sending = threading.Lock()
             self._told = {}  # rows, by epoch
             self._asking = threading.Lock()
             self._answer = None  # to PERMIT
             self._permitted = 0  # steps
             self._refused = False  # the step after them, and so all later ones
-            self._tell(frames.NEXT, chunks=max(1, prefetch))
+            self._tell(frames.NEXT, chunks=max(1, prefetch), shared=True)
             self._reader = threading.Thread(target=self._read, name=f"feed {self.name}")
             self._reader.daemon = True  # a program that ends without close() must end
             self._reader.start()
@@ -88,7 +91,7 @@ class FeedConnection:
             event = self._arrived.popleft()
         self.waited += time.monotonic() - began
         if isinstance(event, Chunk):
-            self._tell(frames.NEXT, chunks=1)
+            self._tell(frames.NEXT, chunks=1, freed=drained(self._freed))
         return event
 
     def permit(self, step):
@@ -192,15 +195,20 @@ class FeedConnection:
             raise frames.ProtocolError(f"frame 0x{typ:02x} from the member")
 
     def _cached(self, told):
-        """A chunk that the member has kept in a file: mapped, not copied."""
+        """A chunk that lies in a file or in memory of the member: mapped, not copied."""
+        place = told["epoch"], told["rows"], told["partition"], told["first_row"], self.schema
+        if "slot" in told:
+            if self._shared is None:
+                self._shared = Shared(told["path"], told["inode"], self._freed)
+            body = self._shared.borrow(told["slot"], told["offset"], told["bytes"])
+            return Chunk(*place, body)
         if self._cache is None:
             self._cache = pa.memory_map(told["path"])
         self._cache.seek(told["offset"])
         body = self._cache.read_buffer(told["bytes"])
         if body.size < told["bytes"]:
             raise OSError(f"{told['path']}: cut short")
-        place = told["partition"], told["first_row"]
-        return Chunk(told["epoch"], told["rows"], *place, self.schema, body)
+        return Chunk(*place, body)
 
     def _arrive(self, event):
         with self._changed:

@@ -95,6 +95,7 @@ def feed_partition(feed, epoch, members, credentials, batches, partition, attemp
         "epoch": epoch,
         "partition": partition,
         "attempt": attempt,
+        "shared": True,
     }
     with _Feeder(feed, members, credentials, hello) as feeder:
         feeder.run(batches)
@@ -145,7 +146,7 @@ class _Feeder:
     def close(self):
         self.selector.close()
         for link in self.links:
-            link.sock.close()
+            link.close()
 
     def result(self):
         return {
@@ -170,6 +171,7 @@ class _Feeder:
             ) from e
         link.credit = welcome["credit"]
         link.total = welcome["total"]
+        link.share(welcome.get("shared"))
         return welcome["accepted"]
 
     def run(self, batches):
@@ -233,11 +235,7 @@ class _Feeder:
         link = self._choose(batch.num_rows)
         if link is None:
             return False
-        head = frames.CHUNK_HEADER.pack(first, batch.num_rows)
-        link.out.extend(map(memoryview, frames.encode(frames.CHUNK, head, body)))
-        link.credit -= len(body)
-        link.unacked.append((first, batch.num_rows))
-        link.unacked_rows += batch.num_rows
+        link.put(first, batch.num_rows, body)
         self._flush(link)
         return True
 
@@ -337,6 +335,8 @@ class _Feeder:
                 self.sent += rows
         elif typ == frames.CREDIT:
             link.credit += frames.CREDIT_BODY.unpack(payload)[0]
+        elif typ == frames.SLOT:
+            link.slots.append(frames.SLOT_BODY.unpack(payload)[0])
         elif typ == frames.STOP:
             link.stopped = frames.parse(payload)
         elif typ == frames.ENDED:

@@ -21,6 +21,8 @@ ACK = 0x06
 CREDIT = 0x07
 STOP = 0x08
 ENDED = 0x09
+SLOT = 0x0A
+PLACED = 0x0B
 
 ATTACH = 0x10
 CONTEXT = 0x11
@@ -50,6 +52,8 @@ CHUNK_HEADER = struct.Struct(">QI")  # first row, rows
 BATCH_HEADER = struct.Struct(">IIIQ")  # epoch, rows to use, partition, first row
 ACK_BODY = struct.Struct(">QIQ")  # first row, rows, total
 CREDIT_BODY = struct.Struct(">q")
+SLOT_BODY = struct.Struct(">I")
+PLACED_BODY = struct.Struct(">QIII")  # first row, rows, slot, bytes
 
 
 class ProtocolError(ConnectionError):

@@ -1,5 +1,6 @@
 """A feed task's connections to members: unix on the same kernel, else TLS over TCP."""
 
+import os
 import socket
 import ssl
 from collections import deque
@@ -27,6 +28,9 @@ class Link:
         self.decoder = frames.Decoder()
         self.credit = 0
         self.total = 0  # rows of this feed and epoch there, when last heard
+        self.shared = None  # descriptor of the member's memory
+        self.slots = deque()  # of it, which may be written
+        self.slot_bytes = 0
         self.unacked = deque()  # (first row, rows) sent
         self.unacked_rows = 0
         self.out = deque()  # memoryviews still to be written
@@ -42,6 +46,43 @@ class Link:
     @property
     def ready(self):
         return self.credit > 0 and not self.out and len(self.unacked) < _UNACKED
+
+    def share(self, offer):
+        """Opens the memory that the member offers, or None. Where that fails, in a container
+        of another namespace, chunks go through the socket."""
+        if offer is None:
+            return
+        try:
+            shared = os.open(offer["path"], os.O_WRONLY | os.O_CLOEXEC)
+        except OSError:
+            return
+        if os.fstat(shared).st_ino != offer["inode"]:
+            os.close(shared)
+            return
+        self.shared, self.slot_bytes = shared, offer["slot_bytes"]
+
+    def put(self, first, rows, body):
+        """A chunk: into a slot of the member's memory, or what is to be written."""
+        if self.shared is not None and self.slots:
+            slot = self.slots.popleft()
+            at, size = slot * self.slot_bytes, len(body)
+            done = 0
+            while done < size:
+                done += os.pwrite(self.shared, body[done:], at + done)
+            told = frames.PLACED_BODY.pack(first, rows, slot, size)
+            self.out.extend(map(memoryview, frames.encode(frames.PLACED, told)))
+        else:
+            head = frames.CHUNK_HEADER.pack(first, rows)
+            self.out.extend(map(memoryview, frames.encode(frames.CHUNK, head, body)))
+        self.credit -= len(body)
+        self.unacked.append((first, rows))
+        self.unacked_rows += rows
+
+    def close(self):
+        self.sock.close()
+        if self.shared is not None:
+            os.close(self.shared)
+            self.shared = None
 
     def flush(self):
         """Writes what the socket takes now."""

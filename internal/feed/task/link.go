@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"tfos/internal/feed"
@@ -32,6 +33,9 @@ type link struct {
 	local bool
 	conn  net.Conn
 
+	shared      *os.File // the member's memory; nil: chunks go through conn
+	slots       []int    // of it, which may be written
+	slotBytes   int64
 	credit      int64
 	total       int64  // rows of this feed and epoch there, when last heard
 	unacked     []span // sent
@@ -106,7 +110,56 @@ func (l *link) greet(hello feed.Hello) (feed.Welcome, error) {
 		}
 	}
 	l.credit, l.total = w.Credit, w.Total
+	l.share(w.Shared)
 	return w, l.conn.SetDeadline(time.Time{})
+}
+
+// share opens the memory that the member offers. Where that fails, in a
+// container of another namespace, chunks go through the connection.
+func (l *link) share(offer *feed.Shared) {
+	if offer == nil {
+		return
+	}
+	file, err := os.OpenFile(offer.Path, os.O_WRONLY, 0)
+	if err != nil {
+		return
+	}
+	if info, err := file.Stat(); err == nil && info.Sys().(*syscall.Stat_t).Ino == offer.Inode {
+		l.shared, l.slotBytes = file, offer.SlotBytes
+		return
+	}
+	_ = file.Close()
+}
+
+// slot takes a slot for the next chunk; -1: there is none.
+func (l *link) slot() int {
+	if l.shared == nil || len(l.slots) == 0 {
+		return -1
+	}
+	slot := l.slots[0]
+	l.slots = l.slots[1:]
+	return slot
+}
+
+// write sends a sealed chunk, by way of the slot if there is one.
+func (l *link) write(frame []byte, rows span, slot int) error {
+	if slot < 0 {
+		_, err := l.conn.Write(frame)
+		return err
+	}
+	message := frame[feed.ChunkRoom:]
+	if _, err := l.shared.WriteAt(message, int64(slot)*l.slotBytes); err != nil {
+		return err
+	}
+	placed := feed.Placed{First: rows.first, Rows: rows.rows(), Slot: slot, Bytes: int64(len(message))}
+	return feed.WriteFrame(l.conn, feed.TypePlaced, placed.Encode())
+}
+
+func (l *link) close() {
+	_ = l.conn.Close()
+	if l.shared != nil {
+		_ = l.shared.Close()
+	}
 }
 
 // handle takes a frame from the member; it returns how many rows it acknowledges.
@@ -121,6 +174,10 @@ func (l *link) handle(typ byte, payload []byte) (int64, error) {
 	case feed.TypeCredit:
 		more, err := feed.DecodeCredit(payload)
 		l.credit += more
+		return 0, err
+	case feed.TypeSlot:
+		slot, err := feed.DecodeSlot(payload)
+		l.slots = append(l.slots, slot)
 		return 0, err
 	case feed.TypeStop:
 		l.stopped = &feed.StopFeed{}

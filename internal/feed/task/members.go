@@ -59,7 +59,7 @@ func (m *members) greet(ctx context.Context, o Order, partition int) (held [][2]
 		m.links = append(m.links, l)
 	}
 	hello := feed.Hello{
-		Version: feed.Version, Token: o.Token, Feed: o.Feed.Name, Epoch: o.Epoch, Partition: partition,
+		Version: feed.Version, Token: o.Token, Feed: o.Feed.Name, Epoch: o.Epoch, Partition: partition, Shared: true,
 	}
 	for _, l := range m.links {
 		welcome, err := l.greet(hello)
@@ -75,7 +75,7 @@ func (m *members) greet(ctx context.Context, o Order, partition int) (held [][2]
 // close ends all connections and waits for their goroutines.
 func (m *members) close() {
 	for _, l := range m.links {
-		_ = l.conn.Close()
+		l.close()
 	}
 	m.wg.Wait()
 }
@@ -164,15 +164,16 @@ func (m *members) send(frame []byte, rows span) (spare []byte, ok bool, err erro
 			l.credit -= int64(len(frame) - feed.ChunkRoom)
 			l.unacked = append(l.unacked, rows)
 			l.unackedRows += rows.rows()
-			m.wg.Go(func() { m.write(l, frame) })
+			slot := l.slot()
+			m.wg.Go(func() { m.write(l, frame, rows, slot) })
 			return spare, true, nil
 		}
 		m.cond.Wait()
 	}
 }
 
-func (m *members) write(l *link, frame []byte) {
-	_, err := l.conn.Write(frame)
+func (m *members) write(l *link, frame []byte, rows span, slot int) {
+	err := l.write(frame, rows, slot)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	l.writing, l.spare = false, frame

@@ -1,0 +1,255 @@
+package feed
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// sharing is a feed task by hand that writes into slots.
+type sharing struct {
+	t      *testing.T
+	conn   net.Conn
+	memory *os.File
+	slots  []int
+	next   int64 // row
+}
+
+// startSharing greets a member and says the schema.
+func startSharing(t *testing.T, m *testMember, attempt int64) *sharing {
+	t.Helper()
+	conn, err := unixDialer(m.feeders)()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(deadline))
+	var w Welcome
+	hello := Hello{Version: Version, Token: testToken, Feed: "train", Attempt: attempt, Shared: true}
+	if err := errors.Join(WriteJSON(conn, TypeHello, hello), ReadJSON(conn, TypeWelcome, &w)); err != nil {
+		t.Fatal(err)
+	}
+	if w.Shared == nil {
+		t.Fatal("no memory is offered")
+	}
+	file, err := os.OpenFile(w.Shared.Path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = file.Close() })
+	if err := WriteFrame(conn, TypeSchema, []byte("schema")); err != nil {
+		t.Fatal(err)
+	}
+	return &sharing{t: t, conn: conn, memory: file}
+}
+
+// listen takes frames until one of type typ has come.
+func (s *sharing) listen(typ byte) {
+	s.t.Helper()
+	for {
+		got, payload, err := ReadFrame(s.conn)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if got == TypeSlot {
+			slot, err := DecodeSlot(payload)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			s.slots = append(s.slots, slot)
+		}
+		if got == typ {
+			return
+		}
+	}
+}
+
+// place writes a chunk of ten rows into a slot, and waits until it is taken.
+func (s *sharing) place(text string) {
+	s.t.Helper()
+	for len(s.slots) == 0 {
+		s.listen(TypeSlot)
+	}
+	slot := s.slots[0]
+	s.slots = s.slots[1:]
+	if _, err := s.memory.WriteAt([]byte(text), int64(slot)*slotBytes); err != nil {
+		s.t.Fatal(err)
+	}
+	s.say(TypePlaced, Placed{First: s.next, Rows: 10, Slot: slot, Bytes: int64(len(text))}.Encode())
+	s.next += 10
+	s.listen(TypeAck)
+}
+
+func (s *sharing) say(typ byte, payload []byte) {
+	s.t.Helper()
+	if err := WriteFrame(s.conn, typ, payload); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// end says END and goes.
+func (s *sharing) end() {
+	s.t.Helper()
+	s.say(TypeEnd, []byte("{}"))
+	s.listen(TypeEnded)
+	_ = s.conn.Close()
+}
+
+// empty is how many slots nobody has.
+func (m *testMember) empty(feed string) int {
+	q := m.Receiver.feeds[feed]
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.slots.empty)
+}
+
+// TestPlacedChunks: a program that cannot look into slots gets their bytes, and
+// slots serve again and again.
+func TestPlacedChunks(t *testing.T) {
+	m := newTestMember(t, 0, trainConfig())
+	in, err := OpenFeed(t.Context(), m.children, "train", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	task := startSharing(t, m, 1)
+	for i := range 3 * slotCount {
+		text := string(bytes.Repeat([]byte{byte('a' + i%26)}, 1+i))
+		task.place(text)
+		b, _, err := in.Next(t.Context())
+		if err != nil || string(b.Data) != text || b.FirstRow != int64(10*i) || string(b.Schema) != "schema" {
+			t.Fatalf("chunk %d: %+v, %v", i, b, err)
+		}
+	}
+	task.end()
+	eventually(t, "all slots back", func() bool { return m.empty("train") == slotCount })
+	if held := m.held("train"); held != 0 {
+		t.Errorf("%d bytes held", held)
+	}
+}
+
+// TestLentSlots: a program that looks into slots has them until it says so.
+func TestLentSlots(t *testing.T) {
+	m := newTestMember(t, 0, trainConfig())
+	child, err := Attach(t.Context(), m.children)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer child.Close()
+	if err := child.send(TypeNext, NextChunks{Feed: "train", Chunks: 1000, Shared: true}); err != nil {
+		t.Fatal(err)
+	}
+	task := startSharing(t, m, 1)
+	var lent []Cached
+	next := func() {
+		t.Helper()
+		typ, payload, err := ReadFrame(child.conn)
+		if typ == TypeSchema {
+			typ, payload, err = ReadFrame(child.conn)
+		}
+		var c Cached
+		if err := errors.Join(err, json.Unmarshal(payload, &c)); err != nil || typ != TypeCached || c.Slot == nil {
+			t.Fatalf("frame %#x %s: %v", typ, payload, err)
+		}
+		lent = append(lent, c)
+	}
+	for i := range slotCount {
+		task.place(string(rune('A' + i)))
+		next()
+	}
+	memory, err := os.Open(lent[0].Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer memory.Close()
+	for i, c := range lent { // none was written again
+		b := make([]byte, c.Bytes)
+		if _, err := memory.ReadAt(b, c.Offset); err != nil || string(b) != string(rune('A'+i)) || c.FirstRow != int64(10*i) {
+			t.Errorf("chunk %d is %q, %+v: %v", i, b, c, err)
+		}
+	}
+	if len(task.slots) > 0 || m.empty("train") > 0 {
+		t.Fatalf("slots %v to write, %d empty, though all are lent", task.slots, m.empty("train"))
+	}
+	freed := NextChunks{Feed: "train", Freed: []int{*lent[3].Slot, *lent[5].Slot}}
+	if err := child.send(TypeNext, freed); err != nil {
+		t.Fatal(err)
+	}
+	task.place("again")
+	next()
+	if slot := *lent[slotCount].Slot; slot != *lent[3].Slot && slot != *lent[5].Slot {
+		t.Errorf("slot %d, which was not given back", slot)
+	}
+	if err := child.send(TypeNext, NextChunks{Feed: "train", Freed: []int{*lent[0].Slot, *lent[0].Slot}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := ReadFrame(child.conn); err == nil {
+		t.Error("a slot was given back twice")
+	}
+}
+
+// TestSlotsOfACutOffTask are given to nobody: it may be writing still.
+func TestSlotsOfACutOffTask(t *testing.T) {
+	m := newTestMember(t, 0, trainConfig())
+	early := startSharing(t, m, 1)
+	early.listen(TypeSlot)
+	later := startSharing(t, m, 2)
+	later.place("a")
+	later.end()
+	eventually(t, "the later task's slots", func() bool { return m.empty("train") == slotCount-slotsAhead-1 }) // and the chunk's
+	killed := startSharing(t, m, 3)
+	killed.listen(TypeSlot)
+	_ = killed.conn.Close()
+	eventually(t, "the slots of a task that ended", func() bool { return m.empty("train") == slotCount-slotsAhead-1 })
+}
+
+// TestSlotNotGiven: a task may write into its own slots alone, each once.
+func TestSlotNotGiven(t *testing.T) {
+	for name, placed := range map[string]func(s *sharing) Placed{
+		"another's": func(s *sharing) Placed { return Placed{Rows: 1, Slot: 9, Bytes: 1} },
+		"none":      func(s *sharing) Placed { return Placed{Rows: 1, Slot: slotCount, Bytes: 1} },
+		"too much":  func(s *sharing) Placed { return Placed{Rows: 1, Slot: s.slots[0], Bytes: slotBytes + 1} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newTestMember(t, 0, trainConfig())
+			s := startSharing(t, m, 1)
+			s.listen(TypeSlot)
+			s.say(TypePlaced, placed(s).Encode())
+			eventually(t, "the end of the stream", func() bool { return len(m.feederErrors()) == 1 })
+			if err := m.feederErrors()[0]; !errors.Is(err, ErrProtocol) {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestFreeSlotsGiveMemoryBack: what many large chunks had does not stay.
+func TestFreeSlotsGiveMemoryBack(t *testing.T) {
+	s, err := newSlots("train")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // what has given its memory back serves again
+		var taken []int
+		for range 5 {
+			slot, _ := s.take()
+			if _, err := s.file.WriteAt(make([]byte, slotBytes), int64(slot)*slotBytes); err != nil {
+				t.Fatal(err)
+			}
+			taken = append(taken, slot)
+		}
+		for _, slot := range taken {
+			s.put(slot, slotBytes)
+		}
+		var stat unix.Stat_t
+		if err := unix.Fstat(int(s.file.Fd()), &stat); err != nil || stat.Blocks*512 != keptBytes || s.kept != keptBytes {
+			t.Errorf("%d bytes stay, %d are counted: %v", stat.Blocks*512, s.kept, err)
+		}
+	}
+}
