@@ -67,7 +67,7 @@ def tfos(kind, consumer, folder, settings, read_by="auto", feeder="auto", cache=
     return Sample(*rates, notes)
 
 
-def tensorflowonspark(kind, folder, settings):
+def tensorflowonspark(kind, consumer, folder, settings):
     found = peer(
         "tensorflowonspark",
         "tensorflowonspark_feed.py",
@@ -75,6 +75,7 @@ def tensorflowonspark(kind, folder, settings):
         master=PEER_MASTER,
         path=str(rows.parquet(kind, settings.rows)),
         rows=PEER_ROWS[settings.rows],
+        consumer=consumer,
         batch=rows.KINDS[kind].batch,
         passes=passes.FIRST + settings.warm,
     )
@@ -110,14 +111,25 @@ def case(kind):
             ),
             side("pipe", TFOS, "rows_count, with feeder: pipe", tfos, "count", feeder="pipe"),
             side("cached", TFOS, "count, with epoch_cache: 10g", tfos, "count", cache=CACHED),
-            side("tensorflowonspark", PEER, "DataFeed.next_batch", tensorflowonspark),
+            side(
+                "tensorflowonspark", PEER, "DataFeed.next_batch", tensorflowonspark, "next_batch"
+            ),
+            side(
+                "tensorflowonspark_dataset",
+                PEER,
+                "a Dataset of DataFeed.next_batch(1), as in its examples",
+                tensorflowonspark,
+                "dataset",
+            ),
         ]
         peer_warm = ("tensorflowonspark", "warm")
         ratios += [
-            Ratio(("dataset", "warm"), peer_warm, bar=60),
+            Ratio(("dataset", "warm"), ("tensorflowonspark_dataset", "warm"), bar=60),
             Ratio(("count", "warm"), peer_warm, bar=60),
-            Ratio(("rows_dataset", "warm"), peer_warm, bar=60),
-            Ratio(("rows_count", "warm"), peer_warm, bar=60),
+            Ratio(("dataset", "warm"), peer_warm),
+            Ratio(("rows_dataset", "warm"), ("tensorflowonspark_dataset", "warm")),
+            Ratio(("rows_count", "warm"), peer_warm),
+            Ratio(("limit", "warm"), peer_warm),
             Ratio(("next_batch", "warm"), peer_warm, bar=20),
             Ratio(("data_feed", "warm"), peer_warm, bar=20),
             Ratio(("pipe", "warm"), ("rows_count", "warm"), bar=0.6),
@@ -130,7 +142,8 @@ def case(kind):
         row=rows.KINDS[kind].row,
         counted=f"rows handed to the programs of {MEMBERS} members, or counted by Spark; "
         f"{rows.count(kind, 'small'):,} (small) or {rows.count(kind, 'full'):,} (full) a pass, "
-        f"TensorFlowOnSpark {PEER_ROWS['small']:,} or {PEER_ROWS['full']:,} of them",
+        f"TensorFlowOnSpark {PEER_ROWS['small']:,} or {PEER_ROWS['full']:,} of them. Every pass "
+        "of every side reads them from parquet files",
         clock="A pass is an epoch. cold: the first of an application, from the submission of its "
         "Spark job to its last row. The second is not counted: rows queue up while TensorFlow is "
         "imported, and the JVM compiles. warm: the following ones in the same application, each "
