@@ -111,9 +111,7 @@ def case(kind):
             ),
             side("pipe", TFOS, "rows_count, with feeder: pipe", tfos, "count", feeder="pipe"),
             side("cached", TFOS, "count, with epoch_cache: 10g", tfos, "count", cache=CACHED),
-            side(
-                "tensorflowonspark", PEER, "DataFeed.next_batch", tensorflowonspark, "next_batch"
-            ),
+            side("tensorflowonspark", PEER, "DataFeed.next_batch", tensorflowonspark, "next_batch"),
             side(
                 "tensorflowonspark_dataset",
                 PEER,
