@@ -62,14 +62,20 @@ def write_images(folder, images, files=2):
         pq.write_table(table, folder / f"part-{i}.parquet")
 
 
-class Classifier:
+class Classifier(tf.Module):
     """JPEG bytes -> features [n, 2048] and scores [n, 1000]."""
 
     def __init__(self, size):
+        super().__init__()
         self.size = size
         inception = keras.applications.InceptionV3(weights=None, input_shape=(size, size, 3))
         features = inception.get_layer("avg_pool").output
-        self.network = keras.Model(inception.input, [features, inception.output])
+        network = keras.Model(inception.input, [features, inception.output])
+        # What a SavedModel holds is TensorFlow's variables: of Keras 3's own around them it would
+        # hold copies, which nothing restores where the signature looks for them.
+        self.weights = [variable.value for variable in network.variables]
+        self.network = lambda *args, **kwargs: network(*args, **kwargs)
+        self.layers = lambda: network.layers
 
     def pixels(self, jpeg):
         def one(data):
@@ -81,7 +87,7 @@ class Classifier:
     def settle(self, jpegs):
         """Give normalisation the statistics of some images: with those that it starts with,
         random weights make all images alike."""
-        for layer in self.network.layers:
+        for layer in self.layers():
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.momentum = 0.0
         self.network(self.pixels(tf.constant(jpegs)), training=True)
@@ -90,15 +96,6 @@ class Classifier:
     def classify(self, jpeg):
         features, scores = self.network(self.pixels(jpeg), training=False)
         return {"features": features, "scores": scores}
-
-
-def write_model(model, folder):
-    """A SavedModel with classify as its signature serving_default. tf.saved_model.save would
-    leave out what variables of Keras 3 hold."""
-    archive = keras.export.ExportArchive()
-    archive.track(model.network)
-    archive.add_endpoint("serve", model.classify)
-    archive.write_out(str(folder), verbose=False)
 
 
 def write_graph(function, folder):
@@ -129,7 +126,8 @@ def main():
     write_images(options.folder / "images", images)
     model = Classifier(options.size)
     model.settle([jpeg for _, jpeg in images[:8]])
-    write_model(model, options.folder / "model")
+    path = options.folder / "model"
+    tf.saved_model.save(model, str(path), signatures={"serving_default": model.classify})
     write_graph(model.classify.get_concrete_function(), options.folder / "graph")
     print(f"{len(images)} images and two SavedModels in {options.folder}")
 
