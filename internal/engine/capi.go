@@ -118,26 +118,40 @@ func (s *session) close() error {
 
 // operation finds an operation by its name; nil when there is none.
 func (s *session) operation(name string) *operation {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.find(name)
+}
+
+// find is operation for those who hold mu.
+func (s *session) find(name string) *operation {
+	if s.graph == nil {
+		return nil
+	}
 	cname := C.CString(name)
 	defer C.free(unsafe.Pointer(cname))
 	return C.TF_GraphOperationByName(s.graph, cname)
 }
 
 // output finds a tensor by its name in the graph, "operation:index".
-func (s *session) output(name string) (at endpoint, found bool) {
+func (s *session) output(name string) (at endpoint, err error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.graph == nil {
+		return at, errClosed
+	}
 	name, suffix, indexed := strings.Cut(name, ":")
 	index := 0
 	if indexed {
-		var err error
 		if index, err = strconv.Atoi(suffix); err != nil {
-			return at, false
+			return at, errNoTensor
 		}
 	}
-	op := s.operation(name)
+	op := s.find(name)
 	if op == nil || index < 0 || index >= int(C.TF_OperationNumOutputs(op)) {
-		return at, false
+		return at, errNoTensor
 	}
-	return endpoint{oper: op, index: C.int(index)}, true
+	return endpoint{oper: op, index: C.int(index)}, nil
 }
 
 // feed is a tensor for a place in the graph.
@@ -146,7 +160,10 @@ type feed struct {
 	tensor *tensor
 }
 
-var errClosed = errors.New("the model is closed")
+var (
+	errClosed   = errors.New("the model is closed")
+	errNoTensor = errors.New("the graph has no such tensor")
+)
 
 // run computes the fetches, whose tensors are the caller's to free, and the
 // targets, operations without a result that is wanted. The feeds stay the

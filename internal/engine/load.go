@@ -128,8 +128,9 @@ func (m *Model) Close() error {
 
 // tensor finds a tensor by its name in the graph, "operation:index".
 func (m *Model) tensor(t model.Tensor) (endpoint, error) {
-	if at, found := m.session.output(t.Name); found {
-		return at, nil
+	at, err := m.session.output(t.Name)
+	if errors.Is(err, errNoTensor) {
+		err = &model.ModelError{Path: m.path, Problem: fmt.Sprintf("the graph has no tensor %s, which stands for %s", t.Name, t.Alias)}
 	}
-	return endpoint{}, &model.ModelError{Path: m.path, Problem: fmt.Sprintf("the graph has no tensor %s, which stands for %s", t.Name, t.Alias)}
+	return at, err
 }
