@@ -22,7 +22,7 @@
 // whose length does not fit are a *model.RowError with the row's index in the
 // batch.
 //
-// Profiles. oneDNN's kernels leave no room on their threads' stacks for the
-// handler of a signal: -cpuprofile corrupts memory. perf does not, and neither
-// does TF_ENABLE_ONEDNN_OPTS=0.
+// Profiles. With Go's -cpuprofile, whose signals reach TensorFlow's threads too,
+// a process dies of a damaged heap within seconds. perf sends none: perf record
+// -g shows Go, C++ and kernel together.
 package engine
