@@ -50,8 +50,8 @@ func checkFile(t *testing.T, allowed map[string][]string, path string) {
 		if name == "C" && room != "internal/engine" {
 			t.Errorf("%s: cgo outside internal/engine", path)
 		}
-		if name == "github.com/wamuir/graft/tensorflow" && room != "internal/engine" {
-			t.Errorf("%s: TensorFlow's runtime outside internal/engine", path)
+		if name == "github.com/wamuir/graft/tensorflow" { // its protos are in packages below
+			t.Errorf("%s: graft's runtime, which leaves tensors to finalizers: internal/engine has its own", path)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -51,6 +52,41 @@ var (
 	str = arrow.BinaryTypes.String
 )
 
+// nested is a tensor as slices of slices.
+func nested(t *testing.T, tensor *tensor) any {
+	t.Helper()
+	n := int(elementCount(tensor.shape()))
+	var flat reflect.Value
+	if d := tensor.dtype(); d == model.String {
+		texts := []string{}
+		for _, s := range tensor.texts() {
+			texts = append(texts, string(s))
+		}
+		flat = reflect.ValueOf(texts)
+	} else {
+		element, ok := map[model.DType]any{model.Float32: float32(0), model.Float64: float64(0), model.Int32: int32(0), model.Int64: int64(0),
+			model.Uint8: uint8(0), model.Uint32: uint32(0), model.Uint64: uint64(0), model.Bool: false}[d]
+		if !ok {
+			t.Fatalf("a tensor of %s", d)
+		}
+		flat = reflect.MakeSlice(reflect.SliceOf(reflect.TypeOf(element)), n, n)
+		if have := copy(unsafe.Slice((*byte)(flat.UnsafePointer()), n*int(reflect.TypeOf(element).Size())), tensor.bytes()); have != len(tensor.bytes()) {
+			t.Fatalf("%d bytes of %d elements of %s", len(tensor.bytes()), n, d)
+		}
+	}
+	shape := tensor.shape()
+	for level := len(shape) - 1; level > 0; level-- {
+		count := int(elementCount(shape[:level]))
+		outer := reflect.MakeSlice(reflect.SliceOf(flat.Type()), count, count)
+		for i := range count {
+			from := i * int(shape[level])
+			outer.Index(i).Set(flat.Slice(from, from+int(shape[level])))
+		}
+		flat = outer
+	}
+	return flat.Interface()
+}
+
 func TestColumnBecomesTensor(t *testing.T) {
 	tests := map[string]struct {
 		column arrow.DataType
@@ -61,6 +97,9 @@ func TestColumnBecomesTensor(t *testing.T) {
 		"flat":                     {f32, `[1, 2.5]`, input(model.Float32, -1), []float32{1, 2.5}},
 		"flat to a column vector":  {f32, `[1, 2.5]`, input(model.Float32, -1, 1), [][]float32{{1}, {2.5}}},
 		"list":                     {arrow.ListOf(f32), `[[1,2],[3,4]]`, input(model.Float32, -1, 2), [][]float32{{1, 2}, {3, 4}}},
+		"lists of one":             {arrow.ListOf(f32), `[[1],[2]]`, input(model.Float32, -1, 1), [][]float32{{1}, {2}}},
+		"lists of one, no rank":    {arrow.ListOf(f32), `[[1],[2]]`, anyRank(model.Float32), [][]float32{{1}, {2}}},
+		"lists of one, flat":       {arrow.ListOf(f32), `[[1],[2]]`, input(model.Float32, -1), []float32{1, 2}},
 		"list of free length":      {arrow.ListOf(f32), `[[1,2],[3,4]]`, input(model.Float32, -1, -1), [][]float32{{1, 2}, {3, 4}}},
 		"list, rank unknown":       {arrow.ListOf(f32), `[[1,2],[3,4]]`, anyRank(model.Float32), [][]float32{{1, 2}, {3, 4}}},
 		"list reshaped":            {arrow.ListOf(i64), `[[1,2,3,4],[5,6,7,8]]`, input(model.Int64, -1, 2, 2), [][][]int64{{{1, 2}, {3, 4}}, {{5, 6}, {7, 8}}}},
@@ -89,12 +128,13 @@ func TestColumnBecomesTensor(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			tensor, _, err := toTensor(column(t, allocator(t), tt.column, tt.json), tt.in)
+			tensor, err := toTensor(column(t, allocator(t), tt.column, tt.json), tt.in)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if have := tensor.Value(); !reflect.DeepEqual(have, tt.want) {
-				t.Errorf("have %#v of shape %v, want %#v", have, tensor.Shape(), tt.want)
+			defer tensor.free()
+			if have := nested(t, tensor); !reflect.DeepEqual(have, tt.want) {
+				t.Errorf("have %#v of shape %v, want %#v", have, tensor.shape(), tt.want)
 			}
 		})
 	}
@@ -121,11 +161,12 @@ func TestSlicedColumnBecomesTensor(t *testing.T) {
 			whole := column(t, allocator(t), tt.column, tt.json)
 			slice := array.NewSlice(whole, 1, 3)
 			defer slice.Release()
-			tensor, _, err := toTensor(slice, tt.in)
+			tensor, err := toTensor(slice, tt.in)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if have := tensor.Value(); !reflect.DeepEqual(have, tt.want) {
+			defer tensor.free()
+			if have := nested(t, tensor); !reflect.DeepEqual(have, tt.want) {
 				t.Errorf("have %#v, want %#v", have, tt.want)
 			}
 		})
@@ -156,7 +197,7 @@ func TestUnfitRowIsNamed(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, _, err := toTensor(column(t, allocator(t), tt.column, tt.json), tt.in)
+			_, err := toTensor(column(t, allocator(t), tt.column, tt.json), tt.in)
 			var row *model.RowError
 			if !errors.As(err, &row) {
 				t.Fatalf("error %v is no RowError", err)
@@ -178,6 +219,7 @@ func TestTensorBecomesColumn(t *testing.T) {
 		"flat":            {f32, `[1,2.5]`, input(model.Float32, -1)},
 		"double lists":    {arrow.ListOf(f64), `[[1,2],[3,4]]`, input(model.Float64, -1, 2)},
 		"nested":          {arrow.ListOf(arrow.ListOf(i32)), `[[[1,2,3],[4,5,6]]]`, input(model.Int32, -1, 2, 3)},
+		"lists of one":    {arrow.ListOf(f32), `[[1],[2.5]]`, input(model.Float32, -1, 1)},
 		"empty lists":     {arrow.ListOf(i32), `[[],[]]`, input(model.Int32, -1, -1)},
 		"bool":            {arrow.FixedWidthTypes.Boolean, `[true,false,true]`, input(model.Bool, -1)},
 		"strings":         {str, `["a","a string of more than twenty-two bytes"]`, input(model.String, -1)},
@@ -190,11 +232,12 @@ func TestTensorBecomesColumn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			mem := allocator(t)
 			want := column(t, mem, tt.column, tt.json)
-			tensor, _, err := toTensor(want, tt.in)
+			tensor, err := toTensor(want, tt.in)
 			if err != nil {
 				t.Fatal(err)
 			}
-			have, _, err := toArray(mem, tensor, model.Output{Tensor: tt.in.Tensor, ColumnType: tt.column}, int64(want.Len()))
+			defer tensor.free()
+			have, err := toArray(mem, tensor, model.Output{Tensor: tt.in.Tensor, ColumnType: tt.column}, int64(want.Len()))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -208,21 +251,22 @@ func TestTensorBecomesColumn(t *testing.T) {
 
 func TestUnfitOutputIsRefused(t *testing.T) {
 	in := input(model.String, -1)
-	notText, _, err := toTensor(column(t, allocator(t), arrow.BinaryTypes.Binary, `["YQ==","/w=="]`), in)
+	notText, err := toTensor(column(t, allocator(t), arrow.BinaryTypes.Binary, `["YQ==","/w=="]`), in)
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer notText.free()
 	out := model.Output{Tensor: in.Tensor, Column: "p", ColumnType: str}
 	var row *model.RowError
-	if _, _, err := toArray(allocator(t), notText, out, 2); !errors.As(err, &row) || row.Row != 1 || row.Column != "p" {
+	if _, err := toArray(allocator(t), notText, out, 2); !errors.As(err, &row) || row.Row != 1 || row.Column != "p" {
 		t.Errorf("bytes that are not text: %v", err)
 	}
 	var mismatch *model.MismatchError
-	if _, _, err := toArray(allocator(t), notText, out, 3); !errors.As(err, &mismatch) {
+	if _, err := toArray(allocator(t), notText, out, 3); !errors.As(err, &mismatch) {
 		t.Errorf("2 values for 3 rows: %v", err)
 	}
 	out.ColumnType = f32
-	if _, _, err := toArray(allocator(t), notText, out, 2); !errors.As(err, &mismatch) {
+	if _, err := toArray(allocator(t), notText, out, 2); !errors.As(err, &mismatch) {
 		t.Errorf("strings where the signature says float32: %v", err)
 	}
 }

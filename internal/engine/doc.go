@@ -1,22 +1,28 @@
-// Package engine runs TensorFlow: it is the only room with cgo, and the only
-// one that calls graft's sessions.
+// Package engine runs TensorFlow: it is the only room with cgo.
 //
-// Comes in: a SavedModel folder; Arrow record batches with a model.Binding.
-// Goes out: Arrow arrays, one for each output. Nothing of C or of graft leaves.
+// Comes in: a SavedModel folder or a checkpoint; Arrow record batches with a
+// model.Binding. Goes out: Arrow arrays, one for each output. Nothing of C leaves.
 // It reads no tables and writes no files.
+//
+// Two files talk to TensorFlow, by its C API (tensorflow/c/c_api.h): capi.go has
+// sessions, tensor.go tensors. graft, whose generated protos other rooms read
+// models with, has both too, but frees a tensor in its finalizer alone, which
+// Go's collector does not hurry to run because it sees none of the C memory.
 //
 // Arrow memory. Predict borrows its batch for the call and copies what it needs
 // into TensorFlow's memory; the arrays that it returns are copies too, from the
 // caller's allocator, and the caller's to release.
 //
-// Tensor memory. graft frees a tensor in its finalizer alone, and Go's collector
-// does not see the C memory behind it: 500 runs of 12.8 MB held 6.7 GB. Each
-// model therefore counts the tensor bytes that it makes and forces a collection
-// every collectEvery bytes (ledger.go), which bounds what is held to about
-// twice that beside the runs in progress.
+// Tensor memory. Whoever has a tensor frees it: the inputs when the run is over,
+// the outputs when there are arrays of them. So a prediction in progress has its
+// inputs, what TensorFlow needs, and its outputs, and nothing stays after it.
 //
 // Conversions. Columns feed tensors as model.Fits says: nothing is lost in
 // silence. An integer that its tensor's type cannot hold, a null, and a list
 // whose length does not fit are a *model.RowError with the row's index in the
 // batch.
+//
+// Profiles. With Go's -cpuprofile, whose signals reach TensorFlow's threads too,
+// a process dies of a damaged heap within seconds. perf sends none: perf record
+// -g shows Go, C++ and kernel together.
 package engine

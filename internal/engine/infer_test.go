@@ -46,6 +46,7 @@ func TestPredictionsAreThoseOfPython(t *testing.T) {
 		order  []string
 	}{
 		"mlp": {schema: map[string]string{"output_0": "list<element: float>"}},
+		"cnn": {schema: map[string]string{"scores": "list<element: float>"}},
 		"two": {
 			change: func(r *infer.Request) { r.Keep = []string{"note", "id", "b"} },
 			schema: map[string]string{"note": "string", "total": "float", "doubled": "list<element: int64>"},

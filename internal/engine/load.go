@@ -4,26 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 
-	tf "github.com/wamuir/graft/tensorflow"
 	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
 	"google.golang.org/protobuf/proto"
 
 	"tfos/internal/model"
 )
 
-// Version is that of the TensorFlow library in use.
-func Version() string { return tf.Version() }
-
 // Model is a loaded model with its variables. It is safe for concurrent use
 // until Close.
 type Model struct {
 	path    string
-	graph   *tf.Graph
-	session *tf.Session
-	ledger  ledger
+	session *session
 }
 
 // Load loads a model's graph and its variables, and fills its tables. threads
@@ -42,14 +34,14 @@ func Load(ctx context.Context, source model.Source, threads int) (*Model, error)
 	if source.Model != "" {
 		load = loadSavedModel
 	}
-	m, err := load(ctx, source, &tf.SessionOptions{Config: config})
+	m, err := load(ctx, source, config)
 	if err == nil && ctx.Err() != nil {
 		return nil, errors.Join(ctx.Err(), m.Close())
 	}
 	return m, err
 }
 
-func loadSavedModel(ctx context.Context, source model.Source, options *tf.SessionOptions) (*Model, error) {
+func loadSavedModel(ctx context.Context, source model.Source, config []byte) (*Model, error) {
 	graph, err := source.Graph()
 	if err == nil {
 		err = ctx.Err()
@@ -57,14 +49,14 @@ func loadSavedModel(ctx context.Context, source model.Source, options *tf.Sessio
 	if err != nil {
 		return nil, err
 	}
-	loaded, err := tf.LoadSavedModel(source.Model, graph.Tags, options)
+	s, err := openSavedModel(source.Model, graph.Tags, config)
 	if err != nil {
 		return nil, cannotLoad(source.Model, err)
 	}
-	return &Model{path: source.Model, graph: loaded.Graph, session: loaded.Session}, nil
+	return &Model{path: source.Model, session: s}, nil
 }
 
-func loadCheckpoint(ctx context.Context, source model.Source, options *tf.SessionOptions) (*Model, error) {
+func loadCheckpoint(ctx context.Context, source model.Source, config []byte) (*Model, error) {
 	checkpoint, err := model.OpenCheckpoint(source.Checkpoint)
 	if err == nil {
 		err = ctx.Err()
@@ -72,13 +64,10 @@ func loadCheckpoint(ctx context.Context, source model.Source, options *tf.Sessio
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{path: checkpoint.Prefix, graph: tf.NewGraph()}
+	m := &Model{path: checkpoint.Prefix}
 	def, err := checkpoint.GraphDef()
 	if err == nil {
-		err = m.graph.Import(def, "")
-	}
-	if err == nil {
-		m.session, err = tf.NewSession(m.graph, options)
+		m.session, err = openGraph(def, config)
 	}
 	if err != nil {
 		return nil, cannotLoad(m.path, err)
@@ -92,34 +81,36 @@ func loadCheckpoint(ctx context.Context, source model.Source, options *tf.Sessio
 // restore gives the variables their values, and fills the tables.
 func (m *Model) restore(checkpoint *model.Checkpoint) error {
 	operation, filename := checkpoint.Restore()
-	prefix, err := tf.NewTensor(checkpoint.Prefix)
+	prefix, err := newTexts(nil)
 	if err != nil {
 		return err
 	}
+	defer prefix.free()
+	prefix.setText(0, checkpoint.Prefix)
 	at, err := m.tensor(model.Tensor{Name: filename, Alias: filename})
 	if err != nil {
 		return err
 	}
-	if err := m.execute(map[tf.Output]*tf.Tensor{at: prefix}, operation); err != nil {
+	if err := m.execute([]feed{{at, prefix}}, operation); err != nil {
 		return err
 	}
 	return m.execute(nil, checkpoint.Initializers()...)
 }
 
 // execute runs operations by name, side by side.
-func (m *Model) execute(feeds map[tf.Output]*tf.Tensor, names ...string) error {
+func (m *Model) execute(feeds []feed, names ...string) error {
 	if len(names) == 0 {
 		return nil
 	}
-	var operations []*tf.Operation
+	var targets []*operation
 	for _, name := range names {
-		op := m.graph.Operation(name)
+		op := m.session.operation(name)
 		if op == nil {
 			return fmt.Errorf("the graph has no operation %s", name)
 		}
-		operations = append(operations, op)
+		targets = append(targets, op)
 	}
-	_, err := m.session.Run(feeds, nil, operations)
+	_, err := m.session.run(feeds, nil, targets)
 	return err
 }
 
@@ -129,29 +120,17 @@ func cannotLoad(path string, err error) error {
 
 // Close waits for predictions in progress and frees the model.
 func (m *Model) Close() error {
-	if err := m.session.Close(); err != nil {
+	if err := m.session.close(); err != nil {
 		return fmt.Errorf("engine: close %s: %w", m.path, err)
 	}
 	return nil
 }
 
 // tensor finds a tensor by its name in the graph, "operation:index".
-func (m *Model) tensor(t model.Tensor) (tf.Output, error) {
-	name, suffix, found := strings.Cut(t.Name, ":")
-	index := 0
-	if found {
-		var err error
-		if index, err = strconv.Atoi(suffix); err != nil {
-			return tf.Output{}, m.noTensor(t)
-		}
+func (m *Model) tensor(t model.Tensor) (endpoint, error) {
+	at, err := m.session.output(t.Name)
+	if errors.Is(err, errNoTensor) {
+		err = &model.ModelError{Path: m.path, Problem: fmt.Sprintf("the graph has no tensor %s, which stands for %s", t.Name, t.Alias)}
 	}
-	op := m.graph.Operation(name)
-	if op == nil || index < 0 || index >= op.NumOutputs() {
-		return tf.Output{}, m.noTensor(t)
-	}
-	return op.Output(index), nil
-}
-
-func (m *Model) noTensor(t model.Tensor) error {
-	return &model.ModelError{Path: m.path, Problem: fmt.Sprintf("the graph has no tensor %s, which stands for %s", t.Name, t.Alias)}
+	return at, err
 }

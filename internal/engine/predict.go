@@ -3,12 +3,9 @@ package engine
 import (
 	"context"
 	"fmt"
-	"runtime"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/memory"
-	tf "github.com/wamuir/graft/tensorflow"
-
 	"tfos/internal/model"
 )
 
@@ -20,10 +17,11 @@ import (
 // cannot be interrupted: ctx is looked at before it.
 func (m *Model) Predict(ctx context.Context, mem memory.Allocator, bind *model.Binding, batch arrow.Record) ([]arrow.Array, error) {
 	feeds, err := m.feeds(bind, batch)
+	defer func() { freeFeeds(feeds) }()
 	if err != nil {
 		return nil, err
 	}
-	fetches := make([]tf.Output, len(bind.Outputs))
+	fetches := make([]endpoint, len(bind.Outputs))
 	for i, out := range bind.Outputs {
 		if fetches[i], err = m.tensor(out.Tensor); err != nil {
 			return nil, err
@@ -32,14 +30,14 @@ func (m *Model) Predict(ctx context.Context, mem memory.Allocator, bind *model.B
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	tensors, err := m.session.Run(feeds, fetches, nil)
+	tensors, err := m.session.run(feeds, fetches, nil)
 	if err != nil {
 		return nil, fmt.Errorf("engine: run %s: %w", what(bind), err)
 	}
-	arrays, bytes, err := toColumns(mem, bind, tensors, batch.NumRows())
-	runtime.KeepAlive(tensors)
-	m.ledger.add(bytes)
-	return arrays, err
+	defer freeAll(tensors)
+	freeFeeds(feeds) // before there are columns, for which there is more room then
+	feeds = nil
+	return toColumns(mem, bind, tensors, batch.NumRows())
 }
 
 func what(bind *model.Binding) string {
@@ -49,43 +47,45 @@ func what(bind *model.Binding) string {
 	return "signature " + bind.Signature
 }
 
-// feeds makes a tensor of each input's column.
-func (m *Model) feeds(bind *model.Binding, batch arrow.Record) (map[tf.Output]*tf.Tensor, error) {
-	feeds := make(map[tf.Output]*tf.Tensor, len(bind.Inputs))
+// feeds makes a tensor of each input's column. On error it returns those that it
+// made.
+func (m *Model) feeds(bind *model.Binding, batch arrow.Record) (feeds []feed, err error) {
 	for _, in := range bind.Inputs {
 		at, err := m.tensor(in.Tensor)
 		if err != nil {
-			return nil, err
+			return feeds, err
 		}
 		columns := batch.Schema().FieldIndices(in.Column)
 		if len(columns) == 0 {
-			return nil, fmt.Errorf("engine: the batch has no column %s for %s", in.Column, in.Alias)
+			return feeds, fmt.Errorf("engine: the batch has no column %s for %s", in.Column, in.Alias)
 		}
-		t, bytes, err := toTensor(batch.Column(columns[0]), in)
+		t, err := toTensor(batch.Column(columns[0]), in)
 		if err != nil {
-			return nil, err
+			return feeds, err
 		}
-		m.ledger.add(bytes)
-		feeds[at] = t
+		feeds = append(feeds, feed{at, t})
 	}
 	return feeds, nil
 }
 
-// toColumns makes the outputs' arrays, and says how many bytes their tensors
-// hold. On error it has released what it made.
-func toColumns(mem memory.Allocator, bind *model.Binding, tensors []*tf.Tensor, rows int64) ([]arrow.Array, int64, error) {
+func freeFeeds(feeds []feed) {
+	for _, f := range feeds {
+		f.tensor.free()
+	}
+}
+
+// toColumns makes the outputs' arrays. On error it has released what it made.
+func toColumns(mem memory.Allocator, bind *model.Binding, tensors []*tensor, rows int64) ([]arrow.Array, error) {
 	arrays := make([]arrow.Array, 0, len(tensors))
-	var bytes int64
 	for i, t := range tensors {
-		a, n, err := toArray(mem, t, bind.Outputs[i], rows)
-		bytes += n
+		a, err := toArray(mem, t, bind.Outputs[i], rows)
 		if err != nil {
 			for _, a := range arrays {
 				a.Release()
 			}
-			return nil, bytes, err
+			return nil, err
 		}
 		arrays = append(arrays, a)
 	}
-	return arrays, bytes, nil
+	return arrays, nil
 }

@@ -47,6 +47,9 @@ type Result struct {
 	Digest string        `json:"digest"` // model.Source.Digest
 	Rows   int64         `json:"rows"`
 	Splits []SplitResult `json:"splits"`
+	// LoadedMS is when the model was loaded, in milliseconds since 1970; of
+	// several members the last one's.
+	LoadedMS int64 `json:"loaded_ms"`
 	// Seconds spent by stage, summed over goroutines.
 	LoadSeconds    float64 `json:"load_seconds"`
 	ReadSeconds    float64 `json:"read_seconds"`

@@ -52,6 +52,7 @@ func Run(ctx context.Context, req Request, load Load, progress Progress) (Result
 	}
 	r.model = m
 	loaded := time.Now()
+	r.tally.result.LoadedMS = loaded.UnixMilli()
 	r.tally.result.LoadSeconds = loaded.Sub(start).Seconds()
 	r.tally.result.Model = req.Path()
 	if r.tally.result.Digest, err = req.Digest(); err == nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"tfos/internal/feed/files"
+	"tfos/internal/model"
 )
 
 // write puts every record into the split's file, whose columns are the first
@@ -29,7 +30,7 @@ func (p *pipeline) write(ctx context.Context, from <-chan arrow.Record) (err err
 		}
 		start := time.Now()
 		if w == nil {
-			w, err = files.NewWriter(p.req.Format, p.out, record.Schema(), files.WriteOptions{Memory: p.mem})
+			w, err = files.NewWriter(p.req.Format, p.out, record.Schema(), files.WriteOptions{Memory: p.mem, Distinct: computed(p.bind, record.Schema())})
 		}
 		if err == nil {
 			err = w.Write(record)
@@ -41,6 +42,21 @@ func (p *pipeline) write(ctx context.Context, from <-chan arrow.Record) (err err
 			return p.writeError(err)
 		}
 	}
+}
+
+// computed are the outputs of floating types.
+func computed(bind *model.Binding, schema *arrow.Schema) []string {
+	var names []string
+	for i, out := range bind.Outputs {
+		t := schema.Field(len(bind.Keep) + i).Type
+		for nested, ok := t.(arrow.ListLikeType); ok; nested, ok = t.(arrow.ListLikeType) {
+			t = nested.Elem()
+		}
+		if arrow.IsFloating(t.ID()) {
+			names = append(names, out.Column)
+		}
+	}
+	return names
 }
 
 // writeError keeps the exit code of the file's own errors; what the writer says

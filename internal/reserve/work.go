@@ -69,8 +69,8 @@ func assign(splits []infer.Split, n int) [][]infer.Split {
 	return shares
 }
 
-// sumResults adds up what the members report, but for the time that the longest
-// took. Every split must be there once, and the model be the same.
+// sumResults adds up what the members report, but for when the last model was
+// loaded and the time that the longest took. Every split must be there once, and the model be the same.
 func sumResults(splits []infer.Split, results [][]byte) (*infer.Result, error) {
 	sum := &infer.Result{Splits: []infer.SplitResult{}, Steps: map[int]int64{}}
 	for _, data := range results {
@@ -86,6 +86,7 @@ func sumResults(splits []infer.Split, results [][]byte) (*infer.Result, error) {
 		}
 		sum.Rows += r.Rows
 		sum.Splits = append(sum.Splits, r.Splits...)
+		sum.LoadedMS = max(sum.LoadedMS, r.LoadedMS)
 		sum.LoadSeconds += r.LoadSeconds
 		sum.ReadSeconds += r.ReadSeconds
 		sum.ComputeSeconds += r.ComputeSeconds

@@ -1,6 +1,9 @@
 """What the processes of a run use, as the kernel counts it in /proc."""
 
+import contextlib
+import os
 import pathlib
+import threading
 
 SECONDS = 0.25  # between two looks
 
@@ -8,12 +11,29 @@ SECONDS = 0.25  # between two looks
 KINDS = {
     "tfos-node run": "/tfos-node run",
     "program": "-m tfos.program",
+    "tfos-engine": "/tfos-engine run",
     "feed task": "pyspark.daemon",
     "executor JVM": "CoarseGrainedExecutorBackend",
     "driver JVM": "org.apache.spark.deploy.SparkSubmit",
     "driver Python": "/app.py ",
     "tfos-node reserve": "/tfos-node reserve",
 }
+
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@contextlib.contextmanager
+def watching(folder):
+    """A Watch of a folder's processes that looks until the block ends."""
+    seen, ended = Watch(folder), threading.Event()
+    thread = threading.Thread(target=seen.until, args=(ended,))
+    thread.start()
+    try:
+        yield seen
+    finally:
+        ended.set()
+        thread.join()
 
 
 class Watch:
@@ -24,6 +44,7 @@ class Watch:
         self._kinds = {}  # pid -> kind
         self._peaks = {}  # pid -> MiB
         self._sizes = {}  # pid -> [MiB], look by look
+        self._cpu = {}  # pid -> seconds, user and system
         self._bytes = {}  # pid -> read and written so far, while all executors live
         self._reaped = False
 
@@ -51,6 +72,8 @@ class Watch:
             status = _fields(entry / "status")
             self._peaks[pid] = int(status["VmHWM"].split()[0]) / 1024
             self._sizes.setdefault(pid, []).append(int(status["VmRSS"].split()[0]) / 1024)
+            stat = (entry / "stat").read_text().rpartition(")")[2].split()
+            self._cpu[pid] = (int(stat[11]) + int(stat[12])) / TICKS
             io = _fields(entry / "io")
             now[pid] = int(io["rchar"]) + int(io["wchar"])
         except (OSError, KeyError):
@@ -68,6 +91,10 @@ class Watch:
     def peak(self, kind):
         """MiB of the largest process of a kind; 0: there was none."""
         return max((self._peaks[pid] for pid in self._of(kind)), default=0)
+
+    def cpu(self, kind):
+        """Seconds of CPU of all processes of a kind, as far as the last look at each saw them."""
+        return sum(self._cpu[pid] for pid in self._of(kind))
 
     def growth(self, kind):
         """MiB that the processes of a kind had more at their end than after a quarter."""

@@ -374,7 +374,11 @@ def test_a_process_gets_as_many_cpus_as_it_is_given(tmp_path):
 
 def test_watch_sees_the_processes_of_a_run(tmp_path):
     """Kinds by command line, only those with the mark, and what the kernel counts of them."""
-    code = "import sys, time; held = bytearray(64 << 20); print(flush=True); time.sleep(60)"
+    code = (
+        "import sys, time; held = bytearray(64 << 20); print(flush=True)\n"
+        "while time.process_time() < 0.3: pass\n"
+        "time.sleep(60)"
+    )
     marks = [str(tmp_path), "another run"]
     children = [
         subprocess.Popen(
@@ -390,7 +394,7 @@ def test_watch_sees_the_processes_of_a_run(tmp_path):
         for child in children:
             child.stdout.readline()
         watching.start()
-        time.sleep(6 * usage.SECONDS)
+        time.sleep(8 * usage.SECONDS)
     finally:
         ended.set()
         for child in children:
@@ -402,3 +406,16 @@ def test_watch_sees_the_processes_of_a_run(tmp_path):
     assert watch.peak("driver JVM") == 0
     assert abs(watch.growth("tfos-node run")) < 10
     assert watch.bytes(["tfos-node run"]) > 0
+    assert 0.2 <= watch.cpu("tfos-node run") < 3
+    assert watch.cpu("driver JVM") == 0
+
+
+def test_peers_tell_the_cpu_of_all_their_processes(monkeypatch):
+    monkeypatch.syspath_prepend(BENCH / "peers")
+    peer = importlib.import_module("peer")
+    busy = "import time\nwhile time.process_time() < 0.5: pass"
+    found = peer.measured(lambda: subprocess.run([sys.executable, "-c", busy], check=True), 10, 2)
+    assert len(found["rates"]) == len(found["cpu_us"]) == 2
+    for rate, cpu in zip(found["rates"], found["cpu_us"], strict=True):
+        assert rate < 20
+        assert 50_000 <= cpu < 500_000

@@ -71,6 +71,20 @@ def mlp(folder):
     write(folder, "mlp", path, {"features": lists(x, pa.list_(pa.float32()))}, {alias: x})
 
 
+class Cnn(tf.Module):
+    def __init__(self):
+        super().__init__()
+        self.kernel = tf.Variable(rng.standard_normal((3, 3, 1, 8)).astype("float32"))
+        self.dense = tf.Variable(rng.standard_normal((14 * 14 * 8, 10)).astype("float32") / 40)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 28, 28, 1], tf.float32, name="image")])
+    def call(self, image):
+        hidden = tf.nn.max_pool2d(
+            tf.nn.relu(tf.nn.conv2d(image, self.kernel, 1, "SAME")), 2, 2, "SAME"
+        )
+        return {"scores": tf.reshape(hidden, [-1, 14 * 14 * 8]) @ self.dense}
+
+
 class Two(tf.Module):
     @tf.function(
         input_signature=[
@@ -230,6 +244,17 @@ def graph(folder):
 
 def main(folder):
     mlp(folder)
+
+    images = rng.random((ROWS, 784), dtype="float32")
+    cnn = Cnn()
+    save(
+        folder,
+        "cnn",
+        cnn,
+        cnn.call,
+        {"image": lists(images, pa.list_(pa.float32()))},
+        {"image": images.reshape(-1, 28, 28, 1)},
+    )
 
     a, b = rng.random(ROWS, dtype="float32"), rng.integers(-9, 9, (ROWS, 3))
     two = Two()

@@ -62,8 +62,12 @@ type WriteOptions struct {
 	// elsewhere); none, snappy, gzip, zlib, lz4, zstd, brotli where the format
 	// has it.
 	Compression string
-	Memory      memory.Allocator
-	Options     map[string]string
+	// Distinct names columns whose values are hardly ever alike, as computed
+	// numbers are: parquet then looks for no dictionary, which is half of the
+	// time that writing floats takes.
+	Distinct []string
+	Memory   memory.Allocator
+	Options  map[string]string
 }
 
 // Split is a piece of one file that one reader reads: what starts in the byte

@@ -44,11 +44,15 @@ func (parquetCodec) create(w io.Writer, schema *arrow.Schema, o WriteOptions) (W
 		// them: 100,000 rows of 784 floats take ten times as long.
 		parquet.WithDataPageVersion(parquet.DataPageV2),
 	}
-	props := parquet.NewWriterProperties(properties...)
+	plain, err := withoutDictionary(schema, o.Distinct)
+	if err != nil {
+		return nil, fmt.Errorf("files: parquet: %w: %w", ErrType, err)
+	}
+	props := parquet.NewWriterProperties(append(properties, plain...)...)
 	// The library's writer does not give back all that it takes: it has Go's
 	// memory, and o.Memory is for what is made here.
 	p := &parquetWriter{buffer: bufio.NewWriterSize(w, 1<<20), mem: o.Memory, given: schema, schema: storedSchema(schema), gaps: make([]bool, schema.NumFields())}
-	err := guarded(func() (err error) {
+	err = guarded(func() (err error) {
 		p.w, err = pqarrow.NewFileWriter(p.schema, notCloser{p.buffer}, props, pqarrow.DefaultWriterProps())
 		return err
 	})
@@ -56,6 +60,26 @@ func (parquetCodec) create(w io.Writer, schema *arrow.Schema, o WriteOptions) (W
 		return nil, fmt.Errorf("files: parquet: %w: %w", ErrType, err)
 	}
 	return p, nil
+}
+
+// withoutDictionary writes the leaves of some columns as they are.
+func withoutDictionary(schema *arrow.Schema, columns []string) (properties []parquet.WriterProperty, err error) {
+	if len(columns) == 0 {
+		return nil, nil
+	}
+	err = guarded(func() error {
+		stored, err := pqarrow.ToParquet(storedSchema(schema), nil, pqarrow.DefaultWriterProps())
+		if err != nil {
+			return err
+		}
+		for i := range stored.NumColumns() {
+			if slices.Contains(columns, stored.ColumnRoot(i).Name()) {
+				properties = append(properties, parquet.WithDictionaryPath(stored.Column(i).ColumnPath(), false))
+			}
+		}
+		return nil
+	})
+	return properties, err
 }
 
 // notCloser keeps the library from closing what it writes to.

@@ -1,7 +1,5 @@
 """What feeding costs in memory, and what of it passes the driver."""
 
-import threading
-
 import usage
 from case import TFOS, Case, Sample, Side
 from jobs import consume
@@ -16,11 +14,7 @@ def tfos(folder, settings):
     """Feeds far more than any process may hold, and watches all processes of the run."""
     rows = GB[settings.rows] * 10**9 // ROW_BYTES
     text = f"repeat(lpad(cast(id as string), 10, '0'), {ROW_BYTES // 10})"
-    seen = usage.Watch(folder)
-    ended = threading.Event()
-    watching = threading.Thread(target=seen.until, args=(ended,))
-    watching.start()
-    try:
+    with usage.watching(folder) as seen:
         verdict = consume(
             folder,
             "count",
@@ -28,9 +22,6 @@ def tfos(folder, settings):
             input={"sql": f"SELECT id, {text} AS text FROM range(0, {rows}, 1, {PARTITIONS})"},
             batch_size=256,
         )
-    finally:
-        ended.set()
-        watching.join()
     fed = verdict["rows"]["read"] * ROW_BYTES
     driver = ("driver JVM", "driver Python", "tfos-node reserve")
     measured = {

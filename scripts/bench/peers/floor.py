@@ -1,4 +1,4 @@
-"""The MLP on rows in memory, and on rows that pyarrow reads first: what inference cannot exceed.
+"""A model on rows in memory, and on rows that pyarrow reads first: what inference cannot exceed.
 
 config.read: whether reading belongs to the pass. TensorFlow computes on one thread a CPU.
 """
@@ -28,7 +28,7 @@ def measure(config):
         for thread in threads:
             thread.join()
 
-    return {"rates": peer.rates(work, config.rows, config.passes)}
+    return peer.measured(work, config.rows, config.passes)
 
 
 def signature(model):

@@ -1,4 +1,4 @@
-"""predict_batch_udf: parquet -> the MLP in Spark's Python workers -> parquet."""
+"""predict_batch_udf: parquet -> a model in Spark's Python workers -> parquet."""
 
 import peer
 
@@ -36,12 +36,12 @@ def measure(config):
     def work():
         frame.select(udf("image").alias("scores")).write.mode("overwrite").parquet("predictions")
 
-    rates = peer.rates(work, config.rows, config.passes)
+    found = peer.measured(work, config.rows, config.passes)
     written = session.read.parquet("predictions").count()
     if written != config.rows:
         raise ValueError(f"{written} predictions of {config.rows}")
     session.stop()
-    return {"rates": rates}
+    return found
 
 
 if __name__ == "__main__":

@@ -1,0 +1,197 @@
+package engine
+
+// #include <stdlib.h>
+// #include "tensorflow/c/c_api.h"
+import "C"
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"sync"
+	"unsafe"
+)
+
+// Version is that of the TensorFlow library in use.
+func Version() string { return C.GoString(C.TF_Version()) }
+
+// status is what calls of TensorFlow say.
+type status struct{ c *C.TF_Status }
+
+func newStatus() status { return status{C.TF_NewStatus()} }
+
+func (s status) free() { C.TF_DeleteStatus(s.c) }
+
+func (s status) err() error {
+	if code := C.TF_GetCode(s.c); code != C.TF_OK {
+		return &statusError{Code: int(code), Message: C.GoString(C.TF_Message(s.c))}
+	}
+	return nil
+}
+
+// statusError is TensorFlow's refusal; Code is one of TF_Code (tsl_status.h).
+type statusError struct {
+	Code    int
+	Message string
+}
+
+func (e *statusError) Error() string { return e.Message }
+
+// endpoint is a tensor's place in a graph, operation one of its operations.
+type (
+	endpoint  = C.TF_Output
+	operation = C.TF_Operation
+)
+
+// session is a graph and what computes it. Safe for concurrent use.
+type session struct {
+	mu    sync.RWMutex // held for reading by runs
+	graph *C.TF_Graph
+	c     *C.TF_Session // nil when closed
+}
+
+// openSavedModel loads a MetaGraph with its variables, and runs its initialiser.
+// config is a serialised ConfigProto.
+func openSavedModel(dir string, tags []string, config []byte) (*session, error) {
+	return open(config, func(graph *C.TF_Graph, options *C.TF_SessionOptions, st status) *C.TF_Session {
+		path := C.CString(dir)
+		defer C.free(unsafe.Pointer(path))
+		names := make([]*C.char, len(tags))
+		for i, tag := range tags {
+			names[i] = C.CString(tag)
+			defer C.free(unsafe.Pointer(names[i]))
+		}
+		return C.TF_LoadSessionFromSavedModel(options, nil, path, unsafe.SliceData(names), C.int(len(tags)), graph, nil, st.c)
+	})
+}
+
+// openGraph makes a session over a serialised GraphDef; its variables have no
+// values yet.
+func openGraph(def, config []byte) (*session, error) {
+	return open(config, func(graph *C.TF_Graph, options *C.TF_SessionOptions, st status) *C.TF_Session {
+		buffer := C.TF_NewBufferFromString(unsafe.Pointer(unsafe.SliceData(def)), C.size_t(len(def)))
+		defer C.TF_DeleteBuffer(buffer)
+		as := C.TF_NewImportGraphDefOptions()
+		defer C.TF_DeleteImportGraphDefOptions(as)
+		C.TF_GraphImportGraphDef(graph, buffer, as, st.c)
+		if st.err() != nil {
+			return nil
+		}
+		return C.TF_NewSession(graph, options, st.c)
+	})
+}
+
+func open(config []byte, begin func(*C.TF_Graph, *C.TF_SessionOptions, status) *C.TF_Session) (*session, error) {
+	st := newStatus()
+	defer st.free()
+	options := C.TF_NewSessionOptions()
+	defer C.TF_DeleteSessionOptions(options)
+	C.TF_SetConfig(options, unsafe.Pointer(unsafe.SliceData(config)), C.size_t(len(config)), st.c)
+	if err := st.err(); err != nil {
+		return nil, err
+	}
+	s := &session{graph: C.TF_NewGraph()}
+	s.c = begin(s.graph, options, st)
+	if err := st.err(); err != nil {
+		C.TF_DeleteGraph(s.graph)
+		return nil, err
+	}
+	return s, nil
+}
+
+// close waits for the runs in progress. A second one does nothing.
+func (s *session) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.c == nil {
+		return nil
+	}
+	st := newStatus()
+	defer st.free()
+	C.TF_CloseSession(s.c, st.c)
+	err := st.err()
+	C.TF_DeleteSession(s.c, st.c)
+	C.TF_DeleteGraph(s.graph)
+	s.c, s.graph = nil, nil
+	return errors.Join(err, st.err())
+}
+
+// operation finds an operation by its name; nil when there is none.
+func (s *session) operation(name string) *operation {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.find(name)
+}
+
+// find is operation for those who hold mu.
+func (s *session) find(name string) *operation {
+	if s.graph == nil {
+		return nil
+	}
+	cname := C.CString(name)
+	defer C.free(unsafe.Pointer(cname))
+	return C.TF_GraphOperationByName(s.graph, cname)
+}
+
+// output finds a tensor by its name in the graph, "operation:index".
+func (s *session) output(name string) (at endpoint, err error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.graph == nil {
+		return at, errClosed
+	}
+	name, suffix, indexed := strings.Cut(name, ":")
+	index := 0
+	if indexed {
+		if index, err = strconv.Atoi(suffix); err != nil {
+			return at, errNoTensor
+		}
+	}
+	op := s.find(name)
+	if op == nil || index < 0 || index >= int(C.TF_OperationNumOutputs(op)) {
+		return at, errNoTensor
+	}
+	return endpoint{oper: op, index: C.int(index)}, nil
+}
+
+// feed is a tensor for a place in the graph.
+type feed struct {
+	at     endpoint
+	tensor *tensor
+}
+
+var (
+	errClosed   = errors.New("the model is closed")
+	errNoTensor = errors.New("the graph has no such tensor")
+)
+
+// run computes the fetches, whose tensors are the caller's to free, and the
+// targets, operations without a result that is wanted. The feeds stay the
+// caller's. TensorFlow keeps an executor for each sequence of names: the same
+// ones come in the same order.
+func (s *session) run(feeds []feed, fetches []endpoint, targets []*operation) ([]*tensor, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.c == nil {
+		return nil, errClosed
+	}
+	st := newStatus()
+	defer st.free()
+	at, in := make([]endpoint, len(feeds)), make([]*C.TF_Tensor, len(feeds))
+	for i, f := range feeds {
+		at[i], in[i] = f.at, f.tensor.c
+	}
+	out := make([]*C.TF_Tensor, len(fetches))
+	C.TF_SessionRun(s.c, nil,
+		unsafe.SliceData(at), unsafe.SliceData(in), C.int(len(feeds)),
+		unsafe.SliceData(fetches), unsafe.SliceData(out), C.int(len(fetches)),
+		unsafe.SliceData(targets), C.int(len(targets)), nil, st.c)
+	if err := st.err(); err != nil {
+		return nil, err
+	}
+	tensors := make([]*tensor, len(out))
+	for i, c := range out {
+		tensors[i] = &tensor{c: c}
+	}
+	return tensors, nil
+}

@@ -1,0 +1,45 @@
+"""A SavedModel with one input and the output output_0. Only its speed matters.
+
+config.kind: mlp (784-128-10), cnn (two convolutions of 3 x 3 on 28 x 28, 16 and 32 channels),
+both with random weights; length (of binary cells).
+"""
+
+import keras
+import peer
+import tensorflow as tf
+from keras import layers
+
+
+def measure(config):
+    if config.kind == "length":
+        export_length(config)
+        return {}
+    image = keras.Input((784,), name=config.input)
+    hidden = {"mlp": mlp, "cnn": cnn}[config.kind](image)
+    keras.Model(image, layers.Dense(10)(hidden)).export(config.model, verbose=False)
+    return {}
+
+
+def mlp(image):
+    return layers.Dense(128, "relu")(image)
+
+
+def cnn(image):
+    x = layers.Reshape((28, 28, 1))(image)
+    for channels in (16, 32):
+        x = layers.MaxPooling2D()(layers.Conv2D(channels, 3, activation="relu")(x))
+    return layers.Flatten()(x)
+
+
+def export_length(config):
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, config.input)])
+    def length(cells):
+        return {"output_0": tf.strings.length(cells)}
+
+    module = tf.Module()
+    module.length = length
+    tf.saved_model.save(module, config.model, {"serving_default": length})
+
+
+if __name__ == "__main__":
+    peer.main(measure)
