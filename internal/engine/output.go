@@ -143,13 +143,17 @@ func texts(mem memory.Allocator, t *tf.Tensor, n int, out model.Output) (arrow.A
 	b := array.NewStringBuilder(mem)
 	defer b.Release()
 	held := int64(0)
+	var unfit model.RowErrors
 	for i, s := range flatTexts(nil, reflect.ValueOf(t.Value())) {
-		if !utf8.ValidString(s) {
-			return nil, held, &model.RowError{Row: int64(i) / perRow, Column: out.Column,
-				Reason: fmt.Sprintf("output %s is not UTF-8 text: encode it in the model (tf.io.encode_base64)", out.Alias)}
+		if row := int64(i) / perRow; !utf8.ValidString(s) && (len(unfit) == 0 || unfit[len(unfit)-1].Row != row) {
+			unfit = append(unfit, &model.RowError{Row: row, Column: out.Column,
+				Reason: fmt.Sprintf("output %s is not UTF-8 text: encode it in the model (tf.io.encode_base64)", out.Alias)})
 		}
 		held += stringBytes(s)
 		b.Append(s)
+	}
+	if len(unfit) > 0 {
+		return nil, held, unfit
 	}
 	return taken(b), held, nil
 }

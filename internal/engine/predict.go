@@ -2,7 +2,7 @@ package engine
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"runtime"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -15,10 +15,23 @@ import (
 // Predict runs one batch: the columns that bind names are fed, and one array
 // for each of bind.Outputs comes back, in that order, of batch.NumRows() rows.
 // The batch stays the caller's; the arrays, allocated from mem, become the
-// caller's to release. A value that does not fit is a *model.RowError, an
+// caller's to release. Rows that do not fit are a model.RowErrors, all that the
+// inputs tell; a graph that fails for what may be a value a *model.GraphError; an
 // output without one value a row a *model.MismatchError. A run in progress
 // cannot be interrupted: ctx is looked at before it.
 func (m *Model) Predict(ctx context.Context, mem memory.Allocator, bind *model.Binding, batch arrow.Record) ([]arrow.Array, error) {
+	arrays, err := m.predictShape(ctx, mem, bind, batch)
+	var row *model.RowError
+	if errors.As(err, &row) && !errors.As(err, new(model.RowErrors)) {
+		return m.predictGroups(ctx, mem, bind, batch, model.RowErrors{row})
+	}
+	return arrays, err
+}
+
+// predictShape is Predict for rows of one shape. The first row that cannot be
+// fed with the others is a *model.RowError; rows whose outputs are none are a
+// model.RowErrors.
+func (m *Model) predictShape(ctx context.Context, mem memory.Allocator, bind *model.Binding, batch arrow.Record) ([]arrow.Array, error) {
 	feeds, err := m.feeds(bind, batch)
 	if err != nil {
 		return nil, err
@@ -34,7 +47,7 @@ func (m *Model) Predict(ctx context.Context, mem memory.Allocator, bind *model.B
 	}
 	tensors, err := m.session.Run(feeds, fetches, nil)
 	if err != nil {
-		return nil, fmt.Errorf("engine: run %s: %w", what(bind), err)
+		return nil, runError("run "+what(bind), err)
 	}
 	arrays, bytes, err := toColumns(mem, bind, tensors, batch.NumRows())
 	runtime.KeepAlive(tensors)
@@ -57,11 +70,11 @@ func (m *Model) feeds(bind *model.Binding, batch arrow.Record) (map[tf.Output]*t
 		if err != nil {
 			return nil, err
 		}
-		columns := batch.Schema().FieldIndices(in.Column)
-		if len(columns) == 0 {
-			return nil, fmt.Errorf("engine: the batch has no column %s for %s", in.Column, in.Alias)
+		column, err := inputColumn(batch, in)
+		if err != nil {
+			return nil, err
 		}
-		t, bytes, err := toTensor(batch.Column(columns[0]), in)
+		t, bytes, err := toTensor(column, in)
 		if err != nil {
 			return nil, err
 		}
@@ -80,9 +93,7 @@ func toColumns(mem memory.Allocator, bind *model.Binding, tensors []*tf.Tensor, 
 		a, n, err := toArray(mem, t, bind.Outputs[i], rows)
 		bytes += n
 		if err != nil {
-			for _, a := range arrays {
-				a.Release()
-			}
+			release(arrays)
 			return nil, bytes, err
 		}
 		arrays = append(arrays, a)

@@ -47,6 +47,10 @@ type ReadOptions struct {
 	BatchRows int
 	// Memory allocates the records; nil: memory.DefaultAllocator.
 	Memory memory.Allocator
+	// BadRows has rows that are no rows of the schema come all the same, null
+	// where they could not be read: Bad tells which. Damaged files are an
+	// error still. Open passes such rows over, unless there are no others.
+	BadRows bool
 	// Format's own settings under Spark's names (csv: header, sep, nullValue).
 	// An unknown one is an error.
 	Options map[string]string
