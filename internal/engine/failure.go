@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"reflect"
 	"runtime"
-	"unsafe"
 
 	"tfos/internal/model"
 )
@@ -28,18 +27,18 @@ func runError(doing string, err error) error {
 }
 
 // statusCode is TensorFlow's code of an error of graft's, which keeps it to
-// itself: the error is a struct whose first field is the TF_Status. TF_UNKNOWN
-// for any other error.
+// itself: a *statusError, whose one field is the TF_Status. TF_UNKNOWN for any
+// other error.
 func statusCode(err error) C.TF_Code {
 	v := reflect.ValueOf(err)
-	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct || v.Elem().NumField() == 0 {
+	if v.Type().String() != "*tensorflow.statusError" || v.IsNil() {
 		return C.TF_UNKNOWN
 	}
 	status := v.Elem().Field(0)
-	if status.Kind() != reflect.Pointer || status.Type().Elem().Name() != "_Ctype_struct_TF_Status" || status.IsNil() {
+	if status.Kind() != reflect.Pointer || status.IsNil() {
 		return C.TF_UNKNOWN
 	}
-	code := C.TF_GetCode((*C.TF_Status)(unsafe.Pointer(status.Pointer())))
+	code := C.TF_GetCode((*C.TF_Status)(status.UnsafePointer()))
 	runtime.KeepAlive(err) // its finalizer frees the status
 	return code
 }
