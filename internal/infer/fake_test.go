@@ -48,7 +48,9 @@ func (d *doubler) Predict(ctx context.Context, mem memory.Allocator, bind *model
 		if d.failed != nil && v == d.bad {
 			return nil, d.failed
 		}
-		if v == d.bad || d.unfit[v] {
+		if x.IsNull(i) {
+			unfit = append(unfit, &model.RowError{Row: int64(i), Column: "x", Reason: "it is null"})
+		} else if v == d.bad || d.unfit[v] {
 			unfit = append(unfit, &model.RowError{Row: int64(i), Column: "x", Reason: "is bad"})
 		}
 		b.Append(2 * v)
