@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"tfos/internal/feed/files"
 	"tfos/internal/model"
 )
 
@@ -27,14 +28,19 @@ const hopeless = 1000
 type BadRow struct {
 	File   string `json:"file"`
 	Offset int64  `json:"offset"` // of its split in the file
-	Row    int64  `json:"row"`    // of the file (parquet and arrow), else of the split, from 0
+	Row    int64  `json:"row"`    // of the file, from 0
+	// InSplit says that Row counts from the split's first row: of text and
+	// TFRecord files nobody knows how many come before.
+	InSplit bool `json:"in_split,omitempty"`
+
 	Column string `json:"column"` // "-": none is to blame
 	Reason string `json:"reason"`
 	graph  bool   // the graph failed for it
 }
 
 func (b *BadRow) String() string {
-	return fmt.Sprintf("%s: row %d, column %q: %s", b.File, b.Row, b.Column, b.Reason)
+	s := Split{Split: files.Split{Path: b.File, Offset: b.Offset}}
+	return fmt.Sprintf("%s: row %d, column %q: %s", s.place(!b.InSplit), b.Row, b.Column, b.Reason)
 }
 
 // Account counts rows: Read = Rows + Skipped + Quarantined.
@@ -120,7 +126,7 @@ func oneLine(err error) string {
 	return text
 }
 
-// badRow makes the split's bad row of one of a batch whose first row is first.
-func (p *pipeline) badRow(first int64, e *model.RowError) BadRow {
-	return BadRow{File: p.split.Path, Offset: p.split.Offset, Row: first + e.Row, Column: e.Column, Reason: e.Reason}
+// badRow is a batch's bad row.
+func (p *pipeline) badRow(b batch, e *model.RowError) BadRow {
+	return BadRow{File: p.split.Path, Offset: p.split.Offset, Row: b.first + e.Row, InSplit: !b.ofFile, Column: e.Column, Reason: e.Reason}
 }

@@ -235,7 +235,7 @@ func (s *sift) halves(ctx context.Context, rows []int64) ([]arrow.Array, []int64
 
 // note sets a row of the batch aside, or ends the run on it.
 func (s *sift) note(e *model.RowError, graph bool) error {
-	bad := s.badRow(s.batch.first, e)
+	bad := s.badRow(s.batch, e)
 	bad.graph = graph
 	if s.req.OnBadRow != Skip && s.req.OnBadRow != Quarantine {
 		return e
