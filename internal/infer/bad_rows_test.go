@@ -127,7 +127,7 @@ func TestBisectionIsBounded(t *testing.T) {
 	for _, tt := range []struct {
 		breaks map[int64]bool
 		runs   int
-	}{{among(), 1}, {among(99), 2*8 + 2}, {among(0, 255), 4*8 + 2}} {
+	}{{among(), 1}, {among(99), 2*8 + 1}, {among(0, 255), 4*8 - 1}} {
 		req := request(t, path)
 		req.BatchSize, req.OnBadRow = 256, Skip
 		d := &doubler{bad: -1, breaks: tt.breaks}

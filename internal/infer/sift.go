@@ -103,66 +103,75 @@ type sift struct {
 // run returns the outputs of the good rows, the caller's, and which they are; nil:
 // all of them. Without a good row there are no outputs.
 func (s *sift) run(ctx context.Context) ([]arrow.Array, []int64, error) {
+	if len(s.batch.bad) > 0 {
+		rows, err := s.readable()
+		if err != nil {
+			return nil, nil, err
+		}
+		return s.some(ctx, rows)
+	}
 	n := s.batch.record.NumRows()
-	if len(s.batch.bad) == 0 {
-		outputs, err := s.outputs(ctx, s.batch.record)
-		if err == nil {
-			if n > 0 {
-				s.tally.works.Store(true)
-			}
-			return outputs, nil, nil
-		}
-		if n == 0 || !ofRows(err) {
-			return nil, nil, err
-		}
+	outputs, err := s.outputs(ctx, s.batch.record)
+	switch {
+	case err != nil && n > 0:
+		return s.refused(ctx, numbered(n), err)
+	case err == nil && n > 0:
+		s.tally.works.Store(true)
 	}
-	rows := make([]int64, 0, n)
-	unread := s.batch.bad
-	for row := range n {
-		if len(unread) == 0 || unread[0].Row != row {
-			rows = append(rows, row)
-			continue
-		}
-		bad := &model.RowError{Row: row, Column: cmp.Or(unread[0].Column, model.NoColumn), Reason: oneLine(unread[0].Err)}
-		if at := unread[0].Offset; at >= 0 {
-			bad.Reason += fmt.Sprintf(" (at byte %d of the file)", at)
-		}
-		if err := s.note(bad, false); err != nil {
-			return nil, nil, err
-		}
-		unread = unread[1:]
-	}
-	return s.some(ctx, rows)
+	return outputs, nil, err
 }
 
-// ofRows says whether a model's error may be about rows.
-func ofRows(err error) bool {
-	return errors.As(err, new(model.RowErrors)) || errors.As(err, new(*model.GraphError))
+// numbered are the rows of a batch of n.
+func numbered(n int64) []int64 {
+	rows := make([]int64, n)
+	for i := range rows {
+		rows[i] = int64(i)
+	}
+	return rows
+}
+
+// readable notes the rows that could not be read, and returns the others.
+func (s *sift) readable() ([]int64, error) {
+	var unread model.RowErrors
+	for _, bad := range s.batch.bad {
+		e := &model.RowError{Row: bad.Row, Column: cmp.Or(bad.Column, model.NoColumn), Reason: oneLine(bad.Err)}
+		if bad.Offset >= 0 {
+			e.Reason += fmt.Sprintf(" (at byte %d of the file)", bad.Offset)
+		}
+		unread = append(unread, e)
+	}
+	return s.without(numbered(s.batch.record.NumRows()), unread)
 }
 
 // some is run for some of the batch's rows.
 func (s *sift) some(ctx context.Context, rows []int64) ([]arrow.Array, []int64, error) {
-	for len(rows) > 0 {
-		outputs, err := s.once(ctx, rows)
-		var unfit model.RowErrors
-		var graph *model.GraphError
-		switch {
-		case err == nil:
-			s.tally.works.Store(true)
-			return outputs, rows, nil
-		case errors.As(err, &unfit):
-			if rows, err = s.without(rows, unfit); err != nil {
-				return nil, nil, err
-			}
-		case errors.As(err, &graph) && len(rows) == 1:
-			return nil, nil, s.note(&model.RowError{Row: rows[0], Column: model.NoColumn, Reason: "the graph failed: " + oneLine(graph.Err)}, true)
-		case errors.As(err, &graph):
-			return s.halves(ctx, rows)
-		default:
+	if len(rows) == 0 {
+		return nil, nil, nil
+	}
+	outputs, err := s.once(ctx, rows)
+	if err != nil {
+		return s.refused(ctx, rows, err)
+	}
+	s.tally.works.Store(true)
+	return outputs, rows, nil
+}
+
+// refused goes on with rows for which the model has failed.
+func (s *sift) refused(ctx context.Context, rows []int64, err error) ([]arrow.Array, []int64, error) {
+	var unfit model.RowErrors
+	var graph *model.GraphError
+	switch {
+	case errors.As(err, &unfit):
+		if rows, err = s.without(rows, unfit); err != nil {
 			return nil, nil, err
 		}
+		return s.some(ctx, rows)
+	case errors.As(err, &graph) && len(rows) == 1:
+		return nil, nil, s.note(&model.RowError{Row: rows[0], Column: model.NoColumn, Reason: "the graph failed: " + oneLine(graph.Err)}, true)
+	case errors.As(err, &graph):
+		return s.halves(ctx, rows)
 	}
-	return nil, nil, nil
+	return nil, nil, err
 }
 
 // once runs the model on some rows. It gets the columns that feed it.
