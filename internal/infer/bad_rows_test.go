@@ -289,39 +289,42 @@ func runFake(t *testing.T, req Request) (Result, error) {
 	return Run(t.Context(), req, (&doubler{bad: -1}).load, nil)
 }
 
-// TestRowsAreThoseOfTheFile: of a piece of parquet and Arrow they are counted from the
-// file's first.
+// TestRowsAreThoseOfTheFile: of a piece of parquet and Arrow they are counted from
+// the file's first; of lines from the piece's.
 func TestRowsAreThoseOfTheFile(t *testing.T) {
-	for _, format := range []files.Format{files.Parquet, files.Arrow, files.JSON} {
-		path := numbersFile(t, format, 1000)
-		info, err := os.Stat(path)
+	for path, format := range map[string]files.Format{
+		inputFile(t, t.TempDir(), "a", 0, 100, 300, 600): files.Parquet,
+		numbersFile(t, files.Arrow, 1000):                files.Arrow,
+		numbersFile(t, files.JSON, 1000):                 files.JSON,
+	} {
+		data, err := files.Open(t.Context(), format, path, files.ReadOptions{BadRows: true})
 		if err != nil {
 			t.Fatal(err)
 		}
+		pieces, err := data.Splits(t.Context(), 1000)
+		if err != nil || len(pieces) < 3 {
+			t.Fatalf("%d pieces, %v", len(pieces), err)
+		}
 		req := request(t)
 		req.Keep, req.OnBadRow = nil, Skip
-		var all []Split
-		if req.Input, all, err = (Input{Format: format, Path: path}).Plan(t.Context(), 1); err != nil {
+		if req.Input, err = data.Recipe(); err != nil {
 			t.Fatal(err)
 		}
-		half := info.Size() / 2
-		all[0].Length = half
-		rest := Split{1, files.Split{Path: path, Offset: half, Length: info.Size() - half}}
-		if format == files.Parquet { // numbersFile writes one row group
-			all[0].Length, rest.Offset = 1, 1
+		for i, piece := range pieces {
+			req.Splits = append(req.Splits, Split{i, piece})
 		}
-		req.Splits = append(all, rest)
 		result, err := Run(t.Context(), req, (&doubler{bad: -1, unfit: among(999)}).load, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		first := result.Splits[1].FirstBad
-		want := int64(999)
+		last := result.Splits[slices.IndexFunc(result.Splits, func(s SplitResult) bool { return s.FirstBad != nil })]
+		want, at := int64(999), path+": row 999,"
 		if format == files.JSON {
-			want = result.Splits[1].Read - 1
+			want = last.Read - 1
+			at = fmt.Sprintf("%s, from byte %d: row %d,", path, last.Offset, want)
 		}
-		if result.Read != 1000 || first == nil || first.Row != want || first.Offset != rest.Offset {
-			t.Errorf("%s: %+v, want row %d", format, first, want)
+		if first := last.FirstBad; result.Read != 1000 || first.Row != want || first.Offset != last.Offset || last.Offset == 0 || !strings.HasPrefix(first.String(), at) {
+			t.Errorf("%s: %v, want row %d at %q", format, first, want, at)
 		}
 	}
 }

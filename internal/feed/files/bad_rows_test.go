@@ -131,7 +131,7 @@ func everyRow(t *testing.T, format Format, path string, o ReadOptions) (rows int
 // TestBadRowsAreNotSampled: columns are those of the other rows, of two kinds of
 // one feature the one that most have; without another row there are none.
 func TestBadRowsAreNotSampled(t *testing.T) {
-	mixed := framed(t, []byte("no tf.Example"), encoded(t, features{"x": floatFeature(1)}), encoded(t, features{"x": intFeature(1)}), encoded(t, features{"x": intFeature(2)}))
+	mixed := framed(t, []byte("no tf.Example"), encoded(t, features{"x": intFeature(1)}), encoded(t, features{"x": floatFeature(1)}), encoded(t, features{"x": floatFeature(2)}))
 	for _, c := range []struct {
 		format       Format
 		path, schema string
@@ -139,7 +139,7 @@ func TestBadRowsAreNotSampled(t *testing.T) {
 		{JSON, jsonFile(t, `{"y":1,`, `7`, `{"x":1}`), "x:int64"},
 		{JSON, jsonFile(t, `[`, `{"x":1},`, `]`), ""},
 		{CSV, csvFile(t, "x", `1,2`, `"`, `3`), "x:int64"},
-		{TFRecord, fileOf(t, "a.tfrecord", mixed), "x:int64"},
+		{TFRecord, fileOf(t, "a.tfrecord", mixed), "x:float32"},
 		{TFRecord, fileOf(t, "a.tfrecord", framed(t, []byte("no tf.Example"))), ""},
 	} {
 		data, err := Open(t.Context(), c.format, c.path, ReadOptions{BadRows: true})
