@@ -86,14 +86,14 @@ func TestBadRowsKeepTheirPlace(t *testing.T) {
 			encoded(t, features{"id": bytesFeature("g"), "n": intFeature(7), "x": intFeature(7, 8, 9)}))),
 			[]string{`{"id":"a","n":1,"x":[1,2]}`, `{"id":"b","n":null,"x":[3]}`, `{"id":"c","n":4,"x":null}`, `{"id":null,"n":null,"x":null}`,
 				`{"id":"e","n":null,"x":[5]}`, `{"id":null,"n":6,"x":[7,8,9]}`, `{"id":"g","n":7,"x":[7,8,9]}`},
-			[]string{`1 "n" at `, `2 "x" at `, `3 "" at `, `4 "n" at `, `5 "id" at `}},
+			[]string{`1 "n" at 56: feature "n" has 3 values where its column is one int8`, `2 "x" at `, `3 "" at `, `4 "n" at `, `5 "id" at `}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rows, bad, err := tolerant(t, c.format, c.path, ReadOptions{Schema: schema})
 			if err != nil || !slices.Equal(rows, c.rows) {
 				t.Errorf("rows %s, want %s; %v", strings.Join(rows, "\n"), strings.Join(c.rows, "\n"), err)
 			}
-			if !slices.EqualFunc(bad, c.bad, strings.HasPrefix) {
+			if !slices.EqualFunc(bad, c.bad, strings.HasPrefix) || strings.Contains(strings.Join(bad, ""), "int8; declare") {
 				t.Errorf("bad rows %s, want %s", strings.Join(bad, "\n"), strings.Join(c.bad, "\n"))
 			}
 			if _, err := everyRow(t, c.format, c.path, ReadOptions{Schema: schema}); err == nil || !strings.Contains(err.Error(), ", row ") {
@@ -177,6 +177,28 @@ func TestDamageIsNoBadRow(t *testing.T) {
 		o.Schema = schemaOf(nullable("x", arrow.PrimitiveTypes.Int64))
 		if _, bad, err := tolerant(t, c.format, c.path, o); err == nil || len(bad) > 0 {
 			t.Errorf("%s: bad rows %v, %v", name, bad, err)
+		}
+	}
+}
+
+// TestOtherColumnsSpoilNoRow: what a row holds beside the sampled columns.
+func TestOtherColumnsSpoilNoRow(t *testing.T) {
+	var lines []string
+	var records [][]byte
+	for i := range sampleRows + 1 {
+		line, record := `{"x":1}`, features{"x": intFeature(1)}
+		if i == sampleRows {
+			line, record = `{"x":1,"late":2}`, features{"x": intFeature(1), "late": intFeature(2)}
+		}
+		lines, records = append(lines, line), append(records, encoded(t, record))
+	}
+	for format, path := range map[Format]string{JSON: jsonFile(t, lines...), TFRecord: fileOf(t, "a.tfrecord", framed(t, records...))} {
+		rows, bad, err := tolerant(t, format, path, ReadOptions{})
+		if len(rows) != len(lines) || len(bad) != 0 || err != nil {
+			t.Errorf("%s: %d rows, %v, %v", format, len(rows), bad, err)
+		}
+		if _, err := everyRow(t, format, path, ReadOptions{}); err == nil {
+			t.Errorf("%s: a column is lost", format)
 		}
 	}
 }

@@ -83,7 +83,7 @@ func (jsonCodec) starts(ctx context.Context, file store.Info) ([]int64, error) {
 
 func (jsonCodec) open(ctx context.Context, s Split, schema *arrow.Schema, o ReadOptions) (Reader, error) {
 	r := newRowReader(schema, o)
-	source := &jsonSource{index: map[string]int{}, schema: schema, sampled: o.sampled, seen: make([]bool, schema.NumFields())}
+	source := &jsonSource{index: map[string]int{}, schema: schema, sampled: o.known(), seen: make([]bool, schema.NumFields())}
 	for i, f := range schema.Fields() {
 		value, err := newJSONAppend(r.builders[i], f)
 		if err != nil {

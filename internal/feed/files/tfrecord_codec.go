@@ -130,7 +130,7 @@ func (tfrecordCodec) open(ctx context.Context, s Split, schema *arrow.Schema, o 
 	if err != nil {
 		return nil, err
 	}
-	source := &exampleSource{frames: frames{input: in}, columns: columns, sampled: o.sampled}
+	source := &exampleSource{frames: frames{input: in}, columns: columns, sampled: o.known()}
 	source.reset()
 	r.source = source
 	if s.Offset > 0 {
@@ -208,7 +208,11 @@ func (s *exampleSource) appendExample(data []byte) (fault *rowFault) {
 			err = s.columns[i].append(k, list)
 		}
 		if err != nil {
-			fault = fault.add(i, &rowFault{column: s.columns[i].field.Name, reason: err, err: err})
+			f := &rowFault{column: s.columns[i].field.Name, reason: err, err: err}
+			if u, ok := err.(undeclared); ok {
+				f.reason = u.error
+			}
+			fault = fault.add(i, f)
 		}
 	}
 	return fault
