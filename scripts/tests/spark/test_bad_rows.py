@@ -80,6 +80,7 @@ def test_quarantine(job):
         assert (row["column"], row["id"]) == (column, kept), row["reason"]
     job.assert_clean()
 
+    job.run_id += "-again"
     result = job.run("infer", path, "--set", "max_bad=0.3%", "--set", "output.path=none")
     assert result.code == 6, result.stderr
     cause = result.verdict["cause"]
