@@ -39,7 +39,8 @@ type Split struct {
 	files.Split
 }
 
-// place is the split as a message has it: rows are counted from there.
+// place is the split as a message has it: rows are counted from there, or from
+// the file's beginning.
 func (s Split) place(ofFile bool) string {
 	if s.Offset == 0 || ofFile {
 		return s.Path
