@@ -164,13 +164,19 @@ func millis(ms float64) string { return fmt.Sprintf("%.3g ms", ms) }
 // infer writes how much was predicted.
 func (r reporter) infer(v launch.Verdict) {
 	var result struct {
-		Rows   int64             `json:"rows"`
-		Splits []json.RawMessage `json:"splits"`
+		Read        int64             `json:"read"`
+		Rows        int64             `json:"rows"`
+		Skipped     int64             `json:"skipped"`
+		Quarantined int64             `json:"quarantined"`
+		Splits      []json.RawMessage `json:"splits"`
 	}
 	if len(v.Infer) == 0 || json.Unmarshal(v.Infer, &result) != nil || v.Phase == launch.PhaseMeasured {
 		return
 	}
 	r.field("rows", fmt.Sprintf("%d predicted from %d splits", result.Rows, len(result.Splits)))
+	if result.Skipped+result.Quarantined > 0 {
+		r.printf("           read = predicted + skipped + quarantined: %d = %d + %d + %d\n", result.Read, result.Rows, result.Skipped, result.Quarantined)
+	}
 }
 
 // next is what the person can do about a failure.

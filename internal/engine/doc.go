@@ -18,9 +18,10 @@
 // inputs, what TensorFlow needs, and its outputs, and nothing stays after it.
 //
 // Conversions. Columns feed tensors as model.Fits says: nothing is lost in
-// silence. An integer that its tensor's type cannot hold, a null, and a list
-// whose length does not fit are a *model.RowError with the row's index in the
-// batch.
+// silence. Rows with an integer that its tensor's type cannot hold, a null, or a
+// list whose length does not fit are a model.RowErrors with their indices in the
+// batch. Lists of several lengths where the tensor leaves them open run in groups
+// of one shape (groups.go).
 //
 // Profiles. With Go's -cpuprofile, whose signals reach TensorFlow's threads too,
 // a process dies of a damaged heap within seconds. perf sends none: perf record

@@ -90,14 +90,18 @@ func texts(mem memory.Allocator, t *tensor, n int, out model.Output) (arrow.Arra
 	b := array.NewStringBuilder(mem)
 	defer b.Release()
 	texts, total := t.texts(), 0
+	var unfit model.RowErrors
 	for i, s := range texts {
 		if total += len(s); total > math.MaxInt32 {
 			return nil, outputError(out, "its texts are more than 2 GiB in a batch: lower batch_size")
 		}
-		if !utf8.Valid(s) {
-			return nil, &model.RowError{Row: int64(i) / perRow, Column: out.Column,
-				Reason: fmt.Sprintf("output %s is not UTF-8 text: encode it in the model (tf.io.encode_base64)", out.Alias)}
+		if row := int64(i) / perRow; !utf8.Valid(s) && (len(unfit) == 0 || unfit[len(unfit)-1].Row != row) {
+			unfit = append(unfit, &model.RowError{Row: row, Column: out.Column,
+				Reason: fmt.Sprintf("output %s is not UTF-8 text: encode it in the model (tf.io.encode_base64)", out.Alias)})
 		}
+	}
+	if len(unfit) > 0 {
+		return nil, unfit
 	}
 	b.Reserve(n)
 	b.ReserveData(total)

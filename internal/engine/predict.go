@@ -2,7 +2,7 @@ package engine
 
 import (
 	"context"
-	"fmt"
+	"errors"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/memory"
@@ -12,10 +12,23 @@ import (
 // Predict runs one batch: the columns that bind names are fed, and one array
 // for each of bind.Outputs comes back, in that order, of batch.NumRows() rows.
 // The batch stays the caller's; the arrays, allocated from mem, become the
-// caller's to release. A value that does not fit is a *model.RowError, an
+// caller's to release. Rows that do not fit are a model.RowErrors, all that the
+// inputs tell; a graph that fails for what may be a value a *model.GraphError; an
 // output without one value a row a *model.MismatchError. A run in progress
 // cannot be interrupted: ctx is looked at before it.
 func (m *Model) Predict(ctx context.Context, mem memory.Allocator, bind *model.Binding, batch arrow.Record) ([]arrow.Array, error) {
+	arrays, err := m.predictShape(ctx, mem, bind, batch)
+	var row *model.RowError
+	if errors.As(err, &row) && !errors.As(err, new(model.RowErrors)) {
+		return m.predictGroups(ctx, mem, bind, batch, model.RowErrors{row})
+	}
+	return arrays, err
+}
+
+// predictShape is Predict for rows of one shape. The first row that cannot be
+// fed with the others is a *model.RowError; rows whose outputs are none are a
+// model.RowErrors.
+func (m *Model) predictShape(ctx context.Context, mem memory.Allocator, bind *model.Binding, batch arrow.Record) ([]arrow.Array, error) {
 	feeds, err := m.feeds(bind, batch)
 	defer func() { freeFeeds(feeds) }()
 	if err != nil {
@@ -32,7 +45,7 @@ func (m *Model) Predict(ctx context.Context, mem memory.Allocator, bind *model.B
 	}
 	tensors, err := m.session.run(feeds, fetches, nil)
 	if err != nil {
-		return nil, fmt.Errorf("engine: run %s: %w", what(bind), err)
+		return nil, runError("run "+what(bind), err)
 	}
 	defer freeAll(tensors)
 	freeFeeds(feeds) // before there are columns, for which there is more room then
@@ -55,11 +68,11 @@ func (m *Model) feeds(bind *model.Binding, batch arrow.Record) (feeds []feed, er
 		if err != nil {
 			return feeds, err
 		}
-		columns := batch.Schema().FieldIndices(in.Column)
-		if len(columns) == 0 {
-			return feeds, fmt.Errorf("engine: the batch has no column %s for %s", in.Column, in.Alias)
+		column, err := inputColumn(batch, in)
+		if err != nil {
+			return feeds, err
 		}
-		t, err := toTensor(batch.Column(columns[0]), in)
+		t, err := toTensor(column, in)
 		if err != nil {
 			return feeds, err
 		}
@@ -80,9 +93,7 @@ func toColumns(mem memory.Allocator, bind *model.Binding, tensors []*tensor, row
 	for i, t := range tensors {
 		a, err := toArray(mem, t, bind.Outputs[i], rows)
 		if err != nil {
-			for _, a := range arrays {
-				a.Release()
-			}
+			release(arrays)
 			return nil, err
 		}
 		arrays = append(arrays, a)

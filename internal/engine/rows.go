@@ -55,7 +55,7 @@ func (r *rows) descend(lists array.ListLike, wanted, perRow int64, in model.Inpu
 			}
 		}
 		if to-from != length {
-			return 0, rowError(in, int64(i-r.start)/perRow, lengthReason(to-from, length, wanted, in))
+			return 0, rowError(in, int64(i-r.start)/perRow, lengthReason(to-from, length, wanted, r.n, in))
 		}
 		end = to
 	}
@@ -130,9 +130,14 @@ func nullReason(level int) string {
 	return "its list holds a null: fill or drop such rows"
 }
 
-func lengthReason(have, length, wanted int64, in model.Input) string {
+// lengthReason tells of a row alone what is wrong with it; of several it is only
+// said that they have no common shape.
+func lengthReason(have, length, wanted, rows int64, in model.Input) string {
 	if wanted >= 0 {
 		return fmt.Sprintf("its list holds %d values, the tensor %s (%s) needs %d", have, in.Alias, in.Tensor, length)
+	}
+	if rows == 1 {
+		return fmt.Sprintf("its lists hold %d and %d values, and a tensor has one shape: fill them up", length, have)
 	}
 	return fmt.Sprintf("its list holds %d values, the first of its batch %d, and a tensor's rows have one shape", have, length)
 }

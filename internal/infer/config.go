@@ -22,8 +22,14 @@ type Request struct {
 	Threads       int               `json:"threads"`        // intra-op threads; 0: TensorFlow's choice
 	Output        string            `json:"output"`         // staging folder
 	Format        files.Format      `json:"format"`         // of the output
-	Input         files.Recipe      `json:"input,omitzero"`
-	Splits        []Split           `json:"splits,omitempty"`
+	OnBadRow      BadRows           `json:"on_bad_row,omitempty"`
+	// MaxBad is the share of bad rows in all of the job's, per cent, beyond
+	// which it fails; nil: no limit. InputRows are all rows of the job, so that a
+	// member knows when they are too many; 0: not known.
+	MaxBad    *float64     `json:"max_bad,omitempty"`
+	InputRows int64        `json:"input_rows,omitempty"`
+	Input     files.Recipe `json:"input,omitzero"`
+	Splits    []Split      `json:"splits,omitempty"`
 }
 
 // Split is a piece of input that one member reads and writes as one output
@@ -33,9 +39,10 @@ type Split struct {
 	files.Split
 }
 
-// place is the split as a message has it: rows are counted from there.
-func (s Split) place() string {
-	if s.Offset == 0 {
+// place is the split as a message has it: rows are counted from there, or from
+// the file's beginning.
+func (s Split) place(ofFile bool) string {
+	if s.Offset == 0 || ofFile {
 		return s.Path
 	}
 	return fmt.Sprintf("%s, from byte %d", s.Path, s.Offset)
@@ -43,9 +50,9 @@ func (s Split) place() string {
 
 // Result is what a member reports at its end.
 type Result struct {
-	Model  string        `json:"model"`  // its path
-	Digest string        `json:"digest"` // model.Source.Digest
-	Rows   int64         `json:"rows"`
+	Model  string `json:"model"`  // its path
+	Digest string `json:"digest"` // model.Source.Digest
+	Account
 	Splits []SplitResult `json:"splits"`
 	// LoadedMS is when the model was loaded, in milliseconds since 1970; of
 	// several members the last one's.
@@ -71,6 +78,16 @@ type SplitResult struct {
 	Offset int64  `json:"offset"` // of the split in the input
 	Length int64  `json:"length"` // in bytes
 	Output string `json:"output"` // file name
-	Rows   int64  `json:"rows"`
+	Account
 	SHA256 string `json:"sha256"` // of the output file
+	// Quarantine is the file of the bad rows, FirstBad the first of them; nil: none.
+	Quarantine *QuarantineFile `json:"quarantine,omitempty"`
+	FirstBad   *BadRow         `json:"first_bad,omitempty"`
+}
+
+// QuarantineFile is the parquet file of a split's bad rows.
+type QuarantineFile struct {
+	Output string `json:"output"` // in the output folder: _quarantine/part-00007.parquet
+	Rows   int64  `json:"rows"`
+	SHA256 string `json:"sha256"`
 }

@@ -5,6 +5,9 @@
 // folder, part-00007.parquet, with the kept columns first and the outputs after
 // them in alias order, rows in the split's order; and a Result that a manifest
 // can be made of.
+// Rows that cannot be predicted (bad_rows.go says what becomes of them, sift.go
+// finds them) are left out, counted, and put into a file of _quarantine when the
+// request wants it.
 // It knows nothing of TensorFlow (internal/engine implements Model), of Spark
 // or of other members, and it commits nothing: the output folder is a staging
 // folder, and whoever made it publishes it.

@@ -8,10 +8,11 @@ import (
 
 // Exit codes that this room gives to its own errors.
 const (
-	exitUsage  = 2
-	exitFailed = 5
-	exitData   = 6
-	exitOutput = 7
+	exitInternal = 1
+	exitUsage    = 2
+	exitFailed   = 5
+	exitData     = 6
+	exitOutput   = 7
 )
 
 // Error is a failure at one file.

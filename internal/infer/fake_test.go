@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 
@@ -27,6 +28,9 @@ import (
 type doubler struct {
 	bad    int64
 	failed error
+	unfit  map[int64]bool // further x that are bad
+	breaks map[int64]bool // x at which the graph fails, the whole batch with it
+	broken bool           // the graph fails always
 	mu     sync.Mutex
 	rows   []int64 // of each batch
 	closed bool
@@ -38,15 +42,24 @@ func (d *doubler) Predict(ctx context.Context, mem memory.Allocator, bind *model
 	d.mu.Unlock()
 	b := array.NewInt64Builder(mem)
 	defer b.Release()
+	var unfit model.RowErrors
 	x := batch.Column(batch.Schema().FieldIndices(bind.Inputs[0].Column)[0]).(*array.Int64)
 	for i, v := range x.Int64Values() {
 		if d.failed != nil && v == d.bad {
 			return nil, d.failed
 		}
-		if v == d.bad {
-			return nil, &model.RowError{Row: int64(i), Column: "x", Reason: "is bad"}
+		if x.IsNull(i) {
+			unfit = append(unfit, &model.RowError{Row: int64(i), Column: "x", Reason: "it is null"})
+		} else if v == d.bad || d.unfit[v] {
+			unfit = append(unfit, &model.RowError{Row: int64(i), Column: "x", Reason: "is bad"})
 		}
 		b.Append(2 * v)
+	}
+	if len(unfit) > 0 {
+		return nil, unfit
+	}
+	if d.broken || slices.ContainsFunc(x.Int64Values(), func(v int64) bool { return d.breaks[v] }) {
+		return nil, &model.GraphError{Doing: "run signature serving_default", Err: errors.New("invalid\nJPEG")}
 	}
 	return []arrow.Array{b.NewArray()}, nil
 }

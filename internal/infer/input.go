@@ -15,9 +15,10 @@ type Input struct {
 	Options map[string]string `json:"options,omitempty"`
 }
 
-// Open lists the data's files and learns their columns.
+// Open lists the data's files and learns their columns. Rows that are none come
+// when they are read, as what they are.
 func (in Input) Open(ctx context.Context) (*files.Dataset, error) {
-	return files.Open(ctx, in.Format, in.Path, files.ReadOptions{Options: in.Options})
+	return files.Open(ctx, in.Format, in.Path, files.ReadOptions{Options: in.Options, BadRows: true})
 }
 
 // Plan cuts the data into splits for so many tasks at once, numbered in the

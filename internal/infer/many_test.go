@@ -42,12 +42,12 @@ func TestThousandSmallFiles(t *testing.T) {
 	}
 }
 
-func TestComputedColumns(t *testing.T) {
+func TestFloatingColumns(t *testing.T) {
 	f32 := arrow.PrimitiveTypes.Float32
 	schema := arrow.NewSchema([]arrow.Field{{Name: "kept", Type: f32}, {Name: "class", Type: arrow.PrimitiveTypes.Int64},
 		{Name: "score", Type: f32}, {Name: "maps", Type: arrow.ListOf(arrow.ListOf(arrow.PrimitiveTypes.Float64))}}, nil)
 	bind := &model.Binding{Keep: []string{"kept"}, Outputs: []model.Output{{Column: "class"}, {Column: "score"}, {Column: "maps"}}}
-	if have := strings.Join(computed(bind, schema), " "); have != "score maps" {
+	if have := strings.Join(floating(bind, schema), " "); have != "score maps" {
 		t.Errorf("have %q", have)
 	}
 }

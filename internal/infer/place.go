@@ -10,13 +10,18 @@ import (
 	"tfos/internal/model"
 )
 
-// locate names the file, and turns a batch's row number into the split's.
-func (p *pipeline) locate(err error, first int64) error {
+// locate names the file, and turns a batch's row number into the file's, or the
+// split's where that is not known.
+func (p *pipeline) locate(err error, b batch) error {
 	var row *model.RowError
 	if errors.As(err, &row) {
-		err = &model.RowError{Row: first + row.Row, Column: row.Column, Reason: row.Reason}
+		err = &model.RowError{Row: b.first + row.Row, Column: row.Column, Reason: row.Reason}
 	}
-	return atFile(exitFailed, "predict", p.split.place(), err)
+	var many *BadRowsError
+	if errors.As(err, &many) { // it names a row of its own
+		return many
+	}
+	return atFile(exitFailed, "predict", p.split.place(b.ofFile), err)
 }
 
 func release(arrays []arrow.Array) {

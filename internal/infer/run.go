@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -23,7 +24,9 @@ const defaultBatch = 1000
 // Model computes batches. Predict feeds a batch's columns as the binding says
 // and returns one array for each of its outputs, in its order, of as many rows;
 // they come from mem and are the caller's to release, the batch stays the
-// caller's. It is called from several goroutines at once.
+// caller's. Rows that it cannot take are a model.RowErrors, and a graph that fails
+// over what may be one of them is a *model.GraphError: then it is called again
+// with a part of the rows. It is called from several goroutines at once.
 type Model interface {
 	Predict(ctx context.Context, mem memory.Allocator, bind *model.Binding, batch arrow.Record) ([]arrow.Array, error)
 	Close() error
@@ -115,7 +118,7 @@ func (r *run) columns(ctx context.Context, s Split) (*files.Dataset, *model.Bind
 	data := r.data
 	if f := data.Format(); f == files.Parquet || f == files.Arrow {
 		var err error
-		if data, err = files.Open(ctx, f, s.Path, files.ReadOptions{BatchRows: r.req.BatchSize, Memory: r.mem}); err != nil {
+		if data, err = files.Open(ctx, f, s.Path, files.ReadOptions{BatchRows: r.req.BatchSize, Memory: r.mem, BadRows: true}); err != nil {
 			return nil, nil, failed(s.Path, err)
 		}
 	}
@@ -157,6 +160,10 @@ type tally struct {
 	mu     sync.Mutex
 	result Result
 	rows   int64         // computed, unfinished splits included
+	failed int64         // bad rows so far, unfinished splits included
+	graph  int64         // of them, those that the graph failed for
+	first  *BadRow       // the first that was met
+	works  atomic.Bool   // the graph has worked for a row
 	waited time.Duration // of all computing stages
 	staged time.Duration // their whole time
 	report Progress
@@ -173,13 +180,37 @@ func (t *tally) split(s SplitResult, c clocks) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.result.Splits = append(t.result.Splits, s)
-	t.result.Rows += s.Rows
+	t.result.Add(s.Account)
 	t.result.ReadSeconds += c.read.Seconds()
 	t.result.ComputeSeconds += c.compute.Seconds()
 	t.result.WriteSeconds += c.write.Seconds()
 	t.waited += c.waited
 	t.staged += c.staged
 	t.tell()
+}
+
+// bad counts a bad row, and ends the run when it can have no output any more:
+// there are too many, wherever the rest of the job's rows are, or the graph works
+// for none.
+func (t *tally) bad(row BadRow, req *Request) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.failed++
+	if row.graph {
+		t.graph++
+	}
+	if t.first == nil {
+		t.first = &row
+	}
+	switch all := req.InputRows; {
+	case req.MaxBad != nil && *req.MaxBad == 0 && all == 0:
+		return &BadRowsError{fmt.Sprintf("there are bad rows, and max_bad is 0%%; the first is %v", t.first)}
+	case req.MaxBad != nil && all > 0 && beyond(t.failed, all, *req.MaxBad):
+		return tooMany(t.failed, all, *req.MaxBad, t.first)
+	case t.graph >= hopeless && !t.works.Load() && (req.MaxBad == nil || *req.MaxBad < 100):
+		return noneWorked(t.graph, t.first)
+	}
+	return nil
 }
 
 // step counts one batch of a computing stage.

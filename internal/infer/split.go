@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
-	"github.com/apache/arrow/go/v15/arrow/array"
 	"golang.org/x/sync/errgroup"
 
 	"tfos/internal/feed/files"
@@ -36,29 +35,49 @@ func (r *run) split(ctx context.Context, s Split) error {
 		return err
 	}
 	p := &pipeline{run: r, split: s, data: data, bind: bind, out: out}
-	if err := p.flow(ctx); err != nil {
+	err = p.flow(ctx)
+	if err == nil {
+		err = p.balance()
+	}
+	if err != nil {
+		out.discard()
+		return errors.Join(err, p.quarantine.discard(ctx))
+	}
+	start := time.Now()
+	result := SplitResult{ID: s.ID, Input: s.Path, Offset: s.Offset, Length: s.Length, Output: out.name, Account: p.rows, FirstBad: p.first}
+	if result.Quarantine, err = p.quarantine.commit(); err != nil {
 		out.discard()
 		return err
 	}
-	start := time.Now()
-	sum, err := out.commit()
-	if err != nil {
-		return err
+	if result.SHA256, err = out.commit(); err != nil {
+		return errors.Join(err, p.quarantine.discard(ctx))
 	}
 	p.clocks.write += time.Since(start)
-	r.tally.split(SplitResult{ID: s.ID, Input: s.Path, Offset: s.Offset, Length: s.Length, Output: out.name, Rows: p.rows, SHA256: sum}, p.clocks)
+	r.tally.split(result, p.clocks)
+	return nil
+}
+
+// balance says of a split whose rows are unaccounted for that it is this
+// program's fault.
+func (p *pipeline) balance() error {
+	if err := p.rows.Balance(); err != nil {
+		return atFile(exitInternal, "account for the rows of", p.split.Path, err)
+	}
 	return nil
 }
 
 // pipeline is one split on its way.
 type pipeline struct {
 	*run
-	split  Split
-	data   *files.Dataset
-	bind   *model.Binding
-	out    *output
-	rows   int64 // written
-	clocks clocks
+	split Split
+	data  *files.Dataset
+	bind  *model.Binding
+	out   *output
+	// What the stages count: Read the reading one, the rest the writing one.
+	rows       Account
+	first      *BadRow
+	quarantine quarantine
+	clocks     clocks
 }
 
 // flow runs the three stages to their end, and leaves nothing in their
@@ -66,14 +85,14 @@ type pipeline struct {
 // an error the others end by ctx, so that the first error is the cause.
 func (p *pipeline) flow(ctx context.Context) error {
 	batches := make(chan batch, pipelineDepth)
-	predictions := make(chan arrow.Record, pipelineDepth)
+	predictions := make(chan computed, pipelineDepth)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return p.read(ctx, batches) })
 	group.Go(func() error { return p.compute(ctx, batches, predictions) })
 	group.Go(func() error { return p.write(ctx, predictions) })
 	err := group.Wait()
 	drain(batches, func(b batch) { b.record.Release() })
-	drain(predictions, arrow.Record.Release)
+	drain(predictions, computed.release)
 	return err
 }
 
@@ -101,21 +120,23 @@ func receive[T any](ctx context.Context, from <-chan T) (v T, ok bool, err error
 	}
 }
 
-// send hands a record on, or releases it when ctx ends.
-func send(ctx context.Context, to chan<- arrow.Record, record arrow.Record) error {
+// send hands a batch on, or releases it when ctx ends.
+func send(ctx context.Context, to chan<- computed, c computed) error {
 	select {
-	case to <- record:
+	case to <- c:
 		return nil
 	case <-ctx.Done():
-		record.Release()
+		c.release()
 		return ctx.Err()
 	}
 }
 
-// batch is rows of the split from the first on.
+// batch is rows from the first on: of the file, or else of the split.
 type batch struct {
 	record arrow.Record
 	first  int64
+	ofFile bool
+	bad    []files.BadRow
 }
 
 func (p *pipeline) read(ctx context.Context, to chan<- batch) (err error) {
@@ -124,7 +145,7 @@ func (p *pipeline) read(ctx context.Context, to chan<- batch) (err error) {
 		return failed(p.split.Path, err)
 	}
 	defer func() { err = errors.Join(err, reader.Close()) }()
-	for first := int64(0); ; {
+	for {
 		start := time.Now()
 		record, err := reader.Next()
 		if err == io.EOF {
@@ -135,8 +156,10 @@ func (p *pipeline) read(ctx context.Context, to chan<- batch) (err error) {
 			return failed(p.split.Path, err)
 		}
 		p.clocks.read += time.Since(start)
-		b := batch{record, first}
-		first += record.NumRows()
+		b := batch{record: record, bad: files.Bad(reader)}
+		b.first, b.ofFile = files.FirstRow(reader)
+		b.first += p.rows.Read
+		p.rows.Read += record.NumRows()
 		select {
 		case to <- b:
 		case <-ctx.Done():
@@ -146,10 +169,10 @@ func (p *pipeline) read(ctx context.Context, to chan<- batch) (err error) {
 	}
 }
 
-func (p *pipeline) compute(ctx context.Context, from <-chan batch, to chan<- arrow.Record) error {
+func (p *pipeline) compute(ctx context.Context, from <-chan batch, to chan<- computed) error {
 	begin := time.Now()
 	defer func() { p.clocks.staged = time.Since(begin) }()
-	for some, last := false, begin; ; some = true {
+	for some, last := false, begin; ; {
 		asked := time.Now()
 		b, ok, err := receive(ctx, from)
 		if err != nil {
@@ -161,45 +184,26 @@ func (p *pipeline) compute(ctx context.Context, from <-chan batch, to chan<- arr
 			return nil
 		}
 		if !ok {
-			// So that a split without rows has a file with the columns that
-			// the others have.
+			// So that a split without good rows has a file with the columns
+			// that the others have.
 			b.record = p.data.NoRows()
 		}
 		start := time.Now()
-		record, err := p.predict(ctx, b)
+		c, err := p.predict(ctx, b)
 		if err != nil {
 			return err
 		}
 		p.clocks.compute += time.Since(start)
-		p.tally.batch(record.NumRows())
+		if c.record != nil {
+			some = true
+			p.tally.batch(c.record.NumRows())
+		}
 		p.tally.step(time.Since(last))
 		last = time.Now()
-		if err := send(ctx, to, record); err != nil {
+		if err := send(ctx, to, c); err != nil {
 			return err
 		}
 	}
-}
-
-// predict computes one batch, releases it, and returns the record to write.
-func (p *pipeline) predict(ctx context.Context, b batch) (arrow.Record, error) {
-	defer b.record.Release()
-	outputs, err := p.outputs(ctx, b.record)
-	if err != nil {
-		return nil, p.locate(err, b.first)
-	}
-	defer release(outputs)
-	var fields []arrow.Field
-	var columns []arrow.Array
-	for _, name := range p.bind.Keep {
-		i := b.record.Schema().FieldIndices(name)[0]
-		fields = append(fields, b.record.Schema().Field(i))
-		columns = append(columns, b.record.Column(i))
-	}
-	for i, out := range p.bind.Outputs {
-		fields = append(fields, arrow.Field{Name: out.Column, Type: outputs[i].DataType()})
-		columns = append(columns, outputs[i])
-	}
-	return array.NewRecord(arrow.NewSchema(fields, nil), columns, b.record.NumRows()), nil
 }
 
 // outputs runs the model; without rows it does so only when there is no other

@@ -12,31 +12,37 @@ import (
 )
 
 // write puts every record into the split's file, whose columns are the first
-// one's. There is always one.
-func (p *pipeline) write(ctx context.Context, from <-chan arrow.Record) (err error) {
+// one's, and bad rows into its quarantine. There is always a record.
+func (p *pipeline) write(ctx context.Context, from <-chan computed) (err error) {
 	var w files.Writer
 	defer func() {
-		if w == nil {
-			return
+		closeErr := p.quarantine.close()
+		if w != nil {
+			closeErr = errors.Join(closeErr, w.Close())
 		}
-		if closeErr := w.Close(); err == nil && closeErr != nil {
+		if err == nil && closeErr != nil {
 			err = p.writeError(closeErr)
 		}
 	}()
 	for {
-		record, ok, err := receive(ctx, from)
+		c, ok, err := receive(ctx, from)
 		if err != nil || !ok {
 			return err
 		}
 		start := time.Now()
-		if w == nil {
-			w, err = files.NewWriter(p.req.Format, p.out, record.Schema(), files.WriteOptions{Memory: p.mem, Distinct: computed(p.bind, record.Schema())})
+		if record := c.record; record != nil {
+			if w == nil {
+				w, err = files.NewWriter(p.req.Format, p.out, record.Schema(), files.WriteOptions{Memory: p.mem, Distinct: floating(p.bind, record.Schema())})
+			}
+			if err == nil {
+				err = w.Write(record)
+			}
+			p.rows.Rows += record.NumRows()
 		}
 		if err == nil {
-			err = w.Write(record)
+			err = p.setAside(ctx, c)
 		}
-		p.rows += record.NumRows()
-		record.Release()
+		c.release()
 		p.clocks.write += time.Since(start)
 		if err != nil {
 			return p.writeError(err)
@@ -44,8 +50,8 @@ func (p *pipeline) write(ctx context.Context, from <-chan arrow.Record) (err err
 	}
 }
 
-// computed are the outputs of floating types.
-func computed(bind *model.Binding, schema *arrow.Schema) []string {
+// floating are the outputs of floating types.
+func floating(bind *model.Binding, schema *arrow.Schema) []string {
 	var names []string
 	for i, out := range bind.Outputs {
 		t := schema.Field(len(bind.Keep) + i).Type
@@ -57,6 +63,29 @@ func computed(bind *model.Binding, schema *arrow.Schema) []string {
 		}
 	}
 	return names
+}
+
+// setAside counts a batch's bad rows, and writes them into the quarantine.
+func (p *pipeline) setAside(ctx context.Context, c computed) error {
+	if len(c.bad) == 0 {
+		return nil
+	}
+	if p.first == nil {
+		p.first = &c.bad[0]
+	}
+	for _, bad := range c.bad {
+		if bad.graph {
+			p.rows.GraphFailed++
+		}
+	}
+	if p.req.OnBadRow == Skip {
+		p.rows.Skipped += int64(len(c.bad))
+		return nil
+	}
+	before := p.quarantine.rows
+	err := p.quarantine.add(ctx, p, c)
+	p.rows.Quarantined += p.quarantine.rows - before
+	return err
 }
 
 // writeError keeps the exit code of the file's own errors; what the writer says

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"tfos/internal/infer"
 	"tfos/internal/reserve"
 )
 
@@ -24,6 +25,7 @@ type summary struct {
 	steps     int64 // limit; 0: none
 	rows      int64 // of the input; 0: not known
 	inference string
+	badRows   string // what becomes of them, unless the run fails
 	modelDir  string
 	board     bool // TensorBoard on modelDir
 }
@@ -54,6 +56,7 @@ func (s *Spec) summary(env Environment, l layout) summary {
 	case s.kind == Infer:
 		out.app = s.explainModel()
 		out.inference = fmt.Sprintf("%s %s%s", s.Input.Format, s.Input.Path, mapped(s.InputMapping, "columns as the signature names them"))
+		out.badRows = s.explainBadRows()
 	}
 	return out
 }
@@ -67,6 +70,14 @@ func (s *Spec) explainModel() string {
 		return text + ", the graph's tensors"
 	}
 	return text + ", signature " + s.SignatureDefKey
+}
+
+func (s *Spec) explainBadRows() string {
+	text := map[string]string{"skip": "skipped", "quarantine": "put aside in " + infer.QuarantineFolder + " of the output"}[s.OnBadRow]
+	if text != "" && s.MaxBad != nil {
+		text += fmt.Sprintf("; more than %s of all rows fail the job", s.MaxBad)
+	}
+	return text
 }
 
 // Explain writes the plan for people: the text of a dry run, without the command.
@@ -151,6 +162,9 @@ func (p *Plan) explainData(line lineWriter) {
 	if sum.inference != "" {
 		line("input", "%s", sum.inference)
 		line("batches", "%d rows each; %s", sum.batch, knownRows(sum.rows))
+		if sum.badRows != "" {
+			line("bad rows", "%s", sum.badRows)
+		}
 	}
 	for i, f := range p.Feeds {
 		source := strings.TrimSpace(f.Format + " " + cmp.Or(f.Path, f.Table, f.SQL))

@@ -137,6 +137,8 @@ var faultCases = []struct {
 	{Infer, []string{"signature_def_key=''"}, "signature_def_key: must not be empty", 2},
 	{Infer, []string{"tag_set='a,,b'"}, "tag_set: [a  b]: must name tags, such as serve", 2},
 	{Infer, []string{"max_bad=1%"}, "max_bad: 1%: needs on_bad_row: skip or quarantine", 2},
+	{Infer, []string{"on_bad_row=drop"}, "on_bad_row: drop: must be one of fail, skip, quarantine", 2},
+	{Infer, []string{"on_bad_row=quarantine", "keep=[id, row]"}, "keep[1]: row: is a column that quarantine files have of their own (file, offset, row, column, reason): rename it, or use on_bad_row: skip", 2},
 	// export
 	{Export, []string{"model_dir="}, "model_dir: absent: say which checkpoint is exported", 2},
 	{Export, []string{"export_dir="}, "export_dir: absent: say where the SavedModel goes", 2},
@@ -252,8 +254,6 @@ var unsupportedCases = []struct {
 	{Infer, "tensorflow.archive", []string{"tensorflow.archive=tf.tgz"}},
 	{Infer, "read_by", []string{"read_by=spark"}},
 	{Infer, "read_by", []string{"input={table: t}"}},
-	{Infer, "on_bad_row", []string{"on_bad_row=skip"}},
-	{Infer, "max_bad", []string{"on_bad_row=skip", "max_bad=0.1%"}},
 	{Infer, "input.format", []string{"input.format=orc"}},
 	{Infer, "input.path", []string{"input.path=hdfs://n/x"}},
 	{Infer, "export_dir", []string{"export_dir=s3a://b/m"}},

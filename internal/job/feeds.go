@@ -147,7 +147,12 @@ func (s *Spec) outputs(run string) []reserve.OutputConfig {
 
 // work is an inference job's input and the request that splits are added to.
 func (s *Spec) work(outputs []reserve.OutputConfig) (*reserve.WorkConfig, error) {
+	onBadRow := infer.BadRows(s.OnBadRow)
+	if onBadRow == infer.Fail {
+		onBadRow = "" // the same
+	}
 	request, err := json.Marshal(infer.Request{
+		OnBadRow: onBadRow, MaxBad: (*float64)(s.MaxBad),
 		Source: s.model(), Signature: s.SignatureDefKey,
 		InputMapping: s.InputMapping.Map(), OutputMapping: s.OutputMapping.Map(), Keep: s.Keep,
 		BatchSize: s.BatchSize, Threads: s.Resources.Worker.Cores, Output: outputs[0].Staging,

@@ -77,6 +77,7 @@ var plans = []struct {
 		"strategy: all_reduce\ncluster_size: 2\ninput_mode: tensorflow\nmodel_dir: model\ntensorboard: true\n"},
 	{name: "train-graph", kind: Train, text: "app: {graph: {path: model}}\ninput: {path: data}\nexport_dir: out\ntensorflow: {lib_dir: /opt/tf}\n"},
 	{name: "infer-default", kind: Infer, text: predict, rows: 450},
+	{name: "infer-quarantine", kind: Infer, text: predict, sets: []string{"on_bad_row=quarantine", "max_bad=0.1%"}},
 	{name: "infer-local", kind: Infer, text: predict, sets: []string{"spark.master=local[2]"}},
 	{name: "infer-standalone", kind: Infer, text: predict, sets: []string{"spark.master=spark://h:7077", "resources.worker.cores=4"}},
 	{name: "export", kind: Export, text: "app: {graph: {path: model}}\nmodel_dir: ckpt\nexport_dir: out\nsignatures: [serving_default]\n"},

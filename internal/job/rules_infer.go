@@ -3,7 +3,9 @@ package job
 import (
 	"maps"
 	"slices"
+	"strings"
 
+	"tfos/internal/infer"
 	"tfos/internal/model"
 )
 
@@ -37,6 +39,9 @@ func (r *rules) inference() {
 		r.broken("max_bad", *s.MaxBad, "needs on_bad_row: skip or quarantine")
 	}
 	r.kept()
+	if s.OnBadRow == string(infer.Quarantine) {
+		r.quarantined()
+	}
 	if s.Output == nil {
 		r.broken("output.path", "", "say where the predictions go")
 	} else {
@@ -66,6 +71,16 @@ func (r *rules) kept() {
 	for _, kv := range r.s.OutputMapping {
 		if seen[kv[1]] {
 			r.broken(join("output_mapping", kv[0]), kv[1], "is the name of a column in keep")
+		}
+	}
+}
+
+// quarantined refuses kept columns of a name that a quarantine's own column has.
+func (r *rules) quarantined() {
+	for i, column := range r.s.Keep {
+		if slices.Contains(infer.QuarantineColumns, column) {
+			r.broken(indexed("keep", i), column, "is a column that quarantine files have of their own (%s): rename it, or use on_bad_row: skip",
+				strings.Join(infer.QuarantineColumns, ", "))
 		}
 	}
 }

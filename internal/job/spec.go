@@ -69,9 +69,9 @@ type Spec struct {
 	TagSet Tags `yaml:"tag_set" default:"serve" kinds:"infer"`
 	// the signature that is run; not needed where both mappings name tensors of the graph
 	SignatureDefKey string `yaml:"signature_def_key" default:"serving_default" kinds:"infer"`
-	// `fail`, `skip` or `quarantine`
+	// a row that cannot be predicted: `fail`, `skip` it, or `quarantine` it in `_quarantine` of the output ([bad rows](inference.md#bad-rows))
 	OnBadRow string `yaml:"on_bad_row" default:"fail" kinds:"infer"`
-	// bad rows beyond which the job fails
+	// share of bad rows in all, as `0.1%`, beyond which the job fails; absent: no limit
 	MaxBad *Percent `yaml:"max_bad" kinds:"infer"`
 	// where predictions go; in training: where what a Python program hands to `batch_results` goes
 	Output *Output `yaml:"output" kinds:"train,infer"`

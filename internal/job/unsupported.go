@@ -47,10 +47,6 @@ func (s *Spec) unsupportedTraining(refuse refuser) {
 
 func (s *Spec) unsupportedInference(refuse refuser) {
 	refuse("read_by", bySpark, s.readBy(&s.Input.Source) == bySpark)
-	refuse("on_bad_row", s.OnBadRow, s.OnBadRow != "fail")
-	if s.MaxBad != nil {
-		refuse("max_bad", *s.MaxBad, true)
-	}
 	refuse("input.format", s.Input.Format, s.Input.Path != "" && !files.Format(s.Input.Format).Known())
 	refuse("input.path", s.Input.Path, IsURL(s.Input.Path))
 	refuse("model_dir", s.ModelDir, IsURL(s.ModelDir))

@@ -18,5 +18,5 @@
 // the first dimension, which counts rows.
 //
 // Errors say what to do next and carry an exit code (method ExitCode):
-// ModelError 2, MismatchError and RowError 6.
+// ModelError 2, MismatchError, RowError and RowErrors 6.
 package model

@@ -58,10 +58,13 @@ func (e *MismatchError) Error() string {
 // ExitCode is 6: the data does not fit the model.
 func (e *MismatchError) ExitCode() int { return exitMismatch }
 
+// NoColumn stands where a row's column would, when none is to blame.
+const NoColumn = "-"
+
 // RowError says that one row cannot become part of a tensor.
 type RowError struct {
-	Row    int64 // counted from 0, in what the reporting function was given
-	Column string
+	Row    int64  // counted from 0, in what the reporting function was given
+	Column string // NoColumn: the row as a whole
 	Reason string
 }
 
@@ -71,3 +74,27 @@ func (e *RowError) Error() string {
 
 // ExitCode is 6: the data does not fit the model.
 func (e *RowError) ExitCode() int { return exitMismatch }
+
+// RowErrors are the rows of a batch that cannot become part of a tensor, or
+// whose outputs no column can hold: one at least, in their order, each once.
+type RowErrors []*RowError
+
+func (e RowErrors) Error() string {
+	if len(e) == 1 {
+		return e[0].Error()
+	}
+	return fmt.Sprintf("%v (and %d rows more)", e[0], len(e)-1)
+}
+
+func (e RowErrors) Unwrap() error { return e[0] }
+
+// GraphError says that the graph failed over a batch, for a reason that one of
+// its values may have given.
+type GraphError struct {
+	Doing string // run signature serving_default
+	Err   error  // as TensorFlow says it
+}
+
+func (e *GraphError) Error() string { return fmt.Sprintf("model: %s: %v", e.Doing, e.Err) }
+
+func (e *GraphError) Unwrap() error { return e.Err }

@@ -16,12 +16,12 @@ const manifestName = "_manifest.json"
 
 // manifest lists an inference output's files.
 type manifest struct {
-	Version int                 `json:"version"`
-	Run     string              `json:"run"`
-	Model   string              `json:"model"`  // its path
-	Digest  string              `json:"digest"` // model.Source.Digest
-	Rows    int64               `json:"rows"`
-	Splits  []infer.SplitResult `json:"splits"`
+	Version int    `json:"version"`
+	Run     string `json:"run"`
+	Model   string `json:"model"`  // its path
+	Digest  string `json:"digest"` // model.Source.Digest
+	infer.Account
+	Splits []infer.SplitResult `json:"splits"`
 }
 
 // commit gives every output its final name. All are checked before the first
@@ -86,11 +86,17 @@ func complete(ctx context.Context, s store.Store, run string, o OutputConfig, re
 		return fmt.Errorf("%s: %s: no member reported a result", o.Kind, o.Final)
 	}
 	for _, split := range result.Splits {
-		if _, err := s.Stat(ctx, o.Staging+"/"+split.Output); err != nil {
-			return outputError(o, err)
+		names := []string{split.Output}
+		if split.Quarantine != nil {
+			names = append(names, split.Quarantine.Output)
+		}
+		for _, name := range names {
+			if _, err := s.Stat(ctx, o.Staging+"/"+name); err != nil {
+				return outputError(o, err)
+			}
 		}
 	}
-	text, err := json.MarshalIndent(manifest{1, run, result.Model, result.Digest, result.Rows, result.Splits}, "", " ")
+	text, err := json.MarshalIndent(manifest{1, run, result.Model, result.Digest, result.Account, result.Splits}, "", " ")
 	if err != nil {
 		return fmt.Errorf("reserve: write the manifest: %w", err)
 	}

@@ -8,7 +8,8 @@ import (
 )
 
 func TestCommit(t *testing.T) {
-	result := &infer.Result{Rows: 1, Splits: []infer.SplitResult{{ID: 0, Output: "part-00000.parquet"}}}
+	result := &infer.Result{Account: infer.Account{Rows: 1}, Splits: []infer.SplitResult{{ID: 0, Output: "part-00000.parquet"}}}
+	quarantined := &infer.Result{Splits: []infer.SplitResult{{ID: 0, Output: "part-00000.parquet", Quarantine: &infer.QuarantineFile{Output: "_quarantine/part-00000.parquet"}}}}
 	tests := []struct {
 		name    string
 		kind    string
@@ -22,6 +23,8 @@ func TestCommit(t *testing.T) {
 		{"nothing", "saved_model", nil, false, nil, "has not written a SavedModel"},
 		{"predictions", "predictions", []string{"part-00000.parquet"}, false, result, ""},
 		{"predictions with a file lost", "predictions", []string{"part-00001.parquet"}, false, result, "not written it completely"},
+		{"predictions and bad rows", "predictions", []string{"part-00000.parquet", "_quarantine/part-00000.parquet"}, false, quarantined, ""},
+		{"predictions with bad rows lost", "predictions", []string{"part-00000.parquet"}, false, quarantined, "not written it completely"},
 		{"predictions that nobody reported", "predictions", []string{"part-00000.parquet"}, false, nil, "no member reported"},
 		{"results", "results", []string{"part-0"}, false, nil, ""},
 		{"empty results", "results", []string{"_temporary/x"}, false, nil, "not written it completely"},

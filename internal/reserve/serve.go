@@ -140,12 +140,16 @@ func (p *process) finish(ctx context.Context, end ending) Verdict {
 		v.Infer, sumErr = sumResults(p.splits, end.results)
 	}
 	if v.Code == codeDone && p.cfg.MeasureMS == 0 {
-		err := sumErr
+		code, phase, err := codeOutput, "commit", sumErr
+		if err == nil && v.Infer != nil {
+			code, phase, err = judgeRows(p.cfg.Work, v.Infer)
+		}
 		if err == nil {
+			code, phase = codeOutput, "commit"
 			v.Artifacts, err = commit(ctx, p.cfg, v.Infer)
 		}
 		if err != nil {
-			v.Code, v.Phase, v.Cause = codeOutput, "commit", err.Error()
+			v.Code, v.Phase, v.Cause = code, phase, err.Error()
 		}
 	}
 	if v.Code != codeDone || p.cfg.MeasureMS > 0 {

@@ -111,18 +111,18 @@ func TestServeInfer(t *testing.T) {
 		for _, s := range work.Splits {
 			name := fmt.Sprintf("part-%05d.parquet", s.ID)
 			stage(t, root+"/stage/"+name)
-			results = append(results, fmt.Sprintf(`{"id":%d,"input":%q,"output":%q,"rows":5}`, s.ID, s.Path, name))
+			results = append(results, fmt.Sprintf(`{"id":%d,"input":%q,"output":%q,"read":6,"rows":5,"skipped":1}`, s.ID, s.Path, name))
 		}
-		result := fmt.Sprintf(`{"rows":%d,"splits":[%s],"load_seconds":0.5}`, 5*len(results), strings.Join(results, ","))
+		result := fmt.Sprintf(`{"read":%d,"rows":%d,"skipped":%d,"splits":[%s],"load_seconds":0.5}`, 6*len(results), 5*len(results), len(results), strings.Join(results, ","))
 		m.end(t, Outcome{Kind: Succeeded, Result: []byte(result)})
 	}
 	v := d.verdict(0)
-	if sum := v["infer"].(map[string]any); sum["rows"] != 15.0 || sum["load_seconds"] != 1.0 {
+	if sum := v["infer"].(map[string]any); sum["rows"] != 15.0 || sum["read"] != 18.0 || sum["skipped"] != 3.0 || sum["load_seconds"] != 1.0 {
 		t.Errorf("infer %v", sum)
 	}
 	text, err := os.ReadFile(root + "/out/_manifest.json")
 	var m manifest
-	if err != nil || json.Unmarshal(text, &m) != nil || m.Rows != 15 || len(m.Splits) != 3 || m.Splits[2].Input != root+"/in/sub/c.json" {
+	if err != nil || json.Unmarshal(text, &m) != nil || m.Rows != 15 || m.Read != 18 || m.Splits[1].Skipped != 1 || len(m.Splits) != 3 || m.Splits[2].Input != root+"/in/sub/c.json" {
 		t.Errorf("manifest %s: %v", text, err)
 	}
 	if !exists(root+"/out/_SUCCESS") || !exists(root+"/out/part-00002.parquet") {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"tfos/internal/feed/files"
 	"tfos/internal/infer"
 	"tfos/internal/model"
 )
@@ -29,6 +30,9 @@ func shareOut(ctx context.Context, cfg Config) (map[Place][]byte, []infer.Split,
 		return nil, nil, err
 	}
 	request.Input = recipe
+	if in := cfg.Work.Input; request.MaxBad != nil && in.Format == files.Parquet {
+		request.InputRows, _ = files.CountRows(ctx, in.Path)
+	}
 	var places []Place
 	for _, m := range cfg.Members {
 		if m.Required {
@@ -84,7 +88,7 @@ func sumResults(splits []infer.Split, results [][]byte) (*infer.Result, error) {
 		if len(r.Splits) > 0 && sum.Digest != r.Digest {
 			return nil, fmt.Errorf("members ran different models from %s: it has changed meanwhile, or is not the same folder on all executors", r.Model)
 		}
-		sum.Rows += r.Rows
+		sum.Add(r.Account)
 		sum.Splits = append(sum.Splits, r.Splits...)
 		sum.LoadedMS = max(sum.LoadedMS, r.LoadedMS)
 		sum.LoadSeconds += r.LoadSeconds

@@ -182,6 +182,92 @@ class Ranks(tf.Module):
         return {"summed": tf.reduce_sum(steps, 1), "same": steps, "free": any + 1.0}
 
 
+class Ragged(tf.Module):
+    """Two inputs whose rows have lengths of their own, and outputs that have them too."""
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, None], tf.float32, name="x"),
+            tf.TensorSpec([None, None, 2], tf.int64, name="pairs"),
+        ]
+    )
+    def call(self, x, pairs):
+        total = tf.cast(tf.reduce_sum(pairs, [1, 2]), tf.float32)
+        return {"both": tf.reduce_sum(x, 1) + total, "doubled": 2 * x, "mean": tf.reduce_mean(x, 1)}
+
+
+def ragged(folder):
+    """What Python says of each row alone: one tensor cannot hold them all."""
+    module = Ragged()
+    path = os.path.join(folder, "ragged")
+    tf.saved_model.save(module, path, signatures={"serving_default": module.call})
+    served = tf.saved_model.load(path).signatures["serving_default"]
+    xs = [rng.random(rng.integers(1, 5), dtype="float32") for _ in range(ROWS)]
+    pairs = [rng.integers(0, 9, (rng.integers(0, 3), 2)) for _ in range(ROWS)]
+    out = [
+        served(x=tf.constant(x[None]), pairs=tf.constant(p[None]))
+        for x, p in zip(xs, pairs, strict=True)
+    ]
+    ids = pa.array(np.arange(ROWS, dtype="int64"))
+    floats = pa.list_(pa.float32())
+    table = {
+        "id": ids,
+        "x": pa.array([x.tolist() for x in xs], floats),
+        "pairs": pa.array([p.tolist() for p in pairs], pa.list_(pa.list_(pa.int64()))),
+    }
+    expected = {
+        "id": ids,
+        "both": pa.array([float(o["both"][0]) for o in out], pa.float32()),
+        "doubled": pa.array([o["doubled"][0].numpy().tolist() for o in out], floats),
+        "mean": pa.array([float(o["mean"][0]) for o in out], pa.float32()),
+    }
+    pq.write_table(pa.table(table), path + ".parquet", row_group_size=217)
+    pq.write_table(pa.table(expected), path + ".expected.parquet")
+
+
+class Fragile(tf.Module):
+    """Fails over a broken image, and over an index that its table does not have."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = tf.Variable(rng.random((50,), dtype="float32"))
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None], tf.string, name="jpeg"),
+            tf.TensorSpec([None], tf.int64, name="key"),
+        ]
+    )
+    def call(self, jpeg, key):
+        def size(image):
+            return tf.shape(tf.io.decode_jpeg(image))[0]
+
+        heights = tf.map_fn(size, jpeg, fn_output_signature=tf.int32)
+        return {"height": heights, "value": tf.gather(self.table, key)}
+
+
+def fragile(folder):
+    """Rows 40, 41 and 777 are no JPEG, row 500 has no such key: expected are the others."""
+    bad = [40, 41, 500, 777]
+    heights = rng.integers(1, 20, ROWS)
+    jpegs = [tf.io.encode_jpeg(tf.zeros((h, 2, 3), tf.uint8)).numpy() for h in heights]
+    for row in (40, 41):
+        jpegs[row] = b"no image"
+    jpegs[777] = jpegs[777][:-40]
+    keys = rng.integers(0, 50, ROWS)
+    keys[500] = 50
+    module = Fragile()
+    path = os.path.join(folder, "fragile")
+    tf.saved_model.save(module, path, signatures={"serving_default": module.call})
+    ids = np.arange(ROWS, dtype="int64")
+    table = {"id": pa.array(ids), "jpeg": pa.array(jpegs, pa.binary()), "key": pa.array(keys)}
+    good = np.setdiff1d(ids, bad)
+    values = tf.gather(module.table, keys[good]).numpy()
+    expected = {"id": good, "height": heights[good].astype("int32"), "value": values}
+    pq.write_table(pa.table(table), path + ".parquet", row_group_size=217)
+    pq.write_table(pa.table(expected), path + ".expected.parquet")
+
+
 class Batch(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
     def call(self, x):
@@ -333,6 +419,8 @@ def main(folder):
     batch = Batch()
     save(folder, "batch", batch, batch.call, {"x": x}, {"x": x})
 
+    ragged(folder)
+    fragile(folder)
     graph(folder)
 
 

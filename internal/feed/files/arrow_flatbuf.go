@@ -16,6 +16,23 @@ const (
 	fieldPairs    = 6
 )
 
+// batchRows is the slot of a record batch that holds its number of rows.
+const batchRows = 0
+
+// batchLength is the number of rows of a record batch's message.
+func batchLength(meta []byte) int64 {
+	b := flatbuf(meta)
+	batch := b.slot(b.uint32(0), messageHeader)
+	if batch == 0 {
+		return 0
+	}
+	rows := b.slot(batch+b.uint32(batch), batchRows)
+	if rows == 0 {
+		return 0
+	}
+	return int64(binary.LittleEndian.Uint64(b[rows:]))
+}
+
 // schemaHeader is the kind of a message that holds a schema.
 const schemaHeader = 1
 

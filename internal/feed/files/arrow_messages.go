@@ -30,6 +30,7 @@ type messages struct {
 	marked bool  // the end must be marked
 	start  int64 // of the last message
 	body   int64 // bytes of the last message's body
+	before int64 // rows of the record batches that were passed over
 	last   *ipc.Message
 }
 
@@ -79,6 +80,7 @@ func (m *messages) Message() (*ipc.Message, error) {
 				return nil, io.EOF
 			}
 			if m.start < m.split.Offset {
+				m.before += batchLength(meta)
 				continue
 			}
 		}

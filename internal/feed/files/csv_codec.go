@@ -28,7 +28,7 @@ func (csvCodec) schema(ctx context.Context, list []store.Info, o ReadOptions) (*
 	}
 	var names []string
 	var shapes []csvShape
-	s := newSample(list)
+	s := newSample(list, o)
 	for _, info := range list {
 		if s.next() && names != nil {
 			break
@@ -69,7 +69,11 @@ func (s *sample) cells(ctx context.Context, path string, d *csvDialect, o ReadOp
 			break
 		}
 		if err != nil {
-			return nil, nil, rows.fail(err)
+			s.add(n)
+			if err = s.pass(rows.fail(err)); err != nil {
+				return nil, nil, err
+			}
+			continue
 		}
 		for i, cell := range cells {
 			if at, known := place[rows.names[i]]; known {
@@ -92,7 +96,7 @@ func (csvCodec) open(ctx context.Context, s Split, schema *arrow.Schema, o ReadO
 	if err != nil {
 		return nil, err
 	}
-	r := &rowReader{schema: schema, builders: newBuilders(schema, o), most: o.BatchRows}
+	r := newRowReader(schema, o)
 	columns := make([]csvColumn, schema.NumFields())
 	for i, f := range schema.Fields() {
 		if columns[i], err = newCSVColumn(r.builders[i], f); err != nil {
@@ -142,11 +146,17 @@ func (s *csvSource) appendRow() (int, error) {
 	if err == io.EOF {
 		return 0, err
 	}
-	for i := 0; err == nil && i < len(s.columns); i++ {
-		err = s.columns[i].append(cells[s.place[i]], s.dialect.null)
-	}
 	if err != nil {
-		return 0, s.fail(err)
+		return n, s.fail(err)
+	}
+	var fault *rowFault
+	for i := range s.columns {
+		if f := s.columns[i].append(cells[s.place[i]], s.dialect.null); f != nil {
+			fault = fault.add(i, f)
+		}
+	}
+	if fault != nil {
+		return n, s.fail(fault)
 	}
 	return n, nil
 }

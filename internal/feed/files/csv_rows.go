@@ -100,10 +100,13 @@ func (r *csvRows) next() ([]csvCell, int, error) {
 	}
 	size := len(row)
 	if r.list, err = r.dialect.cells(row, r.list[:0]); err != nil {
-		return nil, 0, err
+		if !r.dialect.multi { // else it is not certain where a row ends
+			err = wholeRow(err)
+		}
+		return nil, size, err
 	}
 	if r.names != nil && len(r.list) != len(r.names) {
-		return nil, 0, fmt.Errorf("a row of %d cells where there are %d columns", len(r.list), len(r.names))
+		return nil, size, wholeRow(fmt.Errorf("a row of %d cells where there are %d columns", len(r.list), len(r.names)))
 	}
 	return r.list, size, nil
 }

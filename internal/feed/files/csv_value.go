@@ -44,19 +44,20 @@ func newCSVColumn(b array.Builder, f arrow.Field) (c csvColumn, err error) {
 
 // append appends a cell. Null is what is not quoted and equals null, and an
 // empty cell where the type has no empty value.
-func (c *csvColumn) append(cell csvCell, null string) error {
+func (c *csvColumn) append(cell csvCell, null string) *rowFault {
 	var err error
 	switch {
 	case !cell.quoted && string(cell.text) == null, len(cell.text) == 0 && !c.text:
-		if !c.field.Nullable {
-			return errNull(c.field.Name)
+		if c.field.Nullable {
+			c.builder.AppendNull()
+		} else {
+			err = errNulls
 		}
-		c.builder.AppendNull()
 	default:
 		err = c.value(cell.text)
 	}
 	if err != nil {
-		return fmt.Errorf("column %q: %w", c.field.Name, err)
+		return &rowFault{column: c.field.Name, reason: err, err: fmt.Errorf("column %q: %w", c.field.Name, err)}
 	}
 	return nil
 }

@@ -21,6 +21,9 @@
 // Errors of damaged or unfitting files are *Error: file, byte offset or row,
 // and what is wrong. What the store says, and an ended ctx, come wrapped.
 //
+// Rows of text and TFRecord that are none are such errors too, or, with
+// ReadOptions.BadRows, come in their place and are told apart (bad_rows.go).
+//
 // recipe.go hands a data set to another process, which reads its splits.
 //
 // parquet_*.go, from the file to the record: header and pages (a column chunk's

@@ -37,6 +37,14 @@ func newExampleColumn(f arrow.Field, b array.Builder) (exampleColumn, error) {
 	return c, nil
 }
 
+// undeclared is a value of a column that a schema could declare otherwise, where
+// there may be one.
+type undeclared struct{ error }
+
+func (e undeclared) Error() string {
+	return e.error.Error() + "; declare the column, as a list if it is one, in the schema"
+}
+
 // append appends one record's feature; k 0: it has none.
 func (c *exampleColumn) append(k kind, list []byte) error {
 	switch {
@@ -46,7 +54,7 @@ func (c *exampleColumn) append(k kind, list []byte) error {
 		c.builder.AppendNull()
 		return nil
 	case k != c.kind:
-		return fmt.Errorf("feature %q is a %s and cannot be read as %s; declare the column in the schema", c.field.Name, k, c.field.Type)
+		return undeclared{fmt.Errorf("feature %q is a %s and cannot be read as %s", c.field.Name, k, c.field.Type)}
 	}
 	if c.list != nil {
 		c.list.Append(true)
@@ -56,9 +64,9 @@ func (c *exampleColumn) append(k kind, list []byte) error {
 	case err != nil:
 		return fmt.Errorf("feature %q: %w", c.field.Name, err)
 	case c.list == nil && n != 1:
-		return fmt.Errorf("feature %q has %d values where its column is one %s; declare the column as a list in the schema", c.field.Name, n, c.field.Type)
+		return undeclared{fmt.Errorf("feature %q has %d values where its column is one %s", c.field.Name, n, c.field.Type)}
 	case c.fixed >= 0 && n != c.fixed:
-		return fmt.Errorf("feature %q has %d values and its column %d; declare the column as a list in the schema", c.field.Name, n, c.fixed)
+		return undeclared{fmt.Errorf("feature %q has %d values and its column %d", c.field.Name, n, c.fixed)}
 	}
 	return nil
 }

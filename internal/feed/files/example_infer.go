@@ -11,15 +11,28 @@ import (
 // exampleFeatures are the features that sampled records have, by name.
 type exampleFeatures map[string]*exampleFeature
 
-type exampleFeature struct {
-	kind   kind
-	list   bool // some record has not exactly one value
-	binary bool // some value is not UTF-8
+// exampleFeature is what sampled records have under one name, by kind: of
+// several the one that most have is the column's.
+type exampleFeature [int64Kind + 1]exampleList
+
+// exampleList is one kind of list.
+type exampleList struct {
+	records int
+	list    bool // some record has not exactly one value
+	binary  bool // some value is not UTF-8
 }
 
-// add notes one record's features, of those that are not declared.
-func (e exampleFeatures) add(record []byte, declared *arrow.Schema) error {
-	return eachFeature(record, func(name, feature []byte) error {
+// add notes one record's features, of those that are not declared, or none of
+// them: an error leaves e as it was. mixed: records may differ in a feature's
+// kind.
+func (e exampleFeatures) add(record []byte, declared *arrow.Schema, mixed bool) error {
+	type seen struct {
+		name string
+		kind kind
+		exampleList
+	}
+	var all []seen
+	err := eachFeature(record, func(name, feature []byte) error {
 		k, list, err := featureList(feature)
 		if err != nil {
 			return fmt.Errorf("feature %q: %w", name, err)
@@ -27,28 +40,50 @@ func (e exampleFeatures) add(record []byte, declared *arrow.Schema) error {
 		if !utf8.Valid(name) {
 			return fmt.Errorf("feature %q: its name is not UTF-8", name)
 		}
-		known := e[string(name)]
-		if known == nil {
-			known = &exampleFeature{}
-			e[string(name)] = known
+		s := seen{name: string(name), kind: k}
+		if declared != nil && declared.HasField(s.name) {
+			s.kind = 0
 		}
-		if k == 0 || declared != nil && declared.HasField(string(name)) {
-			return nil
+		if before := e[s.name].kind(); !mixed && s.kind != 0 && before != 0 && before != s.kind {
+			return fmt.Errorf("feature %q: a %s here, a %s in a record before; declare the column in the schema", name, s.kind, before)
 		}
-		if err := known.add(k, list); err != nil {
+		if s.exampleList, err = look(s.kind, list); err != nil {
 			return fmt.Errorf("feature %q: %w", name, err)
 		}
+		all = append(all, s)
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	for _, s := range all {
+		if e[s.name] == nil {
+			e[s.name] = &exampleFeature{}
+		}
+		if s.kind != 0 {
+			f := &e[s.name][s.kind]
+			f.records, f.list, f.binary = f.records+1, f.list || s.list, f.binary || s.binary
+		}
+	}
+	return nil
 }
 
-func (f *exampleFeature) add(k kind, list []byte) error {
-	if f.kind != 0 && f.kind != k {
-		return fmt.Errorf("a %s here, a %s in a record before; declare the column in the schema", k, f.kind)
+// kind is that of most records; 0: all were empty.
+func (f *exampleFeature) kind() (most kind) {
+	if f == nil {
+		return 0
 	}
-	f.kind = k
+	for k := range f {
+		if f[k].records > f[most].records {
+			most = kind(k)
+		}
+	}
+	return most
+}
+
+// look walks over one list.
+func look(k kind, list []byte) (f exampleList, err error) {
 	var n int
-	var err error
 	switch k {
 	case floatKind:
 		n, err = walkFloats(list, func([]byte) error { return nil })
@@ -60,23 +95,24 @@ func (f *exampleFeature) add(k kind, list []byte) error {
 			return nil
 		})
 	}
-	f.list = f.list || n != 1
-	return err
+	f.list = n != 1
+	return f, err
 }
 
 func (f *exampleFeature) dataType() arrow.DataType {
 	var t arrow.DataType
-	switch {
-	case f.kind == floatKind:
+	seen := f[f.kind()]
+	switch k := f.kind(); {
+	case k == floatKind:
 		t = arrow.PrimitiveTypes.Float32
-	case f.kind == int64Kind:
+	case k == int64Kind:
 		t = arrow.PrimitiveTypes.Int64
-	case f.binary:
+	case seen.binary:
 		t = arrow.BinaryTypes.Binary
 	default:
 		t = arrow.BinaryTypes.String
 	}
-	if f.list {
+	if seen.list {
 		return arrow.ListOf(t)
 	}
 	return t
@@ -95,7 +131,7 @@ func (e exampleFeatures) fields(declared *arrow.Schema) []arrow.Field {
 	var seen []arrow.Field
 	for _, name := range names {
 		f := e[name]
-		if f.kind != 0 {
+		if f.kind() != 0 {
 			seen = append(seen, arrow.Field{Name: name, Type: f.dataType(), Nullable: true})
 		} else if declared != nil && declared.HasField(name) {
 			seen = append(seen, arrow.Field{Name: name})

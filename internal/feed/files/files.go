@@ -47,6 +47,11 @@ type ReadOptions struct {
 	BatchRows int
 	// Memory allocates the records; nil: memory.DefaultAllocator.
 	Memory memory.Allocator
+	// BadRows has rows that are no rows of the schema come all the same, null
+	// where they could not be read: Bad tells which. Damaged files are an
+	// error still. Open passes such rows over, unless there are no others. Rows
+	// may have columns that the sampled ones have not.
+	BadRows bool
 	// Format's own settings under Spark's names (csv: header, sep, nullValue).
 	// An unknown one is an error.
 	Options map[string]string
@@ -54,6 +59,15 @@ type ReadOptions struct {
 	// sampled are the columns of an inferred schema, chosen or not. Rows of
 	// formats that hide the schema in them may have no others. nil: any.
 	sampled map[string]bool
+}
+
+// known are the columns that a row may have; nil: any. Who takes bad rows has
+// chosen columns, and what else a row holds spoils none of them.
+func (o ReadOptions) known() map[string]bool {
+	if o.BadRows {
+		return nil
+	}
+	return o.sampled
 }
 
 // WriteOptions says how files are written.

@@ -21,7 +21,7 @@ func (jsonCodec) schema(ctx context.Context, list []store.Info, o ReadOptions) (
 		return nil, err
 	}
 	columns := jsonColumns{shapes: map[string]*jsonShape{}}
-	s := newSample(list)
+	s := newSample(list, o)
 	for _, info := range list {
 		if s.next() {
 			break
@@ -29,6 +29,9 @@ func (jsonCodec) schema(ctx context.Context, list []store.Info, o ReadOptions) (
 		if err := s.objects(ctx, info.Path, &columns); err != nil {
 			return nil, err
 		}
+	}
+	if len(columns.names) == 0 && s.passed != nil {
+		return nil, s.passed
 	}
 	return arrow.NewSchema(declare(columns.fields(), o.Schema), nil), nil
 }
@@ -45,15 +48,33 @@ func (s *sample) objects(ctx context.Context, path string, columns *jsonColumns)
 		if err == io.EOF {
 			return nil
 		}
-		if err == nil {
-			err = columns.add(&jsonText{b: line})
-		}
 		if err != nil {
 			return rows.fail(err)
 		}
 		s.add(len(line))
+		if err := isObject(line); err != nil {
+			if err = s.pass(rows.fail(wholeRow(err))); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := columns.add(&jsonText{b: line}); err != nil {
+			return rows.fail(err)
+		}
 	}
 	return nil
+}
+
+// isObject looks at a whole line, so that none is sampled in part.
+func isObject(line []byte) error {
+	t := jsonText{b: line}
+	if t.next() != '{' {
+		return t.unexpected("an object")
+	}
+	if err := t.skip(0); err != nil {
+		return err
+	}
+	return t.end()
 }
 
 func (jsonCodec) starts(ctx context.Context, file store.Info) ([]int64, error) {
@@ -61,8 +82,8 @@ func (jsonCodec) starts(ctx context.Context, file store.Info) ([]int64, error) {
 }
 
 func (jsonCodec) open(ctx context.Context, s Split, schema *arrow.Schema, o ReadOptions) (Reader, error) {
-	r := &rowReader{schema: schema, builders: newBuilders(schema, o), most: o.BatchRows}
-	source := &jsonSource{index: map[string]int{}, schema: schema, sampled: o.sampled, seen: make([]bool, schema.NumFields())}
+	r := newRowReader(schema, o)
+	source := &jsonSource{index: map[string]int{}, schema: schema, sampled: o.known(), seen: make([]bool, schema.NumFields())}
 	for i, f := range schema.Fields() {
 		value, err := newJSONAppend(r.builders[i], f)
 		if err != nil {
@@ -90,6 +111,7 @@ type jsonSource struct {
 	missing func(column int)
 	index   map[string]int
 	seen    []bool // of the row's columns
+	fault   *rowFault
 	text    jsonText
 }
 
@@ -98,34 +120,42 @@ func (s *jsonSource) appendRow() (int, error) {
 	if err == io.EOF {
 		return 0, err
 	}
-	if err == nil {
-		err = s.appendObject(line)
-	}
 	if err != nil {
 		return 0, s.fail(err)
+	}
+	if fault := s.appendObject(line); fault != nil {
+		return len(line), s.fail(fault)
 	}
 	return len(line), nil
 }
 
-func (s *jsonSource) appendObject(line []byte) error {
+func (s *jsonSource) appendObject(line []byte) *rowFault {
 	clear(s.seen)
+	s.fault = nil
 	s.text.b, s.text.i = line, 0
 	if s.text.next() != '{' {
-		return s.text.unexpected("an object")
+		return wholeRow(s.text.unexpected("an object"))
 	}
-	if err := s.text.object(s.member); err != nil {
-		return err
+	err := s.text.object(s.member)
+	if err == nil {
+		err = s.text.end()
+	}
+	switch {
+	case s.fault != nil:
+		return s.fault
+	case err != nil:
+		return wholeRow(err)
 	}
 	for i, seen := range s.seen {
-		switch {
+		switch f := s.schema.Field(i); {
 		case seen:
-		case !s.schema.Field(i).Nullable:
-			return errNull(s.schema.Field(i).Name)
+		case !f.Nullable:
+			return &rowFault{column: f.Name, reason: errNulls, err: errNull(f.Name)}
 		default:
 			s.missing(i)
 		}
 	}
-	return s.text.end()
+	return nil
 }
 
 func (s *jsonSource) member(key []byte) error {
@@ -139,10 +169,16 @@ func (s *jsonSource) member(key []byte) error {
 		return fmt.Errorf("key %q occurs twice", key)
 	}
 	s.seen[i] = true
-	if err := s.columns[i](&s.text); err != nil {
-		return fmt.Errorf("column %q: %w", s.schema.Field(i).Name, err)
+	s.text.next()
+	from := s.text.i
+	err := s.columns[i](&s.text)
+	if err == nil {
+		return nil
 	}
-	return nil
+	name := s.schema.Field(i).Name
+	s.fault = s.fault.add(i, &rowFault{column: name, reason: err, err: fmt.Errorf("column %q: %w", name, err)})
+	s.text.i = from
+	return s.text.skip(0) // what follows can be read, if this is JSON
 }
 
 func (jsonCodec) create(w io.Writer, schema *arrow.Schema, o WriteOptions) (Writer, error) {

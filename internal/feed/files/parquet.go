@@ -180,6 +180,7 @@ type parquetReader struct {
 	batch   int64 // rows of the next one
 	rows    int64 // read so far
 	total   int64 // as the footer says
+	before  int64 // rows of the file before the split's
 	// expands: rows may be larger in memory than the file says. Then few rows of
 	// a row group come first, and more as the last batch was.
 	expands bool
@@ -204,6 +205,9 @@ func (r *parquetReader) begin(s Split, batchRows int) (err error) {
 	}
 	for _, g := range r.groups {
 		r.total += g.NumRows()
+	}
+	for i := 0; len(r.groups) > 0 && i < r.groups[0].index; i++ {
+		r.before += r.file.MetaData().RowGroup(i).NumRows()
 	}
 	return r.sizes(batchRows)
 }

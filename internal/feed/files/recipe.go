@@ -19,6 +19,7 @@ type Recipe struct {
 	Schema  []byte            `json:"schema"`  // of the rows: an encapsulated Arrow message
 	Sampled []string          `json:"sampled"` // all columns of the files, chosen or not
 	Options map[string]string `json:"options"`
+	BadRows bool              `json:"bad_rows,omitempty"` // ReadOptions.BadRows
 }
 
 // streamEnd is how long the end of an Arrow stream is, in bytes.
@@ -36,7 +37,7 @@ func (d *Dataset) Recipe() (Recipe, error) {
 	}
 	return Recipe{
 		Format: d.format, Schema: message.Bytes()[:message.Len()-streamEnd],
-		Sampled: slices.Sorted(maps.Keys(d.o.sampled)), Options: d.o.Options,
+		Sampled: slices.Sorted(maps.Keys(d.o.sampled)), Options: d.o.Options, BadRows: d.o.BadRows,
 	}, nil
 }
 
@@ -54,7 +55,7 @@ func (r Recipe) Dataset(batchRows int, mem memory.Allocator) (*Dataset, error) {
 	if batchRows <= 0 {
 		batchRows = defaultBatchRows
 	}
-	o := ReadOptions{BatchRows: batchRows, Memory: mem, Options: r.Options}
+	o := ReadOptions{BatchRows: batchRows, Memory: mem, Options: r.Options, BadRows: r.BadRows}
 	o.sampled = make(map[string]bool, len(r.Sampled))
 	for _, name := range r.Sampled {
 		o.sampled[name] = true

@@ -12,8 +12,9 @@ import (
 // rowSource appends the rows of a split, one by one, to a record's builders.
 type rowSource interface {
 	// appendRow appends one value to each builder and returns how many bytes
-	// of the file it consumed. io.EOF: the split has ended. After an error it
-	// is not called again.
+	// of the file it consumed. io.EOF: the split has ended. After another
+	// error it is not called again, but for one that wraps a *rowFault, which
+	// comes with the bytes.
 	appendRow() (int, error)
 	Close() error
 }
@@ -25,6 +26,15 @@ type rowReader struct {
 	builders []array.Builder
 	most     int // rows of a record; batchBytes of the file may end it before
 	err      error
+	faults   *faults // nil: a bad row is an error
+}
+
+func newRowReader(schema *arrow.Schema, o ReadOptions) *rowReader {
+	r := &rowReader{schema: schema, builders: newBuilders(schema, o), most: o.BatchRows}
+	if o.BadRows {
+		r.faults = newFaults(o.Memory, len(r.builders))
+	}
+	return r
 }
 
 func newBuilders(schema *arrow.Schema, o ReadOptions) []array.Builder {
@@ -41,9 +51,13 @@ func (r *rowReader) Schema() *arrow.Schema { return r.schema }
 // Next implements Reader.
 func (r *rowReader) Next() (arrow.Record, error) {
 	rows, size := 0, 0
+	r.faults.begin()
 	for r.err == nil && rows < r.most && size < batchBytes {
 		var n int
-		if n, r.err = r.source.appendRow(); r.err == nil {
+		if n, r.err = r.source.appendRow(); r.err != nil {
+			r.err = r.faults.take(r.err, r.builders, rows)
+		}
+		if r.err == nil {
 			rows++
 			size += n
 		}
@@ -51,23 +65,24 @@ func (r *rowReader) Next() (arrow.Record, error) {
 	if r.err != nil && (r.err != io.EOF || rows == 0) {
 		return nil, r.err
 	}
-	return r.record(rows), nil
+	return r.record(rows)
 }
 
 // record takes the builders' rows, and makes room for as many again.
-func (r *rowReader) record(rows int) arrow.Record {
-	columns := make([]arrow.Array, len(r.builders))
+func (r *rowReader) record(rows int) (arrow.Record, error) {
+	columns := make([]arrow.Array, 0, len(r.builders))
+	defer func() { releaseArrays(columns) }()
 	for i, b := range r.builders {
-		columns[i] = withType(b.NewArray(), r.schema.Field(i).Type)
+		column, err := r.faults.whole(i, b.NewArray())
+		if err != nil {
+			return nil, fmt.Errorf("files: column %q: %w", r.schema.Field(i).Name, err)
+		}
+		columns = append(columns, withType(column, r.schema.Field(i).Type))
 		if r.err == nil {
 			reserve(b, columns[i])
 		}
 	}
-	record := array.NewRecord(r.schema, columns, int64(rows))
-	for _, c := range columns {
-		c.Release()
-	}
-	return record
+	return array.NewRecord(r.schema, columns, int64(rows)), nil
 }
 
 // withType gives an array exactly the declared type: arrow/go's builders of
@@ -109,6 +124,7 @@ func (r *rowReader) Close() error {
 	for _, b := range r.builders {
 		b.Release()
 	}
+	r.faults.release()
 	r.builders, r.err = nil, io.ErrClosedPipe
 	return r.source.Close()
 }

@@ -20,7 +20,7 @@ func (tfrecordCodec) schema(ctx context.Context, list []store.Info, o ReadOption
 		return nil, err
 	}
 	features := exampleFeatures{}
-	s := newSample(list)
+	s := newSample(list, o)
 	for _, info := range list {
 		if s.next() {
 			break
@@ -29,17 +29,35 @@ func (tfrecordCodec) schema(ctx context.Context, list []store.Info, o ReadOption
 			return nil, err
 		}
 	}
+	if len(features) == 0 && s.passed != nil {
+		return nil, s.passed
+	}
 	return arrow.NewSchema(features.fields(o.Schema), nil), nil
 }
 
 // sample counts what an inference has looked at.
 type sample struct {
 	rows, bytes         int
-	fileRows, fileBytes int // of the file at hand
-	files               int // among which a sample is shared
+	bad                 bool  // ReadOptions.BadRows
+	passed              error // of the first row that was passed over
+	fileRows, fileBytes int   // of the file at hand
+	files               int   // among which a sample is shared
 }
 
-func newSample(list []store.Info) *sample { return &sample{files: min(len(list), sampleFiles)} }
+func newSample(list []store.Info, o ReadOptions) *sample {
+	return &sample{files: min(len(list), sampleFiles), bad: o.BadRows}
+}
+
+// pass is nil where a row may be passed over for this error, else the error.
+func (s *sample) pass(err error) error {
+	if !s.bad || !errors.As(err, new(*rowFault)) {
+		return err
+	}
+	if s.passed == nil {
+		s.passed = err
+	}
+	return nil
+}
 
 func (s *sample) add(bytes int) {
 	s.rows, s.bytes = s.rows+1, s.bytes+bytes
@@ -69,13 +87,15 @@ func (s *sample) examples(ctx context.Context, path string, features exampleFeat
 		if err == io.EOF {
 			return nil
 		}
-		if err == nil {
-			err = features.add(data, declared)
-		}
 		if err != nil {
 			return in.fail(f.at, row, err)
 		}
 		s.add(len(data))
+		if err := features.add(data, declared, s.bad); err != nil {
+			if err = s.pass(in.fail(f.at, row, wholeRow(err))); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -98,7 +118,7 @@ func textStarts(ctx context.Context, path string, sniff func([]byte) string) ([]
 }
 
 func (tfrecordCodec) open(ctx context.Context, s Split, schema *arrow.Schema, o ReadOptions) (Reader, error) {
-	r := &rowReader{schema: schema, builders: newBuilders(schema, o), most: o.BatchRows}
+	r := newRowReader(schema, o)
 	columns := make([]exampleColumn, schema.NumFields())
 	for i, f := range schema.Fields() {
 		var err error
@@ -110,7 +130,7 @@ func (tfrecordCodec) open(ctx context.Context, s Split, schema *arrow.Schema, o 
 	if err != nil {
 		return nil, err
 	}
-	source := &exampleSource{frames: frames{input: in}, columns: columns, sampled: o.sampled}
+	source := &exampleSource{frames: frames{input: in}, columns: columns, sampled: o.known()}
 	source.reset()
 	r.source = source
 	if s.Offset > 0 {
@@ -144,19 +164,20 @@ func (s *exampleSource) appendRow() (int, error) {
 	if err == io.EOF {
 		return 0, err
 	}
-	if err == nil {
-		err = s.appendExample(data)
-	}
 	if err != nil {
 		return 0, s.fail(s.at, s.row, err)
 	}
+	fault := s.appendExample(data)
 	s.row++
+	if fault != nil {
+		return len(data), s.fail(s.at, s.row-1, fault)
+	}
 	return len(data), nil
 }
 
 // appendExample finds the wanted features first, as the last of a name counts,
 // and then goes once over their lists.
-func (s *exampleSource) appendExample(data []byte) error {
+func (s *exampleSource) appendExample(data []byte) (fault *rowFault) {
 	clear(s.found)
 	var unknown error
 	err := eachFeature(data, func(name, feature []byte) error {
@@ -174,21 +195,27 @@ func (s *exampleSource) appendExample(data []byte) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("not a tf.Example: %w", err)
+		return wholeRow(fmt.Errorf("not a tf.Example: %w", err))
 	}
 	if unknown != nil {
-		return unknown
+		return wholeRow(unknown)
 	}
 	for i := range s.columns {
 		k, list, err := featureList(s.found[i])
-		if err == nil {
+		if err != nil {
+			err = fmt.Errorf("feature %q: %w", s.columns[i].field.Name, err)
+		} else {
 			err = s.columns[i].append(k, list)
 		}
 		if err != nil {
-			return err
+			f := &rowFault{column: s.columns[i].field.Name, reason: err, err: err}
+			if u, ok := err.(undeclared); ok {
+				f.reason = u.error
+			}
+			fault = fault.add(i, f)
 		}
 	}
-	return nil
+	return fault
 }
 
 func (tfrecordCodec) create(w io.Writer, schema *arrow.Schema, o WriteOptions) (Writer, error) {

@@ -1,0 +1,132 @@
+package infer
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"tfos/internal/feed/files"
+	"tfos/internal/model"
+)
+
+// BadRows says what becomes of a row that cannot be predicted.
+type BadRows string
+
+// The ways, as job files spell them.
+const (
+	Fail       BadRows = "fail" // the run fails; "" is the same
+	Skip       BadRows = "skip"
+	Quarantine BadRows = "quarantine" // skipped, and put into a file of its own
+)
+
+// hopeless is how many rows the graph may fail for, each alone, when it has
+// worked for none yet: then it is the graph, and finding out of each other row
+// costs up to two runs.
+const hopeless = 1000
+
+// BadRow is a row without a prediction.
+type BadRow struct {
+	File   string `json:"file"`
+	Offset int64  `json:"offset"` // of its split in the file
+	Row    int64  `json:"row"`    // of the file, from 0
+	// InSplit says that Row counts from the split's first row: of text and
+	// TFRecord files nobody knows how many come before.
+	InSplit bool `json:"in_split,omitempty"`
+
+	Column string `json:"column"` // "-": none is to blame
+	Reason string `json:"reason"`
+	graph  bool   // the graph failed for it
+}
+
+func (b *BadRow) String() string {
+	s := Split{Split: files.Split{Path: b.File, Offset: b.Offset}}
+	return fmt.Sprintf("%s: row %d, column %q: %s", s.place(!b.InSplit), b.Row, b.Column, b.Reason)
+}
+
+// Account counts rows: Read = Rows + Skipped + Quarantined.
+type Account struct {
+	Read        int64 `json:"read"`
+	Rows        int64 `json:"rows"` // predicted
+	Skipped     int64 `json:"skipped"`
+	Quarantined int64 `json:"quarantined"`
+	// GraphFailed counts the bad rows for which the graph itself failed.
+	GraphFailed int64 `json:"graph_failed,omitempty"`
+}
+
+// Add adds another account.
+func (a *Account) Add(b Account) {
+	a.Read += b.Read
+	a.Rows += b.Rows
+	a.Skipped += b.Skipped
+	a.Quarantined += b.Quarantined
+	a.GraphFailed += b.GraphFailed
+}
+
+// Bad is the number of bad rows.
+func (a Account) Bad() int64 { return a.Skipped + a.Quarantined }
+
+// Balance says what is wrong with the account; nil: nothing.
+func (a Account) Balance() error {
+	if a.Read == a.Rows+a.Skipped+a.Quarantined {
+		return nil
+	}
+	return fmt.Errorf("%d rows read, but %d predicted, %d skipped and %d quarantined", a.Read, a.Rows, a.Skipped, a.Quarantined)
+}
+
+// BadRowsError says that a job has more bad rows than it takes.
+type BadRowsError struct{ Problem string }
+
+func (e *BadRowsError) Error() string { return e.Problem }
+
+// ExitCode is 6: the data does not fit the model.
+func (e *BadRowsError) ExitCode() int { return exitData }
+
+// Judge says whether a job with these results may have its output: not when more
+// than max per cent of its rows are bad (nil: no limit), nor when the graph has
+// worked for no row at all, which is no row's fault, unless max is 100.
+func Judge(a Account, splits []SplitResult, max *float64) error {
+	var first *BadRow
+	if i := slices.IndexFunc(splits, func(s SplitResult) bool { return s.FirstBad != nil }); i >= 0 {
+		first = splits[i].FirstBad
+	}
+	switch {
+	case max != nil && beyond(a.Bad(), a.Read, *max):
+		return tooMany(a.Bad(), a.Read, *max, first)
+	case a.Rows == 0 && a.GraphFailed > 0 && (max == nil || *max < 100):
+		return noneWorked(a.GraphFailed, first)
+	}
+	return nil
+}
+
+// beyond says whether bad of all rows are more than max per cent. The factor is
+// for shares that no float holds: 57 of 10,000 are 0.57%.
+func beyond(bad, all int64, max float64) bool {
+	return float64(bad)*100 > max*float64(all)*(1+1e-12)
+}
+
+func tooMany(bad, all int64, max float64, first *BadRow) error {
+	return &BadRowsError{fmt.Sprintf("%d of %d rows are bad (%.3g%%), and max_bad is %g%%; the first is %v", bad, all, 100*float64(bad)/float64(all), max, first)}
+}
+
+func noneWorked(failed int64, first *BadRow) error {
+	return &BadRowsError{fmt.Sprintf("the graph failed for each of %d rows and worked for none: look at the model and its inputs "+
+		"(max_bad: 100%% takes even that); the first is %v", failed, first)}
+}
+
+// reasonBytes bounds what is told of why a row is bad: TensorFlow names every
+// node on the way.
+const reasonBytes = 500
+
+// oneLine is a reason as files and messages have it.
+func oneLine(err error) string {
+	text := strings.Join(strings.Fields(strings.ToValidUTF8(err.Error(), "\uFFFD")), " ")
+	if len(text) > reasonBytes {
+		text = strings.ToValidUTF8(text[:reasonBytes], "") + "…"
+	}
+	return text
+}
+
+// badRow is a batch's bad row.
+func (p *pipeline) badRow(b batch, e *model.RowError) BadRow {
+	return BadRow{File: p.split.Path, Offset: p.split.Offset, Row: b.first + e.Row, InSplit: !b.ofFile, Column: e.Column, Reason: e.Reason}
+}

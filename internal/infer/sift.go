@@ -1,0 +1,265 @@
+package infer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+
+	"tfos/internal/model"
+)
+
+// computed is a batch after the model.
+type computed struct {
+	record arrow.Record  // kept columns and outputs of the good rows; nil: there are none
+	bad    []BadRow      // in their order
+	kept   []arrow.Array // of the bad rows, in the binding's order of Keep
+}
+
+func (c computed) release() {
+	if c.record != nil {
+		c.record.Release()
+	}
+	release(c.kept)
+}
+
+// predict computes one batch and releases it.
+func (p *pipeline) predict(ctx context.Context, b batch) (c computed, err error) {
+	defer b.record.Release()
+	s := &sift{pipeline: p, batch: b}
+	defer func() {
+		if err != nil {
+			c.release()
+			c = computed{}
+			err = p.locate(err, b)
+		}
+	}()
+	outputs, good, err := s.run(ctx)
+	if err != nil {
+		return c, err
+	}
+	defer release(outputs)
+	if outputs != nil {
+		if c.record, err = p.join(b.record, outputs, good); err != nil {
+			return c, err
+		}
+	}
+	return c, s.told(&c)
+}
+
+// join puts the kept columns of these rows beside their outputs; nil: of all.
+func (p *pipeline) join(record arrow.Record, outputs []arrow.Array, rows []int64) (arrow.Record, error) {
+	kept, err := p.keep(record, rows)
+	defer release(kept)
+	if err != nil {
+		return nil, err
+	}
+	n := record.NumRows()
+	if rows != nil {
+		n = int64(len(rows))
+	}
+	var fields []arrow.Field
+	var columns []arrow.Array
+	for i, name := range p.bind.Keep {
+		fields = append(fields, record.Schema().Field(record.Schema().FieldIndices(name)[0]))
+		columns = append(columns, kept[i])
+	}
+	for i, out := range p.bind.Outputs {
+		fields = append(fields, arrow.Field{Name: out.Column, Type: outputs[i].DataType()})
+		columns = append(columns, outputs[i])
+	}
+	return array.NewRecord(arrow.NewSchema(fields, nil), columns, n), nil
+}
+
+// keep are the kept columns of these rows, the caller's; nil: of all.
+func (p *pipeline) keep(record arrow.Record, rows []int64) (kept []arrow.Array, err error) {
+	for _, name := range p.bind.Keep {
+		column := record.Column(record.Schema().FieldIndices(name)[0])
+		if rows == nil {
+			column.Retain()
+		} else if column, err = Pick(p.mem, column, rows); err != nil {
+			return kept, err
+		}
+		kept = append(kept, column)
+	}
+	return kept, nil
+}
+
+// sift takes one batch through the model, and sets aside the rows that the
+// reader, the tensors or the graph refuse. Where the graph fails, halves are
+// tried, and halves of those that fail: k bad rows of n cost about 2 k log₂(n/k)
+// runs, and never more than two for each row.
+type sift struct {
+	*pipeline
+	batch batch
+	rows  []int64 // of the batch, that are bad
+	bad   []BadRow
+}
+
+// run returns the outputs of the good rows, the caller's, and which they are; nil:
+// all of them. Without a good row there are no outputs.
+func (s *sift) run(ctx context.Context) ([]arrow.Array, []int64, error) {
+	if len(s.batch.bad) > 0 {
+		rows, err := s.readable()
+		if err != nil {
+			return nil, nil, err
+		}
+		return s.some(ctx, rows)
+	}
+	n := s.batch.record.NumRows()
+	outputs, err := s.outputs(ctx, s.batch.record)
+	switch {
+	case err != nil && n > 0:
+		return s.refused(ctx, numbered(n), err)
+	case err == nil && n > 0:
+		s.tally.works.Store(true)
+	}
+	return outputs, nil, err
+}
+
+// numbered are the rows of a batch of n.
+func numbered(n int64) []int64 {
+	rows := make([]int64, n)
+	for i := range rows {
+		rows[i] = int64(i)
+	}
+	return rows
+}
+
+// readable notes the rows that could not be read, and returns the others.
+func (s *sift) readable() ([]int64, error) {
+	var unread model.RowErrors
+	for _, bad := range s.batch.bad {
+		e := &model.RowError{Row: bad.Row, Column: cmp.Or(bad.Column, model.NoColumn), Reason: oneLine(bad.Err)}
+		if bad.Offset >= 0 {
+			e.Reason += fmt.Sprintf(" (at byte %d of the file)", bad.Offset)
+		}
+		unread = append(unread, e)
+	}
+	return s.without(numbered(s.batch.record.NumRows()), unread)
+}
+
+// some is run for some of the batch's rows.
+func (s *sift) some(ctx context.Context, rows []int64) ([]arrow.Array, []int64, error) {
+	if len(rows) == 0 {
+		return nil, nil, nil
+	}
+	outputs, err := s.once(ctx, rows)
+	if err != nil {
+		return s.refused(ctx, rows, err)
+	}
+	s.tally.works.Store(true)
+	return outputs, rows, nil
+}
+
+// refused goes on with rows for which the model has failed.
+func (s *sift) refused(ctx context.Context, rows []int64, err error) ([]arrow.Array, []int64, error) {
+	var unfit model.RowErrors
+	var graph *model.GraphError
+	switch {
+	case errors.As(err, &unfit):
+		if rows, err = s.without(rows, unfit); err != nil {
+			return nil, nil, err
+		}
+		return s.some(ctx, rows)
+	case errors.As(err, &graph) && len(rows) == 1:
+		return nil, nil, s.note(&model.RowError{Row: rows[0], Column: model.NoColumn, Reason: "the graph failed: " + oneLine(graph.Err)}, true)
+	case errors.As(err, &graph):
+		return s.halves(ctx, rows)
+	}
+	return nil, nil, err
+}
+
+// once runs the model on some rows. It gets the columns that feed it.
+func (s *sift) once(ctx context.Context, rows []int64) ([]arrow.Array, error) {
+	var fields []arrow.Field
+	var columns []arrow.Array
+	defer func() { release(columns) }()
+	for i, f := range s.batch.record.Schema().Fields() {
+		if !slices.ContainsFunc(s.bind.Inputs, func(in model.Input) bool { return in.Column == f.Name }) {
+			continue
+		}
+		column, err := Pick(s.mem, s.batch.record.Column(i), rows)
+		if err != nil {
+			return nil, err
+		}
+		fields, columns = append(fields, f), append(columns, column)
+	}
+	record := array.NewRecord(arrow.NewSchema(fields, nil), columns, int64(len(rows)))
+	defer record.Release()
+	return s.outputs(ctx, record)
+}
+
+// without notes the rows that do not fit, and returns the others.
+func (s *sift) without(rows []int64, unfit model.RowErrors) ([]int64, error) {
+	rest := make([]int64, 0, len(rows))
+	for i, row := range rows {
+		if len(unfit) == 0 || unfit[0].Row != int64(i) {
+			rest = append(rest, row)
+			continue
+		}
+		if err := s.note(&model.RowError{Row: row, Column: unfit[0].Column, Reason: unfit[0].Reason}, false); err != nil {
+			return nil, err
+		}
+		unfit = unfit[1:]
+	}
+	if len(rest) == len(rows) {
+		return nil, fmt.Errorf("the model refused rows that it was not given: %w", unfit)
+	}
+	return rest, nil
+}
+
+func (s *sift) halves(ctx context.Context, rows []int64) ([]arrow.Array, []int64, error) {
+	left, first, err := s.some(ctx, rows[:len(rows)/2])
+	if err != nil {
+		return nil, nil, err
+	}
+	right, second, err := s.some(ctx, rows[len(rows)/2:])
+	switch {
+	case err != nil:
+		release(left)
+		return nil, nil, err
+	case left == nil:
+		return right, second, nil
+	case right == nil:
+		return left, first, nil
+	}
+	defer release(left)
+	defer release(right)
+	both := make([]arrow.Array, 0, len(left))
+	for i := range left {
+		column, err := array.Concatenate([]arrow.Array{left[i], right[i]}, s.mem)
+		if err != nil {
+			release(both)
+			return nil, nil, fmt.Errorf("infer: put output %s together: %w", s.bind.Outputs[i].Alias, err)
+		}
+		both = append(both, column)
+	}
+	return both, slices.Concat(first, second), nil
+}
+
+// note sets a row of the batch aside, or ends the run on it.
+func (s *sift) note(e *model.RowError, graph bool) error {
+	bad := s.badRow(s.batch, e)
+	bad.graph = graph
+	if s.req.OnBadRow != Skip && s.req.OnBadRow != Quarantine {
+		return e
+	}
+	s.rows, s.bad = append(s.rows, e.Row), append(s.bad, bad)
+	return s.tally.bad(bad, &s.req)
+}
+
+// told puts the bad rows into c in their order, with what was kept of them.
+func (s *sift) told(c *computed) (err error) {
+	slices.Sort(s.rows)
+	slices.SortFunc(s.bad, func(a, b BadRow) int { return cmp.Compare(a.Row, b.Row) })
+	c.bad = s.bad
+	if len(s.bad) > 0 && s.req.OnBadRow == Quarantine {
+		c.kept, err = s.keep(s.batch.record, s.rows)
+	}
+	return err
+}

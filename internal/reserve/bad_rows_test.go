@@ -1,0 +1,98 @@
+package reserve
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"tfos/internal/feed/files"
+	"tfos/internal/infer"
+)
+
+// TestServeJudgesBadRows: the limit is one for the whole job, and nothing is
+// published of one beyond it, nor of one whose rows do not add up.
+func TestServeJudgesBadRows(t *testing.T) {
+	const good = `{"id":%d,"output":"part-%05[1]d.parquet","read":100,"rows":100}`
+	const bad = `{"id":%d,"output":"part-%05[1]d.parquet","read":100,"rows":98,"quarantined":2,
+		"quarantine":{"output":"_quarantine/part-%05[1]d.parquet","rows":2},"first_bad":{"file":"f","row":7,"column":"x","reason":"it is null"}}`
+	lost := strings.Replace(bad, `"rows":98`, `"rows":97`, 1)
+	unwritten := strings.Replace(bad, `"rows":2}`, `"rows":1}`, 1)
+	for _, tt := range []struct {
+		name, split, max string
+		code             int
+		says             string
+	}{
+		{"within", bad, `,"max_bad":1`, 0, ""},
+		{"no limit", bad, "", 0, ""},
+		{"beyond", bad, `,"max_bad":0.9`, 6, `2 of 200 rows are bad (1%), and max_bad is 0.9%; the first is f: row 7, column "x": it is null`},
+		{"lost", lost, "", 1, "rows are unaccounted for: split 1 (): 100 rows read, but 97 predicted, 0 skipped and 2 quarantined"},
+		{"not written", unwritten, "", 1, "rows are unaccounted for: split 1"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			root := t.TempDir()
+			for _, name := range []string{"a.json", "b.json"} {
+				stageText(t, root+"/in/"+name, `{"x": 1}`)
+			}
+			cfg := config(2*time.Second, worker(0), worker(1))
+			cfg.Work = &WorkConfig{Input: infer.Input{Format: files.JSON, Path: root + "/in"}, Tasks: 1, Request: json.RawMessage(`{"model":"m"` + tt.max + `}`)}
+			cfg.Outputs = []OutputConfig{{Kind: "predictions", Staging: root + "/stage", Final: root + "/out"}}
+			d := begin(t, cfg)
+			members := []*member{d.join(d.ready.Address, 0, "A"), d.join(d.ready.Address, 1, "B")}
+			for i, split := range []string{good, tt.split} {
+				receive(t, members[i].clusters, "cluster")
+				stage(t, fmt.Sprintf("%s/stage/part-%05d.parquet", root, i))
+				stage(t, fmt.Sprintf("%s/stage/_quarantine/part-%05d.parquet", root, i))
+				var s infer.SplitResult
+				if err := json.Unmarshal(fmt.Appendf(nil, split, i), &s); err != nil {
+					t.Fatal(err)
+				}
+				result, err := json.Marshal(infer.Result{Account: s.Account, Splits: []infer.SplitResult{s}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				members[i].end(t, Outcome{Kind: Succeeded, Result: result})
+			}
+			v := d.verdict(tt.code)
+			if cause := v["cause"].(string); !strings.Contains(cause, tt.says) {
+				t.Errorf("cause %q, want %q", cause, tt.says)
+			}
+			if sum := v["infer"].(map[string]any); sum["read"] != 200.0 || sum["quarantined"] != 2.0 {
+				t.Errorf("infer %v", sum)
+			}
+			if there := exists(root + "/out/_quarantine/part-00001.parquet"); there != (tt.code == 0) || exists(root+"/out") != there || exists(root+"/stage") {
+				t.Errorf("published: %v, staged: %v", exists(root+"/out"), exists(root+"/stage"))
+			}
+			d.hangUp()
+		})
+	}
+}
+
+// TestInputRows: with a limit members are told how many rows a parquet input
+// has; of lines nobody knows.
+func TestInputRows(t *testing.T) {
+	root := t.TempDir()
+	stageText(t, root+"/a.json", "{\"x\": 1}\n{\"x\": 2}\n")
+	if _, err := files.Convert(t.Context(), files.Conversion{From: files.JSON, In: root + "/a.json", To: files.Parquet, Out: root + "/p", Staging: root + "/staging"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		format  files.Format
+		path    string
+		request string
+		want    int64
+	}{
+		{files.Parquet, root + "/p", `{"max_bad":1}`, 2},
+		{files.Parquet, root + "/p", `{}`, 0},
+		{files.JSON, root + "/a.json", `{"max_bad":1}`, 0},
+	} {
+		cfg := config(time.Second, worker(0))
+		cfg.Work = &WorkConfig{Input: infer.Input{Format: tt.format, Path: tt.path}, Tasks: 1, Request: json.RawMessage(tt.request)}
+		work, _, err := shareOut(t.Context(), cfg)
+		var request infer.Request
+		if err != nil || json.Unmarshal(work[Place{"worker", 0}], &request) != nil || request.InputRows != tt.want {
+			t.Errorf("%s, %s: %d rows, %v", tt.format, tt.request, request.InputRows, err)
+		}
+	}
+}
