@@ -24,6 +24,8 @@ type Request struct {
 	Format        files.Format      `json:"format"`         // of the output
 	Input         files.Recipe      `json:"input,omitzero"`
 	Splits        []Split           `json:"splits,omitempty"`
+	// Records is a folder for a Record of each finished split; "": none is kept.
+	Records string `json:"records,omitempty"`
 }
 
 // Split is a piece of input that one member reads and writes as one output
@@ -31,6 +33,7 @@ type Request struct {
 type Split struct {
 	ID int `json:"id"` // names the output: part-00007.parquet
 	files.Split
+	Stamp // of the file
 }
 
 // place is the split as a message has it: rows are counted from there.
@@ -45,6 +48,7 @@ func (s Split) place() string {
 type Result struct {
 	Model  string        `json:"model"`  // its path
 	Digest string        `json:"digest"` // model.Source.Digest
+	Made   Identity      `json:"made,omitzero"`
 	Rows   int64         `json:"rows"`
 	Splits []SplitResult `json:"splits"`
 	// Seconds spent by stage, summed over goroutines.
@@ -59,6 +63,15 @@ type Result struct {
 	// Steps counts the durations of batches in the computing stages: bucket b
 	// holds those of about 1.1^b microseconds.
 	Steps map[int]int64 `json:"steps,omitempty"`
+	// Carried are parts of earlier runs, which are in the output and in none
+	// of the numbers above.
+	Carried *Carried `json:"carried,omitempty"`
+}
+
+// Carried counts the parts that a run took over instead of computing them.
+type Carried struct {
+	Splits int   `json:"splits"`
+	Rows   int64 `json:"rows"`
 }
 
 // SplitResult is one line of the output's manifest.
@@ -69,5 +82,8 @@ type SplitResult struct {
 	Length int64  `json:"length"` // in bytes
 	Output string `json:"output"` // file name
 	Rows   int64  `json:"rows"`
-	SHA256 string `json:"sha256"` // of the output file
+	Bytes  int64  `json:"bytes"`         // of the output file
+	SHA256 string `json:"sha256"`        // of it
+	Run    string `json:"run,omitempty"` // that made it
+	Stamp         // of the input file
 }

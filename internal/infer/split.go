@@ -45,8 +45,12 @@ func (r *run) split(ctx context.Context, s Split) error {
 	if err != nil {
 		return err
 	}
+	result := SplitResult{ID: s.ID, Input: s.Path, Offset: s.Offset, Length: s.Length, Output: out.name, Rows: p.rows, Bytes: out.bytes, SHA256: sum, Stamp: s.Stamp}
+	if err := r.record(ctx, result); err != nil {
+		return err
+	}
 	p.clocks.write += time.Since(start)
-	r.tally.split(SplitResult{ID: s.ID, Input: s.Path, Offset: s.Offset, Length: s.Length, Output: out.name, Rows: p.rows, SHA256: sum}, p.clocks)
+	r.tally.split(result, s.Length-p.bytes, p.clocks)
 	return nil
 }
 
@@ -58,6 +62,7 @@ type pipeline struct {
 	bind   *model.Binding
 	out    *output
 	rows   int64 // written
+	bytes  int64 // of the split, computed
 	clocks clocks
 }
 
@@ -116,6 +121,7 @@ func send(ctx context.Context, to chan<- arrow.Record, record arrow.Record) erro
 type batch struct {
 	record arrow.Record
 	first  int64
+	bytes  int64 // of the split, that its rows take
 }
 
 func (p *pipeline) read(ctx context.Context, to chan<- batch) (err error) {
@@ -124,7 +130,8 @@ func (p *pipeline) read(ctx context.Context, to chan<- batch) (err error) {
 		return failed(p.split.Path, err)
 	}
 	defer func() { err = errors.Join(err, reader.Close()) }()
-	for first := int64(0); ; {
+	first, passed := int64(0), int64(0)
+	for {
 		start := time.Now()
 		record, err := reader.Next()
 		if err == io.EOF {
@@ -135,8 +142,11 @@ func (p *pipeline) read(ctx context.Context, to chan<- batch) (err error) {
 			return failed(p.split.Path, err)
 		}
 		p.clocks.read += time.Since(start)
-		b := batch{record, first}
-		first += record.NumRows()
+		b := batch{record: record, first: first}
+		if placed, ok := reader.(files.Placed); ok {
+			b.bytes = int64(placed.Passed()*float64(p.split.Length)) - passed
+		}
+		first, passed = first+record.NumRows(), passed+b.bytes
 		select {
 		case to <- b:
 		case <-ctx.Done():
@@ -171,7 +181,8 @@ func (p *pipeline) compute(ctx context.Context, from <-chan batch, to chan<- arr
 			return err
 		}
 		p.clocks.compute += time.Since(start)
-		p.tally.batch(record.NumRows())
+		p.bytes += b.bytes
+		p.tally.batch(record.NumRows(), b.bytes)
 		p.tally.step(time.Since(last))
 		last = time.Now()
 		if err := send(ctx, to, record); err != nil {
