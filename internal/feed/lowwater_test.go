@@ -212,7 +212,7 @@ func TestControlFrames(t *testing.T) {
 	}()
 	c := &Child{conn: client}
 	for _, err := range []error{
-		c.Phase("running"), c.Progress(1, 2), c.Failed("running", "why", 6), c.Result(map[string]int{"rows": 3}),
+		c.Phase("running"), c.Progress(1, 2, 3), c.Failed("running", "why", 6), c.Result(map[string]int{"rows": 3}),
 	} {
 		if err != nil {
 			t.Fatal(err)

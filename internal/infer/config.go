@@ -26,6 +26,7 @@ type Request struct {
 	Splits        []Split           `json:"splits,omitempty"`
 	// Records is a folder for a Record of each finished split; "": none is kept.
 	Records string `json:"records,omitempty"`
+	Run     string `json:"run,omitempty"` // for SplitResult.Run
 }
 
 // Split is a piece of input that one member reads and writes as one output
@@ -66,6 +67,8 @@ type Result struct {
 	// Carried are parts of earlier runs, which are in the output and in none
 	// of the numbers above.
 	Carried *Carried `json:"carried,omitempty"`
+	// Kept is how many splits the next run need not compute, if this one fails.
+	Kept int `json:"kept_splits,omitempty"`
 }
 
 // Carried counts the parts that a run took over instead of computing them.

@@ -119,5 +119,5 @@ func (id Identity) Differences(other Identity) []string {
 	return names
 }
 
-// known tells an identity from none at all, as older manifests have it.
-func (id Identity) known() bool { return !reflect.ValueOf(id).IsZero() }
+// Known tells an identity from none at all, as older manifests have it.
+func (id Identity) Known() bool { return !reflect.ValueOf(id).IsZero() }

@@ -79,7 +79,7 @@ func TestIdentity(t *testing.T) {
 	if got := identify(r).Differences(base); !slices.Equal(got, []string{"input.format"}) {
 		t.Errorf("another input format: %q", got)
 	}
-	if base.known() != true || (Identity{}).known() {
+	if base.Known() != true || (Identity{}).Known() {
 		t.Error("no identity passes for one")
 	}
 }
@@ -88,7 +88,7 @@ func TestIdentity(t *testing.T) {
 // has said whether parts depend on it.
 func TestIdentityHasEverything(t *testing.T) {
 	in := []string{"Source", "Signature", "InputMapping", "OutputMapping", "Keep", "Format", "Input"}
-	not := []string{"BatchSize", "Threads", "Output", "Splits", "Records"}
+	not := []string{"BatchSize", "Threads", "Output", "Splits", "Records", "Run"}
 	var have []string
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[Request]()) {
 		if len(f.Index) == 1 {

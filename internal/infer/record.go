@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"tfos/internal/feed/files"
 	"tfos/internal/store"
 )
 
@@ -31,6 +32,11 @@ func (s Stamp) Equal(other Stamp) bool {
 type Record struct {
 	Identity Identity    `json:"identity"`
 	Split    SplitResult `json:"split"`
+}
+
+// PartName is the name of a split's output file.
+func PartName(id int, format files.Format) string {
+	return fmt.Sprintf("part-%05d%s", id, format.Extension())
 }
 
 // RecordName is the name of a part's record.

@@ -3,7 +3,6 @@ package infer
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"time"
 
@@ -31,7 +30,7 @@ func (r *run) split(ctx context.Context, s Split) error {
 	if err != nil {
 		return err
 	}
-	out, err := createOutput(ctx, r.create, r.req.Output, fmt.Sprintf("part-%05d%s", s.ID, r.req.Format.Extension()))
+	out, err := createOutput(ctx, r.create, r.req.Output, PartName(s.ID, r.req.Format))
 	if err != nil {
 		return err
 	}
@@ -45,7 +44,7 @@ func (r *run) split(ctx context.Context, s Split) error {
 	if err != nil {
 		return err
 	}
-	result := SplitResult{ID: s.ID, Input: s.Path, Offset: s.Offset, Length: s.Length, Output: out.name, Rows: p.rows, Bytes: out.bytes, SHA256: sum, Stamp: s.Stamp}
+	result := SplitResult{ID: s.ID, Input: s.Path, Offset: s.Offset, Length: s.Length, Output: out.name, Rows: p.rows, Bytes: out.bytes, SHA256: sum, Run: r.req.Run, Stamp: s.Stamp}
 	if err := r.record(ctx, result); err != nil {
 		return err
 	}
