@@ -76,7 +76,7 @@ func lock(ctx context.Context, st store.Store, o OutputConfig, patience time.Dur
 		}
 		if !time.Now().Before(giveUp) {
 			if errors.Is(err, store.ErrLocked) {
-				return nil, &OutputError{fmt.Sprintf("%s: another run works on %s: wait until it has ended, or choose another output", o.Kind, o.Final)}
+				return nil, &OutputError{o, "is being written by another run: wait until it has ended, or choose another output"}
 			}
 			return nil, err
 		}
@@ -90,7 +90,7 @@ func lock(ctx context.Context, st store.Store, o OutputConfig, patience time.Dur
 // then deletes those of earlier runs.
 func (r *resumption) takeOver(ctx context.Context, cfg Config) error {
 	if _, err := r.store.Stat(ctx, r.folder()); err == nil {
-		return &OutputError{fmt.Sprintf("%s: an earlier run has left %s: start this one with another --run-id", r.output.Kind, r.folder())}
+		return &OutputError{r.output, fmt.Sprintf("cannot be resumed by a run of this name, which has left %s: start it with another --run-id", r.folder())}
 	}
 	for _, dir := range []string{r.output.Staging, r.records()} {
 		if err := r.store.Mkdir(ctx, dir); err != nil {

@@ -69,7 +69,7 @@ func (s *site) input(name string, rows int) {
 func (s *site) config(run string) Config {
 	s.t.Helper()
 	cfg := config(300*time.Millisecond, worker(0), worker(1))
-	root := s.root + "/.out.tfos-resume"
+	root := s.root + "/.out.tfos.resume"
 	cfg.Run = run
 	cfg.Outputs = []OutputConfig{{Kind: "predictions", Staging: ResumeStaging(root, run), Final: s.root + "/out", Resume: root}}
 	request := s.request
@@ -195,7 +195,7 @@ func TestResumeAfterKills(t *testing.T) {
 		t.Fatal("a killed run has published")
 	}
 	// What a killed process leaves: half a file, and a part without a record.
-	root := s.root + "/.out.tfos-resume"
+	root := s.root + "/.out.tfos.resume"
 	stageText(t, root+"/r1/parts/.part-00003.json.tmp-1", "half")
 	stageText(t, root+"/r1/parts/part-00003.json", "who knows what")
 	before, err := os.Stat(root + "/r1/parts/part-00000.json")
@@ -311,7 +311,7 @@ func TestResumeRefuses(t *testing.T) {
 		if infer.InputExitCode(err) != 7 || !strings.Contains(fmt.Sprint(err), says) {
 			t.Errorf("code %d: %v, want %q", infer.InputExitCode(err), err, says)
 		}
-		if exists(s.root+"/.out.tfos-resume") || !exists(s.root+"/out") {
+		if exists(s.root+"/.out.tfos.resume") || !exists(s.root+"/out") {
 			t.Errorf("%s: something is left, or the output is gone", says)
 		}
 	}
@@ -323,7 +323,7 @@ func TestResumeTwice(t *testing.T) {
 	s := newSite(t, "a.json", "b.json")
 	first := s.attempt("r1", 1)
 	_, err := shareOut(t.Context(), s.config("r2"))
-	if infer.InputExitCode(err) != 7 || !strings.Contains(err.Error(), "another run works on "+s.root+"/out") {
+	if infer.InputExitCode(err) != 7 || !strings.Contains(err.Error(), s.root+"/out is being written by another run") {
 		t.Errorf("code %d: %v", infer.InputExitCode(err), err)
 	}
 	if err := first.resume.close(t.Context(), false); err != nil {

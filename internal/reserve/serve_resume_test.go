@@ -16,7 +16,7 @@ func TestServeResumes(t *testing.T) {
 		t.Errorf("resumed %v", e)
 	}
 	d.hangUp() // the driver died
-	if exists(s.root+"/out") || !exists(s.root+"/.out.tfos-resume/r2/parts/part-00000.json") {
+	if exists(s.root+"/out") || !exists(s.root+"/.out.tfos.resume/r2/parts/part-00000.json") {
 		t.Error("a dead driver's run has published, or deleted what was done")
 	}
 	s.killed("r3", 2)
@@ -39,7 +39,7 @@ func TestServeResumes(t *testing.T) {
 		t.Errorf("verdict %v", v)
 	}
 	d.hangUp()
-	if exists(s.root + "/.out.tfos-resume") {
+	if exists(s.root + "/.out.tfos.resume") {
 		t.Error("the folder of earlier runs is left")
 	}
 	s.want(s.published(), "0=a/r1 1=b/r3 2=c/r3")
@@ -51,11 +51,11 @@ func TestServeResumeFails(t *testing.T) {
 	s := newSite(t, "a.json", "b.json")
 	running := s.attempt("r1", 1)
 	d := begin(t, s.config("r2"))
-	if v := d.verdict(7); !strings.Contains(v["cause"].(string), "another run works on") || v["phase"] != "output" {
+	if v := d.verdict(7); !strings.Contains(v["cause"].(string), "is being written by another run") || v["phase"] != "output" {
 		t.Errorf("verdict %v", v)
 	}
 	d.hangUp()
-	if !exists(s.root + "/.out.tfos-resume/r1/parts/part-00000.json") {
+	if !exists(s.root + "/.out.tfos.resume/r1/parts/part-00000.json") {
 		t.Error("a refused run has deleted another's parts")
 	}
 	if err := running.resume.lock.Close(); err != nil {

@@ -63,9 +63,17 @@ type survey struct {
 }
 
 // OutputError says that an output cannot be used as it is: exit code 7.
-type OutputError struct{ text string }
+type OutputError struct {
+	output OutputConfig
+	text   string
+}
 
-func (e *OutputError) Error() string { return e.text }
+func (e *OutputError) Error() string {
+	return fmt.Sprintf("%s: %s %s", e.output.Kind, e.output.Final, e.text)
+}
+
+// Reason is the error without the output's name.
+func (e *OutputError) Reason() string { return e.text }
 
 // ExitCode is the code that the error stands for.
 func (e *OutputError) ExitCode() int { return codeOutput }
@@ -104,6 +112,26 @@ func look(ctx context.Context, cfg Config, o OutputConfig, request infer.Request
 	return s, nil
 }
 
+// Unchanged tells, without changing anything, whether an inference job that
+// resumes its output has nothing to do. refused: the job cannot go on from the
+// output. Whatever else is wrong is left for the run to say.
+func Unchanged(ctx context.Context, cfg Config) (unchanged bool, refused *OutputError) {
+	o := cfg.resumes()
+	if o == nil {
+		return false, nil
+	}
+	request, data, err := openWork(ctx, cfg)
+	var s *survey
+	if err == nil {
+		s, err = look(ctx, cfg, *o, request, data)
+	}
+	if errors.As(err, &refused) {
+		return false, refused
+	}
+	// What earlier runs have left is for a run to delete, which locks it.
+	return err == nil && !s.changed && len(s.folders) == 0, nil
+}
+
 // readPublished reads the manifest of a published output, whose parts are all
 // there and of this identity; nil: there is no output.
 func readPublished(ctx context.Context, st store.Store, o OutputConfig, identity infer.Identity) (*manifest, error) {
@@ -112,7 +140,7 @@ func readPublished(ctx context.Context, st store.Store, o OutputConfig, identity
 	}
 	const remedy = "say output.if_exists: replace, or choose another output"
 	refuse := func(format string, args ...any) error {
-		return &OutputError{fmt.Sprintf("%s: %s cannot be resumed: %s: %s", o.Kind, o.Final, fmt.Sprintf(format, args...), remedy)}
+		return &OutputError{o, fmt.Sprintf("cannot be resumed: %s: %s", fmt.Sprintf(format, args...), remedy)}
 	}
 	var m manifest
 	if err := readJSON(ctx, st, o.Final+"/"+manifestName, &m); err != nil {
