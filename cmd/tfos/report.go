@@ -41,7 +41,7 @@ func writeReport(w io.Writer, name string, v launch.Verdict) {
 	}
 	r.field("record", v.Record)
 	if v.Code != launch.Done {
-		r.field("next", next(v))
+		r.field("next", next(v)+kept(v))
 	}
 }
 
@@ -164,13 +164,43 @@ func millis(ms float64) string { return fmt.Sprintf("%.3g ms", ms) }
 // infer writes how much was predicted.
 func (r reporter) infer(v launch.Verdict) {
 	var result struct {
-		Rows   int64             `json:"rows"`
-		Splits []json.RawMessage `json:"splits"`
+		Rows        int64             `json:"rows"`
+		Skipped     int64             `json:"skipped"`
+		Quarantined int64             `json:"quarantined"`
+		Splits      []json.RawMessage `json:"splits"`
+		Load        float64           `json:"load_seconds"`
+		Read        float64           `json:"read_seconds"`
+		Compute     float64           `json:"compute_seconds"`
+		Write       float64           `json:"write_seconds"`
+		Carried     *struct {
+			Splits int   `json:"splits"`
+			Rows   int64 `json:"rows"`
+		} `json:"carried"`
 	}
 	if len(v.Infer) == 0 || json.Unmarshal(v.Infer, &result) != nil || v.Phase == launch.PhaseMeasured {
 		return
 	}
 	r.field("rows", fmt.Sprintf("%d predicted from %d splits", result.Rows, len(result.Splits)))
+	r.printf("           read = predicted + skipped + quarantined: %d = %d + %d + %d\n",
+		result.Rows+result.Skipped+result.Quarantined, result.Rows, result.Skipped, result.Quarantined)
+	if c := result.Carried; c != nil && c.Splits > 0 {
+		r.field("carried", fmt.Sprintf("%d splits, %d rows: of earlier runs, not computed again", c.Splits, c.Rows))
+	}
+	if len(result.Splits) > 0 {
+		r.field("time", fmt.Sprintf("load %.1f s, read %.1f s, compute %.1f s, write %.1f s: of all that ran side by side",
+			result.Load, result.Read, result.Compute, result.Write))
+	}
+}
+
+// kept is how many splits a failed run leaves to the next one, in words.
+func kept(v launch.Verdict) string {
+	var result struct {
+		Kept int `json:"kept_splits"`
+	}
+	if len(v.Infer) == 0 || json.Unmarshal(v.Infer, &result) != nil || result.Kept == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %d splits are done and are not computed again", result.Kept)
 }
 
 // next is what the person can do about a failure.

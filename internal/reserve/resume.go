@@ -110,7 +110,12 @@ func (r *resumption) takeOver(ctx context.Context, cfg Config) error {
 	}
 	for _, p := range r.carried {
 		for _, name := range p.Files() {
-			if err := r.store.Link(ctx, p.folder+"/"+name, r.output.Staging+"/"+name); err != nil {
+			to := r.output.Staging + "/" + name
+			err := r.store.Mkdir(ctx, path.Dir(to))
+			if err == nil {
+				err = r.store.Link(ctx, p.folder+"/"+name, to)
+			}
+			if err != nil {
 				return err
 			}
 		}
