@@ -21,11 +21,15 @@ tf.saved_model.save(model, sys.argv[1], signatures={"serving_default": model.cal
 FILES, ROWS = 12, 20_000
 
 
+def quad(i):
+    return np.full(4, i, np.float32)
+
+
 @pytest.fixture
 def root(tmp_path_factory):
     folder = tmp_path_factory.mktemp("r")
     subprocess.run([PYTHON, "-c", MODEL, folder / "model"], check=True, capture_output=True)
-    write_rows(folder / "data", FILES * ROWS, files=FILES)
+    write_rows(folder / "data", FILES * ROWS, files=FILES, columns={"x": quad})
     (folder / "job.yaml").write_text(
         "export_dir: model\ninput: {path: data}\nkeep: [id]\nbatch_size: 1000\n"
         "cluster_size: 2\noutput: {path: out, if_exists: resume}\n"
@@ -95,7 +99,7 @@ def test_killed_run_is_resumed(root, run):
     assert not (root / ".out.tfos.resume").exists()
 
     ids = range(FILES * ROWS, FILES * ROWS + 7)
-    new = pa.table({"id": pa.array(ids, pa.int64()), "x": [[float(i)] * 4 for i in ids]})
+    new = pa.table({"id": pa.array(ids, pa.int64()), "x": [quad(i) for i in ids]})
     pq.write_table(new, root / "data" / "a-new-one.parquet")
     third = run("third").wait()
     assert third.code == 0, third.stderr
