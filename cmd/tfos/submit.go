@@ -232,7 +232,7 @@ const phaseThroughput = "throughput"
 // fastEnough fails a run that was slower than --min-throughput. Its outputs
 // stay: they are complete, and were expensive.
 func (s *submission) fastEnough(v launch.Verdict) launch.Verdict {
-	if s.o.minRate <= 0 || v.Code != launch.Done {
+	if s.o.minRate <= 0 || v.Code != launch.Done || v.Phase == launch.PhaseSkipped {
 		return v
 	}
 	switch t := v.Throughput; {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -59,26 +60,36 @@ func resume(ctx context.Context, cfg Config, o OutputConfig, request infer.Reque
 	if r.survey, err = look(ctx, cfg, o, request, data); err != nil || !r.changed {
 		return r, err
 	}
-	return r, r.takeOver(ctx, cfg)
+	return r, unprepared(ctx, o, r.takeOver(ctx, cfg))
+}
+
+// unprepared is the error of a store that does not do what an output needs; nil
+// for nil.
+func unprepared(ctx context.Context, o OutputConfig, err error) error {
+	if err == nil || ctx.Err() != nil || errors.As(err, new(*OutputError)) {
+		return err
+	}
+	return &OutputError{o, fmt.Sprintf("cannot be gone on from: %v: correct that, or choose another output", err)}
 }
 
 // lock takes the output's lock. It waits as long as a killed run may take to let
 // go of it.
 func lock(ctx context.Context, st store.Store, o OutputConfig, patience time.Duration) (io.Closer, error) {
 	for giveUp := time.Now().Add(patience); ; {
-		// The folder goes with the lock of a run that has published.
-		if err := st.Mkdir(ctx, o.Resume); err != nil {
-			return nil, err
-		}
-		held, err := st.Lock(ctx, o.Resume+"/"+lockName)
+		var held io.Closer
+		err := st.Mkdir(ctx, o.Resume)
 		if err == nil {
-			return held, nil
+			held, err = st.Lock(ctx, o.Resume+"/"+lockName)
 		}
-		if !time.Now().Before(giveUp) {
-			if errors.Is(err, store.ErrLocked) {
-				return nil, &OutputError{o, "is being written by another run: wait until it has ended, or choose another output"}
-			}
-			return nil, err
+		// The folder goes with the lock of a run that has published.
+		locked := errors.Is(err, store.ErrLocked)
+		switch {
+		case err == nil:
+			return held, nil
+		case !locked && !errors.Is(err, fs.ErrNotExist):
+			return nil, unprepared(ctx, o, err)
+		case locked && !time.Now().Before(giveUp):
+			return nil, &OutputError{o, "is being written by another run: wait until it has ended, or choose another output"}
 		}
 		if err := sleep(ctx, lockEvery); err != nil {
 			return nil, err

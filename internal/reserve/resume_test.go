@@ -213,6 +213,42 @@ func TestResumeAfterKills(t *testing.T) {
 	}
 }
 
+// TestResumeDoubts has finished parts that are not what their records say: they
+// are computed again.
+func TestResumeDoubts(t *testing.T) {
+	s := newSite(t, "a.json", "b.json", "c.json", "d.json", "e.json")
+	s.killed("r1", 9)
+	folder := s.root + "/.out.tfos.resume/r1/"
+	change := func(name, from, to string) {
+		t.Helper()
+		text, err := os.ReadFile(folder + name)
+		if err == nil && !strings.Contains(string(text), from) {
+			t.Fatalf("%s has no %q", name, from)
+		}
+		if err == nil {
+			err = os.WriteFile(folder+name, []byte(strings.Replace(string(text), from, to, 1)), 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	change("parts/part-00000.json", "{", "")                 // cut short
+	change("done/part-00001.json.json", `"keep"`, `"other"`) // no change: keep was empty
+	change("done/part-00002.json.json", `{"digest":"`, `{"digest":"x`)
+	change("done/part-00003.json.json", `"offset":0`, `"offset":1`)
+	change("done/part-00004.json.json", "}", "") // no JSON
+	s.want(s.run("r2"), "carried 1, computed 00000=a 00002=c 00003=d 00004=e")
+	s.want(s.published(), "0=a/r2 1=b/r1 2=c/r2 3=d/r2 4=e/r2")
+	// A plan that nobody can read is worth nothing.
+	s.input("f.json", 2)
+	s.killed("r3", 9)
+	folder = s.root + "/.out.tfos.resume/r3/"
+	change("plan.json", "{", "")
+	if got := s.run("r4"); !strings.HasPrefix(got, "carried 5, computed 00005=fwhat an earlier run has left is not used: ") {
+		t.Error(got)
+	}
+}
+
 // TestResumePublished goes on from a complete output, again and again.
 func TestResumePublished(t *testing.T) {
 	s := newSite(t, "b.json", "d.json")
@@ -363,6 +399,26 @@ func TestResumeModelChanges(t *testing.T) {
 	if err := a.resume.add(a.result); err == nil || !strings.Contains(err.Error(), "(the model): it has changed meanwhile") {
 		t.Errorf("%v", err)
 	}
+}
+
+// TestResumeCannot has a store that does not do what is needed, and a run whose
+// name has been used: exit code 7, and nothing is changed.
+func TestResumeCannot(t *testing.T) {
+	s := newSite(t, "a.json", "b.json")
+	stage(t, s.root+"/.out.tfos.resume") // a file where a folder is needed
+	_, err := shareOut(t.Context(), s.config("r1"))
+	if infer.InputExitCode(err) != 7 || !strings.Contains(fmt.Sprint(err), s.root+"/out cannot be gone on from: ") {
+		t.Errorf("code %d: %v", infer.InputExitCode(err), err)
+	}
+	if err := os.Remove(s.root + "/.out.tfos.resume"); err != nil {
+		t.Fatal(err)
+	}
+	s.killed("r1", 1)
+	_, err = shareOut(t.Context(), s.config("r1"))
+	if infer.InputExitCode(err) != 7 || !strings.Contains(fmt.Sprint(err), "start it with another --run-id") {
+		t.Errorf("code %d: %v", infer.InputExitCode(err), err)
+	}
+	s.want(s.run("r2"), "carried 1, computed 00001=b")
 }
 
 // TestResumeLeavesNothing: a run without a finished part leaves no folder.

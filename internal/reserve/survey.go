@@ -90,11 +90,11 @@ func look(ctx context.Context, cfg Config, o OutputConfig, request infer.Request
 	}
 	s := &survey{identity: identity}
 	if s.published, err = readPublished(ctx, st, o, identity); err != nil {
-		return nil, err
+		return nil, unprepared(ctx, o, err)
 	}
 	plans, parts, err := s.staged(ctx, st, o)
 	if err != nil {
-		return nil, err
+		return nil, unprepared(ctx, o, err)
 	}
 	if s.published != nil {
 		var splits []infer.Split
