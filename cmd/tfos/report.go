@@ -187,7 +187,7 @@ func (r reporter) infer(v launch.Verdict) {
 		r.field("carried", fmt.Sprintf("%d splits, %d rows: of earlier runs, not computed again", c.Splits, c.Rows))
 	}
 	if len(result.Splits) > 0 {
-		r.field("time", fmt.Sprintf("load %.1f s, read %.1f s, compute %.1f s, write %.1f s: of all that ran side by side",
+		r.field("time", fmt.Sprintf("load %.1f s, read %.1f s, compute %.1f s, write %.1f s, added up over members and splits",
 			result.Load, result.Read, result.Compute, result.Write))
 	}
 }

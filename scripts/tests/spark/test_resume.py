@@ -86,7 +86,9 @@ def test_killed_run_is_resumed(root, run):
 
     second = run("second").wait()
     assert second.code == 0, second.stderr
-    assert f"{len(done)} splits ({len(done) * ROWS} rows) are done by earlier runs" in second.stderr
+    assert (
+        f"{len(done)} splits ({len(done) * ROWS} rows) were done by earlier runs" in second.stderr
+    )
     result = second.verdict["infer"]
     assert result["carried"] == {"splits": len(done), "rows": len(done) * ROWS}
     assert result["rows"] == (FILES - len(done)) * ROWS
