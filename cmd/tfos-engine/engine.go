@@ -93,7 +93,7 @@ func (w *worker) work(ctx context.Context) error {
 func (w *worker) infer(ctx context.Context, req infer.Request) (infer.Result, error) {
 	// A member that is gone ends this process too, but a report that fails
 	// for any other reason must not: the result is what counts.
-	report := every(progressInterval, time.Now, func(splits, rows int64) { _ = w.member.Progress(splits, rows) })
+	report := every(progressInterval, time.Now, func(splits, rows, bytes int64) { _ = w.member.Progress(splits, rows, bytes) })
 	return infer.Run(ctx, req, func(ctx context.Context) (infer.Model, error) {
 		m, err := engine.Load(ctx, req.Source, req.Threads)
 		if err != nil {
@@ -114,12 +114,12 @@ const progressInterval = time.Second
 func every(interval time.Duration, now func() time.Time, to infer.Progress) infer.Progress {
 	var last time.Time
 	var finished int64
-	return func(splits, rows int64) {
+	return func(splits, rows, bytes int64) {
 		if splits == finished && now().Sub(last) < interval {
 			return
 		}
 		last, finished = now(), splits
-		to(splits, rows)
+		to(splits, rows, bytes)
 	}
 }
 

@@ -263,13 +263,13 @@ func TestCommandLine(t *testing.T) {
 func TestProgressIsThinnedOut(t *testing.T) {
 	now := time.Unix(0, 0)
 	var told []int64
-	report := every(time.Second, func() time.Time { return now }, func(_, rows int64) { told = append(told, rows) })
+	report := every(time.Second, func() time.Time { return now }, func(_, rows, _ int64) { told = append(told, rows) })
 	for _, step := range []struct {
 		after        time.Duration
 		splits, rows int64
 	}{{time.Hour, 0, 1}, {time.Millisecond, 0, 2}, {time.Second, 0, 3}, {time.Millisecond, 1, 4}, {time.Millisecond, 1, 5}} {
 		now = now.Add(step.after)
-		report(step.splits, step.rows)
+		report(step.splits, step.rows, 0)
 	}
 	if len(told) != 3 || told[0] != 1 || told[1] != 3 || told[2] != 4 {
 		t.Errorf("told %v, want 1, 3 and 4", told)

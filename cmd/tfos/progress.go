@@ -27,6 +27,7 @@ type progress struct {
 	waiting  string    // the last waiting line
 	midLine  bool      // the program's output stopped within a line
 	lastText string
+	pace     pace
 }
 
 func newProgress(c *cli) *progress {
@@ -57,6 +58,8 @@ func (p *progress) event(e launch.Event) {
 		p.line(fmt.Sprintf("cluster formed after %s: %s", p.since(), places(e.Members)))
 	case launch.ProgressEvent:
 		p.progress(e)
+	case launch.ResumedEvent:
+		p.line(fmt.Sprintf("%d splits (%d rows) were done by earlier runs; %d are left", e.Splits, e.Rows, e.Missing))
 	case launch.TensorBoardEvent:
 		p.line("TensorBoard: " + e.URL)
 	case launch.WarningEvent:
@@ -67,6 +70,9 @@ func (p *progress) event(e launch.Event) {
 // progress shows totals: always on a terminal, now and then elsewhere.
 func (p *progress) progress(e launch.ProgressEvent) {
 	text := progressText(e)
+	if pace := p.pace.text(e, p.now()); pace != "" {
+		text = strings.TrimPrefix(text+"; "+pace, "; ")
+	}
 	if text == "" {
 		return
 	}
@@ -77,20 +83,17 @@ func (p *progress) progress(e launch.ProgressEvent) {
 	}
 }
 
+// progressText is how far training is; "" for other jobs.
 func progressText(e launch.ProgressEvent) string {
-	var parts []string
 	var received, trained int64
 	for _, f := range e.Feeds {
 		received += f.Received
 		trained += f.Trained
 	}
-	if len(e.Feeds) > 0 {
-		parts = append(parts, fmt.Sprintf("%d rows fed, %d trained", received, trained))
+	if len(e.Feeds) == 0 {
+		return ""
 	}
-	if e.Splits > 0 || e.Rows > 0 {
-		parts = append(parts, fmt.Sprintf("%d rows written, %d splits done", e.Rows, e.Splits))
-	}
-	return strings.Join(parts, "; ")
+	return fmt.Sprintf("%d rows fed, %d trained", received, trained)
 }
 
 // Write passes on what the program printed, without touching its lines.

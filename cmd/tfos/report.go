@@ -41,7 +41,7 @@ func writeReport(w io.Writer, name string, v launch.Verdict) {
 	}
 	r.field("record", v.Record)
 	if v.Code != launch.Done {
-		r.field("next", next(v))
+		r.field("next", next(v)+kept(v))
 	}
 }
 
@@ -169,14 +169,39 @@ func (r reporter) infer(v launch.Verdict) {
 		Skipped     int64             `json:"skipped"`
 		Quarantined int64             `json:"quarantined"`
 		Splits      []json.RawMessage `json:"splits"`
+		LoadTime    float64           `json:"load_seconds"`
+		ReadTime    float64           `json:"read_seconds"`
+		ComputeTime float64           `json:"compute_seconds"`
+		WriteTime   float64           `json:"write_seconds"`
+		Carried     *struct {
+			Splits int   `json:"splits"`
+			Rows   int64 `json:"rows"`
+		} `json:"carried"`
 	}
 	if len(v.Infer) == 0 || json.Unmarshal(v.Infer, &result) != nil || v.Phase == launch.PhaseMeasured {
 		return
 	}
 	r.field("rows", fmt.Sprintf("%d predicted from %d splits", result.Rows, len(result.Splits)))
-	if result.Skipped+result.Quarantined > 0 {
-		r.printf("           read = predicted + skipped + quarantined: %d = %d + %d + %d\n", result.Read, result.Rows, result.Skipped, result.Quarantined)
+	r.printf("           read = predicted + skipped + quarantined: %d = %d + %d + %d\n",
+		result.Read, result.Rows, result.Skipped, result.Quarantined)
+	if c := result.Carried; c != nil && c.Splits > 0 {
+		r.field("carried", fmt.Sprintf("%d splits, %d rows: of earlier runs, not computed again", c.Splits, c.Rows))
 	}
+	if len(result.Splits) > 0 {
+		r.field("time", fmt.Sprintf("load %.1f s, read %.1f s, compute %.1f s, write %.1f s, added up over members and splits",
+			result.LoadTime, result.ReadTime, result.ComputeTime, result.WriteTime))
+	}
+}
+
+// kept is how many splits a failed run leaves to the next one, in words.
+func kept(v launch.Verdict) string {
+	var result struct {
+		Kept int `json:"kept_splits"`
+	}
+	if len(v.Infer) == 0 || json.Unmarshal(v.Infer, &result) != nil || result.Kept == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %d splits are done and are not computed again", result.Kept)
 }
 
 // next is what the person can do about a failure.

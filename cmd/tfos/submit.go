@@ -101,6 +101,14 @@ func (s *submission) through(ctx context.Context, load func() (*job.Spec, error)
 	if err = s.spec.Submittable(); err != nil {
 		return none, err
 	}
+	path, unchanged, err := job.Unchanged(ctx, s.spec, s.plan)
+	if err != nil {
+		return none, err
+	}
+	if unchanged && s.o.measure == 0 {
+		s.c.talk("tfos: nothing to do: %s is complete and has all of the input", path)
+		return launch.Verdict{Code: launch.Done, Phase: launch.PhaseSkipped, Artifacts: []launch.Artifact{{Kind: "predictions", Path: path}}}, nil
+	}
 	spark, err := launch.FindSpark(ctx, s.search)
 	if err == nil {
 		err = launch.Preflight(ctx, s.plan.Submission.Master)
@@ -224,7 +232,7 @@ const phaseThroughput = "throughput"
 // fastEnough fails a run that was slower than --min-throughput. Its outputs
 // stay: they are complete, and were expensive.
 func (s *submission) fastEnough(v launch.Verdict) launch.Verdict {
-	if s.o.minRate <= 0 || v.Code != launch.Done {
+	if s.o.minRate <= 0 || v.Code != launch.Done || v.Phase == launch.PhaseSkipped {
 		return v
 	}
 	switch t := v.Throughput; {
@@ -245,6 +253,9 @@ func (s *submission) lease() time.Duration { return time.Duration(s.spec.Timeout
 // driver may have been killed.
 func (s *submission) discard() {
 	for _, o := range s.plan.Reserve.Outputs {
+		if o.Resume != "" { // the next run goes on from there
+			continue
+		}
 		if err := os.RemoveAll(o.Staging); err != nil {
 			s.c.talk("tfos: warning: unfinished output was not deleted: %v", err)
 		}
@@ -339,6 +350,9 @@ func (s *submission) follow(ctx context.Context, spark launch.Spark, scratch lau
 	}
 	v, err := launch.Run(ctx, config)
 	talk.end()
+	if v.Phase == launch.PhaseSkipped { // what only the run could see
+		s.c.talk("tfos: nothing to do: the output is complete and has all of the input")
+	}
 	return v, err
 }
 

@@ -52,8 +52,8 @@ func (c *Child) Failed(phase, cause string, code int) error {
 }
 
 // Progress reports totals of an inference job.
-func (c *Child) Progress(splits, rows int64) error {
-	return c.send(TypeProgress, ProgressReport{Splits: splits, Rows: rows})
+func (c *Child) Progress(splits, rows, bytes int64) error {
+	return c.send(TypeProgress, ProgressReport{Splits: splits, Rows: rows, Bytes: bytes})
 }
 
 // Result delivers an inference job's result, an infer.Result.

@@ -212,7 +212,7 @@ func TestControlFrames(t *testing.T) {
 	}()
 	c := &Child{conn: client}
 	for _, err := range []error{
-		c.Phase("running"), c.Progress(1, 2), c.Failed("running", "why", 6), c.Result(map[string]int{"rows": 3}),
+		c.Phase("running"), c.Progress(1, 2, 3), c.Failed("running", "why", 6), c.Result(map[string]int{"rows": 3}),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -221,7 +221,7 @@ func TestControlFrames(t *testing.T) {
 	if err := <-done; !errors.Is(err, io.ErrShortBuffer) {
 		t.Errorf("control's error: %v", err)
 	}
-	want := "\x20{\"phase\":\"running\"}\x22{\"splits\":1,\"rows\":2}" +
+	want := "\x20{\"phase\":\"running\"}\x22{\"splits\":1,\"rows\":2,\"bytes\":3}" +
 		"\x21{\"phase\":\"running\",\"cause\":\"why\",\"code\":6}\x23{\"rows\":3}"
 	if got.String() != want {
 		t.Errorf("control got %q", got.String())

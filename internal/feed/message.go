@@ -160,6 +160,7 @@ const (
 type ProgressReport struct {
 	Splits int64 `json:"splits"`
 	Rows   int64 `json:"rows"`
+	Bytes  int64 `json:"bytes"` // of the input, that the rows take
 }
 
 // ChunkRoom is what a chunk's frame has before its Arrow message, in bytes.

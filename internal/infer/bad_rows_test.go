@@ -311,7 +311,7 @@ func TestRowsAreThoseOfTheFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, piece := range pieces {
-			req.Splits = append(req.Splits, Split{i, piece})
+			req.Splits = append(req.Splits, Split{ID: i, Split: piece})
 		}
 		result, err := Run(t.Context(), req, (&doubler{bad: -1, unfit: among(999)}).load, nil)
 		if err != nil {

@@ -30,6 +30,9 @@ type Request struct {
 	InputRows int64        `json:"input_rows,omitempty"`
 	Input     files.Recipe `json:"input,omitzero"`
 	Splits    []Split      `json:"splits,omitempty"`
+	// Records is a folder for a Record of each finished split; "": none is kept.
+	Records string `json:"records,omitempty"`
+	Run     string `json:"run,omitempty"` // for SplitResult.Run
 }
 
 // Split is a piece of input that one member reads and writes as one output
@@ -37,6 +40,7 @@ type Request struct {
 type Split struct {
 	ID int `json:"id"` // names the output: part-00007.parquet
 	files.Split
+	Stamp // of the file
 }
 
 // place is the split as a message has it: rows are counted from there, or from
@@ -50,8 +54,9 @@ func (s Split) place(ofFile bool) string {
 
 // Result is what a member reports at its end.
 type Result struct {
-	Model  string `json:"model"`  // its path
-	Digest string `json:"digest"` // model.Source.Digest
+	Model  string   `json:"model"`  // its path
+	Digest string   `json:"digest"` // model.Source.Digest
+	Made   Identity `json:"made,omitzero"`
 	Account
 	Splits []SplitResult `json:"splits"`
 	// LoadedMS is when the model was loaded, in milliseconds since 1970; of
@@ -69,6 +74,17 @@ type Result struct {
 	// Steps counts the durations of batches in the computing stages: bucket b
 	// holds those of about 1.1^b microseconds.
 	Steps map[int]int64 `json:"steps,omitempty"`
+	// Carried are parts of earlier runs, which are in the output and in none
+	// of the numbers above.
+	Carried *Carried `json:"carried,omitempty"`
+	// Kept is how many splits the next run need not compute, if this one fails.
+	Kept int `json:"kept_splits,omitempty"`
+}
+
+// Carried counts the parts that a run took over instead of computing them.
+type Carried struct {
+	Splits int `json:"splits"`
+	Account
 }
 
 // SplitResult is one line of the output's manifest.
@@ -79,7 +95,10 @@ type SplitResult struct {
 	Length int64  `json:"length"` // in bytes
 	Output string `json:"output"` // file name
 	Account
-	SHA256 string `json:"sha256"` // of the output file
+	Bytes  int64  `json:"bytes"`         // of the output file
+	SHA256 string `json:"sha256"`        // of it
+	Run    string `json:"run,omitempty"` // that made it
+	Stamp         // of the input file
 	// Quarantine is the file of the bad rows, FirstBad the first of them; nil: none.
 	Quarantine *QuarantineFile `json:"quarantine,omitempty"`
 	FirstBad   *BadRow         `json:"first_bad,omitempty"`

@@ -4,7 +4,9 @@
 // Goes out: for each split one file of the request's format in its output
 // folder, part-00007.parquet, with the kept columns first and the outputs after
 // them in alias order, rows in the split's order; and a Result that a manifest
-// can be made of.
+// can be made of. Where the request wants it, each finished file has a Record of
+// what made it, from which a later run can tell that it need not make it again
+// (Identity, Stamp).
 // Rows that cannot be predicted (bad_rows.go says what becomes of them, sift.go
 // finds them) are left out, counted, and put into a file of _quarantine when the
 // request wants it.

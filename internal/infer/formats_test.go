@@ -63,7 +63,7 @@ func TestFormats(t *testing.T) {
 					t.Fatal(err)
 				}
 				for i, piece := range pieces {
-					req.Splits = append(req.Splits, Split{i, piece})
+					req.Splits = append(req.Splits, Split{ID: i, Split: piece})
 				}
 				if want := map[bool]int{true: 1, false: 5}[from == files.Parquet]; len(pieces) < want { // of one row group
 					t.Errorf("%d splits", len(pieces))

@@ -32,15 +32,26 @@ func (in Input) Plan(ctx context.Context, tasks int) (files.Recipe, []Split, err
 	if err != nil {
 		return files.Recipe{}, nil, err
 	}
+	splits, err := Cut(ctx, data, tasks, 0)
+	return recipe, splits, err
+}
+
+// Cut cuts data into splits for so many tasks at once, numbered from first in
+// the order of their rows.
+func Cut(ctx context.Context, data *files.Dataset, tasks, first int) ([]Split, error) {
 	pieces, err := data.Splits(ctx, data.SplitBytes(tasks))
 	if err != nil {
-		return files.Recipe{}, nil, err
+		return nil, err
+	}
+	stamps := map[string]Stamp{}
+	for _, f := range data.Files() {
+		stamps[f.Path] = StampOf(f)
 	}
 	splits := make([]Split, len(pieces))
 	for i, piece := range pieces {
-		splits[i] = Split{i, piece}
+		splits[i] = Split{first + i, piece, stamps[piece.Path]}
 	}
-	return recipe, splits, nil
+	return splits, nil
 }
 
 // Fit returns the data as the signature's inputs take it: numbers of formats

@@ -24,7 +24,7 @@ func TestArrowMemoryIsReleased(t *testing.T) {
 			defer mem.AssertSize(t, 0)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			r, err := newRun(ctx, request(t, path), mem, func(_, rows int64) {
+			r, err := newRun(ctx, request(t, path), mem, func(_, rows, _ int64) {
 				if tt.cancel && rows > 100 {
 					cancel()
 				}

@@ -27,6 +27,7 @@ type output struct {
 	file   store.File
 	buffer *bufio.Writer
 	sum    hash.Hash
+	bytes  int64
 }
 
 // Writable says why a format cannot hold the predictions of data with this
@@ -80,6 +81,7 @@ func createOutput(ctx context.Context, create create, dir, name string) (*output
 
 func (o *output) Write(p []byte) (int, error) {
 	n, err := o.buffer.Write(p)
+	o.bytes += int64(n)
 	if err != nil {
 		err = o.failed(err)
 	}

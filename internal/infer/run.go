@@ -37,9 +37,9 @@ type Model interface {
 type Load func(ctx context.Context) (Model, error)
 
 // Progress is told, after each batch that was handed to the writer, how many
-// splits are finished and how many rows are computed so far. Calls do not
-// overlap, and numbers never go down.
-type Progress func(splits, rows int64)
+// splits are finished, how many rows are computed so far, and about how many
+// bytes of the splits they take. Calls do not overlap, and numbers never go down.
+type Progress func(splits, rows, bytes int64)
 
 // Run makes the predictions for every split of the request. The result lists
 // the finished splits in the request's order, after an error too.
@@ -58,7 +58,8 @@ func Run(ctx context.Context, req Request, load Load, progress Progress) (Result
 	r.tally.result.LoadedMS = loaded.UnixMilli()
 	r.tally.result.LoadSeconds = loaded.Sub(start).Seconds()
 	r.tally.result.Model = req.Path()
-	if r.tally.result.Digest, err = req.Digest(); err == nil {
+	if r.identity.Digest, err = req.Digest(); err == nil {
+		r.tally.result.Digest, r.tally.result.Made = r.identity.Digest, r.identity
 		err = r.splits(ctx)
 	}
 	r.tally.pace(time.Since(loaded))
@@ -74,6 +75,7 @@ type run struct {
 	signature *model.Signature
 	data      *files.Dataset // all columns, as Input.Open saw them
 	model     Model
+	identity  Identity // of the parts
 	mem       memory.Allocator
 	create    create
 	tally     *tally
@@ -100,7 +102,11 @@ func newRun(ctx context.Context, req Request, mem memory.Allocator, progress Pro
 		return nil, err
 	}
 	r.signature, r.data = signature, Fit(signature, data, req.InputMapping, req.Keep)
-	if _, err := r.bind(r.data); err != nil {
+	bind, err := r.bind(r.data)
+	if err == nil {
+		r.identity, err = settled(req, r.data, bind)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return r, makeFolder(ctx, req.Output)
@@ -160,6 +166,7 @@ type tally struct {
 	mu     sync.Mutex
 	result Result
 	rows   int64         // computed, unfinished splits included
+	bytes  int64         // of the splits, that these rows take
 	failed int64         // bad rows so far, unfinished splits included
 	graph  int64         // of them, those that the graph failed for
 	first  *BadRow       // the first that was met
@@ -169,16 +176,19 @@ type tally struct {
 	report Progress
 }
 
-func (t *tally) batch(rows int64) {
+func (t *tally) batch(rows, bytes int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.rows += rows
+	t.bytes += bytes
 	t.tell()
 }
 
-func (t *tally) split(s SplitResult, c clocks) {
+// split takes a finished split; bytes are those of it that no batch had.
+func (t *tally) split(s SplitResult, bytes int64, c clocks) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.bytes += bytes
 	t.result.Splits = append(t.result.Splits, s)
 	t.result.Add(s.Account)
 	t.result.ReadSeconds += c.read.Seconds()
@@ -235,7 +245,7 @@ func (t *tally) pace(took time.Duration) {
 
 func (t *tally) tell() {
 	if t.report != nil {
-		t.report(int64(len(t.result.Splits)), t.rows)
+		t.report(int64(len(t.result.Splits)), t.rows, t.bytes)
 	}
 }
 

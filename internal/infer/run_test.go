@@ -31,7 +31,7 @@ func request(t *testing.T, paths ...string) Request {
 		t.Fatal(err)
 	}
 	for i, p := range paths {
-		r.Splits = append(r.Splits, Split{i, files.Split{Path: p, Length: 1 << 40}})
+		r.Splits = append(r.Splits, Split{ID: i, Split: files.Split{Path: p, Length: 1 << 40}})
 	}
 	return r
 }
@@ -42,7 +42,7 @@ func TestRowsStayTogetherAndInOrder(t *testing.T) {
 	req.OutputMapping = map[string]string{"y": "twice"}
 	d := &doubler{bad: -1}
 	var splits, rows int64
-	result, err := Run(t.Context(), req, d.load, func(s, r int64) {
+	result, err := Run(t.Context(), req, d.load, func(s, r, _ int64) {
 		if s < splits || r < rows {
 			t.Errorf("progress went back: %d, %d after %d, %d", s, r, splits, rows)
 		}
@@ -233,7 +233,7 @@ func TestCancelLeavesFinishedSplitsOnly(t *testing.T) {
 	req.Threads = 1
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	result, err := Run(ctx, req, (&doubler{bad: -1}).load, func(splits, rows int64) {
+	result, err := Run(ctx, req, (&doubler{bad: -1}).load, func(splits, rows, _ int64) {
 		if splits == 1 && rows > 500 {
 			cancel()
 		}

@@ -20,6 +20,14 @@ type computed struct {
 	kept   []arrow.Array // of the bad rows, in the binding's order of Keep
 }
 
+// rows is how many have a prediction.
+func (c computed) rows() int64 {
+	if c.record == nil {
+		return 0
+	}
+	return c.record.NumRows()
+}
+
 func (c computed) release() {
 	if c.record != nil {
 		c.record.Release()

@@ -3,7 +3,6 @@ package infer
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"time"
 
@@ -30,7 +29,7 @@ func (r *run) split(ctx context.Context, s Split) error {
 	if err != nil {
 		return err
 	}
-	out, err := createOutput(ctx, r.create, r.req.Output, fmt.Sprintf("part-%05d%s", s.ID, r.req.Format.Extension()))
+	out, err := createOutput(ctx, r.create, r.req.Output, PartName(s.ID, r.req.Format))
 	if err != nil {
 		return err
 	}
@@ -44,7 +43,10 @@ func (r *run) split(ctx context.Context, s Split) error {
 		return errors.Join(err, p.quarantine.discard(ctx))
 	}
 	start := time.Now()
-	result := SplitResult{ID: s.ID, Input: s.Path, Offset: s.Offset, Length: s.Length, Output: out.name, Account: p.rows, FirstBad: p.first}
+	result := SplitResult{
+		ID: s.ID, Input: s.Path, Offset: s.Offset, Length: s.Length, Output: out.name,
+		Account: p.rows, FirstBad: p.first, Run: r.req.Run, Stamp: s.Stamp,
+	}
 	if result.Quarantine, err = p.quarantine.commit(); err != nil {
 		out.discard()
 		return err
@@ -52,8 +54,12 @@ func (r *run) split(ctx context.Context, s Split) error {
 	if result.SHA256, err = out.commit(); err != nil {
 		return errors.Join(err, p.quarantine.discard(ctx))
 	}
+	result.Bytes = out.bytes
+	if err := r.record(ctx, result); err != nil {
+		return err
+	}
 	p.clocks.write += time.Since(start)
-	r.tally.split(result, p.clocks)
+	r.tally.split(result, s.Length-p.bytes, p.clocks)
 	return nil
 }
 
@@ -73,6 +79,7 @@ type pipeline struct {
 	data  *files.Dataset
 	bind  *model.Binding
 	out   *output
+	bytes int64 // of the split, computed
 	// What the stages count: Read the reading one, the rest the writing one.
 	rows       Account
 	first      *BadRow
@@ -136,6 +143,7 @@ type batch struct {
 	record arrow.Record
 	first  int64
 	ofFile bool
+	bytes  int64 // of the split, that its rows take
 	bad    []files.BadRow
 }
 
@@ -145,6 +153,7 @@ func (p *pipeline) read(ctx context.Context, to chan<- batch) (err error) {
 		return failed(p.split.Path, err)
 	}
 	defer func() { err = errors.Join(err, reader.Close()) }()
+	passed := int64(0)
 	for {
 		start := time.Now()
 		record, err := reader.Next()
@@ -160,6 +169,10 @@ func (p *pipeline) read(ctx context.Context, to chan<- batch) (err error) {
 		b.first, b.ofFile = files.FirstRow(reader)
 		b.first += p.rows.Read
 		p.rows.Read += record.NumRows()
+		if placed, ok := reader.(files.Placed); ok {
+			b.bytes = int64(placed.Passed()*float64(p.split.Length)) - passed
+			passed += b.bytes
+		}
 		select {
 		case to <- b:
 		case <-ctx.Done():
@@ -194,10 +207,9 @@ func (p *pipeline) compute(ctx context.Context, from <-chan batch, to chan<- com
 			return err
 		}
 		p.clocks.compute += time.Since(start)
-		if c.record != nil {
-			some = true
-			p.tally.batch(c.record.NumRows())
-		}
+		p.bytes += b.bytes
+		some = some || c.record != nil
+		p.tally.batch(c.rows(), b.bytes)
 		p.tally.step(time.Since(last))
 		last = time.Now()
 		if err := send(ctx, to, c); err != nil {

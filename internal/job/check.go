@@ -107,11 +107,10 @@ const outputMark = "_SUCCESS"
 // Skipped tells whether a job has nothing to do, because its complete output is
 // there and it says if_exists: skip; path is that output.
 func Skipped(s *Spec) (path string, skipped bool) {
-	if s.Output == nil || s.Output.IfExists != "skip" {
+	if s.Output == nil || s.Output.IfExists != ifSkip {
 		return "", false
 	}
-	_, err := os.Stat(filepath.Join(s.Output.Path, outputMark))
-	return s.Output.Path, err == nil
+	return s.Output.Path, marked(s.Output.Path, outputMark)
 }
 
 // free checks that path is not there, or that it may be replaced: a folder that
@@ -128,9 +127,10 @@ func (r *rules) free(at, path, key, ifExists, mark string) {
 	switch {
 	case err != nil:
 		r.broken(at, path, "cannot be looked at: %v", errors.Unwrap(err))
-	case ifExists == "fail":
+	case ifExists == ifResume && marked(path, mark): // see Unchanged
+	case ifExists == ifFail:
 		r.broken(at, path, "exists already: choose another, remove it, or say %s: replace", key)
-	case ifExists == "skip":
+	case ifExists == ifSkip, ifExists == ifResume:
 		r.broken(at, path, "exists already and is not complete, for it has no %s: remove it", mark)
 	case !info.IsDir() && info.Mode()&fs.ModeSymlink == 0:
 		r.broken(at, path, "is no folder: it is not replaced")
@@ -142,9 +142,15 @@ func (r *rules) free(at, path, key, ifExists, mark string) {
 	}
 }
 
+// marked tells whether a folder has the mark of a complete output.
+func marked(folder, mark string) bool {
+	_, err := os.Stat(filepath.Join(folder, mark))
+	return err == nil
+}
+
 // ours tells whether a folder is empty or has the mark of an earlier output.
 func ours(folder, mark string) bool {
-	if _, err := os.Stat(filepath.Join(folder, mark)); err == nil {
+	if marked(folder, mark) {
 		return true
 	}
 	entries, err := os.ReadDir(folder)

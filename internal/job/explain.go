@@ -234,8 +234,11 @@ func (p *Plan) explainOutputs(line lineWriter) {
 	}
 	for _, o := range p.Reserve.Outputs {
 		text := "must not exist"
-		if o.Replace {
+		switch {
+		case o.Replace:
 			text = "replaces what is there"
+		case o.Resume != "":
+			text = "goes on from what is there and from what earlier runs have left"
 		}
 		line("output", "%s %s (%s)", o.Kind, o.Final, text)
 	}

@@ -117,6 +117,7 @@ var faultCases = []struct {
 	{Train, []string{"export_dir=data"}, "export_dir: /jobs/data: overlaps input.path (/jobs/data)", 2},
 	{Train, []string{"export_dir=out", "model_dir=out/model"}, "export_dir: /jobs/out: overlaps model_dir (/jobs/out/model)", 2},
 	{Train, []string{"export_dir=out", "output.path=out/rows"}, "export_dir: /jobs/out: overlaps output.path (/jobs/out/rows)", 2},
+	{Infer, []string{"read_by=spark", "output.if_exists=resume"}, "output.if_exists: resume: needs read_by: executor, and files as input", 2},
 	{Train, []string{"output.if_exists=replace"}, "output.path: absent: say where the rows go", 2},
 	{Infer, []string{"output.path=data/preds"}, "output.path: /jobs/data/preds: overlaps input.path (/jobs/data)", 2},
 	{Infer, []string{"output.path=m"}, "output.path: /jobs/m: overlaps export_dir (/jobs/m)", 2},
@@ -259,7 +260,6 @@ var unsupportedCases = []struct {
 	{Infer, "export_dir", []string{"export_dir=s3a://b/m"}},
 	{Infer, "model_dir", []string{"export_dir=", "model_dir=hdfs://n/ckpt"}},
 	{Train, "output.if_exists", []string{"output={path: x, if_exists: skip}"}},
-	{Infer, "output.if_exists", []string{"output.if_exists=resume"}},
 	{Infer, "output.path", []string{"output.path=gs://b/x"}},
 	{Infer, "resources.worker.gpus", []string{"resources.worker.gpus=1"}},
 }

@@ -137,10 +137,15 @@ func (s *Spec) outputs(run string) []reserve.OutputConfig {
 		if s.kind == Infer {
 			kind = "predictions"
 		}
-		out = append(out, reserve.OutputConfig{
+		o := reserve.OutputConfig{
 			Kind: kind, Staging: staging(s.Output.Path, run), Final: s.Output.Path,
-			Replace: s.Output.IfExists == "replace",
-		})
+			Replace: s.Output.IfExists == ifReplace,
+		}
+		if s.Output.IfExists == ifResume {
+			o.Resume = kept(s.Output.Path)
+			o.Staging = reserve.ResumeStaging(o.Resume, run)
+		}
+		out = append(out, o)
 	}
 	return out
 }

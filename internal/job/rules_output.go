@@ -6,6 +6,14 @@ import (
 	"strings"
 )
 
+// Values of output.if_exists.
+const (
+	ifFail    = "fail"
+	ifReplace = "replace"
+	ifResume  = "resume"
+	ifSkip    = "skip"
+)
+
 // folder checks the path of an output folder: it is made by a rename of a
 // hidden sibling, so it must have a name and a parent.
 func (r *rules) folder(at, p string) {
@@ -23,7 +31,10 @@ func (r *rules) output() {
 		r.folder("output.path", o.Path)
 	}
 	r.oneOf("output.format", o.Format, "parquet", "tfrecord", "csv", "json", "arrow")
-	r.oneOf("output.if_exists", o.IfExists, "fail", "replace", "resume", "skip")
+	r.oneOf("output.if_exists", o.IfExists, ifFail, ifReplace, ifResume, ifSkip)
+	if s := r.s; s.kind == Infer && o.IfExists == ifResume && s.readBy(&s.Input.Source) == bySpark {
+		r.broken("output.if_exists", o.IfExists, "needs read_by: executor, and files as input")
+	}
 }
 
 // distinct checks that no folder that is written holds another folder of the
@@ -68,6 +79,13 @@ func within(p, folder string) bool {
 func staging(final, run string) string {
 	dir, base := path.Split(strings.TrimSuffix(final, "/"))
 	return fmt.Sprintf("%s.%s.tfos-%s", dir, base, run)
+}
+
+// kept is the hidden sibling of an output folder that outlives runs. No run's
+// staging has such a name.
+func kept(final string) string {
+	dir, base := path.Split(strings.TrimSuffix(final, "/"))
+	return fmt.Sprintf("%s.%s.tfos.resume", dir, base)
 }
 
 func indexed(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }

@@ -202,7 +202,7 @@ type Output struct {
 	Path string `yaml:"path" as:"path"`
 	// of the files: `parquet`, `tfrecord`, `csv`, `json` or `arrow`
 	Format string `yaml:"format" default:"parquet"`
-	// `fail`, `replace`, `resume`, or `skip`: a complete output is left as it is and the job is done
+	// `fail`; `replace`; `resume`: only what earlier runs have not done of the input as it is now is computed (inference); `skip`: a complete output is left as it is and the job is done
 	IfExists string `yaml:"if_exists" default:"fail"`
 }
 

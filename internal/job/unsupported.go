@@ -40,7 +40,7 @@ func (s *Spec) unsupportedTraining(refuse refuser) {
 	refuse("export_dir", s.ExportDir, IsURL(s.ExportDir))
 	if o := s.Output; o != nil {
 		refuse("output.format", o.Format, o.Format != "parquet")
-		refuse("output.if_exists", o.IfExists, o.IfExists == "skip")
+		refuse("output.if_exists", o.IfExists, o.IfExists == ifSkip || o.IfExists == ifResume)
 		s.unsupportedOutput(o, refuse)
 	}
 }
@@ -58,7 +58,6 @@ func (s *Spec) unsupportedInference(refuse refuser) {
 
 func (s *Spec) unsupportedOutput(o *Output, refuse refuser) {
 	refuse("output.path", o.Path, IsURL(o.Path))
-	refuse("output.if_exists", o.IfExists, o.IfExists == "resume")
 }
 
 // Submittable refuses jobs that can be planned but not yet run.

@@ -6,8 +6,8 @@ import (
 )
 
 // Event is one "@tfos {json}" line of the driver: a DriverEvent, ContextEvent,
-// WaitingEvent, FormedEvent, ProgressEvent, TensorBoardEvent, WarningEvent or
-// Verdict.
+// WaitingEvent, FormedEvent, ProgressEvent, ResumedEvent, TensorBoardEvent,
+// WarningEvent or Verdict.
 type Event interface{ event() }
 
 // DriverEvent names the process to which SIGTERM is an orderly end.
@@ -48,7 +48,19 @@ type ProgressEvent struct {
 	Feeds   []FeedRows    `json:"feeds"`
 	Members []MemberPhase `json:"members"`
 	Splits  int64         `json:"splits"`
-	Rows    int64         `json:"rows"` // inference: rows written
+	Rows    int64         `json:"rows"` // inference: rows computed
+	// Inference: about how many bytes of the input the rows take, and how much
+	// there is to compute in all; 0: not known.
+	Bytes     int64 `json:"bytes"`
+	AllSplits int64 `json:"all_splits"`
+	AllBytes  int64 `json:"all_bytes"`
+}
+
+// ResumedEvent says what an inference job takes over from earlier runs.
+type ResumedEvent struct {
+	Splits  int   `json:"splits"` // taken over
+	Rows    int64 `json:"rows"`   // in them
+	Missing int   `json:"missing"`
 }
 
 // TensorBoardEvent says where TensorBoard shows the run.
@@ -66,6 +78,7 @@ func (ContextEvent) event()     {}
 func (WaitingEvent) event()     {}
 func (FormedEvent) event()      {}
 func (ProgressEvent) event()    {}
+func (ResumedEvent) event()     {}
 func (TensorBoardEvent) event() {}
 func (WarningEvent) event()     {}
 func (Verdict) event()          {}
@@ -90,6 +103,8 @@ func parseEvent(data []byte) (Event, error) {
 		return decode[FormedEvent](data)
 	case "progress":
 		return decode[ProgressEvent](data)
+	case "resumed":
+		return decode[ResumedEvent](data)
 	case "tensorboard":
 		return decode[TensorBoardEvent](data)
 	case "warning":

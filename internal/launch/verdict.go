@@ -51,7 +51,7 @@ type (
 const PhaseMeasured = reserve.PhaseMeasured
 
 // PhaseSkipped is the phase of a job that had nothing to do.
-const PhaseSkipped = "skipped"
+const PhaseSkipped = reserve.PhaseSkipped
 
 // Failure is the verdict for err, for failures before anything ran.
 func Failure(err error, run string) Verdict {

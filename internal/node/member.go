@@ -186,7 +186,7 @@ func (m *member) renewal() reserve.Renewal {
 	m.mu.Unlock()
 	return reserve.Renewal{
 		Phase: said.phase, Feeds: m.counts(), LogBytes: m.output.bytes.Load(),
-		Splits: said.progress.Splits, SplitRows: said.progress.Rows, Notes: said.notes, Paces: m.paces(),
+		Splits: said.progress.Splits, SplitRows: said.progress.Rows, SplitBytes: said.progress.Bytes, Notes: said.notes, Paces: m.paces(),
 	}
 }
 

@@ -52,7 +52,7 @@ func (f *feedState) retell(r *Roster, p *place) {
 // advance takes a renewal's counts and notes whether they moved.
 func (r *Roster) advance(p *place, renewal Renewal) {
 	moved := renewal.Phase != p.renewal.Phase || renewal.LogBytes != p.renewal.LogBytes ||
-		renewal.Splits != p.renewal.Splits || renewal.SplitRows != p.renewal.SplitRows || len(renewal.Notes) != len(p.renewal.Notes) ||
+		renewal.Splits != p.renewal.Splits || renewal.SplitRows != p.renewal.SplitRows || renewal.SplitBytes != p.renewal.SplitBytes || len(renewal.Notes) != len(p.renewal.Notes) ||
 		!slices.Equal(renewal.Feeds, p.renewal.Feeds)
 	if renewal.Phase != p.renewal.Phase {
 		p.phased = r.now
@@ -199,11 +199,12 @@ func (r *Roster) feedRows() []FeedRows {
 func (r *Roster) progress() {
 	r.progressAt = r.now
 	r.progressDue = time.Time{}
-	p := Progress{Feeds: r.feedRows()}
+	p := Progress{Feeds: r.feedRows(), AllSplits: r.extent.splits, AllBytes: r.extent.bytes}
 	for _, m := range r.places {
 		p.Members = append(p.Members, MemberProgress{m.name().String(), m.renewal.Phase})
 		p.Splits += m.renewal.Splits
 		p.Rows += m.renewal.SplitRows
+		p.Bytes += m.renewal.SplitBytes
 	}
 	r.do(Emit{p})
 }

@@ -7,11 +7,13 @@ import (
 	"tfos/internal/infer"
 )
 
-// judgeRows says whether an inference job's account of rows lets it have its
+// judgeRows says whether the rows of all parts let an inference job have its
 // output, and the exit code and phase when not: every split's rows must be
 // accounted for, and no more be bad than the job takes.
-func judgeRows(work *WorkConfig, sum *infer.Result) (code int, phase string, err error) {
-	for _, split := range sum.Splits {
+func judgeRows(work *WorkConfig, parts []infer.SplitResult) (code int, phase string, err error) {
+	var all infer.Account
+	for _, split := range parts {
+		all.Add(split.Account)
 		if err := split.Balance(); err != nil {
 			return codeInternal, "accounting", fmt.Errorf("rows are unaccounted for: split %d (%s): %w", split.ID, split.Input, err)
 		}
@@ -23,6 +25,6 @@ func judgeRows(work *WorkConfig, sum *infer.Result) (code int, phase string, err
 	if err := json.Unmarshal(work.Request, &request); err != nil {
 		return codeInternal, "accounting", fmt.Errorf("reserve: read the inference request: %w", err)
 	}
-	err = infer.Judge(sum.Account, sum.Splits, request.MaxBad)
+	err = infer.Judge(all, parts, request.MaxBad)
 	return infer.ExitCode(err), "running", err
 }

@@ -89,9 +89,9 @@ func TestInputRows(t *testing.T) {
 	} {
 		cfg := config(time.Second, worker(0))
 		cfg.Work = &WorkConfig{Input: infer.Input{Format: tt.format, Path: tt.path}, Tasks: 1, Request: json.RawMessage(tt.request)}
-		work, _, err := shareOut(t.Context(), cfg)
+		shared, err := shareOut(t.Context(), cfg)
 		var request infer.Request
-		if err != nil || json.Unmarshal(work[Place{"worker", 0}], &request) != nil || request.InputRows != tt.want {
+		if err != nil || json.Unmarshal(shared.work[Place{"worker", 0}], &request) != nil || request.InputRows != tt.want {
 			t.Errorf("%s, %s: %d rows, %v", tt.format, tt.request, request.InputRows, err)
 		}
 	}

@@ -1,6 +1,7 @@
 package reserve
 
-// Command is what the driver says: FeedEnded, Fail, SparkFailed or StopRun.
+// Command is what the driver says: FeedEnded, Fail, SparkFailed or StopRun; and
+// what this process knows before anybody runs: Settle.
 type Command interface{ command() }
 
 // FeedEnded says that every partition of an epoch was acknowledged, Rows in
@@ -25,6 +26,11 @@ type SparkFailed struct{ Phase, Cause string }
 // StopRun ends the run because somebody wants it.
 type StopRun struct{ Reason string }
 
+// Settle ends the run well before its members have begun: there is nothing for
+// them to do.
+type Settle struct{ Phase string }
+
+func (Settle) command()      {}
 func (FeedEnded) command()   {}
 func (Fail) command()        {}
 func (SparkFailed) command() {}

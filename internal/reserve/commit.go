@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"tfos/internal/infer"
 	"tfos/internal/store"
@@ -16,24 +17,34 @@ const manifestName = "_manifest.json"
 
 // manifest lists an inference output's files.
 type manifest struct {
-	Version int    `json:"version"`
-	Run     string `json:"run"`
-	Model   string `json:"model"`  // its path
-	Digest  string `json:"digest"` // model.Source.Digest
+	Version int            `json:"version"`
+	Run     string         `json:"run"`
+	Model   string         `json:"model"`  // its path
+	Digest  string         `json:"digest"` // model.Source.Digest
+	Made    infer.Identity `json:"made,omitzero"`
 	infer.Account
 	Splits []infer.SplitResult `json:"splits"`
 }
 
 // commit gives every output its final name. All are checked before the first
 // is published. It returns those that were published, even after an error.
-func commit(ctx context.Context, cfg Config, result *infer.Result) ([]Artifact, error) {
-	for _, o := range cfg.Outputs {
-		if err := prepare(ctx, cfg, o, result); err != nil {
+// resume is nil for outputs that are made as a whole.
+func commit(ctx context.Context, cfg Config, result *infer.Result, resume *resumption) ([]Artifact, error) {
+	artifacts := []Artifact{}
+	if resume != nil && !resume.changed {
+		return append(artifacts, Artifact{resume.output.Kind, resume.output.Final}), nil
+	}
+	outputs := slices.Clone(cfg.Outputs)
+	for i, o := range outputs {
+		var err error
+		if outputs[i], err = resume.onto(ctx, o); err == nil {
+			err = prepare(ctx, cfg, outputs[i], result, resume)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
-	artifacts := []Artifact{}
-	for _, o := range cfg.Outputs {
+	for _, o := range outputs {
 		s, err := store.For(o.Final)
 		if err != nil {
 			return artifacts, err
@@ -47,7 +58,7 @@ func commit(ctx context.Context, cfg Config, result *infer.Result) ([]Artifact, 
 }
 
 // prepare completes one output in its staging folder.
-func prepare(ctx context.Context, cfg Config, o OutputConfig, result *infer.Result) error {
+func prepare(ctx context.Context, cfg Config, o OutputConfig, result *infer.Result, resume *resumption) error {
 	s, err := store.For(o.Staging)
 	if err != nil {
 		return err
@@ -63,7 +74,7 @@ func prepare(ctx context.Context, cfg Config, o OutputConfig, result *infer.Resu
 		_, err := s.Stat(ctx, o.Staging+"/saved_model.pb")
 		return outputError(o, err)
 	case "predictions":
-		if err := complete(ctx, s, cfg.Run, o, result); err != nil {
+		if err := complete(ctx, s, cfg.Run, o, result, resume); err != nil {
 			return err
 		}
 		return store.MarkSuccess(ctx, s, o.Staging)
@@ -79,24 +90,22 @@ func prepare(ctx context.Context, cfg Config, o OutputConfig, result *infer.Resu
 	}
 }
 
-// complete checks that every file of the result is there and lists them in the
+// complete checks that every file of the output is there and lists them in the
 // manifest.
-func complete(ctx context.Context, s store.Store, run string, o OutputConfig, result *infer.Result) error {
+func complete(ctx context.Context, s store.Store, run string, o OutputConfig, result *infer.Result, resume *resumption) error {
 	if result == nil {
 		return fmt.Errorf("%s: %s: no member reported a result", o.Kind, o.Final)
 	}
-	for _, split := range result.Splits {
-		names := []string{split.Output}
-		if split.Quarantine != nil {
-			names = append(names, split.Quarantine.Output)
-		}
-		for _, name := range names {
+	m := manifest{1, run, result.Model, result.Digest, result.Made, infer.Account{}, resume.parts(result)}
+	for _, split := range m.Splits {
+		m.Add(split.Account)
+		for _, name := range split.Files() {
 			if _, err := s.Stat(ctx, o.Staging+"/"+name); err != nil {
 				return outputError(o, err)
 			}
 		}
 	}
-	text, err := json.MarshalIndent(manifest{1, run, result.Model, result.Digest, result.Account, result.Splits}, "", " ")
+	text, err := json.MarshalIndent(m, "", " ")
 	if err != nil {
 		return fmt.Errorf("reserve: write the manifest: %w", err)
 	}
@@ -134,6 +143,9 @@ func outputError(o OutputConfig, err error) error {
 func discard(ctx context.Context, cfg Config) error {
 	var errs []error
 	for _, o := range cfg.Outputs {
+		if o.Resume != "" { // resumption.close
+			continue
+		}
 		s, err := store.For(o.Staging)
 		if err == nil {
 			err = s.Remove(ctx, o.Staging)

@@ -40,7 +40,7 @@ func TestCommit(t *testing.T) {
 			if test.replace {
 				stage(t, root+"/final/old")
 			}
-			artifacts, err := commit(t.Context(), cfg, test.result)
+			artifacts, err := commit(t.Context(), cfg, test.result, nil)
 			if test.want != "" {
 				if err == nil || !strings.Contains(err.Error(), test.want) || exists(root+"/final") || len(artifacts) > 0 {
 					t.Errorf("%v, want %q; published %v", err, test.want, artifacts)
@@ -68,7 +68,7 @@ func TestCommitChecksFirst(t *testing.T) {
 		{Kind: "saved_model", Staging: root + "/stage/a", Final: root + "/a"},
 		{Kind: "results", Staging: root + "/stage/b", Final: root + "/b"},
 	}}
-	if artifacts, err := commit(t.Context(), cfg, nil); err == nil || len(artifacts) > 0 || exists(root+"/a") {
+	if artifacts, err := commit(t.Context(), cfg, nil, nil); err == nil || len(artifacts) > 0 || exists(root+"/a") {
 		t.Errorf("%v %v", artifacts, err)
 	}
 	if err := discard(t.Context(), cfg); err != nil || exists(root+"/stage/a") {

@@ -71,6 +71,10 @@ type OutputConfig struct {
 	Final   string `json:"final"`
 	// Replace says that an existing Final is replaced; else it is an error.
 	Replace bool `json:"replace"`
+	// Resume is a folder beside Final that outlives the run, for the finished
+	// parts of predictions: Staging is ResumeStaging in it. Then an existing
+	// Final is gone on from. "": the output is made as a whole.
+	Resume string `json:"resume,omitempty"`
 }
 
 // WorkConfig is the input of an inference job.
@@ -78,6 +82,17 @@ type WorkConfig struct {
 	Input   infer.Input     `json:"input"`
 	Tasks   int             `json:"tasks"`   // splits that are computed at once
 	Request json.RawMessage `json:"request"` // an infer.Request without splits
+}
+
+// resumes is the output that goes on from what earlier runs have left; nil: none
+// does.
+func (c Config) resumes() *OutputConfig {
+	for i, o := range c.Outputs {
+		if o.Resume != "" {
+			return &c.Outputs[i]
+		}
+	}
+	return nil
 }
 
 // Lease is LeaseMS as a duration.

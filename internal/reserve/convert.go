@@ -33,14 +33,14 @@ func renewToPB(r Renewal, sequence int64) *pb.MemberMessage {
 	return &pb.MemberMessage{Message: &pb.MemberMessage_Renew{Renew: &pb.Renew{
 		Sequence: sequence, Phase: r.Phase, Feeds: countsToPB(r.Feeds),
 		LogBytes: r.LogBytes, Splits: r.Splits, SplitRows: r.SplitRows, Notes: notesToPB(r.Notes),
-		Paces: pacesToPB(r.Paces),
+		Paces: pacesToPB(r.Paces), SplitBytes: r.SplitBytes,
 	}}}
 }
 
 func renewFromPB(m *pb.Renew) (Renewal, int64) {
 	return Renewal{
 		Phase: m.GetPhase(), Feeds: countsFromPB(m.GetFeeds()),
-		LogBytes: m.GetLogBytes(), Splits: m.GetSplits(), SplitRows: m.GetSplitRows(),
+		LogBytes: m.GetLogBytes(), Splits: m.GetSplits(), SplitRows: m.GetSplitRows(), SplitBytes: m.GetSplitBytes(),
 		Notes: notesFromPB(m.GetNotes()), Paces: pacesFromPB(m.GetPaces()),
 	}, m.GetSequence()
 }

@@ -6,7 +6,7 @@ import (
 	"tfos/internal/infer"
 )
 
-// Event is a line for the driver: Ready, Waiting, Formed, Progress,
+// Event is a line for the driver: Ready, Waiting, Formed, Progress, Resumed,
 // FeedNext, FeedStopped, TensorBoard, Warning or Verdict. docs/protocols.md section 3 is the contract.
 type Event interface{ event() string }
 
@@ -47,7 +47,20 @@ type Progress struct {
 	Feeds   []FeedRows       `json:"feeds"`
 	Members []MemberProgress `json:"members"`
 	Splits  int64            `json:"splits"`
-	Rows    int64            `json:"rows"` // inference: rows written
+	Rows    int64            `json:"rows"` // inference: rows computed
+	// Inference: about how many bytes of the input the rows take, and how much
+	// there is to compute in all.
+	Bytes     int64 `json:"bytes,omitempty"`
+	AllSplits int64 `json:"all_splits,omitempty"`
+	AllBytes  int64 `json:"all_bytes,omitempty"`
+}
+
+// Resumed says what an inference job takes over from earlier runs, before the
+// rest is computed.
+type Resumed struct {
+	Splits  int   `json:"splits"` // taken over
+	Rows    int64 `json:"rows"`   // in them
+	Missing int   `json:"missing"`
 }
 
 // MemberProgress is how far one member's program is: starting, importing,
@@ -133,6 +146,7 @@ func (Ready) event() string       { return "ready" }
 func (Waiting) event() string     { return "waiting" }
 func (Formed) event() string      { return "formed" }
 func (Progress) event() string    { return "progress" }
+func (Resumed) event() string     { return "resumed" }
 func (FeedNext) event() string    { return "feed_next" }
 func (FeedStopped) event() string { return "feed_stopped" }
 func (TensorBoard) event() string { return "tensorboard" }

@@ -47,13 +47,14 @@ type Registration struct {
 // Renewal is what a member tells with each renewal of its lease. All counts
 // are totals since the member's start.
 type Renewal struct {
-	Phase     string // starting, importing, running, evaluating, exporting, ended
-	Feeds     []FeedCount
-	LogBytes  int64  // written by the child: a sign of life
-	Splits    int64  // inference: splits finished
-	SplitRows int64  // inference: rows written
-	Notes     []Note // all so far, in order
-	Paces     []Pace // by feed
+	Phase      string // starting, importing, running, evaluating, exporting, ended
+	Feeds      []FeedCount
+	LogBytes   int64  // written by the child: a sign of life
+	Splits     int64  // inference: splits finished
+	SplitRows  int64  // inference: rows computed
+	SplitBytes int64  // inference: bytes of the splits that these take
+	Notes      []Note // all so far, in order
+	Paces      []Pace // by feed
 }
 
 // Note is something that a member has to say to the person who runs the job.

@@ -76,6 +76,7 @@ type Roster struct {
 	vacated    *Verdict  // of the last member lost before the cluster formed
 
 	measured  time.Time // when a measurement is over; zero: it has not begun
+	extent    extent    // of what inference computes
 	finishing bool      // training has succeeded; an evaluator has not finished
 	suspects  []*suspect
 	verdict   *Verdict // decided
@@ -220,6 +221,8 @@ func (r *Roster) Command(now time.Time, c Command) []Effect {
 		r.decide(Verdict{Code: c.Code, Phase: c.Phase, Cause: c.Cause})
 	case SparkFailed:
 		r.suspectSpark(c)
+	case Settle:
+		r.decide(Verdict{Code: codeDone, Phase: c.Phase})
 	case StopRun:
 		r.decide(Verdict{Code: codeInterrupted, Cause: c.Reason, Retryable: true})
 	}

@@ -50,7 +50,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, log *slog.Logger) e
 	}
 	events := newWriter(out)
 	p := &process{cfg: req.Config, log: log.With("run", req.Config.Run), events: events,
-		server: newServer(auth, req.Config.Lease(), events.put), hungUp: make(chan struct{})}
+		server: newServer(auth, req.Config.Lease(), events.put), hungUp: make(chan struct{}), shared: &shared{}}
 	events.put(Ready{net.JoinHostPort(req.Host, port), auth.ca, auth.cert, auth.key, auth.token})
 	return p.run(ctx, listener, lines)
 }
@@ -77,7 +77,7 @@ type process struct {
 	server *server
 	events *writer
 	hungUp chan struct{} // closed at the end of the driver's commands
-	splits []infer.Split
+	*shared
 }
 
 func (p *process) run(ctx context.Context, listener net.Listener, lines *bufio.Reader) error {
@@ -85,18 +85,24 @@ func (p *process) run(ctx context.Context, listener net.Listener, lines *bufio.R
 	lasting := context.WithoutCancel(ctx)
 	serving, stop := context.WithCancel(lasting)
 	defer stop()
-	var work map[Place][]byte
 	var shareErr error
 	if p.cfg.Work != nil {
-		work, p.splits, shareErr = shareOut(ctx, p.cfg)
+		var s *shared
+		if s, shareErr = shareOut(ctx, p.cfg); shareErr == nil {
+			p.shared = s
+		}
 	}
-	roster := NewRoster(p.cfg, work, time.Now())
+	roster := NewRoster(p.cfg, p.work, time.Now())
+	roster.Expect(p.splits)
 	var group errgroup.Group
 	group.Go(func() error { return p.server.serve(serving, listener, roster) })
 	group.Go(func() error { p.commands(serving, lines); return nil })
 	group.Go(p.events.flush)
 	if shareErr != nil && ctx.Err() == nil { // an interruption says so itself
 		p.command(serving, shareFailure(shareErr))
+	}
+	if p.resume != nil {
+		p.resumed(serving)
 	}
 	unhook := context.AfterFunc(ctx, func() { p.command(serving, StopRun{"interrupted"}) })
 	err := p.conclude(lasting)
@@ -108,7 +114,29 @@ func (p *process) run(ctx context.Context, listener net.Listener, lines *bufio.R
 
 // shareFailure is what the run ends with when its input cannot be shared out.
 func shareFailure(err error) Fail {
-	return Fail{Code: infer.InputExitCode(err), Phase: "input", Cause: err.Error()}
+	phase := "input"
+	if errors.As(err, new(*OutputError)) {
+		phase = "output"
+	}
+	return Fail{Code: infer.InputExitCode(err), Phase: phase, Cause: err.Error()}
+}
+
+// resumed says what was taken over from earlier runs, and ends a run that need
+// compute nothing before it has members.
+func (p *process) resumed(ctx context.Context) {
+	for _, text := range p.resume.warnings {
+		p.events.put(Warning{text})
+	}
+	switch {
+	case !p.resume.changed:
+		p.command(ctx, Settle{PhaseSkipped})
+		return
+	case len(p.resume.missing) == 0:
+		p.command(ctx, Settle{})
+	}
+	if event := p.resume.resumed(); event.Splits > 0 {
+		p.events.put(event)
+	}
 }
 
 func (p *process) command(ctx context.Context, c Command) {
@@ -128,7 +156,7 @@ func (p *process) conclude(ctx context.Context) error {
 	p.log.Warn("the driver is gone without a verdict; stopping every member")
 	p.command(ctx, StopRun{"the driver is gone"})
 	<-p.server.drained
-	return discard(ctx, p.cfg)
+	return p.discard(ctx)
 }
 
 // finish commits the outputs of a run that succeeded, or deletes what was
@@ -138,24 +166,39 @@ func (p *process) finish(ctx context.Context, end ending) Verdict {
 	var sumErr error
 	if p.cfg.Work != nil {
 		v.Infer, sumErr = sumResults(p.splits, end.results)
+		if sumErr == nil {
+			sumErr = p.resume.add(v.Infer)
+		}
 	}
 	if v.Code == codeDone && p.cfg.MeasureMS == 0 {
 		code, phase, err := codeOutput, "commit", sumErr
 		if err == nil && v.Infer != nil {
-			code, phase, err = judgeRows(p.cfg.Work, v.Infer)
+			code, phase, err = judgeRows(p.cfg.Work, p.resume.parts(v.Infer))
 		}
 		if err == nil {
 			code, phase = codeOutput, "commit"
-			v.Artifacts, err = commit(ctx, p.cfg, v.Infer)
+			v.Artifacts, err = commit(ctx, p.cfg, v.Infer, p.resume)
 		}
 		if err != nil {
 			v.Code, v.Phase, v.Cause = code, phase, err.Error()
 		}
 	}
-	if v.Code != codeDone || p.cfg.MeasureMS > 0 {
-		if err := discard(ctx, p.cfg); err != nil {
-			p.log.Warn("staged outputs were not deleted", "error", err)
+	if v.Code == codeDone && p.cfg.MeasureMS == 0 {
+		if err := p.resume.close(ctx, true); err != nil {
+			p.events.put(Warning{"what earlier runs have left was not deleted: " + err.Error()})
 		}
+		return v
+	}
+	if v.Infer != nil {
+		v.Infer.Kept = p.resume.kept(ctx)
+	}
+	if err := p.discard(ctx); err != nil {
+		p.log.Warn("staged outputs were not deleted", "error", err)
 	}
 	return v
+}
+
+// discard deletes what was staged and is of no use to a later run.
+func (p *process) discard(ctx context.Context) error {
+	return errors.Join(discard(ctx, p.cfg), p.resume.close(ctx, false))
 }

@@ -12,41 +12,69 @@ import (
 	"tfos/internal/model"
 )
 
+// shared is an inference job's work, shared out.
+type shared struct {
+	work   map[Place][]byte // every required member's infer.Request, as JSON
+	splits []infer.Split    // that are to be computed
+	resume *resumption      // nil: the output is made as a whole
+}
+
 // shareOut lists an inference job's input and gives every required member its
-// infer.Request as JSON. It returns all splits too.
-func shareOut(ctx context.Context, cfg Config) (map[Place][]byte, []infer.Split, error) {
-	var request infer.Request
-	if err := json.Unmarshal(cfg.Work.Request, &request); err != nil {
-		return nil, nil, fmt.Errorf("reserve: read the inference request: %w", err)
+// share of what is to be computed.
+func shareOut(ctx context.Context, cfg Config) (*shared, error) {
+	request, data, err := openWork(ctx, cfg)
+	if err != nil {
+		return nil, err
 	}
+	s := &shared{}
+	if o := cfg.resumes(); o != nil {
+		if s.resume, err = resume(ctx, cfg, *o, request, data); err != nil {
+			return nil, err
+		}
+		s.splits, request.Records = s.resume.missing, s.resume.records()
+	} else if s.splits, err = infer.Cut(ctx, data, cfg.Work.Tasks, 0); err != nil {
+		return nil, err
+	}
+	s.work, err = shares(cfg, request, s.splits)
+	return s, err
+}
+
+// openWork reads an inference job's request, and lists its input.
+func openWork(ctx context.Context, cfg Config) (request infer.Request, data *files.Dataset, err error) {
+	if err := json.Unmarshal(cfg.Work.Request, &request); err != nil {
+		return request, nil, fmt.Errorf("reserve: read the inference request: %w", err)
+	}
+	request.Run = cfg.Run
 	if request.Checkpoint != "" { // every member takes this one, though training goes on
-		var err error
 		if request.Checkpoint, err = model.FindCheckpoint(request.Checkpoint); err != nil {
-			return nil, nil, err
+			return request, nil, err
 		}
 	}
-	recipe, splits, err := cfg.Work.Input.Plan(ctx, cfg.Work.Tasks)
-	if err != nil {
-		return nil, nil, err
+	if data, err = cfg.Work.Input.Open(ctx); err == nil {
+		request.Input, err = data.Recipe()
 	}
-	request.Input = recipe
-	if in := cfg.Work.Input; request.MaxBad != nil && in.Format == files.Parquet {
+	if in := cfg.Work.Input; err == nil && request.MaxBad != nil && in.Format == files.Parquet {
 		request.InputRows, _ = files.CountRows(ctx, in.Path)
 	}
+	return request, data, err
+}
+
+// shares gives every required member its share of the splits.
+func shares(cfg Config, request infer.Request, splits []infer.Split) (work map[Place][]byte, err error) {
 	var places []Place
 	for _, m := range cfg.Members {
 		if m.Required {
 			places = append(places, Place{m.Job, m.Index})
 		}
 	}
-	work := map[Place][]byte{}
+	work = map[Place][]byte{}
 	for i, share := range assign(splits, len(places)) {
 		request.Splits = share
 		if work[places[i]], err = json.Marshal(request); err != nil {
-			return nil, nil, fmt.Errorf("reserve: write the share of %s: %w", places[i], err)
+			return nil, fmt.Errorf("reserve: write the share of %s: %w", places[i], err)
 		}
 	}
-	return work, splits, nil
+	return work, nil
 }
 
 // assign shares splits out to n members: the largest first, each to the member
@@ -83,7 +111,7 @@ func sumResults(splits []infer.Split, results [][]byte) (*infer.Result, error) {
 			return nil, fmt.Errorf("reserve: read an inference result: %w", err)
 		}
 		if len(r.Splits) > 0 && sum.Digest == "" {
-			sum.Model, sum.Digest = r.Model, r.Digest
+			sum.Model, sum.Digest, sum.Made = r.Model, r.Digest, r.Made
 		}
 		if len(r.Splits) > 0 && sum.Digest != r.Digest {
 			return nil, fmt.Errorf("members ran different models from %s: it has changed meanwhile, or is not the same folder on all executors", r.Model)

@@ -25,6 +25,8 @@ func conformance(t *testing.T, s Store, root func(t *testing.T) string) {
 		"publish onto existing": testPublishExisting,
 		"publish a file":        testPublishFile,
 		"publish nothing":       testPublishMissing,
+		"link":                  testLink,
+		"lock":                  testLock,
 		"cancelled":             testCancelled,
 	}
 	for name, test := range tests {
@@ -305,6 +307,54 @@ func testPublishMissing(t *testing.T, s Store, root string) {
 	}
 }
 
+func testLink(t *testing.T, s Store, root string) {
+	write(t, s, root+"/a/x", "one")
+	write(t, s, root+"/b/y", "two")
+	if err := s.Link(t.Context(), root+"/a/x", root+"/b/x"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Link(t.Context(), root+"/a/x", root+"/b/y"); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("onto an existing file: %v", err)
+	}
+	if err := s.Link(t.Context(), root+"/a/none", root+"/b/z"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("of an absent file: %v", err)
+	}
+	write(t, s, root+"/a/x", "three") // a new file of that name
+	if err := s.Remove(t.Context(), root+"/a"); err != nil {
+		t.Fatal(err)
+	}
+	if got := listed(t, s, root, "") + content(t, s, root+"/b/x") + content(t, s, root+"/b/y"); got != "/b/x /b/yonetwo" {
+		t.Errorf("after its other name was removed: %q", got)
+	}
+}
+
+func testLock(t *testing.T, s Store, root string) {
+	if _, err := s.Lock(t.Context(), root+"/none/lock"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("in an absent folder: %v", err)
+	}
+	lock := func() io.Closer {
+		held, err := s.Lock(t.Context(), root+"/lock")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return held
+	}
+	first := lock()
+	if _, err := s.Lock(t.Context(), root+"/lock"); !errors.Is(err, ErrLocked) {
+		t.Errorf("a second holder: %v", err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	second := lock()
+	if err := errors.Join(s.Remove(t.Context(), root+"/lock"), second.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := lock().Close(); err != nil {
+		t.Errorf("after its holder removed it: %v", err)
+	}
+}
+
 func testCancelled(t *testing.T, s Store, root string) {
 	write(t, s, root+"/a/x", "x")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -315,8 +365,9 @@ func testCancelled(t *testing.T, s Store, root string) {
 	_, createErr := s.Create(ctx, root+"/b")
 	_, listErr := s.List(ctx, root)
 	_, statErr := s.Stat(ctx, root)
-	errs := []error{openErr, rangeErr, atErr, createErr, listErr, statErr, s.Mkdir(ctx, root+"/c"),
-		s.Remove(ctx, root+"/a"), s.Publish(ctx, root+"/a", root+"/d", false)}
+	_, lockErr := s.Lock(ctx, root+"/e")
+	errs := []error{openErr, rangeErr, atErr, createErr, listErr, statErr, lockErr, s.Mkdir(ctx, root+"/c"),
+		s.Link(ctx, root+"/a/x", root+"/f"), s.Remove(ctx, root+"/a"), s.Publish(ctx, root+"/a", root+"/d", false)}
 	if i := slices.IndexFunc(errs, func(err error) bool { return !errors.Is(err, context.Canceled) }); i >= 0 {
 		t.Errorf("call %d went on: %v", i, errs[i])
 	}

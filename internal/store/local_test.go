@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -100,4 +101,58 @@ func TestLocalListLinks(t *testing.T) {
 	if _, err := (Local{}).List(t.Context(), root+"/dangl*"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a dangling link: %v", err)
 	}
+}
+
+// TestLocalCopies is Link where the file system has no links.
+func TestLocalCopies(t *testing.T) {
+	root := t.TempDir()
+	write(t, Local{}, root+"/a", "one")
+	if err := (Local{}).copy(t.Context(), root+"/a", root+"/b"); err != nil {
+		t.Fatal(err)
+	}
+	if err := (Local{}).copy(t.Context(), root+"/a", root+"/b"); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("onto an existing file: %v", err)
+	}
+	if err := (Local{}).copy(t.Context(), root+"/none", root+"/c"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("of an absent file: %v", err)
+	}
+	if got := listed(t, Local{}, root, "") + content(t, Local{}, root+"/b"); got != "/a /bone" {
+		t.Errorf("copied %q", got)
+	}
+}
+
+// TestLocalLockOfADeadProcess: the lock of a process ends with it, and one on a
+// file that lost its name holds nobody.
+func TestLocalLockOfADeadProcess(t *testing.T) {
+	path := t.TempDir() + "/lock"
+	held, err := (Local{}).Lock(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if named(held.(*os.File)) {
+		t.Error("a file without a name passes for the lock")
+	}
+	child := exec.Command("flock", "--no-fork", path, "sleep", "60")
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for locked := false; !locked; {
+		l, err := (Local{}).Lock(t.Context(), path)
+		if locked = errors.Is(err, ErrLocked); err == nil {
+			err = l.Close()
+		}
+		if err != nil && !locked {
+			t.Fatal(err)
+		}
+	}
+	_ = errors.Join(child.Process.Kill(), child.Wait()) // it was killed, says Wait
+	after, err := (Local{}).Lock(t.Context(), path)
+	if err != nil {
+		t.Fatalf("after the holder was killed: %v", err)
+	}
+	_ = after.Close()
 }

@@ -39,6 +39,15 @@ type Store interface {
 	Mkdir(ctx context.Context, path string) error
 	// Remove deletes a file or a folder with all in it; an absent one is no error.
 	Remove(ctx context.Context, path string) error
+	// Link gives the file at from a second name, in an existing folder: one
+	// name may be removed and the bytes stay under the other. An existing to is
+	// fs.ErrExist. Where a store has no links it copies. The bytes of neither
+	// name may be changed in place.
+	Link(ctx context.Context, from, to string) error
+	// Lock takes the lock that is the file at path, in an existing folder,
+	// without waiting: ErrLocked when another has it. It ends with Close, and
+	// with the process however it dies.
+	Lock(ctx context.Context, path string) (io.Closer, error)
 	// Publish gives staging, a complete file or folder on the same store, its
 	// final name, after its bytes are durable. An existing final is
 	// fs.ErrExist, and nothing is changed, unless replace: then readers find

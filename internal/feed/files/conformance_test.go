@@ -372,6 +372,46 @@ func TestFormatsCuts(t *testing.T) {
 	})
 }
 
+// TestFormatsPassed: readers say how far they are, without going back, and are
+// about halfway when half of the rows are read.
+func TestFormatsPassed(t *testing.T) {
+	eachKit(t, func(t *testing.T, k kit) {
+		path := filepath.Join(t.TempDir(), "a"+k.ext)
+		const rows = 200
+		k.manyUnits(t, path, column{"value", arrow.BinaryTypes.String, func(b array.Builder, i int) {
+			b.(*array.StringBuilder).Append(strings.Repeat("x", 1000))
+		}}, rows)
+		d, err := Open(t.Context(), k.format, path, ReadOptions{BatchRows: 5})
+		if err != nil {
+			t.Fatal(err)
+		}
+		splits, err := d.Splits(t.Context(), d.Files()[0].Size/2)
+		if err != nil || len(splits) < 2 {
+			t.Fatalf("splits %v: %v", splits, err)
+		}
+		for _, s := range []Split{{Path: path, Length: d.Files()[0].Size}, splits[1]} {
+			r, err := d.Read(t.Context(), s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var passed []float64
+			for record, err := r.Next(); err != io.EOF; record, err = r.Next() {
+				if err != nil {
+					t.Fatal(err)
+				}
+				record.Release()
+				passed = append(passed, r.(Placed).Passed())
+			}
+			if half, last := passed[len(passed)/2], passed[len(passed)-1]; !slices.IsSorted(passed) || half < 0.4 || half > 0.7 || last < 0.9 || last > 1 {
+				t.Errorf("split at %d: %v", s.Offset, passed)
+			}
+			if err := r.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
 // TestFormatsDamage changes and cuts off bytes: no panic, and no wrong number of rows
 // where the format can tell.
 func TestFormatsDamage(t *testing.T) {

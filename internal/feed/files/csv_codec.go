@@ -108,7 +108,7 @@ func (csvCodec) open(ctx context.Context, s Split, schema *arrow.Schema, o ReadO
 		return nil, err
 	}
 	source := &csvSource{csvRows: rows, columns: columns}
-	r.source = source
+	r.source, r.in = source, rows.input
 	if err := source.locate(); err != nil {
 		return nil, errors.Join(rows.input.fail(0, -1, err), r.Close())
 	}

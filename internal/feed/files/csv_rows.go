@@ -50,10 +50,10 @@ func openCSV(ctx context.Context, s Split, d *csvDialect, declared *arrow.Schema
 			return nil, err
 		}
 	default: // it goes on behind the header
-		r.end = endOf(s)
+		r.end, r.length = endOf(s), s.Length
 	}
 	if whole && s.Offset == 0 {
-		r.end = math.MaxInt64
+		r.end, r.length = math.MaxInt64, s.Length
 	}
 	r.read = 0
 	return r, nil

@@ -246,6 +246,13 @@ func (d *Dataset) NoRows() arrow.Record {
 	return array.NewRecord(d.schema, arrays, 0)
 }
 
+// Where is the data set with some of its files only, which may be none.
+func (d *Dataset) Where(chosen func(store.Info) bool) *Dataset {
+	part := *d
+	part.files = slices.DeleteFunc(d.Files(), func(f store.Info) bool { return !chosen(f) })
+	return &part
+}
+
 // Format is the files' one.
 func (d *Dataset) Format() Format { return d.format }
 

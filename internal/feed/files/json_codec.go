@@ -98,7 +98,7 @@ func (jsonCodec) open(ctx context.Context, s Split, schema *arrow.Schema, o Read
 		return nil, err
 	}
 	source.textRows = textRows{input: in, space: jsonSpace}
-	r.source = source
+	r.source, r.in = source, in
 	return r, nil
 }
 

@@ -22,6 +22,7 @@ type rowSource interface {
 // rowReader is a Reader of a format whose files hold rows, not columns.
 type rowReader struct {
 	source   rowSource
+	in       *input // the source's
 	schema   *arrow.Schema
 	builders []array.Builder
 	most     int // rows of a record; batchBytes of the file may end it before

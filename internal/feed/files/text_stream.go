@@ -142,6 +142,8 @@ type input struct {
 	path        string
 	compression string
 	end         int64 // offset at which the split ends
+	begin       int64 // and begins
+	length      int64 // of the split in the file
 	file        *boundedReader
 }
 
@@ -149,7 +151,7 @@ type input struct {
 // compressed file is one split: it belongs to the one at 0, and others are
 // empty. sniff tells the compression by the first bytes.
 func openInput(ctx context.Context, s Split, sniff func(head []byte) string) (*input, error) {
-	in := &input{path: s.Path, end: endOf(s)}
+	in := &input{path: s.Path, end: endOf(s), begin: s.Offset, length: s.Length}
 	if err := in.open(ctx, s.Offset, sniff); err != nil {
 		return nil, errors.Join(in.fail(0, -1, err), in.Close())
 	}
@@ -208,6 +210,7 @@ type boundedReader struct {
 	io.ReadCloser
 	ctx    func() error // ctx.Err
 	failed error
+	taken  int64 // bytes that were read
 }
 
 func (b *boundedReader) Read(p []byte) (int, error) {
@@ -216,6 +219,7 @@ func (b *boundedReader) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := b.ReadCloser.Read(p)
+	b.taken += int64(n)
 	if err != nil && err != io.EOF {
 		b.failed = err
 	}

@@ -132,7 +132,7 @@ func (tfrecordCodec) open(ctx context.Context, s Split, schema *arrow.Schema, o 
 	}
 	source := &exampleSource{frames: frames{input: in}, columns: columns, sampled: o.known()}
 	source.reset()
-	r.source = source
+	r.source, r.in = source, in
 	if s.Offset > 0 {
 		if err := source.sync(); err != nil {
 			return nil, errors.Join(in.fail(in.offset, -1, err), r.Close())

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"tfos/internal/launch"
+)
+
+// A time that is left is told once so much is done, and for so long: before, the
+// first batches' warming up is most of what is known.
+const (
+	etaAfter = 5 * time.Second
+	etaShare = 0.02
+)
+
+// pace is how fast an inference run computes, from its first progress on.
+type pace struct {
+	begin time.Time
+	first launch.ProgressEvent
+}
+
+// text is how far the run is: rows, their rate, splits, and the time that is
+// left, by the bytes of the input that are done; "" before the first row.
+func (p *pace) text(e launch.ProgressEvent, now time.Time) string {
+	if e.Splits == 0 && e.Rows == 0 {
+		return ""
+	}
+	if p.begin.IsZero() {
+		p.begin, p.first = now, e
+	}
+	parts := []string{fmt.Sprintf("%d rows", e.Rows)}
+	took := now.Sub(p.begin)
+	if rows := e.Rows - p.first.Rows; rows > 0 && took > 0 {
+		parts = append(parts, rowRate(float64(rows)/took.Seconds()))
+	}
+	splits := fmt.Sprintf("%d splits done", e.Splits)
+	if e.AllSplits > 0 {
+		splits = fmt.Sprintf("%d of %d splits done", e.Splits, e.AllSplits)
+	}
+	parts = append(parts, splits)
+	done := float64(e.Bytes - p.first.Bytes)
+	if left := float64(e.AllBytes - e.Bytes); took >= etaAfter && left > 0 && done >= etaShare*float64(e.AllBytes) {
+		parts = append(parts, "about "+span(took.Seconds()*left/done)+" left")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// span is a time in the unit that a person would use.
+func span(seconds float64) string {
+	switch {
+	case seconds < 90:
+		return fmt.Sprintf("%.0f s", seconds)
+	case seconds < 90*60:
+		return fmt.Sprintf("%.0f min", seconds/60)
+	}
+	return fmt.Sprintf("%.1f h", seconds/3600)
+}

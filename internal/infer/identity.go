@@ -1,0 +1,123 @@
+package infer
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"tfos/internal/feed/files"
+	"tfos/internal/model"
+)
+
+// Identity is what all parts of one output have in common: those of equal
+// identities may stand in one folder, whichever run made them. How many rows a
+// batch has, and how many threads computed, is not in it.
+type Identity struct {
+	Digest    string   `json:"digest"` // model.Source.Digest
+	TagSet    []string `json:"tag_set"`
+	Signature string   `json:"signature"`
+	// The mappings as the model and the data settled them: every input and
+	// output.
+	InputMapping  map[string]string `json:"input_mapping"`
+	OutputMapping map[string]string `json:"output_mapping"`
+	Keep          []string          `json:"keep"`
+	Format        files.Format      `json:"format"`
+	// How the input is read. Schema is the columns that are used, as
+	// "name: type"; empty where each file has its own.
+	InputFormat files.Format      `json:"input_format"`
+	Options     map[string]string `json:"options"`
+	Schema      []string          `json:"schema"`
+}
+
+// Identify works out the identity of the parts that a request would make; its
+// Input must be filled in. It opens the model's graph, and no data.
+func Identify(ctx context.Context, req Request) (Identity, error) {
+	graph, err := req.Graph()
+	if err != nil {
+		return Identity{}, err
+	}
+	signature, err := graph.Choose(req.Signature, req.InputMapping, req.OutputMapping)
+	if err != nil {
+		return Identity{}, err
+	}
+	data, err := req.Input.Dataset(req.BatchSize, nil)
+	if err != nil {
+		return Identity{}, err
+	}
+	data = Fit(signature, data, req.InputMapping, req.Keep)
+	bind, err := model.Check(signature, data.Schema(), req.InputMapping, req.OutputMapping, req.Keep)
+	if err != nil {
+		return Identity{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return Identity{}, err
+	}
+	id, err := settled(req, data, bind)
+	if err == nil {
+		id.Digest, err = req.Digest()
+	}
+	return id, err
+}
+
+// settled is the identity without the model's digest.
+func settled(req Request, data *files.Dataset, bind *model.Binding) (Identity, error) {
+	id := Identity{
+		TagSet: req.TagSet, Signature: req.Signature, Keep: req.Keep, Format: req.Format,
+		InputMapping: map[string]string{}, OutputMapping: map[string]string{},
+		InputFormat: req.Input.Format, Options: req.Input.Options,
+	}
+	for _, in := range bind.Inputs {
+		id.InputMapping[in.Column] = in.Alias
+	}
+	for _, out := range bind.Outputs {
+		id.OutputMapping[out.Alias] = out.Column
+	}
+	if req.Input.Format == files.Parquet || req.Input.Format == files.Arrow {
+		return id, nil
+	}
+	used, err := data.Select(bind.Columns()...)
+	if err != nil {
+		return id, err
+	}
+	for _, f := range used.Schema().Fields() {
+		id.Schema = append(id.Schema, fmt.Sprintf("%s: %s", f.Name, f.Type))
+	}
+	return id, nil
+}
+
+// Equal tells whether parts of both may stand in one folder.
+func (id Identity) Equal(other Identity) bool { return len(id.Differences(other)) == 0 }
+
+// Differences names what is not the same, in the words of the job file; types
+// of columns, which other is said to have, only where all else is.
+func (id Identity) Differences(other Identity) []string {
+	var names []string
+	for _, f := range []struct {
+		name string
+		same bool
+	}{
+		{"the model", id.Digest == other.Digest},
+		{"tag_set", slices.Equal(id.TagSet, other.TagSet)},
+		{"signature_def_key", id.Signature == other.Signature},
+		{"input_mapping", maps.Equal(id.InputMapping, other.InputMapping)},
+		{"output_mapping", maps.Equal(id.OutputMapping, other.OutputMapping)},
+		{"keep", slices.Equal(id.Keep, other.Keep)},
+		{"output.format", id.Format == other.Format},
+		{"input.format", id.InputFormat == other.InputFormat},
+		{"input.options", maps.Equal(id.Options, other.Options)},
+	} {
+		if !f.same {
+			names = append(names, f.name)
+		}
+	}
+	if len(names) == 0 && !slices.Equal(id.Schema, other.Schema) {
+		names = append(names, "the columns' types ("+strings.Join(other.Schema, ", ")+")")
+	}
+	return names
+}
+
+// Known tells an identity from none at all, as older manifests have it.
+func (id Identity) Known() bool { return !reflect.ValueOf(id).IsZero() }

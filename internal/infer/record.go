@@ -1,0 +1,92 @@
+package infer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"tfos/internal/feed/files"
+	"tfos/internal/store"
+)
+
+// Stamp tells whether an input file is still what it was when it was listed.
+type Stamp struct {
+	Size     int64     `json:"input_size"`
+	Modified time.Time `json:"input_modified"`
+}
+
+// StampOf is the stamp of a listed file.
+func StampOf(f store.Info) Stamp { return Stamp{f.Size, f.Modified.UTC()} }
+
+// Equal tells whether two stamps are of the same file content, as far as that
+// can be seen without reading it.
+func (s Stamp) Equal(other Stamp) bool {
+	return s.Size == other.Size && s.Modified.Equal(other.Modified)
+}
+
+// Record is written into Request.Records, as JSON, once a part is complete and
+// on disk: what made it. A part without one is not whole, or nobody knows what
+// it is.
+type Record struct {
+	Identity Identity    `json:"identity"`
+	Split    SplitResult `json:"split"`
+}
+
+// PartName is the name of a split's output file.
+func PartName(id int, format files.Format) string {
+	return fmt.Sprintf("part-%05d%s", id, format.Extension())
+}
+
+// RecordName is the name of a part's record.
+func RecordName(part string) string { return part + ".json" }
+
+// Split is the piece of input that a part was made of.
+func (s SplitResult) Split() Split {
+	var out Split
+	out.ID, out.Path, out.Offset, out.Length, out.Stamp = s.ID, s.Input, s.Offset, s.Length, s.Stamp
+	return out
+}
+
+// Files are the names of everything that belongs to a part, in the output's
+// folder.
+func (s SplitResult) Files() []string {
+	if s.Quarantine == nil {
+		return []string{s.Output}
+	}
+	return []string{s.Output, s.Quarantine.Output}
+}
+
+// Serves tells whether a part may stand in an output whose bad rows are treated
+// in this way; one without bad rows may in any.
+func (s SplitResult) Serves(way BadRows) bool {
+	return (s.Skipped == 0 || way == Skip) && (s.Quarantined == 0 || way == Quarantine)
+}
+
+// record notes a finished split, where somebody wants to know.
+func (r *run) record(ctx context.Context, s SplitResult) error {
+	if r.req.Records == "" {
+		return nil
+	}
+	path := r.req.Records + "/" + RecordName(s.Output)
+	text, err := json.Marshal(Record{r.identity, s})
+	if err == nil {
+		err = writeFile(ctx, path, text)
+	}
+	if err != nil {
+		return atFile(exitOutput, "write", path, err)
+	}
+	return nil
+}
+
+func writeFile(ctx context.Context, path string, text []byte) error {
+	file, err := createInStore(ctx, path)
+	if err != nil {
+		return err
+	}
+	if _, err := file.Write(text); err != nil {
+		return errors.Join(fmt.Errorf("write: %w", err), file.Abort())
+	}
+	return file.Commit()
+}

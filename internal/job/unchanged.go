@@ -1,0 +1,26 @@
+package job
+
+import (
+	"context"
+
+	"tfos/internal/reserve"
+)
+
+// Unchanged tells whether a job whose output.if_exists is resume has nothing to
+// do: its complete output has all of the input as it is now; path is that
+// output. It looks only where this machine sees what executors see, and changes
+// nothing. The error is a Faults of code 7 when the output is none that the job
+// can go on from.
+func Unchanged(ctx context.Context, s *Spec, p *Plan) (path string, unchanged bool, err error) {
+	if s.kind != Infer || s.Output.IfExists != ifResume || !s.readsHere() {
+		return "", false, nil
+	}
+	unchanged, refused := reserve.Unchanged(ctx, p.Reserve)
+	if refused == nil {
+		return s.Output.Path, unchanged, ctx.Err()
+	}
+	r := &rules{s: s}
+	r.broken("output.path", s.Output.Path, "%s", refused.Reason())
+	r.faults[0].Code, r.faults[0].Err = CodeOutput, ErrExists
+	return "", false, Faults(r.faults).err()
+}

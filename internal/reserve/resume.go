@@ -1,0 +1,259 @@
+package reserve
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"tfos/internal/feed/files"
+	"tfos/internal/infer"
+	"tfos/internal/store"
+)
+
+// lockEvery is the time between two attempts at a lock. A run that was killed
+// lets go of it within a lease.
+const lockEvery = 100 * time.Millisecond
+
+// ResumeStaging is where a run writes the parts of an output whose
+// OutputConfig.Resume is root.
+func ResumeStaging(root, run string) string { return root + "/" + run + "/" + partsName }
+
+// resumption is an output that goes on from what earlier runs have left. It
+// holds the output's lock until close.
+type resumption struct {
+	*survey
+	model  string // its path
+	output OutputConfig
+	store  store.Store
+	lock   io.Closer
+}
+
+// folder is the run's own.
+func (r *resumption) folder() string { return path.Dir(r.output.Staging) }
+
+func (r *resumption) records() string { return r.folder() + "/" + recordsName }
+
+// resume locks an output, surveys it, and takes the finished parts over into
+// the run's own folder. request's Input must be filled in.
+func resume(ctx context.Context, cfg Config, o OutputConfig, request infer.Request, data *files.Dataset) (_ *resumption, err error) {
+	st, err := store.For(o.Resume)
+	if err != nil {
+		return nil, err
+	}
+	r := &resumption{model: request.Path(), output: o, store: st}
+	if r.lock, err = lock(ctx, st, o, cfg.Lease()); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, r.close(context.WithoutCancel(ctx), false))
+		}
+	}()
+	if r.survey, err = look(ctx, cfg, o, request, data); err != nil || !r.changed {
+		return r, err
+	}
+	return r, unprepared(ctx, o, r.takeOver(ctx, cfg))
+}
+
+// unprepared is the error of a store that does not do what an output needs; nil
+// for nil.
+func unprepared(ctx context.Context, o OutputConfig, err error) error {
+	if err == nil || ctx.Err() != nil || errors.As(err, new(*OutputError)) {
+		return err
+	}
+	return &OutputError{o, fmt.Sprintf("cannot be gone on from: %v: correct that, or choose another output", err)}
+}
+
+// lock takes the output's lock. It waits as long as a killed run may take to let
+// go of it.
+func lock(ctx context.Context, st store.Store, o OutputConfig, patience time.Duration) (io.Closer, error) {
+	for giveUp := time.Now().Add(patience); ; {
+		var held io.Closer
+		err := st.Mkdir(ctx, o.Resume)
+		if err == nil {
+			held, err = st.Lock(ctx, o.Resume+"/"+lockName)
+		}
+		// The folder goes with the lock of a run that has published.
+		locked := errors.Is(err, store.ErrLocked)
+		switch {
+		case err == nil:
+			return held, nil
+		case !locked && !errors.Is(err, fs.ErrNotExist):
+			return nil, unprepared(ctx, o, err)
+		case locked && !time.Now().Before(giveUp):
+			return nil, &OutputError{o, "is being written by another run: wait until it has ended, or choose another output"}
+		}
+		if err := sleep(ctx, lockEvery); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// takeOver makes the run's folder, with every part that is carried over, and
+// then deletes those of earlier runs.
+func (r *resumption) takeOver(ctx context.Context, cfg Config) error {
+	if _, err := r.store.Stat(ctx, r.folder()); err == nil {
+		return &OutputError{r.output, fmt.Sprintf("cannot be resumed by a run of this name, which has left %s: start it with another --run-id", r.folder())}
+	}
+	for _, dir := range []string{r.output.Staging, r.records()} {
+		if err := r.store.Mkdir(ctx, dir); err != nil {
+			return err
+		}
+	}
+	plan := splitPlan{Version: 1, Run: cfg.Run, Identity: r.identity, Splits: r.splits}
+	if r.published != nil {
+		plan.Base = r.published.Run
+	}
+	text, err := json.Marshal(plan)
+	if err == nil {
+		err = writeFile(ctx, r.store, r.folder()+"/"+planName, text)
+	}
+	if err != nil {
+		return fmt.Errorf("reserve: write the splits' plan: %w", err)
+	}
+	for _, p := range r.carried {
+		for _, name := range p.Files() {
+			to := r.output.Staging + "/" + name
+			err := r.store.Mkdir(ctx, path.Dir(to))
+			if err == nil {
+				err = r.store.Link(ctx, p.folder+"/"+name, to)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if p.record == "" { // it is published: who wants it finds it there
+			continue
+		}
+		if err := r.store.Link(ctx, p.record, r.records()+"/"+path.Base(p.record)); err != nil {
+			return err
+		}
+	}
+	for _, folder := range r.folders {
+		if err := r.store.Remove(ctx, folder); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// resumed is the event that says what was taken over.
+func (r *resumption) resumed() Resumed {
+	count := r.count()
+	return Resumed{count.Splits, count.Rows, len(r.missing)}
+}
+
+func (r *resumption) count() infer.Carried {
+	c := infer.Carried{Splits: len(r.carried)}
+	for _, p := range r.carried {
+		c.Add(p.Account)
+	}
+	return c
+}
+
+// add completes the sum of what members report. What they made, and what is
+// carried over, must have been made alike. A nil r adds nothing.
+func (r *resumption) add(result *infer.Result) error {
+	if r == nil {
+		return nil
+	}
+	carried := r.count()
+	result.Carried = &carried
+	switch {
+	case len(result.Splits) == 0:
+		result.Model, result.Digest, result.Made = r.model, r.identity.Digest, r.identity
+	case len(r.carried) > 0 && !result.Made.Equal(r.identity):
+		return fmt.Errorf("members did not make what the parts of earlier runs are (%s): it has changed meanwhile: start the job again",
+			strings.Join(result.Made.Differences(r.identity), ", "))
+	}
+	return nil
+}
+
+// kept is how many splits a later run need not compute; 0 for a nil r.
+func (r *resumption) kept(ctx context.Context) int {
+	if r == nil {
+		return 0
+	}
+	kept := 0
+	for _, p := range r.carried {
+		if p.record == "" {
+			kept++
+		}
+	}
+	if left, err := r.store.List(ctx, r.records()); err == nil {
+		kept += len(left)
+	}
+	return kept
+}
+
+// onto is the output as it is published: over what it goes on from.
+func (r *resumption) onto(ctx context.Context, o OutputConfig) (OutputConfig, error) {
+	if r == nil || o.Resume == "" || r.published == nil {
+		return o, nil
+	}
+	var now manifest
+	if err := readJSON(ctx, r.store, o.Final+"/"+manifestName, &now); err != nil || now.Run != r.published.Run {
+		return o, fmt.Errorf("%s: %s is not what it was at this run's beginning; nothing was changed: start the job again", o.Kind, o.Final)
+	}
+	o.Replace = true
+	return o, nil
+}
+
+// parts are all parts of the output, in the order of their numbers.
+func (r *resumption) parts(result *infer.Result) []infer.SplitResult {
+	all := slices.Clone(result.Splits)
+	if r != nil {
+		for _, p := range r.carried {
+			all = append(all, p.SplitResult)
+		}
+	}
+	slices.SortFunc(all, func(a, b infer.SplitResult) int { return cmp.Compare(a.ID, b.ID) })
+	return all
+}
+
+// close ends the run's hold on the output. Where no run has left a finished
+// part, or done says that they are all published, nothing stays. A nil r holds
+// nothing.
+func (r *resumption) close(ctx context.Context, done bool) error {
+	if r == nil {
+		return nil
+	}
+	var err error
+	if done || !r.useful(ctx) {
+		err = r.clear(ctx)
+	}
+	return errors.Join(err, r.lock.Close())
+}
+
+// useful tells whether any run has left a record.
+func (r *resumption) useful(ctx context.Context) bool {
+	left, err := r.store.List(ctx, r.output.Resume)
+	return err != nil || slices.ContainsFunc(left, func(f store.Info) bool { return path.Base(path.Dir(f.Path)) == recordsName })
+}
+
+// clear removes OutputConfig.Resume. It goes under another name first: once the
+// lock's file is gone, the next run may begin to fill a folder of that name.
+func (r *resumption) clear(ctx context.Context) error {
+	folders := []string{r.folder()}
+	if r.survey != nil {
+		folders = append(folders, r.folders...)
+	}
+	for _, folder := range folders {
+		if err := r.store.Remove(ctx, folder); err != nil {
+			return err
+		}
+	}
+	aside := r.output.Resume + "-" + path.Base(r.folder())
+	if err := r.store.Publish(ctx, r.output.Resume, aside, false); err != nil {
+		return err
+	}
+	return r.store.Remove(ctx, aside)
+}
