@@ -169,6 +169,9 @@ Exit codes:
   2  wrong command line`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			// The launcher's death can come as several SIGTERM, one for each of its
+			// threads: only SIGKILL, from the launcher or its caretaker, ends a drain.
+			signal.Notify(make(chan os.Signal, 1), unix.SIGINT, unix.SIGTERM)
 			err := local.Run(cmd.Context(), local.Options{Plan: args[0], Stdout: os.Stdout, Stderr: os.Stderr, Log: logger})
 			if err != nil {
 				logger.Error("local", "error", err)

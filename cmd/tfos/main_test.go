@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"tfos": func() {
 			os.Exit(newCLI(fstest.MapFS{
-				"tfos-node.s2":   &fstest.MapFile{Data: zipped("#!/bin/sh\necho node\n")},
+				"tfos-node.s2":   &fstest.MapFile{Data: zipped("#!/bin/sh\nif [ \"$1\" = local ]; then . \"$FAKE\"; fi\necho node\n")},
 				"tfos-engine.s2": &fstest.MapFile{Data: zipped("#!/bin/sh\necho engine\n")},
 			}).run(os.Args[1:]))
 		},

@@ -64,8 +64,8 @@ type driver struct {
 	judged   bool
 }
 
-// follow takes the server's events until their end. Its error is that there was
-// no verdict, and then the member is let go.
+// follow takes the server's events until their end, and then lets the member
+// go. Its error is that there was no verdict.
 func (d *driver) follow(events *io.PipeReader) error {
 	var err error
 	for lines := bufio.NewReader(events); err == nil; {
@@ -76,7 +76,8 @@ func (d *driver) follow(events *io.PipeReader) error {
 	}
 	// The server must not wait for a reader.
 	err = errors.Join(eofIsNil(err), events.Close(), d.commands.Close())
-	if !d.judged && d.member != nil {
+	if d.member != nil {
+		// It has ended, or has nothing to wait for: it may still look for the server.
 		d.member.leave()
 	}
 	if !d.judged && err == nil {
