@@ -122,8 +122,12 @@ func (s *submission) makePlan(ctx context.Context) error {
 	}
 	s.search = launch.Search{Home: s.spec.Spark.Home, Python: s.settings.Python, Spark: s.settings.SparkHome, Dirs: dirs, Env: s.c.env}
 	python, err := launch.FindPython(s.search)
-	if err != nil && !s.o.dryRun && !s.spec.Local { // which only asks it for libtensorflow
+	switch {
+	case err == nil || s.o.dryRun:
+	case !s.spec.Local:
 		return err
+	case s.settings.Python != "": // without Spark only libtensorflow is looked for with it
+		return &launch.Error{Code: launch.Usage, Phase: "settings", Err: err}
 	}
 	if s.state, err = launch.StateDir(s.settings.StateDir, s.c.env); err != nil {
 		return err

@@ -63,6 +63,7 @@ def running(mlp, job):
     zeros = np.zeros(784, np.float32)
     data = write_rows(job.folder / "data", 30_000, files=2, columns={"image": lambda i: zeros})
     argv = ["infer", "--export-dir", folder / "model", "--input", data, "--local"]
+    argv += ["--set", "timeouts.lease=3s"]  # a killed supervisor is missed by its lease
     job.start(*argv, "--output", job.folder / "out", "--keep", "id", "--batch-size", 1)
     staging = job.folder / f".out.tfos-{job.run_id}"
     job.wait_for(lambda: staging.exists() and any(staging.iterdir()), what="output")
