@@ -19,8 +19,8 @@ const (
 	engineBinary = "tfos-engine"
 
 	// packed is how they are compressed: S2 (Snappy's successor) is read in a
-	// sixth of the time that gzip takes, 0.08 s instead of 0.45 for both, of every
-	// run, and is a sixth larger.
+	// sixth of the time that gzip takes, 0.08 s instead of 0.45 for both in every
+	// run, and is a seventh larger.
 	packed = ".s2"
 )
 
