@@ -26,9 +26,22 @@ func TestNoSpark(t *testing.T) {
 		if err != nil || got.Code != tt.want || got.Cause != tt.cause {
 			t.Errorf("%s: %d %q, %v", tt.name, got.Code, got.Cause, err)
 		}
-		if _, there := got.Seconds["submit"]; there || got.Seconds["stop"] < 0 {
+		if _, there := got.Seconds["submit"]; there {
 			t.Errorf("%s: seconds %v", tt.name, got.Seconds)
 		}
+	}
+}
+
+// A verdict that lay in the pipe when the last process had ended takes no time
+// from it: no phase is shorter than nothing.
+func TestVerdictFromThePipe(t *testing.T) {
+	c := Config{}
+	c.defaults()
+	w := newWatch(c, &group{gone: true}, time.Now().Add(-2*time.Second))
+	w.last = time.Now().Add(-time.Second)
+	w.event(Verdict{})
+	if got := w.seconds()["stop"]; got != 0 {
+		t.Errorf("stopped in %v s", got)
 	}
 }
 
