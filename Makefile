@@ -29,8 +29,8 @@ build: setup ## bin/tfos, bin/tfos-node, bin/tfos-engine
 	@mkdir -p bin
 	$(PURE) go build -ldflags '$(LDFLAGS)' -o bin/tfos-node ./cmd/tfos-node
 	$(CGO) go build -ldflags '$(LDFLAGS)' -o bin/tfos-engine ./cmd/tfos-engine
-	gzip -n -1 -c bin/tfos-node > $(PAYLOAD)/tfos-node.gz
-	gzip -n -1 -c bin/tfos-engine > $(PAYLOAD)/tfos-engine.gz
+	go tool s2c -q -c bin/tfos-node > $(PAYLOAD)/tfos-node.s2
+	go tool s2c -q -c bin/tfos-engine > $(PAYLOAD)/tfos-engine.s2
 	$(PURE) go build -ldflags '$(LDFLAGS)' -o bin/tfos ./cmd/tfos
 
 demo: build ## digits: train Spark-fed on 2 executors, export, infer, accuracy
@@ -87,4 +87,4 @@ proto: setup ## generate internal/reserve/reservepb
 
 clean: ## what was built; .venv and .spark4 stay
 	scripts/standalone.sh stop
-	rm -rf bin demo .build $(PAYLOAD)/*.gz
+	rm -rf bin demo .build $(PAYLOAD)/*.s2

@@ -56,6 +56,7 @@ require (
 )
 
 tool (
+	github.com/klauspost/compress/s2/cmd/s2c
 	google.golang.org/grpc/cmd/protoc-gen-go-grpc
 	google.golang.org/protobuf/cmd/protoc-gen-go
 	honnef.co/go/tools/cmd/staticcheck

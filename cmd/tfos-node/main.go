@@ -1,6 +1,7 @@
 // Command tfos-node is the part of tfos that runs beside Spark's processes: on
 // executors as the supervisor of a cluster member (run, guard), beside the
 // driver as the reservation server (reserve) and to share files out (splits),
+// without Spark as the driver itself (local),
 // between executors and members as the feed task that needs no Python (feed).
 // People do not call it; the launcher and the Spark application do.
 package main
@@ -18,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"tfos/internal/feed/task"
+	"tfos/internal/local"
 	"tfos/internal/node"
 	"tfos/internal/reserve"
 )
@@ -69,7 +71,7 @@ To run a job, use tfos.`,
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(newRunCommand(logger, status), newGuardCommand(logger, status),
 		newReserveCommand(logger, status), newFeedCommand(logger, status),
-		newSplitsCommand(status), newVersionCommand())
+		newSplitsCommand(status), newLocalCommand(logger, status), newVersionCommand())
 	return root
 }
 
@@ -146,6 +148,33 @@ Exit codes:
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := reserve.Serve(cmd.Context(), os.Stdin, os.Stdout, logger); err != nil {
 				logger.Error("reserve", "error", err)
+				*status = 1
+			}
+			return nil
+		},
+	}
+}
+
+func newLocalCommand(logger *slog.Logger, status *int) *cobra.Command {
+	return &cobra.Command{
+		Use:   "local PLAN",
+		Short: "Drive a run on this machine, without Spark (started by tfos)",
+		Long: `local is the driver of a run without Spark: it serves the run's reservations,
+starts the member of the plan (plan.json) and writes what happens, the verdict
+last, to standard output, as the Spark application does.
+
+Exit codes:
+  0  the run's verdict was written, whatever it is
+  1  no verdict: the plan, the network or this process failed
+  2  wrong command line`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			// The launcher's death can come as several SIGTERM, one for each of its
+			// threads: only SIGKILL, from the launcher or its caretaker, ends a drain.
+			signal.Notify(make(chan os.Signal, 1), unix.SIGINT, unix.SIGTERM)
+			err := local.Run(cmd.Context(), local.Options{Plan: args[0], Stdout: os.Stdout, Stderr: os.Stderr, Log: logger})
+			if err != nil {
+				logger.Error("local", "error", err)
 				*status = 1
 			}
 			return nil

@@ -28,7 +28,8 @@ type cli struct {
 	tmp      string // folder for scratch folders
 	now      func() time.Time
 	signals  <-chan os.Signal
-	payload  fs.FS // tfos-node.gz, tfos-engine.gz
+	payload  fs.FS // tfos-node.s2, tfos-engine.s2
+	cores    int   // that this machine lets a run have
 
 	kill <-chan struct{} // closed at the second signal
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -42,22 +43,30 @@ var inferKeys = map[string]string{
 	"local":             "local",
 }
 
+// fileFlag is the one of them that a job file may stand beside: where a job
+// runs is a matter of the day.
+const fileFlag = "--local"
+
 func newInferCommand(c *cli) *cobra.Command {
 	o := &inferOptions{runOptions: runOptions{kind: job.Infer}}
 	o.predictions.format = &o.runOptions.output
 	cmd := &cobra.Command{
 		Use:   "infer [JOB.yaml]",
-		Short: "Run a trained model over files on Spark executors",
+		Short: "Run a trained model over files, on Spark executors or on this machine",
 		Long: `Runs a SavedModel over files of rows and writes predictions as files, as a job
 file says or, without one, as the flags from --export-dir on say: parquet in and
 out. First it shows which column feeds which tensor; data that does not fit the
 model ends it there, with exit code 6.
+
+With --local this machine runs it, without Spark and Java, with all its cores or
+resources.worker.cores of them; everything else is the same.
 
 --output has two uses: the values text and json say what standard output gets
 at the end, as in other commands; any other value is the folder for predictions.
 It may be given twice. A folder named json is written ./json.`,
 		Example: `  tfos infer predict.yaml
   tfos infer predict.yaml --set output.path=predictions --output json
+  tfos infer predict.yaml --local
   tfos infer --export-dir export --input data/test --output predictions --keep id,label
   tfos infer --export-dir export --input data/test --output predictions --output json \
       --input-mapping image=x --output-mapping y=scores --master 'local[4]'`,
@@ -82,7 +91,7 @@ It may be given twice. A folder named json is written ./json.`,
 	f.StringSliceVar(&o.keep, "keep", nil, "`columns` copied beside the predictions")
 	f.IntVar(&o.batchSize, "batch-size", 0, "`rows` of one run of the model (default: the job file's default)")
 	f.StringVar(&o.master, "master", "", "Spark's master `URL` (default: a local-cluster sized to the job)")
-	f.BoolVar(&o.local, "local", false, "run on this machine, without Spark (not supported yet)")
+	f.BoolVar(&o.local, "local", false, "run on this machine, without Spark and Java; with a job file too")
 	return cmd
 }
 
@@ -95,12 +104,12 @@ func runInfer(cmd *cobra.Command, c *cli, o *inferOptions) error {
 		if o.file == "" {
 			return job.FromFlags(job.Infer, c.dir, flags, o.sets)
 		}
-		if len(flags) > 0 {
-			f := flags[0]
+		if i := slices.IndexFunc(flags, func(f job.Flag) bool { return f.Name != fileFlag }); i >= 0 {
+			f := flags[i]
 			return nil, &launch.Error{Code: launch.Usage, Phase: "command line", Err: fmt.Errorf(
 				"%s is for inference without a job file: use --set %s=… with %s", f.Name, f.Key, o.file)}
 		}
-		return job.Load(o.file, job.Infer, o.sets)
+		return job.Load(o.file, job.Infer, o.sets, flags...)
 	})
 }
 
@@ -121,9 +130,6 @@ func (o *inferOptions) jobFlags(set *pflag.FlagSet) ([]job.Flag, error) {
 			flags = append(flags, job.Flag{Name: "--" + f.Name, Key: key, Value: value})
 		}
 	})
-	if o.local {
-		faults = append(faults, job.NotSupported("--local", "true"))
-	}
 	if len(faults) > 0 {
 		return nil, faults
 	}
@@ -158,7 +164,7 @@ func (o *inferOptions) value(name string) (value any, fault string) {
 	case "master":
 		return o.master, ""
 	}
-	return nil, "" // local
+	return o.local, ""
 }
 
 // pairs reads a=b,c=d.

@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -42,5 +43,6 @@ func newCLI(payload fs.FS) *cli {
 		now:      time.Now,
 		signals:  signals,
 		payload:  payload,
+		cores:    runtime.GOMAXPROCS(0), // heeds affinity and the limits of a container
 	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"compress/gzip"
 	"errors"
 	"flag"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/klauspost/compress/s2"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"tfos/internal/job"
@@ -27,8 +27,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"tfos": func() {
 			os.Exit(newCLI(fstest.MapFS{
-				"tfos-node.gz":   &fstest.MapFile{Data: zipped("#!/bin/sh\necho node\n")},
-				"tfos-engine.gz": &fstest.MapFile{Data: zipped("#!/bin/sh\necho engine\n")},
+				"tfos-node.s2":   &fstest.MapFile{Data: zipped("#!/bin/sh\nif [ \"$1\" = local ]; then . \"$FAKE\"; fi\necho node\n")},
+				"tfos-engine.s2": &fstest.MapFile{Data: zipped("#!/bin/sh\necho engine\n")},
 			}).run(os.Args[1:]))
 		},
 		"tfos-unbuilt": func() { os.Exit(newCLI(fstest.MapFS{}).run(os.Args[1:])) },
@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 
 func zipped(text string) []byte {
 	var b bytes.Buffer
-	w := gzip.NewWriter(&b)
+	w := s2.NewWriter(&b)
 	_, err := w.Write([]byte(text))
 	if err = errors.Join(err, w.Close()); err != nil {
 		panic(err)

@@ -38,7 +38,7 @@ func (p *progress) submitted(run, master, record string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.line(fmt.Sprintf("run %s on %s, record %s", run, master, record))
-	p.state("starting Spark")
+	p.state("starting")
 }
 
 func (p *progress) event(e launch.Event) {

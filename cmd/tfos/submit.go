@@ -109,9 +109,11 @@ func (s *submission) through(ctx context.Context, load func() (*job.Spec, error)
 		s.c.talk("tfos: nothing to do: %s is complete and has all of the input", path)
 		return launch.Verdict{Code: launch.Done, Phase: launch.PhaseSkipped, Artifacts: []launch.Artifact{{Kind: "predictions", Path: path}}}, nil
 	}
-	spark, err := launch.FindSpark(ctx, s.search)
-	if err == nil {
-		err = launch.Preflight(ctx, s.plan.Submission.Master)
+	var spark launch.Spark
+	if !s.plan.NoSpark {
+		if spark, err = launch.FindSpark(ctx, s.search); err == nil {
+			err = launch.Preflight(ctx, s.plan.Submission.Master)
+		}
 	}
 	if err != nil {
 		return none, err
@@ -128,8 +130,12 @@ func (s *submission) makePlan(ctx context.Context) error {
 	}
 	s.search = launch.Search{Home: s.spec.Spark.Home, Python: s.settings.Python, Spark: s.settings.SparkHome, Dirs: dirs, Env: s.c.env}
 	python, err := launch.FindPython(s.search)
-	if err != nil && !s.o.dryRun {
+	switch {
+	case err == nil || s.o.dryRun:
+	case !s.spec.Local:
 		return err
+	case s.settings.Python != "": // without Spark only libtensorflow is looked for with it
+		return &launch.Error{Code: launch.Usage, Phase: "settings", Err: err}
 	}
 	if s.state, err = launch.StateDir(s.settings.StateDir, s.c.env); err != nil {
 		return err
@@ -142,6 +148,7 @@ func (s *submission) makePlan(ctx context.Context) error {
 		PysparkPython: s.c.env.Get("PYSPARK_PYTHON"),
 		Rows:          s.rows(ctx),
 		Measure:       s.o.measure,
+		Cores:         s.c.cores,
 	})
 	return err
 }
@@ -165,7 +172,7 @@ func (s *submission) showPlan() error {
 	if err := s.plan.Explain(&text); err != nil {
 		return err
 	}
-	command := s.plan.SparkSubmit(launch.KnownSpark(s.search).Submit)
+	command := s.plan.Command(launch.KnownSpark(s.search).Submit)
 	fmt.Fprintf(&text, "\n%s\n", job.Quote(command, true))
 	_, err := s.c.out.Write(text.Bytes())
 	return err
@@ -194,7 +201,7 @@ func (s *submission) start(ctx context.Context, spark launch.Spark) (v launch.Ve
 	if err != nil {
 		return v, err
 	}
-	argv := s.plan.SparkSubmit(spark.Submit)
+	argv := s.plan.Command(spark.Submit)
 	plan, err := s.plan.JSON()
 	err = errors.Join(err, record.Write("plan.json", plan), record.Write("command.txt", []byte(job.Quote(argv, true)+"\n")))
 	if err == nil {
@@ -276,23 +283,21 @@ func (s *submission) fill(scratch launch.Scratch) error {
 			return err
 		}
 	}
-	app, err := scripts.App()
-	if err != nil {
-		return err
-	}
-	zip, err := scripts.Zip()
-	if err != nil {
-		return err
-	}
 	plan, err := s.plan.JSON()
 	if err != nil {
 		return err
 	}
-	for _, f := range []struct {
-		name string
-		data []byte
-	}{{"app.py", app}, {"tfos.zip", zip}, {"plan.json", plan}} {
-		if err := scratch.Write(f.name, 0o600, bytes.NewReader(f.data)); err != nil {
+	files := map[string][]byte{"plan.json": plan}
+	if !s.plan.NoSpark {
+		if files["app.py"], err = scripts.App(); err != nil {
+			return err
+		}
+		if files["tfos.zip"], err = scripts.Zip(); err != nil {
+			return err
+		}
+	}
+	for name, data := range files {
+		if err := scratch.Write(name, 0o600, bytes.NewReader(data)); err != nil {
 			return err
 		}
 	}
@@ -321,7 +326,7 @@ func (s *submission) needs(path string) bool {
 	return false
 }
 
-// follow runs spark-submit and tells the person about it.
+// follow runs spark-submit, or the driver, and tells the person about it.
 func (s *submission) follow(ctx context.Context, spark launch.Spark, scratch launch.Scratch, record launch.Record, argv []string, started func(group int)) (launch.Verdict, error) {
 	master := s.plan.Submission.Master
 	if strings.HasPrefix(master, "local-cluster") {
@@ -331,12 +336,18 @@ func (s *submission) follow(ctx context.Context, spark launch.Spark, scratch lau
 		}
 		spark.Home = home
 	}
+	child := launch.Child{Run: s.run, Scratch: scratch, Master: master}
+	env := child.Environ(s.c.env)
+	if !s.plan.NoSpark {
+		env = spark.Environ(s.c.env, child)
+	}
 	talk := newProgress(s.c)
-	talk.submitted(s.run, master, record.Dir)
+	talk.submitted(s.run, s.plan.Master(), record.Dir)
 	config := launch.Config{
 		Run:       s.run,
 		Argv:      argv,
-		Env:       spark.Environ(s.c.env, launch.Child{Run: s.run, Scratch: scratch, Master: master}),
+		Env:       env,
+		NoSpark:   s.plan.NoSpark,
 		Record:    record,
 		Formation: time.Duration(s.spec.Timeouts.Reservation),
 		Grace:     s.lease() + drainMargin,

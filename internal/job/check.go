@@ -23,7 +23,7 @@ func Check(s *Spec) error {
 			r.isFile("app.python.interpreter", p.Interpreter)
 		}
 	}
-	if s.Spark.Home != "" {
+	if s.Spark.Home != "" && !s.Local {
 		r.isFolder("spark.home", s.Spark.Home)
 	}
 	if s.readsHere() {
@@ -38,12 +38,12 @@ func Check(s *Spec) error {
 	return Faults(r.faults).err()
 }
 
-// readsHere tells whether executors see this machine's files: for certain on
-// the local masters, and on standalone clusters because a path of a job file is
+// readsHere tells whether executors see this machine's files: for certain
+// without Spark and on the local masters, and on standalone clusters because a path of a job file is
 // one of the machine it lies on. Elsewhere a path may be HDFS's.
 func (s *Spec) readsHere() bool {
 	scheduler := s.layout().master.scheduler
-	return scheduler == local || scheduler == localCluster || scheduler == standalone
+	return scheduler == local || scheduler == localCluster || scheduler == standalone || scheduler == noSpark
 }
 
 func (r *rules) isFile(at, file string) {

@@ -1,6 +1,7 @@
 package job
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -95,6 +96,9 @@ func (env Environment) sparkPython(m master) string {
 // interpreter is the Python that runs a program, or that an engine's
 // libtensorflow may be found with.
 func (s *Spec) interpreter(env Environment, m master) string {
+	if m.scheduler == noSpark {
+		return cmp.Or(env.Python, "python3")
+	}
 	for _, choice := range []string{
 		s.programInterpreter(), s.Spark.Conf["spark.pyspark.python"], env.sparkPython(m),
 	} {

@@ -27,13 +27,15 @@ type summary struct {
 	inference string
 	badRows   string // what becomes of them, unless the run fails
 	modelDir  string
-	board     bool // TensorBoard on modelDir
+	board     bool     // TensorBoard on modelDir
+	leftAside []string // keys that the job gives and that do not count without Spark
 }
 
 func (s *Spec) summary(env Environment, l layout) summary {
 	out := summary{
 		trainers: len(s.trainers()), chief: s.Chief, scheduled: s.chiefSchedules(), strategy: s.Strategy, batch: s.BatchSize,
 		epochs: s.Epochs, steps: s.Steps, rows: env.Rows, modelDir: s.ModelDir, board: s.TensorBoard, roles: map[string]Role{},
+		leftAside: s.leftAside(),
 	}
 	for _, r := range s.roles() {
 		out.roles[r.job] = *r.role
@@ -109,6 +111,10 @@ func (p *Plan) Explain(w io.Writer) error {
 type lineWriter func(name, format string, args ...any)
 
 func (p *Plan) explainCluster(line lineWriter) {
+	if p.NoSpark {
+		p.explainMachine(line)
+		return
+	}
 	sub := p.Submission
 	line("master", "%s, deploy mode %s", hidePassword(sub.Master), sub.DeployMode)
 	if p.Local {

@@ -79,13 +79,14 @@ var plans = []struct {
 	{name: "infer-default", kind: Infer, text: predict, rows: 450},
 	{name: "infer-quarantine", kind: Infer, text: predict, sets: []string{"on_bad_row=quarantine", "max_bad=0.1%"}},
 	{name: "infer-local", kind: Infer, text: predict, sets: []string{"spark.master=local[2]"}},
+	{name: "infer-no-spark", kind: Infer, text: predict + "local: true\nspark: {master: yarn, deploy_mode: cluster, conf: {spark.executor.memory: 2g}}\n", rows: 450},
 	{name: "infer-standalone", kind: Infer, text: predict, sets: []string{"spark.master=spark://h:7077", "resources.worker.cores=4"}},
 	{name: "export", kind: Export, text: "app: {graph: {path: model}}\nmodel_dir: ckpt\nexport_dir: out\nsignatures: [serving_default]\n"},
 }
 
 var testEnvironment = Environment{
 	RunID: "digits-1", Scratch: "/tmp/tfos-digits-1", Record: "/home/u/.tfos/runs/digits-1",
-	Python: "/venv/bin/python",
+	Python: "/venv/bin/python", Cores: 4,
 }
 
 // spec decodes, completes and validates, as Load does with a file of that name,
@@ -151,7 +152,7 @@ func TestGoldenPlans(t *testing.T) {
 			if err := p.Explain(&out); err != nil {
 				t.Fatal(err)
 			}
-			command := strings.ReplaceAll(Quote(p.SparkSubmit("/spark/bin/spark-submit"), true), " --", " \\\n  --")
+			command := strings.ReplaceAll(Quote(p.Command("/spark/bin/spark-submit"), true), " --", " \\\n  --")
 			data, err := p.JSON()
 			if err != nil {
 				t.Fatal(err)

@@ -17,9 +17,9 @@ import (
 const maxFile = 1 << 20
 
 // Load reads, completes and validates a job file. sets are `a.b=c`: a dotted
-// key and a YAML value, applied in their order. The error is a Faults with all
-// faults of the job.
-func Load(path string, kind Kind, sets []string) (*Spec, error) {
+// key and a YAML value, applied in their order, after flags. The error is a
+// Faults with all faults of the job.
+func Load(path string, kind Kind, sets []string, flags ...Flag) (*Spec, error) {
 	data, err := readFile(path)
 	if err != nil {
 		var cause *os.PathError
@@ -32,7 +32,7 @@ func Load(path string, kind Kind, sets []string) (*Spec, error) {
 	if err != nil {
 		return nil, fmt.Errorf("job: folder of %s: %w", path, err)
 	}
-	s, faults := parse(data, path, kind, nil, sets)
+	s, faults := parse(data, path, kind, flags, sets)
 	return finish(s, faults, dir)
 }
 

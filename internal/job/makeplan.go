@@ -22,19 +22,22 @@ func MakePlan(s *Spec, env Environment) (*Plan, error) {
 	if !filepath.IsAbs(env.Scratch) || !filepath.IsAbs(env.Record) {
 		return nil, fmt.Errorf("job: plan: scratch folder %q and record folder %q must be absolute", env.Scratch, env.Record)
 	}
+	s = s.onMachine(env.Cores)
 	l := s.layout()
 	outputs := s.outputs(env.RunID)
 	p := &Plan{
 		Version: 1, Kind: s.kind, Run: env.RunID, Name: s.Name,
 		Scratch: env.Scratch, Record: env.Record,
-		Local: l.master.scheduler == local,
+		Local: l.master.scheduler == local || s.Local, NoSpark: s.Local,
 		Files: s.files(env.Scratch), Copies: s.copies(env.Scratch), NodeBinary: filepath.Join(env.Scratch, "tfos-node"),
-		TaskCPUs:   l.taskCPUs,
-		Reserve:    s.reserveConfig(env, l, outputs),
-		Node:       s.nodeConfig(env, l, outputs),
-		Feeds:      s.feeds(),
-		Submission: s.submission(env, l),
-		summary:    s.summary(env, l),
+		TaskCPUs: l.taskCPUs,
+		Reserve:  s.reserveConfig(env, l, outputs),
+		Node:     s.nodeConfig(env, l, outputs),
+		Feeds:    s.feeds(),
+		summary:  s.summary(env, l),
+	}
+	if !s.Local {
+		p.Submission = s.submission(env, l)
 	}
 	if s.kind == Infer {
 		work, err := s.work(outputs)
@@ -43,7 +46,7 @@ func MakePlan(s *Spec, env Environment) (*Plan, error) {
 		}
 		p.Reserve.Work = work
 	}
-	if s.Spark.DeployMode == "cluster" {
+	if s.Spark.DeployMode == "cluster" && !s.Local {
 		p.inCluster()
 	}
 	return p, nil
@@ -125,7 +128,7 @@ func (s *Spec) nodeConfig(env Environment, l layout, outputs []reserve.OutputCon
 	if s.App.Python != nil && s.kind == Train {
 		c.Context = s.context(outputs)
 	}
-	if l.master.scheduler == local || l.master.scheduler == localCluster {
+	if l.master.scheduler == local || l.master.scheduler == localCluster || l.master.scheduler == noSpark {
 		c.LogDir = filepath.Join(env.Record, "logs")
 	}
 	return c

@@ -17,6 +17,7 @@ const (
 	yarn         scheduler = "yarn"
 	kubernetes   scheduler = "k8s"
 	mesos        scheduler = "mesos"
+	noSpark      scheduler = "none" // this machine runs the job by itself
 )
 
 // master is a parsed spark.master.
@@ -71,7 +72,7 @@ func count(digits string) int {
 
 // here tells whether executors run on the launcher's machine for certain.
 func (m master) here() bool {
-	return m.scheduler == local || m.scheduler == localCluster || loopback.MatchString(m.url)
+	return m.scheduler == noSpark || m.scheduler == local || m.scheduler == localCluster || loopback.MatchString(m.url)
 }
 
 // pythonCluster tells whether Spark takes a Python application in cluster mode

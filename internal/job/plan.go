@@ -25,6 +25,8 @@ type Environment struct {
 	Measure time.Duration
 	// Rows of the training or inference input; 0: not known.
 	Rows int64
+	// Cores of this machine that the run may use, for a job without Spark.
+	Cores int
 }
 
 // Plan is what a run is to be: the content of plan.json (docs/protocols.md,
@@ -44,9 +46,10 @@ type Plan struct {
 	Node       node.Config    `json:"node"`
 	Feeds      []Feed         `json:"feeds"`
 
-	// Not part of plan.json: spark-submit's command line, and the user's files
-	// to be copied into the scratch folder before.
+	// Not part of plan.json: spark-submit's command line, or that there is none,
+	// and the user's files to be copied into the scratch folder before.
 	Submission Submission `json:"-"`
+	NoSpark    bool       `json:"-"`
 	Copies     []Copy     `json:"-"`
 
 	summary summary

@@ -25,6 +25,7 @@ func (r *rules) inference() {
 	r.columns()
 	r.between("batch_size", int64(s.BatchSize), 1, maxBatch)
 	r.readBy()
+	r.withoutSpark()
 	r.oneOf("on_bad_row", s.OnBadRow, "fail", "skip", "quarantine")
 	switch {
 	case s.SignatureDefKey == "":

@@ -33,7 +33,7 @@ var owned = []string{
 var confName = regexp.MustCompile(`^spark\.[^\s=]+$`)
 
 func (r *rules) spark() {
-	s := r.s
+	s := r.s.forSpark()
 	r.oneOf("spark.deploy_mode", s.Spark.DeployMode, "client", "cluster")
 	_, ok := parseMaster(s.Spark.Master)
 	if s.Spark.Master != "" && !ok {
@@ -47,7 +47,7 @@ func (r *rules) spark() {
 }
 
 func (r *rules) conf() {
-	s := r.s
+	s := r.s.forSpark()
 	ours := s.ownedConf()
 	for _, name := range slices.Sorted(maps.Keys(s.Spark.Conf)) {
 		value, path := s.Spark.Conf[name], "spark.conf."+name

@@ -31,6 +31,9 @@ type layout struct {
 // there spark.cores.max and the wait for all executors have to do, and the
 // reservation server checks.
 func (s *Spec) layout() layout {
+	if s.Local {
+		return layout{master: master{scheduler: noSpark}, executors: 1, taskCPUs: 1, slots: -1}
+	}
 	members := s.size()
 	l := layout{executors: members, taskCPUs: s.memberCores(), heapMiB: s.heapMiB(), slots: -1}
 	l.executorCores = l.taskCPUs

@@ -19,6 +19,8 @@ type Spec struct {
 	Strategy string `yaml:"strategy" kinds:"train"`
 	// members in all, ps included; for inference the number of executors
 	ClusterSize int `yaml:"cluster_size" default:"1" kinds:"train,infer"`
+	// run on this machine, without Spark: one member with all cores, or `resources.worker.cores` of them; `cluster_size` and the keys of `spark` are left aside
+	Local bool `yaml:"local" default:"false" kinds:"infer"`
 	// parameter servers among the members
 	NumPS int `yaml:"num_ps" default:"0" kinds:"train"`
 	// a dedicated chief; false: worker 0 is the chief

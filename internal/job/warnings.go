@@ -25,6 +25,9 @@ func (s *Spec) Warnings() []Fault {
 	}
 	for _, role := range s.roles() {
 		at := "resources." + role.job + ".memory"
+		if l.master.scheduler == noSpark && s.source.given(at) {
+			r.broken(at, "", "is not enforced without Spark")
+		}
 		if (l.master.scheduler == standalone || l.master.scheduler == localCluster) && s.source.given(at) {
 			r.broken(at, "", "is not enforced here: standalone masters count the JVM heap only")
 		}

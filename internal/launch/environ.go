@@ -15,6 +15,12 @@ func Local(master string) bool {
 	return master == "local" || strings.HasPrefix(master, "local[") || strings.HasPrefix(master, "local-cluster[")
 }
 
+// Environ is base for a child that is no Spark: the mark of the run, and
+// temporary files inside scratch.
+func (c Child) Environ(base Environ) Environ {
+	return base.With("TFOS_RUN", c.Run).With("TMPDIR", c.Scratch.Path(tmpFolder))
+}
+
 // Environ is base for the child: which Spark and which Python, the mark of the
 // run, and temporary files of Python and of local masters inside scratch, so
 // that removing scratch removes them, however those processes ended. What
@@ -23,10 +29,8 @@ func Local(master string) bool {
 func (s Spark) Environ(base Environ, c Child) Environ {
 	// Without the option each JVM has a file in /tmp/hsperfdata_USER, whatever
 	// java.io.tmpdir says, and leaves it there when it is killed.
-	env := base.With("SPARK_HOME", s.Home).
+	env := c.Environ(base).With("SPARK_HOME", s.Home).
 		With("PYSPARK_DRIVER_PYTHON", s.Python).
-		With("TFOS_RUN", c.Run).
-		With("TMPDIR", c.Scratch.Path(tmpFolder)).
 		With("SPARK_SUBMIT_OPTS", tempIn(c.Scratch, noPerfData(base.Get("SPARK_SUBMIT_OPTS")))).
 		With("SPARK_LAUNCHER_OPTS", noPerfData(base.Get("SPARK_LAUNCHER_OPTS")))
 	if locale := effectiveLocale(base); locale == "" || locale == "C" || locale == "POSIX" {

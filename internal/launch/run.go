@@ -12,10 +12,14 @@ import (
 // Config is one application to run. Times of zero mean the defaults named.
 type Config struct {
 	Run    string
-	Argv   []string // spark-submit and its arguments
+	Argv   []string // spark-submit and its arguments, or NoSpark's driver
 	Env    Environ
 	Dir    string // working folder of spark-submit; "": this process's
 	Record Record
+
+	// NoSpark says that Argv is itself the driver: there is no SparkContext to
+	// wait for, and nothing is Spark's fault.
+	NoSpark bool
 
 	// Formation bounds the time until the SparkContext is up; 0: no bound. A
 	// queue that has no room for the application does not end by itself.
@@ -77,7 +81,7 @@ func Run(ctx context.Context, c Config) (Verdict, error) {
 	g, err := startGroup(cmd)
 	pipes.started()
 	if err != nil {
-		return Verdict{}, errors.Join(fail(NoSpark, "submit", "start %s: %w", c.Argv[0], err), pipes.wait())
+		return Verdict{}, errors.Join(c.notStarted(err), pipes.wait())
 	}
 	c.Started(g.id)
 	w := newWatch(c, g, begin)
@@ -90,6 +94,14 @@ func Run(ctx context.Context, c Config) (Verdict, error) {
 	w.loop(ctx, pipes.events, settled)
 	err = pipes.wait()
 	return w.verdict(&pipes.program), err
+}
+
+// notStarted says that the child could not be started.
+func (c *Config) notStarted(err error) error {
+	if c.NoSpark {
+		return fail(Internal, "submit", "start %s: %w: if its folder is mounted noexec, set TMPDIR to another", c.Argv[0], err)
+	}
+	return fail(NoSpark, "submit", "start %s: %w", c.Argv[0], err)
 }
 
 // pipes carries the child's output: standard output to events and the record,

@@ -90,6 +90,9 @@ func (w *watch) event(e Event) {
 	switch e := e.(type) {
 	case DriverEvent:
 		w.driver = e.PID
+		if w.c.NoSpark {
+			w.formation = nil
+		}
 	case ContextEvent:
 		w.context = time.Now()
 		w.formation = nil
@@ -104,6 +107,9 @@ func (w *watch) event(e Event) {
 			return // the first counts
 		}
 		w.said, w.saidAt = &e, time.Now()
+		if w.group.gone { // it lay in the pipe
+			w.saidAt = w.last
+		}
 		if w.stop == nil {
 			w.linger = time.After(w.c.Stop)
 		}
@@ -154,7 +160,7 @@ func (w *watch) silent(program *digest) Verdict {
 	case errors.Is(w.stop, errFormation):
 		v.Code, v.Phase, v.Retryable = NotFormed, "submit", true
 		v.Cause = fmt.Sprintf("%v within %v (timeouts.reservation)", errFormation, w.c.Formation)
-	case w.context.IsZero():
+	case w.context.IsZero() && !w.c.NoSpark:
 		v.Code, v.Phase = NoSpark, "submit"
 		why := program.last
 		if why == "" || strings.HasPrefix(why, "py4j.") { // Java's exception, which Spark's log has in full

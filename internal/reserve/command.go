@@ -13,10 +13,11 @@ type FeedEnded struct {
 	Last  bool
 }
 
-// Fail ends the run with a cause that the driver knows to be permanent.
+// Fail ends the run with a cause that the driver knows for certain.
 type Fail struct {
 	Code         int
 	Phase, Cause string
+	Retryable    bool
 }
 
 // SparkFailed says that a Spark job failed, for a reason that may be a

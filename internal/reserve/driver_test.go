@@ -204,3 +204,12 @@ func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
 }
+
+// TestListenOn: who is reached by nobody else listens for nobody else.
+func TestListenOn(t *testing.T) {
+	for host, want := range map[string]string{"127.0.0.1": "127.0.0.1", "::1": "::1", "10.0.0.1": "0.0.0.0", "driver.example": "0.0.0.0"} {
+		if got := listenOn(host); got != want {
+			t.Errorf("listenOn(%q) = %q, want %q", host, got, want)
+		}
+	}
+}

@@ -21,6 +21,8 @@ type commandLine struct {
 	Phase  string `json:"phase"`
 	Cause  string `json:"cause"`
 	Reason string `json:"reason"`
+
+	Retryable bool `json:"retryable"`
 }
 
 func parseCommand(line []byte) (Command, error) {
@@ -35,7 +37,7 @@ func parseCommand(line []byte) (Command, error) {
 		if l.Code == codeDone {
 			l.Code = codeFailed
 		}
-		return Fail{l.Code, l.Phase, l.Cause}, nil
+		return Fail{l.Code, l.Phase, l.Cause, l.Retryable}, nil
 	case "spark_failed":
 		return SparkFailed{l.Phase, l.Cause}, nil
 	case "stop":
@@ -58,7 +60,7 @@ func (p *process) commands(ctx context.Context, lines *bufio.Reader) {
 		}
 		c, err := parseCommand(line)
 		if err != nil {
-			c = Fail{codeInternal, "driver", err.Error()}
+			c = Fail{Code: codeInternal, Phase: "driver", Cause: err.Error()}
 		}
 		p.command(ctx, c)
 	}

@@ -218,7 +218,7 @@ func (r *Roster) Command(now time.Time, c Command) []Effect {
 	case FeedEnded:
 		r.feedEnded(c)
 	case Fail:
-		r.decide(Verdict{Code: c.Code, Phase: c.Phase, Cause: c.Cause})
+		r.decide(Verdict{Code: c.Code, Phase: c.Phase, Cause: c.Cause, Retryable: c.Retryable})
 	case SparkFailed:
 		r.suspectSpark(c)
 	case Settle:

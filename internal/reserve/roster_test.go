@@ -84,7 +84,7 @@ func (s *script) operate(d *datadriven.TestData) error {
 	case "feed-end":
 		s.note(s.roster.Command(s.now, FeedEnded{d.CmdArgs[0].Key, args.number("epoch"), int64(args.number("rows")), args.has("last")}))
 	case "fail":
-		s.note(s.roster.Command(s.now, Fail{args.number("code"), args.text("phase", ""), args.text("cause", "")}))
+		s.note(s.roster.Command(s.now, Fail{Code: args.number("code"), Phase: args.text("phase", ""), Cause: args.text("cause", "")}))
 	case "spark-failed":
 		s.note(s.roster.Command(s.now, SparkFailed{args.text("phase", ""), args.text("cause", "")}))
 	case "stop":

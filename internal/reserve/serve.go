@@ -40,7 +40,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, log *slog.Logger) e
 	if err != nil {
 		return err
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "0.0.0.0:0")
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(listenOn(req.Host), "0"))
 	if err != nil {
 		return fmt.Errorf("reserve: listen: %w", err)
 	}
@@ -53,6 +53,15 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, log *slog.Logger) e
 		server: newServer(auth, req.Config.Lease(), events.put), hungUp: make(chan struct{}), shared: &shared{}}
 	events.put(Ready{net.JoinHostPort(req.Host, port), auth.ca, auth.cert, auth.key, auth.token})
 	return p.run(ctx, listener, lines)
+}
+
+// listenOn is the address to listen on: a machine whose name is a loopback
+// address is reached by nobody else.
+func listenOn(host string) string {
+	if ip := net.ParseIP(host); ip != nil && ip.IsLoopback() {
+		return host
+	}
+	return "0.0.0.0"
 }
 
 func readRequest(lines *bufio.Reader) (request, error) {

@@ -175,6 +175,9 @@ func TestServeFails(t *testing.T) {
 			stage(t, root+"/stage/saved_model.pb")
 			m.end(t, Outcome{Kind: Failed, ExitCode: 1, Cause: "ValueError: no", Stderr: []string{"Traceback"}})
 		}, 5, "ValueError: no"},
+		{"driver's word, of a node", nil, func(t *testing.T, d *driver) {
+			d.say(`{"cmd":"fail","code":5,"phase":"members","cause":"it is gone","retryable":true}`)
+		}, 5, "it is gone"},
 		{"driver's word", nil, func(t *testing.T, d *driver) { d.say(`{"cmd":"fail","code":6,"phase":"feed","cause":"bad row"}`) }, 6, "bad row"},
 		{"garbled command", nil, func(t *testing.T, d *driver) { d.say(`{"cmd":"feed_edn"}`) }, 1, `unknown cmd "feed_edn"`},
 		{"not formed", func(c *Config) { c.ReservationMS = 50 }, nil, 4, "missing worker:0"},

@@ -1,4 +1,4 @@
-"""Puts scripts/ on the path, so that tests import tfos as executors do."""
+"""Puts scripts/ on the path, so that tests import tfos as executors do, and the job harness."""
 
 import sys
 from pathlib import Path
@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 SCRIPTS = str(Path(__file__).resolve().parent.parent)
-if SCRIPTS not in sys.path:
-    sys.path.insert(0, SCRIPTS)
+HARNESS = str(Path(__file__).resolve().parent / "spark")
+for folder in (HARNESS, SCRIPTS):
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,70 @@
+package launch
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Without Spark nothing is Spark's fault: the driver is there from its first
+// word on, and has no context.
+func TestNoSpark(t *testing.T) {
+	for _, tt := range []struct {
+		name, script string
+		want         Code
+		cause        string
+	}{
+		{"success", driverUp + success, Done, ""},
+		{"silent", "stderr panic: boom\nexit 2", Failed, "the driver died (exit 2)"},
+		{"died", driverUp + "kill", Failed, "the driver died (SIGKILL)"},
+	} {
+		c := config(t, tt.script)
+		c.NoSpark = true
+		got, err := Run(deadline(t), c)
+		if err != nil || got.Code != tt.want || got.Cause != tt.cause {
+			t.Errorf("%s: %d %q, %v", tt.name, got.Code, got.Cause, err)
+		}
+		if _, there := got.Seconds["submit"]; there {
+			t.Errorf("%s: seconds %v", tt.name, got.Seconds)
+		}
+	}
+}
+
+// A verdict that lay in the pipe when the last process had ended takes no time
+// from it: no phase is shorter than nothing.
+func TestVerdictFromThePipe(t *testing.T) {
+	c := Config{}
+	c.defaults()
+	w := newWatch(c, &group{gone: true}, time.Now().Add(-2*time.Second))
+	w.last = time.Now().Add(-time.Second)
+	w.event(Verdict{})
+	if got := w.seconds()["stop"]; got != 0 {
+		t.Errorf("stopped in %v s", got)
+	}
+}
+
+// The driver's first word ends the wait for a SparkContext, which never comes.
+func TestNoSparkFormation(t *testing.T) {
+	c := config(t, driverUp+"spawn hang\nhang")
+	c.NoSpark, c.Formation = true, 100*time.Millisecond
+	kill := make(chan struct{})
+	time.AfterFunc(time.Second, func() { close(kill) })
+	c.Kill = kill
+	if got, err := Run(deadline(t), c); err != nil || got.Code != Failed {
+		t.Errorf("%d %q, %v", got.Code, got.Cause, err)
+	}
+}
+
+func TestNoSparkNotStarted(t *testing.T) {
+	c := config(t, "")
+	c.NoSpark, c.Argv = true, []string{filepath.Join(t.TempDir(), "tfos-node"), "local"}
+	if err := os.WriteFile(c.Argv[0], nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Run(deadline(t), c)
+	if CodeOf(err) != Internal || !strings.Contains(err.Error(), "set TMPDIR to another") {
+		t.Errorf("%d %v", CodeOf(err), err)
+	}
+}

@@ -1,0 +1,103 @@
+package local
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"tfos/internal/feed"
+	"tfos/internal/infer"
+	"tfos/internal/node"
+)
+
+// The test binary plays tfos-node, with the real supervisor and guard, and
+// tfos-engine, which does what FAKE says; a test says it as the member's
+// environment.
+func TestMain(m *testing.M) {
+	switch {
+	case os.Getenv("TFOS_SOCKET") != "":
+		os.Exit(fakeEngine(os.Getenv("TFOS_SOCKET"), os.Getenv("FAKE")))
+	case len(os.Args) == 2 && os.Args[1] == "run":
+		ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM)
+		defer stop()
+		os.Exit(node.Run(ctx, node.Options{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Log: slog.Default()}))
+	case len(os.Args) == 2 && os.Args[1] == "guard":
+		stdio := node.GuardIO{Orders: os.Stdin, Events: os.NewFile(3, "events"), Stdout: os.Stdout, Stderr: os.Stderr}
+		if err := node.Guard(context.Background(), stdio, slog.Default()); err != nil {
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// fakeEngine attaches to its member and
+//
+//	predict   writes a file for each split, and their result
+//	fail      says that the data is bad (6) and exits 1
+//	hang      waits for its end
+//	orphan    kills its member's supervisor and waits for its end
+func fakeEngine(socket, what string) int {
+	member, err := feed.Attach(context.Background(), socket)
+	if err == nil {
+		err = member.Phase("running")
+	}
+	switch {
+	case err != nil:
+	case what == "predict":
+		err = predict(member)
+	case what == "fail":
+		_ = member.Failed("running", "a bad row", 6)
+		return 1
+	case what == "orphan":
+		err = syscall.Kill(parentOf(os.Getppid()), syscall.SIGKILL)
+		fallthrough
+	default:
+		time.Sleep(time.Minute) // a bound, should the test die
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "fake engine:", err)
+		return 99
+	}
+	return 0
+}
+
+func predict(member *feed.Child) error {
+	var request infer.Request
+	if err := json.Unmarshal(member.Context().Work, &request); err != nil {
+		return err
+	}
+	var result infer.Result
+	for _, split := range request.Splits {
+		name := fmt.Sprintf("part-%d", split.ID)
+		if err := os.MkdirAll(request.Output, 0o700); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(request.Output, name), nil, 0o600); err != nil {
+			return err
+		}
+		one := infer.Account{Read: 1, Rows: 1}
+		result.Add(one)
+		result.Splits = append(result.Splits, infer.SplitResult{ID: split.ID, Output: name, Account: one})
+	}
+	return member.Result(result)
+}
+
+// parentOf reads the fourth field of proc_pid_stat(5).
+func parentOf(pid int) int {
+	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	parent, _ := strconv.Atoi(fields[1])
+	return parent
+}
