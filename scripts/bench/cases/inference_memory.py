@@ -72,7 +72,7 @@ CASES = (
         counted=f"MiB of one tfos-engine beside its model, at most {WANTED_MIB:,} are wanted: the "
         "kernel's peak of resident memory less that of a run over one row",
         clock=f"{GB['small']} GB (small) or {GB['full']} GB (full) go through one engine, the same "
-        f"files again and again; batches of {inference.BATCH:,} rows and 16 MiB at most.",
+        f"files again and again; batches of {inference.BATCH:,} rows and 64 MiB at most.",
         unit="MiB",
         sides=(
             Side(
