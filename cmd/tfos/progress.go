@@ -59,6 +59,9 @@ func (p *progress) event(e launch.Event) {
 		p.progress(e)
 	case launch.TensorBoardEvent:
 		p.line("TensorBoard: " + e.URL)
+	case launch.ContractEvent:
+		p.clear()
+		_, _ = fmt.Fprintln(p.w, e.Table) // as line
 	case launch.WarningEvent:
 		p.line("warning: " + e.Message)
 	}

@@ -164,10 +164,15 @@ func millis(ms float64) string { return fmt.Sprintf("%.3g ms", ms) }
 // infer writes how much was predicted.
 func (r reporter) infer(v launch.Verdict) {
 	var result struct {
-		Rows   int64             `json:"rows"`
-		Splits []json.RawMessage `json:"splits"`
+		Rows       int64             `json:"rows"`
+		Splits     []json.RawMessage `json:"splits"`
+		Partitions int               `json:"partitions"`
 	}
 	if len(v.Infer) == 0 || json.Unmarshal(v.Infer, &result) != nil || v.Phase == launch.PhaseMeasured {
+		return
+	}
+	if result.Partitions > 0 {
+		r.field("rows", fmt.Sprintf("%d predicted from %d partitions, read and written by Spark", result.Rows, result.Partitions))
 		return
 	}
 	r.field("rows", fmt.Sprintf("%d predicted from %d splits", result.Rows, len(result.Splits)))

@@ -17,13 +17,16 @@ type Request struct {
 	// alias's place may stand a tensor of the graph (model.MetaGraph.Choose).
 	InputMapping  map[string]string `json:"input_mapping,omitempty"`
 	OutputMapping map[string]string `json:"output_mapping,omitempty"`
-	Keep          []string          `json:"keep,omitempty"` // columns copied beside the predictions, in this order, first
-	BatchSize     int               `json:"batch_size"`     // rows per Session.Run
-	Threads       int               `json:"threads"`        // intra-op threads; 0: TensorFlow's choice
-	Output        string            `json:"output"`         // staging folder
-	Format        files.Format      `json:"format"`         // of the output
+	Keep          []string          `json:"keep,omitempty"`   // columns copied beside the predictions, in this order, first
+	BatchSize     int               `json:"batch_size"`       // rows per Session.Run
+	Threads       int               `json:"threads"`          // intra-op threads; 0: TensorFlow's choice
+	Output        string            `json:"output,omitempty"` // staging folder
+	Format        files.Format      `json:"format,omitempty"` // of the output
 	Input         files.Recipe      `json:"input,omitzero"`
 	Splits        []Split           `json:"splits,omitempty"`
+	// Feed names the feed whose rows Spark's tasks bring and take back
+	// predicted: there are no splits and no output then (Serve).
+	Feed string `json:"feed,omitempty"`
 }
 
 // Split is a piece of input that one member reads and writes as one output
@@ -47,6 +50,10 @@ type Result struct {
 	Digest string        `json:"digest"` // model.Source.Digest
 	Rows   int64         `json:"rows"`
 	Splits []SplitResult `json:"splits"`
+	// Served are the partitions whose predictions Spark's tasks took, by member;
+	// Partitions is how many they are, in the sum of all members alone.
+	Served     []ServedPartition `json:"served,omitempty"`
+	Partitions int               `json:"partitions,omitempty"`
 	// Seconds spent by stage, summed over goroutines.
 	LoadSeconds    float64 `json:"load_seconds"`
 	ReadSeconds    float64 `json:"read_seconds"`
@@ -70,4 +77,12 @@ type SplitResult struct {
 	Output string `json:"output"` // file name
 	Rows   int64  `json:"rows"`
 	SHA256 string `json:"sha256"` // of the output file
+}
+
+// ServedPartition is one attempt of Spark's at a partition, of which a task took
+// all predictions. A later attempt (a higher number) takes its place.
+type ServedPartition struct {
+	Partition int   `json:"partition"`
+	Attempt   int64 `json:"attempt"`
+	Rows      int64 `json:"rows"`
 }

@@ -12,20 +12,21 @@ import (
 
 // summary is what people want to know of a plan and programs do not.
 type summary struct {
-	app       string
-	roles     map[string]Role
-	trainers  int // members that take training rows, or would
-	chief     bool
-	native    bool // a Python program reads its input itself
-	scheduled bool // the chief takes all rows and schedules the steps
-	strategy  string
-	batch     int
-	epochs    int
-	steps     int64 // limit; 0: none
-	rows      int64 // of the input; 0: not known
-	inference string
-	modelDir  string
-	board     bool // TensorBoard on modelDir
+	app        string
+	roles      map[string]Role
+	trainers   int // members that take training rows, or would
+	chief      bool
+	native     bool // a Python program reads its input itself
+	scheduled  bool // the chief takes all rows and schedules the steps
+	strategy   string
+	batch      int
+	epochs     int
+	steps      int64 // limit; 0: none
+	rows       int64 // of the input; 0: not known
+	inference  string
+	partitions string // of the output
+	modelDir   string
+	board      bool // TensorBoard on modelDir
 }
 
 func (s *Spec) summary(env Environment, l layout) summary {
@@ -52,10 +53,18 @@ func (s *Spec) summary(env Environment, l layout) summary {
 	case s.App.Graph != nil:
 		out.app = "graph " + s.App.Graph.Path
 	case s.kind == Infer:
-		out.app = s.explainModel()
-		out.inference = fmt.Sprintf("%s %s%s", s.Input.Format, s.Input.Path, mapped(s.InputMapping, "columns as the signature names them"))
+		out.app, out.partitions = s.explainModel(), s.explainPartitions()
+		out.inference = fmt.Sprintf("%s%s", s.explainSource(), mapped(s.InputMapping, "columns as the signature names them")) + ", " + s.explainReader()
 	}
 	return out
+}
+
+func (s *Spec) explainSource() string {
+	in := s.Input.Source
+	if in.Path == "" {
+		return cmp.Or(in.Table, strings.Join(strings.Fields(in.SQL), " "))
+	}
+	return in.Format + " " + in.Path
 }
 
 func (s *Spec) explainModel() string {
@@ -223,7 +232,7 @@ func (p *Plan) explainOutputs(line lineWriter) {
 		if o.Replace {
 			text = "replaces what is there"
 		}
-		line("output", "%s %s (%s)", o.Kind, o.Final, text)
+		line("output", "%s %s (%s)%s", o.Kind, o.Final, text, p.summary.partitions)
 	}
 }
 

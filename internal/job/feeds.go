@@ -147,12 +147,12 @@ func (s *Spec) outputs(run string) []reserve.OutputConfig {
 
 // work is an inference job's input and the request that splits are added to.
 func (s *Spec) work(outputs []reserve.OutputConfig) (*reserve.WorkConfig, error) {
-	request, err := json.Marshal(infer.Request{
-		Source: s.model(), Signature: s.SignatureDefKey,
-		InputMapping: s.InputMapping.Map(), OutputMapping: s.OutputMapping.Map(), Keep: s.Keep,
-		BatchSize: s.BatchSize, Threads: s.Resources.Worker.Cores, Output: outputs[0].Staging,
-		Format: files.Format(s.Output.Format),
-	})
+	if s.sparkPredicts() {
+		return s.answeredWork()
+	}
+	r := s.request()
+	r.Output, r.Format = outputs[0].Staging, files.Format(s.Output.Format)
+	request, err := json.Marshal(r)
 	if err != nil {
 		return nil, fmt.Errorf("job: plan: write inference request: %w", err)
 	}

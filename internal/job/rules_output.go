@@ -22,7 +22,8 @@ func (r *rules) output() {
 	if r.required("output.path", o.Path, "say where the rows go") {
 		r.folder("output.path", o.Path)
 	}
-	r.oneOf("output.format", o.Format, "parquet", "tfrecord", "csv", "json", "arrow")
+	r.outputFormat()
+	r.partitioned()
 	r.oneOf("output.if_exists", o.IfExists, "fail", "replace", "resume", "skip")
 }
 

@@ -6,8 +6,8 @@ import (
 )
 
 // Event is one "@tfos {json}" line of the driver: a DriverEvent, ContextEvent,
-// WaitingEvent, FormedEvent, ProgressEvent, TensorBoardEvent, WarningEvent or
-// Verdict.
+// WaitingEvent, FormedEvent, ProgressEvent, TensorBoardEvent, ContractEvent,
+// WarningEvent or Verdict.
 type Event interface{ event() }
 
 // DriverEvent names the process to which SIGTERM is an orderly end.
@@ -56,6 +56,12 @@ type TensorBoardEvent struct {
 	URL string `json:"url"`
 }
 
+// ContractEvent says which column feeds which tensor, where the driver alone
+// sees the data.
+type ContractEvent struct {
+	Table string `json:"table"` // several lines
+}
+
 // WarningEvent is for the person, in one line.
 type WarningEvent struct {
 	Message string `json:"message"`
@@ -67,6 +73,7 @@ func (WaitingEvent) event()     {}
 func (FormedEvent) event()      {}
 func (ProgressEvent) event()    {}
 func (TensorBoardEvent) event() {}
+func (ContractEvent) event()    {}
 func (WarningEvent) event()     {}
 func (Verdict) event()          {}
 
@@ -92,6 +99,8 @@ func parseEvent(data []byte) (Event, error) {
 		return decode[ProgressEvent](data)
 	case "tensorboard":
 		return decode[TensorBoardEvent](data)
+	case "contract":
+		return decode[ContractEvent](data)
 	case "warning":
 		return decode[WarningEvent](data)
 	case "verdict":

@@ -139,6 +139,11 @@ func (p *process) finish(ctx context.Context, end ending) Verdict {
 	if p.cfg.Work != nil {
 		v.Infer, sumErr = sumResults(p.splits, end.results)
 	}
+	if v.Code == codeDone && p.cfg.MeasureMS == 0 && sumErr == nil {
+		if err := checkAnswered(p.cfg, v.Infer, end.written); err != nil {
+			v.Code, v.Phase, v.Cause = codeInternal, "accounting", err.Error()
+		}
+	}
 	if v.Code == codeDone && p.cfg.MeasureMS == 0 {
 		err := sumErr
 		if err == nil {

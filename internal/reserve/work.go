@@ -24,11 +24,13 @@ func shareOut(ctx context.Context, cfg Config) (map[Place][]byte, []infer.Split,
 			return nil, nil, err
 		}
 	}
-	recipe, splits, err := cfg.Work.Input.Plan(ctx, cfg.Work.Tasks)
-	if err != nil {
-		return nil, nil, err
+	var splits []infer.Split
+	if request.Feed == "" {
+		var err error
+		if request.Input, splits, err = cfg.Work.Input.Plan(ctx, cfg.Work.Tasks); err != nil {
+			return nil, nil, err
+		}
 	}
-	request.Input = recipe
 	var places []Place
 	for _, m := range cfg.Members {
 		if m.Required {
@@ -38,6 +40,7 @@ func shareOut(ctx context.Context, cfg Config) (map[Place][]byte, []infer.Split,
 	work := map[Place][]byte{}
 	for i, share := range assign(splits, len(places)) {
 		request.Splits = share
+		var err error
 		if work[places[i]], err = json.Marshal(request); err != nil {
 			return nil, nil, fmt.Errorf("reserve: write the share of %s: %w", places[i], err)
 		}
@@ -78,14 +81,15 @@ func sumResults(splits []infer.Split, results [][]byte) (*infer.Result, error) {
 		if err := json.Unmarshal(data, &r); err != nil {
 			return nil, fmt.Errorf("reserve: read an inference result: %w", err)
 		}
-		if len(r.Splits) > 0 && sum.Digest == "" {
+		if r.Digest != "" && sum.Digest == "" {
 			sum.Model, sum.Digest = r.Model, r.Digest
 		}
-		if len(r.Splits) > 0 && sum.Digest != r.Digest {
+		if r.Digest != "" && sum.Digest != r.Digest {
 			return nil, fmt.Errorf("members ran different models from %s: it has changed meanwhile, or is not the same folder on all executors", r.Model)
 		}
 		sum.Rows += r.Rows
 		sum.Splits = append(sum.Splits, r.Splits...)
+		sum.Served = append(sum.Served, r.Served...)
 		sum.LoadSeconds += r.LoadSeconds
 		sum.ReadSeconds += r.ReadSeconds
 		sum.ComputeSeconds += r.ComputeSeconds
@@ -96,6 +100,7 @@ func sumResults(splits []infer.Split, results [][]byte) (*infer.Result, error) {
 			sum.Steps[bucket] += n
 		}
 	}
+	sumServed(sum)
 	slices.SortFunc(sum.Splits, func(a, b infer.SplitResult) int { return cmp.Compare(a.ID, b.ID) })
 	for i, split := range splits {
 		if i >= len(sum.Splits) || sum.Splits[i].ID != split.ID {
@@ -106,4 +111,35 @@ func sumResults(splits []infer.Split, results [][]byte) (*infer.Result, error) {
 		return sum, fmt.Errorf("%d results belong to no split", extra)
 	}
 	return sum, nil
+}
+
+// sumServed counts the partitions that members answered, each once: a later
+// attempt may have come to another member.
+func sumServed(sum *infer.Result) {
+	if len(sum.Served) == 0 {
+		return
+	}
+	latest := infer.Latest(sum.Served)
+	sum.Rows, sum.Served, sum.Partitions = 0, nil, len(latest)
+	for _, p := range latest {
+		sum.Rows += p.Rows
+	}
+}
+
+// checkAnswered compares the rows that Spark wrote with those that members
+// predicted for it.
+func checkAnswered(cfg Config, result *infer.Result, written map[string]int64) error {
+	for _, f := range cfg.Feeds {
+		if rows, ended := written[f.Name]; f.Answered && (!ended || result == nil || rows != result.Rows) {
+			return fmt.Errorf("rows are unaccounted for: Spark wrote %d rows, but took %d predictions", rows, predicted(result))
+		}
+	}
+	return nil
+}
+
+func predicted(result *infer.Result) int64 {
+	if result == nil {
+		return 0
+	}
+	return result.Rows
 }
