@@ -60,8 +60,7 @@ func (p *progress) event(e launch.Event) {
 	case launch.TensorBoardEvent:
 		p.line("TensorBoard: " + e.URL)
 	case launch.ContractEvent:
-		p.clear()
-		_, _ = fmt.Fprintln(p.w, e.Table) // as line
+		p.table(e.Table)
 	case launch.WarningEvent:
 		p.line("warning: " + e.Message)
 	}
@@ -123,6 +122,15 @@ func (p *progress) line(text string) {
 		text = "tfos: " + text
 	}
 	_, _ = fmt.Fprintln(p.w, text) // a closed terminal is no reason to end
+}
+
+// table writes lines that stand by themselves.
+func (p *progress) table(text string) {
+	p.clear()
+	if p.midLine {
+		text, p.midLine = "\n"+text, false
+	}
+	_, _ = fmt.Fprintln(p.w, text) // as line
 }
 
 // maxLive keeps the live line on one row of a terminal.
