@@ -55,7 +55,7 @@ func Serve(ctx context.Context, req Request, load Load, ready func() error, acce
 		return Result{}, fmt.Errorf("infer: load %s: %w", req.Path(), err)
 	}
 	t.result.LoadSeconds = time.Since(start).Seconds()
-	s := &server{run: run{req: req, signature: signature, model: m, mem: memory.DefaultAllocator, tally: t}}
+	s := &server{run: run{req: req, signature: signature, model: m, mem: memory.DefaultAllocator, tally: t}, arriving: newRecycler(memory.DefaultAllocator)}
 	if err = ready(); err == nil {
 		err = s.serve(ctx, accept)
 	}
@@ -68,7 +68,8 @@ func Serve(ctx context.Context, req Request, load Load, ready func() error, acce
 // server is what the streams of one request have in common.
 type server struct {
 	run
-	first time.Time // when the first stream began; guarded by tally.mu
+	arriving *recycler // what streams bring
+	first    time.Time // when the first stream began; guarded by tally.mu
 }
 
 func (s *server) serve(parent context.Context, accept Accept) error {

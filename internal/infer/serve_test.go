@@ -137,9 +137,9 @@ func TestServeManyAtOnce(t *testing.T) {
 	for partition := range 5 {
 		conn := s.task(partition, 10)
 		all.Go(func() {
-			from := int64(partition) * 10_000
+			from := int64(partition) * 1_000_000
 			var records []arrow.Record
-			sizes := []int64{200, 1, 0, 64, 65, 300, 10}
+			sizes := []int64{200, 20_000, 1, 0, 64, 15_000, 65, 19_000, 300, 18_000, 10, 20_000}
 			for _, n := range sizes {
 				records = append(records, ints("x", upFrom(from, n)...))
 				from += n
@@ -149,7 +149,7 @@ func TestServeManyAtOnce(t *testing.T) {
 				t.Errorf("partition %d: %v", partition, err)
 				return
 			}
-			next := int64(partition) * 10_000
+			next := int64(partition) * 1_000_000
 			for i, values := range got {
 				if int64(len(values)) != sizes[i] {
 					t.Errorf("partition %d: %d predictions for %d rows", partition, len(values), sizes[i])
@@ -168,7 +168,7 @@ func TestServeManyAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if result.Rows != 5*640 || len(result.Served) != 5 || result.Digest == "" || result.LoadSeconds < 0 || result.Seconds <= 0 || len(result.Steps) == 0 {
+	if result.Rows != 5*92_640 || len(result.Served) != 5 || result.Digest == "" || result.LoadSeconds < 0 || result.Seconds <= 0 || len(result.Steps) == 0 {
 		t.Errorf("result %+v", result)
 	}
 	if s.loads != 1 || !d.closed || slices.Max(d.rows) != 64 {

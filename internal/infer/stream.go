@@ -74,7 +74,7 @@ func (p *serving) flow(ctx context.Context) error {
 
 // open reads the columns' types and holds them against the model.
 func (p *serving) open() (*ipc.Reader, error) {
-	reader, err := ipc.NewReader(p.in, ipc.WithAllocator(p.mem))
+	reader, err := ipc.NewReader(p.in, ipc.WithAllocator(p.arriving))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errAway, err)
 	}

@@ -1,4 +1,4 @@
-"""Inference over what Spark reads: a query into a partitioned folder, ORC into JSON."""
+"""Inference over what Spark reads: a query into a partitioned folder, and a bad row of ORC."""
 
 import json
 import os
@@ -98,18 +98,17 @@ def test_query_into_partitions(model, job):
 
 
 def test_bad_row_of_orc(model, job):
-    """ORC, which only Spark reads: a list too short is exit 6 with its place; then JSON."""
-    folder, wide, want = model
+    """ORC, which only Spark reads: a list too short is exit 6 with its place, and no output."""
+    folder, wide, _ = model
     rows = table(wide).append_column("count", pa.array(range(ROWS), pa.int64()))
     lists = rows["wide"].to_pylist()
     lists[700] = lists[700][:3]
-    bad = rows.set_column(2, "wide", pa.array(lists, pa.list_(pa.float32())))
-    for name, content in (("bad", bad), ("good", rows)):
-        (job.folder / name).mkdir()
-        orc.write_table(content, str(job.folder / name / "part.orc"))
+    rows = rows.set_column(2, "wide", pa.array(lists, pa.list_(pa.float32())))
+    (job.folder / "data").mkdir()
+    orc.write_table(rows, str(job.folder / "data" / "part.orc"))
     path = job.folder / "infer.yaml"
     path.write_text(
-        f"export_dir: {folder}\ninput: {{path: bad, format: orc}}\nkeep: [id]\n"
+        f"export_dir: {folder}\ninput: {{path: data, format: orc}}\nkeep: [id]\n"
         "output: {path: out, format: json}\n"
     )
     result = job.run("infer", path)
@@ -117,12 +116,4 @@ def test_bad_row_of_orc(model, job):
     assert 'partition 0: row 700, column "wide"' in result.verdict["cause"]
     assert "3 values" in result.verdict["cause"]
     assert [name for name in os.listdir(job.folder) if "out" in name] == []
-    job.assert_clean()
-    job.run_id += "-good"
-    result = job.run("infer", path, "--set", "input.path=good")
-    assert result.code == 0, result.stderr
-    files = (job.folder / "out").glob("*.json")
-    got = [json.loads(line) for file in sorted(files) for line in file.read_text().splitlines()]
-    assert [row["id"] for row in got] == list(range(ROWS))
-    np.testing.assert_allclose(np.array([row["scores"] for row in got]), want, atol=1e-5)
     job.assert_clean()
