@@ -29,13 +29,14 @@ _SIGNED = {
 }
 
 
-def make_predictor(work, members, credentials):
+def make_predictor(work, members, credentials, given):
     """The function for DataFrame.mapInArrow.
 
     work: {"feed": name, "inputs": columns for the model, "keep": columns that stay}; members:
-    those of the formed event; credentials: {"ca": PEM, "token": str}. Raises in the task when
-    a member's connection breaks, so that Spark tries the partition again. A row that cannot be
-    predicted ends the member's engine, which says so itself.
+    those of the formed event; credentials: {"ca": PEM, "token": str}; given: a Spark
+    accumulator of the rows that go back to Spark. Raises in the task when a member's connection
+    breaks, so that Spark tries the partition again. A row that cannot be predicted ends the
+    member's engine, which says so itself.
     """
 
     def run(batches):
@@ -44,14 +45,16 @@ def make_predictor(work, members, credentials):
         from tfos import feeder, predictor
 
         task = TaskContext.get()
-        yield from predictor.predict_partition(
+        for batch in predictor.predict_partition(
             work,
             members,
             credentials,
             batches,
             partition=task.partitionId(),
             attempt=task.taskAttemptId(),
-        )
+        ):
+            given.add(batch.num_rows)
+            yield batch
         feeder.keep_warm()
 
     return run
