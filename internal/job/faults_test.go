@@ -18,13 +18,15 @@ const (
 	exportBase = "app: {graph: {path: g}}\nmodel_dir: m\nexport_dir: out\n"
 )
 
-// faultCases: a base and changes, and the fault they cause, as path: value: rule.
-var faultCases = []struct {
+// faultCase: a base and changes, and the fault they cause, as path: value: rule.
+type faultCase struct {
 	kind Kind
 	sets []string
 	want string
 	code int
-}{
+}
+
+var faultCases = []faultCase{
 	// the file's shape
 	{Train, []string{"batchsize=3"}, "batchsize: unknown key (did you mean batch_size?)", 2},
 	{Train, []string{"app.python.fil=3"}, "app.python.fil: unknown key (did you mean file?)", 2},
@@ -127,16 +129,6 @@ var faultCases = []struct {
 	{Infer, []string{"export_dir=", "model_dir=ckpt", "tag_set=a"}, "tag_set: [a]: does not apply to a checkpoint: its .meta file has one graph", 2},
 	{Infer, []string{"signature_def_key=s", "input_mapping={a: 'x:0'}", "output_mapping={'y:0': p}"}, "signature_def_key: s: does not apply: the mappings name tensors alone", 2},
 	{Infer, []string{"input={table: t}", "read_by=executor"}, "input.table: t: needs read_by: spark", 2},
-	{Infer, []string{"input.format=orc", "read_by=executor"}, "input.format: orc: needs read_by: spark", 2},
-	{Infer, []string{"input.path=hdfs://a/b", "read_by=executor"}, "input.path: hdfs://a/b: needs read_by: spark", 2},
-	{Infer, []string{"output.format=orc"}, "output.format: orc: must be one of parquet, tfrecord, csv, json, arrow", 2},
-	{Infer, []string{"input={table: t}", "output.format=arrow"}, "output.format: arrow: is not written by Spark: use one of parquet, json, csv, orc, or convert it then (tfos convert)", 2},
-	{Infer, []string{"read_by=spark", "output.format=orca"}, "output.format: orca: must be one of parquet, json, csv, orc (did you mean orc?)", 2},
-	{Infer, []string{"keep=[day]", "output.partition_by=[day]", "read_by=executor"}, "output.partition_by: day: needs read_by: spark", 2},
-	{Infer, []string{"keep=[day]", "output.partition_by=[hour]"}, "output.partition_by[0]: hour: must be a column in keep", 2},
-	{Infer, []string{"keep=[day]", "output.partition_by=[day, day]"}, "output.partition_by[1]: day: is named twice", 2},
-	{Infer, []string{"output.partition_by=[]"}, "output.partition_by: must name at least one column in keep", 2},
-	{Train, []string{"output={path: x, partition_by: [day]}"}, "output.partition_by: a list: does not apply to a job of kind train, but to: infer", 2},
 	{Infer, []string{"read_by=me"}, "read_by: me: must be one of executor, spark, auto", 2},
 	{Train, []string{"input={sql: select 1}", "read_by=executor"}, "input.sql: select 1: needs read_by: spark", 2},
 	{Train, []string{"input.format=orc", "read_by=executor"}, "input.format: orc: needs read_by: spark", 2},
@@ -202,7 +194,7 @@ func TestEveryRule(t *testing.T) {
 			t.Fatalf("the base of %s has faults: %v", kind, faults)
 		}
 	}
-	for _, c := range faultCases {
+	for _, c := range append(faultCases, predictFaults...) {
 		t.Run(string(c.kind)+" "+strings.Join(c.sets, " "), func(t *testing.T) {
 			faults := faultsOf(c.kind, base(c.kind), c.sets...)
 			for _, f := range faults {
