@@ -89,7 +89,7 @@ class _Stream:
         self.place = f"partition {partition}"
         self.waiting = deque()  # (kept columns, rows, bytes) of batches sent
         self.bytes = 0  # of them
-        self.writer = self.reader = None
+        self.sink = self.source = self.writer = self.reader = None
         member = choose(members, partition)
         self.name = f"{member['job']}:{member['index']}"
         self.sock, _ = links.connect(member["feed"], credentials["ca"])
@@ -178,6 +178,8 @@ class _Stream:
         raise frames.ProtocolError(f"predict: {self.name} gave more predictions than rows")
 
     def close(self):
+        if self.source is not None:
+            self.source.close()  # which holds the connection open too
         self.sock.close()
 
 
