@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from answering import TOKEN, engine
 from tfos import links, predictor
+from tfos.predictions import batch_rows
 
 WORK = {"feed": "predict", "inputs": ["x"], "keep": ["name", "x"]}
 
@@ -129,3 +130,17 @@ def test_member_of_this_executor_first():
     one, two = member(0, "other"), member(1, "another")
     assert [predictor.choose([far, one, two], n)["index"] for n in range(3)] == [0, 1, 0]
     assert predictor.choose([far], 5)["index"] == 2
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch_size", "want"),
+    [
+        (1000, 100, 1000),
+        (1000, 128, 896),
+        (1000, 1000, 1000),
+        (1000, 4096, 4096),
+        (10_000, 1, 10_000),
+    ],
+)
+def test_spark_brings_whole_batches(rows, batch_size, want):
+    assert batch_rows(rows, batch_size) == want

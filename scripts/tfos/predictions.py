@@ -80,17 +80,10 @@ class Predictions:
 
         Raises what Spark throws when a task failed for good.
         """
-        from tfos.predictor import make_predictor
-
         inputs.tune(self._spark, self._batch_rows, self._slots)
         given = self._spark.sparkContext.accumulator(0)  # of tasks that succeeded
-        predictor = make_predictor(self._columns, members, credentials, given)
-        frame = self._frame.mapInArrow(predictor, self._schema)
-        writer = frame.write.format(self._work["output_format"])
-        if self._work["partition_by"]:
-            writer = writer.partitionBy(*self._work["partition_by"])
         try:
-            writer.save("file:" + self._work["output"])
+            self._run(members, credentials, given)
         except AnalysisException as err:
             raise InputError(EXIT_JOB_FILE, f"output: {first_line(err)}") from err
         except Exception as err:
@@ -101,6 +94,16 @@ class Predictions:
             raise
         rows = given.value
         return [Row(partition=0, rows=rows, sent=rows, skipped=0, error=None, note=None)]
+
+    def _run(self, members, credentials, given):
+        from tfos.predictor import make_predictor  # needs pyarrow
+
+        predictor = make_predictor(self._columns, members, credentials, given)
+        writer = self._frame.mapInArrow(predictor, self._schema).write
+        writer = writer.format(self._work["output_format"])
+        if self._work["partition_by"]:
+            writer = writer.partitionBy(*self._work["partition_by"])
+        writer.save("file:" + self._work["output"])
 
 
 def batch_rows(rows, batch_size):
