@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -54,7 +55,7 @@ func serve(ctx context.Context, socket string) error {
 		return err
 	}
 	defer member.Close()
-	w := &worker{member: member, phase: "importing"}
+	w := &worker{member: member, phase: "importing", folder: filepath.Dir(socket)}
 	if err := w.work(ctx); err != nil {
 		return errors.Join(err, member.Failed(w.phase, oneLine(err), infer.ExitCode(err)))
 	}
@@ -65,6 +66,7 @@ func serve(ctx context.Context, socket string) error {
 type worker struct {
 	member *feed.Child
 	phase  string
+	folder string // the member's work folder
 }
 
 func (w *worker) enter(phase string) error {
@@ -83,7 +85,11 @@ func (w *worker) work(ctx context.Context) error {
 	if err := json.Unmarshal(w.member.Context().Work, &req); err != nil {
 		return fmt.Errorf("decode the work: %w", err)
 	}
-	result, err := w.infer(ctx, req)
+	do := w.infer
+	if req.Feed != "" {
+		do = w.answer
+	}
+	result, err := do(ctx, req)
 	if err != nil {
 		return err
 	}

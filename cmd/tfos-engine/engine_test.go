@@ -86,16 +86,22 @@ type told struct {
 	failed  []feed.Failure
 }
 
-// serveMember stands in for tfos-node: it answers one ATTACH with the work and
-// listens until the child is gone.
-func serveMember(t *testing.T, kind string, work any) (socket string, heard <-chan told) {
+// shortDir is a temporary folder for sockets, whose paths end at 108 bytes.
+func shortDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "tfos") // short: a socket's path ends at 108 bytes
+	dir, err := os.MkdirTemp("", "tfos")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	socket = filepath.Join(dir, "s")
+	return dir
+}
+
+// serveMember stands in for tfos-node: it answers one ATTACH with the work and
+// listens until the child is gone.
+func serveMember(t *testing.T, kind string, work any) (socket string, heard <-chan told) {
+	t.Helper()
+	socket = filepath.Join(shortDir(t), "s")
 	l, err := net.Listen("unix", socket)
 	if err != nil {
 		t.Fatal(err)

@@ -1,8 +1,9 @@
 // Command tfos-node is the part of tfos that runs beside Spark's processes: on
 // executors as the supervisor of a cluster member (run, guard), beside the
-// driver as the reservation server (reserve) and to share files out (splits),
-// without Spark as the driver itself (local),
-// between executors and members as the feed task that needs no Python (feed).
+// driver as the reservation server (reserve), to share files out (splits) and to
+// hold columns against a model (contract), without Spark as the driver itself
+// (local), between executors and members as the feed task that needs no Python
+// (feed).
 // People do not call it; the launcher and the Spark application do.
 package main
 
@@ -71,7 +72,7 @@ To run a job, use tfos.`,
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(newRunCommand(logger, status), newGuardCommand(logger, status),
 		newReserveCommand(logger, status), newFeedCommand(logger, status),
-		newSplitsCommand(status), newLocalCommand(logger, status), newVersionCommand())
+		newSplitsCommand(status), newContractCommand(status), newLocalCommand(logger, status), newVersionCommand())
 	return root
 }
 

@@ -62,6 +62,8 @@ func (p *progress) event(e launch.Event) {
 		p.line(fmt.Sprintf("%d splits (%d rows) were done by earlier runs; %d are left", e.Splits, e.Rows, e.Missing))
 	case launch.TensorBoardEvent:
 		p.line("TensorBoard: " + e.URL)
+	case launch.ContractEvent:
+		p.table(e.Table)
 	case launch.WarningEvent:
 		p.line("warning: " + e.Message)
 	}
@@ -123,6 +125,15 @@ func (p *progress) line(text string) {
 		text = "tfos: " + text
 	}
 	_, _ = fmt.Fprintln(p.w, text) // a closed terminal is no reason to end
+}
+
+// table writes lines that stand by themselves.
+func (p *progress) table(text string) {
+	p.clear()
+	if p.midLine {
+		text, p.midLine = "\n"+text, false
+	}
+	_, _ = fmt.Fprintln(p.w, text) // as line
 }
 
 // maxLive keeps the live line on one row of a terminal.

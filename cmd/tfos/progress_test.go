@@ -26,6 +26,8 @@ func talkOf(terminal bool) string {
 		p.event(launch.ProgressEvent{Feeds: []launch.FeedRows{{Member: "worker:0", Received: 10 * i, Trained: 9 * i}}})
 	}
 	_, _ = p.Write([]byte("half a line"))
+	p.event(launch.ContractEvent{Table: "  column\n  id"})
+	_, _ = p.Write([]byte("another half"))
 	p.event(launch.WarningEvent{Message: "slow"})
 	p.event(launch.ProgressEvent{Splits: 2, Rows: 5})
 	p.end()
@@ -43,6 +45,9 @@ tfos: 0 rows fed, 0 trained
 tfos: 100 rows fed, 90 trained
 tfos: 200 rows fed, 180 trained
 half a line
+  column
+  id
+another half
 tfos: warning: slow
 `
 	if got := talkOf(false); got != want {
@@ -58,6 +63,9 @@ func TestLiveProgress(t *testing.T) {
 tfos: Spark 3.5.9 runs app-1 after 8 s
 tfos: cluster formed after 11 s: worker:0 on a, worker:1 on b
 half a line
+  column
+  id
+another half
 tfos: warning: slow
 `
 	if got != want {

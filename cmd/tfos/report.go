@@ -169,6 +169,7 @@ func (r reporter) infer(v launch.Verdict) {
 		Skipped     int64             `json:"skipped"`
 		Quarantined int64             `json:"quarantined"`
 		Splits      []json.RawMessage `json:"splits"`
+		Partitions  int               `json:"partitions"`
 		LoadTime    float64           `json:"load_seconds"`
 		ReadTime    float64           `json:"read_seconds"`
 		ComputeTime float64           `json:"compute_seconds"`
@@ -179,6 +180,10 @@ func (r reporter) infer(v launch.Verdict) {
 		} `json:"carried"`
 	}
 	if len(v.Infer) == 0 || json.Unmarshal(v.Infer, &result) != nil || v.Phase == launch.PhaseMeasured {
+		return
+	}
+	if result.Partitions > 0 {
+		r.field("rows", fmt.Sprintf("%d predicted from %d partitions, read and written by Spark", result.Rows, result.Partitions))
 		return
 	}
 	r.field("rows", fmt.Sprintf("%d predicted from %d splits", result.Rows, len(result.Splits)))

@@ -76,3 +76,18 @@ func (c *Child) send(typ byte, v any) error {
 	}
 	return nil
 }
+
+// AwaitEnd reads what the member says to a program without feeds of its own
+// until it says EPOCH_END: all rows are given. The error is the connection's
+// end before that.
+func (c *Child) AwaitEnd() error {
+	for {
+		typ, _, err := ReadFrame(c.conn)
+		if err != nil {
+			return fmt.Errorf("feed: wait for the end of the rows: %w", truncated(err))
+		}
+		if typ == TypeEpochEnd {
+			return nil
+		}
+	}
+}

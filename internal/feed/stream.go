@@ -3,12 +3,10 @@ package feed
 import (
 	"bufio"
 	"context"
-	"crypto/subtle"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net"
 	"syscall"
 	"time"
@@ -82,16 +80,10 @@ func readHello(ctx context.Context, conn net.Conn, in io.Reader) (Hello, error) 
 	return h, cause(timeout, err)
 }
 
-// greet checks who calls, the token first: a stranger learns nothing.
+// greet checks who calls.
 func (r *Receiver) greet(h Hello) (*queue, error) {
-	if subtle.ConstantTimeCompare([]byte(h.Token), []byte(r.token)) != 1 {
-		return nil, fmt.Errorf("feed: hello: %w", ErrToken)
-	}
-	if h.Version != Version {
-		return nil, fmt.Errorf("feed: hello: version %d in place of %d: %w", h.Version, Version, ErrProtocol)
-	}
-	if h.Epoch < 0 || h.Epoch > math.MaxInt32 || h.Partition < 0 || h.Partition > math.MaxInt32 {
-		return nil, fmt.Errorf("feed: hello: epoch %d, partition %d: %w", h.Epoch, h.Partition, ErrProtocol)
+	if err := h.check(r.token); err != nil {
+		return nil, err
 	}
 	return r.feed(h.Feed)
 }

@@ -17,11 +17,11 @@ type Request struct {
 	// alias's place may stand a tensor of the graph (model.MetaGraph.Choose).
 	InputMapping  map[string]string `json:"input_mapping,omitempty"`
 	OutputMapping map[string]string `json:"output_mapping,omitempty"`
-	Keep          []string          `json:"keep,omitempty"` // columns copied beside the predictions, in this order, first
-	BatchSize     int               `json:"batch_size"`     // rows per Session.Run
-	Threads       int               `json:"threads"`        // intra-op threads; 0: TensorFlow's choice
-	Output        string            `json:"output"`         // staging folder
-	Format        files.Format      `json:"format"`         // of the output
+	Keep          []string          `json:"keep,omitempty"`   // columns copied beside the predictions, in this order, first
+	BatchSize     int               `json:"batch_size"`       // rows per Session.Run
+	Threads       int               `json:"threads"`          // intra-op threads; 0: TensorFlow's choice
+	Output        string            `json:"output,omitempty"` // staging folder
+	Format        files.Format      `json:"format,omitempty"` // of the output
 	OnBadRow      BadRows           `json:"on_bad_row,omitempty"`
 	// MaxBad is the share of bad rows in all of the job's, per cent, beyond
 	// which it fails; nil: no limit. InputRows are all rows of the job, so that a
@@ -33,6 +33,9 @@ type Request struct {
 	// Records is a folder for a Record of each finished split; "": none is kept.
 	Records string `json:"records,omitempty"`
 	Run     string `json:"run,omitempty"` // for SplitResult.Run
+	// Feed names the feed whose rows Spark's tasks bring and take back
+	// predicted: there are no splits and no output then (Serve).
+	Feed string `json:"feed,omitempty"`
 }
 
 // Split is a piece of input that one member reads and writes as one output
@@ -59,6 +62,10 @@ type Result struct {
 	Made   Identity `json:"made,omitzero"`
 	Account
 	Splits []SplitResult `json:"splits"`
+	// Served are the partitions whose predictions Spark's tasks took, by member;
+	// Partitions is how many they are, in the sum of all members alone.
+	Served     []ServedPartition `json:"served,omitempty"`
+	Partitions int               `json:"partitions,omitempty"`
 	// LoadedMS is when the model was loaded, in milliseconds since 1970; of
 	// several members the last one's.
 	LoadedMS int64 `json:"loaded_ms"`
@@ -109,4 +116,12 @@ type QuarantineFile struct {
 	Output string `json:"output"` // in the output folder: _quarantine/part-00007.parquet
 	Rows   int64  `json:"rows"`
 	SHA256 string `json:"sha256"`
+}
+
+// ServedPartition is one attempt of Spark's at a partition, of which a task took
+// all predictions. A later attempt (a higher number) takes its place.
+type ServedPartition struct {
+	Partition int   `json:"partition"`
+	Attempt   int64 `json:"attempt"`
+	Rows      int64 `json:"rows"`
 }

@@ -88,7 +88,7 @@ func TestIdentity(t *testing.T) {
 // has said whether parts depend on it.
 func TestIdentityHasEverything(t *testing.T) {
 	in := []string{"Source", "Signature", "InputMapping", "OutputMapping", "Keep", "Format", "Input"}
-	not := []string{"BatchSize", "Threads", "Output", "Splits", "Records", "Run", "OnBadRow", "MaxBad", "InputRows"}
+	not := []string{"BatchSize", "Threads", "Output", "Splits", "Records", "Run", "Feed", "OnBadRow", "MaxBad", "InputRows"}
 	var have []string
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[Request]()) {
 		if len(f.Index) == 1 {

@@ -82,11 +82,7 @@ type run struct {
 }
 
 func newRun(ctx context.Context, req Request, mem memory.Allocator, progress Progress) (*run, error) {
-	graph, err := req.Graph()
-	if err != nil {
-		return nil, err
-	}
-	signature, err := graph.Choose(req.Signature, req.InputMapping, req.OutputMapping)
+	signature, err := req.choose()
 	if err != nil {
 		return nil, err
 	}
@@ -110,6 +106,15 @@ func newRun(ctx context.Context, req Request, mem memory.Allocator, progress Pro
 		return nil, err
 	}
 	return r, makeFolder(ctx, req.Output)
+}
+
+// choose finds the signature to run in the model's graph.
+func (r Request) choose() (*model.Signature, error) {
+	graph, err := r.Graph()
+	if err != nil {
+		return nil, err
+	}
+	return graph.Choose(r.Signature, r.InputMapping, r.OutputMapping)
 }
 
 // bind settles how data goes through the model.
@@ -245,7 +250,7 @@ func (t *tally) pace(took time.Duration) {
 
 func (t *tally) tell() {
 	if t.report != nil {
-		t.report(int64(len(t.result.Splits)), t.rows, t.bytes)
+		t.report(int64(len(t.result.Splits)+len(t.result.Served)), t.rows, t.bytes)
 	}
 }
 

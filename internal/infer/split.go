@@ -127,13 +127,13 @@ func receive[T any](ctx context.Context, from <-chan T) (v T, ok bool, err error
 	}
 }
 
-// send hands a batch on, or releases it when ctx ends.
-func send(ctx context.Context, to chan<- computed, c computed) error {
+// send hands a value on, or drops it when ctx ends.
+func send[T any](ctx context.Context, to chan<- T, v T, drop func(T)) error {
 	select {
-	case to <- c:
+	case to <- v:
 		return nil
 	case <-ctx.Done():
-		c.release()
+		drop(v)
 		return ctx.Err()
 	}
 }
@@ -212,7 +212,7 @@ func (p *pipeline) compute(ctx context.Context, from <-chan batch, to chan<- com
 		p.tally.batch(c.rows(), b.bytes)
 		p.tally.step(time.Since(last))
 		last = time.Now()
-		if err := send(ctx, to, c); err != nil {
+		if err := send(ctx, to, c, computed.release); err != nil {
 			return err
 		}
 	}

@@ -27,6 +27,12 @@ func Contract(ctx context.Context, s *Spec) ([]model.Line, error) {
 
 func (r *rules) contract(ctx context.Context) []model.Line {
 	s := r.s
+	if s.sparkPredicts() { // the driver sees what Spark reads; the model is here
+		if err := s.request().Typed(); err != nil {
+			r.noModel(err)
+		}
+		return nil
+	}
 	inputs, outputs := s.InputMapping.Map(), s.OutputMapping.Map()
 	graph, err := s.model().Graph()
 	var signature *model.Signature

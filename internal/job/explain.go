@@ -13,22 +13,23 @@ import (
 
 // summary is what people want to know of a plan and programs do not.
 type summary struct {
-	app       string
-	roles     map[string]Role
-	trainers  int // members that take training rows, or would
-	chief     bool
-	native    bool // a Python program reads its input itself
-	scheduled bool // the chief takes all rows and schedules the steps
-	strategy  string
-	batch     int
-	epochs    int
-	steps     int64 // limit; 0: none
-	rows      int64 // of the input; 0: not known
-	inference string
-	badRows   string // what becomes of them, unless the run fails
-	modelDir  string
-	board     bool     // TensorBoard on modelDir
-	leftAside []string // keys that the job gives and that do not count without Spark
+	app        string
+	roles      map[string]Role
+	trainers   int // members that take training rows, or would
+	chief      bool
+	native     bool // a Python program reads its input itself
+	scheduled  bool // the chief takes all rows and schedules the steps
+	strategy   string
+	batch      int
+	epochs     int
+	steps      int64 // limit; 0: none
+	rows       int64 // of the input; 0: not known
+	inference  string
+	badRows    string // what becomes of them, unless the run fails
+	partitions string // of the output
+	modelDir   string
+	board      bool     // TensorBoard on modelDir
+	leftAside  []string // keys that the job gives and that do not count without Spark
 }
 
 func (s *Spec) summary(env Environment, l layout) summary {
@@ -56,11 +57,18 @@ func (s *Spec) summary(env Environment, l layout) summary {
 	case s.App.Graph != nil:
 		out.app = "graph " + s.App.Graph.Path
 	case s.kind == Infer:
-		out.app = s.explainModel()
-		out.inference = fmt.Sprintf("%s %s%s", s.Input.Format, s.Input.Path, mapped(s.InputMapping, "columns as the signature names them"))
-		out.badRows = s.explainBadRows()
+		out.app, out.partitions, out.badRows = s.explainModel(), s.explainPartitions(), s.explainBadRows()
+		out.inference = fmt.Sprintf("%s%s%s", s.explainSource(), mapped(s.InputMapping, "columns as the signature names them"), s.explainReader())
 	}
 	return out
+}
+
+func (s *Spec) explainSource() string {
+	in := s.Input.Source
+	if in.Path == "" {
+		return cmp.Or(in.Table, strings.Join(strings.Fields(in.SQL), " "))
+	}
+	return in.Format + " " + in.Path
 }
 
 func (s *Spec) explainModel() string {
@@ -246,7 +254,7 @@ func (p *Plan) explainOutputs(line lineWriter) {
 		case o.Resume != "":
 			text = "goes on from what is there and from what earlier runs have left"
 		}
-		line("output", "%s %s (%s)", o.Kind, o.Final, text)
+		line("output", "%s %s (%s)%s", o.Kind, o.Final, text, p.summary.partitions)
 	}
 }
 

@@ -18,13 +18,15 @@ const (
 	exportBase = "app: {graph: {path: g}}\nmodel_dir: m\nexport_dir: out\n"
 )
 
-// faultCases: a base and changes, and the fault they cause, as path: value: rule.
-var faultCases = []struct {
+// faultCase: a base and changes, and the fault they cause, as path: value: rule.
+type faultCase struct {
 	kind Kind
 	sets []string
 	want string
 	code int
-}{
+}
+
+var faultCases = []faultCase{
 	// the file's shape
 	{Train, []string{"batchsize=3"}, "batchsize: unknown key (did you mean batch_size?)", 2},
 	{Train, []string{"app.python.fil=3"}, "app.python.fil: unknown key (did you mean file?)", 2},
@@ -117,7 +119,6 @@ var faultCases = []struct {
 	{Train, []string{"export_dir=data"}, "export_dir: /jobs/data: overlaps input.path (/jobs/data)", 2},
 	{Train, []string{"export_dir=out", "model_dir=out/model"}, "export_dir: /jobs/out: overlaps model_dir (/jobs/out/model)", 2},
 	{Train, []string{"export_dir=out", "output.path=out/rows"}, "export_dir: /jobs/out: overlaps output.path (/jobs/out/rows)", 2},
-	{Infer, []string{"read_by=spark", "output.if_exists=resume"}, "output.if_exists: resume: needs read_by: executor, and files as input", 2},
 	{Train, []string{"output.if_exists=replace"}, "output.path: absent: say where the rows go", 2},
 	{Infer, []string{"output.path=data/preds"}, "output.path: /jobs/data/preds: overlaps input.path (/jobs/data)", 2},
 	{Infer, []string{"output.path=m"}, "output.path: /jobs/m: overlaps export_dir (/jobs/m)", 2},
@@ -198,7 +199,7 @@ func TestEveryRule(t *testing.T) {
 			t.Fatalf("the base of %s has faults: %v", kind, faults)
 		}
 	}
-	for _, c := range faultCases {
+	for _, c := range append(faultCases, predictFaults...) {
 		t.Run(string(c.kind)+" "+strings.Join(c.sets, " "), func(t *testing.T) {
 			faults := faultsOf(c.kind, base(c.kind), c.sets...)
 			for _, f := range faults {
@@ -256,10 +257,9 @@ var unsupportedCases = []struct {
 	{Train, "output.format", []string{"output={path: x, format: csv}"}},
 	{Train, "output.if_exists", []string{"output={path: x, if_exists: resume}"}},
 	{Infer, "tensorflow.archive", []string{"tensorflow.archive=tf.tgz"}},
-	{Infer, "read_by", []string{"read_by=spark"}},
-	{Infer, "read_by", []string{"input={table: t}"}},
-	{Infer, "input.format", []string{"input.format=orc"}},
-	{Infer, "input.path", []string{"input.path=hdfs://n/x"}},
+	{Infer, "on_bad_row", []string{"on_bad_row=skip", "read_by=spark"}},
+	{Infer, "on_bad_row", []string{"on_bad_row=quarantine", "input={table: t}"}},
+	{Infer, "output.if_exists", []string{"output.if_exists=resume", "read_by=spark"}},
 	{Infer, "export_dir", []string{"export_dir=s3a://b/m"}},
 	{Infer, "model_dir", []string{"export_dir=", "model_dir=hdfs://n/ckpt"}},
 	{Train, "output.if_exists", []string{"output={path: x, if_exists: skip}"}},

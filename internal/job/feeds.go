@@ -152,17 +152,16 @@ func (s *Spec) outputs(run string) []reserve.OutputConfig {
 
 // work is an inference job's input and the request that splits are added to.
 func (s *Spec) work(outputs []reserve.OutputConfig) (*reserve.WorkConfig, error) {
-	onBadRow := infer.BadRows(s.OnBadRow)
-	if onBadRow == infer.Fail {
-		onBadRow = "" // the same
+	if s.sparkPredicts() {
+		return s.answeredWork()
 	}
-	request, err := json.Marshal(infer.Request{
-		OnBadRow: onBadRow, MaxBad: (*float64)(s.MaxBad),
-		Source: s.model(), Signature: s.SignatureDefKey,
-		InputMapping: s.InputMapping.Map(), OutputMapping: s.OutputMapping.Map(), Keep: s.Keep,
-		BatchSize: s.BatchSize, Threads: s.Resources.Worker.Cores, Output: outputs[0].Staging,
-		Format: files.Format(s.Output.Format),
-	})
+	r := s.request()
+	r.Output, r.Format = outputs[0].Staging, files.Format(s.Output.Format)
+	r.MaxBad = (*float64)(s.MaxBad)
+	if s.OnBadRow != string(infer.Fail) { // "" is the same
+		r.OnBadRow = infer.BadRows(s.OnBadRow)
+	}
+	request, err := json.Marshal(r)
 	if err != nil {
 		return nil, fmt.Errorf("job: plan: write inference request: %w", err)
 	}

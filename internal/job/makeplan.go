@@ -44,7 +44,7 @@ func MakePlan(s *Spec, env Environment) (*Plan, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.Reserve.Work = work
+		p.Reserve.Work, p.Predict = work, s.predict(work, outputs)
 	}
 	if s.Spark.DeployMode == "cluster" && !s.Local {
 		p.inCluster()
@@ -113,6 +113,9 @@ func (s *Spec) reserveConfig(env Environment, l layout, outputs []reserve.Output
 		c.Feeds = append(c.Feeds, reserve.FeedConfig{
 			Name: f.Name, Synchronous: f.Synchronous, Epochs: s.epochs(f.Name), Cached: f.CacheBytes > 0,
 		})
+	}
+	if s.sparkPredicts() {
+		c.Feeds = append(c.Feeds, reserve.FeedConfig{Name: feedPredict, Epochs: 1, Answered: true})
 	}
 	return c
 }

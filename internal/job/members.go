@@ -22,6 +22,9 @@ func (s *Spec) members() []reserve.MemberConfig {
 // feedsOf names the feeds that members of a job take, in the order in which
 // they are sent.
 func (s *Spec) feedsOf(job string) []string {
+	if s.sparkPredicts() {
+		return []string{feedPredict}
+	}
 	if !s.sparkFed() {
 		return nil
 	}

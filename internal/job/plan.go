@@ -45,6 +45,7 @@ type Plan struct {
 	Reserve    reserve.Config `json:"reserve"`
 	Node       node.Config    `json:"node"`
 	Feeds      []Feed         `json:"feeds"`
+	Predict    *Predict       `json:"predict,omitempty"` // inference over what Spark reads
 
 	// Not part of plan.json: spark-submit's command line, or that there is none,
 	// and the user's files to be copied into the scratch folder before.

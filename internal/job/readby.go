@@ -25,6 +25,8 @@ func (s *Spec) readBy(src *Source) string {
 		return s.ReadBy
 	case src.Table != "" || src.SQL != "":
 		return bySpark
+	case s.kind == Infer && s.sparkReason() != "":
+		return bySpark
 	case s.kind == Infer:
 		return byExecutor
 	case s.Feeder != "auto" || src.Path == "" || IsURL(src.Path) || len(src.Options) > 0 || !slices.Contains(same, files.Format(src.Format)):
@@ -46,13 +48,13 @@ func (r *rules) readBy() {
 				r.broken(join(src.path, key), value, "needs read_by: spark")
 			}
 		}
-		if s.kind != Train || src.Path == "" {
+		if src.Path == "" {
 			continue
 		}
 		if IsURL(src.Path) {
 			r.broken(join(src.path, "path"), src.Path, "needs read_by: spark")
 		}
-		if !files.Format(src.Format).Known() {
+		if src.Format != "" && !files.Format(src.Format).Known() {
 			r.broken(join(src.path, "format"), src.Format, "needs read_by: spark")
 		}
 	}

@@ -1,6 +1,10 @@
 package job
 
-import "testing"
+import (
+	"slices"
+	"strings"
+	"testing"
+)
 
 // TestReadBy: executors read files that mean the same to them as to Spark.
 func TestReadBy(t *testing.T) {
@@ -23,6 +27,38 @@ func TestReadBy(t *testing.T) {
 		s := spec(t, Train, trainBase, c.set...)
 		if got := s.feeds()[0].ReadBy; got != c.want {
 			t.Errorf("%v: read by %q in place of %q", c.set, got, c.want)
+		}
+	}
+}
+
+// TestInferenceReadBy: Spark takes what executors cannot, and says why where
+// nobody asked for it.
+func TestInferenceReadBy(t *testing.T) {
+	for _, c := range []struct {
+		set  []string
+		want string
+		why  string
+	}{
+		{nil, byExecutor, ""},
+		{[]string{"input.format=csv", "input.options={header: 'true'}"}, byExecutor, ""},
+		{[]string{"read_by=spark"}, bySpark, ""},
+		{[]string{"input={table: t}"}, bySpark, "input is a table"},
+		{[]string{"input={sql: select 1}"}, bySpark, "input is a query"},
+		{[]string{"input={sql: select 1}", "read_by=spark"}, bySpark, ""},
+		{[]string{"input.format=orc"}, bySpark, "tfos does not read orc itself"},
+		{[]string{"input.path=hdfs://a/b"}, bySpark, "input.path is a URL"},
+		{[]string{"keep=[day]", "output.partition_by=[day]"}, bySpark, "output.partition_by is given"},
+	} {
+		s := spec(t, Infer, inferBase, c.set...)
+		if got := s.readBy(&s.Input.Source); got != c.want {
+			t.Errorf("%v: read by %q in place of %q", c.set, got, c.want)
+		}
+		why := ""
+		if i := slices.IndexFunc(s.Warnings(), func(f Fault) bool { return f.Path == "read_by" }); i >= 0 {
+			why = strings.TrimPrefix(s.Warnings()[i].Rule, "because ")
+		}
+		if why != c.why || !strings.Contains(s.explainReader(), c.why) {
+			t.Errorf("%v: warned of %q, shown %q, want %q", c.set, why, s.explainReader(), c.why)
 		}
 	}
 }

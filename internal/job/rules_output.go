@@ -30,11 +30,9 @@ func (r *rules) output() {
 	if r.required("output.path", o.Path, "say where the rows go") {
 		r.folder("output.path", o.Path)
 	}
-	r.oneOf("output.format", o.Format, "parquet", "tfrecord", "csv", "json", "arrow")
+	r.outputFormat()
+	r.partitioned()
 	r.oneOf("output.if_exists", o.IfExists, ifFail, ifReplace, ifResume, ifSkip)
-	if s := r.s; s.kind == Infer && o.IfExists == ifResume && s.readBy(&s.Input.Source) == bySpark {
-		r.broken("output.if_exists", o.IfExists, "needs read_by: executor, and files as input")
-	}
 }
 
 // distinct checks that no folder that is written holds another folder of the

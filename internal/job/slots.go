@@ -23,8 +23,8 @@ type layout struct {
 	slots         int // members that fit; -1: not known here
 }
 
-// layout sizes the executors. Every executor holds one member and, when Spark
-// feeds, has a core more for a feed task. With task cpus above half of an
+// layout sizes the executors. Every executor holds one member and, when Spark's
+// tasks feed it or have it predict, has a core more for such a task. With task cpus above half of an
 // executor's cores Spark cannot put two members on one executor; with one core
 // per member that takes 3 cores with 2 task cpus, which costs nothing on a
 // local-cluster (its cores are only numbers) and is not asked of real clusters:
@@ -37,7 +37,7 @@ func (s *Spec) layout() layout {
 	members := s.size()
 	l := layout{executors: members, taskCPUs: s.memberCores(), heapMiB: s.heapMiB(), slots: -1}
 	l.executorCores = l.taskCPUs
-	if s.sparkFed() {
+	if s.sparkTasks() {
 		l.executorCores++
 	}
 	m, ok := parseMaster(s.Spark.Master)
@@ -56,7 +56,7 @@ func (s *Spec) layout() layout {
 	case local:
 		l.executorCores, l.taskCPUs = 0, 1
 		if m.threads > 0 {
-			l.slots = max(0, m.threads-one(s.sparkFed()))
+			l.slots = max(0, m.threads-one(s.sparkTasks()))
 		}
 	case localCluster:
 		l.slots = m.workers * min(m.cores/l.executorCores, m.memoryMiB/int(l.heapMiB))
@@ -93,7 +93,7 @@ func (s *Spec) shortage() (f Fault, ok bool) {
 	}
 	remedy := fmt.Sprintf("local-cluster[%d,%d,%d]", len(members), l.executorCores, max(l.heapMiB, int64(l.master.memoryMiB)))
 	if l.master.scheduler == local {
-		remedy = fmt.Sprintf("local[%d]", len(members)+one(s.sparkFed()))
+		remedy = fmt.Sprintf("local[%d]", len(members)+one(s.sparkTasks()))
 	}
 	f = s.source.faultOf("spark.master", s.Spark.Master, fmt.Sprintf(
 		"has room for %d of %d members, none for %s: use %s or more, or a smaller cluster_size",

@@ -33,7 +33,7 @@ type Spec struct {
 	InputMode string `yaml:"input_mode" default:"spark" kinds:"train"`
 	// how Spark hands over the rows that it reads: `arrow` (Python tasks with pyarrow), `pipe` (Go tasks, for executors without Python) or `auto` (`arrow`, and `pipe` when executors lack it)
 	Feeder string `yaml:"feeder" default:"auto" kinds:"train"`
-	// who reads the input: `executor` (tfos itself, in tasks that Spark places: parquet, tfrecord, csv, json and arrow files, no Python on executors), `spark` (any path, table or query) or `auto` (`executor` where that reads the same rows, else `spark`, and says why)
+	// who reads the input: `executor` (tfos itself, in tasks that Spark places: parquet, tfrecord, csv, json and arrow files, no Python on executors), `spark` (any path, table or query; for inference Spark also writes, and executors need Python with pyarrow) or `auto` (`executor` where that reads the same rows, else `spark`, and says why)
 	ReadBy string `yaml:"read_by" default:"auto" kinds:"train,infer"`
 	// the data
 	Input Input `yaml:"input" kinds:"train,infer"`
@@ -176,7 +176,7 @@ type Source struct {
 	Table string `yaml:"table"`
 	// a query for Spark, instead of a path
 	SQL string `yaml:"sql"`
-	// of the files: `parquet`, `tfrecord`, `csv`, `json`, `arrow`; in training anything else that Spark reads
+	// of the files: `parquet`, `tfrecord`, `csv`, `json`, `arrow`; anything else that Spark reads, by Spark
 	Format string `yaml:"format" default:"parquet"`
 	// of the reader, under Spark's names; which tfos has is in docs/data.md
 	Options map[string]string `yaml:"options"`
@@ -202,8 +202,10 @@ type Checkpoint struct {
 type Output struct {
 	// the folder
 	Path string `yaml:"path" as:"path"`
-	// of the files: `parquet`, `tfrecord`, `csv`, `json` or `arrow`
+	// of the files: `parquet`, `tfrecord`, `csv`, `json` or `arrow`; where Spark writes: `parquet`, `json`, `csv` or `orc`
 	Format string `yaml:"format" default:"parquet"`
+	// columns in `keep` by which Spark partitions the folder (`day=1/…`); needs `read_by: spark`
+	PartitionBy []string `yaml:"partition_by" kinds:"infer"`
 	// `fail`; `replace`; `resume`: only what earlier runs have not done of the input as it is now is computed (inference); `skip`: a complete output is left as it is and the job is done
 	IfExists string `yaml:"if_exists" default:"fail"`
 }

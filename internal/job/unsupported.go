@@ -2,8 +2,6 @@ package job
 
 import (
 	"fmt"
-
-	"tfos/internal/feed/files"
 )
 
 // refuser notes a key that is not supported yet when a condition holds.
@@ -46,14 +44,21 @@ func (s *Spec) unsupportedTraining(refuse refuser) {
 }
 
 func (s *Spec) unsupportedInference(refuse refuser) {
-	refuse("read_by", bySpark, s.readBy(&s.Input.Source) == bySpark)
-	refuse("input.format", s.Input.Format, s.Input.Path != "" && !files.Format(s.Input.Format).Known())
-	refuse("input.path", s.Input.Path, IsURL(s.Input.Path))
+	if s.sparkPredicts() {
+		s.unsupportedBySpark(refuse)
+	}
 	refuse("model_dir", s.ModelDir, IsURL(s.ModelDir))
 	refuse("export_dir", s.ExportDir, IsURL(s.ExportDir))
 	if o := s.Output; o != nil {
 		s.unsupportedOutput(o, refuse)
 	}
+}
+
+// unsupportedBySpark refuses what inference has where executors read and write,
+// and not yet where Spark does.
+func (s *Spec) unsupportedBySpark(refuse refuser) {
+	refuse("on_bad_row", s.OnBadRow, s.OnBadRow != "fail")
+	refuse("output.if_exists", ifResume, s.Output != nil && s.Output.IfExists == ifResume)
 }
 
 func (s *Spec) unsupportedOutput(o *Output, refuse refuser) {

@@ -8,11 +8,11 @@ func (s *Spec) Warnings() []Fault {
 	switch {
 	case l.master.scheduler == local && l.slots < 0:
 		r.broken("spark.master", s.Spark.Master, "whether %d members have room depends on this machine's cores", s.size())
-	case l.master.scheduler == localCluster && s.Spark.Master != "" && s.sparkFed() && l.taskCPUs*2 <= l.executorCores:
+	case l.master.scheduler == localCluster && s.Spark.Master != "" && s.sparkTasks() && l.taskCPUs*2 <= l.executorCores:
 		r.broken("spark.master", s.Spark.Master, "Spark can put two members on one executor: give executors 3 cores or more")
 	}
 	if l.master.scheduler == local {
-		if s.sparkFed() {
+		if s.sparkTasks() {
 			r.broken("spark.master", s.Spark.Master, "Spark does not retry tasks there: a feed task that fails ends the run")
 		}
 		for _, role := range s.roles() {
@@ -37,6 +37,9 @@ func (s *Spec) Warnings() []Fault {
 	}
 	if s.kind == Train {
 		r.warnTraining()
+	}
+	if why := s.sparkReason(); s.sparkPredicts() && s.ReadBy == byEither && why != "" {
+		r.broken("read_by", bySpark, "because %s", why)
 	}
 	faults := Faults(r.faults)
 	faults.sort()

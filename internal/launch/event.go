@@ -6,7 +6,7 @@ import (
 )
 
 // Event is one "@tfos {json}" line of the driver: a DriverEvent, ContextEvent,
-// WaitingEvent, FormedEvent, ProgressEvent, ResumedEvent, TensorBoardEvent,
+// WaitingEvent, FormedEvent, ProgressEvent, ResumedEvent, TensorBoardEvent, ContractEvent,
 // WarningEvent or Verdict.
 type Event interface{ event() }
 
@@ -68,6 +68,12 @@ type TensorBoardEvent struct {
 	URL string `json:"url"`
 }
 
+// ContractEvent says which column feeds which tensor, where the driver alone
+// sees the data.
+type ContractEvent struct {
+	Table string `json:"table"` // several lines
+}
+
 // WarningEvent is for the person, in one line.
 type WarningEvent struct {
 	Message string `json:"message"`
@@ -80,6 +86,7 @@ func (FormedEvent) event()      {}
 func (ProgressEvent) event()    {}
 func (ResumedEvent) event()     {}
 func (TensorBoardEvent) event() {}
+func (ContractEvent) event()    {}
 func (WarningEvent) event()     {}
 func (Verdict) event()          {}
 
@@ -107,6 +114,8 @@ func parseEvent(data []byte) (Event, error) {
 		return decode[ResumedEvent](data)
 	case "tensorboard":
 		return decode[TensorBoardEvent](data)
+	case "contract":
+		return decode[ContractEvent](data)
 	case "warning":
 		return decode[WarningEvent](data)
 	case "verdict":

@@ -106,8 +106,8 @@ func (c *crowd) idle() <-chan struct{} {
 // connServer serves one connection to its end; the caller closes it.
 type connServer func(ctx context.Context, conn net.Conn) error
 
-// openDoors listens in work for the program, and for feed tasks when feeds is
-// set: there, and on TCP.
+// openDoors listens in work for the program, and for feed or predict tasks where
+// there are any: there, and on TCP.
 func openDoors(ctx context.Context, work, host string, a Assignment, task, program connServer, logger *slog.Logger) (*doors, error) {
 	d := &doors{log: logger}
 	l, err := listenUnix(work, childSocket)
@@ -115,7 +115,7 @@ func openDoors(ctx context.Context, work, host string, a Assignment, task, progr
 		return nil, err
 	}
 	d.accept(ctx, l, program, &d.programs)
-	if len(a.feeds()) == 0 {
+	if len(a.feeds()) == 0 && !a.predicts() {
 		return d, nil
 	}
 	boot, err := bootID()

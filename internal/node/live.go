@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -65,6 +66,7 @@ func (m *member) childEnded(ctx context.Context, end childEnd) ending {
 	o := judgeChild(m.Config.Child.Kind, end, m.said.summary(), m.output.last(), m.host)
 	m.log.Info("node: the child ended", "kind", o.Kind, "phase", o.Phase, "cause", o.Cause)
 	m.output.title("%s %s", o.Kind, o.Cause)
+	m.said.end(cmp.Or(o.Cause, "its program has ended"))
 	if o.Kind == reserve.Succeeded {
 		m.rows.Stop("the program has ended")
 	} else {
@@ -106,6 +108,7 @@ func (m *member) endChild(started bool, why ending) {
 	}
 	phase := m.said.summary().phase
 	m.guard.end()
+	m.said.end(why.cause)
 	m.rows.Fail(why.cause)
 	if why.silent {
 		return

@@ -156,6 +156,8 @@ func actChild(mode string) int {
 		return childDescriptors()
 	case "read":
 		return childReads()
+	case "answers":
+		return childAnswers(300 * time.Millisecond)
 	case "waits":
 		for !exists("go") {
 			time.Sleep(10 * time.Millisecond)

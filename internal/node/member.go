@@ -145,9 +145,9 @@ func (m *member) join(ctx context.Context, r reserve.Registration) {
 			given = true
 			m.cluster <- c
 		},
-		TrainingEnded: m.said.trainingEnded,
+		TrainingEnded: m.said.trained.happen,
 		LowWater:      func(w reserve.LowWater) { m.warn("low-water mark", m.rows.SetLowWater(w.Feed, w.Step, w.Final)) },
-		FeedEnd:       func(e reserve.FeedEnd) { m.warn("end of feed", m.rows.EndFeed(e.Feed, e.Epoch, e.Last)) },
+		FeedEnd:       m.feedEnded,
 		Replay:        func(r reserve.Replay) { m.warn("replay of a feed", m.rows.Replay(r.Feed, r.Epochs)) },
 		Stop: func(reason string) {
 			m.endings.add(ending{kind: reserve.Stopped, cause: reason})

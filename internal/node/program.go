@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"slices"
 	"sync"
 
@@ -21,11 +22,15 @@ type programReport struct {
 	progress feed.ProgressReport
 	result   []byte
 	notes    []reserve.Note
-	trained  bool   // training has ended
-	awaited  func() // to be called then; nil: nobody asked
+	trained  latch         // training has ended
+	fed      latch         // predict tasks have given all rows
+	running  chan struct{} // closed when it runs, or has ended
+	over     string        // why it runs no more; "": it may
 }
 
-func newProgramReport() *programReport { return &programReport{phase: phaseStarting} }
+func newProgramReport() *programReport {
+	return &programReport{phase: phaseStarting, running: make(chan struct{})}
+}
 
 func (p *programReport) attach() {
 	p.mu.Lock()
@@ -37,6 +42,37 @@ func (p *programReport) setPhase(phase string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.phase = phase
+	if phase == reserve.PhaseRunning {
+		p.open()
+	}
+}
+
+// end says that the program runs no more.
+func (p *programReport) end(why string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.over = why
+	p.open()
+}
+
+func (p *programReport) open() {
+	select {
+	case <-p.running:
+	default:
+		close(p.running)
+	}
+}
+
+// await waits until the program runs; over says why it does not.
+func (p *programReport) await(ctx context.Context) (over string, err error) {
+	select {
+	case <-p.running:
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.over, nil
 }
 
 func (p *programReport) fail(f feed.Failure) {
@@ -63,30 +99,6 @@ func (p *programReport) note(n reserve.Note) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.notes = append(p.notes, n)
-}
-
-// onTrainingEnded has tell called once training has ended; the first asks.
-func (p *programReport) onTrainingEnded(tell func()) {
-	p.mu.Lock()
-	first := p.awaited == nil
-	if first {
-		p.awaited = tell
-	}
-	now := first && p.trained
-	p.mu.Unlock()
-	if now {
-		tell()
-	}
-}
-
-func (p *programReport) trainingEnded() {
-	p.mu.Lock()
-	p.trained = true
-	tell := p.awaited
-	p.mu.Unlock()
-	if tell != nil {
-		tell()
-	}
 }
 
 // programSummary is a copy of a programReport.

@@ -14,8 +14,11 @@ import (
 // attachTimeout bounds the time from a program's connection to its ATTACH.
 const attachTimeout = 30 * time.Second
 
-// serveTask serves a feed task's connection.
+// serveTask serves a feed task's connection, or a predict task's.
 func (m *member) serveTask(ctx context.Context, conn net.Conn) error {
+	if m.predicts() {
+		return m.servePredictor(ctx, conn)
+	}
 	return m.rows.ServeFeeder(ctx, conn)
 }
 
@@ -57,7 +60,10 @@ func (m *member) control(conn net.Conn, typ byte, payload []byte) error {
 		if err = json.Unmarshal(payload, &r); err == nil {
 			m.said.setPhase(r.Phase)
 			if r.Phase == reserve.PhaseEvaluating {
-				m.said.onTrainingEnded(func() { m.tellTrainingEnded(conn) })
+				m.said.trained.on(func() { m.tellTrainingEnded(conn) })
+			}
+			if r.Phase == reserve.PhaseRunning && m.predicts() {
+				m.said.fed.on(func() { m.tellFed(conn) })
 			}
 			m.client.Renew()
 		}

@@ -234,7 +234,7 @@ func (r *Roster) imbalance() string {
 // unaccounted compares what feed tasks sent with what members received, where
 // both are known: every fed member has reported and nobody stopped early.
 func (r *Roster) unaccounted(f *feedState) string {
-	if f.early {
+	if f.early || f.Answered {
 		return ""
 	}
 	received := map[int]int64{}
@@ -289,6 +289,22 @@ func (r *Roster) Results() [][]byte {
 	for _, p := range r.places {
 		if p.outcome != nil && len(p.outcome.Result) > 0 {
 			out = append(out, p.outcome.Result)
+		}
+	}
+	return out
+}
+
+// Written are the rows, by feed, that the driver said were all: of feeds that
+// have ended.
+func (r *Roster) Written() map[string]int64 {
+	out := map[string]int64{}
+	for _, f := range r.feeds {
+		if !f.ended {
+			continue
+		}
+		out[f.Name] = 0
+		for _, rows := range f.sent {
+			out[f.Name] += rows
 		}
 	}
 	return out

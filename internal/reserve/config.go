@@ -61,6 +61,9 @@ type FeedConfig struct {
 	// Cached says that members keep the first epoch's rows where they have the
 	// room; later epochs then come from there.
 	Cached bool `json:"cached,omitempty"`
+	// Answered feeds are inference's: Spark takes the rows back predicted, and
+	// members' results have their account.
+	Answered bool `json:"answered,omitempty"`
 }
 
 // OutputConfig is an output that members write under Staging and that appears
@@ -77,11 +80,12 @@ type OutputConfig struct {
 	Resume string `json:"resume,omitempty"`
 }
 
-// WorkConfig is the input of an inference job.
+// WorkConfig is the input of an inference job. Where Spark brings the rows the
+// request names their feed, and there is nothing to share out.
 type WorkConfig struct {
-	Input   infer.Input     `json:"input"`
-	Tasks   int             `json:"tasks"`   // splits that are computed at once
-	Request json.RawMessage `json:"request"` // an infer.Request without splits
+	Input   infer.Input     `json:"input,omitzero"`
+	Tasks   int             `json:"tasks,omitempty"` // splits that are computed at once
+	Request json.RawMessage `json:"request"`         // an infer.Request without splits
 }
 
 // resumes is the output that goes on from what earlier runs have left; nil: none

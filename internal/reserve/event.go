@@ -40,6 +40,8 @@ type FormedMember struct {
 	Host  string      `json:"host"`
 	Feeds []string    `json:"feeds"`
 	Feed  FeedAddress `json:"feed"`
+	// Executor is the identity of the process that started it.
+	Executor string `json:"executor"`
 }
 
 // Progress holds totals since the start of the run.

@@ -148,7 +148,8 @@ func (r *Roster) form() {
 	for _, p := range r.places {
 		p.progressed = r.now
 		formed.Members = append(formed.Members, FormedMember{
-			Job: p.Job, Index: p.Index, Host: p.registration.Host, Feeds: append([]string{}, p.Feeds...), Feed: p.registration.Feed})
+			Job: p.Job, Index: p.Index, Host: p.registration.Host, Feeds: append([]string{}, p.Feeds...), Feed: p.registration.Feed,
+			Executor: p.registration.Executor})
 		r.send(p, r.cluster(p))
 	}
 	r.do(Emit{formed})

@@ -179,6 +179,11 @@ func (p *process) finish(ctx context.Context, end ending) Verdict {
 			sumErr = p.resume.add(v.Infer)
 		}
 	}
+	if v.Code == codeDone && p.cfg.MeasureMS == 0 && sumErr == nil {
+		if err := checkAnswered(p.cfg, v.Infer, end.written); err != nil {
+			v.Code, v.Phase, v.Cause = codeInternal, "accounting", err.Error()
+		}
+	}
 	if v.Code == codeDone && p.cfg.MeasureMS == 0 {
 		code, phase, err := codeOutput, "commit", sumErr
 		if err == nil && v.Infer != nil {

@@ -45,6 +45,7 @@ type server struct {
 type ending struct {
 	verdict Verdict
 	results [][]byte
+	written map[string]int64 // rows of each feed that has ended
 }
 
 func newServer(auth *authority, lease time.Duration, emit func(Event)) *server {
@@ -125,7 +126,7 @@ func (s *server) apply(effects []Effect) {
 		case Emit:
 			s.emit(e.Event)
 		case Drained:
-			s.drained <- ending{s.roster.Verdict(), s.roster.Results()}
+			s.drained <- ending{s.roster.Verdict(), s.roster.Results(), s.roster.Written()}
 		}
 	}
 }

@@ -32,14 +32,17 @@ func shareOut(ctx context.Context, cfg Config) (*shared, error) {
 			return nil, err
 		}
 		s.splits, request.Records = s.resume.missing, s.resume.records()
-	} else if s.splits, err = infer.Cut(ctx, data, cfg.Work.Tasks, 0); err != nil {
-		return nil, err
+	} else if data != nil {
+		if s.splits, err = infer.Cut(ctx, data, cfg.Work.Tasks, 0); err != nil {
+			return nil, err
+		}
 	}
 	s.work, err = shares(cfg, request, s.splits)
 	return s, err
 }
 
-// openWork reads an inference job's request, and lists its input.
+// openWork reads an inference job's request, and lists its input; nil: Spark
+// brings the rows.
 func openWork(ctx context.Context, cfg Config) (request infer.Request, data *files.Dataset, err error) {
 	if err := json.Unmarshal(cfg.Work.Request, &request); err != nil {
 		return request, nil, fmt.Errorf("reserve: read the inference request: %w", err)
@@ -49,6 +52,9 @@ func openWork(ctx context.Context, cfg Config) (request infer.Request, data *fil
 		if request.Checkpoint, err = model.FindCheckpoint(request.Checkpoint); err != nil {
 			return request, nil, err
 		}
+	}
+	if request.Feed != "" { // Spark brings the rows
+		return request, nil, nil
 	}
 	if data, err = cfg.Work.Input.Open(ctx); err == nil {
 		request.Input, err = data.Recipe()
@@ -110,14 +116,15 @@ func sumResults(splits []infer.Split, results [][]byte) (*infer.Result, error) {
 		if err := json.Unmarshal(data, &r); err != nil {
 			return nil, fmt.Errorf("reserve: read an inference result: %w", err)
 		}
-		if len(r.Splits) > 0 && sum.Digest == "" {
+		if r.Digest != "" && sum.Digest == "" {
 			sum.Model, sum.Digest, sum.Made = r.Model, r.Digest, r.Made
 		}
-		if len(r.Splits) > 0 && sum.Digest != r.Digest {
+		if r.Digest != "" && sum.Digest != r.Digest {
 			return nil, fmt.Errorf("members ran different models from %s: it has changed meanwhile, or is not the same folder on all executors", r.Model)
 		}
 		sum.Add(r.Account)
 		sum.Splits = append(sum.Splits, r.Splits...)
+		sum.Served = append(sum.Served, r.Served...)
 		sum.LoadedMS = max(sum.LoadedMS, r.LoadedMS)
 		sum.LoadSeconds += r.LoadSeconds
 		sum.ReadSeconds += r.ReadSeconds
@@ -129,6 +136,7 @@ func sumResults(splits []infer.Split, results [][]byte) (*infer.Result, error) {
 			sum.Steps[bucket] += n
 		}
 	}
+	sumServed(sum)
 	slices.SortFunc(sum.Splits, func(a, b infer.SplitResult) int { return cmp.Compare(a.ID, b.ID) })
 	for i, split := range splits {
 		if i >= len(sum.Splits) || sum.Splits[i].ID != split.ID {
@@ -139,4 +147,35 @@ func sumResults(splits []infer.Split, results [][]byte) (*infer.Result, error) {
 		return sum, fmt.Errorf("%d results belong to no split", extra)
 	}
 	return sum, nil
+}
+
+// sumServed counts the partitions that members answered, each once: a later
+// attempt may have come to another member.
+func sumServed(sum *infer.Result) {
+	if len(sum.Served) == 0 {
+		return
+	}
+	latest := infer.Latest(sum.Served)
+	sum.Account, sum.Served, sum.Partitions = infer.Account{}, nil, len(latest)
+	for _, p := range latest {
+		sum.Add(infer.Account{Read: p.Rows, Rows: p.Rows})
+	}
+}
+
+// checkAnswered compares the rows that Spark wrote with those that members
+// predicted for it.
+func checkAnswered(cfg Config, result *infer.Result, written map[string]int64) error {
+	for _, f := range cfg.Feeds {
+		if rows, ended := written[f.Name]; f.Answered && (!ended || result == nil || rows != result.Rows) {
+			return fmt.Errorf("rows are unaccounted for: Spark wrote %d rows, but took %d predictions", rows, predicted(result))
+		}
+	}
+	return nil
+}
+
+func predicted(result *infer.Result) int64 {
+	if result == nil {
+		return 0
+	}
+	return result.Rows
 }

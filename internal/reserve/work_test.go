@@ -39,6 +39,46 @@ func TestAssign(t *testing.T) {
 	}
 }
 
+// TestAnsweredWork: where Spark brings the rows there is nothing to share out.
+func TestAnsweredWork(t *testing.T) {
+	cfg := config(patientFor, worker(0), worker(1))
+	cfg.Work = &WorkConfig{Request: []byte(`{"model":"m","feed":"predict"}`)}
+	s, err := shareOut(t.Context(), cfg)
+	if err != nil || len(s.work) != 2 || len(s.splits) != 0 || !strings.Contains(string(s.work[Place{"worker", 1}]), `"feed":"predict"`) {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+// TestSumAnswered: each partition once, by its last attempt, and as many rows as
+// Spark wrote.
+func TestSumAnswered(t *testing.T) {
+	data := [][]byte{
+		[]byte(`{"digest":"a","rows":7,"served":[{"partition":0,"attempt":1,"rows":3},{"partition":1,"attempt":2,"rows":4}]}`),
+		[]byte(`{"digest":"a","rows":5,"served":[{"partition":1,"attempt":5,"rows":5}]}`),
+	}
+	sum, err := sumResults(nil, data)
+	if err != nil || sum.Rows != 8 || sum.Partitions != 2 || sum.Served != nil {
+		t.Fatalf("%+v, %v", sum, err)
+	}
+	cfg := Config{Feeds: []FeedConfig{{Name: "predict", Answered: true}}}
+	for written, want := range map[int64]string{8: "", 9: "Spark wrote 9 rows, but took 8 predictions", 0: "Spark wrote 0 rows"} {
+		err := checkAnswered(cfg, sum, map[string]int64{"predict": written})
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%d written: %v, want %q", written, err, want)
+		}
+	}
+	if err := checkAnswered(cfg, sum, nil); err == nil {
+		t.Error("a feed that has not ended")
+	}
+	if err := checkAnswered(Config{Feeds: []FeedConfig{{Name: "train"}}}, nil, nil); err != nil {
+		t.Error(err)
+	}
+	data[1] = []byte(`{"digest":"b","model":"m","rows":0}`)
+	if _, err := sumResults(nil, data); err == nil || !strings.Contains(err.Error(), "different models") {
+		t.Errorf("models differ: %v", err)
+	}
+}
+
 func TestSumResults(t *testing.T) {
 	splits := []infer.Split{{ID: 0, Split: files.Split{Path: "a"}}, {ID: 1, Split: files.Split{Path: "b"}}}
 	for results, want := range map[string]string{

@@ -15,7 +15,7 @@ import threading
 from pyspark import InheritableThread, SparkFiles
 from pyspark.sql import SparkSession
 
-from tfos import inputs
+from tfos import inputs, predictions
 from tfos.causes import first_cause
 from tfos.pipe import java_list
 from tfos.reservation import Reservation
@@ -48,6 +48,12 @@ class Run:
         self.events.put(("stop", reason))
 
     @property
+    def feeds(self):
+        """Entries of the plan: what Spark's tasks bring to members, in this order."""
+        predict = self.plan.get("predict")
+        return [predict] if predict else self.plan.get("feeds") or []
+
+    @property
     def folder(self):
         """Where the job's files are, as seen by tasks."""
         return SparkFiles.getRootDirectory() if self.plan["local"] else "."
@@ -69,7 +75,7 @@ class Run:
         """Leave nothing running: Spark's jobs are cancelled, the Go half is waited for."""
         self.ending = True
         self.replies.put(False)
-        for group in [MEMBERS_GROUP, *map(feed_group, self.plan.get("feeds") or [])]:
+        for group in [MEMBERS_GROUP, *map(feed_group, self.feeds)]:
             self.sc.cancelJobGroup(group)
         self.reservation.close(self.plan["reserve"]["lease_ms"] / 1000 + CLOSE_SECONDS)
         for thread in self.threads:
@@ -104,7 +110,7 @@ class Run:
     def on_ready(self, ready):
         self.credentials = {"ca": ready["ca"], "token": ready["token"]}
         try:
-            for feed in self.plan.get("feeds") or []:
+            for feed in self.feeds:
                 self.inputs[feed["name"]] = self.find_input(feed)
         except inputs.InputError as err:
             self.reservation.send("fail", code=err.code, phase="input", cause=str(err))
@@ -124,7 +130,7 @@ class Run:
         stopped = any(row.note for row in results)
         if errors:
             self.reservation.send("fail", code=inputs.EXIT_DATA, phase="feed", cause=errors[0])
-        elif end["rows"] == 0 and not stopped:
+        elif end["rows"] == 0 and not stopped and not self.plan.get("predict"):
             cause = f"feed {end['feed']}: the input has no row"
             self.reservation.send("fail", code=inputs.EXIT_DATA, phase="feed", cause=cause)
         else:
@@ -132,6 +138,12 @@ class Run:
 
     def on_warning(self, message):
         self.emit({"event": "warning", "message": message})
+
+    def on_contract(self, table):
+        self.emit({"event": "contract", "table": table})
+
+    def on_fail(self, err):
+        self.reservation.send("fail", code=err.code, phase="output", cause=str(err))
 
     def on_spark_failed(self, failure):
         if failure["phase"] == "feed" and failure["feed"] in self.stopped_feeds:
@@ -191,6 +203,14 @@ class Run:
         def warn(message):
             self.events.put(("warning", message))
 
+        if feed is self.plan.get("predict"):
+            return predictions.find(
+                self.sc,
+                feed,
+                self.plan["node_binary"],
+                self.slots,
+                lambda table: self.events.put(("contract", table)),
+            )
         return inputs.find(self.sc, feed, self.plan["node_binary"], self.slots, warn)
 
     def run_feeds(self, members):
@@ -199,7 +219,7 @@ class Run:
         Side by side, tasks of one could hold every core and wait for a program that waits
         for the other.
         """
-        for feed in self.plan.get("feeds") or []:
+        for feed in self.feeds:
             takers = [member for member in members if feed["name"] in member["feeds"]]
             if not self.run_feed(feed, takers):
                 return
@@ -215,6 +235,9 @@ class Run:
         while not (last or self.ending or name in self.stopped_feeds):
             try:
                 results = self.inputs[name].send(epoch, members, self.credentials, self.folder)
+            except inputs.InputError as err:
+                self.events.put(("fail", err))
+                return False
             except Exception as err:  # as above
                 failure = {"phase": "feed", "feed": name, "cause": first_cause(err)}
                 self.events.put(("spark_failed", failure))

@@ -4,6 +4,8 @@ Who reads it is the job's read_by: tasks that read files themselves (Files), or 
 hands rows to tasks (Rows).
 """
 
+import contextlib
+
 from pyspark.errors import AnalysisException, IllegalArgumentException, ParseException
 from pyspark.sql import SparkSession
 from pyspark.sql.types import ArrayType, BinaryType, MapType, StructType, UserDefinedType
@@ -78,23 +80,15 @@ class Rows:
     def __init__(self, feed, slots, warn):
         self._feed, self._slots, self._warn = feed, slots, warn
         self._spark = SparkSession.builder.getOrCreate()
-        try:
+        with reading():
             self._frame = select(load(self._spark, feed), feed.get("columns"))
             # The order of a file's rows is fixed, that of shuffled rows is not.
             plan = self._frame._jdf.queryExecution().executedPlan().toString()
-        except InputError:
-            raise
-        except (AnalysisException, IllegalArgumentException, ParseException) as err:
-            raise InputError(EXIT_JOB_FILE, f"input: {first_line(err)}") from err
-        except Exception as err:  # whatever a data source throws
-            if "DATA_SOURCE_NOT_FOUND" in str(err) or "ClassNotFoundException" in str(err):
-                raise InputError(EXIT_JOB_FILE, f"input.format: {first_cause(err)}") from err
-            raise InputError(EXIT_DATA, f"input: cannot be read: {first_cause(err)}") from err
         feed["repeatable"] = "Exchange" not in plan
 
     def send(self, epoch, members, credentials, folder):
         """Send every partition of one epoch to members; see pipe.run_rows."""
-        self._tune()
+        tune(self._spark, arrow_rows(self._frame), self._slots)
         if self._feed["feeder"] != "pipe":
             try:
                 from tfos.feeder import RESULT_SCHEMA, make_feeder
@@ -111,18 +105,34 @@ class Rows:
             self._spark, self._frame, self._feed, epoch, members, credentials, folder
         )
 
-    def _tune(self):
-        """Fit Spark's batches and file splits to this feed, where the job's spark.conf does not.
 
-        The session is that of all feeds.
-        """
-        conf, given = self._spark.conf, self._spark.sparkContext.getConf().contains
-        if not given(ARROW_ROWS_CONF):
-            conf.set(ARROW_ROWS_CONF, arrow_rows(self._frame))
-        if not any(map(given, PARALLELISM_CONFS)):
-            # Spark counts members' cores too, and a task costs 0.1 s even when no row group
-            # begins in its split.
-            conf.set(PARALLELISM_CONFS[0], self._slots)
+def tune(spark, rows, slots):
+    """Fit Spark's Arrow batches (rows) and file splits to a feed, where spark.conf does not.
+
+    The session is that of all feeds.
+    """
+    conf, given = spark.conf, spark.sparkContext.getConf().contains
+    if not given(ARROW_ROWS_CONF):
+        conf.set(ARROW_ROWS_CONF, rows)
+    if not any(map(given, PARALLELISM_CONFS)):
+        # Spark counts members' cores too, and a task costs 0.1 s even when no row group
+        # begins in its split.
+        conf.set(PARALLELISM_CONFS[0], slots)
+
+
+@contextlib.contextmanager
+def reading():
+    """Makes InputErrors of what Spark says of an input that it cannot read."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (AnalysisException, IllegalArgumentException, ParseException) as err:
+        raise InputError(EXIT_JOB_FILE, f"input: {first_line(err)}") from err
+    except Exception as err:  # whatever a data source throws
+        if "DATA_SOURCE_NOT_FOUND" in str(err) or "ClassNotFoundException" in str(err):
+            raise InputError(EXIT_JOB_FILE, f"input.format: {first_cause(err)}") from err
+        raise InputError(EXIT_DATA, f"input: cannot be read: {first_cause(err)}") from err
 
 
 def load(spark, feed):

@@ -4,6 +4,7 @@ import os
 import socket
 import ssl
 from collections import deque
+from itertools import islice
 from pathlib import Path
 
 from . import frames
@@ -16,6 +17,8 @@ _HELLO_SECONDS = 60
 # act on old counts: all of them rush to the lowest member, then to another,
 # each time further (20 chunks apart were seen with 4 tasks).
 _UNACKED = 2
+
+_GATHERED = 512  # buffers of one write: Linux takes 1,024
 
 
 class Link:
@@ -121,7 +124,7 @@ class Link:
 def connect(address, ca):
     """(socket, is it local) to a member: unix on the same kernel, else TLS."""
     path = address.get("unix")
-    if path and address.get("boot_id") == _boot_id() and Path(path).exists():
+    if path and address.get("boot_id") == boot_id() and Path(path).exists():
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         sock.settimeout(_HELLO_SECONDS)
         try:
@@ -139,7 +142,26 @@ def connect(address, ca):
         raise ConnectionError(f"feed: connect to {address['tcp']}: {e}") from e
 
 
-def _boot_id():
+def send_all(sock, parts):
+    """Writes memoryviews to a blocking socket, gathered where that can be."""
+    if isinstance(sock, ssl.SSLSocket):
+        for part in parts:
+            sock.sendall(part)
+        return
+    left = deque(part.cast("B") for part in parts if part.nbytes)
+    while left:
+        sent = sock.sendmsg(list(islice(left, _GATHERED)))
+        while sent:
+            head = left[0]
+            if sent < len(head):
+                left[0] = head[sent:]
+                break
+            sent -= len(head)
+            left.popleft()
+
+
+def boot_id():
+    """Of the kernel; None where there is none to read."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:

@@ -3,21 +3,23 @@ package node
 import "testing"
 
 // Whoever is first, the evaluator's question or training's end: it is told once.
-func TestTrainingEndedIsToldOnce(t *testing.T) {
+func TestLatchTellsOnce(t *testing.T) {
 	for _, endedFirst := range []bool{true, false} {
-		p, told := newProgramReport(), 0
+		var l latch
+		told := 0
 		tell := func() { told++ }
 		if endedFirst {
-			p.trainingEnded()
+			l.happen()
 		}
-		p.onTrainingEnded(tell)
-		p.onTrainingEnded(tell) // its phase said again
+		l.on(tell)
+		l.on(tell) // its phase said again
 		if !endedFirst {
 			if told != 0 {
 				t.Error("told before the end")
 			}
-			p.trainingEnded()
+			l.happen()
 		}
+		l.happen()
 		if told != 1 {
 			t.Errorf("ended first %v: told %d times", endedFirst, told)
 		}

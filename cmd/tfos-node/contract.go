@@ -1,0 +1,76 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/ipc"
+	"github.com/spf13/cobra"
+
+	"tfos/internal/infer"
+)
+
+// contractRequest is what contract reads.
+type contractRequest struct {
+	Request infer.Request `json:"request"`
+	Schema  []byte        `json:"schema"` // Arrow IPC schema message
+}
+
+// contractAnswer is what contract writes. Code is the exit code that the run
+// ends with when the columns do not fit, or the model has not what is asked of
+// it, with the cause; 0: they do.
+type contractAnswer struct {
+	infer.Contract
+	Code  int    `json:"code"`
+	Cause string `json:"cause,omitempty"`
+}
+
+func newContractCommand(status *int) *cobra.Command {
+	return &cobra.Command{
+		Use:   "contract",
+		Short: "Hold a table's columns against a model (started by the driver)",
+		Long: `contract reads from standard input, as JSON, what a model is to compute and the
+Arrow schema of a table, and writes to standard output, as JSON, which columns
+the model takes and which it gives, or why they do not fit.
+
+Exit codes:
+  0  the answer was written
+  1  the question cannot be understood: standard error says why, in a line
+  2  wrong command line`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := contract(cmd); err != nil {
+				fmt.Fprintln(cmd.ErrOrStderr(), err)
+				*status = 1
+			}
+			return nil
+		},
+	}
+}
+
+func contract(cmd *cobra.Command) error {
+	var in contractRequest
+	if err := json.NewDecoder(cmd.InOrStdin()).Decode(&in); err != nil {
+		return fmt.Errorf("read the question: %w", err)
+	}
+	schema, err := readSchema(in.Schema)
+	if err != nil {
+		return err
+	}
+	var out contractAnswer
+	if out.Contract, err = in.Request.Contract(schema); err != nil {
+		out.Code, out.Cause = infer.ExitCode(err), err.Error()
+	}
+	return json.NewEncoder(cmd.OutOrStdout()).Encode(out)
+}
+
+func readSchema(message []byte) (*arrow.Schema, error) {
+	reader, err := ipc.NewReader(bytes.NewReader(message))
+	if err != nil {
+		return nil, fmt.Errorf("read the table's schema: %w", err)
+	}
+	defer reader.Release()
+	return reader.Schema(), nil
+}

@@ -1,0 +1,184 @@
+package feed
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// How a member hands a predict task's connection to its engine. The member reads
+// HELLO, as of a feed task, and answers WELCOME; all that follows is the
+// engine's, which listens in the member's work folder. A connection of the same
+// kernel goes there itself (unix(7), SCM_RIGHTS), so that the member is in no
+// row's way; what comes by TLS, which the member must end, is copied.
+
+// PredictSocket is the engine's, in the member's work folder.
+const PredictSocket = "predict.sock"
+
+// Greet reads a predict task's HELLO, within helloTimeout, and not a byte more.
+// ErrToken and ErrProtocol say why the caller is to be cut off; io.EOF that it
+// left before its first byte.
+func Greet(ctx context.Context, conn net.Conn, token string) (Hello, error) {
+	h, err := readHello(ctx, conn, conn)
+	if errors.Is(err, io.EOF) {
+		return h, io.EOF
+	}
+	if err != nil {
+		return h, fmt.Errorf("feed: read hello: %w", err)
+	}
+	return h, h.check(token)
+}
+
+// check looks at who calls, the token first: a stranger learns nothing.
+func (h Hello) check(token string) error {
+	if subtle.ConstantTimeCompare([]byte(h.Token), []byte(token)) != 1 {
+		return fmt.Errorf("feed: hello: %w", ErrToken)
+	}
+	if h.Version != Version {
+		return fmt.Errorf("feed: hello: version %d in place of %d: %w", h.Version, Version, ErrProtocol)
+	}
+	if h.Epoch < 0 || h.Epoch > math.MaxInt32 || h.Partition < 0 || h.Partition > math.MaxInt32 {
+		return fmt.Errorf("feed: hello: epoch %d, partition %d: %w", h.Epoch, h.Partition, ErrProtocol)
+	}
+	return nil
+}
+
+// HandOver gives a greeted connection to the engine that listens at socket and
+// returns when the engine has it (same kernel), or when it has ended.
+func HandOver(ctx context.Context, conn net.Conn, socket string, hello Hello) error {
+	hello.Token = "" // not the engine's concern
+	line, err := json.Marshal(hello)
+	if err != nil {
+		return fmt.Errorf("feed: hand over: %w", err)
+	}
+	var d net.Dialer
+	dialled, err := d.DialContext(ctx, "unix", socket)
+	if err != nil {
+		return fmt.Errorf("feed: hand over: %w", err)
+	}
+	engine := dialled.(*net.UnixConn)
+	defer engine.Close()
+	local, ok := conn.(*net.UnixConn)
+	if !ok {
+		if err := sendHello(engine, line, nil); err != nil {
+			return err
+		}
+		return relay(ctx, conn, engine)
+	}
+	file, err := local.File()
+	if err != nil {
+		return fmt.Errorf("feed: hand over: %w", err)
+	}
+	defer file.Close()
+	return sendHello(engine, line, unix.UnixRights(int(file.Fd())))
+}
+
+// sendHello writes one HELLO, with a connection beside its first byte or none.
+func sendHello(engine *net.UnixConn, line, rights []byte) error {
+	frame := append([]byte{0, 0, 0, byte(1 + len(line)), TypeHello}, line...)
+	if len(line) > 254 { // numbers alone: a few dozen bytes
+		return fmt.Errorf("feed: hand over: hello of %d bytes: %w", len(line), ErrProtocol)
+	}
+	if n, _, err := engine.WriteMsgUnix(frame, rights, nil); err != nil || n != len(frame) {
+		return fmt.Errorf("feed: hand over: %d of %d bytes: %w", n, len(frame), errors.Join(err, io.ErrShortWrite))
+	}
+	return nil
+}
+
+// relay copies both ways until either side ends.
+func relay(ctx context.Context, conn net.Conn, engine *net.UnixConn) error {
+	hangUp := func() {
+		_ = engine.Close()
+		_ = conn.Close()
+	}
+	stop := context.AfterFunc(ctx, hangUp)
+	defer stop()
+	ended := make(chan error, 2)
+	pass := func(to io.Writer, from io.Reader) {
+		_, err := io.Copy(to, from)
+		ended <- err
+	}
+	go pass(engine, conn)
+	go pass(conn, engine)
+	err := <-ended
+	hangUp()
+	<-ended
+	return cause(ctx, err)
+}
+
+// TakeOver reads what HandOver gives to a connection of the engine's listener:
+// the predict task's connection, or what stands for it, and its HELLO.
+func TakeOver(conn *net.UnixConn) (net.Conn, Hello, error) {
+	if err := conn.SetReadDeadline(time.Now().Add(helloTimeout)); err != nil {
+		return nil, Hello{}, errors.Join(fmt.Errorf("feed: take over: %w", err), conn.Close())
+	}
+	r := &rightsReader{conn: conn}
+	defer r.close()
+	var hello Hello
+	err := ReadJSON(r, TypeHello, &hello)
+	if err == nil && r.passed == nil {
+		err = conn.SetReadDeadline(time.Time{})
+	}
+	if err != nil {
+		return nil, hello, errors.Join(fmt.Errorf("feed: take over: %w", err), conn.Close())
+	}
+	if r.passed == nil {
+		return conn, hello, nil
+	}
+	given, err := net.FileConn(r.passed)
+	if err = errors.Join(err, conn.Close()); err != nil {
+		return nil, hello, fmt.Errorf("feed: take over: %w", err)
+	}
+	return given, hello, nil
+}
+
+// rightsReader reads a unix socket and keeps the first descriptor that comes
+// with the bytes.
+type rightsReader struct {
+	conn   *net.UnixConn
+	passed *os.File
+}
+
+func (r *rightsReader) Read(p []byte) (int, error) {
+	oob := make([]byte, unix.CmsgSpace(4))
+	n, m, _, _, err := r.conn.ReadMsgUnix(p, oob)
+	if err == nil && m > 0 {
+		r.keep(oob[:m])
+	}
+	if n == 0 && err == nil && len(p) > 0 {
+		err = io.EOF
+	}
+	return n, err
+}
+
+func (r *rightsReader) keep(oob []byte) {
+	messages, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return
+	}
+	for _, m := range messages {
+		fds, err := unix.ParseUnixRights(&m)
+		for _, fd := range fds {
+			if file := os.NewFile(uintptr(fd), "predict task"); err == nil && r.passed == nil {
+				r.passed = file
+			} else {
+				_ = file.Close()
+			}
+		}
+	}
+}
+
+func (r *rightsReader) close() {
+	if r.passed != nil {
+		_ = r.passed.Close()
+	}
+}

@@ -1,0 +1,86 @@
+package infer
+
+import (
+	"fmt"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"tfos/internal/model"
+)
+
+// Contract is how rows that Spark brings go through the model, in terms of
+// Spark: which columns its tasks send, and which come back after the kept ones.
+type Contract struct {
+	Inputs  []string      `json:"inputs"`
+	Outputs []SparkColumn `json:"outputs"`
+	Table   string        `json:"table"` // for people: model.Table
+}
+
+// SparkColumn is a column with its type as in the JSON of Spark's schemas.
+type SparkColumn struct {
+	Name string `json:"name"`
+	Type any    `json:"type"`
+}
+
+// Contract holds a table's columns against the model. What does not fit is a
+// *model.MismatchError and comes with the table; so does a *model.ModelError
+// where Spark cannot know an output's type.
+func (r Request) Contract(schema *arrow.Schema) (Contract, error) {
+	signature, err := r.choose()
+	if err != nil {
+		return Contract{}, err
+	}
+	c := Contract{Inputs: []string{}, Table: model.Table(model.Contract(signature, schema, r.InputMapping, r.OutputMapping, r.Keep))}
+	bind, err := model.Check(signature, schema, r.InputMapping, r.OutputMapping, r.Keep)
+	if err != nil {
+		return c, err
+	}
+	for _, in := range bind.Inputs {
+		c.Inputs = append(c.Inputs, in.Column)
+	}
+	for _, out := range bind.Outputs {
+		if out.ColumnType == nil {
+			return c, r.unranked(out.Alias)
+		}
+		c.Outputs = append(c.Outputs, SparkColumn{out.Column, sparkType(out.ColumnType)})
+	}
+	return c, nil
+}
+
+// Typed looks whether Spark can know the outputs' types before the model has
+// run: a *model.ModelError where it cannot, or the model has no such outputs.
+func (r Request) Typed() error {
+	signature, err := r.choose()
+	if err != nil {
+		return err
+	}
+	for _, out := range signature.Outputs {
+		_, chosen := r.OutputMapping[out.Alias]
+		if (chosen || len(r.OutputMapping) == 0) && out.UnknownRank {
+			return r.unranked(out.Alias)
+		}
+	}
+	return nil
+}
+
+func (r Request) unranked(alias string) error {
+	return &model.ModelError{Path: r.Path(), Problem: fmt.Sprintf("the rank of output %s is not known before the model has run, but Spark must know its column's type", alias),
+		Remedy: "export the signature with the output's shape (tf.ensure_shape), leave the output out by output_mapping, or have executors read files: read_by: executor"}
+}
+
+// sparkNames are the types that Spark has; unsigned ones go into the next
+// larger, as Spark reads them from parquet.
+var sparkNames = map[arrow.Type]string{
+	arrow.FLOAT32: "float", arrow.FLOAT64: "double", arrow.BOOL: "boolean", arrow.STRING: "string", arrow.BINARY: "binary",
+	arrow.INT8: "byte", arrow.INT16: "short", arrow.INT32: "integer", arrow.INT64: "long",
+	arrow.UINT8: "short", arrow.UINT16: "integer", arrow.UINT32: "long", arrow.UINT64: "decimal(20,0)",
+}
+
+// sparkType is a column's type in the JSON of Spark's schemas.
+func sparkType(t arrow.DataType) any {
+	list, ok := t.(arrow.ListLikeType)
+	if !ok {
+		return sparkNames[t.ID()]
+	}
+	return map[string]any{"type": "array", "elementType": sparkType(list.Elem()), "containsNull": true}
+}

@@ -1,0 +1,186 @@
+package infer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/apache/arrow/go/v15/arrow/memory"
+	"golang.org/x/sync/errgroup"
+
+	"tfos/internal/model"
+)
+
+// Stream is one attempt of Spark's at a partition: an Arrow stream of columns
+// comes in, and one of predictions goes out, a record for each, in their order,
+// of as many rows.
+type Stream struct {
+	io.ReadWriteCloser
+	Partition int
+	Attempt   int64
+}
+
+// Accept waits for the next stream. io.EOF: there is none any more, Spark has
+// what it asked for.
+type Accept func() (Stream, error)
+
+// streamGrace is how long streams may go on after the last of them was accepted
+// and the rows were said to be all: those that Spark has given up.
+const streamGrace = 5 * time.Second
+
+// Serve loads the model once and predicts what streams bring, all of them at
+// once, until accept says that there are no more; ready is called when the model
+// is loaded. A stream that breaks off is Spark's to try again. A row that cannot
+// be predicted ends all: the error names its partition, row and column.
+func Serve(ctx context.Context, req Request, load Load, ready func() error, accept Accept, progress Progress) (Result, error) {
+	signature, err := req.choose()
+	if err != nil {
+		return Result{}, err
+	}
+	if req.BatchSize <= 0 {
+		req.BatchSize = defaultBatch
+	}
+	t := &tally{report: progress}
+	t.result.Model = req.Path()
+	if t.result.Digest, err = req.Digest(); err != nil {
+		return Result{}, err
+	}
+	start := time.Now()
+	m, err := load(ctx)
+	if err != nil {
+		return Result{}, fmt.Errorf("infer: load %s: %w", req.Path(), err)
+	}
+	loaded := time.Now()
+	t.result.LoadedMS = loaded.UnixMilli()
+	t.result.LoadSeconds = loaded.Sub(start).Seconds()
+	s := &server{run: run{req: req, signature: signature, model: m, mem: memory.DefaultAllocator, tally: t}, arriving: newRecycler(memory.DefaultAllocator)}
+	if err = ready(); err == nil {
+		err = s.serve(ctx, accept)
+	}
+	if closeErr := m.Close(); err == nil {
+		err = closeErr
+	}
+	return t.served(), err
+}
+
+// server is what the streams of one request have in common.
+type server struct {
+	run
+	arriving *recycler // what streams bring
+	first    time.Time // when the first stream began; guarded by tally.mu
+}
+
+func (s *server) serve(parent context.Context, accept Accept) error {
+	ctx, cancel := context.WithCancel(parent)
+	defer cancel()
+	group, ctx := errgroup.WithContext(ctx)
+	// Not in the group: accept may wait for ever after a stream has failed.
+	streams := make(chan Stream)
+	ended := make(chan error, 1)
+	go func() {
+		for {
+			stream, err := accept()
+			if err != nil {
+				ended <- err
+				return
+			}
+			select {
+			case streams <- stream:
+			case <-ctx.Done():
+				_ = stream.Close()
+			}
+		}
+	}()
+	for {
+		select {
+		case stream := <-streams:
+			group.Go(func() error { return s.stream(ctx, stream) })
+			continue
+		case err := <-ended:
+			if errors.Is(err, io.EOF) {
+				err = nil
+			} else {
+				cancel()
+			}
+			late := time.AfterFunc(streamGrace, cancel)
+			defer late.Stop()
+			return errors.Join(err, group.Wait())
+		case <-ctx.Done():
+			return errors.Join(group.Wait(), parent.Err())
+		}
+	}
+}
+
+// begin counts a stream's time into that of all.
+func (s *server) begin(now time.Time) {
+	s.tally.mu.Lock()
+	defer s.tally.mu.Unlock()
+	if s.first.IsZero() {
+		s.first = now
+	}
+}
+
+// end takes the account of a stream; done: its task took all predictions.
+func (s *server) end(now time.Time, p ServedPartition, c clocks, done bool) {
+	s.tally.stream(p, c, done)
+	s.tally.mu.Lock()
+	took := now.Sub(s.first)
+	s.tally.mu.Unlock()
+	s.tally.pace(took)
+}
+
+func (t *tally) stream(p ServedPartition, c clocks, done bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if done {
+		t.result.Served = append(t.result.Served, p)
+	}
+	t.result.ReadSeconds += c.read.Seconds()
+	t.result.ComputeSeconds += c.compute.Seconds()
+	t.result.WriteSeconds += c.write.Seconds()
+	t.waited += c.waited
+	t.staged += c.staged
+	t.tell()
+}
+
+// served is the result of all streams: of each partition the latest attempt's.
+func (t *tally) served() Result {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.result.Splits = []SplitResult{}
+	t.result.Served = Latest(t.result.Served)
+	for _, p := range t.result.Served {
+		t.result.Add(Account{Read: p.Rows, Rows: p.Rows})
+	}
+	return t.result
+}
+
+// Latest keeps of each partition the latest attempt, in the order of partitions.
+func Latest(attempts []ServedPartition) []ServedPartition {
+	latest := map[int]ServedPartition{}
+	for _, p := range attempts {
+		if have, ok := latest[p.Partition]; !ok || p.Attempt > have.Attempt {
+			latest[p.Partition] = p
+		}
+	}
+	var out []ServedPartition
+	for _, number := range slices.Sorted(maps.Keys(latest)) {
+		out = append(out, latest[number])
+	}
+	return out
+}
+
+// locate names the partition, and turns a batch's row number into its own.
+func (s Stream) locate(err error, first int64) error {
+	var row *model.RowError
+	if errors.As(err, &row) {
+		err = &model.RowError{Row: first + row.Row, Column: row.Column, Reason: row.Reason}
+	}
+	return atFile(exitFailed, "predict", s.place(), err)
+}
+
+func (s Stream) place() string { return fmt.Sprintf("partition %d", s.Partition) }
