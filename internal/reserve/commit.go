@@ -96,9 +96,11 @@ func complete(ctx context.Context, s store.Store, run string, o OutputConfig, re
 	if result == nil {
 		return fmt.Errorf("%s: %s: no member reported a result", o.Kind, o.Final)
 	}
-	m := manifest{1, run, result.Model, result.Digest, result.Made, infer.Account{}, resume.parts(result)}
+	m := manifest{1, run, result.Model, result.Digest, result.Made, result.Account, resume.parts(result)}
+	if result.Carried != nil {
+		m.Add(result.Carried.Account)
+	}
 	for _, split := range m.Splits {
-		m.Add(split.Account)
 		for _, name := range split.Files() {
 			if _, err := s.Stat(ctx, o.Staging+"/"+name); err != nil {
 				return outputError(o, err)

@@ -1,6 +1,9 @@
 package reserve
 
 import (
+	"encoding/json"
+	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -73,5 +76,25 @@ func TestCommitChecksFirst(t *testing.T) {
 	}
 	if err := discard(t.Context(), cfg); err != nil || exists(root+"/stage/a") {
 		t.Errorf("discard: %v", err)
+	}
+}
+
+// TestManifestCounts: the manifest's account is of all rows, those that Spark
+// wrote, which no part tells, and those of earlier runs.
+func TestManifestCounts(t *testing.T) {
+	root := t.TempDir()
+	stage(t, root+"/stage/day=1/part-0.parquet")
+	cfg := Config{Run: "r1", Outputs: []OutputConfig{{Kind: "predictions", Staging: root + "/stage", Final: root + "/final"}}}
+	result := &infer.Result{
+		Account: infer.Account{Read: 8, Rows: 8}, Partitions: 2,
+		Carried: &infer.Carried{Splits: 1, Account: infer.Account{Read: 3, Rows: 2, Skipped: 1}},
+	}
+	if _, err := commit(t.Context(), cfg, result, nil); err != nil {
+		t.Fatal(err)
+	}
+	var m manifest
+	text, err := os.ReadFile(root + "/final/" + manifestName)
+	if err := errors.Join(err, json.Unmarshal(text, &m)); err != nil || m.Account != (infer.Account{Read: 11, Rows: 10, Skipped: 1}) {
+		t.Errorf("%+v, %v", m, err)
 	}
 }

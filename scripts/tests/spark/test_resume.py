@@ -90,7 +90,8 @@ def test_killed_run_is_resumed(root, run):
         f"{len(done)} splits ({len(done) * ROWS} rows) were done by earlier runs" in second.stderr
     )
     result = second.verdict["infer"]
-    assert result["carried"] == {"splits": len(done), "rows": len(done) * ROWS}
+    rows = {"read": len(done) * ROWS, "rows": len(done) * ROWS, "skipped": 0, "quarantined": 0}
+    assert result["carried"] == {"splits": len(done), **rows}
     assert result["rows"] == (FILES - len(done)) * ROWS
     made = makers(out)
     assert {name for name, by in made.items() if by == "resume-first"} == done
