@@ -124,6 +124,14 @@ def test_every_row_once_and_evenly(send, member_binary, partitions, rows, balanc
             assert member.counts() == {"Received": len(ids), "Trained": len(ids), "Dropped": 0}
 
 
+def test_on_one_host_rows_come_in_shared_memory(send, member_binary):
+    with members(member_binary, 1) as started:
+        taker = Taker(started[0])
+        send(started, id_batches(0, 50_000))
+        assert finish(started, [taker]) == [list(range(50_000))]
+        assert taker._client._connection._shared is not None
+
+
 def test_over_tls(send, member_binary):
     with members(member_binary, 1) as started:
         taker = Taker(started[0])
