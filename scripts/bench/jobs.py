@@ -44,6 +44,20 @@ def by_tfos(folder, job, command="train"):
     return {**verdict, "ready": ready, "spark": found[1]}
 
 
+def here(folder, job):
+    """Run an inference job below folder with --local: its verdict, and the seconds of the whole
+    command. DidNotRun: it failed."""
+    path = folder / "job.yaml"
+    path.write_text(json.dumps(job, indent=1, default=str))
+    argv = [ROOT / "bin" / "tfos", "infer", path, "--local", "--output", "json"]
+    begin = time.perf_counter()
+    verdict, _ = _run(argv, folder)
+    seconds = time.perf_counter() - begin
+    if verdict["code"] != 0:
+        raise DidNotRun(f"tfos: exit {verdict['code']}: {verdict['cause']} (see {shown(folder)})")
+    return verdict, seconds
+
+
 def consume(folder, consumer, **keys):
     """by_tfos of a training job whose program takes its rows and drops them.
 
@@ -97,13 +111,28 @@ def events(folder):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+def task_ends(log, group):
+    """When the tasks of the Spark jobs of a group ended, in seconds since the epoch, in order."""
+    stages = {stage for event in _starts(log, group) for stage in event["Stage IDs"]}
+    return sorted(
+        event["Task Info"]["Finish Time"] / 1000
+        for event in log
+        if event["Event"] == "SparkListenerTaskEnd" and event["Stage ID"] in stages
+    )
+
+
 def spark_jobs(log, group):
     """[(begin, end)] of the Spark jobs of a group, in seconds since the epoch."""
-    begins, ends = {}, {}
-    for event in log:
-        if event["Event"] == "SparkListenerJobStart":
-            if (event.get("Properties") or {}).get("spark.jobGroup.id") == group:
-                begins[event["Job ID"]] = event["Submission Time"] / 1000
-        elif event["Event"] == "SparkListenerJobEnd":
-            ends[event["Job ID"]] = event["Completion Time"] / 1000
+    begins = {event["Job ID"]: event["Submission Time"] / 1000 for event in _starts(log, group)}
+    ends = {
+        event["Job ID"]: event["Completion Time"] / 1000
+        for event in log
+        if event["Event"] == "SparkListenerJobEnd"
+    }
     return [(begin, ends[number]) for number, begin in sorted(begins.items()) if number in ends]
+
+
+def _starts(log, group):
+    """The events with which the Spark jobs of a group began."""
+    starts = (event for event in log if event["Event"] == "SparkListenerJobStart")
+    return [e for e in starts if (e.get("Properties") or {}).get("spark.jobGroup.id") == group]

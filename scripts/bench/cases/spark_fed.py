@@ -30,6 +30,7 @@ def limit(kind, folder, settings):
         master=LIMIT_MASTER,
         path=str(rows.parquet(kind, settings.rows)),
         rows=count,
+        copies=1,
         passes=passes.FIRST + settings.warm,
         arrow_rows=rows.KINDS[kind].arrow_rows,
         group="limit",

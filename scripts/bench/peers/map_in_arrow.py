@@ -1,4 +1,9 @@
-"""Spark counts rows with mapInArrow, and does no more: what Spark-fed input cannot exceed."""
+"""Spark counts rows with mapInArrow, and does no more: what Spark-fed input cannot exceed.
+
+config.copies: how often the rows of config.path stand in one pass.
+"""
+
+import functools
 
 import peer
 import pyarrow as pa
@@ -7,7 +12,8 @@ import pyarrow as pa
 def measure(config):
     session = peer.spark(config.master)
     session.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", config.arrow_rows)
-    frame = session.read.parquet(config.path)
+    part = session.read.parquet(config.path)
+    frame = functools.reduce(type(part).unionAll, [part] * config.copies)
     session.sparkContext.setJobGroup(config.group, "count")
     for _ in range(config.passes):
         counted = sum(row.rows for row in frame.mapInArrow(count, "rows long").collect())
