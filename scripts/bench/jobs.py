@@ -75,26 +75,30 @@ def consume(folder, consumer, **keys):
 def _run(argv, folder):
     """The verdict of a tfos command, and [(time.time(), line)] of its standard error."""
     state = {"TFOS_STATE_DIR": str(folder / "state"), "TFOS_PYTHON": sys.executable}
-    child = subprocess.Popen(
-        argv,
-        env={**os.environ, "PYSPARK_PYTHON": sys.executable, **state},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    # Into a file: a verdict with many splits is more than a pipe holds while its standard error
+    # is read.
+    out = folder / "verdict.json"
+    with open(out, "w") as stdout:
+        child = subprocess.Popen(
+            argv,
+            env={**os.environ, "PYSPARK_PYTHON": sys.executable, **state},
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
     stop = threading.Timer(SECONDS, child.send_signal, [signal.SIGTERM])  # tfos ends its job
     stop.start()
     try:
         lines = [(time.time(), line.rstrip()) for line in child.stderr]
-        text = child.stdout.read()
         child.wait()
     finally:
         stop.cancel()
         if child.poll() is None:
             child.send_signal(signal.SIGTERM)
             child.wait()
+    text = out.read_text()
     said = "\n".join(line for _, line in lines)
     (folder / "log.txt").write_text(said + "\n" + text)
     try:
