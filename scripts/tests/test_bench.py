@@ -413,7 +413,7 @@ def test_watch_sees_the_processes_of_a_run(tmp_path):
 def test_peers_tell_the_cpu_of_all_their_processes(monkeypatch):
     monkeypatch.syspath_prepend(BENCH / "peers")
     peer = importlib.import_module("peer")
-    busy = "import time\nwhile time.process_time() < 0.5: pass"
+    busy = "import time\nwhile time.process_time() < 0.6: pass"
     found = peer.measured(lambda: subprocess.run([sys.executable, "-c", busy], check=True), 10, 2)
     assert len(found["rates"]) == len(found["cpu_us"]) == 2
     for rate, cpu in zip(found["rates"], found["cpu_us"], strict=True):
