@@ -63,8 +63,8 @@ bench: build ## tfos beside its peers, the short set: data in and out, in 10 min
 bench-full: build ## the whole benchmark: more than an hour
 	$(PYTHON) scripts/bench $(BENCH)
 
-bench-docs: ## docs/benchmarks.md and its plots, from the last run
-	$(PYTHON) scripts/bench --docs .build/bench/bench.json
+bench-docs: ## docs/benchmarks.md and its plots: the cases of the last run replace earlier ones
+	$(PYTHON) scripts/bench --docs docs/benchmarks/run.json .build/bench/bench.json
 
 check: setup ## linters, generated code, cgo-free build and tests
 	@test -z "$$(gofmt -l cmd internal scripts | tee /dev/stderr)" || { echo 'check: run gofmt -w on these'; exit 1; }

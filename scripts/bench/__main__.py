@@ -1,7 +1,7 @@
 """tfos and its peers side by side: `python scripts/bench [CASE ...]`.
 
 A CASE is a name of --list, or the part of it before a dot. Prints a report, ratios first;
-writes it as JSON, from which `--docs FILE` writes docs/benchmarks.md and its plots. Exit
+writes it as JSON, from which `--docs FILE...` writes docs/benchmarks.md and its plots. Exit
 status 1: a side of tfos did not run. No figure decides it, whatever bar it misses.
 """
 
@@ -27,7 +27,8 @@ OUT = ROOT / ".build" / "bench"
 def main(argv):
     options = parse(argv)
     if options.docs:
-        document.write(json.loads(options.docs.read_text()), ROOT / "docs")
+        runs = [found for path in options.docs for found in document.read(path)]
+        document.write(runs, ROOT / "docs")
         return 0
     chosen = [only(c, options.sides) for c in cases.ALL if wanted(c.name, options.names)]
     if options.list:
@@ -71,7 +72,11 @@ def parse(argv):
         "--json", type=pathlib.Path, default=OUT / "bench.json", help="(.build/bench/bench.json)"
     )
     parser.add_argument(
-        "--docs", type=pathlib.Path, metavar="JSON", help="write docs from a run's JSON, and end"
+        "--docs",
+        type=pathlib.Path,
+        nargs="+",
+        metavar="JSON",
+        help="write docs from the JSON of runs, later ones last, and end",
     )
     options = parser.parse_args(argv)
     unknown = [n for n in options.names if not any(wanted(c.name, [n]) for c in cases.ALL)]

@@ -1,4 +1,4 @@
-"""Writes docs/benchmarks.md, its plots and the JSON they come from, from a run's JSON.
+"""Writes docs/benchmarks.md, its plots and the JSON they come from, from the JSON of runs.
 
 What people have to say about a case's figures (a profile, the reason why a goal is not
 reached) stands in docs/benchmarks/<case>.md and is taken in below its tables.
@@ -14,12 +14,12 @@ HEAD = """\
 # Benchmarks
 
 tfos beside its peers, and beside what none can exceed (limits), on the same rows. Written by
-`make bench-docs` from [the JSON of one run](benchmarks/run.json): no figure here is typed in.
+`make bench-docs` from [the JSON of runs](benchmarks/run.json): no figure here is typed in.
 
 ```
 make bench        data in and out on reduced rows, in 10 minutes on 2 cores
 make bench-full   everything
-make bench-docs   this page, from the last run
+make bench-docs   this page, with the cases of the last run in the place of earlier ones
 .venv/bin/python scripts/bench --list       the cases
 .venv/bin/python scripts/bench spark_fed.floats --sides limit,dataset
 ```
@@ -33,26 +33,49 @@ reason.
 """
 
 
-def write(found, docs):
-    """docs/benchmarks.md, docs/benchmarks/run.json and docs/benchmarks/<case>.svg."""
+def read(path):
+    """The runs in a JSON file: of one run, or docs/benchmarks/run.json."""
+    found = json.loads(path.read_text())
+    return found if isinstance(found, list) else [found]
+
+
+def latest(runs):
+    """The runs, each with those of its cases alone that no later one measured."""
+    kept, seen = [], set()
+    for found in reversed(runs):
+        cases = [case for case in found["cases"] if case["name"] not in seen]
+        seen.update(case["name"] for case in cases)
+        if cases:
+            kept.append({**found, "cases": cases})
+    return kept[::-1]
+
+
+def write(runs, docs):
+    """docs/benchmarks.md, docs/benchmarks/run.json and docs/benchmarks/<case>.svg, of runs in
+    the order of time."""
+    runs = latest(runs)
     folder = docs / "benchmarks"
     folder.mkdir(exist_ok=True)
     for old in folder.glob("*.svg"):
         old.unlink()
-    for case in found["cases"]:
-        (folder / f"{case['name']}.svg").write_text(plots.svg(case))
+    for found in runs:
+        for case in found["cases"]:
+            (folder / f"{case['name']}.svg").write_text(plots.svg(case))
     notes = {path.stem: path.read_text().strip() for path in sorted(folder.glob("*.md"))}
-    (folder / "run.json").write_text(json.dumps(found, indent=1) + "\n")
-    (docs / "benchmarks.md").write_text(markdown(found, notes))
+    (folder / "run.json").write_text(json.dumps(runs, indent=1) + "\n")
+    (docs / "benchmarks.md").write_text(markdown(runs, notes))
 
 
-def markdown(found, notes):
-    """The page. notes: case -> what people say about it."""
-    parts = [HEAD, "## The run\n", *(f"- {line}" for line in report.conditions(found)), ""]
-    parts += [*settings(found), "", "## Bars and goals\n", *bars(found)]
-    for case in found["cases"]:
-        parts += ["", *section(case, notes.get(case["name"]))]
-    return "\n".join(parts) + "\n"
+def markdown(runs, notes):
+    """The page, the latest run first. notes: case -> what people say about it."""
+    parts = [HEAD]
+    for found in reversed(runs):
+        parts += [f"## Run of {found['date']}\n", *(f"- {c}" for c in report.conditions(found))]
+        parts += [*settings(found), "", *bars(found), ""]
+    for found in reversed(runs):
+        for case in found["cases"]:
+            parts += [*section(case, found, notes.get(case["name"])), ""]
+    return "\n".join(parts)
 
 
 def settings(found):
@@ -72,7 +95,7 @@ def settings(found):
 
 
 def bars(found):
-    """The ratios that have something to hold, of all cases."""
+    """The ratios that have something to hold, of all cases of a run."""
     rows = [
         (case["name"], report.ratio_name(ratio), *ratio_cells(ratio))
         for case in found["cases"]
@@ -82,8 +105,8 @@ def bars(found):
     return table(("case", "ratio", "measured", "bar, goal"), rows)
 
 
-def section(case, note):
-    lines = [f"## {case['title']}", "", f"`{case['name']}`", ""]
+def section(case, found, note):
+    lines = [f"## {case['title']}", "", f"`{case['name']}`, run of {found['date']}", ""]
     for word in ("row", "counted", "clock"):
         lines.append(f"- {word}: {case[word]}")
     rows = [(report.ratio_name(ratio), *ratio_cells(ratio)) for ratio in case["ratios"]]

@@ -129,7 +129,7 @@ def test_a_side_that_does_not_run_is_shown_and_not_tried_again(tmp_path):
     text = report.text(run_of(found))
     assert "peer: did not run: no module named x" in text
     assert "| peer | peer | did not run: no module named x |" in document.markdown(
-        run_of(found), {}
+        [run_of(found)], {}
     )
 
 
@@ -198,7 +198,7 @@ def test_page_and_plots_come_from_the_json_alone(one_run, tmp_path):
     folder.mkdir()
     (folder / "gone.svg").write_text("")
     (folder / "group.name.md").write_text("Why it is slow.\n")
-    document.write(one_run, tmp_path)
+    document.write([one_run], tmp_path)
     page = (tmp_path / "benchmarks.md").read_text()
     assert "| group.name | fast / slow<, warm | 1.3 | bar 1: held, goal 2: not reached |" in page
     assert "| fast / slow<, warm | 1.3 | bar 1: held, goal 2: not reached |" in page
@@ -212,6 +212,22 @@ def test_page_and_plots_come_from_the_json_alone(one_run, tmp_path):
     ]
     again = json.loads((folder / "run.json").read_text())
     assert document.markdown(again, {"group.name": "Why it is slow."}) == page
+
+
+def test_a_later_run_takes_the_place_of_a_case(one_run, tmp_path):
+    (case,) = one_run["cases"]
+    (tmp_path / "benchmarks").mkdir()
+    early = {**one_run, "date": "EARLY", "cases": [case, {**case, "name": "group.other"}]}
+    late = {**one_run, "date": "LATE", "cases": [{**case, "title": "Anew"}]}
+    document.write([early, late], tmp_path)
+    page = (tmp_path / "benchmarks.md").read_text()
+    assert "## Anew\n\n`group.name`, run of LATE\n" in page
+    assert "`group.other`, run of EARLY" in page and "`group.name`, run of EARLY" not in page
+    runs = document.read(tmp_path / "benchmarks" / "run.json")
+    assert [[case["name"] for case in run["cases"]] for run in runs] == [
+        ["group.other"],
+        ["group.name"],
+    ]
 
 
 def test_plot_is_drawn_to_scale(one_run):
