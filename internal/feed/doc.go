@@ -20,13 +20,15 @@
 //     it can be accepted any more.
 //   - credit: bytes that a feed task may send; granted only while the queue
 //     has room.
+//   - slot: a piece of memory that the member shares with its host: a feed task
+//     writes a chunk there, and the program looks at it in place.
 //   - quota: how many rows of a feed this member may take in all epochs.
 //   - low-water mark: the steps for which every worker holds rows; step s of a
 //     synchronous feed is permitted from mark s on.
 //
 // Where things are: frame.go and message.go are the codec; receiver.go is the
-// entry; queue.go, room.go, epoch.go and handout.go are the state of one feed
-// under one lock, without any input or output; stream.go and program.go drive
+// entry; queue.go, room.go, epoch.go, handout.go and shared.go are the state of one
+// feed under one lock, without any input or output; stream.go and program.go drive
 // the two kinds of connection; child.go is the program's side, for programs in
 // Go (the Python one is scripts/tfos/connection.py, under feed.py and replay.py).
 package feed

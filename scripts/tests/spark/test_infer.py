@@ -158,8 +158,9 @@ def convert(into, source, out):
     subprocess.run(argv, check=True, capture_output=True)
 
 
-def test_formats(trained, digits, job):
-    """JSON in, TFRecord out, one file cut for two executors: what parquet in and out give."""
+def test_formats_without_python(trained, digits, job):
+    """JSON in, TFRecord out, one file cut for two executors that have no Python: what parquet
+    in and out give."""
     folder, _ = trained
     lines, records = job.folder / "lines", job.folder / "records"
     convert("json", digits / "test", lines)
@@ -168,6 +169,8 @@ def test_formats(trained, digits, job):
         f"export_dir: {folder}/export\ninput: {{path: {lines}, format: json}}\n"
         f"input_mapping: {{image: image}}\noutput_mapping: {{output_0: scores}}\nkeep: [id]\n"
         f"output: {{path: {records}, format: tfrecord}}\ncluster_size: 2\n"
+        f"tensorflow: {{lib_dir: {ROOT}/.libtensorflow}}\n"
+        "spark: {conf: {spark.pyspark.python: /nonexistent/python3}}\n"
     )
     result = job.run("infer", path)
     assert result.code == 0, result.stderr
