@@ -3,7 +3,7 @@
 // driver as the reservation server (reserve), to share files out (splits) and to
 // hold columns against a model (contract), without Spark as the driver itself
 // (local), between executors and members as the feed task that needs no Python
-// (feed).
+// (feed, worker).
 // People do not call it; the launcher and the Spark application do.
 package main
 
@@ -48,6 +48,9 @@ func start() int {
 	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	status := 0
 	root := newCommand(logger, &status)
+	if len(os.Args) > 1 && os.Args[1] == "-m" { // as Python is started
+		root.SetArgs([]string{"worker"})
+	}
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "tfos-node:", err)
 		return 2
@@ -71,7 +74,7 @@ To run a job, use tfos.`,
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(newRunCommand(logger, status), newGuardCommand(logger, status),
-		newReserveCommand(logger, status), newFeedCommand(logger, status),
+		newReserveCommand(logger, status), newFeedCommand(logger, status), newWorkerCommand(logger, status),
 		newSplitsCommand(status), newContractCommand(status), newLocalCommand(logger, status), newVersionCommand())
 	return root
 }
@@ -186,11 +189,11 @@ Exit codes:
 func newFeedCommand(logger *slog.Logger, status *int) *cobra.Command {
 	return &cobra.Command{
 		Use:   "feed",
-		Short: "Send one partition's rows to the members (started by Spark, once per partition)",
-		Long: `feed reads lines of base64, an order with the run's credentials and then record
-batches or which files to read, from standard input, and sends the rows to the
-members that the order names. Standard output takes one line of JSON at the end:
-how many rows, and what is wrong with them.
+		Short: "Send one partition of files to the members (started by Spark, once per partition)",
+		Long: `feed reads one line from standard input, an order with the run's credentials and
+which splits of files to read, and sends their rows to the members that the order
+names. Standard output takes one line of JSON at the end: how many rows, and what
+is wrong with them.
 
 Exit codes:
   0  the result was written; it names rows that cannot be sent
@@ -202,6 +205,32 @@ Exit codes:
 			signal.Reset(unix.SIGINT, unix.SIGTERM)
 			if err := task.Run(cmd.Context(), os.Stdin, os.Stdout); err != nil {
 				logger.Error("feed", "error", err)
+				*status = 1
+			}
+			return nil
+		},
+	}
+}
+
+func newWorkerCommand(logger *slog.Logger, status *int) *cobra.Command {
+	return &cobra.Command{
+		Use:   "worker",
+		Short: "Send partitions that Spark reads to the members (started by Spark as -m MODULE)",
+		Long: `worker is what Spark starts on an executor in the place of its Python workers:
+as a daemon, which writes the number of its port to standard output and takes
+tasks until standard input ends, or, with PYTHON_WORKER_FACTORY_PORT in the
+environment, for one task. A task is an order with the run's credentials and then
+record batches; it sends their rows to the members that the order names.
+
+Exit codes:
+  0  the executor is gone, or the one task has ended
+  1  Spark could not be reached
+  2  wrong command line`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			worker := task.Worker{Getenv: os.Getenv, Stdin: os.Stdin, Stdout: os.Stdout, Log: logger}
+			if err := worker.Serve(cmd.Context()); err != nil {
+				logger.Error("worker", "error", err)
 				*status = 1
 			}
 			return nil

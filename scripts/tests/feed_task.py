@@ -1,9 +1,11 @@
 """A feed task as a process, to be killed: argv[1] is JSON, see _task in test_feeder.py.
 
-With "lines" it is the JVM instead: it writes what a task of the other kind reads.
+It writes the id of the process that is the task, and then its result. With "binary" the task is
+a tfos-node, and this process is the JVM.
 """
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -25,14 +27,15 @@ def batches(rows, batch_rows, pause):
 def main():
     task = json.loads(sys.argv[1])
     rows = batches(task["rows"], task["batch_rows"], task["pause"])
-    args = [task["feed"], 0, task["members"], task["credentials"], rows]
-    if task["lines"]:
-        for line in piped.lines(*args, partition=0):
-            sys.stdout.buffer.write(line)
-            sys.stdout.flush()
+    args = [task["feed"], 0, task["members"], task["credentials"], rows, 0]
+    if task["binary"]:
+        with piped.Worker(task["binary"]) as worker:
+            print(worker.process.pid, flush=True)
+            worker.send(*args)
+            print(json.dumps(worker.result(0)))
         return
-    result = feeder.feed_partition(*args, partition=0, attempt=task["attempt"])
-    print(json.dumps(result.to_pylist()[0]))
+    print(os.getpid(), flush=True)
+    print(json.dumps(feeder.feed_partition(*args, attempt=task["attempt"]).to_pylist()[0]))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import gc
 import importlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -158,7 +159,7 @@ def test_wrong_token_is_refused(feed_partition, member_binary):
 
 
 def _task(started, attempt, rows, batch_rows, pause, binary=None):
-    """The processes of a feed task, the task itself last; binary: of the one in Go."""
+    """A process that runs a feed task, and the id of the task's; binary: of the one in Go."""
     task = {
         "feed": feed(),
         "members": [m.described() for m in started],
@@ -167,17 +168,12 @@ def _task(started, attempt, rows, batch_rows, pause, binary=None):
         "batch_rows": batch_rows,
         "pause": pause,
         "attempt": attempt,
-        "lines": binary is not None,
+        "binary": binary and str(binary),
     }
     script = Path(__file__).with_name("feed_task.py")
-    python = [sys.executable, str(script), json.dumps(task)]
-    first = subprocess.Popen(python, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    if binary is None:
-        return [first]
-    pipe = {"stdin": first.stdout, "stdout": subprocess.PIPE}
-    second = subprocess.Popen([binary, "feed"], **pipe)
-    first.stdout.close()
-    return [first, second]
+    command = [sys.executable, str(script), json.dumps(task)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return process, int(process.stdout.readline())
 
 
 @from_outside
@@ -188,20 +184,16 @@ def test_killed_and_retried(kind, request, member_binary):
     with members(member_binary, 2) as started:
         takers = [Taker(m) for m in started]
         for attempt, batch_rows in enumerate([170, 230]):
-            processes = _task(started, attempt, rows, batch_rows, 0.002, binary)
-            task = processes[-1]
+            process, pid = _task(started, attempt, rows, batch_rows, 0.002, binary)
             deadline = time.monotonic() + 60
             while sum(m.counts()["Received"] for m in started) < 5_000 * (attempt + 1):
-                assert time.monotonic() < deadline and task.poll() is None
+                assert time.monotonic() < deadline and process.poll() is None
                 time.sleep(0.01)
-            task.send_signal(signal.SIGKILL)
-            assert task.wait() == -signal.SIGKILL
-            for process in processes:
-                process.communicate()
-        *jvm, task = _task(started, 2, rows, 999, 0, binary)
-        result = json.loads(task.communicate(timeout=60)[0])
-        for process in jvm:
-            process.communicate()
+            os.kill(pid, signal.SIGKILL)
+            result, _ = process.communicate(timeout=60)
+            assert process.returncode != 0 and result == b""
+        process, _ = _task(started, 2, rows, 999, 0, binary)
+        result = json.loads(process.communicate(timeout=60)[0])
         taken = finish(started, takers)
         assert sorted(taken[0] + taken[1]) == list(range(rows))
         assert result["rows"] == rows

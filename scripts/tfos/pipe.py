@@ -1,29 +1,27 @@
 """The driver's half of the feed tasks in Go, which need no Python on executors.
 
-Spark pipes lines of base64 into a `tfos-node feed` a partition (internal/feed/task): Arrow
-batches that the JVM has made of rows (run_rows), or which files' splits the task is to read
-itself (plan_files, run_files). Used on the driver only; needs neither pyarrow nor pandas.
+A partition of files is a `tfos-node feed` that Spark pipes a line into: which splits the task is
+to read itself (plan_files, run_files). Rows that Spark reads go, in Arrow batches that the JVM
+has made of them, to a `tfos-node` that Spark takes for its Python worker (run_rows). The tasks
+are internal/feed/task. Used on the driver only; needs neither pyarrow nor pandas.
 """
 
 import base64
 import json
+import struct
 import subprocess
 
 from py4j.protocol import Py4JError
 from pyspark.sql import Row
 
 FIELDS = ("name", "chunk_rows", "balance", "repeatable")  # of a feed: what its tasks need
-BUFFER_BYTES = 1 << 16  # of PipedRDD's writer: its default of 8 KiB is slower, more is not faster
-# Rows of a batch, at most. A batch is in the JVM about six times over on its way, and 200
-# rows of 150 KB are 30 MB; more rows of 3 KB are no faster.
+# Rows of a batch, at most. A batch is in the JVM several times over on its way, and 200 rows of
+# 150 KB are 30 MB; more rows of 3 KB are no faster.
 BATCH_ROWS = 200
+# Before the order: internal/feed/task/worker.go finds it so. No UTF-8 has it.
+ORDER_MARK = b"\xfftfos-order\xff"
 ARROW_ROWS_CONF = "spark.sql.execution.arrow.maxRecordsPerBatch"
-# Base64 without line breaks, where Spark lets one choose; the feed task reads both.
-PLAIN_BASE64_CONF = "spark.sql.chunkBase64String.enabled"
 LARGE_TYPES_CONF = "spark.sql.execution.arrow.useLargeVarTypes"
-
-# The order stands before the first batch of a partition only.
-_ORDER = "if(nth & 8589934591 = 0, concat(`order`, ' ', spark_partition_id(), ' '), '')"
 
 
 class Unreadable(Exception):
@@ -57,7 +55,10 @@ def run_files(sc, files, feed, epoch, members, credentials, folder):
     lines = [
         f"{order} {number} {_base64(splits)}" for number, splits in enumerate(files["partitions"])
     ]
-    return _pipe(sc._jvm, sc._jsc.parallelize(java_list(sc._jvm, lines), len(lines)), folder)
+    jvm = sc._jvm
+    command = java_list(jvm, [f"{folder}/tfos-node", "feed"])
+    piped = sc._jsc.parallelize(java_list(jvm, lines), len(lines)).pipe(command)
+    return _rows(piped.collect())
 
 
 def run_rows(spark, frame, feed, epoch, members, credentials, folder):
@@ -71,7 +72,24 @@ def run_rows(spark, frame, feed, epoch, members, credentials, folder):
     """
     schema = base64.b64encode(arrow_schema(spark, frame)).decode()
     order = {**_order(feed, epoch, members, credentials), "schema": schema}
-    return _pipe(spark.sparkContext._jvm, _lines(spark, frame, _base64(order)), folder)
+    jvm = spark.sparkContext._jvm
+    function = jvm.SimplePythonFunction(
+        bytearray(marked(order)),
+        jvm.java.util.HashMap(),
+        jvm.java.util.ArrayList(),
+        f"{folder}/tfos-node",
+        "",  # no version of Python
+        jvm.java.util.ArrayList(),
+        None,  # no accumulator
+    )
+    tasks = jvm.PythonRDD(_batches(spark, frame), function, False, False)
+    return _rows(tasks.asJavaRDD().collect())
+
+
+def marked(order):
+    """An order as a task finds it among what Spark says to its Python workers: bytes."""
+    text = json.dumps(order).encode()
+    return ORDER_MARK + struct.pack(">I", len(text)) + text
 
 
 def _order(feed, epoch, members, credentials):
@@ -83,36 +101,18 @@ def _base64(value):
     return base64.b64encode(json.dumps(value).encode()).decode()
 
 
-def _pipe(jvm, lines, folder):
-    """Pipe each partition of a JavaRDD<String> into a feed task; their results."""
-    command = java_list(jvm, [f"{folder}/tfos-node", "feed"])
-    # One byte a character: base64 is ASCII, and so is the result.
-    piped = lines.pipe(command, jvm.java.util.HashMap(), False, BUFFER_BYTES, "ISO-8859-1")
-    results = [json.loads(line) for line in piped.collect()]
-    for result in results:
+def _rows(lines):
+    """Rows of feeder.RESULT_SCHEMA, of the tasks' results in JSON, in the partitions' order."""
+    results = [json.loads(line) for line in lines]
+    for number, result in enumerate(results):
         if refused := result.pop("refused", None):
             raise RuntimeError(refused)
-    return [Row(partition=number, **result) for number, result in enumerate(results)]
-
-
-def _lines(spark, frame, order):
-    """JavaRDD<String>: per partition of frame, in order, what the feed task reads.
-
-    The order has the run's token. It comes as a broadcast row, so that it stands in no
-    query plan, event log, command line or environment.
-    """
-    jvm = spark.sparkContext._jvm
-    encoders, functions = jvm.org.apache.spark.sql.Encoders, jvm.org.apache.spark.sql.functions
-    session = spark._jsparkSession.cloneSession()  # its settings are not the user's
-    session.conf().set(PLAIN_BASE64_CONF, "false")
-    orders = session.createDataset(java_list(jvm, [order]), encoders.STRING()).toDF(
-        _array(spark, ["order"])
-    )
-    batches = session.createDataset(_batches(spark, frame), encoders.BINARY())
-    numbered = batches.selectExpr(_array(spark, ["monotonically_increasing_id() nth", "value"]))
-    joined = numbered.crossJoin(functions.broadcast(orders))
-    lines = joined.selectExpr(_array(spark, [f"concat({_ORDER}, base64(value))"]))
-    return getattr(lines, "as")(encoders.STRING()).toJavaRDD()
+        if result["partition"] != number:
+            raise RuntimeError(
+                f"feeder: pipe: partition {number} took itself for {result['partition']}: "
+                "this version of Spark is not known: use feeder: arrow"
+            )
+    return [Row(**result) for result in results]
 
 
 def _batches(spark, frame):
@@ -151,12 +151,4 @@ def java_list(jvm, items):
     result = jvm.java.util.ArrayList()
     for item in items:
         result.add(item)
-    return result
-
-
-def _array(spark, items):
-    gateway = spark.sparkContext._gateway
-    result = gateway.new_array(gateway.jvm.java.lang.String, len(items))
-    for i, item in enumerate(items):
-        result[i] = item
     return result

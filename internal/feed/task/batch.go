@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/ipc"
@@ -121,4 +122,13 @@ func (b *chunkBuffer) Write(p []byte) (int, error) {
 		b.frame = append(grow(b.frame, len(p)), p...)
 	}
 	return len(p), nil
+}
+
+// grow makes room for n more bytes; it doubles, because slices.Grow's quarter
+// copies a large message many times.
+func grow(buf []byte, n int) []byte {
+	if cap(buf)-len(buf) < n {
+		return slices.Grow(buf, max(n, len(buf)))
+	}
+	return buf
 }

@@ -2,7 +2,6 @@ package task
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -22,21 +21,13 @@ type fileRows struct {
 	record arrow.Record  // handed out last
 }
 
-// openFiles reads which splits the partition has: what stands in the place of
-// the first batch. schema is the recipe's.
-func openFiles(recipe files.Recipe, schema *arrow.Schema, in *lines) (*fileRows, error) {
-	text, err := in.next(nil)
+// openFiles reads these splits; schema is the recipe's.
+func openFiles(recipe files.Recipe, schema *arrow.Schema, splits []files.Split) (*fileRows, error) {
+	data, err := recipe.Dataset(batchRows(schema), memory.DefaultAllocator)
 	if err != nil {
-		return nil, fmt.Errorf("feed: read splits: %w", truncated(err))
-	}
-	f := &fileRows{}
-	if err := json.Unmarshal(text, &f.splits); err != nil {
-		return nil, fmt.Errorf("feed: decode splits: %w", err)
-	}
-	if f.data, err = recipe.Dataset(batchRows(schema), memory.DefaultAllocator); err != nil {
 		return nil, fmt.Errorf("feed: %w", err)
 	}
-	return f, nil
+	return &fileRows{data: data, splits: splits}, nil
 }
 
 func (f *fileRows) next(ctx context.Context) (batch, error) {

@@ -74,10 +74,15 @@ func (m *members) greet(ctx context.Context, o Order, partition int) (held [][2]
 
 // close ends all connections and waits for their goroutines.
 func (m *members) close() {
+	m.hangUp()
+	m.wg.Wait()
+}
+
+// hangUp ends all connections: who waits for a member hears of it.
+func (m *members) hangUp() {
 	for _, l := range m.links {
 		l.close()
 	}
-	m.wg.Wait()
 }
 
 // listen takes a member's frames until its connection ends.

@@ -32,7 +32,7 @@ type Order struct {
 	CA      string   `json:"ca"`      // PEM
 	Token   string   `json:"token"`
 	Schema  []byte   `json:"schema"` // an encapsulated Arrow message; null: that of Files
-	// Files says how the task reads its rows itself; null: Spark pipes them.
+	// Files says how the task reads its rows itself; null: Spark sends them.
 	Files *files.Recipe `json:"files"`
 }
 
@@ -56,9 +56,10 @@ type Member struct {
 	} `json:"feed"`
 }
 
-// Result is the task's account: RESULT_SCHEMA of scripts/tfos/feeder.py without
-// the partition, which a task without rows does not know.
+// Result is the task's account: RESULT_SCHEMA of scripts/tfos/feeder.py.
 type Result struct {
+	Partition int `json:"partition"`
+
 	Rows    int64   `json:"rows"`    // read
 	Sent    int64   `json:"sent"`    // acknowledged to this attempt
 	Skipped int64   `json:"skipped"` // held by members since an earlier attempt
@@ -69,11 +70,18 @@ type Result struct {
 	Refused string `json:"refused,omitempty"`
 }
 
-// Run feeds one partition from in and writes its Result to out, a line of JSON.
-// An error is one that another attempt may not have: Spark should try again.
-// What no attempt can mend is in the Result instead.
+// Run feeds one partition from files: in is what Spark pipes, the order and which
+// splits, out takes the Result, a line of JSON. An error is one that another
+// attempt may not have: Spark should try again. What no attempt can mend is in the
+// Result instead.
 func Run(ctx context.Context, in io.Reader, out io.Writer) error {
-	result, err := run(ctx, newLines(in))
+	order, partition, splits, err := readLine(in)
+	if err != nil {
+		return err
+	}
+	result, err := order.run(ctx, partition, func(c *codec) (source, error) {
+		return openFiles(*order.Files, c.reader.Schema(), splits)
+	})
 	if err != nil {
 		return err
 	}
@@ -83,45 +91,38 @@ func Run(ctx context.Context, in io.Reader, out io.Writer) error {
 	return nil
 }
 
-func run(ctx context.Context, in *lines) (Result, error) {
-	order, partition, err := in.order()
-	if errors.Is(err, io.EOF) {
-		return Result{}, nil
-	} else if err != nil {
-		return Result{}, err
-	}
-	if order.Files != nil {
-		order.Schema = order.Files.Schema
-	}
-	codec, err := newCodec(order.Schema)
+// run feeds one partition, whose rows come from what open returns.
+func (o Order) run(ctx context.Context, partition int, open func(*codec) (source, error)) (Result, error) {
+	codec, err := newCodec(o.schema())
 	if err != nil {
 		return Result{}, err
 	}
-	rows, err := open(order, in, codec)
+	rows, err := open(codec)
 	if err != nil {
 		return Result{}, err
 	}
 	defer rows.close()
-	members, held, err := connect(ctx, order, partition)
+	members, held, err := connect(ctx, o, partition)
 	if err != nil {
 		return Result{}, err
 	}
 	defer members.close()
-	if len(held) > 0 && !order.Feed.Repeatable {
-		return Result{Refused: fmt.Sprintf("feed %s: partition %d was tried again, but its query "+
+	if len(held) > 0 && !o.Feed.Repeatable {
+		return Result{Partition: partition, Refused: fmt.Sprintf("feed %s: partition %d was tried again, but its query "+
 			"(a join, aggregation or repartition) may give the rows in another order: "+
-			"write its result to files and feed those", order.Feed.Name, partition)}, nil
+			"write its result to files and feed those", o.Feed.Name, partition)}, nil
 	}
+	// A task that waits for a member hears so that it is not wanted any more.
+	defer context.AfterFunc(ctx, members.hangUp)()
 	t := &task{partition: partition, source: rows, codec: codec, members: members, held: union(held)}
-	return t.feed(ctx, order.Schema)
+	return t.feed(ctx, o.schema())
 }
 
-// open is where the rows of the task's partition come from.
-func open(order Order, in *lines, codec *codec) (source, error) {
-	if order.Files == nil {
-		return &piped{in: in, codec: codec}, nil
+func (o Order) schema() []byte {
+	if o.Files != nil {
+		return o.Files.Schema
 	}
-	return openFiles(*order.Files, codec.reader.Schema(), in)
+	return o.Schema
 }
 
 // source gives a partition's rows, in an order that is the same each time.
@@ -140,26 +141,6 @@ type batch struct {
 	bytes   int64  // about
 	message []byte // record as a chunk not yet sealed; nil: nobody has made it
 }
-
-// piped reads batches from standard input, where the JVM writes them.
-type piped struct {
-	in      *lines
-	codec   *codec
-	message []byte
-}
-
-func (p *piped) next(context.Context) (batch, error) {
-	var err error
-	if p.message, err = p.in.next(room(p.message)); err != nil {
-		return batch{}, err
-	}
-	record, err := p.codec.decode(p.message[feed.ChunkRoom:])
-	return batch{record, int64(len(p.message)), p.message}, err
-}
-
-func (p *piped) reuse(message []byte) { p.message = message }
-
-func (p *piped) close() {}
 
 // task is one attempt at one partition.
 type task struct {
@@ -216,7 +197,7 @@ func (t *task) finish() error {
 func (t *task) result(bad string) Result {
 	t.members.mu.Lock()
 	defer t.members.mu.Unlock()
-	r := Result{Rows: t.rows, Sent: t.members.sent, Skipped: t.skipped}
+	r := Result{Partition: t.partition, Rows: t.rows, Sent: t.members.sent, Skipped: t.skipped}
 	if bad != "" {
 		r.Error = &bad
 	}

@@ -57,7 +57,7 @@ def tfos(kind, consumer, folder, settings, read_by="auto", feeder="auto", cache=
         epoch_cache=cache,
     )
     jobs = spark_jobs(events(folder), FEED_GROUP)
-    if (len(jobs) >= epochs) != (cache == REFED):  # feeder: pipe has two jobs an epoch
+    if (len(jobs) >= epochs) != (cache == REFED):
         raise DidNotRun(f"{len(jobs)} Spark jobs fed {epochs} epochs with epoch_cache: {cache}")
     marks = [json.loads(path.read_text()) for path in sorted((folder / "out").glob("marks-*"))]
     held = 0 if consumer == "count" else MEMBERS * batch

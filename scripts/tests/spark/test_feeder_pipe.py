@@ -20,7 +20,7 @@ from member import members
 from tfos.feed import FeedClient
 
 SECONDS = 180
-ORDER = "eyJmZWVkIjog"  # how an order begins, in base64
+ORDER = "tfos-order"  # what stands before an order
 
 
 class Taker(threading.Thread):
@@ -144,7 +144,7 @@ def test_rows_arrive_without_python(epoch, member_binary, tmp_path):
 
 
 def test_killed_task_is_tried_again(epoch, member_binary):
-    """The queue is full when the task is killed; Spark's next attempt sends the rest."""
+    """The queue is full when an executor's tasks are killed; the next attempts send the rest."""
     with members(member_binary, 1, queue_bytes=100_000) as [one]:
         process = epoch([one], sql="select id from range(0, 400000, 1, 2)")
         deadline = time.monotonic() + SECONDS
@@ -163,13 +163,13 @@ def test_killed_task_is_tried_again(epoch, member_binary):
 
 
 def feed_tasks(folder):
-    """The pids of feed tasks of the tfos-node in folder."""
+    """The pids of the daemons for feed tasks, one an executor, of the tfos-node in folder."""
     found = []
     for entry in pathlib.Path("/proc").glob("[0-9]*"):
         try:
             command = (entry / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue  # has ended
-        if command[:2] == [f"{folder}/tfos-node".encode(), b"feed"]:
+        if command[:2] == [f"{folder}/tfos-node".encode(), b"-m"]:
             found.append(int(entry.name))
     return found
