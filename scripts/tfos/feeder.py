@@ -32,7 +32,7 @@ _RESULT = pa.schema(
     ]
 )
 
-# Smaller batches are not cut for the sake of evenness.
+# Smaller partitions are not cut for the sake of evenness.
 _MIN_ROWS = 8
 
 # A chunk costs as much as 100 KB of its bytes. So chunks of small rows grow, up to
@@ -196,8 +196,9 @@ class _Feeder:
             self.schema = memoryview(batch.schema.serialize())
             self._send_schema()
         self._grow(batch)
-        # Of a small batch every member shall get some.
-        chunk_rows = min(self.chunk_rows, max(_MIN_ROWS, -(-batch.num_rows // len(self.links))))
+        chunk_rows = self.chunk_rows
+        if start == 0:  # of a small partition every member shall get some
+            chunk_rows = min(chunk_rows, max(_MIN_ROWS, -(-batch.num_rows // len(self.links))))
         for first, count in missing:
             for at in range(first, first + count, chunk_rows):
                 rows = min(chunk_rows, first + count - at)

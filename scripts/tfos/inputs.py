@@ -12,13 +12,15 @@ from pyspark.sql.types import ArrayType, BinaryType, MapType, StructType, UserDe
 
 from tfos import pipe
 from tfos.causes import first_cause, first_line, lacks_pyarrow
-from tfos.pipe import ARROW_ROWS_CONF
 
 EXIT_DATA = 6
 EXIT_JOB_FILE = 2
+ARROW_ROWS_CONF = "spark.sql.execution.arrow.maxRecordsPerBatch"
 # Rows of Spark's Arrow batches: at most about ARROW_BYTES of plain columns, and ARROW_ROWS of
 # lists and binary, whose size no schema tells (3 MB of 784 floats, 150 MB of 150 KB cells).
 ARROW_ROWS, ARROW_MOST_ROWS, ARROW_BYTES = 1000, 10_000, 4 << 20
+# A batch for a feeder of pipe is in the JVM several times over: 200 rows of 150 KB are 30 MB.
+PIPED_ROWS = 200
 UNSIZED = (ArrayType, BinaryType, MapType, StructType, UserDefinedType)
 # What decides into how many splits Spark cuts files; the first goes before the others.
 PARALLELISM_CONFS = (
@@ -88,8 +90,8 @@ class Rows:
 
     def send(self, epoch, members, credentials, folder):
         """Send every partition of one epoch to members; see pipe.run_rows."""
-        tune(self._spark, arrow_rows(self._frame), self._slots)
         if self._feed["feeder"] != "pipe":
+            tune(self._spark, arrow_rows(self._frame), self._slots)
             try:
                 from tfos.feeder import RESULT_SCHEMA, make_feeder
 
@@ -101,6 +103,7 @@ class Rows:
                     raise
             self._warn(f"feeder: pipe, because arrow cannot run here: {why}")
             self._feed["feeder"] = "pipe"
+        tune(self._spark, piped_rows(self._frame, self._feed["chunk_rows"]), self._slots)
         return pipe.run_rows(
             self._spark, self._frame, self._feed, epoch, members, credentials, folder
         )
@@ -160,7 +163,16 @@ def select(frame, columns):
 
 def arrow_rows(frame):
     """How many rows shall be in one of Spark's Arrow batches."""
-    if any(isinstance(field.dataType, UNSIZED) for field in frame.schema.fields):
+    if unsized(frame):
         return ARROW_ROWS
     fit = ARROW_BYTES // frame._jdf.schema().defaultSize()
     return max(ARROW_ROWS, min(ARROW_MOST_ROWS, fit))
+
+
+def piped_rows(frame, chunk_rows):
+    """arrow_rows for pipe.run_rows: chunks as they are, where rows are large enough for that."""
+    return min(PIPED_ROWS, chunk_rows) if unsized(frame) else arrow_rows(frame)
+
+
+def unsized(frame):
+    return any(isinstance(field.dataType, UNSIZED) for field in frame.schema.fields)

@@ -15,12 +15,8 @@ from py4j.protocol import Py4JError
 from pyspark.sql import Row
 
 FIELDS = ("name", "chunk_rows", "balance", "repeatable")  # of a feed: what its tasks need
-# Rows of a batch, at most. A batch is in the JVM several times over on its way, and 200 rows of
-# 150 KB are 30 MB; more rows of 3 KB are no faster.
-BATCH_ROWS = 200
 # Before the order: internal/feed/task/worker.go finds it so. No UTF-8 has it.
 ORDER_MARK = b"\xfftfos-order\xff"
-ARROW_ROWS_CONF = "spark.sql.execution.arrow.maxRecordsPerBatch"
 LARGE_TYPES_CONF = "spark.sql.execution.arrow.useLargeVarTypes"
 
 
@@ -82,7 +78,7 @@ def run_rows(spark, frame, feed, epoch, members, credentials, folder):
         jvm.java.util.ArrayList(),
         None,  # no accumulator
     )
-    tasks = jvm.PythonRDD(_batches(spark, frame), function, False, False)
+    tasks = jvm.PythonRDD(frame._jdf.toArrowBatchRdd(), function, False, False)
     return _rows(tasks.asJavaRDD().collect())
 
 
@@ -113,17 +109,6 @@ def _rows(lines):
                 "this version of Spark is not known: use feeder: arrow"
             )
     return [Row(**result) for result in results]
-
-
-def _batches(spark, frame):
-    """RDD<byte[]>: Arrow record batch messages, in frame's partitions and order."""
-    before = spark.conf.get(ARROW_ROWS_CONF)
-    rows = int(before)
-    try:
-        spark.conf.set(ARROW_ROWS_CONF, min(rows, BATCH_ROWS) if rows > 0 else BATCH_ROWS)
-        return frame._jdf.toArrowBatchRdd()  # the setting is read here
-    finally:
-        spark.conf.set(ARROW_ROWS_CONF, before)
 
 
 def arrow_schema(spark, frame):

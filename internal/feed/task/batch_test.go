@@ -115,3 +115,33 @@ func TestBrokenMessages(t *testing.T) {
 		}
 	}
 }
+
+// TestRows: the rows of a message, without reading it.
+func TestRows(t *testing.T) {
+	record := testRecord(t)
+	schema, message := messages(t, record)
+	codec, err := newCodec(schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := codec.rows(message); n != 4 || err != nil {
+		t.Errorf("%d rows, %v", n, err)
+	}
+	_, none := messages(t, record.NewSlice(2, 2))
+	if n, err := codec.rows(none); n != 0 || err != nil {
+		t.Errorf("of none: %d rows, %v", n, err)
+	}
+	if n, err := codec.rows(schema); err == nil {
+		t.Errorf("of a schema: %d rows", n)
+	}
+	for size := range message {
+		if n, err := codec.rows(message[:size]); err == nil {
+			t.Errorf("of %d bytes of %d: %d rows", size, len(message), n)
+		}
+	}
+	for at := 8; at < 40; at++ { // offsets that lead nowhere
+		damaged := bytes.Clone(message)
+		damaged[at] ^= 0xff
+		_, _ = codec.rows(damaged)
+	}
+}

@@ -40,7 +40,7 @@ func (f *fileRows) next(ctx context.Context) (batch, error) {
 	}
 	f.release()
 	f.record = record
-	return batch{record: record, bytes: util.TotalRecordSize(record)}, nil
+	return batch{rows: record.NumRows(), bytes: util.TotalRecordSize(record), record: record}, nil
 }
 
 // read is the next record of the open split, or of one after it.

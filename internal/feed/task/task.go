@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// minRows: smaller batches are not cut for the sake of evenness.
+	// minRows: smaller partitions are not cut for the sake of evenness.
 	minRows = 8
 	// A chunk costs as much as 100 KB of its bytes. So chunks of small rows
 	// grow, up to grownBytes, but only to a part of the rows sent so far:
@@ -135,11 +135,13 @@ type source interface {
 	close()
 }
 
-// batch is consecutive rows.
+// batch is consecutive rows: as a record, or as the chunk not yet sealed that
+// Spark has made of them.
 type batch struct {
+	rows    int64
+	bytes   int64 // about
 	record  arrow.Record
-	bytes   int64  // about
-	message []byte // record as a chunk not yet sealed; nil: nobody has made it
+	message []byte
 }
 
 // task is one attempt at one partition.
@@ -213,7 +215,7 @@ func (t *task) sendBatch(b batch) (more bool, err error) {
 	if over, err := t.members.over(); over || err != nil {
 		return false, err
 	}
-	rows := span{t.rows, t.rows + b.record.NumRows()}
+	rows := span{t.rows, t.rows + b.rows}
 	t.rows = rows.end
 	t.held = slices.DeleteFunc(t.held, func(s span) bool { return s.end <= rows.first })
 	parts := missing(t.held, rows)
@@ -221,14 +223,21 @@ func (t *task) sendBatch(b batch) (more bool, err error) {
 	for _, part := range parts {
 		t.skipped -= part.rows()
 	}
-	// Of a small batch every member shall get some.
-	chunkRows := min(t.members.grow(rows.rows(), b.bytes), max(minRows, ceil(rows.rows(), int64(len(t.members.links)))))
+	chunkRows := t.members.grow(rows.rows(), b.bytes)
+	if rows.first == 0 { // of a small partition every member shall get some
+		chunkRows = min(chunkRows, max(minRows, ceil(rows.rows(), int64(len(t.members.links)))))
+	}
 	if b.message != nil && len(parts) == 1 && parts[0] == rows && rows.rows() <= chunkRows &&
 		len(b.message)-feed.ChunkRoom <= feed.MaxChunk {
 		feed.SealChunk(b.message, rows.first, int(rows.rows()))
 		spare, more, err := t.members.send(b.message, rows)
 		t.source.reuse(spare)
 		return more, err
+	}
+	if b.record == nil && len(parts) > 0 {
+		if b.record, err = t.codec.decode(b.message[feed.ChunkRoom:]); err != nil {
+			return false, err
+		}
 	}
 	for _, part := range parts {
 		for first := part.first; first < part.end; first += chunkRows {

@@ -290,8 +290,8 @@ func (s *streamed) next(context.Context) (batch, error) {
 		}
 		return batch{}, fmt.Errorf("feed: read batch: %w", err)
 	}
-	record, err := s.codec.decode(s.message[feed.ChunkRoom:])
-	return batch{record, int64(len(s.message)), s.message}, err
+	rows, err := s.codec.rows(s.message[feed.ChunkRoom:])
+	return batch{rows: rows, bytes: int64(len(s.message)), message: s.message}, err
 }
 
 func (s *streamed) reuse(message []byte) { s.message = message }
