@@ -40,7 +40,7 @@ type quarantine struct {
 func (q *quarantine) add(ctx context.Context, p *passage, c computed) error {
 	record := p.quarantined(c)
 	defer record.Release()
-	if q.out == nil {
+	if q.w == nil {
 		folder := p.req.Output + "/" + QuarantineFolder
 		if err := makeFolder(ctx, folder); err != nil {
 			return err
@@ -111,14 +111,12 @@ func quarantineFields(bySpark bool) []arrow.Field {
 	return fields
 }
 
-// close completes the file's content; once it has, it does nothing.
+// close completes the file's content.
 func (q *quarantine) close() error {
 	if q.w == nil {
 		return nil
 	}
-	w := q.w
-	q.w = nil
-	return w.Close()
+	return q.w.Close()
 }
 
 // commit gives the file its name, when there is one.
@@ -133,9 +131,8 @@ func (q *quarantine) commit() (*QuarantineFile, error) {
 	return &QuarantineFile{Output: QuarantineFolder + "/" + q.out.name, Rows: q.rows, SHA256: sum}, nil
 }
 
-// discard removes the file, complete and committed or not.
+// discard removes the file, committed or not.
 func (q *quarantine) discard(ctx context.Context) error {
-	_ = q.close() // for its memory
 	if q.out == nil {
 		return nil
 	}

@@ -84,6 +84,7 @@ func TestServeJudgesWhatSparkWrote(t *testing.T) {
 	}{
 		{"within", bad, `,"max_bad":1`, 198, 0, ""},
 		{"no limit", bad, "", 198, 0, ""},
+		{"lost without bad rows", `{"partition":2,"attempt":4,"read":0,"rows":1},` + bad, "", 199, 1, "rows are unaccounted for: the job: 200 rows read, but 199 predicted"},
 		{"beyond", bad, `,"max_bad":0.9`, 198, 6, `2 of 200 rows are bad (1%), and max_bad is 0.9%; the first is partition 1: row 7, column "x": it is null`},
 		{"lost", strings.Replace(bad, `"rows":98`, `"rows":97`, 1), "", 197, 1, "rows are unaccounted for"},
 		{"not written", strings.Replace(bad, `"rows":2}`, `"rows":1}`, 1), "", 198, 1, "rows are unaccounted for: partition 1: 2 quarantined, but"},

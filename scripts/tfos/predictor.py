@@ -160,7 +160,7 @@ class _Stream:
         except (OSError, StopIteration, pa.ArrowException) as err:
             raise self._broken(str(err) or "its predictions ended early") from err
         given = predictions.num_rows
-        if given > rows or given < rows and self.work["fail"]:
+        if given > rows or (given < rows and self.work["fail"]):
             raise frames.ProtocolError(
                 f"predict: {self.name} gave {given} predictions for {rows} rows"
             )
