@@ -228,6 +228,7 @@ func TestServeEndsAtABadRow(t *testing.T) {
 	}{
 		"a value":      {&doubler{bad: 150}, 6, `predict partition 3: row 150, column "x": is bad`},
 		"in the graph": {&doubler{bad: 150, failed: broken}, 6, `predict partition 3: row 150, column "-": the graph failed: JPEG is invalid`},
+		"in every row": {&doubler{bad: -1, broken: true}, 6, `predict partition 3: row 0, column "-": the graph failed: invalid JPEG`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := serveDoubler(t, c.m)
