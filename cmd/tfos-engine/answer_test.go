@@ -155,7 +155,9 @@ func TestAnswerTasks(t *testing.T) {
 		t.Fatal(err)
 	}
 	result := decode[infer.Result](t, h.read(feed.TypeResult))
-	if want := []infer.ServedPartition{{Partition: 0, Attempt: 1, Rows: 1}, {Partition: 1, Attempt: 1, Rows: 25}}; result.Rows != 26 || !slices.Equal(result.Served, want) || result.Steps == nil {
+	if want := []infer.ServedPartition{
+		{Partition: 0, Attempt: 1, Account: infer.Account{Read: 1, Rows: 1}},
+		{Partition: 1, Attempt: 1, Account: infer.Account{Read: 25, Rows: 25}}}; result.Rows != 26 || !slices.Equal(result.Served, want) || result.Steps == nil {
 		t.Errorf("result %+v", result)
 	}
 	if phase := decode[feed.PhaseReport](t, h.read(feed.TypePhase)).Phase; phase != "ended" {

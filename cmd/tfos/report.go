@@ -182,11 +182,11 @@ func (r reporter) infer(v launch.Verdict) {
 	if len(v.Infer) == 0 || json.Unmarshal(v.Infer, &result) != nil || v.Phase == launch.PhaseMeasured {
 		return
 	}
+	from := fmt.Sprintf("%d splits", len(result.Splits))
 	if result.Partitions > 0 {
-		r.field("rows", fmt.Sprintf("%d predicted from %d partitions, read and written by Spark", result.Rows, result.Partitions))
-		return
+		from = fmt.Sprintf("%d partitions, read and written by Spark", result.Partitions)
 	}
-	r.field("rows", fmt.Sprintf("%d predicted from %d splits", result.Rows, len(result.Splits)))
+	r.field("rows", fmt.Sprintf("%d predicted from %s", result.Rows, from))
 	r.printf("           read = predicted + skipped + quarantined: %d = %d + %d + %d\n",
 		result.Read, result.Rows, result.Skipped, result.Quarantined)
 	if c := result.Carried; c != nil && c.Splits > 0 {

@@ -263,8 +263,10 @@ func (s *submission) discard() {
 		if o.Resume != "" { // the next run goes on from there
 			continue
 		}
-		if err := os.RemoveAll(o.Staging); err != nil {
-			s.c.talk("tfos: warning: unfinished output was not deleted: %v", err)
+		for _, folder := range o.Temporary() {
+			if err := os.RemoveAll(folder); err != nil {
+				s.c.talk("tfos: warning: unfinished output was not deleted: %v", err)
+			}
 		}
 	}
 }

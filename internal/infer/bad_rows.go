@@ -2,11 +2,7 @@ package infer
 
 import (
 	"fmt"
-	"slices"
 	"strings"
-
-	"tfos/internal/feed/files"
-	"tfos/internal/model"
 )
 
 // BadRows says what becomes of a row that cannot be predicted.
@@ -19,6 +15,9 @@ const (
 	Quarantine BadRows = "quarantine" // skipped, and put into a file of its own
 )
 
+// spares tells whether the request goes on without its bad rows.
+func (r *Request) spares() bool { return r.OnBadRow == Skip || r.OnBadRow == Quarantine }
+
 // hopeless is how many rows the graph may fail for, each alone, when it has
 // worked for none yet: then it is the graph, and finding out of each other row
 // costs up to two runs.
@@ -26,9 +25,12 @@ const hopeless = 1000
 
 // BadRow is a row without a prediction.
 type BadRow struct {
-	File   string `json:"file"`
+	File   string `json:"file,omitempty"`
 	Offset int64  `json:"offset"` // of its split in the file
-	Row    int64  `json:"row"`    // of the file, from 0
+	// Partition is Spark's, where its tasks bring the rows: then there is no file,
+	// and Row counts from the partition's first. nil: tfos reads files.
+	Partition *int  `json:"partition,omitempty"`
+	Row       int64 `json:"row"` // of the file, from 0
 	// InSplit says that Row counts from the split's first row: of text and
 	// TFRecord files nobody knows how many come before.
 	InSplit bool `json:"in_split,omitempty"`
@@ -39,8 +41,18 @@ type BadRow struct {
 }
 
 func (b *BadRow) String() string {
-	s := Split{Split: files.Split{Path: b.File, Offset: b.Offset}}
-	return fmt.Sprintf("%s: row %d, column %q: %s", s.place(!b.InSplit), b.Row, b.Column, b.Reason)
+	return fmt.Sprintf("%s: row %d, column %q: %s", b.place(), b.Row, b.Column, b.Reason)
+}
+
+// place is what Row counts from, as a message has it.
+func (b *BadRow) place() string {
+	switch {
+	case b.Partition != nil:
+		return fmt.Sprintf("partition %d", *b.Partition)
+	case b.InSplit && b.Offset > 0:
+		return fmt.Sprintf("%s, from byte %d", b.File, b.Offset)
+	}
+	return b.File
 }
 
 // Account counts rows: Read = Rows + Skipped + Quarantined.
@@ -81,14 +93,11 @@ func (e *BadRowsError) Error() string { return e.Problem }
 // ExitCode is 6: the data does not fit the model.
 func (e *BadRowsError) ExitCode() int { return exitData }
 
-// Judge says whether a job with these results may have its output: not when more
-// than max per cent of its rows are bad (nil: no limit), nor when the graph has
-// worked for no row at all, which is no row's fault, unless max is 100.
-func Judge(a Account, splits []SplitResult, max *float64) error {
-	var first *BadRow
-	if i := slices.IndexFunc(splits, func(s SplitResult) bool { return s.FirstBad != nil }); i >= 0 {
-		first = splits[i].FirstBad
-	}
+// Judge says whether a job with this account, and this first bad row, may have its
+// output: not when more than max per cent of its rows are bad (nil: no limit), nor
+// when the graph has worked for no row at all, which is no row's fault, unless max
+// is 100.
+func Judge(a Account, first *BadRow, max *float64) error {
 	switch {
 	case max != nil && beyond(a.Bad(), a.Read, *max):
 		return tooMany(a.Bad(), a.Read, *max, first)
@@ -124,9 +133,4 @@ func oneLine(err error) string {
 		text = strings.ToValidUTF8(text[:reasonBytes], "") + "…"
 	}
 	return text
-}
-
-// badRow is a batch's bad row.
-func (p *pipeline) badRow(b batch, e *model.RowError) BadRow {
-	return BadRow{File: p.split.Path, Offset: p.split.Offset, Row: b.first + e.Row, InSplit: !b.ofFile, Column: e.Column, Reason: e.Reason}
 }

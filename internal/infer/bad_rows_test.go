@@ -198,7 +198,7 @@ func TestTooManyBadRows(t *testing.T) {
 
 func TestJudge(t *testing.T) {
 	share := func(v float64) *float64 { return &v }
-	splits := []SplitResult{{}, {FirstBad: &BadRow{File: "f", Row: 3, Column: "c", Reason: "r"}}}
+	first := &BadRow{File: "f", Row: 3, Column: "c", Reason: "r"}
 	for _, tt := range []struct {
 		a    Account
 		max  *float64
@@ -212,7 +212,7 @@ func TestJudge(t *testing.T) {
 		{Account{Read: 3, Rows: 1, Quarantined: 2, GraphFailed: 2}, nil, ""},
 		{Account{}, share(0), ""},
 	} {
-		err := Judge(tt.a, splits, tt.max)
+		err := Judge(tt.a, first, tt.max)
 		if (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%+v: %v, want %q", tt.a, err, tt.says)
 		}

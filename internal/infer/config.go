@@ -1,8 +1,6 @@
 package infer
 
 import (
-	"fmt"
-
 	"tfos/internal/feed/files"
 	"tfos/internal/model"
 )
@@ -20,7 +18,7 @@ type Request struct {
 	Keep          []string          `json:"keep,omitempty"`   // columns copied beside the predictions, in this order, first
 	BatchSize     int               `json:"batch_size"`       // rows per Session.Run
 	Threads       int               `json:"threads"`          // intra-op threads; 0: TensorFlow's choice
-	Output        string            `json:"output,omitempty"` // staging folder
+	Output        string            `json:"output,omitempty"` // staging folder; with Feed of the quarantine alone
 	Format        files.Format      `json:"format,omitempty"` // of the output
 	OnBadRow      BadRows           `json:"on_bad_row,omitempty"`
 	// MaxBad is the share of bad rows in all of the job's, per cent, beyond
@@ -34,7 +32,7 @@ type Request struct {
 	Records string `json:"records,omitempty"`
 	Run     string `json:"run,omitempty"` // for SplitResult.Run
 	// Feed names the feed whose rows Spark's tasks bring and take back
-	// predicted: there are no splits and no output then (Serve).
+	// predicted: there are no splits then, and Spark writes (Serve).
 	Feed string `json:"feed,omitempty"`
 }
 
@@ -46,15 +44,6 @@ type Split struct {
 	Stamp // of the file
 }
 
-// place is the split as a message has it: rows are counted from there, or from
-// the file's beginning.
-func (s Split) place(ofFile bool) string {
-	if s.Offset == 0 || ofFile {
-		return s.Path
-	}
-	return fmt.Sprintf("%s, from byte %d", s.Path, s.Offset)
-}
-
 // Result is what a member reports at its end.
 type Result struct {
 	Model  string   `json:"model"`  // its path
@@ -62,10 +51,12 @@ type Result struct {
 	Made   Identity `json:"made,omitzero"`
 	Account
 	Splits []SplitResult `json:"splits"`
-	// Served are the partitions whose predictions Spark's tasks took, by member;
-	// Partitions is how many they are, in the sum of all members alone.
-	Served     []ServedPartition `json:"served,omitempty"`
-	Partitions int               `json:"partitions,omitempty"`
+	// Served are the partitions whose predictions Spark's tasks took, by member.
+	// In the sum of all members alone are Partitions, how many they are, and
+	// BadPartitions, those of them that have bad rows, in their order.
+	Served        []ServedPartition `json:"served,omitempty"`
+	Partitions    int               `json:"partitions,omitempty"`
+	BadPartitions []ServedPartition `json:"bad_partitions,omitempty"`
 	// LoadedMS is when the model was loaded, in milliseconds since 1970; of
 	// several members the last one's.
 	LoadedMS int64 `json:"loaded_ms"`
@@ -123,5 +114,8 @@ type QuarantineFile struct {
 type ServedPartition struct {
 	Partition int   `json:"partition"`
 	Attempt   int64 `json:"attempt"`
-	Rows      int64 `json:"rows"`
+	Account
+	// As SplitResult's; the file's name tells the attempt too.
+	Quarantine *QuarantineFile `json:"quarantine,omitempty"`
+	FirstBad   *BadRow         `json:"first_bad,omitempty"`
 }

@@ -2,9 +2,11 @@ package infer
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
+	"tfos/internal/feed/files"
 	"tfos/internal/model"
 )
 
@@ -44,7 +46,29 @@ func (r Request) Contract(schema *arrow.Schema) (Contract, error) {
 		}
 		c.Outputs = append(c.Outputs, SparkColumn{out.Column, sparkType(out.ColumnType)})
 	}
+	if r.OnBadRow == Quarantine {
+		return c, quarantinable(schema, bind)
+	}
 	return c, nil
+}
+
+// quarantinable says why kept columns cannot be in a quarantine file; nil: they can.
+func quarantinable(schema *arrow.Schema, bind *model.Binding) error {
+	var problems []string
+	for _, name := range bind.Keep {
+		field := schema.Field(schema.FieldIndices(name)[0])
+		w, err := files.NewWriter(files.Parquet, io.Discard, arrow.NewSchema([]arrow.Field{field}, nil), files.WriteOptions{})
+		if err == nil {
+			err = w.Close()
+		}
+		if err != nil {
+			problems = append(problems, fmt.Sprintf("keep: column %s cannot be in a quarantine file: %v: cast it, or use on_bad_row: skip", name, err))
+		}
+	}
+	if len(problems) > 0 {
+		return &model.MismatchError{Signature: bind.Signature, Problems: problems}
+	}
+	return nil
 }
 
 // Typed looks whether Spark can know the outputs' types before the model has

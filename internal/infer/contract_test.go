@@ -53,6 +53,24 @@ func TestContract(t *testing.T) {
 	}
 }
 
+// TestContractOfAQuarantine: a kept column that parquet cannot hold is found before
+// there are bad rows.
+func TestContractOfAQuarantine(t *testing.T) {
+	table := arrow.NewSchema([]arrow.Field{{Name: "x", Type: arrow.PrimitiveTypes.Int64}, {Name: "day", Type: &arrow.MonthIntervalType{}},
+		{Name: "at", Type: &arrow.TimestampType{Unit: arrow.Microsecond, TimeZone: "UTC"}}, {Name: "price", Type: &arrow.Decimal128Type{Precision: 10, Scale: 2}},
+		{Name: "point", Type: arrow.StructOf(arrow.Field{Name: "a", Type: arrow.ListOf(arrow.PrimitiveTypes.Float32), Nullable: true})},
+		{Name: "tags", Type: arrow.MapOf(arrow.BinaryTypes.String, arrow.PrimitiveTypes.Date32)}}, nil)
+	for keep, want := range map[string]string{"day": "keep: column day cannot be in a quarantine file", "at": "", "price": "", "point": "", "tags": ""} {
+		for _, way := range []BadRows{Skip, Quarantine} {
+			r := Request{Source: model.Source{Model: doublerModel(t, nil)}, Signature: "serving_default", Keep: []string{keep}, OnBadRow: way}
+			_, err := r.Contract(table)
+			if refused := want != "" && way == Quarantine; refused != (err != nil) || refused && (ExitCode(err) != 6 || !strings.Contains(err.Error(), want)) {
+				t.Errorf("%s, %s: %v, want %q", keep, way, err, want)
+			}
+		}
+	}
+}
+
 // TestSparkTypes: every type that a tensor can become has one that Spark has.
 func TestSparkTypes(t *testing.T) {
 	for d := range model.DType(64) {

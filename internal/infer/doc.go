@@ -9,7 +9,8 @@
 // (Identity, Stamp).
 // Rows that cannot be predicted (bad_rows.go says what becomes of them, sift.go
 // finds them) are left out, counted, and put into a file of _quarantine when the
-// request wants it.
+// request wants it. Serve does the same with rows that Spark's tasks bring and take
+// back predicted: its only files are those of bad rows.
 // It knows nothing of TensorFlow (internal/engine implements Model), of Spark
 // or of other members, and it commits nothing: the output folder is a staging
 // folder, and whoever made it publishes it.

@@ -10,9 +10,16 @@ import (
 	"tfos/internal/model"
 )
 
-// locate names the file, and turns a batch's row number into the file's, or the
-// split's where that is not known.
-func (p *pipeline) locate(err error, b batch) error {
+// spot is where a batch's rows are, of no row yet.
+func (p *passage) spot(b batch) BadRow {
+	spot := p.from
+	spot.InSplit = b.inSplit
+	return spot
+}
+
+// locate names what rows count from, and turns a batch's row number into one of
+// that.
+func (p *passage) locate(err error, b batch) error {
 	var row *model.RowError
 	if errors.As(err, &row) {
 		err = &model.RowError{Row: b.first + row.Row, Column: row.Column, Reason: row.Reason}
@@ -21,7 +28,8 @@ func (p *pipeline) locate(err error, b batch) error {
 	if errors.As(err, &many) { // it names a row of its own
 		return many
 	}
-	return atFile(exitFailed, "predict", p.split.place(b.ofFile), err)
+	spot := p.spot(b)
+	return atFile(exitFailed, "predict", spot.place(), err)
 }
 
 func release(arrays []arrow.Array) {

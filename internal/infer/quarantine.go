@@ -2,7 +2,7 @@ package infer
 
 import (
 	"context"
-	"fmt"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -19,16 +19,25 @@ const QuarantineFolder = "_quarantine"
 // follow. What they hold BadRow says.
 var QuarantineColumns = []string{"file", "offset", "row", "column", "reason"}
 
-// quarantine is the file of a split's bad rows: parquet, whatever the output is.
-// There is none before the first row.
+// PartitionColumns are QuarantineColumns of rows that Spark brings, of which
+// nobody knows the file.
+var PartitionColumns = []string{"partition", "row", "column", "reason"}
+
+// QuarantineName is the name of the quarantine file of a split, or of one of
+// Spark's partitions.
+func QuarantineName(id int) string { return PartName(id, files.Parquet) }
+
+// quarantine is the file of the bad rows of a split, or of an attempt at a
+// partition: parquet, whatever the output is. There is none before the first row.
 type quarantine struct {
+	name string
 	out  *output
 	w    files.Writer
 	rows int64
 }
 
 // add writes a batch's bad rows.
-func (q *quarantine) add(ctx context.Context, p *pipeline, c computed) error {
+func (q *quarantine) add(ctx context.Context, p *passage, c computed) error {
 	record := p.quarantined(c)
 	defer record.Release()
 	if q.w == nil {
@@ -36,7 +45,7 @@ func (q *quarantine) add(ctx context.Context, p *pipeline, c computed) error {
 		if err := makeFolder(ctx, folder); err != nil {
 			return err
 		}
-		out, err := createOutput(ctx, p.create, folder, fmt.Sprintf("part-%05d%s", p.split.ID, files.Parquet.Extension()))
+		out, err := createOutput(ctx, p.create, folder, q.name)
 		if err != nil {
 			return err
 		}
@@ -53,19 +62,19 @@ func (q *quarantine) add(ctx context.Context, p *pipeline, c computed) error {
 }
 
 // quarantined is a batch's bad rows as the file has them.
-func (p *pipeline) quarantined(c computed) arrow.Record {
-	text := func(name string) arrow.Field { return arrow.Field{Name: name, Type: arrow.BinaryTypes.String} }
-	number := func(name string) arrow.Field { return arrow.Field{Name: name, Type: arrow.PrimitiveTypes.Int64} }
-	names := QuarantineColumns
-	fields := []arrow.Field{text(names[0]), number(names[1]), number(names[2]), text(names[3]), text(names[4])}
+func (p *passage) quarantined(c computed) arrow.Record {
+	fields := quarantineFields(p.from.Partition != nil)
 	facts := array.NewRecordBuilder(p.mem, arrow.NewSchema(fields, nil))
 	defer facts.Release()
 	for _, bad := range c.bad {
-		facts.Field(0).(*array.StringBuilder).Append(bad.File)
-		facts.Field(1).(*array.Int64Builder).Append(bad.Offset)
-		facts.Field(2).(*array.Int64Builder).Append(bad.Row)
-		facts.Field(3).(*array.StringBuilder).Append(bad.Column)
-		facts.Field(4).(*array.StringBuilder).Append(bad.Reason)
+		for i, value := range bad.facts() {
+			switch b := facts.Field(i).(type) {
+			case *array.StringBuilder:
+				b.Append(value.(string))
+			case *array.Int64Builder:
+				b.Append(value.(int64))
+			}
+		}
 	}
 	record := facts.NewRecord()
 	defer record.Release()
@@ -75,6 +84,31 @@ func (p *pipeline) quarantined(c computed) arrow.Record {
 		columns = append(columns, c.kept[i])
 	}
 	return array.NewRecord(arrow.NewSchema(fields, nil), columns, int64(len(c.bad)))
+}
+
+// facts are a bad row's values of QuarantineColumns, or PartitionColumns.
+func (b *BadRow) facts() []any {
+	if b.Partition != nil {
+		return []any{int64(*b.Partition), b.Row, b.Column, b.Reason}
+	}
+	return []any{b.File, b.Offset, b.Row, b.Column, b.Reason}
+}
+
+// quarantineFields are the columns for facts.
+func quarantineFields(bySpark bool) []arrow.Field {
+	names := QuarantineColumns
+	if bySpark {
+		names = PartitionColumns
+	}
+	var fields []arrow.Field
+	for _, name := range names {
+		f := arrow.Field{Name: name, Type: arrow.BinaryTypes.String}
+		if slices.Contains([]string{"offset", "partition", "row"}, name) {
+			f.Type = arrow.PrimitiveTypes.Int64
+		}
+		fields = append(fields, f)
+	}
+	return fields
 }
 
 // close completes the file's content.

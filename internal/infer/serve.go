@@ -12,12 +12,13 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"golang.org/x/sync/errgroup"
 
-	"tfos/internal/model"
+	"tfos/internal/feed/files"
 )
 
 // Stream is one attempt of Spark's at a partition: an Arrow stream of columns
-// comes in, and one of predictions goes out, a record for each, in their order,
-// of as many rows.
+// comes in, and one of predictions goes out, a record for each, in their order.
+// With OnBadRow fail it has as many rows; else it has those that are predicted,
+// and a first column, int64, of their numbers in the record, from 0.
 type Stream struct {
 	io.ReadWriteCloser
 	Partition int
@@ -34,8 +35,11 @@ const streamGrace = 5 * time.Second
 
 // Serve loads the model once and predicts what streams bring, all of them at
 // once, until accept says that there are no more; ready is called when the model
-// is loaded. A stream that breaks off is Spark's to try again. A row that cannot
-// be predicted ends all: the error names its partition, row and column.
+// is loaded. A stream that breaks off is Spark's to try again. With OnBadRow fail a
+// row that cannot be predicted ends all: the error names its partition, row and
+// column. With quarantine streams bring the kept columns too, and each has a file
+// of its bad rows in the request's Output, QuarantineFolder/part-PARTITION-ATTEMPT;
+// those of attempts that Latest passes over are there too.
 func Serve(ctx context.Context, req Request, load Load, ready func() error, accept Accept, progress Progress) (Result, error) {
 	signature, err := req.choose()
 	if err != nil {
@@ -57,7 +61,7 @@ func Serve(ctx context.Context, req Request, load Load, ready func() error, acce
 	loaded := time.Now()
 	t.result.LoadedMS = loaded.UnixMilli()
 	t.result.LoadSeconds = loaded.Sub(start).Seconds()
-	s := &server{run: run{req: req, signature: signature, model: m, mem: memory.DefaultAllocator, tally: t}, arriving: newRecycler(memory.DefaultAllocator)}
+	s := &server{run: run{req: req, signature: signature, model: m, mem: memory.DefaultAllocator, create: createInStore, tally: t}, arriving: newRecycler(memory.DefaultAllocator)}
 	if err = ready(); err == nil {
 		err = s.serve(ctx, accept)
 	}
@@ -154,7 +158,7 @@ func (t *tally) served() Result {
 	t.result.Splits = []SplitResult{}
 	t.result.Served = Latest(t.result.Served)
 	for _, p := range t.result.Served {
-		t.result.Add(Account{Read: p.Rows, Rows: p.Rows})
+		t.result.Add(p.Account)
 	}
 	return t.result
 }
@@ -174,13 +178,8 @@ func Latest(attempts []ServedPartition) []ServedPartition {
 	return out
 }
 
-// locate names the partition, and turns a batch's row number into its own.
-func (s Stream) locate(err error, first int64) error {
-	var row *model.RowError
-	if errors.As(err, &row) {
-		err = &model.RowError{Row: first + row.Row, Column: row.Column, Reason: row.Reason}
-	}
-	return atFile(exitFailed, "predict", s.place(), err)
+// quarantineName is the name of the stream's quarantine file: attempts at one
+// partition may write side by side.
+func (s Stream) quarantineName() string {
+	return fmt.Sprintf("part-%05d-%d%s", s.Partition, s.Attempt, files.Parquet.Extension())
 }
-
-func (s Stream) place() string { return fmt.Sprintf("partition %d", s.Partition) }

@@ -35,8 +35,12 @@ type served struct {
 // serveDoubler serves the doubler's model, 64 rows a batch.
 func serveDoubler(t *testing.T, m Model) *spark {
 	t.Helper()
+	return serve(t, m, Request{Source: model.Source{Model: doublerModel(t, nil)}, BatchSize: 64, Feed: "predict"})
+}
+
+func serve(t *testing.T, m Model, req Request) *spark {
+	t.Helper()
 	s := &spark{t: t, streams: make(chan Stream), ended: make(chan served, 1)}
-	req := Request{Source: model.Source{Model: doublerModel(t, nil)}, BatchSize: 64, Feed: "predict"}
 	running := make(chan struct{})
 	go func() {
 		result, err := Serve(t.Context(), req, func(context.Context) (Model, error) { s.loads++; return m, nil },
@@ -89,9 +93,18 @@ func upFrom(from, n int64) []int64 {
 	return out
 }
 
-// predict sends records, all that the window allows before it reads, and
-// returns the predictions of each.
+// predict sends records, and returns the predictions of each.
 func predict(conn net.Conn, records ...arrow.Record) (out [][]int64, err error) {
+	answers, err := exchange(conn, records...)
+	for _, a := range answers {
+		out = append(out, slices.Clone(a.Column(0).(*array.Int64).Int64Values()))
+	}
+	return out, err
+}
+
+// exchange sends records, all that the window allows before it reads, and returns
+// the answers.
+func exchange(conn net.Conn, records ...arrow.Record) (out []arrow.Record, err error) {
 	w := ipc.NewWriter(conn, ipc.WithSchema(records[0].Schema()))
 	var r *ipc.Reader
 	read := func() error {
@@ -102,7 +115,8 @@ func predict(conn net.Conn, records ...arrow.Record) (out [][]int64, err error) 
 		}
 		record, err := r.Read()
 		if err == nil {
-			out = append(out, slices.Clone(record.Column(0).(*array.Int64).Int64Values()))
+			record.Retain()
+			out = append(out, record)
 		}
 		return err
 	}
@@ -195,7 +209,9 @@ func TestServeCountsTheLastAttempt(t *testing.T) {
 		t.Fatal(err)
 	}
 	result, err := s.end()
-	want := []ServedPartition{{0, 5, 105}, {1, 6, 1}}
+	want := []ServedPartition{
+		{Partition: 0, Attempt: 5, Account: Account{Read: 105, Rows: 105}},
+		{Partition: 1, Attempt: 6, Account: Account{Read: 1, Rows: 1}}}
 	if err != nil || !slices.Equal(result.Served, want) || result.Rows != 106 {
 		t.Errorf("%+v, %v, want %v", result, err, want)
 	}
@@ -212,6 +228,7 @@ func TestServeEndsAtABadRow(t *testing.T) {
 	}{
 		"a value":      {&doubler{bad: 150}, 6, `predict partition 3: row 150, column "x": is bad`},
 		"in the graph": {&doubler{bad: 150, failed: broken}, 6, `predict partition 3: row 150, column "-": the graph failed: JPEG is invalid`},
+		"in every row": {&doubler{bad: -1, broken: true}, 6, `predict partition 3: row 0, column "-": the graph failed: invalid JPEG`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := serveDoubler(t, c.m)

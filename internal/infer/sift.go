@@ -36,27 +36,34 @@ func (c computed) release() {
 }
 
 // predict computes one batch and releases it.
-func (p *pipeline) predict(ctx context.Context, b batch) (c computed, err error) {
+func (p *pipeline) predict(ctx context.Context, b batch) (computed, error) {
 	defer b.record.Release()
-	s := &sift{pipeline: p, batch: b}
-	defer func() {
-		if err != nil {
-			c.release()
-			c = computed{}
-			err = p.locate(err, b)
-		}
-	}()
-	outputs, good, err := s.run(ctx)
-	if err != nil {
+	outputs, good, c, err := p.sift(ctx, b)
+	if err != nil || outputs == nil {
 		return c, err
 	}
 	defer release(outputs)
-	if outputs != nil {
-		if c.record, err = p.join(b.record, outputs, good); err != nil {
-			return c, err
-		}
+	if c.record, err = p.join(b.record, outputs, good); err != nil {
+		c.release()
+		return computed{}, p.locate(err, b)
 	}
-	return c, s.told(&c)
+	return c, nil
+}
+
+// sift takes a batch through the model. It returns the outputs of the good rows,
+// the caller's, and which they are (nil: all), and what is to be said of the bad
+// ones. Without a good row there are no outputs. Errors name the row's place.
+func (p *passage) sift(ctx context.Context, b batch) (outputs []arrow.Array, good []int64, c computed, err error) {
+	s := &sift{passage: p, batch: b}
+	if outputs, good, err = s.run(ctx); err == nil {
+		err = s.told(&c)
+	}
+	if err != nil {
+		release(outputs)
+		c.release()
+		return nil, nil, computed{}, p.locate(err, b)
+	}
+	return outputs, good, c, nil
 }
 
 // join puts the kept columns of these rows beside their outputs; nil: of all.
@@ -84,7 +91,7 @@ func (p *pipeline) join(record arrow.Record, outputs []arrow.Array, rows []int64
 }
 
 // keep are the kept columns of these rows, the caller's; nil: of all.
-func (p *pipeline) keep(record arrow.Record, rows []int64) (kept []arrow.Array, err error) {
+func (p *passage) keep(record arrow.Record, rows []int64) (kept []arrow.Array, err error) {
 	for _, name := range p.bind.Keep {
 		column := record.Column(record.Schema().FieldIndices(name)[0])
 		if rows == nil {
@@ -102,7 +109,7 @@ func (p *pipeline) keep(record arrow.Record, rows []int64) (kept []arrow.Array, 
 // tried, and halves of those that fail: k bad rows of n cost about 2 k log₂(n/k)
 // runs, and never more than two for each row.
 type sift struct {
-	*pipeline
+	*passage
 	batch batch
 	rows  []int64 // of the batch, that are bad
 	bad   []BadRow
@@ -252,9 +259,9 @@ func (s *sift) halves(ctx context.Context, rows []int64) ([]arrow.Array, []int64
 
 // note sets a row of the batch aside, or ends the run on it.
 func (s *sift) note(e *model.RowError, graph bool) error {
-	bad := s.badRow(s.batch, e)
-	bad.graph = graph
-	if s.req.OnBadRow != Skip && s.req.OnBadRow != Quarantine {
+	bad := s.spot(s.batch)
+	bad.Row, bad.Column, bad.Reason, bad.graph = s.batch.first+e.Row, e.Column, e.Reason, graph
+	if !s.req.spares() {
 		return e
 	}
 	s.rows, s.bad = append(s.rows, e.Row), append(s.bad, bad)

@@ -33,7 +33,8 @@ func (r *run) split(ctx context.Context, s Split) error {
 	if err != nil {
 		return err
 	}
-	p := &pipeline{run: r, split: s, data: data, bind: bind, out: out}
+	p := &pipeline{passage: passage{run: r, bind: bind, from: BadRow{File: s.Path, Offset: s.Offset}, quarantine: quarantine{name: QuarantineName(s.ID)}},
+		split: s, data: data, out: out}
 	err = p.flow(ctx)
 	if err == nil {
 		err = p.balance()
@@ -63,28 +64,35 @@ func (r *run) split(ctx context.Context, s Split) error {
 	return nil
 }
 
-// balance says of a split whose rows are unaccounted for that it is this
-// program's fault.
-func (p *pipeline) balance() error {
+// balance says of input whose rows are unaccounted for that it is this program's
+// fault.
+func (p *passage) balance() error {
 	if err := p.rows.Balance(); err != nil {
-		return atFile(exitInternal, "account for the rows of", p.split.Path, err)
+		return atFile(exitInternal, "account for the rows of", p.from.place(), err)
 	}
 	return nil
 }
 
-// pipeline is one split on its way.
-type pipeline struct {
+// passage is a piece of input on its way through the model: a split, or what a
+// task of Spark's brings.
+type passage struct {
 	*run
-	split Split
-	data  *files.Dataset
-	bind  *model.Binding
-	out   *output
-	bytes int64 // of the split, computed
+	bind *model.Binding
+	from BadRow // where its rows are: their file and split, or partition
 	// What the stages count: Read the reading one, the rest the writing one.
 	rows       Account
 	first      *BadRow
 	quarantine quarantine
 	clocks     clocks
+}
+
+// pipeline is one split on its way.
+type pipeline struct {
+	passage
+	split Split
+	data  *files.Dataset
+	out   *output
+	bytes int64 // of the split, computed
 }
 
 // flow runs the three stages to their end, and leaves nothing in their
@@ -138,13 +146,13 @@ func send[T any](ctx context.Context, to chan<- T, v T, drop func(T)) error {
 	}
 }
 
-// batch is rows from the first on: of the file, or else of the split.
+// batch is rows from the first on: of the file or partition, or else of the split.
 type batch struct {
-	record arrow.Record
-	first  int64
-	ofFile bool
-	bytes  int64 // of the split, that its rows take
-	bad    []files.BadRow
+	record  arrow.Record
+	first   int64
+	inSplit bool
+	bytes   int64 // of the split, that its rows take
+	bad     []files.BadRow
 }
 
 func (p *pipeline) read(ctx context.Context, to chan<- batch) (err error) {
@@ -166,8 +174,8 @@ func (p *pipeline) read(ctx context.Context, to chan<- batch) (err error) {
 		}
 		p.clocks.read += time.Since(start)
 		b := batch{record: record, bad: files.Bad(reader)}
-		b.first, b.ofFile = files.FirstRow(reader)
-		b.first += p.rows.Read
+		first, ofFile := files.FirstRow(reader)
+		b.first, b.inSplit = first+p.rows.Read, !ofFile
 		p.rows.Read += record.NumRows()
 		if placed, ok := reader.(files.Placed); ok {
 			b.bytes = int64(placed.Passed()*float64(p.split.Length)) - passed
@@ -220,7 +228,7 @@ func (p *pipeline) compute(ctx context.Context, from <-chan batch, to chan<- com
 
 // outputs runs the model; without rows it does so only when there is no other
 // way to learn the outputs' types.
-func (p *pipeline) outputs(ctx context.Context, record arrow.Record) ([]arrow.Array, error) {
+func (p *passage) outputs(ctx context.Context, record arrow.Record) ([]arrow.Array, error) {
 	if record.NumRows() == 0 {
 		if arrays := emptyOutputs(p.mem, p.bind); arrays != nil {
 			return arrays, nil

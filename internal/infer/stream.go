@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
-	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/ipc"
 	"golang.org/x/sync/errgroup"
 
@@ -28,14 +27,19 @@ var errAway = errors.New("the task has gone away")
 func (s *server) stream(ctx context.Context, in Stream) error {
 	begin := time.Now()
 	s.begin(begin)
-	p := &serving{server: s, in: in}
+	p := &serving{server: s, in: in, passage: passage{run: &s.run, from: BadRow{Partition: &in.Partition}, quarantine: quarantine{name: in.quarantineName()}}}
 	hangUp := context.AfterFunc(ctx, func() { _ = in.Close() })
 	err := p.flow(ctx)
 	hangUp()
 	_ = in.Close()
 	now := time.Now()
 	p.clocks.staged = now.Sub(begin)
-	s.end(now, ServedPartition{in.Partition, in.Attempt, p.rows}, p.clocks, err == nil)
+	s.end(now, ServedPartition{in.Partition, in.Attempt, p.rows, p.aside, p.first}, p.clocks, err == nil)
+	if err != nil {
+		if left := p.quarantine.discard(ctx); left != nil {
+			return errors.Join(err, left)
+		}
+	}
 	if errors.Is(err, errAway) || ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil
 	}
@@ -44,11 +48,10 @@ func (s *server) stream(ctx context.Context, in Stream) error {
 
 // serving is one stream on its way.
 type serving struct {
-	*server
+	passage
+	server *server
 	in     Stream
-	bind   *model.Binding
-	rows   int64 // predictions sent
-	clocks clocks
+	aside  *QuarantineFile // nil: there is none
 }
 
 // flow runs the three stages to their end, as pipeline.flow does.
@@ -59,7 +62,7 @@ func (p *serving) flow(ctx context.Context) error {
 	}
 	defer reader.Release()
 	batches := make(chan batch, StreamWindow)
-	predictions := make(chan arrow.Record, StreamWindow)
+	predictions := make(chan computed, StreamWindow)
 	group, ctx := errgroup.WithContext(ctx)
 	// A stage that waits at the connection hears of another's error so.
 	defer context.AfterFunc(ctx, func() { _ = p.in.Close() })()
@@ -68,37 +71,41 @@ func (p *serving) flow(ctx context.Context) error {
 	group.Go(func() error { return p.write(ctx, predictions) })
 	err = group.Wait()
 	drain(batches, func(b batch) { b.record.Release() })
-	drain(predictions, arrow.Record.Release)
+	drain(predictions, computed.release)
 	return err
 }
 
 // open reads the columns' types and holds them against the model.
 func (p *serving) open() (*ipc.Reader, error) {
-	reader, err := ipc.NewReader(p.in, ipc.WithAllocator(p.arriving))
+	reader, err := ipc.NewReader(p.in, ipc.WithAllocator(p.server.arriving))
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errAway, err)
+		return nil, away(err)
 	}
-	p.bind, err = model.Check(p.signature, reader.Schema(), p.req.InputMapping, p.req.OutputMapping, nil)
+	var keep []string
+	if p.req.OnBadRow == Quarantine {
+		keep = p.req.Keep
+	}
+	p.bind, err = model.Check(p.signature, reader.Schema(), p.req.InputMapping, p.req.OutputMapping, keep)
 	if err != nil {
 		reader.Release()
-		return nil, p.in.locate(err, 0)
+		return nil, p.locate(err, batch{})
 	}
 	return reader, nil
 }
 
 func (p *serving) read(ctx context.Context, from *ipc.Reader, to chan<- batch) error {
-	for first := int64(0); ; {
+	for {
 		record, err := from.Read()
 		if errors.Is(err, io.EOF) {
 			close(to)
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("%w: %w", errAway, err)
+			return away(err)
 		}
 		record.Retain() // the reader's until its next call
-		b := batch{record: record, first: first}
-		first += record.NumRows()
+		b := batch{record: record, first: p.rows.Read}
+		p.rows.Read += record.NumRows()
 		select {
 		case to <- b:
 		case <-ctx.Done():
@@ -108,7 +115,7 @@ func (p *serving) read(ctx context.Context, from *ipc.Reader, to chan<- batch) e
 	}
 }
 
-func (p *serving) compute(ctx context.Context, from <-chan batch, to chan<- arrow.Record) error {
+func (p *serving) compute(ctx context.Context, from <-chan batch, to chan<- computed) error {
 	for {
 		asked := time.Now()
 		b, ok, err := receive(ctx, from)
@@ -121,114 +128,125 @@ func (p *serving) compute(ctx context.Context, from <-chan batch, to chan<- arro
 		}
 		start := time.Now()
 		p.clocks.waited += start.Sub(asked)
-		record, err := p.predict(ctx, b)
+		all, err := p.predict(ctx, b)
 		if err != nil {
 			return err
 		}
 		p.clocks.compute += time.Since(start)
-		if err := send(ctx, to, record, arrow.Record.Release); err != nil {
-			return err
+		for i, c := range all {
+			if err := send(ctx, to, c, computed.release); err != nil {
+				releaseAll(all[i+1:])
+				return err
+			}
 		}
 	}
 }
 
-// predict computes a record, in batches of the request's size, and releases it.
-func (p *serving) predict(ctx context.Context, b batch) (arrow.Record, error) {
+// predict computes a record, in batches of the request's size, and releases it. It
+// returns the predictions after the bad rows of each batch that has some.
+func (p *serving) predict(ctx context.Context, b batch) (_ []computed, err error) {
 	defer b.record.Release()
-	columns := make([][]arrow.Array, len(p.bind.Outputs))
+	var all []computed
+	a := answer{outputs: make([][]arrow.Array, len(p.bind.Outputs))}
 	defer func() {
-		for _, parts := range columns {
-			release(parts)
+		a.release()
+		if err != nil {
+			releaseAll(all)
 		}
 	}()
 	rows, size := b.record.NumRows(), int64(p.req.BatchSize)
 	for from := int64(0); from < rows; from += size {
 		start := time.Now()
-		part := b.record.NewSlice(from, min(from+size, rows))
-		outputs, err := p.model.Predict(ctx, p.mem, p.bind, part)
+		n := min(size, rows-from)
+		part := batch{record: b.record.NewSlice(from, from+n), first: b.first + from}
+		outputs, good, c, err := p.sift(ctx, part)
+		part.record.Release()
 		if err != nil {
-			err = p.blame(ctx, part, err)
+			return nil, err
 		}
-		part.Release()
-		if err != nil {
-			return nil, p.in.locate(err, b.first+from)
+		if len(c.bad) > 0 {
+			all = append(all, c)
 		}
-		for i, o := range outputs {
-			columns[i] = append(columns[i], o)
+		predicted := n - int64(len(c.bad))
+		if predicted > 0 {
+			a.add(outputs, predicted)
 		}
-		p.tally.batch(min(size, rows-from), 0)
+		if p.req.spares() {
+			a.number(good, from, predicted)
+		}
+		p.tally.batch(predicted, 0)
 		p.tally.step(time.Since(start))
 	}
-	return p.join(columns, rows)
+	record, err := p.join(&a)
+	if err != nil {
+		return nil, err
+	}
+	return append(all, computed{record: record}), nil
 }
 
-// join puts the predictions of a record's batches together.
-func (p *serving) join(columns [][]arrow.Array, rows int64) (arrow.Record, error) {
-	if rows == 0 {
-		return p.none()
+func releaseAll(all []computed) {
+	for _, c := range all {
+		c.release()
 	}
-	fields := make([]arrow.Field, len(columns))
-	whole := make([]arrow.Array, len(columns))
-	defer func() {
-		for _, a := range whole {
-			if a != nil {
-				a.Release()
-			}
-		}
-	}()
-	for i, parts := range columns {
-		whole[i] = parts[0]
-		if len(parts) == 1 {
-			whole[i].Retain()
-		} else {
-			var err error
-			if whole[i], err = array.Concatenate(parts, p.mem); err != nil {
-				return nil, fmt.Errorf("infer: %s: put the batches of output %s together: %w", p.in.place(), p.bind.Outputs[i].Alias, err)
-			}
-		}
-		fields[i] = arrow.Field{Name: p.bind.Outputs[i].Column, Type: whole[i].DataType()}
-	}
-	return array.NewRecord(arrow.NewSchema(fields, nil), whole, rows), nil
 }
 
-// none is the prediction of no rows.
-func (p *serving) none() (arrow.Record, error) {
-	arrays := emptyOutputs(p.mem, p.bind)
-	defer release(arrays)
-	var fields []arrow.Field
-	for i, a := range arrays {
-		fields = append(fields, arrow.Field{Name: p.bind.Outputs[i].Column, Type: a.DataType()})
-	}
-	return array.NewRecord(arrow.NewSchema(fields, nil), arrays, 0), nil
-}
-
-// write sends every record. The end of the stream tells the task that it has
-// all.
-func (p *serving) write(ctx context.Context, from <-chan arrow.Record) error {
+// write counts and sets aside bad rows, and sends every record. The end of the
+// stream tells the task that it has all, and that its quarantine is on disk.
+func (p *serving) write(ctx context.Context, from <-chan computed) error {
 	var w *ipc.Writer
 	for {
-		record, ok, err := receive(ctx, from)
+		c, ok, err := receive(ctx, from)
 		if err != nil {
 			return err
 		}
 		start := time.Now()
-		switch {
-		case ok:
-			if w == nil {
-				w = ipc.NewWriter(p.in, ipc.WithSchema(record.Schema()), ipc.WithAllocator(p.mem))
-			}
-			err = w.Write(record)
-			p.rows += record.NumRows()
-			record.Release()
-		case w != nil:
-			err = w.Close()
+		if ok {
+			w, err = p.answer(ctx, w, c)
+			c.release()
+		} else {
+			err = p.finish(w)
 		}
 		p.clocks.write += time.Since(start)
-		if err != nil {
-			return fmt.Errorf("%w: %w", errAway, err)
-		}
-		if !ok {
-			return nil
+		if err != nil || !ok {
+			return err
 		}
 	}
+}
+
+// answer sends a record with w, which the first one makes, or sets bad rows aside.
+func (p *serving) answer(ctx context.Context, w *ipc.Writer, c computed) (*ipc.Writer, error) {
+	if err := p.setAside(ctx, c); err != nil {
+		return w, p.writeError(err)
+	}
+	if c.record == nil {
+		return w, nil
+	}
+	if w == nil {
+		w = ipc.NewWriter(p.in, ipc.WithSchema(c.record.Schema()), ipc.WithAllocator(p.mem))
+	}
+	p.rows.Rows += c.record.NumRows()
+	return w, away(w.Write(c.record))
+}
+
+// finish ends a stream whose rows are all accounted for.
+func (p *serving) finish(w *ipc.Writer) error {
+	err := p.balance()
+	if err != nil {
+		return err
+	}
+	if err = p.quarantine.close(); err != nil {
+		return p.writeError(err)
+	}
+	if p.aside, err = p.quarantine.commit(); err != nil || w == nil {
+		return err
+	}
+	return away(w.Close())
+}
+
+// away is the error of a connection that breaks; nil for nil.
+func away(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", errAway, err)
 }

@@ -66,7 +66,7 @@ func floating(bind *model.Binding, schema *arrow.Schema) []string {
 }
 
 // setAside counts a batch's bad rows, and writes them into the quarantine.
-func (p *pipeline) setAside(ctx context.Context, c computed) error {
+func (p *passage) setAside(ctx context.Context, c computed) error {
 	if len(c.bad) == 0 {
 		return nil
 	}
@@ -90,10 +90,10 @@ func (p *pipeline) setAside(ctx context.Context, c computed) error {
 
 // writeError keeps the exit code of the file's own errors; what the writer says
 // about columns is the data's fault.
-func (p *pipeline) writeError(err error) error {
+func (p *passage) writeError(err error) error {
 	var own *Error
 	if errors.As(err, &own) {
 		return own
 	}
-	return atFile(exitData, "write the predictions for", p.split.Path, err)
+	return atFile(exitData, "write the predictions for", p.from.place(), err)
 }

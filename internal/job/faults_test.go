@@ -144,6 +144,7 @@ var faultCases = []faultCase{
 	{Infer, []string{"max_bad=1%"}, "max_bad: 1%: needs on_bad_row: skip or quarantine", 2},
 	{Infer, []string{"on_bad_row=drop"}, "on_bad_row: drop: must be one of fail, skip, quarantine", 2},
 	{Infer, []string{"on_bad_row=quarantine", "keep=[id, row]"}, "keep[1]: row: is a column that quarantine files have of their own (file, offset, row, column, reason): rename it, or use on_bad_row: skip", 2},
+	{Infer, []string{"on_bad_row=quarantine", "input={table: t}", "keep=[file, partition]"}, "keep[1]: partition: is a column that quarantine files have of their own (partition, row, column, reason): rename it, or use on_bad_row: skip", 2},
 	// export
 	{Export, []string{"model_dir="}, "model_dir: absent: say which checkpoint is exported", 2},
 	{Export, []string{"export_dir="}, "export_dir: absent: say where the SavedModel goes", 2},
@@ -257,8 +258,6 @@ var unsupportedCases = []struct {
 	{Train, "output.format", []string{"output={path: x, format: csv}"}},
 	{Train, "output.if_exists", []string{"output={path: x, if_exists: resume}"}},
 	{Infer, "tensorflow.archive", []string{"tensorflow.archive=tf.tgz"}},
-	{Infer, "on_bad_row", []string{"on_bad_row=skip", "read_by=spark"}},
-	{Infer, "on_bad_row", []string{"on_bad_row=quarantine", "input={table: t}"}},
 	{Infer, "output.if_exists", []string{"output.if_exists=resume", "read_by=spark"}},
 	{Infer, "export_dir", []string{"export_dir=s3a://b/m"}},
 	{Infer, "model_dir", []string{"export_dir=", "model_dir=hdfs://n/ckpt"}},

@@ -145,6 +145,9 @@ func (s *Spec) outputs(run string) []reserve.OutputConfig {
 			o.Resume = kept(s.Output.Path)
 			o.Staging = reserve.ResumeStaging(o.Resume, run)
 		}
+		if s.sparkPredicts() && s.OnBadRow == string(infer.Quarantine) {
+			o.Aside = aside(s.Output.Path, run)
+		}
 		out = append(out, o)
 	}
 	return out
@@ -153,14 +156,10 @@ func (s *Spec) outputs(run string) []reserve.OutputConfig {
 // work is an inference job's input and the request that splits are added to.
 func (s *Spec) work(outputs []reserve.OutputConfig) (*reserve.WorkConfig, error) {
 	if s.sparkPredicts() {
-		return s.answeredWork()
+		return s.answeredWork(outputs)
 	}
 	r := s.request()
 	r.Output, r.Format = outputs[0].Staging, files.Format(s.Output.Format)
-	r.MaxBad = (*float64)(s.MaxBad)
-	if s.OnBadRow != string(infer.Fail) { // "" is the same
-		r.OnBadRow = infer.BadRows(s.OnBadRow)
-	}
 	request, err := json.Marshal(r)
 	if err != nil {
 		return nil, fmt.Errorf("job: plan: write inference request: %w", err)

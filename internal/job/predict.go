@@ -145,17 +145,22 @@ func (s *Spec) predict(work *reserve.WorkConfig, outputs []reserve.OutputConfig)
 
 // request is what members compute, without their splits.
 func (s *Spec) request() infer.Request {
-	return infer.Request{
+	r := infer.Request{
 		Source: s.model(), Signature: s.SignatureDefKey,
 		InputMapping: s.InputMapping.Map(), OutputMapping: s.OutputMapping.Map(), Keep: s.Keep,
-		BatchSize: s.BatchSize, Threads: s.Resources.Worker.Cores,
+		BatchSize: s.BatchSize, Threads: s.Resources.Worker.Cores, MaxBad: (*float64)(s.MaxBad),
 	}
+	if s.OnBadRow != string(infer.Fail) { // "" is the same
+		r.OnBadRow = infer.BadRows(s.OnBadRow)
+	}
+	return r
 }
 
-// answeredWork is the work of members whose rows Spark brings.
-func (s *Spec) answeredWork() (*reserve.WorkConfig, error) {
+// answeredWork is the work of members whose rows Spark brings. They write nothing
+// but bad rows.
+func (s *Spec) answeredWork(outputs []reserve.OutputConfig) (*reserve.WorkConfig, error) {
 	request := s.request()
-	request.Feed = feedPredict
+	request.Feed, request.Output = feedPredict, outputs[0].Aside
 	text, err := json.Marshal(request)
 	if err != nil {
 		return nil, fmt.Errorf("job: plan: write inference request: %w", err)

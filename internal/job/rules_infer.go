@@ -78,10 +78,14 @@ func (r *rules) kept() {
 
 // quarantined refuses kept columns of a name that a quarantine's own column has.
 func (r *rules) quarantined() {
+	own := infer.QuarantineColumns
+	if r.s.sparkPredicts() {
+		own = infer.PartitionColumns
+	}
 	for i, column := range r.s.Keep {
-		if slices.Contains(infer.QuarantineColumns, column) {
+		if slices.Contains(own, column) {
 			r.broken(indexed("keep", i), column, "is a column that quarantine files have of their own (%s): rename it, or use on_bad_row: skip",
-				strings.Join(infer.QuarantineColumns, ", "))
+				strings.Join(own, ", "))
 		}
 	}
 }

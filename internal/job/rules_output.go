@@ -79,6 +79,13 @@ func staging(final, run string) string {
 	return fmt.Sprintf("%s.%s.tfos-%s", dir, base, run)
 }
 
+// aside is the hidden sibling of an output folder for the bad rows of what Spark
+// writes. No run's staging has such a name.
+func aside(final, run string) string {
+	dir, base := path.Split(strings.TrimSuffix(final, "/"))
+	return fmt.Sprintf("%s.%s.tfos.quarantine-%s", dir, base, run)
+}
+
 // kept is the hidden sibling of an output folder that outlives runs. No run's
 // staging has such a name.
 func kept(final string) string {

@@ -57,7 +57,6 @@ func (s *Spec) unsupportedInference(refuse refuser) {
 // unsupportedBySpark refuses what inference has where executors read and write,
 // and not yet where Spark does.
 func (s *Spec) unsupportedBySpark(refuse refuser) {
-	refuse("on_bad_row", s.OnBadRow, s.OnBadRow != "fail")
 	refuse("output.if_exists", ifResume, s.Output != nil && s.Output.IfExists == ifResume)
 }
 

@@ -56,7 +56,7 @@ func answerOne(l *net.UnixListener, result *infer.Result) error {
 	if _, err := io.ReadFull(task, said); err != nil {
 		return err
 	}
-	result.Served = append(result.Served, infer.ServedPartition{Partition: hello.Partition, Attempt: hello.Attempt, Rows: 1})
+	result.Served = append(result.Served, infer.ServedPartition{Partition: hello.Partition, Attempt: hello.Attempt, Account: infer.Account{Read: 1, Rows: 1}})
 	_, err = task.Write(said)
 	return err
 }

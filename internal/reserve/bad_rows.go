@@ -1,30 +1,51 @@
 package reserve
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 
 	"tfos/internal/infer"
 )
 
-// judgeRows says whether the rows of all parts let an inference job have its
-// output, and the exit code and phase when not: every split's rows must be
-// accounted for, and no more be bad than the job takes.
-func judgeRows(work *WorkConfig, parts []infer.SplitResult) (code int, phase string, err error) {
+// judgeRows says whether the rows of all parts, and of what Spark's tasks took
+// (result), let an inference job have its output, and the exit code and phase when
+// not: every row must be accounted for, and no more be bad than the job takes.
+func judgeRows(work *WorkConfig, result *infer.Result, parts []infer.SplitResult) (code int, phase string, err error) {
 	var all infer.Account
+	var first *infer.BadRow
+	if result.Partitions > 0 { // then there are no parts
+		all = result.Account
+		err = unaccounted("the job", all, &infer.QuarantineFile{Rows: all.Quarantined})
+	}
+	for _, p := range result.BadPartitions {
+		err = cmp.Or(err, unaccounted(fmt.Sprintf("partition %d", p.Partition), p.Account, p.Quarantine))
+		first = cmp.Or(first, p.FirstBad)
+	}
 	for _, split := range parts {
 		all.Add(split.Account)
-		if err := split.Balance(); err != nil {
-			return codeInternal, "accounting", fmt.Errorf("rows are unaccounted for: split %d (%s): %w", split.ID, split.Input, err)
-		}
-		if quarantined := split.Quarantine; split.Quarantined > 0 && (quarantined == nil || quarantined.Rows != split.Quarantined) {
-			return codeInternal, "accounting", fmt.Errorf("rows are unaccounted for: split %d (%s): %d quarantined, but %+v written", split.ID, split.Input, split.Quarantined, quarantined)
-		}
+		err = cmp.Or(err, unaccounted(fmt.Sprintf("split %d (%s)", split.ID, split.Input), split.Account, split.Quarantine))
+		first = cmp.Or(first, split.FirstBad)
+	}
+	if err != nil {
+		return codeInternal, "accounting", err
 	}
 	var request infer.Request
 	if err := json.Unmarshal(work.Request, &request); err != nil {
 		return codeInternal, "accounting", fmt.Errorf("reserve: read the inference request: %w", err)
 	}
-	err = infer.Judge(all, parts, request.MaxBad)
+	err = infer.Judge(all, first, request.MaxBad)
 	return infer.ExitCode(err), "running", err
+}
+
+// unaccounted says which rows of a piece of work are missing, in its account or in
+// its quarantine file; nil: none.
+func unaccounted(what string, a infer.Account, q *infer.QuarantineFile) error {
+	if err := a.Balance(); err != nil {
+		return fmt.Errorf("rows are unaccounted for: %s: %w", what, err)
+	}
+	if a.Quarantined > 0 && (q == nil || q.Rows != a.Quarantined) {
+		return fmt.Errorf("rows are unaccounted for: %s: %d quarantined, but %+v written", what, a.Quarantined, q)
+	}
+	return nil
 }

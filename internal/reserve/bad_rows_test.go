@@ -69,6 +69,63 @@ func TestServeJudgesBadRows(t *testing.T) {
 	}
 }
 
+// TestServeJudgesWhatSparkWrote: as it does parts; an attempt that was tried again
+// is not among the rows.
+func TestServeJudgesWhatSparkWrote(t *testing.T) {
+	const early = `{"partition":1,"attempt":1,"read":100,"rows":90,"quarantined":10,"quarantine":{"output":"_quarantine/part-00001-1.parquet","rows":10}}`
+	const good = `{"partition":0,"attempt":2,"read":100,"rows":100}`
+	const bad = `{"partition":1,"attempt":3,"read":100,"rows":98,"quarantined":2,"graph_failed":1,
+		"quarantine":{"output":"_quarantine/part-00001-3.parquet","rows":2},"first_bad":{"partition":1,"row":7,"column":"x","reason":"it is null"}}`
+	for _, tt := range []struct {
+		name, last, max string
+		written         int
+		code            int
+		says            string
+	}{
+		{"within", bad, `,"max_bad":1`, 198, 0, ""},
+		{"no limit", bad, "", 198, 0, ""},
+		{"lost without bad rows", `{"partition":2,"attempt":4,"read":0,"rows":1},` + bad, "", 199, 1, "rows are unaccounted for: the job: 200 rows read, but 199 predicted"},
+		{"beyond", bad, `,"max_bad":0.9`, 198, 6, `2 of 200 rows are bad (1%), and max_bad is 0.9%; the first is partition 1: row 7, column "x": it is null`},
+		{"lost", strings.Replace(bad, `"rows":98`, `"rows":97`, 1), "", 197, 1, "rows are unaccounted for"},
+		{"not written", strings.Replace(bad, `"rows":2}`, `"rows":1}`, 1), "", 198, 1, "rows are unaccounted for: partition 1: 2 quarantined, but"},
+		{"bad rows given to Spark", bad, "", 200, 1, "Spark wrote 200 rows, but took 198 predictions"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			root := t.TempDir()
+			cfg := config(2*time.Second, worker(0), worker(1))
+			cfg.Feeds = []FeedConfig{{Name: "predict", Epochs: 1, Answered: true}}
+			for i := range cfg.Members {
+				cfg.Members[i].Feeds = []string{"predict"}
+			}
+			cfg.Work = &WorkConfig{Request: json.RawMessage(`{"model":"m","feed":"predict"` + tt.max + `}`)}
+			cfg.Outputs = []OutputConfig{{Kind: "predictions", Staging: root + "/stage", Final: root + "/out", Aside: root + "/aside"}}
+			d := begin(t, cfg)
+			members := []*member{d.join(d.ready.Address, 0, "A"), d.join(d.ready.Address, 1, "B")}
+			for _, m := range members {
+				receive(t, m.clusters, "cluster")
+			}
+			stage(t, root+"/stage/part-00001-x.parquet")
+			stage(t, root+"/aside/_quarantine/part-00001-1.parquet")
+			stage(t, root+"/aside/_quarantine/part-00001-3.parquet")
+			d.say(fmt.Sprintf(`{"cmd":"feed_end","feed":"predict","epoch":0,"rows":%d,"last":true}`, tt.written))
+			for i, served := range []string{early + "," + good, tt.last} {
+				members[i].end(t, Outcome{Kind: Succeeded, Result: []byte(`{"digest":"d","splits":[],"served":[` + served + `]}`)})
+			}
+			v := d.verdict(tt.code)
+			if cause := v["cause"].(string); !strings.Contains(cause, tt.says) {
+				t.Errorf("cause %q, want %q", cause, tt.says)
+			}
+			if sum := v["infer"].(map[string]any); sum["read"] != 200.0 || sum["quarantined"] != 2.0 || len(sum["bad_partitions"].([]any)) != 1 {
+				t.Errorf("infer %v", sum)
+			}
+			if there := exists(root + "/out/_quarantine/part-00001.parquet"); there != (tt.code == 0) || exists(root+"/out") != there || exists(root+"/stage") || exists(root+"/aside") {
+				t.Errorf("published: %v, staged: %v, aside: %v", exists(root+"/out"), exists(root+"/stage"), exists(root+"/aside"))
+			}
+			d.hangUp()
+		})
+	}
+}
+
 // TestInputRows: with a limit members are told how many rows a parquet input
 // has; of lines nobody knows.
 func TestInputRows(t *testing.T) {

@@ -24,6 +24,8 @@ type manifest struct {
 	Made    infer.Identity `json:"made,omitzero"`
 	infer.Account
 	Splits []infer.SplitResult `json:"splits"`
+	// BadPartitions are those of what Spark has written that have bad rows.
+	BadPartitions []infer.ServedPartition `json:"bad_partitions,omitempty"`
 }
 
 // commit gives every output its final name. All are checked before the first
@@ -96,7 +98,10 @@ func complete(ctx context.Context, s store.Store, run string, o OutputConfig, re
 	if result == nil {
 		return fmt.Errorf("%s: %s: no member reported a result", o.Kind, o.Final)
 	}
-	m := manifest{1, run, result.Model, result.Digest, result.Made, result.Account, resume.parts(result)}
+	if err := takeIn(ctx, s, o, result.BadPartitions); err != nil {
+		return outputError(o, err)
+	}
+	m := manifest{1, run, result.Model, result.Digest, result.Made, result.Account, resume.parts(result), result.BadPartitions}
 	if result.Carried != nil {
 		m.Add(result.Carried.Account)
 	}
@@ -112,6 +117,27 @@ func complete(ctx context.Context, s store.Store, run string, o OutputConfig, re
 		return fmt.Errorf("reserve: write the manifest: %w", err)
 	}
 	return writeFile(ctx, s, o.Staging+"/"+manifestName, append(text, '\n'))
+}
+
+// takeIn puts the quarantine files of the partitions, which are those of the
+// attempts that count, into the output, names them by the partitions, and deletes
+// the others.
+func takeIn(ctx context.Context, s store.Store, o OutputConfig, partitions []infer.ServedPartition) error {
+	if o.Aside == "" {
+		return nil
+	}
+	for _, p := range partitions {
+		from := o.Aside + "/" + p.Quarantine.Output
+		p.Quarantine.Output = infer.QuarantineFolder + "/" + infer.QuarantineName(p.Partition)
+		err := s.Mkdir(ctx, o.Staging+"/"+infer.QuarantineFolder)
+		if err == nil {
+			err = s.Link(ctx, from, o.Staging+"/"+p.Quarantine.Output)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return s.Remove(ctx, o.Aside)
 }
 
 func writeFile(ctx context.Context, s store.Store, path string, data []byte) error {
@@ -148,11 +174,13 @@ func discard(ctx context.Context, cfg Config) error {
 		if o.Resume != "" { // resumption.close
 			continue
 		}
-		s, err := store.For(o.Staging)
-		if err == nil {
-			err = s.Remove(ctx, o.Staging)
+		for _, folder := range o.Temporary() {
+			s, err := store.For(folder)
+			if err == nil {
+				err = s.Remove(ctx, folder)
+			}
+			errs = append(errs, err)
 		}
-		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

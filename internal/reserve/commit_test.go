@@ -79,6 +79,49 @@ func TestCommitChecksFirst(t *testing.T) {
 	}
 }
 
+// TestCommitTakesBadRowsIn: of what Spark wrote the files of the attempts that count,
+// by the names of their partitions; the verdict and the manifest have these names.
+func TestCommitTakesBadRowsIn(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		root := t.TempDir()
+		o := OutputConfig{Kind: "predictions", Staging: root + "/stage", Final: root + "/final", Aside: root + "/aside"}
+		cfg := Config{Run: "r1", Outputs: []OutputConfig{o}}
+		stage(t, o.Staging+"/part-00007-x.parquet")
+		stageText(t, o.Aside+"/_quarantine/part-00007-11.parquet", "an earlier attempt")
+		if !lost {
+			stageText(t, o.Aside+"/_quarantine/part-00007-12.parquet", "the last attempt")
+		}
+		result := &infer.Result{Account: infer.Account{Read: 3, Rows: 2, Quarantined: 1}, Partitions: 2, BadPartitions: []infer.ServedPartition{
+			{Partition: 7, Attempt: 12, Account: infer.Account{Read: 2, Rows: 1, Quarantined: 1}, Quarantine: &infer.QuarantineFile{Output: "_quarantine/part-00007-12.parquet", Rows: 1}},
+		}}
+		_, err := commit(t.Context(), cfg, result, nil)
+		if lost {
+			if err == nil || !strings.Contains(err.Error(), "not written it completely") || exists(o.Final) {
+				t.Errorf("a lost file: %v", err)
+			}
+			if err := discard(t.Context(), cfg); err != nil || exists(o.Staging) || exists(o.Aside) {
+				t.Errorf("discard: %v", err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(o.Final + "/_quarantine/part-00007.parquet")
+		if err != nil || string(text) != "the last attempt" || exists(o.Aside) || exists(o.Staging) || exists(o.Final+"/_quarantine/part-00007-11.parquet") {
+			t.Errorf("%q, %v", text, err)
+		}
+		var m manifest
+		text, err = os.ReadFile(o.Final + "/" + manifestName)
+		if err := errors.Join(err, json.Unmarshal(text, &m)); err != nil || len(m.BadPartitions) != 1 || m.Quarantined != 1 || m.BadPartitions[0].Quarantine.Output != "_quarantine/part-00007.parquet" {
+			t.Errorf("%+v, %v", m, err)
+		}
+		if result.BadPartitions[0].Quarantine.Output != "_quarantine/part-00007.parquet" {
+			t.Errorf("%+v", result)
+		}
+	}
+}
+
 // TestManifestCounts: the manifest's account is of all rows, those that Spark
 // wrote, which no part tells, and those of earlier runs.
 func TestManifestCounts(t *testing.T) {

@@ -78,6 +78,18 @@ type OutputConfig struct {
 	// parts of predictions: Staging is ResumeStaging in it. Then an existing
 	// Final is gone on from. "": the output is made as a whole.
 	Resume string `json:"resume,omitempty"`
+	// Aside is a folder beside Final where members set aside the bad rows of what
+	// Spark writes under Staging: Spark makes that folder, and wants none there. ""
+	// where members write both.
+	Aside string `json:"aside,omitempty"`
+}
+
+// Temporary are the folders that hold the output while it is not published.
+func (o OutputConfig) Temporary() []string {
+	if o.Aside == "" {
+		return []string{o.Staging}
+	}
+	return []string{o.Staging, o.Aside}
 }
 
 // WorkConfig is the input of an inference job. Where Spark brings the rows the

@@ -454,7 +454,7 @@ func TestResumeOnBadRow(t *testing.T) {
 	s.request.MaxBad = &most
 	s.input("d.json", 1)
 	a := s.attempt("r4", 1000)
-	code, _, err := judgeRows(a.cfg.Work, a.resume.parts(a.result))
+	code, _, err := judgeRows(a.cfg.Work, a.result, a.resume.parts(a.result))
 	if code != 6 || err == nil || !strings.Contains(err.Error(), "1 of 9 rows are bad") {
 		t.Errorf("code %d, %v", code, err)
 	}

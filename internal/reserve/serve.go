@@ -187,7 +187,7 @@ func (p *process) finish(ctx context.Context, end ending) Verdict {
 	if v.Code == codeDone && p.cfg.MeasureMS == 0 {
 		code, phase, err := codeOutput, "commit", sumErr
 		if err == nil && v.Infer != nil {
-			code, phase, err = judgeRows(p.cfg.Work, p.resume.parts(v.Infer))
+			code, phase, err = judgeRows(p.cfg.Work, v.Infer, p.resume.parts(v.Infer))
 		}
 		if err == nil {
 			code, phase = codeOutput, "commit"

@@ -158,7 +158,10 @@ func sumServed(sum *infer.Result) {
 	latest := infer.Latest(sum.Served)
 	sum.Account, sum.Served, sum.Partitions = infer.Account{}, nil, len(latest)
 	for _, p := range latest {
-		sum.Add(infer.Account{Read: p.Rows, Rows: p.Rows})
+		sum.Add(p.Account)
+		if p.Bad() > 0 {
+			sum.BadPartitions = append(sum.BadPartitions, p)
+		}
 	}
 }
 

@@ -53,12 +53,17 @@ func TestAnsweredWork(t *testing.T) {
 // Spark wrote.
 func TestSumAnswered(t *testing.T) {
 	data := [][]byte{
-		[]byte(`{"digest":"a","rows":7,"served":[{"partition":0,"attempt":1,"rows":3},{"partition":1,"attempt":2,"rows":4}]}`),
-		[]byte(`{"digest":"a","rows":5,"served":[{"partition":1,"attempt":5,"rows":5}]}`),
+		[]byte(`{"digest":"a","rows":7,"served":[{"partition":0,"attempt":1,"read":3,"rows":3},{"partition":1,"attempt":2,"read":9,"rows":4,"skipped":5,"graph_failed":1},
+			{"partition":2,"attempt":3,"read":2,"rows":1,"skipped":1,"first_bad":{"row":7,"partition":2}}]}`),
+		[]byte(`{"digest":"a","rows":5,"served":[{"partition":1,"attempt":5,"read":9,"rows":4,"skipped":5,"graph_failed":2}]}`),
 	}
 	sum, err := sumResults(nil, data)
-	if err != nil || sum.Rows != 8 || sum.Partitions != 2 || sum.Served != nil {
-		t.Fatalf("%+v, %v", sum, err)
+	want := infer.Account{Read: 14, Rows: 8, Skipped: 6, GraphFailed: 2}
+	if err != nil || sum.Account != want || sum.Partitions != 3 || sum.Served != nil {
+		t.Fatalf("%+v, %v, want %+v", sum, err, want)
+	}
+	if bad := sum.BadPartitions; len(bad) != 2 || bad[0].Attempt != 5 || bad[1].Partition != 2 || bad[1].FirstBad.Row != 7 {
+		t.Errorf("bad partitions %+v", bad)
 	}
 	cfg := Config{Feeds: []FeedConfig{{Name: "predict", Answered: true}}}
 	for written, want := range map[int64]string{8: "", 9: "Spark wrote 9 rows, but took 8 predictions", 0: "Spark wrote 0 rows"} {

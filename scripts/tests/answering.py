@@ -47,7 +47,7 @@ meta_graphs {
 class Engine:
     """bin/tfos-engine with the model above, and a door to it."""
 
-    def __init__(self, batch_size=100):
+    def __init__(self, batch_size=100, **work):
         self.folder = Path(tempfile.mkdtemp(prefix="tfos-test-"))
         (self.folder / "saved_model.pbtxt").write_text(GRAPH)
         self._member = self._listen("child.sock")
@@ -68,6 +68,7 @@ class Engine:
             "signature": "serving_default",
             "batch_size": batch_size,
             "feed": "predict",
+            **work,
         }
         frames.read_json(self.control, frames.ATTACH)
         frames.send_json(self.control, frames.CONTEXT, {"kind": "infer", "work": request})

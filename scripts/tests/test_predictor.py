@@ -5,12 +5,13 @@ import socket
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from answering import TOKEN, engine
-from tfos import links, predictor
+from tfos import frames, links, predictor
 from tfos.predictions import batch_rows
 
-WORK = {"feed": "predict", "inputs": ["x"], "keep": ["name", "x"]}
+WORK = {"feed": "predict", "inputs": ["x"], "keep": ["name", "x"], "fail": True}
 
 
 def batches(*sizes, start=0):
@@ -26,6 +27,11 @@ def batches(*sizes, start=0):
 def predict(members, rows, partition=0, attempt=1, work=WORK):
     credentials = {"ca": None, "token": TOKEN}
     return predictor.predict_partition(work, members, credentials, rows, partition, attempt)
+
+
+def account(rows, skipped=0, quarantined=0):
+    read = rows + skipped + quarantined
+    return {"read": read, "rows": rows, "skipped": skipped, "quarantined": quarantined}
 
 
 def check(got, rows):
@@ -51,8 +57,8 @@ def test_rows_stay_together_and_in_order():
         result = one.finish()
     assert result["rows"] == sum(sizes) + 300
     assert result["served"] == [
-        {"partition": 0, "attempt": 1, "rows": 300},
-        {"partition": 7, "attempt": 70_000_000_000, "rows": sum(sizes)},
+        {"partition": 0, "attempt": 1, **account(300)},
+        {"partition": 7, "attempt": 70_000_000_000, **account(sum(sizes))},
     ]
     assert [value["phase"] for _, value in one.said if "phase" in value] == ["importing", "running"]
 
@@ -98,6 +104,63 @@ def test_bad_row_ends_the_engine_with_its_place():
         failure = one.failure()
     assert failure["code"] == 6
     assert 'partition 5: row 100, column "x": it is null' in failure["cause"]
+
+
+def sparse(*bad, rows=1000):
+    """Batches of 100 rows as above, x null in those that are bad."""
+    for batch in batches(*[100] * (rows // 100)):
+        x = [None if v in bad else v for v in batch["x"].to_pylist()]
+        yield batch.set_column(2, "x", pa.array(x, pa.int64()))
+
+
+BAD = [0, 5, 163, 164, *range(300, 400), 999]  # a whole batch of them
+
+
+@pytest.mark.parametrize("way", ["skip", "quarantine"])
+def test_bad_rows_are_left_out(way, tmp_path):
+    """Kept columns stay beside their predictions; a batch of bad rows alone has none."""
+    inputs = ["x", "name"] if way == "quarantine" else ["x"]
+    work = {**WORK, "inputs": inputs, "fail": False}
+    aside = {"output": str(tmp_path / "aside"), "keep": WORK["keep"]}
+    with engine(batch_size=64, on_bad_row=way, **aside if way == "quarantine" else {}) as one:
+        got = list(predict([one.described()], sparse(*BAD), 2, 9, work))
+        assert [batch.num_rows for batch in got] == [98, 98, 100, 0, *[100] * 5, 99]
+        table = pa.Table.from_batches(got)
+        good = [v for v in range(1000) if v not in BAD]
+        assert table.column_names == ["name", "x", "small", "y"]
+        assert table["x"].to_pylist() == good
+        assert table["name"].to_pylist() == [f"r{v}" for v in good]
+        assert table["y"].to_pylist() == [2 * v for v in good]
+        check(list(predict([one.described()], batches(300), 1, work=work)), 300)
+        result = one.finish()
+    rows = account(len(good), *([len(BAD)] if way == "skip" else [0, len(BAD)]))
+    assert account(len(good) + 300, *list(rows.values())[2:]).items() <= result.items()
+    clean, served = result["served"]
+    assert clean == {"partition": 1, "attempt": 1, **account(300)}
+    assert rows.items() <= served.items()
+    why = "it is null: fill or drop such rows"
+    first = {"offset": 0, "partition": 2, "row": 0, "column": "x", "reason": why}
+    assert served["first_bad"] == first
+    if way == "skip":
+        assert "quarantine" not in served
+        return
+    assert served["quarantine"]["output"] == "_quarantine/part-00002-9.parquet"
+    found = pq.read_table(tmp_path / "aside" / served["quarantine"]["output"])
+    assert found.to_pydict() == {
+        "partition": [2] * len(BAD),
+        "row": BAD,
+        "column": ["x"] * len(BAD),
+        "reason": [why] * len(BAD),
+        "name": [f"r{v}" for v in BAD],
+        "x": [None] * len(BAD),
+    }
+
+
+def test_too_few_predictions_are_an_error():
+    """Unless rows may be left out, which the driver tells tasks, and the plan engines."""
+    few = pytest.raises(frames.ProtocolError, match="gave 99 predictions for 100 rows")
+    with engine(on_bad_row="skip") as one, few:
+        list(predict([one.described()], sparse(7, rows=100)))
 
 
 def test_refused_by_an_ended_member():

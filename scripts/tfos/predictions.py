@@ -59,8 +59,10 @@ class Predictions:
         fields += [{**column, "nullable": True, "metadata": {}} for column in contract["outputs"]]
         self._schema = StructType.fromJson({"type": "struct", "fields": fields})
         self._check_writer(work)
-        self._columns = {"feed": work["name"], "inputs": contract["inputs"], "keep": keep}
         needed = list(dict.fromkeys([*contract["inputs"], *keep]))
+        bad = request.get("on_bad_row") or "fail"
+        sent = needed if bad == "quarantine" else contract["inputs"]
+        self._columns = {"feed": work["name"], "inputs": sent, "keep": keep, "fail": bad == "fail"}
         self._spark, self._work, self._slots = spark, work, slots
         self._frame = inputs.select(frame, needed)
         self._batch_rows = batch_rows(inputs.arrow_rows(self._frame), request["batch_size"])

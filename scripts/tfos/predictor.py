@@ -1,8 +1,9 @@
 """The predict task: one partition's rows to a member's engine, and its predictions back.
 
 Runs inside Spark's mapInArrow on executors. In: record batches of one partition. Out: as many,
-with the kept columns and then the predictions, row beside row, in their order. The engine sees
-the model's inputs only. docs/protocols.md section 5 is the contract. Needs pyarrow and the
+with the kept columns and then the predictions, row beside row, in their order, without the rows
+that the engine sets aside. The engine sees the model's inputs only, and the kept columns where
+they go into its quarantine. docs/protocols.md section 5 is the contract. Needs pyarrow and the
 standard library; pyspark for the task's identity only.
 """
 
@@ -32,11 +33,11 @@ _SIGNED = {
 def make_predictor(work, members, credentials, given):
     """The function for DataFrame.mapInArrow.
 
-    work: {"feed": name, "inputs": columns for the model, "keep": columns that stay}; members:
-    those of the formed event; credentials: {"ca": PEM, "token": str}; given: a Spark
-    accumulator of the rows that go back to Spark. Raises in the task when a member's connection
-    breaks, so that Spark tries the partition again. A row that cannot be predicted ends the
-    member's engine, which says so itself.
+    work: {"feed": name, "inputs": columns for the engine, "keep": columns that stay, "fail":
+    whether the engine ends at a row that cannot be predicted, or leaves it out}; members: those
+    of the formed event; credentials: {"ca": PEM, "token": str}; given: a Spark accumulator of
+    the rows that go back to Spark. Raises in the task when a member's connection breaks, so that
+    Spark tries the partition again. An engine that ends says why itself.
     """
 
     def run(batches):
@@ -158,12 +159,19 @@ class _Stream:
             predictions = self.reader.read_next_batch()
         except (OSError, StopIteration, pa.ArrowException) as err:
             raise self._broken(str(err) or "its predictions ended early") from err
-        if predictions.num_rows != rows:
+        given = predictions.num_rows
+        if given > rows or (given < rows and self.work["fail"]):
             raise frames.ProtocolError(
-                f"predict: {self.name} gave {predictions.num_rows} predictions for {rows} rows"
+                f"predict: {self.name} gave {given} predictions for {rows} rows"
             )
-        columns = [*kept, *map(signed, predictions.columns)]
-        return pa.RecordBatch.from_arrays(columns, [*self.work["keep"], *predictions.schema.names])
+        outputs, names = predictions.columns, predictions.schema.names
+        if not self.work["fail"]:  # the first column numbers the rows
+            if given < rows:
+                kept = [column.take(outputs[0]) for column in kept]
+            outputs, names = outputs[1:], names[1:]
+        return pa.RecordBatch.from_arrays(
+            [*kept, *map(signed, outputs)], [*self.work["keep"], *names]
+        )
 
     def end(self):
         """Says that this was all; the engine's end says that it has counted the partition."""
