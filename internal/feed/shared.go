@@ -16,9 +16,6 @@ const (
 	// slotCount is the chunks that feed tasks write, the queue holds and the
 	// program looks at, together; what is beyond goes through sockets.
 	slotCount = 256
-	// keptBytes is how much memory empty slots keep: clearing pages anew costs
-	// as much as a socket.
-	keptBytes = 32 << 20
 	// slotsAhead is the free slots that a feed task has: one is written while
 	// the other's chunk is on its way (see maxUnacked in internal/feed/task).
 	slotsAhead = 2
@@ -45,17 +42,19 @@ type slots struct {
 	empty []int
 	had   [slotCount]int64 // bytes of memory that a slot has
 	kept  int64            // by empty slots
+	keep  int64            // by them at most
 }
 
-// newSlots makes the memory. It lives as long as the process: chunks in it may be
+// newSlots makes the memory, of which empty slots keep some: clearing pages anew
+// costs as much as a socket. It lives as long as the process: chunks in it may be
 // looked at whenever the member is.
-func newSlots(name string) (*slots, error) {
+func newSlots(name string, keep int64) (*slots, error) {
 	fail := func(err error) (*slots, error) { return nil, fmt.Errorf("feed: share memory: %w", err) }
 	fd, err := unix.MemfdCreate("tfos-"+name, unix.MFD_CLOEXEC)
 	if err != nil {
 		return fail(err)
 	}
-	s := &slots{file: os.NewFile(uintptr(fd), name)}
+	s := &slots{file: os.NewFile(uintptr(fd), name), keep: keep}
 	s.about = Shared{Path: fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), fd), Slots: slotCount, SlotBytes: slotBytes}
 	var made, seen unix.Stat_t
 	err = errors.Join(s.file.Truncate(slotCount*slotBytes), unix.Fstat(fd, &made))
@@ -78,8 +77,8 @@ func newSlots(name string) (*slots, error) {
 	return s, nil
 }
 
-// take is an empty slot; the one given back last, which the processor's cache may
-// still have.
+// take is an empty slot; the one given back last, which has memory and is perhaps
+// still in the processor's cache.
 func (s *slots) take() (slot int, ok bool) {
 	if len(s.empty) == 0 {
 		return 0, false
@@ -93,8 +92,10 @@ func (s *slots) take() (slot int, ok bool) {
 // put takes back a slot of which size bytes were used.
 func (s *slots) put(slot int, size int64) {
 	s.had[slot] = max(s.had[slot], size)
-	if s.kept+s.had[slot] > keptBytes && s.clear(slot) == nil {
+	if s.kept+s.had[slot] > s.keep && s.clear(slot) == nil {
 		s.had[slot] = 0
+		s.empty = slices.Insert(s.empty, 0, slot) // those that have memory are taken first
+		return
 	}
 	s.kept += s.had[slot]
 	s.empty = append(s.empty, slot)
@@ -118,7 +119,7 @@ func (q *queue) shareWith(s *stream) *Shared {
 	defer q.mu.Unlock()
 	if q.slots == nil && !q.unshared {
 		var err error
-		q.slots, err = newSlots(q.cfg.Name)
+		q.slots, err = newSlots(q.cfg.Name, q.cfg.QueueBytes) // what the queue had once it may have again
 		q.unshared = err != nil // sockets serve too
 	}
 	if q.unshared {

@@ -15,6 +15,10 @@ import pyarrow as pa
 from . import frames
 from .shared import Shared, drained
 
+# Of rows handed out the member is told so often at most: a frame for each of thousands of small
+# batches a second costs both sides more than the batches.
+TELL_SECONDS = 0.05
+
 
 class Chunk(NamedTuple):
     """Rows as the member sent them."""
@@ -67,7 +71,9 @@ class FeedConnection:
             self._shared = None  # Shared: chunks that the member lends
             self._freed = deque()  # their slots, when nobody looks at them any more
             self._sending = threading.Lock()
-            self._told = {}  # rows, by epoch
+            self._handed = {}  # rows reported by the program, by epoch
+            self._untold = {}  # of them, what the member does not know
+            self._told = -TELL_SECONDS  # when it was told last
             self._asking = threading.Lock()
             self._answer = None  # to PERMIT
             self._permitted = 0  # steps
@@ -107,15 +113,17 @@ class FeedConnection:
                     self._refused = True
         return step <= self._permitted
 
-    def trained(self, handed):
+    def trained(self, handed, now=False):
         """Reports rows handed to the program, {epoch: total} in the order of epochs. Totals
-        below those told before change nothing."""
+        below those reported before change nothing. The member is told TELL_SECONDS after it
+        was told last or later: by the next report, or by close(); now: at once."""
         with self._sending:
             for epoch in reversed(handed):  # in order: earlier ones do not change any more
-                if handed[epoch] <= self._told.get(epoch, 0):
+                if handed[epoch] <= self._handed.get(epoch, 0):
                     break
-                self._told[epoch] = handed[epoch]
-                self._send(frames.TRAINED, epoch=epoch, rows=handed[epoch])
+                self._handed[epoch] = self._untold[epoch] = handed[epoch]
+            if self._untold and (now or time.monotonic() - self._told >= TELL_SECONDS):
+                self._tell_trained()
 
     def pace(self, report):
         """Reports how fast the program takes rows: a PACE message, all totals."""
@@ -127,6 +135,8 @@ class FeedConnection:
 
     def close(self):
         """Ends the connection. Rows not reported as trained count as dropped."""
+        with self._sending, contextlib.suppress(ConnectionError):  # the member closed first
+            self._tell_trained()
         self._stop("it is closed")
         with contextlib.suppress(OSError):  # the member closed first
             self._sock.shutdown(socket.SHUT_RDWR)
@@ -142,6 +152,12 @@ class FeedConnection:
             if self._answer is None:
                 raise self._broken(self._error)
             return self._answer["go"]
+
+    def _tell_trained(self):
+        for epoch in sorted(self._untold):
+            self._send(frames.TRAINED, epoch=epoch, rows=self._untold[epoch])
+        self._untold.clear()
+        self._told = time.monotonic()
 
     def _tell(self, typ, **message):
         with self._sending:

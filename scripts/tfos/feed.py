@@ -104,7 +104,7 @@ class BaseFeed:
             raise ValueError(f"feed {self.name}: a batch of {n} rows: at least 1")
         with self.noting_data_errors():
             batch = rows.next(n)
-        self._connection.trained(rows.handed)
+        self._connection.trained(rows.handed, now=batch is None)
         return batch
 
     def _passing(self, take):
