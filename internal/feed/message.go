@@ -246,6 +246,17 @@ func (p Placed) Encode() []byte {
 	return binary.BigEndian.AppendUint32(b, uint32(p.Bytes))
 }
 
+// decodePlaced reads the payload of a PLACED: the rows, the slot, and how many
+// bytes of it.
+func decodePlaced(b []byte) (rows span, slot int, size int64, err error) {
+	if len(b) != placedBytes {
+		return span{}, 0, 0, fmt.Errorf("feed: placed chunk in %d bytes: %w", len(b), ErrProtocol)
+	}
+	rows, err = decodeChunkHeader(b[:chunkHeaderBytes])
+	slot = int(binary.BigEndian.Uint32(b[chunkHeaderBytes:]))
+	return rows, slot, int64(binary.BigEndian.Uint32(b[chunkHeaderBytes+4:])), err
+}
+
 // DecodeSlot reads the payload of a SLOT: which slot may be written.
 func DecodeSlot(b []byte) (int, error) {
 	if len(b) != 4 {

@@ -3,7 +3,6 @@ package feed
 import (
 	"bufio"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -214,11 +213,10 @@ func readPlaced(q *queue, s *stream, in io.Reader, size int) error {
 	if _, err := io.ReadFull(in, b[:]); err != nil {
 		return err
 	}
-	rows, err := decodeChunkHeader(b[:chunkHeaderBytes])
+	rows, slot, body, err := decodePlaced(b[:])
 	if err != nil {
 		return err
 	}
-	slot, body := int(binary.BigEndian.Uint32(b[12:])), int64(binary.BigEndian.Uint32(b[16:]))
 	if body > slotBytes || !q.useSlot(s, slot) {
 		return fmt.Errorf("%w: chunk of %d bytes in slot %d, which was not given", ErrProtocol, body, slot)
 	}

@@ -43,7 +43,7 @@ func Identify(ctx context.Context, req Request) (Identity, error) {
 	if err != nil {
 		return Identity{}, err
 	}
-	data, err := req.Input.Dataset(req.BatchSize, nil)
+	data, err := req.Input.Dataset(files.ReadOptions{})
 	if err != nil {
 		return Identity{}, err
 	}

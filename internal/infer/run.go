@@ -93,7 +93,7 @@ func newRun(ctx context.Context, req Request, mem memory.Allocator, progress Pro
 	if len(req.Splits) == 0 {
 		return r, nil
 	}
-	data, err := req.Input.Dataset(req.BatchSize, mem)
+	data, err := req.Input.Dataset(r.pieces())
 	if err != nil {
 		return nil, err
 	}
@@ -106,6 +106,17 @@ func newRun(ctx context.Context, req Request, mem memory.Allocator, progress Pro
 		return nil, err
 	}
 	return r, makeFolder(ctx, req.Output)
+}
+
+// batchesBytes is about the most bytes of the batches that are read at once, one
+// of each split that runs; others of it are computed and written meanwhile.
+const batchesBytes = 192 << 20
+
+// pieces is in what pieces a split is read.
+func (r *run) pieces() files.ReadOptions {
+	return files.ReadOptions{
+		BatchRows: r.req.BatchSize, BatchBytes: batchesBytes / int64(r.parallel()), Memory: r.mem, BadRows: true,
+	}
 }
 
 // choose finds the signature to run in the model's graph.
@@ -129,7 +140,7 @@ func (r *run) columns(ctx context.Context, s Split) (*files.Dataset, *model.Bind
 	data := r.data
 	if f := data.Format(); f == files.Parquet || f == files.Arrow {
 		var err error
-		if data, err = files.Open(ctx, f, s.Path, files.ReadOptions{BatchRows: r.req.BatchSize, Memory: r.mem, BadRows: true}); err != nil {
+		if data, err = files.Open(ctx, f, s.Path, r.pieces()); err != nil {
 			return nil, nil, failed(s.Path, err)
 		}
 	}

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from member import mark, members, push
+from tfos.connection import TELL_SECONDS
 from tfos.feed import DataError, DataFeed, FeedClient
 
 
@@ -42,11 +43,37 @@ def test_trained_is_what_was_handed_out(member_binary):
     with members(member_binary, 1) as [one]:
         push(one, id=range(1000))
         client = FeedClient(one.socket)
-        client.next_batch(130)
+        client.next_batch(100)
+        client.next_batch(30)
         client.close()
         one.settle()
         one.ask("stop", reason="over")
         assert one.counts() == {"Received": 1000, "Trained": 130, "Dropped": 870}
+
+
+def test_trained_is_told_now_and_then_and_at_the_end(member_binary):
+    with members(member_binary, 1) as [one]:
+        push(one, id=range(1000))
+        one.end()
+        with FeedClient(one.socket) as client:
+
+            def told(rows):
+                deadline = time.monotonic() + 10
+                while one.counts()["Trained"] != rows and time.monotonic() < deadline:
+                    time.sleep(0.01)
+                return one.counts()["Trained"] == rows
+
+            client.next_batch(10)
+            assert told(10)
+            time.sleep(TELL_SECONDS)
+            for _ in range(20):
+                client.next_batch(10)
+            assert told(20)  # the others came at once after it
+            time.sleep(TELL_SECONDS)
+            client.next_batch(10)
+            assert told(220)
+            take(client, 10)
+            assert told(1000)
 
 
 def test_prefetch_is_bounded(member_binary):
@@ -340,8 +367,5 @@ def test_decoding_goes_on_while_the_program_computes(member_binary):
         with FeedClient(one.socket) as client:
             client.next_batch(10)
             time.sleep(0.3)
-            ready = [event for event, _ in client._decoder._ready]
-            assert [rows["id"].tolist() for _, rows in ready] == [
-                list(range(10, 20)),
-                list(range(20, 30)),
-            ]
+            ready = [rows["id"].tolist() for (_, rows), _ in client._connection._arrived]
+            assert ready == [list(range(n, n + 10)) for n in (10, 20, 30, 40)]

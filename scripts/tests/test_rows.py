@@ -1,76 +1,106 @@
-"""What runs ahead of a program."""
+"""Chunks become arrays in the thread that reads a connection."""
 
 import threading
 import time
 
+import numpy as np
 import pytest
-from tfos.rows import Ahead
+from member import members, push
+from tfos.connection import Chunk, FeedConnection
+from tfos.feed import DataError, FeedClient
 
 
-def test_bounded_and_in_order():
-    produced = []
-
-    def source():
-        for i in range(20):
-            produced.append(i)
-            yield i
-
-    ahead = Ahead(source(), "test")
-    for i in range(20):
-        assert next(ahead) == i
-        assert len(produced) <= i + 4  # two ready, one in hand, one taken
-    for _ in range(2):  # the end stays
-        with pytest.raises(StopIteration):
-            next(ahead)
-    ahead.close()
+def decoder(make):
+    """What FeedConnection takes: make(event) for each."""
+    return lambda _config, _worker: make
 
 
-def test_error_comes_after_what_was_before_it_and_stays():
-    def source():
-        yield 1
-        raise ValueError("bad")
+def test_what_the_decoder_makes_comes_in_order(member_binary):
+    """Several things of one chunk, none of another; every chunk is room for one more."""
+    made = iter([["a", "b"], [], [], ["c"], []])
 
-    ahead = Ahead(source(), "test")
-    assert next(ahead) == 1
-    for _ in range(2):
-        with pytest.raises(ValueError, match="bad"):
-            next(ahead)
-    ahead.close()
+    def make(event):
+        return next(made) if isinstance(event, Chunk) else ["end"]
 
-
-def test_close_ends_a_thread_that_nobody_takes_from():
-    ahead = Ahead(iter(range(1000)), "to be closed")
-    next(ahead)
-    ahead.close()
-    assert "to be closed" not in [thread.name for thread in threading.enumerate()]
+    with members(member_binary, 1) as [one]:
+        push(one, chunk_rows=10, id=range(50))
+        one.end()
+        connection = FeedConnection(one.socket, "train", 1, decoder(make))
+        assert [connection.take() for _ in range(4)] == ["a", "b", "c", "end"]
+        connection.close()
 
 
-def test_who_waits_for_a_closed_one_is_told():
-    blocked = threading.Event()
+def test_error_comes_after_what_was_before_it_and_stays(member_binary):
+    def make(event):
+        if event.first == 20:
+            raise DataError("bad")
+        return [event.first]
 
-    def source():
-        yield 1
-        blocked.wait(10)
-
-    ahead = Ahead(source(), "test")
-    assert next(ahead) == 1
-    closing = threading.Timer(0.2, lambda: (blocked.set(), ahead.close()))
-    closing.start()
-    with pytest.raises((ConnectionError, StopIteration)):
-        next(ahead)
-    closing.join()
-    for _ in range(2):
-        with pytest.raises((ConnectionError, StopIteration)):
-            next(ahead)
+    with members(member_binary, 1) as [one]:
+        push(one, chunk_rows=10, id=range(100))
+        connection = FeedConnection(one.socket, "train", 4, decoder(make))
+        assert [connection.take(), connection.take()] == [0, 10]
+        for _ in range(2):
+            with pytest.raises(DataError, match="bad"):
+                connection.take()
+        connection.close()
 
 
-def test_close_while_the_thread_has_more_than_fits():
-    ahead = Ahead(iter(range(10)), "test")
-    while len(ahead._ready) < 2:
-        time.sleep(0.01)
-    ahead.close()
-    taken = []
-    with pytest.raises(ConnectionError):
-        while True:
-            taken.append(next(ahead))
-    assert taken == list(range(len(taken)))
+def test_close_ends_who_waits_and_the_thread(member_binary):
+    with members(member_binary, 1) as [one]:
+        client = FeedClient(one.socket)
+        closing = threading.Timer(0.2, client.close)
+        closing.start()
+        with pytest.raises(ConnectionError, match="it is closed"):
+            client.next_batch(1)
+        closing.join()
+        assert "feed train" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_close_while_the_decoder_works(member_binary):
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def make(event):
+        begun.set()
+        assert goes_on.wait(60)
+        return [event.first]
+
+    with members(member_binary, 1) as [one]:
+        push(one, chunk_rows=10, id=range(100))
+        connection = FeedConnection(one.socket, "train", 4, decoder(make))
+        assert begun.wait(60)
+        threading.Timer(0.2, goes_on.set).start()
+        connection.close()
+        with pytest.raises(ConnectionError, match="it is closed"):
+            connection.take()
+
+
+def test_waiting_for_the_decoder_is_not_waiting_for_the_member(member_binary):
+    def make(event):
+        time.sleep(0.3)
+        return [event.first]
+
+    with members(member_binary, 1) as [one]:
+        connection = FeedConnection(one.socket, "train", 1, decoder(make))
+        pusher = threading.Timer(0.2, push, (one,), {"chunk_rows": 10, "id": range(10)})
+        began = time.monotonic()
+        pusher.start()
+        assert connection.take() == 0
+        took = time.monotonic() - began
+        assert took >= 0.5
+        assert 0.15 <= connection.waited <= took - 0.25
+        pusher.join()
+        connection.close()
+
+
+def test_shuffled_rows_need_no_more_room_than_there_is(member_binary):
+    """A shuffle that takes many chunks in before it gives one does not wait for itself."""
+    with members(member_binary, 1, shuffle_rows=500) as [one]:
+        push(one, chunk_rows=10, id=range(1000))
+        one.end()
+        with FeedClient(one.socket, prefetch=1) as client:
+            ids = []
+            while (batch := client.next_batch(50)) is not None:
+                ids += batch["id"].tolist()
+        assert sorted(ids) == list(range(1000))
+        assert ids != np.arange(1000).tolist()

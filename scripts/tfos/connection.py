@@ -52,11 +52,15 @@ class FeedConnection:
 
     name, config  of the feed; worker: this worker's number in the cluster
     schema        the columns, when the first chunk or an epoch's end has come
-    waited        seconds that take() has waited
+    waited        seconds that take() has waited for the member
     """
 
-    def __init__(self, socket_path, name, prefetch=2):
-        """name: of the feed. prefetch: chunks ahead, at least 1."""
+    def __init__(self, socket_path, name, prefetch=2, decoder=None):
+        """name: of the feed. prefetch: chunks ahead, at least 1. decoder(config, worker):
+        makes what is called with each Chunk and EpochEnd as it comes, and returns a list, perhaps
+        an empty one, of what take() gives in its place. So the thread that reads the connection
+        decodes while the program computes, and no other one is woken for it.
+        """
         self._sock, context = frames.attach(socket_path)
         try:
             self.config = _find(context["feeds"], name)
@@ -65,7 +69,11 @@ class FeedConnection:
             self.schema = None
             self.waited = 0.0
             self._changed = threading.Condition()
-            self._arrived = deque()  # Chunk or EpochEnd
+            self._decode = decoder and decoder(self.config, self.worker)
+            self._decoding = None  # since when
+            self._decoded = 0.0  # seconds of decoding that have ended
+            self._failure = None  # of the decoder: it gets nothing more
+            self._arrived = deque()  # what take() gives, and how many chunks it ends
             self._error = None  # why nothing more arrives
             self._cache = None  # the file with chunks of the first epoch
             self._shared = None  # Shared: chunks that the member lends
@@ -87,18 +95,32 @@ class FeedConnection:
             raise
 
     def take(self):
-        """The next Chunk or EpochEnd; waits for it. Not to be called after the last end."""
-        began = time.monotonic()
+        """The next Chunk or EpochEnd, or what the decoder makes of them; waits for it. Not to
+        be called after the last end. What the decoder raises comes in its place, and again."""
         with self._changed:
-            while not self._arrived and self._error is None:
-                self._changed.wait()
             if not self._arrived:
-                raise self._broken(self._error)
-            event = self._arrived.popleft()
-        self.waited += time.monotonic() - began
-        if isinstance(event, Chunk):
-            self._tell(frames.NEXT, chunks=1, freed=drained(self._freed))
-        return event
+                self._wait_for_arrival()
+            item, chunks = self._arrived.popleft()
+        if chunks:
+            self._more(chunks)
+        return item
+
+    def _wait_for_arrival(self):
+        began, decoded = self._clocks()
+        while not self._arrived and self._failure is None and self._error is None:
+            self._changed.wait()
+        now, decoded_now = self._clocks()
+        self.waited += max(0.0, (now - began) - (decoded_now - decoded))
+        if not self._arrived:
+            raise self._failure or self._broken(self._error)
+
+    def _clocks(self):
+        """The time, and how much of it was spent decoding."""
+        now, since = time.monotonic(), self._decoding
+        return now, self._decoded + (now - since if since is not None else 0.0)
+
+    def _more(self, chunks):
+        self._tell(frames.NEXT, chunks=chunks, freed=drained(self._freed))
 
     def permit(self, step):
         """Whether step (from 1) of a synchronous feed may be taken: every worker holds its
@@ -227,9 +249,28 @@ class FeedConnection:
         return Chunk(*place, body)
 
     def _arrive(self, event):
+        chunks = int(isinstance(event, Chunk))
+        items = [event] if self._decode is None else self._made_of(event)
+        if not items and self._failure is None:
+            self._more(chunks)  # it is in the decoder's shuffle
+        arrived = [(item, 0) for item in items]
+        arrived[-1:] = [(item, chunks) for item, _ in arrived[-1:]]
         with self._changed:
-            self._arrived.append(event)
+            self._arrived.extend(arrived)
             self._changed.notify_all()
+
+    def _made_of(self, event):
+        if self._failure is not None:
+            return []
+        self._decoding = time.monotonic()
+        try:
+            return self._decode(event)
+        except Exception as e:
+            self._failure = e
+            return []
+        finally:
+            self._decoded += time.monotonic() - self._decoding
+            self._decoding = None
 
 
 def _find(feeds, name):

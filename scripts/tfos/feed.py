@@ -15,7 +15,7 @@ from . import arrays, tensors
 from .arrays import DataError
 from .connection import FeedConnection
 from .pace import Pace
-from .rows import Ahead, Pass, pieces
+from .rows import Decoder, Pass
 
 __all__ = ["BaseFeed", "DataError", "DataFeed", "FeedClient"]
 
@@ -107,18 +107,15 @@ class BaseFeed:
         self._connection.trained(rows.handed, now=batch is None)
         return batch
 
-    def _passing(self, take):
-        """The arrays of a pass, see rows.pieces."""
-        return pieces(self.config, self.worker, take)
-
 
 class FeedClient(BaseFeed):
     """One feed of this program, read once: its epochs follow each other."""
 
-    def __init__(self, socket_path, name="train", prefetch=2):
-        """name: of the feed. prefetch: chunks ahead, at least 1."""
+    def __init__(self, socket_path, name="train", prefetch=4):
+        """name: of the feed. prefetch: chunks ahead, at least 1; they are arrays when the
+        program asks for them."""
         self._pace = Pace()
-        super().__init__(FeedConnection(socket_path, name, prefetch))
+        super().__init__(FeedConnection(socket_path, name, prefetch, Decoder))
 
     @property
     def epoch(self):
@@ -128,7 +125,6 @@ class FeedClient(BaseFeed):
     def close(self):
         self._tell_pace(now=True)
         super().close()
-        self._decoder.close()
 
     def terminate(self):
         """Wants no more rows: the feed ends here, the rest is dropped."""
@@ -156,8 +152,8 @@ class FeedClient(BaseFeed):
         return tensors.dataset(self, first, batches)
 
     def _start(self):
-        self._decoder = Ahead(self._passing(self._connection.take), f"decode {self.name}")
-        return Pass(self.config, self._decoder, self._connection.permit)
+        source = iter(self._connection.take, None)  # without end: Pass knows the last
+        return Pass(self.config, source, self._connection.permit)
 
     def _next(self, rows, n):
         batch = super()._next(rows, n)

@@ -10,7 +10,7 @@ import pyarrow as pa
 from . import tensors
 from .connection import Chunk, EpochEnd, FeedConnection
 from .feed import BaseFeed
-from .rows import Pass
+from .rows import Pass, pieces
 
 
 class ReplayFeed(BaseFeed):
@@ -80,7 +80,7 @@ class ReplayFeed(BaseFeed):
             position += 1
             return chunk or EpochEnd(0, last=True)
 
-        return Pass(self.config, self._passing(take), self._connection.permit)
+        return Pass(self.config, pieces(self.config, self.worker, take), self._connection.permit)
 
     def _ended(self):
         self._pass = self._start()

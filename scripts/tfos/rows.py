@@ -1,6 +1,5 @@
 """One pass over a feed's rows: chunks into arrays, shuffled, into batches of the wanted size."""
 
-import threading
 import time
 from collections import deque
 
@@ -9,94 +8,44 @@ from .arrays import DataError
 from .connection import EpochEnd
 
 
-def pieces(config, worker, take):
-    """Generates the rows of a pass in the order of handing out: (epoch, piece), and EpochEnd
-    after those of an epoch, to the last one.
+class Decoder:
+    """Chunks into the rows of a pass in the order of handing out; call it with what comes."""
 
-    config: of the feed; its shuffle depends on the worker's number too. take(): the next Chunk
-    or EpochEnd. DataError: rows that do not become arrays.
-    """
-    mapping = config.get("mapping") or []
-    shuffle_rows = config.get("shuffle_rows") or 0
-    seed = [(config.get("shuffle_seed") or 0) & (2**64 - 1), worker]
-    shuffle = None
-    while True:
-        event = take()
+    def __init__(self, config, worker):
+        """config: of the feed; its shuffle depends on the worker's number too."""
+        self._name = config["name"]
+        self._mapping = config.get("mapping") or []
+        self._shuffle_rows = config.get("shuffle_rows") or 0
+        self._seed = [(config.get("shuffle_seed") or 0) & (2**64 - 1), worker]
+        self._shuffle = None
+
+    def __call__(self, event):
+        """Of a Chunk or EpochEnd: a list of (epoch, piece), perhaps empty, and EpochEnd after
+        those of its epoch. DataError: rows that do not become arrays."""
         if isinstance(event, EpochEnd):
-            if shuffle is not None and (rest := shuffle.flush()) is not None:
-                yield event.epoch, rest
-            shuffle = None
-            yield event
-            if event.last:
-                return
-            continue
+            shuffle, self._shuffle = self._shuffle, None
+            rest = shuffle.flush() if shuffle is not None else None
+            return [event] if rest is None else [(event.epoch, rest), event]
         try:
-            piece = arrays.to_arrays(event.batch(), mapping, event.place)
+            piece = arrays.to_arrays(event.batch(), self._mapping, event.place)
         except DataError as e:
-            raise DataError(f"feed {config['name']}, epoch {event.epoch}: {e}") from None
-        if shuffle_rows > 1:
-            if shuffle is None:
-                shuffle = arrays.ShuffleBuffer(shuffle_rows, [*seed, event.epoch])
-            piece = shuffle.push(piece)
-        if piece is not None:
-            yield event.epoch, piece
+            raise DataError(f"feed {self._name}, epoch {event.epoch}: {e}") from None
+        if self._shuffle_rows > 1:
+            if self._shuffle is None:
+                seed = [*self._seed, event.epoch]
+                self._shuffle = arrays.ShuffleBuffer(self._shuffle_rows, seed)
+            piece = self._shuffle.push(piece)
+        return [] if piece is None else [(event.epoch, piece)]
 
 
-class Ahead:
-    """An iterator that a thread of its own keeps `items` ahead of who takes from it, so that
-    decoding and shuffling go on while the program computes. One thread takes."""
-
-    def __init__(self, source, name, items=2):
-        """source: an iterator; only the thread uses it from now on."""
-        self._source = source
-        self._items = items
-        self._changed = threading.Condition()
-        self._ready = deque()  # (item, None) or (None, the exception that ends it)
-        self._closed = False
-        self._thread = threading.Thread(target=self._run, name=name)
-        self._thread.daemon = True  # a program that ends without close() must end
-        self._thread.start()
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        with self._changed:
-            while not self._ready:
-                if self._closed:
-                    raise ConnectionError("it is closed")
-                self._changed.wait()
-            item, error = self._ready[0]
-            if error is not None:
-                raise error  # and again at each later call
-            self._ready.popleft()
-            self._changed.notify_all()
-            return item
-
-    def close(self):
-        """Ends the thread; what it waits for in its source must have been ended before."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-        self._thread.join()
-
-    def _run(self):
-        try:
-            for item in self._source:
-                if not self._put(item, None):
-                    return
-            self._put(None, StopIteration())
-        except Exception as e:
-            self._put(None, e)
-
-    def _put(self, item, error):
-        """False: nobody takes any more."""
-        with self._changed:
-            while len(self._ready) >= self._items and not self._closed:
-                self._changed.wait()
-            self._ready.append((item, error))
-            self._changed.notify_all()
-            return not self._closed
+def pieces(config, worker, take):
+    """Generates what a Decoder makes of what take() gives, to the last EpochEnd."""
+    decode = Decoder(config, worker)
+    last = False
+    while not last:
+        event = take()
+        last = isinstance(event, EpochEnd) and event.last
+        yield from decode(event)
 
 
 class Pass:
@@ -114,8 +63,8 @@ class Pass:
     """
 
     def __init__(self, config, source, permit):
-        """config: of the feed. source: an iterator, see pieces. permit(step): whether the step
-        (from 1) of config["batch_rows"] rows may be taken.
+        """config: of the feed. source: an iterator over what a Decoder makes. permit(step):
+        whether the step (from 1) of config["batch_rows"] rows may be taken.
         """
         self.handed = {}
         self.epoch = 0

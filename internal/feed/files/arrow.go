@@ -47,7 +47,7 @@ func (arrowCodec) open(ctx context.Context, s Split, schema *arrow.Schema, o Rea
 	if err != nil {
 		return nil, err
 	}
-	r.schema, r.most = schema, int64(o.BatchRows)
+	r.schema, r.most, r.room = schema, int64(o.BatchRows), o.BatchBytes
 	if err := r.match(); err != nil {
 		return nil, errors.Join(r.error(err), r.Close())
 	}
@@ -63,6 +63,7 @@ type arrowReader struct {
 	schema   *arrow.Schema
 	columns  []int // of the file, in the schema's order
 	most     int64
+	room     int64 // bytes of a record
 	record   arrow.Record // being cut; nil: the next is to be read
 	at, step int64        // rows of it
 	rows     int64        // of the split
@@ -166,7 +167,7 @@ func (r *arrowReader) advance() error {
 	r.record.Retain()
 	r.at = 0
 	mean := r.messages.body / max(1, r.record.NumRows())
-	r.step = max(1, min(r.most, batchBytes/max(1, mean)))
+	r.step = max(1, min(r.most, r.room/max(1, mean)))
 	return nil
 }
 

@@ -647,3 +647,25 @@ func TestFormatsDeclared(t *testing.T) {
 		}
 	})
 }
+
+// TestFormatsBatchBytes: a reader that is given less room makes smaller records.
+func TestFormatsBatchBytes(t *testing.T) {
+	const rows, cell, room = 200, 10_000, 100_000
+	texts := column{"value", arrow.BinaryTypes.String, func(b array.Builder, i int) {
+		b.(*array.StringBuilder).Append(fmt.Sprintf("%0*d", cell, i))
+	}}
+	eachKit(t, func(t *testing.T, k kit) {
+		path := filepath.Join(t.TempDir(), "a"+k.ext)
+		k.write(t, path, rowsOf(memory.DefaultAllocator, texts, 0, rows))
+		o := ReadOptions{Schema: rowsSchema(texts), Options: k.options, BatchBytes: room}
+		var read int64
+		for _, r := range k.must(t, path, 0, o) {
+			if read += r.NumRows(); r.NumRows() > 2*room/cell {
+				t.Errorf("a record of %d rows", r.NumRows())
+			}
+		}
+		if read != rows {
+			t.Errorf("%d rows", read)
+		}
+	})
+}

@@ -17,8 +17,7 @@ import (
 	"tfos/internal/store"
 )
 
-// batchBytes is about the most bytes of a record, however many rows were asked
-// for: rows of 16 MB must not come a thousand at a time.
+// batchBytes is the most of ReadOptions.BatchBytes.
 const batchBytes = 64 << 20
 
 // defaultBatchRows is the most rows of a record when nobody says.
@@ -118,12 +117,7 @@ func Open(ctx context.Context, format Format, path string, o ReadOptions) (*Data
 	if err != nil {
 		return nil, err
 	}
-	if o.BatchRows <= 0 {
-		o.BatchRows = defaultBatchRows
-	}
-	if o.Memory == nil {
-		o.Memory = memory.DefaultAllocator
-	}
+	o = o.withDefaults()
 	d := &Dataset{format: format, codec: c, o: o}
 	if d.files, err = list(ctx, path); err != nil {
 		return nil, err

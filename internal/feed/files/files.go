@@ -45,6 +45,9 @@ type ReadOptions struct {
 	Schema *arrow.Schema
 	// BatchRows is the most rows of a record; 0: 1,000.
 	BatchRows int
+	// BatchBytes is about the most bytes of a record, however many rows it could
+	// have: rows of 16 MB must not come a thousand at a time. 0, and at most: 64 MiB.
+	BatchBytes int64
 	// Memory allocates the records; nil: memory.DefaultAllocator.
 	Memory memory.Allocator
 	// BadRows has rows that are no rows of the schema come all the same, null
@@ -59,6 +62,20 @@ type ReadOptions struct {
 	// sampled are the columns of an inferred schema, chosen or not. Rows of
 	// formats that hide the schema in them may have no others. nil: any.
 	sampled map[string]bool
+}
+
+// withDefaults fills in what was left open.
+func (o ReadOptions) withDefaults() ReadOptions {
+	if o.BatchRows <= 0 {
+		o.BatchRows = defaultBatchRows
+	}
+	if o.BatchBytes <= 0 || o.BatchBytes > batchBytes {
+		o.BatchBytes = batchBytes
+	}
+	if o.Memory == nil {
+		o.Memory = memory.DefaultAllocator
+	}
+	return o
 }
 
 // known are the columns that a row may have; nil: any. Who takes bad rows has

@@ -162,7 +162,7 @@ func (parquetCodec) open(ctx context.Context, s Split, schema *arrow.Schema, o R
 		return nil, err
 	}
 	r := &parquetReader{parquetFile: f, schema: schema, mem: o.Memory}
-	if err := guarded(func() error { return r.begin(s, o.BatchRows) }); err != nil {
+	if err := guarded(func() error { return r.begin(s, o) }); err != nil {
 		return nil, errors.Join(f.error(-1, err), f.source.close())
 	}
 	return r, nil
@@ -177,6 +177,7 @@ type parquetReader struct {
 	leaves  []*leaf
 	groups  []rowGroup
 	most    int64 // rows of a batch
+	room    int64 // bytes of one, about
 	batch   int64 // rows of the next one
 	rows    int64 // read so far
 	total   int64 // as the footer says
@@ -188,7 +189,7 @@ type parquetReader struct {
 	seen    int64 // rows of it that are read
 }
 
-func (r *parquetReader) begin(s Split, batchRows int) (err error) {
+func (r *parquetReader) begin(s Split, o ReadOptions) (err error) {
 	if r.groups, err = r.parquetFile.groups(s); err != nil {
 		return err
 	}
@@ -209,7 +210,7 @@ func (r *parquetReader) begin(s Split, batchRows int) (err error) {
 	for i := 0; len(r.groups) > 0 && i < r.groups[0].index; i++ {
 		r.before += r.file.MetaData().RowGroup(i).NumRows()
 	}
-	return r.sizes(batchRows)
+	return r.sizes(o)
 }
 
 // addLeaves makes the leaves of a column.
@@ -308,7 +309,7 @@ func (r *parquetReader) Next() (record arrow.Record, err error) {
 	record = array.NewRecord(r.schema, arrays, rows)
 	if r.expands {
 		each := max(1, util.TotalRecordSize(record)/rows)
-		r.batch = max(1, min(r.most, batchBytes/each))
+		r.batch = max(1, min(r.most, r.room/each))
 		r.pass(rows)
 	}
 	return record, nil

@@ -9,14 +9,14 @@ import (
 )
 
 // sizes looks how large rows are, and how many of them a batch has.
-func (r *parquetReader) sizes(most int) error {
-	r.most, r.batch = int64(most), int64(most)
+func (r *parquetReader) sizes(o ReadOptions) error {
+	r.most, r.batch, r.room = int64(o.BatchRows), int64(o.BatchRows), o.BatchBytes
 	for i, g := range r.groups {
 		bytes, expands, err := r.rowBytes(g)
 		if err != nil {
 			return err
 		}
-		r.groups[i].first = max(1, min(r.most, batchBytes/max(1, bytes)))
+		r.groups[i].first = max(1, min(r.most, r.room/max(1, bytes)))
 		r.expands = r.expands || expands
 	}
 	if !r.expands {

@@ -98,7 +98,7 @@ func TestParquetRowsOfTheFooter(t *testing.T) {
 		other[n] = path
 	}
 	for n, says := range map[int]error{9: errMore, 11: errMissing} {
-		r, err := (parquetCodec{}).open(t.Context(), Split{Path: other[10], Length: 1 << 20}, rowsSchema(c), ReadOptions{BatchRows: 100, Memory: memory.DefaultAllocator})
+		r, err := (parquetCodec{}).open(t.Context(), Split{Path: other[10], Length: 1 << 20}, rowsSchema(c), ReadOptions{BatchRows: 100}.withDefaults())
 		if err != nil {
 			t.Fatal(err)
 		}

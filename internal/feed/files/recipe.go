@@ -9,7 +9,6 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/ipc"
-	"github.com/apache/arrow/go/v15/arrow/memory"
 )
 
 // Recipe is what another process needs to read a data set's splits as this one
@@ -42,8 +41,8 @@ func (d *Dataset) Recipe() (Recipe, error) {
 }
 
 // Dataset is the data set of the recipe, for Read: it knows none of its files.
-// batchRows and mem are as in ReadOptions.
-func (r Recipe) Dataset(batchRows int, mem memory.Allocator) (*Dataset, error) {
+// o says in what pieces it is read; what is read the recipe says.
+func (r Recipe) Dataset(o ReadOptions) (*Dataset, error) {
 	c, err := codecOf(r.Format)
 	if err != nil {
 		return nil, err
@@ -52,10 +51,7 @@ func (r Recipe) Dataset(batchRows int, mem memory.Allocator) (*Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	if batchRows <= 0 {
-		batchRows = defaultBatchRows
-	}
-	o := ReadOptions{BatchRows: batchRows, Memory: mem, Options: r.Options, BadRows: r.BadRows}
+	o = ReadOptions{BatchRows: o.BatchRows, BatchBytes: o.BatchBytes, Memory: o.Memory, Options: r.Options, BadRows: r.BadRows}.withDefaults()
 	o.sampled = make(map[string]bool, len(r.Sampled))
 	for _, name := range r.Sampled {
 		o.sampled[name] = true

@@ -37,7 +37,7 @@ func TestRecipe(t *testing.T) {
 		if err := json.Unmarshal(text, &told); err != nil {
 			t.Fatal(err)
 		}
-		there, err := told.Dataset(7, memory.DefaultAllocator)
+		there, err := told.Dataset(ReadOptions{BatchRows: 7})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -25,13 +25,14 @@ type rowReader struct {
 	in       *input // the source's
 	schema   *arrow.Schema
 	builders []array.Builder
-	most     int // rows of a record; batchBytes of the file may end it before
+	most     int // rows of a record
+	room     int // bytes of the file, which may end it before
 	err      error
 	faults   *faults // nil: a bad row is an error
 }
 
 func newRowReader(schema *arrow.Schema, o ReadOptions) *rowReader {
-	r := &rowReader{schema: schema, builders: newBuilders(schema, o), most: o.BatchRows}
+	r := &rowReader{schema: schema, builders: newBuilders(schema, o), most: o.BatchRows, room: int(o.BatchBytes)}
 	if o.BadRows {
 		r.faults = newFaults(o.Memory, len(r.builders))
 	}
@@ -53,7 +54,7 @@ func (r *rowReader) Schema() *arrow.Schema { return r.schema }
 func (r *rowReader) Next() (arrow.Record, error) {
 	rows, size := 0, 0
 	r.faults.begin()
-	for r.err == nil && rows < r.most && size < batchBytes {
+	for r.err == nil && rows < r.most && size < r.room {
 		var n int
 		if n, r.err = r.source.appendRow(); r.err != nil {
 			r.err = r.faults.take(r.err, r.builders, rows)

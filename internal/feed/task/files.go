@@ -7,7 +7,6 @@ import (
 	"io"
 
 	"github.com/apache/arrow/go/v15/arrow"
-	"github.com/apache/arrow/go/v15/arrow/memory"
 	"github.com/apache/arrow/go/v15/arrow/util"
 
 	"tfos/internal/feed/files"
@@ -23,7 +22,7 @@ type fileRows struct {
 
 // openFiles reads these splits; schema is the recipe's.
 func openFiles(recipe files.Recipe, schema *arrow.Schema, splits []files.Split) (*fileRows, error) {
-	data, err := recipe.Dataset(batchRows(schema), memory.DefaultAllocator)
+	data, err := recipe.Dataset(files.ReadOptions{BatchRows: batchRows(schema)})
 	if err != nil {
 		return nil, fmt.Errorf("feed: %w", err)
 	}
