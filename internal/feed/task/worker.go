@@ -152,7 +152,7 @@ func (w Worker) introduce(conn net.Conn, in *bufio.Reader) error {
 			return err
 		}
 		if answer, err := readBytes(in, nil); err != nil || string(answer) != "ok" {
-			return fmt.Errorf("Spark refused the secret: %q: %w", answer, err)
+			return fmt.Errorf("the secret was refused: %q: %w", answer, err)
 		}
 	}
 	_, err := conn.Write(number(os.Getpid()))
