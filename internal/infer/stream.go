@@ -221,6 +221,9 @@ func (p *serving) write(ctx context.Context, from <-chan arrow.Record) error {
 			p.rows += record.NumRows()
 			record.Release()
 		case w != nil:
+			if err := p.record(ctx); err != nil {
+				return err
+			}
 			err = w.Close()
 		}
 		p.clocks.write += time.Since(start)

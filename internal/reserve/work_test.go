@@ -57,7 +57,7 @@ func TestSumAnswered(t *testing.T) {
 		[]byte(`{"digest":"a","rows":5,"served":[{"partition":1,"attempt":5,"rows":5}]}`),
 	}
 	sum, err := sumResults(nil, data)
-	if err != nil || sum.Rows != 8 || sum.Partitions != 2 || sum.Served != nil {
+	if err != nil || sum.Rows != 8 || sum.Partitions != 2 || len(sum.Served) != 2 {
 		t.Fatalf("%+v, %v", sum, err)
 	}
 	cfg := Config{Feeds: []FeedConfig{{Name: "predict", Answered: true}}}
