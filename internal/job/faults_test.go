@@ -259,7 +259,6 @@ var unsupportedCases = []struct {
 	{Infer, "tensorflow.archive", []string{"tensorflow.archive=tf.tgz"}},
 	{Infer, "on_bad_row", []string{"on_bad_row=skip", "read_by=spark"}},
 	{Infer, "on_bad_row", []string{"on_bad_row=quarantine", "input={table: t}"}},
-	{Infer, "output.if_exists", []string{"output.if_exists=resume", "read_by=spark"}},
 	{Infer, "export_dir", []string{"export_dir=s3a://b/m"}},
 	{Infer, "model_dir", []string{"export_dir=", "model_dir=hdfs://n/ckpt"}},
 	{Train, "output.if_exists", []string{"output={path: x, if_exists: skip}"}},

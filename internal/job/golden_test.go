@@ -82,6 +82,7 @@ var plans = []struct {
 	{name: "infer-no-spark", kind: Infer, text: predict + "local: true\nspark: {master: yarn, deploy_mode: cluster, conf: {spark.executor.memory: 2g}}\n", rows: 450},
 	{name: "infer-standalone", kind: Infer, text: predict, sets: []string{"spark.master=spark://h:7077", "resources.worker.cores=4"}},
 	{name: "infer-table", kind: Infer, text: predict, sets: []string{"input={table: db.digits}", "output.partition_by=[label]"}},
+	{name: "infer-spark-resume", kind: Infer, text: predict, sets: []string{"input={sql: SELECT * FROM db.digits}", "output.if_exists=resume", "output.partition_by=[label]"}},
 	{name: "infer-orc", kind: Infer, text: predict, sets: []string{"input.format=orc", "input.options={mergeSchema: 'true'}", "output.format=json", "spark.master=local[3]"}},
 	{name: "export", kind: Export, text: "app: {graph: {path: model}}\nmodel_dir: ckpt\nexport_dir: out\nsignatures: [serving_default]\n"},
 }

@@ -58,7 +58,6 @@ func (s *Spec) unsupportedInference(refuse refuser) {
 // and not yet where Spark does.
 func (s *Spec) unsupportedBySpark(refuse refuser) {
 	refuse("on_bad_row", s.OnBadRow, s.OnBadRow != "fail")
-	refuse("output.if_exists", ifResume, s.Output != nil && s.Output.IfExists == ifResume)
 }
 
 func (s *Spec) unsupportedOutput(o *Output, refuse refuser) {

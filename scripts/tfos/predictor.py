@@ -29,12 +29,13 @@ _SIGNED = {
 }
 
 
-def make_predictor(work, members, credentials, given):
+def make_predictor(work, members, credentials, given, done=frozenset()):
     """The function for DataFrame.mapInArrow.
 
     work: {"feed": name, "inputs": columns for the model, "keep": columns that stay}; members:
     those of the formed event; credentials: {"ca": PEM, "token": str}; given: a Spark
-    accumulator of the rows that go back to Spark. Raises in the task when a member's connection
+    accumulator of the rows that go back to Spark; done: the numbers of partitions of which
+    nothing is to be read. Raises in the task when a member's connection
     breaks, so that Spark tries the partition again. A row that cannot be predicted ends the
     member's engine, which says so itself.
     """
@@ -45,6 +46,8 @@ def make_predictor(work, members, credentials, given):
         from tfos import feeder, predictor
 
         task = TaskContext.get()
+        if task.partitionId() in done:
+            return
         for batch in predictor.predict_partition(
             work,
             members,
