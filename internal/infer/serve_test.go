@@ -35,8 +35,14 @@ type served struct {
 // serveDoubler serves the doubler's model, 64 rows a batch.
 func serveDoubler(t *testing.T, m Model) *spark {
 	t.Helper()
+	return serve(t, m, "")
+}
+
+// serve is serveDoubler with Request.Records.
+func serve(t *testing.T, m Model, records string) *spark {
+	t.Helper()
 	s := &spark{t: t, streams: make(chan Stream), ended: make(chan served, 1)}
-	req := Request{Source: model.Source{Model: doublerModel(t, nil)}, BatchSize: 64, Feed: "predict"}
+	req := Request{Source: model.Source{Model: doublerModel(t, nil)}, BatchSize: 64, Feed: "predict", Records: records, Run: "r1"}
 	running := make(chan struct{})
 	go func() {
 		result, err := Serve(t.Context(), req, func(context.Context) (Model, error) { s.loads++; return m, nil },

@@ -32,7 +32,7 @@ type Predict struct {
 	Options     map[string]string `json:"options"`
 	Epochs      int               `json:"epochs"` // 1
 	Request     json.RawMessage   `json:"request"`
-	Output      string            `json:"output"` // staging folder
+	Output      string            `json:"output"`           // staging folder
 	Resume      bool              `json:"resume,omitempty"` // only the partitions that no earlier run has finished
 	OutputAs    string            `json:"output_format"`
 	PartitionBy []string          `json:"partition_by"`
