@@ -184,6 +184,9 @@ func (r reporter) infer(v launch.Verdict) {
 	}
 	if result.Partitions > 0 {
 		r.field("rows", fmt.Sprintf("%d predicted from %d partitions, read and written by Spark", result.Rows, result.Partitions))
+		if c := result.Carried; c != nil && c.Splits > 0 {
+			r.field("carried", fmt.Sprintf("%d partitions, %d rows: of earlier runs, not computed again", c.Splits, c.Rows))
+		}
 		return
 	}
 	r.field("rows", fmt.Sprintf("%d predicted from %d splits", result.Rows, len(result.Splits)))

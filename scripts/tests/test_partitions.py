@@ -93,9 +93,9 @@ def test_the_scan_is_found_below_narrow_operators():
 @pytest.mark.parametrize(
     ("plan", "says"),
     [
-        (over(scan(), "ProjectExec", "SortMergeJoinExec"), "a SortMergeJoin (in Spark's plan)"),
-        (over(scan(), "ShuffleExchangeExec", "ProjectExec"), "a ShuffleExchange"),
-        (over(Java("RDDScanExec", nodeName="Scan JDBC"), "FilterExec"), "a Scan JDBC"),
+        (over(scan(), "ProjectExec", "SortMergeJoinExec"), "has the operator SortMergeJoin, so"),
+        (over(scan(), "ShuffleExchangeExec", "ProjectExec"), "the operator ShuffleExchange"),
+        (over(Java("RDDScanExec", nodeName="Scan JDBC"), "FilterExec"), "the operator Scan JDBC"),
         (scan("org.apache.spark.sql.delta.files.TahoeLogFileIndex"), "no plain files for Spark"),
         (
             Java(

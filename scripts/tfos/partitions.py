@@ -74,15 +74,15 @@ class FilePartitions:
         )
 
     def _check(self, query):
-        tree = self._spark._jvm.org.apache.spark.sql.catalyst.trees
-        if not query.analyzed().deterministic():
+        pattern = self._spark._jvm.org.apache.spark.sql.catalyst.trees.TreePattern
+        plan = query.analyzed()
+        if not plan.deterministic():
             raise _refused("the input's query draws by lot (rand, uuid, the place of a row)")
-        if query.analyzed().containsPattern(tree.TreePattern.CURRENT_LIKE()):
+        if plan.containsPattern(pattern.CURRENT_LIKE()):
             raise _refused("the input's query asks for the present (current_date, now, …)")
-        top = query.executedPlan()
-        if top.subqueriesAll().nonEmpty():
+        if plan.containsPattern(pattern.PLAN_EXPRESSION()):
             raise _refused("the input's query has a subquery")
-        self._scan = _scan(top)
+        self._scan = _scan(query.executedPlan())
 
     def _plan(self, query):
         """How rows come out of files, as text without the numbers that Spark gives columns."""
@@ -116,7 +116,8 @@ def _scan(top):
         elif kind in NARROW:
             node = node.children().apply(0)
         else:
-            raise _refused(f"the input's query has {_operator(node)} (in Spark's plan)")
+            name = node.nodeName().strip()
+            raise _refused(f"Spark's plan of the input has the operator {name}")
     if kind == "FileSourceScanExec":
         known = node.relation().location().getClass().getName().startswith(FILE_INDEXES)
     else:
@@ -124,11 +125,6 @@ def _scan(top):
     if not known:
         raise _refused(f"the input is no plain files for Spark ({node.nodeName().strip()})")
     return node
-
-
-def _operator(node):
-    name = node.nodeName().strip()
-    return f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"
 
 
 def _views(plan):

@@ -204,8 +204,11 @@ def test_failed_run_leaves_what_it_has_done(site):
 @pytest.mark.parametrize(
     ("query", "why"),
     [
-        ("SELECT a.id, a.day, a.x FROM {0} a JOIN {0} b ON a.id = b.id", "Join (in Spark's plan)"),
-        ("SELECT id, day, x FROM {0} WHERE rand() < 2", "draws by lot"),
+        (
+            "SELECT a.id, a.day, a.x FROM {0} a JOIN {0} b ON a.id = b.id",
+            "operator BroadcastHashJoin",
+        ),
+        ("SELECT id, day, x FROM {0} WHERE id <= (SELECT max(id) FROM {0})", "a subquery"),
     ],
 )
 def test_what_has_no_lasting_partitions_is_refused(site, query, why):
