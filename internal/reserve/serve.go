@@ -185,6 +185,8 @@ func (p *process) finish(ctx context.Context, end ending) Verdict {
 		v.Infer, sumErr = sumResults(p.splits, end.results)
 		if sumErr == nil {
 			sumErr = p.resume.add(v.Infer)
+		}
+		if v.Infer != nil {
 			served, v.Infer.Served = v.Infer.Served, nil
 		}
 	}

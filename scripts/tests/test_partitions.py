@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+from py4j.protocol import Py4JError
 from tfos import partitions
 from tfos.inputs import InputError
 
@@ -40,17 +41,32 @@ class Text(str):
         return str(self)
 
 
-def digest(*files, kind="FilePartition"):
+def digest(*files, within=None):
     partition = Java("FilePartition", files=list(files))
-    if kind != "FilePartition":
-        partition = Java(kind, inputPartitions=Seq([partition]))
+    if within:
+        partition = within(partition)
     return partitions._digest(partitions._files(partition), {})
+
+
+def of_spark_3(partition):
+    return Java("DataSourceRDDPartition", inputPartitions=Seq([partition]))
+
+
+def of_spark_4(partition):
+    found = Java("DataSourceRDDPartition", inputPartition=Java("Some", toList=Seq([partition])))
+    found.inputPartitions = no_such_method
+    return found
+
+
+def no_such_method():
+    raise Py4JError("Method inputPartitions([]) does not exist")
 
 
 def test_a_partition_is_what_it_reads():
     both = digest(file(), file("file:/b"))
     assert both == digest(file("file:/b"), file())  # which first is Spark's to choose
-    assert both == digest(file(), file("file:/b"), kind="DataSourceRDDPartition")
+    for within in (of_spark_3, of_spark_4):
+        assert both == digest(file(), file("file:/b"), within=within)
     others = [
         digest(file()),
         digest(file("file:/b")),

@@ -56,7 +56,7 @@ class Run:
     @property
     def resumes(self):
         """Whether Spark predicts only the partitions that no earlier run has finished."""
-        return bool(self.plan.get("predict", {}).get("resume"))
+        return bool((self.plan.get("predict") or {}).get("resume"))
 
     @property
     def predictions(self):

@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 
+from py4j.protocol import Py4JError
 from pyspark.sql import DataFrame
 
 from tfos.inputs import EXIT_JOB_FILE, InputError
@@ -143,7 +144,10 @@ def _files(partition):
     if kind == "FilePartition":
         return list(partition.files())
     if kind == "DataSourceRDDPartition":
-        inputs = partition.inputPartitions()
+        try:
+            inputs = partition.inputPartitions()
+        except Py4JError:  # Spark 4.3 has one at most
+            inputs = partition.inputPartition().toList()
         return [file for i in range(inputs.size()) for file in _files(inputs.apply(i))]
     raise _refused(f"the input's query reads no files ({kind})")
 

@@ -85,7 +85,8 @@ class Predictions:
         self.partitions = None  # what an output that resumes is told of them
         if work.get("resume"):
             inputs.tune(spark, self._batch_rows, slots)  # decides how files are divided
-            found = FilePartitions(spark, self._frame)
+            with inputs.reading():
+                found = FilePartitions(spark, self._frame)
             self._frame = found.frame()
             schema = base64.b64encode(schema).decode()
             self.partitions = {"schema": schema, **found.describe()}
