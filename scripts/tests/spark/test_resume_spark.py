@@ -125,7 +125,7 @@ def test_killed_run_is_resumed(site):
         site.data(f"part-{i:02d}.parquet", i * ROWS, ROWS)
     site.job("path: data", "partition_by: [day]")
     first = site.start("first", "--set", "batch_size=1")
-    first.wait_for(lambda: len(site.finished("first")) >= 3, what="three finished partitions")
+    first.wait_for(lambda: len(site.finished("first")) >= 3, 300, "three finished partitions")
     site.kill(first)
     done = site.finished("first")
     assert 3 <= len(done) < FILES, "all was done before the kill"
