@@ -173,13 +173,14 @@ def test_killed_run_is_resumed(site):
     site.jobs[-1].assert_clean()
 
 
-def test_failed_run_leaves_what_it_has_done(site):
+@pytest.mark.parametrize("format", ["parquet", "orc"])  # whose committers differ
+def test_failed_run_leaves_what_it_has_done(site, format):
     """A bad row fails Spark's job, which deletes what its tasks have committed, were it not for
     the link. Then the row is corrected."""
     for i in range(FILES):
         site.data(f"part-{i:02d}.parquet", i * ROWS, ROWS - i, bad=i == FILES - 1)
     query = f"SELECT id, day, x FROM parquet.`{site.folder}/data` WHERE id >= 0"
-    site.job(f"sql: '{query}'", "format: parquet")
+    site.job(f"sql: '{query}'", f"format: {format}")
     first = site.run("first")
     assert first.code == 6, first.stderr
     kept = first.verdict["infer"]["kept_splits"]
@@ -193,7 +194,7 @@ def test_failed_run_leaves_what_it_has_done(site):
     assert result["carried"]["splits"] == kept
     total = sum(ROWS - i for i in range(FILES))
     assert result["rows"] + result["carried"]["rows"] == total
-    got = ds.dataset(site.out, format="parquet").to_table().sort_by("id")
+    got = ds.dataset(site.out, format=format).to_table().sort_by("id")
     ids = np.concatenate([np.arange(i * ROWS, i * ROWS + ROWS - i) for i in range(FILES)])
     assert (got["id"].to_numpy() == ids).all()
     y = np.array(got["y"].combine_chunks().values).reshape(total, 3)
