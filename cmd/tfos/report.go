@@ -182,17 +182,17 @@ func (r reporter) infer(v launch.Verdict) {
 	if len(v.Infer) == 0 || json.Unmarshal(v.Infer, &result) != nil || v.Phase == launch.PhaseMeasured {
 		return
 	}
-	from := fmt.Sprintf("%d splits", len(result.Splits))
+	from, pieces := fmt.Sprintf("%d splits", len(result.Splits)), "splits"
 	if result.Partitions > 0 {
-		from = fmt.Sprintf("%d partitions, read and written by Spark", result.Partitions)
+		from, pieces = fmt.Sprintf("%d partitions, read and written by Spark", result.Partitions), "partitions"
 	}
 	r.field("rows", fmt.Sprintf("%d predicted from %s", result.Rows, from))
 	r.printf("           read = predicted + skipped + quarantined: %d = %d + %d + %d\n",
 		result.Read, result.Rows, result.Skipped, result.Quarantined)
 	if c := result.Carried; c != nil && c.Splits > 0 {
-		r.field("carried", fmt.Sprintf("%d splits, %d rows: of earlier runs, not computed again", c.Splits, c.Rows))
+		r.field("carried", fmt.Sprintf("%d %s, %d rows: of earlier runs, not computed again", c.Splits, pieces, c.Rows))
 	}
-	if len(result.Splits) > 0 {
+	if len(result.Splits) > 0 && result.Partitions == 0 {
 		r.field("time", fmt.Sprintf("load %.1f s, read %.1f s, compute %.1f s, write %.1f s, added up over members and splits",
 			result.LoadTime, result.ReadTime, result.ComputeTime, result.WriteTime))
 	}

@@ -34,6 +34,11 @@ type Request struct {
 	// Feed names the feed whose rows Spark's tasks bring and take back
 	// predicted: there are no splits then, and Spark writes (Serve).
 	Feed string `json:"feed,omitempty"`
+	// Query is the table or query that Spark reads, "" for files; PartitionBy are
+	// the columns by which it partitions the output. Of Input its Format and Options
+	// are filled in then.
+	Query       string   `json:"query,omitempty"`
+	PartitionBy []string `json:"partition_by,omitempty"`
 }
 
 // Split is a piece of input that one member reads and writes as one output
@@ -42,6 +47,9 @@ type Split struct {
 	ID int `json:"id"` // names the output: part-00007.parquet
 	files.Split
 	Stamp // of the file
+	// Partition is a digest of what a partition of Spark's reads, one of
+	// Table.Partitions: it stands for the split's file then. ID is its number.
+	Partition string `json:"partition,omitempty"`
 }
 
 // Result is what a member reports at its end.
@@ -88,18 +96,23 @@ type Carried struct {
 // SplitResult is one line of the output's manifest.
 type SplitResult struct {
 	ID     int    `json:"id"`
-	Input  string `json:"input"`
-	Offset int64  `json:"offset"` // of the split in the input
-	Length int64  `json:"length"` // in bytes
-	Output string `json:"output"` // file name
+	Input  string `json:"input,omitempty"`
+	Offset int64  `json:"offset"`           // of the split in the input
+	Length int64  `json:"length"`           // in bytes
+	Output string `json:"output,omitempty"` // file name
 	Account
-	Bytes  int64  `json:"bytes"`         // of the output file
-	SHA256 string `json:"sha256"`        // of it
-	Run    string `json:"run,omitempty"` // that made it
+	Bytes  int64  `json:"bytes"`            // of the output file
+	SHA256 string `json:"sha256,omitempty"` // of it
+	Run    string `json:"run,omitempty"`    // that made it
 	Stamp         // of the input file
 	// Quarantine is the file of the bad rows, FirstBad the first of them; nil: none.
 	Quarantine *QuarantineFile `json:"quarantine,omitempty"`
 	FirstBad   *BadRow         `json:"first_bad,omitempty"`
+	// Partition is Split.Partition. Where it is not "" Spark has written the part,
+	// into any number of files, and Input, Output and Stamp say nothing; Bytes are
+	// those of all files.
+	Partition string        `json:"partition,omitempty"`
+	Written   []WrittenFile `json:"written,omitempty"`
 }
 
 // QuarantineFile is the parquet file of a split's bad rows.

@@ -6,7 +6,7 @@
 // them in alias order, rows in the split's order; and a Result that a manifest
 // can be made of. Where the request wants it, each finished file has a Record of
 // what made it, from which a later run can tell that it need not make it again
-// (Identity, Stamp).
+// (Identity, Stamp; table.go where Spark reads and writes).
 // Rows that cannot be predicted (bad_rows.go says what becomes of them, sift.go
 // finds them) are left out, counted, and put into a file of _quarantine when the
 // request wants it. Serve does the same with rows that Spark's tasks bring and take

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/apache/arrow/go/v15/arrow"
+
 	"tfos/internal/feed/files"
 	"tfos/internal/model"
 )
@@ -30,6 +32,12 @@ type Identity struct {
 	InputFormat files.Format      `json:"input_format"`
 	Options     map[string]string `json:"options"`
 	Schema      []string          `json:"schema"`
+	// Where Spark reads and writes: the table or query, the columns by which the
+	// output is partitioned, and Table's Plan and Settings.
+	Query       string            `json:"query,omitempty"`
+	PartitionBy []string          `json:"partition_by,omitempty"`
+	Plan        string            `json:"plan,omitempty"`
+	Settings    map[string]string `json:"settings,omitempty"`
 }
 
 // Identify works out the identity of the parts that a request would make; its
@@ -64,17 +72,7 @@ func Identify(ctx context.Context, req Request) (Identity, error) {
 
 // settled is the identity without the model's digest.
 func settled(req Request, data *files.Dataset, bind *model.Binding) (Identity, error) {
-	id := Identity{
-		TagSet: req.TagSet, Signature: req.Signature, Keep: req.Keep, Format: req.Format,
-		InputMapping: map[string]string{}, OutputMapping: map[string]string{},
-		InputFormat: req.Input.Format, Options: req.Input.Options,
-	}
-	for _, in := range bind.Inputs {
-		id.InputMapping[in.Column] = in.Alias
-	}
-	for _, out := range bind.Outputs {
-		id.OutputMapping[out.Alias] = out.Column
-	}
+	id := req.bound(bind)
 	if req.Input.Format == files.Parquet || req.Input.Format == files.Arrow {
 		return id, nil
 	}
@@ -83,10 +81,28 @@ func settled(req Request, data *files.Dataset, bind *model.Binding) (Identity, e
 		return id, err
 	}
 	for _, f := range used.Schema().Fields() {
-		id.Schema = append(id.Schema, fmt.Sprintf("%s: %s", f.Name, f.Type))
+		id.Schema = append(id.Schema, typed(f))
 	}
 	return id, nil
 }
+
+// bound is what the request and its binding say of the identity.
+func (r Request) bound(bind *model.Binding) Identity {
+	id := Identity{
+		TagSet: r.TagSet, Signature: r.Signature, Keep: r.Keep, Format: r.Format,
+		InputMapping: map[string]string{}, OutputMapping: map[string]string{},
+		InputFormat: r.Input.Format, Options: r.Input.Options,
+	}
+	for _, in := range bind.Inputs {
+		id.InputMapping[in.Column] = in.Alias
+	}
+	for _, out := range bind.Outputs {
+		id.OutputMapping[out.Alias] = out.Column
+	}
+	return id
+}
+
+func typed(f arrow.Field) string { return fmt.Sprintf("%s: %s", f.Name, f.Type) }
 
 // Equal tells whether parts of both may stand in one folder.
 func (id Identity) Equal(other Identity) bool { return len(id.Differences(other)) == 0 }
@@ -108,16 +124,42 @@ func (id Identity) Differences(other Identity) []string {
 		{"output.format", id.Format == other.Format},
 		{"input.format", id.InputFormat == other.InputFormat},
 		{"input.options", maps.Equal(id.Options, other.Options)},
+		{"read_by", id.BySpark() == other.BySpark()},
+		{"the table or query", id.Query == other.Query},
+		{"output.partition_by", slices.Equal(id.PartitionBy, other.PartitionBy)},
 	} {
 		if !f.same {
 			names = append(names, f.name)
 		}
 	}
+	if id.BySpark() && other.BySpark() {
+		names = append(names, changed(id.Settings, other.Settings)...)
+	}
 	if len(names) == 0 && !slices.Equal(id.Schema, other.Schema) {
 		names = append(names, "the columns' types ("+strings.Join(other.Schema, ", ")+")")
 	}
+	if len(names) == 0 && id.Plan != other.Plan {
+		names = append(names, "what Spark does to read the input (a view, a table's settings or columns, or Spark itself has changed)")
+	}
 	return names
 }
+
+// changed are the keys, in order, that have not the same value in both.
+func changed(a, b map[string]string) []string {
+	all := maps.Clone(a)
+	if all == nil {
+		all = map[string]string{}
+	}
+	maps.Copy(all, b)
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(all)), func(key string) bool {
+		va, inA := a[key]
+		vb, inB := b[key]
+		return inA && inB && va == vb
+	})
+}
+
+// BySpark tells whether Spark reads and writes.
+func (id Identity) BySpark() bool { return id.Plan != "" }
 
 // Known tells an identity from none at all, as older manifests have it.
 func (id Identity) Known() bool { return !reflect.ValueOf(id).IsZero() }

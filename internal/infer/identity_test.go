@@ -87,7 +87,7 @@ func TestIdentity(t *testing.T) {
 // TestIdentityHasEverything fails when a Request gets a field of which nobody
 // has said whether parts depend on it.
 func TestIdentityHasEverything(t *testing.T) {
-	in := []string{"Source", "Signature", "InputMapping", "OutputMapping", "Keep", "Format", "Input"}
+	in := []string{"Source", "Signature", "InputMapping", "OutputMapping", "Keep", "Format", "Input", "Query", "PartitionBy"}
 	not := []string{"BatchSize", "Threads", "Output", "Splits", "Records", "Run", "Feed", "OnBadRow", "MaxBad", "InputRows"}
 	var have []string
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[Request]()) {

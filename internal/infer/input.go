@@ -49,7 +49,7 @@ func Cut(ctx context.Context, data *files.Dataset, tasks, first int) ([]Split, e
 	}
 	splits := make([]Split, len(pieces))
 	for i, piece := range pieces {
-		splits[i] = Split{first + i, piece, stamps[piece.Path]}
+		splits[i] = Split{ID: first + i, Split: piece, Stamp: stamps[piece.Path]}
 	}
 	return splits, nil
 }

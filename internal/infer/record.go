@@ -14,7 +14,7 @@ import (
 // Stamp tells whether an input file is still what it was when it was listed.
 type Stamp struct {
 	Size     int64     `json:"input_size"`
-	Modified time.Time `json:"input_modified"`
+	Modified time.Time `json:"input_modified,omitzero"`
 }
 
 // StampOf is the stamp of a listed file.
@@ -45,17 +45,32 @@ func RecordName(part string) string { return part + ".json" }
 // Split is the piece of input that a part was made of.
 func (s SplitResult) Split() Split {
 	var out Split
-	out.ID, out.Path, out.Offset, out.Length, out.Stamp = s.ID, s.Input, s.Offset, s.Length, s.Stamp
+	out.ID, out.Path, out.Offset, out.Length, out.Stamp, out.Partition = s.ID, s.Input, s.Offset, s.Length, s.Stamp, s.Partition
 	return out
 }
 
 // Files are the names of everything that belongs to a part, in the output's
 // folder.
 func (s SplitResult) Files() []string {
-	if s.Quarantine == nil {
-		return []string{s.Output}
+	var names []string
+	if s.Partition == "" {
+		names = append(names, s.Output)
 	}
-	return []string{s.Output, s.Quarantine.Output}
+	for _, f := range s.Written {
+		names = append(names, f.Output)
+	}
+	if s.Quarantine != nil {
+		names = append(names, s.Quarantine.Output)
+	}
+	return names
+}
+
+// Sized are those of Files whose size is known.
+func (s SplitResult) Sized() []WrittenFile {
+	if s.Partition == "" {
+		return []WrittenFile{{s.Output, s.Bytes}}
+	}
+	return s.Written
 }
 
 // Serves tells whether a part may stand in an output whose bad rows are treated

@@ -77,7 +77,7 @@ func (p *serving) flow(ctx context.Context) error {
 
 // open reads the columns' types and holds them against the model.
 func (p *serving) open() (*ipc.Reader, error) {
-	reader, err := ipc.NewReader(p.in, ipc.WithAllocator(p.server.arriving))
+	reader, err := ipc.NewReader(unbroken{p.in}, ipc.WithAllocator(p.server.arriving))
 	if err != nil {
 		return nil, away(err)
 	}
@@ -204,7 +204,7 @@ func (p *serving) write(ctx context.Context, from <-chan computed) error {
 			w, err = p.answer(ctx, w, c)
 			c.release()
 		} else {
-			err = p.finish(w)
+			err = p.finish(ctx, w)
 		}
 		p.clocks.write += time.Since(start)
 		if err != nil || !ok {
@@ -228,8 +228,9 @@ func (p *serving) answer(ctx context.Context, w *ipc.Writer, c computed) (*ipc.W
 	return w, away(w.Write(c.record))
 }
 
-// finish ends a stream whose rows are all accounted for.
-func (p *serving) finish(w *ipc.Writer) error {
+// finish ends a stream whose rows are all accounted for. Its record comes after
+// the quarantine that it names, and before the task can have Spark commit.
+func (p *serving) finish(ctx context.Context, w *ipc.Writer) error {
 	err := p.balance()
 	if err != nil {
 		return err
@@ -240,7 +241,22 @@ func (p *serving) finish(w *ipc.Writer) error {
 	if p.aside, err = p.quarantine.commit(); err != nil || w == nil {
 		return err
 	}
+	if err = p.record(ctx); err != nil {
+		return err
+	}
 	return away(w.Close())
+}
+
+// unbroken is a connection whose end is an error: Arrow takes it for the end of
+// its stream, which only a task that has sent all rows marks.
+type unbroken struct{ from io.Reader }
+
+func (u unbroken) Read(p []byte) (int, error) {
+	n, err := u.from.Read(p)
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
 }
 
 // away is the error of a connection that breaks; nil for nil.

@@ -258,7 +258,6 @@ var unsupportedCases = []struct {
 	{Train, "output.format", []string{"output={path: x, format: csv}"}},
 	{Train, "output.if_exists", []string{"output={path: x, if_exists: resume}"}},
 	{Infer, "tensorflow.archive", []string{"tensorflow.archive=tf.tgz"}},
-	{Infer, "output.if_exists", []string{"output.if_exists=resume", "read_by=spark"}},
 	{Infer, "export_dir", []string{"export_dir=s3a://b/m"}},
 	{Infer, "model_dir", []string{"export_dir=", "model_dir=hdfs://n/ckpt"}},
 	{Train, "output.if_exists", []string{"output={path: x, if_exists: skip}"}},

@@ -147,6 +147,9 @@ func (s *Spec) outputs(run string) []reserve.OutputConfig {
 		}
 		if s.sparkPredicts() && s.OnBadRow == string(infer.Quarantine) {
 			o.Aside = aside(s.Output.Path, run)
+			if o.Resume != "" {
+				o.Aside = reserve.ResumeAside(o.Resume, run)
+			}
 		}
 		out = append(out, o)
 	}

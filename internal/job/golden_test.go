@@ -83,6 +83,8 @@ var plans = []struct {
 	{name: "infer-standalone", kind: Infer, text: predict, sets: []string{"spark.master=spark://h:7077", "resources.worker.cores=4"}},
 	{name: "infer-table", kind: Infer, text: predict, sets: []string{"input={table: db.digits}", "output.partition_by=[label]"}},
 	{name: "infer-table-quarantine", kind: Infer, text: predict, sets: []string{"input={table: db.digits}", "on_bad_row=quarantine", "max_bad=0.1%"}},
+	{name: "infer-spark-resume", kind: Infer, text: predict, sets: []string{"input={sql: SELECT * FROM db.digits}", "output.if_exists=resume", "output.partition_by=[label]"}},
+	{name: "infer-spark-resume-quarantine", kind: Infer, text: predict, sets: []string{"read_by=spark", "output.if_exists=resume", "on_bad_row=quarantine", "max_bad=1%"}},
 	{name: "infer-orc", kind: Infer, text: predict, sets: []string{"input.format=orc", "input.options={mergeSchema: 'true'}", "output.format=json", "spark.master=local[3]"}},
 	{name: "export", kind: Export, text: "app: {graph: {path: model}}\nmodel_dir: ckpt\nexport_dir: out\nsignatures: [serving_default]\n"},
 }

@@ -44,7 +44,7 @@ func MakePlan(s *Spec, env Environment) (*Plan, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.Reserve.Work, p.Predict = work, s.predict(work, outputs)
+		p.Reserve.Work, p.Predict = work, s.predict(env.RunID, work, outputs)
 	}
 	if s.Spark.DeployMode == "cluster" && !s.Local {
 		p.inCluster()

@@ -32,7 +32,8 @@ type Predict struct {
 	Options     map[string]string `json:"options"`
 	Epochs      int               `json:"epochs"` // 1
 	Request     json.RawMessage   `json:"request"`
-	Output      string            `json:"output"` // staging folder
+	Output      string            `json:"output"`           // staging folder
+	Resume      bool              `json:"resume,omitempty"` // only the partitions that no earlier run has finished
 	OutputAs    string            `json:"output_format"`
 	PartitionBy []string          `json:"partition_by"`
 }
@@ -109,6 +110,9 @@ func (r *rules) partitioned() {
 		if slices.Contains(by[:i], column) {
 			r.broken(at, column, "is named twice")
 		}
+		if s.Output.IfExists == ifResume && strings.ContainsAny(column[:min(1, len(column))], "_.") {
+			r.broken(at, column, "names hidden folders, in which output.if_exists: resume finds nothing: rename the column")
+		}
 	}
 }
 
@@ -128,7 +132,7 @@ func (r *rules) outputFormat() {
 }
 
 // predict is what the driver needs where Spark reads and writes; nil elsewhere.
-func (s *Spec) predict(work *reserve.WorkConfig, outputs []reserve.OutputConfig) *Predict {
+func (s *Spec) predict(run string, work *reserve.WorkConfig, outputs []reserve.OutputConfig) *Predict {
 	if !s.sparkPredicts() {
 		return nil
 	}
@@ -138,6 +142,9 @@ func (s *Spec) predict(work *reserve.WorkConfig, outputs []reserve.OutputConfig)
 	}
 	if p.Path != "" {
 		p.Format = s.Input.Format
+	}
+	if o := outputs[0]; o.Resume != "" {
+		p.Resume, p.Output = true, reserve.ResumeWritten(o.Resume, run)
 	}
 	maps.Copy(p.Options, s.Input.Options)
 	return p
@@ -161,6 +168,11 @@ func (s *Spec) request() infer.Request {
 func (s *Spec) answeredWork(outputs []reserve.OutputConfig) (*reserve.WorkConfig, error) {
 	request := s.request()
 	request.Feed, request.Output = feedPredict, outputs[0].Aside
+	if s.Output.IfExists == ifResume {
+		request.Query, request.PartitionBy = s.Input.Table+s.Input.SQL, s.Output.PartitionBy
+		request.Input = files.Recipe{Format: files.Format(s.Input.Format), Options: s.Input.Options}
+		request.Format = files.Format(s.Output.Format)
+	}
 	text, err := json.Marshal(request)
 	if err != nil {
 		return nil, fmt.Errorf("job: plan: write inference request: %w", err)

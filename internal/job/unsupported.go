@@ -44,20 +44,11 @@ func (s *Spec) unsupportedTraining(refuse refuser) {
 }
 
 func (s *Spec) unsupportedInference(refuse refuser) {
-	if s.sparkPredicts() {
-		s.unsupportedBySpark(refuse)
-	}
 	refuse("model_dir", s.ModelDir, IsURL(s.ModelDir))
 	refuse("export_dir", s.ExportDir, IsURL(s.ExportDir))
 	if o := s.Output; o != nil {
 		s.unsupportedOutput(o, refuse)
 	}
-}
-
-// unsupportedBySpark refuses what inference has where executors read and write,
-// and not yet where Spark does.
-func (s *Spec) unsupportedBySpark(refuse refuser) {
-	refuse("output.if_exists", ifResume, s.Output != nil && s.Output.IfExists == ifResume)
 }
 
 func (s *Spec) unsupportedOutput(o *Output, refuse refuser) {

@@ -14,7 +14,7 @@ import (
 func judgeRows(work *WorkConfig, result *infer.Result, parts []infer.SplitResult) (code int, phase string, err error) {
 	var all infer.Account
 	var first *infer.BadRow
-	if result.Partitions > 0 { // then there are no parts
+	if result.Partitions > 0 && len(result.Splits) == 0 { // they are no parts
 		all = result.Account
 		err = unaccounted("the job", all, &infer.QuarantineFile{Rows: all.Quarantined})
 	}
@@ -24,7 +24,11 @@ func judgeRows(work *WorkConfig, result *infer.Result, parts []infer.SplitResult
 	}
 	for _, split := range parts {
 		all.Add(split.Account)
-		err = cmp.Or(err, unaccounted(fmt.Sprintf("split %d (%s)", split.ID, split.Input), split.Account, split.Quarantine))
+		what := fmt.Sprintf("split %d (%s)", split.ID, split.Input)
+		if split.Partition != "" {
+			what = fmt.Sprintf("partition %d", split.ID)
+		}
+		err = cmp.Or(err, unaccounted(what, split.Account, split.Quarantine))
 		first = cmp.Or(first, split.FirstBad)
 	}
 	if err != nil {

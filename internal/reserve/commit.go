@@ -24,7 +24,8 @@ type manifest struct {
 	Made    infer.Identity `json:"made,omitzero"`
 	infer.Account
 	Splits []infer.SplitResult `json:"splits"`
-	// BadPartitions are those of what Spark has written that have bad rows.
+	// BadPartitions are those of what Spark has written that have bad rows, where
+	// its partitions are not among Splits.
 	BadPartitions []infer.ServedPartition `json:"bad_partitions,omitempty"`
 }
 
@@ -123,7 +124,7 @@ func complete(ctx context.Context, s store.Store, run string, o OutputConfig, re
 // attempts that count, into the output, names them by the partitions, and deletes
 // the others.
 func takeIn(ctx context.Context, s store.Store, o OutputConfig, partitions []infer.ServedPartition) error {
-	if o.Aside == "" {
+	if o.Aside == "" || o.Resume != "" { // resumption.collect
 		return nil
 	}
 	for _, p := range partitions {

@@ -79,12 +79,13 @@ type OutputConfig struct {
 	// Final is gone on from. "": the output is made as a whole.
 	Resume string `json:"resume,omitempty"`
 	// Aside is a folder beside Final where members set aside the bad rows of what
-	// Spark writes under Staging: Spark makes that folder, and wants none there. ""
-	// where members write both.
+	// Spark writes under Staging: Spark makes that folder, and wants none there.
+	// With Resume it is ResumeAside. "" where members write both.
 	Aside string `json:"aside,omitempty"`
 }
 
-// Temporary are the folders that hold the output while it is not published.
+// Temporary are the folders that hold the output while it is not published. With
+// Resume they are in that, which is another's to delete.
 func (o OutputConfig) Temporary() []string {
 	if o.Aside == "" {
 		return []string{o.Staging}

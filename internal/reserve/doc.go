@@ -11,7 +11,8 @@
 //     the Roster's, which is pure: no clock, goroutine or socket; its tests are
 //     the scripts in testdata/roster. One goroutine of the server owns it. Serve
 //     also shares out an inference job's input, of which it takes over what
-//     earlier runs have done (survey.go, resume.go), and gives outputs their
+//     earlier runs have done (survey.go, resume.go; partitions.go where Spark
+//     reads and writes), and gives outputs their
 //     final names when the run has succeeded.
 //   - Client, in every tfos-node: Join keeps the membership, Report delivers
 //     how it ended.

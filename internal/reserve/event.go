@@ -63,6 +63,9 @@ type Resumed struct {
 	Splits  int   `json:"splits"` // taken over
 	Rows    int64 `json:"rows"`   // in them
 	Missing int   `json:"missing"`
+	// Done are the numbers of the partitions that Spark need not have predicted;
+	// nil: executors read.
+	Done []int `json:"done,omitempty"`
 }
 
 // MemberProgress is how far one member's program is: starting, importing,

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"sync"
+
+	"tfos/internal/infer"
 )
 
 // commandLine is any command of the driver.
@@ -23,6 +25,8 @@ type commandLine struct {
 	Reason string `json:"reason"`
 
 	Retryable bool `json:"retryable"`
+
+	infer.Table
 }
 
 func parseCommand(line []byte) (Command, error) {
@@ -40,6 +44,8 @@ func parseCommand(line []byte) (Command, error) {
 		return Fail{l.Code, l.Phase, l.Cause, l.Retryable}, nil
 	case "spark_failed":
 		return SparkFailed{l.Phase, l.Cause}, nil
+	case "partitions":
+		return Partitions{l.Table}, nil
 	case "stop":
 		return StopRun{l.Reason}, nil
 	}
@@ -61,6 +67,10 @@ func (p *process) commands(ctx context.Context, lines *bufio.Reader) {
 		c, err := parseCommand(line)
 		if err != nil {
 			c = Fail{Code: codeInternal, Phase: "driver", Cause: err.Error()}
+		}
+		if c, ok := c.(Partitions); ok {
+			p.partitions(ctx, c.Table)
+			continue
 		}
 		p.command(ctx, c)
 	}

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"tfos/internal/feed/files"
 	"tfos/internal/infer"
 	"tfos/internal/store"
 )
@@ -34,6 +33,8 @@ type resumption struct {
 	output OutputConfig
 	store  store.Store
 	lock   io.Closer
+	// changed: what is published is not the output that is wanted.
+	changed bool
 }
 
 // folder is the run's own.
@@ -41,14 +42,14 @@ func (r *resumption) folder() string { return path.Dir(r.output.Staging) }
 
 func (r *resumption) records() string { return r.folder() + "/" + recordsName }
 
-// resume locks an output, surveys it, and takes the finished parts over into
-// the run's own folder. request's Input must be filled in.
-func resume(ctx context.Context, cfg Config, o OutputConfig, request infer.Request, data *files.Dataset) (_ *resumption, err error) {
+// resume locks an output, has it surveyed, and takes the finished parts over into
+// the run's own folder.
+func resume(ctx context.Context, cfg Config, o OutputConfig, model string, look func() (*survey, error)) (_ *resumption, err error) {
 	st, err := store.For(o.Resume)
 	if err != nil {
 		return nil, err
 	}
-	r := &resumption{model: request.Path(), output: o, store: st}
+	r := &resumption{model: model, output: o, store: st}
 	if r.lock, err = lock(ctx, st, o, cfg.Lease()); err != nil {
 		return nil, err
 	}
@@ -57,7 +58,10 @@ func resume(ctx context.Context, cfg Config, o OutputConfig, request infer.Reque
 			err = errors.Join(err, r.close(context.WithoutCancel(ctx), false))
 		}
 	}()
-	if r.survey, err = look(ctx, cfg, o, request, data); err != nil || !r.changed {
+	if r.survey, err = look(); err != nil {
+		return r, err
+	}
+	if r.changed = r.changes(); !r.changed {
 		return r, err
 	}
 	return r, unprepared(ctx, o, r.takeOver(ctx, cfg))
@@ -120,20 +124,18 @@ func (r *resumption) takeOver(ctx context.Context, cfg Config) error {
 		return fmt.Errorf("reserve: write the splits' plan: %w", err)
 	}
 	for _, p := range r.carried {
-		for _, name := range p.Files() {
-			to := r.output.Staging + "/" + name
-			err := r.store.Mkdir(ctx, path.Dir(to))
-			if err == nil {
-				err = r.store.Link(ctx, p.folder+"/"+name, to)
-			}
-			if err != nil {
-				return err
-			}
+		if err := r.link(ctx, p); err != nil {
+			return err
 		}
-		if p.record == "" { // it is published: who wants it finds it there
-			continue
+		var err error
+		switch {
+		case p.record == "": // it is published: who wants it finds it there
+		case p.Partition != "":
+			err = r.takePartition(ctx, p)
+		default:
+			err = r.store.Link(ctx, p.record, r.records()+"/"+path.Base(p.record))
 		}
-		if err := r.store.Link(ctx, p.record, r.records()+"/"+path.Base(p.record)); err != nil {
+		if err != nil {
 			return err
 		}
 	}
@@ -145,10 +147,32 @@ func (r *resumption) takeOver(ctx context.Context, cfg Config) error {
 	return nil
 }
 
+// link puts a part's files into the run's output.
+func (r *resumption) link(ctx context.Context, p part) error {
+	for _, name := range p.Files() {
+		to := r.output.Staging + "/" + name
+		err := r.store.Mkdir(ctx, path.Dir(to))
+		if err == nil {
+			err = r.store.Link(ctx, p.path(name), to)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // resumed is the event that says what was taken over.
 func (r *resumption) resumed() Resumed {
 	count := r.count()
-	return Resumed{count.Splits, count.Rows, len(r.missing)}
+	event := Resumed{Splits: count.Splits, Rows: count.Rows, Missing: len(r.missing)}
+	if r.identity.BySpark() {
+		event.Done = []int{}
+		for _, p := range r.carried {
+			event.Done = append(event.Done, p.ID)
+		}
+	}
+	return event
 }
 
 func (r *resumption) count() infer.Carried {
@@ -168,9 +192,14 @@ func (r *resumption) add(result *infer.Result) error {
 	carried := r.count()
 	result.Carried = &carried
 	switch {
-	case len(result.Splits) == 0:
+	case len(result.Splits) == 0 && len(result.Served) == 0:
 		result.Model, result.Digest, result.Made = r.model, r.identity.Digest, r.identity
-	case len(r.carried) > 0 && !result.Made.Equal(r.identity):
+		return nil
+	case r.identity.BySpark(): // of which members know the model alone
+		result.Made = r.identity
+		result.Made.Digest = result.Digest
+	}
+	if len(r.carried) > 0 && !result.Made.Equal(r.identity) {
 		return fmt.Errorf("members did not make what the parts of earlier runs are (%s): it has changed meanwhile: start the job again",
 			strings.Join(result.Made.Differences(r.identity), ", "))
 	}
@@ -188,7 +217,12 @@ func (r *resumption) kept(ctx context.Context) int {
 			kept++
 		}
 	}
-	if left, err := r.store.List(ctx, r.records()); err == nil {
+	if r.identity.BySpark() {
+		plan := splitPlan{Identity: r.identity, Splits: r.splits}
+		if left, err := finishedPartitions(ctx, r.store, r.folder(), plan); err == nil {
+			kept += len(left)
+		}
+	} else if left, err := r.store.List(ctx, r.records()); err == nil {
 		kept += len(left)
 	}
 	return kept
@@ -257,3 +291,6 @@ func (r *resumption) clear(ctx context.Context) error {
 	}
 	return r.store.Remove(ctx, aside)
 }
+
+// complete tells whether there is nothing to compute.
+func (r *resumption) complete() bool { return r != nil && len(r.missing) == 0 }

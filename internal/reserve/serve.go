@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -87,6 +88,9 @@ type process struct {
 	events *writer
 	hungUp chan struct{} // closed at the end of the driver's commands
 	*shared
+	// sharing is held while shared changes after the run has begun, and by its end.
+	sharing sync.Mutex
+	ended   bool // guarded by sharing
 }
 
 func (p *process) run(ctx context.Context, listener net.Listener, lines *bufio.Reader) error {
@@ -143,7 +147,7 @@ func (p *process) resumed(ctx context.Context) {
 	case len(p.resume.missing) == 0:
 		p.command(ctx, Settle{})
 	}
-	if event := p.resume.resumed(); event.Splits > 0 {
+	if event := p.resume.resumed(); event.Splits > 0 || event.Done != nil {
 		p.events.put(event)
 	}
 }
@@ -171,21 +175,31 @@ func (p *process) conclude(ctx context.Context) error {
 // finish commits the outputs of a run that succeeded, or deletes what was
 // staged, and completes the verdict.
 func (p *process) finish(ctx context.Context, end ending) Verdict {
+	p.sharing.Lock()
+	defer p.sharing.Unlock()
+	p.ended = true
 	v := end.verdict
 	var sumErr error
+	var served []infer.ServedPartition
 	if p.cfg.Work != nil {
 		v.Infer, sumErr = sumResults(p.splits, end.results)
 		if sumErr == nil {
 			sumErr = p.resume.add(v.Infer)
 		}
+		if v.Infer != nil {
+			served, v.Infer.Served = v.Infer.Served, nil
+		}
 	}
 	if v.Code == codeDone && p.cfg.MeasureMS == 0 && sumErr == nil {
-		if err := checkAnswered(p.cfg, v.Infer, end.written); err != nil {
+		if err := checkAnswered(p.cfg, v.Infer, end.written); err != nil && !p.resume.complete() {
 			v.Code, v.Phase, v.Cause = codeInternal, "accounting", err.Error()
 		}
 	}
 	if v.Code == codeDone && p.cfg.MeasureMS == 0 {
 		code, phase, err := codeOutput, "commit", sumErr
+		if err == nil {
+			err = p.resume.collect(ctx, p.cfg.Run, v.Infer, served)
+		}
 		if err == nil && v.Infer != nil {
 			code, phase, err = judgeRows(p.cfg.Work, v.Infer, p.resume.parts(v.Infer))
 		}

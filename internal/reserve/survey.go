@@ -45,8 +45,17 @@ type splitPlan struct {
 // part is a finished part of an earlier run.
 type part struct {
 	infer.SplitResult
-	folder string // that it is in
-	record string // its record; "": it is published
+	folder string            // that it is in
+	record string            // its record; "": it is published
+	paths  map[string]string // of those of its files that are elsewhere, by name
+}
+
+// path is where one of the part's files is.
+func (p part) path(name string) string {
+	if at, ok := p.paths[name]; ok {
+		return at
+	}
+	return p.folder + "/" + name
 }
 
 // survey is what an inference job finds of its output, and what is left to do.
@@ -58,7 +67,6 @@ type survey struct {
 	splits    []infer.Split
 	carried   []part        // of them, in their order
 	missing   []infer.Split // the others
-	changed   bool          // what is published is not the output that is wanted
 	folders   []string      // of earlier runs, in OutputConfig.Resume
 	warnings  []string
 }
@@ -85,17 +93,29 @@ func look(ctx context.Context, cfg Config, o OutputConfig, request infer.Request
 	if err != nil {
 		return nil, err
 	}
-	st, err := store.For(o.Final)
+	s := &survey{identity: identity, onBadRow: request.OnBadRow}
+	plans, parts, err := s.earlier(ctx, o)
+	if err == nil {
+		err = s.divide(ctx, cfg, data, plans, parts)
+	}
 	if err != nil {
 		return nil, err
 	}
-	s := &survey{identity: identity, onBadRow: request.OnBadRow}
-	if s.published, err = readPublished(ctx, st, o, identity); err != nil {
-		return nil, unprepared(ctx, o, err)
-	}
-	plans, parts, err := s.staged(ctx, st, o)
+	return s, nil
+}
+
+// earlier reads what there is of the output: what earlier runs left, then what is
+// published.
+func (s *survey) earlier(ctx context.Context, o OutputConfig) (plans [][]infer.Split, parts []part, err error) {
+	st, err := store.For(o.Final)
 	if err != nil {
-		return nil, unprepared(ctx, o, err)
+		return nil, nil, err
+	}
+	if s.published, err = readPublished(ctx, st, o, s.identity); err != nil {
+		return nil, nil, unprepared(ctx, o, err)
+	}
+	if plans, parts, err = s.staged(ctx, st, o); err != nil {
+		return nil, nil, unprepared(ctx, o, err)
 	}
 	if s.published != nil {
 		var splits []infer.Split
@@ -105,12 +125,13 @@ func look(ctx context.Context, cfg Config, o OutputConfig, request infer.Request
 		}
 		plans = append(plans, splits)
 	}
-	if err := s.divide(ctx, cfg, data, plans, parts); err != nil {
-		return nil, err
-	}
+	return plans, parts, nil
+}
+
+// changes tells whether what is published is not the output that is wanted.
+func (s *survey) changes() bool {
 	fromStaging := slices.ContainsFunc(s.carried, func(p part) bool { return p.record != "" })
-	s.changed = s.published == nil || fromStaging || len(s.missing) > 0 || len(s.carried) != len(s.published.Splits)
-	return s, nil
+	return s.published == nil || fromStaging || len(s.missing) > 0 || len(s.carried) != len(s.published.Splits)
 }
 
 // Unchanged tells, without changing anything, whether an inference job that
@@ -123,6 +144,9 @@ func Unchanged(ctx context.Context, cfg Config) (unchanged bool, refused *Output
 	}
 	request, data, err := openWork(ctx, cfg)
 	var s *survey
+	if err == nil && data == nil { // what Spark reads only its driver sees
+		return false, nil
+	}
 	if err == nil {
 		s, err = look(ctx, cfg, *o, request, data)
 	}
@@ -130,7 +154,7 @@ func Unchanged(ctx context.Context, cfg Config) (unchanged bool, refused *Output
 		return false, refused
 	}
 	// What earlier runs have left is for a run to delete, which locks it.
-	return err == nil && !s.changed && len(s.folders) == 0, nil
+	return err == nil && !s.changes() && len(s.folders) == 0, nil
 }
 
 // readPublished reads the manifest of a published output, whose parts are all
@@ -151,7 +175,7 @@ func readPublished(ctx context.Context, st store.Store, o OutputConfig, identity
 		return nil, refuse("it has no _SUCCESS: it is not complete")
 	}
 	if !m.Made.Known() {
-		return nil, refuse("it was made by a version of tfos that did not note with which settings")
+		return nil, refuse("it was made by a version of tfos that did not note with which settings, or by Spark without output.if_exists: resume")
 	}
 	if other := identity.Differences(m.Made); len(other) > 0 {
 		return nil, refuse("it was made with something else: %s", strings.Join(other, ", "))
@@ -161,11 +185,27 @@ func readPublished(ctx context.Context, st store.Store, o OutputConfig, identity
 		return nil, err
 	}
 	for _, r := range m.Splits {
-		if size, ok := sizes[o.Final+"/"+r.Output]; !ok || size != r.Bytes {
-			return nil, refuse("%s is not in it as it was written", r.Output)
+		if name := whole(ctx, st, part{SplitResult: r, folder: o.Final}, sizes); name != "" {
+			return nil, refuse("%s is not in it as it was written", name)
 		}
 	}
 	return &m, nil
+}
+
+// whole names the first file of a part that is not there as it was written, ""
+// when all are. sizes are those of the data files; its quarantine is none.
+func whole(ctx context.Context, st store.Store, p part, sizes map[string]int64) string {
+	for _, f := range p.Sized() {
+		if size, ok := sizes[p.path(f.Output)]; !ok || size != f.Bytes {
+			return f.Output
+		}
+	}
+	if p.Quarantine != nil {
+		if _, err := st.Stat(ctx, p.path(p.Quarantine.Output)); err != nil {
+			return p.Quarantine.Output
+		}
+	}
+	return ""
 }
 
 // staged reads what earlier runs left: their plans, the newest knowledge first,
@@ -194,7 +234,12 @@ func (s *survey) staged(ctx context.Context, st store.Store, o OutputConfig) (pl
 			s.warn("what an earlier run has left is not used: %v", err)
 			continue
 		}
-		found, err := finished(ctx, st, folder, plan, sizes)
+		var found []part
+		if plan.Identity.BySpark() {
+			found, err = finishedPartitions(ctx, st, folder, plan)
+		} else {
+			found, err = finished(ctx, st, folder, plan, sizes)
+		}
 		if err != nil {
 			return nil, nil, err
 		}
@@ -236,11 +281,11 @@ func finished(ctx context.Context, st store.Store, folder string, plan splitPlan
 			continue
 		}
 		p := part{SplitResult: record.Split, folder: folder + "/" + partsName, record: path}
-		if size, ok := sizes[p.folder+"/"+p.Output]; ok && size == p.Bytes && record.Identity.Equal(plan.Identity) && sameSplit(p.Split(), split) {
+		if record.Identity.Equal(plan.Identity) && sameSplit(p.Split(), split) && whole(ctx, st, p, sizes) == "" {
 			parts = append(parts, p)
 		}
 	}
-	return parts, nil
+	return parts, ctx.Err()
 }
 
 // divide works out the splits of the whole output: of a file that is as it was,

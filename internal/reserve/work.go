@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"path"
 	"slices"
 
 	"tfos/internal/feed/files"
@@ -14,9 +15,10 @@ import (
 
 // shared is an inference job's work, shared out.
 type shared struct {
-	work   map[Place][]byte // every required member's infer.Request, as JSON
-	splits []infer.Split    // that are to be computed
-	resume *resumption      // nil: the output is made as a whole
+	work    map[Place][]byte // every required member's infer.Request, as JSON
+	request infer.Request    // of all of them
+	splits  []infer.Split    // that are to be computed
+	resume  *resumption      // nil: the output is made as a whole, or the driver has not said of what partitions
 }
 
 // shareOut lists an inference job's input and gives every required member its
@@ -26,13 +28,20 @@ func shareOut(ctx context.Context, cfg Config) (*shared, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &shared{}
-	if o := cfg.resumes(); o != nil {
-		if s.resume, err = resume(ctx, cfg, *o, request, data); err != nil {
+	s := &shared{request: request}
+	o := cfg.resumes()
+	if o != nil {
+		request.Records = path.Dir(o.Staging) + "/" + recordsName
+	}
+	switch {
+	case data == nil: // Spark brings the rows
+	case o != nil:
+		s.resume, err = resume(ctx, cfg, *o, request.Path(), func() (*survey, error) { return look(ctx, cfg, *o, request, data) })
+		if err != nil {
 			return nil, err
 		}
-		s.splits, request.Records = s.resume.missing, s.resume.records()
-	} else if data != nil {
+		s.splits = s.resume.missing
+	default:
 		if s.splits, err = infer.Cut(ctx, data, cfg.Work.Tasks, 0); err != nil {
 			return nil, err
 		}
@@ -156,7 +165,7 @@ func sumServed(sum *infer.Result) {
 		return
 	}
 	latest := infer.Latest(sum.Served)
-	sum.Account, sum.Served, sum.Partitions = infer.Account{}, nil, len(latest)
+	sum.Account, sum.Served, sum.Partitions = infer.Account{}, latest, len(latest)
 	for _, p := range latest {
 		sum.Add(p.Account)
 		if p.Bad() > 0 {

@@ -59,7 +59,7 @@ func TestSumAnswered(t *testing.T) {
 	}
 	sum, err := sumResults(nil, data)
 	want := infer.Account{Read: 14, Rows: 8, Skipped: 6, GraphFailed: 2}
-	if err != nil || sum.Account != want || sum.Partitions != 3 || sum.Served != nil {
+	if err != nil || sum.Account != want || sum.Partitions != 3 || len(sum.Served) != 3 {
 		t.Fatalf("%+v, %v, want %+v", sum, err, want)
 	}
 	if bad := sum.BadPartitions; len(bad) != 2 || bad[0].Attempt != 5 || bad[1].Partition != 2 || bad[1].FirstBad.Row != 7 {

@@ -3,6 +3,7 @@
 import os
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -177,6 +178,19 @@ def test_killed_engine_is_for_spark_to_try_again():
         one.process.kill()
         with pytest.raises(ConnectionError, match="worker:0 did not predict partition 0"):
             list(given)
+
+
+def test_a_finished_partition_reads_nothing(monkeypatch):
+    """Nor does it look for a member."""
+    task = SimpleNamespace(partitionId=lambda: 3, taskAttemptId=lambda: 9)
+    monkeypatch.setattr("pyspark.TaskContext.get", lambda: task)
+    rows = iter(batches(10))
+    done = predictor.make_predictor(WORK, [], {}, None, frozenset([3, 4]))
+    assert list(done(rows)) == []
+    assert len(list(rows)) == 1
+    missing = predictor.make_predictor(WORK, [], {}, None, frozenset([4]))
+    with pytest.raises(ZeroDivisionError):  # of no members: it would be predicted
+        list(missing(batches(10)))
 
 
 def test_member_of_this_executor_first():

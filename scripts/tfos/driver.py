@@ -54,6 +54,15 @@ class Run:
         return [predict] if predict else self.plan.get("feeds") or []
 
     @property
+    def resumes(self):
+        """Whether Spark predicts only the partitions that no earlier run has finished."""
+        return bool((self.plan.get("predict") or {}).get("resume"))
+
+    @property
+    def predictions(self):
+        return self.inputs[self.plan["predict"]["name"]]
+
+    @property
     def folder(self):
         """Where the job's files are, as seen by tasks."""
         return SparkFiles.getRootDirectory() if self.plan["local"] else "."
@@ -93,6 +102,9 @@ class Run:
         if name == "ready":
             self.on_ready(event)
             return
+        if name == "resumed" and self.resumes:
+            self.on_resumed(event)
+            return
         if name == "formed":
             self.start(self.run_feeds, event["members"])
             event = {**event, "members": [public(member) for member in event["members"]]}
@@ -115,12 +127,27 @@ class Run:
         except inputs.InputError as err:
             self.reservation.send("fail", code=err.code, phase="input", cause=str(err))
             return
+        self.ready = ready
+        if self.resumes:  # an event says which partitions are finished
+            self.reservation.send("partitions", **self.predictions.partitions)
+        else:
+            self.start_members()
+
+    def on_resumed(self, event):
+        """What earlier runs have finished is taken over."""
+        self.predictions.leave_out(event.pop("done", []))
+        if event["splits"]:
+            self.emit(event)
+        if event["missing"]:
+            self.start_members()
+
+    def start_members(self):
         for path in self.plan["files"]:
             self.sc.addFile(path)
         if "context" in self.plan["node"]:
             hadoop = self.sc._jsc.hadoopConfiguration()
             self.plan["node"]["context"]["default_fs"] = hadoop.get("fs.defaultFS")
-        lines = [self.assignment(member, ready) for member in self.plan["reserve"]["members"]]
+        lines = [self.assignment(member, self.ready) for member in self.plan["reserve"]["members"]]
         self.start(self.run_members, lines)
 
     def on_feed_end(self, end):

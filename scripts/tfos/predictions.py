@@ -6,6 +6,7 @@ found before anything runs, by `tfos-node contract`.
 
 import base64
 import json
+import os
 import subprocess
 
 from pyspark.errors import AnalysisException
@@ -15,9 +16,25 @@ from pyspark.sql.types import ArrayType, BinaryType, MapType, StructType
 from tfos import inputs
 from tfos.causes import first_line, lacks_pyarrow
 from tfos.inputs import EXIT_DATA, EXIT_JOB_FILE, InputError
+from tfos.partitions import FilePartitions
 from tfos.pipe import arrow_schema
 
 NO_CSV = (ArrayType, BinaryType, MapType, StructType)  # which Spark does not write into CSV
+# Where the next run looks for what tasks have committed (internal/reserve/partitions.go), whatever
+# the settings of the cluster are: Hadoop's committer of version 1 keeps a folder for each task.
+PROTOCOL_CONF = "spark.sql.sources.commitProtocolClass"
+PROTOCOL = "org.apache.spark.sql.execution.datasources.SQLHadoopMapReduceCommitProtocol"
+FACTORY = "org.apache.hadoop.mapreduce.lib.output.FileOutputCommitterFactory"
+COMMITTER = {
+    "mapreduce.fileoutputcommitter.algorithm.version": "1",
+    "mapreduce.job.application.attempt.id": "0",
+    "mapreduce.outputcommitter.factory.class": FACTORY,
+    "mapreduce.outputcommitter.factory.scheme.file": FACTORY,
+    "spark.sql.parquet.output.committer.class": "org.apache.parquet.hadoop.ParquetOutputCommitter",
+    "spark.sql.sources.outputCommitterClass": (
+        "org.apache.hadoop.mapreduce.lib.output.FileOutputCommitter"
+    ),
+}
 
 
 def find(sc, work, node_binary, slots, show):
@@ -32,7 +49,7 @@ def find(sc, work, node_binary, slots, show):
         schema = arrow_schema(spark, frame)
     contract = _contract(node_binary, work["request"], schema)
     show(contract["table"])
-    return Predictions(spark, work, frame, contract, slots)
+    return Predictions(spark, work, frame, contract, slots, schema)
 
 
 def _contract(node_binary, request, schema):
@@ -52,7 +69,7 @@ def _contract(node_binary, request, schema):
 class Predictions:
     """What the run's one Spark job is made of."""
 
-    def __init__(self, spark, work, frame, contract, slots):
+    def __init__(self, spark, work, frame, contract, slots, schema):
         request = work["request"]
         keep = request.get("keep") or []
         fields = [frame.schema[name].jsonValue() for name in keep]
@@ -66,6 +83,15 @@ class Predictions:
         self._spark, self._work, self._slots = spark, work, slots
         self._frame = inputs.select(frame, needed)
         self._batch_rows = batch_rows(inputs.arrow_rows(self._frame), request["batch_size"])
+        self._done = frozenset()
+        self.partitions = None  # what an output that resumes is told of them
+        if work.get("resume"):
+            inputs.tune(spark, self._batch_rows, slots)  # decides how files are divided
+            with inputs.reading():
+                found = FilePartitions(spark, self._frame)
+            self._frame = found.frame()
+            schema = base64.b64encode(schema).decode()
+            self.partitions = {"schema": schema, **found.describe()}
 
     def _check_writer(self, work):
         left = [f for f in self._schema.fields if f.name not in work["partition_by"]]
@@ -76,6 +102,10 @@ class Predictions:
                     f"output.format: csv: Spark does not write {field.dataType.simpleString()} "
                     f"into CSV (column {field.name}): use parquet, orc or json",
                 )
+
+    def leave_out(self, partitions):
+        """These are finished, by number."""
+        self._done = frozenset(partitions)
 
     def send(self, _epoch, members, credentials, _folder):
         """Run the job. Returns one Row as of a feed's partition, with the rows that were written.
@@ -100,12 +130,26 @@ class Predictions:
     def _run(self, members, credentials, given):
         from tfos.predictor import make_predictor  # needs pyarrow
 
-        predictor = make_predictor(self._columns, members, credentials, given)
+        predictor = make_predictor(self._columns, members, credentials, given, self._done)
         writer = self._frame.mapInArrow(predictor, self._schema).write
         writer = writer.format(self._work["output_format"])
+        if self._work.get("resume"):
+            writer = self._lasting(writer)
         if self._work["partition_by"]:
             writer = writer.partitionBy(*self._work["partition_by"])
         writer.save("file:" + self._work["output"])
+
+    def _lasting(self, writer):
+        """Has what tasks commit survive the job's end, however it ends.
+
+        Spark deletes _temporary when a job fails or is cancelled; of a link it deletes the link.
+        """
+        output = self._work["output"]
+        os.makedirs(output)
+        os.makedirs(os.path.join(os.path.dirname(output), "pending"))
+        os.symlink("../pending", os.path.join(output, "_temporary"))
+        self._spark.conf.set(PROTOCOL_CONF, PROTOCOL)
+        return writer.mode("append").options(**COMMITTER)
 
 
 def batch_rows(rows, batch_size):

@@ -30,14 +30,15 @@ _SIGNED = {
 }
 
 
-def make_predictor(work, members, credentials, given):
+def make_predictor(work, members, credentials, given, done=frozenset()):
     """The function for DataFrame.mapInArrow.
 
     work: {"feed": name, "inputs": columns for the engine, "keep": columns that stay, "fail":
     whether the engine ends at a row that cannot be predicted, or leaves it out}; members: those
     of the formed event; credentials: {"ca": PEM, "token": str}; given: a Spark accumulator of
-    the rows that go back to Spark. Raises in the task when a member's connection breaks, so that
-    Spark tries the partition again. An engine that ends says why itself.
+    the rows that go back to Spark; done: the numbers of partitions of which nothing is to be
+    read. Raises in the task when a member's connection breaks, so that Spark tries the partition
+    again. An engine that ends says why itself.
     """
 
     def run(batches):
@@ -46,6 +47,8 @@ def make_predictor(work, members, credentials, given):
         from tfos import feeder, predictor
 
         task = TaskContext.get()
+        if task.partitionId() in done:
+            return
         for batch in predictor.predict_partition(
             work,
             members,
