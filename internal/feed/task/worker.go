@@ -151,8 +151,10 @@ func (w Worker) introduce(conn net.Conn, in *bufio.Reader) error {
 		if _, err := conn.Write(text(secret)); err != nil {
 			return err
 		}
-		if answer, err := readBytes(in, nil); err != nil || string(answer) != "ok" {
-			return fmt.Errorf("the secret was refused: %q: %w", answer, err)
+		if answer, err := readBytes(in, nil); err != nil {
+			return err
+		} else if string(answer) != "ok" {
+			return fmt.Errorf("the secret was refused: %q", answer)
 		}
 	}
 	_, err := conn.Write(number(os.Getpid()))
