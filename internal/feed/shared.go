@@ -120,7 +120,7 @@ func (q *queue) shareWith(s *stream) *Shared {
 	if q.slots == nil && !q.unshared {
 		var err error
 		q.slots, err = newSlots(q.cfg.Name, q.cfg.QueueBytes) // what the queue had once it may have again
-		q.unshared = err != nil // sockets serve too
+		q.unshared = err != nil                               // sockets serve too
 	}
 	if q.unshared {
 		return nil
