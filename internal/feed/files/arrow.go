@@ -63,7 +63,7 @@ type arrowReader struct {
 	schema   *arrow.Schema
 	columns  []int // of the file, in the schema's order
 	most     int64
-	room     int64 // bytes of a record
+	room     int64        // bytes of a record
 	record   arrow.Record // being cut; nil: the next is to be read
 	at, step int64        // rows of it
 	rows     int64        // of the split
