@@ -102,7 +102,6 @@ class _Stream:
         except BaseException:
             self.close()
             raise
-        self.sock.settimeout(None)
 
     def _greet(self, token, partition, attempt):
         hello = {
