@@ -1,14 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 
-	"github.com/apache/arrow/go/v15/arrow"
-	"github.com/apache/arrow/go/v15/arrow/ipc"
 	"github.com/spf13/cobra"
 
+	"tfos/internal/feed/files"
 	"tfos/internal/infer"
 )
 
@@ -55,22 +53,13 @@ func contract(cmd *cobra.Command) error {
 	if err := json.NewDecoder(cmd.InOrStdin()).Decode(&in); err != nil {
 		return fmt.Errorf("read the question: %w", err)
 	}
-	schema, err := readSchema(in.Schema)
+	schema, err := files.DecodeSchema(in.Schema)
 	if err != nil {
-		return err
+		return fmt.Errorf("read the table's schema: %w", err)
 	}
 	var out contractAnswer
 	if out.Contract, err = in.Request.Contract(schema); err != nil {
 		out.Code, out.Cause = infer.ExitCode(err), err.Error()
 	}
 	return json.NewEncoder(cmd.OutOrStdout()).Encode(out)
-}
-
-func readSchema(message []byte) (*arrow.Schema, error) {
-	reader, err := ipc.NewReader(bytes.NewReader(message))
-	if err != nil {
-		return nil, fmt.Errorf("read the table's schema: %w", err)
-	}
-	defer reader.Release()
-	return reader.Schema(), nil
 }

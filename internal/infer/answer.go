@@ -68,17 +68,25 @@ func (p *serving) whole(a *answer) ([]arrow.Array, error) {
 	}
 	var out []arrow.Array
 	for i, parts := range a.outputs {
-		if len(parts) == 1 {
-			parts[0].Retain()
-			out = append(out, parts[0])
-			continue
-		}
-		column, err := array.Concatenate(parts, p.mem)
+		column, err := p.together(i, parts)
 		if err != nil {
 			release(out)
-			return nil, fmt.Errorf("infer: %s: put the batches of output %s together: %w", p.from.place(), p.bind.Outputs[i].Alias, err)
+			return nil, err
 		}
 		out = append(out, column)
 	}
 	return out, nil
+}
+
+// together is the parts of an output in one array, the caller's.
+func (p *passage) together(output int, parts []arrow.Array) (arrow.Array, error) {
+	if len(parts) == 1 {
+		parts[0].Retain()
+		return parts[0], nil
+	}
+	whole, err := array.Concatenate(parts, p.mem)
+	if err != nil {
+		return nil, fmt.Errorf("infer: %s: put the parts of output %s together: %w", p.from.place(), p.bind.Outputs[output].Alias, err)
+	}
+	return whole, nil
 }

@@ -247,10 +247,10 @@ func (s *sift) halves(ctx context.Context, rows []int64) ([]arrow.Array, []int64
 	defer release(right)
 	both := make([]arrow.Array, 0, len(left))
 	for i := range left {
-		column, err := array.Concatenate([]arrow.Array{left[i], right[i]}, s.mem)
+		column, err := s.together(i, []arrow.Array{left[i], right[i]})
 		if err != nil {
 			release(both)
-			return nil, nil, fmt.Errorf("infer: put output %s together: %w", s.bind.Outputs[i].Alias, err)
+			return nil, nil, err
 		}
 		both = append(both, column)
 	}

@@ -1,14 +1,11 @@
 package infer
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 
-	"github.com/apache/arrow/go/v15/arrow"
-	"github.com/apache/arrow/go/v15/arrow/ipc"
-
+	"tfos/internal/feed/files"
 	"tfos/internal/model"
 )
 
@@ -50,9 +47,9 @@ func (r Request) IdentifyTable(ctx context.Context, t Table) (Identity, error) {
 	if err != nil {
 		return Identity{}, err
 	}
-	schema, err := t.schema()
+	schema, err := files.DecodeSchema(t.Schema)
 	if err != nil {
-		return Identity{}, err
+		return Identity{}, fmt.Errorf("infer: read the table's schema: %w", err)
 	}
 	bind, err := model.Check(signature, schema, r.InputMapping, r.OutputMapping, r.Keep)
 	if err != nil {
@@ -68,15 +65,6 @@ func (r Request) IdentifyTable(ctx context.Context, t Table) (Identity, error) {
 	}
 	id.Digest, err = r.Digest()
 	return id, err
-}
-
-func (t Table) schema() (*arrow.Schema, error) {
-	reader, err := ipc.NewReader(bytes.NewReader(t.Schema))
-	if err != nil {
-		return nil, fmt.Errorf("infer: read the table's schema: %w", err)
-	}
-	defer reader.Release()
-	return reader.Schema(), nil
 }
 
 // record notes a partition of which the task has brought all rows, where

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"slices"
 
 	"tfos/internal/infer"
@@ -130,15 +131,19 @@ func takeIn(ctx context.Context, s store.Store, o OutputConfig, partitions []inf
 	for _, p := range partitions {
 		from := o.Aside + "/" + p.Quarantine.Output
 		p.Quarantine.Output = infer.QuarantineFolder + "/" + infer.QuarantineName(p.Partition)
-		err := s.Mkdir(ctx, o.Staging+"/"+infer.QuarantineFolder)
-		if err == nil {
-			err = s.Link(ctx, from, o.Staging+"/"+p.Quarantine.Output)
-		}
-		if err != nil {
+		if err := linkInto(ctx, s, from, o.Staging+"/"+p.Quarantine.Output); err != nil {
 			return err
 		}
 	}
 	return s.Remove(ctx, o.Aside)
+}
+
+// linkInto links a file to a name in a folder that it makes.
+func linkInto(ctx context.Context, s store.Store, from, to string) error {
+	if err := s.Mkdir(ctx, path.Dir(to)); err != nil {
+		return err
+	}
+	return s.Link(ctx, from, to)
 }
 
 func writeFile(ctx context.Context, s store.Store, path string, data []byte) error {

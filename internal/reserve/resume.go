@@ -150,12 +150,7 @@ func (r *resumption) takeOver(ctx context.Context, cfg Config) error {
 // link puts a part's files into the run's output.
 func (r *resumption) link(ctx context.Context, p part) error {
 	for _, name := range p.Files() {
-		to := r.output.Staging + "/" + name
-		err := r.store.Mkdir(ctx, path.Dir(to))
-		if err == nil {
-			err = r.store.Link(ctx, p.path(name), to)
-		}
-		if err != nil {
+		if err := linkInto(ctx, r.store, p.path(name), r.output.Staging+"/"+name); err != nil {
 			return err
 		}
 	}

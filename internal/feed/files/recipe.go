@@ -47,9 +47,9 @@ func (r Recipe) Dataset(o ReadOptions) (*Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	schema, err := r.schema()
+	schema, err := DecodeSchema(r.Schema)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("files: decode schema: %w", err)
 	}
 	o = ReadOptions{BatchRows: o.BatchRows, BatchBytes: o.BatchBytes, Memory: o.Memory, Options: r.Options, BadRows: r.BadRows}.withDefaults()
 	o.sampled = make(map[string]bool, len(r.Sampled))
@@ -59,10 +59,11 @@ func (r Recipe) Dataset(o ReadOptions) (*Dataset, error) {
 	return &Dataset{format: r.Format, codec: c, schema: schema, o: o}, nil
 }
 
-func (r Recipe) schema() (*arrow.Schema, error) {
-	in, err := ipc.NewReader(bytes.NewReader(r.Schema))
+// DecodeSchema reads an encapsulated Arrow schema message.
+func DecodeSchema(message []byte) (*arrow.Schema, error) {
+	in, err := ipc.NewReader(bytes.NewReader(message))
 	if err != nil {
-		return nil, fmt.Errorf("files: decode schema: %w", err)
+		return nil, err
 	}
 	defer in.Release()
 	return in.Schema(), nil
