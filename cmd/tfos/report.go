@@ -198,7 +198,8 @@ func (r reporter) infer(v launch.Verdict) {
 	}
 }
 
-// kept is how many splits a failed run leaves to the next one, in words.
+// kept is how many splits a failed run leaves to the next one, in words. A task
+// that outlived the count may have finished one more.
 func kept(v launch.Verdict) string {
 	var result struct {
 		Kept int `json:"kept_splits"`
@@ -206,7 +207,7 @@ func kept(v launch.Verdict) string {
 	if len(v.Infer) == 0 || json.Unmarshal(v.Infer, &result) != nil || result.Kept == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; %d splits are done and are not computed again", result.Kept)
+	return fmt.Sprintf("; at least %d splits are done and are not computed again", result.Kept)
 }
 
 // next is what the person can do about a failure.

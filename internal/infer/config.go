@@ -83,7 +83,8 @@ type Result struct {
 	// Carried are parts of earlier runs, which are in the output and in none
 	// of the numbers above.
 	Carried *Carried `json:"carried,omitempty"`
-	// Kept is how many splits the next run need not compute, if this one fails.
+	// Kept is how many splits the next run need not compute, if this one fails:
+	// at least, for a task that has not ended yet may finish its own.
 	Kept int `json:"kept_splits,omitempty"`
 }
 

@@ -185,9 +185,12 @@ def test_failed_run_leaves_what_it_has_done(site, format):
     site.job(f"sql: '{query}'", f"format: {format}")
     first = site.run("first")
     assert first.code == 6, first.stderr
-    kept = first.verdict["infer"]["kept_splits"]
-    assert 0 < kept < FILES
-    assert f"{kept} splits are done and are not computed again" in first.stderr
+    told = first.verdict["infer"]["kept_splits"]
+    assert 0 < told < FILES
+    assert f"at least {told} splits are done and are not computed again" in first.stderr
+    # A task that ended after the count may have finished one more.
+    kept = len(site.finished("first"))
+    assert told <= kept < FILES
     i = FILES - 1
     site.data(f"part-{i:02d}.parquet", i * ROWS, ROWS - i)
     second = site.run("second")
