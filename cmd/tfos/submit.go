@@ -338,7 +338,7 @@ func (s *submission) follow(ctx context.Context, spark launch.Spark, scratch lau
 		}
 		spark.Home = home
 	}
-	child := launch.Child{Run: s.run, Scratch: scratch, Master: master}
+	child := launch.Child{Run: s.run, Scratch: scratch, Master: master, Light: s.plan.LightDriver()}
 	env := child.Environ(s.c.env)
 	if !s.plan.NoSpark {
 		env = spark.Environ(s.c.env, child)

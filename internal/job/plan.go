@@ -1,6 +1,7 @@
 package job
 
 import (
+	"slices"
 	"time"
 
 	"tfos/internal/node"
@@ -54,6 +55,13 @@ type Plan struct {
 	Copies     []Copy     `json:"-"`
 
 	summary summary
+}
+
+// LightDriver says that no rows pass the driver's JVM, as they do on local[n]
+// where Spark reads them.
+func (p *Plan) LightDriver() bool {
+	reads := p.Predict != nil || slices.ContainsFunc(p.Feeds, func(f Feed) bool { return f.ReadBy != byExecutor })
+	return !(p.Local && reads)
 }
 
 // Submission is what spark-submit is told, and the arithmetic behind it.

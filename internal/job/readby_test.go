@@ -62,3 +62,31 @@ func TestInferenceReadBy(t *testing.T) {
 		}
 	}
 }
+
+// TestLightDriver: on local[n] rows that Spark reads pass the driver's JVM.
+func TestLightDriver(t *testing.T) {
+	for _, c := range []struct {
+		kind Kind
+		text string
+		set  []string
+		want bool
+	}{
+		{Train, trainBase, nil, true},
+		{Train, trainBase, []string{"read_by=spark"}, true},
+		{Train, trainBase, []string{"spark.master=local[3]"}, false},
+		{Train, trainBase, []string{"spark.master=local[3]", "input={train: {path: data}, validation: {table: t}}", "read_by=auto"}, false},
+		{Train, trainBase, []string{"spark.master=local[3]", "read_by=executor"}, true},
+		{Train, trainBase, []string{"spark.master=local[3]", "input_mode=tensorflow"}, true},
+		{Infer, inferBase, []string{"read_by=spark"}, true},
+		{Infer, inferBase, []string{"spark.master=local[3]"}, true},
+		{Infer, inferBase, []string{"spark.master=local[3]", "read_by=spark"}, false},
+	} {
+		p, err := MakePlan(spec(t, c.kind, c.text, c.set...), testEnvironment)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.LightDriver(); got != c.want {
+			t.Errorf("%s %v: %v", c.kind, c.set, got)
+		}
+	}
+}

@@ -7,7 +7,13 @@ type Child struct {
 	Run     string
 	Scratch Scratch
 	Master  string
+	// Light: no rows pass the JVM of spark-submit, which then compiles little.
+	Light bool
 }
+
+// lightJVM keeps a JVM from optimizing what it runs for seconds only: that takes
+// a third of the time of a short job. scripts/tfos/driver.py tells executors the same.
+const lightJVM = "-XX:TieredStopAtLevel=1"
 
 // Local says that master runs its executors on this host as children of the
 // driver: local, local[…] or local-cluster[…].
@@ -25,14 +31,18 @@ func (c Child) Environ(base Environ) Environ {
 // run, and temporary files of Python and of local masters inside scratch, so
 // that removing scratch removes them, however those processes ended. What
 // executors' JVMs and their Python are told is in the job's Spark settings,
-// where a dry run shows it.
+// where a dry run shows it, but for lightJVM.
 func (s Spark) Environ(base Environ, c Child) Environ {
 	// Without the option each JVM has a file in /tmp/hsperfdata_USER, whatever
 	// java.io.tmpdir says, and leaves it there when it is killed.
+	options := noPerfData(base.Get("SPARK_SUBMIT_OPTS"))
+	if c.Light {
+		options = lightJVM + " " + options
+	}
 	env := c.Environ(base).With("SPARK_HOME", s.Home).
 		With("PYSPARK_DRIVER_PYTHON", s.Python).
-		With("SPARK_SUBMIT_OPTS", tempIn(c.Scratch, noPerfData(base.Get("SPARK_SUBMIT_OPTS")))).
-		With("SPARK_LAUNCHER_OPTS", noPerfData(base.Get("SPARK_LAUNCHER_OPTS")))
+		With("SPARK_SUBMIT_OPTS", tempIn(c.Scratch, options)).
+		With("SPARK_LAUNCHER_OPTS", lightJVM+" "+noPerfData(base.Get("SPARK_LAUNCHER_OPTS")))
 	if locale := effectiveLocale(base); locale == "" || locale == "C" || locale == "POSIX" {
 		// Java 17 cannot open a path beyond ASCII then; cron and containers have none.
 		env = env.With("LC_ALL", "C.UTF-8")

@@ -99,7 +99,7 @@ func TestEnviron(t *testing.T) {
 	s := Spark{Home: "/spark", Python: "/v/python"}
 	base := Environ{"A=1", "LANG=en_GB.UTF-8", "SPARK_HOME=/other", "SPARK_LOCAL_DIRS=/data", "SPARK_SUBMIT_OPTS=-Dx=y", "TMPDIR=/var/tmp"}
 	always := []string{"A=1", "LANG=en_GB.UTF-8", "PYSPARK_DRIVER_PYTHON=/v/python", "SPARK_HOME=/spark",
-		"SPARK_LAUNCHER_OPTS=-XX:-UsePerfData", `SPARK_SUBMIT_OPTS="-Djava.io.tmpdir=/tmp/s/tmp" -Dx=y -XX:-UsePerfData`, "TFOS_RUN=r", "TMPDIR=/tmp/s/tmp"}
+		"SPARK_LAUNCHER_OPTS=-XX:TieredStopAtLevel=1 -XX:-UsePerfData", `SPARK_SUBMIT_OPTS="-Djava.io.tmpdir=/tmp/s/tmp" -Dx=y -XX:-UsePerfData`, "TFOS_RUN=r", "TMPDIR=/tmp/s/tmp"}
 	for master, local := range map[string]string{
 		"local":                 "SPARK_LOCAL_DIRS=/tmp/s/spark",
 		"local[2]":              "SPARK_LOCAL_DIRS=/tmp/s/spark",
@@ -111,6 +111,19 @@ func TestEnviron(t *testing.T) {
 		want := slices.Sorted(slices.Values(append([]string{local}, always...)))
 		if !slices.Equal(got, want) {
 			t.Errorf("%s\n got %q\nwant %q", master, got, want)
+		}
+	}
+}
+
+// A JVM without rows compiles little, unless the user says otherwise.
+func TestEnvironLight(t *testing.T) {
+	base := Environ{"SPARK_SUBMIT_OPTS=-XX:TieredStopAtLevel=4"}
+	for light, want := range map[bool]string{
+		true:  `"-Djava.io.tmpdir=/tmp/s/tmp" -XX:TieredStopAtLevel=1 -XX:TieredStopAtLevel=4 -XX:-UsePerfData`,
+		false: `"-Djava.io.tmpdir=/tmp/s/tmp" -XX:TieredStopAtLevel=4 -XX:-UsePerfData`,
+	} {
+		if got := (Spark{}).Environ(base, Child{Scratch: Scratch{Dir: "/tmp/s"}, Light: light}).Get("SPARK_SUBMIT_OPTS"); got != want {
+			t.Errorf("light %v: %s", light, got)
 		}
 	}
 }

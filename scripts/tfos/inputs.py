@@ -38,27 +38,42 @@ class InputError(Exception):
         self.code = code
 
 
-def find(sc, feed, node_binary, slots, warn):
-    """The input of a feed, a Files or a Rows: a missing path or column is found here.
+class Source:
+    """A feed's input as far as it is known without Spark: who reads it."""
 
-    feed: an entry of the plan's feeds, which gets "repeatable": whether a partition's rows
-    come in the same order each time; slots: how many feed tasks run at once; warn(message):
-    tells the user. InputError: it cannot be read.
-    """
-    if feed["read_by"] == "spark":
-        return Rows(feed, slots, warn)
-    try:
-        return Files(sc, feed, pipe.plan_files(node_binary, feed, slots))
-    except pipe.Unreadable as err:
-        if feed["read_by"] == "executor":
-            raise InputError(EXIT_DATA, f"input: {err}") from err
-        why = str(err)
-    try:
-        found = Rows(feed, slots, warn)
-    except InputError as err:
-        raise InputError(err.code, f"{err}; nor can executors: {why}") from err
-    warn(f"read_by: spark, because executor cannot: {why}")
-    return found
+    def __init__(self, feed, node_binary, slots):
+        """feed: an entry of the plan's feeds; slots: how many feed tasks run at once."""
+        self._feed, self._slots, self._files, self._why = feed, slots, None, None
+        if feed["read_by"] == "spark":
+            return
+        try:
+            self._files = pipe.plan_files(node_binary, feed, slots)
+        except pipe.Unreadable as err:
+            self._why = str(err)
+
+    @property
+    def by_spark(self):
+        return self._files is None
+
+    def find(self, sc, warn):
+        """The input, a Files or a Rows: a missing path or column is found here.
+
+        The feed gets "repeatable": whether a partition's rows come in the same order each
+        time. warn(message): tells the user. InputError: it cannot be read.
+        """
+        if self._files is not None:
+            return Files(sc, self._feed, self._files)
+        if self._feed["read_by"] == "executor":
+            raise InputError(EXIT_DATA, f"input: {self._why}")
+        try:
+            found = Rows(self._feed, self._slots, warn)
+        except InputError as err:
+            if self._why is None:
+                raise
+            raise InputError(err.code, f"{err}; nor can executors: {self._why}") from err
+        if self._why is not None:
+            warn(f"read_by: spark, because executor cannot: {self._why}")
+        return found
 
 
 class Files:

@@ -22,7 +22,7 @@ type fileRows struct {
 
 // openFiles reads these splits; schema is the recipe's.
 func openFiles(recipe files.Recipe, schema *arrow.Schema, splits []files.Split) (*fileRows, error) {
-	data, err := recipe.Dataset(files.ReadOptions{BatchRows: batchRows(schema)})
+	data, err := recipe.Dataset(files.ReadOptions{BatchRows: batchRows(schema), Memory: &recycler{}})
 	if err != nil {
 		return nil, fmt.Errorf("feed: %w", err)
 	}

@@ -1,0 +1,49 @@
+"""What the driver decides before Spark is there (tfos.driver.prepare)."""
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pyspark import SparkConf
+from tfos.driver import JAVA_CONF, LIGHT_JAVA, prepare
+
+MEMBERS = {"reserve": {"members": [{}, {}]}, "task_cpus": 1}
+
+
+def feed(path, read_by):
+    wanted = {"name": "train", "format": "parquet", "path": str(path), "options": {}}
+    return {**wanted, "columns": ["x"], "read_by": read_by}
+
+
+@pytest.fixture
+def data(tmp_path):
+    pq.write_table(pa.table({"x": [1, 2, 3]}), tmp_path / "a.parquet")
+    return tmp_path
+
+
+@pytest.fixture
+def conf():
+    """spark-submit's settings; no JVM is asked."""
+    return SparkConf(loadDefaults=False, _jvm=None).set("spark.executor.cores", "2")
+
+
+def test_executors_through_which_no_rows_pass_are_light(node_binary, data, conf):
+    conf.set(JAVA_CONF, "-Dx=y")
+    plan = {**MEMBERS, "node_binary": node_binary, "feeds": [feed(data, "auto")]}
+    sources = prepare(plan, conf)
+    assert not sources["train"].by_spark
+    assert conf.get(JAVA_CONF) == f"{LIGHT_JAVA} -Dx=y"  # theirs comes last and wins
+
+
+def test_job_without_feeds_is_light(conf):
+    assert prepare({**MEMBERS, "node_binary": None}, conf) == {}
+    assert conf.get(JAVA_CONF) == LIGHT_JAVA
+
+
+def test_executors_of_what_spark_reads_are_not_light(node_binary, data, conf):
+    plan = {**MEMBERS, "node_binary": node_binary}
+    for read_by, path in [("spark", data), ("auto", data / "nothing")]:
+        sources = prepare({**plan, "feeds": [feed(path, read_by)]}, conf)
+        assert sources["train"].by_spark
+        assert conf.get(JAVA_CONF) is None
+    assert prepare({**plan, "feeds": [], "predict": feed(data, "spark")}, conf) == {}
+    assert conf.get(JAVA_CONF) is None
