@@ -368,4 +368,9 @@ def test_decoding_goes_on_while_the_program_computes(member_binary):
             client.next_batch(10)
             time.sleep(0.3)
             ready = [rows["id"].tolist() for (_, rows), _ in client._connection._arrived]
-            assert ready == [list(range(n, n + 10)) for n in (10, 20, 30, 40)]
+            # Four chunks ahead; the next are asked for by twos.
+            assert ready == [list(range(n, n + 10)) for n in (10, 20, 30)]
+            client.next_batch(10)
+            time.sleep(0.3)
+            ready = [rows["id"].tolist() for (_, rows), _ in client._connection._arrived]
+            assert ready == [list(range(n, n + 10)) for n in (20, 30, 40, 50)]

@@ -86,6 +86,8 @@ class FeedConnection:
             self._answer = None  # to PERMIT
             self._permitted = 0  # steps
             self._refused = False  # the step after them, and so all later ones
+            self._taken = 0  # chunks that the member was not asked for again
+            self._ask_from = max(1, prefetch // 2)
             self._tell(frames.NEXT, chunks=max(1, prefetch), shared=True)
             self._reader = threading.Thread(target=self._read, name=f"feed {self.name}")
             self._reader.daemon = True  # a program that ends without close() must end
@@ -120,7 +122,13 @@ class FeedConnection:
         return now, self._decoded + (now - since if since is not None else 0.0)
 
     def _more(self, chunks):
-        self._tell(frames.NEXT, chunks=chunks, freed=drained(self._freed))
+        """Asks for as many chunks as were taken; half of those ahead at a time, for each time
+        wakes the member."""
+        with self._sending:
+            self._taken += chunks
+            if self._taken >= self._ask_from:
+                chunks, self._taken = self._taken, 0
+                self._send(frames.NEXT, chunks=chunks, freed=drained(self._freed))
 
     def permit(self, step):
         """Whether step (from 1) of a synchronous feed may be taken: every worker holds its
