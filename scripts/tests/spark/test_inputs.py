@@ -38,6 +38,26 @@ def assert_ids(job, result, rows):
     assert sorted(received(job.folder / "model")[0]) == list(range(rows))
 
 
+@pytest.mark.parametrize("read_by", ["auto", "spark"])
+def test_jvms_compile_little_unless_they_read_rows(job, write_job, read_by):
+    light = "-XX:TieredStopAtLevel=1 "
+    data = write_rows(job.folder / "rows", 500)
+    path = write_job(
+        "count.py",
+        data,
+        members=1,
+        spark="{master: 'local-cluster[1,2,1024]'}",
+        more=f"read_by: {read_by}",
+    )
+    job.start("train", path)
+    (executor,) = job.wait_for(lambda: job.processes("CoarseGrainedExecutorBackend")).values()
+    (driver,) = job.processes("deploy.SparkSubmit").values()
+    assert light in driver
+    assert (light in executor) == (read_by == "auto")
+    assert_ids(job, job.wait(), 500)
+    job.assert_clean()
+
+
 def test_json(job, run):
     folder = job.folder / "data"
     folder.mkdir()
