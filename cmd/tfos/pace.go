@@ -35,7 +35,7 @@ func (p *pace) text(e launch.ProgressEvent, now time.Time) string {
 	if rows := e.Rows - p.first.Rows; rows > 0 && took > 0 {
 		parts = append(parts, rowRate(float64(rows)/took.Seconds()))
 	}
-	splits := fmt.Sprintf("%d splits done", e.Splits)
+	splits := fmt.Sprintf("%d parts done", e.Splits) // Spark's partitions
 	if e.AllSplits > 0 {
 		splits = fmt.Sprintf("%d of %d splits done", e.Splits, e.AllSplits)
 	}

@@ -59,7 +59,7 @@ func (p *progress) event(e launch.Event) {
 	case launch.ProgressEvent:
 		p.progress(e)
 	case launch.ResumedEvent:
-		p.line(fmt.Sprintf("%d splits (%d rows) were done by earlier runs; %d are left", e.Splits, e.Rows, e.Missing))
+		p.line(fmt.Sprintf("%d parts (%d rows) were done by earlier runs; %d are left", e.Splits, e.Rows, e.Missing))
 	case launch.TensorBoardEvent:
 		p.line("TensorBoard: " + e.URL)
 	case launch.ContractEvent:

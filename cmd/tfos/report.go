@@ -207,7 +207,7 @@ func kept(v launch.Verdict) string {
 	if len(v.Infer) == 0 || json.Unmarshal(v.Infer, &result) != nil || result.Kept == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; at least %d splits are done and are not computed again", result.Kept)
+	return fmt.Sprintf("; at least %d parts are done and are not computed again", result.Kept)
 }
 
 // next is what the person can do about a failure.

@@ -135,7 +135,7 @@ def test_killed_run_is_resumed(site):
 
     second = site.run("second")
     assert second.code == 0, second.stderr
-    said = f"{len(done)} splits ({len(done) * ROWS} rows) were done by earlier runs"
+    said = f"{len(done)} parts ({len(done) * ROWS} rows) were done by earlier runs"
     assert said in second.stderr
     result = second.verdict["infer"]
     rows = {"read": len(done) * ROWS, "rows": len(done) * ROWS, "skipped": 0, "quarantined": 0}
@@ -187,7 +187,7 @@ def test_failed_run_leaves_what_it_has_done(site, format):
     assert first.code == 6, first.stderr
     told = first.verdict["infer"]["kept_splits"]
     assert 0 < told < FILES
-    assert f"at least {told} splits are done and are not computed again" in first.stderr
+    assert f"at least {told} parts are done and are not computed again" in first.stderr
     # A task that ended after the count may have finished one more.
     kept = len(site.finished("first"))
     assert told <= kept < FILES
