@@ -47,3 +47,11 @@ def test_executors_of_what_spark_reads_are_not_light(node_binary, data, conf):
         assert conf.get(JAVA_CONF) is None
     assert prepare({**plan, "feeds": [], "predict": feed(data, "spark")}, conf) == {}
     assert conf.get(JAVA_CONF) is None
+
+
+def test_planning_that_fails_is_for_the_run_to_tell(data, conf, tmp_path):
+    """Spark's start is not to blame."""
+    plan = {**MEMBERS, "node_binary": tmp_path / "none", "feeds": [feed(data, "auto")]}
+    (source,) = prepare(plan, conf).values()
+    with pytest.raises(FileNotFoundError):
+        source.find(None, None)

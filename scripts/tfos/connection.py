@@ -48,7 +48,8 @@ class EpochEnd(NamedTuple):
 
 class FeedConnection:
     """One feed of this program, on a connection of its own. Methods may be called by
-    several threads. ConnectionError, from all of them: the member or close() ended it.
+    several threads. ConnectionError, from all of them: the member or close() ended it; what
+    came before that take() may still give.
 
     name, config  of the feed; worker: this worker's number in the cluster
     schema        the columns, when the first chunk or an epoch's end has come

@@ -43,13 +43,16 @@ class Source:
 
     def __init__(self, feed, node_binary, slots):
         """feed: an entry of the plan's feeds; slots: how many feed tasks run at once."""
-        self._feed, self._slots, self._files, self._why = feed, slots, None, None
+        self._feed, self._slots = feed, slots
+        self._files = self._why = self._error = None
         if feed["read_by"] == "spark":
             return
         try:
             self._files = pipe.plan_files(node_binary, feed, slots)
         except pipe.Unreadable as err:
             self._why = str(err)
+        except Exception as err:  # the run's failure, not that of Spark's start
+            self._error = err
 
     @property
     def by_spark(self):
@@ -61,6 +64,8 @@ class Source:
         The feed gets "repeatable": whether a partition's rows come in the same order each
         time. warn(message): tells the user. InputError: it cannot be read.
         """
+        if self._error is not None:
+            raise self._error
         if self._files is not None:
             return Files(sc, self._feed, self._files)
         if self._feed["read_by"] == "executor":

@@ -3,6 +3,7 @@ package files
 import (
 	"errors"
 	"fmt"
+	"math/bits"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -66,11 +67,21 @@ func (g *growing) len() int {
 func (g *growing) room(n int) {
 	if g.buf == nil {
 		g.buf = memory.NewResizableBuffer(g.mem)
-		g.buf.Reserve(n)
+		g.buf.Reserve(rounded(n))
 	}
 	if need := g.buf.Len() + n; need > g.buf.Cap() {
-		g.buf.Reserve(max(need, 2*g.buf.Cap()))
+		g.buf.Reserve(rounded(max(need, 2*g.buf.Cap())))
 	}
+}
+
+// rounded is n or up to an eighth more, so that batches which differ a little ask
+// their allocator for the same.
+func rounded(n int) int {
+	if n <= 64 {
+		return n
+	}
+	step := 1 << (bits.Len(uint(n)) - 4)
+	return (n + step - 1) &^ (step - 1)
 }
 
 // reserve makes room for n bytes, batchBytes at most.

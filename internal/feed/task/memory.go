@@ -1,7 +1,6 @@
 package task
 
 import (
-	"math/bits"
 	"sync"
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
@@ -13,43 +12,39 @@ const memoryKept = 64 << 20
 
 // recycler allocates batches in the memory of those that were released before.
 // New memory for each costs a fault for every page, which is half as much as
-// reading the rows. What it gives is zero, as Go's own is.
+// reading the rows. As Go's own, what it gives is zero and has no room beyond its
+// length, which Arrow's kernels rely on: a piece serves again for the same length.
 type recycler struct {
 	mu    sync.Mutex
-	kept  map[int][][]byte // by capacity
+	kept  map[int][][]byte // by length
 	bytes int              // of kept
 }
 
 // Allocate is memory.Allocator's.
 func (r *recycler) Allocate(size int) []byte {
-	room := sizeClass(size)
-	b := r.take(room)
-	if b == nil {
-		return memory.DefaultAllocator.Allocate(room)[:size:room]
+	if b := r.take(size); b != nil {
+		clear(b)
+		return b
 	}
-	clear(b[:size])
-	return b[:size]
+	return memory.DefaultAllocator.Allocate(size)
 }
 
-func (r *recycler) take(room int) []byte {
+func (r *recycler) take(size int) []byte {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	free := r.kept[room]
+	free := r.kept[size]
 	if len(free) == 0 {
 		return nil
 	}
 	b := free[len(free)-1]
-	r.kept[room] = free[:len(free)-1]
-	r.bytes -= room
+	r.kept[size] = free[:len(free)-1]
+	r.bytes -= size
 	return b
 }
 
 // Reallocate is memory.Allocator's.
 func (r *recycler) Reallocate(size int, b []byte) []byte {
 	if size <= cap(b) {
-		if size > len(b) {
-			clear(b[len(b):size])
-		}
 		return b[:size]
 	}
 	grown := r.Allocate(size)
@@ -58,27 +53,18 @@ func (r *recycler) Reallocate(size int, b []byte) []byte {
 	return grown
 }
 
-// Free is memory.Allocator's.
+// Free is memory.Allocator's. When too much is kept, that goes: it is of lengths
+// that nobody asks for any more.
 func (r *recycler) Free(b []byte) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	room := cap(b)
-	if room == 0 || r.bytes+room > memoryKept {
+	size := cap(b)
+	if size == 0 || size > memoryKept {
 		return
 	}
-	if r.kept == nil {
-		r.kept = map[int][][]byte{}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.kept == nil || r.bytes+size > memoryKept {
+		r.kept, r.bytes = map[int][][]byte{}, 0
 	}
-	r.kept[room] = append(r.kept[room], b)
-	r.bytes += room
-}
-
-// sizeClass is the capacity that size bytes get: at most an eighth more, so that
-// batches whose columns differ a little in size share memory.
-func sizeClass(size int) int {
-	if size <= 64 {
-		return size
-	}
-	step := 1 << (bits.Len(uint(size)) - 4)
-	return (size + step - 1) &^ (step - 1)
+	r.kept[size] = append(r.kept[size], b[:size])
+	r.bytes += size
 }

@@ -2,8 +2,18 @@ package task
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
 	"testing"
 	"unsafe"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"tfos/internal/feed/files"
 )
 
 // same says that b is in the memory of a.
@@ -16,9 +26,12 @@ func TestRecyclerGivesMemoryAgain(t *testing.T) {
 	if second := r.Allocate(1 << 20); same(first, second) {
 		t.Fatal("memory that is in use was given away")
 	}
-	r.Free(first)
-	again := r.Allocate(1<<20 - 1000) // about as large
-	if !same(first, again) || len(again) != 1<<20-1000 {
+	r.Free(first[:10]) // as a buffer that shrank has it
+	if other := r.Allocate(1<<20 - 64); same(first, other) || cap(other) != len(other) {
+		t.Errorf("got %d bytes with room for %d", len(other), cap(other))
+	}
+	again := r.Allocate(1 << 20)
+	if !same(first, again) || len(again) != 1<<20 {
 		t.Errorf("got %d other bytes", len(again))
 	}
 	if !bytes.Equal(again, make([]byte, len(again))) {
@@ -27,51 +40,100 @@ func TestRecyclerGivesMemoryAgain(t *testing.T) {
 	if other := r.Allocate(1 << 20); same(first, other) {
 		t.Error("memory that is in use was given away")
 	}
-	r.Free(again)
-	if small := r.Allocate(100); same(first, small) {
-		t.Error("a large piece of memory serves for a small one")
-	}
 }
 
 func TestRecyclerReallocates(t *testing.T) {
 	r := &recycler{}
-	b := r.Allocate(1000)
-	for i := range b {
-		b[i] = byte(i)
+	b := r.Allocate(1024)
+	copy(b, "rows")
+	if shrunk := r.Reallocate(10, b); !same(b, shrunk) || len(shrunk) != 10 {
+		t.Errorf("got %d other bytes", len(shrunk))
 	}
-	b = r.Reallocate(10, b)
-	b = r.Reallocate(1001, b) // has room
-	want := append(bytes.Clone(b[:10]), make([]byte, 991)...)
-	if !bytes.Equal(b, want) {
-		t.Error("what it grew by is not zero")
-	}
-	grown := r.Reallocate(5000, b)
-	if same(b, grown) || !bytes.Equal(grown, append(want, make([]byte, 5000-1001)...)) {
+	grown := r.Reallocate(5056, b[:10])
+	if same(b, grown) || !bytes.Equal(grown, append([]byte("rows"), make([]byte, 5052)...)) {
 		t.Error("larger memory has other content")
 	}
-	if !same(b, r.Allocate(1000)) {
+	if !same(b, r.Allocate(1024)) {
 		t.Error("the smaller memory is not used again")
 	}
 }
 
-// A row may be as large as memory: what is kept is bounded.
+// Cells may be as large as memory: what is kept is bounded, and old lengths do not
+// keep new ones out.
 func TestRecyclerKeepsSoMuch(t *testing.T) {
 	r := &recycler{}
 	var all [][]byte
-	for range 5 {
+	for range 4 {
 		all = append(all, r.Allocate(memoryKept/4))
 	}
-	all = append(all, r.Allocate(2*memoryKept), r.Allocate(0))
+	all = append(all, r.Allocate(memoryKept+64), r.Allocate(0))
 	for _, b := range all {
 		r.Free(b)
 	}
-	if r.bytes > memoryKept || r.bytes < memoryKept/2 {
+	if r.bytes != memoryKept {
 		t.Errorf("%d bytes are kept", r.bytes)
 	}
-	for range 5 {
-		r.Allocate(memoryKept / 4)
+	b := r.Allocate(4096)
+	r.Free(b)
+	if r.bytes != 4096 || !same(b, r.Allocate(4096)) {
+		t.Errorf("%d bytes are kept", r.bytes)
 	}
 	if r.bytes != 0 {
 		t.Errorf("%d bytes are kept, and none", r.bytes)
+	}
+}
+
+// Batches are right whichever memory they are in: Arrow's casts, of dictionaries
+// here, write where they were given room.
+func TestBatchesInUsedMemory(t *testing.T) {
+	const batch, batches = 40, 6
+	for _, length := range []int{10, 64, 999} {
+		t.Run(fmt.Sprint(length), func(t *testing.T) {
+			folder := t.TempDir()
+			kind := &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int32, ValueType: arrow.BinaryTypes.String}
+			word := func(row int) string { return fmt.Sprintf("%0*d", length, row) }
+			for i := range batches {
+				b := array.NewDictionaryBuilder(memory.DefaultAllocator, kind)
+				for row := range batch {
+					if err := b.AppendValueFromString(word(i*batch + row)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				schema := arrow.NewSchema([]arrow.Field{{Name: "word", Type: kind}}, nil)
+				writeArrow(t, fmt.Sprintf("%s/%d.arrow", folder, i), array.NewRecord(schema, []arrow.Array{b.NewArray()}, batch))
+			}
+			found, err := Plan(t.Context(), Input{Format: files.Arrow, Path: folder, Slots: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			schema, err := files.DecodeSchema(found.Files.Schema)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows, err := openFiles(found.Files, schema, slices.Concat(found.Partitions...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer rows.close()
+			read := 0
+			for {
+				b, err := rows.next(t.Context())
+				if errors.Is(err, io.EOF) {
+					break
+				} else if err != nil {
+					t.Fatal(err)
+				}
+				words := b.record.Column(0).(*array.String)
+				for i := range words.Len() {
+					if got := words.Value(i); got != word(read) {
+						t.Fatalf("row %d is %q", read, got)
+					}
+					read++
+				}
+			}
+			if read != batch*batches {
+				t.Errorf("%d rows", read)
+			}
+		})
 	}
 }
