@@ -86,9 +86,7 @@ def test_killed_run_is_resumed(root, run):
 
     second = run("second").wait()
     assert second.code == 0, second.stderr
-    assert (
-        f"{len(done)} parts ({len(done) * ROWS} rows) were done by earlier runs" in second.stderr
-    )
+    assert f"{len(done)} parts ({len(done) * ROWS} rows) were done by earlier runs" in second.stderr
     result = second.verdict["infer"]
     rows = {"read": len(done) * ROWS, "rows": len(done) * ROWS, "skipped": 0, "quarantined": 0}
     assert result["carried"] == {"splits": len(done), **rows}
