@@ -132,7 +132,8 @@ def parent(pid):
 
 
 def test_early_stop_skips_the_rest(job, write_job, standalone):
-    data = write_rows(job.folder / "data", 50_000, files=500)
+    # Twice what both members' queues hold.
+    data = write_rows(job.folder / "data", 50_000, files=500, columns={"x": lambda i: bytes(5000)})
     spark = (
         f"{{master: '{standalone}', conf: {{spark.sql.files.maxPartitionBytes: 8192, "
         "spark.sql.files.openCostInBytes: 8192}}"
