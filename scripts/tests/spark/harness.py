@@ -127,7 +127,13 @@ class Job:
     def left(self):
         running = [f"{pid}: {command[:120]}" for pid, command in self.processes().items()]
         temps = [folder for folder in (self.temp, self.shared_temp) if folder]
-        folders = [str(path) for folder in temps for path in folder.glob("**/tfos-*")]
+        folders = [  # os.walk passes over what disappears meanwhile
+            f"{at}/{name}"
+            for folder in temps
+            for at, below, files in os.walk(folder)
+            for name in below + files
+            if name.startswith("tfos-")
+        ]
         unix = pathlib.Path("/proc/net/unix").read_text().splitlines()
         sockets = [line.split()[-1] for line in unix if any(str(temp) in line for temp in temps)]
         return running + folders[:10] + sockets + [str(path) for path in self.temp.iterdir()]
