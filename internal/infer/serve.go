@@ -61,7 +61,7 @@ func Serve(ctx context.Context, req Request, load Load, ready func() error, acce
 	loaded := time.Now()
 	t.result.LoadedMS = loaded.UnixMilli()
 	t.result.LoadSeconds = loaded.Sub(start).Seconds()
-	s := &server{run: run{req: req, signature: signature, model: m, mem: memory.DefaultAllocator, create: createInStore, tally: t}, digest: t.result.Digest, arriving: newRecycler(memory.DefaultAllocator)}
+	s := &server{run: run{req: req, signature: signature, model: m, mem: memory.DefaultAllocator, create: createInStore, tally: t}, digest: t.result.Digest, arriving: &files.Recycler{Allocator: memory.DefaultAllocator}}
 	if err = ready(); err == nil {
 		err = s.serve(ctx, accept)
 	}
@@ -74,9 +74,9 @@ func Serve(ctx context.Context, req Request, load Load, ready func() error, acce
 // server is what the streams of one request have in common.
 type server struct {
 	run
-	digest   string    // of the model
-	arriving *recycler // what streams bring
-	first    time.Time // when the first stream began; guarded by tally.mu
+	digest   string          // of the model
+	arriving *files.Recycler // what streams bring
+	first    time.Time       // when the first stream began; guarded by tally.mu
 }
 
 func (s *server) serve(parent context.Context, accept Accept) error {

@@ -17,6 +17,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/ipc"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
+	"tfos/internal/feed/files"
 	"tfos/internal/model"
 )
 
@@ -274,7 +275,7 @@ func TestServeLeavesNoMemory(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				s := &server{run: run{req: req, signature: signature, model: d, mem: mem, create: createInStore, tally: &tally{}}, arriving: newRecycler(mem)}
+				s := &server{run: run{req: req, signature: signature, model: d, mem: mem, create: createInStore, tally: &tally{}}, arriving: &files.Recycler{Allocator: mem}}
 				task, engine := net.Pipe()
 				ended := make(chan error, 1)
 				go func() { ended <- s.stream(t.Context(), Stream{engine, 0, 1}) }()

@@ -296,10 +296,10 @@ def prepare(plan, conf):
 
     Returns inputs.Source of its feeds by name.
     """
-    feeds = {feed["name"]: feed for feed in plan.get("feeds") or []}
     count = slots(plan, conf)
     sources = {
-        name: inputs.Source(feed, plan["node_binary"], count) for name, feed in feeds.items()
+        feed["name"]: inputs.Source(feed, plan["node_binary"], count)
+        for feed in plan.get("feeds") or []
     }
     if not (plan.get("predict") or any(source.by_spark for source in sources.values())):
         conf.set(JAVA_CONF, f"{LIGHT_JAVA} {conf.get(JAVA_CONF, '')}".strip())

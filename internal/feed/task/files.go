@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/memory"
 	"github.com/apache/arrow/go/v15/arrow/util"
 
 	"tfos/internal/feed/files"
@@ -22,7 +23,7 @@ type fileRows struct {
 
 // openFiles reads these splits; schema is the recipe's.
 func openFiles(recipe files.Recipe, schema *arrow.Schema, splits []files.Split) (*fileRows, error) {
-	data, err := recipe.Dataset(files.ReadOptions{BatchRows: batchRows(schema), Memory: &recycler{}})
+	data, err := recipe.Dataset(files.ReadOptions{BatchRows: batchRows(schema), Memory: &files.Recycler{Allocator: memory.DefaultAllocator, Exact: true}})
 	if err != nil {
 		return nil, fmt.Errorf("feed: %w", err)
 	}
