@@ -105,3 +105,32 @@ def test_shuffled_rows_need_no_more_room_than_there_is(member_binary):
                 ids += batch["id"].tolist()
         assert sorted(ids) == list(range(1000))
         assert ids != np.arange(1000).tolist()
+
+
+def test_several_batches_in_one(member_binary):
+    """As many as come in time, whole ones; the end is not waited for longer than for the first."""
+    with members(member_binary, 1) as [one]:
+        push(one, chunk_rows=7, id=range(50))
+        with FeedClient(one.socket) as client:
+            ids = [client._next_piece(10, most)["id"].tolist() for most in (1, 3)]
+            began = time.monotonic()
+            ids.append(client._next_piece(10, 3)["id"].tolist())  # 20 are to come and no end
+            assert time.monotonic() - began < 5
+            one.end()
+            assert client._next_piece(10, 3) is None
+    assert [len(batch) for batch in ids] == [10, 30, 10]
+    assert [row for batch in ids for row in batch] == list(range(50))
+
+
+def test_waiting_for_more_batches_is_waiting(member_binary):
+    with members(member_binary, 1) as [one]:
+        push(one, id=range(20))
+        connection = FeedConnection(one.socket, "train")
+        connection.take()
+        assert not connection.ready(time.monotonic() + 0.3)
+        assert 0.3 <= connection.waited < 3
+        one.end()
+        assert connection.ready(time.monotonic() + 60)
+        connection.close()
+        connection.take()
+        assert not connection.ready(time.monotonic() + 60)  # none comes any more

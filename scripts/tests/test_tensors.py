@@ -260,6 +260,35 @@ class TestDataset:
                 column, got = column.tolist(), [v.decode() for v in got]
             np.testing.assert_array_equal(got, column)
 
+    @pytest.mark.parametrize("synchronous", [False, True], ids=["asynchronous", "in step"])
+    def test_batches_in_one_call(self, member_binary, monkeypatch, synchronous):
+        """A program that takes batches fast gets the same ones from fewer calls of Python; one
+        that is in step with others asks for one batch at a time."""
+        pytest.importorskip("tensorflow")
+        calls, piece = [], FeedClient._next_piece
+
+        def counted(client, n, most=1):
+            batch = piece(client, n, most)
+            calls.append(0 if batch is None else len(batch["id"]))
+            return batch
+
+        monkeypatch.setattr(FeedClient, "_next_piece", counted)
+        config = {"synchronous": synchronous, "batch_rows": 10}
+        with members(member_binary, 1, queue_bytes=1 << 24, **config) as [one]:
+            push(one, chunk_rows=999, id=range(40_003), name=list(map(str, range(40_003))))
+            one.end()
+            if synchronous:
+                one.ask("low_water", feed="train", step=4_000, final=True)
+            with FeedClient(one.socket) as client:
+                batches = list(client.dataset(10).as_numpy_iterator())
+        last = [] if synchronous else [3]  # a short batch is no step
+        assert [len(batch["id"]) for batch in batches] == [10] * 4_000 + last
+        rows = list(range(40_000 + sum(last)))
+        assert np.concatenate([b["id"] for b in batches]).tolist() == rows
+        assert [int(name) for b in batches for name in b["name"]] == rows
+        assert max(calls) <= (10 if synchronous else 80)
+        assert (len(calls) < 3_000) != synchronous
+
     def test_ragged_lists_are_refused_by_name(self, member_binary):
         pytest.importorskip("tensorflow")
         with members(member_binary, 1) as [one]:

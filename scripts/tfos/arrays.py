@@ -189,7 +189,8 @@ def _join(arrays):
     if len(arrays) == 1 and (isinstance(arrays[0], pa.Array) or arrays[0].dtype != object):
         return arrays[0]
     if isinstance(arrays[0], pa.Array):
-        return pa.concat_arrays(arrays)
+        # Arrow's own pool gives large memory back at once: pages are new in every batch.
+        return pa.concat_arrays(arrays, pa.system_memory_pool())
     if len({a.shape[1:] for a in arrays}) == 1:
         joined = np.concatenate(arrays)
         if joined.dtype != object or joined.ndim > 1 or not isinstance(joined[0], np.ndarray):

@@ -101,21 +101,30 @@ class FeedConnection:
         """The next Chunk or EpochEnd, or what the decoder makes of them; waits for it. Not to
         be called after the last end. What the decoder raises comes in its place, and again."""
         with self._changed:
+            self._wait_for_arrival()
             if not self._arrived:
-                self._wait_for_arrival()
+                raise self._failure or self._broken(self._error)
             item, chunks = self._arrived.popleft()
         if chunks:
             self._more(chunks)
         return item
 
-    def _wait_for_arrival(self):
+    def ready(self, until):
+        """Whether take() has something to give; waits for it to the time.monotonic() until."""
+        with self._changed:
+            self._wait_for_arrival(until)
+            return bool(self._arrived)
+
+    def _wait_for_arrival(self, until=None):
+        if self._arrived:
+            return
         began, decoded = self._clocks()
-        while not self._arrived and self._failure is None and self._error is None:
-            self._changed.wait()
+        in_time = True
+        while not self._arrived and self._failure is None and self._error is None and in_time:
+            left = None if until is None else max(0.0, until - time.monotonic())
+            in_time = self._changed.wait(left)
         now, decoded_now = self._clocks()
         self.waited += max(0.0, (now - began) - (decoded_now - decoded))
-        if not self._arrived:
-            raise self._failure or self._broken(self._error)
 
     def _clocks(self):
         """The time, and how much of it was spent decoding."""

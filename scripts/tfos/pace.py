@@ -6,12 +6,19 @@ from collections import Counter
 
 TELL_SECONDS = 1  # between two reports
 
+# A batch costs tf.data's generator 0.3 ms of Python, and as much when it is several in one. So
+# those together that a program takes in TOGETHER_SECONDS, but only a part of those so far.
+TOGETHER_SECONDS = 0.01
+_TOGETHER_MOST = 8
+_TOGETHER_PART = 64
+
 
 class Pace:
     """Rows, seconds and steps from the first batch on: the ledger line of a job.
 
-    A step is the time from one batch to the next. The first batch only starts the clock: what
-    was waited for it is the start of the job, not its pace.
+    A step is the time from one batch to the next; those of batches handed out together are
+    equal. The first batch only starts the clock: what was waited for it is the start of the
+    job, not its pace.
     """
 
     def __init__(self, clock=time.monotonic):
@@ -19,24 +26,34 @@ class Pace:
         self._first = self._last = self._told = None
         self._before = self._now = (0.0, 0.0, 0.0)
         self._rows = 0
+        self._batches = 0  # handed out
+        self._out = (0, 0)  # batches and rows of them that the program has now
+        self._step = math.inf  # seconds, the last one
         self._steps = Counter()  # by bucket: about 1.1**bucket microseconds
 
-    def batch(self, rows, waited, fed, held_back=0.0):
-        """A batch of so many rows is handed out.
+    def batches(self, count, rows, waited, fed, held_back=0.0):
+        """So many batches, of `rows` in all, are handed out together.
 
         Seconds so far: waited, of the program for arrays; fed, of the decoder for what it
         decodes; held_back, of the program for leave to take its rows.
         """
         now = self._clock()
+        (done, done_rows), self._out = self._out, (count, rows)
+        self._batches += count
         if self._first is None:
             self._first = self._last = self._told = now
             self._before = (waited, fed, held_back)
             return
-        self._rows += rows
+        self._rows += done_rows
         self._now = (waited, fed, held_back)
-        micros = max(1.0, (now - self._last) * 1e6)
-        self._steps[round(math.log(micros, 1.1))] += 1
+        self._step = max(1e-6, (now - self._last) / done)
+        self._steps[round(math.log(self._step * 1e6, 1.1))] += done
         self._last = now
+
+    def together(self):
+        """How many batches may be handed out together, at least 1."""
+        fit = int(TOGETHER_SECONDS / self._step)
+        return max(1, min(_TOGETHER_MOST, fit, self._batches // _TOGETHER_PART))
 
     def report(self, now=False):
         """The PACE message when it is time for one, or now; None: it is not."""

@@ -6,6 +6,7 @@ from collections import deque
 from . import arrays
 from .arrays import DataError
 from .connection import EpochEnd
+from .pace import TOGETHER_SECONDS
 
 
 class Decoder:
@@ -62,9 +63,10 @@ class Pass:
     Not safe for concurrent use.
     """
 
-    def __init__(self, config, source, permit):
+    def __init__(self, config, source, permit, ready=lambda until: False):
         """config: of the feed. source: an iterator over what a Decoder makes. permit(step):
-        whether the step (from 1) of config["batch_rows"] rows may be taken.
+        whether the step (from 1) of config["batch_rows"] rows may be taken. ready(until):
+        whether source has something; it may wait for that to the time.monotonic() until.
         """
         self.handed = {}
         self.epoch = 0
@@ -73,6 +75,7 @@ class Pass:
         self._synchronous = config.get("synchronous", False)
         self._step_rows = max(1, config.get("batch_rows") or 1)
         self._source = source
+        self._ready = ready
         self._permit = permit
         self._stock = deque()  # (epoch, piece), ready to hand out
         self._rows = 0  # in _stock
@@ -80,13 +83,17 @@ class Pass:
         self._steps = 0  # permitted
         self._error = None
 
-    def next(self, n):
-        """The next n rows, a piece (see arrays); fewer at the end; None after it.
+    def next(self, n, most=1):
+        """The next n rows, a piece (see arrays); fewer at the end; None after it. Up to `most`
+        times n rows where so many arrive within TOGETHER_SECONDS of the first n.
 
         DataError: rows that do not become arrays; the pass gives no more then.
         """
         self._fill(n)
-        rows = self._allowed(min(n, self._rows))
+        if most > 1:
+            self._fill(n * most, until=time.monotonic() + TOGETHER_SECONDS)
+        times = max(1, min(most, self._rows // n))
+        rows = self._allowed(min(n * times, self._rows))
         return self._hand_out(rows) if rows else None
 
     def more(self):
@@ -100,13 +107,15 @@ class Pass:
         self._rows = keep
         self.finished = True
 
-    def _fill(self, n):
-        """Brings n rows into the stock, fewer at the end."""
+    def _fill(self, n, until=None):
+        """Brings n rows into the stock; fewer at the end, or when that time has come."""
         if self._error is not None:
             raise self._error
         while self._rows < n and not self.finished:
             began = time.monotonic()
             try:
+                if until is not None and not self._ready(until):
+                    return
                 event = next(self._source)
             except Exception as e:
                 self._error = e  # a generator that has failed would only say that it is over

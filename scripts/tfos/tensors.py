@@ -8,14 +8,14 @@ from .arrays import DataError
 from .packs import Alone, packs
 
 
-def dataset(feed, first, batches):
+def dataset(feed, first, batches, batch_size=None):
     """A tf.data.Dataset of dicts {tensor: tensor [rows, ...]}; auto-sharding is off, because
     what a worker gets is its own share already.
 
     feed: a BaseFeed; first: a batch that tells types and shapes; None: there are no rows, and
     the columns tell. batches(): an iterator over batches (pieces, see arrays), called for each
-    iteration of the dataset. DataError: values that no tensor holds, or lists of several
-    lengths.
+    iteration of the dataset. batch_size: rows of a batch where a piece may be several batches;
+    None: each is one. DataError: values that no tensor holds, or lists of several lengths.
     """
     import tensorflow as tf
 
@@ -41,6 +41,8 @@ def dataset(feed, first, batches):
     made = tf.data.Dataset.from_generator(generate, output_signature=signature)
     if not all(isinstance(part, Alone) for part in parts):
         made = made.map(unpack)
+    if batch_size is not None:
+        made = made.rebatch(batch_size)
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     return made.with_options(options)
