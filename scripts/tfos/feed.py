@@ -140,8 +140,10 @@ class FeedClient(BaseFeed):
         off: what a worker gets is its own share already. Iterating it a second
         time goes on where the first stopped.
 
-        Rows count as trained when TensorFlow takes them. It takes several batches in one from
-        here when a program takes them fast (Pace.together), no more than for 10 ms of it.
+        Rows count as trained when TensorFlow takes them from here, ahead of the program: it
+        prefetches dozens of small batches by itself (tf.data.Options has
+        experimental_optimization.inject_prefetch), and of a program that takes them fast it
+        gets several in one, for 10 ms at most (Pace.together).
         """
         first = self._next_piece(batch_size)
         ahead = [first] if first is not None else []
