@@ -1,7 +1,8 @@
 """Rows that Spark's tasks hand to programs, next to Spark counting the same rows.
 
-By default those tasks are tfos's own and read the files themselves; sides named rows_ have
-Spark read them, as it must any table or query.
+By default those tasks are tfos's own and read the files themselves: the bars are of that.
+Sides named rows_ and pipe have Spark read them, as it must any table or query: the same figures
+are goals there, for on one machine the program takes its CPU from what the limit has alone.
 """
 
 import functools
@@ -102,10 +103,10 @@ def case(kind):
     ratios = [
         Ratio(("dataset", "warm"), ("limit", "warm"), bar=0.8),
         Ratio(("count", "warm"), ("limit", "warm"), bar=0.9),
-        Ratio(("rows_dataset", "warm"), ("limit", "warm"), bar=0.8),
-        Ratio(("rows_count", "warm"), ("limit", "warm"), bar=0.9),
-        Ratio(("pipe_dataset", "warm"), ("limit", "warm"), bar=0.8),
-        Ratio(("pipe", "warm"), ("limit", "warm"), bar=0.9),
+        Ratio(("rows_dataset", "warm"), ("limit", "warm"), goal=0.8),
+        Ratio(("rows_count", "warm"), ("limit", "warm"), goal=0.9),
+        Ratio(("pipe_dataset", "warm"), ("limit", "warm"), goal=0.8),
+        Ratio(("pipe", "warm"), ("limit", "warm"), goal=0.9),
         Ratio(("pipe", "warm"), ("rows_count", "warm"), bar=0.6),
         Ratio(("pipe", "cold"), ("rows_count", "cold")),
         Ratio(("dataset", "cold"), ("limit", "cold")),
