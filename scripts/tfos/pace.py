@@ -27,7 +27,7 @@ class Pace:
         self._before = self._now = (0.0, 0.0, 0.0)
         self._rows = 0
         self._batches = 0  # handed out
-        self._out = (0, 0)  # batches and rows of them that the program has now
+        self._out = 0  # of them, what the program has now
         self._step = math.inf  # seconds, the last one
         self._steps = Counter()  # by bucket: about 1.1**bucket microseconds
 
@@ -38,13 +38,13 @@ class Pace:
         decodes; held_back, of the program for leave to take its rows.
         """
         now = self._clock()
-        (done, done_rows), self._out = self._out, (count, rows)
+        done, self._out = self._out, count
         self._batches += count
         if self._first is None:
             self._first = self._last = self._told = now
             self._before = (waited, fed, held_back)
             return
-        self._rows += done_rows
+        self._rows += rows
         self._now = (waited, fed, held_back)
         self._step = max(1e-6, (now - self._last) / done)
         self._steps[round(math.log(self._step * 1e6, 1.1))] += done
