@@ -34,7 +34,8 @@ done
 if ! cmp -s requirements.txt .venv/installed.txt; then
     echo "setup: Python packages into .venv ($("$python" --version))"
     "$python" -m venv .venv
-    .venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
+    # --no-deps: requirements.txt names all of them, so that nothing else comes in unpinned.
+    .venv/bin/pip install --quiet --disable-pip-version-check --no-deps -r requirements.txt
     cp requirements.txt .venv/installed.txt
 fi
 
