@@ -153,9 +153,9 @@ func formatOptions(list []string) (map[string]string, error) {
 	return options, nil
 }
 
-// path makes a path of the command line absolute; those of stores are.
+// path makes a path of the command line absolute; URIs are.
 func (c *cli) path(path string) string {
-	if strings.Contains(path, "://") || filepath.IsAbs(path) {
+	if strings.Contains(path, "://") || strings.HasPrefix(path, "file:/") || filepath.IsAbs(path) {
 		return path
 	}
 	return filepath.Join(c.dir, path)

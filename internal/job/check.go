@@ -1,11 +1,14 @@
 package job
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"tfos/internal/store"
 )
 
 // Check looks at the file system of this machine, at once before a run: files
@@ -28,7 +31,7 @@ func Check(s *Spec) error {
 	}
 	if s.readsHere() {
 		for _, src := range s.sources() {
-			r.inputThere(join(src.path, "path"), src.Path)
+			r.inputThere(src)
 		}
 		if s.kind == Infer && s.ExportDir != "" {
 			r.isFolder("export_dir", s.ExportDir)
@@ -75,18 +78,36 @@ func (r *rules) stat(at, file string) (fs.FileInfo, bool) {
 	return info, err == nil
 }
 
-// inputThere checks that an input path, or a match of its pattern, is there.
-func (r *rules) inputThere(at, path string) {
+// inputThere checks that an input path, or a match of its pattern, is there, and
+// that no link leads from it to a folder of the job, or back.
+func (r *rules) inputThere(src namedSource) {
+	at, path := join(src.path, "path"), src.Path
 	if path == "" || IsURL(path) {
 		return
 	}
-	if !strings.ContainsAny(path, `*?[{\`) {
-		r.stat(at, path)
+	if !store.IsPattern(path) {
+		if _, ok := r.stat(at, path); !ok {
+			return
+		}
+	}
+	ctx := context.Background()
+	found, err := store.Local{}.Match(ctx, path)
+	switch {
+	case err != nil:
+		r.broken(at, path, "cannot be listed: %v", err)
+		return
+	case len(found) == 0:
+		r.broken(at, path, "matches nothing")
 		return
 	}
-	// Hadoop knows {a,b} too, which filepath.Glob does not.
-	if matches, err := filepath.Glob(path); err == nil && len(matches) == 0 && !strings.Contains(path, "{") {
-		r.broken(at, path, "matches nothing")
+	for _, f := range r.s.folders() {
+		if IsURL(f.path) {
+			continue
+		}
+		// What cannot be looked at is the reader's to say.
+		if o, err := store.OverlapOf(ctx, path, f.path); err == nil {
+			r.apart(f, src, o)
+		}
 	}
 }
 

@@ -18,6 +18,9 @@ const (
 	exportBase = "app: {graph: {path: g}}\nmodel_dir: m\nexport_dir: out\n"
 )
 
+// readAsRows is what a folder in the input is told.
+const readAsRows = "its files would be read as rows: choose a folder that the input does not reach"
+
 // faultCase: a base and changes, and the fault they cause, as path: value: rule.
 type faultCase struct {
 	kind Kind
@@ -116,11 +119,19 @@ var faultCases = []faultCase{
 	{Train, []string{"export_dir=x", "export_if_exists=overwrite"}, "export_if_exists: overwrite: must be one of fail, replace", 2},
 	{Train, []string{"export_dir=/"}, "export_dir: /: must be a folder with a name", 2},
 	{Train, []string{"export_dir=out*"}, "export_dir: /jobs/out*: must be one folder, not a pattern", 2},
-	{Train, []string{"export_dir=data"}, "export_dir: /jobs/data: overlaps input.path (/jobs/data)", 2},
+	{Train, []string{"export_dir=data"}, "export_dir: /jobs/data: overlaps input.path (/jobs/data): " + readAsRows, 2},
+	{Train, []string{"model_dir=data/m"}, "model_dir: /jobs/data/m: overlaps input.path (/jobs/data): " + readAsRows, 2},
+	{Train, []string{"output.path=out", "input.path=out/rows"}, "output.path: /jobs/out: overlaps input.path (/jobs/out/rows): the input lies in it: choose another folder", 2},
+	{Train, []string{"export_dir=b/2", "input={train: {path: a}, validation: {path: 'b/*'}}"}, "export_dir: /jobs/b/2: overlaps input.validation.path (/jobs/b/*): " + readAsRows, 2},
 	{Train, []string{"export_dir=out", "model_dir=out/model"}, "export_dir: /jobs/out: overlaps model_dir (/jobs/out/model)", 2},
 	{Train, []string{"export_dir=out", "output.path=out/rows"}, "export_dir: /jobs/out: overlaps output.path (/jobs/out/rows)", 2},
 	{Train, []string{"output.if_exists=replace"}, "output.path: absent: say where the rows go", 2},
-	{Infer, []string{"output.path=data/preds"}, "output.path: /jobs/data/preds: overlaps input.path (/jobs/data)", 2},
+	{Infer, []string{"output.path=data/preds"}, "output.path: /jobs/data/preds: overlaps input.path (/jobs/data): " + readAsRows, 2},
+	{Infer, []string{"output.path=data/preds", "input.path=data/*"}, "output.path: /jobs/data/preds: overlaps input.path (/jobs/data/*): " + readAsRows, 2},
+	{Infer, []string{"output.path=data/a/b", "input.path=data/**/*.parquet"}, "output.path: /jobs/data/a/b: overlaps input.path (/jobs/data/**/*.parquet): " + readAsRows, 2},
+	{Infer, []string{"output.path=preds", "input.path='{data,preds}/*.parquet'"}, "output.path: /jobs/preds: overlaps input.path (/jobs/{data,preds}/*.parquet): the input lies in it: choose another folder", 2},
+	{Infer, []string{"output.path=hdfs://n/d/out", "input.path=hdfs://n/d"}, "output.path: hdfs://n/d/out: overlaps input.path (hdfs://n/d): " + readAsRows, 2},
+	{Infer, []string{"export_dir=data/m"}, "export_dir: /jobs/data/m: overlaps input.path (/jobs/data): " + readAsRows, 2},
 	{Infer, []string{"output.path=m"}, "output.path: /jobs/m: overlaps export_dir (/jobs/m)", 2},
 	{Infer, []string{"output="}, "output.path: absent: say where the predictions go", 2},
 	// inference

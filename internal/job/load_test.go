@@ -257,6 +257,12 @@ func TestCheck(t *testing.T) {
 	for _, name := range []string{"train.py", "lib.py", "data/a.parquet", "m/saved_model.pb", "empty/x", "old/saved_model.pb", "old/_SUCCESS", "mine/thesis.tex", "file"} {
 		write(name)
 	}
+	for name, to := range map[string]string{"link": "data", "val/to-mine": "../mine"} {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.Symlink(to, path)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	// %: the folder.
 	for _, c := range []struct {
 		kind Kind
@@ -265,6 +271,17 @@ func TestCheck(t *testing.T) {
 		code int
 	}{
 		{Train, nil, nil, 0},
+		{Train, []string{"export_dir=link/new"}, []string{"export_dir: %/link/new: overlaps input.path (%/data): " + readAsRows}, 2},
+		{Train, []string{"model_dir=link/new"}, []string{"model_dir: %/link/new: overlaps input.path (%/data): " + readAsRows}, 2},
+		{Train, []string{"output.path=data/new", "input.path=link/*"}, []string{"output.path: %/data/new: overlaps input.path (%/link/*): " + readAsRows}, 2},
+		{Train, []string{"model_dir=mine/ckpt", "input={train: {path: data}, validation: {path: val}}"}, []string{"model_dir: %/mine/ckpt: overlaps input.validation.path (%/val): " + readAsRows}, 2},
+		{Infer, []string{"output.path=link/out"}, []string{"output.path: %/link/out: overlaps input.path (%/data): " + readAsRows}, 2},
+		{Infer, []string{"output.path=link/out", "read_by=spark"}, []string{"output.path: %/link/out: overlaps input.path (%/data): " + readAsRows}, 2},
+		{Infer, []string{"output.path=link/out", "local=true", "output.if_exists=resume"}, []string{"output.path: %/link/out: overlaps input.path (%/data): " + readAsRows}, 2},
+		{Infer, []string{"output.path=link", "output.if_exists=replace", "input.path=data/a.parquet"}, []string{
+			"output.path: %/link: holds other files and no _SUCCESS: it is not replaced",
+			"output.path: %/link: overlaps input.path (%/data/a.parquet): the input lies in it: choose another folder"}, 2},
+		{Infer, []string{"output.path=link/out", "input.path=data/*.parquet"}, nil, 0},
 		{Train, []string{"app.python.py_files=[lib.py]", "input.path=data/*.parquet", "export_dir=new", "output.path=rows"}, nil, 0},
 		{Train, []string{"app.python.file=no.py"}, []string{"app.python.file: %/no.py: does not exist"}, 2},
 		{Train, []string{"app.python.py_files=[no.zip]"}, []string{"app.python.py_files[0]: %/no.zip: does not exist"}, 2},
@@ -273,6 +290,9 @@ func TestCheck(t *testing.T) {
 		{Train, []string{"input.path=nodata"}, []string{"input.path: %/nodata: does not exist"}, 2},
 		{Train, []string{"input.path=data/*.csv"}, []string{"input.path: %/data/*.csv: matches nothing"}, 2},
 		{Train, []string{"input.path=data/*.{csv,parquet}"}, nil, 0},
+		{Train, []string{"input.path=data/*.{csv,json}"}, []string{"input.path: %/data/*.{csv,json}: matches nothing"}, 2},
+		{Train, []string{"input.path='**/*.parquet'"}, nil, 0},
+		{Train, []string{"input.path=data/[a"}, []string{"input.path: %/data/[a: cannot be listed: store: list %/data/[a: not a pattern: a bracket is not closed, or is empty"}, 2},
 		{Train, []string{"input={table: t}"}, nil, 0},
 		{Train, []string{"input.path=nodata", "spark.master=yarn"}, nil, 0},
 		{Train, []string{"input.path=nodata", "spark.master=spark://h:7077"}, []string{"input.path: %/nodata: does not exist"}, 2},

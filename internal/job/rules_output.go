@@ -3,7 +3,10 @@ package job
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
+
+	"tfos/internal/store"
 )
 
 // Values of output.if_exists.
@@ -35,36 +38,58 @@ func (r *rules) output() {
 	r.oneOf("output.if_exists", o.IfExists, ifFail, ifReplace, ifResume, ifSkip)
 }
 
+// jobFolder is a folder that a job reads a model from or writes.
+type jobFolder struct {
+	key, path string
+	written   bool // as a whole: what was there is replaced
+}
+
+// folders are those of the job, those that are written first.
+func (s *Spec) folders() (all []jobFolder) {
+	exported := jobFolder{"export_dir", s.ExportDir, s.kind != Infer}
+	if exported.written {
+		all = append(all, exported)
+	}
+	if s.Output != nil {
+		all = append(all, jobFolder{"output.path", s.Output.Path, true})
+	}
+	if !exported.written {
+		all = append(all, exported)
+	}
+	all = append(all, jobFolder{"model_dir", s.ModelDir, false})
+	return slices.DeleteFunc(all, func(f jobFolder) bool { return f.path == "" })
+}
+
 // distinct checks that no folder that is written holds another folder of the
-// job, whose content a replacement would remove, and lies in none that is read.
-// A SavedModel inside model_dir is common and does no harm.
+// job, whose content a replacement would remove, and that none lies in the input,
+// where its files would be read as rows. A SavedModel inside model_dir is common
+// and does no harm.
 func (r *rules) distinct() {
-	s := r.s
-	type place struct{ key, path string }
-	var written, others []place
-	if s.kind != Infer && s.ExportDir != "" {
-		written = append(written, place{"export_dir", s.ExportDir})
-	}
-	if s.Output != nil && s.Output.Path != "" {
-		written = append(written, place{"output.path", s.Output.Path})
-	}
-	if s.kind == Infer && s.ExportDir != "" {
-		others = append(others, place{"export_dir", s.ExportDir})
-	}
-	if s.ModelDir != "" {
-		others = append(others, place{"model_dir", s.ModelDir})
-	}
-	for _, src := range s.sources() {
-		if src.Path != "" {
-			others = append(others, place{join(src.path, "path"), src.Path})
-		}
-	}
-	for i, w := range written {
-		for _, o := range append(written[i+1:], others...) {
-			if within(o.path, w.path) || o.key != "model_dir" && within(w.path, o.path) {
+	folders := r.s.folders()
+	for i, w := range folders {
+		for _, o := range folders[i+1:] {
+			if w.written && (within(o.path, w.path) || o.key != "model_dir" && within(w.path, o.path)) {
 				r.broken(w.key, w.path, "overlaps %s (%s)", o.key, o.path)
 			}
 		}
+	}
+	for _, src := range r.s.sources() {
+		for _, f := range folders {
+			if src.Path != "" {
+				r.apart(f, src, store.OverlapByName(src.Path, f.path))
+			}
+		}
+	}
+}
+
+// apart refuses a folder that overlaps what a source reads.
+func (r *rules) apart(f jobFolder, src namedSource, o store.Overlap) {
+	at := join(src.path, "path")
+	switch {
+	case o == store.Inside:
+		r.broken(f.key, f.path, "overlaps %s (%s): its files would be read as rows: choose a folder that the input does not reach", at, src.Path)
+	case o == store.Around && f.written:
+		r.broken(f.key, f.path, "overlaps %s (%s): the input lies in it: choose another folder", at, src.Path)
 	}
 }
 

@@ -190,29 +190,75 @@ func testAbort(t *testing.T, s Store, root string) {
 	}
 }
 
+// tree has every kind of name that patterns and readers tell apart.
+var tree = []string{
+	"/b.x", "/a.x", "/c/d.x", "/c/_meta", "/_SUCCESS", "/.crc", "/_tmp/e.x", "/f[1].x", "/f1.x", "/{z}.x", "/p%20 q.x",
+	"/c/.ipynb_checkpoints/g.x", "/c/e/h.x", "/c/e/_quarantine/i.x", "/half.x._COPYING_", "/_col=1/j.x", "/g[2]/k.x", "/g2/l.x",
+}
+
 func testList(t *testing.T, s Store, root string) {
-	for _, name := range []string{"/b.x", "/a.x", "/c/d.x", "/c/_meta", "/_SUCCESS", "/.crc", "/_tmp/e.x", "/f[1].x"} {
+	for _, name := range tree {
 		write(t, s, root+name, name)
 	}
+	const all = "/_col=1/j.x /a.x /b.x /c/d.x /c/e/h.x /f1.x /f[1].x /g2/l.x /g[2]/k.x /p%20 q.x /{z}.x"
 	for pattern, want := range map[string]string{
-		"":          "/a.x /b.x /c/d.x /f[1].x",
-		"/":         "/a.x /b.x /c/d.x /f[1].x",
-		"/c":        "/c/d.x",
-		"/a.x":      "/a.x",
-		"/*":        "/a.x /b.x /c/d.x /f[1].x",
-		"/[ab].*":   "/a.x /b.x",
-		"/?":        "/c/d.x",
-		"/f[1].x":   "/f[1].x", // exists: literal
-		"/_tmp":     "/_tmp/e.x",
-		"/nothing*": "",
+		"":                   all,
+		"/":                  all,
+		"/c":                 "/c/d.x /c/e/h.x",
+		"/a.x":               "/a.x",
+		"/*":                 all,
+		"/**":                all,
+		"/**/*.x":            all,
+		"/**/h.x":            "/c/e/h.x",
+		"/c/**":              "/c/d.x /c/e/h.x",
+		"/**/e":              "/c/e/h.x",
+		"/**/e/**/*":         "/c/e/h.x",
+		"/*.x":               "/a.x /b.x /f1.x /f[1].x /p%20 q.x /{z}.x",
+		"/*/*":               "/_col=1/j.x /c/d.x /c/e/h.x /g2/l.x /g[2]/k.x",
+		"/*/*.x":             "/_col=1/j.x /c/d.x /g2/l.x /g[2]/k.x",
+		"/*/*/*.x":           "/c/e/h.x",
+		"/[ab].*":            "/a.x /b.x",
+		"/[^a].x":            "/b.x",
+		"/[!a].x":            "/b.x",
+		"/[a-b].x":           "/a.x /b.x",
+		"/?":                 "/c/d.x /c/e/h.x",
+		"/{a,b}.x":           "/a.x /b.x",
+		"/{a,c/d}.x":         "/a.x /c/d.x",
+		"/{a,{b,nothing}}.x": "/a.x /b.x",
+		"/{c,c/e}":           "/c/d.x /c/e/h.x", // once
+		"/c/{e,.}/*.x":       "/c/./d.x /c/e/h.x",
+		"/f[1].x":            "/f[1].x", // exists: literal
+		`/f\[1\].x`:          "/f[1].x",
+		"/f[12].x":           "/f1.x",
+		"/{z}.x":             "/{z}.x",
+		"/g[2]/*.x":          "/g[2]/k.x",
+		"/[a-f][12].x":       "/f1.x",
+		"/p%20 q.x":          "/p%20 q.x",
+		"/p*":                "/p%20 q.x",
+		"/_tmp":              "/_tmp/e.x",
+		"/_tmp/*.x":          "/_tmp/e.x",
+		"/_*/e.x":            "/_tmp/e.x",
+		"/{_tmp,c}/*.x":      "/_tmp/e.x /c/d.x",
+		"/c/.ipynb*":         "/c/.ipynb_checkpoints/g.x",
+		"/**/_quarantine/*":  "/c/e/_quarantine/i.x",
+		"/?tmp/*":            "",
+		"/[_]tmp/*":          "",
+		"/nothing*":          "",
+		"/{no,none}.x":       "",
+		"/a.x/*":             "",
 	} {
 		if got := listed(t, s, root, pattern); got != want {
 			t.Errorf("List(%q) = %q, want %q", pattern, got, want)
 		}
 	}
-	found, err := s.List(t.Context(), root+"/c")
+	found, err := s.List(t.Context(), root+"/c/d*")
 	if err != nil || len(found) != 1 || found[0].Size != int64(len("/c/d.x")) {
 		t.Errorf("sizes: %v %v", found, err)
+	}
+	for _, pattern := range []string{"/[a", "/{a,b", "/{a,[}.x", "/[]x"} {
+		if _, err := s.List(t.Context(), root+pattern); !errors.Is(err, errPattern) {
+			t.Errorf("List(%q): %v, want that it is no pattern", pattern, err)
+		}
 	}
 }
 

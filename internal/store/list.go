@@ -2,11 +2,9 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -14,85 +12,76 @@ import (
 // List implements Store. Links are followed; a folder that contains itself
 // through one is an error.
 func (s Local) List(ctx context.Context, pattern string) ([]Info, error) {
-	found, err := s.list(ctx, pattern)
+	matches, err := s.Match(ctx, pattern)
 	if err != nil {
 		return nil, err
+	}
+	var found []Info
+	for _, match := range matches {
+		err := walk(ctx, match.Path, func(path string, info fs.FileInfo, _ bool) error {
+			if info.Mode().IsRegular() {
+				found = append(found, entry(path, info))
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
 	slices.SortFunc(found, func(a, b Info) int { return strings.Compare(a.Path, b.Path) })
 	return slices.CompactFunc(found, func(a, b Info) bool { return a.Path == b.Path }), nil
 }
 
-func (s Local) list(ctx context.Context, pattern string) ([]Info, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	prefix := pattern[:len(pattern)-len(local(pattern))]
-	info, err := os.Stat(local(pattern))
-	switch {
-	case err == nil:
-		return walk(ctx, nil, strings.TrimSuffix(pattern, "/"), info, nil)
-	case !errors.Is(err, fs.ErrNotExist) || !strings.ContainsAny(pattern, "*?["):
-		return nil, fmt.Errorf("store: list: %w", err)
-	}
-	matches, err := filepath.Glob(local(pattern))
+// visit is told of a file or folder; linked: its own name is a link.
+type visit func(path string, info fs.FileInfo, linked bool) error
+
+// walk visits path and what is under it, but for hidden names.
+func walk(ctx context.Context, path string, see visit) error {
+	info, err := os.Stat(local(path))
 	if err != nil {
-		return nil, fmt.Errorf("store: list %s: %w", pattern, err)
+		return fmt.Errorf("store: list: %w", err)
 	}
-	var found []Info
-	for _, match := range matches {
-		if hidden(filepath.Base(match)) {
-			continue
-		}
-		info, err := os.Stat(match)
-		if err != nil {
-			return nil, fmt.Errorf("store: list %s: %w", pattern, err)
-		}
-		if found, err = walk(ctx, found, prefix+match, info, nil); err != nil {
-			return nil, err
-		}
-	}
-	return found, nil
+	return below(ctx, path, info, true, nil, see)
 }
 
-// walk appends path, or the data files under it. above are the folders on the
-// way to it.
-func walk(ctx context.Context, found []Info, path string, info fs.FileInfo, above []fs.FileInfo) ([]Info, error) {
+// below visits path and what is under it; above are the folders on the way to it.
+func below(ctx context.Context, path string, info fs.FileInfo, linked bool, above []fs.FileInfo, see visit) error {
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return err
 	}
-	if info.Mode().IsRegular() {
-		return append(found, entry(path, info)), nil
+	if err := see(path, info, linked); err != nil || !info.IsDir() {
+		return err
 	}
-	if !info.IsDir() {
-		return found, nil
-	}
-	for _, folder := range above {
-		if os.SameFile(folder, info) {
-			return nil, fmt.Errorf("store: list %s: the folder contains itself through a link", path)
-		}
+	if err := acyclic(path, info, above); err != nil {
+		return fmt.Errorf("store: list %w", err)
 	}
 	entries, err := os.ReadDir(local(path))
 	if err != nil {
-		return nil, fmt.Errorf("store: list: %w", err)
+		return fmt.Errorf("store: list: %w", err)
 	}
 	above = append(above[:len(above):len(above)], info)
 	for _, e := range entries {
 		if hidden(e.Name()) {
 			continue
 		}
-		child := strings.TrimSuffix(path, "/") + "/" + e.Name()
+		child := under(path, e.Name())
 		info, err := os.Stat(local(child))
 		if err != nil {
-			return nil, fmt.Errorf("store: list: %w", err)
+			return fmt.Errorf("store: list: %w", err)
 		}
-		if found, err = walk(ctx, found, child, info, above); err != nil {
-			return nil, err
+		if err := below(ctx, child, info, e.Type()&fs.ModeSymlink != 0, above, see); err != nil {
+			return err
 		}
 	}
-	return found, nil
+	return nil
 }
 
-// hidden says that a name is no data, as Hadoop's input formats have it.
-func hidden(name string) bool {
-	return strings.HasPrefix(name, "_") || strings.HasPrefix(name, ".")
+// acyclic refuses a folder that is one of those above it.
+func acyclic(path string, info fs.FileInfo, above []fs.FileInfo) error {
+	for _, folder := range above {
+		if os.SameFile(folder, info) {
+			return fmt.Errorf("%s: the folder contains itself through a link", path)
+		}
+	}
+	return nil
 }

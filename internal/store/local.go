@@ -11,10 +11,20 @@ import (
 	"strings"
 )
 
-// Local is the machine's own file system; a path may be a file:// URI.
+// Local is the machine's own file system; a path may be a URI: file:/a, file:///a
+// or file://localhost/a, in which percent signs stand for themselves, as in Hadoop.
 type Local struct{}
 
-func local(path string) string { return strings.TrimPrefix(path, "file://") }
+func local(path string) string {
+	rest, ok := strings.CutPrefix(path, "file:/")
+	if !ok {
+		return path
+	}
+	if rest, ok := strings.CutPrefix(rest, "/localhost/"); ok {
+		return "/" + strings.TrimLeft(rest, "/")
+	}
+	return "/" + strings.TrimLeft(rest, "/")
+}
 
 // Open implements Store.
 func (Local) Open(ctx context.Context, path string) (io.ReadCloser, error) {

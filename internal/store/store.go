@@ -27,11 +27,13 @@ type Store interface {
 	// Create begins a file in an existing folder. It has a temporary name
 	// until Commit, which replaces a file of that name.
 	Create(ctx context.Context, path string) (File, error)
-	// List returns the data files of a pattern, sorted by path: a file's own
-	// entry, a folder's files at every depth, or what a glob (*, ?, [a-z])
-	// matches, folders with their files. A path that exists is taken
-	// literally. Nothing found is fs.ErrNotExist for a path, and an empty list
-	// for a glob and for an empty folder.
+	// Match returns the files and folders that a pattern (glob.go) names, sorted
+	// by path; what lies in a folder among them is left out. A path that exists
+	// is taken literally, unless it has * or ?. Nothing found is fs.ErrNotExist
+	// for a path, and an empty list for a pattern.
+	Match(ctx context.Context, pattern string) ([]Info, error)
+	// List returns the data files of what Match finds, sorted by path: files as
+	// they are, folders with their files at every depth but hidden ones.
 	List(ctx context.Context, pattern string) ([]Info, error)
 	// Stat describes a file or folder.
 	Stat(ctx context.Context, path string) (Info, error)
@@ -86,7 +88,7 @@ type File interface {
 // For returns the store that holds path.
 func For(path string) (Store, error) {
 	scheme, _, found := strings.Cut(path, "://")
-	if !found || scheme == "file" {
+	if !found || strings.EqualFold(scheme, "file") {
 		return Local{}, nil
 	}
 	return nil, fmt.Errorf("store: %s://: %w", scheme, ErrUnsupported)

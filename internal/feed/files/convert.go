@@ -65,6 +65,9 @@ func Convert(ctx context.Context, c Conversion) (Converted, error) {
 	if err != nil {
 		return Converted{}, &OutputError{c.Out, err}
 	}
+	if err := outside(ctx, c.In, c.Out); err != nil {
+		return Converted{}, err
+	}
 	if err := absent(ctx, st, c.Out, c.Replace); err != nil {
 		return Converted{}, err
 	}
@@ -82,6 +85,19 @@ func Convert(ctx context.Context, c Conversion) (Converted, error) {
 		err = errors.Join(err, st.Remove(context.WithoutCancel(ctx), c.Staging))
 	}
 	return Converted{Rows: run.rows, Files: c.Shards}, err
+}
+
+// outside refuses an output among the input's files, or around them.
+func outside(ctx context.Context, in, out string) error {
+	switch o, err := store.OverlapOf(ctx, in, out); {
+	case err != nil:
+		return fmt.Errorf("files: %w", err)
+	case o == store.Inside:
+		return fmt.Errorf("files: %s lies in the input (%s), and would be read as rows of it: choose a folder that the input does not reach", out, in)
+	case o == store.Around:
+		return fmt.Errorf("files: the input (%s) lies in %s: choose another folder", in, out)
+	}
+	return nil
 }
 
 func absent(ctx context.Context, st store.Store, path string, replace bool) error {

@@ -56,7 +56,7 @@ func TestConvertAllOrNothing(t *testing.T) {
 	}{
 		"value":     {change: func(c *Conversion) { c.To = TFRecord }, is: func(err error) bool { return errors.Is(err, ErrValue) }},
 		"cancelled": {change: func(c *Conversion) { c.Progress = func(rows int64) { cancel() } }, ctx: ctx, is: func(err error) bool { return errors.Is(err, context.Canceled) }},
-		"exists": {change: func(c *Conversion) { c.Out = c.In }, is: func(err error) bool {
+		"exists": {change: func(c *Conversion) { c.Out = t.TempDir() }, is: func(err error) bool {
 			var output *OutputError
 			return errors.Is(err, ErrExists) && errors.As(err, &output)
 		}},
