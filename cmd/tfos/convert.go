@@ -40,8 +40,8 @@ func newConvertCommand(c *cli) *cobra.Command {
 the folder OUT, with _SUCCESS beside them, all or nothing. One shard keeps the
 order of rows; more get the same number of rows each.
 
-Formats: parquet, tfrecord (of tf.Example; gzip and zlib too), csv, json (one
-object a line), arrow (IPC). What each holds is in docs/data.md. Values are read
+Formats: parquet, tfrecord (of tf.Example or tf.SequenceExample; gzip and zlib
+too), csv, json (one object a line), arrow (IPC). What each holds is in docs/data.md. Values are read
 as --schema declares them, else as the files say; CSV, JSON and TFRecord files
 say it by the values at their beginning.`,
 		Example: `  tfos convert --to tfrecord --shards 8 data/train.parquet data/records

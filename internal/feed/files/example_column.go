@@ -10,7 +10,9 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 )
 
-// exampleColumn appends features of one name to one builder.
+// exampleColumn appends features of one name to one builder. A list's column
+// takes a Feature, and a FeatureList whose steps have one value each; a column
+// of lists of lists takes FeatureLists.
 type exampleColumn struct {
 	field   arrow.Field
 	builder array.Builder
@@ -20,6 +22,7 @@ type exampleColumn struct {
 	values func(list []byte) (int, error)
 	list   array.ListLikeBuilder // nil: a scalar, of exactly one value
 	fixed  int                   // values of a fixed-size list; -1: any number
+	step   *exampleColumn        // of a list of lists: what appends a step; list and fixed are of the steps
 }
 
 func newExampleColumn(f arrow.Field, b array.Builder) (exampleColumn, error) {
@@ -28,6 +31,15 @@ func newExampleColumn(f arrow.Field, b array.Builder) (exampleColumn, error) {
 		c.list, b = list, list.ValueBuilder()
 		if fixed, ok := f.Type.(*arrow.FixedSizeListType); ok {
 			c.fixed = int(fixed.Len())
+		}
+		if inner, ok := b.(array.ListLikeBuilder); ok && b.Type().ID() != arrow.MAP {
+			element := f.Type.(arrow.ListLikeType).ElemField()
+			step, err := newExampleColumn(arrow.Field{Name: f.Name, Type: element.Type}, inner)
+			if err == nil && step.step != nil {
+				err = fmt.Errorf("column %q: %s of a tf.SequenceExample: %w", f.Name, f.Type, ErrType)
+			}
+			c.step, c.kind = &step, step.kind
+			return c, err
 		}
 	}
 	c.kind, c.values = exampleValues(b)
@@ -53,6 +65,8 @@ func (c *exampleColumn) append(k kind, list []byte) error {
 	case k == 0:
 		c.builder.AppendNull()
 		return nil
+	case c.step != nil:
+		return undeclared{fmt.Errorf("feature %q is in the context and cannot be read as %s, which feature_lists are", c.field.Name, c.field.Type)}
 	case k != c.kind:
 		return undeclared{fmt.Errorf("feature %q is a %s and cannot be read as %s", c.field.Name, k, c.field.Type)}
 	}
@@ -69,6 +83,51 @@ func (c *exampleColumn) append(k kind, list []byte) error {
 		return undeclared{fmt.Errorf("feature %q has %d values and its column %d", c.field.Name, n, c.fixed)}
 	}
 	return nil
+}
+
+// appendSteps appends one record's FeatureList.
+func (c *exampleColumn) appendSteps(list []byte) error {
+	if c.list == nil {
+		return undeclared{fmt.Errorf("feature %q is in feature_lists and cannot be read as %s", c.field.Name, c.field.Type)}
+	}
+	c.list.Append(true)
+	step := 0
+	n, err := eachStep(list, func(feature []byte) error {
+		k, values, err := featureList(feature)
+		if err == nil {
+			err = c.appendStep(k, values)
+		}
+		if err != nil {
+			var other undeclared
+			if errors.As(err, &other) {
+				return undeclared{fmt.Errorf("step %d: %w", step, other.error)}
+			}
+			return fmt.Errorf("step %d: %w", step, err)
+		}
+		step++
+		return nil
+	})
+	if err == nil && c.fixed >= 0 && n != c.fixed {
+		err = undeclared{fmt.Errorf("feature %q has %d steps and its column %d", c.field.Name, n, c.fixed)}
+	}
+	return err
+}
+
+// appendStep appends a Feature of a FeatureList; k 0: it has no values.
+func (c *exampleColumn) appendStep(k kind, list []byte) error {
+	switch {
+	case c.step != nil && k == 0:
+		return c.step.append(c.kind, nil)
+	case c.step != nil:
+		return c.step.append(k, list)
+	case k != c.kind && k != 0:
+		return undeclared{fmt.Errorf("feature %q has a %s and cannot be read as %s", c.field.Name, k, c.field.Type)}
+	}
+	n, err := c.values(list)
+	if err == nil && n != 1 {
+		err = undeclared{fmt.Errorf("feature %q has %d values in a step and its column is %s", c.field.Name, n, c.field.Type)}
+	}
+	return err
 }
 
 // exampleValues returns the kind of list that is read into a builder of

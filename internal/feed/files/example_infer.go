@@ -11,9 +11,9 @@ import (
 // exampleFeatures are the features that sampled records have, by name.
 type exampleFeatures map[string]*exampleFeature
 
-// exampleFeature is what sampled records have under one name, by kind: of
-// several the one that most have is the column's.
-type exampleFeature [int64Kind + 1]exampleList
+// exampleFeature is what sampled records have under one name, by part and kind:
+// of several the one that most have is the column's.
+type exampleFeature [listsPart + 1][int64Kind + 1]exampleList
 
 // exampleList is one kind of list.
 type exampleList struct {
@@ -22,36 +22,40 @@ type exampleList struct {
 	binary  bool // some value is not UTF-8
 }
 
+// sighting is a feature of one record.
+type sighting struct {
+	name string
+	part part
+	kind kind
+	exampleList
+}
+
 // add notes one record's features, of those that are not declared, or none of
 // them: an error leaves e as it was. mixed: records may differ in a feature's
-// kind.
+// kind and part.
 func (e exampleFeatures) add(record []byte, declared *arrow.Schema, mixed bool) error {
-	type seen struct {
-		name string
-		kind kind
-		exampleList
-	}
-	var all []seen
-	err := eachFeature(record, func(name, feature []byte) error {
-		k, list, err := featureList(feature)
-		if err != nil {
-			return fmt.Errorf("feature %q: %w", name, err)
-		}
+	var all []sighting
+	err := eachFeature(record, func(p part, name, value []byte) error {
 		if !utf8.Valid(name) {
 			return fmt.Errorf("feature %q: its name is not UTF-8", name)
 		}
-		s := seen{name: string(name), kind: k}
+		s := sighting{name: string(name), part: p}
+		looked := look
+		if p == listsPart {
+			looked = lookSteps
+		}
+		var err error
+		if s.kind, s.exampleList, err = looked(value); err != nil {
+			return fmt.Errorf("feature %q: %w", name, err)
+		}
 		if declared != nil && declared.HasField(s.name) {
 			s.kind = 0
 		}
-		if before := e[s.name].kind(); !mixed && s.kind != 0 && before != 0 && before != s.kind {
-			return fmt.Errorf("feature %q: a %s here, a %s in a record before; declare the column in the schema", name, s.kind, before)
-		}
-		if s.exampleList, err = look(s.kind, list); err != nil {
-			return fmt.Errorf("feature %q: %w", name, err)
+		if !mixed {
+			err = e[s.name].agrees(s)
 		}
 		all = append(all, s)
-		return nil
+		return err
 	})
 	if err != nil {
 		return err
@@ -61,28 +65,65 @@ func (e exampleFeatures) add(record []byte, declared *arrow.Schema, mixed bool) 
 			e[s.name] = &exampleFeature{}
 		}
 		if s.kind != 0 {
-			f := &e[s.name][s.kind]
+			f := &e[s.name][s.part][s.kind]
 			f.records, f.list, f.binary = f.records+1, f.list || s.list, f.binary || s.binary
 		}
 	}
 	return nil
 }
 
-// kind is that of most records; 0: all were empty.
-func (f *exampleFeature) kind() (most kind) {
-	if f == nil {
-		return 0
+// agrees says whether a feature is what records before have under its name. f
+// may be nil.
+func (f *exampleFeature) agrees(s sighting) error {
+	p, k := f.kind()
+	switch {
+	case s.kind == 0 || k == 0:
+		return nil
+	case p != s.part:
+		return fmt.Errorf("feature %q: in the %s here, in the %s of a record before; declare the column in the schema", s.name, s.part, p)
+	case k != s.kind:
+		return fmt.Errorf("feature %q: a %s here, a %s in a record before; declare the column in the schema", s.name, s.kind, k)
 	}
-	for k := range f {
-		if f[k].records > f[most].records {
-			most = kind(k)
-		}
-	}
-	return most
+	return nil
 }
 
-// look walks over one list.
-func look(k kind, list []byte) (f exampleList, err error) {
+// kind is that of most records; 0: all were empty.
+func (f *exampleFeature) kind() (p part, most kind) {
+	if f == nil {
+		return 0, 0
+	}
+	for at := range f {
+		for k := range f[at] {
+			if f[at][k].records > f[p][most].records {
+				p, most = part(at), kind(k)
+			}
+		}
+	}
+	return p, most
+}
+
+// lookSteps walks over the steps of one FeatureList.
+func lookSteps(list []byte) (k kind, f exampleList, err error) {
+	_, err = eachStep(list, func(feature []byte) error {
+		this, step, err := look(feature)
+		if err == nil && k != 0 && this != 0 && this != k {
+			err = fmt.Errorf("steps of a %s and of a %s", k, this)
+		}
+		if this != 0 {
+			k = this
+		}
+		f.binary = f.binary || step.binary
+		return err
+	})
+	return k, f, err
+}
+
+// look walks over one Feature.
+func look(feature []byte) (k kind, f exampleList, err error) {
+	k, list, err := featureList(feature)
+	if err != nil {
+		return k, f, err
+	}
 	var n int
 	switch k {
 	case floatKind:
@@ -96,13 +137,17 @@ func look(k kind, list []byte) (f exampleList, err error) {
 		})
 	}
 	f.list = n != 1
-	return f, err
+	return k, f, err
 }
 
+// dataType is the column's type. Feature lists are lists of lists, as in
+// spark-tfrecord, also where each step has one value: the type then tells what
+// is written back as a feature list.
 func (f *exampleFeature) dataType() arrow.DataType {
 	var t arrow.DataType
-	seen := f[f.kind()]
-	switch k := f.kind(); {
+	p, k := f.kind()
+	seen := f[p][k]
+	switch {
 	case k == floatKind:
 		t = arrow.PrimitiveTypes.Float32
 	case k == int64Kind:
@@ -112,7 +157,10 @@ func (f *exampleFeature) dataType() arrow.DataType {
 	default:
 		t = arrow.BinaryTypes.String
 	}
-	if seen.list {
+	switch {
+	case p == listsPart:
+		return arrow.ListOf(arrow.ListOf(t))
+	case seen.list:
 		return arrow.ListOf(t)
 	}
 	return t
@@ -131,7 +179,7 @@ func (e exampleFeatures) fields(declared *arrow.Schema) []arrow.Field {
 	var seen []arrow.Field
 	for _, name := range names {
 		f := e[name]
-		if f.kind() != 0 {
+		if _, k := f.kind(); k != 0 {
 			seen = append(seen, arrow.Field{Name: name, Type: f.dataType(), Nullable: true})
 		} else if declared != nil && declared.HasField(name) {
 			seen = append(seen, arrow.Field{Name: name})

@@ -43,7 +43,10 @@ func encoded(t testing.TB, f features) []byte {
 // parsed is an Example as this package's parser reads it.
 func parsed(b []byte) (features, error) {
 	got := features{}
-	err := eachFeature(b, func(name, feature []byte) error {
+	err := eachFeature(b, func(p part, name, feature []byte) error {
+		if p != contextPart {
+			return nil
+		}
 		k, list, err := featureList(feature)
 		if err != nil {
 			return err
@@ -160,7 +163,7 @@ func TestExampleUnusualEncodings(t *testing.T) {
 func TestExampleKeysAreSorted(t *testing.T) {
 	var names []string
 	rows := examplesOf(t, mustWrite(t, TFRecord, schemaOf(int8s("c"), int8s("a"), int8s("b")), WriteOptions{}, `[{"a":1,"b":2,"c":3}]`))
-	err := eachFeature(rows[0], func(name, _ []byte) error {
+	err := eachFeature(rows[0], func(_ part, name, _ []byte) error {
 		names = append(names, string(name))
 		return nil
 	})

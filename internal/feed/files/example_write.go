@@ -12,12 +12,16 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// exampleEncoder encodes rows as tf.Examples. Features are written sorted by
-// name, lists packed, and a null is a feature that is left out.
+// exampleEncoder encodes rows as tf.Examples or tf.SequenceExamples. Features
+// are written sorted by name, lists packed, and a null is a feature that is left
+// out. Lists of lists are feature lists, a Feature for each inner list; other
+// columns are the context.
 type exampleEncoder struct {
 	columns []encodedColumn
-	list    []byte // scratch: one list
-	entries []byte // scratch: a row's map entries
+	list    []byte                // scratch: one list
+	feature []byte                // scratch: one Feature
+	steps   []byte                // scratch: one FeatureList
+	entries [listsPart + 1][]byte // scratch: a row's map entries, by part
 	example []byte
 }
 
@@ -26,15 +30,22 @@ type encodedColumn struct {
 	field arrow.Field
 	kind  kind
 	list  bool
+	part  part
 }
 
-func newExampleEncoder(schema *arrow.Schema) (*exampleEncoder, error) {
+func newExampleEncoder(schema *arrow.Schema, sequence bool) (*exampleEncoder, error) {
 	e := &exampleEncoder{}
 	for i, f := range schema.Fields() {
-		c := encodedColumn{index: i, field: f}
+		c := encodedColumn{index: i, field: f, part: contextPart}
 		t := f.Type
 		if list, ok := t.(arrow.ListLikeType); ok && t.ID() != arrow.MAP {
 			c.list, t = true, list.Elem()
+			if steps, ok := t.(arrow.ListLikeType); ok && t.ID() != arrow.MAP {
+				if !sequence {
+					return nil, fmt.Errorf("column %q: %s in a tf.Example: %w; the option recordType: %s writes it as a feature list", f.Name, f.Type, ErrType, recordSequence)
+				}
+				c.part, t = listsPart, steps.Elem()
+			}
 		}
 		if c.kind = exampleKind(t); c.kind == 0 {
 			return nil, fmt.Errorf("column %q: %s in a tf.Example: %w", f.Name, f.Type, ErrType)
@@ -59,45 +70,85 @@ func exampleKind(t arrow.DataType) kind {
 	return 0
 }
 
-// encode returns a row's Example, valid until the next call.
+// encode returns a row's message, valid until the next call.
 func (e *exampleEncoder) encode(record arrow.Record, row int) ([]byte, error) {
-	e.entries = e.entries[:0]
+	for p := range e.entries {
+		e.entries[p] = e.entries[p][:0]
+	}
 	for i := range e.columns {
 		c := &e.columns[i]
 		column := record.Column(c.index)
 		if column.IsNull(row) {
 			continue
 		}
-		values, from, to := column, row, row+1
-		if c.list {
-			list := column.(array.ListLike)
-			first, last := list.ValueOffsets(row)
-			values, from, to = list.ListValues(), int(first), int(last)
-		}
+		var value []byte
 		var err error
-		if e.list, err = appendList(e.list[:0], values, from, to); err != nil {
+		if c.part == listsPart {
+			value, err = e.encodeSteps(c, column.(array.ListLike), row)
+		} else {
+			value, err = e.encodeFeature(c, column, row, c.list)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("column %q: %w", c.field.Name, err)
 		}
-		e.entry(c)
+		e.entries[c.part] = appendEntry(e.entries[c.part], c.field.Name, value)
 	}
-	e.example = protowire.AppendTag(e.example[:0], 1, protowire.BytesType)
-	e.example = protowire.AppendBytes(e.example, e.entries)
+	e.example = e.example[:0]
+	for _, p := range []part{contextPart, listsPart} {
+		if p == contextPart || len(e.entries[p]) > 0 {
+			e.example = protowire.AppendTag(e.example, protowire.Number(p), protowire.BytesType)
+			e.example = protowire.AppendBytes(e.example, e.entries[p])
+		}
+	}
 	return e.example, nil
 }
 
-// entry appends the map entry of a column whose list is in e.list.
-func (e *exampleEncoder) entry(c *encodedColumn) {
+// encodeFeature returns a value's Feature, valid until the next call: of a
+// list's row, or of one value.
+func (e *exampleEncoder) encodeFeature(c *encodedColumn, values arrow.Array, row int, list bool) (_ []byte, err error) {
+	from, to := row, row+1
+	if list {
+		rows := values.(array.ListLike)
+		first, last := rows.ValueOffsets(row)
+		values, from, to = rows.ListValues(), int(first), int(last)
+	}
+	if e.list, err = appendList(e.list[:0], values, from, to); err != nil {
+		return nil, err
+	}
+	e.feature = protowire.AppendTag(e.feature[:0], protowire.Number(c.kind), protowire.BytesType)
+	e.feature = protowire.AppendBytes(e.feature, e.list)
+	return e.feature, nil
+}
+
+// encodeSteps returns a row's FeatureList, valid until the next call.
+func (e *exampleEncoder) encodeSteps(c *encodedColumn, column array.ListLike, row int) ([]byte, error) {
+	e.steps = e.steps[:0]
+	steps := column.ListValues()
+	first, last := column.ValueOffsets(row)
+	for i := int(first); i < int(last); i++ {
+		if steps.IsNull(i) {
+			return nil, errors.New("a null in a list, which a tf.SequenceExample cannot hold")
+		}
+		feature, err := e.encodeFeature(c, steps, i, true)
+		if err != nil {
+			return nil, err
+		}
+		e.steps = protowire.AppendTag(e.steps, 1, protowire.BytesType)
+		e.steps = protowire.AppendBytes(e.steps, feature)
+	}
+	return e.steps, nil
+}
+
+// appendEntry appends a map's entry.
+func appendEntry(b []byte, name string, value []byte) []byte {
 	const tag = 1 // bytes of each tag here
-	feature := tag + protowire.SizeBytes(len(e.list))
-	size := tag + protowire.SizeBytes(len(c.field.Name)) + tag + protowire.SizeBytes(feature)
-	b := protowire.AppendTag(e.entries, 1, protowire.BytesType)
+	size := tag + protowire.SizeBytes(len(name)) + tag + protowire.SizeBytes(len(value))
+	b = protowire.AppendTag(b, 1, protowire.BytesType)
 	b = protowire.AppendVarint(b, uint64(size))
 	b = protowire.AppendTag(b, 1, protowire.BytesType)
-	b = protowire.AppendString(b, c.field.Name)
+	b = protowire.AppendString(b, name)
 	b = protowire.AppendTag(b, 2, protowire.BytesType)
-	b = protowire.AppendVarint(b, uint64(feature))
-	b = protowire.AppendTag(b, protowire.Number(c.kind), protowire.BytesType)
-	e.entries = protowire.AppendBytes(b, e.list)
+	return protowire.AppendBytes(b, value)
 }
 
 // appendList appends values[from:to] as a BytesList, FloatList or Int64List.

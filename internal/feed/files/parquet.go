@@ -16,13 +16,15 @@ import (
 	"github.com/apache/arrow/go/v15/parquet/file"
 	"github.com/apache/arrow/go/v15/parquet/metadata"
 	"github.com/apache/arrow/go/v15/parquet/pqarrow"
+	"github.com/apache/arrow/go/v15/parquet/schema"
 
 	"tfos/internal/store"
 )
 
-// parquetCodec reads and writes parquet. Footers, schemas, compression and rare
-// encodings are the library's; pages are decoded here (parquet_*.go), because
-// the library's column readers do a third of what the format allows on lists.
+// parquetCodec reads and writes parquet. Footers, schemas and most compressions
+// are the library's. Pages are decoded here (parquet_*.go): the library's column
+// readers do a third of what the format allows on lists, and know neither LZ4
+// nor every encoding.
 //
 // What the file's Arrow schema says of how columns were stored is not kept:
 // dictionaries, 64-bit offsets and extension types come as plain values, INT96
@@ -95,7 +97,7 @@ func (f *parquetFile) footer() (err error) {
 	meta := f.file.MetaData()
 	manifest, err := pqarrow.NewSchemaManifest(meta.Schema, meta.KeyValueMetadata(), nil)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w%w", blamed(meta.Schema), err)
 	}
 	for i := range manifest.Fields {
 		n, err := newNode(&manifest.Fields[i], meta.Schema)
@@ -105,6 +107,20 @@ func (f *parquetFile) footer() (err error) {
 		f.nodes = append(f.nodes, n)
 	}
 	return nil
+}
+
+// blamed names the first column whose type the library does not know.
+func blamed(sc *schema.Schema) error {
+	for i := range sc.Root().NumFields() {
+		one, err := schema.NewGroupNode("schema", parquet.Repetitions.Required, schema.FieldList{sc.Root().Field(i)}, -1)
+		if err != nil {
+			continue
+		}
+		if _, err := pqarrow.NewSchemaManifest(schema.NewSchema(one), nil, nil); err != nil {
+			return fmt.Errorf("%w: column %s: ", ErrType, sc.Root().Field(i).Name())
+		}
+	}
+	return ErrType
 }
 
 func (f *parquetFile) fields() []arrow.Field {
@@ -255,25 +271,13 @@ func (r *parquetReader) chunk(l *leaf, column, group int) (chunk, error) {
 		return chunk{}, err
 	}
 	c := chunk{rows: g.NumRows(), slots: float64(meta.NumValues()) / float64(g.NumRows())}
-	if slices.ContainsFunc(meta.Encodings(), rare) {
-		reader, err := r.file.RowGroup(g.index).Column(column)
-		if err != nil {
-			return chunk{}, err
-		}
-		c.pieces = &libraryPieces{reader: reader, maxRep: l.maxRep, maxDef: l.maxDef}
-		return c, nil
-	}
 	p, err := openPages(r.source, meta)
 	if err != nil {
 		return chunk{}, err
 	}
-	c.pieces = &pagePieces{pages: p, maxRep: l.maxRep, maxDef: l.maxDef}
+	col := r.file.MetaData().Schema.Column(column)
+	c.pieces = &pagePieces{pages: p, maxRep: l.maxRep, maxDef: l.maxDef, deltas: deltas{physical: col.PhysicalType(), length: col.TypeLength()}}
 	return c, nil
-}
-
-// rare says that the library decodes the encoding.
-func rare(e parquet.Encoding) bool {
-	return e == parquet.Encodings.DeltaBinaryPacked || e == parquet.Encodings.DeltaByteArray || e == parquet.Encodings.DeltaLengthByteArray
 }
 
 func (r *parquetReader) Schema() *arrow.Schema { return r.schema }

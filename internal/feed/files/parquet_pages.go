@@ -7,7 +7,6 @@ import (
 	"io"
 
 	"github.com/apache/arrow/go/v15/parquet"
-	"github.com/apache/arrow/go/v15/parquet/compress"
 	"github.com/apache/arrow/go/v15/parquet/metadata"
 )
 
@@ -79,7 +78,7 @@ type page struct {
 // pages reads the pages of one column chunk.
 type pages struct {
 	in     window
-	codec  compress.Codec
+	unpack unpack
 	most   int64 // no page is longer, decompressed
 	values int64 // as the footer says, which no page but a dictionary has more of
 	body   []byte
@@ -97,11 +96,11 @@ func openPages(s *source, chunk *metadata.ColumnChunkMetaData) (*pages, error) {
 	}
 	p := &pages{in: window{r: s, next: begin, end: begin + length}, start: begin,
 		most: chunk.TotalUncompressedSize(), values: chunk.NumValues()}
-	if chunk.Compression() == compress.Codecs.Uncompressed {
-		return p, nil
+	if path := chunk.FilePath(); path != "" {
+		return nil, fmt.Errorf("its values are in another file, %s, which is to be read instead", path)
 	}
 	var err error
-	p.codec, err = compress.GetCodec(chunk.Compression())
+	p.unpack, err = unpacker(chunk.Compression())
 	return p, err
 }
 
@@ -159,7 +158,7 @@ func (p *pages) open(h pageHeader, body []byte) (*page, error) {
 		pg.def, body = body[:h.defBytes], body[h.defBytes:]
 		h.size -= h.repBytes + h.defBytes
 	}
-	if p.codec == nil || h.kind == dataPageV2 && !h.packed {
+	if p.unpack == nil || h.kind == dataPageV2 && !h.packed {
 		pg.body = body
 		return pg, p.sized(pg, h)
 	}
@@ -169,7 +168,10 @@ func (p *pages) open(h pageHeader, body []byte) (*page, error) {
 	if cap(p.body) < int(h.size) {
 		p.body = make([]byte, h.size)
 	}
-	pg.body = p.codec.Decode(p.body[:h.size], body)
+	var err error
+	if pg.body, err = p.unpack(p.body[:h.size], body); err != nil {
+		return nil, err
+	}
 	return pg, p.sized(pg, h)
 }
 

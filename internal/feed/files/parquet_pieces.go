@@ -2,13 +2,9 @@ package files
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
-	"io"
 
-	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/parquet"
-	"github.com/apache/arrow/go/v15/parquet/file"
 )
 
 // pagePieces are a chunk's pages, decoded here. The library's column readers
@@ -19,6 +15,7 @@ type pagePieces struct {
 	maxRep   uint8
 	maxDef   uint8
 	rep, def []byte // reused
+	deltas   deltas
 }
 
 func (p *pagePieces) offset() int64 { return p.pages.start }
@@ -42,7 +39,15 @@ func (p *pagePieces) next() (piece, error) {
 			return out, err
 		}
 	}
-	return out, p.levels(&out, rep, def)
+	if err := p.levels(&out, rep, def); err != nil {
+		return out, err
+	}
+	switch out.encoding {
+	case parquet.Encodings.DeltaBinaryPacked, parquet.Encodings.DeltaLengthByteArray, parquet.Encodings.DeltaByteArray:
+		out.values, err = p.deltas.values(out.encoding, out.values, out.present)
+		out.encoding = parquet.Encodings.Plain
+	}
+	return out, err
 }
 
 // split takes the levels off a version 1 page.
@@ -74,96 +79,4 @@ func (p *pagePieces) levels(out *piece, rep, def []byte) (err error) {
 		}
 	}
 	return nil
-}
-
-// libraryLevels is how many levels are asked of the library at once.
-const libraryLevels = 8 << 10
-
-// libraryPieces are decoded by the library, which knows encodings that are too
-// rare for pagePieces. Values come as if they had been written plainly.
-type libraryPieces struct {
-	reader         file.ColumnChunkReader
-	maxRep, maxDef uint8
-	repLevels      []int16
-	defLevels      []int16
-	rep, def       []byte
-	plain          []byte
-	values         any
-}
-
-func (p *libraryPieces) offset() int64 { return -1 }
-
-func (p *libraryPieces) next() (piece, error) {
-	if !p.reader.HasNext() {
-		if err := p.reader.Err(); err != nil {
-			return piece{}, err
-		}
-		return piece{}, io.EOF
-	}
-	if p.repLevels == nil {
-		p.repLevels, p.defLevels = make([]int16, libraryLevels), make([]int16, libraryLevels)
-	}
-	p.plain = p.plain[:0]
-	n, present, err := p.batch()
-	if err != nil {
-		return piece{}, err
-	}
-	out := piece{n: int(n), present: present, encoding: parquet.Encodings.Plain, values: p.plain}
-	if p.maxRep > 0 {
-		p.rep = narrowed(p.rep, p.repLevels[:n])
-		out.rep = p.rep
-	}
-	if p.maxDef > 0 && present < int(n) {
-		p.def = narrowed(p.def, p.defLevels[:n])
-		out.def = p.def
-	}
-	return out, nil
-}
-
-func narrowed(to []byte, from []int16) []byte {
-	to = to[:0]
-	for _, v := range from {
-		to = append(to, byte(v))
-	}
-	return to
-}
-
-// readBatch is the method that the library's readers have for each type.
-func readBatch[T any](p *libraryPieces, read func(int64, []T, []int16, []int16) (int64, int, error), plain func([]byte, []T) []byte) (int64, int, error) {
-	if p.values == nil {
-		p.values = make([]T, libraryLevels)
-	}
-	values := p.values.([]T)
-	n, present, err := read(libraryLevels, values, p.defLevels, p.repLevels)
-	p.plain = plain(p.plain, values[:present])
-	return n, present, err
-}
-
-// batch reads some values and appends them to plain.
-func (p *libraryPieces) batch() (int64, int, error) {
-	switch r := p.reader.(type) {
-	case *file.Int32ColumnChunkReader:
-		return readBatch(p, r.ReadBatch, func(to []byte, v []int32) []byte { return append(to, arrow.Int32Traits.CastToBytes(v)...) })
-	case *file.Int64ColumnChunkReader:
-		return readBatch(p, r.ReadBatch, func(to []byte, v []int64) []byte { return append(to, arrow.Int64Traits.CastToBytes(v)...) })
-	case *file.Float32ColumnChunkReader:
-		return readBatch(p, r.ReadBatch, func(to []byte, v []float32) []byte { return append(to, arrow.Float32Traits.CastToBytes(v)...) })
-	case *file.Float64ColumnChunkReader:
-		return readBatch(p, r.ReadBatch, func(to []byte, v []float64) []byte { return append(to, arrow.Float64Traits.CastToBytes(v)...) })
-	case *file.FixedLenByteArrayColumnChunkReader:
-		return readBatch(p, r.ReadBatch, func(to []byte, v []parquet.FixedLenByteArray) []byte {
-			for _, b := range v {
-				to = append(to, b...)
-			}
-			return to
-		})
-	case *file.ByteArrayColumnChunkReader:
-		return readBatch(p, r.ReadBatch, func(to []byte, v []parquet.ByteArray) []byte {
-			for _, b := range v {
-				to = append(binary.LittleEndian.AppendUint32(to, uint32(len(b))), b...)
-			}
-			return to
-		})
-	}
-	return 0, 0, fmt.Errorf("values of %s in a rare encoding", p.reader.Type())
 }

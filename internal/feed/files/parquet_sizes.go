@@ -42,7 +42,7 @@ func (r *parquetReader) rowBytes(g rowGroup) (bytes int64, expands bool, err err
 			switch fixed, ok := c.field.Type.(arrow.FixedWidthDataType); {
 			case ok:
 				size = max(size, values*int64(fixed.Bytes()))
-			case chunk.HasDictionaryPage() || slices.ContainsFunc(chunk.Encodings(), inDictionary):
+			case chunk.HasDictionaryPage() || slices.ContainsFunc(chunk.Encodings(), repeats):
 				expands = true
 				size = max(size, int64(min(float64(size)*float64(values), math.MaxInt32*float64(rows))))
 			}
@@ -52,8 +52,9 @@ func (r *parquetReader) rowBytes(g rowGroup) (bytes int64, expands bool, err err
 	return bytes, expands, nil
 }
 
-func inDictionary(e parquet.Encoding) bool {
-	return e == parquet.Encodings.RLEDict || e == parquet.Encodings.PlainDict
+// repeats says that values may be far larger than their encoding.
+func repeats(e parquet.Encoding) bool {
+	return e == parquet.Encodings.RLEDict || e == parquet.Encodings.PlainDict || e == parquet.Encodings.DeltaByteArray
 }
 
 // growth is how many times the rows of a row group that were read may come in

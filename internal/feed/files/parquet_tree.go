@@ -46,7 +46,7 @@ func newNode(f *pqarrow.SchemaField, sc *schema.Schema) (*node, error) {
 		n.children = append(n.children, child)
 	}
 	if n.column >= 0 {
-		n.field.Type = timestampType(sc.Column(n.column), n.field.Type)
+		n.field.Type = textType(sc.Column(n.column), timestampType(sc.Column(n.column), n.field.Type))
 		return n, nil
 	}
 	return n, n.retype()
@@ -61,6 +61,17 @@ func timestampType(col *schema.Column, found arrow.DataType) arrow.DataType {
 	logical, ok := col.LogicalType().(*schema.TimestampLogicalType)
 	if t, is := found.(*arrow.TimestampType); is && ok && !logical.IsAdjustedToUTC() {
 		return &arrow.TimestampType{Unit: t.Unit}
+	}
+	return found
+}
+
+// textType makes strings of ENUM and JSON, which are UTF-8 by the format.
+func textType(col *schema.Column, found arrow.DataType) arrow.DataType {
+	switch col.LogicalType().(type) {
+	case schema.EnumLogicalType, schema.JSONLogicalType:
+		if found.ID() == arrow.BINARY {
+			return arrow.BinaryTypes.String
+		}
 	}
 	return found
 }

@@ -12,11 +12,11 @@ import (
 	"tfos/internal/store"
 )
 
-// tfrecordCodec is TFRecord files of tf.Example.
+// tfrecordCodec is TFRecord files of tf.Example and tf.SequenceExample.
 type tfrecordCodec struct{}
 
 func (tfrecordCodec) schema(ctx context.Context, list []store.Info, o ReadOptions) (*arrow.Schema, error) {
-	if err := noOptions(TFRecord, o.Options); err != nil {
+	if _, err := recordTypeOf(o.Options); err != nil {
 		return nil, err
 	}
 	features := exampleFeatures{}
@@ -131,6 +131,7 @@ func (tfrecordCodec) open(ctx context.Context, s Split, schema *arrow.Schema, o 
 		return nil, err
 	}
 	source := &exampleSource{frames: frames{input: in}, columns: columns, sampled: o.known()}
+	source.only, _ = recordTypeOf(o.Options) // schema has looked
 	source.reset()
 	r.source, r.in = source, in
 	if s.Offset > 0 {
@@ -147,12 +148,16 @@ type exampleSource struct {
 	columns []exampleColumn
 	index   map[string]int // of columns by name
 	sampled map[string]bool
-	found   [][]byte // scratch: each column's Feature in the record; nil: none
+	only    recordType
+	found   []foundFeature // scratch: of each column in the record
 	row     int64
 }
 
+// foundFeature is what a record has for a column, by part; nil: nothing.
+type foundFeature [listsPart + 1][]byte
+
 func (s *exampleSource) reset() {
-	s.found = make([][]byte, len(s.columns))
+	s.found = make([]foundFeature, len(s.columns))
 	s.index = make(map[string]int, len(s.columns))
 	for i, c := range s.columns {
 		s.index[c.field.Name] = i
@@ -180,14 +185,16 @@ func (s *exampleSource) appendRow() (int, error) {
 func (s *exampleSource) appendExample(data []byte) (fault *rowFault) {
 	clear(s.found)
 	var unknown error
-	err := eachFeature(data, func(name, feature []byte) error {
+	err := eachFeature(data, func(p part, name, value []byte) error {
 		i, wanted := s.index[string(name)]
 		switch {
+		case p == listsPart && s.only == recordExample:
+			return fmt.Errorf("feature_lists, which a tf.Example has not: set the option recordType: %s", recordSequence)
 		case wanted:
-			s.found[i] = feature
+			s.found[i][p] = value
 		case s.sampled != nil && !s.sampled[string(name)]:
-			k, _, err := featureList(feature)
-			if k != 0 {
+			empty, err := isEmpty(p, value)
+			if err == nil && !empty {
 				unknown = unsampled("feature", name)
 			}
 			return err
@@ -195,19 +202,13 @@ func (s *exampleSource) appendExample(data []byte) (fault *rowFault) {
 		return nil
 	})
 	if err != nil {
-		return wholeRow(fmt.Errorf("not a tf.Example: %w", err))
+		return wholeRow(err)
 	}
 	if unknown != nil {
 		return wholeRow(unknown)
 	}
 	for i := range s.columns {
-		k, list, err := featureList(s.found[i])
-		if err != nil {
-			err = fmt.Errorf("feature %q: %w", s.columns[i].field.Name, err)
-		} else {
-			err = s.columns[i].append(k, list)
-		}
-		if err != nil {
+		if err := s.appendFeature(i); err != nil {
 			f := &rowFault{column: s.columns[i].field.Name, reason: err, err: err}
 			if u, ok := err.(undeclared); ok {
 				f.reason = u.error
@@ -218,11 +219,43 @@ func (s *exampleSource) appendExample(data []byte) (fault *rowFault) {
 	return fault
 }
 
+// appendFeature appends what the record has for a column.
+func (s *exampleSource) appendFeature(i int) error {
+	c, found := &s.columns[i], s.found[i]
+	if found[listsPart] != nil {
+		if found[contextPart] != nil {
+			return fmt.Errorf("feature %q is in the context and in feature_lists", c.field.Name)
+		}
+		return c.appendSteps(found[listsPart])
+	}
+	k, list, err := featureList(found[contextPart])
+	if err != nil {
+		return fmt.Errorf("feature %q: %w", c.field.Name, err)
+	}
+	return c.append(k, list)
+}
+
+// isEmpty says whether a feature says nothing of its type.
+func isEmpty(p part, value []byte) (bool, error) {
+	if p == contextPart {
+		k, _, err := featureList(value)
+		return k == 0, err
+	}
+	empty := true
+	_, err := eachStep(value, func(feature []byte) error {
+		k, _, err := featureList(feature)
+		empty = empty && k == 0
+		return err
+	})
+	return empty, err
+}
+
 func (tfrecordCodec) create(w io.Writer, schema *arrow.Schema, o WriteOptions) (Writer, error) {
-	if err := noOptions(TFRecord, o.Options); err != nil {
+	only, err := recordTypeOf(o.Options)
+	if err != nil {
 		return nil, err
 	}
-	encoder, err := newExampleEncoder(schema)
+	encoder, err := newExampleEncoder(schema, only == recordSequence)
 	if err != nil {
 		return nil, fmt.Errorf("files: write tfrecord: %w", err)
 	}

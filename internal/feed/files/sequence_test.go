@@ -1,0 +1,133 @@
+package files
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	examplepb "github.com/wamuir/graft/tensorflow/core/example/example_protos_go_proto"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+)
+
+type featureLists map[string][]*examplepb.Feature
+
+// sequence is a SequenceExample as protobuf's own library writes it.
+func sequence(t testing.TB, context features, lists featureLists) []byte {
+	t.Helper()
+	m := &examplepb.SequenceExample{Context: &examplepb.Features{Feature: context}, FeatureLists: &examplepb.FeatureLists{FeatureList: map[string]*examplepb.FeatureList{}}}
+	for name, steps := range lists {
+		m.FeatureLists.FeatureList[name] = &examplepb.FeatureList{Feature: steps}
+	}
+	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func steps(s ...*examplepb.Feature) []*examplepb.Feature { return s }
+
+func sequenceFile(t testing.TB) string {
+	return fileOf(t, "a.tfrecord", framed(t,
+		sequence(t, features{"id": intFeature(1), "w": floatFeature(1, 2)}, featureLists{
+			"tokens": steps(intFeature(7), intFeature(8)), "frames": steps(floatFeature(1, 2), floatFeature(), floatFeature(3)), "none": nil}),
+		sequence(t, features{"id": intFeature(2)}, featureLists{"tokens": nil, "frames": steps(&examplepb.Feature{}), "tags": steps(bytesFeature("a", "b"))}),
+	))
+}
+
+func TestSequenceExamples(t *testing.T) {
+	const schema = "frames:list<list<float32, nullable>, nullable> id:int64 tags:list<list<utf8, nullable>, nullable> tokens:list<list<int64, nullable>, nullable> w:list<float32, nullable>"
+	rows := []string{
+		`{"frames":[[1.0,2.0],[],[3.0]],"id":1,"tags":null,"tokens":[[7],[8]],"w":[1.0,2.0]}`,
+		`{"frames":[[]],"id":2,"tags":[["a","b"]],"tokens":[],"w":null}`,
+	}
+	for _, o := range []ReadOptions{{}, csvWith("recordType", "SequenceExample")} {
+		wantRows(t, TFRecord, sequenceFile(t), o, schema, rows...)
+	}
+	wantError(t, TFRecord, sequenceFile(t), csvWith("recordType", "Example"), 0, "feature_lists", "recordType: SequenceExample", "row 0")
+	wantRows(t, TFRecord, sequenceFile(t), ReadOptions{Columns: []string{"tokens", "w"}, Schema: schemaOf(
+		nullable("tokens", arrow.ListOf(arrow.PrimitiveTypes.Int32)))}, "",
+		`{"tokens":[7,8],"w":[1.0,2.0]}`, `{"tokens":[],"w":null}`)
+}
+
+// A SequenceExample behind the sample, or in the wrong place, is never dropped.
+func TestSequenceExamplesThatDoNotFit(t *testing.T) {
+	example := framed(t, encoded(t, features{"i": intFeature(1)}))
+	late := fileOf(t, "a.tfrecord", append([]byte(strings.Repeat(string(example), sampleRows)),
+		framed(t, sequence(t, features{"i": intFeature(1)}, featureLists{"late": steps(intFeature(1))}))...))
+	wantError(t, TFRecord, late, ReadOptions{}, int64(sampleRows*len(example)), `feature "late" is in no sampled row: declare`)
+	for _, c := range []struct {
+		name  string
+		lists featureLists
+		t     arrow.DataType
+		says  string
+	}{
+		{"scalar", featureLists{"x": steps(intFeature(1))}, arrow.PrimitiveTypes.Int64, "is in feature_lists and cannot be read as int64"},
+		{"two values in a step", featureLists{"x": steps(intFeature(1), intFeature(1, 2))}, arrow.ListOf(arrow.PrimitiveTypes.Int64), "step 1: "},
+		{"another kind", featureLists{"x": steps(floatFeature(1))}, arrow.ListOf(arrow.ListOf(arrow.PrimitiveTypes.Int64)), "is a float_list"},
+		{"in both parts", featureLists{"i": steps(intFeature(1))}, arrow.ListOf(arrow.ListOf(arrow.PrimitiveTypes.Int64)), "is in the context and in feature_lists"},
+		{"in the context", nil, arrow.ListOf(arrow.ListOf(arrow.PrimitiveTypes.Int64)), "is in the context and cannot be read as"},
+	} {
+		name := "x"
+		if c.lists == nil || c.lists["i"] != nil {
+			name = "i"
+		}
+		path := fileOf(t, "a.tfrecord", framed(t, sequence(t, features{"i": intFeature(1)}, c.lists)))
+		t.Run(c.name, func(t *testing.T) {
+			wantError(t, TFRecord, path, ReadOptions{Schema: schemaOf(nullable(name, c.t))}, 0, c.says, "row 0")
+		})
+	}
+	mixed := fileOf(t, "a.tfrecord", framed(t, sequence(t, nil, featureLists{"x": steps(intFeature(1))}), encoded(t, features{"x": intFeature(1)})))
+	wantError(t, TFRecord, mixed, ReadOptions{}, int64(len(framed(t, sequence(t, nil, featureLists{"x": steps(intFeature(1))})))), `feature "x": in the context here, in the feature_lists of a record before; declare`)
+}
+
+// What was written as a SequenceExample is what protobuf's library reads, and
+// comes back as it was.
+func TestSequenceExamplesWritten(t *testing.T) {
+	schema := schemaOf(nullable("id", arrow.PrimitiveTypes.Int64), nullable("tokens", arrow.ListOf(arrow.ListOf(arrow.PrimitiveTypes.Int64))), nullable("w", arrow.ListOf(arrow.PrimitiveTypes.Float32)))
+	rows := `[{"id":1,"tokens":[[7],[8,9],[]],"w":[0.5]},{"id":2,"tokens":[],"w":null},{"id":3,"tokens":null,"w":[]}]`
+	o := WriteOptions{Options: map[string]string{"recordType": "SequenceExample"}}
+	records := examplesOf(t, mustWrite(t, TFRecord, schema, o, rows))
+	want := []*examplepb.SequenceExample{
+		{Context: &examplepb.Features{Feature: features{"id": intFeature(1), "w": floatFeature(0.5)}}, FeatureLists: &examplepb.FeatureLists{FeatureList: map[string]*examplepb.FeatureList{"tokens": {Feature: steps(intFeature(7), intFeature(8, 9), intFeature())}}}},
+		{Context: &examplepb.Features{Feature: features{"id": intFeature(2)}}, FeatureLists: &examplepb.FeatureLists{FeatureList: map[string]*examplepb.FeatureList{"tokens": {}}}},
+		{Context: &examplepb.Features{Feature: features{"id": intFeature(3), "w": floatFeature()}}},
+	}
+	for i, record := range records {
+		var got examplepb.SequenceExample
+		if err := proto.Unmarshal(record, &got); err != nil || !proto.Equal(&got, want[i]) {
+			t.Errorf("row %d: %v (%v), want %v", i, &got, err, want[i])
+		}
+	}
+	wantRows(t, TFRecord, fileOf(t, "a.tfrecord", framed(t, records...)), ReadOptions{}, "",
+		`{"id":1,"tokens":[[7],[8,9],[]],"w":[0.5]}`, `{"id":2,"tokens":[],"w":null}`, `{"id":3,"tokens":null,"w":[]}`)
+	if _, err := NewWriter(TFRecord, nil, schema, WriteOptions{}); err == nil || !strings.Contains(err.Error(), "recordType: SequenceExample") {
+		t.Errorf("lists of lists in a tf.Example: %v", err)
+	}
+}
+
+// Records of other messages are refused in those words, and no columns are
+// invented of them. Unknown fields beside a feature are those of later versions.
+func TestRecordsOfOtherMessages(t *testing.T) {
+	number := protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.VarintType), 3)
+	for name, record := range map[string][]byte{
+		"text":            []byte("hello, this is plain text"),
+		"JSON":            []byte(`{"a": 1}`),
+		"a JPEG":          []byte("\xff\xd8\xff\xe0\x00\x10JFIF"),
+		"numbers":         joined(number, field(3, []byte("x"))),
+		"other fields":    field(3, []byte("abc")),
+		"nested messages": field(1, field(1, field(1, []byte("abc")))),
+		"a string":        field(1, []byte("a text")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			wantError(t, TFRecord, fileOf(t, "a.tfrecord", framed(t, record)), ReadOptions{}, 0,
+				"neither a tf.Example nor a tf.SequenceExample", "recordType: ByteArray")
+		})
+	}
+	later := joined(encoded(t, features{"i": intFeature(1)}), field(9, []byte("?")))
+	wantRows(t, TFRecord, fileOf(t, "a.tfrecord", framed(t, later, nil)), ReadOptions{}, "i:int64", `{"i":1}`, `{"i":null}`)
+	if _, _, err := openRows(t, TFRecord, fileOf(t, "a.tfrecord", framed(t, later)), csvWith("recordType", "Other")); err == nil || !strings.Contains(err.Error(), `recordType: "Other"`) {
+		t.Errorf("an unknown record type: %v", err)
+	}
+}
