@@ -1,0 +1,1 @@
+"""The matrix of versions: which TensorFlow, Python and Spark tfos is run with, and where."""
