@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"tfos/internal/engine"
 	"tfos/internal/feed"
 	"tfos/internal/infer"
 )
@@ -38,7 +37,7 @@ func (w *worker) answer(ctx context.Context, req infer.Request) (infer.Result, e
 		return w.enter("running")
 	}
 	report := every(progressInterval, time.Now, func(partitions, rows, bytes int64) { _ = w.member.Progress(partitions, rows, bytes) })
-	load := func(ctx context.Context) (infer.Model, error) { return engine.Load(ctx, req.Source, req.Threads) }
+	load := func(ctx context.Context) (infer.Model, error) { return load(ctx, req) }
 	return infer.Serve(ctx, req, load, ready, func() (infer.Stream, error) { return accept(l, &all) }, report)
 }
 

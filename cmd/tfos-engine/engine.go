@@ -24,21 +24,26 @@ const (
 )
 
 const usage = `usage:
-  tfos-engine run       do what the member at TFOS_SOCKET says
-  tfos-engine version   print TensorFlow's version
+  tfos-engine run [LIBRARY...]   load these libraries of operations, then do what
+                                 the member at TFOS_SOCKET says
+  tfos-engine version            print TensorFlow's version
 `
 
 // run is the command: its result is the process's exit status.
 func run(ctx context.Context, args []string, socket string, stdout, stderr io.Writer) int {
-	switch command := strings.Join(args, " "); {
-	case command == "version":
+	command := ""
+	if len(args) > 0 {
+		command = args[0]
+	}
+	switch {
+	case command == "version" && len(args) == 1:
 		fmt.Fprintln(stdout, engine.Version())
 		return statusDone
 	case command == "run" && socket == "":
 		fmt.Fprintln(stderr, "tfos-engine: TFOS_SOCKET is not set: tfos-node starts this program")
 		return statusUsage
 	case command == "run":
-		if err := serve(ctx, socket); err != nil {
+		if err := serve(ctx, socket, args[1:]); err != nil {
 			fmt.Fprintln(stderr, "tfos-engine:", err)
 			return statusFailed
 		}
@@ -49,13 +54,13 @@ func run(ctx context.Context, args []string, socket string, stdout, stderr io.Wr
 }
 
 // serve attaches to the member, does its work, and tells it how that ended.
-func serve(ctx context.Context, socket string) error {
+func serve(ctx context.Context, socket string, libraries []string) error {
 	member, err := feed.Attach(ctx, socket)
 	if err != nil {
 		return err
 	}
 	defer member.Close()
-	w := &worker{member: member, phase: "importing", folder: filepath.Dir(socket)}
+	w := &worker{member: member, phase: "importing", folder: filepath.Dir(socket), libraries: libraries}
 	if err := w.work(ctx); err != nil {
 		return errors.Join(err, member.Failed(w.phase, oneLine(err), infer.ExitCode(err)))
 	}
@@ -67,6 +72,8 @@ type worker struct {
 	member *feed.Child
 	phase  string
 	folder string // the member's work folder
+	// libraries of operations, which TensorFlow loads before the model
+	libraries []string
 }
 
 func (w *worker) enter(phase string) error {
@@ -85,6 +92,9 @@ func (w *worker) work(ctx context.Context) error {
 	if err := json.Unmarshal(w.member.Context().Work, &req); err != nil {
 		return fmt.Errorf("decode the work: %w", err)
 	}
+	if err := engine.LoadLibraries(w.libraries); err != nil {
+		return err
+	}
 	do := w.infer
 	if req.Feed != "" {
 		do = w.answer
@@ -101,7 +111,7 @@ func (w *worker) infer(ctx context.Context, req infer.Request) (infer.Result, er
 	// for any other reason must not: the result is what counts.
 	report := every(progressInterval, time.Now, func(splits, rows, bytes int64) { _ = w.member.Progress(splits, rows, bytes) })
 	return infer.Run(ctx, req, func(ctx context.Context) (infer.Model, error) {
-		m, err := engine.Load(ctx, req.Source, req.Threads)
+		m, err := load(ctx, req)
 		if err != nil {
 			return nil, err
 		}
@@ -110,6 +120,15 @@ func (w *worker) infer(ctx context.Context, req infer.Request) (infer.Result, er
 		}
 		return m, nil
 	}, report)
+}
+
+// load makes a request's model ready to run.
+func load(ctx context.Context, req infer.Request) (*engine.Model, error) {
+	program, err := req.Source.Program(req.Signature, req.InputMapping, req.OutputMapping)
+	if err != nil {
+		return nil, err
+	}
+	return engine.Load(ctx, program, req.Threads)
 }
 
 // progressInterval is how often a member hears of progress.

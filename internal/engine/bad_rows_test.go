@@ -12,7 +12,6 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"tfos/internal/engine"
 	"tfos/internal/infer"
 	"tfos/internal/model"
 )
@@ -78,10 +77,7 @@ func TestGraphFailsForRows(t *testing.T) {
 func TestErrorsThatAreNoRows(t *testing.T) {
 	needTensorFlow(t)
 	source := model.Source{Model: filepath.Join(fixtures(t), "batch")}
-	m, err := engine.Load(t.Context(), source, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := load(t, source)
 	graph, err := source.Graph()
 	if err != nil {
 		t.Fatal(err)
@@ -126,10 +122,7 @@ func numbers(values ...float32) arrow.Record {
 func TestUnfitRowsAreAllTold(t *testing.T) {
 	needTensorFlow(t)
 	source := model.Source{Model: filepath.Join(fixtures(t), "ragged")}
-	m, err := engine.Load(t.Context(), source, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := load(t, source)
 	defer m.Close()
 	graph, err := source.Graph()
 	if err != nil {

@@ -50,38 +50,9 @@ type session struct {
 	c     *C.TF_Session // nil when closed
 }
 
-// openSavedModel loads a MetaGraph with its variables, and runs its initialiser.
-// config is a serialised ConfigProto.
-func openSavedModel(dir string, tags []string, config []byte) (*session, error) {
-	return open(config, func(graph *C.TF_Graph, options *C.TF_SessionOptions, st status) *C.TF_Session {
-		path := C.CString(dir)
-		defer C.free(unsafe.Pointer(path))
-		names := make([]*C.char, len(tags))
-		for i, tag := range tags {
-			names[i] = C.CString(tag)
-			defer C.free(unsafe.Pointer(names[i]))
-		}
-		return C.TF_LoadSessionFromSavedModel(options, nil, path, unsafe.SliceData(names), C.int(len(tags)), graph, nil, st.c)
-	})
-}
-
 // openGraph makes a session over a serialised GraphDef; its variables have no
-// values yet.
+// values yet. config is a serialised ConfigProto.
 func openGraph(def, config []byte) (*session, error) {
-	return open(config, func(graph *C.TF_Graph, options *C.TF_SessionOptions, st status) *C.TF_Session {
-		buffer := C.TF_NewBufferFromString(unsafe.Pointer(unsafe.SliceData(def)), C.size_t(len(def)))
-		defer C.TF_DeleteBuffer(buffer)
-		as := C.TF_NewImportGraphDefOptions()
-		defer C.TF_DeleteImportGraphDefOptions(as)
-		C.TF_GraphImportGraphDef(graph, buffer, as, st.c)
-		if st.err() != nil {
-			return nil
-		}
-		return C.TF_NewSession(graph, options, st.c)
-	})
-}
-
-func open(config []byte, begin func(*C.TF_Graph, *C.TF_SessionOptions, status) *C.TF_Session) (*session, error) {
 	st := newStatus()
 	defer st.free()
 	options := C.TF_NewSessionOptions()
@@ -90,8 +61,15 @@ func open(config []byte, begin func(*C.TF_Graph, *C.TF_SessionOptions, status) *
 	if err := st.err(); err != nil {
 		return nil, err
 	}
+	buffer := C.TF_NewBufferFromString(unsafe.Pointer(unsafe.SliceData(def)), C.size_t(len(def)))
+	defer C.TF_DeleteBuffer(buffer)
+	as := C.TF_NewImportGraphDefOptions()
+	defer C.TF_DeleteImportGraphDefOptions(as)
 	s := &session{graph: C.TF_NewGraph()}
-	s.c = begin(s.graph, options, st)
+	C.TF_GraphImportGraphDef(s.graph, buffer, as, st.c)
+	if st.err() == nil {
+		s.c = C.TF_NewSession(s.graph, options, st.c)
+	}
 	if err := st.err(); err != nil {
 		C.TF_DeleteGraph(s.graph)
 		return nil, err

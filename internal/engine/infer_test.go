@@ -22,8 +22,26 @@ import (
 func predict(t testing.TB, req infer.Request) (infer.Result, error) {
 	t.Helper()
 	return infer.Run(t.Context(), req, func(ctx context.Context) (infer.Model, error) {
-		return engine.Load(ctx, req.Source, req.Threads)
+		program, err := req.Source.Program(req.Signature, req.InputMapping, req.OutputMapping)
+		if err != nil {
+			return nil, err
+		}
+		return engine.Load(ctx, program, req.Threads)
 	}, nil)
+}
+
+// load makes all outputs of a model's only signature ready.
+func load(t testing.TB, source model.Source) *engine.Model {
+	t.Helper()
+	program, err := source.Program("", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := engine.Load(t.Context(), program, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
 }
 
 // request is one file of the fixtures with batches that divide nothing.

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
 	"google.golang.org/protobuf/proto"
@@ -18,11 +21,13 @@ type Model struct {
 	session *session
 }
 
-// Load loads a model's graph and its variables, and fills its tables. threads
-// bounds TensorFlow's threads within and between operations; 0 leaves them to
-// TensorFlow. What is not there is a *model.ModelError. TensorFlow cannot be
-// interrupted while it loads: a ctx that ends meanwhile is seen after.
-func Load(ctx context.Context, source model.Source, threads int) (*Model, error) {
+// Load makes a program's model ready to run: it takes the graph, gives the
+// variables their values and fills the tables. threads bounds TensorFlow's
+// threads within and between operations; 0 leaves them to TensorFlow. What
+// TensorFlow does not take is a *model.ModelError; so is a variable that has no
+// value then, and an operation that TensorFlow does not have. TensorFlow cannot
+// be interrupted while it loads: a ctx that ends meanwhile is seen after.
+func Load(ctx context.Context, program *model.Program, threads int) (*Model, error) {
 	config, err := proto.Marshal(&corepb.ConfigProto{
 		IntraOpParallelismThreads: int32(threads),
 		InterOpParallelismThreads: int32(threads),
@@ -30,80 +35,98 @@ func Load(ctx context.Context, source model.Source, threads int) (*Model, error)
 	if err != nil {
 		return nil, fmt.Errorf("engine: session options: %w", err)
 	}
-	load := loadCheckpoint
-	if source.Model != "" {
-		load = loadSavedModel
-	}
-	m, err := load(ctx, source, config)
-	if err == nil && ctx.Err() != nil {
-		return nil, errors.Join(ctx.Err(), m.Close())
-	}
-	return m, err
-}
-
-func loadSavedModel(ctx context.Context, source model.Source, config []byte) (*Model, error) {
-	graph, err := source.Graph()
-	if err == nil {
-		err = ctx.Err()
-	}
-	if err != nil {
+	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	s, err := openSavedModel(source.Model, graph.Tags, config)
-	if err != nil {
-		return nil, cannotLoad(source.Model, err)
-	}
-	return &Model{path: source.Model, session: s}, nil
-}
-
-func loadCheckpoint(ctx context.Context, source model.Source, config []byte) (*Model, error) {
-	checkpoint, err := model.OpenCheckpoint(source.Checkpoint)
-	if err == nil {
-		err = ctx.Err()
-	}
-	if err != nil {
+	if err := checkOperations(program); err != nil {
 		return nil, err
 	}
-	m := &Model{path: checkpoint.Prefix}
-	def, err := checkpoint.GraphDef()
-	if err == nil {
-		m.session, err = openGraph(def, config)
-	}
-	if err != nil {
+	m := &Model{path: program.Path}
+	if m.session, err = openGraph(program.Graph, config); err != nil {
 		return nil, cannotLoad(m.path, err)
 	}
-	if err := m.restore(checkpoint); err != nil {
-		return nil, errors.Join(cannotLoad(m.path, err), m.Close())
+	if err := m.start(program); err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	if ctx.Err() != nil {
+		return nil, errors.Join(ctx.Err(), m.Close())
 	}
 	return m, nil
 }
 
-// restore gives the variables their values, and fills the tables.
-func (m *Model) restore(checkpoint *model.Checkpoint) error {
-	operation, filename := checkpoint.Restore()
-	prefix, err := newTexts(nil)
-	if err != nil {
-		return err
+// checkOperations looks for the operations that a program needs in TensorFlow and
+// in the libraries that are loaded.
+func checkOperations(program *model.Program) error {
+	var names []string
+	for _, op := range program.Operations {
+		names = append(names, op.Name)
 	}
-	defer prefix.free()
-	prefix.setText(0, checkpoint.Prefix)
-	at, err := m.tensor(model.Tensor{Name: filename, Alias: filename})
-	if err != nil {
-		return err
+	var missing []string
+	for _, i := range unregistered(names) {
+		missing = append(missing, fmt.Sprintf("%s (%s)", program.Operations[i].Name, program.Operations[i].Node))
 	}
-	if err := m.execute([]feed{{at, prefix}}, operation); err != nil {
-		return err
-	}
-	return m.execute(nil, checkpoint.Initializers()...)
-}
-
-// execute runs operations by name, side by side.
-func (m *Model) execute(feeds []feed, names ...string) error {
-	if len(names) == 0 {
+	if len(missing) == 0 {
 		return nil
 	}
+	return &model.ModelError{Path: program.Path,
+		Problem: fmt.Sprintf("it needs operations that TensorFlow %s does not have: %s", Version(), strings.Join(missing, ", ")),
+		Remedy:  "name the library that has them in tensorflow.op_libraries: a .so file, or a Python package such as tensorflow_text"}
+}
+
+// start runs what makes the model ready, and looks for variables without values.
+func (m *Model) start(program *model.Program) error {
+	for _, step := range program.Steps {
+		if err := m.execute(step); err != nil {
+			return cannotLoad(m.path, err)
+		}
+	}
+	var places []endpoint
+	for _, check := range program.Checks {
+		at, err := m.tensor(model.Tensor{Name: check.Tensor, Alias: check.Variable})
+		if err != nil {
+			return err
+		}
+		places = append(places, at)
+	}
+	if len(places) == 0 {
+		return nil
+	}
+	answers, err := m.session.run(nil, places, nil)
+	if err != nil {
+		return cannotLoad(m.path, err)
+	}
+	defer freeAll(answers)
+	var empty []string
+	for i, t := range answers {
+		if t.bytes()[0] == 0 {
+			empty = append(empty, program.Checks[i].Variable)
+		}
+	}
+	if len(empty) == 0 {
+		return nil
+	}
+	return &model.ModelError{Path: m.path,
+		Problem: "variables that it needs have no value, for its checkpoint does not have them and no initialiser sets them: " + strings.Join(empty, ", "),
+		Remedy:  "export it again from a program in which they have values"}
+}
+
+// execute runs a step.
+func (m *Model) execute(step model.Step) error {
+	var feeds []feed
+	defer func() { freeFeeds(feeds) }()
+	for _, name := range slices.Sorted(maps.Keys(step.Feeds)) {
+		text, err := newTexts(nil)
+		if err != nil {
+			return err
+		}
+		feeds = append(feeds, feed{tensor: text})
+		text.setText(0, step.Feeds[name])
+		if feeds[len(feeds)-1].at, err = m.tensor(model.Tensor{Name: name, Alias: name}); err != nil {
+			return err
+		}
+	}
 	var targets []*operation
-	for _, name := range names {
+	for _, name := range step.Targets {
 		op := m.session.operation(name)
 		if op == nil {
 			return fmt.Errorf("the graph has no operation %s", name)

@@ -16,7 +16,6 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"tfos/internal/engine"
 	"tfos/internal/model"
 )
 
@@ -103,10 +102,7 @@ func collected(t *testing.T) int {
 // growth is by how many MiB this process grows after the first hundred runs.
 func growth(t *testing.T, dir string, bind *model.Binding, batch arrow.Record, runs int, resident func(*testing.T) int) int {
 	t.Helper()
-	m, err := engine.Load(t.Context(), model.Source{Model: dir}, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := load(t, model.Source{Model: dir})
 	defer m.Close()
 	mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
 	defer mem.AssertSize(t, 0)
@@ -135,10 +131,7 @@ func growth(t *testing.T, dir string, bind *model.Binding, batch arrow.Record, r
 func TestCloseWhilePredicting(t *testing.T) {
 	needTensorFlow(t)
 	dir := filepath.Join(fixtures(t), "mlp")
-	m, err := engine.Load(t.Context(), model.Source{Model: dir}, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := load(t, model.Source{Model: dir})
 	batch := pixels(memory.DefaultAllocator)
 	defer batch.Release()
 	bind := bindingFor(t, dir, batch.Schema())

@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	graphpb "github.com/wamuir/graft/tensorflow/core/framework/graph_go_proto"
-	nodepb "github.com/wamuir/graft/tensorflow/core/framework/node_def_go_proto"
 	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
 	"google.golang.org/protobuf/encoding/prototext"
 	"google.golang.org/protobuf/proto"
@@ -123,7 +121,7 @@ func OpenCheckpoint(path string) (*Checkpoint, error) {
 		return nil, err
 	}
 	c := &Checkpoint{Prefix: prefix, MetaGraph: graph}
-	if operation, filename := c.Restore(); operation == "" || filename == "" {
+	if saver := graph.pb.GetSaverDef(); saver.GetRestoreOpName() == "" || saver.GetFilenameTensorName() == "" {
 		return nil, &ModelError{Path: prefix + metaSuffix, Problem: "its graph has no operation that restores variables",
 			Remedy: "write it with tf.train.Saver.save"}
 	}
@@ -146,32 +144,8 @@ func openMeta(path string) (*MetaGraph, error) {
 	return newMetaGraph(path, pb), nil
 }
 
-// GraphDef is the graph, serialized, without the devices on which it was
-// trained: tasks of a cluster are gone.
-func (c *Checkpoint) GraphDef() ([]byte, error) {
-	def := proto.Clone(c.pb.GetGraphDef()).(*graphpb.GraphDef)
-	clearDevices(def.GetNode())
-	for _, f := range def.GetLibrary().GetFunction() {
-		clearDevices(f.GetNodeDef())
-	}
-	return proto.Marshal(def)
-}
-
-func clearDevices(nodes []*nodepb.NodeDef) {
-	for _, n := range nodes {
-		n.Device = ""
-	}
-}
-
-// Restore says how the variables get their values: the operation runs with the
-// checkpoint's prefix in the filename tensor.
-func (c *Checkpoint) Restore() (operation, filenameTensor string) {
-	s := c.pb.GetSaverDef()
-	return s.GetRestoreOpName(), s.GetFilenameTensorName()
-}
-
-// Initializers are the operations that fill tables, to be run once.
-func (c *Checkpoint) Initializers() []string {
+// initializers are the operations that fill tables, to be run once.
+func (c *Checkpoint) initializers() []string {
 	var names []string
 	for _, collection := range initCollections {
 		names = append(names, c.pb.GetCollectionDef()[collection].GetNodeList().GetValue()...)

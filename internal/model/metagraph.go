@@ -85,8 +85,10 @@ func (g *MetaGraph) Signature(name string) (*Signature, error) {
 // tensor of the graph (see IsTensorName). With tensors among the outputs the
 // mapping says which outputs there are; tensors among the inputs stand beside
 // the signature's inputs, or in the place of those that are the same tensor.
-// Tensors alone, on both sides, need no signature. What is neither an alias nor
-// a tensor is a *ModelError.
+// Tensors alone, on both sides, need no signature. Inputs that the asked outputs
+// do not depend on are left out, unless a column is mapped to them. What is
+// neither an alias nor a tensor is a *ModelError; so is an output that only
+// Python can compute.
 func (g *MetaGraph) Choose(name string, inputMapping, outputMapping map[string]string) (*Signature, error) {
 	inputs, outputs := slices.Compact(slices.Sorted(maps.Values(inputMapping))), slices.Sorted(maps.Keys(outputMapping))
 	named, missing := g.Signature(name)
@@ -103,7 +105,8 @@ func (g *MetaGraph) Choose(name string, inputMapping, outputMapping map[string]s
 	}
 	switch {
 	case len(rawInputs) > 0 && len(rawInputs) == len(inputs) && len(rawOutputs) > 0 && len(rawOutputs) == len(outputs):
-		return &Signature{Inputs: rawInputs, Outputs: rawOutputs}, nil
+		chosen := &Signature{Inputs: rawInputs, Outputs: rawOutputs}
+		return chosen, g.leaveOut(chosen, inputMapping, outputMapping)
 	case missing != nil:
 		return nil, missing
 	case strangeIn != "":
@@ -124,7 +127,7 @@ func (g *MetaGraph) Choose(name string, inputMapping, outputMapping map[string]s
 	}
 	sortTensors(chosen.Inputs)
 	sortTensors(chosen.Outputs)
-	return chosen, nil
+	return chosen, g.leaveOut(chosen, inputMapping, outputMapping)
 }
 
 // raw are the tensors of the graph among names, and the first name that is neither one nor an alias.

@@ -1,0 +1,153 @@
+package model
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"strings"
+
+	nodepb "github.com/wamuir/graft/tensorflow/core/framework/node_def_go_proto"
+	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
+	"google.golang.org/protobuf/proto"
+)
+
+// valueAttribute is how a checkpoint's object graph names a variable's value
+// (tensorflow/python/trackable/base.py).
+const valueAttribute = "VARIABLE_VALUE"
+
+// checkpointKeys says under which key the checkpoint of a SavedModel holds the
+// value of a variable, by the variable's node in the graph. It finds the
+// variable as Python's tf.saved_model.load does: a call of a function gives, as
+// its last inputs, the objects that the function captured (bound_inputs), and an
+// object of the SavedModel is that of the checkpoint to which the same names lead
+// from the root. The names of variables would not do: two may have one name.
+func (g *MetaGraph) checkpointKeys(prefix string) (map[string]string, error) {
+	objects := g.pb.GetObjectGraphDef()
+	if len(objects.GetNodes()) == 0 {
+		return nil, nil // of TensorFlow 1
+	}
+	tracked, err := readObjectGraph(prefix)
+	if err != nil {
+		return nil, err
+	}
+	byObject, byNode := objectKeys(objects, tracked), map[string]string{}
+	for _, n := range g.pb.GetGraphDef().GetNode() {
+		bound := objects.GetConcreteFunctions()[n.GetAttr()["f"].GetFunc().GetName()].GetBoundInputs()
+		inputs := dataInputs(n)
+		for i, captured := range inputs[max(0, len(inputs)-len(bound)):] {
+			if key, ok := byObject[bound[i]]; ok {
+				byNode[captured] = key
+			}
+		}
+	}
+	return byNode, nil
+}
+
+// dataInputs are the nodes whose tensors a node takes.
+func dataInputs(n *nodepb.NodeDef) []string {
+	var names []string
+	for _, in := range n.GetInput() {
+		if !strings.HasPrefix(in, "^") {
+			name, _, _ := strings.Cut(in, ":")
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// objectKeys are the checkpoint's keys of the variables among a SavedModel's
+// objects, by their number. It walks both graphs side by side.
+func objectKeys(objects *corepb.SavedObjectGraph, tracked *corepb.TrackableObjectGraph) map[int32]string {
+	type pair struct{ object, tracked int32 }
+	keys, seen := map[int32]string{}, map[int32]bool{}
+	for todo := []pair{{}}; len(todo) > 0; {
+		at := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if seen[at.object] || int(at.object) >= len(objects.GetNodes()) || int(at.tracked) >= len(tracked.GetNodes()) {
+			continue
+		}
+		seen[at.object] = true
+		object, node := objects.GetNodes()[at.object], tracked.GetNodes()[at.tracked]
+		for _, a := range node.GetAttributes() {
+			if object.GetVariable() != nil && a.GetName() == valueAttribute {
+				keys[at.object] = a.GetCheckpointKey()
+			}
+		}
+		children := map[string]int32{}
+		for _, c := range node.GetChildren() {
+			children[c.GetLocalName()] = c.GetNodeId()
+		}
+		for _, c := range object.GetChildren() {
+			if there, ok := children[c.GetLocalName()]; ok {
+				todo = append(todo, pair{c.GetNodeId(), there})
+			}
+		}
+	}
+	return keys
+}
+
+// readObjectGraph reads the object graph of a TensorFlow 2 checkpoint: a string
+// tensor among its values. Without one it is empty.
+func readObjectGraph(prefix string) (*corepb.TrackableObjectGraph, error) {
+	graph := &corepb.TrackableObjectGraph{}
+	damaged := func(path string, err error) error {
+		return &ModelError{Path: path, Problem: "it is damaged", Remedy: "copy the model again", Err: err}
+	}
+	raw, err := os.ReadFile(prefix + indexSuffix)
+	if err != nil {
+		return nil, &ModelError{Path: prefix + indexSuffix, Problem: "cannot be read", Err: err}
+	}
+	header, entry := &corepb.BundleHeaderProto{}, (*corepb.BundleEntryProto)(nil)
+	err = eachEntry(raw, func(key string, value []byte) error {
+		switch key {
+		case "":
+			return proto.Unmarshal(value, header)
+		case objectGraph:
+			entry = &corepb.BundleEntryProto{}
+			return proto.Unmarshal(value, entry)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, damaged(prefix+indexSuffix, err)
+	}
+	if entry == nil {
+		return graph, nil
+	}
+	path := fmt.Sprintf("%s.data-%05d-of-%05d", prefix, entry.GetShardId(), header.GetNumShards())
+	value, err := readText(path, entry)
+	if err == nil {
+		err = proto.Unmarshal(value, graph)
+	}
+	if err != nil {
+		return nil, damaged(path, err)
+	}
+	return graph, nil
+}
+
+// readText reads a scalar of strings from a checkpoint's data file: its length
+// as a varint, the lengths' checksum in 4 bytes, its bytes
+// (WriteStringTensor of tensorflow/core/util/tensor_bundle/tensor_bundle.cc).
+func readText(path string, entry *corepb.BundleEntryProto) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if entry.GetOffset() < 0 || entry.GetSize() < 0 || entry.GetSize() > info.Size()-entry.GetOffset() {
+		return nil, fmt.Errorf("it ends before the value of %s", objectGraph)
+	}
+	raw := make([]byte, entry.GetSize())
+	if _, err := f.ReadAt(raw, entry.GetOffset()); err != nil {
+		return nil, err
+	}
+	length, n := binary.Uvarint(raw)
+	if n <= 0 || len(raw) < n+4 || length != uint64(len(raw)-n-4) {
+		return nil, fmt.Errorf("the value of %s is no text", objectGraph)
+	}
+	return raw[n+4:], nil
+}

@@ -1,0 +1,261 @@
+package model
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+
+	functionpb "github.com/wamuir/graft/tensorflow/core/framework/function_go_proto"
+	graphpb "github.com/wamuir/graft/tensorflow/core/framework/graph_go_proto"
+	nodepb "github.com/wamuir/graft/tensorflow/core/framework/node_def_go_proto"
+	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
+	"google.golang.org/protobuf/proto"
+)
+
+// Program says how a model is made ready to run: a graph, what runs in it once,
+// in this order, and which variables must have a value then.
+type Program struct {
+	Path       string // of the model, for errors
+	Graph      []byte // a GraphDef
+	Operations []Operation
+	Steps      []Step
+	Checks     []VariableCheck
+}
+
+// Operation is a type of operation that TensorFlow must have for the program,
+// and a node that is one.
+type Operation struct{ Name, Node string }
+
+// Step runs operations side by side. Feeds are texts by tensor.
+type Step struct {
+	Feeds   map[string]string
+	Targets []string
+}
+
+// VariableCheck is a tensor of one bool that tells whether a variable has a value.
+type VariableCheck struct{ Tensor, Variable string }
+
+// Program opens the source and says how it is made ready to compute the outputs
+// of a signature that Choose has chosen for these mappings. Errors are as in
+// Graph and Choose.
+//
+// Devices on which a graph was made are left aside. A variable that the outputs
+// need and that the saved restore operation does not fill is filled from its
+// place in the checkpoint: tf.saved_model.save of a Keras 3 model writes a
+// restore function that fills copies of the variables. Placeholders that the
+// outputs do not depend on are replaced by zeros, because a session asks for the
+// value of every one that a call takes.
+func (s Source) Program(signature string, inputMapping, outputMapping map[string]string) (*Program, error) {
+	graph, start, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	sig, err := graph.Choose(signature, inputMapping, outputMapping)
+	if err != nil {
+		return nil, err
+	}
+	b := &builder{MetaGraph: graph, start: start, def: &graphpb.GraphDef{Versions: graph.pb.GetGraphDef().GetVersions()}}
+	b.reach(sig, outputMapping)
+	b.copyGraph()
+	if err := b.fill(); err != nil {
+		return nil, err
+	}
+	p := &Program{Path: graph.path, Operations: b.operations(), Steps: b.steps(), Checks: b.checks()}
+	p.Graph, err = proto.Marshal(b.def)
+	if err != nil {
+		return nil, &ModelError{Path: graph.path, Problem: "its graph cannot be written", Err: err}
+	}
+	return p, nil
+}
+
+// start is what makes a graph ready.
+type start struct {
+	prefix string            // of the checkpoint; "": there are no values
+	files  map[string]string // assets by the tensor that names them
+	init   []string          // operations to run once
+}
+
+// open opens the graph and says what makes it ready.
+func (s Source) open() (*MetaGraph, start, error) {
+	if s.Model == "" {
+		checkpoint, err := OpenCheckpoint(s.Checkpoint)
+		if err != nil {
+			return nil, start{}, err
+		}
+		return checkpoint.MetaGraph, start{prefix: checkpoint.Prefix, init: checkpoint.initializers()}, nil
+	}
+	graph, err := s.Graph()
+	if err != nil {
+		return nil, start{}, err
+	}
+	ready := start{files: map[string]string{}, init: graph.mainOp()}
+	if exists(variablesOf(s.Model) + indexSuffix) {
+		ready.prefix = variablesOf(s.Model)
+	}
+	assets, err := graph.assets()
+	for _, a := range assets {
+		ready.files[a.GetTensorInfo().GetName()] = filepath.Join(s.Model, "assets", a.GetFilename())
+	}
+	return graph, ready, err
+}
+
+// mainOp is the operation that a SavedModel is started with, if it has one. Of
+// the three places for it the first that is used counts
+// (GetInitOp of tensorflow/cc/saved_model/loader_util.cc).
+func (g *MetaGraph) mainOp() []string {
+	if init := g.pb.GetSignatureDef()[initSignature]; init != nil {
+		name, _, _ := strings.Cut(init.GetOutputs()[initSignature].GetName(), ":")
+		return []string{name}
+	}
+	for _, collection := range []string{"saved_model_main_op", "legacy_init_op"} {
+		if ops := g.pb.GetCollectionDef()[collection].GetNodeList().GetValue(); len(ops) > 0 {
+			return ops
+		}
+	}
+	return nil
+}
+
+// assets are the files that the graph reads when it starts.
+func (g *MetaGraph) assets() ([]*corepb.AssetFileDef, error) {
+	if assets := g.pb.GetAssetFileDef(); len(assets) > 0 {
+		return assets, nil
+	}
+	var assets []*corepb.AssetFileDef // where TensorFlow 1 has them
+	for _, packed := range g.pb.GetCollectionDef()["saved_model_assets"].GetAnyList().GetValue() {
+		asset := &corepb.AssetFileDef{}
+		if err := proto.Unmarshal(packed.GetValue(), asset); err != nil {
+			return nil, &ModelError{Path: g.path, Problem: "its list of assets is damaged", Remedy: "copy or export it again", Err: err}
+		}
+		assets = append(assets, asset)
+	}
+	return assets, nil
+}
+
+// builder makes a program.
+type builder struct {
+	*MetaGraph
+	start
+	def      *graphpb.GraphDef
+	unused   map[string]bool   // placeholders on which no output depends
+	unfilled []variable        // that the outputs need and restoring does not fill
+	filled   []variable        // of them, those that filling fills
+	ops      map[string]string // operations, and a node of each
+}
+
+// restoring is the operation that gives variables their values, "" where there
+// are none.
+func (b *builder) restoring() string {
+	if b.prefix == "" {
+		return ""
+	}
+	return b.pb.GetSaverDef().GetRestoreOpName()
+}
+
+// reach finds out what the outputs of a signature need.
+func (b *builder) reach(sig *Signature, outputMapping map[string]string) {
+	fed := b.fed(sig)
+	exact, session := b.newFlow(fed...), b.newFlow(fed...)
+	session.library = nil // a session takes calls for operations, which need all inputs
+	for _, t := range asked(sig, outputMapping) {
+		for _, name := range b.outputParts(sig, t) {
+			exact.back(name)
+			session.back(name)
+		}
+	}
+	b.unused = map[string]bool{}
+	for name, n := range session.main {
+		column := DType(n.GetAttr()["dtype"].GetType()).ElementType()
+		if n.GetOp() == "Placeholder" && column != nil && exact.main[name] == nil {
+			b.unused[name] = true
+		}
+	}
+	restored, ready := b.newFlow(), b.newFlow()
+	restored.library, ready.library = nil, nil
+	if op := b.restoring(); op != "" {
+		restored.back("^" + op)
+	}
+	for _, op := range b.init {
+		ready.back("^" + op)
+	}
+	has := map[[2]string]bool{}
+	for _, v := range b.variables(restored) {
+		has[v.key()] = true
+	}
+	for _, v := range b.variables(exact) {
+		if !has[v.key()] {
+			b.unfilled = append(b.unfilled, v)
+		}
+	}
+	b.ops = b.used(session, restored, ready)
+}
+
+// used are the operations of the graph, which TensorFlow must know to take it,
+// and of the functions that these flows call.
+func (b *builder) used(flows ...*flow) map[string]string {
+	all := b.newFlow()
+	for _, f := range flows {
+		all.follow(f)
+	}
+	for _, n := range b.pb.GetGraphDef().GetNode() {
+		if all.called(n) == "" {
+			all.ops[n.GetOp()] = n.GetName()
+		}
+	}
+	return all.ops
+}
+
+func (b *builder) operations() []Operation {
+	var found []Operation
+	for name, node := range b.ops {
+		found = append(found, Operation{name, node})
+	}
+	slices.SortFunc(found, func(x, y Operation) int { return strings.Compare(x.Name, y.Name) })
+	return found
+}
+
+// copyGraph takes the graph over without its devices.
+func (b *builder) copyGraph() {
+	for _, n := range b.pb.GetGraphDef().GetNode() {
+		if b.unused[n.GetName()] {
+			n = zeros(n)
+		}
+		b.def.Node = append(b.def.Node, withoutDevice(n))
+	}
+	b.def.Library = &functionpb.FunctionDefLibrary{Gradient: b.pb.GetGraphDef().GetLibrary().GetGradient()}
+	for _, f := range b.pb.GetGraphDef().GetLibrary().GetFunction() {
+		if slices.ContainsFunc(f.GetNodeDef(), func(n *nodepb.NodeDef) bool { return n.GetDevice() != "" }) {
+			f = proto.CloneOf(f)
+			for i, n := range f.GetNodeDef() {
+				f.NodeDef[i] = withoutDevice(n)
+			}
+		}
+		b.def.Library.Function = append(b.def.Library.Function, f)
+	}
+}
+
+func withoutDevice(n *nodepb.NodeDef) *nodepb.NodeDef {
+	if n.GetDevice() == "" {
+		return n
+	}
+	n = proto.CloneOf(n)
+	n.Device = ""
+	return n
+}
+
+// steps are the restore operation with what fills the other variables, then the
+// initialisers, as TensorFlow's own loader has them
+// (tensorflow/cc/saved_model/loader.cc).
+func (b *builder) steps() []Step {
+	var steps []Step
+	if op := b.restoring(); op != "" {
+		restore := Step{Feeds: map[string]string{b.pb.GetSaverDef().GetFilenameTensorName(): b.prefix}, Targets: []string{op}}
+		for i := range b.filled {
+			restore.Targets = append(restore.Targets, assignNode(i))
+		}
+		steps = append(steps, restore)
+	}
+	if len(b.init) > 0 {
+		steps = append(steps, Step{Feeds: b.files, Targets: b.init})
+	}
+	return steps
+}
