@@ -124,7 +124,7 @@ func (w *worker) infer(ctx context.Context, req infer.Request) (infer.Result, er
 
 // load makes a request's model ready to run.
 func load(ctx context.Context, req infer.Request) (*engine.Model, error) {
-	program, err := req.Source.Program(req.Signature, req.InputMapping, req.OutputMapping)
+	program, err := req.Source.Program(req.Signature, req.Mapping())
 	if err != nil {
 		return nil, err
 	}

@@ -23,6 +23,10 @@ type inferOptions struct {
 	inputMapping  []string
 	outputMapping []string
 	keep          []string
+	constants     []string
+	binaryOutputs []string
+	narrowing     bool
+	padLastBatch  bool
 	batchSize     int
 	master        string
 	local         bool
@@ -38,6 +42,10 @@ var inferKeys = map[string]string{
 	"input-mapping":     "input_mapping",
 	"output-mapping":    "output_mapping",
 	"keep":              "keep",
+	"constant":          "constants",
+	"binary-output":     "binary_outputs",
+	"allow-narrowing":   "allow_narrowing",
+	"pad-last-batch":    "pad_last_batch",
 	"batch-size":        "batch_size",
 	"master":            "spark.master",
 	"local":             "local",
@@ -89,6 +97,10 @@ It may be given twice. A folder named json is written ./json.`,
 	f.StringSliceVar(&o.inputMapping, "input-mapping", nil, "`column=tensor,…`: aliases of the signature's inputs, or tensors of the graph")
 	f.StringSliceVar(&o.outputMapping, "output-mapping", nil, "`tensor=column,…`: aliases of the signature's outputs, or tensors of the graph")
 	f.StringSliceVar(&o.keep, "keep", nil, "`columns` copied beside the predictions")
+	f.StringArrayVar(&o.constants, "constant", nil, "`tensor=value`: an input that has one value for all rows, such as keep_prob=1.0 (may be given several times)")
+	f.StringSliceVar(&o.binaryOutputs, "binary-output", nil, "string `tensors` that become binary columns")
+	f.BoolVar(&o.narrowing, "allow-narrowing", false, "round numbers to a tensor's narrower floating type; those beyond its range are bad rows")
+	f.BoolVar(&o.padLastBatch, "pad-last-batch", false, "fill up the last batch of a model that takes a fixed number of rows, which do not depend on one another")
 	f.IntVar(&o.batchSize, "batch-size", 0, "`rows` of one run of the model (default: the job file's default)")
 	f.StringVar(&o.master, "master", "", "Spark's master `URL` (default: a local-cluster sized to the job)")
 	f.BoolVar(&o.local, "local", false, "run on this machine, without Spark and Java; with a job file too")
@@ -154,11 +166,20 @@ func (o *inferOptions) value(name string) (value any, fault string) {
 	case "tag-set":
 		return o.tagSet, ""
 	case "input-mapping":
-		return pairs(o.inputMapping, "column=alias")
+		return mapping(pairs(o.inputMapping, "column=alias"))
 	case "output-mapping":
-		return pairs(o.outputMapping, "alias=column")
+		return mapping(pairs(o.outputMapping, "alias=column"))
 	case "keep":
 		return o.keep, ""
+	case "constant":
+		m, fault := pairs(o.constants, "tensor=value")
+		return job.YAMLMapping(m), fault
+	case "binary-output":
+		return o.binaryOutputs, ""
+	case "allow-narrowing":
+		return o.narrowing, ""
+	case "pad-last-batch":
+		return o.padLastBatch, ""
 	case "batch-size":
 		return o.batchSize, ""
 	case "master":
@@ -167,9 +188,10 @@ func (o *inferOptions) value(name string) (value any, fault string) {
 	return o.local, ""
 }
 
+func mapping(m [][2]string, fault string) (any, string) { return job.Mapping(m), fault }
+
 // pairs reads a=b,c=d.
-func pairs(list []string, form string) (value any, fault string) {
-	var m job.Mapping
+func pairs(list []string, form string) (m [][2]string, fault string) {
 	for _, text := range list {
 		from, to, ok := strings.Cut(text, "=")
 		if !ok || from == "" || to == "" {

@@ -88,7 +88,7 @@ func TestErrorsThatAreNoRows(t *testing.T) {
 	}
 	record := numbers(1, 2)
 	defer record.Release()
-	bind, err := model.Check(signature, record.Schema(), nil, map[string]string{"y": "y"}, nil)
+	bind, err := model.Check(signature, record.Schema(), model.Mapping{Outputs: map[string]string{"y": "y"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func TestUnfitRowsAreAllTold(t *testing.T) {
 		}
 		return r
 	}
-	bind, err := model.Check(signature, schema, nil, nil, nil)
+	bind, err := model.Check(signature, schema, model.Mapping{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ import (
 func predict(t testing.TB, req infer.Request) (infer.Result, error) {
 	t.Helper()
 	return infer.Run(t.Context(), req, func(ctx context.Context) (infer.Model, error) {
-		program, err := req.Source.Program(req.Signature, req.InputMapping, req.OutputMapping)
+		program, err := req.Source.Program(req.Signature, req.Mapping())
 		if err != nil {
 			return nil, err
 		}
@@ -33,7 +33,7 @@ func predict(t testing.TB, req infer.Request) (infer.Result, error) {
 // load makes all outputs of a model's only signature ready.
 func load(t testing.TB, source model.Source) *engine.Model {
 	t.Helper()
-	program, err := source.Program("", nil, nil)
+	program, err := source.Program("", model.Mapping{})
 	if err != nil {
 		t.Fatal(err)
 	}

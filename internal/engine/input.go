@@ -9,6 +9,37 @@ import (
 	"tfos/internal/model"
 )
 
+// toTensors copies a column into new tensors, which are the caller's: one, or the
+// parts of a ragged one in their order.
+func toTensors(column arrow.Array, in model.Input) ([]*tensor, error) {
+	if in.Ragged() {
+		return raggedTensors(column, in)
+	}
+	t, err := toTensor(column, in)
+	if err != nil {
+		return nil, err
+	}
+	return []*tensor{t}, nil
+}
+
+// constantTensor is a new tensor of a constant, the caller's.
+func constantTensor(c model.Constant) (*tensor, error) {
+	if c.Type == model.String {
+		t, err := newTexts(c.Dims)
+		for i, text := range c.Texts {
+			if err == nil {
+				t.setText(i, text)
+			}
+		}
+		return t, err
+	}
+	t, err := newTensor(c.Type, c.Dims)
+	if err == nil {
+		copy(t.bytes(), c.Numbers)
+	}
+	return t, err
+}
+
 // toTensor copies a column into a new tensor, which is the caller's.
 func toTensor(column arrow.Array, in model.Input) (*tensor, error) {
 	r, err := takeApart(column, in)

@@ -175,7 +175,7 @@ func bindingFor(t testing.TB, dir string, schema *arrow.Schema) *model.Binding {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bind, err := model.Check(signature, schema, nil, nil, nil)
+	bind, err := model.Check(signature, schema, model.Mapping{})
 	if err != nil {
 		t.Fatal(err)
 	}

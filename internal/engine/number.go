@@ -17,16 +17,23 @@ type integer interface {
 // column's own memory where the types are the same, converted otherwise.
 func (r *rows) numberBytes(in model.Input) ([]byte, error) {
 	// The same width and kind: TensorFlow and Arrow lay numbers out alike.
-	if element := in.Type.ElementType(); arrow.TypeEqual(r.values.DataType(), element) || r.values.DataType().ID() == arrow.FLOAT16 {
+	have := r.values.DataType()
+	half := in.Type == model.Float16 || in.Type == model.BFloat16
+	if have.ID() == arrow.FLOAT16 && in.Type == model.Float16 || !half && arrow.TypeEqual(have, in.Type.ElementType()) {
 		return r.raw(), nil
 	}
-	switch in.Type {
-	case model.Float32:
+	exact, _ := model.Fits(have, in.Type, false)
+	switch {
+	case exact && in.Type == model.Float32:
 		return arrow.Float32Traits.CastToBytes(widen[float32](r)), nil
-	case model.Float64:
+	case exact && in.Type == model.Float64:
 		return arrow.Float64Traits.CastToBytes(widen[float64](r)), nil
 	}
-	raw, bad := r.integerBytes(in.Type)
+	convert := r.integerBytes
+	if half || in.Type == model.Float32 || in.Type == model.Float64 {
+		convert = r.narrowed
+	}
+	raw, bad := convert(in.Type)
 	if bad >= 0 {
 		return nil, rowError(in, r.row(r.start+bad), fmt.Sprintf("%s does not fit the tensor %s (%s)",
 			r.values.ValueStr(r.start+bad), in.Alias, in.Tensor))

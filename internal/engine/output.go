@@ -20,7 +20,7 @@ func toArray(mem memory.Allocator, t *tensor, out model.Output, rows int64) (arr
 		return nil, outputError(out, fmt.Sprintf("%d rows gave a tensor of shape %s, not one value a row", rows, model.ShapeString(shape)))
 	}
 	dtype := t.dtype()
-	want := model.ColumnType(dtype, len(shape))
+	want := model.ColumnType(dtype, out.Binary, len(shape))
 	if want == nil || (out.ColumnType != nil && !arrow.TypeEqual(want, out.ColumnType)) {
 		return nil, outputError(out, fmt.Sprintf("it came out as %s %s, the signature says %s", dtype, model.ShapeString(shape), out.Tensor))
 	}
@@ -87,7 +87,11 @@ func widened(mem memory.Allocator, raw []byte, d model.DType) arrow.ArrayData {
 
 func texts(mem memory.Allocator, t *tensor, n int, out model.Output) (arrow.ArrayData, error) {
 	perRow := max(1, int64(n)/max(1, t.shape()[0]))
-	b := array.NewStringBuilder(mem)
+	kind := arrow.BinaryDataType(arrow.BinaryTypes.String)
+	if out.Binary {
+		kind = arrow.BinaryTypes.Binary
+	}
+	b := array.NewBinaryBuilder(mem, kind)
 	defer b.Release()
 	texts, total := t.texts(), 0
 	var unfit model.RowErrors
@@ -95,9 +99,9 @@ func texts(mem memory.Allocator, t *tensor, n int, out model.Output) (arrow.Arra
 		if total += len(s); total > math.MaxInt32 {
 			return nil, outputError(out, "its texts are more than 2 GiB in a batch: lower batch_size")
 		}
-		if row := int64(i) / perRow; !utf8.Valid(s) && (len(unfit) == 0 || unfit[len(unfit)-1].Row != row) {
+		if row := int64(i) / perRow; !out.Binary && !utf8.Valid(s) && (len(unfit) == 0 || unfit[len(unfit)-1].Row != row) {
 			unfit = append(unfit, &model.RowError{Row: row, Column: out.Column,
-				Reason: fmt.Sprintf("output %s is not UTF-8 text: encode it in the model (tf.io.encode_base64)", out.Alias)})
+				Reason: fmt.Sprintf("output %s is not UTF-8 text: where it is bytes, name it in binary_outputs (--binary-output %s)", out.Alias, out.Alias)})
 		}
 	}
 	if len(unfit) > 0 {
@@ -106,7 +110,7 @@ func texts(mem memory.Allocator, t *tensor, n int, out model.Output) (arrow.Arra
 	b.Reserve(n)
 	b.ReserveData(total)
 	for _, s := range texts {
-		b.BinaryBuilder.Append(s)
+		b.Append(s)
 	}
 	return taken(b), nil
 }

@@ -25,10 +25,19 @@ func (m *Model) Predict(ctx context.Context, mem memory.Allocator, bind *model.B
 	return arrays, err
 }
 
-// predictShape is Predict for rows of one shape. The first row that cannot be
+// predictShape is Predict for rows of one shape, in batches of the size that the
+// model takes. The first row that cannot be
 // fed with the others is a *model.RowError; rows whose outputs are none are a
 // model.RowErrors.
 func (m *Model) predictShape(ctx context.Context, mem memory.Allocator, bind *model.Binding, batch arrow.Record) ([]arrow.Array, error) {
+	if bind.Batch > 0 {
+		return m.predictFixed(ctx, mem, bind, batch)
+	}
+	return m.predictOnce(ctx, mem, bind, batch)
+}
+
+// predictOnce is one run of the model.
+func (m *Model) predictOnce(ctx context.Context, mem memory.Allocator, bind *model.Binding, batch arrow.Record) ([]arrow.Array, error) {
 	feeds, err := m.feeds(bind, batch)
 	defer func() { freeFeeds(feeds) }()
 	if err != nil {
@@ -60,19 +69,36 @@ func what(bind *model.Binding) string {
 	return "signature " + bind.Signature
 }
 
-// feeds makes a tensor of each input's column. On error it returns those that it
-// made.
+// feeds makes the tensors of the inputs' columns and of the constants. On error it
+// returns those that it made.
 func (m *Model) feeds(bind *model.Binding, batch arrow.Record) (feeds []feed, err error) {
 	for _, in := range bind.Inputs {
-		at, err := m.tensor(in.Tensor)
-		if err != nil {
-			return feeds, err
-		}
 		column, err := inputColumn(batch, in)
 		if err != nil {
 			return feeds, err
 		}
-		t, err := toTensor(column, in)
+		tensors, err := toTensors(column, in)
+		if err != nil {
+			return feeds, err
+		}
+		for i, t := range tensors {
+			feeds = append(feeds, feed{tensor: t})
+			part := in.Tensor
+			if in.Parts != nil {
+				part = in.Parts.Tensors[i]
+			}
+			if feeds[len(feeds)-1].at, err = m.tensor(part); err != nil {
+				freeAll(tensors[i+1:])
+				return feeds, err
+			}
+		}
+	}
+	for _, c := range bind.Constants {
+		at, err := m.tensor(c.Tensor)
+		if err != nil {
+			return feeds, err
+		}
+		t, err := constantTensor(c)
 		if err != nil {
 			return feeds, err
 		}

@@ -1,6 +1,8 @@
 package infer
 
 import (
+	"encoding/json"
+
 	"tfos/internal/feed/files"
 	"tfos/internal/model"
 )
@@ -15,12 +17,18 @@ type Request struct {
 	// alias's place may stand a tensor of the graph (model.MetaGraph.Choose).
 	InputMapping  map[string]string `json:"input_mapping,omitempty"`
 	OutputMapping map[string]string `json:"output_mapping,omitempty"`
-	Keep          []string          `json:"keep,omitempty"`   // columns copied beside the predictions, in this order, first
-	BatchSize     int               `json:"batch_size"`       // rows per Session.Run
-	Threads       int               `json:"threads"`          // intra-op threads; 0: TensorFlow's choice
-	Output        string            `json:"output,omitempty"` // staging folder; with Feed of the quarantine alone
-	Format        files.Format      `json:"format,omitempty"` // of the output
-	OnBadRow      BadRows           `json:"on_bad_row,omitempty"`
+	Keep          []string          `json:"keep,omitempty"` // columns copied beside the predictions, in this order, first
+	// Constants are inputs that have one value for all rows; BinaryOutputs are
+	// string tensors that become binary columns. See model.Mapping.
+	Constants      map[string]json.RawMessage `json:"constants,omitempty"`
+	BinaryOutputs  []string                   `json:"binary_outputs,omitempty"`
+	AllowNarrowing bool                       `json:"allow_narrowing,omitempty"`
+	PadLastBatch   bool                       `json:"pad_last_batch,omitempty"`
+	BatchSize      int                        `json:"batch_size"`       // rows per Session.Run, where the model takes any number
+	Threads        int                        `json:"threads"`          // intra-op threads; 0: TensorFlow's choice
+	Output         string                     `json:"output,omitempty"` // staging folder; with Feed of the quarantine alone
+	Format         files.Format               `json:"format,omitempty"` // of the output
+	OnBadRow       BadRows                    `json:"on_bad_row,omitempty"`
 	// MaxBad is the share of bad rows in all of the job's, per cent, beyond
 	// which it fails; nil: no limit. InputRows are all rows of the job, so that a
 	// member knows when they are too many; 0: not known.
@@ -39,6 +47,15 @@ type Request struct {
 	// are filled in then.
 	Query       string   `json:"query,omitempty"`
 	PartitionBy []string `json:"partition_by,omitempty"`
+}
+
+// Mapping is what the request says of how rows go through the model.
+func (r *Request) Mapping() model.Mapping {
+	return model.Mapping{
+		Inputs: r.InputMapping, Outputs: r.OutputMapping, Keep: r.Keep,
+		Constants: r.Constants, BinaryOutputs: r.BinaryOutputs,
+		AllowNarrowing: r.AllowNarrowing, PadLastBatch: r.PadLastBatch, SparesRows: r.spares(),
+	}
 }
 
 // Split is a piece of input that one member reads and writes as one output

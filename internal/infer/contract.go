@@ -15,7 +15,10 @@ import (
 type Contract struct {
 	Inputs  []string      `json:"inputs"`
 	Outputs []SparkColumn `json:"outputs"`
-	Table   string        `json:"table"` // for people: model.Table
+	// Batch is how many rows the model takes at a time, and a task sends so many or
+	// whole multiples; 0: any number.
+	Batch int64  `json:"batch,omitempty"`
+	Table string `json:"table"` // for people: model.Table
 }
 
 // SparkColumn is a column with its type as in the JSON of Spark's schemas.
@@ -32,11 +35,12 @@ func (r Request) Contract(schema *arrow.Schema) (Contract, error) {
 	if err != nil {
 		return Contract{}, err
 	}
-	c := Contract{Inputs: []string{}, Table: model.Table(model.Contract(signature, schema, r.InputMapping, r.OutputMapping, r.Keep))}
-	bind, err := model.Check(signature, schema, r.InputMapping, r.OutputMapping, r.Keep)
+	c := Contract{Inputs: []string{}, Table: model.Table(model.Contract(signature, schema, r.Mapping()))}
+	bind, err := model.Check(signature, schema, r.Mapping())
 	if err != nil {
 		return c, err
 	}
+	c.Batch = bind.Batch
 	for _, in := range bind.Inputs {
 		c.Inputs = append(c.Inputs, in.Column)
 	}

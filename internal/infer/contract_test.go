@@ -74,7 +74,7 @@ func TestContractOfAQuarantine(t *testing.T) {
 // TestSparkTypes: every type that a tensor can become has one that Spark has.
 func TestSparkTypes(t *testing.T) {
 	for d := range model.DType(64) {
-		column := model.ColumnType(d, 2)
+		column := model.ColumnType(d, false, 2)
 		if column == nil {
 			continue
 		}

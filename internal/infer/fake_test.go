@@ -15,6 +15,8 @@ import (
 	"github.com/apache/arrow/go/v15/parquet"
 	"github.com/apache/arrow/go/v15/parquet/file"
 	"github.com/apache/arrow/go/v15/parquet/pqarrow"
+	graphpb "github.com/wamuir/graft/tensorflow/core/framework/graph_go_proto"
+	nodepb "github.com/wamuir/graft/tensorflow/core/framework/node_def_go_proto"
 	shapepb "github.com/wamuir/graft/tensorflow/core/framework/tensor_shape_go_proto"
 	typespb "github.com/wamuir/graft/tensorflow/core/framework/types_go_proto"
 	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
@@ -83,7 +85,9 @@ func doublerModel(t *testing.T, outputShape *shapepb.TensorShapeProto) string {
 			Dtype: typespb.DataType_DT_INT64, TensorShape: shape}}
 	}
 	b, err := proto.Marshal(&corepb.SavedModel{MetaGraphs: []*corepb.MetaGraphDef{{
-		MetaInfoDef:  &corepb.MetaGraphDef_MetaInfoDef{Tags: []string{"serve"}},
+		MetaInfoDef: &corepb.MetaGraphDef_MetaInfoDef{Tags: []string{"serve"}},
+		GraphDef: &graphpb.GraphDef{Node: []*nodepb.NodeDef{
+			{Name: "x", Op: "Placeholder"}, {Name: "y", Op: "Add", Input: []string{"x", "x"}}}},
 		SignatureDef: map[string]*corepb.SignatureDef{"serving_default": {Inputs: tensor("x", rows), Outputs: tensor("y", outputShape)}},
 	}}})
 	dir := t.TempDir()

@@ -26,6 +26,10 @@ type Identity struct {
 	InputMapping  map[string]string `json:"input_mapping"`
 	OutputMapping map[string]string `json:"output_mapping"`
 	Keep          []string          `json:"keep"`
+	// Constants are inputs with their values as JSON; BinaryOutputs are in the
+	// order of outputs.
+	Constants     map[string]string `json:"constants,omitempty"`
+	BinaryOutputs []string          `json:"binary_outputs,omitempty"`
 	Format        files.Format      `json:"format"`
 	// How the input is read. Schema is the columns that are used, as
 	// "name: type"; empty where each file has its own.
@@ -43,11 +47,7 @@ type Identity struct {
 // Identify works out the identity of the parts that a request would make; its
 // Input must be filled in. It opens the model's graph, and no data.
 func Identify(ctx context.Context, req Request) (Identity, error) {
-	graph, err := req.Graph()
-	if err != nil {
-		return Identity{}, err
-	}
-	signature, err := graph.Choose(req.Signature, req.InputMapping, req.OutputMapping)
+	signature, err := req.choose()
 	if err != nil {
 		return Identity{}, err
 	}
@@ -56,7 +56,7 @@ func Identify(ctx context.Context, req Request) (Identity, error) {
 		return Identity{}, err
 	}
 	data = Fit(signature, data, req.InputMapping, req.Keep)
-	bind, err := model.Check(signature, data.Schema(), req.InputMapping, req.OutputMapping, req.Keep)
+	bind, err := model.Check(signature, data.Schema(), req.Mapping())
 	if err != nil {
 		return Identity{}, err
 	}
@@ -98,6 +98,15 @@ func (r Request) bound(bind *model.Binding) Identity {
 	}
 	for _, out := range bind.Outputs {
 		id.OutputMapping[out.Alias] = out.Column
+		if out.Binary {
+			id.BinaryOutputs = append(id.BinaryOutputs, out.Alias)
+		}
+	}
+	for _, c := range bind.Constants {
+		if id.Constants == nil {
+			id.Constants = map[string]string{}
+		}
+		id.Constants[c.Alias] = c.Text
 	}
 	return id
 }
@@ -121,6 +130,8 @@ func (id Identity) Differences(other Identity) []string {
 		{"input_mapping", maps.Equal(id.InputMapping, other.InputMapping)},
 		{"output_mapping", maps.Equal(id.OutputMapping, other.OutputMapping)},
 		{"keep", slices.Equal(id.Keep, other.Keep)},
+		{"constants", maps.Equal(id.Constants, other.Constants)},
+		{"binary_outputs", slices.Equal(id.BinaryOutputs, other.BinaryOutputs)},
 		{"output.format", id.Format == other.Format},
 		{"input.format", id.InputFormat == other.InputFormat},
 		{"input.options", maps.Equal(id.Options, other.Options)},

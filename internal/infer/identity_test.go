@@ -87,8 +87,8 @@ func TestIdentity(t *testing.T) {
 // TestIdentityHasEverything fails when a Request gets a field of which nobody
 // has said whether parts depend on it.
 func TestIdentityHasEverything(t *testing.T) {
-	in := []string{"Source", "Signature", "InputMapping", "OutputMapping", "Keep", "Format", "Input", "Query", "PartitionBy"}
-	not := []string{"BatchSize", "Threads", "Output", "Splits", "Records", "Run", "Feed", "OnBadRow", "MaxBad", "InputRows"}
+	in := []string{"Source", "Signature", "InputMapping", "OutputMapping", "Keep", "Format", "Input", "Query", "PartitionBy", "Constants", "BinaryOutputs"}
+	not := []string{"BatchSize", "Threads", "Output", "Splits", "Records", "Run", "Feed", "OnBadRow", "MaxBad", "InputRows", "AllowNarrowing", "PadLastBatch"}
 	var have []string
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[Request]()) {
 		if len(f.Index) == 1 {

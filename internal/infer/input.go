@@ -32,14 +32,14 @@ func (in Input) Plan(ctx context.Context, tasks int) (files.Recipe, []Split, err
 	if err != nil {
 		return files.Recipe{}, nil, err
 	}
-	splits, err := Cut(ctx, data, tasks, 0)
+	splits, err := Cut(ctx, data, data.SplitBytes(tasks), 0)
 	return recipe, splits, err
 }
 
-// Cut cuts data into splits for so many tasks at once, numbered from first in
-// the order of their rows.
-func Cut(ctx context.Context, data *files.Dataset, tasks, first int) ([]Split, error) {
-	pieces, err := data.Splits(ctx, data.SplitBytes(tasks))
+// Cut cuts data into splits of about so many bytes (0: of a whole file), numbered
+// from first in the order of their rows.
+func Cut(ctx context.Context, data *files.Dataset, bytes int64, first int) ([]Split, error) {
+	pieces, err := data.Splits(ctx, bytes)
 	if err != nil {
 		return nil, err
 	}

@@ -125,12 +125,12 @@ func (r Request) choose() (*model.Signature, error) {
 	if err != nil {
 		return nil, err
 	}
-	return graph.Choose(r.Signature, r.InputMapping, r.OutputMapping)
+	return graph.Choose(r.Signature, r.Mapping())
 }
 
 // bind settles how data goes through the model.
 func (r *run) bind(data *files.Dataset) (*model.Binding, error) {
-	return model.Check(r.signature, data.Schema(), r.req.InputMapping, r.req.OutputMapping, r.req.Keep)
+	return model.Check(r.signature, data.Schema(), r.req.Mapping())
 }
 
 // columns are the data of a split, those columns that are needed, and how they

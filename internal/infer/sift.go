@@ -38,6 +38,9 @@ func (c computed) release() {
 // predict computes one batch and releases it.
 func (p *pipeline) predict(ctx context.Context, b batch) (computed, error) {
 	defer b.record.Release()
+	if err := p.checkWhole(b); err != nil {
+		return computed{}, err
+	}
 	outputs, good, c, err := p.sift(ctx, b)
 	if err != nil || outputs == nil {
 		return c, err
@@ -183,6 +186,10 @@ func (s *sift) refused(ctx context.Context, rows []int64, err error) ([]arrow.Ar
 		return s.some(ctx, rows)
 	case errors.As(err, &graph) && len(rows) == 1:
 		return nil, nil, s.note(&model.RowError{Row: rows[0], Column: model.NoColumn, Reason: "the graph failed: " + oneLine(graph.Err)}, true)
+	case errors.As(err, &graph) && len(rows) <= s.unit():
+		from := s.spot(s.batch)
+		return nil, nil, &BadRowsError{fmt.Sprintf("%s: rows %d to %d, a batch of the model's: the graph failed: %s",
+			from.place(), s.batch.first+rows[0], s.batch.first+rows[len(rows)-1], oneLine(graph.Err))}
 	case errors.As(err, &graph):
 		return s.halves(ctx, rows)
 	}
@@ -229,11 +236,13 @@ func (s *sift) without(rows []int64, unfit model.RowErrors) ([]int64, error) {
 }
 
 func (s *sift) halves(ctx context.Context, rows []int64) ([]arrow.Array, []int64, error) {
-	left, first, err := s.some(ctx, rows[:len(rows)/2])
+	half, unit := len(rows)/2, s.unit()
+	half = max(unit, half-half%unit)
+	left, first, err := s.some(ctx, rows[:half])
 	if err != nil {
 		return nil, nil, err
 	}
-	right, second, err := s.some(ctx, rows[len(rows)/2:])
+	right, second, err := s.some(ctx, rows[half:])
 	switch {
 	case err != nil:
 		release(left)

@@ -84,6 +84,7 @@ type passage struct {
 	first      *BadRow
 	quarantine quarantine
 	clocks     clocks
+	seen       int64 // rows that came to the computing stage
 }
 
 // pipeline is one split on its way.
@@ -161,11 +162,22 @@ func (p *pipeline) read(ctx context.Context, to chan<- batch) (err error) {
 		return failed(p.split.Path, err)
 	}
 	defer func() { err = errors.Join(err, reader.Close()) }()
+	whole := regroup{mem: p.mem, size: max(1, p.bind.Batch)}
+	defer func() {
+		if b, ok := whole.rest(); ok { // after an error
+			b.record.Release()
+		}
+	}()
 	passed := int64(0)
 	for {
 		start := time.Now()
-		record, err := reader.Next()
+		b, err := p.next(reader, &passed)
 		if err == io.EOF {
+			if b, ok := whole.rest(); ok {
+				if err := hand(ctx, to, b); err != nil {
+					return err
+				}
+			}
 			close(to)
 			return nil
 		}
@@ -173,21 +185,38 @@ func (p *pipeline) read(ctx context.Context, to chan<- batch) (err error) {
 			return failed(p.split.Path, err)
 		}
 		p.clocks.read += time.Since(start)
-		b := batch{record: record, bad: files.Bad(reader)}
-		first, ofFile := files.FirstRow(reader)
-		b.first, b.inSplit = first+p.rows.Read, !ofFile
-		p.rows.Read += record.NumRows()
-		if placed, ok := reader.(files.Placed); ok {
-			b.bytes = int64(placed.Passed()*float64(p.split.Length)) - passed
-			passed += b.bytes
+		b, ok, err := whole.add(b)
+		if err != nil {
+			return err
 		}
-		select {
-		case to <- b:
-		case <-ctx.Done():
-			record.Release()
-			return ctx.Err()
+		if ok {
+			if err := hand(ctx, to, b); err != nil {
+				return err
+			}
 		}
 	}
+}
+
+// next is what the reader has next; passed are the split's bytes so far.
+func (p *pipeline) next(reader files.Reader, passed *int64) (batch, error) {
+	record, err := reader.Next()
+	if err != nil {
+		return batch{}, err
+	}
+	b := batch{record: record, bad: files.Bad(reader)}
+	first, ofFile := files.FirstRow(reader)
+	b.first, b.inSplit = first+p.rows.Read, !ofFile
+	p.rows.Read += record.NumRows()
+	if placed, ok := reader.(files.Placed); ok {
+		b.bytes = int64(placed.Passed()*float64(p.split.Length)) - *passed
+		*passed += b.bytes
+	}
+	return b, nil
+}
+
+// hand passes a batch on, or drops it when ctx ends.
+func hand(ctx context.Context, to chan<- batch, b batch) error {
+	return send(ctx, to, b, func(b batch) { b.record.Release() })
 }
 
 func (p *pipeline) compute(ctx context.Context, from <-chan batch, to chan<- computed) error {

@@ -81,11 +81,11 @@ func (p *serving) open() (*ipc.Reader, error) {
 	if err != nil {
 		return nil, away(err)
 	}
-	var keep []string
-	if p.req.OnBadRow == Quarantine {
-		keep = p.req.Keep
+	mapping := p.req.Mapping()
+	if p.req.OnBadRow != Quarantine {
+		mapping.Keep = nil
 	}
-	p.bind, err = model.Check(p.signature, reader.Schema(), p.req.InputMapping, p.req.OutputMapping, keep)
+	p.bind, err = model.Check(p.signature, reader.Schema(), mapping)
 	if err != nil {
 		reader.Release()
 		return nil, p.locate(err, batch{})
@@ -146,6 +146,9 @@ func (p *serving) compute(ctx context.Context, from <-chan batch, to chan<- comp
 // returns the predictions after the bad rows of each batch that has some.
 func (p *serving) predict(ctx context.Context, b batch) (_ []computed, err error) {
 	defer b.record.Release()
+	if err := p.checkWhole(b); err != nil {
+		return nil, err
+	}
 	var all []computed
 	a := answer{outputs: make([][]arrow.Array, len(p.bind.Outputs))}
 	defer func() {
@@ -154,7 +157,7 @@ func (p *serving) predict(ctx context.Context, b batch) (_ []computed, err error
 			releaseAll(all)
 		}
 	}()
-	rows, size := b.record.NumRows(), int64(p.req.BatchSize)
+	rows, size := b.record.NumRows(), int64(p.bind.WholeBatches(p.req.BatchSize))
 	for from := int64(0); from < rows; from += size {
 		start := time.Now()
 		n := min(size, rows-from)

@@ -51,7 +51,7 @@ func (r Request) IdentifyTable(ctx context.Context, t Table) (Identity, error) {
 	if err != nil {
 		return Identity{}, fmt.Errorf("infer: read the table's schema: %w", err)
 	}
-	bind, err := model.Check(signature, schema, r.InputMapping, r.OutputMapping, r.Keep)
+	bind, err := model.Check(signature, schema, r.Mapping())
 	if err != nil {
 		return Identity{}, err
 	}

@@ -33,11 +33,12 @@ func (r *rules) contract(ctx context.Context) []model.Line {
 		}
 		return nil
 	}
-	inputs, outputs := s.InputMapping.Map(), s.OutputMapping.Map()
+	request := s.request()
+	mapping := request.Mapping()
 	graph, err := s.model().Graph()
 	var signature *model.Signature
 	if err == nil {
-		signature, err = graph.Choose(s.SignatureDefKey, inputs, outputs)
+		signature, err = graph.Choose(s.SignatureDefKey, mapping)
 	}
 	if err != nil {
 		r.noModel(err)
@@ -48,9 +49,9 @@ func (r *rules) contract(ctx context.Context) []model.Line {
 		r.data(infer.InputExitCode(err), err.Error())
 		return nil
 	}
-	data = infer.Fit(signature, data, inputs, s.Keep)
-	lines := model.Contract(signature, data.Schema(), inputs, outputs, s.Keep)
-	bind, err := model.Check(signature, data.Schema(), inputs, outputs, s.Keep)
+	data = infer.Fit(signature, data, mapping.Inputs, s.Keep)
+	lines := model.Contract(signature, data.Schema(), mapping)
+	bind, err := model.Check(signature, data.Schema(), mapping)
 	if err != nil {
 		r.data(CodeData, err.Error()+"\n"+model.Table(lines))
 		return nil
@@ -67,6 +68,11 @@ func (r *rules) noModel(err error) {
 	at, path := "export_dir", s.ExportDir
 	if path == "" {
 		at, path = "model_dir", s.ModelDir
+	}
+	var constant *model.ConstantError
+	if errors.As(err, &constant) {
+		r.broken(join("constants", constant.Name), constant.Value, "%s", constant.Reason)
+		return
 	}
 	var known *model.ModelError
 	if !errors.As(err, &known) {

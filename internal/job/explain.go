@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -77,9 +79,29 @@ func (s *Spec) explainModel() string {
 		text = "checkpoint " + s.ModelDir
 	}
 	if s.tensorsOnly() {
-		return text + ", the graph's tensors"
+		text += ", the graph's tensors"
+	} else {
+		text += ", signature " + s.SignatureDefKey
 	}
-	return text + ", signature " + s.SignatureDefKey
+	return text + s.explainFit()
+}
+
+// explainFit is what the job says of the model's inputs and outputs beside the
+// mappings, "" where it says nothing.
+func (s *Spec) explainFit() (text string) {
+	for _, name := range slices.Sorted(maps.Keys(s.Constants)) {
+		text += fmt.Sprintf(", %s = %s", name, s.Constants[name])
+	}
+	if len(s.BinaryOutputs) > 0 {
+		text += ", binary " + strings.Join(s.BinaryOutputs, ", ")
+	}
+	if s.AllowNarrowing {
+		text += ", numbers may be rounded"
+	}
+	if s.PadLastBatch {
+		text += ", short batches are filled up"
+	}
+	return text
 }
 
 func (s *Spec) explainBadRows() string {

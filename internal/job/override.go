@@ -14,10 +14,13 @@ import (
 type Flag struct {
 	Name string // --batch-size, for messages
 	Key  string // batch_size
-	// Value is text, a whole number, a bool, a []string or a Mapping. Text is
-	// taken as it is and never read as YAML.
+	// Value is text, a whole number, a bool, a []string, a Mapping or a YAMLMapping.
+	// Text is taken as it is; only a YAMLMapping's values are read as YAML.
 	Value any
 }
+
+// YAMLMapping is names with values that are YAML, in their order.
+type YAMLMapping [][2]string
 
 // override is one change to the tree of a job file.
 type override struct {
@@ -31,16 +34,24 @@ func parseSet(text string, i int) (override, error) {
 	if !ok || key == "" || slices.Contains(strings.Split(key, "."), "") {
 		return override{}, fmt.Errorf("must be key=value with a dotted key, such as batch_size=32")
 	}
-	var doc yaml.Node
-	if err := yaml.Unmarshal([]byte(value), &doc); err != nil {
-		return override{}, fmt.Errorf("the value must be YAML: %w", err)
-	}
-	node := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null"}
-	if len(doc.Content) == 1 {
-		node = doc.Content[0]
+	node, err := parseYAML(value)
+	if err != nil {
+		return override{}, err
 	}
 	mark(node, i)
 	return override{key: key, value: node}, nil
+}
+
+// parseYAML reads one value; no text is null.
+func parseYAML(text string) (*yaml.Node, error) {
+	var doc yaml.Node
+	if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
+		return nil, fmt.Errorf("the value must be YAML: %w", err)
+	}
+	if len(doc.Content) == 1 {
+		return doc.Content[0], nil
+	}
+	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null"}, nil
 }
 
 // parseFlag makes the tree of a flag's value.
@@ -55,6 +66,15 @@ func parseFlag(f Flag, i int) (override, error) {
 		for _, kv := range v {
 			node.Content = append(node.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: kv[0]},
 				&yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: kv[1]})
+		}
+	case YAMLMapping:
+		node.Kind, node.Tag = yaml.MappingNode, "!!map"
+		for _, kv := range v {
+			value, err := parseYAML(kv[1])
+			if err != nil {
+				return override{}, fmt.Errorf("%s: %w", kv[0], err)
+			}
+			node.Content = append(node.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: kv[0]}, value)
 		}
 	default:
 		if err := node.Encode(v); err != nil {

@@ -157,6 +157,7 @@ func (s *Spec) request() infer.Request {
 		InputMapping: s.InputMapping.Map(), OutputMapping: s.OutputMapping.Map(), Keep: s.Keep,
 		BatchSize: s.BatchSize, Threads: s.Resources.Worker.Cores, MaxBad: (*float64)(s.MaxBad),
 	}
+	r.Constants, r.BinaryOutputs, r.AllowNarrowing, r.PadLastBatch = s.Constants, s.BinaryOutputs, s.AllowNarrowing, s.PadLastBatch
 	if s.OnBadRow != string(infer.Fail) { // "" is the same
 		r.OnBadRow = infer.BadRows(s.OnBadRow)
 	}

@@ -39,6 +39,8 @@ func (r *rules) inference() {
 	if s.MaxBad != nil && s.OnBadRow == "fail" {
 		r.broken("max_bad", *s.MaxBad, "needs on_bad_row: skip or quarantine")
 	}
+	r.constants()
+	r.binaryOutputs()
 	r.kept()
 	if s.OnBadRow == string(infer.Quarantine) {
 		r.quarantined()
@@ -56,7 +58,26 @@ func (r *rules) inference() {
 func (s *Spec) tensorsOnly() bool {
 	alias := func(name string) bool { return !model.IsTensorName(name) }
 	inputs, outputs := slices.Collect(maps.Values(s.InputMapping.Map())), slices.Collect(maps.Keys(s.OutputMapping.Map()))
+	inputs = slices.AppendSeq(inputs, maps.Keys(s.Constants))
 	return len(inputs) > 0 && len(outputs) > 0 && !slices.ContainsFunc(inputs, alias) && !slices.ContainsFunc(outputs, alias)
+}
+
+// constants refuses values for inputs that columns feed too.
+func (r *rules) constants() {
+	for _, kv := range r.s.InputMapping {
+		if value, both := r.s.Constants[kv[1]]; both {
+			r.broken(join("constants", kv[1]), string(value), "column %s feeds it too (input_mapping): name one of them", kv[0])
+		}
+	}
+}
+
+// binaryOutputs checks the names of outputs; the model tells whether they are there.
+func (r *rules) binaryOutputs() {
+	for i, name := range r.s.BinaryOutputs {
+		if name == "" || slices.Contains(r.s.BinaryOutputs[:i], name) {
+			r.broken(indexed("binary_outputs", i), name, "must be a name, and not twice")
+		}
+	}
 }
 
 // kept checks the columns that are copied.

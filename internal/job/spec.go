@@ -41,9 +41,17 @@ type Spec struct {
 	InputMapping Mapping `yaml:"input_mapping" kinds:"train,infer"`
 	// tensor: column, of tensors as in `input_mapping`; absent: every output of the signature, under its alias
 	OutputMapping Mapping `yaml:"output_mapping" kinds:"infer"`
+	// input: value, for inputs that have one value for all rows, such as `keep_prob: 1.0` or `training: false`: a number, a text, `true`, `false`, or a list of them; an input is named as in `input_mapping`. Inputs for which the graph has a value of its own need none
+	Constants Constants `yaml:"constants" kinds:"infer"`
+	// string outputs that are bytes and not text, such as PNG images or protos, named as in `output_mapping`: their columns are binary in every file; strings of other outputs must be UTF-8 text
+	BinaryOutputs []string `yaml:"binary_outputs" kinds:"infer"`
+	// columns may feed tensors of a narrower floating type, as float64 a float32 tensor: numbers are rounded to the nearest, and one beyond the type's range is a bad row; false: such columns are refused
+	AllowNarrowing bool `yaml:"allow_narrowing" default:"false" kinds:"infer"`
+	// the model takes a fixed number of rows at a time (`[32,784]`) and its rows do not depend on one another: a batch of fewer rows is filled up with copies of its last row, whose outputs are thrown away; false: rows that are no whole batch fail the job
+	PadLastBatch bool `yaml:"pad_last_batch" default:"false" kinds:"infer"`
 	// columns copied beside the predictions, in this order, first
 	Keep []string `yaml:"keep" kinds:"infer"`
-	// rows of one step of one worker
+	// rows of one step of one worker, or of one run of the model; a model that takes a fixed number of rows at a time gets that number
 	BatchSize int `yaml:"batch_size" default:"100" kinds:"train,infer"`
 	// passes over the data
 	Epochs int `yaml:"epochs" default:"1" kinds:"train"`

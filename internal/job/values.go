@@ -1,6 +1,7 @@
 package job
 
 import (
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -179,5 +180,21 @@ func (s *Signatures) decodeNode(dec *decoder, n *yaml.Node, path string) {
 		}
 	default:
 		dec.fault(n, path, "must be a list of names or a mapping of declarations")
+	}
+}
+
+// Constants are values of inputs, as JSON.
+type Constants map[string]json.RawMessage
+
+func (c *Constants) decodeNode(dec *decoder, n *yaml.Node, path string) {
+	*c = Constants{}
+	for _, p := range dec.pairs(n, path) {
+		at := join(path, p.key.Value)
+		text, err := json.Marshal(dec.value(p.value, at))
+		if err != nil || p.value.Kind == yaml.MappingNode || isNull(p.value) {
+			dec.fault(p.value, at, "must be a number, a text, true, false, or a list of them")
+			continue
+		}
+		(*c)[p.key.Value] = text
 	}
 }

@@ -20,16 +20,16 @@ func asked(sig *Signature, outputMapping map[string]string) []Tensor {
 }
 
 // leaveOut removes the inputs of a signature that its asked outputs do not
-// depend on, unless a column is mapped to them. Outputs that only Python can
-// compute are a *ModelError.
-func (g *MetaGraph) leaveOut(sig *Signature, inputMapping, outputMapping map[string]string) error {
+// depend on, unless a column or a constant is mapped to them. Outputs that only
+// Python can compute are a *ModelError.
+func (g *MetaGraph) leaveOut(sig *Signature, m Mapping) error {
 	flow := g.newFlow(g.fed(sig)...)
-	for _, t := range asked(sig, outputMapping) {
+	for _, t := range asked(sig, m.Outputs) {
 		for _, name := range g.outputParts(sig, t) {
 			flow.back(name)
 		}
 	}
-	mapped := slices.Collect(maps.Values(inputMapping))
+	mapped := slices.AppendSeq(slices.Collect(maps.Values(m.Inputs)), maps.Keys(m.Constants))
 	sig.Inputs = slices.DeleteFunc(sig.Inputs, func(t Tensor) bool {
 		needed := slices.ContainsFunc(g.inputParts(sig, t), func(name string) bool { return flow.ended[name] })
 		return !needed && !slices.Contains(mapped, t.Alias)

@@ -6,27 +6,28 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 )
 
-// Check settles how a table with this schema goes through a signature.
-// inputMapping is column -> alias, outputMapping alias -> column; either may be
-// empty or partial: mapInputs and mapOutputs say what is inferred. When
-// anything does not fit, the error is a *MismatchError with all of it.
-func Check(sig *Signature, schema *arrow.Schema, inputMapping, outputMapping map[string]string, keep []string) (*Binding, error) {
-	b := &Binding{Signature: sig.Name, Keep: keep}
-	columns, problems := mapInputs(sig, schema, inputMapping, keep)
+// Check settles how a table with this schema goes through a signature, which is
+// of MetaGraph.Choose for the same mapping. mapInputs and mapOutputs say what is
+// inferred. When anything does not fit, the error is a *MismatchError with all of
+// it.
+func Check(sig *Signature, schema *arrow.Schema, m Mapping) (*Binding, error) {
+	keep := m.Keep
+	b := &Binding{Signature: sig.Name, Constants: sig.Constants, Keep: keep}
+	columns, problems := mapInputs(sig, schema, m.Inputs, keep)
 	for _, t := range sig.Inputs {
 		column, ok := columns[t.Alias]
 		if !ok {
 			continue
 		}
 		b.Inputs = append(b.Inputs, Input{Tensor: t, Column: column})
-		if p := checkInput(t, column, schema); p != "" {
+		if p := checkInput(t, column, schema, m.AllowNarrowing); p != "" {
 			problems = append(problems, p)
 		}
 	}
 	problems = append(problems, checkKeep(schema, keep)...)
 	problems = append(problems, checkFed(b.Inputs)...)
 
-	outputs, p := mapOutputs(sig, outputMapping)
+	outputs, p := mapOutputs(sig, m.Outputs)
 	problems = append(problems, p...)
 	for i := range outputs {
 		if p := checkOutput(&outputs[i]); p != "" {
@@ -35,14 +36,15 @@ func Check(sig *Signature, schema *arrow.Schema, inputMapping, outputMapping map
 	}
 	b.Outputs = outputs
 	problems = append(problems, checkNames(b)...)
+	problems = append(problems, b.settleBatch(m)...)
 	if len(problems) > 0 {
 		return nil, &MismatchError{Signature: sig.Name, Problems: problems}
 	}
 	return b, nil
 }
 
-func checkInput(t Tensor, column string, schema *arrow.Schema) string {
-	reason := misfit(t, column, schema)
+func checkInput(t Tensor, column string, schema *arrow.Schema, narrowing bool) string {
+	reason := misfit(t, column, schema, narrowing)
 	fields, _ := schema.FieldsByName(column)
 	switch {
 	case reason == "":
@@ -54,18 +56,18 @@ func checkInput(t Tensor, column string, schema *arrow.Schema) string {
 }
 
 // misfit says why a column cannot feed a tensor, "" when it can.
-func misfit(t Tensor, column string, schema *arrow.Schema) string {
+func misfit(t Tensor, column string, schema *arrow.Schema, narrowing bool) string {
 	fields, ok := schema.FieldsByName(column)
 	switch {
 	case !ok:
 		return "there is no column " + column
 	case len(fields) > 1:
 		return fmt.Sprintf("there are %d columns %s", len(fields), column)
-	case t.Name == "":
-		return "it is a sparse or composite tensor, which a column cannot feed"
+	case t.unfeedable() != "":
+		return t.unfeedable()
 	}
 	c := describe(fields[0].Type)
-	if ok, remedy := Fits(c.element, t.Type); !ok {
+	if ok, remedy := Fits(c.element, t.Type, narrowing); !ok {
 		return remedy
 	}
 	return c.fitShape(t)
@@ -130,7 +132,7 @@ func checkOutput(o *Output) string {
 // unfit says why a tensor cannot become a column, "" when it can.
 func (t Tensor) unfit() string {
 	switch {
-	case t.Name == "":
+	case t.Name == "" || t.Parts != nil:
 		return "it is a sparse or composite tensor"
 	case t.Type.ElementType() == nil:
 		return fmt.Sprintf("a tensor of type %s cannot become a column", t.Type)
@@ -146,5 +148,5 @@ func (t Tensor) columnType() arrow.DataType {
 	if t.UnknownRank {
 		return nil
 	}
-	return ColumnType(t.Type, len(t.Shape))
+	return ColumnType(t.Type, t.Binary, len(t.Shape))
 }

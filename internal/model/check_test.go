@@ -50,7 +50,7 @@ func TestCheckInfersMappings(t *testing.T) {
 		"kept and fed":         {[]Tensor{x}, schema("x", floats), nil, []string{"x"}, []string{"x"}},
 	}
 	for name, tt := range tests {
-		b, err := Check(&Signature{Name: "s", Inputs: tt.inputs, Outputs: []Tensor{out}}, tt.schema, tt.mapping, nil, tt.keep)
+		b, err := Check(&Signature{Name: "s", Inputs: tt.inputs, Outputs: []Tensor{out}}, tt.schema, Mapping{Inputs: tt.mapping, Keep: tt.keep})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -70,7 +70,7 @@ func TestCheckInfersMappings(t *testing.T) {
 
 func TestBindingReadsEachColumnOnce(t *testing.T) {
 	s := &Signature{Inputs: []Tensor{tensor("a", Int64, -1), tensor("b", Int64, -1)}, Outputs: []Tensor{tensor("p", Int64, -1), tensor("q", Int64, -1)}}
-	b, err := Check(s, schema("id", i64, "a", i64, "b", i64), nil, map[string]string{"q": "score"}, []string{"id", "b"})
+	b, err := Check(s, schema("id", i64, "a", i64, "b", i64), Mapping{Outputs: map[string]string{"q": "score"}, Keep: []string{"id", "b"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func TestCheckReportsEveryMismatch(t *testing.T) {
 		Inputs:  []Tensor{tensor("a", Float32, -1), tensor("b", Float32, -1, 4), tensor("c", Int64, -1)},
 		Outputs: []Tensor{tensor("id", Float32, -1), tensor("loss", Float32), tensor("v", 21, -1)}}
 	_, err := Check(s, schema("id", i64, "a", f64, "b", arrow.FixedSizeListOf(3, f32), "w", str, "z", str),
-		map[string]string{"gone": "c", "w": "nobody"}, nil, []string{"id", "label"})
+		Mapping{Inputs: map[string]string{"gone": "c", "w": "nobody"}, Keep: []string{"id", "label"}})
 	var m *MismatchError
 	if !errors.As(err, &m) {
 		t.Fatalf("no MismatchError: %v", err)
@@ -117,11 +117,11 @@ func TestCheckReportsEveryMismatch(t *testing.T) {
 
 func TestAmbiguousInputIsNotGuessed(t *testing.T) {
 	s := &Signature{Inputs: []Tensor{tensor("x", Float32, -1)}}
-	_, err := Check(s, schema("a", f32, "b", f32), nil, nil, nil)
+	_, err := Check(s, schema("a", f32, "b", f32), Mapping{})
 	if err == nil || !strings.Contains(err.Error(), "no column feeds it (columns there: a, b)") {
 		t.Errorf("have %v", err)
 	}
-	_, err = Check(s, schema("a", f32, "b", f32), map[string]string{"a": "x", "b": "x"}, nil, nil)
+	_, err = Check(s, schema("a", f32, "b", f32), Mapping{Inputs: map[string]string{"a": "x", "b": "x"}})
 	if err == nil || !strings.Contains(err.Error(), "columns a and b both feed x") {
 		t.Errorf("have %v", err)
 	}
@@ -141,7 +141,7 @@ func TestFits(t *testing.T) {
 		{arrow.FixedWidthTypes.Date32, Int32, false}, {&arrow.Decimal128Type{Precision: 10, Scale: 2}, Float64, false},
 	}
 	for _, tt := range tests {
-		ok, remedy := Fits(tt.column, tt.tensor)
+		ok, remedy := Fits(tt.column, tt.tensor, false)
 		if ok != tt.want || ok != (remedy == "") {
 			t.Errorf("%s into %s: %v %q, want %v", tt.column, tt.tensor, ok, remedy, tt.want)
 		}
@@ -158,8 +158,8 @@ func TestFitShape(t *testing.T) {
 		{f32, []int64{-1}, ""}, {f32, []int64{-1, 1}, ""}, {l, []int64{-1, 784}, ""}, {l, []int64{-1, 28, 28, 1}, ""}, {l, []int64{-1, -1}, ""},
 		{arrow.FixedSizeListOf(4, f32), []int64{-1, 2, 2}, ""}, {arrow.ListOf(l), []int64{-1, -1, 3}, ""},
 		{arrow.FixedSizeListOf(4, l), []int64{-1, -1, 3}, ""},
-		{f32, []int64{-1, 784}, "must be a list of 784 values"}, {f32, []int64{}, "scalar tensor"},
-		{f32, []int64{32}, "fixed at 32"}, {f32, []int64{-1, -1}, "nested 1 deep"}, {l, []int64{-1, -1, 3}, "nested 2 deep"},
+		{f32, []int64{-1, 784}, "must be a list of 784 values"}, {f32, []int64{}, "give it as constants: {x: …}"},
+		{f32, []int64{32}, ""}, {f32, []int64{-1, -1}, "nested 1 deep"}, {l, []int64{-1, -1, 3}, "nested 2 deep"},
 		{arrow.FixedSizeListOf(5, f32), []int64{-1, 2, 2}, "5 values where the tensor needs 4"},
 		{arrow.ListOf(arrow.FixedSizeListOf(4, f32)), []int64{-1, -1, 3}, "lists of 4 where the tensor has 3"},
 	}
@@ -172,10 +172,10 @@ func TestFitShape(t *testing.T) {
 }
 
 func TestColumnType(t *testing.T) {
-	if have := ColumnType(Float16, 3); !arrow.TypeEqual(have, arrow.ListOf(arrow.ListOf(f32))) {
+	if have := ColumnType(Float16, false, 3); !arrow.TypeEqual(have, arrow.ListOf(arrow.ListOf(f32))) {
 		t.Errorf("float16 of rank 3 becomes %v", have)
 	}
-	if have := ColumnType(DType(21), 1); have != nil {
+	if have := ColumnType(DType(21), false, 1); have != nil {
 		t.Errorf("variant becomes %v", have)
 	}
 	if names := []string{Float32.String(), BFloat16.String(), DType(21).String()}; !reflect.DeepEqual(names, []string{"float32", "bfloat16", "variant"}) {

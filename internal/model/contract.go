@@ -12,8 +12,8 @@ import (
 // Line is one line of a contract between a table and a model: a column beside
 // the tensor that it feeds, or that becomes it.
 type Line struct {
-	Role       string // input, output or keep
-	Column     string // "" when there is none
+	Role       string // input, constant, keep or output
+	Column     string // "" when there is none; of a constant its value
 	ColumnType string
 	Tensor     string // alias
 	TensorType string
@@ -28,23 +28,29 @@ const (
 
 // Contract lays columns and tensors side by side, as Check settles them, whether
 // they fit or not.
-func Contract(sig *Signature, schema *arrow.Schema, inputMapping, outputMapping map[string]string, keep []string) []Line {
+func Contract(sig *Signature, schema *arrow.Schema, m Mapping) []Line {
 	var lines []Line
-	columns, _ := mapInputs(sig, schema, inputMapping, keep)
+	keep := m.Keep
+	columns, _ := mapInputs(sig, schema, m.Inputs, keep)
 	for _, t := range sig.Inputs {
 		column, found := columns[t.Alias]
 		l := Line{Role: "input", Column: column, ColumnType: typeOf(schema, column), Tensor: t.Alias, TensorType: t.String()}
-		switch reason := misfit(t, column, schema); {
+		switch reason := misfit(t, column, schema, m.AllowNarrowing); {
+		case !found && t.Default:
+			l.Verdict = "the graph's own value"
 		case !found:
-			l.Verdict = "no column feeds it: name one in input_mapping"
+			l.Verdict = t.unfed()
 		case reason != "":
 			l.Verdict = reason
-		case inputMapping[column] != t.Alias && column != t.Alias:
+		case m.Inputs[column] != t.Alias && column != t.Alias:
 			l.Verdict = inferred
 		default:
 			l.Verdict = fits
 		}
 		lines = append(lines, l)
+	}
+	for _, c := range sig.Constants {
+		lines = append(lines, Line{Role: "constant", Column: shorten(c.Text), Tensor: c.Alias, TensorType: c.Tensor.String(), Verdict: fits})
 	}
 	for _, k := range keep {
 		l := Line{Role: "keep", Column: k, ColumnType: typeOf(schema, k), Verdict: fits}
@@ -53,7 +59,7 @@ func Contract(sig *Signature, schema *arrow.Schema, inputMapping, outputMapping 
 		}
 		lines = append(lines, l)
 	}
-	outputs, _ := mapOutputs(sig, outputMapping)
+	outputs, _ := mapOutputs(sig, m.Outputs)
 	for _, o := range outputs {
 		l := Line{Role: "output", Column: o.Column, ColumnType: "known when it has run", Tensor: o.Alias, TensorType: o.Tensor.String(), Verdict: fits}
 		if t := o.columnType(); t != nil {
@@ -65,6 +71,15 @@ func Contract(sig *Signature, schema *arrow.Schema, inputMapping, outputMapping 
 		lines = append(lines, l)
 	}
 	return lines
+}
+
+// shorten bounds what a table shows of a value.
+func shorten(text string) string {
+	const most = 40
+	if r := []rune(text); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return text
 }
 
 func typeOf(schema *arrow.Schema, column string) string {

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -73,9 +74,14 @@ func (d DType) ElementType() arrow.DataType { return columnTypes[d] }
 // itself; integers into any integer type (each value is checked by the engine
 // where the tensor's type is the narrower one); integers into a floating type
 // that holds all of their type's values exactly; a narrower float into a wider
-// one. float64 into float32 is refused.
-func Fits(t arrow.DataType, d DType) (ok bool, remedy string) {
+// one. With narrowing a number also goes into a floating type that does not hold
+// all of its type's values: it is rounded to the nearest (the engine refuses what
+// is beyond the type's range).
+func Fits(t arrow.DataType, d DType, narrowing bool) (ok bool, remedy string) {
+	narrows := d.floating() && (arrow.IsFloating(t.ID()) || arrow.IsInteger(t.ID()))
 	switch id := t.ID(); {
+	case narrows && narrowing:
+		ok = true
 	case d == String:
 		ok = id == arrow.STRING || id == arrow.BINARY || id == arrow.LARGE_STRING || id == arrow.LARGE_BINARY || id == arrow.FIXED_SIZE_BINARY
 	case d == Bool:
@@ -88,13 +94,18 @@ func Fits(t arrow.DataType, d DType) (ok bool, remedy string) {
 		ok = id == arrow.FLOAT32 || id == arrow.INT8 || id == arrow.INT16 || id == arrow.UINT8 || id == arrow.UINT16
 	case d == Float64:
 		ok = id == arrow.FLOAT64 || id == arrow.FLOAT32 || (arrow.IsInteger(id) && id != arrow.INT64 && id != arrow.UINT64)
-	default:
+	case d != BFloat16:
 		return false, "tensors of this type cannot be fed from a column"
 	}
-	if ok {
+	switch {
+	case ok:
 		return true, ""
+	case !narrows:
+		return false, "cast the column to " + sparkName(d)
+	case d == Float16 || d == BFloat16: // which Spark does not have
+		return false, fmt.Sprintf("say allow_narrowing: true (--allow-narrowing), which rounds its numbers to %s", d)
 	}
-	return false, "cast the column to " + sparkName(d)
+	return false, fmt.Sprintf("cast the column to %s, or say allow_narrowing: true (--allow-narrowing), which rounds its numbers to %s", sparkName(d), d)
 }
 
 // sparkName is what a user writes in a CAST.

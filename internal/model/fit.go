@@ -34,14 +34,14 @@ func describe(t arrow.DataType) columnShape {
 // is wholly known when the number of elements is right: a flat list of 784
 // feeds [-1,28,28,1]. Otherwise the nesting must be the row shape's.
 func (c columnShape) fitShape(t Tensor) string {
+	if t.Ragged() && len(c.lengths) < len(t.Parts.Tensors)-1 {
+		return fmt.Sprintf("a row must be a list nested %d deep", max(len(t.Shape), len(t.Parts.Tensors))-1)
+	}
 	if t.UnknownRank {
 		return ""
 	}
-	if len(t.Shape) == 0 {
-		return "a scalar tensor cannot be fed with rows"
-	}
-	if t.Shape[0] >= 0 {
-		return fmt.Sprintf("its first dimension is fixed at %d: export the signature with a batch dimension of None", t.Shape[0])
+	if t.scalar() {
+		return t.unfed()
 	}
 	if size, known := t.RowSize(); known {
 		return c.fitSize(size)

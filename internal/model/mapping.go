@@ -10,7 +10,8 @@ import (
 
 // mapInputs finds a column for each input: what the mapping says; else the
 // column of the same name; else, when one input and one column that is neither
-// mapped nor kept are left, that one. The result is alias -> column, without
+// mapped nor kept are left, that one. Inputs that have a default need none, and
+// what is one value for the whole batch is no column's. The result is alias -> column, without
 // the inputs for which there is none; those are among the problems.
 func mapInputs(sig *Signature, schema *arrow.Schema, mapping map[string]string, keep []string) (map[string]string, []string) {
 	columns := map[string]string{}
@@ -36,7 +37,13 @@ func mapInputs(sig *Signature, schema *arrow.Schema, mapping map[string]string, 
 			columns[in.Alias] = in.Alias
 			continue
 		}
-		left = append(left, in.Alias)
+		switch {
+		case in.Default:
+		case in.scalar():
+			problems = append(problems, fmt.Sprintf("input %s: %s", in.Alias, in.unfed()))
+		default:
+			left = append(left, in.Alias)
+		}
 	}
 	free := freeColumns(schema, columns, keep)
 	if len(left) == 1 && len(free) == 1 {

@@ -42,6 +42,9 @@ func newMetaGraph(path string, pb *corepb.MetaGraphDef) *MetaGraph {
 	for _, f := range pb.GetGraphDef().GetLibrary().GetFunction() {
 		g.ops[f.GetSignature().GetName()] = f.GetSignature()
 	}
+	for _, s := range g.Signatures {
+		g.joinParts(s)
+	}
 	return g
 }
 
@@ -80,17 +83,58 @@ func (g *MetaGraph) Signature(name string) (*Signature, error) {
 		Remedy: "signatures there: " + list(names)}
 }
 
-// Choose returns the signature that mappings mean, which are as in Check. Each
-// name in them is an alias of the signature of that name (see Signature) or a
-// tensor of the graph (see IsTensorName). With tensors among the outputs the
-// mapping says which outputs there are; tensors among the inputs stand beside
-// the signature's inputs, or in the place of those that are the same tensor.
-// Tensors alone, on both sides, need no signature. Inputs that the asked outputs
-// do not depend on are left out, unless a column is mapped to them. What is
-// neither an alias nor a tensor is a *ModelError; so is an output that only
-// Python can compute.
-func (g *MetaGraph) Choose(name string, inputMapping, outputMapping map[string]string) (*Signature, error) {
-	inputs, outputs := slices.Compact(slices.Sorted(maps.Values(inputMapping))), slices.Sorted(maps.Keys(outputMapping))
+// Choose returns the signature that a mapping means. Each name in it is an alias
+// of the signature of that name (see Signature) or a tensor of the graph (see
+// IsTensorName). With tensors among the outputs the mapping says which outputs
+// there are; tensors among the inputs stand beside the signature's inputs, or in
+// the place of those that are the same tensor. Tensors alone, on both sides, need
+// no signature. Inputs that the asked outputs do not depend on are left out, unless
+// a column or a constant is mapped to them. What is neither an alias nor a tensor is
+// a *ModelError, and so is an output that only Python can compute; a constant that
+// does not fit its tensor is a *ConstantError.
+func (g *MetaGraph) Choose(name string, m Mapping) (*Signature, error) {
+	chosen, err := g.choose(name, m)
+	if err != nil {
+		return nil, err
+	}
+	for i, t := range chosen.Inputs {
+		chosen.Inputs[i].Default = g.hasDefault(t)
+	}
+	if err := chosen.takeConstants(m.Constants); err != nil {
+		return nil, err
+	}
+	return chosen, g.takeBinary(chosen, m)
+}
+
+// hasDefault tells whether the graph has a value for a tensor that nothing feeds.
+func (g *MetaGraph) hasDefault(t Tensor) bool {
+	op, index, _ := strings.Cut(t.Name, ":")
+	at, there := g.nodes[op]
+	return there && index == "0" && g.pb.GetGraphDef().GetNode()[at].GetOp() == "PlaceholderWithDefault"
+}
+
+// takeBinary marks the outputs whose strings are bytes.
+func (g *MetaGraph) takeBinary(chosen *Signature, m Mapping) error {
+	for _, name := range m.BinaryOutputs {
+		i := slices.IndexFunc(chosen.Outputs, func(t Tensor) bool { return t.Alias == name })
+		_, mapped := m.Outputs[name]
+		switch {
+		case i < 0:
+			return g.noAlias("binary_outputs", name, chosen.Name, chosen.Outputs)
+		case len(m.Outputs) > 0 && !mapped:
+			return &ModelError{Path: g.path, Problem: fmt.Sprintf("binary_outputs: %s is not among the outputs of output_mapping", name)}
+		case chosen.Outputs[i].Type != String:
+			return &ModelError{Path: g.path, Problem: fmt.Sprintf("binary_outputs: %s is %s: only strings can be binary", name, chosen.Outputs[i])}
+		}
+		chosen.Outputs[i].Binary = true
+	}
+	return nil
+}
+
+func (g *MetaGraph) choose(name string, m Mapping) (*Signature, error) {
+	fed := slices.AppendSeq(slices.Collect(maps.Values(m.Inputs)), maps.Keys(m.Constants))
+	slices.Sort(fed)
+	inputs, outputs := slices.Compact(fed), slices.Sorted(maps.Keys(m.Outputs))
 	named, missing := g.Signature(name)
 	if missing != nil {
 		named = &Signature{}
@@ -106,9 +150,12 @@ func (g *MetaGraph) Choose(name string, inputMapping, outputMapping map[string]s
 	switch {
 	case len(rawInputs) > 0 && len(rawInputs) == len(inputs) && len(rawOutputs) > 0 && len(rawOutputs) == len(outputs):
 		chosen := &Signature{Inputs: rawInputs, Outputs: rawOutputs}
-		return chosen, g.leaveOut(chosen, inputMapping, outputMapping)
+		return chosen, g.leaveOut(chosen, m)
 	case missing != nil:
 		return nil, missing
+	case strangeIn != "" && m.Constants[strangeIn] != nil:
+		return nil, &ConstantError{strangeIn, string(m.Constants[strangeIn]),
+			fmt.Sprintf("there is no such input (inputs there: %s)", aliases(named.Inputs))}
 	case strangeIn != "":
 		return nil, g.noAlias("input_mapping", strangeIn, named.Name, named.Inputs)
 	case strangeOut != "":
@@ -127,7 +174,7 @@ func (g *MetaGraph) Choose(name string, inputMapping, outputMapping map[string]s
 	}
 	sortTensors(chosen.Inputs)
 	sortTensors(chosen.Outputs)
-	return chosen, g.leaveOut(chosen, inputMapping, outputMapping)
+	return chosen, g.leaveOut(chosen, m)
 }
 
 // raw are the tensors of the graph among names, and the first name that is neither one nor an alias.

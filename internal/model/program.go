@@ -36,7 +36,7 @@ type Step struct {
 type VariableCheck struct{ Tensor, Variable string }
 
 // Program opens the source and says how it is made ready to compute the outputs
-// of a signature that Choose has chosen for these mappings. Errors are as in
+// of a signature that Choose has chosen for this mapping. Errors are as in
 // Graph and Choose.
 //
 // Devices on which a graph was made are left aside. A variable that the outputs
@@ -45,17 +45,17 @@ type VariableCheck struct{ Tensor, Variable string }
 // restore function that fills copies of the variables. Placeholders that the
 // outputs do not depend on are replaced by zeros, because a session asks for the
 // value of every one that a call takes.
-func (s Source) Program(signature string, inputMapping, outputMapping map[string]string) (*Program, error) {
+func (s Source) Program(signature string, m Mapping) (*Program, error) {
 	graph, start, err := s.open()
 	if err != nil {
 		return nil, err
 	}
-	sig, err := graph.Choose(signature, inputMapping, outputMapping)
+	sig, err := graph.Choose(signature, m)
 	if err != nil {
 		return nil, err
 	}
 	b := &builder{MetaGraph: graph, start: start, def: &graphpb.GraphDef{Versions: graph.pb.GetGraphDef().GetVersions()}}
-	b.reach(sig, outputMapping)
+	b.reach(sig, m.Outputs)
 	b.copyGraph()
 	if err := b.fill(); err != nil {
 		return nil, err

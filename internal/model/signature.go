@@ -18,10 +18,23 @@ type Tensor struct {
 	// scalar and when UnknownRank.
 	Shape       []int64
 	UnknownRank bool
+	// Default says that the graph has a value for the tensor where none is fed
+	// (PlaceholderWithDefault).
+	Default bool
+	// Binary says that the values of a string tensor are bytes and not text.
+	Binary bool
+	// Parts are what the graph has in the place of a sparse or ragged tensor. nil:
+	// Name is the tensor itself.
+	Parts *Parts
 }
 
-// String is "float32 [-1,784]".
+// String is "float32 [-1,784]", "ragged int64 [-1,-1]".
 func (t Tensor) String() string {
+	if t.Parts != nil {
+		whole := t
+		whole.Parts = nil
+		return strings.ToLower(strings.TrimSuffix(t.Parts.Kind, "Tensor")) + " " + whole.String()
+	}
 	if t.UnknownRank {
 		return t.Type.String() + " of unknown rank"
 	}
@@ -55,6 +68,7 @@ type Signature struct {
 	Name            string
 	Method          string
 	Inputs, Outputs []Tensor
+	Constants       []Constant // inputs that no column feeds
 }
 
 func signatureFromProto(name string, pb *corepb.SignatureDef) *Signature {
@@ -71,6 +85,7 @@ func tensorsFromProto(infos map[string]*corepb.TensorInfo) []Tensor {
 	for alias, info := range infos {
 		t := Tensor{Alias: alias, Name: info.GetName(), Type: DType(info.GetDtype())}
 		t.setShape(info.GetTensorShape())
+		t.partsOf(info)
 		tensors = append(tensors, t)
 	}
 	sortTensors(tensors)

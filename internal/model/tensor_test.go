@@ -68,7 +68,7 @@ func TestChoose(t *testing.T) {
 		{"x", "parts:0", "operation parts has 0 outputs"},
 		{"x", "odd:0", "the model does not say what operation Unheard gives"},
 	} {
-		sig, err := twoInputs().Choose("", words(c.inputs), words(c.outputs))
+		sig, err := twoInputs().Choose("", Mapping{Inputs: words(c.inputs), Outputs: words(c.outputs)})
 		have := ""
 		if err != nil {
 			have = err.Error()
@@ -84,10 +84,10 @@ func TestChoose(t *testing.T) {
 func TestNoSignature(t *testing.T) {
 	g := twoInputs()
 	g.Signatures = nil
-	if sig, err := g.Choose("serving_default", map[string]string{"p": "a:0", "q": "b:0"}, map[string]string{"out:0": "r"}); err != nil || sig.Name != "" || len(sig.Inputs) != 2 {
+	if sig, err := g.Choose("serving_default", Mapping{Inputs: map[string]string{"p": "a:0", "q": "b:0"}, Outputs: map[string]string{"out:0": "r"}}); err != nil || sig.Name != "" || len(sig.Inputs) != 2 {
 		t.Errorf("%+v, %v", sig, err)
 	}
-	if _, err := g.Choose("serving_default", nil, map[string]string{"out:0": "r"}); err == nil || !strings.Contains(err.Error(), "no signature (name tensors, such as a:0,") {
+	if _, err := g.Choose("serving_default", Mapping{Outputs: map[string]string{"out:0": "r"}}); err == nil || !strings.Contains(err.Error(), "no signature (name tensors, such as a:0,") {
 		t.Errorf("%v", err)
 	}
 }

@@ -96,7 +96,7 @@ func look(ctx context.Context, cfg Config, o OutputConfig, request infer.Request
 	s := &survey{identity: identity, onBadRow: request.OnBadRow}
 	plans, parts, err := s.earlier(ctx, o)
 	if err == nil {
-		err = s.divide(ctx, cfg, data, plans, parts)
+		err = s.divide(ctx, cfg, request, data, plans, parts)
 	}
 	if err != nil {
 		return nil, err
@@ -291,7 +291,7 @@ func finished(ctx context.Context, st store.Store, folder string, plan splitPlan
 // divide works out the splits of the whole output: of a file that is as it was,
 // those that it had, under their numbers; of others new ones, under new numbers.
 // Then it finds the parts of those that are finished.
-func (s *survey) divide(ctx context.Context, cfg Config, data *files.Dataset, plans [][]infer.Split, parts []part) error {
+func (s *survey) divide(ctx context.Context, cfg Config, request infer.Request, data *files.Dataset, plans [][]infer.Split, parts []part) error {
 	had := map[string][]infer.Split{}
 	first := 0
 	for _, splits := range plans {
@@ -310,7 +310,7 @@ func (s *survey) divide(ctx context.Context, cfg Config, data *files.Dataset, pl
 		}
 		return true
 	})
-	cut, err := infer.Cut(ctx, fresh, cfg.Work.Tasks, first)
+	cut, err := infer.Cut(ctx, fresh, request.CutBytes(fresh, cfg.Work.Tasks), first)
 	if err != nil {
 		return err
 	}

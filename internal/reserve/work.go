@@ -42,7 +42,7 @@ func shareOut(ctx context.Context, cfg Config) (*shared, error) {
 		}
 		s.splits = s.resume.missing
 	default:
-		if s.splits, err = infer.Cut(ctx, data, cfg.Work.Tasks, 0); err != nil {
+		if s.splits, err = infer.Cut(ctx, data, request.CutBytes(data, cfg.Work.Tasks), 0); err != nil {
 			return nil, err
 		}
 	}

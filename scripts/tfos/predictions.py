@@ -79,10 +79,17 @@ class Predictions:
         needed = list(dict.fromkeys([*contract["inputs"], *keep]))
         bad = request.get("on_bad_row") or "fail"
         sent = needed if bad == "quarantine" else contract["inputs"]
-        self._columns = {"feed": work["name"], "inputs": sent, "keep": keep, "fail": bad == "fail"}
+        self._columns = {
+            "feed": work["name"],
+            "inputs": sent,
+            "keep": keep,
+            "fail": bad == "fail",
+            "batch": contract.get("batch") or 1,
+        }
         self._spark, self._work, self._slots = spark, work, slots
         self._frame = inputs.select(frame, needed)
-        self._batch_rows = batch_rows(inputs.arrow_rows(self._frame), request["batch_size"])
+        size = batch_rows(request["batch_size"], contract.get("batch") or 1)
+        self._batch_rows = batch_rows(inputs.arrow_rows(self._frame), size)
         self._done = frozenset()
         self.partitions = None  # what an output that resumes is told of them
         if work.get("resume"):
@@ -153,5 +160,5 @@ class Predictions:
 
 
 def batch_rows(rows, batch_size):
-    """Rows of Spark's Arrow batches: whole batches of the model's, about so many rows."""
+    """The most rows, about so many, that are whole batches; one batch at least."""
     return max(batch_size, rows - rows % batch_size)

@@ -34,7 +34,8 @@ def make_predictor(work, members, credentials, given, done=frozenset()):
     """The function for DataFrame.mapInArrow.
 
     work: {"feed": name, "inputs": columns for the engine, "keep": columns that stay, "fail":
-    whether the engine ends at a row that cannot be predicted, or leaves it out}; members: those
+    whether the engine ends at a row that cannot be predicted, or leaves it out, "batch": how many
+    rows, or whole multiples, the engine takes at a time; absent: any}; members: those
     of the formed event; credentials: {"ca": PEM, "token": str}; given: a Spark accumulator of
     the rows that go back to Spark; done: the numbers of partitions of which nothing is to be
     read. Raises in the task when a member's connection breaks, so that Spark tries the partition
@@ -68,9 +69,7 @@ def predict_partition(work, members, credentials, batches, partition, attempt):
     """Yields the batches of one partition with their predictions."""
     stream = None
     try:
-        for batch in batches:
-            if batch.num_rows == 0:
-                continue
+        for batch in regroup(batches, work.get("batch", 1)):
             if stream is None:  # a partition without rows needs no member
                 stream = _Stream(work, members, credentials, partition, attempt)
             while not stream.roomy(batch):
@@ -83,6 +82,22 @@ def predict_partition(work, members, credentials, batches, partition, attempt):
     finally:
         if stream is not None:
             stream.close()
+
+
+def regroup(batches, size):
+    """The rows in batches that are whole multiples of size, but for the last; none is empty."""
+    left = None
+    for batch in batches:
+        if left is not None and batch.num_rows:
+            batch = pa.Table.from_batches([left, batch]).combine_chunks().to_batches()[0]
+        elif left is not None:
+            batch = left
+        whole = batch.num_rows - batch.num_rows % size
+        if whole:
+            yield batch.slice(0, whole)
+        left = batch.slice(whole) if whole < batch.num_rows else None
+    if left is not None:
+        yield left
 
 
 class _Stream:

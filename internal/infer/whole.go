@@ -1,0 +1,135 @@
+package infer
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"tfos/internal/feed/files"
+	"tfos/internal/model"
+)
+
+// Models that take a fixed number of rows at a time (model.Binding.Batch). Readers
+// give as many rows as they like; regroup makes whole batches of them, so that
+// only the last of a split is short.
+
+// regroup collects batches until they are whole ones.
+type regroup struct {
+	mem  memory.Allocator
+	size int64
+	left batch // of the rows so far, fewer than size; record nil: none
+}
+
+// add takes over a batch and returns the rows that are whole batches, which are
+// the caller's; ok is false when there are none yet.
+func (g *regroup) add(b batch) (whole batch, ok bool, err error) {
+	if g.left.record != nil {
+		if b, err = g.join(b); err != nil {
+			return batch{}, false, err
+		}
+	}
+	n := b.record.NumRows()
+	cut := n - n%g.size
+	if cut == n {
+		g.left = batch{}
+		return b, true, nil
+	}
+	g.left = batch{}
+	if cut == 0 {
+		g.left = b
+		return batch{}, false, nil
+	}
+	defer b.record.Release()
+	whole, g.left = b, b
+	whole.record, g.left.record = b.record.NewSlice(0, cut), b.record.NewSlice(cut, n)
+	g.left.first, g.left.bytes = b.first+cut, 0 // which whole has
+	whole.bad, g.left.bad = nil, nil
+	for _, bad := range b.bad {
+		if bad.Row < cut {
+			whole.bad = append(whole.bad, bad)
+			continue
+		}
+		bad.Row -= cut
+		g.left.bad = append(g.left.bad, bad)
+	}
+	return whole, true, nil
+}
+
+// join puts a batch after the rows that are left.
+func (g *regroup) join(b batch) (batch, error) {
+	before := g.left
+	g.left = batch{}
+	defer before.record.Release()
+	defer b.record.Release()
+	shift := before.record.NumRows()
+	columns := make([]arrow.Array, 0, b.record.NumCols())
+	defer func() { release(columns) }()
+	for i := range int(b.record.NumCols()) {
+		column, err := array.Concatenate([]arrow.Array{before.record.Column(i), b.record.Column(i)}, g.mem)
+		if err != nil {
+			return batch{}, fmt.Errorf("infer: make batches of %d rows: %w", g.size, err)
+		}
+		columns = append(columns, column)
+	}
+	both := before
+	both.record = array.NewRecord(b.record.Schema(), columns, shift+b.record.NumRows())
+	both.bytes += b.bytes
+	both.bad = slices.Clone(before.bad)
+	for _, bad := range b.bad {
+		bad.Row += shift
+		both.bad = append(both.bad, bad)
+	}
+	return both, nil
+}
+
+// rest are the rows that are no whole batch, the caller's; ok is false when there
+// are none.
+func (g *regroup) rest() (batch, bool) {
+	b := g.left
+	g.left = batch{}
+	return b, b.record != nil
+}
+
+// checkWhole says of a batch that it is no whole number of the model's, where
+// that must be: of the last rows of a split or partition.
+func (p *passage) checkWhole(b batch) error {
+	size, n := p.bind.Batch, b.record.NumRows()
+	p.seen += n
+	if size < 2 || p.bind.Pad || n%size == 0 {
+		return nil
+	}
+	return p.locate(&model.MismatchError{Signature: p.bind.Signature, Problems: []string{fmt.Sprintf(
+		"the model takes %d rows at a time, and of %d rows %d are left over: say pad_last_batch: true (--pad-last-batch) if its rows do not depend on one another, or give it whole batches",
+		size, p.seen, n%size)}}, b)
+}
+
+// unit is the fewest rows that may go through the model by themselves.
+func (p *passage) unit() int {
+	if p.bind.Pad {
+		return 1
+	}
+	return max(1, int(p.bind.Batch))
+}
+
+// wholeFiles tells whether files must not be cut, because rows that are no whole
+// batch are refused, and a cut makes some. A model that is not in sight, or is not
+// what it should be, is for others to find.
+func (r *Request) wholeFiles() bool {
+	if r.PadLastBatch {
+		return false
+	}
+	signature, err := r.choose()
+	return err == nil && signature.FixedRows() > 1
+}
+
+// CutBytes is what a split of data shall have, when so many tasks run at once; 0:
+// a whole file.
+func (r *Request) CutBytes(data *files.Dataset, tasks int) int64 {
+	if r.wholeFiles() {
+		return 0
+	}
+	return data.SplitBytes(tasks)
+}

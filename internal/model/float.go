@@ -1,0 +1,70 @@
+package model
+
+import (
+	"encoding/binary"
+	"math"
+)
+
+// floatFormat is a binary format of IEEE 754: the bits of its significand
+// without the leading one, and the exponents of its normal numbers.
+type floatFormat struct{ fraction, minExponent, maxExponent int }
+
+var floatFormats = map[DType]floatFormat{
+	Float16: {10, -14, 15}, BFloat16: {7, -126, 127}, Float32: {23, -126, 127}, Float64: {52, -1022, 1023},
+}
+
+func (d DType) floating() bool { _, ok := floatFormats[d]; return ok }
+
+// AppendFloat appends v as an element of a floating type, rounded to the
+// nearest, ties to even. false: v is finite and beyond the type's range.
+func (d DType) AppendFloat(to []byte, v float64) ([]byte, bool) {
+	if d == Float64 {
+		return binary.LittleEndian.AppendUint64(to, math.Float64bits(v)), true
+	}
+	f := floatFormats[d]
+	rounded := f.round(v)
+	if math.IsInf(rounded, 0) && !math.IsInf(v, 0) {
+		return to, false
+	}
+	bits := math.Float32bits(float32(rounded)) // exact
+	switch d {
+	case Float32:
+		return binary.LittleEndian.AppendUint32(to, bits), true
+	case BFloat16: // a float32's upper half
+		return binary.LittleEndian.AppendUint16(to, uint16(bits>>16)), true
+	}
+	return binary.LittleEndian.AppendUint16(to, halfBits(rounded)), true
+}
+
+// round is the nearest value that the format has; infinite beyond its range.
+func (f floatFormat) round(v float64) float64 {
+	if v == 0 || math.IsInf(v, 0) || math.IsNaN(v) {
+		return v
+	}
+	_, exponent := math.Frexp(v) // v = m·2^exponent with m in [½,1)
+	unit := max(exponent-1, f.minExponent) - f.fraction
+	rounded := math.Ldexp(math.RoundToEven(math.Ldexp(v, -unit)), unit)
+	if math.Abs(rounded) >= math.Ldexp(1, f.maxExponent+1) {
+		return math.Inf(int(math.Copysign(1, v)))
+	}
+	return math.Copysign(rounded, v)
+}
+
+// halfBits are the bits of a float16 that is v exactly.
+func halfBits(v float64) uint16 {
+	var sign uint16
+	if math.Signbit(v) {
+		sign = 1 << 15
+	}
+	v = math.Abs(v)
+	switch {
+	case math.IsNaN(v):
+		return sign | 0x7e00
+	case math.IsInf(v, 0):
+		return sign | 0x7c00
+	case v < math.Ldexp(1, -14): // subnormal
+		return sign | uint16(math.Ldexp(v, 24))
+	}
+	m, exponent := math.Frexp(v)
+	return sign | uint16(exponent-1+15)<<10 | uint16(math.Ldexp(m, 11))&0x3ff
+}
