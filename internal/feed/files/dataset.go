@@ -125,7 +125,11 @@ func Open(ctx context.Context, format Format, path string, o ReadOptions) (*Data
 	if d.files, err = list(ctx, path); err != nil {
 		return nil, err
 	}
-	if err := d.lookAtFolders(ctx, path); err != nil {
+	roots, err := rootsOf(ctx, path)
+	if err == nil {
+		err = d.lookAtFolders(roots)
+	}
+	if err != nil {
 		return nil, err
 	}
 	all, err := c.schema(ctx, d.files, d.o)
@@ -147,17 +151,42 @@ func Open(ctx context.Context, format Format, path string, o ReadOptions) (*Data
 	return d, nil
 }
 
-// lookAtFolders finds the columns in the names of the files' folders, and takes
-// from the options what is said of them.
-func (d *Dataset) lookAtFolders(ctx context.Context, path string) error {
+// Roots are the files and folders that a path names, for Spark to read. With
+// columns Spark would take columns from folders' names, and leave out files that
+// are in no such folder: that is an error.
+func Roots(ctx context.Context, path string, options map[string]string, columns bool) ([]string, error) {
+	found, err := list(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	d := &Dataset{files: found, o: ReadOptions{Options: options}}
+	roots, err := rootsOf(ctx, path)
+	if err == nil && columns {
+		err = d.lookAtFolders(roots)
+	}
+	var paths []string
+	for _, root := range roots {
+		paths = append(paths, root.Path)
+	}
+	return paths, err
+}
+
+// rootsOf are what path names.
+func rootsOf(ctx context.Context, path string) ([]store.Info, error) {
 	st, err := store.For(path)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	roots, err := st.Match(ctx, path)
 	if err != nil {
-		return fmt.Errorf("files: %w", err)
+		return nil, fmt.Errorf("files: %w", err)
 	}
+	return roots, nil
+}
+
+// lookAtFolders finds the columns in the names of the files' folders, and takes
+// from the options what is said of them.
+func (d *Dataset) lookAtFolders(roots []store.Info) (err error) {
 	base := ""
 	d.o.Options = maps.Clone(d.o.Options)
 	for name, value := range d.o.Options {

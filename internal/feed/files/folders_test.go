@@ -3,6 +3,7 @@ package files
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -278,5 +279,82 @@ func TestFoldersDeclared(t *testing.T) {
 	var bad *Error
 	if !errors.As(err, &bad) || !strings.Contains(err.Error(), "column a, from its folder") {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestFolderText is how Spark 3.5.9 writes values into folders' names, in the time
+// zone Europe/Berlin.
+func TestFolderText(t *testing.T) {
+	zone, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ ddl, json, want string }{
+		{"x string", `"a b"`, "a b"},
+		{"x string", `"x/y:z=%?*[]{}^'\"#\\\u0001\u007f\tä&+,;<>|~` + "`" + `@!$() "`, "x%2Fy%3Az%3D%25%3F%2A%5B%5D%7B}%5E%27%22%23%5C%01%7F%09ä&+,;<>|~`@!$() "},
+		{"x string", `""`, nullFolder}, {"x string", `null`, nullFolder}, {"x string", `"."`, "."},
+		{"x date", `"0001-01-01"`, "0001-01-01"}, {"x date", `null`, nullFolder},
+		{"x timestamp", `"2024-01-01T23:00:00Z"`, "2024-01-02 00%3A00%3A00"}, {"x timestamp", `"2024-01-02T09:11:12.5Z"`, "2024-01-02 10%3A11%3A12.5"},
+		{"x double", "1.5", "1.5"}, {"x double", "1e10", "1.0E10"}, {"x double", "0.00001", "1.0E-5"}, {"x double", "-0.0", "-0.0"},
+		{"x double", "123456789.125", "1.23456789125E8"}, {"x double", "100", "100.0"}, {"x double", "0.001", "0.001"}, {"x double", "9999999", "9999999.0"},
+		{"x float", "0.00001", "1.0E-5"},
+		{"x boolean", "true", "true"}, {"x tinyint", "7", "7"}, {"x decimal(5,2)", `"12.50"`, "12.50"},
+	} {
+		schema, err := ParseSchema(c.ddl)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, _, err := array.FromJSON(memory.DefaultAllocator, schema.Field(0).Type, strings.NewReader("["+c.json+"]"))
+		if err != nil {
+			t.Fatal(c, err)
+		}
+		if got := folderText(a, 0, zone); got != c.want {
+			t.Errorf("%s %s: %q, want %q", c.ddl, c.json, got, c.want)
+		}
+	}
+	for v, want := range map[float64]string{math.Inf(1): "Infinity", math.Inf(-1): "-Infinity", math.NaN(): "NaN"} {
+		if got := javaFloat(v, 64); got != want {
+			t.Errorf("%v: %q", v, got)
+		}
+	}
+}
+
+// TestPartitionedOutput reads back what was written, in every format, with more
+// rows than a batch has, and shards; rows are there once.
+func TestPartitionedOutput(t *testing.T) {
+	for _, format := range Formats {
+		t.Run(string(format), func(t *testing.T) {
+			root := t.TempDir()
+			var text strings.Builder
+			text.WriteString("id,k,s\n")
+			for i := range 5000 {
+				fmt.Fprintf(&text, "%d,%d,%s\n", i, i%7, []string{"a", "b/c", ""}[i%3])
+			}
+			if err := os.WriteFile(filepath.Join(root, "in.csv"), []byte(text.String()), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
+			defer mem.AssertSize(t, 0)
+			out := filepath.Join(root, "out")
+			done, err := Convert(t.Context(), Conversion{From: CSV, In: filepath.Join(root, "in.csv"), To: format, Out: out, Staging: out + ".tmp",
+				Shards: 2, PartitionBy: []string{"k", "s"}, Read: ReadOptions{Memory: mem, Options: map[string]string{"header": "true"}}})
+			if err != nil || done.Rows != 5000 || done.Files != 42 {
+				t.Fatal(done, err)
+			}
+			d, err := Open(t.Context(), format, out, ReadOptions{Columns: []string{"id", "k", "s"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := rowsIn(t, d)
+			slices.Sort(got)
+			var want []string
+			for i := range 5000 {
+				want = append(want, fmt.Sprintf("%d|%d|%s", i, i%7, []string{"a", "b/c", "(null)"}[i%3]))
+			}
+			slices.Sort(want)
+			if !slices.Equal(got, want) {
+				t.Errorf("%d rows, not the %d that were written", len(got), len(want))
+			}
+		})
 	}
 }
