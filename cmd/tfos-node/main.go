@@ -1,7 +1,7 @@
 // Command tfos-node is the part of tfos that runs beside Spark's processes: on
 // executors as the supervisor of a cluster member (run, guard), beside the
-// driver as the reservation server (reserve), to share files out (splits) and to
-// hold columns against a model (contract), without Spark as the driver itself
+// driver as the reservation server (reserve), to share files out (splits), to list
+// them for Spark (paths) and to hold columns against a model (contract), without Spark as the driver itself
 // (local), between executors and members as the feed task that needs no Python
 // (feed, worker).
 // People do not call it; the launcher and the Spark application do.
@@ -75,7 +75,7 @@ To run a job, use tfos.`,
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(newRunCommand(logger, status), newGuardCommand(logger, status),
 		newReserveCommand(logger, status), newFeedCommand(logger, status), newWorkerCommand(logger, status),
-		newSplitsCommand(status), newContractCommand(status), newLocalCommand(logger, status), newVersionCommand())
+		newSplitsCommand(status), newPathsCommand(status), newContractCommand(status), newLocalCommand(logger, status), newVersionCommand())
 	return root
 }
 

@@ -24,6 +24,7 @@ type convertOptions struct {
 	shards       int
 	schema       string
 	columns      []string
+	partitionBy  []string
 	compression  string
 	readOptions  []string
 	writeOptions []string
@@ -38,7 +39,9 @@ func newConvertCommand(c *cli) *cobra.Command {
 		Short: "Write files of rows in another format",
 		Long: `Reads IN, a file, folder or glob, and writes its rows as files part-00000.… in
 the folder OUT, with _SUCCESS beside them, all or nothing. One shard keeps the
-order of rows; more get the same number of rows each.
+order of rows; more get the same number of rows each. With --partition-by OUT has
+a folder for each value (day=1/part-00000.…), and the files have the other columns.
+Such folders below IN are columns of its rows, with the types that Spark infers.
 
 Formats: parquet, tfrecord (of tf.Example or tf.SequenceExample; gzip and zlib
 too), csv, json (one object a line), arrow (IPC). What each holds is in docs/data.md. Values are read
@@ -46,6 +49,7 @@ as --schema declares them, else as the files say; CSV, JSON and TFRecord files
 say it by the values at their beginning.`,
 		Example: `  tfos convert --to tfrecord --shards 8 data/train.parquet data/records
   tfos convert --from csv --to parquet --schema 'id bigint, name string' in.csv out
+  tfos convert --to parquet --partition-by day data/events.csv data/by-day
   tfos convert --to json --columns id,label --read-option header=false 'in/*.csv' out`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 {
@@ -65,6 +69,7 @@ say it by the values at their beginning.`,
 	f.IntVar(&o.shards, "shards", 1, "`files` to write")
 	f.StringVar(&o.schema, "schema", "", "types of columns in Spark's `DDL`; other columns as the files say")
 	f.StringSliceVar(&o.columns, "columns", nil, "`names` of the columns to keep, in this order (default: all)")
+	f.StringSliceVar(&o.partitionBy, "partition-by", nil, "`names` of columns whose values become folders (day=1/…), as Spark has them")
 	f.StringVar(&o.compression, "compression", "", "none|snappy|gzip|zlib|lz4|zstd|brotli, as the format has it (default: the format's usual `one`)")
 	f.StringArrayVar(&o.readOptions, "read-option", nil, "an option of the input's format, as `name=value`; may be repeated")
 	f.StringArrayVar(&o.writeOptions, "write-option", nil, "an option of the output's format, as `name=value`; may be repeated")
@@ -102,8 +107,9 @@ func runConvert(ctx context.Context, c *cli, o *convertOptions) error {
 func (o *convertOptions) conversion(ctx context.Context, c *cli) (job files.Conversion, err error) {
 	job = files.Conversion{
 		In: c.path(o.in), Out: strings.TrimSuffix(c.path(o.out), "/"), To: files.Format(o.to), From: files.Format(o.from), Shards: o.shards,
-		Read:  files.ReadOptions{Columns: o.columns},
-		Write: files.WriteOptions{Compression: o.compression},
+		PartitionBy: o.partitionBy,
+		Read:        files.ReadOptions{Columns: o.columns},
+		Write:       files.WriteOptions{Compression: o.compression},
 	}
 	usage := func(format string, args ...any) error {
 		return &launch.Error{Code: launch.Usage, Phase: "command line", Err: fmt.Errorf(format, args...)}

@@ -73,15 +73,15 @@ func Identify(ctx context.Context, req Request) (Identity, error) {
 // settled is the identity without the model's digest.
 func settled(req Request, data *files.Dataset, bind *model.Binding) (Identity, error) {
 	id := req.bound(bind)
-	if req.Input.Format == files.Parquet || req.Input.Format == files.Arrow {
-		return id, nil
-	}
+	typedFiles := req.Input.Format == files.Parquet || req.Input.Format == files.Arrow
 	used, err := data.Select(bind.Columns()...)
 	if err != nil {
 		return id, err
 	}
 	for _, f := range used.Schema().Fields() {
-		id.Schema = append(id.Schema, typed(f))
+		if !typedFiles || data.InFolders(f.Name) { // whose types all folders decide
+			id.Schema = append(id.Schema, typed(f))
+		}
 	}
 	return id, nil
 }

@@ -140,7 +140,7 @@ func (r *run) columns(ctx context.Context, s Split) (*files.Dataset, *model.Bind
 	data := r.data
 	if f := data.Format(); f == files.Parquet || f == files.Arrow {
 		var err error
-		if data, err = files.Open(ctx, f, s.Path, r.pieces()); err != nil {
+		if data, err = r.data.OneFile(ctx, s.Path); err != nil {
 			return nil, nil, failed(s.Path, err)
 		}
 	}

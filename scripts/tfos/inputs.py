@@ -10,7 +10,7 @@ from pyspark.errors import AnalysisException, IllegalArgumentException, ParseExc
 from pyspark.sql import SparkSession
 from pyspark.sql.types import ArrayType, BinaryType, MapType, StructType, UserDefinedType
 
-from tfos import pipe
+from tfos import paths, pipe
 from tfos.causes import first_cause, first_line, lacks_pyarrow
 
 EXIT_DATA = 6
@@ -43,7 +43,7 @@ class Source:
 
     def __init__(self, feed, node_binary, slots):
         """feed: an entry of the plan's feeds; slots: how many feed tasks run at once."""
-        self._feed, self._slots = feed, slots
+        self._feed, self._node_binary, self._slots = feed, node_binary, slots
         self._files = self._why = self._error = None
         if feed["read_by"] == "spark":
             return
@@ -71,7 +71,7 @@ class Source:
         if self._feed["read_by"] == "executor":
             raise InputError(EXIT_DATA, f"input: {self._why}")
         try:
-            found = Rows(self._feed, self._slots, warn)
+            found = Rows(self._feed, self._node_binary, self._slots, warn)
         except InputError as err:
             if self._why is None:
                 raise
@@ -99,11 +99,11 @@ class Files:
 class Rows:
     """Rows of a DataFrame, which Spark reads."""
 
-    def __init__(self, feed, slots, warn):
+    def __init__(self, feed, node_binary, slots, warn):
         self._feed, self._slots, self._warn = feed, slots, warn
         self._spark = SparkSession.builder.getOrCreate()
         with reading():
-            self._frame = select(load(self._spark, feed), feed.get("columns"))
+            self._frame = select(load(self._spark, feed, node_binary), feed.get("columns"))
             # The order of a file's rows is fixed, that of shuffled rows is not.
             plan = self._frame._jdf.queryExecution().executedPlan().toString()
         feed["repeatable"] = "Exchange" not in plan
@@ -150,6 +150,8 @@ def reading():
         yield
     except InputError:
         raise
+    except paths.PathError as err:
+        raise InputError(EXIT_JOB_FILE, f"input.path: {err}") from err
     except (AnalysisException, IllegalArgumentException, ParseException) as err:
         raise InputError(EXIT_JOB_FILE, f"input: {first_line(err)}") from err
     except Exception as err:  # whatever a data source throws
@@ -158,13 +160,14 @@ def reading():
         raise InputError(EXIT_DATA, f"input: cannot be read: {first_cause(err)}") from err
 
 
-def load(spark, feed):
+def load(spark, feed, node_binary):
     if feed.get("sql"):
         return spark.sql(feed["sql"])
     if feed.get("table"):
         return spark.table(feed["table"])
     reader = spark.read.format(feed["format"]).options(**feed.get("options") or {})
-    return reader.load(feed["path"])
+    found = paths.find(spark, feed, node_binary)
+    return reader.load(found[0] if len(found) == 1 else found)
 
 
 def select(frame, columns):

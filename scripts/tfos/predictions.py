@@ -45,7 +45,7 @@ def find(sc, work, node_binary, slots, show):
     """
     spark = SparkSession.builder.getOrCreate()
     with inputs.reading():
-        frame = inputs.load(spark, work)
+        frame = inputs.load(spark, work, node_binary)
         schema = arrow_schema(spark, frame)
     contract = _contract(node_binary, work["request"], schema)
     show(contract["table"])

@@ -24,7 +24,7 @@ type BadRow struct {
 // columns that could not be read. Parquet and Arrow files have none: their
 // columns have types.
 func Bad(r Reader) []BadRow {
-	if rows, ok := r.(*rowReader); ok && rows.faults != nil {
+	if rows, ok := ofFile(r).(*rowReader); ok && rows.faults != nil {
 		return rows.faults.bad
 	}
 	return nil
@@ -34,7 +34,7 @@ func Bad(r Reader) []BadRow {
 // columns know; false: the file's rows before the split are not counted. It is
 // known once a record was read.
 func FirstRow(r Reader) (row int64, known bool) {
-	switch r := r.(type) {
+	switch r := ofFile(r).(type) {
 	case *parquetReader:
 		return r.before, true
 	case *arrowReader:

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"strings"
+	"sync/atomic"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/memory"
@@ -25,8 +25,12 @@ type Conversion struct {
 	Staging string
 	Shards  int  // files of Out; 0: 1
 	Replace bool // an existing Out
-	Read    ReadOptions
-	Write   WriteOptions
+	// PartitionBy are columns whose values name folders of Out, as Spark has them
+	// (day=1/…), and are not in the files. Each shard has a file in each folder that
+	// its rows name.
+	PartitionBy []string
+	Read        ReadOptions
+	Write       WriteOptions
 	// Progress is told, now and then, how many rows are written. Calls do not
 	// overlap.
 	Progress func(rows int64)
@@ -79,12 +83,16 @@ func Convert(ctx context.Context, c Conversion) (Converted, error) {
 		return Converted{}, fmt.Errorf("files: %s: without rows the columns are not known: declare them", c.In)
 	}
 	run := &conversion{Conversion: c, store: st, data: d}
+	if err := run.partition(); err != nil {
+		return Converted{}, err
+	}
+	run.Write.groupBytes = run.groupBytes
 	err = run.all(ctx)
 	if err != nil {
 		// What was written is of no use, and ctx may have ended.
 		err = errors.Join(err, st.Remove(context.WithoutCancel(ctx), c.Staging))
 	}
-	return Converted{Rows: run.rows, Files: c.Shards}, err
+	return Converted{Rows: run.rows, Files: int(run.opened.Load())}, err
 }
 
 // outside refuses an output among the input's files, or around them.
@@ -116,6 +124,10 @@ type conversion struct {
 	store store.Store
 	data  *Dataset
 	rows  int64 // read
+	// Of data's columns those in folders' names, and those in files.
+	by, rest []int
+	inFiles  *arrow.Schema
+	opened   atomic.Int64 // files
 }
 
 func (c *conversion) all(ctx context.Context) error {
@@ -249,41 +261,40 @@ func (c *conversion) extension() string {
 }
 
 func (c *conversion) shard(ctx context.Context, i int, from <-chan arrow.Record) (err error) {
-	path := fmt.Sprintf("%s/part-%05d%s", strings.TrimSuffix(c.Staging, "/"), i, c.extension())
-	file, err := c.store.Create(ctx, path)
-	if err != nil {
-		return &OutputError{path, err}
-	}
+	files := &shardFiles{c: c, name: fmt.Sprintf("part-%05d%s", i, c.extension()), open: map[string]*shardFile{}}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, file.Abort())
+			err = errors.Join(err, files.abort())
 		}
 	}()
-	to := &outputFile{file: file, path: path}
-	w, err := NewWriter(c.To, to, c.data.Schema(), c.Write)
-	if err != nil {
-		return err
+	if len(c.by) == 0 {
+		if _, err := files.file(ctx, ""); err != nil {
+			return err
+		}
 	}
 	for {
 		select {
 		case record, ok := <-from:
 			if !ok {
-				return to.end(w)
+				return files.end()
 			}
-			err := w.Write(record)
+			err := files.write(ctx, record)
 			record.Release()
 			if err != nil {
-				_ = w.Close() // lets go of its memory; the file is of no use
-				return refused(err)
+				return err
 			}
 		case <-ctx.Done():
-			return errors.Join(ctx.Err(), w.Close())
+			return ctx.Err()
 		}
 	}
 }
 
-// refused is the error of a Write: the output's own, or that of a value.
+// refused is the error of a Write: the output's own, or that of a value; nil for
+// nil.
 func refused(err error) error {
+	if err == nil {
+		return nil
+	}
 	var output *OutputError
 	if errors.As(err, &output) {
 		return output

@@ -107,11 +107,14 @@ type Dataset struct {
 	codec  codec
 	files  []store.Info
 	schema *arrow.Schema
+	in     folders // what their names say
 	o      ReadOptions
 }
 
 // Open lists the files at path (a file, folder or glob) and fixes the schema of
-// their rows. It reads no rows unless the format hides the schema in them.
+// their rows: the files' columns, and those in the names of folders below path
+// (day=1/…), with the types that Spark infers. It reads no rows unless the format
+// hides the schema in them.
 func Open(ctx context.Context, format Format, path string, o ReadOptions) (*Dataset, error) {
 	c, err := codecOf(format)
 	if err != nil {
@@ -122,21 +125,106 @@ func Open(ctx context.Context, format Format, path string, o ReadOptions) (*Data
 	if d.files, err = list(ctx, path); err != nil {
 		return nil, err
 	}
-	all, err := c.schema(ctx, d.files, o)
+	roots, err := rootsOf(ctx, path)
+	if err == nil {
+		err = d.lookAtFolders(roots)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if o.Schema == nil {
+	all, err := c.schema(ctx, d.files, d.o)
+	if err != nil {
+		return nil, err
+	}
+	if d.o.Schema == nil {
 		d.o.sampled = make(map[string]bool, all.NumFields())
 		for _, f := range all.Fields() {
 			d.o.sampled[f.Name] = true
 		}
+	}
+	if all.NumFields() > 0 {
+		all = d.in.over(all)
 	}
 	if d.schema, err = chosen(all, o.Columns); err != nil {
 		return nil, fmt.Errorf("files: %s: %w", path, err)
 	}
 	return d, nil
 }
+
+// Roots are the files and folders that a path names, for Spark to read. With
+// columns Spark would take columns from folders' names, and leave out files that
+// are in no such folder: that is an error.
+func Roots(ctx context.Context, path string, options map[string]string, columns bool) ([]string, error) {
+	found, err := list(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	d := &Dataset{files: found, o: ReadOptions{Options: options}}
+	roots, err := rootsOf(ctx, path)
+	if err == nil && columns {
+		err = d.lookAtFolders(roots)
+	}
+	var paths []string
+	for _, root := range roots {
+		paths = append(paths, root.Path)
+	}
+	return paths, err
+}
+
+// rootsOf are what path names.
+func rootsOf(ctx context.Context, path string) ([]store.Info, error) {
+	st, err := store.For(path)
+	if err != nil {
+		return nil, err
+	}
+	roots, err := st.Match(ctx, path)
+	if err != nil {
+		return nil, fmt.Errorf("files: %w", err)
+	}
+	return roots, nil
+}
+
+// lookAtFolders finds the columns in the names of the files' folders, and takes
+// from the options what is said of them.
+func (d *Dataset) lookAtFolders(roots []store.Info) (err error) {
+	base := ""
+	d.o.Options = maps.Clone(d.o.Options)
+	for name, value := range d.o.Options {
+		if strings.EqualFold(name, basePathOption) {
+			base = value
+			delete(d.o.Options, name)
+		}
+	}
+	if d.in, err = findFolders(roots, d.files, base); err != nil {
+		return err
+	}
+	d.o.Schema = d.in.declare(d.o.Schema)
+	return nil
+}
+
+// OneFile is the data set of one of its files, with the columns of that file
+// itself, all of them, and those of its folders.
+func (d *Dataset) OneFile(ctx context.Context, path string) (*Dataset, error) {
+	st, err := store.For(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := st.Stat(ctx, path)
+	if err != nil {
+		return nil, fmt.Errorf("files: %w", err)
+	}
+	one := *d
+	one.files = []store.Info{info}
+	all, err := d.codec.schema(ctx, one.files, d.o)
+	if err != nil {
+		return nil, err
+	}
+	one.schema = d.in.over(all)
+	return &one, nil
+}
+
+// InFolders tells whether a column stands in the names of folders, not in files.
+func (d *Dataset) InFolders(column string) bool { return d.in.at(column) >= 0 }
 
 // chosen is the schema of these columns, in this order.
 func chosen(all *arrow.Schema, columns []string) (*arrow.Schema, error) {
@@ -258,7 +346,7 @@ func (d *Dataset) Read(ctx context.Context, s Split) (Reader, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return d.codec.open(ctx, s, d.schema, d.o)
+	return d.in.read(ctx, d.codec, s, d.schema, d.o)
 }
 
 // NewWriter begins a file of rows of schema. The caller closes w after Close.

@@ -99,6 +99,9 @@ type WriteOptions struct {
 	Distinct []string
 	Memory   memory.Allocator
 	Options  map[string]string
+
+	// groupBytes is the size after which a row group ends; nil: 64 MiB.
+	groupBytes func() int64
 }
 
 // Split is a piece of one file that one reader reads: what starts in the byte

@@ -52,6 +52,9 @@ func (parquetCodec) create(w io.Writer, schema *arrow.Schema, o WriteOptions) (W
 	// The library's writer does not give back all that it takes: it has Go's
 	// memory, and o.Memory is for what is made here.
 	p := &parquetWriter{buffer: bufio.NewWriterSize(w, 1<<20), mem: o.Memory, given: schema, schema: storedSchema(schema), gaps: make([]bool, schema.NumFields())}
+	if p.groupBytes = o.groupBytes; p.groupBytes == nil {
+		p.groupBytes = func() int64 { return rowGroupBytes }
+	}
 	err = guarded(func() (err error) {
 		p.w, err = pqarrow.NewFileWriter(p.schema, notCloser{p.buffer}, props, pqarrow.DefaultWriterProps())
 		return err
@@ -96,6 +99,8 @@ type parquetWriter struct {
 	given  *arrow.Schema
 	schema *arrow.Schema // stored
 	gaps   []bool        // of each column: a fixed-size list in it was null
+
+	groupBytes func() int64
 }
 
 func storedSchema(schema *arrow.Schema) *arrow.Schema {
@@ -184,7 +189,7 @@ func relabel(_ memory.Allocator, a arrow.Array, t arrow.DataType) (arrow.Array, 
 
 func (p *parquetWriter) Write(record arrow.Record) error {
 	err := guarded(func() error {
-		if p.w.RowGroupTotalCompressedBytes() >= rowGroupBytes {
+		if p.w.RowGroupTotalCompressedBytes() >= p.groupBytes() {
 			p.w.NewBufferedRowGroup()
 		}
 		stored, err := p.stored(record)

@@ -5,7 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
+	"strings"
+	"time"
+	_ "time/tzdata" // executors may have none
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/ipc"
@@ -19,6 +23,10 @@ type Recipe struct {
 	Sampled []string          `json:"sampled"` // all columns of the files, chosen or not
 	Options map[string]string `json:"options"`
 	BadRows bool              `json:"bad_rows,omitempty"` // ReadOptions.BadRows
+	// Folders are the columns in the names of files' folders, from the outermost
+	// on; Zone is the time zone of the times among them.
+	Folders []string `json:"folders,omitempty"`
+	Zone    string   `json:"zone,omitempty"`
 }
 
 // streamEnd is how long the end of an Arrow stream is, in bytes.
@@ -34,9 +42,14 @@ func (d *Dataset) Recipe() (Recipe, error) {
 	if err := w.Close(); err != nil {
 		return Recipe{}, fmt.Errorf("files: encode schema: %w", err)
 	}
+	zone, err := d.in.zoneName()
+	if err != nil {
+		return Recipe{}, err
+	}
 	return Recipe{
 		Format: d.format, Schema: message.Bytes()[:message.Len()-streamEnd],
 		Sampled: slices.Sorted(maps.Keys(d.o.sampled)), Options: d.o.Options, BadRows: d.o.BadRows,
+		Folders: d.in.names(), Zone: zone,
 	}, nil
 }
 
@@ -56,7 +69,44 @@ func (r Recipe) Dataset(o ReadOptions) (*Dataset, error) {
 	for _, name := range r.Sampled {
 		o.sampled[name] = true
 	}
-	return &Dataset{format: r.Format, codec: c, schema: schema, o: o}, nil
+	d := &Dataset{format: r.Format, codec: c, schema: schema, o: o}
+	d.in, err = r.folders(schema)
+	return d, err
+}
+
+// folders are the columns in the names of folders; those that are not wanted
+// have no type.
+func (r Recipe) folders(schema *arrow.Schema) (f folders, err error) {
+	for _, name := range r.Folders {
+		field := arrow.Field{Name: name}
+		if known, ok := schema.FieldsByName(name); ok {
+			field = known[0]
+		}
+		f.fields = append(f.fields, field)
+	}
+	if f.zone, err = time.LoadLocation(r.Zone); err != nil {
+		err = fmt.Errorf("files: time zone of the folders' columns: %w", err)
+	}
+	return f, err
+}
+
+// zoneName is the name of the time zone, "" where no column is of times.
+func (f folders) zoneName() (string, error) {
+	if !slices.ContainsFunc(f.fields, func(field arrow.Field) bool { return field.Type.ID() == arrow.TIMESTAMP }) {
+		return "", nil
+	}
+	if name := f.zone.String(); name != "Local" {
+		return name, nil
+	}
+	// Of the machine's own zone Go knows no name.
+	link, err := os.Readlink("/etc/localtime")
+	if _, name, ok := strings.Cut(link, "zoneinfo/"); err == nil && ok {
+		return name, nil
+	}
+	if _, offset := time.Unix(0, 0).In(f.zone).Zone(); offset == 0 {
+		return "UTC", nil
+	}
+	return "", errors.New("files: columns of folders are times, and this machine's time zone has no name: set TZ, such as TZ=Europe/Berlin")
 }
 
 // DecodeSchema reads an encapsulated Arrow schema message.

@@ -2,13 +2,8 @@ package task
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"path"
-	"strings"
 
 	"tfos/internal/feed/files"
-	"tfos/internal/store"
 )
 
 // Input is files that feed tasks shall read themselves.
@@ -26,17 +21,10 @@ type Partitions struct {
 	Partitions [][]files.Split `json:"partitions"`
 }
 
-// ErrFolders is wrapped where columns stand in folders' names, as Spark writes
-// partitioned tables: files do not have them.
-var ErrFolders = errors.New("columns in the names of folders")
-
 // Plan looks at the files of an Input and shares them out.
 func Plan(ctx context.Context, in Input) (Partitions, error) {
 	data, err := files.Open(ctx, in.Format, in.Path, files.ReadOptions{Columns: in.Columns, Options: in.Options})
 	if err != nil {
-		return Partitions{}, err
-	}
-	if err := flat(in.Path, data.Files()); err != nil {
 		return Partitions{}, err
 	}
 	recipe, err := data.Recipe()
@@ -49,19 +37,6 @@ func Plan(ctx context.Context, in Input) (Partitions, error) {
 		return Partitions{}, err
 	}
 	return Partitions{recipe, pack(splits, size)}, nil
-}
-
-// flat refuses files below folders that Spark takes for columns.
-func flat(input string, found []store.Info) error {
-	for _, f := range found {
-		below := strings.TrimPrefix(path.Dir(f.Path), input)
-		for folder := range strings.SplitSeq(below, "/") {
-			if strings.Contains(folder, "=") {
-				return fmt.Errorf("feed: %s: %w", f.Path, ErrFolders)
-			}
-		}
-	}
-	return nil
 }
 
 // pack puts consecutive splits together while they cost no more than size.

@@ -52,7 +52,7 @@ func writeArrow(t *testing.T, path string, record arrow.Record) {
 
 func TestPlan(t *testing.T) {
 	dir := t.TempDir()
-	for _, name := range []string{"flat/a.arrow", "flat/b.arrow", "tree/day=1/a.arrow", "k=v/a.arrow"} {
+	for _, name := range []string{"flat/a.arrow", "flat/b.arrow", "tree/day=1/a.arrow", "k=v/a.arrow", "mixed/day=1/a.arrow", "mixed/b.arrow"} {
 		writeArrow(t, filepath.Join(dir, name), testRecord(t))
 	}
 	words := array.NewDictionaryBuilder(memory.DefaultAllocator, &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int32, ValueType: arrow.BinaryTypes.String})
@@ -69,7 +69,9 @@ func TestPlan(t *testing.T) {
 		{Input{Path: "flat"}, ""},
 		{Input{Path: "flat", Columns: []string{"n", "ok"}}, ""},
 		{Input{Path: "k=v"}, ""}, // above the input there are no columns
-		{Input{Path: "tree"}, ErrFolders.Error()},
+		{Input{Path: "tree"}, ""},
+		{Input{Path: "tree", Columns: []string{"day", "n"}}, ""},
+		{Input{Path: "mixed"}, "is in no folder of column day"},
 		{Input{Path: "words"}, ""}, // the reader decodes dictionaries
 		{Input{Path: "flat", Columns: []string{"m"}}, `no column "m"`},
 		{Input{Path: "none"}, "no such file"},

@@ -86,21 +86,20 @@ def test_csv_by_executors(job, run):
     assert_ids(job, run(source, more="read_by: executor"), 500)
 
 
-@pytest.mark.parametrize("read_by", ["auto", "executor"])
-def test_columns_in_folders_names_are_left_to_spark(job, run, read_by):
-    """auto gives way, and says why; executor does not."""
+@pytest.mark.parametrize("read_by", ["auto", "spark"])
+def test_columns_in_folders_names(job, run, read_by):
+    """Feed tasks read them by themselves, and as Spark does."""
     for day in range(2):
         folder = job.folder / "data" / f"day={day}"
         folder.mkdir(parents=True)
-        ids = pa.array(range(250 * day, 250 * (day + 1)), pa.int64())
-        pq.write_table(pa.table({"id": ids}), folder / "part-0.parquet")
-    result = run(f"{{path: {job.folder}/data}}", more=f"read_by: {read_by}")
-    assert "columns in the names of folders" in result.stderr
-    if read_by == "auto":
-        assert_ids(job, result, 500)
-        assert "warning: read_by: spark, because executor cannot: " in result.stderr
-    else:
-        assert result.code == 6
+        rows = pa.array(range(250), pa.int64())
+        pq.write_table(pa.table({"row": rows}), folder / "part-0.parquet")
+    more = f"read_by: {read_by}\ninput_mapping: {{day: id, row: row}}"
+    result = run(f"{{path: {job.folder}/data}}", more=more)
+    assert result.code == 0, result.stderr
+    assert "read_by: spark, because" not in result.stderr
+    ids = received(job.folder / "model")[0]
+    assert sorted(ids) == [0] * 250 + [1] * 250
 
 
 def test_a_damaged_file_is_named(job, run):

@@ -1,0 +1,81 @@
+"""What Spark is given to read: the files and folders that a path of the job file names.
+
+A path on this machine is matched by `tfos-node paths`, as where tfos reads files itself: ** is
+every depth, names with brackets may exist, hidden names are passed over. Elsewhere (hdfs://, s3a://,
+a cluster's default file system) Hadoop matches, which has no **.
+"""
+
+import json
+import re
+import subprocess
+
+WILD = re.compile(r"[{}\[\]*?\\]")
+URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
+# Formats of files that Spark itself knows; others may give folders a meaning of their own.
+FILES = ("avro", "binaryfile", "csv", "json", "orc", "parquet", "text", "tfrecord", "xml")
+# Options that choose files: which columns their folders have only Spark knows then.
+CHOOSING = ("modifiedafter", "modifiedbefore", "pathglobfilter", "recursivefilelookup")
+
+
+class PathError(Exception):
+    """A path that names nothing, or that Spark does not read as it is meant."""
+
+
+def find(spark, feed, node_binary):
+    """The paths for Spark's reader: a list. feed: with path, format and options."""
+    path = feed["path"]
+    if URL.match(path) or not _default_is_local(spark):
+        return _on_hadoop(spark, path)
+    options = {name.lower(): value for name, value in (feed.get("options") or {}).items()}
+    folders = feed["format"].lower() in FILES and not any(name in options for name in CHOOSING)
+    if not (folders or WILD.search(path)):
+        return [path]
+    question = {"path": path, "options": options, "folders": folders}
+    asked = subprocess.run(
+        [node_binary, "paths"], input=json.dumps(question), capture_output=True, text=True
+    )
+    if asked.returncode != 0:
+        raise PathError(asked.stderr.strip() or f"tfos-node paths: exit {asked.returncode}")
+    return [escape(one) for one in json.loads(asked.stdout)]
+
+
+def escape(path):
+    """A path that exists, as a pattern of Hadoop's that names it alone."""
+    return WILD.sub(r"\\\g<0>", path)
+
+
+def _default_is_local(spark):
+    hadoop = spark.sparkContext._jsc.hadoopConfiguration()
+    return (hadoop.get("fs.defaultFS") or "file:///").startswith("file:")
+
+
+def _on_hadoop(spark, pattern):
+    names = pattern.split("/")
+    if "**" in names:
+        raise PathError(
+            f"{pattern}: Hadoop's patterns have no ** (it would be one *): "
+            "name each depth, as in {*,*/*}/*.parquet"
+        )
+    if not WILD.search(pattern) or any("{" in name and "}" not in name for name in names):
+        return [pattern]  # no pattern, or one with a slash in its braces
+    jvm, hadoop = spark._jvm, spark.sparkContext._jsc.hadoopConfiguration()
+    path = jvm.org.apache.hadoop.fs.Path(pattern)
+    found = path.getFileSystem(hadoop).globStatus(path) or []
+    matches = [str(status.getPath().toString()) for status in found]
+    seen = [one for one in matches if not _hidden_match(names, one.split("/"))]
+    if len(seen) == len(matches):
+        return [pattern]
+    if not seen:
+        raise PathError(f"{pattern}: matches hidden names only")
+    return [escape(one) for one in seen]
+
+
+def _hidden_match(patterns, names):
+    """Whether a name that a wildcard has matched is hidden, and not asked for by its first sign."""
+    for pattern, name in zip(reversed(patterns), reversed(names), strict=False):
+        if not WILD.search(pattern):
+            continue
+        hidden = name.startswith(".") or (name.startswith("_") and "=" not in name)
+        if hidden and not pattern.lstrip("\\").startswith(name[0]):
+            return True
+    return False
