@@ -336,3 +336,53 @@ def test_records_of_tfos(convert, tmp_path, tf, compression):
     assert [name.decode() for name in found["name"]] == table["name"].to_pylist()
     ragged = list(itertools.chain(*(batch["ragged"].to_list() for batch in parsed)))
     assert ragged == table["ragged"].to_pylist()
+
+
+def test_sequence_examples_of_tensorflow(convert, tmp_path, tf):
+    train = tf.train
+
+    def ints(*values):
+        return train.Feature(int64_list=train.Int64List(value=values))
+
+    with tf.io.TFRecordWriter(str(tmp_path / "a.tfrecord")) as writer:
+        for i in range(300):
+            frames = [
+                train.Feature(float_list=train.FloatList(value=[k / 2] * (k % 3)))
+                for k in range(i % 5)
+            ]
+            lists = {
+                "tokens": train.FeatureList(feature=[ints(i + k) for k in range(i % 4)]),
+                "frames": train.FeatureList(feature=frames),
+            }
+            record = train.SequenceExample(
+                context=train.Features(feature={"id": ints(i)}),
+                feature_lists=train.FeatureLists(feature_list=lists),
+            )
+            writer.write(record.SerializeToString())
+    found = convert.table(tmp_path / "a.tfrecord", tmp_path / "out")
+    wanted = pa.table(
+        {
+            "frames": [[[k / 2] * (k % 3) for k in range(i % 5)] for i in range(300)],
+            "id": list(range(300)),
+            "tokens": [[[i + k] for k in range(i % 4)] for i in range(300)],
+        }
+    )
+    assert found.to_pydict() == wanted.to_pydict()
+    # And back: TensorFlow parses what tfos writes.
+    pq.write_table(wanted, tmp_path / "b.parquet")
+    flags = ["--write-option", "recordType=SequenceExample"]
+    out = convert("tfrecord", tmp_path / "b.parquet", tmp_path / "back", *flags)
+    context, sequence = (
+        {"id": tf.io.FixedLenFeature([], tf.int64)},
+        {
+            "tokens": tf.io.RaggedFeature(tf.int64),
+            "frames": tf.io.RaggedFeature(tf.float32),
+        },
+    )
+    records = tf.data.TFRecordDataset([str(out / "part-00000.tfrecord")])
+    for i, record in enumerate(records):
+        one, steps = tf.io.parse_single_sequence_example(record, context, sequence)
+        assert int(one["id"]) == i
+        assert steps["tokens"].to_list() == wanted["tokens"][i].as_py()
+        assert steps["frames"].to_list() == wanted["frames"][i].as_py()
+    assert i == 299

@@ -14,15 +14,14 @@ import (
 	"tfos/internal/store"
 )
 
-// arrowCodec reads both forms of Arrow IPC, which are one sequence of messages;
-// the file form has a footer after it. Files are written in the file form.
+// arrowCodec reads both forms of Arrow IPC. Both are messages; the file form
+// has a footer that says where they are. Files are written in the file form.
 //
-// Files are split at record batches. A reader walks over the messages from the
-// file's start, and reads the bodies of its own: the footer's list of them
-// would save reads of a few bytes, and the stream form has none.
+// Files are split at record batches. A reader looks at the metadata of all
+// messages and reads the bodies of its own.
 //
-// Dictionaries, 64-bit offsets and extension types come as plain values. A
-// stream without its end mark is taken for a truncated file.
+// Dictionaries, views, runs, 64-bit offsets and extension types come as plain
+// values. A stream without its end mark is taken for a truncated file.
 type arrowCodec struct{}
 
 func (arrowCodec) schema(ctx context.Context, files []store.Info, o ReadOptions) (*arrow.Schema, error) {

@@ -1,6 +1,7 @@
 package files
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -14,6 +15,11 @@ import (
 // arrowMagic begins and ends the file form.
 const arrowMagic = "ARROW1"
 
+// featherMagic begins Feather files of version 1, which are no Arrow files.
+const featherMagic = "FEA1"
+
+var errFeather = errors.New("a Feather file of version 1: write it again with version 2, as pyarrow.feather.write_feather does")
+
 // continuation precedes the length of a message's metadata since Arrow 0.15.
 const continuation = 0xFFFFFFFF
 
@@ -21,45 +27,72 @@ const continuation = 0xFFFFFFFF
 // Columnar.html) without the record batches that do not begin in the split. It
 // is an ipc.MessageReader, since the library's believes every length that it
 // reads and does not say where it is.
+//
+// The file form is read as its footer says, as other readers do: schema,
+// dictionaries, record batches. Writers may put dictionaries behind the batches
+// that need them, and leave batches in the file that are no longer part of it.
 type messages struct {
 	source *source
 	split  Split
 	mem    memory.Allocator
-	at     int64 // of the next message in the file
-	end    int64 // where messages end for certain
-	marked bool  // the end must be marked
-	start  int64 // of the last message
-	body   int64 // bytes of the last message's body
-	before int64 // rows of the record batches that were passed over
+	footer flatbuf // of the file form; nil: the stream form, or its schema is read
+	blocks []block // of the file form: what is to be read
+	file   bool    // the file form
+	at     int64   // of the next message in the file
+	end    int64   // where messages end
+	start  int64   // of the last message
+	body   int64   // bytes of the last message's body
+	before int64   // rows of the record batches that were passed over
 	last   *ipc.Message
 }
 
 func openMessages(s *source, split Split, mem memory.Allocator) (*messages, error) {
-	m := &messages{source: s, split: split, mem: mem, end: s.size, marked: true}
+	m := &messages{source: s, split: split, mem: mem, end: s.size}
 	head := make([]byte, min(int64(len(arrowMagic)), s.size))
 	if _, err := s.ReadAt(head, 0); err != nil {
 		return nil, err
 	}
+	if bytes.HasPrefix(head, []byte(featherMagic)) {
+		return nil, errFeather
+	}
 	if string(head) != arrowMagic {
 		return m, nil
 	}
+	m.file = true
+	return m, m.readFooter()
+}
+
+func (m *messages) readFooter() error {
 	var tail [4 + len(arrowMagic)]byte
-	if _, err := s.ReadAt(tail[:], s.size-int64(len(tail))); err != nil {
-		return nil, err
+	if _, err := m.source.ReadAt(tail[:], m.source.size-int64(len(tail))); err != nil {
+		return err
 	}
-	footer := int64(binary.LittleEndian.Uint32(tail[:]))
-	m.at, m.end, m.marked = 8, s.size-int64(len(tail))-footer, false
-	if string(tail[4:]) != arrowMagic || m.end < m.at {
-		return nil, errors.New("it does not end with a footer: is it complete?")
+	size := int64(binary.LittleEndian.Uint32(tail[:]))
+	m.end = m.source.size - int64(len(tail)) - size
+	if string(tail[4:]) != arrowMagic || m.end < 8 {
+		return errors.New("it does not end with a footer: is it complete?")
 	}
-	return m, nil
+	m.at, m.footer = m.end, make([]byte, size)
+	if _, err := m.source.ReadAt(m.footer, m.end); err != nil {
+		return err
+	}
+	for _, slot := range []int{footerDictionaries, footerBatches} {
+		blocks, err := m.footer.blocks(m.footer.uint32(0), slot)
+		if err != nil {
+			return err
+		}
+		m.blocks = append(m.blocks, blocks...)
+	}
+	return nil
 }
 
 // Message is the next one, which holds until the call after it.
 func (m *messages) Message() (*ipc.Message, error) {
 	m.Release()
 	for {
-		m.start = m.at
+		if err := m.advance(); err != nil {
+			return nil, err
+		}
 		meta, err := m.metadata()
 		if err != nil {
 			return nil, err
@@ -77,6 +110,9 @@ func (m *messages) Message() (*ipc.Message, error) {
 		m.at += size
 		if kind == ipc.MessageRecordBatch {
 			if m.start >= m.split.Offset+m.split.Length {
+				if m.file {
+					continue
+				}
 				return nil, io.EOF
 			}
 			if m.start < m.split.Offset {
@@ -88,22 +124,45 @@ func (m *messages) Message() (*ipc.Message, error) {
 	}
 }
 
-// metadata reads the metadata of the message at hand; io.EOF: there is none.
+// advance goes to the next message; io.EOF: there is none. The stream form's end
+// is met by metadata.
+func (m *messages) advance() error {
+	m.start = m.at
+	switch {
+	case !m.file || m.footer != nil:
+		return nil
+	case len(m.blocks) == 0:
+		return io.EOF
+	}
+	b := m.blocks[0]
+	m.blocks = m.blocks[1:]
+	m.start, m.at = b.offset, b.offset
+	if b.offset < 8 || b.offset > m.end || b.meta < 0 || b.body < 0 || b.meta > m.end-b.offset || b.body > m.end-b.offset-b.meta {
+		return errFooter
+	}
+	return nil
+}
+
+// metadata reads the metadata of the message at hand; io.EOF: there is none. It
+// leaves m.at at the message's body.
 func (m *messages) metadata() ([]byte, error) {
-	if m.at == m.end && !m.marked {
-		return nil, io.EOF
+	if m.footer != nil {
+		meta, err := m.footer.schemaMessage()
+		m.footer = nil
+		return meta, err
 	}
 	size, err := m.number()
 	if err == nil && size == continuation {
 		size, err = m.number()
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if size == 0 {
+	case size == 0 && m.file:
+		return nil, errFooter
+	case size == 0:
 		return nil, io.EOF
-	}
-	if size > math.MaxInt32 || int64(size) > m.end-m.at {
+	case size > math.MaxInt32 || int64(size) > m.end-m.at:
 		return nil, fmt.Errorf("a message with %d bytes of metadata where %d are left", size, m.end-m.at)
 	}
 	meta := make([]byte, size)

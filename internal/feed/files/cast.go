@@ -35,6 +35,12 @@ func (c caster) cast(a arrow.Array, to arrow.DataType) (arrow.Array, error) {
 	switch from := a.(type) {
 	case array.ExtensionArray:
 		return c.cast(from.Storage(), to)
+	case *array.RunEndEncoded, array.ViewLike:
+		return c.stored(a, to)
+	case *array.Dictionary:
+		if !arrow.TypeEqual(from.Dictionary().DataType(), plainType(from.Dictionary().DataType())) {
+			return c.stored(a, to)
+		}
 	case *array.Struct:
 		if t, ok := to.(*arrow.StructType); ok {
 			return c.structs(from, t)

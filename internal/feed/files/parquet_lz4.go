@@ -55,8 +55,9 @@ func unpackHadoop(dst, src []byte) ([]byte, error) {
 		return out, nil
 	}
 	if len(src) >= 4 && binary.LittleEndian.Uint32(src) == lz4Magic {
-		n, err := io.ReadFull(lz4.NewReader(bytes.NewReader(src)), dst)
-		return dst[:n], err
+		var all bytes.Buffer
+		_, err := io.Copy(&all, io.LimitReader(lz4.NewReader(bytes.NewReader(src)), int64(len(dst))+1))
+		return all.Bytes(), err
 	}
 	return unpackBlock(dst, src)
 }

@@ -3,16 +3,22 @@ package files
 import "github.com/apache/arrow/go/v15/arrow"
 
 // plainType is the type as rows have it, without the ways in which Arrow stores
-// it: no dictionaries, no 64-bit offsets, no extensions.
+// it: no dictionaries, runs or views, no 64-bit offsets, no extensions.
 func plainType(t arrow.DataType) arrow.DataType {
 	switch t := t.(type) {
 	case *arrow.DictionaryType:
 		return plainType(t.ValueType)
-	case *arrow.LargeStringType:
+	case *arrow.RunEndEncodedType:
+		return plainType(t.Encoded())
+	case *arrow.LargeStringType, *arrow.StringViewType:
 		return arrow.BinaryTypes.String
-	case *arrow.LargeBinaryType:
+	case *arrow.LargeBinaryType, *arrow.BinaryViewType:
 		return arrow.BinaryTypes.Binary
 	case *arrow.LargeListType:
+		return arrow.ListOfField(plainField(t.ElemField()))
+	case *arrow.ListViewType:
+		return arrow.ListOfField(plainField(t.ElemField()))
+	case *arrow.LargeListViewType:
 		return arrow.ListOfField(plainField(t.ElemField()))
 	case *arrow.ListType:
 		return arrow.ListOfField(plainField(t.ElemField()))
