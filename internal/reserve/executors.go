@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// phaseExecutors is the phase of a run whose executors died before the cluster
+// PhaseExecutors is the phase of a run whose executors died before the cluster
 // had formed.
-const phaseExecutors = "executors"
+const PhaseExecutors = "executors"
 
 // minDeaths is how many executors must have died before the run gives up. Spark
 // replaces each: one may have had bad luck.
@@ -52,7 +52,7 @@ func (r *Roster) dying() Verdict {
 	if d.LogPath != "" {
 		where = "; its log: " + d.LogPath
 	}
-	return Verdict{Code: codeNotFormed, Phase: phaseExecutors, Host: d.Host, ExitCode: d.ExitCode, Stderr: d.Stderr, LogPath: d.LogPath,
+	return Verdict{Code: codeNotFormed, Phase: PhaseExecutors, Host: d.Host, ExitCode: d.ExitCode, Stderr: d.Stderr, LogPath: d.LogPath,
 		Cause: fmt.Sprintf("%s before the cluster formed; the last was executor %s: %s%s; "+
 			"correct what this names: the executors' Java, memory, host name or Spark settings",
 			died, d.place(), strings.TrimRight(d.Reason, ". "), where)}
