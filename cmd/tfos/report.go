@@ -216,6 +216,9 @@ func next(v launch.Verdict) string {
 	case launch.NoSpark:
 		return "read the log; it is what spark-submit said"
 	case launch.NotFormed:
+		if v.Phase == launch.PhaseExecutors {
+			return "read the executors' last lines, correct what they name, and start the job again"
+		}
 		return "give the cluster room for all members, or lower cluster_size or resources; timeouts.reservation bounds the wait"
 	case launch.BadData:
 		return "correct the input or input_mapping"

@@ -112,13 +112,22 @@ func (s *submission) through(ctx context.Context, load func() (*job.Spec, error)
 	var spark launch.Spark
 	if !s.plan.NoSpark {
 		if spark, err = launch.FindSpark(ctx, s.search); err == nil {
-			err = launch.Preflight(ctx, s.plan.Submission.Master)
+			err = errors.Join(s.warnOfSite(spark), launch.Preflight(ctx, s.plan.Submission.Master))
 		}
 	}
 	if err != nil {
 		return none, err
 	}
 	return s.start(ctx, spark)
+}
+
+// warnOfSite says what becomes of the settings of spark-defaults.conf.
+func (s *submission) warnOfSite(spark launch.Spark) error {
+	site, err := launch.FindDefaults(spark.Home, s.c.env)
+	for _, warning := range s.spec.SiteWarnings(s.plan, site.Path, site.Settings) {
+		s.c.talk("tfos: warning: %s", warning)
+	}
+	return err
 }
 
 func (s *submission) makePlan(ctx context.Context) error {

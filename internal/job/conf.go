@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // ownedConf is what tfos sets for the settings in owned, as far as it does; the
@@ -15,10 +14,11 @@ import (
 func (s *Spec) ownedConf() map[string]string {
 	l := s.layout()
 	conf := map[string]string{
-		"spark.dynamicAllocation.enabled":                   "false",
-		"spark.scheduler.maxRegisteredResourcesWaitingTime": seconds(s.Timeouts.Reservation / 2),
-		"spark.scheduler.minRegisteredResourcesRatio":       "1.0",
-		"spark.speculation":                                 "false",
+		"spark.dynamicAllocation.enabled": "false",
+		// The driver itself waits for executors: it can tell what becomes of them.
+		"spark.scheduler.minRegisteredResourcesRatio": "0.0",
+		"spark.speculation":                           "false",
+		"spark.task.cpus":                             "1", // members ask for more by a profile
 	}
 	if l.master.scheduler == local {
 		return conf
@@ -36,9 +36,11 @@ func (s *Spec) ownedConf() map[string]string {
 // defaultConf is what tfos sets unless the user does.
 func (s *Spec) defaultConf(env Environment, l layout) map[string]string {
 	conf := map[string]string{
-		"spark.task.maxFailures":       strconv.Itoa(max(4, 1+s.Retries.Generations)),
-		"spark.ui.enabled":             "false",
-		"spark.ui.showConsoleProgress": "false",
+		// Of the site's spark-defaults.conf: executors die where it is set and there is none.
+		"spark.shuffle.service.enabled": "false",
+		"spark.task.maxFailures":        strconv.Itoa(max(4, 1+s.Retries.Generations)),
+		"spark.ui.enabled":              "false",
+		"spark.ui.showConsoleProgress":  "false",
 	}
 	if python := env.sparkPython(l.master); python != "" {
 		conf["spark.pyspark.python"] = python
@@ -114,12 +116,4 @@ func (s *Spec) programInterpreter() string {
 		return ""
 	}
 	return s.App.Python.Interpreter
-}
-
-// seconds writes a duration as Spark reads it.
-func seconds(d Duration) string {
-	if ms := d.Milliseconds(); ms%1000 != 0 {
-		return fmt.Sprintf("%dms", ms)
-	}
-	return fmt.Sprintf("%ds", int64(time.Duration(d)/time.Second))
 }

@@ -101,9 +101,7 @@ func (s *Spec) reserveConfig(env Environment, l layout, outputs []reserve.Output
 	c := reserve.Config{
 		Run: env.RunID, Members: s.members(), Shared: l.master.scheduler == local,
 		ExecutorCores: l.executorCores,
-		// Spark holds the SparkContext back for the first half of the time while
-		// executors are missing; members that have room then tell who has none.
-		ReservationMS: (s.Timeouts.Reservation / 2).Milliseconds(),
+		ReservationMS: s.Timeouts.Reservation.Milliseconds(),
 		LeaseMS:       s.Timeouts.Lease.Milliseconds(),
 		StallMS:       s.Timeouts.Stall.Milliseconds(),
 		Outputs:       outputs,

@@ -90,8 +90,8 @@ func because(name, value string) string {
 		text += ": cluster_size decides"
 	case "spark.executor.cores", "spark.task.cpus":
 		text += ": resources.*.cores decides"
-	case "spark.scheduler.maxRegisteredResourcesWaitingTime":
-		text += ": timeouts.reservation decides"
+	case "spark.scheduler.maxRegisteredResourcesWaitingTime", "spark.scheduler.minRegisteredResourcesRatio":
+		text += ": the driver waits for executors itself, for half of timeouts.reservation"
 	}
 	return text
 }

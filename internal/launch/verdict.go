@@ -50,6 +50,9 @@ type (
 // PhaseMeasured is the phase of a measurement that its time has ended.
 const PhaseMeasured = reserve.PhaseMeasured
 
+// PhaseExecutors is where a run failed whose executors died.
+const PhaseExecutors = reserve.PhaseExecutors
+
 // PhaseSkipped is the phase of a job that had nothing to do.
 const PhaseSkipped = reserve.PhaseSkipped
 

@@ -23,6 +23,7 @@ type memberAddress struct {
 	Job     string
 	Index   int
 	Address string // host:port
+	Host    string // the name of its machine; "": not known
 }
 
 // tfConfig is the value of TF_CONFIG: the cluster and which of its members this
@@ -65,6 +66,8 @@ type childPlan struct {
 	work       string
 	tfConfig   string
 	libDir     string // of libtensorflow; "": the loader's choice
+	members    []memberAddress
+	host       string // this machine's name
 	base       []string
 }
 
@@ -89,6 +92,9 @@ func (p childPlan) command() command {
 	for name, value := range role.Env {
 		env.set(name, value)
 	}
+	// After the role's, which may bring proxies of its own: TensorFlow speaks to
+	// other members through a proxy where there is one, and then waits for ever.
+	env.bypassProxies(clusterHosts(p.members, p.assignment.Server, p.host))
 	// After the role's: without these folders the child would not start.
 	env.prepend("PYTHONPATH", p.pythonPath()...)
 	argv := []string{p.interpreter(), "-m", "tfos.program"}

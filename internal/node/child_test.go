@@ -17,7 +17,7 @@ func envValue(c command, name string) string {
 
 func TestTFConfig(t *testing.T) {
 	members := []memberAddress{
-		{"ps", 0, "a:1"}, {"worker", 1, "c:3"}, {"worker", 0, "b:2"}, {"evaluator", 0, "[::1]:4"},
+		{"ps", 0, "a:1", ""}, {"worker", 1, "c:3", ""}, {"worker", 0, "b:2", ""}, {"evaluator", 0, "[::1]:4", ""},
 	}
 	got, err := tfConfig(members, "worker", 1)
 	if err != nil {

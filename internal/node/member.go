@@ -215,7 +215,7 @@ func (m *member) prepare(c reserve.Cluster) (command, error) {
 	var members []memberAddress
 	number := 0
 	for i, other := range c.Members {
-		members = append(members, memberAddress{Job: other.Job, Index: other.Index, Address: other.Address})
+		members = append(members, memberAddress{Job: other.Job, Index: other.Index, Address: other.Address, Host: other.Host})
 		if other.Place == m.place {
 			number = i
 		}
@@ -236,6 +236,6 @@ func (m *member) prepare(c reserve.Cluster) (command, error) {
 	m.mu.Unlock()
 	return childPlan{
 		assignment: m.Assignment, files: m.files, work: m.guard.work, tfConfig: config,
-		libDir: m.libDir, base: environment(),
+		libDir: m.libDir, members: members, host: m.host, base: environment(),
 	}.command(), nil
 }

@@ -109,6 +109,9 @@ func (o *output) keep(lines []byte) {
 	o.keeping.Lock()
 	defer o.keeping.Unlock()
 	for line := range bytes.FieldsFuncSeq(lines, func(c rune) bool { return c == '\n' || c == '\r' }) {
+		if isStartupNoise(line) {
+			continue
+		}
 		if len(line) > tailWidth {
 			line = append(bytes.Clone(line[:tailWidth]), " ..."...)
 		}
@@ -120,7 +123,8 @@ func (o *output) keep(lines []byte) {
 	}
 }
 
-// last are the last lines of standard error, oldest first.
+// last are the last lines of standard error, oldest first, without those that
+// TensorFlow writes wherever it starts.
 func (o *output) last() []string {
 	o.keeping.Lock()
 	defer o.keeping.Unlock()

@@ -78,3 +78,29 @@ func TestOutputFallsBackToTheFilesFolder(t *testing.T) {
 		t.Errorf("without a log: path %q, lines %q", o.path, o.last())
 	}
 }
+
+// What TensorFlow 2.19 writes at every import is no last line; what a program
+// says is, and so is what TensorFlow says of the GPU itself.
+func TestOutputLeavesStartupNoiseOut(t *testing.T) {
+	noise := `2026-11-29 01:32:44.911323: I external/local_xla/xla/tsl/cuda/cudart_stub.cc:32] Could not find cuda drivers on your machine, GPU will not be used.
+2026-11-29 01:32:44.979202: E external/local_xla/xla/stream_executor/cuda/cuda_fft.cc:467] Unable to register cuFFT factory: Attempting to register factory for plugin cuFFT when one has already been registered
+WARNING: All log messages before absl::InitializeLog() is called are written to STDERR
+E0000 00:00:1795915965.107395   10387 cuda_dnn.cc:8579] Unable to register cuDNN factory: Attempting to register factory for plugin cuDNN when one has already been registered
+E0000 00:00:1795915965.130832   10387 cuda_blas.cc:1407] Unable to register cuBLAS factory: Attempting to register factory for plugin cuBLAS when one has already been registered
+W0000 00:00:1795915965.232583   10387 computation_placer.cc:177] computation placer already registered. Please check linkage and avoid linking the same target more than once.
+2026-11-29 01:32:45.281605: I tensorflow/core/util/port.cc:153] oneDNN custom operations are on. You may see slightly different numerical results due to floating-point round-off errors from different computation orders. To turn them off, set the environment variable TF_ENABLE_ONEDNN_OPTS=0.
+2026-11-29 01:32:45.281605: I tensorflow/core/platform/cpu_feature_guard.cc:210] This TensorFlow binary is optimized to use available CPU instructions in performance-critical operations.
+To enable the following instructions: AVX2 FMA, in other operations, rebuild TensorFlow with the appropriate compiler flags.
+2026-11-29 01:32:46.281605: W tensorflow/compiler/tf2tensorrt/utils/py_utils.cc:38] TF-TRT Warning: Could not find TensorRT
+`
+	o := openOutput(t.TempDir(), t.TempDir(), "worker-0", &bytes.Buffer{}, testLog())
+	said := []string{"ValueError: oneDNN is what I like", "failed to allocate 8 GiB on GPU:0"}
+	o.copy(strings.NewReader(noise+said[0]+"\n"+noise+said[1]+"\n"), true)
+	if last := o.last(); !slices.Equal(last, said) {
+		t.Errorf("last lines %q, want %q", last, said)
+	}
+	log, err := os.ReadFile(o.path)
+	if err != nil || !strings.Contains(string(log), "cuda_dnn") {
+		t.Errorf("the log lacks them: %v", err)
+	}
+}

@@ -2,7 +2,7 @@ package reserve
 
 import "tfos/internal/infer"
 
-// Command is what the driver says: FeedEnded, Fail, SparkFailed or StopRun, and
+// Command is what the driver says: FeedEnded, Fail, SparkFailed, ExecutorDied or StopRun, and
 // Partitions, which is not for the roster; and what this process knows before
 // anybody runs: Settle.
 type Command interface{ command() }

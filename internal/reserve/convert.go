@@ -163,7 +163,7 @@ func messageToPB(m Message) *pb.ServerMessage {
 func clusterToPB(c Cluster) *pb.Cluster {
 	out := &pb.Cluster{Generation: int32(c.Generation), Work: c.Work}
 	for _, m := range c.Members {
-		out.Members = append(out.Members, &pb.Member{Job: m.Job, Index: int32(m.Index), Address: m.Address})
+		out.Members = append(out.Members, &pb.Member{Job: m.Job, Index: int32(m.Index), Address: m.Address, Host: m.Host})
 	}
 	return out
 }
@@ -200,7 +200,7 @@ func clusterFromPB(m *pb.Cluster) Cluster {
 	out := Cluster{Generation: int(m.GetGeneration()), Work: m.GetWork()}
 	for _, member := range m.GetMembers() {
 		out.Members = append(out.Members, Member{
-			Place: Place{Job: member.GetJob(), Index: int(member.GetIndex())}, Address: member.GetAddress()})
+			Place: Place{Job: member.GetJob(), Index: int(member.GetIndex())}, Address: member.GetAddress(), Host: member.GetHost()})
 	}
 	return out
 }

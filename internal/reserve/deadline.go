@@ -68,7 +68,7 @@ func (r *Roster) Tick(now time.Time) []Effect {
 	switch {
 	case r.verdict != nil:
 	case !r.formed && !now.Before(r.start.Add(r.cfg.Reservation())):
-		r.decide(Verdict{Code: codeNotFormed, Phase: "reservation", Cause: r.notFormed(), Retryable: true})
+		r.decide(r.notFormed())
 	case !r.formed && !now.Before(r.waitingDue):
 		r.waiting()
 	case r.formed && len(r.suspects) == 0 && !now.Before(r.progressed.Add(r.cfg.Stall())):

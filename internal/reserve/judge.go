@@ -111,6 +111,8 @@ func (r *Roster) suspectSpark(c SparkFailed) {
 		v.Code, v.Phase, v.Cause = codeNotFormed, "placement", r.conflict
 	case r.vacated != nil:
 		v = *r.vacated
+	case r.deaths > 0:
+		v = r.dying()
 	default:
 		v.Code, v.Cause = codeNotFormed, fmt.Sprintf("Spark could not start the members: %s", c.Cause)
 	}

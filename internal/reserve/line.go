@@ -27,6 +27,7 @@ type commandLine struct {
 	Retryable bool `json:"retryable"`
 
 	infer.Table
+	ExecutorDied
 }
 
 func parseCommand(line []byte) (Command, error) {
@@ -44,6 +45,9 @@ func parseCommand(line []byte) (Command, error) {
 		return Fail{l.Code, l.Phase, l.Cause, l.Retryable}, nil
 	case "spark_failed":
 		return SparkFailed{l.Phase, l.Cause}, nil
+	case "executor_died":
+		l.ExecutorDied.Reason = l.Reason
+		return l.ExecutorDied, nil
 	case "partitions":
 		return Partitions{l.Table}, nil
 	case "stop":

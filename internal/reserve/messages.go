@@ -142,6 +142,7 @@ type Cluster struct {
 type Member struct {
 	Place
 	Address string // host:port of its TensorFlow server
+	Host    string // the name of its machine; "": not known
 }
 
 // TrainingEnded says that every required member has succeeded, and that the run

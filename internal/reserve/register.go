@@ -158,7 +158,7 @@ func (r *Roster) form() {
 func (r *Roster) cluster(p *place) Cluster {
 	c := Cluster{Generation: 1, Work: r.work[p.name()]}
 	for _, m := range r.places {
-		c.Members = append(c.Members, Member{m.name(), m.registration.Address})
+		c.Members = append(c.Members, Member{m.name(), m.registration.Address, m.registration.Host})
 	}
 	return c
 }
@@ -194,14 +194,23 @@ func (r *Roster) remedy() string {
 	return fmt.Sprintf("give the application %d executors%s: free or add workers, raise a spark.cores.max that is too low, or lower cluster_size", n, cores)
 }
 
-// notFormed is the cause when the time for registration is over.
-func (r *Roster) notFormed() string {
+// notFormed is the verdict when the time for registration is over.
+func (r *Roster) notFormed() Verdict {
+	v := Verdict{Code: codeNotFormed, Phase: "reservation", Retryable: true}
 	if r.conflict != "" && !slices.ContainsFunc(r.places, func(p *place) bool { return p.state != live && p.refusals == 0 }) {
-		return r.conflict
+		v.Cause = r.conflict
+		return v
 	}
 	missing := r.missing()
-	return fmt.Sprintf("the cluster did not form in %s: %d of %d members registered, missing %s; %s",
-		r.cfg.Reservation(), len(r.places)-len(missing), len(r.places), strings.Join(missing, ", "), r.remedy())
+	cause := fmt.Sprintf("the cluster did not form in %s: %d of %d members registered, missing %s; ",
+		r.cfg.Reservation(), len(r.places)-len(missing), len(r.places), strings.Join(missing, ", "))
+	if r.deaths > 0 {
+		v = r.dying()
+		v.Cause = cause + v.Cause
+		return v
+	}
+	v.Cause = cause + r.remedy()
+	return v
 }
 
 // replaced says why Spark placed a member's task again, from where it did.

@@ -71,9 +71,11 @@ type Roster struct {
 	feeds  []*feedState
 
 	formed     bool
-	progressed time.Time // when anybody last made progress
-	conflict   string    // why a member was refused its place, for the verdict
-	vacated    *Verdict  // of the last member lost before the cluster formed
+	progressed time.Time     // when anybody last made progress
+	conflict   string        // why a member was refused its place, for the verdict
+	vacated    *Verdict      // of the last member lost before the cluster formed
+	deaths     int           // of executors before the cluster formed
+	death      *ExecutorDied // the last
 
 	measured  time.Time // when a measurement is over; zero: it has not begun
 	extent    extent    // of what inference computes
@@ -221,6 +223,8 @@ func (r *Roster) Command(now time.Time, c Command) []Effect {
 		r.decide(Verdict{Code: c.Code, Phase: c.Phase, Cause: c.Cause, Retryable: c.Retryable})
 	case SparkFailed:
 		r.suspectSpark(c)
+	case ExecutorDied:
+		r.executorDied(c)
 	case Settle:
 		r.decide(Verdict{Code: codeDone, Phase: c.Phase})
 	case StopRun:

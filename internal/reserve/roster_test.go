@@ -26,6 +26,7 @@ import (
 //	feed-end FEED epoch=N rows=N [last]
 //	fail code=N phase=P cause=(…)
 //	spark-failed phase=P cause=(…)
+//	executor-died ID [host=H] [reason=(…)] [exit=N] [log-path=P] [living=N]
 //	stop reason=(…)
 //	advance D     time passes; every deadline in it is kept, at its time
 //	verdict
@@ -87,6 +88,9 @@ func (s *script) operate(d *datadriven.TestData) error {
 		s.note(s.roster.Command(s.now, Fail{Code: args.number("code"), Phase: args.text("phase", ""), Cause: args.text("cause", "")}))
 	case "spark-failed":
 		s.note(s.roster.Command(s.now, SparkFailed{args.text("phase", ""), args.text("cause", "")}))
+	case "executor-died":
+		s.note(s.roster.Command(s.now, ExecutorDied{Executor: d.CmdArgs[0].Key, Host: args.text("host", ""), Reason: args.text("reason", ""),
+			ExitCode: args.number("exit"), LogPath: args.text("log-path", ""), Living: args.number("living")}))
 	case "stop":
 		s.note(s.roster.Command(s.now, StopRun{args.text("reason", "")}))
 	case "advance":

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from harness import PYTHON, Job, write_rows
+from proxy import RefusingProxy
 
 ROWS = 1_000
 MODEL = """\
@@ -153,3 +154,13 @@ def test_launcher_killed(running):
     running.process.wait()
     running.err.close()
     assert_nothing(running)
+
+
+def test_behind_a_proxy(mlp, job):
+    """Of a run without Spark nothing goes through the machine's proxies."""
+    with RefusingProxy() as proxy:
+        result = job.run(*infer(mlp, job), env=proxy.environment)
+        assert proxy.asked == []
+    assert result.code == 0, result.stderr
+    assert result.verdict["infer"]["rows"] == ROWS
+    job.assert_clean()

@@ -1,5 +1,7 @@
 """What Spark's errors say, in one line."""
 
+import re
+
 
 def first_line(err):
     return str(err).strip().split("\n", 1)[0]
@@ -28,3 +30,28 @@ def lacks_pyarrow(err):
     words = ("No module named 'py", "No module named 'pandas'", "PyArrow >=", "Pandas >=")
     missing = any(word in cause for word in words)
     return cause if missing or "Cannot run program" in str(err) else None
+
+
+_STACK = re.compile(r"\s+at |\s*\.\.\. \d+ (common frames|more)")
+_HEADER = re.compile(r"^(Caused by: |Exception in thread \"[^\"]*\" )")
+_EXCEPTION = re.compile(_HEADER.pattern + r"?[\w.$]+(Error|Exception)\b(:|$)")
+_LOGGED = re.compile(r"[\d/:,.T -]+ (ERROR|FATAL) ")
+_OTHER = re.compile(
+    r"[\d/:,.T -]+ (INFO|WARN|DEBUG|TRACE) |Spark Executor Command:|=====|Using Spark"
+)
+_LONGEST = 300  # characters of a cause
+
+
+def error_line(lines):
+    """What a JVM that has ended said was wrong, in one line; "": nothing.
+
+    The innermost cause of its last exception, else its last error that was logged, else its
+    first line that is not logged, as of a JVM that cannot start.
+    """
+    exceptions = [line for line in lines if _EXCEPTION.match(line)]
+    errors = [line for line in lines if _LOGGED.match(line)]
+    plain = [line for line in lines if not (_STACK.match(line) or _OTHER.match(line))]
+    chosen = exceptions[-1:] or errors[-1:] or plain[:1]
+    if not chosen:
+        return ""
+    return _LOGGED.sub("", _HEADER.sub("", chosen[0].strip()))[:_LONGEST]

@@ -17,6 +17,7 @@ from pyspark.sql import SparkSession
 
 from tfos import inputs, predictions
 from tfos.causes import first_cause
+from tfos.executors import Executors, open_log
 from tfos.pipe import java_list
 from tfos.reservation import Reservation
 
@@ -38,17 +39,21 @@ def run(sc, plan, emit):
 
 
 class Run:
-    def __init__(self, sc, plan, emit, sources=None):
-        """sources: inputs.Source of the feeds, by name, as far as they are known."""
+    def __init__(self, sc, plan, emit, sources=None, log=None):
+        """sources: inputs.Source of the feeds, by name, as far as they are known.
+
+        log: executors.ExecutorLog since before sc; None: what comes is logged.
+        """
         self.sc, self.plan, self.emit = sc, plan, emit
         self.sources = sources or {}
+        self.executors = None if plan["local"] else Executors(sc, log or open_log(sc._jvm))
         self.events = queue.SimpleQueue()  # put() may run in a signal handler
         self.threads = []
         self.inputs = {}  # of feeds, by name
         self.stopped_feeds = set()
         self.replies = queue.SimpleQueue()  # to the end of an epoch: whether to send another
         self.verdict = None
-        self.ending = False
+        self.formed = self.ending = False
 
     def stop(self, reason):
         """Ask for an orderly end; safe in a signal handler."""
@@ -113,6 +118,7 @@ class Run:
             self.on_resumed(event)
             return
         if name == "formed":
+            self.formed = True
             self.start(self.run_feeds, event["members"])
             event = {**event, "members": [public(member) for member in event["members"]]}
         elif name == "feed_next":
@@ -127,14 +133,21 @@ class Run:
         self.emit(event)
 
     def on_ready(self, ready):
+        self.ready = ready
         self.credentials = {"ca": ready["ca"], "token": ready["token"]}
+        if self.executors:  # an event says that they are there
+            self.start(self.watch_executors)
+        else:
+            self.on_executors()
+
+    def on_executors(self, _=None):
+        """There are executors: look for the input and place members."""
         try:
             for feed in self.feeds:
                 self.inputs[feed["name"]] = self.find_input(feed)
         except inputs.InputError as err:
             self.reservation.send("fail", code=err.code, phase="input", cause=str(err))
             return
-        self.ready = ready
         if self.resumes:  # an event says which partitions are finished
             self.reservation.send("partitions", **self.predictions.partitions)
         else:
@@ -183,6 +196,34 @@ class Run:
         if failure["phase"] == "feed" and failure["feed"] in self.stopped_feeds:
             return  # cancelled by us
         self.reservation.send("spark_failed", phase=failure["phase"], cause=failure["cause"])
+
+    def watch_executors(self):
+        """Wait for executors, and tell what becomes of them until the cluster has formed.
+
+        A member needs an executor of its own: tasks that begin earlier share the first ones.
+        """
+        reserve = self.plan["reserve"]
+        half = reserve["reservation_ms"] / 2000  # members that have room then tell who has none
+
+        def ended():
+            return self.formed or self.ending
+
+        self.executors.wait(len(reserve["members"]), half, self.executor_died, ended)
+        self.events.put(("executors", None))
+        self.executors.watch(self.executor_died, ended)
+        self.executors.close()
+
+    def executor_died(self, death, living):
+        self.reservation.send(
+            "executor_died",
+            executor=death.executor,
+            host=death.host,
+            reason=death.cause,
+            exit_code=death.exit_code,
+            stderr=death.lines,
+            log_path=death.log_path,
+            living=living,
+        )
 
     # Spark jobs, each in a thread of its own.
 
@@ -337,6 +378,7 @@ def main():
     emit_line({"event": "driver", "pid": os.getpid()})
     SparkContext._ensure_initialized()  # else SparkConf knows nothing of spark-submit's settings
     conf = SparkConf()
+    log = None if plan["local"] else open_log(SparkContext._jvm)
     sources = prepare(plan, conf) if conf.contains(CORES_CONF) else {}
     spark = SparkSession.builder.config(conf=conf).getOrCreate()
     sc = spark.sparkContext
@@ -348,7 +390,7 @@ def main():
             "spark_version": sc.version,
         }
     )
-    job = Run(sc, plan, emit_line, sources)
+    job = Run(sc, plan, emit_line, sources, log)
     signal.signal(signal.SIGTERM, lambda *_: job.stop("interrupted"))
     verdict = job.loop()
     spark.stop()

@@ -1218,6 +1218,7 @@ type Member struct {
 	Job           string                 `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
 	Index         int32                  `protobuf:"varint,2,opt,name=index,proto3" json:"index,omitempty"`
 	Address       string                 `protobuf:"bytes,3,opt,name=address,proto3" json:"address,omitempty"`
+	Host          string                 `protobuf:"bytes,4,opt,name=host,proto3" json:"host,omitempty"` // the name of its machine
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1269,6 +1270,13 @@ func (x *Member) GetIndex() int32 {
 func (x *Member) GetAddress() string {
 	if x != nil {
 		return x.Address
+	}
+	return ""
+}
+
+func (x *Member) GetHost() string {
+	if x != nil {
+		return x.Host
 	}
 	return ""
 }
@@ -1830,11 +1838,12 @@ const file_reserve_proto_rawDesc = "" +
 	"generation\x18\x01 \x01(\x05R\n" +
 	"generation\x121\n" +
 	"\amembers\x18\x02 \x03(\v2\x17.tfos.reserve.v1.MemberR\amembers\x12\x12\n" +
-	"\x04work\x18\x03 \x01(\fR\x04work\"J\n" +
+	"\x04work\x18\x03 \x01(\fR\x04work\"^\n" +
 	"\x06Member\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\x05R\x05index\x12\x18\n" +
-	"\aaddress\x18\x03 \x01(\tR\aaddress\"\x0f\n" +
+	"\aaddress\x18\x03 \x01(\tR\aaddress\x12\x12\n" +
+	"\x04host\x18\x04 \x01(\tR\x04host\"\x0f\n" +
 	"\rTrainingEnded\"H\n" +
 	"\bLowWater\x12\x12\n" +
 	"\x04feed\x18\x01 \x01(\tR\x04feed\x12\x12\n" +
