@@ -14,15 +14,18 @@ var (
 )
 
 // sparkNeeds says with which Python and Java a Spark runs, from a version on.
-// The oldest Python is that of tfos.
+// The oldest Python is that of tfos. The zero of a newest one: none is known
+// not to work.
 var sparkNeeds = []struct {
-	since               Version
-	newestPython        Version // the zero one: all that exist
-	leastJava, mostJava int
+	since                 Version
+	newestPython          Version
+	leastJava, newestJava int
 }{
-	{Version{3, 4}, Version{3, 12}, 8, 17}, // imports typing.io, which Python 3.13 lacks
-	{Version{3, 5}, Version{}, 8, 21},
-	{Version{4, 0}, Version{}, 17, 21},
+	// PySpark 3.4 imports typing.io, which Python 3.13 lacks. Java 23 and newer
+	// refuse Subject.getSubject, which Hadoop 3.3 calls.
+	{Version{3, 4}, Version{3, 12}, 8, 22},
+	{Version{3, 5}, Version{}, 8, 22},
+	{Version{4, 0}, Version{}, 17, 0}, // class files of Java 17
 }
 
 // distutilsGone is the first Python without distutils, which PySpark before 4
@@ -113,8 +116,8 @@ func (s Spark) clash() string {
 		return fmt.Sprintf("Spark %s does not run with Python %s (%s): name a Python of at most %s as TFOS_PYTHON, or use Spark 3.5 or newer", s.Version, python, s.Python.Path, need.newestPython)
 	case s.Java > 0 && s.Java < need.leastJava:
 		return fmt.Sprintf("Spark %s needs Java %d or newer, and here is Java %d: install the package openjdk-17-jre-headless, or set JAVA_HOME", s.Version, need.leastJava, s.Java)
-	case s.Java > need.mostJava:
-		return fmt.Sprintf("Spark %s does not run on Java %d: set JAVA_HOME to a Java of at most %d, as of the package openjdk-17-jre-headless", s.Version, s.Java, need.mostJava)
+	case need.newestJava > 0 && s.Java > need.newestJava:
+		return fmt.Sprintf("Spark %s does not run on Java %d: install the package openjdk-17-jre-headless, or set JAVA_HOME to a Java of at most %d", s.Version, s.Java, need.newestJava)
 	}
 	return ""
 }
@@ -123,7 +126,7 @@ func (s Spark) clash() string {
 func (s Spark) arrowClash(worker Python) string {
 	for _, p := range []Python{s.Python, worker} {
 		if v := parseVersion(s.Version); v.known() && v.Major < 4 && !p.Version.before(distutilsGone) && !p.Distutils {
-			return fmt.Sprintf("PySpark %s imports distutils, which Python %s has no more: run: %s -m pip install setuptools", s.Version, p.Version, p.Path)
+			return fmt.Sprintf("PySpark %s imports distutils, which Python %s no longer has: run: %s -m pip install setuptools", s.Version, p.Version, p.Path)
 		}
 	}
 	if s.Python.Version != worker.Version {

@@ -37,7 +37,7 @@ func TestCheckVersions(t *testing.T) {
 		{"3.5.9", python311, 8, Uses{}, nil, ""},
 		{"", python311, 0, Uses{Arrow: true}, nil, ""}, // nothing is known
 		{"3.4.4", full312, 17, Uses{Arrow: true}, nil, ""},
-		{"4.3.0", bare312, 21, Uses{Arrow: true}, nil, ""},
+		{"4.3.0", bare312, 25, Uses{Arrow: true}, nil, ""},
 		{"3.3.2.3.3.7190", python311, 8, Uses{}, []string{"Spark 3.3.2.3.3.7190", "3.4 or newer", "pip install pyspark"}, ""},
 		{"3.4.4", python("3.13", true, ""), 17, Uses{}, []string{"Spark 3.4.4 does not run with Python 3.13", "TFOS_PYTHON"}, ""},
 		{"3.5.9", python("3.9", true, ""), 17, Uses{}, []string{"Python 3.9", "3.10 or newer", "TFOS_PYTHON"}, ""},

@@ -10,7 +10,7 @@ import json
 import re
 import sys
 
-# What tfos is run with: scripts/versions/matrix.py. A newer one may work, an older one does not.
+# What tfos is run with: scripts/versions/matrix.py. Others may work.
 OLDEST_TENSORFLOW, NEWEST_TENSORFLOW = (2, 16), (2, 21)
 # The distributions that bring the package tensorflow.
 TENSORFLOWS = ("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tensorflow-rocm", "tf-nightly")
@@ -37,7 +37,7 @@ def facts():
 
 
 def check():
-    """VersionError: TensorFlow here cannot be imported, or is too old for programs of tfos.
+    """VersionError: TensorFlow here cannot be imported.
 
     Returns what is odd with it, in a line; None: nothing.
     """
@@ -55,12 +55,6 @@ def judge(tensorflow, numpy, protobuf):
     if tensorflow is None:
         return None, None
     release = parts(tensorflow)
-    if release < OLDEST_TENSORFLOW:
-        oldest = dotted(OLDEST_TENSORFLOW)
-        return (
-            f"TensorFlow {tensorflow} is too old, tfos needs {oldest} or newer: "
-            f"pip install 'tensorflow>={oldest}'"
-        ), None
     # Its modules were compiled against numpy 1: their import ends in an ImportError of numpy's,
     # or in a crash.
     if release < (2, 18) and numpy and parts(numpy) >= (2, 0):
@@ -68,9 +62,11 @@ def judge(tensorflow, numpy, protobuf):
     # Its protos import google.protobuf.runtime_version.
     if release >= (2, 20) and protobuf and parts(protobuf) < (5, 28):
         return clash(tensorflow, "protobuf", protobuf, ">=5.28"), None
-    if release > NEWEST_TENSORFLOW:
-        newest = dotted(NEWEST_TENSORFLOW)
-        return None, f"TensorFlow {tensorflow} is newer than tfos is tested with, {newest} at most"
+    if not OLDEST_TENSORFLOW <= release <= NEWEST_TENSORFLOW:
+        return None, (
+            f"tfos is tested with TensorFlow {dotted(OLDEST_TENSORFLOW)} to "
+            f"{dotted(NEWEST_TENSORFLOW)}, and here is {tensorflow}"
+        )
     return None, None
 
 
