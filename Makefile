@@ -17,7 +17,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS := -s -w -X main.version=$(VERSION)
 PAYLOAD := cmd/tfos/payload
 
-.PHONY: help setup build demo test test-all test-go test-python test-spark test-spark4 bench bench-full bench-docs check proto clean
+.PHONY: help setup build demo test test-all test-go test-python test-spark test-spark4 test-versions bench bench-full bench-docs check proto clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -50,9 +50,15 @@ test-spark: build ## real jobs on real Spark
 
 # Fewer tests: make test-spark4 ARGS='-k standalone'
 test-spark4: build ## the same jobs on the newest PySpark 4.x
-	export SPARK_HOME; SPARK_HOME=$$(scripts/spark4.sh); $(PYTHON) -m pytest -q scripts/tests -m 'spark and not slow' $(ARGS)
+	export SPARK_HOME; SPARK_HOME=$$(scripts/spark.sh); $(PYTHON) -m pytest -q scripts/tests -m 'spark and not slow' $(ARGS)
 
-test-all: build test-go test-python ## everything, the slow ones and the race detector too
+# Fewer cells: make test-versions ARGS='-k 2.21'
+test-versions: build ## TensorFlow, Python and Spark versions: docs/versions.md (15 GB, once)
+	PYTHONPATH=scripts $(PYTHON) -m versions || echo 'test-versions: their cells fail below' >&2
+	$(PYTHON) -m pytest -q scripts/tests/spark/test_versions.py $(ARGS)
+
+test-all: build test-go test-python ## everything, the slow ones, all versions and the race detector too
+	PYTHONPATH=scripts $(PYTHON) -m versions || echo 'test-all: their cells fail below' >&2
 	$(PYTHON) -m pytest -q scripts/tests -m spark
 	CGO_ENABLED=1 go test -race $(PURE_ROOMS)
 
@@ -85,6 +91,6 @@ proto: setup ## generate internal/reserve/reservepb
 	@PATH=$(CURDIR)/.build/tools:$$PATH $(PYTHON) -m grpc_tools.protoc -I internal/reserve/reservepb \
 		--go_out=$(OUT) --go_opt=module=tfos --go-grpc_out=$(OUT) --go-grpc_opt=module=tfos reserve.proto
 
-clean: ## what was built; .venv and .spark4 stay
+clean: ## what was built; .venv and .versions stay
 	scripts/standalone.sh stop
 	rm -rf bin demo .build $(PAYLOAD)/*.s2

@@ -2,7 +2,8 @@
 // scripts/tfos, inside of the tfos binary.
 //
 // In: the *.py files beside it, at build time. Out: tfos.zip, the importable
-// package for spark-submit's --py-files, and app.py, the application itself.
+// package for spark-submit's --py-files, app.py, the application itself, and the
+// text that asks a Python for its versions.
 // It never runs Python.
 package scripts
 
@@ -27,6 +28,15 @@ func App() ([]byte, error) {
 		return nil, fmt.Errorf("scripts: %w", err)
 	}
 	return data, nil
+}
+
+// Probe is what a Python is given as `-c` to print which versions it has.
+func Probe() (string, error) {
+	data, err := files.ReadFile("tfos/versions.py")
+	if err != nil {
+		return "", fmt.Errorf("scripts: %w", err)
+	}
+	return string(data), nil
 }
 
 // Zip is the package as an archive with the folder tfos in it. The same files

@@ -88,6 +88,11 @@ func (w *worker) work(ctx context.Context) error {
 	if kind := w.member.Context().Kind; kind != "infer" {
 		return fmt.Errorf("tfos-engine of this version does inference only, not %q", kind)
 	}
+	if odd := engine.Untested(engine.Version()); odd != "" && w.member.Context().TaskIndex == 0 { // one is enough
+		if err := w.member.Warn(odd); err != nil {
+			return err
+		}
+	}
 	var req infer.Request
 	if err := json.Unmarshal(w.member.Context().Work, &req); err != nil {
 		return fmt.Errorf("decode the work: %w", err)

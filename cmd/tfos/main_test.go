@@ -58,7 +58,7 @@ func TestScripts(t *testing.T) {
 
 func setUp(env *testscript.Env) error {
 	for name, text := range map[string]string{
-		"tools/python3":          "#!/bin/sh\necho\n", // no pyspark
+		"tools/python3":          "#!/bin/sh\necho '{\"python\": \"3.12\", \"pyspark\": null}'\n",
 		"tools/java":             "#!/bin/sh\n",
 		"spark/bin/spark-submit": "#!/bin/sh\n. \"$FAKE\"\n",
 		"spark/jars/a.jar":       "",

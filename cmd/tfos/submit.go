@@ -111,12 +111,9 @@ func (s *submission) through(ctx context.Context, load func() (*job.Spec, error)
 	}
 	var spark launch.Spark
 	if !s.plan.NoSpark {
-		if spark, err = launch.FindSpark(ctx, s.search); err == nil {
-			err = errors.Join(s.warnOfSite(spark), launch.Preflight(ctx, s.plan.Submission.Master))
+		if spark, err = s.findSpark(ctx); err != nil {
+			return none, err
 		}
-	}
-	if err != nil {
-		return none, err
 	}
 	return s.start(ctx, spark)
 }
@@ -130,6 +127,35 @@ func (s *submission) warnOfSite(spark launch.Spark) error {
 	return err
 }
 
+// findSpark finds Spark, and what can be known of it before it is started.
+func (s *submission) findSpark(ctx context.Context) (launch.Spark, error) {
+	spark, err := launch.FindSpark(ctx, s.search)
+	if err != nil {
+		return spark, err
+	}
+	warnings, err := launch.CheckVersions(ctx, s.search, spark, s.pythons())
+	for _, w := range warnings {
+		s.c.talk("tfos: warning: %s", w)
+	}
+	if err != nil {
+		return spark, err
+	}
+	return spark, errors.Join(s.warnOfSite(spark), launch.Preflight(ctx, s.plan.Submission.Master))
+}
+
+// pythons are those that the run uses, as far as they are on this machine.
+func (s *submission) pythons() launch.Uses {
+	uses := launch.Uses{Arrow: s.plan.NeedsArrow()}
+	if !launch.Local(s.plan.Submission.Master) {
+		return uses
+	}
+	uses.Worker = s.plan.Submission.Conf["spark.pyspark.python"]
+	if child := s.plan.Node.Child; child.Engine == "" {
+		uses.Program = child.Interpreter
+	}
+	return uses
+}
+
 func (s *submission) makePlan(ctx context.Context) error {
 	dirs := []string{s.c.dir}
 	if file := s.spec.File(); file != "" {
@@ -137,7 +163,11 @@ func (s *submission) makePlan(ctx context.Context) error {
 			dirs = append(dirs, dir)
 		}
 	}
-	s.search = launch.Search{Home: s.spec.Spark.Home, Python: s.settings.Python, Spark: s.settings.SparkHome, Dirs: dirs, Env: s.c.env}
+	probe, err := scripts.Probe()
+	if err != nil {
+		return err
+	}
+	s.search = launch.Search{Home: s.spec.Spark.Home, Python: s.settings.Python, Spark: s.settings.SparkHome, Dirs: dirs, Env: s.c.env, Probe: probe}
 	python, err := launch.FindPython(s.search)
 	switch {
 	case err == nil || s.o.dryRun:

@@ -51,6 +51,11 @@ func (c *Child) Failed(phase, cause string, code int) error {
 	return c.send(TypeFailed, Failure{Phase: phase, Cause: cause, Code: code})
 }
 
+// Warn says something, in one line, to the person who runs the job.
+func (c *Child) Warn(text string) error {
+	return c.send(TypeNote, Note{Kind: NoteWarning, Text: text})
+}
+
 // Progress reports totals of an inference job.
 func (c *Child) Progress(splits, rows, bytes int64) error {
 	return c.send(TypeProgress, ProgressReport{Splits: splits, Rows: rows, Bytes: bytes})

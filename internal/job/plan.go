@@ -57,6 +57,12 @@ type Plan struct {
 	summary summary
 }
 
+// NeedsArrow says that Spark must hand rows to Python tasks: no Go task can
+// take their place.
+func (p *Plan) NeedsArrow() bool {
+	return p.Predict != nil || slices.ContainsFunc(p.Feeds, func(f Feed) bool { return f.Feeder == "arrow" && f.ReadBy != byExecutor })
+}
+
 // LightDriver says that no rows pass the driver's JVM, as they do on local[n]
 // where Spark reads them.
 func (p *Plan) LightDriver() bool {

@@ -40,7 +40,7 @@ func (s Spark) Environ(base Environ, c Child) Environ {
 		options = lightJVM + " " + options
 	}
 	env := c.Environ(base).With("SPARK_HOME", s.Home).
-		With("PYSPARK_DRIVER_PYTHON", s.Python).
+		With("PYSPARK_DRIVER_PYTHON", s.Python.Path).
 		With("SPARK_SUBMIT_OPTS", tempIn(c.Scratch, options)).
 		With("SPARK_LAUNCHER_OPTS", lightJVM+" "+noPerfData(base.Get("SPARK_LAUNCHER_OPTS")))
 	if locale := effectiveLocale(base); locale == "" || locale == "C" || locale == "POSIX" {

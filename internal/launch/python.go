@@ -41,6 +41,7 @@ type Search struct {
 	Spark  string   // tool setting spark_home (TFOS_SPARK_HOME); after Home
 	Dirs   []string // folders whose .venv/bin/python is tried: here, the job file's
 	Env    Environ
+	Probe  string // scripts.Probe, with which a Python is asked
 }
 
 // FindPython is the Python in use: it runs the driver, and the executors of

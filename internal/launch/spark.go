@@ -1,49 +1,48 @@
 package launch
 
 import (
-	"bytes"
 	"context"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"time"
 )
 
 // Spark is an installation that can submit.
 type Spark struct {
-	Home   string // folder with bin/spark-submit
-	Submit string // bin/spark-submit, absolute
-	Python string // the Python in use
-	Source string // what named it: spark.home, TFOS_SPARK_HOME, SPARK_HOME, pip
+	Home    string // folder with bin/spark-submit
+	Submit  string // bin/spark-submit, absolute
+	Source  string // what named it: spark.home, TFOS_SPARK_HOME, SPARK_HOME, pip
+	Version string // such as 3.5.9; "" where its files do not say
+	Java    int    // the major version; 0 where it does not say
+	Python  Python // the one in use
 }
 
-// pipPySpark prints pyspark's folder without importing it: the import costs a
-// second and starts to look for Java.
-const pipPySpark = `import importlib.util as u
-s = u.find_spec("pyspark")
-print(list(s.submodule_search_locations)[0] if s else "")`
-
-// FindSpark finds Spark and checks that Java is there. A place that was named
-// and holds no Spark is an error; it is not passed over. All errors have the
-// code NoSpark and end with the remedy.
+// FindSpark finds Spark, Java and the Python in use, and asks for their
+// versions. A place that was named and holds no Spark is an error; it is not
+// passed over. All errors have the code NoSpark and end with the remedy.
 func FindSpark(ctx context.Context, s Search) (Spark, error) {
 	python, err := FindPython(s)
 	if err != nil {
 		return Spark{}, err
 	}
-	spark := Spark{Python: python}
+	var spark Spark
+	if spark.Python, err = s.askPython(ctx, python); err != nil {
+		return Spark{}, err
+	}
 	if home, source := s.named(); home != "" {
 		spark.Home, spark.Source = home, source
 		if err := spark.submit(s); err != nil {
 			return Spark{}, fail(NoSpark, "find spark", "%s is %s, which has no bin/spark-submit (%v): point it at a Spark installation", source, home, err)
 		}
-	} else if err := spark.pip(ctx, s); err != nil {
+	} else if err := spark.pip(s); err != nil {
 		return Spark{}, err
 	}
-	if err := s.findJava(); err != nil {
+	spark.Version = sparkVersion(spark.Home)
+	java, err := s.findJava()
+	if err != nil {
 		return Spark{}, err
 	}
-	return spark, nil
+	spark.Java, err = s.askJava(ctx, java)
+	return spark, err
 }
 
 // KnownSpark is what FindSpark would find, as far as that can be told without
@@ -53,7 +52,7 @@ func KnownSpark(s Search) Spark {
 	if err != nil {
 		python = "python3"
 	}
-	spark := Spark{Python: python, Submit: "spark-submit"}
+	spark := Spark{Python: Python{Path: python}, Submit: "spark-submit"}
 	home, source := s.named()
 	if home == "" {
 		// A virtual environment has its packages beside the interpreter.
@@ -65,7 +64,7 @@ func KnownSpark(s Search) Spark {
 	}
 	spark.Home, spark.Source = home, source
 	if spark.submit(s) != nil {
-		return Spark{Python: python, Submit: "spark-submit"}
+		return Spark{Python: spark.Python, Submit: "spark-submit"}
 	}
 	return spark
 }
@@ -92,44 +91,33 @@ func (s *Spark) submit(search Search) error {
 	return nil
 }
 
-// pip finds the pyspark package of the Python in use.
-func (s *Spark) pip(ctx context.Context, search Search) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, s.Python, "-c", pipPySpark)
-	cmd.Env = search.Env
-	cmd.WaitDelay = time.Second
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if ctx.Err() != nil && context.Cause(ctx) != context.DeadlineExceeded {
-		return context.Cause(ctx)
-	}
-	if err != nil {
-		return fail(NoSpark, "find spark", "%s does not run: %v: %s", s.Python, err, lastLine(stderr.String()))
-	}
-	s.Home, s.Source = strings.TrimSpace(string(out)), "pip"
+// pip takes the pyspark package of the Python in use.
+func (s *Spark) pip(search Search) error {
+	python := s.Python.Path
+	s.Home, s.Source = s.Python.PySpark, "pip"
 	if s.Home == "" {
-		return fail(NoSpark, "find spark", "no Spark found (spark.home, SPARK_HOME, pyspark of %s): set SPARK_HOME, or run: %s -m pip install pyspark==3.5.9", s.Python, s.Python)
+		return fail(NoSpark, "find spark", "no Spark found (spark.home, SPARK_HOME, pyspark of %s): set SPARK_HOME, or run: %s -m pip install pyspark==3.5.9", python, python)
 	}
 	if err := s.submit(search); err != nil {
-		return fail(NoSpark, "find spark", "pyspark of %s in %s has no bin/spark-submit (%v): install it again", s.Python, s.Home, err)
+		return fail(NoSpark, "find spark", "pyspark of %s in %s has no bin/spark-submit (%v): install it again", python, s.Home, err)
 	}
 	return nil
 }
 
-// findJava looks where Spark's own spark-class does.
-func (s Search) findJava() error {
+// findJava is the java that Spark's own spark-class takes.
+func (s Search) findJava() (string, error) {
 	if home := s.Env.Get("JAVA_HOME"); home != "" {
-		if _, err := s.look(filepath.Join(home, "bin", "java")); err != nil {
-			return fail(NoSpark, "find java", "JAVA_HOME is %s, which has no bin/java (%v): correct it or unset it", home, err)
+		java, err := s.look(filepath.Join(home, "bin", "java"))
+		if err != nil {
+			return "", fail(NoSpark, "find java", "JAVA_HOME is %s, which has no bin/java (%v): correct it or unset it", home, err)
 		}
-		return nil
+		return java, nil
 	}
-	if _, err := s.look("java"); err != nil {
-		return fail(NoSpark, "find java", "Spark needs Java and none is on PATH: install the package openjdk-17-jre-headless, or set JAVA_HOME")
+	java, err := s.look("java")
+	if err != nil {
+		return "", fail(NoSpark, "find java", "Spark needs Java and none is on PATH: install the package openjdk-17-jre-headless, or set JAVA_HOME")
 	}
-	return nil
+	return java, nil
 }
 
 func lastLine(s string) string {

@@ -25,13 +25,18 @@ func place(t *testing.T, files map[string]string) string {
 }
 
 func TestFindSpark(t *testing.T) {
-	home := place(t, map[string]string{"bin/spark-submit": "#!/bin/sh\n"})
+	home := place(t, map[string]string{"bin/spark-submit": "#!/bin/sh\n", "jars/spark-core_2.12-3.5.9.jar": ""})
 	empty := t.TempDir()
-	tools := place(t, map[string]string{"python3": "#!/bin/sh\necho " + home + "\n", "java": "#!/bin/sh\n"})
-	bare := place(t, map[string]string{"python3": "#!/bin/sh\necho\n", "java": "#!/bin/sh\n"})
-	broken := place(t, map[string]string{"python3": "#!/bin/sh\necho no libpython >&2\nexit 1\n", "java": "#!/bin/sh\n"})
-	noJava := place(t, map[string]string{"python3": "#!/bin/sh\necho " + home + "\n"})
-	project := place(t, map[string]string{".venv/bin/python": "#!/bin/sh\necho " + home + "\n"})
+	// What scripts/tfos/versions.py prints.
+	asks := `#!/bin/sh
+echo '{"python": "3.12", "pyspark": "` + home + `", "distutils": true, "refused": null}'
+`
+	java := "#!/bin/sh\necho 'openjdk version \"17.0.15\" 2025-04-15' >&2\n"
+	tools := place(t, map[string]string{"python3": asks, "java": java})
+	bare := place(t, map[string]string{"python3": "#!/bin/sh\necho '{\"python\": \"3.12\", \"pyspark\": null}'\n", "java": java})
+	broken := place(t, map[string]string{"python3": "#!/bin/sh\necho no libpython >&2\nexit 1\n", "java": java})
+	noJava := place(t, map[string]string{"python3": asks})
+	project := place(t, map[string]string{".venv/bin/python": asks})
 	path := func(dir string) Environ { return Environ{"PATH=" + dir + ":/bin:/usr/bin"} }
 	only := func(dir string) Environ { return Environ{"PATH=" + dir} }
 
@@ -69,7 +74,11 @@ func TestFindSpark(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := Spark{Home: home, Submit: home + "/bin/spark-submit", Python: tt.python, Source: tt.source}
+			got.Python = Python{Path: got.Python.Path, Version: got.Python.Version}
+			want := Spark{
+				Home: home, Submit: home + "/bin/spark-submit", Source: tt.source, Version: "3.5.9", Java: 17,
+				Python: Python{Path: tt.python, Version: Version{3, 12}},
+			}
 			if got != want {
 				t.Errorf("\n got %+v\nwant %+v", got, want)
 			}
@@ -90,13 +99,13 @@ func TestKnownSpark(t *testing.T) {
 	if _, err := os.Stat(venv + "/.venv/bin/python.started"); err == nil {
 		t.Error("a process was started")
 	}
-	if got := KnownSpark(Search{Env: Environ{"PATH=/none"}}); got.Submit != "spark-submit" || got.Python != "python3" {
+	if got := KnownSpark(Search{Env: Environ{"PATH=/none"}}); got.Submit != "spark-submit" || got.Python.Path != "python3" {
 		t.Errorf("with nothing there: %+v", got)
 	}
 }
 
 func TestEnviron(t *testing.T) {
-	s := Spark{Home: "/spark", Python: "/v/python"}
+	s := Spark{Home: "/spark", Python: Python{Path: "/v/python"}}
 	base := Environ{"A=1", "LANG=en_GB.UTF-8", "SPARK_HOME=/other", "SPARK_LOCAL_DIRS=/data", "SPARK_SUBMIT_OPTS=-Dx=y", "TMPDIR=/var/tmp"}
 	always := []string{"A=1", "LANG=en_GB.UTF-8", "PYSPARK_DRIVER_PYTHON=/v/python", "SPARK_HOME=/spark",
 		"SPARK_LAUNCHER_OPTS=-XX:TieredStopAtLevel=1 -XX:-UsePerfData", `SPARK_SUBMIT_OPTS="-Djava.io.tmpdir=/tmp/s/tmp" -Dx=y -XX:-UsePerfData`, "TFOS_RUN=r", "TMPDIR=/tmp/s/tmp"}

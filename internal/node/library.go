@@ -46,25 +46,26 @@ func libraryDir(ctx context.Context, config ChildConfig, files string, interpret
 	return dir
 }
 
-// noLibrary says, from how an engine child ended before it attached, whether
-// libtensorflow is missing: the loader's exit status and message (ld.so(8)),
-// or an engine that was never shipped.
-func noLibrary(end childEnd, stderr []string) bool {
-	if end.Error != "" || end.Exit == 127 {
-		return true
-	}
+// libraryFailure says, from how an engine child ended before it attached, what
+// was wrong with libtensorflow: the loader's exit status and message (ld.so(8)),
+// or an engine that was never shipped. "": something else.
+func libraryFailure(end childEnd, stderr []string, host string) string {
 	for _, line := range stderr {
-		if strings.Contains(line, "error while loading shared libraries: libtensorflow") {
-			return true
+		// The library is there, and another TensorFlow or libc than it needs.
+		if strings.Contains(line, "symbol lookup error: ") || strings.Contains(line, " not found (required by ") {
+			return fmt.Sprintf("libtensorflow on %s does not fit (%s): install another there (pip install tensorflow-cpu), or name its folder as tensorflow.lib_dir in the job file", host, oneLine(line))
 		}
 	}
-	return false
-}
-
-func noLibraryCause(host, detail string) string {
+	missing := end.Error != "" || end.Exit == 127
+	for _, line := range stderr {
+		missing = missing || strings.Contains(line, "error while loading shared libraries: libtensorflow")
+	}
+	if !missing {
+		return ""
+	}
 	cause := fmt.Sprintf("no libtensorflow on %s", host)
-	if detail != "" {
-		cause += " (" + detail + ")"
+	if end.Error != "" {
+		cause += " (" + end.Error + ")"
 	}
 	return cause + ": install it there (pip install tensorflow-cpu), or name its folder as tensorflow.lib_dir in the job file"
 }

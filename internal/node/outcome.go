@@ -27,14 +27,18 @@ func judgeChild(kind string, end childEnd, said programSummary, stderr []string,
 			o.Phase = said.failure.Phase
 		}
 	}
+	library := ""
+	if kind == childEngine && !said.attached {
+		library = libraryFailure(end, stderr, host)
+	}
 	switch {
 	case end.GuardLost:
 		o.Kind = reserve.Lost
 		o.Cause = "the child's guard process was killed"
 	case end.Error == "" && end.Exit == 0 && end.Signal == 0:
 		o.Kind, o.Phase, o.VerdictCode = reserve.Succeeded, reserve.PhaseEnded, 0
-	case kind == childEngine && !said.attached && noLibrary(end, stderr):
-		o.Cause = noLibraryCause(host, end.Error)
+	case library != "":
+		o.Cause = library
 	case end.Error != "":
 		o.Cause = "the program cannot be started: " + end.Error
 	case said.failure != nil && said.failure.Cause != "":

@@ -21,13 +21,22 @@ def first_cause(err):
 
 
 def lacks_pyarrow(err):
-    """Why no task of mapInArrow could run: no Python there, or no pyarrow; None: other reasons.
+    """Why no task of mapInArrow could run: no Python there that fits, or no pyarrow; None: other
+    reasons.
 
     Rows may have been sent where there was one: a member knows which, whoever sends them again.
     """
     cause = first_cause(err)
     # Python's own words, and those of PySpark, which wants pandas too, on the driver also.
-    words = ("No module named 'py", "No module named 'pandas'", "PyArrow >=", "Pandas >=")
+    # distutils: PySpark before 4 imports it, Python 3.12 and newer have it from setuptools.
+    words = (
+        "No module named 'py",
+        "No module named 'pandas'",
+        "No module named 'distutils'",
+        "PyArrow >=",
+        "Pandas >=",
+        "different minor versions",
+    )
     missing = any(word in cause for word in words)
     return cause if missing or "Cannot run program" in str(err) else None
 

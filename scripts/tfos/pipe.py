@@ -14,6 +14,8 @@ import subprocess
 from py4j.protocol import Py4JError
 from pyspark.sql import Row
 
+from tfos.versions import parts
+
 FIELDS = ("name", "chunk_rows", "balance", "repeatable")  # of a feed: what its tasks need
 # Before the order: internal/feed/task/worker.go finds it so. No UTF-8 has it.
 ORDER_MARK = b"\xfftfos-order\xff"
@@ -114,12 +116,8 @@ def _rows(lines):
 def arrow_schema(spark, frame):
     """The encapsulated Arrow schema message of the batches that Spark makes of frame."""
     jvm = spark.sparkContext._jvm
-    conf = frame._jdf.sparkSession().sessionState().conf()
     utils = jvm.org.apache.spark.sql.util.ArrowUtils
-    # As Dataset.toArrowBatchRdd does; Spark 3.5 knows no large types.
-    strict = conf.pandasStructHandlingMode() == "legacy"
-    large = spark.conf.get(LARGE_TYPES_CONF, "false") == "true"
-    settings = [frame._jdf.schema(), conf.sessionLocalTimeZone(), strict, large]
+    settings = [frame._jdf.schema(), *arrow_settings(spark, frame)]
     try:
         schema = utils.toArrowSchema(*settings)
     except Py4JError:  # Spark 4.3 has one setting more
@@ -130,6 +128,17 @@ def arrow_schema(spark, frame):
     )
     jvm.org.apache.arrow.vector.ipc.message.MessageSerializer.serialize(channel, schema)
     return bytes(out.toByteArray())
+
+
+def arrow_settings(spark, frame):
+    """What Dataset.toArrowBatchRdd gives ArrowUtils.toArrowSchema beside the columns' types."""
+    conf = frame._jdf.sparkSession().sessionState().conf()
+    zone = conf.sessionLocalTimeZone()
+    if parts(spark.version) < (3, 5):
+        return [zone]
+    strict = conf.pandasStructHandlingMode() == "legacy"
+    large = spark.conf.get(LARGE_TYPES_CONF, "false") == "true"  # 3.5 knows no large types
+    return [zone, strict, large]
 
 
 def java_list(jvm, items):

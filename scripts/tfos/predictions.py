@@ -128,7 +128,8 @@ class Predictions:
         except Exception as err:
             if why := lacks_pyarrow(err):
                 raise RuntimeError(
-                    f"read_by: spark needs Python with pyarrow on executors: {why}"
+                    f"read_by: spark needs Python with pyarrow on executors, "
+                    f"of the driver's minor version: {why}"
                 ) from err
             raise
         rows = given.value

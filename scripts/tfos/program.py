@@ -17,7 +17,7 @@ import sys
 import traceback
 
 import tfos
-from tfos import frames
+from tfos import frames, versions
 from tfos.board import TensorBoard
 from tfos.context import Context
 
@@ -37,6 +37,9 @@ def main():
 
     try:
         ctx = tfos._context = Context(node, socket)
+        odd = versions.check()
+        if odd and ctx.is_chief:  # one is enough
+            node.note("warning", odd)
         run = Script(settings, ctx) if not settings["function"] else Functions(settings, ctx)
         with tensorboard(ctx, node):
             run.run(enter)

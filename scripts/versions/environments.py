@@ -15,6 +15,10 @@ HOME = ROOT / ".versions"
 REQUIREMENTS = pathlib.Path(__file__).parent / "requirements"
 
 
+# Fails where Debian's python3 lacks its venv.
+SAY_VERSION = "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2])"
+
+
 class Missing(Exception):
     """The machine lacks what a cell needs; the message says what to install."""
 

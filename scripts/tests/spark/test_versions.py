@@ -124,6 +124,7 @@ def test_training_fed_by_spark_then_inference(cell, python, digits, job):
     run_python(python, CALL, job.folder / "export", job.folder / "x.npy", job.folder / "y.npy")
     want = np.load(job.folder / "y.npy")
     (job.folder / "infer.yaml").write_text(INFER.format(digits=digits))
+    job.run_id = "infer-" + job.run_id
     result = job.run("infer", "infer.yaml", env=env)
     assert result.code == 0, result.stderr
     ids, got = in_order(job.folder / "predictions", "output_0")

@@ -1,0 +1,120 @@
+package launch
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// probeTimeout bounds asking a Python or a Java for its version: 0.1 s, more on
+// a slow file system.
+const probeTimeout = 30 * time.Second
+
+// Python is an interpreter and what it says of itself: facts() of
+// scripts/tfos/versions.py.
+type Python struct {
+	Path      string  `json:"-"`
+	Version   Version `json:"python"`
+	PySpark   string  `json:"pyspark"` // the package's folder; "" without one
+	Distutils bool    `json:"distutils"`
+	// Refused says why no program can import this Python's TensorFlow; "": it
+	// may, or there is none.
+	Refused string `json:"refused"`
+}
+
+// Version is major and minor; the zero one is not known.
+type Version struct{ Major, Minor int }
+
+var leadingVersion = regexp.MustCompile(`^(\d+)(?:\.(\d+))?`)
+
+// parseVersion takes what stands before the patch level; the zero Version for
+// another text.
+func parseVersion(text string) Version {
+	m := leadingVersion.FindStringSubmatch(text)
+	if m == nil {
+		return Version{}
+	}
+	major, _ := strconv.Atoi(m[1])
+	minor, _ := strconv.Atoi(m[2])
+	return Version{major, minor}
+}
+
+// UnmarshalText is parseVersion.
+func (v *Version) UnmarshalText(text []byte) error {
+	*v = parseVersion(string(text))
+	return nil
+}
+
+func (v Version) String() string { return strconv.Itoa(v.Major) + "." + strconv.Itoa(v.Minor) }
+
+func (v Version) known() bool { return v != Version{} }
+
+func (v Version) before(o Version) bool {
+	return v.Major < o.Major || v.Major == o.Major && v.Minor < o.Minor
+}
+
+// askPython starts the interpreter, without importing any package.
+func (s Search) askPython(ctx context.Context, path string) (Python, error) {
+	stdout, stderr, err := s.output(ctx, path, "-c", s.Probe)
+	if ctx.Err() != nil {
+		return Python{}, context.Cause(ctx)
+	}
+	if err != nil {
+		return Python{}, fail(NoSpark, "find python", "%s does not run: %v: %s", path, err, lastLine(stderr))
+	}
+	p := Python{Path: path}
+	if err := json.Unmarshal([]byte(lastLine(stdout)), &p); err != nil {
+		return Python{}, fail(NoSpark, "find python", "%s is no Python: asked for its version it wrote %q: set TFOS_PYTHON to a Python", path, lastLine(stdout))
+	}
+	return p, nil
+}
+
+var javaVersion = regexp.MustCompile(`version "(?:1\.)?(\d+)`)
+
+// askJava is the major version of a java; 0: it does not say. The JVM writes it
+// to standard error.
+func (s Search) askJava(ctx context.Context, path string) (int, error) {
+	_, stderr, err := s.output(ctx, path, "-version")
+	if ctx.Err() != nil {
+		return 0, context.Cause(ctx)
+	}
+	if err != nil {
+		return 0, fail(NoSpark, "find java", "%s does not run: %v: %s: install the package openjdk-17-jre-headless, or set JAVA_HOME", path, err, lastLine(stderr))
+	}
+	m := javaVersion.FindStringSubmatch(stderr)
+	if m == nil {
+		return 0, nil
+	}
+	return strconv.Atoi(m[1])
+}
+
+// output runs a command in the environment that the run will have.
+func (s Search) output(ctx context.Context, argv ...string) (stdout, stderr string, err error) {
+	within, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(within, argv[0], argv[1:]...)
+	cmd.Env = s.Env
+	cmd.WaitDelay = time.Second
+	var out, talk bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &talk
+	err = cmd.Run()
+	return out.String(), talk.String(), err
+}
+
+// sparkVersion is that of an installation, by the name of its core library;
+// "": not known.
+func sparkVersion(home string) string {
+	found, _ := filepath.Glob(filepath.Join(home, "jars", "spark-core_*.jar"))
+	if len(found) == 0 {
+		return ""
+	}
+	_, version, _ := strings.Cut(strings.TrimSuffix(filepath.Base(found[0]), ".jar"), "-core_")
+	_, version, _ = strings.Cut(version, "-")
+	return version
+}
