@@ -58,4 +58,3 @@ func registered(graph *C.TF_Graph, name string) bool {
 	C.TF_GraphGetOpDef(graph, op, def, st.c)
 	return st.err() == nil
 }
-

@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 )
@@ -15,7 +16,7 @@ func Check(sig *Signature, schema *arrow.Schema, inputMapping, outputMapping map
 	columns, problems := mapInputs(sig, schema, inputMapping, keep)
 	for _, t := range sig.Inputs {
 		column, ok := columns[t.Alias]
-		if !ok {
+		if !ok || boundTo(b.Inputs, t, column) {
 			continue
 		}
 		b.Inputs = append(b.Inputs, Input{Tensor: t, Column: column})
@@ -39,6 +40,11 @@ func Check(sig *Signature, schema *arrow.Schema, inputMapping, outputMapping map
 		return nil, &MismatchError{Signature: sig.Name, Problems: problems}
 	}
 	return b, nil
+}
+
+// boundTo tells whether a column feeds a tensor already, under another alias.
+func boundTo(inputs []Input, t Tensor, column string) bool {
+	return slices.ContainsFunc(inputs, func(in Input) bool { return in.Name == t.Name && t.Name != "" && in.Column == column })
 }
 
 func checkInput(t Tensor, column string, schema *arrow.Schema) string {

@@ -27,20 +27,18 @@ func mapInputs(sig *Signature, schema *arrow.Schema, mapping map[string]string, 
 			columns[alias] = column
 		}
 	}
-	var left []string
+	shareColumns(sig, columns)
 	for _, in := range sig.Inputs {
-		if _, ok := columns[in.Alias]; ok {
-			continue
-		}
-		if schema.HasField(in.Alias) {
+		if _, ok := columns[in.Alias]; !ok && schema.HasField(in.Alias) {
 			columns[in.Alias] = in.Alias
-			continue
 		}
-		left = append(left, in.Alias)
 	}
+	shareColumns(sig, columns)
+	left := unfed(sig, columns)
 	free := freeColumns(schema, columns, keep)
 	if len(left) == 1 && len(free) == 1 {
 		columns[left[0]] = free[0]
+		shareColumns(sig, columns)
 		return columns, problems
 	}
 	for _, alias := range left {
@@ -48,6 +46,36 @@ func mapInputs(sig *Signature, schema *arrow.Schema, mapping map[string]string, 
 			alias, columnNames(schema)))
 	}
 	return columns, problems
+}
+
+// shareColumns gives inputs without a column that of another alias of their
+// tensor.
+func shareColumns(sig *Signature, columns map[string]string) {
+	byTensor := map[string]string{}
+	for _, in := range sig.Inputs {
+		if column, ok := columns[in.Alias]; ok && in.Name != "" {
+			byTensor[in.Name] = column
+		}
+	}
+	for _, in := range sig.Inputs {
+		if column, ok := byTensor[in.Name]; ok && columns[in.Alias] == "" {
+			columns[in.Alias] = column
+		}
+	}
+}
+
+// unfed are the inputs without a column, one for each tensor.
+func unfed(sig *Signature, columns map[string]string) []string {
+	var left []string
+	seen := map[string]bool{}
+	for _, in := range sig.Inputs {
+		if _, ok := columns[in.Alias]; ok || seen[in.Name] {
+			continue
+		}
+		seen[in.Name] = in.Name != ""
+		left = append(left, in.Alias)
+	}
+	return left
 }
 
 func hasAlias(tensors []Tensor, alias string) bool {
