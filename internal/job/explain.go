@@ -77,9 +77,14 @@ func (s *Spec) explainModel() string {
 		text = "checkpoint " + s.ModelDir
 	}
 	if s.tensorsOnly() {
-		return text + ", the graph's tensors"
+		text += ", the graph's tensors"
+	} else {
+		text += ", signature " + s.SignatureDefKey
 	}
-	return text + ", signature " + s.SignatureDefKey
+	if libraries := s.TensorFlow.OpLibraries; len(libraries) > 0 {
+		text += ", operations of " + strings.Join(libraries, " and ")
+	}
+	return text
 }
 
 func (s *Spec) explainBadRows() string {
