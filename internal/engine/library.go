@@ -5,16 +5,21 @@ package engine
 import "C"
 
 import (
+	"path/filepath"
 	"unsafe"
 
 	"tfos/internal/model"
 )
 
 // LoadLibraries makes the operations of shared libraries known to TensorFlow, for
-// all models of this process. A library that cannot be loaded is a
-// *model.ModelError.
+// all models of this process. Paths are absolute: a name is a Python package that
+// was not found. A library that cannot be loaded is a *model.ModelError.
 func LoadLibraries(paths []string) error {
 	for _, path := range paths {
+		if !filepath.IsAbs(path) {
+			return &model.ModelError{Path: path, Problem: "the Python of this executor has no package of this name with libraries of operations",
+				Remedy: "install it there, or give the path of a .so file in tensorflow.op_libraries"}
+		}
 		if err := loadLibrary(path); err != nil {
 			return &model.ModelError{Path: path, Problem: "TensorFlow " + Version() + " cannot load this library of operations",
 				Remedy: "tensorflow.op_libraries needs one that was built for this version of TensorFlow", Err: err}
@@ -58,4 +63,3 @@ func registered(graph *C.TF_Graph, name string) bool {
 	C.TF_GraphGetOpDef(graph, op, def, st.c)
 	return st.err() == nil
 }
-

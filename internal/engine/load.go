@@ -63,7 +63,7 @@ func checkOperations(program *model.Program) error {
 	}
 	var missing []string
 	for _, i := range unregistered(names) {
-		missing = append(missing, fmt.Sprintf("%s (%s)", program.Operations[i].Name, program.Operations[i].Node))
+		missing = append(missing, fmt.Sprintf("%s (node %s)", program.Operations[i].Name, program.Operations[i].Node))
 	}
 	if len(missing) == 0 {
 		return nil

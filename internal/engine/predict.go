@@ -38,12 +38,8 @@ func (m *Model) predictShape(ctx context.Context, mem memory.Allocator, bind *mo
 
 // predictOnce is one run of the model.
 func (m *Model) predictOnce(ctx context.Context, mem memory.Allocator, bind *model.Binding, batch arrow.Record) ([]arrow.Array, error) {
-	feeds, err := m.feeds(bind, batch)
-	defer func() { freeFeeds(feeds) }()
-	if err != nil {
-		return nil, err
-	}
 	fetches := make([]endpoint, len(bind.Outputs))
+	var err error
 	for i, out := range bind.Outputs {
 		if fetches[i], err = m.tensor(out.Tensor); err != nil {
 			return nil, err
@@ -52,14 +48,17 @@ func (m *Model) predictOnce(ctx context.Context, mem memory.Allocator, bind *mod
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	tensors, err := m.session.run(feeds, fetches, nil)
+	feeds, err := m.feeds(bind, batch)
+	if err != nil {
+		freeFeeds(feeds)
+		return nil, err
+	}
+	found, err := m.session.compute(feeds, fetches)
 	if err != nil {
 		return nil, runError("run "+what(bind), err)
 	}
-	defer freeAll(tensors)
-	freeFeeds(feeds) // before there are columns, for which there is more room then
-	feeds = nil
-	return toColumns(mem, bind, tensors, batch.NumRows())
+	defer found.free()
+	return toColumns(mem, bind, found.at(fetches), batch.NumRows())
 }
 
 func what(bind *model.Binding) string {

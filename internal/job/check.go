@@ -26,6 +26,11 @@ func Check(s *Spec) error {
 			r.isFile("app.python.interpreter", p.Interpreter)
 		}
 	}
+	for i, file := range s.TensorFlow.OpLibraries {
+		if s.kind == Infer && isLibraryFile(file) {
+			r.isFile(indexed("tensorflow.op_libraries", i), file)
+		}
+	}
 	if s.Spark.Home != "" && !s.Local {
 		r.isFolder("spark.home", s.Spark.Home)
 	}

@@ -101,6 +101,9 @@ func (s *Spec) explainFit() (text string) {
 	if s.PadLastBatch {
 		text += ", short batches are filled up"
 	}
+	if libraries := s.TensorFlow.OpLibraries; len(libraries) > 0 {
+		text += ", operations of " + strings.Join(libraries, " and ")
+	}
 	return text
 }
 

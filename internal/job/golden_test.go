@@ -78,6 +78,8 @@ var plans = []struct {
 	{name: "train-graph", kind: Train, text: "app: {graph: {path: model}}\ninput: {path: data}\nexport_dir: out\ntensorflow: {lib_dir: /opt/tf}\n"},
 	{name: "infer-default", kind: Infer, text: predict, rows: 450},
 	{name: "infer-quarantine", kind: Infer, text: predict, sets: []string{"on_bad_row=quarantine", "max_bad=0.1%"}},
+	{name: "infer-op-libraries", kind: Infer, text: predict, sets: []string{"tensorflow.op_libraries=[ops/mine.so, 'local:/opt/ops/theirs.so', tensorflow_text]"}},
+	{name: "infer-no-spark-op-libraries", kind: Infer, text: predict + "local: true\n", sets: []string{"tensorflow.op_libraries=[ops/mine.so, 'local:/opt/ops/theirs.so', tensorflow_text]"}},
 	{name: "infer-local", kind: Infer, text: predict, sets: []string{"spark.master=local[2]"}},
 	{name: "infer-no-spark", kind: Infer, text: predict + "local: true\nspark: {master: yarn, deploy_mode: cluster, conf: {spark.executor.memory: 2g}}\n", rows: 450},
 	{name: "infer-standalone", kind: Infer, text: predict, sets: []string{"spark.master=spark://h:7077", "resources.worker.cores=4"}},

@@ -74,10 +74,10 @@ func (p *Plan) JSON() ([]byte, error) {
 // files are shipped to executors, by absolute path on this machine.
 func (s *Spec) files(scratch string) []string {
 	files := []string{filepath.Join(scratch, "tfos-node")}
-	if copies := s.copies(scratch); copies != nil {
-		for _, c := range copies {
-			files = append(files, c.To)
-		}
+	for _, c := range s.copies(scratch) {
+		files = append(files, c.To)
+	}
+	if s.App.Python != nil && s.kind == Train {
 		return files
 	}
 	return append(files, filepath.Join(scratch, "tfos-engine"))
@@ -86,12 +86,12 @@ func (s *Spec) files(scratch string) []string {
 // copies are the user's files to ship. Spark ships a link under the name of
 // what it points to, so copies go under the names that the job file uses.
 func (s *Spec) copies(scratch string) []Copy {
-	p := s.App.Python
-	if p == nil || s.kind != Train {
-		return nil
-	}
 	var out []Copy
-	for _, file := range append([]string{p.File}, p.PyFiles...) {
+	mine := s.shippedLibraries()
+	if p := s.App.Python; p != nil && s.kind == Train {
+		mine = append([]string{p.File}, p.PyFiles...)
+	}
+	for _, file := range mine {
 		out = append(out, Copy{From: file, To: filepath.Join(scratch, "files", filepath.Base(file))})
 	}
 	return out
@@ -138,7 +138,7 @@ func (s *Spec) nodeConfig(env Environment, l layout, outputs []reserve.OutputCon
 func (s *Spec) child(env Environment, m master) node.ChildConfig {
 	c := node.ChildConfig{Kind: "engine", Interpreter: s.interpreter(env, m)}
 	if s.App.Python == nil || s.kind != Train {
-		c.Engine, c.LibDir = "tfos-engine", s.TensorFlow.LibDir
+		c.Engine, c.LibDir, c.OpLibraries = "tfos-engine", s.TensorFlow.LibDir, s.librariesOnExecutors()
 		return c
 	}
 	c.Kind = "python"

@@ -21,6 +21,7 @@ func (r *rules) inference() {
 	case s.ExportDir == "" && s.source.given("tag_set"):
 		r.broken("tag_set", s.TagSet, "does not apply to a checkpoint: its .meta file has one graph")
 	}
+	r.opLibraries()
 	r.input()
 	r.columns()
 	r.between("batch_size", int64(s.BatchSize), 1, maxBatch)

@@ -224,6 +224,8 @@ type TensorFlow struct {
 	LibDir string `yaml:"lib_dir" as:"path"`
 	// an archive to ship
 	Archive string `yaml:"archive" as:"path"`
+	// libraries of operations that the model needs and TensorFlow does not have: a `.so` file with a slash in its name (`./ops.so`), which is shipped with the job; `local:/path` for one that lies on every executor; or the name of a Python package there (`tensorflow_text`), of which all such libraries are loaded
+	OpLibraries []string `yaml:"op_libraries" as:"command" kinds:"infer"`
 }
 
 // Spark is the cluster that runs the job.

@@ -23,7 +23,7 @@ func asked(sig *Signature, outputMapping map[string]string) []Tensor {
 // depend on, unless a column or a constant is mapped to them. Outputs that only
 // Python can compute are a *ModelError.
 func (g *MetaGraph) leaveOut(sig *Signature, m Mapping) error {
-	flow := g.newFlow(g.fed(sig)...)
+	flow := newFlow(g.pb.GetGraphDef(), g.fed(sig)...)
 	for _, t := range asked(sig, m.Outputs) {
 		for _, name := range g.outputParts(sig, t) {
 			flow.back(name)

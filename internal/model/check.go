@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 )
@@ -16,7 +17,7 @@ func Check(sig *Signature, schema *arrow.Schema, m Mapping) (*Binding, error) {
 	columns, problems := mapInputs(sig, schema, m.Inputs, keep)
 	for _, t := range sig.Inputs {
 		column, ok := columns[t.Alias]
-		if !ok {
+		if !ok || boundTo(b.Inputs, t, column) {
 			continue
 		}
 		b.Inputs = append(b.Inputs, Input{Tensor: t, Column: column})
@@ -41,6 +42,11 @@ func Check(sig *Signature, schema *arrow.Schema, m Mapping) (*Binding, error) {
 		return nil, &MismatchError{Signature: sig.Name, Problems: problems}
 	}
 	return b, nil
+}
+
+// boundTo tells whether a column feeds a tensor already, under another alias.
+func boundTo(inputs []Input, t Tensor, column string) bool {
+	return slices.ContainsFunc(inputs, func(in Input) bool { return in.Name == t.Name && t.Name != "" && in.Column == column })
 }
 
 func checkInput(t Tensor, column string, schema *arrow.Schema, narrowing bool) string {

@@ -59,7 +59,7 @@ func (g *MetaGraph) variables(f *flow) []variable {
 			add(variable{node: n})
 		}
 	}
-	functions := g.newFlow()
+	functions := newFlow(g.pb.GetGraphDef())
 	functions.follow(f)
 	for _, name := range slices.Sorted(maps.Keys(functions.entered)) {
 		for _, n := range functions.library[name].GetNodeDef() {
@@ -133,22 +133,6 @@ func (b *builder) checks() []VariableCheck {
 		found = append(found, VariableCheck{Tensor: n.GetName() + ":0", Variable: v.name()})
 	}
 	return found
-}
-
-// zeros is a constant in a placeholder's place.
-func zeros(n *nodepb.NodeDef) *nodepb.NodeDef {
-	t := &tensorpb.TensorProto{Dtype: n.GetAttr()["dtype"].GetType(), TensorShape: &shapepb.TensorShapeProto{}}
-	for _, d := range n.GetAttr()["shape"].GetShape().GetDim() {
-		t.TensorShape.Dim = append(t.TensorShape.Dim, &shapepb.TensorShapeProto_Dim{Size: max(d.GetSize(), 1)})
-	}
-	return constant(n.GetName(), t)
-}
-
-func constant(name string, value *tensorpb.TensorProto) *nodepb.NodeDef {
-	return &nodepb.NodeDef{Name: name, Op: "Const", Attr: map[string]*attrpb.AttrValue{
-		"dtype": {Value: &attrpb.AttrValue_Type{Type: value.GetDtype()}},
-		"value": {Value: &attrpb.AttrValue_Tensor{Tensor: value}},
-	}}
 }
 
 func vector(size int) *shapepb.TensorShapeProto {

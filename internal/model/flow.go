@@ -2,11 +2,13 @@ package model
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	attrpb "github.com/wamuir/graft/tensorflow/core/framework/attr_value_go_proto"
 	functionpb "github.com/wamuir/graft/tensorflow/core/framework/function_go_proto"
+	graphpb "github.com/wamuir/graft/tensorflow/core/framework/graph_go_proto"
 	nodepb "github.com/wamuir/graft/tensorflow/core/framework/node_def_go_proto"
 )
 
@@ -22,6 +24,7 @@ type flow struct {
 
 	ended map[string]bool            // of fed, those that were met
 	main  map[string]*nodepb.NodeDef // operations of the graph that were met
+	taken map[string]map[int]bool    // which of their outputs
 	ops   map[string]string          // operations that were met, in functions too, and a node of each
 
 	arguments map[call][]bool // what flow knows of functions
@@ -37,16 +40,16 @@ type call struct {
 const noOutput = -1
 
 // newFlow makes a flow that has met nothing. It ends at the fed tensors.
-func (g *MetaGraph) newFlow(fed ...string) *flow {
+func newFlow(graph *graphpb.GraphDef, fed ...string) *flow {
 	f := &flow{
 		nodes: map[string]*nodepb.NodeDef{}, library: map[string]*functionpb.FunctionDef{}, fed: map[string]bool{},
-		ended: map[string]bool{}, main: map[string]*nodepb.NodeDef{}, ops: map[string]string{},
+		ended: map[string]bool{}, main: map[string]*nodepb.NodeDef{}, taken: map[string]map[int]bool{}, ops: map[string]string{},
 		arguments: map[call][]bool{}, entered: map[string]bool{},
 	}
-	for _, n := range g.pb.GetGraphDef().GetNode() {
+	for _, n := range graph.GetNode() {
 		f.nodes[n.GetName()] = n
 	}
-	for _, def := range g.pb.GetGraphDef().GetLibrary().GetFunction() {
+	for _, def := range graph.GetLibrary().GetFunction() {
 		f.library[def.GetSignature().GetName()] = def
 	}
 	for _, name := range fed {
@@ -57,7 +60,16 @@ func (g *MetaGraph) newFlow(fed ...string) *flow {
 
 // back walks from a tensor of the graph.
 func (f *flow) back(tensor string) {
-	w := &walk{flow: f, nodes: f.nodes, seen: map[string]bool{}, meet: func(n *nodepb.NodeDef) { f.main[n.GetName()] = n }}
+	w := &walk{flow: f, nodes: f.nodes, seen: map[string]bool{}}
+	w.meet = func(n *nodepb.NodeDef, output int) {
+		f.main[n.GetName()] = n
+		if f.taken[n.GetName()] == nil {
+			f.taken[n.GetName()] = map[int]bool{}
+		}
+		if output != noOutput {
+			f.taken[n.GetName()][output] = true
+		}
+	}
 	w.ends = func(ref string) bool {
 		if !strings.Contains(ref, ":") {
 			ref += ":0"
@@ -85,28 +97,39 @@ func (f *flow) called(n *nodepb.NodeDef) string {
 
 // needs says which inputs of a node its output needs; nil: all.
 func (f *flow) needs(n *nodepb.NodeDef, output int) []bool {
-	function := f.library[f.called(n)]
-	if function == nil {
-		return nil
+	if function := f.library[f.called(n)]; function != nil {
+		return f.output(function, output)
 	}
-	c := call{function.GetSignature().GetName(), output}
+	return nil
+}
+
+// output says which arguments of a function one of its outputs needs.
+func (f *flow) output(def *functionpb.FunctionDef, output int) []bool {
+	c := call{def.GetSignature().GetName(), output}
 	needed, known := f.arguments[c]
-	if !known {
-		f.arguments[c] = nil // all of them, where the function calls itself
-		needed = f.inside(function, output)
-		f.arguments[c] = needed
+	if known {
+		return needed
 	}
+	needed = make([]bool, len(def.GetSignature().GetInputArg()))
+	f.arguments[c] = slices.Repeat([]bool{true}, len(needed)) // of a function that calls itself: all
+	w := f.bodyWalk(def, func(argument int) { needed[argument] = true })
+	if output == noOutput {
+		w.outputs(def)
+	} else {
+		w.outputs(def, output)
+	}
+	f.arguments[c] = needed
 	return needed
 }
 
-// inside walks through a function's body.
-func (f *flow) inside(def *functionpb.FunctionDef, output int) []bool {
+// bodyWalk is a walk through a function's body that tells of the arguments that
+// it comes to.
+func (f *flow) bodyWalk(def *functionpb.FunctionDef, argument func(int)) *walk {
 	arguments := map[string]int{}
 	for i, a := range def.GetSignature().GetInputArg() {
 		arguments[a.GetName()] = i
 	}
-	needed := make([]bool, len(arguments))
-	w := &walk{flow: f, nodes: map[string]*nodepb.NodeDef{}, seen: map[string]bool{}, meet: func(*nodepb.NodeDef) {}}
+	w := &walk{flow: f, nodes: map[string]*nodepb.NodeDef{}, seen: map[string]bool{}, meet: func(*nodepb.NodeDef, int) {}}
 	for _, n := range def.GetNodeDef() {
 		w.nodes[n.GetName()] = n
 	}
@@ -114,17 +137,11 @@ func (f *flow) inside(def *functionpb.FunctionDef, output int) []bool {
 		name, _, _ := strings.Cut(ref, ":")
 		i, is := arguments[name]
 		if is {
-			needed[i] = true
+			argument(i)
 		}
 		return is
 	}
-	if outputs := def.GetSignature().GetOutputArg(); output >= 0 && output < len(outputs) {
-		w.back(def.GetRet()[outputs[output].GetName()])
-	}
-	for _, name := range def.GetControlRet() {
-		w.back("^" + name)
-	}
-	return needed
+	return w
 }
 
 // note takes a node's operation, and all of those in the functions that it
@@ -183,7 +200,20 @@ type walk struct {
 	nodes map[string]*nodepb.NodeDef
 	seen  map[string]bool
 	ends  func(tensor string) bool // tells whether the walk ends at this tensor
-	meet  func(*nodepb.NodeDef)
+	meet  func(n *nodepb.NodeDef, output int)
+}
+
+// outputs walks from these outputs of a function, and from what it always runs.
+func (w *walk) outputs(def *functionpb.FunctionDef, outputs ...int) {
+	all := def.GetSignature().GetOutputArg()
+	for _, i := range outputs {
+		if i < len(all) {
+			w.back(def.GetRet()[all[i].GetName()])
+		}
+	}
+	for _, name := range def.GetControlRet() {
+		w.back("^" + name)
+	}
 }
 
 // back walks from a node's input: "operation", "operation:1", in a function
@@ -206,7 +236,7 @@ func (w *walk) back(ref string) {
 	if !control {
 		output = w.flow.outputIndex(n, ref)
 	}
-	w.meet(n)
+	w.meet(n, output)
 	w.flow.note(n)
 	needed := w.flow.needs(n, output)
 	for i, in := range n.GetInput() {
@@ -242,7 +272,7 @@ var pythonOps = []string{"PyFunc", "PyFuncStateless", "EagerPyFunc"}
 func (f *flow) needsPython(path string) error {
 	for _, op := range pythonOps {
 		if node, there := f.ops[op]; there {
-			return &ModelError{Path: path, Problem: fmt.Sprintf("operation %s (%s) calls a Python function, as tf.numpy_function and tf.py_function do, and no model holds that function", node, op),
+			return &ModelError{Path: path, Problem: fmt.Sprintf("node %s (%s) calls a Python function, as tf.numpy_function and tf.py_function do, which no saved model holds", node, op),
 				Remedy: "export it with TensorFlow's operations in its place, or choose other outputs with output_mapping"}
 		}
 	}

@@ -11,8 +11,8 @@ import (
 // mapInputs finds a column for each input: what the mapping says; else the
 // column of the same name; else, when one input and one column that is neither
 // mapped nor kept are left, that one. Inputs that have a default need none, and
-// what is one value for the whole batch is no column's. The result is alias -> column, without
-// the inputs for which there is none; those are among the problems.
+// what is one value for the whole batch is no column's. The result is alias ->
+// column, without the inputs for which there is none; those are among the problems.
 func mapInputs(sig *Signature, schema *arrow.Schema, mapping map[string]string, keep []string) (map[string]string, []string) {
 	columns := map[string]string{}
 	var problems []string
@@ -28,15 +28,15 @@ func mapInputs(sig *Signature, schema *arrow.Schema, mapping map[string]string, 
 			columns[alias] = column
 		}
 	}
-	var left []string
+	shareColumns(sig, columns)
 	for _, in := range sig.Inputs {
-		if _, ok := columns[in.Alias]; ok {
-			continue
-		}
-		if schema.HasField(in.Alias) {
+		if _, ok := columns[in.Alias]; !ok && schema.HasField(in.Alias) {
 			columns[in.Alias] = in.Alias
-			continue
 		}
+	}
+	shareColumns(sig, columns)
+	var left []string
+	for _, in := range withoutColumn(sig, columns) {
 		switch {
 		case in.Default:
 		case in.scalar():
@@ -48,6 +48,7 @@ func mapInputs(sig *Signature, schema *arrow.Schema, mapping map[string]string, 
 	free := freeColumns(schema, columns, keep)
 	if len(left) == 1 && len(free) == 1 {
 		columns[left[0]] = free[0]
+		shareColumns(sig, columns)
 		return columns, problems
 	}
 	for _, alias := range left {
@@ -55,6 +56,36 @@ func mapInputs(sig *Signature, schema *arrow.Schema, mapping map[string]string, 
 			alias, columnNames(schema)))
 	}
 	return columns, problems
+}
+
+// shareColumns gives inputs without a column that of another alias of their
+// tensor.
+func shareColumns(sig *Signature, columns map[string]string) {
+	byTensor := map[string]string{}
+	for _, in := range sig.Inputs {
+		if column, ok := columns[in.Alias]; ok && in.Name != "" {
+			byTensor[in.Name] = column
+		}
+	}
+	for _, in := range sig.Inputs {
+		if column, ok := byTensor[in.Name]; ok && columns[in.Alias] == "" {
+			columns[in.Alias] = column
+		}
+	}
+}
+
+// withoutColumn are the inputs that no column feeds, one for each tensor.
+func withoutColumn(sig *Signature, columns map[string]string) []Tensor {
+	var left []Tensor
+	seen := map[string]bool{}
+	for _, in := range sig.Inputs {
+		if _, ok := columns[in.Alias]; ok || seen[in.Name] {
+			continue
+		}
+		seen[in.Name] = in.Name != ""
+		left = append(left, in)
+	}
+	return left
 }
 
 func hasAlias(tensors []Tensor, alias string) bool {

@@ -42,9 +42,8 @@ type VariableCheck struct{ Tensor, Variable string }
 // Devices on which a graph was made are left aside. A variable that the outputs
 // need and that the saved restore operation does not fill is filled from its
 // place in the checkpoint: tf.saved_model.save of a Keras 3 model writes a
-// restore function that fills copies of the variables. Placeholders that the
-// outputs do not depend on are replaced by zeros, because a session asks for the
-// value of every one that a call takes.
+// restore function that fills copies of the variables. Functions are narrowed to
+// what the outputs need.
 func (s Source) Program(signature string, m Mapping) (*Program, error) {
 	graph, start, err := s.open()
 	if err != nil {
@@ -60,7 +59,8 @@ func (s Source) Program(signature string, m Mapping) (*Program, error) {
 	if err := b.fill(); err != nil {
 		return nil, err
 	}
-	p := &Program{Path: graph.path, Operations: b.operations(), Steps: b.steps(), Checks: b.checks()}
+	p := &Program{Path: graph.path, Checks: b.checks(), Steps: b.steps()}
+	p.Operations = b.operations()
 	p.Graph, err = proto.Marshal(b.def)
 	if err != nil {
 		return nil, &ModelError{Path: graph.path, Problem: "its graph cannot be written", Err: err}
@@ -136,10 +136,9 @@ type builder struct {
 	*MetaGraph
 	start
 	def      *graphpb.GraphDef
-	unused   map[string]bool   // placeholders on which no output depends
-	unfilled []variable        // that the outputs need and restoring does not fill
-	filled   []variable        // of them, those that filling fills
-	ops      map[string]string // operations, and a node of each
+	needed   *flow      // by the outputs
+	unfilled []variable // that the outputs need and nothing here fills
+	filled   []variable // that fill fills
 }
 
 // restoring is the operation that gives variables their values, "" where there
@@ -153,76 +152,41 @@ func (b *builder) restoring() string {
 
 // reach finds out what the outputs of a signature need.
 func (b *builder) reach(sig *Signature, outputMapping map[string]string) {
-	fed := b.fed(sig)
-	exact, session := b.newFlow(fed...), b.newFlow(fed...)
-	session.library = nil // a session takes calls for operations, which need all inputs
+	b.needed = newFlow(b.pb.GetGraphDef(), b.fed(sig)...)
 	for _, t := range asked(sig, outputMapping) {
 		for _, name := range b.outputParts(sig, t) {
-			exact.back(name)
-			session.back(name)
+			b.needed.back(name)
 		}
 	}
-	b.unused = map[string]bool{}
-	for name, n := range session.main {
-		column := DType(n.GetAttr()["dtype"].GetType()).ElementType()
-		if n.GetOp() == "Placeholder" && column != nil && exact.main[name] == nil {
-			b.unused[name] = true
-		}
-	}
-	restored, ready := b.newFlow(), b.newFlow()
-	restored.library, ready.library = nil, nil
+	restored := newFlow(b.pb.GetGraphDef())
+	restored.library = nil // every input of a call counts
 	if op := b.restoring(); op != "" {
 		restored.back("^" + op)
-	}
-	for _, op := range b.init {
-		ready.back("^" + op)
 	}
 	has := map[[2]string]bool{}
 	for _, v := range b.variables(restored) {
 		has[v.key()] = true
 	}
-	for _, v := range b.variables(exact) {
+	for _, v := range b.variables(b.needed) {
 		if !has[v.key()] {
 			b.unfilled = append(b.unfilled, v)
 		}
 	}
-	b.ops = b.used(session, restored, ready)
 }
 
-// used are the operations of the graph, which TensorFlow must know to take it,
-// and of the functions that these flows call.
-func (b *builder) used(flows ...*flow) map[string]string {
-	all := b.newFlow()
-	for _, f := range flows {
-		all.follow(f)
-	}
-	for _, n := range b.pb.GetGraphDef().GetNode() {
-		if all.called(n) == "" {
-			all.ops[n.GetOp()] = n.GetName()
-		}
-	}
-	return all.ops
-}
-
-func (b *builder) operations() []Operation {
-	var found []Operation
-	for name, node := range b.ops {
-		found = append(found, Operation{name, node})
-	}
-	slices.SortFunc(found, func(x, y Operation) int { return strings.Compare(x.Name, y.Name) })
-	return found
-}
-
-// copyGraph takes the graph over without its devices.
+// copyGraph takes the graph over without its devices; of the functions that the
+// outputs call, what they need.
 func (b *builder) copyGraph() {
+	narrower := newNarrower(b.needed)
 	for _, n := range b.pb.GetGraphDef().GetNode() {
-		if b.unused[n.GetName()] {
-			n = zeros(n)
+		if b.needed.main[n.GetName()] != nil {
+			n = narrower.call(n, b.needed.taken[n.GetName()])
 		}
 		b.def.Node = append(b.def.Node, withoutDevice(n))
 	}
-	b.def.Library = &functionpb.FunctionDefLibrary{Gradient: b.pb.GetGraphDef().GetLibrary().GetGradient()}
-	for _, f := range b.pb.GetGraphDef().GetLibrary().GetFunction() {
+	library := b.pb.GetGraphDef().GetLibrary()
+	b.def.Library = &functionpb.FunctionDefLibrary{Gradient: library.GetGradient(), RegisteredGradients: library.GetRegisteredGradients()}
+	for _, f := range slices.Concat(library.GetFunction(), narrower.library) {
 		if slices.ContainsFunc(f.GetNodeDef(), func(n *nodepb.NodeDef) bool { return n.GetDevice() != "" }) {
 			f = proto.CloneOf(f)
 			for i, n := range f.GetNodeDef() {
@@ -231,6 +195,32 @@ func (b *builder) copyGraph() {
 		}
 		b.def.Library.Function = append(b.def.Library.Function, f)
 	}
+}
+
+// operations are those of the graph, which TensorFlow must know to take it, and
+// of the functions that run.
+func (b *builder) operations() []Operation {
+	all := newFlow(b.def)
+	for name := range b.needed.main {
+		all.main[name] = all.nodes[name]
+	}
+	for _, step := range b.steps() {
+		for _, target := range step.Targets {
+			all.back("^" + target)
+		}
+	}
+	all.follow(all)
+	for _, n := range b.def.GetNode() {
+		if all.called(n) == "" {
+			all.ops[n.GetOp()] = n.GetName()
+		}
+	}
+	var found []Operation
+	for name, node := range all.ops {
+		found = append(found, Operation{name, node})
+	}
+	slices.SortFunc(found, func(x, y Operation) int { return strings.Compare(x.Name, y.Name) })
+	return found
 }
 
 func withoutDevice(n *nodepb.NodeDef) *nodepb.NodeDef {

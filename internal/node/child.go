@@ -65,7 +65,8 @@ type childPlan struct {
 	files      string // absolute
 	work       string
 	tfConfig   string
-	libDir     string // of libtensorflow; "": the loader's choice
+	libDir     string   // of libtensorflow; "": the loader's choice
+	libraries  []string // of operations
 	members    []memberAddress
 	host       string // this machine's name
 	base       []string
@@ -99,7 +100,7 @@ func (p childPlan) command() command {
 	env.prepend("PYTHONPATH", p.pythonPath()...)
 	argv := []string{p.interpreter(), "-m", "tfos.program"}
 	if config.Child.Kind == childEngine {
-		argv = []string{within(p.files, config.Child.Engine), "run"}
+		argv = append([]string{within(p.files, config.Child.Engine), "run"}, p.libraries...)
 		if p.libDir != "" {
 			env.prepend("LD_LIBRARY_PATH", p.libDir)
 		}

@@ -28,6 +28,9 @@ type ChildConfig struct {
 	Engine string `json:"engine,omitempty"`
 	// LibDir is where libtensorflow lies on executors; "": looked for.
 	LibDir string `json:"lib_dir,omitempty"`
+	// OpLibraries are loaded by an engine before its model: paths with a slash,
+	// relative to the files folder or absolute, and names of Python packages.
+	OpLibraries []string `json:"op_libraries,omitempty"`
 	// PythonPath entries, relative to the files folder.
 	PythonPath []string `json:"python_path,omitempty"`
 }

@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// libraryTimeout bounds asking the interpreter for TensorFlow's folder. It
+// libraryTimeout bounds asking the interpreter for a package's folder. It
 // only starts Python and looks at its path: 0.1 s, more on a slow file system.
 const libraryTimeout = 30 * time.Second
 
-// findPackage prints where the tensorflow package lies without importing it,
-// which would take seconds and the memory of TensorFlow.
+// findPackage prints where a package lies without importing it, which would take
+// seconds and the memory of TensorFlow.
 const findPackage = `import importlib.util, sys
-spec = importlib.util.find_spec("tensorflow")
+spec = importlib.util.find_spec(sys.argv[1])
 sys.stdout.write(list(spec.submodule_search_locations)[0] if spec and spec.submodule_search_locations else "")`
 
 // libraryDir is the folder of libtensorflow for an engine child: the job's
@@ -30,13 +30,18 @@ func libraryDir(ctx context.Context, config ChildConfig, files string, interpret
 	if dir := setting("TFOS_LIB_DIR"); dir != "" {
 		return within(files, dir)
 	}
+	return packageDir(ctx, interpreter, "tensorflow", logger)
+}
+
+// packageDir is the folder of a Python package, "" when there is none.
+func packageDir(ctx context.Context, interpreter, name string, logger *slog.Logger) string {
 	ctx, cancel := context.WithTimeout(ctx, libraryTimeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, interpreter, "-c", findPackage)
+	cmd := exec.CommandContext(ctx, interpreter, "-c", findPackage, name)
 	cmd.WaitDelay = time.Second
 	out, err := cmd.Output()
 	if err != nil {
-		logger.Info("node: ask Python for TensorFlow's folder", "interpreter", interpreter, "error", err)
+		logger.Info("node: ask Python for a package's folder", "package", name, "interpreter", interpreter, "error", err)
 		return ""
 	}
 	dir := strings.TrimSpace(string(out))

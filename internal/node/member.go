@@ -28,13 +28,15 @@ const (
 // drives it from one goroutine; what others touch is said beside it.
 type member struct {
 	Assignment
-	place   reserve.Place
-	log     *slog.Logger
-	grace   time.Duration
-	files   string // absolute
-	host    string // for people
-	libDir  string
-	endings *endings // any goroutine
+	place  reserve.Place
+	log    *slog.Logger
+	grace  time.Duration
+	files  string // absolute
+	host   string // for people
+	libDir string
+	// libraries of operations that an engine loads
+	libraries []string
+	endings   *endings // any goroutine
 
 	guard   *guardian
 	output  *output        // any goroutine
@@ -81,6 +83,7 @@ func newMember(ctx context.Context, o Options, a Assignment) (*member, error) {
 	if a.Config.Child.Kind == childEngine {
 		plan := childPlan{assignment: a, files: files}
 		m.libDir = libraryDir(ctx, a.Config.Child, files, plan.interpreter(), o.Log)
+		m.libraries = opLibraries(ctx, a.Config.Child, files, plan.interpreter(), o.Log)
 	}
 	if m.port, err = holdPort(); err != nil {
 		return nil, err
@@ -236,6 +239,6 @@ func (m *member) prepare(c reserve.Cluster) (command, error) {
 	m.mu.Unlock()
 	return childPlan{
 		assignment: m.Assignment, files: m.files, work: m.guard.work, tfConfig: config,
-		libDir: m.libDir, members: members, host: m.host, base: environment(),
+		libDir: m.libDir, libraries: m.libraries, members: members, host: m.host, base: environment(),
 	}.command(), nil
 }
