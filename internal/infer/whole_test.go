@@ -16,13 +16,13 @@ import (
 	"tfos/internal/model"
 )
 
-// fixedRequest is over a parquet file of row groups of 5, 6 and 7 rows, for a model
-// of 4 rows at a time.
-func fixedRequest(t *testing.T) Request {
+// fixedRequest is over a parquet file of row groups of so many rows, for a model of
+// 4 rows at a time.
+func fixedRequest(t *testing.T, groups ...int) Request {
 	t.Helper()
 	dir := t.TempDir()
-	inputFile(t, dir, "a.parquet", 0, 5, 6, 7)
-	r := Request{Source: model.Source{Model: doublerOf(t, 4, nil)}, Signature: "serving_default", BatchSize: 10,
+	inputFile(t, dir, "a.parquet", 0, groups...)
+	r := Request{Source: model.Source{Model: doublerOf(t, 4, nil)}, Signature: "serving_default", BatchSize: 12,
 		Output: filepath.Join(t.TempDir(), "parts"), Format: files.Parquet}
 	var err error
 	if r.Input, r.Splits, err = (Input{Format: files.Parquet, Path: dir}).Plan(t.Context(), 1); err != nil {
@@ -34,7 +34,7 @@ func fixedRequest(t *testing.T) Request {
 // TestWholeBatches: however the reader cuts rows, only the last batch of a split
 // is short, and every row has its prediction.
 func TestWholeBatches(t *testing.T) {
-	r := fixedRequest(t)
+	r := fixedRequest(t, 5, 6, 7)
 	r.PadLastBatch = true
 	d := &doubler{bad: -1}
 	result, err := Run(t.Context(), r, d.load, nil)
@@ -63,7 +63,7 @@ func TestWholeBatches(t *testing.T) {
 // TestRemainder: rows that are no whole batch are refused by name, and leave no
 // file; the file is not cut in places that make remainders.
 func TestRemainder(t *testing.T) {
-	r := fixedRequest(t)
+	r := fixedRequest(t, 5, 6, 7)
 	_, err := Run(t.Context(), r, (&doubler{bad: -1}).load, nil)
 	if err == nil || ExitCode(err) != 6 || !strings.Contains(err.Error(), "a.parquet: ") || !strings.Contains(err.Error(), "of 18 rows 2 are left over") {
 		t.Errorf("error %v", err)
@@ -84,7 +84,7 @@ func TestRemainder(t *testing.T) {
 // TestFixedBatchThatFails: a batch of rows that may depend on one another is run
 // as a whole or not at all, and named.
 func TestFixedBatchThatFails(t *testing.T) {
-	r := fixedRequest(t)
+	r := fixedRequest(t, 12)
 	d := &doubler{bad: -1, breaks: map[int64]bool{6: true}}
 	_, err := Run(t.Context(), r, d.load, nil)
 	if err == nil || ExitCode(err) != 6 || !strings.Contains(err.Error(), "rows 4 to 7, a batch of the model's: the graph failed: invalid JPEG") {
