@@ -71,6 +71,17 @@ func TestRemainder(t *testing.T) {
 	if names := left(t, r.Output); len(names) != 0 {
 		t.Errorf("files %v", names)
 	}
+	bind := &model.Binding{Batch: 4}
+	found, err := files.Open(t.Context(), files.Parquet, r.Splits[0].Path, files.ReadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Whole(t.Context(), found, bind); err == nil || !strings.Contains(err.Error(), "a.parquet: ") || !strings.Contains(err.Error(), "of 18 rows 2 are left over") {
+		t.Errorf("beforehand: %v", err)
+	}
+	if bind.Batch = 9; Whole(t.Context(), found, bind) != nil {
+		t.Error("two batches of 9 rows are refused")
+	}
 	data, err := r.Input.Dataset(files.ReadOptions{})
 	if err != nil || r.CutBytes(data, 3) != 0 {
 		t.Errorf("files are cut: %v", err)

@@ -140,6 +140,19 @@ func TestBatch(t *testing.T) {
 	}
 }
 
+// TestNoColumn: something must tell rows apart.
+func TestNoColumn(t *testing.T) {
+	constants := []Constant{{Tensor: tensor("x", Int64, -1)}}
+	optional := tensor("z", Int64, -1)
+	optional.Default = true
+	y := []Tensor{tensor("y", Float32, -1)}
+	for _, s := range []*Signature{{Constants: constants, Outputs: y}, {Inputs: []Tensor{optional}, Outputs: y}} {
+		if _, err := Check(s, schema("a", i64), Mapping{}); err == nil || !strings.Contains(err.Error(), "no column feeds the model") {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
 func TestNarrowing(t *testing.T) {
 	for _, d := range []DType{Float16, BFloat16, Float32} {
 		if ok, remedy := Fits(f64, d, false); ok || !strings.Contains(remedy, "--allow-narrowing") {
