@@ -18,7 +18,7 @@ func (r *rows) narrowed(d model.DType) (raw []byte, bad int) {
 	case *array.Float16:
 		wide := make([]float32, r.end-r.start)
 		for i, half := range v.Values()[r.start:r.end] {
-			wide[i] = half.Float32()
+			wide[i] = model.HalfFloat(half.Uint16())
 		}
 		return rounded(wide, d)
 	case *array.Float32:

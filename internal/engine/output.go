@@ -74,8 +74,8 @@ func widened(mem memory.Allocator, raw []byte, d model.DType) arrow.ArrayData {
 	defer b.Release()
 	b.Reserve(len(raw) / 2)
 	if d == model.Float16 {
-		for _, v := range arrow.Float16Traits.CastFromBytes(raw) {
-			b.UnsafeAppend(v.Float32())
+		for _, v := range arrow.Uint16Traits.CastFromBytes(raw) {
+			b.UnsafeAppend(model.HalfFloat(v))
 		}
 	} else {
 		for _, v := range arrow.Uint16Traits.CastFromBytes(raw) {

@@ -76,7 +76,13 @@ func (d *doubler) load(context.Context) (Model, error) { return d, nil }
 // doublerModel writes the SavedModel that the doubler stands for.
 func doublerModel(t *testing.T, outputShape *shapepb.TensorShapeProto) string {
 	t.Helper()
-	rows := &shapepb.TensorShapeProto{Dim: []*shapepb.TensorShapeProto_Dim{{Size: -1}}}
+	return doublerOf(t, -1, outputShape)
+}
+
+// doublerOf is doublerModel for so many rows at a time.
+func doublerOf(t *testing.T, size int64, outputShape *shapepb.TensorShapeProto) string {
+	t.Helper()
+	rows := &shapepb.TensorShapeProto{Dim: []*shapepb.TensorShapeProto_Dim{{Size: size}}}
 	if outputShape == nil {
 		outputShape = rows
 	}

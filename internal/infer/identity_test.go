@@ -84,6 +84,23 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
+// TestIdentityOfBinding: values of constants and binary columns change parts.
+func TestIdentityOfBinding(t *testing.T) {
+	bind := func(constant string, binary bool) Identity {
+		return Request{}.bound(&model.Binding{
+			Constants: []model.Constant{{Tensor: model.Tensor{Alias: "keep_prob"}, Text: constant}},
+			Outputs:   []model.Output{{Tensor: model.Tensor{Alias: "y", Type: model.String, Binary: binary}, Column: "y"}},
+		})
+	}
+	base := bind("1", false)
+	if got := bind("1", false).Differences(base); len(got) != 0 {
+		t.Errorf("differs in %q", got)
+	}
+	if got := bind("0.5", true).Differences(base); !slices.Equal(got, []string{"constants", "binary_outputs"}) {
+		t.Errorf("differs in %q", got)
+	}
+}
+
 // TestIdentityHasEverything fails when a Request gets a field of which nobody
 // has said whether parts depend on it.
 func TestIdentityHasEverything(t *testing.T) {

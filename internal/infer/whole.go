@@ -1,6 +1,7 @@
 package infer
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -96,14 +97,44 @@ func (g *regroup) rest() (batch, bool) {
 // checkWhole says of a batch that it is no whole number of the model's, where
 // that must be: of the last rows of a split or partition.
 func (p *passage) checkWhole(b batch) error {
-	size, n := p.bind.Batch, b.record.NumRows()
+	n := b.record.NumRows()
 	p.seen += n
-	if size < 2 || p.bind.Pad || n%size == 0 {
+	if err := leftOver(p.bind, p.seen, n); err != nil {
+		return p.locate(err, b)
+	}
+	return nil
+}
+
+// leftOver is what is wrong with so many rows, of which the last ones are to go
+// through the model; nil: they are whole batches, or need not be.
+func leftOver(bind *model.Binding, rows, last int64) error {
+	left := last % max(1, bind.Batch)
+	if bind.Pad || left == 0 {
 		return nil
 	}
-	return p.locate(&model.MismatchError{Signature: p.bind.Signature, Problems: []string{fmt.Sprintf(
+	return &model.MismatchError{Signature: bind.Signature, Problems: []string{fmt.Sprintf(
 		"the model takes %d rows at a time, and of %d rows %d are left over: say pad_last_batch: true (--pad-last-batch) if its rows do not depend on one another, or give it whole batches",
-		size, p.seen, n%size)}}, b)
+		bind.Batch, rows, left)}}
+}
+
+// countedFiles bounds the files that Whole looks into.
+const countedFiles = 1000
+
+// Whole looks whether files hold whole batches, where that must be and their
+// footers say how many rows they have. What it passes over is found when it is
+// read.
+func Whole(ctx context.Context, data *files.Dataset, bind *model.Binding) error {
+	if data.Format() != files.Parquet || bind.Batch < 2 || bind.Pad {
+		return nil
+	}
+	list := data.Files()
+	for _, f := range list[:min(len(list), countedFiles)] {
+		rows, known := files.CountRows(ctx, f.Path)
+		if err := leftOver(bind, rows, rows); known && err != nil {
+			return atFile(exitData, "predict", f.Path, err)
+		}
+	}
+	return nil
 }
 
 // unit is the fewest rows that may go through the model by themselves.

@@ -56,6 +56,9 @@ func (r *rules) contract(ctx context.Context) []model.Line {
 		r.data(CodeData, err.Error()+"\n"+model.Table(lines))
 		return nil
 	}
+	if err := infer.Whole(ctx, data, bind); err != nil {
+		r.data(CodeData, err.Error())
+	}
 	if err := infer.Writable(files.Format(s.Output.Format), data.Schema(), bind); err != nil {
 		r.broken("output.format", s.Output.Format, "%v", err)
 	}

@@ -29,10 +29,21 @@ func (s *Spec) readBy(src *Source) string {
 		return bySpark
 	case s.kind == Infer:
 		return byExecutor
-	case s.Feeder != "auto" || src.Path == "" || IsURL(src.Path) || len(src.Options) > 0 || !slices.Contains(same, files.Format(src.Format)):
+	case s.Feeder != "auto" || src.Path == "" || IsURL(src.Path) || src.settings() || !slices.Contains(same, files.Format(src.Format)):
 		return bySpark
 	}
 	return byEither
+}
+
+// settings tells whether a source has options by which tfos and Spark may read other
+// rows. What a TFRecord file's records are is the same for both.
+func (src *Source) settings() bool {
+	for name := range src.Options {
+		if name != "recordType" || files.Format(src.Format) != files.TFRecord {
+			return true
+		}
+	}
+	return false
 }
 
 // readBy checks that executors can read what they shall.

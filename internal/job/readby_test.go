@@ -14,6 +14,8 @@ func TestReadBy(t *testing.T) {
 	}{
 		{nil, byEither},
 		{[]string{"input.format=tfrecord"}, byEither},
+		{[]string{"input.format=tfrecord", "input.options={recordType: ByteArray}"}, byEither},
+		{[]string{"input.format=parquet", "input.options={recordType: ByteArray}"}, bySpark},
 		{[]string{"input.format=arrow"}, byEither},
 		{[]string{"input.format=csv"}, bySpark},
 		{[]string{"input.format=csv", "read_by=executor"}, byExecutor},

@@ -25,6 +25,9 @@ func Check(sig *Signature, schema *arrow.Schema, m Mapping) (*Binding, error) {
 			problems = append(problems, p)
 		}
 	}
+	if len(b.Inputs) == 0 && len(problems) == 0 && len(sig.Inputs)+len(sig.Constants) > 0 {
+		problems = append(problems, "no column feeds the model, so that all rows are alike: name one in input_mapping, or leave a constant out")
+	}
 	problems = append(problems, checkKeep(schema, keep)...)
 	problems = append(problems, checkFed(b.Inputs)...)
 

@@ -68,3 +68,18 @@ func halfBits(v float64) uint16 {
 	m, exponent := math.Frexp(v)
 	return sign | uint16(exponent-1+15)<<10 | uint16(math.Ldexp(m, 11))&0x3ff
 }
+
+// HalfFloat is the value of a float16, given by its bits. (Arrow's own conversion
+// makes 0 of subnormal numbers.)
+func HalfFloat(bits uint16) float32 {
+	sign := uint32(bits&0x8000) << 16
+	exponent, fraction := bits>>10&0x1f, uint32(bits&0x3ff)
+	switch exponent {
+	case 0: // zero, or subnormal
+		v := float32(fraction) * 0x1p-24
+		return math.Float32frombits(sign | math.Float32bits(v))
+	case 0x1f: // infinite, or not a number
+		return math.Float32frombits(sign | 0xff<<23 | fraction<<13)
+	}
+	return math.Float32frombits(sign | (uint32(exponent)-15+127)<<23 | fraction<<13)
+}

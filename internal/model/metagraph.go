@@ -14,6 +14,9 @@ import (
 // signatures; it is nobody's to call.
 const initSignature = "__saved_model_init_op"
 
+// defaultOp is an operation that has a value where none is fed.
+const defaultOp = "PlaceholderWithDefault"
+
 // MetaGraph is one graph of a SavedModel, or that of a .meta file.
 type MetaGraph struct {
 	Tags       []string // sorted
@@ -43,6 +46,9 @@ func newMetaGraph(path string, pb *corepb.MetaGraphDef) *MetaGraph {
 		g.ops[f.GetSignature().GetName()] = f.GetSignature()
 	}
 	for _, s := range g.Signatures {
+		for i, t := range s.Inputs {
+			s.Inputs[i].Default = g.hasDefault(t)
+		}
 		g.joinParts(s)
 	}
 	return g
@@ -97,9 +103,6 @@ func (g *MetaGraph) Choose(name string, m Mapping) (*Signature, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i, t := range chosen.Inputs {
-		chosen.Inputs[i].Default = g.hasDefault(t)
-	}
 	if err := chosen.takeConstants(m.Constants); err != nil {
 		return nil, err
 	}
@@ -110,7 +113,7 @@ func (g *MetaGraph) Choose(name string, m Mapping) (*Signature, error) {
 func (g *MetaGraph) hasDefault(t Tensor) bool {
 	op, index, _ := strings.Cut(t.Name, ":")
 	at, there := g.nodes[op]
-	return there && index == "0" && g.pb.GetGraphDef().GetNode()[at].GetOp() == "PlaceholderWithDefault"
+	return there && index == "0" && g.pb.GetGraphDef().GetNode()[at].GetOp() == defaultOp
 }
 
 // takeBinary marks the outputs whose strings are bytes.

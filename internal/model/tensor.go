@@ -148,7 +148,7 @@ func (g *MetaGraph) outputs(n *nodepb.NodeDef) ([]Tensor, error) {
 				t -= typespb.DataType_DT_FLOAT_REF - typespb.DataType_DT_FLOAT
 			}
 			name := fmt.Sprintf("%s:%d", n.GetName(), len(outputs))
-			out := Tensor{Alias: name, Name: name, Type: DType(t)}
+			out := Tensor{Alias: name, Name: name, Type: DType(t), Default: n.GetOp() == defaultOp}
 			out.setShape(outputShape(n, len(outputs)))
 			outputs = append(outputs, out)
 		}

@@ -26,7 +26,7 @@ const defaultBatchRows = 1000
 var codecs = map[Format]codec{
 	Parquet:  parquetCodec{},
 	Arrow:    arrowCodec{},
-	TFRecord: tfrecordCodec{},
+	TFRecord: recordsCodec{},
 	CSV:      csvCodec{},
 	JSON:     jsonCodec{},
 }
