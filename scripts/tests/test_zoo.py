@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import yaml
 import zoo
 from harness import PYTHON, ROOT, TFOS, Job
 
@@ -26,12 +25,17 @@ def saved(tmp_path_factory):
     return folder
 
 
-def shown(folder, path):
-    """The lines of a job file that `tfos show` prints for a model."""
-    done = subprocess.run([TFOS, "show", path], cwd=folder, capture_output=True, text=True)
+def show(folder, *argv):
+    done = subprocess.run([TFOS, "show", *argv], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert HEADING in done.stdout, done.stdout
-    return done.stdout.split(HEADING, 1)[1]
+    return done.stdout
+
+
+def shown(folder, path):
+    """What `tfos show` prints of a job file that runs a model: its lines, and the same as JSON."""
+    text = show(folder, path)
+    assert HEADING in text, text
+    return text.split(HEADING, 1)[1], json.loads(show(folder, path, "--output", "json"))["job"]
 
 
 def as_bytes(value):
@@ -57,8 +61,7 @@ def assert_equal(got, want, what):
 def test_shown_lines_run(saved, name):
     folder = saved / name
     case = json.loads((folder / "case.json").read_text())
-    lines = shown(folder, case["path"])
-    keys = yaml.safe_load(lines)
+    lines, keys = shown(folder, case["path"])
     inputs, want = (pq.read_table(folder / f"{file}.parquet") for file in ("inputs", "expected"))
 
     columns = keys["input_mapping"]
@@ -69,7 +72,8 @@ def test_shown_lines_run(saved, name):
     pq.write_table(renamed, folder / "data.parquet")
 
     rest = {"input": {"path": "data.parquet"}, "keep": ["id"], "output": {"path": "out"}}
-    (folder / "job.yaml").write_text(lines + yaml.safe_dump(rest | case["job"]))
+    beside = "".join(f"{key}: {json.dumps(v)}\n" for key, v in (rest | case["job"]).items())
+    (folder / "job.yaml").write_text(lines + beside)
     result = Job(folder, f"zoo-{name.replace('_', '-')}").run("infer", "job.yaml", "--local")
     assert result.code == 0, result.stderr
 
