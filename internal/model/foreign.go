@@ -34,7 +34,7 @@ var foreignFormats = []struct {
 
 // foreign says that a path holds a model of another format, and which command
 // makes a SavedModel of it; nil: it is none of those that are known.
-func foreign(path string) error {
+func foreign(path string) *ModelError {
 	head := readHead(path)
 	for _, f := range foreignFormats {
 		if f.is(path, head) {

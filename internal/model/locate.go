@@ -66,8 +66,8 @@ func findModelFile(path string) (string, error) {
 		folder := filepath.Dir(path)
 		return folder, refuseHub(folder)
 	}
-	if err := foreign(path); err != nil {
-		return "", err
+	if other := foreign(path); other != nil {
+		return "", other
 	}
 	if holdsGraph(path) {
 		return path, nil
@@ -158,16 +158,17 @@ func noModel(path string) error {
 				Remedy: "a checkpoint with its .meta file runs as model_dir"}
 		}
 	}
-	if err := foreign(path); err != nil {
-		return err
+	if other := foreign(path); other != nil {
+		return other
 	}
 	for _, e := range entries {
 		one := filepath.Join(path, e.Name())
 		if e.IsDir() {
 			continue
 		}
-		if err := foreign(one); err != nil {
-			return err
+		if other := foreign(one); other != nil {
+			other.Path, other.Problem = path, fmt.Sprintf("holds %s, and no %s: %s", e.Name(), binaryFile, other.Problem)
+			return other
 		}
 		if strings.HasPrefix(filepath.Ext(one), ".pb") && holdsGraph(one) {
 			return &ModelError{Path: path, Problem: "holds a frozen graph and no " + binaryFile, Remedy: "give the file: " + one}

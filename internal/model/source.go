@@ -38,17 +38,19 @@ func (s Source) Digest() (string, error) {
 	switch {
 	case s.Model == "":
 		graph, index = s.Checkpoint+metaSuffix, s.Checkpoint+indexSuffix
-	case s.Frozen():
-		graph = s.Model
-	case !exists(graph):
+	case !s.Frozen() && !exists(graph):
 		graph = filepath.Join(s.Model, textFile)
+	}
+	paths := []string{graph, index}
+	if s.Frozen() {
+		paths = []string{s.Model}
 	}
 	assets, err := s.assets()
 	if err != nil {
 		return "", err
 	}
 	sum := sha256.New()
-	for _, path := range append([]string{graph, index}, assets...) {
+	for _, path := range append(paths, assets...) {
 		content, err := os.ReadFile(path)
 		if err != nil && (path != index || !errors.Is(err, fs.ErrNotExist)) { // not all models have variables
 			return "", &ModelError{Path: path, Problem: "cannot be read", Err: err}
