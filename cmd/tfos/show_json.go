@@ -9,6 +9,9 @@ type (
 		Kind      string         `json:"kind"`
 		Graphs    []graphJSON    `json:"graphs"`
 		Variables []variableJSON `json:"variables"`
+		Note      string         `json:"note"`  // what was chosen of several
+		Job       map[string]any `json:"job"`   // keys of a job file that run it; null: nothing does
+		Notes     []string       `json:"notes"` // what to know beside them
 	}
 	graphJSON struct {
 		TagSet     []string        `json:"tag_set"`
@@ -36,7 +39,11 @@ type (
 )
 
 func shownModel(d *model.Description) modelJSON {
-	out := modelJSON{Path: d.Path, Kind: d.Kind, Graphs: []graphJSON{}, Variables: []variableJSON{}}
+	job := d.Suggest()
+	out := modelJSON{Path: d.Path, Kind: d.Kind, Graphs: []graphJSON{}, Variables: []variableJSON{}, Note: d.Note, Job: shownJob(job), Notes: []string{}}
+	if job != nil {
+		out.Notes = append(out.Notes, job.Notes...)
+	}
 	for _, g := range d.Graphs {
 		one := graphJSON{TagSet: append([]string{}, g.Tags...), Signatures: []signatureJSON{}, Inputs: shownTensors(g.Placeholders()), Outputs: shownTensors(g.Ends())}
 		for _, sig := range g.Signatures {

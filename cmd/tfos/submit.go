@@ -417,6 +417,9 @@ func (c *cli) warn(spec *job.Spec) {
 
 // contract shows how an inference job's columns go into its model.
 func (c *cli) contract(ctx context.Context, spec *job.Spec) error {
+	if note := job.ModelNote(spec); note != "" {
+		c.talk("tfos: model %s", note)
+	}
 	lines, err := job.Contract(ctx, spec)
 	if len(lines) > 0 && err == nil {
 		c.talk("%s", model.Table(lines))

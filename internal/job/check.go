@@ -38,8 +38,8 @@ func Check(s *Spec) error {
 		for _, src := range s.sources() {
 			r.inputThere(src)
 		}
-		if s.kind == Infer && s.ExportDir != "" {
-			r.isFolder("export_dir", s.ExportDir)
+		if s.kind == Infer && (s.ExportDir != "" || s.ModelDir != "") {
+			r.modelThere()
 		}
 	}
 	r.outputs()

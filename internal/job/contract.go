@@ -65,6 +65,30 @@ func (r *rules) contract(ctx context.Context) []model.Line {
 	return lines
 }
 
+// modelThere looks what the model's path means.
+func (r *rules) modelThere() {
+	settled, _, err := r.s.model().Settle()
+	switch {
+	case err != nil:
+		r.noModel(err)
+	case settled.Frozen() && r.s.source.given("tag_set"):
+		r.broken("tag_set", r.s.TagSet, "does not apply to a frozen graph: its file has one graph")
+	}
+}
+
+// ModelNote says which of several models an inference job runs; "": its path
+// names it, or this machine does not see it.
+func ModelNote(s *Spec) string {
+	if s.kind != Infer || !s.readsHere() {
+		return ""
+	}
+	settled, note, err := s.model().Settle()
+	if err != nil || note == "" {
+		return ""
+	}
+	return settled.Path() + ": " + note
+}
+
 // noModel is a fault of the key that names the model, or of the signature.
 func (r *rules) noModel(err error) {
 	s := r.s

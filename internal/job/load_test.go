@@ -305,7 +305,7 @@ func TestCheck(t *testing.T) {
 			"app.python.file: %/no.py: does not exist",
 			"export_dir: %/old: exists already: choose another, remove it, or say export_if_exists: replace"}, 2},
 		{Infer, nil, nil, 0},
-		{Infer, []string{"export_dir=nomodel"}, []string{"export_dir: %/nomodel: does not exist"}, 2},
+		{Infer, []string{"export_dir=nomodel"}, []string{"export_dir: %/nomodel: does not exist on this machine (give a SavedModel's folder that every executor can read)"}, 2},
 		{Infer, []string{"output.path=old"}, []string{"output.path: %/old: exists already: choose another, remove it, or say output.if_exists: replace"}, 7},
 		{Infer, []string{"output.path=old", "output.if_exists=replace"}, nil, 0},
 		{Infer, []string{"output.path=mine", "output.if_exists=replace"}, []string{"output.path: %/mine: holds other files and no _SUCCESS: it is not replaced"}, 7},

@@ -113,8 +113,7 @@ func OpenCheckpoint(path string) (*Checkpoint, error) {
 		return nil, err
 	}
 	if !exists(prefix + metaSuffix) {
-		return nil, &ModelError{Path: prefix, Problem: "the checkpoint has variables and no graph: there is no " + filepath.Base(prefix) + metaSuffix,
-			Remedy: "export a SavedModel from the program that made it: it runs as export_dir"}
+		return nil, withoutGraph(prefix)
 	}
 	graph, err := openMeta(prefix + metaSuffix)
 	if err != nil {

@@ -1,7 +1,6 @@
 package model
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 )
@@ -9,48 +8,59 @@ import (
 // Kinds of what Describe finds.
 const (
 	KindSavedModel = "saved_model"
-	KindCheckpoint = "checkpoint" // with its graph
-	KindGraph      = "graph"      // a .meta file without its checkpoint
-	KindVariables  = "variables"  // a checkpoint without its graph
+	KindFrozen     = "frozen_graph" // a file with a graph whose variables are constants
+	KindCheckpoint = "checkpoint"   // with its graph
+	KindGraph      = "graph"        // a .meta file without its checkpoint
+	KindVariables  = "variables"    // a checkpoint without its graph
 )
 
 // Description is all that a model on disk says of itself.
 type Description struct {
-	Path      string // a SavedModel's folder, a checkpoint's prefix, a .meta file
+	Path      string // a SavedModel's folder, a frozen graph's file, a checkpoint's prefix, a .meta file
 	Kind      string
+	Note      string // what was chosen of several; "": there was no choice
 	Graphs    []*MetaGraph
 	Variables []Variable
 }
 
-// Describe opens what a path names: a SavedModel's folder or file, a
-// checkpoint or a folder of them, a .meta file. What is none of these is a
-// *ModelError.
+// Describe opens what a path names: what Source.Settle finds, or a .meta file
+// without its checkpoint. What is none of these is a *ModelError.
 func Describe(path string) (*Description, error) {
-	if name := filepath.Base(path); name == binaryFile || name == textFile {
-		path = filepath.Dir(path)
-	}
-	saved, err := Open(path)
-	if err == nil {
-		return describeSavedModel(saved)
-	}
-	if exists(filepath.Join(path, binaryFile)) || exists(filepath.Join(path, textFile)) {
-		return nil, err
-	}
-	prefix, notFound := FindCheckpoint(path)
-	if notFound == nil {
-		return describeCheckpoint(prefix)
-	}
-	if strings.HasSuffix(path, metaSuffix) && exists(path) {
+	if strings.HasSuffix(path, metaSuffix) && exists(path) && !exists(strings.TrimSuffix(path, metaSuffix)+indexSuffix) {
 		graph, err := openMeta(path)
 		if err != nil {
 			return nil, err
 		}
 		return &Description{Path: path, Kind: KindGraph, Graphs: []*MetaGraph{graph}}, nil
 	}
-	if _, err := os.Stat(path); err != nil {
-		return nil, &ModelError{Path: path, Problem: "there is no such file or folder"}
+	if prefix, err := FindCheckpoint(path); err == nil && !holdsSavedModel(path) && !insideSavedModel(prefix) {
+		return describeCheckpoint(prefix)
 	}
-	return nil, &ModelError{Path: path, Problem: "it holds neither a SavedModel nor a checkpoint"}
+	settled, note, err := Source{Model: path}.Settle()
+	if err != nil {
+		return nil, err
+	}
+	if settled.Frozen() {
+		graph, err := OpenFrozen(settled.Model)
+		if err != nil {
+			return nil, err
+		}
+		return &Description{Path: settled.Model, Kind: KindFrozen, Graphs: []*MetaGraph{graph}}, nil
+	}
+	saved, err := Open(settled.Model)
+	if err != nil {
+		return nil, err
+	}
+	d, err := describeSavedModel(saved)
+	if err == nil {
+		d.Note = note
+	}
+	return d, err
+}
+
+// insideSavedModel tells whether a checkpoint is the variables of a SavedModel.
+func insideSavedModel(prefix string) bool {
+	return variablesOf(filepath.Dir(filepath.Dir(prefix))) == prefix && holdsSavedModel(filepath.Dir(filepath.Dir(prefix)))
 }
 
 func describeSavedModel(saved *SavedModel) (*Description, error) {

@@ -17,20 +17,24 @@ type ModelError struct {
 	Path    string // the SavedModel's folder, the checkpoint's prefix or file
 	Problem string
 	Remedy  string
-	Err     error // may be nil
+	Command string // what a user can run or write as it is; "" where there is none
+	Err     error  // may be nil
 }
 
 func (e *ModelError) Error() string {
 	return fmt.Sprintf("model: %s: %s", e.Path, e.Reason())
 }
 
-// Reason is the error without the path.
+// Reason is the error without the path. A command stands in a line of its own.
 func (e *ModelError) Reason() string {
 	s := e.Problem
 	if e.Err != nil {
 		s += ": " + e.Err.Error()
 	}
-	if e.Remedy != "" {
+	switch {
+	case e.Command != "":
+		s += ": " + e.Remedy + "\n  " + e.Command
+	case e.Remedy != "":
 		s += " (" + e.Remedy + ")"
 	}
 	return s

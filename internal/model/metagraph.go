@@ -25,10 +25,11 @@ type MetaGraph struct {
 	pb         *corepb.MetaGraphDef
 	nodes      map[string]int // name -> index in pb
 	ops        map[string]*oppb.OpDef
+	functions  map[string]bool // of the graph's library, by name
 }
 
 func newMetaGraph(path string, pb *corepb.MetaGraphDef) *MetaGraph {
-	g := &MetaGraph{path: path, pb: pb, nodes: map[string]int{}, ops: map[string]*oppb.OpDef{}}
+	g := &MetaGraph{path: path, pb: pb, nodes: map[string]int{}, ops: map[string]*oppb.OpDef{}, functions: map[string]bool{}}
 	g.Tags = slices.Sorted(slices.Values(pb.GetMetaInfoDef().GetTags()))
 	for name, s := range pb.GetSignatureDef() {
 		if name != initSignature {
@@ -44,6 +45,7 @@ func newMetaGraph(path string, pb *corepb.MetaGraphDef) *MetaGraph {
 	}
 	for _, f := range pb.GetGraphDef().GetLibrary().GetFunction() {
 		g.ops[f.GetSignature().GetName()] = f.GetSignature()
+		g.functions[f.GetSignature().GetName()] = true
 	}
 	for _, s := range g.Signatures {
 		for i, t := range s.Inputs {

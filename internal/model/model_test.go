@@ -138,7 +138,7 @@ func TestWhatIsNotThereIsSaid(t *testing.T) {
 		err  error
 		want []string
 	}{
-		"no folder":     {ask(filepath.Join(good, "absent"), "serve", ""), []string{"no such folder"}},
+		"no folder":     {ask(filepath.Join(good, "absent"), "serve", ""), []string{"does not exist"}},
 		"no SavedModel": {ask(write(t, "ckpt-1.index", nil), "serve", ""), []string{"a checkpoint"}},
 		"empty folder":  {ask(t.TempDir(), "serve", ""), []string{"holds no saved_model.pb", "model.export()"}},
 		"damaged":       {ask(write(t, "saved_model.pb", []byte("\xff\xff\xff")), "serve", ""), []string{"damaged"}},

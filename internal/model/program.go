@@ -77,7 +77,17 @@ type start struct {
 
 // open opens the graph and says what makes it ready.
 func (s Source) open() (*MetaGraph, start, error) {
-	if s.Model == "" {
+	s, _, err := s.Settle()
+	switch {
+	case err != nil:
+		return nil, start{}, err
+	case s.Frozen():
+		graph, err := OpenFrozen(s.Model)
+		if err != nil {
+			return nil, start{}, err
+		}
+		return graph, start{init: graph.tableInitializers()}, nil
+	case s.Model == "":
 		checkpoint, err := OpenCheckpoint(s.Checkpoint)
 		if err != nil {
 			return nil, start{}, err

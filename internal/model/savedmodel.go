@@ -55,7 +55,7 @@ func readSavedModel(dir string) (*corepb.SavedModel, error) {
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, missing(dir)
+		return nil, noModel(dir)
 	case err != nil:
 		return nil, &ModelError{Path: dir, Problem: "cannot be read", Err: err}
 	}
@@ -63,23 +63,6 @@ func readSavedModel(dir string) (*corepb.SavedModel, error) {
 		return nil, &ModelError{Path: dir, Problem: "the SavedModel is damaged", Remedy: "copy or export it again", Err: err}
 	}
 	return pb, nil
-}
-
-// missing tells a folder that is not there from one that holds something else.
-func missing(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return &ModelError{Path: dir, Problem: "there is no such folder on this machine",
-			Remedy: "give a SavedModel folder that every executor can read"}
-	}
-	for _, e := range entries {
-		if e.Name() == stateFile || strings.HasSuffix(e.Name(), indexSuffix) {
-			return &ModelError{Path: dir, Problem: "holds a checkpoint and no " + binaryFile,
-				Remedy: "a checkpoint with its .meta file runs as model_dir"}
-		}
-	}
-	return &ModelError{Path: dir, Problem: "holds no " + binaryFile,
-		Remedy: "give the folder that model.export() or tf.saved_model.save() wrote"}
 }
 
 // checkVariables looks for the checkpoint of a graph with variables. TensorFlow

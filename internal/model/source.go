@@ -10,10 +10,10 @@ import (
 	"path/filepath"
 )
 
-// Source says where a model is: a SavedModel's graph, or, without Model, a
-// checkpoint with its graph.
+// Source says where a model is: a SavedModel's graph or a frozen graph, or, without
+// Model, a checkpoint with its graph.
 type Source struct {
-	Model      string   `json:"model,omitempty"`      // SavedModel folder
+	Model      string   `json:"model,omitempty"`      // SavedModel, or what leads to one; or a frozen graph's file: see Settle
 	TagSet     []string `json:"tag_set,omitempty"`    // of its graph; none: serve
 	Checkpoint string   `json:"checkpoint,omitempty"` // see FindCheckpoint
 }
@@ -30,22 +30,27 @@ func (s Source) Path() string {
 // variables' index, which holds the checksum of every value, and of a
 // SavedModel's assets.
 func (s Source) Digest() (string, error) {
+	s, _, err := s.Settle()
+	if err != nil {
+		return "", err
+	}
 	graph, index := filepath.Join(s.Model, binaryFile), variablesOf(s.Model)+indexSuffix
-	if s.Model == "" {
-		prefix, err := FindCheckpoint(s.Checkpoint)
-		if err != nil {
-			return "", err
-		}
-		graph, index = prefix+metaSuffix, prefix+indexSuffix
-	} else if !exists(graph) {
+	switch {
+	case s.Model == "":
+		graph, index = s.Checkpoint+metaSuffix, s.Checkpoint+indexSuffix
+	case !s.Frozen() && !exists(graph):
 		graph = filepath.Join(s.Model, textFile)
+	}
+	paths := []string{graph, index}
+	if s.Frozen() {
+		paths = []string{s.Model}
 	}
 	assets, err := s.assets()
 	if err != nil {
 		return "", err
 	}
 	sum := sha256.New()
-	for _, path := range append([]string{graph, index}, assets...) {
+	for _, path := range append(paths, assets...) {
 		content, err := os.ReadFile(path)
 		if err != nil && (path != index || !errors.Is(err, fs.ErrNotExist)) { // not all models have variables
 			return "", &ModelError{Path: path, Problem: "cannot be read", Err: err}
@@ -58,7 +63,7 @@ func (s Source) Digest() (string, error) {
 
 // assets are the files beside a SavedModel's graph, such as vocabularies.
 func (s Source) assets() ([]string, error) {
-	if s.Model == "" {
+	if s.Model == "" || s.Frozen() {
 		return nil, nil
 	}
 	var paths []string
@@ -74,14 +79,24 @@ func (s Source) assets() ([]string, error) {
 	return paths, nil // in lexical order
 }
 
+// Frozen tells whether a settled source is a frozen graph's file.
+func (s Source) Frozen() bool { return s.Model != "" && exists(s.Model) }
+
 // Graph opens the model's graph. What is not there is a *ModelError.
 func (s Source) Graph() (*MetaGraph, error) {
-	if s.Model == "" {
+	s, _, err := s.Settle()
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case s.Model == "":
 		checkpoint, err := OpenCheckpoint(s.Checkpoint)
 		if err != nil {
 			return nil, err
 		}
 		return checkpoint.MetaGraph, nil
+	case s.Frozen():
+		return OpenFrozen(s.Model)
 	}
 	saved, err := Open(s.Model)
 	if err != nil {

@@ -107,8 +107,9 @@ func (g *MetaGraph) Placeholders() []Tensor {
 	return found
 }
 
-// Ends are the tensors of a value a row that no operation takes, in the graph's
-// order: those that an author may have meant as outputs.
+// Ends are the tensors of a value a row that depend on a placeholder and that no
+// operation takes, in the graph's order: those that an author may have meant as
+// outputs. Those of unknown rank may have a value a row.
 func (g *MetaGraph) Ends() []Tensor {
 	taken := map[string]bool{}
 	nodes := g.pb.GetGraphDef().GetNode()
@@ -127,7 +128,8 @@ func (g *MetaGraph) Ends() []Tensor {
 			continue
 		}
 		for _, t := range outputs {
-			if !taken[t.Name] && t.Type.ElementType() != nil && len(t.Shape) > 0 && t.Shape[0] < 0 {
+			rows := t.UnknownRank || len(t.Shape) > 0 && t.Shape[0] < 0
+			if !taken[t.Name] && t.Type.ElementType() != nil && rows && len(g.neededBy([]Tensor{t})) > 0 {
 				found = append(found, t)
 			}
 		}
@@ -135,10 +137,34 @@ func (g *MetaGraph) Ends() []Tensor {
 	return found
 }
 
+// neededBy are those of Placeholders that tensors of the graph depend on.
+func (g *MetaGraph) neededBy(tensors []Tensor) []Tensor {
+	nodes, seen := g.pb.GetGraphDef().GetNode(), map[string]bool{}
+	var todo []string
+	for _, t := range tensors {
+		todo = append(todo, t.Name)
+	}
+	for len(todo) > 0 {
+		name, _, _ := strings.Cut(strings.TrimPrefix(todo[len(todo)-1], "^"), ":")
+		todo = todo[:len(todo)-1]
+		if at, there := g.nodes[name]; there && !seen[name] {
+			seen[name] = true
+			todo = append(todo, nodes[at].GetInput()...)
+		}
+	}
+	return slices.DeleteFunc(g.Placeholders(), func(t Tensor) bool {
+		name, _, _ := strings.Cut(t.Name, ":")
+		return !seen[name]
+	})
+}
+
 // outputs are an operation's tensors.
 func (g *MetaGraph) outputs(n *nodepb.NodeDef) ([]Tensor, error) {
-	op, known := g.ops[n.GetOp()]
-	if !known {
+	op := g.ops[n.GetOp()]
+	if op == nil {
+		op = operations()[n.GetOp()].def
+	}
+	if op == nil {
 		return nil, fmt.Errorf("the model does not say what operation %s gives", n.GetOp())
 	}
 	var outputs []Tensor

@@ -10,7 +10,6 @@ import (
 
 	"tfos/internal/feed/files"
 	"tfos/internal/infer"
-	"tfos/internal/model"
 )
 
 // shared is an inference job's work, shared out.
@@ -57,11 +56,14 @@ func openWork(ctx context.Context, cfg Config) (request infer.Request, data *fil
 		return request, nil, fmt.Errorf("reserve: read the inference request: %w", err)
 	}
 	request.Run = cfg.Run
-	if request.Checkpoint != "" { // every member takes this one, though training goes on
-		if request.Checkpoint, err = model.FindCheckpoint(request.Checkpoint); err != nil {
-			return request, nil, err
-		}
-	}
+	// Every member takes this one, though checkpoints or versions are added meanwhile.
+	settled, _, unsettled := request.Settle()
+	switch {
+	case unsettled == nil:
+		request.Source = settled
+	case request.Checkpoint != "":
+		return request, nil, unsettled
+	} // else a SavedModel that perhaps only the members see
 	if request.Feed != "" { // Spark brings the rows
 		return request, nil, nil
 	}

@@ -3,13 +3,13 @@ predictions are Python's. The table in docs/inference.md names every way."""
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import yaml
 import zoo
 from harness import PYTHON, ROOT, TFOS, Job
 
@@ -26,12 +26,17 @@ def saved(tmp_path_factory):
     return folder
 
 
-def shown(folder, path):
-    """The lines of a job file that `tfos show` prints for a model."""
-    done = subprocess.run([TFOS, "show", path], cwd=folder, capture_output=True, text=True)
+def show(folder, *argv):
+    done = subprocess.run([TFOS, "show", *argv], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert HEADING in done.stdout, done.stdout
-    return done.stdout.split(HEADING, 1)[1]
+    return done.stdout
+
+
+def shown(folder, path):
+    """What `tfos show` prints of a job file that runs a model: its lines, and the same as JSON."""
+    text = show(folder, path)
+    assert HEADING in text, text
+    return text.split(HEADING, 1)[1], json.loads(show(folder, path, "--output", "json"))["job"]
 
 
 def as_bytes(value):
@@ -53,24 +58,26 @@ def assert_equal(got, want, what):
     np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6, err_msg=what)
 
 
-@pytest.mark.parametrize("name", zoo.titles())
-def test_shown_lines_run(saved, name):
-    folder = saved / name
-    case = json.loads((folder / "case.json").read_text())
-    lines = shown(folder, case["path"])
-    keys = yaml.safe_load(lines)
+def run_shown(folder, path, run_id, constants=None, job=None):
+    """Runs a model with the lines that are shown; the predictions must be expected.parquet."""
+    lines, keys = shown(folder, path)
     inputs, want = (pq.read_table(folder / f"{file}.parquet") for file in ("inputs", "expected"))
 
     columns = keys["input_mapping"]
-    assert set(columns.values()) == set(inputs.column_names) - {"id"}
-    assert keys.get("constants", {}) == case["constants"]
-    alias_of = {alias: column for column, alias in columns.items()}
+    names = set(inputs.column_names) - {"id"}
+    assert len(columns) == len(names) and keys.get("constants", {}) == (constants or {})
+    if len(names) > 1:
+        assert set(columns.values()) == names
+        alias_of = {alias: column for column, alias in columns.items()}
+    else:  # whatever the one input is named
+        alias_of = {name: column for name, column in zip(names, columns, strict=True)}
     renamed = inputs.rename_columns([alias_of.get(n, n) for n in inputs.column_names])
     pq.write_table(renamed, folder / "data.parquet")
 
     rest = {"input": {"path": "data.parquet"}, "keep": ["id"], "output": {"path": "out"}}
-    (folder / "job.yaml").write_text(lines + yaml.safe_dump(rest | case["job"]))
-    result = Job(folder, f"zoo-{name.replace('_', '-')}").run("infer", "job.yaml", "--local")
+    beside = "".join(f"{key}: {json.dumps(v)}\n" for key, v in (rest | (job or {})).items())
+    (folder / "job.yaml").write_text(lines + beside)
+    result = Job(folder, f"zoo-{run_id.replace('_', '-')}").run("infer", "job.yaml", "--local")
     assert result.code == 0, result.stderr
 
     got = pq.read_table(folder / "out")
@@ -78,4 +85,59 @@ def test_shown_lines_run(saved, name):
     outputs = keys["output_mapping"]
     assert set(outputs) == set(want.column_names) - {"id"}
     for alias, column in outputs.items():
-        assert_equal(got[column], want[alias], f"{name}: {alias}")
+        assert_equal(got[column], want[alias], f"{run_id}: {alias}")
+
+
+@pytest.mark.parametrize("name", zoo.titles())
+def test_shown_lines_run(saved, name):
+    case = json.loads((saved / name / "case.json").read_text())
+    run_shown(saved / name, case["path"], name, case["constants"], case["job"])
+
+
+def refusals(folder, case):
+    """What each command says of a path, without what is its own: the name of a file or key."""
+    (folder / "data.parquet").touch()
+    path, key = case["path"], case["key"]
+    job = {key: path, "input": {"path": "data.parquet"}, "output": {"path": "out"}}
+    (folder / "job.yaml").write_text("".join(f"{k}: {json.dumps(v)}\n" for k, v in job.items()))
+    commands = [
+        ("validate", "job.yaml", "--kind", "infer", "--set", "spark.master=local[2]"),
+        ("infer", "job.yaml", "--local", "--dry-run"),
+        ("infer", "job.yaml", "--local"),
+    ]
+    commands += [] if case["shows"] else [("show", str(folder / path))]
+    for argv in commands:
+        done = subprocess.run([TFOS, *argv], cwd=folder, capture_output=True, text=True)
+        assert done.returncode == 2, f"{argv}: {done.stdout}{done.stderr}"
+        said = done.stderr.replace(f"{folder}/", "").strip()
+        head = re.match(rf"(tfos: model|\S+: {key}): {re.escape(path)}: ", said)
+        assert head, said
+        yield said[head.end() :]
+
+
+@pytest.mark.parametrize("name", zoo.titles("refused"))
+def test_refused(saved, name):
+    """Every command gives the same answer; the command that it names makes a model that runs."""
+    folder = saved / name
+    case = json.loads((folder / "case.json").read_text())
+    said = set(refusals(folder, case))
+    assert len(said) == 1, said
+    (text,) = said
+    assert case["says"] in text
+    if not case["runs"]:
+        return
+    command = text.splitlines()[-1].strip()
+    argv = [PYTHON, "-c", case["program"] + command] if case["program"] else ["sh", "-c", command]
+    path = f"{PYTHON.parent}:{os.environ['PATH']}"
+    env = {**os.environ, "PATH": path, "CUDA_VISIBLE_DEVICES": "-1"}
+    done = subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    made = [f for f in (folder / "model").iterdir() if f.name.endswith("_saved_model")]
+    assert len(made) == 1, text
+    run_shown(folder, f"model/{made[0].name}", name)
+
+
+def test_operations(saved):
+    """The table of TensorFlow's operations that tfos carries is that of the pinned TensorFlow."""
+    carried = (ROOT / "internal/model/operations.txt").read_text()
+    assert carried == (saved / "operations.txt").read_text()

@@ -1,20 +1,20 @@
 """The zoo: ways in which people save models, each with rows and what Python predicts for them.
 
 A way is one function with the decorator `way`: it saves a model and returns a `Case`. The file of
-the same subject is its home. make.py runs all ways in one process; test_zoo.py runs what they
-saved with the job lines that `tfos show` prints.
+the same subject is its home; what does not run is in refused.py. make.py runs all of them in one
+process; test_zoo.py runs what they saved with the job lines that `tfos show` prints.
 """
 
 import ast
 import pathlib
 
 
-def titles():
-    """Function -> title of every way, in the files' order, without importing TensorFlow."""
+def titles(decorator="way"):
+    """Function -> title of every way (or of every "refused"), without importing TensorFlow."""
     found = {}
     for file in sorted(pathlib.Path(__file__).parent.glob("*.py")):
         for node in ast.parse(file.read_text()).body:
             for call in getattr(node, "decorator_list", []):
-                if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "way":
+                if isinstance(call, ast.Call) and getattr(call.func, "id", "") == decorator:
                     found[node.name] = ast.literal_eval(call.args[0])
     return found

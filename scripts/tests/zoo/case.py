@@ -19,6 +19,7 @@ class Case:
 
     inputs: dict[str, Any]  # alias -> array or list of one value a row
     constants: dict[str, Any] = dataclasses.field(default_factory=dict)  # alias -> value
+    unused: dict[str, Any] = dataclasses.field(default_factory=dict)  # for Python, which wants all
     outputs: dict[str, Any] | None = None  # alias -> array of one value a row
     signature: str = "serving_default"
     tags: tuple[str, ...] = ("serve",)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
+
 from zoo.case import ROWS, Case, floats, rng, way, words
 
 
@@ -185,9 +186,9 @@ def training_input(at):
     net = keras.Sequential([keras.Input((4,)), layers.BatchNormalization()])
     module = Holder(net=net)
     module.serve = tf.function(
-        lambda x, training: {"y": tf.cond(
-            training, lambda: net(x, training=True), lambda: net(x, training=False)
-        )},
+        lambda x, training: {
+            "y": tf.cond(training, lambda: net(x, training=True), lambda: net(x, training=False))
+        },
         input_signature=[
             tf.TensorSpec([None, 4], tf.float32, name="x"),
             tf.TensorSpec([], tf.bool, name="training"),

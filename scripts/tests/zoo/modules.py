@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import tensorflow as tf
+
 from zoo.case import ROWS, Case, floats, rng, way, words
 
 X = tf.TensorSpec([None, 4], tf.float32, name="x")
@@ -49,7 +50,11 @@ def vocabulary(at):
     with open(file, "w") as out:
         out.write("red\ngreen\n")
     pairs = tf.lookup.TextFileInitializer(
-        file, tf.string, tf.lookup.TextFileIndex.WHOLE_LINE, tf.int64, tf.lookup.TextFileIndex.LINE_NUMBER
+        file,
+        tf.string,
+        tf.lookup.TextFileIndex.WHOLE_LINE,
+        tf.int64,
+        tf.lookup.TextFileIndex.LINE_NUMBER,
     )
     table = tf.lookup.StaticVocabularyTable(pairs, 2)
     spec = tf.TensorSpec([None], tf.string, name="word")
@@ -186,7 +191,9 @@ def unknown_rank(at):
         return {"y": tf.ensure_shape(unranked(x), None)}
 
     def unranked(x):
-        shape = tf.cond(tf.reduce_sum(x) > -1, lambda: tf.constant([-1, 2, 2]), lambda: tf.constant([-1]))
+        shape = tf.cond(
+            tf.reduce_sum(x) > -1, lambda: tf.constant([-1, 2, 2]), lambda: tf.constant([-1])
+        )
         return tf.reshape(x, shape)
 
     save(at, serve, X)
@@ -202,7 +209,9 @@ def scalar_output(at):
 @way("control flow: `tf.while_loop`, `tf.cond`, `tf.map_fn`")
 def control_flow(at):
     def serve(x):
-        total = tf.while_loop(lambda i, s: i < 3, lambda i, s: (i + 1, s + x), [0, tf.zeros_like(x)])
+        total = tf.while_loop(
+            lambda i, s: i < 3, lambda i, s: (i + 1, s + x), [0, tf.zeros_like(x)]
+        )
         rows = tf.map_fn(lambda row: tf.cond(row[0] > 0.5, lambda: row, lambda: -row), x)
         return {"total": total[1], "rows": rows}
 
@@ -214,13 +223,15 @@ def control_flow(at):
 def unused_input(at):
     scalar = tf.TensorSpec([], tf.float32, name="rate")
     save(at, lambda x, rate: {"y": 2 * x}, X, scalar)
-    return Case({"x": floats(4)}, constants={"rate": 1.0})
+    return Case({"x": floats(4)}, unused={"rate": 1.0})
 
 
 @way("names that YAML must quote")
 def quoted_names(at):
     spec = [tf.TensorSpec([None], tf.float32, name=n) for n in ("yes", "null", "n")]
-    save(at, lambda yes, null, n: {"no": yes + 1, "1": null + n, "on": n, "a: b": yes, "#": n}, *spec)
+    save(
+        at, lambda yes, null, n: {"no": yes + 1, "1": null + n, "on": n, "a: b": yes, "#": n}, *spec
+    )
     return Case({n: floats() for n in ("yes", "null", "n")})
 
 

@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import tensorflow as tf
+
 from zoo.case import Case, floats, rng, way, words
 from zoo.modules import serialized
 

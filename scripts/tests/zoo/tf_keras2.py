@@ -3,6 +3,7 @@
 import tensorflow as tf
 import tf_keras
 from tf_keras import layers
+
 from zoo.case import Case, floats, way, words
 
 
@@ -10,7 +11,7 @@ def sequential():
     return tf_keras.Sequential([layers.Dense(8, "relu", input_shape=(4,)), layers.Dense(3)])
 
 
-@way("Keras 2 `model.save(…, save_format=\"tf\")`")
+@way('Keras 2 `model.save(…, save_format="tf")`')
 def keras2_save(at):
     model = sequential()
     model.compile("adam", "mse")

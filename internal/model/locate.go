@@ -1,0 +1,195 @@
+package model
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Settle finds what a source's path means, so that all members of a run take the
+// same: the SavedModel's folder of the file in it, the highest of a folder's
+// numbered versions, the newest checkpoint of a folder. A frozen graph stays the
+// file. The note says what was chosen of several, "" when there was no choice.
+// A path that holds no model is a *ModelError with the command that helps.
+func (s Source) Settle() (settled Source, note string, err error) {
+	if s.Model == "" {
+		s.Checkpoint, err = findCheckpoint(s.Checkpoint)
+		return s, "", err
+	}
+	s.Model, note, err = findModel(s.Model)
+	return s, note, err
+}
+
+// findModel is Settle for export_dir.
+func findModel(path string) (found, note string, err error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", "", noSuchModel(path)
+	case err != nil:
+		return "", "", &ModelError{Path: path, Problem: "cannot be read", Err: err}
+	case !info.IsDir():
+		found, err = findModelFile(path)
+		return found, "", err
+	case holdsSavedModel(path):
+		return path, "", refuseHub(path)
+	}
+	versions, others := modelFolders(path)
+	if len(versions) > 0 {
+		last := versions[len(versions)-1]
+		if len(versions) > 1 {
+			note = fmt.Sprintf("version %s is taken, the highest of %s", last, strings.Join(versions, ", "))
+		}
+		found = filepath.Join(path, last)
+		return found, note, refuseHub(found)
+	}
+	if len(others) > 0 {
+		return "", "", severalModels(path, others)
+	}
+	return "", "", noModel(path)
+}
+
+func noSuchModel(path string) error {
+	return &ModelError{Path: path, Problem: "does not exist on this machine",
+		Remedy: "give a SavedModel's folder that every executor can read"}
+}
+
+// findModelFile is findModel for a file.
+func findModelFile(path string) (string, error) {
+	if name := filepath.Base(path); name == binaryFile || name == textFile {
+		folder := filepath.Dir(path)
+		return folder, refuseHub(folder)
+	}
+	if other := foreign(path); other != nil {
+		return "", other
+	}
+	if holdsGraph(path) {
+		return path, nil
+	}
+	return "", &ModelError{Path: path, Problem: "it is no model that TensorFlow wrote",
+		Remedy: "give a SavedModel's folder, or a frozen graph's .pb file"}
+}
+
+func holdsSavedModel(folder string) bool {
+	return exists(filepath.Join(folder, binaryFile)) || exists(filepath.Join(folder, textFile))
+}
+
+var number = regexp.MustCompile(`^[0-9]+$`)
+
+// modelFolders are the folders in a folder that hold SavedModels: versions, in
+// the order of their numbers, and others by name.
+func modelFolders(path string) (versions, others []string) {
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, nil
+	}
+	for _, e := range entries {
+		switch folder := filepath.Join(path, e.Name()); {
+		case !holdsSavedModel(folder):
+		case number.MatchString(e.Name()):
+			versions = append(versions, e.Name())
+		default:
+			others = append(others, e.Name())
+		}
+	}
+	slices.SortFunc(versions, func(a, b string) int {
+		a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
+		return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
+	})
+	return versions, others
+}
+
+// maxListed bounds what a message lists.
+const maxListed = 5
+
+// severalModels is the error of a folder of folders that hold SavedModels. Those
+// of TF-Hub's cache have names that say nothing: a file beside each says more.
+func severalModels(path string, folders []string) error {
+	var listed []string
+	for _, name := range folders[:min(len(folders), maxListed)] {
+		one := filepath.Join(path, name)
+		if handle := hubHandle(one); handle != "" {
+			one += " (" + handle + ")"
+		}
+		listed = append(listed, one)
+	}
+	if more := len(folders) - len(listed); more > 0 {
+		listed = append(listed, fmt.Sprintf("and %d more", more))
+	}
+	return &ModelError{Path: path, Problem: "it is no SavedModel, but folders in it are", Remedy: "give one of them: " + strings.Join(listed, ", ")}
+}
+
+var hubModule = regexp.MustCompile(`(?m)^Module: (\S+)`)
+
+// hubHandle is the address from which TF-Hub had the folder of its cache; "": it
+// is not there.
+func hubHandle(folder string) string {
+	text, err := os.ReadFile(folder + ".descriptor.txt")
+	if err != nil {
+		return ""
+	}
+	if found := hubModule.FindSubmatch(text); found != nil {
+		return string(found[1])
+	}
+	return ""
+}
+
+// noModel tells an empty folder from one that holds something else.
+func noModel(path string) error {
+	entries, err := os.ReadDir(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return noSuchModel(path)
+	case err != nil:
+		return &ModelError{Path: path, Problem: "cannot be read", Err: err}
+	}
+	if parent := filepath.Dir(path); filepath.Base(path) == "variables" && holdsSavedModel(parent) {
+		return &ModelError{Path: path, Problem: "holds the variables of a SavedModel", Remedy: "give the SavedModel: " + parent}
+	}
+	for _, e := range entries {
+		if e.Name() == stateFile || strings.HasSuffix(e.Name(), indexSuffix) {
+			return &ModelError{Path: path, Problem: "holds a checkpoint and no " + binaryFile,
+				Remedy: "a checkpoint with its .meta file runs as model_dir"}
+		}
+	}
+	if other := foreign(path); other != nil {
+		return other
+	}
+	for _, e := range entries {
+		one := filepath.Join(path, e.Name())
+		if e.IsDir() {
+			continue
+		}
+		if other := foreign(one); other != nil {
+			other.Path, other.Problem = path, fmt.Sprintf("holds %s, and no %s: %s", e.Name(), binaryFile, other.Problem)
+			return other
+		}
+		if strings.HasPrefix(filepath.Ext(one), ".pb") && holdsGraph(one) {
+			return &ModelError{Path: path, Problem: "holds a frozen graph and no " + binaryFile, Remedy: "give the file: " + one}
+		}
+	}
+	return &ModelError{Path: path, Problem: "holds no " + binaryFile,
+		Remedy: "give the folder that model.export() or tf.saved_model.save() wrote"}
+}
+
+// findCheckpoint is FindCheckpoint, with what to do instead where a path holds a
+// model of another kind.
+func findCheckpoint(path string) (string, error) {
+	prefix, err := FindCheckpoint(path)
+	if err == nil {
+		return prefix, nil
+	}
+	if found, _, other := findModel(path); other == nil {
+		return "", &ModelError{Path: path, Problem: "it is no checkpoint, but a model that runs as export_dir", Remedy: "export_dir: " + found}
+	}
+	if other := foreign(path); other != nil {
+		return "", other
+	}
+	return "", err
+}
