@@ -79,7 +79,10 @@ func settled(req Request, data *files.Dataset, bind *model.Binding) (Identity, e
 		return id, err
 	}
 	for _, f := range used.Schema().Fields() {
-		if !typedFiles || data.InFolders(f.Name) { // whose types all folders decide
+		switch inFolders := data.InFolders(f.Name); { // whose types all folders decide
+		case inFolders && f.Type.ID() == arrow.TIMESTAMP:
+			id.Schema = append(id.Schema, typed(f)+" from "+req.Input.Zone)
+		case inFolders || !typedFiles:
 			id.Schema = append(id.Schema, typed(f))
 		}
 	}

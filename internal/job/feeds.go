@@ -6,6 +6,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"tfos/internal/feed"
 	"tfos/internal/feed/files"
@@ -60,6 +61,9 @@ func (s *Spec) feeds() []Feed {
 			f.Format = src.Format
 		}
 		maps.Copy(f.Options, src.Options)
+		if f.ReadBy != bySpark {
+			f.Folders = s.folderRules()
+		}
 		if s.Strategy == parameterServer && src.name == feedTrain {
 			f.Balance = "demand"
 		}
@@ -172,7 +176,18 @@ func (s *Spec) work(outputs []reserve.OutputConfig) (*reserve.WorkConfig, error)
 }
 
 func (s *Spec) inferInput() infer.Input {
-	return infer.Input{Format: files.Format(s.Input.Format), Path: s.Input.Path, Options: s.Input.Options}
+	return infer.Input{Format: files.Format(s.Input.Format), Path: s.Input.Path, Options: s.Input.Options, Folders: s.folderRules()}
+}
+
+// folderRules has executors read columns in folders' names as the job's settings
+// have Spark do.
+func (s *Spec) folderRules() (rules files.FolderRules) {
+	if s.Local {
+		return rules
+	}
+	rules.Text = strings.EqualFold(s.Spark.Conf["spark.sql.sources.partitionColumnTypeInference.enabled"], "false")
+	rules.Zone = s.Spark.Conf["spark.sql.session.timeZone"]
+	return rules
 }
 
 // model is the model that an inference job runs.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"tfos/internal/feed/files"
 	"tfos/internal/node"
 	"tfos/internal/reserve"
 )
@@ -105,6 +106,8 @@ type Feed struct {
 	Feeder    string            `json:"feeder"`  // of what Spark reads: arrow, pipe, auto
 	ChunkRows int               `json:"chunk_rows"`
 	Balance   string            `json:"balance"` // equal, demand
+	// Folders is for executors that read columns in folders' names.
+	Folders files.FolderRules `json:"folders,omitzero"`
 }
 
 // Copy is a file to be copied, from and to absolute paths.

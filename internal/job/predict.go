@@ -110,7 +110,7 @@ func (r *rules) partitioned() {
 		if slices.Contains(by[:i], column) {
 			r.broken(at, column, "is named twice")
 		}
-		if s.Output.IfExists == ifResume && strings.ContainsAny(column[:min(1, len(column))], "_.") {
+		if s.Output.IfExists == ifResume && strings.HasPrefix(column, ".") {
 			r.broken(at, column, "names hidden folders, in which output.if_exists: resume finds nothing: rename the column")
 		}
 	}

@@ -11,7 +11,7 @@ var predictFaults = []faultCase{
 	{Infer, []string{"keep=[day]", "output.partition_by=[day]", "read_by=executor"}, "output.partition_by: day: needs read_by: spark", 2},
 	{Infer, []string{"keep=[day]", "output.partition_by=[hour]"}, "output.partition_by[0]: hour: must be a column in keep", 2},
 	{Infer, []string{"keep=[day]", "output.partition_by=[day, day]"}, "output.partition_by[1]: day: is named twice", 2},
-	{Infer, []string{"keep=[_day]", "output.partition_by=[_day]", "output.if_exists=resume"}, "output.partition_by[0]: _day: names hidden folders, in which output.if_exists: resume finds nothing: rename the column", 2},
+	{Infer, []string{"keep=[.day]", "output.partition_by=[.day]", "output.if_exists=resume"}, "output.partition_by[0]: .day: names hidden folders, in which output.if_exists: resume finds nothing: rename the column", 2},
 	{Infer, []string{"output.partition_by=[]"}, "output.partition_by: must name at least one column in keep", 2},
 	{Train, []string{"output={path: x, partition_by: [day]}"}, "output.partition_by: a list: does not apply to a job of kind train, but to: infer", 2},
 }

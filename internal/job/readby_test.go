@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"tfos/internal/feed/files"
 )
 
 // TestReadBy: executors read files that mean the same to them as to Spark.
@@ -90,5 +92,24 @@ func TestLightDriver(t *testing.T) {
 		if got := p.LightDriver(); got != c.want {
 			t.Errorf("%s %v: %v", c.kind, c.set, got)
 		}
+	}
+}
+
+// TestFolderRules: executors read columns in folders' names as Spark is told to.
+func TestFolderRules(t *testing.T) {
+	conf := "spark.conf={spark.sql.sources.partitionColumnTypeInference.enabled: 'false', spark.sql.session.timeZone: Asia/Tokyo}"
+	want := files.FolderRules{Text: true, Zone: "Asia/Tokyo"}
+	if got := spec(t, Train, trainBase, conf).feeds()[0].Folders; got != want {
+		t.Errorf("training: %+v", got)
+	}
+	if got := spec(t, Infer, inferBase, conf).inferInput().Folders; got != want {
+		t.Errorf("inference: %+v", got)
+	}
+	none := files.FolderRules{}
+	if got := spec(t, Train, trainBase, conf, "read_by=spark").feeds()[0].Folders; got != none {
+		t.Errorf("by Spark, which knows: %+v", got)
+	}
+	if got := spec(t, Infer, inferBase, conf, "local=true").inferInput().Folders; got != none {
+		t.Errorf("without Spark: %+v", got)
 	}
 }

@@ -178,7 +178,7 @@ type Input struct {
 
 // Source is one data set.
 type Source struct {
-	// file, folder or glob; a URL such as hdfs:// is left to Spark
+	// file, folder or [pattern](data.md#patterns); a URL such as hdfs:// is left to Spark
 	Path string `yaml:"path" as:"path"`
 	// a table that Spark knows, instead of a path
 	Table string `yaml:"table"`

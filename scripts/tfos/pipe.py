@@ -33,6 +33,7 @@ def plan_files(node_binary, feed, slots):
     nothing there, a type or layout that only Spark reads, a missing column.
     """
     wanted = {name: feed[name] for name in ("format", "path", "options", "columns")}
+    wanted["folders"] = feed.get("folders") or {}
     found = subprocess.run(
         [node_binary, "splits"],
         input=json.dumps({**wanted, "slots": slots}),

@@ -195,7 +195,7 @@ func (d *Dataset) lookAtFolders(roots []store.Info) (err error) {
 			delete(d.o.Options, name)
 		}
 	}
-	if d.in, err = findFolders(roots, d.files, base); err != nil {
+	if d.in, err = findFolders(roots, d.files, base, d.o.Folders); err != nil {
 		return err
 	}
 	d.o.Schema = d.in.declare(d.o.Schema)

@@ -55,13 +55,24 @@ type ReadOptions struct {
 	// error still. Open passes such rows over, unless there are no others. Rows
 	// may have columns that the sampled ones have not.
 	BadRows bool
-	// Format's own settings under Spark's names (csv: header, sep, nullValue).
-	// An unknown one is an error.
+	// Format's own settings under Spark's names (csv: header, sep, nullValue), and
+	// basePath, the folder below which folders' names have columns. An unknown one
+	// is an error.
 	Options map[string]string
+	// Folders says how columns in folders' names are read.
+	Folders FolderRules
 
 	// sampled are the columns of an inferred schema, chosen or not. Rows of
 	// formats that hide the schema in them may have no others. nil: any.
 	sampled map[string]bool
+}
+
+// FolderRules are Spark's settings for columns in the names of folders.
+type FolderRules struct {
+	// Text has all of them be strings (partitionColumnTypeInference is off).
+	Text bool `json:"text,omitempty"`
+	// Zone is the time zone of times among them; "": this machine's.
+	Zone string `json:"zone,omitempty"`
 }
 
 // withDefaults fills in what was left open.

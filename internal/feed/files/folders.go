@@ -42,7 +42,7 @@ func (f folders) names() (list []string) {
 
 // findFolders finds the columns in the names of the folders of files, which were
 // listed from roots; base is basePathOption's value, "" for none.
-func findFolders(roots, files []store.Info, base string) (folders, error) {
+func findFolders(roots, files []store.Info, base string, rules FolderRules) (folders, error) {
 	bases := map[string]bool{}
 	for _, root := range roots {
 		switch {
@@ -53,7 +53,7 @@ func findFolders(roots, files []store.Info, base string) (folders, error) {
 			}
 			bases[base] = true
 		case root.Dir:
-			bases[cleanFolder(root.Path)] = true
+			bases[root.Path] = true
 		default:
 			bases[path.Dir(root.Path)] = true
 		}
@@ -72,10 +72,14 @@ func findFolders(roots, files []store.Info, base string) (folders, error) {
 		p.file = file.Path
 		found[dir], order = p, append(order, dir)
 	}
-	return agreed(order, found)
+	return agreed(order, found, rules)
 }
 
+// cleanFolder is a folder's path as listed ones are.
 func cleanFolder(p string) string {
+	if rest, ok := strings.CutPrefix(p, "file:/"); ok {
+		p = "/" + strings.TrimLeft(rest, "/")
+	}
 	if trimmed := strings.TrimRight(p, "/"); trimmed != "" {
 		return trimmed
 	}
@@ -122,7 +126,7 @@ func readFolders(dir string, bases map[string]bool) (placement, error) {
 const separate = "read them apart, or say option " + basePathOption
 
 // agreed are the columns that all folders have, with types for all their values.
-func agreed(order []string, found map[string]placement) (folders, error) {
+func agreed(order []string, found map[string]placement, rules FolderRules) (folders, error) {
 	i := slices.IndexFunc(order, func(dir string) bool { return len(found[dir].names) > 0 })
 	if i < 0 {
 		return folders{}, nil
@@ -146,7 +150,18 @@ func agreed(order []string, found map[string]placement) (folders, error) {
 	}
 	f := folders{zone: time.Local}
 	for i, name := range first.names {
-		f.fields = append(f.fields, arrow.Field{Name: name, Type: kinds[i].dataType(), Nullable: true})
+		field := arrow.Field{Name: name, Type: kinds[i].dataType(), Nullable: true}
+		if rules.Text {
+			field.Type = arrow.BinaryTypes.String
+		}
+		f.fields = append(f.fields, field)
+	}
+	if rules.Zone == "" {
+		return f, nil
+	}
+	var err error
+	if f.zone, err = time.LoadLocation(rules.Zone); err != nil {
+		return folders{}, fmt.Errorf("files: time zone %q of the folders' columns is not known: name a region, such as Europe/Berlin", rules.Zone)
 	}
 	return f, nil
 }

@@ -358,3 +358,34 @@ func TestPartitionedOutput(t *testing.T) {
 		})
 	}
 }
+
+// TestFolderRules are Spark's settings.
+func TestFolderRules(t *testing.T) {
+	root := t.TempDir()
+	put(t, root, "a=01/t=2024-01-02 10%3A11%3A12/x.csv")
+	for rules, want := range map[FolderRules]string{
+		{Zone: "Europe/Berlin"}: "1|2024-01-02 09:11:12",
+		{Zone: "Asia/Tokyo"}:    "1|2024-01-02 01:11:12",
+		{Text: true}:            "01|2024-01-02 10:11:12",
+	} {
+		d, err := Open(t.Context(), CSV, root, ReadOptions{Folders: rules, Columns: []string{"a", "t"}, Options: map[string]string{"header": "true"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		recipe, err := d.Recipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		made, err := recipe.Dataset(ReadOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		made.files = d.files
+		if got := rowsIn(t, made); len(got) != 1 || !strings.HasPrefix(got[0], want) {
+			t.Errorf("%+v: %v, want %s", rules, got, want)
+		}
+	}
+	if _, err := Open(t.Context(), CSV, root, ReadOptions{Folders: FolderRules{Zone: "GMT+7"}}); err == nil || !strings.Contains(err.Error(), "Europe/Berlin") {
+		t.Errorf("a zone that Go does not know: %v", err)
+	}
+}

@@ -12,7 +12,8 @@ type Input struct {
 	Path    string            `json:"path"` // file, folder or glob
 	Options map[string]string `json:"options"`
 	Columns []string          `json:"columns"` // null: every column
-	Slots   int               `json:"slots"`   // tasks that run at once
+	Folders files.FolderRules `json:"folders"`
+	Slots   int               `json:"slots"` // tasks that run at once
 }
 
 // Partitions is an Input as feed tasks take it: one of them per partition.
@@ -23,7 +24,7 @@ type Partitions struct {
 
 // Plan looks at the files of an Input and shares them out.
 func Plan(ctx context.Context, in Input) (Partitions, error) {
-	data, err := files.Open(ctx, in.Format, in.Path, files.ReadOptions{Columns: in.Columns, Options: in.Options})
+	data, err := files.Open(ctx, in.Format, in.Path, files.ReadOptions{Columns: in.Columns, Options: in.Options, Folders: in.Folders})
 	if err != nil {
 		return Partitions{}, err
 	}
