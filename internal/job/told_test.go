@@ -37,7 +37,7 @@ func TestTellFormats(t *testing.T) {
 		{"input.path=hdfs://host/in/part-*.json", "json", ""},
 		{"input.path=hdfs://host/in", "parquet", ""},
 	} {
-		s, err := Load("", Infer, append([]string{"export_dir=" + dir, "output.path=" + dir + "/out", "spark.master=local[2]"}, strings.Fields(c.sets)...))
+		s, err := FromFlags(Infer, dir, nil, append([]string{"export_dir=" + t.TempDir(), "output.path=" + t.TempDir() + "/out", "spark.master=local[2]"}, strings.Fields(c.sets)...))
 		if err != nil {
 			t.Fatalf("%s: %v", c.sets, err)
 		}
