@@ -64,7 +64,7 @@ say it by the values at their beginning.`,
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&o.from, "from", "", "`format` of the input (default: as the files' names say)")
+	f.StringVar(&o.from, "from", "", "`format` of the input (default: as the files say, by name or first bytes)")
 	f.StringVar(&o.to, "to", "", "`format` of the output")
 	f.IntVar(&o.shards, "shards", 1, "`files` to write")
 	f.StringVar(&o.schema, "schema", "", "types of columns in Spark's `DDL`; other columns as the files say")
@@ -139,8 +139,11 @@ func (o *convertOptions) conversion(ctx context.Context, c *cli) (job files.Conv
 		}
 	}
 	if o.from == "" {
-		if job.From, err = files.Guess(ctx, job.In); err != nil {
+		job.From, err = files.Tell(ctx, job.In)
+		if errors.Is(err, files.ErrUntold) {
 			return job, usage("%w: --from says the input's format", err)
+		} else if err != nil {
+			return job, err
 		}
 	}
 	return job, nil

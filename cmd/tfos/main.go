@@ -14,12 +14,15 @@ import (
 )
 
 func main() {
-	os.Exit(newCLI(payload()).run(os.Args[1:]))
+	out := &pipeWriter{to: os.Stdout}
+	c := newCLI(payload())
+	c.out = out
+	os.Exit(out.exitCode(c.run(os.Args[1:])))
 }
 
 // newCLI is the program with its surroundings: the only place that knows them.
 func newCLI(payload fs.FS) *cli {
-	// A closed standard output is an error of Write and not the end of the run.
+	// A closed standard output must not end a run: see pipeWriter.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	signals := make(chan os.Signal, 2)
 	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {

@@ -85,6 +85,9 @@ func (s *submission) through(ctx context.Context, load func() (*job.Spec, error)
 	if err = job.Check(s.spec); err != nil {
 		return none, err
 	}
+	if err = job.TellFormats(ctx, s.spec); err != nil {
+		return none, err
+	}
 	if path, skipped := job.Skipped(s.spec); skipped && s.o.measure == 0 {
 		s.c.talk("tfos: nothing to do: %s is complete, and output.if_exists is skip", path)
 		return launch.Verdict{Code: launch.Done, Phase: launch.PhaseSkipped, Artifacts: []launch.Artifact{{Kind: "predictions", Path: path}}}, nil

@@ -14,6 +14,7 @@ import (
 func (s *Spec) canonicalize(dir string) {
 	s.dir = dir
 	s.complete(reflect.ValueOf(s).Elem(), "", dir)
+	s.nameFormats()
 	if s.Name == "" {
 		base := filepath.Base(s.source.file)
 		s.Name = strings.TrimSuffix(base, filepath.Ext(base))

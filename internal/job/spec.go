@@ -184,7 +184,7 @@ type Source struct {
 	Table string `yaml:"table"`
 	// a query for Spark, instead of a path
 	SQL string `yaml:"sql"`
-	// of the files: `parquet`, `tfrecord`, `csv`, `json`, `arrow`; anything else that Spark reads, by Spark
+	// of the files: `parquet`, `tfrecord`, `csv`, `json`, `arrow`; anything else that Spark reads, by Spark. Absent: as the files say, by their names or first bytes; `parquet` where this machine does not see them and the path does not say
 	Format string `yaml:"format" default:"parquet"`
 	// of the reader, under Spark's names; which tfos has is in docs/data.md
 	Options map[string]string `yaml:"options"`

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -124,7 +125,7 @@ func (Local) Mkdir(ctx context.Context, path string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(local(path), 0o755); err != nil {
+	if err := os.MkdirAll(local(path), 0o777); err != nil {
 		return fmt.Errorf("store: make folder: %w", err)
 	}
 	return nil
@@ -147,12 +148,27 @@ func (Local) Create(ctx context.Context, path string) (File, error) {
 		return nil, err
 	}
 	final := local(path)
-	file, err := os.CreateTemp(filepath.Dir(final), "."+filepath.Base(final)+".tmp-*")
+	file, err := createTemp(final)
 	if err != nil {
 		return nil, fmt.Errorf("store: create %s: %w", path, err)
 	}
 	return &localFile{File: file, final: final}, nil
 }
+
+// createTemp makes a file beside final. Unlike os.CreateTemp, which makes files
+// for their owner only, it leaves permissions to the umask.
+func createTemp(final string) (*os.File, error) {
+	for try := 0; ; try++ {
+		name := fmt.Sprintf(".%s.tmp-%d", filepath.Base(final), rand.Uint64())
+		file, err := os.OpenFile(filepath.Join(filepath.Dir(final), name), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+		if !errors.Is(err, fs.ErrExist) || try == createTries {
+			return file, err
+		}
+	}
+}
+
+// createTries is how many names are tried for a temporary file.
+const createTries = 100
 
 // localFile is written under its temporary name.
 type localFile struct {
@@ -166,8 +182,7 @@ func (f *localFile) Commit() error {
 		return fmt.Errorf("store: commit %s: %w", f.final, fs.ErrClosed)
 	}
 	f.ended = true
-	// CreateTemp's 0600 would hide the file from the job's readers.
-	err := errors.Join(f.Chmod(0o644), f.Sync(), f.Close())
+	err := errors.Join(f.Sync(), f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), f.final)
 	}

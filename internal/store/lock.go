@@ -21,7 +21,7 @@ func (Local) Lock(ctx context.Context, path string) (io.Closer, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		file, err := os.OpenFile(local(path), os.O_RDWR|os.O_CREATE, 0o644)
+		file, err := os.OpenFile(local(path), os.O_RDWR|os.O_CREATE, 0o666)
 		if err != nil {
 			return nil, fmt.Errorf("store: lock: %w", err)
 		}

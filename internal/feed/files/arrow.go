@@ -81,6 +81,9 @@ func openArrow(ctx context.Context, s Split, mem memory.Allocator) (*arrowReader
 		return err
 	})
 	if err != nil {
+		if other := src.refuse(Arrow); other != nil {
+			err = other
+		}
 		return nil, errors.Join(r.error(err), r.Close())
 	}
 	return r, nil

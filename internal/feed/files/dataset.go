@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 
@@ -36,49 +35,6 @@ func codecOf(format Format) (codec, error) {
 		return c, nil
 	}
 	return nil, fmt.Errorf("files: format %q: must be one of %v", format, Formats)
-}
-
-// extensions of files' names tell formats. What compresses a whole file comes
-// after it: a.csv.gz.
-var extensions = map[string]Format{
-	".parquet":  Parquet,
-	".tfrecord": TFRecord, ".tfrecords": TFRecord,
-	".csv":   CSV,
-	".json":  JSON,
-	".jsonl": JSON, ".ndjson": JSON,
-	".arrow": Arrow, ".arrows": Arrow, ".feather": Arrow, ".ipc": Arrow,
-}
-
-// FormatOf tells the format of a file by its name; false: it does not say.
-func FormatOf(name string) (Format, bool) {
-	for range 2 {
-		ext := path.Ext(name)
-		if f, ok := extensions[strings.ToLower(ext)]; ok {
-			return f, true
-		}
-		name = strings.TrimSuffix(name, ext)
-	}
-	return "", false
-}
-
-// Guess is the format that all data files at path have by their names.
-func Guess(ctx context.Context, path string) (Format, error) {
-	found, err := list(ctx, path)
-	if err != nil {
-		return "", err
-	}
-	var format Format
-	for _, f := range found {
-		this, ok := FormatOf(f.Path)
-		switch {
-		case !ok:
-			return "", fmt.Errorf("files: %s: its name does not tell its format", f.Path)
-		case format != "" && this != format:
-			return "", fmt.Errorf("files: %s: %s files and %s files", path, format, this)
-		}
-		format = this
-	}
-	return format, nil
 }
 
 // ErrNoFiles is wrapped where a path has no data files.
@@ -114,17 +70,21 @@ type Dataset struct {
 // Open lists the files at path (a file, folder or glob) and fixes the schema of
 // their rows: the files' columns, and those in the names of folders below path
 // (day=1/…), with the types that Spark infers. It reads no rows unless the format
-// hides the schema in them.
+// hides the schema in them. Without a format the files tell it (Tell).
 func Open(ctx context.Context, format Format, path string, o ReadOptions) (*Dataset, error) {
+	found, err := list(ctx, path)
+	if err == nil && format == "" {
+		format, err = tell(ctx, path, found)
+	}
+	if err != nil {
+		return nil, err
+	}
 	c, err := codecOf(format)
 	if err != nil {
 		return nil, err
 	}
 	o = o.withDefaults()
-	d := &Dataset{format: format, codec: c, o: o}
-	if d.files, err = list(ctx, path); err != nil {
-		return nil, err
-	}
+	d := &Dataset{format: format, codec: c, files: found, o: o}
 	roots, err := rootsOf(ctx, path)
 	if err == nil {
 		err = d.lookAtFolders(roots)

@@ -83,6 +83,9 @@ func openParquet(ctx context.Context, path string) (*parquetFile, error) {
 	}
 	f := &parquetFile{source: s}
 	if err := guarded(f.footer); err != nil {
+		if other := s.refuse(Parquet); other != nil {
+			err = other
+		}
 		return nil, errors.Join(f.error(-1, err), s.close())
 	}
 	return f, nil

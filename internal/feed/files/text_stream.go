@@ -150,7 +150,7 @@ type input struct {
 // openInput opens a split's file, at the split's beginning when it is plain. A
 // compressed file is one split: it belongs to the one at 0, and others are
 // empty. sniff tells the compression by the first bytes.
-func openInput(ctx context.Context, s Split, sniff func(head []byte) string) (*input, error) {
+func openInput(ctx context.Context, s Split, sniff sniffer) (*input, error) {
 	in := &input{path: s.Path, end: endOf(s), begin: s.Offset, length: s.Length}
 	if err := in.open(ctx, s.Offset, sniff); err != nil {
 		return nil, errors.Join(in.fail(0, -1, err), in.Close())
@@ -158,7 +158,7 @@ func openInput(ctx context.Context, s Split, sniff func(head []byte) string) (*i
 	return in, nil
 }
 
-func (in *input) open(ctx context.Context, offset int64, sniff func(head []byte) string) error {
+func (in *input) open(ctx context.Context, offset int64, sniff sniffer) error {
 	if err := in.openAt(ctx, 0); err != nil {
 		return err
 	}
@@ -166,7 +166,9 @@ func (in *input) open(ctx context.Context, offset int64, sniff func(head []byte)
 	if err != nil && err != io.EOF {
 		return err
 	}
-	in.compression = sniff(head)
+	if in.compression, err = sniff(head); err != nil {
+		return err
+	}
 	switch {
 	case in.compression == plain && offset == 0:
 		return nil
@@ -254,8 +256,17 @@ func (in *input) fail(offset, row int64, err error) error {
 // sniffBytes are enough to tell a compression.
 const sniffBytes = 12
 
-// sniffText tells gzip by its magic number.
-func sniffText(head []byte) string {
+// sniffer tells a file's compression by its first bytes, or refuses what is
+// another kind of file.
+type sniffer func(head []byte) (compression string, err error)
+
+// sniffText is the sniffer of lines.
+func sniffText(head []byte) (string, error) {
+	return sniffGzip(head), refuseHead("text", head)
+}
+
+// sniffGzip tells gzip by its magic number.
+func sniffGzip(head []byte) string {
 	if len(head) >= 3 && head[0] == 0x1f && head[1] == 0x8b && head[2] == 8 {
 		return gzipped
 	}

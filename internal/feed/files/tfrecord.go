@@ -42,19 +42,22 @@ func dataIntact(frame []byte) bool {
 	return maskedCRC(data) == binary.LittleEndian.Uint32(frame[len(frame)-frameFooter:])
 }
 
-// sniffFrames tells a TFRecord file's compression: plain when the first length
-// has its CRC, then by gzip's magic number and zlib's header (RFC 1950).
-// Anything else is a damaged plain file.
-func sniffFrames(head []byte) string {
-	if len(head) >= frameHeader {
-		if _, ok := frameLength(head); ok {
-			return plain
-		}
+// sniffFrames is the sniffer of TFRecord files.
+func sniffFrames(head []byte) (string, error) {
+	return sniffPacked(head), refuseHead(TFRecord, head)
+}
+
+// sniffPacked tells a file's compression: none when it begins with a TFRecord,
+// whose first length has its CRC; then by zlib's header (RFC 1950) and gzip's
+// magic number. Anything else is a damaged plain file.
+func sniffPacked(head []byte) string {
+	if sniffed(head) == TFRecord {
+		return plain
 	}
 	if len(head) >= 2 && head[0]&0x0f == 8 && head[0]>>4 <= 7 && (uint(head[0])<<8|uint(head[1]))%31 == 0 {
 		return zlibPacked
 	}
-	return sniffText(head)
+	return sniffGzip(head)
 }
 
 // frames reads the records of a split.

@@ -106,7 +106,7 @@ func (tfrecordCodec) starts(ctx context.Context, file store.Info) ([]int64, erro
 
 // textStarts says where pieces of a file of lines or records may begin: that of
 // a compressed one at its first byte only.
-func textStarts(ctx context.Context, path string, sniff func([]byte) string) ([]int64, error) {
+func textStarts(ctx context.Context, path string, sniff sniffer) ([]int64, error) {
 	in, err := openInput(ctx, wholeFile(path), sniff)
 	if err != nil {
 		return nil, err

@@ -155,7 +155,7 @@ func TestTFRecordCompressions(t *testing.T) {
 				}
 			}
 			out := mustWrite(t, TFRecord, schema.Schema, WriteOptions{Compression: name}, `[{"i":5}]`)
-			if want := pack(framed(t, encoded(t, features{"i": intFeature(5)}))); sniffFrames(out) != name || name == "none" && !bytes.Equal(out, want) {
+			if want := pack(framed(t, encoded(t, features{"i": intFeature(5)}))); sniffPacked(out) != name || name == "none" && !bytes.Equal(out, want) {
 				t.Errorf("wrote %x as %s", out, name)
 			}
 			wantRows(t, TFRecord, fileOf(t, "written", out), schema, "", `{"i":5}`)

@@ -1,0 +1,47 @@
+package job
+
+import (
+	"context"
+	"errors"
+
+	"tfos/internal/feed/files"
+)
+
+// nameFormats gives sources without a format the one that their path names.
+func (s *Spec) nameFormats() {
+	for _, src := range s.sources() {
+		if format, ok := files.FormatOf(src.Path); ok && s.untold(src) {
+			src.Format = string(format)
+		}
+	}
+}
+
+// TellFormats gives sources without a format the one that their files have,
+// where this machine sees them (see Check). The error is a Faults: files that do
+// not tell their format, or that have several.
+func TellFormats(ctx context.Context, s *Spec) error {
+	if !s.readsHere() {
+		return nil
+	}
+	r := &rules{s: s}
+	for _, src := range s.sources() {
+		if !s.untold(src) || IsURL(src.Path) {
+			continue
+		}
+		format, err := files.Tell(ctx, src.Path)
+		switch {
+		case err == nil:
+			src.Format = string(format)
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, files.ErrUntold) && s.InputMode != modeTensorFlow:
+			r.broken(join(src.path, "format"), "", "%v: say it by this key", err)
+		}
+	}
+	return Faults(r.faults).err()
+}
+
+// untold tells whether the job does not say a source's format.
+func (s *Spec) untold(src namedSource) bool {
+	return src.Path != "" && !s.source.given(join(src.path, "format"))
+}
