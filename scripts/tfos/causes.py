@@ -20,6 +20,41 @@ def first_cause(err):
     return next(python, first_line(text)) if found else first_line(text)
 
 
+# What a person can do about a Java exception, by a word of its class.
+_REMEDIES = {
+    "UnknownHost": "check that host's name, spark.driver.host, SPARK_LOCAL_IP and /etc/hosts",
+    "UnresolvedAddress": "check spark.driver.host, spark.driver.bindAddress and /etc/hosts",
+    "BindException": "free the port, or correct spark.driver.port, spark.driver.bindAddress "
+    "or SPARK_LOCAL_IP",
+    "ClassNotFound": "correct the class's name in spark.conf, or add its jar (spark.jars)",
+    "NoClassDefFound": "add the jar that has this class (spark.jars)",
+    "FileNotFound": "make the file or folder, or correct its path in spark.conf",
+    "AccessControl": "give the user of this run the permission",
+    "AccessDenied": "give the user of this run the permission",
+    "ConnectException": "start the service at that address, or correct it",
+}
+_REMEDY = "correct this setting in spark.conf of the job file or in spark-defaults.conf"
+
+
+def innermost_cause(err):
+    """Why Spark did not start: the innermost Java exception of err, then Spark's own words.
+
+    The last part is what to do.
+    """
+    java = getattr(err, "java_exception", None) or getattr(err, "_origin", None)
+    if java is None:
+        return first_line(err)
+    inner = java
+    while inner.getCause() is not None:
+        inner = inner.getCause()
+    reason, outer = first_line(inner.toString()), first_line(java.getMessage() or "")
+    if outer and outer not in reason:
+        reason = f"{reason} ({outer})"
+    kind = inner.getClass().getSimpleName()
+    remedy = next((text for word, text in _REMEDIES.items() if word in kind), _REMEDY)
+    return f"{reason}: {remedy}"
+
+
 def lacks_pyarrow(err):
     """Why no task of mapInArrow could run: no Python there, or no pyarrow; None: other reasons.
 
