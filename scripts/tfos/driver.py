@@ -360,9 +360,10 @@ def emit_line(event):
     print("@tfos " + json.dumps(event), flush=True)
 
 
-def no_context(err):
+def no_context(err, conf):
     """The verdict when there is no SparkContext: no reservation server has one."""
-    cause = f"the SparkContext could not start: {innermost_cause(err)}"
+    host = conf.get("spark.driver.host", "this machine's own name")
+    cause = f"the SparkContext could not start: {innermost_cause(err, host)}"
     return {"event": "verdict", "code": EXIT_SPARK, "phase": "submit", "cause": cause}
 
 
@@ -390,7 +391,7 @@ def main():
     try:
         spark = SparkSession.builder.config(conf=conf).getOrCreate()
     except Exception as err:  # whatever Spark throws
-        emit_line(no_context(err))
+        emit_line(no_context(err, conf))
         raise
     sc = spark.sparkContext
     emit_line(
