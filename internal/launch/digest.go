@@ -98,7 +98,11 @@ func (d *digest) add() {
 	d.afterLog = false
 	switch {
 	case d.inStack && causeLine.MatchString(line):
-		d.replace(strings.TrimPrefix(line, "Caused by: ") + " (" + d.outer + ")")
+		cause := strings.TrimPrefix(line, "Caused by: ")
+		if !strings.Contains(d.outer, cause) {
+			cause += " (" + d.outer + ")"
+		}
+		d.replace(cause)
 	case afterLog && exceptionLine.MatchString(strings.TrimSpace(line)):
 		d.replace(strings.TrimRight(d.last, ".: ") + ": " + strings.TrimSpace(line))
 		d.outer = d.last

@@ -55,7 +55,7 @@ CAUSES = {
     ),
     "settings that contradict": (
         {"spark.executor.heartbeatInterval": "10m"},
-        ["spark.network.timeout must be no less than the value of"],
+        ["must be greater than the value of spark.executor.heartbeatInterval=600000ms: correct"],
     ),
     "a setting of the wrong type": (FRACTION, ["spark.memory.fraction", "abc"]),
     "no folder for the event log": (
