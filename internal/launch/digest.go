@@ -96,6 +96,7 @@ func (d *digest) add() {
 	}
 	afterLog := d.afterLog
 	d.afterLog = false
+	exception := threadHeader.ReplaceAllString(strings.TrimSpace(line), "")
 	switch {
 	case d.inStack && causeLine.MatchString(line):
 		cause := strings.TrimPrefix(line, "Caused by: ")
@@ -103,8 +104,8 @@ func (d *digest) add() {
 			cause += " (" + d.outer + ")"
 		}
 		d.replace(cause)
-	case afterLog && exceptionLine.MatchString(strings.TrimSpace(line)):
-		d.replace(strings.TrimRight(d.last, ".: ") + ": " + strings.TrimSpace(line))
+	case afterLog && exceptionLine.MatchString(exception):
+		d.replace(strings.TrimRight(d.last, ".: ") + ": " + exception)
 		d.outer = d.last
 	case line == noVirtualMachine && before != "":
 		d.error(before)

@@ -27,6 +27,8 @@ func TestDigestErrors(t *testing.T) {
 			"java.net.UnknownHostException: no.such.host (SparkContext: Error initializing SparkContext: org.apache.spark.SparkException: Plugin)"},
 		{"option of the JVM", "Unrecognized option: -Xbad\nError: Could not create the Java Virtual Machine.\nError: A fatal exception has occurred. Program will exit.\n",
 			"Unrecognized option: -Xbad", "Error: A fatal exception has occurred. Program will exit."},
+		{"no memory for Java", "Error: A JNI error has occurred\nException in thread \"main\" java.lang.OutOfMemoryError: Java heap space\n\tat java.base/a.B(C.java:1)\n",
+			"Error: A JNI error has occurred: java.lang.OutOfMemoryError: Java heap space", "Error: A JNI error has occurred: java.lang.OutOfMemoryError: Java heap space"},
 		{"another Java", "Error: LinkageError occurred while loading main class org.apache.spark.launcher.Main\n\tjava.lang.UnsupportedClassVersionError: x has been compiled by a more recent version\n",
 			"Error: LinkageError occurred while loading main class org.apache.spark.launcher.Main: java.lang.UnsupportedClassVersionError: x has been compiled by a more recent version",
 			"Error: LinkageError occurred while loading main class org.apache.spark.launcher.Main: java.lang.UnsupportedClassVersionError: x has been compiled by a more recent version"},
