@@ -20,8 +20,9 @@ def first_cause(err):
     return next(python, first_line(text)) if found else first_line(text)
 
 
-# What a person can do about a Java exception, by a word of its class.
+# What a person can do about a Java exception, by words of it; the first counts.
 _REMEDIES = {
+    "Permission denied": "give the user of this run the permission, or name another path",
     "UnknownHost": "check that host's name, spark.driver.host, SPARK_LOCAL_IP and /etc/hosts",
     "UnresolvedAddress": "check that spark.driver.host ({host}) and spark.driver.bindAddress are "
     "names or addresses of this machine",
@@ -30,8 +31,8 @@ _REMEDIES = {
     "ClassNotFound": "correct the class's name in spark.conf, or add its jar (spark.jars)",
     "NoClassDefFound": "add the jar that has this class (spark.jars)",
     "FileNotFound": "make the file or folder, or correct its path in spark.conf",
-    "AccessControl": "give the user of this run the permission",
-    "AccessDenied": "give the user of this run the permission",
+    "AccessControl": "give the user of this run the permission, or name another path",
+    "AccessDenied": "give the user of this run the permission, or name another path",
     "ConnectException": "start the service at that address, or correct it",
 }
 _REMEDY = "correct this setting in spark.conf of the job file or in spark-defaults.conf"
@@ -48,11 +49,9 @@ def innermost_cause(err, host):
     inner = java
     while inner.getCause() is not None:
         inner = inner.getCause()
-    reason, outer = first_line(inner.toString()), first_line(java.getMessage() or "")
-    if outer and outer not in reason:
-        reason = f"{reason} ({outer.rstrip('.')})"
-    kind = inner.getClass().getSimpleName()
-    remedy = next((text for word, text in _REMEDIES.items() if word in kind), _REMEDY)
+    said, outer = first_line(inner.toString()), first_line(java.getMessage() or "")
+    reason = said if outer in said else f"{said} ({outer.rstrip('.')})"
+    remedy = next((text for words, text in _REMEDIES.items() if words in said), _REMEDY)
     return f"{reason.rstrip('.')}: {remedy.format(host=host)}"
 
 

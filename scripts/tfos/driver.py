@@ -16,7 +16,7 @@ from pyspark import InheritableThread, SparkConf, SparkContext, SparkFiles
 from pyspark.sql import SparkSession
 
 from tfos import inputs, predictions
-from tfos.causes import first_cause, innermost_cause
+from tfos.causes import first_cause, first_line, innermost_cause
 from tfos.executors import Executors, open_log
 from tfos.pipe import java_list
 from tfos.reservation import Reservation
@@ -209,7 +209,12 @@ class Run:
         def ended():
             return self.formed or self.ending
 
-        self.executors.wait(len(reserve["members"]), half, self.executor_died, ended)
+        try:
+            self.executors.wait(len(reserve["members"]), half, self.executor_died, ended)
+        except Exception as err:  # Spark's own classes may be others; the roster guards members
+            self.events.put(("warning", f"executors are not watched: {first_line(err)}"))
+            self.events.put(("executors", None))
+            return
         self.events.put(("executors", None))
         self.executors.watch(self.executor_died, ended)
         self.executors.close()

@@ -63,8 +63,8 @@ CAUSES = {
         ["java.io.FileNotFoundException: File file:/no/such/folder does not exist"],
     ),
     "no permission for the event log": (
-        {**LOG, "spark.eventLog.dir": "file:/proc"},
-        ["/proc"],
+        {**LOG, "spark.eventLog.dir": "file:/sys"},
+        ["/sys/", "(Permission denied)", "give the user of this run the permission"],
     ),
     "a jar on an unknown host": ({"spark.jars": HDFS}, ["UnknownHostException", "no.such.host"]),
     "a file that is not there": ({"spark.files": "/no/such/file"}, ["/no/such/file"]),
