@@ -107,6 +107,9 @@ func (s *Spec) reserveConfig(env Environment, l layout, outputs []reserve.Output
 		Outputs:       outputs,
 		MeasureMS:     env.Measure.Milliseconds(),
 	}
+	if l.executorCores > 0 { // else the executor is the driver, or there is no Spark
+		c.ExecutorMemory = s.settings(env, l)["spark.executor.memory"]
+	}
 	for _, f := range s.feedConfigs() {
 		c.Feeds = append(c.Feeds, reserve.FeedConfig{
 			Name: f.Name, Synchronous: f.Synchronous, Epochs: s.epochs(f.Name), Cached: f.CacheBytes > 0,

@@ -19,19 +19,30 @@ var (
 	errorLine = regexp.MustCompile(`^Error: |\bERROR\b|^Exception in thread|^[\w.$]*(Error|Exception)\b(:|$)`)
 	// An exception's own line, which says more than the log line above it.
 	exceptionLine = regexp.MustCompile(`^(Caused by: )?[\w.$]+(Error|Exception): `)
-	logHeader     = regexp.MustCompile(`^[\d/:,.T-]+( [\d:,.]+)? ERROR `)
-	threadHeader  = regexp.MustCompile(`^Exception in thread "[^"]*" `)
+	// Lines of a Java exception below its first.
+	stackLine    = regexp.MustCompile(`^\s+at |^\s*\.\.\. \d+ (more|common frames)|^\s*Suppressed: `)
+	causeLine    = regexp.MustCompile(`^Caused by: `)
+	logHeader    = regexp.MustCompile(`^[\d/:,.T-]+( [\d:,.]+)? ERROR `)
+	threadHeader = regexp.MustCompile(`^Exception in thread "[^"]*" `)
 )
 
+// noVirtualMachine ends what a JVM says of options that it does not take. The
+// line before says which.
+const noVirtualMachine = "Error: Could not create the Java Virtual Machine."
+
 // digest is what a verdict wants of a text that is written to it: its first and
-// its last error, each in one line, and its last lines. It needs the same
-// memory for any text.
+// its last error, each in one line with the innermost cause of its exception,
+// and its last lines without Java's stacks. It needs the same memory for any
+// text.
 type digest struct {
 	first, last string
 	tail        []string
 
 	line     []byte // not ended yet, as far as it is kept
-	afterLog bool   // the line before was log4j's, with an error
+	before   string // the line before
+	afterLog bool   // the line before was log4j's or a JVM's, with an error
+	inStack  bool   // lines since the last error are of its exception
+	outer    string // that exception's first line
 }
 
 // digestFile reads a file as far as it can be read: it serves the judgement of
@@ -74,30 +85,50 @@ func (d *digest) end() {
 func (d *digest) add() {
 	line := strings.ToValidUTF8(strings.TrimRight(string(d.line), " \t\r"), "�")
 	d.line = d.line[:0]
+	before := d.before
+	d.before = line
+	if stackLine.MatchString(line) {
+		d.afterLog = false
+		return
+	}
 	if d.tail = append(d.tail, line); len(d.tail) > tailLines {
 		d.tail = d.tail[1:]
 	}
 	afterLog := d.afterLog
 	d.afterLog = false
-	if afterLog && exceptionLine.MatchString(line) {
-		d.extend(line)
-		return
-	}
-	if !errorLine.MatchString(line) {
-		return
-	}
-	d.afterLog = logHeader.MatchString(line)
-	d.last = threadHeader.ReplaceAllString(logHeader.ReplaceAllString(line, ""), "")
-	if d.first == "" {
-		d.first = d.last
+	exception := threadHeader.ReplaceAllString(strings.TrimSpace(line), "")
+	switch {
+	case d.inStack && causeLine.MatchString(line):
+		cause := strings.TrimPrefix(line, "Caused by: ")
+		if !strings.Contains(d.outer, cause) {
+			cause += " (" + d.outer + ")"
+		}
+		d.replace(cause)
+	case afterLog && exceptionLine.MatchString(exception):
+		d.replace(strings.TrimRight(d.last, ".: ") + ": " + exception)
+		d.outer = d.last
+	case line == noVirtualMachine && before != "":
+		d.error(before)
+	case errorLine.MatchString(line):
+		d.error(threadHeader.ReplaceAllString(logHeader.ReplaceAllString(line, ""), ""))
+		d.afterLog = logHeader.MatchString(line) || strings.HasPrefix(line, "Error: ")
+	default:
+		d.inStack = false
 	}
 }
 
-// extend puts the exception after the log line that announced it.
-func (d *digest) extend(exception string) {
-	both := strings.TrimRight(d.last, ".: ") + ": " + exception
-	if d.first == d.last {
-		d.first = both
+// error takes an error's line.
+func (d *digest) error(text string) {
+	d.last, d.outer, d.inStack = text, text, true
+	if d.first == "" {
+		d.first = text
 	}
-	d.last = both
+}
+
+// replace says more of the last error.
+func (d *digest) replace(text string) {
+	if d.first == d.last {
+		d.first = text
+	}
+	d.last = text
 }

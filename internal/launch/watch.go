@@ -131,7 +131,11 @@ func (w *watch) judge(program *digest) Verdict {
 	interrupted := errors.As(w.stop, &signal)
 	switch {
 	case w.said != nil && (w.said.Code == Done || !interrupted):
-		return *w.said
+		v := *w.said
+		if w.context.IsZero() && !w.c.NoSpark && v.LogPath == "" { // no member has a better one
+			v.LogPath = w.c.Record.SparkLog()
+		}
+		return v
 	case w.said != nil: // its code is how members took the interruption
 		v := *w.said
 		v.Code, v.Cause, v.Phase, v.Retryable = signal.Code(), signal.Error(), "interrupted", true

@@ -2,7 +2,8 @@
 //
 // In: one line of JSON (Assignment) on standard input, the reservation server's
 // word, rows from feed tasks, frames from the member's program. Out: the
-// program's process with its environment (TF_CONFIG, TFOS_SOCKET, TFOS_RUN),
+// program's process with its environment (TF_CONFIG, TFOS_SOCKET, TFOS_RUN, the
+// cluster's hosts in no_proxy),
 // rows and permissions for it, reports to the reservation server, a log file,
 // and an exit status for Spark: 0 or 75 (ExitDone, ExitRetry).
 //

@@ -21,6 +21,8 @@ type Config struct {
 	// ExecutorCores is how many cores each executor has, for the remedy when
 	// the cluster does not form; 0: not said.
 	ExecutorCores int `json:"executor_cores,omitempty"`
+	// ExecutorMemory is the heap of each, as spark.executor.memory has it; "": not said.
+	ExecutorMemory string `json:"executor_memory,omitempty"`
 
 	// ReservationMS bounds the time from start until every member is
 	// registered; LeaseMS is how long a member lives without renewal; StallMS

@@ -187,11 +187,14 @@ func (r *Roster) remedy() string {
 	if r.cfg.Shared {
 		return fmt.Sprintf("give the application %d task slots (local[%d] or more)", n, n)
 	}
-	cores := ""
+	size := ""
 	if c := r.cfg.ExecutorCores; c > 0 {
-		cores = fmt.Sprintf(" of %d cores (%d cores in all)", c, n*c)
+		size = fmt.Sprintf(" of %d cores (%d cores in all)", c, n*c)
 	}
-	return fmt.Sprintf("give the application %d executors%s: free or add workers, raise a spark.cores.max that is too low, or lower cluster_size", n, cores)
+	if m := r.cfg.ExecutorMemory; m != "" {
+		size += fmt.Sprintf(" and spark.executor.memory %s", m)
+	}
+	return fmt.Sprintf("give the application %d executors%s: free or add workers, raise a spark.cores.max that is too low, or lower cluster_size", n, size)
 }
 
 // notFormed is the verdict when the time for registration is over.

@@ -16,7 +16,7 @@ import (
 // one a line; the expected output is the log of what the roster wants done.
 // Operations:
 //
-//	new lease=10s reservation=60s stall=60s [shared] [cores=2] [measure=1m] [members=(…)] [feeds=(…)]
+//	new lease=10s reservation=60s stall=60s [shared] [cores=2] [memory=1g] [measure=1m] [members=(…)] [feeds=(…)]
 //	    members end in + when required and * when fed; feeds in ! when synchronous,
 //	    and then in #N when they are sent N times and may be cached
 //	register NAME session=N executor=E [inc=N] [port=N]
@@ -218,7 +218,7 @@ func (o operandSet) kind() Kind {
 }
 
 func (o operandSet) config() Config {
-	c := Config{Run: "r", Shared: o.has("shared"), ExecutorCores: o.number("cores"),
+	c := Config{Run: "r", Shared: o.has("shared"), ExecutorCores: o.number("cores"), ExecutorMemory: o.text("memory", ""),
 		LeaseMS: o.millis("lease", "10s"), ReservationMS: o.millis("reservation", "60s"), StallMS: o.millis("stall", "60s"), MeasureMS: o.millis("measure", "0s")}
 	feeds, _ := o.values("feeds")
 	var all []string

@@ -20,6 +20,41 @@ def first_cause(err):
     return next(python, first_line(text)) if found else first_line(text)
 
 
+# What a person can do about a Java exception, by words of it; the first counts.
+_REMEDIES = {
+    "Permission denied": "give the user of this run the permission, or name another path",
+    "UnknownHost": "check that host's name, spark.driver.host, SPARK_LOCAL_IP and /etc/hosts",
+    "UnresolvedAddress": "check that spark.driver.host ({host}) and spark.driver.bindAddress are "
+    "names or addresses of this machine",
+    "BindException": "free the port, or correct spark.driver.port, spark.driver.bindAddress "
+    "or SPARK_LOCAL_IP",
+    "ClassNotFound": "correct the class's name in spark.conf, or add its jar (spark.jars)",
+    "NoClassDefFound": "add the jar that has this class (spark.jars)",
+    "FileNotFound": "make the file or folder, or correct its path in spark.conf",
+    "AccessControl": "give the user of this run the permission, or name another path",
+    "AccessDenied": "give the user of this run the permission, or name another path",
+    "ConnectException": "start the service at that address, or correct it",
+}
+_REMEDY = "correct this setting in spark.conf of the job file or in spark-defaults.conf"
+
+
+def innermost_cause(err, host):
+    """Why Spark did not start: the innermost Java exception of err, then Spark's own words.
+
+    The last part is what to do. host: of the driver, as it is known.
+    """
+    java = getattr(err, "java_exception", None) or getattr(err, "_origin", None)
+    if java is None:
+        return first_line(err)
+    inner = java
+    while inner.getCause() is not None:
+        inner = inner.getCause()
+    said, outer = first_line(inner.toString()), first_line(java.getMessage() or "")
+    reason = said if outer in said else f"{said} ({outer.rstrip('.')})"
+    remedy = next((text for words, text in _REMEDIES.items() if words in said), _REMEDY)
+    return f"{reason.rstrip('.')}: {remedy.format(host=host)}"
+
+
 def lacks_pyarrow(err):
     """Why no task of mapInArrow could run: no Python there that fits, or no pyarrow; None: other
     reasons.
@@ -42,24 +77,30 @@ def lacks_pyarrow(err):
 
 
 _STACK = re.compile(r"\s+at |\s*\.\.\. \d+ (common frames|more)")
-_HEADER = re.compile(r"^(Caused by: |Exception in thread \"[^\"]*\" )")
-_EXCEPTION = re.compile(_HEADER.pattern + r"?[\w.$]+(Error|Exception)\b(:|$)")
+_TITLE = re.compile(r"Spark Executor Command: |=+$|Using Spark's default log4j profile")
+_HEADER = re.compile(r"^(Caused by: |Exception: |Exception in thread \"[^\"]*\" )")
+_EXCEPTION = re.compile(_HEADER.pattern + r"?[\w.$]+(Error|Exception)\b")
 _LOGGED = re.compile(r"[\d/:,.T -]+ (ERROR|FATAL) ")
-_OTHER = re.compile(
-    r"[\d/:,.T -]+ (INFO|WARN|DEBUG|TRACE) |Spark Executor Command:|=====|Using Spark"
-)
+_OTHER = re.compile(r"[\d/:,.T -]+ (INFO|WARN|DEBUG|TRACE) ")
 _LONGEST = 300  # characters of a cause
 
 
+def own_lines(lines):
+    """What a JVM's standard error says beside its command, Java's stacks and empty lines."""
+    return [
+        line for line in lines if line.strip() and not (_STACK.match(line) or _TITLE.match(line))
+    ]
+
+
 def error_line(lines):
-    """What a JVM that has ended said was wrong, in one line; "": nothing.
+    """What a JVM that has ended said was wrong, in one line of own_lines; "": nothing.
 
     The innermost cause of its last exception, else its last error that was logged, else its
     first line that is not logged, as of a JVM that cannot start.
     """
     exceptions = [line for line in lines if _EXCEPTION.match(line)]
     errors = [line for line in lines if _LOGGED.match(line)]
-    plain = [line for line in lines if not (_STACK.match(line) or _OTHER.match(line))]
+    plain = [line for line in lines if not _OTHER.match(line)]
     chosen = exceptions[-1:] or errors[-1:] or plain[:1]
     if not chosen:
         return ""

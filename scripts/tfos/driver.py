@@ -16,7 +16,7 @@ from pyspark import InheritableThread, SparkConf, SparkContext, SparkFiles
 from pyspark.sql import SparkSession
 
 from tfos import inputs, predictions
-from tfos.causes import first_cause
+from tfos.causes import first_cause, first_line, innermost_cause
 from tfos.executors import Executors, open_log
 from tfos.pipe import java_list
 from tfos.reservation import Reservation
@@ -27,6 +27,7 @@ JAVA_CONF = "spark.executor.defaultJavaOptions"
 # A JVM through which no rows pass runs what it runs for seconds: to optimize that takes a third
 # of the time of a short job. Where Spark reads, rows would take twice as long without.
 LIGHT_JAVA = "-XX:TieredStopAtLevel=1"
+EXIT_SPARK = 3  # Spark refuses
 CLOSE_SECONDS = 10  # beyond a lease: what the reservation server needs to clean up
 
 
@@ -208,7 +209,12 @@ class Run:
         def ended():
             return self.formed or self.ending
 
-        self.executors.wait(len(reserve["members"]), half, self.executor_died, ended)
+        try:
+            self.executors.wait(len(reserve["members"]), half, self.executor_died, ended)
+        except Exception as err:  # Spark's own classes may be others; the roster guards members
+            self.events.put(("warning", f"executors are not watched: {first_line(err)}"))
+            self.events.put(("executors", None))
+            return
         self.events.put(("executors", None))
         self.executors.watch(self.executor_died, ended)
         self.executors.close()
@@ -359,6 +365,13 @@ def emit_line(event):
     print("@tfos " + json.dumps(event), flush=True)
 
 
+def no_context(err, conf):
+    """The verdict when there is no SparkContext: no reservation server has one."""
+    host = conf.get("spark.driver.host", "this machine's own name")
+    cause = f"the SparkContext could not start: {innermost_cause(err, host)}"
+    return {"event": "verdict", "code": EXIT_SPARK, "phase": "submit", "cause": cause}
+
+
 def end_with_parent():
     """End this process when the JVM that started it is gone: its end of our input closes."""
 
@@ -380,7 +393,11 @@ def main():
     conf = SparkConf()
     log = None if plan["local"] else open_log(SparkContext._jvm)
     sources = prepare(plan, conf) if conf.contains(CORES_CONF) else {}
-    spark = SparkSession.builder.config(conf=conf).getOrCreate()
+    try:
+        spark = SparkSession.builder.config(conf=conf).getOrCreate()
+    except Exception as err:  # whatever Spark throws
+        emit_line(no_context(err, conf))
+        raise
     sc = spark.sparkContext
     emit_line(
         {

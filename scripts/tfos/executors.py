@@ -11,7 +11,7 @@ import time
 import urllib.parse
 import urllib.request
 
-from tfos.causes import error_line
+from tfos.causes import error_line, own_lines
 
 _POLL = 0.2  # as Spark's own wait for executors does
 _SETTLE = 1.0  # after a death: until all who tell of it have told
@@ -125,6 +125,8 @@ class Executors:
             if death.executor not in self._told and time.monotonic() - death.at >= _SETTLE:
                 self._told.add(death.executor)
                 self._read_stderr(death)
+                if self._sc.master.startswith("local-cluster"):
+                    death.log_path = ""  # it goes with the run's temporary folder
                 died(death, living)
         return living
 
@@ -221,4 +223,4 @@ class Executors:
                 lines = page.read().decode(errors="replace").splitlines()[1:]  # its title
         except (OSError, ValueError):
             return
-        death.lines = [line for line in lines if line.strip()][-_TAIL:]
+        death.lines = own_lines(lines)[-_TAIL:]

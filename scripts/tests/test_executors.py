@@ -1,0 +1,190 @@
+"""What the driver tells of executors that die (tfos.executors), from Spark's own words."""
+
+import time
+
+import pytest
+from tfos import executors
+from tfos.causes import error_line, own_lines
+from tfos.executors import Executors
+
+
+class Option:
+    def __init__(self, value):
+        self._value = value
+
+    def isDefined(self):
+        return self._value is not None
+
+    def get(self):
+        return self._value
+
+
+class Summary:
+    def __init__(self, number, active, reason=None, logs=None):
+        self.id = lambda: number
+        self.hostPort = lambda: "driver" if number == "driver" else "h1:4711"
+        self.isActive = lambda: active
+        self.removeReason = lambda: Option(reason)
+        self.executorLogs = lambda: self
+        self.get = lambda kind: Option((logs or {}).get(kind))
+
+
+class Spark:
+    """As much of a SparkContext as is asked about its executors."""
+
+    def __init__(self, *summaries, master="yarn"):
+        self.master, self.summaries = master, [Summary("driver", True), *summaries]
+        self._jsc = self.sc = self.statusStore = self.executorList = self
+        self.size = lambda: len(self.summaries)
+        self.apply = lambda i: self.summaries[i]
+
+    def __call__(self, *_):
+        return self
+
+
+class Log:
+    def __init__(self, *events):
+        self.events = lambda: list(events)
+        self.close = lambda: None
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch):
+    monkeypatch.setattr(executors, "_SETTLE", 0)
+
+
+def deaths(spark, log):
+    told = []
+    watched = Executors(spark, log)
+    living = watched.look(lambda death, living: told.append((death, living)))
+    watched.look(lambda death, _: pytest.fail(f"executor {death.executor} is told of twice"))
+    return told, living
+
+
+STANDALONE = [
+    "Connecting to master spark://192.0.2.2:42609...",
+    "Executor added: app-1/0 on worker-9 (192.0.2.7:39739) with 1 core(s)",
+    "Executor updated: app-1/0 is now RUNNING",
+]
+UNREGISTERED = [
+    pytest.param(
+        [*STANDALONE, "Executor updated: app-1/0 is now EXITED (Command exited with code 1)"],
+        ("192.0.2.7", "Command exited with code 1", 1),
+        id="standalone",
+    ),
+    pytest.param(
+        [
+            *STANDALONE,
+            "Executor updated: app-1/0 is now FAILED (java.io.IOException: Cannot run program "
+            '"/nope/bin/java": error=2, No such file or directory)',
+        ],
+        (
+            "192.0.2.7",
+            'java.io.IOException: Cannot run program "/nope/bin/java": error=2, '
+            "No such file or directory",
+            0,
+        ),
+        id="no Java",
+    ),
+    pytest.param(
+        [
+            "Requesting driver to remove executor 0 for reason Container from a bad node: c_1 on "
+            "host: n4. Exit status: 127. Diagnostics: x\n/bin/bash: java: command not found\n"
+        ],
+        (
+            "",
+            "Container from a bad node: c_1 on host: n4. Exit status: 127. Diagnostics: x "
+            "/bin/bash: java: command not found",
+            127,
+        ),
+        id="yarn",
+    ),
+    pytest.param(
+        ["Asked to remove non-existent executor 0"],
+        ("", "it ended before it had registered", 0),
+        id="kubernetes",
+    ),
+]
+
+
+@pytest.mark.parametrize(("events", "want"), UNREGISTERED)
+def test_executors_that_never_registered(events, want):
+    ((death, living),), _ = deaths(Spark(), Log(*events))
+    assert (death.executor, living) == ("0", 0)
+    assert (death.host, death.cause, death.exit_code) == want
+
+
+def test_executors_that_had_registered():
+    lost = Summary("1", False, "Unable to create executor due to Connection refused")
+    events = [
+        "Executor added: app-1/1 on worker-9 (h1:39739) with 1 core(s)",
+        "Executor updated: app-1/1 is now EXITED (Command exited with code 137)",
+    ]
+    ((death, living),), _ = deaths(Spark(Summary("0", True), lost), Log(*events))
+    assert (death.executor, living, death.host, death.exit_code) == ("1", 1, "h1", 137)
+    assert death.cause == "Unable to create executor due to Connection refused"
+
+
+def test_without_log4j():
+    """The status store alone: another logging library is no failure."""
+    ((death, _),), living = deaths(Spark(Summary("0", False, "gone"), Summary("1", True)), None)
+    assert (death.cause, living) == ("gone", 1)
+
+
+def test_nothing_has_died():
+    assert deaths(Spark(Summary("0", True)), Log(*STANDALONE)) == ([], 1)
+
+
+def test_wait_ends_with_enough_executors_or_some_after_the_time():
+    begin = time.monotonic()
+    two = Spark(Summary("0", True), Summary("1", True))
+    Executors(two, None).wait(2, 60, None, lambda: False)
+    Executors(two, None).wait(3, 0, None, lambda: False)
+    ended = iter([False, False, True])
+    Executors(Spark(), None).wait(1, 0, None, lambda: next(ended))  # nobody: it goes on
+    assert next(ended, "asked to the end") == "asked to the end"
+    assert time.monotonic() - begin < 5
+
+
+COMMAND = ['Spark Executor Command: "java" "-Xbad"', "=" * 40, ""]
+SAID = [
+    (
+        [*COMMAND, "Error opening zip file or JAR manifest missing : /nope.jar"],
+        "Error opening zip file or JAR manifest missing : /nope.jar",
+    ),
+    (
+        [
+            *COMMAND,
+            'Exception in thread "main" ',
+            "Exception: java.lang.OutOfMemoryError thrown from the UncaughtExceptionHandler",
+        ],
+        "java.lang.OutOfMemoryError thrown from the UncaughtExceptionHandler",
+    ),
+    (
+        [
+            *COMMAND,
+            "Using Spark's default log4j profile: org/apache/spark/log4j2-defaults.properties",
+            "26/11/29 01:25:31 INFO CoarseGrainedExecutorBackend: Started daemon",
+            'Exception in thread "main" java.lang.reflect.UndeclaredThrowableException',
+            "\tat org.apache.hadoop.X.doAs(X.java:1894)",
+            "Caused by: org.apache.spark.SparkException: Invalid Spark URL: spark://D@my_host:1",
+            "\tat org.apache.spark.rpc.R.apply(R.scala:66)",
+            "\t... 4 more",
+        ],
+        "org.apache.spark.SparkException: Invalid Spark URL: spark://D@my_host:1",
+    ),
+    (
+        [
+            "26/11/29 01:25:31 INFO A: b",
+            "26/11/29 01:25:36 ERROR CoarseGrainedExecutorBackend: RECEIVED SIGNAL TERM",
+        ],
+        "CoarseGrainedExecutorBackend: RECEIVED SIGNAL TERM",
+    ),
+    (["26/11/29 01:25:31 INFO A: b"], ""),
+]
+
+
+@pytest.mark.parametrize(("lines", "want"), SAID)
+def test_what_an_executor_said(lines, want):
+    assert error_line(own_lines(lines)) == want
+    assert not [line for line in own_lines(lines) if "\tat " in line or "Command" in line]
