@@ -88,10 +88,8 @@ func (w *worker) work(ctx context.Context) error {
 	if kind := w.member.Context().Kind; kind != "infer" {
 		return fmt.Errorf("tfos-engine of this version does inference only, not %q", kind)
 	}
-	if odd := engine.Untested(engine.Version()); odd != "" && w.member.Context().TaskIndex == 0 { // one is enough
-		if err := w.member.Warn(odd); err != nil {
-			return err
-		}
+	if err := w.warnUntested(engine.Version()); err != nil {
+		return err
 	}
 	var req infer.Request
 	if err := json.Unmarshal(w.member.Context().Work, &req); err != nil {
@@ -109,6 +107,14 @@ func (w *worker) work(ctx context.Context) error {
 		return err
 	}
 	return w.member.Result(result)
+}
+
+// warnUntested tells of a TensorFlow that nobody has tried: one member does.
+func (w *worker) warnUntested(version string) error {
+	if odd := engine.Untested(version); odd != "" && w.member.Context().TaskIndex == 0 {
+		return w.member.Warn(odd)
+	}
+	return nil
 }
 
 func (w *worker) infer(ctx context.Context, req infer.Request) (infer.Result, error) {

@@ -7,7 +7,7 @@ import urllib.request
 
 import pytest
 import tfos
-from tfos import board, program
+from tfos import board, program, versions
 
 
 class Ctx:
@@ -15,6 +15,14 @@ class Ctx:
 
     def __init__(self, **parameters):
         self.parameters = argparse.Namespace(**parameters)
+
+
+class Node:
+    def __init__(self):
+        self.notes = []
+
+    def note(self, *note):
+        self.notes.append(note)
 
 
 @pytest.fixture(autouse=True)
@@ -80,6 +88,22 @@ def test_the_export_function_runs_once_on_the_chief(tmp_path, chief):
     phases = run(program.Functions, settings, ctx)
     assert sys.modules["prog"].calls == ([2, "e"] if chief else [2])
     assert phases == ["importing", "running", *(["exporting"] if chief else [])]
+
+
+@pytest.mark.parametrize(("chief", "notes"), [(True, [("warning", "odd")]), (False, [])])
+def test_an_untested_tensorflow_is_told_once(monkeypatch, chief, notes):
+    monkeypatch.setattr(versions, "judge", lambda *_: (None, "odd"))
+    ctx, node = Ctx(), Node()
+    ctx.is_chief = chief
+    program.check_versions(ctx, node)
+    assert node.notes == notes
+
+
+def test_a_tensorflow_that_cannot_be_imported_ends_the_program(monkeypatch):
+    monkeypatch.setattr(versions, "installed", {"tensorflow": "2.17.1", "numpy": "2.1.3"}.get)
+    with pytest.raises(versions.VersionError) as raised:
+        program.check_versions(Ctx(), Node())
+    assert "VersionError: TensorFlow 2.17.1 cannot" in program.describe(raised.value)
 
 
 def test_causes_are_one_line():

@@ -37,9 +37,7 @@ def main():
 
     try:
         ctx = tfos._context = Context(node, socket)
-        odd = versions.check()
-        if odd and ctx.is_chief:  # one is enough
-            node.note("warning", odd)
+        check_versions(ctx, node)
         run = Script(settings, ctx) if not settings["function"] else Functions(settings, ctx)
         with tensorboard(ctx, node):
             run.run(enter)
@@ -54,6 +52,13 @@ def main():
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)  # threads of the program must not hold up the end of the run
+
+
+def check_versions(ctx, node):
+    """Raise VersionError where TensorFlow here cannot be imported; warn of one that is untested."""
+    odd = versions.check()
+    if odd and ctx.is_chief:  # one member is enough
+        node.note("warning", odd)
 
 
 class Functions:

@@ -44,9 +44,9 @@ strategy: independent
 cluster_size: 2
 input: {{path: {digits}/train, format: parquet}}
 read_by: spark
-feeder: arrow
+feeder: {feeder}
 batch_size: 32
-epochs: 6
+epochs: {epochs}
 shuffle: {{buffer: 2000, seed: 1}}
 model_dir: model
 export_dir: export
@@ -102,33 +102,45 @@ def test_engine_computes_what_python_does(cell, python, job):
     job.assert_clean()
 
 
-@pytest.mark.slow
-def test_training_fed_by_spark_then_inference(cell, python, digits, job):
-    """A program takes ctx.dataset and exports; Spark's rows go through what it exported."""
-    env = {
-        "TFOS_PYTHON": str(python),
-        "PYSPARK_PYTHON": str(python),
-        "SPARK_HOME": str(environments.spark_home(cell.spark)),
-    }
-    (job.folder / "train.yaml").write_text(TRAIN.format(root=ROOT, digits=digits))
-    result = job.run("train", "train.yaml", env=env)
+def spark_env(cell, python):
+    home = environments.spark_home(cell.spark)
+    return {"TFOS_PYTHON": str(python), "PYSPARK_PYTHON": str(python), "SPARK_HOME": str(home)}
+
+
+def train(cell, python, digits, job, feeder, epochs):
+    """Train on two executors; every row of every epoch is accounted for."""
+    text = TRAIN.format(root=ROOT, digits=digits, feeder=feeder, epochs=epochs)
+    (job.folder / "train.yaml").write_text(text)
+    result = job.run("train", "train.yaml", env=spark_env(cell, python))
     assert result.code == 0, result.stderr
     assert f"Spark {cell.spark} runs" in result.stderr
     account = result.verdict["rows"]
-    assert account["read"] == 6 * pq.read_table(digits / "train").num_rows
+    assert account["read"] == epochs * pq.read_table(digits / "train").num_rows
     assert account["read"] == account["trained"] + account["dropped"]
     job.assert_clean()
 
+
+@pytest.mark.slow
+def test_training_fed_by_spark_then_inference(cell, python, digits, job):
+    """A program takes ctx.dataset and exports; Spark's rows go through what it exported."""
+    train(cell, python, digits, job, "arrow", epochs=6)
     test = pq.read_table(digits / "test").sort_by("id")
     np.save(job.folder / "x.npy", np.array(test["image"].to_pylist(), np.float32))
     run_python(python, CALL, job.folder / "export", job.folder / "x.npy", job.folder / "y.npy")
     want = np.load(job.folder / "y.npy")
     (job.folder / "infer.yaml").write_text(INFER.format(digits=digits))
     job.run_id = "infer-" + job.run_id
-    result = job.run("infer", "infer.yaml", env=env)
+    result = job.run("infer", "infer.yaml", env=spark_env(cell, python))
     assert result.code == 0, result.stderr
     ids, got = in_order(job.folder / "predictions", "output_0")
     assert ids == test["id"].to_pylist()
     np.testing.assert_allclose(got, want, atol=1e-6)
     assert (got.argmax(axis=1) == test["label"].to_numpy()).mean() > 0.9
     job.assert_clean()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cell", {cell.spark: cell for cell in CELLS}.values(), ids=str)
+def test_training_fed_by_go_tasks(cell, digits, job):
+    """feeder: pipe speaks Spark's own protocol with its Python workers: each Spark's."""
+    train(cell, environments.python(cell), digits, job, "pipe", epochs=1)
