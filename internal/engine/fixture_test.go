@@ -35,36 +35,50 @@ func needTensorFlow(t testing.TB) {
 	t.Skipf("SKIPPED: no Python with TensorFlow at %s (make .venv, or set TFOS_PYTHON)", python())
 }
 
-// fixtureTimeout bounds testdata/models.py, which takes 7 s on a quiet machine.
+// fixtureTimeout bounds a script, which takes 7 s to 40 s on a quiet machine.
 const fixtureTimeout = 3 * time.Minute
 
-var models struct {
-	once sync.Once
-	dir  string
-	err  error
-	log  []byte
+// made is a folder of models that a script makes once.
+type made struct {
+	script string
+	once   sync.Once
+	dir    string
+	err    error
+	log    []byte
 }
 
-// fixtures is the folder with the models of testdata/models.py, made once.
-func fixtures(t testing.TB) string {
+var (
+	models  = made{script: "testdata/models.py"}
+	savings = made{script: "testdata/loading.py"}
+)
+
+func (m *made) folder(t testing.TB) string {
 	t.Helper()
-	models.once.Do(func() {
-		if models.dir, models.err = os.MkdirTemp("", "tfos-engine-test-"); models.err == nil {
+	m.once.Do(func() {
+		if m.dir, m.err = os.MkdirTemp("", "tfos-engine-test-"); m.err == nil {
 			ctx, cancel := context.WithTimeout(context.Background(), fixtureTimeout)
 			defer cancel()
-			models.log, models.err = exec.CommandContext(ctx, python(), "testdata/models.py", models.dir).CombinedOutput()
+			m.log, m.err = exec.CommandContext(ctx, python(), m.script, m.dir).CombinedOutput()
 		}
 	})
-	if models.err != nil {
-		t.Fatalf("testdata/models.py: %v\n%s", models.err, models.log)
+	if m.err != nil {
+		t.Fatalf("%s: %v\n%s", m.script, m.err, m.log)
 	}
-	return models.dir
+	return m.dir
+}
+
+// fixtures is the folder with the models of testdata/models.py.
+func fixtures(t testing.TB) string {
+	t.Helper()
+	return models.folder(t)
 }
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if models.dir != "" {
-		os.RemoveAll(models.dir)
+	for _, dir := range []string{models.dir, savings.dir} {
+		if dir != "" {
+			os.RemoveAll(dir)
+		}
 	}
 	os.Exit(code)
 }

@@ -46,13 +46,19 @@ func load(t testing.TB, source model.Source) *engine.Model {
 
 // request is one file of the fixtures with batches that divide nothing.
 func request(t testing.TB, name string) infer.Request {
-	input := filepath.Join(fixtures(t), name+".parquet")
+	t.Helper()
+	return requestIn(t, fixtures(t), name)
+}
+
+func requestIn(t testing.TB, folder, name string) infer.Request {
+	t.Helper()
+	input := filepath.Join(folder, name+".parquet")
 	recipe, splits, err := infer.Input{Format: files.Parquet, Path: input}.Plan(t.Context(), 1)
 	if err != nil || len(splits) != 1 {
 		t.Fatalf("%d splits, %v", len(splits), err)
 	}
 	splits[0].ID = 3
-	return infer.Request{Source: model.Source{Model: filepath.Join(fixtures(t), name)}, Output: t.TempDir(), Format: files.Parquet,
+	return infer.Request{Source: model.Source{Model: filepath.Join(folder, name)}, Output: t.TempDir(), Format: files.Parquet,
 		BatchSize: 128, Keep: []string{"id"}, Input: recipe, Splits: splits}
 }
 

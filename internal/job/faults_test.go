@@ -65,6 +65,13 @@ var faultCases = []faultCase{
 	{Train, []string{"app.python.args.x=.inf"}, "app.python.args.x: .inf: must be a finite number: write it as text", 2},
 	{Train, []string{"app.python.args.x=99999999999999999999"}, "app.python.args.x: 99999999999999999999: must fit into 64 bits", 2},
 	{Train, []string{"nonsense"}, "must be key=value with a dotted key, such as batch_size=32", 2},
+	// libraries of operations
+	{Train, []string{"tensorflow.op_libraries=[tensorflow_text]"}, "tensorflow.op_libraries: a list: does not apply to a job of kind train, but to: infer", 2},
+	{Infer, []string{"tensorflow.op_libraries=tensorflow_text"}, "tensorflow.op_libraries: tensorflow_text: must be a list", 2},
+	{Infer, []string{"tensorflow.op_libraries=[mine.so]"}, "tensorflow.op_libraries[0]: mine.so: is taken for a Python package: write ./mine.so for a file", 2},
+	{Infer, []string{"tensorflow.op_libraries=[hdfs://nn/mine.so]"}, "tensorflow.op_libraries[0]: hdfs://nn/mine.so: must be a file of this machine, local:/path for one on executors, or a Python package", 2},
+	{Infer, []string{"tensorflow.op_libraries=[a/mine.so, b/mine.so]"}, "tensorflow.op_libraries[1]: /jobs/b/mine.so: has the same file name as tensorflow.op_libraries[0]: they are shipped into one folder", 2},
+	{Infer, []string{"tensorflow.op_libraries=['no name']"}, "tensorflow.op_libraries[0]: no name: must be the path of a library, or the name of a Python package", 2},
 	// the application
 	{Train, []string{"app="}, "app: absent: must have one of python, graph", 2},
 	{Train, []string{"app.graph.path=g"}, "app: python and graph: must have exactly one of them", 2},

@@ -286,6 +286,7 @@ func TestCheck(t *testing.T) {
 		{Train, []string{"app.python.file=no.py"}, []string{"app.python.file: %/no.py: does not exist"}, 2},
 		{Train, []string{"app.python.py_files=[no.zip]"}, []string{"app.python.py_files[0]: %/no.zip: does not exist"}, 2},
 		{Train, []string{"app.python.interpreter=./python"}, []string{"app.python.interpreter: %/python: does not exist"}, 2},
+		{Infer, []string{"tensorflow.op_libraries=[./no.so, 'local:/no.so', no_package]"}, []string{"tensorflow.op_libraries[0]: %/no.so: does not exist"}, 2},
 		{Train, []string{"spark.home=file"}, []string{"spark.home: %/file: must be a folder"}, 2},
 		{Train, []string{"input.path=nodata"}, []string{"input.path: %/nodata: does not exist"}, 2},
 		{Train, []string{"input.path=data/*.csv"}, []string{"input.path: %/data/*.csv: matches nothing"}, 2},

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -160,5 +161,34 @@ func TestReadAssignment(t *testing.T) {
 	defer func() { _ = r.Close(); _ = w.Close() }()
 	if _, err := readAssignment(ctx, r); err == nil {
 		t.Error("a silent executor and a cancelled context gave no error")
+	}
+}
+
+// TestOpLibraries: paths as they are, packages by the libraries in them that are
+// linked to TensorFlow; a package without any by its name, for the engine to refuse.
+func TestOpLibraries(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("SKIPPED: no python3 on PATH; the search for libraries of operations is not tested")
+	}
+	packages := t.TempDir()
+	folder := filepath.Join(packages, "some_text")
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string]string{"__init__.py": "raise SystemExit(1)", "_no_library.so": "text"} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PYTHONPATH", packages)
+	config := ChildConfig{OpLibraries: []string{"./mine.so", "/opt/theirs.so", "some_text", "no_such_package"}}
+	want := []string{"/files/mine.so", "/opt/theirs.so", "some_text", "no_such_package"}
+	if got := opLibraries(t.Context(), config, "/files", python, testLog()); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	command := childPlan{assignment: Assignment{Config: Config{Child: ChildConfig{Kind: childEngine, Engine: "tfos-engine"}}}, files: "/files", libraries: want}.command()
+	if !slices.Equal(command.Argv, append([]string{"/files/tfos-engine", "run"}, want...)) {
+		t.Errorf("the engine is started as %q", command.Argv)
 	}
 }

@@ -70,12 +70,7 @@ class Classifier(tf.Module):
         self.size = size
         inception = keras.applications.InceptionV3(weights=None, input_shape=(size, size, 3))
         features = inception.get_layer("avg_pool").output
-        network = keras.Model(inception.input, [features, inception.output])
-        # What a SavedModel holds is TensorFlow's variables: of Keras 3's own around them it would
-        # hold copies, which nothing restores where the signature looks for them.
-        self.weights = [variable.value for variable in network.variables]
-        self.network = lambda *args, **kwargs: network(*args, **kwargs)
-        self.layers = lambda: network.layers
+        self.network = keras.Model(inception.input, [features, inception.output])
 
     def pixels(self, jpeg):
         def one(data):
@@ -87,7 +82,7 @@ class Classifier(tf.Module):
     def settle(self, jpegs):
         """Give normalisation the statistics of some images: with those that it starts with,
         random weights make all images alike."""
-        for layer in self.layers():
+        for layer in self.network.layers:
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.momentum = 0.0
         self.network(self.pixels(tf.constant(jpegs)), training=True)

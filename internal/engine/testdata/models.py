@@ -424,4 +424,5 @@ def main(folder):
     graph(folder)
 
 
-main(sys.argv[1])
+if __name__ == "__main__":
+    main(sys.argv[1])
