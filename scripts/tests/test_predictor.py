@@ -5,6 +5,7 @@ import socket
 from pathlib import Path
 from types import SimpleNamespace
 
+import answering
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -96,6 +97,40 @@ def test_wide_batches_wait_for_each_other(monkeypatch):
     with engine() as one:
         check(list(predict([one.described()], batches(*[10] * 6))), 60)
         assert one.finish()["rows"] == 60
+
+
+@pytest.fixture
+def by_fours(monkeypatch):
+    """The model takes 4 rows at a time."""
+    shape = "tensor_shape { dim { size: %d } }"
+    graph = answering.GRAPH.replace(shape % -1, shape % 4)
+    monkeypatch.setattr(answering, "GRAPH", graph)
+
+
+def test_whole_batches_of_the_model(by_fours):
+    """Whatever batches Spark brings, the engine gets whole ones."""
+    work = {**WORK, "batch": 4}
+    with engine(batch_size=10) as one:
+        got = list(predict([one.described()], batches(3, 0, 10, 1, 64, 5, 1), work=work))
+        check(got, 84)
+        assert all(batch.num_rows % 4 == 0 for batch in got)
+        assert one.finish()["rows"] == 84
+
+
+@pytest.mark.parametrize("pad", [False, True])
+def test_rows_that_are_no_whole_batch(by_fours, pad):
+    work = {**WORK, "batch": 4}
+    with engine(batch_size=10, pad_last_batch=pad) as one:
+        given = predict([one.described()], batches(3, 10, 1, 64, 5), 5, work=work)
+        if pad:
+            check(list(given), 83)
+            assert one.finish()["rows"] == 83
+            return
+        with pytest.raises(ConnectionError, match="partition 5"):
+            list(given)
+        failure = one.failure()
+    assert failure["code"] == 6
+    assert "partition 5: " in failure["cause"] and "of 83 rows 3 are left over" in failure["cause"]
 
 
 def test_bad_row_ends_the_engine_with_its_place():
