@@ -16,6 +16,11 @@ func (s *show) job() {
 	if j == nil {
 		return
 	}
+	if len(j.Outputs) == 0 {
+		s.line("\n# no job runs it")
+		s.notes(j.Notes)
+		return
+	}
 	s.line("\n# in a job file for tfos infer")
 	if j.Source.Model != "" {
 		s.line("export_dir: %s", quoted(j.Source.Model))
@@ -43,23 +48,25 @@ func (s *show) job() {
 	for _, c := range j.Constants {
 		s.line("  %s: %s\t# %s", quoted(c.Alias), scalar(c.Value), c.Tensor)
 	}
-	if len(j.Outputs) > 0 {
-		s.line("output_mapping:\t# tensor: column")
-	}
+	s.line("output_mapping:\t# tensor: column")
 	for _, out := range j.Outputs {
 		s.line("  %s: %s\t# %s", quoted(out.Alias), quoted(out.Column), out.Tensor)
 	}
 	if len(j.BinaryOutputs) > 0 {
 		s.line("binary_outputs: %s\t# bytes, and not text", flow(j.BinaryOutputs))
 	}
-	for _, note := range j.Notes {
+	s.notes(j.Notes)
+}
+
+func (s *show) notes(notes []string) {
+	for _, note := range notes {
 		s.line("# %s", note)
 	}
 }
 
 // shownJob is the same for machines: keys of a job file.
 func shownJob(j *model.Suggestion) map[string]any {
-	if j == nil {
+	if j == nil || len(j.Outputs) == 0 {
 		return nil
 	}
 	out := map[string]any{}

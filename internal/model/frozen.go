@@ -38,7 +38,7 @@ func readGraph(path string) (*graphpb.GraphDef, error) {
 		return def, nil
 	}
 	def.Reset()
-	if text := bytes.TrimLeft(raw, " \n"); bytes.HasPrefix(text, []byte("node")) {
+	if bytes.HasPrefix(bytes.TrimSpace(raw), []byte("node")) {
 		err := prototext.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(raw, def)
 		if err == nil && isGraph(def) {
 			return def, nil

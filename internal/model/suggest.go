@@ -1,6 +1,7 @@
 package model
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -9,7 +10,8 @@ import (
 
 // Suggestion is what a job file says to run a model on all of its outputs that
 // columns can hold: the first graph's default signature, or its first one; without
-// signatures the tensors that nothing else uses.
+// signatures the tensors that nothing else uses. Without Outputs no job runs it,
+// and Notes say why.
 type Suggestion struct {
 	Source    Source // without TagSet where the default is meant
 	Signature string // "": the default, or none
@@ -57,7 +59,7 @@ func (d *Description) Suggest() *Suggestion {
 		if sig.Name != servingDefault {
 			s.Signature = sig.Name
 		}
-		s.take(sig.Inputs, sig.Outputs)
+		s.takeSignature(g, sig)
 	} else {
 		ends := g.Ends()
 		s.take(g.neededBy(ends), ends)
@@ -90,16 +92,56 @@ func (g *MetaGraph) suggested() *Signature {
 	return nil
 }
 
-// take sorts tensors into what columns feed, what is a constant, and what becomes
-// a column. Notes say what is left out.
+// takeSignature takes the outputs of a signature that a job can ask for, and the
+// inputs that they need.
+func (s *Suggestion) takeSignature(g *MetaGraph, sig *Signature) {
+	needed := map[string]bool{}
+	var outputs []Tensor
+	for _, t := range sig.Outputs {
+		inputs, reason := g.needs(sig, t)
+		if reason != "" {
+			s.note("output %s is left out: %s", t.Alias, reason)
+			continue
+		}
+		outputs = append(outputs, t)
+		for _, in := range inputs {
+			needed[in.Alias] = true
+		}
+	}
+	s.take(slices.DeleteFunc(slices.Clone(sig.Inputs), func(t Tensor) bool { return !needed[t.Alias] }), outputs)
+}
+
+// needs are the inputs that an output of a signature depends on, or why a job
+// cannot ask for it.
+func (g *MetaGraph) needs(sig *Signature, output Tensor) (inputs []Tensor, reason string) {
+	if reason := output.unfit(); reason != "" {
+		return nil, reason
+	}
+	chosen, err := g.Choose(sig.Name, Mapping{Outputs: map[string]string{output.Alias: output.Alias}})
+	if err != nil {
+		var known *ModelError
+		if errors.As(err, &known) {
+			return nil, known.Reason()
+		}
+		return nil, err.Error()
+	}
+	for _, in := range chosen.Inputs {
+		if reason := in.unfeedable(); reason != "" {
+			return nil, fmt.Sprintf("it needs input %s: %s", in.Alias, reason)
+		}
+	}
+	return chosen.Inputs, ""
+}
+
+// take sorts inputs into those that columns feed and constants.
 func (s *Suggestion) take(inputs, outputs []Tensor) {
-	var fed, held []Tensor
+	var fed []Tensor
 	fixed := map[int64]bool{}
 	for _, t := range inputs {
 		switch {
-		case t.Name == "":
-			s.note("input %s is a sparse or composite tensor, which no column feeds", t.Alias)
-		case !t.UnknownRank && len(t.Shape) == 0:
+		case t.scalar() && t.Default:
+			s.note("input %s has a value of the graph's own; constants can set another", t.Alias)
+		case t.scalar():
 			s.Constants = append(s.Constants, SuggestedConstant{t, t.neutral()})
 		default:
 			if !t.UnknownRank && t.Shape[0] > 1 {
@@ -108,17 +150,10 @@ func (s *Suggestion) take(inputs, outputs []Tensor) {
 			fed = append(fed, t)
 		}
 	}
-	for _, t := range outputs {
-		if reason := t.unfit(); reason != "" {
-			s.note("output %s is left out: %s", t.Alias, reason)
-			continue
-		}
-		held = append(held, t)
-	}
 	for rows := range fixed {
 		s.note("the model takes %d rows at a time; pad_last_batch: true where they do not influence one another", rows)
 	}
-	s.Inputs, s.Outputs = withColumns(fed), withColumns(held)
+	s.Inputs, s.Outputs = withColumns(fed), withColumns(outputs)
 }
 
 func (s *Suggestion) note(format string, args ...any) {

@@ -137,6 +137,11 @@ def test_refused(saved, name):
     run_shown(folder, f"model/{made[0].name}", name)
 
 
+def test_documented():
+    """docs/inference.md has the table: what `python scripts/tests/zoo/__init__.py` prints."""
+    assert zoo.table() in (ROOT / "docs/inference.md").read_text()
+
+
 def test_operations(saved):
     """The table of TensorFlow's operations that tfos carries is that of the pinned TensorFlow."""
     carried = (ROOT / "internal/model/operations.txt").read_text()

@@ -10,11 +10,23 @@ import pathlib
 
 
 def titles(decorator="way"):
-    """Function -> title of every way (or of every "refused"), without importing TensorFlow."""
+    """Function -> what the decorator of every way (or of every "refused") says, without importing
+    TensorFlow."""
     found = {}
     for file in sorted(pathlib.Path(__file__).parent.glob("*.py")):
         for node in ast.parse(file.read_text()).body:
             for call in getattr(node, "decorator_list", []):
                 if isinstance(call, ast.Call) and getattr(call.func, "id", "") == decorator:
-                    found[node.name] = ast.literal_eval(call.args[0])
+                    found[node.name] = [ast.literal_eval(arg) for arg in call.args]
     return found
+
+
+def table():
+    """The tables in docs/inference.md: what runs, and what is refused."""
+    runs = "".join(f"- {title}\n" for (title,) in titles().values())
+    rows = "".join(f"| {title} | {instead} |\n" for title, instead in titles("refused").values())
+    return f"{runs}\n| refused | what the message says to do |\n|---|---|\n{rows}"
+
+
+if __name__ == "__main__":
+    print(table(), end="")

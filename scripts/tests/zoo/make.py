@@ -92,7 +92,7 @@ def make(at, name):
 
 def make_refused(at, name):
     os.mkdir(os.path.join(at, "model"))
-    one = REFUSED[name][1](os.path.join(at, "model"))
+    one = REFUSED[name](os.path.join(at, "model"))
     if one.case:
         write(at, one.case.inputs, one.case.outputs)
     facts = dataclasses.asdict(dataclasses.replace(one, case=None))

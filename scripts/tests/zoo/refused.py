@@ -32,11 +32,12 @@ class Refusal:
     case: Case | None = None  # how the model that the command makes is run; None: no command
 
 
-def refused(title):
-    """Adds a function to what is refused. It is given an empty folder."""
+def refused(title, instead):
+    """Adds a function to what is refused. It is given an empty folder. The table in
+    docs/inference.md says what to do instead."""
 
     def add(make):
-        REFUSED[make.__name__] = (title, make)
+        REFUSED[make.__name__] = make
         return make
 
     return add
@@ -58,27 +59,27 @@ def whole(at, name, package=keras):
     return Refusal(name, "export a SavedModel of it", case=answers(model))
 
 
-@refused("`.keras`")
+@refused("`.keras`", "a Python command line exports it")
 def keras_file(at):
     return whole(at, "my model.keras")
 
 
-@refused("`.keras` of Keras 2")
+@refused("`.keras` of Keras 2", "the same, with the package tf_keras")
 def keras2_file(at):
     return whole(at, "model.keras", tf_keras)
 
 
-@refused("`.h5`")
+@refused("`.h5`", "a Python command line exports it")
 def hdf5(at):
     return whole(at, "model.h5")
 
 
-@refused("`.h5` of Keras 2")
+@refused("`.h5` of Keras 2", "the same, with the package tf_keras")
 def keras2_hdf5(at):
     return whole(at, "it's.h5", tf_keras)
 
 
-@refused("a folder with a `.keras` file in it")
+@refused("a folder with a `.keras` file in it", "the same, for that file")
 def folder_of_keras(at):
     return dataclasses.replace(whole(at, "model.keras"), path=".")
 
@@ -90,21 +91,24 @@ def program(package):
     )
 
 
-@refused("`.weights.h5`")
+@refused("`.weights.h5`", "two lines for the program that builds the model")
 def weights(at):
     model = built()
     model.save_weights(os.path.join(at, "m.weights.h5"))
     return Refusal("m.weights.h5", "weights", program=program("keras"), case=answers(model))
 
 
-@refused("weights alone in `.h5` (Keras 2)")
+@refused("weights alone in `.h5` (Keras 2)", "two lines for the program that builds the model")
 def keras2_weights(at):
     model = built(tf_keras)
     model.save_weights(os.path.join(at, "w.h5"))
     return Refusal("w.h5", "weights", program=program("tf_keras"), case=answers(model))
 
 
-@refused("TensorFlow 2 checkpoint (`tf.train.Checkpoint`)")
+@refused(
+    "TensorFlow 2 checkpoint (`tf.train.Checkpoint`)",
+    "two lines for the program that builds the model",
+)
 def checkpoint2(at):
     model = built()
     tf.train.Checkpoint(net=model).write(os.path.join(at, "ckpt"))
@@ -112,7 +116,10 @@ def checkpoint2(at):
     return Refusal("ckpt", "no graph", case=answers(model), **more)
 
 
-@refused("TensorFlow 2 checkpoint (Keras 2 `save_weights`)")
+@refused(
+    "TensorFlow 2 checkpoint (Keras 2 `save_weights`)",
+    "two lines for the program that builds the model",
+)
 def keras2_checkpoint(at):
     model = built(tf_keras)
     model.save_weights(os.path.join(at, "ckpt"))
@@ -120,7 +127,9 @@ def keras2_checkpoint(at):
     return Refusal("ckpt", "no graph", case=answers(model), **more)
 
 
-@refused("TF-Hub's first format (`tfhub_module.pb`)")
+@refused(
+    "TF-Hub's first format (`tfhub_module.pb`)", "a Python command line makes a SavedModel of it"
+)
 def hub_module(at):
     with session() as s, s.graph.as_default():
         x = inputs()
@@ -139,7 +148,7 @@ def hub_module(at):
     return Refusal("hub", "TF-Hub's first format", case=Case({"x": X}, outputs={"default": out}))
 
 
-@refused("packed folders (`.tar.gz`)")
+@refused("packed folders (`.tar.gz`)", "the command that unpacks it")
 def packed(at):
     module(os.path.join(at, "m"))
     out = tf.saved_model.load(os.path.join(at, "m")).signatures["serving_default"](x=X)
@@ -150,7 +159,7 @@ def packed(at):
     return Refusal("m.tar.gz", "packed folder", case=Case({"x": X}, outputs=outputs))
 
 
-@refused("TensorFlow Lite (`.tflite`)")
+@refused("TensorFlow Lite (`.tflite`)", "the model from which it was converted")
 def lite(at):
     serve = tf.function(lambda x: 2 * x, input_signature=[tf.TensorSpec([None, 4])])
     concrete = [serve.get_concrete_function()]
@@ -159,38 +168,38 @@ def lite(at):
     return Refusal("m.tflite", "TensorFlow Lite")
 
 
-@refused("ONNX (`.onnx`)")
+@refused("ONNX (`.onnx`)", "`onnx2tf` makes a SavedModel of it")
 def onnx(at):
     pathlib.Path(at, "m.onnx").write_bytes(b"\x08\x07")
     return Refusal("m.onnx", "onnx2tf -i")
 
 
-@refused("PyTorch (`.pt`, `.pth`, `.safetensors`)")
+@refused("PyTorch (`.pt`, `.pth`, `.safetensors`)", "`torch.onnx.export`, then `onnx2tf`")
 def torch(at):
     pathlib.Path(at, "m.pt").write_bytes(b"PK\x03\x04")
     return Refusal("m.pt", "torch.onnx.export")
 
 
-@refused("TensorFlow.js (`model.json`)")
+@refused("TensorFlow.js (`model.json`)", "the model from which it was converted")
 def scripted(at):
     pathlib.Path(at, "model.json").write_text('{"format": "graph-model", "weightsManifest": []}')
     return Refusal(".", "TensorFlow.js")
 
 
-@refused("a folder of several SavedModels")
+@refused("a folder of several SavedModels", "the message lists them, with their names on TF-Hub")
 def several(at):
     for name in ("one", "two"):
         module(os.path.join(at, name))
     return Refusal(".", "give one of them")
 
 
-@refused("a SavedModel as `model_dir`")
+@refused("a SavedModel as `model_dir`", "`export_dir`")
 def as_checkpoint(at):
     module(os.path.join(at, "m"))
     return Refusal("m", "runs as export_dir", key="model_dir", shows=True)
 
 
-@refused("a checkpoint as `export_dir`")
+@refused("a checkpoint as `export_dir`", "`model_dir`")
 def as_saved_model(at):
     with session() as s, s.graph.as_default():
         dense(inputs())
@@ -199,7 +208,10 @@ def as_saved_model(at):
     return Refusal(".", "runs as model_dir", shows=True)
 
 
-@refused("a graph that is not frozen (`.pb`, `.pbtxt`)")
+@refused(
+    "a graph that is not frozen (`.pb`, `.pbtxt`)",
+    "freeze it, or give its SavedModel or checkpoint",
+)
 def not_frozen(at):
     with session() as s, s.graph.as_default():
         dense(inputs())
@@ -207,7 +219,7 @@ def not_frozen(at):
     return Refusal("graph.pbtxt", "convert_variables_to_constants")
 
 
-@refused("a SavedModel without its variables")
+@refused("a SavedModel without its variables", "copy or export it again")
 def no_variables(at):
     module(os.path.join(at, "m"))
     shutil.rmtree(os.path.join(at, "m", "variables"))
