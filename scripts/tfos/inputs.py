@@ -166,7 +166,8 @@ def load(spark, feed, node_binary):
     if feed.get("table"):
         return spark.table(feed["table"])
     reader = spark.read.format(feed["format"]).options(**feed.get("options") or {})
-    found = paths.find(spark, feed, node_binary)
+    found, needed = paths.find(spark, feed, node_binary)
+    reader = reader.options(**needed)
     return reader.load(found[0] if len(found) == 1 else found)
 
 

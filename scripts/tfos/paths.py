@@ -22,21 +22,26 @@ class PathError(Exception):
 
 
 def find(spark, feed, node_binary):
-    """The paths for Spark's reader: a list. feed: with path, format and options."""
+    """(a list of paths for Spark's reader, options that it needs to read all of their files).
+
+    feed: with path, format and options.
+    """
     path = feed["path"]
     if URL.match(path) or not _default_is_local(spark):
-        return _on_hadoop(spark, path)
+        return _on_hadoop(spark, path), {}
     options = {name.lower(): value for name, value in (feed.get("options") or {}).items()}
     folders = feed["format"].lower() in FILES and not any(name in options for name in CHOOSING)
     if not (folders or WILD.search(path)):
-        return [path]
+        return [path], {}
     question = {"path": path, "options": options, "folders": folders}
     asked = subprocess.run(
         [node_binary, "paths"], input=json.dumps(question), capture_output=True, text=True
     )
     if asked.returncode != 0:
         raise PathError(asked.stderr.strip() or f"tfos-node paths: exit {asked.returncode}")
-    return [escape(one) for one in json.loads(asked.stdout)]
+    found = json.loads(asked.stdout)
+    every_depth = {"recursiveFileLookup": "true"} if found["flat"] else {}
+    return [escape(one) for one in found["paths"]], every_depth
 
 
 def escape(path):

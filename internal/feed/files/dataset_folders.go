@@ -9,24 +9,32 @@ import (
 	"tfos/internal/store"
 )
 
-// Roots are the files and folders that a path names, for Spark to read. With
+// Listing is what Spark is given in the place of a path.
+type Listing struct {
+	Paths []string `json:"paths"`
+	// Flat says that folders' names have no columns: Spark then reads files at every
+	// depth only if it is told to, and leaves those below others out.
+	Flat bool `json:"flat"`
+}
+
+// ListFor lists the files and folders that a path names, for Spark to read. With
 // columns Spark would take columns from folders' names, and leave out files that
 // are in no such folder: that is an error.
-func Roots(ctx context.Context, path string, options map[string]string, columns bool) ([]string, error) {
+func ListFor(ctx context.Context, path string, options map[string]string, columns bool) (Listing, error) {
 	found, err := list(ctx, path)
 	if err != nil {
-		return nil, err
+		return Listing{}, err
 	}
 	d := &Dataset{files: found, o: ReadOptions{Options: options}}
 	roots, err := rootsOf(ctx, path)
 	if err == nil && columns {
 		err = d.lookAtFolders(roots)
 	}
-	var paths []string
+	l := Listing{Flat: columns && len(d.in.fields) == 0}
 	for _, root := range roots {
-		paths = append(paths, root.Path)
+		l.Paths = append(l.Paths, root.Path)
 	}
-	return paths, err
+	return l, err
 }
 
 // rootsOf are what path names.
