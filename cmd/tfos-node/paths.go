@@ -47,7 +47,7 @@ func paths(cmd *cobra.Command) error {
 	if err := json.NewDecoder(cmd.InOrStdin()).Decode(&in); err != nil {
 		return fmt.Errorf("read the question: %w", err)
 	}
-	found, err := files.Roots(cmd.Context(), in.Path, in.Options, in.Folders)
+	found, err := files.ListFor(cmd.Context(), in.Path, in.Options, in.Folders)
 	if err != nil {
 		return err
 	}

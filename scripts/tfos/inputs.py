@@ -166,8 +166,7 @@ def load(spark, feed, node_binary):
     if feed.get("table"):
         return spark.table(feed["table"])
     reader = spark.read.format(feed["format"]).options(**feed.get("options") or {})
-    found = paths.find(spark, feed, node_binary)
-    return reader.load(found[0] if len(found) == 1 else found)
+    return paths.load(spark, feed, reader, node_binary)
 
 
 def select(frame, columns):

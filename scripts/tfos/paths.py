@@ -8,7 +8,11 @@ a cluster's default file system) Hadoop matches, which has no **.
 import json
 import re
 import subprocess
+from typing import NamedTuple
 
+from py4j.protocol import Py4JError
+
+EVERY_DEPTH = "recursiveFileLookup"
 WILD = re.compile(r"[{}\[\]*?\\]")
 URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
 # Formats of files that Spark itself knows; others may give folders a meaning of their own.
@@ -21,22 +25,52 @@ class PathError(Exception):
     """A path that names nothing, or that Spark does not read as it is meant."""
 
 
+class Found(NamedTuple):
+    """Paths for Spark's reader, and whether it must be told to read files at every depth."""
+
+    paths: list
+    flat: bool | None  # folders' names have no columns; None: Spark has to be asked
+
+
+def load(spark, feed, reader, node_binary):
+    """The DataFrame of a feed's path. Without columns in folders' names Spark by itself leaves out
+    files that are not right in the folder that it is given."""
+    found = find(spark, feed, node_binary)
+    where = found.paths[0] if len(found.paths) == 1 else found.paths
+    if found.flat:
+        return reader.option(EVERY_DEPTH, "true").load(where)
+    frame = reader.load(where)
+    if found.flat is None and _is_flat(frame):
+        frame = reader.option(EVERY_DEPTH, "true").load(where)
+    return frame
+
+
 def find(spark, feed, node_binary):
-    """The paths for Spark's reader: a list. feed: with path, format and options."""
+    """What a feed's path names, a Found. feed: with path, format and options."""
     path = feed["path"]
-    if URL.match(path) or not _default_is_local(spark):
-        return _on_hadoop(spark, path)
     options = {name.lower(): value for name, value in (feed.get("options") or {}).items()}
     folders = feed["format"].lower() in FILES and not any(name in options for name in CHOOSING)
+    if URL.match(path) or not _default_is_local(spark):
+        return Found(_on_hadoop(spark, path), None if folders else False)
     if not (folders or WILD.search(path)):
-        return [path]
+        return Found([path], False)
     question = {"path": path, "options": options, "folders": folders}
     asked = subprocess.run(
         [node_binary, "paths"], input=json.dumps(question), capture_output=True, text=True
     )
     if asked.returncode != 0:
         raise PathError(asked.stderr.strip() or f"tfos-node paths: exit {asked.returncode}")
-    return [escape(one) for one in json.loads(asked.stdout)]
+    found = json.loads(asked.stdout)
+    return Found([escape(one) for one in found["paths"]], found["flat"])
+
+
+def _is_flat(frame):
+    """Whether Spark has read files, and has found no columns in their folders' names."""
+    try:
+        relation = frame._jdf.queryExecution().analyzed().relation()
+        return relation.partitionSchema().length() == 0
+    except Py4JError:  # no relation of files
+        return False
 
 
 def escape(path):

@@ -13,7 +13,6 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
-	"github.com/apache/arrow/go/v15/arrow/memory"
 )
 
 const (
@@ -182,32 +181,13 @@ func (c *conversion) pick(record arrow.Record, rows []int64) (arrow.Record, erro
 	columns := make([]arrow.Array, 0, len(c.rest))
 	defer func() { releaseArrays(columns) }()
 	for _, at := range c.rest {
-		column, err := pickRows(c.Read.Memory, record.Column(at), rows)
+		column, err := Pick(c.Read.Memory, record.Column(at), rows)
 		if err != nil {
 			return nil, fmt.Errorf("files: column %s: %w", record.ColumnName(at), err)
 		}
 		columns = append(columns, column)
 	}
 	return array.NewRecord(c.inFiles, columns, int64(len(rows))), nil
-}
-
-// pickRows is these rows of an array, which ascend.
-func pickRows(mem memory.Allocator, a arrow.Array, rows []int64) (arrow.Array, error) {
-	var runs []arrow.Array
-	defer func() { releaseArrays(runs) }()
-	for i := 0; i < len(rows); {
-		n := 1
-		for i+n < len(rows) && rows[i+n] == rows[i]+int64(n) {
-			n++
-		}
-		runs = append(runs, array.NewSlice(a, rows[i], rows[i]+int64(n)))
-		i += n
-	}
-	if len(runs) == 1 {
-		runs[0].Retain()
-		return runs[0], nil
-	}
-	return array.Concatenate(runs, mem)
 }
 
 // folderText is a value as Spark writes it into a folder's name, escaped.
