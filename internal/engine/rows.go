@@ -21,6 +21,10 @@ type rows struct {
 // takeApart goes down a column's lists to its values. Nulls, and lists whose
 // lengths do not fit the tensor or each other, are a *model.RowError.
 func takeApart(column arrow.Array, in model.Input) (*rows, error) {
+	column, err := plainColumn(column, in)
+	if err != nil {
+		return nil, err
+	}
 	r := &rows{n: int64(column.Len()), values: column, end: column.Len()}
 	wanted := wantedLengths(depth(column.DataType()), in.Tensor)
 	perRow := int64(1)

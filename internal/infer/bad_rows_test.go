@@ -246,10 +246,10 @@ func TestUnreadableRows(t *testing.T) {
 `), []string{
 			`1 x b "\"two\"}\n" where a number should be, 14 bytes into the row (at byte 17 of the file)`,
 			`2 - (null) "[3]\n" where an object should be`, `3 x d it is null`,
-			`4 x e "5.5" is not a int64 (at byte 63 of the file)`, `5 - f the JSON text ends too early`,
+			`4 x e "5.5" is not a bigint (at byte 63 of the file)`, `5 - f the JSON text ends too early`,
 		}},
 		{files.CSV, write("a.csv", "id,x\na,1\nb,two\nc\nd,\ne,5.5\n\"f\ng,7\n"), []string{
-			`1 x b "two" is not a int64`, `2 - (null) a row of 1 cells where there are 2 columns`, `3 x d it is null`, `4 x e "5.5" is not a int64`, `5 - (null) cell 1: `,
+			`1 x b "two" is not a bigint`, `2 - (null) a row of 1 cells where there are 2 columns`, `3 x d it is null`, `4 x e "5.5" is not a bigint`, `5 - (null) cell 1: `,
 		}},
 	} {
 		req := request(t)

@@ -124,6 +124,9 @@ func (t Tensor) lists() int {
 // typeName is "list<float32>[784]" for lists of one length, "list<float32>" for
 // others.
 func typeName(t arrow.DataType) string {
+	if IsVector(t) {
+		return "vector of doubles"
+	}
 	l, ok := t.(arrow.ListLikeType)
 	if !ok || t.ID() == arrow.MAP {
 		return t.String()

@@ -14,6 +14,9 @@ type columnShape struct {
 }
 
 func describe(t arrow.DataType) columnShape {
+	if IsVector(t) {
+		return columnShape{element: arrow.PrimitiveTypes.Float64, lengths: []int64{-1}}
+	}
 	var lengths []int64
 	for {
 		l, ok := t.(arrow.ListLikeType)

@@ -102,6 +102,7 @@ func (csvCodec) open(ctx context.Context, s Split, schema *arrow.Schema, o ReadO
 		if columns[i], err = newCSVColumn(r.builders[i], f); err != nil {
 			return nil, fmt.Errorf("files: read %s: column %q: %w", s.Path, f.Name, err)
 		}
+		columns[i].guessed = o.Schema == nil || !o.Schema.HasField(f.Name)
 	}
 	rows, err := openCSV(ctx, s, d, o.Schema)
 	if err != nil {

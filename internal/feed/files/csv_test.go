@@ -105,7 +105,7 @@ func TestCSVRefusals(t *testing.T) {
 		says   string
 	}{
 		{"256,", declare(arrow.PrimitiveTypes.Uint8), `column "a": "256" is not a uint8`},
-		{"x,", declare(arrow.PrimitiveTypes.Float64), `is not a float64`},
+		{"x,", declare(arrow.PrimitiveTypes.Float64), `is not a double`},
 		{"yes,", declare(arrow.FixedWidthTypes.Boolean), `is not a bool`},
 		{"[1,", declare(arrow.BinaryTypes.String), ""},
 		{`"[1",`, declare(arrow.ListOf(arrow.PrimitiveTypes.Int64)), `ends too early`},

@@ -3,6 +3,7 @@ package files
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strconv"
 	"unicode/utf8"
@@ -13,6 +14,7 @@ import (
 
 // csvColumn appends cells to a builder.
 type csvColumn struct {
+	guessed bool // its type is the sampled rows'
 	field   arrow.Field
 	builder array.Builder
 	text    bool // "" is a value, not null
@@ -56,16 +58,20 @@ func (c *csvColumn) append(cell csvCell, null string) *rowFault {
 	default:
 		err = c.value(cell.text)
 	}
-	if err != nil {
-		return &rowFault{column: c.field.Name, reason: err, err: fmt.Errorf("column %q: %w", c.field.Name, err)}
+	if err == nil {
+		return nil
 	}
-	return nil
+	told := err
+	if c.guessed && !c.text && !errors.Is(err, errNulls) {
+		told = guessWrong(err, c.field, cell.text)
+	}
+	return &rowFault{column: c.field.Name, reason: err, err: fmt.Errorf("column %q: %w", c.field.Name, told)}
 }
 
 func csvText(appendText func([]byte)) func([]byte) error {
 	return func(text []byte) error {
 		if !utf8.Valid(text) {
-			return fmt.Errorf("%s is not UTF-8", clip(text))
+			return fmt.Errorf("%s is not UTF-8: make the file UTF-8 (iconv -f latin1 -t utf-8)", clip(text))
 		}
 		appendText(text)
 		return nil

@@ -7,7 +7,9 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -144,12 +146,22 @@ func place(all *arrow.Schema, name string) (int, error) {
 	return 0, fmt.Errorf("%d columns are named %q", len(found), name)
 }
 
+// shown is a column's name for a person: quoted where its end would not be seen.
+func shown(name string) string {
+	if name == "" || strings.ContainsFunc(name, func(r rune) bool {
+		return r != '_' && r != '.' && r != '-' && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	}) {
+		return strconv.Quote(name)
+	}
+	return name
+}
+
 // names lists columns for a person, not more than a line holds.
 func names(s *arrow.Schema) string {
 	const most = 20
 	var list []string
 	for _, f := range s.Fields() {
-		list = append(list, f.Name)
+		list = append(list, shown(f.Name))
 	}
 	if len(list) > most {
 		return fmt.Sprintf("%s and %d more", strings.Join(list[:most], ", "), len(list)-most)

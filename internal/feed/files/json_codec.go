@@ -1,6 +1,7 @@
 package files
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -69,12 +70,28 @@ func (s *sample) objects(ctx context.Context, path string, columns *jsonColumns)
 func isObject(line []byte) error {
 	t := jsonText{b: line}
 	if t.next() != '{' {
-		return t.unexpected("an object")
+		return notLines(line, t.unexpected("an object"))
 	}
 	if err := t.skip(0); err != nil {
-		return err
+		return notLines(line, err)
 	}
 	return t.end()
+}
+
+// notLinesFault is the fault of a line that is no row.
+func notLinesFault(line []byte, err error) *rowFault {
+	return &rowFault{reason: err, err: notLines(line, err)}
+}
+
+// notLines says of JSON that is not one object a line how to make lines of it.
+func notLines(line []byte, err error) error {
+	switch {
+	case bytes.HasPrefix(bytes.TrimSpace(line), []byte("[")):
+		return fmt.Errorf("a JSON array, where each line must be an object (JSON lines): make lines of it, as by jq -c '.[]': %w", err)
+	case errors.Is(err, errJSONEnd):
+		return fmt.Errorf("the object does not end on its line, where each line must be an object (JSON lines): make lines of it, as by jq -c .: %w", err)
+	}
+	return err
 }
 
 func (jsonCodec) starts(ctx context.Context, file store.Info) ([]int64, error) {
@@ -83,7 +100,7 @@ func (jsonCodec) starts(ctx context.Context, file store.Info) ([]int64, error) {
 
 func (jsonCodec) open(ctx context.Context, s Split, schema *arrow.Schema, o ReadOptions) (Reader, error) {
 	r := newRowReader(schema, o)
-	source := &jsonSource{index: map[string]int{}, schema: schema, sampled: o.known(), seen: make([]bool, schema.NumFields())}
+	source := &jsonSource{index: map[string]int{}, schema: schema, declared: o.Schema, sampled: o.known(), seen: make([]bool, schema.NumFields())}
 	for i, f := range schema.Fields() {
 		value, err := newJSONAppend(r.builders[i], f)
 		if err != nil {
@@ -105,14 +122,16 @@ func (jsonCodec) open(ctx context.Context, s Split, schema *arrow.Schema, o Read
 // jsonSource appends a split's lines to columns.
 type jsonSource struct {
 	textRows
-	schema  *arrow.Schema
-	sampled map[string]bool
-	columns []jsonAppend
-	missing func(column int)
-	index   map[string]int
-	seen    []bool // of the row's columns
-	fault   *rowFault
-	text    jsonText
+	schema *arrow.Schema
+	// declared are columns whose types were not guessed; nil: none
+	declared *arrow.Schema
+	sampled  map[string]bool
+	columns  []jsonAppend
+	missing  func(column int)
+	index    map[string]int
+	seen     []bool // of the row's columns
+	fault    *rowFault
+	text     jsonText
 }
 
 func (s *jsonSource) appendRow() (int, error) {
@@ -134,7 +153,7 @@ func (s *jsonSource) appendObject(line []byte) *rowFault {
 	s.fault = nil
 	s.text.b, s.text.i = line, 0
 	if s.text.next() != '{' {
-		return wholeRow(s.text.unexpected("an object"))
+		return notLinesFault(line, s.text.unexpected("an object"))
 	}
 	err := s.text.object(s.member)
 	if err == nil {
@@ -144,7 +163,7 @@ func (s *jsonSource) appendObject(line []byte) *rowFault {
 	case s.fault != nil:
 		return s.fault
 	case err != nil:
-		return wholeRow(err)
+		return notLinesFault(line, err)
 	}
 	for i, seen := range s.seen {
 		switch f := s.schema.Field(i); {
@@ -175,10 +194,14 @@ func (s *jsonSource) member(key []byte) error {
 	if err == nil {
 		return nil
 	}
-	name := s.schema.Field(i).Name
-	s.fault = s.fault.add(i, &rowFault{column: name, reason: err, err: fmt.Errorf("column %q: %w", name, err)})
 	s.text.i = from
-	return s.text.skip(0) // what follows can be read, if this is JSON
+	end := s.text.skip(0) // what follows can be read, if this is JSON
+	name, told := s.schema.Field(i).Name, err
+	if end == nil && (s.declared == nil || !s.declared.HasField(name)) && ddlType(s.schema.Field(i).Type) != "string" {
+		told = guessWrong(err, s.schema.Field(i), s.text.b[from:s.text.i])
+	}
+	s.fault = s.fault.add(i, &rowFault{column: name, reason: err, err: fmt.Errorf("column %q: %w", name, told)})
+	return end
 }
 
 func (jsonCodec) create(w io.Writer, schema *arrow.Schema, o WriteOptions) (Writer, error) {

@@ -98,11 +98,11 @@ func TestJSONRefusals(t *testing.T) {
 		schema *arrow.Schema
 		says   string
 	}{
-		{`{"a":128}`, declare(arrow.PrimitiveTypes.Int8), `"128" is not a int8`},
+		{`{"a":128}`, declare(arrow.PrimitiveTypes.Int8), `"128" is not a tinyint`},
 		{`{"a":-1}`, declare(arrow.PrimitiveTypes.Uint8), `is not a uint8`},
-		{`{"a":1.5}`, declare(arrow.PrimitiveTypes.Int64), `is not a int64`},
-		{`{"a":9007199254740994.0}`, declare(arrow.PrimitiveTypes.Int64), `is not a int64`},
-		{`{"a":1e99}`, declare(arrow.PrimitiveTypes.Float32), `is not a float32`},
+		{`{"a":1.5}`, declare(arrow.PrimitiveTypes.Int64), `is not a bigint`},
+		{`{"a":9007199254740994.0}`, declare(arrow.PrimitiveTypes.Int64), `is not a bigint`},
+		{`{"a":1e99}`, declare(arrow.PrimitiveTypes.Float32), `is not a float`},
 		{`{"a":9007199254740993}`, declare(arrow.PrimitiveTypes.Float64), `would be rounded`},
 		{`{"a":70000}`, declare(arrow.FixedWidthTypes.Float16), `is not a float16`},
 		{`{"a":"1"}`, declare(arrow.PrimitiveTypes.Int64), `where a number should be`},

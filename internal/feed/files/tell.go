@@ -124,6 +124,9 @@ func refuseHead(format Format, head []byte) error {
 	if is := sniffed(head); is != "" && is != format {
 		return fmt.Errorf("it is a %s file by its first bytes and is read as %s: give the format %s, or none", is, format, is)
 	}
+	if bytes.HasPrefix(head, []byte("\xff\xfe")) || bytes.HasPrefix(head, []byte("\xfe\xff")) {
+		return errors.New("it is UTF-16: make it UTF-8 (iconv -f utf-16 -t utf-8)")
+	}
 	for magic, name := range packers {
 		if bytes.HasPrefix(head, []byte(magic)) {
 			return fmt.Errorf("it is compressed by %s, which is not read: decompress it, or use gzip", name)

@@ -53,7 +53,9 @@ func appendNumber(b array.Builder) func(text []byte) error {
 	return nil
 }
 
-func notA(t arrow.DataType, text []byte) error { return fmt.Errorf("%s is not a %s", clip(text), t) }
+func notA(t arrow.DataType, text []byte) error {
+	return fmt.Errorf("%s is not a %s", clip(text), ddlType(t))
+}
 
 func integers(t arrow.DataType, bits int, appendValue func(int64)) func([]byte) error {
 	return func(text []byte) error {

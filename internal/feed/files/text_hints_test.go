@@ -1,0 +1,65 @@
+package files
+
+import (
+	"strings"
+	"testing"
+)
+
+// A value that the sampled rows did not let expect: the message has the
+// declaration under which it is read, and that declaration works.
+func TestGuessedTypesThatAreWrong(t *testing.T) {
+	csv := func(header, first, late string) string {
+		return header + "\n" + strings.Repeat(first+"\n", sampleRows) + late + "\n"
+	}
+	for _, c := range []struct {
+		format             Format
+		text, hint, column string
+	}{
+		{CSV, csv("n", "1", "x"), "n string", "n"},
+		{CSV, csv("n", "1", "1.5"), "n double", "n"},
+		{CSV, csv("a b", "true", "maybe"), "`a b` string", "a b"},
+		{JSON, strings.Repeat(`{"n":1}`+"\n", sampleRows) + `{"n":1.5}` + "\n", "n double", "n"},
+		{JSON, strings.Repeat(`{"n":1}`+"\n", sampleRows) + `{"n":"x"}` + "\n", "n string", "n"},
+	} {
+		path := fileOf(t, "a."+string(c.format), []byte(c.text))
+		_, _, err := openRows(t, c.format, path, ReadOptions{})
+		if err == nil || !strings.Contains(err.Error(), "declare the column (tfos convert --schema '"+c.hint+"')") {
+			t.Errorf("%s: %v, want the declaration %q", c.hint, err, c.hint)
+		}
+		declared, err := ParseSchema(c.hint)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, rows, err := openRows(t, c.format, path, ReadOptions{Schema: declared}); err != nil || len(rows) != sampleRows+1 {
+			t.Errorf("%s: %d rows, %v", c.hint, len(rows), err)
+		}
+		wrong, _ := ParseSchema("`" + c.column + "` boolean")
+		if _, _, err := openRows(t, c.format, path, ReadOptions{Schema: wrong}); err == nil || strings.Contains(err.Error(), "sampled") {
+			t.Errorf("%s, declared: %v", c.hint, err)
+		}
+	}
+}
+
+func TestJSONThatIsNotLines(t *testing.T) {
+	for text, says := range map[string]string{
+		`[{"a":1},{"a":2}]`:           "a JSON array",
+		"[\n{\"a\":1},\n{\"a\":2}\n]": "jq -c '.[]'",
+		"{\n \"a\": 1\n}\n":           "does not end on its line",
+	} {
+		for _, bad := range []bool{false, !strings.Contains(text, "}\n]")} { // its last line is a row
+			wantError(t, JSON, fileOf(t, "a.json", []byte(text+"\n")), ReadOptions{BadRows: bad}, 0, says, "JSON lines")
+		}
+	}
+}
+
+func TestTextOfOtherCharacters(t *testing.T) {
+	wantError(t, CSV, fileOf(t, "a.csv", []byte("a\ncaf\xe9\n")), ReadOptions{}, 2, "is not UTF-8", "iconv -f latin1")
+	wantError(t, CSV, fileOf(t, "a.csv", []byte("\xff\xfea\x00,\x00b\x00\n\x001\x00,\x002\x00")), ReadOptions{}, 0, "UTF-16", "iconv -f utf-16")
+}
+
+func TestNamesInMessages(t *testing.T) {
+	_, _, err := openRows(t, CSV, fileOf(t, "a.csv", []byte("a b,c\n1,2\n")), ReadOptions{Columns: []string{"x"}})
+	if err == nil || !strings.Contains(err.Error(), `there are "a b", c`) {
+		t.Error(err)
+	}
+}

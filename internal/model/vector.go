@@ -1,0 +1,45 @@
+package model
+
+import (
+	"slices"
+
+	"github.com/apache/arrow/go/v15/arrow"
+)
+
+// The fields of Spark ML's VectorUDT, as Spark stores it in files and gives it
+// to Arrow: a vector is dense (VectorDense, only values) or sparse
+// (VectorSparse: size, indices, values).
+const (
+	VectorType = iota
+	VectorSize
+	VectorIndices
+	VectorValues
+)
+
+// Kinds of vectors, in the field VectorType.
+const (
+	VectorSparse = 0
+	VectorDense  = 1
+)
+
+// IsVector says whether a column is one of Spark ML's vectors. It feeds a tensor
+// as a list of doubles does.
+func IsVector(t arrow.DataType) bool {
+	s, ok := t.(*arrow.StructType)
+	if !ok {
+		return false
+	}
+	var names []string
+	for _, f := range s.Fields() {
+		names = append(names, f.Name)
+	}
+	if !slices.Equal(names, []string{"type", "size", "indices", "values"}) {
+		return false
+	}
+	of := func(i int, id arrow.Type) bool {
+		list, ok := s.Field(i).Type.(*arrow.ListType)
+		return ok && list.Elem().ID() == id
+	}
+	return s.Field(VectorType).Type.ID() == arrow.INT8 && s.Field(VectorSize).Type.ID() == arrow.INT32 &&
+		of(VectorIndices, arrow.INT32) && of(VectorValues, arrow.FLOAT64)
+}
