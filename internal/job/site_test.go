@@ -27,6 +27,7 @@ func TestSiteWarnings(t *testing.T) {
 		{"resources", map[string]string{"spark.executor.resource.gpu.amount": "1", "spark.task.resource.gpu.amount": "0.5", "spark.executor.resource.gpu.vendor": "nvidia.com"}, nil, []string{
 			"/etc/d: spark.executor.resource.gpu.amount=1, spark.task.resource.gpu.amount=0.5: " +
 				"executors and tasks come only where there is such a resource: write 0 into spark.conf of the job file to do without"}},
+		{"the site does without", map[string]string{"spark.executor.resource.gpu.amount": "0"}, nil, nil},
 		{"no resources", map[string]string{"spark.task.resource.gpu.amount": "1"}, []string{"spark.conf.spark.task.resource.gpu.amount=0"}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

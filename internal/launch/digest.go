@@ -22,13 +22,17 @@ var (
 	// Lines of a Java exception below its first.
 	stackLine    = regexp.MustCompile(`^\s+at |^\s*\.\.\. \d+ (more|common frames)|^\s*Suppressed: `)
 	causeLine    = regexp.MustCompile(`^Caused by: `)
+	logLine      = regexp.MustCompile(`^[\d/:,.T-]+( [\d:,.]+)? [A-Z]+ `)
 	logHeader    = regexp.MustCompile(`^[\d/:,.T-]+( [\d:,.]+)? ERROR `)
 	threadHeader = regexp.MustCompile(`^Exception in thread "[^"]*" `)
 )
 
-// noVirtualMachine ends what a JVM says of options that it does not take. The
-// line before says which.
-const noVirtualMachine = "Error: Could not create the Java Virtual Machine."
+// What a JVM that cannot start says. noVirtualMachine comes after the line that
+// says why, noInitialization before it, and sometimes after another one.
+const (
+	noVirtualMachine = "Error: Could not create the Java Virtual Machine."
+	noInitialization = "Error occurred during initialization of VM"
+)
 
 // digest is what a verdict wants of a text that is written to it: its first and
 // its last error, each in one line with the innermost cause of its exception,
@@ -109,6 +113,13 @@ func (d *digest) add() {
 		d.outer = d.last
 	case line == noVirtualMachine && before != "":
 		d.error(before)
+	case line == noInitialization:
+		d.error(line)
+		if before != "" && !logLine.MatchString(before) {
+			d.replace(before)
+		}
+	case before == noInitialization && d.last == noInitialization:
+		d.replace(line)
 	case errorLine.MatchString(line):
 		d.error(threadHeader.ReplaceAllString(logHeader.ReplaceAllString(line, ""), ""))
 		d.afterLog = logHeader.MatchString(line) || strings.HasPrefix(line, "Error: ")

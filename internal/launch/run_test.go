@@ -97,6 +97,18 @@ func TestVerdictKeepsWhatTheDriverSaid(t *testing.T) {
 	}
 }
 
+// A driver without a SparkContext knows the reason; the traces are in the log.
+func TestVerdictOfNoContextNamesTheLog(t *testing.T) {
+	c := config(t, driverUp+"event {\"event\":\"verdict\",\"code\":3,\"phase\":\"submit\",\"cause\":\"no such host\"}\nprint py4j.protocol.Py4JJavaError: x\nexit 1")
+	got, err := Run(deadline(t), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Code != NoSpark || got.Cause != "no such host" || len(got.Stderr) > 0 || got.LogPath != c.Record.SparkLog() {
+		t.Errorf("%+v", got)
+	}
+}
+
 // An event beyond all reason costs a bounded amount of memory and a warning;
 // what comes after it is read.
 func TestHugeEvent(t *testing.T) {

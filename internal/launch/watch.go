@@ -132,7 +132,7 @@ func (w *watch) judge(program *digest) Verdict {
 	switch {
 	case w.said != nil && (w.said.Code == Done || !interrupted):
 		v := *w.said
-		if w.context.IsZero() && !w.c.NoSpark && v.LogPath == "" { // no member has a better one
+		if v.Code == NoSpark { // Spark alone has said more
 			v.LogPath = w.c.Record.SparkLog()
 		}
 		return v

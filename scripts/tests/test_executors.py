@@ -149,6 +149,23 @@ def test_wait_ends_with_enough_executors_or_some_after_the_time():
 COMMAND = ['Spark Executor Command: "java" "-Xbad"', "=" * 40, ""]
 SAID = [
     (
+        [
+            *COMMAND,
+            "Error occurred during initialization of VM",
+            "Could not find agent library nope on the library path, with error: libnope.so",
+        ],
+        "Could not find agent library nope on the library path, with error: libnope.so",
+    ),
+    (
+        [
+            *COMMAND,
+            "Improperly specified VM option 'MaxMetaspaceSize=x'",
+            "Error: Could not create the Java Virtual Machine.",
+            "Error: A fatal exception has occurred. Program will exit.",
+        ],
+        "Improperly specified VM option 'MaxMetaspaceSize=x'",
+    ),
+    (
         [*COMMAND, "Error opening zip file or JAR manifest missing : /nope.jar"],
         "Error opening zip file or JAR manifest missing : /nope.jar",
     ),

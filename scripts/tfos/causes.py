@@ -82,6 +82,7 @@ _HEADER = re.compile(r"^(Caused by: |Exception: |Exception in thread \"[^\"]*\" 
 _EXCEPTION = re.compile(_HEADER.pattern + r"?[\w.$]+(Error|Exception)\b")
 _LOGGED = re.compile(r"[\d/:,.T -]+ (ERROR|FATAL) ")
 _OTHER = re.compile(r"[\d/:,.T -]+ (INFO|WARN|DEBUG|TRACE) ")
+_GENERIC = re.compile(r"Error occurred during initialization of |Error: (Could not create|A fatal)")
 _LONGEST = 300  # characters of a cause
 
 
@@ -100,7 +101,7 @@ def error_line(lines):
     """
     exceptions = [line for line in lines if _EXCEPTION.match(line)]
     errors = [line for line in lines if _LOGGED.match(line)]
-    plain = [line for line in lines if not _OTHER.match(line)]
+    plain = [line for line in lines if not (_OTHER.match(line) or _GENERIC.match(line))]
     chosen = exceptions[-1:] or errors[-1:] or plain[:1]
     if not chosen:
         return ""
