@@ -8,7 +8,7 @@ import subprocess
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from harness import ROOT, write_rows
+from harness import PYTHON, ROOT, write_rows
 from versions import environments
 from versions.matrix import CELLS
 
@@ -144,3 +144,24 @@ def test_training_fed_by_spark_then_inference(cell, python, digits, job):
 def test_training_fed_by_go_tasks(cell, digits, job):
     """feeder: pipe speaks Spark's own protocol with its Python workers: each Spark's."""
     train(cell, environments.python(cell), digits, job, "pipe", epochs=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("feeder", ["auto", "arrow"])
+def test_executors_with_another_python(digits, job, feeder):
+    """Rows cannot go through a Python of another minor version: Go tasks take them, or exit 3."""
+    other = environments.python(CELLS[0])
+    text = TRAIN.format(root=ROOT, digits=digits, feeder=feeder, epochs=1)
+    (job.folder / "train.yaml").write_text(text)
+    env = {"TFOS_PYTHON": str(PYTHON), "PYSPARK_PYTHON": str(other)}
+    result = job.run("train", "train.yaml", env=env)
+    if feeder == "arrow":
+        assert (result.code, result.verdict["phase"]) == (3, "preflight")
+        assert "PYSPARK_PYTHON" in result.verdict["cause"]
+    else:
+        assert result.code == 0, result.stderr
+        assert "feeder: pipe, because arrow cannot run here" in result.stderr
+        account = result.verdict["rows"]
+        assert account["read"] == pq.read_table(digits / "train").num_rows
+        assert account["read"] == account["trained"] + account["dropped"]
+    job.assert_clean()
