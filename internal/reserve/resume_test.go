@@ -23,6 +23,7 @@ import (
 // savedModel stands for a model that gives y = x.
 const savedModel = `meta_graphs {
   meta_info_def { tags: "serve" }
+  graph_def { node { name: "x" op: "Placeholder" } node { name: "y" op: "Identity" input: "x" } }
   signature_def {
     key: "serving_default"
     value {
