@@ -152,7 +152,7 @@ func TestIdentityOfFolders(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(root, "rows.json"), []byte(`{"x": 3}`+"\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	schema, err := files.ParseSchema("x float")
+	schema, err := files.ParseSchema("x bigint")
 	if err != nil {
 		t.Fatal(err)
 	}
