@@ -161,3 +161,39 @@ func TestRecords(t *testing.T) {
 		t.Errorf("split %+v, want %+v; %d bytes of progress", record.Split.Split(), r.Splits[0], bytes)
 	}
 }
+
+// TestIdentityOfFolders: what all folders together make of a column is part of
+// the identity, of formats too whose files have types of their own.
+func TestIdentityOfFolders(t *testing.T) {
+	root := t.TempDir()
+	if err := os.WriteFile(filepath.Join(root, "rows.json"), []byte(`{"x": 3}`+"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := files.ParseSchema("x bigint")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var made []Identity
+	for _, folder := range []string{"id=1", "id=2", "id=b"} {
+		_, err := files.Convert(t.Context(), files.Conversion{From: files.JSON, In: filepath.Join(root, "rows.json"), To: files.Parquet,
+			Out: filepath.Join(root, "in", folder), Staging: filepath.Join(root, "in", "."+folder), Read: files.ReadOptions{Schema: schema}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := Request{Source: model.Source{Model: doublerModel(t, nil)}, Signature: "serving_default", Keep: []string{"id"}, Format: files.Parquet}
+		if r.Input, r.Splits, err = (Input{Format: files.Parquet, Path: filepath.Join(root, "in")}).Plan(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		id, err := Identify(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		made = append(made, id)
+	}
+	if other := made[1].Differences(made[0]); len(other) > 0 {
+		t.Errorf("one number more: %v", other)
+	}
+	if other := made[2].Differences(made[1]); !slices.Equal(other, []string{"the columns' types (id: int32)"}) {
+		t.Errorf("a text among numbers: %v", other)
+	}
+}

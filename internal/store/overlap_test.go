@@ -3,6 +3,7 @@ package store
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -49,7 +50,7 @@ func TestOverlapByName(t *testing.T) {
 // TestOverlapOf follows links of every kind between what is read and written.
 func TestOverlapOf(t *testing.T) {
 	root := t.TempDir()
-	for _, name := range []string{"in/a.csv", "in/sub/b.csv", "out/part-0.csv", "big/x.csv", "big/out/part-0.csv", "other/y.csv", "alone/z.csv"} {
+	for _, name := range []string{"in/a.csv", "in/sub/b.csv", "out/part-0.csv", "big/x.csv", "big/out/part-0.csv", "other/y.csv", "alone/z.csv", "single/b.csv"} {
 		write(t, Local{}, filepath.Join(root, name), name)
 	}
 	for name, to := range map[string]string{
@@ -59,6 +60,7 @@ func TestOverlapOf(t *testing.T) {
 		"alone/one.csv":  "../out/part-0.csv",
 		"in/sub/up":      "../../other",
 		"to-parent":      ".",
+		"single/a.csv":   "../out/part-0.csv",
 		"alone/back-out": "../out",
 	} {
 		if err := os.Symlink(to, filepath.Join(root, name)); err != nil {
@@ -91,6 +93,7 @@ func TestOverlapOf(t *testing.T) {
 		{"alone", "out", Inside}, // through a link to it
 		{"alone/one.csv", "out", Around},
 		{"alone/z.csv", "out", Apart},
+		{"single", "out", Around}, // a link to a file of it
 		{"alone/*", "elsewhere", Apart},
 		{"nothing", "new", Apart},
 		{"new/*", "new/out", Inside},
@@ -98,6 +101,28 @@ func TestOverlapOf(t *testing.T) {
 		got, err := OverlapOf(t.Context(), root+"/"+c.pattern, root+"/"+c.folder)
 		if err != nil || got != c.want {
 			t.Errorf("OverlapOf(%q, %q) = %d, %v, want %d", c.pattern, c.folder, got, err, c.want)
+		}
+	}
+}
+
+// TestMatchIsOutermost: what lies in a folder that is matched is not there twice.
+func TestMatchIsOutermost(t *testing.T) {
+	root := t.TempDir()
+	for _, name := range []string{"a/x", "a/b/y", "a-b/z"} {
+		write(t, Local{}, filepath.Join(root, name), name)
+	}
+	for pattern, want := range map[string]string{"{a,a/b,a/x}": "a", "**": ".", "{a*,a/b/y}": "a a-b", "a/**": "a", "*/*": "a-b/z a/b a/x", "**/b": "a/b"} {
+		found, err := Local{}.Match(t.Context(), root+"/"+pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, info := range found {
+			rel, _ := filepath.Rel(root, info.Path)
+			names = append(names, rel)
+		}
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("%s: %s, want %s", pattern, got, want)
 		}
 	}
 }
