@@ -53,7 +53,7 @@ test-spark4: build ## the same jobs on the newest PySpark 4.x
 	export SPARK_HOME; SPARK_HOME=$$(scripts/spark.sh); $(PYTHON) -m pytest -q scripts/tests -m 'spark and not slow' $(ARGS)
 
 # Fewer cells: make test-versions ARGS='-k 2.21'
-test-versions: build ## TensorFlow, Python and Spark versions: docs/versions.md (15 GB, once)
+test-versions: build ## TensorFlow, Python and Spark versions: docs/versions.md (17 GB, once)
 	PYTHONPATH=scripts $(PYTHON) -m versions || echo 'test-versions: their cells fail below' >&2
 	$(PYTHON) -m pytest -q scripts/tests/spark/test_versions.py $(ARGS)
 

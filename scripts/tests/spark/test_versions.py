@@ -13,6 +13,7 @@ from versions import environments
 from versions.matrix import CELLS
 
 ROWS = 200
+SECONDS = 600  # of one job: a busy machine imports TensorFlow of many versions for the first time
 
 # A model as Keras exports it, with texts and a table beside its layers, and its own values.
 SAVE = """\
@@ -111,7 +112,7 @@ def train(cell, python, digits, job, feeder, epochs):
     """Train on two executors; every row of every epoch is accounted for."""
     text = TRAIN.format(root=ROOT, digits=digits, feeder=feeder, epochs=epochs)
     (job.folder / "train.yaml").write_text(text)
-    result = job.run("train", "train.yaml", env=spark_env(cell, python))
+    result = job.run("train", "train.yaml", env=spark_env(cell, python), timeout=SECONDS)
     assert result.code == 0, result.stderr
     assert f"Spark {cell.spark} runs" in result.stderr
     account = result.verdict["rows"]
@@ -130,7 +131,7 @@ def test_training_fed_by_spark_then_inference(cell, python, digits, job):
     want = np.load(job.folder / "y.npy")
     (job.folder / "infer.yaml").write_text(INFER.format(digits=digits))
     job.run_id = "infer-" + job.run_id
-    result = job.run("infer", "infer.yaml", env=spark_env(cell, python))
+    result = job.run("infer", "infer.yaml", env=spark_env(cell, python), timeout=SECONDS)
     assert result.code == 0, result.stderr
     ids, got = in_order(job.folder / "predictions", "output_0")
     assert ids == test["id"].to_pylist()
@@ -154,7 +155,7 @@ def test_executors_with_another_python(digits, job, feeder):
     text = TRAIN.format(root=ROOT, digits=digits, feeder=feeder, epochs=1)
     (job.folder / "train.yaml").write_text(text)
     env = {"TFOS_PYTHON": str(PYTHON), "PYSPARK_PYTHON": str(other)}
-    result = job.run("train", "train.yaml", env=env)
+    result = job.run("train", "train.yaml", env=env, timeout=SECONDS)
     if feeder == "arrow":
         assert (result.code, result.verdict["phase"]) == (3, "preflight")
         assert "PYSPARK_PYTHON" in result.verdict["cause"]
