@@ -1,11 +1,11 @@
 // Package engine runs TensorFlow: it is the only room with cgo.
 //
-// Comes in: a SavedModel folder or a checkpoint; Arrow record batches with a
-// model.Binding. Goes out: Arrow arrays, one for each output. Nothing of C leaves.
+// Comes in: a model.Program, which makes a SavedModel or a checkpoint ready; Arrow
+// record batches with a model.Binding. Goes out: Arrow arrays, one for each output. Nothing of C leaves.
 // It reads no tables and writes no files.
 //
-// Two files talk to TensorFlow, by its C API (tensorflow/c/c_api.h): capi.go has
-// sessions, tensor.go tensors. graft, whose generated protos other rooms read
+// Three files talk to TensorFlow, by its C API (tensorflow/c/c_api.h): capi.go has
+// sessions, tensor.go tensors, library.go libraries of operations. graft, whose generated protos other rooms read
 // models with, has both too, but frees a tensor in its finalizer alone, which
 // Go's collector does not hurry to run because it sees none of the C memory.
 //

@@ -36,7 +36,7 @@ func needTensorFlow(t testing.TB) {
 }
 
 // fixtureTimeout bounds a script, which takes 7 s to 40 s on a quiet machine.
-const fixtureTimeout = 3 * time.Minute
+const fixtureTimeout = 8 * time.Minute
 
 // made is a folder of models that a script makes once.
 type made struct {

@@ -7,7 +7,8 @@
 // mappings of a job. Goes out: a Signature, whether it is one of the model's or
 // made of tensors that the mappings name (MetaGraph.Choose); a Binding that says
 // which column feeds which tensor, which output becomes which column, and which
-// columns are kept (Check); and the same as lines for people (Contract).
+// columns are kept (Check); the same as lines for people (Contract); and a Program,
+// which says what TensorFlow does to make the model ready.
 // It never loads TensorFlow, never touches rows and never writes.
 //
 // Terms. A tag set names one MetaGraph of a SavedModel (nearly always

@@ -21,8 +21,9 @@ X = rng.random((ROWS, 4), dtype="float32")
 
 
 def dense(name=None):
-    layers = [keras.Input((4,)), keras.layers.Dense(5, "relu"), keras.layers.Dense(3)]
-    return keras.Sequential(layers, name=name)
+    """Variables of two such models of one name have the same names."""
+    hidden, last = keras.layers.Dense(5, "relu", name="hidden"), keras.layers.Dense(3, name="last")
+    return keras.Sequential([keras.Input((4,)), hidden, last], name=name)
 
 
 def finish(folder, name, table=None, feeds=None):
@@ -97,7 +98,7 @@ def keras3(folder):
             return {"y": self.inner(x) + self.bias}
 
     own = Own()
-    own(X[:2])
+    own(keras.Input((4,)))
     tf.saved_model.save(own, path("k3_subclassed"))
     finish(folder, "k3_subclassed")
 
