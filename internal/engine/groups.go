@@ -119,10 +119,13 @@ func rowShape(bind *model.Binding, batch arrow.Record, row int64) (string, *mode
 func checkRow(column arrow.Array, row int64, in model.Input) ([]int64, error) {
 	one := array.NewSlice(column, row, row+1)
 	defer one.Release()
-	if in.Ragged() { // rows of all shapes go together
+	if in.Ragged() { // rows of all lengths go together, of one shape below
 		tensors, err := raggedTensors(one, in)
-		freeAll(tensors)
-		return nil, err
+		if err != nil {
+			return nil, err
+		}
+		defer freeAll(tensors)
+		return tensors[0].shape()[1:], nil
 	}
 	r, err := takeApart(one, in)
 	if err != nil {

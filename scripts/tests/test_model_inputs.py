@@ -84,6 +84,10 @@ class Parts(tf.Module):
     def deep(self, tokens):
         return {"y": tf.reduce_sum(tokens.with_row_splits_dtype(tf.int64), [1, 2])}
 
+    @tf.function(input_signature=[tf.RaggedTensorSpec([None, None, None], tf.float32, 1)])
+    def open(self, tokens):
+        return {"y": tf.reduce_sum(tf.reduce_sum(tokens, -1), 1)}
+
     @tf.function(input_signature=[tf.SparseTensorSpec([None, 4], tf.float32)])
     def sparse(self, s):
         return {"y": tf.sparse.reduce_sum(s, 1)}
@@ -93,7 +97,7 @@ parts = Parts()
 tf.saved_model.save(
     parts,
     f"{out}/parts",
-    signatures={"ragged": parts.ragged, "deep": parts.deep, "sparse": parts.sparse},
+    signatures={name: getattr(parts, name) for name in ("ragged", "deep", "open", "sparse")},
 )
 
 
@@ -355,6 +359,13 @@ def test_ragged_inputs_of_several_dimensions(infer):
     assert result.code == 0, result.stderr
     want = [np.sum([v for a in t for v in a], axis=0) if any(t) else [0, 0] for t in tokens]
     assert infer.table()["y"].to_pylist() == [list(w) for w in want]
+
+
+def test_ragged_inputs_whose_inner_dimension_differs(infer):
+    tokens = [[[float(i)] * (i % 3 + 1)] * (i % 4) for i in range(24)]
+    result = infer("parts", "open", infer.rows(tokens=tokens))
+    assert result.code == 0, result.stderr
+    assert infer.table()["y"].to_pylist() == [np.sum(row) for row in tokens]
 
 
 def test_bad_rows_of_ragged_inputs(infer):
