@@ -244,16 +244,6 @@ def frozen_function(at):
     return Case({"x:0": x}, outputs={"Identity:0": np.asarray(function(x))}, path="model.pb")
 
 
-@way("sparse input, from three columns")
-def sparse_input(at):
-    x = floats(4)
-    with session() as s, s.graph.as_default():
-        given = v1.sparse_placeholder(tf.float32, [None, 4], "s")
-        y = tf.reduce_sum(v1.sparse.to_dense(given), 1)
-        build(at, s, predict(s=given, x=inputs(), out=y))
-    return Case({"x": x}, outputs={})
-
-
 @way("TF1 control flow: `while_loop` and `cond` before version 2")
 def old_control_flow(at):
     v1.disable_control_flow_v2()
