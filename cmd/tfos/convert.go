@@ -186,6 +186,9 @@ func convertError(ctx context.Context, err error) error {
 		code = launch.Output
 	case errors.As(err, &data), errors.Is(err, files.ErrType), errors.Is(err, files.ErrValue):
 		code = launch.BadData
+		if errors.Is(err, files.ErrType) && data == nil {
+			err = fmt.Errorf("%w: declare the column as one that it has (--schema 'day string'), or leave it out (--columns)", err)
+		}
 	case errors.As(err, &disk) && !errors.Is(err, fs.ErrNotExist):
 		code = launch.Failed
 	}
