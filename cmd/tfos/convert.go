@@ -102,7 +102,7 @@ func runConvert(ctx context.Context, c *cli, o *convertOptions) error {
 func (o *convertOptions) conversion(ctx context.Context, c *cli) (job files.Conversion, err error) {
 	job = files.Conversion{
 		In: c.path(o.in), Out: strings.TrimSuffix(c.path(o.out), "/"), To: files.Format(o.to), From: files.Format(o.from), Shards: o.shards,
-		Read:  files.ReadOptions{Columns: o.columns},
+		Read:  files.ReadOptions{Columns: o.columns, Warn: func(text string) { c.talk("tfos: warning: %s", text) }},
 		Write: files.WriteOptions{Compression: o.compression},
 	}
 	usage := func(format string, args ...any) error {

@@ -59,6 +59,10 @@ type ReadOptions struct {
 	// An unknown one is an error.
 	Options map[string]string
 
+	// Warn is told by Open of what a file looks like and is not read as; nil:
+	// nobody is.
+	Warn func(text string)
+
 	// sampled are the columns of an inferred schema, chosen or not. Rows of
 	// formats that hide the schema in them may have no others. nil: any.
 	sampled map[string]bool
