@@ -108,7 +108,7 @@ func (o *convertOptions) conversion(ctx context.Context, c *cli) (job files.Conv
 	job = files.Conversion{
 		In: c.path(o.in), Out: strings.TrimSuffix(c.path(o.out), "/"), To: files.Format(o.to), From: files.Format(o.from), Shards: o.shards,
 		PartitionBy: o.partitionBy,
-		Read:        files.ReadOptions{Columns: o.columns},
+		Read:        files.ReadOptions{Columns: o.columns, Warn: func(text string) { c.talk("tfos: warning: %s", text) }},
 		Write:       files.WriteOptions{Compression: o.compression},
 	}
 	usage := func(format string, args ...any) error {

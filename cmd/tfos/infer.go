@@ -62,8 +62,8 @@ func newInferCommand(c *cli) *cobra.Command {
 		Use:   "infer [JOB.yaml]",
 		Short: "Run a trained model over files, on Spark executors or on this machine",
 		Long: `Runs a SavedModel over files of rows and writes predictions as files, as a job
-file says or, without one, as the flags from --export-dir on say: parquet in and
-out. First it shows which column feeds which tensor; data that does not fit the
+file says or, without one, as the flags from --export-dir on say: files of any
+format in, parquet out. First it shows which column feeds which tensor; data that does not fit the
 model ends it there, with exit code 6.
 
 With --local this machine runs it, without Spark and Java, with all its cores or

@@ -21,6 +21,8 @@ type csvDialect struct {
 	escape byte
 	null   string // an unquoted cell that is this text is null
 	multi  bool   // a row may go over several lines
+
+	doubled, escaped bool // quotes that were met are doubled, or escaped, or escapes are
 }
 
 // csvOption checks an option's text and notes it.
@@ -117,6 +119,7 @@ func (d *csvDialect) unquote(b []byte) (cell, rest []byte, err error) {
 		}
 		switch {
 		case c == d.escape && c != '"' && (next == '"' || next == c), c == '"' && next == '"':
+			d.doubled, d.escaped = d.doubled || c == '"', d.escaped || c != '"'
 			i++
 			c = next
 		case c == '"' && i+1 < len(b) && next != d.sep:

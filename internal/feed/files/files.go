@@ -62,6 +62,10 @@ type ReadOptions struct {
 	// Folders says how columns in folders' names are read.
 	Folders FolderRules
 
+	// Warn is told by Open of what a file looks like and is not read as; nil:
+	// nobody is.
+	Warn func(text string)
+
 	// sampled are the columns of an inferred schema, chosen or not. Rows of
 	// formats that hide the schema in them may have no others. nil: any.
 	sampled map[string]bool

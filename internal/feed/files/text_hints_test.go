@@ -63,3 +63,20 @@ func TestNamesInMessages(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A file whose quotes are doubled and whose backslashes would be escapes is told
+// of. With the option for it values are what pandas wrote.
+func TestCSVThatLooksLikePandas(t *testing.T) {
+	const pandas = "a,b\n1,\"say \"\"hi\"\"\"\n2,\"C:\\\\x, y\"\n"
+	var warned []string
+	o := ReadOptions{Warn: func(text string) { warned = append(warned, text) }}
+	path := fileOf(t, "a.csv", []byte(pandas))
+	if _, _, err := openRows(t, CSV, path, o); err != nil || len(warned) != 1 || !strings.Contains(warned[0], path) || !strings.Contains(warned[0], "escape:") {
+		t.Errorf("%q (%v)", warned, err)
+	}
+	o.Options, warned = map[string]string{"escape": "\""}, nil
+	wantRows(t, CSV, path, o, "", `{"a":1,"b":"say \"hi\""}`, `{"a":2,"b":"C:\\\\x, y"}`)
+	if _, _, err := openRows(t, CSV, fileOf(t, "b.csv", []byte("a\n\"x \"\"y\"\"\"\n")), ReadOptions{Warn: o.Warn}); err != nil || len(warned) != 0 {
+		t.Errorf("%q (%v)", warned, err)
+	}
+}
