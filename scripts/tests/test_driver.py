@@ -4,7 +4,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyspark import SparkConf
-from tfos.driver import JAVA_CONF, LIGHT_JAVA, prepare
+from tfos.driver import JAVA_CONF, LIGHT_JAVA, no_context, prepare
 
 MEMBERS = {"reserve": {"members": [{}, {}]}, "task_cpus": 1}
 
@@ -55,3 +55,45 @@ def test_planning_that_fails_is_for_the_run_to_tell(data, conf, tmp_path):
     (source,) = prepare(plan, conf).values()
     with pytest.raises(FileNotFoundError):
         source.find(None, None)
+
+
+class Thrown:
+    """A Java exception as py4j shows it."""
+
+    def __init__(self, name, message, cause=None):
+        self.toString = lambda: f"{name}: {message}" if message else name
+        self.getMessage = lambda: message
+        self.getCause = lambda: cause
+
+
+@pytest.mark.parametrize(
+    ("thrown", "want"),
+    [
+        (
+            Thrown("x.SparkException", "Plugin", Thrown("java.lang.ClassNotFoundException", "a.B")),
+            "java.lang.ClassNotFoundException: a.B (Plugin): correct the class's name in "
+            "spark.conf, or add its jar (spark.jars)",
+        ),
+        (
+            Thrown("java.nio.channels.UnresolvedAddressException", None),
+            "java.nio.channels.UnresolvedAddressException: check that spark.driver.host (h_1) and "
+            "spark.driver.bindAddress are names or addresses of this machine",
+        ),
+        (
+            Thrown("java.io.FileNotFoundException", "/x/y (Permission denied)"),
+            "java.io.FileNotFoundException: /x/y (Permission denied): give the user of this run "
+            "the permission, or name another path",
+        ),
+        (
+            Thrown("java.lang.IllegalArgumentException", "a must be b.\nand more"),
+            "java.lang.IllegalArgumentException: a must be b: correct this setting in spark.conf "
+            "of the job file or in spark-defaults.conf",
+        ),
+    ],
+)
+def test_verdict_without_a_context(conf, thrown, want):
+    err = Exception("An error occurred while calling None.JavaSparkContext")
+    err.java_exception = thrown
+    verdict = no_context(err, conf.set("spark.driver.host", "h_1"))
+    assert (verdict["code"], verdict["phase"]) == (3, "submit")
+    assert verdict["cause"] == "the SparkContext could not start: " + want
