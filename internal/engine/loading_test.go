@@ -83,7 +83,7 @@ func TestOnlyWhatIsAskedForNeedsItsInputs(t *testing.T) {
 	for output, want := range map[string]string{
 		"y": "x", "key": "key x", "dropped": "keep x", "sums": "sparse sparse_1 sparse_2 x", // x: of the assertion
 	} {
-		sig, err := graph.Choose("", nil, map[string]string{output: output})
+		sig, err := graph.Choose("", model.Mapping{Outputs: map[string]string{output: output}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -105,7 +105,7 @@ func TestPythonFunctionsAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for signature, want := range map[string]string{"serving_default": "(PyFuncStateless) calls a Python function", "python": "(EagerPyFunc) calls a Python function"} {
-		_, err := graph.Choose(signature, nil, nil)
+		_, err := graph.Choose(signature, model.Mapping{})
 		var refused *model.ModelError
 		if !errors.As(err, &refused) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", signature, err)

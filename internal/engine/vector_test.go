@@ -66,7 +66,8 @@ func TestVectorsFitDoubles(t *testing.T) {
 	for d, fits := range map[model.DType]bool{model.Float64: true, model.Int64: false, model.String: false} {
 		in := input(d, -1, 3)
 		in.Tensor.Alias = "x"
-		_, err := model.Check(&model.Signature{Inputs: []model.Tensor{in.Tensor}, Outputs: []model.Tensor{in.Tensor}}, schema, map[string]string{"x": "x"}, map[string]string{"x": "y"}, nil)
+		_, err := model.Check(&model.Signature{Inputs: []model.Tensor{in.Tensor}, Outputs: []model.Tensor{in.Tensor}}, schema,
+			model.Mapping{Inputs: map[string]string{"x": "x"}, Outputs: map[string]string{"x": "y"}})
 		if (err == nil) != fits {
 			t.Errorf("%v: %v", d, err)
 		}

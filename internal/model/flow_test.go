@@ -78,17 +78,17 @@ func TestOutputsNeedSomeInputs(t *testing.T) {
 		for _, name := range strings.Fields(outputs) {
 			mapping[name] = name
 		}
-		sig, err := nestedGraph(t).Choose("", nil, mapping)
+		sig, err := nestedGraph(t).Choose("", Mapping{Outputs: mapping})
 		if err != nil || aliasesOf(sig.Inputs) != want {
 			t.Errorf("%s needs %q, %v; want %q", outputs, aliasesOf(sig.Inputs), err, want)
 		}
 	}
-	sig, err := nestedGraph(t).Choose("", map[string]string{"column": "keep"}, map[string]string{"a": "a"})
+	sig, err := nestedGraph(t).Choose("", Mapping{Inputs: map[string]string{"column": "keep"}, Outputs: map[string]string{"a": "a"}})
 	if err != nil || aliasesOf(sig.Inputs) != "guard keep x" {
 		t.Errorf("a column that is mapped: %q, %v", aliasesOf(sig.Inputs), err)
 	}
 	for _, outputs := range []map[string]string{nil, {"b": "b"}} {
-		if _, err := nestedGraph(t).Choose("", nil, outputs); err == nil || !strings.Contains(err.Error(), "node python (PyFuncStateless) calls a Python function") {
+		if _, err := nestedGraph(t).Choose("", Mapping{Outputs: outputs}); err == nil || !strings.Contains(err.Error(), "node python (PyFuncStateless) calls a Python function") {
 			t.Errorf("%v: %v", outputs, err)
 		}
 	}
@@ -105,7 +105,7 @@ func TestProgramNarrowsFunctions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := Source{Model: dir}.Program("", nil, map[string]string{"a": "a"})
+	p, err := Source{Model: dir}.Program("", Mapping{Outputs: map[string]string{"a": "a"}})
 	if err != nil {
 		t.Fatal(err)
 	}

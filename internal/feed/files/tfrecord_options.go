@@ -11,22 +11,25 @@ import (
 // tf.SequenceExamples, a writer writes tf.Examples.
 type recordType string
 
+const recordTypeOption = "recordType"
+
 const (
 	recordExample  recordType = "Example"
 	recordSequence recordType = "SequenceExample"
+	recordBytes    recordType = "ByteArray" // any message, or none: see recordsCodec
 )
 
 // recordTypeOf reads the format's only option.
 func recordTypeOf(options map[string]string) (recordType, error) {
 	for _, name := range slices.Sorted(maps.Keys(options)) {
-		if name != "recordType" {
+		if name != recordTypeOption {
 			return "", fmt.Errorf("files: %s: unknown option %q", TFRecord, name)
 		}
 	}
-	switch t := recordType(options["recordType"]); t {
-	case "", recordExample, recordSequence:
+	switch t := recordType(options[recordTypeOption]); t {
+	case "", recordExample, recordSequence, recordBytes:
 		return t, nil
 	default:
-		return "", fmt.Errorf("files: %s: option recordType: %q: must be %s or %s", TFRecord, t, recordExample, recordSequence)
+		return "", fmt.Errorf("files: %s: option %s: %q: must be %s, %s or %s", TFRecord, recordTypeOption, t, recordExample, recordSequence, recordBytes)
 	}
 }

@@ -17,28 +17,16 @@ import (
 // TFRecord files whose records are bytes, of any message or none, by the option
 // recordType: ByteArray. As in spark-tfrecord there is one column, byteArray, of
 // type binary.
-const (
-	recordTypeOption = "recordType"
-	recordByteArray  = "ByteArray"
-	byteArrayColumn  = "byteArray"
-)
+const byteArrayColumn = "byteArray"
 
 // recordsCodec is TFRecord files: of bytes where the options say so, else of
 // messages with features.
 type recordsCodec struct{ messages tfrecordCodec }
 
-// raw tells whether the options ask for bytes. Another option beside is an error.
+// raw tells whether the options ask for bytes.
 func raw(options map[string]string) (bool, error) {
-	if options[recordTypeOption] != recordByteArray {
-		return false, nil
-	}
-	rest := map[string]string{}
-	for name, value := range options {
-		if name != recordTypeOption {
-			rest[name] = value
-		}
-	}
-	return true, noOptions(TFRecord, rest)
+	t, err := recordTypeOf(options)
+	return t == recordBytes, err
 }
 
 func (c recordsCodec) schema(ctx context.Context, list []store.Info, o ReadOptions) (*arrow.Schema, error) {
@@ -51,7 +39,7 @@ func (c recordsCodec) schema(ctx context.Context, list []store.Info, o ReadOptio
 	}
 	schema, err := declared(list[0].Path, arrow.NewSchema([]arrow.Field{{Name: byteArrayColumn, Type: arrow.BinaryTypes.Binary}}, nil), o)
 	if err == nil && schema.Field(0).Type.ID() != arrow.BINARY {
-		err = fmt.Errorf("files: %s: column %s is declared %s: %w: with %s: %s it is binary", TFRecord, byteArrayColumn, schema.Field(0).Type, ErrType, recordTypeOption, recordByteArray)
+		err = fmt.Errorf("files: %s: column %s is declared %s: %w: with %s: %s it is binary", TFRecord, byteArrayColumn, schema.Field(0).Type, ErrType, recordTypeOption, recordBytes)
 	}
 	return schema, err
 }
@@ -111,7 +99,7 @@ func (c recordsCodec) create(w io.Writer, schema *arrow.Schema, o WriteOptions) 
 	}
 	if schema.NumFields() != 1 || schema.Field(0).Type.ID() != arrow.BINARY {
 		return nil, fmt.Errorf("files: write tfrecord: %w: with %s: %s there must be one column, of type binary, and there are: %s",
-			ErrType, recordTypeOption, recordByteArray, columnTypes(schema))
+			ErrType, recordTypeOption, recordBytes, columnTypes(schema))
 	}
 	packed, err := compressor(w, o.Compression, gzipped, zlibPacked)
 	if err != nil {

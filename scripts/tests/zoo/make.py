@@ -105,7 +105,7 @@ def make_refused(at, name):
 
 def main(folder, *names):
     failed = []
-    for name in names or [*WAYS, *REFUSED, "operations.txt"]:
+    for name in names or ["operations.txt", *WAYS, *REFUSED]:
         at = os.path.join(folder, name)
         try:
             if name == "operations.txt":
