@@ -135,7 +135,7 @@ func TestProgramNarrowsFunctions(t *testing.T) {
 			t.Error("the program needs an operation of an output that nobody asked for")
 		}
 	}
-	whole, err := Source{Model: dir}.Program("", nil, map[string]string{"same": "same"})
+	whole, err := Source{Model: dir}.Program("", Mapping{Outputs: map[string]string{"same": "same"}})
 	if err != nil || len(whole.Graph) == 0 || slices.ContainsFunc(whole.Operations, func(o Operation) bool { return o.Name == "Assert" }) {
 		t.Errorf("%v, %v", whole, err)
 	}
@@ -163,7 +163,7 @@ func TestOneTensorUnderTwoAliases(t *testing.T) {
 		"two":                  {schema("a", "b"), nil, "columns a and b both feed x:0"},
 		"none":                 {schema("c", "d"), nil, "input a: no column feeds it"},
 	} {
-		bind, err := Check(sig, c.schema, c.mapping, nil, nil)
+		bind, err := Check(sig, c.schema, Mapping{Inputs: c.mapping})
 		if err != nil {
 			if !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%s: %v", name, err)
