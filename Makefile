@@ -55,7 +55,7 @@ test-spark4: build ## the same jobs on the newest PySpark 4.x
 # Fewer cells: make test-versions ARGS='-k 2.21'
 test-versions: build ## TensorFlow, Python and Spark versions: docs/versions.md (17 GB, once)
 	PYTHONPATH=scripts $(PYTHON) -m versions || echo 'test-versions: their cells fail below' >&2
-	$(PYTHON) -m pytest -q scripts/tests/spark/test_versions.py $(ARGS)
+	$(PYTHON) -m pytest -q scripts/tests/spark/test_version_matrix.py $(ARGS)
 
 test-all: build test-go test-python ## everything, the slow ones, all versions and the race detector too
 	PYTHONPATH=scripts $(PYTHON) -m versions || echo 'test-all: their cells fail below' >&2

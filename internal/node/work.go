@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"tfos/internal/feed"
 )
 
 const (
@@ -13,8 +15,8 @@ const (
 
 	// A unix socket's path, its final NUL included, has 108 bytes (unix(7)).
 	maxSocketPath = 107
-	// longestWork is what the folder's random name and the socket's add.
-	longestWork = len("/tfos-4294967295/") + len(childSocket)
+	// longestWork is what the folder's random name and the longest socket's add.
+	longestWork = len("/tfos-4294967295/") + len(feed.PredictSocket)
 )
 
 // makeWork makes the member's work folder (mode 0700), at a path short enough

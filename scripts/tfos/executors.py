@@ -124,7 +124,7 @@ class Executors:
         for death in list(self._deaths.values()):
             if death.executor not in self._told and time.monotonic() - death.at >= _SETTLE:
                 self._told.add(death.executor)
-                self._read_stderr(death)
+                self._read_output(death)
                 if self._sc.master.startswith("local-cluster"):
                     death.log_path = ""  # it goes with the run's temporary folder
                 died(death, living)
@@ -211,16 +211,27 @@ class Executors:
         return {worker.id(): worker.webUiAddress() for worker in state.workers()}
 
     @staticmethod
-    def _read_stderr(death):
-        """The executor's last lines, of a worker that shows them as text."""
+    def _read_output(death):
+        """The executor's last lines, of a worker that shows them as text.
+
+        A JVM that cannot start may say why on its standard output.
+        """
         site = urllib.parse.urlsplit(death.log_url)
         if site.path != "/logPage/":
             return
-        url = site._replace(path="/log/", query=site.query + "&byteLength=16384").geturl()
-        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        try:
-            with direct.open(url, timeout=5) as page:
-                lines = page.read().decode(errors="replace").splitlines()[1:]  # its title
-        except (OSError, ValueError):
-            return
-        death.lines = own_lines(lines)[-_TAIL:]
+        death.lines = _shown(site)
+        if not error_line(death.lines):
+            output = site._replace(query=site.query.replace("logType=stderr", "logType=stdout"))
+            death.lines = (death.lines + _shown(output))[-_TAIL:]
+
+
+def _shown(site):
+    """The last lines of a log that a worker's page shows; none where it does not."""
+    url = site._replace(path="/log/", query=site.query + "&byteLength=16384").geturl()
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with direct.open(url, timeout=5) as page:
+            lines = page.read().decode(errors="replace").splitlines()[1:]  # its title
+    except (OSError, ValueError):
+        return []
+    return own_lines(lines)[-_TAIL:]

@@ -17,7 +17,7 @@ import (
 )
 
 // TestFolderTypes holds values of folders against what Spark 3.5.9 makes of them,
-// in the time zone Europe/Berlin; scripts/tests/spark/test_paths.py asks Spark.
+// in the time zone Europe/Berlin; scripts/tests/spark/test_paths_spark.py asks Spark.
 func TestFolderTypes(t *testing.T) {
 	zone, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {

@@ -40,6 +40,7 @@ def test_all_reduce(job, write_job, proxy):
     job.assert_clean()
 
 
+@pytest.mark.slow
 def test_parameter_servers(job, write_job, proxy):
     data = write_rows(job.folder / "data", 100, columns={})
     path = write_job("strategy_ps.py", data, members=3, more=BOUNDS)
@@ -51,6 +52,7 @@ def test_parameter_servers(job, write_job, proxy):
     job.assert_clean()
 
 
+@pytest.mark.slow
 def test_tensorboard(job, proxy):
     """It speaks gRPC to its own data server on this machine."""
     ended = job.folder / "ended"
