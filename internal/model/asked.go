@@ -3,8 +3,6 @@ package model
 import (
 	"maps"
 	"slices"
-
-	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
 )
 
 // asked are the outputs that a signature is run for: those that the mapping
@@ -23,55 +21,38 @@ func asked(sig *Signature, outputMapping map[string]string) []Tensor {
 // depend on, unless a column or a constant is mapped to them. Outputs that only
 // Python can compute are a *ModelError.
 func (g *MetaGraph) leaveOut(sig *Signature, m Mapping) error {
-	flow := newFlow(g.pb.GetGraphDef(), g.fed(sig)...)
+	flow := newFlow(g.pb.GetGraphDef(), sig.fed()...)
 	for _, t := range asked(sig, m.Outputs) {
-		for _, name := range g.outputParts(sig, t) {
+		for _, name := range t.names() {
 			flow.back(name)
 		}
 	}
 	mapped := slices.AppendSeq(slices.Collect(maps.Values(m.Inputs)), maps.Keys(m.Constants))
 	sig.Inputs = slices.DeleteFunc(sig.Inputs, func(t Tensor) bool {
-		needed := slices.ContainsFunc(g.inputParts(sig, t), func(name string) bool { return flow.ended[name] })
+		needed := slices.ContainsFunc(t.names(), func(name string) bool { return flow.ended[name] })
 		return !needed && !slices.Contains(mapped, t.Alias)
 	})
 	return flow.needsPython(g.path)
 }
 
-// fed are the tensors of a signature's inputs.
-func (g *MetaGraph) fed(sig *Signature) []string {
+// fed are the tensors of the graph that stand for the inputs.
+func (sig *Signature) fed() []string {
 	var names []string
 	for _, t := range sig.Inputs {
-		names = append(names, g.inputParts(sig, t)...)
+		names = append(names, t.names()...)
 	}
 	return names
 }
 
-// inputParts are the tensors of an input: one, or those of a sparse or
-// composite one.
-func (g *MetaGraph) inputParts(sig *Signature, t Tensor) []string {
-	if t.Name != "" {
+// names are the tensors of the graph that stand for t: one, or those of a sparse
+// or ragged one.
+func (t Tensor) names() []string {
+	if t.Parts == nil {
 		return []string{t.Name}
-	}
-	return parts(g.pb.GetSignatureDef()[sig.Name].GetInputs()[t.Alias])
-}
-
-func (g *MetaGraph) outputParts(sig *Signature, t Tensor) []string {
-	if t.Name != "" {
-		return []string{t.Name}
-	}
-	return parts(g.pb.GetSignatureDef()[sig.Name].GetOutputs()[t.Alias])
-}
-
-func parts(info *corepb.TensorInfo) []string {
-	if sparse := info.GetCooSparse(); sparse != nil {
-		return []string{sparse.GetValuesTensorName(), sparse.GetIndicesTensorName(), sparse.GetDenseShapeTensorName()}
 	}
 	var names []string
-	for _, component := range info.GetCompositeTensor().GetComponents() {
-		names = append(names, parts(component)...)
-	}
-	if name := info.GetName(); name != "" {
-		names = append(names, name)
+	for _, part := range t.Parts.Tensors {
+		names = append(names, part.Name)
 	}
 	return names
 }

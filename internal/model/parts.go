@@ -36,15 +36,11 @@ func (t Tensor) unfeedable() string {
 	case t.Parts == nil:
 		return "it is a composite tensor, which a column cannot feed: export a signature whose inputs are dense or ragged tensors"
 	}
-	var names []string
-	for _, part := range t.Parts.Tensors {
-		names = append(names, part.Name)
-	}
 	how := "export a signature whose inputs are dense or ragged tensors"
 	if t.Parts.Kind == sparseKind {
 		how = "export a signature that takes a dense or ragged tensor and makes it sparse (tf.sparse.from_dense, RaggedTensor.to_sparse)"
 	}
-	return fmt.Sprintf("it is a %s (%s), which a column cannot feed: %s", t.Parts.Kind, strings.Join(names, ", "), how)
+	return fmt.Sprintf("it is a %s (%s), which a column cannot feed: %s", t.Parts.Kind, strings.Join(t.names(), ", "), how)
 }
 
 // partsOf reads the parts that a signature names itself, as those of TensorFlow 1

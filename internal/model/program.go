@@ -162,9 +162,9 @@ func (b *builder) restoring() string {
 
 // reach finds out what the outputs of a signature need.
 func (b *builder) reach(sig *Signature, outputMapping map[string]string) {
-	b.needed = newFlow(b.pb.GetGraphDef(), b.fed(sig)...)
+	b.needed = newFlow(b.pb.GetGraphDef(), sig.fed()...)
 	for _, t := range asked(sig, outputMapping) {
-		for _, name := range b.outputParts(sig, t) {
+		for _, name := range t.names() {
 			b.needed.back(name)
 		}
 	}

@@ -351,6 +351,14 @@ def test_ragged_inputs(infer):
     assert got["n"].to_pylist() == [len(t) for t in tokens]
 
 
+def test_a_ragged_input_of_which_only_lengths_are_asked_for(infer):
+    tokens = [[float(j) for j in range(i % 4)] for i in range(30)]
+    data = infer.rows(tokens=pa.array(tokens, pa.list_(pa.float32())))
+    result = infer("parts", "ragged", data, "--output-mapping", "n=n")
+    assert result.code == 0, result.stderr
+    assert infer.table()["n"].to_pylist() == [len(t) for t in tokens]
+
+
 def test_ragged_inputs_of_several_dimensions(infer):
     tokens = [[[[i, j]] * j for j in range(i % 3)] for i in range(12)]
     kind = pa.list_(pa.list_(pa.list_(pa.int64())))
