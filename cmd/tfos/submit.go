@@ -423,7 +423,7 @@ func (c *cli) contract(ctx context.Context, spec *job.Spec) error {
 	if note := job.ModelNote(spec); note != "" {
 		c.talk("tfos: model %s", note)
 	}
-	lines, err := job.Contract(ctx, spec)
+	lines, err := job.Contract(ctx, spec, func(text string) { c.talk("tfos: warning: %s", text) })
 	if len(lines) > 0 && err == nil {
 		c.talk("%s", model.Table(lines))
 	}

@@ -14,12 +14,15 @@ type Input struct {
 	Path    string            `json:"path"` // file, folder or glob
 	Options map[string]string `json:"options,omitempty"`
 	Folders files.FolderRules `json:"folders,omitzero"`
+
+	// Warn is as in files.ReadOptions.
+	Warn func(text string) `json:"-"`
 }
 
 // Open lists the data's files and learns their columns. Rows that are none come
 // when they are read, as what they are.
 func (in Input) Open(ctx context.Context) (*files.Dataset, error) {
-	return files.Open(ctx, in.Format, in.Path, files.ReadOptions{Options: in.Options, Folders: in.Folders, BadRows: true})
+	return files.Open(ctx, in.Format, in.Path, files.ReadOptions{Options: in.Options, Folders: in.Folders, Warn: in.Warn, BadRows: true})
 }
 
 // Plan cuts the data into splits for so many tasks at once, numbered in the

@@ -11,21 +11,22 @@ import (
 
 // Contract holds an inference job's data against its model, both of which must
 // be in sight of this machine (see Check), and returns how columns and tensors
-// go together; nil for other jobs. The error is a Faults: code 2 when the model
-// does not have what the job names, 6 when the data does not fit it.
-func Contract(ctx context.Context, s *Spec) ([]model.Line, error) {
+// go together; nil for other jobs. warn is told what the data looks like and is
+// not read as. The error is a Faults: code 2 when the model does not have what the
+// job names, 6 when the data does not fit it.
+func Contract(ctx context.Context, s *Spec, warn func(text string)) ([]model.Line, error) {
 	if s.kind != Infer || !s.readsHere() {
 		return nil, nil
 	}
 	r := &rules{s: s}
-	lines := r.contract(ctx)
+	lines := r.contract(ctx, warn)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
 	return lines, Faults(r.faults).err()
 }
 
-func (r *rules) contract(ctx context.Context) []model.Line {
+func (r *rules) contract(ctx context.Context, warn func(text string)) []model.Line {
 	s := r.s
 	if s.sparkPredicts() { // the driver sees what Spark reads; the model is here
 		if err := s.request().Typed(); err != nil {
@@ -44,7 +45,9 @@ func (r *rules) contract(ctx context.Context) []model.Line {
 		r.noModel(err)
 		return nil
 	}
-	data, err := s.inferInput().Open(ctx)
+	input := s.inferInput()
+	input.Warn = warn
+	data, err := input.Open(ctx)
 	if err != nil {
 		r.data(infer.InputExitCode(err), err.Error())
 		return nil

@@ -37,8 +37,8 @@ func (csvCodec) schema(ctx context.Context, list []store.Info, o ReadOptions) (*
 			return nil, err
 		}
 	}
-	if d.doubled && d.escaped && o.Warn != nil {
-		o.Warn(fmt.Sprintf("%s: quotes are doubled, as pandas and pyarrow write them, and backslashes are taken for escapes: if they are text, set the option escape: '\"'", list[0].Path))
+	if o.Warn != nil {
+		d.warn(list[0].Path, names, o.Warn)
 	}
 	fields := make([]arrow.Field, len(names))
 	for i, name := range names {

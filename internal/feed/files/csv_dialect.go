@@ -186,3 +186,19 @@ func (d *csvDialect) mustQuote(text []byte) bool {
 	return len(text) == 0 || string(text) == d.null || bytes.IndexByte(text, d.sep) >= 0 ||
 		bytes.ContainsAny(text, "\"\r\n") || len(bytes.TrimSpace(text)) != len(text)
 }
+
+// warn says what a file looks like and is not read as. names are its columns.
+func (d *csvDialect) warn(path string, names []string, warn func(text string)) {
+	if d.doubled && d.escaped {
+		warn(fmt.Sprintf("%s: quotes are doubled, as pandas and pyarrow write them, and backslashes are taken for escapes: if they are text, set the option escape: '\"'", path))
+	}
+	if len(names) != 1 {
+		return
+	}
+	for _, sep := range []string{";", "\t", "|"} {
+		if strings.Contains(names[0], sep) {
+			warn(fmt.Sprintf("%s: its only column is %q: if %q separates columns, set the option sep", path, names[0], sep))
+			return
+		}
+	}
+}

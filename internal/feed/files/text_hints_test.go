@@ -80,3 +80,17 @@ func TestCSVThatLooksLikePandas(t *testing.T) {
 		t.Errorf("%q (%v)", warned, err)
 	}
 }
+
+// One column whose name has another separator is told of.
+func TestCSVThatLooksLikeAnotherSeparator(t *testing.T) {
+	for header, warns := range map[string]bool{"a;b": true, "a\tb": true, "a|b": true, "a": false, "a;b,c": false} {
+		var warned []string
+		o := ReadOptions{Warn: func(text string) { warned = append(warned, text) }}
+		if _, _, err := openRows(t, CSV, fileOf(t, "a.csv", []byte(header+"\n1\n")), o); err != nil && warns {
+			t.Errorf("%q: %v", header, err)
+		}
+		if warns != (len(warned) == 1 && strings.Contains(warned[0], "set the option sep")) {
+			t.Errorf("%q: %q", header, warned)
+		}
+	}
+}
