@@ -21,18 +21,24 @@ func asked(sig *Signature, outputMapping map[string]string) []Tensor {
 // depend on, unless a column or a constant is mapped to them. Outputs that only
 // Python can compute are a *ModelError.
 func (g *MetaGraph) leaveOut(sig *Signature, m Mapping) error {
-	flow := newFlow(g.pb.GetGraphDef(), sig.fed()...)
-	for _, t := range asked(sig, m.Outputs) {
-		for _, name := range t.names() {
-			flow.back(name)
-		}
-	}
+	flow := g.dependencies(sig, m.Outputs)
 	mapped := slices.AppendSeq(slices.Collect(maps.Values(m.Inputs)), maps.Keys(m.Constants))
 	sig.Inputs = slices.DeleteFunc(sig.Inputs, func(t Tensor) bool {
 		needed := slices.ContainsFunc(t.names(), func(name string) bool { return flow.ended[name] })
 		return !needed && !slices.Contains(mapped, t.Alias)
 	})
 	return flow.needsPython(g.path)
+}
+
+// dependencies is what the asked outputs of a signature depend on, up to its inputs.
+func (g *MetaGraph) dependencies(sig *Signature, outputMapping map[string]string) *flow {
+	flow := newFlow(g.pb.GetGraphDef(), sig.fed()...)
+	for _, t := range asked(sig, outputMapping) {
+		for _, name := range t.names() {
+			flow.back(name)
+		}
+	}
+	return flow
 }
 
 // fed are the tensors of the graph that stand for the inputs.

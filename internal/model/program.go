@@ -162,12 +162,7 @@ func (b *builder) restoring() string {
 
 // reach finds out what the outputs of a signature need.
 func (b *builder) reach(sig *Signature, outputMapping map[string]string) {
-	b.needed = newFlow(b.pb.GetGraphDef(), sig.fed()...)
-	for _, t := range asked(sig, outputMapping) {
-		for _, name := range t.names() {
-			b.needed.back(name)
-		}
-	}
+	b.needed = b.dependencies(sig, outputMapping)
 	restored := newFlow(b.pb.GetGraphDef())
 	restored.library = nil // every input of a call counts
 	if op := b.restoring(); op != "" {

@@ -14,7 +14,6 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 HOME = ROOT / ".versions"
 REQUIREMENTS = pathlib.Path(__file__).parent / "requirements"
 
-
 # Fails where Debian's python3 lacks its venv.
 SAY_VERSION = "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2])"
 
@@ -27,13 +26,8 @@ def interpreter(version):
     """A Python of a minor version ("3.12"): of PATH, or one that pyenv has."""
     pyenv = pathlib.Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser() / "versions"
     for candidate in [f"python{version}", *sorted(pyenv.glob(f"{version}.*/bin/python"))]:
-        told = [
-            candidate,
-            "-c",
-            "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2])",
-        ]
         try:
-            found = subprocess.run(told, capture_output=True, text=True)
+            found = subprocess.run([candidate, "-c", SAY_VERSION], capture_output=True, text=True)
         except FileNotFoundError:
             continue
         if found.stdout.strip() == version:  # a shim of pyenv may be there and run nothing
