@@ -22,8 +22,10 @@ _READY = re.compile(r"Spark (\S+) runs ")
 def by_tfos(folder, job, command="train"):
     """Run a job, its keys as in docs/job-file.md, below folder with the Python of this process.
 
-    Returns its verdict with two more keys: ready, the time.time() at which the SparkContext was
-    there, and spark, its version. Spark's event log is in folder/events. DidNotRun: it failed.
+    Returns its verdict with two more keys: ready, the time.time() at which Spark's first executors
+    were there, and spark, its version; seconds["form"] begins there too, as the clocks of the
+    peers do, whose SparkContext waits for executors. Spark's event log is in folder/events.
+    DidNotRun: it failed.
     """
     log = folder / "events"
     log.mkdir()
@@ -40,8 +42,18 @@ def by_tfos(folder, job, command="train"):
     verdict, lines = _run([ROOT / "bin" / "tfos", command, path, "--output", "json"], folder)
     if verdict["code"] != 0:
         raise DidNotRun(f"tfos: exit {verdict['code']}: {verdict['cause']} (see {shown(folder)})")
-    ready, found = next((at, found) for at, line in lines if (found := _READY.search(line)))
+    context, found = next((at, found) for at, line in lines if (found := _READY.search(line)))
+    ready = max(context, _registered(events(folder)))
+    verdict["seconds"]["form"] -= ready - context
     return {**verdict, "ready": ready, "spark": found[1]}
+
+
+def _registered(log):
+    """When the executors of local-cluster, or local's only one, had registered with Spark."""
+    placed = next(e for e in log if e["Event"] == "SparkListenerTaskStart")
+    began = placed["Task Info"]["Launch Time"]
+    added = (e["Timestamp"] for e in log if e["Event"] == "SparkListenerExecutorAdded")
+    return max((at for at in added if at <= began), default=began) / 1000
 
 
 def here(folder, job):

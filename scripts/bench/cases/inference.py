@@ -129,11 +129,11 @@ def sides(kind, *names):
 
 
 CLOCK = (
-    "tfos, cold: from the SparkContext's readiness to the published predictions, with the start "
-    "of members and engine and the loading of the model; warm: from the moment at which the last "
-    "member has loaded its model, which is when a pass of the others begins too, to the published "
-    "predictions, with the members' end and the publishing. The others: a pass is one query or "
-    "loop in a process that stays; cold: the first; the second is not counted; warm: the "
+    "tfos, cold: from when Spark's executors are there to the published predictions, with the "
+    "start of members and engine and the loading of the model; warm: from the moment at which the "
+    "last member has loaded its model, which is when a pass of the others begins too, to the "
+    "published predictions, with the members' end and the publishing. The others: a pass is one "
+    "query or loop in a process that stays; cold: the first; the second is not counted; warm: the "
     "following ones, with the model loaded."
 )
 ROW = f"{rows.KINDS[KIND].row}; a prediction has 10 float32"

@@ -14,7 +14,7 @@ MEMBERS = 2
 
 
 def tfos(folder, settings):
-    """A job of 100 rows, and when what happened in it: seconds since the SparkContext's readiness.
+    """A job of 100 rows, and when what happened in it: seconds since executors were there.
 
     placed     Spark has started the last member's task
     formed     every member has registered
@@ -81,7 +81,7 @@ CASES = (
         title="A whole job of 100 rows on 2 executors",
         row="784 float32 (tfos), 1 float (TensorFlowOnSpark), 1 number (Spark)",
         counted="seconds; programs take their rows and do nothing, without importing TensorFlow",
-        clock="From the SparkContext's readiness to the end of the application, each in an "
+        clock="From when Spark's executors are there to the end of the application, each in an "
         "application of its own. cold is the only figure.",
         unit="s",
         sides=(
