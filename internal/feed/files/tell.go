@@ -65,12 +65,12 @@ func tell(ctx context.Context, path string, found []store.Info) (Format, error) 
 		}
 		switch {
 		case this == "":
-			return "", fmt.Errorf("files: %s: neither its name nor its first bytes tell its format: %w", f.Path, ErrUntold)
+			return "", fmt.Errorf("files: %s: %w: neither its name nor its first bytes tell it", f.Path, ErrUntold)
 		case format == "":
 			format, first = this, f.Path
 		case this != format:
-			return "", fmt.Errorf("files: %s: files of two formats, such as %s (%s) and %s (%s): choose those of one by a pattern: %w",
-				path, first, format, f.Path, this, ErrUntold)
+			return "", fmt.Errorf("files: %s: %w: there are files of two, such as %s (%s) and %s (%s): choose those of one by a pattern",
+				path, ErrUntold, first, format, f.Path, this)
 		}
 	}
 	return format, nil
