@@ -103,10 +103,6 @@ func hasModules(folder string) bool {
 	return len(found) > 0
 }
 
-var globMeta = regexp.MustCompile(`[*?\[\\]`)
-
-func globEscape(path string) string { return globMeta.ReplaceAllString(path, `\$0`) }
-
 // importsOf are the first names of the modules that a Python file imports.
 func importsOf(file string) (modules []string) {
 	f, err := os.Open(file)

@@ -1,15 +1,12 @@
 package job
 
 import (
-	"context"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"tfos/internal/store"
 )
 
 const (
@@ -116,40 +113,35 @@ func (b *bundler) match(at, pattern string) {
 	if IsURL(pattern) {
 		return
 	}
-	found, err := store.Local{}.Match(context.Background(), pattern)
+	found, err := shellMatch(b.s.dir, pattern)
 	switch {
 	case err != nil:
-		b.broken(at, pattern, "cannot be listed: %v", err)
-	case len(found) == 0 && store.IsPattern(pattern):
-		b.broken(at, pattern, "matches nothing")
+		b.broken(at, pattern, "is no pattern: a bracket is not closed")
 	case len(found) == 0:
-		b.broken(at, pattern, "does not exist")
+		b.broken(at, pattern, "matches nothing: look at its spelling, and what it is relative to (the job file's folder)")
 	}
-	for _, f := range found {
-		b.add(at, f.Path)
+	for _, path := range found {
+		b.add(at, path)
 	}
 }
 
-func (b *bundler) add(at, path string) { b.walk(at, path, b.s.landing(path), nil) }
+func (b *bundler) add(at, path string) { b.walk(at, path, b.s.landing(path)) }
 
-// walk adds a file, or what is in a folder. Links are what they lead to; above
-// are the folders that led here.
-func (b *bundler) walk(at, path, to string, above []fs.FileInfo) {
+// walk adds a file, or what is in a folder. Links are what they lead to.
+func (b *bundler) walk(at, path, to string) {
 	info, ok := b.stat(at, path)
 	switch {
 	case !ok:
+	case info.IsDir() && liesIn(path, info):
+		b.broken(at, path, "is a link to a folder that it lies in: remove it, or name the files beside it")
 	case info.IsDir():
-		if slices.ContainsFunc(above, func(f fs.FileInfo) bool { return os.SameFile(f, info) }) {
-			b.broken(at, path, "is a link to a folder that it lies in: remove it, or name the files beside it")
-			return
-		}
 		entries, err := os.ReadDir(path)
 		if err != nil {
 			b.broken(at, path, "cannot be read: %v", err)
 		}
 		for _, e := range entries {
 			if !slices.Contains(notShipped, e.Name()) {
-				b.walk(at, filepath.Join(path, e.Name()), strings.TrimPrefix(to+"/"+e.Name(), "/"), append(slices.Clone(above), info))
+				b.walk(at, filepath.Join(path, e.Name()), strings.TrimPrefix(to+"/"+e.Name(), "/"))
 			}
 		}
 	case !info.Mode().IsRegular():
@@ -157,6 +149,19 @@ func (b *bundler) walk(at, path, to string, above []fs.FileInfo) {
 	default:
 		b.file(at, path, to, info.Size())
 	}
+}
+
+// liesIn tells whether a folder, reached by a link, is one above the path.
+func liesIn(path string, info fs.FileInfo) bool {
+	if own, err := os.Lstat(path); err != nil || own.IsDir() {
+		return false
+	}
+	for above := filepath.Dir(path); above != filepath.Dir(above); above = filepath.Dir(above) {
+		if other, err := os.Stat(above); err == nil && os.SameFile(other, info) {
+			return true
+		}
+	}
+	return false
 }
 
 func (b *bundler) file(at, path, to string, size int64) {

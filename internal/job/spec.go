@@ -129,7 +129,7 @@ type Python struct {
 	ExportFunction string `yaml:"export_function"`
 	// modules shipped with it: .py, .zip or .egg
 	PyFiles []string `yaml:"py_files" as:"path"`
-	// files, folders and [patterns](data.md#patterns) shipped with it, such as `[config.json, pkg/, data/*.csv]`: they lie beside the program as they do [here](programs.md#files-that-travel-with-it)
+	// files, folders and patterns (as a shell's, and `**`) shipped with it, such as `[config.json, pkg/, data/*.csv]`: they lie beside the program as they do [here](programs.md#files-that-travel-with-it)
 	Files []string `yaml:"files" as:"path"`
 	// Python on the executors, a name or a path without arguments; default: spark.pyspark.python, PYSPARK_PYTHON, python3
 	Interpreter string `yaml:"interpreter" as:"command"`
