@@ -3,7 +3,8 @@
 //
 // In: the *.py files beside it, at build time. Out: tfos.zip, the importable
 // package for spark-submit's --py-files, app.py, the application itself, and the
-// text that asks a Python for its versions.
+// text that asks a Python for its versions. tfos/foreign has what stands for
+// packages of others, in programs alone.
 // It never runs Python.
 package scripts
 
@@ -15,7 +16,7 @@ import (
 	"io/fs"
 )
 
-//go:embed tfos/*.py
+//go:embed tfos/*.py tfos/foreign/tensorflowonspark/*.py
 var files embed.FS
 
 // appFile is the application; the package does not need it.
@@ -42,7 +43,13 @@ func Probe() (string, error) {
 // Zip is the package as an archive with the folder tfos in it. The same files
 // give the same bytes: sorted names, no times.
 func Zip() ([]byte, error) {
-	names, err := fs.Glob(files, "tfos/*.py") // sorted
+	var names []string
+	err := fs.WalkDir(files, "tfos", func(name string, entry fs.DirEntry, err error) error { // sorted
+		if err == nil && !entry.IsDir() {
+			names = append(names, name)
+		}
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("scripts: %w", err)
 	}

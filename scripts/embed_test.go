@@ -35,9 +35,13 @@ func TestZip(t *testing.T) {
 		}
 		got[f.Name] = string(data)
 	}
-	names, err := filepath.Glob("tfos/*.py")
-	if err != nil || len(names) < 3 {
-		t.Fatalf("the package's files: %v, %v", names, err)
+	var names []string
+	for _, pattern := range []string{"tfos/*.py", "tfos/*/*.py", "tfos/*/*/*.py"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil || len(found) == 0 && pattern != "tfos/*/*.py" {
+			t.Fatalf("the package's files %s: %v, %v", pattern, found, err)
+		}
+		names = append(names, found...)
 	}
 	if len(got) != len(names)-1 {
 		t.Errorf("%d files in the archive, %d beside app.py in the tree", len(got), len(names)-1)

@@ -35,6 +35,8 @@ type submission struct {
 	search   launch.Search
 	state    string // folder of all records
 	run      string
+	bundle   []job.Copy // files that travel with the program
+	beside   []string   // names beside the program that do not
 }
 
 // submit brings a job from its loading to its exit code and says everything
@@ -83,6 +85,9 @@ func (s *submission) through(ctx context.Context, load func() (*job.Spec, error)
 		defer s.forget(s.spec.ForMeasuring(s.run))
 	}
 	if err = job.Check(s.spec); err != nil {
+		return none, err
+	}
+	if s.bundle, s.beside, err = s.c.bundle(s.spec); err != nil {
 		return none, err
 	}
 	if err = job.TellFormats(ctx, s.spec); err != nil {
@@ -191,6 +196,7 @@ func (s *submission) makePlan(ctx context.Context) error {
 		Rows:          s.rows(ctx),
 		Measure:       s.o.measure,
 		Cores:         s.c.cores,
+		Beside:        s.beside,
 	})
 	return err
 }
@@ -326,6 +332,9 @@ func (s *submission) fill(scratch launch.Scratch) error {
 		if err := copyInto(scratch, c); err != nil {
 			return err
 		}
+	}
+	if err := s.pack(scratch); err != nil {
+		return err
 	}
 	plan, err := s.plan.JSON()
 	if err != nil {

@@ -54,6 +54,9 @@ func runValidate(ctx context.Context, c *cli, o *validateOptions) error {
 		if spec, err = job.Load(o.file, kind, o.sets); err == nil {
 			c.warn(spec)
 			if err = job.Check(spec); err == nil {
+				_, _, err = c.bundle(spec)
+			}
+			if err == nil {
 				err = job.TellFormats(ctx, spec)
 			}
 			if err == nil {

@@ -18,7 +18,10 @@ import (
 func Check(s *Spec) error {
 	r := &rules{s: s}
 	if p := s.App.Python; p != nil && s.kind == Train {
-		r.isFile("app.python.file", p.File)
+		if p.File != "" {
+			r.isFile("app.python.file", p.File)
+		}
+		r.bundle()
 		for i, file := range p.PyFiles {
 			r.isFile(indexed("app.python.py_files", i), file)
 		}

@@ -148,6 +148,16 @@ func (dec *decoder) structure(n *yaml.Node, to any, path string) {
 	}
 }
 
+const byRole = "is said for each role: resources.worker, .ps, .chief, .evaluator"
+
+// wantedInstead are keys that people look for, with what they want instead.
+var wantedInstead = map[string]string{
+	"resources.all.cores":     byRole,
+	"resources.all.memory":    byRole,
+	"resources.all.gpus":      byRole,
+	"app.python.requirements": "tfos installs no packages: name a Python on the executors that has them (app.python.interpreter), or ship a packed environment (spark.conf: {spark.archives: 'env.tar.gz#environment', spark.pyspark.python: ./environment/bin/python})",
+}
+
 func (dec *decoder) unknown(n *yaml.Node, path string, keys []key) {
 	var names []string
 	for _, k := range keys {
@@ -156,7 +166,9 @@ func (dec *decoder) unknown(n *yaml.Node, path string, keys []key) {
 		}
 	}
 	rule := "unknown key"
-	if name := nearest(n.Value, names); name != "" {
+	if where, known := wantedInstead[path]; known {
+		rule = where
+	} else if name := nearest(n.Value, names); name != "" {
 		rule += fmt.Sprintf(" (did you mean %s?)", name)
 	}
 	dec.faults = append(dec.faults, dec.source.faultAt(n.Line, path, "", rule))

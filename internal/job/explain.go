@@ -45,7 +45,7 @@ func (s *Spec) summary(env Environment, l layout) summary {
 	}
 	switch {
 	case s.App.Python != nil && s.kind == Train:
-		out.app = "python " + s.App.Python.File
+		out.app = "python " + cmp.Or(s.App.Python.File, "-m "+s.App.Python.Module)
 		if s.App.Python.Function != "" {
 			out.app += ", function " + s.App.Python.Function
 		} else {
@@ -54,6 +54,9 @@ func (s *Spec) summary(env Environment, l layout) summary {
 		out.native = s.InputMode == modeTensorFlow
 		if s.App.Python.ExportFunction != "" {
 			out.app += ", export function " + s.App.Python.ExportFunction
+		}
+		if files := s.App.Python.Files; len(files) > 0 {
+			out.app += ", with " + strings.Join(files, " and ")
 		}
 		out.app += ", interpreter " + s.interpreter(env, l.master)
 	case s.App.Graph != nil:

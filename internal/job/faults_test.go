@@ -75,7 +75,7 @@ var faultCases = []faultCase{
 	// the application
 	{Train, []string{"app="}, "app: absent: must have one of python, graph", 2},
 	{Train, []string{"app.graph.path=g"}, "app: python and graph: must have exactly one of them", 2},
-	{Train, []string{"app.python.file="}, "app.python.file: absent: say which program runs", 2},
+	{Train, []string{"app.python.file="}, "app.python.file: absent: say which program runs (or app.python.module)", 2},
 	{Train, []string{"app.python.file=train.sh"}, "app.python.file: /jobs/train.sh: must end in .py", 2},
 	{Train, []string{"app.python.file=hdfs://n/train.py"}, "app.python.file: hdfs://n/train.py: must be a file on this machine", 2},
 	{Train, []string{"app.python.function=a.b"}, "app.python.function: a.b: must be the name of a function", 2},
@@ -91,7 +91,18 @@ var faultCases = []faultCase{
 	{Train, []string{"app.python.file='a,b.py'", "spark={master: yarn, deploy_mode: cluster}"}, "app.python.file: /jobs/a,b.py: must have no comma: spark-submit --files takes a list", 2},
 	{Train, []string{"app.python.function=", "app.python.args.lr=0.1"}, "app.python.args: a mapping: must be a list for a script: it becomes argv, where {model_dir} stands for the parameter", 2},
 	{Train, []string{"app.python.args=[--out, '{export_dir}/1']"}, "app.python.args[1]: {export_dir}/1: the job has no export_dir", 2},
+	{Train, []string{"app.python.module=pkg.train"}, "app.python.module: pkg.train: is in the place of app.python.file: give one of them", 2},
+	{Train, []string{"app.python.file=", "app.python.module=pkg/train.py"}, "app.python.module: pkg/train.py: is a path: must be the name of a module, such as pkg.train; a path goes into app.python.file", 2},
+	{Train, []string{"app.python.file=", "app.python.module=pkg..train"}, "app.python.module: pkg..train: must be the name of a module, such as pkg.train", 2},
+	{Train, []string{"app.python.files=config.json"}, "app.python.files: config.json: must be a list", 2},
+	{Train, []string{"app.python.files=[hdfs://n/x]"}, "app.python.files[0]: hdfs://n/x: must be a file, folder or pattern on this machine: a program opens a URL itself", 2},
+	{Train, []string{"app.python.requirements=[pandas]"}, "app.python.requirements: " + wantedInstead["app.python.requirements"], 2},
+	{Train, []string{"app.python.interpreter=python3 -u"}, "app.python.interpreter: python3 -u: " + noArguments, 2},
+	{Train, []string{"app.python.interpreter=/opt/my python/bin/python3 -X dev=/x"}, "app.python.interpreter: /opt/my python/bin/python3 -X dev=/x: " + noArguments, 2},
+	{Train, []string{"app.python.interpreter=/usr/bin/env python3"}, "app.python.interpreter: /usr/bin/env python3: " + noArguments, 2},
 	// the cluster
+	{Train, []string{"resources.all.env.TF_CONFIG=x"}, "resources.all.env.TF_CONFIG: x: is set by tfos", 2},
+	{Train, []string{"resources.all.cores=2"}, "resources.all.cores: " + byRole, 2},
 	{Train, []string{"cluster_size=0"}, "cluster_size: 0: must be 1 or more", 2},
 	{Train, []string{"cluster_size=1000000000000"}, "cluster_size: 1000000000000: must be 10000 or less", 2},
 	{Train, []string{"strategy="}, "strategy: absent: say how 2 members train together: one of parameter_server, all_reduce, independent", 2},
@@ -111,7 +122,7 @@ var faultCases = []faultCase{
 	{Train, []string{"timeouts.stall=5s"}, "timeouts.stall: 5s: must be at least timeouts.lease (10s)", 2},
 	{Train, []string{"retries.generations=-1"}, "retries.generations: -1: must be 0 or more", 2},
 	// the data
-	{Train, []string{"input="}, "input.path: absent: say what is read: one of path, table, sql", 2},
+	{Train, []string{"input="}, "input.path: absent: say what Spark reads (one of path, table, sql), or set input_mode: tensorflow for a program that reads its own data", 2},
 	{Train, []string{"input={path: a, table: b}"}, "input: path and table: must have exactly one of path, table, sql", 2},
 	{Train, []string{"input={table: b, format: csv}"}, "input.format: applies to a path only", 2},
 	{Train, []string{"input={path: a, train: {path: b}}"}, "input: both: is one source, or named ones (train, validation), not both", 2},
@@ -244,7 +255,7 @@ func TestEveryRule(t *testing.T) {
 
 // A value of the wrong form is one fault, not also those of the value it is not.
 func TestOneFaultPerCause(t *testing.T) {
-	for _, sets := range [][]string{{"batch_size=x"}, {"app.python=3"}, {"spark=yarn"}, {"strategy=[a]"}, {"timeouts.lease=1"}} {
+	for _, sets := range [][]string{{"batch_size=x"}, {"input="}, {"app.python=3"}, {"spark=yarn"}, {"strategy=[a]"}, {"timeouts.lease=1"}} {
 		if faults := faultsOf(Train, trainBase, sets...); len(faults) != 1 {
 			t.Errorf("%v: %d faults: %v", sets, len(faults), faults)
 		}
@@ -257,6 +268,9 @@ func TestAllowed(t *testing.T) {
 		{"model_dir=model", "export_dir=model/export"},
 		{"export_dir=data-export"},
 		{"app.python.file=app.py"},
+		{"app.python.file=", "app.python.module=pkg.train", "app.python.files=[a.json, 'd/*.csv', ../x]"},
+		{"app.python.interpreter=/opt/my python/bin/python3"},
+		{"resources.all.env.A=b"},
 		{"spark.conf.spark.speculation='FALSE'", "spark.conf.spark.scheduler.minRegisteredResourcesRatio=0"},
 		{"spark.conf.spark.cores.max=6", "spark.conf.spark.executor.memory=2048"},
 		{"app.python.args=[--batch_size, '3']"},

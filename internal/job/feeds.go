@@ -198,11 +198,19 @@ func (s *Spec) model() model.Source {
 	return model.Source{Model: s.ExportDir, TagSet: s.TagSet}
 }
 
-// context is what a Python program gets as ctx and args.
-func (s *Spec) context(outputs []reserve.OutputConfig) map[string]any {
+// context is what a Python program gets as ctx and args. beside: see Beside.
+func (s *Spec) context(outputs []reserve.OutputConfig, beside []string) map[string]any {
 	p := s.App.Python
 	c := map[string]any{
-		"program": filepath.Base(p.File), "function": p.Function, "export_function": p.ExportFunction,
+		"function": p.Function, "export_function": p.ExportFunction,
+	}
+	if p.Module != "" {
+		c["module"] = p.Module
+	} else {
+		c["program"] = filepath.Base(p.File)
+	}
+	if len(beside) > 0 {
+		c["beside"] = beside
 	}
 	if p.Args.Argv != nil {
 		c["argv"] = p.Args.Argv

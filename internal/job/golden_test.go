@@ -75,6 +75,8 @@ var plans = []struct {
 		"strategy=all_reduce", "cluster_size=3", "evaluator=true", "input={train: {path: data/train}, validation: {path: data/test}}"}},
 	{name: "train-script", kind: Train, sets: []string{"spark.master=local[2]"}, text: "app: {python: {file: t.py, args: ['--dir={model_dir}']}}\n" +
 		"strategy: all_reduce\ncluster_size: 2\ninput_mode: tensorflow\nmodel_dir: model\ntensorboard: true\n"},
+	{name: "train-module", kind: Train, text: "app: {python: {module: pkg.train, function: main_fun, files: [config.json, 'data/*.csv'], py_files: [lib.zip]}}\n" +
+		"input: {path: data}\nresources: {all: {env: {A: all, B: all}}, worker: {env: {B: worker}}}\nexport_dir: out\n"},
 	{name: "train-graph", kind: Train, text: "app: {graph: {path: model}}\ninput: {path: data}\nexport_dir: out\ntensorflow: {lib_dir: /opt/tf}\n"},
 	{name: "infer-default", kind: Infer, text: predict, rows: 450},
 	{name: "infer-quarantine", kind: Infer, text: predict, sets: []string{"on_bad_row=quarantine", "max_bad=0.1%"}},

@@ -36,6 +36,9 @@ func MakePlan(s *Spec, env Environment) (*Plan, error) {
 		Feeds:    s.feeds(),
 		summary:  s.summary(env, l),
 	}
+	if s.bundles() {
+		p.Bundle = filepath.Join(env.Scratch, "files", bundleName)
+	}
 	if !s.Local {
 		p.Submission = s.submission(env, l)
 	}
@@ -78,6 +81,9 @@ func (s *Spec) files(scratch string) []string {
 		files = append(files, c.To)
 	}
 	if s.App.Python != nil && s.kind == Train {
+		if s.bundles() {
+			files = append(files, filepath.Join(scratch, "files", bundleName))
+		}
 		return files
 	}
 	return append(files, filepath.Join(scratch, "tfos-engine"))
@@ -89,7 +95,10 @@ func (s *Spec) copies(scratch string) []Copy {
 	var out []Copy
 	mine := s.shippedLibraries()
 	if p := s.App.Python; p != nil && s.kind == Train {
-		mine = append([]string{p.File}, p.PyFiles...)
+		mine = slices.Clone(p.PyFiles)
+		if p.File != "" {
+			mine = append([]string{p.File}, mine...)
+		}
 	}
 	for _, file := range mine {
 		out = append(out, Copy{From: file, To: filepath.Join(scratch, "files", filepath.Base(file))})
@@ -127,10 +136,10 @@ func (s *Spec) nodeConfig(env Environment, l layout, outputs []reserve.OutputCon
 		Child: s.child(env, l.master), Roles: map[string]node.RoleConfig{},
 	}
 	for _, r := range s.roles() {
-		c.Roles[r.job] = node.RoleConfig{Cores: r.role.Cores, Env: r.role.Env}
+		c.Roles[r.job] = node.RoleConfig{Cores: r.role.Cores, Env: s.env(r.role)}
 	}
 	if s.App.Python != nil && s.kind == Train {
-		c.Context = s.context(outputs)
+		c.Context = s.context(outputs, env.Beside)
 	}
 	if l.master.scheduler == local || l.master.scheduler == localCluster || l.master.scheduler == noSpark {
 		c.LogDir = filepath.Join(env.Record, "logs")
@@ -145,6 +154,9 @@ func (s *Spec) child(env Environment, m master) node.ChildConfig {
 		return c
 	}
 	c.Kind = "python"
+	if s.bundles() {
+		c.Archive = bundleName
+	}
 	c.PythonPath = []string{"tfos.zip"}
 	for _, file := range s.App.Python.PyFiles {
 		if slices.Contains([]string{".zip", ".egg"}, filepath.Ext(file)) {

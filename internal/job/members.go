@@ -1,6 +1,10 @@
 package job
 
-import "tfos/internal/reserve"
+import (
+	"maps"
+
+	"tfos/internal/reserve"
+)
 
 // members is the roster in the plan's order: ps, chief, worker, evaluator.
 func (s *Spec) members() []reserve.MemberConfig {
@@ -103,6 +107,16 @@ func (s *Spec) roles() []namedRole {
 			out = append(out, r)
 		}
 	}
+	return out
+}
+
+// env is the environment that members of a role get.
+func (s *Spec) env(role *Role) map[string]string {
+	if len(s.Resources.All.Env) == 0 {
+		return role.Env
+	}
+	out := maps.Clone(s.Resources.All.Env)
+	maps.Copy(out, role.Env)
 	return out
 }
 

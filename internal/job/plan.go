@@ -29,6 +29,9 @@ type Environment struct {
 	Rows int64
 	// Cores of this machine that the run may use, for a job without Spark.
 	Cores int
+	// Beside are the names that lie beside a Python program and are not shipped
+	// with it: see Beside.
+	Beside []string
 }
 
 // Plan is what a run is to be: the content of plan.json (docs/protocols.md,
@@ -54,6 +57,9 @@ type Plan struct {
 	Submission Submission `json:"-"`
 	NoSpark    bool       `json:"-"`
 	Copies     []Copy     `json:"-"`
+	// Bundle is the archive to be made of what the function Bundle lists, an
+	// absolute path; "": none.
+	Bundle string `json:"-"`
 
 	summary summary
 }
@@ -110,5 +116,6 @@ type Feed struct {
 	Folders files.FolderRules `json:"folders,omitzero"`
 }
 
-// Copy is a file to be copied, from and to absolute paths.
+// Copy is a file to be copied, from and to absolute paths; in a bundle To is
+// relative.
 type Copy struct{ From, To string }

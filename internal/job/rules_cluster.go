@@ -69,6 +69,7 @@ func (r *rules) clusterSize() {
 // resources checks what members get, and that the job has such members.
 func (r *rules) resources() {
 	s := r.s
+	r.env("resources.all.env", s.Resources.All.Env)
 	for _, x := range []struct {
 		job   string
 		there bool

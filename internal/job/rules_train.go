@@ -10,7 +10,13 @@ import (
 // placeholder stands for one of the job's parameters in a program's argv.
 var placeholder = regexp.MustCompile(`\{([a-z_]+)\}`)
 
-var pythonName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var (
+	pythonName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	moduleName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$`)
+	// hasArguments matches a command with words after it. Folders may have spaces
+	// in their names.
+	hasArguments = regexp.MustCompile(`\s-|^\S+\s[^/]*$|/[^/]*\s[^/]*$`)
+)
 
 // app checks that one application is given, and a Python program's keys.
 func (r *rules) app() {
@@ -31,12 +37,9 @@ func (r *rules) app() {
 }
 
 func (r *rules) python(p *Python) {
-	if r.required("app.python.file", p.File, "say which program runs") {
-		if IsURL(p.File) {
-			r.broken("app.python.file", p.File, "must be a file on this machine")
-		} else if !strings.HasSuffix(p.File, ".py") {
-			r.broken("app.python.file", p.File, "must end in .py")
-		}
+	r.program(p)
+	if hasArguments.MatchString(p.Interpreter) {
+		r.broken("app.python.interpreter", p.Interpreter, noArguments)
 	}
 	for key, name := range map[string]string{"function": p.Function, "export_function": p.ExportFunction} {
 		if name != "" && !pythonName.MatchString(name) {
@@ -71,12 +74,30 @@ func (r *rules) python(p *Python) {
 	}
 }
 
+const noArguments = "must be a name or a path without arguments: give options as variables in resources.all.env (-O as PYTHONOPTIMIZE, -W as PYTHONWARNINGS); -u is set already"
+
+// program checks which program runs.
+func (r *rules) program(p *Python) {
+	switch {
+	case p.File != "" && p.Module != "":
+		r.broken("app.python.module", p.Module, "is in the place of app.python.file: give one of them")
+	case p.Module != "":
+		if strings.HasSuffix(p.Module, ".py") || strings.Contains(p.Module, "/") {
+			r.broken("app.python.module", p.Module, "is a path: must be the name of a module, such as pkg.train; a path goes into app.python.file")
+		} else if !moduleName.MatchString(p.Module) {
+			r.broken("app.python.module", p.Module, "must be the name of a module, such as pkg.train")
+		}
+	case !r.required("app.python.file", p.File, "say which program runs (or app.python.module)"):
+	case IsURL(p.File):
+		r.broken("app.python.file", p.File, "must be a file on this machine")
+	case !strings.HasSuffix(p.File, ".py"):
+		r.broken("app.python.file", p.File, "must end in .py")
+	}
+}
+
 // shipped checks the files that travel with a program: they meet in one folder.
 func (r *rules) shipped(p *Python) {
-	taken := map[string]string{"tfos.zip": "tfos", "tfos.py": "tfos", "tfos-node": "tfos", "tfos-engine": "tfos"}
-	if r.s.Spark.DeployMode == "cluster" {
-		taken["app.py"], taken["plan.json"] = "tfos", "tfos"
-	}
+	taken := r.s.reserved()
 	claim := func(at, file string) {
 		if r.s.Spark.DeployMode == "cluster" && strings.Contains(file, ",") {
 			r.broken(at, file, "must have no comma: spark-submit --files takes a list")
@@ -101,6 +122,23 @@ func (r *rules) shipped(p *Python) {
 		}
 		claim(at, file)
 	}
+	for i, file := range p.Files {
+		if IsURL(file) {
+			r.broken(indexed("app.python.files", i), file, "must be a file, folder or pattern on this machine: a program opens a URL itself")
+		}
+	}
+}
+
+// reserved are the file names beside a program that tfos takes itself.
+func (s *Spec) reserved() map[string]string {
+	taken := map[string]string{}
+	for _, name := range []string{"tfos", "tfos.zip", "tfos.py", "tfos-node", "tfos-engine", bundleName} {
+		taken[name] = "tfos"
+	}
+	if s.Spark.DeployMode == "cluster" {
+		taken["app.py"], taken["plan.json"] = "tfos", "tfos"
+	}
+	return taken
 }
 
 // training checks data, numbers and outputs.
@@ -178,7 +216,11 @@ func (r *rules) source(at string, src *Source) {
 		r.broken(at, strings.Join(ways, " and "), "must have exactly one of path, table, sql")
 	}
 	if len(ways) == 0 && r.s.InputMode != modeTensorFlow {
-		r.broken(join(at, "path"), "", "say what is read: one of path, table, sql")
+		text := "say what is read: one of path, table, sql"
+		if r.s.App.Python != nil {
+			text = "say what Spark reads (one of path, table, sql), or set input_mode: tensorflow for a program that reads its own data"
+		}
+		r.broken(join(at, "path"), "", "%s", text)
 	}
 	if src.Path == "" && len(ways) > 0 {
 		for _, key := range []string{"format", "options"} {

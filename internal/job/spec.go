@@ -117,9 +117,11 @@ type App struct {
 
 // Python is a Python program.
 type Python struct {
-	// the program
+	// the program, a .py file
 	File string `yaml:"file" as:"path"`
-	// `main_fun(args, ctx)` in it; absent: the file runs as a script, with TF_CONFIG set
+	// the program as a module, in the place of `file`: `pkg.train` runs as by `python -m pkg.train`. `pkg/` or `pkg.py` beside the job file is shipped with the job; else executors must have it
+	Module string `yaml:"module"`
+	// `main_fun(args, ctx)` in it; absent: the program runs as a script, with TF_CONFIG set
 	Function string `yaml:"function"`
 	// a mapping becomes `args.lr`, with the job's parameters merged in; a list becomes argv
 	Args Args `yaml:"args"`
@@ -127,7 +129,9 @@ type Python struct {
 	ExportFunction string `yaml:"export_function"`
 	// modules shipped with it: .py, .zip or .egg
 	PyFiles []string `yaml:"py_files" as:"path"`
-	// Python on the executors; default: spark.pyspark.python, PYSPARK_PYTHON, python3
+	// files, folders and patterns (as a shell's, and `**`) shipped with it, such as `[config.json, pkg/, data/*.csv]`: they lie beside the program as they do [here](programs.md#files-that-travel-with-it)
+	Files []string `yaml:"files" as:"path"`
+	// Python on the executors, a name or a path without arguments; default: spark.pyspark.python, PYSPARK_PYTHON, python3
 	Interpreter string `yaml:"interpreter" as:"command"`
 }
 
@@ -145,6 +149,8 @@ type Graph struct {
 
 // Resources is what each member gets, by role.
 type Resources struct {
+	// every member
+	All Everyone `yaml:"all"`
 	// a worker
 	Worker Role `yaml:"worker"`
 	// a parameter server
@@ -153,6 +159,12 @@ type Resources struct {
 	Chief Role `yaml:"chief" kinds:"train"`
 	// the evaluator
 	Evaluator Role `yaml:"evaluator" kinds:"train"`
+}
+
+// Everyone is what every member gets, whatever its role.
+type Everyone struct {
+	// environment of each child process; the `env` of a member's own role wins
+	Env map[string]string `yaml:"env"`
 }
 
 // Role is what one member gets.

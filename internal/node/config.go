@@ -31,6 +31,9 @@ type ChildConfig struct {
 	// OpLibraries are loaded by an engine before its model: paths with a slash,
 	// relative to the files folder or absolute, and names of Python packages.
 	OpLibraries []string `json:"op_libraries,omitempty"`
+	// Archive is a tar file in the files folder that is unpacked there before the
+	// child starts; "": none.
+	Archive string `json:"archive,omitempty"`
 	// PythonPath entries, relative to the files folder.
 	PythonPath []string `json:"python_path,omitempty"`
 }

@@ -66,6 +66,11 @@ func newMember(ctx context.Context, o Options, a Assignment) (*member, error) {
 	if err != nil {
 		return nil, fmt.Errorf("node: the files folder: %w", err)
 	}
+	if archive := a.Config.Child.Archive; archive != "" {
+		if err := unpack(ctx, within(files, archive), files); err != nil {
+			return nil, err
+		}
+	}
 	address, err := routeAddress(a.Server)
 	if err != nil {
 		return nil, err

@@ -23,6 +23,7 @@ class Context:
     default_fs   Spark's fs.defaultFS [defaultFS]
     user         who runs this process
     server       None: TensorFlow 2 starts its own server
+    mgr          stands for TensorFlowOnSpark's manager: TFNode.DataFeed(ctx.mgr) works
     """
 
     server = None
@@ -35,6 +36,7 @@ class Context:
         self._work = os.path.dirname(socket)  # the member's folder, gone with it
         self._output = settings.get("output")
         self._data_feed = None
+        self.mgr = Manager(self)
         self.job_name = told["job_name"]
         self.task_index = told["task_index"]
         self.worker_num = self.executor_id = told["worker_num"]
@@ -93,18 +95,22 @@ class Context:
         output.path. input_mapping: column -> name in batches; the job's when not given.
         """
         if self._data_feed is None:
-            from tfos.feed import DataFeed
-
-            client = self._feed("train")
-            self._data_feed = DataFeed(
-                client,
-                train=train_mode,
-                input_mapping=input_mapping or dict(client.mapping),
-                output=self._output,
-                job_name=self.job_name,
-                task_index=self.task_index,
-            )
+            mapping = input_mapping or dict(self._feed("train").mapping)
+            self._data_feed = self._open_data_feed(train_mode, mapping)
         return self._data_feed
+
+    def _open_data_feed(self, train_mode, mapping):
+        """A DataFeed over the feed "train"; without mapping its batches are lists of rows."""
+        from tfos.feed import DataFeed
+
+        return DataFeed(
+            self._feed("train"),
+            train=train_mode,
+            input_mapping=mapping,
+            output=self._output,
+            job_name=self.job_name,
+            task_index=self.task_index,
+        )
 
     # Files.
 
@@ -168,6 +174,11 @@ class Context:
 
             tf.saved_model.save(model, target)
 
+    @property
+    def throw_away_dir(self):
+        """A folder for what this member saves and nobody wants; it goes with the member."""
+        return self._throw_away()
+
     def _throw_away(self):
         return os.path.join(self._work, "export")
 
@@ -195,6 +206,9 @@ class Context:
             ) from err
         return cluster, server
 
+    def release_port(self):
+        """TensorFlowOnSpark's; nothing to do: TensorFlow's server takes the port by itself."""
+
     # The end; called by tfos.
 
     def close(self):
@@ -215,3 +229,25 @@ class Context:
 
             self._feeds[name] = FeedClient(self._socket, name)
         return self._feeds[name]
+
+
+class Manager:
+    """`ctx.mgr`: by it the shim's TFNode.DataFeed finds the feed (tfos.dropin)."""
+
+    def __init__(self, ctx):
+        self._ctx = ctx
+
+    def open_feed(self, train_mode=True, input_mapping=None):
+        """Batches of all feeds opened here are of one feed, each row in one of them."""
+        return self._ctx._open_data_feed(train_mode, input_mapping)
+
+    def write_results(self, results):
+        """All results of a program go to one file, which the context completes."""
+        self._ctx.get_data_feed().batch_results(results)
+
+    def get_queue(self, name):
+        raise RuntimeError(
+            f"ctx.mgr has no queue {name!r}: the installed tensorflowonspark cannot read tfos's "
+            "feed. Call ctx.get_data_feed(), or run the program without that package: tfos has "
+            "a TFNode of its own (docs/migration.md)"
+        )

@@ -8,6 +8,7 @@ folder that holds the job's files. Everything else comes as CONTEXT over the soc
 
 import argparse
 import contextlib
+import importlib
 import importlib.util
 import os
 import pathlib
@@ -17,7 +18,7 @@ import sys
 import traceback
 
 import tfos
-from tfos import frames, versions
+from tfos import dropin, frames, hints, versions
 from tfos.board import TensorBoard
 from tfos.context import Context
 
@@ -38,6 +39,7 @@ def main():
     try:
         ctx = tfos._context = Context(node, socket)
         check_versions(ctx, node)
+        dropin.install()
         run = Script(settings, ctx) if not settings["function"] else Functions(settings, ctx)
         with tensorboard(ctx, node):
             run.run(enter)
@@ -47,7 +49,8 @@ def main():
         if not isinstance(err, SystemExit):
             traceback.print_exc()
         error = ctx and data_error(err, ctx.data_error())
-        node.failed(phase, describe(error or err), EXIT_DATA if error else 0)
+        cause = describe(error or err, settings.get("beside") or [])
+        node.failed(phase, cause, EXIT_DATA if error else 0)
         status = err.code if isinstance(err, SystemExit) and isinstance(err.code, int) else 1
         sys.stdout.flush()
         sys.stderr.flush()
@@ -71,7 +74,9 @@ class Functions:
         enter("importing")
         main, export = self.settings["function"], self.settings.get("export_function")
         args = self.arguments()
-        module = load(self.settings["program"], main, export)
+        module = load(program_path(self.settings), main, export, module=self.settings.get("module"))
+        if "argv" in self.settings:  # as python -m has it, once the module is found
+            sys.argv[0] = module.__file__ or sys.argv[0]
         enter("running")
         call(getattr(module, main), args, self.ctx)
         if export and self.ctx.is_chief:
@@ -99,7 +104,15 @@ class Script:
     def run(self, enter):
         set_argv(self.settings, self.ctx)
         enter("running")
-        call(runpy.run_path, self.settings["program"], run_name="__main__")
+        if module := self.settings.get("module"):
+            call(runpy.run_module, module, run_name="__main__", alter_sys=True)
+        else:
+            call(runpy.run_path, program_path(self.settings), run_name="__main__")
+
+
+def program_path(settings):
+    """The program's file, absolute, so that `__file__` holds after os.chdir; None: a module."""
+    return os.path.abspath(settings["program"]) if settings.get("program") else None
 
 
 def set_argv(settings, ctx):
@@ -110,7 +123,7 @@ def set_argv(settings, ctx):
         return str(parameters[match[1]]) if match[1] in parameters else match[0]
 
     argv = [re.sub(r"\{(\w+)\}", value, argument) for argument in settings.get("argv", [])]
-    sys.argv = [settings["program"], *argv]
+    sys.argv = [program_path(settings) or "-m", *argv]
     return argv
 
 
@@ -135,16 +148,24 @@ def tensorboard(ctx, node):
     board.stop()  # where the program fails it goes with the member, and delays no report
 
 
-def load(program, *functions):
-    """Import the program's file as a module named after it and check that it has functions."""
+def load(program, *functions, module=None):
+    """Import the program and check that it has functions.
+
+    program: its file, which becomes a module named after it; module: its name, in the place of it.
+    """
+    imported = importlib.import_module(module) if module else import_file(program)
+    for wanted in filter(None, functions):
+        if not callable(getattr(imported, wanted, None)):
+            raise AttributeError(f"{module or program} has no function {wanted}")
+    return imported
+
+
+def import_file(program):
     name = pathlib.Path(program).stem
     spec = importlib.util.spec_from_file_location(name, program)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
-    for wanted in filter(None, functions):
-        if not callable(getattr(module, wanted, None)):
-            raise AttributeError(f"{program} has no function {wanted}")
     return module
 
 
@@ -161,24 +182,19 @@ def data_error(err, seen):
     return None
 
 
-def describe(err):
-    """One line: the exception's type and its message's first line, or what tfos knows of it."""
+def describe(err, beside=()):
+    """One line: the exception's type and its message's first line, and what tfos knows of it.
+
+    beside: names that lie beside the program where the job was submitted, and were not shipped.
+    """
     if isinstance(err, SystemExit):
         return f"the program called sys.exit({err.code!r})"
-    if keras_fit(err):
-        return (
-            "Keras 3's fit and evaluate do not work under MultiWorkerMirroredStrategy "
-            "(keras-team/keras#20585): use tf_keras, or a training loop of your own "
-            "(docs/migration.md)"
-        )
+    if known := hints.cause(err):
+        return known
     lines = str(err).strip().splitlines()
-    return f"{type(err).__name__}: {lines[0]}" if lines else type(err).__name__
-
-
-def keras_fit(err):
-    """Whether err is what Keras 3's trainer raises when it is handed values of all replicas."""
-    files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(err.__traceback__)]
-    return "values.PerReplica'" in str(err) and any("/keras/src/" in file for file in files)
+    line = f"{type(err).__name__}: {lines[0]}" if lines else type(err).__name__
+    hint = hints.not_shipped(err, beside)
+    return f"{line} ({hint})" if hint else line
 
 
 if __name__ == "__main__":

@@ -1,0 +1,31 @@
+"""`import tensorflowonspark` in programs that tfos runs, where that package is not installed.
+
+The folder `foreign` beside this file has a package of that name whose functions do the same over
+`ctx`. A finder that comes after all others finds it: an installed package always wins.
+"""
+
+import importlib.machinery
+import os
+import sys
+
+NAME = "tensorflowonspark"
+
+
+class Finder:
+    """A finder of sys.meta_path for the package alone; its modules are found by its __path__."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name != NAME:
+            return None
+        return importlib.machinery.PathFinder.find_spec(NAME, [foreign_folder()])
+
+
+def foreign_folder():
+    """In a folder, or in a zip archive that Python imports from."""
+    return os.path.join(os.path.dirname(os.path.abspath(__file__)), "foreign")
+
+
+def install():
+    if Finder not in sys.meta_path:
+        sys.meta_path.append(Finder)
