@@ -148,10 +148,14 @@ cluster_size: 3
 num_ps: 1
 input: {path: data}
 resources:
-  worker: &w {cores: 2, memory: 1g}
+  worker: &w {cores: 2, memory: 1g, env: &e {A: b}}
   ps: {<<: *w, memory: 4g}
+  all: {env: {<<: *e, C: d}}
 `)
-	if ps := s.Resources.PS; ps.Cores != 2 || ps.Memory != 4<<30 {
+	if all := s.Resources.All.Env; len(all) != 2 || all["A"] != "b" || all["C"] != "d" {
+		t.Errorf("all %+v", all)
+	}
+	if ps := s.Resources.PS; ps.Cores != 2 || ps.Memory != 4<<30 || ps.Env["A"] != "b" {
 		t.Errorf("ps %+v", ps)
 	}
 }

@@ -1,5 +1,6 @@
 """What tfos knows of errors that programs meet: causes that say what to do."""
 
+import os
 import traceback
 
 KERAS_3 = (
@@ -55,6 +56,5 @@ def missing(err):
         return [top + ".py", top]
     path = getattr(err, "filename", None)
     if isinstance(err, FileNotFoundError) and isinstance(path, str):
-        parts = [part for part in path.split("/") if part not in ("", ".")]
-        return parts[:1] if not path.startswith("/") else parts[-1:]
+        return [os.path.relpath(path).partition("/")[0]]  # "..": not beside the program
     return []

@@ -80,3 +80,77 @@ def test_keras_3_fit_is_refused_by_name(job):
     assert "use tf_keras" in result.verdict["cause"], result.verdict["cause"]
     assert result.verdict["member"].startswith("worker:")
     job.assert_clean()
+
+
+SHIPPED = """\
+app:
+  python:
+    module: pkg.train
+    args: ["{model_dir}"]
+    files: [config.json, data/*.csv, tools]
+strategy: independent
+cluster_size: 2
+input_mode: tensorflow
+model_dir: model
+resources: {all: {env: {A: all, B: all}}, worker: {memory: 1g, env: {B: worker}}}
+"""
+
+SHIPPED_PROGRAM = """
+import json, os, subprocess, sys
+from . import helper
+from tfos import get_context
+seen = {
+    "name": [__name__, __package__, helper.NAME],
+    "argv": sys.argv[0] == __file__,
+    "absolute": os.path.isabs(__file__),
+    "config": json.load(open("config.json")),
+    "data": sorted(os.listdir("data")),
+    "tool": subprocess.run(["tools/run.sh"], capture_output=True, text=True).stdout,
+    "env": [os.environ["A"], os.environ["B"]],
+}
+os.makedirs(sys.argv[1], exist_ok=True)
+with open(f"{sys.argv[1]}/{get_context().task_index}.json", "w") as out:
+    json.dump(seen, out)
+if os.path.exists(os.path.join(get_context().working_dir, "fail")):
+    import sibling
+"""
+
+
+def test_a_module_with_its_files(job):
+    """python -m's manner; files and folders in their places; what was not shipped is named."""
+    files = {
+        "pkg/__init__.py": "",
+        "pkg/helper.py": "NAME = __name__",
+        "pkg/train.py": SHIPPED_PROGRAM,
+        "config.json": "[1]",
+        "data/a.csv": "",
+        "data/b.csv": "",
+        "data/c.txt": "",
+        "tools/run.sh": "#!/bin/sh\necho ran",
+        "sibling.py": "",
+        "job.yaml": SHIPPED,
+    }
+    for name, text in files.items():
+        (job.folder / name).parent.mkdir(exist_ok=True)
+        (job.folder / name).write_text(text)
+    (job.folder / "tools" / "run.sh").chmod(0o755)
+    result = job.run("train", job.folder / "job.yaml")
+    assert result.code == 0, result.stderr
+    assert "train.py imports sibling.py, which lies beside" in result.stderr
+    for index in range(2):
+        assert json.loads((job.folder / "model" / f"{index}.json").read_text()) == {
+            "name": ["__main__", "pkg", "pkg.helper"],
+            "argv": True,
+            "absolute": True,
+            "config": [1],
+            "data": ["a.csv", "b.csv"],
+            "tool": "ran\n",
+            "env": ["all", "worker"],
+        }
+    job.assert_clean()
+    (job.folder / "fail").touch()
+    job.run_id += "-again"
+    result = job.run("train", job.folder / "job.yaml")
+    assert result.code == 5, result.stderr
+    assert "No module named 'sibling' (sibling.py lies beside" in result.verdict["cause"]
+    job.assert_clean()
