@@ -134,7 +134,7 @@ func (p *Plan) Explain(w io.Writer) error {
 	p.explainCluster(line)
 	p.explainData(line)
 	p.explainOutputs(line)
-	line("timeouts", "reservation %s, stall %s, lease %s", p.Reserve.Reservation(), p.Reserve.Stall(), p.Reserve.Lease())
+	line("timeouts", "reservation %s, stall %s, exit %s, lease %s", p.Reserve.Reservation(), p.Reserve.Stall(), p.Node.Exit(), p.Reserve.Lease())
 	if p.Record != "" {
 		line("record", "%s", p.Record)
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"tfos/internal/feed"
 	"tfos/internal/feed/files"
@@ -230,6 +231,7 @@ func (s *Spec) context(outputs []reserve.OutputConfig, beside []string) map[stri
 	}
 	c["parameters"] = s.parameters(exportTo)
 	c["working_dir"] = s.dir
+	c["exit_seconds"] = time.Duration(s.Timeouts.Exit).Seconds()
 	return c
 }
 

@@ -132,7 +132,7 @@ func (s *Spec) reserveConfig(env Environment, l layout, outputs []reserve.Output
 
 func (s *Spec) nodeConfig(env Environment, l layout, outputs []reserve.OutputConfig) node.Config {
 	c := node.Config{
-		Run: env.RunID, Kind: string(s.kind), Feeds: s.feedConfigs(),
+		Run: env.RunID, Kind: string(s.kind), Feeds: s.feedConfigs(), ExitMS: s.Timeouts.Exit.Milliseconds(),
 		Child: s.child(env, l.master), Roles: map[string]node.RoleConfig{},
 	}
 	for _, r := range s.roles() {

@@ -118,7 +118,7 @@ func (r *rules) timeouts() {
 	for _, x := range []struct {
 		path  string
 		value Duration
-	}{{"timeouts.reservation", t.Reservation}, {"timeouts.stall", t.Stall}, {"timeouts.lease", t.Lease}} {
+	}{{"timeouts.reservation", t.Reservation}, {"timeouts.stall", t.Stall}, {"timeouts.exit", t.Exit}, {"timeouts.lease", t.Lease}} {
 		if x.value.Milliseconds() < 1000 {
 			r.broken(x.path, x.value, "must be 1s or more")
 		}

@@ -258,6 +258,8 @@ type Timeouts struct {
 	Reservation Duration `yaml:"reservation" default:"600s"`
 	// without progress of any member: rows taken, a new phase, a printed line; give more than Spark takes to the first row of a slow query, and than a quiet program that reads its own input computes
 	Stall Duration `yaml:"stall" default:"600s"`
+	// how long the process of a program that has returned, or failed, may take to end: threads, `atexit` hooks, open files; then it is ended, and the run's result stays what it is
+	Exit Duration `yaml:"exit" default:"30s"`
 	// how long a member lives that cannot be heard
 	Lease Duration `yaml:"lease" default:"10s"`
 }

@@ -1,6 +1,10 @@
 package node
 
-import "tfos/internal/feed"
+import (
+	"time"
+
+	"tfos/internal/feed"
+)
 
 // Config is what every member of a run has in common. The launcher's plan
 // holds it; the driver wraps it in an Assignment for each member.
@@ -9,6 +13,9 @@ type Config struct {
 	Kind  string        `json:"kind"` // train, infer, export
 	Child ChildConfig   `json:"child"`
 	Feeds []feed.Config `json:"feeds,omitempty"`
+	// ExitMS is how long a child's process may take to end once its program has
+	// returned or failed.
+	ExitMS int64 `json:"exit_ms"`
 	// Context is handed to a Python program as its ctx and args: see
 	// docs/protocols.md.
 	Context map[string]any `json:"context,omitempty"`
@@ -18,6 +25,9 @@ type Config struct {
 	// the executor's working directory.
 	LogDir string `json:"log_dir,omitempty"`
 }
+
+// Exit is ExitMS as a duration.
+func (c Config) Exit() time.Duration { return time.Duration(c.ExitMS) * time.Millisecond }
 
 // ChildConfig says what the supervisor starts.
 type ChildConfig struct {

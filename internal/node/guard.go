@@ -117,8 +117,7 @@ func (g *guard) loop(ctx context.Context) {
 			case order.Start != nil && g.child == 0:
 				g.start(*order.Start)
 			case order.Signal != 0:
-				// 0: the guard's own group. The guard catches what it can.
-				_ = unix.Kill(0, syscall.Signal(order.Signal))
+				send(syscall.Signal(order.Signal))
 			}
 		case <-ctx.Done():
 			ctx = context.Background()
@@ -140,6 +139,16 @@ func (g *guard) loop(ctx context.Context) {
 			_ = os.RemoveAll(g.work)
 		}
 	}
+}
+
+// send sends a signal to the child's group, which is the guard's own: it catches
+// what can be caught, and SIGKILL goes to its descendants one by one.
+func send(s syscall.Signal) {
+	if s == unix.SIGKILL {
+		killDescendants()
+		return
+	}
+	_ = unix.Kill(0, s)
 }
 
 // start runs the child in the guard's group with an empty standard input.

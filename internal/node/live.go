@@ -3,6 +3,7 @@ package node
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -24,9 +25,15 @@ func (m *member) live(ctx context.Context) ending {
 	defer m.leave()
 	var end childEnd
 	started := false
+	complete := m.said.complete
+	var overdue <-chan time.Time
 wait:
 	for {
 		select {
+		case <-complete:
+			complete, overdue = nil, time.After(m.Config.Exit()+exitMargin)
+		case <-overdue:
+			m.endOverdue()
 		case c := <-m.cluster:
 			if err := m.startChild(c); err != nil {
 				end = childEnd{Exit: -1, Error: err.Error()}
@@ -47,6 +54,18 @@ wait:
 	return done
 }
 
+// exitMargin is what a program has beyond timeouts.exit, at whose end it runs
+// its exit hooks and ends by itself, threads or not.
+const exitMargin = 5 * time.Second
+
+// endOverdue ends a process that hangs though its program has returned or failed.
+func (m *member) endOverdue() {
+	m.said.late = true
+	m.said.note(reserve.Note{Kind: reserve.NoteWarning, Text: fmt.Sprintf(
+		"its program was done, but its process did not end within %s (timeouts.exit) and was killed", m.Config.Exit())})
+	m.warn("kill a process that does not end", m.guard.signal(unix.SIGKILL))
+}
+
 func (m *member) startChild(c reserve.Cluster) error {
 	command, err := m.prepare(c)
 	if err != nil {
@@ -64,6 +83,9 @@ func (m *member) childEnded(ctx context.Context, end childEnd) ending {
 	}
 	m.drain()
 	o := judgeChild(m.Config.Child.Kind, end, m.said.summary(), m.output.last(), m.host)
+	if o.Kind == reserve.Succeeded && (end.Exit != 0 || end.Signal != 0) && !m.said.late {
+		m.said.note(reserve.Note{Kind: reserve.NoteWarning, Text: "its program was done, then its process ended badly: " + end.how()})
+	}
 	m.log.Info("node: the child ended", "kind", o.Kind, "phase", o.Phase, "cause", o.Cause)
 	m.output.title("%s %s", o.Kind, o.Cause)
 	m.said.end(cmp.Or(o.Cause, "its program has ended"))
@@ -141,7 +163,7 @@ func (m *member) terminate() childEnd {
 // lasts.
 func (m *member) report(ctx context.Context, o reserve.Outcome) {
 	o.Place, o.Host, o.LogPath, o.Feeds = m.place, m.host, m.output.path, m.counts()
-	o.Paces = m.paces()
+	o.Paces, o.Notes = m.paces(), m.said.summary().notes
 	if err := m.client.Report(ctx, o); err != nil {
 		m.log.Error("node: report", "kind", o.Kind, "cause", o.Cause, "error", err)
 	}

@@ -13,9 +13,9 @@ import (
 // longestCause bounds a cause in bytes: it is one line of a message to people.
 const longestCause = 1000
 
-// judgeChild says what became of a child that ended by itself. An exit status
-// of 0 is success, whatever the program said before; place, host, log path and
-// row counts are the caller's to add.
+// judgeChild says what became of a child. What the program has told of its end
+// counts, however its process then ended; else an exit status of 0 is success.
+// Place, host, log path and row counts are the caller's to add.
 func judgeChild(kind string, end childEnd, said programSummary, stderr []string, host string) reserve.Outcome {
 	o := reserve.Outcome{
 		Kind: reserve.Failed, Phase: said.phase, ExitCode: end.Exit, Signal: end.Signal,
@@ -32,10 +32,12 @@ func judgeChild(kind string, end childEnd, said programSummary, stderr []string,
 		library = libraryFailure(end, stderr, host)
 	}
 	switch {
+	case said.failure == nil && said.phase == reserve.PhaseEnded:
+		o.Kind, o.VerdictCode, o.ExitCode, o.Signal = reserve.Succeeded, 0, 0, 0
 	case end.GuardLost:
 		o.Kind = reserve.Lost
 		o.Cause = "the child's guard process was killed"
-	case end.Error == "" && end.Exit == 0 && end.Signal == 0:
+	case said.failure == nil && end.Error == "" && end.Exit == 0 && end.Signal == 0:
 		o.Kind, o.Phase, o.VerdictCode = reserve.Succeeded, reserve.PhaseEnded, 0
 	case library != "":
 		o.Cause = library
@@ -43,13 +45,19 @@ func judgeChild(kind string, end childEnd, said programSummary, stderr []string,
 		o.Cause = "the program cannot be started: " + end.Error
 	case said.failure != nil && said.failure.Cause != "":
 		o.Cause = said.failure.Cause
-	case end.Signal != 0:
-		o.Cause = signalCause(syscall.Signal(end.Signal))
 	default:
-		o.Cause = fmt.Sprintf("exit status %d", end.Exit)
+		o.Cause = end.how()
 	}
 	o.Cause = oneLine(o.Cause)
 	return o
+}
+
+// how is the end of a process in a few words.
+func (e childEnd) how() string {
+	if e.Signal != 0 {
+		return signalCause(syscall.Signal(e.Signal))
+	}
+	return fmt.Sprintf("exit status %d", e.Exit)
 }
 
 func signalCause(s syscall.Signal) string {

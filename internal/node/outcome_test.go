@@ -13,6 +13,7 @@ func TestJudgeChild(t *testing.T) {
 	running := programSummary{attached: true, phase: "running"}
 	failed := running
 	failed.failure = &feed.Failure{Phase: "importing", Cause: "ValueError: bad\n shape", Code: 6}
+	complete := programSummary{attached: true, phase: reserve.PhaseEnded}
 	for _, test := range []struct {
 		name   string
 		kind   string
@@ -23,7 +24,9 @@ func TestJudgeChild(t *testing.T) {
 	}{
 		{"success", childPython, childEnd{}, running, nil,
 			reserve.Outcome{Kind: reserve.Succeeded, Phase: reserve.PhaseEnded}},
-		{"success after a failure that was caught", childPython, childEnd{}, failed, nil,
+		{"exit status 0 of a program that has failed", childPython, childEnd{}, failed, nil,
+			reserve.Outcome{Kind: reserve.Failed, Phase: "importing", Cause: "ValueError: bad shape", VerdictCode: 6}},
+		{"a crash after the program had ended", childPython, childEnd{Exit: -1, Signal: 11}, complete, nil,
 			reserve.Outcome{Kind: reserve.Succeeded, Phase: reserve.PhaseEnded}},
 		{"exit status", childPython, childEnd{Exit: 3}, running, nil,
 			reserve.Outcome{Kind: reserve.Failed, Phase: "running", ExitCode: 3, Cause: "exit status 3"}},

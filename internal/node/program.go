@@ -25,11 +25,13 @@ type programReport struct {
 	trained  latch         // training has ended
 	fed      latch         // predict tasks have given all rows
 	running  chan struct{} // closed when it runs, or has ended
+	complete chan struct{} // closed when it has returned or failed: its process is about to end
 	over     string        // why it runs no more; "": it may
+	late     bool          // its process was killed because it did not end; live's goroutine
 }
 
 func newProgramReport() *programReport {
-	return &programReport{phase: phaseStarting, running: make(chan struct{})}
+	return &programReport{phase: phaseStarting, running: make(chan struct{}), complete: make(chan struct{})}
 }
 
 func (p *programReport) attach() {
@@ -42,8 +44,11 @@ func (p *programReport) setPhase(phase string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.phase = phase
-	if phase == reserve.PhaseRunning {
+	switch phase {
+	case reserve.PhaseRunning:
 		p.open()
+	case reserve.PhaseEnded:
+		p.finish()
 	}
 }
 
@@ -53,6 +58,15 @@ func (p *programReport) end(why string) {
 	defer p.mu.Unlock()
 	p.over = why
 	p.open()
+}
+
+// finish says that the program has told how it ends.
+func (p *programReport) finish() {
+	select {
+	case <-p.complete:
+	default:
+		close(p.complete)
+	}
 }
 
 func (p *programReport) open() {
@@ -79,7 +93,8 @@ func (p *programReport) fail(f feed.Failure) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.failure == nil {
-		p.failure = &f
+		p.failure, p.phase = &f, reserve.PhaseFailing
+		p.finish()
 	}
 }
 

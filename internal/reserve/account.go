@@ -56,6 +56,9 @@ func (r *Roster) advance(p *place, renewal Renewal) {
 		!slices.Equal(renewal.Feeds, p.renewal.Feeds)
 	if renewal.Phase != p.renewal.Phase {
 		p.phased = r.now
+		if renewal.Phase == PhaseFailing {
+			p.failing = r.now
+		}
 	}
 	p.renewal = renewal
 	if !moved {

@@ -115,7 +115,7 @@ func outcomeToPB(o Outcome, token string, incarnation int64) *pb.Outcome {
 		Kind: pb.Outcome_Kind(o.Kind), Phase: o.Phase, Cause: o.Cause,
 		ExitCode: int32(o.ExitCode), Signal: int32(o.Signal), Stderr: o.Stderr,
 		LogPath: o.LogPath, Host: o.Host, Feeds: countsToPB(o.Feeds),
-		VerdictCode: int32(o.VerdictCode), Result: o.Result, Paces: pacesToPB(o.Paces),
+		VerdictCode: int32(o.VerdictCode), Result: o.Result, Paces: pacesToPB(o.Paces), Notes: notesToPB(o.Notes),
 	}
 }
 
@@ -125,7 +125,7 @@ func outcomeFromPB(m *pb.Outcome) (Outcome, int64) {
 		Kind:  Kind(m.GetKind()), Phase: m.GetPhase(), Cause: m.GetCause(),
 		ExitCode: int(m.GetExitCode()), Signal: int(m.GetSignal()), Stderr: m.GetStderr(),
 		LogPath: m.GetLogPath(), Host: m.GetHost(), Feeds: countsFromPB(m.GetFeeds()),
-		VerdictCode: int(m.GetVerdictCode()), Result: m.GetResult(), Paces: pacesFromPB(m.GetPaces()),
+		VerdictCode: int(m.GetVerdictCode()), Result: m.GetResult(), Paces: pacesFromPB(m.GetPaces()), Notes: notesFromPB(m.GetNotes()),
 	}, m.GetIncarnation()
 }
 

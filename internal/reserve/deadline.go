@@ -32,7 +32,7 @@ func (r *Roster) NextDeadline() time.Time {
 		add(r.decided.Add(r.cfg.Lease()))
 		return next
 	}
-	if s := r.lead(); s != nil {
+	if s := r.lead(); s != nil && !r.preceded(s) {
 		add(r.due(s))
 	}
 	if !r.formed {

@@ -15,7 +15,8 @@ const sparkGrace = 2 * time.Second
 // when every other member has been heard of after it, or a lease later.
 type suspect struct {
 	verdict Verdict
-	at      time.Time
+	at      time.Time // when it was reported
+	since   time.Time // when it began: a failed program's process takes its time to end
 	spark   bool
 	waits   map[*place]bool
 }
@@ -50,6 +51,10 @@ func (r *Roster) ended(p *place, o Outcome) {
 		return
 	}
 	p.state, p.outcome = ended, &o
+	if len(o.Notes) > 0 {
+		p.renewal.Notes = o.Notes
+		r.note(p)
+	}
 	r.recount(p)
 	r.leaveFeeds(p)
 	r.cleared(p)
@@ -124,7 +129,10 @@ func (r *Roster) suspect(s *suspect, by *place) {
 	if r.verdict != nil {
 		return
 	}
-	s.at, s.waits = r.now, map[*place]bool{}
+	s.at, s.since, s.waits = r.now, r.now, map[*place]bool{}
+	if by != nil && !by.failing.IsZero() {
+		s.since = by.failing
+	}
 	for _, p := range r.living() {
 		if p != by {
 			s.waits[p] = true
@@ -144,13 +152,24 @@ func (r *Roster) cleared(p *place) {
 // lead is the suspect that is the cause if nothing worse is found: the first
 // program that failed; a failed Spark job only when no program did.
 func (r *Roster) lead() *suspect {
-	if i := slices.IndexFunc(r.suspects, func(s *suspect) bool { return !s.spark }); i >= 0 {
-		return r.suspects[i]
+	var first *suspect
+	for _, s := range r.suspects {
+		switch {
+		case first == nil, first.spark && !s.spark:
+			first = s
+		case first.spark == s.spark && s.since.Before(first.since):
+			first = s
+		}
 	}
-	if len(r.suspects) > 0 {
-		return r.suspects[0]
-	}
-	return nil
+	return first
+}
+
+// preceded says whether a program that has not ended yet failed before s. Its
+// member reports it within timeouts.exit, or loses its lease.
+func (r *Roster) preceded(s *suspect) bool {
+	return slices.ContainsFunc(r.living(), func(p *place) bool {
+		return !p.failing.IsZero() && (s.spark || p.failing.Before(s.since))
+	})
 }
 
 // due is when a suspect is judged as things stand.
@@ -170,7 +189,7 @@ func (r *Roster) judge() {
 	if r.verdict != nil {
 		return
 	}
-	if s := r.lead(); s != nil && !r.now.Before(r.due(s)) {
+	if s := r.lead(); s != nil && !r.preceded(s) && !r.now.Before(r.due(s)) {
 		r.decide(s.verdict)
 	}
 }

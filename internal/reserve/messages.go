@@ -10,6 +10,7 @@ import (
 const (
 	PhaseRunning    = "running"
 	PhaseEvaluating = "evaluating" // it wants to know when training has ended
+	PhaseFailing    = "failing"    // it has failed, its process is about to end
 	PhaseEnded      = "ended"      // its child is gone
 )
 
@@ -228,4 +229,5 @@ type Outcome struct {
 	Paces       []Pace
 	VerdictCode int    // exit code asked for by the child; 0 means 5
 	Result      []byte // inference: infer.Result as JSON
+	Notes       []Note // all that the program has said, as in Renewal
 }

@@ -44,6 +44,7 @@ type place struct {
 	noted        int       // notes of the renewals that the driver was told
 	told         bool      // that training has ended
 	phased       time.Time // since when it is in its phase
+	failing      time.Time // since when its program has failed; zero: it has not said so
 }
 
 func (p *place) name() Place { return Place{p.Job, p.Index} }

@@ -7,7 +7,7 @@ import urllib.request
 
 import pytest
 import tfos
-from tfos import board, program, versions
+from tfos import board, ending, program, versions
 
 
 class Ctx:
@@ -103,12 +103,12 @@ def test_a_tensorflow_that_cannot_be_imported_ends_the_program(monkeypatch):
     monkeypatch.setattr(versions, "installed", {"tensorflow": "2.17.1", "numpy": "2.1.3"}.get)
     with pytest.raises(versions.VersionError) as raised:
         program.check_versions(Ctx(), Node())
-    assert "VersionError: TensorFlow 2.17.1 cannot" in program.describe(raised.value)
+    assert "VersionError: TensorFlow 2.17.1 cannot" in ending.describe(raised.value)
 
 
 def test_causes_are_one_line():
-    assert program.describe(ValueError("a\nb")) == "ValueError: a"
-    assert program.describe(SystemExit(3)) == "the program called sys.exit(3)"
+    assert ending.describe(ValueError("a\nb")) == "ValueError: a"
+    assert ending.describe(SystemExit(3)) == "the program called sys.exit(3)"
 
 
 def test_keras_3_fit_is_named(tmp_path):
@@ -119,9 +119,9 @@ def test_keras_3_fit_is_named(tmp_path):
     module = program.load(str(folder / "trainer.py"), "fit")
     with pytest.raises(ValueError) as raised:
         module.fit()
-    assert "keras#20585" in program.describe(raised.value)
+    assert "keras#20585" in ending.describe(raised.value)
     # The same words from elsewhere stay what they are.
-    assert "20585" not in program.describe(ValueError("values.PerReplica'"))
+    assert "20585" not in ending.describe(ValueError("values.PerReplica'"))
 
 
 def test_tensorboard_serves_and_ends(tmp_path):

@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 import pytest
-from tfos import hints, program
+from tfos import ending, hints, program
 
 
 class Ctx:
@@ -123,13 +123,13 @@ def error_of(text):
 )
 def test_what_lies_beside_the_program_is_named(text, name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    cause = program.describe(error_of(text), BESIDE)
+    cause = ending.describe(error_of(text), BESIDE)
     assert cause.endswith(
         f" ({name} lies beside the program and was not shipped: add it to app.python.files)"
     )
     # Shipped, or not there: the error is as it was.
-    assert cause.startswith(program.describe(error_of(text), []))
-    assert "shipped" not in program.describe(error_of(text), ["other.py"])
+    assert cause.startswith(ending.describe(error_of(text), []))
+    assert "shipped" not in ending.describe(error_of(text), ["other.py"])
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_what_lies_beside_the_program_is_named(text, name, tmp_path, monkeypatch
     ],
 )
 def test_other_errors_stay_as_they_are(text):
-    assert "shipped" not in program.describe(error_of(text), BESIDE)
+    assert "shipped" not in ending.describe(error_of(text), BESIDE)
 
 
 def test_keras_3_under_parameter_servers_is_named(tmp_path):
@@ -153,6 +153,6 @@ def test_keras_3_under_parameter_servers_is_named(tmp_path):
     module = program.load(os.fspath(folder / "trainer_ps.py"), "fit")
     with pytest.raises(ValueError) as raised:
         module.fit()
-    cause = program.describe(raised.value)
+    cause = ending.describe(raised.value)
     assert "ParameterServerStrategy: use tf_keras" in cause
-    assert hints.cause(ValueError(words)) is None  # a program's own
+    assert hints.cause(ValueError(words), words) is None  # a program's own

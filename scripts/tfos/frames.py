@@ -140,10 +140,16 @@ def attach(path):
 
 
 class NodeConnection:
-    """The program's own connection to its member: what it is told, what it reports."""
+    """The program's own connection to its member: what it is told, what it reports.
+
+    A program may close its descriptors, or others' with them: then it gets a new one. What a
+    child made by os.fork has to say is not the program's, and is not told.
+    """
 
     def __init__(self, path):
+        self._path, self._process = path, os.getpid()
         self._sock, self.context = attach(path)
+        self._inode = os.fstat(self._sock.fileno()).st_ino
         self._sending = threading.Lock()  # TensorBoard's reader has something to say too
         self._trained = False
 
@@ -172,8 +178,20 @@ class NodeConnection:
         return self._trained
 
     def _send(self, typ, **message):
+        if os.getpid() != self._process:
+            return
         with self._sending:
+            if not self._is_ours():
+                self._sock.detach()
+                self._sock, _ = attach(self._path)
+                self._inode = os.fstat(self._sock.fileno()).st_ino
             send_json(self._sock, typ, message)
+
+    def _is_ours(self):
+        try:
+            return os.fstat(self._sock.fileno()).st_ino == self._inode
+        except OSError:
+            return False
 
     def close(self):
         self._sock.close()

@@ -9,24 +9,24 @@ KERAS_3 = (
 )
 
 
-def cause(err):
+def cause(err, message):
     """The cause to report in the place of an exception's own message; None: its own."""
-    if keras_fit(err):
+    if keras_fit(err, message):
         return KERAS_3.format("MultiWorkerMirroredStrategy (keras-team/keras#20585)")
-    if keras_fit_of_servers(err):
+    if keras_fit_of_servers(err, message):
         return KERAS_3.format("ParameterServerStrategy")
     return None
 
 
-def keras_fit(err):
+def keras_fit(err, message):
     """Whether err is what Keras 3's trainer raises when it is handed values of all replicas."""
-    return "values.PerReplica'" in str(err) and in_keras_3(err)
+    return "values.PerReplica'" in message and in_keras_3(err)
 
 
-def keras_fit_of_servers(err):
+def keras_fit_of_servers(err, message):
     """Whether err is what Keras 3's trainer meets under ParameterServerStrategy: it iterates the
     dataset itself, which only a ClusterCoordinator can."""
-    return "ClusterCoordinator.create_per_worker_dataset" in str(err) and in_keras_3(err)
+    return "ClusterCoordinator.create_per_worker_dataset" in message and in_keras_3(err)
 
 
 def in_keras_3(err):

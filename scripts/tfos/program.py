@@ -2,12 +2,14 @@
 
 `tfos-node run` starts `python -m tfos.program` with TF_CONFIG and TFOS_SOCKET set, in the
 folder that holds the job's files. Everything else comes as CONTEXT over the socket
-(docs/protocols.md section 5). Exit status: 0 when the program returned, 1 when it raised
-(told with a FAILED frame first), its own when it called sys.exit.
+(docs/protocols.md section 5). How the program ends is told first, by PHASE ended or FAILED; then
+the process ends as Python does (`tfos.ending`). Exit status: 0 when the program returned, 1 when
+it raised, its own when it called sys.exit.
 """
 
 import argparse
 import contextlib
+import functools
 import importlib
 import importlib.util
 import os
@@ -15,10 +17,9 @@ import pathlib
 import re
 import runpy
 import sys
-import traceback
 
 import tfos
-from tfos import dropin, frames, hints, versions
+from tfos import dropin, ending, frames, versions
 from tfos.board import TensorBoard
 from tfos.context import Context
 
@@ -45,16 +46,17 @@ def main():
             run.run(enter)
         ctx.close()
         enter("ended")
+        status = 0
     except BaseException as err:
-        if not isinstance(err, SystemExit):
-            traceback.print_exc()
+        if ending.forked():
+            raise  # a child of the program: it ends as one of plain Python
+        ending.show(err, settings.get("all_frames"))
         error = ctx and data_error(err, ctx.data_error())
-        cause = describe(error or err, settings.get("beside") or [])
+        cause = ending.describe(error or err, settings.get("beside") or [])
         node.failed(phase, cause, EXIT_DATA if error else 0)
         status = err.code if isinstance(err, SystemExit) and isinstance(err.code, int) else 1
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)  # threads of the program must not hold up the end of the run
+    ending.bound(settings["exit_seconds"], status, lambda text: node.note("warning", text))
+    sys.exit(status)
 
 
 def check_versions(ctx, node):
@@ -78,10 +80,10 @@ class Functions:
         if "argv" in self.settings:  # as python -m has it, once the module is found
             sys.argv[0] = module.__file__ or sys.argv[0]
         enter("running")
-        call(getattr(module, main), args, self.ctx)
+        ending.call(getattr(module, main), args, self.ctx)
         if export and self.ctx.is_chief:
             enter("exporting")
-            call(getattr(module, export), args, self.ctx)
+            ending.call(getattr(module, export), args, self.ctx)
 
     def arguments(self):
         """What main_fun gets as args.
@@ -105,9 +107,14 @@ class Script:
         set_argv(self.settings, self.ctx)
         enter("running")
         if module := self.settings.get("module"):
-            call(runpy.run_module, module, run_name="__main__", alter_sys=True)
+            script = functools.partial(
+                runpy.run_module, module, run_name="__main__", alter_sys=True
+            )
         else:
-            call(runpy.run_path, program_path(self.settings), run_name="__main__")
+            path = program_path(self.settings)
+            script = functools.partial(runpy.run_path, path, run_name="__main__")
+        with ending.returning():
+            script()
 
 
 def program_path(settings):
@@ -127,15 +134,6 @@ def set_argv(settings, ctx):
     return argv
 
 
-def call(function, *args, **keywords):
-    """Call a function of the program; sys.exit(0) in it is a return."""
-    try:
-        function(*args, **keywords)
-    except SystemExit as err:
-        if err.code not in (None, 0):
-            raise
-
-
 @contextlib.contextmanager
 def tensorboard(ctx, node):
     """Runs TensorBoard on the chief while the program runs, if the job wants it."""
@@ -153,7 +151,8 @@ def load(program, *functions, module=None):
 
     program: its file, which becomes a module named after it; module: its name, in the place of it.
     """
-    imported = importlib.import_module(module) if module else import_file(program)
+    with ending.importing(module or program, functions[0]):
+        imported = importlib.import_module(module) if module else import_file(program)
     for wanted in filter(None, functions):
         if not callable(getattr(imported, wanted, None)):
             raise AttributeError(f"{module or program} has no function {wanted}")
@@ -180,21 +179,6 @@ def data_error(err, seen):
             return seen
         cause = cause.__cause__ or cause.__context__
     return None
-
-
-def describe(err, beside=()):
-    """One line: the exception's type and its message's first line, and what tfos knows of it.
-
-    beside: names that lie beside the program where the job was submitted, and were not shipped.
-    """
-    if isinstance(err, SystemExit):
-        return f"the program called sys.exit({err.code!r})"
-    if known := hints.cause(err):
-        return known
-    lines = str(err).strip().splitlines()
-    line = f"{type(err).__name__}: {lines[0]}" if lines else type(err).__name__
-    hint = hints.not_shipped(err, beside)
-    return f"{line} ({hint})" if hint else line
 
 
 if __name__ == "__main__":

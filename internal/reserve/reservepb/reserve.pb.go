@@ -1558,6 +1558,7 @@ type Outcome struct {
 	Feeds         []*FeedCount           `protobuf:"bytes,13,rep,name=feeds,proto3" json:"feeds,omitempty"`
 	VerdictCode   int32                  `protobuf:"varint,14,opt,name=verdict_code,json=verdictCode,proto3" json:"verdict_code,omitempty"` // exit code asked for by the child (tfos-engine): 0 means 5
 	Result        []byte                 `protobuf:"bytes,15,opt,name=result,proto3" json:"result,omitempty"`                               // inference: JSON infer.Result
+	Notes         []*Note                `protobuf:"bytes,17,rep,name=notes,proto3" json:"notes,omitempty"`                                 // all, as in Renew
 	Paces         []*Pace                `protobuf:"bytes,16,rep,name=paces,proto3" json:"paces,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1694,6 +1695,13 @@ func (x *Outcome) GetVerdictCode() int32 {
 func (x *Outcome) GetResult() []byte {
 	if x != nil {
 		return x.Result
+	}
+	return nil
+}
+
+func (x *Outcome) GetNotes() []*Note {
+	if x != nil {
+		return x.Notes
 	}
 	return nil
 }
@@ -1857,7 +1865,7 @@ const file_reserve_proto_rawDesc = "" +
 	"\x04feed\x18\x01 \x01(\tR\x04feed\x12\x16\n" +
 	"\x06epochs\x18\x02 \x01(\x05R\x06epochs\"\x1e\n" +
 	"\x04Stop\x12\x16\n" +
-	"\x06reason\x18\x01 \x01(\tR\x06reason\"\xa5\x04\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\"\xd2\x04\n" +
 	"\aOutcome\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12\x10\n" +
 	"\x03job\x18\x02 \x01(\tR\x03job\x12\x14\n" +
@@ -1875,6 +1883,7 @@ const file_reserve_proto_rawDesc = "" +
 	"\x05feeds\x18\r \x03(\v2\x1a.tfos.reserve.v1.FeedCountR\x05feeds\x12!\n" +
 	"\fverdict_code\x18\x0e \x01(\x05R\vverdictCode\x12\x16\n" +
 	"\x06result\x18\x0f \x01(\fR\x06result\x12+\n" +
+	"\x05notes\x18\x11 \x03(\v2\x15.tfos.reserve.v1.NoteR\x05notes\x12+\n" +
 	"\x05paces\x18\x10 \x03(\v2\x15.tfos.reserve.v1.PaceR\x05paces\"E\n" +
 	"\x04Kind\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\r\n" +
@@ -1950,16 +1959,17 @@ var file_reserve_proto_depIdxs = []int32{
 	15, // 18: tfos.reserve.v1.Cluster.members:type_name -> tfos.reserve.v1.Member
 	1,  // 19: tfos.reserve.v1.Outcome.kind:type_name -> tfos.reserve.v1.Outcome.Kind
 	7,  // 20: tfos.reserve.v1.Outcome.feeds:type_name -> tfos.reserve.v1.FeedCount
-	8,  // 21: tfos.reserve.v1.Outcome.paces:type_name -> tfos.reserve.v1.Pace
-	2,  // 22: tfos.reserve.v1.Reservation.Join:input_type -> tfos.reserve.v1.MemberMessage
-	21, // 23: tfos.reserve.v1.Reservation.Report:input_type -> tfos.reserve.v1.Outcome
-	9,  // 24: tfos.reserve.v1.Reservation.Join:output_type -> tfos.reserve.v1.ServerMessage
-	22, // 25: tfos.reserve.v1.Reservation.Report:output_type -> tfos.reserve.v1.OutcomeReply
-	24, // [24:26] is the sub-list for method output_type
-	22, // [22:24] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	6,  // 21: tfos.reserve.v1.Outcome.notes:type_name -> tfos.reserve.v1.Note
+	8,  // 22: tfos.reserve.v1.Outcome.paces:type_name -> tfos.reserve.v1.Pace
+	2,  // 23: tfos.reserve.v1.Reservation.Join:input_type -> tfos.reserve.v1.MemberMessage
+	21, // 24: tfos.reserve.v1.Reservation.Report:input_type -> tfos.reserve.v1.Outcome
+	9,  // 25: tfos.reserve.v1.Reservation.Join:output_type -> tfos.reserve.v1.ServerMessage
+	22, // 26: tfos.reserve.v1.Reservation.Report:output_type -> tfos.reserve.v1.OutcomeReply
+	25, // [25:27] is the sub-list for method output_type
+	23, // [23:25] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_reserve_proto_init() }

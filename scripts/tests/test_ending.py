@@ -1,0 +1,255 @@
+"""ending: a program's process ends as plain Python's does, and the member is told the truth."""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from tfos import ending, frames
+
+SCRIPTS = Path(__file__).resolve().parents[1]
+PARAMETERS = {
+    "export_dir": None,
+    "model_dir": None,
+    "tensorboard": False,
+    "strategy": "independent",
+}
+
+
+class FakeMember:
+    """A member's socket: answers ATTACH, keeps what it is told on all connections."""
+
+    def __init__(self, folder, settings):
+        self.path = str(folder / "child.sock")
+        self.told, self.threads = [], []
+        self._context = {
+            "job_name": "worker",
+            "task_index": 0,
+            "worker_num": 0,
+            "cluster": {"worker": ["localhost:1"]},
+            "feeds": [],
+            "context": {"parameters": PARAMETERS, "args": {}, **settings},
+        }
+        self._server = socket.socket(socket.AF_UNIX)
+        self._server.bind(self.path)
+        self._server.listen()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                sock, _ = self._server.accept()
+            except OSError:
+                return
+            thread = threading.Thread(target=self._serve, args=(sock,), daemon=True)
+            thread.start()
+            self.threads.append(thread)
+
+    def _serve(self, sock):
+        frames.read_json(sock, frames.ATTACH)
+        frames.send_json(sock, frames.CONTEXT, self._context)
+        while header := frames.read_header(sock):
+            self.told.append((header[0], frames.parse(frames.read_payload(sock, header[1]))))
+
+    def close(self):
+        for thread in self.threads:  # they end with the program's connections
+            thread.join(10)
+        self._server.close()
+
+    def of(self, typ):
+        return [message for kind, message in self.told if kind == typ]
+
+
+class Ended:
+    """What became of a program: its process, what the member was told, and plain Python's."""
+
+    def __init__(self, folder, text, function="", seconds=30, compare=True, **settings):
+        (folder / "prog.py").write_text(text)
+        self.member = FakeMember(
+            folder,
+            {"program": "prog.py", "function": function, "exit_seconds": seconds, **settings},
+        )
+        began = time.monotonic()
+        self.process = run(folder, "-m", "tfos.program", TFOS_SOCKET=self.member.path)
+        self.seconds = time.monotonic() - began
+        self.member.close()
+        self.plain = run(folder, "prog.py") if compare and not function else None
+
+    @property
+    def failure(self):
+        failures = self.member.of(frames.FAILED)
+        assert len(failures) == 1, self.member.told
+        return failures[0]["cause"]
+
+    @property
+    def done(self):
+        return {"phase": "ended"} in self.member.of(frames.PHASE)
+
+    def assert_like_plain_python(self):
+        assert self.process.returncode == self.plain.returncode
+        assert self.process.stdout == self.plain.stdout
+        assert self.process.stderr == self.plain.stderr
+
+
+def run(folder, *argv, **env):
+    env = {**os.environ, "PYTHONPATH": str(SCRIPTS), "TMPDIR": str(folder), **env}
+    return subprocess.run(
+        [sys.executable, *argv], cwd=folder, env=env, capture_output=True, text=True, timeout=60
+    )
+
+
+@pytest.mark.parametrize("code", ["", "None", "0"])
+@pytest.mark.parametrize("function", ["", "main_fun"])
+def test_sys_exit_with_success(tmp_path, code, function):
+    text = f"import sys\ndef main_fun(args, ctx):\n    sys.exit({code})\n"
+    end = Ended(tmp_path, text + ("" if function else "main_fun(0, 0)\n"), function)
+    assert end.done and not end.member.of(frames.FAILED)
+    assert end.process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("import sys\nsys.exit(0)\ndef main_fun(a, c): pass", "main_fun never ran"),
+        ("async def main_fun(args, ctx): print('ran')", "main_fun is async and none of it ran"),
+        ("def main_fun(args, ctx):\n    print('ran')\n    yield", "main_fun is a generator"),
+        ("async def main_fun(args, ctx):\n    yield", "main_fun is a generator"),
+        ("class main_fun:\n    def __init__(self, args, ctx): print('ran')", "is a class"),
+    ],
+)
+def test_a_function_that_did_not_run(tmp_path, text, words):
+    end = Ended(tmp_path, text, "main_fun")
+    assert words in end.failure
+    assert not end.done and end.process.returncode == 1 and "ran" not in end.process.stdout
+
+
+FILES_AND_HOOKS = """\
+import atexit, sys
+file = open("kept.txt", "w")
+file.write("not flushed")
+atexit.register(lambda: print("hook"))
+"""
+
+
+@pytest.mark.parametrize("end", ["", "raise ValueError('x')", "sys.exit(3)"])
+def test_hooks_run_and_files_are_flushed(tmp_path, end):
+    end = Ended(tmp_path, FILES_AND_HOOKS + end, compare=False)
+    assert end.process.stdout == "hook\n"
+    assert (tmp_path / "kept.txt").read_text() == "not flushed"
+
+
+STUCK = """\
+import threading
+threading.Thread(target=threading.Event().wait, name="uploader").start()
+"""
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_thread_that_does_not_end(tmp_path, fails):
+    text = FILES_AND_HOOKS + STUCK + ("raise ValueError('x')" if fails else "")
+    end = Ended(tmp_path, text, seconds=1, compare=False)
+    assert 1 <= end.seconds < 20
+    assert end.process.returncode == (1 if fails else 0)
+    assert end.done is not fails
+    assert "hook" in end.process.stdout
+    assert (tmp_path / "kept.txt").read_text() == "not flushed"
+    [note] = end.member.of(frames.NOTE)
+    assert note["kind"] == "warning" and "uploader" in note["text"]
+
+
+def test_a_thread_that_ends_in_time(tmp_path):
+    text = "import threading, time\ndef f():\n    time.sleep(1)\n    print('done')\n"
+    end = Ended(tmp_path, text + "threading.Thread(target=f).start()")
+    end.assert_like_plain_python()
+    assert end.done and not end.member.of(frames.NOTE)
+
+
+@pytest.mark.parametrize("how", ["sys.exit(0)", "sys.exit(5)", "raise ValueError('child')", ""])
+@pytest.mark.parametrize("function", ["", "main_fun"])
+def test_a_forked_child_is_not_the_program(tmp_path, how, function):
+    body = f"""\
+import os, sys
+def main_fun(args=None, ctx=None):
+    pid = os.fork()
+    if pid == 0:
+        {how or "return"}
+    else:
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+    end = Ended(tmp_path, body + ("" if function else "main_fun()\n"), function)
+    assert end.done and not end.member.of(frames.FAILED)
+    assert len([1 for m in end.member.of(frames.PHASE) if m["phase"] == "ended"]) == 1
+    status = {"sys.exit(5)": "5\n", "": "0\n", "sys.exit(0)": "0\n"}.get(how, "1\n")
+    assert end.process.stdout == status
+    if not function:
+        assert end.process.stdout == end.plain.stdout
+        assert end.process.returncode == end.plain.returncode == 0
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_multiprocessing(tmp_path, method):
+    text = f"""\
+import multiprocessing
+def double(x):
+    return 2 * x
+if __name__ == "__main__":
+    with multiprocessing.get_context("{method}").Pool(2) as pool:
+        print(pool.map(double, range(4)))
+"""
+    end = Ended(tmp_path, text)
+    end.assert_like_plain_python()
+    assert end.done and end.process.stdout == "[0, 2, 4, 6]\n"
+
+
+def test_a_traceback_is_plain_pythons(tmp_path):
+    text = "def f():\n    raise ValueError('a\\nb')\ntry:\n    {}['x']\nexcept KeyError:\n    f()\n"
+    end = Ended(tmp_path, text)
+    assert end.process.returncode == end.plain.returncode == 1
+    assert end.process.stderr.replace(f"{tmp_path}/prog.py", "prog.py") == (
+        end.plain.stderr.replace(f"{tmp_path}/prog.py", "prog.py")
+    )
+    assert end.failure == "ValueError: a"
+
+
+def test_all_frames_are_shown_on_request(tmp_path):
+    end = Ended(tmp_path, "raise ValueError('x')", compare=False, all_frames=True)
+    assert "tfos/program.py" in end.process.stderr
+
+
+def test_sys_exit_with_a_text(tmp_path):
+    end = Ended(tmp_path, "import sys\nsys.exit('no data\\nat all')\n")
+    end.assert_like_plain_python()
+    assert end.process.stderr == "no data\nat all\n"
+    assert end.failure == "the program called sys.exit: no data"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import sys\nsys.stderr.close()\n",
+        "import sys\nsys.stderr = None\n",
+        "import os\nos.close(2)\n",
+        "import os\nos.closerange(0, 256)\n",
+        # The descriptor of the connection becomes another socket's.
+        'import os, socket\nos.closerange(3, 256)\nkept = [socket.socketpair() for _ in "abcdefgh"]\n',
+        "class E(Exception):\n    def __str__(self): raise KeyError\n",
+    ],
+)
+def test_a_cause_is_never_lost(tmp_path, text):
+    error = "E()" if "class E" in text else "ValueError('why')"
+    end = Ended(tmp_path, text + f"raise {error}", compare=False)
+    assert end.failure == ("E: <exception str() failed>" if "E()" in error else "ValueError: why")
+    assert end.process.returncode == 1
+
+
+def test_descriptors_closed_by_a_program_that_succeeds(tmp_path):
+    end = Ended(tmp_path, "import os\nos.closerange(3, 256)\n", compare=False)
+    assert end.done and end.process.returncode == 0
+
+
+def test_forked_is_this_process():
+    assert not ending.forked()
