@@ -197,6 +197,7 @@ func (s *submission) makePlan(ctx context.Context) error {
 		Measure:       s.o.measure,
 		Cores:         s.c.cores,
 		Beside:        s.beside,
+		Verbose:       s.o.verbose,
 	})
 	return err
 }

@@ -75,5 +75,5 @@ func (o *runOptions) flags(cmd *cobra.Command) {
 	f.BoolVar(&o.dryRun, "dry-run", false, "show the plan and the spark-submit command; start nothing")
 	f.StringArrayVar(&o.sets, "set", nil, "override a key of the job, as `key=value`; may be repeated")
 	f.StringVar(&o.runID, "run-id", "", "name of the run (default: the job's name, the time and a random part)")
-	f.BoolVarP(&o.verbose, "verbose", "v", false, "show Spark's log on standard error")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "show Spark's log on standard error, and tfos's own frames in a program's tracebacks")
 }

@@ -200,7 +200,7 @@ func (s *Spec) model() model.Source {
 }
 
 // context is what a Python program gets as ctx and args. beside: see Beside.
-func (s *Spec) context(outputs []reserve.OutputConfig, beside []string) map[string]any {
+func (s *Spec) context(outputs []reserve.OutputConfig, beside []string, verbose bool) map[string]any {
 	p := s.App.Python
 	c := map[string]any{
 		"function": p.Function, "export_function": p.ExportFunction,
@@ -231,6 +231,9 @@ func (s *Spec) context(outputs []reserve.OutputConfig, beside []string) map[stri
 	}
 	c["parameters"] = s.parameters(exportTo)
 	c["working_dir"] = s.dir
+	if verbose {
+		c["all_frames"] = true
+	}
 	c["exit_seconds"] = time.Duration(s.Timeouts.Exit).Seconds()
 	return c
 }

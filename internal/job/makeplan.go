@@ -139,7 +139,7 @@ func (s *Spec) nodeConfig(env Environment, l layout, outputs []reserve.OutputCon
 		c.Roles[r.job] = node.RoleConfig{Cores: r.role.Cores, Env: s.env(r.role)}
 	}
 	if s.App.Python != nil && s.kind == Train {
-		c.Context = s.context(outputs, env.Beside)
+		c.Context = s.context(outputs, env.Beside, env.Verbose)
 	}
 	if l.master.scheduler == local || l.master.scheduler == localCluster || l.master.scheduler == noSpark {
 		c.LogDir = filepath.Join(env.Record, "logs")

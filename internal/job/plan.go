@@ -29,6 +29,8 @@ type Environment struct {
 	Rows int64
 	// Cores of this machine that the run may use, for a job without Spark.
 	Cores int
+	// Verbose shows a program's tracebacks with tfos's own frames.
+	Verbose bool
 	// Beside are the names that lie beside a Python program and are not shipped
 	// with it: see Beside.
 	Beside []string

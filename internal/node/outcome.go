@@ -2,6 +2,8 @@ package node
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -47,9 +49,26 @@ func judgeChild(kind string, end childEnd, said programSummary, stderr []string,
 		o.Cause = said.failure.Cause
 	default:
 		o.Cause = end.how()
+		if line := fatalLine(stderr); end.Signal != 0 && line != "" {
+			o.Cause += ": " + line
+		}
 	}
 	o.Cause = oneLine(o.Cause)
 	return o
+}
+
+// fatal is a line of the log of TensorFlow or absl after which the process aborts,
+// or of an exception that C++ ends with.
+var fatal = regexp.MustCompile(`(^|\s)F(\d{4})?\s\S*.*\.(cc|h|cu\.cc):\d+\]|^\s*what\(\): `)
+
+// fatalLine is the last such line of standard error; "": there is none.
+func fatalLine(stderr []string) string {
+	for _, line := range slices.Backward(stderr) {
+		if fatal.MatchString(line) {
+			return line
+		}
+	}
+	return ""
 }
 
 // how is the end of a process in a few words.
@@ -71,7 +90,7 @@ func signalCause(s syscall.Signal) string {
 
 // oneLine makes text fit for a report's cause: one line, bounded, UTF-8.
 func oneLine(text string) string {
-	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "?")), " ")
+	text = strings.Join(strings.Fields(printable(text)), " ")
 	if len(text) > longestCause {
 		text = strings.ToValidUTF8(text[:longestCause], "") + " ..."
 	}

@@ -80,3 +80,23 @@ func TestOneLine(t *testing.T) {
 		t.Errorf("%d bytes, valid: %v", len(long), utf8.ValidString(long))
 	}
 }
+
+func TestJudgeChildFindsTheFatalLine(t *testing.T) {
+	for _, line := range []string{
+		"2026-11-29 07:00:00.1: F tensorflow/core/framework/tensor.cc:852] Check failed: dtype() == expected (1 vs. 2)",
+		"F0000 00:00:1764400000.000001   12 tensor_shape.cc:356] Check failed: size >= 0 (-1 vs. 0)",
+		"  what():  std::bad_alloc",
+	} {
+		got := judgeChild(childPython, childEnd{Exit: -1, Signal: 6}, programSummary{attached: true, phase: "running"},
+			[]string{"2026-11-29 07:00:00.1: I tensorflow/core/a.cc:1] Fine", line, "*** Check failure stack trace: ***", "Fatal Python error: Aborted"}, "h1")
+		if want := oneLine("killed by signal 6 (SIGABRT): " + line); got.Cause != want {
+			t.Errorf("%q, want %q", got.Cause, want)
+		}
+	}
+}
+
+func TestPrintable(t *testing.T) {
+	if got := oneLine("\x1b[31mred\x1b[0m \x1b]0;title\x07a\x08b\rc\u009b"); got != "red ab c" {
+		t.Errorf("%q", got)
+	}
+}

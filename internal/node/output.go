@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -116,7 +115,7 @@ func (o *output) keep(lines []byte) {
 			line = append(bytes.Clone(line[:tailWidth]), " ..."...)
 		}
 		// Reports are protobuf strings, which are UTF-8 or refused.
-		o.tail = append(o.tail, strings.ToValidUTF8(string(line), "?"))
+		o.tail = append(o.tail, printable(string(line)))
 	}
 	if extra := len(o.tail) - tailLines; extra > 0 {
 		o.tail = append(o.tail[:0], o.tail[extra:]...)

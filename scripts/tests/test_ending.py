@@ -235,7 +235,7 @@ def test_sys_exit_with_a_text(tmp_path):
         "import os\nos.close(2)\n",
         "import os\nos.closerange(0, 256)\n",
         # The descriptor of the connection becomes another socket's.
-        'import os, socket\nos.closerange(3, 256)\nkept = [socket.socketpair() for _ in "abcdefgh"]\n',
+        "import os, socket\nos.closerange(3, 256)\nkept = socket.socketpair(), open('prog.py')\n",
         "class E(Exception):\n    def __str__(self): raise KeyError\n",
     ],
 )

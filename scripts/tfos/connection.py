@@ -4,6 +4,7 @@ docs/protocols.md section 5 is the wire.
 """
 
 import contextlib
+import os
 import socket
 import threading
 import time
@@ -63,6 +64,7 @@ class FeedConnection:
         decodes while the program computes, and no other one is woken for it.
         """
         self._sock, context = frames.attach(socket_path)
+        self._pid = os.getpid()
         try:
             self.config = _find(context["feeds"], name)
             self.name = self.config["name"]
@@ -175,6 +177,9 @@ class FeedConnection:
 
     def close(self):
         """Ends the connection. Rows not reported as trained count as dropped."""
+        if os.getpid() != self._pid:  # a fork's copy: the connection is its parent's
+            self._sock.close()
+            return
         with self._sending, contextlib.suppress(ConnectionError):  # the member closed first
             self._tell_trained()
         self._stop("it is closed")
