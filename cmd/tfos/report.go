@@ -223,6 +223,9 @@ func next(v launch.Verdict) string {
 	case launch.BadData:
 		return "correct the input or input_mapping"
 	case launch.Output:
+		if v.Phase == launch.PhaseCommit {
+			return "do what the cause says"
+		}
 		return "remove the output, name another, or let the job replace it"
 	case launch.Stalled:
 		if v.Phase == phaseThroughput {

@@ -257,7 +257,7 @@ func (s *submission) start(ctx context.Context, spark launch.Spark) (v launch.Ve
 		v, err = s.follow(ctx, spark, scratch, record, argv, caretaker.Watch)
 	}
 	if v.Code != launch.Done {
-		s.discard()
+		s.discard(v)
 	}
 	v = s.fastEnough(v)
 	v.Run, v.Kind, v.Record = s.run, string(s.o.kind), record.Dir
@@ -306,17 +306,14 @@ func (s *submission) fastEnough(v launch.Verdict) launch.Verdict {
 func (s *submission) lease() time.Duration { return time.Duration(s.spec.Timeouts.Lease) }
 
 // discard deletes what a run that failed has staged, if nobody else could: the
-// driver may have been killed.
-func (s *submission) discard() {
-	for _, o := range s.plan.Reserve.Outputs {
-		if o.Resume != "" { // the next run goes on from there
-			continue
-		}
-		for _, folder := range o.Temporary() {
-			if err := os.RemoveAll(folder); err != nil {
-				s.c.talk("tfos: warning: unfinished output was not deleted: %v", err)
-			}
-		}
+// driver may have been killed. After a failed commit the server has deleted what
+// is of no use, and keeps what programs have finished.
+func (s *submission) discard(v launch.Verdict) {
+	if v.Code == launch.Output && v.Phase == launch.PhaseCommit {
+		return
+	}
+	if err := launch.Discard(context.Background(), s.plan.Reserve.Outputs); err != nil {
+		s.c.talk("tfos: warning: unfinished output was not deleted: %v", err)
 	}
 }
 

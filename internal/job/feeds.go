@@ -133,7 +133,7 @@ func (s *Spec) outputs(run string) []reserve.OutputConfig {
 	var out []reserve.OutputConfig
 	if s.kind != Infer && s.ExportDir != "" {
 		out = append(out, reserve.OutputConfig{
-			Kind: "saved_model", Staging: staging(s.ExportDir, run), Final: s.ExportDir,
+			Kind: s.exportKind(), Staging: exportStaging(s.ExportDir, run), Final: s.ExportDir,
 			Replace: s.ExportIfExists == "replace",
 		})
 	}
@@ -223,7 +223,7 @@ func (s *Spec) context(outputs []reserve.OutputConfig, beside []string, verbose 
 	exportTo := ""
 	for _, o := range outputs {
 		switch o.Kind {
-		case "saved_model":
+		case reserve.KindSavedModel, reserve.KindExport:
 			exportTo = o.Staging
 		case "results":
 			c["output"] = o.Staging

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"tfos/internal/reserve"
 	"tfos/internal/store"
 )
 
@@ -102,6 +103,23 @@ func within(p, folder string) bool {
 func staging(final, run string) string {
 	dir, base := path.Split(strings.TrimSuffix(final, "/"))
 	return fmt.Sprintf("%s.%s.tfos-%s", dir, base, run)
+}
+
+// exportStaging is the sibling of export_dir that a program writes to. It is not
+// hidden, and ends with the folder's own name: what a program writes to the path
+// with something appended is found by it.
+func exportStaging(final, run string) string {
+	dir, base := path.Split(strings.TrimSuffix(final, "/"))
+	return fmt.Sprintf("%stfos-%s.%s", dir, run, base)
+}
+
+// exportKind is what must be in export_dir at the end: any files in training,
+// whose programs choose, and a SavedModel in a job that is there to make one.
+func (s *Spec) exportKind() string {
+	if s.kind == Export {
+		return reserve.KindSavedModel
+	}
+	return reserve.KindExport
 }
 
 // aside is the hidden sibling of an output folder for the bad rows of what Spark

@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 
@@ -49,6 +50,14 @@ type (
 
 // PhaseMeasured is the phase of a measurement that its time has ended.
 const PhaseMeasured = reserve.PhaseMeasured
+
+// PhaseCommit is the phase in which outputs get their names: programs have ended well.
+const PhaseCommit = reserve.PhaseCommit
+
+// Discard deletes what outputs have staged that no later run goes on from.
+func Discard(ctx context.Context, outputs []reserve.OutputConfig) error {
+	return reserve.Discard(ctx, outputs)
+}
 
 // PhaseExecutors is where a run failed whose executors died.
 const PhaseExecutors = reserve.PhaseExecutors

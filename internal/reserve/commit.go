@@ -53,6 +53,14 @@ func commit(ctx context.Context, cfg Config, result *infer.Result, resume *resum
 		if err != nil {
 			return artifacts, err
 		}
+		if o.exported() {
+			published, err := publishExport(ctx, s, o)
+			artifacts = append(artifacts, published...)
+			if err != nil {
+				return artifacts, err
+			}
+			continue
+		}
 		if err := s.Publish(ctx, o.Staging, o.Final, o.Replace); err != nil {
 			return artifacts, outputError(o, err)
 		}
@@ -67,6 +75,9 @@ func prepare(ctx context.Context, cfg Config, o OutputConfig, result *infer.Resu
 	if err != nil {
 		return err
 	}
+	if o.exported() {
+		return checkExport(ctx, s, o)
+	}
 	if _, err := s.Stat(ctx, o.Final); err == nil && !o.Replace {
 		return outputError(o, fs.ErrExist)
 	}
@@ -74,9 +85,6 @@ func prepare(ctx context.Context, cfg Config, o OutputConfig, result *infer.Resu
 		return outputError(o, err)
 	}
 	switch o.Kind {
-	case "saved_model":
-		_, err := s.Stat(ctx, o.Staging+"/saved_model.pb")
-		return outputError(o, err)
 	case "predictions":
 		if err := complete(ctx, s, cfg.Run, o, result, resume); err != nil {
 			return err
@@ -164,8 +172,10 @@ func outputError(o OutputConfig, err error) error {
 		return nil
 	case errors.Is(err, fs.ErrExist):
 		return fmt.Errorf("%s: %s exists already; nothing was changed: remove it, choose another path, or ask for it to be replaced", o.Kind, o.Final)
-	case errors.Is(err, fs.ErrNotExist) && o.Kind == "saved_model":
+	case errors.Is(err, fs.ErrNotExist) && o.Kind == KindSavedModel:
 		return fmt.Errorf("saved_model: %s: the program has not written a SavedModel: it must export one to the export_dir that it is given", o.Final)
+	case errors.Is(err, fs.ErrNotExist) && o.Kind == KindExport:
+		return fmt.Errorf("export: %s: the program has written nothing there: save the model to the export_dir that the program is given, or remove export_dir from the job", o.Final)
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%s: %s: the run has not written it completely: %w", o.Kind, o.Final, err)
 	default:
@@ -173,16 +183,25 @@ func outputError(o OutputConfig, err error) error {
 	}
 }
 
+// PhaseCommit is the phase of a run whose members have succeeded and whose outputs
+// get their names.
+const PhaseCommit = "commit"
+
 // discard deletes what was staged and not published.
-func discard(ctx context.Context, cfg Config) error {
+func discard(ctx context.Context, cfg Config) error { return Discard(ctx, cfg.Outputs) }
+
+// Discard deletes what outputs have staged that no later run goes on from.
+func Discard(ctx context.Context, outputs []OutputConfig) error {
 	var errs []error
-	for _, o := range cfg.Outputs {
+	for _, o := range outputs {
 		if o.Resume != "" { // resumption.close
 			continue
 		}
 		for _, folder := range o.Temporary() {
 			s, err := store.For(folder)
-			if err == nil {
+			if err == nil && o.exported() {
+				err = removeExport(ctx, s, o)
+			} else if err == nil {
 				err = s.Remove(ctx, folder)
 			}
 			errs = append(errs, err)

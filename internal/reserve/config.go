@@ -71,7 +71,7 @@ type FeedConfig struct {
 // OutputConfig is an output that members write under Staging and that appears
 // as Final only when the run has succeeded.
 type OutputConfig struct {
-	Kind    string `json:"kind"`    // saved_model, predictions, results
+	Kind    string `json:"kind"`    // saved_model, export, predictions, results
 	Staging string `json:"staging"` // absolute, on the same store as Final
 	Final   string `json:"final"`
 	// Replace says that an existing Final is replaced; else it is an error.

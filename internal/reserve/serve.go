@@ -196,7 +196,7 @@ func (p *process) finish(ctx context.Context, end ending) Verdict {
 		}
 	}
 	if v.Code == codeDone && p.cfg.MeasureMS == 0 {
-		code, phase, err := codeOutput, "commit", sumErr
+		code, phase, err := codeOutput, PhaseCommit, sumErr
 		if err == nil {
 			err = p.resume.collect(ctx, p.cfg.Run, v.Infer, served)
 		}
@@ -204,8 +204,11 @@ func (p *process) finish(ctx context.Context, end ending) Verdict {
 			code, phase, err = judgeRows(p.cfg.Work, v.Infer, p.resume.parts(v.Infer))
 		}
 		if err == nil {
-			code, phase = codeOutput, "commit"
+			code, phase = codeOutput, PhaseCommit
 			v.Artifacts, err = commit(ctx, p.cfg, v.Infer, p.resume)
+			if err != nil {
+				p.cfg, err = keepExports(ctx, p.cfg, err)
+			}
 		}
 		if err != nil {
 			v.Code, v.Phase, v.Cause = code, phase, err.Error()

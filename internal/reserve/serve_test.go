@@ -193,11 +193,19 @@ func TestServeFails(t *testing.T) {
 			if test.run != nil {
 				test.run(t, d)
 			}
-			if v := d.verdict(test.code); !strings.Contains(v["cause"].(string), test.cause) {
+			v := d.verdict(test.code)
+			if !strings.Contains(v["cause"].(string), test.cause) {
 				t.Errorf("cause %q, want %q in it", v["cause"], test.cause)
 			}
 			d.hangUp()
-			if exists(root+"/stage") || exists(root+"/new") || !exists(root+"/existing/x") {
+			kept := strings.Contains(v["cause"].(string), "move "+root+"/stage")
+			if exists(root+"/stage") != kept || kept != (v["phase"] == PhaseCommit) {
+				t.Errorf("what was written is there: %v; %v", exists(root+"/stage"), v)
+			}
+			if err := os.RemoveAll(root + "/stage"); err != nil {
+				t.Fatal(err)
+			}
+			if exists(root+"/new") || !exists(root+"/existing/x") {
 				t.Error("outputs of a failed run are left, or the user's are gone")
 			}
 		})
