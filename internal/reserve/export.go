@@ -24,7 +24,7 @@ func (o OutputConfig) exported() bool { return o.Kind == KindSavedModel || o.Kin
 // the target may be replaced as a folder, and of the others only files: another's
 // folder may have such a name.
 func exports(ctx context.Context, s store.Store, o OutputConfig) ([]OutputConfig, error) {
-	found, err := s.Match(ctx, o.Staging+"*")
+	found, err := s.Match(ctx, store.Literal(o.Staging)+"*")
 	var out []OutputConfig
 	for _, f := range found {
 		piece := o

@@ -76,3 +76,13 @@ func TestExports(t *testing.T) {
 		})
 	}
 }
+
+func TestExportInAFolderWithAPatternsName(t *testing.T) {
+	root := t.TempDir() + "/run[1]{a,b}*"
+	o := OutputConfig{Kind: KindExport, Staging: root + "/tfos-r1.f", Final: root + "/f"}
+	stage(t, o.Staging+"/saved_model.pb")
+	got, err := commit(t.Context(), Config{Run: "r1", Outputs: []OutputConfig{o}}, nil, nil)
+	if err != nil || !slices.Equal(got, []Artifact{{"saved_model", o.Final}}) || !exists(o.Final+"/saved_model.pb") {
+		t.Errorf("%v, %v", got, err)
+	}
+}

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"path"
+	"regexp"
 	"strings"
 )
 
@@ -21,6 +22,11 @@ import (
 
 // IsPattern tells whether a path has characters of patterns.
 func IsPattern(path string) bool { return strings.ContainsAny(path, `*?[]{}\`) }
+
+// Literal is the pattern that matches a path alone.
+func Literal(path string) string { return special.ReplaceAllString(path, `\$0`) }
+
+var special = regexp.MustCompile(`[*?\[\]{}\\]`)
 
 // mostAlternatives bounds what the braces of one pattern stand for.
 const mostAlternatives = 10_000

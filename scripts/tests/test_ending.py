@@ -142,8 +142,12 @@ def test_hooks_run_and_files_are_flushed(tmp_path, end):
     assert (tmp_path / "kept.txt").read_text() == "not flushed"
 
 
+# A weak proxy of something that is gone raises at whatever it is asked.
 STUCK = """\
-import threading
+import threading, weakref
+class Gone: pass
+sys.proxies = [weakref.proxy(Gone())]
+sys.kept = file
 threading.Thread(target=threading.Event().wait, name="uploader").start()
 """
 
