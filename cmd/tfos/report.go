@@ -39,6 +39,11 @@ func writeReport(w io.Writer, name string, v launch.Verdict) {
 	for _, a := range v.Artifacts {
 		r.field("output", fmt.Sprintf("%s %s", strings.ReplaceAll(a.Kind, "_", " "), a.Path))
 	}
+	if v.Code == launch.Done {
+		for _, l := range v.Logs {
+			r.field("log", fmt.Sprintf("%s: %s on %s", l.Member, l.Path, l.Host))
+		}
+	}
 	r.field("record", v.Record)
 	if v.Code != launch.Done {
 		r.field("next", next(v)+kept(v))

@@ -17,11 +17,12 @@ type Verdict struct {
 	Phase      string          `json:"phase"`  // in which it failed
 	Member     string          `json:"member"` // the first that failed, as "worker:1"; "" when no member did
 	Host       string          `json:"host"`
-	ExitCode   int             `json:"exit_code"` // of the member's program
-	Signal     int             `json:"signal"`    // that ended it; 0: none
-	Stderr     []string        `json:"stderr"`    // last lines of the failing program
-	LogPath    string          `json:"log_path"`  // on Host
-	Retryable  bool            `json:"retryable"` // the same job may succeed when it is started again
+	ExitCode   int             `json:"exit_code"`      // of the member's program
+	Signal     int             `json:"signal"`         // that ended it; 0: none
+	Stderr     []string        `json:"stderr"`         // last lines of the failing program
+	LogPath    string          `json:"log_path"`       // on Host
+	Logs       []MemberLog     `json:"logs,omitempty"` // of all members
+	Retryable  bool            `json:"retryable"`      // the same job may succeed when it is started again
 	Run        string          `json:"run"`
 	Kind       string          `json:"kind,omitempty"`
 	Rows       Rows            `json:"rows"`
@@ -44,6 +45,7 @@ type (
 	Rows        = reserve.Rows
 	FeedRows    = reserve.FeedRows
 	Artifact    = reserve.Artifact
+	MemberLog   = reserve.MemberLog
 	MemberPhase = reserve.MemberProgress
 	Throughput  = reserve.Throughput
 )

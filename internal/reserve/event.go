@@ -102,23 +102,32 @@ type Warning struct {
 
 // Verdict is how the run ended. Code is the exit code of DESIGN section 8.
 type Verdict struct {
-	Code      int        `json:"code"`
-	Cause     string     `json:"cause"`
-	Phase     string     `json:"phase"`
-	Member    string     `json:"member"` // the first that failed; "" when none did
-	Host      string     `json:"host"`
-	ExitCode  int        `json:"exit_code"`
-	Signal    int        `json:"signal"`
-	Stderr    []string   `json:"stderr"`
-	LogPath   string     `json:"log_path"`
-	Retryable bool       `json:"retryable"`
-	Rows      Rows       `json:"rows"`
-	Feeds     []FeedRows `json:"feeds"`
-	Artifacts []Artifact `json:"artifacts"`
+	Code     int      `json:"code"`
+	Cause    string   `json:"cause"`
+	Phase    string   `json:"phase"`
+	Member   string   `json:"member"` // the first that failed; "" when none did
+	Host     string   `json:"host"`
+	ExitCode int      `json:"exit_code"`
+	Signal   int      `json:"signal"`
+	Stderr   []string `json:"stderr"`
+	LogPath  string   `json:"log_path"`
+	// Logs are the members' log files, in the plan's order.
+	Logs      []MemberLog `json:"logs,omitempty"`
+	Retryable bool        `json:"retryable"`
+	Rows      Rows        `json:"rows"`
+	Feeds     []FeedRows  `json:"feeds"`
+	Artifacts []Artifact  `json:"artifacts"`
 	// Throughput is how fast the rows were used; nil: nobody could measure it.
 	Throughput *Throughput `json:"throughput,omitempty"`
 	// Infer is the sum of all members' results; nil for other jobs.
 	Infer *infer.Result `json:"infer,omitempty"`
+}
+
+// MemberLog is where a member has logged what its program printed.
+type MemberLog struct {
+	Member string `json:"member"`
+	Host   string `json:"host"`
+	Path   string `json:"path"`
 }
 
 // Rows is the account of all members: read = trained + dropped + quarantined.

@@ -228,6 +228,11 @@ func (r *Roster) decide(v Verdict) {
 	if r.verdict != nil {
 		return
 	}
+	for _, p := range r.places {
+		if p.registration.LogPath != "" {
+			v.Logs = append(v.Logs, MemberLog{p.name().String(), p.registration.Host, p.registration.LogPath})
+		}
+	}
 	r.verdict, r.decided, r.suspects = &v, r.now, nil
 	r.do(Decided{v.Code, v.Member, v.Cause})
 	for _, p := range r.places { // ended members stay until they are told

@@ -73,6 +73,14 @@ def test_one_member_is_the_chief_and_exports(tmp_path, job, index, cluster, chie
     assert ctx.parameters.export_dir == ("x" if chief else str(tmp_path / "export"))
 
 
+def test_a_file_beside_the_export_can_be_opened(tmp_path):
+    target = tmp_path / "not" / "there" / "tfos-r1.digits"
+    parameters = {**PARAMETERS, "export_dir": str(target)}
+    ctx = make(tmp_path, cluster={"worker": ["a:1"]}, parameters=parameters)
+    with open(ctx.parameters.export_dir + ".keras", "w"):
+        pass
+
+
 @pytest.mark.parametrize(
     "path, default_fs, want",
     [

@@ -53,6 +53,9 @@ class Context:
                 setattr(self.parameters, name, self.tf_path(path))
         if self.parameters.export_dir and not self.is_chief:
             self.parameters.export_dir = self._throw_away()
+        elif self.parameters.export_dir:
+            # A file beside it (export_dir + ".keras") is opened without making folders.
+            os.makedirs(os.path.dirname(os.path.abspath(self.parameters.export_dir)), exist_ok=True)
         self._feeds = {}
         if VALIDATION in [feed["name"] for feed in told["feeds"] or []]:
             # Its rows come first and are put aside, whatever the program is doing.
