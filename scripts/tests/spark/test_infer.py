@@ -55,7 +55,7 @@ def test_training_report(trained):
     folder, verdict = trained
     assert verdict["rows"] == {"read": 17244, "trained": 17244, "dropped": 0, "quarantined": 0}
     assert verdict["artifacts"] == [{"kind": "saved_model", "path": str(folder / "export")}]
-    assert not [name for name in os.listdir(folder) if name.startswith(".export")]
+    assert not [name for name in os.listdir(folder) if name.startswith("tfos-")]
 
 
 def test_infer_equals_python(trained, digits, job):

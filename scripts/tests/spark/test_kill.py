@@ -110,5 +110,5 @@ def test_failed_run_leaves_the_replaced_export(job, write_job):
     result = job.run("train", write_job("fail.py", data, args="{when: after_feed}", more=more))
     assert result.code == 5, result.stderr
     assert (old / "saved_model.pb").read_bytes() == b"old"
-    assert [p.name for p in job.folder.iterdir() if p.name.startswith(".export")] == []
+    assert [p.name for p in job.folder.iterdir() if p.name.startswith("tfos-")] == []
     job.assert_clean()
