@@ -91,7 +91,7 @@ func prepare(ctx context.Context, cfg Config, o OutputConfig, result *infer.Resu
 		}
 		return store.MarkSuccess(ctx, s, o.Staging)
 	default:
-		files, err := s.List(ctx, o.Staging)
+		files, err := s.List(ctx, store.Literal(o.Staging))
 		if err == nil && len(files) == 0 {
 			err = fs.ErrNotExist
 		}

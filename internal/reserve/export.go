@@ -55,7 +55,7 @@ func checkExport(ctx context.Context, s store.Store, o OutputConfig) error {
 	}
 	files := 0
 	for _, p := range pieces {
-		written, err := s.List(ctx, p.Staging)
+		written, err := s.List(ctx, store.Literal(p.Staging))
 		if err != nil {
 			return outputError(o, err)
 		}
@@ -121,7 +121,7 @@ func lying(ctx context.Context, o OutputConfig) []string {
 	}
 	pieces, _ := exports(ctx, s, o)
 	for _, p := range pieces {
-		if files, err := s.List(ctx, p.Staging); err != nil || len(files) > 0 {
+		if files, err := s.List(ctx, store.Literal(p.Staging)); err != nil || len(files) > 0 {
 			where = append(where, p.Staging)
 		}
 	}
