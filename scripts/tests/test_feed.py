@@ -1,5 +1,6 @@
 """The program's side: batches, epochs, steps, shuffle, TensorFlowOnSpark's face."""
 
+import os
 import threading
 import time
 
@@ -174,6 +175,26 @@ def test_terminate(member_binary):
         one.settle()
         assert one.ask("counts")[0]["Stopped"]
         assert one.counts()["Trained"] == 10
+
+
+def test_a_forked_child_leaves_its_parents_rows_alone(member_binary):
+    with members(member_binary, 1) as [one]:
+        push(one, id=range(100))
+        one.end()
+        with FeedClient(one.socket) as client:
+            first = client.next_batch(30)["id"].tolist()
+            pid = os.fork()
+            if pid == 0:
+                try:
+                    client.next_batch(100)
+                except RuntimeError as err:
+                    client.close()
+                    os._exit(7 if "parent" in str(err) else 8)
+                os._exit(9)
+            assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+            rest = take(client, 100)
+        assert first + rest[0]["id"].tolist() == list(range(100))
+        assert one.account() == (100, 100, 0)
 
 
 def test_member_that_vanishes_raises(member_binary):

@@ -102,6 +102,10 @@ class FeedConnection:
     def take(self):
         """The next Chunk or EpochEnd, or what the decoder makes of them; waits for it. Not to
         be called after the last end. What the decoder raises comes in its place, and again."""
+        if os.getpid() != self._pid:
+            raise RuntimeError(
+                f"feed {self.name}: its rows are the parent process's: take them there"
+            )
         with self._changed:
             self._wait_for_arrival()
             if not self._arrived:
