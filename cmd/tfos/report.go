@@ -24,7 +24,9 @@ func (c *cli) report(asJSON bool, write func(io.Writer)) {
 	}
 }
 
-func writeReport(w io.Writer, name string, v launch.Verdict) {
+// writeReport writes the report; printed: with the last lines that the chief's
+// program has printed, of a run that succeeded.
+func writeReport(w io.Writer, name string, v launch.Verdict, printed bool) {
 	r := reporter{w}
 	if v.Code == launch.Done {
 		r.printf("\n%s: done in %.1f s\n", name, v.Seconds["total"])
@@ -42,6 +44,9 @@ func writeReport(w io.Writer, name string, v launch.Verdict) {
 	if v.Code == launch.Done {
 		for _, l := range v.Logs {
 			r.field("log", fmt.Sprintf("%s: %s on %s", l.Member, l.Path, l.Host))
+			if printed {
+				r.lines("stdout", l.Stdout)
+			}
 		}
 	}
 	r.field("record", v.Record)
@@ -62,6 +67,17 @@ func (r reporter) field(name, value string) {
 	}
 }
 
+// lines writes the last lines of a stream; nothing where there are none.
+func (r reporter) lines(stream string, lines []string) {
+	if len(lines) == 0 {
+		return
+	}
+	r.field(stream, "the last lines:")
+	for _, line := range lines {
+		r.printf("           | %s\n", line)
+	}
+}
+
 func (r reporter) failure(v launch.Verdict) {
 	member := v.Member
 	if member != "" && v.Host != "" {
@@ -70,12 +86,7 @@ func (r reporter) failure(v launch.Verdict) {
 	r.field("member", member)
 	r.field("phase", v.Phase)
 	r.field("cause", v.Cause)
-	if len(v.Stderr) > 0 {
-		r.field("stderr", "the last lines:")
-		for _, line := range v.Stderr {
-			r.printf("           | %s\n", line)
-		}
-	}
+	r.lines("stderr", v.Stderr)
 	log := v.LogPath
 	if log != "" && v.Host != "" {
 		log += " on " + v.Host

@@ -47,7 +47,7 @@ func (c *cli) submit(ctx context.Context, o *runOptions, load func() (*job.Spec,
 	v.Run, v.Kind = s.run, string(o.kind)
 	if err == nil && !o.dryRun && v.Phase != launch.PhaseSkipped {
 		c.report(o.output.json, func(w io.Writer) {
-			writeReport(w, s.spec.Name, v)
+			writeReport(w, s.spec.Name, v, s.o.verbose || s.c.terminal)
 			if o.measure > 0 && v.Code == launch.Done {
 				writeAdvice(w, s.spec, s.plan, v)
 			}

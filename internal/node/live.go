@@ -82,7 +82,7 @@ func (m *member) childEnded(ctx context.Context, end childEnd) ending {
 		m.guard.clear() // the group lives on without it
 	}
 	m.drain()
-	o := judgeChild(m.Config.Child.Kind, end, m.said.summary(), m.output.last(), m.host)
+	o := judgeChild(m.Config.Child.Kind, end, m.said.summary(), m.output.stderr.last(), m.host)
 	if o.Kind == reserve.Succeeded && (end.Exit != 0 || end.Signal != 0) && !m.said.late {
 		m.said.note(reserve.Note{Kind: reserve.NoteWarning, Text: "its program was done, then its process ended badly: " + end.how()})
 	}
@@ -139,7 +139,7 @@ func (m *member) endChild(started bool, why ending) {
 	defer cancel()
 	m.report(ctx, reserve.Outcome{
 		Kind: why.kind, Phase: phase, Cause: oneLine(why.cause), ExitCode: end.Exit, Signal: end.Signal,
-		Stderr: m.output.last(),
+		Stderr: m.output.stderr.last(),
 	})
 }
 
@@ -163,7 +163,7 @@ func (m *member) terminate() childEnd {
 // lasts.
 func (m *member) report(ctx context.Context, o reserve.Outcome) {
 	o.Place, o.Host, o.LogPath, o.Feeds = m.place, m.host, m.output.path, m.counts()
-	o.Paces, o.Notes = m.paces(), m.said.summary().notes
+	o.Paces, o.Notes, o.Stdout = m.paces(), m.said.summary().notes, m.output.stdout.last()
 	if err := m.client.Report(ctx, o); err != nil {
 		m.log.Error("node: report", "kind", o.Kind, "cause", o.Cause, "error", err)
 	}

@@ -111,8 +111,8 @@ func newMember(ctx context.Context, o Options, a Assignment) (*member, error) {
 
 // begin starts everything that runs beside the child: until own ends.
 func (m *member) begin(own context.Context, o Options, address string) error {
-	m.copies.Go(func() { m.output.copy(m.guard.stdout, false) })
-	m.copies.Go(func() { m.output.copy(m.guard.stderr, true) })
+	m.copies.Go(func() { m.output.copy(m.guard.stdout, m.output.stdout) })
+	m.copies.Go(func() { m.output.copy(m.guard.stderr, m.output.stderr) })
 	m.tasks.Go(func() { m.watchExecutor(own, o.Stdout) })
 	doors, err := openDoors(own, m.guard.work, address, m.Assignment, m.serveTask, m.serveProgram, m.log)
 	if err != nil {

@@ -11,34 +11,31 @@ import (
 	"sync/atomic"
 )
 
-const (
-	tailLines   = 40       // last lines of standard error kept for the report
-	tailWidth   = 500      // bytes of a line kept there
-	longestLine = 64 << 10 // of the log; a longer one is broken
-)
+// longestLine is that of the log; a longer one is broken.
+const longestLine = 64 << 10
 
 // output is where a child's standard output and error go: whole lines to the
 // log file and to the supervisor's own standard error, which Spark keeps, and
-// the last of the error's lines to memory. Several copies may run at a time.
+// the last of each to memory. Several copies may run at a time.
 type output struct {
 	path  string       // of the log file, absolute; "": there is none
 	bytes atomic.Int64 // read from the child so far: a sign of life
 
-	// Three locks: a blocked forward must hold up neither the report nor the
-	// log's last line.
+	// Locks of their own: a blocked forward must hold up neither the report nor
+	// the log's last line.
 	forwarding sync.Mutex
 	forward    io.Writer
 	logging    sync.Mutex
 	log        *os.File // nil: there is none
-	keeping    sync.Mutex
-	tail       []string
+
+	stdout, stderr *tail
 }
 
 // openOutput opens the log file <dir>/<name>.log for appending, or, when dir is
 // "" or cannot be written, <files>/tfos-<name>.log. A child runs without a log
 // too: that is only warned of.
 func openOutput(dir, files, name string, forward io.Writer, logger *slog.Logger) *output {
-	o := &output{forward: forward}
+	o := &output{forward: forward, stdout: newTail(10, 200), stderr: newTail(40, 500)}
 	candidates := []string{filepath.Join(files, "tfos-"+name+".log")}
 	if dir != "" {
 		candidates = append([]string{filepath.Join(dir, name+".log")}, candidates...)
@@ -62,10 +59,9 @@ func openLog(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 }
 
-// copy reads r to its end. Lines of the child's standard error are kept for the
-// report when kept is set. An end of line is '\n' or '\r': progress bars use
-// the latter alone.
-func (o *output) copy(r io.Reader, kept bool) {
+// copy reads r to its end, and keeps its last lines in last. An end of line is
+// '\n' or '\r': progress bars use the latter alone.
+func (o *output) copy(r io.Reader, last *tail) {
 	buffer := make([]byte, longestLine)
 	pending := 0
 	for {
@@ -77,7 +73,8 @@ func (o *output) copy(r io.Reader, kept bool) {
 			whole = pending
 		}
 		if whole > 0 {
-			o.write(buffer[:whole], kept)
+			last.keep(buffer[:whole])
+			o.write(buffer[:whole])
 			pending = copy(buffer, buffer[whole:pending])
 		}
 		if err != nil {
@@ -86,10 +83,7 @@ func (o *output) copy(r io.Reader, kept bool) {
 	}
 }
 
-func (o *output) write(lines []byte, kept bool) {
-	if kept {
-		o.keep(lines)
-	}
+func (o *output) write(lines []byte) {
 	o.writeLog(lines)
 	o.forwarding.Lock()
 	defer o.forwarding.Unlock()
@@ -102,32 +96,6 @@ func (o *output) writeLog(lines []byte) {
 	if o.log != nil {
 		_, _ = o.log.Write(lines) // nor a full disk
 	}
-}
-
-func (o *output) keep(lines []byte) {
-	o.keeping.Lock()
-	defer o.keeping.Unlock()
-	for line := range bytes.FieldsFuncSeq(lines, func(c rune) bool { return c == '\n' || c == '\r' }) {
-		if isStartupNoise(line) {
-			continue
-		}
-		if len(line) > tailWidth {
-			line = append(bytes.Clone(line[:tailWidth]), " ..."...)
-		}
-		// Reports are protobuf strings, which are UTF-8 or refused.
-		o.tail = append(o.tail, printable(string(line)))
-	}
-	if extra := len(o.tail) - tailLines; extra > 0 {
-		o.tail = append(o.tail[:0], o.tail[extra:]...)
-	}
-}
-
-// last are the last lines of standard error, oldest first, without those that
-// TensorFlow writes wherever it starts.
-func (o *output) last() []string {
-	o.keeping.Lock()
-	defer o.keeping.Unlock()
-	return append([]string(nil), o.tail...)
 }
 
 // title writes a line of the supervisor's own into the log.

@@ -19,21 +19,25 @@ func TestOutputKeepsTheLastErrorLines(t *testing.T) {
 	for i := range 100 {
 		fmt.Fprintf(&in, "line %d\n", i)
 	}
-	in.WriteString("step 1\rstep 2\r\xff" + strings.Repeat("x", 2*tailWidth) + "\nno end")
-	o.copy(iotest.HalfReader(strings.NewReader(in.String())), true)
-	o.copy(strings.NewReader("stdout"), false)
-	last := o.last()
-	if len(last) != tailLines {
-		t.Fatalf("%d lines, want %d", len(last), tailLines)
+	in.WriteString("step 1\rstep 2\r\xff" + strings.Repeat("x", 2*o.stderr.width) + "\nno end")
+	const printed = "\x1b[1maccuracy 0.9\x1b[0m\n"
+	o.copy(iotest.HalfReader(strings.NewReader(in.String())), o.stderr)
+	o.copy(strings.NewReader(printed), o.stdout)
+	if out := o.stdout.last(); !slices.Equal(out, []string{"accuracy 0.9"}) {
+		t.Errorf("standard output %q", out)
 	}
-	if want := []string{"line 99", "step 1", "step 2"}; !slices.Equal(last[tailLines-5:tailLines-2], want) {
-		t.Errorf("%q, want %q before the last two", last[tailLines-5:], want)
+	last := o.stderr.last()
+	if len(last) != o.stderr.most {
+		t.Fatalf("%d lines, want %d", len(last), o.stderr.most)
 	}
-	if cut := last[tailLines-2]; !strings.HasPrefix(cut, "?xxx") || !strings.HasSuffix(cut, "x ...") || len(cut) > tailWidth+10 {
+	if want := []string{"line 99", "step 1", "step 2"}; !slices.Equal(last[o.stderr.most-5:o.stderr.most-2], want) {
+		t.Errorf("%q, want %q before the last two", last[o.stderr.most-5:], want)
+	}
+	if cut := last[o.stderr.most-2]; !strings.HasPrefix(cut, "?xxx") || !strings.HasSuffix(cut, "x ...") || len(cut) > o.stderr.width+10 {
 		t.Errorf("a long line of bad UTF-8 is kept as %q", cut)
 	}
-	if last[tailLines-1] != "no end" {
-		t.Errorf("last line %q", last[tailLines-1])
+	if last[o.stderr.most-1] != "no end" {
+		t.Errorf("last line %q", last[o.stderr.most-1])
 	}
 	if err := o.close(); err != nil {
 		t.Fatal(err)
@@ -42,10 +46,10 @@ func TestOutputKeepsTheLastErrorLines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := in.String() + "stdout"; string(log) != want || forward.String() != want {
+	if want := in.String() + printed; string(log) != want || forward.String() != want {
 		t.Errorf("log and forwarded copy differ from the input")
 	}
-	if got, want := o.bytes.Load(), int64(len(in.String())+len("stdout")); got != want {
+	if got, want := o.bytes.Load(), int64(len(in.String())+len(printed)); got != want {
 		t.Errorf("%d bytes counted, want %d", got, want)
 	}
 }
@@ -54,7 +58,7 @@ func TestOutputBreaksEndlessLines(t *testing.T) {
 	var forward bytes.Buffer
 	o := openOutput("", t.TempDir(), "x", &forward, testLog())
 	endless := strings.Repeat("y", 3*longestLine+7)
-	o.copy(strings.NewReader(endless), true)
+	o.copy(strings.NewReader(endless), o.stderr)
 	if forward.String() != endless {
 		t.Errorf("%d bytes came through, want %d", forward.Len(), len(endless))
 	}
@@ -73,9 +77,9 @@ func TestOutputFallsBackToTheFilesFolder(t *testing.T) {
 		}
 	}
 	o := openOutput("", filepath.Join(file, "below"), "ps-0", &bytes.Buffer{}, testLog())
-	o.copy(strings.NewReader("still read\n"), true)
-	if o.path != "" || len(o.last()) != 1 {
-		t.Errorf("without a log: path %q, lines %q", o.path, o.last())
+	o.copy(strings.NewReader("still read\n"), o.stderr)
+	if o.path != "" || len(o.stderr.last()) != 1 {
+		t.Errorf("without a log: path %q, lines %q", o.path, o.stderr.last())
 	}
 }
 
@@ -95,8 +99,8 @@ To enable the following instructions: AVX2 FMA, in other operations, rebuild Ten
 `
 	o := openOutput(t.TempDir(), t.TempDir(), "worker-0", &bytes.Buffer{}, testLog())
 	said := []string{"ValueError: oneDNN is what I like", "failed to allocate 8 GiB on GPU:0"}
-	o.copy(strings.NewReader(noise+said[0]+"\n"+noise+said[1]+"\n"), true)
-	if last := o.last(); !slices.Equal(last, said) {
+	o.copy(strings.NewReader(noise+said[0]+"\n"+noise+said[1]+"\n"), o.stderr)
+	if last := o.stderr.last(); !slices.Equal(last, said) {
 		t.Errorf("last lines %q, want %q", last, said)
 	}
 	log, err := os.ReadFile(o.path)

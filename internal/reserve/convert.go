@@ -113,7 +113,7 @@ func outcomeToPB(o Outcome, token string, incarnation int64) *pb.Outcome {
 	return &pb.Outcome{
 		Token: token, Job: o.Job, Index: int32(o.Index), Incarnation: incarnation,
 		Kind: pb.Outcome_Kind(o.Kind), Phase: o.Phase, Cause: o.Cause,
-		ExitCode: int32(o.ExitCode), Signal: int32(o.Signal), Stderr: o.Stderr,
+		ExitCode: int32(o.ExitCode), Signal: int32(o.Signal), Stderr: o.Stderr, Stdout: o.Stdout,
 		LogPath: o.LogPath, Host: o.Host, Feeds: countsToPB(o.Feeds),
 		VerdictCode: int32(o.VerdictCode), Result: o.Result, Paces: pacesToPB(o.Paces), Notes: notesToPB(o.Notes),
 	}
@@ -123,7 +123,7 @@ func outcomeFromPB(m *pb.Outcome) (Outcome, int64) {
 	return Outcome{
 		Place: Place{Job: m.GetJob(), Index: int(m.GetIndex())},
 		Kind:  Kind(m.GetKind()), Phase: m.GetPhase(), Cause: m.GetCause(),
-		ExitCode: int(m.GetExitCode()), Signal: int(m.GetSignal()), Stderr: m.GetStderr(),
+		ExitCode: int(m.GetExitCode()), Signal: int(m.GetSignal()), Stderr: m.GetStderr(), Stdout: m.GetStdout(),
 		LogPath: m.GetLogPath(), Host: m.GetHost(), Feeds: countsFromPB(m.GetFeeds()),
 		VerdictCode: int(m.GetVerdictCode()), Result: m.GetResult(), Paces: pacesFromPB(m.GetPaces()), Notes: notesFromPB(m.GetNotes()),
 	}, m.GetIncarnation()

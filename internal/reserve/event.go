@@ -128,6 +128,8 @@ type MemberLog struct {
 	Member string `json:"member"`
 	Host   string `json:"host"`
 	Path   string `json:"path"`
+	// Stdout are the last lines of the chief's program, of a run that succeeded.
+	Stdout []string `json:"stdout,omitempty"`
 }
 
 // Rows is the account of all members: read = trained + dropped + quarantined.

@@ -228,16 +228,32 @@ func (r *Roster) decide(v Verdict) {
 	if r.verdict != nil {
 		return
 	}
-	for _, p := range r.places {
-		if p.registration.LogPath != "" {
-			v.Logs = append(v.Logs, MemberLog{p.name().String(), p.registration.Host, p.registration.LogPath})
-		}
-	}
+	v.Logs = r.logs(v.Code == codeDone)
 	r.verdict, r.decided, r.suspects = &v, r.now, nil
 	r.do(Decided{v.Code, v.Member, v.Cause})
 	for _, p := range r.places { // ended members stay until they are told
 		r.send(p, Stop{v.reason()})
 	}
+}
+
+// logs are the members' logs, with the chief's last lines where they are wanted.
+func (r *Roster) logs(lines bool) []MemberLog {
+	var out []MemberLog
+	chief := slices.IndexFunc(r.places, func(p *place) bool { return p.Job == "chief" })
+	if chief < 0 {
+		chief = slices.IndexFunc(r.places, func(p *place) bool { return p.name() == Place{"worker", 0} })
+	}
+	for i, p := range r.places {
+		if p.registration.LogPath == "" {
+			continue
+		}
+		log := MemberLog{Member: p.name().String(), Host: p.registration.Host, Path: p.registration.LogPath}
+		if lines && i == chief && p.outcome != nil {
+			log.Stdout = p.outcome.Stdout
+		}
+		out = append(out, log)
+	}
+	return out
 }
 
 // reason is the verdict in a few words, for members.

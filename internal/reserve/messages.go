@@ -219,9 +219,10 @@ type Outcome struct {
 	Place
 	Kind        Kind
 	Phase       string
-	Cause       string // one line
-	ExitCode    int    // of the child; -1: it did not run
-	Signal      int    // that ended the child; 0: none
+	Cause       string   // one line
+	ExitCode    int      // of the child; -1: it did not run
+	Signal      int      // that ended the child; 0: none
+	Stdout      []string // the last lines of both, plain text
 	Stderr      []string
 	LogPath     string
 	Host        string

@@ -1559,6 +1559,7 @@ type Outcome struct {
 	VerdictCode   int32                  `protobuf:"varint,14,opt,name=verdict_code,json=verdictCode,proto3" json:"verdict_code,omitempty"` // exit code asked for by the child (tfos-engine): 0 means 5
 	Result        []byte                 `protobuf:"bytes,15,opt,name=result,proto3" json:"result,omitempty"`                               // inference: JSON infer.Result
 	Notes         []*Note                `protobuf:"bytes,17,rep,name=notes,proto3" json:"notes,omitempty"`                                 // all, as in Renew
+	Stdout        []string               `protobuf:"bytes,18,rep,name=stdout,proto3" json:"stdout,omitempty"`                               // the last lines
 	Paces         []*Pace                `protobuf:"bytes,16,rep,name=paces,proto3" json:"paces,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1702,6 +1703,13 @@ func (x *Outcome) GetResult() []byte {
 func (x *Outcome) GetNotes() []*Note {
 	if x != nil {
 		return x.Notes
+	}
+	return nil
+}
+
+func (x *Outcome) GetStdout() []string {
+	if x != nil {
+		return x.Stdout
 	}
 	return nil
 }
@@ -1865,7 +1873,7 @@ const file_reserve_proto_rawDesc = "" +
 	"\x04feed\x18\x01 \x01(\tR\x04feed\x12\x16\n" +
 	"\x06epochs\x18\x02 \x01(\x05R\x06epochs\"\x1e\n" +
 	"\x04Stop\x12\x16\n" +
-	"\x06reason\x18\x01 \x01(\tR\x06reason\"\xd2\x04\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\"\xea\x04\n" +
 	"\aOutcome\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12\x10\n" +
 	"\x03job\x18\x02 \x01(\tR\x03job\x12\x14\n" +
@@ -1883,7 +1891,8 @@ const file_reserve_proto_rawDesc = "" +
 	"\x05feeds\x18\r \x03(\v2\x1a.tfos.reserve.v1.FeedCountR\x05feeds\x12!\n" +
 	"\fverdict_code\x18\x0e \x01(\x05R\vverdictCode\x12\x16\n" +
 	"\x06result\x18\x0f \x01(\fR\x06result\x12+\n" +
-	"\x05notes\x18\x11 \x03(\v2\x15.tfos.reserve.v1.NoteR\x05notes\x12+\n" +
+	"\x05notes\x18\x11 \x03(\v2\x15.tfos.reserve.v1.NoteR\x05notes\x12\x16\n" +
+	"\x06stdout\x18\x12 \x03(\tR\x06stdout\x12+\n" +
 	"\x05paces\x18\x10 \x03(\v2\x15.tfos.reserve.v1.PaceR\x05paces\"E\n" +
 	"\x04Kind\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\r\n" +
