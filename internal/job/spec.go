@@ -256,7 +256,7 @@ type Spark struct {
 type Timeouts struct {
 	// until every member is there
 	Reservation Duration `yaml:"reservation" default:"600s"`
-	// without progress of any member: rows taken, a new phase, a printed line; give more than Spark takes to the first row of a slow query, and than a quiet program that reads its own input computes
+	// without a sign of life of any member: rows taken, a new phase, a printed line, bytes written to storage, or CPU and GPU time of 1 % of this time; give more than Spark takes to the first row of a slow query
 	Stall Duration `yaml:"stall" default:"600s"`
 	// how long the process of a program that has returned, or failed, may take to end: threads, `atexit` hooks, open files; then it is ended, and the run's result stays what it is
 	Exit Duration `yaml:"exit" default:"30s"`

@@ -2,9 +2,11 @@ package node
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"time"
 )
 
@@ -68,6 +70,18 @@ func routeAddress(server string) (string, error) {
 		return "", fmt.Errorf("node: route to the reservation server: %w", err)
 	}
 	return host, nil
+}
+
+// gpuUtilisation is the sum of the visible devices' utilisation in percent; -1:
+// there is no nvidia-smi, or it does not work here.
+func gpuUtilisation(visible string) int {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "nvidia-smi", "--query-gpu=index,uuid,utilization.gpu", "--format=csv,noheader,nounits").Output()
+	if err != nil {
+		return -1
+	}
+	return sumUtilisation(out, visible)
 }
 
 // after is the moment d from now, for a connection's deadline.

@@ -134,6 +134,15 @@ func actChild(mode string) int {
 	case "sleep":
 		announce("sleeping")
 		time.Sleep(time.Hour)
+	case "quiet": // at work, without a word
+		announce("computing")
+		for {
+			childrenOfChild()
+		}
+	case "burn":
+		for began := time.Now(); time.Since(began) < 200*time.Millisecond; {
+		}
+		return 0
 	case "stubborn":
 		signal.Ignore(unix.SIGTERM, unix.SIGINT)
 		announce("sleeping")
@@ -170,6 +179,15 @@ func actChild(mode string) int {
 		return boolStatus(os.WriteFile("child.env", env, 0o600) == nil)
 	}
 	panic("unknown mode " + mode)
+}
+
+// childrenOfChild computes for 0.2 s in a process that ends at once.
+func childrenOfChild() {
+	cmd := exec.Command("/proc/self/exe", "-m")
+	cmd.Env = append(os.Environ(), "TFOS_TEST_CHILD=burn")
+	if err := cmd.Run(); err != nil {
+		panic(err)
+	}
 }
 
 func boolStatus(ok bool) int {

@@ -39,6 +39,7 @@ type member struct {
 	endings   *endings // any goroutine
 
 	guard   *guardian
+	used    *usageMeter    // any goroutine
 	output  *output        // any goroutine
 	said    *programReport // any goroutine
 	rows    *feed.Receiver // any goroutine
@@ -97,6 +98,7 @@ func newMember(ctx context.Context, o Options, a Assignment) (*member, error) {
 		m.port.release()
 		return nil, err
 	}
+	m.used = newUsageMeter(m.guard.cmd.Process.Pid)
 	m.rows = feed.NewReceiver(a.feeds(), a.Token, place.String(), m.guard.work)
 	m.output = openOutput(a.Config.LogDir, files, fmt.Sprintf("%s-%d", a.Job, a.Index), o.Stderr, o.Log)
 	// Not ctx: after SIGTERM the member still has to report.
@@ -195,6 +197,7 @@ func (m *member) renewal() reserve.Renewal {
 	return reserve.Renewal{
 		Phase: said.phase, Feeds: m.counts(), LogBytes: m.output.bytes.Load(),
 		Splits: said.progress.Splits, SplitRows: said.progress.Rows, SplitBytes: said.progress.Bytes, Notes: said.notes, Paces: m.paces(),
+		Usage: m.used.usage(),
 	}
 }
 

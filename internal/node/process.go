@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,6 +17,9 @@ type processStat struct {
 	pid    int
 	parent int
 	start  uint64 // clock ticks after boot: with the pid, the identity of a process
+
+	cpu         time.Duration // of all its threads
+	childrenCPU time.Duration // of its children that have ended and were waited for, and theirs
 }
 
 // readStat reads the stat line of one process.
@@ -38,7 +42,10 @@ func readStat(pid int) (processStat, error) {
 	if err != nil {
 		return processStat{}, fmt.Errorf("node: /proc/%d/stat: start time: %w", pid, err)
 	}
-	return processStat{pid: pid, parent: parent, start: start}, nil
+	return processStat{
+		pid: pid, parent: parent, start: start,
+		cpu: ticks(fields[11], fields[12]), childrenCPU: ticks(fields[13], fields[14]),
+	}, nil
 }
 
 // descendants are the processes below root now, parents before children. A

@@ -49,7 +49,8 @@ func (f *feedState) retell(r *Roster, p *place) {
 	}
 }
 
-// advance takes a renewal's counts and notes whether they moved.
+// advance takes a renewal's counts and notes whether they moved, or the program
+// was at work.
 func (r *Roster) advance(p *place, renewal Renewal) {
 	moved := renewal.Phase != p.renewal.Phase || renewal.LogBytes != p.renewal.LogBytes ||
 		renewal.Splits != p.renewal.Splits || renewal.SplitRows != p.renewal.SplitRows || renewal.SplitBytes != p.renewal.SplitBytes || len(renewal.Notes) != len(p.renewal.Notes) ||
@@ -61,12 +62,11 @@ func (r *Roster) advance(p *place, renewal Renewal) {
 		}
 	}
 	p.renewal = renewal
+	if moved || renewal.Usage.busy(p.used, r.cfg.Stall()) {
+		r.signOfLife(p)
+	}
 	if !moved {
 		return
-	}
-	p.progressed = r.now
-	if !r.finishing || r.mayEvaluate(p) {
-		r.progressed = r.now
 	}
 	r.recount(p)
 	if r.formed && r.progressDue.IsZero() {
@@ -74,6 +74,14 @@ func (r *Roster) advance(p *place, renewal Renewal) {
 		if r.progressDue.Before(r.now) {
 			r.progressDue = r.now
 		}
+	}
+}
+
+// signOfLife puts off the stall: the member is at work.
+func (r *Roster) signOfLife(p *place) {
+	p.progressed, p.used = r.now, p.renewal.Usage
+	if !r.finishing || r.mayEvaluate(p) {
+		r.progressed = r.now
 	}
 }
 

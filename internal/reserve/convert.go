@@ -34,6 +34,7 @@ func renewToPB(r Renewal, sequence int64) *pb.MemberMessage {
 		Sequence: sequence, Phase: r.Phase, Feeds: countsToPB(r.Feeds),
 		LogBytes: r.LogBytes, Splits: r.Splits, SplitRows: r.SplitRows, Notes: notesToPB(r.Notes),
 		Paces: pacesToPB(r.Paces), SplitBytes: r.SplitBytes,
+		CpuMs: r.Usage.CPU.Milliseconds(), GpuMs: r.Usage.GPU.Milliseconds(), WrittenBytes: r.Usage.Written,
 	}}}
 }
 
@@ -42,6 +43,11 @@ func renewFromPB(m *pb.Renew) (Renewal, int64) {
 		Phase: m.GetPhase(), Feeds: countsFromPB(m.GetFeeds()),
 		LogBytes: m.GetLogBytes(), Splits: m.GetSplits(), SplitRows: m.GetSplitRows(), SplitBytes: m.GetSplitBytes(),
 		Notes: notesFromPB(m.GetNotes()), Paces: pacesFromPB(m.GetPaces()),
+		Usage: Usage{
+			CPU:     time.Duration(m.GetCpuMs()) * time.Millisecond,
+			GPU:     time.Duration(m.GetGpuMs()) * time.Millisecond,
+			Written: m.GetWrittenBytes(),
+		},
 	}, m.GetSequence()
 }
 

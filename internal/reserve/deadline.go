@@ -123,9 +123,10 @@ func (r *Roster) stall() {
 	r.decide(Verdict{
 		Code: codeStalled, Phase: p.renewal.Phase, Member: p.name().String(),
 		Host: p.registration.Host, LogPath: p.registration.LogPath,
-		Cause: fmt.Sprintf("no member made progress for %s (timeouts.stall); %s has made the least: phase %q, %d rows, silent for %s; "+
-			"a program that computes for longer without rows or a printed line needs a longer one",
-			r.cfg.Stall(), p.name(), p.renewal.Phase, p.rows(), r.now.Sub(p.progressed).Round(time.Second)),
+		Cause: fmt.Sprintf("no member made progress for %s (timeouts.stall); %s has made the least: phase %q, %d rows; "+
+			"for %s it took no row, printed no line, %s; "+
+			"a longer wait needs a longer timeouts.stall",
+			r.cfg.Stall(), p.name(), p.renewal.Phase, p.rows(), r.now.Sub(p.progressed).Round(time.Second), p.renewal.Usage.since(p.used)),
 	})
 }
 

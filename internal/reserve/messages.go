@@ -56,6 +56,7 @@ type Renewal struct {
 	SplitBytes int64  // inference: bytes of the splits that these take
 	Notes      []Note // all so far, in order
 	Paces      []Pace // by feed
+	Usage      Usage
 }
 
 // Note is something that a member has to say to the person who runs the job.

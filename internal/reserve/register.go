@@ -78,7 +78,7 @@ func (r *Roster) admit(p *place, session int64, reg Registration) bool {
 	}
 	p.incarnation++
 	p.state, p.session, p.registration = live, session, reg
-	p.heard, p.progressed, p.renewal, p.outcome = r.now, r.now, Renewal{}, nil
+	p.heard, p.progressed, p.renewal, p.used, p.outcome = r.now, r.now, Renewal{}, Usage{}, nil
 	p.noted, p.told = 0, false
 	r.do(Send{session, Registered{p.incarnation, r.cfg.Lease()}})
 	if len(r.living()) == len(r.places) {

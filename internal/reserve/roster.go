@@ -38,6 +38,7 @@ type place struct {
 	heard        time.Time // of it last
 	renewal      Renewal
 	progressed   time.Time
+	used         Usage     // when it progressed
 	outcome      *Outcome  // Feeds: as renewed since
 	refusals     int       // registrations refused because of where they ran
 	before       int64     // rows of inference when a measurement began

@@ -76,7 +76,7 @@ func (s *script) operate(d *datadriven.TestData) error {
 			Host: args.text("host", "h"), LogPath: "/log/" + place.String()}, int64(args.number("inc"))))
 	case "renew":
 		s.note(s.roster.Renew(s.now, int64(args.number("session")), Renewal{Phase: args.text("phase", ""), Feeds: args.counts(),
-			LogBytes: int64(args.number("log")), Splits: int64(args.number("splits")), SplitRows: int64(args.number("rows")), Notes: args.notes(), Paces: args.paces()}, int64(args.number("seq"))))
+			LogBytes: int64(args.number("log")), Splits: int64(args.number("splits")), SplitRows: int64(args.number("rows")), Notes: args.notes(), Paces: args.paces(), Usage: args.usage()}, int64(args.number("seq"))))
 	case "disconnect":
 		s.note(s.roster.Disconnected(s.now, int64(args.number("session"))))
 	case "report":
@@ -277,6 +277,12 @@ func summed(values []string) int {
 		}
 	}
 	return 0
+}
+
+// usage is cpu=5s, gpu=5s and written=bytes.
+func (o operandSet) usage() Usage {
+	return Usage{CPU: time.Duration(o.millis("cpu", "0s")) * time.Millisecond, GPU: time.Duration(o.millis("gpu", "0s")) * time.Millisecond,
+		Written: int64(o.number("written"))}
 }
 
 // paces are pace/FEED=(rows,seconds,waited,bucket of a step…).

@@ -381,16 +381,20 @@ func (x *FeedAddress) GetTcp() string {
 
 // Renew keeps the lease and tells how far the member is. All counts are totals.
 type Renew struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Sequence      int64                  `protobuf:"varint,1,opt,name=sequence,proto3" json:"sequence,omitempty"`
-	Phase         string                 `protobuf:"bytes,2,opt,name=phase,proto3" json:"phase,omitempty"` // starting, importing, running, evaluating, exporting, ended
-	Feeds         []*FeedCount           `protobuf:"bytes,3,rep,name=feeds,proto3" json:"feeds,omitempty"`
-	LogBytes      int64                  `protobuf:"varint,4,opt,name=log_bytes,json=logBytes,proto3" json:"log_bytes,omitempty"`       // written by the child: a sign of life
-	Splits        int64                  `protobuf:"varint,5,opt,name=splits,proto3" json:"splits,omitempty"`                           // inference: splits finished
-	SplitRows     int64                  `protobuf:"varint,6,opt,name=split_rows,json=splitRows,proto3" json:"split_rows,omitempty"`    // inference: rows written
-	Notes         []*Note                `protobuf:"bytes,7,rep,name=notes,proto3" json:"notes,omitempty"`                              // all so far, in order
-	Paces         []*Pace                `protobuf:"bytes,8,rep,name=paces,proto3" json:"paces,omitempty"`                              // by feed
-	SplitBytes    int64                  `protobuf:"varint,9,opt,name=split_bytes,json=splitBytes,proto3" json:"split_bytes,omitempty"` // inference: bytes of the splits that these rows take
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Sequence   int64                  `protobuf:"varint,1,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	Phase      string                 `protobuf:"bytes,2,opt,name=phase,proto3" json:"phase,omitempty"` // starting, importing, running, evaluating, exporting, ended
+	Feeds      []*FeedCount           `protobuf:"bytes,3,rep,name=feeds,proto3" json:"feeds,omitempty"`
+	LogBytes   int64                  `protobuf:"varint,4,opt,name=log_bytes,json=logBytes,proto3" json:"log_bytes,omitempty"`       // written by the child: a sign of life
+	Splits     int64                  `protobuf:"varint,5,opt,name=splits,proto3" json:"splits,omitempty"`                           // inference: splits finished
+	SplitRows  int64                  `protobuf:"varint,6,opt,name=split_rows,json=splitRows,proto3" json:"split_rows,omitempty"`    // inference: rows written
+	Notes      []*Note                `protobuf:"bytes,7,rep,name=notes,proto3" json:"notes,omitempty"`                              // all so far, in order
+	Paces      []*Pace                `protobuf:"bytes,8,rep,name=paces,proto3" json:"paces,omitempty"`                              // by feed
+	SplitBytes int64                  `protobuf:"varint,9,opt,name=split_bytes,json=splitBytes,proto3" json:"split_bytes,omitempty"` // inference: bytes of the splits that these rows take
+	// What the child and all its processes used since the start: signs of life.
+	CpuMs         int64 `protobuf:"varint,10,opt,name=cpu_ms,json=cpuMs,proto3" json:"cpu_ms,omitempty"`
+	GpuMs         int64 `protobuf:"varint,11,opt,name=gpu_ms,json=gpuMs,proto3" json:"gpu_ms,omitempty"`                      // busy time of the devices that it sees
+	WrittenBytes  int64 `protobuf:"varint,12,opt,name=written_bytes,json=writtenBytes,proto3" json:"written_bytes,omitempty"` // to storage
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -484,6 +488,27 @@ func (x *Renew) GetPaces() []*Pace {
 func (x *Renew) GetSplitBytes() int64 {
 	if x != nil {
 		return x.SplitBytes
+	}
+	return 0
+}
+
+func (x *Renew) GetCpuMs() int64 {
+	if x != nil {
+		return x.CpuMs
+	}
+	return 0
+}
+
+func (x *Renew) GetGpuMs() int64 {
+	if x != nil {
+		return x.GpuMs
+	}
+	return 0
+}
+
+func (x *Renew) GetWrittenBytes() int64 {
+	if x != nil {
+		return x.WrittenBytes
 	}
 	return 0
 }
@@ -1779,7 +1804,7 @@ const file_reserve_proto_rawDesc = "" +
 	"\vFeedAddress\x12\x17\n" +
 	"\aboot_id\x18\x01 \x01(\tR\x06bootId\x12\x12\n" +
 	"\x04unix\x18\x02 \x01(\tR\x04unix\x12\x10\n" +
-	"\x03tcp\x18\x03 \x01(\tR\x03tcp\"\xba\x02\n" +
+	"\x03tcp\x18\x03 \x01(\tR\x03tcp\"\x8d\x03\n" +
 	"\x05Renew\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x03R\bsequence\x12\x14\n" +
 	"\x05phase\x18\x02 \x01(\tR\x05phase\x120\n" +
@@ -1791,7 +1816,11 @@ const file_reserve_proto_rawDesc = "" +
 	"\x05notes\x18\a \x03(\v2\x15.tfos.reserve.v1.NoteR\x05notes\x12+\n" +
 	"\x05paces\x18\b \x03(\v2\x15.tfos.reserve.v1.PaceR\x05paces\x12\x1f\n" +
 	"\vsplit_bytes\x18\t \x01(\x03R\n" +
-	"splitBytes\"}\n" +
+	"splitBytes\x12\x15\n" +
+	"\x06cpu_ms\x18\n" +
+	" \x01(\x03R\x05cpuMs\x12\x15\n" +
+	"\x06gpu_ms\x18\v \x01(\x03R\x05gpuMs\x12#\n" +
+	"\rwritten_bytes\x18\f \x01(\x03R\fwrittenBytes\"}\n" +
 	"\x04Note\x12.\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1a.tfos.reserve.v1.Note.KindR\x04kind\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\"1\n" +

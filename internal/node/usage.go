@@ -1,0 +1,157 @@
+package node
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"tfos/internal/reserve"
+)
+
+const (
+	// usageEvery is the least time between two looks at /proc: renewals come
+	// more often when rows flow, and a look takes milliseconds on a full host.
+	usageEvery = time.Second
+	// clockTick is the unit of times in /proc/<pid>/stat: USER_HZ is 100 on
+	// every architecture that tfos is built for.
+	clockTick = 10 * time.Millisecond
+)
+
+// usageMeter sums up what all processes below a guard use. Its methods may be
+// called concurrently.
+type usageMeter struct {
+	guard int // pid
+	gpus  gpuMeter
+
+	mu     sync.Mutex
+	looked time.Time
+	last   reserve.Usage // as read, and not yet summed up
+	total  reserve.Usage
+}
+
+func newUsageMeter(guard int) *usageMeter {
+	return &usageMeter{guard: guard}
+}
+
+// usage is what was used up to now, or up to usageEvery ago.
+func (m *usageMeter) usage() reserve.Usage {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := time.Now()
+	if now.Sub(m.looked) < usageEvery {
+		return m.total
+	}
+	m.looked = now
+	read := readUsage(m.guard)
+	// A process takes its sums with it when its parent ignores SIGCHLD. What was
+	// told before must not go back for that.
+	m.total.CPU += max(0, read.CPU-m.last.CPU)
+	m.total.Written += max(0, read.Written-m.last.Written)
+	m.last = read
+	m.total.GPU = m.gpus.busy(now)
+	return m.total
+}
+
+// readUsage reads /proc for all below guard, and what ended children of each
+// process have left to it.
+func readUsage(guard int) reserve.Usage {
+	var sum reserve.Usage
+	if st, err := readStat(guard); err == nil {
+		sum.CPU = st.childrenCPU // of processes that the guard has reaped
+	}
+	for _, pid := range descendants(guard) {
+		if st, err := readStat(pid); err == nil {
+			sum.CPU += st.cpu + st.childrenCPU
+		}
+		sum.Written += writtenBytes(pid)
+	}
+	return sum
+}
+
+// writtenBytes is how many bytes a process, and its reaped children, caused to
+// be written to storage; 0 where the kernel does not say (proc_pid_io(5)).
+// Pipes and sockets do not count: gRPC's threads wake each other through them.
+func writtenBytes(pid int) int64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
+	if err != nil {
+		return 0
+	}
+	for line := range bytes.Lines(text) {
+		if value, found := bytes.CutPrefix(line, []byte("write_bytes:")); found {
+			n, _ := strconv.ParseInt(string(bytes.TrimSpace(value)), 10, 64)
+			return n
+		}
+	}
+	return 0
+}
+
+// ticks sums up times of /proc/<pid>/stat.
+func ticks(fields ...[]byte) time.Duration {
+	var sum time.Duration
+	for _, f := range fields {
+		n, _ := strconv.ParseInt(string(f), 10, 64)
+		sum += time.Duration(n) * clockTick
+	}
+	return sum
+}
+
+// gpuMeter sums up how long GPUs were busy. Not safe for concurrent use.
+type gpuMeter struct {
+	asked   time.Time
+	pending chan int // the answer to the latest question; nil: none is open
+	absent  bool     // there is no nvidia-smi
+	total   time.Duration
+}
+
+// gpuEvery is how often nvidia-smi is asked: it takes up to a second of CPU.
+const gpuEvery = 20 * time.Second
+
+// busy is the time up to the latest answer. It does not wait for nvidia-smi,
+// which hangs when a device does.
+func (g *gpuMeter) busy(now time.Time) time.Duration {
+	if g.absent {
+		return 0
+	}
+	select {
+	case percent := <-g.pending:
+		g.pending = nil
+		if percent < 0 {
+			g.absent = true
+			return g.total
+		}
+		g.total += gpuEvery * time.Duration(percent) / 100
+	default:
+	}
+	if g.pending == nil && now.Sub(g.asked) >= gpuEvery {
+		g.asked = now
+		answer := make(chan int, 1)
+		g.pending = answer
+		go func() { answer <- gpuUtilisation(setting("CUDA_VISIBLE_DEVICES")) }()
+	}
+	return g.total
+}
+
+// sumUtilisation adds up nvidia-smi's lines "index, uuid, percent" of the
+// visible devices, a list of indices or UUIDs; all where visible is "".
+func sumUtilisation(text []byte, visible string) int {
+	var wanted [][]byte
+	if visible != "" {
+		wanted = bytes.Split([]byte(visible), []byte(","))
+	}
+	sum := 0
+	for line := range bytes.Lines(text) {
+		fields := bytes.Split(bytes.TrimSpace(line), []byte(", "))
+		if len(fields) != 3 {
+			continue
+		}
+		seen := func(device []byte) bool { return bytes.Equal(device, fields[0]) || bytes.Equal(device, fields[1]) }
+		if percent, err := strconv.Atoi(string(fields[2])); err == nil && (wanted == nil || slices.ContainsFunc(wanted, seen)) {
+			sum += percent
+		}
+	}
+	return sum
+}

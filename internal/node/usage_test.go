@@ -1,0 +1,80 @@
+package node
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"tfos/internal/reserve"
+)
+
+// A program that computes, here in processes that come and go, is at work
+// however quiet it is.
+func TestAQuietProgramIsNotStalled(t *testing.T) {
+	s := newScene(t, 1, func(c *reserve.Config) { c.StallMS = 2_500 })
+	a := s.act("run", s.assignment(0, "quiet"))
+	s.awaitPhase(0, "computing")
+	time.Sleep(6 * time.Second)
+	s.command(map[string]any{"event": "stop", "reason": "seen enough"})
+	if v := s.verdict(); v.Code == 8 {
+		t.Errorf("verdict %+v", v)
+	}
+	a.end()
+	nothingLeft(t, s.run, s.tmp)
+}
+
+func TestAProgramThatDoesNothingIsStalled(t *testing.T) {
+	s := newScene(t, 1, func(c *reserve.Config) { c.StallMS = 2_500 })
+	a := s.act("run", s.assignment(0, "sleep"))
+	s.awaitPhase(0, "sleeping")
+	v := s.verdict()
+	if v.Code != 8 || !strings.Contains(v.Cause, "took no row, printed no line, used 0.") || !strings.Contains(v.Cause, "wrote nothing") {
+		t.Errorf("verdict %+v", v)
+	}
+	a.end()
+	nothingLeft(t, s.run, s.tmp)
+}
+
+func TestWrittenBytesAreCounted(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	before := writtenBytes(os.Getpid())
+	if _, err := f.Write(make([]byte, 1<<20)); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	if after := writtenBytes(os.Getpid()); after < before+1<<20 {
+		t.Errorf("%s: %d bytes written, then %d", f.Name(), before, after)
+	}
+}
+
+func TestGPUUtilisation(t *testing.T) {
+	bin := t.TempDir()
+	t.Setenv("PATH", bin)
+	if got := gpuUtilisation(""); got != -1 {
+		t.Errorf("without nvidia-smi: %d", got)
+	}
+	script := "#!/bin/sh\necho '0, GPU-aa, 30'\necho '1, GPU-bb, 50'\necho '2, GPU-cc, [N/A]'\n"
+	if err := os.WriteFile(filepath.Join(bin, "nvidia-smi"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for visible, want := range map[string]int{"": 80, "1": 50, "GPU-aa,GPU-cc": 30, "-1": 0} {
+		if got := gpuUtilisation(visible); got != want {
+			t.Errorf("visible %q: %d, not %d", visible, got, want)
+		}
+	}
+	now := time.Now()
+	g := gpuMeter{}
+	g.busy(now)
+	eventually(t, "the answer is there", func() bool { return len(g.pending) == 1 })
+	if got, want := g.busy(now.Add(time.Second)), gpuEvery*80/100; got != want {
+		t.Errorf("busy for %s, not %s", got, want)
+	}
+}

@@ -1,0 +1,35 @@
+package reserve
+
+import (
+	"fmt"
+	"time"
+)
+
+// idleShare divides a core: a program that uses less than a hundredth of one
+// does nothing. TensorFlow that waits for a peer uses 0.0005 to 0.001, a
+// program that looks every 10 ms whether it may go on 0.0065.
+const idleShare = 100
+
+// Usage is what a member's child, and all processes that descend from it, used
+// since the child's start. The values never go back.
+type Usage struct {
+	CPU     time.Duration // all cores together
+	GPU     time.Duration // busy time of the devices that the member sees
+	Written int64         // bytes to storage
+}
+
+// busy reports whether the program was at work since last. It was when it wrote
+// to storage, or when its CPU and GPU time is at least a hundredth of stall: a
+// program that uses more than that share is then never idle for stall.
+func (u Usage) busy(last Usage, stall time.Duration) bool {
+	return u.Written > last.Written || u.CPU-last.CPU+u.GPU-last.GPU >= stall/idleShare
+}
+
+// since says what was used since last, for people.
+func (u Usage) since(last Usage) string {
+	text := fmt.Sprintf("used %.1f s of CPU", (u.CPU - last.CPU).Seconds())
+	if gpu := u.GPU - last.GPU; gpu > 0 {
+		text += fmt.Sprintf(" and %.1f s of GPU", gpu.Seconds())
+	}
+	return text + ", wrote nothing"
+}
