@@ -13,29 +13,6 @@ import (
 	"time"
 )
 
-func TestHeldPortsDifferAndCanBeListenedOn(t *testing.T) {
-	seen := map[int]bool{}
-	for range 50 {
-		p, err := holdPort()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(p.release)
-		if seen[p.port] {
-			t.Fatalf("port %d is held twice", p.port)
-		}
-		seen[p.port] = true
-	}
-	for port := range seen {
-		l, err := net.Listen("tcp", fmt.Sprintf(":%d", port)) // Go sets SO_REUSEADDR, as TensorFlow does
-		if err != nil {
-			t.Fatal("listen on a held port:", err)
-		}
-		_ = l.Close()
-		break
-	}
-}
-
 func TestExecutorIdentity(t *testing.T) {
 	boot, err := bootID()
 	if err != nil {

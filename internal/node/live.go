@@ -72,6 +72,7 @@ func (m *member) startChild(c reserve.Cluster) error {
 		return err
 	}
 	m.log.Info("node: start the child", "generation", c.Generation, "argv", command.Argv, "dir", command.Dir)
+	m.port.handOver()
 	return m.guard.start(command)
 }
 

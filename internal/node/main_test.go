@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -139,6 +140,8 @@ func actChild(mode string) int {
 		for {
 			childrenOfChild()
 		}
+	case "binds":
+		return childBinds()
 	case "burn":
 		for began := time.Now(); time.Since(began) < 200*time.Millisecond; {
 		}
@@ -179,6 +182,30 @@ func actChild(mode string) int {
 		return boolStatus(os.WriteFile("child.env", env, 0o600) == nil)
 	}
 	panic("unknown mode " + mode)
+}
+
+// childBinds takes its port of the cluster without SO_REUSEADDR.
+func childBinds() int {
+	var config struct {
+		Cluster map[string][]string
+		Task    struct{ Index int }
+	}
+	if err := json.Unmarshal([]byte(os.Getenv("TF_CONFIG")), &config); err != nil {
+		panic(err)
+	}
+	_, text, err := net.SplitHostPort(config.Cluster["worker"][config.Task.Index])
+	if err != nil {
+		panic(err)
+	}
+	port, err := strconv.Atoi(text)
+	if err != nil {
+		panic(err)
+	}
+	if err := bindPlainly(unix.AF_INET, port); err != nil {
+		fmt.Fprintln(os.Stderr, "bind:", err)
+		return 1
+	}
+	return 0
 }
 
 // childrenOfChild computes for 0.2 s in a process that ends at once.
