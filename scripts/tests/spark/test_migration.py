@@ -15,7 +15,7 @@ DIFFS = dict(re.findall(r"<!-- diff: (\w+) -->\n```diff\n(.*?)```\n", GUIDE, re.
 
 def test_every_program_has_its_diff_or_needs_none():
     assert sorted(DIFFS) == ["keras"]
-    unchanged = ["tensorflowonspark", "tf_config"]
+    unchanged = ["tensorflowonspark", "tf_config", "tfjob"]
     assert sorted(path.name for path in BEFORE.iterdir()) == sorted([*DIFFS, *unchanged])
     for name, diff in DIFFS.items():
         changed = re.findall(r"^[+-](?![+-]{2} )", diff, re.MULTILINE)
@@ -24,9 +24,11 @@ def test_every_program_has_its_diff_or_needs_none():
         comment, _, job = path.read_text().partition("\n")
         assert comment.startswith("# ")
         assert f"```yaml\n{job}```\n" in GUIDE, path
+    tfjob = (BEFORE / "tfjob" / "tfjob.yaml").read_text()
+    assert f"```yaml\n{tfjob}```\n" in GUIDE
 
 
-@pytest.mark.parametrize("name", ["keras", "tf_config", "tensorflowonspark"])
+@pytest.mark.parametrize("name", ["keras", "tf_config", "tfjob", "tensorflowonspark"])
 def test_migrated_program_trains(job, digits, standalone, name):
     folder = job.folder / name
     shutil.copytree(BEFORE / name, folder)
@@ -54,7 +56,7 @@ def test_migrated_program_trains(job, digits, standalone, name):
     assert account["read"] == account["trained"] + account["dropped"]
     if name == "keras":
         assert account["read"] == 12 * ROWS
-    elif name == "tf_config":
+    elif name in ("tf_config", "tfjob"):
         assert account["read"] == 0
     else:  # it stops at 90 % of the steps: 19 of the 22 that an epoch has
         assert 12 * 19 * 2 * 32 <= account["trained"] < account["read"] <= 12 * ROWS
