@@ -8,6 +8,7 @@ import io
 import os
 import sys
 import threading
+import time
 import traceback
 
 from tfos import hints
@@ -154,15 +155,12 @@ def bound(seconds, status, warn):
     status: its exit status then. warn(text) is called with the threads' names.
     """
     if waited := threads():
-        ender = threading.Thread(
-            target=_end, args=(threading.main_thread(), seconds, status, warn, waited)
-        )
-        ender.daemon = True
-        ender.start()
+        arguments = (seconds, status, warn, waited)
+        threading.Thread(target=_end, args=arguments, daemon=True).start()
 
 
-def _end(main, seconds, status, warn, waited):
-    threading.Event().wait(seconds)
+def _end(seconds, status, warn, waited):
+    time.sleep(seconds)
     left = [name for name in threads() if name in waited] or waited
     with contextlib.suppress(Exception):
         warn(
