@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 
 	"tfos/internal/launch"
@@ -49,6 +50,7 @@ func writeReport(w io.Writer, name string, v launch.Verdict, printed bool) {
 			}
 		}
 	}
+	r.files(v.WorkingFiles)
 	r.field("record", v.Record)
 	if v.Code != launch.Done {
 		r.field("next", next(v)+kept(v))
@@ -92,6 +94,35 @@ func (r reporter) failure(v launch.Verdict) {
 		log += " on " + v.Host
 	}
 	r.field("log", log)
+}
+
+// files writes what became of the files in programs' working directories.
+func (r reporter) files(members []launch.MemberFiles) {
+	for _, m := range members {
+		left, bytes := m.Files-m.UploadedFiles, m.Bytes-m.UploadedBytes
+		var parts []string
+		if m.UploadedFiles > 0 {
+			parts = append(parts, fmt.Sprintf("%s in %s", amount(m.UploadedFiles, m.UploadedBytes), m.UploadedTo))
+		}
+		if left > 0 {
+			parts = append(parts, amount(left, bytes)+" not kept (app.python.outputs keeps files)")
+		}
+		r.field("files", m.Member+": "+strings.Join(parts, "; "))
+	}
+}
+
+// amount is a number of files and their size, for people.
+func amount(files, bytes int64) string {
+	size := fmt.Sprintf("%d bytes", bytes)
+	for i, unit := range []string{"kB", "MB", "GB", "TB"} {
+		if scale := math.Pow10(3 * (i + 1)); float64(bytes) >= scale {
+			size = fmt.Sprintf("%.1f %s", float64(bytes)/scale, unit)
+		}
+	}
+	if files == 1 {
+		return "1 file, " + size
+	}
+	return fmt.Sprintf("%d files, %s", files, size)
 }
 
 func meaning(code launch.Code) string {
@@ -239,8 +270,11 @@ func next(v launch.Verdict) string {
 	case launch.BadData:
 		return "correct the input or input_mapping"
 	case launch.Output:
-		if v.Phase == launch.PhaseCommit {
+		switch v.Phase {
+		case launch.PhaseCommit:
 			return "do what the cause says"
+		case launch.PhaseUpload:
+			return "make room where the cause says, or name another app.python.output_dir; the run's other outputs are complete"
 		}
 		return "remove the output, name another, or let the job replace it"
 	case launch.Stalled:

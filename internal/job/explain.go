@@ -284,6 +284,9 @@ func (p *Plan) explainOutputs(line lineWriter) {
 		}
 		line("output", "%s %s (%s)%s", o.Kind, o.Final, text, p.summary.partitions)
 	}
+	if u := p.Reserve.Uploads; u != nil {
+		line("files", "%s of each working directory go to %s", strings.Join(u.Patterns, ", "), u.Folder)
+	}
 }
 
 // mapped describes a mapping, or says what none means.

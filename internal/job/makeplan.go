@@ -115,6 +115,7 @@ func (s *Spec) reserveConfig(env Environment, l layout, outputs []reserve.Output
 		StallMS:       s.Timeouts.Stall.Milliseconds(),
 		Outputs:       outputs,
 		MeasureMS:     env.Measure.Milliseconds(),
+		Uploads:       s.uploads(env),
 	}
 	if l.executorCores > 0 { // else the executor is the driver, or there is no Spark
 		c.ExecutorMemory = s.settings(env, l)["spark.executor.memory"]
@@ -154,6 +155,9 @@ func (s *Spec) child(env Environment, m master) node.ChildConfig {
 		return c
 	}
 	c.Kind = "python"
+	if env.Measure == 0 {
+		c.Outputs = s.App.Python.Outputs
+	}
 	if s.bundles() {
 		c.Archive = bundleName
 	}

@@ -43,21 +43,25 @@ func (r *rules) output() {
 type jobFolder struct {
 	key, path string
 	written   bool // as a whole: what was there is replaced
+	mixed     bool // files of others may lie in it
 }
 
 // folders are those of the job, those that are written first.
 func (s *Spec) folders() (all []jobFolder) {
-	exported := jobFolder{"export_dir", s.ExportDir, s.kind != Infer}
+	exported := jobFolder{key: "export_dir", path: s.ExportDir, written: s.kind != Infer}
 	if exported.written {
 		all = append(all, exported)
 	}
 	if s.Output != nil {
-		all = append(all, jobFolder{"output.path", s.Output.Path, true})
+		all = append(all, jobFolder{key: "output.path", path: s.Output.Path, written: true})
 	}
 	if !exported.written {
 		all = append(all, exported)
 	}
-	all = append(all, jobFolder{"model_dir", s.ModelDir, false})
+	all = append(all, jobFolder{key: "model_dir", path: s.ModelDir, mixed: true})
+	if p := s.App.Python; p != nil && s.kind == Train {
+		all = append(all, jobFolder{key: "app.python.output_dir", path: p.OutputDir, mixed: true})
+	}
 	return slices.DeleteFunc(all, func(f jobFolder) bool { return f.path == "" })
 }
 
@@ -69,7 +73,7 @@ func (r *rules) distinct() {
 	folders := r.s.folders()
 	for i, w := range folders {
 		for _, o := range folders[i+1:] {
-			if w.written && (within(o.path, w.path) || o.key != "model_dir" && within(w.path, o.path)) {
+			if w.written && (within(o.path, w.path) || !o.mixed && within(w.path, o.path)) {
 				r.broken(w.key, w.path, "overlaps %s (%s)", o.key, o.path)
 			}
 		}

@@ -38,6 +38,7 @@ func (r *rules) app() {
 
 func (r *rules) python(p *Python) {
 	r.program(p)
+	r.uploadRules(p)
 	if hasArguments.MatchString(p.Interpreter) {
 		r.broken("app.python.interpreter", p.Interpreter, noArguments)
 	}

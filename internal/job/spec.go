@@ -131,6 +131,10 @@ type Python struct {
 	PyFiles []string `yaml:"py_files" as:"path"`
 	// files, folders and patterns (as a shell's, and `**`) shipped with it, such as `[config.json, pkg/, data/*.csv]`: they lie beside the program as they do [here](programs.md#files-that-travel-with-it)
 	Files []string `yaml:"files" as:"path"`
+	// files that it writes into its working directory and that are kept: paths and patterns below it, such as `[logs, "*.txt"]`, `.` for all; a folder is meant with all in it. They go to `output_dir`, after a failure too ([which](programs.md#files-in-the-working-directory))
+	Outputs []string `yaml:"outputs"`
+	// where `outputs` go: to `<output_dir>/<run>/<role>-<index>/`; default: `outputs` in the run's record
+	OutputDir string `yaml:"output_dir" as:"path"`
 	// Python on the executors, a name or a path without arguments; default: spark.pyspark.python, PYSPARK_PYTHON, python3
 	Interpreter string `yaml:"interpreter" as:"command"`
 }

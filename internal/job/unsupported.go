@@ -36,6 +36,9 @@ func (s *Spec) unsupportedTraining(refuse refuser) {
 	refuse("app.graph", "", s.App.Graph != nil)
 	refuse("retries.generations", s.Retries.Generations, s.Retries.Generations > 0)
 	refuse("export_dir", s.ExportDir, IsURL(s.ExportDir))
+	if p := s.App.Python; p != nil {
+		refuse("app.python.output_dir", p.OutputDir, IsURL(p.OutputDir))
+	}
 	if o := s.Output; o != nil {
 		refuse("output.format", o.Format, o.Format != "parquet")
 		refuse("output.if_exists", o.IfExists, o.IfExists == ifSkip || o.IfExists == ifResume)

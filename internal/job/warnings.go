@@ -51,8 +51,9 @@ func (s *Spec) Warnings() []Fault {
 
 func (r *rules) warnTraining() {
 	s := r.s
-	if s.ExportDir == "" && s.ModelDir == "" && s.Output == nil {
-		r.broken("export_dir", "", "nothing of the training is kept: neither export_dir, model_dir nor output is given")
+	kept := s.ExportDir != "" || s.ModelDir != "" || s.Output != nil
+	if p := s.App.Python; !kept && (p == nil || len(p.Outputs) == 0) {
+		r.broken("export_dir", "", "nothing of the training is kept: none of export_dir, model_dir, output and app.python.outputs is given")
 	}
 	if s.App.Python == nil {
 		return

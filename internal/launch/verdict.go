@@ -12,25 +12,27 @@ import (
 // verdict.json in the record folder holds, and, without the fields that only
 // the launcher knows, the driver's last event.
 type Verdict struct {
-	Code       Code            `json:"code"`
-	Cause      string          `json:"cause"`  // one line; "" on success
-	Phase      string          `json:"phase"`  // in which it failed
-	Member     string          `json:"member"` // the first that failed, as "worker:1"; "" when no member did
-	Host       string          `json:"host"`
-	ExitCode   int             `json:"exit_code"`      // of the member's program
-	Signal     int             `json:"signal"`         // that ended it; 0: none
-	Stderr     []string        `json:"stderr"`         // last lines of the failing program
-	LogPath    string          `json:"log_path"`       // on Host
-	Logs       []MemberLog     `json:"logs,omitempty"` // of all members
-	Retryable  bool            `json:"retryable"`      // the same job may succeed when it is started again
-	Run        string          `json:"run"`
-	Kind       string          `json:"kind,omitempty"`
-	Rows       Rows            `json:"rows"`
-	Feeds      []FeedRows      `json:"feeds"`
-	Throughput *Throughput     `json:"throughput"` // null when nobody measured it: a program that takes no rows from a feed
-	Steps      *int64          `json:"steps"`      // optimiser updates; null when nobody counted them
-	Artifacts  []Artifact      `json:"artifacts"`
-	Infer      json.RawMessage `json:"infer,omitempty"`
+	Code     Code        `json:"code"`
+	Cause    string      `json:"cause"`  // one line; "" on success
+	Phase    string      `json:"phase"`  // in which it failed
+	Member   string      `json:"member"` // the first that failed, as "worker:1"; "" when no member did
+	Host     string      `json:"host"`
+	ExitCode int         `json:"exit_code"`      // of the member's program
+	Signal   int         `json:"signal"`         // that ended it; 0: none
+	Stderr   []string    `json:"stderr"`         // last lines of the failing program
+	LogPath  string      `json:"log_path"`       // on Host
+	Logs     []MemberLog `json:"logs,omitempty"` // of all members
+	// WorkingFiles are what programs have written into their working directories.
+	WorkingFiles []MemberFiles   `json:"working_files,omitempty"`
+	Retryable    bool            `json:"retryable"` // the same job may succeed when it is started again
+	Run          string          `json:"run"`
+	Kind         string          `json:"kind,omitempty"`
+	Rows         Rows            `json:"rows"`
+	Feeds        []FeedRows      `json:"feeds"`
+	Throughput   *Throughput     `json:"throughput"` // null when nobody measured it: a program that takes no rows from a feed
+	Steps        *int64          `json:"steps"`      // optimiser updates; null when nobody counted them
+	Artifacts    []Artifact      `json:"artifacts"`
+	Infer        json.RawMessage `json:"infer,omitempty"`
 	// Seconds by phase: submit (spark-submit to SparkContext), form (to the
 	// complete cluster), run, export (from the first member that exports, to
 	// the verdict, with outputs committed), stop (to the last process), total.
@@ -46,6 +48,7 @@ type (
 	FeedRows    = reserve.FeedRows
 	Artifact    = reserve.Artifact
 	MemberLog   = reserve.MemberLog
+	MemberFiles = reserve.MemberFiles
 	MemberPhase = reserve.MemberProgress
 	Throughput  = reserve.Throughput
 )
@@ -55,6 +58,9 @@ const PhaseMeasured = reserve.PhaseMeasured
 
 // PhaseCommit is the phase in which outputs get their names: programs have ended well.
 const PhaseCommit = reserve.PhaseCommit
+
+// PhaseUpload is the phase in which members' files are brought: programs have ended well.
+const PhaseUpload = reserve.PhaseUpload
 
 // Discard deletes what outputs have staged that no later run goes on from.
 func Discard(ctx context.Context, outputs []reserve.OutputConfig) error {

@@ -63,6 +63,7 @@ func clusterSpec(members []memberAddress) map[string][]string {
 type childPlan struct {
 	assignment Assignment
 	files      string // absolute
+	dir        string // the child's working directory
 	work       string
 	tfConfig   string
 	libDir     string   // of libtensorflow; "": the loader's choice
@@ -105,11 +106,11 @@ func (p childPlan) command() command {
 			env.prepend("LD_LIBRARY_PATH", p.libDir)
 		}
 	}
-	return command{Argv: argv, Env: env.list(), Dir: p.files}
+	return command{Argv: argv, Env: env.list(), Dir: p.dir}
 }
 
 func (p childPlan) pythonPath() []string {
-	paths := []string{p.files}
+	paths := []string{p.dir}
 	for _, entry := range p.assignment.Config.Child.PythonPath {
 		paths = append(paths, within(p.files, entry))
 	}

@@ -41,9 +41,12 @@ type ChildConfig struct {
 	// OpLibraries are loaded by an engine before its model: paths with a slash,
 	// relative to the files folder or absolute, and names of Python packages.
 	OpLibraries []string `json:"op_libraries,omitempty"`
-	// Archive is a tar file in the files folder that is unpacked there before the
-	// child starts; "": none.
+	// Archive is a tar file in the files folder that is unpacked in the working
+	// directory of a python child before it starts; "": none.
 	Archive string `json:"archive,omitempty"`
+	// Outputs are patterns of the files that a python child writes into its
+	// working directory and that are brought to the reservation server.
+	Outputs []string `json:"outputs,omitempty"`
 	// PythonPath entries, relative to the files folder.
 	PythonPath []string `json:"python_path,omitempty"`
 }
@@ -69,6 +72,6 @@ type Assignment struct {
 	Key    string   `json:"key"`    // PEM
 	Token  string   `json:"token"`
 	// Files is the folder where Spark put the job's files: "." on an
-	// executor, absolute under local[n].
+	// executor, absolute under local[n], where members share it.
 	Files string `json:"files"`
 }

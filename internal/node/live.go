@@ -95,12 +95,22 @@ func (m *member) childEnded(ctx context.Context, end childEnd) ending {
 	} else {
 		m.rows.Fail(o.Cause)
 	}
-	m.mu.Lock()
-	m.ended = true
-	m.mu.Unlock()
-	m.client.Renew()
+	m.setAfter(o.Kind)
+	o.Working = m.uploadFiles()
 	m.report(context.WithoutCancel(ctx), o)
 	return ending{kind: o.Kind, cause: o.Cause}
+}
+
+// setAfter tells the server at once that the child has ended, and whether it has
+// failed: the report may have to wait for the upload of files.
+func (m *member) setAfter(kind reserve.Kind) {
+	m.mu.Lock()
+	m.after = reserve.PhaseEnded
+	if kind == reserve.Failed {
+		m.after = reserve.PhaseFailing
+	}
+	m.mu.Unlock()
+	m.client.Renew()
 }
 
 // drain waits for what a dead child left in its sockets and pipes.
@@ -136,10 +146,15 @@ func (m *member) endChild(started bool, why ending) {
 	if why.silent {
 		return
 	}
+	var files reserve.WorkingFiles
+	if why.kind == reserve.Stopped { // else there may be no time for it
+		files = m.uploadFiles()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), lastWord)
 	defer cancel()
 	m.report(ctx, reserve.Outcome{
-		Kind: why.kind, Phase: phase, Cause: oneLine(why.cause), ExitCode: end.Exit, Signal: end.Signal,
+		Working: files,
+		Kind:    why.kind, Phase: phase, Cause: oneLine(why.cause), ExitCode: end.Exit, Signal: end.Signal,
 		Stderr: m.output.stderr.last(),
 	})
 }

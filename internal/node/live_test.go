@@ -41,7 +41,7 @@ func TestAnEvaluatorFinishes(t *testing.T) {
 	s.awaitPhase(1, "evaluating")
 	s.await("tensorboard", func(e map[string]any) bool { return e["url"] == "http://h:6006/" })
 	s.await("warning", func(e map[string]any) bool { return e["message"] == "worker:1: two lines" })
-	if err := os.WriteFile(filepath.Join(trains.Files, "go"), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(workingDirectory(trains), "go"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if v := s.verdict(); v.Code != 0 {
@@ -52,7 +52,7 @@ func TestAnEvaluatorFinishes(t *testing.T) {
 			t.Errorf("worker %d: status %d, %+v", i, status, summary)
 		}
 	}
-	if !exists(filepath.Join(evaluates.Files, "heard")) {
+	if !exists(filepath.Join(workingDirectory(evaluates), "heard")) {
 		t.Error("the evaluator did not hear that training had ended")
 	}
 }
@@ -65,7 +65,7 @@ func TestChildsEnvironmentHoldsNoSecret(t *testing.T) {
 		t.Fatalf("verdict %+v", v)
 	}
 	p.end()
-	text, err := os.ReadFile(filepath.Join(a.Files, "child.env"))
+	text, err := os.ReadFile(filepath.Join(workingDirectory(a), "child.env"))
 	if err != nil {
 		t.Fatal(err)
 	}

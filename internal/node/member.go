@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tfos/internal/feed"
@@ -38,6 +40,10 @@ type member struct {
 	libraries []string
 	endings   *endings // any goroutine
 
+	folder    folder // of a Python program, as begin has made it
+	uploading atomic.Bool
+	uploaded  atomic.Int64 // bytes: a sign of life
+
 	guard   *guardian
 	used    *usageMeter    // any goroutine
 	output  *output        // any goroutine
@@ -50,7 +56,7 @@ type member struct {
 
 	mu      sync.Mutex
 	context feed.ProgramContext // set before the child starts
-	ended   bool                // the child has
+	after   string              // the phase, once the child has ended
 
 	copies  sync.WaitGroup // of the child's output
 	tasks   sync.WaitGroup // all other goroutines
@@ -66,11 +72,6 @@ func newMember(ctx context.Context, o Options, a Assignment) (*member, error) {
 	files, err := filepath.Abs(a.Files)
 	if err != nil {
 		return nil, fmt.Errorf("node: the files folder: %w", err)
-	}
-	if archive := a.Config.Child.Archive; archive != "" {
-		if err := unpack(ctx, within(files, archive), files); err != nil {
-			return nil, err
-		}
 	}
 	address, err := routeAddress(a.Server)
 	if err != nil {
@@ -116,6 +117,9 @@ func (m *member) begin(own context.Context, o Options, address string) error {
 	m.copies.Go(func() { m.output.copy(m.guard.stdout, m.output.stdout) })
 	m.copies.Go(func() { m.output.copy(m.guard.stderr, m.output.stderr) })
 	m.tasks.Go(func() { m.watchExecutor(own, o.Stdout) })
+	if err := m.openFolder(own); err != nil {
+		return err
+	}
 	doors, err := openDoors(own, m.guard.work, address, m.Assignment, m.serveTask, m.serveProgram, m.log)
 	if err != nil {
 		return err
@@ -137,6 +141,24 @@ func (m *member) begin(own context.Context, o Options, address string) error {
 	m.tasks.Go(func() { m.passOn(own) })
 	return nil
 }
+
+// openFolder makes the working directory of a Python program.
+func (m *member) openFolder(ctx context.Context) error {
+	child := m.Config.Child
+	if child.Kind != childPython {
+		return nil
+	}
+	archive := child.Archive
+	if archive != "" {
+		archive = within(m.files, archive)
+	}
+	var err error
+	m.folder, err = openFolder(ctx, m.files, fmt.Sprintf("%s-%d", m.Job, m.Index), archive)
+	return err
+}
+
+// workingDirectory is the child's.
+func (m *member) workingDirectory() string { return cmp.Or(m.folder.path, m.files) }
 
 // join keeps the membership until its end, which ends the member.
 func (m *member) join(ctx context.Context, r reserve.Registration) {
@@ -190,14 +212,16 @@ func (m *member) warn(doing string, err error) {
 func (m *member) renewal() reserve.Renewal {
 	said := m.said.summary()
 	m.mu.Lock()
-	if m.ended {
-		said.phase = reserve.PhaseEnded
+	if m.after != "" {
+		said.phase = m.after
 	}
 	m.mu.Unlock()
+	usage := m.used.usage()
+	usage.Written += m.uploaded.Load()
 	return reserve.Renewal{
 		Phase: said.phase, Feeds: m.counts(), LogBytes: m.output.bytes.Load(),
 		Splits: said.progress.Splits, SplitRows: said.progress.Rows, SplitBytes: said.progress.Bytes, Notes: said.notes, Paces: m.paces(),
-		Usage: m.used.usage(),
+		Usage: usage, Uploading: m.uploading.Load(),
 	}
 }
 
@@ -242,11 +266,11 @@ func (m *member) prepare(c reserve.Cluster) (command, error) {
 	m.mu.Lock()
 	m.context = feed.ProgramContext{
 		Run: m.Config.Run, Kind: m.Config.Kind, JobName: m.Job, TaskIndex: m.Index, WorkerNum: number,
-		Cluster: clusterSpec(members), Files: m.files, Feeds: m.Assignment.feeds(), Context: given, Work: c.Work,
+		Cluster: clusterSpec(members), Files: m.workingDirectory(), Feeds: m.Assignment.feeds(), Context: given, Work: c.Work,
 	}
 	m.mu.Unlock()
 	return childPlan{
-		assignment: m.Assignment, files: m.files, work: m.guard.work, tfConfig: config,
+		assignment: m.Assignment, files: m.files, dir: m.workingDirectory(), work: m.guard.work, tfConfig: config,
 		libDir: m.libDir, libraries: m.libraries, members: members, host: m.host, base: environment(),
 	}.command(), nil
 }

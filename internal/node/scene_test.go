@@ -189,6 +189,11 @@ func (s *scene) assignment(i int, mode string) Assignment {
 	}
 }
 
+// workingDirectory is that of the member's child.
+func workingDirectory(a Assignment) string {
+	return filepath.Join(a.Files, fmt.Sprintf("tfos-%s-%d", a.Job, a.Index))
+}
+
 func (s *scene) feeds(a *Assignment) {
 	a.Feeds = []string{"train"}
 	a.Config.Feeds = []feed.Config{{Name: "train", QueueBytes: 1 << 20, BatchRows: 2}}

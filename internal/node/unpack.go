@@ -12,8 +12,8 @@ import (
 )
 
 // unpack puts the files of a tar archive into folder, each at once under its
-// name: under local[n] all members unpack into one folder, side by side. A file
-// that is there as it is in the archive, by size, permissions and time, stays.
+// name. A file that is there as it is in the archive, by size, permissions and
+// time, stays: an earlier attempt has left it.
 func unpack(ctx context.Context, archive, folder string) error {
 	f, err := os.Open(archive)
 	if err != nil {

@@ -174,24 +174,37 @@ func (c *Client) judge(ctx context.Context, err error, giveUp time.Time) error {
 // Report delivers the member's outcome. It tries again until the lease would
 // be over (a running Join prolongs it), at least once.
 func (c *Client) Report(ctx context.Context, o Outcome) error {
+	if err := c.insist(ctx, func() error { return c.reportOnce(ctx, o) }); err != nil {
+		return fmt.Errorf("reserve: report outcome: %w", err)
+	}
+	return nil
+}
+
+// insist makes a call until it succeeds, the server refuses it, or the lease
+// would be over.
+func (c *Client) insist(ctx context.Context, call func() error) error {
 	giveUp := time.Now().Add(c.patience)
 	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
-		err := c.reportOnce(ctx, o)
-		if err == nil {
-			return nil
+		err := call()
+		if err == nil || refused(err) || !time.Now().Add(pause).Before(c.deadline(giveUp)) {
+			return err
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if code := status.Code(err); code == codes.Unauthenticated || code == codes.InvalidArgument {
-			return fmt.Errorf("reserve: report outcome: %w", err)
-		}
-		if !time.Now().Add(pause).Before(c.deadline(giveUp)) {
-			return fmt.Errorf("reserve: report outcome: %w", err)
-		}
 		if err := sleep(ctx, pause); err != nil {
 			return err
 		}
+	}
+}
+
+// refused reports whether the server would answer the same call the same way again.
+func refused(err error) bool {
+	switch status.Code(err) {
+	case codes.Unauthenticated, codes.InvalidArgument, codes.FailedPrecondition:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -38,6 +38,10 @@ type Config struct {
 	Feeds   []FeedConfig   `json:"feeds,omitempty"`
 	Outputs []OutputConfig `json:"outputs,omitempty"`
 
+	// Uploads is where files of members' working directories are brought; nil:
+	// nowhere.
+	Uploads *UploadConfig `json:"uploads,omitempty"`
+
 	// Work is an inference job's input, shared out to members as splits.
 	Work *WorkConfig `json:"work,omitempty"`
 }
@@ -84,6 +88,13 @@ type OutputConfig struct {
 	// Spark writes under Staging: Spark makes that folder, and wants none there.
 	// With Resume it is ResumeAside. "" where members write both.
 	Aside string `json:"aside,omitempty"`
+}
+
+// UploadConfig says where files that programs write into their working directories
+// are brought: to Folder, as <job>-<index>/<path>.
+type UploadConfig struct {
+	Folder   string   `json:"folder"`   // absolute
+	Patterns []string `json:"patterns"` // of the job file, for messages: members match
 }
 
 // Temporary are the folders that hold the output while it is not published. With

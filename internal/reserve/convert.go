@@ -35,6 +35,7 @@ func renewToPB(r Renewal, sequence int64) *pb.MemberMessage {
 		LogBytes: r.LogBytes, Splits: r.Splits, SplitRows: r.SplitRows, Notes: notesToPB(r.Notes),
 		Paces: pacesToPB(r.Paces), SplitBytes: r.SplitBytes,
 		CpuMs: r.Usage.CPU.Milliseconds(), GpuMs: r.Usage.GPU.Milliseconds(), WrittenBytes: r.Usage.Written,
+		Uploading: r.Uploading,
 	}}}
 }
 
@@ -48,6 +49,7 @@ func renewFromPB(m *pb.Renew) (Renewal, int64) {
 			GPU:     time.Duration(m.GetGpuMs()) * time.Millisecond,
 			Written: m.GetWrittenBytes(),
 		},
+		Uploading: m.GetUploading(),
 	}, m.GetSequence()
 }
 
@@ -122,6 +124,7 @@ func outcomeToPB(o Outcome, token string, incarnation int64) *pb.Outcome {
 		ExitCode: int32(o.ExitCode), Signal: int32(o.Signal), Stderr: o.Stderr, Stdout: o.Stdout,
 		LogPath: o.LogPath, Host: o.Host, Feeds: countsToPB(o.Feeds),
 		VerdictCode: int32(o.VerdictCode), Result: o.Result, Paces: pacesToPB(o.Paces), Notes: notesToPB(o.Notes),
+		WorkingFiles: workingToPB(o.Working),
 	}
 }
 
@@ -132,7 +135,22 @@ func outcomeFromPB(m *pb.Outcome) (Outcome, int64) {
 		ExitCode: int(m.GetExitCode()), Signal: int(m.GetSignal()), Stderr: m.GetStderr(), Stdout: m.GetStdout(),
 		LogPath: m.GetLogPath(), Host: m.GetHost(), Feeds: countsFromPB(m.GetFeeds()),
 		VerdictCode: int(m.GetVerdictCode()), Result: m.GetResult(), Paces: pacesFromPB(m.GetPaces()), Notes: notesFromPB(m.GetNotes()),
+		Working: workingFromPB(m.GetWorkingFiles()),
 	}, m.GetIncarnation()
+}
+
+func workingToPB(w WorkingFiles) *pb.WorkingFiles {
+	return &pb.WorkingFiles{
+		Folder: w.Folder, Files: w.Files, Bytes: w.Bytes, UploadedFiles: w.Uploaded, UploadedBytes: w.UploadedBytes,
+		Matched: w.Matched, Error: w.Error,
+	}
+}
+
+func workingFromPB(m *pb.WorkingFiles) WorkingFiles {
+	return WorkingFiles{
+		Folder: m.GetFolder(), Files: m.GetFiles(), Bytes: m.GetBytes(), Uploaded: m.GetUploadedFiles(), UploadedBytes: m.GetUploadedBytes(),
+		Matched: m.GetMatched(), Error: m.GetError(),
+	}
 }
 
 func messageToPB(m Message) *pb.ServerMessage {

@@ -29,7 +29,7 @@ func (r *Roster) NextDeadline() time.Time {
 		add(p.heard.Add(r.cfg.Lease()))
 	}
 	if r.verdict != nil {
-		add(r.decided.Add(r.cfg.Lease()))
+		add(r.drainDue())
 		return next
 	}
 	if s := r.lead(); s != nil && !r.preceded(s) {

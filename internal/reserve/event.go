@@ -112,11 +112,14 @@ type Verdict struct {
 	Stderr   []string `json:"stderr"`
 	LogPath  string   `json:"log_path"`
 	// Logs are the members' log files, in the plan's order.
-	Logs      []MemberLog `json:"logs,omitempty"`
-	Retryable bool        `json:"retryable"`
-	Rows      Rows        `json:"rows"`
-	Feeds     []FeedRows  `json:"feeds"`
-	Artifacts []Artifact  `json:"artifacts"`
+	Logs []MemberLog `json:"logs,omitempty"`
+	// WorkingFiles are what programs have written into their working directories,
+	// of the members that tell of any, in the plan's order.
+	WorkingFiles []MemberFiles `json:"working_files,omitempty"`
+	Retryable    bool          `json:"retryable"`
+	Rows         Rows          `json:"rows"`
+	Feeds        []FeedRows    `json:"feeds"`
+	Artifacts    []Artifact    `json:"artifacts"`
 	// Throughput is how fast the rows were used; nil: nobody could measure it.
 	Throughput *Throughput `json:"throughput,omitempty"`
 	// Infer is the sum of all members' results; nil for other jobs.
@@ -130,6 +133,19 @@ type MemberLog struct {
 	Path   string `json:"path"`
 	// Stdout are the last lines of the chief's program, of a run that succeeded.
 	Stdout []string `json:"stdout,omitempty"`
+}
+
+// MemberFiles is what one member's program has written into its working directory.
+type MemberFiles struct {
+	Member        string `json:"member"`
+	Host          string `json:"host"`
+	Folder        string `json:"folder"` // on Host
+	Files         int64  `json:"files"`
+	Bytes         int64  `json:"bytes"`
+	UploadedFiles int64  `json:"uploaded_files"` // of them
+	UploadedBytes int64  `json:"uploaded_bytes"`
+	UploadedTo    string `json:"uploaded_to,omitempty"` // a folder; "": none was
+	Error         string `json:"error,omitempty"`       // why a file was not uploaded
 }
 
 // Rows is the account of all members: read = trained + dropped + quarantined.

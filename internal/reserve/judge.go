@@ -275,7 +275,7 @@ func (r *Roster) drain() {
 		return
 	}
 	here := slices.ContainsFunc(r.places, func(p *place) bool { return p.state == live || p.session != 0 })
-	if here && r.now.Before(r.decided.Add(r.cfg.Lease())) {
+	if here && r.now.Before(r.drainDue()) {
 		return
 	}
 	for _, p := range r.living() {
@@ -283,4 +283,14 @@ func (r *Roster) drain() {
 	}
 	r.drained = true
 	r.do(Drained{})
+}
+
+// drainDue is when members that are still there after the decision are given up: a
+// lease after it, or after one of them has last said that it uploads files.
+func (r *Roster) drainDue() time.Time {
+	since := r.decided
+	if r.uploading.After(since) {
+		since = r.uploading
+	}
+	return since.Add(r.cfg.Lease())
 }

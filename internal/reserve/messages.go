@@ -57,6 +57,7 @@ type Renewal struct {
 	Notes      []Note // all so far, in order
 	Paces      []Pace // by feed
 	Usage      Usage
+	Uploading  bool // its program runs no more, and its files are being uploaded
 }
 
 // Note is something that a member has to say to the person who runs the job.
@@ -232,4 +233,16 @@ type Outcome struct {
 	VerdictCode int    // exit code asked for by the child; 0 means 5
 	Result      []byte // inference: infer.Result as JSON
 	Notes       []Note // all that the program has said, as in Renewal
+	Working     WorkingFiles
+}
+
+// WorkingFiles is what a program has written into its working directory.
+type WorkingFiles struct {
+	Folder        string // on the member's host
+	Files         int64
+	Bytes         int64
+	Uploaded      int64 // files of them
+	UploadedBytes int64
+	Matched       []string // the job's patterns that matched a file
+	Error         string   // why a file that matched was not uploaded; "": all were
 }

@@ -85,6 +85,7 @@ type Roster struct {
 	suspects  []*suspect
 	verdict   *Verdict // decided
 	decided   time.Time
+	uploading time.Time // when a member last said that it uploads files
 	drained   bool
 
 	waitingDue  time.Time
@@ -200,6 +201,9 @@ func (r *Roster) Renew(now time.Time, session int64, renewal Renewal, sequence i
 		return r.take()
 	}
 	p.heard = now
+	if renewal.Uploading {
+		r.uploading = now
+	}
 	r.send(p, Renewed{sequence})
 	switch p.state {
 	case live:

@@ -51,7 +51,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, log *slog.Logger) e
 	}
 	events := newWriter(out)
 	p := &process{cfg: req.Config, log: log.With("run", req.Config.Run), events: events,
-		server: newServer(auth, req.Config.Lease(), events.put), hungUp: make(chan struct{}), shared: &shared{}}
+		server: newServer(auth, req.Config, events.put), hungUp: make(chan struct{}), shared: &shared{}}
 	events.put(Ready{net.JoinHostPort(req.Host, port), auth.ca, auth.cert, auth.key, auth.token})
 	return p.run(ctx, listener, lines)
 }
@@ -218,7 +218,7 @@ func (p *process) finish(ctx context.Context, end ending) Verdict {
 		if err := p.resume.close(ctx, true); err != nil {
 			p.events.put(Warning{"what earlier runs have left was not deleted: " + err.Error()})
 		}
-		return v
+		return p.uploaded(v, end.working)
 	}
 	if v.Infer != nil {
 		v.Infer.Kept = p.resume.kept(ctx)
@@ -226,7 +226,7 @@ func (p *process) finish(ctx context.Context, end ending) Verdict {
 	if err := p.discard(ctx); err != nil {
 		p.log.Warn("staged outputs were not deleted", "error", err)
 	}
-	return v
+	return p.uploaded(v, end.working)
 }
 
 // discard deletes what was staged and is of no use to a later run.

@@ -27,6 +27,7 @@ type server struct {
 	pb.UnimplementedReservationServer
 	auth     *authority
 	lease    time.Duration
+	uploads  *UploadConfig // nil: members may upload nothing
 	inputs   chan input
 	emit     func(Event)    // must not block
 	drained  chan ending    // gets one value
@@ -46,10 +47,11 @@ type ending struct {
 	verdict Verdict
 	results [][]byte
 	written map[string]int64 // rows of each feed that has ended
+	working []placeFiles
 }
 
-func newServer(auth *authority, lease time.Duration, emit func(Event)) *server {
-	return &server{auth: auth, lease: lease, emit: emit, inputs: make(chan input),
+func newServer(auth *authority, cfg Config, emit func(Event)) *server {
+	return &server{auth: auth, lease: cfg.Lease(), uploads: cfg.Uploads, emit: emit, inputs: make(chan input),
 		drained: make(chan ending, 1), finished: make(chan struct{}), sessions: map[int64]*session{}}
 }
 
@@ -126,7 +128,7 @@ func (s *server) apply(effects []Effect) {
 		case Emit:
 			s.emit(e.Event)
 		case Drained:
-			s.drained <- ending{s.roster.Verdict(), s.roster.Results(), s.roster.Written()}
+			s.drained <- ending{s.roster.Verdict(), s.roster.Results(), s.roster.Written(), s.roster.workingFiles()}
 		}
 	}
 }

@@ -392,9 +392,11 @@ type Renew struct {
 	Paces      []*Pace                `protobuf:"bytes,8,rep,name=paces,proto3" json:"paces,omitempty"`                              // by feed
 	SplitBytes int64                  `protobuf:"varint,9,opt,name=split_bytes,json=splitBytes,proto3" json:"split_bytes,omitempty"` // inference: bytes of the splits that these rows take
 	// What the child and all its processes used since the start: signs of life.
-	CpuMs         int64 `protobuf:"varint,10,opt,name=cpu_ms,json=cpuMs,proto3" json:"cpu_ms,omitempty"`
-	GpuMs         int64 `protobuf:"varint,11,opt,name=gpu_ms,json=gpuMs,proto3" json:"gpu_ms,omitempty"`                      // busy time of the devices that it sees
-	WrittenBytes  int64 `protobuf:"varint,12,opt,name=written_bytes,json=writtenBytes,proto3" json:"written_bytes,omitempty"` // to storage
+	CpuMs        int64 `protobuf:"varint,10,opt,name=cpu_ms,json=cpuMs,proto3" json:"cpu_ms,omitempty"`
+	GpuMs        int64 `protobuf:"varint,11,opt,name=gpu_ms,json=gpuMs,proto3" json:"gpu_ms,omitempty"`                      // busy time of the devices that it sees
+	WrittenBytes int64 `protobuf:"varint,12,opt,name=written_bytes,json=writtenBytes,proto3" json:"written_bytes,omitempty"` // to storage
+	// Its program runs no more, and its files are being uploaded.
+	Uploading     bool `protobuf:"varint,13,opt,name=uploading,proto3" json:"uploading,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -511,6 +513,13 @@ func (x *Renew) GetWrittenBytes() int64 {
 		return x.WrittenBytes
 	}
 	return 0
+}
+
+func (x *Renew) GetUploading() bool {
+	if x != nil {
+		return x.Uploading
+	}
+	return false
 }
 
 // Note is something that a member has to say to the person who runs the job.
@@ -1586,6 +1595,7 @@ type Outcome struct {
 	Notes         []*Note                `protobuf:"bytes,17,rep,name=notes,proto3" json:"notes,omitempty"`                                 // all, as in Renew
 	Stdout        []string               `protobuf:"bytes,18,rep,name=stdout,proto3" json:"stdout,omitempty"`                               // the last lines
 	Paces         []*Pace                `protobuf:"bytes,16,rep,name=paces,proto3" json:"paces,omitempty"`
+	WorkingFiles  *WorkingFiles          `protobuf:"bytes,19,opt,name=working_files,json=workingFiles,proto3" json:"working_files,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1746,6 +1756,13 @@ func (x *Outcome) GetPaces() []*Pace {
 	return nil
 }
 
+func (x *Outcome) GetWorkingFiles() *WorkingFiles {
+	if x != nil {
+		return x.WorkingFiles
+	}
+	return nil
+}
+
 type OutcomeReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1782,6 +1799,220 @@ func (*OutcomeReply) Descriptor() ([]byte, []int) {
 	return file_reserve_proto_rawDescGZIP(), []int{20}
 }
 
+// WorkingFiles is what a program has written into its working directory.
+type WorkingFiles struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Folder        string                 `protobuf:"bytes,1,opt,name=folder,proto3" json:"folder,omitempty"` // on the member's host
+	Files         int64                  `protobuf:"varint,2,opt,name=files,proto3" json:"files,omitempty"`
+	Bytes         int64                  `protobuf:"varint,3,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	UploadedFiles int64                  `protobuf:"varint,4,opt,name=uploaded_files,json=uploadedFiles,proto3" json:"uploaded_files,omitempty"` // of them
+	UploadedBytes int64                  `protobuf:"varint,5,opt,name=uploaded_bytes,json=uploadedBytes,proto3" json:"uploaded_bytes,omitempty"`
+	Matched       []string               `protobuf:"bytes,6,rep,name=matched,proto3" json:"matched,omitempty"` // the job's patterns that matched one
+	Error         string                 `protobuf:"bytes,7,opt,name=error,proto3" json:"error,omitempty"`     // why a file that matched was not uploaded; "": all were
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WorkingFiles) Reset() {
+	*x = WorkingFiles{}
+	mi := &file_reserve_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WorkingFiles) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WorkingFiles) ProtoMessage() {}
+
+func (x *WorkingFiles) ProtoReflect() protoreflect.Message {
+	mi := &file_reserve_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WorkingFiles.ProtoReflect.Descriptor instead.
+func (*WorkingFiles) Descriptor() ([]byte, []int) {
+	return file_reserve_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *WorkingFiles) GetFolder() string {
+	if x != nil {
+		return x.Folder
+	}
+	return ""
+}
+
+func (x *WorkingFiles) GetFiles() int64 {
+	if x != nil {
+		return x.Files
+	}
+	return 0
+}
+
+func (x *WorkingFiles) GetBytes() int64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *WorkingFiles) GetUploadedFiles() int64 {
+	if x != nil {
+		return x.UploadedFiles
+	}
+	return 0
+}
+
+func (x *WorkingFiles) GetUploadedBytes() int64 {
+	if x != nil {
+		return x.UploadedBytes
+	}
+	return 0
+}
+
+func (x *WorkingFiles) GetMatched() []string {
+	if x != nil {
+		return x.Matched
+	}
+	return nil
+}
+
+func (x *WorkingFiles) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+// UploadPart is a piece of one file. All but data is in the first part alone.
+type UploadPart struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Token         string                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
+	Job           string                 `protobuf:"bytes,2,opt,name=job,proto3" json:"job,omitempty"`
+	Index         int32                  `protobuf:"varint,3,opt,name=index,proto3" json:"index,omitempty"`
+	Incarnation   int64                  `protobuf:"varint,4,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	Path          []byte                 `protobuf:"bytes,5,opt,name=path,proto3" json:"path,omitempty"` // below the working directory, with slashes
+	Data          []byte                 `protobuf:"bytes,6,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UploadPart) Reset() {
+	*x = UploadPart{}
+	mi := &file_reserve_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UploadPart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UploadPart) ProtoMessage() {}
+
+func (x *UploadPart) ProtoReflect() protoreflect.Message {
+	mi := &file_reserve_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UploadPart.ProtoReflect.Descriptor instead.
+func (*UploadPart) Descriptor() ([]byte, []int) {
+	return file_reserve_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *UploadPart) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+func (x *UploadPart) GetJob() string {
+	if x != nil {
+		return x.Job
+	}
+	return ""
+}
+
+func (x *UploadPart) GetIndex() int32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *UploadPart) GetIncarnation() int64 {
+	if x != nil {
+		return x.Incarnation
+	}
+	return 0
+}
+
+func (x *UploadPart) GetPath() []byte {
+	if x != nil {
+		return x.Path
+	}
+	return nil
+}
+
+func (x *UploadPart) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+type UploadReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UploadReply) Reset() {
+	*x = UploadReply{}
+	mi := &file_reserve_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UploadReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UploadReply) ProtoMessage() {}
+
+func (x *UploadReply) ProtoReflect() protoreflect.Message {
+	mi := &file_reserve_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UploadReply.ProtoReflect.Descriptor instead.
+func (*UploadReply) Descriptor() ([]byte, []int) {
+	return file_reserve_proto_rawDescGZIP(), []int{23}
+}
+
 var File_reserve_proto protoreflect.FileDescriptor
 
 const file_reserve_proto_rawDesc = "" +
@@ -1804,7 +2035,7 @@ const file_reserve_proto_rawDesc = "" +
 	"\vFeedAddress\x12\x17\n" +
 	"\aboot_id\x18\x01 \x01(\tR\x06bootId\x12\x12\n" +
 	"\x04unix\x18\x02 \x01(\tR\x04unix\x12\x10\n" +
-	"\x03tcp\x18\x03 \x01(\tR\x03tcp\"\x8d\x03\n" +
+	"\x03tcp\x18\x03 \x01(\tR\x03tcp\"\xab\x03\n" +
 	"\x05Renew\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x03R\bsequence\x12\x14\n" +
 	"\x05phase\x18\x02 \x01(\tR\x05phase\x120\n" +
@@ -1820,7 +2051,8 @@ const file_reserve_proto_rawDesc = "" +
 	"\x06cpu_ms\x18\n" +
 	" \x01(\x03R\x05cpuMs\x12\x15\n" +
 	"\x06gpu_ms\x18\v \x01(\x03R\x05gpuMs\x12#\n" +
-	"\rwritten_bytes\x18\f \x01(\x03R\fwrittenBytes\"}\n" +
+	"\rwritten_bytes\x18\f \x01(\x03R\fwrittenBytes\x12\x1c\n" +
+	"\tuploading\x18\r \x01(\bR\tuploading\"}\n" +
 	"\x04Note\x12.\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1a.tfos.reserve.v1.Note.KindR\x04kind\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\"1\n" +
@@ -1902,7 +2134,7 @@ const file_reserve_proto_rawDesc = "" +
 	"\x04feed\x18\x01 \x01(\tR\x04feed\x12\x16\n" +
 	"\x06epochs\x18\x02 \x01(\x05R\x06epochs\"\x1e\n" +
 	"\x04Stop\x12\x16\n" +
-	"\x06reason\x18\x01 \x01(\tR\x06reason\"\xea\x04\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\"\xae\x05\n" +
 	"\aOutcome\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12\x10\n" +
 	"\x03job\x18\x02 \x01(\tR\x03job\x12\x14\n" +
@@ -1922,7 +2154,8 @@ const file_reserve_proto_rawDesc = "" +
 	"\x06result\x18\x0f \x01(\fR\x06result\x12+\n" +
 	"\x05notes\x18\x11 \x03(\v2\x15.tfos.reserve.v1.NoteR\x05notes\x12\x16\n" +
 	"\x06stdout\x18\x12 \x03(\tR\x06stdout\x12+\n" +
-	"\x05paces\x18\x10 \x03(\v2\x15.tfos.reserve.v1.PaceR\x05paces\"E\n" +
+	"\x05paces\x18\x10 \x03(\v2\x15.tfos.reserve.v1.PaceR\x05paces\x12B\n" +
+	"\rworking_files\x18\x13 \x01(\v2\x1d.tfos.reserve.v1.WorkingFilesR\fworkingFiles\"E\n" +
 	"\x04Kind\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\r\n" +
 	"\tSUCCEEDED\x10\x01\x12\n" +
@@ -1930,10 +2163,28 @@ const file_reserve_proto_rawDesc = "" +
 	"\x06FAILED\x10\x02\x12\b\n" +
 	"\x04LOST\x10\x03\x12\v\n" +
 	"\aSTOPPED\x10\x04\"\x0e\n" +
-	"\fOutcomeReply2\x9c\x01\n" +
+	"\fOutcomeReply\"\xd0\x01\n" +
+	"\fWorkingFiles\x12\x16\n" +
+	"\x06folder\x18\x01 \x01(\tR\x06folder\x12\x14\n" +
+	"\x05files\x18\x02 \x01(\x03R\x05files\x12\x14\n" +
+	"\x05bytes\x18\x03 \x01(\x03R\x05bytes\x12%\n" +
+	"\x0euploaded_files\x18\x04 \x01(\x03R\ruploadedFiles\x12%\n" +
+	"\x0euploaded_bytes\x18\x05 \x01(\x03R\ruploadedBytes\x12\x18\n" +
+	"\amatched\x18\x06 \x03(\tR\amatched\x12\x14\n" +
+	"\x05error\x18\a \x01(\tR\x05error\"\x94\x01\n" +
+	"\n" +
+	"UploadPart\x12\x14\n" +
+	"\x05token\x18\x01 \x01(\tR\x05token\x12\x10\n" +
+	"\x03job\x18\x02 \x01(\tR\x03job\x12\x14\n" +
+	"\x05index\x18\x03 \x01(\x05R\x05index\x12 \n" +
+	"\vincarnation\x18\x04 \x01(\x03R\vincarnation\x12\x12\n" +
+	"\x04path\x18\x05 \x01(\fR\x04path\x12\x12\n" +
+	"\x04data\x18\x06 \x01(\fR\x04data\"\r\n" +
+	"\vUploadReply2\xe3\x01\n" +
 	"\vReservation\x12J\n" +
 	"\x04Join\x12\x1e.tfos.reserve.v1.MemberMessage\x1a\x1e.tfos.reserve.v1.ServerMessage(\x010\x01\x12A\n" +
-	"\x06Report\x12\x18.tfos.reserve.v1.Outcome\x1a\x1d.tfos.reserve.v1.OutcomeReplyB!Z\x1ftfos/internal/reserve/reservepbb\x06proto3"
+	"\x06Report\x12\x18.tfos.reserve.v1.Outcome\x1a\x1d.tfos.reserve.v1.OutcomeReply\x12E\n" +
+	"\x06Upload\x12\x1b.tfos.reserve.v1.UploadPart\x1a\x1c.tfos.reserve.v1.UploadReply(\x01B!Z\x1ftfos/internal/reserve/reservepbb\x06proto3"
 
 var (
 	file_reserve_proto_rawDescOnce sync.Once
@@ -1948,7 +2199,7 @@ func file_reserve_proto_rawDescGZIP() []byte {
 }
 
 var file_reserve_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_reserve_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_reserve_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_reserve_proto_goTypes = []any{
 	(Note_Kind)(0),        // 0: tfos.reserve.v1.Note.Kind
 	(Outcome_Kind)(0),     // 1: tfos.reserve.v1.Outcome.Kind
@@ -1973,7 +2224,10 @@ var file_reserve_proto_goTypes = []any{
 	(*Stop)(nil),          // 20: tfos.reserve.v1.Stop
 	(*Outcome)(nil),       // 21: tfos.reserve.v1.Outcome
 	(*OutcomeReply)(nil),  // 22: tfos.reserve.v1.OutcomeReply
-	nil,                   // 23: tfos.reserve.v1.Pace.StepsEntry
+	(*WorkingFiles)(nil),  // 23: tfos.reserve.v1.WorkingFiles
+	(*UploadPart)(nil),    // 24: tfos.reserve.v1.UploadPart
+	(*UploadReply)(nil),   // 25: tfos.reserve.v1.UploadReply
+	nil,                   // 26: tfos.reserve.v1.Pace.StepsEntry
 }
 var file_reserve_proto_depIdxs = []int32{
 	3,  // 0: tfos.reserve.v1.MemberMessage.register:type_name -> tfos.reserve.v1.Register
@@ -1983,7 +2237,7 @@ var file_reserve_proto_depIdxs = []int32{
 	6,  // 4: tfos.reserve.v1.Renew.notes:type_name -> tfos.reserve.v1.Note
 	8,  // 5: tfos.reserve.v1.Renew.paces:type_name -> tfos.reserve.v1.Pace
 	0,  // 6: tfos.reserve.v1.Note.kind:type_name -> tfos.reserve.v1.Note.Kind
-	23, // 7: tfos.reserve.v1.Pace.steps:type_name -> tfos.reserve.v1.Pace.StepsEntry
+	26, // 7: tfos.reserve.v1.Pace.steps:type_name -> tfos.reserve.v1.Pace.StepsEntry
 	10, // 8: tfos.reserve.v1.ServerMessage.registered:type_name -> tfos.reserve.v1.Registered
 	11, // 9: tfos.reserve.v1.ServerMessage.rejected:type_name -> tfos.reserve.v1.Rejected
 	12, // 10: tfos.reserve.v1.ServerMessage.renewed:type_name -> tfos.reserve.v1.Renewed
@@ -1999,15 +2253,18 @@ var file_reserve_proto_depIdxs = []int32{
 	7,  // 20: tfos.reserve.v1.Outcome.feeds:type_name -> tfos.reserve.v1.FeedCount
 	6,  // 21: tfos.reserve.v1.Outcome.notes:type_name -> tfos.reserve.v1.Note
 	8,  // 22: tfos.reserve.v1.Outcome.paces:type_name -> tfos.reserve.v1.Pace
-	2,  // 23: tfos.reserve.v1.Reservation.Join:input_type -> tfos.reserve.v1.MemberMessage
-	21, // 24: tfos.reserve.v1.Reservation.Report:input_type -> tfos.reserve.v1.Outcome
-	9,  // 25: tfos.reserve.v1.Reservation.Join:output_type -> tfos.reserve.v1.ServerMessage
-	22, // 26: tfos.reserve.v1.Reservation.Report:output_type -> tfos.reserve.v1.OutcomeReply
-	25, // [25:27] is the sub-list for method output_type
-	23, // [23:25] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	23, // 23: tfos.reserve.v1.Outcome.working_files:type_name -> tfos.reserve.v1.WorkingFiles
+	2,  // 24: tfos.reserve.v1.Reservation.Join:input_type -> tfos.reserve.v1.MemberMessage
+	21, // 25: tfos.reserve.v1.Reservation.Report:input_type -> tfos.reserve.v1.Outcome
+	24, // 26: tfos.reserve.v1.Reservation.Upload:input_type -> tfos.reserve.v1.UploadPart
+	9,  // 27: tfos.reserve.v1.Reservation.Join:output_type -> tfos.reserve.v1.ServerMessage
+	22, // 28: tfos.reserve.v1.Reservation.Report:output_type -> tfos.reserve.v1.OutcomeReply
+	25, // 29: tfos.reserve.v1.Reservation.Upload:output_type -> tfos.reserve.v1.UploadReply
+	27, // [27:30] is the sub-list for method output_type
+	24, // [24:27] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_reserve_proto_init() }
@@ -2037,7 +2294,7 @@ func file_reserve_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_reserve_proto_rawDesc), len(file_reserve_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   22,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -24,6 +24,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	Reservation_Join_FullMethodName   = "/tfos.reserve.v1.Reservation/Join"
 	Reservation_Report_FullMethodName = "/tfos.reserve.v1.Reservation/Report"
+	Reservation_Upload_FullMethodName = "/tfos.reserve.v1.Reservation/Upload"
 )
 
 // ReservationClient is the client API for Reservation service.
@@ -38,6 +39,9 @@ type ReservationClient interface {
 	// Report delivers how a member's child ended. It is acknowledged, and may be
 	// repeated: the first report of an incarnation counts.
 	Report(ctx context.Context, in *Outcome, opts ...grpc.CallOption) (*OutcomeReply, error)
+	// Upload brings one file that a member's program has written. It may be
+	// repeated: the last one counts. The file is there, whole, when the reply comes.
+	Upload(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[UploadPart, UploadReply], error)
 }
 
 type reservationClient struct {
@@ -71,6 +75,19 @@ func (c *reservationClient) Report(ctx context.Context, in *Outcome, opts ...grp
 	return out, nil
 }
 
+func (c *reservationClient) Upload(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[UploadPart, UploadReply], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Reservation_ServiceDesc.Streams[1], Reservation_Upload_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[UploadPart, UploadReply]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Reservation_UploadClient = grpc.ClientStreamingClient[UploadPart, UploadReply]
+
 // ReservationServer is the server API for Reservation service.
 // All implementations must embed UnimplementedReservationServer
 // for forward compatibility.
@@ -83,6 +100,9 @@ type ReservationServer interface {
 	// Report delivers how a member's child ended. It is acknowledged, and may be
 	// repeated: the first report of an incarnation counts.
 	Report(context.Context, *Outcome) (*OutcomeReply, error)
+	// Upload brings one file that a member's program has written. It may be
+	// repeated: the last one counts. The file is there, whole, when the reply comes.
+	Upload(grpc.ClientStreamingServer[UploadPart, UploadReply]) error
 	mustEmbedUnimplementedReservationServer()
 }
 
@@ -98,6 +118,9 @@ func (UnimplementedReservationServer) Join(grpc.BidiStreamingServer[MemberMessag
 }
 func (UnimplementedReservationServer) Report(context.Context, *Outcome) (*OutcomeReply, error) {
 	return nil, status.Error(codes.Unimplemented, "method Report not implemented")
+}
+func (UnimplementedReservationServer) Upload(grpc.ClientStreamingServer[UploadPart, UploadReply]) error {
+	return status.Error(codes.Unimplemented, "method Upload not implemented")
 }
 func (UnimplementedReservationServer) mustEmbedUnimplementedReservationServer() {}
 func (UnimplementedReservationServer) testEmbeddedByValue()                     {}
@@ -145,6 +168,13 @@ func _Reservation_Report_Handler(srv interface{}, ctx context.Context, dec func(
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Reservation_Upload_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(ReservationServer).Upload(&grpc.GenericServerStream[UploadPart, UploadReply]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Reservation_UploadServer = grpc.ClientStreamingServer[UploadPart, UploadReply]
+
 // Reservation_ServiceDesc is the grpc.ServiceDesc for Reservation service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -162,6 +192,11 @@ var Reservation_ServiceDesc = grpc.ServiceDesc{
 			StreamName:    "Join",
 			Handler:       _Reservation_Join_Handler,
 			ServerStreams: true,
+			ClientStreams: true,
+		},
+		{
+			StreamName:    "Upload",
+			Handler:       _Reservation_Upload_Handler,
 			ClientStreams: true,
 		},
 	},

@@ -1,0 +1,166 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// folder is the working directory of a Python program: one of its own, because
+// members may share the folder where Spark puts the job's files (local[n]), and
+// Spark itself writes there. The job's files are in it by links.
+type folder struct {
+	path   string           // absolute
+	before map[string]stamp // of its files, when the program started
+}
+
+// stamp tells whether a file is the one that it was.
+type stamp struct {
+	inode    uint64
+	size     int64
+	modified time.Time
+}
+
+// openFolder makes the folder of the member called name (worker-0) in files, links
+// what lies there into it, and unpacks the job's archive, a path, in it; "": there
+// is none. What an earlier attempt has left in it stays. Where it cannot be made,
+// files itself is the folder.
+func openFolder(ctx context.Context, files, name, archive string) (folder, error) {
+	f := folder{path: filepath.Join(files, "tfos-"+name)}
+	switch err := os.MkdirAll(f.path, 0o755); {
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		f.path = files
+	case err != nil:
+		return folder{}, fmt.Errorf("node: make the program's folder: %w", err)
+	default:
+		if err := f.link(files); err != nil {
+			return folder{}, fmt.Errorf("node: put the job's files into the program's folder: %w", err)
+		}
+	}
+	if archive != "" {
+		if err := unpack(ctx, archive, f.path); err != nil {
+			return folder{}, err
+		}
+	}
+	before, err := f.stamps()
+	if err != nil {
+		return folder{}, fmt.Errorf("node: list the program's folder: %w", err)
+	}
+	f.before = before
+	return f, nil
+}
+
+// notLinked are the members' own folders and logs, and what an executor prints on a
+// standalone worker.
+var notLinked = regexp.MustCompile(`^(tfos-(ps|chief|worker|evaluator)-\d+(\.log)?|stdout|stderr)$`)
+
+// link gives every entry of files a name in the folder too. A file has the same
+// bytes under both; where the system allows no second name, and for a folder or a
+// link, the name is a symbolic link.
+func (f folder) link(files string) error {
+	entries, err := os.ReadDir(files)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if notLinked.MatchString(e.Name()) {
+			continue
+		}
+		from, to := filepath.Join(files, e.Name()), filepath.Join(f.path, e.Name())
+		if _, err := os.Lstat(to); err == nil {
+			continue
+		}
+		err := errors.ErrUnsupported
+		if e.Type().IsRegular() {
+			err = os.Link(from, to)
+		}
+		if err != nil {
+			err = os.Symlink(from, to)
+		}
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// stamps are those of the regular files below the folder by path, with slashes.
+// Links are not followed; what Python compiles is passed over.
+func (f folder) stamps() (map[string]stamp, error) {
+	out := map[string]stamp{}
+	err := filepath.WalkDir(f.path, func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission) && name != f.path:
+			return nil // it went meanwhile, or is not the program's
+		case err != nil:
+			return err
+		case d.IsDir() && d.Name() == "__pycache__":
+			return fs.SkipDir
+		case !d.Type().IsRegular():
+			return nil
+		}
+		info, err := d.Info()
+		if err != nil {
+			return nil
+		}
+		rel, err := filepath.Rel(f.path, name)
+		if err != nil {
+			return err
+		}
+		one := stamp{size: info.Size(), modified: info.ModTime()}
+		if st, ok := info.Sys().(*syscall.Stat_t); ok {
+			one.inode = st.Ino
+		}
+		out[filepath.ToSlash(rel)] = one
+		return nil
+	})
+	return out, err
+}
+
+// written are the sizes, by path, of the files that are new or were changed since
+// the program started.
+func (f folder) written() (map[string]int64, error) {
+	now, err := f.stamps()
+	out := map[string]int64{}
+	for name, s := range now {
+		if f.before[name] != s {
+			out[name] = s.size
+		}
+	}
+	return out, err
+}
+
+// matches says whether a pattern of app.python.outputs names a file, or a folder
+// that the file is in. It is matched as app.python.files is: * and ? within a name,
+// ** for folders at every depth, and no wildcard for names that begin with a dot.
+func matches(pattern, file string) bool {
+	pattern = path.Clean(pattern)
+	return pattern == "." || matchNames(strings.Split(pattern, "/"), strings.Split(file, "/"))
+}
+
+func matchNames(pattern, names []string) bool {
+	switch {
+	case len(pattern) == 0:
+		return true
+	case len(names) == 0:
+		return false
+	}
+	hidden := strings.HasPrefix(names[0], ".") && !strings.HasPrefix(pattern[0], ".")
+	if pattern[0] == "**" {
+		rest := pattern[1:]
+		if len(rest) == 0 {
+			rest = []string{"*"}
+		}
+		return matchNames(rest, names) || !hidden && matchNames(pattern, names[1:])
+	}
+	same, err := path.Match(pattern[0], names[0])
+	return (pattern[0] == names[0] || err == nil && same && !hidden) && matchNames(pattern[1:], names[1:])
+}

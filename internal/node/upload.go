@@ -1,0 +1,70 @@
+package node
+
+import (
+	"context"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"tfos/internal/reserve"
+)
+
+// uploadFiles brings the files of the program's folder that the job wants, and says
+// what there was. It ends early when the member has to end at once.
+func (m *member) uploadFiles() reserve.WorkingFiles {
+	if m.folder.path == "" { // the child is no program of the user
+		return reserve.WorkingFiles{}
+	}
+	found := reserve.WorkingFiles{Folder: m.folder.path}
+	written, err := m.folder.written()
+	m.warn("list the program's folder", err)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	m.tasks.Go(func() {
+		select {
+		case <-m.endings.hard:
+			cancel()
+		case <-ctx.Done():
+		}
+	})
+	m.uploading.Store(true)
+	defer m.uploading.Store(false)
+	for _, name := range slices.Sorted(maps.Keys(written)) {
+		found.Files++
+		found.Bytes += written[name]
+		if !m.wants(name, &found) || found.Error != "" {
+			continue
+		}
+		if err := m.upload(ctx, name); err != nil {
+			found.Error = oneLine(err.Error())
+			m.log.Error("node: upload a file of the program", "file", name, "error", err)
+			continue
+		}
+		found.Uploaded++
+		found.UploadedBytes += written[name]
+	}
+	return found
+}
+
+// wants says whether the job names a file, and notes by which patterns.
+func (m *member) wants(name string, found *reserve.WorkingFiles) bool {
+	wanted := false
+	for _, pattern := range m.Config.Child.Outputs {
+		if matches(pattern, name) {
+			wanted = true
+			if !slices.Contains(found.Matched, pattern) {
+				found.Matched = append(found.Matched, pattern)
+			}
+		}
+	}
+	return wanted
+}
+
+func (m *member) upload(ctx context.Context, name string) error {
+	m.client.Renew() // it says that there are uploads
+	return m.client.Upload(ctx, m.place, name, func() (io.ReadCloser, error) {
+		return os.Open(filepath.Join(m.folder.path, filepath.FromSlash(name)))
+	}, func(n int) { m.uploaded.Add(int64(n)) })
+}

@@ -1,0 +1,228 @@
+package reserve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	pb "tfos/internal/reserve/reservepb"
+	"tfos/internal/store"
+)
+
+// Files that programs write into their working directories, and that the job wants
+// to have, come to one folder near the driver: Spark's executors and their folders
+// go with the run, and need not be on a file system that they share.
+
+// PhaseUpload is the phase of a run that has succeeded and whose members' files were
+// not brought.
+const PhaseUpload = "upload"
+
+const (
+	// uploadPart is how many bytes of a file go into one message.
+	uploadPart = 256 << 10
+	// uploadPatience bounds the time without a byte moving of one try, the last
+	// write to disk included. Once it has passed, uploadTries are enough.
+	uploadPatience = time.Minute
+	uploadTries    = 5
+)
+
+// Upload brings one file: path is relative to the program's working directory, with
+// slashes. It tries again as Report does, with a reader of its own each time. moved
+// is told of the bytes of each part that was sent.
+func (c *Client) Upload(ctx context.Context, place Place, path string, open func() (io.ReadCloser, error), moved func(int)) error {
+	began, tries := time.Now(), 0
+	err := c.insist(ctx, func() error {
+		err := c.uploadOnce(ctx, place, path, open, moved)
+		if tries++; err != nil && tries >= uploadTries && time.Since(began) > uploadPatience {
+			return status.Error(codes.FailedPrecondition, err.Error())
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("reserve: upload %s: %s", path, status.Convert(err).Message())
+	}
+	return nil
+}
+
+func (c *Client) uploadOnce(ctx context.Context, place Place, path string, open func() (io.ReadCloser, error), moved func(int)) error {
+	file, err := open()
+	if err != nil {
+		return status.Error(codes.FailedPrecondition, err.Error())
+	}
+	defer file.Close()
+	conn, err := c.connect()
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	still := time.AfterFunc(uploadPatience, cancel)
+	defer still.Stop()
+	stream, err := pb.NewReservationClient(conn).Upload(ctx)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	part := &pb.UploadPart{Token: c.token, Job: place.Job, Index: int32(place.Index), Incarnation: c.incarnation, Path: []byte(path)}
+	c.mu.Unlock()
+	buffer := make([]byte, uploadPart)
+	for {
+		n, err := io.ReadFull(file, buffer)
+		end := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+		if err != nil && !end {
+			return status.Error(codes.FailedPrecondition, err.Error())
+		}
+		part.Data = buffer[:n]
+		if err := stream.Send(part); err != nil && !errors.Is(err, io.EOF) { // EOF: the reply says why
+			return err
+		}
+		still.Reset(uploadPatience)
+		moved(n)
+		if end {
+			_, err := stream.CloseAndRecv()
+			return err
+		}
+		part = &pb.UploadPart{}
+	}
+}
+
+// Upload implements the service.
+func (s *server) Upload(stream pb.Reservation_UploadServer) error {
+	part, err := stream.Recv()
+	if err != nil {
+		return err
+	}
+	if err := s.check(part.GetToken()); err != nil {
+		return err
+	}
+	place, name := Place{part.GetJob(), int(part.GetIndex())}, string(part.GetPath())
+	if s.uploads == nil || !filepath.IsLocal(name) {
+		return status.Errorf(codes.InvalidArgument, "no file %q is wanted", name)
+	}
+	if err := s.holds(stream.Context(), place, part.GetIncarnation()); err != nil {
+		return err
+	}
+	if err := keepFile(stream, s.uploads.path(place, name), part); err != nil {
+		return err
+	}
+	return stream.SendAndClose(&pb.UploadReply{})
+}
+
+// holds refuses an incarnation that does not hold its place any more.
+func (s *server) holds(ctx context.Context, place Place, incarnation int64) error {
+	answer := make(chan bool, 1)
+	posted := s.post(ctx, func(r *Roster, _ time.Time) []Effect {
+		p := r.find(place)
+		answer <- p != nil && p.state == live && p.incarnation == incarnation
+		return nil
+	})
+	if !posted {
+		return status.Error(codes.Unavailable, "the reservation server is ending")
+	}
+	if !<-answer {
+		return status.Errorf(codes.InvalidArgument, "%s is not this member's place", place)
+	}
+	return nil
+}
+
+// keepFile writes the parts of a file, of which first is the first, to name.
+func keepFile(stream pb.Reservation_UploadServer, name string, first *pb.UploadPart) error {
+	ctx := stream.Context()
+	failed := func(err error) error {
+		return status.Errorf(codes.FailedPrecondition, "%v", err)
+	}
+	s, err := store.For(name)
+	if err != nil {
+		return failed(err)
+	}
+	if err := s.Mkdir(ctx, path.Dir(name)); err != nil {
+		return failed(err)
+	}
+	file, err := s.Create(ctx, name)
+	if err != nil {
+		return failed(err)
+	}
+	defer func() { _ = file.Abort() }() // nothing after Commit
+	for part := first; ; {
+		if _, err := file.Write(part.GetData()); err != nil {
+			return failed(err)
+		}
+		if part, err = stream.Recv(); errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := file.Commit(); err != nil {
+		return failed(err)
+	}
+	return nil
+}
+
+// folder is where a member's files are brought.
+func (u *UploadConfig) folder(p Place) string {
+	return fmt.Sprintf("%s/%s-%d", u.Folder, p.Job, p.Index)
+}
+
+func (u *UploadConfig) path(p Place, name string) string { return u.folder(p) + "/" + name }
+
+// placeFiles is what one member has told of its working directory.
+type placeFiles struct {
+	place Place
+	host  string
+	WorkingFiles
+}
+
+// workingFiles are those of the members that have told of any, in the plan's order.
+func (r *Roster) workingFiles() []placeFiles {
+	var out []placeFiles
+	for _, p := range r.places {
+		if p.outcome != nil && p.outcome.Working.Folder != "" {
+			out = append(out, placeFiles{p.name(), p.registration.Host, p.outcome.Working})
+		}
+	}
+	return out
+}
+
+// uploaded completes a verdict by what became of the members' files. A run whose
+// files were asked for and not brought has not succeeded.
+func (p *process) uploaded(v Verdict, members []placeFiles) Verdict {
+	var matched []string
+	for _, m := range members {
+		matched = append(matched, m.Matched...)
+		if m.Files == 0 {
+			continue
+		}
+		files := MemberFiles{
+			Member: m.place.String(), Host: m.host, Folder: m.Folder, Files: m.Files, Bytes: m.Bytes,
+			UploadedFiles: m.Uploaded, UploadedBytes: m.UploadedBytes, Error: m.Error,
+		}
+		if m.Uploaded > 0 {
+			files.UploadedTo = p.cfg.Uploads.folder(m.place)
+		}
+		v.WorkingFiles = append(v.WorkingFiles, files)
+		if m.Error != "" && v.Code == codeDone {
+			v.Code, v.Phase, v.Member, v.Host = codeOutput, PhaseUpload, files.Member, m.host
+			v.Cause = fmt.Sprintf("a file of %s was not brought to %s: %s", files.Member, p.cfg.Uploads.folder(m.place), m.Error)
+		}
+	}
+	if p.cfg.Uploads == nil || v.Code != codeDone {
+		return v
+	}
+	for _, pattern := range p.cfg.Uploads.Patterns {
+		if !slices.Contains(matched, pattern) {
+			p.events.put(Warning{fmt.Sprintf("app.python.outputs: %s: no program has written such a file into its working directory", pattern)})
+		}
+	}
+	return v
+}
