@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -170,6 +171,8 @@ func actChild(mode string) int {
 		return childReads()
 	case "answers":
 		return childAnswers(300 * time.Millisecond)
+	case "writes", "writes-fails", "writes-sleeps":
+		return childWrites(mode)
 	case "waits":
 		for !exists("go") {
 			time.Sleep(10 * time.Millisecond)
@@ -204,6 +207,30 @@ func childBinds() int {
 	if err := bindPlainly(unix.AF_INET, port); err != nil {
 		fmt.Fprintln(os.Stderr, "bind:", err)
 		return 1
+	}
+	return 0
+}
+
+// childWrites writes into its working directory, waits until the other worker has
+// done so too, and ends as mode says.
+func childWrites(mode string) int {
+	var config struct{ Task struct{ Index int } }
+	if err := json.Unmarshal([]byte(os.Getenv("TF_CONFIG")), &config); err != nil {
+		panic(err)
+	}
+	index := config.Task.Index
+	text := bytes.Repeat([]byte{byte('0' + index)}, 300_000)
+	if os.MkdirAll("logs/deep", 0o755) != nil || os.WriteFile("logs/deep/events", text, 0o600) != nil || os.WriteFile("other", []byte("unasked"), 0o600) != nil {
+		return 9
+	}
+	for !exists(fmt.Sprintf("../tfos-worker-%d/other", 1-index)) {
+		time.Sleep(10 * time.Millisecond)
+	}
+	switch mode {
+	case "writes-fails":
+		return 3
+	case "writes-sleeps":
+		time.Sleep(time.Hour)
 	}
 	return 0
 }

@@ -20,7 +20,7 @@ import (
 //	    members end in + when required and * when fed; feeds in ! when synchronous,
 //	    and then in #N when they are sent N times and may be cached
 //	register NAME session=N executor=E [inc=N] [port=N]
-//	renew session=N seq=N [phase=P] [log=N] [splits=N] [rows=N] [FEED/EPOCH=(received,trained,dropped,quarantined,steps[,stopped][,left][,ended][,cached][,xN])]… [pace/FEED=(rows,seconds,waited,step us,step us…)]
+//	renew session=N seq=N [phase=P] [log=N] [splits=N] [rows=N] [uploading] [FEED/EPOCH=(received,trained,dropped,quarantined,steps[,stopped][,left][,ended][,cached][,xN])]… [pace/FEED=(rows,seconds,waited,step us,step us…)]
 //	disconnect session=N
 //	report NAME inc=N KIND [cause=(…)] [code=N] [exit=N] [signal=N] [FEED/EPOCH=(…)]…
 //	feed-end FEED epoch=N rows=N [last]
@@ -76,7 +76,7 @@ func (s *script) operate(d *datadriven.TestData) error {
 			Host: args.text("host", "h"), LogPath: "/log/" + place.String()}, int64(args.number("inc"))))
 	case "renew":
 		s.note(s.roster.Renew(s.now, int64(args.number("session")), Renewal{Phase: args.text("phase", ""), Feeds: args.counts(),
-			LogBytes: int64(args.number("log")), Splits: int64(args.number("splits")), SplitRows: int64(args.number("rows")), Notes: args.notes(), Paces: args.paces(), Usage: args.usage()}, int64(args.number("seq"))))
+			LogBytes: int64(args.number("log")), Splits: int64(args.number("splits")), SplitRows: int64(args.number("rows")), Notes: args.notes(), Paces: args.paces(), Usage: args.usage(), Uploading: args.has("uploading")}, int64(args.number("seq"))))
 	case "disconnect":
 		s.note(s.roster.Disconnected(s.now, int64(args.number("session"))))
 	case "report":
