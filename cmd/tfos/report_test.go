@@ -7,6 +7,25 @@ import (
 	"tfos/internal/launch"
 )
 
+// TestReportOfFiles: what was kept, and what was not.
+func TestReportOfFiles(t *testing.T) {
+	var b strings.Builder
+	writeReport(&b, "job", launch.Verdict{Code: launch.Failed, WorkingFiles: []launch.MemberFiles{
+		{Member: "worker:0", Files: 12, Bytes: 3_410_000, UploadedFiles: 11, UploadedBytes: 3_400_000, UploadedTo: "/kept/worker-0"},
+		{Member: "worker:1", Files: 1, Bytes: 999},
+		{Member: "ps:0", Files: 2, Bytes: 5_000_000_000, UploadedFiles: 2, UploadedBytes: 5_000_000_000, UploadedTo: "/kept/ps-0"},
+	}}, false)
+	for _, want := range []string{
+		"  files    worker:0: 11 files, 3.4 MB in /kept/worker-0; 1 file, 10.0 kB not kept (app.python.outputs keeps files)\n",
+		"  files    worker:1: 1 file, 999 bytes not kept (app.python.outputs keeps files)\n",
+		"  files    ps:0: 2 files, 5.0 GB in /kept/ps-0\n",
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%q is not in %s", want, b.String())
+		}
+	}
+}
+
 // TestReportOfSuccess: logs of all members, and what the chief has printed.
 func TestReportOfSuccess(t *testing.T) {
 	v := launch.Verdict{Logs: []launch.MemberLog{

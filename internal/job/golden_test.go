@@ -75,6 +75,7 @@ var plans = []struct {
 		"strategy=all_reduce", "cluster_size=3", "evaluator=true", "input={train: {path: data/train}, validation: {path: data/test}}"}},
 	{name: "train-script", kind: Train, sets: []string{"spark.master=local[2]"}, text: "app: {python: {file: t.py, args: ['--dir={model_dir}']}}\n" +
 		"strategy: all_reduce\ncluster_size: 2\ninput_mode: tensorflow\nmodel_dir: model\ntensorboard: true\n"},
+	{name: "train-outputs", kind: Train, text: "app: {python: {file: t.py, outputs: [logs, '*.txt'], output_dir: kept}}\ninput_mode: tensorflow\nspark: {master: 'local[2]'}\n"},
 	{name: "train-module", kind: Train, text: "app: {python: {module: pkg.train, function: main_fun, files: [config.json, 'data/*.csv'], py_files: [lib.zip]}}\n" +
 		"input: {path: data}\nresources: {all: {env: {A: all, B: all}}, worker: {env: {B: worker}}}\nexport_dir: out\n"},
 	{name: "train-graph", kind: Train, text: "app: {graph: {path: model}}\ninput: {path: data}\nexport_dir: out\ntensorflow: {lib_dir: /opt/tf}\n"},
