@@ -1,6 +1,7 @@
 """Programs that know nothing of tfos, and what tfos puts around any program."""
 
 import json
+import pathlib
 import re
 import subprocess
 import urllib.request
@@ -88,6 +89,7 @@ app:
     module: pkg.train
     args: ["{model_dir}"]
     files: [config.json, data/*.csv, tools]
+    outputs: [notes]
 strategy: independent
 cluster_size: 2
 input_mode: tensorflow
@@ -108,6 +110,9 @@ seen = {
     "tool": subprocess.run(["tools/run.sh"], capture_output=True, text=True).stdout,
     "env": [os.environ["A"], os.environ["B"]],
 }
+os.makedirs("notes")
+print("noted", get_context().task_index, file=open("notes/a.log", "w"))
+print("unasked", file=open("other.log", "w"))
 os.makedirs(sys.argv[1], exist_ok=True)
 with open(f"{sys.argv[1]}/{get_context().task_index}.json", "w") as out:
     json.dump(seen, out)
@@ -137,6 +142,7 @@ def test_a_module_with_its_files(job):
     result = job.run("train", job.folder / "job.yaml")
     assert result.code == 0, result.stderr
     assert "train.py imports sibling.py, which lies beside" in result.stderr
+    assert_notes(result.verdict)
     for index in range(2):
         assert json.loads((job.folder / "model" / f"{index}.json").read_text()) == {
             "name": ["__main__", "pkg", "pkg.helper"],
@@ -153,4 +159,16 @@ def test_a_module_with_its_files(job):
     result = job.run("train", job.folder / "job.yaml")
     assert result.code == 5, result.stderr
     assert "No module named 'sibling' (sibling.py lies beside" in result.verdict["cause"]
+    assert_notes(result.verdict)
     job.assert_clean()
+
+
+def assert_notes(verdict):
+    """What each program has left in its working directory is in the record, or counted."""
+    for index, files in enumerate(verdict["working_files"]):
+        kept = pathlib.Path(verdict["record"], "outputs", f"worker-{index}")
+        assert files["member"] == f"worker:{index}" and files["uploaded_to"] == str(kept)
+        assert [files["files"], files["bytes"], files["uploaded_files"]] == [2, 16, 1]
+        assert [p.name for p in kept.rglob("*")] == ["notes", "a.log"]
+        assert (kept / "notes" / "a.log").read_text() == f"noted {index}\n"
+    assert len(verdict["working_files"]) == 2
