@@ -124,6 +124,7 @@ func (r *rules) outputs() {
 	s := r.s
 	if s.kind != Infer && s.ExportDir != "" {
 		r.free("export_dir", s.ExportDir, "export_if_exists", s.ExportIfExists, "saved_model.pb")
+		r.exportNames()
 	}
 	if _, skipped := Skipped(s); s.Output != nil && !skipped {
 		r.free("output.path", s.Output.Path, "output.if_exists", s.Output.IfExists, outputMark)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,8 +75,9 @@ func TestCommitChecksFirst(t *testing.T) {
 	if artifacts, err := commit(t.Context(), cfg, nil, nil); err == nil || len(artifacts) > 0 || exists(root+"/a") {
 		t.Errorf("%v %v", artifacts, err)
 	}
-	if err := discard(t.Context(), cfg); err != nil || exists(root+"/stage/a") {
-		t.Errorf("discard: %v", err)
+	kept, err := ClearStaging(t.Context(), cfg)
+	if err != nil || !slices.Equal(kept, []string{root + "/stage/a"}) || !exists(root+"/stage/a/saved_model.pb") {
+		t.Errorf("kept %v, %v", kept, err)
 	}
 }
 
@@ -99,8 +101,8 @@ func TestCommitTakesBadRowsIn(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), "not written it completely") || exists(o.Final) {
 				t.Errorf("a lost file: %v", err)
 			}
-			if err := discard(t.Context(), cfg); err != nil || exists(o.Staging) || exists(o.Aside) {
-				t.Errorf("discard: %v", err)
+			if kept, err := ClearStaging(t.Context(), cfg); err != nil || len(kept) > 0 || exists(o.Staging) || exists(o.Aside) {
+				t.Errorf("kept %v, %v", kept, err)
 			}
 			continue
 		}

@@ -2,8 +2,6 @@ package reserve
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io/fs"
 	"strings"
 
@@ -53,18 +51,18 @@ func checkExport(ctx context.Context, s store.Store, o OutputConfig) error {
 	if err != nil {
 		return outputError(o, err)
 	}
-	files := 0
+	some := false
 	for _, p := range pieces {
-		written, err := s.List(ctx, store.Literal(p.Staging))
+		holds, err := holdsFile(ctx, s, p.Staging)
 		if err != nil {
 			return outputError(o, err)
 		}
-		files += len(written)
+		some = some || holds
 		if _, err := s.Stat(ctx, p.Final); err == nil && !p.Replace {
 			return outputError(p, fs.ErrExist)
 		}
 	}
-	if files == 0 {
+	if !some {
 		return outputError(o, fs.ErrNotExist)
 	}
 	return nil
@@ -82,48 +80,4 @@ func publishExport(ctx context.Context, s store.Store, o OutputConfig) ([]Artifa
 		done = append(done, Artifact{p.Kind, p.Final})
 	}
 	return done, outputError(o, err)
-}
-
-// removeExport deletes what is staged of an export.
-func removeExport(ctx context.Context, s store.Store, o OutputConfig) error {
-	pieces, err := exports(ctx, s, o)
-	errs := []error{err}
-	for _, p := range pieces {
-		errs = append(errs, s.Remove(ctx, p.Staging))
-	}
-	return errors.Join(errs...)
-}
-
-// keepExports leaves the exports of a run whose training has ended well where
-// they are, and says in the cause where that is.
-func keepExports(ctx context.Context, cfg Config, cause error) (kept Config, err error) {
-	kept, err = cfg, cause
-	kept.Outputs = nil
-	for _, o := range cfg.Outputs {
-		if where := lying(ctx, o); len(where) > 0 {
-			err = fmt.Errorf("%w; what the program has written is kept: move %s to where you want it", err, strings.Join(where, ", "))
-			continue
-		}
-		kept.Outputs = append(kept.Outputs, o)
-	}
-	return kept, err
-}
-
-// lying is where files of an export lie that has not been published.
-func lying(ctx context.Context, o OutputConfig) []string {
-	var where []string
-	if !o.exported() {
-		return nil
-	}
-	s, err := store.For(o.Staging)
-	if err != nil {
-		return nil
-	}
-	pieces, _ := exports(ctx, s, o)
-	for _, p := range pieces {
-		if files, err := s.List(ctx, store.Literal(p.Staging)); err != nil || len(files) > 0 {
-			where = append(where, p.Staging)
-		}
-	}
-	return where
 }
