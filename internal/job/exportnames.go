@@ -3,7 +3,10 @@ package job
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"tfos/internal/reserve"
 )
 
 // A program may save files beside export_dir, under its name with something
@@ -32,6 +35,11 @@ func (r *rules) exportNames() {
 			r.faults[i].Code, r.faults[i].Err = CodeOutput, ErrExists
 		}
 	}
+}
+
+// savesFile tells whether export_dir is the name of a model file, as out/m.keras.
+func (s *Spec) savesFile() bool {
+	return s.exportKind() == reserve.KindExport && slices.Contains(modelEndings, filepath.Ext(s.ExportDir))
 }
 
 // exportFiles are the names beside export_dir under which a model is to be

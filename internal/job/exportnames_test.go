@@ -42,3 +42,21 @@ func TestExportNameWarnings(t *testing.T) {
 		}
 	}
 }
+
+// TestExportFormat: a training job demands a SavedModel where it says so, and
+// then export_dir is no file.
+func TestExportFormat(t *testing.T) {
+	for _, c := range []struct {
+		sets []string
+		want string
+	}{
+		{[]string{"export_dir=e"}, "export"},
+		{[]string{"export_dir=e", "export_format=any"}, "export"},
+		{[]string{"export_dir=e", "export_format=saved_model"}, "saved_model"},
+	} {
+		plan, err := MakePlan(spec(t, Train, base(Train), c.sets...), testEnvironment)
+		if err != nil || len(plan.Reserve.Outputs) != 1 || plan.Reserve.Outputs[0].Kind != c.want {
+			t.Errorf("%v: %+v, %v; want %s", c.sets, plan.Reserve.Outputs, err, c.want)
+		}
+	}
+}

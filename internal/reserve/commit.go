@@ -190,8 +190,6 @@ func outputError(o OutputConfig, err error) error {
 		return nil
 	case errors.Is(err, fs.ErrExist):
 		return fmt.Errorf("%s: %s exists already and is unchanged: remove it, choose another path, or ask for it to be replaced", o.Kind, o.Final)
-	case errors.Is(err, fs.ErrNotExist) && o.Kind == KindSavedModel:
-		return fmt.Errorf("saved_model: %s: the program has not written a SavedModel: it must export one to the export_dir that it is given", o.Final)
 	case errors.Is(err, fs.ErrNotExist) && o.Kind == KindExport:
 		return fmt.Errorf("export: %s: the program has written nothing there: save the model to the export_dir that the program is given, or remove export_dir from the job", o.Final)
 	case errors.Is(err, fs.ErrNotExist):

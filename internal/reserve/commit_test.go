@@ -23,8 +23,8 @@ func TestCommit(t *testing.T) {
 		want    string // of the error; "" publishes
 	}{
 		{"a model", "saved_model", []string{"saved_model.pb", "variables/v"}, false, nil, ""},
-		{"a model without its graph", "saved_model", []string{"variables/v"}, false, nil, "has not written a SavedModel"},
-		{"nothing", "saved_model", nil, false, nil, "has not written a SavedModel"},
+		{"a model without its graph", "saved_model", []string{"variables/v"}, false, nil, "it must save a SavedModel"},
+		{"nothing", "saved_model", nil, false, nil, "it must save a SavedModel"},
 		{"predictions", "predictions", []string{"part-00000.parquet"}, false, result, ""},
 		{"predictions with a file lost", "predictions", []string{"part-00001.parquet"}, false, result, "not written it completely"},
 		{"predictions and bad rows", "predictions", []string{"part-00000.parquet", "_quarantine/part-00000.parquet"}, false, quarantined, ""},

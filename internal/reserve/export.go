@@ -2,7 +2,10 @@ package reserve
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io/fs"
+	"path"
 	"strings"
 
 	"tfos/internal/store"
@@ -44,7 +47,7 @@ func exports(ctx context.Context, s store.Store, o OutputConfig) ([]OutputConfig
 func checkExport(ctx context.Context, s store.Store, o OutputConfig) error {
 	if o.Kind == KindSavedModel {
 		if _, err := s.Stat(ctx, o.Staging+"/saved_model.pb"); err != nil {
-			return outputError(o, err)
+			return noSavedModel(ctx, s, o, err)
 		}
 	}
 	pieces, err := exports(ctx, s, o)
@@ -68,16 +71,60 @@ func checkExport(ctx context.Context, s store.Store, o OutputConfig) error {
 	return nil
 }
 
+// noSavedModel is the error of a program that has written no SavedModel where one
+// is demanded: err, and what it has written in its place.
+func noSavedModel(ctx context.Context, s store.Store, o OutputConfig, err error) error {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return outputError(o, err)
+	}
+	pieces, err := exports(ctx, s, o)
+	if err != nil {
+		return outputError(o, err)
+	}
+	var files []string
+	for _, p := range pieces {
+		written, _ := s.List(ctx, store.Literal(p.Staging))
+		for _, f := range written {
+			files = append(files, path.Base(o.Final)+strings.TrimPrefix(f.Path, o.Staging))
+		}
+	}
+	const few = 3 // that are named
+	if len(files) > few {
+		files = append(files[:few:few], "…")
+	}
+	what := "nothing"
+	if len(files) > 0 {
+		what = strings.Join(files, ", ") + " and no saved_model.pb"
+	}
+	return fmt.Errorf("%s: %s: the program has written %s there: it must save a SavedModel in the export_dir that it is given, as Keras' model.export and tf.saved_model.save do", o.Kind, o.Final, what)
+}
+
 // publishExport gives every piece its name. It returns those that have it, even
 // after an error.
 func publishExport(ctx context.Context, s store.Store, o OutputConfig) ([]Artifact, error) {
 	pieces, err := exports(ctx, s, o)
 	var done []Artifact
 	for _, p := range pieces {
+		if err := markExport(ctx, s, p); err != nil {
+			return done, outputError(p, err)
+		}
 		if err := s.Publish(ctx, p.Staging, p.Final, p.Replace); err != nil {
 			return done, outputError(p, err)
 		}
 		done = append(done, Artifact{p.Kind, p.Final})
 	}
 	return done, outputError(o, err)
+}
+
+// markExport marks a folder that is no SavedModel as an output, so that a later
+// run may replace it.
+func markExport(ctx context.Context, s store.Store, o OutputConfig) error {
+	if o.Kind == KindSavedModel {
+		return nil
+	}
+	info, err := s.Stat(ctx, o.Staging)
+	if err != nil || !info.Dir {
+		return err
+	}
+	return store.MarkSuccess(ctx, s, o.Staging)
 }

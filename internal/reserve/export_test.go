@@ -32,6 +32,7 @@ func TestExports(t *testing.T) {
 		{"a Keras file that exists", []string{".keras", "/saved_model.pb"}, ".keras", false, nil, "final.keras exists already"},
 		{"a folder beside it is not replaced", []string{"_data/x"}, "_data/mine", true, nil, "final_data exists already"},
 		{"nothing", nil, "", false, nil, "the program has written nothing there"},
+		{"hidden files", []string{"/_METADATA", "/a/.x"}, "", false, []Artifact{{"export", ""}}, ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -58,6 +59,10 @@ func TestExports(t *testing.T) {
 						t.Errorf("%s was not published", name)
 					}
 				}
+				// A later run may replace a folder that is marked: job.Check.
+				if info, err := os.Stat(o.Final); err == nil && info.IsDir() && !exists(o.Final+"/saved_model.pb") && !exists(o.Final+"/_SUCCESS") {
+					t.Error("the folder has no mark")
+				}
 				return
 			}
 			if err == nil || !strings.Contains(err.Error(), test.says) || len(got) > 0 {
@@ -73,6 +78,31 @@ func TestExports(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestSavedModelDemanded: what a program has written in the place of a SavedModel
+// is named, and stays.
+func TestSavedModelDemanded(t *testing.T) {
+	for want, written := range map[string][]string{
+		"has written nothing there":                                  nil,
+		"has written final/x.weights.h5 and no saved_model.pb there": {"/x.weights.h5"},
+		"has written final.keras and no saved_model.pb there":        {".keras"},
+		"has written final/a, final/b, final/c, … and no":            {"/a", "/b", "/c", "/d"},
+	} {
+		root := t.TempDir()
+		o := OutputConfig{Kind: KindSavedModel, Staging: root + "/tfos-r1.final", Final: root + "/final"}
+		cfg := Config{Run: "r1", Outputs: []OutputConfig{o}}
+		for _, name := range written {
+			stage(t, o.Staging+name)
+		}
+		got, err := commit(t.Context(), cfg, nil, nil)
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "model.export") || len(got) > 0 {
+			t.Errorf("%v, %v; want %q", got, err, want)
+		}
+		if kept, err := ClearStaging(t.Context(), cfg); err != nil || len(kept) != min(len(written), 1) {
+			t.Errorf("kept %v, %v", kept, err)
+		}
 	}
 }
 

@@ -167,7 +167,7 @@ func TestServeFails(t *testing.T) {
 		{"no model written", func(c *Config) { c.Outputs = output(root + "/new") }, func(t *testing.T, d *driver) {
 			stage(t, root+"/stage/variables/x")
 			succeed(t, d)
-		}, 7, "has not written a SavedModel", true},
+		}, 7, "it must save a SavedModel", true},
 		{"output exists", func(c *Config) { c.Outputs = output(root + "/existing") }, func(t *testing.T, d *driver) {
 			stage(t, root+"/stage/saved_model.pb")
 			succeed(t, d)
