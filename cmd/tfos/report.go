@@ -42,6 +42,9 @@ func writeReport(w io.Writer, name string, v launch.Verdict, printed bool) {
 	for _, a := range v.Artifacts {
 		r.field("output", fmt.Sprintf("%s %s", strings.ReplaceAll(a.Kind, "_", " "), a.Path))
 	}
+	for _, path := range v.Kept {
+		r.field("kept", path)
+	}
 	if v.Code == launch.Done {
 		for _, l := range v.Logs {
 			r.field("log", fmt.Sprintf("%s: %s on %s", l.Member, l.Path, l.Host))
@@ -53,7 +56,7 @@ func writeReport(w io.Writer, name string, v launch.Verdict, printed bool) {
 	r.files(v.WorkingFiles)
 	r.field("record", v.Record)
 	if v.Code != launch.Done {
-		r.field("next", next(v)+kept(v))
+		r.field("next", next(v)+keptParts(v)+keptExports(v))
 	}
 }
 
@@ -245,9 +248,21 @@ func (r reporter) infer(v launch.Verdict) {
 	}
 }
 
-// kept is how many splits a failed run leaves to the next one, in words. A task
+// keptExports is what to do with what the program has written of a model when the
+// run failed, in words.
+func keptExports(v launch.Verdict) string {
+	switch {
+	case len(v.Kept) == 0:
+		return ""
+	case v.Phase == launch.PhaseCommit:
+		return "; the program ended well: what is kept can be moved to where you want it"
+	}
+	return "; what is kept may be half-written: load it once before you rely on it, and delete it when it is of no use"
+}
+
+// keptParts is how many splits a failed run leaves to the next one, in words. A task
 // that outlived the count may have finished one more.
-func kept(v launch.Verdict) string {
+func keptParts(v launch.Verdict) string {
 	var result struct {
 		Kept int `json:"kept_splits"`
 	}

@@ -257,7 +257,9 @@ func (s *submission) start(ctx context.Context, spark launch.Spark) (v launch.Ve
 		v, err = s.follow(ctx, spark, scratch, record, argv, caretaker.Watch)
 	}
 	if v.Code != launch.Done {
-		s.discard(v)
+		if err := launch.ClearStaging(context.Background(), s.plan.Reserve, &v); err != nil {
+			s.c.talk("tfos: warning: unfinished output was not deleted: %v", err)
+		}
 	}
 	v = s.fastEnough(v)
 	v.Run, v.Kind, v.Record = s.run, string(s.o.kind), record.Dir
@@ -304,18 +306,6 @@ func (s *submission) fastEnough(v launch.Verdict) launch.Verdict {
 }
 
 func (s *submission) lease() time.Duration { return time.Duration(s.spec.Timeouts.Lease) }
-
-// discard deletes what a run that failed has staged, if nobody else could: the
-// driver may have been killed. After a failed commit the server has deleted what
-// is of no use, and keeps what programs have finished.
-func (s *submission) discard(v launch.Verdict) {
-	if v.Code == launch.Output && v.Phase == launch.PhaseCommit {
-		return
-	}
-	if err := launch.Discard(context.Background(), s.plan.Reserve.Outputs); err != nil {
-		s.c.talk("tfos: warning: unfinished output was not deleted: %v", err)
-	}
-}
 
 // fill writes everything that the plan names below the scratch folder.
 func (s *submission) fill(scratch launch.Scratch) error {
@@ -420,7 +410,7 @@ func (s *submission) follow(ctx context.Context, spark launch.Spark, scratch lau
 
 // warn writes what is odd in a job but no fault.
 func (c *cli) warn(spec *job.Spec) {
-	for _, w := range spec.Warnings() {
+	for _, w := range append(spec.Warnings(), job.ExportNameWarnings(spec)...) {
 		c.talk("tfos: warning: %v", w)
 	}
 }

@@ -22,6 +22,7 @@ var refusals = []refusal{
 	{"checkpoint", appPython, ""},
 	{"output", appPython, modeTensorFlow},
 	{"output", appGraph, ""},
+	{"export_format", appGraph, ""}, // a graph's export is a SavedModel
 	{"tensorflow", appPython, ""},
 }
 

@@ -49,6 +49,7 @@ var keyCells = []struct {
 	{"checkpoint={every_steps: 5}", "", nil, [4]cell{refused, refused, "", ""}},
 	{"model_dir=n", "model_dir", "/jobs/n", [4]cell{passed, passed, "", ""}},
 	{"export_dir=e", "export_dir", "/jobs/tfos-digits-1.e", [4]cell{both, both, "", ""}},
+	{"export_format=saved_model", "", nil, [4]cell{"", "", refused, refused}}, // acts on export_dir: TestExportFormat
 	{"protocol=rdma", "protocol", "rdma", [4]cell{passed, passed, "", ""}},
 	{"tensorboard=true", "tensorboard", true, [4]cell{passed, passed, "", ""}},
 	{"input.path=other", "input_path", "/jobs/other", [4]cell{both, passed, "", ""}},

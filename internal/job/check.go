@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"tfos/internal/store"
@@ -123,7 +124,8 @@ func (r *rules) inputThere(src namedSource) {
 func (r *rules) outputs() {
 	s := r.s
 	if s.kind != Infer && s.ExportDir != "" {
-		r.free("export_dir", s.ExportDir, "export_if_exists", s.ExportIfExists, "saved_model.pb")
+		r.free("export_dir", s.ExportDir, "export_if_exists", s.ExportIfExists, "saved_model.pb", outputMark)
+		r.exportNames()
 	}
 	if _, skipped := Skipped(s); s.Output != nil && !skipped {
 		r.free("output.path", s.Output.Path, "output.if_exists", s.Output.IfExists, outputMark)
@@ -143,8 +145,8 @@ func Skipped(s *Spec) (path string, skipped bool) {
 }
 
 // free checks that path is not there, or that it may be replaced: a folder that
-// holds nothing, or the mark of an output like the one that replaces it.
-func (r *rules) free(at, path, key, ifExists, mark string) {
+// holds nothing, or one of the marks of an output like the one that replaces it.
+func (r *rules) free(at, path, key, ifExists string, marks ...string) {
 	if IsURL(path) {
 		return
 	}
@@ -156,30 +158,33 @@ func (r *rules) free(at, path, key, ifExists, mark string) {
 	switch {
 	case err != nil:
 		r.broken(at, path, "cannot be looked at: %v", errors.Unwrap(err))
-	case ifExists == ifResume && marked(path, mark): // see Unchanged
+	case ifExists == ifResume && marked(path, marks...): // see Unchanged
 	case ifExists == ifFail:
 		r.broken(at, path, "exists already: choose another, remove it, or say %s: replace", key)
 	case ifExists == ifSkip, ifExists == ifResume:
-		r.broken(at, path, "exists already and is not complete, for it has no %s: remove it", mark)
+		r.broken(at, path, "exists already and is not complete, for it has no %s: remove it", strings.Join(marks, " and no "))
+	case at == "export_dir" && info.Mode().IsRegular() && r.s.savesFile(): // as model.save(export_dir) left it
 	case !info.IsDir() && info.Mode()&fs.ModeSymlink == 0:
 		r.broken(at, path, "is no folder: it is not replaced")
-	case !ours(path, mark):
-		r.broken(at, path, "holds other files and no %s: it is not replaced", mark)
+	case !ours(path, marks...):
+		r.broken(at, path, "holds other files and no %s: it is not replaced", strings.Join(marks, " and no "))
 	}
 	for i := n; i < len(r.faults); i++ {
 		r.faults[i].Code, r.faults[i].Err = CodeOutput, ErrExists
 	}
 }
 
-// marked tells whether a folder has the mark of a complete output.
-func marked(folder, mark string) bool {
-	_, err := os.Stat(filepath.Join(folder, mark))
-	return err == nil
+// marked tells whether a folder has one of the marks of a complete output.
+func marked(folder string, marks ...string) bool {
+	return slices.ContainsFunc(marks, func(mark string) bool {
+		_, err := os.Stat(filepath.Join(folder, mark))
+		return err == nil
+	})
 }
 
-// ours tells whether a folder is empty or has the mark of an earlier output.
-func ours(folder, mark string) bool {
-	if marked(folder, mark) {
+// ours tells whether a folder is empty or has a mark of an earlier output.
+func ours(folder string, marks ...string) bool {
+	if marked(folder, marks...) {
 		return true
 	}
 	entries, err := os.ReadDir(folder)

@@ -153,6 +153,8 @@ var faultCases = []faultCase{
 	// the outputs
 	{Train, []string{"export_if_exists=replace"}, "export_if_exists: replace: needs export_dir", 2},
 	{Train, []string{"export_dir=x", "export_if_exists=overwrite"}, "export_if_exists: overwrite: must be one of fail, replace", 2},
+	{Train, []string{"export_format=saved_model"}, "export_format: saved_model: needs export_dir", 2},
+	{Train, []string{"export_dir=x", "export_format=keras"}, "export_format: keras: must be one of any, saved_model", 2},
 	{Train, []string{"export_dir=/"}, "export_dir: /: must be a folder with a name", 2},
 	{Train, []string{"export_dir=out*"}, "export_dir: /jobs/out*: must be one folder, not a pattern", 2},
 	{Train, []string{"export_dir=data"}, "export_dir: /jobs/data: overlaps input.path (/jobs/data): " + readAsRows, 2},

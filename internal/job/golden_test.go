@@ -54,7 +54,7 @@ var plans = []struct {
 	{name: "train-default", kind: Train, text: digits, rows: 1347},
 	{name: "train-two-cores", kind: Train, text: digits, sets: []string{"resources.worker={cores: 2, memory: 3g, env: {A: b}}"}},
 	{name: "train-steps", kind: Train, text: digits, sets: []string{"steps=101", "output.path=results"}, rows: 100_000},
-	{name: "train-argv", kind: Train, text: digits, sets: []string{"app.python.args=[--lr, '0.1']", "export_if_exists=replace"}},
+	{name: "train-argv", kind: Train, text: digits, sets: []string{"app.python.args=[--lr, '0.1']", "export_if_exists=replace", "export_format=saved_model"}},
 	{name: "train-table", kind: Train, text: digits, sets: []string{"input={table: db.digits}", "input_mapping={}"}},
 	{name: "train-local", kind: Train, text: digits, sets: []string{"spark.master=local[3]"}},
 	{name: "train-local-cluster-2", kind: Train, text: digits, sets: []string{"spark.master=local-cluster[2,2,1024]"}},

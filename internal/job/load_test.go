@@ -246,6 +246,8 @@ func TestSetHidesSecrets(t *testing.T) {
 	}
 }
 
+const maySave = ", and the program may save a model under this name: remove it, choose another export_dir, or say export_if_exists: replace"
+
 func TestCheck(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name string) {
@@ -258,7 +260,7 @@ func TestCheck(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"train.py", "lib.py", "data/a.parquet", "m/saved_model.pb", "empty/x", "old/saved_model.pb", "old/_SUCCESS", "mine/thesis.tex", "file"} {
+	for _, name := range []string{"train.py", "lib.py", "data/a.parquet", "m/saved_model.pb", "empty/x", "old/saved_model.pb", "old/_SUCCESS", "mine/thesis.tex", "file", "file.keras", "weights/w.h5", "weights/_SUCCESS", "taken.keras", "saved.weights.h5", "named.out", "folder.keras/x", "other.txt", "other.2.keras"} {
 		write(name)
 	}
 	for name, to := range map[string]string{"link": "data", "val/to-mine": "../mine"} {
@@ -304,11 +306,22 @@ func TestCheck(t *testing.T) {
 		{Train, []string{"input.path=hdfs://n/nodata"}, nil, 0},
 		{Train, []string{"export_dir=old"}, []string{"export_dir: %/old: exists already: choose another, remove it, or say export_if_exists: replace"}, 7},
 		{Train, []string{"export_dir=old", "export_if_exists=replace"}, nil, 0},
-		{Train, []string{"export_dir=mine", "export_if_exists=replace"}, []string{"export_dir: %/mine: holds other files and no saved_model.pb: it is not replaced"}, 7},
+		{Train, []string{"export_dir=mine", "export_if_exists=replace"}, []string{"export_dir: %/mine: holds other files and no saved_model.pb and no _SUCCESS: it is not replaced"}, 7},
+		{Train, []string{"export_dir=weights", "export_if_exists=replace"}, nil, 0},
+		{Train, []string{"export_dir=file.keras", "export_if_exists=replace"}, nil, 0},
+		{Train, []string{"export_dir=file.keras", "export_if_exists=replace", "export_format=saved_model"}, []string{"export_dir: %/file.keras: is no folder: it is not replaced"}, 7},
 		{Train, []string{"export_dir=file", "export_if_exists=replace"}, []string{"export_dir: %/file: is no folder: it is not replaced"}, 7},
 		{Train, []string{"app.python.file=no.py", "export_dir=old"}, []string{
 			"app.python.file: %/no.py: does not exist",
 			"export_dir: %/old: exists already: choose another, remove it, or say export_if_exists: replace"}, 2},
+		{Train, []string{"export_dir=taken"}, []string{"export_dir: %/taken.keras: exists already" + maySave}, 7},
+		{Train, []string{"export_dir=saved/"}, []string{"export_dir: %/saved.weights.h5: exists already" + maySave}, 7},
+		{Train, []string{"export_dir=taken", "export_if_exists=replace"}, nil, 0},
+		{Train, []string{"export_dir=folder", "export_if_exists=replace"}, []string{"export_dir: %/folder.keras: is a folder, which is not replaced, and the program may save a model under this name: remove it, or choose another export_dir"}, 7},
+		{Train, []string{"export_dir=other"}, nil, 0},
+		{Train, []string{"export_dir=named"}, nil, 0},
+		{Train, []string{"export_dir=named", "app.python.function=''", "app.python.args=['--to={export_dir}.out']"}, []string{"export_dir: %/named.out: exists already" + maySave}, 7},
+		{Train, []string{"export_dir=other", "app.python.function=''", "app.python.args=['--to={export_dir}/a.txt']"}, nil, 0},
 		{Infer, nil, nil, 0},
 		{Infer, []string{"export_dir=nomodel"}, []string{"export_dir: %/nomodel: does not exist on this machine (give a SavedModel's folder that every executor can read)"}, 2},
 		{Infer, []string{"output.path=old"}, []string{"output.path: %/old: exists already: choose another, remove it, or say output.if_exists: replace"}, 7},

@@ -117,10 +117,13 @@ func exportStaging(final, run string) string {
 	return fmt.Sprintf("%stfos-%s.%s", dir, run, base)
 }
 
-// exportKind is what must be in export_dir at the end: any files in training,
-// whose programs choose, and a SavedModel in a job that is there to make one.
+// formatAny is the export_format of a program that chooses itself.
+const formatAny = "any"
+
+// exportKind is what must be in export_dir at the end: what a training job says,
+// and a SavedModel in a job that is there to make one.
 func (s *Spec) exportKind() string {
-	if s.kind == Export {
+	if s.kind == Export || s.ExportFormat == reserve.KindSavedModel {
 		return reserve.KindSavedModel
 	}
 	return reserve.KindExport

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"tfos/internal/reserve"
 )
 
 // placeholder stands for one of the job's parameters in a program's argv.
@@ -177,8 +179,11 @@ func (r *rules) training() {
 		r.folder("export_dir", s.ExportDir)
 	}
 	r.oneOf("export_if_exists", s.ExportIfExists, "fail", "replace")
-	if s.source.given("export_if_exists") && s.ExportDir == "" {
-		r.broken("export_if_exists", s.ExportIfExists, "needs export_dir")
+	r.oneOf("export_format", s.ExportFormat, formatAny, reserve.KindSavedModel)
+	for key, value := range map[string]string{"export_if_exists": s.ExportIfExists, "export_format": s.ExportFormat} {
+		if s.source.given(key) && s.ExportDir == "" {
+			r.broken(key, value, "needs export_dir")
+		}
 	}
 	if s.TensorBoard && s.ModelDir == "" {
 		r.broken("tensorboard", true, "needs model_dir")

@@ -65,10 +65,12 @@ type Spec struct {
 	Shuffle *Shuffle `yaml:"shuffle" kinds:"train"`
 	// folder of checkpoints; for inference without `export_dir`: a checkpoint with its `.meta` file (TensorFlow 1), or a folder of them, of which the newest is taken
 	ModelDir string `yaml:"model_dir" as:"path"`
-	// folder of the SavedModel: written by `train` and `export`, read by `infer`; absent in training: no export
+	// folder of the SavedModel: written by `train` and `export`, read by `infer`; in training it takes whatever files the program writes there ([outputs](programs.md#outputs)); absent in training: no export
 	ExportDir string `yaml:"export_dir" as:"path"`
 	// `fail` or `replace`
 	ExportIfExists string `yaml:"export_if_exists" default:"fail" kinds:"train,export"`
+	// what the program must have written to `export_dir`: `any` files, or a `saved_model`; without one the run then ends with exit code 7
+	ExportFormat string `yaml:"export_format" default:"any" kinds:"train"`
 	// when checkpoints are written
 	Checkpoint *Checkpoint `yaml:"checkpoint" kinds:"train"`
 	// TensorBoard on `model_dir`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"tfos/internal/reserve"
 )
@@ -32,6 +33,7 @@ type Verdict struct {
 	Throughput   *Throughput     `json:"throughput"` // null when nobody measured it: a program that takes no rows from a feed
 	Steps        *int64          `json:"steps"`      // optimiser updates; null when nobody counted them
 	Artifacts    []Artifact      `json:"artifacts"`
+	Kept         []string        `json:"kept,omitempty"` // what programs wrote as an export, of a run that failed; it has not got its name
 	Infer        json.RawMessage `json:"infer,omitempty"`
 	// Seconds by phase: submit (spark-submit to SparkContext), form (to the
 	// complete cluster), run, export (from the first member that exports, to
@@ -62,9 +64,16 @@ const PhaseCommit = reserve.PhaseCommit
 // PhaseUpload is the phase in which members' files are brought: programs have ended well.
 const PhaseUpload = reserve.PhaseUpload
 
-// Discard deletes what outputs have staged that no later run goes on from.
-func Discard(ctx context.Context, outputs []reserve.OutputConfig) error {
-	return reserve.Discard(ctx, outputs)
+// ClearStaging deletes what a failed run has staged, where the driver could not,
+// and adds to its verdict what stays.
+func ClearStaging(ctx context.Context, run reserve.Config, v *Verdict) error {
+	kept, err := reserve.ClearStaging(ctx, run)
+	for _, path := range kept {
+		if !slices.Contains(v.Kept, path) {
+			v.Kept = append(v.Kept, path)
+		}
+	}
+	return err
 }
 
 // PhaseExecutors is where a run failed whose executors died.

@@ -55,7 +55,20 @@ func findModel(path string) (found, note string, err error) {
 	return "", "", noModel(path)
 }
 
+// noSuchModel is the error of a path where nothing is. A program may have saved a
+// file under its name with an ending: what that is says more.
 func noSuchModel(path string) error {
+	path = strings.TrimRight(path, "/")
+	entries, _ := os.ReadDir(filepath.Dir(path))
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), filepath.Base(path)+".") || e.IsDir() {
+			continue
+		}
+		if other := foreign(filepath.Join(filepath.Dir(path), e.Name())); other != nil {
+			other.Path, other.Problem = path, fmt.Sprintf("does not exist, but %s beside it: %s", e.Name(), other.Problem)
+			return other
+		}
+	}
 	return &ModelError{Path: path, Problem: "does not exist on this machine",
 		Remedy: "give a SavedModel's folder that every executor can read"}
 }

@@ -51,6 +51,8 @@ func TestSettle(t *testing.T) {
 		{Source{Model: "l"}, "", "holds m.tflite, and no saved_model.pb"},
 		{Source{Model: "junk/saved.pb"}, "", "no model that TensorFlow wrote"},
 		{Source{Model: "absent"}, "", "does not exist"},
+		{Source{Model: "l/m/"}, "", "%/l/m: does not exist, but m.tflite beside it: it is a TensorFlow Lite file"},
+		{Source{Model: "l/m.tf"}, "", "give a SavedModel"},
 		{Source{Checkpoint: "m"}, "", "export_dir: %/m"},
 		{Source{Checkpoint: "l/m.tflite"}, "", "TensorFlow Lite"},
 		{Source{Checkpoint: "absent"}, "", "no such checkpoint"},

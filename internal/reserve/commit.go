@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"strings"
 
 	"tfos/internal/infer"
 	"tfos/internal/store"
@@ -49,24 +50,41 @@ func commit(ctx context.Context, cfg Config, result *infer.Result, resume *resum
 		}
 	}
 	for _, o := range outputs {
-		s, err := store.For(o.Final)
+		published, err := publish(ctx, o)
+		artifacts = append(artifacts, published...)
 		if err != nil {
-			return artifacts, err
+			return artifacts, partly(err, artifacts)
 		}
-		if o.exported() {
-			published, err := publishExport(ctx, s, o)
-			artifacts = append(artifacts, published...)
-			if err != nil {
-				return artifacts, err
-			}
-			continue
-		}
-		if err := s.Publish(ctx, o.Staging, o.Final, o.Replace); err != nil {
-			return artifacts, outputError(o, err)
-		}
-		artifacts = append(artifacts, Artifact{o.Kind, o.Final})
 	}
 	return artifacts, nil
+}
+
+// publish gives one output its name. It returns what has its name, even after an
+// error: an export may be several pieces.
+func publish(ctx context.Context, o OutputConfig) ([]Artifact, error) {
+	s, err := store.For(o.Final)
+	if err != nil {
+		return nil, err
+	}
+	if o.exported() {
+		return publishExport(ctx, s, o)
+	}
+	if err := s.Publish(ctx, o.Staging, o.Final, o.Replace); err != nil {
+		return nil, outputError(o, err)
+	}
+	return []Artifact{{o.Kind, o.Final}}, nil
+}
+
+// partly adds to an error the outputs that have their names all the same.
+func partly(err error, done []Artifact) error {
+	if len(done) == 0 {
+		return err
+	}
+	var paths []string
+	for _, a := range done {
+		paths = append(paths, a.Path)
+	}
+	return fmt.Errorf("%w; published before that: %s", err, strings.Join(paths, ", "))
 }
 
 // prepare completes one output in its staging folder.
@@ -171,9 +189,7 @@ func outputError(o OutputConfig, err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, fs.ErrExist):
-		return fmt.Errorf("%s: %s exists already; nothing was changed: remove it, choose another path, or ask for it to be replaced", o.Kind, o.Final)
-	case errors.Is(err, fs.ErrNotExist) && o.Kind == KindSavedModel:
-		return fmt.Errorf("saved_model: %s: the program has not written a SavedModel: it must export one to the export_dir that it is given", o.Final)
+		return fmt.Errorf("%s: %s exists already and is unchanged: remove it, choose another path, or ask for it to be replaced", o.Kind, o.Final)
 	case errors.Is(err, fs.ErrNotExist) && o.Kind == KindExport:
 		return fmt.Errorf("export: %s: the program has written nothing there: save the model to the export_dir that the program is given, or remove export_dir from the job", o.Final)
 	case errors.Is(err, fs.ErrNotExist):
@@ -186,26 +202,3 @@ func outputError(o OutputConfig, err error) error {
 // PhaseCommit is the phase of a run whose members have succeeded and whose outputs
 // get their names.
 const PhaseCommit = "commit"
-
-// discard deletes what was staged and not published.
-func discard(ctx context.Context, cfg Config) error { return Discard(ctx, cfg.Outputs) }
-
-// Discard deletes what outputs have staged that no later run goes on from.
-func Discard(ctx context.Context, outputs []OutputConfig) error {
-	var errs []error
-	for _, o := range outputs {
-		if o.Resume != "" { // resumption.close
-			continue
-		}
-		for _, folder := range o.Temporary() {
-			s, err := store.For(folder)
-			if err == nil && o.exported() {
-				err = removeExport(ctx, s, o)
-			} else if err == nil {
-				err = s.Remove(ctx, folder)
-			}
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
-}

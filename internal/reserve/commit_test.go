@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,8 +23,8 @@ func TestCommit(t *testing.T) {
 		want    string // of the error; "" publishes
 	}{
 		{"a model", "saved_model", []string{"saved_model.pb", "variables/v"}, false, nil, ""},
-		{"a model without its graph", "saved_model", []string{"variables/v"}, false, nil, "has not written a SavedModel"},
-		{"nothing", "saved_model", nil, false, nil, "has not written a SavedModel"},
+		{"a model without its graph", "saved_model", []string{"variables/v"}, false, nil, "it must save a SavedModel"},
+		{"nothing", "saved_model", nil, false, nil, "it must save a SavedModel"},
 		{"predictions", "predictions", []string{"part-00000.parquet"}, false, result, ""},
 		{"predictions with a file lost", "predictions", []string{"part-00001.parquet"}, false, result, "not written it completely"},
 		{"predictions and bad rows", "predictions", []string{"part-00000.parquet", "_quarantine/part-00000.parquet"}, false, quarantined, ""},
@@ -74,8 +75,9 @@ func TestCommitChecksFirst(t *testing.T) {
 	if artifacts, err := commit(t.Context(), cfg, nil, nil); err == nil || len(artifacts) > 0 || exists(root+"/a") {
 		t.Errorf("%v %v", artifacts, err)
 	}
-	if err := discard(t.Context(), cfg); err != nil || exists(root+"/stage/a") {
-		t.Errorf("discard: %v", err)
+	kept, err := ClearStaging(t.Context(), cfg)
+	if err != nil || !slices.Equal(kept, []string{root + "/stage/a"}) || !exists(root+"/stage/a/saved_model.pb") {
+		t.Errorf("kept %v, %v", kept, err)
 	}
 }
 
@@ -99,8 +101,8 @@ func TestCommitTakesBadRowsIn(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), "not written it completely") || exists(o.Final) {
 				t.Errorf("a lost file: %v", err)
 			}
-			if err := discard(t.Context(), cfg); err != nil || exists(o.Staging) || exists(o.Aside) {
-				t.Errorf("discard: %v", err)
+			if kept, err := ClearStaging(t.Context(), cfg); err != nil || len(kept) > 0 || exists(o.Staging) || exists(o.Aside) {
+				t.Errorf("kept %v, %v", kept, err)
 			}
 			continue
 		}

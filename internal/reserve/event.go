@@ -120,6 +120,9 @@ type Verdict struct {
 	Rows         Rows          `json:"rows"`
 	Feeds        []FeedRows    `json:"feeds"`
 	Artifacts    []Artifact    `json:"artifacts"`
+	// Kept are files and folders that programs have written as an export and that
+	// have not got their names, because the run failed.
+	Kept []string `json:"kept,omitempty"`
 	// Throughput is how fast the rows were used; nil: nobody could measure it.
 	Throughput *Throughput `json:"throughput,omitempty"`
 	// Infer is the sum of all members' results; nil for other jobs.

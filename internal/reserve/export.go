@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"strings"
 
 	"tfos/internal/store"
@@ -46,28 +47,56 @@ func exports(ctx context.Context, s store.Store, o OutputConfig) ([]OutputConfig
 func checkExport(ctx context.Context, s store.Store, o OutputConfig) error {
 	if o.Kind == KindSavedModel {
 		if _, err := s.Stat(ctx, o.Staging+"/saved_model.pb"); err != nil {
-			return outputError(o, err)
+			return noSavedModel(ctx, s, o, err)
 		}
 	}
 	pieces, err := exports(ctx, s, o)
 	if err != nil {
 		return outputError(o, err)
 	}
-	files := 0
+	some := false
 	for _, p := range pieces {
-		written, err := s.List(ctx, store.Literal(p.Staging))
+		holds, err := holdsFile(ctx, s, p.Staging)
 		if err != nil {
 			return outputError(o, err)
 		}
-		files += len(written)
+		some = some || holds
 		if _, err := s.Stat(ctx, p.Final); err == nil && !p.Replace {
 			return outputError(p, fs.ErrExist)
 		}
 	}
-	if files == 0 {
+	if !some {
 		return outputError(o, fs.ErrNotExist)
 	}
 	return nil
+}
+
+// noSavedModel is the error of a program that has written no SavedModel where one
+// is demanded: err, and what it has written in its place.
+func noSavedModel(ctx context.Context, s store.Store, o OutputConfig, err error) error {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return outputError(o, err)
+	}
+	pieces, err := exports(ctx, s, o)
+	if err != nil {
+		return outputError(o, err)
+	}
+	var files []string
+	for _, p := range pieces {
+		written, _ := s.List(ctx, store.Literal(p.Staging))
+		for _, f := range written {
+			files = append(files, path.Base(o.Final)+strings.TrimPrefix(f.Path, o.Staging))
+		}
+	}
+	const few = 3 // that are named
+	if len(files) > few {
+		files = append(files[:few:few], "…")
+	}
+	what := "nothing"
+	if len(files) > 0 {
+		what = strings.Join(files, ", ") + " and no saved_model.pb"
+	}
+	return fmt.Errorf("%s: %s: the program has written %s there: it must save a SavedModel in the export_dir that it is given, as Keras' model.export and tf.saved_model.save do", o.Kind, o.Final, what)
 }
 
 // publishExport gives every piece its name. It returns those that have it, even
@@ -76,6 +105,9 @@ func publishExport(ctx context.Context, s store.Store, o OutputConfig) ([]Artifa
 	pieces, err := exports(ctx, s, o)
 	var done []Artifact
 	for _, p := range pieces {
+		if err := markExport(ctx, s, p); err != nil {
+			return done, outputError(p, err)
+		}
 		if err := s.Publish(ctx, p.Staging, p.Final, p.Replace); err != nil {
 			return done, outputError(p, err)
 		}
@@ -84,46 +116,15 @@ func publishExport(ctx context.Context, s store.Store, o OutputConfig) ([]Artifa
 	return done, outputError(o, err)
 }
 
-// removeExport deletes what is staged of an export.
-func removeExport(ctx context.Context, s store.Store, o OutputConfig) error {
-	pieces, err := exports(ctx, s, o)
-	errs := []error{err}
-	for _, p := range pieces {
-		errs = append(errs, s.Remove(ctx, p.Staging))
-	}
-	return errors.Join(errs...)
-}
-
-// keepExports leaves the exports of a run whose training has ended well where
-// they are, and says in the cause where that is.
-func keepExports(ctx context.Context, cfg Config, cause error) (kept Config, err error) {
-	kept, err = cfg, cause
-	kept.Outputs = nil
-	for _, o := range cfg.Outputs {
-		if where := lying(ctx, o); len(where) > 0 {
-			err = fmt.Errorf("%w; what the program has written is kept: move %s to where you want it", err, strings.Join(where, ", "))
-			continue
-		}
-		kept.Outputs = append(kept.Outputs, o)
-	}
-	return kept, err
-}
-
-// lying is where files of an export lie that has not been published.
-func lying(ctx context.Context, o OutputConfig) []string {
-	var where []string
-	if !o.exported() {
+// markExport marks a folder that is no SavedModel as an output, so that a later
+// run may replace it.
+func markExport(ctx context.Context, s store.Store, o OutputConfig) error {
+	if o.Kind == KindSavedModel {
 		return nil
 	}
-	s, err := store.For(o.Staging)
-	if err != nil {
-		return nil
+	info, err := s.Stat(ctx, o.Staging)
+	if err != nil || !info.Dir {
+		return err
 	}
-	pieces, _ := exports(ctx, s, o)
-	for _, p := range pieces {
-		if files, err := s.List(ctx, store.Literal(p.Staging)); err != nil || len(files) > 0 {
-			where = append(where, p.Staging)
-		}
-	}
-	return where
+	return store.MarkSuccess(ctx, s, o.Staging)
 }

@@ -1,10 +1,15 @@
 package reserve
 
 import (
+	"context"
+	"errors"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"tfos/internal/store"
 )
 
 // TestExports: whatever a program has written to export_dir, and beside it under
@@ -27,6 +32,7 @@ func TestExports(t *testing.T) {
 		{"a Keras file that exists", []string{".keras", "/saved_model.pb"}, ".keras", false, nil, "final.keras exists already"},
 		{"a folder beside it is not replaced", []string{"_data/x"}, "_data/mine", true, nil, "final_data exists already"},
 		{"nothing", nil, "", false, nil, "the program has written nothing there"},
+		{"hidden files", []string{"/_METADATA", "/a/.x"}, "", false, []Artifact{{"export", ""}}, ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -53,27 +59,78 @@ func TestExports(t *testing.T) {
 						t.Errorf("%s was not published", name)
 					}
 				}
+				// A later run may replace a folder that is marked: job.Check.
+				if info, err := os.Stat(o.Final); err == nil && info.IsDir() && !exists(o.Final+"/saved_model.pb") && !exists(o.Final+"/_SUCCESS") {
+					t.Error("the folder has no mark")
+				}
 				return
 			}
 			if err == nil || !strings.Contains(err.Error(), test.says) || len(got) > 0 {
 				t.Fatalf("%v, %v", got, err)
 			}
-			rest, err := keepExports(t.Context(), cfg, err)
-			if said := strings.Contains(err.Error(), "move "+o.Staging); said != (len(test.written) > 0) {
-				t.Errorf("%v", err)
-			}
-			if err := discard(t.Context(), rest); err != nil {
-				t.Fatal(err)
+			kept, err := ClearStaging(t.Context(), cfg)
+			if err != nil || (len(kept) > 0) != (len(test.written) > 0) {
+				t.Errorf("kept %v, %v", kept, err)
 			}
 			for _, name := range test.written {
 				if !exists(o.Staging + name) {
 					t.Errorf("%s was deleted", name)
 				}
 			}
-			if err := discard(t.Context(), cfg); err != nil || !exists(root+"/tfos-r10.final/another_run") {
-				t.Errorf("discard: %v", err)
-			}
 		})
+	}
+}
+
+// TestSavedModelDemanded: what a program has written in the place of a SavedModel
+// is named, and stays.
+func TestSavedModelDemanded(t *testing.T) {
+	for want, written := range map[string][]string{
+		"has written nothing there":                                  nil,
+		"has written final/x.weights.h5 and no saved_model.pb there": {"/x.weights.h5"},
+		"has written final.keras and no saved_model.pb there":        {".keras"},
+		"has written final/a, final/b, final/c, … and no":            {"/a", "/b", "/c", "/d"},
+	} {
+		root := t.TempDir()
+		o := OutputConfig{Kind: KindSavedModel, Staging: root + "/tfos-r1.final", Final: root + "/final"}
+		cfg := Config{Run: "r1", Outputs: []OutputConfig{o}}
+		for _, name := range written {
+			stage(t, o.Staging+name)
+		}
+		got, err := commit(t.Context(), cfg, nil, nil)
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "model.export") || len(got) > 0 {
+			t.Errorf("%v, %v; want %q", got, err, want)
+		}
+		if kept, err := ClearStaging(t.Context(), cfg); err != nil || len(kept) != min(len(written), 1) {
+			t.Errorf("kept %v, %v", kept, err)
+		}
+	}
+}
+
+// fullStore has room for one more folder, and for no file.
+type fullStore struct{ store.Local }
+
+func (s fullStore) Publish(ctx context.Context, staging, final string, replace bool) error {
+	if info, err := s.Stat(ctx, staging); err != nil || !info.Dir {
+		return errors.New("no room")
+	}
+	return s.Local.Publish(ctx, staging, final, replace)
+}
+
+// TestPublishedInPart: pieces that have their names when a later one cannot have
+// its own are named, and the later one is kept.
+func TestPublishedInPart(t *testing.T) {
+	root := t.TempDir()
+	o := OutputConfig{Kind: KindExport, Staging: root + "/tfos-r1.final", Final: root + "/final", Replace: true}
+	cfg := Config{Run: "r1", Outputs: []OutputConfig{o}}
+	stage(t, o.Staging+"/saved_model.pb")
+	stage(t, o.Staging+".keras")
+	got, err := publishExport(t.Context(), fullStore{store.Local{}}, o)
+	err = partly(err, got)
+	if want := "could not be committed: no room; published before that: " + o.Final; err == nil || !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("%v, want %q at its end", err, want)
+	}
+	if kept, err := ClearStaging(t.Context(), cfg); err != nil || !slices.Equal(kept, []string{o.Staging + ".keras"}) {
+		t.Errorf("kept %v, %v", kept, err)
 	}
 }
 
@@ -84,5 +141,56 @@ func TestExportInAFolderWithAPatternsName(t *testing.T) {
 	got, err := commit(t.Context(), Config{Run: "r1", Outputs: []OutputConfig{o}}, nil, nil)
 	if err != nil || !slices.Equal(got, []Artifact{{"saved_model", o.Final}}) || !exists(o.Final+"/saved_model.pb") {
 		t.Errorf("%v, %v", got, err)
+	}
+}
+
+// TestClearStaging: of a failed run's staging only what programs have written
+// stays; of a measurement's nothing.
+func TestClearStaging(t *testing.T) {
+	tests := []struct {
+		name    string
+		written []string // after the staging name; a folder ends with a slash
+		measure bool
+		want    []string // after the staging name
+	}{
+		{"nothing", nil, false, nil},
+		{"empty folders", []string{"/a/b/", "_data/"}, false, nil},
+		{"half a SavedModel", []string{"/variables/v"}, false, []string{""}},
+		{"a hidden file, deep down", []string{"/a/_b/.c"}, false, []string{""}},
+		{"a file beside an empty folder", []string{"/", ".keras"}, false, []string{".keras"}},
+		{"both", []string{"/saved_model.pb", ".keras"}, false, []string{"", ".keras"}},
+		{"a measurement's", []string{"/saved_model.pb", ".keras"}, true, nil},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			root := t.TempDir() + "/{a}[b]"
+			o := OutputConfig{Kind: KindExport, Staging: root + "/tfos-r1.final", Final: root + "/final"}
+			rows := OutputConfig{Kind: "results", Staging: root + "/rows", Final: root + "/out"}
+			cfg := Config{Run: "r1", Outputs: []OutputConfig{o, rows}}
+			if test.measure {
+				cfg.MeasureMS = 1
+			}
+			stage(t, root+"/tfos-r10.final/another_run")
+			stage(t, rows.Staging+"/part-0")
+			for _, name := range test.written {
+				if strings.HasSuffix(name, "/") {
+					if err := os.MkdirAll(o.Staging+name, 0o755); err != nil {
+						t.Fatal(err)
+					}
+					continue
+				}
+				stage(t, o.Staging+name)
+			}
+			for i := range test.want {
+				test.want[i] = o.Staging + test.want[i]
+			}
+			kept, err := ClearStaging(t.Context(), cfg)
+			if left, _ := filepath.Glob(strings.NewReplacer("[", `\[`).Replace(o.Staging) + "*"); err != nil || !slices.Equal(kept, test.want) || !slices.Equal(left, test.want) {
+				t.Errorf("kept %v, want %v; there is %v; %v", kept, test.want, left, err)
+			}
+			if exists(rows.Staging) || !exists(root+"/tfos-r10.final/another_run") || exists(o.Final) {
+				t.Error("more or less than the export was kept")
+			}
+		})
 	}
 }

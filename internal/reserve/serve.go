@@ -169,11 +169,12 @@ func (p *process) conclude(ctx context.Context) error {
 	p.log.Warn("the driver is gone without a verdict; stopping every member")
 	p.command(ctx, StopRun{"the driver is gone"})
 	<-p.server.drained
-	return p.discard(ctx)
+	_, err := p.clearStaging(ctx)
+	return err
 }
 
-// finish commits the outputs of a run that succeeded, or deletes what was
-// staged, and completes the verdict.
+// finish commits the outputs of a run that succeeded, or deletes what is staged
+// and of no use to anybody, and completes the verdict.
 func (p *process) finish(ctx context.Context, end ending) Verdict {
 	p.sharing.Lock()
 	defer p.sharing.Unlock()
@@ -206,9 +207,6 @@ func (p *process) finish(ctx context.Context, end ending) Verdict {
 		if err == nil {
 			code, phase = codeOutput, PhaseCommit
 			v.Artifacts, err = commit(ctx, p.cfg, v.Infer, p.resume)
-			if err != nil {
-				p.cfg, err = keepExports(ctx, p.cfg, err)
-			}
 		}
 		if err != nil {
 			v.Code, v.Phase, v.Cause = code, phase, err.Error()
@@ -223,13 +221,15 @@ func (p *process) finish(ctx context.Context, end ending) Verdict {
 	if v.Infer != nil {
 		v.Infer.Kept = p.resume.kept(ctx)
 	}
-	if err := p.discard(ctx); err != nil {
+	var err error
+	if v.Kept, err = p.clearStaging(ctx); err != nil {
 		p.log.Warn("staged outputs were not deleted", "error", err)
 	}
 	return p.uploaded(v, end.working)
 }
 
-// discard deletes what was staged and is of no use to a later run.
-func (p *process) discard(ctx context.Context) error {
-	return errors.Join(discard(ctx, p.cfg), p.resume.close(ctx, false))
+// clearStaging is ClearStaging, for parts that a later run goes on from too.
+func (p *process) clearStaging(ctx context.Context) (kept []string, err error) {
+	kept, err = ClearStaging(ctx, p.cfg)
+	return kept, errors.Join(err, p.resume.close(ctx, false))
 }

@@ -100,15 +100,18 @@ def test_while_spark_starts(job, write_job, how):
     job.assert_clean()
 
 
-def test_failed_run_leaves_the_replaced_export(job, write_job):
-    """export_if_exists: replace, and then the run dies: the old export is still there."""
+def test_failed_run_keeps_both_exports(job, write_job):
+    """export_if_exists: replace, and the program dies after it has saved: the old export is
+    untouched, and the new one lies where the verdict says."""
     old = job.folder / "export"
     old.mkdir()
     (old / "saved_model.pb").write_bytes(b"old")
     data = write_rows(job.folder / "data", 1000)
     more = f"export_dir: {old}\nexport_if_exists: replace"
-    result = job.run("train", write_job("fail.py", data, args="{when: after_feed}", more=more))
+    result = job.run("train", write_job("fail.py", data, args="{when: after_saving}", more=more))
     assert result.code == 5, result.stderr
     assert (old / "saved_model.pb").read_bytes() == b"old"
-    assert [p.name for p in job.folder.iterdir() if p.name.startswith("tfos-")] == []
+    kept = job.folder / f"tfos-{result.verdict['run']}.export"
+    assert result.verdict["kept"] == [str(kept)]
+    assert (kept / "saved_model.pb").read_bytes() == b"new"
     job.assert_clean()

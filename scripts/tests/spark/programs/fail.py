@@ -1,5 +1,9 @@
-"""Raises where args.when says: at_once, mid_run, after_feed. (at import: fail_import.py)"""
+"""Raises where args.when says: at_once, mid_run, after_feed, after_saving.
 
+At import: fail_import.py.
+"""
+
+import os
 import sys
 
 
@@ -16,5 +20,10 @@ def main_fun(args, ctx):
             raise ValueError("raised in mid-run")
     if args.when == "after_feed" and ctx.task_index == 1:
         raise ValueError("raised after the feed's end")
+    if args.when == "after_saving" and ctx.is_chief:
+        os.makedirs(args.export_dir)
+        with open(os.path.join(args.export_dir, "saved_model.pb"), "w") as model:
+            model.write("new")
+        raise ValueError("raised after saving")
     if args.when == "forgets_export":
         return
