@@ -124,7 +124,7 @@ func actChild(mode string) int {
 	case "ok":
 		fmt.Println("on stdout")
 		fmt.Fprintln(os.Stderr, "on stderr")
-		return 0
+		return succeed()
 	case "exit3":
 		for i := range 10_000 { // more than a pipe holds, less than two
 			fmt.Fprintln(os.Stderr, "line", i)
@@ -177,12 +177,15 @@ func actChild(mode string) int {
 		for !exists("go") {
 			time.Sleep(10 * time.Millisecond)
 		}
-		return 0
+		return succeed()
 	case "evaluates":
 		return childEvaluates()
 	case "env":
 		env, _ := json.Marshal(os.Environ())
-		return boolStatus(os.WriteFile("child.env", env, 0o600) == nil)
+		if err := os.WriteFile("child.env", env, 0o600); err != nil {
+			panic(err)
+		}
+		return succeed()
 	}
 	panic("unknown mode " + mode)
 }
@@ -208,7 +211,7 @@ func childBinds() int {
 		fmt.Fprintln(os.Stderr, "bind:", err)
 		return 1
 	}
-	return 0
+	return succeed()
 }
 
 // childWrites writes into its working directory, waits until the other worker has
@@ -249,6 +252,15 @@ func boolStatus(ok bool) int {
 		return 0
 	}
 	return 1
+}
+
+// succeed is the end of a program that tfos-node has met: an exit status of 0
+// alone is no success.
+func succeed() int {
+	if socket := os.Getenv("TFOS_SOCKET"); socket != "" {
+		attach(socket)
+	}
+	return 0
 }
 
 // announce tells the member, and with it the test, that the child has come so
@@ -349,7 +361,7 @@ func childDescriptors() int {
 		fmt.Println("stdin is", to)
 		return 1
 	}
-	return 0
+	return succeed()
 }
 
 // childReads listens on its own address of TF_CONFIG, as TensorFlow's server

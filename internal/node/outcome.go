@@ -16,7 +16,8 @@ import (
 const longestCause = 1000
 
 // judgeChild says what became of a child. What the program has told of its end
-// counts, however its process then ended; else an exit status of 0 is success.
+// counts, however its process then ended; else an exit status of 0 is success of a
+// program that has attached and is not being imported.
 // Place, host, log path and row counts are the caller's to add.
 func judgeChild(kind string, end childEnd, said programSummary, stderr []string, host string) reserve.Outcome {
 	o := reserve.Outcome{
@@ -39,7 +40,11 @@ func judgeChild(kind string, end childEnd, said programSummary, stderr []string,
 	case end.GuardLost:
 		o.Kind = reserve.Lost
 		o.Cause = "the child's guard process was killed"
-	case said.failure == nil && end.Error == "" && end.Exit == 0 && end.Signal == 0:
+	case said.failure == nil && end.clean() && !said.attached:
+		o.Cause = "exit status 0 of a process that started no program: correct app.python.interpreter"
+	case said.failure == nil && end.clean() && said.phase == phaseImporting:
+		o.Cause = "exit status 0 while the program was imported (os._exit?): its function never ran"
+	case said.failure == nil && end.clean():
 		o.Kind, o.Phase, o.VerdictCode = reserve.Succeeded, reserve.PhaseEnded, 0
 	case library != "":
 		o.Cause = library
@@ -70,6 +75,9 @@ func fatalLine(stderr []string) string {
 	}
 	return ""
 }
+
+// clean says that the process ended by itself, with exit status 0.
+func (e childEnd) clean() bool { return e.Error == "" && e.Exit == 0 && e.Signal == 0 }
 
 // how is the end of a process in a few words.
 func (e childEnd) how() string {

@@ -24,6 +24,10 @@ func TestJudgeChild(t *testing.T) {
 	}{
 		{"success", childPython, childEnd{}, running, nil,
 			reserve.Outcome{Kind: reserve.Succeeded, Phase: reserve.PhaseEnded}},
+		{"exit status 0 of an interpreter that starts nothing", childPython, childEnd{}, programSummary{phase: phaseStarting}, nil,
+			reserve.Outcome{Kind: reserve.Failed, Phase: phaseStarting, Cause: "started no program: correct app.python.interpreter"}},
+		{"exit status 0 of a program that is imported", childPython, childEnd{}, programSummary{attached: true, phase: "importing"}, nil,
+			reserve.Outcome{Kind: reserve.Failed, Phase: "importing", Cause: "its function never ran"}},
 		{"exit status 0 of a program that has failed", childPython, childEnd{}, failed, nil,
 			reserve.Outcome{Kind: reserve.Failed, Phase: "importing", Cause: "ValueError: bad shape", VerdictCode: 6}},
 		{"a crash after the program had ended", childPython, childEnd{Exit: -1, Signal: 11}, complete, nil,

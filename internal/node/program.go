@@ -9,8 +9,10 @@ import (
 	"tfos/internal/reserve"
 )
 
-// phaseStarting: the program has not said anything yet.
-const phaseStarting = "starting"
+const (
+	phaseStarting  = "starting"  // the program has not said anything yet
+	phaseImporting = "importing" // what runs comes after it
+)
 
 // programReport is what a member's program has told of itself: the PHASE,
 // FAILED, PROGRESS, RESULT and NOTE frames of all its connections.

@@ -1,5 +1,6 @@
 """ending: a program's process ends as plain Python's does, and the member is told the truth."""
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -165,6 +166,41 @@ def test_a_thread_that_does_not_end(tmp_path, fails):
     assert note["kind"] == "warning" and "uploader" in note["text"]
 
 
+HANGING_HOOK = """\
+import atexit, time
+atexit.register(lambda: (print("hook begins", flush=True), time.sleep(60)))
+kept = open("kept.txt", "w")
+kept.write("not flushed")
+"""
+
+
+@pytest.mark.parametrize("stuck", [False, True])
+def test_an_exit_hook_that_does_not_end(tmp_path, stuck):
+    """It runs once, loses no file and no success, with a thread that does not end beside it too."""
+    thread = (
+        "import threading\nthreading.Thread(target=time.sleep, args=(60,), name='up').start()\n"
+    )
+    end = Ended(tmp_path, HANGING_HOOK + (thread if stuck else ""), seconds=1, compare=False)
+    assert end.done and end.process.returncode == 0 and end.seconds < 20
+    assert end.process.stdout == "hook begins\n"
+    assert (tmp_path / "kept.txt").read_text() == "not flushed"
+    warned = [note["text"] for note in end.member.of(frames.NOTE)]
+    assert len(warned) == (2 if stuck else 1) and "an exit hook" in warned[-1]
+    assert ("ended: up" in warned[0]) is stuck
+
+
+@pytest.mark.parametrize("code", [None, 0, False, 0.0, "", True, 256, (1, 2)])
+def test_sys_exit_with_odd_values(code):
+    """0.0 == 0, but Python prints it and ends with 1."""
+    plain = subprocess.run([sys.executable, "-IS", "-c", f"raise SystemExit({code!r})"])
+    assert ending.succeeds(SystemExit(code)) == (plain.returncode == 0 and code != 256)
+    with contextlib.ExitStack() as stack:
+        if not ending.succeeds(SystemExit(code)):
+            stack.enter_context(pytest.raises(SystemExit))
+        with ending.returning():
+            sys.exit(code)
+
+
 def test_a_thread_that_ends_in_time(tmp_path):
     text = "import threading, time\ndef f():\n    time.sleep(1)\n    print('done')\n"
     end = Ended(tmp_path, text + "threading.Thread(target=f).start()")
@@ -217,6 +253,16 @@ def test_a_traceback_is_plain_pythons(tmp_path):
         end.plain.stderr.replace(f"{tmp_path}/prog.py", "prog.py")
     )
     assert end.failure == "ValueError: a"
+
+
+def test_a_syntax_error_of_the_program(tmp_path):
+    """Plain Python shows no frame: none has run."""
+    Ended(tmp_path, "def f(:\n").assert_like_plain_python()
+
+
+def test_an_error_of_tfos_has_no_frames_of_tfos(tmp_path):
+    end = Ended(tmp_path, "async def main_fun(args, ctx): pass\n", "main_fun")
+    assert end.process.stderr == f"tfos.ending.{end.failure}\n"
 
 
 def test_all_frames_are_shown_on_request(tmp_path):

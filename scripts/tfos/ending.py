@@ -19,6 +19,8 @@ _OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
 _PROCESS = os.getpid()  # that tfos started
+# For exit hooks, where threads took all of timeouts.exit: the member kills 5 s after that.
+HOOK_SECONDS = 2
 
 
 def forked():
@@ -80,13 +82,12 @@ def show(err, all_frames=False):
 
 
 def _of_program(frames):
-    """frames from the program's first on; all where there is none."""
-    first = frames
-    while first is not None:
-        file = first.tb_frame.f_code.co_filename
+    """frames from the program's first on; None: it has none, as for its own SyntaxError."""
+    while frames is not None:
+        file = frames.tb_frame.f_code.co_filename
         if not (file.startswith(_OWN) or any(part in file for part in _RUNNERS)):
-            return first
-        first = first.tb_next
+            break
+        frames = frames.tb_next
     return frames
 
 
@@ -113,6 +114,12 @@ def _check_done(function, result):
         raise ProgramError(f"{name} is a generator (it has a yield) and none of it ran")
 
 
+def succeeds(err):
+    """Whether a SystemExit is success: None or 0. Python prints what is no int, and ends with 1;
+    256 is 0 to a shell by accident."""
+    return err.code is None or (isinstance(err.code, int) and err.code == 0)
+
+
 @contextlib.contextmanager
 def returning():
     """sys.exit with success in it is a return. A child of the program that comes to its end is
@@ -120,7 +127,7 @@ def returning():
     try:
         yield
     except SystemExit as err:
-        if err.code not in (None, 0):
+        if not succeeds(err):
             raise
     if forked():
         raise SystemExit(0)
@@ -132,7 +139,7 @@ def importing(name, function):
     try:
         yield
     except SystemExit as err:
-        if err.code not in (None, 0):
+        if not succeeds(err):
             raise
         raise ProgramError(
             f"{name} called sys.exit while it was imported, so {function} never ran: "
@@ -150,27 +157,37 @@ def threads():
 
 
 def bound(seconds, status, warn):
-    """End this process after so many seconds if threads hold it up, with exit hooks and files.
+    """End this process after so many seconds, with exit hooks and files, if something holds it up.
 
-    status: its exit status then. warn(text) is called with the threads' names.
+    status: its exit status then. warn(text) is called with what held it up.
     """
-    if waited := threads():
-        arguments = (seconds, status, warn, waited)
-        threading.Thread(target=_end, args=arguments, daemon=True).start()
+    began = []  # is filled when Python runs exit hooks: the one that is added last runs first
+    atexit.register(began.append, True)
+    threading.Thread(target=_end, args=(seconds, status, warn, began), daemon=True).start()
 
 
-def _end(seconds, status, warn, waited):
+def _end(seconds, status, warn, began):
     time.sleep(seconds)
-    left = [name for name in threads() if name in waited] or waited
-    with contextlib.suppress(Exception):
-        warn(
-            f"its program was done, but threads of it did not end within {seconds:g} s "
-            f"(timeouts.exit) and were ended: {', '.join(left[:10])}"
-        )
-    with contextlib.suppress(Exception):
-        atexit._run_exitfuncs()
+    within = f"within {seconds:g} s (timeouts.exit)"
+    if began:
+        _tell(warn, f"an exit hook of it (atexit) did not end {within} and was ended")
+    else:
+        names = ", ".join(threads()[:10])
+        _tell(warn, f"threads of it did not end {within} and were ended: {names}")
+        hooks = threading.Thread(target=atexit._run_exitfuncs, daemon=True)
+        hooks.start()
+        hooks.join(HOOK_SECONDS)
+        if hooks.is_alive():
+            _tell(
+                warn, f"an exit hook of it (atexit) did not end within {HOOK_SECONDS} s after that"
+            )
     for thing in gc.get_objects():
         if issubclass(type(thing), io.IOBase):  # isinstance asks the thing, and proxies raise
             with contextlib.suppress(Exception):
                 thing.flush()
     os._exit(status)
+
+
+def _tell(warn, text):
+    with contextlib.suppress(Exception):
+        warn("its program was done, but " + text)
