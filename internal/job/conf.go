@@ -49,6 +49,9 @@ func (s *Spec) defaultConf(env Environment, l layout) map[string]string {
 		conf["spark.pyspark.driver.python"] = env.Python
 	}
 	if l.master.scheduler != local {
+		// A member's task waits for the executor that the driver names, which may have
+		// registered and not launched: elsewhere it would meet another member.
+		conf["spark.locality.wait.process"] = fmt.Sprintf("%dms", s.Timeouts.Reservation.Milliseconds()/2)
 		conf["spark.executor.memory"] = fmt.Sprintf("%dm", heapMiB)
 		conf["spark.executor.memoryOverhead"] = fmt.Sprintf("%dm", s.memberMemory().MiB()+besideMiB)
 	}

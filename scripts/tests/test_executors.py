@@ -61,6 +61,12 @@ def deaths(spark, log):
     return told, living
 
 
+def test_the_living_are_places_for_members():
+    spark = Spark(Summary("0", False, "lost"), *(Summary(str(i), True) for i in range(1, 4)))
+    places = Executors(spark, None).wait(2, 0, lambda *_: None, lambda: False)
+    assert places == ["executor_h1_1", "executor_h1_2"]
+
+
 STANDALONE = [
     "Connecting to master spark://192.0.2.2:42609...",
     "Executor added: app-1/0 on worker-9 (192.0.2.7:39739) with 1 core(s)",

@@ -5,6 +5,7 @@ SparkContext. One queue carries everything that happens (the reservation server'
 Spark jobs that end, a signal) to one loop in the main thread: `Run.loop`.
 """
 
+import itertools
 import json
 import os
 import queue
@@ -50,6 +51,7 @@ class Run:
         self.executors = None if plan["local"] else Executors(sc, log or open_log(sc._jvm))
         self.events = queue.SimpleQueue()  # put() may run in a signal handler
         self.threads = []
+        self.places = []  # executors.Executors.wait's; none: members go anywhere
         self.inputs = {}  # of feeds, by name
         self.stopped_feeds = set()
         self.replies = queue.SimpleQueue()  # to the end of an epoch: whether to send another
@@ -139,10 +141,11 @@ class Run:
         if self.executors:  # an event says that they are there
             self.start(self.watch_executors)
         else:
-            self.on_executors()
+            self.on_executors([])
 
-    def on_executors(self, _=None):
+    def on_executors(self, places):
         """There are executors: look for the input and place members."""
+        self.places = places
         try:
             for feed in self.feeds:
                 self.inputs[feed["name"]] = self.find_input(feed)
@@ -210,12 +213,12 @@ class Run:
             return self.formed or self.ending
 
         try:
-            self.executors.wait(len(reserve["members"]), half, self.executor_died, ended)
+            places = self.executors.wait(len(reserve["members"]), half, self.executor_died, ended)
         except Exception as err:  # Spark's own classes may be others; the roster guards members
             self.events.put(("warning", f"executors are not watched: {first_line(err)}"))
-            self.events.put(("executors", None))
+            self.events.put(("executors", []))
             return
-        self.events.put(("executors", None))
+        self.events.put(("executors", places))
         self.executors.watch(self.executor_died, ended)
         self.executors.close()
 
@@ -258,7 +261,7 @@ class Run:
         """Place one `tfos-node run` a line, each a task of one Spark job (JavaRDD.pipe)."""
         jvm = self.sc._jvm
         self.sc.setJobGroup(MEMBERS_GROUP, f"tfos members of {self.plan['name']}")
-        rdd = self.sc._jsc.parallelize(java_list(jvm, lines), len(lines)).pipe(
+        rdd = placed(self.sc, lines, self.places).pipe(
             java_list(jvm, [f"{self.folder}/tfos-node", "run"]), jvm.java.util.HashMap()
         )
         if self.plan["task_cpus"] > 1:
@@ -328,6 +331,23 @@ class Run:
             last = last or not self.replies.get()
             epoch += 1
         return True
+
+
+def placed(sc, lines, places):
+    """A JavaRDD of one line a partition, each at a place of its own as long as there are some.
+
+    An executor that has registered has no free core before it has launched. Without places,
+    tasks that begin meanwhile share the executors that have.
+    """
+    jvm, seq = sc._jvm, sc._jvm.org.apache.spark.api.python.PythonUtils.toSeq
+    pairs = [
+        jvm.scala.Tuple2(line, seq(java_list(jvm, [place] if place else [])))
+        for line, place in itertools.zip_longest(lines, places[: len(lines)])
+    ]
+    text = getattr(getattr(jvm.scala.reflect, "ClassTag$"), "MODULE$").apply(
+        jvm.java.lang.Class.forName("java.lang.String")
+    )
+    return sc._jsc.sc().makeRDD(seq(java_list(jvm, pairs)), text).toJavaRDD()
 
 
 def slots(plan, conf, threads=0):

@@ -103,13 +103,15 @@ class Executors:
     def wait(self, count, seconds, died, ended):
         """Wait until count executors live, or some do after so many seconds, or until ended().
 
-        died(death, living) is called for each executor that ends meanwhile.
+        died(death, living) is called for each executor that ends meanwhile. Returns the places
+        of count executors at most, for tasks that shall each have an executor of its own.
         """
         end = time.monotonic() + seconds
         while (living := self.look(died)) < count and not ended():
             if living and time.monotonic() >= end:
-                return
+                break
             time.sleep(_POLL)
+        return self._places()[:count]
 
     def watch(self, died, ended):
         """Tell of deaths until ended()."""
@@ -139,18 +141,27 @@ class Executors:
             self._deaths[executor] = Death(executor, time.monotonic())
         return self._deaths[executor]
 
+    def _stored(self):
+        executors = self._sc._jsc.sc().statusStore().executorList(False)
+        summaries = [executors.apply(i) for i in range(executors.size())]
+        return [one for one in summaries if one.id() != "driver"]
+
     def _look_at_store(self):
         living = 0
-        executors = self._sc._jsc.sc().statusStore().executorList(False)
-        for i in range(executors.size()):
-            one = executors.apply(i)
-            if one.id() == "driver":
-                continue
+        for one in self._stored():
             if one.isActive():
                 living += 1
             elif one.id() not in self._told:
                 self._add_stored(one)
         return living
+
+    def _places(self):
+        """Of the living, as Spark's scheduler names them in a task's preferred locations."""
+        return [
+            f"executor_{one.hostPort().rpartition(':')[0]}_{one.id()}"
+            for one in self._stored()
+            if one.isActive()
+        ]
 
     def _add_stored(self, one):
         death = self._death(one.id())

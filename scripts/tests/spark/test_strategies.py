@@ -1,5 +1,9 @@
 """In every strategy each fed row is trained once an epoch: counted by the ids in the steps."""
 
+import http.server
+import itertools
+import threading
+import time
 from collections import Counter
 
 import pyarrow as pa
@@ -64,8 +68,32 @@ def steps(path):
     return [[int(i) for i in line.split()] for line in path.read_text().splitlines()]
 
 
-def test_parameter_server_through_the_chief(job, run):
-    result = run("strategy_ps.py", 4, *SERVERS, "chief=true")
+@pytest.fixture
+def late_file():
+    """The address of a file that is late for all who ask for it but the first four."""
+    asked = itertools.count()
+
+    class Late(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            if next(asked) >= 4:
+                time.sleep(8)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Late) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/late.txt"
+        server.shutdown()
+    assert next(asked) == 5  # the driver and four executors
+
+
+def test_parameter_server_through_the_chief(job, run, late_file):
+    """The last executor launches long after it has registered: its member waits for it."""
+    result = run("strategy_ps.py", 4, *SERVERS, "chief=true", f"spark.conf.spark.files={late_file}")
+    assert "was placed on the executor of" not in result.stderr
     assert_each_row_once_an_epoch(job, result, ["chief:0"])
     total = EPOCHS * sum(range(ROWS))
     assert (job.folder / "model" / "sum.txt").read_text() == str(total)
