@@ -109,6 +109,21 @@ func (p childPlan) command() command {
 	return command{Argv: argv, Env: env.list(), Dir: p.dir}
 }
 
+// visibleDevices is the list of GPUs that the child sees, as CUDA_VISIBLE_DEVICES
+// names them; "": all. The role's variable wins over that of base, the executor's
+// environment. A variable that is set and empty hides all: that is "-1".
+func visibleDevices(a Assignment, base []string) string {
+	const name = "CUDA_VISIBLE_DEVICES"
+	value, given := newEnv(base)[name]
+	if own, has := a.Config.Roles[a.Job].Env[name]; has {
+		value, given = own, true
+	}
+	if given && value == "" {
+		return "-1"
+	}
+	return value
+}
+
 func (p childPlan) pythonPath() []string {
 	paths := []string{p.dir}
 	for _, entry := range p.assignment.Config.Child.PythonPath {

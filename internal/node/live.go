@@ -26,12 +26,14 @@ func (m *member) live(ctx context.Context) ending {
 	var end childEnd
 	started := false
 	complete := m.said.complete
-	var overdue <-chan time.Time
+	var slow, overdue <-chan time.Time
 wait:
 	for {
 		select {
 		case <-complete:
-			complete, overdue = nil, time.After(m.Config.Exit()+exitMargin)
+			complete, slow, overdue = nil, time.After(exitNotice), time.After(m.Config.Exit()+exitMargin)
+		case <-slow:
+			m.warnOfSlowEnd()
 		case <-overdue:
 			m.endOverdue()
 		case c := <-m.cluster:
@@ -62,7 +64,7 @@ const exitMargin = 5 * time.Second
 func (m *member) endOverdue() {
 	m.said.late = true
 	m.said.note(reserve.Note{Kind: reserve.NoteWarning, Text: fmt.Sprintf(
-		"its program was done, but its process did not end within %s (timeouts.exit) and was killed", m.Config.Exit())})
+		"its program had ended, but its process did not end within %s (timeouts.exit) and was killed", m.Config.Exit())})
 	m.warn("kill a process that does not end", m.guard.signal(unix.SIGKILL))
 }
 

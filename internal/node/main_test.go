@@ -133,6 +133,9 @@ func actChild(mode string) int {
 		return 3
 	case "raise":
 		return childRaises()
+	case "hangs": // its program has failed, its process does not end
+		childRaises()
+		time.Sleep(time.Hour)
 	case "sleep":
 		announce("sleeping")
 		time.Sleep(time.Hour)

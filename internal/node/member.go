@@ -99,7 +99,7 @@ func newMember(ctx context.Context, o Options, a Assignment) (*member, error) {
 		m.port.release()
 		return nil, err
 	}
-	m.used = newUsageMeter(m.guard.cmd.Process.Pid)
+	m.used = newUsageMeter(m.guard.cmd.Process.Pid, visibleDevices(a, environment()))
 	m.rows = feed.NewReceiver(a.feeds(), a.Token, place.String(), m.guard.work)
 	m.output = openOutput(a.Config.LogDir, files, fmt.Sprintf("%s-%d", a.Job, a.Index), o.Stderr, o.Log)
 	// Not ctx: after SIGTERM the member still has to report.

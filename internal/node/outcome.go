@@ -64,7 +64,7 @@ func judgeChild(kind string, end childEnd, said programSummary, stderr []string,
 
 // fatal is a line of the log of TensorFlow or absl after which the process aborts,
 // or of an exception that C++ ends with.
-var fatal = regexp.MustCompile(`(^|\s)F(\d{4})?\s\S*.*\.(cc|h|cu\.cc):\d+\]|^\s*what\(\): `)
+var fatal = regexp.MustCompile(`(^|\s)F(\d{4})?\s.*\.(cc|h):\d+\]|^\s*what\(\): `)
 
 // fatalLine is the last such line of standard error; "": there is none.
 func fatalLine(stderr []string) string {

@@ -11,8 +11,15 @@ import (
 	"sync/atomic"
 )
 
-// longestLine is that of the log; a longer one is broken.
-const longestLine = 64 << 10
+const (
+	// longestLine is that of the log in bytes; a longer one is broken.
+	longestLine = 64 << 10
+
+	// How many last lines of a stream a report has, and bytes of each. Of what a
+	// program prints the results matter; on standard error a whole traceback does.
+	stdoutLines, stdoutWidth = 10, 200
+	stderrLines, stderrWidth = 40, 500
+)
 
 // output is where a child's standard output and error go: whole lines to the
 // log file and to the supervisor's own standard error, which Spark keeps, and
@@ -35,7 +42,7 @@ type output struct {
 // "" or cannot be written, <files>/tfos-<name>.log. A child runs without a log
 // too: that is only warned of.
 func openOutput(dir, files, name string, forward io.Writer, logger *slog.Logger) *output {
-	o := &output{forward: forward, stdout: newTail(10, 200), stderr: newTail(40, 500)}
+	o := &output{forward: forward, stdout: newTail(stdoutLines, stdoutWidth), stderr: newTail(stderrLines, stderrWidth)}
 	candidates := []string{filepath.Join(files, "tfos-"+name+".log")}
 	if dir != "" {
 		candidates = append([]string{filepath.Join(dir, name+".log")}, candidates...)

@@ -33,8 +33,10 @@ type usageMeter struct {
 	total  reserve.Usage
 }
 
-func newUsageMeter(guard int) *usageMeter {
-	return &usageMeter{guard: guard}
+// newUsageMeter measures what runs below guard and uses the GPUs of visible
+// (visibleDevices).
+func newUsageMeter(guard int, visible string) *usageMeter {
+	return &usageMeter{guard: guard, gpus: gpuMeter{visible: visible}}
 }
 
 // usage is what was used up to now, or up to usageEvery ago.
@@ -101,6 +103,7 @@ func ticks(fields ...[]byte) time.Duration {
 
 // gpuMeter sums up how long GPUs were busy. Not safe for concurrent use.
 type gpuMeter struct {
+	visible string // see sumUtilisation
 	asked   time.Time
 	pending chan int // the answer to the latest question; nil: none is open
 	absent  bool     // there is no nvidia-smi
@@ -130,28 +133,41 @@ func (g *gpuMeter) busy(now time.Time) time.Duration {
 		g.asked = now
 		answer := make(chan int, 1)
 		g.pending = answer
-		go func() { answer <- gpuUtilisation(setting("CUDA_VISIBLE_DEVICES")) }()
+		go func() { answer <- gpuUtilisation(g.visible) }()
 	}
 	return g.total
 }
 
 // sumUtilisation adds up nvidia-smi's lines "index, uuid, percent" of the
-// visible devices, a list of indices or UUIDs; all where visible is "".
+// visible devices, a list of indices or UUIDs, which may be cut short; all where
+// visible is "". The list ends before the first that is not there, as CUDA has it.
 func sumUtilisation(text []byte, visible string) int {
-	var wanted [][]byte
+	var devices [][][]byte // index, uuid, percent
+	for line := range bytes.Lines(text) {
+		if fields := bytes.Split(bytes.TrimSpace(line), []byte(", ")); len(fields) == 3 {
+			devices = append(devices, fields)
+		}
+	}
+	seen := devices
 	if visible != "" {
-		wanted = bytes.Split([]byte(visible), []byte(","))
+		seen = nil
+		for name := range bytes.SplitSeq([]byte(visible), []byte(",")) {
+			i := slices.IndexFunc(devices, func(d [][]byte) bool { return isDevice(bytes.TrimSpace(name), d[0], d[1]) })
+			if i < 0 {
+				break
+			}
+			seen = append(seen, devices[i])
+		}
 	}
 	sum := 0
-	for line := range bytes.Lines(text) {
-		fields := bytes.Split(bytes.TrimSpace(line), []byte(", "))
-		if len(fields) != 3 {
-			continue
-		}
-		seen := func(device []byte) bool { return bytes.Equal(device, fields[0]) || bytes.Equal(device, fields[1]) }
-		if percent, err := strconv.Atoi(string(fields[2])); err == nil && (wanted == nil || slices.ContainsFunc(wanted, seen)) {
-			sum += percent
-		}
+	for _, d := range seen {
+		percent, _ := strconv.Atoi(string(d[2])) // [N/A] counts nothing
+		sum += percent
 	}
 	return sum
+}
+
+// isDevice tells whether a name of CUDA_VISIBLE_DEVICES is that device.
+func isDevice(name, index, uuid []byte) bool {
+	return bytes.Equal(name, index) || bytes.HasPrefix(name, []byte("GPU-")) && bytes.HasPrefix(uuid, name)
 }

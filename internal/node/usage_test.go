@@ -65,16 +65,37 @@ func TestGPUUtilisation(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(bin, "nvidia-smi"), []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for visible, want := range map[string]int{"": 80, "1": 50, "GPU-aa,GPU-cc": 30, "-1": 0} {
+	for visible, want := range map[string]int{"": 80, "1": 50, "GPU-aa,GPU-cc": 30, "-1": 0, "GPU-b": 50, "1,-1,0": 50, "1, 0": 80, "7,0": 0} {
 		if got := gpuUtilisation(visible); got != want {
 			t.Errorf("visible %q: %d, not %d", visible, got, want)
 		}
 	}
 	now := time.Now()
-	g := gpuMeter{}
+	g := newUsageMeter(os.Getpid(), "1").gpus
 	g.busy(now)
 	eventually(t, "the answer is there", func() bool { return len(g.pending) == 1 })
-	if got, want := g.busy(now.Add(time.Second)), gpuEvery*80/100; got != want {
+	if got, want := g.busy(now.Add(time.Second)), gpuEvery*50/100; got != want {
 		t.Errorf("busy for %s, not %s", got, want)
+	}
+}
+
+// TestVisibleDevices: usage is that of the GPUs which the child sees.
+func TestVisibleDevices(t *testing.T) {
+	for _, c := range []struct {
+		role map[string]string
+		base []string
+		want string
+	}{
+		{nil, nil, ""},
+		{nil, []string{"CUDA_VISIBLE_DEVICES=1"}, "1"},
+		{nil, []string{"CUDA_VISIBLE_DEVICES="}, "-1"},
+		{map[string]string{"CUDA_VISIBLE_DEVICES": "0,2"}, []string{"CUDA_VISIBLE_DEVICES=1"}, "0,2"},
+		{map[string]string{"CUDA_VISIBLE_DEVICES": ""}, []string{"CUDA_VISIBLE_DEVICES=1"}, "-1"},
+		{map[string]string{"A": "b"}, nil, ""},
+	} {
+		a := Assignment{Job: "worker", Config: Config{Roles: map[string]RoleConfig{"worker": {Env: c.role}, "ps": {Env: map[string]string{"CUDA_VISIBLE_DEVICES": "9"}}}}}
+		if got := visibleDevices(a, c.base); got != c.want {
+			t.Errorf("%v over %v: %q, not %q", c.role, c.base, got, c.want)
+		}
 	}
 }

@@ -1,15 +1,11 @@
 package reserve
 
 import (
-	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-
-	"tfos/internal/store"
 )
 
 // TestExports: whatever a program has written to export_dir, and beside it under
@@ -106,30 +102,23 @@ func TestSavedModelDemanded(t *testing.T) {
 	}
 }
 
-// fullStore has room for one more folder, and for no file.
-type fullStore struct{ store.Local }
-
-func (s fullStore) Publish(ctx context.Context, staging, final string, replace bool) error {
-	if info, err := s.Stat(ctx, staging); err != nil || !info.Dir {
-		return errors.New("no room")
-	}
-	return s.Local.Publish(ctx, staging, final, replace)
-}
-
 // TestPublishedInPart: pieces that have their names when a later one cannot have
 // its own are named, and the later one is kept.
 func TestPublishedInPart(t *testing.T) {
 	root := t.TempDir()
-	o := OutputConfig{Kind: KindExport, Staging: root + "/tfos-r1.final", Final: root + "/final", Replace: true}
+	o := OutputConfig{Kind: KindExport, Staging: root + "/s", Final: root + "/" + strings.Repeat("f", 200), Replace: true}
 	cfg := Config{Run: "r1", Outputs: []OutputConfig{o}}
+	tooLong := "." + strings.Repeat("x", 100) // for a file's name, with the final one
 	stage(t, o.Staging+"/saved_model.pb")
-	stage(t, o.Staging+".keras")
-	got, err := publishExport(t.Context(), fullStore{store.Local{}}, o)
-	err = partly(err, got)
-	if want := "could not be committed: no room; published before that: " + o.Final; err == nil || !strings.HasSuffix(err.Error(), want) {
+	stage(t, o.Staging+tooLong)
+	got, err := commit(t.Context(), cfg, nil, nil)
+	if want := "; published before that: " + o.Final; err == nil || !strings.HasSuffix(err.Error(), want) {
 		t.Errorf("%v, want %q at its end", err, want)
 	}
-	if kept, err := ClearStaging(t.Context(), cfg); err != nil || !slices.Equal(kept, []string{o.Staging + ".keras"}) {
+	if !slices.Equal(got, []Artifact{{"saved_model", o.Final}}) || !exists(o.Final+"/saved_model.pb") {
+		t.Errorf("published %v", got)
+	}
+	if kept, err := ClearStaging(t.Context(), cfg); err != nil || !slices.Equal(kept, []string{o.Staging + tooLong}) {
 		t.Errorf("kept %v, %v", kept, err)
 	}
 }

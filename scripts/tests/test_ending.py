@@ -301,5 +301,9 @@ def test_descriptors_closed_by_a_program_that_succeeds(tmp_path):
     assert end.done and end.process.returncode == 0
 
 
-def test_forked_is_this_process():
+def test_forked_tells_a_child_from_this_process():
+    pid = os.fork()
+    if pid == 0:
+        os._exit(17 if ending.forked() else 18)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 17
     assert not ending.forked()
