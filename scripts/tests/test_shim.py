@@ -117,6 +117,10 @@ def test_queues_that_are_not_there(ctx):
 
     with pytest.raises(ValueError, match="one feed and one output"):
         TFNode.DataFeed(ctx.mgr, qname_in="control")
+    with pytest.raises(ValueError, match="one feed and one output"):
+        ctx.get_data_feed(False, {"label": "y_"})  # as its second argument, a queue's name
+    feed = ctx.get_data_feed(False, "input", "output", {"label": "y_"})
+    assert feed.next_batch(2) == {"y_": [0, 1]}
     with pytest.raises(RuntimeError, match="get_data_feed"):
         ctx.mgr.get_queue("input")
     with pytest.raises(RuntimeError, match="methods of TFNode"):
@@ -128,10 +132,10 @@ def test_paths_and_servers(ctx, monkeypatch):
 
     ctx.working_dir, ctx.default_fs = "/jobs", "hdfs://nn:8020"
     assert TFNode.hdfs_path(ctx, "m") == ctx.absolute_path("m") == "hdfs://nn:8020/jobs/m"
-    monkeypatch.setattr(ctx, "start_cluster_server", lambda: ("spec", "server"))
-    assert TFNode.start_cluster_server(ctx, 1) == ("spec", "server")
     with pytest.raises(ValueError, match=r"protocol: grpc\+verbs"):
-        TFNode.start_cluster_server(ctx, 1, rdma=True)
+        ctx.start_cluster_server(1, True)
+    monkeypatch.setattr(ctx, "start_cluster_server", lambda *gpus_rdma: gpus_rdma)
+    assert TFNode.start_cluster_server(ctx, 2, rdma=True) == (2, True)
     assert ctx.release_port() is None
 
 
@@ -156,7 +160,8 @@ def test_what_needs_a_driver_says_what_tfos_has(name, instead):
     assert (TFCluster.InputMode.TENSORFLOW, TFCluster.InputMode.SPARK) == (0, 1)
 
 
-def test_a_session_is_exported(tmp_path):
+@pytest.mark.parametrize("method", [False, True])
+def test_a_session_is_exported(ctx, tmp_path, method):
     import tensorflow as tf
     from tensorflowonspark import TFNode
 
@@ -166,9 +171,10 @@ def test_a_session_is_exported(tmp_path):
         y = x * v1.get_variable("w", initializer=2.0)
         session.run(v1.global_variables_initializer())
         session.graph.finalize()
-        method = "tensorflow/serving/predict"
-        signature = {"inputs": {"a": x}, "outputs": {"b": y}, "method_name": method}
-        TFNode.export_saved_model(session, str(tmp_path / "m"), "serve", {"double": signature})
+        name = "tensorflow/serving/predict"
+        signature = {"inputs": {"a": x}, "outputs": {"b": y}, "method_name": name}
+        export = ctx.export_saved_model if method else TFNode.export_saved_model
+        export(session, str(tmp_path / "m"), "serve", {"double": signature})
         assert session.graph.finalized
     double = tf.saved_model.load(str(tmp_path / "m")).signatures["double"]
     assert double(tf.constant([3.0]))["b"].numpy() == [6.0]

@@ -91,12 +91,16 @@ class Context:
         workers = self.num_workers if together and not per_worker else 1
         return self._feed(feed).dataset(batch_size * workers)
 
-    def get_data_feed(self, train_mode=True, input_mapping=None):
+    def get_data_feed(
+        self, train_mode=True, qname_in="input", qname_out="output", input_mapping=None
+    ):
         """TensorFlowOnSpark's DataFeed over the feed "train", one a program.
 
         next_batch, should_stop, terminate, and batch_results, which writes to the job's
         output.path. input_mapping: column -> name in batches; the job's when not given.
+        qname_in, qname_out: tfos has these two alone.
         """
+        check_queues(qname_in, qname_out)
         if self._data_feed is None:
             mapping = input_mapping or dict(self._feed("train").mapping)
             self._data_feed = self._open_data_feed(train_mode, mapping)
@@ -159,18 +163,23 @@ class Context:
             if ended:
                 return
 
-    def export_saved_model(self, model, export_dir=None):
+    def export_saved_model(self, model, export_dir=None, tag_set=None, signatures=None):
         """Save model as a SavedModel at export_dir, the job's if None.
 
         On every member but the chief into a folder that is thrown away: strategies of several
         workers want all of them to save. A Keras model gets the signature serving_default.
+        With signatures, model is a session of TensorFlow 1, as tfos.sessions.export has it.
         """
         target = self.parameters.export_dir
         if export_dir and export_dir != target:
             target = self.tf_path(export_dir) if self.is_chief else self._throw_away()
         if not target:
             raise RuntimeError("export_saved_model: the job has no export_dir")
-        if callable(getattr(model, "export", None)):
+        if signatures is not None:
+            from tfos import sessions
+
+            sessions.export(model, target, tag_set, signatures)
+        elif callable(getattr(model, "export", None)):
             model.export(target)
         else:
             import tensorflow as tf
@@ -187,12 +196,18 @@ class Context:
 
     # The cluster.
 
-    def start_cluster_server(self):
+    def start_cluster_server(self, num_gpus=1, rdma=False):
         """(tf.train.ClusterSpec, started tf.distribute.Server) of this member.
 
         For parameter servers and the workers that a chief schedules: server.join() then waits
         until the run ends. They need more inter-op threads than callers wait at them.
+        num_gpus, rdma: TensorFlowOnSpark's. A program sees the GPUs that its executor has, and
+        rdma is the job's protocol.
         """
+        if rdma and self.parameters.protocol == "grpc":
+            raise ValueError(
+                "start_cluster_server: rdma=True: set protocol: grpc+verbs in the job file"
+            )
         import tensorflow as tf
 
         cluster = tf.train.ClusterSpec(self.cluster)
@@ -232,6 +247,14 @@ class Context:
 
             self._feeds[name] = FeedClient(self._socket, name)
         return self._feeds[name]
+
+
+def check_queues(qname_in, qname_out):
+    if (qname_in, qname_out) != ("input", "output"):
+        raise ValueError(
+            f"DataFeed: queues {qname_in!r} and {qname_out!r}: tfos has one feed and one "
+            "output: leave qname_in and qname_out out, and name input_mapping=..."
+        )
 
 
 class Manager:
