@@ -14,6 +14,10 @@ PURE := CGO_ENABLED=0
 CGO_ROOMS := ./internal/engine/... ./cmd/tfos-engine/...
 PURE_ROOMS = $(shell go list ./... | grep -vE '/(internal/engine|cmd/tfos-engine)(/|$$)')
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+# Half of a Spark test is waiting: two at a time take little more than one. What shares a cluster
+# or a fixture of a file stays in one process (scripts/tests/conftest.py).
+AT_ONCE := 2
+PYTEST := $(PYTHON) -m pytest -q -n $(AT_ONCE) --dist loadgroup
 LDFLAGS := -s -w -X main.version=$(VERSION)
 PAYLOAD := cmd/tfos/payload
 
@@ -43,14 +47,14 @@ test-go: setup ## Go tests: pure rooms without cgo, the engine with TensorFlow
 	$(CGO) TFOS_REQUIRE=tensorflow go test $(CGO_ROOMS)
 
 test-python: build ## Python tests that need no Spark
-	$(PYTHON) -m pytest -q scripts/tests -m 'not spark'
+	$(PYTEST) scripts/tests -m 'not spark and not slow'
 
 test-spark: build ## real jobs on real Spark
-	$(PYTHON) -m pytest -q scripts/tests -m 'spark and not slow'
+	$(PYTEST) scripts/tests -m 'spark and not slow'
 
 # Fewer tests: make test-spark4 ARGS='-k standalone'
 test-spark4: build ## the same jobs on the newest PySpark 4.x
-	export SPARK_HOME; SPARK_HOME=$$(scripts/spark.sh); $(PYTHON) -m pytest -q scripts/tests -m 'spark and not slow' $(ARGS)
+	export SPARK_HOME; SPARK_HOME=$$(scripts/spark.sh); $(PYTEST) scripts/tests -m 'spark and not slow' $(ARGS)
 
 # Fewer cells: make test-versions ARGS='-k 2.21'
 test-versions: build ## TensorFlow, Python and Spark versions: docs/versions.md (17 GB, once)
@@ -59,7 +63,7 @@ test-versions: build ## TensorFlow, Python and Spark versions: docs/versions.md 
 
 test-all: build test-go test-python ## everything, the slow ones, all versions and the race detector too
 	PYTHONPATH=scripts $(PYTHON) -m versions || echo 'test-all: their cells fail below' >&2
-	$(PYTHON) -m pytest -q scripts/tests -m spark
+	$(PYTEST) scripts/tests -m 'spark or slow'
 	CGO_ENABLED=1 go test -race $(PURE_ROOMS)
 
 # Some cases only: make bench-full BENCH='overhead files'

@@ -12,6 +12,7 @@ for folder in (HARNESS, SCRIPTS):
         sys.path.insert(0, folder)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items):
     """Tests that share something run in one process: a file's, and the standalone master's."""
     for item in items:

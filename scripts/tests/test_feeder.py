@@ -100,7 +100,10 @@ def finish(started, takers):
     return taken
 
 
-@pytest.mark.parametrize("partitions,rows", [(1, 20_000), (1000, 7), (8, 2_500)])
+@pytest.mark.parametrize(
+    "partitions,rows",
+    [(1, 20_000), (200, 7), pytest.param(1000, 7, marks=pytest.mark.slow), (8, 2_500)],
+)
 @pytest.mark.parametrize("balance", ["equal", "demand"])
 def test_every_row_once_and_evenly(send, member_binary, partitions, rows, balance):
     with members(member_binary, 2) as started:

@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 TFOS = ROOT / "bin" / "tfos"
@@ -137,6 +138,11 @@ class Job:
         unix = pathlib.Path("/proc/net/unix").read_text().splitlines()
         sockets = [line.split()[-1] for line in unix if any(str(temp) in line for temp in temps)]
         return running + folders[:10] + sockets + [str(path) for path in self.temp.iterdir()]
+
+
+def slow(*values):
+    """A case of a parametrized test that only make test-all runs."""
+    return pytest.param(*values, marks=pytest.mark.slow)
 
 
 def write_rows(folder, rows, files=1, columns=None, row_group_size=None):

@@ -1,7 +1,7 @@
 """Executors that come and die: the verdict says why, soon, and does not ask for more workers."""
 
 import pytest
-from harness import PROGRAMS
+from harness import PROGRAMS, slow
 
 JOB = """\
 app: {{python: {{file: {program}, args: [/]}}}}
@@ -64,7 +64,7 @@ CAUSES = {
 
 # In CI those whose reason Spark knows, and one whose JVM alone does.
 IN_CI = ("no shuffle service", "a library that is not there")
-CASES = [name if name in IN_CI else pytest.param(name, marks=pytest.mark.slow) for name in CAUSES]
+CASES = [name if name in IN_CI else slow(name) for name in CAUSES]
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -1,14 +1,14 @@
 """Epochs after the first: from the members' caches, or from Spark again; and how fast."""
 
 import pytest
-from harness import PYTHON, flags, received
+from harness import PYTHON, flags, received, slow
 
 ROWS, EPOCHS = 2000, 3
 # Each time that Spark runs it, its rows come in another order.
 QUERY = f"SELECT id FROM range(0, {ROWS}, 1, 4) ORDER BY rand()"
 
 
-@pytest.mark.parametrize("room", ["10g", "0", "1k"])
+@pytest.mark.parametrize("room", ["10g", slow("0"), "1k"])
 def test_later_epochs(job, write_job, standalone, room):
     path = write_job("count.py", "unused", epochs=EPOCHS, spark=f"{{master: '{standalone}'}}")
     settings = {"input": f"{{sql: '{QUERY}'}}", "epoch_cache": room}

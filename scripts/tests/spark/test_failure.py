@@ -3,7 +3,7 @@
 import pathlib
 
 import pytest
-from harness import write_rows
+from harness import slow, write_rows
 
 
 @pytest.fixture
@@ -15,10 +15,10 @@ def data(job):
     ("program", "when", "phase", "cause"),
     [
         ("fail_import.py", "", "importing", "no_such_module_of_anybody"),
-        ("fail.py", "at_once", "running", "raised at once"),
+        slow("fail.py", "at_once", "running", "raised at once"),
         ("fail.py", "mid_run", "running", "raised in mid-run"),
-        ("fail.py", "after_feed", "running", "raised after the feed's end"),
-        ("fail.py", "sys_exit", "running", "sys.exit(3)"),
+        slow("fail.py", "after_feed", "running", "raised after the feed's end"),
+        slow("fail.py", "sys_exit", "running", "sys.exit(3)"),
     ],
 )
 def test_program_that_raises(job, write_job, standalone, data, program, when, phase, cause):

@@ -186,6 +186,7 @@ def test_formats_without_python(trained, digits, job):
     job.assert_clean()
 
 
+@pytest.mark.slow
 def test_no_libtensorflow(trained, digits, job, tmp_path):
     folder, _ = trained
     path = job.folder / "infer.yaml"

@@ -13,10 +13,9 @@ import pyarrow.orc
 import pyarrow.parquet as pq
 import pytest
 from converter import Converter
-from harness import PYTHON, flags, received, write_rows
+from harness import PYTHON, flags, received, slow, write_rows
 
 LOCAL = "{master: 'local[3]'}"
-BOTH = pytest.mark.parametrize("read_by", ["executor", "spark"])
 
 
 @pytest.fixture
@@ -38,7 +37,7 @@ def assert_ids(job, result, rows):
     assert sorted(received(job.folder / "model")[0]) == list(range(rows))
 
 
-@pytest.mark.parametrize("read_by", ["auto", "spark"])
+@pytest.mark.parametrize("read_by", ["auto", slow("spark")])
 def test_jvms_compile_little_unless_they_read_rows(job, write_job, read_by):
     light = "-XX:TieredStopAtLevel=1 "
     data = write_rows(job.folder / "rows", 500)
@@ -58,6 +57,7 @@ def test_jvms_compile_little_unless_they_read_rows(job, write_job, read_by):
     job.assert_clean()
 
 
+@pytest.mark.slow
 def test_json(job, run):
     folder = job.folder / "data"
     folder.mkdir()
@@ -76,6 +76,7 @@ def test_tfrecord_without_a_jar(job, run):
     assert "read_by: spark" not in result.stderr
 
 
+@pytest.mark.slow
 def test_csv_by_executors(job, run):
     folder = job.folder / "data"
     folder.mkdir()
@@ -86,7 +87,7 @@ def test_csv_by_executors(job, run):
     assert_ids(job, run(source, more="read_by: executor"), 500)
 
 
-@pytest.mark.parametrize("read_by", ["auto", "spark"])
+@pytest.mark.parametrize("read_by", ["auto", slow("spark")])
 def test_columns_in_folders_names(job, run, read_by):
     """Feed tasks read them by themselves, and as Spark does."""
     for day in range(2):
@@ -182,7 +183,7 @@ DTYPES = {
 }
 
 
-@BOTH
+@pytest.mark.parametrize("read_by", ["executor", "spark"])
 def test_values_arrive_as_they_were_written(job, run, read_by):
     """Every type of number, strings, bytes, lists and 300 more columns."""
     folder = job.folder / "data"
@@ -202,8 +203,10 @@ def test_values_arrive_as_they_were_written(job, run, read_by):
     assert {name: got[name][0] for name in DTYPES} == DTYPES
 
 
-@BOTH
-@pytest.mark.parametrize("inside_a_list", [False, True])
+@pytest.mark.parametrize(
+    ("inside_a_list", "read_by"),
+    [(False, "executor"), (True, "spark"), slow(True, "executor"), slow(False, "spark")],
+)
 def test_a_null_is_an_error_that_names_its_place(job, run, inside_a_list, read_by):
     def value(i):
         null = None if i == 700 else float(i)

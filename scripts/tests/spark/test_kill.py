@@ -5,7 +5,7 @@ import signal
 import time
 
 import pytest
-from harness import received, write_rows
+from harness import received, slow, write_rows
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_sigterm(running, standalone):
     job.assert_clean()
 
 
-@pytest.mark.parametrize("master", ["local-cluster", "standalone"])
+@pytest.mark.parametrize("master", [slow("local-cluster"), "standalone"])
 def test_launcher_killed(running, standalone, master):
     job = running("{}" if master == "local-cluster" else f"{{master: '{standalone}'}}")
     job.process.kill()
@@ -53,7 +53,7 @@ def test_launcher_killed(running, standalone, master):
     job.err.close()
 
 
-@pytest.mark.parametrize("master", ["local-cluster", "standalone"])
+@pytest.mark.parametrize("master", [slow("local-cluster"), "standalone"])
 def test_driver_jvm_killed(running, standalone, master):
     job = running("{}" if master == "local-cluster" else f"{{master: '{standalone}'}}")
     os.kill(one(job, "org.apache.spark.deploy.SparkSubmit"), signal.SIGKILL)

@@ -78,6 +78,7 @@ def test_short_batches_are_filled_up(made, job):
     assert result.verdict["infer"]["read"] == ROWS
 
 
+@pytest.mark.slow
 def test_rows_that_are_no_whole_batch_are_refused(made, job):
     path = job.folder / "infer.yaml"
     text = JOB.format(model=made[0], data=made[1], more="")

@@ -6,6 +6,7 @@ import re
 import subprocess
 import urllib.request
 
+import pytest
 from harness import PROGRAMS, PYTHON
 
 SCRIPT = """\
@@ -74,6 +75,7 @@ def test_a_python_without_packages(job):
     job.assert_clean()
 
 
+@pytest.mark.slow
 def test_keras_3_fit_is_refused_by_name(job):
     path = write(job, "keras_fit.py", [], "strategy: all_reduce\ncluster_size: 2")
     result = job.run("train", path)

@@ -5,7 +5,7 @@ import json
 import socket
 
 import pytest
-from harness import PROGRAMS
+from harness import PROGRAMS, slow
 
 JOB = """\
 app: {{python: {{file: {program}, args: [/]}}}}
@@ -77,12 +77,22 @@ CAUSES = {
 }
 
 
-@pytest.mark.parametrize("name", CAUSES)
+# In CI one of a JVM that does not start, one of a submission, one of a SparkContext.
+IN_CI = (
+    "the driver's host is unknown",
+    "options that Java does not know",
+    "a package that nobody has",
+)
+CASES = [name if name in IN_CI else slow(name) for name in CAUSES]
+
+
+@pytest.mark.parametrize("name", CASES)
 def test_spark_does_not_start(run, name):
     conf, parts = CAUSES[name]
     assert_cause(run(conf), parts)
 
 
+@pytest.mark.slow
 def test_port_is_taken(run):
     with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
@@ -100,6 +110,7 @@ def test_yarn_without_its_settings(run):
     assert_cause(run({}, master="yarn"), ["either HADOOP_CONF_DIR or YARN_CONF_DIR must be set"])
 
 
+@pytest.mark.slow
 def test_kubernetes_on_an_unknown_host(run):
     conf = {"spark.kubernetes.container.image": "x"}
     result = run(conf, master="k8s://https://no.such.host.invalid:6443")

@@ -9,7 +9,7 @@ from collections import Counter
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from harness import received
+from harness import received, slow
 
 EPOCHS = 2
 BATCH = 32
@@ -46,9 +46,7 @@ def run(job, write_job, standalone):
     return run
 
 
-@pytest.mark.parametrize(
-    "datasets", ["from_batches", pytest.param("from_function", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("datasets", ["from_batches", slow("from_function")])
 def test_all_reduce(job, run, datasets):
     result = run(
         "strategy_all_reduce.py", 2, "strategy=all_reduce", args=f"{{datasets: {datasets}}}"
@@ -104,6 +102,7 @@ def test_parameter_server_without_a_chief(job, run):
     assert_each_row_once_an_epoch(job, result, ["worker:0", "worker:1"])
 
 
+@pytest.mark.slow
 def test_independent(job, run):
     result = run("strategy_independent.py", 2, "strategy=independent")
     assert_each_row_once_an_epoch(job, result, ["worker:0", "worker:1"])

@@ -7,7 +7,7 @@ import subprocess
 
 import pyarrow.parquet as pq
 import pytest
-from harness import received, write_rows
+from harness import received, slow, write_rows
 
 
 def assert_each_row_once(job, rows, epochs=1):
@@ -45,7 +45,7 @@ def test_local_n(job, write_job):
     job.assert_clean()
 
 
-@pytest.mark.parametrize("feed", ["next_batch", "data_feed"])
+@pytest.mark.parametrize("feed", ["next_batch", slow("data_feed")])
 def test_one_partition_reaches_both_workers_evenly(job, write_job, standalone, feed):
     data = write_rows(job.folder / "data", 1437)
     spark = f"{{master: '{standalone}'}}"
@@ -57,7 +57,7 @@ def test_one_partition_reaches_both_workers_evenly(job, write_job, standalone, f
     job.assert_clean()
 
 
-@pytest.mark.parametrize("partitions", [200, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("partitions", [200, slow(1000)])
 def test_many_partitions_reach_both_workers_evenly(job, write_job, standalone, partitions):
     data = write_rows(job.folder / "data", 5000, files=partitions)
     spark = (
@@ -159,6 +159,7 @@ def test_steps_end_the_feed(job, write_job, standalone):
     assert counts == [10 * 32, 11 * 32]
 
 
+@pytest.mark.slow
 def test_shuffle_is_a_permutation(job, write_job):
     data = write_rows(job.folder / "data", 2000, files=2)
     more = "shuffle: {buffer: 500, seed: 7}"
@@ -183,15 +184,7 @@ def test_csv_and_sql_and_types(job, write_job):
     assert_each_row_once(job, 500)
 
 
-def test_nulls_are_an_error_that_names_row_and_column(job, write_job):
-    nulls = {"x": lambda i: None if i == 700 else float(i)}
-    data = write_rows(job.folder / "data", 1000, columns=nulls)
-    result = job.run("train", write_job("count.py", data, members=1))
-    assert result.code == 6, result.stderr
-    assert "x" in result.verdict["cause"] and "null" in result.verdict["cause"]
-    job.assert_clean()
-
-
+@pytest.mark.slow
 def test_sql_and_a_shuffled_query(job, write_job):
     data = write_rows(job.folder / "data", 600, files=2)
     path = write_job("count.py", data, members=1)

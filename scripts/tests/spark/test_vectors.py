@@ -5,7 +5,7 @@ import subprocess
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from harness import PYTHON
+from harness import PYTHON, slow
 
 ROWS = 60
 MAKE = """\
@@ -46,7 +46,7 @@ def made(tmp_path_factory):
     return folder / "model", folder / "data"
 
 
-@pytest.mark.parametrize("read_by", ["executor", "spark"])
+@pytest.mark.parametrize("read_by", [slow("executor"), "spark"])
 def test_vectors(made, job, read_by):
     model, data = made
     query = f'{{sql: "SELECT * FROM parquet.`{data}`"}}'
