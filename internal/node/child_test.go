@@ -37,18 +37,18 @@ func TestPythonChildsCommand(t *testing.T) {
 			Child: ChildConfig{Kind: childPython, PythonPath: []string{"tfos.zip", "/abs/lib"}},
 			Roles: map[string]RoleConfig{"worker": {Cores: 2, Env: map[string]string{"OMP_NUM_THREADS": "9", "MINE": "x", "PYTHONPATH": "/role"}}},
 		}},
-		files: "/files", work: "/tmp/tfos-1", tfConfig: "{}",
+		files: "/files", dir: "/files/tfos-worker-0", work: "/tmp/tfos-1", tfConfig: "{}",
 		base: []string{"PATH=/bin", "PYTHONPATH=/old", "TFOS_RUN=stale"},
 	}
 	c := p.command()
-	if want := []string{"python3", "-m", "tfos.program"}; !slices.Equal(c.Argv, want) || c.Dir != "/files" {
+	if want := []string{"python3", "-m", "tfos.program"}; !slices.Equal(c.Argv, want) || c.Dir != "/files/tfos-worker-0" {
 		t.Errorf("argv %q in %s", c.Argv, c.Dir)
 	}
 	for name, want := range map[string]string{
 		"PATH": "/bin", "TF_CONFIG": "{}", "TFOS_SOCKET": "/tmp/tfos-1/child.sock", "TFOS_RUN": "r1", "TMPDIR": "/tmp/tfos-1",
 		"PYTHONUNBUFFERED": "1", "TF_NUM_INTRAOP_THREADS": "2", "TF_NUM_INTEROP_THREADS": "(unset)",
 		"OMP_NUM_THREADS": "9", "MINE": "x", // the role's environment wins
-		"PYTHONPATH":      "/files:/files/tfos.zip:/abs/lib:/role",
+		"PYTHONPATH":      "/files/tfos-worker-0:/files/tfos.zip:/abs/lib:/role",
 		"LD_LIBRARY_PATH": "(unset)",
 	} {
 		if got := envValue(c, name); got != want {
