@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"tfos/internal/reserve"
 	"tfos/internal/store"
 )
 
@@ -124,7 +125,7 @@ func (r *rules) inputThere(src namedSource) {
 func (r *rules) outputs() {
 	s := r.s
 	if s.kind != Infer && s.ExportDir != "" {
-		r.free("export_dir", s.ExportDir, "export_if_exists", s.ExportIfExists, "saved_model.pb", outputMark)
+		r.free("export_dir", s.ExportDir, "export_if_exists", s.ExportIfExists, "saved_model.pb", reserve.ExportMark)
 		r.exportNames()
 	}
 	if _, skipped := Skipped(s); s.Output != nil && !skipped {

@@ -89,7 +89,7 @@ func ExportNameWarnings(s *Spec) []Fault {
 	if len(others) > few {
 		others = append(others[:few:few], "…")
 	}
-	r.broken("export_dir", s.ExportDir, "%s beside it: a file that the program saves under a name that exists is not published", strings.Join(others, ", "))
+	r.broken("export_dir", s.ExportDir, "%s beside it: what the program saves under a name that is taken is not published, but kept under another name", strings.Join(others, ", "))
 	r.faults[0].Code = 0
 	return r.faults
 }

@@ -260,7 +260,7 @@ func TestCheck(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"train.py", "lib.py", "data/a.parquet", "m/saved_model.pb", "empty/x", "old/saved_model.pb", "old/_SUCCESS", "mine/thesis.tex", "file", "file.keras", "weights/w.h5", "weights/_SUCCESS", "taken.keras", "saved.weights.h5", "named.out", "folder.keras/x", "other.txt", "other.2.keras"} {
+	for _, name := range []string{"train.py", "lib.py", "data/a.parquet", "m/saved_model.pb", "empty/x", "old/saved_model.pb", "old/_SUCCESS", "mine/thesis.tex", "file", "file.keras", "weights/w.h5", "weights/_exported_by_tfos", "dataset/_SUCCESS", "taken.keras", "saved.weights.h5", "named.out", "folder.keras/x", "other.txt", "other.2.keras"} {
 		write(name)
 	}
 	for name, to := range map[string]string{"link": "data", "val/to-mine": "../mine"} {
@@ -306,7 +306,8 @@ func TestCheck(t *testing.T) {
 		{Train, []string{"input.path=hdfs://n/nodata"}, nil, 0},
 		{Train, []string{"export_dir=old"}, []string{"export_dir: %/old: exists already: choose another, remove it, or say export_if_exists: replace"}, 7},
 		{Train, []string{"export_dir=old", "export_if_exists=replace"}, nil, 0},
-		{Train, []string{"export_dir=mine", "export_if_exists=replace"}, []string{"export_dir: %/mine: holds other files and no saved_model.pb and no _SUCCESS: it is not replaced"}, 7},
+		{Train, []string{"export_dir=mine", "export_if_exists=replace"}, []string{"export_dir: %/mine: holds other files and no saved_model.pb and no _exported_by_tfos: it is not replaced"}, 7},
+		{Train, []string{"export_dir=dataset", "export_if_exists=replace"}, []string{"export_dir: %/dataset: holds other files and no saved_model.pb and no _exported_by_tfos: it is not replaced"}, 7},
 		{Train, []string{"export_dir=weights", "export_if_exists=replace"}, nil, 0},
 		{Train, []string{"export_dir=file.keras", "export_if_exists=replace"}, nil, 0},
 		{Train, []string{"export_dir=file.keras", "export_if_exists=replace", "export_format=saved_model"}, []string{"export_dir: %/file.keras: is no folder: it is not replaced"}, 7},

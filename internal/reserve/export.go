@@ -17,6 +17,10 @@ const (
 	KindExport     = "export" // any files
 )
 
+// ExportMark is an empty file in a published folder of any files: a later run may
+// replace such a folder, and no other. Not _SUCCESS, which Spark's data has too.
+const ExportMark = "_exported_by_tfos"
+
 // exported says that a program has written the output to export_dir: the target,
 // and files beside it whose names begin with its name (target.keras).
 func (o OutputConfig) exported() bool { return o.Kind == KindSavedModel || o.Kind == KindExport }
@@ -126,5 +130,5 @@ func markExport(ctx context.Context, s store.Store, o OutputConfig) error {
 	if err != nil || !info.Dir {
 		return err
 	}
-	return store.MarkSuccess(ctx, s, o.Staging)
+	return writeFile(ctx, s, o.Staging+"/"+ExportMark, nil)
 }

@@ -56,7 +56,7 @@ func TestExports(t *testing.T) {
 					}
 				}
 				// A later run may replace a folder that is marked: job.Check.
-				if info, err := os.Stat(o.Final); err == nil && info.IsDir() && !exists(o.Final+"/saved_model.pb") && !exists(o.Final+"/_SUCCESS") {
+				if info, err := os.Stat(o.Final); err == nil && info.IsDir() && !exists(o.Final+"/saved_model.pb") && !exists(o.Final+"/_exported_by_tfos") {
 					t.Error("the folder has no mark")
 				}
 				return
