@@ -14,10 +14,9 @@ PURE := CGO_ENABLED=0
 CGO_ROOMS := ./internal/engine/... ./cmd/tfos-engine/...
 PURE_ROOMS = $(shell go list ./... | grep -vE '/(internal/engine|cmd/tfos-engine)(/|$$)')
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-# Half of a Spark test is waiting: two at a time take little more than one. What shares a cluster
-# or a fixture of a file stays in one process (scripts/tests/conftest.py).
-AT_ONCE := 2
-PYTEST := $(PYTHON) -m pytest -q -n $(AT_ONCE) --dist loadgroup
+# Half of a Spark test is waiting: two run at a time. A file's tests share fixtures, so that they
+# stay in one process; a standalone cluster is started for each process.
+PYTEST := $(PYTHON) -m pytest -q -n 2 --dist loadfile
 LDFLAGS := -s -w -X main.version=$(VERSION)
 PAYLOAD := cmd/tfos/payload
 

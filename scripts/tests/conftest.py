@@ -12,14 +12,6 @@ for folder in (HARNESS, SCRIPTS):
         sys.path.insert(0, folder)
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items):
-    """Tests that share something run in one process: a file's, and the standalone master's."""
-    for item in items:
-        shared = "standalone" if "standalone" in item.fixturenames else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(shared))
-
-
 @pytest.fixture(scope="session")
 def member_binary(tmp_path_factory):
     """The Go member that the feed tests run against."""

@@ -85,6 +85,23 @@ class Thrown:
             "the permission, or name another path",
         ),
         (
+            Thrown(
+                "java.net.BindException", "Address already in use: Service 'sparkDriver' failed!"
+            ),
+            "java.net.BindException: Address already in use: Service 'sparkDriver' failed!: free "
+            "the port, or correct spark.driver.port, spark.driver.bindAddress or SPARK_LOCAL_IP",
+        ),
+        (
+            Thrown("x.SparkException", "jar", Thrown("java.net.UnknownHostException", "h")),
+            "java.net.UnknownHostException: h (jar): check that host's name, spark.driver.host, "
+            "SPARK_LOCAL_IP and /etc/hosts",
+        ),
+        (
+            Thrown("java.io.FileNotFoundException", "File file:/x does not exist"),
+            "java.io.FileNotFoundException: File file:/x does not exist: make the file or folder, "
+            "or correct its path in spark.conf",
+        ),
+        (
             Thrown("java.lang.IllegalArgumentException", "a must be b.\nand more"),
             "java.lang.IllegalArgumentException: a must be b: correct this setting in spark.conf "
             "of the job file or in spark-defaults.conf",

@@ -1,4 +1,4 @@
-"""Fixtures of the tests that run real Spark. One standalone master serves them all."""
+"""Fixtures of the tests that run real Spark. One standalone master serves all of a process."""
 
 import os
 import pathlib

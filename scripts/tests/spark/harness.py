@@ -105,7 +105,7 @@ class Job:
                 found[int(entry.name)] = command
         return found
 
-    def wait_for(self, condition, timeout=90, what="condition"):
+    def wait_for(self, condition, timeout=JOB_SECONDS, what="condition"):
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             value = condition()

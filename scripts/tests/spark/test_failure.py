@@ -68,7 +68,7 @@ def test_no_such_interpreter(job, write_job, data):
 
 def test_too_few_slots_on_a_real_master(job, write_job, standalone, data):
     spark = f"{{master: '{standalone}'}}"
-    path = write_job("count.py", data, members=9, spark=spark, more="timeouts: {reservation: 45s}")
+    path = write_job("count.py", data, members=9, spark=spark, more="timeouts: {reservation: 24s}")
     result = job.run("train", path)
     assert result.code == 4, result.stderr
     assert "worker:" in result.verdict["cause"]

@@ -52,9 +52,7 @@ def test_tensorboard(job):
     path = write(job, "until.py", [str(ended)], "tensorboard: true")
     job.start("train", path)
     log = job.folder / "stderr.txt"
-    url = job.wait_for(
-        lambda: re.search(r"TensorBoard: (http\S+)", log.read_text()), timeout=150, what="URL"
-    )[1]
+    url = job.wait_for(lambda: re.search(r"TensorBoard: (http\S+)", log.read_text()), what="URL")[1]
     with urllib.request.urlopen(url, timeout=30) as page:
         assert b"TensorBoard" in page.read()
     ended.touch()

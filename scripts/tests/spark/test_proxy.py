@@ -59,9 +59,7 @@ def test_tensorboard(job, proxy):
     path = write(job, "until.py", [str(ended)], "tensorboard: true")
     job.start("train", path, env=proxy.environment)
     log = job.folder / "stderr.txt"
-    url = job.wait_for(
-        lambda: re.search(r"TensorBoard: (http\S+)", log.read_text()), timeout=150, what="URL"
-    )[1]
+    url = job.wait_for(lambda: re.search(r"TensorBoard: (http\S+)", log.read_text()), what="URL")[1]
     with urllib.request.urlopen(url.rstrip("/") + "/data/runs", timeout=30) as page:
         assert page.read() == b"[]"
     ended.touch()
