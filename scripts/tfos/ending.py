@@ -51,7 +51,7 @@ def describe(err, beside=()):
         return known
     lines = message(err).strip().splitlines()
     told = f"{type(err).__name__}: {lines[0]}" if lines else type(err).__name__
-    advice = hints.not_shipped(err, beside)
+    advice = hints.advice(err, message(err), beside)
     return f"{told} ({advice})" if advice else told
 
 
