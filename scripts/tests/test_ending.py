@@ -1,5 +1,6 @@
 """ending: a program's process ends as plain Python's does, and the member is told the truth."""
 
+import builtins
 import contextlib
 import os
 import socket
@@ -328,6 +329,17 @@ def test_a_cause_is_never_lost(tmp_path, text):
 def test_descriptors_closed_by_a_program_that_succeeds(tmp_path):
     end = Ended(tmp_path, "import os\nos.closerange(3, 256)\n", compare=False)
     assert end.done and end.process.returncode == 0
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="groups are of Python 3.11")
+def test_a_group_names_its_first_cause():
+    group = builtins.ExceptionGroup
+    inner = group("unhandled errors in a TaskGroup", [ValueError("why"), KeyError("b")])
+    outer = group("outer", [inner])
+    assert ending.describe(outer) == (
+        "ExceptionGroup: outer (1 sub-exception): ExceptionGroup: unhandled errors in a TaskGroup "
+        "(2 sub-exceptions): ValueError: why"
+    )
 
 
 def test_forked_is_this_process():

@@ -1,6 +1,7 @@
 """How a program's process ends: as plain Python does, within bounds, and what is told of it."""
 
 import atexit
+import builtins
 import contextlib
 import gc
 import inspect
@@ -19,6 +20,7 @@ _OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
 _PROCESS = os.getpid()  # that tfos started
+_GROUP = getattr(builtins, "BaseExceptionGroup", ())  # Python 3.11 and newer
 # For exit hooks, where threads took all of timeouts.exit: the member kills 5 s after that.
 HOOK_SECONDS = 2
 
@@ -51,6 +53,8 @@ def describe(err, beside=()):
         return known
     lines = message(err).strip().splitlines()
     told = f"{type(err).__name__}: {lines[0]}" if lines else type(err).__name__
+    if isinstance(err, _GROUP):  # asyncio.TaskGroup's says nothing of why
+        return f"{told}: {describe(err.exceptions[0], beside)}"
     advice = hints.advice(err, message(err), beside)
     return f"{told} ({advice})" if advice else told
 
