@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"fmt"
 	"regexp"
 	"slices"
@@ -65,6 +66,11 @@ func judgeChild(kind string, end childEnd, said programSummary, stderr []string,
 // fatal is a line of the log of TensorFlow or absl after which the process aborts,
 // or of an exception that C++ ends with.
 var fatal = regexp.MustCompile(`(^|\s)F(\d{4})?\s.*\.(cc|h):\d+\]|^\s*what\(\): `)
+
+// isFatal is fatal for a line of bytes, and fast for lines that cannot be.
+func isFatal(line []byte) bool {
+	return (bytes.Contains(line, []byte("]")) || bytes.Contains(line, []byte("what(): "))) && fatal.Match(line)
+}
 
 // fatalLine is the last such line of standard error; "": there is none.
 func fatalLine(stderr []string) string {

@@ -34,6 +34,7 @@ type output struct {
 	forward    io.Writer
 	logging    sync.Mutex
 	log        *os.File // nil: there is none
+	unfinished bool     // the log's last line has no end yet
 
 	stdout, stderr *tail
 }
@@ -42,7 +43,7 @@ type output struct {
 // "" or cannot be written, <files>/tfos-<name>.log. A child runs without a log
 // too: that is only warned of.
 func openOutput(dir, files, name string, forward io.Writer, logger *slog.Logger) *output {
-	o := &output{forward: forward, stdout: newTail(stdoutLines, stdoutWidth), stderr: newTail(stderrLines, stderrWidth)}
+	o := &output{forward: forward, stdout: newTail(stdoutLines, stdoutWidth), stderr: newErrorTail(stderrLines, stderrWidth)}
 	candidates := []string{filepath.Join(files, "tfos-"+name+".log")}
 	if dir != "" {
 		candidates = append([]string{filepath.Join(dir, name+".log")}, candidates...)
@@ -100,14 +101,21 @@ func (o *output) write(lines []byte) {
 func (o *output) writeLog(lines []byte) {
 	o.logging.Lock()
 	defer o.logging.Unlock()
-	if o.log != nil {
+	if o.log != nil && len(lines) > 0 {
 		_, _ = o.log.Write(lines) // nor a full disk
+		o.unfinished = lines[len(lines)-1] != '\n'
 	}
 }
 
 // title writes a line of the supervisor's own into the log.
 func (o *output) title(format string, args ...any) {
-	o.writeLog(fmt.Appendf(nil, "--- "+format+"\n", args...))
+	o.logging.Lock()
+	before := ""
+	if o.unfinished { // the program's last words may be without an end of line
+		before = "\n"
+	}
+	o.logging.Unlock()
+	o.writeLog(fmt.Appendf(nil, before+"--- "+format+"\n", args...))
 }
 
 func (o *output) close() error {

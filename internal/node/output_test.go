@@ -108,3 +108,34 @@ To enable the following instructions: AVX2 FMA, in other operations, rebuild Ten
 		t.Errorf("the log lacks them: %v", err)
 	}
 }
+
+// absl and Python's faulthandler write long stacks after the line that says why.
+func TestTheFatalLineIsKept(t *testing.T) {
+	fatal := "F0000 00:00:1.1 7 tensor.cc:733] Check failed: dtype() == expected"
+	stacks := strings.Repeat("    @ 0x7f tensorflow::Tensor::matrix()\n", 100)
+	for _, in := range []string{fatal + "\n" + stacks, stacks + fatal + "\n" + stacks, stacks + fatal + "\n"} {
+		o := openOutput("", t.TempDir(), "x", &bytes.Buffer{}, testLog())
+		o.copy(strings.NewReader(in), o.stderr)
+		last := o.stderr.last()
+		if found := slices.Index(last, fatal); found < 0 || slices.Contains(last[found+1:], fatal) || len(last) > o.stderr.most+1 {
+			t.Errorf("%q", last)
+		}
+		o.copy(strings.NewReader(in), o.stdout)
+		if out := o.stdout.last(); len(out) != o.stdout.most {
+			t.Errorf("%d lines of standard output", len(out))
+		}
+	}
+}
+
+func TestATitleHasALineOfItsOwn(t *testing.T) {
+	dir := t.TempDir()
+	o := openOutput(dir, t.TempDir(), "x", &bytes.Buffer{}, testLog())
+	o.title("run")
+	o.copy(strings.NewReader("accuracy 0.9"), o.stdout)
+	o.title("succeeded")
+	o.title("again")
+	log, err := os.ReadFile(filepath.Join(dir, "x.log"))
+	if want := "--- run\naccuracy 0.9\n--- succeeded\n--- again\n"; err != nil || string(log) != want {
+		t.Errorf("%q, want %q", log, want)
+	}
+}

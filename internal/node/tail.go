@@ -9,13 +9,17 @@ import (
 // tail keeps the last lines of a stream for the report, as plain text and without
 // those that TensorFlow writes wherever it starts. Safe for concurrent use.
 type tail struct {
-	most, width int // lines; bytes of one
+	most, width int  // lines; bytes of one
+	errors      bool // it is standard error: a fatal line is kept, whatever comes after it
 
 	mu    sync.Mutex
 	lines []string
+	fatal string // the last one; "": none
 }
 
 func newTail(most, width int) *tail { return &tail{most: most, width: width} }
+
+func newErrorTail(most, width int) *tail { return &tail{most: most, width: width, errors: true} }
 
 // keep takes in whole lines.
 func (t *tail) keep(lines []byte) {
@@ -27,18 +31,28 @@ func (t *tail) keep(lines []byte) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, line := range found[max(0, len(found)-t.most):] {
+	for i, line := range found {
+		last := i >= len(found)-t.most
 		if len(line) > t.width {
 			line = append(bytes.Clone(line[:t.width]), " ..."...)
 		}
-		t.lines = append(t.lines, printable(string(line)))
+		if t.errors && isFatal(line) {
+			t.fatal = printable(string(line))
+		}
+		if last {
+			t.lines = append(t.lines, printable(string(line)))
+		}
 	}
 	t.lines = slices.Delete(t.lines, 0, max(0, len(t.lines)-t.most))
 }
 
-// last are the last lines, oldest first.
+// last are the last lines, oldest first. A fatal line that was before them is
+// the first: the stacks that follow it may be long.
 func (t *tail) last() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.fatal != "" && !slices.Contains(t.lines, t.fatal) {
+		return append([]string{t.fatal}, t.lines...)
+	}
 	return slices.Clone(t.lines)
 }

@@ -1,5 +1,6 @@
 """ending: a program's process ends as plain Python's does, and the member is told the truth."""
 
+import builtins
 import contextlib
 import os
 import socket
@@ -201,6 +202,35 @@ def test_sys_exit_with_odd_values(code):
             sys.exit(code)
 
 
+@pytest.mark.parametrize("exits", ["", "sys.exit(0)\n"])
+def test_a_threads_globals_live_on(tmp_path, exits):
+    """What runs in the thread holds no function of the script, and with it none of its globals."""
+    text = """\
+import os, sched, sys, tempfile, threading, time
+folder = tempfile.TemporaryDirectory()
+events = sched.scheduler(time.time, time.sleep)
+events.enter(1, 1, os.mkdir, (folder.name + "/made",))
+threading.Thread(target=events.run).start()
+"""
+    end = Ended(tmp_path, text + exits)
+    end.assert_like_plain_python()
+    assert end.process.stderr == ""
+
+
+def test_a_programs_excepthook_hears_of_a_failure(tmp_path):
+    text = "import sys\nsys.excepthook = lambda t, e, frames: print(t.__name__, frames is None)\n"
+    end = Ended(tmp_path, text + "raise ValueError('why')\n")
+    end.assert_like_plain_python()
+    assert end.failure == "ValueError: why" and end.process.stdout == "ValueError False\n"
+
+
+def test_an_excepthook_that_raises(tmp_path):
+    text = "import sys\ndef hook(*_): sys.exit(0)\nsys.excepthook = hook\nraise ValueError('why')"
+    end = Ended(tmp_path, text, compare=False)
+    assert end.failure == "ValueError: why" and "ValueError: why" in end.process.stderr
+    assert end.process.returncode == 1
+
+
 def test_a_thread_that_ends_in_time(tmp_path):
     text = "import threading, time\ndef f():\n    time.sleep(1)\n    print('done')\n"
     end = Ended(tmp_path, text + "threading.Thread(target=f).start()")
@@ -299,6 +329,17 @@ def test_a_cause_is_never_lost(tmp_path, text):
 def test_descriptors_closed_by_a_program_that_succeeds(tmp_path):
     end = Ended(tmp_path, "import os\nos.closerange(3, 256)\n", compare=False)
     assert end.done and end.process.returncode == 0
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="groups are of Python 3.11")
+def test_a_group_names_its_first_cause():
+    group = builtins.ExceptionGroup
+    inner = group("unhandled errors in a TaskGroup", [ValueError("why"), KeyError("b")])
+    outer = group("outer", [inner])
+    assert ending.describe(outer) == (
+        "ExceptionGroup: outer (1 sub-exception): ExceptionGroup: unhandled errors in a TaskGroup "
+        "(2 sub-exceptions): ValueError: why"
+    )
 
 
 def test_forked_tells_a_child_from_this_process():

@@ -119,6 +119,7 @@ def error_of(text):
         ("open('./pkg/x.csv')", "pkg"),
         ("import os; open(os.path.abspath('config.json'))", "config.json"),
         ("import os; os.listdir('pkg')", "pkg"),
+        ("try:\n  import helpers\nexcept ImportError as e:\n  raise KeyError from e", "helpers.py"),
     ],
 )
 def test_what_lies_beside_the_program_is_named(text, name, tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """How a program's process ends: as plain Python does, within bounds, and what is told of it."""
 
 import atexit
+import builtins
 import contextlib
 import gc
 import inspect
@@ -19,6 +20,7 @@ _OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
 _PROCESS = os.getpid()  # that tfos started
+_GROUP = getattr(builtins, "BaseExceptionGroup", ())  # Python 3.11 and newer
 # For exit hooks, where threads took all of timeouts.exit: the member kills 5 s after that.
 HOOK_SECONDS = 2
 
@@ -51,7 +53,9 @@ def describe(err, beside=()):
         return known
     lines = message(err).strip().splitlines()
     told = f"{type(err).__name__}: {lines[0]}" if lines else type(err).__name__
-    advice = hints.not_shipped(err, beside)
+    if isinstance(err, _GROUP):  # asyncio.TaskGroup's says nothing of why
+        return f"{told}: {describe(err.exceptions[0], beside)}"
+    advice = hints.advice(err, message(err), beside)
     return f"{told} ({advice})" if advice else told
 
 
@@ -65,13 +69,18 @@ def _describe_exit(err):
 def show(err, all_frames=False):
     """Write on standard error what Python does for an exception that nobody has caught.
 
-    A traceback begins at the program's own frames, with all_frames at tfos's. A standard error
+    A traceback begins at the program's own frames, with all_frames at tfos's. A sys.excepthook of
+    the program gets it, as trackers of experiments want to know of a failure. A standard error
     that the program has closed or replaced does not matter.
     """
     if isinstance(err, SystemExit):
         text = "" if isinstance(err.code, int) else message(err.code) + "\n"
     else:
         frames = err.__traceback__ if all_frames else _of_program(err.__traceback__)
+        if sys.excepthook is not sys.__excepthook__:
+            with contextlib.suppress(BaseException):  # Python shows both then
+                sys.excepthook(type(err), err, frames)
+                return
         text = "".join(traceback.format_exception(type(err), err, frames))
     try:
         sys.stderr.write(text)
@@ -120,6 +129,9 @@ def succeeds(err):
     return err.code is None or (isinstance(err.code, int) and err.code == 0)
 
 
+_kept = []  # what a script's threads and hooks may need, though it has ended
+
+
 @contextlib.contextmanager
 def returning():
     """sys.exit with success in it is a return. A child of the program that comes to its end is
@@ -129,8 +141,16 @@ def returning():
     except SystemExit as err:
         if not succeeds(err):
             raise
+        _kept.append(err)
     if forked():
         raise SystemExit(0)
+
+
+def run(script):
+    """Run script(), which returns the program's globals: they live on until Python's end, as a
+    script's do, because threads may hold what is theirs."""
+    with returning():
+        _kept.append(script())
 
 
 @contextlib.contextmanager

@@ -1,6 +1,10 @@
 """What tfos knows of errors that programs meet: causes that say what to do."""
 
+import contextlib
+import operator
 import os
+import re
+import sys
 import traceback
 
 KERAS_3 = (
@@ -38,14 +42,68 @@ def frames(err):
     return [frame for frame, _ in traceback.walk_tb(err.__traceback__)]
 
 
-def not_shipped(err, beside):
-    """What to do where err misses something that lies beside the program; None: it does not.
+def advice(err, message, beside):
+    """What to do about err, after its own message; None: tfos knows nothing.
 
-    beside: names that lie there on the machine of the job, and were not shipped.
+    beside: names that lie beside the program on the machine of the job, and were not shipped.
     """
-    for name in missing(err):
-        if name in beside:
-            return f"{name} lies beside the program and was not shipped: add it to app.python.files"
+    return not_shipped(err, beside) or removed(err, message)
+
+
+def not_shipped(err, beside):
+    """What to do where err, or its cause, misses something that lies beside the program."""
+    while err is not None:
+        for name in missing(err):
+            if name in beside:
+                return (
+                    f"{name} lies beside the program and was not shipped: add it to "
+                    "app.python.files"
+                )
+        err = err.__cause__
+    return None
+
+
+# What TensorFlow has no more under any name.
+_GONE = {
+    "estimator": "Estimators left TensorFlow with 2.16: use Keras, or tensorflow<2.16 on the "
+    "executors",
+    "contrib": "tf.contrib left TensorFlow with 2.0: TensorFlow's guide to migration says what "
+    "replaces it",
+    "examples": "its tutorials left TensorFlow with 2.0: tf.keras.datasets has their data",
+}
+_KERAS_1 = (
+    "Keras 3 has no layers of TensorFlow 1: set TF_USE_LEGACY_KERAS: '1' in resources.all.env, "
+    "with tf_keras on the executors"
+)
+_ATTRIBUTE = re.compile(
+    r"module '(?:tensorflow\._api\.v2(?:\.compat\.v1)?|tensorflow|keras\._tf_keras\.keras)"
+    r"((?:\.\w+)*)' has no attribute '(\w+)'"
+)
+_MODULE = re.compile(
+    r"No module named '(?:tensorflow[._]|tensorflow\.python\.)(estimator|contrib|examples)'"
+)
+_NAME = re.compile(r"cannot import name '(estimator|contrib|examples)' from 'tensorflow'")
+_LAYER = re.compile(r"`\w+` is not available with Keras 3\.$")
+
+
+def removed(err, message):
+    """What to do where err misses a name that TensorFlow had before."""
+    if isinstance(err, ImportError):
+        found = _MODULE.search(message) or _NAME.search(message)
+        return found and _GONE[found[1]]
+    if not isinstance(err, AttributeError):
+        return None
+    if _LAYER.match(message):
+        return _KERAS_1
+    found = _ATTRIBUTE.search(message)
+    return found and (_GONE.get(found[2]) or _in_tensorflow_1(f"{found[1]}.{found[2]}"[1:]))
+
+
+def _in_tensorflow_1(name):
+    """Where TensorFlow 2 keeps a name of TensorFlow 1; None: it never had it."""
+    with contextlib.suppress(Exception):  # its modules are made when they are asked for
+        operator.attrgetter(name)(sys.modules["tensorflow"].compat.v1)
+        return f"TensorFlow 2 has it as tf.compat.v1.{name}: import tensorflow.compat.v1 as tf"
     return None
 
 

@@ -113,8 +113,7 @@ class Script:
         else:
             path = program_path(self.settings)
             script = functools.partial(runpy.run_path, path, run_name="__main__")
-        with ending.returning():
-            script()
+        ending.run(script)
 
 
 def program_path(settings):
