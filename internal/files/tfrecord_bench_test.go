@@ -19,7 +19,7 @@ import (
 // scripts that compare it with tf.data run it so:
 //
 //	TFOS_BENCH_TFRECORD='/data/*.tfrecord' TFOS_BENCH_THREADS=2 \
-//	  go test -run - -bench TFRecordRead ./internal/feed/files
+//	  go test -run - -bench TFRecordRead ./internal/files
 func BenchmarkTFRecordRead(b *testing.B) {
 	paths, err := filepath.Glob(os.Getenv("TFOS_BENCH_TFRECORD"))
 	if err != nil || len(paths) == 0 {
