@@ -1,6 +1,7 @@
 package files
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -24,11 +25,19 @@ import (
 // values. A stream without its end mark is taken for a truncated file.
 type arrowCodec struct{}
 
+func (arrowCodec) extensions() []string {
+	return []string{".arrow", ".arrows", ".feather", ".ipc"}
+}
+
+func (arrowCodec) begins(head []byte) bool {
+	return bytes.HasPrefix(head, []byte(arrowMagic)) || bytes.HasPrefix(head, []byte(featherMagic))
+}
+
 func (arrowCodec) schema(ctx context.Context, files []store.Info, o ReadOptions) (*arrow.Schema, error) {
 	if err := noOptions(Arrow, o.Options); err != nil {
 		return nil, err
 	}
-	r, err := openArrow(ctx, Split{Path: files[0].Path}, o.Memory)
+	r, err := openArrow(ctx, Split{Path: files[0].Path}, o)
 	if err != nil {
 		return nil, err
 	}
@@ -39,10 +48,10 @@ func (arrowCodec) schema(ctx context.Context, files []store.Info, o ReadOptions)
 	return declared(files[0].Path, found, o)
 }
 
-func (arrowCodec) starts(context.Context, store.Info) ([]int64, error) { return nil, nil }
+func (arrowCodec) starts(context.Context, store.Info, ReadOptions) ([]int64, error) { return nil, nil }
 
 func (arrowCodec) open(ctx context.Context, s Split, schema *arrow.Schema, o ReadOptions) (Reader, error) {
-	r, err := openArrow(ctx, s, o.Memory)
+	r, err := openArrow(ctx, s, o)
 	if err != nil {
 		return nil, err
 	}
@@ -68,11 +77,12 @@ type arrowReader struct {
 	rows     int64        // of the split
 }
 
-func openArrow(ctx context.Context, s Split, mem memory.Allocator) (*arrowReader, error) {
+func openArrow(ctx context.Context, s Split, o ReadOptions) (*arrowReader, error) {
 	src, err := openSource(ctx, s.Path)
 	if err != nil {
 		return nil, err
 	}
+	mem := o.Memory
 	r := &arrowReader{source: src, mem: mem}
 	err = guarded(func() (err error) {
 		if r.messages, err = openMessages(src, s, mem); err == nil {
@@ -81,7 +91,7 @@ func openArrow(ctx context.Context, s Split, mem memory.Allocator) (*arrowReader
 		return err
 	})
 	if err != nil {
-		if other := src.refuse(Arrow); other != nil {
+		if other := src.refuse(Arrow, o); other != nil {
 			err = other
 		}
 		return nil, errors.Join(r.error(err), r.Close())
@@ -117,6 +127,8 @@ func (r *arrowReader) match() error {
 	}
 	return nil
 }
+
+func (r *arrowReader) firstRow() int64 { return r.messages.before }
 
 func (r *arrowReader) Schema() *arrow.Schema { return r.schema }
 

@@ -24,24 +24,28 @@ type BadRow struct {
 // columns that could not be read. Parquet and Arrow files have none: their
 // columns have types.
 func Bad(r Reader) []BadRow {
-	if rows, ok := ofFile(r).(*rowReader); ok && rows.faults != nil {
-		return rows.faults.bad
+	if rows, ok := ofFile(r).(badRowReader); ok {
+		return rows.badRows()
 	}
 	return nil
 }
+
+// badRowReader is a Reader whose rows may be bad.
+type badRowReader interface{ badRows() []BadRow }
 
 // FirstRow is the number in its file of a split's first row, which formats of
 // columns know; false: the file's rows before the split are not counted. It is
 // known once a record was read.
 func FirstRow(r Reader) (row int64, known bool) {
-	switch r := ofFile(r).(type) {
-	case *parquetReader:
-		return r.before, true
-	case *arrowReader:
-		return r.messages.before, true
+	if numbered, ok := ofFile(r).(numberedReader); ok {
+		return numbered.firstRow(), true
 	}
 	return 0, false
 }
+
+// numberedReader is a Reader that knows the number in its file of the split's
+// first row.
+type numberedReader interface{ firstRow() int64 }
 
 // rowFault is what is wrong with a row when the file is not: what follows it
 // can be read.

@@ -2,6 +2,7 @@ package files
 
 import (
 	"context"
+	"errors"
 
 	"tfos/internal/store"
 )
@@ -27,13 +28,18 @@ func CountRows(ctx context.Context, path string) (rows int64, known bool) {
 	return rows, true
 }
 
+// rowCounter is a codec whose files say how many rows they have.
+type rowCounter interface {
+	countRows(ctx context.Context, file store.Info) (int64, error)
+}
+
+var errNotCounted = errors.New("files of the format do not say how many rows they have")
+
 func countRows(ctx context.Context, file store.Info) (int64, error) {
-	if format, ok := FormatOf(file.Path); !ok || format != Parquet {
-		return 0, errNotParquet
+	format, _ := FormatOf(file.Path)
+	c, ok := codecs[format].(rowCounter)
+	if !ok {
+		return 0, errNotCounted
 	}
-	f, err := openParquet(ctx, file.Path)
-	if err != nil {
-		return 0, err
-	}
-	return f.file.NumRows(), f.source.close()
+	return c.countRows(ctx, file)
 }

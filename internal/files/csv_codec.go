@@ -21,6 +21,10 @@ import (
 // beginning only.
 type csvCodec struct{}
 
+func (csvCodec) extensions() []string { return []string{".csv"} }
+
+func (csvCodec) begins([]byte) bool { return false }
+
 func (csvCodec) schema(ctx context.Context, list []store.Info, o ReadOptions) (*arrow.Schema, error) {
 	d, err := newCSVDialect(o.Options)
 	if err != nil {
@@ -33,7 +37,7 @@ func (csvCodec) schema(ctx context.Context, list []store.Info, o ReadOptions) (*
 		if s.next() && names != nil {
 			break
 		}
-		if names, shapes, err = s.cells(ctx, info.Path, d, o, names, shapes); err != nil {
+		if names, shapes, err = sampleCells(ctx, s, info.Path, d, o, names, shapes); err != nil {
 			return nil, err
 		}
 	}
@@ -51,10 +55,10 @@ func (csvCodec) schema(ctx context.Context, list []store.Info, o ReadOptions) (*
 	return declared(list[0].Path, found, o)
 }
 
-// cells samples a file. names and shapes are of the files before, whose columns
+// sampleCells samples a file. names and shapes are of the files before, whose columns
 // this one may hold in another order.
-func (s *sample) cells(ctx context.Context, path string, d *csvDialect, o ReadOptions, names []string, shapes []csvShape) (_ []string, _ []csvShape, err error) {
-	rows, err := openCSV(ctx, wholeFile(path), d, o.Schema)
+func sampleCells(ctx context.Context, s *sample, path string, d *csvDialect, o ReadOptions, names []string, shapes []csvShape) (_ []string, _ []csvShape, err error) {
+	rows, err := openCSV(ctx, wholeFile(path), d, o)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -88,10 +92,10 @@ func (s *sample) cells(ctx context.Context, path string, d *csvDialect, o ReadOp
 	return names, shapes, nil
 }
 
-// starts does not know the options: of a file that is read with multiLine
-// the split at 0 has all rows and the others none.
-func (csvCodec) starts(ctx context.Context, file store.Info) ([]int64, error) {
-	return textStarts(ctx, file.Path, sniffText)
+// starts does not ask the options: of a file that is read with multiLine the
+// split at 0 has all rows and the others none.
+func (csvCodec) starts(ctx context.Context, file store.Info, o ReadOptions) ([]int64, error) {
+	return textStarts(ctx, file.Path, sniffText(o))
 }
 
 func (csvCodec) open(ctx context.Context, s Split, schema *arrow.Schema, o ReadOptions) (Reader, error) {
@@ -107,7 +111,7 @@ func (csvCodec) open(ctx context.Context, s Split, schema *arrow.Schema, o ReadO
 		}
 		columns[i].guessed = o.Schema == nil || !o.Schema.HasField(f.Name)
 	}
-	rows, err := openCSV(ctx, s, d, o.Schema)
+	rows, err := openCSV(ctx, s, d, o)
 	if err != nil {
 		return nil, err
 	}

@@ -29,13 +29,13 @@ func newCSVRows(in *input, d *csvDialect) *csvRows {
 
 // openCSV reads the columns' names at the file's beginning, and opens the split
 // behind the header.
-func openCSV(ctx context.Context, s Split, d *csvDialect, declared *arrow.Schema) (*csvRows, error) {
-	in, err := openInput(ctx, wholeFile(s.Path), sniffText)
+func openCSV(ctx context.Context, s Split, d *csvDialect, o ReadOptions) (*csvRows, error) {
+	in, err := openInput(ctx, wholeFile(s.Path), sniffText(o))
 	if err != nil {
 		return nil, err
 	}
 	r := newCSVRows(in, d)
-	if err := r.readNames(declared); err != nil {
+	if err := r.readNames(o.Schema); err != nil {
 		return nil, errors.Join(r.fail(err), r.Close())
 	}
 	whole := d.multi || r.compression != plain
@@ -46,7 +46,7 @@ func openCSV(ctx context.Context, s Split, d *csvDialect, declared *arrow.Schema
 		if err := r.Close(); err != nil {
 			return nil, r.fail(err)
 		}
-		if r.input, err = openLines(ctx, s); err != nil {
+		if r.input, err = openLines(ctx, s, o); err != nil {
 			return nil, err
 		}
 	default: // it goes on behind the header

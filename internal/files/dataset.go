@@ -24,21 +24,6 @@ const batchBytes = 64 << 20
 // defaultBatchRows is the most rows of a record when nobody says.
 const defaultBatchRows = 1000
 
-var codecs = map[Format]codec{
-	Parquet:  parquetCodec{},
-	Arrow:    arrowCodec{},
-	TFRecord: recordsCodec{},
-	CSV:      csvCodec{},
-	JSON:     jsonCodec{},
-}
-
-func codecOf(format Format) (codec, error) {
-	if c, ok := codecs[format]; ok {
-		return c, nil
-	}
-	return nil, fmt.Errorf("files: format %q: must be one of %v", format, Formats)
-}
-
 // ErrNoFiles is wrapped where a path has no data files.
 var ErrNoFiles = errors.New("no data files")
 
@@ -86,6 +71,7 @@ func Open(ctx context.Context, format Format, path string, o ReadOptions) (*Data
 		return nil, err
 	}
 	o = o.withDefaults()
+	o.others = known{}
 	d := &Dataset{format: format, codec: c, files: found, o: o}
 	roots, err := rootsOf(ctx, path)
 	if err == nil {

@@ -3,6 +3,7 @@ package files
 import (
 	"context"
 	"io"
+	"math"
 	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -69,6 +70,17 @@ type ReadOptions struct {
 	// sampled are the columns of an inferred schema, chosen or not. Rows of
 	// formats that hide the schema in them may have no others. nil: any.
 	sampled map[string]bool
+	// others tells files of other formats, for errors; nil: nobody does.
+	others recognizer
+}
+
+// recognizer tells formats of files.
+type recognizer interface {
+	// byHead is the format that the first bytes of a file tell for certain; "":
+	// they do not.
+	byHead(head []byte) Format
+	// byName is the format that a file's name tells; false: it does not say.
+	byName(name string) (Format, bool)
 }
 
 // FolderRules are Spark's settings for columns in the names of folders.
@@ -129,6 +141,9 @@ type Split struct {
 	Length int64  `json:"length"`
 }
 
+// wholeFile is a split of all of a file.
+func wholeFile(path string) Split { return Split{Path: path, Length: math.MaxInt64} }
+
 // Reader gives the rows of one split. It is not safe for concurrent use.
 type Reader interface {
 	// Schema is of every record.
@@ -152,6 +167,11 @@ type Writer interface {
 // codec is one format. Its methods are called with the options checked and
 // filled in.
 type codec interface {
+	// extensions are what names of such files end in, in lower case: .parquet.
+	extensions() []string
+	// begins says whether a file with these first bytes, sniffBytes or all that
+	// there are, is certainly of the format.
+	begins(head []byte) bool
 	// schema is the schema of files' rows: what o.Schema declares, and of the
 	// columns that it does not declare what the files say; all columns, in
 	// the files' order. Without any row it may have no columns.
@@ -159,7 +179,7 @@ type codec interface {
 	// starts says where pieces of a file may begin: in order, the first byte
 	// of each unit that is read as a whole. nil: anywhere; {0}: the file is
 	// one piece.
-	starts(ctx context.Context, file store.Info) ([]int64, error)
+	starts(ctx context.Context, file store.Info, o ReadOptions) ([]int64, error)
 	// open reads a split as records of schema, which has the wanted columns
 	// only, in their order. ctx bounds every read.
 	open(ctx context.Context, s Split, schema *arrow.Schema, o ReadOptions) (Reader, error)

@@ -17,6 +17,10 @@ type jsonCodec struct{}
 
 const jsonSpace = " \t\r\n"
 
+func (jsonCodec) extensions() []string { return []string{".json", ".jsonl", ".ndjson"} }
+
+func (jsonCodec) begins([]byte) bool { return false }
+
 func (jsonCodec) schema(ctx context.Context, list []store.Info, o ReadOptions) (*arrow.Schema, error) {
 	if err := noOptions(JSON, o.Options); err != nil {
 		return nil, err
@@ -27,7 +31,7 @@ func (jsonCodec) schema(ctx context.Context, list []store.Info, o ReadOptions) (
 		if s.next() {
 			break
 		}
-		if err := s.objects(ctx, info.Path, &columns); err != nil {
+		if err := sampleObjects(ctx, s, info.Path, &columns, o); err != nil {
 			return nil, err
 		}
 	}
@@ -37,8 +41,8 @@ func (jsonCodec) schema(ctx context.Context, list []store.Info, o ReadOptions) (
 	return arrow.NewSchema(declare(columns.fields(), o.Schema), nil), nil
 }
 
-func (s *sample) objects(ctx context.Context, path string, columns *jsonColumns) (err error) {
-	in, err := openInput(ctx, wholeFile(path), sniffText)
+func sampleObjects(ctx context.Context, s *sample, path string, columns *jsonColumns, o ReadOptions) (err error) {
+	in, err := openInput(ctx, wholeFile(path), sniffText(o))
 	if err != nil {
 		return err
 	}
@@ -94,8 +98,8 @@ func notLines(line []byte, err error) error {
 	return err
 }
 
-func (jsonCodec) starts(ctx context.Context, file store.Info) ([]int64, error) {
-	return textStarts(ctx, file.Path, sniffText)
+func (jsonCodec) starts(ctx context.Context, file store.Info, o ReadOptions) ([]int64, error) {
+	return textStarts(ctx, file.Path, sniffText(o))
 }
 
 func (jsonCodec) open(ctx context.Context, s Split, schema *arrow.Schema, o ReadOptions) (Reader, error) {
@@ -110,7 +114,7 @@ func (jsonCodec) open(ctx context.Context, s Split, schema *arrow.Schema, o Read
 		source.index[f.Name] = i
 	}
 	source.missing = func(i int) { r.builders[i].AppendNull() }
-	in, err := openLines(ctx, s)
+	in, err := openLines(ctx, s, o)
 	if err != nil {
 		return nil, err
 	}

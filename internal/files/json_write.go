@@ -16,7 +16,11 @@ func jsonHolds(t arrow.DataType) bool {
 	case arrow.LIST, arrow.LARGE_LIST, arrow.FIXED_SIZE_LIST:
 		return jsonHolds(t.(arrow.ListLikeType).Elem())
 	}
-	return exampleKind(t) != 0
+	switch t.ID() {
+	case arrow.BOOL, arrow.STRING, arrow.LARGE_STRING, arrow.BINARY, arrow.LARGE_BINARY, arrow.FIXED_SIZE_BINARY:
+		return true
+	}
+	return arrow.IsInteger(t.ID()) || arrow.IsFloating(t.ID())
 }
 
 // jsonEncode appends the JSON text of an array's value.

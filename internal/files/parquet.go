@@ -1,6 +1,7 @@
 package files
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -32,11 +33,24 @@ import (
 // was written.
 type parquetCodec struct{}
 
+func (parquetCodec) extensions() []string { return []string{".parquet", ".parq", ".pq"} }
+
+func (parquetCodec) begins(head []byte) bool { return bytes.HasPrefix(head, []byte("PAR1")) }
+
+// countRows is the number of a file's rows, from its footer.
+func (parquetCodec) countRows(ctx context.Context, file store.Info) (int64, error) {
+	f, err := openParquet(ctx, file.Path, ReadOptions{})
+	if err != nil {
+		return 0, err
+	}
+	return f.file.NumRows(), f.source.close()
+}
+
 func (parquetCodec) schema(ctx context.Context, files []store.Info, o ReadOptions) (*arrow.Schema, error) {
 	if err := noOptions(Parquet, o.Options); err != nil {
 		return nil, err
 	}
-	f, err := openParquet(ctx, files[0].Path)
+	f, err := openParquet(ctx, files[0].Path, o)
 	if err != nil {
 		return nil, err
 	}
@@ -47,8 +61,8 @@ func (parquetCodec) schema(ctx context.Context, files []store.Info, o ReadOption
 	return declared(files[0].Path, found, o)
 }
 
-func (parquetCodec) starts(ctx context.Context, info store.Info) (starts []int64, err error) {
-	f, err := openParquet(ctx, info.Path)
+func (parquetCodec) starts(ctx context.Context, info store.Info, o ReadOptions) (starts []int64, err error) {
+	f, err := openParquet(ctx, info.Path, o)
 	if err != nil {
 		return nil, err
 	}
@@ -76,14 +90,14 @@ type parquetFile struct {
 
 var errNotParquet = errors.New("not a readable parquet file")
 
-func openParquet(ctx context.Context, path string) (*parquetFile, error) {
+func openParquet(ctx context.Context, path string, o ReadOptions) (*parquetFile, error) {
 	s, err := openSource(ctx, path)
 	if err != nil {
 		return nil, err
 	}
 	f := &parquetFile{source: s}
 	if err := guarded(f.footer); err != nil {
-		if other := s.refuse(Parquet); other != nil {
+		if other := s.refuse(Parquet, o); other != nil {
 			err = other
 		}
 		return nil, errors.Join(f.error(-1, err), s.close())
@@ -176,7 +190,7 @@ func (f *parquetFile) groups(s Split) ([]rowGroup, error) {
 }
 
 func (parquetCodec) open(ctx context.Context, s Split, schema *arrow.Schema, o ReadOptions) (Reader, error) {
-	f, err := openParquet(ctx, s.Path)
+	f, err := openParquet(ctx, s.Path, o)
 	if err != nil {
 		return nil, err
 	}
@@ -282,6 +296,8 @@ func (r *parquetReader) chunk(l *leaf, column, group int) (chunk, error) {
 	c.pieces = &pagePieces{pages: p, maxRep: l.maxRep, maxDef: l.maxDef, deltas: deltas{physical: col.PhysicalType(), length: col.TypeLength()}}
 	return c, nil
 }
+
+func (r *parquetReader) firstRow() int64 { return r.before }
 
 func (r *parquetReader) Schema() *arrow.Schema { return r.schema }
 

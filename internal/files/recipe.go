@@ -65,6 +65,7 @@ func (r Recipe) Dataset(o ReadOptions) (*Dataset, error) {
 		return nil, fmt.Errorf("files: decode schema: %w", err)
 	}
 	o = ReadOptions{BatchRows: o.BatchRows, BatchBytes: o.BatchBytes, Memory: o.Memory, Options: r.Options, BadRows: r.BadRows}.withDefaults()
+	o.others = known{}
 	o.sampled = make(map[string]bool, len(r.Sampled))
 	for _, name := range r.Sampled {
 		o.sampled[name] = true

@@ -80,15 +80,18 @@ func (s *source) error(offset, row int64, err error) error {
 
 // refuse is why a file that could not be read is none of the format, as far as
 // its first bytes or its name tell; nil: they do not.
-func (s *source) refuse(format Format) error {
+func (s *source) refuse(format Format, o ReadOptions) error {
 	head := make([]byte, min(sniffBytes, s.size))
 	if _, err := s.ReadAt(head, 0); err != nil {
 		return nil
 	}
-	if err := refuseHead(format, head); err != nil {
+	if err := o.refuseHead(format, head); err != nil {
 		return err
 	}
-	if named, ok := FormatOf(s.path); ok && named != format {
+	if o.others == nil {
+		return nil
+	}
+	if named, ok := o.others.byName(s.path); ok && named != format {
 		return fmt.Errorf("it is read as %s and named as a %s file: give the format %s, or none", format, named, named)
 	}
 	return nil

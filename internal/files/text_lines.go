@@ -14,12 +14,12 @@ const byteOrderMark = "\xef\xbb\xbf"
 
 // openLines opens a split of a file of lines at the first line that begins in
 // it: the one after the first line's end from the byte before the split on.
-func openLines(ctx context.Context, s Split) (*input, error) {
+func openLines(ctx context.Context, s Split, o ReadOptions) (*input, error) {
 	if s.Offset == 0 {
-		return openInput(ctx, s, sniffText)
+		return openInput(ctx, s, sniffText(o))
 	}
 	before := Split{Path: s.Path, Offset: s.Offset - 1, Length: endOf(s) - s.Offset + 1}
-	in, err := openInput(ctx, before, sniffText)
+	in, err := openInput(ctx, before, sniffText(o))
 	switch {
 	case err != nil:
 		return nil, err

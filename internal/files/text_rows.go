@@ -50,6 +50,14 @@ func newBuilders(schema *arrow.Schema, o ReadOptions) []array.Builder {
 // Schema implements Reader.
 func (r *rowReader) Schema() *arrow.Schema { return r.schema }
 
+// badRows are those of the last record.
+func (r *rowReader) badRows() []BadRow {
+	if r.faults == nil {
+		return nil
+	}
+	return r.faults.bad
+}
+
 // Next implements Reader.
 func (r *rowReader) Next() (arrow.Record, error) {
 	rows, size := 0, 0

@@ -261,8 +261,17 @@ const sniffBytes = 12
 type sniffer func(head []byte) (compression string, err error)
 
 // sniffText is the sniffer of lines.
-func sniffText(head []byte) (string, error) {
-	return sniffGzip(head), refuseHead("text", head)
+func sniffText(o ReadOptions) sniffer {
+	return func(head []byte) (string, error) { return sniffGzip(head), o.refuseHead("text", head) }
+}
+
+// sniffPacked tells a compression by zlib's header (RFC 1950) and gzip's magic
+// number.
+func sniffPacked(head []byte) string {
+	if len(head) >= 2 && head[0]&0x0f == 8 && head[0]>>4 <= 7 && (uint(head[0])<<8|uint(head[1]))%31 == 0 {
+		return zlibPacked
+	}
+	return sniffGzip(head)
 }
 
 // sniffGzip tells gzip by its magic number.

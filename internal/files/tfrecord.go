@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"math"
 )
 
 // A TFRecord is framed as tensorflow/core/lib/io/record_writer.h says:
@@ -42,22 +41,25 @@ func dataIntact(frame []byte) bool {
 	return maskedCRC(data) == binary.LittleEndian.Uint32(frame[len(frame)-frameFooter:])
 }
 
-// sniffFrames is the sniffer of TFRecord files.
-func sniffFrames(head []byte) (string, error) {
-	return sniffPacked(head), refuseHead(TFRecord, head)
+// sniffFrames is the sniffer of TFRecord files. A file that begins with a
+// TFRecord, whose first length has its CRC, is not compressed; what looks like
+// nothing is a damaged plain file.
+func sniffFrames(o ReadOptions) sniffer {
+	return func(head []byte) (string, error) {
+		if beginsFrame(head) {
+			return plain, nil
+		}
+		return sniffPacked(head), o.refuseHead(TFRecord, head)
+	}
 }
 
-// sniffPacked tells a file's compression: none when it begins with a TFRecord,
-// whose first length has its CRC; then by zlib's header (RFC 1950) and gzip's
-// magic number. Anything else is a damaged plain file.
-func sniffPacked(head []byte) string {
-	if sniffed(head) == TFRecord {
-		return plain
+// beginsFrame says whether bytes begin with a record's header.
+func beginsFrame(head []byte) bool {
+	if len(head) < frameHeader {
+		return false
 	}
-	if len(head) >= 2 && head[0]&0x0f == 8 && head[0]>>4 <= 7 && (uint(head[0])<<8|uint(head[1]))%31 == 0 {
-		return zlibPacked
-	}
-	return sniffGzip(head)
+	_, ok := frameLength(head)
+	return ok
 }
 
 // frames reads the records of a split.
@@ -175,6 +177,3 @@ func (f *frameWriter) write(data []byte) error {
 	}
 	return nil
 }
-
-// wholeFile is a split of all of a file.
-func wholeFile(path string) Split { return Split{Path: path, Length: math.MaxInt64} }

@@ -25,7 +25,7 @@ func (tfrecordCodec) schema(ctx context.Context, list []store.Info, o ReadOption
 		if s.next() {
 			break
 		}
-		if err := s.examples(ctx, info.Path, features, o.Schema); err != nil {
+		if err := sampleExamples(ctx, s, info.Path, features, o); err != nil {
 			return nil, err
 		}
 	}
@@ -75,8 +75,8 @@ func (s *sample) enough() bool {
 	return s.fileRows >= sampleRows/s.files || s.fileBytes >= sampleBytes/s.files
 }
 
-func (s *sample) examples(ctx context.Context, path string, features exampleFeatures, declared *arrow.Schema) (err error) {
-	in, err := openInput(ctx, wholeFile(path), sniffFrames)
+func sampleExamples(ctx context.Context, s *sample, path string, features exampleFeatures, o ReadOptions) (err error) {
+	in, err := openInput(ctx, wholeFile(path), sniffFrames(o))
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (s *sample) examples(ctx context.Context, path string, features exampleFeat
 			return in.fail(f.at, row, err)
 		}
 		s.add(len(data))
-		if err := features.add(data, declared, s.bad); err != nil {
+		if err := features.add(data, o.Schema, s.bad); err != nil {
 			if err = s.pass(in.fail(f.at, row, wholeRow(err))); err != nil {
 				return err
 			}
@@ -100,8 +100,8 @@ func (s *sample) examples(ctx context.Context, path string, features exampleFeat
 	return nil
 }
 
-func (tfrecordCodec) starts(ctx context.Context, file store.Info) ([]int64, error) {
-	return textStarts(ctx, file.Path, sniffFrames)
+func (tfrecordCodec) starts(ctx context.Context, file store.Info, o ReadOptions) ([]int64, error) {
+	return textStarts(ctx, file.Path, sniffFrames(o))
 }
 
 // textStarts says where pieces of a file of lines or records may begin: that of
@@ -126,7 +126,7 @@ func (tfrecordCodec) open(ctx context.Context, s Split, schema *arrow.Schema, o 
 			return nil, fmt.Errorf("files: read %s: %w", s.Path, err)
 		}
 	}
-	in, err := openInput(ctx, s, sniffFrames)
+	in, err := openInput(ctx, s, sniffFrames(o))
 	if err != nil {
 		return nil, err
 	}

@@ -29,6 +29,10 @@ func raw(options map[string]string) (bool, error) {
 	return t == recordBytes, err
 }
 
+func (recordsCodec) extensions() []string { return []string{".tfrecord", ".tfrecords", ".tfrec"} }
+
+func (recordsCodec) begins(head []byte) bool { return beginsFrame(head) }
+
 func (c recordsCodec) schema(ctx context.Context, list []store.Info, o ReadOptions) (*arrow.Schema, error) {
 	bytes, err := raw(o.Options)
 	if !bytes {
@@ -44,15 +48,15 @@ func (c recordsCodec) schema(ctx context.Context, list []store.Info, o ReadOptio
 	return schema, err
 }
 
-func (c recordsCodec) starts(ctx context.Context, file store.Info) ([]int64, error) {
-	return c.messages.starts(ctx, file)
+func (c recordsCodec) starts(ctx context.Context, file store.Info, o ReadOptions) ([]int64, error) {
+	return c.messages.starts(ctx, file, o)
 }
 
 func (c recordsCodec) open(ctx context.Context, s Split, schema *arrow.Schema, o ReadOptions) (Reader, error) {
 	if bytes, _ := raw(o.Options); !bytes { // schema has looked
 		return c.messages.open(ctx, s, schema, o)
 	}
-	in, err := openInput(ctx, s, sniffFrames)
+	in, err := openInput(ctx, s, sniffFrames(o))
 	if err != nil {
 		return nil, err
 	}
