@@ -12,6 +12,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"golang.org/x/sync/errgroup"
 
+	"tfos/internal/files/codec"
 	"tfos/internal/store"
 )
 
@@ -49,6 +50,7 @@ type OutputError struct {
 }
 
 func (e *OutputError) Error() string { return fmt.Sprintf("files: write %s: %v", e.Path, e.Err) }
+
 func (e *OutputError) Unwrap() error { return e.Err }
 
 // ErrExists is wrapped where an output is there and may not be replaced.
@@ -86,7 +88,7 @@ func Convert(ctx context.Context, c Conversion) (Converted, error) {
 	if err := run.partition(); err != nil {
 		return Converted{}, err
 	}
-	run.Write.groupBytes = run.groupBytes
+	run.Write.GroupBytes = run.groupBytes
 	err = run.all(ctx)
 	if err != nil {
 		// What was written is of no use, and ctx may have ended.
@@ -213,7 +215,7 @@ func (c *conversion) read(ctx context.Context, queues []chan arrow.Record) error
 			}
 		}
 		if err := r.Close(); err != nil {
-			return storeError(s.Path, err)
+			return codec.StoreError(s.Path, err)
 		}
 	}
 	return nil

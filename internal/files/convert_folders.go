@@ -13,6 +13,10 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
+
+	"tfos/internal/files/arrays"
+	"tfos/internal/files/codec"
+	"tfos/internal/files/parquet"
 )
 
 const (
@@ -29,7 +33,7 @@ func (c *conversion) partition() error {
 	schema := c.data.Schema()
 	var fields []arrow.Field
 	for i, name := range c.PartitionBy {
-		at, err := place(schema, name)
+		at, err := codec.FindColumn(schema, name)
 		switch {
 		case err != nil:
 			return fmt.Errorf("files: partition by %s: %w", name, err)
@@ -151,7 +155,7 @@ func (s *shardFiles) abort() (err error) {
 
 // groupBytes is the size of row groups while so many files are open.
 func (c *conversion) groupBytes() int64 {
-	return max(leastGroupBytes, min(rowGroupBytes, openGroupBytes/max(1, c.opened.Load())))
+	return max(leastGroupBytes, min(parquet.RowGroupBytes, openGroupBytes/max(1, c.opened.Load())))
 }
 
 // byFolder says which rows of a record go into which folder; order is that of
@@ -179,7 +183,7 @@ func (c *conversion) byFolder(record arrow.Record) (order []string, rows map[str
 // pick is these rows of a record, in the files' columns.
 func (c *conversion) pick(record arrow.Record, rows []int64) (arrow.Record, error) {
 	columns := make([]arrow.Array, 0, len(c.rest))
-	defer func() { releaseArrays(columns) }()
+	defer func() { arrays.ReleaseArrays(columns) }()
 	for _, at := range c.rest {
 		column, err := Pick(c.Read.Memory, record.Column(at), rows)
 		if err != nil {

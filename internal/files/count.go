@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"tfos/internal/files/codec"
 	"tfos/internal/store"
 )
 
@@ -28,18 +29,13 @@ func CountRows(ctx context.Context, path string) (rows int64, known bool) {
 	return rows, true
 }
 
-// rowCounter is a codec whose files say how many rows they have.
-type rowCounter interface {
-	countRows(ctx context.Context, file store.Info) (int64, error)
-}
-
 var errNotCounted = errors.New("files of the format do not say how many rows they have")
 
 func countRows(ctx context.Context, file store.Info) (int64, error) {
 	format, _ := FormatOf(file.Path)
-	c, ok := codecs[format].(rowCounter)
+	c, ok := codecs[format].(codec.RowCounter)
 	if !ok {
 		return 0, errNotCounted
 	}
-	return c.countRows(ctx, file)
+	return c.CountRows(ctx, file)
 }

@@ -1,4 +1,4 @@
-package files
+package files_test
 
 import (
 	"os"
@@ -9,6 +9,8 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"github.com/apache/arrow/go/v15/parquet/pqarrow"
+
+	"tfos/internal/files"
 )
 
 func TestCountRows(t *testing.T) {
@@ -17,7 +19,7 @@ func TestCountRows(t *testing.T) {
 	writeParquet(t, filepath.Join(dir, "part-1.parquet"), 0)
 	writeParquet(t, filepath.Join(dir, "deeper", "part-2.parquet"), 5)
 	for name, want := range map[string]int64{"": 12, "part-0.parquet": 7, "part-*.parquet": 7} {
-		if rows, known := CountRows(t.Context(), filepath.Join(dir, name)); rows != want || !known {
+		if rows, known := files.CountRows(t.Context(), filepath.Join(dir, name)); rows != want || !known {
 			t.Errorf("%q: %d rows, known %t, want %d", name, rows, known, want)
 		}
 	}
@@ -28,11 +30,11 @@ func TestCountRows(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"", "bad.parquet", "deeper", "absent", "none-*"} {
-		if rows, known := CountRows(t.Context(), filepath.Join(dir, name)); known {
+		if rows, known := files.CountRows(t.Context(), filepath.Join(dir, name)); known {
 			t.Errorf("%q: %d rows said to be known", name, rows)
 		}
 	}
-	if _, known := CountRows(t.Context(), "hdfs://nn/data"); known {
+	if _, known := files.CountRows(t.Context(), "hdfs://nn/data"); known {
 		t.Error("rows of a store that there is not are known")
 	}
 }

@@ -25,7 +25,7 @@ func ListFor(ctx context.Context, path string, options map[string]string, column
 	if err != nil {
 		return Listing{}, err
 	}
-	d := &Dataset{files: found, o: ReadOptions{Options: options}}
+	d := &Dataset{files: found, O: ReadOptions{Options: options}}
 	roots, err := rootsOf(ctx, path)
 	if err == nil && columns {
 		err = d.lookAtFolders(roots)
@@ -54,17 +54,17 @@ func rootsOf(ctx context.Context, path string) ([]store.Info, error) {
 // from the options what is said of them.
 func (d *Dataset) lookAtFolders(roots []store.Info) (err error) {
 	base := ""
-	d.o.Options = maps.Clone(d.o.Options)
-	for name, value := range d.o.Options {
+	d.O.Options = maps.Clone(d.O.Options)
+	for name, value := range d.O.Options {
 		if strings.EqualFold(name, basePathOption) {
 			base = value
-			delete(d.o.Options, name)
+			delete(d.O.Options, name)
 		}
 	}
-	if d.in, err = findFolders(roots, d.files, base, d.o.Folders); err != nil {
+	if d.in, err = findFolders(roots, d.files, base, d.O.Folders); err != nil {
 		return err
 	}
-	d.o.Schema = d.in.declare(d.o.Schema)
+	d.O.Schema = d.in.declare(d.O.Schema)
 	return nil
 }
 
@@ -81,7 +81,7 @@ func (d *Dataset) OneFile(ctx context.Context, path string) (*Dataset, error) {
 	}
 	one := *d
 	one.files = []store.Info{info}
-	all, err := d.codec.schema(ctx, one.files, d.o)
+	all, err := d.codec.Schema(ctx, one.files, d.O)
 	if err != nil {
 		return nil, err
 	}

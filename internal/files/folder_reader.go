@@ -7,6 +7,9 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"tfos/internal/files/arrays"
+	"tfos/internal/files/codec"
 )
 
 // inFiles are the columns of a schema that files have, without those of folders.
@@ -21,10 +24,10 @@ func (f folders) inFiles(schema *arrow.Schema) *arrow.Schema {
 }
 
 // read begins a split of which some columns stand in the names of its folders.
-func (f folders) read(ctx context.Context, c codec, s Split, schema *arrow.Schema, o ReadOptions) (Reader, error) {
+func (f folders) read(ctx context.Context, c codec.Codec, s Split, schema *arrow.Schema, o ReadOptions) (Reader, error) {
 	own := f.inFiles(schema)
 	if own.NumFields() == schema.NumFields() {
-		return c.open(ctx, s, schema, o)
+		return c.Open(ctx, s, schema, o)
 	}
 	values, err := f.values(s.Path)
 	if err != nil {
@@ -43,7 +46,7 @@ func (f folders) read(ctx context.Context, c codec, s Split, schema *arrow.Schem
 			return nil, &Error{Path: s.Path, Offset: -1, Row: -1, Err: errors.New("column " + field.Name + ", from its folder: " + err.Error())}
 		}
 	}
-	if r.Reader, err = c.open(ctx, s, own, o); err != nil {
+	if r.Reader, err = c.Open(ctx, s, own, o); err != nil {
 		r.release()
 		return nil, err
 	}
@@ -76,7 +79,7 @@ func (r *folderReader) Next() (arrow.Record, error) {
 	defer record.Release()
 	n := record.NumRows()
 	columns := make([]arrow.Array, 0, len(r.columns))
-	defer func() { releaseArrays(columns) }()
+	defer func() { arrays.ReleaseArrays(columns) }()
 	for i := range r.columns {
 		c := &r.columns[i]
 		if c.value == nil {

@@ -13,6 +13,8 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/decimal128"
 	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"tfos/internal/files/arrays"
 )
 
 // folderKind is the type of a column in folders' names, as Spark infers it
@@ -195,7 +197,7 @@ func folderArray(mem memory.Allocator, raw string, t arrow.DataType, zone *time.
 	text.Append(unescapeFolder(raw))
 	a := text.NewArray()
 	defer a.Release()
-	return cast(mem, a, t)
+	return arrays.Cast(mem, a, t)
 }
 
 // appendFolder appends a value where folders' values are read in their own way.

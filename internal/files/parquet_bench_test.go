@@ -1,4 +1,4 @@
-package files
+package files_test
 
 import (
 	"errors"
@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"tfos/internal/files"
 )
 
 // BenchmarkParquetRead reads the file, folder or glob TFOS_BENCH_PARQUET with
@@ -26,7 +28,7 @@ func BenchmarkParquetRead(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	d, err := Open(b.Context(), Parquet, path, ReadOptions{})
+	d, err := files.Open(b.Context(), files.Parquet, path, files.ReadOptions{})
 	if err != nil {
 		b.Fatal(err)
 	}

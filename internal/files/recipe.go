@@ -20,7 +20,7 @@ import (
 type Recipe struct {
 	Format  Format            `json:"format"`
 	Schema  []byte            `json:"schema"`  // of the rows: an encapsulated Arrow message
-	Sampled []string          `json:"sampled"` // all columns of the files, chosen or not
+	Sampled []string          `json:"sampled"` // filestest.ReadAll columns of the files, chosen or not
 	Options map[string]string `json:"options"`
 	BadRows bool              `json:"bad_rows,omitempty"` // ReadOptions.BadRows
 	// Folders are the columns in the names of files' folders, from the outermost
@@ -34,7 +34,7 @@ const streamEnd = 8
 
 // Recipe describes a data set whose schema was not declared.
 func (d *Dataset) Recipe() (Recipe, error) {
-	if d.o.Schema != nil {
+	if d.O.Schema != nil {
 		return Recipe{}, errors.New("files: a recipe holds no declared schema")
 	}
 	var message bytes.Buffer
@@ -48,7 +48,7 @@ func (d *Dataset) Recipe() (Recipe, error) {
 	}
 	return Recipe{
 		Format: d.format, Schema: message.Bytes()[:message.Len()-streamEnd],
-		Sampled: slices.Sorted(maps.Keys(d.o.sampled)), Options: d.o.Options, BadRows: d.o.BadRows,
+		Sampled: slices.Sorted(maps.Keys(d.O.Sampled)), Options: d.O.Options, BadRows: d.O.BadRows,
 		Folders: d.in.names(), Zone: zone,
 	}, nil
 }
@@ -64,13 +64,13 @@ func (r Recipe) Dataset(o ReadOptions) (*Dataset, error) {
 	if err != nil {
 		return nil, fmt.Errorf("files: decode schema: %w", err)
 	}
-	o = ReadOptions{BatchRows: o.BatchRows, BatchBytes: o.BatchBytes, Memory: o.Memory, Options: r.Options, BadRows: r.BadRows}.withDefaults()
-	o.others = known{}
-	o.sampled = make(map[string]bool, len(r.Sampled))
+	o = ReadOptions{BatchRows: o.BatchRows, BatchBytes: o.BatchBytes, Memory: o.Memory, Options: r.Options, BadRows: r.BadRows}.WithDefaults()
+	o.Others = known{}
+	o.Sampled = make(map[string]bool, len(r.Sampled))
 	for _, name := range r.Sampled {
-		o.sampled[name] = true
+		o.Sampled[name] = true
 	}
-	d := &Dataset{format: r.Format, codec: c, schema: schema, o: o}
+	d := &Dataset{format: r.Format, codec: c, schema: schema, O: o}
 	d.in, err = r.folders(schema)
 	return d, err
 }

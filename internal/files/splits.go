@@ -39,7 +39,7 @@ func (d *Dataset) Splits(ctx context.Context, bytes int64) ([]Split, error) {
 			splits = append(splits, cut(f, f.Size)...)
 			continue
 		}
-		starts, err := d.codec.starts(ctx, f, d.o)
+		starts, err := d.codec.Starts(ctx, f, d.O)
 		if err != nil {
 			return nil, err
 		}

@@ -10,6 +10,9 @@ import (
 	"regexp"
 	"strings"
 
+	"tfos/internal/files/codec"
+	"tfos/internal/files/jsontext"
+	"tfos/internal/files/rowformat"
 	"tfos/internal/store"
 )
 
@@ -70,19 +73,19 @@ func tell(ctx context.Context, path string, found []store.Info) (Format, error) 
 
 // sniffFile tells a file's format by its first bytes; "": they do not say.
 func sniffFile(ctx context.Context, path string) (Format, error) {
-	in, err := openInput(ctx, wholeFile(path), sniffUntold)
+	in, err := rowformat.OpenInput(ctx, codec.WholeFile(path), sniffUntold)
 	if errors.As(err, new(*Error)) {
 		return "", nil // it looks packed and is not
 	}
 	if err != nil {
 		return "", err
 	}
-	head, err := in.peek(sniffBytes)
+	head, err := in.Peek(codec.SniffBytes)
 	if err != nil && err != io.EOF {
-		return "", errors.Join(in.fail(0, -1, err), in.Close())
+		return "", errors.Join(in.Fail(0, -1, err), in.Close())
 	}
-	format := known{}.byHead(head)
-	if text := bytes.TrimLeft(head, byteOrderMark+jsonSpace); format == "" && len(text) > 0 && text[0] == '{' {
+	format := known{}.ByHead(head)
+	if text := bytes.TrimLeft(head, rowformat.ByteOrderMark+jsontext.Space); format == "" && len(text) > 0 && text[0] == '{' {
 		format = JSON
 	}
 	return format, in.Close()
@@ -90,8 +93,8 @@ func sniffFile(ctx context.Context, path string) (Format, error) {
 
 // sniffUntold tells the compression of a file whose format is not known.
 func sniffUntold(head []byte) (string, error) {
-	if (known{}).byHead(head) != "" {
-		return plain, nil
+	if (known{}).ByHead(head) != "" {
+		return rowformat.Plain, nil
 	}
-	return sniffPacked(head), nil
+	return rowformat.SniffPacked(head), nil
 }

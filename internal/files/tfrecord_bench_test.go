@@ -1,4 +1,4 @@
-package files
+package files_test
 
 import (
 	"context"
@@ -11,6 +11,9 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
+	"tfos/internal/files"
+	"tfos/internal/files/codec"
+	"tfos/internal/files/tfrecord"
 	"tfos/internal/store"
 )
 
@@ -36,8 +39,8 @@ func BenchmarkTFRecordRead(b *testing.B) {
 	for i, path := range paths {
 		infos[i].Path = path
 	}
-	o := ReadOptions{BatchRows: 1000, Memory: memory.DefaultAllocator}
-	schema, err := tfrecordCodec{}.schema(ctx, infos, o)
+	o := files.ReadOptions{BatchRows: 1000, Memory: memory.DefaultAllocator}
+	schema, err := tfrecord.Codec{}.Schema(ctx, infos, o)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -54,7 +57,7 @@ func BenchmarkTFRecordRead(b *testing.B) {
 		for i := range threads {
 			wait.Go(func() {
 				for path := range work {
-					reader, err := tfrecordCodec{}.open(ctx, wholeFile(path), schema, o)
+					reader, err := tfrecord.Codec{}.Open(ctx, codec.WholeFile(path), schema, o)
 					if err != nil {
 						b.Error(err)
 						return
