@@ -95,31 +95,6 @@ func TestLargeCells(t *testing.T) {
 	}
 }
 
-func TestCancelledReadIsNoDamage(t *testing.T) {
-	path := filestest.File(t, "a.json", []byte(strings.Repeat("{\"a\":1}\n", 100_000)))
-	ctx, cancel := context.WithCancel(context.Background())
-	d, err := files.Open(ctx, files.JSON, path, files.ReadOptions{Memory: filestest.Checked(t)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := d.Read(ctx, codec.WholeFile(path))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	cancel()
-	for err == nil {
-		var record arrow.Record
-		if record, err = r.Next(); err == nil {
-			record.Release()
-		}
-	}
-	var damage *files.Error
-	if !errors.Is(err, context.Canceled) || errors.As(err, &damage) {
-		t.Errorf("error %v, want context.Canceled and no *Error", err)
-	}
-}
-
 func TestTooLongLine(t *testing.T) {
 	long := bytes.Repeat([]byte("x"), rowformat.MaxUnit+2)
 	for _, format := range []files.Format{files.CSV, files.JSON} {

@@ -41,6 +41,8 @@ type ReadOptions struct {
 	// nobody is.
 	Warn func(text string)
 
+	// Sampled and Others are package files' own, which fills them in for formats.
+
 	// Sampled are the columns of an inferred schema, chosen or not. Rows of
 	// formats that hide the schema in them may have no others. nil: any.
 	Sampled map[string]bool
@@ -101,6 +103,7 @@ type WriteOptions struct {
 	Memory   memory.Allocator
 	Options  map[string]string
 
-	// GroupBytes is the size after which a row group ends; nil: 64 MiB.
+	// GroupBytes is the size after which a row group ends; nil: 64 MiB. files.Convert
+	// sets it, which may have many files open.
 	GroupBytes func() int64
 }

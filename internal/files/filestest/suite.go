@@ -345,7 +345,7 @@ func testCancelled(t *testing.T, k Kit) {
 	path := filepath.Join(t.TempDir(), "a"+k.Ext)
 	k.manyUnits(t, path, PlainColumn, 50000)
 	ctx, cancel := context.WithCancel(t.Context())
-	d, err := files.Open(ctx, k.Format, path, files.ReadOptions{BatchRows: 10, Schema: RowsSchema(PlainColumn)})
+	d, err := files.Open(ctx, k.Format, path, files.ReadOptions{BatchRows: 10, Memory: Checked(t), Schema: RowsSchema(PlainColumn)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -368,8 +368,9 @@ func testCancelled(t *testing.T, k Kit) {
 			record.Release()
 		}
 	}
-	if !errors.Is(err, context.Canceled) {
-		t.Errorf("Next: %v", err)
+	var damage *files.Error
+	if !errors.Is(err, context.Canceled) || errors.As(err, &damage) {
+		t.Errorf("Next: %v, want context.Canceled and no *Error", err)
 	}
 	if err := r.Close(); err != nil {
 		t.Error(err)
