@@ -25,7 +25,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"tfos/internal/feed"
-	"tfos/internal/feed/files"
+	"tfos/internal/files"
 	"tfos/internal/infer"
 	"tfos/internal/model"
 )

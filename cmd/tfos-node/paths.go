@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tfos/internal/feed/files"
+	"tfos/internal/files"
 )
 
 // pathsRequest is what paths reads.

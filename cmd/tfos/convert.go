@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tfos/internal/feed/files"
+	"tfos/internal/files"
 	"tfos/internal/launch"
 )
 

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"tfos/internal/feed/files"
+	"tfos/internal/files"
 	"tfos/internal/job"
 	"tfos/internal/launch"
 	"tfos/internal/model"

@@ -13,7 +13,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"tfos/internal/feed/files"
+	"tfos/internal/files"
 	"tfos/internal/infer"
 )
 

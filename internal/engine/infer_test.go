@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"tfos/internal/engine"
-	"tfos/internal/feed/files"
+	"tfos/internal/files"
 	"tfos/internal/infer"
 	"tfos/internal/model"
 )

@@ -15,7 +15,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"tfos/internal/feed/files"
+	"tfos/internal/files"
 )
 
 // among has numbers as a set.

@@ -3,7 +3,7 @@ package infer
 import (
 	"encoding/json"
 
-	"tfos/internal/feed/files"
+	"tfos/internal/files"
 	"tfos/internal/model"
 )
 

@@ -10,7 +10,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"tfos/internal/feed/files"
+	"tfos/internal/files"
 )
 
 // numbersFile writes x = 0, 1, … as a file of a format.

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"testing"
 
-	"tfos/internal/feed/files"
+	"tfos/internal/files"
 	"tfos/internal/model"
 )
 

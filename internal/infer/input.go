@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"tfos/internal/feed/files"
+	"tfos/internal/files"
 	"tfos/internal/model"
 )
 

@@ -7,7 +7,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 
-	"tfos/internal/feed/files"
+	"tfos/internal/files"
 	"tfos/internal/store"
 )
 

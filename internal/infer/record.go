@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"time"
 
-	"tfos/internal/feed/files"
+	"tfos/internal/files"
 	"tfos/internal/store"
 )
 

@@ -14,7 +14,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"golang.org/x/sync/errgroup"
 
-	"tfos/internal/feed/files"
+	"tfos/internal/files"
 	"tfos/internal/model"
 )
 

@@ -15,7 +15,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 	shapepb "github.com/wamuir/graft/tensorflow/core/framework/tensor_shape_go_proto"
 
-	"tfos/internal/feed/files"
+	"tfos/internal/files"
 	"tfos/internal/model"
 )
 

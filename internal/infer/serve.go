@@ -12,7 +12,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"golang.org/x/sync/errgroup"
 
-	"tfos/internal/feed/files"
+	"tfos/internal/files"
 )
 
 // Stream is one attempt of Spark's at a partition: an Arrow stream of columns

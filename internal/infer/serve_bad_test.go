@@ -17,7 +17,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/ipc"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"tfos/internal/feed/files"
+	"tfos/internal/files"
 	"tfos/internal/model"
 )
 

@@ -9,7 +9,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"golang.org/x/sync/errgroup"
 
-	"tfos/internal/feed/files"
+	"tfos/internal/files"
 	"tfos/internal/model"
 )
 

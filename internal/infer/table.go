@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"tfos/internal/feed/files"
+	"tfos/internal/files"
 	"tfos/internal/model"
 )
 

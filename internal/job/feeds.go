@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"tfos/internal/feed"
-	"tfos/internal/feed/files"
+	"tfos/internal/files"
 	"tfos/internal/infer"
 	"tfos/internal/model"
 	"tfos/internal/reserve"

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"tfos/internal/feed/files"
+	"tfos/internal/files"
 	"tfos/internal/node"
 	"tfos/internal/reserve"
 )

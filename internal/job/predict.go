@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"tfos/internal/feed/files"
+	"tfos/internal/files"
 	"tfos/internal/infer"
 	"tfos/internal/reserve"
 )

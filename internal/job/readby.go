@@ -3,7 +3,7 @@ package job
 import (
 	"slices"
 
-	"tfos/internal/feed/files"
+	"tfos/internal/files"
 )
 
 // Values of read_by.

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"tfos/internal/feed/files"
+	"tfos/internal/files"
 )
 
 // TestReadBy: executors read files that mean the same to them as to Spark.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"tfos/internal/feed/files"
+	"tfos/internal/files"
 )
 
 // nameFormats gives sources without a format the one that their path names.

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"tfos/internal/feed/files"
+	"tfos/internal/files"
 	"tfos/internal/infer"
 	"tfos/internal/node"
 	"tfos/internal/reserve"

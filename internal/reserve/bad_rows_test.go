@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"tfos/internal/feed/files"
+	"tfos/internal/files"
 	"tfos/internal/infer"
 )
 

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"tfos/internal/feed/files"
+	"tfos/internal/files"
 	"tfos/internal/infer"
 )
 

@@ -8,7 +8,7 @@ import (
 	"path"
 	"slices"
 
-	"tfos/internal/feed/files"
+	"tfos/internal/files"
 	"tfos/internal/infer"
 )
 

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"tfos/internal/feed/files"
+	"tfos/internal/files"
 	"tfos/internal/infer"
 )
 

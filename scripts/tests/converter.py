@@ -1,4 +1,4 @@
-"""`tfos convert`, the readers and writers of internal/feed/files on the command line."""
+"""`tfos convert`, the readers and writers of internal/files on the command line."""
 
 import os
 import subprocess

@@ -10,7 +10,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"github.com/apache/arrow/go/v15/arrow/util"
 
-	"tfos/internal/feed/files"
+	"tfos/internal/files"
 )
 
 // fileRows reads a partition's rows itself: split by split.

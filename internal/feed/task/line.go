@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"tfos/internal/feed/files"
+	"tfos/internal/files"
 )
 
 // readLine reads what Spark pipes into the task of a partition of files: one line

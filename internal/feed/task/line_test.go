@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"tfos/internal/feed/files"
+	"tfos/internal/files"
 )
 
 func TestReadLine(t *testing.T) {

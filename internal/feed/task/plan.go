@@ -3,7 +3,7 @@ package task
 import (
 	"context"
 
-	"tfos/internal/feed/files"
+	"tfos/internal/files"
 )
 
 // Input is files that feed tasks shall read themselves.

@@ -37,9 +37,9 @@ def tfrecord(size, compression=""):
 
 
 def go_benchmark(name, variable, path, threads, folder, settings):
-    """Passes of a Go benchmark of internal/feed/files, one a result line."""
+    """Passes of a Go benchmark of internal/files, one a result line."""
     binary = folder / "files.test"
-    build = ["go", "test", "-c", "-o", binary, "./internal/feed/files"]
+    build = ["go", "test", "-c", "-o", binary, "./internal/files"]
     run(build, folder / "build.txt", env={"CGO_ENABLED": "0"}, cwd=ROOT)
     count = passes.FIRST + settings.warm
     argv = [binary, "-test.run=^$", f"-test.bench=^{name}$"]
@@ -106,7 +106,7 @@ def tfrecord_case(name, title, compression, bars):
             (
                 "tfos",
                 TFOS,
-                "internal/feed/files into Arrow records",
+                "internal/files into Arrow records",
                 (go_benchmark, "BenchmarkTFRecordRead", "TFOS_BENCH_TFRECORD", glob),
             ),
             (
@@ -171,7 +171,7 @@ CASES = (
             (
                 "tfos",
                 TFOS,
-                "internal/feed/files into Arrow records",
+                "internal/files into Arrow records",
                 (go_benchmark, "BenchmarkParquetRead", "TFOS_BENCH_PARQUET", parquet_glob),
             ),
             (

@@ -1,0 +1,111 @@
+package arrays
+
+import (
+	"bytes"
+	"testing"
+	"unsafe"
+
+	"github.com/apache/arrow/go/v15/arrow/memory"
+)
+
+func TestRecycler(t *testing.T) {
+	below := memory.NewCheckedAllocator(memory.NewGoAllocator())
+	r := &Recycler{Allocator: below}
+	large := r.Allocate(100_000)
+	small := r.Allocate(100)
+	first := &large[0]
+	r.Free(small)
+	r.Free(large)
+	if b := r.Allocate(90_000); &b[0] != first || len(b) != 90_000 {
+		t.Errorf("%d bytes, not those that were freed", len(b))
+	} else {
+		b[5] = 7
+		grown := r.Reallocate(cap(b)+1, b)
+		if grown[5] != 7 || &grown[0] == first {
+			t.Error("the contents did not come along")
+		}
+		if again := r.Allocate(80_000); &again[0] != first {
+			t.Error("memory that was grown out of is not kept")
+		}
+		r.Free(grown)
+	}
+	if b := r.Allocate(70_000); &b[0] == first {
+		t.Error("memory in use was given out again")
+	}
+	if b := r.Allocate(20 * recycleFrom); cap(b) < 20*recycleFrom {
+		t.Errorf("%d bytes", cap(b))
+	}
+	huge := make([]byte, recycleMost+1)
+	r.Allocator = memory.NewGoAllocator() // the checked one does not know huge
+	r.Free(huge)
+	if r.held > recycleMost {
+		t.Errorf("%d bytes are kept", r.held)
+	}
+}
+
+// sameMemory says that b is in the memory of a.
+func sameMemory(a, b []byte) bool { return unsafe.SliceData(a) == unsafe.SliceData(b) }
+
+func TestExactRecyclerGivesMemoryAgain(t *testing.T) {
+	r := &Recycler{Allocator: memory.DefaultAllocator, Exact: true}
+	first := r.Allocate(1 << 20)
+	first[3] = 7
+	if second := r.Allocate(1 << 20); sameMemory(first, second) {
+		t.Fatal("memory that is in use was given away")
+	}
+	r.Free(first[:10]) // as a buffer that shrank has it
+	if other := r.Allocate(1<<20 - 64); sameMemory(first, other) || cap(other) != len(other) {
+		t.Errorf("got %d bytes with room for %d", len(other), cap(other))
+	}
+	again := r.Allocate(1 << 20)
+	if !sameMemory(first, again) || len(again) != 1<<20 {
+		t.Errorf("got %d other bytes", len(again))
+	}
+	if !bytes.Equal(again, make([]byte, len(again))) {
+		t.Error("it is not zero")
+	}
+	if other := r.Allocate(1 << 20); sameMemory(first, other) {
+		t.Error("memory that is in use was given away")
+	}
+}
+
+func TestExactRecyclerReallocates(t *testing.T) {
+	r := &Recycler{Allocator: memory.DefaultAllocator, Exact: true}
+	b := r.Allocate(128 << 10)
+	copy(b, "rows")
+	if shrunk := r.Reallocate(10, b); !sameMemory(b, shrunk) || len(shrunk) != 10 {
+		t.Errorf("got %d other bytes", len(shrunk))
+	}
+	grown := r.Reallocate(200<<10, b[:10])
+	if sameMemory(b, grown) || !bytes.Equal(grown, append([]byte("rows"), make([]byte, 200<<10-4)...)) {
+		t.Error("larger memory has other content")
+	}
+	if !sameMemory(b, r.Allocate(128<<10)) {
+		t.Error("the smaller memory is not used again")
+	}
+}
+
+// Cells may be as large as memory: what is kept is bounded, and old lengths do not
+// keep new ones out.
+func TestExactRecyclerKeepsSoMuch(t *testing.T) {
+	r := &Recycler{Allocator: memory.DefaultAllocator, Exact: true}
+	var all [][]byte
+	for range 4 {
+		all = append(all, r.Allocate(recycleMost/4))
+	}
+	all = append(all, r.Allocate(recycleMost+64), r.Allocate(0))
+	for _, b := range all {
+		r.Free(b)
+	}
+	if r.held != recycleMost {
+		t.Errorf("%d bytes are kept", r.held)
+	}
+	b := r.Allocate(recycleFrom)
+	r.Free(b)
+	if r.held != recycleFrom || !sameMemory(b, r.Allocate(recycleFrom)) {
+		t.Errorf("%d bytes are kept", r.held)
+	}
+	if r.held != 0 {
+		t.Errorf("%d bytes are kept, and none", r.held)
+	}
+}

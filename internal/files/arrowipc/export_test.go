@@ -1,0 +1,4 @@
+package arrowipc
+
+// What tests of the package use beside its interface.
+var FailReads = failReads

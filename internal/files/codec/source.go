@@ -1,0 +1,98 @@
+package codec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+
+	"tfos/internal/store"
+)
+
+// Source is an open file as parsers want it, an io.ReaderAt and io.Seeker. It
+// tells a file that cannot be understood from one that cannot be reached.
+type Source struct {
+	Path string
+	Size int64
+	// Read fills p from an offset. It is a function because it holds ctx:
+	// io.ReaderAt has no place for one.
+	Read   func(p []byte, offset int64) (int, error)
+	Close  func() error
+	Ended  func() error // ctx.Err
+	failed atomic.Bool  // the store was at fault
+}
+
+// OpenSource is where files that are read at many places are opened. ctx bounds
+// every later read.
+func OpenSource(ctx context.Context, path string) (*Source, error) {
+	st, err := store.For(path)
+	if err != nil {
+		return nil, err
+	}
+	h, err := st.OpenAt(ctx, path)
+	if err != nil {
+		return nil, StoreError(path, err)
+	}
+	return &Source{
+		Path: path, Size: h.Size(), Close: h.Close, Ended: ctx.Err,
+		Read: func(p []byte, offset int64) (int, error) { return h.ReadAt(ctx, p, offset) },
+	}, nil
+}
+
+// ReadAt implements io.ReaderAt. A range beyond the file's end is the fault of
+// the file, whose parser computed it, and read in no part.
+func (s *Source) ReadAt(p []byte, offset int64) (int, error) {
+	if offset < 0 || offset > s.Size-int64(len(p)) {
+		return 0, fmt.Errorf("bytes from %d to %d of a file of %d", offset, offset+int64(len(p)), s.Size)
+	}
+	n, err := s.Read(p, offset)
+	if n == len(p) {
+		err = nil
+	}
+	if err != nil {
+		s.failed.Store(true)
+	}
+	return n, err
+}
+
+// Seek implements io.Seeker, for the one use that libraries make of it: asking
+// for the size.
+func (s *Source) Seek(offset int64, whence int) (int64, error) {
+	if offset != 0 || whence != io.SeekEnd {
+		return 0, errors.ErrUnsupported
+	}
+	return s.Size, nil
+}
+
+// Fail is the error of an attempt to read the piece at offset, -1 where it is
+// not known, or the row of the split.
+func (s *Source) Fail(offset, row int64, err error) error {
+	if s.failed.Load() || s.Ended() != nil {
+		return StoreError(s.Path, errors.Join(s.Ended(), err))
+	}
+	var own *Error
+	if errors.As(err, &own) {
+		return err
+	}
+	return &Error{Path: s.Path, Offset: offset, Row: row, Err: err}
+}
+
+// Refuse is why a file that could not be read is none of the format, as far as
+// its first bytes or its name tell; nil: they do not.
+func (s *Source) Refuse(format Format, o ReadOptions) error {
+	head := make([]byte, min(SniffBytes, s.Size))
+	if _, err := s.ReadAt(head, 0); err != nil {
+		return nil
+	}
+	if err := o.RefuseHead(format, head); err != nil {
+		return err
+	}
+	if o.Others == nil {
+		return nil
+	}
+	if named, ok := o.Others.ByName(s.Path); ok && named != format {
+		return fmt.Errorf("it is read as %s and named as a %s file: give the format %s, or none", format, named, named)
+	}
+	return nil
+}

@@ -1,0 +1,163 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"tfos/internal/files/arrays"
+	"tfos/internal/files/codec"
+	"tfos/internal/store"
+)
+
+// ErrNoFiles is wrapped where a path has no data files.
+var ErrNoFiles = errors.New("no data files")
+
+// list returns the data files at path, one at least.
+func list(ctx context.Context, path string) ([]store.Info, error) {
+	st, err := store.For(path)
+	if err != nil {
+		return nil, err
+	}
+	found, err := st.List(ctx, path)
+	if err != nil {
+		return nil, fmt.Errorf("files: %w", err)
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("files: %s: %w", path, ErrNoFiles)
+	}
+	return found, nil
+}
+
+// Dataset is the files at a path as rows of one schema. It is safe for
+// concurrent use.
+type Dataset struct {
+	format Format
+	codec  codec.Codec
+	files  []store.Info
+	schema *arrow.Schema
+	in     folders // what their names say
+	O      ReadOptions
+}
+
+// Open lists the files at path (a file, folder or glob) and fixes the schema of
+// their rows: the files' columns, and those in the names of folders below path
+// (day=1/…), with the types that Spark infers. It reads no rows unless the format
+// hides the schema in them. Without a format the files tell it (Tell).
+func Open(ctx context.Context, format Format, path string, o ReadOptions) (*Dataset, error) {
+	found, err := list(ctx, path)
+	if err == nil && format == "" {
+		format, err = tell(ctx, path, found)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c, err := codecOf(format)
+	if err != nil {
+		return nil, err
+	}
+	o = o.WithDefaults()
+	o.Others = known{}
+	d := &Dataset{format: format, codec: c, files: found, O: o}
+	roots, err := rootsOf(ctx, path)
+	if err == nil {
+		err = d.lookAtFolders(roots)
+	}
+	if err != nil {
+		return nil, err
+	}
+	all, err := c.Schema(ctx, d.files, d.O)
+	if err != nil {
+		return nil, err
+	}
+	if d.O.Schema == nil {
+		d.O.Sampled = make(map[string]bool, all.NumFields())
+		for _, f := range all.Fields() {
+			d.O.Sampled[f.Name] = true
+		}
+	}
+	if all.NumFields() > 0 {
+		all = d.in.over(all)
+	}
+	if d.schema, err = codec.Chosen(all, o.Columns); err != nil {
+		return nil, fmt.Errorf("files: %s: %w", path, err)
+	}
+	return d, nil
+}
+
+// Schema is of the rows that Read gives.
+func (d *Dataset) Schema() *arrow.Schema { return d.schema }
+
+// Select is the data set with these columns only, in this order.
+func (d *Dataset) Select(columns ...string) (*Dataset, error) {
+	schema, err := codec.Chosen(d.schema, columns)
+	if err != nil {
+		return nil, fmt.Errorf("files: %w", err)
+	}
+	part := *d
+	part.schema = schema
+	return &part, nil
+}
+
+// Retype is the data set with columns of other types, by name: for formats that
+// only guess types (Format.Guessed).
+func (d *Dataset) Retype(types map[string]arrow.DataType) *Dataset {
+	fields := slices.Clone(d.schema.Fields())
+	for i, f := range fields {
+		if t, ok := types[f.Name]; ok {
+			fields[i].Type = t
+		}
+	}
+	part := *d
+	part.schema = arrow.NewSchema(fields, nil)
+	return &part
+}
+
+// NoRows is a record of the data set's columns without rows.
+func (d *Dataset) NoRows() arrow.Record {
+	columns := make([]arrow.Array, d.schema.NumFields())
+	for i, f := range d.schema.Fields() {
+		columns[i] = array.MakeArrayOfNull(d.O.Memory, f.Type, 0)
+	}
+	defer arrays.ReleaseArrays(columns)
+	return array.NewRecord(d.schema, columns, 0)
+}
+
+// Where is the data set with some of its files only, which may be none.
+func (d *Dataset) Where(chosen func(store.Info) bool) *Dataset {
+	part := *d
+	part.files = slices.DeleteFunc(d.Files(), func(f store.Info) bool { return !chosen(f) })
+	return &part
+}
+
+// Format is the files' one.
+func (d *Dataset) Format() Format { return d.format }
+
+// Files are the data set's files, in the order in which splits come.
+func (d *Dataset) Files() []store.Info { return slices.Clone(d.files) }
+
+// Read begins a split. ctx bounds every later read.
+func (d *Dataset) Read(ctx context.Context, s Split) (Reader, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return d.in.read(ctx, d.codec, s, d.schema, d.O)
+}
+
+// NewWriter begins a file of rows of schema. The caller closes w after Close.
+func NewWriter(format Format, w io.Writer, schema *arrow.Schema, o WriteOptions) (Writer, error) {
+	c, err := codecOf(format)
+	if err != nil {
+		return nil, err
+	}
+	if o.Memory == nil {
+		o.Memory = memory.DefaultAllocator
+	}
+	return c.Create(w, schema, o)
+}

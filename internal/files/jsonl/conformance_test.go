@@ -1,0 +1,10 @@
+package jsonl_test
+
+import (
+	"testing"
+
+	"tfos/internal/files"
+	"tfos/internal/files/filestest"
+)
+
+func TestConformance(t *testing.T) { filestest.Run(t, files.JSON) }

@@ -1,0 +1,164 @@
+package parquet
+
+import (
+	"encoding/binary"
+	"errors"
+	"math/bits"
+)
+
+// Levels and dictionary indices are runs: of one value repeated, or of values
+// packed in bits by the eight (parquet-format, Encodings.md, "RLE"). They are
+// expanded to a number each, a run at a time: the searches over them
+// (bytes.IndexByte, bytes.Count) then run at the speed of memory.
+
+var errRuns = errors.New("a page's levels or indices end too soon")
+
+// eights has the bits of a byte as eight bytes, lowest first.
+var eights = func() (table [256]uint64) {
+	for b := range table {
+		for i := range 8 {
+			table[b] |= uint64(b>>i&1) << (8 * i)
+		}
+	}
+	return table
+}()
+
+// runs walks over runs of width bits. repeated gets a value and how often it
+// comes, packed the bytes of groups of eight; n values are wanted.
+func runs(b []byte, width, n int, repeated func(v uint32, n int), packed func(b []byte, n int)) error {
+	for n > 0 {
+		head, used := binary.Uvarint(b)
+		if used <= 0 || head>>1 == 0 {
+			return errRuns
+		}
+		b = b[used:]
+		count := head >> 1
+		if head&1 == 0 {
+			size := (width + 7) / 8
+			if len(b) < size {
+				return errRuns
+			}
+			var v uint32
+			for i := range size {
+				v |= uint32(b[i]) << (8 * i)
+			}
+			k := int(min(count, uint64(n)))
+			repeated(v, k)
+			n, b = n-k, b[size:]
+			continue
+		}
+		size := min(count, uint64(n+7)/8) * uint64(width)
+		if uint64(len(b)) < size {
+			return errRuns
+		}
+		k := int(min(count*8, uint64(n)))
+		packed(b[:size], k)
+		n, b = n-k, b[size:]
+	}
+	return nil
+}
+
+// levels expands the n levels of up to most into to, which it grows.
+func levels(b []byte, most uint8, n int, to []byte) ([]byte, error) {
+	width := bits.Len8(most)
+	if cap(to) < n+8 { // eight are stored at once
+		to = make([]byte, n+8)
+	}
+	to = to[:cap(to)]
+	at, tooHigh := 0, false
+	err := runs(b, width, n, func(v uint32, k int) {
+		tooHigh = tooHigh || v > uint32(most) // it has whole bytes
+		fill(to[at:at+k], uint8(v))
+		at += k
+	}, func(b []byte, k int) {
+		unpackLevels(to[at:], b, width, k)
+		at += k
+	})
+	if err != nil {
+		return to, err
+	}
+	to = to[:n]
+	if most&(most+1) != 0 { // the width has room for levels that are not
+		for _, v := range to {
+			if v > most {
+				tooHigh = true
+			}
+		}
+	}
+	if tooHigh {
+		return to, errors.New("a level is too high")
+	}
+	return to, nil
+}
+
+func fill(to []byte, v uint8) {
+	if len(to) == 0 {
+		return
+	}
+	to[0] = v
+	for n := 1; n < len(to); n *= 2 {
+		copy(to[n:], to[:n])
+	}
+}
+
+// unpackLevels stores n values, and up to seven more.
+func unpackLevels(to, b []byte, width, n int) {
+	if width == 1 {
+		for i := 0; i*8 < n; i++ {
+			binary.LittleEndian.PutUint64(to[i*8:], eights[b[i]])
+		}
+		return
+	}
+	mask := uint64(1)<<width - 1
+	for at := 0; at < n; at += 8 {
+		var v uint64
+		for i := range width {
+			v |= uint64(b[i]) << (8 * i)
+		}
+		b = b[width:]
+		for i := range 8 {
+			to[at+i] = uint8(v >> (i * width) & mask)
+		}
+	}
+}
+
+// indices expands n dictionary indices into to, which it grows. b begins with
+// their width.
+func indices(b []byte, n int, to []uint32) ([]uint32, error) {
+	if cap(to) < n {
+		to = make([]uint32, n)
+	}
+	to = to[:n]
+	if n == 0 {
+		return to, nil
+	}
+	if len(b) == 0 || b[0] > 32 {
+		return to, errRuns
+	}
+	width, at := int(b[0]), 0
+	err := runs(b[1:], width, n, func(v uint32, k int) {
+		for i := range to[at : at+k] {
+			to[at+i] = v
+		}
+		at += k
+	}, func(b []byte, k int) {
+		unpackIndices(to[at:at+k], b, width)
+		at += k
+	})
+	return to, err
+}
+
+func unpackIndices(to []uint32, b []byte, width int) {
+	mask := uint64(1)<<width - 1
+	var held uint64
+	have := 0
+	for i := range to {
+		for have < width {
+			held |= uint64(b[0]) << have
+			b, have = b[1:], have+8
+		}
+		to[i] = uint32(held & mask)
+		held >>= width
+		have -= width
+	}
+}

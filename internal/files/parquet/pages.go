@@ -1,0 +1,200 @@
+package parquet
+
+import (
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+
+	"github.com/apache/arrow/go/v15/parquet"
+	"github.com/apache/arrow/go/v15/parquet/metadata"
+
+	"tfos/internal/files/codec"
+)
+
+// readAhead is what is read beyond a page, so that the next page's header is
+// there.
+const readAhead = 64 << 10
+
+// maxHeader is more than any page header has; its statistics may hold values.
+const maxHeader = 16 << 20
+
+// window reads a range of a file in order. It holds no more than was asked for
+// at once, and readAhead.
+type window struct {
+	r         io.ReaderAt
+	next, end int64  // of the file: what is to be read
+	held      []byte // read, and not taken yet
+	buffer    []byte
+}
+
+// offset is where held begins in the file.
+func (w *window) offset() int64 { return w.next - int64(len(w.held)) }
+
+// peek returns the next n bytes, fewer at the range's end.
+func (w *window) peek(n int) ([]byte, error) {
+	if n > len(w.held) && w.next < w.end {
+		if err := w.fill(n); err != nil {
+			return nil, err
+		}
+	}
+	return w.held[:min(n, len(w.held))], nil
+}
+
+func (w *window) fill(n int) error {
+	size := int(min(int64(n+readAhead), int64(len(w.held))+w.end-w.next))
+	if cap(w.buffer) < size {
+		grown := make([]byte, size)
+		copy(grown, w.held)
+		w.buffer = grown
+	} else {
+		copy(w.buffer[:cap(w.buffer)], w.held)
+	}
+	have := len(w.held)
+	n, err := w.r.ReadAt(w.buffer[have:size], w.next)
+	w.next += int64(n)
+	w.held = w.buffer[:have+n]
+	return err
+}
+
+// take returns the next n bytes, which hold until the next call.
+func (w *window) take(n int) ([]byte, error) {
+	b, err := w.peek(n)
+	if err != nil {
+		return nil, err
+	}
+	if len(b) < n {
+		return nil, fmt.Errorf("%d bytes are left where %d must be", len(b), n)
+	}
+	w.held = w.held[n:]
+	return b, nil
+}
+
+// page is a page with its body decompressed; its bytes hold until the next one.
+type page struct {
+	pageHeader
+	rep, def []byte // levels of version 2, encoded
+	body     []byte // of version 1: levels too
+}
+
+// pages reads the pages of one column chunk.
+type pages struct {
+	in     window
+	unpack unpack
+	most   int64 // no page is longer, decompressed
+	values int64 // as the footer says, which no page but a dictionary has more of
+	body   []byte
+	start  int64 // of the page at hand in the file
+}
+
+func openPages(s *codec.Source, chunk *metadata.ColumnChunkMetaData) (*pages, error) {
+	begin := chunk.DataPageOffset()
+	if dict := chunk.DictionaryPageOffset(); chunk.HasDictionaryPage() && dict > 0 && dict < begin {
+		begin = dict
+	}
+	length := chunk.TotalCompressedSize()
+	if begin < 0 || length < 0 || length > s.Size-begin {
+		return nil, fmt.Errorf("a column chunk of %d bytes at byte %d in a file of %d", length, begin, s.Size)
+	}
+	p := &pages{in: window{r: s, next: begin, end: begin + length}, start: begin,
+		most: chunk.TotalUncompressedSize(), values: chunk.NumValues()}
+	if path := chunk.FilePath(); path != "" {
+		return nil, fmt.Errorf("its values are in another file, %s, which is to be read instead", path)
+	}
+	var err error
+	p.unpack, err = unpacker(chunk.Compression())
+	return p, err
+}
+
+// next is the chunk's next page that holds values or their dictionary; io.EOF:
+// there is none.
+func (p *pages) next() (*page, error) {
+	for {
+		p.start = p.in.offset()
+		h, err := p.header()
+		if err != nil {
+			return nil, err
+		}
+		body, err := p.in.take(int(h.compressed))
+		if err != nil {
+			return nil, err
+		}
+		if h.hasCRC && crc32.ChecksumIEEE(body) != h.crc {
+			return nil, fmt.Errorf("a page's checksum is %08x, not %08x", crc32.ChecksumIEEE(body), h.crc)
+		}
+		switch h.kind {
+		case dataPageV1, dataPageV2, dictionaryPage:
+			return p.open(h, body)
+		}
+	}
+}
+
+func (p *pages) header() (pageHeader, error) {
+	for n := 256; ; n *= 4 {
+		b, err := p.in.peek(n)
+		if err != nil {
+			return pageHeader{}, err
+		}
+		if len(b) == 0 {
+			return pageHeader{}, io.EOF
+		}
+		h, used, err := parseHeader(b)
+		switch {
+		case errors.Is(err, errShort) && len(b) == n && n < maxHeader:
+			continue
+		case err != nil:
+			return pageHeader{}, err
+		case int64(h.size) > max(p.most, int64(h.compressed)) || h.kind != dictionaryPage && int64(h.values) > p.values:
+			return pageHeader{}, fmt.Errorf("a page of %d bytes and %d values in a column of %d bytes and %d values", h.size, h.values, p.most, p.values)
+		}
+		_, err = p.in.take(used)
+		return h, err
+	}
+}
+
+// open decompresses a page's body.
+func (p *pages) open(h pageHeader, body []byte) (*page, error) {
+	pg := &page{pageHeader: h}
+	if h.kind == dataPageV2 {
+		pg.rep, body = body[:h.repBytes], body[h.repBytes:]
+		pg.def, body = body[:h.defBytes], body[h.defBytes:]
+		h.size -= h.repBytes + h.defBytes
+	}
+	if p.unpack == nil || h.kind == dataPageV2 && !h.packed {
+		pg.body = body
+		return pg, p.sized(pg, h)
+	}
+	if h.size == 0 {
+		return pg, nil
+	}
+	if cap(p.body) < int(h.size) {
+		p.body = make([]byte, h.size)
+	}
+	var err error
+	if pg.body, err = p.unpack(p.body[:h.size], body); err != nil {
+		return nil, err
+	}
+	return pg, p.sized(pg, h)
+}
+
+func (p *pages) sized(pg *page, h pageHeader) error {
+	if len(pg.body) != int(h.size) {
+		return fmt.Errorf("a page has %d bytes, not %d", len(pg.body), h.size)
+	}
+	return nil
+}
+
+// levelBytes takes the levels off a version 1 page, which their length precedes.
+func levelBytes(encoding parquet.Encoding, body []byte) (levels, rest []byte, err error) {
+	if encoding != parquet.Encodings.RLE {
+		return nil, nil, fmt.Errorf("levels in the encoding %s", encoding)
+	}
+	if len(body) < 4 {
+		return nil, nil, errors.New("a page ends within its levels")
+	}
+	n := uint32(body[0]) | uint32(body[1])<<8 | uint32(body[2])<<16 | uint32(body[3])<<24
+	if uint64(n) > uint64(len(body)-4) {
+		return nil, nil, errors.New("a page ends within its levels")
+	}
+	return body[4 : 4+n], body[4+n:], nil
+}

@@ -1,0 +1,189 @@
+package parquet
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+	"github.com/apache/arrow/go/v15/arrow/util"
+
+	"tfos/internal/files/arrays"
+	"tfos/internal/files/codec"
+)
+
+// reader gives batches that may cross row groups.
+type reader struct {
+	*openedFile
+	schema  *arrow.Schema
+	mem     memory.Allocator
+	columns []*node // as the schema has them
+	leaves  []*leaf
+	groups  []rowGroup
+	most    int64 // rows of a batch
+	room    int64 // bytes of one, about
+	batch   int64 // rows of the next one
+	rows    int64 // read so far
+	total   int64 // as the footer says
+	before  int64 // rows of the file before the split's
+	// expands: rows may be larger in memory than the file says. Then few rows of
+	// a row group come first, and more as the last batch was.
+	expands bool
+	group   int   // at hand, if expands
+	seen    int64 // rows of it that are read
+}
+
+func (r *reader) begin(s codec.Split, o codec.ReadOptions) (err error) {
+	if r.groups, err = r.openedFile.groups(s); err != nil {
+		return err
+	}
+	found := arrow.NewSchema(r.fields(), nil)
+	for _, field := range r.schema.Fields() {
+		i, err := codec.FindColumn(found, field.Name)
+		if err != nil {
+			return err
+		}
+		r.columns = append(r.columns, r.nodes[i])
+		if err := r.addLeaves(r.nodes[i]); err != nil {
+			return fmt.Errorf("column %s: %w", field.Name, err)
+		}
+	}
+	for _, g := range r.groups {
+		r.total += g.NumRows()
+	}
+	for i := 0; len(r.groups) > 0 && i < r.groups[0].index; i++ {
+		r.before += r.file.MetaData().RowGroup(i).NumRows()
+	}
+	return r.sizes(o)
+}
+
+// addLeaves makes the leaves of a column.
+func (r *reader) addLeaves(n *node) error {
+	meta := r.file.MetaData()
+	for _, c := range n.leaves() {
+		col := meta.Schema.Column(c.column)
+		if col.MaxDefinitionLevel() > 255 || col.MaxRepetitionLevel() > 255 {
+			return errors.New("it is nested too deeply")
+		}
+		v, err := newValues(col, c.field.Type, r.mem)
+		if err != nil {
+			return err
+		}
+		c.leaf = &leaf{name: col.Path(), values: v, nested: n.column < 0, ancestor: c.ancestor,
+			maxRep: uint8(col.MaxRepetitionLevel()), maxDef: uint8(col.MaxDefinitionLevel()), validity: arrays.Buffer{Mem: r.mem}}
+		c.leaf.open = func(group int) (chunk, error) { return r.chunk(c.leaf, c.column, group) }
+		r.leaves = append(r.leaves, c.leaf)
+	}
+	n.adopt()
+	return nil
+}
+
+// chunk opens a column chunk of the split's group-th row group.
+func (r *reader) chunk(l *leaf, column, group int) (chunk, error) {
+	if group >= len(r.groups) {
+		return chunk{}, errMissing
+	}
+	g := r.groups[group]
+	meta, err := g.ColumnChunk(column)
+	if err != nil {
+		return chunk{}, err
+	}
+	c := chunk{rows: g.NumRows(), slots: float64(meta.NumValues()) / float64(g.NumRows())}
+	p, err := openPages(r.source, meta)
+	if err != nil {
+		return chunk{}, err
+	}
+	col := r.file.MetaData().Schema.Column(column)
+	c.pieces = &pagePieces{pages: p, maxRep: l.maxRep, maxDef: l.maxDef, deltas: deltas{physical: col.PhysicalType(), length: col.TypeLength()}}
+	return c, nil
+}
+
+func (r *reader) FirstRow() int64 { return r.before }
+
+func (r *reader) Schema() *arrow.Schema { return r.schema }
+
+func (r *reader) Next() (record arrow.Record, err error) {
+	rows := r.next()
+	if rows == 0 {
+		return nil, io.EOF
+	}
+	if err := r.source.Ended(); err != nil {
+		return nil, codec.StoreError(r.source.Path, err)
+	}
+	for _, l := range r.leaves {
+		if err := r.guard(l, func() error { l.begin(); return l.read(rows) }); err != nil {
+			return nil, err
+		}
+	}
+	columns := make([]arrow.Array, 0, len(r.columns))
+	defer func() { arrays.ReleaseArrays(columns) }()
+	for i, n := range r.columns {
+		err := r.guard(n.leaf, func() error {
+			a, err := r.column(n, r.schema.Field(i), rows)
+			if err == nil {
+				columns = append(columns, a)
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	r.rows += rows
+	record = array.NewRecord(r.schema, columns, rows)
+	if r.expands {
+		each := max(1, util.TotalRecordSize(record)/rows)
+		r.batch = max(1, min(r.most, r.room/each))
+		r.pass(rows)
+	}
+	return record, nil
+}
+
+// guard says where in the file a column could not be read.
+func (r *reader) guard(l *leaf, f func() error) error {
+	err := codec.Guarded(f)
+	if err == nil {
+		return nil
+	}
+	offset := int64(-1)
+	if l.chunk.pieces != nil {
+		offset = l.chunk.offset()
+	}
+	if errors.As(err, new(unfit)) || errors.Is(err, arrays.ErrNulls) {
+		return r.source.Fail(offset, r.rows, err)
+	}
+	return r.source.Fail(offset, r.rows, fmt.Errorf("%w: column %s: %w", errNotParquet, l.name, err))
+}
+
+func (r *reader) column(n *node, to arrow.Field, rows int64) (arrow.Array, error) {
+	data, err := n.build(r.mem)
+	if err != nil {
+		return nil, err
+	}
+	defer data.Release()
+	if int64(data.Len()) != rows {
+		return nil, fmt.Errorf("%d rows, not %d", data.Len(), rows)
+	}
+	a := array.MakeFromData(data)
+	defer a.Release()
+	out, err := arrays.CastField(r.mem, a, to)
+	if err != nil && !errors.Is(err, arrays.ErrNulls) {
+		err = unfit{fmt.Errorf("column %s: %w", to.Name, err)}
+	}
+	return out, err
+}
+
+// unfit is values of a whole file that are not what was asked for.
+type unfit struct{ error }
+
+func (r *reader) Close() error {
+	for _, l := range r.leaves {
+		l.release()
+	}
+	return r.source.Close()
+}
+
+// Passed implements Placed by rows, of which the footer has the number.
+func (r *reader) Passed() float64 { return codec.Share(float64(r.rows), float64(r.total)) }

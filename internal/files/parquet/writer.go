@@ -1,0 +1,239 @@
+package parquet
+
+import (
+	"bufio"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/flight"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+	"github.com/apache/arrow/go/v15/parquet"
+	"github.com/apache/arrow/go/v15/parquet/compress"
+	"github.com/apache/arrow/go/v15/parquet/pqarrow"
+
+	"tfos/internal/files/arrays"
+	"tfos/internal/files/codec"
+)
+
+// RowGroupBytes is the compressed size after which a row group ends; it is held
+// in memory until then. rowGroupRows bounds groups of small rows.
+const (
+	RowGroupBytes = 64 << 20
+	rowGroupRows  = 1 << 20
+)
+
+var compressions = map[string]compress.Compression{
+	"": compress.Codecs.Snappy, "snappy": compress.Codecs.Snappy, "none": compress.Codecs.Uncompressed,
+	"gzip": compress.Codecs.Gzip, "zstd": compress.Codecs.Zstd, "brotli": compress.Codecs.Brotli,
+}
+
+func (Codec) Create(w io.Writer, schema *arrow.Schema, o codec.WriteOptions) (codec.Writer, error) {
+	if err := codec.NoOptions(codec.Parquet, o.Options); err != nil {
+		return nil, err
+	}
+	compression, ok := compressions[o.Compression]
+	if !ok {
+		return nil, fmt.Errorf("files: parquet: no compression %q; there are none, snappy, gzip, zstd and brotli", o.Compression)
+	}
+	properties := []parquet.WriterProperty{
+		parquet.WithCompression(compression),
+		parquet.WithCreatedBy("tfos"),
+		parquet.WithMaxRowGroupLength(rowGroupRows),
+		// In pages of version 1 the library copies all levels for each run of
+		// them: 100,000 rows of 784 floats take ten times as long.
+		parquet.WithDataPageVersion(parquet.DataPageV2),
+	}
+	plain, err := withoutDictionary(schema, o.Distinct)
+	if err != nil {
+		return nil, fmt.Errorf("files: parquet: %w: %w", codec.ErrType, err)
+	}
+	props := parquet.NewWriterProperties(append(properties, plain...)...)
+	// The library's writer does not give back all that it takes: it has Go's
+	// memory, and o.Memory is for what is made here.
+	p := &writer{buffer: bufio.NewWriterSize(w, 1<<20), mem: o.Memory, given: schema, schema: storedSchema(schema), gaps: make([]bool, schema.NumFields())}
+	if p.groupBytes = o.GroupBytes; p.groupBytes == nil {
+		p.groupBytes = func() int64 { return RowGroupBytes }
+	}
+	err = codec.Guarded(func() (err error) {
+		p.w, err = pqarrow.NewFileWriter(p.schema, notCloser{p.buffer}, props, pqarrow.DefaultWriterProps())
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("files: parquet: %w: %w", codec.ErrType, err)
+	}
+	return p, nil
+}
+
+// withoutDictionary writes the leaves of some columns as they are.
+func withoutDictionary(schema *arrow.Schema, columns []string) (properties []parquet.WriterProperty, err error) {
+	if len(columns) == 0 {
+		return nil, nil
+	}
+	err = codec.Guarded(func() error {
+		stored, err := pqarrow.ToParquet(storedSchema(schema), nil, pqarrow.DefaultWriterProps())
+		if err != nil {
+			return err
+		}
+		for i := range stored.NumColumns() {
+			if slices.Contains(columns, stored.ColumnRoot(i).Name()) {
+				properties = append(properties, parquet.WithDictionaryPath(stored.Column(i).ColumnPath(), false))
+			}
+		}
+		return nil
+	})
+	return properties, err
+}
+
+// notCloser keeps the library from closing what it writes to.
+type notCloser struct{ io.Writer }
+
+// writer gives the library columns of types that it writes as they are
+// meant: fixed-size lists as lists, which is all that parquet has, since the
+// library refuses nulls among them; and timestamps under other time zones, since
+// it takes those without one for instants, and those of any but UTC for local.
+type writer struct {
+	w      *pqarrow.FileWriter
+	buffer *bufio.Writer
+	mem    memory.Allocator
+	given  *arrow.Schema
+	schema *arrow.Schema // stored
+	gaps   []bool        // of each column: a fixed-size list in it was null
+
+	groupBytes func() int64
+}
+
+func storedSchema(schema *arrow.Schema) *arrow.Schema {
+	fields := slices.Clone(schema.Fields())
+	for i, f := range fields {
+		fields[i].Type = mapType(f.Type, storedZone)
+	}
+	return arrow.NewSchema(fields, nil)
+}
+
+// storedZone is a timestamp under another time zone.
+func storedZone(t arrow.DataType) arrow.DataType {
+	stamp, ok := t.(*arrow.TimestampType)
+	switch {
+	case !ok:
+		return t
+	case stamp.TimeZone == "":
+		return &arrow.TimestampType{Unit: stamp.Unit, TimeZone: "local"}
+	}
+	return &arrow.TimestampType{Unit: stamp.Unit, TimeZone: "UTC"}
+}
+
+// describe stores the Arrow schema, with which pyarrow reads the types that were
+// written; but no fixed-size lists of which some were null.
+func (p *writer) describe() error {
+	fields := slices.Clone(p.given.Fields())
+	for i, f := range fields {
+		if p.gaps[i] {
+			fields[i].Type = mapType(f.Type, func(t arrow.DataType) arrow.DataType { return t })
+		}
+	}
+	bytes := flight.SerializeSchema(arrow.NewSchema(fields, nil), p.mem)
+	return p.w.AppendKeyValueMetadata("ARROW:schema", base64.StdEncoding.EncodeToString(bytes))
+}
+
+// hasGaps says whether a fixed-size list is null, or within a null struct:
+// parquet has no values there, which pyarrow does not read as such a list.
+func hasGaps(a arrow.Array, within bool) bool {
+	within = within || a.NullN() > 0
+	switch a := a.(type) {
+	case *array.Struct:
+		for i := range a.NumField() {
+			if hasGaps(a.Field(i), within) {
+				return true
+			}
+		}
+	case *array.FixedSizeList:
+		return within || hasGaps(a.ListValues(), false)
+	case array.ListLike:
+		return hasGaps(a.ListValues(), false)
+	}
+	return false
+}
+
+// mapType is t with lists of every form as plain ones, and what is not nested
+// as scalar says.
+func mapType(t arrow.DataType, scalar func(arrow.DataType) arrow.DataType) arrow.DataType {
+	stored := func(f arrow.Field) arrow.Field {
+		f.Type = mapType(f.Type, scalar)
+		return f
+	}
+	switch t := t.(type) {
+	case *arrow.MapType:
+		m := arrow.MapOf(mapType(t.KeyType(), scalar), mapType(t.ItemType(), scalar))
+		m.SetItemNullable(t.ItemField().Nullable)
+		return m
+	case arrow.ListLikeType:
+		return arrow.ListOfField(stored(t.ElemField()))
+	case *arrow.StructType:
+		fields := make([]arrow.Field, t.NumFields())
+		for i := range fields {
+			fields[i] = stored(t.Field(i))
+		}
+		return arrow.StructOf(fields...)
+	}
+	return scalar(t)
+}
+
+// relabel is the same data under a type of the same layout.
+func relabel(_ memory.Allocator, a arrow.Array, t arrow.DataType) (arrow.Array, error) {
+	d := a.Data()
+	data := array.NewData(t, d.Len(), d.Buffers(), nil, d.NullN(), d.Offset())
+	defer data.Release()
+	return array.MakeFromData(data), nil
+}
+
+func (p *writer) Write(record arrow.Record) error {
+	err := codec.Guarded(func() error {
+		if p.w.RowGroupTotalCompressedBytes() >= p.groupBytes() {
+			p.w.NewBufferedRowGroup()
+		}
+		stored, err := p.stored(record)
+		if err != nil {
+			return err
+		}
+		defer stored.Release()
+		return p.w.WriteBuffered(stored)
+	})
+	if err != nil {
+		return fmt.Errorf("files: write parquet: %w", err)
+	}
+	return nil
+}
+
+// stored is the record with the writer's schema.
+func (p *writer) stored(record arrow.Record) (arrow.Record, error) {
+	columns := make([]arrow.Array, 0, record.NumCols())
+	defer func() { arrays.ReleaseArrays(columns) }()
+	to := arrays.Caster{Mem: p.mem, Scalar: relabel, Dense: true}
+	for i, c := range record.Columns() {
+		column, err := to.Cast(c, p.schema.Field(i).Type)
+		if err != nil {
+			return nil, fmt.Errorf("column %s: %w", record.ColumnName(i), err)
+		}
+		columns = append(columns, column)
+		p.gaps[i] = p.gaps[i] || hasGaps(c, false)
+	}
+	return array.NewRecord(p.schema, columns, record.NumRows()), nil
+}
+
+func (p *writer) Close() error {
+	err := codec.Guarded(p.describe)
+	if closing := codec.Guarded(p.w.Close); err == nil {
+		err = closing
+	}
+	if err == nil {
+		err = p.buffer.Flush()
+	}
+	if err != nil {
+		return fmt.Errorf("files: write parquet: %w", err)
+	}
+	return nil
+}
