@@ -24,6 +24,7 @@ import (
 	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
 	"google.golang.org/protobuf/proto"
 
+	"tfos/internal/exit"
 	"tfos/internal/feed"
 	"tfos/internal/files"
 	"tfos/internal/infer"
@@ -212,7 +213,7 @@ func TestRunReportsFailures(t *testing.T) {
 		kind  string
 		work  any
 		phase string
-		code  int
+		code  exit.Code
 		cause string
 	}{
 		"no model":     {"infer", noModel, "importing", 2, "saved_model.pb"},

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tfos/internal/exit"
 	"tfos/internal/files"
 	"tfos/internal/infer"
 )
@@ -21,8 +22,8 @@ type contractRequest struct {
 // it, with the cause; 0: they do.
 type contractAnswer struct {
 	infer.Contract
-	Code  int    `json:"code"`
-	Cause string `json:"cause,omitempty"`
+	Code  exit.Code `json:"code"`
+	Cause string    `json:"cause,omitempty"`
 }
 
 func newContractCommand(status *int) *cobra.Command {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tfos/internal/exit"
 	"tfos/internal/job"
 	"tfos/internal/launch"
 )
@@ -53,7 +54,7 @@ func (c *cli) run(args []string) int {
 		return int(done.code)
 	}
 	if !begun { // cobra's own: unknown command, unknown flag, wrong arguments
-		err = &launch.Error{Code: launch.Usage, Phase: "command line", Err: err}
+		err = &launch.Error{Code: exit.Usage, Phase: "command line", Err: err}
 	}
 	return int(c.conclude(launch.Verdict{}, err, wantsJSON(args)))
 }
@@ -97,14 +98,14 @@ func interruption(s os.Signal) launch.Signal {
 }
 
 // concluded is the error of a command that has said everything already.
-type concluded struct{ code launch.Code }
+type concluded struct{ code exit.Code }
 
 func (e *concluded) Error() string { return fmt.Sprintf("exit %d", e.code) }
 
 // conclude says how a command ended: a failure on standard error, and with
 // asJSON a verdict as the last line of standard output. v holds what is known
 // beside err.
-func (c *cli) conclude(v launch.Verdict, err error, asJSON bool) launch.Code {
+func (c *cli) conclude(v launch.Verdict, err error, asJSON bool) exit.Code {
 	if err != nil {
 		v = withError(v, err)
 		c.complain(err)
@@ -113,7 +114,7 @@ func (c *cli) conclude(v launch.Verdict, err error, asJSON bool) launch.Code {
 		line, jerr := json.Marshal(v)
 		if jerr != nil {
 			c.talk("tfos: write the verdict: %v", jerr)
-			return launch.Internal
+			return exit.Internal
 		}
 		if _, werr := c.out.Write(append(line, '\n')); werr != nil {
 			c.talk("tfos: write the verdict: %v", werr)
@@ -128,7 +129,7 @@ func withError(v launch.Verdict, err error) launch.Verdict {
 	f.Kind, f.Record = v.Kind, v.Record
 	var faults job.Faults
 	if errors.As(err, &faults) {
-		f.Code, f.Phase = launch.Code(faults.Code()), "validate"
+		f.Code, f.Phase = faults.Code(), "validate"
 		f.Cause = faults[0].Error()
 		if n := len(faults); n > 1 {
 			f.Cause += fmt.Sprintf(" (and %d more)", n-1)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tfos/internal/exit"
 	"tfos/internal/files"
 	"tfos/internal/launch"
 )
@@ -97,7 +98,7 @@ func runConvert(ctx context.Context, c *cli, o *convertOptions) error {
 	v.Rows.Read = done.Rows
 	v.Artifacts = []launch.Artifact{{Kind: "files", Path: job.Out}}
 	c.talk("tfos: %d rows, %d files, %.1f s, %.0f rows/s", done.Rows, done.Files, seconds, float64(done.Rows)/max(seconds, 1e-3))
-	if code := c.conclude(v, nil, o.output.json); code != launch.Done {
+	if code := c.conclude(v, nil, o.output.json); code != exit.Done {
 		return &concluded{code}
 	}
 	return nil
@@ -112,7 +113,7 @@ func (o *convertOptions) conversion(ctx context.Context, c *cli) (job files.Conv
 		Write:       files.WriteOptions{Compression: o.compression},
 	}
 	usage := func(format string, args ...any) error {
-		return &launch.Error{Code: launch.Usage, Phase: "command line", Err: fmt.Errorf(format, args...)}
+		return &launch.Error{Code: exit.Usage, Phase: "command line", Err: fmt.Errorf(format, args...)}
 	}
 	switch {
 	case !job.To.Known():
@@ -176,21 +177,21 @@ func convertError(ctx context.Context, err error) error {
 	var data *files.Error
 	var output *files.OutputError
 	var disk *fs.PathError
-	code := launch.Usage // what is not there, or unknown
+	code := exit.Usage // what is not there, or unknown
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("convert: %w", context.Cause(ctx))
 	case errors.As(err, &own):
 		return err
 	case errors.As(err, &output):
-		code = launch.Output
+		code = exit.Output
 	case errors.As(err, &data), errors.Is(err, files.ErrType), errors.Is(err, files.ErrValue):
-		code = launch.BadData
+		code = exit.BadData
 		if errors.Is(err, files.ErrType) && data == nil {
 			err = fmt.Errorf("%w: declare the column as one that it has (--schema 'day string'), or leave it out (--columns)", err)
 		}
 	case errors.As(err, &disk) && !errors.Is(err, fs.ErrNotExist):
-		code = launch.Failed
+		code = exit.Failed
 	}
 	return &launch.Error{Code: code, Phase: "convert", Err: err}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"tfos/internal/exit"
 	"tfos/internal/job"
 	"tfos/internal/launch"
 )
@@ -118,7 +119,7 @@ func runInfer(cmd *cobra.Command, c *cli, o *inferOptions) error {
 		}
 		if i := slices.IndexFunc(flags, func(f job.Flag) bool { return f.Name != fileFlag }); i >= 0 {
 			f := flags[i]
-			return nil, &launch.Error{Code: launch.Usage, Phase: "command line", Err: fmt.Errorf(
+			return nil, &launch.Error{Code: exit.Usage, Phase: "command line", Err: fmt.Errorf(
 				"%s is for inference without a job file: use --set %s=… with %s", f.Name, f.Key, o.file)}
 		}
 		return job.Load(o.file, job.Infer, o.sets, flags...)
@@ -137,7 +138,7 @@ func (o *inferOptions) jobFlags(set *pflag.FlagSet) ([]job.Flag, error) {
 		value, fault := o.value(f.Name)
 		switch {
 		case fault != "":
-			faults = append(faults, job.Fault{File: "--" + f.Name, Path: key, Rule: fault, Code: int(launch.Usage)})
+			faults = append(faults, job.Fault{File: "--" + f.Name, Path: key, Rule: fault, Code: exit.Usage})
 		case value != nil:
 			flags = append(flags, job.Flag{Name: "--" + f.Name, Key: key, Value: value})
 		}

@@ -15,7 +15,7 @@ import (
 	"github.com/klauspost/compress/s2"
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"tfos/internal/job"
+	"tfos/internal/exit"
 	"tfos/internal/launch"
 )
 
@@ -103,17 +103,6 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// internal/job knows four of the exit codes by itself.
-func TestExitCodesAgree(t *testing.T) {
-	for code, want := range map[int]launch.Code{
-		job.CodeJob: launch.Usage, job.CodeCluster: launch.NotFormed, job.CodeData: launch.BadData, job.CodeOutput: launch.Output,
-	} {
-		if launch.Code(code) != want {
-			t.Errorf("internal/job has %d, internal/launch %d", code, want)
-		}
-	}
-}
-
 func TestRunID(t *testing.T) {
 	c := newCLI(nil)
 	for name, want := range map[string]string{
@@ -128,7 +117,7 @@ func TestRunID(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"a/b", "../x", ".x", "-x", "a b", fmt.Sprintf("%065d", 1)} {
-		if err := checkRunID(bad); launch.CodeOf(err) != launch.Usage {
+		if err := checkRunID(bad); launch.CodeOf(err) != exit.Usage {
 			t.Errorf("--run-id %q: %v", bad, err)
 		}
 	}

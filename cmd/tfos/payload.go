@@ -8,6 +8,7 @@ import (
 
 	"github.com/klauspost/compress/s2"
 
+	"tfos/internal/exit"
 	"tfos/internal/launch"
 )
 
@@ -64,5 +65,5 @@ func payloadError(name string, err error) error {
 	if e := (*launch.Error)(nil); errors.As(err, &e) {
 		return err
 	}
-	return &launch.Error{Code: launch.Internal, Phase: "unpack " + name, Err: err}
+	return &launch.Error{Code: exit.Internal, Phase: "unpack " + name, Err: err}
 }

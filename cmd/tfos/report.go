@@ -8,6 +8,7 @@ import (
 	"math"
 	"strings"
 
+	"tfos/internal/exit"
 	"tfos/internal/launch"
 )
 
@@ -29,10 +30,10 @@ func (c *cli) report(asJSON bool, write func(io.Writer)) {
 // program has printed, of a run that succeeded.
 func writeReport(w io.Writer, name string, v launch.Verdict, printed bool) {
 	r := reporter{w}
-	if v.Code == launch.Done {
+	if v.Code == exit.Done {
 		r.printf("\n%s: done in %.1f s\n", name, v.Seconds["total"])
 	} else {
-		r.printf("\n%s: failed: %s (exit %d)\n", name, meaning(v.Code), v.Code)
+		r.printf("\n%s: failed: %s (exit %d)\n", name, v.Code.Meaning(), v.Code)
 		r.failure(v)
 	}
 	r.field("phases", phases(v.Seconds))
@@ -45,7 +46,7 @@ func writeReport(w io.Writer, name string, v launch.Verdict, printed bool) {
 	for _, path := range v.Kept {
 		r.field("kept", path)
 	}
-	if v.Code == launch.Done {
+	if v.Code == exit.Done {
 		for _, l := range v.Logs {
 			r.field("log", fmt.Sprintf("%s: %s on %s", l.Member, l.Path, l.Host))
 			if printed {
@@ -55,7 +56,7 @@ func writeReport(w io.Writer, name string, v launch.Verdict, printed bool) {
 	}
 	r.files(v.WorkingFiles)
 	r.field("record", v.Record)
-	if v.Code != launch.Done {
+	if v.Code != exit.Done {
 		r.field("next", next(v)+keptParts(v)+keptExports(v))
 	}
 }
@@ -126,15 +127,6 @@ func amount(files, bytes int64) string {
 		return "1 file, " + size
 	}
 	return fmt.Sprintf("%d files, %s", files, size)
-}
-
-func meaning(code launch.Code) string {
-	for _, m := range launch.Meanings {
-		if m.Code == code {
-			return m.Text
-		}
-	}
-	return "unknown"
 }
 
 // phases are in the order of a run.
@@ -275,16 +267,16 @@ func keptParts(v launch.Verdict) string {
 // next is what the person can do about a failure.
 func next(v launch.Verdict) string {
 	switch v.Code {
-	case launch.NoSpark:
+	case exit.NoSpark:
 		return "read the log; it is what spark-submit said"
-	case launch.NotFormed:
+	case exit.NotFormed:
 		if v.Phase == launch.PhaseExecutors {
 			return "read the executors' last lines, correct what they name, and start the job again"
 		}
 		return "give the cluster room for all members, or lower cluster_size or resources; timeouts.reservation bounds the wait"
-	case launch.BadData:
+	case exit.BadData:
 		return "correct the input or input_mapping"
-	case launch.Output:
+	case exit.Output:
 		switch v.Phase {
 		case launch.PhaseCommit:
 			return "do what the cause says"
@@ -292,12 +284,12 @@ func next(v launch.Verdict) string {
 			return "make room where the cause says, or name another app.python.output_dir; the run's other outputs are complete"
 		}
 		return "remove the output, name another, or let the job replace it"
-	case launch.Stalled:
+	case exit.Stalled:
 		if v.Phase == phaseThroughput {
 			return "tfos bench says where the time goes"
 		}
 		return "read the log for what the program waits for; timeouts.stall bounds the time without progress"
-	case launch.Interrupted, launch.Terminated:
+	case exit.Interrupted, exit.Terminated:
 		return "start the job again"
 	}
 	if v.Retryable {

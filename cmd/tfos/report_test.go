@@ -4,13 +4,14 @@ import (
 	"strings"
 	"testing"
 
+	"tfos/internal/exit"
 	"tfos/internal/launch"
 )
 
 // TestReportOfFiles: what was kept, and what was not.
 func TestReportOfFiles(t *testing.T) {
 	var b strings.Builder
-	writeReport(&b, "job", launch.Verdict{Code: launch.Failed, WorkingFiles: []launch.MemberFiles{
+	writeReport(&b, "job", launch.Verdict{Code: exit.Failed, WorkingFiles: []launch.MemberFiles{
 		{Member: "worker:0", Files: 12, Bytes: 3_410_000, UploadedFiles: 11, UploadedBytes: 3_400_000, UploadedTo: "/kept/worker-0"},
 		{Member: "worker:1", Files: 1, Bytes: 999},
 		{Member: "ps:0", Files: 2, Bytes: 5_000_000_000, UploadedFiles: 2, UploadedBytes: 5_000_000_000, UploadedTo: "/kept/ps-0"},

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"tfos/internal/launch"
+	"tfos/internal/exit"
 )
 
 func newRootCommand(c *cli) *cobra.Command {
@@ -35,7 +35,7 @@ Settings of the tool itself (not of jobs) are environment variables or lines of
 func exitCodes() string {
 	var b strings.Builder
 	b.WriteString("\nExit codes:\n")
-	for _, m := range launch.Meanings {
+	for _, m := range exit.Meanings {
 		fmt.Fprintf(&b, "  %-3d  %s\n", m.Code, m.Text)
 	}
 	return b.String()

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"tfos/internal/exit"
 	"tfos/internal/launch"
 )
 
@@ -25,7 +26,7 @@ func checkRunID(given string) error {
 	if runIDForm.MatchString(given) {
 		return nil
 	}
-	return &launch.Error{Code: launch.Usage, Phase: "command line",
+	return &launch.Error{Code: exit.Usage, Phase: "command line",
 		Err: fmt.Errorf("--run-id %s: must be up to 64 letters, digits, dots, dashes and underscores, not a dot or dash first", given)}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/viper"
 
+	"tfos/internal/exit"
 	"tfos/internal/launch"
 )
 
@@ -70,5 +71,5 @@ func settingsFile(env launch.Environ) string {
 }
 
 func settingsError(path string, err error) error {
-	return &launch.Error{Code: launch.Usage, Phase: "settings", Err: fmt.Errorf("%s: %w", path, err)}
+	return &launch.Error{Code: exit.Usage, Phase: "settings", Err: fmt.Errorf("%s: %w", path, err)}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tfos/internal/exit"
 	"tfos/internal/launch"
 	"tfos/internal/model"
 )
@@ -54,7 +55,7 @@ A dimension of -1 is not fixed; the first one counts rows.`,
 func runShow(c *cli, o *showOptions) error {
 	found, err := model.Describe(o.path)
 	if err != nil {
-		return &launch.Error{Code: launch.Usage, Phase: "model", Err: err}
+		return &launch.Error{Code: exit.Usage, Phase: "model", Err: err}
 	}
 	if o.output.json {
 		return json.NewEncoder(c.out).Encode(shownModel(found))

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"tfos/internal/exit"
 	"tfos/internal/files"
 	"tfos/internal/job"
 	"tfos/internal/launch"
@@ -48,12 +49,12 @@ func (c *cli) submit(ctx context.Context, o *runOptions, load func() (*job.Spec,
 	if err == nil && !o.dryRun && v.Phase != launch.PhaseSkipped {
 		c.report(o.output.json, func(w io.Writer) {
 			writeReport(w, s.spec.Name, v, s.o.verbose || s.c.terminal)
-			if o.measure > 0 && v.Code == launch.Done {
+			if o.measure > 0 && v.Code == exit.Done {
 				writeAdvice(w, s.spec, s.plan, v)
 			}
 		})
 	}
-	if code := c.conclude(v, err, o.output.json); code != launch.Done {
+	if code := c.conclude(v, err, o.output.json); code != exit.Done {
 		return &concluded{code}
 	}
 	return nil
@@ -95,7 +96,7 @@ func (s *submission) through(ctx context.Context, load func() (*job.Spec, error)
 	}
 	if path, skipped := job.Skipped(s.spec); skipped && s.o.measure == 0 {
 		s.c.talk("tfos: nothing to do: %s is complete, and output.if_exists is skip", path)
-		return launch.Verdict{Code: launch.Done, Phase: launch.PhaseSkipped, Artifacts: []launch.Artifact{{Kind: "predictions", Path: path}}}, nil
+		return launch.Verdict{Code: exit.Done, Phase: launch.PhaseSkipped, Artifacts: []launch.Artifact{{Kind: "predictions", Path: path}}}, nil
 	}
 	if err = s.c.contract(ctx, s.spec); err != nil {
 		return none, err
@@ -115,7 +116,7 @@ func (s *submission) through(ctx context.Context, load func() (*job.Spec, error)
 	}
 	if unchanged && s.o.measure == 0 {
 		s.c.talk("tfos: nothing to do: %s is complete and has all of the input", path)
-		return launch.Verdict{Code: launch.Done, Phase: launch.PhaseSkipped, Artifacts: []launch.Artifact{{Kind: "predictions", Path: path}}}, nil
+		return launch.Verdict{Code: exit.Done, Phase: launch.PhaseSkipped, Artifacts: []launch.Artifact{{Kind: "predictions", Path: path}}}, nil
 	}
 	var spark launch.Spark
 	if !s.plan.NoSpark {
@@ -182,7 +183,7 @@ func (s *submission) makePlan(ctx context.Context) error {
 	case !s.spec.Local:
 		return err
 	case s.settings.Python != "": // without Spark only libtensorflow is looked for with it
-		return &launch.Error{Code: launch.Usage, Phase: "settings", Err: err}
+		return &launch.Error{Code: exit.Usage, Phase: "settings", Err: err}
 	}
 	if s.state, err = launch.StateDir(s.settings.StateDir, s.c.env); err != nil {
 		return err
@@ -256,7 +257,7 @@ func (s *submission) start(ctx context.Context, spark launch.Spark) (v launch.Ve
 	if err == nil {
 		v, err = s.follow(ctx, spark, scratch, record, argv, caretaker.Watch)
 	}
-	if v.Code != launch.Done {
+	if v.Code != exit.Done {
 		if err := launch.ClearStaging(context.Background(), s.plan.Reserve, &v); err != nil {
 			s.c.talk("tfos: warning: unfinished output was not deleted: %v", err)
 		}
@@ -290,7 +291,7 @@ const phaseThroughput = "throughput"
 // fastEnough fails a run that was slower than --min-throughput. Its outputs
 // stay: they are complete, and were expensive.
 func (s *submission) fastEnough(v launch.Verdict) launch.Verdict {
-	if s.o.minRate <= 0 || v.Code != launch.Done || v.Phase == launch.PhaseSkipped {
+	if s.o.minRate <= 0 || v.Code != exit.Done || v.Phase == launch.PhaseSkipped {
 		return v
 	}
 	switch t := v.Throughput; {
@@ -301,7 +302,7 @@ func (s *submission) fastEnough(v launch.Verdict) launch.Verdict {
 	default:
 		return v
 	}
-	v.Code, v.Phase = launch.Stalled, phaseThroughput
+	v.Code, v.Phase = exit.Stalled, phaseThroughput
 	return v
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
 
+	"tfos/internal/exit"
 	"tfos/internal/job"
 	"tfos/internal/launch"
 )
@@ -65,7 +66,7 @@ func runValidate(ctx context.Context, c *cli, o *validateOptions) error {
 		}
 	}
 	code := c.conclude(launch.Verdict{Kind: string(kind)}, err, o.output.json)
-	if code != launch.Done {
+	if code != exit.Done {
 		return &concluded{code}
 	}
 	if !o.output.json {
@@ -81,7 +82,7 @@ func (o *validateOptions) jobKind() (job.Kind, error) {
 	case "":
 		return guessKind(o.file), nil
 	}
-	return "", &launch.Error{Code: launch.Usage, Phase: "command line", Err: fmt.Errorf("--kind %s: must be train, infer or export", o.kind)}
+	return "", &launch.Error{Code: exit.Usage, Phase: "command line", Err: fmt.Errorf("--kind %s: must be train, infer or export", o.kind)}
 }
 
 // guessKind looks at a job file's keys. A file that cannot be read is a train

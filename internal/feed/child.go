@@ -7,6 +7,8 @@ import (
 	"net"
 	"os"
 	"sync"
+
+	"tfos/internal/exit"
 )
 
 // Child is a program's connection to its member, for programs in Go. Reports
@@ -47,7 +49,7 @@ func (c *Child) Phase(phase string) error { return c.send(TypePhase, PhaseReport
 
 // Failed announces a non-zero exit: why, in one line, and the exit code that
 // the run should have (0: 5, a program's failure).
-func (c *Child) Failed(phase, cause string, code int) error {
+func (c *Child) Failed(phase, cause string, code exit.Code) error {
 	return c.send(TypeFailed, Failure{Phase: phase, Cause: cause, Code: code})
 }
 

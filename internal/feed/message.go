@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+
+	"tfos/internal/exit"
 )
 
 // Hello is the first frame of a feed task.
@@ -139,9 +141,9 @@ type PhaseReport struct {
 
 // Failure is how a program announces its non-zero exit; Code 0 means 5.
 type Failure struct {
-	Phase string `json:"phase"`
-	Cause string `json:"cause"` // one line
-	Code  int    `json:"code"`
+	Phase string    `json:"phase"`
+	Cause string    `json:"cause"` // one line
+	Code  exit.Code `json:"code"`
 }
 
 // Note is what a program has to say to the person who runs the job.

@@ -3,6 +3,8 @@ package infer
 import (
 	"fmt"
 	"strings"
+
+	"tfos/internal/exit"
 )
 
 // BadRows says what becomes of a row that cannot be predicted.
@@ -91,7 +93,7 @@ type BadRowsError struct{ Problem string }
 func (e *BadRowsError) Error() string { return e.Problem }
 
 // ExitCode is 6: the data does not fit the model.
-func (e *BadRowsError) ExitCode() int { return exitData }
+func (e *BadRowsError) ExitCode() exit.Code { return exit.BadData }
 
 // Judge says whether a job with this account, and this first bad row, may have its
 // output: not when more than max per cent of its rows are bad (nil: no limit), nor

@@ -8,6 +8,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	shapepb "github.com/wamuir/graft/tensorflow/core/framework/tensor_shape_go_proto"
 
+	"tfos/internal/exit"
 	"tfos/internal/model"
 )
 
@@ -26,7 +27,7 @@ func TestContract(t *testing.T) {
 		in    map[string]string
 		keep  []string
 		want  string // the outputs as JSON, or of the error
-		code  int
+		code  exit.Code
 	}{
 		"a value a row": {ranked(-1), map[string]string{"pixels": "x"}, nil, `[{"name":"y","type":"long"}]`, 0},
 		"lists of lists": {ranked(-1, 2, -1), map[string]string{"pixels": "x"}, []string{"id"},

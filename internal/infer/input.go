@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"tfos/internal/exit"
 	"tfos/internal/files"
 	"tfos/internal/model"
 )
@@ -70,25 +71,21 @@ func Fit(signature *model.Signature, data *files.Dataset, mapping map[string]str
 // InputExitCode is the exit code that an error of Open or Plan stands for: its
 // own, 6 when a file cannot be understood, 2 when there is none, or an option is
 // wrong.
-func InputExitCode(err error) int {
-	var coded interface{ ExitCode() int }
+func InputExitCode(err error) exit.Code {
 	var data *files.Error
-	switch {
-	case errors.As(err, &coded):
-		return coded.ExitCode()
-	case errors.As(err, &data):
-		return exitData
+	if errors.As(err, &data) {
+		return exit.CodeOf(err, exit.BadData)
 	}
-	return exitUsage
+	return exit.CodeOf(err, exit.Usage)
 }
 
 // failed tells a file that cannot be understood from one that cannot be
 // reached.
 func failed(path string, err error) error {
-	code := exitFailed
+	code := exit.Failed
 	var data *files.Error
 	if errors.As(err, &data) {
-		code = exitData
+		code = exit.BadData
 	}
 	return atFile(code, "read", path, err)
 }

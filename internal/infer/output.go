@@ -11,6 +11,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 
+	"tfos/internal/exit"
 	"tfos/internal/files"
 	"tfos/internal/model"
 	"tfos/internal/store"
@@ -52,7 +53,7 @@ func makeFolder(ctx context.Context, dir string) error {
 		err = st.Mkdir(ctx, dir)
 	}
 	if err != nil {
-		return atFile(exitOutput, "make the output folder", dir, err)
+		return atFile(exit.Output, "make the output folder", dir, err)
 	}
 	return nil
 }
@@ -88,7 +89,7 @@ func (o *output) Write(p []byte) (int, error) {
 	return n, err
 }
 
-func (o *output) failed(err error) error { return atFile(exitOutput, "write", o.path, err) }
+func (o *output) failed(err error) error { return atFile(exit.Output, "write", o.path, err) }
 
 // commit makes the file durable under its final name, and returns the SHA-256
 // of its bytes. On error nothing of it is left.

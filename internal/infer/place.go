@@ -7,6 +7,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
+	"tfos/internal/exit"
 	"tfos/internal/model"
 )
 
@@ -29,7 +30,7 @@ func (p *passage) locate(err error, b batch) error {
 		return many
 	}
 	spot := p.spot(b)
-	return atFile(exitFailed, "predict", spot.place(), err)
+	return atFile(exit.Failed, "predict", spot.place(), err)
 }
 
 func release(arrays []arrow.Array) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"tfos/internal/exit"
 	"tfos/internal/files"
 	"tfos/internal/store"
 )
@@ -90,7 +91,7 @@ func (r *run) record(ctx context.Context, s SplitResult) error {
 		err = writeFile(ctx, path, text)
 	}
 	if err != nil {
-		return atFile(exitOutput, "write", path, err)
+		return atFile(exit.Output, "write", path, err)
 	}
 	return nil
 }

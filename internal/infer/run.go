@@ -14,6 +14,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"golang.org/x/sync/errgroup"
 
+	"tfos/internal/exit"
 	"tfos/internal/files"
 	"tfos/internal/model"
 )
@@ -149,7 +150,7 @@ func (r *run) columns(ctx context.Context, s Split) (*files.Dataset, *model.Bind
 		data, err = data.Select(bind.Columns()...)
 	}
 	if err != nil {
-		return nil, nil, atFile(exitData, "read", s.Path, err)
+		return nil, nil, atFile(exit.BadData, "read", s.Path, err)
 	}
 	return data, bind, nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 	shapepb "github.com/wamuir/graft/tensorflow/core/framework/tensor_shape_go_proto"
 
+	"tfos/internal/exit"
 	"tfos/internal/files"
 	"tfos/internal/model"
 )
@@ -147,7 +148,7 @@ func TestFailuresCarryCodeAndPlaceAndLeaveNothing(t *testing.T) {
 		path   string
 		model  *doubler
 		change func(*Request)
-		code   int
+		code   exit.Code
 		says   string
 	}{
 		"row does not fit": {path: good, model: &doubler{bad: 150}, code: 6, says: `row 150, column "x": is bad`},

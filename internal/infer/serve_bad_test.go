@@ -17,6 +17,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/ipc"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
+	"tfos/internal/exit"
 	"tfos/internal/files"
 	"tfos/internal/model"
 )
@@ -229,9 +230,9 @@ func TestServeEndsAtTooManyBadRows(t *testing.T) {
 				t.Error("the task had its predictions")
 			}
 			end := <-s.ended
-			code := 6
+			code := exit.BadData
 			if c.m.failed != nil {
-				code = 5
+				code = exit.Failed
 			}
 			if end.err == nil || !strings.HasPrefix(end.err.Error(), c.says) || ExitCode(end.err) != code {
 				t.Errorf("%v (exit %d), want %q", end.err, ExitCode(end.err), c.says)

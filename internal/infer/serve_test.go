@@ -16,6 +16,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/ipc"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
+	"tfos/internal/exit"
 	"tfos/internal/model"
 )
 
@@ -223,7 +224,7 @@ func TestServeEndsAtABadRow(t *testing.T) {
 	broken := &model.GraphError{Doing: "run", Err: errors.New("JPEG is invalid")}
 	for name, c := range map[string]struct {
 		m    *doubler
-		code int
+		code exit.Code
 		want string
 	}{
 		"a value":      {&doubler{bad: 150}, 6, `predict partition 3: row 150, column "x": is bad`},

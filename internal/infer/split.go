@@ -9,6 +9,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"golang.org/x/sync/errgroup"
 
+	"tfos/internal/exit"
 	"tfos/internal/files"
 	"tfos/internal/model"
 )
@@ -68,7 +69,7 @@ func (r *run) split(ctx context.Context, s Split) error {
 // fault.
 func (p *passage) balance() error {
 	if err := p.rows.Balance(); err != nil {
-		return atFile(exitInternal, "account for the rows of", p.from.place(), err)
+		return atFile(exit.Internal, "account for the rows of", p.from.place(), err)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"tfos/internal/exit"
 	"tfos/internal/files"
 	"tfos/internal/model"
 )
@@ -80,7 +81,7 @@ func (p *serving) record(ctx context.Context) error {
 		err = writeFile(ctx, path, text)
 	}
 	if err != nil {
-		return atFile(exitOutput, "write", path, err)
+		return atFile(exit.Output, "write", path, err)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
+	"tfos/internal/exit"
 	"tfos/internal/files"
 	"tfos/internal/model"
 )
@@ -131,7 +132,7 @@ func Whole(ctx context.Context, data *files.Dataset, bind *model.Binding) error 
 	for _, f := range list[:min(len(list), countedFiles)] {
 		rows, known := files.CountRows(ctx, f.Path)
 		if err := leftOver(bind, rows, rows); known && err != nil {
-			return atFile(exitData, "predict", f.Path, err)
+			return atFile(exit.BadData, "predict", f.Path, err)
 		}
 	}
 	return nil

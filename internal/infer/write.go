@@ -7,6 +7,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 
+	"tfos/internal/exit"
 	"tfos/internal/files"
 	"tfos/internal/model"
 )
@@ -95,5 +96,5 @@ func (p *passage) writeError(err error) error {
 	if errors.As(err, &own) {
 		return own
 	}
-	return atFile(exitData, "write the predictions for", p.from.place(), err)
+	return atFile(exit.BadData, "write the predictions for", p.from.place(), err)
 }

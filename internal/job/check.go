@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"tfos/internal/exit"
 	"tfos/internal/reserve"
 	"tfos/internal/store"
 )
@@ -171,7 +172,7 @@ func (r *rules) free(at, path, key, ifExists string, marks ...string) {
 		r.broken(at, path, "holds other files and no %s: it is not replaced", strings.Join(marks, " and no "))
 	}
 	for i := n; i < len(r.faults); i++ {
-		r.faults[i].Code, r.faults[i].Err = CodeOutput, ErrExists
+		r.faults[i].Code, r.faults[i].Err = exit.Output, ErrExists
 	}
 }
 

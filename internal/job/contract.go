@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"tfos/internal/exit"
 	"tfos/internal/files"
 	"tfos/internal/infer"
 	"tfos/internal/model"
@@ -56,11 +57,11 @@ func (r *rules) contract(ctx context.Context, warn func(text string)) []model.Li
 	lines := model.Contract(signature, data.Schema(), mapping)
 	bind, err := model.Check(signature, data.Schema(), mapping)
 	if err != nil {
-		r.data(CodeData, err.Error()+"\n"+model.Table(lines))
+		r.data(exit.BadData, err.Error()+"\n"+model.Table(lines))
 		return nil
 	}
 	if err := infer.Whole(ctx, data, bind); err != nil {
-		r.data(CodeData, err.Error())
+		r.data(exit.BadData, err.Error())
 	}
 	if err := infer.Writable(files.Format(s.Output.Format), data.Schema(), bind); err != nil {
 		r.broken("output.format", s.Output.Format, "%v", err)
@@ -113,7 +114,7 @@ func (r *rules) noModel(err error) {
 }
 
 // data is a fault of the input.
-func (r *rules) data(code int, rule string) {
+func (r *rules) data(code exit.Code, rule string) {
 	r.broken("input.path", r.s.Input.Path, "%s", rule)
 	r.faults[len(r.faults)-1].Code = code
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"tfos/internal/exit"
 	"tfos/internal/reserve"
 )
 
@@ -32,7 +33,7 @@ func (r *rules) exportNames() {
 			r.broken("export_dir", name, "is a folder, which is not replaced, and the program may save a model under this name: remove it, or choose another export_dir")
 		}
 		for i := n; i < len(r.faults); i++ {
-			r.faults[i].Code, r.faults[i].Err = CodeOutput, ErrExists
+			r.faults[i].Code, r.faults[i].Err = exit.Output, ErrExists
 		}
 	}
 }

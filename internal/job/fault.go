@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"tfos/internal/exit"
 )
 
 var (
@@ -27,7 +29,7 @@ type Fault struct {
 	File string
 	Line int
 	// Code is the exit code that the fault stands for: 2, 4, 6 or 7.
-	Code int
+	Code exit.Code
 	// Err is the sentinel behind the fault, or nil.
 	Err error
 
@@ -77,13 +79,13 @@ func (fs Faults) Unwrap() []error {
 
 // Code is the exit code of the whole: 2 when any fault is the job file's, else
 // that of the first. 0: there is no fault.
-func (fs Faults) Code() int {
+func (fs Faults) Code() exit.Code {
 	if len(fs) == 0 {
 		return 0
 	}
 	for _, f := range fs {
-		if f.Code == CodeJob {
-			return CodeJob
+		if f.Code == exit.Usage {
+			return exit.Usage
 		}
 	}
 	return fs[0].Code
@@ -108,5 +110,5 @@ func (fs Faults) sort() {
 
 // NotSupported is the fault of a flag or key whose capability is not built yet.
 func NotSupported(path, value string) Fault {
-	return Fault{Path: path, Value: value, Rule: ErrUnsupported.Error(), Code: CodeJob, Err: ErrUnsupported}
+	return Fault{Path: path, Value: value, Rule: ErrUnsupported.Error(), Code: exit.Usage, Err: ErrUnsupported}
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"tfos/internal/exit"
 )
 
 // Bases that have no fault; cases change them by --set, as users do.
@@ -26,7 +28,7 @@ type faultCase struct {
 	kind Kind
 	sets []string
 	want string
-	code int
+	code exit.Code
 }
 
 var faultCases = []faultCase{
@@ -324,7 +326,7 @@ func TestNotSupportedYet(t *testing.T) {
 			faults := faultsOf(c.kind, base(c.kind), c.sets...)
 			for _, f := range faults {
 				if errors.Is(f, ErrUnsupported) && (f.Path == c.path || parent(f.Path) == c.path) {
-					found = f.Code == CodeJob && strings.HasSuffix(f.Error(), ": not supported yet")
+					found = f.Code == exit.Usage && strings.HasSuffix(f.Error(), ": not supported yet")
 				} else if !errors.Is(f, ErrUnsupported) {
 					t.Errorf("a fault of another kind: %v", f)
 				}
@@ -387,7 +389,7 @@ func TestSubmittable(t *testing.T) {
 	} {
 		err := s.Submittable()
 		var faults Faults
-		if !errors.Is(err, ErrUnsupported) || !errors.As(err, &faults) || faults.Code() != CodeJob {
+		if !errors.Is(err, ErrUnsupported) || !errors.As(err, &faults) || faults.Code() != exit.Usage {
 			t.Errorf("%s job: %v", s.Kind(), err)
 		}
 	}
@@ -410,9 +412,9 @@ job.yaml:9: app.python.function: 3x: must be the name of a function
 
 func TestFaultsCode(t *testing.T) {
 	for _, c := range []struct {
-		codes []int
-		want  int
-	}{{nil, 0}, {[]int{7}, 7}, {[]int{4}, 4}, {[]int{7, 2}, 2}, {[]int{4, 2}, 2}} {
+		codes []exit.Code
+		want  exit.Code
+	}{{nil, 0}, {[]exit.Code{7}, 7}, {[]exit.Code{4}, 4}, {[]exit.Code{7, 2}, 2}, {[]exit.Code{4, 2}, 2}} {
 		var fs Faults
 		for _, code := range c.codes {
 			fs = append(fs, Fault{Code: code})
@@ -477,7 +479,7 @@ func TestAllFaultsAtOnce(t *testing.T) {
 func TestLoadMissingFile(t *testing.T) {
 	_, err := Load(filepath.Join(t.TempDir(), "no.yaml"), Train, nil)
 	var faults Faults
-	if !errors.As(err, &faults) || faults.Code() != CodeJob || !strings.HasSuffix(err.Error(), "no.yaml: no such file or directory") {
+	if !errors.As(err, &faults) || faults.Code() != exit.Usage || !strings.HasSuffix(err.Error(), "no.yaml: no such file or directory") {
 		t.Errorf("%v", err)
 	}
 }

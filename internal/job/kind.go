@@ -44,14 +44,6 @@ func (s *Spec) ForMeasuring(run string) (checkpoints string) {
 	return s.ModelDir
 }
 
-// Exit codes that a fault can stand for.
-const (
-	CodeJob     = 2 // command line or job file
-	CodeCluster = 4 // the cluster cannot form
-	CodeData    = 6 // the data does not fit the model
-	CodeOutput  = 7 // the output exists
-)
-
 // Values of app, input_mode and strategy, and the jobs of a cluster.
 const (
 	appPython = "python"

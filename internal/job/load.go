@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"tfos/internal/exit"
 )
 
 // maxFile bounds a job file; the largest sensible one is a few KiB.
@@ -26,7 +28,7 @@ func Load(path string, kind Kind, sets []string, flags ...Flag) (*Spec, error) {
 		if errors.As(err, &cause) {
 			err = cause.Err
 		}
-		return nil, Faults{{File: path, Rule: err.Error(), Code: CodeJob}}
+		return nil, Faults{{File: path, Rule: err.Error(), Code: exit.Usage}}
 	}
 	dir, err := filepath.Abs(filepath.Dir(path))
 	if err != nil {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tfos/internal/exit"
 )
 
 func TestLoadConfigs(t *testing.T) {
@@ -274,7 +276,7 @@ func TestCheck(t *testing.T) {
 		kind Kind
 		sets []string
 		want []string
-		code int
+		code exit.Code
 	}{
 		{Train, nil, nil, 0},
 		{Train, []string{"export_dir=link/new"}, []string{"export_dir: %/link/new: overlaps input.path (%/data): " + readAsRows}, 2},

@@ -3,6 +3,8 @@ package job
 import (
 	"fmt"
 	"strings"
+
+	"tfos/internal/exit"
 )
 
 // heapMiB is the JVM heap of an executor, unless spark.executor.memory says
@@ -98,6 +100,6 @@ func (s *Spec) shortage() (f Fault, ok bool) {
 	f = s.source.faultOf("spark.master", s.Spark.Master, fmt.Sprintf(
 		"has room for %d of %d members, none for %s: use %s or more, or a smaller cluster_size",
 		l.slots, len(members), strings.Join(missing, ", "), remedy))
-	f.Code = CodeCluster
+	f.Code = exit.NotFormed
 	return f, false
 }

@@ -1,6 +1,10 @@
 package job
 
-import "strings"
+import (
+	"strings"
+
+	"tfos/internal/exit"
+)
 
 // source is where the values of a Spec come from.
 type source struct {
@@ -14,7 +18,7 @@ func (s *source) given(path string) bool { _, ok := s.lines[path]; return ok }
 
 // faultAt makes a fault of the job file. A negative line is a flag.
 func (s *source) faultAt(line int, path, value, rule string) Fault {
-	f := Fault{Path: path, Value: value, Rule: rule, Code: CodeJob}
+	f := Fault{Path: path, Value: value, Rule: rule, Code: exit.Usage}
 	if line < 0 {
 		f.File, f.order = s.flags[-line-1], -line
 		return f
@@ -31,7 +35,7 @@ func (s *source) faultOf(path, value, rule string) Fault {
 		}
 	}
 	if s.file == "" {
-		return Fault{Path: path, Value: value, Rule: rule, Code: CodeJob}
+		return Fault{Path: path, Value: value, Rule: rule, Code: exit.Usage}
 	}
 	return s.faultAt(1, path, value, rule)
 }

@@ -3,6 +3,7 @@ package job
 import (
 	"context"
 
+	"tfos/internal/exit"
 	"tfos/internal/reserve"
 )
 
@@ -21,6 +22,6 @@ func Unchanged(ctx context.Context, s *Spec, p *Plan) (path string, unchanged bo
 	}
 	r := &rules{s: s}
 	r.broken("output.path", s.Output.Path, "%s", refused.Reason())
-	r.faults[0].Code, r.faults[0].Err = CodeOutput, ErrExists
+	r.faults[0].Code, r.faults[0].Err = exit.Output, ErrExists
 	return "", false, Faults(r.faults).err()
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"tfos/internal/exit"
 	"tfos/internal/infer"
 )
 
@@ -87,7 +88,7 @@ func TestUnchanged(t *testing.T) {
 	want(false, path, err, have)
 	path, have, err = look("spark.master=yarn") // who knows what is there
 	want(false, path, err, have)
-	if _, _, err = look("keep=[x]"); !errors.Is(err, ErrExists) || err.(Faults)[0].Code != CodeOutput {
+	if _, _, err = look("keep=[x]"); !errors.Is(err, ErrExists) || err.(Faults)[0].Code != exit.Output {
 		t.Errorf("other settings: %v", err)
 	}
 	write(".out.tfos.resume/old/plan.json", "{}") // is for a run to delete

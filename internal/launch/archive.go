@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"tfos/internal/exit"
 )
 
 // Packed is a file of an archive: From is its path on this machine, To its name
@@ -19,7 +21,7 @@ type Packed struct{ From, To string }
 func (s Scratch) WriteArchive(name string, files []Packed) (err error) {
 	f, err := os.OpenFile(s.Path(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return fail(Internal, "scratch", "write %s: %w", name, err)
+		return fail(exit.Internal, "scratch", "write %s: %w", name, err)
 	}
 	w := tar.NewWriter(f)
 	for _, p := range files {
@@ -28,7 +30,7 @@ func (s Scratch) WriteArchive(name string, files []Packed) (err error) {
 		}
 	}
 	if err = errors.Join(err, w.Close(), f.Close()); err != nil {
-		return fail(Internal, "scratch", "write %s: %w", name, err)
+		return fail(exit.Internal, "scratch", "write %s: %w", name, err)
 	}
 	return nil
 }

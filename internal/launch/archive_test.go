@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"tfos/internal/exit"
 )
 
 func TestArchive(t *testing.T) {
@@ -52,7 +54,7 @@ func TestArchive(t *testing.T) {
 	if _, err := r.Next(); err != io.EOF {
 		t.Errorf("after the last file: %v", err)
 	}
-	if err := scratch.WriteArchive("three.tar", []Packed{{filepath.Join(from, "none"), "none"}}); CodeOf(err) != Internal {
+	if err := scratch.WriteArchive("three.tar", []Packed{{filepath.Join(from, "none"), "none"}}); CodeOf(err) != exit.Internal {
 		t.Errorf("a file that is gone: %v", err)
 	}
 }

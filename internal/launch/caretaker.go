@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"tfos/internal/exit"
 )
 
 // CaretakeCommand is the hidden command of this program that calls Caretake,
@@ -46,7 +48,7 @@ func StartCaretaker(s Scratch, env Environ) (*Caretaker, error) {
 		err = cmd.Start()
 	}
 	if err != nil {
-		return nil, fail(Internal, "scratch", "start the caretaker: %w", err)
+		return nil, fail(exit.Internal, "scratch", "start the caretaker: %w", err)
 	}
 	return &Caretaker{cmd, orders}, nil
 }

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"tfos/internal/exit"
 )
 
 // Defaults are the settings of the site's spark-defaults.conf, which
@@ -29,7 +31,7 @@ func FindDefaults(home string, env Environ) (Defaults, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return Defaults{}, nil
 	case err != nil:
-		return Defaults{}, fail(NoSpark, "find spark", "read Spark's defaults: %w: make the file readable, or unset SPARK_CONF_DIR", err)
+		return Defaults{}, fail(exit.NoSpark, "find spark", "read Spark's defaults: %w: make the file readable, or unset SPARK_CONF_DIR", err)
 	}
 	return Defaults{path, parseProperties(string(text))}, nil
 }

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"tfos/internal/exit"
 )
 
 func TestScratch(t *testing.T) {
@@ -29,7 +31,7 @@ func TestScratch(t *testing.T) {
 	if err := executable(s.Path("tfos-node")); err != nil {
 		t.Error(err)
 	}
-	if _, err := NewScratch(tmp, "r1"); CodeOf(err) != Internal || !errors.Is(err, fs.ErrExist) {
+	if _, err := NewScratch(tmp, "r1"); CodeOf(err) != exit.Internal || !errors.Is(err, fs.ErrExist) {
 		t.Errorf("the same folder twice: %v", err)
 	}
 
@@ -94,7 +96,7 @@ func TestRecord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.WriteJSON("verdict.json", Verdict{Code: NotFormed}); err != nil {
+	if err := r.WriteJSON("verdict.json", Verdict{Code: exit.NotFormed}); err != nil {
 		t.Fatal(err)
 	}
 	var v map[string]any
@@ -107,14 +109,14 @@ func TestRecord(t *testing.T) {
 			t.Errorf("%s is %v, want a list", key, v[key])
 		}
 	}
-	if _, err := NewRecord(state, "r1"); CodeOf(err) != Usage {
+	if _, err := NewRecord(state, "r1"); CodeOf(err) != exit.Usage {
 		t.Errorf("the same run twice: %v", err)
 	}
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := NewRecord(file, "r"); CodeOf(err) != Internal {
+	if _, err := NewRecord(file, "r"); CodeOf(err) != exit.Internal {
 		t.Errorf("a state folder that is a file: %v", err)
 	}
 }
@@ -135,7 +137,7 @@ func TestStateDir(t *testing.T) {
 			t.Errorf("StateDir(%q, %q) = %q, %v; want %q", tt.setting, tt.env, got, err, tt.want)
 		}
 	}
-	if _, err := StateDir("", nil); CodeOf(err) != Usage {
+	if _, err := StateDir("", nil); CodeOf(err) != exit.Usage {
 		t.Errorf("no place: %v", err)
 	}
 }
@@ -161,13 +163,13 @@ func TestPreflight(t *testing.T) {
 	}
 	down := (&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: name.(*syscall.SockaddrInet4).Port}).String()
 	defer l.Close()
-	for master, want := range map[string]Code{
-		"spark://" + up:              Done,
-		"spark://" + down + "," + up: Done,
-		"spark://" + down:            NoSpark,
-		"spark://nonsense":           NoSpark,
-		"yarn":                       Done,
-		"local[2]":                   Done,
+	for master, want := range map[string]exit.Code{
+		"spark://" + up:              exit.Done,
+		"spark://" + down + "," + up: exit.Done,
+		"spark://" + down:            exit.NoSpark,
+		"spark://nonsense":           exit.NoSpark,
+		"yarn":                       exit.Done,
+		"local[2]":                   exit.Done,
 	} {
 		if err := Preflight(deadline(t), master); CodeOf(err) != want {
 			t.Errorf("%s: %v, want code %d", master, err, want)

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tfos/internal/exit"
 )
 
 // Without Spark nothing is Spark's fault: the driver is there from its first
@@ -13,12 +15,12 @@ import (
 func TestNoSpark(t *testing.T) {
 	for _, tt := range []struct {
 		name, script string
-		want         Code
+		want         exit.Code
 		cause        string
 	}{
-		{"success", driverUp + success, Done, ""},
-		{"silent", "stderr panic: boom\nexit 2", Failed, "the driver died (exit 2)"},
-		{"died", driverUp + "kill", Failed, "the driver died (SIGKILL)"},
+		{"success", driverUp + success, exit.Done, ""},
+		{"silent", "stderr panic: boom\nexit 2", exit.Failed, "the driver died (exit 2)"},
+		{"died", driverUp + "kill", exit.Failed, "the driver died (SIGKILL)"},
 	} {
 		c := config(t, tt.script)
 		c.NoSpark = true
@@ -52,7 +54,7 @@ func TestNoSparkFormation(t *testing.T) {
 	kill := make(chan struct{})
 	time.AfterFunc(time.Second, func() { close(kill) })
 	c.Kill = kill
-	if got, err := Run(deadline(t), c); err != nil || got.Code != Failed {
+	if got, err := Run(deadline(t), c); err != nil || got.Code != exit.Failed {
 		t.Errorf("%d %q, %v", got.Code, got.Cause, err)
 	}
 }
@@ -64,7 +66,7 @@ func TestNoSparkNotStarted(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := Run(deadline(t), c)
-	if CodeOf(err) != Internal || !strings.Contains(err.Error(), "set TMPDIR to another") {
+	if CodeOf(err) != exit.Internal || !strings.Contains(err.Error(), "set TMPDIR to another") {
 		t.Errorf("%d %v", CodeOf(err), err)
 	}
 }

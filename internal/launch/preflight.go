@@ -5,6 +5,8 @@ import (
 	"net"
 	"strings"
 	"time"
+
+	"tfos/internal/exit"
 )
 
 // dialTimeout bounds the wait for one master. A reachable one answers in a
@@ -30,7 +32,7 @@ func Preflight(ctx context.Context, master string) error {
 		}
 		reasons = append(reasons, err.Error())
 	}
-	return fail(NoSpark, "preflight", "master unreachable: %s (%s): start the master, or correct spark.master", master, strings.Join(reasons, "; "))
+	return fail(exit.NoSpark, "preflight", "master unreachable: %s (%s): start the master, or correct spark.master", master, strings.Join(reasons, "; "))
 }
 
 func dial(ctx context.Context, address string) error {

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"tfos/internal/exit"
 )
 
 // probeTimeout bounds asking a Python or a Java for its version: 0.1 s, more on
@@ -66,11 +68,11 @@ func (s Search) askPython(ctx context.Context, path string) (Python, error) {
 		return Python{}, context.Cause(ctx)
 	}
 	if err != nil {
-		return Python{}, fail(NoSpark, "find python", "%s does not run: %v: %s", path, err, lastLine(stderr))
+		return Python{}, fail(exit.NoSpark, "find python", "%s does not run: %v: %s", path, err, lastLine(stderr))
 	}
 	p := Python{Path: path}
 	if err := json.Unmarshal([]byte(lastLine(stdout)), &p); err != nil {
-		return Python{}, fail(NoSpark, "find python", "%s is no Python: asked for its version it wrote %q: set TFOS_PYTHON to a Python", path, lastLine(stdout))
+		return Python{}, fail(exit.NoSpark, "find python", "%s is no Python: asked for its version it wrote %q: set TFOS_PYTHON to a Python", path, lastLine(stdout))
 	}
 	return p, nil
 }
@@ -85,7 +87,7 @@ func (s Search) askJava(ctx context.Context, path string) (int, error) {
 		return 0, context.Cause(ctx)
 	}
 	if err != nil {
-		return 0, fail(NoSpark, "find java", "%s does not run: %v: %s: install the package openjdk-17-jre-headless, or set JAVA_HOME", path, err, lastLine(stderr))
+		return 0, fail(exit.NoSpark, "find java", "%s does not run: %v: %s: install the package openjdk-17-jre-headless, or set JAVA_HOME", path, err, lastLine(stderr))
 	}
 	m := javaVersion.FindStringSubmatch(stderr)
 	if m == nil {

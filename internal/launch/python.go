@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"tfos/internal/exit"
 )
 
 // Environ is an environment as os.Environ gives it. It is handed in, so that
@@ -53,7 +55,7 @@ func FindPython(s Search) (string, error) {
 	if s.Python != "" {
 		p, err := s.look(s.Python)
 		if err != nil {
-			return "", fail(NoSpark, "find python", "python %q of the settings (TFOS_PYTHON): %v", s.Python, err)
+			return "", fail(exit.NoSpark, "find python", "python %q of the settings (TFOS_PYTHON): %v", s.Python, err)
 		}
 		return p, nil
 	}
@@ -70,7 +72,7 @@ func FindPython(s Search) (string, error) {
 			return p, nil
 		}
 	}
-	return "", fail(NoSpark, "find python", "no Python 3 found (TFOS_PYTHON, .venv/bin/python, python3): install the package python3, or set TFOS_PYTHON")
+	return "", fail(exit.NoSpark, "find python", "no Python 3 found (TFOS_PYTHON, .venv/bin/python, python3): install the package python3, or set TFOS_PYTHON")
 }
 
 // look finds an executable by path or on the PATH of Env, not on that of this

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"tfos/internal/exit"
 )
 
 // Record is the folder of a run that is kept: plan.json, command.txt,
@@ -27,7 +29,7 @@ func StateDir(setting string, env Environ) (string, error) {
 	case env.Get("HOME") != "":
 		return filepath.Join(env.Get("HOME"), ".local", "state", "tfos"), nil
 	}
-	return "", fail(Usage, "record", "no place for the run's record: set TFOS_STATE_DIR")
+	return "", fail(exit.Usage, "record", "no place for the run's record: set TFOS_STATE_DIR")
 }
 
 // NewRecord makes the folder. Every run has its own: an existing one is a
@@ -39,13 +41,13 @@ func NewRecord(state, run string) (Record, error) {
 		err = os.Mkdir(r.Dir, 0o700)
 	}
 	if errors.Is(err, fs.ErrExist) {
-		return Record{}, fail(Usage, "record", "run %s has a record already, in %s: choose another --run-id", run, r.Dir)
+		return Record{}, fail(exit.Usage, "record", "run %s has a record already, in %s: choose another --run-id", run, r.Dir)
 	}
 	if err == nil {
 		err = os.Mkdir(r.Logs(), 0o700)
 	}
 	if err != nil {
-		return Record{}, fail(Internal, "record", "make the run's record (set TFOS_STATE_DIR for another place): %w", err)
+		return Record{}, fail(exit.Internal, "record", "make the run's record (set TFOS_STATE_DIR for another place): %w", err)
 	}
 	return r, nil
 }
@@ -60,7 +62,7 @@ func (r Record) SparkLog() string { return filepath.Join(r.Dir, "spark.log") }
 // Write makes a file that is complete or absent.
 func (r Record) Write(name string, data []byte) error {
 	if err := writeFile(filepath.Join(r.Dir, name), data); err != nil {
-		return fail(Internal, "record", "write %s: %w", name, err)
+		return fail(exit.Internal, "record", "write %s: %w", name, err)
 	}
 	return nil
 }
@@ -69,7 +71,7 @@ func (r Record) Write(name string, data []byte) error {
 func (r Record) WriteJSON(name string, v any) error {
 	data, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
-		return fail(Internal, "record", "write %s: %w", name, err)
+		return fail(exit.Internal, "record", "write %s: %w", name, err)
 	}
 	return r.Write(name, append(data, '\n'))
 }

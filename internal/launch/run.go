@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"time"
+
+	"tfos/internal/exit"
 )
 
 // Config is one application to run. Times of zero mean the defaults named.
@@ -73,7 +75,7 @@ func Run(ctx context.Context, c Config) (Verdict, error) {
 	begin := time.Now()
 	pipes, err := openPipes(c)
 	if err != nil {
-		return Verdict{}, fail(Internal, "submit", "%w", err)
+		return Verdict{}, fail(exit.Internal, "submit", "%w", err)
 	}
 	cmd := exec.Command(c.Argv[0], c.Argv[1:]...)
 	cmd.Env, cmd.Dir = c.Env, c.Dir
@@ -99,9 +101,9 @@ func Run(ctx context.Context, c Config) (Verdict, error) {
 // notStarted says that the child could not be started.
 func (c *Config) notStarted(err error) error {
 	if c.NoSpark {
-		return fail(Internal, "submit", "start %s: %w: if its folder is mounted noexec, set TMPDIR to another", c.Argv[0], err)
+		return fail(exit.Internal, "submit", "start %s: %w: if its folder is mounted noexec, set TMPDIR to another", c.Argv[0], err)
 	}
-	return fail(NoSpark, "submit", "start %s: %w", c.Argv[0], err)
+	return fail(exit.NoSpark, "submit", "start %s: %w", c.Argv[0], err)
 }
 
 // pipes carries the child's output: standard output to events and the record,
@@ -192,7 +194,7 @@ func (p *pipes) wait() error {
 		}
 	}
 	if err != nil {
-		return fail(Internal, "record", "keep the run's output: %w", err)
+		return fail(exit.Internal, "record", "keep the run's output: %w", err)
 	}
 	return nil
 }

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"tfos/internal/exit"
 )
 
 const (
@@ -33,27 +35,27 @@ func TestVerdict(t *testing.T) {
 		{"success", formed + success + "exit 0", Verdict{}},
 		{"success, spark-submit ends badly", formed + success + "exit 1", Verdict{}},
 		{"failure, spark-submit ends well", formed + failure + "exit 0",
-			Verdict{Code: Failed, Cause: "ValueError: bad", Phase: "running", Member: "worker:1", ExitCode: 1}},
-		{"the first verdict counts", formed + failure + success, Verdict{Code: Failed, Cause: "ValueError: bad", Phase: "running", Member: "worker:1", ExitCode: 1}},
+			Verdict{Code: exit.Failed, Cause: "ValueError: bad", Phase: "running", Member: "worker:1", ExitCode: 1}},
+		{"the first verdict counts", formed + failure + success, Verdict{Code: exit.Failed, Cause: "ValueError: bad", Phase: "running", Member: "worker:1", ExitCode: 1}},
 		{"no context", "stderr Error: Master must either be yarn\nexit 1",
-			Verdict{Code: NoSpark, Phase: "submit", ExitCode: 1,
+			Verdict{Code: exit.NoSpark, Phase: "submit", ExitCode: 1,
 				Cause: "spark-submit ended before the application started (exit 1): Error: Master must either be yarn"}},
 		{"no context, an exception of the driver", driverUp + "print ModuleNotFoundError: No module named 'pandas'\nstderr 24/01/01 10:00:00 ERROR A: b\nexit 1",
-			Verdict{Code: NoSpark, Phase: "submit", ExitCode: 1,
+			Verdict{Code: exit.NoSpark, Phase: "submit", ExitCode: 1,
 				Cause: "spark-submit ended before the application started (exit 1): ModuleNotFoundError: No module named 'pandas'"}},
 		{"no context, an exception of Java in the driver", driverUp + "stderr 24/01/01 10:00:00 ERROR SparkContext: Error initializing SparkContext.\nstderr x.SparkException: Could not parse Master URL\n" +
-			"print py4j.protocol.Py4JJavaError: An error occurred while calling x.\nexit 1", Verdict{Code: NoSpark, Phase: "submit", ExitCode: 1,
+			"print py4j.protocol.Py4JJavaError: An error occurred while calling x.\nexit 1", Verdict{Code: exit.NoSpark, Phase: "submit", ExitCode: 1,
 			Cause: "spark-submit ended before the application started (exit 1): SparkContext: Error initializing SparkContext: x.SparkException: Could not parse Master URL"}},
 		{"no context, exit 0", "stderr 24/01/01 10:00:00 INFO SparkContext: hello\nexit 0",
-			Verdict{Code: NoSpark, Phase: "submit", Cause: "spark-submit ended before the application started (exit 0)"}},
+			Verdict{Code: exit.NoSpark, Phase: "submit", Cause: "spark-submit ended before the application started (exit 0)"}},
 		{"a driver but no context", driverUp + "kill",
-			Verdict{Code: NoSpark, Phase: "submit", ExitCode: -1, Signal: 9, Cause: "spark-submit ended before the application started (SIGKILL)"}},
+			Verdict{Code: exit.NoSpark, Phase: "submit", ExitCode: -1, Signal: 9, Cause: "spark-submit ended before the application started (SIGKILL)"}},
 		{"driver died", contextUp + "print RuntimeError: reserve is gone\nstderr 24/01/01 10:00:00 ERROR Worker: shutting down\nexit 1",
-			Verdict{Code: Failed, Phase: "driver", Retryable: true, ExitCode: 1, Cause: "the driver died (exit 1): RuntimeError: reserve is gone"}},
-		{"driver died by exit 0", contextUp + "exit 0", Verdict{Code: Failed, Phase: "driver", Retryable: true, Cause: "the driver died (exit 0)"}},
-		{"driver killed", formed + "kill", Verdict{Code: Failed, Phase: "driver", Retryable: true, ExitCode: -1, Signal: 9, Cause: "the driver died (SIGKILL)"}},
+			Verdict{Code: exit.Failed, Phase: "driver", Retryable: true, ExitCode: 1, Cause: "the driver died (exit 1): RuntimeError: reserve is gone"}},
+		{"driver died by exit 0", contextUp + "exit 0", Verdict{Code: exit.Failed, Phase: "driver", Retryable: true, Cause: "the driver died (exit 0)"}},
+		{"driver killed", formed + "kill", Verdict{Code: exit.Failed, Phase: "driver", Retryable: true, ExitCode: -1, Signal: 9, Cause: "the driver died (SIGKILL)"}},
 		{"malformed events are none", "print @tfos {\nprint @tfos null\nprint @tfos {\"event\":\"verdict\"}\nprint @tfos {\"event\":\"verdict\",\"code\":\"0\"}\n" + formed + failure,
-			Verdict{Code: Failed, Cause: "ValueError: bad", Phase: "running", Member: "worker:1", ExitCode: 1}},
+			Verdict{Code: exit.Failed, Cause: "ValueError: bad", Phase: "running", Member: "worker:1", ExitCode: 1}},
 		{"an event of a newer driver", "event {\"event\":\"dance\"}\n" + formed + success, Verdict{}},
 		{"huge lines", "long 3000000 hello\nlong 17000000 @tfos {\n" + formed + success, Verdict{}},
 		{"no newline at the end", formed + strings.Replace(success, "event ", "print @tfos ", 1) + "exit 0", Verdict{}},
@@ -104,7 +106,7 @@ func TestVerdictOfNoContextNamesTheLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Code != NoSpark || got.Cause != "no such host" || len(got.Stderr) > 0 || got.LogPath != c.Record.SparkLog() {
+	if got.Code != exit.NoSpark || got.Cause != "no such host" || len(got.Stderr) > 0 || got.LogPath != c.Record.SparkLog() {
 		t.Errorf("%+v", got)
 	}
 }
@@ -120,7 +122,7 @@ func TestHugeEvent(t *testing.T) {
 		}
 	}
 	got, err := Run(deadline(t), c)
-	if err != nil || got.Code != Done {
+	if err != nil || got.Code != exit.Done {
 		t.Errorf("code %d, %v", got.Code, err)
 	}
 	if len(warnings) != 2 || !strings.Contains(warnings[0], "16 MiB") || !strings.Contains(warnings[1], "no event") {
@@ -163,13 +165,13 @@ func TestInterrupted(t *testing.T) {
 	tests := []struct {
 		name, script string
 		signal       syscall.Signal
-		code         Code
+		code         exit.Code
 		rows         int64
 	}{
-		{"before the driver", "alive FIFO\nhang", syscall.SIGINT, Interrupted, 0},
-		{"orderly", formed + "onterm {\"event\":\"verdict\",\"code\":5,\"rows\":{\"read\":7}}\nalive FIFO\nhang", syscall.SIGTERM, Terminated, 7},
-		{"done at the last moment", formed + "onterm {\"event\":\"verdict\",\"code\":0,\"rows\":{\"read\":7}}\nalive FIFO\nhang", syscall.SIGINT, Done, 7},
-		{"SIGTERM ignored", "ignore\n" + formed + "alive FIFO\nhang", syscall.SIGINT, Interrupted, 0},
+		{"before the driver", "alive FIFO\nhang", syscall.SIGINT, exit.Interrupted, 0},
+		{"orderly", formed + "onterm {\"event\":\"verdict\",\"code\":5,\"rows\":{\"read\":7}}\nalive FIFO\nhang", syscall.SIGTERM, exit.Terminated, 7},
+		{"done at the last moment", formed + "onterm {\"event\":\"verdict\",\"code\":0,\"rows\":{\"read\":7}}\nalive FIFO\nhang", syscall.SIGINT, exit.Done, 7},
+		{"SIGTERM ignored", "ignore\n" + formed + "alive FIFO\nhang", syscall.SIGINT, exit.Interrupted, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -218,7 +220,7 @@ func TestForeignDriver(t *testing.T) {
 		}
 	}()
 	c := config(t, fmt.Sprintf("event {\"event\":\"driver\",\"pid\":%d}\nalive %s\nhang", pid, l.fifo))
-	if got, err := Run(ctx, c); err != nil || got.Code != Interrupted {
+	if got, err := Run(ctx, c); err != nil || got.Code != exit.Interrupted {
 		t.Errorf("code %d, %v", got.Code, err)
 	}
 	l.ended(t)
@@ -246,7 +248,7 @@ func TestKill(t *testing.T) {
 		}
 	}()
 	got, err := Run(ctx, c)
-	if err != nil || got.Code != Interrupted {
+	if err != nil || got.Code != exit.Interrupted {
 		t.Errorf("code %d, %v", got.Code, err)
 	}
 	l.ended(t)
@@ -261,7 +263,7 @@ func TestLeftOvers(t *testing.T) {
 		"detach alive "+stays.fifo+";hang\n"+
 		"exit 0")
 	got, err := Run(deadline(t), c)
-	if err != nil || got.Code != Done {
+	if err != nil || got.Code != exit.Done {
 		t.Errorf("code %d, %v", got.Code, err)
 	}
 	goes.ended(t)
@@ -276,7 +278,7 @@ func TestLinger(t *testing.T) {
 	c := config(t, "ignore\n"+formed+success+"alive "+l.fifo+"\nhang")
 	c.Stop = 200 * time.Millisecond
 	got, err := Run(deadline(t), c)
-	if err != nil || got.Code != Done {
+	if err != nil || got.Code != exit.Done {
 		t.Errorf("code %d, %v", got.Code, err)
 	}
 	l.ended(t)
@@ -286,7 +288,7 @@ func TestFormation(t *testing.T) {
 	c := config(t, driverUp+"hang")
 	c.Formation = 200 * time.Millisecond
 	got, err := Run(deadline(t), c)
-	if err != nil || got.Code != NotFormed || !got.Retryable || !strings.Contains(got.Cause, "timeouts.reservation") {
+	if err != nil || got.Code != exit.NotFormed || !got.Retryable || !strings.Contains(got.Cause, "timeouts.reservation") {
 		t.Errorf("verdict %+v, %v", got, err)
 	}
 }
@@ -294,13 +296,13 @@ func TestFormation(t *testing.T) {
 func TestNothingToStart(t *testing.T) {
 	c := config(t, "")
 	c.Argv = []string{filepath.Join(t.TempDir(), "spark-submit")}
-	if _, err := Run(deadline(t), c); CodeOf(err) != NoSpark {
+	if _, err := Run(deadline(t), c); CodeOf(err) != exit.NoSpark {
 		t.Errorf("error %v, code %d", err, CodeOf(err))
 	}
 	cancelled, cancel := context.WithCancelCause(t.Context())
 	cancel(Signal{syscall.SIGINT})
 	l := newLife(t)
-	if _, err := Run(cancelled, config(t, "alive "+l.fifo)); CodeOf(err) != Interrupted {
+	if _, err := Run(cancelled, config(t, "alive "+l.fifo)); CodeOf(err) != exit.Interrupted {
 		t.Errorf("error %v, code %d", err, CodeOf(err))
 	}
 	if len(l.pid) != 0 {

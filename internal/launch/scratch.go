@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"tfos/internal/exit"
 )
 
 // Folders inside the scratch folder.
@@ -27,11 +29,11 @@ type Scratch struct{ Dir string }
 func NewScratch(tmp, run string) (Scratch, error) {
 	s := Scratch{Dir: ScratchDir(tmp, run)}
 	if err := os.Mkdir(s.Dir, 0o700); err != nil {
-		return Scratch{}, fail(Internal, "scratch", "make the scratch folder: %w", err)
+		return Scratch{}, fail(exit.Internal, "scratch", "make the scratch folder: %w", err)
 	}
 	for _, name := range []string{tmpFolder, localFolder, filesFolder} {
 		if err := os.Mkdir(filepath.Join(s.Dir, name), 0o700); err != nil {
-			return Scratch{}, errors.Join(fail(Internal, "scratch", "make the scratch folder: %w", err), os.RemoveAll(s.Dir))
+			return Scratch{}, errors.Join(fail(exit.Internal, "scratch", "make the scratch folder: %w", err), os.RemoveAll(s.Dir))
 		}
 	}
 	return s, nil
@@ -56,7 +58,7 @@ func (s Scratch) Write(name string, mode fs.FileMode, r io.Reader) (err error) {
 		err = errors.Join(err, f.Close())
 	}
 	if err != nil {
-		return fail(Internal, "scratch", "write %s: %w", name, err)
+		return fail(exit.Internal, "scratch", "write %s: %w", name, err)
 	}
 	return nil
 }
@@ -78,7 +80,7 @@ func (s Scratch) SparkHome(home string) (string, error) {
 		}
 	}
 	if err != nil {
-		return "", fail(Internal, "scratch", "make a Spark home: %w", err)
+		return "", fail(exit.Internal, "scratch", "make a Spark home: %w", err)
 	}
 	return farm, nil
 }

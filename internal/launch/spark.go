@@ -4,6 +4,8 @@ import (
 	"context"
 	"path/filepath"
 	"strings"
+
+	"tfos/internal/exit"
 )
 
 // Spark is an installation that can submit.
@@ -31,7 +33,7 @@ func FindSpark(ctx context.Context, s Search) (Spark, error) {
 	if home, source := s.named(); home != "" {
 		spark.Home, spark.Source = home, source
 		if err := spark.submit(s); err != nil {
-			return Spark{}, fail(NoSpark, "find spark", "%s is %s, which has no bin/spark-submit (%v): point it at a Spark installation", source, home, err)
+			return Spark{}, fail(exit.NoSpark, "find spark", "%s is %s, which has no bin/spark-submit (%v): point it at a Spark installation", source, home, err)
 		}
 	} else if err := spark.pip(s); err != nil {
 		return Spark{}, err
@@ -96,10 +98,10 @@ func (s *Spark) pip(search Search) error {
 	python := s.Python.Path
 	s.Home, s.Source = s.Python.PySpark, "pip"
 	if s.Home == "" {
-		return fail(NoSpark, "find spark", "no Spark found (spark.home, SPARK_HOME, pyspark of %s): set SPARK_HOME, or run: %s -m pip install pyspark==3.5.9", python, python)
+		return fail(exit.NoSpark, "find spark", "no Spark found (spark.home, SPARK_HOME, pyspark of %s): set SPARK_HOME, or run: %s -m pip install pyspark==3.5.9", python, python)
 	}
 	if err := s.submit(search); err != nil {
-		return fail(NoSpark, "find spark", "pyspark of %s in %s has no bin/spark-submit (%v): install it again", python, s.Home, err)
+		return fail(exit.NoSpark, "find spark", "pyspark of %s in %s has no bin/spark-submit (%v): install it again", python, s.Home, err)
 	}
 	return nil
 }
@@ -109,13 +111,13 @@ func (s Search) findJava() (string, error) {
 	if home := s.Env.Get("JAVA_HOME"); home != "" {
 		java, err := s.look(filepath.Join(home, "bin", "java"))
 		if err != nil {
-			return "", fail(NoSpark, "find java", "JAVA_HOME is %s, which has no bin/java (%v): correct it or unset it", home, err)
+			return "", fail(exit.NoSpark, "find java", "JAVA_HOME is %s, which has no bin/java (%v): correct it or unset it", home, err)
 		}
 		return java, nil
 	}
 	java, err := s.look("java")
 	if err != nil {
-		return "", fail(NoSpark, "find java", "Spark needs Java and none is on PATH: install the package openjdk-17-jre-headless, or set JAVA_HOME")
+		return "", fail(exit.NoSpark, "find java", "Spark needs Java and none is on PATH: install the package openjdk-17-jre-headless, or set JAVA_HOME")
 	}
 	return java, nil
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"tfos/internal/exit"
 )
 
 // place makes a folder of executables and returns it.
@@ -66,7 +68,7 @@ echo '{"python": "3.12", "pyspark": "` + home + `", "distutils": true, "refused"
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := FindSpark(deadline(t), tt.search)
 			if tt.err != "" {
-				if CodeOf(err) != NoSpark || !strings.Contains(err.Error(), tt.err) {
+				if CodeOf(err) != exit.NoSpark || !strings.Contains(err.Error(), tt.err) {
 					t.Errorf("error %v (code %d), want %q in it", err, CodeOf(err), tt.err)
 				}
 				return

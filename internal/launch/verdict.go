@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 
+	"tfos/internal/exit"
 	"tfos/internal/reserve"
 )
 
@@ -13,7 +14,7 @@ import (
 // verdict.json in the record folder holds, and, without the fields that only
 // the launcher knows, the driver's last event.
 type Verdict struct {
-	Code     Code        `json:"code"`
+	Code     exit.Code   `json:"code"`
 	Cause    string      `json:"cause"`  // one line; "" on success
 	Phase    string      `json:"phase"`  // in which it failed
 	Member   string      `json:"member"` // the first that failed, as "worker:1"; "" when no member did

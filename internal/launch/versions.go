@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"strings"
+
+	"tfos/internal/exit"
 )
 
 // What tfos is run with: scripts/versions/matrix.py, against which a test holds
@@ -49,7 +51,7 @@ type Uses struct {
 // nobody has tried.
 func CheckVersions(ctx context.Context, s Search, spark Spark, uses Uses) (warnings []string, err error) {
 	if why := spark.clash(); why != "" {
-		return nil, fail(NoSpark, "preflight", "%s", why)
+		return nil, fail(exit.NoSpark, "preflight", "%s", why)
 	}
 	if uses.Arrow {
 		worker := spark.Python
@@ -59,13 +61,13 @@ func CheckVersions(ctx context.Context, s Search, spark Spark, uses Uses) (warni
 			}
 		}
 		if why := spark.arrowClash(worker); why != "" {
-			return nil, fail(NoSpark, "preflight", "%s", why)
+			return nil, fail(exit.NoSpark, "preflight", "%s", why)
 		}
 	}
 	if uses.Program != "" {
 		// One that does not run is the program's failure, and told as such.
 		if p, err := s.another(ctx, spark.Python, uses.Program); err == nil && p.Refused != "" {
-			return nil, fail(NoSpark, "preflight", "%s (%s)", p.Refused, p.Path)
+			return nil, fail(exit.NoSpark, "preflight", "%s (%s)", p.Refused, p.Path)
 		}
 	}
 	if v := parseVersion(spark.Version); newestSpark.before(v) {
@@ -85,7 +87,7 @@ func (s Search) another(ctx context.Context, asked Python, path string) (Python,
 	if !strings.Contains(path, "/") {
 		found, err := s.look(path)
 		if err != nil {
-			return Python{}, fail(NoSpark, "find python", "Spark's Python %q (PYSPARK_PYTHON, spark.pyspark.python): %v: install it, or name another", path, err)
+			return Python{}, fail(exit.NoSpark, "find python", "Spark's Python %q (PYSPARK_PYTHON, spark.pyspark.python): %v: install it, or name another", path, err)
 		}
 		path = found
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"tfos/internal/exit"
 )
 
 // What cannot work together is refused with the code NoSpark and what to do,
@@ -67,7 +69,7 @@ func TestCheckVersions(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		for _, part := range tt.refused {
-			if err != nil && (CodeOf(err) != NoSpark || !strings.Contains(err.Error(), part)) {
+			if err != nil && (CodeOf(err) != exit.NoSpark || !strings.Contains(err.Error(), part)) {
 				t.Errorf("%s: %v (code %d), want %q in it", name, err, CodeOf(err), part)
 			}
 		}
@@ -91,7 +93,7 @@ func TestAskJava(t *testing.T) {
 		}
 	}
 	broken := filepath.Join(place(t, map[string]string{"java": "#!/bin/sh\necho no libjvm >&2\nexit 1\n"}), "java")
-	if _, err := (Search{}).askJava(deadline(t), broken); CodeOf(err) != NoSpark || !strings.Contains(err.Error(), "no libjvm") {
+	if _, err := (Search{}).askJava(deadline(t), broken); CodeOf(err) != exit.NoSpark || !strings.Contains(err.Error(), "no libjvm") {
 		t.Errorf("a Java that does not run: %v", err)
 	}
 }

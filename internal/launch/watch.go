@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"tfos/internal/exit"
 )
 
 // watch follows one run: what is known of it, and what was done to it.
@@ -130,20 +132,20 @@ func (w *watch) judge(program *digest) Verdict {
 	var signal Signal
 	interrupted := errors.As(w.stop, &signal)
 	switch {
-	case w.said != nil && (w.said.Code == Done || !interrupted):
+	case w.said != nil && (w.said.Code == exit.Done || !interrupted):
 		v := *w.said
-		if v.Code == NoSpark { // Spark alone has said more
+		if v.Code == exit.NoSpark { // Spark alone has said more
 			v.LogPath = w.c.Record.SparkLog()
 		}
 		return v
 	case w.said != nil: // its code is how members took the interruption
 		v := *w.said
-		v.Code, v.Cause, v.Phase, v.Retryable = signal.Code(), signal.Error(), "interrupted", true
+		v.Code, v.Cause, v.Phase, v.Retryable = signal.ExitCode(), signal.Error(), "interrupted", true
 		return v
 	case interrupted:
-		return Verdict{Code: signal.Code(), Cause: signal.Error(), Phase: "interrupted", Retryable: true}
+		return Verdict{Code: signal.ExitCode(), Cause: signal.Error(), Phase: "interrupted", Retryable: true}
 	case w.stop != nil && !errors.Is(w.stop, errFormation):
-		return Verdict{Code: Interrupted, Cause: w.stop.Error(), Phase: "interrupted", Retryable: true}
+		return Verdict{Code: exit.Interrupted, Cause: w.stop.Error(), Phase: "interrupted", Retryable: true}
 	}
 	return w.silent(program)
 }
@@ -162,17 +164,17 @@ func (w *watch) silent(program *digest) Verdict {
 	v := Verdict{Stderr: log.tail, LogPath: path, ExitCode: w.group.state.ExitCode(), Signal: endSignal(w.group.state)}
 	switch {
 	case errors.Is(w.stop, errFormation):
-		v.Code, v.Phase, v.Retryable = NotFormed, "submit", true
+		v.Code, v.Phase, v.Retryable = exit.NotFormed, "submit", true
 		v.Cause = fmt.Sprintf("%v within %v (timeouts.reservation)", errFormation, w.c.Formation)
 	case w.context.IsZero() && !w.c.NoSpark:
-		v.Code, v.Phase = NoSpark, "submit"
+		v.Code, v.Phase = exit.NoSpark, "submit"
 		why := program.last
 		if why == "" || strings.HasPrefix(why, "py4j.") { // Java's exception, which Spark's log has in full
 			why = log.first
 		}
 		v.Cause = because("spark-submit ended before the application started ("+how+")", why)
 	default:
-		v.Code, v.Phase, v.Retryable = Failed, "driver", true
+		v.Code, v.Phase, v.Retryable = exit.Failed, "driver", true
 		v.Cause = because("the driver died ("+how+")", program.last)
 		if program.last != "" {
 			v.Stderr = program.tail

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"tfos/internal/exit"
 	"tfos/internal/reserve"
 )
 
@@ -19,8 +20,6 @@ const (
 	// host is this machine's name for its own member; the reservation server
 	// then listens there alone.
 	host = "127.0.0.1"
-	// codeFailed is tfos's exit code for a node that failed.
-	codeFailed = 5
 )
 
 // Options are what `tfos-node local` is given by its process.
@@ -152,7 +151,7 @@ func (d *driver) start(ready reserve.Ready) {
 }
 
 func (d *driver) failed(cause string) {
-	d.command(map[string]any{"cmd": "fail", "code": codeFailed, "phase": "members", "cause": cause, "retryable": true})
+	d.command(map[string]any{"cmd": "fail", "code": exit.Failed, "phase": "members", "cause": cause, "retryable": true})
 }
 
 // command sends a line to the server; nothing happens when it has ended.

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"tfos/internal/exit"
 )
 
 // Constant is an input that has one value for all batches, such as keep_prob.
@@ -34,7 +36,7 @@ func (e *ConstantError) Error() string {
 }
 
 // ExitCode is 2: the job says the wrong thing.
-func (e *ConstantError) ExitCode() int { return exitUsage }
+func (e *ConstantError) ExitCode() exit.Code { return exit.Usage }
 
 // takeConstants moves the inputs that values names from the signature's Inputs
 // to its Constants. Every name must be an alias of an input.

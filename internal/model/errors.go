@@ -3,13 +3,8 @@ package model
 import (
 	"fmt"
 	"strings"
-)
 
-// Exit codes that this room's errors stand for: see the table in the user's
-// documentation.
-const (
-	exitUsage    = 2
-	exitMismatch = 6
+	"tfos/internal/exit"
 )
 
 // ModelError says that a model, or what was asked for in it, cannot be used.
@@ -43,7 +38,7 @@ func (e *ModelError) Reason() string {
 func (e *ModelError) Unwrap() error { return e.Err }
 
 // ExitCode is 2: the command line or the job file names the wrong thing.
-func (e *ModelError) ExitCode() int { return exitUsage }
+func (e *ModelError) ExitCode() exit.Code { return exit.Usage }
 
 // MismatchError holds every way in which columns and tensors do not fit.
 type MismatchError struct {
@@ -60,7 +55,7 @@ func (e *MismatchError) Error() string {
 }
 
 // ExitCode is 6: the data does not fit the model.
-func (e *MismatchError) ExitCode() int { return exitMismatch }
+func (e *MismatchError) ExitCode() exit.Code { return exit.BadData }
 
 // NoColumn stands where a row's column would, when none is to blame.
 const NoColumn = "-"
@@ -77,7 +72,7 @@ func (e *RowError) Error() string {
 }
 
 // ExitCode is 6: the data does not fit the model.
-func (e *RowError) ExitCode() int { return exitMismatch }
+func (e *RowError) ExitCode() exit.Code { return exit.BadData }
 
 // RowErrors are the rows of a batch that cannot become part of a tensor, or
 // whose outputs no column can hold: one at least, in their order, each once.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"tfos/internal/exit"
 	"tfos/internal/reserve"
 )
 
@@ -116,7 +117,7 @@ func TestOutputPatterns(t *testing.T) {
 func TestFilesAreUploaded(t *testing.T) {
 	for _, test := range []struct {
 		modes []string
-		code  int
+		code  exit.Code
 	}{
 		{[]string{"writes", "writes"}, 0},
 		{[]string{"writes-sleeps", "writes-fails"}, 5},

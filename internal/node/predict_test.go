@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"tfos/internal/exit"
 	"tfos/internal/feed"
 	"tfos/internal/infer"
 	"tfos/internal/reserve"
@@ -88,7 +89,7 @@ func (k *task) greet(token string, partition int) (byte, []byte) {
 // TestPredictTasksReachTheEngine: by both doors, from before it runs; the run
 // succeeds with as many predictions as Spark wrote rows.
 func TestPredictTasksReachTheEngine(t *testing.T) {
-	for written, code := range map[int]int{2: 0, 3: 1} {
+	for written, code := range map[int]exit.Code{2: 0, 3: 1} {
 		s := newScene(t, 1, answered)
 		a := s.assignment(0, "answers")
 		asEngine(&a)

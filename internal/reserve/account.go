@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"tfos/internal/exit"
 )
 
 // feedState is one feed of the run.
@@ -166,7 +168,7 @@ func (r *Roster) marked(f *feedState, changed bool) {
 func (r *Roster) feedEnded(c FeedEnded) {
 	i := slices.IndexFunc(r.feeds, func(f *feedState) bool { return f.Name == c.Feed })
 	if i < 0 {
-		r.decide(Verdict{Code: codeInternal, Phase: "feed", Cause: fmt.Sprintf("the driver ended feed %q, which the run does not have", c.Feed)})
+		r.decide(Verdict{Code: exit.Internal, Phase: "feed", Cause: fmt.Sprintf("the driver ended feed %q, which the run does not have", c.Feed)})
 		return
 	}
 	f := r.feeds[i]
@@ -285,11 +287,11 @@ func (r *Roster) Verdict() Verdict {
 		v.Rows.Dropped += f.Dropped
 		v.Rows.Quarantined += f.Quarantined
 	}
-	if v.Code != codeDone {
+	if v.Code != exit.Done {
 		return v
 	}
 	if s := r.imbalance(); s != "" {
-		v.Code, v.Phase, v.Cause = codeInternal, "accounting", "rows are unaccounted for: "+s
+		v.Code, v.Phase, v.Cause = exit.Internal, "accounting", "rows are unaccounted for: "+s
 	}
 	return v
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"tfos/internal/exit"
 	"tfos/internal/files"
 	"tfos/internal/infer"
 )
@@ -21,7 +22,7 @@ func TestServeJudgesBadRows(t *testing.T) {
 	unwritten := strings.Replace(bad, `"rows":2}`, `"rows":1}`, 1)
 	for _, tt := range []struct {
 		name, split, max string
-		code             int
+		code             exit.Code
 		says             string
 	}{
 		{"within", bad, `,"max_bad":1`, 0, ""},
@@ -79,7 +80,7 @@ func TestServeJudgesWhatSparkWrote(t *testing.T) {
 	for _, tt := range []struct {
 		name, last, max string
 		written         int
-		code            int
+		code            exit.Code
 		says            string
 	}{
 		{"within", bad, `,"max_bad":1`, 198, 0, ""},

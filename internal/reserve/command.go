@@ -1,6 +1,10 @@
 package reserve
 
-import "tfos/internal/infer"
+import (
+	"tfos/internal/infer"
+
+	"tfos/internal/exit"
+)
 
 // Command is what the driver says: FeedEnded, Fail, SparkFailed, ExecutorDied or StopRun, and
 // Partitions, which is not for the roster; and what this process knows before
@@ -18,7 +22,7 @@ type FeedEnded struct {
 
 // Fail ends the run with a cause that the driver knows for certain.
 type Fail struct {
-	Code         int
+	Code         exit.Code
 	Phase, Cause string
 	Retryable    bool
 }
@@ -63,7 +67,7 @@ type Emit struct{ Event Event }
 
 // Decided says that the run's end is known; members are being stopped.
 type Decided struct {
-	Code          int
+	Code          exit.Code
 	Member, Cause string
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"tfos/internal/exit"
 	pb "tfos/internal/reserve/reservepb"
 )
 
@@ -134,7 +135,7 @@ func outcomeFromPB(m *pb.Outcome) (Outcome, int64) {
 		Kind:  Kind(m.GetKind()), Phase: m.GetPhase(), Cause: m.GetCause(),
 		ExitCode: int(m.GetExitCode()), Signal: int(m.GetSignal()), Stderr: m.GetStderr(), Stdout: m.GetStdout(),
 		LogPath: m.GetLogPath(), Host: m.GetHost(), Feeds: countsFromPB(m.GetFeeds()),
-		VerdictCode: int(m.GetVerdictCode()), Result: m.GetResult(), Paces: pacesFromPB(m.GetPaces()), Notes: notesFromPB(m.GetNotes()),
+		VerdictCode: exit.Code(m.GetVerdictCode()), Result: m.GetResult(), Paces: pacesFromPB(m.GetPaces()), Notes: notesFromPB(m.GetNotes()),
 		Working: workingFromPB(m.GetWorkingFiles()),
 	}, m.GetIncarnation()
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"tfos/internal/exit"
 )
 
 // How often the driver is told what has not changed, and at most what has.
@@ -114,14 +116,14 @@ func (r *Roster) forget(p *place) {
 func (r *Roster) stall() {
 	if r.finishing {
 		r.warn(fmt.Sprintf("training has succeeded, but the evaluator made no progress for %s (timeouts.stall): it is stopped", r.cfg.Stall()))
-		r.decide(Verdict{Code: codeDone})
+		r.decide(Verdict{Code: exit.Done})
 		return
 	}
 	p := slices.MinFunc(r.candidates(), func(a, b *place) int {
 		return cmp.Or(a.progressed.Compare(b.progressed), cmp.Compare(a.rows(), b.rows()))
 	})
 	r.decide(Verdict{
-		Code: codeStalled, Phase: p.renewal.Phase, Member: p.name().String(),
+		Code: exit.Stalled, Phase: p.renewal.Phase, Member: p.name().String(),
 		Host: p.registration.Host, LogPath: p.registration.LogPath,
 		Cause: fmt.Sprintf("no member made progress for %s (timeouts.stall); %s has made the least: phase %q, %d rows; "+
 			"for %s it took no row, printed no line, %s; "+

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"tfos/internal/exit"
 )
 
 // patientFor bounds every wait of these tests.
@@ -97,7 +99,7 @@ func (d *driver) await(name string) map[string]any {
 }
 
 // verdict awaits the verdict and checks its code.
-func (d *driver) verdict(code int) map[string]any {
+func (d *driver) verdict(code exit.Code) map[string]any {
 	d.t.Helper()
 	v := d.await("verdict")
 	if v["code"] != float64(code) {

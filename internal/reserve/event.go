@@ -3,6 +3,7 @@ package reserve
 import (
 	"encoding/json"
 
+	"tfos/internal/exit"
 	"tfos/internal/infer"
 )
 
@@ -102,15 +103,15 @@ type Warning struct {
 
 // Verdict is how the run ended. Code is the exit code of DESIGN section 8.
 type Verdict struct {
-	Code     int      `json:"code"`
-	Cause    string   `json:"cause"`
-	Phase    string   `json:"phase"`
-	Member   string   `json:"member"` // the first that failed; "" when none did
-	Host     string   `json:"host"`
-	ExitCode int      `json:"exit_code"`
-	Signal   int      `json:"signal"`
-	Stderr   []string `json:"stderr"`
-	LogPath  string   `json:"log_path"`
+	Code     exit.Code `json:"code"`
+	Cause    string    `json:"cause"`
+	Phase    string    `json:"phase"`
+	Member   string    `json:"member"` // the first that failed; "" when none did
+	Host     string    `json:"host"`
+	ExitCode int       `json:"exit_code"`
+	Signal   int       `json:"signal"`
+	Stderr   []string  `json:"stderr"`
+	LogPath  string    `json:"log_path"`
 	// Logs are the members' log files, in the plan's order.
 	Logs []MemberLog `json:"logs,omitempty"`
 	// WorkingFiles are what programs have written into their working directories,

@@ -3,6 +3,8 @@ package reserve
 import (
 	"fmt"
 	"strings"
+
+	"tfos/internal/exit"
 )
 
 // PhaseExecutors is the phase of a run whose executors died before the cluster
@@ -52,7 +54,7 @@ func (r *Roster) dying() Verdict {
 	if d.LogPath != "" {
 		where = "; its log: " + d.LogPath
 	}
-	return Verdict{Code: codeNotFormed, Phase: PhaseExecutors, Host: d.Host, ExitCode: d.ExitCode, Stderr: d.Stderr, LogPath: d.LogPath,
+	return Verdict{Code: exit.NotFormed, Phase: PhaseExecutors, Host: d.Host, ExitCode: d.ExitCode, Stderr: d.Stderr, LogPath: d.LogPath,
 		Cause: fmt.Sprintf("%s before the cluster formed; the last was executor %s: %s%s; "+
 			"correct what this names: the executors' Java, memory, host name or Spark settings",
 			died, d.place(), strings.TrimRight(d.Reason, ". "), where)}

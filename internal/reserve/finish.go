@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"tfos/internal/exit"
 )
 
 // How a run succeeds: with its required members, and with the evaluator that
@@ -37,7 +39,7 @@ func (r *Roster) succeed() {
 		}
 	}
 	if len(finishing) == 0 {
-		r.decide(Verdict{Code: codeDone})
+		r.decide(Verdict{Code: exit.Done})
 		return
 	}
 	if !r.finishing {

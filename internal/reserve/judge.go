@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"tfos/internal/exit"
 )
 
 // sparkGrace is how long a failed Spark job waits for the member's own report,
@@ -85,8 +87,8 @@ func (r *Roster) ended(p *place, o Outcome) {
 func failure(p *place, o Outcome) Verdict {
 	v := Verdict{Code: o.VerdictCode, Cause: o.Cause, Phase: o.Phase, Member: p.name().String(),
 		Host: o.Host, ExitCode: o.ExitCode, Signal: o.Signal, Stderr: o.Stderr, LogPath: o.LogPath}
-	if v.Code == codeDone {
-		v.Code = codeFailed
+	if v.Code == exit.Done {
+		v.Code = exit.Failed
 	}
 	if v.Cause == "" && v.Signal != 0 {
 		v.Cause = fmt.Sprintf("the program was killed by signal %d", v.Signal)
@@ -106,20 +108,20 @@ func failure(p *place, o Outcome) Verdict {
 func (r *Roster) suspectSpark(c SparkFailed) {
 	if r.finishing {
 		r.warn("training has succeeded, but Spark failed before the evaluator had finished: " + c.Cause)
-		r.decide(Verdict{Code: codeDone})
+		r.decide(Verdict{Code: exit.Done})
 		return
 	}
-	v := Verdict{Code: codeFailed, Phase: c.Phase, Cause: c.Cause, Retryable: c.Phase == "members"}
+	v := Verdict{Code: exit.Failed, Phase: c.Phase, Cause: c.Cause, Retryable: c.Phase == "members"}
 	switch {
 	case r.formed:
 	case r.conflict != "":
-		v.Code, v.Phase, v.Cause = codeNotFormed, "placement", r.conflict
+		v.Code, v.Phase, v.Cause = exit.NotFormed, "placement", r.conflict
 	case r.vacated != nil:
 		v = *r.vacated
 	case r.deaths > 0:
 		v = r.dying()
 	default:
-		v.Code, v.Cause = codeNotFormed, fmt.Sprintf("Spark could not start the members: %s", c.Cause)
+		v.Code, v.Cause = exit.NotFormed, fmt.Sprintf("Spark could not start the members: %s", c.Cause)
 	}
 	r.suspect(&suspect{verdict: v, spark: true}, nil)
 }
@@ -201,7 +203,7 @@ func (r *Roster) vacate(p *place, cause string) {
 		r.do(Close{p.session})
 	}
 	p.state, p.session = vacant, 0
-	r.vacated = &Verdict{Code: codeFailed, Phase: "reservation", Member: p.name().String(), Host: p.registration.Host, Retryable: true,
+	r.vacated = &Verdict{Code: exit.Failed, Phase: "reservation", Member: p.name().String(), Host: p.registration.Host, Retryable: true,
 		Cause: fmt.Sprintf("%s was lost before the cluster formed: %s", p.name(), cause)}
 	r.warn(r.vacated.Cause)
 	r.waiting()
@@ -211,7 +213,7 @@ func (r *Roster) vacate(p *place, cause string) {
 // lose ends the run because a member was lost. It is a cause, never a
 // consequence: suspects are cleared by it.
 func (r *Roster) lose(p *place, cause string, o *Outcome) {
-	v := Verdict{Code: codeFailed, Phase: p.renewal.Phase, Member: p.name().String(), Host: p.registration.Host,
+	v := Verdict{Code: exit.Failed, Phase: p.renewal.Phase, Member: p.name().String(), Host: p.registration.Host,
 		LogPath: p.registration.LogPath, Retryable: true,
 		Cause: fmt.Sprintf("%s was lost: %s", p.name(), cause)}
 	if o != nil {
@@ -228,7 +230,7 @@ func (r *Roster) decide(v Verdict) {
 	if r.verdict != nil {
 		return
 	}
-	v.Logs = r.logs(v.Code == codeDone)
+	v.Logs = r.logs(v.Code == exit.Done)
 	r.verdict, r.decided, r.suspects = &v, r.now, nil
 	r.do(Decided{v.Code, v.Member, v.Cause})
 	for _, p := range r.places { // ended members stay until they are told
@@ -259,7 +261,7 @@ func (r *Roster) logs(lines bool) []MemberLog {
 // reason is the verdict in a few words, for members.
 func (v *Verdict) reason() string {
 	switch {
-	case v.Code == codeDone:
+	case v.Code == exit.Done:
 		return "the run has succeeded"
 	case v.Cause == "":
 		return fmt.Sprintf("the run has ended with code %d", v.Code)

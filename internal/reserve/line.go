@@ -9,20 +9,21 @@ import (
 	"io"
 	"sync"
 
+	"tfos/internal/exit"
 	"tfos/internal/infer"
 )
 
 // commandLine is any command of the driver.
 type commandLine struct {
-	Cmd    string `json:"cmd"`
-	Feed   string `json:"feed"`
-	Epoch  int    `json:"epoch"`
-	Rows   int64  `json:"rows"`
-	Last   bool   `json:"last"`
-	Code   int    `json:"code"`
-	Phase  string `json:"phase"`
-	Cause  string `json:"cause"`
-	Reason string `json:"reason"`
+	Cmd    string    `json:"cmd"`
+	Feed   string    `json:"feed"`
+	Epoch  int       `json:"epoch"`
+	Rows   int64     `json:"rows"`
+	Last   bool      `json:"last"`
+	Code   exit.Code `json:"code"`
+	Phase  string    `json:"phase"`
+	Cause  string    `json:"cause"`
+	Reason string    `json:"reason"`
 
 	Retryable bool `json:"retryable"`
 
@@ -39,8 +40,8 @@ func parseCommand(line []byte) (Command, error) {
 	case "feed_end":
 		return FeedEnded{l.Feed, l.Epoch, l.Rows, l.Last}, nil
 	case "fail":
-		if l.Code == codeDone {
-			l.Code = codeFailed
+		if l.Code == exit.Done {
+			l.Code = exit.Failed
 		}
 		return Fail{l.Code, l.Phase, l.Cause, l.Retryable}, nil
 	case "spark_failed":
@@ -70,7 +71,7 @@ func (p *process) commands(ctx context.Context, lines *bufio.Reader) {
 		}
 		c, err := parseCommand(line)
 		if err != nil {
-			c = Fail{Code: codeInternal, Phase: "driver", Cause: err.Error()}
+			c = Fail{Code: exit.Internal, Phase: "driver", Cause: err.Error()}
 		}
 		if c, ok := c.(Partitions); ok {
 			p.partitions(ctx, c.Table)

@@ -1,5 +1,7 @@
 package reserve
 
+import "tfos/internal/exit"
+
 // PhaseMeasured is the verdict's phase of a measurement that its time has ended.
 const PhaseMeasured = "measured"
 
@@ -20,7 +22,7 @@ func (r *Roster) measure() {
 		}
 	}
 	if !r.measured.IsZero() && !r.now.Before(r.measured) {
-		r.decide(Verdict{Code: codeDone, Phase: PhaseMeasured})
+		r.decide(Verdict{Code: exit.Done, Phase: PhaseMeasured})
 	}
 }
 

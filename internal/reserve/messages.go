@@ -3,6 +3,8 @@ package reserve
 import (
 	"strconv"
 	"time"
+
+	"tfos/internal/exit"
 )
 
 // Phases of a member that mean something here: they decide whether the run
@@ -230,9 +232,9 @@ type Outcome struct {
 	Host        string
 	Feeds       []FeedCount
 	Paces       []Pace
-	VerdictCode int    // exit code asked for by the child; 0 means 5
-	Result      []byte // inference: infer.Result as JSON
-	Notes       []Note // all that the program has said, as in Renewal
+	VerdictCode exit.Code // exit code asked for by the child; 0 means 5
+	Result      []byte    // inference: infer.Result as JSON
+	Notes       []Note    // all that the program has said, as in Renewal
 	Working     WorkingFiles
 }
 

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"tfos/internal/exit"
 	"tfos/internal/infer"
 	"tfos/internal/store"
 )
@@ -258,7 +259,7 @@ func (p *process) partitions(ctx context.Context, table infer.Table) {
 	case p.ended:
 		return
 	case o == nil || p.cfg.Work == nil || p.resume != nil:
-		p.command(ctx, Fail{Code: codeInternal, Phase: "driver", Cause: "partitions of an output that does not resume, or twice"})
+		p.command(ctx, Fail{Code: exit.Internal, Phase: "driver", Cause: "partitions of an output that does not resume, or twice"})
 		return
 	}
 	r, err := resume(ctx, p.cfg, *o, p.request.Path(), func() (*survey, error) { return lookTable(ctx, *o, p.request, table) })

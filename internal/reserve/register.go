@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"tfos/internal/exit"
 )
 
 // maxRefusals is how often one place is placed again because its executor has
@@ -135,7 +137,7 @@ func (r *Roster) refuse(p, other *place, session int64, reg Registration) {
 		other.name(), p.name(), reg.Host, r.remedy())
 	r.reject(session, fmt.Sprintf("%s runs on this executor already", other.name()), true)
 	if p.refusals >= maxRefusals {
-		r.decide(Verdict{Code: codeNotFormed, Phase: "placement", Cause: r.conflict, Member: p.name().String(), Host: reg.Host, Retryable: true})
+		r.decide(Verdict{Code: exit.NotFormed, Phase: "placement", Cause: r.conflict, Member: p.name().String(), Host: reg.Host, Retryable: true})
 		return
 	}
 	r.warn(fmt.Sprintf("%s was placed on the executor of %s on %s; it is placed again", p.name(), other.name(), reg.Host))
@@ -199,7 +201,7 @@ func (r *Roster) remedy() string {
 
 // notFormed is the verdict when the time for registration is over.
 func (r *Roster) notFormed() Verdict {
-	v := Verdict{Code: codeNotFormed, Phase: "reservation", Retryable: true}
+	v := Verdict{Code: exit.NotFormed, Phase: "reservation", Retryable: true}
 	if r.conflict != "" && !slices.ContainsFunc(r.places, func(p *place) bool { return p.state != live && p.refusals == 0 }) {
 		v.Cause = r.conflict
 		return v

@@ -4,18 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
-)
 
-// Exit codes that the roster decides (DESIGN section 8).
-const (
-	codeDone        = 0
-	codeInternal    = 1
-	codeJobFile     = 2
-	codeNotFormed   = 4
-	codeFailed      = 5
-	codeOutput      = 7
-	codeStalled     = 8
-	codeInterrupted = 130
+	"tfos/internal/exit"
 )
 
 // state is where a place of the roster is.
@@ -232,9 +222,9 @@ func (r *Roster) Command(now time.Time, c Command) []Effect {
 	case ExecutorDied:
 		r.executorDied(c)
 	case Settle:
-		r.decide(Verdict{Code: codeDone, Phase: c.Phase})
+		r.decide(Verdict{Code: exit.Done, Phase: c.Phase})
 	case StopRun:
-		r.decide(Verdict{Code: codeInterrupted, Cause: c.Reason, Retryable: true})
+		r.decide(Verdict{Code: exit.Interrupted, Cause: c.Reason, Retryable: true})
 	}
 	return r.take()
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/cockroachdb/datadriven"
+
+	"tfos/internal/exit"
 )
 
 // TestRoster runs the scripts of testdata/roster. Each "run" gives operations,
@@ -81,11 +83,11 @@ func (s *script) operate(d *datadriven.TestData) error {
 		s.note(s.roster.Disconnected(s.now, int64(args.number("session"))))
 	case "report":
 		s.note(s.roster.Report(s.now, Outcome{Place: args.place(), Kind: args.kind(), Cause: args.text("cause", ""), Phase: args.text("phase", "running"),
-			VerdictCode: args.number("code"), ExitCode: args.number("exit"), Signal: args.number("signal"), Feeds: args.counts(), Paces: args.paces()}, int64(args.number("inc"))))
+			VerdictCode: exit.Code(args.number("code")), ExitCode: args.number("exit"), Signal: args.number("signal"), Feeds: args.counts(), Paces: args.paces()}, int64(args.number("inc"))))
 	case "feed-end":
 		s.note(s.roster.Command(s.now, FeedEnded{d.CmdArgs[0].Key, args.number("epoch"), int64(args.number("rows")), args.has("last")}))
 	case "fail":
-		s.note(s.roster.Command(s.now, Fail{Code: args.number("code"), Phase: args.text("phase", ""), Cause: args.text("cause", "")}))
+		s.note(s.roster.Command(s.now, Fail{Code: exit.Code(args.number("code")), Phase: args.text("phase", ""), Cause: args.text("cause", "")}))
 	case "spark-failed":
 		s.note(s.roster.Command(s.now, SparkFailed{args.text("phase", ""), args.text("cause", "")}))
 	case "executor-died":

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"tfos/internal/exit"
 	"tfos/internal/infer"
 )
 
@@ -191,13 +192,13 @@ func (p *process) finish(ctx context.Context, end ending) Verdict {
 			served, v.Infer.Served = v.Infer.Served, nil
 		}
 	}
-	if v.Code == codeDone && p.cfg.MeasureMS == 0 && sumErr == nil {
+	if v.Code == exit.Done && p.cfg.MeasureMS == 0 && sumErr == nil {
 		if err := checkAnswered(p.cfg, v.Infer, end.written); err != nil && !p.resume.complete() {
-			v.Code, v.Phase, v.Cause = codeInternal, "accounting", err.Error()
+			v.Code, v.Phase, v.Cause = exit.Internal, "accounting", err.Error()
 		}
 	}
-	if v.Code == codeDone && p.cfg.MeasureMS == 0 {
-		code, phase, err := codeOutput, PhaseCommit, sumErr
+	if v.Code == exit.Done && p.cfg.MeasureMS == 0 {
+		code, phase, err := exit.Output, PhaseCommit, sumErr
 		if err == nil {
 			err = p.resume.collect(ctx, p.cfg.Run, v.Infer, served)
 		}
@@ -205,14 +206,14 @@ func (p *process) finish(ctx context.Context, end ending) Verdict {
 			code, phase, err = judgeRows(p.cfg.Work, v.Infer, p.resume.parts(v.Infer))
 		}
 		if err == nil {
-			code, phase = codeOutput, PhaseCommit
+			code, phase = exit.Output, PhaseCommit
 			v.Artifacts, err = commit(ctx, p.cfg, v.Infer, p.resume)
 		}
 		if err != nil {
 			v.Code, v.Phase, v.Cause = code, phase, err.Error()
 		}
 	}
-	if v.Code == codeDone && p.cfg.MeasureMS == 0 {
+	if v.Code == exit.Done && p.cfg.MeasureMS == 0 {
 		if err := p.resume.close(ctx, true); err != nil {
 			p.events.put(Warning{"what earlier runs have left was not deleted: " + err.Error()})
 		}

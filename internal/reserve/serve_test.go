@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"tfos/internal/exit"
 	"tfos/internal/files"
 	"tfos/internal/infer"
 )
@@ -149,7 +150,7 @@ func TestServeFails(t *testing.T) {
 		name  string
 		cfg   func(*Config)
 		run   func(*testing.T, *driver)
-		code  int
+		code  exit.Code
 		cause string
 		// writes says that the program has written to export_dir.
 		writes bool

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"tfos/internal/exit"
 	"tfos/internal/files"
 	"tfos/internal/infer"
 	"tfos/internal/store"
@@ -85,7 +86,7 @@ func (e *OutputError) Error() string {
 func (e *OutputError) Reason() string { return e.text }
 
 // ExitCode is the code that the error stands for.
-func (e *OutputError) ExitCode() int { return codeOutput }
+func (e *OutputError) ExitCode() exit.Code { return exit.Output }
 
 // look surveys an output for a request whose Input is filled in.
 func look(ctx context.Context, cfg Config, o OutputConfig, request infer.Request, data *files.Dataset) (*survey, error) {

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"tfos/internal/exit"
 	pb "tfos/internal/reserve/reservepb"
 	"tfos/internal/store"
 )
@@ -211,12 +212,12 @@ func (p *process) uploaded(v Verdict, members []placeFiles) Verdict {
 			files.UploadedTo = p.cfg.Uploads.folder(m.place)
 		}
 		v.WorkingFiles = append(v.WorkingFiles, files)
-		if m.Error != "" && v.Code == codeDone {
-			v.Code, v.Phase, v.Member, v.Host = codeOutput, PhaseUpload, files.Member, m.host
+		if m.Error != "" && v.Code == exit.Done {
+			v.Code, v.Phase, v.Member, v.Host = exit.Output, PhaseUpload, files.Member, m.host
 			v.Cause = fmt.Sprintf("a file of %s was not brought to %s: %s", files.Member, p.cfg.Uploads.folder(m.place), m.Error)
 		}
 	}
-	if p.cfg.Uploads == nil || v.Code != codeDone {
+	if p.cfg.Uploads == nil || v.Code != exit.Done {
 		return v
 	}
 	for _, pattern := range p.cfg.Uploads.Patterns {

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"tfos/internal/exit"
 )
 
 func opened(text []byte) func() (io.ReadCloser, error) {
@@ -87,7 +89,7 @@ func TestUploadIsRefused(t *testing.T) {
 	}
 	// A run whose files were asked for and not brought has not succeeded.
 	m.end(t, Outcome{Kind: Succeeded, Working: WorkingFiles{Folder: "/w", Files: 1, Bytes: 1, Matched: []string{"logs"}, Error: "disk full"}})
-	v := d.verdict(codeOutput)
+	v := d.verdict(exit.Output)
 	if v["phase"] != PhaseUpload || v["member"] != "worker:0" || v["cause"] != "a file of worker:0 was not brought to "+file+"/worker-0: disk full" {
 		t.Errorf("verdict %v", v)
 	}

@@ -16,7 +16,7 @@ import threading
 from pyspark import InheritableThread, SparkConf, SparkContext, SparkFiles
 from pyspark.sql import SparkSession
 
-from tfos import inputs, predictions
+from tfos import exits, inputs, predictions
 from tfos.causes import first_cause, first_line, innermost_cause
 from tfos.executors import Executors, open_log
 from tfos.pipe import java_list
@@ -28,7 +28,6 @@ JAVA_CONF = "spark.executor.defaultJavaOptions"
 # A JVM through which no rows pass runs what it runs for seconds: to optimize that takes a third
 # of the time of a short job. Where Spark reads, rows would take twice as long without.
 LIGHT_JAVA = "-XX:TieredStopAtLevel=1"
-EXIT_SPARK = 3  # Spark refuses
 CLOSE_SECONDS = 10  # beyond a lease: what the reservation server needs to clean up
 
 
@@ -180,10 +179,10 @@ class Run:
         errors = [row.error for row in results if row.error]
         stopped = any(row.note for row in results)
         if errors:
-            self.reservation.send("fail", code=inputs.EXIT_DATA, phase="feed", cause=errors[0])
+            self.reservation.send("fail", code=exits.BAD_DATA, phase="feed", cause=errors[0])
         elif end["rows"] == 0 and not stopped and not self.plan.get("predict"):
             cause = f"feed {end['feed']}: the input has no row"
-            self.reservation.send("fail", code=inputs.EXIT_DATA, phase="feed", cause=cause)
+            self.reservation.send("fail", code=exits.BAD_DATA, phase="feed", cause=cause)
         else:
             self.reservation.send("feed_end", **end)
 
@@ -389,7 +388,7 @@ def no_context(err, conf):
     """The verdict when there is no SparkContext: no reservation server has one."""
     host = conf.get("spark.driver.host", "this machine's own name")
     cause = f"the SparkContext could not start: {innermost_cause(err, host)}"
-    return {"event": "verdict", "code": EXIT_SPARK, "phase": "submit", "cause": cause}
+    return {"event": "verdict", "code": exits.NO_SPARK, "phase": "submit", "cause": cause}
 
 
 def end_with_parent():

@@ -10,11 +10,9 @@ from pyspark.errors import AnalysisException, IllegalArgumentException, ParseExc
 from pyspark.sql import SparkSession
 from pyspark.sql.types import ArrayType, BinaryType, MapType, StructType, UserDefinedType
 
-from tfos import paths, pipe
+from tfos import exits, paths, pipe
 from tfos.causes import first_cause, first_line, lacks_pyarrow
 
-EXIT_DATA = 6
-EXIT_JOB_FILE = 2
 ARROW_ROWS_CONF = "spark.sql.execution.arrow.maxRecordsPerBatch"
 # Rows of Spark's Arrow batches: at most about ARROW_BYTES of plain columns, and ARROW_ROWS of
 # lists and binary, whose size no schema tells (3 MB of 784 floats, 150 MB of 150 KB cells).
@@ -69,7 +67,7 @@ class Source:
         if self._files is not None:
             return Files(sc, self._feed, self._files)
         if self._feed["read_by"] == "executor":
-            raise InputError(EXIT_DATA, f"input: {self._why}")
+            raise InputError(exits.BAD_DATA, f"input: {self._why}")
         try:
             found = Rows(self._feed, self._node_binary, self._slots, warn)
         except InputError as err:
@@ -151,13 +149,13 @@ def reading():
     except InputError:
         raise
     except paths.PathError as err:
-        raise InputError(EXIT_JOB_FILE, f"input.path: {err}") from err
+        raise InputError(exits.USAGE, f"input.path: {err}") from err
     except (AnalysisException, IllegalArgumentException, ParseException) as err:
-        raise InputError(EXIT_JOB_FILE, f"input: {first_line(err)}") from err
+        raise InputError(exits.USAGE, f"input: {first_line(err)}") from err
     except Exception as err:  # whatever a data source throws
         if "DATA_SOURCE_NOT_FOUND" in str(err) or "ClassNotFoundException" in str(err):
-            raise InputError(EXIT_JOB_FILE, f"input.format: {first_cause(err)}") from err
-        raise InputError(EXIT_DATA, f"input: cannot be read: {first_cause(err)}") from err
+            raise InputError(exits.USAGE, f"input.format: {first_cause(err)}") from err
+        raise InputError(exits.BAD_DATA, f"input: cannot be read: {first_cause(err)}") from err
 
 
 def load(spark, feed, node_binary):
@@ -176,7 +174,7 @@ def select(frame, columns):
     missing = [name for name in columns if name not in frame.columns]
     if missing:
         raise InputError(
-            EXIT_DATA,
+            exits.BAD_DATA,
             f"input_mapping: no column {', '.join(missing)} in the input; "
             f"it has {', '.join(frame.columns)}",
         )

@@ -12,7 +12,8 @@ import re
 from py4j.protocol import Py4JError
 from pyspark.sql import DataFrame
 
-from tfos.inputs import EXIT_JOB_FILE, InputError
+from tfos import exits
+from tfos.inputs import InputError
 
 # Spark's operators whose partitions are those below them, and those that read files.
 NARROW = (
@@ -99,7 +100,7 @@ class FilePartitions:
 
 def _refused(why):
     return InputError(
-        EXIT_JOB_FILE,
+        exits.USAGE,
         f"output.if_exists: resume: {why}, so its partitions are not the same in every run: "
         + REMEDY,
     )

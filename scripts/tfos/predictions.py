@@ -13,9 +13,9 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import Row, SparkSession
 from pyspark.sql.types import ArrayType, BinaryType, MapType, StructType
 
-from tfos import inputs
+from tfos import exits, inputs
 from tfos.causes import first_line, lacks_pyarrow
-from tfos.inputs import EXIT_DATA, EXIT_JOB_FILE, InputError
+from tfos.inputs import InputError
 from tfos.partitions import FilePartitions
 from tfos.pipe import arrow_schema
 
@@ -58,10 +58,10 @@ def _contract(node_binary, request, schema):
         [node_binary, "contract"], input=json.dumps(question), capture_output=True, text=True
     )
     if asked.returncode != 0:
-        raise InputError(EXIT_DATA, f"input: {asked.stderr.strip()}")
+        raise InputError(exits.BAD_DATA, f"input: {asked.stderr.strip()}")
     answer = json.loads(asked.stdout)
     if answer["code"] != 0:
-        table = "\n" + answer["table"] if answer["code"] == EXIT_DATA else ""
+        table = "\n" + answer["table"] if answer["code"] == exits.BAD_DATA else ""
         raise InputError(answer["code"], f"input: {answer['cause']}{table}")
     return answer
 
@@ -105,7 +105,7 @@ class Predictions:
         for field in left if work["output_format"] == "csv" else []:
             if isinstance(field.dataType, NO_CSV):
                 raise InputError(
-                    EXIT_JOB_FILE,
+                    exits.USAGE,
                     f"output.format: csv: Spark does not write {field.dataType.simpleString()} "
                     f"into CSV (column {field.name}): use parquet, orc or json",
                 )
@@ -124,7 +124,7 @@ class Predictions:
         try:
             self._run(members, credentials, given)
         except AnalysisException as err:
-            raise InputError(EXIT_JOB_FILE, f"output: {first_line(err)}") from err
+            raise InputError(exits.USAGE, f"output: {first_line(err)}") from err
         except Exception as err:
             if why := lacks_pyarrow(err):
                 raise RuntimeError(

@@ -19,11 +19,9 @@ import runpy
 import sys
 
 import tfos
-from tfos import dropin, ending, frames, versions
+from tfos import dropin, ending, exits, frames, versions
 from tfos.board import TensorBoard
 from tfos.context import Context
-
-EXIT_DATA = 6
 
 
 def main():
@@ -53,7 +51,7 @@ def main():
         ending.show(err, settings.get("all_frames"))
         error = ctx and data_error(err, ctx.data_error())
         cause = ending.describe(error or err, settings.get("beside") or [])
-        node.failed(phase, cause, EXIT_DATA if error else 0)
+        node.failed(phase, cause, exits.BAD_DATA if error else 0)
         status = err.code if isinstance(err, SystemExit) and isinstance(err.code, int) else 1
     ending.bound(settings["exit_seconds"], status, lambda text: node.note("warning", text))
     sys.exit(status)

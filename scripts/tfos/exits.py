@@ -1,0 +1,5 @@
+"""Exit codes of tfos that Python gives: the table is internal/exit/exit.go."""
+
+USAGE = 2  # the job file asks for what cannot be
+NO_SPARK = 3  # Spark refuses
+BAD_DATA = 6  # the data does not fit
