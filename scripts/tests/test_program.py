@@ -134,7 +134,7 @@ def test_tensorboard_serves_and_ends(tmp_path):
             assert b"TensorBoard" in page.read()
     finally:
         one.stop()
-    assert one._process.poll() is not None
+    one._process.wait(timeout=60)  # it is killed with its member; a busy machine needs a while
     assert said.empty()
 
 
