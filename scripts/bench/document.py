@@ -15,8 +15,8 @@ from case import PEER, TFOS
 HEAD = """\
 # Benchmarks
 
-tfos, its peers and its limits do the same work on the same rows. A limit does less work than
-tfos: Spark that only counts rows, for example.
+tfos and its peers do the same work. A case's section says on which rows. A limit is the least
+work with common tools: for example, Spark that only counts the rows.
 
 """
 
