@@ -111,8 +111,9 @@ func TestPredictTasksReachTheEngine(t *testing.T) {
 		}
 		s.command(map[string]any{"cmd": "feed_end", "feed": "predict", "epoch": 0, "rows": written, "last": true})
 		v := s.verdict()
-		if v.Code != code || v.Infer == nil || v.Infer.Rows != 2 || v.Infer.Partitions != 2 {
-			t.Errorf("%d rows written: verdict %+v, infer %+v, want code %d", written, v, v.Infer, code)
+		var sum infer.Result
+		if err := json.Unmarshal(v.Infer, &sum); err != nil || v.Code != code || sum.Rows != 2 || sum.Partitions != 2 {
+			t.Errorf("%d rows written: verdict %+v, infer %s (%v), want code %d", written, v, v.Infer, err, code)
 		}
 		if status, summary := p.end(); status != ExitDone || summary.Kind != "succeeded" {
 			t.Errorf("status %d, %+v", status, summary)

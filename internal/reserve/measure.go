@@ -37,7 +37,7 @@ func (r *Roster) measuredPace(p *place) []Pace {
 }
 
 func (r *Roster) busy() bool {
-	given, running := r.work != nil, true
+	given, running := r.shares.Members != nil, true
 	for _, p := range r.places {
 		given = given || len(p.Feeds) > 0
 		running = running && (!p.Required || p.renewal.Phase == PhaseRunning)

@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 
-	"tfos/internal/exit"
 	"tfos/internal/infer"
 	"tfos/internal/store"
 )
@@ -251,22 +250,15 @@ func (r *resumption) collect(ctx context.Context, run string, result *infer.Resu
 
 // partitions is the driver's answer to what Spark reads: the run goes on from what
 // is finished of it.
-func (p *process) partitions(ctx context.Context, table infer.Table) {
-	p.sharing.Lock()
-	defer p.sharing.Unlock()
-	o := p.cfg.resumes()
-	switch {
-	case p.ended:
-		return
-	case o == nil || p.cfg.Work == nil || p.resume != nil:
-		p.command(ctx, Fail{Code: exit.Internal, Phase: "driver", Cause: "partitions of an output that does not resume, or twice"})
-		return
+func (w *runWork) partitions(ctx context.Context, table infer.Table) Start {
+	o := w.cfg.resumes()
+	if o == nil || w.cfg.Work == nil || w.resume != nil {
+		return failedCommand("partitions of an output that does not resume, or twice")
 	}
-	r, err := resume(ctx, p.cfg, *o, p.request.Path(), func() (*survey, error) { return lookTable(ctx, *o, p.request, table) })
+	r, err := resume(ctx, w.cfg, *o, w.request.Path(), func() (*survey, error) { return lookTable(ctx, *o, w.request, table) })
 	if err != nil {
-		p.command(ctx, shareFailure(err))
-		return
+		return shareFailure(ctx, err)
 	}
-	p.resume = r
-	p.resumed(ctx)
+	w.resume = r
+	return r.start()
 }

@@ -157,6 +157,28 @@ func (r *resumption) link(ctx context.Context, p part) error {
 	return nil
 }
 
+// start says what was taken over from earlier runs, and ends a run that need
+// compute nothing before it has members. A nil r says nothing.
+func (r *resumption) start() (s Start) {
+	if r == nil {
+		return s
+	}
+	for _, text := range r.warnings {
+		s.Events = append(s.Events, Warning{text})
+	}
+	if !r.changed {
+		s.End = Settle{PhaseSkipped}
+		return s
+	}
+	if len(r.missing) == 0 {
+		s.End = Settle{}
+	}
+	if event := r.resumed(); event.Splits > 0 || event.Done != nil {
+		s.Events = append(s.Events, event)
+	}
+	return s
+}
+
 // resumed is the event that says what was taken over.
 func (r *resumption) resumed() Resumed {
 	count := r.count()
