@@ -15,6 +15,7 @@ import (
 	"tfos/internal/feed"
 	"tfos/internal/infer"
 	"tfos/internal/reserve"
+	"tfos/internal/work"
 )
 
 // childAnswers is an engine: it sends back what each of two predict tasks says,
@@ -62,12 +63,12 @@ func answerOne(l *net.UnixListener, result *infer.Result) error {
 	return err
 }
 
-func answered(c *reserve.Config) {
+func answered(c *work.Config) {
 	c.Feeds = []reserve.FeedConfig{{Name: "predict", Epochs: 1, Answered: true}}
 	for i := range c.Members {
 		c.Members[i].Feeds = []string{"predict"}
 	}
-	c.Work = &reserve.WorkConfig{Request: json.RawMessage(`{"feed":"predict"}`)}
+	c.Infer = &work.Inference{Request: json.RawMessage(`{"feed":"predict"}`)}
 }
 
 // asEngine makes an assignment that of an inference member.

@@ -19,21 +19,25 @@ import (
 
 // request is the driver's first line.
 type request struct {
-	Config Config `json:"config"`
-	Host   string `json:"host"` // by which executors reach this machine
+	Config json.RawMessage `json:"config"` // a Config, and what the run's work reads
+	Host   string          `json:"host"`   // by which executors reach this machine
 }
 
 // Serve is the reservation server's process: docs/protocols.md section 3. It
 // reads the run's configuration and then commands from in, JSON lines, and
-// writes events to out. It returns at the end of in, after it has cleaned up
+// writes events to out. open makes the run's work. It returns at the end of in, after it has cleaned up
 // if there was no verdict yet. A cancelled ctx stops the run as an
 // interruption; the verdict is still written, and the end of in awaited.
 //
 // The caller keeps SIGPIPE from killing the process: out's reader may die
 // before the members do.
-func Serve(ctx context.Context, in io.Reader, out io.Writer, log *slog.Logger) error {
+func Serve(ctx context.Context, in io.Reader, out io.Writer, open Open, log *slog.Logger) error {
 	lines := bufio.NewReader(in)
-	req, err := readRequest(lines)
+	req, cfg, err := readRequest(lines)
+	if err != nil {
+		return err
+	}
+	work, err := open(req.Config)
 	if err != nil {
 		return err
 	}
@@ -50,8 +54,8 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, log *slog.Logger) e
 		return errors.Join(fmt.Errorf("reserve: listen: %w", err), listener.Close())
 	}
 	events := newWriter(out)
-	p := &process{cfg: req.Config, log: log.With("run", req.Config.Run), events: events,
-		server: newServer(auth, req.Config, events.put), hungUp: make(chan struct{}), work: newWork(req.Config)}
+	p := &process{cfg: cfg, work: work, log: log.With("run", cfg.Run), events: events,
+		server: newServer(auth, cfg, events.put), hungUp: make(chan struct{})}
 	events.put(Ready{net.JoinHostPort(req.Host, port), auth.ca, auth.cert, auth.key, auth.token})
 	return p.run(ctx, listener, lines)
 }
@@ -65,19 +69,21 @@ func listenOn(host string) string {
 	return "0.0.0.0"
 }
 
-func readRequest(lines *bufio.Reader) (request, error) {
-	var req request
+func readRequest(lines *bufio.Reader) (req request, cfg Config, err error) {
 	line, err := lines.ReadBytes('\n')
+	if err == nil {
+		err = json.Unmarshal(line, &req)
+	}
+	if err == nil && req.Host == "" {
+		err = errors.New("no host in it")
+	}
+	if err == nil {
+		err = json.Unmarshal(req.Config, &cfg)
+	}
 	if err != nil {
-		return req, fmt.Errorf("reserve: read the configuration: %w", err)
+		return req, cfg, fmt.Errorf("reserve: read the configuration: %w", err)
 	}
-	if err := json.Unmarshal(line, &req); err != nil {
-		return req, fmt.Errorf("reserve: read the configuration: %w", err)
-	}
-	if req.Host == "" {
-		return req, errors.New("reserve: read the configuration: no host in it")
-	}
-	return req, req.Config.validate()
+	return req, cfg, cfg.validate()
 }
 
 // process is one Serve.

@@ -21,6 +21,10 @@ type Work interface {
 	Clear(ctx context.Context) error
 }
 
+// Open makes a run's work from its configuration, the JSON object that has the
+// Config too.
+type Open func(config []byte) (Work, error)
+
 // Shares is what the members have to do.
 type Shares struct {
 	// Members has every required member's share, which goes into its Cluster; nil:

@@ -1,4 +1,4 @@
-package reserve
+package work
 
 import (
 	"bytes"
@@ -16,6 +16,8 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/ipc"
 
 	"tfos/internal/infer"
+
+	"tfos/internal/reserve"
 )
 
 // sparkRun is a run of a site's job whose rows Spark reads and whose output it
@@ -41,11 +43,11 @@ func (s *site) bySpark(run string) Config {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	cfg.Feeds = []FeedConfig{{Name: "predict", Epochs: 1, Answered: true}}
+	cfg.Feeds = []reserve.FeedConfig{{Name: "predict", Epochs: 1, Answered: true}}
 	for i := range cfg.Members {
 		cfg.Members[i].Feeds = []string{"predict"}
 	}
-	cfg.Work = &WorkConfig{Request: text}
+	cfg.Infer = &Inference{Request: text}
 	return cfg
 }
 
@@ -67,8 +69,8 @@ func (s *site) sparkBegins(run string, table infer.Table) (*sparkRun, error) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if shared.resume != nil || !strings.Contains(string(shared.work[Place{"worker", 0}]), `"records":"`+s.root+`/.out.tfos.resume/`+run+`/done"`) {
-		s.t.Fatalf("shared out %+v %s", shared.resume, shared.work[Place{"worker", 0}])
+	if shared.resume != nil || !strings.Contains(string(shared.work[reserve.Place{Job: "worker", Index: 0}]), `"records":"`+s.root+`/.out.tfos.resume/`+run+`/done"`) {
+		s.t.Fatalf("shared out %+v %s", shared.resume, shared.work[reserve.Place{Job: "worker", Index: 0}])
 	}
 	o := cfg.resumes()
 	r, err := resume(s.t.Context(), cfg, *o, "model", func() (*survey, error) { return lookTable(s.t.Context(), *o, shared.request, table) })
@@ -164,7 +166,7 @@ func (r *sparkRun) ends() error {
 		err = r.collect(r.t.Context(), r.cfg.Run, result, result.Served)
 	}
 	if err == nil {
-		_, _, err = judgeRows(r.cfg.Work, result, r.parts(result))
+		_, _, err = judgeRows(r.cfg.Infer, result, r.parts(result))
 	}
 	if err == nil {
 		_, err = commit(r.t.Context(), r.cfg, result, r.resumption)

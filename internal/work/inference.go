@@ -1,4 +1,4 @@
-package reserve
+package work
 
 import (
 	"cmp"
@@ -10,14 +10,16 @@ import (
 
 	"tfos/internal/files"
 	"tfos/internal/infer"
+
+	"tfos/internal/reserve"
 )
 
 // shared is an inference job's work, shared out.
 type shared struct {
-	work    map[Place][]byte // every required member's infer.Request, as JSON
-	request infer.Request    // of all of them
-	splits  []infer.Split    // that are to be computed
-	resume  *resumption      // nil: the output is made as a whole, or the driver has not said of what partitions
+	work    map[reserve.Place][]byte // every required member's infer.Request, as JSON
+	request infer.Request            // of all of them
+	splits  []infer.Split            // that are to be computed
+	resume  *resumption              // nil: the output is made as a whole, or the driver has not said of what partitions
 }
 
 // shareOut lists an inference job's input and gives every required member its
@@ -41,7 +43,7 @@ func shareOut(ctx context.Context, cfg Config) (*shared, error) {
 		}
 		s.splits = s.resume.missing
 	default:
-		if s.splits, err = infer.Cut(ctx, data, request.CutBytes(data, cfg.Work.Tasks), 0); err != nil {
+		if s.splits, err = infer.Cut(ctx, data, request.CutBytes(data, cfg.Infer.Tasks), 0); err != nil {
 			return nil, err
 		}
 	}
@@ -52,8 +54,8 @@ func shareOut(ctx context.Context, cfg Config) (*shared, error) {
 // openWork reads an inference job's request, and lists its input; nil: Spark
 // brings the rows.
 func openWork(ctx context.Context, cfg Config) (request infer.Request, data *files.Dataset, err error) {
-	if err := json.Unmarshal(cfg.Work.Request, &request); err != nil {
-		return request, nil, fmt.Errorf("reserve: read the inference request: %w", err)
+	if err := json.Unmarshal(cfg.Infer.Request, &request); err != nil {
+		return request, nil, fmt.Errorf("work: read the inference request: %w", err)
 	}
 	request.Run = cfg.Run
 	// Every member takes this one, though checkpoints or versions are added meanwhile.
@@ -67,28 +69,28 @@ func openWork(ctx context.Context, cfg Config) (request infer.Request, data *fil
 	if request.Feed != "" { // Spark brings the rows
 		return request, nil, nil
 	}
-	if data, err = cfg.Work.Input.Open(ctx); err == nil {
+	if data, err = cfg.Infer.Input.Open(ctx); err == nil {
 		request.Input, err = data.Recipe()
 	}
-	if in := cfg.Work.Input; err == nil && request.MaxBad != nil && in.Format == files.Parquet {
+	if in := cfg.Infer.Input; err == nil && request.MaxBad != nil && in.Format == files.Parquet {
 		request.InputRows, _ = files.CountRows(ctx, in.Path)
 	}
 	return request, data, err
 }
 
 // shares gives every required member its share of the splits.
-func shares(cfg Config, request infer.Request, splits []infer.Split) (work map[Place][]byte, err error) {
-	var places []Place
+func shares(cfg Config, request infer.Request, splits []infer.Split) (work map[reserve.Place][]byte, err error) {
+	var places []reserve.Place
 	for _, m := range cfg.Members {
 		if m.Required {
-			places = append(places, Place{m.Job, m.Index})
+			places = append(places, reserve.Place{Job: m.Job, Index: m.Index})
 		}
 	}
-	work = map[Place][]byte{}
+	work = map[reserve.Place][]byte{}
 	for i, share := range assign(splits, len(places)) {
 		request.Splits = share
 		if work[places[i]], err = json.Marshal(request); err != nil {
-			return nil, fmt.Errorf("reserve: write the share of %s: %w", places[i], err)
+			return nil, fmt.Errorf("work: write the share of %s: %w", places[i], err)
 		}
 	}
 	return work, nil
@@ -125,7 +127,7 @@ func sumResults(splits []infer.Split, results [][]byte) (*infer.Result, error) {
 	for _, data := range results {
 		var r infer.Result
 		if err := json.Unmarshal(data, &r); err != nil {
-			return nil, fmt.Errorf("reserve: read an inference result: %w", err)
+			return nil, fmt.Errorf("work: read an inference result: %w", err)
 		}
 		if r.Digest != "" && sum.Digest == "" {
 			sum.Model, sum.Digest, sum.Made = r.Model, r.Digest, r.Made
@@ -196,10 +198,10 @@ func predicted(result *infer.Result) int64 {
 
 // inferPace is the pace of an inference member, none of one that says nothing
 // that can be read: sumResults says so.
-func inferPace(result []byte) []Pace {
+func inferPace(result []byte) []reserve.Pace {
 	var r infer.Result
 	if err := json.Unmarshal(result, &r); err != nil {
 		return nil
 	}
-	return []Pace{{Rows: r.Rows, Seconds: r.Seconds, Waited: r.WaitSeconds, Steps: r.Steps}}
+	return []reserve.Pace{{Rows: r.Rows, Seconds: r.Seconds, Waited: r.WaitSeconds, Steps: r.Steps}}
 }

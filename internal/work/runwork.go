@@ -1,4 +1,4 @@
-package reserve
+package work
 
 import (
 	"context"
@@ -8,6 +8,8 @@ import (
 
 	"tfos/internal/exit"
 	"tfos/internal/infer"
+
+	"tfos/internal/reserve"
 )
 
 // runWork is the Work of a run.
@@ -16,19 +18,29 @@ type runWork struct {
 	*shared
 }
 
-func newWork(cfg Config) Work { return &runWork{cfg: cfg, shared: &shared{}} }
+// PhaseSkipped is the verdict's phase of a run that had nothing to do.
+const PhaseSkipped = "skipped"
+
+// Open reads a run's configuration, a Config as JSON.
+func Open(config []byte) (reserve.Work, error) {
+	var cfg Config
+	if err := json.Unmarshal(config, &cfg); err != nil {
+		return nil, fmt.Errorf("work: read the configuration: %w", err)
+	}
+	return &runWork{cfg: cfg, shared: &shared{}}, nil
+}
 
 // ShareOut implements Work.
-func (w *runWork) ShareOut(ctx context.Context) (Shares, Start) {
-	if w.cfg.Work == nil {
-		return Shares{}, Start{}
+func (w *runWork) ShareOut(ctx context.Context) (reserve.Shares, reserve.Start) {
+	if w.cfg.Infer == nil {
+		return reserve.Shares{}, reserve.Start{}
 	}
 	s, err := shareOut(ctx, w.cfg)
 	if err != nil {
-		return Shares{}, shareFailure(ctx, err)
+		return reserve.Shares{}, shareFailure(ctx, err)
 	}
 	w.shared = s
-	out := Shares{Members: s.work, Splits: int64(len(s.splits)), Pace: inferPace}
+	out := reserve.Shares{Members: s.work, Splits: int64(len(s.splits)), Pace: inferPace}
 	for _, split := range s.splits {
 		out.Bytes += split.Length
 	}
@@ -37,35 +49,35 @@ func (w *runWork) ShareOut(ctx context.Context) (Shares, Start) {
 
 // shareFailure is what the run ends with when its input cannot be shared out. An
 // interrupted run ends as such.
-func shareFailure(ctx context.Context, err error) Start {
+func shareFailure(ctx context.Context, err error) reserve.Start {
 	if ctx.Err() != nil {
-		return Start{}
+		return reserve.Start{}
 	}
 	phase := "input"
 	if errors.As(err, new(*OutputError)) {
 		phase = "output"
 	}
-	return Start{End: Fail{Code: infer.InputExitCode(err), Phase: phase, Cause: err.Error()}}
+	return reserve.Start{End: reserve.Fail{Code: infer.InputExitCode(err), Phase: phase, Cause: err.Error()}}
 }
 
 // Command implements Work.
-func (w *runWork) Command(ctx context.Context, name string, line []byte) (Start, bool) {
+func (w *runWork) Command(ctx context.Context, name string, line []byte) (reserve.Start, bool) {
 	if name != "partitions" {
-		return Start{}, false
+		return reserve.Start{}, false
 	}
 	var table infer.Table
 	if err := json.Unmarshal(line, &table); err != nil {
-		return failedCommand(fmt.Sprintf("reserve: read a command: %v", err)), true
+		return failedCommand(fmt.Sprintf("work: read a command: %v", err)), true
 	}
 	return w.partitions(ctx, table), true
 }
 
-func failedCommand(cause string) Start {
-	return Start{End: Fail{Code: exit.Internal, Phase: "driver", Cause: cause}}
+func failedCommand(cause string) reserve.Start {
+	return reserve.Start{End: reserve.Fail{Code: exit.Internal, Phase: "driver", Cause: cause}}
 }
 
 // Finish implements Work.
-func (w *runWork) Finish(ctx context.Context, v Verdict, made Made) (Verdict, error) {
+func (w *runWork) Finish(ctx context.Context, v reserve.Verdict, made reserve.Made) (reserve.Verdict, error) {
 	result, err := w.finish(ctx, &v, made)
 	if result != nil {
 		text, encodeErr := json.Marshal(result)
@@ -74,11 +86,11 @@ func (w *runWork) Finish(ctx context.Context, v Verdict, made Made) (Verdict, er
 	return v, err
 }
 
-func (w *runWork) finish(ctx context.Context, v *Verdict, made Made) (*infer.Result, error) {
+func (w *runWork) finish(ctx context.Context, v *reserve.Verdict, made reserve.Made) (*infer.Result, error) {
 	var result *infer.Result
 	var sumErr error
 	var served []infer.ServedPartition
-	if w.cfg.Work != nil {
+	if w.cfg.Infer != nil {
 		result, sumErr = sumResults(w.splits, made.Results)
 		if sumErr == nil {
 			sumErr = w.resume.add(result)
@@ -98,7 +110,7 @@ func (w *runWork) finish(ctx context.Context, v *Verdict, made Made) (*infer.Res
 			err = w.resume.collect(ctx, w.cfg.Run, result, served)
 		}
 		if err == nil && result != nil {
-			code, phase, err = judgeRows(w.cfg.Work, result, w.resume.parts(result))
+			code, phase, err = judgeRows(w.cfg.Infer, result, w.resume.parts(result))
 		}
 		if err == nil {
 			code, phase = exit.Output, PhaseCommit

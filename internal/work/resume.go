@@ -1,4 +1,4 @@
-package reserve
+package work
 
 import (
 	"cmp"
@@ -15,6 +15,8 @@ import (
 
 	"tfos/internal/infer"
 	"tfos/internal/store"
+
+	"tfos/internal/reserve"
 )
 
 // lockEvery is the time between two attempts at a lock. A run that was killed
@@ -22,7 +24,7 @@ import (
 const lockEvery = 100 * time.Millisecond
 
 // ResumeStaging is where a run writes the parts of an output whose
-// OutputConfig.Resume is root.
+// Output.Resume is root.
 func ResumeStaging(root, run string) string { return root + "/" + run + "/" + partsName }
 
 // resumption is an output that goes on from what earlier runs have left. It
@@ -30,7 +32,7 @@ func ResumeStaging(root, run string) string { return root + "/" + run + "/" + pa
 type resumption struct {
 	*survey
 	model  string // its path
-	output OutputConfig
+	output Output
 	store  store.Store
 	lock   io.Closer
 	// changed: what is published is not the output that is wanted.
@@ -44,7 +46,7 @@ func (r *resumption) records() string { return r.folder() + "/" + recordsName }
 
 // resume locks an output, has it surveyed, and takes the finished parts over into
 // the run's own folder.
-func resume(ctx context.Context, cfg Config, o OutputConfig, model string, look func() (*survey, error)) (_ *resumption, err error) {
+func resume(ctx context.Context, cfg Config, o Output, model string, look func() (*survey, error)) (_ *resumption, err error) {
 	st, err := store.For(o.Resume)
 	if err != nil {
 		return nil, err
@@ -69,7 +71,7 @@ func resume(ctx context.Context, cfg Config, o OutputConfig, model string, look 
 
 // unprepared is the error of a store that does not do what an output needs; nil
 // for nil.
-func unprepared(ctx context.Context, o OutputConfig, err error) error {
+func unprepared(ctx context.Context, o Output, err error) error {
 	if err == nil || ctx.Err() != nil || errors.As(err, new(*OutputError)) {
 		return err
 	}
@@ -78,7 +80,7 @@ func unprepared(ctx context.Context, o OutputConfig, err error) error {
 
 // lock takes the output's lock. It waits as long as a killed run may take to let
 // go of it.
-func lock(ctx context.Context, st store.Store, o OutputConfig, patience time.Duration) (io.Closer, error) {
+func lock(ctx context.Context, st store.Store, o Output, patience time.Duration) (io.Closer, error) {
 	for giveUp := time.Now().Add(patience); ; {
 		var held io.Closer
 		err := st.Mkdir(ctx, o.Resume)
@@ -95,8 +97,10 @@ func lock(ctx context.Context, st store.Store, o OutputConfig, patience time.Dur
 		case locked && !time.Now().Before(giveUp):
 			return nil, &OutputError{o, "is being written by another run: wait until it has ended, or choose another output"}
 		}
-		if err := sleep(ctx, lockEvery); err != nil {
-			return nil, err
+		select {
+		case <-time.After(lockEvery):
+		case <-ctx.Done():
+			return nil, ctx.Err()
 		}
 	}
 }
@@ -121,7 +125,7 @@ func (r *resumption) takeOver(ctx context.Context, cfg Config) error {
 		err = writeFile(ctx, r.store, r.folder()+"/"+planName, text)
 	}
 	if err != nil {
-		return fmt.Errorf("reserve: write the splits' plan: %w", err)
+		return fmt.Errorf("work: write the splits' plan: %w", err)
 	}
 	for _, p := range r.carried {
 		if err := r.link(ctx, p); err != nil {
@@ -159,19 +163,19 @@ func (r *resumption) link(ctx context.Context, p part) error {
 
 // start says what was taken over from earlier runs, and ends a run that need
 // compute nothing before it has members. A nil r says nothing.
-func (r *resumption) start() (s Start) {
+func (r *resumption) start() (s reserve.Start) {
 	if r == nil {
 		return s
 	}
 	for _, text := range r.warnings {
-		s.Events = append(s.Events, Warning{text})
+		s.Events = append(s.Events, reserve.Warning{Message: text})
 	}
 	if !r.changed {
-		s.End = Settle{PhaseSkipped}
+		s.End = reserve.Settle{Phase: PhaseSkipped}
 		return s
 	}
 	if len(r.missing) == 0 {
-		s.End = Settle{}
+		s.End = reserve.Settle{}
 	}
 	if event := r.resumed(); event.Splits > 0 || event.Done != nil {
 		s.Events = append(s.Events, event)
@@ -180,9 +184,9 @@ func (r *resumption) start() (s Start) {
 }
 
 // resumed is the event that says what was taken over.
-func (r *resumption) resumed() Resumed {
+func (r *resumption) resumed() reserve.Resumed {
 	count := r.count()
-	event := Resumed{Splits: count.Splits, Rows: count.Rows, Missing: len(r.missing)}
+	event := reserve.Resumed{Splits: count.Splits, Rows: count.Rows, Missing: len(r.missing)}
 	if r.identity.BySpark() {
 		event.Done = []int{}
 		for _, p := range r.carried {
@@ -246,7 +250,7 @@ func (r *resumption) kept(ctx context.Context) int {
 }
 
 // onto is the output as it is published: over what it goes on from.
-func (r *resumption) onto(ctx context.Context, o OutputConfig) (OutputConfig, error) {
+func (r *resumption) onto(ctx context.Context, o Output) (Output, error) {
 	if r == nil || o.Resume == "" || r.published == nil {
 		return o, nil
 	}
@@ -290,7 +294,7 @@ func (r *resumption) useful(ctx context.Context) bool {
 	return err != nil || slices.ContainsFunc(left, func(f store.Info) bool { return path.Base(path.Dir(f.Path)) == recordsName })
 }
 
-// clear removes OutputConfig.Resume. It goes under another name first: once the
+// clear removes Output.Resume. It goes under another name first: once the
 // lock's file is gone, the next run may begin to fill a folder of that name.
 func (r *resumption) clear(ctx context.Context) error {
 	folders := []string{r.folder()}

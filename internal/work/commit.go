@@ -1,4 +1,4 @@
-package reserve
+package work
 
 import (
 	"context"
@@ -12,6 +12,8 @@ import (
 
 	"tfos/internal/infer"
 	"tfos/internal/store"
+
+	"tfos/internal/reserve"
 )
 
 // manifestName begins with "_" so that readers of the folder skip it.
@@ -34,10 +36,10 @@ type manifest struct {
 // commit gives every output its final name. All are checked before the first
 // is published. It returns those that were published, even after an error.
 // resume is nil for outputs that are made as a whole.
-func commit(ctx context.Context, cfg Config, result *infer.Result, resume *resumption) ([]Artifact, error) {
-	artifacts := []Artifact{}
+func commit(ctx context.Context, cfg Config, result *infer.Result, resume *resumption) ([]reserve.Artifact, error) {
+	artifacts := []reserve.Artifact{}
 	if resume != nil && !resume.changed {
-		return append(artifacts, Artifact{resume.output.Kind, resume.output.Final}), nil
+		return append(artifacts, reserve.Artifact{Kind: resume.output.Kind, Path: resume.output.Final}), nil
 	}
 	outputs := slices.Clone(cfg.Outputs)
 	for i, o := range outputs {
@@ -61,7 +63,7 @@ func commit(ctx context.Context, cfg Config, result *infer.Result, resume *resum
 
 // publish gives one output its name. It returns what has its name, even after an
 // error: an export may be several pieces.
-func publish(ctx context.Context, o OutputConfig) ([]Artifact, error) {
+func publish(ctx context.Context, o Output) ([]reserve.Artifact, error) {
 	s, err := store.For(o.Final)
 	if err != nil {
 		return nil, err
@@ -72,11 +74,11 @@ func publish(ctx context.Context, o OutputConfig) ([]Artifact, error) {
 	if err := s.Publish(ctx, o.Staging, o.Final, o.Replace); err != nil {
 		return nil, outputError(o, err)
 	}
-	return []Artifact{{o.Kind, o.Final}}, nil
+	return []reserve.Artifact{{Kind: o.Kind, Path: o.Final}}, nil
 }
 
 // partly adds to an error the outputs that have their names all the same.
-func partly(err error, done []Artifact) error {
+func partly(err error, done []reserve.Artifact) error {
 	if len(done) == 0 {
 		return err
 	}
@@ -88,7 +90,7 @@ func partly(err error, done []Artifact) error {
 }
 
 // prepare completes one output in its staging folder.
-func prepare(ctx context.Context, cfg Config, o OutputConfig, result *infer.Result, resume *resumption) error {
+func prepare(ctx context.Context, cfg Config, o Output, result *infer.Result, resume *resumption) error {
 	s, err := store.For(o.Staging)
 	if err != nil {
 		return err
@@ -122,7 +124,7 @@ func prepare(ctx context.Context, cfg Config, o OutputConfig, result *infer.Resu
 
 // complete checks that every file of the output is there and lists them in the
 // manifest.
-func complete(ctx context.Context, s store.Store, run string, o OutputConfig, result *infer.Result, resume *resumption) error {
+func complete(ctx context.Context, s store.Store, run string, o Output, result *infer.Result, resume *resumption) error {
 	if result == nil {
 		return fmt.Errorf("%s: %s: no member reported a result", o.Kind, o.Final)
 	}
@@ -142,7 +144,7 @@ func complete(ctx context.Context, s store.Store, run string, o OutputConfig, re
 	}
 	text, err := json.MarshalIndent(m, "", " ")
 	if err != nil {
-		return fmt.Errorf("reserve: write the manifest: %w", err)
+		return fmt.Errorf("work: write the manifest: %w", err)
 	}
 	return writeFile(ctx, s, o.Staging+"/"+manifestName, append(text, '\n'))
 }
@@ -150,7 +152,7 @@ func complete(ctx context.Context, s store.Store, run string, o OutputConfig, re
 // takeIn puts the quarantine files of the partitions, which are those of the
 // attempts that count, into the output, names them by the partitions, and deletes
 // the others.
-func takeIn(ctx context.Context, s store.Store, o OutputConfig, partitions []infer.ServedPartition) error {
+func takeIn(ctx context.Context, s store.Store, o Output, partitions []infer.ServedPartition) error {
 	if o.Aside == "" || o.Resume != "" { // resumption.collect
 		return nil
 	}
@@ -178,13 +180,13 @@ func writeFile(ctx context.Context, s store.Store, path string, data []byte) err
 		return err
 	}
 	if _, err := file.Write(data); err != nil {
-		return errors.Join(fmt.Errorf("reserve: write %s: %w", path, err), file.Abort())
+		return errors.Join(fmt.Errorf("work: write %s: %w", path, err), file.Abort())
 	}
 	return file.Commit()
 }
 
 // outputError is what the user is told about an output; nil for a nil err.
-func outputError(o OutputConfig, err error) error {
+func outputError(o Output, err error) error {
 	switch {
 	case err == nil:
 		return nil

@@ -1,4 +1,4 @@
-package reserve
+package work
 
 import (
 	"cmp"
@@ -12,7 +12,7 @@ import (
 // judgeRows says whether the rows of all parts, and of what Spark's tasks took
 // (result), let an inference job have its output, and the exit code and phase when
 // not: every row must be accounted for, and no more be bad than the job takes.
-func judgeRows(work *WorkConfig, result *infer.Result, parts []infer.SplitResult) (code exit.Code, phase string, err error) {
+func judgeRows(work *Inference, result *infer.Result, parts []infer.SplitResult) (code exit.Code, phase string, err error) {
 	var all infer.Account
 	var first *infer.BadRow
 	if result.Partitions > 0 && len(result.Splits) == 0 { // they are no parts
@@ -37,7 +37,7 @@ func judgeRows(work *WorkConfig, result *infer.Result, parts []infer.SplitResult
 	}
 	var request infer.Request
 	if err := json.Unmarshal(work.Request, &request); err != nil {
-		return exit.Internal, "accounting", fmt.Errorf("reserve: read the inference request: %w", err)
+		return exit.Internal, "accounting", fmt.Errorf("work: read the inference request: %w", err)
 	}
 	err = infer.Judge(all, first, request.MaxBad)
 	return infer.ExitCode(err), "running", err

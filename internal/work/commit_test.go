@@ -1,4 +1,4 @@
-package reserve
+package work
 
 import (
 	"encoding/json"
@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"tfos/internal/infer"
+
+	"tfos/internal/reserve"
 )
 
 func TestCommit(t *testing.T) {
@@ -37,7 +39,7 @@ func TestCommit(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			root := t.TempDir()
-			cfg := Config{Run: "r1", Outputs: []OutputConfig{{Kind: test.kind, Staging: root + "/stage", Final: root + "/final", Replace: test.replace}}}
+			cfg := Config{Config: reserve.Config{Run: "r1"}, Outputs: []Output{{Kind: test.kind, Staging: root + "/stage", Final: root + "/final", Replace: test.replace}}}
 			for _, name := range test.staged {
 				stage(t, root+"/stage/"+name)
 			}
@@ -51,7 +53,7 @@ func TestCommit(t *testing.T) {
 				}
 				return
 			}
-			if err != nil || len(artifacts) != 1 || artifacts[0] != (Artifact{test.kind, root + "/final"}) {
+			if err != nil || len(artifacts) != 1 || artifacts[0] != (reserve.Artifact{Kind: test.kind, Path: root + "/final"}) {
 				t.Fatalf("%v %v", artifacts, err)
 			}
 			if exists(root+"/stage") || exists(root+"/final/old") || !exists(root+"/final/"+test.staged[0]) {
@@ -68,7 +70,7 @@ func TestCommit(t *testing.T) {
 func TestCommitChecksFirst(t *testing.T) {
 	root := t.TempDir()
 	stage(t, root+"/stage/a/saved_model.pb")
-	cfg := Config{Outputs: []OutputConfig{
+	cfg := Config{Outputs: []Output{
 		{Kind: "saved_model", Staging: root + "/stage/a", Final: root + "/a"},
 		{Kind: "results", Staging: root + "/stage/b", Final: root + "/b"},
 	}}
@@ -86,8 +88,8 @@ func TestCommitChecksFirst(t *testing.T) {
 func TestCommitTakesBadRowsIn(t *testing.T) {
 	for _, lost := range []bool{false, true} {
 		root := t.TempDir()
-		o := OutputConfig{Kind: "predictions", Staging: root + "/stage", Final: root + "/final", Aside: root + "/aside"}
-		cfg := Config{Run: "r1", Outputs: []OutputConfig{o}}
+		o := Output{Kind: "predictions", Staging: root + "/stage", Final: root + "/final", Aside: root + "/aside"}
+		cfg := Config{Config: reserve.Config{Run: "r1"}, Outputs: []Output{o}}
 		stage(t, o.Staging+"/part-00007-x.parquet")
 		stageText(t, o.Aside+"/_quarantine/part-00007-11.parquet", "an earlier attempt")
 		if !lost {
@@ -129,7 +131,7 @@ func TestCommitTakesBadRowsIn(t *testing.T) {
 func TestManifestCounts(t *testing.T) {
 	root := t.TempDir()
 	stage(t, root+"/stage/day=1/part-0.parquet")
-	cfg := Config{Run: "r1", Outputs: []OutputConfig{{Kind: "predictions", Staging: root + "/stage", Final: root + "/final"}}}
+	cfg := Config{Config: reserve.Config{Run: "r1"}, Outputs: []Output{{Kind: "predictions", Staging: root + "/stage", Final: root + "/final"}}}
 	result := &infer.Result{
 		Account: infer.Account{Read: 8, Rows: 8}, Partitions: 2,
 		Carried: &infer.Carried{Splits: 1, Account: infer.Account{Read: 3, Rows: 2, Skipped: 1}},

@@ -1,4 +1,4 @@
-package reserve
+package work
 
 import (
 	"context"
@@ -14,6 +14,8 @@ import (
 
 	"tfos/internal/infer"
 	"tfos/internal/store"
+
+	"tfos/internal/reserve"
 )
 
 // Resuming where Spark reads and writes. A part is what Spark wrote of one
@@ -24,7 +26,7 @@ import (
 //	RUN/pending/0/  what its tasks have committed, as long as the job has not: a
 //	                folder for each (task_…_m_000007)
 //
-//	RUN/aside/      its engines' quarantine (OutputConfig.Aside), a file for each
+//	RUN/aside/      its engines' quarantine (Output.Aside), a file for each
 //	                attempt at a partition with bad rows
 //
 // A partition is finished when its record is there (infer.ServedRecord: its task
@@ -38,7 +40,7 @@ const (
 	asideName   = "aside"
 )
 
-// ResumeWritten is the output of the Spark job of a run whose OutputConfig.Resume
+// ResumeWritten is the output of the Spark job of a run whose Output.Resume
 // is root. The driver makes it, and in it a link _temporary to pending beside it.
 func ResumeWritten(root, run string) string { return root + "/" + run + "/" + writtenName }
 
@@ -50,7 +52,7 @@ func ResumeAside(root, run string) string { return root + "/" + run + "/" + asid
 var sparkPart = regexp.MustCompile(`^part-([0-9]+)-`)
 
 // lookTable surveys an output for what Spark reads.
-func lookTable(ctx context.Context, o OutputConfig, request infer.Request, table infer.Table) (*survey, error) {
+func lookTable(ctx context.Context, o Output, request infer.Request, table infer.Table) (*survey, error) {
 	identity, err := request.IdentifyTable(ctx, table)
 	if err != nil {
 		return nil, err
@@ -205,7 +207,7 @@ func (r *resumption) takePartition(ctx context.Context, p part) error {
 		err = writeFile(ctx, r.store, r.records()+"/"+infer.RecordName(infer.PartitionName(p.ID)), text)
 	}
 	if err != nil {
-		return fmt.Errorf("reserve: note partition %d: %w", p.ID, err)
+		return fmt.Errorf("work: note partition %d: %w", p.ID, err)
 	}
 	return nil
 }
@@ -250,9 +252,9 @@ func (r *resumption) collect(ctx context.Context, run string, result *infer.Resu
 
 // partitions is the driver's answer to what Spark reads: the run goes on from what
 // is finished of it.
-func (w *runWork) partitions(ctx context.Context, table infer.Table) Start {
+func (w *runWork) partitions(ctx context.Context, table infer.Table) reserve.Start {
 	o := w.cfg.resumes()
-	if o == nil || w.cfg.Work == nil || w.resume != nil {
+	if o == nil || w.cfg.Infer == nil || w.resume != nil {
 		return failedCommand("partitions of an output that does not resume, or twice")
 	}
 	r, err := resume(ctx, w.cfg, *o, w.request.Path(), func() (*survey, error) { return lookTable(ctx, *o, w.request, table) })
