@@ -46,7 +46,7 @@ func TestCommit(t *testing.T) {
 			if test.replace {
 				stage(t, root+"/final/old")
 			}
-			artifacts, err := commit(t.Context(), cfg, test.result, nil)
+			artifacts, err := publishOutputs(t.Context(), cfg, test.result, anew{})
 			if test.want != "" {
 				if err == nil || !strings.Contains(err.Error(), test.want) || exists(root+"/final") || len(artifacts) > 0 {
 					t.Errorf("%v, want %q; published %v", err, test.want, artifacts)
@@ -74,7 +74,7 @@ func TestCommitChecksFirst(t *testing.T) {
 		{Kind: "saved_model", Staging: root + "/stage/a", Final: root + "/a"},
 		{Kind: "results", Staging: root + "/stage/b", Final: root + "/b"},
 	}}
-	if artifacts, err := commit(t.Context(), cfg, nil, nil); err == nil || len(artifacts) > 0 || exists(root+"/a") {
+	if artifacts, err := publishOutputs(t.Context(), cfg, nil, anew{}); err == nil || len(artifacts) > 0 || exists(root+"/a") {
 		t.Errorf("%v %v", artifacts, err)
 	}
 	kept, err := ClearStaging(t.Context(), cfg)
@@ -98,7 +98,7 @@ func TestCommitTakesBadRowsIn(t *testing.T) {
 		result := &infer.Result{Account: infer.Account{Read: 3, Rows: 2, Quarantined: 1}, Partitions: 2, BadPartitions: []infer.ServedPartition{
 			{Partition: 7, Attempt: 12, Account: infer.Account{Read: 2, Rows: 1, Quarantined: 1}, Quarantine: &infer.QuarantineFile{Output: "_quarantine/part-00007-12.parquet", Rows: 1}},
 		}}
-		_, err := commit(t.Context(), cfg, result, nil)
+		_, err := publishOutputs(t.Context(), cfg, result, anew{})
 		if lost {
 			if err == nil || !strings.Contains(err.Error(), "not written it completely") || exists(o.Final) {
 				t.Errorf("a lost file: %v", err)
@@ -136,7 +136,7 @@ func TestManifestCounts(t *testing.T) {
 		Account: infer.Account{Read: 8, Rows: 8}, Partitions: 2,
 		Carried: &infer.Carried{Splits: 1, Account: infer.Account{Read: 3, Rows: 2, Skipped: 1}},
 	}
-	if _, err := commit(t.Context(), cfg, result, nil); err != nil {
+	if _, err := publishOutputs(t.Context(), cfg, result, anew{}); err != nil {
 		t.Fatal(err)
 	}
 	var m manifest

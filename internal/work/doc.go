@@ -8,13 +8,32 @@
 // they are not accepted, what was kept. docs/protocols.md section 3 is the
 // contract.
 //
-//	runwork.go      reserve.Work
-//	inference.go    share the input out; sum results up
+// There are three kinds of work, each a type with the methods of reserve.Work. Open
+// chooses one from the configuration; nothing else asks which it is. Another kind is
+// another file, and a case in Open.
+//
+//	             program               splits                   sparkRows
+//	for          training              inference of files       inference of what Spark reads
+//	share out    nothing               each member its splits   each member the request
+//	commands     none                  none                     partitions
+//	counts       no results            each split once          each partition's latest attempt,
+//	                                                            against the rows Spark wrote
+//	outputs      exports, results      predictions, manifest    predictions, manifest
+//	goes on      never                 resumedSplits            resumedPartitions
+//
+// An inference job's output begins with a base: nothing (anew), or what earlier runs
+// have left of it.
+//
+//	open.go         the kinds; why a run is refused though its members succeeded
+//	program.go, splits.go, sparkrows.go
+//	inference.go    what both kinds of inference share: shares, sum, end of the run
+//	base.go         what an output begins with
 //	survey.go       what there is of an output that is resumed, and what is missing
 //	resume.go       lock it, take finished parts over, give it back
 //	partitions.go   the same where Spark reads and writes
 //	bad_rows.go     judge the account of rows
-//	commit.go       check outputs, write the manifest, publish
+//	commit.go       check outputs and publish them
+//	manifest.go     complete predictions
 //	export.go       what programs write to export_dir
 //	staging.go      delete what is not published
 //

@@ -44,7 +44,7 @@ func TestExports(t *testing.T) {
 			if test.there != "" {
 				stage(t, o.Final+test.there)
 			}
-			got, err := commit(t.Context(), cfg, nil, nil)
+			got, err := publishOutputs(t.Context(), cfg, nil, anew{})
 			if test.says == "" {
 				for i := range test.want {
 					test.want[i].Path = o.Final + test.want[i].Path
@@ -94,7 +94,7 @@ func TestSavedModelDemanded(t *testing.T) {
 		for _, name := range written {
 			stage(t, o.Staging+name)
 		}
-		got, err := commit(t.Context(), cfg, nil, nil)
+		got, err := publishOutputs(t.Context(), cfg, nil, anew{})
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "model.export") || len(got) > 0 {
 			t.Errorf("%v, %v; want %q", got, err, want)
 		}
@@ -113,7 +113,7 @@ func TestPublishedInPart(t *testing.T) {
 	tooLong := "." + strings.Repeat("x", 100) // for a file's name, with the final one
 	stage(t, o.Staging+"/saved_model.pb")
 	stage(t, o.Staging+tooLong)
-	got, err := commit(t.Context(), cfg, nil, nil)
+	got, err := publishOutputs(t.Context(), cfg, nil, anew{})
 	if want := "; published before that: " + o.Final; err == nil || !strings.HasSuffix(err.Error(), want) {
 		t.Errorf("%v, want %q at its end", err, want)
 	}
@@ -129,7 +129,7 @@ func TestExportInAFolderWithAPatternsName(t *testing.T) {
 	root := t.TempDir() + "/run[1]{a,b}*"
 	o := Output{Kind: KindExport, Staging: root + "/tfos-r1.f", Final: root + "/f"}
 	stage(t, o.Staging+"/saved_model.pb")
-	got, err := commit(t.Context(), Config{Config: reserve.Config{Run: "r1"}, Outputs: []Output{o}}, nil, nil)
+	got, err := publishOutputs(t.Context(), Config{Config: reserve.Config{Run: "r1"}, Outputs: []Output{o}}, nil, anew{})
 	if err != nil || !slices.Equal(got, []reserve.Artifact{{Kind: "saved_model", Path: o.Final}}) || !exists(o.Final+"/saved_model.pb") {
 		t.Errorf("%v, %v", got, err)
 	}

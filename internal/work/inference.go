@@ -4,96 +4,129 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
 
-	"tfos/internal/files"
 	"tfos/internal/infer"
-
 	"tfos/internal/reserve"
 )
 
-// shared is an inference job's work, shared out.
-type shared struct {
-	work    map[reserve.Place][]byte // every required member's infer.Request, as JSON
-	request infer.Request            // of all of them
-	splits  []infer.Split            // that are to be computed
-	resume  *resumption              // nil: the output is made as a whole, or the driver has not said of what partitions
+// inference is what both kinds of inference jobs have in common.
+type inference struct {
+	cfg     Config
+	request infer.Request // of all members
 }
 
-// shareOut lists an inference job's input and gives every required member its
-// share of what is to be computed.
-func shareOut(ctx context.Context, cfg Config) (*shared, error) {
-	request, data, err := openWork(ctx, cfg)
-	if err != nil {
-		return nil, err
+func newInference(cfg Config) (inference, error) {
+	w := inference{cfg: cfg}
+	if err := json.Unmarshal(cfg.Infer.Request, &w.request); err != nil {
+		return w, fmt.Errorf("work: read the inference request: %w", err)
 	}
-	s := &shared{request: request}
-	o := cfg.resumes()
-	if o != nil {
-		request.Records = path.Dir(o.Staging) + "/" + recordsName
-	}
-	switch {
-	case data == nil: // Spark brings the rows
-	case o != nil:
-		s.resume, err = resume(ctx, cfg, *o, request.Path(), func() (*survey, error) { return look(ctx, cfg, *o, request, data) })
-		if err != nil {
-			return nil, err
-		}
-		s.splits = s.resume.missing
-	default:
-		if s.splits, err = infer.Cut(ctx, data, request.CutBytes(data, cfg.Infer.Tasks), 0); err != nil {
-			return nil, err
-		}
-	}
-	s.work, err = shares(cfg, request, s.splits)
-	return s, err
+	w.request.Run = cfg.Run
+	return w, nil
 }
 
-// openWork reads an inference job's request, and lists its input; nil: Spark
-// brings the rows.
-func openWork(ctx context.Context, cfg Config) (request infer.Request, data *files.Dataset, err error) {
-	if err := json.Unmarshal(cfg.Infer.Request, &request); err != nil {
-		return request, nil, fmt.Errorf("work: read the inference request: %w", err)
-	}
-	request.Run = cfg.Run
-	// Every member takes this one, though checkpoints or versions are added meanwhile.
-	settled, _, unsettled := request.Settle()
-	switch {
-	case unsettled == nil:
-		request.Source = settled
-	case request.Checkpoint != "":
-		return request, nil, unsettled
+// settle has every member take the same model, though checkpoints or versions are
+// added meanwhile.
+func (w *inference) settle() error {
+	switch settled, _, err := w.request.Settle(); {
+	case err == nil:
+		w.request.Source = settled
+	case w.request.Checkpoint != "":
+		return err
 	} // else a SavedModel that perhaps only the members see
-	if request.Feed != "" { // Spark brings the rows
-		return request, nil, nil
-	}
-	if data, err = cfg.Infer.Input.Open(ctx); err == nil {
-		request.Input, err = data.Recipe()
-	}
-	if in := cfg.Infer.Input; err == nil && request.MaxBad != nil && in.Format == files.Parquet {
-		request.InputRows, _ = files.CountRows(ctx, in.Path)
-	}
-	return request, data, err
+	return nil
 }
 
 // shares gives every required member its share of the splits.
-func shares(cfg Config, request infer.Request, splits []infer.Split) (work map[reserve.Place][]byte, err error) {
+func (w *inference) shares(splits []infer.Split) (reserve.Shares, error) {
 	var places []reserve.Place
-	for _, m := range cfg.Members {
+	for _, m := range w.cfg.Members {
 		if m.Required {
 			places = append(places, reserve.Place{Job: m.Job, Index: m.Index})
 		}
 	}
-	work = map[reserve.Place][]byte{}
+	out := reserve.Shares{Members: map[reserve.Place][]byte{}, Splits: int64(len(splits)), Pace: pace}
+	request := w.request
+	if o := w.cfg.resumes(); o != nil {
+		request.Records = path.Dir(o.Staging) + "/" + recordsName
+	}
 	for i, share := range assign(splits, len(places)) {
 		request.Splits = share
-		if work[places[i]], err = json.Marshal(request); err != nil {
-			return nil, fmt.Errorf("work: write the share of %s: %w", places[i], err)
+		text, err := json.Marshal(request)
+		if err != nil {
+			return out, fmt.Errorf("work: write the share of %s: %w", places[i], err)
+		}
+		out.Members[places[i]] = text
+	}
+	for _, split := range splits {
+		out.Bytes += split.Length
+	}
+	return out, nil
+}
+
+// inputFailure is what a run ends with whose input cannot be shared out. An
+// interrupted run ends as such.
+func inputFailure(ctx context.Context, err error) reserve.Start {
+	if ctx.Err() != nil {
+		return reserve.Start{}
+	}
+	phase := "input"
+	if errors.As(err, new(*OutputError)) {
+		phase = "output"
+	}
+	return reserve.Start{End: reserve.Fail{Code: infer.InputExitCode(err), Phase: phase, Cause: err.Error()}}
+}
+
+// conclude publishes the output of a run that has succeeded, whose results accept
+// accepts, or deletes what is staged and of no use to anybody, and completes the
+// verdict. result is the sum of them; nil: they cannot be read.
+func (w *inference) conclude(ctx context.Context, v reserve.Verdict, from base, result *infer.Result, accept func() error) (reserve.Verdict, error) {
+	if w.cfg.publishes(v) {
+		err := accept()
+		if err == nil {
+			err = w.judge(result, from)
+		}
+		if err == nil {
+			v.Artifacts, err = w.publish(ctx, result, from)
+		}
+		if err != nil {
+			refuse(&v, err)
 		}
 	}
-	return work, nil
+	var left error
+	if w.cfg.publishes(v) {
+		if left = from.close(ctx, true); left != nil {
+			left = fmt.Errorf("what earlier runs have left was not deleted: %w", left)
+		}
+	} else {
+		if result != nil {
+			result.Kept = from.kept(ctx)
+		}
+		v.Kept, left = w.clear(ctx, from)
+	}
+	if result == nil {
+		return v, left
+	}
+	text, err := json.Marshal(result)
+	if err != nil {
+		return v, errors.Join(left, fmt.Errorf("work: write the sum of the results: %w", err))
+	}
+	v.Infer = text
+	return v, left
+}
+
+// judge refuses rows that are not accounted for, and too many bad ones.
+func (w *inference) judge(result *infer.Result, from base) error {
+	return judgeRows(result, from.parts(result), w.request.MaxBad)
+}
+
+// clear is ClearStaging, for parts that a later run goes on from too.
+func (w *inference) clear(ctx context.Context, from base) (kept []string, err error) {
+	kept, err = ClearStaging(ctx, w.cfg)
+	return kept, errors.Join(err, from.close(ctx, false))
 }
 
 // assign shares splits out to n members: the largest first, each to the member
@@ -178,27 +211,9 @@ func sumServed(sum *infer.Result) {
 	}
 }
 
-// checkAnswered compares the rows that Spark wrote with those that members
-// predicted for it.
-func checkAnswered(cfg Config, result *infer.Result, written map[string]int64) error {
-	for _, f := range cfg.Feeds {
-		if rows, ended := written[f.Name]; f.Answered && (!ended || result == nil || rows != result.Rows) {
-			return fmt.Errorf("rows are unaccounted for: Spark wrote %d rows, but took %d predictions", rows, predicted(result))
-		}
-	}
-	return nil
-}
-
-func predicted(result *infer.Result) int64 {
-	if result == nil {
-		return 0
-	}
-	return result.Rows
-}
-
-// inferPace is the pace of an inference member, none of one that says nothing
+// pace is the pace of an inference member, none of one that says nothing
 // that can be read: sumResults says so.
-func inferPace(result []byte) []reserve.Pace {
+func pace(result []byte) []reserve.Pace {
 	var r infer.Result
 	if err := json.Unmarshal(result, &r); err != nil {
 		return nil

@@ -1,6 +1,8 @@
 package work
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -39,6 +41,46 @@ func TestAssign(t *testing.T) {
 			t.Errorf("assign(%v, %d) = %s, want %s", test.sizes, test.n, s, test.want)
 		}
 	}
+}
+
+// shared is an inference job's work, shared out.
+type shared struct {
+	inference
+	from   base
+	resume resumedSplits // from
+	work   map[reserve.Place][]byte
+	splits []infer.Split
+}
+
+func shareOut(ctx context.Context, cfg Config) (*shared, error) {
+	text, err := json.Marshal(cfg)
+	if err != nil {
+		return nil, err
+	}
+	opened, err := Open(text)
+	if err != nil {
+		return nil, err
+	}
+	if w, bySpark := opened.(*sparkRows); bySpark {
+		shares, start := w.ShareOut(ctx)
+		if start.End != nil || len(start.Events) > 0 {
+			return nil, fmt.Errorf("starts with %+v", start)
+		}
+		return &shared{inference: w.inference, from: w.from, work: shares.Members}, nil
+	}
+	w := opened.(*splits)
+	shares, err := w.shareOut(ctx)
+	s := &shared{inference: w.inference, from: w.from, work: shares.Members, splits: w.missing}
+	s.resume, _ = w.from.(resumedSplits)
+	return s, err
+}
+
+// publishOutputs publishes the outputs of a job of the kind that has such ones.
+func publishOutputs(ctx context.Context, cfg Config, result *infer.Result, from base) ([]reserve.Artifact, error) {
+	if cfg.Outputs[0].Kind == "predictions" {
+		return (&inference{cfg: cfg}).publish(ctx, result, from)
+	}
+	return program{cfg}.publish(ctx)
 }
 
 // TestAnsweredWork: where Spark brings the rows there is nothing to share out.

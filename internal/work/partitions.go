@@ -212,14 +212,35 @@ func (r *resumption) takePartition(ctx context.Context, p part) error {
 	return nil
 }
 
-// collect takes what the run's own Spark job wrote, and the bad rows of it, into
-// the output, and says in the result's Splits of which partition it is; took are
-// the partitions that its tasks brought. A nil r, or one of what executors write,
-// has nothing to collect.
-func (r *resumption) collect(ctx context.Context, run string, result *infer.Result, took []infer.ServedPartition) error {
-	if r == nil || !r.identity.BySpark() {
-		return nil
+// resumedPartitions is the base of an output that Spark writes.
+type resumedPartitions struct{ *resumption }
+
+func (r resumedPartitions) start() reserve.Start {
+	done := []int{}
+	for _, p := range r.carried {
+		done = append(done, p.ID)
 	}
+	return r.started(done)
+}
+
+func (r resumedPartitions) add(result *infer.Result) error {
+	// Members know the model alone.
+	result.Made = r.identity
+	result.Made.Digest = result.Digest
+	return r.resumption.add(result)
+}
+
+func (r resumedPartitions) kept(ctx context.Context) int {
+	kept := r.countPublished()
+	plan := splitPlan{Identity: r.identity, Splits: r.splits}
+	if left, err := finishedPartitions(ctx, r.store, r.folder(), plan); err == nil {
+		kept += len(left)
+	}
+	return kept
+}
+
+// collect says in the result's Splits what there is of each partition.
+func (r resumedPartitions) collect(ctx context.Context, run string, result *infer.Result, took []infer.ServedPartition) error {
 	written, err := filesOfPartitions(ctx, r.store, r.folder())
 	if err != nil {
 		return err
@@ -248,19 +269,4 @@ func (r *resumption) collect(ctx context.Context, run string, result *infer.Resu
 		return fmt.Errorf("rows are unaccounted for: partition %d was predicted, but was not missing", number)
 	}
 	return nil
-}
-
-// partitions is the driver's answer to what Spark reads: the run goes on from what
-// is finished of it.
-func (w *runWork) partitions(ctx context.Context, table infer.Table) reserve.Start {
-	o := w.cfg.resumes()
-	if o == nil || w.cfg.Infer == nil || w.resume != nil {
-		return failedCommand("partitions of an output that does not resume, or twice")
-	}
-	r, err := resume(ctx, w.cfg, *o, w.request.Path(), func() (*survey, error) { return lookTable(ctx, *o, w.request, table) })
-	if err != nil {
-		return shareFailure(ctx, err)
-	}
-	w.resume = r
-	return r.start()
 }

@@ -161,12 +161,9 @@ func (r *resumption) link(ctx context.Context, p part) error {
 	return nil
 }
 
-// start says what was taken over from earlier runs, and ends a run that need
-// compute nothing before it has members. A nil r says nothing.
-func (r *resumption) start() (s reserve.Start) {
-	if r == nil {
-		return s
-	}
+// started is base.start. done are the numbers of the partitions that Spark need not
+// predict; nil: executors read.
+func (r *resumption) started(done []int) (s reserve.Start) {
 	for _, text := range r.warnings {
 		s.Events = append(s.Events, reserve.Warning{Message: text})
 	}
@@ -177,23 +174,11 @@ func (r *resumption) start() (s reserve.Start) {
 	if len(r.missing) == 0 {
 		s.End = reserve.Settle{}
 	}
-	if event := r.resumed(); event.Splits > 0 || event.Done != nil {
-		s.Events = append(s.Events, event)
+	count := r.count()
+	if count.Splits > 0 || done != nil {
+		s.Events = append(s.Events, reserve.Resumed{Splits: count.Splits, Rows: count.Rows, Missing: len(r.missing), Done: done})
 	}
 	return s
-}
-
-// resumed is the event that says what was taken over.
-func (r *resumption) resumed() reserve.Resumed {
-	count := r.count()
-	event := reserve.Resumed{Splits: count.Splits, Rows: count.Rows, Missing: len(r.missing)}
-	if r.identity.BySpark() {
-		event.Done = []int{}
-		for _, p := range r.carried {
-			event.Done = append(event.Done, p.ID)
-		}
-	}
-	return event
 }
 
 func (r *resumption) count() infer.Carried {
@@ -204,21 +189,12 @@ func (r *resumption) count() infer.Carried {
 	return c
 }
 
-// add completes the sum of what members report. What they made, and what is
-// carried over, must have been made alike. A nil r adds nothing.
 func (r *resumption) add(result *infer.Result) error {
-	if r == nil {
-		return nil
-	}
 	carried := r.count()
 	result.Carried = &carried
-	switch {
-	case len(result.Splits) == 0 && len(result.Served) == 0:
+	if len(result.Splits) == 0 && len(result.Served) == 0 {
 		result.Model, result.Digest, result.Made = r.model, r.identity.Digest, r.identity
 		return nil
-	case r.identity.BySpark(): // of which members know the model alone
-		result.Made = r.identity
-		result.Made.Digest = result.Digest
 	}
 	if len(r.carried) > 0 && !result.Made.Equal(r.identity) {
 		return fmt.Errorf("members did not make what the parts of earlier runs are (%s): it has changed meanwhile: start the job again",
@@ -227,31 +203,19 @@ func (r *resumption) add(result *infer.Result) error {
 	return nil
 }
 
-// kept is how many splits a later run need not compute; 0 for a nil r.
-func (r *resumption) kept(ctx context.Context) int {
-	if r == nil {
-		return 0
-	}
-	kept := 0
+// countPublished is how many of the parts that are carried over are published.
+func (r *resumption) countPublished() int {
+	n := 0
 	for _, p := range r.carried {
 		if p.record == "" {
-			kept++
+			n++
 		}
 	}
-	if r.identity.BySpark() {
-		plan := splitPlan{Identity: r.identity, Splits: r.splits}
-		if left, err := finishedPartitions(ctx, r.store, r.folder(), plan); err == nil {
-			kept += len(left)
-		}
-	} else if left, err := r.store.List(ctx, r.records()); err == nil {
-		kept += len(left)
-	}
-	return kept
+	return n
 }
 
-// onto is the output as it is published: over what it goes on from.
 func (r *resumption) onto(ctx context.Context, o Output) (Output, error) {
-	if r == nil || o.Resume == "" || r.published == nil {
+	if o.Resume == "" || r.published == nil {
 		return o, nil
 	}
 	var now manifest
@@ -262,25 +226,22 @@ func (r *resumption) onto(ctx context.Context, o Output) (Output, error) {
 	return o, nil
 }
 
-// parts are all parts of the output, in the order of their numbers.
 func (r *resumption) parts(result *infer.Result) []infer.SplitResult {
+	return sortedParts(result, r.carried)
+}
+
+// sortedParts are the parts of a result and those that are carried over, in the
+// order of their numbers.
+func sortedParts(result *infer.Result, carried []part) []infer.SplitResult {
 	all := slices.Clone(result.Splits)
-	if r != nil {
-		for _, p := range r.carried {
-			all = append(all, p.SplitResult)
-		}
+	for _, p := range carried {
+		all = append(all, p.SplitResult)
 	}
 	slices.SortFunc(all, func(a, b infer.SplitResult) int { return cmp.Compare(a.ID, b.ID) })
 	return all
 }
 
-// close ends the run's hold on the output. Where no run has left a finished
-// part, or done says that they are all published, nothing stays. A nil r holds
-// nothing.
 func (r *resumption) close(ctx context.Context, done bool) error {
-	if r == nil {
-		return nil
-	}
 	var err error
 	if done || !r.useful(ctx) {
 		err = r.clear(ctx)
@@ -313,5 +274,19 @@ func (r *resumption) clear(ctx context.Context) error {
 	return r.store.Remove(ctx, aside)
 }
 
-// complete tells whether there is nothing to compute.
-func (r *resumption) complete() bool { return r != nil && len(r.missing) == 0 }
+func (r *resumption) complete() bool { return len(r.missing) == 0 }
+
+func (r *resumption) unchanged() bool { return !r.changed }
+
+// resumedSplits is the base of an output that executors write.
+type resumedSplits struct{ *resumption }
+
+func (r resumedSplits) start() reserve.Start { return r.started(nil) }
+
+func (r resumedSplits) kept(ctx context.Context) int {
+	kept := r.countPublished()
+	if left, err := r.store.List(ctx, r.records()); err == nil {
+		kept += len(left)
+	}
+	return kept
+}

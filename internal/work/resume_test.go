@@ -133,7 +133,7 @@ func (s *site) run(run string) string {
 	a := s.attempt(run, 1000)
 	err := a.resume.add(a.result)
 	if err == nil {
-		_, err = commit(s.t.Context(), a.cfg, a.result, a.resume)
+		_, err = publishOutputs(s.t.Context(), a.cfg, a.result, a.resume)
 	}
 	if err := errors.Join(err, a.resume.close(s.t.Context(), true)); err != nil {
 		s.t.Fatal(err)
@@ -303,7 +303,7 @@ func TestResumePlainOutput(t *testing.T) {
 	}
 	result, err := infer.Run(t.Context(), req, func(context.Context) (infer.Model, error) { return echo{}, nil }, nil)
 	if err == nil {
-		_, err = commit(t.Context(), cfg, &result, nil)
+		_, err = publishOutputs(t.Context(), cfg, &result, anew{})
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -378,7 +378,7 @@ func TestResumeTwice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := commit(t.Context(), late.cfg, late.result, late.resume); err == nil || !strings.Contains(err.Error(), "is not what it was") {
+	if _, err := publishOutputs(t.Context(), late.cfg, late.result, late.resume); err == nil || !strings.Contains(err.Error(), "is not what it was") {
 		t.Errorf("published over another output: %v", err)
 	}
 	if n := late.resume.kept(t.Context()); n != 3 {
@@ -457,9 +457,13 @@ func TestResumeOnBadRow(t *testing.T) {
 	s.request.MaxBad = &most
 	s.input("d.json", 1)
 	a := s.attempt("r4", 1000)
-	code, _, err := judgeRows(a.cfg.Infer, a.result, a.resume.parts(a.result))
-	if code != 6 || err == nil || !strings.Contains(err.Error(), "1 of 9 rows are bad") {
-		t.Errorf("code %d, %v", code, err)
+	var v reserve.Verdict
+	err := a.judge(a.result, a.resume)
+	if err != nil {
+		refuse(&v, err)
+	}
+	if v.Code != 6 || err == nil || !strings.Contains(err.Error(), "1 of 9 rows are bad") {
+		t.Errorf("code %d, %v", v.Code, err)
 	}
 	if err := a.resume.close(t.Context(), false); err != nil {
 		t.Error(err)

@@ -135,29 +135,6 @@ func (s *survey) changes() bool {
 	return s.published == nil || fromStaging || len(s.missing) > 0 || len(s.carried) != len(s.published.Splits)
 }
 
-// Unchanged tells, without changing anything, whether an inference job that
-// resumes its output has nothing to do. refused: the job cannot go on from the
-// output. Whatever else is wrong is left for the run to say.
-func Unchanged(ctx context.Context, cfg Config) (unchanged bool, refused *OutputError) {
-	o := cfg.resumes()
-	if o == nil {
-		return false, nil
-	}
-	request, data, err := openWork(ctx, cfg)
-	var s *survey
-	if err == nil && data == nil { // what Spark reads only its driver sees
-		return false, nil
-	}
-	if err == nil {
-		s, err = look(ctx, cfg, *o, request, data)
-	}
-	if errors.As(err, &refused) {
-		return false, refused
-	}
-	// What earlier runs have left is for a run to delete, which locks it.
-	return err == nil && !s.changes() && len(s.folders) == 0, nil
-}
-
 // readPublished reads the manifest of a published output, whose parts are all
 // there and of this identity; nil: there is no output.
 func readPublished(ctx context.Context, st store.Store, o Output, identity infer.Identity) (*manifest, error) {
