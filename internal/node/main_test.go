@@ -22,6 +22,7 @@ import (
 
 	"tfos/internal/feed"
 	"tfos/internal/reserve"
+	"tfos/internal/work"
 )
 
 // TestMain lets the test binary stand in for every process of a member: its
@@ -72,7 +73,7 @@ func actRun() int {
 // actReserve is the driver's reservation server.
 func actReserve() int {
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
-	if err := reserve.Serve(context.Background(), os.Stdin, os.Stdout, testLog()); err != nil {
+	if err := reserve.Serve(context.Background(), os.Stdin, os.Stdout, work.Open, testLog()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
