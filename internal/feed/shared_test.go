@@ -14,7 +14,7 @@ import (
 
 // sharing is a feed task by hand that writes into slots.
 type sharing struct {
-	t      *testing.T
+	t      testing.TB
 	conn   net.Conn
 	memory *os.File
 	slots  []int
@@ -22,7 +22,7 @@ type sharing struct {
 }
 
 // startSharing greets a member and says the schema.
-func startSharing(t *testing.T, m *testMember, attempt int64) *sharing {
+func startSharing(t testing.TB, m *testMember, attempt int64) *sharing {
 	t.Helper()
 	conn, err := unixDialer(m.feeders)()
 	if err != nil {
