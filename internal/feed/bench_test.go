@@ -14,7 +14,7 @@ func BenchmarkQueue(b *testing.B) {
 	const tasks, size = 8, 64 << 10
 	q := newQueue(Config{Name: "train", QueueBytes: 64 << 20, BatchRows: 10}, "worker:0", "", func() {})
 	p := &program{wake: make(chan struct{}, 1), credit: 1 << 60, trained: map[int]int64{}, lent: map[int]int64{}}
-	q.attach(p)
+	q.addProgram(p)
 	var streams []*stream
 	for i := range tasks {
 		s := &stream{hello: Hello{Partition: i}, out: newOutbox(), schema: []byte("s")}
@@ -27,17 +27,17 @@ func BenchmarkQueue(b *testing.B) {
 	row := int64(0)
 	for b.Loop() {
 		s := streams[row%tasks]
-		if _, err := q.announce(s, span{row, row + 1}, size); err != nil {
+		if _, err := q.announceChunk(s, span{row, row + 1}, size); err != nil {
 			b.Fatal(err)
 		}
-		q.commit(s, span{row, row + 1}, data, -1, -1)
+		q.commitChunk(s, span{row, row + 1}, data, -1, -1)
 		row++
-		if d := q.next(p); d.typ == TypeBatch {
-			q.release(size)
+		if d := q.nextFrame(p); d.typ == TypeBatch {
+			q.releaseRoom(size)
 		}
 		if row%1000 == 0 { // a feed task that reads what it is told
 			for _, s := range streams {
-				s.out.take()
+				s.out.takeFrames()
 			}
 		}
 	}

@@ -95,14 +95,14 @@ func (m *testMember) peak(feed string) int64 {
 	q := m.Receiver.feeds[feed]
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.peak
+	return q.credit.peak
 }
 
 func (m *testMember) held(feed string) int64 {
 	q := m.Receiver.feeds[feed]
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.held
+	return q.credit.held
 }
 
 // programs counts the programs' connections that are served.

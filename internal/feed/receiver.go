@@ -98,11 +98,11 @@ func (r *Receiver) Counts() []Count {
 }
 
 // Paces is how fast programs took rows, by feed in the order of the
-// configuration; feeds of which no program told are left out.
+// configuration. Feeds whose programs reported none are left out.
 func (r *Receiver) Paces() []Pace {
 	var out []Pace
 	for _, name := range r.names {
-		if p, told := r.feeds[name].pace(); told {
+		if p, ok := r.feeds[name].pace(); ok {
 			out = append(out, p)
 		}
 	}

@@ -25,13 +25,13 @@ func playTasks(t *testing.T, random *rand.Rand, queueBytes int64, streams int, c
 	q := newQueue(Config{Name: "train", QueueBytes: queueBytes}, "worker:0", "", func() {})
 	var tasks []*stream
 	p := &program{wake: make(chan struct{}, 1), credit: 1 << 30, trained: map[int]int64{}}
-	q.attach(p)
+	q.addProgram(p)
 	row := int64(0)
 	for range 3_000 {
 		switch random.IntN(5) {
 		case 0: // the program takes a chunk
-			if d := q.next(p); d.typ == TypeBatch {
-				q.release(int64(len(d.item.data)))
+			if d := q.nextFrame(p); d.typ == TypeBatch {
+				q.releaseRoom(int64(len(d.item.data)))
 			}
 		case 1: // a task comes, or goes
 			if len(tasks) < streams {
@@ -41,7 +41,7 @@ func playTasks(t *testing.T, random *rand.Rand, queueBytes int64, streams int, c
 				}
 				tasks = append(tasks, s)
 			} else if random.IntN(4) == 0 {
-				q.leave(tasks[0])
+				q.removeStream(tasks[0])
 				tasks = tasks[1:]
 			}
 		default: // a task sends, the first ones rarely
@@ -49,20 +49,20 @@ func playTasks(t *testing.T, random *rand.Rand, queueBytes int64, streams int, c
 				continue
 			}
 			i := max(random.IntN(len(tasks)), random.IntN(len(tasks)))
-			if s := tasks[i]; s.credit > 0 {
+			if s := tasks[i]; s.credit.left > 0 {
 				size := 1 + random.Int64N(chunk)
-				if _, err := q.announce(s, span{row, row + 1}, size); err != nil {
+				if _, err := q.announceChunk(s, span{row, row + 1}, size); err != nil {
 					t.Fatal(err)
 				}
-				q.commit(s, span{row, row + 1}, make([]byte, size), -1, -1)
+				q.commitChunk(s, span{row, row + 1}, make([]byte, size), -1, -1)
 				row++
 			}
 		}
-		if bound := queueBytes + int64(streams)*chunk; q.held > bound {
-			t.Fatalf("%d bytes held, the bound is %d", q.held, bound)
+		if bound := queueBytes + int64(streams)*chunk; q.credit.held > bound {
+			t.Fatalf("%d bytes held, the bound is %d", q.credit.held, bound)
 		}
-		if q.held == 0 && len(tasks) > 0 && len(q.hungry) > 0 {
-			t.Fatalf("nothing is held and %d of %d tasks have no credit", len(q.hungry), len(tasks))
+		if q.credit.held == 0 && len(tasks) > 0 && len(q.credit.waiting) > 0 {
+			t.Fatalf("nothing is held and %d of %d tasks have no credit", len(q.credit.waiting), len(tasks))
 		}
 	}
 	if row < 100 {
@@ -85,14 +85,14 @@ func TestHoardedCredit(t *testing.T) {
 		tasks = append(tasks, s)
 	}
 	for i := len(tasks) - 1; i >= 0; i-- {
-		for s := tasks[i]; s.credit > 0; row++ {
-			if _, err := q.announce(s, span{row, row + 1}, chunk); err != nil {
+		for s := tasks[i]; s.credit.left > 0; row++ {
+			if _, err := q.announceChunk(s, span{row, row + 1}, chunk); err != nil {
 				t.Fatal(err)
 			}
-			q.commit(s, span{row, row + 1}, make([]byte, chunk), -1, -1)
+			q.commitChunk(s, span{row, row + 1}, make([]byte, chunk), -1, -1)
 		}
 	}
-	if bound := int64(queueBytes + len(tasks)*chunk); q.held > bound || q.held < queueBytes {
-		t.Errorf("%d bytes held, the bound is %d", q.held, bound)
+	if bound := int64(queueBytes + len(tasks)*chunk); q.credit.held > bound || q.credit.held < queueBytes {
+		t.Errorf("%d bytes held, the bound is %d", q.credit.held, bound)
 	}
 }

@@ -232,27 +232,31 @@ func TestSlotNotGiven(t *testing.T) {
 // TestFreeSlotsGiveMemoryBack: what many large chunks had does not stay.
 func TestFreeSlotsGiveMemoryBack(t *testing.T) {
 	const keep = 2 * slotBytes
-	s, err := newSlots("train", keep)
+	m, err := newSharedMemory("train")
 	if err != nil {
 		t.Fatal(err)
 	}
+	s := newSlotTable(keep)
 	for _, had := range []int64{0, slotBytes} { // what has given its memory back serves again
 		var taken []int
 		for range 5 {
-			slot, _ := s.take()
-			if len(taken) < 2 && s.had[slot] != had {
-				t.Errorf("slot %d has %d bytes of memory, want %d: those that have it come first", slot, s.had[slot], had)
+			slot, _ := s.takeSlot()
+			if len(taken) < 2 && s.memory[slot] != had {
+				t.Errorf("slot %d has %d bytes of memory, want %d: those that have it come first", slot, s.memory[slot], had)
 			}
-			if _, err := s.file.WriteAt(make([]byte, slotBytes), int64(slot)*slotBytes); err != nil {
+			if _, err := m.file.WriteAt(make([]byte, slotBytes), int64(slot)*slotBytes); err != nil {
 				t.Fatal(err)
 			}
 			taken = append(taken, slot)
 		}
 		for _, slot := range taken {
-			s.put(slot, slotBytes)
+			s.putSlot(slot, slotBytes)
+		}
+		for _, slot := range s.takeUncleared() {
+			s.putCleared(slot, m.clearSlot(slot) == nil)
 		}
 		var stat unix.Stat_t
-		if err := unix.Fstat(int(s.file.Fd()), &stat); err != nil || stat.Blocks*512 != keep || s.kept != keep {
+		if err := unix.Fstat(int(m.file.Fd()), &stat); err != nil || stat.Blocks*512 != keep || s.kept != keep {
 			t.Errorf("%d bytes stay, %d are counted: %v", stat.Blocks*512, s.kept, err)
 		}
 	}
