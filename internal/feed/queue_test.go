@@ -2,8 +2,13 @@ package feed
 
 import (
 	"fmt"
+	"go/parser"
+	"go/token"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 )
 
 // TestBoundWhateverTasksDo plays random tasks, programs and arrivals on the
@@ -94,5 +99,72 @@ func TestHoardedCredit(t *testing.T) {
 	}
 	if bound := int64(queueBytes + len(tasks)*chunk); q.credit.held > bound || q.credit.held < queueBytes {
 		t.Errorf("%d bytes held, the bound is %d", q.credit.held, bound)
+	}
+}
+
+// TestNoSystemCallUnderTheLock: shared memory is made, looked at and cleared, and
+// the cache is asked, while others may have the queue's lock.
+func TestNoSystemCallUnderTheLock(t *testing.T) {
+	q := newQueue(Config{Name: "train", QueueBytes: 1, CacheBytes: 1}, "worker:0", t.TempDir(), func() {})
+	calls, memory := 0, q.memory
+	q.memory = func() *sharedMemory {
+		if calls++; !q.mu.TryLock() {
+			t.Error("the queue's lock is held")
+			return memory()
+		}
+		q.mu.Unlock()
+		return memory()
+	}
+	s := &stream{out: newOutbox(), schema: []byte("s")}
+	if _, _, err := q.tryAdmit(s); err != nil {
+		t.Fatal(err)
+	}
+	if q.shareMemory(s) == nil {
+		t.Fatal("no memory is offered")
+	}
+	slot := s.slots.slots[0]
+	if !q.useSlot(s, slot) {
+		t.Fatalf("slot %d was not granted", slot)
+	}
+	if _, err := q.announceChunk(s, span{0, 1}, 5); err != nil {
+		t.Fatal(err)
+	}
+	q.commitChunk(s, span{0, 1}, q.memory().chunk(slot, 5), -1, slot)
+	before := calls
+	q.close("enough", false) // gives the slot back, with more memory than it may keep
+	if calls == before || len(q.slots.uncleared) > 0 || q.slots.memory[slot] != 0 {
+		t.Errorf("the slot was not cleared: %d calls, it has %d bytes", calls-before, q.slots.memory[slot])
+	}
+
+	q.cache.mu.Lock()
+	answered := make(chan []Count)
+	go func() { answered <- q.counts() }()
+	time.Sleep(10 * time.Millisecond)
+	if !q.mu.TryLock() {
+		t.Fatal("the queue's lock is held while the cache is asked")
+	}
+	q.mu.Unlock()
+	q.cache.mu.Unlock()
+	if got := <-answered; len(got) != 1 || got[0].Received != 1 || !got[0].Cached {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestStateDoesNoInputOrOutput: what is under the queue's lock imports nothing
+// that could wait.
+func TestStateDoesNoInputOrOutput(t *testing.T) {
+	allowed := []string{"cmp", "context", "errors", "fmt", "maps", "math/rand/v2", "slices", "sort", "sync"}
+	for _, name := range []string{
+		"queue.go", "intake.go", "handout.go", "credit.go", "slots.go", "epochs.go", "ranges.go", "steps.go", "pace.go",
+	} {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range file.Imports {
+			if path := strings.Trim(i.Path.Value, `"`); !slices.Contains(allowed, path) {
+				t.Errorf("%s imports %s", name, path)
+			}
+		}
 	}
 }
