@@ -62,6 +62,9 @@ func playPool(t *testing.T, random *rand.Rand, limit, chunk int64) {
 				p.refill(&c)
 			} else if random.IntN(4) == 0 {
 				p.closeCredit(open[0])
+				if open[0].left != 0 {
+					t.Fatalf("%d bytes are promised to one that has gone", open[0].left)
+				}
 				open = open[1:]
 			}
 		default: // a stream sends
