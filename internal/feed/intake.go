@@ -129,7 +129,7 @@ func (q *queue) commitChunk(s *stream, rows span, data []byte, cached int64, slo
 	defer q.unlock()
 	before := q.stepsHeld()
 	e := q.epochs.at(s.hello.Epoch)
-	s.part.accepted.add(rows)
+	s.part.accepted.addSpan(rows)
 	it := item{
 		schema: s.schema, size: int64(len(data)), at: cached, slot: -1,
 		use: uint32(rows.rows()), partition: uint32(s.hello.Partition), first: uint64(rows.first),
