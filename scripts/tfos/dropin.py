@@ -29,3 +29,15 @@ def foreign_folder():
 def install():
     if Finder not in sys.meta_path:
         sys.meta_path.append(Finder)
+
+
+def elsewhere(name, instead):
+    """A function of the package that needs a driver: it raises, and says what does the same."""
+
+    def refuse(*_, **__):
+        raise NotImplementedError(
+            f"tensorflowonspark.{name} runs on a Spark driver, and tfos runs this program on "
+            f"executors: in its place there is {instead} (docs/migration.md)"
+        )
+
+    return refuse

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from . import arrays, tensors
-from .arrays import DataError
-from .connection import FeedConnection
-from .pace import Pace
-from .rows import Decoder, Pass
+from tfos import arrays, tensors
+from tfos.arrays import DataError
+from tfos.connection import FeedConnection
+from tfos.pace import Pace
+from tfos.rows import Decoder, Pass
 
 __all__ = ["BaseFeed", "DataError", "DataFeed", "FeedClient"]
 

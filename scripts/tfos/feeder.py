@@ -14,7 +14,7 @@ from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 
 import pyarrow as pa
 
-from . import frames, links
+from tfos import frames, links
 
 # One row a partition. rows: read of it; sent: acknowledged to this attempt;
 # skipped: held by members since an earlier attempt; error: bad data, permanent;

@@ -7,10 +7,10 @@ import threading
 
 import pyarrow as pa
 
-from . import tensors
-from .connection import Chunk, EpochEnd, FeedConnection
-from .feed import BaseFeed
-from .rows import Pass, pieces
+from tfos import tensors
+from tfos.connection import Chunk, EpochEnd, FeedConnection
+from tfos.feed import BaseFeed
+from tfos.rows import Pass, pieces
 
 
 class ReplayFeed(BaseFeed):
