@@ -86,6 +86,7 @@ check: setup ## linters, generated code, cgo-free build and tests
 	@diff -r -x '*.proto' internal/reserve/reservepb .build/proto/internal/reserve/reservepb || { echo 'check: run make proto'; exit 1; }
 	$(PYTHON) -m ruff check scripts configs
 	$(PYTHON) -m ruff format --check scripts configs
+	$(PYTHON) -m mypy
 	$(PURE) go test $(PURE_ROOMS)
 
 OUT := .

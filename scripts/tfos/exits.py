@@ -8,6 +8,6 @@ BAD_DATA = 6  # the data does not fit
 class InputError(Exception):
     """The input cannot be read as the job file says; code is the exit code."""
 
-    def __init__(self, code, cause):
+    def __init__(self, code: int, cause: str) -> None:
         super().__init__(cause)
         self.code = code
