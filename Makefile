@@ -13,7 +13,8 @@ CGO := CGO_ENABLED=1 CGO_CFLAGS="-I$(LIB)/include" CGO_LDFLAGS="-L$(LIB) -ltenso
 PURE := CGO_ENABLED=0
 CGO_ROOMS := ./internal/engine/... ./cmd/tfos-engine/...
 PURE_ROOMS = $(shell go list ./... | grep -vE '/(internal/engine|cmd/tfos-engine)(/|$$)')
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+# As pip has it (pyproject.toml), and the commit.
+VERSION := $(shell cat VERSION)+$(shell git describe --always --exclude '*' --dirty=.dirty 2>/dev/null || echo unknown)
 # Half of a Spark test is waiting: two run at a time. A file's tests share fixtures, so that they
 # stay in one process; a standalone cluster is started for each process.
 PYTEST := $(PYTHON) -m pytest -q -n 2 --dist loadfile
@@ -85,6 +86,7 @@ check: setup ## linters, generated code, cgo-free build and tests
 	@diff -r -x '*.proto' internal/reserve/reservepb .build/proto/internal/reserve/reservepb || { echo 'check: run make proto'; exit 1; }
 	$(PYTHON) -m ruff check scripts configs
 	$(PYTHON) -m ruff format --check scripts configs
+	$(PYTHON) -m mypy
 	$(PURE) go test $(PURE_ROOMS)
 
 OUT := .

@@ -3,7 +3,8 @@
 //
 // In: the *.py files beside it, at build time. Out: tfos.zip, the importable
 // package for spark-submit's --py-files, app.py, the application itself, and the
-// text that asks a Python for its versions. tfos/foreign has what stands for
+// text that asks a Python for its versions. A sub-package is a folder in tfos; it
+// is in the archive without being named here. tfos/foreign has what stands for
 // packages of others, in programs alone.
 // It never runs Python.
 package scripts
@@ -16,7 +17,10 @@ import (
 	"io/fs"
 )
 
-//go:embed tfos/*.py tfos/foreign/tensorflowonspark/*.py
+// Every Python file, at most two folders deep. A folder as a pattern would leave out
+// __init__.py, or with all: take __pycache__ in.
+//
+//go:embed tfos/*.py tfos/*/*.py tfos/*/*/*.py
 var files embed.FS
 
 // appFile is the application; the package does not need it.

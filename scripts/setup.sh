@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Everything that tfos is built and tested with, under this folder: .venv (pinned
-# Python packages) and .libtensorflow (links into the TensorFlow wheel for the Go
-# linker). Names the package of whatever the machine itself lacks. Run by make.
+# Python packages, and the package tfos of scripts/) and .libtensorflow (links into
+# the TensorFlow wheel for the Go linker). Names the package of whatever the machine
+# itself lacks. Run by make.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -31,12 +32,18 @@ done
 [ -n "$python" ] || { echo "setup: Python 3.10 to 3.12 with venv not found: install python3.11 python3.11-venv" >&2; missing=1; }
 [ "$missing" = 0 ] || exit 1
 
-if ! cmp -s requirements.txt .venv/installed.txt; then
+wanted=$(cat requirements.txt pyproject.toml VERSION)
+if [ -L .venv ]; then
+    # A git worktree is linked to the .venv of another checkout, which keeps its own tfos.
+    [ "$wanted" = "$(cat .venv/installed.txt)" ] ||
+        echo "setup: .venv is a link, and what $(readlink -f .venv) has is not what this folder asks for: remove the link for a .venv of its own" >&2
+elif [ "$wanted" != "$(cat .venv/installed.txt 2>/dev/null)" ]; then
     echo "setup: Python packages into .venv ($("$python" --version))"
     "$python" -m venv .venv
     # --no-deps: requirements.txt names all of them, so that nothing else comes in unpinned.
     .venv/bin/pip install --quiet --disable-pip-version-check --no-deps -r requirements.txt
-    cp requirements.txt .venv/installed.txt
+    .venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+    echo "$wanted" >.venv/installed.txt
 fi
 
 wheel=$(.venv/bin/python -c 'import importlib.util; print(importlib.util.find_spec("tensorflow").submodule_search_locations[0])')

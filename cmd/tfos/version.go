@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// version is set by the build (-ldflags -X main.version=…).
+// version is set by the build (-ldflags -X main.version=…): of the file VERSION, and the commit.
 var version string
 
 func newVersionCommand(c *cli) *cobra.Command {

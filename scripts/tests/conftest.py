@@ -1,15 +1,6 @@
-"""Puts scripts/ on the path, so that tests import tfos as executors do, and the job harness."""
-
-import sys
-from pathlib import Path
+"""The Go binaries that tests run against. pyproject.toml puts scripts/ on the path."""
 
 import pytest
-
-SCRIPTS = str(Path(__file__).resolve().parent.parent)
-HARNESS = str(Path(__file__).resolve().parent / "spark")
-for folder in (HARNESS, SCRIPTS):
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
 
 
 @pytest.fixture(scope="session")

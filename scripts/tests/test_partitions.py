@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from py4j.protocol import Py4JError
 from tfos import partitions
-from tfos.inputs import InputError
+from tfos.exits import InputError
 
 
 class Java:
@@ -134,3 +134,28 @@ def test_others_are_refused_by_name(plan, says):
 def test_unknown_partitions_are_refused():
     with pytest.raises(InputError, match="reads no files"):
         partitions._files(Java("JDBCPartition"))
+
+
+def query(plan, deterministic=True):
+    analyzed = Java("Project", deterministic=deterministic)
+    return Java("QueryExecution", analyzed=analyzed, executedPlan=plan)
+
+
+def test_only_settled_rows_are_repeatable():
+    """Of other queries a feed task that runs again must not send the rest of a partition."""
+    assert partitions.repeatable(query(over(scan(), "FilterExec", "ProjectExec")))
+    assert not partitions.repeatable(query(scan(), deterministic=False))
+    for plan in (
+        over(scan(), "ShuffleExchangeExec", "ProjectExec"),
+        over(scan(), "SampleExec"),
+        Java("RowDataSourceScanExec", nodeName="Scan JDBCRelation(t)"),  # no Exchange, no order
+        Java("InMemoryTableScanExec", nodeName="InMemoryTableScan"),
+    ):
+        assert not partitions.repeatable(query(plan))
+
+
+def test_a_file_named_exchange_is_repeatable():
+    """The name of a file or a column is no operator."""
+    named = scan()
+    named.toString = lambda: "FileScan parquet [Exchange#1] Location: [file:/Exchange]"
+    assert partitions.repeatable(query(over(named, "ProjectExec")))

@@ -173,8 +173,11 @@ def test_a_session_is_exported(ctx, tmp_path, method):
         session.graph.finalize()
         name = "tensorflow/serving/predict"
         signature = {"inputs": {"a": x}, "outputs": {"b": y}, "method_name": name}
-        export = ctx.export_saved_model if method else TFNode.export_saved_model
-        export(session, str(tmp_path / "m"), "serve", {"double": signature})
+        signatures = {"double": signature}
+        if method:
+            ctx.export_saved_model(session, str(tmp_path / "m"), signatures=signatures)
+        else:
+            TFNode.export_saved_model(session, str(tmp_path / "m"), "serve", signatures)
         assert session.graph.finalized
     double = tf.saved_model.load(str(tmp_path / "m")).signatures["double"]
     assert double(tf.constant([3.0]))["b"].numpy() == [6.0]

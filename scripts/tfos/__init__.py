@@ -13,10 +13,17 @@ Runs in three places, which import nothing of each other:
 `frames` is what passes between them and tfos-node; docs/protocols.md describes it.
 """
 
-_context = None  # of this process's program
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tfos.context import Context
+
+_context: Context | None = None  # of this process's program
 
 
-def get_context():
+def get_context() -> Context:
     """The `ctx` of this member, for programs that run as a script (docs/programs.md).
 
     Raises RuntimeError in a process that tfos did not start.

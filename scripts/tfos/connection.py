@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from . import frames
-from .shared import Shared, drained
+from tfos import frames
+from tfos.shared import Shared, drained
 
 # Of rows handed out the member is told so often at most: a frame for each of thousands of small
 # batches a second costs both sides more than the batches.

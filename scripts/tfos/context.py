@@ -1,8 +1,19 @@
 """`ctx`: what a program knows of its place in the cluster, its data and its outputs."""
 
+from __future__ import annotations
+
 import argparse
 import getpass
 import os
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    import numpy as np
+    import tensorflow as tf
+
+    from tfos.feed import BaseFeed, DataFeed
+    from tfos.frames import NodeConnection
 
 VALIDATION = "validation"
 LOOK_SECONDS = 1  # between two looks for a new checkpoint
@@ -26,26 +37,29 @@ class Context:
     mgr          stands for TensorFlowOnSpark's manager: TFNode.DataFeed(ctx.mgr) works
     """
 
-    server = None
+    server: None = None
 
-    def __init__(self, node, socket):
+    def __init__(self, node: NodeConnection, socket: str) -> None:
         """node: the NodeConnection to the member; socket: its path."""
         told = node.context
         settings = told["context"]
         self._node, self._socket = node, socket
         self._work = os.path.dirname(socket)  # the member's folder, gone with it
-        self._output = settings.get("output")
-        self._data_feed = None
+        self._output: str | None = settings.get("output")
+        self._data_feed: DataFeed | None = None
         self.mgr = Manager(self)
-        self.job_name = told["job_name"]
-        self.task_index = told["task_index"]
-        self.worker_num = self.executor_id = told["worker_num"]
-        self.cluster = self.cluster_spec = told["cluster"]
+        self.job_name: str = told["job_name"]
+        self.task_index: int = told["task_index"]
+        self.worker_num: int = told["worker_num"]
+        self.executor_id: int = self.worker_num
+        self.cluster: dict[str, list[str]] = told["cluster"]
+        self.cluster_spec: dict[str, list[str]] = self.cluster
         self.num_workers = len(self.cluster.get("chief", [])) + len(self.cluster.get("worker", []))
         first = "chief" if self.cluster.get("chief") else "worker"
         self.is_chief = (self.job_name, self.task_index) == (first, 0)
-        self.working_dir = settings.get("working_dir") or os.getcwd()
-        self.default_fs = self.defaultFS = settings.get("default_fs") or "file:///"
+        self.working_dir: str = settings.get("working_dir") or os.getcwd()
+        self.default_fs: str = settings.get("default_fs") or "file:///"
+        self.defaultFS: str = self.default_fs
         self.parameters = argparse.Namespace(**settings["parameters"])
         for name in ("model_dir", "input_path", "validation_path"):
             path = getattr(self.parameters, name, None)
@@ -56,7 +70,7 @@ class Context:
         elif self.parameters.export_dir:
             # A file beside it (export_dir + ".keras") is opened without making folders.
             os.makedirs(os.path.dirname(os.path.abspath(self.parameters.export_dir)), exist_ok=True)
-        self._feeds = {}
+        self._feeds: dict[str, BaseFeed] = {}
         if VALIDATION in [feed["name"] for feed in told["feeds"] or []]:
             # Its rows come first and are put aside, whatever the program is doing.
             from tfos.replay import ReplayFeed
@@ -64,12 +78,12 @@ class Context:
             self._feeds[VALIDATION] = ReplayFeed(socket, VALIDATION, self._work)
 
     @property
-    def user(self):
+    def user(self) -> str:
         return getpass.getuser()
 
     # Rows that Spark feeds.
 
-    def next_batch(self, size, feed="train"):
+    def next_batch(self, size: int, feed: str = "train") -> dict[str, np.ndarray] | None:
         """The next rows of a feed: {tensor name: numpy array [rows, ...]}.
 
         size rows, fewer at the feed's end, None after it. Blocks until they are there. "train"
@@ -77,7 +91,9 @@ class Context:
         """
         return self._feed(feed).next_batch(size)
 
-    def dataset(self, batch_size, feed="train", per_worker=False):
+    def dataset(
+        self, batch_size: int, feed: str = "train", per_worker: bool = False
+    ) -> tf.data.Dataset:
         """The feed as a tf.data.Dataset of {tensor name: tensor [rows, ...]}.
 
         Auto-sharding is off, because every worker is fed rows of its own. One pass over "train"
@@ -92,8 +108,12 @@ class Context:
         return self._feed(feed).dataset(batch_size * workers)
 
     def get_data_feed(
-        self, train_mode=True, qname_in="input", qname_out="output", input_mapping=None
-    ):
+        self,
+        train_mode: bool = True,
+        qname_in: str = "input",
+        qname_out: str = "output",
+        input_mapping: Mapping[str, str] | None = None,
+    ) -> DataFeed:
         """TensorFlowOnSpark's DataFeed over the feed "train", one a program.
 
         next_batch, should_stop, terminate, and batch_results, which writes to the job's
@@ -106,7 +126,7 @@ class Context:
             self._data_feed = self._open_data_feed(train_mode, mapping)
         return self._data_feed
 
-    def _open_data_feed(self, train_mode, mapping):
+    def _open_data_feed(self, train_mode: bool, mapping: Mapping[str, str] | None) -> DataFeed:
         """A DataFeed over the feed "train"; without mapping its batches are lists of rows."""
         from tfos.feed import DataFeed
 
@@ -121,7 +141,7 @@ class Context:
 
     # Files.
 
-    def tf_path(self, path):
+    def tf_path(self, path: str) -> str:
         """path as TensorFlow on every member takes it.
 
         URLs as they are; relative paths from working_dir; then with the scheme of default_fs,
@@ -135,7 +155,7 @@ class Context:
 
     absolute_path = hdfs_path = tf_path
 
-    def checkpoints(self, folder=None):
+    def checkpoints(self, folder: str | None = None) -> Iterator[str]:
         """Each checkpoint of a folder as it is completed: for the evaluator.
 
         Yields paths for tf.train.Checkpoint.restore, oldest first, until training has ended and
@@ -151,7 +171,7 @@ class Context:
         self._node.phase("evaluating")
         import tensorflow as tf
 
-        seen = set()
+        seen: set[str] = set()
         while True:
             ended = self._node.training_ended(LOOK_SECONDS)
             state = tf.train.get_checkpoint_state(folder)
@@ -163,7 +183,13 @@ class Context:
             if ended:
                 return
 
-    def export_saved_model(self, model, export_dir=None, tag_set=None, signatures=None):
+    def export_saved_model(
+        self,
+        model: Any,
+        export_dir: str | None = None,
+        tag_set: str = "serve",
+        signatures: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
         """Save model as a SavedModel at export_dir, the job's if None.
 
         On every member but the chief into a folder that is thrown away: strategies of several
@@ -187,16 +213,18 @@ class Context:
             tf.saved_model.save(model, target)
 
     @property
-    def throw_away_dir(self):
+    def throw_away_dir(self) -> str:
         """A folder for what this member saves and nobody wants; it goes with the member."""
         return self._throw_away()
 
-    def _throw_away(self):
+    def _throw_away(self) -> str:
         return os.path.join(self._work, "export")
 
     # The cluster.
 
-    def start_cluster_server(self, num_gpus=1, rdma=False):
+    def start_cluster_server(
+        self, num_gpus: int = 1, rdma: bool = False
+    ) -> tuple[tf.train.ClusterSpec, tf.distribute.Server]:
         """(tf.train.ClusterSpec, started tf.distribute.Server) of this member.
 
         For parameter servers and the workers that a chief schedules: server.join() then waits
@@ -224,24 +252,24 @@ class Context:
             ) from err
         return cluster, server
 
-    def release_port(self):
+    def release_port(self) -> None:
         """TensorFlowOnSpark's; nothing to do: TensorFlow's server takes the port by itself."""
 
     # The end; called by tfos.
 
-    def close(self):
+    def close(self) -> None:
         """Complete results and let go of the feeds; rows not handed out count as dropped."""
         if self._data_feed is not None:
             self._data_feed.close()
         for feed in self._feeds.values():
             feed.close()
 
-    def data_error(self):
+    def data_error(self) -> Exception | None:
         """The error in the fed data that stopped a feed, or None."""
         errors = (feed.data_error for feed in self._feeds.values())
         return next((err for err in errors if err), None)
 
-    def _feed(self, name):
+    def _feed(self, name: str) -> BaseFeed:
         if name not in self._feeds:
             from tfos.feed import FeedClient  # numpy and pyarrow: only who is fed needs them
 
@@ -249,7 +277,7 @@ class Context:
         return self._feeds[name]
 
 
-def check_queues(qname_in, qname_out):
+def check_queues(qname_in: str, qname_out: str) -> None:
     if (qname_in, qname_out) != ("input", "output"):
         raise ValueError(
             f"DataFeed: queues {qname_in!r} and {qname_out!r}: tfos has one feed and one "
@@ -260,18 +288,20 @@ def check_queues(qname_in, qname_out):
 class Manager:
     """`ctx.mgr`: by it the shim's TFNode.DataFeed finds the feed (tfos.dropin)."""
 
-    def __init__(self, ctx):
+    def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
 
-    def open_feed(self, train_mode=True, input_mapping=None):
+    def open_feed(
+        self, train_mode: bool = True, input_mapping: Mapping[str, str] | None = None
+    ) -> DataFeed:
         """Batches of all feeds opened here are of one feed, each row in one of them."""
         return self._ctx._open_data_feed(train_mode, input_mapping)
 
-    def write_results(self, results):
+    def write_results(self, results: Iterable[Any]) -> None:
         """All results of a program go to one file, which the context completes."""
         self._ctx.get_data_feed().batch_results(results)
 
-    def get_queue(self, name):
+    def get_queue(self, name: str) -> NoReturn:
         raise RuntimeError(
             f"ctx.mgr has no queue {name!r}: the installed tensorflowonspark cannot read tfos's "
             "feed. Call ctx.get_data_feed(), or run the program without that package: tfos has "

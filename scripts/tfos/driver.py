@@ -148,7 +148,7 @@ class Run:
         try:
             for feed in self.feeds:
                 self.inputs[feed["name"]] = self.find_input(feed)
-        except inputs.InputError as err:
+        except exits.InputError as err:
             self.reservation.send("fail", code=err.code, phase="input", cause=str(err))
             return
         if self.resumes:  # an event says which partitions are finished
@@ -316,7 +316,7 @@ class Run:
         while not (last or self.ending or name in self.stopped_feeds):
             try:
                 results = self.inputs[name].send(epoch, members, self.credentials, self.folder)
-            except inputs.InputError as err:
+            except exits.InputError as err:
                 self.events.put(("fail", err))
                 return False
             except Exception as err:  # as above

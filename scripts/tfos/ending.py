@@ -129,7 +129,7 @@ def succeeds(err):
     return err.code is None or (isinstance(err.code, int) and err.code == 0)
 
 
-_kept = []  # what a script's threads and hooks may need, though it has ended
+_kept: list[object] = []  # what a script's threads and hooks may need, though it has ended
 
 
 @contextlib.contextmanager

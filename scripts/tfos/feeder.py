@@ -14,7 +14,7 @@ from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 
 import pyarrow as pa
 
-from . import frames, links
+from tfos import frames, links
 
 # One row a partition. rows: read of it; sent: acknowledged to this attempt;
 # skipped: held by members since an earlier attempt; error: bad data, permanent;
@@ -127,8 +127,9 @@ class _Feeder:
             if self.accepted and not feed["repeatable"]:
                 raise RuntimeError(
                     f"feed {feed['name']}: partition {self.partition} was tried again, but its "
-                    "query (a join, aggregation or repartition) may give the rows in another "
-                    "order: write its result to files and feed those"
+                    "rows may come in another order (a query with a join, aggregation, sample "
+                    "or rand(), or a source other than files): write its result to files and "
+                    "feed those"
                 )
             for link in self.links:
                 link.sock.setblocking(False)

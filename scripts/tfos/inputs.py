@@ -10,8 +10,9 @@ from pyspark.errors import AnalysisException, IllegalArgumentException, ParseExc
 from pyspark.sql import SparkSession
 from pyspark.sql.types import ArrayType, BinaryType, MapType, StructType, UserDefinedType
 
-from tfos import exits, paths, pipe
+from tfos import exits, partitions, paths, pipe
 from tfos.causes import first_cause, first_line, lacks_pyarrow
+from tfos.exits import InputError
 
 ARROW_ROWS_CONF = "spark.sql.execution.arrow.maxRecordsPerBatch"
 # Rows of Spark's Arrow batches: at most about ARROW_BYTES of plain columns, and ARROW_ROWS of
@@ -26,14 +27,6 @@ PARALLELISM_CONFS = (
     "spark.sql.leafNodeDefaultParallelism",
     "spark.default.parallelism",
 )
-
-
-class InputError(Exception):
-    """The input cannot be read as the job file says; code is the exit code."""
-
-    def __init__(self, code, cause):
-        super().__init__(cause)
-        self.code = code
 
 
 class Source:
@@ -102,9 +95,7 @@ class Rows:
         self._spark = SparkSession.builder.getOrCreate()
         with reading():
             self._frame = select(load(self._spark, feed, node_binary), feed.get("columns"))
-            # The order of a file's rows is fixed, that of shuffled rows is not.
-            plan = self._frame._jdf.queryExecution().executedPlan().toString()
-        feed["repeatable"] = "Exchange" not in plan
+            feed["repeatable"] = partitions.repeatable(self._frame._jdf.queryExecution())
 
     def send(self, epoch, members, credentials, folder):
         """Send every partition of one epoch to members; see pipe.run_rows."""

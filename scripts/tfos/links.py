@@ -7,7 +7,7 @@ from collections import deque
 from itertools import islice
 from pathlib import Path
 
-from . import frames
+from tfos import frames
 
 # Bounds connecting and the wait for WELCOME, which an earlier attempt's stream
 # must end before.

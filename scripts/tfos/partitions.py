@@ -1,8 +1,9 @@
-"""The partitions that Spark has of files, as later runs know them again (if_exists: resume).
+"""The partitions that Spark has of files, which give the same rows when they are read again.
 
 A partition of files is a list of pieces of files. Where no row goes from one partition to
 another on its way, and nothing is drawn by lot, the same pieces of unchanged files give the
-same rows. Other queries are refused.
+same rows. A later run resumes an output of such partitions alone (FilePartitions). A feed
+task that runs again sends the rest of such a partition alone (repeatable).
 """
 
 import hashlib
@@ -13,7 +14,7 @@ from py4j.protocol import Py4JError
 from pyspark.sql import DataFrame
 
 from tfos import exits
-from tfos.inputs import InputError
+from tfos.exits import InputError
 
 # Spark's operators whose partitions are those below them, and those that read files.
 NARROW = (
@@ -78,13 +79,11 @@ class FilePartitions:
     def _check(self, query):
         pattern = self._spark._jvm.org.apache.spark.sql.catalyst.trees.TreePattern
         plan = query.analyzed()
-        if not plan.deterministic():
-            raise _refused("the input's query draws by lot (rand, uuid, the place of a row)")
         if plan.containsPattern(pattern.CURRENT_LIKE()):
             raise _refused("the input's query asks for the present (current_date, now, …)")
         if plan.containsPattern(pattern.PLAN_EXPRESSION()):
             raise _refused("the input's query has a subquery")
-        self._scan = _scan(query.executedPlan())
+        self._scan = _settled_scan(query)
 
     def _plan(self, query):
         """How rows come out of files, as text without the numbers that Spark gives columns."""
@@ -98,12 +97,31 @@ class FilePartitions:
         return "\n".join([re.sub(r"#\d+", "#", text), columns, *_views(query.analyzed())])
 
 
+def repeatable(query):
+    """Whether each partition of a QueryExecution has the same rows in the same order again.
+
+    That is within one run: the present and subqueries are evaluated once, before its tasks.
+    """
+    try:
+        _settled_scan(query)
+    except InputError:
+        return False
+    return True
+
+
 def _refused(why):
     return InputError(
         exits.USAGE,
         f"output.if_exists: resume: {why}, so its partitions are not the same in every run: "
         + REMEDY,
     )
+
+
+def _settled_scan(query):
+    """The one operator of a query that reads files; nothing above it changes what it reads."""
+    if not query.analyzed().deterministic():
+        raise _refused("the input's query draws by lot (rand, uuid, the place of a row)")
+    return _scan(query.executedPlan())
 
 
 def _scan(top):

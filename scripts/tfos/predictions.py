@@ -15,7 +15,7 @@ from pyspark.sql.types import ArrayType, BinaryType, MapType, StructType
 
 from tfos import exits, inputs
 from tfos.causes import first_line, lacks_pyarrow
-from tfos.inputs import InputError
+from tfos.exits import InputError
 from tfos.partitions import FilePartitions
 from tfos.pipe import arrow_schema
 

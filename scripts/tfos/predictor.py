@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from . import frames, links
+from tfos import frames, links
 
 # Batches whose predictions have not been read: the engine takes in so many (infer.StreamWindow)
 # whatever is read of it, so that neither side waits for the other. Beyond IN_FLIGHT bytes there

@@ -3,10 +3,10 @@
 import time
 from collections import deque
 
-from . import arrays
-from .arrays import DataError
-from .connection import EpochEnd
-from .pace import TOGETHER_SECONDS
+from tfos import arrays
+from tfos.arrays import DataError
+from tfos.connection import EpochEnd
+from tfos.pace import TOGETHER_SECONDS
 
 
 class Decoder:

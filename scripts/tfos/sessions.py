@@ -1,12 +1,17 @@
 """SavedModels of TensorFlow 1 sessions."""
 
+from collections.abc import Mapping
+from typing import Any
 
-def export(sess, export_dir, tag_set, signatures):
+
+def export(
+    sess: Any, export_dir: str, tag_set: str, signatures: Mapping[str, Mapping[str, Any]]
+) -> None:
     """Save a session: signatures is {key: {"inputs": {alias: tensor}, "outputs": {alias:
     tensor}, "method_name": text}}, tag_set has commas between tags."""
     import tensorflow.compat.v1 as tf
 
-    def infos(tensors):
+    def infos(tensors: Mapping[str, Any]) -> dict[str, Any]:
         return {
             alias: tf.saved_model.build_tensor_info(tensor) for alias, tensor in tensors.items()
         }

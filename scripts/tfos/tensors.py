@@ -3,9 +3,9 @@
 import numpy as np
 import pyarrow as pa
 
-from . import arrays
-from .arrays import DataError
-from .packs import Alone, packs
+from tfos import arrays
+from tfos.arrays import DataError
+from tfos.packs import Alone, packs
 
 
 def dataset(feed, first, batches, batch_size=None):

@@ -109,9 +109,9 @@ func (o Order) feedPartition(ctx context.Context, partition int, open func(*code
 	}
 	defer members.close()
 	if len(held) > 0 && !o.Feed.Repeatable {
-		return Result{Partition: partition, Refused: fmt.Sprintf("feed %s: partition %d was tried again, but its query "+
-			"(a join, aggregation or repartition) may give the rows in another order: "+
-			"write its result to files and feed those", o.Feed.Name, partition)}, nil
+		return Result{Partition: partition, Refused: fmt.Sprintf("feed %s: partition %d was tried again, but its rows "+
+			"may come in another order (a query with a join, aggregation, sample or rand(), or a source "+
+			"other than files): write its result to files and feed those", o.Feed.Name, partition)}, nil
 	}
 	// A task that waits for a member ends when ctx does.
 	defer context.AfterFunc(ctx, members.closeConnections)()

@@ -1,6 +1,6 @@
 """All cases, in the order of the report."""
 
-from . import (
+from cases import (
     files,
     inference,
     inference_memory,

@@ -11,7 +11,7 @@ import usage
 from case import TFOS, Case, Sample, Side
 from jobs import by_tfos
 
-from . import inference
+from cases import inference
 
 GB = {"small": 1, "full": 10}
 WANTED_MIB = 1_024

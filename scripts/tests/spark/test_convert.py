@@ -3,15 +3,12 @@
 import datetime
 import decimal
 import json
-import sys
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from harness import PYTHON, ROOT
-
-sys.path.insert(0, str(ROOT / "scripts" / "tests"))
 from converter import Converter
+from harness import PYTHON
 
 ROWS = 1000
 DDL = (

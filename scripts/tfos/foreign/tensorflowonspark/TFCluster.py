@@ -1,6 +1,6 @@
 """TensorFlowOnSpark's TFCluster: what starts a cluster, which tfos does."""
 
-from ._elsewhere import elsewhere
+from tfos.dropin import elsewhere
 
 
 class InputMode:

@@ -1,5 +1,5 @@
 """TensorFlowOnSpark's TFParallel: independent copies of a function."""
 
-from ._elsewhere import elsewhere
+from tfos.dropin import elsewhere
 
 run = elsewhere("TFParallel.run", "`tfos train job.yaml`, with strategy: independent")

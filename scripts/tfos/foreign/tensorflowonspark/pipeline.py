@@ -1,6 +1,6 @@
 """TensorFlowOnSpark's Spark ML pipelines: what trains and predicts from a driver."""
 
-from ._elsewhere import elsewhere
+from tfos.dropin import elsewhere
 
 TFEstimator = elsewhere("pipeline.TFEstimator", "`tfos train job.yaml`")
 TFModel = elsewhere("pipeline.TFModel", "`tfos infer job.yaml`")

@@ -1,0 +1,1 @@
+"""Stand-ins for packages of others. tfos.dropin makes them importable under their own names."""
