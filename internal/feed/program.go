@@ -91,32 +91,18 @@ func (c *childConn) read(start func(*queue, *program)) error {
 
 // handleFrame does what a frame of a feed asks for.
 func (c *childConn) handleFrame(typ byte, payload []byte) error {
-	var m struct {
-		Pace         // its feed is every frame's
-		Chunks int   `json:"chunks"`
-		Shared bool  `json:"shared"`
-		Freed  []int `json:"freed"`
-		Epoch  int   `json:"epoch"`
-		Step   int64 `json:"step"`
+	request := newRequest(typ)
+	if request == nil {
+		return fmt.Errorf("feed: frame 0x%02x %s from a program: %w", typ, payload, ErrProtocol)
 	}
-	if err := decode(typ, payload, &m); err != nil {
+	if err := decode(typ, payload, request); err != nil {
 		return err
 	}
-	if err := c.bindFeed(m.Feed, m.Shared); err != nil {
+	next, ok := request.(*NextChunks)
+	if err := c.bindFeed(request.feedName(), ok && next.Shared); err != nil {
 		return err
 	}
-	switch {
-	case typ == TypeNext && m.Chunks >= 0 && c.queue.takeBackSlots(c.program, m.Freed):
-		c.queue.addProgramCredit(c.program, m.Chunks)
-	case typ == TypeTrained && m.Epoch >= 0:
-		c.queue.setTrained(c.program, m.Epoch, m.Rows)
-	case typ == TypePace:
-		c.queue.setPace(c.program, m.Pace)
-	case typ == TypeTerminate:
-		c.queue.close("the program wants no more rows", false)
-	case typ == TypePermit && m.Step > 0:
-		c.queue.askStep(c.program, m.Step)
-	default:
+	if !request.apply(c.queue, c.program) {
 		return fmt.Errorf("feed: frame 0x%02x %s from a program: %w", typ, payload, ErrProtocol)
 	}
 	return nil
