@@ -23,6 +23,7 @@ import (
 	"tfos/internal/local"
 	"tfos/internal/node"
 	"tfos/internal/reserve"
+	"tfos/internal/work"
 )
 
 // version is set by the linker; a plain go build has the module's.
@@ -150,7 +151,7 @@ Exit codes:
   2  wrong command line`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := reserve.Serve(cmd.Context(), os.Stdin, os.Stdout, logger); err != nil {
+			if err := reserve.Serve(cmd.Context(), os.Stdin, os.Stdout, work.Open, logger); err != nil {
 				logger.Error("reserve", "error", err)
 				*status = 1
 			}

@@ -3,10 +3,8 @@ package feed
 import (
 	"cmp"
 	"errors"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 )
 
@@ -17,7 +15,7 @@ const cacheAlign = 64
 // Why a cache is not whole, beside what the disk says.
 var (
 	errCacheFull      = errors.New("the first epoch is larger than the cache may be")
-	errCacheForgotten = errors.New("the epochs are sent anew")
+	errCacheDiscarded = errors.New("the epochs are sent anew")
 )
 
 // cache is the file in which a member keeps the chunks of a feed's first epoch.
@@ -41,18 +39,18 @@ func newCache(folder string, cfg Config) *cache {
 // put writes a chunk's bytes and says where they lie. false: this or an earlier
 // chunk could not be kept, and no later one will be.
 func (c *cache) put(data []byte) (at int64, kept bool) {
-	file, at := c.reserve(int64(len(data)))
+	file, at := c.beginWrite(int64(len(data)))
 	if file == nil {
 		return 0, false
 	}
 	_, err := file.WriteAt(data, at)
-	c.leave(err)
+	c.endWrite(err)
 	return at, err == nil
 }
 
-// reserve takes room in the file; the caller says leave when it has written.
-// nil: there is none.
-func (c *cache) reserve(size int64) (*os.File, int64) {
+// beginWrite takes room in the file; the caller writes there and calls endWrite.
+// nil: there is no room.
+func (c *cache) beginWrite(size int64) (*os.File, int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -63,7 +61,7 @@ func (c *cache) reserve(size int64) (*os.File, int64) {
 		c.file, c.err = os.OpenFile(c.path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	}
 	if c.err != nil {
-		c.drop()
+		c.removeFile()
 		return nil, 0
 	}
 	at := c.size
@@ -72,18 +70,19 @@ func (c *cache) reserve(size int64) (*os.File, int64) {
 	return c.file, at
 }
 
-func (c *cache) leave(err error) {
+// endWrite counts a write that has ended, with its error.
+func (c *cache) endWrite(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.writers--
 	c.err = cmp.Or(c.err, err)
-	c.drop()
+	c.removeFile()
 }
 
-// drop gives the disk of a cache back that is not whole, when nobody writes: the
-// program's own files lie beside it. What the folder's owner removes anyway need
+// removeFile gives the disk of a cache back that is not whole, when nobody writes:
+// the program's own files lie beside it. What the folder's owner removes anyway need
 // not be removed here. The caller holds mu.
-func (c *cache) drop() {
+func (c *cache) removeFile() {
 	if c.err == nil || c.file == nil || c.writers > 0 {
 		return
 	}
@@ -91,63 +90,18 @@ func (c *cache) drop() {
 	c.file = nil
 }
 
-// whole says whether all that was put is there.
-func (c *cache) whole() bool {
+// isWhole says whether all chunks that were put are there. It may wait for the
+// disk.
+func (c *cache) isWhole() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.err == nil
 }
 
-// forget gives it up.
-func (c *cache) forget() {
+// discard gives the cache up.
+func (c *cache) discard() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.err = cmp.Or(c.err, errCacheForgotten)
-	c.drop()
-}
-
-// replay has the queue repeat its first epoch from the cache, up to epochs in
-// all.
-func (q *queue) replay(epochs int) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.replays = true
-	q.last = epochs - 1
-	q.wakePrograms()
-}
-
-// repeat begins the current epoch with what the first one had: in another order
-// of chunks when the feed is shuffled (the program mixes the rows of chunks that
-// are near each other).
-func (q *queue) repeat() {
-	e := q.epoch(q.current)
-	e.ended = true
-	order := slices.Clone(q.kept)
-	if q.cfg.ShuffleRows > 1 {
-		random := rand.New(rand.NewPCG(uint64(q.cfg.ShuffleSeed), uint64(q.current)))
-		random.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
-	}
-	for _, it := range order {
-		if q.stopped() {
-			break
-		}
-		rows := int64(it.use)
-		it.use = uint32(q.take(e, rows, true))
-		e.items = append(e.items, it)
-		q.fill()
-	}
-	if q.cfg.Synchronous || q.last == q.current {
-		q.notify()
-	}
-}
-
-// forgetCache gives back the disk of a feed that is sent anew all the same.
-func (q *queue) forgetCache() {
-	if q.cache == nil {
-		return
-	}
-	q.mu.Lock()
-	q.kept = nil
-	q.mu.Unlock()
-	q.cache.forget()
+	c.err = cmp.Or(c.err, errCacheDiscarded)
+	c.removeFile()
 }

@@ -22,7 +22,7 @@ func newSeenRows() *seenRows {
 	return &seenRows{rows: map[[2]int]*ranges{}, order: map[[2]int]int64{}}
 }
 
-func (s *seenRows) add(b *Batch) {
+func (s *seenRows) addBatch(b *Batch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	partition, rows := parseChunk(b.Data, b.Rows)
@@ -37,7 +37,7 @@ func (s *seenRows) add(b *Batch) {
 	if n := s.rows[key].overlap(rows); n > 0 {
 		s.faults = append(s.faults, fmt.Sprintf("epoch %d, partition %d: %d rows of %v twice", b.Epoch, partition, n, rows))
 	}
-	s.rows[key].add(rows)
+	s.rows[key].addSpan(rows)
 	s.total += rows.rows()
 }
 
@@ -110,7 +110,7 @@ func (c *consumer) run(ctx context.Context, in *Batches, seen *seenRows) error {
 		if len(c.bytes) == 0 || c.bytes[len(c.bytes)-1] != string(b.Schema) {
 			c.bytes = append(c.bytes, string(b.Schema))
 		}
-		seen.add(b)
+		seen.addBatch(b)
 		c.rows[b.Epoch] += int64(b.Rows)
 		c.total += int64(b.Rows)
 		if err := in.Trained(b.Epoch, c.rows[b.Epoch]); err != nil {

@@ -1,7 +1,10 @@
 package feed
 
-// duty is what a program's connection has to write next. typ 0: nothing.
-type duty struct {
+// What programs' connections ask of the queue.
+
+// programFrame is the frame that a program's connection has to write next, of
+// type typ; 0: none.
+type programFrame struct {
 	typ       byte
 	item      item
 	epoch     int
@@ -9,118 +12,181 @@ type duty struct {
 	permitted Permitted
 }
 
-// next says what p's connection has to write. The caller writes it and, after
-// a batch, releases its room.
-func (q *queue) next(p *program) duty {
+// nextFrame says what p's connection has to write. The caller writes it and,
+// after a chunk, calls releaseItem.
+func (q *queue) nextFrame(p *program) programFrame {
 	q.mu.Lock()
-	defer q.mu.Unlock()
-	if answer, ok := q.permit(p); ok {
-		return duty{typ: TypePermitted, permitted: answer}
+	defer q.unlock()
+	if answer, ok := q.decideStep(p); ok {
+		return programFrame{typ: TypePermitted, permitted: answer}
 	}
 	q.advance()
-	if p.epoch < q.current {
-		end := EpochEnd{Feed: q.cfg.Name, Epoch: p.epoch, Last: q.done && p.epoch == q.current-1}
+	if current := q.epochs.current; p.epoch < current {
+		end := EpochEnd{Feed: q.cfg.Name, Epoch: p.epoch, Last: q.epochs.done && p.epoch == current-1}
 		p.epoch++
-		return duty{typ: TypeEpochEnd, end: end, item: item{schema: q.schema}}
+		return programFrame{typ: TypeEpochEnd, end: end, item: item{schema: q.schema}}
 	}
-	e := q.epochs[q.current]
-	if q.done || e == nil || len(e.items) == 0 || p.credit == 0 {
-		return duty{}
+	if p.credit == 0 {
+		return programFrame{}
 	}
-	it := e.items[0]
-	e.items[0] = item{} // let the bytes go
-	e.items = e.items[1:]
+	it, ok := q.epochs.takeItem()
+	if !ok {
+		return programFrame{}
+	}
 	p.credit--
 	if it.data == nil {
-		return duty{typ: TypeCached, item: it, epoch: q.current}
+		return programFrame{typ: TypeCached, item: it, epoch: q.epochs.current}
 	}
-	return duty{typ: TypeBatch, item: it, epoch: q.current}
+	return programFrame{typ: TypeBatch, item: it, epoch: q.epochs.current}
 }
 
-// advance moves current past epochs that are wholly handed out.
+// advance goes on to the epoch that is to be handed out; it begins it where it
+// comes from the cache.
 func (q *queue) advance() {
-	for !q.done {
-		e := q.epochs[q.current] // nil: nothing came of it yet
-		if e == nil && q.replays && !q.stopped() {
-			q.repeat()
-			continue
-		}
-		if e != nil && len(e.items) > 0 {
-			return
-		}
-		ended := e != nil && e.ended
-		last := q.closed || (ended && q.last == q.current) || (q.full && !q.laterItems())
-		if !last && !ended {
-			return
-		}
-		q.done = last
-		q.current++
+	q.epochs.advance(q.stop.intake)
+	for q.epochs.awaitsReplay() && !q.stop.stopped() {
+		q.replayEpoch()
+		q.epochs.advance(q.stop.intake)
 	}
 }
 
-func (q *queue) laterItems() bool {
-	for n, e := range q.epochs {
-		if n > q.current && len(e.items) > 0 {
-			return true
+// replayEpoch begins the current epoch with the chunks of the first.
+func (q *queue) replayEpoch() {
+	e := q.epochs.at(q.epochs.current)
+	e.ended = true
+	for _, it := range q.epochs.replayOrder(q.cfg) {
+		if q.stop.stopped() {
+			break
 		}
+		it.use = uint32(q.receiveRows(e, int64(it.use), true))
+		e.items = append(e.items, it)
+		q.stopAtQuota()
 	}
-	return false
+	if q.cfg.Synchronous || q.epochs.last == q.epochs.current {
+		q.notify()
+	}
 }
 
-// permit decides on the step that p asked for, if it can be decided.
-func (q *queue) permit(p *program) (Permitted, bool) {
+// decideStep answers the step that p asked for. false: p asked for none, or its
+// answer depends on a later low-water mark.
+func (q *queue) decideStep(p *program) (Permitted, bool) {
 	if p.asked == 0 {
 		return Permitted{}, false
 	}
-	answer := Permitted{Feed: q.cfg.Name, Step: p.asked}
-	switch {
-	case q.closed:
-	case !q.cfg.Synchronous || p.asked <= q.lowWater:
-		answer.Go = true
-	case q.final:
-	case q.quota > 0 && p.asked*int64(q.cfg.BatchRows) > q.quota:
-	default:
+	permitted, decided := q.steps.decide(p.asked)
+	if q.stop.closed() {
+		permitted, decided = false, true
+	}
+	if !decided {
 		return Permitted{}, false
 	}
+	answer := Permitted{Feed: q.cfg.Name, Step: p.asked, Go: permitted}
 	p.asked = 0
 	return answer, true
 }
 
-// trained counts the rows that p took of an epoch: rows is p's total.
-func (q *queue) trained(p *program, number int, rows int64) {
+// setTrained counts the rows that p took of an epoch: rows is p's total.
+func (q *queue) setTrained(p *program, number int, rows int64) {
 	q.mu.Lock()
-	defer q.mu.Unlock()
+	defer q.unlock()
 	if rows <= p.trained[number] {
 		return
 	}
-	q.epoch(number).trained += rows - p.trained[number]
+	q.epochs.at(number).trained += rows - p.trained[number]
 	p.trained[number] = rows
 }
 
-// ask records that p wants leave for a step.
-func (q *queue) ask(p *program, step int64) {
+// askStep records that p wants leave for a step.
+func (q *queue) askStep(p *program, step int64) {
 	q.mu.Lock()
-	defer q.mu.Unlock()
+	defer q.unlock()
 	p.asked = step
 	p.wakeUp()
 }
 
-// allow gives p credit for so many more chunks.
-func (q *queue) allow(p *program, chunks int) {
+// addProgramCredit lets p be sent so many more chunks.
+func (q *queue) addProgramCredit(p *program, chunks int) {
 	q.mu.Lock()
-	defer q.mu.Unlock()
+	defer q.unlock()
 	p.credit += chunks
 	p.wakeUp()
 }
 
-func (q *queue) attach(p *program) {
+func (q *queue) addProgram(p *program) {
 	q.mu.Lock()
-	defer q.mu.Unlock()
+	defer q.unlock()
 	q.programs[p] = struct{}{}
 }
 
-func (q *queue) detach(p *program) {
+func (q *queue) removeProgram(p *program) {
 	q.mu.Lock()
-	defer q.mu.Unlock()
+	defer q.unlock()
 	delete(q.programs, p)
+}
+
+// setPace takes what a connection's program reports of its pace: totals.
+func (q *queue) setPace(p *program, pace Pace) {
+	q.mu.Lock()
+	defer q.unlock()
+	q.paces[p] = pace
+}
+
+// pace is that of all programs of the feed. false: none has reported any.
+func (q *queue) pace() (Pace, bool) {
+	q.mu.Lock()
+	defer q.unlock()
+	sum := q.paces.sum(q.programs)
+	sum.Feed = q.cfg.Name
+	return sum, len(q.paces) > 0
+}
+
+// place is where a chunk lies that the program reads by itself.
+func (q *queue) place(it item, epoch int) Cached {
+	c := Cached{
+		Bytes: it.size, Epoch: epoch, Rows: int(it.use), Partition: int(it.partition), FirstRow: int64(it.first),
+	}
+	if it.slot < 0 {
+		c.Path, c.Offset = q.cache.path, it.at
+		return c
+	}
+	memory := q.memory()
+	c.Path, c.Inode, c.Slot = memory.about.Path, memory.about.Inode, &it.slot
+	c.Offset = int64(it.slot) * slotBytes
+	return c
+}
+
+// lendSlot records that p looks at a chunk in its slot.
+func (q *queue) lendSlot(p *program, it item) {
+	q.mu.Lock()
+	defer q.unlock()
+	p.lent[it.slot] = it.size
+}
+
+// takeBackSlots takes back slots that p has done with. false: p did not have all
+// of them.
+func (q *queue) takeBackSlots(p *program, slots []int) bool {
+	q.mu.Lock()
+	defer q.unlock()
+	for _, slot := range slots {
+		size, ok := p.lent[slot]
+		if !ok {
+			return false
+		}
+		delete(p.lent, slot)
+		q.slots.putSlot(slot, size)
+	}
+	return true
+}
+
+// releaseItem gives back the room that a chunk had here, once it is written, and
+// its slot, unless that is lent to the program.
+func (q *queue) releaseItem(it item, lent bool) {
+	q.mu.Lock()
+	defer q.unlock()
+	q.credit.free(int64(len(it.data)))
+	if it.slot < 0 {
+		freeBuffer(it.data)
+	} else if !lent {
+		q.slots.putSlot(it.slot, it.size)
+	}
 }

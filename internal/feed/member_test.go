@@ -23,7 +23,7 @@ type testMember struct {
 }
 
 // newTestMember serves until the test ends; then no goroutine may be left.
-func newTestMember(t *testing.T, worker int, cfgs ...Config) *testMember {
+func newTestMember(t testing.TB, worker int, cfgs ...Config) *testMember {
 	t.Helper()
 	before := runtime.NumGoroutine()
 	dir := t.TempDir()
@@ -73,7 +73,7 @@ func newTestMember(t *testing.T, worker int, cfgs ...Config) *testMember {
 }
 
 // checkGoroutines waits a little for goroutines that are on their way out.
-func checkGoroutines(t *testing.T, before int) {
+func checkGoroutines(t testing.TB, before int) {
 	for range 200 {
 		if runtime.NumGoroutine() <= before {
 			return
@@ -95,14 +95,14 @@ func (m *testMember) peak(feed string) int64 {
 	q := m.Receiver.feeds[feed]
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.peak
+	return q.credit.peak
 }
 
 func (m *testMember) held(feed string) int64 {
 	q := m.Receiver.feeds[feed]
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.held
+	return q.credit.held
 }
 
 // programs counts the programs' connections that are served.
@@ -132,7 +132,7 @@ func (m *testMember) totals(feed string) Count {
 }
 
 // eventually waits for a condition that other goroutines bring about.
-func eventually(t *testing.T, what string, holds func() bool) {
+func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	for range 500 {
 		if holds() {

@@ -9,14 +9,14 @@ import (
 	"sync"
 )
 
-// outbox holds what is to be written to a feed task. Putting something in
-// never waits: the queue's lock may be held. What was put in since the last
-// write goes out as one write.
+// outbox holds the frames that a feed task is to be sent. Changes never wait, so
+// that the queue's lock may be held. All changes since the last write go out as
+// one write.
 type outbox struct {
 	mu    sync.Mutex
 	buf   bytes.Buffer
 	grant int64
-	total int64 // a total to tell; -1: none
+	total int64 // a total to send; -1: none
 	stop  *StopFeed
 	wake  chan struct{}
 }
@@ -26,11 +26,11 @@ const outboxLimit = 1 << 20
 
 func newOutbox() *outbox { return &outbox{total: -1, wake: make(chan struct{}, 1)} }
 
-func (o *outbox) ack(rows span, total int64) {
-	o.put(func() { writeTo(&o.buf, TypeAck, encodeAck(rows.first, uint32(rows.rows()), total)) })
+func (o *outbox) addAck(rows span, total int64) {
+	o.update(func() { writeTo(&o.buf, TypeAck, encodeAck(rows.first, uint32(rows.rows()), total)) })
 }
 
-func (o *outbox) credit(bytes int64) { o.put(func() { o.grant += bytes }) }
+func (o *outbox) addCredit(bytes int64) { o.update(func() { o.grant += bytes }) }
 
 // takeCredit is the credit not yet written; it is the caller's to tell.
 func (o *outbox) takeCredit() int64 {
@@ -41,20 +41,20 @@ func (o *outbox) takeCredit() int64 {
 	return grant
 }
 
-// note tells the total by an acknowledgement of no rows; only the latest goes.
-func (o *outbox) note(total int64) { o.put(func() { o.total = total }) }
+// setTotal tells the total by an acknowledgement of no rows; only the latest goes.
+func (o *outbox) setTotal(total int64) { o.update(func() { o.total = total }) }
 
-func (o *outbox) stopFeed(reason string, failed bool) {
-	o.put(func() { o.stop = &StopFeed{Reason: reason, Failed: failed} })
+func (o *outbox) setStop(reason string, failed bool) {
+	o.update(func() { o.stop = &StopFeed{Reason: reason, Failed: failed} })
 }
 
-func (o *outbox) slot(number int) {
-	o.put(func() { writeTo(&o.buf, TypeSlot, binary.BigEndian.AppendUint32(nil, uint32(number))) })
+func (o *outbox) addSlot(number int) {
+	o.update(func() { writeTo(&o.buf, TypeSlot, binary.BigEndian.AppendUint32(nil, uint32(number))) })
 }
 
-func (o *outbox) ended() { o.put(func() { writeTo(&o.buf, TypeEnded, []byte("{}")) }) }
+func (o *outbox) addEnded() { o.update(func() { writeTo(&o.buf, TypeEnded, []byte("{}")) }) }
 
-func (o *outbox) put(change func()) {
+func (o *outbox) update(change func()) {
 	o.mu.Lock()
 	change()
 	o.mu.Unlock()
@@ -64,7 +64,7 @@ func (o *outbox) put(change func()) {
 	}
 }
 
-// overfull says that the feed task does not read what it is told.
+// overfull says that the feed task does not read its acknowledgements.
 func (o *outbox) overfull() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -80,7 +80,7 @@ func (o *outbox) drain(ctx context.Context, w io.Writer) error {
 			return nil
 		case <-o.wake:
 		}
-		if b := o.take(); len(b) > 0 {
+		if b := o.takeFrames(); len(b) > 0 {
 			if _, err := w.Write(b); err != nil {
 				return err
 			}
@@ -88,8 +88,8 @@ func (o *outbox) drain(ctx context.Context, w io.Writer) error {
 	}
 }
 
-// take empties the box into wire form.
-func (o *outbox) take() []byte {
+// takeFrames empties the box into wire form.
+func (o *outbox) takeFrames() []byte {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.total >= 0 {

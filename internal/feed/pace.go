@@ -1,23 +1,17 @@
 package feed
 
-// setPace takes what a connection's program says of its pace: totals.
-func (q *queue) setPace(p *program, pace Pace) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.paces[p] = pace
-}
+// paces is the last pace that each program's connection has reported, those that
+// have ended too.
+type paces map[*program]Pace
 
-// pace is that of all programs of the feed: connections that have ended came one
-// after another, those that are open run side by side. false: none has told.
-func (q *queue) pace() (Pace, bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	sum := Pace{Feed: q.cfg.Name}
-	longest := Pace{}
-	for p, pace := range q.paces {
+// sum is the pace of all connections together. Connections that have ended came
+// one after another; those that are open run side by side.
+func (p paces) sum(open map[*program]struct{}) Pace {
+	var sum, longest Pace
+	for program, pace := range p {
 		sum.Rows += pace.Rows
 		sum.Steps = append(sum.Steps, pace.Steps...)
-		if _, open := q.programs[p]; !open {
+		if _, ok := open[program]; !ok {
 			sum.Seconds += pace.Seconds
 			sum.Waited += pace.Waited
 		} else if pace.Seconds > longest.Seconds {
@@ -26,5 +20,5 @@ func (q *queue) pace() (Pace, bool) {
 	}
 	sum.Seconds += longest.Seconds
 	sum.Waited += longest.Waited
-	return sum, len(q.paces) > 0
+	return sum
 }

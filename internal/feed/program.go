@@ -21,7 +21,7 @@ type program struct {
 	// guarded by queue.mu:
 	credit  int   // chunks it may be sent
 	epoch   int   // EPOCH_ENDs sent
-	asked   int64 // the step it wants leave for; 0: none
+	asked   int64 // the step that it asked for; 0: none
 	trained map[int]int64
 	lent    map[int]int64 // slots that it looks at, and the bytes used of them
 }
@@ -50,7 +50,7 @@ func (r *Receiver) ServeChild(ctx context.Context, conn net.Conn, control func(t
 	_ = conn.Close() // the writer may be blocked in it
 	_ = g.Wait()
 	if c.queue != nil {
-		c.queue.detach(c.program)
+		c.queue.removeProgram(c.program)
 	}
 	if err != nil {
 		return fmt.Errorf("feed: program: %w", err)
@@ -81,7 +81,7 @@ func (c *childConn) read(start func(*queue, *program)) error {
 		if typ >= TypePhase {
 			err = c.control(typ, payload)
 		} else {
-			err = c.feedFrame(typ, payload)
+			err = c.handleFrame(typ, payload)
 		}
 		if err != nil {
 			return err
@@ -89,7 +89,8 @@ func (c *childConn) read(start func(*queue, *program)) error {
 	}
 }
 
-func (c *childConn) feedFrame(typ byte, payload []byte) error {
+// handleFrame does what a frame of a feed asks for.
+func (c *childConn) handleFrame(typ byte, payload []byte) error {
 	var m struct {
 		Pace         // its feed is every frame's
 		Chunks int   `json:"chunks"`
@@ -101,29 +102,29 @@ func (c *childConn) feedFrame(typ byte, payload []byte) error {
 	if err := decode(typ, payload, &m); err != nil {
 		return err
 	}
-	if err := c.bind(m.Feed, m.Shared); err != nil {
+	if err := c.bindFeed(m.Feed, m.Shared); err != nil {
 		return err
 	}
 	switch {
-	case typ == TypeNext && m.Chunks >= 0 && c.queue.returned(c.program, m.Freed):
-		c.queue.allow(c.program, m.Chunks)
+	case typ == TypeNext && m.Chunks >= 0 && c.queue.takeBackSlots(c.program, m.Freed):
+		c.queue.addProgramCredit(c.program, m.Chunks)
 	case typ == TypeTrained && m.Epoch >= 0:
-		c.queue.trained(c.program, m.Epoch, m.Rows)
+		c.queue.setTrained(c.program, m.Epoch, m.Rows)
 	case typ == TypePace:
 		c.queue.setPace(c.program, m.Pace)
 	case typ == TypeTerminate:
 		c.queue.close("the program wants no more rows", false)
 	case typ == TypePermit && m.Step > 0:
-		c.queue.ask(c.program, m.Step)
+		c.queue.askStep(c.program, m.Step)
 	default:
 		return fmt.Errorf("feed: frame 0x%02x %s from a program: %w", typ, payload, ErrProtocol)
 	}
 	return nil
 }
 
-// bind ties the connection to its feed and starts its writer. Another feed on
+// bindFeed ties the connection to its feed and starts its writer. Another feed on
 // the same connection is refused: BATCH does not name its feed.
-func (c *childConn) bind(name string, shared bool) error {
+func (c *childConn) bindFeed(name string, shared bool) error {
 	q, err := c.receiver.feed(name)
 	if err != nil {
 		return err
@@ -136,7 +137,7 @@ func (c *childConn) bind(name string, shared bool) error {
 	}
 	c.queue = q
 	c.program = &program{wake: make(chan struct{}, 1), shared: shared, trained: map[int]int64{}, lent: map[int]int64{}}
-	q.attach(c.program)
+	q.addProgram(c.program)
 	c.start(q, c.program)
 	return nil
 }
@@ -148,11 +149,12 @@ func (p *program) wakeUp() {
 	}
 }
 
-// writeProgram does what the queue says until ctx ends or a write fails.
+// writeProgram writes the frames that the queue has for p until ctx ends or a
+// write fails.
 func writeProgram(ctx context.Context, q *queue, p *program, conn net.Conn) error {
 	for {
-		d := q.next(p)
-		if d.typ == 0 {
+		f := q.nextFrame(p)
+		if f.typ == 0 {
 			select {
 			case <-ctx.Done():
 				return nil
@@ -160,63 +162,37 @@ func writeProgram(ctx context.Context, q *queue, p *program, conn net.Conn) erro
 				continue
 			}
 		}
-		if err := p.write(q, d, conn); err != nil {
+		if err := p.writeFrame(q, f, conn); err != nil {
 			return err
 		}
 	}
 }
 
-func (p *program) write(q *queue, d duty, conn net.Conn) error {
-	switch d.typ {
+func (p *program) writeFrame(q *queue, f programFrame, conn net.Conn) error {
+	switch f.typ {
 	case TypePermitted:
-		return WriteJSON(conn, d.typ, d.permitted)
+		return WriteJSON(conn, f.typ, f.permitted)
 	case TypeEpochEnd:
 		// A program that got no row still learns the columns.
 		if len(p.schema) == 0 {
-			if err := p.writeSchema(d.item.schema, conn); err != nil {
+			if err := p.writeSchema(f.item.schema, conn); err != nil {
 				return err
 			}
 		}
-		return WriteJSON(conn, d.typ, d.end)
+		return WriteJSON(conn, f.typ, f.end)
 	}
-	lent := p.shared && d.item.slot >= 0
+	lent := p.shared && f.item.slot >= 0
 	if lent {
-		q.lend(p, d.item)
+		q.lendSlot(p, f.item)
 	}
-	defer q.handedOut(d.item, lent)
-	if err := p.writeSchema(d.item.schema, conn); err != nil {
+	defer q.releaseItem(f.item, lent)
+	if err := p.writeSchema(f.item.schema, conn); err != nil {
 		return err
 	}
-	if lent || d.typ == TypeCached {
-		return WriteJSON(conn, TypeCached, q.where(d.item, d.epoch))
+	if lent || f.typ == TypeCached {
+		return WriteJSON(conn, TypeCached, q.place(f.item, f.epoch))
 	}
-	return WriteFrame(conn, TypeBatch, encodeBatchHeader(d.epoch, d.item), d.item.data)
-}
-
-// where is the place of a chunk that the program reads by itself.
-func (q *queue) where(it item, epoch int) Cached {
-	c := Cached{
-		Bytes: it.size, Epoch: epoch, Rows: int(it.use), Partition: int(it.partition), FirstRow: int64(it.first),
-	}
-	if it.slot < 0 {
-		c.Path, c.Offset = q.cache.path, it.at
-		return c
-	}
-	c.Path, c.Inode, c.Slot = q.slots.about.Path, q.slots.about.Inode, &it.slot
-	c.Offset = int64(it.slot) * slotBytes
-	return c
-}
-
-// handedOut gives back what a chunk had here, once it is written.
-func (q *queue) handedOut(it item, lent bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.free(int64(len(it.data)))
-	if it.slot < 0 {
-		freeBuffer(it.data)
-	} else if !lent {
-		q.putSlot(it.slot, it.size)
-	}
+	return WriteFrame(conn, TypeBatch, encodeBatchHeader(f.epoch, f.item), f.item.data)
 }
 
 // writeSchema sends a schema that is not the one sent last.

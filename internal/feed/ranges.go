@@ -13,15 +13,15 @@ type ranges struct{ spans []span }
 // overlap says how many rows of s are in the set.
 func (r *ranges) overlap(s span) int64 {
 	var n int64
-	for i := r.at(s.first); i < len(r.spans) && r.spans[i].first < s.end; i++ {
+	for i := r.indexAfter(s.first); i < len(r.spans) && r.spans[i].first < s.end; i++ {
 		n += min(s.end, r.spans[i].end) - max(s.first, r.spans[i].first)
 	}
 	return n
 }
 
-// add puts s into the set; it merges with what it touches. Rows mostly come in
-// order, so that this is an append or the growth of the last span.
-func (r *ranges) add(s span) {
+// addSpan puts s into the set; it merges with spans that it touches. Rows mostly come
+// in order, and this is an append or the growth of the last span.
+func (r *ranges) addSpan(s span) {
 	lo := sort.Search(len(r.spans), func(i int) bool { return r.spans[i].end >= s.first })
 	hi := lo
 	for hi < len(r.spans) && r.spans[hi].first <= s.end {
@@ -48,7 +48,7 @@ func (r *ranges) pairs() [][2]int64 {
 	return out
 }
 
-// at is the index of the first span that ends after row.
-func (r *ranges) at(row int64) int {
+// indexAfter is the index of the first span that ends after row.
+func (r *ranges) indexAfter(row int64) int {
 	return sort.Search(len(r.spans), func(i int) bool { return r.spans[i].end > row })
 }

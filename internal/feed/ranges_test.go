@@ -24,7 +24,7 @@ func TestRangesAgainstBitmap(t *testing.T) {
 			if got := set.overlap(s); got != want {
 				t.Fatalf("seed %d: overlap of %v with %v: %d, want %d", seed, s, set.spans, got, want)
 			}
-			set.add(s)
+			set.addSpan(s)
 			for i := s.first; i < s.end; i++ {
 				bits[i] = true
 			}

@@ -81,10 +81,10 @@ func (r *Receiver) SetLowWater(feed string, step int64, final bool) error {
 
 // Stop ends all feeds for good: what is queued is dropped, feed tasks are told
 // that no more rows are wanted, a program still attached sees the end.
-func (r *Receiver) Stop(reason string) { r.close(reason, false) }
+func (r *Receiver) Stop(reason string) { r.closeFeeds(reason, false) }
 
 // Fail is Stop because the program is gone: feed tasks are told that too.
-func (r *Receiver) Fail(reason string) { r.close(reason, true) }
+func (r *Receiver) Fail(reason string) { r.closeFeeds(reason, true) }
 
 // Counts is the account so far, by feed in the order of the configuration and
 // then by epoch; epochs from countedEpochs-1 on share one entry. A feed without
@@ -98,11 +98,11 @@ func (r *Receiver) Counts() []Count {
 }
 
 // Paces is how fast programs took rows, by feed in the order of the
-// configuration; feeds of which no program told are left out.
+// configuration. Feeds whose programs reported none are left out.
 func (r *Receiver) Paces() []Pace {
 	var out []Pace
 	for _, name := range r.names {
-		if p, told := r.feeds[name].pace(); told {
+		if p, ok := r.feeds[name].pace(); ok {
 			out = append(out, p)
 		}
 	}
@@ -114,7 +114,7 @@ func (r *Receiver) Paces() []Pace {
 // should hear of it at once. Several changes may share one value. One reader.
 func (r *Receiver) Changed() <-chan struct{} { return r.changed }
 
-func (r *Receiver) close(reason string, failed bool) {
+func (r *Receiver) closeFeeds(reason string, failed bool) {
 	for _, name := range r.names {
 		r.feeds[name].close(reason, failed)
 	}

@@ -51,7 +51,7 @@ func feedAll(t *testing.T, members []*testMember, epoch, partitions, parallel in
 	}
 }
 
-func endFeed(t *testing.T, members []*testMember, feed string, epoch int, last bool) {
+func endFeed(t testing.TB, members []*testMember, feed string, epoch int, last bool) {
 	t.Helper()
 	for _, m := range members {
 		if err := m.EndFeed(feed, epoch, last); err != nil {

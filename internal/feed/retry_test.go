@@ -113,7 +113,7 @@ func TestFenceWhileWaitingForCredit(t *testing.T) {
 	eventually(t, "a task without credit", func() bool {
 		q.mu.Lock()
 		defer q.mu.Unlock()
-		return len(q.hungry) == 1
+		return len(q.credit.waiting) == 1
 	})
 	seen := newSeenRows()
 	again := newTask(t, members, 0, 0, 2)

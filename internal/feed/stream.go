@@ -30,15 +30,14 @@ type stream struct {
 	hungUp bool   // its task ended the connection; the reader's own
 
 	part   *partition // guarded by queue.mu, as is all below
-	credit int64      // granted, less the chunks announced; may be negative
-	shared bool       // its task can write into slots
-	slots  []int      // granted, not used
+	credit credit
+	slots  slotGrant
 }
 
 // ServeFeeder serves one feed task's connection until it ends, and closes it.
 // It answers HELLO after an earlier stream of the same partition has ended.
-// nil: the task took its leave, or left after it was told to stop. A nil, too,
-// when a connection ends before its first byte. ErrToken, ErrFenced and
+// The error is nil when the task said END, when it left after STOP, and when the
+// connection ended before its first byte. ErrToken, ErrFenced and
 // ErrProtocol say why a stream was cut; the feed task sees a closed connection.
 func (r *Receiver) ServeFeeder(ctx context.Context, conn net.Conn) error {
 	defer conn.Close()
@@ -54,13 +53,13 @@ func (r *Receiver) ServeFeeder(ctx context.Context, conn net.Conn) error {
 	} else if err != nil {
 		return fmt.Errorf("feed: read hello: %w", cause(ctx, err))
 	}
-	q, err := r.greet(hello)
+	q, err := r.findFeed(hello)
 	if err != nil {
 		return err
 	}
 	s := &stream{hello: hello, fence: cancel, done: make(chan struct{}), out: newOutbox()}
 	defer close(s.done)
-	defer q.leave(s)
+	defer q.removeStream(s)
 	if err := serveStream(ctx, q, s, conn, in); err != nil {
 		return fmt.Errorf("feed: stream of feed %s, epoch %d, partition %d, attempt %d: %w",
 			hello.Feed, hello.Epoch, hello.Partition, hello.Attempt, err)
@@ -79,8 +78,8 @@ func readHello(ctx context.Context, conn net.Conn, in io.Reader) (Hello, error) 
 	return h, cause(timeout, err)
 }
 
-// greet checks who calls.
-func (r *Receiver) greet(h Hello) (*queue, error) {
+// findFeed checks HELLO and returns the queue of its feed.
+func (r *Receiver) findFeed(h Hello) (*queue, error) {
 	if err := h.check(r.token); err != nil {
 		return nil, err
 	}
@@ -93,10 +92,10 @@ func serveStream(ctx context.Context, q *queue, s *stream, conn net.Conn, in io.
 		return err
 	}
 	if s.hello.Epoch > 0 {
-		q.forgetCache()
+		q.discardCache()
 	}
 	if _, local := conn.(*net.UnixConn); local && s.hello.Shared && !welcome.Stopped {
-		welcome.Shared = q.shareWith(s)
+		welcome.Shared = q.shareMemory(s)
 	}
 	if err := WriteJSON(conn, TypeWelcome, welcome); err != nil {
 		return err
@@ -119,8 +118,8 @@ func serveStream(ctx context.Context, q *queue, s *stream, conn net.Conn, in io.
 	return err
 }
 
-// readStream takes chunks until the task leaves. After END, or after it was
-// told to stop, the end of the connection is a good end.
+// readStream takes chunks until the connection ends. Its end is no error after
+// END, and after STOP was sent.
 func readStream(q *queue, s *stream, in io.Reader) error {
 	ended := false
 	for {
@@ -143,9 +142,9 @@ func readStream(q *queue, s *stream, in io.Reader) error {
 			err = readPlaced(q, s, in, size)
 		case TypeEnd:
 			ended = true
-			q.endSlots(s)
+			q.stopSlots(s)
 			_, err = io.CopyN(io.Discard, in, int64(size))
-			s.out.ended()
+			s.out.addEnded()
 		default:
 			err = fmt.Errorf("%w: frame 0x%02x from a feed task", ErrProtocol, typ)
 		}
@@ -181,7 +180,7 @@ func readChunk(q *queue, s *stream, in io.Reader, size int) error {
 		return err
 	}
 	body := int64(size - chunkHeaderBytes)
-	what, err := q.announce(s, rows, body)
+	what, err := q.announceChunk(s, rows, body)
 	if err != nil {
 		return err
 	}
@@ -190,17 +189,17 @@ func readChunk(q *queue, s *stream, in io.Reader, size int) error {
 			return err
 		}
 		if what == unwanted {
-			q.commit(s, rows, nil, -1, -1)
+			q.commitChunk(s, rows, nil, -1, -1)
 		}
 		return nil
 	}
 	data := newBuffer(body)
 	if _, err := io.ReadFull(in, data); err != nil {
 		freeBuffer(data)
-		q.release(body)
+		q.releaseRoom(body)
 		return err
 	}
-	q.commit(s, rows, data, q.cached(s, data), -1)
+	q.commitChunk(s, rows, data, q.cacheChunk(s, data), -1)
 	return nil
 }
 
@@ -220,40 +219,20 @@ func readPlaced(q *queue, s *stream, in io.Reader, size int) error {
 	if body > slotBytes || !q.useSlot(s, slot) {
 		return fmt.Errorf("%w: chunk of %d bytes in slot %d, which was not given", ErrProtocol, body, slot)
 	}
-	what, err := q.announce(s, rows, body)
+	what, err := q.announceChunk(s, rows, body)
 	if err != nil {
 		return err
 	}
 	if what == keep {
-		data := q.slots.chunk(slot, body)
-		q.commit(s, rows, data, q.cached(s, data), slot)
+		data := q.memory().chunk(slot, body)
+		q.commitChunk(s, rows, data, q.cacheChunk(s, data), slot)
 		return nil
 	}
-	q.mu.Lock()
-	q.putSlot(slot, body)
-	q.mu.Unlock()
+	q.returnSlot(slot, body)
 	if what == unwanted {
-		q.commit(s, rows, nil, -1, -1)
+		q.commitChunk(s, rows, nil, -1, -1)
 	}
 	return nil
-}
-
-// cached keeps a chunk of the first epoch, where epochs are kept; it says where,
-// or -1.
-func (q *queue) cached(s *stream, data []byte) int64 {
-	if s.hello.Epoch == 0 && q.cache != nil {
-		if at, kept := q.cache.put(data); kept {
-			return at
-		}
-	}
-	return -1
-}
-
-// isStopped says whether s was told to send no more.
-func (q *queue) isStopped(s *stream) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.stopped() || q.epochs[s.hello.Epoch].ended
 }
 
 // cause prefers the reason for which ctx ended to the error that this made.

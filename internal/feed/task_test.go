@@ -65,7 +65,7 @@ func (f *testTask) greet(dial ...dialer) error {
 		}
 		f.hello.Attempt = w.Attempt // the first member's, when it gave one
 		for _, r := range w.Accepted {
-			f.have.add(span{r[0], r[0] + r[1]})
+			f.have.addSpan(span{r[0], r[0] + r[1]})
 		}
 		l := &testLink{conn: conn, credit: w.Credit, total: w.Total}
 		f.links = append(f.links, l)

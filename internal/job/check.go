@@ -10,8 +10,8 @@ import (
 	"strings"
 
 	"tfos/internal/exit"
-	"tfos/internal/reserve"
 	"tfos/internal/store"
+	"tfos/internal/work"
 )
 
 // Check looks at the file system of this machine, at once before a run: files
@@ -126,7 +126,7 @@ func (r *rules) inputThere(src namedSource) {
 func (r *rules) outputs() {
 	s := r.s
 	if s.kind != Infer && s.ExportDir != "" {
-		r.free("export_dir", s.ExportDir, "export_if_exists", s.ExportIfExists, "saved_model.pb", reserve.ExportMark)
+		r.free("export_dir", s.ExportDir, "export_if_exists", s.ExportIfExists, "saved_model.pb", work.ExportMark)
 		r.exportNames()
 	}
 	if _, skipped := Skipped(s); s.Output != nil && !skipped {

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"tfos/internal/exit"
-	"tfos/internal/reserve"
+	"tfos/internal/work"
 )
 
 // A program may save files beside export_dir, under its name with something
@@ -40,7 +40,7 @@ func (r *rules) exportNames() {
 
 // savesFile tells whether export_dir is the name of a model file, as out/m.keras.
 func (s *Spec) savesFile() bool {
-	return s.exportKind() == reserve.KindExport && slices.Contains(modelEndings, filepath.Ext(s.ExportDir))
+	return s.exportKind() == work.KindExport && slices.Contains(modelEndings, filepath.Ext(s.ExportDir))
 }
 
 // exportFiles are the names beside export_dir under which a model is to be

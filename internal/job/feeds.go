@@ -13,7 +13,7 @@ import (
 	"tfos/internal/files"
 	"tfos/internal/infer"
 	"tfos/internal/model"
-	"tfos/internal/reserve"
+	"tfos/internal/work"
 )
 
 const (
@@ -129,10 +129,10 @@ func (s *Spec) quota() map[string]int64 {
 }
 
 // outputs are the folders that appear only when the run has succeeded.
-func (s *Spec) outputs(run string) []reserve.OutputConfig {
-	var out []reserve.OutputConfig
+func (s *Spec) outputs(run string) []work.Output {
+	var out []work.Output
 	if s.kind != Infer && s.ExportDir != "" {
-		out = append(out, reserve.OutputConfig{
+		out = append(out, work.Output{
 			Kind: s.exportKind(), Staging: exportStaging(s.ExportDir, run), Final: s.ExportDir,
 			Replace: s.ExportIfExists == "replace",
 		})
@@ -142,18 +142,18 @@ func (s *Spec) outputs(run string) []reserve.OutputConfig {
 		if s.kind == Infer {
 			kind = "predictions"
 		}
-		o := reserve.OutputConfig{
+		o := work.Output{
 			Kind: kind, Staging: staging(s.Output.Path, run), Final: s.Output.Path,
 			Replace: s.Output.IfExists == ifReplace,
 		}
 		if s.Output.IfExists == ifResume {
 			o.Resume = kept(s.Output.Path)
-			o.Staging = reserve.ResumeStaging(o.Resume, run)
+			o.Staging = work.ResumeStaging(o.Resume, run)
 		}
 		if s.sparkPredicts() && s.OnBadRow == string(infer.Quarantine) {
 			o.Aside = aside(s.Output.Path, run)
 			if o.Resume != "" {
-				o.Aside = reserve.ResumeAside(o.Resume, run)
+				o.Aside = work.ResumeAside(o.Resume, run)
 			}
 		}
 		out = append(out, o)
@@ -161,8 +161,8 @@ func (s *Spec) outputs(run string) []reserve.OutputConfig {
 	return out
 }
 
-// work is an inference job's input and the request that splits are added to.
-func (s *Spec) work(outputs []reserve.OutputConfig) (*reserve.WorkConfig, error) {
+// inference is an inference job's input and the request that splits are added to.
+func (s *Spec) inference(outputs []work.Output) (*work.Inference, error) {
 	if s.sparkPredicts() {
 		return s.answeredWork(outputs)
 	}
@@ -173,7 +173,7 @@ func (s *Spec) work(outputs []reserve.OutputConfig) (*reserve.WorkConfig, error)
 		return nil, fmt.Errorf("job: plan: write inference request: %w", err)
 	}
 	tasks := s.ClusterSize * s.Resources.Worker.Cores
-	return &reserve.WorkConfig{Input: s.inferInput(), Tasks: tasks, Request: request}, nil
+	return &work.Inference{Input: s.inferInput(), Tasks: tasks, Request: request}, nil
 }
 
 func (s *Spec) inferInput() infer.Input {
@@ -200,7 +200,7 @@ func (s *Spec) model() model.Source {
 }
 
 // context is what a Python program gets as ctx and args. beside: see Beside.
-func (s *Spec) context(outputs []reserve.OutputConfig, beside []string, verbose bool) map[string]any {
+func (s *Spec) context(outputs []work.Output, beside []string, verbose bool) map[string]any {
 	p := s.App.Python
 	c := map[string]any{
 		"function": p.Function, "export_function": p.ExportFunction,
@@ -223,7 +223,7 @@ func (s *Spec) context(outputs []reserve.OutputConfig, beside []string, verbose 
 	exportTo := ""
 	for _, o := range outputs {
 		switch o.Kind {
-		case reserve.KindSavedModel, reserve.KindExport:
+		case work.KindSavedModel, work.KindExport:
 			exportTo = o.Staging
 		case "results":
 			c["output"] = o.Staging

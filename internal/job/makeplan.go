@@ -9,6 +9,7 @@ import (
 
 	"tfos/internal/node"
 	"tfos/internal/reserve"
+	"tfos/internal/work"
 )
 
 var runID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
@@ -31,7 +32,7 @@ func MakePlan(s *Spec, env Environment) (*Plan, error) {
 		Local: l.master.scheduler == local || s.Local, NoSpark: s.Local,
 		Files: s.files(env.Scratch), Copies: s.copies(env.Scratch), NodeBinary: filepath.Join(env.Scratch, "tfos-node"),
 		TaskCPUs: l.taskCPUs,
-		Reserve:  s.reserveConfig(env, l, outputs),
+		Reserve:  work.Config{Config: s.reserveConfig(env, l), Outputs: outputs},
 		Node:     s.nodeConfig(env, l, outputs),
 		Feeds:    s.feeds(),
 		summary:  s.summary(env, l),
@@ -43,11 +44,11 @@ func MakePlan(s *Spec, env Environment) (*Plan, error) {
 		p.Submission = s.submission(env, l)
 	}
 	if s.kind == Infer {
-		work, err := s.work(outputs)
+		inference, err := s.inference(outputs)
 		if err != nil {
 			return nil, err
 		}
-		p.Reserve.Work, p.Predict = work, s.predict(env.RunID, work, outputs)
+		p.Reserve.Infer, p.Predict = inference, s.predict(env.RunID, inference, outputs)
 	}
 	if s.Spark.DeployMode == "cluster" && !s.Local {
 		p.inCluster()
@@ -106,14 +107,13 @@ func (s *Spec) copies(scratch string) []Copy {
 	return out
 }
 
-func (s *Spec) reserveConfig(env Environment, l layout, outputs []reserve.OutputConfig) reserve.Config {
+func (s *Spec) reserveConfig(env Environment, l layout) reserve.Config {
 	c := reserve.Config{
 		Run: env.RunID, Members: s.members(), Shared: l.master.scheduler == local,
 		ExecutorCores: l.executorCores,
 		ReservationMS: s.Timeouts.Reservation.Milliseconds(),
 		LeaseMS:       s.Timeouts.Lease.Milliseconds(),
 		StallMS:       s.Timeouts.Stall.Milliseconds(),
-		Outputs:       outputs,
 		MeasureMS:     env.Measure.Milliseconds(),
 		Uploads:       s.uploads(env),
 	}
@@ -131,7 +131,7 @@ func (s *Spec) reserveConfig(env Environment, l layout, outputs []reserve.Output
 	return c
 }
 
-func (s *Spec) nodeConfig(env Environment, l layout, outputs []reserve.OutputConfig) node.Config {
+func (s *Spec) nodeConfig(env Environment, l layout, outputs []work.Output) node.Config {
 	c := node.Config{
 		Run: env.RunID, Kind: string(s.kind), Feeds: s.feedConfigs(), ExitMS: s.Timeouts.Exit.Milliseconds(),
 		Child: s.child(env, l.master), Roles: map[string]node.RoleConfig{},

@@ -22,8 +22,8 @@ func TestNoSparkCores(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := p.Node.Roles["worker"]; got.Cores != c.want || len(p.Reserve.Members) != 1 || p.Reserve.Work.Tasks != c.want {
-			t.Errorf("%v: %d cores, %d members, %d tasks", c.sets, got.Cores, len(p.Reserve.Members), p.Reserve.Work.Tasks)
+		if got := p.Node.Roles["worker"]; got.Cores != c.want || len(p.Reserve.Members) != 1 || p.Reserve.Infer.Tasks != c.want {
+			t.Errorf("%v: %d cores, %d members, %d tasks", c.sets, got.Cores, len(p.Reserve.Members), p.Reserve.Infer.Tasks)
 		}
 	}
 }

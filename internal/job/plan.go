@@ -6,7 +6,7 @@ import (
 
 	"tfos/internal/files"
 	"tfos/internal/node"
-	"tfos/internal/reserve"
+	"tfos/internal/work"
 )
 
 // Environment is all that a plan depends on beside the Spec.
@@ -39,20 +39,20 @@ type Environment struct {
 // Plan is what a run is to be: the content of plan.json (docs/protocols.md,
 // section 1) and the Spark submission around it.
 type Plan struct {
-	Version    int            `json:"version"`
-	Kind       Kind           `json:"kind"`
-	Run        string         `json:"run"`
-	Name       string         `json:"name"`
-	Scratch    string         `json:"scratch"`
-	Record     string         `json:"record"`
-	Local      bool           `json:"local"`
-	Files      []string       `json:"files"`
-	NodeBinary string         `json:"node_binary"`
-	TaskCPUs   int            `json:"task_cpus"`
-	Reserve    reserve.Config `json:"reserve"`
-	Node       node.Config    `json:"node"`
-	Feeds      []Feed         `json:"feeds"`
-	Predict    *Predict       `json:"predict,omitempty"` // inference over what Spark reads
+	Version    int         `json:"version"`
+	Kind       Kind        `json:"kind"`
+	Run        string      `json:"run"`
+	Name       string      `json:"name"`
+	Scratch    string      `json:"scratch"`
+	Record     string      `json:"record"`
+	Local      bool        `json:"local"`
+	Files      []string    `json:"files"`
+	NodeBinary string      `json:"node_binary"`
+	TaskCPUs   int         `json:"task_cpus"`
+	Reserve    work.Config `json:"reserve"`
+	Node       node.Config `json:"node"`
+	Feeds      []Feed      `json:"feeds"`
+	Predict    *Predict    `json:"predict,omitempty"` // inference over what Spark reads
 
 	// Not part of plan.json: spark-submit's command line, or that there is none,
 	// and the user's files to be copied into the scratch folder before.

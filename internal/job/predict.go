@@ -9,7 +9,7 @@ import (
 
 	"tfos/internal/files"
 	"tfos/internal/infer"
-	"tfos/internal/reserve"
+	"tfos/internal/work"
 )
 
 // Inference over what Spark reads: a Spark job takes the rows through the
@@ -132,19 +132,19 @@ func (r *rules) outputFormat() {
 }
 
 // predict is what the driver needs where Spark reads and writes; nil elsewhere.
-func (s *Spec) predict(run string, work *reserve.WorkConfig, outputs []reserve.OutputConfig) *Predict {
+func (s *Spec) predict(run string, inference *work.Inference, outputs []work.Output) *Predict {
 	if !s.sparkPredicts() {
 		return nil
 	}
 	p := &Predict{
 		Name: feedPredict, Path: s.Input.Path, Table: s.Input.Table, SQL: s.Input.SQL, Options: map[string]string{}, Epochs: 1,
-		Request: work.Request, Output: outputs[0].Staging, OutputAs: s.Output.Format, PartitionBy: append([]string{}, s.Output.PartitionBy...),
+		Request: inference.Request, Output: outputs[0].Staging, OutputAs: s.Output.Format, PartitionBy: append([]string{}, s.Output.PartitionBy...),
 	}
 	if p.Path != "" {
 		p.Format = s.Input.Format
 	}
 	if o := outputs[0]; o.Resume != "" {
-		p.Resume, p.Output = true, reserve.ResumeWritten(o.Resume, run)
+		p.Resume, p.Output = true, work.ResumeWritten(o.Resume, run)
 	}
 	maps.Copy(p.Options, s.Input.Options)
 	return p
@@ -166,7 +166,7 @@ func (s *Spec) request() infer.Request {
 
 // answeredWork is the work of members whose rows Spark brings. They write nothing
 // but bad rows.
-func (s *Spec) answeredWork(outputs []reserve.OutputConfig) (*reserve.WorkConfig, error) {
+func (s *Spec) answeredWork(outputs []work.Output) (*work.Inference, error) {
 	request := s.request()
 	request.Feed, request.Output = feedPredict, outputs[0].Aside
 	if s.Output.IfExists == ifResume {
@@ -178,5 +178,5 @@ func (s *Spec) answeredWork(outputs []reserve.OutputConfig) (*reserve.WorkConfig
 	if err != nil {
 		return nil, fmt.Errorf("job: plan: write inference request: %w", err)
 	}
-	return &reserve.WorkConfig{Request: text}, nil
+	return &work.Inference{Request: text}, nil
 }

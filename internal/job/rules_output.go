@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"tfos/internal/reserve"
 	"tfos/internal/store"
+	"tfos/internal/work"
 )
 
 // Values of output.if_exists.
@@ -123,10 +123,10 @@ const formatAny = "any"
 // exportKind is what must be in export_dir at the end: what a training job says,
 // and a SavedModel in a job that is there to make one.
 func (s *Spec) exportKind() string {
-	if s.kind == Export || s.ExportFormat == reserve.KindSavedModel {
-		return reserve.KindSavedModel
+	if s.kind == Export || s.ExportFormat == work.KindSavedModel {
+		return work.KindSavedModel
 	}
-	return reserve.KindExport
+	return work.KindExport
 }
 
 // aside is the hidden sibling of an output folder for the bad rows of what Spark

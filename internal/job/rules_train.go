@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"tfos/internal/reserve"
+	"tfos/internal/work"
 )
 
 // placeholder stands for one of the job's parameters in a program's argv.
@@ -179,7 +179,7 @@ func (r *rules) training() {
 		r.folder("export_dir", s.ExportDir)
 	}
 	r.oneOf("export_if_exists", s.ExportIfExists, "fail", "replace")
-	r.oneOf("export_format", s.ExportFormat, formatAny, reserve.KindSavedModel)
+	r.oneOf("export_format", s.ExportFormat, formatAny, work.KindSavedModel)
 	for key, value := range map[string]string{"export_if_exists": s.ExportIfExists, "export_format": s.ExportFormat} {
 		if s.source.given(key) && s.ExportDir == "" {
 			r.broken(key, value, "needs export_dir")

@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"tfos/internal/exit"
-	"tfos/internal/reserve"
+	"tfos/internal/work"
 )
 
 // Unchanged tells whether a job whose output.if_exists is resume has nothing to
@@ -16,7 +16,7 @@ func Unchanged(ctx context.Context, s *Spec, p *Plan) (path string, unchanged bo
 	if s.kind != Infer || s.Output.IfExists != ifResume || s.sparkPredicts() || !s.readsHere() {
 		return "", false, nil
 	}
-	unchanged, refused := reserve.Unchanged(ctx, p.Reserve)
+	unchanged, refused := work.Unchanged(ctx, p.Reserve)
 	if refused == nil {
 		return s.Output.Path, unchanged, ctx.Err()
 	}

@@ -8,6 +8,7 @@ import (
 
 	"tfos/internal/exit"
 	"tfos/internal/reserve"
+	"tfos/internal/work"
 )
 
 // Verdict is how a run ended. It is what `--output json` prints, what
@@ -60,15 +61,15 @@ type (
 const PhaseMeasured = reserve.PhaseMeasured
 
 // PhaseCommit is the phase in which outputs get their names: programs have ended well.
-const PhaseCommit = reserve.PhaseCommit
+const PhaseCommit = work.PhaseCommit
 
 // PhaseUpload is the phase in which members' files are brought: programs have ended well.
 const PhaseUpload = reserve.PhaseUpload
 
 // ClearStaging deletes what a failed run has staged, where the driver could not,
 // and adds to its verdict what stays.
-func ClearStaging(ctx context.Context, run reserve.Config, v *Verdict) error {
-	kept, err := reserve.ClearStaging(ctx, run)
+func ClearStaging(ctx context.Context, run work.Config, v *Verdict) error {
+	kept, err := work.ClearStaging(ctx, run)
 	for _, path := range kept {
 		if !slices.Contains(v.Kept, path) {
 			v.Kept = append(v.Kept, path)
@@ -81,7 +82,7 @@ func ClearStaging(ctx context.Context, run reserve.Config, v *Verdict) error {
 const PhaseExecutors = reserve.PhaseExecutors
 
 // PhaseSkipped is the phase of a job that had nothing to do.
-const PhaseSkipped = reserve.PhaseSkipped
+const PhaseSkipped = work.PhaseSkipped
 
 // Failure is the verdict for err, for failures before anything ran.
 func Failure(err error, run string) Verdict {

@@ -7,14 +7,15 @@ import (
 
 	"tfos/internal/node"
 	"tfos/internal/reserve"
+	"tfos/internal/work"
 )
 
 // plan is what this room needs of plan.json (docs/protocols.md section 1).
 type plan struct {
-	Scratch    string         `json:"scratch"`
-	NodeBinary string         `json:"node_binary"`
-	Reserve    reserve.Config `json:"reserve"`
-	Node       node.Config    `json:"node"`
+	Scratch    string      `json:"scratch"`
+	NodeBinary string      `json:"node_binary"`
+	Reserve    work.Config `json:"reserve"`
+	Node       node.Config `json:"node"`
 }
 
 // readPlan refuses a plan for more than one member: they would share the

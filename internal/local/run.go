@@ -14,6 +14,7 @@ import (
 
 	"tfos/internal/exit"
 	"tfos/internal/reserve"
+	"tfos/internal/work"
 )
 
 const (
@@ -45,7 +46,7 @@ func Run(ctx context.Context, o Options) error {
 	d.tell(map[string]any{"event": "driver", "pid": os.Getpid()})
 	var group errgroup.Group
 	group.Go(func() error {
-		err := reserve.Serve(ctx, orders, out, o.Log)
+		err := reserve.Serve(ctx, orders, out, work.Open, o.Log)
 		return errors.Join(err, orders.Close(), out.Close())
 	})
 	d.command(map[string]any{"config": p.Reserve, "host": host})

@@ -17,6 +17,7 @@ import (
 	"tfos/internal/infer"
 	"tfos/internal/node"
 	"tfos/internal/reserve"
+	"tfos/internal/work"
 )
 
 // scene is a plan in a folder: one file of rows, an engine that does what.
@@ -39,11 +40,13 @@ func scene(t *testing.T, what string) (string, plan) {
 	}
 	return dir, plan{
 		Scratch: dir, NodeBinary: self,
-		Reserve: reserve.Config{
-			Run: "r1", ReservationMS: 20_000, LeaseMS: 1_000, StallMS: 20_000,
-			Members: []reserve.MemberConfig{{Job: "worker", Required: true}},
-			Outputs: []reserve.OutputConfig{{Kind: "predictions", Staging: staging, Final: filepath.Join(dir, "out")}},
-			Work:    &reserve.WorkConfig{Input: infer.Input{Format: files.JSON, Path: rows}, Tasks: 1, Request: request},
+		Reserve: work.Config{
+			Config: reserve.Config{
+				Run: "r1", ReservationMS: 20_000, LeaseMS: 1_000, StallMS: 20_000,
+				Members: []reserve.MemberConfig{{Job: "worker", Required: true}},
+			},
+			Outputs: []work.Output{{Kind: "predictions", Staging: staging, Final: filepath.Join(dir, "out")}},
+			Infer:   &work.Inference{Input: infer.Input{Format: files.JSON, Path: rows}, Tasks: 1, Request: request},
 		},
 		Node: node.Config{
 			Run: "r1", Kind: "infer", Child: node.ChildConfig{Kind: "engine", Engine: self, LibDir: dir}, LogDir: filepath.Join(dir, "logs"),
@@ -147,7 +150,7 @@ func TestFailures(t *testing.T) {
 		{"supervisor killed", "orphan", nil, 10 * time.Second, 5, "tfos-node run ended: signal: killed"},
 		{"no tfos-node", "", func(p *plan) { p.NodeBinary += "-none" }, 5 * time.Second, 5, "local: start the member: "},
 		{"member refuses its assignment", "", func(p *plan) { p.Node.Child.Kind = "perl" }, 5 * time.Second, 5, "tfos-node run ended: exit status 0: node: check the assignment: "},
-		{"no input", "", func(p *plan) { p.Reserve.Work.Input.Path += "-none" }, 10 * time.Second, 2, "no such file"},
+		{"no input", "", func(p *plan) { p.Reserve.Infer.Input.Path += "-none" }, 10 * time.Second, 2, "no such file"},
 		{"output exists", "predict", func(p *plan) { p.Reserve.Outputs[0].Final = p.Scratch }, 5 * time.Second, 7, "exists already"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

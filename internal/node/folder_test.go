@@ -11,6 +11,7 @@ import (
 
 	"tfos/internal/exit"
 	"tfos/internal/reserve"
+	"tfos/internal/work"
 )
 
 func write(t *testing.T, path, text string) {
@@ -124,7 +125,7 @@ func TestFilesAreUploaded(t *testing.T) {
 	} {
 		t.Run(strings.Join(test.modes, ","), func(t *testing.T) {
 			to := t.TempDir()
-			s := newScene(t, 2, func(c *reserve.Config) {
+			s := newScene(t, 2, func(c *work.Config) {
 				c.Uploads = &reserve.UploadConfig{Folder: to, Patterns: []string{"logs", "*.none"}}
 			})
 			var actors []*actor

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"tfos/internal/reserve"
+	"tfos/internal/work"
 )
 
 func TestSuccess(t *testing.T) {
@@ -35,7 +36,7 @@ func TestSuccess(t *testing.T) {
 
 // The run waits for what evaluates, which hears that training has ended.
 func TestAnEvaluatorFinishes(t *testing.T) {
-	s := newScene(t, 2, func(c *reserve.Config) { c.Members[1].Required = false })
+	s := newScene(t, 2, func(c *work.Config) { c.Members[1].Required = false })
 	trains, evaluates := s.assignment(0, "waits"), s.assignment(1, "evaluates")
 	one, two := s.act("run", trains), s.act("run", evaluates)
 	s.awaitPhase(1, "evaluating")
@@ -289,7 +290,7 @@ func TestLeaseLost(t *testing.T) {
 }
 
 func TestASecondMemberOnAnExecutorIsToldToComeAgain(t *testing.T) {
-	s := newScene(t, 2, func(c *reserve.Config) { c.Shared = false })
+	s := newScene(t, 2, func(c *work.Config) { c.Shared = false })
 	s.act("run", s.assignment(0, "ok"))
 	s.await("waiting", func(e map[string]any) bool { return e["registered"] == 1.0 })
 	if status, summary := s.act("run", s.assignment(1, "ok")).end(); status != ExitRetry || !strings.Contains(summary.Cause, "rejected") {

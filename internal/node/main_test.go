@@ -3,7 +3,9 @@ package node
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -22,6 +24,7 @@ import (
 
 	"tfos/internal/feed"
 	"tfos/internal/reserve"
+	"tfos/internal/work"
 )
 
 // TestMain lets the test binary stand in for every process of a member: its
@@ -72,7 +75,7 @@ func actRun() int {
 // actReserve is the driver's reservation server.
 func actReserve() int {
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
-	if err := reserve.Serve(context.Background(), os.Stdin, os.Stdout, testLog()); err != nil {
+	if err := reserve.Serve(context.Background(), os.Stdin, os.Stdout, work.Open, testLog()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -390,29 +393,52 @@ func childReads() int {
 	if err := control.Phase("running"); err != nil {
 		panic(err)
 	}
-	batches, err := feed.OpenFeed(context.Background(), os.Getenv("TFOS_SOCKET"), "train", 2)
+	rows, err := readFeed(os.Getenv("TFOS_SOCKET"), "train")
 	if err != nil {
 		panic(err)
-	}
-	rows := 0
-	for {
-		batch, _, err := batches.Next(context.Background())
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			panic(err)
-		}
-		if batch != nil {
-			rows += batch.Rows
-			if err := batches.Trained(batch.Epoch, int64(rows)); err != nil {
-				panic(err)
-			}
-		}
 	}
 	fmt.Println("rows", rows)
 	if err := control.Result(map[string]int{"rows": rows}); err != nil {
 		panic(err)
 	}
 	return 0
+}
+
+// readFeed takes all rows of a feed, as scripts/tfos/connection.py does, and
+// reports them as trained. It returns how many there were.
+func readFeed(socket, name string) (rows int, err error) {
+	conn, err := net.Dial("unix", socket)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = conn.Close() }()
+	var context feed.ProgramContext
+	err = errors.Join(
+		feed.WriteJSON(conn, feed.TypeAttach, feed.AttachRequest{PID: os.Getpid(), Version: feed.Version}),
+		feed.ReadJSON(conn, feed.TypeContext, &context),
+		feed.WriteJSON(conn, feed.TypeNext, feed.NextChunks{Feed: name, Chunks: 2}))
+	for err == nil {
+		var typ byte
+		var payload []byte
+		if typ, payload, err = feed.ReadFrame(conn); err != nil {
+			break
+		}
+		switch typ {
+		case feed.TypeSchema:
+		case feed.TypeEpochEnd:
+			var end feed.EpochEnd
+			if err = json.Unmarshal(payload, &end); err != nil || end.Last {
+				return rows, err
+			}
+		case feed.TypeBatch: // epoch, rows, partition, first row: docs/protocols.md
+			rows += int(binary.BigEndian.Uint32(payload[4:]))
+			epoch := int(binary.BigEndian.Uint32(payload))
+			err = errors.Join(
+				feed.WriteJSON(conn, feed.TypeNext, feed.NextChunks{Feed: name, Chunks: 1}),
+				feed.WriteJSON(conn, feed.TypeTrained, feed.Trained{Feed: name, Epoch: epoch, Rows: int64(rows)}))
+		default:
+			err = fmt.Errorf("frame 0x%02x: %w", typ, feed.ErrProtocol)
+		}
+	}
+	return rows, err
 }

@@ -15,6 +15,7 @@ import (
 	"tfos/internal/feed"
 	"tfos/internal/infer"
 	"tfos/internal/reserve"
+	"tfos/internal/work"
 )
 
 // childAnswers is an engine: it sends back what each of two predict tasks says,
@@ -62,12 +63,12 @@ func answerOne(l *net.UnixListener, result *infer.Result) error {
 	return err
 }
 
-func answered(c *reserve.Config) {
+func answered(c *work.Config) {
 	c.Feeds = []reserve.FeedConfig{{Name: "predict", Epochs: 1, Answered: true}}
 	for i := range c.Members {
 		c.Members[i].Feeds = []string{"predict"}
 	}
-	c.Work = &reserve.WorkConfig{Request: json.RawMessage(`{"feed":"predict"}`)}
+	c.Infer = &work.Inference{Request: json.RawMessage(`{"feed":"predict"}`)}
 }
 
 // asEngine makes an assignment that of an inference member.
@@ -111,8 +112,9 @@ func TestPredictTasksReachTheEngine(t *testing.T) {
 		}
 		s.command(map[string]any{"cmd": "feed_end", "feed": "predict", "epoch": 0, "rows": written, "last": true})
 		v := s.verdict()
-		if v.Code != code || v.Infer == nil || v.Infer.Rows != 2 || v.Infer.Partitions != 2 {
-			t.Errorf("%d rows written: verdict %+v, infer %+v, want code %d", written, v, v.Infer, code)
+		var sum infer.Result
+		if err := json.Unmarshal(v.Infer, &sum); err != nil || v.Code != code || sum.Rows != 2 || sum.Partitions != 2 {
+			t.Errorf("%d rows written: verdict %+v, infer %s (%v), want code %d", written, v, v.Infer, err, code)
 		}
 		if status, summary := p.end(); status != ExitDone || summary.Kind != "succeeded" {
 			t.Errorf("status %d, %+v", status, summary)

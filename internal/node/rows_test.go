@@ -12,6 +12,7 @@ import (
 
 	"tfos/internal/feed"
 	"tfos/internal/reserve"
+	"tfos/internal/work"
 )
 
 // task is a feed task's end of a stream.
@@ -20,7 +21,7 @@ type task struct {
 	conn net.Conn
 }
 
-func fedBy(c *reserve.Config) {
+func fedBy(c *work.Config) {
 	c.Feeds = []reserve.FeedConfig{{Name: "train"}}
 	for i := range c.Members {
 		c.Members[i].Feeds = []string{"train"}

@@ -19,6 +19,7 @@ import (
 
 	"tfos/internal/feed"
 	"tfos/internal/reserve"
+	"tfos/internal/work"
 )
 
 // testLease is short for fast tests and long enough for a busy machine.
@@ -28,7 +29,7 @@ const testLease = 3 * time.Second
 // own, real supervisors, guards and children.
 type scene struct {
 	t      *testing.T
-	config reserve.Config
+	config work.Config
 	run    string
 	tmp    string // TMPDIR of all members
 	logs   string
@@ -44,10 +45,10 @@ type scene struct {
 }
 
 // newScene starts a server for n workers that share this test as executor.
-func newScene(t *testing.T, n int, change func(*reserve.Config)) *scene {
+func newScene(t *testing.T, n int, change func(*work.Config)) *scene {
 	t.Helper()
 	s := &scene{t: t, run: runID(t), tmp: shortTemp(t), logs: t.TempDir(), gone: make(chan struct{}), more: make(chan struct{})}
-	s.config = reserve.Config{Run: s.run, Shared: true, ReservationMS: 60_000, LeaseMS: testLease.Milliseconds(), StallMS: 60_000}
+	s.config.Config = reserve.Config{Run: s.run, Shared: true, ReservationMS: 60_000, LeaseMS: testLease.Milliseconds(), StallMS: 60_000}
 	for i := range n {
 		s.config.Members = append(s.config.Members, reserve.MemberConfig{Job: "worker", Index: i, Required: true})
 	}

@@ -7,13 +7,13 @@ import (
 	"testing"
 	"time"
 
-	"tfos/internal/reserve"
+	"tfos/internal/work"
 )
 
 // A program that computes, here in processes that come and go, is at work
 // however quiet it is.
 func TestAQuietProgramIsNotStalled(t *testing.T) {
-	s := newScene(t, 1, func(c *reserve.Config) { c.StallMS = 2_500 })
+	s := newScene(t, 1, func(c *work.Config) { c.StallMS = 2_500 })
 	a := s.act("run", s.assignment(0, "quiet"))
 	s.awaitPhase(0, "computing")
 	time.Sleep(6 * time.Second)
@@ -26,7 +26,7 @@ func TestAQuietProgramIsNotStalled(t *testing.T) {
 }
 
 func TestAProgramThatDoesNothingIsStalled(t *testing.T) {
-	s := newScene(t, 1, func(c *reserve.Config) { c.StallMS = 2_500 })
+	s := newScene(t, 1, func(c *work.Config) { c.StallMS = 2_500 })
 	a := s.act("run", s.assignment(0, "sleep"))
 	s.awaitPhase(0, "sleeping")
 	v := s.verdict()

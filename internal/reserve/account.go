@@ -212,7 +212,7 @@ func (r *Roster) feedRows() []FeedRows {
 func (r *Roster) progress() {
 	r.progressAt = r.now
 	r.progressDue = time.Time{}
-	p := Progress{Feeds: r.feedRows(), AllSplits: r.extent.splits, AllBytes: r.extent.bytes}
+	p := Progress{Feeds: r.feedRows(), AllSplits: r.shares.Splits, AllBytes: r.shares.Bytes}
 	for _, m := range r.places {
 		p.Members = append(p.Members, MemberProgress{m.name().String(), m.renewal.Phase})
 		p.Splits += m.renewal.Splits

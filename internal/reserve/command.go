@@ -1,14 +1,9 @@
 package reserve
 
-import (
-	"tfos/internal/infer"
+import "tfos/internal/exit"
 
-	"tfos/internal/exit"
-)
-
-// Command is what the driver says: FeedEnded, Fail, SparkFailed, ExecutorDied or StopRun, and
-// Partitions, which is not for the roster; and what this process knows before
-// anybody runs: Settle.
+// Command is what the driver says: FeedEnded, Fail, SparkFailed, ExecutorDied or
+// StopRun; and what the run's work knows before anybody runs: Settle.
 type Command interface{ command() }
 
 // FeedEnded says that every partition of an epoch was acknowledged, Rows in
@@ -34,16 +29,11 @@ type SparkFailed struct{ Phase, Cause string }
 // StopRun ends the run because somebody wants it.
 type StopRun struct{ Reason string }
 
-// Partitions says what Spark reads, before anybody runs, for an output that goes
-// on from what earlier runs have left.
-type Partitions struct{ infer.Table }
-
 // Settle ends the run well before its members have begun: there is nothing for
 // them to do.
 type Settle struct{ Phase string }
 
 func (Settle) command()      {}
-func (Partitions) command()  {}
 func (FeedEnded) command()   {}
 func (Fail) command()        {}
 func (SparkFailed) command() {}

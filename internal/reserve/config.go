@@ -1,15 +1,11 @@
 package reserve
 
-import (
-	"encoding/json"
-	"time"
-
-	"tfos/internal/infer"
-)
+import "time"
 
 // Config is what one run's reservation server is to watch over. The launcher's
-// plan holds it; the driver hands it, with the address to listen on, to
-// `tfos-node reserve` as the first line of its standard input.
+// plan holds it, in one object with the configuration of the run's work; the
+// driver hands that, with the address to listen on, to `tfos-node reserve` as the
+// first line of its standard input.
 type Config struct {
 	Run     string         `json:"run"`
 	Members []MemberConfig `json:"members"` // in the plan's order: ps, chief, worker, evaluator
@@ -35,15 +31,11 @@ type Config struct {
 	// after the first rows were used, and publishes no output; 0: it is none.
 	MeasureMS int64 `json:"measure_ms,omitempty"`
 
-	Feeds   []FeedConfig   `json:"feeds,omitempty"`
-	Outputs []OutputConfig `json:"outputs,omitempty"`
+	Feeds []FeedConfig `json:"feeds,omitempty"`
 
 	// Uploads is where files of members' working directories are brought; nil:
 	// nowhere.
 	Uploads *UploadConfig `json:"uploads,omitempty"`
-
-	// Work is an inference job's input, shared out to members as splits.
-	Work *WorkConfig `json:"work,omitempty"`
 }
 
 // MemberConfig is one place in the roster.
@@ -72,57 +64,11 @@ type FeedConfig struct {
 	Answered bool `json:"answered,omitempty"`
 }
 
-// OutputConfig is an output that members write under Staging and that appears
-// as Final only when the run has succeeded.
-type OutputConfig struct {
-	Kind    string `json:"kind"`    // saved_model, export, predictions, results
-	Staging string `json:"staging"` // absolute, on the same store as Final
-	Final   string `json:"final"`
-	// Replace says that an existing Final is replaced; else it is an error.
-	Replace bool `json:"replace"`
-	// Resume is a folder beside Final that outlives the run, for the finished
-	// parts of predictions: Staging is ResumeStaging in it. Then an existing
-	// Final is gone on from. "": the output is made as a whole.
-	Resume string `json:"resume,omitempty"`
-	// Aside is a folder beside Final where members set aside the bad rows of what
-	// Spark writes under Staging: Spark makes that folder, and wants none there.
-	// With Resume it is ResumeAside. "" where members write both.
-	Aside string `json:"aside,omitempty"`
-}
-
 // UploadConfig says where files that programs write into their working directories
 // are brought: to Folder, as <job>-<index>/<path>.
 type UploadConfig struct {
 	Folder   string   `json:"folder"`   // absolute
 	Patterns []string `json:"patterns"` // of the job file, for messages: members match
-}
-
-// Temporary are the folders that hold the output while it is not published. With
-// Resume they are in that, which is another's to delete.
-func (o OutputConfig) Temporary() []string {
-	if o.Aside == "" {
-		return []string{o.Staging}
-	}
-	return []string{o.Staging, o.Aside}
-}
-
-// WorkConfig is the input of an inference job. Where Spark brings the rows the
-// request names their feed, and there is nothing to share out.
-type WorkConfig struct {
-	Input   infer.Input     `json:"input,omitzero"`
-	Tasks   int             `json:"tasks,omitempty"` // splits that are computed at once
-	Request json.RawMessage `json:"request"`         // an infer.Request without splits
-}
-
-// resumes is the output that goes on from what earlier runs have left; nil: none
-// does.
-func (c Config) resumes() *OutputConfig {
-	for i, o := range c.Outputs {
-		if o.Resume != "" {
-			return &c.Outputs[i]
-		}
-	}
-	return nil
 }
 
 // Lease is LeaseMS as a duration.

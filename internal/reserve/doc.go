@@ -9,16 +9,15 @@
 //
 //   - Serve, the server's process beside the Spark driver. All decisions are
 //     the Roster's, which is pure: no clock, goroutine or socket; its tests are
-//     the scripts in testdata/roster. One goroutine of the server owns it. Serve
-//     also shares out an inference job's input, of which it takes over what
-//     earlier runs have done (survey.go, resume.go; partitions.go where Spark
-//     reads and writes), and gives outputs their
-//     final names when the run has succeeded.
+//     the scripts in testdata/roster. One goroutine of the server owns it. What
+//     members have to do, and what becomes of it, is behind the interface Work:
+//     internal/work.
 //   - Client, in every tfos-node: Join keeps the membership, Report delivers
 //     how it ended.
 //
 // No tensor and no row passes here. The package starts no process, reads no
-// environment, and touches files only through internal/store.
+// environment, and touches files only through internal/store: members upload
+// some (upload.go).
 //
 // Terms. Place: one entry of the plan's list of members, as "worker:1".
 // Incarnation: one process that holds a place, numbered by the server from 1;

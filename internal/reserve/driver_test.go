@@ -36,15 +36,31 @@ func worker(i int) MemberConfig {
 	return MemberConfig{Job: "worker", Index: i, Required: true, Feeds: []string{"train"}}
 }
 
-// begin starts Serve and reads its first event.
+// nothing is the work of members that only come and go.
+type nothing struct{}
+
+func openNothing([]byte) (Work, error) { return nothing{}, nil }
+
+func (nothing) ShareOut(context.Context) (Shares, Start)                     { return Shares{}, Start{} }
+func (nothing) Command(context.Context, string, []byte) (Start, bool)        { return Start{}, false }
+func (nothing) Finish(_ context.Context, v Verdict, _ Made) (Verdict, error) { return v, nil }
+func (nothing) Clear(context.Context) error                                  { return nil }
+
+// begin starts a server whose work is nothing.
 func begin(t *testing.T, cfg Config) *driver {
+	t.Helper()
+	return beginWork(t, cfg, openNothing)
+}
+
+// beginWork starts Serve and reads its first event.
+func beginWork(t *testing.T, cfg Config, open Open) *driver {
 	t.Helper()
 	inR, inW := io.Pipe()
 	outR, outW := io.Pipe()
 	ctx, cancel := context.WithCancel(t.Context())
 	d := &driver{t: t, in: inW, events: make(chan map[string]any, 1000), ended: make(chan error, 1), cancel: cancel}
 	go func() {
-		err := Serve(ctx, inR, outW, slog.New(slog.DiscardHandler))
+		err := Serve(ctx, inR, outW, open, slog.New(slog.DiscardHandler))
 		outW.Close()
 		d.ended <- err
 	}()
@@ -61,7 +77,7 @@ func begin(t *testing.T, cfg Config) *driver {
 		}
 	}()
 	t.Cleanup(func() { inW.Close(); cancel() })
-	line, err := json.Marshal(request{cfg, "127.0.0.1"})
+	line, err := json.Marshal(map[string]any{"config": cfg, "host": "127.0.0.1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,11 +216,6 @@ func stageText(t *testing.T, path, text string) {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }
 
 // TestListenOn: who is reached by nobody else listens for nobody else.

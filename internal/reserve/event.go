@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 
 	"tfos/internal/exit"
-	"tfos/internal/infer"
 )
 
 // Event is a line for the driver: Ready, Waiting, Formed, Progress, Resumed,
@@ -126,8 +125,8 @@ type Verdict struct {
 	Kept []string `json:"kept,omitempty"`
 	// Throughput is how fast the rows were used; nil: nobody could measure it.
 	Throughput *Throughput `json:"throughput,omitempty"`
-	// Infer is the sum of all members' results; nil for other jobs.
-	Infer *infer.Result `json:"infer,omitempty"`
+	// Infer is the sum of all members' results, an infer.Result; nil for other jobs.
+	Infer json.RawMessage `json:"infer,omitempty"`
 }
 
 // MemberLog is where a member has logged what its program printed.

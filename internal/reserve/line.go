@@ -10,7 +10,6 @@ import (
 	"sync"
 
 	"tfos/internal/exit"
-	"tfos/internal/infer"
 )
 
 // commandLine is any command of the driver.
@@ -27,38 +26,42 @@ type commandLine struct {
 
 	Retryable bool `json:"retryable"`
 
-	infer.Table
 	ExecutorDied
 }
 
-func parseCommand(line []byte) (Command, error) {
+// parseCommand reads a command. It is nil, with its name, where it is for the
+// run's work.
+func parseCommand(line []byte) (c Command, name string, err error) {
 	var l commandLine
 	if err := json.Unmarshal(line, &l); err != nil {
-		return nil, fmt.Errorf("reserve: read a command: %w", err)
+		return nil, "", fmt.Errorf("reserve: read a command: %w", err)
 	}
+	return l.command(), l.Cmd, nil
+}
+
+func (l commandLine) command() Command {
 	switch l.Cmd {
 	case "feed_end":
-		return FeedEnded{l.Feed, l.Epoch, l.Rows, l.Last}, nil
+		return FeedEnded{l.Feed, l.Epoch, l.Rows, l.Last}
 	case "fail":
 		if l.Code == exit.Done {
 			l.Code = exit.Failed
 		}
-		return Fail{l.Code, l.Phase, l.Cause, l.Retryable}, nil
+		return Fail{l.Code, l.Phase, l.Cause, l.Retryable}
 	case "spark_failed":
-		return SparkFailed{l.Phase, l.Cause}, nil
+		return SparkFailed{l.Phase, l.Cause}
 	case "executor_died":
 		l.ExecutorDied.Reason = l.Reason
-		return l.ExecutorDied, nil
-	case "partitions":
-		return Partitions{l.Table}, nil
+		return l.ExecutorDied
 	case "stop":
-		return StopRun{l.Reason}, nil
+		return StopRun{l.Reason}
 	}
-	return nil, fmt.Errorf("reserve: read a command: unknown cmd %q", l.Cmd)
+	return nil
 }
 
-// commands hands the driver's commands to the roster until its input ends. A
-// line that cannot be understood fails the run: what it asked for is not done.
+// commands hands the driver's commands to the roster, or to the work, until its
+// input ends. A line that cannot be understood fails the run: what it asked for
+// is not done.
 func (p *process) commands(ctx context.Context, lines *bufio.Reader) {
 	defer close(p.hungUp)
 	for {
@@ -69,16 +72,30 @@ func (p *process) commands(ctx context.Context, lines *bufio.Reader) {
 			}
 			return
 		}
-		c, err := parseCommand(line)
-		if err != nil {
-			c = Fail{Code: exit.Internal, Phase: "driver", Cause: err.Error()}
+		c, name, err := parseCommand(line)
+		switch {
+		case err != nil:
+			p.command(ctx, Fail{Code: exit.Internal, Phase: "driver", Cause: err.Error()})
+		case c != nil:
+			p.command(ctx, c)
+		default:
+			p.workCommand(ctx, name, line)
 		}
-		if c, ok := c.(Partitions); ok {
-			p.partitions(ctx, c.Table)
-			continue
-		}
-		p.command(ctx, c)
 	}
+}
+
+// workCommand hands a command to the work, as long as that has not finished.
+func (p *process) workCommand(ctx context.Context, name string, line []byte) {
+	p.working.Lock()
+	defer p.working.Unlock()
+	if p.ended {
+		return
+	}
+	start, known := p.work.Command(ctx, name, line)
+	if !known {
+		start.End = Fail{Code: exit.Internal, Phase: "driver", Cause: fmt.Sprintf("reserve: read a command: unknown cmd %q", name)}
+	}
+	p.start(ctx, start)
 }
 
 // writer writes events from a goroutine of its own: a driver that does not

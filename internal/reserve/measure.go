@@ -5,9 +5,6 @@ import "tfos/internal/exit"
 // PhaseMeasured is the verdict's phase of a measurement that its time has ended.
 const PhaseMeasured = "measured"
 
-// PhaseSkipped is the verdict's phase of a run that had nothing to do.
-const PhaseSkipped = "skipped"
-
 // measure ends a run that is a measurement when its time is over. The time
 // begins with the first rows that anybody used, or, where nobody is given any,
 // when every required program runs.
@@ -37,7 +34,7 @@ func (r *Roster) measuredPace(p *place) []Pace {
 }
 
 func (r *Roster) busy() bool {
-	given, running := r.work != nil, true
+	given, running := r.shares.Members != nil, true
 	for _, p := range r.places {
 		given = given || len(p.Feeds) > 0
 		running = running && (!p.Required || p.renewal.Phase == PhaseRunning)

@@ -2,12 +2,9 @@ package reserve
 
 import (
 	"cmp"
-	"encoding/json"
 	"maps"
 	"math"
 	"slices"
-
-	"tfos/internal/infer"
 )
 
 // Throughput is how fast a run's programs used the rows of their feeds, or an
@@ -36,24 +33,14 @@ type MemberThroughput struct {
 }
 
 // paces is how fast a place's program took its rows: as it reported last.
-func (p *place) paces() []Pace {
-	if p.outcome != nil && len(p.outcome.Result) > 0 {
-		return inferPace(p.outcome.Result)
+func (r *Roster) paces(p *place) []Pace {
+	if p.outcome != nil && len(p.outcome.Result) > 0 && r.shares.Pace != nil {
+		return r.shares.Pace(p.outcome.Result)
 	}
 	if p.outcome != nil && len(p.outcome.Paces) > 0 {
 		return p.outcome.Paces
 	}
 	return p.renewal.Paces
-}
-
-// inferPace is the pace of an inference member, none of one that says nothing
-// that can be read: whoever sums the results up says so.
-func inferPace(result []byte) []Pace {
-	var r infer.Result
-	if err := json.Unmarshal(result, &r); err != nil {
-		return nil
-	}
-	return []Pace{{Rows: r.Rows, Seconds: r.Seconds, Waited: r.WaitSeconds, Steps: r.Steps}}
 }
 
 // throughput sums up what programs measured; nil when none of them got as far
@@ -63,7 +50,7 @@ func (r *Roster) throughput() *Throughput {
 	all := Pace{Steps: map[int]int64{}}
 	for _, p := range r.places {
 		of := Pace{Steps: map[int]int64{}}
-		paces := p.paces()
+		paces := r.paces(p)
 		if len(paces) == 0 {
 			paces = r.measuredPace(p)
 		}

@@ -158,7 +158,7 @@ func (r *Roster) form() {
 }
 
 func (r *Roster) cluster(p *place) Cluster {
-	c := Cluster{Generation: 1, Work: r.work[p.name()]}
+	c := Cluster{Generation: 1, Work: r.shares.Members[p.name()]}
 	for _, m := range r.places {
 		c.Members = append(c.Members, Member{m.name(), m.registration.Address, m.registration.Host})
 	}

@@ -56,7 +56,7 @@ func (p *place) counts() []FeedCount {
 // what is to be done, in order. It is not safe for concurrent use.
 type Roster struct {
 	cfg    Config
-	work   map[Place][]byte
+	shares Shares
 	start  time.Time
 	now    time.Time
 	places []*place
@@ -70,7 +70,6 @@ type Roster struct {
 	death      *ExecutorDied // the last
 
 	measured  time.Time // when a measurement is over; zero: it has not begun
-	extent    extent    // of what inference computes
 	finishing bool      // training has succeeded; an evaluator has not finished
 	suspects  []*suspect
 	verdict   *Verdict // decided
@@ -85,10 +84,9 @@ type Roster struct {
 	effects []Effect
 }
 
-// NewRoster returns the roster of a run that starts now. work is each
-// inference member's share; nil for other jobs.
-func NewRoster(cfg Config, work map[Place][]byte, now time.Time) *Roster {
-	r := &Roster{cfg: cfg, work: work, start: now, now: now, waitingDue: now}
+// NewRoster returns the roster of a run that starts now.
+func NewRoster(cfg Config, shares Shares, now time.Time) *Roster {
+	r := &Roster{cfg: cfg, shares: shares, start: now, now: now, waitingDue: now}
 	for _, m := range cfg.Members {
 		r.places = append(r.places, &place{MemberConfig: m})
 	}

@@ -68,7 +68,7 @@ func (s *script) operate(d *datadriven.TestData) error {
 	case "new":
 		s.began = s.now
 		cfg := args.config()
-		s.roster = NewRoster(cfg, nil, s.now)
+		s.roster = NewRoster(cfg, Shares{}, s.now)
 		s.note(s.roster.Tick(s.now))
 		return cfg.validate()
 	case "register":

@@ -1,249 +1,124 @@
 package reserve
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"tfos/internal/exit"
-	"tfos/internal/files"
-	"tfos/internal/infer"
 )
 
-// TestServeRun is a whole run: two members, a synchronous feed, a SavedModel.
-func TestServeRun(t *testing.T) {
-	root := t.TempDir()
-	// A lease so long that only Renew brings the counts in time.
-	cfg := config(10*patientFor, worker(0), worker(1))
-	cfg.Feeds = []FeedConfig{{Name: "train", Synchronous: true}}
-	cfg.Outputs = []OutputConfig{{Kind: "saved_model", Staging: root + "/stage", Final: root + "/final"}}
-	d := begin(t, cfg)
-	held := make(chan int64, 1)
-	held <- 0
-	counts := func() []FeedCount {
-		n := <-held
-		held <- n
-		return []FeedCount{{Feed: "train", Received: n * 10, Trained: n * 10, StepsHeld: n}}
-	}
-	a := d.joinAs(d.client(d.ready.Address), 0, "A", func() Renewal { return Renewal{Phase: "running", Feeds: counts()} })
-	d.await("waiting")
-	b := d.joinAs(d.client(d.ready.Address), 1, "B", func() Renewal { return Renewal{Phase: "running", Feeds: counts()} })
-	formed := d.await("formed")
-	if n := len(formed["members"].([]any)); n != 2 {
-		t.Errorf("formed with %d members", n)
-	}
-	c := receive(t, a.clusters, "cluster")
-	receive(t, b.clusters, "cluster")
-	if len(c.Members) != 2 || c.Members[1].Address != "127.0.0.1:4001" || c.Work != nil {
-		t.Errorf("cluster %+v", c)
-	}
-	<-held
-	held <- 3
-	a.Renew()
-	b.Renew()
-	if mark := receive(t, a.marks, "mark"); mark.Step != 3 || mark.Final {
-		t.Errorf("mark %+v", mark)
-	}
-	d.say(`{"cmd":"feed_end","feed":"train","epoch":0,"rows":60,"last":true}`)
-	if end := receive(t, b.ends, "feed end"); end != (FeedEnd{"train", 0, true}) {
-		t.Errorf("feed end %+v", end)
-	}
-	if mark := receive(t, a.marks, "mark"); !mark.Final {
-		t.Errorf("mark %+v", mark)
-	}
-	stage(t, root+"/stage/saved_model.pb")
-	a.end(t, Outcome{Kind: Succeeded, Feeds: counts()})
-	b.end(t, Outcome{Kind: Succeeded, Feeds: counts()})
-	v := d.verdict(0)
-	if rows := v["rows"].(map[string]any); rows["read"] != 60.0 || rows["trained"] != 60.0 {
-		t.Errorf("rows %v", rows)
-	}
-	if fmt.Sprint(v["artifacts"]) != fmt.Sprintf("[map[kind:saved_model path:%s/final]]", root) || !exists(root+"/final/saved_model.pb") || exists(root+"/stage") {
-		t.Errorf("artifacts %v", v["artifacts"])
-	}
-	late := d.join(d.ready.Address, 0, "C")
-	if err := receive(t, late.joined, "rejection"); err == nil || !strings.Contains(err.Error(), "has ended already") && !strings.Contains(err.Error(), "the run is over") {
-		t.Errorf("a late registration: %v", err)
-	}
-	d.hangUp()
+// recorded is a Work that notes what is asked of it, and that says what a test
+// wants.
+type recorded struct {
+	calls     []string
+	start     Start
+	finishErr error
 }
 
-// TestServeInfer shares files out and commits predictions.
-func TestServeInfer(t *testing.T) {
-	root := t.TempDir()
-	for _, name := range []string{"b.json", "a.json", "sub/c.json"} {
-		stageText(t, root+"/in/"+name, `{"x": 1}`)
-	}
-	stage(t, root+"/in/_SUCCESS")
-	cfg := config(2*time.Second, worker(0), worker(1))
-	cfg.Work = &WorkConfig{Input: infer.Input{Format: files.JSON, Path: root + "/in"}, Tasks: 1, Request: json.RawMessage(`{"model":"m","batch_size":7}`)}
-	cfg.Outputs = []OutputConfig{{Kind: "predictions", Staging: root + "/stage", Final: root + "/out"}}
-	d := begin(t, cfg)
-	for i := range 2 {
-		d.join(d.ready.Address, i, fmt.Sprint(i))
-	}
-	_ = d.await("formed")
-	d.say(`{"cmd":"stop","reason":"enough"}`)
-	d.verdict(130)
-	d.hangUp()
+func (w *recorded) note(format string, args ...any) {
+	w.calls = append(w.calls, fmt.Sprintf(format, args...))
+}
 
-	d = begin(t, cfg)
-	var members []*member
-	for i := range 2 {
-		members = append(members, d.join(d.ready.Address, i, fmt.Sprint(i)))
+func (w *recorded) ShareOut(context.Context) (Shares, Start) {
+	w.note("share out")
+	return Shares{
+		Members: map[Place][]byte{{"worker", 0}: []byte("share")}, Splits: 2, Bytes: 7,
+		Pace: func(result []byte) []Pace { return []Pace{{Rows: int64(len(result)), Seconds: 1}} },
+	}, w.start
+}
+
+func (w *recorded) Command(_ context.Context, name string, line []byte) (Start, bool) {
+	w.note("command %s", strings.TrimSpace(string(line)))
+	return Start{Events: []Event{Warning{"heard"}}}, name == "known"
+}
+
+func (w *recorded) Finish(_ context.Context, v Verdict, made Made) (Verdict, error) {
+	w.note("finish %d %s %v", v.Code, made.Results, made.Written)
+	v.Artifacts, v.Infer = []Artifact{{"kind", "path"}}, json.RawMessage(`{"rows":1}`)
+	return v, w.finishErr
+}
+
+func (w *recorded) Clear(context.Context) error {
+	w.note("clear")
+	return nil
+}
+
+// TestServeWork: what the work gets to know, in order, and what becomes of what it
+// says.
+func TestServeWork(t *testing.T) {
+	w := &recorded{finishErr: errors.New("something is left")}
+	d := beginWork(t, config(2*time.Second, worker(0)), func(config []byte) (Work, error) {
+		var whole struct{ Run string }
+		if err := json.Unmarshal(config, &whole); err != nil || whole.Run != "r1" {
+			t.Errorf("opened with %s", config)
+		}
+		return w, nil
+	})
+	m := d.joinAs(d.client(d.ready.Address), 0, "A", func() Renewal { return Renewal{Phase: PhaseRunning, Splits: 1} })
+	if c := receive(t, m.clusters, "cluster"); string(c.Work) != "share" {
+		t.Errorf("share %q", c.Work)
 	}
-	for _, m := range members {
-		var work struct {
-			Model  string
-			Splits []struct {
-				ID   int
-				Path string
-			}
-		}
-		if err := json.Unmarshal(receive(t, m.clusters, "cluster").Work, &work); err != nil || work.Model != "m" {
-			t.Fatalf("work %+v: %v", work, err)
-		}
-		var results []string
-		for _, s := range work.Splits {
-			name := fmt.Sprintf("part-%05d.parquet", s.ID)
-			stage(t, root+"/stage/"+name)
-			results = append(results, fmt.Sprintf(`{"id":%d,"input":%q,"output":%q,"read":6,"rows":5,"skipped":1}`, s.ID, s.Path, name))
-		}
-		result := fmt.Sprintf(`{"read":%d,"rows":%d,"skipped":%d,"splits":[%s],"load_seconds":0.5}`, 6*len(results), 5*len(results), len(results), strings.Join(results, ","))
-		m.end(t, Outcome{Kind: Succeeded, Result: []byte(result)})
+	if e := d.await("progress"); e["all_splits"] != 2.0 || e["all_bytes"] != 7.0 {
+		t.Errorf("progress %v", e)
+	}
+	d.say(`{"cmd":"known","x":1}`)
+	if e := d.await("warning"); e["message"] != "heard" {
+		t.Errorf("warning %v", e)
+	}
+	d.say(`{"cmd":"feed_end","feed":"train","epoch":0,"rows":0,"last":true}`)
+	m.end(t, Outcome{Kind: Succeeded, Result: []byte("made")})
+	if e := d.await("warning"); e["message"] != "something is left" {
+		t.Errorf("warning %v", e)
 	}
 	v := d.verdict(0)
-	if sum := v["infer"].(map[string]any); sum["rows"] != 15.0 || sum["read"] != 18.0 || sum["skipped"] != 3.0 || sum["load_seconds"] != 1.0 {
-		t.Errorf("infer %v", sum)
+	if fmt.Sprint(v["artifacts"], v["infer"]) != "[map[kind:kind path:path]] map[rows:1]" || v["throughput"].(map[string]any)["rows_per_s"] != 4.0 {
+		t.Errorf("verdict %v", v)
 	}
-	text, err := os.ReadFile(root + "/out/_manifest.json")
-	var m manifest
-	if err != nil || json.Unmarshal(text, &m) != nil || m.Rows != 15 || m.Read != 18 || m.Splits[1].Skipped != 1 || len(m.Splits) != 3 || m.Splits[2].Input != root+"/in/sub/c.json" {
-		t.Errorf("manifest %s: %v", text, err)
-	}
-	if !exists(root+"/out/_SUCCESS") || !exists(root+"/out/part-00002.parquet") {
-		t.Error("the output is not complete")
-	}
+	d.say(`{"cmd":"known"}`) // too late
 	d.hangUp()
-}
-
-// TestServeFails has one run for each way in which it ends without success.
-func TestServeFails(t *testing.T) {
-	root := t.TempDir()
-	stage(t, root+"/existing/x")
-	stage(t, root+"/empty/_notes")
-	output := func(final string) []OutputConfig {
-		return []OutputConfig{{Kind: "saved_model", Staging: root + "/stage", Final: final}}
-	}
-	succeed := func(t *testing.T, d *driver) {
-		m := d.join(d.ready.Address, 0, "A")
-		receive(t, m.clusters, "cluster")
-		m.end(t, Outcome{Kind: Succeeded})
-	}
-	tests := []struct {
-		name  string
-		cfg   func(*Config)
-		run   func(*testing.T, *driver)
-		code  exit.Code
-		cause string
-		// writes says that the program has written to export_dir.
-		writes bool
-	}{
-		{"no input", func(c *Config) {
-			c.Work = &WorkConfig{Input: infer.Input{Format: files.JSON, Path: root + "/empty"}, Request: []byte("{}")}
-		}, nil, 2, root + "/empty: no data files", false},
-		{"missing input", func(c *Config) {
-			c.Work = &WorkConfig{Input: infer.Input{Format: files.JSON, Path: root + "/none"}, Request: []byte("{}")}
-		}, nil, 2, root + "/none", false},
-		{"damaged input", func(c *Config) {
-			c.Work = &WorkConfig{Input: infer.Input{Format: files.Parquet, Path: root + "/existing"}, Request: []byte("{}")}
-		}, nil, 6, root + "/existing/x: not a readable parquet file", false},
-		{"no checkpoint", func(c *Config) { c.Work = &WorkConfig{Request: []byte(`{"checkpoint":"` + root + `/none"}`)} }, nil, 2, "there is no such checkpoint", false},
-		{"no model written", func(c *Config) { c.Outputs = output(root + "/new") }, func(t *testing.T, d *driver) {
-			stage(t, root+"/stage/variables/x")
-			succeed(t, d)
-		}, 7, "it must save a SavedModel", true},
-		{"output exists", func(c *Config) { c.Outputs = output(root + "/existing") }, func(t *testing.T, d *driver) {
-			stage(t, root+"/stage/saved_model.pb")
-			succeed(t, d)
-		}, 7, "exists already", true},
-		{"program fails", func(c *Config) { c.Outputs = output(root + "/new") }, func(t *testing.T, d *driver) {
-			m := d.join(d.ready.Address, 0, "A")
-			receive(t, m.clusters, "cluster")
-			stage(t, root+"/stage/saved_model.pb")
-			m.end(t, Outcome{Kind: Failed, ExitCode: 1, Cause: "ValueError: no", Stderr: []string{"Traceback"}})
-		}, 5, "ValueError: no", true},
-		{"driver's word, of a node", nil, func(t *testing.T, d *driver) {
-			d.say(`{"cmd":"fail","code":5,"phase":"members","cause":"it is gone","retryable":true}`)
-		}, 5, "it is gone", false},
-		{"driver's word", nil, func(t *testing.T, d *driver) { d.say(`{"cmd":"fail","code":6,"phase":"feed","cause":"bad row"}`) }, 6, "bad row", false},
-		{"garbled command", nil, func(t *testing.T, d *driver) { d.say(`{"cmd":"feed_edn"}`) }, 1, `unknown cmd "feed_edn"`, false},
-		{"not formed", func(c *Config) { c.ReservationMS = 50 }, nil, 4, "missing worker:0", false},
-		{"signal after the model was written", func(c *Config) { c.Outputs = output(root + "/new") }, func(t *testing.T, d *driver) {
-			stage(t, root+"/stage/saved_model.pb")
-			d.cancel()
-		}, 130, "interrupted", true},
-		{"signal", nil, func(t *testing.T, d *driver) { d.cancel() }, 130, "interrupted", false},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			cfg := config(2*time.Second, worker(0))
-			if test.cfg != nil {
-				test.cfg(&cfg)
-			}
-			d := begin(t, cfg)
-			if test.run != nil {
-				test.run(t, d)
-			}
-			v := d.verdict(test.code)
-			if !strings.Contains(v["cause"].(string), test.cause) {
-				t.Errorf("cause %q, want %q in it", v["cause"], test.cause)
-			}
-			d.hangUp()
-			kept, _ := v["kept"].([]any)
-			if exists(root+"/stage") != slices.Contains(kept, any(root+"/stage")) || exists(root+"/stage") != test.writes {
-				t.Errorf("what was written is there: %v; %v", exists(root+"/stage"), v)
-			}
-			if err := os.RemoveAll(root + "/stage"); err != nil {
-				t.Fatal(err)
-			}
-			if exists(root+"/new") || !exists(root+"/existing/x") {
-				t.Error("outputs of a failed run are left, or the user's are gone")
-			}
-		})
+	if got, want := strings.Join(w.calls, "; "), `share out; command {"cmd":"known","x":1}; finish 0 [made] map[train:0]`; got != want {
+		t.Errorf("calls %s\nwant  %s", got, want)
 	}
 }
 
-// TestServeDriverGone ends the driver's input in mid-run.
-func TestServeDriverGone(t *testing.T) {
-	root := t.TempDir()
-	stage(t, root+"/stage/saved_model.pb")
-	cfg := config(2*time.Second, worker(0))
-	cfg.Outputs = []OutputConfig{{Kind: "saved_model", Staging: root + "/stage", Final: root + "/final"}}
-	d := begin(t, cfg)
-	m := d.join(d.ready.Address, 0, "A")
-	receive(t, m.clusters, "cluster")
-	if err := d.in.Close(); err != nil {
-		t.Fatal(err)
+// TestServeWorkEnds: a run whose work ends it has its verdict without members, and
+// one without a verdict is cleared.
+func TestServeWorkEnds(t *testing.T) {
+	w := &recorded{start: Start{Events: []Event{Resumed{Splits: 3}}, End: Settle{"nothing to do"}}}
+	open := func([]byte) (Work, error) { return w, nil }
+	d := beginWork(t, config(2*time.Second, worker(0)), open)
+	if e := d.await("resumed"); e["splits"] != 3.0 {
+		t.Errorf("resumed %v", e)
 	}
-	if reason := receive(t, m.stops, "stop"); !strings.Contains(reason, "driver is gone") {
-		t.Errorf("stopped because %q", reason)
+	if v := d.verdict(0); v["phase"] != "nothing to do" {
+		t.Errorf("verdict %v", v)
 	}
-	m.end(t, Outcome{Kind: Stopped})
 	d.hangUp()
-	if !exists(root+"/stage/saved_model.pb") || exists(root+"/final") {
-		t.Error("what the program has written is gone, or has its name")
+
+	*w = recorded{}
+	d = beginWork(t, config(2*time.Second, worker(0)), open)
+	d.hangUp()
+	if got := strings.Join(w.calls, "; "); got != "share out; clear" {
+		t.Errorf("calls %s", got)
 	}
-	for e := range d.events {
-		if e["event"] == "verdict" {
-			t.Errorf("a verdict for nobody: %v", e)
-		}
+
+	*w = recorded{}
+	d = beginWork(t, config(2*time.Second, worker(0)), open)
+	d.say(`{"cmd":"feed_edn"}`)
+	if v := d.verdict(1); !strings.Contains(v["cause"].(string), `unknown cmd "feed_edn"`) {
+		t.Errorf("verdict %v", v)
+	}
+	d.hangUp()
+
+	err := Serve(t.Context(), strings.NewReader(`{"host":"127.0.0.1","config":{"members":[{"job":"worker","required":true}],"lease_ms":1,"reservation_ms":1,"stall_ms":1}}`+"\n"),
+		io.Discard, func([]byte) (Work, error) { return nil, errors.New("no such work") }, slog.New(slog.DiscardHandler))
+	if err == nil || err.Error() != "no such work" {
+		t.Errorf("work that cannot be opened: %v", err)
 	}
 }
 
@@ -256,7 +131,7 @@ func TestServeRefusesConfig(t *testing.T) {
 			"reserve: configuration: members: none is required\nreserve: configuration: reservation_ms: 0: must be above 0\n" +
 			"reserve: configuration: lease_ms: -1: must be above 0\nreserve: configuration: feeds: f: named twice",
 	} {
-		err := Serve(t.Context(), strings.NewReader(line), io.Discard, slog.New(slog.DiscardHandler))
+		err := Serve(t.Context(), strings.NewReader(line), io.Discard, openNothing, slog.New(slog.DiscardHandler))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q in it", line, err, want)
 		}

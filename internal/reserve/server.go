@@ -45,8 +45,7 @@ type server struct {
 // ending is what the roster knows when all members are gone.
 type ending struct {
 	verdict Verdict
-	results [][]byte
-	written map[string]int64 // rows of each feed that has ended
+	made    Made
 	working []placeFiles
 }
 
@@ -128,7 +127,7 @@ func (s *server) apply(effects []Effect) {
 		case Emit:
 			s.emit(e.Event)
 		case Drained:
-			s.drained <- ending{s.roster.Verdict(), s.roster.Results(), s.roster.Written(), s.roster.workingFiles()}
+			s.drained <- ending{s.roster.Verdict(), Made{s.roster.Results(), s.roster.Written()}, s.roster.workingFiles()}
 		}
 	}
 }

@@ -1,195 +1,51 @@
 package reserve
 
-import (
-	"cmp"
-	"context"
-	"encoding/json"
-	"fmt"
-	"path"
-	"slices"
+import "context"
 
-	"tfos/internal/files"
-	"tfos/internal/infer"
-)
-
-// shared is an inference job's work, shared out.
-type shared struct {
-	work    map[Place][]byte // every required member's infer.Request, as JSON
-	request infer.Request    // of all of them
-	splits  []infer.Split    // that are to be computed
-	resume  *resumption      // nil: the output is made as a whole, or the driver has not said of what partitions
+// Work is what a run has to do, beside keeping its members: what each of them
+// gets, what becomes of what they made, and the part of the verdict that is about
+// it. The server calls one method at a time: ShareOut first, and nothing after
+// Finish or Clear.
+type Work interface {
+	// ShareOut works out what every member has to do, before there are members.
+	// ctx ends when the run is interrupted.
+	ShareOut(ctx context.Context) (Shares, Start)
+	// Command takes a command of the driver that is not the server's own: its
+	// name, and the whole line as JSON. known: the work has such a command.
+	Command(ctx context.Context, name string, line []byte) (start Start, known bool)
+	// Finish publishes the outputs of a run that has succeeded, or deletes what is
+	// staged and of no use to anybody, and completes the verdict. The error is
+	// about what was to be deleted.
+	Finish(ctx context.Context, v Verdict, made Made) (Verdict, error)
+	// Clear deletes what is staged by a run that ends without a verdict.
+	Clear(ctx context.Context) error
 }
 
-// shareOut lists an inference job's input and gives every required member its
-// share of what is to be computed.
-func shareOut(ctx context.Context, cfg Config) (*shared, error) {
-	request, data, err := openWork(ctx, cfg)
-	if err != nil {
-		return nil, err
-	}
-	s := &shared{request: request}
-	o := cfg.resumes()
-	if o != nil {
-		request.Records = path.Dir(o.Staging) + "/" + recordsName
-	}
-	switch {
-	case data == nil: // Spark brings the rows
-	case o != nil:
-		s.resume, err = resume(ctx, cfg, *o, request.Path(), func() (*survey, error) { return look(ctx, cfg, *o, request, data) })
-		if err != nil {
-			return nil, err
-		}
-		s.splits = s.resume.missing
-	default:
-		if s.splits, err = infer.Cut(ctx, data, request.CutBytes(data, cfg.Work.Tasks), 0); err != nil {
-			return nil, err
-		}
-	}
-	s.work, err = shares(cfg, request, s.splits)
-	return s, err
+// Open makes a run's work from its configuration, the JSON object that has the
+// Config too.
+type Open func(config []byte) (Work, error)
+
+// Shares is what the members have to do.
+type Shares struct {
+	// Members has every required member's share, which goes into its Cluster; nil:
+	// members get none.
+	Members map[Place][]byte
+	// Splits and Bytes are what there is to do in all, for the run's progress; 0:
+	// not known.
+	Splits, Bytes int64
+	// Pace is how fast a member was, by the result that it has reported; nil:
+	// results do not say.
+	Pace func(result []byte) []Pace
 }
 
-// openWork reads an inference job's request, and lists its input; nil: Spark
-// brings the rows.
-func openWork(ctx context.Context, cfg Config) (request infer.Request, data *files.Dataset, err error) {
-	if err := json.Unmarshal(cfg.Work.Request, &request); err != nil {
-		return request, nil, fmt.Errorf("reserve: read the inference request: %w", err)
-	}
-	request.Run = cfg.Run
-	// Every member takes this one, though checkpoints or versions are added meanwhile.
-	settled, _, unsettled := request.Settle()
-	switch {
-	case unsettled == nil:
-		request.Source = settled
-	case request.Checkpoint != "":
-		return request, nil, unsettled
-	} // else a SavedModel that perhaps only the members see
-	if request.Feed != "" { // Spark brings the rows
-		return request, nil, nil
-	}
-	if data, err = cfg.Work.Input.Open(ctx); err == nil {
-		request.Input, err = data.Recipe()
-	}
-	if in := cfg.Work.Input; err == nil && request.MaxBad != nil && in.Format == files.Parquet {
-		request.InputRows, _ = files.CountRows(ctx, in.Path)
-	}
-	return request, data, err
+// Start is what follows when the work knows what there is to do.
+type Start struct {
+	Events []Event
+	End    Command // ends the run at once: Settle or Fail; nil: members have work
 }
 
-// shares gives every required member its share of the splits.
-func shares(cfg Config, request infer.Request, splits []infer.Split) (work map[Place][]byte, err error) {
-	var places []Place
-	for _, m := range cfg.Members {
-		if m.Required {
-			places = append(places, Place{m.Job, m.Index})
-		}
-	}
-	work = map[Place][]byte{}
-	for i, share := range assign(splits, len(places)) {
-		request.Splits = share
-		if work[places[i]], err = json.Marshal(request); err != nil {
-			return nil, fmt.Errorf("reserve: write the share of %s: %w", places[i], err)
-		}
-	}
-	return work, nil
-}
-
-// assign shares splits out to n members: the largest first, each to the member
-// with the fewest bytes so far, of these with the fewest splits. Each share is in the
-// order of its splits' numbers; it may be empty.
-func assign(splits []infer.Split, n int) [][]infer.Split {
-	order := slices.Clone(splits)
-	slices.SortStableFunc(order, func(a, b infer.Split) int { return cmp.Compare(b.Length, a.Length) })
-	shares := make([][]infer.Split, n)
-	bytes := make([]int64, n)
-	for _, split := range order {
-		least := 0
-		for i := range bytes {
-			if cmp.Or(cmp.Compare(bytes[i], bytes[least]), cmp.Compare(len(shares[i]), len(shares[least]))) < 0 {
-				least = i
-			}
-		}
-		shares[least] = append(shares[least], split)
-		bytes[least] += split.Length
-	}
-	for _, share := range shares {
-		slices.SortFunc(share, func(a, b infer.Split) int { return cmp.Compare(a.ID, b.ID) })
-	}
-	return shares
-}
-
-// sumResults adds up what the members report, but for when the last model was
-// loaded and the time that the longest took. Every split must be there once, and the model be the same.
-func sumResults(splits []infer.Split, results [][]byte) (*infer.Result, error) {
-	sum := &infer.Result{Splits: []infer.SplitResult{}, Steps: map[int]int64{}}
-	for _, data := range results {
-		var r infer.Result
-		if err := json.Unmarshal(data, &r); err != nil {
-			return nil, fmt.Errorf("reserve: read an inference result: %w", err)
-		}
-		if r.Digest != "" && sum.Digest == "" {
-			sum.Model, sum.Digest, sum.Made = r.Model, r.Digest, r.Made
-		}
-		if r.Digest != "" && sum.Digest != r.Digest {
-			return nil, fmt.Errorf("members ran different models from %s: it has changed meanwhile, or is not the same folder on all executors", r.Model)
-		}
-		sum.Add(r.Account)
-		sum.Splits = append(sum.Splits, r.Splits...)
-		sum.Served = append(sum.Served, r.Served...)
-		sum.LoadedMS = max(sum.LoadedMS, r.LoadedMS)
-		sum.LoadSeconds += r.LoadSeconds
-		sum.ReadSeconds += r.ReadSeconds
-		sum.ComputeSeconds += r.ComputeSeconds
-		sum.WriteSeconds += r.WriteSeconds
-		sum.Seconds = max(sum.Seconds, r.Seconds)
-		sum.WaitSeconds += r.WaitSeconds
-		for bucket, n := range r.Steps {
-			sum.Steps[bucket] += n
-		}
-	}
-	sumServed(sum)
-	slices.SortFunc(sum.Splits, func(a, b infer.SplitResult) int { return cmp.Compare(a.ID, b.ID) })
-	for i, split := range splits {
-		if i >= len(sum.Splits) || sum.Splits[i].ID != split.ID {
-			return sum, fmt.Errorf("split %d (%s) has no result or two", split.ID, split.Path)
-		}
-	}
-	if extra := len(sum.Splits) - len(splits); extra > 0 {
-		return sum, fmt.Errorf("%d results belong to no split", extra)
-	}
-	return sum, nil
-}
-
-// sumServed counts the partitions that members answered, each once: a later
-// attempt may have come to another member.
-func sumServed(sum *infer.Result) {
-	if len(sum.Served) == 0 {
-		return
-	}
-	latest := infer.Latest(sum.Served)
-	sum.Account, sum.Served, sum.Partitions = infer.Account{}, latest, len(latest)
-	for _, p := range latest {
-		sum.Add(p.Account)
-		if p.Bad() > 0 {
-			sum.BadPartitions = append(sum.BadPartitions, p)
-		}
-	}
-}
-
-// checkAnswered compares the rows that Spark wrote with those that members
-// predicted for it.
-func checkAnswered(cfg Config, result *infer.Result, written map[string]int64) error {
-	for _, f := range cfg.Feeds {
-		if rows, ended := written[f.Name]; f.Answered && (!ended || result == nil || rows != result.Rows) {
-			return fmt.Errorf("rows are unaccounted for: Spark wrote %d rows, but took %d predictions", rows, predicted(result))
-		}
-	}
-	return nil
-}
-
-func predicted(result *infer.Result) int64 {
-	if result == nil {
-		return 0
-	}
-	return result.Rows
+// Made is what members and the driver have said of what they made.
+type Made struct {
+	Results [][]byte         // of members, in the plan's order
+	Written map[string]int64 // rows of each feed that has ended
 }

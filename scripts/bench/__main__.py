@@ -1,8 +1,9 @@
-"""tfos and its peers side by side: `python scripts/bench [CASE ...]`.
+"""Measures tfos beside its peers: `python scripts/bench [CASE ...]`.
 
-A CASE is a name of --list, or the part of it before a dot. Prints a report, ratios first;
-writes it as JSON, from which `--docs FILE...` writes docs/benchmarks.md and its plots. Exit
-status 1: a side of tfos did not run. No figure decides it, whatever bar it misses.
+A CASE is a name that --list shows, or the part of a name before its dot. The command prints a
+report, ratios first, and writes it as JSON. `--docs FILE...` writes docs/benchmarks.md, its
+plots and the best ratios of README.md from such JSON. Exit status 1: a side of tfos did not run.
+A missed bar does not change the exit status.
 """
 
 import argparse
@@ -28,7 +29,7 @@ def main(argv):
     options = parse(argv)
     if options.docs:
         runs = [found for path in options.docs for found in document.read(path)]
-        document.write(runs, ROOT / "docs")
+        document.write(runs, ROOT / "docs", ROOT / "README.md")
         return 0
     chosen = [only(c, options.sides) for c in cases.ALL if wanted(c.name, options.names)]
     if options.list:

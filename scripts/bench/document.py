@@ -1,36 +1,51 @@
-"""Writes docs/benchmarks.md, its plots and the JSON they come from, from the JSON of runs.
+"""Writes docs/benchmarks.md, its plots, its JSON and the README's best ratios, from JSON of runs.
 
-What people have to say about a case's figures (a profile, the reason why a goal is not
-reached) stands in docs/benchmarks/<case>.md and is taken in below its tables.
+A note on a case's figures (a profile, the reason why a goal is missed) is written by hand in
+docs/benchmarks/<case>.md. The page shows it below the case's tables.
 """
 
 import json
+import re
 import statistics
 
 import plots
 import report
+from case import PEER, TFOS
 
 HEAD = """\
 # Benchmarks
 
-tfos beside its peers, and beside what none can exceed (limits), on the same rows. Written by
-`make bench-docs` from [the JSON of runs](benchmarks/run.json): no figure here is typed in.
+tfos and its peers do the same work. A case's section says on which rows. A limit is the least
+work with common tools: for example, Spark that only counts the rows.
+
+"""
+
+HOW = """\
+## How to measure
 
 ```
 make bench        data in and out on reduced rows, in 10 minutes on 2 cores
-make bench-full   everything
-make bench-docs   this page, with the cases of the last run in the place of earlier ones
+make bench-full   everything, in more than an hour
+make bench-docs   this page; the cases of the last run replace earlier ones
 .venv/bin/python scripts/bench --list       the cases
 .venv/bin/python scripts/bench spark_fed.floats --sides limit,dataset
 ```
 
-No figure is a test: what else the machine does decides it as much as tfos, so the load before
-each process is in the JSON. Each peer has a virtual environment of its own below `.bench`, pinned
-in `scripts/bench/requirements`. Rows are random, and no two are the same. The sides of a case
-take turns. Figures are medians: cold over processes, warm over all warm passes of all processes;
-the line in a plot goes from the least to the most. A peer that did not run is shown with the
-reason.
+- `make bench-docs` writes the tables and plots from [the JSON of runs](benchmarks/run.json). That
+  file also has each run's command, settings, machine and load.
+- The text below a case's tables is written by hand, and so are the figures in it.
+- No figure is a test. Other work on the machine changes every figure.
+- Each peer has its own virtual environment below `.bench`. `scripts/bench/requirements` pins its
+  packages. A peer that did not run is shown with the reason.
+- Rows are random, and no two rows are the same. The sides of a case run in turns.
+- Figures are medians: cold over processes, warm over all warm passes of all processes. The line
+  in a plot goes from the lowest figure to the highest.
+- A bar is a ratio that tfos must reach. A goal is a ratio that tfos should reach.
 """
+
+BEST = 5  # ratios in the README
+BEST_BEGIN = "<!-- best ratios: written by make bench-docs -->\n"
+BEST_END = "<!-- end of best ratios -->\n"
 
 
 def read(path):
@@ -50,75 +65,175 @@ def latest(runs):
     return kept[::-1]
 
 
-def write(runs, docs):
-    """docs/benchmarks.md, docs/benchmarks/run.json and docs/benchmarks/<case>.svg, of runs in
-    the order of time."""
+def write(runs, docs, readme):
+    """docs/benchmarks.md, docs/benchmarks/run.json and docs/benchmarks/<case>.svg, and the best
+    ratios in the README. runs: in the order of time."""
     runs = latest(runs)
     folder = docs / "benchmarks"
     folder.mkdir(exist_ok=True)
     for old in folder.glob("*.svg"):
         old.unlink()
-    for found in runs:
-        for case in found["cases"]:
-            (folder / f"{case['name']}.svg").write_text(plots.svg(case))
-    notes = {path.stem: path.read_text().strip() for path in sorted(folder.glob("*.md"))}
+    for case, _ in measured_cases(runs):
+        (folder / f"{case['name']}.svg").write_text(plots.svg(case))
     (folder / "run.json").write_text(json.dumps(runs, indent=1) + "\n")
-    (docs / "benchmarks.md").write_text(markdown(runs, notes))
+    (docs / "benchmarks.md").write_text(markdown(runs, notes(folder)))
+    readme.write_text(with_best(readme.read_text(), runs))
+
+
+def notes(folder):
+    """Case -> the note on it: docs/benchmarks/<case>.md."""
+    return {path.stem: path.read_text().strip() for path in folder.glob("*.md")}
+
+
+def measured_cases(runs):
+    """(case, its run), in the order of the cases' names."""
+    found = [(case, run) for run in runs for case in run["cases"]]
+    return sorted(found, key=lambda one: one[0]["name"])
 
 
 def markdown(runs, notes):
-    """The page, the latest run first. notes: case -> what people say about it."""
-    parts = [HEAD]
-    for found in reversed(runs):
-        parts += [f"## Run of {found['date']}\n", *(f"- {c}" for c in report.conditions(found))]
-        parts += [*settings(found), "", *bars(found), ""]
-    for found in reversed(runs):
-        for case in found["cases"]:
-            parts += [*section(case, found, notes.get(case["name"])), ""]
+    """The page. notes: as from notes()."""
+    found = measured_cases(runs)
+    parts = [HEAD + "\n".join(overview(found)), "", *missed(found), *pictures(found), HOW]
+    for case, run in found:
+        parts += [*section(case, run, notes.get(case["name"])), ""]
     return "\n".join(parts)
 
 
-def settings(found):
-    s = found["settings"]
-    loads = [
-        process["load_before"]
-        for case in found["cases"]
-        for side in case["sides"]
-        for process in side["processes"]
-    ]
-    least, most = (report.figure(f(loads)) if loads else "-" for f in (min, max))
-    return [
-        f"- rows: {s['rows']}; processes of each side: {s['runs']}; "
-        f"warm passes of a process: {s['warm']}",
-        f"- load before a process: {least} to {most}",
-    ]
-
-
-def bars(found):
-    """The ratios that have something to hold, of all cases of a run."""
+def overview(found):
     rows = [
-        (case["name"], report.ratio_name(ratio), *ratio_cells(ratio))
-        for case in found["cases"]
-        for ratio in case["ratios"]
-        if ratio["bar"] is not None or ratio["goal"] is not None
+        (title_link(case), named(of), named(other), speed_cell(speed), day(run), commit(run))
+        for case, run in found
+        for of, other, speed in comparisons(case)
     ]
-    return table(("case", "ratio", "measured", "bar, goal"), rows)
+    return [
+        "The ratio says how many times as fast tfos is. Above 1, tfos is faster. A case has more",
+        "ratios in its own section.",
+        "",
+        *table(("what", "tfos", "against", "ratio", "date", "commit"), rows),
+    ]
 
 
-def section(case, found, note):
-    lines = [f"## {case['title']}", "", f"`{case['name']}`, run of {found['date']}", ""]
+def comparisons(case):
+    """(side of tfos, peer or limit, how many times as fast tfos is or None): the case's first
+    ratio to each peer and each limit."""
+    sides = {side["name"]: side for side in case["sides"]}
+    first = {}
+    for ratio in case["ratios"]:
+        of, to = sides[ratio["of"][0]], sides[ratio["to"][0]]
+        if (of["role"] == TFOS) == (to["role"] == TFOS):
+            continue
+        value, tfos_above = ratio["value"], of["role"] == TFOS
+        ours, other = (of, to) if tfos_above else (to, of)
+        more_is_better = case["unit"] != "s"
+        if value is not None and tfos_above != more_is_better:
+            value = 1 / value
+        first.setdefault(other["name"], (ours, other, value))
+    return list(first.values())
+
+
+def missed(found):
+    """The bars and goals that a ratio does not reach, of all cases."""
+    rows = [
+        (title_link(case), report.ratio_name(ratio), *ratio_cells(ratio))
+        for case, _ in found
+        for ratio in case["ratios"]
+        if False in (ratio["held"], ratio["reached"])
+    ]
+    if not rows:
+        return []
+    head = ("case", "ratio", "measured", "bar, goal")
+    return ["Ratios that miss their bar or goal:", "", *table(head, rows), ""]
+
+
+def pictures(found):
+    lines = ["## Plots", ""]
+    for case, _ in found:
+        plot = f"![{title(case)}](benchmarks/{case['name']}.svg)"
+        lines += [f"[{plot}](#{anchor(case['title'])})", ""]
+    return lines
+
+
+def with_best(text, runs):
+    """The README's text with the best ratios to peers, one a case."""
+    before, begin, rest = text.partition(BEST_BEGIN)
+    _, end, after = rest.partition(BEST_END)
+    if not begin or not end:
+        raise ValueError(f"README has no lines {BEST_BEGIN!r} and {BEST_END!r}")
+    rows = []
+    for case, run in measured_cases(runs):
+        peers = [c for c in comparisons(case) if c[1]["role"] == PEER and c[2] is not None]
+        if peers:
+            ours, peer, speed = max(peers, key=lambda one: one[2])
+            rows.append((speed, case, ours, peer, run))
+    rows.sort(key=lambda row: -row[0])
+    cells = [
+        (title_link(case, "docs/benchmarks.md"), named(ours), named(peer), speed_cell(speed))
+        for speed, case, ours, peer, _ in rows[:BEST]
+    ]
+    lines = table(("what", "tfos", "peer", "times as fast"), cells)
+    return before + begin + "\n".join(lines) + "\n" + end + after
+
+
+def title_link(case, page=""):
+    return f"[{title(case)}]({page}#{anchor(case['title'])})"
+
+
+def title(case):
+    """The case's title in Markdown: GitHub drops what looks like an HTML tag."""
+    return case["title"].replace("<", r"\<")
+
+
+def named(side):
+    return f"`{side['name']}`: {side['what']}"
+
+
+def anchor(title):
+    """GitHub's name for a heading."""
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+
+
+def speed_cell(speed):
+    return "not known" if speed is None else report.figure(speed)
+
+
+def day(run):
+    return run["date"][: len("2026-01-02")]
+
+
+def commit(run):
+    return f"`{run['tfos']['commit']}`"
+
+
+def section(case, run, note):
+    lines = [f"## {title(case)}", "", *(f"- {line}" for line in conditions(case, run))]
     for word in ("row", "counted", "clock"):
         lines.append(f"- {word}: {case[word]}")
     rows = [(report.ratio_name(ratio), *ratio_cells(ratio)) for ratio in case["ratios"]]
     if rows:
         lines += ["", *table(("ratio", "measured", "bar, goal"), rows)]
     rows = [(side["name"], side["role"], *side_cells(side), side["what"]) for side in case["sides"]]
-    head = ("side", "", f"cold, {case['unit']}", f"warm, {case['unit']}", "what")
+    head = ("side", "role", f"cold, {case['unit']}", f"warm, {case['unit']}", "what")
     lines += ["", *table(head, rows)]
     for side in case["sides"]:
         lines += timeline(side) + measured(side)
-    lines += ["", f"![{case['title']}](benchmarks/{case['name']}.svg)"]
     return [*lines, "", note] if note else lines
+
+
+def conditions(case, run):
+    """When, where and with which versions a case was measured."""
+    host, settings = run["machine"], run["settings"]
+    versions = report.versions({**run, "cases": [case]})
+    lines = [
+        f"measured: `{case['name']}`, {day(run)}, commit {commit(run)}, {settings['rows']} rows, "
+        f"processes of each side: {settings['runs']}, "
+        f"warm passes of a process: {settings['warm']}",
+        f"machine: {host['cpus']} CPUs of {host['cpu']}, {host['memory_gib']} GiB",
+    ]
+    if versions:
+        texts = (f"{name} {' and '.join(there)}" for name, there in versions.items())
+        lines.append(f"versions: {', '.join(texts)}")
+    return lines
 
 
 def ratio_cells(ratio):
@@ -133,7 +248,7 @@ def side_cells(side):
 
 
 def timeline(side):
-    """When what happened in a job, where a side says it: medians over its processes."""
+    """A job's events and their times, if the side reports them: medians over its processes."""
     found = [p["notes"]["at"] for p in side["processes"] if "at" in p["notes"]]
     if not found:
         return []
@@ -142,11 +257,11 @@ def timeline(side):
         at = statistics.median(one[event] for one in found)
         rows.append((event, f"{at:.2f}", f"{at - before:.2f}"))
         before = at
-    return ["", *table((f"{side['name']}: event", "at, s", "after the one before"), rows)]
+    return ["", *table((f"{side['name']}: event", "at, s", "after the event before, s"), rows)]
 
 
 def measured(side):
-    """What a side measured beside its figures: medians over its processes."""
+    """The side's other measurements: medians over its processes."""
     found = [p["notes"]["measured"] for p in side["processes"] if "measured" in p["notes"]]
     if not found:
         return []

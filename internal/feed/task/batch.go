@@ -91,7 +91,7 @@ func (c *codec) rows(message []byte) (n int64, err error) {
 // record batch message. size is the message's; where it exceeds feed.MaxChunk
 // the message is not in buf.
 func (c *codec) encode(buf []byte, record arrow.Record) (frame []byte, size int, err error) {
-	c.out.frame, c.out.size = room(buf), 0
+	c.out.frame, c.out.size = emptyFrame(buf), 0
 	if err := c.writer.Write(record); err != nil {
 		return buf, 0, fmt.Errorf("feed: encode %d rows: %w", record.NumRows(), err)
 	}
@@ -155,14 +155,14 @@ func (b *chunkBuffer) WritePayload(p ipc.Payload) error {
 func (b *chunkBuffer) Write(p []byte) (int, error) {
 	b.size += len(p)
 	if b.size <= feed.MaxChunk {
-		b.frame = append(grow(b.frame, len(p)), p...)
+		b.frame = append(growSlice(b.frame, len(p)), p...)
 	}
 	return len(p), nil
 }
 
-// grow makes room for n more bytes; it doubles, because slices.Grow's quarter
+// growSlice makes room for n more bytes; it doubles, because slices.Grow's quarter
 // copies a large message many times.
-func grow(buf []byte, n int) []byte {
+func growSlice(buf []byte, n int) []byte {
 	if cap(buf)-len(buf) < n {
 		return slices.Grow(buf, max(n, len(buf)))
 	}

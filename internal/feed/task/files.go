@@ -68,7 +68,7 @@ func (f *fileRows) read(ctx context.Context) (arrow.Record, error) {
 	}
 }
 
-func (f *fileRows) reuse([]byte) {}
+func (f *fileRows) returnBuffer([]byte) {}
 
 func (f *fileRows) close() {
 	f.release()

@@ -26,8 +26,7 @@ const (
 	maxUnacked = 2
 )
 
-// link is one member, as a feed task sees it. What is below conn is guarded by
-// members.mu.
+// link is one member's connection. members.mu guards the fields below conn.
 type link struct {
 	name  string
 	local bool
@@ -37,7 +36,7 @@ type link struct {
 	slots       []int    // of it, which may be written
 	slotBytes   int64
 	credit      int64
-	total       int64  // rows of this feed and epoch there, when last heard
+	total       int64  // rows of this feed and epoch there, as last acknowledged
 	unacked     []span // sent
 	unackedRows int64
 	writing     bool   // a chunk is being written
@@ -88,8 +87,8 @@ func bootID() string {
 	return strings.TrimSpace(string(id))
 }
 
-// greet says HELLO and returns what the member answered.
-func (l *link) greet(hello feed.Hello) (feed.Welcome, error) {
+// sayHello says HELLO and returns the member's answer.
+func (l *link) sayHello(hello feed.Hello) (feed.Welcome, error) {
 	var w feed.Welcome
 	fail := func(err error) (feed.Welcome, error) {
 		return w, fmt.Errorf("feed: %s did not welcome partition %d: %w", l.name, hello.Partition, err)
@@ -110,13 +109,13 @@ func (l *link) greet(hello feed.Hello) (feed.Welcome, error) {
 		}
 	}
 	l.credit, l.total = w.Credit, w.Total
-	l.share(w.Shared)
+	l.openMemory(w.Shared)
 	return w, l.conn.SetDeadline(time.Time{})
 }
 
-// share opens the memory that the member offers. Where that fails, in a
-// container of another namespace, chunks go through the connection.
-func (l *link) share(offer *feed.Shared) {
+// openMemory opens the memory that the member offers. Where that fails (in a
+// container of another namespace) chunks go through the connection.
+func (l *link) openMemory(offer *feed.Shared) {
 	if offer == nil {
 		return
 	}
@@ -131,8 +130,8 @@ func (l *link) share(offer *feed.Shared) {
 	_ = file.Close()
 }
 
-// slot takes a slot for the next chunk; -1: there is none.
-func (l *link) slot() int {
+// takeSlot takes a slot for the next chunk; -1: there is none.
+func (l *link) takeSlot() int {
 	if l.shared == nil || len(l.slots) == 0 {
 		return -1
 	}
@@ -141,8 +140,8 @@ func (l *link) slot() int {
 	return slot
 }
 
-// write sends a sealed chunk, by way of the slot if there is one.
-func (l *link) write(frame []byte, rows span, slot int) error {
+// writeChunk sends a sealed chunk, in the slot if there is one.
+func (l *link) writeChunk(frame []byte, rows span, slot int) error {
 	if slot < 0 {
 		_, err := l.conn.Write(frame)
 		return err
@@ -162,15 +161,16 @@ func (l *link) close() {
 	}
 }
 
-// handle takes a frame from the member; it returns how many rows it acknowledges.
-func (l *link) handle(typ byte, payload []byte) (int64, error) {
+// handleFrame records what a frame of the member says. It returns how many rows
+// the frame acknowledges.
+func (l *link) handleFrame(typ byte, payload []byte) (int64, error) {
 	switch typ {
 	case feed.TypeAck:
 		ack, err := feed.DecodeAck(payload)
 		if err != nil {
 			return 0, err
 		}
-		return ack.Rows, l.acknowledged(ack)
+		return ack.Rows, l.removeAcked(ack)
 	case feed.TypeCredit:
 		more, err := feed.DecodeCredit(payload)
 		l.credit += more
@@ -189,7 +189,9 @@ func (l *link) handle(typ byte, payload []byte) (int64, error) {
 	return 0, fmt.Errorf("%w: frame 0x%02x", feed.ErrProtocol, typ)
 }
 
-func (l *link) acknowledged(ack feed.Ack) error {
+// removeAcked removes an acknowledged chunk from those that are on their way.
+// Chunks are acknowledged in the order in which they were sent.
+func (l *link) removeAcked(ack feed.Ack) error {
 	l.total = ack.Total
 	if ack.Rows == 0 {
 		return nil

@@ -11,9 +11,9 @@ import (
 	"tfos/internal/feed"
 )
 
-// members is all members that take the feed. One goroutine a member reads what
-// it says, and one writes while a chunk is on its way; the task's own goroutine
-// chooses, and waits for both.
+// members is all members that take the feed. For each member, one goroutine reads
+// frames, and one writes while a chunk is on its way. The task's own goroutine
+// chooses the member of each chunk, and waits for the other two.
 type members struct {
 	equal     bool
 	leastRows int64
@@ -29,8 +29,8 @@ type members struct {
 	err  error      // what broke; permanent
 }
 
-// connect greets all members. held is what any of them has of the partition
-// already: first row, rows.
+// connect says HELLO to all members. held is the ranges of the partition that any
+// of them has already: first row, rows.
 func connect(ctx context.Context, o Order, partition int) (m *members, held [][2]int64, err error) {
 	m = &members{
 		equal:     o.Feed.Balance != "demand",
@@ -38,19 +38,19 @@ func connect(ctx context.Context, o Order, partition int) (m *members, held [][2
 		turn:      partition + o.Epoch,
 	}
 	m.cond = sync.NewCond(&m.mu)
-	if held, err = m.greet(ctx, o, partition); err != nil {
+	if held, err = m.sayHello(ctx, o, partition); err != nil {
 		m.close()
 		return nil, nil, err
 	}
 	for _, l := range m.links {
-		m.wg.Go(func() { m.listen(l) })
+		m.wg.Go(func() { m.readFrames(l) })
 	}
 	return m, held, nil
 }
 
-// greet says HELLO to all members in order. The first gives the attempt its
-// number, and fences an earlier attempt off before the others hear of this one.
-func (m *members) greet(ctx context.Context, o Order, partition int) (held [][2]int64, err error) {
+// sayHello says HELLO to all members in order. The first member gives the attempt
+// its number, and has fenced an earlier attempt off when the next gets HELLO.
+func (m *members) sayHello(ctx context.Context, o Order, partition int) (held [][2]int64, err error) {
 	for _, member := range o.Members {
 		l, err := dial(ctx, member, o.CA)
 		if err != nil {
@@ -62,7 +62,7 @@ func (m *members) greet(ctx context.Context, o Order, partition int) (held [][2]
 		Version: feed.Version, Token: o.Token, Feed: o.Feed.Name, Epoch: o.Epoch, Partition: partition, Shared: true,
 	}
 	for _, l := range m.links {
-		welcome, err := l.greet(hello)
+		welcome, err := l.sayHello(hello)
 		if err != nil {
 			return nil, err
 		}
@@ -74,29 +74,29 @@ func (m *members) greet(ctx context.Context, o Order, partition int) (held [][2]
 
 // close ends all connections and waits for their goroutines.
 func (m *members) close() {
-	m.hangUp()
+	m.closeConnections()
 	m.wg.Wait()
 }
 
-// hangUp ends all connections: who waits for a member hears of it.
-func (m *members) hangUp() {
+// closeConnections ends all connections. Who waits for a member gets an error.
+func (m *members) closeConnections() {
 	for _, l := range m.links {
 		l.close()
 	}
 }
 
-// listen takes a member's frames until its connection ends.
-func (m *members) listen(l *link) {
+// readFrames handles a member's frames until its connection ends.
+func (m *members) readFrames(l *link) {
 	for {
 		typ, payload, err := feed.ReadFrame(l.conn)
 		m.mu.Lock()
 		if err == nil {
 			var rows int64
-			rows, err = l.handle(typ, payload)
+			rows, err = l.handleFrame(typ, payload)
 			m.sent += rows
 		}
 		if err != nil {
-			m.lose(l, err)
+			m.loseMember(l, err)
 		}
 		m.cond.Broadcast()
 		m.mu.Unlock()
@@ -106,9 +106,9 @@ func (m *members) listen(l *link) {
 	}
 }
 
-// lose records a broken connection: a member that wanted no more may go,
-// another's end is for Spark to retry. The caller holds mu.
-func (m *members) lose(l *link, err error) {
+// loseMember records a broken connection. A member that wanted no more rows may
+// go; after any other's end Spark retries the task. The caller holds mu.
+func (m *members) loseMember(l *link, err error) {
 	switch {
 	case l.stopped != nil && !errors.Is(err, feed.ErrProtocol):
 		l.lost = true
@@ -117,9 +117,9 @@ func (m *members) lose(l *link, err error) {
 	}
 }
 
-// announce writes a frame to every member that has not gone; what is written
-// is small or nothing else is on its way.
-func (m *members) announce(typ byte, payload []byte) error {
+// writeToAll writes a frame to every member that is not lost. Nothing else may be
+// on its way to a member while a large frame is.
+func (m *members) writeToAll(typ byte, payload []byte) error {
 	for _, l := range m.links {
 		m.mu.Lock()
 		skip, err := l.lost || (typ == feed.TypeSchema && l.stopped != nil), m.err
@@ -132,16 +132,16 @@ func (m *members) announce(typ byte, payload []byte) error {
 		}
 		if err := feed.WriteFrame(l.conn, typ, payload); err != nil {
 			m.mu.Lock()
-			m.lose(l, err)
+			m.loseMember(l, err)
 			m.mu.Unlock()
 		}
 	}
 	return nil
 }
 
-// grow fits the rows of a chunk to their size, as in a batch of so many rows
-// and bytes, and to what was sent by all tasks.
-func (m *members) grow(rows, bytes int64) int64 {
+// fitChunkRows returns the rows of a chunk. It fits them to the size of a row, as
+// in a batch of so many rows and bytes, and to the rows sent by all tasks.
+func (m *members) fitChunkRows(rows, bytes int64) int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var sent int64
@@ -153,55 +153,55 @@ func (m *members) grow(rows, bytes int64) int64 {
 	return m.chunkRows
 }
 
-// send gives a sealed chunk to a member; it waits for credit, not for the
-// write. It returns a buffer for the next chunk in exchange. ok false: nobody
+// sendChunk sends a sealed chunk to a member. It waits for credit, not for the
+// write. It returns a buffer for the next chunk in exchange. ok false: no member
 // wants rows.
-func (m *members) send(frame []byte, rows span) (spare []byte, ok bool, err error) {
+func (m *members) sendChunk(frame []byte, rows span) (spare []byte, ok bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for {
-		if over, err := m.isOver(); over || err != nil {
+		if over, err := m.isOverLocked(); over || err != nil {
 			return frame, false, err
 		}
-		if l := m.choose(rows.rows()); l != nil {
+		if l := m.chooseMember(rows.rows()); l != nil {
 			spare, l.spare = l.spare, nil
 			l.writing = true
 			l.credit -= int64(len(frame) - feed.ChunkRoom)
 			l.unacked = append(l.unacked, rows)
 			l.unackedRows += rows.rows()
-			slot := l.slot()
-			m.wg.Go(func() { m.write(l, frame, rows, slot) })
+			slot := l.takeSlot()
+			m.wg.Go(func() { m.writeChunk(l, frame, rows, slot) })
 			return spare, true, nil
 		}
 		m.cond.Wait()
 	}
 }
 
-func (m *members) write(l *link, frame []byte, rows span, slot int) {
-	err := l.write(frame, rows, slot)
+func (m *members) writeChunk(l *link, frame []byte, rows span, slot int) {
+	err := l.writeChunk(frame, rows, slot)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	l.writing, l.spare = false, frame
 	if err != nil {
-		m.lose(l, err)
+		m.loseMember(l, err)
 	}
 	m.cond.Broadcast()
 }
 
-// choose is the member for a chunk of so many rows: one with the fewest rows,
-// a local one before others that have less than the chunk more. nil: none is
-// ready. The caller holds mu.
-func (m *members) choose(rows int64) *link {
+// chooseMember returns the member for a chunk of so many rows: the one with the
+// fewest rows. A local member is preferred while it has less than a chunk more.
+// nil: none is ready. The caller holds mu.
+func (m *members) chooseMember(rows int64) *link {
 	limit := int64(math.MaxInt64)
 	if m.equal {
-		limit = lowest(m.links, func(l *link) bool { return l.stopped == nil })
+		limit = fewestRows(m.links, func(l *link) bool { return l.stopped == nil })
 		limit += min(2*m.chunkRows, math.MaxInt64-limit)
 	}
 	ready := func(l *link) bool { return l.ready() && l.rows() <= limit }
-	least := lowest(m.links, ready)
+	least := fewestRows(m.links, ready)
 	local := func(l *link) bool { return ready(l) && l.local && l.rows()-least < rows }
 	near := ready
-	if first := lowest(m.links, local); first < math.MaxInt64 {
+	if first := fewestRows(m.links, local); first < math.MaxInt64 {
 		near, least = local, first
 	}
 	var equals []*link
@@ -217,25 +217,27 @@ func (m *members) choose(rows int64) *link {
 	return equals[m.turn%len(equals)]
 }
 
-// lowest is the rows of the lowest link that is so; math.MaxInt64: none is.
-func lowest(links []*link, so func(*link) bool) int64 {
+// fewestRows returns the row count of the eligible link with the fewest rows, and
+// math.MaxInt64 when none is eligible.
+func fewestRows(links []*link, eligible func(*link) bool) int64 {
 	least := int64(math.MaxInt64)
 	for _, l := range links {
-		if so(l) {
+		if eligible(l) {
 			least = min(least, l.rows())
 		}
 	}
 	return least
 }
 
-// over says whether to send no more: a program failed, or nobody wants rows.
-func (m *members) over() (bool, error) {
+// isOver says whether to send no more: a program failed, or no member wants rows.
+func (m *members) isOver() (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.isOver()
+	return m.isOverLocked()
 }
 
-func (m *members) isOver() (bool, error) {
+// isOverLocked is isOver for a caller that holds mu.
+func (m *members) isOverLocked() (bool, error) {
 	var reasons []string
 	for _, l := range m.links {
 		if l.stopped == nil {
@@ -255,28 +257,29 @@ func (m *members) isOver() (bool, error) {
 	return false, m.err
 }
 
-// finish waits until all rows are acknowledged, then says END everywhere.
-func (m *members) finish(end []byte) error {
+// sendEnd waits until all rows are acknowledged, and then sends END to every
+// member.
+func (m *members) sendEnd(end []byte) error {
 	acked := func(l *link) bool { return len(l.unacked) == 0 && !l.writing }
-	over, err := m.await(acked, true)
+	over, err := m.awaitMembers(acked, true)
 	if over || err != nil {
 		return err
 	}
-	if err := m.announce(feed.TypeEnd, end); err != nil {
+	if err := m.writeToAll(feed.TypeEnd, end); err != nil {
 		return err
 	}
-	_, err = m.await(func(l *link) bool { return l.ended }, false)
+	_, err = m.awaitMembers(func(l *link) bool { return l.ended }, false)
 	return err
 }
 
-// await waits until every member that has not gone is so, or, where it may end
-// early, until no more rows are wanted.
-func (m *members) await(so func(*link) bool, early bool) (over bool, err error) {
+// awaitMembers blocks until every member has reached a state, but for those that
+// are lost. early: it also returns, with over true, when no member wants rows.
+func (m *members) awaitMembers(reached func(*link) bool, early bool) (over bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for {
 		if early {
-			if over, err = m.isOver(); over {
+			if over, err = m.isOverLocked(); over {
 				return true, nil
 			}
 		}
@@ -285,7 +288,7 @@ func (m *members) await(so func(*link) bool, early bool) (over bool, err error) 
 		}
 		done := true
 		for _, l := range m.links {
-			done = done && (l.lost || so(l))
+			done = done && (l.lost || reached(l))
 		}
 		if done {
 			return false, nil

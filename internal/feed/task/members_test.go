@@ -42,7 +42,7 @@ func TestChoose(t *testing.T) {
 			m := &members{equal: !test.demand, chunkRows: 20, turn: test.turn, links: test.links}
 			got := -1
 			for i, l := range test.links {
-				if l == m.choose(10) {
+				if l == m.chooseMember(10) {
 					got = i
 				}
 			}
@@ -55,19 +55,19 @@ func TestChoose(t *testing.T) {
 
 func TestOver(t *testing.T) {
 	m := &members{links: []*link{{name: "worker:0"}, {name: "worker:1"}}}
-	if over, err := m.isOver(); over || err != nil {
+	if over, err := m.isOverLocked(); over || err != nil {
 		t.Error(over, err)
 	}
 	m.links[1].stopped = &feed.StopFeed{Reason: "enough"}
-	if over, _ := m.isOver(); over {
+	if over, _ := m.isOverLocked(); over {
 		t.Error("over though one wants more")
 	}
 	m.links[0].stopped = &feed.StopFeed{Reason: "full"}
-	if over, _ := m.isOver(); !over || m.note != "worker:0: full; worker:1: enough" {
+	if over, _ := m.isOverLocked(); !over || m.note != "worker:0: full; worker:1: enough" {
 		t.Error(over, m.note)
 	}
 	m.links[1].stopped.Failed = true
-	if over, _ := m.isOver(); !over || m.note != "worker:1: enough" {
+	if over, _ := m.isOverLocked(); !over || m.note != "worker:1: enough" {
 		t.Error(over, m.note)
 	}
 }
@@ -78,7 +78,7 @@ func TestFramesFromMembers(t *testing.T) {
 		return binary.BigEndian.AppendUint64(b, 77)
 	}
 	l := &link{unacked: []span{{5, 9}}, unackedRows: 4}
-	if n, err := l.handle(feed.TypeAck, ack(0, 0)); n != 0 || err != nil || l.total != 77 {
+	if n, err := l.handleFrame(feed.TypeAck, ack(0, 0)); n != 0 || err != nil || l.total != 77 {
 		t.Error(n, err, l.total)
 	}
 	for name, frame := range map[string]struct {
@@ -90,11 +90,11 @@ func TestFramesFromMembers(t *testing.T) {
 		"credit":       {feed.TypeCredit, []byte("x")},
 		"unknown":      {feed.TypeBatch, nil},
 	} {
-		if _, err := l.handle(frame.typ, frame.payload); !errors.Is(err, feed.ErrProtocol) {
+		if _, err := l.handleFrame(frame.typ, frame.payload); !errors.Is(err, feed.ErrProtocol) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if n, err := l.handle(feed.TypeAck, ack(5, 4)); n != 4 || err != nil || l.unackedRows != 0 {
+	if n, err := l.handleFrame(feed.TypeAck, ack(5, 4)); n != 4 || err != nil || l.unackedRows != 0 {
 		t.Error(n, err, l.unackedRows)
 	}
 }
@@ -104,11 +104,11 @@ func TestLose(t *testing.T) {
 	m := &members{}
 	m.cond = sync.NewCond(&m.mu)
 	gone := &link{stopped: &feed.StopFeed{}}
-	m.lose(gone, errors.New("reset"))
+	m.loseMember(gone, errors.New("reset"))
 	if !gone.lost || m.err != nil {
 		t.Error(gone.lost, m.err)
 	}
-	m.lose(&link{stopped: &feed.StopFeed{}}, feed.ErrProtocol)
+	m.loseMember(&link{stopped: &feed.StopFeed{}}, feed.ErrProtocol)
 	if !errors.Is(m.err, feed.ErrProtocol) {
 		t.Error(m.err)
 	}

@@ -24,7 +24,7 @@ const (
 	grownPart  = 256
 )
 
-// Order is what a feed task is told; scripts/tfos/pipe.py writes it.
+// Order says what a feed task has to do; scripts/tfos/pipe.py writes it.
 type Order struct {
 	Feed    Feed     `json:"feed"`
 	Epoch   int      `json:"epoch"`
@@ -79,7 +79,7 @@ func Run(ctx context.Context, in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	result, err := order.run(ctx, partition, func(c *codec) (source, error) {
+	result, err := order.feedPartition(ctx, partition, func(c *codec) (source, error) {
 		return openFiles(*order.Files, c.reader.Schema(), splits)
 	})
 	if err != nil {
@@ -91,8 +91,9 @@ func Run(ctx context.Context, in io.Reader, out io.Writer) error {
 	return nil
 }
 
-// run feeds one partition, whose rows come from what open returns.
-func (o Order) run(ctx context.Context, partition int, open func(*codec) (source, error)) (Result, error) {
+// feedPartition feeds one partition, whose rows come from the source that open
+// returns.
+func (o Order) feedPartition(ctx context.Context, partition int, open func(*codec) (source, error)) (Result, error) {
 	codec, err := newCodec(o.schema())
 	if err != nil {
 		return Result{}, err
@@ -112,10 +113,10 @@ func (o Order) run(ctx context.Context, partition int, open func(*codec) (source
 			"may come in another order (a query with a join, aggregation, sample or rand(), or a source "+
 			"other than files): write its result to files and feed those", o.Feed.Name, partition)}, nil
 	}
-	// A task that waits for a member hears so that it is not wanted any more.
-	defer context.AfterFunc(ctx, members.hangUp)()
+	// A task that waits for a member ends when ctx does.
+	defer context.AfterFunc(ctx, members.closeConnections)()
 	t := &task{partition: partition, source: rows, codec: codec, members: members, held: union(held)}
-	return t.feed(ctx, o.schema())
+	return t.sendPartition(ctx, o.schema())
 }
 
 func (o Order) schema() []byte {
@@ -130,8 +131,8 @@ type source interface {
 	// next is the next batch, good until the one after it; io.EOF: there is
 	// none. What no attempt can read is a rowError.
 	next(ctx context.Context) (batch, error)
-	// reuse gives a batch's message back, or another buffer in its place.
-	reuse(message []byte)
+	// returnBuffer gives a batch's message back, or another buffer in its place.
+	returnBuffer(message []byte)
 	close()
 }
 
@@ -161,10 +162,10 @@ type rowError struct{ text string }
 
 func (e rowError) Error() string { return e.text }
 
-// feed sends all batches; whatever ends it early is in the result.
-func (t *task) feed(ctx context.Context, schema []byte) (Result, error) {
+// sendPartition sends all batches. The result says why it ended early, if it did.
+func (t *task) sendPartition(ctx context.Context, schema []byte) (Result, error) {
 	// To every member: one that gets no row still learns the columns.
-	err := t.members.announce(feed.TypeSchema, schema)
+	err := t.members.writeToAll(feed.TypeSchema, schema)
 	more := err == nil
 	for more {
 		var b batch
@@ -193,7 +194,7 @@ func (t *task) finish() error {
 	if err != nil {
 		return err
 	}
-	return t.members.finish(end)
+	return t.members.sendEnd(end)
 }
 
 func (t *task) result(bad string) Result {
@@ -212,7 +213,7 @@ func (t *task) result(bad string) Result {
 // sendBatch sends the rows of a batch that no member holds. more false: no
 // member wants more.
 func (t *task) sendBatch(b batch) (more bool, err error) {
-	if over, err := t.members.over(); over || err != nil {
+	if over, err := t.members.isOver(); over || err != nil {
 		return false, err
 	}
 	rows := span{t.rows, t.rows + b.rows}
@@ -223,15 +224,15 @@ func (t *task) sendBatch(b batch) (more bool, err error) {
 	for _, part := range parts {
 		t.skipped -= part.rows()
 	}
-	chunkRows := t.members.grow(rows.rows(), b.bytes)
+	chunkRows := t.members.fitChunkRows(rows.rows(), b.bytes)
 	if rows.first == 0 { // of a small partition every member shall get some
 		chunkRows = min(chunkRows, max(minRows, ceil(rows.rows(), int64(len(t.members.links)))))
 	}
 	if b.message != nil && len(parts) == 1 && parts[0] == rows && rows.rows() <= chunkRows &&
 		len(b.message)-feed.ChunkRoom <= feed.MaxChunk {
 		feed.SealChunk(b.message, rows.first, int(rows.rows()))
-		spare, more, err := t.members.send(b.message, rows)
-		t.source.reuse(spare)
+		spare, more, err := t.members.sendChunk(b.message, rows)
+		t.source.returnBuffer(spare)
 		return more, err
 	}
 	if b.record == nil && len(parts) > 0 {
@@ -263,7 +264,7 @@ func (t *task) sendRows(record arrow.Record, rows span, start int64) (more bool,
 	switch {
 	case size <= feed.MaxChunk:
 		feed.SealChunk(frame, rows.first, int(rows.rows()))
-		t.buf, more, err = t.members.send(frame, rows)
+		t.buf, more, err = t.members.sendChunk(frame, rows)
 		return more, err
 	case rows.rows() == 1:
 		return false, rowError{fmt.Sprintf(
@@ -277,7 +278,7 @@ func (t *task) sendRows(record arrow.Record, rows span, start int64) (more bool,
 	return t.sendRows(record, span{half, rows.end}, start)
 }
 
-// room empties a buffer but for the room for a chunk's head.
-func room(buf []byte) []byte { return append(buf[:0], make([]byte, feed.ChunkRoom)...) }
+// emptyFrame empties a buffer but for the room for a chunk's head.
+func emptyFrame(buf []byte) []byte { return append(buf[:0], make([]byte, feed.ChunkRoom)...) }
 
 func ceil(a, b int64) int64 { return (a + b - 1) / b }

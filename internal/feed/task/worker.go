@@ -43,23 +43,23 @@ const (
 	connectionBuffer = 64 << 10
 )
 
-// Worker is what Spark starts in the place of its Python workers, and how it says
-// how they are to be reached: PythonWorkerFactory.scala has the other end.
+// Worker stands in for Spark's Python workers: Spark starts it, and it tells Spark
+// where to connect. PythonWorkerFactory.scala has the other end.
 type Worker struct {
 	Getenv func(string) string
 	Stdin  io.Reader // ends with the executor
-	Stdout io.Writer // takes where the daemon listens
+	Stdout io.Writer // gets the address at which the daemon listens
 	Log    *slog.Logger
 }
 
-// Serve takes tasks, each over a connection of its own: as a daemon, until the
-// executor is gone; or a single one, where Spark is told to have no daemon.
+// Serve runs tasks, each over a connection of its own. As a daemon it serves until
+// the executor is gone. Where Spark is set to have no daemon it runs one task.
 func (w Worker) Serve(ctx context.Context) error {
 	if address := w.Getenv("PYTHON_WORKER_FACTORY_SOCK_PATH"); address != "" {
-		return w.single(ctx, "unix", address)
+		return w.serveOne(ctx, "unix", address)
 	}
 	if port := w.Getenv("PYTHON_WORKER_FACTORY_PORT"); port != "" {
-		return w.single(ctx, "tcp", net.JoinHostPort(w.loopback(), port))
+		return w.serveOne(ctx, "tcp", net.JoinHostPort(w.loopback(), port))
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -81,7 +81,7 @@ func (w Worker) Serve(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("feed: accept a task: %w", err)
 		}
-		go w.serve(ctx, conn, w.welcome)
+		go w.serveTask(ctx, conn, w.welcome)
 	}
 }
 
@@ -92,7 +92,7 @@ func (w Worker) loopback() string {
 	return "::1"
 }
 
-// listen opens the daemon's listener, and writes where it is.
+// listen opens the daemon's listener, and writes its address to Stdout.
 func (w Worker) listen() (net.Listener, error) {
 	var listener net.Listener
 	var where []byte
@@ -100,9 +100,9 @@ func (w Worker) listen() (net.Listener, error) {
 	if w.Getenv("PYTHON_UNIX_DOMAIN_ENABLED") == "true" {
 		path := filepath.Join(w.Getenv("PYTHON_WORKER_FACTORY_SOCK_DIR"), fmt.Sprintf(".tfos-%d.sock", os.Getpid()))
 		listener, err = net.Listen("unix", path)
-		where = text(path)
+		where = encodeText(path)
 	} else if listener, err = net.Listen("tcp", net.JoinHostPort(w.loopback(), "0")); err == nil {
-		where = number(listener.Addr().(*net.TCPAddr).Port)
+		where = encodeNumber(listener.Addr().(*net.TCPAddr).Port)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("feed: listen for tasks: %w", err)
@@ -114,41 +114,41 @@ func (w Worker) listen() (net.Listener, error) {
 	return listener, nil
 }
 
-// single connects to Spark for one task.
-func (w Worker) single(ctx context.Context, network, address string) error {
+// serveOne connects to Spark and runs one task.
+func (w Worker) serveOne(ctx context.Context, network, address string) error {
 	conn, err := new(net.Dialer).DialContext(ctx, network, address)
 	if err != nil {
 		return fmt.Errorf("feed: connect to Spark: %w", err)
 	}
-	w.serve(ctx, conn, w.introduce)
+	w.serveTask(ctx, conn, w.introduce)
 	return nil
 }
 
 // welcome is a daemon's part before a task: Spark says the secret.
 func (w Worker) welcome(conn net.Conn, in *bufio.Reader) error {
-	if _, err := conn.Write(number(os.Getpid())); err != nil {
+	if _, err := conn.Write(encodeNumber(os.Getpid())); err != nil {
 		return err
 	}
 	secret := w.Getenv("PYTHON_WORKER_FACTORY_SECRET")
 	if secret == "" { // over a Unix socket
 		return nil
 	}
-	said, err := readBytes(in, nil)
+	secretSent, err := readBytes(in, nil)
 	if err != nil {
 		return err
 	}
-	if subtle.ConstantTimeCompare(said, []byte(secret)) != 1 {
-		_, _ = conn.Write(text("err"))
+	if subtle.ConstantTimeCompare(secretSent, []byte(secret)) != 1 {
+		_, _ = conn.Write(encodeText("err"))
 		return errors.New("who connected does not know Spark's secret")
 	}
-	_, err = conn.Write(text("ok"))
+	_, err = conn.Write(encodeText("ok"))
 	return err
 }
 
 // introduce is the part before the task of a worker that has connected itself.
 func (w Worker) introduce(conn net.Conn, in *bufio.Reader) error {
 	if secret := w.Getenv("PYTHON_WORKER_FACTORY_SECRET"); secret != "" {
-		if _, err := conn.Write(text(secret)); err != nil {
+		if _, err := conn.Write(encodeText(secret)); err != nil {
 			return err
 		}
 		if answer, err := readBytes(in, nil); err != nil {
@@ -157,12 +157,12 @@ func (w Worker) introduce(conn net.Conn, in *bufio.Reader) error {
 			return fmt.Errorf("the secret was refused: %q", answer)
 		}
 	}
-	_, err := conn.Write(number(os.Getpid()))
+	_, err := conn.Write(encodeNumber(os.Getpid()))
 	return err
 }
 
-// serve takes the task of a connection, after greet, to its end.
-func (w Worker) serve(ctx context.Context, conn net.Conn, greet func(net.Conn, *bufio.Reader) error) {
+// serveTask runs the task of a connection, after greet, and answers Spark.
+func (w Worker) serveTask(ctx context.Context, conn net.Conn, greet func(net.Conn, *bufio.Reader) error) {
 	defer func() { _ = conn.Close() }()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -174,15 +174,15 @@ func (w Worker) serve(ctx context.Context, conn net.Conn, greet func(net.Conn, *
 	}
 	go func() {
 		defer cancel()
-		hungUp(ctx, conn)
+		awaitHangUp(ctx, conn)
 	}()
-	answer, err := w.task(ctx, in)
+	answer, err := w.runTask(ctx, in)
 	if ctx.Err() != nil {
 		return // Spark has given the task up
 	}
 	if err != nil {
 		w.Log.Error("feed", "error", err)
-		answer = append(number(exception), text(err.Error())...)
+		answer = append(encodeNumber(exception), encodeText(err.Error())...)
 	}
 	if _, err := conn.Write(answer); err != nil {
 		w.Log.Error("feed: answer Spark", "error", err)
@@ -193,9 +193,9 @@ func (w Worker) serve(ctx context.Context, conn net.Conn, greet func(net.Conn, *
 	_, _ = io.Copy(io.Discard, in)
 }
 
-// task feeds the partition that Spark describes and sends; it returns what Spark
-// is to be told.
-func (w Worker) task(ctx context.Context, in *bufio.Reader) ([]byte, error) {
+// runTask feeds the partition that Spark describes and sends. It returns the answer
+// to Spark.
+func (w Worker) runTask(ctx context.Context, in *bufio.Reader) ([]byte, error) {
 	partition, err := readPartition(in)
 	if err != nil {
 		return nil, fmt.Errorf("feed: read partition: %w", err)
@@ -204,7 +204,7 @@ func (w Worker) task(ctx context.Context, in *bufio.Reader) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	result, err := order.run(ctx, partition, func(c *codec) (source, error) { return &streamed{in: in, codec: c}, nil })
+	result, err := order.feedPartition(ctx, partition, func(c *codec) (source, error) { return &sparkRows{in: in, codec: c}, nil })
 	if err != nil {
 		return nil, err
 	}
@@ -214,7 +214,7 @@ func (w Worker) task(ctx context.Context, in *bufio.Reader) ([]byte, error) {
 	}
 	// The data's end, no accumulators, and not the word at which Spark would keep
 	// the connection for another task.
-	return bytes.Join([][]byte{text(string(line)), number(endOfData), number(0), number(endOfData)}, nil), nil
+	return bytes.Join([][]byte{encodeText(string(line)), encodeNumber(endOfData), encodeNumber(0), encodeNumber(endOfData)}, nil), nil
 }
 
 // readPartition reads which partition it is: what Spark sends first. scripts/tfos/pipe.py
@@ -260,33 +260,33 @@ func readOrder(in *bufio.Reader) (Order, error) {
 	return order, errors.New("feed: read order: Spark sends none")
 }
 
-// hungUpEvery is the time between two looks whether the task is still wanted
+// hangUpInterval is the time between two looks whether the task is still wanted
 // otherwise.
-const hungUpEvery = 200 * time.Millisecond
+const hangUpInterval = 200 * time.Millisecond
 
-// hungUp waits until Spark has closed its end of conn, whatever is still to be
-// read of it, or ctx is done.
-func hungUp(ctx context.Context, conn net.Conn) {
+// awaitHangUp waits until Spark has closed its end of conn, or ctx is done. It reads
+// nothing of conn.
+func awaitHangUp(ctx context.Context, conn net.Conn) {
 	raw, err := conn.(syscall.Conn).SyscallConn()
 	for gone := false; err == nil && !gone && ctx.Err() == nil; {
 		err = raw.Control(func(fd uintptr) {
 			one := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
-			n, err := unix.Poll(one, int(hungUpEvery.Milliseconds()))
+			n, err := unix.Poll(one, int(hangUpInterval.Milliseconds()))
 			gone = n > 0 || err != nil && !errors.Is(err, unix.EINTR)
 		})
 	}
 }
 
-// streamed reads batches from a connection, where the JVM writes them.
-type streamed struct {
+// sparkRows reads batches from a connection, where the JVM writes them.
+type sparkRows struct {
 	in      *bufio.Reader
 	codec   *codec
 	message []byte
 }
 
-func (s *streamed) next(context.Context) (batch, error) {
+func (s *sparkRows) next(context.Context) (batch, error) {
 	var err error
-	if s.message, err = readBytes(s.in, room(s.message)); err != nil {
+	if s.message, err = readBytes(s.in, emptyFrame(s.message)); err != nil {
 		if errors.Is(err, io.EOF) {
 			return batch{}, io.EOF
 		}
@@ -296,15 +296,15 @@ func (s *streamed) next(context.Context) (batch, error) {
 	return batch{rows: rows, bytes: int64(len(s.message)), message: s.message}, err
 }
 
-func (s *streamed) reuse(message []byte) { s.message = message }
+func (s *sparkRows) returnBuffer(message []byte) { s.message = message }
 
-func (s *streamed) close() {}
+func (s *sparkRows) close() {}
 
-// number is a number as Spark reads and writes it.
-func number(n int) []byte { return binary.BigEndian.AppendUint32(nil, uint32(int32(n))) }
+// encodeNumber is a number as Spark reads and writes it.
+func encodeNumber(n int) []byte { return binary.BigEndian.AppendUint32(nil, uint32(int32(n))) }
 
-// text is bytes after their number.
-func text(s string) []byte { return append(number(len(s)), s...) }
+// encodeText is a text's length and its bytes.
+func encodeText(s string) []byte { return append(encodeNumber(len(s)), s...) }
 
 func readNumber(in io.Reader) (int, error) {
 	var b [4]byte
@@ -327,7 +327,7 @@ func readBytes(in io.Reader, buf []byte) ([]byte, error) {
 		return buf, errors.New("no length: " + strconv.Itoa(n))
 	}
 	start := len(buf)
-	buf = grow(buf, n)[:start+n]
+	buf = growSlice(buf, n)[:start+n]
 	_, err = io.ReadFull(in, buf[start:])
 	return buf, truncated(err)
 }

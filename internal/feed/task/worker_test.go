@@ -20,7 +20,7 @@ func TestOrderAmongWhatSparkSends(t *testing.T) {
 	}
 	for name, header := range map[string]string{
 		"nothing":                  "",
-		"texts":                    string(text("3.11")) + string(text("naïve")),
+		"texts":                    string(encodeText("3.11")) + string(encodeText("naïve")),
 		"numbers":                  "\xff\xff\xff\xff\x00\x00\x00\x00",
 		"the mark's beginning":     orderMark[:5],
 		"longer than any buffer":   strings.Repeat("\xff", 3*connectionBuffer),
@@ -28,7 +28,7 @@ func TestOrderAmongWhatSparkSends(t *testing.T) {
 		"the mark's end, \xff too": "tfos-order\xff\xff",
 	} {
 		t.Run(name, func(t *testing.T) {
-			wire := header + orderMark + string(text(string(order))) + string(text("batch")) + string(number(endOfData))
+			wire := header + orderMark + string(encodeText(string(order))) + string(encodeText("batch")) + string(encodeNumber(endOfData))
 			in := bufio.NewReaderSize(iotest.HalfReader(strings.NewReader(wire)), connectionBuffer)
 			got, err := readOrder(in)
 			if err != nil || got.Token != "t" || got.Feed != want.Feed || got.Epoch != 3 {
@@ -47,13 +47,13 @@ func TestOrderAmongWhatSparkSends(t *testing.T) {
 
 // TestBrokenConnection: the executor may die at any byte, and that is no end of the data.
 func TestBrokenConnection(t *testing.T) {
-	for _, wire := range []string{"", "abc", orderMark[:4], orderMark, orderMark + "\x00\x00\x00\x09{}", orderMark + string(text("{"))} {
+	for _, wire := range []string{"", "abc", orderMark[:4], orderMark, orderMark + "\x00\x00\x00\x09{}", orderMark + string(encodeText("{"))} {
 		in := bufio.NewReader(strings.NewReader(wire))
 		if _, err := readOrder(in); err == nil || errors.Is(err, io.EOF) {
 			t.Errorf("order %q: %v", wire, err)
 		}
 	}
-	for _, wire := range []string{"", "\x00\x00", "\x00\x00\x00\x09abc", string(number(exception))} {
+	for _, wire := range []string{"", "\x00\x00", "\x00\x00\x00\x09abc", string(encodeNumber(exception))} {
 		if _, err := readBytes(strings.NewReader(wire), nil); err == nil || errors.Is(err, io.EOF) {
 			t.Errorf("bytes %q: %v", wire, err)
 		}
@@ -73,7 +73,7 @@ func TestPartition(t *testing.T) {
 	} {
 		var wire bytes.Buffer
 		for _, n := range test.wire {
-			wire.Write(number(n))
+			wire.Write(encodeNumber(n))
 		}
 		got, err := readPartition(bufio.NewReader(&wire))
 		if (err != nil) != (test.want < 0) || err == nil && got != test.want {

@@ -13,9 +13,9 @@ from processes import peer, run, shown
 KIND = "floats"
 BATCH = 256  # rows that tf.data parses at once
 CLOCK = (
-    "A pass reads and parses every file, which the page cache holds. cold: the first of a "
-    "process; the second is not counted; warm: the following ones. A process is pinned to as "
-    "many CPUs as it has reading threads, its garbage collection and its main thread included."
+    "A pass reads and parses every file, from the page cache. cold: the first pass of a process. "
+    "The second pass is not counted. warm: the later passes. A process is pinned to as many CPUs "
+    "as it has reading threads, its garbage collection and its main thread included."
 )
 
 

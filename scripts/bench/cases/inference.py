@@ -129,12 +129,12 @@ def sides(kind, *names):
 
 
 CLOCK = (
-    "tfos, cold: from when Spark's executors are there to the published predictions, with the "
-    "start of members and engine and the loading of the model; warm: from the moment at which the "
-    "last member has loaded its model, which is when a pass of the others begins too, to the "
-    "published predictions, with the members' end and the publishing. The others: a pass is one "
-    "query or loop in a process that stays; cold: the first; the second is not counted; warm: the "
-    "following ones, with the model loaded."
+    "tfos, cold: from Spark's executors being there to the published predictions. This includes "
+    "the start of members and engine and the loading of the model. tfos, warm: from the last "
+    "member having loaded its model to the published predictions. This includes the members' end "
+    "and the publishing. Peers and limits: a pass is one query or loop in a process that stays. "
+    "cold: the first pass. The second pass is not counted. warm: the later passes, which begin "
+    "with the model loaded."
 )
 ROW = f"{rows.KINDS[KIND].row}; a prediction has 10 float32"
 ROWS = f"{rows.count(KIND, 'small'):,} (small) or {rows.count(KIND, 'full'):,} (full) a pass"

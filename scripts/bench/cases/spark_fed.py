@@ -149,10 +149,10 @@ def case(kind):
         f"{rows.count(kind, 'small'):,} (small) or {rows.count(kind, 'full'):,} (full) a pass, "
         f"TensorFlowOnSpark {PEER_ROWS['small']:,} or {PEER_ROWS['full']:,} of them. Every pass "
         "of every side reads them from parquet files",
-        clock="A pass is an epoch. cold: the first of an application, from the submission of its "
-        "Spark job to its last row. The second is not counted: rows queue up while TensorFlow is "
-        "imported, and the JVM compiles. warm: the following ones in the same application, each "
-        "from the last row of the pass before to its own.",
+        clock="A pass is an epoch. cold: the first pass of an application, from the submission of "
+        "its Spark job to its last row. The second pass is not counted: rows queue up while "
+        "TensorFlow is imported, and the JVM compiles. warm: the later passes in the same "
+        "application, each from the last row of the pass before to its own last row.",
         unit="rows/s",
         sides=tuple(sides),
         ratios=tuple(ratios),

@@ -1,4 +1,4 @@
-package reserve
+package work
 
 import (
 	"context"
@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"tfos/internal/store"
+
+	"tfos/internal/reserve"
 )
 
 // Kinds of what a program writes to export_dir.
@@ -23,14 +25,14 @@ const ExportMark = "_exported_by_tfos"
 
 // exported says that a program has written the output to export_dir: the target,
 // and files beside it whose names begin with its name (target.keras).
-func (o OutputConfig) exported() bool { return o.Kind == KindSavedModel || o.Kind == KindExport }
+func (o Output) exported() bool { return o.Kind == KindSavedModel || o.Kind == KindExport }
 
 // exports are the target and what lies beside it, each with its final name. Only
 // the target may be replaced as a folder, and of the others only files: another's
 // folder may have such a name.
-func exports(ctx context.Context, s store.Store, o OutputConfig) ([]OutputConfig, error) {
+func exports(ctx context.Context, s store.Store, o Output) ([]Output, error) {
 	found, err := s.Match(ctx, store.Literal(o.Staging)+"*")
-	var out []OutputConfig
+	var out []Output
 	for _, f := range found {
 		piece := o
 		piece.Staging, piece.Final = f.Path, o.Final+strings.TrimPrefix(f.Path, o.Staging)
@@ -48,7 +50,7 @@ func exports(ctx context.Context, s store.Store, o OutputConfig) ([]OutputConfig
 
 // checkExport says whether there is something to publish, of the kind that the
 // job wants, and all names are free.
-func checkExport(ctx context.Context, s store.Store, o OutputConfig) error {
+func checkExport(ctx context.Context, s store.Store, o Output) error {
 	if o.Kind == KindSavedModel {
 		if _, err := s.Stat(ctx, o.Staging+"/saved_model.pb"); err != nil {
 			return noSavedModel(ctx, s, o, err)
@@ -77,7 +79,7 @@ func checkExport(ctx context.Context, s store.Store, o OutputConfig) error {
 
 // noSavedModel is the error of a program that has written no SavedModel where one
 // is demanded: err, and what it has written in its place.
-func noSavedModel(ctx context.Context, s store.Store, o OutputConfig, err error) error {
+func noSavedModel(ctx context.Context, s store.Store, o Output, err error) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return outputError(o, err)
 	}
@@ -105,9 +107,9 @@ func noSavedModel(ctx context.Context, s store.Store, o OutputConfig, err error)
 
 // publishExport gives every piece its name. It returns those that have it, even
 // after an error.
-func publishExport(ctx context.Context, s store.Store, o OutputConfig) ([]Artifact, error) {
+func publishExport(ctx context.Context, s store.Store, o Output) ([]reserve.Artifact, error) {
 	pieces, err := exports(ctx, s, o)
-	var done []Artifact
+	var done []reserve.Artifact
 	for _, p := range pieces {
 		if err := markExport(ctx, s, p); err != nil {
 			return done, outputError(p, err)
@@ -115,14 +117,14 @@ func publishExport(ctx context.Context, s store.Store, o OutputConfig) ([]Artifa
 		if err := s.Publish(ctx, p.Staging, p.Final, p.Replace); err != nil {
 			return done, outputError(p, err)
 		}
-		done = append(done, Artifact{p.Kind, p.Final})
+		done = append(done, reserve.Artifact{Kind: p.Kind, Path: p.Final})
 	}
 	return done, outputError(o, err)
 }
 
 // markExport marks a folder that is no SavedModel as an output, so that a later
 // run may replace it.
-func markExport(ctx context.Context, s store.Store, o OutputConfig) error {
+func markExport(ctx context.Context, s store.Store, o Output) error {
 	if o.Kind == KindSavedModel {
 		return nil
 	}

@@ -1,12 +1,16 @@
-package reserve
+package work
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
 
 	"tfos/internal/files"
 	"tfos/internal/infer"
+
+	"tfos/internal/reserve"
 )
 
 func TestAssign(t *testing.T) {
@@ -39,12 +43,52 @@ func TestAssign(t *testing.T) {
 	}
 }
 
+// shared is an inference job's work, shared out.
+type shared struct {
+	inference
+	from   base
+	resume resumedSplits // from
+	work   map[reserve.Place][]byte
+	splits []infer.Split
+}
+
+func shareOut(ctx context.Context, cfg Config) (*shared, error) {
+	text, err := json.Marshal(cfg)
+	if err != nil {
+		return nil, err
+	}
+	opened, err := Open(text)
+	if err != nil {
+		return nil, err
+	}
+	if w, bySpark := opened.(*sparkRows); bySpark {
+		shares, start := w.ShareOut(ctx)
+		if start.End != nil || len(start.Events) > 0 {
+			return nil, fmt.Errorf("starts with %+v", start)
+		}
+		return &shared{inference: w.inference, from: w.from, work: shares.Members}, nil
+	}
+	w := opened.(*splits)
+	shares, err := w.shareOut(ctx)
+	s := &shared{inference: w.inference, from: w.from, work: shares.Members, splits: w.missing}
+	s.resume, _ = w.from.(resumedSplits)
+	return s, err
+}
+
+// publishOutputs publishes the outputs of a job of the kind that has such ones.
+func publishOutputs(ctx context.Context, cfg Config, result *infer.Result, from base) ([]reserve.Artifact, error) {
+	if cfg.Outputs[0].Kind == "predictions" {
+		return (&inference{cfg: cfg}).publish(ctx, result, from)
+	}
+	return program{cfg}.publish(ctx)
+}
+
 // TestAnsweredWork: where Spark brings the rows there is nothing to share out.
 func TestAnsweredWork(t *testing.T) {
 	cfg := config(patientFor, worker(0), worker(1))
-	cfg.Work = &WorkConfig{Request: []byte(`{"model":"m","feed":"predict"}`)}
+	cfg.Infer = &Inference{Request: []byte(`{"model":"m","feed":"predict"}`)}
 	s, err := shareOut(t.Context(), cfg)
-	if err != nil || len(s.work) != 2 || len(s.splits) != 0 || !strings.Contains(string(s.work[Place{"worker", 1}]), `"feed":"predict"`) {
+	if err != nil || len(s.work) != 2 || len(s.splits) != 0 || !strings.Contains(string(s.work[reserve.Place{Job: "worker", Index: 1}]), `"feed":"predict"`) {
 		t.Errorf("%+v, %v", s, err)
 	}
 }
@@ -65,7 +109,7 @@ func TestSumAnswered(t *testing.T) {
 	if bad := sum.BadPartitions; len(bad) != 2 || bad[0].Attempt != 5 || bad[1].Partition != 2 || bad[1].FirstBad.Row != 7 {
 		t.Errorf("bad partitions %+v", bad)
 	}
-	cfg := Config{Feeds: []FeedConfig{{Name: "predict", Answered: true}}}
+	cfg := Config{Config: reserve.Config{Feeds: []reserve.FeedConfig{{Name: "predict", Answered: true}}}}
 	for written, want := range map[int64]string{8: "", 9: "Spark wrote 9 rows, but took 8 predictions", 0: "Spark wrote 0 rows"} {
 		err := checkAnswered(cfg, sum, map[string]int64{"predict": written})
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
@@ -75,7 +119,7 @@ func TestSumAnswered(t *testing.T) {
 	if err := checkAnswered(cfg, sum, nil); err == nil {
 		t.Error("a feed that has not ended")
 	}
-	if err := checkAnswered(Config{Feeds: []FeedConfig{{Name: "train"}}}, nil, nil); err != nil {
+	if err := checkAnswered(Config{Config: reserve.Config{Feeds: []reserve.FeedConfig{{Name: "train"}}}}, nil, nil); err != nil {
 		t.Error(err)
 	}
 	data[1] = []byte(`{"digest":"b","model":"m","rows":0}`)

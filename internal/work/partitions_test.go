@@ -1,4 +1,4 @@
-package reserve
+package work
 
 import (
 	"bytes"
@@ -16,12 +16,14 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/ipc"
 
 	"tfos/internal/infer"
+
+	"tfos/internal/reserve"
 )
 
 // sparkRun is a run of a site's job whose rows Spark reads and whose output it
 // writes; the test stands for both, and for the engines.
 type sparkRun struct {
-	*resumption
+	resumedPartitions
 	t      *testing.T
 	cfg    Config
 	folder string
@@ -41,11 +43,11 @@ func (s *site) bySpark(run string) Config {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	cfg.Feeds = []FeedConfig{{Name: "predict", Epochs: 1, Answered: true}}
+	cfg.Feeds = []reserve.FeedConfig{{Name: "predict", Epochs: 1, Answered: true}}
 	for i := range cfg.Members {
 		cfg.Members[i].Feeds = []string{"predict"}
 	}
-	cfg.Work = &WorkConfig{Request: text}
+	cfg.Infer = &Inference{Request: text}
 	return cfg
 }
 
@@ -67,15 +69,15 @@ func (s *site) sparkBegins(run string, table infer.Table) (*sparkRun, error) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if shared.resume != nil || !strings.Contains(string(shared.work[Place{"worker", 0}]), `"records":"`+s.root+`/.out.tfos.resume/`+run+`/done"`) {
-		s.t.Fatalf("shared out %+v %s", shared.resume, shared.work[Place{"worker", 0}])
+	if shared.from != (anew{}) || !strings.Contains(string(shared.work[reserve.Place{Job: "worker", Index: 0}]), `"records":"`+s.root+`/.out.tfos.resume/`+run+`/done"`) {
+		s.t.Fatalf("shared out %+v %s", shared.from, shared.work[reserve.Place{Job: "worker", Index: 0}])
 	}
 	o := cfg.resumes()
 	r, err := resume(s.t.Context(), cfg, *o, "model", func() (*survey, error) { return lookTable(s.t.Context(), *o, shared.request, table) })
 	if err != nil {
 		return nil, err
 	}
-	return &sparkRun{resumption: r, t: s.t, cfg: cfg, folder: s.root + "/.out.tfos.resume/" + run, digest: r.identity.Digest}, nil
+	return &sparkRun{resumedPartitions: resumedPartitions{r}, t: s.t, cfg: cfg, folder: s.root + "/.out.tfos.resume/" + run, digest: r.identity.Digest}, nil
 }
 
 func (s *site) spark(run string, partitions ...string) *sparkRun {
@@ -164,10 +166,12 @@ func (r *sparkRun) ends() error {
 		err = r.collect(r.t.Context(), r.cfg.Run, result, result.Served)
 	}
 	if err == nil {
-		_, _, err = judgeRows(r.cfg.Work, result, r.parts(result))
+		var job inference
+		job, err = newInference(r.cfg)
+		err = errors.Join(err, job.judge(result, r.resumedPartitions))
 	}
 	if err == nil {
-		_, err = commit(r.t.Context(), r.cfg, result, r.resumption)
+		_, err = publishOutputs(r.t.Context(), r.cfg, result, r.resumedPartitions)
 	}
 	return errors.Join(err, r.close(r.t.Context(), err == nil))
 }
@@ -252,7 +256,7 @@ func TestPartitionsOfAKilledRun(t *testing.T) {
 	// Numbers are Spark's of the day; the folder of r1 goes.
 	r = s.spark("r2", "f", "b", "a", "new", "c", "d")
 	s.want(r.carries(), "0=f/r1 2=a/r1")
-	if got := r.resumed(); got.Splits != 2 || got.Rows != 7 || got.Missing != 4 || !slices.Equal(got.Done, []int{0, 2}) {
+	if got := r.start().Events[0].(reserve.Resumed); got.Splits != 2 || got.Rows != 7 || got.Missing != 4 || !slices.Equal(got.Done, []int{0, 2}) {
 		t.Errorf("resumed %+v", got)
 	}
 	if len(r.warnings) > 0 || exists(s.root+"/.out.tfos.resume/r1") {

@@ -1,4 +1,4 @@
-package reserve
+package work
 
 import (
 	"encoding/json"
@@ -10,6 +10,8 @@ import (
 	"tfos/internal/exit"
 	"tfos/internal/files"
 	"tfos/internal/infer"
+
+	"tfos/internal/reserve"
 )
 
 // TestServeJudgesBadRows: the limit is one for the whole job, and nothing is
@@ -37,8 +39,8 @@ func TestServeJudgesBadRows(t *testing.T) {
 				stageText(t, root+"/in/"+name, `{"x": 1}`)
 			}
 			cfg := config(2*time.Second, worker(0), worker(1))
-			cfg.Work = &WorkConfig{Input: infer.Input{Format: files.JSON, Path: root + "/in"}, Tasks: 1, Request: json.RawMessage(`{"model":"m"` + tt.max + `}`)}
-			cfg.Outputs = []OutputConfig{{Kind: "predictions", Staging: root + "/stage", Final: root + "/out"}}
+			cfg.Infer = &Inference{Input: infer.Input{Format: files.JSON, Path: root + "/in"}, Tasks: 1, Request: json.RawMessage(`{"model":"m"` + tt.max + `}`)}
+			cfg.Outputs = []Output{{Kind: "predictions", Staging: root + "/stage", Final: root + "/out"}}
 			d := begin(t, cfg)
 			members := []*member{d.join(d.ready.Address, 0, "A"), d.join(d.ready.Address, 1, "B")}
 			for i, split := range []string{good, tt.split} {
@@ -53,7 +55,7 @@ func TestServeJudgesBadRows(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				members[i].end(t, Outcome{Kind: Succeeded, Result: result})
+				members[i].end(t, reserve.Outcome{Kind: reserve.Succeeded, Result: result})
 			}
 			v := d.verdict(tt.code)
 			if cause := v["cause"].(string); !strings.Contains(cause, tt.says) {
@@ -94,12 +96,12 @@ func TestServeJudgesWhatSparkWrote(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			root := t.TempDir()
 			cfg := config(2*time.Second, worker(0), worker(1))
-			cfg.Feeds = []FeedConfig{{Name: "predict", Epochs: 1, Answered: true}}
+			cfg.Feeds = []reserve.FeedConfig{{Name: "predict", Epochs: 1, Answered: true}}
 			for i := range cfg.Members {
 				cfg.Members[i].Feeds = []string{"predict"}
 			}
-			cfg.Work = &WorkConfig{Request: json.RawMessage(`{"model":"m","feed":"predict"` + tt.max + `}`)}
-			cfg.Outputs = []OutputConfig{{Kind: "predictions", Staging: root + "/stage", Final: root + "/out", Aside: root + "/aside"}}
+			cfg.Infer = &Inference{Request: json.RawMessage(`{"model":"m","feed":"predict"` + tt.max + `}`)}
+			cfg.Outputs = []Output{{Kind: "predictions", Staging: root + "/stage", Final: root + "/out", Aside: root + "/aside"}}
 			d := begin(t, cfg)
 			members := []*member{d.join(d.ready.Address, 0, "A"), d.join(d.ready.Address, 1, "B")}
 			for _, m := range members {
@@ -110,7 +112,7 @@ func TestServeJudgesWhatSparkWrote(t *testing.T) {
 			stage(t, root+"/aside/_quarantine/part-00001-3.parquet")
 			d.say(fmt.Sprintf(`{"cmd":"feed_end","feed":"predict","epoch":0,"rows":%d,"last":true}`, tt.written))
 			for i, served := range []string{early + "," + good, tt.last} {
-				members[i].end(t, Outcome{Kind: Succeeded, Result: []byte(`{"digest":"d","splits":[],"served":[` + served + `]}`)})
+				members[i].end(t, reserve.Outcome{Kind: reserve.Succeeded, Result: []byte(`{"digest":"d","splits":[],"served":[` + served + `]}`)})
 			}
 			v := d.verdict(tt.code)
 			if cause := v["cause"].(string); !strings.Contains(cause, tt.says) {
@@ -146,10 +148,10 @@ func TestInputRows(t *testing.T) {
 		{files.JSON, root + "/a.json", `{"max_bad":1}`, 0},
 	} {
 		cfg := config(time.Second, worker(0))
-		cfg.Work = &WorkConfig{Input: infer.Input{Format: tt.format, Path: tt.path}, Tasks: 1, Request: json.RawMessage(tt.request)}
+		cfg.Infer = &Inference{Input: infer.Input{Format: tt.format, Path: tt.path}, Tasks: 1, Request: json.RawMessage(tt.request)}
 		shared, err := shareOut(t.Context(), cfg)
 		var request infer.Request
-		if err != nil || json.Unmarshal(shared.work[Place{"worker", 0}], &request) != nil || request.InputRows != tt.want {
+		if err != nil || json.Unmarshal(shared.work[reserve.Place{Job: "worker", Index: 0}], &request) != nil || request.InputRows != tt.want {
 			t.Errorf("%s, %s: %d rows, %v", tt.format, tt.request, request.InputRows, err)
 		}
 	}

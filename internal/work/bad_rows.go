@@ -1,18 +1,16 @@
-package reserve
+package work
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 
-	"tfos/internal/exit"
 	"tfos/internal/infer"
 )
 
-// judgeRows says whether the rows of all parts, and of what Spark's tasks took
-// (result), let an inference job have its output, and the exit code and phase when
-// not: every row must be accounted for, and no more be bad than the job takes.
-func judgeRows(work *WorkConfig, result *infer.Result, parts []infer.SplitResult) (code exit.Code, phase string, err error) {
+// judgeRows refuses the rows of all parts, and of what Spark's tasks took (result),
+// that are not accounted for, and more bad ones than maxBad percent; nil: any.
+func judgeRows(result *infer.Result, parts []infer.SplitResult, maxBad *float64) error {
+	var err error
 	var all infer.Account
 	var first *infer.BadRow
 	if result.Partitions > 0 && len(result.Splits) == 0 { // they are no parts
@@ -33,14 +31,12 @@ func judgeRows(work *WorkConfig, result *infer.Result, parts []infer.SplitResult
 		first = cmp.Or(first, split.FirstBad)
 	}
 	if err != nil {
-		return exit.Internal, "accounting", err
+		return unaccountedFor(err)
 	}
-	var request infer.Request
-	if err := json.Unmarshal(work.Request, &request); err != nil {
-		return exit.Internal, "accounting", fmt.Errorf("reserve: read the inference request: %w", err)
+	if err = infer.Judge(all, first, maxBad); err != nil {
+		return &refusal{infer.ExitCode(err), "running", err}
 	}
-	err = infer.Judge(all, first, request.MaxBad)
-	return infer.ExitCode(err), "running", err
+	return nil
 }
 
 // unaccounted says which rows of a piece of work are missing, in its account or in

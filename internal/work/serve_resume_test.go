@@ -1,9 +1,11 @@
-package reserve
+package work
 
 import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"tfos/internal/reserve"
 )
 
 // TestServeResumes: a driver that is gone leaves the finished parts; a run that
@@ -75,7 +77,9 @@ func TestServeProgress(t *testing.T) {
 	s := newSite(t, "a.json", "b.json", "c.json")
 	s.killed("r1", 1)
 	d := begin(t, s.config("r2"))
-	renewal := func() Renewal { return Renewal{Phase: "running", Splits: 1, SplitRows: 4, SplitBytes: 20} }
+	renewal := func() reserve.Renewal {
+		return reserve.Renewal{Phase: "running", Splits: 1, SplitRows: 4, SplitBytes: 20}
+	}
 	for i := range 2 {
 		d.joinAs(d.client(d.ready.Address), i, fmt.Sprint(i), renewal)
 	}

@@ -1,4 +1,4 @@
-package reserve
+package work
 
 import (
 	"context"
@@ -18,6 +18,8 @@ import (
 	"tfos/internal/files"
 	"tfos/internal/infer"
 	"tfos/internal/model"
+
+	"tfos/internal/reserve"
 )
 
 // savedModel stands for a model that gives y = x.
@@ -72,14 +74,14 @@ func (s *site) config(run string) Config {
 	cfg := config(300*time.Millisecond, worker(0), worker(1))
 	root := s.root + "/.out.tfos.resume"
 	cfg.Run = run
-	cfg.Outputs = []OutputConfig{{Kind: "predictions", Staging: ResumeStaging(root, run), Final: s.root + "/out", Resume: root}}
+	cfg.Outputs = []Output{{Kind: "predictions", Staging: ResumeStaging(root, run), Final: s.root + "/out", Resume: root}}
 	request := s.request
 	request.Output = cfg.Outputs[0].Staging
 	text, err := json.Marshal(request)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	cfg.Work = &WorkConfig{Input: infer.Input{Format: files.JSON, Path: s.root + "/in"}, Tasks: 1, Request: text}
+	cfg.Infer = &Inference{Input: infer.Input{Format: files.JSON, Path: s.root + "/in"}, Tasks: 1, Request: text}
 	return cfg
 }
 
@@ -98,7 +100,7 @@ func (s *site) attempt(run string, most int) *attempt {
 		s.t.Fatal(err)
 	}
 	var results [][]byte
-	for _, place := range []Place{{"worker", 0}, {"worker", 1}} {
+	for _, place := range []reserve.Place{{Job: "worker", Index: 0}, {Job: "worker", Index: 1}} {
 		var req infer.Request
 		if err := json.Unmarshal(a.work[place], &req); err != nil {
 			s.t.Fatal(err)
@@ -131,7 +133,7 @@ func (s *site) run(run string) string {
 	a := s.attempt(run, 1000)
 	err := a.resume.add(a.result)
 	if err == nil {
-		_, err = commit(s.t.Context(), a.cfg, a.result, a.resume)
+		_, err = publishOutputs(s.t.Context(), a.cfg, a.result, a.resume)
 	}
 	if err := errors.Join(err, a.resume.close(s.t.Context(), true)); err != nil {
 		s.t.Fatal(err)
@@ -290,18 +292,18 @@ func TestResumePlainOutput(t *testing.T) {
 	cfg.Outputs[0].Resume, cfg.Outputs[0].Staging = "", s.root+"/stage"
 	request := s.request
 	request.Output = s.root + "/stage"
-	cfg.Work.Request, _ = json.Marshal(request)
+	cfg.Infer.Request, _ = json.Marshal(request)
 	shared, err := shareOut(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var req infer.Request
-	if err := json.Unmarshal(shared.work[Place{"worker", 0}], &req); err != nil || req.Records != "" {
+	if err := json.Unmarshal(shared.work[reserve.Place{Job: "worker", Index: 0}], &req); err != nil || req.Records != "" {
 		t.Fatalf("%+v %v", req, err)
 	}
 	result, err := infer.Run(t.Context(), req, func(context.Context) (infer.Model, error) { return echo{}, nil }, nil)
 	if err == nil {
-		_, err = commit(t.Context(), cfg, &result, nil)
+		_, err = publishOutputs(t.Context(), cfg, &result, anew{})
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -376,7 +378,7 @@ func TestResumeTwice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := commit(t.Context(), late.cfg, late.result, late.resume); err == nil || !strings.Contains(err.Error(), "is not what it was") {
+	if _, err := publishOutputs(t.Context(), late.cfg, late.result, late.resume); err == nil || !strings.Contains(err.Error(), "is not what it was") {
 		t.Errorf("published over another output: %v", err)
 	}
 	if n := late.resume.kept(t.Context()); n != 3 {
@@ -455,9 +457,13 @@ func TestResumeOnBadRow(t *testing.T) {
 	s.request.MaxBad = &most
 	s.input("d.json", 1)
 	a := s.attempt("r4", 1000)
-	code, _, err := judgeRows(a.cfg.Work, a.result, a.resume.parts(a.result))
-	if code != 6 || err == nil || !strings.Contains(err.Error(), "1 of 9 rows are bad") {
-		t.Errorf("code %d, %v", code, err)
+	var v reserve.Verdict
+	err := a.judge(a.result, a.resume)
+	if err != nil {
+		refuse(&v, err)
+	}
+	if v.Code != 6 || err == nil || !strings.Contains(err.Error(), "1 of 9 rows are bad") {
+		t.Errorf("code %d, %v", v.Code, err)
 	}
 	if err := a.resume.close(t.Context(), false); err != nil {
 		t.Error(err)

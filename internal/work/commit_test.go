@@ -1,4 +1,4 @@
-package reserve
+package work
 
 import (
 	"encoding/json"
@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"tfos/internal/infer"
+
+	"tfos/internal/reserve"
 )
 
 func TestCommit(t *testing.T) {
@@ -37,21 +39,21 @@ func TestCommit(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			root := t.TempDir()
-			cfg := Config{Run: "r1", Outputs: []OutputConfig{{Kind: test.kind, Staging: root + "/stage", Final: root + "/final", Replace: test.replace}}}
+			cfg := Config{Config: reserve.Config{Run: "r1"}, Outputs: []Output{{Kind: test.kind, Staging: root + "/stage", Final: root + "/final", Replace: test.replace}}}
 			for _, name := range test.staged {
 				stage(t, root+"/stage/"+name)
 			}
 			if test.replace {
 				stage(t, root+"/final/old")
 			}
-			artifacts, err := commit(t.Context(), cfg, test.result, nil)
+			artifacts, err := publishOutputs(t.Context(), cfg, test.result, anew{})
 			if test.want != "" {
 				if err == nil || !strings.Contains(err.Error(), test.want) || exists(root+"/final") || len(artifacts) > 0 {
 					t.Errorf("%v, want %q; published %v", err, test.want, artifacts)
 				}
 				return
 			}
-			if err != nil || len(artifacts) != 1 || artifacts[0] != (Artifact{test.kind, root + "/final"}) {
+			if err != nil || len(artifacts) != 1 || artifacts[0] != (reserve.Artifact{Kind: test.kind, Path: root + "/final"}) {
 				t.Fatalf("%v %v", artifacts, err)
 			}
 			if exists(root+"/stage") || exists(root+"/final/old") || !exists(root+"/final/"+test.staged[0]) {
@@ -68,11 +70,11 @@ func TestCommit(t *testing.T) {
 func TestCommitChecksFirst(t *testing.T) {
 	root := t.TempDir()
 	stage(t, root+"/stage/a/saved_model.pb")
-	cfg := Config{Outputs: []OutputConfig{
+	cfg := Config{Outputs: []Output{
 		{Kind: "saved_model", Staging: root + "/stage/a", Final: root + "/a"},
 		{Kind: "results", Staging: root + "/stage/b", Final: root + "/b"},
 	}}
-	if artifacts, err := commit(t.Context(), cfg, nil, nil); err == nil || len(artifacts) > 0 || exists(root+"/a") {
+	if artifacts, err := publishOutputs(t.Context(), cfg, nil, anew{}); err == nil || len(artifacts) > 0 || exists(root+"/a") {
 		t.Errorf("%v %v", artifacts, err)
 	}
 	kept, err := ClearStaging(t.Context(), cfg)
@@ -86,8 +88,8 @@ func TestCommitChecksFirst(t *testing.T) {
 func TestCommitTakesBadRowsIn(t *testing.T) {
 	for _, lost := range []bool{false, true} {
 		root := t.TempDir()
-		o := OutputConfig{Kind: "predictions", Staging: root + "/stage", Final: root + "/final", Aside: root + "/aside"}
-		cfg := Config{Run: "r1", Outputs: []OutputConfig{o}}
+		o := Output{Kind: "predictions", Staging: root + "/stage", Final: root + "/final", Aside: root + "/aside"}
+		cfg := Config{Config: reserve.Config{Run: "r1"}, Outputs: []Output{o}}
 		stage(t, o.Staging+"/part-00007-x.parquet")
 		stageText(t, o.Aside+"/_quarantine/part-00007-11.parquet", "an earlier attempt")
 		if !lost {
@@ -96,7 +98,7 @@ func TestCommitTakesBadRowsIn(t *testing.T) {
 		result := &infer.Result{Account: infer.Account{Read: 3, Rows: 2, Quarantined: 1}, Partitions: 2, BadPartitions: []infer.ServedPartition{
 			{Partition: 7, Attempt: 12, Account: infer.Account{Read: 2, Rows: 1, Quarantined: 1}, Quarantine: &infer.QuarantineFile{Output: "_quarantine/part-00007-12.parquet", Rows: 1}},
 		}}
-		_, err := commit(t.Context(), cfg, result, nil)
+		_, err := publishOutputs(t.Context(), cfg, result, anew{})
 		if lost {
 			if err == nil || !strings.Contains(err.Error(), "not written it completely") || exists(o.Final) {
 				t.Errorf("a lost file: %v", err)
@@ -129,12 +131,12 @@ func TestCommitTakesBadRowsIn(t *testing.T) {
 func TestManifestCounts(t *testing.T) {
 	root := t.TempDir()
 	stage(t, root+"/stage/day=1/part-0.parquet")
-	cfg := Config{Run: "r1", Outputs: []OutputConfig{{Kind: "predictions", Staging: root + "/stage", Final: root + "/final"}}}
+	cfg := Config{Config: reserve.Config{Run: "r1"}, Outputs: []Output{{Kind: "predictions", Staging: root + "/stage", Final: root + "/final"}}}
 	result := &infer.Result{
 		Account: infer.Account{Read: 8, Rows: 8}, Partitions: 2,
 		Carried: &infer.Carried{Splits: 1, Account: infer.Account{Read: 3, Rows: 2, Skipped: 1}},
 	}
-	if _, err := commit(t.Context(), cfg, result, nil); err != nil {
+	if _, err := publishOutputs(t.Context(), cfg, result, anew{}); err != nil {
 		t.Fatal(err)
 	}
 	var m manifest

@@ -1,4 +1,4 @@
-package reserve
+package work
 
 import (
 	"context"
@@ -18,11 +18,11 @@ import (
 	"tfos/internal/store"
 )
 
-// Names in OutputConfig.Resume, the folder that outlives runs:
+// Names in Output.Resume, the folder that outlives runs:
 //
 //	lock             held by the run that works on the output
 //	RUN/plan.json    all splits of the output, as that run began with them
-//	RUN/parts/       becomes the output: OutputConfig.Staging
+//	RUN/parts/       becomes the output: Output.Staging
 //	RUN/done/        a record (infer.Record) of each part that is whole
 //
 // Every run writes into a folder of its own, so that processes of a dead one
@@ -68,13 +68,13 @@ type survey struct {
 	splits    []infer.Split
 	carried   []part        // of them, in their order
 	missing   []infer.Split // the others
-	folders   []string      // of earlier runs, in OutputConfig.Resume
+	folders   []string      // of earlier runs, in Output.Resume
 	warnings  []string
 }
 
 // OutputError says that an output cannot be used as it is: exit code 7.
 type OutputError struct {
-	output OutputConfig
+	output Output
 	text   string
 }
 
@@ -89,7 +89,7 @@ func (e *OutputError) Reason() string { return e.text }
 func (e *OutputError) ExitCode() exit.Code { return exit.Output }
 
 // look surveys an output for a request whose Input is filled in.
-func look(ctx context.Context, cfg Config, o OutputConfig, request infer.Request, data *files.Dataset) (*survey, error) {
+func look(ctx context.Context, cfg Config, o Output, request infer.Request, data *files.Dataset) (*survey, error) {
 	identity, err := infer.Identify(ctx, request)
 	if err != nil {
 		return nil, err
@@ -107,7 +107,7 @@ func look(ctx context.Context, cfg Config, o OutputConfig, request infer.Request
 
 // earlier reads what there is of the output: what earlier runs left, then what is
 // published.
-func (s *survey) earlier(ctx context.Context, o OutputConfig) (plans [][]infer.Split, parts []part, err error) {
+func (s *survey) earlier(ctx context.Context, o Output) (plans [][]infer.Split, parts []part, err error) {
 	st, err := store.For(o.Final)
 	if err != nil {
 		return nil, nil, err
@@ -135,32 +135,9 @@ func (s *survey) changes() bool {
 	return s.published == nil || fromStaging || len(s.missing) > 0 || len(s.carried) != len(s.published.Splits)
 }
 
-// Unchanged tells, without changing anything, whether an inference job that
-// resumes its output has nothing to do. refused: the job cannot go on from the
-// output. Whatever else is wrong is left for the run to say.
-func Unchanged(ctx context.Context, cfg Config) (unchanged bool, refused *OutputError) {
-	o := cfg.resumes()
-	if o == nil {
-		return false, nil
-	}
-	request, data, err := openWork(ctx, cfg)
-	var s *survey
-	if err == nil && data == nil { // what Spark reads only its driver sees
-		return false, nil
-	}
-	if err == nil {
-		s, err = look(ctx, cfg, *o, request, data)
-	}
-	if errors.As(err, &refused) {
-		return false, refused
-	}
-	// What earlier runs have left is for a run to delete, which locks it.
-	return err == nil && !s.changes() && len(s.folders) == 0, nil
-}
-
 // readPublished reads the manifest of a published output, whose parts are all
 // there and of this identity; nil: there is no output.
-func readPublished(ctx context.Context, st store.Store, o OutputConfig, identity infer.Identity) (*manifest, error) {
+func readPublished(ctx context.Context, st store.Store, o Output, identity infer.Identity) (*manifest, error) {
 	if _, err := st.Stat(ctx, o.Final); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -212,7 +189,7 @@ func whole(ctx context.Context, st store.Store, p part, sizes map[string]int64) 
 // staged reads what earlier runs left: their plans, the newest knowledge first,
 // and the parts that they finished. What was made of another model or with other
 // settings, or goes on from another output than the one there, is left aside.
-func (s *survey) staged(ctx context.Context, st store.Store, o OutputConfig) (plans [][]infer.Split, parts []part, err error) {
+func (s *survey) staged(ctx context.Context, st store.Store, o Output) (plans [][]infer.Split, parts []part, err error) {
 	sizes, err := sizesIn(ctx, st, o.Resume)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, nil
@@ -311,7 +288,7 @@ func (s *survey) divide(ctx context.Context, cfg Config, request infer.Request, 
 		}
 		return true
 	})
-	cut, err := infer.Cut(ctx, fresh, request.CutBytes(fresh, cfg.Work.Tasks), first)
+	cut, err := infer.Cut(ctx, fresh, request.CutBytes(fresh, cfg.Infer.Tasks), first)
 	if err != nil {
 		return err
 	}
@@ -376,7 +353,7 @@ func readJSON(ctx context.Context, st store.Store, from string, into any) error 
 		err = json.Unmarshal(text, into)
 	}
 	if err != nil {
-		return fmt.Errorf("reserve: read %s: %w", path.Base(from), err)
+		return fmt.Errorf("work: read %s: %w", path.Base(from), err)
 	}
 	return nil
 }

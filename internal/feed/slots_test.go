@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"math/rand/v2"
 	"net"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -14,7 +16,7 @@ import (
 
 // sharing is a feed task by hand that writes into slots.
 type sharing struct {
-	t      *testing.T
+	t      testing.TB
 	conn   net.Conn
 	memory *os.File
 	slots  []int
@@ -22,7 +24,7 @@ type sharing struct {
 }
 
 // startSharing greets a member and says the schema.
-func startSharing(t *testing.T, m *testMember, attempt int64) *sharing {
+func startSharing(t testing.TB, m *testMember, attempt int64) *sharing {
 	t.Helper()
 	conn, err := unixDialer(m.feeders)()
 	if err != nil {
@@ -232,28 +234,132 @@ func TestSlotNotGiven(t *testing.T) {
 // TestFreeSlotsGiveMemoryBack: what many large chunks had does not stay.
 func TestFreeSlotsGiveMemoryBack(t *testing.T) {
 	const keep = 2 * slotBytes
-	s, err := newSlots("train", keep)
+	m, err := newSharedMemory("train")
 	if err != nil {
 		t.Fatal(err)
 	}
+	s := newSlotTable(keep)
 	for _, had := range []int64{0, slotBytes} { // what has given its memory back serves again
 		var taken []int
 		for range 5 {
-			slot, _ := s.take()
-			if len(taken) < 2 && s.had[slot] != had {
-				t.Errorf("slot %d has %d bytes of memory, want %d: those that have it come first", slot, s.had[slot], had)
+			slot, _ := s.takeSlot()
+			if len(taken) < 2 && s.memory[slot] != had {
+				t.Errorf("slot %d has %d bytes of memory, want %d: those that have it come first", slot, s.memory[slot], had)
 			}
-			if _, err := s.file.WriteAt(make([]byte, slotBytes), int64(slot)*slotBytes); err != nil {
+			if _, err := m.file.WriteAt(make([]byte, slotBytes), int64(slot)*slotBytes); err != nil {
 				t.Fatal(err)
 			}
 			taken = append(taken, slot)
 		}
 		for _, slot := range taken {
-			s.put(slot, slotBytes)
+			s.putSlot(slot, slotBytes)
+		}
+		for _, slot := range s.takeUncleared() {
+			s.putCleared(slot, m.clearSlot(slot) == nil)
 		}
 		var stat unix.Stat_t
-		if err := unix.Fstat(int(s.file.Fd()), &stat); err != nil || stat.Blocks*512 != keep || s.kept != keep {
+		if err := unix.Fstat(int(m.file.Fd()), &stat); err != nil || stat.Blocks*512 != keep || s.kept != keep {
 			t.Errorf("%d bytes stay, %d are counted: %v", stat.Blocks*512, s.kept, err)
 		}
+	}
+}
+
+// TestSlotTable plays random tasks and programs: every slot is always in one
+// state, and empty slots keep no more memory than they may.
+func TestSlotTable(t *testing.T) {
+	const keep = 20_000
+	for seed := range uint64(20) {
+		playSlots(t, rand.New(rand.NewPCG(seed, 2)), keep)
+	}
+}
+
+func playSlots(t *testing.T, random *rand.Rand, keep int64) {
+	t.Helper()
+	table := newSlotTable(keep)
+	var grants []*slotGrant
+	var used []int
+	lost := 0
+	for range 3_000 {
+		var g *slotGrant
+		if len(grants) > 0 {
+			g = grants[random.IntN(len(grants))]
+		}
+		switch n := random.IntN(20); {
+		case n == 0 && len(grants) < 10:
+			grants = append(grants, &slotGrant{out: newOutbox()})
+			table.openGrant(grants[len(grants)-1])
+		case n == 1 && g != nil:
+			table.closeGrant(g)
+		case n == 2 && g != nil:
+			hungUp := random.IntN(10) > 0
+			if !hungUp {
+				lost += len(g.slots)
+			}
+			table.removeGrant(g, hungUp)
+			grants = slices.DeleteFunc(grants, func(other *slotGrant) bool { return other == g })
+		case n < 11 && g != nil && len(g.slots) > 0:
+			slot := g.slots[random.IntN(len(g.slots))]
+			if !table.useSlot(g, slot) || table.useSlot(g, slot) {
+				t.Fatalf("slot %d, which was granted, is not used once", slot)
+			}
+			used = append(used, slot)
+			table.refillGrant(g)
+		case len(used) > 0:
+			i := random.IntN(len(used))
+			table.putSlot(used[i], random.Int64N(2_000))
+			used = slices.Delete(used, i, i+1)
+		}
+		if random.IntN(3) == 0 {
+			for _, slot := range table.takeUncleared() {
+				table.putCleared(slot, true)
+			}
+		}
+		checkSlots(t, &table, grants, used, lost)
+	}
+}
+
+func checkSlots(t *testing.T, table *slotTable, grants []*slotGrant, used []int, lost int) {
+	t.Helper()
+	seen := map[int]bool{}
+	count := func(slots []int) {
+		for _, slot := range slots {
+			if seen[slot] {
+				t.Fatalf("slot %d is in two states", slot)
+			}
+			seen[slot] = true
+		}
+	}
+	count(table.empty)
+	count(table.uncleared)
+	count(used)
+	for _, g := range grants {
+		count(g.slots)
+		if _, open := table.grants[g]; open && len(g.slots) < slotsAhead && len(table.empty) > 0 {
+			t.Fatalf("a task has %d slots, %d are empty", len(g.slots), len(table.empty))
+		}
+	}
+	if len(seen)+lost != slotCount {
+		t.Fatalf("%d slots, and %d lost ones", len(seen), lost)
+	}
+	kept := int64(0)
+	for _, slot := range table.empty {
+		kept += table.memory[slot]
+	}
+	if kept != table.kept || kept > table.keep {
+		t.Fatalf("empty slots keep %d bytes, %d are counted, %d allowed", kept, table.kept, table.keep)
+	}
+}
+
+// TestSlotThatIsNotCleared keeps its memory, and is counted.
+func TestSlotThatIsNotCleared(t *testing.T) {
+	table := newSlotTable(0)
+	slot, _ := table.takeSlot()
+	table.putSlot(slot, 5)
+	if slots := table.takeUncleared(); len(slots) != 1 || slots[0] != slot || len(table.empty) != slotCount-1 {
+		t.Fatalf("to be cleared: %v, %d empty", slots, len(table.empty))
+	}
+	table.putCleared(slot, false)
+	if again, _ := table.takeSlot(); again != slot || table.memory[slot] != 5 || table.kept != 0 {
+		t.Errorf("slot %d has %d bytes, %d are kept", again, table.memory[slot], table.kept)
 	}
 }

@@ -1,4 +1,4 @@
-package reserve
+package work
 
 import (
 	"context"
@@ -40,7 +40,7 @@ func remove(ctx context.Context, path string) error {
 
 // clearExport deletes the empty pieces of an export, or all of them, and returns
 // the others.
-func clearExport(ctx context.Context, o OutputConfig, all bool) (kept []string, err error) {
+func clearExport(ctx context.Context, o Output, all bool) (kept []string, err error) {
 	s, err := store.For(o.Staging)
 	if err != nil {
 		return nil, err

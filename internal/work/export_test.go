@@ -1,4 +1,4 @@
-package reserve
+package work
 
 import (
 	"os"
@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"tfos/internal/reserve"
 )
 
 // TestExports: whatever a program has written to export_dir, and beside it under
@@ -16,25 +18,25 @@ func TestExports(t *testing.T) {
 		written []string // after the staging name
 		there   string   // after the final name, before
 		replace bool
-		want    []Artifact // paths after the final name
+		want    []reserve.Artifact // paths after the final name
 		says    string
 	}{
-		{"a SavedModel", []string{"/saved_model.pb"}, "", false, []Artifact{{"saved_model", ""}}, ""},
-		{"weights", []string{"/x.weights.h5"}, "", false, []Artifact{{"export", ""}}, ""},
-		{"a file at the path", []string{""}, "", false, []Artifact{{"export", ""}}, ""},
-		{"a Keras file beside it", []string{".keras"}, "", false, []Artifact{{"export", ".keras"}}, ""},
-		{"both", []string{"/saved_model.pb", ".keras"}, "", false, []Artifact{{"saved_model", ""}, {"export", ".keras"}}, ""},
-		{"a Keras file replaced", []string{".keras"}, ".keras", true, []Artifact{{"export", ".keras"}}, ""},
+		{"a SavedModel", []string{"/saved_model.pb"}, "", false, []reserve.Artifact{{Kind: "saved_model", Path: ""}}, ""},
+		{"weights", []string{"/x.weights.h5"}, "", false, []reserve.Artifact{{Kind: "export", Path: ""}}, ""},
+		{"a file at the path", []string{""}, "", false, []reserve.Artifact{{Kind: "export", Path: ""}}, ""},
+		{"a Keras file beside it", []string{".keras"}, "", false, []reserve.Artifact{{Kind: "export", Path: ".keras"}}, ""},
+		{"both", []string{"/saved_model.pb", ".keras"}, "", false, []reserve.Artifact{{Kind: "saved_model", Path: ""}, {Kind: "export", Path: ".keras"}}, ""},
+		{"a Keras file replaced", []string{".keras"}, ".keras", true, []reserve.Artifact{{Kind: "export", Path: ".keras"}}, ""},
 		{"a Keras file that exists", []string{".keras", "/saved_model.pb"}, ".keras", false, nil, "final.keras exists already"},
 		{"a folder beside it is not replaced", []string{"_data/x"}, "_data/mine", true, nil, "final_data exists already"},
 		{"nothing", nil, "", false, nil, "the program has written nothing there"},
-		{"hidden files", []string{"/_METADATA", "/a/.x"}, "", false, []Artifact{{"export", ""}}, ""},
+		{"hidden files", []string{"/_METADATA", "/a/.x"}, "", false, []reserve.Artifact{{Kind: "export", Path: ""}}, ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			root := t.TempDir()
-			o := OutputConfig{Kind: KindExport, Staging: root + "/tfos-r1.final", Final: root + "/final", Replace: test.replace}
-			cfg := Config{Run: "r1", Outputs: []OutputConfig{o}}
+			o := Output{Kind: KindExport, Staging: root + "/tfos-r1.final", Final: root + "/final", Replace: test.replace}
+			cfg := Config{Config: reserve.Config{Run: "r1"}, Outputs: []Output{o}}
 			stage(t, root+"/tfos-r10.final/another_run")
 			for _, name := range test.written {
 				stage(t, o.Staging+name)
@@ -42,7 +44,7 @@ func TestExports(t *testing.T) {
 			if test.there != "" {
 				stage(t, o.Final+test.there)
 			}
-			got, err := commit(t.Context(), cfg, nil, nil)
+			got, err := publishOutputs(t.Context(), cfg, nil, anew{})
 			if test.says == "" {
 				for i := range test.want {
 					test.want[i].Path = o.Final + test.want[i].Path
@@ -87,12 +89,12 @@ func TestSavedModelDemanded(t *testing.T) {
 		"has written final/a, final/b, final/c, … and no":            {"/a", "/b", "/c", "/d"},
 	} {
 		root := t.TempDir()
-		o := OutputConfig{Kind: KindSavedModel, Staging: root + "/tfos-r1.final", Final: root + "/final"}
-		cfg := Config{Run: "r1", Outputs: []OutputConfig{o}}
+		o := Output{Kind: KindSavedModel, Staging: root + "/tfos-r1.final", Final: root + "/final"}
+		cfg := Config{Config: reserve.Config{Run: "r1"}, Outputs: []Output{o}}
 		for _, name := range written {
 			stage(t, o.Staging+name)
 		}
-		got, err := commit(t.Context(), cfg, nil, nil)
+		got, err := publishOutputs(t.Context(), cfg, nil, anew{})
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "model.export") || len(got) > 0 {
 			t.Errorf("%v, %v; want %q", got, err, want)
 		}
@@ -106,16 +108,16 @@ func TestSavedModelDemanded(t *testing.T) {
 // its own are named, and the later one is kept.
 func TestPublishedInPart(t *testing.T) {
 	root := t.TempDir()
-	o := OutputConfig{Kind: KindExport, Staging: root + "/s", Final: root + "/" + strings.Repeat("f", 200), Replace: true}
-	cfg := Config{Run: "r1", Outputs: []OutputConfig{o}}
+	o := Output{Kind: KindExport, Staging: root + "/s", Final: root + "/" + strings.Repeat("f", 200), Replace: true}
+	cfg := Config{Config: reserve.Config{Run: "r1"}, Outputs: []Output{o}}
 	tooLong := "." + strings.Repeat("x", 100) // for a file's name, with the final one
 	stage(t, o.Staging+"/saved_model.pb")
 	stage(t, o.Staging+tooLong)
-	got, err := commit(t.Context(), cfg, nil, nil)
+	got, err := publishOutputs(t.Context(), cfg, nil, anew{})
 	if want := "; published before that: " + o.Final; err == nil || !strings.HasSuffix(err.Error(), want) {
 		t.Errorf("%v, want %q at its end", err, want)
 	}
-	if !slices.Equal(got, []Artifact{{"saved_model", o.Final}}) || !exists(o.Final+"/saved_model.pb") {
+	if !slices.Equal(got, []reserve.Artifact{{Kind: "saved_model", Path: o.Final}}) || !exists(o.Final+"/saved_model.pb") {
 		t.Errorf("published %v", got)
 	}
 	if kept, err := ClearStaging(t.Context(), cfg); err != nil || !slices.Equal(kept, []string{o.Staging + tooLong}) {
@@ -125,10 +127,10 @@ func TestPublishedInPart(t *testing.T) {
 
 func TestExportInAFolderWithAPatternsName(t *testing.T) {
 	root := t.TempDir() + "/run[1]{a,b}*"
-	o := OutputConfig{Kind: KindExport, Staging: root + "/tfos-r1.f", Final: root + "/f"}
+	o := Output{Kind: KindExport, Staging: root + "/tfos-r1.f", Final: root + "/f"}
 	stage(t, o.Staging+"/saved_model.pb")
-	got, err := commit(t.Context(), Config{Run: "r1", Outputs: []OutputConfig{o}}, nil, nil)
-	if err != nil || !slices.Equal(got, []Artifact{{"saved_model", o.Final}}) || !exists(o.Final+"/saved_model.pb") {
+	got, err := publishOutputs(t.Context(), Config{Config: reserve.Config{Run: "r1"}, Outputs: []Output{o}}, nil, anew{})
+	if err != nil || !slices.Equal(got, []reserve.Artifact{{Kind: "saved_model", Path: o.Final}}) || !exists(o.Final+"/saved_model.pb") {
 		t.Errorf("%v, %v", got, err)
 	}
 }
@@ -153,9 +155,9 @@ func TestClearStaging(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			root := t.TempDir() + "/{a}[b]"
-			o := OutputConfig{Kind: KindExport, Staging: root + "/tfos-r1.final", Final: root + "/final"}
-			rows := OutputConfig{Kind: "results", Staging: root + "/rows", Final: root + "/out"}
-			cfg := Config{Run: "r1", Outputs: []OutputConfig{o, rows}}
+			o := Output{Kind: KindExport, Staging: root + "/tfos-r1.final", Final: root + "/final"}
+			rows := Output{Kind: "results", Staging: root + "/rows", Final: root + "/out"}
+			cfg := Config{Config: reserve.Config{Run: "r1"}, Outputs: []Output{o, rows}}
 			if test.measure {
 				cfg.MeasureMS = 1
 			}

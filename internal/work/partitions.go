@@ -1,4 +1,4 @@
-package reserve
+package work
 
 import (
 	"context"
@@ -12,9 +12,10 @@ import (
 	"strconv"
 	"strings"
 
-	"tfos/internal/exit"
 	"tfos/internal/infer"
 	"tfos/internal/store"
+
+	"tfos/internal/reserve"
 )
 
 // Resuming where Spark reads and writes. A part is what Spark wrote of one
@@ -25,7 +26,7 @@ import (
 //	RUN/pending/0/  what its tasks have committed, as long as the job has not: a
 //	                folder for each (task_…_m_000007)
 //
-//	RUN/aside/      its engines' quarantine (OutputConfig.Aside), a file for each
+//	RUN/aside/      its engines' quarantine (Output.Aside), a file for each
 //	                attempt at a partition with bad rows
 //
 // A partition is finished when its record is there (infer.ServedRecord: its task
@@ -39,7 +40,7 @@ const (
 	asideName   = "aside"
 )
 
-// ResumeWritten is the output of the Spark job of a run whose OutputConfig.Resume
+// ResumeWritten is the output of the Spark job of a run whose Output.Resume
 // is root. The driver makes it, and in it a link _temporary to pending beside it.
 func ResumeWritten(root, run string) string { return root + "/" + run + "/" + writtenName }
 
@@ -51,7 +52,7 @@ func ResumeAside(root, run string) string { return root + "/" + run + "/" + asid
 var sparkPart = regexp.MustCompile(`^part-([0-9]+)-`)
 
 // lookTable surveys an output for what Spark reads.
-func lookTable(ctx context.Context, o OutputConfig, request infer.Request, table infer.Table) (*survey, error) {
+func lookTable(ctx context.Context, o Output, request infer.Request, table infer.Table) (*survey, error) {
 	identity, err := request.IdentifyTable(ctx, table)
 	if err != nil {
 		return nil, err
@@ -206,19 +207,40 @@ func (r *resumption) takePartition(ctx context.Context, p part) error {
 		err = writeFile(ctx, r.store, r.records()+"/"+infer.RecordName(infer.PartitionName(p.ID)), text)
 	}
 	if err != nil {
-		return fmt.Errorf("reserve: note partition %d: %w", p.ID, err)
+		return fmt.Errorf("work: note partition %d: %w", p.ID, err)
 	}
 	return nil
 }
 
-// collect takes what the run's own Spark job wrote, and the bad rows of it, into
-// the output, and says in the result's Splits of which partition it is; took are
-// the partitions that its tasks brought. A nil r, or one of what executors write,
-// has nothing to collect.
-func (r *resumption) collect(ctx context.Context, run string, result *infer.Result, took []infer.ServedPartition) error {
-	if r == nil || !r.identity.BySpark() {
-		return nil
+// resumedPartitions is the base of an output that Spark writes.
+type resumedPartitions struct{ *resumption }
+
+func (r resumedPartitions) start() reserve.Start {
+	done := []int{}
+	for _, p := range r.carried {
+		done = append(done, p.ID)
 	}
+	return r.started(done)
+}
+
+func (r resumedPartitions) add(result *infer.Result) error {
+	// Members know the model alone.
+	result.Made = r.identity
+	result.Made.Digest = result.Digest
+	return r.resumption.add(result)
+}
+
+func (r resumedPartitions) kept(ctx context.Context) int {
+	kept := r.countPublished()
+	plan := splitPlan{Identity: r.identity, Splits: r.splits}
+	if left, err := finishedPartitions(ctx, r.store, r.folder(), plan); err == nil {
+		kept += len(left)
+	}
+	return kept
+}
+
+// collect says in the result's Splits what there is of each partition.
+func (r resumedPartitions) collect(ctx context.Context, run string, result *infer.Result, took []infer.ServedPartition) error {
 	written, err := filesOfPartitions(ctx, r.store, r.folder())
 	if err != nil {
 		return err
@@ -247,26 +269,4 @@ func (r *resumption) collect(ctx context.Context, run string, result *infer.Resu
 		return fmt.Errorf("rows are unaccounted for: partition %d was predicted, but was not missing", number)
 	}
 	return nil
-}
-
-// partitions is the driver's answer to what Spark reads: the run goes on from what
-// is finished of it.
-func (p *process) partitions(ctx context.Context, table infer.Table) {
-	p.sharing.Lock()
-	defer p.sharing.Unlock()
-	o := p.cfg.resumes()
-	switch {
-	case p.ended:
-		return
-	case o == nil || p.cfg.Work == nil || p.resume != nil:
-		p.command(ctx, Fail{Code: exit.Internal, Phase: "driver", Cause: "partitions of an output that does not resume, or twice"})
-		return
-	}
-	r, err := resume(ctx, p.cfg, *o, p.request.Path(), func() (*survey, error) { return lookTable(ctx, *o, p.request, table) })
-	if err != nil {
-		p.command(ctx, shareFailure(err))
-		return
-	}
-	p.resume = r
-	p.resumed(ctx)
 }

@@ -21,7 +21,8 @@ type Batch struct {
 	Data      []byte
 }
 
-// Batches reads one feed, for programs in Go. It is not safe for concurrent use.
+// Batches reads one feed as a program does: scripts/tfos/connection.py in Go. It
+// is not safe for concurrent use.
 type Batches struct {
 	child   *Child
 	feed    string

@@ -1,4 +1,4 @@
-package reserve
+package work
 
 import (
 	"cmp"
@@ -15,6 +15,8 @@ import (
 
 	"tfos/internal/infer"
 	"tfos/internal/store"
+
+	"tfos/internal/reserve"
 )
 
 // lockEvery is the time between two attempts at a lock. A run that was killed
@@ -22,7 +24,7 @@ import (
 const lockEvery = 100 * time.Millisecond
 
 // ResumeStaging is where a run writes the parts of an output whose
-// OutputConfig.Resume is root.
+// Output.Resume is root.
 func ResumeStaging(root, run string) string { return root + "/" + run + "/" + partsName }
 
 // resumption is an output that goes on from what earlier runs have left. It
@@ -30,7 +32,7 @@ func ResumeStaging(root, run string) string { return root + "/" + run + "/" + pa
 type resumption struct {
 	*survey
 	model  string // its path
-	output OutputConfig
+	output Output
 	store  store.Store
 	lock   io.Closer
 	// changed: what is published is not the output that is wanted.
@@ -44,7 +46,7 @@ func (r *resumption) records() string { return r.folder() + "/" + recordsName }
 
 // resume locks an output, has it surveyed, and takes the finished parts over into
 // the run's own folder.
-func resume(ctx context.Context, cfg Config, o OutputConfig, model string, look func() (*survey, error)) (_ *resumption, err error) {
+func resume(ctx context.Context, cfg Config, o Output, model string, look func() (*survey, error)) (_ *resumption, err error) {
 	st, err := store.For(o.Resume)
 	if err != nil {
 		return nil, err
@@ -69,7 +71,7 @@ func resume(ctx context.Context, cfg Config, o OutputConfig, model string, look 
 
 // unprepared is the error of a store that does not do what an output needs; nil
 // for nil.
-func unprepared(ctx context.Context, o OutputConfig, err error) error {
+func unprepared(ctx context.Context, o Output, err error) error {
 	if err == nil || ctx.Err() != nil || errors.As(err, new(*OutputError)) {
 		return err
 	}
@@ -78,7 +80,7 @@ func unprepared(ctx context.Context, o OutputConfig, err error) error {
 
 // lock takes the output's lock. It waits as long as a killed run may take to let
 // go of it.
-func lock(ctx context.Context, st store.Store, o OutputConfig, patience time.Duration) (io.Closer, error) {
+func lock(ctx context.Context, st store.Store, o Output, patience time.Duration) (io.Closer, error) {
 	for giveUp := time.Now().Add(patience); ; {
 		var held io.Closer
 		err := st.Mkdir(ctx, o.Resume)
@@ -95,8 +97,10 @@ func lock(ctx context.Context, st store.Store, o OutputConfig, patience time.Dur
 		case locked && !time.Now().Before(giveUp):
 			return nil, &OutputError{o, "is being written by another run: wait until it has ended, or choose another output"}
 		}
-		if err := sleep(ctx, lockEvery); err != nil {
-			return nil, err
+		select {
+		case <-time.After(lockEvery):
+		case <-ctx.Done():
+			return nil, ctx.Err()
 		}
 	}
 }
@@ -121,7 +125,7 @@ func (r *resumption) takeOver(ctx context.Context, cfg Config) error {
 		err = writeFile(ctx, r.store, r.folder()+"/"+planName, text)
 	}
 	if err != nil {
-		return fmt.Errorf("reserve: write the splits' plan: %w", err)
+		return fmt.Errorf("work: write the splits' plan: %w", err)
 	}
 	for _, p := range r.carried {
 		if err := r.link(ctx, p); err != nil {
@@ -157,17 +161,24 @@ func (r *resumption) link(ctx context.Context, p part) error {
 	return nil
 }
 
-// resumed is the event that says what was taken over.
-func (r *resumption) resumed() Resumed {
-	count := r.count()
-	event := Resumed{Splits: count.Splits, Rows: count.Rows, Missing: len(r.missing)}
-	if r.identity.BySpark() {
-		event.Done = []int{}
-		for _, p := range r.carried {
-			event.Done = append(event.Done, p.ID)
-		}
+// started is base.start. done are the numbers of the partitions that Spark need not
+// predict; nil: executors read.
+func (r *resumption) started(done []int) (s reserve.Start) {
+	for _, text := range r.warnings {
+		s.Events = append(s.Events, reserve.Warning{Message: text})
 	}
-	return event
+	if !r.changed {
+		s.End = reserve.Settle{Phase: PhaseSkipped}
+		return s
+	}
+	if len(r.missing) == 0 {
+		s.End = reserve.Settle{}
+	}
+	count := r.count()
+	if count.Splits > 0 || done != nil {
+		s.Events = append(s.Events, reserve.Resumed{Splits: count.Splits, Rows: count.Rows, Missing: len(r.missing), Done: done})
+	}
+	return s
 }
 
 func (r *resumption) count() infer.Carried {
@@ -178,21 +189,12 @@ func (r *resumption) count() infer.Carried {
 	return c
 }
 
-// add completes the sum of what members report. What they made, and what is
-// carried over, must have been made alike. A nil r adds nothing.
 func (r *resumption) add(result *infer.Result) error {
-	if r == nil {
-		return nil
-	}
 	carried := r.count()
 	result.Carried = &carried
-	switch {
-	case len(result.Splits) == 0 && len(result.Served) == 0:
+	if len(result.Splits) == 0 && len(result.Served) == 0 {
 		result.Model, result.Digest, result.Made = r.model, r.identity.Digest, r.identity
 		return nil
-	case r.identity.BySpark(): // of which members know the model alone
-		result.Made = r.identity
-		result.Made.Digest = result.Digest
 	}
 	if len(r.carried) > 0 && !result.Made.Equal(r.identity) {
 		return fmt.Errorf("members did not make what the parts of earlier runs are (%s): it has changed meanwhile: start the job again",
@@ -201,31 +203,19 @@ func (r *resumption) add(result *infer.Result) error {
 	return nil
 }
 
-// kept is how many splits a later run need not compute; 0 for a nil r.
-func (r *resumption) kept(ctx context.Context) int {
-	if r == nil {
-		return 0
-	}
-	kept := 0
+// countPublished is how many of the parts that are carried over are published.
+func (r *resumption) countPublished() int {
+	n := 0
 	for _, p := range r.carried {
 		if p.record == "" {
-			kept++
+			n++
 		}
 	}
-	if r.identity.BySpark() {
-		plan := splitPlan{Identity: r.identity, Splits: r.splits}
-		if left, err := finishedPartitions(ctx, r.store, r.folder(), plan); err == nil {
-			kept += len(left)
-		}
-	} else if left, err := r.store.List(ctx, r.records()); err == nil {
-		kept += len(left)
-	}
-	return kept
+	return n
 }
 
-// onto is the output as it is published: over what it goes on from.
-func (r *resumption) onto(ctx context.Context, o OutputConfig) (OutputConfig, error) {
-	if r == nil || o.Resume == "" || r.published == nil {
+func (r *resumption) onto(ctx context.Context, o Output) (Output, error) {
+	if o.Resume == "" || r.published == nil {
 		return o, nil
 	}
 	var now manifest
@@ -236,25 +226,22 @@ func (r *resumption) onto(ctx context.Context, o OutputConfig) (OutputConfig, er
 	return o, nil
 }
 
-// parts are all parts of the output, in the order of their numbers.
 func (r *resumption) parts(result *infer.Result) []infer.SplitResult {
+	return sortedParts(result, r.carried)
+}
+
+// sortedParts are the parts of a result and those that are carried over, in the
+// order of their numbers.
+func sortedParts(result *infer.Result, carried []part) []infer.SplitResult {
 	all := slices.Clone(result.Splits)
-	if r != nil {
-		for _, p := range r.carried {
-			all = append(all, p.SplitResult)
-		}
+	for _, p := range carried {
+		all = append(all, p.SplitResult)
 	}
 	slices.SortFunc(all, func(a, b infer.SplitResult) int { return cmp.Compare(a.ID, b.ID) })
 	return all
 }
 
-// close ends the run's hold on the output. Where no run has left a finished
-// part, or done says that they are all published, nothing stays. A nil r holds
-// nothing.
 func (r *resumption) close(ctx context.Context, done bool) error {
-	if r == nil {
-		return nil
-	}
 	var err error
 	if done || !r.useful(ctx) {
 		err = r.clear(ctx)
@@ -268,7 +255,7 @@ func (r *resumption) useful(ctx context.Context) bool {
 	return err != nil || slices.ContainsFunc(left, func(f store.Info) bool { return path.Base(path.Dir(f.Path)) == recordsName })
 }
 
-// clear removes OutputConfig.Resume. It goes under another name first: once the
+// clear removes Output.Resume. It goes under another name first: once the
 // lock's file is gone, the next run may begin to fill a folder of that name.
 func (r *resumption) clear(ctx context.Context) error {
 	folders := []string{r.folder()}
@@ -287,5 +274,19 @@ func (r *resumption) clear(ctx context.Context) error {
 	return r.store.Remove(ctx, aside)
 }
 
-// complete tells whether there is nothing to compute.
-func (r *resumption) complete() bool { return r != nil && len(r.missing) == 0 }
+func (r *resumption) complete() bool { return len(r.missing) == 0 }
+
+func (r *resumption) unchanged() bool { return !r.changed }
+
+// resumedSplits is the base of an output that executors write.
+type resumedSplits struct{ *resumption }
+
+func (r resumedSplits) start() reserve.Start { return r.started(nil) }
+
+func (r resumedSplits) kept(ctx context.Context) int {
+	kept := r.countPublished()
+	if left, err := r.store.List(ctx, r.records()); err == nil {
+		kept += len(left)
+	}
+	return kept
+}

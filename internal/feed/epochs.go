@@ -1,0 +1,217 @@
+package feed
+
+import (
+	"cmp"
+	"errors"
+	"maps"
+	"math/rand/v2"
+	"slices"
+)
+
+// ErrFenced ends a stream whose partition has a later attempt.
+var ErrFenced = errors.New("a later attempt at this partition has begun")
+
+// countedEpochs bounds the accounts of a feed: a cache repeats thousands of
+// epochs, and all accounts are in each renewal.
+const countedEpochs = 100
+
+// epochs is a feed's chunks and row counts, by epoch. Epochs are handed out in
+// order; a later epoch's chunks wait until the earlier one has ended.
+//
+// It is not safe for concurrent use: queue.mu guards it.
+type epochs struct {
+	byNumber map[int]*epoch
+	current  int    // the epoch that is handed out
+	last     int    // the last epoch; -1: not known yet
+	done     bool   // epoch current-1 was the last
+	cached   []item // the first epoch's chunks that the cache has
+	replays  bool   // epochs after the first come from the cache
+}
+
+// epoch is one pass over a feed's rows.
+type epoch struct {
+	ended      bool
+	items      []item
+	partitions map[int]*partition
+	received   int64
+	trained    int64
+	dropped    int64 // known so far; the rest shows when the feed is closed
+}
+
+// partition is what is held of one partition, and who may add to it.
+type partition struct {
+	accepted ranges
+	attempt  int64   // the latest seen
+	owner    *stream // nil: nobody
+}
+
+func newEpochs() epochs { return epochs{byNumber: map[int]*epoch{}, last: -1} }
+
+// at is the epoch of a number; it begins there when it is asked for.
+func (e *epochs) at(number int) *epoch {
+	one, ok := e.byNumber[number]
+	if !ok {
+		one = &epoch{partitions: map[int]*partition{}}
+		e.byNumber[number] = one
+	}
+	return one
+}
+
+// endEpoch records that an epoch has all its rows; last: that no epoch follows.
+func (e *epochs) endEpoch(number int, last bool) {
+	one := e.at(number)
+	one.ended = true
+	one.partitions = nil // a task that asks now is told that the epoch is over
+	if last {
+		e.last = number
+	}
+}
+
+// startReplay has epochs after the first come from the cache, up to total in all.
+func (e *epochs) startReplay(total int) {
+	e.replays = true
+	e.last = total - 1
+}
+
+// awaitsReplay says whether the current epoch has to come from the cache now.
+func (e *epochs) awaitsReplay() bool {
+	return e.replays && !e.done && e.byNumber[e.current] == nil
+}
+
+// replayOrder is the first epoch's chunks in the order of the current epoch: in
+// another one each time when the feed is shuffled. The program mixes the rows of
+// chunks that are near each other.
+func (e *epochs) replayOrder(cfg Config) []item {
+	order := slices.Clone(e.cached)
+	if cfg.ShuffleRows > 1 {
+		random := rand.New(rand.NewPCG(uint64(cfg.ShuffleSeed), uint64(e.current)))
+		random.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+	}
+	return order
+}
+
+// advance moves current past epochs that are wholly handed out.
+func (e *epochs) advance(in intake) {
+	for !e.done {
+		now := e.byNumber[e.current] // nil: nothing came of it yet
+		if now != nil && len(now.items) > 0 {
+			return
+		}
+		ended := now != nil && now.ended
+		last := in == intakeClosed || (ended && e.last == e.current) || (in == intakeFull && !e.hasLaterItems())
+		if !last && !ended {
+			return
+		}
+		e.done = last
+		e.current++
+	}
+}
+
+func (e *epochs) hasLaterItems() bool {
+	for n, one := range e.byNumber {
+		if n > e.current && len(one.items) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// takeItem is the current epoch's next chunk. false: none is here.
+func (e *epochs) takeItem() (item, bool) {
+	now := e.byNumber[e.current]
+	if e.done || now == nil || len(now.items) == 0 {
+		return item{}, false
+	}
+	it := now.items[0]
+	now.items[0] = item{} // let the bytes go
+	now.items = now.items[1:]
+	return it, true
+}
+
+// removeItems takes all chunks out of the queue.
+func (e *epochs) removeItems() []item {
+	var all []item
+	for _, one := range e.byNumber {
+		all = append(all, one.items...)
+		one.items = nil
+	}
+	return all
+}
+
+// counts is the account of each epoch, in order, as far as epochs know it. closed:
+// all rows that were not trained are dropped.
+func (e *epochs) counts(closed bool) []Count {
+	var out []Count
+	for _, n := range slices.Sorted(maps.Keys(e.byNumber)) {
+		one := e.byNumber[n]
+		c := Count{Epoch: n, Received: one.received, Trained: min(one.trained, one.received), Dropped: one.dropped, Ended: one.ended}
+		if closed {
+			c.Dropped = c.Received - c.Trained
+		}
+		if len(out) == countedEpochs {
+			out[countedEpochs-1].addEpoch(c)
+		} else {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// addEpoch adds the next epoch's account.
+func (c *Count) addEpoch(next Count) {
+	c.Epochs = max(c.Epochs, 1) + 1
+	c.Received += next.Received
+	c.Trained += next.Trained
+	c.Dropped += next.Dropped
+	c.Ended = next.Ended
+}
+
+// partition is the one of a number. The first attempt seen is its latest.
+func (e *epoch) partition(number int, attempt int64) *partition {
+	p, ok := e.partitions[number]
+	if !ok {
+		p = &partition{attempt: attempt}
+		e.partitions[number] = p
+	}
+	return p
+}
+
+// claim makes s the owner. An earlier attempt that still owns the partition is
+// returned instead: it must end first. ErrFenced: a later attempt was seen. An
+// attempt 0 gets the number after the latest.
+func (p *partition) claim(s *stream) (earlier *stream, err error) {
+	s.hello.Attempt = cmp.Or(s.hello.Attempt, p.attempt+1)
+	if s.hello.Attempt < p.attempt {
+		return nil, ErrFenced
+	}
+	p.attempt = s.hello.Attempt
+	if p.owner != nil {
+		return p.owner, nil
+	}
+	p.owner, s.part = s, p
+	return nil, nil
+}
+
+// release undoes claim.
+func (p *partition) release(s *stream) {
+	if p.owner == s {
+		p.owner = nil
+	}
+}
+
+// quota is how many rows a member may take of a feed, in all epochs.
+type quota struct {
+	limit int64 // 0: none
+	taken int64
+}
+
+// takeRows says how many of so many rows may be taken, and takes them.
+func (q *quota) takeRows(rows int64) int64 {
+	if q.limit > 0 {
+		rows = min(rows, q.limit-q.taken)
+	}
+	q.taken += rows
+	return rows
+}
+
+func (q *quota) reached() bool { return q.limit > 0 && q.taken == q.limit }

@@ -1,0 +1,66 @@
+package work
+
+import (
+	"encoding/json"
+
+	"tfos/internal/infer"
+	"tfos/internal/reserve"
+)
+
+// Config is the whole configuration of a run: who is in it, and what it has to
+// do. In JSON it is one object, of which the reservation server reads its part,
+// and Open all.
+type Config struct {
+	reserve.Config
+
+	Outputs []Output `json:"outputs,omitempty"`
+
+	// Infer is what an inference job computes; nil: the members run a program.
+	Infer *Inference `json:"work,omitempty"`
+}
+
+// Output is an output that members write under Staging and that appears as Final
+// only when the run has succeeded.
+type Output struct {
+	Kind    string `json:"kind"`    // saved_model, export, predictions, results
+	Staging string `json:"staging"` // absolute, on the same store as Final
+	Final   string `json:"final"`
+	// Replace says that an existing Final is replaced; else it is an error.
+	Replace bool `json:"replace"`
+	// Resume is a folder beside Final that outlives the run, for the finished
+	// parts of predictions: Staging is ResumeStaging in it. Then an existing
+	// Final is gone on from. "": the output is made as a whole.
+	Resume string `json:"resume,omitempty"`
+	// Aside is a folder beside Final where members set aside the bad rows of what
+	// Spark writes under Staging: Spark makes that folder, and wants none there.
+	// With Resume it is ResumeAside. "" where members write both.
+	Aside string `json:"aside,omitempty"`
+}
+
+// Temporary are the folders that hold the output while it is not published. With
+// Resume they are in that, which is another's to delete.
+func (o Output) Temporary() []string {
+	if o.Aside == "" {
+		return []string{o.Staging}
+	}
+	return []string{o.Staging, o.Aside}
+}
+
+// Inference is the input of an inference job. Where Spark brings the rows the
+// request names their feed, and there is nothing to share out.
+type Inference struct {
+	Input   infer.Input     `json:"input,omitzero"`
+	Tasks   int             `json:"tasks,omitempty"` // splits that are computed at once
+	Request json.RawMessage `json:"request"`         // an infer.Request without splits
+}
+
+// resumes is the output that goes on from what earlier runs have left; nil: none
+// does.
+func (c Config) resumes() *Output {
+	for i, o := range c.Outputs {
+		if o.Resume != "" {
+			return &c.Outputs[i]
+		}
+	}
+	return nil
+}

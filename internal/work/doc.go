@@ -1,0 +1,47 @@
+// Package work is what a run has to do: what each member gets, what is taken over
+// from earlier runs, and what becomes of the outputs.
+//
+// In comes, through reserve.Work, the run's Config before there are members, the
+// driver's commands that concern it, and at the end what members reported. Out
+// come each member's share, the events and the end that follow from it, and the
+// finished verdict: outputs under their final names, the sum of the results, why
+// they are not accepted, what was kept. docs/protocols.md section 3 is the
+// contract.
+//
+// There are three kinds of work, each a type with the methods of reserve.Work. Open
+// chooses one from the configuration; nothing else asks which it is. Another kind is
+// another file, and a case in Open.
+//
+//	             program               splits                   sparkRows
+//	for          training              inference of files       inference of what Spark reads
+//	share out    nothing               each member its splits   each member the request
+//	commands     none                  none                     partitions
+//	counts       no results            each split once          each partition's latest attempt,
+//	                                                            against the rows Spark wrote
+//	outputs      exports, results      predictions, manifest    predictions, manifest
+//	goes on      never                 resumedSplits            resumedPartitions
+//
+// An inference job's output begins with a base: nothing (anew), or what earlier runs
+// have left of it.
+//
+//	open.go         the kinds; why a run is refused though its members succeeded
+//	program.go, splits.go, sparkrows.go
+//	inference.go    what both kinds of inference share: shares, sum, end of the run
+//	base.go         what an output begins with
+//	survey.go       what there is of an output that is resumed, and what is missing
+//	resume.go       lock it, take finished parts over, give it back
+//	partitions.go   the same where Spark reads and writes
+//	bad_rows.go     judge the account of rows
+//	commit.go       check outputs and publish them
+//	manifest.go     complete predictions
+//	export.go       what programs write to export_dir
+//	staging.go      delete what is not published
+//
+// The package knows no member but by its place, listens nowhere, starts no
+// process, and touches files only through internal/store and internal/files.
+//
+// Terms. Part: the predictions of one split, or what Spark wrote of one partition.
+// Record: a file beside a part that says what made it; a part without one does not
+// count. Carried: taken over from an earlier run. Missing: to be computed by this
+// one. Staging: where an output lies until it is published.
+package work
