@@ -76,7 +76,7 @@ bench-full: build ## the whole benchmark: more than an hour
 bench-docs: ## docs/benchmarks.md and its plots: the cases of the last run replace earlier ones
 	$(PYTHON) scripts/bench --docs docs/benchmarks/run.json .build/bench/bench.json
 
-check: setup ## linters, generated code, cgo-free build and tests
+check: setup ## linters, types, generated code, cgo-free build and tests
 	@test -z "$$(gofmt -l cmd internal scripts | tee /dev/stderr)" || { echo 'check: run gofmt -w on these'; exit 1; }
 	$(PURE) go vet $(PURE_ROOMS)
 	$(CGO) go vet $(CGO_ROOMS)

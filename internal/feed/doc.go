@@ -30,7 +30,8 @@
 //
 //   - frame.go and message.go are the codec.
 //   - receiver.go is the supervisor's entry.
-//   - stream.go and program.go read and write the two kinds of connection.
+//   - stream.go and program.go read and write the two kinds of connection;
+//     request.go is what programs may ask for.
 //   - queue.go is one feed's state under its lock, intake.go what feed tasks ask
 //     of it, handout.go what programs ask of it. It makes no system call while
 //     the lock is held.

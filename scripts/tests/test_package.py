@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import tfos
 
 ROOT = Path(__file__).resolve().parents[2]
 VERSION = (ROOT / "VERSION").read_text().strip()
@@ -28,6 +29,11 @@ def wheel(tmp_path_factory):
     subprocess.run([*pip, *offline, "--wheel-dir", tree, tree], check=True)
     (found,) = tree.glob("*.whl")
     return found, tree
+
+
+def test_tests_import_this_checkout():
+    """A git worktree may be linked to the .venv of another one, whose tfos is installed there."""
+    assert Path(tfos.__file__).resolve().parent == ROOT / "scripts" / "tfos"
 
 
 def test_pip_has_every_file(wheel):
