@@ -46,8 +46,8 @@ func (t *tail) addLines(lines []byte) {
 	t.lines = slices.Delete(t.lines, 0, max(0, len(t.lines)-t.most))
 }
 
-// lastLines are the last lines, oldest first. A fatal line that was before them is
-// the first: the stacks that follow it may be long.
+// lastLines returns the last lines, oldest first. A fatal line that came before them
+// is the first element: the stacks that follow it may be long.
 func (t *tail) lastLines() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
