@@ -71,6 +71,11 @@ func (r *Roster) applyRenewal(p *place, renewal Renewal) {
 		return
 	}
 	r.updateFeeds(p)
+	r.scheduleProgress()
+}
+
+// scheduleProgress has Progress emitted as soon as progressEvery allows.
+func (r *Roster) scheduleProgress() {
 	if r.formed && r.progressDue.IsZero() {
 		r.progressDue = r.progressAt.Add(progressEvery)
 		if r.progressDue.Before(r.now) {

@@ -53,6 +53,7 @@ func (r *Roster) memberEnded(p *place, o Outcome) {
 		return
 	}
 	p.state, p.outcome = ended, &o
+	r.setEndPhase(p)
 	if len(o.Notes) > 0 {
 		p.renewal.Notes = o.Notes
 		r.emitNotes(p)
@@ -80,6 +81,22 @@ func (r *Roster) memberEnded(p *place, o Outcome) {
 		r.loseMember(p, cmp.Or(o.Cause, "it stopped without being told to"), &o)
 	default:
 		r.loseMember(p, cmp.Or(o.Cause, "its node gave no cause"), &o)
+	}
+}
+
+// setEndPhase sets the phase that a member's last renewal has, and has it emitted: an
+// outcome may overtake that renewal, which then counts no more.
+func (r *Roster) setEndPhase(p *place) {
+	phase := p.renewal.Phase
+	switch p.outcome.Kind {
+	case Succeeded:
+		phase = PhaseEnded
+	case Failed:
+		phase = PhaseFailing
+	}
+	if phase != p.renewal.Phase {
+		p.renewal.Phase = phase
+		r.scheduleProgress()
 	}
 }
 
