@@ -7,29 +7,29 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 )
 
-// answer is the predictions for a record, of one batch after another.
+// answer collects the predictions for a record, batch by batch.
 type answer struct {
-	outputs [][]arrow.Array // of each output, the batches'
-	rows    int64           // predicted
-	numbers []int64         // of these in the record, where they are told
+	outputs    [][]arrow.Array // of each output, the batches'
+	rows       int64           // predicted
+	rowNumbers []int64         // of the predicted rows in the record, if the request tolerates bad rows
 }
 
-func (a *answer) add(outputs []arrow.Array, rows int64) {
+func (a *answer) addOutputs(outputs []arrow.Array, rows int64) {
 	for i, o := range outputs {
 		a.outputs[i] = append(a.outputs[i], o)
 	}
 	a.rows += rows
 }
 
-// number notes which rows of a batch from the record's row first on are
-// predicted; nil: the first n.
-func (a *answer) number(good []int64, first, n int64) {
+// addNumbers adds the numbers of the predicted rows of a batch, which begins at the
+// record's row first. good has them in the batch; nil: the first n.
+func (a *answer) addNumbers(good []int64, first, n int64) {
 	for i := range n {
 		row := i
 		if good != nil {
 			row = good[i]
 		}
-		a.numbers = append(a.numbers, first+row)
+		a.rowNumbers = append(a.rowNumbers, first+row)
 	}
 }
 
@@ -39,19 +39,19 @@ func (a *answer) release() {
 	}
 }
 
-// join is the record that answers one: the numbers of the rows, where they are
-// told, and the outputs.
-func (p *serving) join(a *answer) (arrow.Record, error) {
+// joinAnswer returns the record that answers one: the row numbers, if the request
+// tolerates bad rows, and the outputs.
+func (p *serving) joinAnswer(a *answer) (arrow.Record, error) {
 	var fields []arrow.Field
 	var columns []arrow.Array
 	defer func() { release(columns) }()
-	if p.req.spares() {
+	if p.req.toleratesBadRows() {
 		b := array.NewInt64Builder(p.mem)
 		defer b.Release()
-		b.AppendValues(a.numbers, nil)
+		b.AppendValues(a.rowNumbers, nil)
 		fields, columns = append(fields, arrow.Field{Type: arrow.PrimitiveTypes.Int64}), append(columns, b.NewArray())
 	}
-	outputs, err := p.whole(a)
+	outputs, err := p.joinOutputs(a)
 	if err != nil {
 		return nil, err
 	}
@@ -61,14 +61,15 @@ func (p *serving) join(a *answer) (arrow.Record, error) {
 	return array.NewRecord(arrow.NewSchema(fields, nil), columns, a.rows), nil
 }
 
-// whole puts each output's batches together, in arrays of the caller's.
-func (p *serving) whole(a *answer) ([]arrow.Array, error) {
+// joinOutputs concatenates the batches of each output. The caller releases the
+// arrays.
+func (p *serving) joinOutputs(a *answer) ([]arrow.Array, error) {
 	if a.rows == 0 {
 		return emptyOutputs(p.mem, p.bind), nil
 	}
 	var out []arrow.Array
 	for i, parts := range a.outputs {
-		column, err := p.together(i, parts)
+		column, err := p.concatenate(i, parts)
 		if err != nil {
 			release(out)
 			return nil, err
@@ -78,8 +79,8 @@ func (p *serving) whole(a *answer) ([]arrow.Array, error) {
 	return out, nil
 }
 
-// together is the parts of an output in one array, the caller's.
-func (p *passage) together(output int, parts []arrow.Array) (arrow.Array, error) {
+// concatenate returns the parts of an output as one array. The caller releases it.
+func (p *passage) concatenate(output int, parts []arrow.Array) (arrow.Array, error) {
 	if len(parts) == 1 {
 		parts[0].Retain()
 		return parts[0], nil

@@ -7,7 +7,7 @@ import (
 	"tfos/internal/exit"
 )
 
-// BadRows says what becomes of a row that cannot be predicted.
+// BadRows is what a job does with a row that cannot be predicted.
 type BadRows string
 
 // The ways, as job files spell them.
@@ -17,12 +17,11 @@ const (
 	Quarantine BadRows = "quarantine" // skipped, and put into a file of its own
 )
 
-// spares tells whether the request goes on without its bad rows.
-func (r *Request) spares() bool { return r.OnBadRow == Skip || r.OnBadRow == Quarantine }
+// toleratesBadRows says whether the request continues without its bad rows.
+func (r *Request) toleratesBadRows() bool { return r.OnBadRow == Skip || r.OnBadRow == Quarantine }
 
-// hopeless is how many rows the graph may fail for, each alone, when it has
-// worked for none yet: then it is the graph, and finding out of each other row
-// costs up to two runs.
+// hopeless is for how many single rows the graph may fail before it has worked for
+// any. More failures are the graph's fault, and each row costs up to two runs.
 const hopeless = 1000
 
 // BadRow is a row without a prediction.
@@ -46,7 +45,7 @@ func (b *BadRow) String() string {
 	return fmt.Sprintf("%s: row %d, column %q: %s", b.place(), b.Row, b.Column, b.Reason)
 }
 
-// place is what Row counts from, as a message has it.
+// place returns what Row counts from, for messages.
 func (b *BadRow) place() string {
 	switch {
 	case b.Partition != nil:
@@ -76,10 +75,10 @@ func (a *Account) Add(b Account) {
 	a.GraphFailed += b.GraphFailed
 }
 
-// Bad is the number of bad rows.
+// Bad returns the number of bad rows.
 func (a Account) Bad() int64 { return a.Skipped + a.Quarantined }
 
-// Balance says what is wrong with the account; nil: nothing.
+// Balance returns an error if the account does not add up.
 func (a Account) Balance() error {
 	if a.Read == a.Rows+a.Skipped+a.Quarantined {
 		return nil

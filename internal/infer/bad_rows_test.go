@@ -348,7 +348,7 @@ func TestBadRowsLeaveNoMemory(t *testing.T) {
 					t.Fatal(err)
 				}
 				r.model = d
-				err = r.splits(t.Context())
+				err = r.predictSplits(t.Context())
 				if policy != Fail && errors.Is(err, crash) != (name == "crashes") || policy == Fail && ExitCode(err) != 6 {
 					t.Errorf("ended with %v", err)
 				}

@@ -54,7 +54,7 @@ func (r *Request) Mapping() model.Mapping {
 	return model.Mapping{
 		Inputs: r.InputMapping, Outputs: r.OutputMapping, Keep: r.Keep,
 		Constants: r.Constants, BinaryOutputs: r.BinaryOutputs,
-		AllowNarrowing: r.AllowNarrowing, PadLastBatch: r.PadLastBatch, SparesRows: r.spares(),
+		AllowNarrowing: r.AllowNarrowing, PadLastBatch: r.PadLastBatch, SparesRows: r.toleratesBadRows(),
 	}
 }
 

@@ -31,7 +31,7 @@ type SparkColumn struct {
 // *model.MismatchError and comes with the table; so does a *model.ModelError
 // where Spark cannot know an output's type.
 func (r Request) Contract(schema *arrow.Schema) (Contract, error) {
-	signature, err := r.choose()
+	signature, err := r.chooseSignature()
 	if err != nil {
 		return Contract{}, err
 	}
@@ -46,7 +46,7 @@ func (r Request) Contract(schema *arrow.Schema) (Contract, error) {
 	}
 	for _, out := range bind.Outputs {
 		if out.ColumnType == nil {
-			return c, r.unranked(out.Alias)
+			return c, r.unrankedProblem(out.Alias)
 		}
 		c.Outputs = append(c.Outputs, SparkColumn{out.Column, sparkType(out.ColumnType)})
 	}
@@ -78,20 +78,20 @@ func quarantinable(schema *arrow.Schema, bind *model.Binding) error {
 // Typed looks whether Spark can know the outputs' types before the model has
 // run: a *model.ModelError where it cannot, or the model has no such outputs.
 func (r Request) Typed() error {
-	signature, err := r.choose()
+	signature, err := r.chooseSignature()
 	if err != nil {
 		return err
 	}
 	for _, out := range signature.Outputs {
 		_, chosen := r.OutputMapping[out.Alias]
 		if (chosen || len(r.OutputMapping) == 0) && out.UnknownRank {
-			return r.unranked(out.Alias)
+			return r.unrankedProblem(out.Alias)
 		}
 	}
 	return nil
 }
 
-func (r Request) unranked(alias string) error {
+func (r Request) unrankedProblem(alias string) error {
 	return &model.ModelError{Path: r.Path(), Problem: fmt.Sprintf("the rank of output %s is not known before the model has run, but Spark must know its column's type", alias),
 		Remedy: "export the signature with the output's shape (tf.ensure_shape), leave the output out by output_mapping, or have executors read files: read_by: executor"}
 }

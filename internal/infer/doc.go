@@ -7,10 +7,10 @@
 // can be made of. Where the request wants it, each finished file has a Record of
 // what made it, from which a later run can tell that it need not make it again
 // (Identity, Stamp; table.go where Spark reads and writes).
-// Rows that cannot be predicted (bad_rows.go says what becomes of them, sift.go
-// finds them) are left out, counted, and put into a file of _quarantine when the
-// request wants it. Serve does the same with rows that Spark's tasks bring and take
-// back predicted: its only files are those of bad rows.
+// Rows that cannot be predicted are left out and counted. If the request wants it,
+// they are put into a file of _quarantine. bad_rows.go defines what becomes of them,
+// bad_row_search.go finds them. Serve does the same with rows that Spark's tasks send
+// and take back predicted: its only files are those of bad rows.
 // It knows nothing of TensorFlow (internal/engine implements Model), of Spark
 // or of other members, and it commits nothing: the output folder is a staging
 // folder, and whoever made it publishes it.

@@ -47,7 +47,7 @@ type Identity struct {
 // Identify works out the identity of the parts that a request would make; its
 // Input must be filled in. It opens the model's graph, and no data.
 func Identify(ctx context.Context, req Request) (Identity, error) {
-	signature, err := req.choose()
+	signature, err := req.chooseSignature()
 	if err != nil {
 		return Identity{}, err
 	}
@@ -63,16 +63,16 @@ func Identify(ctx context.Context, req Request) (Identity, error) {
 	if err := ctx.Err(); err != nil {
 		return Identity{}, err
 	}
-	id, err := settled(req, data, bind)
+	id, err := identify(req, data, bind)
 	if err == nil {
 		id.Digest, err = req.Digest()
 	}
 	return id, err
 }
 
-// settled is the identity without the model's digest.
-func settled(req Request, data *files.Dataset, bind *model.Binding) (Identity, error) {
-	id := req.bound(bind)
+// identify is the identity without the model's digest.
+func identify(req Request, data *files.Dataset, bind *model.Binding) (Identity, error) {
+	id := req.boundIdentity(bind)
 	typedFiles := req.Input.Format == files.Parquet || req.Input.Format == files.Arrow
 	used, err := data.Select(bind.Columns()...)
 	if err != nil {
@@ -89,8 +89,8 @@ func settled(req Request, data *files.Dataset, bind *model.Binding) (Identity, e
 	return id, nil
 }
 
-// bound is what the request and its binding say of the identity.
-func (r Request) bound(bind *model.Binding) Identity {
+// boundIdentity is what the request and its binding say of the identity.
+func (r Request) boundIdentity(bind *model.Binding) Identity {
 	id := Identity{
 		TagSet: r.TagSet, Signature: r.Signature, Keep: r.Keep, Format: r.Format,
 		InputMapping: map[string]string{}, OutputMapping: map[string]string{},

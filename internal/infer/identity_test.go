@@ -87,7 +87,7 @@ func TestIdentity(t *testing.T) {
 // TestIdentityOfBinding: values of constants and binary columns change parts.
 func TestIdentityOfBinding(t *testing.T) {
 	bind := func(constant string, binary bool) Identity {
-		return Request{}.bound(&model.Binding{
+		return Request{}.boundIdentity(&model.Binding{
 			Constants: []model.Constant{{Tensor: model.Tensor{Alias: "keep_prob"}, Text: constant}},
 			Outputs:   []model.Output{{Tensor: model.Tensor{Alias: "y", Type: model.String, Binary: binary}, Column: "y"}},
 		})

@@ -33,7 +33,7 @@ func TestArrowMemoryIsReleased(t *testing.T) {
 				t.Fatal(err)
 			}
 			r.model = &doubler{bad: tt.bad}
-			err = r.splits(ctx)
+			err = r.predictSplits(ctx)
 			var row *model.RowError
 			if tt.cancel != errors.Is(err, context.Canceled) || (tt.bad >= 0) != errors.As(err, &row) {
 				t.Errorf("ended with %v", err)
@@ -76,7 +76,7 @@ func TestFullDiskIsCode7(t *testing.T) {
 		r.model = &doubler{bad: -1}
 		disk := &fullDisk{room: room}
 		r.create = func(context.Context, string) (store.File, error) { return disk, nil }
-		err = r.splits(t.Context())
+		err = r.predictSplits(t.Context())
 		if !errors.Is(err, errDiskFull) || ExitCode(err) != 7 || !disk.aborted {
 			t.Errorf("room for %d bytes: %v (code %d), aborted %v", room, err, ExitCode(err), disk.aborted)
 		}

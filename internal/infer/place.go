@@ -11,15 +11,15 @@ import (
 	"tfos/internal/model"
 )
 
-// spot is where a batch's rows are, of no row yet.
-func (p *passage) spot(b batch) BadRow {
+// rowPlace returns the place of a batch's rows, without a row number.
+func (p *passage) rowPlace(b batch) BadRow {
 	spot := p.from
 	spot.InSplit = b.inSplit
 	return spot
 }
 
-// locate names what rows count from, and turns a batch's row number into one of
-// that.
+// locate adds to err the place that rows are counted from. It turns a row number of
+// the batch into one of that place.
 func (p *passage) locate(err error, b batch) error {
 	var row *model.RowError
 	if errors.As(err, &row) {
@@ -29,7 +29,7 @@ func (p *passage) locate(err error, b batch) error {
 	if errors.As(err, &many) { // it names a row of its own
 		return many
 	}
-	spot := p.spot(b)
+	spot := p.rowPlace(b)
 	return atFile(exit.Failed, "predict", spot.place(), err)
 }
 
@@ -39,8 +39,8 @@ func release(arrays []arrow.Array) {
 	}
 }
 
-// emptyOutputs are the outputs of no rows; nil when a type is not known before
-// the model has run.
+// emptyOutputs returns outputs without rows. It returns nil if a type is not known
+// before the model has run.
 func emptyOutputs(mem memory.Allocator, bind *model.Binding) []arrow.Array {
 	var arrays []arrow.Array
 	for _, out := range bind.Outputs {

@@ -27,18 +27,19 @@ var PartitionColumns = []string{"partition", "row", "column", "reason"}
 // Spark's partitions.
 func QuarantineName(id int) string { return PartName(id, files.Parquet) }
 
-// quarantine is the file of the bad rows of a split, or of an attempt at a
-// partition: parquet, whatever the output is. There is none before the first row.
-type quarantine struct {
+// quarantineWriter writes the file of the bad rows of a split, or of an attempt at a
+// partition. The file is parquet, whatever the output is. It is created with the
+// first bad row.
+type quarantineWriter struct {
 	name string
 	out  *output
 	w    files.Writer
 	rows int64
 }
 
-// add writes a batch's bad rows.
-func (q *quarantine) add(ctx context.Context, p *passage, c computed) error {
-	record := p.quarantined(c)
+// addBadRows writes a batch's bad rows.
+func (q *quarantineWriter) addBadRows(ctx context.Context, p *passage, c computed) error {
+	record := p.quarantineRecord(c)
 	defer record.Release()
 	if q.w == nil {
 		folder := p.req.Output + "/" + QuarantineFolder
@@ -61,8 +62,8 @@ func (q *quarantine) add(ctx context.Context, p *passage, c computed) error {
 	return nil
 }
 
-// quarantined is a batch's bad rows as the file has them.
-func (p *passage) quarantined(c computed) arrow.Record {
+// quarantineRecord returns a batch's bad rows as a record of the quarantine file.
+func (p *passage) quarantineRecord(c computed) arrow.Record {
 	fields := quarantineFields(p.from.Partition != nil)
 	facts := array.NewRecordBuilder(p.mem, arrow.NewSchema(fields, nil))
 	defer facts.Release()
@@ -86,7 +87,7 @@ func (p *passage) quarantined(c computed) arrow.Record {
 	return array.NewRecord(arrow.NewSchema(fields, nil), columns, int64(len(c.bad)))
 }
 
-// facts are a bad row's values of QuarantineColumns, or PartitionColumns.
+// facts returns a bad row's values of QuarantineColumns or PartitionColumns.
 func (b *BadRow) facts() []any {
 	if b.Partition != nil {
 		return []any{int64(*b.Partition), b.Row, b.Column, b.Reason}
@@ -112,15 +113,15 @@ func quarantineFields(bySpark bool) []arrow.Field {
 }
 
 // close completes the file's content.
-func (q *quarantine) close() error {
+func (q *quarantineWriter) close() error {
 	if q.w == nil {
 		return nil
 	}
 	return q.w.Close()
 }
 
-// commit gives the file its name, when there is one.
-func (q *quarantine) commit() (*QuarantineFile, error) {
+// commit gives the file its final name. Without a file it returns nil.
+func (q *quarantineWriter) commit() (*QuarantineFile, error) {
 	if q.out == nil {
 		return nil, nil
 	}
@@ -132,7 +133,7 @@ func (q *quarantine) commit() (*QuarantineFile, error) {
 }
 
 // discard removes the file, committed or not.
-func (q *quarantine) discard(ctx context.Context) error {
+func (q *quarantineWriter) discard(ctx context.Context) error {
 	if q.out == nil {
 		return nil
 	}

@@ -80,8 +80,9 @@ func (s SplitResult) Serves(way BadRows) bool {
 	return (s.Skipped == 0 || way == Skip) && (s.Quarantined == 0 || way == Quarantine)
 }
 
-// record notes a finished split, where somebody wants to know.
-func (r *run) record(ctx context.Context, s SplitResult) error {
+// writeRecord writes the record of a finished split, if the request has a folder for
+// records.
+func (r *run) writeRecord(ctx context.Context, s SplitResult) error {
 	if r.req.Records == "" {
 		return nil
 	}

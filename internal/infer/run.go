@@ -61,13 +61,13 @@ func Run(ctx context.Context, req Request, load Load, progress Progress) (Result
 	r.tally.result.Model = req.Path()
 	if r.identity.Digest, err = req.Digest(); err == nil {
 		r.tally.result.Digest, r.tally.result.Made = r.identity.Digest, r.identity
-		err = r.splits(ctx)
+		err = r.predictSplits(ctx)
 	}
-	r.tally.pace(time.Since(loaded))
+	r.tally.setSeconds(time.Since(loaded))
 	if closeErr := m.Close(); err == nil {
 		err = closeErr
 	}
-	return r.tally.sorted(req.Splits), err
+	return r.tally.sortedResult(req.Splits), err
 }
 
 // run is what the splits of one request have in common.
@@ -83,7 +83,7 @@ type run struct {
 }
 
 func newRun(ctx context.Context, req Request, mem memory.Allocator, progress Progress) (*run, error) {
-	signature, err := req.choose()
+	signature, err := req.chooseSignature()
 	if err != nil {
 		return nil, err
 	}
@@ -94,14 +94,14 @@ func newRun(ctx context.Context, req Request, mem memory.Allocator, progress Pro
 	if len(req.Splits) == 0 {
 		return r, nil
 	}
-	data, err := req.Input.Dataset(r.pieces())
+	data, err := req.Input.Dataset(r.readOptions())
 	if err != nil {
 		return nil, err
 	}
 	r.signature, r.data = signature, Fit(signature, data, req.InputMapping, req.Keep)
-	bind, err := r.bind(r.data)
+	bind, err := r.checkColumns(r.data)
 	if err == nil {
-		r.identity, err = settled(req, r.data, bind)
+		r.identity, err = identify(req, r.data, bind)
 	}
 	if err != nil {
 		return nil, err
@@ -113,15 +113,15 @@ func newRun(ctx context.Context, req Request, mem memory.Allocator, progress Pro
 // of each split that runs; others of it are computed and written meanwhile.
 const batchesBytes = 192 << 20
 
-// pieces is in what pieces a split is read.
-func (r *run) pieces() files.ReadOptions {
+// readOptions returns the sizes of the batches that a split is read in.
+func (r *run) readOptions() files.ReadOptions {
 	return files.ReadOptions{
-		BatchRows: r.req.BatchSize, BatchBytes: batchesBytes / int64(r.parallel()), Memory: r.mem, BadRows: true,
+		BatchRows: r.req.BatchSize, BatchBytes: batchesBytes / int64(r.splitsAtOnce()), Memory: r.mem, BadRows: true,
 	}
 }
 
-// choose finds the signature to run in the model's graph.
-func (r Request) choose() (*model.Signature, error) {
+// chooseSignature returns the model's signature that the request runs.
+func (r Request) chooseSignature() (*model.Signature, error) {
 	graph, err := r.Graph()
 	if err != nil {
 		return nil, err
@@ -129,15 +129,15 @@ func (r Request) choose() (*model.Signature, error) {
 	return graph.Choose(r.Signature, r.Mapping())
 }
 
-// bind settles how data goes through the model.
-func (r *run) bind(data *files.Dataset) (*model.Binding, error) {
+// checkColumns binds the columns of data to the model's inputs and outputs.
+func (r *run) checkColumns(data *files.Dataset) (*model.Binding, error) {
 	return model.Check(r.signature, data.Schema(), r.req.Mapping())
 }
 
-// columns are the data of a split, those columns that are needed, and how they
-// go through the model. Files that say their columns' types themselves may say
-// others than the first one, and are not made to fit.
-func (r *run) columns(ctx context.Context, s Split) (*files.Dataset, *model.Binding, error) {
+// splitColumns returns the needed columns of a split's data, and their binding. A
+// file that has types of its own (parquet, Arrow) keeps them: they may differ from
+// those of the first file, and are checked against the model again.
+func (r *run) splitColumns(ctx context.Context, s Split) (*files.Dataset, *model.Binding, error) {
 	data := r.data
 	if f := data.Format(); f == files.Parquet || f == files.Arrow {
 		var err error
@@ -145,7 +145,7 @@ func (r *run) columns(ctx context.Context, s Split) (*files.Dataset, *model.Bind
 			return nil, nil, failed(s.Path, err)
 		}
 	}
-	bind, err := r.bind(data)
+	bind, err := r.checkColumns(data)
 	if err == nil {
 		data, err = data.Select(bind.Columns()...)
 	}
@@ -155,54 +155,54 @@ func (r *run) columns(ctx context.Context, s Split) (*files.Dataset, *model.Bind
 	return data, bind, nil
 }
 
-// splits runs several splits at once: reading parquet is what takes longest,
-// and one split keeps one processor at it.
-func (r *run) splits(ctx context.Context) error {
+// predictSplits runs several splits at once. Reading parquet takes longest, and one
+// split uses one processor for it.
+func (r *run) predictSplits(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(r.parallel())
+	group.SetLimit(r.splitsAtOnce())
 	for _, s := range r.req.Splits {
 		group.Go(func() error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			return r.split(ctx, s)
+			return r.predictSplit(ctx, s)
 		})
 	}
 	return group.Wait()
 }
 
-func (r *run) parallel() int {
+func (r *run) splitsAtOnce() int {
 	if r.req.Threads > 0 {
 		return r.req.Threads
 	}
 	return runtime.GOMAXPROCS(0)
 }
 
-// tally gathers what splits report. Safe for concurrent use.
+// tally sums up what splits and streams report. Safe for concurrent use.
 type tally struct {
-	mu     sync.Mutex
-	result Result
-	rows   int64         // computed, unfinished splits included
-	bytes  int64         // of the splits, that these rows take
-	failed int64         // bad rows so far, unfinished splits included
-	graph  int64         // of them, those that the graph failed for
-	first  *BadRow       // the first that was met
-	works  atomic.Bool   // the graph has worked for a row
-	waited time.Duration // of all computing stages
-	staged time.Duration // their whole time
-	report Progress
+	mu          sync.Mutex
+	result      Result
+	rows        int64         // computed, unfinished splits included
+	bytes       int64         // of the splits, that these rows take
+	badRows     int64         // bad rows so far, unfinished splits included
+	graphFailed int64         // of them, those that the graph failed for
+	firstBad    *BadRow       // the first that was met
+	graphWorks  atomic.Bool   // the graph has worked for a row
+	waited      time.Duration // of all computing stages
+	staged      time.Duration // their whole time
+	report      Progress
 }
 
-func (t *tally) batch(rows, bytes int64) {
+func (t *tally) addBatch(rows, bytes int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.rows += rows
 	t.bytes += bytes
-	t.tell()
+	t.reportProgress()
 }
 
-// split takes a finished split; bytes are those of it that no batch had.
-func (t *tally) split(s SplitResult, bytes int64, c clocks) {
+// addSplit adds a finished split. bytes are those of the split that no batch has.
+func (t *tally) addSplit(s SplitResult, bytes int64, c clocks) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.bytes += bytes
@@ -213,35 +213,35 @@ func (t *tally) split(s SplitResult, bytes int64, c clocks) {
 	t.result.WriteSeconds += c.write.Seconds()
 	t.waited += c.waited
 	t.staged += c.staged
-	t.tell()
+	t.reportProgress()
 }
 
-// bad counts a bad row, and ends the run when it can have no output any more:
-// there are too many, wherever the rest of the job's rows are, or the graph works
+// addBadRow counts a bad row. It returns an error when the run can have no output any
+// more: there are too many bad rows for all rows of the job, or the graph has worked
 // for none.
-func (t *tally) bad(row BadRow, req *Request) error {
+func (t *tally) addBadRow(row BadRow, req *Request) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.failed++
+	t.badRows++
 	if row.graph {
-		t.graph++
+		t.graphFailed++
 	}
-	if t.first == nil {
-		t.first = &row
+	if t.firstBad == nil {
+		t.firstBad = &row
 	}
 	switch all := req.InputRows; {
 	case req.MaxBad != nil && *req.MaxBad == 0 && all == 0:
-		return &BadRowsError{fmt.Sprintf("there are bad rows, and max_bad is 0%%; the first is %v", t.first)}
-	case req.MaxBad != nil && all > 0 && beyond(t.failed, all, *req.MaxBad):
-		return tooMany(t.failed, all, *req.MaxBad, t.first)
-	case t.graph >= hopeless && !t.works.Load() && (req.MaxBad == nil || *req.MaxBad < 100):
-		return noneWorked(t.graph, t.first)
+		return &BadRowsError{fmt.Sprintf("there are bad rows, and max_bad is 0%%; the first is %v", t.firstBad)}
+	case req.MaxBad != nil && all > 0 && beyond(t.badRows, all, *req.MaxBad):
+		return tooMany(t.badRows, all, *req.MaxBad, t.firstBad)
+	case t.graphFailed >= hopeless && !t.graphWorks.Load() && (req.MaxBad == nil || *req.MaxBad < 100):
+		return noneWorked(t.graphFailed, t.firstBad)
 	}
 	return nil
 }
 
-// step counts one batch of a computing stage.
-func (t *tally) step(d time.Duration) {
+// addStep counts a batch of a computing stage by its duration.
+func (t *tally) addStep(d time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.result.Steps == nil {
@@ -250,8 +250,9 @@ func (t *tally) step(d time.Duration) {
 	t.result.Steps[int(math.Round(math.Log(max(1, float64(d.Microseconds())))/math.Log(1.1)))]++
 }
 
-// pace closes the account of time after the last split.
-func (t *tally) pace(took time.Duration) {
+// setSeconds sets the run's seconds, and how many of them it waited, after the last
+// split.
+func (t *tally) setSeconds(took time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.result.Seconds = took.Seconds()
@@ -260,14 +261,14 @@ func (t *tally) pace(took time.Duration) {
 	}
 }
 
-func (t *tally) tell() {
+func (t *tally) reportProgress() {
 	if t.report != nil {
 		t.report(int64(len(t.result.Splits)+len(t.result.Served)), t.rows, t.bytes)
 	}
 }
 
-// sorted is the result with its splits in the request's order.
-func (t *tally) sorted(order []Split) Result {
+// sortedResult returns the result with its splits in the request's order.
+func (t *tally) sortedResult(order []Split) Result {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	place := map[int]int{}

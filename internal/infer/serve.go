@@ -41,7 +41,7 @@ const streamGrace = 5 * time.Second
 // of its bad rows in the request's Output, QuarantineFolder/part-PARTITION-ATTEMPT;
 // those of attempts that Latest passes over are there too.
 func Serve(ctx context.Context, req Request, load Load, ready func() error, accept Accept, progress Progress) (Result, error) {
-	signature, err := req.choose()
+	signature, err := req.chooseSignature()
 	if err != nil {
 		return Result{}, err
 	}
@@ -63,23 +63,23 @@ func Serve(ctx context.Context, req Request, load Load, ready func() error, acce
 	t.result.LoadSeconds = loaded.Sub(start).Seconds()
 	s := &server{run: run{req: req, signature: signature, model: m, mem: memory.DefaultAllocator, create: createInStore, tally: t}, digest: t.result.Digest, arriving: &files.Recycler{Allocator: memory.DefaultAllocator}}
 	if err = ready(); err == nil {
-		err = s.serve(ctx, accept)
+		err = s.serveStreams(ctx, accept)
 	}
 	if closeErr := m.Close(); err == nil {
 		err = closeErr
 	}
-	return t.served(), err
+	return t.servedResult(), err
 }
 
 // server is what the streams of one request have in common.
 type server struct {
 	run
-	digest   string          // of the model
-	arriving *files.Recycler // what streams bring
-	first    time.Time       // when the first stream began; guarded by tally.mu
+	digest     string          // of the model
+	arriving   *files.Recycler // what streams bring
+	firstBegan time.Time       // when the first stream began; guarded by tally.mu
 }
 
-func (s *server) serve(parent context.Context, accept Accept) error {
+func (s *server) serveStreams(parent context.Context, accept Accept) error {
 	ctx, cancel := context.WithCancel(parent)
 	defer cancel()
 	group, ctx := errgroup.WithContext(ctx)
@@ -103,7 +103,7 @@ func (s *server) serve(parent context.Context, accept Accept) error {
 	for {
 		select {
 		case stream := <-streams:
-			group.Go(func() error { return s.stream(ctx, stream) })
+			group.Go(func() error { return s.serveStream(ctx, stream) })
 			continue
 		case err := <-ended:
 			if errors.Is(err, io.EOF) {
@@ -120,25 +120,25 @@ func (s *server) serve(parent context.Context, accept Accept) error {
 	}
 }
 
-// begin counts a stream's time into that of all.
-func (s *server) begin(now time.Time) {
+// beginStream notes when the first stream began.
+func (s *server) beginStream(now time.Time) {
 	s.tally.mu.Lock()
 	defer s.tally.mu.Unlock()
-	if s.first.IsZero() {
-		s.first = now
+	if s.firstBegan.IsZero() {
+		s.firstBegan = now
 	}
 }
 
-// end takes the account of a stream; done: its task took all predictions.
-func (s *server) end(now time.Time, p ServedPartition, c clocks, done bool) {
-	s.tally.stream(p, c, done)
+// endStream adds the account of a stream. done: its task took all predictions.
+func (s *server) endStream(now time.Time, p ServedPartition, c clocks, done bool) {
+	s.tally.addPartition(p, c, done)
 	s.tally.mu.Lock()
-	took := now.Sub(s.first)
+	took := now.Sub(s.firstBegan)
 	s.tally.mu.Unlock()
-	s.tally.pace(took)
+	s.tally.setSeconds(took)
 }
 
-func (t *tally) stream(p ServedPartition, c clocks, done bool) {
+func (t *tally) addPartition(p ServedPartition, c clocks, done bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if done {
@@ -149,11 +149,12 @@ func (t *tally) stream(p ServedPartition, c clocks, done bool) {
 	t.result.WriteSeconds += c.write.Seconds()
 	t.waited += c.waited
 	t.staged += c.staged
-	t.tell()
+	t.reportProgress()
 }
 
-// served is the result of all streams: of each partition the latest attempt's.
-func (t *tally) served() Result {
+// servedResult returns the result of all streams: of each partition that of the
+// latest attempt.
+func (t *tally) servedResult() Result {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.result.Splits = []SplitResult{}

@@ -272,14 +272,14 @@ func TestServeLeavesNoMemory(t *testing.T) {
 					d.bad, d.failed = 450, crash
 				}
 				req := Request{Source: model.Source{Model: doublerModel(t, nil)}, BatchSize: 64, OnBadRow: way, Keep: []string{"id"}, Output: t.TempDir()}
-				signature, err := req.choose()
+				signature, err := req.chooseSignature()
 				if err != nil {
 					t.Fatal(err)
 				}
 				s := &server{run: run{req: req, signature: signature, model: d, mem: mem, create: createInStore, tally: &tally{}}, arriving: &files.Recycler{Allocator: mem}}
 				task, engine := net.Pipe()
 				ended := make(chan error, 1)
-				go func() { ended <- s.stream(t.Context(), Stream{engine, 0, 1}) }()
+				go func() { ended <- s.serveStream(t.Context(), Stream{engine, 0, 1}) }()
 				if end == "away" {
 					w := ipc.NewWriter(task, ipc.WithSchema(rows().Schema()))
 					err = errors.Join(w.Write(rows(upFrom(0, 200)...)), w.Write(rows(upFrom(200, 300)...)), task.Close())

@@ -24,9 +24,9 @@ type clocks struct {
 	waited, staged       time.Duration
 }
 
-// split makes one split's file.
-func (r *run) split(ctx context.Context, s Split) error {
-	data, bind, err := r.columns(ctx, s)
+// predictSplit writes the file of one split's predictions.
+func (r *run) predictSplit(ctx context.Context, s Split) error {
+	data, bind, err := r.splitColumns(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -34,11 +34,11 @@ func (r *run) split(ctx context.Context, s Split) error {
 	if err != nil {
 		return err
 	}
-	p := &pipeline{passage: passage{run: r, bind: bind, from: BadRow{File: s.Path, Offset: s.Offset}, quarantine: quarantine{name: QuarantineName(s.ID)}},
+	p := &pipeline{passage: passage{run: r, bind: bind, from: BadRow{File: s.Path, Offset: s.Offset}, quarantine: quarantineWriter{name: QuarantineName(s.ID)}},
 		split: s, data: data, out: out}
-	err = p.flow(ctx)
+	err = p.runStages(ctx)
 	if err == nil {
-		err = p.balance()
+		err = p.checkBalance()
 	}
 	if err != nil {
 		out.discard()
@@ -57,38 +57,38 @@ func (r *run) split(ctx context.Context, s Split) error {
 		return errors.Join(err, p.quarantine.discard(ctx))
 	}
 	result.Bytes = out.bytes
-	if err := r.record(ctx, result); err != nil {
+	if err := r.writeRecord(ctx, result); err != nil {
 		return err
 	}
 	p.clocks.write += time.Since(start)
-	r.tally.split(result, s.Length-p.bytes, p.clocks)
+	r.tally.addSplit(result, s.Length-p.bytes, p.clocks)
 	return nil
 }
 
-// balance says of input whose rows are unaccounted for that it is this program's
+// checkBalance returns an error if rows are unaccounted for. That is this program's
 // fault.
-func (p *passage) balance() error {
+func (p *passage) checkBalance() error {
 	if err := p.rows.Balance(); err != nil {
 		return atFile(exit.Internal, "account for the rows of", p.from.place(), err)
 	}
 	return nil
 }
 
-// passage is a piece of input on its way through the model: a split, or what a
-// task of Spark's brings.
+// passage is the processing of one piece of input: a split, or the stream of one of
+// Spark's tasks.
 type passage struct {
 	*run
 	bind *model.Binding
 	from BadRow // where its rows are: their file and split, or partition
 	// What the stages count: Read the reading one, the rest the writing one.
-	rows       Account
-	first      *BadRow
-	quarantine quarantine
-	clocks     clocks
-	seen       int64 // rows that came to the computing stage
+	rows         Account
+	first        *BadRow
+	quarantine   quarantineWriter
+	clocks       clocks
+	computedRows int64 // rows that the computing stage has received
 }
 
-// pipeline is one split on its way.
+// pipeline is the processing of one split.
 type pipeline struct {
 	passage
 	split Split
@@ -97,10 +97,10 @@ type pipeline struct {
 	bytes int64 // of the split, computed
 }
 
-// flow runs the three stages to their end, and leaves nothing in their
-// channels. A stage closes its channel when all is sent, and only then: after
-// an error the others end by ctx, so that the first error is the cause.
-func (p *pipeline) flow(ctx context.Context) error {
+// runStages runs the three stages to their end, and empties their channels. A stage
+// closes its channel only when it has sent everything. After an error the other
+// stages end by ctx: the first error is the cause.
+func (p *pipeline) runStages(ctx context.Context) error {
 	batches := make(chan batch, pipelineDepth)
 	predictions := make(chan computed, pipelineDepth)
 	group, ctx := errgroup.WithContext(ctx)
@@ -163,19 +163,19 @@ func (p *pipeline) read(ctx context.Context, to chan<- batch) (err error) {
 		return failed(p.split.Path, err)
 	}
 	defer func() { err = errors.Join(err, reader.Close()) }()
-	whole := regroup{mem: p.mem, size: max(1, p.bind.Batch)}
+	whole := batchRegrouper{mem: p.mem, size: max(1, p.bind.Batch)}
 	defer func() {
-		if b, ok := whole.rest(); ok { // after an error
+		if b, ok := whole.takeRest(); ok { // after an error
 			b.record.Release()
 		}
 	}()
 	passed := int64(0)
 	for {
 		start := time.Now()
-		b, err := p.next(reader, &passed)
+		b, err := p.nextBatch(reader, &passed)
 		if err == io.EOF {
-			if b, ok := whole.rest(); ok {
-				if err := hand(ctx, to, b); err != nil {
+			if b, ok := whole.takeRest(); ok {
+				if err := sendBatch(ctx, to, b); err != nil {
 					return err
 				}
 			}
@@ -186,20 +186,20 @@ func (p *pipeline) read(ctx context.Context, to chan<- batch) (err error) {
 			return failed(p.split.Path, err)
 		}
 		p.clocks.read += time.Since(start)
-		b, ok, err := whole.add(b)
+		b, ok, err := whole.addBatch(b)
 		if err != nil {
 			return err
 		}
 		if ok {
-			if err := hand(ctx, to, b); err != nil {
+			if err := sendBatch(ctx, to, b); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-// next is what the reader has next; passed are the split's bytes so far.
-func (p *pipeline) next(reader files.Reader, passed *int64) (batch, error) {
+// nextBatch reads the next batch, and adds its bytes of the split to passed.
+func (p *pipeline) nextBatch(reader files.Reader, passed *int64) (batch, error) {
 	record, err := reader.Next()
 	if err != nil {
 		return batch{}, err
@@ -215,8 +215,8 @@ func (p *pipeline) next(reader files.Reader, passed *int64) (batch, error) {
 	return b, nil
 }
 
-// hand passes a batch on, or drops it when ctx ends.
-func hand(ctx context.Context, to chan<- batch, b batch) error {
+// sendBatch passes a batch on, or drops it when ctx ends.
+func sendBatch(ctx context.Context, to chan<- batch, b batch) error {
 	return send(ctx, to, b, func(b batch) { b.record.Release() })
 }
 
@@ -247,8 +247,8 @@ func (p *pipeline) compute(ctx context.Context, from <-chan batch, to chan<- com
 		p.clocks.compute += time.Since(start)
 		p.bytes += b.bytes
 		some = some || c.record != nil
-		p.tally.batch(c.rows(), b.bytes)
-		p.tally.step(time.Since(last))
+		p.tally.addBatch(c.rows(), b.bytes)
+		p.tally.addStep(time.Since(last))
 		last = time.Now()
 		if err := send(ctx, to, c, computed.release); err != nil {
 			return err
@@ -256,8 +256,8 @@ func (p *pipeline) compute(ctx context.Context, from <-chan batch, to chan<- com
 	}
 }
 
-// outputs runs the model; without rows it does so only when there is no other
-// way to learn the outputs' types.
+// outputs runs the model. Without rows it runs the model only if the outputs' types
+// are not known otherwise.
 func (p *passage) outputs(ctx context.Context, record arrow.Record) ([]arrow.Array, error) {
 	if record.NumRows() == 0 {
 		if arrays := emptyOutputs(p.mem, p.bind); arrays != nil {

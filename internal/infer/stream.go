@@ -19,44 +19,44 @@ import (
 // before it reads never waits for itself.
 const StreamWindow = 4
 
-// errAway is the end of a stream whose task has gone away.
-var errAway = errors.New("the task has gone away")
+// errTaskGone ends a stream whose task has gone away.
+var errTaskGone = errors.New("the task has gone away")
 
-// stream serves one stream to its end. Its error ends all: what the task itself
-// does wrong, or its end, is none.
-func (s *server) stream(ctx context.Context, in Stream) error {
+// serveStream serves one stream to its end. Its error ends all streams. The task's
+// own failure or end is no error.
+func (s *server) serveStream(ctx context.Context, in Stream) error {
 	begin := time.Now()
-	s.begin(begin)
-	p := &serving{server: s, in: in, passage: passage{run: &s.run, from: BadRow{Partition: &in.Partition}, quarantine: quarantine{name: in.quarantineName()}}}
+	s.beginStream(begin)
+	p := &serving{server: s, in: in, passage: passage{run: &s.run, from: BadRow{Partition: &in.Partition}, quarantine: quarantineWriter{name: in.quarantineName()}}}
 	hangUp := context.AfterFunc(ctx, func() { _ = in.Close() })
-	err := p.flow(ctx)
+	err := p.runStages(ctx)
 	hangUp()
 	_ = in.Close()
 	now := time.Now()
 	p.clocks.staged = now.Sub(begin)
-	s.end(now, ServedPartition{in.Partition, in.Attempt, p.rows, p.aside, p.first}, p.clocks, err == nil)
+	s.endStream(now, ServedPartition{in.Partition, in.Attempt, p.rows, p.quarantineFile, p.first}, p.clocks, err == nil)
 	if err != nil {
 		if left := p.quarantine.discard(ctx); left != nil {
 			return errors.Join(err, left)
 		}
 	}
-	if errors.Is(err, errAway) || ctx.Err() != nil && errors.Is(err, context.Canceled) {
+	if errors.Is(err, errTaskGone) || ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil
 	}
 	return err
 }
 
-// serving is one stream on its way.
+// serving is the processing of one stream.
 type serving struct {
 	passage
-	server *server
-	in     Stream
-	aside  *QuarantineFile // nil: there is none
+	server         *server
+	in             Stream
+	quarantineFile *QuarantineFile // nil: there is none
 }
 
-// flow runs the three stages to their end, as pipeline.flow does.
-func (p *serving) flow(ctx context.Context) error {
-	reader, err := p.open()
+// runStages runs the three stages to their end, as pipeline.flow does.
+func (p *serving) runStages(ctx context.Context) error {
+	reader, err := p.openStream()
 	if reader == nil || err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (p *serving) flow(ctx context.Context) error {
 	batches := make(chan batch, StreamWindow)
 	predictions := make(chan computed, StreamWindow)
 	group, ctx := errgroup.WithContext(ctx)
-	// A stage that waits at the connection hears of another's error so.
+	// This wakes a stage that waits at the connection when another one fails.
 	defer context.AfterFunc(ctx, func() { _ = p.in.Close() })()
 	group.Go(func() error { return p.read(ctx, reader, batches) })
 	group.Go(func() error { return p.compute(ctx, batches, predictions) })
@@ -75,11 +75,11 @@ func (p *serving) flow(ctx context.Context) error {
 	return err
 }
 
-// open reads the columns' types and holds them against the model.
-func (p *serving) open() (*ipc.Reader, error) {
+// openStream reads the columns' types and checks them against the model.
+func (p *serving) openStream() (*ipc.Reader, error) {
 	reader, err := ipc.NewReader(unbroken{p.in}, ipc.WithAllocator(p.server.arriving))
 	if err != nil {
-		return nil, away(err)
+		return nil, wrapTaskGone(err)
 	}
 	mapping := p.req.Mapping()
 	if p.req.OnBadRow != Quarantine {
@@ -101,7 +101,7 @@ func (p *serving) read(ctx context.Context, from *ipc.Reader, to chan<- batch) e
 			return nil
 		}
 		if err != nil {
-			return away(err)
+			return wrapTaskGone(err)
 		}
 		record.Retain() // the reader's until its next call
 		b := batch{record: record, first: p.rows.Read}
@@ -162,7 +162,7 @@ func (p *serving) predict(ctx context.Context, b batch) (_ []computed, err error
 		start := time.Now()
 		n := min(size, rows-from)
 		part := batch{record: b.record.NewSlice(from, from+n), first: b.first + from}
-		outputs, good, c, err := p.sift(ctx, part)
+		outputs, good, c, err := p.predictGoodRows(ctx, part)
 		part.record.Release()
 		if err != nil {
 			return nil, err
@@ -172,15 +172,15 @@ func (p *serving) predict(ctx context.Context, b batch) (_ []computed, err error
 		}
 		predicted := n - int64(len(c.bad))
 		if predicted > 0 {
-			a.add(outputs, predicted)
+			a.addOutputs(outputs, predicted)
 		}
-		if p.req.spares() {
-			a.number(good, from, predicted)
+		if p.req.toleratesBadRows() {
+			a.addNumbers(good, from, predicted)
 		}
-		p.tally.batch(predicted, 0)
-		p.tally.step(time.Since(start))
+		p.tally.addBatch(predicted, 0)
+		p.tally.addStep(time.Since(start))
 	}
-	record, err := p.join(&a)
+	record, err := p.joinAnswer(&a)
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +204,7 @@ func (p *serving) write(ctx context.Context, from <-chan computed) error {
 		}
 		start := time.Now()
 		if ok {
-			w, err = p.answer(ctx, w, c)
+			w, err = p.sendRecord(ctx, w, c)
 			c.release()
 		} else {
 			err = p.finish(ctx, w)
@@ -216,9 +216,10 @@ func (p *serving) write(ctx context.Context, from <-chan computed) error {
 	}
 }
 
-// answer sends a record with w, which the first one makes, or sets bad rows aside.
-func (p *serving) answer(ctx context.Context, w *ipc.Writer, c computed) (*ipc.Writer, error) {
-	if err := p.setAside(ctx, c); err != nil {
+// sendRecord sends c's record with w, and counts and quarantines its bad rows. The
+// first record creates w.
+func (p *serving) sendRecord(ctx context.Context, w *ipc.Writer, c computed) (*ipc.Writer, error) {
+	if err := p.addBadRows(ctx, c); err != nil {
 		return w, p.writeError(err)
 	}
 	if c.record == nil {
@@ -228,26 +229,26 @@ func (p *serving) answer(ctx context.Context, w *ipc.Writer, c computed) (*ipc.W
 		w = ipc.NewWriter(p.in, ipc.WithSchema(c.record.Schema()), ipc.WithAllocator(p.mem))
 	}
 	p.rows.Rows += c.record.NumRows()
-	return w, away(w.Write(c.record))
+	return w, wrapTaskGone(w.Write(c.record))
 }
 
 // finish ends a stream whose rows are all accounted for. Its record comes after
 // the quarantine that it names, and before the task can have Spark commit.
 func (p *serving) finish(ctx context.Context, w *ipc.Writer) error {
-	err := p.balance()
+	err := p.checkBalance()
 	if err != nil {
 		return err
 	}
 	if err = p.quarantine.close(); err != nil {
 		return p.writeError(err)
 	}
-	if p.aside, err = p.quarantine.commit(); err != nil || w == nil {
+	if p.quarantineFile, err = p.quarantine.commit(); err != nil || w == nil {
 		return err
 	}
-	if err = p.record(ctx); err != nil {
+	if err = p.writePartitionRecord(ctx); err != nil {
 		return err
 	}
-	return away(w.Close())
+	return wrapTaskGone(w.Close())
 }
 
 // unbroken is a connection whose end is an error: Arrow takes it for the end of
@@ -262,10 +263,10 @@ func (u unbroken) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// away is the error of a connection that breaks; nil for nil.
-func away(err error) error {
+// wrapTaskGone makes the error of a connection an errTaskGone. It returns nil for nil.
+func wrapTaskGone(err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%w: %w", errAway, err)
+	return fmt.Errorf("%w: %w", errTaskGone, err)
 }

@@ -44,7 +44,7 @@ func PartitionName(id int) string { return fmt.Sprintf("partition-%05d", id) }
 
 // IdentifyTable is Identify for what Spark reads and writes.
 func (r Request) IdentifyTable(ctx context.Context, t Table) (Identity, error) {
-	signature, err := r.choose()
+	signature, err := r.chooseSignature()
 	if err != nil {
 		return Identity{}, err
 	}
@@ -59,7 +59,7 @@ func (r Request) IdentifyTable(ctx context.Context, t Table) (Identity, error) {
 	if err := ctx.Err(); err != nil {
 		return Identity{}, err
 	}
-	id := r.bound(bind)
+	id := r.boundIdentity(bind)
 	id.Query, id.PartitionBy, id.Plan, id.Settings = r.Query, r.PartitionBy, t.Plan, t.Settings
 	for _, name := range bind.Columns() {
 		id.Schema = append(id.Schema, typed(schema.Field(schema.FieldIndices(name)[0])))
@@ -68,14 +68,14 @@ func (r Request) IdentifyTable(ctx context.Context, t Table) (Identity, error) {
 	return id, err
 }
 
-// record notes a partition of which the task has brought all rows, where
-// somebody wants to know.
-func (p *serving) record(ctx context.Context) error {
+// writePartitionRecord writes the record of a partition whose task has sent all rows,
+// if the request has a folder for records.
+func (p *serving) writePartitionRecord(ctx context.Context) error {
 	if p.req.Records == "" {
 		return nil
 	}
 	path := p.req.Records + "/" + RecordName(PartitionName(p.in.Partition))
-	split := SplitResult{ID: p.in.Partition, Account: p.rows, Run: p.req.Run, Quarantine: p.aside, FirstBad: p.first}
+	split := SplitResult{ID: p.in.Partition, Account: p.rows, Run: p.req.Run, Quarantine: p.quarantineFile, FirstBad: p.first}
 	text, err := json.Marshal(ServedRecord{p.server.digest, split})
 	if err == nil {
 		err = writeFile(ctx, path, text)

@@ -14,22 +14,22 @@ import (
 	"tfos/internal/model"
 )
 
-// Models that take a fixed number of rows at a time (model.Binding.Batch). Readers
-// give as many rows as they like; regroup makes whole batches of them, so that
-// only the last of a split is short.
+// Some models take a fixed number of rows at a time (model.Binding.Batch). Readers
+// give any number of rows. batchRegrouper makes whole batches of them, so that only
+// the last of a split is short.
 
-// regroup collects batches until they are whole ones.
-type regroup struct {
+// batchRegrouper joins and cuts batches into whole ones.
+type batchRegrouper struct {
 	mem  memory.Allocator
 	size int64
 	left batch // of the rows so far, fewer than size; record nil: none
 }
 
-// add takes over a batch and returns the rows that are whole batches, which are
-// the caller's; ok is false when there are none yet.
-func (g *regroup) add(b batch) (whole batch, ok bool, err error) {
+// addBatch takes ownership of a batch. It returns the rows that make whole batches,
+// which the caller releases. ok is false if there are none yet.
+func (g *batchRegrouper) addBatch(b batch) (whole batch, ok bool, err error) {
 	if g.left.record != nil {
-		if b, err = g.join(b); err != nil {
+		if b, err = g.prependLeft(b); err != nil {
 			return batch{}, false, err
 		}
 	}
@@ -60,8 +60,8 @@ func (g *regroup) add(b batch) (whole batch, ok bool, err error) {
 	return whole, true, nil
 }
 
-// join puts a batch after the rows that are left.
-func (g *regroup) join(b batch) (batch, error) {
+// prependLeft returns the rows that are left followed by those of b.
+func (g *batchRegrouper) prependLeft(b batch) (batch, error) {
 	before := g.left
 	g.left = batch{}
 	defer before.record.Release()
@@ -87,27 +87,27 @@ func (g *regroup) join(b batch) (batch, error) {
 	return both, nil
 }
 
-// rest are the rows that are no whole batch, the caller's; ok is false when there
-// are none.
-func (g *regroup) rest() (batch, bool) {
+// takeRest returns the rows that make no whole batch, which the caller releases. ok
+// is false if there are none.
+func (g *batchRegrouper) takeRest() (batch, bool) {
 	b := g.left
 	g.left = batch{}
 	return b, b.record != nil
 }
 
-// checkWhole says of a batch that it is no whole number of the model's, where
-// that must be: of the last rows of a split or partition.
+// checkWhole returns an error if a batch ends with a part of a model's batch and the
+// model needs whole ones. That can only be the last batch of a split or partition.
 func (p *passage) checkWhole(b batch) error {
 	n := b.record.NumRows()
-	p.seen += n
-	if err := leftOver(p.bind, p.seen, n); err != nil {
+	p.computedRows += n
+	if err := leftOver(p.bind, p.computedRows, n); err != nil {
 		return p.locate(err, b)
 	}
 	return nil
 }
 
-// leftOver is what is wrong with so many rows, of which the last ones are to go
-// through the model; nil: they are whole batches, or need not be.
+// leftOver returns an error if rows, of which last are predicted now, make no whole
+// batches and the model needs whole ones.
 func leftOver(bind *model.Binding, rows, last int64) error {
 	left := last % max(1, bind.Batch)
 	if bind.Pad || left == 0 {
@@ -138,8 +138,8 @@ func Whole(ctx context.Context, data *files.Dataset, bind *model.Binding) error 
 	return nil
 }
 
-// unit is the fewest rows that may go through the model by themselves.
-func (p *passage) unit() int {
+// fewestRows returns how few rows the model may be given.
+func (p *passage) fewestRows() int {
 	if p.bind.Pad {
 		return 1
 	}
@@ -153,7 +153,7 @@ func (r *Request) wholeFiles() bool {
 	if r.PadLastBatch {
 		return false
 	}
-	signature, err := r.choose()
+	signature, err := r.chooseSignature()
 	return err == nil && signature.FixedRows() > 1
 }
 

@@ -111,7 +111,7 @@ func TestFixedBatchThatFails(t *testing.T) {
 // TestRegroupBadRows: rows that could not be read keep their numbers.
 func TestRegroupBadRows(t *testing.T) {
 	schema := arrow.NewSchema([]arrow.Field{{Name: "x", Type: arrow.PrimitiveTypes.Int64}}, nil)
-	g := regroup{mem: memory.DefaultAllocator, size: 4}
+	g := batchRegrouper{mem: memory.DefaultAllocator, size: 4}
 	first := int64(100)
 	var have []string
 	take := func(b batch) {
@@ -133,7 +133,7 @@ func TestRegroupBadRows(t *testing.T) {
 		part.record = array.NewRecord(schema, []arrow.Array{column}, n)
 		column.Release()
 		first += n
-		whole, ok, err := g.add(part)
+		whole, ok, err := g.addBatch(part)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -144,7 +144,7 @@ func TestRegroupBadRows(t *testing.T) {
 			take(whole)
 		}
 	}
-	if rest, ok := g.rest(); ok {
+	if rest, ok := g.takeRest(); ok {
 		take(rest)
 	}
 	if got := strings.Join(have, ", "); got != "102 102, 105 105, 108 108, 111 111, 114 114, 117 117" {

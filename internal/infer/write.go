@@ -41,7 +41,7 @@ func (p *pipeline) write(ctx context.Context, from <-chan computed) (err error) 
 			p.rows.Rows += record.NumRows()
 		}
 		if err == nil {
-			err = p.setAside(ctx, c)
+			err = p.addBadRows(ctx, c)
 		}
 		c.release()
 		p.clocks.write += time.Since(start)
@@ -51,7 +51,7 @@ func (p *pipeline) write(ctx context.Context, from <-chan computed) (err error) 
 	}
 }
 
-// floating are the outputs of floating types.
+// floating returns the columns of outputs of floating types.
 func floating(bind *model.Binding, schema *arrow.Schema) []string {
 	var names []string
 	for i, out := range bind.Outputs {
@@ -66,8 +66,9 @@ func floating(bind *model.Binding, schema *arrow.Schema) []string {
 	return names
 }
 
-// setAside counts a batch's bad rows, and writes them into the quarantine.
-func (p *passage) setAside(ctx context.Context, c computed) error {
+// addBadRows counts a batch's bad rows. If the request wants it, it writes them into
+// the quarantine.
+func (p *passage) addBadRows(ctx context.Context, c computed) error {
 	if len(c.bad) == 0 {
 		return nil
 	}
@@ -84,13 +85,13 @@ func (p *passage) setAside(ctx context.Context, c computed) error {
 		return nil
 	}
 	before := p.quarantine.rows
-	err := p.quarantine.add(ctx, p, c)
+	err := p.quarantine.addBadRows(ctx, p, c)
 	p.rows.Quarantined += p.quarantine.rows - before
 	return err
 }
 
-// writeError keeps the exit code of the file's own errors; what the writer says
-// about columns is the data's fault.
+// writeError keeps the exit code of the output file's own errors. Errors of the
+// format's writer about columns are the data's fault.
 func (p *passage) writeError(err error) error {
 	var own *Error
 	if errors.As(err, &own) {

@@ -14,13 +14,13 @@ type ending struct {
 	cause string
 	// hard: the child is killed at once. Else it gets SIGTERM and the grace.
 	hard bool
-	// silent: the server cannot be told, or has said so itself.
+	// silent: no report is sent. The server cannot be reached, or knows already.
 	silent bool
 	status int
 }
 
-// endings takes in every sign that a member has to end, from any goroutine.
-// The first is why; a hard one may follow while the child has its grace.
+// endings collects the reasons for which a member has to end, from any goroutine.
+// The first is the cause. A hard one may follow while the child has its grace.
 type endings struct {
 	first chan ending   // takes one
 	hard  chan struct{} // closed at the first hard ending
@@ -33,7 +33,7 @@ func newEndings() *endings {
 	return e
 }
 
-func (e *endings) add(end ending) {
+func (e *endings) addEnding(end ending) {
 	<-e.turn
 	defer func() { e.turn <- struct{}{} }()
 	select {
@@ -56,7 +56,7 @@ func (m *member) watchExecutor(ctx context.Context, out *os.File) {
 		m.log.Warn("node: the executor's end will not be noticed, only the lease ends this member", "error", err)
 	}
 	if gone {
-		m.endings.add(ending{kind: reserve.Lost, cause: "the executor is gone", hard: true})
+		m.endings.addEnding(ending{kind: reserve.Lost, cause: "the executor is gone", hard: true})
 	}
 }
 

@@ -97,8 +97,8 @@ func startGuard(run string, logger *slog.Logger) (*guardian, error) {
 	return g, nil
 }
 
-// listen turns the guard's events into the two channels' single values. It
-// ends with the guard.
+// listen sends the guard's two events into work and ended, one value each. It ends
+// with the guard.
 func listen(events *os.File, work chan<- string, ended chan<- childEnd) {
 	defer func() { _ = events.Close() }()
 	decoder := json.NewDecoder(bufio.NewReader(events))
@@ -133,10 +133,10 @@ func (g *guardian) order(o guardOrder) error {
 	return nil
 }
 
-// end kills the child and all that descends from it, removes the work folder
-// and reaps the guard. It returns within guardPatience and a little; whatever
-// became of the guard, it does the guard's work when the guard did not.
-func (g *guardian) end() {
+// killAll kills the child and its descendants, removes the work folder and reaps
+// the guard. It returns shortly after guardPatience at the latest. If the guard did
+// not do its work, killAll does it.
+func (g *guardian) killAll() {
 	_ = g.orders.Close() // the guard's sign to clear up
 	select {
 	case <-g.exit:
@@ -144,12 +144,12 @@ func (g *guardian) end() {
 		g.log.Warn("node: the guard does not end, killing it", "pid", g.cmd.Process.Pid)
 		_ = unix.Kill(-g.cmd.Process.Pid, unix.SIGKILL)
 	}
-	g.clear()
+	g.cleanUp()
 }
 
-// clear is the guard's work for a guard that was killed: its orphans became
-// this process's children (adoptOrphans).
-func (g *guardian) clear() {
+// cleanUp does the work of a guard that was killed: kills its orphans, which became
+// this process's children (adoptOrphans), and removes the work folder.
+func (g *guardian) cleanUp() {
 	deadline := time.After(guardGrace)
 	select {
 	case <-g.exit:

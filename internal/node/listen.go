@@ -55,113 +55,114 @@ func portOf(l net.Listener, host string) string {
 	return net.JoinHostPort(host, strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
 }
 
-// doors are a member's listeners and the connections that came through them.
-type doors struct {
-	listeners []net.Listener
-	address   reserve.FeedAddress
-	loops     sync.WaitGroup // accept
-	tasks     crowd          // feed tasks' connections
-	programs  crowd          // the program's
-	log       *slog.Logger
+// listeners holds a member's open sockets and counts the connections that they
+// accepted.
+type listeners struct {
+	sockets      []net.Listener
+	address      reserve.FeedAddress
+	acceptLoops  sync.WaitGroup
+	taskConns    connTracker    // feed tasks' connections
+	programConns connTracker    // the program's
+	log          *slog.Logger
 }
 
-// crowd counts connections being served. The zero value is empty.
-type crowd struct {
-	mu   sync.Mutex
-	n    int
-	gone chan struct{} // made by idle, closed when n falls to 0
+// connTracker counts connections being served. The zero value is empty.
+type connTracker struct {
+	mu    sync.Mutex
+	open  int
+	empty chan struct{} // made by idle, closed when open falls to 0
 }
 
-func (c *crowd) enter() {
+func (c *connTracker) addConn() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.n++
+	c.open++
 }
 
-func (c *crowd) leave() {
+func (c *connTracker) removeConn() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.n--
-	if c.n == 0 && c.gone != nil {
-		close(c.gone)
-		c.gone = nil
+	c.open--
+	if c.open == 0 && c.empty != nil {
+		close(c.empty)
+		c.empty = nil
 	}
 }
 
-// idle is closed as soon as nobody is in.
-func (c *crowd) idle() <-chan struct{} {
+// idle returns a channel that is closed when no connection is open.
+func (c *connTracker) idle() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.n == 0 {
+	if c.open == 0 {
 		empty := make(chan struct{})
 		close(empty)
 		return empty
 	}
-	if c.gone == nil {
-		c.gone = make(chan struct{})
+	if c.empty == nil {
+		c.empty = make(chan struct{})
 	}
-	return c.gone
+	return c.empty
 }
 
-// connServer serves one connection to its end; the caller closes it.
+// connServer serves one connection to its end. The caller closes the connection.
 type connServer func(ctx context.Context, conn net.Conn) error
 
-// openDoors listens in work for the program, and for feed or predict tasks where
-// there are any: there, and on TCP.
-func openDoors(ctx context.Context, work, host string, a Assignment, task, program connServer, logger *slog.Logger) (*doors, error) {
-	d := &doors{log: logger}
+// openListeners opens a Unix socket in work for the program. If the member has
+// feed or predict tasks, it also opens a Unix socket and a TCP port for them.
+func openListeners(ctx context.Context, work, host string, a Assignment, task, program connServer, logger *slog.Logger) (*listeners, error) {
+	ls := &listeners{log: logger}
 	l, err := listenUnix(work, childSocket)
 	if err != nil {
 		return nil, err
 	}
-	d.accept(ctx, l, program, &d.programs)
+	ls.accept(ctx, l, program, &ls.programConns)
 	if len(a.feeds()) == 0 && !a.predicts() {
-		return d, nil
+		return ls, nil
 	}
 	boot, err := bootID()
 	if err != nil {
-		d.close()
+		ls.close()
 		return nil, err
 	}
 	local, err := listenUnix(work, feedSocket)
 	if err != nil {
-		d.close()
+		ls.close()
 		return nil, err
 	}
-	d.accept(ctx, local, task, &d.tasks)
+	ls.accept(ctx, local, task, &ls.taskConns)
 	remote, err := listenTLS(a)
 	if err != nil {
-		d.close()
+		ls.close()
 		return nil, err
 	}
-	d.accept(ctx, remote, task, &d.tasks)
-	d.address = reserve.FeedAddress{BootID: boot, Unix: local.Addr().String(), TCP: portOf(remote, host)}
-	return d, nil
+	ls.accept(ctx, remote, task, &ls.taskConns)
+	ls.address = reserve.FeedAddress{BootID: boot, Unix: local.Addr().String(), TCP: portOf(remote, host)}
+	return ls, nil
 }
 
 // accept serves l's connections until l is closed, counting them in served.
-func (d *doors) accept(ctx context.Context, l net.Listener, serve connServer, served *crowd) {
-	d.listeners = append(d.listeners, l)
-	d.loops.Go(func() {
+func (ls *listeners) accept(ctx context.Context, l net.Listener, serve connServer, served *connTracker) {
+	ls.sockets = append(ls.sockets, l)
+	ls.acceptLoops.Go(func() {
 		for {
 			conn, err := l.Accept()
 			if err != nil {
 				if errors.Is(err, net.ErrClosed) {
 					return
 				}
-				// Out of descriptors, or a caller that gave up: the next may do better.
-				d.log.Error("node: accept", "on", l.Addr().String(), "error", err)
+				// No free descriptors, or the caller gave up: the next accept may succeed.
+				ls.log.Error("node: accept", "on", l.Addr().String(), "error", err)
 				time.Sleep(acceptPause)
 				continue
 			}
-			served.enter()
+			served.addConn()
 			go func() {
-				defer served.leave()
+				defer served.removeConn()
 				defer func() { _ = conn.Close() }()
 				hangUp := context.AfterFunc(ctx, func() { _ = conn.Close() })
 				defer hangUp()
 				if err := serve(ctx, conn); err != nil && ctx.Err() == nil {
-					d.log.Warn("node: connection", "on", l.Addr().String(), "error", err)
+					ls.log.Warn("node: connection", "on", l.Addr().String(), "error", err)
 				}
 			}()
 		}
@@ -169,15 +170,15 @@ func (d *doors) accept(ctx context.Context, l net.Listener, serve connServer, se
 }
 
 // close stops listening. Connections end with the context of openDoors.
-func (d *doors) close() {
-	for _, l := range d.listeners {
+func (ls *listeners) close() {
+	for _, l := range ls.sockets {
 		_ = l.Close()
 	}
 }
 
 // wait returns, after close, when every connection has ended.
-func (d *doors) wait() {
-	d.loops.Wait()
-	<-d.tasks.idle()
-	<-d.programs.idle()
+func (ls *listeners) wait() {
+	ls.acceptLoops.Wait()
+	<-ls.taskConns.idle()
+	<-ls.programConns.idle()
 }

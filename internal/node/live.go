@@ -19,13 +19,13 @@ import (
 // verdict. The server's Stop, after its verdict, is thus the one normal end.
 func (m *member) live(ctx context.Context) ending {
 	terminated := context.AfterFunc(ctx, func() {
-		m.endings.add(ending{kind: reserve.Lost, cause: "tfos-node was terminated by a signal"})
+		m.endings.addEnding(ending{kind: reserve.Lost, cause: "tfos-node was terminated by a signal"})
 	})
 	defer terminated()
-	defer m.leave()
+	defer m.shutDown()
 	var end childEnd
 	started := false
-	complete := m.said.complete
+	complete := m.program.complete
 	var slow, overdue <-chan time.Time
 wait:
 	for {
@@ -60,16 +60,16 @@ wait:
 // its exit hooks and ends by itself, threads or not.
 const exitMargin = 5 * time.Second
 
-// endOverdue ends a process that hangs though its program has returned or failed.
+// endOverdue kills a process that hangs after its program has returned or failed.
 func (m *member) endOverdue() {
-	m.said.late = true
-	m.said.note(reserve.Note{Kind: reserve.NoteWarning, Text: fmt.Sprintf(
+	m.program.killedLate = true
+	m.program.addNote(reserve.Note{Kind: reserve.NoteWarning, Text: fmt.Sprintf(
 		"its program had ended, but its process did not end within %s (timeouts.exit) and was killed", m.Config.Exit())})
 	m.warn("kill a process that does not end", m.guard.signal(unix.SIGKILL))
 }
 
 func (m *member) startChild(c reserve.Cluster) error {
-	command, err := m.prepare(c)
+	command, err := m.childCommand(c)
 	if err != nil {
 		return err
 	}
@@ -78,52 +78,53 @@ func (m *member) startChild(c reserve.Cluster) error {
 	return m.guard.start(command)
 }
 
-// childEnded reports a child that ended by itself, with everything that it
-// said before.
+// childEnded reports a child that ended by itself, with everything that the child
+// sent and printed before.
 func (m *member) childEnded(ctx context.Context, end childEnd) ending {
 	if end.GuardLost {
-		m.guard.clear() // the group lives on without it
+		m.guard.cleanUp() // the group lives on without it
 	}
-	m.drain()
-	o := judgeChild(m.Config.Child.Kind, end, m.said.summary(), m.output.stderr.last(), m.host)
-	if o.Kind == reserve.Succeeded && (end.Exit != 0 || end.Signal != 0) && !m.said.late {
-		m.said.note(reserve.Note{Kind: reserve.NoteWarning, Text: "its program was done, then its process ended badly: " + end.how()})
+	m.awaitOutput()
+	o := judgeChild(m.Config.Child.Kind, end, m.program.summary(), m.output.stderr.lastLines(), m.host)
+	if o.Kind == reserve.Succeeded && (end.Exit != 0 || end.Signal != 0) && !m.program.killedLate {
+		m.program.addNote(reserve.Note{Kind: reserve.NoteWarning, Text: "its program was done, then its process ended badly: " + end.how()})
 	}
 	m.log.Info("node: the child ended", "kind", o.Kind, "phase", o.Phase, "cause", o.Cause)
-	m.output.title("%s %s", o.Kind, o.Cause)
-	m.said.end(cmp.Or(o.Cause, "its program has ended"))
+	m.output.writeTitle("%s %s", o.Kind, o.Cause)
+	m.program.setOver(cmp.Or(o.Cause, "its program has ended"))
 	if o.Kind == reserve.Succeeded {
 		m.rows.Stop("the program has ended")
 	} else {
 		m.rows.Fail(o.Cause)
 	}
-	m.setAfter(o.Kind)
+	m.setPhaseAfterChild(o.Kind)
 	o.Working = m.uploadFiles()
 	m.report(context.WithoutCancel(ctx), o)
 	return ending{kind: o.Kind, cause: o.Cause}
 }
 
-// setAfter tells the server at once that the child has ended, and whether it has
-// failed: the report may have to wait for the upload of files.
-func (m *member) setAfter(kind reserve.Kind) {
+// setPhaseAfterChild sets the member's phase to "ended" or "failing" and renews at
+// once: the report may have to wait for the upload of files.
+func (m *member) setPhaseAfterChild(kind reserve.Kind) {
 	m.mu.Lock()
-	m.after = reserve.PhaseEnded
+	m.phaseAfterChild = reserve.PhaseEnded
 	if kind == reserve.Failed {
-		m.after = reserve.PhaseFailing
+		m.phaseAfterChild = reserve.PhaseFailing
 	}
 	m.mu.Unlock()
 	m.client.Renew()
 }
 
-// drain waits for what a dead child left in its sockets and pipes.
-func (m *member) drain() {
+// awaitOutput waits, at most drainTime, until everything that an ended child left
+// in its sockets and pipes is read.
+func (m *member) awaitOutput() {
 	late := time.After(drainTime)
 	copied := make(chan struct{})
 	go func() {
 		defer close(copied)
 		m.copies.Wait()
 	}()
-	for _, quiet := range []<-chan struct{}{m.doors.programs.idle(), copied} {
+	for _, quiet := range []<-chan struct{}{m.listeners.programConns.idle(), copied} {
 		select {
 		case <-quiet:
 		case <-late:
@@ -133,17 +134,17 @@ func (m *member) drain() {
 	}
 }
 
-// endChild ends the child because the member has to end, and reports that
-// where there is somebody to hear it.
+// endChild ends the child because the member has to end. It reports the outcome
+// unless why is silent.
 func (m *member) endChild(started bool, why ending) {
 	m.log.Info("node: ends", "why", why.cause, "at_once", why.hard)
 	end := childEnd{Exit: -1}
 	if started && !why.hard {
-		end = m.terminate()
+		end = m.terminateChild()
 	}
-	phase := m.said.summary().phase
-	m.guard.end()
-	m.said.end(why.cause)
+	phase := m.program.summary().phase
+	m.guard.killAll()
+	m.program.setOver(why.cause)
 	m.rows.Fail(why.cause)
 	if why.silent {
 		return
@@ -157,13 +158,13 @@ func (m *member) endChild(started bool, why ending) {
 	m.report(ctx, reserve.Outcome{
 		Working: files,
 		Kind:    why.kind, Phase: phase, Cause: oneLine(why.cause), ExitCode: end.Exit, Signal: end.Signal,
-		Stderr: m.output.stderr.last(),
+		Stderr: m.output.stderr.lastLines(),
 	})
 }
 
-// terminate sends SIGTERM to the child's group and waits for the child until
-// the grace is over or a hard ending came.
-func (m *member) terminate() childEnd {
+// terminateChild sends SIGTERM to the child's group. It waits for the child's end
+// until the grace is over or a hard ending comes.
+func (m *member) terminateChild() childEnd {
 	if err := m.guard.signal(unix.SIGTERM); err != nil {
 		return childEnd{Exit: -1}
 	}
@@ -177,29 +178,29 @@ func (m *member) terminate() childEnd {
 	return childEnd{Exit: -1, Signal: int(unix.SIGKILL)}
 }
 
-// report delivers an outcome; the client tries again as long as the lease
-// lasts.
+// report delivers an outcome. The client retries as long as the lease lasts.
 func (m *member) report(ctx context.Context, o reserve.Outcome) {
 	o.Place, o.Host, o.LogPath, o.Feeds = m.place, m.host, m.output.path, m.counts()
-	o.Paces, o.Notes, o.Stdout = m.paces(), m.said.summary().notes, m.output.stdout.last()
+	o.Paces, o.Notes, o.Stdout = m.paces(), m.program.summary().notes, m.output.stdout.lastLines()
 	if err := m.client.Report(ctx, o); err != nil {
 		m.log.Error("node: report", "kind", o.Kind, "cause", o.Cause, "error", err)
 	}
 }
 
-// leave kills what is left, closes everything and waits for the goroutines.
-func (m *member) leave() {
-	m.guard.end()
+// shutDown kills the remaining processes, closes everything and waits for the
+// goroutines.
+func (m *member) shutDown() {
+	m.guard.killAll()
 	m.release()
-	if m.doors != nil {
-		m.doors.close()
+	if m.listeners != nil {
+		m.listeners.close()
 	}
 	m.port.release()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if m.doors != nil {
-			m.doors.wait()
+		if m.listeners != nil {
+			m.listeners.wait()
 		}
 		m.tasks.Wait()
 		m.copies.Wait()

@@ -319,7 +319,7 @@ func TestNoServer(t *testing.T) {
 func TestWhatNeverRegisteredIsPartOfTheVerdict(t *testing.T) {
 	s := newScene(t, 1, nil)
 	a := s.assignment(0, "ok")
-	tellUnborn(t.Context(), Options{Log: testLog()}, a, errors.New("no room for a work folder"))
+	reportNotStarted(t.Context(), Options{Log: testLog()}, a, errors.New("no room for a work folder"))
 	s.command(map[string]string{"cmd": "spark_failed", "phase": "members", "cause": "Subprocess exited with status 75"})
 	if v := s.verdict(); !strings.Contains(v.Cause, "no room for a work folder") || v.Member != "worker:0" {
 		t.Errorf("verdict %+v", v)

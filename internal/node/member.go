@@ -26,8 +26,8 @@ const (
 	lastWord = 3 * time.Second
 )
 
-// member is one run of `tfos-node run` after its assignment was read. live
-// drives it from one goroutine; what others touch is said beside it.
+// member is one run of `tfos-node run` after its assignment was read. The goroutine
+// of live owns it. Fields marked "any goroutine" are used by others too.
 type member struct {
 	Assignment
 	place  reserve.Place
@@ -44,27 +44,27 @@ type member struct {
 	uploading atomic.Bool
 	uploaded  atomic.Int64 // bytes: a sign of life
 
-	guard   *guardian
-	used    *usageMeter    // any goroutine
-	output  *output        // any goroutine
-	said    *programReport // any goroutine
-	rows    *feed.Receiver // any goroutine
-	client  *reserve.Client
-	port    *heldPort
-	doors   *doors
-	cluster chan reserve.Cluster // from the server; takes one
+	guard     *guardian
+	used      *usageMeter    // any goroutine
+	output    *output        // any goroutine
+	program   *programReport // any goroutine
+	rows      *feed.Receiver // any goroutine
+	client    *reserve.Client
+	port      *heldPort
+	listeners *listeners
+	cluster   chan reserve.Cluster // from the server; takes one
 
-	mu      sync.Mutex
-	context feed.ProgramContext // set before the child starts
-	after   string              // the phase, once the child has ended
+	mu              sync.Mutex
+	context         feed.ProgramContext // set before the child starts
+	phaseAfterChild string              // "": the child has not ended
 
 	copies  sync.WaitGroup // of the child's output
 	tasks   sync.WaitGroup // all other goroutines
 	release context.CancelFunc
 }
 
-// newMember takes what a member needs on its executor. On an error nothing is
-// left; else live must follow.
+// newMember acquires what a member needs on its executor. After an error nothing
+// is left. After success the caller must call live.
 func newMember(ctx context.Context, o Options, a Assignment) (*member, error) {
 	if err := adoptOrphans(); err != nil {
 		return nil, err
@@ -85,7 +85,7 @@ func newMember(ctx context.Context, o Options, a Assignment) (*member, error) {
 	m := &member{
 		Assignment: a, place: place, log: o.Log, grace: o.Grace,
 		files: files, host: hostName(address), endings: newEndings(), client: client,
-		said: newProgramReport(), cluster: make(chan reserve.Cluster, 1),
+		program: newProgramReport(), cluster: make(chan reserve.Cluster, 1),
 	}
 	if a.Config.Child.Kind == childEngine {
 		plan := childPlan{assignment: a, files: files}
@@ -105,26 +105,26 @@ func newMember(ctx context.Context, o Options, a Assignment) (*member, error) {
 	// Not ctx: after SIGTERM the member still has to report.
 	own, release := context.WithCancel(context.WithoutCancel(ctx))
 	m.release = release
-	if err := m.begin(own, o, address); err != nil {
-		m.leave()
+	if err := m.startServices(own, o, address); err != nil {
+		m.shutDown()
 		return nil, err
 	}
 	return m, nil
 }
 
-// begin starts everything that runs beside the child: until own ends.
-func (m *member) begin(own context.Context, o Options, address string) error {
-	m.copies.Go(func() { m.output.copy(m.guard.stdout, m.output.stdout) })
-	m.copies.Go(func() { m.output.copy(m.guard.stderr, m.output.stderr) })
+// startServices starts everything that runs beside the child. It ends with own.
+func (m *member) startServices(own context.Context, o Options, address string) error {
+	m.copies.Go(func() { m.output.copyFrom(m.guard.stdout, m.output.stdout) })
+	m.copies.Go(func() { m.output.copyFrom(m.guard.stderr, m.output.stderr) })
 	m.tasks.Go(func() { m.watchExecutor(own, o.Stdout) })
 	if err := m.openFolder(own); err != nil {
 		return err
 	}
-	doors, err := openDoors(own, m.guard.work, address, m.Assignment, m.serveTask, m.serveProgram, m.log)
+	listeners, err := openListeners(own, m.guard.work, address, m.Assignment, m.serveTask, m.serveProgram, m.log)
 	if err != nil {
 		return err
 	}
-	m.doors = doors
+	m.listeners = listeners
 	boot, err := bootID()
 	if err != nil {
 		return err
@@ -134,11 +134,11 @@ func (m *member) begin(own context.Context, o Options, address string) error {
 		return err
 	}
 	registration := reserve.Registration{
-		Place: m.place, Address: net.JoinHostPort(address, strconv.Itoa(m.port.port)), Feed: doors.address,
+		Place: m.place, Address: net.JoinHostPort(address, strconv.Itoa(m.port.port)), Feed: listeners.address,
 		Executor: executor, Host: m.host, LogPath: m.output.path,
 	}
 	m.tasks.Go(func() { m.join(own, registration) })
-	m.tasks.Go(func() { m.passOn(own) })
+	m.tasks.Go(func() { m.renewOnChange(own) })
 	return nil
 }
 
@@ -160,38 +160,40 @@ func (m *member) openFolder(ctx context.Context) error {
 // workingDirectory is the child's.
 func (m *member) workingDirectory() string { return cmp.Or(m.folder.path, m.files) }
 
-// join keeps the membership until its end, which ends the member.
+// join registers the member and renews its lease. The end of the membership ends
+// the member.
 func (m *member) join(ctx context.Context, r reserve.Registration) {
 	given := false
 	err := m.client.Join(ctx, r, reserve.Handler{
 		Renewal: m.renewal,
 		Registered: func(r reserve.Registered) {
 			m.log.Info("node: registered", "incarnation", r.Incarnation, "lease", r.Lease)
-			m.output.title("run %s, %s, incarnation %d", m.Config.Run, m.place, r.Incarnation)
+			m.output.writeTitle("run %s, %s, incarnation %d", m.Config.Run, m.place, r.Incarnation)
 		},
 		Cluster: func(c reserve.Cluster) {
 			if given { // a later generation: this supervisor serves one
-				m.endings.add(ending{kind: reserve.Lost, cause: fmt.Sprintf("generation %d began", c.Generation), hard: true, silent: true, status: ExitRetry})
+				m.endings.addEnding(ending{kind: reserve.Lost, cause: fmt.Sprintf("generation %d began", c.Generation), hard: true, silent: true, status: ExitRetry})
 				return
 			}
 			given = true
 			m.cluster <- c
 		},
-		TrainingEnded: m.said.trained.happen,
+		TrainingEnded: m.program.trainingEnded.markDone,
 		LowWater:      func(w reserve.LowWater) { m.warn("low-water mark", m.rows.SetLowWater(w.Feed, w.Step, w.Final)) },
 		FeedEnd:       m.feedEnded,
 		Replay:        func(r reserve.Replay) { m.warn("replay of a feed", m.rows.Replay(r.Feed, r.Epochs)) },
 		Stop: func(reason string) {
-			m.endings.add(ending{kind: reserve.Stopped, cause: reason})
+			m.endings.addEnding(ending{kind: reserve.Stopped, cause: reason})
 		},
 	})
 	if ctx.Err() == nil {
-		m.endings.add(joinEnding(err))
+		m.endings.addEnding(joinEnding(err))
 	}
 }
 
-// passOn tells the server at once what it waits for: steps, ends, stops.
-func (m *member) passOn(ctx context.Context) {
+// renewOnChange renews at once when the feeds' counts change in what the server
+// waits for: steps, ends, stops.
+func (m *member) renewOnChange(ctx context.Context) {
 	for {
 		select {
 		case <-m.rows.Changed():
@@ -208,19 +210,19 @@ func (m *member) warn(doing string, err error) {
 	}
 }
 
-// renewal is how far the member is.
+// renewal returns the member's present state and counts.
 func (m *member) renewal() reserve.Renewal {
-	said := m.said.summary()
+	program := m.program.summary()
 	m.mu.Lock()
-	if m.after != "" {
-		said.phase = m.after
+	if m.phaseAfterChild != "" {
+		program.phase = m.phaseAfterChild
 	}
 	m.mu.Unlock()
 	usage := m.used.usage()
 	usage.Written += m.uploaded.Load()
 	return reserve.Renewal{
-		Phase: said.phase, Feeds: m.counts(), LogBytes: m.output.bytes.Load(),
-		Splits: said.progress.Splits, SplitRows: said.progress.Rows, SplitBytes: said.progress.Bytes, Notes: said.notes, Paces: m.paces(),
+		Phase: program.phase, Feeds: m.counts(), LogBytes: m.output.bytes.Load(),
+		Splits: program.progress.Splits, SplitRows: program.progress.Rows, SplitBytes: program.progress.Bytes, Notes: program.notes, Paces: m.paces(),
 		Usage: usage, Uploading: m.uploading.Load(),
 	}
 }
@@ -245,8 +247,9 @@ func (m *member) paces() []reserve.Pace {
 	return out
 }
 
-// prepare is the child's command in cluster c, and its program's context.
-func (m *member) prepare(c reserve.Cluster) (command, error) {
+// childCommand returns the child's command in cluster c, and sets the context of
+// the child's program.
+func (m *member) childCommand(c reserve.Cluster) (command, error) {
 	var members []memberAddress
 	number := 0
 	for i, other := range c.Members {

@@ -16,43 +16,43 @@ import (
 // longestCause bounds a cause in bytes: it is one line of a message to people.
 const longestCause = 1000
 
-// judgeChild says what became of a child. What the program has told of its end
-// counts, however its process then ended; else an exit status of 0 is success of a
-// program that has attached and is not being imported.
-// Place, host, log path and row counts are the caller's to add.
-func judgeChild(kind string, end childEnd, said programSummary, stderr []string, host string) reserve.Outcome {
+// judgeChild returns the outcome of a child. If the program has reported its end,
+// that report decides, however its process then ended. Otherwise exit status 0 is
+// success if the program has attached and is not being imported.
+// The caller adds place, host, log path and row counts.
+func judgeChild(kind string, end childEnd, program programSummary, stderr []string, host string) reserve.Outcome {
 	o := reserve.Outcome{
-		Kind: reserve.Failed, Phase: said.phase, ExitCode: end.Exit, Signal: end.Signal,
-		Stderr: stderr, Result: said.result,
+		Kind: reserve.Failed, Phase: program.phase, ExitCode: end.Exit, Signal: end.Signal,
+		Stderr: stderr, Result: program.result,
 	}
-	if said.failure != nil {
-		o.VerdictCode = said.failure.Code
-		if said.failure.Phase != "" {
-			o.Phase = said.failure.Phase
+	if program.failure != nil {
+		o.VerdictCode = program.failure.Code
+		if program.failure.Phase != "" {
+			o.Phase = program.failure.Phase
 		}
 	}
 	library := ""
-	if kind == childEngine && !said.attached {
+	if kind == childEngine && !program.attached {
 		library = libraryFailure(end, stderr, host)
 	}
 	switch {
-	case said.failure == nil && said.phase == reserve.PhaseEnded:
+	case program.failure == nil && program.phase == reserve.PhaseEnded:
 		o.Kind, o.VerdictCode, o.ExitCode, o.Signal = reserve.Succeeded, 0, 0, 0
 	case end.GuardLost:
 		o.Kind = reserve.Lost
 		o.Cause = "the child's guard process was killed"
-	case said.failure == nil && end.clean() && !said.attached:
+	case program.failure == nil && end.clean() && !program.attached:
 		o.Cause = "exit status 0 of a process that started no program: correct app.python.interpreter"
-	case said.failure == nil && end.clean() && said.phase == phaseImporting:
+	case program.failure == nil && end.clean() && program.phase == phaseImporting:
 		o.Cause = "exit status 0 while the program was imported (os._exit?): its function never ran"
-	case said.failure == nil && end.clean():
+	case program.failure == nil && end.clean():
 		o.Kind, o.Phase, o.VerdictCode = reserve.Succeeded, reserve.PhaseEnded, 0
 	case library != "":
 		o.Cause = library
 	case end.Error != "":
 		o.Cause = "the program cannot be started: " + end.Error
-	case said.failure != nil && said.failure.Cause != "":
-		o.Cause = said.failure.Cause
+	case program.failure != nil && program.failure.Cause != "":
+		o.Cause = program.failure.Cause
 	default:
 		o.Cause = end.how()
 		if line := fatalLine(stderr); end.Signal != 0 && line != "" {
@@ -102,7 +102,8 @@ func signalCause(s syscall.Signal) string {
 	return cause
 }
 
-// oneLine makes text fit for a report's cause: one line, bounded, UTF-8.
+// oneLine makes text fit for a report's cause: one line of UTF-8, at most
+// longestCause bytes.
 func oneLine(text string) string {
 	text = strings.Join(strings.Fields(printable(text)), " ")
 	if len(text) > longestCause {

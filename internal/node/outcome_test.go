@@ -15,12 +15,12 @@ func TestJudgeChild(t *testing.T) {
 	failed.failure = &feed.Failure{Phase: "importing", Cause: "ValueError: bad\n shape", Code: 6}
 	complete := programSummary{attached: true, phase: reserve.PhaseEnded}
 	for _, test := range []struct {
-		name   string
-		kind   string
-		end    childEnd
-		said   programSummary
-		stderr []string
-		want   reserve.Outcome // Cause: a part of it
+		name    string
+		kind    string
+		end     childEnd
+		program programSummary
+		stderr  []string
+		want    reserve.Outcome // Cause: a part of it
 	}{
 		{"success", childPython, childEnd{}, running, nil,
 			reserve.Outcome{Kind: reserve.Succeeded, Phase: reserve.PhaseEnded}},
@@ -63,7 +63,7 @@ func TestJudgeChild(t *testing.T) {
 			reserve.Outcome{Kind: reserve.Failed, Phase: phaseStarting, ExitCode: 127, Cause: "exit status 127"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got := judgeChild(test.kind, test.end, test.said, test.stderr, "h1")
+			got := judgeChild(test.kind, test.end, test.program, test.stderr, "h1")
 			if got.Kind != test.want.Kind || got.Phase != test.want.Phase || got.ExitCode != test.want.ExitCode ||
 				got.Signal != test.want.Signal || got.VerdictCode != test.want.VerdictCode {
 				t.Errorf("got  %+v\nwant %+v", got, test.want)

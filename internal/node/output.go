@@ -67,9 +67,9 @@ func openLog(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 }
 
-// copy reads r to its end, and keeps its last lines in last. An end of line is
-// '\n' or '\r': progress bars use the latter alone.
-func (o *output) copy(r io.Reader, last *tail) {
+// copyFrom copies r to the log and to standard error until r ends, and adds its
+// lines to last. A line ends with '\n' or '\r': progress bars use only '\r'.
+func (o *output) copyFrom(r io.Reader, last *tail) {
 	buffer := make([]byte, longestLine)
 	pending := 0
 	for {
@@ -81,7 +81,7 @@ func (o *output) copy(r io.Reader, last *tail) {
 			whole = pending
 		}
 		if whole > 0 {
-			last.keep(buffer[:whole])
+			last.addLines(buffer[:whole])
 			o.write(buffer[:whole])
 			pending = copy(buffer, buffer[whole:pending])
 		}
@@ -107,8 +107,8 @@ func (o *output) writeLog(lines []byte) {
 	}
 }
 
-// title writes a line of the supervisor's own into the log.
-func (o *output) title(format string, args ...any) {
+// writeTitle writes a line of the supervisor itself into the log.
+func (o *output) writeTitle(format string, args ...any) {
 	o.logging.Lock()
 	before := ""
 	if o.unfinished { // the program's last words may be without an end of line

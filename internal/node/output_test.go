@@ -21,12 +21,12 @@ func TestOutputKeepsTheLastErrorLines(t *testing.T) {
 	}
 	in.WriteString("step 1\rstep 2\r\xff" + strings.Repeat("x", 2*o.stderr.width) + "\nno end")
 	const printed = "\x1b[1maccuracy 0.9\x1b[0m\n"
-	o.copy(iotest.HalfReader(strings.NewReader(in.String())), o.stderr)
-	o.copy(strings.NewReader(printed), o.stdout)
-	if out := o.stdout.last(); !slices.Equal(out, []string{"accuracy 0.9"}) {
+	o.copyFrom(iotest.HalfReader(strings.NewReader(in.String())), o.stderr)
+	o.copyFrom(strings.NewReader(printed), o.stdout)
+	if out := o.stdout.lastLines(); !slices.Equal(out, []string{"accuracy 0.9"}) {
 		t.Errorf("standard output %q", out)
 	}
-	last := o.stderr.last()
+	last := o.stderr.lastLines()
 	if len(last) != o.stderr.most {
 		t.Fatalf("%d lines, want %d", len(last), o.stderr.most)
 	}
@@ -58,7 +58,7 @@ func TestOutputBreaksEndlessLines(t *testing.T) {
 	var forward bytes.Buffer
 	o := openOutput("", t.TempDir(), "x", &forward, testLog())
 	endless := strings.Repeat("y", 3*longestLine+7)
-	o.copy(strings.NewReader(endless), o.stderr)
+	o.copyFrom(strings.NewReader(endless), o.stderr)
 	if forward.String() != endless {
 		t.Errorf("%d bytes came through, want %d", forward.Len(), len(endless))
 	}
@@ -77,9 +77,9 @@ func TestOutputFallsBackToTheFilesFolder(t *testing.T) {
 		}
 	}
 	o := openOutput("", filepath.Join(file, "below"), "ps-0", &bytes.Buffer{}, testLog())
-	o.copy(strings.NewReader("still read\n"), o.stderr)
-	if o.path != "" || len(o.stderr.last()) != 1 {
-		t.Errorf("without a log: path %q, lines %q", o.path, o.stderr.last())
+	o.copyFrom(strings.NewReader("still read\n"), o.stderr)
+	if o.path != "" || len(o.stderr.lastLines()) != 1 {
+		t.Errorf("without a log: path %q, lines %q", o.path, o.stderr.lastLines())
 	}
 }
 
@@ -99,8 +99,8 @@ To enable the following instructions: AVX2 FMA, in other operations, rebuild Ten
 `
 	o := openOutput(t.TempDir(), t.TempDir(), "worker-0", &bytes.Buffer{}, testLog())
 	said := []string{"ValueError: oneDNN is what I like", "failed to allocate 8 GiB on GPU:0"}
-	o.copy(strings.NewReader(noise+said[0]+"\n"+noise+said[1]+"\n"), o.stderr)
-	if last := o.stderr.last(); !slices.Equal(last, said) {
+	o.copyFrom(strings.NewReader(noise+said[0]+"\n"+noise+said[1]+"\n"), o.stderr)
+	if last := o.stderr.lastLines(); !slices.Equal(last, said) {
 		t.Errorf("last lines %q, want %q", last, said)
 	}
 	log, err := os.ReadFile(o.path)
@@ -115,13 +115,13 @@ func TestTheFatalLineIsKept(t *testing.T) {
 	stacks := strings.Repeat("    @ 0x7f tensorflow::Tensor::matrix()\n", 100)
 	for _, in := range []string{fatal + "\n" + stacks, stacks + fatal + "\n" + stacks, stacks + fatal + "\n"} {
 		o := openOutput("", t.TempDir(), "x", &bytes.Buffer{}, testLog())
-		o.copy(strings.NewReader(in), o.stderr)
-		last := o.stderr.last()
+		o.copyFrom(strings.NewReader(in), o.stderr)
+		last := o.stderr.lastLines()
 		if found := slices.Index(last, fatal); found < 0 || slices.Contains(last[found+1:], fatal) || len(last) > o.stderr.most+1 {
 			t.Errorf("%q", last)
 		}
-		o.copy(strings.NewReader(in), o.stdout)
-		if out := o.stdout.last(); len(out) != o.stdout.most {
+		o.copyFrom(strings.NewReader(in), o.stdout)
+		if out := o.stdout.lastLines(); len(out) != o.stdout.most {
 			t.Errorf("%d lines of standard output", len(out))
 		}
 	}
@@ -130,10 +130,10 @@ func TestTheFatalLineIsKept(t *testing.T) {
 func TestATitleHasALineOfItsOwn(t *testing.T) {
 	dir := t.TempDir()
 	o := openOutput(dir, t.TempDir(), "x", &bytes.Buffer{}, testLog())
-	o.title("run")
-	o.copy(strings.NewReader("accuracy 0.9"), o.stdout)
-	o.title("succeeded")
-	o.title("again")
+	o.writeTitle("run")
+	o.copyFrom(strings.NewReader("accuracy 0.9"), o.stdout)
+	o.writeTitle("succeeded")
+	o.writeTitle("again")
 	log, err := os.ReadFile(filepath.Join(dir, "x.log"))
 	if want := "--- run\naccuracy 0.9\n--- succeeded\n--- again\n"; err != nil || string(log) != want {
 		t.Errorf("%q, want %q", log, want)

@@ -30,7 +30,7 @@ func (m *member) servePredictor(ctx context.Context, conn net.Conn) error {
 	if err != nil {
 		return err
 	}
-	over, err := m.said.await(ctx)
+	over, err := m.program.awaitRunning(ctx)
 	if err != nil {
 		return err
 	}
@@ -49,19 +49,20 @@ func (m *member) servePredictor(ctx context.Context, conn net.Conn) error {
 	return feed.HandOver(ctx, conn, filepath.Join(m.guard.work, feed.PredictSocket), hello)
 }
 
-// feedEnded passes the end of an epoch on to who takes its rows.
+// feedEnded passes the end of an epoch on: to the engine if the member predicts,
+// else to the feed's receiver.
 func (m *member) feedEnded(e reserve.FeedEnd) {
 	if m.predicts() {
-		m.said.fed.happen()
+		m.program.rowsEnded.markDone()
 		return
 	}
 	m.warn("end of feed", m.rows.EndFeed(e.Feed, e.Epoch, e.Last))
 }
 
-// tellFed tells the engine that predict tasks have given all rows. Its
-// connection carries no feed; when it is gone so is the engine.
-func (m *member) tellFed(conn net.Conn) {
+// sendRowsEnded tells the engine that predict tasks have sent all rows. conn
+// carries no feed. A broken conn means that the engine is gone.
+func (m *member) sendRowsEnded(conn net.Conn) {
 	if err := feed.WriteJSON(conn, feed.TypeEpochEnd, feed.EpochEnd{Feed: m.Feeds[0], Last: true}); err != nil {
-		m.log.Debug("node: the engine does not hear that all rows are given", "error", err)
+		m.log.Debug("node: tell the engine that all rows were sent", "error", err)
 	}
 }

@@ -146,7 +146,7 @@ func TestPredictTasksOfAnEndedEngineAreStopped(t *testing.T) {
 func TestAwaitEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := newProgramReport().await(ctx); err == nil {
+	if _, err := newProgramReport().awaitRunning(ctx); err == nil {
 		t.Error("it runs")
 	}
 }

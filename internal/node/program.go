@@ -10,33 +10,33 @@ import (
 )
 
 const (
-	phaseStarting  = "starting"  // the program has not said anything yet
-	phaseImporting = "importing" // what runs comes after it
+	phaseStarting  = "starting"  // the program has not reported a phase yet
+	phaseImporting = "importing" // later phases are those of the program's function
 )
 
-// programReport is what a member's program has told of itself: the PHASE,
+// programReport collects what a member's program reports about itself: the PHASE,
 // FAILED, PROGRESS, RESULT and NOTE frames of all its connections.
 type programReport struct {
-	mu       sync.Mutex
-	attached bool
-	phase    string
-	failure  *feed.Failure // the first: later ones follow from it
-	progress feed.ProgressReport
-	result   []byte
-	notes    []reserve.Note
-	trained  latch         // training has ended
-	fed      latch         // predict tasks have given all rows
-	running  chan struct{} // closed when it runs, or has ended
-	complete chan struct{} // closed when it has returned or failed: its process is about to end
-	over     string        // why it runs no more; "": it may
-	late     bool          // its process was killed because it did not end; live's goroutine
+	mu            sync.Mutex
+	attached      bool
+	phase         string
+	failure       *feed.Failure // the first: later ones follow from it
+	progress      feed.ProgressReport
+	result        []byte
+	notes         []reserve.Note
+	trainingEnded once          // training has ended
+	rowsEnded     once          // predict tasks have given all rows
+	running       chan struct{} // closed when it runs, or has ended
+	complete      chan struct{} // closed when it has returned or failed: its process is about to end
+	over          string        // why the program no longer runs; "": it may run
+	killedLate    bool          // its process was killed because it did not end; live's goroutine
 }
 
 func newProgramReport() *programReport {
 	return &programReport{phase: phaseStarting, running: make(chan struct{}), complete: make(chan struct{})}
 }
 
-func (p *programReport) attach() {
+func (p *programReport) setAttached() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.attached = true
@@ -48,22 +48,22 @@ func (p *programReport) setPhase(phase string) {
 	p.phase = phase
 	switch phase {
 	case reserve.PhaseRunning:
-		p.open()
+		p.closeRunning()
 	case reserve.PhaseEnded:
-		p.finish()
+		p.closeComplete()
 	}
 }
 
-// end says that the program runs no more.
-func (p *programReport) end(why string) {
+// setOver records why the program no longer runs.
+func (p *programReport) setOver(why string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.over = why
-	p.open()
+	p.closeRunning()
 }
 
-// finish says that the program has told how it ends.
-func (p *programReport) finish() {
+// closeComplete marks that the program has returned or failed.
+func (p *programReport) closeComplete() {
 	select {
 	case <-p.complete:
 	default:
@@ -71,7 +71,7 @@ func (p *programReport) finish() {
 	}
 }
 
-func (p *programReport) open() {
+func (p *programReport) closeRunning() {
 	select {
 	case <-p.running:
 	default:
@@ -79,8 +79,9 @@ func (p *programReport) open() {
 	}
 }
 
-// await waits until the program runs; over says why it does not.
-func (p *programReport) await(ctx context.Context) (over string, err error) {
+// awaitRunning blocks until the program runs or has ended. In the latter case
+// over is the reason.
+func (p *programReport) awaitRunning(ctx context.Context) (over string, err error) {
 	select {
 	case <-p.running:
 	case <-ctx.Done():
@@ -91,12 +92,12 @@ func (p *programReport) await(ctx context.Context) (over string, err error) {
 	return p.over, nil
 }
 
-func (p *programReport) fail(f feed.Failure) {
+func (p *programReport) setFailure(f feed.Failure) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.failure == nil {
 		p.failure, p.phase = &f, reserve.PhaseFailing
-		p.finish()
+		p.closeComplete()
 	}
 }
 
@@ -112,7 +113,7 @@ func (p *programReport) setResult(result []byte) {
 	p.result = result
 }
 
-func (p *programReport) note(n reserve.Note) {
+func (p *programReport) addNote(n reserve.Note) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.notes = append(p.notes, n)

@@ -161,13 +161,9 @@ func TestLateFeedTasksAreStopped(t *testing.T) {
 	one, two := s.assignment(0, "ok"), s.assignment(1, "sleep")
 	s.feeds(&one)
 	s.feeds(&two)
-	ended := s.act("run", one)
+	s.act("run", one)
 	s.act("run", two)
-	for end := time.Now().Add(patience); !strings.Contains(ended.stderr.String(), "node: the child ended"); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("the child does not end")
-		}
-	}
+	s.awaitPhase(0, reserve.PhaseEnded)
 	late := s.dial(s.address(0), false)
 	if w := late.hello(one.Token, 0); !w.Stopped {
 		t.Errorf("welcome %+v", w)

@@ -90,7 +90,7 @@ func run(ctx context.Context, o Options) Summary {
 		// Something of this executor: another place may do better, and Spark's
 		// count of failures bounds it.
 		o.Log.Error("node: begin", "error", err)
-		tellUnborn(ctx, o, a, err)
+		reportNotStarted(ctx, o, a, err)
 		summary.Kind, summary.Cause, summary.Status = reserve.Lost.String(), oneLine(err.Error()), ExitRetry
 		return summary
 	}
@@ -99,9 +99,9 @@ func run(ctx context.Context, o Options) Summary {
 	return summary
 }
 
-// tellUnborn reports a member that failed before it registered, so that the
-// verdict can say why its place stayed empty.
-func tellUnborn(ctx context.Context, o Options, a Assignment, why error) {
+// reportNotStarted reports that the member failed before it registered. The verdict
+// can then say why its place stayed empty.
+func reportNotStarted(ctx context.Context, o Options, a Assignment, why error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
 	defer cancel()
 	client, err := reserve.Dial(ctx, a.credentials())

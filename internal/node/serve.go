@@ -35,7 +35,7 @@ func (m *member) serveProgram(ctx context.Context, conn net.Conn) error {
 	if attach.Version != feed.Version {
 		return fmt.Errorf("node: attach: the program speaks version %d of the protocol, this member %d: ship the tfos.zip of this release", attach.Version, feed.Version)
 	}
-	m.said.attach()
+	m.program.setAttached()
 	m.mu.Lock()
 	given := m.context
 	m.mu.Unlock()
@@ -46,45 +46,45 @@ func (m *member) serveProgram(ctx context.Context, conn net.Conn) error {
 		return fmt.Errorf("node: attach: %w", err)
 	}
 	return m.rows.ServeChild(ctx, conn, func(typ byte, payload []byte) error {
-		return m.control(conn, typ, payload)
+		return m.handleFrame(conn, typ, payload)
 	})
 }
 
-// control takes in what the program tells of itself on its connection. A type
-// that this version does not know is passed over.
-func (m *member) control(conn net.Conn, typ byte, payload []byte) error {
+// handleFrame records a frame that the program sends about itself. Types that this
+// version does not know are ignored.
+func (m *member) handleFrame(conn net.Conn, typ byte, payload []byte) error {
 	var err error
 	switch typ {
 	case feed.TypePhase:
 		var r feed.PhaseReport
 		if err = json.Unmarshal(payload, &r); err == nil {
-			m.said.setPhase(r.Phase)
+			m.program.setPhase(r.Phase)
 			if r.Phase == reserve.PhaseEvaluating {
-				m.said.trained.on(func() { m.tellTrainingEnded(conn) })
+				m.program.trainingEnded.onDone(func() { m.sendTrainingEnded(conn) })
 			}
 			if r.Phase == reserve.PhaseRunning && m.predicts() {
-				m.said.fed.on(func() { m.tellFed(conn) })
+				m.program.rowsEnded.onDone(func() { m.sendRowsEnded(conn) })
 			}
 			m.client.Renew()
 		}
 	case feed.TypeFailed:
 		var f feed.Failure
 		if err = json.Unmarshal(payload, &f); err == nil {
-			m.said.fail(f)
+			m.program.setFailure(f)
 		}
 	case feed.TypeProgress:
 		var r feed.ProgressReport
 		if err = json.Unmarshal(payload, &r); err == nil {
-			m.said.setProgress(r)
+			m.program.setProgress(r)
 		}
 	case feed.TypeNote:
 		var n feed.Note
 		if err = json.Unmarshal(payload, &n); err == nil {
-			err = m.note(n)
+			err = m.addNote(n)
 		}
 	case feed.TypeResult:
 		if json.Valid(payload) {
-			m.said.setResult(payload)
+			m.program.setResult(payload)
 		} else {
 			err = feed.ErrProtocol
 		}
@@ -95,23 +95,25 @@ func (m *member) control(conn net.Conn, typ byte, payload []byte) error {
 	return nil
 }
 
-// note passes on what the program has to say to the person.
-func (m *member) note(n feed.Note) error {
+// addNote adds a message of the program for the user to the report, and renews so
+// that the server has it at once.
+func (m *member) addNote(n feed.Note) error {
 	kind, ok := map[string]reserve.NoteKind{
 		feed.NoteWarning: reserve.NoteWarning, feed.NoteTensorBoard: reserve.NoteTensorBoard,
 	}[n.Kind]
 	if !ok {
 		return fmt.Errorf("note of kind %q: %w", n.Kind, feed.ErrProtocol)
 	}
-	m.said.note(reserve.Note{Kind: kind, Text: oneLine(n.Text)})
+	m.program.addNote(reserve.Note{Kind: kind, Text: oneLine(n.Text)})
 	m.client.Renew()
 	return nil
 }
 
-// tellTrainingEnded answers a program that evaluates. Its connection carries no
-// feed, so that nobody else writes to it; when it is gone so is the program.
-func (m *member) tellTrainingEnded(conn net.Conn) {
+// sendTrainingEnded tells a program that evaluates that training has ended. conn
+// carries no feed: nobody else writes to it. A broken conn means that the program
+// is gone.
+func (m *member) sendTrainingEnded(conn net.Conn) {
 	if err := feed.WriteJSON(conn, feed.TypeTrainingEnded, struct{}{}); err != nil {
-		m.log.Debug("node: the program does not hear that training has ended", "error", err)
+		m.log.Debug("node: tell the program that training has ended", "error", err)
 	}
 }

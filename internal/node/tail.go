@@ -21,8 +21,8 @@ func newTail(most, width int) *tail { return &tail{most: most, width: width} }
 
 func newErrorTail(most, width int) *tail { return &tail{most: most, width: width, errors: true} }
 
-// keep takes in whole lines.
-func (t *tail) keep(lines []byte) {
+// addLines adds whole lines.
+func (t *tail) addLines(lines []byte) {
 	var found [][]byte
 	for line := range bytes.FieldsFuncSeq(lines, func(c rune) bool { return c == '\n' || c == '\r' }) {
 		if !isStartupNoise(line) {
@@ -46,9 +46,9 @@ func (t *tail) keep(lines []byte) {
 	t.lines = slices.Delete(t.lines, 0, max(0, len(t.lines)-t.most))
 }
 
-// last are the last lines, oldest first. A fatal line that was before them is
-// the first: the stacks that follow it may be long.
-func (t *tail) last() []string {
+// lastLines returns the last lines, oldest first. A fatal line that came before them
+// is the first element: the stacks that follow it may be long.
+func (t *tail) lastLines() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.fatal != "" && !slices.Contains(t.lines, t.fatal) {

@@ -34,7 +34,7 @@ func (m *member) uploadFiles() reserve.WorkingFiles {
 	for _, name := range slices.Sorted(maps.Keys(written)) {
 		found.Files++
 		found.Bytes += written[name]
-		if !m.wants(name, &found) || found.Error != "" {
+		if !m.wantsFile(name, &found) || found.Error != "" {
 			continue
 		}
 		if err := m.upload(ctx, name); err != nil {
@@ -48,8 +48,8 @@ func (m *member) uploadFiles() reserve.WorkingFiles {
 	return found
 }
 
-// wants says whether the job names a file, and notes by which patterns.
-func (m *member) wants(name string, found *reserve.WorkingFiles) bool {
+// wantsFile says whether the job names a file, and notes by which patterns.
+func (m *member) wantsFile(name string, found *reserve.WorkingFiles) bool {
 	wanted := false
 	for _, pattern := range m.Config.Child.Outputs {
 		if matches(pattern, name) {

@@ -19,25 +19,25 @@ type feedState struct {
 	// next one comes from; -1: none.
 	undecided int
 	replays   bool
-	// early: somebody stopped before the feed had ended, so that what was
-	// sent need not have arrived.
-	early     bool
-	stopped   map[Place]bool // those who take it: wants no more
-	announced bool
-	mark      *lowWater
+	// stoppedEarly: a member stopped before the feed had ended. Rows that were sent
+	// need not have arrived then.
+	stoppedEarly bool
+	stopped      map[Place]bool // of each member that takes the feed: it wants no more rows
+	announced    bool
+	lowWater     *lowWater
 }
 
 func newFeedState(c FeedConfig, takers []Place) *feedState {
-	f := &feedState{FeedConfig: c, sent: map[int]int64{}, undecided: -1, stopped: map[Place]bool{}, mark: newLowWater(takers)}
+	f := &feedState{FeedConfig: c, sent: map[int]int64{}, undecided: -1, stopped: map[Place]bool{}, lowWater: newLowWater(takers)}
 	for _, p := range takers {
 		f.stopped[p] = false
 	}
 	return f
 }
 
-// retell tells a member that came back where the feed is.
-func (f *feedState) retell(r *Roster, p *place) {
-	if !p.takes(f.Name) {
+// resendState sends the state of the feed to a member that has reconnected.
+func (f *feedState) resendState(r *Roster, p *place) {
+	if !p.takesFeed(f.Name) {
 		return
 	}
 	for _, end := range f.ends {
@@ -46,21 +46,21 @@ func (f *feedState) retell(r *Roster, p *place) {
 	if f.replays {
 		r.send(p, Replay{f.Name, f.Epochs})
 	}
-	if f.Synchronous && (f.mark.step > 0 || f.mark.final) {
-		r.send(p, LowWater{f.Name, f.mark.step, f.mark.final})
+	if f.Synchronous && (f.lowWater.step > 0 || f.lowWater.final) {
+		r.send(p, LowWater{f.Name, f.lowWater.step, f.lowWater.final})
 	}
 }
 
-// advance takes a renewal's counts and notes whether they moved, or the program
-// was at work.
-func (r *Roster) advance(p *place, renewal Renewal) {
+// applyRenewal stores a renewal. If its counts moved, or the program was at work,
+// it is a sign of life.
+func (r *Roster) applyRenewal(p *place, renewal Renewal) {
 	moved := renewal.Phase != p.renewal.Phase || renewal.LogBytes != p.renewal.LogBytes ||
 		renewal.Splits != p.renewal.Splits || renewal.SplitRows != p.renewal.SplitRows || renewal.SplitBytes != p.renewal.SplitBytes || len(renewal.Notes) != len(p.renewal.Notes) ||
 		!slices.Equal(renewal.Feeds, p.renewal.Feeds)
 	if renewal.Phase != p.renewal.Phase {
-		p.phased = r.now
+		p.phaseSince = r.now
 		if renewal.Phase == PhaseFailing {
-			p.failing = r.now
+			p.failingSince = r.now
 		}
 	}
 	p.renewal = renewal
@@ -70,7 +70,12 @@ func (r *Roster) advance(p *place, renewal Renewal) {
 	if !moved {
 		return
 	}
-	r.recount(p)
+	r.updateFeeds(p)
+	r.scheduleProgress()
+}
+
+// scheduleProgress has Progress emitted as soon as progressEvery allows.
+func (r *Roster) scheduleProgress() {
 	if r.formed && r.progressDue.IsZero() {
 		r.progressDue = r.progressAt.Add(progressEvery)
 		if r.progressDue.Before(r.now) {
@@ -79,7 +84,7 @@ func (r *Roster) advance(p *place, renewal Renewal) {
 	}
 }
 
-// signOfLife puts off the stall: the member is at work.
+// signOfLife restarts the stall timeout: the member is at work.
 func (r *Roster) signOfLife(p *place) {
 	p.progressed, p.used = r.now, p.renewal.Usage
 	if !r.finishing || r.mayEvaluate(p) {
@@ -87,8 +92,8 @@ func (r *Roster) signOfLife(p *place) {
 	}
 }
 
-// recount brings the feeds up to a member's counts.
-func (r *Roster) recount(p *place) {
+// updateFeeds updates the state of the feeds by a member's counts.
+func (r *Roster) updateFeeds(p *place) {
 	for _, f := range r.feeds {
 		var steps, rows int64
 		stopped, left, all := false, false, false
@@ -99,20 +104,20 @@ func (r *Roster) recount(p *place) {
 				all = all || c.Ended && c.last() == f.Epochs-1
 			}
 		}
-		r.marked(f, f.mark.hold(p.name(), holding{steps, rows, all}))
+		r.sendLowWater(f, f.lowWater.setHolding(p.name(), holding{steps, rows, all}))
 		if left {
-			r.marked(f, f.mark.leave(p.name()))
+			r.sendLowWater(f, f.lowWater.removeMember(p.name()))
 		}
 		if stopped {
 			r.stopFeed(f, p)
 		}
-		r.settle(f)
+		r.chooseNextEpoch(f)
 	}
 }
 
-// later brings counts up to renewed ones, which may be older: the counts of
-// one feed and epoch only grow.
-func later(counts, renewed []FeedCount) []FeedCount {
+// mergeCounts returns for each feed and epoch the larger of the two counts: renewed
+// ones may be older, and counts only grow.
+func mergeCounts(counts, renewed []FeedCount) []FeedCount {
 	out := slices.Clone(counts)
 	for _, c := range renewed {
 		i := slices.IndexFunc(out, func(o FeedCount) bool { return o.Feed == c.Feed && o.Epoch == c.Epoch })
@@ -126,22 +131,22 @@ func later(counts, renewed []FeedCount) []FeedCount {
 	return out
 }
 
-// leaveFeeds says that a member is gone: it takes no more rows of any feed.
+// leaveFeeds marks that a member takes no more rows of any feed: it is gone.
 func (r *Roster) leaveFeeds(p *place) {
 	for _, f := range r.feeds {
-		r.marked(f, f.mark.leave(p.name()))
+		r.sendLowWater(f, f.lowWater.removeMember(p.name()))
 		r.stopFeed(f, p)
 	}
 }
 
-// stopFeed says that a member wants no more rows; it may still take the steps
-// that it holds.
+// stopFeed marks that a member wants no more rows of a feed. The member may still
+// take the steps that it holds.
 func (r *Roster) stopFeed(f *feedState, p *place) {
 	if stopped, takes := f.stopped[p.name()]; stopped || !takes {
 		return
 	}
 	f.stopped[p.name()] = true
-	f.early = f.early || !f.ended
+	f.stoppedEarly = f.stoppedEarly || !f.ended
 	for _, stopped := range f.stopped {
 		if !stopped {
 			return
@@ -149,18 +154,18 @@ func (r *Roster) stopFeed(f *feedState, p *place) {
 	}
 	if !f.announced && !f.ended {
 		f.announced = true
-		r.do(Emit{FeedStopped{f.Name, "no member wants more rows"}})
+		r.addEffect(Emit{FeedStopped{f.Name, "no member wants more rows"}})
 	}
 }
 
-// marked sends a changed low-water mark to the members that wait for it.
-func (r *Roster) marked(f *feedState, changed bool) {
+// sendLowWater sends a changed low-water mark to the members that wait for it.
+func (r *Roster) sendLowWater(f *feedState, changed bool) {
 	if !changed || !f.Synchronous {
 		return
 	}
 	for _, p := range r.living() {
-		if p.takes(f.Name) {
-			r.send(p, LowWater{f.Name, f.mark.step, f.mark.final})
+		if p.takesFeed(f.Name) {
+			r.send(p, LowWater{f.Name, f.lowWater.step, f.lowWater.final})
 		}
 	}
 }
@@ -181,23 +186,23 @@ func (r *Roster) feedEnded(c FeedEnded) {
 	f.ended = c.Last
 	r.progressed = r.now
 	for _, p := range r.living() {
-		if p.takes(f.Name) {
+		if p.takesFeed(f.Name) {
 			r.send(p, end)
 		}
 	}
 	if !c.Last {
 		f.undecided = c.Epoch
-		r.settle(f)
+		r.chooseNextEpoch(f)
 		return
 	}
 	var total int64
 	for _, rows := range f.sent {
 		total += rows
 	}
-	r.marked(f, f.mark.end(total))
+	r.sendLowWater(f, f.lowWater.endFeed(total))
 }
 
-// feedRows is the account of every member, feed and epoch, in that order.
+// feedRows returns the account of every member, feed and epoch, in that order.
 func (r *Roster) feedRows() []FeedRows {
 	out := []FeedRows{}
 	for _, p := range r.places {
@@ -208,8 +213,8 @@ func (r *Roster) feedRows() []FeedRows {
 	return out
 }
 
-// progress tells the driver how far everybody is.
-func (r *Roster) progress() {
+// emitProgress emits how far every member is.
+func (r *Roster) emitProgress() {
 	r.progressAt = r.now
 	r.progressDue = time.Time{}
 	p := Progress{Feeds: r.feedRows(), AllSplits: r.shares.Splits, AllBytes: r.shares.Bytes}
@@ -219,7 +224,7 @@ func (r *Roster) progress() {
 		p.Rows += m.renewal.SplitRows
 		p.Bytes += m.renewal.SplitBytes
 	}
-	r.do(Emit{p})
+	r.addEffect(Emit{p})
 }
 
 // imbalance names the first account that does not add up; "" when all do.
@@ -247,17 +252,17 @@ func (r *Roster) imbalance() string {
 // unaccounted compares what feed tasks sent with what members received, where
 // both are known: every fed member has reported and nobody stopped early.
 func (r *Roster) unaccounted(f *feedState) string {
-	if f.early || f.Answered {
+	if f.stoppedEarly || f.Answered {
 		return ""
 	}
 	received := map[int]int64{}
 	single := 0 // the latest epoch with an account of its own; those after it share one
 	for _, p := range r.places {
-		if p.takes(f.Name) && p.outcome == nil {
+		if p.takesFeed(f.Name) && p.outcome == nil {
 			return ""
 		}
 		for _, c := range p.counts() {
-			if p.takes(f.Name) && c.Feed == f.Name {
+			if p.takesFeed(f.Name) && c.Feed == f.Name {
 				received[c.Epoch] += c.Received
 				single = max(single, c.Epoch)
 			}
@@ -307,8 +312,8 @@ func (r *Roster) Results() [][]byte {
 	return out
 }
 
-// Written are the rows, by feed, that the driver said were all: of feeds that
-// have ended.
+// Written returns, for each feed that has ended, how many rows the driver has
+// reported as sent.
 func (r *Roster) Written() map[string]int64 {
 	out := map[string]int64{}
 	for _, f := range r.feeds {

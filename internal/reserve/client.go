@@ -129,10 +129,10 @@ func (c *Client) Join(ctx context.Context, r Registration, h Handler) error {
 		return errors.New("reserve: join: no Renewal function")
 	}
 	giveUp := time.Now().Add(c.patience)
-	heard := newHeard(h)
+	filter := newMessageFilter(h)
 	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		began := time.Now()
-		err := c.joinOnce(ctx, r, heard, giveUp)
+		err := c.joinOnce(ctx, r, filter, giveUp)
 		if final := c.judge(ctx, err, giveUp); final != nil {
 			return final
 		}
@@ -140,7 +140,7 @@ func (c *Client) Join(ctx context.Context, r Registration, h Handler) error {
 			pause = 20 * time.Millisecond
 		}
 		wait := pause/2 + rand.N(pause)
-		if until := time.Until(c.deadline(giveUp)); wait > until {
+		if until := time.Until(c.leaseDeadline(giveUp)); wait > until {
 			wait = until
 		}
 		if err := sleep(ctx, wait); err != nil {
@@ -162,7 +162,7 @@ func (c *Client) judge(ctx context.Context, err error, giveUp time.Time) error {
 		return rejected
 	case status.Code(err) == codes.Unauthenticated:
 		return &RejectedError{Reason: status.Convert(err).Message()}
-	case time.Now().Before(c.deadline(giveUp)):
+	case time.Now().Before(c.leaseDeadline(giveUp)):
 		return nil
 	case c.registered():
 		return ErrLeaseLost
@@ -174,19 +174,19 @@ func (c *Client) judge(ctx context.Context, err error, giveUp time.Time) error {
 // Report delivers the member's outcome. It tries again until the lease would
 // be over (a running Join prolongs it), at least once.
 func (c *Client) Report(ctx context.Context, o Outcome) error {
-	if err := c.insist(ctx, func() error { return c.reportOnce(ctx, o) }); err != nil {
+	if err := c.retry(ctx, func() error { return c.reportOnce(ctx, o) }); err != nil {
 		return fmt.Errorf("reserve: report outcome: %w", err)
 	}
 	return nil
 }
 
-// insist makes a call until it succeeds, the server refuses it, or the lease
+// retry makes a call until it succeeds, the server refuses it, or the lease
 // would be over.
-func (c *Client) insist(ctx context.Context, call func() error) error {
+func (c *Client) retry(ctx context.Context, call func() error) error {
 	giveUp := time.Now().Add(c.patience)
 	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		err := call()
-		if err == nil || refused(err) || !time.Now().Add(pause).Before(c.deadline(giveUp)) {
+		if err == nil || refused(err) || !time.Now().Add(pause).Before(c.leaseDeadline(giveUp)) {
 			return err
 		}
 		if ctx.Err() != nil {
@@ -209,7 +209,7 @@ func refused(err error) bool {
 }
 
 func (c *Client) reportOnce(ctx context.Context, o Outcome) error {
-	ctx, cancel := context.WithTimeout(ctx, c.attempt())
+	ctx, cancel := context.WithTimeout(ctx, c.attemptTimeout())
 	defer cancel()
 	conn, err := c.connect()
 	if err != nil {

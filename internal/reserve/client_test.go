@@ -121,7 +121,7 @@ func TestClientRenews(t *testing.T) {
 	if dialed != 1 || len(m.joined) > 0 {
 		t.Errorf("%d connections, Join ended: %v", dialed, len(m.joined) > 0)
 	}
-	m.end(t, Outcome{Kind: Succeeded})
+	m.reportEnd(t, Outcome{Kind: Succeeded})
 	d.verdict(0)
 	d.hangUp()
 }
@@ -139,7 +139,7 @@ func TestClientReconnects(t *testing.T) {
 	if len(m.joined) > 0 {
 		t.Fatalf("Join ended: %v", <-m.joined)
 	}
-	m.end(t, Outcome{Kind: Succeeded})
+	m.reportEnd(t, Outcome{Kind: Succeeded})
 	d.verdict(0)
 	if len(m.met) != 1 || len(m.clusters) != 0 {
 		t.Errorf("told again after a reconnect: registered %d times, cluster %d times more", len(m.met), len(m.clusters))
@@ -207,8 +207,8 @@ func TestClientFenced(t *testing.T) {
 	other := d.join(d.ready.Address, 1, "A")
 	receive(t, again.clusters, "cluster")
 	receive(t, other.clusters, "cluster")
-	again.end(t, Outcome{Kind: Succeeded})
-	other.end(t, Outcome{Kind: Succeeded})
+	again.reportEnd(t, Outcome{Kind: Succeeded})
+	other.reportEnd(t, Outcome{Kind: Succeeded})
 	d.verdict(0)
 	d.hangUp()
 }
@@ -230,7 +230,7 @@ func TestClientRejected(t *testing.T) {
 		t.Errorf("report with a wrong token: %v", err)
 	}
 	d.say(`{"cmd":"stop","reason":"enough"}`)
-	a.end(t, Outcome{Kind: Stopped})
+	a.reportEnd(t, Outcome{Kind: Stopped})
 	d.verdict(130)
 	d.hangUp()
 }

@@ -9,7 +9,7 @@ import (
 	"tfos/internal/exit"
 )
 
-// How often the driver is told what has not changed, and at most what has.
+// How often Waiting is emitted while nothing changes, and Progress at most.
 const (
 	waitingEvery  = 5 * time.Second
 	progressEvery = time.Second
@@ -28,14 +28,14 @@ func (r *Roster) NextDeadline() time.Time {
 		return next
 	}
 	for _, p := range r.living() {
-		add(p.heard.Add(r.cfg.Lease()))
+		add(p.lastHeard.Add(r.cfg.Lease()))
 	}
 	if r.verdict != nil {
 		add(r.drainDue())
 		return next
 	}
-	if s := r.lead(); s != nil && !r.preceded(s) {
-		add(r.due(s))
+	if s := r.leadingSuspect(); s != nil && !r.isPreceded(s) {
+		add(r.dueTime(s))
 	}
 	if !r.formed {
 		add(r.start.Add(r.cfg.Reservation()))
@@ -47,7 +47,7 @@ func (r *Roster) NextDeadline() time.Time {
 	}
 	for _, p := range r.living() {
 		if r.finishing && p.Job == Evaluator && p.renewal.Phase == PhaseRunning {
-			add(p.phased.Add(evaluatorGrace))
+			add(p.phaseSince.Add(evaluatorGrace))
 		}
 	}
 	if !r.progressDue.IsZero() {
@@ -59,67 +59,66 @@ func (r *Roster) NextDeadline() time.Time {
 	return next
 }
 
-// Tick does what time alone brings about.
+// Tick handles the deadlines that have passed.
 func (r *Roster) Tick(now time.Time) []Effect {
 	r.now = now
-	r.expire()
-	r.judge()
+	r.expireLeases()
+	r.judgeSuspects()
 	if r.finishing {
-		r.succeed()
+		r.checkSuccess()
 	}
 	switch {
 	case r.verdict != nil:
 	case !r.formed && !now.Before(r.start.Add(r.cfg.Reservation())):
 		r.decide(r.notFormed())
 	case !r.formed && !now.Before(r.waitingDue):
-		r.waiting()
+		r.emitWaiting()
 	case r.formed && len(r.suspects) == 0 && !now.Before(r.progressed.Add(r.cfg.Stall())):
-		r.stall()
+		r.endStalled()
 	case !r.progressDue.IsZero() && !now.Before(r.progressDue):
-		r.progress()
+		r.emitProgress()
 	}
-	return r.take()
+	return r.takeEffects()
 }
 
-// expire takes the places of members whose lease is over, the longest silent
-// first.
-func (r *Roster) expire() {
-	over := slices.DeleteFunc(r.living(), func(p *place) bool { return r.now.Before(p.heard.Add(r.cfg.Lease())) })
-	slices.SortStableFunc(over, func(a, b *place) int { return a.heard.Compare(b.heard) })
+// expireLeases removes the members whose lease is over, the longest silent first.
+func (r *Roster) expireLeases() {
+	over := slices.DeleteFunc(r.living(), func(p *place) bool { return r.now.Before(p.lastHeard.Add(r.cfg.Lease())) })
+	slices.SortStableFunc(over, func(a, b *place) int { return a.lastHeard.Compare(b.lastHeard) })
 	for _, p := range over {
 		cause := fmt.Sprintf("no sign of life from %s for %s: its process, executor or host is gone, or the network between", p.registration.Host, r.cfg.Lease())
 		if !r.formed && r.verdict == nil {
-			r.vacate(p, cause)
+			r.vacatePlace(p, cause)
 			continue
 		}
 		if r.finishing && r.verdict == nil {
-			r.lostAtTheEnd(p, cause)
+			r.loseWhileFinishing(p, cause)
 			continue
 		}
-		r.forget(p)
-		r.lose(p, cause, nil)
+		r.removeMember(p)
+		r.loseMember(p, cause, nil)
 		r.leaveFeeds(p)
 	}
 }
 
-// forget takes a silent member's place. Its stream may be open for all that:
-// closed, it answers no more renewals, and the lease does its work.
-func (r *Roster) forget(p *place) {
+// removeMember takes a silent member's place away. Its stream may still be open. It
+// is closed: the member then gets no more answers, and gives up with its own lease.
+func (r *Roster) removeMember(p *place) {
 	if p.session != 0 {
-		r.do(Send{p.session, Stop{"the lease is over"}})
-		r.do(Close{p.session})
+		r.addEffect(Send{p.session, Stop{"the lease is over"}})
+		r.addEffect(Close{p.session})
 	}
 	p.state, p.session = lost, 0
 }
 
-// stall ends a run in which nobody makes progress.
-func (r *Roster) stall() {
+// endStalled ends a run in which no member makes progress.
+func (r *Roster) endStalled() {
 	if r.finishing {
 		r.warn(fmt.Sprintf("training has succeeded, but the evaluator made no progress for %s (timeouts.stall): it is stopped", r.cfg.Stall()))
 		r.decide(Verdict{Code: exit.Done})
 		return
 	}
-	p := slices.MinFunc(r.candidates(), func(a, b *place) int {
+	p := slices.MinFunc(r.stallCandidates(), func(a, b *place) int {
 		return cmp.Or(a.progressed.Compare(b.progressed), cmp.Compare(a.rows(), b.rows()))
 	})
 	r.decide(Verdict{
@@ -132,9 +131,9 @@ func (r *Roster) stall() {
 	})
 }
 
-// candidates for a stall are the required members that still run; without any,
-// all that do; without any, all.
-func (r *Roster) candidates() []*place {
+// stallCandidates returns the members that may be to blame for a stall: the required
+// ones that still run. If there is none, all that run. If there is none, all.
+func (r *Roster) stallCandidates() []*place {
 	running := r.living()
 	required := slices.DeleteFunc(slices.Clone(running), func(p *place) bool { return !p.Required })
 	switch {
@@ -147,7 +146,7 @@ func (r *Roster) candidates() []*place {
 	}
 }
 
-// rows is how much a member has worked through.
+// rows returns how many rows a member has trained on or predicted.
 func (p *place) rows() int64 {
 	n := p.renewal.SplitRows
 	for _, c := range p.counts() {

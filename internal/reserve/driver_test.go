@@ -197,7 +197,7 @@ func receive[T any](t *testing.T, from <-chan T, what string) T {
 	}
 }
 
-func (m *member) end(t *testing.T, o Outcome) {
+func (m *member) reportEnd(t *testing.T, o Outcome) {
 	t.Helper()
 	o.Place = m.place
 	if err := m.Report(t.Context(), o); err != nil {

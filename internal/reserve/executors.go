@@ -37,14 +37,15 @@ func (r *Roster) executorDied(d ExecutorDied) {
 	r.deaths++
 	r.death = &d
 	if r.deaths >= minDeaths && r.deaths > d.Living {
-		r.decide(r.dying())
+		r.decide(r.executorsVerdict())
 		return
 	}
 	r.warn(fmt.Sprintf("executor %s died: %s", d.place(), d.Reason))
 }
 
-// dying is the verdict about executors that die. At least one has died.
-func (r *Roster) dying() Verdict {
+// executorsVerdict returns the verdict about executors that die. At least one has
+// died.
+func (r *Roster) executorsVerdict() Verdict {
 	d := r.death
 	died := fmt.Sprintf("%d executors died", r.deaths)
 	if r.deaths == 1 {

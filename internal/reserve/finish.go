@@ -18,18 +18,18 @@ const trainingEnded = "training has succeeded"
 // it evaluates: one that starts late shall not be stopped on its way there.
 const evaluatorGrace = 30 * time.Second
 
-// trained says whether every required member has succeeded.
-func (r *Roster) trained() bool {
+// requiredSucceeded says whether every required member has succeeded.
+func (r *Roster) requiredSucceeded() bool {
 	return !slices.ContainsFunc(r.places, func(p *place) bool {
 		return p.Required && (p.outcome == nil || p.outcome.Kind != Succeeded)
 	})
 }
 
-// succeed ends the run when every required member has succeeded, and what
-// evaluates then has finished. The others are stopped already; nothing that
-// becomes of anybody from then on fails the run.
-func (r *Roster) succeed() {
-	if r.verdict != nil || !r.trained() {
+// checkSuccess ends the run when every required member has succeeded and no member
+// evaluates any more. When the required ones have succeeded, all members that do not
+// evaluate are stopped, and no later loss or failure fails the run.
+func (r *Roster) checkSuccess() {
+	if r.verdict != nil || !r.requiredSucceeded() {
 		return
 	}
 	var finishing []*place
@@ -51,15 +51,15 @@ func (r *Roster) succeed() {
 		}
 	}
 	for _, p := range finishing {
-		if p.renewal.Phase == PhaseEvaluating && !p.told {
-			p.told = true
+		if p.renewal.Phase == PhaseEvaluating && !p.trainingEndSent {
+			p.trainingEndSent = true
 			r.send(p, TrainingEnded{})
 		}
 	}
 }
 
-// mayEvaluate says whether the end waits for a member: it evaluates, or is an
-// evaluator that may be about to.
+// mayEvaluate says whether the run's end waits for p: p evaluates, or is an
+// evaluator that may begin to.
 func (r *Roster) mayEvaluate(p *place) bool {
 	switch phase := p.renewal.Phase; {
 	case phase == PhaseEvaluating:
@@ -67,18 +67,19 @@ func (r *Roster) mayEvaluate(p *place) bool {
 	case p.Job != Evaluator:
 		return false
 	case phase == PhaseRunning:
-		return r.now.Before(p.phased.Add(evaluatorGrace))
+		return r.now.Before(p.phaseSince.Add(evaluatorGrace))
 	default:
 		return phase != PhaseEnded
 	}
 }
 
-// lostAtTheEnd forgives a member that is lost while the run waits for an evaluator.
-func (r *Roster) lostAtTheEnd(p *place, cause string) {
-	r.forget(p)
+// loseWhileFinishing removes a member that is lost while the run waits for an
+// evaluator. The loss does not fail the run.
+func (r *Roster) loseWhileFinishing(p *place, cause string) {
+	r.removeMember(p)
 	r.leaveFeeds(p)
-	if p.told {
+	if p.trainingEndSent {
 		r.warn(fmt.Sprintf("%s was lost: %s", p.name(), cause))
 	}
-	r.succeed()
+	r.checkSuccess()
 }

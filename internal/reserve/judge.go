@@ -13,8 +13,8 @@ import (
 // which says more, even when every member is alive.
 const sparkGrace = 2 * time.Second
 
-// suspect is a failure that may be the consequence of another. It is judged
-// when every other member has been heard of after it, or a lease later.
+// suspect is a failure that may be the consequence of another. It is judged when
+// every other member has renewed after it, or a lease later.
 type suspect struct {
 	verdict Verdict
 	at      time.Time // when it was reported
@@ -23,20 +23,20 @@ type suspect struct {
 	waits   map[*place]bool
 }
 
-// Report takes a member's outcome. Those of old incarnations are ignored, and
-// so are repetitions.
+// Report applies a member's outcome. Outcomes of old incarnations and repeated ones
+// are ignored.
 func (r *Roster) Report(now time.Time, o Outcome, incarnation int64) []Effect {
 	r.now = now
 	p := r.find(o.Place)
-	if p != nil && r.counts(p, incarnation) {
-		r.ended(p, o)
+	if p != nil && r.isCurrent(p, incarnation) {
+		r.memberEnded(p, o)
 	}
-	return r.take()
+	return r.takeEffects()
 }
 
-// counts says whether an outcome of that incarnation is p's. A process that
-// failed before it could register has none, and speaks for a vacant place.
-func (r *Roster) counts(p *place, incarnation int64) bool {
+// isCurrent says whether an outcome of that incarnation is p's. A process that
+// failed before it registered has incarnation 0, and reports for a vacant place.
+func (r *Roster) isCurrent(p *place, incarnation int64) bool {
 	switch p.state {
 	case vacant:
 		return incarnation == 0
@@ -47,44 +47,61 @@ func (r *Roster) counts(p *place, incarnation int64) bool {
 	}
 }
 
-func (r *Roster) ended(p *place, o Outcome) {
+func (r *Roster) memberEnded(p *place, o Outcome) {
 	if !r.formed && r.verdict == nil && o.Kind != Failed && o.Kind != Succeeded {
-		r.vacate(p, o.Cause)
+		r.vacatePlace(p, o.Cause)
 		return
 	}
 	p.state, p.outcome = ended, &o
+	r.setEndPhase(p)
 	if len(o.Notes) > 0 {
 		p.renewal.Notes = o.Notes
-		r.note(p)
+		r.emitNotes(p)
 	}
-	r.recount(p)
+	r.updateFeeds(p)
 	r.leaveFeeds(p)
-	r.cleared(p)
+	r.clearFromSuspects(p)
 	if r.verdict != nil {
 		return
 	}
 	if r.finishing {
-		if p.told && o.Kind != Succeeded {
+		if p.trainingEndSent && o.Kind != Succeeded {
 			r.warn(fmt.Sprintf("%s did not finish: %s", p.name(), o.Cause))
 		}
-		r.succeed()
+		r.checkSuccess()
 		return
 	}
 	switch o.Kind {
 	case Succeeded:
 		r.progressed = r.now
-		r.succeed()
+		r.checkSuccess()
 	case Failed:
-		r.suspect(&suspect{verdict: failure(p, o)}, p)
+		r.addSuspect(&suspect{verdict: failedVerdict(p, o)}, p)
 	case Stopped:
-		r.lose(p, cmp.Or(o.Cause, "it stopped without being told to"), &o)
+		r.loseMember(p, cmp.Or(o.Cause, "it stopped without being told to"), &o)
 	default:
-		r.lose(p, cmp.Or(o.Cause, "its node gave no cause"), &o)
+		r.loseMember(p, cmp.Or(o.Cause, "its node gave no cause"), &o)
 	}
 }
 
-// failure is the verdict when a program's failure turns out to be the cause.
-func failure(p *place, o Outcome) Verdict {
+// setEndPhase sets the phase that a member's last renewal has, and has it emitted: an
+// outcome may overtake that renewal, which then counts no more.
+func (r *Roster) setEndPhase(p *place) {
+	phase := p.renewal.Phase
+	switch p.outcome.Kind {
+	case Succeeded:
+		phase = PhaseEnded
+	case Failed:
+		phase = PhaseFailing
+	}
+	if phase != p.renewal.Phase {
+		p.renewal.Phase = phase
+		r.scheduleProgress()
+	}
+}
+
+// failedVerdict returns the verdict if the failure of p's program is the cause.
+func failedVerdict(p *place, o Outcome) Verdict {
 	v := Verdict{Code: o.VerdictCode, Cause: o.Cause, Phase: o.Phase, Member: p.name().String(),
 		Host: o.Host, ExitCode: o.ExitCode, Signal: o.Signal, Stderr: o.Stderr, LogPath: o.LogPath}
 	if v.Code == exit.Done {
@@ -105,7 +122,7 @@ func failure(p *place, o Outcome) Verdict {
 	return v
 }
 
-func (r *Roster) suspectSpark(c SparkFailed) {
+func (r *Roster) addSparkSuspect(c SparkFailed) {
 	if r.finishing {
 		r.warn("training has succeeded, but Spark failed before the evaluator had finished: " + c.Cause)
 		r.decide(Verdict{Code: exit.Done})
@@ -119,21 +136,21 @@ func (r *Roster) suspectSpark(c SparkFailed) {
 	case r.vacated != nil:
 		v = *r.vacated
 	case r.deaths > 0:
-		v = r.dying()
+		v = r.executorsVerdict()
 	default:
 		v.Code, v.Cause = exit.NotFormed, fmt.Sprintf("Spark could not start the members: %s", c.Cause)
 	}
-	r.suspect(&suspect{verdict: v, spark: true}, nil)
+	r.addSuspect(&suspect{verdict: v, spark: true}, nil)
 }
 
-// suspect notes a failure and asks every other living member for a sign of life.
-func (r *Roster) suspect(s *suspect, by *place) {
+// addSuspect adds a failure and asks every other live member for a sign of life.
+func (r *Roster) addSuspect(s *suspect, by *place) {
 	if r.verdict != nil {
 		return
 	}
 	s.at, s.since, s.waits = r.now, r.now, map[*place]bool{}
-	if by != nil && !by.failing.IsZero() {
-		s.since = by.failing
+	if by != nil && !by.failingSince.IsZero() {
+		s.since = by.failingSince
 	}
 	for _, p := range r.living() {
 		if p != by {
@@ -144,16 +161,16 @@ func (r *Roster) suspect(s *suspect, by *place) {
 	r.suspects = append(r.suspects, s)
 }
 
-// cleared says that p was alive after every suspect's failure.
-func (r *Roster) cleared(p *place) {
+// clearFromSuspects marks that p was alive after the failure of every suspect.
+func (r *Roster) clearFromSuspects(p *place) {
 	for _, s := range r.suspects {
 		delete(s.waits, p)
 	}
 }
 
-// lead is the suspect that is the cause if nothing worse is found: the first
-// program that failed; a failed Spark job only when no program did.
-func (r *Roster) lead() *suspect {
+// leadingSuspect returns the suspect that is the cause if no member is lost: the
+// program that failed first. A failed Spark job leads only if no program failed.
+func (r *Roster) leadingSuspect() *suspect {
 	var first *suspect
 	for _, s := range r.suspects {
 		switch {
@@ -166,16 +183,16 @@ func (r *Roster) lead() *suspect {
 	return first
 }
 
-// preceded says whether a program that has not ended yet failed before s. Its
-// member reports it within timeouts.exit, or loses its lease.
-func (r *Roster) preceded(s *suspect) bool {
+// isPreceded says whether a program failed before s and has not ended yet. Its
+// member reports the end within timeouts.exit, or loses its lease.
+func (r *Roster) isPreceded(s *suspect) bool {
 	return slices.ContainsFunc(r.living(), func(p *place) bool {
-		return !p.failing.IsZero() && (s.spark || p.failing.Before(s.since))
+		return !p.failingSince.IsZero() && (s.spark || p.failingSince.Before(s.since))
 	})
 }
 
-// due is when a suspect is judged as things stand.
-func (r *Roster) due(s *suspect) time.Time {
+// dueTime returns when s is judged if nothing else happens.
+func (r *Roster) dueTime(s *suspect) time.Time {
 	switch lease := r.cfg.Lease(); {
 	case len(s.waits) > 0:
 		return s.at.Add(lease)
@@ -186,33 +203,33 @@ func (r *Roster) due(s *suspect) time.Time {
 	}
 }
 
-// judge decides on the leading suspect once its time has come.
-func (r *Roster) judge() {
+// judgeSuspects decides on the leading suspect once its time has come.
+func (r *Roster) judgeSuspects() {
 	if r.verdict != nil {
 		return
 	}
-	if s := r.lead(); s != nil && !r.preceded(s) && !r.now.Before(r.due(s)) {
+	if s := r.leadingSuspect(); s != nil && !r.isPreceded(s) && !r.now.Before(r.dueTime(s)) {
 		r.decide(s.verdict)
 	}
 }
 
-// vacate frees the place of a member that was lost before there was a cluster:
-// nothing has happened yet, and Spark may place it again.
-func (r *Roster) vacate(p *place, cause string) {
+// vacatePlace frees the place of a member that was lost before the cluster formed.
+// Spark may place it again.
+func (r *Roster) vacatePlace(p *place, cause string) {
 	if p.session != 0 {
-		r.do(Close{p.session})
+		r.addEffect(Close{p.session})
 	}
 	p.state, p.session = vacant, 0
 	r.vacated = &Verdict{Code: exit.Failed, Phase: "reservation", Member: p.name().String(), Host: p.registration.Host, Retryable: true,
 		Cause: fmt.Sprintf("%s was lost before the cluster formed: %s", p.name(), cause)}
 	r.warn(r.vacated.Cause)
-	r.waiting()
-	r.cleared(p)
+	r.emitWaiting()
+	r.clearFromSuspects(p)
 }
 
-// lose ends the run because a member was lost. It is a cause, never a
-// consequence: suspects are cleared by it.
-func (r *Roster) lose(p *place, cause string, o *Outcome) {
+// loseMember ends the run because a member was lost. A loss is a cause, never a
+// consequence: it drops all suspects.
+func (r *Roster) loseMember(p *place, cause string, o *Outcome) {
 	v := Verdict{Code: exit.Failed, Phase: p.renewal.Phase, Member: p.name().String(), Host: p.registration.Host,
 		LogPath: p.registration.LogPath, Retryable: true,
 		Cause: fmt.Sprintf("%s was lost: %s", p.name(), cause)}
@@ -232,13 +249,13 @@ func (r *Roster) decide(v Verdict) {
 	}
 	v.Logs = r.logs(v.Code == exit.Done)
 	r.verdict, r.decided, r.suspects = &v, r.now, nil
-	r.do(Decided{v.Code, v.Member, v.Cause})
+	r.addEffect(Decided{v.Code, v.Member, v.Cause})
 	for _, p := range r.places { // ended members stay until they are told
 		r.send(p, Stop{v.reason()})
 	}
 }
 
-// logs are the members' logs, with the chief's last lines where they are wanted.
+// logs returns the members' logs. lines: with the chief's last lines.
 func (r *Roster) logs(lines bool) []MemberLog {
 	var out []MemberLog
 	chief := slices.IndexFunc(r.places, func(p *place) bool { return p.Job == "chief" })
@@ -258,7 +275,7 @@ func (r *Roster) logs(lines bool) []MemberLog {
 	return out
 }
 
-// reason is the verdict in a few words, for members.
+// reason returns the verdict in a few words, for members.
 func (v *Verdict) reason() string {
 	switch {
 	case v.Code == exit.Done:
@@ -270,9 +287,9 @@ func (v *Verdict) reason() string {
 	}
 }
 
-// drain notices when the last member is gone after the decision: it has
-// reported, or lost its lease, and has closed its stream, so that it knows.
-func (r *Roster) drain() {
+// checkDrained ends the roster when, after the decision, the last member is gone. A
+// member is gone when it has reported or lost its lease, and has closed its stream.
+func (r *Roster) checkDrained() {
 	if r.verdict == nil || r.drained {
 		return
 	}
@@ -281,14 +298,14 @@ func (r *Roster) drain() {
 		return
 	}
 	for _, p := range r.living() {
-		r.forget(p)
+		r.removeMember(p)
 	}
 	r.drained = true
-	r.do(Drained{})
+	r.addEffect(Drained{})
 }
 
-// drainDue is when members that are still there after the decision are given up: a
-// lease after it, or after one of them has last said that it uploads files.
+// drainDue returns when members that are still there after the decision are given
+// up: a lease after the decision, or after the last renewal that reports an upload.
 func (r *Roster) drainDue() time.Time {
 	since := r.decided
 	if r.uploading.After(since) {

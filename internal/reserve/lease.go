@@ -16,9 +16,9 @@ const maxMessage = 64 << 20
 // nudgeGap bounds the renewals that Client.Renew brings about to 100 a second.
 const nudgeGap = 10 * time.Millisecond
 
-// deadline is when the member must give up: its lease's end, or giveUp while
-// it has none.
-func (c *Client) deadline(giveUp time.Time) time.Time {
+// leaseDeadline returns when the member must give up: at its lease's end, or at
+// giveUp if it has no lease yet.
+func (c *Client) leaseDeadline(giveUp time.Time) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.leaseEnd.IsZero() {
@@ -33,9 +33,9 @@ func (c *Client) registered() bool {
 	return !c.leaseEnd.IsZero()
 }
 
-// attempt bounds one report call, so that a connection that swallows it leaves
+// attemptTimeout bounds one report call, so that a connection that swallows it leaves
 // time for another.
-func (c *Client) attempt() time.Duration {
+func (c *Client) attemptTimeout() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.lease == 0 {
@@ -44,10 +44,10 @@ func (c *Client) attempt() time.Duration {
 	return max(c.lease/3, 100*time.Millisecond)
 }
 
-// extend counts a lease from sent, when the answered message was sent: the
-// server heard it later, so the member gives up first. It does so a sixteenth
-// of a lease early, which is its time to kill its child.
-func (c *Client) extend(sent time.Time) time.Time {
+// extendLease counts the lease from sent, the time when the answered message was
+// sent. The server received it later, so that the member gives up first. It gives up
+// a sixteenth of a lease early: that is its time to kill its child.
+func (c *Client) extendLease(sent time.Time) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if end := sent.Add(c.lease - c.lease/16); end.After(c.leaseEnd) {
@@ -59,11 +59,11 @@ func (c *Client) extend(sent time.Time) time.Time {
 // joining is one stream of a membership.
 type joining struct {
 	client *Client
-	heard  *heard
+	filter *messageFilter
 	stream pb.Reservation_JoinClient
-	// quiet cancels the stream when no answer came for so long that only
+	// silenceTimer cancels the stream when no answer has come for so long that only
 	// another connection can still save the lease.
-	quiet *time.Timer
+	silenceTimer *time.Timer
 	// ping asks the sender for a renewal at once; answered tells it that
 	// nothing is outstanding.
 	ping     chan struct{}
@@ -74,7 +74,7 @@ type joining struct {
 }
 
 // joinOnce opens one stream and serves it to its end. It never returns nil.
-func (c *Client) joinOnce(ctx context.Context, r Registration, h *heard, giveUp time.Time) error {
+func (c *Client) joinOnce(ctx context.Context, r Registration, filter *messageFilter, giveUp time.Time) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	conn, err := c.connect()
@@ -82,7 +82,7 @@ func (c *Client) joinOnce(ctx context.Context, r Registration, h *heard, giveUp 
 		return err
 	}
 	defer conn.Close()
-	silent := time.AfterFunc(time.Until(c.deadline(giveUp)), func() {
+	silent := time.AfterFunc(time.Until(c.leaseDeadline(giveUp)), func() {
 		cancel(errors.New("reserve: no answer on this stream"))
 	})
 	defer silent.Stop()
@@ -98,7 +98,7 @@ func (c *Client) joinOnce(ctx context.Context, r Registration, h *heard, giveUp 
 		_, err = stream.Recv() // has the server's reason
 		return fmt.Errorf("reserve: register: %w", err)
 	}
-	j := &joining{client: c, heard: h, stream: stream, quiet: silent,
+	j := &joining{client: c, filter: filter, stream: stream, silenceTimer: silent,
 		ping: make(chan struct{}, 1), answered: make(chan struct{}, 1), sent: map[int64]time.Time{}}
 	registered, err := j.register(began)
 	if err != nil {
@@ -107,7 +107,7 @@ func (c *Client) joinOnce(ctx context.Context, r Registration, h *heard, giveUp 
 	sending := make(chan struct{})
 	go func() {
 		defer close(sending)
-		if err := j.send(ctx, registered.Lease/4); err != nil {
+		if err := j.sendRenewals(ctx, registered.Lease/4); err != nil {
 			cancel(err)
 		}
 	}()
@@ -133,39 +133,39 @@ func (j *joining) register(began time.Time) (Registered, error) {
 		j.client.mu.Lock()
 		j.client.incarnation, j.client.lease = m.Incarnation, m.Lease
 		j.client.mu.Unlock()
-		j.extend(began)
-		j.heard.registered(m)
+		j.extendLease(began)
+		j.filter.deliverRegistered(m)
 		return m, nil
 	default:
 		return Registered{}, fmt.Errorf("reserve: register: the server answered with %T", m)
 	}
 }
 
-func (j *joining) extend(sent time.Time) {
-	end := j.client.extend(sent)
+func (j *joining) extendLease(sent time.Time) {
+	end := j.client.extendLease(sent)
 	// A third of a lease is left for another connection.
-	j.quiet.Reset(time.Until(end) - j.client.lease/3)
+	j.silenceTimer.Reset(time.Until(end) - j.client.lease/3)
 }
 
-// send renews every interval, at once when pinged, and on Client.Renew, until
+// sendRenewals renews every interval, at once when pinged, and on Client.Renew, until
 // the stream's context ends.
-func (j *joining) send(ctx context.Context, every time.Duration) error {
+func (j *joining) sendRenewals(ctx context.Context, every time.Duration) error {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for sequence := int64(1); ; sequence++ {
 		if err := j.renew(sequence); err != nil {
 			return err
 		}
-		if !j.pause(ctx, ticker.C) {
+		if !j.awaitNextRenewal(ctx, ticker.C) {
 			return nil
 		}
 	}
 }
 
-// pause waits until it is time for the next renewal; false: the stream is
-// ending. A nudge is taken up only when the last renewal was answered, and
-// nudgeGap after it: the server sets the pace.
-func (j *joining) pause(ctx context.Context, tick <-chan time.Time) bool {
+// awaitNextRenewal blocks until the next renewal is due; false: the stream is ending.
+// A nudge counts only after the last renewal was answered, and nudgeGap after it: the
+// server sets the pace.
+func (j *joining) awaitNextRenewal(ctx context.Context, tick <-chan time.Time) bool {
 	gap := time.NewTimer(nudgeGap)
 	defer gap.Stop()
 	var nudge <-chan struct{}
@@ -191,7 +191,7 @@ func (j *joining) pause(ctx context.Context, tick <-chan time.Time) bool {
 }
 
 func (j *joining) renew(sequence int64) error {
-	renewal := j.heard.handler.Renewal()
+	renewal := j.filter.handler.Renewal()
 	j.mu.Lock()
 	j.sent[sequence] = time.Now()
 	j.mu.Unlock()
@@ -214,7 +214,7 @@ func (j *joining) receive() error {
 			return &RejectedError{Reason: m.Reason, Retry: m.Retry}
 		case nil: // of a newer server
 		default:
-			j.heard.deliver(m)
+			j.filter.deliver(m)
 		}
 	}
 }
@@ -226,7 +226,7 @@ func (j *joining) renewed(sequence int64) {
 	outstanding := len(j.sent)
 	j.mu.Unlock()
 	if ok {
-		j.extend(sent)
+		j.extendLease(sent)
 	}
 	if outstanding == 0 {
 		signal(j.answered)

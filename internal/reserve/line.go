@@ -59,10 +59,10 @@ func (l commandLine) command() Command {
 	return nil
 }
 
-// commands hands the driver's commands to the roster, or to the work, until its
-// input ends. A line that cannot be understood fails the run: what it asked for
-// is not done.
-func (p *process) commands(ctx context.Context, lines *bufio.Reader) {
+// readCommands passes the driver's commands to the roster or to the work until the
+// driver's input ends. A line that cannot be parsed fails the run: its command is
+// not carried out.
+func (p *process) readCommands(ctx context.Context, lines *bufio.Reader) {
 	defer close(p.hungUp)
 	for {
 		line, err := lines.ReadBytes('\n')
@@ -75,16 +75,16 @@ func (p *process) commands(ctx context.Context, lines *bufio.Reader) {
 		c, name, err := parseCommand(line)
 		switch {
 		case err != nil:
-			p.command(ctx, Fail{Code: exit.Internal, Phase: "driver", Cause: err.Error()})
+			p.postCommand(ctx, Fail{Code: exit.Internal, Phase: "driver", Cause: err.Error()})
 		case c != nil:
-			p.command(ctx, c)
+			p.postCommand(ctx, c)
 		default:
 			p.workCommand(ctx, name, line)
 		}
 	}
 }
 
-// workCommand hands a command to the work, as long as that has not finished.
+// workCommand passes a command to the work unless the work has finished.
 func (p *process) workCommand(ctx context.Context, name string, line []byte) {
 	p.working.Lock()
 	defer p.working.Unlock()
@@ -95,7 +95,7 @@ func (p *process) workCommand(ctx context.Context, name string, line []byte) {
 	if !known {
 		start.End = Fail{Code: exit.Internal, Phase: "driver", Cause: fmt.Sprintf("reserve: read a command: unknown cmd %q", name)}
 	}
-	p.start(ctx, start)
+	p.applyStart(ctx, start)
 }
 
 // writer writes events from a goroutine of its own: a driver that does not
@@ -108,8 +108,7 @@ type writer struct {
 	closed bool
 }
 
-// maxBehind is how many events may wait before those that repeat themselves
-// are left out.
+// maxBehind is how many events may wait before Progress and Waiting are dropped.
 const maxBehind = 64
 
 func newWriter(out io.Writer) *writer {
@@ -118,8 +117,8 @@ func newWriter(out io.Writer) *writer {
 	return w
 }
 
-// put queues an event; it never blocks.
-func (w *writer) put(e Event) {
+// queueEvent queues an event. It never blocks.
+func (w *writer) queueEvent(e Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch e.(type) {
@@ -140,12 +139,12 @@ func (w *writer) close() {
 	w.more.Signal()
 }
 
-// flush writes events in their order until close. After a failed write it
-// drops them: the driver is gone, which its closed input tells.
+// flush writes events in their order until close. After a failed write it drops
+// them: the driver is gone, and its input ends.
 func (w *writer) flush() error {
 	broken := false
 	for {
-		e, ok := w.next()
+		e, ok := w.nextEvent()
 		if !ok {
 			return nil
 		}
@@ -161,7 +160,7 @@ func (w *writer) flush() error {
 	}
 }
 
-func (w *writer) next() (Event, bool) {
+func (w *writer) nextEvent() (Event, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for len(w.queue) == 0 && !w.closed {

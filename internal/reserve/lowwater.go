@@ -9,10 +9,10 @@ package reserve
 // was sent has been reported as received. Reports lag behind the feed's end:
 // before that the mark may still rise.
 type lowWater struct {
-	held  map[Place]holding
-	total int64 // rows sent, once ended
-	ended bool
-	left  bool
+	held       map[Place]holding
+	total      int64 // rows sent, once ended
+	ended      bool
+	memberLeft bool
 
 	step  int64
 	final bool
@@ -32,9 +32,9 @@ func newLowWater(members []Place) *lowWater {
 	return w
 }
 
-// hold takes a member's counts, which never go back. It reports whether the
-// mark has changed.
-func (w *lowWater) hold(p Place, now holding) bool {
+// setHolding raises what a member holds. Lower counts than before change nothing.
+// The result says whether the mark has changed, as it does in the methods below.
+func (w *lowWater) setHolding(p Place, now holding) bool {
 	h, known := w.held[p]
 	if !known {
 		return false
@@ -43,17 +43,17 @@ func (w *lowWater) hold(p Place, now holding) bool {
 	return w.update()
 }
 
-// leave says that a member takes no more rows.
-func (w *lowWater) leave(p Place) bool {
+// removeMember marks that a member takes no more rows.
+func (w *lowWater) removeMember(p Place) bool {
 	if _, known := w.held[p]; !known {
 		return false
 	}
-	w.left = true
+	w.memberLeft = true
 	return w.update()
 }
 
-// end says that total rows were sent over all epochs and none will follow.
-func (w *lowWater) end(total int64) bool {
+// endFeed marks that total rows were sent over all epochs, and none will follow.
+func (w *lowWater) endFeed(total int64) bool {
 	w.ended, w.total = true, total
 	return w.update()
 }
@@ -72,7 +72,7 @@ func (w *lowWater) update() bool {
 			all = all || h.all
 		}
 	}
-	final := w.left || all || w.ended && rows >= w.total
+	final := w.memberLeft || all || w.ended && rows >= w.total
 	changed := step != w.step || final
 	w.step, w.final = step, final
 	return changed

@@ -32,11 +32,11 @@ func TestLowWater(t *testing.T) {
 			var changed bool
 			switch words[0] {
 			case "hold":
-				changed = w.hold(parsePlace(words[1]), holding{number(2), number(3), len(words) > 4 && words[4] == "all"})
+				changed = w.setHolding(parsePlace(words[1]), holding{number(2), number(3), len(words) > 4 && words[4] == "all"})
 			case "leave":
-				changed = w.leave(parsePlace(words[1]))
+				changed = w.removeMember(parsePlace(words[1]))
 			case "end":
-				changed = w.end(number(1))
+				changed = w.endFeed(number(1))
 			default:
 				d.Fatalf(t, "unknown operation %s", words[0])
 			}

@@ -5,17 +5,17 @@ import "tfos/internal/exit"
 // PhaseMeasured is the verdict's phase of a measurement that its time has ended.
 const PhaseMeasured = "measured"
 
-// measure ends a run that is a measurement when its time is over. The time
-// begins with the first rows that anybody used, or, where nobody is given any,
-// when every required program runs.
-func (r *Roster) measure() {
+// checkMeasurement ends a measurement when its time is over. The time begins with
+// the first rows that a member used. If no member gets rows, it begins when every
+// required program runs.
+func (r *Roster) checkMeasurement() {
 	if r.cfg.MeasureMS == 0 || r.verdict != nil {
 		return
 	}
-	if r.measured.IsZero() && r.formed && r.busy() {
+	if r.measured.IsZero() && r.formed && r.rowsFlow() {
 		r.measured = r.now.Add(r.cfg.Measure())
 		for _, p := range r.places {
-			p.before = p.renewal.SplitRows
+			p.rowsBefore = p.renewal.SplitRows
 		}
 	}
 	if !r.measured.IsZero() && !r.now.Before(r.measured) {
@@ -26,14 +26,14 @@ func (r *Roster) measure() {
 // measuredPace is the pace of an inference member that was stopped before its
 // end, when a measurement was over: what it told of its progress meanwhile.
 func (r *Roster) measuredPace(p *place) []Pace {
-	rows := p.renewal.SplitRows - p.before
+	rows := p.renewal.SplitRows - p.rowsBefore
 	if r.measured.IsZero() || rows <= 0 {
 		return nil
 	}
 	return []Pace{{Rows: rows, Seconds: r.cfg.Measure().Seconds()}}
 }
 
-func (r *Roster) busy() bool {
+func (r *Roster) rowsFlow() bool {
 	given, running := r.shares.Members != nil, true
 	for _, p := range r.places {
 		given = given || len(p.Feeds) > 0

@@ -20,92 +20,92 @@ func (r *Roster) Register(now time.Time, session int64, reg Registration, incarn
 	p := r.find(reg.Place)
 	switch {
 	case p == nil:
-		r.reject(session, fmt.Sprintf("the run has no member %s", reg.Place), false)
-	case p.state != vacant && p.state != lost && r.same(p, reg, incarnation):
+		r.rejectSession(session, fmt.Sprintf("the run has no member %s", reg.Place), false)
+	case p.state != vacant && p.state != lost && r.isHolder(p, reg, incarnation):
 		r.reconnect(p, session)
 	case r.verdict != nil:
-		r.reject(session, "the run is over: "+r.verdict.reason(), false)
+		r.rejectSession(session, "the run is over: "+r.verdict.reason(), false)
 	case p.state == vacant:
 		// An incarnation that lost its lease before there was a cluster has
 		// no child: it may as well have its place again, as a new one.
-		r.admit(p, session, reg)
+		r.admitMember(p, session, reg)
 	case incarnation != 0:
-		r.reject(session, fmt.Sprintf("fenced: incarnation %d of %s was replaced by %d", incarnation, reg.Place, p.incarnation), false)
+		r.rejectSession(session, fmt.Sprintf("fenced: incarnation %d of %s was replaced by %d", incarnation, reg.Place, p.incarnation), false)
 	case p.state == ended:
-		r.reject(session, fmt.Sprintf("%s has ended already", reg.Place), false)
+		r.rejectSession(session, fmt.Sprintf("%s has ended already", reg.Place), false)
 	case r.finishing:
-		r.reject(session, trainingEnded, false)
+		r.rejectSession(session, trainingEnded, false)
 		if p.state == live {
-			r.lostAtTheEnd(p, replaced(p.registration, reg))
+			r.loseWhileFinishing(p, replacedCause(p.registration, reg))
 		}
 	case r.formed:
 		// Spark starts a task twice only when it believes the first lost.
-		r.lose(p, replaced(p.registration, reg), nil)
-		r.reject(session, "the run is over: "+r.verdict.reason(), false)
+		r.loseMember(p, replacedCause(p.registration, reg), nil)
+		r.rejectSession(session, "the run is over: "+r.verdict.reason(), false)
 	default:
-		r.replace(p, session, reg)
+		r.replaceHolder(p, session, reg)
 	}
-	return r.take()
+	return r.takeEffects()
 }
 
-// same says whether a registration comes from the process that holds the place:
-// it knows its incarnation, or is a new process's request sent again because
-// the answer was lost on the way.
-func (r *Roster) same(p *place, reg Registration, incarnation int64) bool {
+// isHolder says whether a registration comes from the process that holds the place.
+// Either it has the place's incarnation, or it is the request of a new process, sent
+// again because the answer was lost.
+func (r *Roster) isHolder(p *place, reg Registration, incarnation int64) bool {
 	if incarnation != 0 {
 		return incarnation == p.incarnation
 	}
 	return reg == p.registration
 }
 
-func (r *Roster) reject(session int64, reason string, retry bool) {
-	r.do(Send{session, Rejected{reason, retry}})
-	r.do(Close{session})
+func (r *Roster) rejectSession(session int64, reason string, retry bool) {
+	r.addEffect(Send{session, Rejected{reason, retry}})
+	r.addEffect(Close{session})
 }
 
-// replace gives a place to a process that Spark started in the stead of its
-// holder. The holder has no child yet: it is fenced at once.
-func (r *Roster) replace(p *place, session int64, reg Registration) {
+// replaceHolder gives a place to a process that Spark started instead of its holder.
+// The holder has no child yet. It is fenced at once.
+func (r *Roster) replaceHolder(p *place, session int64, reg Registration) {
 	old := p.session
-	if r.admit(p, session, reg) && old != 0 {
-		r.do(Send{old, Stop{"fenced: Spark placed the task again"}})
-		r.do(Close{old})
+	if r.admitMember(p, session, reg) && old != 0 {
+		r.addEffect(Send{old, Stop{"fenced: Spark placed the task again"}})
+		r.addEffect(Close{old})
 	}
 }
 
-func (r *Roster) admit(p *place, session int64, reg Registration) bool {
+func (r *Roster) admitMember(p *place, session int64, reg Registration) bool {
 	if other := r.neighbour(p, reg); other != nil {
-		r.refuse(p, other, session, reg)
+		r.refusePlacement(p, other, session, reg)
 		return false
 	}
 	p.incarnation++
 	p.state, p.session, p.registration = live, session, reg
-	p.heard, p.progressed, p.renewal, p.used, p.outcome = r.now, r.now, Renewal{}, Usage{}, nil
-	p.noted, p.told = 0, false
-	r.do(Send{session, Registered{p.incarnation, r.cfg.Lease()}})
+	p.lastHeard, p.progressed, p.renewal, p.used, p.outcome = r.now, r.now, Renewal{}, Usage{}, nil
+	p.notesSent, p.trainingEndSent = 0, false
+	r.addEffect(Send{session, Registered{p.incarnation, r.cfg.Lease()}})
 	if len(r.living()) == len(r.places) {
-		r.form()
+		r.formCluster()
 	} else {
-		r.waiting()
+		r.emitWaiting()
 	}
 	return true
 }
 
-// reconnect gives the holder of a place a new stream, and tells it again what
-// it may have missed.
+// reconnect gives the holder of a place a new stream, and sends again what the holder
+// may have missed.
 func (r *Roster) reconnect(p *place, session int64) {
 	if p.session != 0 && p.session != session {
-		r.do(Close{p.session})
+		r.addEffect(Close{p.session})
 	}
-	p.session, p.heard = session, r.now
+	p.session, p.lastHeard = session, r.now
 	r.send(p, Registered{p.incarnation, r.cfg.Lease()})
 	if r.formed {
 		r.send(p, r.cluster(p))
 	}
 	for _, f := range r.feeds {
-		f.retell(r, p)
+		f.resendState(r, p)
 	}
-	if p.told {
+	if p.trainingEndSent {
 		r.send(p, TrainingEnded{})
 	}
 	switch {
@@ -130,12 +130,12 @@ func (r *Roster) neighbour(p *place, reg Registration) *place {
 	return nil
 }
 
-func (r *Roster) refuse(p, other *place, session int64, reg Registration) {
+func (r *Roster) refusePlacement(p, other *place, session int64, reg Registration) {
 	p.refusals++
 	r.conflict = fmt.Sprintf("%s and %s were both placed on one executor on %s, and each member needs its own: "+
 		"%s, and let a member's task take more than half of an executor's cores (spark.task.cpus)",
 		other.name(), p.name(), reg.Host, r.remedy())
-	r.reject(session, fmt.Sprintf("%s runs on this executor already", other.name()), true)
+	r.rejectSession(session, fmt.Sprintf("%s runs on this executor already", other.name()), true)
 	if p.refusals >= maxRefusals {
 		r.decide(Verdict{Code: exit.NotFormed, Phase: "placement", Cause: r.conflict, Member: p.name().String(), Host: reg.Host, Retryable: true})
 		return
@@ -143,8 +143,8 @@ func (r *Roster) refuse(p, other *place, session int64, reg Registration) {
 	r.warn(fmt.Sprintf("%s was placed on the executor of %s on %s; it is placed again", p.name(), other.name(), reg.Host))
 }
 
-// form starts the run's only generation.
-func (r *Roster) form() {
+// formCluster starts the run's only generation.
+func (r *Roster) formCluster() {
 	r.formed, r.progressed = true, r.now
 	formed := Formed{Seconds: r.now.Sub(r.start).Seconds()}
 	for _, p := range r.places {
@@ -154,7 +154,7 @@ func (r *Roster) form() {
 			Executor: p.registration.Executor})
 		r.send(p, r.cluster(p))
 	}
-	r.do(Emit{formed})
+	r.addEffect(Emit{formed})
 }
 
 func (r *Roster) cluster(p *place) Cluster {
@@ -175,10 +175,10 @@ func (r *Roster) missing() []string {
 	return names
 }
 
-// waiting tells the driver who is missing, and when to tell it again.
-func (r *Roster) waiting() {
+// emitWaiting emits which members are missing, and sets when to do so again.
+func (r *Roster) emitWaiting() {
 	missing := r.missing()
-	r.do(Emit{Waiting{Missing: missing, Registered: len(r.places) - len(missing),
+	r.addEffect(Emit{Waiting{Missing: missing, Registered: len(r.places) - len(missing),
 		Members: len(r.places), Seconds: r.now.Sub(r.start).Seconds()}})
 	r.waitingDue = r.now.Add(waitingEvery)
 }
@@ -210,7 +210,7 @@ func (r *Roster) notFormed() Verdict {
 	cause := fmt.Sprintf("the cluster did not form in %s: %d of %d members registered, missing %s; ",
 		r.cfg.Reservation(), len(r.places)-len(missing), len(r.places), strings.Join(missing, ", "))
 	if r.deaths > 0 {
-		v = r.dying()
+		v = r.executorsVerdict()
 		v.Cause = cause + v.Cause
 		return v
 	}
@@ -218,8 +218,9 @@ func (r *Roster) notFormed() Verdict {
 	return v
 }
 
-// replaced says why Spark placed a member's task again, from where it did.
-func replaced(first, again Registration) string {
+// replacedCause says why Spark placed a member's task again: by the executor of each
+// registration.
+func replacedCause(first, again Registration) string {
 	if first.Executor == again.Executor {
 		return "its node process died, and Spark placed its task again"
 	}

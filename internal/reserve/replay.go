@@ -1,11 +1,10 @@
 package reserve
 
-// settle decides where the next epoch of a feed comes from, as soon as that can
-// be known: from Spark again, or from the members' caches. For the latter every
-// member that takes the feed must have said that the first epoch has ended there
-// and that it has all its rows; one that has no room for them, and the feed is
-// sent anew each time.
-func (r *Roster) settle(f *feedState) {
+// chooseNextEpoch decides whether the next epoch of a feed comes from Spark again or
+// from the members' caches, as soon as that is known. It comes from the caches if
+// every member that takes the feed has reported the end of the first epoch and keeps
+// all its rows. If one member has no room, Spark sends every epoch.
+func (r *Roster) chooseNextEpoch(f *feedState) {
 	if f.undecided < 0 || r.verdict != nil {
 		return
 	}
@@ -25,9 +24,9 @@ func (r *Roster) settle(f *feedState) {
 	next := f.undecided + 1
 	f.undecided = -1
 	if replay {
-		r.replay(f)
+		r.startReplay(f)
 	}
-	r.do(Emit{FeedNext{f.Name, next, replay}})
+	r.addEffect(Emit{FeedNext{f.Name, next, replay}})
 }
 
 // firstEpoch is the final account of a feed's first epoch.
@@ -40,11 +39,11 @@ func (p *place) firstEpoch(feed string) (FeedCount, bool) {
 	return FeedCount{}, false
 }
 
-// replay has the members repeat the first epoch's rows.
-func (r *Roster) replay(f *feedState) {
+// startReplay has the members repeat the first epoch's rows.
+func (r *Roster) startReplay(f *feedState) {
 	f.replays, f.ended = true, true
 	for _, p := range r.living() {
-		if p.takes(f.Name) {
+		if p.takesFeed(f.Name) {
 			r.send(p, Replay{f.Name, f.Epochs})
 		}
 	}

@@ -21,26 +21,26 @@ const (
 // place is one place of the roster and who has it.
 type place struct {
 	MemberConfig
-	state        state
-	incarnation  int64 // of the last holder; 0: there was none
-	registration Registration
-	session      int64     // its open stream; 0: none
-	heard        time.Time // of it last
-	renewal      Renewal
-	progressed   time.Time
-	used         Usage     // when it progressed
-	outcome      *Outcome  // Feeds: as renewed since
-	refusals     int       // registrations refused because of where they ran
-	before       int64     // rows of inference when a measurement began
-	noted        int       // notes of the renewals that the driver was told
-	told         bool      // that training has ended
-	phased       time.Time // since when it is in its phase
-	failing      time.Time // since when its program has failed; zero: it has not said so
+	state           state
+	incarnation     int64 // of the last holder; 0: there was none
+	registration    Registration
+	session         int64     // its open stream; 0: none
+	lastHeard       time.Time // when its last message came
+	renewal         Renewal
+	progressed      time.Time
+	used            Usage     // when it progressed
+	outcome         *Outcome  // Feeds: as renewed since
+	refusals        int       // registrations refused because of where they ran
+	rowsBefore      int64     // rows of inference when a measurement began
+	notesSent       int       // how many notes of the renewals the driver has
+	trainingEndSent bool      // the member was told that training has ended
+	phaseSince      time.Time // when its phase began
+	failingSince    time.Time // when its program reported a failure; zero: it has not
 }
 
 func (p *place) name() Place { return Place{p.Job, p.Index} }
 
-func (p *place) takes(feed string) bool { return slices.Contains(p.Feeds, feed) }
+func (p *place) takesFeed(feed string) bool { return slices.Contains(p.Feeds, feed) }
 
 // counts is the latest account of the place's feeds.
 func (p *place) counts() []FeedCount {
@@ -91,44 +91,45 @@ func NewRoster(cfg Config, shares Shares, now time.Time) *Roster {
 		r.places = append(r.places, &place{MemberConfig: m})
 	}
 	for _, f := range cfg.Feeds {
-		r.feeds = append(r.feeds, newFeedState(f, r.takers(f.Name)))
+		r.feeds = append(r.feeds, newFeedState(f, r.feedMembers(f.Name)))
 	}
 	return r
 }
 
-// take ends an input: what follows from the new state, and all effects.
-func (r *Roster) take() []Effect {
-	r.judge()
-	r.measure()
-	r.drain()
+// takeEffects ends an input: it decides what follows from the new state, and
+// returns the effects so far.
+func (r *Roster) takeEffects() []Effect {
+	r.judgeSuspects()
+	r.checkMeasurement()
+	r.checkDrained()
 	out := r.effects
 	r.effects = nil
 	return out
 }
 
-func (r *Roster) do(e Effect) { r.effects = append(r.effects, e) }
+func (r *Roster) addEffect(e Effect) { r.effects = append(r.effects, e) }
 
-// send reaches a member if it has a stream; a member without one is told again
-// when it comes back.
+// send sends to a member that has a stream. A member without one gets the state of
+// the run when it reconnects.
 func (r *Roster) send(p *place, m Message) {
 	if p.session != 0 {
-		r.do(Send{p.session, m})
+		r.addEffect(Send{p.session, m})
 	}
 }
 
-func (r *Roster) warn(message string) { r.do(Emit{Warning{message}}) }
+func (r *Roster) warn(message string) { r.addEffect(Emit{Warning{message}}) }
 
-// note passes on what a member has said since it was last heard.
-func (r *Roster) note(p *place) {
-	for _, n := range p.renewal.Notes[min(p.noted, len(p.renewal.Notes)):] {
+// emitNotes emits the member's notes that the driver does not have yet.
+func (r *Roster) emitNotes(p *place) {
+	for _, n := range p.renewal.Notes[min(p.notesSent, len(p.renewal.Notes)):] {
 		switch n.Kind {
 		case NoteTensorBoard:
-			r.do(Emit{TensorBoard{n.Text}})
+			r.addEffect(Emit{TensorBoard{n.Text}})
 		default:
 			r.warn(fmt.Sprintf("%s: %s", p.name(), n.Text))
 		}
 	}
-	p.noted = len(p.renewal.Notes)
+	p.notesSent = len(p.renewal.Notes)
 }
 
 func (r *Roster) find(name Place) *place {
@@ -149,11 +150,11 @@ func (r *Roster) bySession(session int64) *place {
 	return nil
 }
 
-// takers are the members that take a feed's rows.
-func (r *Roster) takers(feed string) []Place {
+// feedMembers returns the members that take a feed's rows.
+func (r *Roster) feedMembers(feed string) []Place {
 	var out []Place
 	for _, p := range r.places {
-		if p.takes(feed) {
+		if p.takesFeed(feed) {
 			out = append(out, p.name())
 		}
 	}
@@ -177,37 +178,37 @@ func (r *Roster) Disconnected(now time.Time, session int64) []Effect {
 	if p := r.bySession(session); p != nil {
 		p.session = 0
 	}
-	return r.take()
+	return r.takeEffects()
 }
 
-// Renew takes a member's renewal with its sequence number.
+// Renew applies a member's renewal with its sequence number.
 func (r *Roster) Renew(now time.Time, session int64, renewal Renewal, sequence int64) []Effect {
 	r.now = now
 	p := r.bySession(session)
 	if p == nil { // fenced, or refused
-		r.do(Close{session})
-		return r.take()
+		r.addEffect(Close{session})
+		return r.takeEffects()
 	}
-	p.heard = now
+	p.lastHeard = now
 	if renewal.Uploading {
 		r.uploading = now
 	}
 	r.send(p, Renewed{sequence})
 	switch p.state {
 	case live:
-		r.advance(p, renewal)
-		r.note(p)
+		r.applyRenewal(p, renewal)
+		r.emitNotes(p)
 		if r.finishing {
-			r.succeed()
+			r.checkSuccess()
 		}
-		r.cleared(p)
+		r.clearFromSuspects(p)
 	case ended: // it still takes, and drops, what feed tasks had on the way
-		p.outcome.Feeds = later(p.outcome.Feeds, renewal.Feeds)
+		p.outcome.Feeds = mergeCounts(p.outcome.Feeds, renewal.Feeds)
 	}
-	return r.take()
+	return r.takeEffects()
 }
 
-// Command takes what the driver says.
+// Command applies a command of the driver.
 func (r *Roster) Command(now time.Time, c Command) []Effect {
 	r.now = now
 	switch c := c.(type) {
@@ -216,7 +217,7 @@ func (r *Roster) Command(now time.Time, c Command) []Effect {
 	case Fail:
 		r.decide(Verdict{Code: c.Code, Phase: c.Phase, Cause: c.Cause, Retryable: c.Retryable})
 	case SparkFailed:
-		r.suspectSpark(c)
+		r.addSparkSuspect(c)
 	case ExecutorDied:
 		r.executorDied(c)
 	case Settle:
@@ -224,5 +225,5 @@ func (r *Roster) Command(now time.Time, c Command) []Effect {
 	case StopRun:
 		r.decide(Verdict{Code: exit.Interrupted, Cause: c.Reason, Retryable: true})
 	}
-	return r.take()
+	return r.takeEffects()
 }

@@ -69,32 +69,32 @@ func (s *script) operate(d *datadriven.TestData) error {
 		s.began = s.now
 		cfg := args.config()
 		s.roster = NewRoster(cfg, Shares{}, s.now)
-		s.note(s.roster.Tick(s.now))
+		s.logEffects(s.roster.Tick(s.now))
 		return cfg.validate()
 	case "register":
 		place := args.place()
-		s.note(s.roster.Register(s.now, int64(args.number("session")), Registration{Place: place,
+		s.logEffects(s.roster.Register(s.now, int64(args.number("session")), Registration{Place: place,
 			Address: fmt.Sprintf("%s:%d", args.text("host", "h"), args.number("port")), Executor: args.text("executor", ""),
 			Host: args.text("host", "h"), LogPath: "/log/" + place.String()}, int64(args.number("inc"))))
 	case "renew":
-		s.note(s.roster.Renew(s.now, int64(args.number("session")), Renewal{Phase: args.text("phase", ""), Feeds: args.counts(),
+		s.logEffects(s.roster.Renew(s.now, int64(args.number("session")), Renewal{Phase: args.text("phase", ""), Feeds: args.counts(),
 			LogBytes: int64(args.number("log")), Splits: int64(args.number("splits")), SplitRows: int64(args.number("rows")), Notes: args.notes(), Paces: args.paces(), Usage: args.usage(), Uploading: args.has("uploading")}, int64(args.number("seq"))))
 	case "disconnect":
-		s.note(s.roster.Disconnected(s.now, int64(args.number("session"))))
+		s.logEffects(s.roster.Disconnected(s.now, int64(args.number("session"))))
 	case "report":
-		s.note(s.roster.Report(s.now, Outcome{Place: args.place(), Kind: args.kind(), Cause: args.text("cause", ""), Phase: args.text("phase", "running"),
+		s.logEffects(s.roster.Report(s.now, Outcome{Place: args.place(), Kind: args.kind(), Cause: args.text("cause", ""), Phase: args.text("phase", "running"),
 			VerdictCode: exit.Code(args.number("code")), ExitCode: args.number("exit"), Signal: args.number("signal"), Feeds: args.counts(), Paces: args.paces()}, int64(args.number("inc"))))
 	case "feed-end":
-		s.note(s.roster.Command(s.now, FeedEnded{d.CmdArgs[0].Key, args.number("epoch"), int64(args.number("rows")), args.has("last")}))
+		s.logEffects(s.roster.Command(s.now, FeedEnded{d.CmdArgs[0].Key, args.number("epoch"), int64(args.number("rows")), args.has("last")}))
 	case "fail":
-		s.note(s.roster.Command(s.now, Fail{Code: exit.Code(args.number("code")), Phase: args.text("phase", ""), Cause: args.text("cause", "")}))
+		s.logEffects(s.roster.Command(s.now, Fail{Code: exit.Code(args.number("code")), Phase: args.text("phase", ""), Cause: args.text("cause", "")}))
 	case "spark-failed":
-		s.note(s.roster.Command(s.now, SparkFailed{args.text("phase", ""), args.text("cause", "")}))
+		s.logEffects(s.roster.Command(s.now, SparkFailed{args.text("phase", ""), args.text("cause", "")}))
 	case "executor-died":
-		s.note(s.roster.Command(s.now, ExecutorDied{Executor: d.CmdArgs[0].Key, Host: args.text("host", ""), Reason: args.text("reason", ""),
+		s.logEffects(s.roster.Command(s.now, ExecutorDied{Executor: d.CmdArgs[0].Key, Host: args.text("host", ""), Reason: args.text("reason", ""),
 			ExitCode: args.number("exit"), LogPath: args.text("log-path", ""), Living: args.number("living")}))
 	case "stop":
-		s.note(s.roster.Command(s.now, StopRun{args.text("reason", "")}))
+		s.logEffects(s.roster.Command(s.now, StopRun{args.text("reason", "")}))
 	case "advance":
 		return s.advance(d.CmdArgs[0].Key)
 	case "verdict":
@@ -126,11 +126,11 @@ func (s *script) advance(by string) error {
 		if next.After(s.now) {
 			s.now = next
 		}
-		s.note(s.roster.Tick(s.now))
+		s.logEffects(s.roster.Tick(s.now))
 	}
 }
 
-func (s *script) note(effects []Effect) {
+func (s *script) logEffects(effects []Effect) {
 	for _, e := range effects {
 		fmt.Fprintf(&s.log, "  %s %s\n", s.now.Sub(s.began), describe(e))
 	}

@@ -55,8 +55,8 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, open Open, log *slo
 	}
 	events := newWriter(out)
 	p := &process{cfg: cfg, work: work, log: log.With("run", cfg.Run), events: events,
-		server: newServer(auth, cfg, events.put), hungUp: make(chan struct{})}
-	events.put(Ready{net.JoinHostPort(req.Host, port), auth.ca, auth.cert, auth.key, auth.token})
+		server: newServer(auth, cfg, events.queueEvent), hungUp: make(chan struct{})}
+	events.queueEvent(Ready{net.JoinHostPort(req.Host, port), auth.ca, auth.cert, auth.key, auth.token})
 	return p.run(ctx, listener, lines)
 }
 
@@ -107,49 +107,50 @@ func (p *process) run(ctx context.Context, listener net.Listener, lines *bufio.R
 	roster := NewRoster(p.cfg, shares, time.Now())
 	var group errgroup.Group
 	group.Go(func() error { return p.server.serve(serving, listener, roster) })
-	group.Go(func() error { p.commands(serving, lines); return nil })
+	group.Go(func() error { p.readCommands(serving, lines); return nil })
 	group.Go(p.events.flush)
-	p.start(serving, start)
-	unhook := context.AfterFunc(ctx, func() { p.command(serving, StopRun{"interrupted"}) })
-	err := p.conclude(lasting)
+	p.applyStart(serving, start)
+	unhook := context.AfterFunc(ctx, func() { p.postCommand(serving, StopRun{"interrupted"}) })
+	err := p.awaitEnd(lasting)
 	unhook()
 	stop()
 	p.events.close()
 	return errors.Join(err, group.Wait())
 }
 
-// start acts on what the work says of what there is to do.
-func (p *process) start(ctx context.Context, s Start) {
+// applyStart emits the events of the work's start, and ends the run if there is
+// nothing to do.
+func (p *process) applyStart(ctx context.Context, s Start) {
 	for _, event := range s.Events {
-		p.events.put(event)
+		p.events.queueEvent(event)
 	}
 	if s.End != nil {
-		p.command(ctx, s.End)
+		p.postCommand(ctx, s.End)
 	}
 }
 
-func (p *process) command(ctx context.Context, c Command) {
-	p.server.post(ctx, func(r *Roster, now time.Time) []Effect { return r.Command(now, c) })
+func (p *process) postCommand(ctx context.Context, c Command) {
+	p.server.postInput(ctx, func(r *Roster, now time.Time) []Effect { return r.Command(now, c) })
 }
 
-// conclude waits for the run's end and the driver's, whichever comes first,
-// and returns after both.
-func (p *process) conclude(ctx context.Context) error {
+// awaitEnd returns when both the run and the driver's input have ended. If the input
+// ends first, it stops the run.
+func (p *process) awaitEnd(ctx context.Context) error {
 	select {
 	case end := <-p.server.drained:
-		p.events.put(p.finish(ctx, end))
+		p.events.queueEvent(p.finishWork(ctx, end))
 		<-p.hungUp
 		return nil
 	case <-p.hungUp:
 	}
 	p.log.Warn("the driver is gone without a verdict; stopping every member")
-	p.command(ctx, StopRun{"the driver is gone"})
+	p.postCommand(ctx, StopRun{"the driver is gone"})
 	<-p.server.drained
 	return p.work.Clear(ctx)
 }
 
-// finish has the work finish, and completes the verdict.
-func (p *process) finish(ctx context.Context, end ending) Verdict {
+// finishWork lets the work finish, and returns the completed verdict.
+func (p *process) finishWork(ctx context.Context, end ending) Verdict {
 	p.working.Lock()
 	defer p.working.Unlock()
 	p.ended = true
@@ -157,9 +158,9 @@ func (p *process) finish(ctx context.Context, end ending) Verdict {
 	switch {
 	case err == nil:
 	case v.Code == exit.Done:
-		p.events.put(Warning{err.Error()})
+		p.events.queueEvent(Warning{err.Error()})
 	default:
 		p.log.Warn("staged outputs were not deleted", "error", err)
 	}
-	return p.uploaded(v, end.working)
+	return p.addUploads(v, end.working)
 }

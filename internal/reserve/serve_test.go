@@ -71,7 +71,7 @@ func TestServeWork(t *testing.T) {
 		t.Errorf("warning %v", e)
 	}
 	d.say(`{"cmd":"feed_end","feed":"train","epoch":0,"rows":0,"last":true}`)
-	m.end(t, Outcome{Kind: Succeeded, Result: []byte("made")})
+	m.reportEnd(t, Outcome{Kind: Succeeded, Result: []byte("made")})
 	if e := d.await("warning"); e["message"] != "something is left" {
 		t.Errorf("warning %v", e)
 	}

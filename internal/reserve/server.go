@@ -66,7 +66,7 @@ func (s *server) serve(ctx context.Context, l net.Listener, roster *Roster) erro
 	pb.RegisterReservationServer(g, s)
 	ended := make(chan error, 1)
 	go func() { ended <- g.Serve(l) }()
-	s.own(ctx)
+	s.runRoster(ctx)
 	g.Stop() // ends every call
 	s.streams.Wait()
 	if err := <-ended; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
@@ -75,8 +75,8 @@ func (s *server) serve(ctx context.Context, l net.Listener, roster *Roster) erro
 	return nil
 }
 
-// own is the roster's goroutine.
-func (s *server) own(ctx context.Context) {
+// runRoster is the roster's goroutine.
+func (s *server) runRoster(ctx context.Context) {
 	defer close(s.finished)
 	defer func() {
 		for _, session := range s.sessions {
@@ -90,9 +90,9 @@ func (s *server) own(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case in := <-s.inputs:
-			s.apply(in(s.roster, time.Now()))
+			s.applyEffects(in(s.roster, time.Now()))
 		case <-timer.C:
-			s.apply(s.roster.Tick(time.Now()))
+			s.applyEffects(s.roster.Tick(time.Now()))
 		}
 		if next := s.roster.NextDeadline(); next.IsZero() {
 			timer.Stop()
@@ -102,8 +102,8 @@ func (s *server) own(ctx context.Context) {
 	}
 }
 
-// post hands an input to the roster; false: the server is ending.
-func (s *server) post(ctx context.Context, in input) bool {
+// postInput passes an input to the roster's goroutine; false: the server is ending.
+func (s *server) postInput(ctx context.Context, in input) bool {
 	select {
 	case s.inputs <- in:
 		return true
@@ -114,7 +114,7 @@ func (s *server) post(ctx context.Context, in input) bool {
 	}
 }
 
-func (s *server) apply(effects []Effect) {
+func (s *server) applyEffects(effects []Effect) {
 	for _, e := range effects {
 		switch e := e.(type) {
 		case Send:
@@ -150,17 +150,17 @@ func (s *server) send(e Send) {
 
 // Report implements the service.
 func (s *server) Report(ctx context.Context, m *pb.Outcome) (*pb.OutcomeReply, error) {
-	if err := s.check(m.GetToken()); err != nil {
+	if err := s.checkToken(m.GetToken()); err != nil {
 		return nil, err
 	}
 	outcome, incarnation := outcomeFromPB(m)
-	if !s.post(ctx, func(r *Roster, now time.Time) []Effect { return r.Report(now, outcome, incarnation) }) {
+	if !s.postInput(ctx, func(r *Roster, now time.Time) []Effect { return r.Report(now, outcome, incarnation) }) {
 		return nil, status.Error(codes.Unavailable, "the reservation server is ending")
 	}
 	return &pb.OutcomeReply{}, nil
 }
 
-func (s *server) check(token string) error {
+func (s *server) checkToken(token string) error {
 	if subtle.ConstantTimeCompare([]byte(token), []byte(s.auth.token)) != 1 {
 		return status.Error(codes.Unauthenticated, "wrong token: this member belongs to another run")
 	}

@@ -28,13 +28,13 @@ func (s *server) Join(stream pb.Reservation_JoinServer) error {
 	ctx := stream.Context()
 	received := make(chan error, 1)
 	sent := make(chan error, 1)
-	session := s.open()
+	session := s.openSession()
 	s.streams.Add(2)
 	go func() {
 		defer s.streams.Done()
 		received <- s.receive(ctx, stream, session)
 		// Here, so that it comes after everything else of this stream.
-		s.post(context.WithoutCancel(ctx), func(r *Roster, now time.Time) []Effect {
+		s.postInput(context.WithoutCancel(ctx), func(r *Roster, now time.Time) []Effect {
 			if s.sessions[session.id] != nil {
 				delete(s.sessions, session.id)
 				close(session.out)
@@ -58,7 +58,7 @@ func (s *server) Join(stream pb.Reservation_JoinServer) error {
 	}
 }
 
-func (s *server) open() *session {
+func (s *server) openSession() *session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.last++
@@ -91,7 +91,7 @@ func (s *server) receive(ctx context.Context, stream pb.Reservation_JoinServer, 
 	if m.GetRegister() == nil {
 		return status.Error(codes.InvalidArgument, "a member speaks first with Register")
 	}
-	if err := s.check(m.GetRegister().GetToken()); err != nil {
+	if err := s.checkToken(m.GetRegister().GetToken()); err != nil {
 		return err
 	}
 	registration, incarnation := registerFromPB(m.GetRegister())
@@ -99,7 +99,7 @@ func (s *server) receive(ctx context.Context, stream pb.Reservation_JoinServer, 
 		s.sessions[session.id] = session
 		return r.Register(now, session.id, registration, incarnation)
 	}
-	for s.post(ctx, in) {
+	for s.postInput(ctx, in) {
 		if m, err = stream.Recv(); err != nil {
 			return err
 		}

@@ -40,7 +40,7 @@ const (
 // is told of the bytes of each part that was sent.
 func (c *Client) Upload(ctx context.Context, place Place, path string, open func() (io.ReadCloser, error), moved func(int)) error {
 	began, tries := time.Now(), 0
-	err := c.insist(ctx, func() error {
+	err := c.retry(ctx, func() error {
 		err := c.uploadOnce(ctx, place, path, open, moved)
 		if tries++; err != nil && tries >= uploadTries && time.Since(began) > uploadPatience {
 			return status.Error(codes.FailedPrecondition, err.Error())
@@ -102,14 +102,14 @@ func (s *server) Upload(stream pb.Reservation_UploadServer) error {
 	if err != nil {
 		return err
 	}
-	if err := s.check(part.GetToken()); err != nil {
+	if err := s.checkToken(part.GetToken()); err != nil {
 		return err
 	}
 	place, name := Place{part.GetJob(), int(part.GetIndex())}, string(part.GetPath())
 	if s.uploads == nil || !filepath.IsLocal(name) {
 		return status.Errorf(codes.InvalidArgument, "no file %q is wanted", name)
 	}
-	if err := s.holds(stream.Context(), place, part.GetIncarnation()); err != nil {
+	if err := s.checkHolder(stream.Context(), place, part.GetIncarnation()); err != nil {
 		return err
 	}
 	if err := keepFile(stream, s.uploads.path(place, name), part); err != nil {
@@ -118,10 +118,10 @@ func (s *server) Upload(stream pb.Reservation_UploadServer) error {
 	return stream.SendAndClose(&pb.UploadReply{})
 }
 
-// holds refuses an incarnation that does not hold its place any more.
-func (s *server) holds(ctx context.Context, place Place, incarnation int64) error {
+// checkHolder refuses an incarnation that does not hold its place any more.
+func (s *server) checkHolder(ctx context.Context, place Place, incarnation int64) error {
 	answer := make(chan bool, 1)
-	posted := s.post(ctx, func(r *Roster, _ time.Time) []Effect {
+	posted := s.postInput(ctx, func(r *Roster, _ time.Time) []Effect {
 		p := r.find(place)
 		answer <- p != nil && p.state == live && p.incarnation == incarnation
 		return nil
@@ -195,9 +195,9 @@ func (r *Roster) workingFiles() []placeFiles {
 	return out
 }
 
-// uploaded completes a verdict by what became of the members' files. A run whose
+// addUploads completes a verdict by what became of the members' files. A run whose
 // files were asked for and not brought has not succeeded.
-func (p *process) uploaded(v Verdict, members []placeFiles) Verdict {
+func (p *process) addUploads(v Verdict, members []placeFiles) Verdict {
 	var matched []string
 	for _, m := range members {
 		matched = append(matched, m.Matched...)
@@ -222,7 +222,7 @@ func (p *process) uploaded(v Verdict, members []placeFiles) Verdict {
 	}
 	for _, pattern := range p.cfg.Uploads.Patterns {
 		if !slices.Contains(matched, pattern) {
-			p.events.put(Warning{fmt.Sprintf("app.python.outputs: %s: no program has written such a file into its working directory", pattern)})
+			p.events.queueEvent(Warning{fmt.Sprintf("app.python.outputs: %s: no program has written such a file into its working directory", pattern)})
 		}
 	}
 	return v

@@ -56,7 +56,7 @@ func TestUpload(t *testing.T) {
 	if err != nil || len(entries) != 1 {
 		t.Errorf("beside the file: %v, %v", entries, err)
 	}
-	m.end(t, Outcome{Kind: Succeeded, Working: WorkingFiles{Folder: "/w", Files: 3, Bytes: 9, Uploaded: 2, UploadedBytes: 8, Matched: []string{"logs"}}})
+	m.reportEnd(t, Outcome{Kind: Succeeded, Working: WorkingFiles{Folder: "/w", Files: 3, Bytes: 9, Uploaded: 2, UploadedBytes: 8, Matched: []string{"logs"}}})
 	v := d.verdict(0)
 	files, _ := v["working_files"].([]any)
 	if len(files) != 1 || files[0].(map[string]any)["uploaded_to"] != to+"/worker-0" || files[0].(map[string]any)["host"] != "here" {
@@ -88,7 +88,7 @@ func TestUploadIsRefused(t *testing.T) {
 		t.Errorf("another incarnation: %v", err)
 	}
 	// A run whose files were asked for and not brought has not succeeded.
-	m.end(t, Outcome{Kind: Succeeded, Working: WorkingFiles{Folder: "/w", Files: 1, Bytes: 1, Matched: []string{"logs"}, Error: "disk full"}})
+	m.reportEnd(t, Outcome{Kind: Succeeded, Working: WorkingFiles{Folder: "/w", Files: 1, Bytes: 1, Matched: []string{"logs"}, Error: "disk full"}})
 	v := d.verdict(exit.Output)
 	if v["phase"] != PhaseUpload || v["member"] != "worker:0" || v["cause"] != "a file of worker:0 was not brought to "+file+"/worker-0: disk full" {
 		t.Errorf("verdict %v", v)
@@ -104,7 +104,7 @@ func TestNothingIsUploadedUnasked(t *testing.T) {
 	if err := m.Upload(t.Context(), m.place, "a", opened(nil), func(int) {}); err == nil || !strings.Contains(err.Error(), "is wanted") {
 		t.Errorf("%v", err)
 	}
-	m.end(t, Outcome{Kind: Succeeded})
+	m.reportEnd(t, Outcome{Kind: Succeeded})
 	if v := d.verdict(0); v["working_files"] != nil {
 		t.Errorf("verdict %v", v)
 	}
@@ -120,7 +120,7 @@ func TestAPatternThatNamesNothing(t *testing.T) {
 	members := []*member{d.join(d.ready.Address, 0, "A"), d.join(d.ready.Address, 1, "A")}
 	for i, matched := range [][]string{{"logs"}, nil} {
 		receive(t, members[i].clusters, "cluster")
-		members[i].end(t, Outcome{Kind: Succeeded, Working: WorkingFiles{Folder: "/w", Matched: matched}})
+		members[i].reportEnd(t, Outcome{Kind: Succeeded, Working: WorkingFiles{Folder: "/w", Matched: matched}})
 	}
 	warning := d.await("warning")["message"].(string)
 	if !strings.HasPrefix(warning, "app.python.outputs: *.txt: no program has written") {

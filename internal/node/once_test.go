@@ -2,24 +2,24 @@ package node
 
 import "testing"
 
-// Whoever is first, the evaluator's question or training's end: it is told once.
-func TestLatchTellsOnce(t *testing.T) {
+// The callback is called once, whether it is registered before or after the event.
+func TestOnceCallsOnce(t *testing.T) {
 	for _, endedFirst := range []bool{true, false} {
-		var l latch
+		var o once
 		told := 0
 		tell := func() { told++ }
 		if endedFirst {
-			l.happen()
+			o.markDone()
 		}
-		l.on(tell)
-		l.on(tell) // its phase said again
+		o.onDone(tell)
+		o.onDone(tell) // its phase said again
 		if !endedFirst {
 			if told != 0 {
 				t.Error("told before the end")
 			}
-			l.happen()
+			o.markDone()
 		}
-		l.happen()
+		o.markDone()
 		if told != 1 {
 			t.Errorf("ended first %v: told %d times", endedFirst, told)
 		}

@@ -20,7 +20,7 @@ type computed struct {
 	kept   []arrow.Array // of the bad rows, in the binding's order of Keep
 }
 
-// rows is how many have a prediction.
+// rows returns how many rows have a prediction.
 func (c computed) rows() int64 {
 	if c.record == nil {
 		return 0
@@ -41,25 +41,26 @@ func (p *pipeline) predict(ctx context.Context, b batch) (computed, error) {
 	if err := p.checkWhole(b); err != nil {
 		return computed{}, err
 	}
-	outputs, good, c, err := p.sift(ctx, b)
+	outputs, good, c, err := p.predictGoodRows(ctx, b)
 	if err != nil || outputs == nil {
 		return c, err
 	}
 	defer release(outputs)
-	if c.record, err = p.join(b.record, outputs, good); err != nil {
+	if c.record, err = p.joinColumns(b.record, outputs, good); err != nil {
 		c.release()
 		return computed{}, p.locate(err, b)
 	}
 	return c, nil
 }
 
-// sift takes a batch through the model. It returns the outputs of the good rows,
-// the caller's, and which they are (nil: all), and what is to be said of the bad
-// ones. Without a good row there are no outputs. Errors name the row's place.
-func (p *passage) sift(ctx context.Context, b batch) (outputs []arrow.Array, good []int64, c computed, err error) {
-	s := &sift{passage: p, batch: b}
-	if outputs, good, err = s.run(ctx); err == nil {
-		err = s.told(&c)
+// predictGoodRows predicts a batch without its bad rows. It returns the outputs of
+// the good rows, which the caller releases, and their numbers in the batch (nil: all).
+// c has the bad rows. Without a good row there are no outputs. Errors name the row's
+// place.
+func (p *passage) predictGoodRows(ctx context.Context, b batch) (outputs []arrow.Array, good []int64, c computed, err error) {
+	s := &badRowSearch{passage: p, batch: b}
+	if outputs, good, err = s.predict(ctx); err == nil {
+		err = s.appendQuarantined(&c)
 	}
 	if err != nil {
 		release(outputs)
@@ -69,9 +70,9 @@ func (p *passage) sift(ctx context.Context, b batch) (outputs []arrow.Array, goo
 	return outputs, good, c, nil
 }
 
-// join puts the kept columns of these rows beside their outputs; nil: of all.
-func (p *pipeline) join(record arrow.Record, outputs []arrow.Array, rows []int64) (arrow.Record, error) {
-	kept, err := p.keep(record, rows)
+// joinColumns returns a record of the kept columns and the outputs of rows (nil: all).
+func (p *pipeline) joinColumns(record arrow.Record, outputs []arrow.Array, rows []int64) (arrow.Record, error) {
+	kept, err := p.keptColumns(record, rows)
 	defer release(kept)
 	if err != nil {
 		return nil, err
@@ -93,8 +94,9 @@ func (p *pipeline) join(record arrow.Record, outputs []arrow.Array, rows []int64
 	return array.NewRecord(arrow.NewSchema(fields, nil), columns, n), nil
 }
 
-// keep are the kept columns of these rows, the caller's; nil: of all.
-func (p *passage) keep(record arrow.Record, rows []int64) (kept []arrow.Array, err error) {
+// keptColumns returns the kept columns of rows (nil: all). The caller releases them,
+// after an error too.
+func (p *passage) keptColumns(record arrow.Record, rows []int64) (kept []arrow.Array, err error) {
 	for _, name := range p.bind.Keep {
 		column := record.Column(record.Schema().FieldIndices(name)[0])
 		if rows == nil {
@@ -107,40 +109,40 @@ func (p *passage) keep(record arrow.Record, rows []int64) (kept []arrow.Array, e
 	return kept, nil
 }
 
-// sift takes one batch through the model, and sets aside the rows that the
-// reader, the tensors or the graph refuse. Where the graph fails, halves are
-// tried, and halves of those that fail: k bad rows of n cost about 2 k log₂(n/k)
-// runs, and never more than two for each row.
-type sift struct {
+// badRowSearch predicts one batch and collects the rows that the reader, the tensors
+// or the graph refuse. If the graph fails, it tries halves, and halves of those that
+// fail: k bad rows of n cost about 2 k log₂(n/k) runs, and never more than two for
+// each row.
+type badRowSearch struct {
 	*passage
-	batch batch
-	rows  []int64 // of the batch, that are bad
-	bad   []BadRow
+	batch   batch
+	badRows []int64 // their numbers in the batch
+	bad     []BadRow
 }
 
-// run returns the outputs of the good rows, the caller's, and which they are; nil:
-// all of them. Without a good row there are no outputs.
-func (s *sift) run(ctx context.Context) ([]arrow.Array, []int64, error) {
+// predict returns the outputs of the good rows, which the caller releases, and their
+// numbers in the batch (nil: all). Without a good row there are no outputs.
+func (s *badRowSearch) predict(ctx context.Context) ([]arrow.Array, []int64, error) {
 	if len(s.batch.bad) > 0 {
-		rows, err := s.readable()
+		rows, err := s.dropUnread()
 		if err != nil {
 			return nil, nil, err
 		}
-		return s.some(ctx, rows)
+		return s.predictRows(ctx, rows)
 	}
 	n := s.batch.record.NumRows()
 	outputs, err := s.outputs(ctx, s.batch.record)
 	switch {
 	case err != nil && n > 0:
-		return s.refused(ctx, numbered(n), err)
+		return s.splitFailed(ctx, rowsUpTo(n), err)
 	case err == nil && n > 0:
-		s.tally.works.Store(true)
+		s.tally.graphWorks.Store(true)
 	}
 	return outputs, nil, err
 }
 
-// numbered are the rows of a batch of n.
-func numbered(n int64) []int64 {
+// rowsUpTo returns 0 to n-1.
+func rowsUpTo(n int64) []int64 {
 	rows := make([]int64, n)
 	for i := range rows {
 		rows[i] = int64(i)
@@ -148,8 +150,9 @@ func numbered(n int64) []int64 {
 	return rows
 }
 
-// readable notes the rows that could not be read, and returns the others.
-func (s *sift) readable() ([]int64, error) {
+// dropUnread adds the rows that could not be read to the bad ones, and returns the
+// others.
+func (s *badRowSearch) dropUnread() ([]int64, error) {
 	var unread model.RowErrors
 	for _, bad := range s.batch.bad {
 		e := &model.RowError{Row: bad.Row, Column: cmp.Or(bad.Column, model.NoColumn), Reason: oneLine(bad.Err)}
@@ -158,46 +161,47 @@ func (s *sift) readable() ([]int64, error) {
 		}
 		unread = append(unread, e)
 	}
-	return s.without(numbered(s.batch.record.NumRows()), unread)
+	return s.dropUnfit(rowsUpTo(s.batch.record.NumRows()), unread)
 }
 
-// some is run for some of the batch's rows.
-func (s *sift) some(ctx context.Context, rows []int64) ([]arrow.Array, []int64, error) {
+// predictRows is predict for some of the batch's rows.
+func (s *badRowSearch) predictRows(ctx context.Context, rows []int64) ([]arrow.Array, []int64, error) {
 	if len(rows) == 0 {
 		return nil, nil, nil
 	}
-	outputs, err := s.once(ctx, rows)
+	outputs, err := s.runModel(ctx, rows)
 	if err != nil {
-		return s.refused(ctx, rows, err)
+		return s.splitFailed(ctx, rows, err)
 	}
-	s.tally.works.Store(true)
+	s.tally.graphWorks.Store(true)
 	return outputs, rows, nil
 }
 
-// refused goes on with rows for which the model has failed.
-func (s *sift) refused(ctx context.Context, rows []int64, err error) ([]arrow.Array, []int64, error) {
+// splitFailed continues with rows for which the model has failed with err. It drops
+// those that err names, or tries halves.
+func (s *badRowSearch) splitFailed(ctx context.Context, rows []int64, err error) ([]arrow.Array, []int64, error) {
 	var unfit model.RowErrors
 	var graph *model.GraphError
 	switch {
 	case errors.As(err, &unfit):
-		if rows, err = s.without(rows, unfit); err != nil {
+		if rows, err = s.dropUnfit(rows, unfit); err != nil {
 			return nil, nil, err
 		}
-		return s.some(ctx, rows)
+		return s.predictRows(ctx, rows)
 	case errors.As(err, &graph) && len(rows) == 1:
-		return nil, nil, s.note(&model.RowError{Row: rows[0], Column: model.NoColumn, Reason: "the graph failed: " + oneLine(graph.Err)}, true)
-	case errors.As(err, &graph) && len(rows) <= s.unit():
-		from := s.spot(s.batch)
+		return nil, nil, s.addBadRow(&model.RowError{Row: rows[0], Column: model.NoColumn, Reason: "the graph failed: " + oneLine(graph.Err)}, true)
+	case errors.As(err, &graph) && len(rows) <= s.fewestRows():
+		from := s.rowPlace(s.batch)
 		return nil, nil, &BadRowsError{fmt.Sprintf("%s: rows %d to %d, a batch of the model's: the graph failed: %s",
 			from.place(), s.batch.first+rows[0], s.batch.first+rows[len(rows)-1], oneLine(graph.Err))}
 	case errors.As(err, &graph):
-		return s.halves(ctx, rows)
+		return s.predictHalves(ctx, rows)
 	}
 	return nil, nil, err
 }
 
-// once runs the model on some rows. It gets the columns that feed it.
-func (s *sift) once(ctx context.Context, rows []int64) ([]arrow.Array, error) {
+// runModel runs the model on some rows. The model gets only the columns that feed it.
+func (s *badRowSearch) runModel(ctx context.Context, rows []int64) ([]arrow.Array, error) {
 	var fields []arrow.Field
 	var columns []arrow.Array
 	defer func() { release(columns) }()
@@ -216,15 +220,16 @@ func (s *sift) once(ctx context.Context, rows []int64) ([]arrow.Array, error) {
 	return s.outputs(ctx, record)
 }
 
-// without notes the rows that do not fit, and returns the others.
-func (s *sift) without(rows []int64, unfit model.RowErrors) ([]int64, error) {
+// dropUnfit adds the rows that do not fit the model to the bad ones, and returns the
+// others.
+func (s *badRowSearch) dropUnfit(rows []int64, unfit model.RowErrors) ([]int64, error) {
 	rest := make([]int64, 0, len(rows))
 	for i, row := range rows {
 		if len(unfit) == 0 || unfit[0].Row != int64(i) {
 			rest = append(rest, row)
 			continue
 		}
-		if err := s.note(&model.RowError{Row: row, Column: unfit[0].Column, Reason: unfit[0].Reason}, false); err != nil {
+		if err := s.addBadRow(&model.RowError{Row: row, Column: unfit[0].Column, Reason: unfit[0].Reason}, false); err != nil {
 			return nil, err
 		}
 		unfit = unfit[1:]
@@ -235,14 +240,14 @@ func (s *sift) without(rows []int64, unfit model.RowErrors) ([]int64, error) {
 	return rest, nil
 }
 
-func (s *sift) halves(ctx context.Context, rows []int64) ([]arrow.Array, []int64, error) {
-	half, unit := len(rows)/2, s.unit()
+func (s *badRowSearch) predictHalves(ctx context.Context, rows []int64) ([]arrow.Array, []int64, error) {
+	half, unit := len(rows)/2, s.fewestRows()
 	half = max(unit, half-half%unit)
-	left, first, err := s.some(ctx, rows[:half])
+	left, first, err := s.predictRows(ctx, rows[:half])
 	if err != nil {
 		return nil, nil, err
 	}
-	right, second, err := s.some(ctx, rows[half:])
+	right, second, err := s.predictRows(ctx, rows[half:])
 	switch {
 	case err != nil:
 		release(left)
@@ -256,7 +261,7 @@ func (s *sift) halves(ctx context.Context, rows []int64) ([]arrow.Array, []int64
 	defer release(right)
 	both := make([]arrow.Array, 0, len(left))
 	for i := range left {
-		column, err := s.together(i, []arrow.Array{left[i], right[i]})
+		column, err := s.concatenate(i, []arrow.Array{left[i], right[i]})
 		if err != nil {
 			release(both)
 			return nil, nil, err
@@ -266,24 +271,25 @@ func (s *sift) halves(ctx context.Context, rows []int64) ([]arrow.Array, []int64
 	return both, slices.Concat(first, second), nil
 }
 
-// note sets a row of the batch aside, or ends the run on it.
-func (s *sift) note(e *model.RowError, graph bool) error {
-	bad := s.spot(s.batch)
+// addBadRow adds a row of the batch to the bad ones. Its error ends the run: no bad
+// row is tolerated, or there are too many.
+func (s *badRowSearch) addBadRow(e *model.RowError, graph bool) error {
+	bad := s.rowPlace(s.batch)
 	bad.Row, bad.Column, bad.Reason, bad.graph = s.batch.first+e.Row, e.Column, e.Reason, graph
-	if !s.req.spares() {
+	if !s.req.toleratesBadRows() {
 		return e
 	}
-	s.rows, s.bad = append(s.rows, e.Row), append(s.bad, bad)
-	return s.tally.bad(bad, &s.req)
+	s.badRows, s.bad = append(s.badRows, e.Row), append(s.bad, bad)
+	return s.tally.addBadRow(bad, &s.req)
 }
 
-// told puts the bad rows into c in their order, with what was kept of them.
-func (s *sift) told(c *computed) (err error) {
-	slices.Sort(s.rows)
+// appendQuarantined adds the bad rows and their kept columns to c, in input order.
+func (s *badRowSearch) appendQuarantined(c *computed) (err error) {
+	slices.Sort(s.badRows)
 	slices.SortFunc(s.bad, func(a, b BadRow) int { return cmp.Compare(a.Row, b.Row) })
 	c.bad = s.bad
 	if len(s.bad) > 0 && s.req.OnBadRow == Quarantine {
-		c.kept, err = s.keep(s.batch.record, s.rows)
+		c.kept, err = s.keptColumns(s.batch.record, s.badRows)
 	}
 	return err
 }
