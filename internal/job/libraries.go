@@ -48,7 +48,7 @@ func (r *rules) opLibraries() {
 func (s *Spec) shippedLibraries() []string {
 	var files []string
 	for _, entry := range s.TensorFlow.OpLibraries {
-		if s.kind == Infer && isLibraryFile(entry) && !s.Local {
+		if s.kind == Infer && isLibraryFile(entry) && s.Where().Spark() {
 			files = append(files, entry)
 		}
 	}
@@ -60,7 +60,7 @@ func (s *Spec) shippedLibraries() []string {
 func (s *Spec) librariesOnExecutors() []string {
 	var entries []string
 	for _, entry := range s.TensorFlow.OpLibraries {
-		if isLibraryFile(entry) && !s.Local {
+		if isLibraryFile(entry) && s.Where().Spark() {
 			entry = "./" + path.Base(entry)
 		}
 		entries = append(entries, strings.TrimPrefix(entry, onExecutors))

@@ -29,7 +29,7 @@ func MakePlan(s *Spec, env Environment) (*Plan, error) {
 	p := &Plan{
 		Version: 1, Kind: s.kind, Run: env.RunID, Name: s.Name,
 		Scratch: env.Scratch, Record: env.Record,
-		Local: l.master.scheduler == local || s.Local, NoSpark: s.Local,
+		Where: l.master.where,
 		Files: s.files(env.Scratch), Copies: s.copies(env.Scratch), NodeBinary: filepath.Join(env.Scratch, "tfos-node"),
 		TaskCPUs: l.taskCPUs,
 		Reserve:  work.Config{Config: s.reserveConfig(env, l), Outputs: outputs},
@@ -40,7 +40,7 @@ func MakePlan(s *Spec, env Environment) (*Plan, error) {
 	if s.bundles() {
 		p.Bundle = filepath.Join(env.Scratch, "files", bundleName)
 	}
-	if !s.Local {
+	if l.master.where.Spark() {
 		p.Submission = s.submission(env, l)
 	}
 	if s.kind == Infer {
@@ -50,7 +50,7 @@ func MakePlan(s *Spec, env Environment) (*Plan, error) {
 		}
 		p.Reserve.Infer, p.Predict = inference, s.predict(env.RunID, inference, outputs)
 	}
-	if s.Spark.DeployMode == "cluster" && !s.Local {
+	if s.inCluster() {
 		p.inCluster()
 	}
 	return p, nil
@@ -109,7 +109,7 @@ func (s *Spec) copies(scratch string) []Copy {
 
 func (s *Spec) reserveConfig(env Environment, l layout) reserve.Config {
 	c := reserve.Config{
-		Run: env.RunID, Members: s.members(), Shared: l.master.scheduler == local,
+		Run: env.RunID, Members: s.members(), Shared: l.master.where.sharedExecutor(),
 		ExecutorCores: l.executorCores,
 		ReservationMS: s.Timeouts.Reservation.Milliseconds(),
 		LeaseMS:       s.Timeouts.Lease.Milliseconds(),
@@ -142,7 +142,7 @@ func (s *Spec) nodeConfig(env Environment, l layout, outputs []work.Output) node
 	if s.App.Python != nil && s.kind == Train {
 		c.Context = s.context(outputs, env.Beside, env.Verbose)
 	}
-	if l.master.scheduler == local || l.master.scheduler == localCluster || l.master.scheduler == noSpark {
+	if l.master.where.ThisMachine() {
 		c.LogDir = filepath.Join(env.Record, "logs")
 	}
 	return c

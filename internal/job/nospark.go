@@ -19,7 +19,7 @@ func (s *Spec) forSpark() *Spec {
 // onMachine is the job as it is planned: without Spark as one member with all
 // cores of the machine, unless the job says how many.
 func (s *Spec) onMachine(cores int) *Spec {
-	if !s.Local {
+	if s.Where().Spark() {
 		return s
 	}
 	c := *s
@@ -34,7 +34,7 @@ func (s *Spec) onMachine(cores int) *Spec {
 func (s *Spec) leftAside() []string {
 	var out []string
 	for _, key := range []string{"cluster_size", "spark.conf", "spark.deploy_mode", "spark.home", "spark.master"} {
-		if s.Local && s.source.given(key) {
+		if !s.Where().Spark() && s.source.given(key) {
 			out = append(out, key)
 		}
 	}
@@ -44,7 +44,7 @@ func (s *Spec) leftAside() []string {
 // withoutSpark refuses what a job with local: true needs Spark for.
 func (r *rules) withoutSpark() {
 	s := r.s
-	if !s.Local {
+	if s.Where().Spark() {
 		return
 	}
 	if line, ok := s.source.lines["spark.master"]; ok && line < 0 { // on the command line, beside --local
@@ -64,7 +64,7 @@ func (r *rules) withoutSpark() {
 // Command runs the plan; submit is the path of spark-submit, for a plan that
 // needs it.
 func (p *Plan) Command(submit string) []string {
-	if p.NoSpark {
+	if !p.Where.Spark() {
 		return []string{p.NodeBinary, "local", filepath.Join(p.Scratch, "plan.json")}
 	}
 	return p.SparkSubmit(submit)
@@ -83,7 +83,7 @@ func (p *Plan) explainMachine(line lineWriter) {
 
 // Master is where the plan runs, for people.
 func (p *Plan) Master() string {
-	if p.NoSpark {
+	if !p.Where.Spark() {
 		return "this machine"
 	}
 	return p.Submission.Master

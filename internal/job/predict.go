@@ -69,7 +69,7 @@ func (s *Spec) sparkReason() string {
 // machine only.
 func (s *Spec) explainReader() string {
 	switch {
-	case s.Local:
+	case !s.Where().Spark():
 		return ""
 	case !s.sparkPredicts():
 		return ", read and written by executors"
