@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"tfos/internal/exit"
@@ -370,15 +369,14 @@ func (s *submission) needs(path string) bool {
 
 // follow runs spark-submit, or the driver, and tells the person about it.
 func (s *submission) follow(ctx context.Context, spark launch.Spark, scratch launch.Scratch, record launch.Record, argv []string, started func(group int)) (launch.Verdict, error) {
-	master := s.plan.Submission.Master
-	if strings.HasPrefix(master, "local-cluster") {
+	if s.plan.Where == job.LocalCluster {
 		home, err := scratch.SparkHome(spark.Home)
 		if err != nil {
 			return launch.Verdict{}, err
 		}
 		spark.Home = home
 	}
-	child := launch.Child{Run: s.run, Scratch: scratch, Master: master, Light: s.plan.LightDriver()}
+	child := launch.Child{Run: s.run, Scratch: scratch, ThisMachine: s.plan.Where.ThisMachine(), Light: s.plan.LightDriver()}
 	env := child.Environ(s.c.env)
 	if s.plan.Where.Spark() {
 		env = spark.Environ(s.c.env, child)

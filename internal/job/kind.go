@@ -15,15 +15,33 @@ const (
 	Export Kind = "export"
 )
 
-// KindOf is the kind of a job file that may be Train or Infer: who has an app
-// trains.
+// KindOf tells a job file's kind by its keys: see kindOf. A file that cannot be
+// read is a Train: Load reports what is wrong, with its line.
 func KindOf(file string) Kind {
 	data, err := readFile(file)
-	var top struct {
-		App any `yaml:"app"`
+	if err != nil {
+		return Train
 	}
-	// What cannot be read is told in Load, with its line.
-	if err == nil && yaml.Unmarshal(data, &top) == nil && top.App == nil {
+	return kindOf(data)
+}
+
+// kindOf tells the kind of a job file's text. Signatures, or a graph without
+// input, are those of Export; a job without app is an Infer; any other is a Train,
+// and so is a text that is no YAML.
+func kindOf(data []byte) Kind {
+	var keys struct {
+		App *struct {
+			Graph any `yaml:"graph"`
+		} `yaml:"app"`
+		Signatures any `yaml:"signatures"`
+		Input      any `yaml:"input"`
+	}
+	switch err := yaml.Unmarshal(data, &keys); {
+	case err != nil:
+		return Train
+	case keys.Signatures != nil, keys.App != nil && keys.App.Graph != nil && keys.Input == nil:
+		return Export
+	case keys.App == nil:
 		return Infer
 	}
 	return Train
