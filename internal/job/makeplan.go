@@ -27,7 +27,7 @@ func MakePlan(s *Spec, env Environment) (*Plan, error) {
 	l := s.layout()
 	outputs := s.outputs(env.RunID)
 	p := &Plan{
-		Version: 1, Kind: s.kind, Run: env.RunID, Name: s.Name,
+		Version: PlanVersion, Kind: s.kind, Run: env.RunID, Name: s.Name,
 		Scratch: env.Scratch, Record: env.Record,
 		Where: l.master.where,
 		Files: s.files(env.Scratch), Copies: s.copies(env.Scratch), NodeBinary: filepath.Join(env.Scratch, "tfos-node"),

@@ -36,6 +36,10 @@ type Environment struct {
 	Beside []string
 }
 
+// PlanVersion is the version of plan.json. Its readers, scripts/tfos/driver.py and
+// internal/local, have the number too and refuse a plan of another version.
+const PlanVersion = 1
+
 // Plan is what a run is to be: the content of plan.json (docs/protocols.md,
 // section 1) and the Spark submission around it.
 type Plan struct {
