@@ -9,13 +9,6 @@ import (
 // driver, and one member takes all cores. What the job file says for Spark is
 // left aside, so that one file runs both ways; it must be right all the same.
 
-// forSpark is the job as Spark would run it.
-func (s *Spec) forSpark() *Spec {
-	c := *s
-	c.Local = false
-	return &c
-}
-
 // onMachine is the job as it is planned: without Spark as one member with all
 // cores of the machine, unless the job says how many.
 func (s *Spec) onMachine(cores int) *Spec {
@@ -39,26 +32,6 @@ func (s *Spec) leftAside() []string {
 		}
 	}
 	return out
-}
-
-// withoutSpark refuses what a job with local: true needs Spark for.
-func (r *rules) withoutSpark() {
-	s := r.s
-	if s.Where().Spark() {
-		return
-	}
-	if line, ok := s.source.lines["spark.master"]; ok && line < 0 { // on the command line, beside --local
-		r.broken("spark.master", s.Spark.Master, "does not apply to local: true: say where the job runs, once")
-	}
-	const needs = "needs Spark: it does not apply to local: true"
-	switch {
-	case s.Input.Table != "":
-		r.broken("input.table", s.Input.Table, needs)
-	case s.Input.SQL != "":
-		r.broken("input.sql", s.Input.SQL, needs)
-	case s.readBy(&s.Input.Source) == bySpark:
-		r.broken("read_by", bySpark, needs)
-	}
 }
 
 // Command runs the plan; submit is the path of spark-submit, for a plan that

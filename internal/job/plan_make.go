@@ -3,9 +3,11 @@ package job
 import (
 	"encoding/json"
 	"fmt"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 
 	"tfos/internal/node"
 	"tfos/internal/reserve"
@@ -168,4 +170,39 @@ func (s *Spec) child(env Environment, m master) node.ChildConfig {
 		}
 	}
 	return c
+}
+
+// bundles tells whether the job has such an archive, be it an empty one.
+func (s *Spec) bundles() bool {
+	p := s.App.Python
+	return p != nil && s.kind == Train && (len(p.Files) > 0 || p.Module != "")
+}
+
+// bundleName is the archive that brings app.python.files to executors: one
+// file for Spark to ship, however many there are.
+const bundleName = "tfos-files.tar"
+
+// shippedLibraries are the libraries that go to executors with the job. Without
+// Spark there is nowhere to go.
+func (s *Spec) shippedLibraries() []string {
+	var files []string
+	for _, entry := range s.TensorFlow.OpLibraries {
+		if s.kind == Infer && isLibraryFile(entry) && s.Where().Spark() {
+			files = append(files, entry)
+		}
+	}
+	return files
+}
+
+// librariesOnExecutors are the libraries as a member finds them: shipped ones by
+// their file names, others by their paths, packages by their names.
+func (s *Spec) librariesOnExecutors() []string {
+	var entries []string
+	for _, entry := range s.TensorFlow.OpLibraries {
+		if isLibraryFile(entry) && s.Where().Spark() {
+			entry = "./" + path.Base(entry)
+		}
+		entries = append(entries, strings.TrimPrefix(entry, onExecutors))
+	}
+	return entries
 }

@@ -15,16 +15,6 @@ const (
 	Export Kind = "export"
 )
 
-// KindOf tells a job file's kind by its keys: see kindOf. A file that cannot be
-// read is a Train: Load reports what is wrong, with its line.
-func KindOf(file string) Kind {
-	data, err := readFile(file)
-	if err != nil {
-		return Train
-	}
-	return kindOf(data)
-}
-
 // kindOf tells the kind of a job file's text. Signatures, or a graph without
 // input, are those of Export; a job without app is an Infer; any other is a Train,
 // and so is a text that is no YAML.
