@@ -69,10 +69,11 @@ func writeAdvice(w io.Writer, spec *job.Spec, plan *job.Plan, v launch.Verdict) 
 func advice(spec *job.Spec, plan *job.Plan, t *launch.Throughput) []string {
 	var out []string
 	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	local := !plan.Where.Spark()
 	switch {
-	case spec.Local && t.FeedWait >= feedBound:
+	case local && t.FeedWait >= feedBound:
 		say("reading is the limit: more cores (resources.worker.cores), only the columns that the model needs, or executors of a cluster (local: false)")
-	case spec.Local:
+	case local:
 		say("the model is the limit: a larger batch_size (now %d), more cores, or executors of a cluster (local: false)", spec.BatchSize)
 	case spec.Kind() == job.Infer && t.FeedWait >= feedBound:
 		say("reading is the limit: more cores per executor (resources.worker.cores), more executors (cluster_size), or only the columns that the model needs")

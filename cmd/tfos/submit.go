@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"tfos/internal/exit"
@@ -119,7 +118,7 @@ func (s *submission) through(ctx context.Context, load func() (*job.Spec, error)
 		return launch.Verdict{Code: exit.Done, Phase: launch.PhaseSkipped, Artifacts: []launch.Artifact{{Kind: "predictions", Path: path}}}, nil
 	}
 	var spark launch.Spark
-	if !s.plan.NoSpark {
+	if s.plan.Where.Spark() {
 		if spark, err = s.findSpark(ctx); err != nil {
 			return none, err
 		}
@@ -155,7 +154,7 @@ func (s *submission) findSpark(ctx context.Context) (launch.Spark, error) {
 // pythons are those that the run uses, as far as they are on this machine.
 func (s *submission) pythons() launch.Uses {
 	uses := launch.Uses{Arrow: s.plan.NeedsArrow()}
-	if !launch.Local(s.plan.Submission.Master) {
+	if !s.plan.Where.ThisMachine() {
 		return uses
 	}
 	uses.Worker = s.plan.Submission.Conf["spark.pyspark.python"]
@@ -180,7 +179,7 @@ func (s *submission) makePlan(ctx context.Context) error {
 	python, err := launch.FindPython(s.search)
 	switch {
 	case err == nil || s.o.dryRun:
-	case !s.spec.Local:
+	case s.spec.Where().Spark():
 		return err
 	case s.settings.Python != "": // without Spark only libtensorflow is looked for with it
 		return &launch.Error{Code: exit.Usage, Phase: "settings", Err: err}
@@ -330,7 +329,7 @@ func (s *submission) fill(scratch launch.Scratch) error {
 		return err
 	}
 	files := map[string][]byte{"plan.json": plan}
-	if !s.plan.NoSpark {
+	if s.plan.Where.Spark() {
 		if files["app.py"], err = scripts.App(); err != nil {
 			return err
 		}
@@ -370,17 +369,16 @@ func (s *submission) needs(path string) bool {
 
 // follow runs spark-submit, or the driver, and tells the person about it.
 func (s *submission) follow(ctx context.Context, spark launch.Spark, scratch launch.Scratch, record launch.Record, argv []string, started func(group int)) (launch.Verdict, error) {
-	master := s.plan.Submission.Master
-	if strings.HasPrefix(master, "local-cluster") {
+	if s.plan.Where == job.LocalCluster {
 		home, err := scratch.SparkHome(spark.Home)
 		if err != nil {
 			return launch.Verdict{}, err
 		}
 		spark.Home = home
 	}
-	child := launch.Child{Run: s.run, Scratch: scratch, Master: master, Light: s.plan.LightDriver()}
+	child := launch.Child{Run: s.run, Scratch: scratch, ThisMachine: s.plan.Where.ThisMachine(), Light: s.plan.LightDriver()}
 	env := child.Environ(s.c.env)
-	if !s.plan.NoSpark {
+	if s.plan.Where.Spark() {
 		env = spark.Environ(s.c.env, child)
 	}
 	talk := newProgress(s.c)
@@ -389,7 +387,7 @@ func (s *submission) follow(ctx context.Context, spark launch.Spark, scratch lau
 		Run:       s.run,
 		Argv:      argv,
 		Env:       env,
-		NoSpark:   s.plan.NoSpark,
+		NoSpark:   !s.plan.Where.Spark(),
 		Record:    record,
 		Formation: time.Duration(s.spec.Timeouts.Reservation),
 		Grace:     s.lease() + drainMargin,

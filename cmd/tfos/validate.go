@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
-	"go.yaml.in/yaml/v3"
 
 	"tfos/internal/exit"
 	"tfos/internal/job"
@@ -80,30 +78,7 @@ func (o *validateOptions) jobKind() (job.Kind, error) {
 	case job.Train, job.Infer, job.Export:
 		return kind, nil
 	case "":
-		return guessKind(o.file), nil
+		return job.KindOf(o.file), nil
 	}
 	return "", &launch.Error{Code: exit.Usage, Phase: "command line", Err: fmt.Errorf("--kind %s: must be train, infer or export", o.kind)}
-}
-
-// guessKind looks at a job file's keys. A file that cannot be read is a train
-// job: loading it reports what is wrong.
-func guessKind(path string) job.Kind {
-	var keys struct {
-		App *struct {
-			Graph any `yaml:"graph"`
-		} `yaml:"app"`
-		Signatures any `yaml:"signatures"`
-		Input      any `yaml:"input"`
-	}
-	data, err := os.ReadFile(path)
-	if err != nil || yaml.Unmarshal(data, &keys) != nil {
-		return job.Train
-	}
-	switch {
-	case keys.Signatures != nil, keys.App != nil && keys.App.Graph != nil && keys.Input == nil:
-		return job.Export
-	case keys.App == nil:
-		return job.Infer
-	}
-	return job.Train
 }

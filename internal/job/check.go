@@ -37,7 +37,7 @@ func Check(s *Spec) error {
 			r.isFile(indexed("tensorflow.op_libraries", i), file)
 		}
 	}
-	if s.Spark.Home != "" && !s.Local {
+	if s.Spark.Home != "" && s.Where().Spark() {
 		r.isFolder("spark.home", s.Spark.Home)
 	}
 	if s.readsHere() {
@@ -52,13 +52,8 @@ func Check(s *Spec) error {
 	return Faults(r.faults).err()
 }
 
-// readsHere tells whether executors see this machine's files: for certain
-// without Spark and on the local masters, and on standalone clusters because a path of a job file is
-// one of the machine it lies on. Elsewhere a path may be HDFS's.
-func (s *Spec) readsHere() bool {
-	scheduler := s.layout().master.scheduler
-	return scheduler == local || scheduler == localCluster || scheduler == standalone || scheduler == noSpark
-}
+// readsHere tells whether executors see this machine's files.
+func (s *Spec) readsHere() bool { return s.Where().place().filesHere }
 
 func (r *rules) isFile(at, file string) {
 	info, ok := r.stat(at, file)

@@ -36,6 +36,10 @@ type Environment struct {
 	Beside []string
 }
 
+// PlanVersion is the version of plan.json. Its readers, scripts/tfos/driver.py and
+// internal/local, have the number too and refuse a plan of another version.
+const PlanVersion = 1
+
 // Plan is what a run is to be: the content of plan.json (docs/protocols.md,
 // section 1) and the Spark submission around it.
 type Plan struct {
@@ -45,7 +49,7 @@ type Plan struct {
 	Name       string      `json:"name"`
 	Scratch    string      `json:"scratch"`
 	Record     string      `json:"record"`
-	Local      bool        `json:"local"`
+	Where      Where       `json:"local"` // see Where.MarshalJSON
 	Files      []string    `json:"files"`
 	NodeBinary string      `json:"node_binary"`
 	TaskCPUs   int         `json:"task_cpus"`
@@ -54,10 +58,9 @@ type Plan struct {
 	Feeds      []Feed      `json:"feeds"`
 	Predict    *Predict    `json:"predict,omitempty"` // inference over what Spark reads
 
-	// Not part of plan.json: spark-submit's command line, or that there is none,
+	// Not part of plan.json: spark-submit's command line (empty without Spark),
 	// and the user's files to be copied into the scratch folder before.
 	Submission Submission `json:"-"`
-	NoSpark    bool       `json:"-"`
 	Copies     []Copy     `json:"-"`
 	// Bundle is the archive to be made of what the function Bundle lists, an
 	// absolute path; "": none.
@@ -76,7 +79,7 @@ func (p *Plan) NeedsArrow() bool {
 // where Spark reads them.
 func (p *Plan) LightDriver() bool {
 	reads := p.Predict != nil || slices.ContainsFunc(p.Feeds, func(f Feed) bool { return f.ReadBy != byExecutor })
-	return !(p.Local && reads)
+	return !(p.Where.place().withDriver && reads)
 }
 
 // Submission is what spark-submit is told, and the arithmetic behind it.

@@ -1,12 +1,25 @@
 package job
 
 import (
+	"fmt"
 	"maps"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 )
+
+// The driver reads plans of the version that this package writes.
+func TestPlanVersion(t *testing.T) {
+	driver, err := os.ReadFile("../../scripts/tfos/driver.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := fmt.Sprintf("\nPLAN_VERSION = %d ", PlanVersion); !strings.Contains(string(driver), want) {
+		t.Errorf("driver.py has no %q", want)
+	}
+}
 
 // What Quote writes, a shell reads back.
 func TestQuoteRoundTrip(t *testing.T) {

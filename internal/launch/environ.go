@@ -6,7 +6,8 @@ import "strings"
 type Child struct {
 	Run     string
 	Scratch Scratch
-	Master  string
+	// ThisMachine: executors are children of the driver, on this machine.
+	ThisMachine bool
 	// Light: no rows pass the JVM of spark-submit, which then compiles little.
 	Light bool
 }
@@ -14,12 +15,6 @@ type Child struct {
 // lightJVM keeps a JVM from optimizing what it runs for seconds only: that takes
 // a third of the time of a short job. scripts/tfos/driver.py tells executors the same.
 const lightJVM = "-XX:TieredStopAtLevel=1"
-
-// Local says that master runs its executors on this host as children of the
-// driver: local, local[…] or local-cluster[…].
-func Local(master string) bool {
-	return master == "local" || strings.HasPrefix(master, "local[") || strings.HasPrefix(master, "local-cluster[")
-}
 
 // Environ is base for a child that is no Spark: the mark of the run, and
 // temporary files inside scratch.
@@ -47,7 +42,7 @@ func (s Spark) Environ(base Environ, c Child) Environ {
 		// Java 17 cannot open a path beyond ASCII then; cron and containers have none.
 		env = env.With("LC_ALL", "C.UTF-8")
 	}
-	if Local(c.Master) {
+	if c.ThisMachine {
 		// It wins over spark.local.dir, so the user's own must not stay.
 		env = env.With("SPARK_LOCAL_DIRS", c.Scratch.Path(localFolder))
 	}

@@ -111,17 +111,11 @@ func TestEnviron(t *testing.T) {
 	base := Environ{"A=1", "LANG=en_GB.UTF-8", "SPARK_HOME=/other", "SPARK_LOCAL_DIRS=/data", "SPARK_SUBMIT_OPTS=-Dx=y", "TMPDIR=/var/tmp"}
 	always := []string{"A=1", "LANG=en_GB.UTF-8", "PYSPARK_DRIVER_PYTHON=/v/python", "SPARK_HOME=/spark",
 		"SPARK_LAUNCHER_OPTS=-XX:TieredStopAtLevel=1 -XX:-UsePerfData", `SPARK_SUBMIT_OPTS="-Djava.io.tmpdir=/tmp/s/tmp" -Dx=y -XX:-UsePerfData`, "TFOS_RUN=r", "TMPDIR=/tmp/s/tmp"}
-	for master, local := range map[string]string{
-		"local":                 "SPARK_LOCAL_DIRS=/tmp/s/spark",
-		"local[2]":              "SPARK_LOCAL_DIRS=/tmp/s/spark",
-		"local-cluster[2,1,10]": "SPARK_LOCAL_DIRS=/tmp/s/spark",
-		"spark://localhost:1":   "SPARK_LOCAL_DIRS=/data",
-		"yarn":                  "SPARK_LOCAL_DIRS=/data",
-	} {
-		got := slices.Sorted(slices.Values(s.Environ(base, Child{Run: "r", Scratch: Scratch{Dir: "/tmp/s"}, Master: master})))
+	for here, local := range map[bool]string{true: "SPARK_LOCAL_DIRS=/tmp/s/spark", false: "SPARK_LOCAL_DIRS=/data"} {
+		got := slices.Sorted(slices.Values(s.Environ(base, Child{Run: "r", Scratch: Scratch{Dir: "/tmp/s"}, ThisMachine: here})))
 		want := slices.Sorted(slices.Values(append([]string{local}, always...)))
 		if !slices.Equal(got, want) {
-			t.Errorf("%s\n got %q\nwant %q", master, got, want)
+			t.Errorf("on this machine %t\n got %q\nwant %q", here, got, want)
 		}
 	}
 }

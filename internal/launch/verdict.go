@@ -33,7 +33,6 @@ type Verdict struct {
 	Rows         Rows            `json:"rows"`
 	Feeds        []FeedRows      `json:"feeds"`
 	Throughput   *Throughput     `json:"throughput"` // null when nobody measured it: a program that takes no rows from a feed
-	Steps        *int64          `json:"steps"`      // optimiser updates; null when nobody counted them
 	Artifacts    []Artifact      `json:"artifacts"`
 	Kept         []string        `json:"kept,omitempty"` // what programs wrote as an export, of a run that failed; it has not got its name
 	Infer        json.RawMessage `json:"infer,omitempty"`

@@ -10,21 +10,28 @@ import (
 	"tfos/internal/work"
 )
 
+// planVersion is the version of plan.json that this room reads.
+const planVersion = 1
+
 // plan is what this room needs of plan.json (docs/protocols.md section 1).
 type plan struct {
+	Version    int         `json:"version"`
 	Scratch    string      `json:"scratch"`
 	NodeBinary string      `json:"node_binary"`
 	Reserve    work.Config `json:"reserve"`
 	Node       node.Config `json:"node"`
 }
 
-// readPlan refuses a plan for more than one member: they would share the
-// machine, which one member uses as well.
+// readPlan refuses a plan of another version, and one for more than one member:
+// they would share the machine, which one member uses as well.
 func readPlan(path string) (plan, error) {
 	var p plan
 	data, err := os.ReadFile(path)
 	if err == nil {
 		err = json.Unmarshal(data, &p)
+	}
+	if err == nil && p.Version != planVersion {
+		err = fmt.Errorf("%s has version %d, and this tfos-node reads version %d: use tfos and tfos-node of one release", path, p.Version, planVersion)
 	}
 	if err == nil && len(p.Reserve.Members) != 1 {
 		err = fmt.Errorf("%s has %d members, not one", path, len(p.Reserve.Members))

@@ -15,6 +15,7 @@ import (
 
 	"tfos/internal/files"
 	"tfos/internal/infer"
+	"tfos/internal/job"
 	"tfos/internal/node"
 	"tfos/internal/reserve"
 	"tfos/internal/work"
@@ -39,7 +40,7 @@ func scene(t *testing.T, what string) (string, plan) {
 		t.Fatal(err)
 	}
 	return dir, plan{
-		Scratch: dir, NodeBinary: self,
+		Version: planVersion, Scratch: dir, NodeBinary: self,
 		Reserve: work.Config{
 			Config: reserve.Config{
 				Run: "r1", ReservationMS: 20_000, LeaseMS: 1_000, StallMS: 20_000,
@@ -199,15 +200,25 @@ func TestNoPlan(t *testing.T) {
 		t.Errorf("no plan: %v", err)
 	}
 	_, p := scene(t, "")
+	if planVersion != job.PlanVersion {
+		t.Errorf("reads version %d of the plan, tfos writes %d", planVersion, job.PlanVersion)
+	}
+	other := p
+	other.Version++
 	p.Reserve.Members = append(p.Reserve.Members, reserve.MemberConfig{Job: "worker", Index: 1})
-	data, err := json.Marshal(p)
-	if err == nil {
-		err = os.WriteFile(options.Plan, data, fs.FileMode(0o600))
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := Run(t.Context(), options); err == nil || !strings.Contains(err.Error(), "has 2 members, not one") {
-		t.Errorf("two members: %v", err)
+	for want, p := range map[string]plan{
+		"has 2 members, not one": p,
+		"has version 2, and this tfos-node reads version 1: use tfos and tfos-node of one release": other,
+	} {
+		data, err := json.Marshal(p)
+		if err == nil {
+			err = os.WriteFile(options.Plan, data, fs.FileMode(0o600))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := Run(t.Context(), options); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("no %q: %v", want, err)
+		}
 	}
 }

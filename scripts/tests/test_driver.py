@@ -1,4 +1,9 @@
-"""What the driver decides before Spark is there (tfos.driver.prepare)."""
+"""What the driver decides before Spark is there (tfos.driver)."""
+
+import json
+import pathlib
+import subprocess
+import sys
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -6,6 +11,7 @@ import pytest
 from pyspark import SparkConf
 from tfos.driver import JAVA_CONF, LIGHT_JAVA, no_context, prepare
 
+SCRIPTS = pathlib.Path(__file__).parents[1]
 MEMBERS = {"reserve": {"members": [{}, {}]}, "task_cpus": 1}
 
 
@@ -114,3 +120,18 @@ def test_verdict_without_a_context(conf, thrown, want):
     verdict = no_context(err, conf.set("spark.driver.host", "h_1"))
     assert (verdict["code"], verdict["phase"]) == (3, "submit")
     assert verdict["cause"] == "the SparkContext could not start: " + want
+
+
+@pytest.mark.parametrize("plan", [{"version": 2}, {}])
+def test_a_plan_of_another_version_is_refused(tmp_path, plan):
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps(plan))
+    command = [sys.executable, "-c", "from tfos import driver; driver.main()", path]
+    pipe = subprocess.PIPE  # its end is that of the JVM
+    with subprocess.Popen(command, cwd=SCRIPTS, stdin=pipe, stdout=pipe, text=True) as driver:
+        events = [json.loads(line.removeprefix("@tfos ")) for line in driver.stdout]
+        code = driver.wait(timeout=60)
+    assert [event["event"] for event in events] == ["driver", "verdict"]
+    assert (code, events[1]["code"], events[1]["phase"]) == (1, 2, "submit")
+    version = plan.get("version")
+    assert f"the plan has version {version}, and this driver reads version 1" in events[1]["cause"]

@@ -22,6 +22,7 @@ from tfos.executors import Executors, open_log
 from tfos.pipe import java_list
 from tfos.reservation import Reservation
 
+PLAN_VERSION = 1  # job.PlanVersion
 MEMBERS_GROUP = "tfos-members"
 CORES_CONF = "spark.executor.cores"  # not set on local[n], whose executor is the driver
 JAVA_CONF = "spark.executor.defaultJavaOptions"
@@ -384,6 +385,18 @@ def emit_line(event):
     print("@tfos " + json.dumps(event), flush=True)
 
 
+def unknown_version(plan):
+    """The verdict on a plan that this driver cannot read; None: it can."""
+    if plan.get("version") == PLAN_VERSION:
+        return None
+    cause = (
+        f"the plan has version {plan.get('version')}, and this driver reads version "
+        f"{PLAN_VERSION}: "
+        "remove other copies of the Python package tfos from PYTHONPATH and spark.submit.pyFiles"
+    )
+    return {"event": "verdict", "code": exits.USAGE, "phase": "submit", "cause": cause}
+
+
 def no_context(err, conf):
     """The verdict when there is no SparkContext: no reservation server has one."""
     host = conf.get("spark.driver.host", "this machine's own name")
@@ -408,6 +421,9 @@ def main():
     end_with_parent()
     signal.signal(signal.SIGTERM, lambda *_: os._exit(143))  # until there is a run to stop
     emit_line({"event": "driver", "pid": os.getpid()})
+    if refused := unknown_version(plan):
+        emit_line(refused)
+        sys.exit(1)
     SparkContext._ensure_initialized()  # else SparkConf knows nothing of spark-submit's settings
     conf = SparkConf()
     log = None if plan["local"] else open_log(SparkContext._jvm)

@@ -34,7 +34,7 @@ type layout struct {
 // reservation server checks.
 func (s *Spec) layout() layout {
 	if s.Local {
-		return layout{master: master{scheduler: noSpark}, executors: 1, taskCPUs: 1, slots: -1}
+		return layout{master: master{where: ThisMachine}, executors: 1, taskCPUs: 1, slots: -1}
 	}
 	members := s.size()
 	l := layout{executors: members, taskCPUs: s.memberCores(), heapMiB: s.heapMiB(), slots: -1}
@@ -44,23 +44,23 @@ func (s *Spec) layout() layout {
 	}
 	m, ok := parseMaster(s.Spark.Master)
 	tight := l.taskCPUs*2 <= l.executorCores
-	if tight && (s.Spark.Master == "" || m.scheduler == localCluster && m.cores >= 3) {
+	if tight && (s.Spark.Master == "" || m.where == LocalCluster && m.cores >= 3) {
 		l.executorCores, l.taskCPUs = 3, 2
 	}
 	if s.Spark.Master == "" {
-		m = master{scheduler: localCluster, workers: members, cores: l.executorCores, memoryMiB: int(l.heapMiB)}
+		m = master{where: LocalCluster, workers: members, cores: l.executorCores, memoryMiB: int(l.heapMiB)}
 		m.url = fmt.Sprintf("local-cluster[%d,%d,%d]", m.workers, m.cores, m.memoryMiB)
 	} else if !ok {
 		return l
 	}
 	l.master = m
-	switch m.scheduler {
-	case local:
+	switch m.where {
+	case SparkLocal:
 		l.executorCores, l.taskCPUs = 0, 1
 		if m.threads > 0 {
 			l.slots = max(0, m.threads-one(s.sparkTasks()))
 		}
-	case localCluster:
+	case LocalCluster:
 		l.slots = m.workers * min(m.cores/l.executorCores, m.memoryMiB/int(l.heapMiB))
 	}
 	return l
@@ -94,7 +94,7 @@ func (s *Spec) shortage() (f Fault, ok bool) {
 		missing = append(missing, fmt.Sprintf("%s:%d", m.Job, m.Index))
 	}
 	remedy := fmt.Sprintf("local-cluster[%d,%d,%d]", len(members), l.executorCores, max(l.heapMiB, int64(l.master.memoryMiB)))
-	if l.master.scheduler == local {
+	if l.master.where == SparkLocal {
 		remedy = fmt.Sprintf("local[%d]", len(members)+one(s.sparkTasks()))
 	}
 	f = s.source.faultOf("spark.master", s.Spark.Master, fmt.Sprintf(

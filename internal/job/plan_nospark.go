@@ -9,17 +9,10 @@ import (
 // driver, and one member takes all cores. What the job file says for Spark is
 // left aside, so that one file runs both ways; it must be right all the same.
 
-// forSpark is the job as Spark would run it.
-func (s *Spec) forSpark() *Spec {
-	c := *s
-	c.Local = false
-	return &c
-}
-
 // onMachine is the job as it is planned: without Spark as one member with all
 // cores of the machine, unless the job says how many.
 func (s *Spec) onMachine(cores int) *Spec {
-	if !s.Local {
+	if s.Where().Spark() {
 		return s
 	}
 	c := *s
@@ -34,37 +27,17 @@ func (s *Spec) onMachine(cores int) *Spec {
 func (s *Spec) leftAside() []string {
 	var out []string
 	for _, key := range []string{"cluster_size", "spark.conf", "spark.deploy_mode", "spark.home", "spark.master"} {
-		if s.Local && s.source.given(key) {
+		if !s.Where().Spark() && s.source.given(key) {
 			out = append(out, key)
 		}
 	}
 	return out
 }
 
-// withoutSpark refuses what a job with local: true needs Spark for.
-func (r *rules) withoutSpark() {
-	s := r.s
-	if !s.Local {
-		return
-	}
-	if line, ok := s.source.lines["spark.master"]; ok && line < 0 { // on the command line, beside --local
-		r.broken("spark.master", s.Spark.Master, "does not apply to local: true: say where the job runs, once")
-	}
-	const needs = "needs Spark: it does not apply to local: true"
-	switch {
-	case s.Input.Table != "":
-		r.broken("input.table", s.Input.Table, needs)
-	case s.Input.SQL != "":
-		r.broken("input.sql", s.Input.SQL, needs)
-	case s.readBy(&s.Input.Source) == bySpark:
-		r.broken("read_by", bySpark, needs)
-	}
-}
-
 // Command runs the plan; submit is the path of spark-submit, for a plan that
 // needs it.
 func (p *Plan) Command(submit string) []string {
-	if p.NoSpark {
+	if !p.Where.Spark() {
 		return []string{p.NodeBinary, "local", filepath.Join(p.Scratch, "plan.json")}
 	}
 	return p.SparkSubmit(submit)
@@ -83,7 +56,7 @@ func (p *Plan) explainMachine(line lineWriter) {
 
 // Master is where the plan runs, for people.
 func (p *Plan) Master() string {
-	if p.NoSpark {
+	if !p.Where.Spark() {
 		return "this machine"
 	}
 	return p.Submission.Master

@@ -147,13 +147,13 @@ func (p *Plan) Explain(w io.Writer) error {
 type lineWriter func(name, format string, args ...any)
 
 func (p *Plan) explainCluster(line lineWriter) {
-	if p.NoSpark {
+	if !p.Where.Spark() {
 		p.explainMachine(line)
 		return
 	}
 	sub := p.Submission
 	line("master", "%s, deploy mode %s", hidePassword(sub.Master), sub.DeployMode)
-	if p.Local {
+	if p.Where.sharedExecutor() {
 		line("executors", "1, the driver itself: members share it")
 	} else {
 		text := fmt.Sprintf("%d, each %s, %d MiB heap and %s beside it", sub.Executors,

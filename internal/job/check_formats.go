@@ -7,15 +7,6 @@ import (
 	"tfos/internal/files"
 )
 
-// nameFormats gives sources without a format the one that their path names.
-func (s *Spec) nameFormats() {
-	for _, src := range s.sources() {
-		if format, ok := files.FormatOf(src.Path); ok && s.untold(src) {
-			src.Format = string(format)
-		}
-	}
-}
-
 // TellFormats gives sources without a format the one that their files have,
 // where this machine sees them (see Check). The error is a Faults: files that do
 // not tell their format, or that have several.
@@ -39,9 +30,4 @@ func TellFormats(ctx context.Context, s *Spec) error {
 		}
 	}
 	return Faults(r.faults).err()
-}
-
-// untold tells whether the job does not say a source's format.
-func (s *Spec) untold(src namedSource) bool {
-	return src.Path != "" && !s.source.given(join(src.path, "format"))
 }

@@ -5,35 +5,26 @@ package job
 func (s *Spec) Warnings() []Fault {
 	r := &rules{s: s}
 	l := s.layout()
+	where := l.master.where
+	place := where.place()
 	switch {
-	case l.master.scheduler == local && l.slots < 0:
+	case where == SparkLocal && l.slots < 0:
 		r.broken("spark.master", s.Spark.Master, "whether %d members have room depends on this machine's cores", s.size())
-	case l.master.scheduler == localCluster && s.Spark.Master != "" && s.sparkTasks() && l.taskCPUs*2 <= l.executorCores:
+	case where == LocalCluster && s.Spark.Master != "" && s.sparkTasks() && l.taskCPUs*2 <= l.executorCores:
 		r.broken("spark.master", s.Spark.Master, "Spark can put two members on one executor: give executors 3 cores or more")
 	}
-	if l.master.scheduler == local {
-		if s.sparkTasks() {
-			r.broken("spark.master", s.Spark.Master, "Spark does not retry tasks there: a feed task that fails ends the run")
-		}
-		for _, role := range s.roles() {
-			for _, key := range []string{".cores", ".memory"} {
-				if at := "resources." + role.job + key; s.source.given(at) {
-					r.broken(at, "", "is not enforced on local[n]: members share the driver's machine")
-				}
+	if where.sharedExecutor() && s.sparkTasks() {
+		r.broken("spark.master", s.Spark.Master, "Spark does not retry tasks there: a feed task that fails ends the run")
+	}
+	for _, role := range s.roles() {
+		for _, key := range place.unenforced {
+			if at := "resources." + role.job + "." + key; s.source.given(at) {
+				r.broken(at, "", "%s", place.why)
 			}
 		}
 	}
-	for _, role := range s.roles() {
-		at := "resources." + role.job + ".memory"
-		if l.master.scheduler == noSpark && s.source.given(at) {
-			r.broken(at, "", "is not enforced without Spark")
-		}
-		if (l.master.scheduler == standalone || l.master.scheduler == localCluster) && s.source.given(at) {
-			r.broken(at, "", "is not enforced here: standalone masters count the JVM heap only")
-		}
-	}
-	if l.master.scheduler == kubernetes && s.Spark.DeployMode == "cluster" && s.Spark.Conf["spark.kubernetes.file.upload.path"] == "" {
-		r.broken("spark.deploy_mode", "cluster", "Spark needs spark.kubernetes.file.upload.path to ship files of this machine")
+	if key := place.uploadConf; key != "" && s.inCluster() && s.Spark.Conf[key] == "" {
+		r.broken("spark.deploy_mode", "cluster", "Spark needs %s to ship files of this machine", key)
 	}
 	if s.kind == Train {
 		r.warnTraining()

@@ -3,9 +3,11 @@ package job
 import (
 	"encoding/json"
 	"fmt"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 
 	"tfos/internal/node"
 	"tfos/internal/reserve"
@@ -27,9 +29,9 @@ func MakePlan(s *Spec, env Environment) (*Plan, error) {
 	l := s.layout()
 	outputs := s.outputs(env.RunID)
 	p := &Plan{
-		Version: 1, Kind: s.kind, Run: env.RunID, Name: s.Name,
+		Version: PlanVersion, Kind: s.kind, Run: env.RunID, Name: s.Name,
 		Scratch: env.Scratch, Record: env.Record,
-		Local: l.master.scheduler == local || s.Local, NoSpark: s.Local,
+		Where: l.master.where,
 		Files: s.files(env.Scratch), Copies: s.copies(env.Scratch), NodeBinary: filepath.Join(env.Scratch, "tfos-node"),
 		TaskCPUs: l.taskCPUs,
 		Reserve:  work.Config{Config: s.reserveConfig(env, l), Outputs: outputs},
@@ -40,7 +42,7 @@ func MakePlan(s *Spec, env Environment) (*Plan, error) {
 	if s.bundles() {
 		p.Bundle = filepath.Join(env.Scratch, "files", bundleName)
 	}
-	if !s.Local {
+	if l.master.where.Spark() {
 		p.Submission = s.submission(env, l)
 	}
 	if s.kind == Infer {
@@ -50,7 +52,7 @@ func MakePlan(s *Spec, env Environment) (*Plan, error) {
 		}
 		p.Reserve.Infer, p.Predict = inference, s.predict(env.RunID, inference, outputs)
 	}
-	if s.Spark.DeployMode == "cluster" && !s.Local {
+	if s.inCluster() {
 		p.inCluster()
 	}
 	return p, nil
@@ -109,7 +111,7 @@ func (s *Spec) copies(scratch string) []Copy {
 
 func (s *Spec) reserveConfig(env Environment, l layout) reserve.Config {
 	c := reserve.Config{
-		Run: env.RunID, Members: s.members(), Shared: l.master.scheduler == local,
+		Run: env.RunID, Members: s.members(), Shared: l.master.where.sharedExecutor(),
 		ExecutorCores: l.executorCores,
 		ReservationMS: s.Timeouts.Reservation.Milliseconds(),
 		LeaseMS:       s.Timeouts.Lease.Milliseconds(),
@@ -142,7 +144,7 @@ func (s *Spec) nodeConfig(env Environment, l layout, outputs []work.Output) node
 	if s.App.Python != nil && s.kind == Train {
 		c.Context = s.context(outputs, env.Beside, env.Verbose)
 	}
-	if l.master.scheduler == local || l.master.scheduler == localCluster || l.master.scheduler == noSpark {
+	if l.master.where.ThisMachine() {
 		c.LogDir = filepath.Join(env.Record, "logs")
 	}
 	return c
@@ -168,4 +170,39 @@ func (s *Spec) child(env Environment, m master) node.ChildConfig {
 		}
 	}
 	return c
+}
+
+// bundles tells whether the job has such an archive, be it an empty one.
+func (s *Spec) bundles() bool {
+	p := s.App.Python
+	return p != nil && s.kind == Train && (len(p.Files) > 0 || p.Module != "")
+}
+
+// bundleName is the archive that brings app.python.files to executors: one
+// file for Spark to ship, however many there are.
+const bundleName = "tfos-files.tar"
+
+// shippedLibraries are the libraries that go to executors with the job. Without
+// Spark there is nowhere to go.
+func (s *Spec) shippedLibraries() []string {
+	var files []string
+	for _, entry := range s.TensorFlow.OpLibraries {
+		if s.kind == Infer && isLibraryFile(entry) && s.Where().Spark() {
+			files = append(files, entry)
+		}
+	}
+	return files
+}
+
+// librariesOnExecutors are the libraries as a member finds them: shipped ones by
+// their file names, others by their paths, packages by their names.
+func (s *Spec) librariesOnExecutors() []string {
+	var entries []string
+	for _, entry := range s.TensorFlow.OpLibraries {
+		if isLibraryFile(entry) && s.Where().Spark() {
+			entry = "./" + path.Base(entry)
+		}
+		entries = append(entries, strings.TrimPrefix(entry, onExecutors))
+	}
+	return entries
 }

@@ -144,3 +144,49 @@ func kept(final string) string {
 }
 
 func indexed(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }
+
+// sparkFormats are those of our output formats, and of Spark's, that Spark has
+// by itself.
+var sparkFormats = []string{"parquet", "json", "csv", "orc"}
+
+// partitioned checks output.partition_by.
+func (r *rules) partitioned() {
+	s := r.s
+	by := s.Output.PartitionBy
+	if len(by) == 0 {
+		if s.source.given("output.partition_by") {
+			r.broken("output.partition_by", "", "must name at least one column in keep")
+		}
+		return
+	}
+	if !s.sparkPredicts() {
+		r.broken("output.partition_by", strings.Join(by, ", "), "needs read_by: spark")
+	}
+	for i, column := range by {
+		at := indexed("output.partition_by", i)
+		if !slices.Contains(s.Keep, column) {
+			r.broken(at, column, "must be a column in keep")
+		}
+		if slices.Contains(by[:i], column) {
+			r.broken(at, column, "is named twice")
+		}
+		if s.Output.IfExists == ifResume && strings.HasPrefix(column, ".") {
+			r.broken(at, column, "names hidden folders, in which output.if_exists: resume finds nothing: rename the column")
+		}
+	}
+}
+
+// outputFormat checks that whoever writes knows the format.
+func (r *rules) outputFormat() {
+	s := r.s
+	formats := []string{"parquet", "tfrecord", "csv", "json", "arrow"}
+	if !s.sparkPredicts() {
+		r.oneOf("output.format", s.Output.Format, formats...)
+		return
+	}
+	if slices.Contains(formats, s.Output.Format) && !slices.Contains(sparkFormats, s.Output.Format) {
+		r.broken("output.format", s.Output.Format, "is not written by Spark: use one of %s, or convert it then (tfos convert)", strings.Join(sparkFormats, ", "))
+		return
+	}
+	r.oneOf("output.format", s.Output.Format, sparkFormats...)
+}

@@ -183,7 +183,7 @@ func (s *Spec) inferInput() infer.Input {
 // folderRules has executors read columns in folders' names as the job's settings
 // have Spark do.
 func (s *Spec) folderRules() (rules files.FolderRules) {
-	if s.Local {
+	if !s.Where().Spark() {
 		return rules
 	}
 	rules.Text = strings.EqualFold(s.Spark.Conf["spark.sql.sources.partitionColumnTypeInference.enabled"], "false")

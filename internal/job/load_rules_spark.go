@@ -39,9 +39,9 @@ func (r *rules) spark() {
 	if s.Spark.Master != "" && !ok {
 		r.broken("spark.master", s.Spark.Master,
 			"must be local[n], local-cluster[n,cores,MiB], spark://host:port, yarn, k8s://… or mesos://…")
-	} else if m := s.layout().master; s.Spark.DeployMode == "cluster" && !m.pythonCluster() {
+	} else if m := s.layout().master; s.Spark.DeployMode == "cluster" && !m.where.place().clusterMode {
 		r.broken("spark.deploy_mode", "cluster",
-			"Spark refuses Python applications in cluster mode on %s: use client", m.scheduler)
+			"Spark refuses Python applications in cluster mode on %s: use client", m.where)
 	}
 	r.conf()
 }
@@ -104,4 +104,31 @@ func sameSetting(a, b string) bool {
 	x, errX := strconv.ParseFloat(strings.TrimSpace(a), 64)
 	y, errY := strconv.ParseFloat(b, 64)
 	return errX == nil && errY == nil && x == y
+}
+
+// forSpark is the job as Spark would run it.
+func (s *Spec) forSpark() *Spec {
+	c := *s
+	c.Local = false
+	return &c
+}
+
+// withoutSpark refuses what a job with local: true needs Spark for.
+func (r *rules) withoutSpark() {
+	s := r.s
+	if s.Where().Spark() {
+		return
+	}
+	if line, ok := s.source.lines["spark.master"]; ok && line < 0 { // on the command line, beside --local
+		r.broken("spark.master", s.Spark.Master, "does not apply to local: true: say where the job runs, once")
+	}
+	const needs = "needs Spark: it does not apply to local: true"
+	switch {
+	case s.Input.Table != "":
+		r.broken("input.table", s.Input.Table, needs)
+	case s.Input.SQL != "":
+		r.broken("input.sql", s.Input.SQL, needs)
+	case s.readBy(&s.Input.Source) == bySpark:
+		r.broken("read_by", bySpark, needs)
+	}
 }

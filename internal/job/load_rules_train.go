@@ -2,6 +2,7 @@ package job
 
 import (
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -256,5 +257,29 @@ func (r *rules) columns() {
 			}
 			seen[kv[1]] = at
 		}
+	}
+}
+
+// uploadRules checks the keys about files in a program's working directory.
+func (r *rules) uploadRules(p *Python) {
+	for i, pattern := range p.Outputs {
+		at := indexed("app.python.outputs", i)
+		_, err := path.Match(pattern, "")
+		switch {
+		case strings.TrimSpace(pattern) == "":
+			r.broken(at, pattern, "must name files below the working directory: . for all of them")
+		case path.IsAbs(pattern) || IsURL(pattern) || !filepath.IsLocal(path.Clean(pattern)):
+			r.broken(at, pattern, "must be below the working directory of the program: only what lies there is brought")
+		case err != nil:
+			r.broken(at, pattern, "is no pattern: a bracket is not closed")
+		}
+	}
+	switch {
+	case p.OutputDir != "" && len(p.Outputs) == 0:
+		r.broken("app.python.output_dir", p.OutputDir, "does nothing without app.python.outputs")
+	case p.OutputDir != "":
+		r.folder("app.python.output_dir", p.OutputDir)
+	case len(p.Outputs) > 0 && r.s.Spark.DeployMode == "cluster":
+		r.broken("app.python.outputs", "", "needs app.python.output_dir with spark.deploy_mode cluster: this machine's record is out of the driver's reach")
 	}
 }

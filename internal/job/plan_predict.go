@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 
 	"tfos/internal/files"
@@ -17,10 +16,6 @@ import (
 
 // feedPredict is the feed of such a job.
 const feedPredict = "predict"
-
-// sparkFormats are those of our output formats, and of Spark's, that Spark has
-// by itself.
-var sparkFormats = []string{"parquet", "json", "csv", "orc"}
 
 // Predict is what the driver has Spark read, predict and write.
 type Predict struct {
@@ -38,38 +33,11 @@ type Predict struct {
 	PartitionBy []string          `json:"partition_by"`
 }
 
-// sparkPredicts tells whether Spark reads the rows of an inference job and
-// writes its predictions.
-func (s *Spec) sparkPredicts() bool {
-	return s.kind == Infer && s.readBy(&s.Input.Source) == bySpark
-}
-
-// sparkTasks tells whether Spark's tasks run beside members.
-func (s *Spec) sparkTasks() bool { return s.sparkFed() || s.sparkPredicts() }
-
-// sparkReason is why Spark alone can do an inference job, "" when executors can.
-func (s *Spec) sparkReason() string {
-	in := s.Input.Source
-	switch {
-	case in.Table != "":
-		return "input is a table"
-	case in.SQL != "":
-		return "input is a query"
-	case IsURL(in.Path):
-		return "input.path is a URL"
-	case in.Path != "" && in.Format != "" && !files.Format(in.Format).Known():
-		return "tfos does not read " + in.Format + " itself"
-	case s.Output != nil && len(s.Output.PartitionBy) > 0:
-		return "output.partition_by is given"
-	}
-	return ""
-}
-
 // explainReader is who reads and writes, for the dry run; "" where there is one
 // machine only.
 func (s *Spec) explainReader() string {
 	switch {
-	case s.Local:
+	case !s.Where().Spark():
 		return ""
 	case !s.sparkPredicts():
 		return ", read and written by executors"
@@ -87,48 +55,6 @@ func (s *Spec) explainPartitions() string {
 		return ""
 	}
 	return ", partitioned by " + strings.Join(s.Output.PartitionBy, ", ")
-}
-
-// partitioned checks output.partition_by.
-func (r *rules) partitioned() {
-	s := r.s
-	by := s.Output.PartitionBy
-	if len(by) == 0 {
-		if s.source.given("output.partition_by") {
-			r.broken("output.partition_by", "", "must name at least one column in keep")
-		}
-		return
-	}
-	if !s.sparkPredicts() {
-		r.broken("output.partition_by", strings.Join(by, ", "), "needs read_by: spark")
-	}
-	for i, column := range by {
-		at := indexed("output.partition_by", i)
-		if !slices.Contains(s.Keep, column) {
-			r.broken(at, column, "must be a column in keep")
-		}
-		if slices.Contains(by[:i], column) {
-			r.broken(at, column, "is named twice")
-		}
-		if s.Output.IfExists == ifResume && strings.HasPrefix(column, ".") {
-			r.broken(at, column, "names hidden folders, in which output.if_exists: resume finds nothing: rename the column")
-		}
-	}
-}
-
-// outputFormat checks that whoever writes knows the format.
-func (r *rules) outputFormat() {
-	s := r.s
-	formats := []string{"parquet", "tfrecord", "csv", "json", "arrow"}
-	if !s.sparkPredicts() {
-		r.oneOf("output.format", s.Output.Format, formats...)
-		return
-	}
-	if slices.Contains(formats, s.Output.Format) && !slices.Contains(sparkFormats, s.Output.Format) {
-		r.broken("output.format", s.Output.Format, "is not written by Spark: use one of %s, or convert it then (tfos convert)", strings.Join(sparkFormats, ", "))
-		return
-	}
-	r.oneOf("output.format", s.Output.Format, sparkFormats...)
 }
 
 // predict is what the driver needs where Spark reads and writes; nil elsewhere.

@@ -16,7 +16,7 @@ func (s *Spec) submission(env Environment, l layout) Submission {
 		App:      filepath.Join(env.Scratch, "app.py"),
 		PlanFile: filepath.Join(env.Scratch, "plan.json"),
 	}
-	if l.master.scheduler != local {
+	if !l.master.where.place().withDriver {
 		sub.Executors, sub.ExecutorCores, sub.HeapMiB = l.executors, l.executorCores, l.heapMiB
 	}
 	sub.MemberMiB = s.memberMemory().MiB()

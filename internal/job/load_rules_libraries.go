@@ -42,28 +42,3 @@ func (r *rules) opLibraries() {
 		}
 	}
 }
-
-// shippedLibraries are the libraries that go to executors with the job. Without
-// Spark there is nowhere to go.
-func (s *Spec) shippedLibraries() []string {
-	var files []string
-	for _, entry := range s.TensorFlow.OpLibraries {
-		if s.kind == Infer && isLibraryFile(entry) && !s.Local {
-			files = append(files, entry)
-		}
-	}
-	return files
-}
-
-// librariesOnExecutors are the libraries as a member finds them: shipped ones by
-// their file names, others by their paths, packages by their names.
-func (s *Spec) librariesOnExecutors() []string {
-	var entries []string
-	for _, entry := range s.TensorFlow.OpLibraries {
-		if isLibraryFile(entry) && !s.Local {
-			entry = "./" + path.Base(entry)
-		}
-		entries = append(entries, strings.TrimPrefix(entry, onExecutors))
-	}
-	return entries
-}

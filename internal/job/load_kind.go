@@ -15,15 +15,23 @@ const (
 	Export Kind = "export"
 )
 
-// KindOf is the kind of a job file that may be Train or Infer: who has an app
-// trains.
-func KindOf(file string) Kind {
-	data, err := readFile(file)
-	var top struct {
-		App any `yaml:"app"`
+// kindOf tells the kind of a job file's text. Signatures, or a graph without
+// input, are those of Export; a job without app is an Infer; any other is a Train,
+// and so is a text that is no YAML.
+func kindOf(data []byte) Kind {
+	var keys struct {
+		App *struct {
+			Graph any `yaml:"graph"`
+		} `yaml:"app"`
+		Signatures any `yaml:"signatures"`
+		Input      any `yaml:"input"`
 	}
-	// What cannot be read is told in Load, with its line.
-	if err == nil && yaml.Unmarshal(data, &top) == nil && top.App == nil {
+	switch err := yaml.Unmarshal(data, &keys); {
+	case err != nil:
+		return Train
+	case keys.Signatures != nil, keys.App != nil && keys.App.Graph != nil && keys.Input == nil:
+		return Export
+	case keys.App == nil:
 		return Infer
 	}
 	return Train

@@ -73,3 +73,30 @@ func (r *rules) readBy() {
 		r.broken("feeder", s.Feeder, "needs read_by: spark")
 	}
 }
+
+// sparkPredicts tells whether Spark reads the rows of an inference job and
+// writes its predictions.
+func (s *Spec) sparkPredicts() bool {
+	return s.kind == Infer && s.readBy(&s.Input.Source) == bySpark
+}
+
+// sparkTasks tells whether Spark's tasks run beside members.
+func (s *Spec) sparkTasks() bool { return s.sparkFed() || s.sparkPredicts() }
+
+// sparkReason is why Spark alone can do an inference job, "" when executors can.
+func (s *Spec) sparkReason() string {
+	in := s.Input.Source
+	switch {
+	case in.Table != "":
+		return "input is a table"
+	case in.SQL != "":
+		return "input is a query"
+	case IsURL(in.Path):
+		return "input.path is a URL"
+	case in.Path != "" && in.Format != "" && !files.Format(in.Format).Known():
+		return "tfos does not read " + in.Format + " itself"
+	case s.Output != nil && len(s.Output.PartitionBy) > 0:
+		return "output.partition_by is given"
+	}
+	return ""
+}

@@ -20,14 +20,14 @@ func (s *Spec) ownedConf() map[string]string {
 		"spark.speculation":                           "false",
 		"spark.task.cpus":                             "1", // members ask for more by a profile
 	}
-	if l.master.scheduler == local {
+	place := l.master.where.place()
+	if place.withDriver {
 		return conf
 	}
 	conf["spark.executor.cores"] = strconv.Itoa(l.executorCores)
-	switch l.master.scheduler {
-	case yarn, kubernetes:
+	if place.instances {
 		conf["spark.executor.instances"] = strconv.Itoa(l.executors)
-	default:
+	} else {
 		conf["spark.cores.max"] = strconv.Itoa(l.executors * l.executorCores)
 	}
 	return conf
@@ -48,18 +48,19 @@ func (s *Spec) defaultConf(env Environment, l layout) map[string]string {
 	if env.Python != "" && s.Spark.DeployMode == "client" {
 		conf["spark.pyspark.driver.python"] = env.Python
 	}
-	if l.master.scheduler != local {
+	place := l.master.where.place()
+	if !place.withDriver {
 		// A member's task waits for the executor that the driver names, which may have
 		// registered and not launched: elsewhere it would meet another member.
 		conf["spark.locality.wait.process"] = fmt.Sprintf("%dms", s.Timeouts.Reservation.Milliseconds()/2)
 		conf["spark.executor.memory"] = fmt.Sprintf("%dm", heapMiB)
 		conf["spark.executor.memoryOverhead"] = fmt.Sprintf("%dm", s.memberMemory().MiB()+besideMiB)
 	}
-	if l.master.scheduler == local || l.master.scheduler == localCluster {
+	if place.thisMachine {
 		conf["spark.local.dir"] = filepath.Join(env.Scratch, "spark")
 	}
-	if l.master.scheduler == yarn && s.Spark.DeployMode == "cluster" {
-		conf["spark.yarn.maxAppAttempts"] = "1" // a second one would run the job again
+	if place.onceConf != "" && s.inCluster() {
+		conf[place.onceConf] = "1" // a second one would run the job again
 	}
 	return conf
 }
@@ -71,7 +72,7 @@ func (s *Spec) settings(env Environment, l layout) map[string]string {
 	maps.Copy(conf, s.Spark.Conf)
 	maps.Copy(conf, s.ownedConf())
 	conf["spark.executorEnv.TFOS_RUN"] = env.RunID
-	if l.master.scheduler == localCluster {
+	if place := l.master.where.place(); place.thisMachine && !place.withDriver {
 		// What executors leave behind goes with the scratch folder. Spark puts the
 		// default options before the extra ones, which stay the user's.
 		conf["spark.executor.defaultJavaOptions"] = strings.TrimSpace(
@@ -101,7 +102,7 @@ func (env Environment) sparkPython(m master) string {
 // interpreter is the Python that runs a program, or that an engine's
 // libtensorflow may be found with.
 func (s *Spec) interpreter(env Environment, m master) string {
-	if m.scheduler == noSpark {
+	if !m.where.Spark() {
 		return cmp.Or(env.Python, "python3")
 	}
 	for _, choice := range []string{

@@ -64,7 +64,7 @@ func (s *Spec) Submittable() error {
 	if s.kind == Export {
 		faults = append(faults, NotSupported("", "tfos export"))
 	}
-	if s.Spark.DeployMode == "cluster" && !s.Local {
+	if s.inCluster() {
 		f := s.source.faultOf("spark.deploy_mode", "cluster", ErrUnsupported.Error())
 		f.Err = ErrUnsupported
 		faults = append(faults, f)

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"tfos/internal/files"
 )
 
 // canonicalize fills in defaults, the name and absolute paths. dir is the
@@ -100,4 +102,18 @@ func absolute(path, dir string) string {
 		path = filepath.Join(dir, path)
 	}
 	return filepath.Clean(path)
+}
+
+// nameFormats gives sources without a format the one that their path names.
+func (s *Spec) nameFormats() {
+	for _, src := range s.sources() {
+		if format, ok := files.FormatOf(src.Path); ok && s.untold(src) {
+			src.Format = string(format)
+		}
+	}
+}
+
+// untold tells whether the job does not say a source's format.
+func (s *Spec) untold(src namedSource) bool {
+	return src.Path != "" && !s.source.given(join(src.path, "format"))
 }

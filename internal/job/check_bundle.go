@@ -9,13 +9,8 @@ import (
 	"strings"
 )
 
-const (
-	// bundleName is the archive that brings app.python.files to executors: one
-	// file for Spark to ship, however many there are.
-	bundleName = "tfos-files.tar"
-	// bundleBytes bounds the files in it. Each executor fetches it whole.
-	bundleBytes = 1 << 30
-)
+// bundleBytes bounds the files in it. Each executor fetches it whole.
+const bundleBytes = 1 << 30
 
 // notShipped are folders that no program needs: what Python and git put there.
 var notShipped = []string{"__pycache__", ".git", ".hg", ".svn"}
@@ -28,12 +23,6 @@ func Bundle(s *Spec) ([]Copy, error) {
 	r := &rules{s: s}
 	copies := r.bundle()
 	return copies, Faults(r.faults).err()
-}
-
-// bundles tells whether the job has such an archive, be it an empty one.
-func (s *Spec) bundles() bool {
-	p := s.App.Python
-	return p != nil && s.kind == Train && (len(p.Files) > 0 || p.Module != "")
 }
 
 // bundle is Bundle; it notes the faults.

@@ -1,0 +1,143 @@
+package job
+
+import (
+	"cmp"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Where is what a run's members run on. Only this file knows which place
+// decides what: see the table placeOf.
+type Where string
+
+const (
+	ThisMachine  Where = "none"          // `local: true`: this machine, without Spark
+	SparkLocal   Where = "local"         // threads of the Spark driver: local[n]
+	LocalCluster Where = "local-cluster" // executor processes of the Spark driver
+	Standalone   Where = "standalone"
+	YARN         Where = "yarn"
+	Kubernetes   Where = "k8s"
+	Mesos        Where = "mesos"
+)
+
+// place is what a Where decides.
+type place struct {
+	// noSpark: tfos-node is the driver, and the only member is its child.
+	noSpark bool
+	// withDriver: members run on the driver's machine, in no executor of their
+	// own. Nobody sizes executors then, and files are not shipped.
+	withDriver bool
+	// thisMachine: every process of the run is on the launcher's machine. Logs go
+	// into the record, and temporary files into the scratch folder.
+	thisMachine bool
+	// filesHere: executors see the launcher's files under the same paths. On a
+	// standalone cluster a path of a job file is one of the machine it lies on.
+	// Elsewhere it may be HDFS's.
+	filesHere bool
+	// clusterMode: Spark takes a Python application in deploy mode cluster
+	// (SparkSubmit.prepareSubmitEnvironment refuses the others).
+	clusterMode bool
+	// instances: the number of executors is a setting. Elsewhere spark.cores.max
+	// bounds their cores.
+	instances bool
+	// onceConf is the setting by which a driver in cluster mode runs only once.
+	onceConf string
+	// uploadConf is the setting without which Spark ships no files in cluster mode.
+	uploadConf string
+	// unenforced are the keys of a role that bound nothing, and why.
+	unenforced []string
+	why        string
+}
+
+// placeOf is the table. A Where that is not in it is a master that validate refuses.
+var placeOf = map[Where]place{
+	ThisMachine: {noSpark: true, withDriver: true, thisMachine: true, filesHere: true,
+		unenforced: []string{"memory"}, why: "is not enforced without Spark"},
+	SparkLocal: {withDriver: true, thisMachine: true, filesHere: true,
+		unenforced: []string{"cores", "memory"}, why: "is not enforced on local[n]: members share the driver's machine"},
+	LocalCluster: {thisMachine: true, filesHere: true,
+		unenforced: []string{"memory"}, why: "is not enforced here: standalone masters count the JVM heap only"},
+	Standalone: {filesHere: true,
+		unenforced: []string{"memory"}, why: "is not enforced here: standalone masters count the JVM heap only"},
+	YARN:       {clusterMode: true, instances: true, onceConf: "spark.yarn.maxAppAttempts"},
+	Kubernetes: {clusterMode: true, instances: true, uploadConf: "spark.kubernetes.file.upload.path"},
+	Mesos:      {clusterMode: true},
+}
+
+func (w Where) place() place { return placeOf[w] }
+
+// Spark tells whether spark-submit starts the run.
+func (w Where) Spark() bool { return !w.place().noSpark }
+
+// ThisMachine tells whether every process of the run is on the launcher's machine.
+func (w Where) ThisMachine() bool { return w.place().thisMachine }
+
+// sharedExecutor tells whether one Spark executor, the driver, holds all members.
+func (w Where) sharedExecutor() bool { return w.Spark() && w.place().withDriver }
+
+// MarshalJSON writes the value of plan.json's key `local`: whether members run on
+// the driver's machine, in no executor of their own.
+func (w Where) MarshalJSON() ([]byte, error) {
+	return strconv.AppendBool(nil, w.place().withDriver), nil
+}
+
+// Where is the place that the job names. Without a spark.master it is a
+// local-cluster.
+func (s *Spec) Where() Where { return s.layout().master.where }
+
+// inCluster tells whether Spark starts the driver on the cluster.
+func (s *Spec) inCluster() bool { return s.Where().Spark() && s.Spark.DeployMode == "cluster" }
+
+// master is a parsed spark.master.
+type master struct {
+	url       string
+	where     Where
+	threads   int // SparkLocal: task slots, 0 for * (as many as the machine has cores)
+	workers   int // LocalCluster
+	cores     int // LocalCluster: of each worker
+	memoryMiB int // LocalCluster: of each worker
+}
+
+var (
+	localURL        = regexp.MustCompile(`^local(?:\[\s*([0-9]+|\*)\s*(?:,\s*([0-9]+)\s*)?\])?$`)
+	localClusterURL = regexp.MustCompile(`^local-cluster\[\s*([0-9]+)\s*,\s*([0-9]+)\s*,\s*([0-9]+)\s*\]$`)
+	loopback        = regexp.MustCompile(`^spark://(localhost|127\.[0-9.]+|\[::1\]):[0-9]+$`)
+)
+
+// parseMaster reads a master URL as Spark's SparkContext.createTaskScheduler does.
+func parseMaster(url string) (master, bool) {
+	m := master{url: url}
+	if g := localURL.FindStringSubmatch(url); g != nil {
+		m.where = SparkLocal
+		if g[1] == "*" {
+			return m, true
+		}
+		m.threads = count(cmp.Or(g[1], "1"))
+		return m, m.threads > 0
+	}
+	if g := localClusterURL.FindStringSubmatch(url); g != nil {
+		m.where, m.workers, m.cores, m.memoryMiB = LocalCluster, count(g[1]), count(g[2]), count(g[3])
+		return m, m.workers > 0 && m.cores > 0 && m.memoryMiB > 0
+	}
+	for prefix, where := range map[string]Where{"spark://": Standalone, "k8s://": Kubernetes, "mesos://": Mesos} {
+		if strings.HasPrefix(url, prefix) && len(url) > len(prefix) {
+			m.where = where
+			return m, true
+		}
+	}
+	m.where = YARN
+	return m, url == "yarn"
+}
+
+// count reads digits; 0 for what no machine has.
+func count(digits string) int {
+	n, err := strconv.Atoi(digits)
+	if err != nil || n > 1<<30 {
+		return 0
+	}
+	return n
+}
+
+// here tells whether executors run on the launcher's machine for certain.
+func (m master) here() bool { return m.where.ThisMachine() || loopback.MatchString(m.url) }
