@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"tfos/internal/feed"
 	"tfos/internal/reserve"
 )
 
@@ -119,7 +120,7 @@ func openListeners(ctx context.Context, work, host string, a Assignment, task, p
 	if len(a.feeds()) == 0 && !a.predicts() {
 		return ls, nil
 	}
-	boot, err := bootID()
+	boot, err := feed.BootID()
 	if err != nil {
 		ls.close()
 		return nil, err
