@@ -62,8 +62,8 @@ type listeners struct {
 	sockets      []net.Listener
 	address      reserve.FeedAddress
 	acceptLoops  sync.WaitGroup
-	taskConns    connTracker    // feed tasks' connections
-	programConns connTracker    // the program's
+	taskConns    connTracker // feed tasks' connections
+	programConns connTracker // the program's
 	log          *slog.Logger
 }
 
