@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"tfos/internal/engine"
@@ -62,7 +61,7 @@ func serve(ctx context.Context, socket string, libraries []string) error {
 	defer member.Close()
 	w := &worker{member: member, phase: "importing", folder: filepath.Dir(socket), libraries: libraries}
 	if err := w.work(ctx); err != nil {
-		return errors.Join(err, member.Failed(w.phase, oneLine(err), infer.ExitCode(err)))
+		return errors.Join(err, member.Failed(w.phase, err.Error(), infer.ExitCode(err)))
 	}
 	return member.Phase("ended")
 }
@@ -157,9 +156,4 @@ func every(interval time.Duration, now func() time.Time, to infer.Progress) infe
 		last, finished = now(), splits
 		to(splits, rows, bytes)
 	}
-}
-
-// oneLine is an error as a FAILED frame carries it.
-func oneLine(err error) string {
-	return strings.Join(strings.Fields(err.Error()), " ")
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"tfos/internal/files"
+	"tfos/internal/histogram"
 	"tfos/internal/model"
 )
 
@@ -94,9 +95,8 @@ type Result struct {
 	// average split's computing stage waited for rows.
 	Seconds     float64 `json:"seconds"`
 	WaitSeconds float64 `json:"wait_seconds"`
-	// Steps counts the durations of batches in the computing stages: bucket b
-	// holds those of about 1.1^b microseconds.
-	Steps map[int]int64 `json:"steps,omitempty"`
+	// Steps has the durations of batches in the computing stages.
+	Steps histogram.Durations `json:"steps,omitempty"`
 	// Carried are parts of earlier runs, which are in the output and in none
 	// of the numbers above.
 	Carried *Carried `json:"carried,omitempty"`

@@ -3,7 +3,6 @@ package infer
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -97,13 +96,11 @@ func (r *run) writeRecord(ctx context.Context, s SplitResult) error {
 	return nil
 }
 
+// writeFile writes a small file into the store that holds its path.
 func writeFile(ctx context.Context, path string, text []byte) error {
-	file, err := createInStore(ctx, path)
+	st, err := store.For(path)
 	if err != nil {
 		return err
 	}
-	if _, err := file.Write(text); err != nil {
-		return errors.Join(fmt.Errorf("write: %w", err), file.Abort())
-	}
-	return file.Commit()
+	return store.WriteFile(ctx, st, path, text)
 }

@@ -3,7 +3,6 @@ package infer
 import (
 	"context"
 	"fmt"
-	"math"
 	"runtime"
 	"slices"
 	"sync"
@@ -244,10 +243,7 @@ func (t *tally) addBadRow(row BadRow, req *Request) error {
 func (t *tally) addStep(d time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.result.Steps == nil {
-		t.result.Steps = map[int]int64{}
-	}
-	t.result.Steps[int(math.Round(math.Log(max(1, float64(d.Microseconds())))/math.Log(1.1)))]++
+	t.result.Steps.Add(d)
 }
 
 // setSeconds sets the run's seconds, and how many of them it waited, after the last

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -28,16 +27,6 @@ func hostName(other string) string {
 		return name
 	}
 	return other
-}
-
-// bootID names one boot of one kernel: processes that read the same one may
-// share unix sockets.
-func bootID() (string, error) {
-	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return "", fmt.Errorf("node: boot id: %w", err)
-	}
-	return string(bytes.TrimSpace(id)), nil
 }
 
 // executorIdentity names the process that started this one, which on an

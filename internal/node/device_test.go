@@ -11,10 +11,12 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tfos/internal/feed"
 )
 
 func TestExecutorIdentity(t *testing.T) {
-	boot, err := bootID()
+	boot, err := feed.BootID()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"tfos/internal/feed"
 	"tfos/internal/reserve"
 )
 
@@ -61,8 +62,8 @@ type listeners struct {
 	sockets      []net.Listener
 	address      reserve.FeedAddress
 	acceptLoops  sync.WaitGroup
-	taskConns    connTracker    // feed tasks' connections
-	programConns connTracker    // the program's
+	taskConns    connTracker // feed tasks' connections
+	programConns connTracker // the program's
 	log          *slog.Logger
 }
 
@@ -119,7 +120,7 @@ func openListeners(ctx context.Context, work, host string, a Assignment, task, p
 	if len(a.feeds()) == 0 && !a.predicts() {
 		return ls, nil
 	}
-	boot, err := bootID()
+	boot, err := feed.BootID()
 	if err != nil {
 		ls.close()
 		return nil, err

@@ -125,7 +125,7 @@ func (m *member) startServices(own context.Context, o Options, address string) e
 		return err
 	}
 	m.listeners = listeners
-	boot, err := bootID()
+	boot, err := feed.BootID()
 	if err != nil {
 		return err
 	}

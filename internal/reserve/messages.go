@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"tfos/internal/exit"
+	"tfos/internal/histogram"
 )
 
 // Phases of a member that mean something here: they decide whether the run
@@ -103,11 +104,9 @@ func (c FeedCount) last() int { return c.Epoch + max(c.Epochs, 1) - 1 }
 type Pace struct {
 	Feed    string
 	Rows    int64
-	Seconds float64 // from the first batch to the latest
-	Waited  float64 // of them, waiting for rows or for leave to take them
-	// Steps counts durations from batch to batch: bucket b holds those of about
-	// 1.1^b microseconds.
-	Steps map[int]int64
+	Seconds float64             // from the first batch to the latest
+	Waited  float64             // of them, waiting for rows or for leave to take them
+	Steps   histogram.Durations // from batch to batch
 }
 
 // accounted is how many of the received rows have an end.

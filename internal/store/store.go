@@ -97,9 +97,18 @@ func For(path string) (Store, error) {
 // MarkSuccess puts the empty file _SUCCESS, which Hadoop's and Spark's readers
 // know as the mark of a whole output, into a folder of s.
 func MarkSuccess(ctx context.Context, s Store, folder string) error {
-	file, err := s.Create(ctx, strings.TrimSuffix(folder, "/")+"/_SUCCESS")
+	return WriteFile(ctx, s, strings.TrimSuffix(folder, "/")+"/_SUCCESS", nil)
+}
+
+// WriteFile writes a small file of s, in an existing folder. The file gets its name
+// when its bytes are durable; after an error nothing of it is left.
+func WriteFile(ctx context.Context, s Store, path string, data []byte) error {
+	file, err := s.Create(ctx, path)
 	if err != nil {
 		return err
+	}
+	if _, err := file.Write(data); err != nil {
+		return errors.Join(fmt.Errorf("store: write %s: %w", path, err), file.Abort())
 	}
 	return file.Commit()
 }

@@ -90,17 +90,6 @@ func linkInto(ctx context.Context, s store.Store, from, to string) error {
 	return s.Link(ctx, from, to)
 }
 
-func writeFile(ctx context.Context, s store.Store, path string, data []byte) error {
-	file, err := s.Create(ctx, path)
-	if err != nil {
-		return err
-	}
-	if _, err := file.Write(data); err != nil {
-		return errors.Join(fmt.Errorf("work: write %s: %w", path, err), file.Abort())
-	}
-	return file.Commit()
-}
-
 // outputError is what the user is told about an output; nil for a nil err.
 func outputError(o Output, err error) error {
 	switch {

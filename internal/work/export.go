@@ -132,5 +132,5 @@ func markExport(ctx context.Context, s store.Store, o Output) error {
 	if err != nil || !info.Dir {
 		return err
 	}
-	return writeFile(ctx, s, o.Staging+"/"+ExportMark, nil)
+	return store.WriteFile(ctx, s, o.Staging+"/"+ExportMark, nil)
 }

@@ -156,7 +156,7 @@ func assign(splits []infer.Split, n int) [][]infer.Split {
 // sumResults adds up what the members report, but for when the last model was
 // loaded and the time that the longest took. Every split must be there once, and the model be the same.
 func sumResults(splits []infer.Split, results [][]byte) (*infer.Result, error) {
-	sum := &infer.Result{Splits: []infer.SplitResult{}, Steps: map[int]int64{}}
+	sum := &infer.Result{Splits: []infer.SplitResult{}}
 	for _, data := range results {
 		var r infer.Result
 		if err := json.Unmarshal(data, &r); err != nil {
@@ -178,9 +178,7 @@ func sumResults(splits []infer.Split, results [][]byte) (*infer.Result, error) {
 		sum.WriteSeconds += r.WriteSeconds
 		sum.Seconds = max(sum.Seconds, r.Seconds)
 		sum.WaitSeconds += r.WaitSeconds
-		for bucket, n := range r.Steps {
-			sum.Steps[bucket] += n
-		}
+		sum.Steps.AddAll(r.Steps)
 	}
 	sumServed(sum)
 	slices.SortFunc(sum.Splits, func(a, b infer.SplitResult) int { return cmp.Compare(a.ID, b.ID) })

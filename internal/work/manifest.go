@@ -69,7 +69,7 @@ func complete(ctx context.Context, s store.Store, run string, o Output, result *
 	if err != nil {
 		return fmt.Errorf("work: write the manifest: %w", err)
 	}
-	return writeFile(ctx, s, o.Staging+"/"+manifestName, append(text, '\n'))
+	return store.WriteFile(ctx, s, o.Staging+"/"+manifestName, append(text, '\n'))
 }
 
 // takeIn puts the quarantine files of the partitions, which are those of the

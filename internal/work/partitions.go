@@ -204,7 +204,7 @@ func filesOfPartitions(ctx context.Context, st store.Store, folder string) (map[
 func (r *resumption) takePartition(ctx context.Context, p part) error {
 	text, err := json.Marshal(infer.ServedRecord{Digest: r.identity.Digest, Split: p.SplitResult})
 	if err == nil {
-		err = writeFile(ctx, r.store, r.records()+"/"+infer.RecordName(infer.PartitionName(p.ID)), text)
+		err = store.WriteFile(ctx, r.store, r.records()+"/"+infer.RecordName(infer.PartitionName(p.ID)), text)
 	}
 	if err != nil {
 		return fmt.Errorf("work: note partition %d: %w", p.ID, err)

@@ -122,7 +122,7 @@ func (r *resumption) takeOver(ctx context.Context, cfg Config) error {
 	}
 	text, err := json.Marshal(plan)
 	if err == nil {
-		err = writeFile(ctx, r.store, r.folder()+"/"+planName, text)
+		err = store.WriteFile(ctx, r.store, r.folder()+"/"+planName, text)
 	}
 	if err != nil {
 		return fmt.Errorf("work: write the splits' plan: %w", err)

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"strings"
 	"syscall"
 	"time"
 
@@ -58,7 +57,7 @@ func dial(ctx context.Context, m Member, ca string) (*link, error) {
 	ctx, cancel := context.WithTimeout(ctx, helloTimeout)
 	defer cancel()
 	l := &link{name: fmt.Sprintf("%s:%d", m.Job, m.Index)}
-	if m.Feed.Unix != "" && m.Feed.BootID == bootID() {
+	if m.Feed.Unix != "" && onThisKernel(m.Feed.BootID) {
 		// Where that fails the path is another file system's, or not ours to
 		// open: TCP reaches it too.
 		if conn, err := new(net.Dialer).DialContext(ctx, "unix", m.Feed.Unix); err == nil {
@@ -79,12 +78,11 @@ func dial(ctx context.Context, m Member, ca string) (*link, error) {
 	return l, nil
 }
 
-func bootID() string {
-	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return "unknown" // the empty one would match that of a member that has none
-	}
-	return strings.TrimSpace(string(id))
+// onThisKernel says whether a boot id is that of this kernel. If that cannot be
+// known, it says no.
+func onThisKernel(id string) bool {
+	here, err := feed.BootID()
+	return err == nil && id == here
 }
 
 // sayHello says HELLO and returns the member's answer.
