@@ -21,7 +21,8 @@
 // Load does the first three, Check the fourth, MakePlan the fifth. The groups load
 // and plan are pure: no clock, environment, file system or network; equal arguments
 // give equal bytes. Only load_read.go is not: it reads the job file and asks for the
-// current folder.
+// current folder. TestPurity follows every call of the pure files, in this package
+// and in the rooms that it imports.
 //
 // The groups are one package because they share a Spec's source: which keys are
 // given, and the line of each. Rules and checks both report faults with it.

@@ -7,7 +7,6 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
-	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -215,41 +214,5 @@ func TestReferenceNames(t *testing.T) {
 		if !strings.Contains(arguments, "`"+name+"`") {
 			t.Errorf("`%s` is not among the arguments", name)
 		}
-	}
-}
-
-// Everything but loading and checking is pure: no other file may touch the
-// machine, and none may start a process or tell the time.
-func TestPurity(t *testing.T) {
-	files, err := filepath.Glob("*.go")
-	if err != nil || len(files) == 0 {
-		t.Fatal(err)
-	}
-	for _, file := range files {
-		if strings.HasSuffix(file, "_test.go") {
-			continue
-		}
-		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, i := range parsed.Imports {
-			switch path := strings.Trim(i.Path.Value, `"`); path {
-			case "os", "io/fs":
-				if !slices.Contains([]string{"load_read.go"}, file) && !strings.HasPrefix(file, "check_") && file != "check.go" {
-					t.Errorf("%s imports %s", file, path)
-				}
-			case "os/exec", "net", "net/http", "math/rand", "math/rand/v2", "crypto/rand", "syscall":
-				t.Errorf("%s imports %s", file, path)
-			}
-		}
-		ast.Inspect(parsed, func(n ast.Node) bool {
-			if s, ok := n.(*ast.SelectorExpr); ok {
-				if x, ok := s.X.(*ast.Ident); ok && (x.Name == "time" && s.Sel.Name == "Now" || x.Name == "os" && strings.Contains(s.Sel.Name, "env")) {
-					t.Errorf("%s uses %s.%s", file, x.Name, s.Sel.Name)
-				}
-			}
-			return true
-		})
 	}
 }

@@ -103,7 +103,7 @@ func (r *rules) program(p *Python) {
 func (r *rules) shipped(p *Python) {
 	taken := r.s.reserved()
 	claim := func(at, file string) {
-		if r.s.Spark.DeployMode == "cluster" && strings.Contains(file, ",") {
+		if r.s.inCluster() && strings.Contains(file, ",") {
 			r.broken(at, file, "must have no comma: spark-submit --files takes a list")
 		}
 		base := path.Base(file)
@@ -139,7 +139,7 @@ func (s *Spec) reserved() map[string]string {
 	for _, name := range []string{"tfos", "tfos.zip", "tfos.py", "tfos-node", "tfos-engine", bundleName} {
 		taken[name] = "tfos"
 	}
-	if s.Spark.DeployMode == "cluster" {
+	if s.inCluster() {
 		taken["app.py"], taken["plan.json"] = "tfos", "tfos"
 	}
 	return taken
@@ -279,7 +279,7 @@ func (r *rules) uploadRules(p *Python) {
 		r.broken("app.python.output_dir", p.OutputDir, "does nothing without app.python.outputs")
 	case p.OutputDir != "":
 		r.folder("app.python.output_dir", p.OutputDir)
-	case len(p.Outputs) > 0 && r.s.Spark.DeployMode == "cluster":
+	case len(p.Outputs) > 0 && r.s.inCluster():
 		r.broken("app.python.outputs", "", "needs app.python.output_dir with spark.deploy_mode cluster: this machine's record is out of the driver's reach")
 	}
 }

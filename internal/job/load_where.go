@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Where is what a run's members run on. Only this file knows which place
-// decides what: see the table placeOf.
+// Where is what a run's members run on. The table placeOf has all that it
+// decides but one thing: layout works out how many members have room.
 type Where string
 
 const (

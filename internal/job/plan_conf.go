@@ -45,7 +45,7 @@ func (s *Spec) defaultConf(env Environment, l layout) map[string]string {
 	if python := env.sparkPython(l.master); python != "" {
 		conf["spark.pyspark.python"] = python
 	}
-	if env.Python != "" && s.Spark.DeployMode == "client" {
+	if env.Python != "" && !s.inCluster() {
 		conf["spark.pyspark.driver.python"] = env.Python
 	}
 	place := l.master.where.place()

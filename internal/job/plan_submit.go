@@ -20,7 +20,7 @@ func (s *Spec) submission(env Environment, l layout) Submission {
 		sub.Executors, sub.ExecutorCores, sub.HeapMiB = l.executors, l.executorCores, l.heapMiB
 	}
 	sub.MemberMiB = s.memberMemory().MiB()
-	if s.Spark.DeployMode == "cluster" {
+	if s.inCluster() {
 		sub.Files = append([]string{sub.PlanFile}, s.files(env.Scratch)...)
 	}
 	return sub
