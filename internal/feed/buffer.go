@@ -2,12 +2,12 @@ package feed
 
 import "sync"
 
-// buffers are those of chunks that have been written to a program. Without them
-// a member of 200 MB/s has the kernel clear as many bytes, and the collector find
-// them again.
+// buffers holds the memory of chunks that have been written to a program, for the
+// next chunks. Without it a member that takes 200 MB/s has the kernel clear as many
+// bytes of new memory, and the garbage collector free them.
 var buffers sync.Pool
 
-// newBuffer has size bytes, of any content.
+// newBuffer returns size bytes, of any content.
 func newBuffer(size int64) []byte {
 	b, ok := buffers.Get().(*[]byte)
 	if ok && int64(cap(*b)) >= size && int64(cap(*b)) <= 2*size { // memory is counted by size
@@ -19,7 +19,7 @@ func newBuffer(size int64) []byte {
 	return make([]byte, size)
 }
 
-// freeBuffer takes back what nobody looks at any more.
+// freeBuffer takes back a buffer that nobody reads any more.
 func freeBuffer(b []byte) {
 	if cap(b) > 0 {
 		buffers.Put(&b)

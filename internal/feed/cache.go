@@ -12,15 +12,15 @@ import (
 // buffers to, so that a mapped chunk needs no copy.
 const cacheAlign = 64
 
-// Why a cache is not whole, beside what the disk says.
+// Why a cache is not whole, beside errors of the disk.
 var (
 	errCacheFull      = errors.New("the first epoch is larger than the cache may be")
 	errCacheDiscarded = errors.New("the epochs are sent anew")
 )
 
 // cache is the file in which a member keeps the chunks of a feed's first epoch.
-// The program reads it by itself (TypeCached says where): what is repeated costs
-// the member no bytes. It is safe for concurrent use.
+// The program reads the file itself (CACHED says where): a replay copies no bytes
+// here. It is safe for concurrent use. Its lock is held during system calls.
 type cache struct {
 	path  string
 	limit int64
@@ -36,9 +36,9 @@ func newCache(folder string, cfg Config) *cache {
 	return &cache{path: filepath.Join(folder, "feed-"+cfg.Name+".cache"), limit: cfg.CacheBytes}
 }
 
-// put writes a chunk's bytes and says where they lie. false: this or an earlier
-// chunk could not be kept, and no later one will be.
-func (c *cache) put(data []byte) (at int64, kept bool) {
+// putChunk writes a chunk's bytes and returns their offset. kept false: this or an
+// earlier chunk could not be written, and no later one will be.
+func (c *cache) putChunk(data []byte) (at int64, kept bool) {
 	file, at := c.beginWrite(int64(len(data)))
 	if file == nil {
 		return 0, false
@@ -80,8 +80,8 @@ func (c *cache) endWrite(err error) {
 }
 
 // removeFile gives the disk of a cache back that is not whole, when nobody writes:
-// the program's own files lie beside it. What the folder's owner removes anyway need
-// not be removed here. The caller holds mu.
+// the program's own files lie beside it. The folder's owner removes files that
+// stay. The caller holds mu.
 func (c *cache) removeFile() {
 	if c.err == nil || c.file == nil || c.writers > 0 {
 		return

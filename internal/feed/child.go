@@ -41,19 +41,19 @@ func Attach(ctx context.Context, socketPath string) (*Child, error) {
 	return c, nil
 }
 
-// Context is what the member said this program is to do.
+// Context is the member's answer to ATTACH: what this program has to do.
 func (c *Child) Context() ProgramContext { return c.context }
 
 // Phase reports where the program is: importing, running, exporting, ended.
 func (c *Child) Phase(phase string) error { return c.send(TypePhase, PhaseReport{Phase: phase}) }
 
-// Failed announces a non-zero exit: why, in one line, and the exit code that
-// the run should have (0: 5, a program's failure).
+// Failed announces a non-zero exit: the cause, in one line, and the exit code of
+// the run (0: 5, a program's failure).
 func (c *Child) Failed(phase, cause string, code exit.Code) error {
 	return c.send(TypeFailed, Failure{Phase: phase, Cause: cause, Code: code})
 }
 
-// Warn says something, in one line, to the person who runs the job.
+// Warn sends a warning of one line to the person who runs the job.
 func (c *Child) Warn(text string) error {
 	return c.send(TypeNote, Note{Kind: NoteWarning, Text: text})
 }
@@ -84,9 +84,8 @@ func (c *Child) send(typ byte, v any) error {
 	return nil
 }
 
-// AwaitEnd reads what the member says to a program without feeds of its own
-// until it says EPOCH_END: all rows are given. The error is the connection's
-// end before that.
+// AwaitEnd reads frames until EPOCH_END: all rows were given. It is for programs
+// without feeds of their own. It returns an error when the connection ends before.
 func (c *Child) AwaitEnd() error {
 	for {
 		typ, _, err := ReadFrame(c.conn)

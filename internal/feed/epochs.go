@@ -61,7 +61,7 @@ func (e *epochs) at(number int) *epoch {
 func (e *epochs) endEpoch(number int, last bool) {
 	one := e.at(number)
 	one.ended = true
-	one.partitions = nil // a task that asks now is told that the epoch is over
+	one.partitions = nil // a task that says HELLO now gets STOP
 	if last {
 		e.last = number
 	}

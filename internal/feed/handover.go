@@ -16,10 +16,10 @@ import (
 )
 
 // How a member hands a predict task's connection to its engine. The member reads
-// HELLO, as of a feed task, and answers WELCOME; all that follows is the
-// engine's, which listens in the member's work folder. A connection of the same
-// kernel goes there itself (unix(7), SCM_RIGHTS), so that the member is in no
-// row's way; what comes by TLS, which the member must end, is copied.
+// HELLO, as from a feed task, and answers WELCOME. The engine, which listens in the
+// member's work folder, reads and writes all that follows. A connection of the same
+// kernel is passed to it (unix(7), SCM_RIGHTS), and the member copies no row. The
+// member ends TLS, and copies the bytes of such a connection.
 
 // PredictSocket is the engine's, in the member's work folder.
 const PredictSocket = "predict.sock"
@@ -38,7 +38,7 @@ func Greet(ctx context.Context, conn net.Conn, token string) (Hello, error) {
 	return h, h.check(token)
 }
 
-// check looks at who calls, the token first: a stranger learns nothing.
+// check checks a HELLO, the token first: a stranger learns nothing else.
 func (h Hello) check(token string) error {
 	if subtle.ConstantTimeCompare([]byte(h.Token), []byte(token)) != 1 {
 		return fmt.Errorf("feed: hello: %w", ErrToken)
@@ -52,8 +52,9 @@ func (h Hello) check(token string) error {
 	return nil
 }
 
-// HandOver gives a greeted connection to the engine that listens at socket and
-// returns when the engine has it (same kernel), or when it has ended.
+// HandOver gives a connection whose HELLO was read to the engine that listens at
+// socket. It returns when the engine has the connection (same kernel), or when the
+// connection has ended (TLS).
 func HandOver(ctx context.Context, conn net.Conn, socket string, hello Hello) error {
 	hello.Token = "" // not the engine's concern
 	line, err := json.Marshal(hello)
@@ -103,12 +104,12 @@ func relay(ctx context.Context, conn net.Conn, engine *net.UnixConn) error {
 	stop := context.AfterFunc(ctx, hangUp)
 	defer stop()
 	ended := make(chan error, 2)
-	pass := func(to io.Writer, from io.Reader) {
+	copyBytes := func(to io.Writer, from io.Reader) {
 		_, err := io.Copy(to, from)
 		ended <- err
 	}
-	go pass(engine, conn)
-	go pass(conn, engine)
+	go copyBytes(engine, conn)
+	go copyBytes(conn, engine)
 	err := <-ended
 	hangUp()
 	<-ended
@@ -116,7 +117,7 @@ func relay(ctx context.Context, conn net.Conn, engine *net.UnixConn) error {
 }
 
 // TakeOver reads what HandOver gives to a connection of the engine's listener:
-// the predict task's connection, or what stands for it, and its HELLO.
+// the predict task's connection, or the one over which it is copied, and its HELLO.
 func TakeOver(conn *net.UnixConn) (net.Conn, Hello, error) {
 	if err := conn.SetReadDeadline(time.Now().Add(helloTimeout)); err != nil {
 		return nil, Hello{}, errors.Join(fmt.Errorf("feed: take over: %w", err), conn.Close())
@@ -145,7 +146,7 @@ func TakeOver(conn *net.UnixConn) (net.Conn, Hello, error) {
 // with the bytes.
 type rightsReader struct {
 	conn   *net.UnixConn
-	passed *os.File
+	passed *os.File // nil: none has come
 }
 
 func (r *rightsReader) Read(p []byte) (int, error) {

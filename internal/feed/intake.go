@@ -70,7 +70,7 @@ func (q *queue) removeStream(s *stream) {
 	s.part.release(s)
 }
 
-// isStopped says whether s was told to send no more.
+// isStopped says whether STOP was sent to s.
 func (q *queue) isStopped(s *stream) bool {
 	q.mu.Lock()
 	defer q.unlock()
@@ -86,8 +86,8 @@ const (
 	unwanted                 // the feed has stopped: commit it without its bytes
 )
 
-// announceChunk decides on a chunk of whose header alone was read. The feed task
-// was told all accepted ranges and must slice its chunks around them, because
+// announceChunk decides on a chunk of which only the header was read. WELCOME has
+// all accepted ranges, and the feed task must cut its chunks around them, because
 // Arrow bytes are not cut here: half a duplicate is an error.
 func (q *queue) announceChunk(s *stream, rows span, size int64) (verdict, error) {
 	q.mu.Lock()
@@ -177,7 +177,7 @@ func (q *queue) releaseRoom(size int64) {
 // where, or -1. It writes to the disk.
 func (q *queue) cacheChunk(s *stream, data []byte) int64 {
 	if s.hello.Epoch == 0 && q.cache != nil {
-		if at, kept := q.cache.put(data); kept {
+		if at, kept := q.cache.putChunk(data); kept {
 			return at
 		}
 	}

@@ -51,7 +51,7 @@ type AttachRequest struct {
 	Version int `json:"version"`
 }
 
-// ProgramContext answers AttachRequest: all a program knows of its run.
+// ProgramContext answers AttachRequest: what a program gets to know of its run.
 type ProgramContext struct {
 	Run       string              `json:"run"`
 	Kind      string              `json:"kind"` // train, infer, export
@@ -65,9 +65,9 @@ type ProgramContext struct {
 	Work      json.RawMessage     `json:"work,omitempty"`
 }
 
-// NextChunks is a program's credit: so many more chunks. Shared, in the first:
-// the program looks at chunks in shared memory in place, and gives their slots
-// back as Freed.
+// NextChunks is a program's credit: it may be sent so many more chunks. Shared, in
+// the first: the program reads chunks of shared memory in place, and gives their
+// slots back as Freed.
 type NextChunks struct {
 	Feed   string `json:"feed"`
 	Chunks int    `json:"chunks"`
@@ -91,8 +91,8 @@ type Trained struct {
 
 // Cached is a chunk that lies in a file: Bytes bytes at Offset of Path are its
 // Arrow IPC record batch message. With a Slot it is in shared memory, whose
-// Inode Path has, and the program's until it says Freed. The rest is as in a
-// batch's header.
+// Inode Path has; the program gives the slot back as Freed. The other fields are
+// those of a batch's header.
 type Cached struct {
 	Path      string `json:"path"`
 	Offset    int64  `json:"offset"`
@@ -146,7 +146,7 @@ type Failure struct {
 	Code  exit.Code `json:"code"`
 }
 
-// Note is what a program has to say to the person who runs the job.
+// Note is a line of a program for the person who runs the job.
 type Note struct {
 	Kind string `json:"kind"`
 	Text string `json:"text"` // one line; NoteTensorBoard: the URL
@@ -165,11 +165,11 @@ type ProgressReport struct {
 	Bytes  int64 `json:"bytes"` // of the input, that the rows take
 }
 
-// ChunkRoom is what a chunk's frame has before its Arrow message, in bytes.
+// ChunkRoom is the bytes of a CHUNK frame before its Arrow message.
 const ChunkRoom = headerBytes + chunkHeaderBytes
 
-// SealChunk makes a CHUNK frame of ChunkRoom bytes followed by an Arrow message
-// of at most MaxChunk: it fills the former. So a chunk goes out in one write.
+// SealChunk fills the first ChunkRoom bytes of frame, which an Arrow message of at
+// most MaxChunk bytes follows. The CHUNK frame then goes out in one write.
 func SealChunk(frame []byte, first int64, rows int) {
 	binary.BigEndian.PutUint32(frame, uint32(len(frame)-4))
 	frame[4] = TypeChunk
@@ -178,7 +178,8 @@ func SealChunk(frame []byte, first int64, rows int) {
 }
 
 // Ack tells a feed task that the chunk of Rows rows from First on is in the
-// queue; Rows 0 only tells Total, the rows of this feed and epoch here.
+// queue. Total is the rows of this feed and epoch here; with Rows 0 the frame
+// tells Total alone.
 type Ack struct {
 	First, Rows, Total int64
 }
@@ -221,8 +222,8 @@ func encodeBatchHeader(epoch int, it item) []byte {
 	return binary.BigEndian.AppendUint64(b, it.first)
 }
 
-// decodeChunkHeader checks what a feed task says a chunk is: at least one row,
-// and a range that fits in an int64.
+// decodeChunkHeader reads a chunk's rows. It checks that there is at least one, and
+// that the range fits in an int64.
 func decodeChunkHeader(b []byte) (span, error) {
 	first := binary.BigEndian.Uint64(b)
 	rows := binary.BigEndian.Uint32(b[8:])

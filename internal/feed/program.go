@@ -14,23 +14,23 @@ import (
 // program is one connection of the member's program. It carries one feed: that
 // of its first feed frame.
 type program struct {
-	wake   chan struct{}
-	schema []byte // sent last; the writer's own
-	shared bool   // it looks at chunks in slots; set before the writer starts
+	wake   chan struct{} // the writer looks for a frame
+	schema []byte        // sent last; the writer alone uses it
+	shared bool          // it reads chunks in their slots; set before the writer starts
 
-	// guarded by queue.mu:
-	credit  int   // chunks it may be sent
-	epoch   int   // EPOCH_ENDs sent
-	asked   int64 // the step that it asked for; 0: none
-	trained map[int]int64
-	lent    map[int]int64 // slots that it looks at, and the bytes used of them
+	// queue.mu guards these:
+	credit  int           // chunks it may be sent
+	epoch   int           // EPOCH_ENDs sent
+	asked   int64         // the step that it asked for; 0: none
+	trained map[int]int64 // rows, by epoch
+	lent    map[int]int64 // slots that it reads, and the bytes used of them
 }
 
 // ServeChild serves one connection of the member's program until it ends, and
 // closes it. The caller has read ATTACH and written CONTEXT. Frames from 0x20
 // on go to control, in order, on the calling goroutine; its error ends the
-// connection. nil: the program closed the connection or ended, and all that it
-// reported before is counted: take the final Counts after that.
+// connection. The error is nil when the program closed the connection or ended.
+// All that it reported is counted by then: final Counts are taken after that.
 func (r *Receiver) ServeChild(ctx context.Context, conn net.Conn, control func(typ byte, payload []byte) error) error {
 	defer conn.Close()
 	ctx, cancel := context.WithCancel(ctx)
@@ -40,9 +40,9 @@ func (r *Receiver) ServeChild(ctx context.Context, conn net.Conn, control func(t
 
 	c := &childConn{receiver: r, conn: conn, control: control}
 	var g errgroup.Group
-	err := c.read(func(q *queue, p *program) {
-		// A failed write is not followed up: the program is gone, and what it
-		// wrote before is still to be read.
+	err := c.readFrames(func(q *queue, p *program) {
+		// After a failed write the program is gone. The frames that it wrote before
+		// are still read.
 		g.Go(func() error { _ = writeProgram(ctx, q, p, conn); return nil })
 	})
 	err = cause(ctx, err)
@@ -65,10 +65,10 @@ type childConn struct {
 	control  func(typ byte, payload []byte) error
 	queue    *queue // nil until the first feed frame
 	program  *program
-	start    func(*queue, *program)
+	start    func(*queue, *program) // starts the writer
 }
 
-func (c *childConn) read(start func(*queue, *program)) error {
+func (c *childConn) readFrames(start func(*queue, *program)) error {
 	c.start = start
 	for {
 		typ, payload, err := ReadFrame(c.conn)

@@ -26,15 +26,15 @@ type Count struct {
 	Quarantined int64 // always 0 here: bad rows do not reach a member
 	StepsHeld   int64 // whole batches received, over all epochs of the feed
 	Stopped     bool  // the member wants no more rows of the feed
-	Left        bool  // and hands out no more: it has not just its quota
+	Left        bool  // the member hands out no more rows either: it is not just at its quota
 	Ended       bool  // the epoch has ended: Received is final
-	Cached      bool  // so far all rows of the epoch are in the cache
-	Epochs      int   // how many epochs it sums up, from Epoch on; 0: 1
+	Cached      bool  // all rows of the epoch received so far are in the cache
+	Epochs      int   // number of epochs that are summed up, from Epoch on; 0: 1
 }
 
 // NewReceiver makes the receiver of a member ("worker:0", the key in
-// Config.QuotaRows) for its feeds. token is the run's secret, which feed tasks
-// must present. folder is where caches are; whoever made it removes it.
+// Config.QuotaRows) for its feeds. Feed tasks must present token, the run's
+// secret. Caches are files in folder, which the caller removes.
 func NewReceiver(cfgs []Config, token, member, folder string) *Receiver {
 	r := &Receiver{token: token, feeds: map[string]*queue{}, changed: make(chan struct{}, 1)}
 	for _, cfg := range cfgs {
@@ -56,8 +56,8 @@ func (r *Receiver) EndFeed(feed string, epoch int, last bool) error {
 	return nil
 }
 
-// Replay has feed's epochs after the first come from the cache, up to epochs in
-// all: every member has said Ended and Cached of the first one.
+// Replay repeats feed's first epoch from the cache, up to epochs epochs in all.
+// Every member has reported Ended and Cached of the first epoch before.
 func (r *Receiver) Replay(feed string, epochs int) error {
 	q, err := r.feed(feed)
 	if err != nil {
@@ -79,11 +79,11 @@ func (r *Receiver) SetLowWater(feed string, step int64, final bool) error {
 	return nil
 }
 
-// Stop ends all feeds for good: what is queued is dropped, feed tasks are told
-// that no more rows are wanted, a program still attached sees the end.
+// Stop ends all feeds for good. Queued rows are dropped, feed tasks get STOP, and
+// a program that is still attached gets EPOCH_END.
 func (r *Receiver) Stop(reason string) { r.closeFeeds(reason, false) }
 
-// Fail is Stop because the program is gone: feed tasks are told that too.
+// Fail is Stop because the program is gone. STOP tells feed tasks that too.
 func (r *Receiver) Fail(reason string) { r.closeFeeds(reason, true) }
 
 // Counts is the account so far, by feed in the order of the configuration and
@@ -110,8 +110,8 @@ func (r *Receiver) Paces() []Pace {
 }
 
 // Changed delivers a value when StepsHeld of a synchronous feed, or Stopped or
-// Ended of any feed, has changed since the last one was taken: the reservation server
-// should hear of it at once. Several changes may share one value. One reader.
+// Ended of any feed, has changed since the last value was read. The supervisor
+// then reports Counts at once. Several changes may share one value. One reader.
 func (r *Receiver) Changed() <-chan struct{} { return r.changed }
 
 func (r *Receiver) closeFeeds(reason string, failed bool) {

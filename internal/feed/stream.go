@@ -22,23 +22,25 @@ var ErrToken = errors.New("wrong token")
 // stream is one feed task's connection.
 type stream struct {
 	hello Hello
-	fence context.CancelCauseFunc // ends the stream, from outside
+	fence context.CancelCauseFunc // ends the stream, from any goroutine
 	done  chan struct{}           // closed when nothing of it is accepted any more
 	out   *outbox
 
-	schema []byte // of the chunks that follow; the reader's own
-	hungUp bool   // its task ended the connection; the reader's own
+	// The stream's reader alone uses these:
+	schema []byte // of the chunks that follow
+	hungUp bool   // the task ended the connection
 
-	part   *partition // guarded by queue.mu, as is all below
+	// queue.mu guards these:
+	part   *partition // nil until the stream is admitted
 	credit credit
 	slots  slotGrant
 }
 
 // ServeFeeder serves one feed task's connection until it ends, and closes it.
 // It answers HELLO after an earlier stream of the same partition has ended.
-// The error is nil when the task said END, when it left after STOP, and when the
-// connection ended before its first byte. ErrToken, ErrFenced and
-// ErrProtocol say why a stream was cut; the feed task sees a closed connection.
+// The error is nil when the task sent END, when it left after STOP, and when the
+// connection ended before its first byte. ErrToken, ErrFenced and ErrProtocol say
+// why a stream was cut; the feed task sees a closed connection.
 func (r *Receiver) ServeFeeder(ctx context.Context, conn net.Conn) error {
 	defer conn.Close()
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -166,7 +168,8 @@ func readSchema(q *queue, s *stream, in io.Reader, size int) error {
 	return nil
 }
 
-// readChunk reads a chunk's head, books its room, and only then reads the rest.
+// readChunk reads a chunk's head, books room for the chunk, and then reads the
+// rest.
 func readChunk(q *queue, s *stream, in io.Reader, size int) error {
 	if s.schema == nil || size < chunkHeaderBytes || size > chunkHeaderBytes+MaxChunk {
 		return fmt.Errorf("%w: chunk of %d bytes, schema %t", ErrProtocol, size, s.schema != nil)
@@ -203,7 +206,7 @@ func readChunk(q *queue, s *stream, in io.Reader, size int) error {
 	return nil
 }
 
-// readPlaced takes a chunk that lies in a slot.
+// readPlaced commits a chunk that the task has written into a slot.
 func readPlaced(q *queue, s *stream, in io.Reader, size int) error {
 	var b [placedBytes]byte
 	if s.schema == nil || size != len(b) {
@@ -235,7 +238,8 @@ func readPlaced(q *queue, s *stream, in io.Reader, size int) error {
 	return nil
 }
 
-// cause prefers the reason for which ctx ended to the error that this made.
+// cause returns the reason for which ctx ended, in place of the error that followed
+// from it.
 func cause(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)

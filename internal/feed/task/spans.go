@@ -7,8 +7,8 @@ type span struct{ first, end int64 }
 
 func (s span) rows() int64 { return s.end - s.first }
 
-// union makes ascending, disjoint spans of what members said they hold: first
-// row and rows, in any order.
+// union makes ascending, disjoint spans of the ranges that members hold: first row
+// and rows, in any order.
 func union(pairs [][2]int64) []span {
 	slices.SortFunc(pairs, func(a, b [2]int64) int { return int(a[0] - b[0]) })
 	var spans []span
