@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -172,6 +173,8 @@ func TestBrokenPrograms(t *testing.T) {
 		"two feeds":      {{TypeNext, `{"feed":"train","chunks":1}`}, {TypeNext, `{"feed":"other","chunks":1}`}},
 		"step 0":         {{TypePermit, `{"feed":"train","step":0}`}},
 		"negative":       {{TypeNext, `{"feed":"train","chunks":-1}`}},
+		"negative epoch": {{TypeTrained, `{"feed":"train","epoch":-1}`}},
+		"another's slot": {{TypeNext, `{"feed":"train","chunks":1,"freed":[3]}`}},
 		"a feed task's":  {{TypeChunk, `{"feed":"train"}`}},
 		"not JSON":       {{TypeNext, `x`}},
 		"attached twice": {{TypeAttach, `{"feed":"train"}`}},
@@ -188,8 +191,9 @@ func TestBrokenPrograms(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if _, _, err := ReadFrame(c.conn); err == nil {
-				t.Error("the connection goes on")
+			_ = c.conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+			if _, _, err := ReadFrame(c.conn); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("the connection goes on: %v", err)
 			}
 		})
 	}

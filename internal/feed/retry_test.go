@@ -57,13 +57,21 @@ func TestFenceWhileSending(t *testing.T) {
 	}
 	const rows, attempts = 4_000, 8
 	ended := make(chan error, attempts)
+	later := make(chan struct{}) // closed when the later attempt is welcome
 	for a := range int64(attempts) {
 		task := newTask(t, members, 0, 0, a)
-		started := make(chan struct{})
+		close(later)
+		later = make(chan struct{})
+		started, later := make(chan struct{}), later
 		var sent atomic.Int64
 		task.before = func(int64) {
-			if sent.Add(1) == 10 {
+			switch sent.Add(1) {
+			case 10:
 				close(started)
+			case 20: // else it could send all rows, and leave the later one none
+				if a < attempts-1 {
+					<-later
+				}
 			}
 		}
 		go func() { ended <- task.run(t.Context(), rows) }()
