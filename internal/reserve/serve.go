@@ -68,8 +68,8 @@ func serveOn(ctx context.Context, listen listenFunc, in io.Reader, out io.Writer
 	return p.run(ctx, listener, lines)
 }
 
-// listenOn is the address to listen on: a machine whose name is a loopback
-// address is reached by nobody else.
+// listenOn returns the address to listen on. If executors reach this machine by a
+// loopback address, it is that address.
 func listenOn(host string) string {
 	if ip := net.ParseIP(host); ip != nil && ip.IsLoopback() {
 		return host
