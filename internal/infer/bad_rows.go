@@ -32,8 +32,8 @@ type BadRow struct {
 	// and Row counts from the partition's first. nil: tfos reads files.
 	Partition *int  `json:"partition,omitempty"`
 	Row       int64 `json:"row"` // of the file, from 0
-	// InSplit says that Row counts from the split's first row: of text and
-	// TFRecord files nobody knows how many come before.
+	// InSplit says that Row counts from the split's first row: how many rows of a text
+	// or TFRecord file come before is not known.
 	InSplit bool `json:"in_split,omitempty"`
 
 	Column string `json:"column"` // "-": none is to blame

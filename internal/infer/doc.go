@@ -13,7 +13,7 @@
 // and take back predicted: its only files are those of bad rows.
 // It knows nothing of TensorFlow (internal/engine implements Model), of Spark
 // or of other members, and it commits nothing: the output folder is a staging
-// folder, and whoever made it publishes it.
+// folder, and internal/work publishes it.
 //
 // A file gets its name only when it is complete and on disk; after an error, or
 // when ctx ends, no file of an unfinished split remains, and the finished ones

@@ -14,9 +14,9 @@ import (
 	"tfos/internal/model"
 )
 
-// Identity is what all parts of one output have in common: those of equal
-// identities may stand in one folder, whichever run made them. How many rows a
-// batch has, and how many threads computed, is not in it.
+// Identity is what all parts of one output have in common. Parts of equal identities
+// may be in one folder, whichever run made them. The rows of a batch and the number of
+// threads are not in it.
 type Identity struct {
 	Digest    string   `json:"digest"` // model.Source.Digest
 	TagSet    []string `json:"tag_set"`
@@ -44,8 +44,8 @@ type Identity struct {
 	Settings    map[string]string `json:"settings,omitempty"`
 }
 
-// Identify works out the identity of the parts that a request would make; its
-// Input must be filled in. It opens the model's graph, and no data.
+// Identify returns the identity of the parts that a request would make. The request's
+// Input must be filled in. Identify opens the model's graph, and no data.
 func Identify(ctx context.Context, req Request) (Identity, error) {
 	signature, err := req.chooseSignature()
 	if err != nil {
@@ -70,7 +70,7 @@ func Identify(ctx context.Context, req Request) (Identity, error) {
 	return id, err
 }
 
-// identify is the identity without the model's digest.
+// identify returns the identity without the model's digest.
 func identify(req Request, data *files.Dataset, bind *model.Binding) (Identity, error) {
 	id := req.boundIdentity(bind)
 	typedFiles := req.Input.Format == files.Parquet || req.Input.Format == files.Arrow
@@ -89,7 +89,8 @@ func identify(req Request, data *files.Dataset, bind *model.Binding) (Identity, 
 	return id, nil
 }
 
-// boundIdentity is what the request and its binding say of the identity.
+// boundIdentity returns the part of the identity that depends on the request and its
+// binding.
 func (r Request) boundIdentity(bind *model.Binding) Identity {
 	id := Identity{
 		TagSet: r.TagSet, Signature: r.Signature, Keep: r.Keep, Format: r.Format,
@@ -116,11 +117,11 @@ func (r Request) boundIdentity(bind *model.Binding) Identity {
 
 func typed(f arrow.Field) string { return fmt.Sprintf("%s: %s", f.Name, f.Type) }
 
-// Equal tells whether parts of both may stand in one folder.
+// Equal says whether parts of both may be in one folder.
 func (id Identity) Equal(other Identity) bool { return len(id.Differences(other)) == 0 }
 
-// Differences names what is not the same, in the words of the job file; types
-// of columns, which other is said to have, only where all else is.
+// Differences names what differs, by the keys of the job file. If all else is the
+// same, it names the columns' types that other has.
 func (id Identity) Differences(other Identity) []string {
 	var names []string
 	for _, f := range []struct {
@@ -158,7 +159,7 @@ func (id Identity) Differences(other Identity) []string {
 	return names
 }
 
-// changed are the keys, in order, that have not the same value in both.
+// changed returns the keys, in order, whose values differ.
 func changed(a, b map[string]string) []string {
 	all := maps.Clone(a)
 	if all == nil {
@@ -172,8 +173,8 @@ func changed(a, b map[string]string) []string {
 	})
 }
 
-// BySpark tells whether Spark reads and writes.
+// BySpark says whether Spark reads and writes.
 func (id Identity) BySpark() bool { return id.Plan != "" }
 
-// Known tells an identity from none at all, as older manifests have it.
+// Known says whether there is an identity: older manifests have none.
 func (id Identity) Known() bool { return !reflect.ValueOf(id).IsZero() }

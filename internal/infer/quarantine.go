@@ -19,8 +19,8 @@ const QuarantineFolder = "_quarantine"
 // follow. What they hold BadRow says.
 var QuarantineColumns = []string{"file", "offset", "row", "column", "reason"}
 
-// PartitionColumns are QuarantineColumns of rows that Spark brings, of which
-// nobody knows the file.
+// PartitionColumns are the QuarantineColumns of rows that Spark brings: their file is
+// not known.
 var PartitionColumns = []string{"partition", "row", "column", "reason"}
 
 // QuarantineName is the name of the quarantine file of a split, or of one of

@@ -26,9 +26,8 @@ func (s Stamp) Equal(other Stamp) bool {
 	return s.Size == other.Size && s.Modified.Equal(other.Modified)
 }
 
-// Record is written into Request.Records, as JSON, once a part is complete and
-// on disk: what made it. A part without one is not whole, or nobody knows what
-// it is.
+// Record says what made a part. It is written into Request.Records, as JSON, once the
+// part is complete and on disk. A part without a record is not known to be complete.
 type Record struct {
 	Identity Identity    `json:"identity"`
 	Split    SplitResult `json:"split"`

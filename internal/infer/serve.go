@@ -29,8 +29,8 @@ type Stream struct {
 // what it asked for.
 type Accept func() (Stream, error)
 
-// streamGrace is how long streams may go on after the last of them was accepted
-// and the rows were said to be all: those that Spark has given up.
+// streamGrace is how long streams may go on after accept has returned io.EOF: only
+// those that Spark has given up do.
 const streamGrace = 5 * time.Second
 
 // Serve loads the model once and predicts what streams bring, all of them at

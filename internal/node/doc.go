@@ -20,24 +20,24 @@
 // executor dies, and a supervisor can be killed without a word. So every link
 // of the chain is watched by the one before or behind it:
 //
-//   - The supervisor notices the executor's end by its standard output, which
-//     nobody reads any more (executor.go), and the driver's by its lease.
+//   - The supervisor notices the executor's end by its standard output, which has no
+//     reader any more (executor.go), and the driver's by its lease.
 //   - The guard notices the supervisor's end by its standard input, kills all
-//     that descends from it, and removes the work folder, which it also made:
-//     no moment exists in which the folder is there and nobody would remove it.
+//     that descends from it, and removes the work folder. The guard also made the
+//     folder: there is no moment in which the folder exists without an owner.
 //   - The supervisor notices the guard's end by its descriptor 3 and does the
 //     guard's work. Both are child subreapers, so that double forks and setsid
 //     do not leave the tree.
 //
-// The normal end takes the same way: the supervisor closes the guard's standard
-// input. What is tested in every run is thus what is needed in the worst.
+// The normal end is the same: the supervisor closes the guard's standard input. Every
+// run therefore tests the code that cleans up after a kill.
 //
 // # A member's life
 //
-// newMember takes what the executor has to give (port, guard, log, sockets) and
-// registers. live then waits for the cluster, starts the child, and waits for
-// the first of: the child's end, Stop, lease lost, executor gone, SIGTERM. A
-// child that ended by itself is reported, and the member stays registered, in
+// newMember acquires a port, a guard, a log and sockets on the executor, and
+// registers. live then waits for the cluster, starts the child, and waits for the
+// first of: the child's end, Stop, lease lost, executor gone, SIGTERM. A child
+// that ended by itself is reported, and the member stays registered, in
 // phase "ended", until the server says Stop. Stop and SIGTERM leave the child
 // a grace (5 s) between SIGTERM and SIGKILL; a lost lease or executor does not.
 //

@@ -8,12 +8,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watchReader blocks until nobody holds the read end of out, a pipe, any more
-// (gone is true), or until ctx ends. Spark's executor reads a piped process's
-// standard output, so its end, however it came, shows here and at once; being
-// sent no data and no signal it would show nowhere else.
+// watchReader blocks until no process holds the read end of the pipe out any more
+// (gone is true), or until ctx ends. Spark's executor reads a piped process's standard
+// output. The executor's end therefore shows here at once, however it came. Nothing
+// else shows it: the process gets no data and no signal.
 //
-// An out that is no pipe or socket cannot be watched: the error says so.
+// An out that is no pipe or socket cannot be watched, which is an error.
 func watchReader(ctx context.Context, out *os.File) (gone bool, err error) {
 	if err := watchable(out); err != nil {
 		return false, err

@@ -14,9 +14,9 @@ import (
 	"time"
 )
 
-// folder is the working directory of a Python program: one of its own, because
-// members may share the folder where Spark puts the job's files (local[n]), and
-// Spark itself writes there. The job's files are in it by links.
+// folder is the working directory of a Python program. Each program has its own:
+// members may share the folder where Spark puts the job's files (local[n]), and Spark
+// itself writes there. folder has links to the job's files.
 type folder struct {
 	path   string           // absolute
 	before map[string]stamp // of its files, when the program started
@@ -29,9 +29,9 @@ type stamp struct {
 	modified time.Time
 }
 
-// openFolder makes the folder of the member called name (worker-0) in files, links
-// what lies there into it, and unpacks the job's archive, a path, in it; "": there
-// is none. What an earlier attempt has left in it stays. Where it cannot be made,
+// openFolder makes the folder of the member called name (worker-0) in files. It links
+// the entries of files into the folder, and unpacks the job's archive there; archive
+// "": there is none. Files of an earlier attempt stay. If the folder cannot be made,
 // files itself is the folder.
 func openFolder(ctx context.Context, files, name, archive string) (folder, error) {
 	f := folder{path: filepath.Join(files, "tfos-"+name)}
@@ -125,7 +125,7 @@ func (f folder) stamps() (map[string]stamp, error) {
 	return out, err
 }
 
-// written are the sizes, by path, of the files that are new or were changed since
+// written returns the sizes, by path, of the files that are new or have changed since
 // the program started.
 func (f folder) written() (map[string]int64, error) {
 	now, err := f.stamps()

@@ -165,8 +165,8 @@ func (g *guard) start(c command) {
 	go reapAll(exits)
 }
 
-// closeOutput lets the member read the output's end, once nobody of the
-// child's is left to write: the guard's own descriptors are the last.
+// closeOutput closes the guard's own descriptors of the output. The member reads the
+// output's end when all of the child's processes have ended too.
 func (g *guard) closeOutput() {
 	_ = g.stdio.Stdout.Close()
 	_ = g.stdio.Stderr.Close()

@@ -23,7 +23,7 @@ type childEnd struct {
 	Exit   int    // -1: it did not run, or a signal ended it
 	Signal int    // 0: none
 	Error  string // why it could not be started
-	// GuardLost says that the guard ended first: nobody saw the child end.
+	// GuardLost says that the guard ended first: how the child ended is not known.
 	GuardLost bool
 }
 

@@ -10,17 +10,16 @@ import (
 
 // heldPort keeps a TCP port of all interfaces for the child's server.
 //
-// Its number is one that the kernel gives to nobody: it lies outside of
-// net.ipv4.ip_local_port_range, from which bind to port 0 and connect take
-// theirs. Until the child starts a bound socket keeps away who asks for the
-// number itself. handOver closes that socket, so that the child may bind as it
-// likes, without SO_REUSEADDR too. An abstract unix socket keeps the number
-// from other members on the host until release, whether or not the child has
-// bound it.
+// The kernel gives its number to no process by itself: the number lies outside of
+// net.ipv4.ip_local_port_range, from which bind to port 0 and connect take theirs.
+// Until the child starts, a bound socket keeps the number from processes that ask for
+// it. handOver closes that socket, so that the child can bind with or without
+// SO_REUSEADDR. An abstract unix socket keeps the number from other members on the
+// host until release, whether or not the child has bound it.
 //
-// Where the range leaves no port, the number is one of the range, and the bound
-// socket stays: with SO_REUSEADDR, so that a child that sets it too, as
-// TensorFlow's servers do, can listen all the same.
+// If no port lies outside of the range, the number is one of the range, and the bound
+// socket stays. It has SO_REUSEADDR: a child that sets it too, as TensorFlow's servers
+// do, can listen all the same.
 type heldPort struct {
 	port int
 	fd   int // the bound socket; -1: handed over

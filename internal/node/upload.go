@@ -11,8 +11,8 @@ import (
 	"tfos/internal/reserve"
 )
 
-// uploadFiles brings the files of the program's folder that the job wants, and says
-// what there was. It ends early when the member has to end at once.
+// uploadFiles uploads the files of the program's folder that the job wants, and
+// returns what it found. It ends early when the member has to end at once.
 func (m *member) uploadFiles() reserve.WorkingFiles {
 	if m.folder.path == "" { // the child is no program of the user
 		return reserve.WorkingFiles{}
@@ -48,7 +48,8 @@ func (m *member) uploadFiles() reserve.WorkingFiles {
 	return found
 }
 
-// wantsFile says whether the job names a file, and notes by which patterns.
+// wantsFile says whether the job names a file, and adds the patterns that match it to
+// found.
 func (m *member) wantsFile(name string, found *reserve.WorkingFiles) bool {
 	wanted := false
 	for _, pattern := range m.Config.Child.Outputs {

@@ -39,7 +39,7 @@ func newUsageMeter(guard int, visible string) *usageMeter {
 	return &usageMeter{guard: guard, gpus: gpuMeter{visible: visible}}
 }
 
-// usage is what was used up to now, or up to usageEvery ago.
+// usage returns what was used up to now, or up to usageEvery ago.
 func (m *usageMeter) usage() reserve.Usage {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -49,8 +49,8 @@ func (m *usageMeter) usage() reserve.Usage {
 	}
 	m.looked = now
 	read := readUsage(m.guard)
-	// A process takes its sums with it when its parent ignores SIGCHLD. What was
-	// told before must not go back for that.
+	// The sums of a process are lost when it ends and its parent ignores SIGCHLD. The
+	// total must not go back then.
 	m.total.CPU += max(0, read.CPU-m.last.CPU)
 	m.total.Written += max(0, read.Written-m.last.Written)
 	m.last = read

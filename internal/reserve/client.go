@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"sync"
 	"time"
 
@@ -72,6 +73,9 @@ type Handler struct {
 	Stop func(reason string)
 }
 
+// dialFunc connects to a server (host:port).
+type dialFunc func(ctx context.Context, address string) (net.Conn, error)
+
 // Client is one member's side of the reservation service. Its methods may be
 // called concurrently; Join only once at a time.
 type Client struct {
@@ -80,6 +84,7 @@ type Client struct {
 	creds    credentials.TransportCredentials
 	patience time.Duration
 	nudge    chan struct{}
+	dial     dialFunc // nil: gRPC's own
 
 	mu          sync.Mutex
 	incarnation int64
@@ -226,8 +231,12 @@ func (c *Client) reportOnce(ctx context.Context, o Outcome) error {
 // connect prepares a connection to the server itself: a proxy of the machine is
 // for what lies outside of the cluster, and often refuses what lies inside.
 func (c *Client) connect() (*grpc.ClientConn, error) {
-	return grpc.NewClient("passthrough:///"+c.server, grpc.WithTransportCredentials(c.creds), grpc.WithNoProxy(),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)))
+	options := []grpc.DialOption{grpc.WithTransportCredentials(c.creds), grpc.WithNoProxy(),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage))}
+	if c.dial != nil {
+		options = append(options, grpc.WithContextDialer(c.dial))
+	}
+	return grpc.NewClient("passthrough:///"+c.server, options...)
 }
 
 // sleep waits for d or the context's end.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"google.golang.org/grpc"
@@ -20,10 +21,11 @@ import (
 	pb "tfos/internal/reserve/reservepb"
 )
 
-// faulty is a network between a member and the server: TCP that can be cut, or
-// go silent with every connection open.
+// faulty stands between a member and the server: its connections can be cut, or go
+// silent and stay open.
 type faulty struct {
 	listener net.Listener
+	network  network
 	to       string
 
 	mu     sync.Mutex
@@ -32,13 +34,14 @@ type faulty struct {
 	dialed int
 }
 
-func newFaulty(t *testing.T, to string) *faulty {
+func newFaulty(d *driver) *faulty {
+	t := d.t
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := d.network.listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &faulty{listener: l, to: to}
+	f := &faulty{listener: l, network: d.network, to: d.ready.Address}
 	var connections sync.WaitGroup
 	connections.Go(func() {
 		for {
@@ -58,7 +61,7 @@ func newFaulty(t *testing.T, to string) *faulty {
 }
 
 func (f *faulty) carry(near net.Conn) {
-	far, err := net.Dial("tcp", f.to)
+	far, err := f.network.dial(context.Background(), f.to)
 	if err != nil {
 		_ = near.Close()
 		return
@@ -108,10 +111,12 @@ func (f *faulty) silence() {
 }
 
 // TestClientRenews: one stream carries a member past its lease.
-func TestClientRenews(t *testing.T) {
+func TestClientRenews(t *testing.T) { synctest.Test(t, testClientRenews) }
+
+func testClientRenews(t *testing.T) {
 	const lease = 800 * time.Millisecond
-	d := begin(t, config(lease, worker(0)))
-	network := newFaulty(t, d.ready.Address)
+	d := beginInMemory(t, config(lease, worker(0)))
+	network := newFaulty(d)
 	m := d.join(network.listener.Addr().String(), 0, "A")
 	receive(t, m.clusters, "cluster")
 	time.Sleep(2 * lease)
@@ -126,10 +131,12 @@ func TestClientRenews(t *testing.T) {
 	d.hangUp()
 }
 
-func TestClientReconnects(t *testing.T) {
+func TestClientReconnects(t *testing.T) { synctest.Test(t, testClientReconnects) }
+
+func testClientReconnects(t *testing.T) {
 	const lease = time.Second
-	d := begin(t, config(lease, worker(0)))
-	network := newFaulty(t, d.ready.Address)
+	d := beginInMemory(t, config(lease, worker(0)))
+	network := newFaulty(d)
 	m := d.join(network.listener.Addr().String(), 0, "A")
 	receive(t, m.clusters, "cluster")
 	for range 4 { // longer than a lease in all
@@ -151,13 +158,15 @@ func TestClientReconnects(t *testing.T) {
 }
 
 // TestClientLosesLease: the member gives up before the server gives it up.
-func TestClientLosesLease(t *testing.T) {
+func TestClientLosesLease(t *testing.T) { synctest.Test(t, testClientLosesLease) }
+
+func testClientLosesLease(t *testing.T) {
 	const lease = 1600 * time.Millisecond
-	d := begin(t, config(lease, worker(0)))
-	network := newFaulty(t, d.ready.Address)
+	d := beginInMemory(t, config(lease, worker(0)))
+	network := newFaulty(d)
 	m := d.join(network.listener.Addr().String(), 0, "A")
 	receive(t, m.clusters, "cluster")
-	time.Sleep(lease)
+	time.Sleep(lease + lease/8) // between two renewals
 	network.silence()
 	began := time.Now()
 	if err := receive(t, m.joined, "Join's end"); !errors.Is(err, ErrLeaseLost) {

@@ -2,8 +2,8 @@ package reserve
 
 import "tfos/internal/exit"
 
-// Command is what the driver says: FeedEnded, Fail, SparkFailed, ExecutorDied or
-// StopRun; and what the run's work knows before anybody runs: Settle.
+// Command is a command of the driver (FeedEnded, Fail, SparkFailed, ExecutorDied or
+// StopRun) or of the run's work (Settle).
 type Command interface{ command() }
 
 // FeedEnded says that every partition of an epoch was acknowledged, Rows in
@@ -26,11 +26,10 @@ type Fail struct {
 // consequence of what happened to a member.
 type SparkFailed struct{ Phase, Cause string }
 
-// StopRun ends the run because somebody wants it.
+// StopRun ends the run on request.
 type StopRun struct{ Reason string }
 
-// Settle ends the run well before its members have begun: there is nothing for
-// them to do.
+// Settle ends the run with success before its members begin: they have nothing to do.
 type Settle struct{ Phase string }
 
 func (Settle) command()      {}

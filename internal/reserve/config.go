@@ -15,9 +15,9 @@ type Config struct {
 	Shared bool `json:"shared"`
 
 	// ExecutorCores is how many cores each executor has, for the remedy when
-	// the cluster does not form; 0: not said.
+	// the cluster does not form; 0: not known.
 	ExecutorCores int `json:"executor_cores,omitempty"`
-	// ExecutorMemory is the heap of each, as spark.executor.memory has it; "": not said.
+	// ExecutorMemory is the heap of each, as spark.executor.memory has it; "": not known.
 	ExecutorMemory string `json:"executor_memory,omitempty"`
 
 	// ReservationMS bounds the time from start until every member is
@@ -54,7 +54,7 @@ type FeedConfig struct {
 	Name string `json:"name"`
 	// Synchronous feeds have a low-water mark, sent to every member that takes it.
 	Synchronous bool `json:"synchronous,omitempty"`
-	// Epochs is how often it is sent; 0: until nobody wants more.
+	// Epochs is how often it is sent; 0: until no member wants more.
 	Epochs int `json:"epochs"`
 	// Cached says that members keep the first epoch's rows where they have the
 	// room; later epochs then come from there.

@@ -1,5 +1,5 @@
-// Package reserve is the run's reservation: who is a member of the cluster, who
-// is alive, how far everybody is, and how the run ends.
+// Package reserve is the run's reservation: which members the cluster has, which of
+// them are alive, how far each is, and how the run ends.
 //
 // In come, at the server, the run's Config and the driver's commands as JSON
 // lines, and members' registrations, renewals and outcomes by RPC. Out go
@@ -21,7 +21,7 @@
 //
 // Terms. Place: one entry of the plan's list of members, as "worker:1".
 // Incarnation: one process that holds a place, numbered by the server from 1;
-// an older one is fenced, which means that nothing it says counts. Lease: how
+// an older one is fenced: its messages are ignored. Lease: how
 // long a member lives without an answered renewal; its end is the only thing
 // that kills. Session: one open stream; a member may have several in its life,
 // one at a time. Suspect: a failure that may be another's consequence and is

@@ -20,12 +20,13 @@ const patientFor = 20 * time.Second
 
 // driver is the other end of Serve, in memory.
 type driver struct {
-	t      *testing.T
-	in     *io.PipeWriter
-	events chan map[string]any
-	ready  Ready
-	ended  chan error // Serve's
-	cancel context.CancelFunc
+	t       *testing.T
+	network network
+	in      *io.PipeWriter
+	events  chan map[string]any
+	ready   Ready
+	ended   chan error // Serve's
+	cancel  context.CancelFunc
 }
 
 func config(lease time.Duration, members ...MemberConfig) Config {
@@ -52,15 +53,26 @@ func begin(t *testing.T, cfg Config) *driver {
 	return beginWork(t, cfg, openNothing)
 }
 
+// beginInMemory is begin for a test in a bubble of testing/synctest.
+func beginInMemory(t *testing.T, cfg Config) *driver {
+	t.Helper()
+	return beginOn(t, memoryNetwork(), cfg, openNothing)
+}
+
 // beginWork starts Serve and reads its first event.
 func beginWork(t *testing.T, cfg Config, open Open) *driver {
+	t.Helper()
+	return beginOn(t, tcpNetwork(), cfg, open)
+}
+
+func beginOn(t *testing.T, network network, cfg Config, open Open) *driver {
 	t.Helper()
 	inR, inW := io.Pipe()
 	outR, outW := io.Pipe()
 	ctx, cancel := context.WithCancel(t.Context())
-	d := &driver{t: t, in: inW, events: make(chan map[string]any, 1000), ended: make(chan error, 1), cancel: cancel}
+	d := &driver{t: t, network: network, in: inW, events: make(chan map[string]any, 1000), ended: make(chan error, 1), cancel: cancel}
 	go func() {
-		err := Serve(ctx, inR, outW, open, slog.New(slog.DiscardHandler))
+		err := serveOn(ctx, network.listen, inR, outW, open, slog.New(slog.DiscardHandler))
 		outW.Close()
 		d.ended <- err
 	}()
@@ -145,6 +157,9 @@ func (d *driver) client(address string) *Client {
 	c, err := Dial(d.t.Context(), Credentials{Server: address, CA: d.ready.CA, Cert: d.ready.Cert, Key: d.ready.Key, Token: d.ready.Token})
 	if err != nil {
 		d.t.Fatal(err)
+	}
+	if d.network.inMemory {
+		c.dial = d.network.dial
 	}
 	return c
 }

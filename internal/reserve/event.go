@@ -95,12 +95,12 @@ type TensorBoard struct {
 	URL string `json:"url"`
 }
 
-// Warning is for the person, in one line.
+// Warning is one line for the user.
 type Warning struct {
 	Message string `json:"message"`
 }
 
-// Verdict is how the run ended. Code is the exit code of DESIGN section 8.
+// Verdict is how the run ended. Code is the run's exit code.
 type Verdict struct {
 	Code     exit.Code `json:"code"`
 	Cause    string    `json:"cause"`
@@ -113,8 +113,8 @@ type Verdict struct {
 	LogPath  string    `json:"log_path"`
 	// Logs are the members' log files, in the plan's order.
 	Logs []MemberLog `json:"logs,omitempty"`
-	// WorkingFiles are what programs have written into their working directories,
-	// of the members that tell of any, in the plan's order.
+	// WorkingFiles are what programs have written into their working directories, in
+	// the plan's order of the members that report any.
 	WorkingFiles []MemberFiles `json:"working_files,omitempty"`
 	Retryable    bool          `json:"retryable"`
 	Rows         Rows          `json:"rows"`
@@ -123,7 +123,7 @@ type Verdict struct {
 	// Kept are files and folders that programs have written as an export and that
 	// have not got their names, because the run failed.
 	Kept []string `json:"kept,omitempty"`
-	// Throughput is how fast the rows were used; nil: nobody could measure it.
+	// Throughput is how fast the rows were used; nil: it was not measured.
 	Throughput *Throughput `json:"throughput,omitempty"`
 	// Infer is the sum of all members' results, an infer.Result; nil for other jobs.
 	Infer json.RawMessage `json:"infer,omitempty"`
@@ -205,8 +205,7 @@ func encodeEvent(e Event) ([]byte, error) {
 	return append(line, body[1:]...), nil
 }
 
-// withLists has empty lists where there are none: readers need not tell null
-// from none.
+// withLists replaces nil lists by empty ones: readers get [] and never null.
 func (v Verdict) withLists() Verdict {
 	if v.Stderr == nil {
 		v.Stderr = []string{}

@@ -21,7 +21,7 @@ type ExecutorDied struct {
 	Host     string   `json:"host"`     // "": not known
 	Reason   string   `json:"-"`        // "reason": in one line
 	ExitCode int      `json:"exit_code"`
-	Stderr   []string `json:"stderr"`   // its last lines; empty: nobody could read them
+	Stderr   []string `json:"stderr"`   // its last lines; empty: they could not be read
 	LogPath  string   `json:"log_path"` // "": not known
 	Living   int      `json:"living"`   // executors that Spark has now
 }

@@ -3,11 +3,10 @@ package reserve
 // lowWater is the low-water mark of one synchronous feed: the number of whole
 // batches that every fed member holds. Members may take step s only up to it.
 //
-// It is final, and never moves again, when a member has left (it will take no
-// more steps, so nobody can in step with it), when a member that holds the
-// fewest has all that it will get, or when the feed has ended and every row that
-// was sent has been reported as received. Reports lag behind the feed's end:
-// before that the mark may still rise.
+// It is final, and never moves again, in three cases. A member has left: the others
+// can take no step without it. A member that holds the fewest has all rows that it
+// will get. Or the feed has ended and members have reported every row that was sent:
+// reports lag behind the feed's end, and until then the mark may rise.
 type lowWater struct {
 	held       map[Place]holding
 	total      int64 // rows sent, once ended
@@ -18,7 +17,7 @@ type lowWater struct {
 	final bool
 }
 
-// holding is what one member holds: totals over all epochs. all: no more come.
+// holding is what one member holds: totals over all epochs. all: it gets no more.
 type holding struct {
 	steps, rows int64
 	all         bool

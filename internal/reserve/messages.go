@@ -48,8 +48,8 @@ type Registration struct {
 	LogPath  string // where the child's output is kept, on Host
 }
 
-// Renewal is what a member tells with each renewal of its lease. All counts
-// are totals since the member's start.
+// Renewal is a member's state, sent with each renewal of its lease. All counts are
+// totals since the member's start.
 type Renewal struct {
 	Phase      string // starting, importing, running, evaluating, exporting, ended
 	Feeds      []FeedCount
@@ -63,7 +63,7 @@ type Renewal struct {
 	Uploading  bool // its program runs no more, and its files are being uploaded
 }
 
-// Note is something that a member has to say to the person who runs the job.
+// Note is a member's message for the user.
 type Note struct {
 	Kind NoteKind
 	Text string // one line
@@ -78,9 +78,9 @@ const (
 	NoteTensorBoard          // the URL
 )
 
-// FeedCount is the row account of one feed and epoch at one member, or of all
-// later epochs together: there may be very many. Once the
-// member has ended, Received = Trained + Dropped + Quarantined.
+// FeedCount is the row account of one feed and epoch at one member. One FeedCount may
+// sum up several epochs, because there may be very many (Epochs). Once the member has
+// ended, Received = Trained + Dropped + Quarantined.
 type FeedCount struct {
 	Feed        string
 	Epoch       int
@@ -96,7 +96,7 @@ type FeedCount struct {
 	Epochs      int   // how many epochs it sums up, from Epoch on; 0: 1
 }
 
-// last is the latest epoch that is counted in it.
+// last returns the latest epoch that c counts.
 func (c FeedCount) last() int { return c.Epoch + max(c.Epochs, 1) - 1 }
 
 // Pace is how fast a member's program took the rows of one feed, from its first
@@ -109,7 +109,8 @@ type Pace struct {
 	Steps   histogram.Durations // from batch to batch
 }
 
-// accounted is how many of the received rows have an end.
+// accounted returns how many of the received rows are trained, dropped or
+// quarantined.
 func (c FeedCount) accounted() int64 { return c.Trained + c.Dropped + c.Quarantined }
 
 // Message is what the server sends to a member: one of Registered, Rejected,
@@ -199,7 +200,7 @@ const (
 	Succeeded      // the child ended well
 	Failed         // the program failed: permanent
 	Lost           // the infrastructure under it: executor gone, lease lost
-	Stopped        // ended because the server said so
+	Stopped        // ended because the server sent Stop
 )
 
 func (k Kind) String() string {
@@ -233,7 +234,7 @@ type Outcome struct {
 	Paces       []Pace
 	VerdictCode exit.Code // exit code asked for by the child; 0 means 5
 	Result      []byte    // inference: infer.Result as JSON
-	Notes       []Note    // all that the program has said, as in Renewal
+	Notes       []Note    // all of the program's, as in Renewal
 	Working     WorkingFiles
 }
 

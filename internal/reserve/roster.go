@@ -12,7 +12,7 @@ import (
 type state int
 
 const (
-	vacant state = iota // nobody has it (any more)
+	vacant state = iota // no member holds it
 	live                // a member holds it, its lease counts
 	ended               // its member has reported how it ended
 	lost                // its member's lease is over
@@ -63,7 +63,7 @@ type Roster struct {
 	feeds  []*feedState
 
 	formed     bool
-	progressed time.Time     // when anybody last made progress
+	progressed time.Time     // when a member last made progress
 	conflict   string        // why a member was refused its place, for the verdict
 	vacated    *Verdict      // of the last member lost before the cluster formed
 	deaths     int           // of executors before the cluster formed
@@ -74,7 +74,7 @@ type Roster struct {
 	suspects  []*suspect
 	verdict   *Verdict // decided
 	decided   time.Time
-	uploading time.Time // when a member last said that it uploads files
+	uploading time.Time // when a member last reported that it uploads files
 	drained   bool
 
 	waitingDue  time.Time

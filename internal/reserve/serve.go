@@ -25,13 +25,21 @@ type request struct {
 
 // Serve is the reservation server's process: docs/protocols.md section 3. It
 // reads the run's configuration and then commands from in, JSON lines, and
-// writes events to out. open makes the run's work. It returns at the end of in, after it has cleaned up
-// if there was no verdict yet. A cancelled ctx stops the run as an
-// interruption; the verdict is still written, and the end of in awaited.
+// writes events to out. open makes the run's work. It returns at the end of in,
+// after it has cleaned up if there was no verdict yet. A cancelled ctx stops the
+// run as an interruption; the verdict is still written, and the end of in awaited.
 //
 // The caller keeps SIGPIPE from killing the process: out's reader may die
 // before the members do.
 func Serve(ctx context.Context, in io.Reader, out io.Writer, open Open, log *slog.Logger) error {
+	return serveOn(ctx, new(net.ListenConfig).Listen, in, out, open, log)
+}
+
+// listenFunc opens a listener as net.ListenConfig.Listen does.
+type listenFunc func(ctx context.Context, network, address string) (net.Listener, error)
+
+// serveOn is Serve on the network of listen.
+func serveOn(ctx context.Context, listen listenFunc, in io.Reader, out io.Writer, open Open, log *slog.Logger) error {
 	lines := bufio.NewReader(in)
 	req, cfg, err := readRequest(lines)
 	if err != nil {
@@ -45,7 +53,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, open Open, log *slo
 	if err != nil {
 		return err
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(listenOn(req.Host), "0"))
+	listener, err := listen(ctx, "tcp", net.JoinHostPort(listenOn(req.Host), "0"))
 	if err != nil {
 		return fmt.Errorf("reserve: listen: %w", err)
 	}
@@ -60,8 +68,8 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, open Open, log *slo
 	return p.run(ctx, listener, lines)
 }
 
-// listenOn is the address to listen on: a machine whose name is a loopback
-// address is reached by nobody else.
+// listenOn returns the address to listen on. If executors reach this machine by a
+// loopback address, it is that address.
 func listenOn(host string) string {
 	if ip := net.ParseIP(host); ip != nil && ip.IsLoopback() {
 		return host

@@ -18,12 +18,12 @@ import (
 	"tfos/internal/store"
 )
 
-// Files that programs write into their working directories, and that the job wants
-// to have, come to one folder near the driver: Spark's executors and their folders
-// go with the run, and need not be on a file system that they share.
+// Members upload the files that the job wants of their programs' working directories
+// into one folder near the driver. Spark deletes executors' folders with the run, and
+// executors need no shared file system.
 
-// PhaseUpload is the phase of a run that has succeeded and whose members' files were
-// not brought.
+// PhaseUpload is the phase of a run whose programs succeeded and whose files were not
+// uploaded.
 const PhaseUpload = "upload"
 
 const (
@@ -35,9 +35,9 @@ const (
 	uploadTries    = 5
 )
 
-// Upload brings one file: path is relative to the program's working directory, with
-// slashes. It tries again as Report does, with a reader of its own each time. moved
-// is told of the bytes of each part that was sent.
+// Upload uploads one file. path is relative to the program's working directory, with
+// slashes. Upload retries as Report does, each time with a new reader. It calls moved
+// with the bytes of each part that it has sent.
 func (c *Client) Upload(ctx context.Context, place Place, path string, open func() (io.ReadCloser, error), moved func(int)) error {
 	began, tries := time.Now(), 0
 	err := c.retry(ctx, func() error {
@@ -118,7 +118,7 @@ func (s *server) Upload(stream pb.Reservation_UploadServer) error {
 	return stream.SendAndClose(&pb.UploadReply{})
 }
 
-// checkHolder refuses an incarnation that does not hold its place any more.
+// checkHolder returns an error for an incarnation that no longer holds its place.
 func (s *server) checkHolder(ctx context.Context, place Place, incarnation int64) error {
 	answer := make(chan bool, 1)
 	posted := s.postInput(ctx, func(r *Roster, _ time.Time) []Effect {
@@ -170,21 +170,21 @@ func keepFile(stream pb.Reservation_UploadServer, name string, first *pb.UploadP
 	return nil
 }
 
-// folder is where a member's files are brought.
+// folder returns the folder of a member's uploaded files.
 func (u *UploadConfig) folder(p Place) string {
 	return fmt.Sprintf("%s/%s-%d", u.Folder, p.Job, p.Index)
 }
 
 func (u *UploadConfig) path(p Place, name string) string { return u.folder(p) + "/" + name }
 
-// placeFiles is what one member has told of its working directory.
+// placeFiles is what one member has reported about its working directory.
 type placeFiles struct {
 	place Place
 	host  string
 	WorkingFiles
 }
 
-// workingFiles are those of the members that have told of any, in the plan's order.
+// workingFiles returns the reports of the members that have one, in the plan's order.
 func (r *Roster) workingFiles() []placeFiles {
 	var out []placeFiles
 	for _, p := range r.places {
@@ -195,8 +195,8 @@ func (r *Roster) workingFiles() []placeFiles {
 	return out
 }
 
-// addUploads completes a verdict by what became of the members' files. A run whose
-// files were asked for and not brought has not succeeded.
+// addUploads adds to a verdict what became of the members' files. A run has not
+// succeeded if files that the job wants were not uploaded.
 func (p *process) addUploads(v Verdict, members []placeFiles) Verdict {
 	var matched []string
 	for _, m := range members {

@@ -27,7 +27,7 @@ func uploadConfig(folder string, members ...MemberConfig) Config {
 func TestUpload(t *testing.T) {
 	to := filepath.Join(t.TempDir(), "made")
 	d := begin(t, uploadConfig(to, worker(0)))
-	network := newFaulty(t, d.ready.Address)
+	network := newFaulty(d)
 	m := d.join(network.listener.Addr().String(), 0, "A")
 	receive(t, m.clusters, "cluster")
 	var moved atomic.Int64

@@ -25,7 +25,7 @@ func (u Usage) busy(last Usage, stall time.Duration) bool {
 	return u.Written > last.Written || u.CPU-last.CPU+u.GPU-last.GPU >= stall/idleShare
 }
 
-// since says what was used since last, for people.
+// since returns what was used since last, for messages.
 func (u Usage) since(last Usage) string {
 	text := fmt.Sprintf("used %.1f s of CPU", (u.CPU - last.CPU).Seconds())
 	if gpu := u.GPU - last.GPU; gpu > 0 {
