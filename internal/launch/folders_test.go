@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"tfos/internal/exit"
+	"tfos/internal/record"
 )
 
 func TestScratch(t *testing.T) {
@@ -96,7 +97,7 @@ func TestRecord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.WriteJSON("verdict.json", Verdict{Code: exit.NotFormed}); err != nil {
+	if err := r.WriteJSON("verdict.json", record.Verdict{Code: exit.NotFormed}); err != nil {
 		t.Fatal(err)
 	}
 	var v map[string]any

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tfos/internal/exit"
+	"tfos/internal/record"
 )
 
 // Config is one application to run. Times of zero mean the defaults named.
@@ -34,7 +35,7 @@ type Config struct {
 	// nil: nobody is.
 	Started func(group int)
 	// Event is told of each event, in order, from Run's own goroutine.
-	Event func(Event)
+	Event func(record.Event)
 	// Output gets what the driver prints beside events; nil: only the record.
 	Output io.Writer
 	// SparkLog gets Spark's log as it comes; nil: only the record.
@@ -57,7 +58,7 @@ func (c *Config) defaults() {
 		c.Started = func(int) {}
 	}
 	if c.Event == nil {
-		c.Event = func(Event) {}
+		c.Event = func(record.Event) {}
 	}
 }
 
@@ -67,15 +68,15 @@ func (c *Config) defaults() {
 //
 // The error is not nil only when nothing was run, or the machine failed under
 // it; the verdict says everything about the run itself.
-func Run(ctx context.Context, c Config) (Verdict, error) {
+func Run(ctx context.Context, c Config) (record.Verdict, error) {
 	if ctx.Err() != nil {
-		return Verdict{}, context.Cause(ctx)
+		return record.Verdict{}, context.Cause(ctx)
 	}
 	c.defaults()
 	begin := time.Now()
 	pipes, err := openPipes(c)
 	if err != nil {
-		return Verdict{}, fail(exit.Internal, "submit", "%w", err)
+		return record.Verdict{}, fail(exit.Internal, "submit", "%w", err)
 	}
 	cmd := exec.Command(c.Argv[0], c.Argv[1:]...)
 	cmd.Env, cmd.Dir = c.Env, c.Dir
@@ -83,7 +84,7 @@ func Run(ctx context.Context, c Config) (Verdict, error) {
 	g, err := startGroup(cmd)
 	pipes.started()
 	if err != nil {
-		return Verdict{}, errors.Join(c.notStarted(err), pipes.wait())
+		return record.Verdict{}, errors.Join(c.notStarted(err), pipes.wait())
 	}
 	c.Started(g.id)
 	w := newWatch(c, g, begin)
@@ -112,7 +113,7 @@ type pipes struct {
 	stdout, log pipe // log is used only when Spark's log is shown as well
 	file        *os.File
 	program     digest // of what the driver printed beside events
-	events      chan Event
+	events      chan record.Event
 	done        chan error // one value for each reader
 	readers     int
 }
@@ -128,7 +129,7 @@ func openPipes(c Config) (*pipes, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &pipes{file: file, events: make(chan Event), done: make(chan error, 2)}
+	p := &pipes{file: file, events: make(chan record.Event), done: make(chan error, 2)}
 	if p.stdout.read, p.stdout.write, err = os.Pipe(); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
@@ -149,7 +150,7 @@ func openPipes(c Config) (*pipes, error) {
 	p.readers++
 	go func() {
 		defer close(p.events)
-		p.done <- notDeadline(scanEvents(p.stdout.read, rest, func(e Event) { p.events <- e }))
+		p.done <- notDeadline(scanEvents(p.stdout.read, rest, func(e record.Event) { p.events <- e }))
 	}()
 	return p, nil
 }

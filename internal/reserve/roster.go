@@ -116,14 +116,14 @@ func (r *Roster) send(p *place, m Message) {
 	}
 }
 
-func (r *Roster) warn(message string) { r.do(Emit{Warning{message}}) }
+func (r *Roster) warn(message string) { r.do(Emit{Warning{Message: message}}) }
 
 // note passes on what a member has said since it was last heard.
 func (r *Roster) note(p *place) {
 	for _, n := range p.renewal.Notes[min(p.noted, len(p.renewal.Notes)):] {
 		switch n.Kind {
 		case NoteTensorBoard:
-			r.do(Emit{TensorBoard{n.Text}})
+			r.do(Emit{TensorBoard{URL: n.Text}})
 		default:
 			r.warn(fmt.Sprintf("%s: %s", p.name(), n.Text))
 		}

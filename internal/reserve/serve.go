@@ -157,7 +157,7 @@ func (p *process) finish(ctx context.Context, end ending) Verdict {
 	switch {
 	case err == nil:
 	case v.Code == exit.Done:
-		p.events.put(Warning{err.Error()})
+		p.events.put(Warning{Message: err.Error()})
 	default:
 		p.log.Warn("staged outputs were not deleted", "error", err)
 	}

@@ -222,7 +222,7 @@ func (p *process) uploaded(v Verdict, members []placeFiles) Verdict {
 	}
 	for _, pattern := range p.cfg.Uploads.Patterns {
 		if !slices.Contains(matched, pattern) {
-			p.events.put(Warning{fmt.Sprintf("app.python.outputs: %s: no program has written such a file into its working directory", pattern)})
+			p.events.put(Warning{Message: fmt.Sprintf("app.python.outputs: %s: no program has written such a file into its working directory", pattern)})
 		}
 	}
 	return v
