@@ -248,28 +248,42 @@ func (s *submission) start(ctx context.Context, spark launch.Spark) (v record.Ve
 	if err = s.fill(scratch); err != nil {
 		return v, err
 	}
-	folder, err := launch.NewRecord(s.state, s.run)
+	argv := s.plan.Command(spark.Submit)
+	kept, err := s.keep(ctx, argv)
 	if err != nil {
 		return v, err
 	}
-	argv := s.plan.Command(spark.Submit)
-	plan, err := s.plan.JSON()
-	err = errors.Join(err, folder.Write("plan.json", plan), folder.Write("command.txt", []byte(job.Quote(argv, true)+"\n")))
-	if err == nil {
-		v, err = s.follow(ctx, spark, scratch, folder, argv, caretaker.Watch)
-	}
+	v, err = s.follow(ctx, spark, scratch, kept.Event, argv, caretaker.Watch)
 	if v.Code != exit.Done {
 		if err := launch.ClearStaging(context.Background(), s.plan.Reserve, &v); err != nil {
 			s.c.talk("tfos: warning: unfinished output was not deleted: %v", err)
 		}
 	}
 	v = s.fastEnough(v)
-	v.Run, v.Kind, v.Record = s.run, string(s.o.kind), folder.Dir
-	kept := v
+	v.Run, v.Kind, v.Record = s.run, string(s.o.kind), s.plan.Record
+	last := v
 	if err != nil {
-		kept = withError(v, err)
+		last = withError(v, err)
 	}
-	return v, errors.Join(err, folder.WriteJSON("verdict.json", kept))
+	if ferr := kept.Finish(context.WithoutCancel(ctx), last); ferr != nil { // the run is what it was
+		s.c.talk("tfos: warning: the run's record is not complete: %v", ferr)
+	}
+	return v, err
+}
+
+// keep begins the run's record. A run that is interrupted meanwhile has one too.
+func (s *submission) keep(ctx context.Context, argv []string) (*record.Writer, error) {
+	plan, err := s.plan.JSON()
+	if err != nil {
+		return nil, err
+	}
+	return launch.NewRecord(context.WithoutCancel(ctx), record.Config{
+		Dir:   s.plan.Record,
+		Run:   record.Run{ID: s.run, Kind: string(s.o.kind), Job: s.spec.Name, Master: s.plan.Master()},
+		Files: map[string][]byte{"plan.json": plan, "command.txt": []byte(job.Quote(argv, true) + "\n")},
+		Now:   s.c.now,
+		Warn:  func(err error) { s.c.talk("tfos: warning: the run's record is not complete: %v", err) },
+	})
 }
 
 // forget deletes the checkpoints of a measurement.
@@ -370,7 +384,7 @@ func (s *submission) needs(path string) bool {
 }
 
 // follow runs spark-submit, or the driver, and tells the person about it.
-func (s *submission) follow(ctx context.Context, spark launch.Spark, scratch launch.Scratch, folder launch.Record, argv []string, started func(group int)) (record.Verdict, error) {
+func (s *submission) follow(ctx context.Context, spark launch.Spark, scratch launch.Scratch, keep func(record.Event), argv []string, started func(group int)) (record.Verdict, error) {
 	master := s.plan.Submission.Master
 	if strings.HasPrefix(master, "local-cluster") {
 		home, err := scratch.SparkHome(spark.Home)
@@ -385,17 +399,17 @@ func (s *submission) follow(ctx context.Context, spark launch.Spark, scratch lau
 		env = spark.Environ(s.c.env, child)
 	}
 	talk := newProgress(s.c)
-	talk.submitted(s.run, s.plan.Master(), folder.Dir)
+	talk.submitted(s.run, s.plan.Master(), s.plan.Record)
 	config := launch.Config{
 		Run:       s.run,
 		Argv:      argv,
 		Env:       env,
 		NoSpark:   s.plan.NoSpark,
-		Record:    folder,
+		Record:    s.plan.Record,
 		Formation: time.Duration(s.spec.Timeouts.Reservation),
 		Grace:     s.lease() + drainMargin,
 		Started:   started,
-		Event:     talk.event,
+		Event:     func(e record.Event) { keep(e); talk.event(e) },
 		Output:    talk,
 		Kill:      s.c.kill,
 	}

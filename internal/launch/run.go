@@ -3,6 +3,7 @@ package launch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -18,7 +19,7 @@ type Config struct {
 	Argv   []string // spark-submit and its arguments, or NoSpark's driver
 	Env    Environ
 	Dir    string // working folder of spark-submit; "": this process's
-	Record Record
+	Record string // folder for spark.log, which is there already
 
 	// NoSpark says that Argv is itself the driver: there is no SparkContext to
 	// wait for, and nothing is Spark's fault.
@@ -84,7 +85,7 @@ func Run(ctx context.Context, c Config) (record.Verdict, error) {
 	g, err := startGroup(cmd)
 	pipes.started()
 	if err != nil {
-		return record.Verdict{}, errors.Join(c.notStarted(err), pipes.wait())
+		return record.Verdict{}, errors.Join(c.notStarted(err), pipes.wait(), pipes.file.Close())
 	}
 	c.Started(g.id)
 	w := newWatch(c, g, begin)
@@ -96,6 +97,9 @@ func Run(ctx context.Context, c Config) (record.Verdict, error) {
 	}()
 	w.loop(ctx, pipes.events, settled)
 	err = pipes.wait()
+	if lost := pipes.file.Close(); lost != nil {
+		c.Event(record.Warning{Message: fmt.Sprintf("%s lacks a part of the run's output: %v", c.sparkLog(), lost)})
+	}
 	return w.verdict(&pipes.program), err
 }
 
@@ -111,7 +115,7 @@ func (c *Config) notStarted(err error) error {
 // standard error to the record.
 type pipes struct {
 	stdout, log pipe // log is used only when Spark's log is shown as well
-	file        *os.File
+	file        *lossyFile
 	program     digest // of what the driver printed beside events
 	events      chan record.Event
 	done        chan error // one value for each reader
@@ -125,10 +129,11 @@ type pipe struct{ read, write *os.File }
 // Spark's log goes straight to the file where nobody wants to see it: if the
 // launcher is killed, the driver and Spark can still say why they end.
 func openPipes(c Config) (*pipes, error) {
-	file, err := os.OpenFile(c.Record.SparkLog(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	opened, err := os.OpenFile(c.sparkLog(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
+	file := &lossyFile{File: opened}
 	p := &pipes{file: file, events: make(chan record.Event), done: make(chan error, 2)}
 	if p.stdout.read, p.stdout.write, err = os.Pipe(); err != nil {
 		return nil, errors.Join(err, file.Close())
@@ -160,7 +165,7 @@ func (p *pipes) stderr() *os.File {
 	if p.log.write != nil {
 		return p.log.write
 	}
-	return p.file
+	return p.file.File
 }
 
 // started closes our copies of the child's ends: the readers see the end of
@@ -182,20 +187,20 @@ func (p *pipes) end(patience time.Duration) {
 	}
 }
 
-// wait is for the readers; all events must have been taken.
+// wait is for the readers; all events must have been taken. The file is left open.
 func (p *pipes) wait() error {
 	var err error
 	for range p.readers {
 		err = errors.Join(err, <-p.done)
 	}
 	p.program.end()
-	for _, f := range []*os.File{p.stdout.read, p.log.read, p.file} {
+	for _, f := range []*os.File{p.stdout.read, p.log.read} {
 		if f != nil {
 			err = errors.Join(err, f.Close())
 		}
 	}
 	if err != nil {
-		return fail(exit.Internal, "record", "keep the run's output: %w", err)
+		return fail(exit.Internal, "record", "read the run's output: %w", err)
 	}
 	return nil
 }

@@ -74,7 +74,7 @@ func TestVerdict(t *testing.T) {
 			if pick(got) != pick(tt.want) {
 				t.Errorf("verdict\n got %v\nwant %v", pick(got), pick(tt.want))
 			}
-			if got.Run != "r1" || got.Record != c.Record.Dir {
+			if got.Run != "r1" || got.Record != c.Record {
 				t.Errorf("run %q, record %q", got.Run, got.Record)
 			}
 		})
@@ -107,7 +107,7 @@ func TestVerdictOfNoContextNamesTheLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Code != exit.NoSpark || got.Cause != "no such host" || len(got.Stderr) > 0 || got.LogPath != c.Record.SparkLog() {
+	if got.Code != exit.NoSpark || got.Cause != "no such host" || len(got.Stderr) > 0 || got.LogPath != c.sparkLog() {
 		t.Errorf("%+v", got)
 	}
 }
@@ -152,7 +152,7 @@ func TestOutput(t *testing.T) {
 		if want := "INFO a log line\n"; verbose != (log.String() == want) {
 			t.Errorf("verbose %v: log %q", verbose, log.String())
 		}
-		kept, err := os.ReadFile(c.Record.SparkLog())
+		kept, err := os.ReadFile(c.sparkLog())
 		if err != nil || !strings.Contains(string(kept), "hello from the program\n") || !strings.Contains(string(kept), "INFO a log line\n") {
 			t.Errorf("record %q, %v", kept, err)
 		}

@@ -124,7 +124,7 @@ func (w *watch) event(e record.Event) {
 // driver printed beside its events.
 func (w *watch) verdict(program *digest) record.Verdict {
 	v := w.judge(program)
-	v.Run, v.Record = w.c.Run, w.c.Record.Dir
+	v.Run, v.Record = w.c.Run, w.c.Record
 	v.Seconds = w.seconds()
 	return v
 }
@@ -136,7 +136,7 @@ func (w *watch) judge(program *digest) record.Verdict {
 	case w.said != nil && (w.said.Code == exit.Done || !interrupted):
 		v := *w.said
 		if v.Code == exit.NoSpark { // Spark alone has said more
-			v.LogPath = w.c.Record.SparkLog()
+			v.LogPath = w.c.sparkLog()
 		}
 		return v
 	case w.said != nil: // its code is how members took the interruption
@@ -156,7 +156,7 @@ func (w *watch) judge(program *digest) record.Verdict {
 // an exception of the driver is in program, and Spark's own in its log, before
 // much that is only about shutting down.
 func (w *watch) silent(program *digest) record.Verdict {
-	path := w.c.Record.SparkLog()
+	path := w.c.sparkLog()
 	log, err := digestFile(path) // has both
 	if err != nil {
 		log.tail = []string{"(Spark's log cannot be read: " + err.Error() + ")"}
