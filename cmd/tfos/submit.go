@@ -279,7 +279,7 @@ func (s *submission) keep(ctx context.Context, argv []string) (*record.Writer, e
 	}
 	return launch.NewRecord(context.WithoutCancel(ctx), record.Config{
 		Dir:   s.plan.Record,
-		Run:   record.Run{ID: s.run, Kind: string(s.o.kind), Job: s.spec.Name, Master: s.plan.Master()},
+		Run:   record.Run{ID: s.run, Kind: string(s.o.kind), Job: s.spec.Name, Master: s.plan.Submission.Master},
 		Files: map[string][]byte{"plan.json": plan, "command.txt": []byte(job.Quote(argv, true) + "\n")},
 		Now:   s.c.now,
 		Warn:  func(err error) { s.c.talk("tfos: warning: the run's record is not complete: %v", err) },
