@@ -66,6 +66,10 @@ func (d doomed) Publish(ctx context.Context, staging, final string, replace bool
 }
 
 func (d doomed) Append(ctx context.Context, path string, data []byte) error {
+	if filepath.Base(path) != eventsFile {
+		d.step(func() { _ = d.Store.Append(ctx, path, data[:len(data)/2]) })
+		return d.Store.Append(ctx, path, data)
+	}
 	d.step(func() {
 		_ = d.Store.Append(ctx, path, data[:len(data)-1])
 		printLast(data[:bytes.LastIndexByte(data[:len(data)-1], '\n')+1])

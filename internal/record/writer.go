@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"strings"
 	"sync"
@@ -61,14 +62,16 @@ func Create(ctx context.Context, c Config) (*Writer, error) {
 	w.run.Version, w.run.State, w.run.Started, w.run.Outputs = Version, Running, c.Now(), []Artifact{}
 	parent, name := path.Split(c.Dir)
 	staging := fmt.Sprintf("%s.%s.new-%d-%d", parent, name, c.Run.Writer.PID, w.run.Started.UnixNano())
-	err := c.Store.Mkdir(ctx, staging+"/"+logsFolder)
-	for name, data := range c.Files {
-		if err == nil {
-			err = put(ctx, c.Store, staging+"/"+name, data)
-		}
+	files := map[string][]byte{}
+	maps.Copy(files, c.Files)
+	var err error
+	if files[runFile], err = indented(w.run); err == nil {
+		err = c.Store.Mkdir(ctx, staging+"/"+logsFolder)
 	}
-	if err == nil {
-		err = putJSON(ctx, c.Store, staging+"/"+runFile, w.run)
+	for name, data := range files { // Publish makes them durable: Create would do it twice, at 2 ms each
+		if err == nil {
+			err = c.Store.Append(ctx, staging+"/"+name, data)
+		}
 	}
 	if err == nil {
 		err = c.Store.Publish(ctx, staging, c.Dir, false)
@@ -203,16 +206,12 @@ func encodeEntry(at time.Time, e Event) ([]byte, error) {
 	return append(line, '\n'), err
 }
 
-// putJSON writes a file that is complete or absent, indented.
+// putJSON writes a file that is complete or absent.
 func putJSON(ctx context.Context, s store.Store, path string, v any) error {
-	data, err := json.MarshalIndent(v, "", "  ")
+	data, err := indented(v)
 	if err != nil {
 		return err
 	}
-	return put(ctx, s, path, append(data, '\n'))
-}
-
-func put(ctx context.Context, s store.Store, path string, data []byte) error {
 	file, err := s.Create(ctx, path)
 	if err != nil {
 		return err
@@ -221,4 +220,9 @@ func put(ctx context.Context, s store.Store, path string, data []byte) error {
 		return errors.Join(err, file.Abort())
 	}
 	return file.Commit()
+}
+
+func indented(v any) ([]byte, error) {
+	data, err := json.MarshalIndent(v, "", "  ")
+	return append(data, '\n'), err
 }

@@ -191,6 +191,9 @@ type blocked struct {
 }
 
 func (b blocked) Append(ctx context.Context, path string, data []byte) error {
+	if filepath.Base(path) != eventsFile {
+		return b.Store.Append(ctx, path, data)
+	}
 	<-b.open
 	if b.full() {
 		_ = b.Store.Append(ctx, path, data[:len(data)/2])
@@ -253,23 +256,30 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// noCommits is a store in which no new file is made any more.
-type noCommits struct {
+// noFiles is a store in which no new file is made any more.
+type noFiles struct {
 	store.Store
 	full *bool
 }
 
-func (n noCommits) Create(ctx context.Context, path string) (store.File, error) {
+func (n noFiles) Create(ctx context.Context, path string) (store.File, error) {
 	if *n.full {
 		return nil, syscall.ENOSPC
 	}
 	return n.Store.Create(ctx, path)
 }
 
+func (n noFiles) Append(ctx context.Context, path string, data []byte) error {
+	if *n.full && filepath.Base(path) != eventsFile {
+		return syscall.ENOSPC
+	}
+	return n.Store.Append(ctx, path, data)
+}
+
 // Finish tells that the verdict is not kept; the driver's is in the events.
 func TestFinishOnFullDisk(t *testing.T) {
 	full, dir := false, t.TempDir()+"/r"
-	w := create(t, configOf(dir, noCommits{store.Local{}, &full}, newClock()))
+	w := create(t, configOf(dir, noFiles{store.Local{}, &full}, newClock()))
 	full = true
 	w.Event(Verdict{Code: exit.BadData})
 	if err := w.Finish(t.Context(), Verdict{Code: exit.BadData}); !errors.Is(err, syscall.ENOSPC) {
@@ -285,7 +295,7 @@ func TestFinishOnFullDisk(t *testing.T) {
 
 func TestCreateFails(t *testing.T) {
 	root, full := t.TempDir(), true
-	if _, err := Create(t.Context(), configOf(root+"/r", noCommits{store.Local{}, &full}, newClock())); !errors.Is(err, syscall.ENOSPC) {
+	if _, err := Create(t.Context(), configOf(root+"/r", noFiles{store.Local{}, &full}, newClock())); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("Create: %v", err)
 	}
 	if left, err := os.ReadDir(root); err != nil || len(left) > 0 {
