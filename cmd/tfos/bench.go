@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tfos/internal/job"
-	"tfos/internal/launch"
+	"tfos/internal/record"
 )
 
 // measureFor is how long a benchmark measures.
@@ -46,7 +46,7 @@ const (
 
 // writeAdvice writes where the time of a measured run went and what to try,
 // after its report.
-func writeAdvice(w io.Writer, spec *job.Spec, plan *job.Plan, v launch.Verdict) {
+func writeAdvice(w io.Writer, spec *job.Spec, plan *job.Plan, v record.Verdict) {
 	r := reporter{w}
 	t := v.Throughput
 	if t == nil {
@@ -66,7 +66,7 @@ func writeAdvice(w io.Writer, spec *job.Spec, plan *job.Plan, v launch.Verdict) 
 }
 
 // advice is what to try, the most promising first.
-func advice(spec *job.Spec, plan *job.Plan, t *launch.Throughput) []string {
+func advice(spec *job.Spec, plan *job.Plan, t *record.Throughput) []string {
 	var out []string
 	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	local := !plan.Where.Spark()

@@ -17,6 +17,7 @@ import (
 	"tfos/internal/exit"
 	"tfos/internal/job"
 	"tfos/internal/launch"
+	"tfos/internal/record"
 )
 
 // cli is what a command may use of the world around it.
@@ -56,7 +57,7 @@ func (c *cli) run(args []string) int {
 	if !begun { // cobra's own: unknown command, unknown flag, wrong arguments
 		err = &launch.Error{Code: exit.Usage, Phase: "command line", Err: err}
 	}
-	return int(c.conclude(launch.Verdict{}, err, wantsJSON(args)))
+	return int(c.conclude(record.Verdict{}, err, wantsJSON(args)))
 }
 
 // watchSignals turns the first signal into a cancelled context, with the
@@ -105,7 +106,7 @@ func (e *concluded) Error() string { return fmt.Sprintf("exit %d", e.code) }
 // conclude says how a command ended: a failure on standard error, and with
 // asJSON a verdict as the last line of standard output. v holds what is known
 // beside err.
-func (c *cli) conclude(v launch.Verdict, err error, asJSON bool) exit.Code {
+func (c *cli) conclude(v record.Verdict, err error, asJSON bool) exit.Code {
 	if err != nil {
 		v = withError(v, err)
 		c.complain(err)
@@ -124,7 +125,7 @@ func (c *cli) conclude(v launch.Verdict, err error, asJSON bool) exit.Code {
 }
 
 // withError makes v the verdict of a failure.
-func withError(v launch.Verdict, err error) launch.Verdict {
+func withError(v record.Verdict, err error) record.Verdict {
 	f := launch.Failure(err, v.Run)
 	f.Kind, f.Record = v.Kind, v.Record
 	var faults job.Faults

@@ -14,6 +14,7 @@ import (
 	"tfos/internal/exit"
 	"tfos/internal/files"
 	"tfos/internal/launch"
+	"tfos/internal/record"
 )
 
 // maxShards bounds the files that are written at once.
@@ -90,13 +91,13 @@ func runConvert(ctx context.Context, c *cli, o *convertOptions) error {
 		p.end()
 	}
 	seconds := c.now().Sub(start).Seconds()
-	v := launch.Verdict{Kind: "convert", Seconds: map[string]float64{"total": seconds}}
+	v := record.Verdict{Kind: "convert", Seconds: map[string]float64{"total": seconds}}
 	if err != nil {
 		code := c.conclude(v, convertError(ctx, err), o.output.json)
 		return &concluded{code}
 	}
 	v.Rows.Read = done.Rows
-	v.Artifacts = []launch.Artifact{{Kind: "files", Path: job.Out}}
+	v.Artifacts = []record.Artifact{{Kind: "files", Path: job.Out}}
 	c.talk("tfos: %d rows, %d files, %.1f s, %.0f rows/s", done.Rows, done.Files, seconds, float64(done.Rows)/max(seconds, 1e-3))
 	if code := c.conclude(v, nil, o.output.json); code != exit.Done {
 		return &concluded{code}

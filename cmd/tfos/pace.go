@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"tfos/internal/launch"
+	"tfos/internal/record"
 )
 
 // A time that is left is told once so much is done, and for so long: before, the
@@ -18,12 +18,12 @@ const (
 // pace is how fast an inference run computes, from its first progress on.
 type pace struct {
 	begin time.Time
-	first launch.ProgressEvent
+	first record.Progress
 }
 
 // text is how far the run is: rows, their rate, splits, and the time that is
 // left, by the bytes of the input that are done; "" before the first row.
-func (p *pace) text(e launch.ProgressEvent, now time.Time) string {
+func (p *pace) text(e record.Progress, now time.Time) string {
 	if e.Splits == 0 && e.Rows == 0 {
 		return ""
 	}

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"tfos/internal/launch"
+	"tfos/internal/record"
 )
 
 func TestPace(t *testing.T) {
@@ -25,7 +25,7 @@ func TestPace(t *testing.T) {
 		{1011 * time.Second, 4, 60000, 1000, 1000, 4, "60000 rows, 59.3 rows/s, 4 of 4 splits done"},
 		{1011 * time.Second, 4, 60000, 0, 0, 0, "60000 rows, 59.3 rows/s, 4 parts done"}, // Spark reads
 	} {
-		e := launch.ProgressEvent{Splits: step.splits, Rows: step.rows, Bytes: step.bytes, AllBytes: step.all, AllSplits: step.n}
+		e := record.Progress{Splits: step.splits, Rows: step.rows, Bytes: step.bytes, AllBytes: step.all, AllSplits: step.n}
 		if got := p.text(e, time.Unix(0, 0).Add(step.at)); got != step.want {
 			t.Errorf("%v: %q, want %q", e, got, step.want)
 		}

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"tfos/internal/launch"
+	"tfos/internal/record"
 )
 
 // plainEvery is the time between two progress lines where standard error is
@@ -34,43 +34,43 @@ func newProgress(c *cli) *progress {
 	return &progress{w: c.err, live: c.terminal, now: c.now, begin: c.now()}
 }
 
-func (p *progress) submitted(run, master, record string) {
+func (p *progress) submitted(run, master, folder string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.line(fmt.Sprintf("run %s on %s, record %s", run, master, record))
+	p.line(fmt.Sprintf("run %s on %s, record %s", run, master, folder))
 	p.state("starting")
 }
 
-func (p *progress) event(e launch.Event) {
+func (p *progress) event(e record.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch e := e.(type) {
-	case launch.ContextEvent:
+	case record.Context:
 		p.line(fmt.Sprintf("Spark %s runs %s after %s", e.SparkVersion, e.Application, p.since()))
-	case launch.WaitingEvent:
+	case record.Waiting:
 		text := fmt.Sprintf("waiting for %s (%d of %d members are there)", names(e.Missing), e.Registered, e.Members)
 		if text != p.waiting && !p.live {
 			p.line(text)
 		}
 		p.waiting = text
 		p.state(fmt.Sprintf("%s, %.0f s", text, e.Seconds))
-	case launch.FormedEvent:
+	case record.Formed:
 		p.line(fmt.Sprintf("cluster formed after %s: %s", p.since(), places(e.Members)))
-	case launch.ProgressEvent:
+	case record.Progress:
 		p.progress(e)
-	case launch.ResumedEvent:
+	case record.Resumed:
 		p.line(fmt.Sprintf("%d parts (%d rows) were done by earlier runs; %d are left", e.Splits, e.Rows, e.Missing))
-	case launch.TensorBoardEvent:
+	case record.TensorBoard:
 		p.line("TensorBoard: " + e.URL)
-	case launch.ContractEvent:
+	case record.Contract:
 		p.table(e.Table)
-	case launch.WarningEvent:
+	case record.Warning:
 		p.line("warning: " + e.Message)
 	}
 }
 
 // progress shows totals: always on a terminal, now and then elsewhere.
-func (p *progress) progress(e launch.ProgressEvent) {
+func (p *progress) progress(e record.Progress) {
 	text := progressText(e)
 	if pace := p.pace.text(e, p.now()); pace != "" {
 		text = strings.TrimPrefix(text+"; "+pace, "; ")
@@ -86,7 +86,7 @@ func (p *progress) progress(e launch.ProgressEvent) {
 }
 
 // progressText is how far training is; "" for other jobs.
-func progressText(e launch.ProgressEvent) string {
+func progressText(e record.Progress) string {
 	var received, trained int64
 	for _, f := range e.Feeds {
 		received += f.Received
@@ -172,7 +172,7 @@ func names(list []string) string {
 	return strings.Join(list, ", ")
 }
 
-func places(members []launch.Place) string {
+func places(members []record.Place) string {
 	list := make([]string, len(members))
 	for i, m := range members {
 		list[i] = fmt.Sprintf("%s:%d on %s", m.Job, m.Index, m.Host)

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"tfos/internal/launch"
+	"tfos/internal/record"
 )
 
 // talkOf plays a run of 100 s to progress and returns what a person saw.
@@ -15,21 +15,21 @@ func talkOf(terminal bool) string {
 	p := newProgress(&cli{err: &b, terminal: terminal, now: func() time.Time { return at }})
 	p.submitted("r1", "local", "/record")
 	at = at.Add(8 * time.Second)
-	p.event(launch.ContextEvent{Application: "app-1", SparkVersion: "3.5.9"})
+	p.event(record.Context{Application: "app-1", SparkVersion: "3.5.9"})
 	for range 3 {
 		at = at.Add(time.Second)
-		p.event(launch.WaitingEvent{Missing: []string{"worker:1"}, Registered: 1, Members: 2, Seconds: 1})
+		p.event(record.Waiting{Missing: []string{"worker:1"}, Registered: 1, Members: 2, Seconds: 1})
 	}
-	p.event(launch.FormedEvent{Members: []launch.Place{{Job: "worker", Index: 0, Host: "a"}, {Job: "worker", Index: 1, Host: "b"}}})
+	p.event(record.Formed{Members: []record.Place{{Job: "worker", Index: 0, Host: "a"}, {Job: "worker", Index: 1, Host: "b"}}})
 	for i := range int64(30) {
 		at = at.Add(time.Second)
-		p.event(launch.ProgressEvent{Feeds: []launch.FeedRows{{Member: "worker:0", Received: 10 * i, Trained: 9 * i}}})
+		p.event(record.Progress{Feeds: []record.FeedRows{{Member: "worker:0", Received: 10 * i, Trained: 9 * i}}})
 	}
 	_, _ = p.Write([]byte("half a line"))
-	p.event(launch.ContractEvent{Table: "  column\n  id"})
+	p.event(record.Contract{Table: "  column\n  id"})
 	_, _ = p.Write([]byte("another half"))
-	p.event(launch.WarningEvent{Message: "slow"})
-	p.event(launch.ProgressEvent{Splits: 2, Rows: 5})
+	p.event(record.Warning{Message: "slow"})
+	p.event(record.Progress{Splits: 2, Rows: 5})
 	p.end()
 	return b.String()
 }

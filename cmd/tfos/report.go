@@ -10,6 +10,7 @@ import (
 
 	"tfos/internal/exit"
 	"tfos/internal/launch"
+	"tfos/internal/record"
 )
 
 // report writes for a person how a run ended: to standard output, or to
@@ -28,7 +29,7 @@ func (c *cli) report(asJSON bool, write func(io.Writer)) {
 
 // writeReport writes the report; printed: with the last lines that the chief's
 // program has printed, of a run that succeeded.
-func writeReport(w io.Writer, name string, v launch.Verdict, printed bool) {
+func writeReport(w io.Writer, name string, v record.Verdict, printed bool) {
 	r := reporter{w}
 	if v.Code == exit.Done {
 		r.printf("\n%s: done in %.1f s\n", name, v.Seconds["total"])
@@ -84,7 +85,7 @@ func (r reporter) lines(stream string, lines []string) {
 	}
 }
 
-func (r reporter) failure(v launch.Verdict) {
+func (r reporter) failure(v record.Verdict) {
 	member := v.Member
 	if member != "" && v.Host != "" {
 		member += " on " + v.Host
@@ -101,7 +102,7 @@ func (r reporter) failure(v launch.Verdict) {
 }
 
 // files writes what became of the files in programs' working directories.
-func (r reporter) files(members []launch.MemberFiles) {
+func (r reporter) files(members []record.MemberFiles) {
 	for _, m := range members {
 		left, bytes := m.Files-m.UploadedFiles, m.Bytes-m.UploadedBytes
 		var parts []string
@@ -143,10 +144,10 @@ func phases(seconds map[string]float64) string {
 }
 
 // rows writes the account of each member and feed, over all epochs.
-func (r reporter) rows(v launch.Verdict) {
+func (r reporter) rows(v record.Verdict) {
 	type key struct{ member, feed string }
 	var order []key
-	sums := map[key]launch.FeedRows{}
+	sums := map[key]record.FeedRows{}
 	for _, f := range v.Feeds {
 		k := key{f.Member, f.Feed}
 		sum, ok := sums[k]
@@ -174,7 +175,7 @@ func (r reporter) rows(v launch.Verdict) {
 
 // throughput writes the ledger line: how fast rows were used, and what programs
 // waited for.
-func (r reporter) throughput(v launch.Verdict) {
+func (r reporter) throughput(v record.Verdict) {
 	t := v.Throughput
 	if t == nil {
 		return
@@ -204,7 +205,7 @@ func rowRate(rate float64) string {
 func millis(ms float64) string { return fmt.Sprintf("%.3g ms", ms) }
 
 // infer writes how much was predicted.
-func (r reporter) infer(v launch.Verdict) {
+func (r reporter) infer(v record.Verdict) {
 	var result struct {
 		Read        int64             `json:"read"`
 		Rows        int64             `json:"rows"`
@@ -242,7 +243,7 @@ func (r reporter) infer(v launch.Verdict) {
 
 // keptExports is what to do with what the program has written of a model when the
 // run failed, in words.
-func keptExports(v launch.Verdict) string {
+func keptExports(v record.Verdict) string {
 	switch {
 	case len(v.Kept) == 0:
 		return ""
@@ -254,7 +255,7 @@ func keptExports(v launch.Verdict) string {
 
 // keptParts is how many splits a failed run leaves to the next one, in words. A task
 // that outlived the count may have finished one more.
-func keptParts(v launch.Verdict) string {
+func keptParts(v record.Verdict) string {
 	var result struct {
 		Kept int `json:"kept_splits"`
 	}
@@ -265,7 +266,7 @@ func keptParts(v launch.Verdict) string {
 }
 
 // next is what the person can do about a failure.
-func next(v launch.Verdict) string {
+func next(v record.Verdict) string {
 	switch v.Code {
 	case exit.NoSpark:
 		return "read the log; it is what spark-submit said"

@@ -5,13 +5,13 @@ import (
 	"testing"
 
 	"tfos/internal/exit"
-	"tfos/internal/launch"
+	"tfos/internal/record"
 )
 
 // TestReportOfFiles: what was kept, and what was not.
 func TestReportOfFiles(t *testing.T) {
 	var b strings.Builder
-	writeReport(&b, "job", launch.Verdict{Code: exit.Failed, WorkingFiles: []launch.MemberFiles{
+	writeReport(&b, "job", record.Verdict{Code: exit.Failed, WorkingFiles: []record.MemberFiles{
 		{Member: "worker:0", Files: 12, Bytes: 3_410_000, UploadedFiles: 11, UploadedBytes: 3_400_000, UploadedTo: "/kept/worker-0"},
 		{Member: "worker:1", Files: 1, Bytes: 999},
 		{Member: "ps:0", Files: 2, Bytes: 5_000_000_000, UploadedFiles: 2, UploadedBytes: 5_000_000_000, UploadedTo: "/kept/ps-0"},
@@ -29,7 +29,7 @@ func TestReportOfFiles(t *testing.T) {
 
 // TestReportOfSuccess: logs of all members, and what the chief has printed.
 func TestReportOfSuccess(t *testing.T) {
-	v := launch.Verdict{Logs: []launch.MemberLog{
+	v := record.Verdict{Logs: []record.MemberLog{
 		{Member: "worker:0", Host: "a", Path: "/log/0", Stdout: []string{"epoch 1", "accuracy 0.9"}},
 		{Member: "worker:1", Host: "b", Path: "/log/1"},
 	}}

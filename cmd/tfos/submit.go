@@ -15,6 +15,7 @@ import (
 	"tfos/internal/job"
 	"tfos/internal/launch"
 	"tfos/internal/model"
+	"tfos/internal/record"
 	"tfos/scripts"
 )
 
@@ -61,8 +62,8 @@ func (c *cli) submit(ctx context.Context, o *runOptions, load func() (*job.Spec,
 
 // through is: load, check, plan, find Spark, preflight, run. An error means
 // that nothing was submitted, or that the machine failed.
-func (s *submission) through(ctx context.Context, load func() (*job.Spec, error)) (launch.Verdict, error) {
-	var none launch.Verdict
+func (s *submission) through(ctx context.Context, load func() (*job.Spec, error)) (record.Verdict, error) {
+	var none record.Verdict
 	var err error
 	if s.run = s.o.runID; s.run != "" {
 		if err = checkRunID(s.run); err != nil {
@@ -95,7 +96,7 @@ func (s *submission) through(ctx context.Context, load func() (*job.Spec, error)
 	}
 	if path, skipped := job.Skipped(s.spec); skipped && s.o.measure == 0 {
 		s.c.talk("tfos: nothing to do: %s is complete, and output.if_exists is skip", path)
-		return launch.Verdict{Code: exit.Done, Phase: launch.PhaseSkipped, Artifacts: []launch.Artifact{{Kind: "predictions", Path: path}}}, nil
+		return record.Verdict{Code: exit.Done, Phase: launch.PhaseSkipped, Artifacts: []record.Artifact{{Kind: "predictions", Path: path}}}, nil
 	}
 	if err = s.c.contract(ctx, s.spec); err != nil {
 		return none, err
@@ -115,7 +116,7 @@ func (s *submission) through(ctx context.Context, load func() (*job.Spec, error)
 	}
 	if unchanged && s.o.measure == 0 {
 		s.c.talk("tfos: nothing to do: %s is complete and has all of the input", path)
-		return launch.Verdict{Code: exit.Done, Phase: launch.PhaseSkipped, Artifacts: []launch.Artifact{{Kind: "predictions", Path: path}}}, nil
+		return record.Verdict{Code: exit.Done, Phase: launch.PhaseSkipped, Artifacts: []record.Artifact{{Kind: "predictions", Path: path}}}, nil
 	}
 	var spark launch.Spark
 	if s.plan.Where.Spark() {
@@ -228,7 +229,7 @@ func (s *submission) showPlan() error {
 }
 
 // start makes the folders, runs and removes the scratch folder again.
-func (s *submission) start(ctx context.Context, spark launch.Spark) (v launch.Verdict, err error) {
+func (s *submission) start(ctx context.Context, spark launch.Spark) (v record.Verdict, err error) {
 	scratch, err := launch.NewScratch(s.c.tmp, s.run)
 	if err != nil {
 		return v, err
@@ -246,28 +247,42 @@ func (s *submission) start(ctx context.Context, spark launch.Spark) (v launch.Ve
 	if err = s.fill(scratch); err != nil {
 		return v, err
 	}
-	record, err := launch.NewRecord(s.state, s.run)
+	argv := s.plan.Command(spark.Submit)
+	kept, err := s.keep(ctx, argv)
 	if err != nil {
 		return v, err
 	}
-	argv := s.plan.Command(spark.Submit)
-	plan, err := s.plan.JSON()
-	err = errors.Join(err, record.Write("plan.json", plan), record.Write("command.txt", []byte(job.Quote(argv, true)+"\n")))
-	if err == nil {
-		v, err = s.follow(ctx, spark, scratch, record, argv, caretaker.Watch)
-	}
+	v, err = s.follow(ctx, spark, scratch, kept.Event, argv, caretaker.Watch)
 	if v.Code != exit.Done {
 		if err := launch.ClearStaging(context.Background(), s.plan.Reserve, &v); err != nil {
 			s.c.talk("tfos: warning: unfinished output was not deleted: %v", err)
 		}
 	}
 	v = s.fastEnough(v)
-	v.Run, v.Kind, v.Record = s.run, string(s.o.kind), record.Dir
-	kept := v
+	v.Run, v.Kind, v.Record = s.run, string(s.o.kind), s.plan.Record
+	last := v
 	if err != nil {
-		kept = withError(v, err)
+		last = withError(v, err)
 	}
-	return v, errors.Join(err, record.WriteJSON("verdict.json", kept))
+	if ferr := kept.Finish(context.WithoutCancel(ctx), last); ferr != nil { // the run is what it was
+		s.c.talk("tfos: warning: the run's record is not complete: %v", ferr)
+	}
+	return v, err
+}
+
+// keep begins the run's record. A run that is interrupted meanwhile has one too.
+func (s *submission) keep(ctx context.Context, argv []string) (*record.Writer, error) {
+	plan, err := s.plan.JSON()
+	if err != nil {
+		return nil, err
+	}
+	return launch.NewRecord(context.WithoutCancel(ctx), record.Config{
+		Dir:   s.plan.Record,
+		Run:   record.Run{ID: s.run, Kind: string(s.o.kind), Job: s.spec.Name, Master: s.plan.Submission.Master},
+		Files: map[string][]byte{"plan.json": plan, "command.txt": []byte(job.Quote(argv, true) + "\n")},
+		Now:   s.c.now,
+		Warn:  func(err error) { s.c.talk("tfos: warning: the run's record is not complete: %v", err) },
+	})
 }
 
 // forget deletes the checkpoints of a measurement.
@@ -289,7 +304,7 @@ const phaseThroughput = "throughput"
 
 // fastEnough fails a run that was slower than --min-throughput. Its outputs
 // stay: they are complete, and were expensive.
-func (s *submission) fastEnough(v launch.Verdict) launch.Verdict {
+func (s *submission) fastEnough(v record.Verdict) record.Verdict {
 	if s.o.minRate <= 0 || v.Code != exit.Done || v.Phase == launch.PhaseSkipped {
 		return v
 	}
@@ -368,11 +383,11 @@ func (s *submission) needs(path string) bool {
 }
 
 // follow runs spark-submit, or the driver, and tells the person about it.
-func (s *submission) follow(ctx context.Context, spark launch.Spark, scratch launch.Scratch, record launch.Record, argv []string, started func(group int)) (launch.Verdict, error) {
+func (s *submission) follow(ctx context.Context, spark launch.Spark, scratch launch.Scratch, keep func(record.Event), argv []string, started func(group int)) (record.Verdict, error) {
 	if s.plan.Where == job.LocalCluster {
 		home, err := scratch.SparkHome(spark.Home)
 		if err != nil {
-			return launch.Verdict{}, err
+			return record.Verdict{}, err
 		}
 		spark.Home = home
 	}
@@ -382,17 +397,17 @@ func (s *submission) follow(ctx context.Context, spark launch.Spark, scratch lau
 		env = spark.Environ(s.c.env, child)
 	}
 	talk := newProgress(s.c)
-	talk.submitted(s.run, s.plan.Master(), record.Dir)
+	talk.submitted(s.run, s.plan.Master(), s.plan.Record)
 	config := launch.Config{
 		Run:       s.run,
 		Argv:      argv,
 		Env:       env,
 		NoSpark:   !s.plan.Where.Spark(),
-		Record:    record,
+		Record:    s.plan.Record,
 		Formation: time.Duration(s.spec.Timeouts.Reservation),
 		Grace:     s.lease() + drainMargin,
 		Started:   started,
-		Event:     talk.event,
+		Event:     func(e record.Event) { keep(e); talk.event(e) },
 		Output:    talk,
 		Kill:      s.c.kill,
 	}

@@ -9,6 +9,7 @@ import (
 	"tfos/internal/exit"
 	"tfos/internal/job"
 	"tfos/internal/launch"
+	"tfos/internal/record"
 )
 
 type validateOptions struct {
@@ -63,7 +64,7 @@ func runValidate(ctx context.Context, c *cli, o *validateOptions) error {
 			}
 		}
 	}
-	code := c.conclude(launch.Verdict{Kind: string(kind)}, err, o.output.json)
+	code := c.conclude(record.Verdict{Kind: string(kind)}, err, o.output.json)
 	if code != exit.Done {
 		return &concluded{code}
 	}

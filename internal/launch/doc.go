@@ -2,7 +2,7 @@
 // it ended.
 //
 // In: the argument vector of spark-submit, an environment, a scratch folder
-// and a record folder. Out: a [Verdict], with the exit code that tfos ends
+// and a record folder. Out: a [record.Verdict], with the exit code that tfos ends
 // with. Between them it finds Spark and Python ([FindPython], [FindSpark]),
 // looks whether the master answers ([Preflight]), starts spark-submit in a
 // process group of its own ([Run]), reads the driver's "@tfos {json}" lines

@@ -114,7 +114,7 @@ func fakeLauncher(dir string) int {
 		Run:    "r",
 		Argv:   []string{os.Args[0]},
 		Env:    Environ(os.Environ()).With("TFOS_FAKE_SUBMIT", string(script)),
-		Record: Record{Dir: dir},
+		Record: dir,
 	})
 	if err != nil {
 		return 97
@@ -130,7 +130,7 @@ func config(t *testing.T, script string) Config {
 		Run:    "r1",
 		Argv:   []string{self(t)},
 		Env:    Environ(os.Environ()).With("TFOS_FAKE_SUBMIT", script),
-		Record: Record{Dir: t.TempDir()},
+		Record: t.TempDir(),
 		Grace:  300 * time.Millisecond,
 		Settle: 300 * time.Millisecond,
 	}

@@ -1,7 +1,6 @@
 package launch
 
 import (
-	"encoding/json"
 	"errors"
 	"io/fs"
 	"net"
@@ -87,37 +86,6 @@ func TestSparkHome(t *testing.T) {
 	}
 	if _, err := os.Stat(home + "/jars/a.jar"); err != nil {
 		t.Errorf("Spark itself: %v", err)
-	}
-}
-
-func TestRecord(t *testing.T) {
-	state := t.TempDir()
-	r, err := NewRecord(state, "r1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := r.WriteJSON("verdict.json", Verdict{Code: exit.NotFormed}); err != nil {
-		t.Fatal(err)
-	}
-	var v map[string]any
-	data, err := os.ReadFile(filepath.Join(state, "runs", "r1", "verdict.json"))
-	if err != nil || json.Unmarshal(data, &v) != nil || v["code"] != 4.0 {
-		t.Errorf("%s, %v", data, err)
-	}
-	for _, key := range []string{"stderr", "feeds", "artifacts"} {
-		if _, ok := v[key].([]any); !ok {
-			t.Errorf("%s is %v, want a list", key, v[key])
-		}
-	}
-	if _, err := NewRecord(state, "r1"); CodeOf(err) != exit.Usage {
-		t.Errorf("the same run twice: %v", err)
-	}
-	file := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := NewRecord(file, "r"); CodeOf(err) != exit.Internal {
-		t.Errorf("a state folder that is a file: %v", err)
 	}
 }
 

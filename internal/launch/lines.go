@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
+
+	"tfos/internal/record"
 )
 
 // maxEventBytes bounds one "@tfos" line: a verdict grows with members × epochs,
@@ -16,9 +18,9 @@ var eventPrefix = []byte("@tfos ")
 // scanEvents reads the driver's standard output until its end. Each "@tfos"
 // line goes to event; everything else is written to rest as it comes, in
 // pieces where a line is longer than the buffer. An event that cannot be read
-// becomes a WarningEvent: a program that prints such a line must not end the
+// becomes a warning: a program that prints such a line must not end the
 // run.
-func scanEvents(r io.Reader, rest io.Writer, event func(Event)) error {
+func scanEvents(r io.Reader, rest io.Writer, event func(record.Event)) error {
 	br := bufio.NewReaderSize(r, 64<<10)
 	for {
 		line, err := br.ReadSlice('\n')
@@ -50,7 +52,7 @@ func forward(br *bufio.Reader, first []byte, err error, w io.Writer) error {
 }
 
 // scanEvent reads the event that begins with first.
-func scanEvent(br *bufio.Reader, first []byte, err error, event func(Event)) error {
+func scanEvent(br *bufio.Reader, first []byte, err error, event func(record.Event)) error {
 	line := bytes.Clone(first)
 	long := false
 	for errors.Is(err, bufio.ErrBufferFull) {
@@ -60,13 +62,13 @@ func scanEvent(br *bufio.Reader, first []byte, err error, event func(Event)) err
 		}
 	}
 	if long {
-		event(WarningEvent{Message: "the driver wrote an event of more than 16 MiB; it is left out"})
+		event(record.Warning{Message: "the driver wrote an event of more than 16 MiB; it is left out"})
 		return err
 	}
-	e, perr := parseEvent(line[len(eventPrefix):])
+	e, perr := record.Parse(line[len(eventPrefix):])
 	switch {
 	case perr != nil:
-		event(WarningEvent{Message: "the driver wrote a line that is no event: " + perr.Error()})
+		event(record.Warning{Message: "the driver wrote a line that is no event: " + perr.Error()})
 	case e != nil:
 		event(e)
 	}

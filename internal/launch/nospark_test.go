@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tfos/internal/exit"
+	"tfos/internal/record"
 )
 
 // Without Spark nothing is Spark's fault: the driver is there from its first
@@ -41,7 +42,7 @@ func TestVerdictFromThePipe(t *testing.T) {
 	c.defaults()
 	w := newWatch(c, &group{gone: true}, time.Now().Add(-2*time.Second))
 	w.last = time.Now().Add(-time.Second)
-	w.event(Verdict{})
+	w.event(record.Verdict{})
 	if got := w.seconds()["stop"]; got != 0 {
 		t.Errorf("stopped in %v s", got)
 	}

@@ -3,12 +3,14 @@ package launch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"time"
 
 	"tfos/internal/exit"
+	"tfos/internal/record"
 )
 
 // Config is one application to run. Times of zero mean the defaults named.
@@ -17,7 +19,7 @@ type Config struct {
 	Argv   []string // spark-submit and its arguments, or NoSpark's driver
 	Env    Environ
 	Dir    string // working folder of spark-submit; "": this process's
-	Record Record
+	Record string // folder for spark.log, which is there already
 
 	// NoSpark says that Argv is itself the driver: there is no SparkContext to
 	// wait for, and nothing is Spark's fault.
@@ -34,7 +36,7 @@ type Config struct {
 	// nil: nobody is.
 	Started func(group int)
 	// Event is told of each event, in order, from Run's own goroutine.
-	Event func(Event)
+	Event func(record.Event)
 	// Output gets what the driver prints beside events; nil: only the record.
 	Output io.Writer
 	// SparkLog gets Spark's log as it comes; nil: only the record.
@@ -57,7 +59,7 @@ func (c *Config) defaults() {
 		c.Started = func(int) {}
 	}
 	if c.Event == nil {
-		c.Event = func(Event) {}
+		c.Event = func(record.Event) {}
 	}
 }
 
@@ -67,15 +69,15 @@ func (c *Config) defaults() {
 //
 // The error is not nil only when nothing was run, or the machine failed under
 // it; the verdict says everything about the run itself.
-func Run(ctx context.Context, c Config) (Verdict, error) {
+func Run(ctx context.Context, c Config) (record.Verdict, error) {
 	if ctx.Err() != nil {
-		return Verdict{}, context.Cause(ctx)
+		return record.Verdict{}, context.Cause(ctx)
 	}
 	c.defaults()
 	begin := time.Now()
 	pipes, err := openPipes(c)
 	if err != nil {
-		return Verdict{}, fail(exit.Internal, "submit", "%w", err)
+		return record.Verdict{}, fail(exit.Internal, "submit", "%w", err)
 	}
 	cmd := exec.Command(c.Argv[0], c.Argv[1:]...)
 	cmd.Env, cmd.Dir = c.Env, c.Dir
@@ -83,7 +85,7 @@ func Run(ctx context.Context, c Config) (Verdict, error) {
 	g, err := startGroup(cmd)
 	pipes.started()
 	if err != nil {
-		return Verdict{}, errors.Join(c.notStarted(err), pipes.wait())
+		return record.Verdict{}, errors.Join(c.notStarted(err), pipes.wait(), pipes.file.Close())
 	}
 	c.Started(g.id)
 	w := newWatch(c, g, begin)
@@ -95,6 +97,9 @@ func Run(ctx context.Context, c Config) (Verdict, error) {
 	}()
 	w.loop(ctx, pipes.events, settled)
 	err = pipes.wait()
+	if lost := pipes.file.Close(); lost != nil {
+		c.Event(record.Warning{Message: fmt.Sprintf("%s lacks a part of the run's output: %v", c.sparkLog(), lost)})
+	}
 	return w.verdict(&pipes.program), err
 }
 
@@ -110,9 +115,9 @@ func (c *Config) notStarted(err error) error {
 // standard error to the record.
 type pipes struct {
 	stdout, log pipe // log is used only when Spark's log is shown as well
-	file        *os.File
+	file        *lossyFile
 	program     digest // of what the driver printed beside events
-	events      chan Event
+	events      chan record.Event
 	done        chan error // one value for each reader
 	readers     int
 }
@@ -124,11 +129,12 @@ type pipe struct{ read, write *os.File }
 // Spark's log goes straight to the file where nobody wants to see it: if the
 // launcher is killed, the driver and Spark can still say why they end.
 func openPipes(c Config) (*pipes, error) {
-	file, err := os.OpenFile(c.Record.SparkLog(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	opened, err := os.OpenFile(c.sparkLog(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	p := &pipes{file: file, events: make(chan Event), done: make(chan error, 2)}
+	file := &lossyFile{File: opened}
+	p := &pipes{file: file, events: make(chan record.Event), done: make(chan error, 2)}
 	if p.stdout.read, p.stdout.write, err = os.Pipe(); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
@@ -149,7 +155,7 @@ func openPipes(c Config) (*pipes, error) {
 	p.readers++
 	go func() {
 		defer close(p.events)
-		p.done <- notDeadline(scanEvents(p.stdout.read, rest, func(e Event) { p.events <- e }))
+		p.done <- notDeadline(scanEvents(p.stdout.read, rest, func(e record.Event) { p.events <- e }))
 	}()
 	return p, nil
 }
@@ -159,7 +165,7 @@ func (p *pipes) stderr() *os.File {
 	if p.log.write != nil {
 		return p.log.write
 	}
-	return p.file
+	return p.file.File
 }
 
 // started closes our copies of the child's ends: the readers see the end of
@@ -181,20 +187,20 @@ func (p *pipes) end(patience time.Duration) {
 	}
 }
 
-// wait is for the readers; all events must have been taken.
+// wait is for the readers; all events must have been taken. The file is left open.
 func (p *pipes) wait() error {
 	var err error
 	for range p.readers {
 		err = errors.Join(err, <-p.done)
 	}
 	p.program.end()
-	for _, f := range []*os.File{p.stdout.read, p.log.read, p.file} {
+	for _, f := range []*os.File{p.stdout.read, p.log.read} {
 		if f != nil {
 			err = errors.Join(err, f.Close())
 		}
 	}
 	if err != nil {
-		return fail(exit.Internal, "record", "keep the run's output: %w", err)
+		return fail(exit.Internal, "record", "read the run's output: %w", err)
 	}
 	return nil
 }

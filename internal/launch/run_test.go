@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tfos/internal/exit"
+	"tfos/internal/record"
 )
 
 const (
@@ -30,35 +31,35 @@ const (
 func TestVerdict(t *testing.T) {
 	tests := []struct {
 		name, script string
-		want         Verdict // Code, Cause, Phase, Member, Retryable, ExitCode, Signal are compared
+		want         record.Verdict // Code, Cause, Phase, Member, Retryable, ExitCode, Signal are compared
 	}{
-		{"success", formed + success + "exit 0", Verdict{}},
-		{"success, spark-submit ends badly", formed + success + "exit 1", Verdict{}},
+		{"success", formed + success + "exit 0", record.Verdict{}},
+		{"success, spark-submit ends badly", formed + success + "exit 1", record.Verdict{}},
 		{"failure, spark-submit ends well", formed + failure + "exit 0",
-			Verdict{Code: exit.Failed, Cause: "ValueError: bad", Phase: "running", Member: "worker:1", ExitCode: 1}},
-		{"the first verdict counts", formed + failure + success, Verdict{Code: exit.Failed, Cause: "ValueError: bad", Phase: "running", Member: "worker:1", ExitCode: 1}},
+			record.Verdict{Code: exit.Failed, Cause: "ValueError: bad", Phase: "running", Member: "worker:1", ExitCode: 1}},
+		{"the first verdict counts", formed + failure + success, record.Verdict{Code: exit.Failed, Cause: "ValueError: bad", Phase: "running", Member: "worker:1", ExitCode: 1}},
 		{"no context", "stderr Error: Master must either be yarn\nexit 1",
-			Verdict{Code: exit.NoSpark, Phase: "submit", ExitCode: 1,
+			record.Verdict{Code: exit.NoSpark, Phase: "submit", ExitCode: 1,
 				Cause: "spark-submit ended before the application started (exit 1): Error: Master must either be yarn"}},
 		{"no context, an exception of the driver", driverUp + "print ModuleNotFoundError: No module named 'pandas'\nstderr 24/01/01 10:00:00 ERROR A: b\nexit 1",
-			Verdict{Code: exit.NoSpark, Phase: "submit", ExitCode: 1,
+			record.Verdict{Code: exit.NoSpark, Phase: "submit", ExitCode: 1,
 				Cause: "spark-submit ended before the application started (exit 1): ModuleNotFoundError: No module named 'pandas'"}},
 		{"no context, an exception of Java in the driver", driverUp + "stderr 24/01/01 10:00:00 ERROR SparkContext: Error initializing SparkContext.\nstderr x.SparkException: Could not parse Master URL\n" +
-			"print py4j.protocol.Py4JJavaError: An error occurred while calling x.\nexit 1", Verdict{Code: exit.NoSpark, Phase: "submit", ExitCode: 1,
+			"print py4j.protocol.Py4JJavaError: An error occurred while calling x.\nexit 1", record.Verdict{Code: exit.NoSpark, Phase: "submit", ExitCode: 1,
 			Cause: "spark-submit ended before the application started (exit 1): SparkContext: Error initializing SparkContext: x.SparkException: Could not parse Master URL"}},
 		{"no context, exit 0", "stderr 24/01/01 10:00:00 INFO SparkContext: hello\nexit 0",
-			Verdict{Code: exit.NoSpark, Phase: "submit", Cause: "spark-submit ended before the application started (exit 0)"}},
+			record.Verdict{Code: exit.NoSpark, Phase: "submit", Cause: "spark-submit ended before the application started (exit 0)"}},
 		{"a driver but no context", driverUp + "kill",
-			Verdict{Code: exit.NoSpark, Phase: "submit", ExitCode: -1, Signal: 9, Cause: "spark-submit ended before the application started (SIGKILL)"}},
+			record.Verdict{Code: exit.NoSpark, Phase: "submit", ExitCode: -1, Signal: 9, Cause: "spark-submit ended before the application started (SIGKILL)"}},
 		{"driver died", contextUp + "print RuntimeError: reserve is gone\nstderr 24/01/01 10:00:00 ERROR Worker: shutting down\nexit 1",
-			Verdict{Code: exit.Failed, Phase: "driver", Retryable: true, ExitCode: 1, Cause: "the driver died (exit 1): RuntimeError: reserve is gone"}},
-		{"driver died by exit 0", contextUp + "exit 0", Verdict{Code: exit.Failed, Phase: "driver", Retryable: true, Cause: "the driver died (exit 0)"}},
-		{"driver killed", formed + "kill", Verdict{Code: exit.Failed, Phase: "driver", Retryable: true, ExitCode: -1, Signal: 9, Cause: "the driver died (SIGKILL)"}},
+			record.Verdict{Code: exit.Failed, Phase: "driver", Retryable: true, ExitCode: 1, Cause: "the driver died (exit 1): RuntimeError: reserve is gone"}},
+		{"driver died by exit 0", contextUp + "exit 0", record.Verdict{Code: exit.Failed, Phase: "driver", Retryable: true, Cause: "the driver died (exit 0)"}},
+		{"driver killed", formed + "kill", record.Verdict{Code: exit.Failed, Phase: "driver", Retryable: true, ExitCode: -1, Signal: 9, Cause: "the driver died (SIGKILL)"}},
 		{"malformed events are none", "print @tfos {\nprint @tfos null\nprint @tfos {\"event\":\"verdict\"}\nprint @tfos {\"event\":\"verdict\",\"code\":\"0\"}\n" + formed + failure,
-			Verdict{Code: exit.Failed, Cause: "ValueError: bad", Phase: "running", Member: "worker:1", ExitCode: 1}},
-		{"an event of a newer driver", "event {\"event\":\"dance\"}\n" + formed + success, Verdict{}},
-		{"huge lines", "long 3000000 hello\nlong 17000000 @tfos {\n" + formed + success, Verdict{}},
-		{"no newline at the end", formed + strings.Replace(success, "event ", "print @tfos ", 1) + "exit 0", Verdict{}},
+			record.Verdict{Code: exit.Failed, Cause: "ValueError: bad", Phase: "running", Member: "worker:1", ExitCode: 1}},
+		{"an event of a newer driver", "event {\"event\":\"dance\"}\n" + formed + success, record.Verdict{}},
+		{"huge lines", "long 3000000 hello\nlong 17000000 @tfos {\n" + formed + success, record.Verdict{}},
+		{"no newline at the end", formed + strings.Replace(success, "event ", "print @tfos ", 1) + "exit 0", record.Verdict{}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -67,13 +68,13 @@ func TestVerdict(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			pick := func(v Verdict) [7]any {
+			pick := func(v record.Verdict) [7]any {
 				return [7]any{v.Code, v.Cause, v.Phase, v.Member, v.Retryable, v.ExitCode, v.Signal}
 			}
 			if pick(got) != pick(tt.want) {
 				t.Errorf("verdict\n got %v\nwant %v", pick(got), pick(tt.want))
 			}
-			if got.Run != "r1" || got.Record != c.Record.Dir {
+			if got.Run != "r1" || got.Record != c.Record {
 				t.Errorf("run %q, record %q", got.Run, got.Record)
 			}
 		})
@@ -86,7 +87,7 @@ func TestVerdictKeepsWhatTheDriverSaid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (Rows{Read: 10, Trained: 8, Dropped: 1, Quarantined: 1}); got.Rows != want {
+	if want := (record.Rows{Read: 10, Trained: 8, Dropped: 1, Quarantined: 1}); got.Rows != want {
 		t.Errorf("rows %+v, want %+v", got.Rows, want)
 	}
 	if len(got.Feeds) != 1 || got.Feeds[0].Received != 10 || len(got.Artifacts) != 1 || got.Artifacts[0].Path != "/out" {
@@ -106,7 +107,7 @@ func TestVerdictOfNoContextNamesTheLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Code != exit.NoSpark || got.Cause != "no such host" || len(got.Stderr) > 0 || got.LogPath != c.Record.SparkLog() {
+	if got.Code != exit.NoSpark || got.Cause != "no such host" || len(got.Stderr) > 0 || got.LogPath != c.sparkLog() {
 		t.Errorf("%+v", got)
 	}
 }
@@ -116,8 +117,8 @@ func TestVerdictOfNoContextNamesTheLog(t *testing.T) {
 func TestHugeEvent(t *testing.T) {
 	c := config(t, driverUp+"long 17000000 @tfos {\nprint @tfos {\n"+success)
 	var warnings []string
-	c.Event = func(e Event) {
-		if w, ok := e.(WarningEvent); ok {
+	c.Event = func(e record.Event) {
+		if w, ok := e.(record.Warning); ok {
 			warnings = append(warnings, w.Message)
 		}
 	}
@@ -136,9 +137,9 @@ func TestOutput(t *testing.T) {
 	for _, verbose := range []bool{false, true} {
 		c := config(t, "print hello from the program\nstderr INFO a log line\n"+formed+success)
 		var output, log strings.Builder
-		var events []Event
+		var events []record.Event
 		c.Output = &output
-		c.Event = func(e Event) { events = append(events, e) }
+		c.Event = func(e record.Event) { events = append(events, e) }
 		if verbose {
 			c.SparkLog = &log
 		}
@@ -151,11 +152,11 @@ func TestOutput(t *testing.T) {
 		if want := "INFO a log line\n"; verbose != (log.String() == want) {
 			t.Errorf("verbose %v: log %q", verbose, log.String())
 		}
-		kept, err := os.ReadFile(c.Record.SparkLog())
+		kept, err := os.ReadFile(c.sparkLog())
 		if err != nil || !strings.Contains(string(kept), "hello from the program\n") || !strings.Contains(string(kept), "INFO a log line\n") {
 			t.Errorf("record %q, %v", kept, err)
 		}
-		if len(events) != 4 || events[0].(DriverEvent).PID == 0 || events[2].(FormedEvent).Members[0].Job != "worker" {
+		if len(events) != 4 || events[0].(record.Driver).PID == 0 || events[2].(record.Formed).Members[0].Job != "worker" {
 			t.Errorf("events %+v", events)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tfos/internal/exit"
+	"tfos/internal/record"
 )
 
 // watch follows one run: what is known of it, and what was done to it.
@@ -22,8 +23,8 @@ type watch struct {
 	begin     time.Time
 	context   time.Time // when the SparkContext was up; zero: never
 	formed    time.Time
-	exporting time.Time // when the first member said so
-	said      *Verdict  // by the driver
+	exporting time.Time       // when the first member said so
+	said      *record.Verdict // by the driver
 	saidAt    time.Time
 	stop      error // why we ended it: a Signal, errFormation, errLinger
 	last      time.Time
@@ -46,7 +47,7 @@ func newWatch(c Config, g *group, begin time.Time) *watch {
 }
 
 // loop ends when the group is gone and all events are taken.
-func (w *watch) loop(ctx context.Context, events <-chan Event, settled <-chan struct{}) {
+func (w *watch) loop(ctx context.Context, events <-chan record.Event, settled <-chan struct{}) {
 	cancelled, kill := ctx.Done(), w.c.Kill
 	for events != nil || settled != nil {
 		select {
@@ -69,7 +70,7 @@ func (w *watch) loop(ctx context.Context, events <-chan Event, settled <-chan st
 		case <-w.formation:
 			w.end(errFormation)
 		case <-w.linger:
-			w.c.Event(WarningEvent{Message: fmt.Sprintf("%v within %v: it is ended", errLinger, w.c.Stop)})
+			w.c.Event(record.Warning{Message: fmt.Sprintf("%v within %v: it is ended", errLinger, w.c.Stop)})
 			w.end(errLinger)
 		case <-w.grace:
 			w.group.signal(syscall.SIGKILL)
@@ -88,23 +89,23 @@ func (w *watch) end(why error) {
 	w.grace = time.After(w.c.Grace)
 }
 
-func (w *watch) event(e Event) {
+func (w *watch) event(e record.Event) {
 	switch e := e.(type) {
-	case DriverEvent:
+	case record.Driver:
 		w.driver = e.PID
 		if w.c.NoSpark {
 			w.formation = nil
 		}
-	case ContextEvent:
+	case record.Context:
 		w.context = time.Now()
 		w.formation = nil
-	case FormedEvent:
+	case record.Formed:
 		w.formed = time.Now()
-	case ProgressEvent:
-		if w.exporting.IsZero() && slices.ContainsFunc(e.Members, func(m MemberPhase) bool { return m.Phase == "exporting" }) {
+	case record.Progress:
+		if w.exporting.IsZero() && slices.ContainsFunc(e.Members, func(m record.MemberPhase) bool { return m.Phase == "exporting" }) {
 			w.exporting = time.Now()
 		}
-	case Verdict:
+	case record.Verdict:
 		if w.said != nil {
 			return // the first counts
 		}
@@ -121,21 +122,21 @@ func (w *watch) event(e Event) {
 
 // verdict is the judgement once everything has ended; program is what the
 // driver printed beside its events.
-func (w *watch) verdict(program *digest) Verdict {
+func (w *watch) verdict(program *digest) record.Verdict {
 	v := w.judge(program)
-	v.Run, v.Record = w.c.Run, w.c.Record.Dir
+	v.Run, v.Record = w.c.Run, w.c.Record
 	v.Seconds = w.seconds()
 	return v
 }
 
-func (w *watch) judge(program *digest) Verdict {
+func (w *watch) judge(program *digest) record.Verdict {
 	var signal Signal
 	interrupted := errors.As(w.stop, &signal)
 	switch {
 	case w.said != nil && (w.said.Code == exit.Done || !interrupted):
 		v := *w.said
 		if v.Code == exit.NoSpark { // Spark alone has said more
-			v.LogPath = w.c.Record.SparkLog()
+			v.LogPath = w.c.sparkLog()
 		}
 		return v
 	case w.said != nil: // its code is how members took the interruption
@@ -143,9 +144,9 @@ func (w *watch) judge(program *digest) Verdict {
 		v.Code, v.Cause, v.Phase, v.Retryable = signal.ExitCode(), signal.Error(), "interrupted", true
 		return v
 	case interrupted:
-		return Verdict{Code: signal.ExitCode(), Cause: signal.Error(), Phase: "interrupted", Retryable: true}
+		return record.Verdict{Code: signal.ExitCode(), Cause: signal.Error(), Phase: "interrupted", Retryable: true}
 	case w.stop != nil && !errors.Is(w.stop, errFormation):
-		return Verdict{Code: exit.Interrupted, Cause: w.stop.Error(), Phase: "interrupted", Retryable: true}
+		return record.Verdict{Code: exit.Interrupted, Cause: w.stop.Error(), Phase: "interrupted", Retryable: true}
 	}
 	return w.silent(program)
 }
@@ -154,14 +155,14 @@ func (w *watch) judge(program *digest) Verdict {
 // PythonRunner puts the driver's standard error into its standard output, so
 // an exception of the driver is in program, and Spark's own in its log, before
 // much that is only about shutting down.
-func (w *watch) silent(program *digest) Verdict {
-	path := w.c.Record.SparkLog()
+func (w *watch) silent(program *digest) record.Verdict {
+	path := w.c.sparkLog()
 	log, err := digestFile(path) // has both
 	if err != nil {
 		log.tail = []string{"(Spark's log cannot be read: " + err.Error() + ")"}
 	}
 	how := ended(w.group.state)
-	v := Verdict{Stderr: log.tail, LogPath: path, ExitCode: w.group.state.ExitCode(), Signal: endSignal(w.group.state)}
+	v := record.Verdict{Stderr: log.tail, LogPath: path, ExitCode: w.group.state.ExitCode(), Signal: endSignal(w.group.state)}
 	switch {
 	case errors.Is(w.stop, errFormation):
 		v.Code, v.Phase, v.Retryable = exit.NotFormed, "submit", true

@@ -2,6 +2,7 @@ package local
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"tfos/internal/exit"
+	"tfos/internal/record"
 	"tfos/internal/reserve"
 	"tfos/internal/work"
 )
@@ -43,7 +45,7 @@ func Run(ctx context.Context, o Options) error {
 	orders, commands := io.Pipe()
 	events, out := io.Pipe()
 	d := &driver{plan: p, options: o, commands: commands}
-	d.tell(map[string]any{"event": "driver", "pid": os.Getpid()})
+	d.emit(record.Driver{PID: os.Getpid()})
 	var group errgroup.Group
 	group.Go(func() error {
 		err := reserve.Serve(ctx, orders, out, work.Open, o.Log)
@@ -109,31 +111,19 @@ func (d *driver) event(line []byte) error {
 		}
 		d.start(ready)
 	case "formed":
-		var formed formed
+		var formed record.Formed // without the addresses of members
 		if err := json.Unmarshal(line, &formed); err != nil {
 			return fmt.Errorf("local: read an event: %w", err)
 		}
-		d.tell(formed)
+		d.emit(formed)
 	case "verdict":
 		d.judged = true
-		d.tell(json.RawMessage(line))
+		d.tell(line)
 		return d.commands.Close() // lets the server end
 	default:
-		d.tell(json.RawMessage(line))
+		d.tell(line)
 	}
 	return nil
-}
-
-// formed is the server's event as the launcher reads it: without the addresses
-// of members.
-type formed struct {
-	Event   string `json:"event"`
-	Members []struct {
-		Job   string `json:"job"`
-		Index int    `json:"index"`
-		Host  string `json:"host"`
-	} `json:"members"`
-	Seconds float64 `json:"seconds"`
 }
 
 // start starts the member, and has the server judge its end: a member that was
@@ -162,9 +152,14 @@ func (d *driver) command(v any) {
 	}
 }
 
-// tell writes a line for the launcher. One that is gone has no use for it.
-func (d *driver) tell(v any) {
-	if line, err := json.Marshal(v); err == nil {
-		_, _ = fmt.Fprintf(d.options.Stdout, "@tfos %s\n", line)
+// emit tells the launcher of an event.
+func (d *driver) emit(e record.Event) {
+	if line, err := record.Encode(e); err == nil {
+		d.tell(line)
 	}
+}
+
+// tell writes an event's line for the launcher. One that is gone has no use for it.
+func (d *driver) tell(line []byte) {
+	_, _ = fmt.Fprintf(d.options.Stdout, "@tfos %s\n", bytes.TrimSuffix(line, []byte("\n")))
 }

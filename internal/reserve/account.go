@@ -207,7 +207,8 @@ func (r *Roster) feedRows() []FeedRows {
 	out := []FeedRows{}
 	for _, p := range r.places {
 		for _, c := range p.counts() {
-			out = append(out, FeedRows{p.name().String(), c.Feed, c.Epoch, c.Epochs, c.Received, c.Trained, c.Dropped, c.Quarantined})
+			out = append(out, FeedRows{Member: p.name().String(), Feed: c.Feed, Epoch: c.Epoch, Epochs: c.Epochs,
+				Received: c.Received, Trained: c.Trained, Dropped: c.Dropped, Quarantined: c.Quarantined})
 		}
 	}
 	return out
@@ -219,7 +220,7 @@ func (r *Roster) emitProgress() {
 	r.progressDue = time.Time{}
 	p := Progress{Feeds: r.feedRows(), AllSplits: r.shares.Splits, AllBytes: r.shares.Bytes}
 	for _, m := range r.places {
-		p.Members = append(p.Members, MemberProgress{m.name().String(), m.renewal.Phase})
+		p.Members = append(p.Members, MemberPhase{Member: m.name().String(), Phase: m.renewal.Phase})
 		p.Splits += m.renewal.Splits
 		p.Rows += m.renewal.SplitRows
 		p.Bytes += m.renewal.SplitBytes

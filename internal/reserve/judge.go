@@ -251,7 +251,7 @@ func (r *Roster) decide(v Verdict) {
 	r.verdict, r.decided, r.suspects = &v, r.now, nil
 	r.addEffect(Decided{v.Code, v.Member, v.Cause})
 	for _, p := range r.places { // ended members stay until they are told
-		r.send(p, Stop{v.reason()})
+		r.send(p, Stop{stopReason(v)})
 	}
 }
 
@@ -275,8 +275,8 @@ func (r *Roster) logs(lines bool) []MemberLog {
 	return out
 }
 
-// reason returns the verdict in a few words, for members.
-func (v *Verdict) reason() string {
+// stopReason is a verdict in a few words, for members.
+func stopReason(v Verdict) string {
 	switch {
 	case v.Code == exit.Done:
 		return "the run has succeeded"

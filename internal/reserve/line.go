@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"tfos/internal/exit"
+	"tfos/internal/record"
 )
 
 // commandLine is any command of the driver.
@@ -148,9 +149,9 @@ func (w *writer) flush() error {
 		if !ok {
 			return nil
 		}
-		line, err := encodeEvent(e)
+		line, err := record.Encode(e)
 		if err != nil {
-			return fmt.Errorf("reserve: write event %s: %w", e.event(), err)
+			return fmt.Errorf("reserve: %w", err)
 		}
 		if broken {
 			continue

@@ -1,30 +1,5 @@
 package reserve
 
-// Throughput is how fast a run's programs used the rows of their feeds, or an
-// inference job its input: the line that every job ends with.
-type Throughput struct {
-	RowsPerSecond float64 `json:"rows_per_s"`
-	Seconds       float64 `json:"seconds"` // of the member that took longest
-	// StepP50 and StepP99 are milliseconds from batch to batch, over all
-	// members.
-	StepP50 float64 `json:"step_p50_ms"`
-	StepP99 float64 `json:"step_p99_ms"`
-	// FeedWait is the percentage of its time that an average program waited
-	// for rows, or for leave to take them.
-	FeedWait float64            `json:"feed_wait_percent"`
-	Members  []MemberThroughput `json:"members"`
-}
-
-// MemberThroughput is the same of one member.
-type MemberThroughput struct {
-	Member        string  `json:"member"`
-	Rows          int64   `json:"rows"`
-	RowsPerSecond float64 `json:"rows_per_s"`
-	StepP50       float64 `json:"step_p50_ms"`
-	StepP99       float64 `json:"step_p99_ms"`
-	FeedWait      float64 `json:"feed_wait_percent"`
-}
-
 // paces is how fast a place's program took its rows: as it reported last.
 func (r *Roster) paces(p *place) []Pace {
 	if p.outcome != nil && len(p.outcome.Result) > 0 && r.shares.Pace != nil {

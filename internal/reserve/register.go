@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tfos/internal/exit"
+	"tfos/internal/record"
 )
 
 // maxRefusals is how often one place is placed again because its executor has
@@ -24,7 +25,7 @@ func (r *Roster) Register(now time.Time, session int64, reg Registration, incarn
 	case p.state != vacant && p.state != lost && r.isHolder(p, reg, incarnation):
 		r.reconnect(p, session)
 	case r.verdict != nil:
-		r.rejectSession(session, "the run is over: "+r.verdict.reason(), false)
+		r.rejectSession(session, "the run is over: "+stopReason(*r.verdict), false)
 	case p.state == vacant:
 		// An incarnation that lost its lease before there was a cluster has
 		// no child: it may as well have its place again, as a new one.
@@ -41,7 +42,7 @@ func (r *Roster) Register(now time.Time, session int64, reg Registration, incarn
 	case r.formed:
 		// Spark starts a task twice only when it believes the first lost.
 		r.loseMember(p, replacedCause(p.registration, reg), nil)
-		r.rejectSession(session, "the run is over: "+r.verdict.reason(), false)
+		r.rejectSession(session, "the run is over: "+stopReason(*r.verdict), false)
 	default:
 		r.replaceHolder(p, session, reg)
 	}
@@ -110,7 +111,7 @@ func (r *Roster) reconnect(p *place, session int64) {
 	}
 	switch {
 	case r.verdict != nil:
-		r.send(p, Stop{r.verdict.reason()})
+		r.send(p, Stop{stopReason(*r.verdict)})
 	case r.finishing && !r.mayEvaluate(p):
 		r.send(p, Stop{trainingEnded})
 	}
@@ -150,7 +151,7 @@ func (r *Roster) formCluster() {
 	for _, p := range r.places {
 		p.progressed = r.now
 		formed.Members = append(formed.Members, FormedMember{
-			Job: p.Job, Index: p.Index, Host: p.registration.Host, Feeds: append([]string{}, p.Feeds...), Feed: p.registration.Feed,
+			Place: record.Place{Job: p.Job, Index: p.Index, Host: p.registration.Host}, Feeds: append([]string{}, p.Feeds...), Feed: p.registration.Feed,
 			Executor: p.registration.Executor})
 		r.send(p, r.cluster(p))
 	}

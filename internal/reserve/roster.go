@@ -117,14 +117,14 @@ func (r *Roster) send(p *place, m Message) {
 	}
 }
 
-func (r *Roster) warn(message string) { r.addEffect(Emit{Warning{message}}) }
+func (r *Roster) warn(message string) { r.addEffect(Emit{Warning{Message: message}}) }
 
 // emitNotes emits the member's notes that the driver does not have yet.
 func (r *Roster) emitNotes(p *place) {
 	for _, n := range p.renewal.Notes[min(p.notesSent, len(p.renewal.Notes)):] {
 		switch n.Kind {
 		case NoteTensorBoard:
-			r.addEffect(Emit{TensorBoard{n.Text}})
+			r.addEffect(Emit{TensorBoard{URL: n.Text}})
 		default:
 			r.warn(fmt.Sprintf("%s: %s", p.name(), n.Text))
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/cockroachdb/datadriven"
 
 	"tfos/internal/exit"
+	"tfos/internal/record"
 )
 
 // TestRoster runs the scripts of testdata/roster. Each "run" gives operations,
@@ -98,7 +99,7 @@ func (s *script) operate(d *datadriven.TestData) error {
 	case "advance":
 		return s.advance(d.CmdArgs[0].Key)
 	case "verdict":
-		line, err := encodeEvent(s.roster.Verdict())
+		line, err := record.Encode(s.roster.Verdict())
 		fmt.Fprintf(&s.log, "  %s\n", line)
 		return err
 	default:
@@ -143,7 +144,7 @@ func describe(e Effect) string {
 	case Close:
 		return fmt.Sprintf("close %d", e.Session)
 	case Emit:
-		line, err := encodeEvent(e.Event)
+		line, err := record.Encode(e.Event)
 		if err != nil {
 			return err.Error()
 		}

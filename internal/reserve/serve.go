@@ -166,7 +166,7 @@ func (p *process) finishWork(ctx context.Context, end ending) Verdict {
 	switch {
 	case err == nil:
 	case v.Code == exit.Done:
-		p.events.queueEvent(Warning{err.Error()})
+		p.events.queueEvent(Warning{Message: err.Error()})
 	default:
 		p.log.Warn("staged outputs were not deleted", "error", err)
 	}

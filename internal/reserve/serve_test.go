@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tfos/internal/record"
 )
 
 // recorded is a Work that notes what is asked of it, and that says what a test
@@ -34,12 +36,12 @@ func (w *recorded) ShareOut(context.Context) (Shares, Start) {
 
 func (w *recorded) Command(_ context.Context, name string, line []byte) (Start, bool) {
 	w.note("command %s", strings.TrimSpace(string(line)))
-	return Start{Events: []Event{Warning{"heard"}}}, name == "known"
+	return Start{Events: []Event{Warning{Message: "heard"}}}, name == "known"
 }
 
 func (w *recorded) Finish(_ context.Context, v Verdict, made Made) (Verdict, error) {
 	w.note("finish %d %s %v", v.Code, made.Results, made.Written)
-	v.Artifacts, v.Infer = []Artifact{{"kind", "path"}}, json.RawMessage(`{"rows":1}`)
+	v.Artifacts, v.Infer = []Artifact{{Kind: "kind", Path: "path"}}, json.RawMessage(`{"rows":1}`)
 	return v, w.finishErr
 }
 
@@ -89,7 +91,7 @@ func TestServeWork(t *testing.T) {
 // TestServeWorkEnds: a run whose work ends it has its verdict without members, and
 // one without a verdict is cleared.
 func TestServeWorkEnds(t *testing.T) {
-	w := &recorded{start: Start{Events: []Event{Resumed{Splits: 3}}, End: Settle{"nothing to do"}}}
+	w := &recorded{start: Start{Events: []Event{Resumed{Resumed: record.Resumed{Splits: 3}}}, End: Settle{"nothing to do"}}}
 	open := func([]byte) (Work, error) { return w, nil }
 	d := beginWork(t, config(2*time.Second, worker(0)), open)
 	if e := d.await("resumed"); e["splits"] != 3.0 {

@@ -222,7 +222,7 @@ func (p *process) addUploads(v Verdict, members []placeFiles) Verdict {
 	}
 	for _, pattern := range p.cfg.Uploads.Patterns {
 		if !slices.Contains(matched, pattern) {
-			p.events.queueEvent(Warning{fmt.Sprintf("app.python.outputs: %s: no program has written such a file into its working directory", pattern)})
+			p.events.queueEvent(Warning{Message: fmt.Sprintf("app.python.outputs: %s: no program has written such a file into its working directory", pattern)})
 		}
 	}
 	return v

@@ -17,6 +17,7 @@ func conformance(t *testing.T, s Store, root func(t *testing.T) string) {
 		"write and read":        testWriteRead,
 		"read a range":          testReadRange,
 		"read at places":        testHandle,
+		"append":                testAppend,
 		"abort leaves nothing":  testAbort,
 		"list":                  testList,
 		"list what is not":      testListMissing,
@@ -374,6 +375,20 @@ func testLink(t *testing.T, s Store, root string) {
 	}
 }
 
+func testAppend(t *testing.T, s Store, root string) {
+	if err := s.Append(t.Context(), root+"/none/log", nil); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("in an absent folder: %v", err)
+	}
+	for _, data := range []string{"one\n", "", "two\n"} {
+		if err := s.Append(t.Context(), root+"/log", []byte(data)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := content(t, s, root+"/log"); got != "one\ntwo\n" {
+		t.Errorf("the file has %q", got)
+	}
+}
+
 func testLock(t *testing.T, s Store, root string) {
 	if _, err := s.Lock(t.Context(), root+"/none/lock"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("in an absent folder: %v", err)
@@ -412,12 +427,12 @@ func testCancelled(t *testing.T, s Store, root string) {
 	_, listErr := s.List(ctx, root)
 	_, statErr := s.Stat(ctx, root)
 	_, lockErr := s.Lock(ctx, root+"/e")
-	errs := []error{openErr, rangeErr, atErr, createErr, listErr, statErr, lockErr, s.Mkdir(ctx, root+"/c"),
+	errs := []error{openErr, rangeErr, atErr, createErr, listErr, statErr, lockErr, s.Mkdir(ctx, root+"/c"), s.Append(ctx, root+"/a/x", []byte("y")),
 		s.Link(ctx, root+"/a/x", root+"/f"), s.Remove(ctx, root+"/a"), s.Publish(ctx, root+"/a", root+"/d", false)}
 	if i := slices.IndexFunc(errs, func(err error) bool { return !errors.Is(err, context.Canceled) }); i >= 0 {
 		t.Errorf("call %d went on: %v", i, errs[i])
 	}
-	if got := listed(t, s, root, ""); got != "/a/x" {
+	if got := listed(t, s, root, ""); got != "/a/x" || content(t, s, root+"/a/x") != "x" {
 		t.Errorf("a cancelled call had an effect: %q", got)
 	}
 }

@@ -14,7 +14,19 @@ import (
 
 // Local is the machine's own file system; a path may be a URI: file:/a, file:///a
 // or file://localhost/a, in which percent signs stand for themselves, as in Hadoop.
-type Local struct{}
+type Local struct {
+	// OwnerOnly: nobody but their owner may read and write new files and folders.
+	// Otherwise the umask decides.
+	OwnerOnly bool
+}
+
+// mode is the permissions of a new file or folder, of those that others may have.
+func (s Local) mode(most fs.FileMode) fs.FileMode {
+	if s.OwnerOnly {
+		return most & 0o700
+	}
+	return most
+}
 
 func local(path string) string {
 	rest, ok := strings.CutPrefix(path, "file:/")
@@ -121,11 +133,11 @@ func entry(path string, info fs.FileInfo) Info {
 }
 
 // Mkdir implements Store.
-func (Local) Mkdir(ctx context.Context, path string) error {
+func (s Local) Mkdir(ctx context.Context, path string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(local(path), 0o777); err != nil {
+	if err := os.MkdirAll(local(path), s.mode(0o777)); err != nil {
 		return fmt.Errorf("store: make folder: %w", err)
 	}
 	return nil
@@ -143,12 +155,12 @@ func (Local) Remove(ctx context.Context, path string) error {
 }
 
 // Create implements Store.
-func (Local) Create(ctx context.Context, path string) (File, error) {
+func (s Local) Create(ctx context.Context, path string) (File, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	final := local(path)
-	file, err := createTemp(final)
+	file, err := createTemp(final, s.mode(0o666))
 	if err != nil {
 		return nil, fmt.Errorf("store: create %s: %w", path, err)
 	}
@@ -156,15 +168,31 @@ func (Local) Create(ctx context.Context, path string) (File, error) {
 }
 
 // createTemp makes a file beside final. Unlike os.CreateTemp, which makes files
-// for their owner only, it leaves permissions to the umask.
-func createTemp(final string) (*os.File, error) {
+// for their owner only, it leaves permissions to mode and the umask.
+func createTemp(final string, mode fs.FileMode) (*os.File, error) {
 	for try := 0; ; try++ {
 		name := fmt.Sprintf(".%s.tmp-%d", filepath.Base(final), rand.Uint64())
-		file, err := os.OpenFile(filepath.Join(filepath.Dir(final), name), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+		file, err := os.OpenFile(filepath.Join(filepath.Dir(final), name), os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
 		if !errors.Is(err, fs.ErrExist) || try == createTries {
 			return file, err
 		}
 	}
+}
+
+// Append implements Store.
+func (s Local) Append(ctx context.Context, path string, data []byte) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(local(path), os.O_WRONLY|os.O_CREATE|os.O_APPEND, s.mode(0o666))
+	if err == nil {
+		_, err = file.Write(data)
+		err = errors.Join(err, file.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("store: append: %w", err)
+	}
+	return nil
 }
 
 // createTries is how many names are tried for a temporary file.

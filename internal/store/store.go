@@ -27,6 +27,10 @@ type Store interface {
 	// Create begins a file in an existing folder. It has a temporary name
 	// until Commit, which replaces a file of that name.
 	Create(ctx context.Context, path string) (File, error)
+	// Append adds data to the end of a file, which is made if it is absent, in an
+	// existing folder. Readers see it at once; it need not be durable. After an error,
+	// or when the process is killed, the file may have a first part of data.
+	Append(ctx context.Context, path string, data []byte) error
 	// Match returns the files and folders that a pattern (glob.go) names, sorted
 	// by path; what lies in a folder among them is left out. A path that exists
 	// is taken literally, unless it has * or ?. Nothing found is fs.ErrNotExist
@@ -92,6 +96,17 @@ func For(path string) (Store, error) {
 		return Local{}, nil
 	}
 	return nil, fmt.Errorf("store: %s://: %w", scheme, ErrUnsupported)
+}
+
+// ForOwner is For, but new files and folders are for their owner only, where the
+// store has permissions.
+func ForOwner(path string) (Store, error) {
+	s, err := For(path)
+	if local, ok := s.(Local); ok {
+		local.OwnerOnly = true
+		s = local
+	}
+	return s, err
 }
 
 // MarkSuccess puts the empty file _SUCCESS, which Hadoop's and Spark's readers

@@ -9,6 +9,27 @@ import (
 	"testing"
 )
 
+// A store for the owner leaves others nothing, whatever the umask.
+func TestOwnerOnly(t *testing.T) {
+	defer syscall.Umask(syscall.Umask(0))
+	root := t.TempDir()
+	s, err := ForOwner("file://" + root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conformance(t, s, func(t *testing.T) string { return t.TempDir() })
+	write(t, s, root+"/a/b/file", "x")
+	if err := s.Append(t.Context(), root+"/a/log", nil); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]fs.FileMode{"/a": 0o700, "/a/b": 0o700, "/a/b/file": 0o600, "/a/log": 0o600} {
+		info, err := os.Stat(root + path)
+		if err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s is %v (%v), want %v", path, info.Mode().Perm(), err, want)
+		}
+	}
+}
+
 // New files and folders have the permissions that the umask leaves, as those of
 // other programs.
 func TestUmask(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 	"tfos/internal/infer"
 	"tfos/internal/store"
 
+	"tfos/internal/record"
 	"tfos/internal/reserve"
 )
 
@@ -176,7 +177,7 @@ func (r *resumption) started(done []int) (s reserve.Start) {
 	}
 	count := r.count()
 	if count.Splits > 0 || done != nil {
-		s.Events = append(s.Events, reserve.Resumed{Splits: count.Splits, Rows: count.Rows, Missing: len(r.missing), Done: done})
+		s.Events = append(s.Events, reserve.Resumed{Resumed: record.Resumed{Splits: count.Splits, Rows: count.Rows, Missing: len(r.missing)}, Done: done})
 	}
 	return s
 }

@@ -440,6 +440,7 @@ def main():
             "application": sc.applicationId,
             "master": sc.master,
             "spark_version": sc.version,
+            "tracking_url": sc.uiWebUrl or "",
         }
     )
     job = Run(sc, plan, emit_line, sources, log)

@@ -1,0 +1,102 @@
+package launch
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"tfos/internal/exit"
+	"tfos/internal/record"
+	"tfos/internal/store"
+)
+
+func TestNewRecord(t *testing.T) {
+	dir := RecordDir(t.TempDir(), "r1")
+	c := record.Config{Dir: dir, Run: record.Run{ID: "r1"}, Now: time.Now, Warn: func(err error) { t.Error(err) }}
+	w, err := NewRecord(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := NewRecord(t.Context(), c); CodeOf(err) != exit.Usage {
+		t.Errorf("the same run twice: %v", err)
+	}
+	s, err := record.Read(t.Context(), store.Local{}, dir, Alive)
+	if err != nil || s.State != record.Running || s.Run.Writer.PID != os.Getpid() {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if err := w.Finish(t.Context(), record.Verdict{Code: exit.NotFormed}); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = record.Read(t.Context(), store.Local{}, dir, Alive); err != nil || s.State != record.Failed {
+		t.Errorf("%+v, %v", s, err)
+	}
+	for _, path := range []string{filepath.Dir(dir), dir, dir + "/logs"} {
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o700 {
+			t.Errorf("%s: %v, %v", path, info, err)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.Dir = RecordDir(file, "r")
+	if _, err := NewRecord(t.Context(), c); CodeOf(err) != exit.Internal {
+		t.Errorf("a state folder that is a file: %v", err)
+	}
+}
+
+func TestAlive(t *testing.T) {
+	self, err := thisProcess()
+	if err != nil || !Alive(self) {
+		t.Errorf("this process %+v, %v", self, err)
+	}
+	earlier := self
+	earlier.Start += "0"
+	if Alive(earlier) {
+		t.Error("an earlier process of the same pid is alive")
+	}
+	cmd := exec.Command("sleep", "60")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	child := record.Process{PID: cmd.Process.Pid, Space: self.Space}
+	if _, child.Start, err = processStat(child.PID); err != nil || !Alive(child) {
+		t.Errorf("a child %+v, %v", child, err)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(10 * time.Second); Alive(child); time.Sleep(time.Millisecond) { // a zombie is dead
+		if time.Now().After(end) {
+			t.Fatal("a killed child is alive")
+		}
+	}
+	_ = cmd.Wait()
+	child.Space = "another machine"
+	if !Alive(child) {
+		t.Error("of another machine nobody can tell")
+	}
+}
+
+// A full disk loses the log and does not fail the run.
+func TestFullDisk(t *testing.T) {
+	c := config(t, `print a word of the program
+event {"event":"verdict","code":0}
+print more words
+`)
+	if err := os.Symlink("/dev/full", c.sparkLog()); err != nil {
+		t.Fatal(err)
+	}
+	var warnings []string
+	c.Event = func(e record.Event) {
+		if w, ok := e.(record.Warning); ok {
+			warnings = append(warnings, w.Message)
+		}
+	}
+	v, err := Run(deadline(t), c)
+	if err != nil || v.Code != exit.Done || len(warnings) != 1 {
+		t.Errorf("%v, %v, warnings %q", v.Code, err, warnings)
+	}
+}

@@ -1,0 +1,39 @@
+package launch
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// sparkLog is the file for spark-submit's standard error and what the driver prints
+// beside its events.
+func (c *Config) sparkLog() string { return filepath.Join(c.Record, "spark.log") }
+
+// lossyFile is a file whose failures do not stop its writers: a full disk must not
+// fail a run.
+type lossyFile struct {
+	*os.File
+	mu  sync.Mutex
+	err error // the first
+}
+
+func (f *lossyFile) Write(p []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, err := f.File.Write(p); f.err == nil {
+		f.err = err
+	}
+	return len(p), nil
+}
+
+// Close closes the file and returns why it may lack something; nil: it is whole.
+func (f *lossyFile) Close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.File.Close(); f.err == nil && !errors.Is(err, os.ErrClosed) {
+		f.err = err
+	}
+	return f.err
+}

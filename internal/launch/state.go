@@ -1,0 +1,50 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path/filepath"
+
+	"tfos/internal/exit"
+	"tfos/internal/record"
+	"tfos/internal/store"
+)
+
+// RecordDir is where the record of a run lies below the state folder.
+func RecordDir(state, run string) string { return filepath.Join(state, "runs", run) }
+
+// StateDir is the folder for records: the setting, else $XDG_STATE_HOME/tfos,
+// else ~/.local/state/tfos.
+func StateDir(setting string, env Environ) (string, error) {
+	switch {
+	case setting != "":
+		return filepath.Abs(setting)
+	case filepath.IsAbs(env.Get("XDG_STATE_HOME")): // the XDG specification: relative ones are ignored
+		return filepath.Join(env.Get("XDG_STATE_HOME"), "tfos"), nil
+	case env.Get("HOME") != "":
+		return filepath.Join(env.Get("HOME"), ".local", "state", "tfos"), nil
+	}
+	return "", fail(exit.Usage, "record", "no place for the run's record: set TFOS_STATE_DIR")
+}
+
+// NewRecord makes the record that this process writes, for its owner's eyes: job
+// files may hold secrets. c lacks Store and Run.Writer. Every run has its own record:
+// an existing one is a usage error.
+func NewRecord(ctx context.Context, c record.Config) (*record.Writer, error) {
+	var err error
+	if c.Store, err = store.ForOwner(c.Dir); err == nil {
+		c.Run.Writer, err = thisProcess()
+	}
+	var w *record.Writer
+	if err == nil {
+		w, err = record.Create(ctx, c)
+	}
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return nil, fail(exit.Usage, "record", "run %s has a record already, in %s: choose another --run-id", c.Run.ID, c.Dir)
+	case err != nil:
+		return nil, fail(exit.Internal, "record", "make the run's record (set TFOS_STATE_DIR for another place): %w", err)
+	}
+	return w, nil
+}

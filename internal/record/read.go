@@ -1,0 +1,150 @@
+package record
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"time"
+
+	"tfos/internal/store"
+)
+
+// Status is what a record says of its run.
+type Status struct {
+	Run Run // as run.json has it
+	// State is how the run is. Running: the writer lives, or nobody can tell.
+	State State
+	Last  Entry // the newest event
+	// Verdict is verdict.json; of a writer that died before, the driver's. Nil: none
+	// is known.
+	Verdict *Verdict
+}
+
+// Entry is one line of events.jsonl. The zero Entry: there is none.
+type Entry struct {
+	Time  time.Time
+	Name  string
+	Event Event // nil: this version does not know it
+}
+
+// Read reads the record in dir. alive tells whether the writer may still write;
+// where that cannot be found out, it says true. A folder without a record is
+// fs.ErrNotExist.
+//
+// The verdict decides, as the writer keeps it. A writer that died before has left the
+// driver's, among the events; without one the run is lost.
+func Read(ctx context.Context, s store.Store, dir string, alive func(Process) bool) (Status, error) {
+	dir = strings.TrimSuffix(dir, "/")
+	status, err := read(ctx, s, dir, alive)
+	if err != nil {
+		return Status{}, fmt.Errorf("record: read %s: %w", dir, err)
+	}
+	return status, nil
+}
+
+func read(ctx context.Context, s store.Store, dir string, alive func(Process) bool) (Status, error) {
+	run, err := getJSON[Run](ctx, s, dir+"/"+runFile)
+	if err != nil {
+		return Status{}, err
+	}
+	if run.Version > Version {
+		return Status{}, fmt.Errorf("its version is %d, and this tfos knows those up to %d: use a newer tfos", run.Version, Version)
+	}
+	// Asked first: what a writer wrote before it died is then seen below.
+	living := run.State == Running && alive(run.Writer)
+	status := Status{Run: *run, State: run.State}
+	if status.Last, err = lastEntry(ctx, s, dir, func(Entry) bool { return true }); err != nil {
+		return Status{}, err
+	}
+	status.Verdict, err = getJSON[Verdict](ctx, s, dir+"/"+verdictFile)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Status{}, err
+	}
+	if status.Verdict == nil && run.State == Running && !living {
+		if status.Verdict, err = driverVerdictOf(ctx, s, dir); err != nil {
+			return Status{}, err
+		}
+		status.State = Lost
+	}
+	if status.Verdict != nil {
+		status.State = stateOf(status.Verdict.Code)
+	}
+	return status, nil
+}
+
+// driverVerdictOf is the verdict among the events; nil: there is none.
+func driverVerdictOf(ctx context.Context, s store.Store, dir string) (*Verdict, error) {
+	entry, err := lastEntry(ctx, s, dir, func(e Entry) bool { return e.Name == "verdict" })
+	if v, ok := entry.Event.(Verdict); ok {
+		return &v, err
+	}
+	return nil, err
+}
+
+func getJSON[T any](ctx context.Context, s store.Store, path string) (*T, error) {
+	file, err := s.Open(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(file)
+	if err = errors.Join(err, file.Close()); err != nil {
+		return nil, err
+	}
+	v := new(T)
+	if err := json.Unmarshal(data, v); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return v, nil
+}
+
+// lastBytes is how much of events.jsonl is read first: some lines.
+const lastBytes = 64 << 10
+
+// lastEntry is the last event that is wanted. A line that is not whole, because its
+// writer was killed or the disk was full, is passed over.
+func lastEntry(ctx context.Context, s store.Store, dir string, wanted func(Entry) bool) (entry Entry, err error) {
+	file, err := s.OpenAt(ctx, dir+"/"+eventsFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Entry{}, nil
+	}
+	if err != nil {
+		return Entry{}, err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	for size := int64(lastBytes); ; size *= 4 {
+		size = min(size, file.Size())
+		data := make([]byte, size)
+		if n, err := file.ReadAt(ctx, data, file.Size()-size); n < len(data) {
+			return Entry{}, err
+		}
+		if size < file.Size() { // begins within a line
+			_, data, _ = bytes.Cut(data, []byte("\n"))
+		}
+		for end := bytes.LastIndexByte(data, '\n'); end >= 0; end = bytes.LastIndexByte(data, '\n') {
+			data = data[:end]
+			if entry, ok := parseEntry(data[bytes.LastIndexByte(data, '\n')+1:]); ok && wanted(entry) {
+				return entry, nil
+			}
+		}
+		if size == file.Size() {
+			return Entry{}, nil
+		}
+	}
+}
+
+func parseEntry(line []byte) (Entry, bool) {
+	var head struct {
+		Time time.Time `json:"time"`
+		Name string    `json:"event"`
+	}
+	if json.Unmarshal(line, &head) != nil || head.Name == "" {
+		return Entry{}, false
+	}
+	event, err := Parse(line)
+	return Entry{head.Time, head.Name, event}, err == nil
+}
