@@ -170,7 +170,7 @@ func (ls *listeners) accept(ctx context.Context, l net.Listener, serve connServe
 	})
 }
 
-// close stops listening. Connections end with the context of openDoors.
+// close stops listening. Connections end with the context of openListeners.
 func (ls *listeners) close() {
 	for _, l := range ls.sockets {
 		_ = l.Close()

@@ -87,7 +87,7 @@ func (k *task) greet(token string, partition int) (byte, []byte) {
 	return typ, payload
 }
 
-// TestPredictTasksReachTheEngine: by both doors, from before it runs; the run
+// TestPredictTasksReachTheEngine: by both listeners, from before it runs; the run
 // succeeds with as many predictions as Spark wrote rows.
 func TestPredictTasksReachTheEngine(t *testing.T) {
 	for written, code := range map[int]exit.Code{2: 0, 3: 1} {

@@ -296,13 +296,15 @@ func TestClientUnreachable(t *testing.T) {
 
 // TestServerSlowMember: a member that never reads loses its stream, and costs
 // the other nothing.
-func TestServerSlowMember(t *testing.T) {
+func TestServerSlowMember(t *testing.T) { synctest.Test(t, testServerSlowMember) }
+
+func testServerSlowMember(t *testing.T) {
 	const lease = time.Second
-	d := begin(t, config(lease, worker(0), worker(1)))
+	d := beginInMemory(t, config(lease, worker(0), worker(1)))
 	good := d.join(d.ready.Address, 0, "A")
 	slow := d.client(d.ready.Address)
 	// Windows of a fixed size: gRPC widens others until all answers fit unread.
-	conn, err := grpc.NewClient(d.ready.Address, grpc.WithTransportCredentials(slow.creds),
+	conn, err := grpc.NewClient("passthrough:///"+d.ready.Address, grpc.WithTransportCredentials(slow.creds), grpc.WithContextDialer(d.network.dial),
 		grpc.WithInitialWindowSize(1<<16), grpc.WithInitialConnWindowSize(1<<16))
 	if err != nil {
 		t.Fatal(err)

@@ -4,7 +4,7 @@ package reserve
 // once. After a reconnect the server repeats the state of the run.
 type messageFilter struct {
 	handler       Handler
-	metServer     bool
+	registered    bool
 	generation    int
 	trainingEnded bool
 	marks         map[string]LowWater
@@ -17,10 +17,10 @@ func newMessageFilter(h Handler) *messageFilter {
 }
 
 func (f *messageFilter) deliverRegistered(m Registered) {
-	if f.metServer {
+	if f.registered {
 		return
 	}
-	f.metServer = true
+	f.registered = true
 	if f.handler.Registered != nil {
 		f.handler.Registered(m)
 	}

@@ -92,11 +92,11 @@ func (s *site) spark(run string, partitions ...string) *sparkRun {
 // predict is what an engine does of a partition.
 func (r *sparkRun) predict(partition int, rows int64) {
 	r.t.Helper()
-	r.sift(partition, infer.Account{Read: rows, Rows: rows})
+	r.predictBad(partition, infer.Account{Read: rows, Rows: rows})
 }
 
-// sift is predict where there are bad rows.
-func (r *sparkRun) sift(partition int, a infer.Account) {
+// predictBad is predict where there are bad rows.
+func (r *sparkRun) predictBad(partition int, a infer.Account) {
 	r.t.Helper()
 	p := infer.ServedPartition{Partition: partition, Attempt: 9, Account: a}
 	if a.Bad() > 0 {
@@ -409,12 +409,12 @@ func TestPartitionsWithBadRows(t *testing.T) {
 	s := newSite(t)
 	s.request.OnBadRow = infer.Quarantine
 	r := s.spark("r1", "a", "b", "c", "d", "lost", "running")
-	r.sift(0, infer.Account{Read: 3, Rows: 2, Quarantined: 1, GraphFailed: 1})
+	r.predictBad(0, infer.Account{Read: 3, Rows: 2, Quarantined: 1, GraphFailed: 1})
 	r.commits(0)
-	r.sift(1, infer.Account{Read: 2, Quarantined: 2}) // no row is left: Spark writes no file
+	r.predictBad(1, infer.Account{Read: 2, Quarantined: 2}) // no row is left: Spark writes no file
 	r.predict(2, 5)
 	r.commits(2)
-	r.sift(4, infer.Account{Read: 4, Rows: 3, Quarantined: 1})
+	r.predictBad(4, infer.Account{Read: 4, Rows: 3, Quarantined: 1})
 	r.commits(4)
 	lose := func(name string) {
 		t.Helper()
@@ -423,7 +423,7 @@ func TestPartitionsWithBadRows(t *testing.T) {
 		}
 	}
 	lose("r1/aside/_quarantine/part-00004-9.parquet")
-	r.sift(5, infer.Account{Read: 2, Rows: 1, Quarantined: 1}) // not committed
+	r.predictBad(5, infer.Account{Read: 2, Rows: 1, Quarantined: 1}) // not committed
 	if n := r.kept(t.Context()); n != 3 {
 		t.Errorf("%d partitions kept, want 3", n)
 	}
@@ -435,7 +435,7 @@ func TestPartitionsWithBadRows(t *testing.T) {
 	if got := r.count(); got != (infer.Carried{Splits: 3, Account: infer.Account{Read: 10, Rows: 7, Quarantined: 3, GraphFailed: 1}}) {
 		t.Errorf("carried %+v", got)
 	}
-	r.sift(0, infer.Account{Read: 4, Rows: 3, Quarantined: 1})
+	r.predictBad(0, infer.Account{Read: 4, Rows: 3, Quarantined: 1})
 	r.commits(0)
 	r.killed()
 
@@ -446,8 +446,8 @@ func TestPartitionsWithBadRows(t *testing.T) {
 
 	r = s.spark("r4", "a", "d", "c", "b", "lost", "running")
 	s.want(r.carries(), "0=a/r1 1=d/r2 2=c/r1")
-	r.sift(3, infer.Account{Read: 2, Quarantined: 2})
-	r.sift(4, infer.Account{Read: 4, Rows: 3, Quarantined: 1})
+	r.predictBad(3, infer.Account{Read: 2, Quarantined: 2})
+	r.predictBad(4, infer.Account{Read: 4, Rows: 3, Quarantined: 1})
 	r.commits(4)
 	r.predict(5, 2)
 	r.commits(5)
@@ -482,13 +482,13 @@ func TestPartitionsOnBadRow(t *testing.T) {
 	r := s.spark("r1", "clean", "bad")
 	r.predict(0, 5)
 	r.commits(0)
-	r.sift(1, infer.Account{Read: 3, Rows: 2, Quarantined: 1})
+	r.predictBad(1, infer.Account{Read: 3, Rows: 2, Quarantined: 1})
 	r.commits(1)
 	r.killed()
 	s.request.OnBadRow = infer.Skip
 	r = s.spark("r2", "clean", "bad")
 	s.want(r.carries(), "0=clean/r1")
-	r.sift(1, infer.Account{Read: 3, Rows: 2, Skipped: 1})
+	r.predictBad(1, infer.Account{Read: 3, Rows: 2, Skipped: 1})
 	r.commits(1)
 	if err := r.ends(); err != nil {
 		t.Fatal(err)
@@ -501,7 +501,7 @@ func TestPartitionsOnBadRow(t *testing.T) {
 	s.request.OnBadRow = infer.Quarantine
 	r = s.spark("r4", "bad", "clean")
 	s.want(r.carries(), "1=clean/r1")
-	r.sift(0, infer.Account{Read: 3, Rows: 2, Quarantined: 1})
+	r.predictBad(0, infer.Account{Read: 3, Rows: 2, Quarantined: 1})
 	r.commits(0)
 	if err := r.ends(); err != nil {
 		t.Fatal(err)
@@ -520,11 +520,11 @@ func TestPartitionsTooManyBadRows(t *testing.T) {
 	most := 20.0
 	s.request.OnBadRow, s.request.MaxBad = infer.Quarantine, &most
 	r := s.spark("r1", "a", "b")
-	r.sift(0, infer.Account{Read: 10, Rows: 7, Quarantined: 3})
+	r.predictBad(0, infer.Account{Read: 10, Rows: 7, Quarantined: 3})
 	r.commits(0)
 	r.killed()
 	r = s.spark("r2", "a", "b")
-	r.sift(1, infer.Account{Read: 10, Rows: 8, Quarantined: 2})
+	r.predictBad(1, infer.Account{Read: 10, Rows: 8, Quarantined: 2})
 	r.commits(1)
 	r.moves("task_1_m_000001/part-00001-r2.json")
 	if err := r.ends(); infer.ExitCode(err) != 6 || !strings.Contains(err.Error(), `5 of 20 rows are bad (25%), and max_bad is 20%; the first is partition 0: row 1, column "x"`) {
@@ -548,16 +548,16 @@ func TestPartitionsUnaccounted(t *testing.T) {
 		"3 rows of partition 1 were predicted, but Spark has written no file of it": func(r *sparkRun) { r.predict(1, 3) },
 		"partition 7 was predicted, but was not missing":                            func(r *sparkRun) { r.predict(7, 3) },
 		"partition 1: 9 rows read, but 3 predicted": func(r *sparkRun) {
-			r.sift(1, infer.Account{Read: 9, Rows: 3, Skipped: 5})
+			r.predictBad(1, infer.Account{Read: 9, Rows: 3, Skipped: 5})
 			r.commits(1)
 		},
 		"partition 1: 2 quarantined, but": func(r *sparkRun) {
-			r.sift(1, infer.Account{Read: 5, Rows: 3, Quarantined: 2})
+			r.predictBad(1, infer.Account{Read: 5, Rows: 3, Quarantined: 2})
 			r.served[1].Quarantine.Rows = 1
 			r.commits(1)
 		},
 		"out: the run has not written it completely": func(r *sparkRun) {
-			r.sift(1, infer.Account{Read: 5, Rows: 3, Quarantined: 2})
+			r.predictBad(1, infer.Account{Read: 5, Rows: 3, Quarantined: 2})
 			r.served[1].Quarantine.Output = "_quarantine/part-00001-7.parquet"
 			r.commits(1)
 		},
