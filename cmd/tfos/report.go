@@ -119,6 +119,9 @@ func (r reporter) files(members []record.MemberFiles) {
 // amount is a number of files and their size, for people.
 func amount(files, bytes int64) string {
 	size := fmt.Sprintf("%d bytes", bytes)
+	if bytes == 1 {
+		size = "1 byte"
+	}
 	for i, unit := range []string{"kB", "MB", "GB", "TB"} {
 		if scale := math.Pow10(3 * (i + 1)); float64(bytes) >= scale {
 			size = fmt.Sprintf("%.1f %s", float64(bytes)/scale, unit)
