@@ -94,6 +94,11 @@ func TestWriter(t *testing.T) {
 	}
 	c.advance(time.Second)
 	w.Event(Context{"app-1", "spark://m", "3.5.9", "http://h:4040"})
+	for end := time.Now().Add(10 * time.Second); status(t, dir, alive).Run.Application != "app-1"; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("run.json has no application id while the run goes on")
+		}
+	}
 	w.Event(Verdict{Code: exit.Done})
 	c.advance(time.Second)
 	if err := w.Finish(t.Context(), Verdict{Run: "r1", Artifacts: []Artifact{{"saved_model", "/m"}}}); err != nil {
