@@ -22,7 +22,7 @@ type folder struct {
 	before map[string]stamp // of its files, when the program started
 }
 
-// stamp tells whether a file is the one that it was.
+// stamp identifies the state of a file: a file that changes gets another stamp.
 type stamp struct {
 	inode    uint64
 	size     int64
@@ -62,9 +62,9 @@ func openFolder(ctx context.Context, files, name, archive string) (folder, error
 // standalone worker.
 var notLinked = regexp.MustCompile(`^(tfos-(ps|chief|worker|evaluator)-\d+(\.log)?|stdout|stderr)$`)
 
-// link gives every entry of files a name in the folder too. A file has the same
-// bytes under both; where the system allows no second name, and for a folder or a
-// link, the name is a symbolic link.
+// link makes a link in the folder for every entry of files: a hard link for a file,
+// a symbolic link for a folder, for a link, and for a file that the system refuses to
+// link.
 func (f folder) link(files string) error {
 	entries, err := os.ReadDir(files)
 	if err != nil {
@@ -92,8 +92,8 @@ func (f folder) link(files string) error {
 	return nil
 }
 
-// stamps are those of the regular files below the folder by path, with slashes.
-// Links are not followed; what Python compiles is passed over.
+// stamps returns the stamps of the regular files below the folder, by path with
+// slashes. Links are not followed. Folders of compiled Python files are skipped.
 func (f folder) stamps() (map[string]stamp, error) {
 	out := map[string]stamp{}
 	err := filepath.WalkDir(f.path, func(name string, d fs.DirEntry, err error) error {

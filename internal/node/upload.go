@@ -30,6 +30,7 @@ func (m *member) uploadFiles() reserve.WorkingFiles {
 		}
 	})
 	m.uploading.Store(true)
+	m.client.Renew() // the server then waits for the uploads
 	defer m.uploading.Store(false)
 	for _, name := range slices.Sorted(maps.Keys(written)) {
 		found.Files++
@@ -64,7 +65,6 @@ func (m *member) wantsFile(name string, found *reserve.WorkingFiles) bool {
 }
 
 func (m *member) upload(ctx context.Context, name string) error {
-	m.client.Renew() // it says that there are uploads
 	return m.client.Upload(ctx, m.place, name, func() (io.ReadCloser, error) {
 		return os.Open(filepath.Join(m.folder.path, filepath.FromSlash(name)))
 	}, func(n int) { m.uploaded.Add(int64(n)) })
