@@ -24,6 +24,7 @@ var (
 	causeLine    = regexp.MustCompile(`^Caused by: `)
 	logLine      = regexp.MustCompile(`^[\d/:,.T-]+( [\d:,.]+)? [A-Z]+ `)
 	logHeader    = regexp.MustCompile(`^[\d/:,.T-]+( [\d:,.]+)? ERROR `)
+	optionsLine  = regexp.MustCompile(`^(NOTE: )?Picked up (JDK_JAVA|JAVA_TOOL|_JAVA)_OPTIONS: `)
 	threadHeader = regexp.MustCompile(`^Exception in thread "[^"]*" `)
 )
 
@@ -89,6 +90,9 @@ func (d *digest) end() {
 func (d *digest) add() {
 	line := strings.ToValidUTF8(strings.TrimRight(string(d.line), " \t\r"), "�")
 	d.line = d.line[:0]
+	if optionsLine.MatchString(line) { // each JVM's first words
+		return
+	}
 	before := d.before
 	d.before = line
 	if stackLine.MatchString(line) {

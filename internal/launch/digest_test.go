@@ -31,6 +31,8 @@ func TestDigestErrors(t *testing.T) {
 			"Could not find agent library nope", "Could not find agent library nope"},
 		{"agent of the JVM", "Error opening zip file or JAR manifest missing : /nope.jar\nError occurred during initialization of VM\nagent library failed to init: instrument\n",
 			"Error opening zip file or JAR manifest missing : /nope.jar", "Error opening zip file or JAR manifest missing : /nope.jar"},
+		{"options from the environment", "Picked up JAVA_TOOL_OPTIONS: -Xlog:disable\nNOTE: Picked up JDK_JAVA_OPTIONS: -Xint\nError occurred during initialization of VM\nCould not find agent library nope\n",
+			"Could not find agent library nope", "Could not find agent library nope"},
 		{"no memory for Java", "Error: A JNI error has occurred\nException in thread \"main\" java.lang.OutOfMemoryError: Java heap space\n\tat java.base/a.B(C.java:1)\n",
 			"Error: A JNI error has occurred: java.lang.OutOfMemoryError: Java heap space", "Error: A JNI error has occurred: java.lang.OutOfMemoryError: Java heap space"},
 		{"another Java", "Error: LinkageError occurred while loading main class org.apache.spark.launcher.Main\n\tjava.lang.UnsupportedClassVersionError: x has been compiled by a more recent version\n",

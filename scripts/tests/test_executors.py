@@ -203,6 +203,15 @@ SAID = [
         ],
         "CoarseGrainedExecutorBackend: RECEIVED SIGNAL TERM",
     ),
+    (
+        [
+            "NOTE: Picked up JDK_JAVA_OPTIONS: -Xint",
+            "Picked up JAVA_TOOL_OPTIONS: -Xlog:disable",
+            "Picked up _JAVA_OPTIONS: -Xlog:disable",
+            "Could not find agent library nope on the library path",
+        ],
+        "Could not find agent library nope on the library path",
+    ),
     (["26/11/29 01:25:31 INFO A: b"], ""),
 ]
 

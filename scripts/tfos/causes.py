@@ -77,7 +77,10 @@ def lacks_pyarrow(err):
 
 
 _STACK = re.compile(r"\s+at |\s*\.\.\. \d+ (common frames|more)")
-_TITLE = re.compile(r"Spark Executor Command: |=+$|Using Spark's default log4j profile")
+_TITLE = re.compile(
+    r"Spark Executor Command: |=+$|Using Spark's default log4j profile"
+    r"|(NOTE: )?Picked up (JDK_JAVA|JAVA_TOOL|_JAVA)_OPTIONS: "
+)
 _HEADER = re.compile(r"^(Caused by: |Exception: |Exception in thread \"[^\"]*\" )")
 _EXCEPTION = re.compile(_HEADER.pattern + r"?[\w.$]+(Error|Exception)\b")
 _LOGGED = re.compile(r"[\d/:,.T -]+ (ERROR|FATAL) ")
