@@ -2,8 +2,8 @@
 
 Runs inside Spark's mapInArrow on executors. In: record batches of one
 partition. Out: chunks to members by docs/protocols.md section 5, and one row
-of RESULT_SCHEMA to the driver. Arrow columns are opaque here. Needs pyarrow
-and the standard library; pyspark for the task's identity only.
+of RESULT_SCHEMA to the driver. Arrow columns are opaque here. What it decides is in
+decisions.py. Needs pyarrow and the standard library; pyspark for the task's identity only.
 """
 
 import gc
