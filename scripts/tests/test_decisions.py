@@ -31,8 +31,8 @@ def test_cut(case):
     assert cutter.rows == sum(batch["rows"] for batch in case["batches"])
 
 
-@scenarios("shares")
-def test_share(case):
+@scenarios("choices")
+def test_choose(case):
     links = [link(index, **member) for index, member in enumerate(case["members"])]
     task = SimpleNamespace(sent=0)
     first = 0

@@ -29,7 +29,7 @@ type decisions struct {
 			Skipped int64      `json:"skipped"` // by now
 		} `json:"batches"`
 	} `json:"cuts"`
-	Shares []struct {
+	Choices []struct {
 		Name      string `json:"name"`
 		Balance   string `json:"balance"`
 		Turn      int    `json:"turn"`
@@ -40,7 +40,7 @@ type decisions struct {
 			Local  bool  `json:"local"`
 		} `json:"members"`
 		Steps []map[string]json.RawMessage `json:"steps"`
-	} `json:"shares"`
+	} `json:"choices"`
 }
 
 func readDecisions(t *testing.T) (d decisions) {
@@ -87,8 +87,8 @@ func TestCut(t *testing.T) {
 	}
 }
 
-func TestShare(t *testing.T) {
-	for _, test := range readDecisions(t).Shares {
+func TestChoose(t *testing.T) {
+	for _, test := range readDecisions(t).Choices {
 		t.Run(test.Name, func(t *testing.T) {
 			m := &members{equal: test.Balance != "demand", chunkRows: test.ChunkRows, turn: test.Turn}
 			for i, one := range test.Members {
