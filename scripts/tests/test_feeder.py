@@ -18,7 +18,7 @@ import piped
 import pyarrow as pa
 import pytest
 from member import members
-from tfos import feeder, frames
+from tfos import feeder
 from tfos.feed import FeedClient
 
 
@@ -443,20 +443,6 @@ def test_make_feeder_takes_its_place_from_spark(member_binary, monkeypatch):
         run = feeder.make_feeder(feed(), 0, [one.described()], one.credentials)
         [result] = run(id_batches(0, 10))
         assert result.to_pylist()[0]["partition"] == 6
-
-
-def test_missing_rows():
-    spans = feeder._union([(10, 5), (0, 3), (15, 5), (40, 1)])
-    assert spans == [[0, 3], [10, 20], [40, 41]]
-    assert feeder._missing(spans, 0, 50) == [(3, 7), (20, 20), (41, 9)]
-    assert feeder._missing([[10, 20]], 12, 18) == []
-    assert feeder._missing([], 5, 9) == [(5, 4)]
-
-
-def test_acknowledgement_out_of_order_is_refused():
-    link = type("Link", (), {"name": "worker:0", "total": 0, "unacked": [], "unacked_rows": 0})()
-    with pytest.raises(frames.ProtocolError, match="out of order"):
-        feeder._Feeder._handle(None, link, frames.ACK, frames.ACK_BODY.pack(0, 5, 5))
 
 
 def test_keep_warm_forgets_importers_of_zips_alone(tmp_path, monkeypatch):

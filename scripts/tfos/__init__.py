@@ -5,7 +5,7 @@ Runs in three places, which import nothing of each other:
 - on the driver: `driver` (the Spark application), `reservation` (its Go half), `inputs` and
   `predictions` (what Spark reads, and writes);
 - in Spark's Python workers: `feeder` (rows of a partition to the members) and `predictor` (and
-  their predictions back) over `links`;
+  their predictions back) over `links`; `decisions` is what `feeder` decides by;
 - in a member's child process: `program` (entry), `context` (`ctx`), `board` (TensorBoard);
   rows in: `connection` (chunks) -> `rows` (one pass: batches, steps, shuffle) -> `feed` (once)
   or `replay` (again and again), with `arrays` (Arrow to numpy) and `tensors` (tf.data).

@@ -2,19 +2,18 @@
 
 Runs inside Spark's mapInArrow on executors. In: record batches of one
 partition. Out: chunks to members by docs/protocols.md section 5, and one row
-of RESULT_SCHEMA to the driver. Arrow columns are opaque here. Needs pyarrow
-and the standard library; pyspark for the task's identity only.
+of RESULT_SCHEMA to the driver. Arrow columns are opaque here. What it decides is in
+decisions.py. Needs pyarrow and the standard library; pyspark for the task's identity only.
 """
 
 import gc
 import sys
 import zipimport
-from collections import deque
 from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 
 import pyarrow as pa
 
-from tfos import frames, links
+from tfos import decisions, frames, links
 
 # One row a partition. rows: read of it; sent: acknowledged to this attempt;
 # skipped: held by members since an earlier attempt; error: bad data, permanent;
@@ -31,14 +30,6 @@ _RESULT = pa.schema(
         ("note", pa.string()),
     ]
 )
-
-# Smaller partitions are not cut for the sake of evenness.
-_MIN_ROWS = 8
-
-# A chunk costs as much as 100 KB of its bytes. So chunks of small rows grow, up to
-# _GROWN_BYTES, but only to a part of the rows sent so far: members stay as even.
-_GROWN_BYTES = 256 << 10
-_GROWN_PART = 256
 
 
 def make_feeder(feed, epoch, members, credentials):
@@ -109,12 +100,10 @@ class RowError(ValueError):
 
 class _Feeder:
     def __init__(self, feed, members, credentials, hello):
-        self.least_rows = max(1, int(feed["chunk_rows"]))
-        self.chunk_rows = self.least_rows  # of a chunk, by now
-        self.equal = feed.get("balance", "equal") == "equal"
+        self.equal = feed.get("balance") != "demand"
         self.hello = hello
         self.partition = hello["partition"]
-        self.rows = self.sent = self.skipped = 0
+        self.sent = 0
         self.error = self.note = None
         self.schema = None
         self.links = []
@@ -123,8 +112,9 @@ class _Feeder:
             for member in members:
                 sock, local = links.connect(member["feed"], credentials["ca"])
                 self.links.append(links.Link(member, sock, local))
-            self.accepted = deque(_union([r for link in self.links for r in self._greet(link)]))
-            if self.accepted and not feed["repeatable"]:
+            held = [pair for link in self.links for pair in self._greet(link)]
+            self.cutter = decisions.Cutter(int(feed["chunk_rows"]), len(members), held)
+            if held and not feed["repeatable"]:
                 raise RuntimeError(
                     f"feed {feed['name']}: partition {self.partition} was tried again, but its "
                     "rows may come in another order (a query with a join, aggregation, sample "
@@ -152,9 +142,9 @@ class _Feeder:
     def result(self):
         return {
             "partition": self.partition,
-            "rows": self.rows,
+            "rows": self.cutter.rows,
             "sent": self.sent,
-            "skipped": self.skipped,
+            "skipped": self.cutter.skipped,
             "error": self.error,
             "note": self.note,
         }
@@ -187,31 +177,15 @@ class _Feeder:
 
     def _send_batch(self, batch):
         """False: no member wants more."""
-        start = self.rows
-        self.rows += batch.num_rows
-        while self.accepted and self.accepted[0][1] <= start:
-            self.accepted.popleft()
-        missing = _missing(self.accepted, start, self.rows)
-        self.skipped += batch.num_rows - sum(n for _, n in missing)
         if self.schema is None:
             self.schema = memoryview(batch.schema.serialize())
             self._send_schema()
-        self._grow(batch)
-        chunk_rows = self.chunk_rows
-        if start == 0:  # of a small partition every member shall get some
-            chunk_rows = min(chunk_rows, max(_MIN_ROWS, -(-batch.num_rows // len(self.links))))
-        for first, count in missing:
-            for at in range(first, first + count, chunk_rows):
-                rows = min(chunk_rows, first + count - at)
-                if not self._send_rows(at, batch.slice(at - start, rows)):
-                    return False
+        start = self.cutter.rows
+        sent = sum(link.rows for link in self.links)
+        for first, rows in self.cutter.cut(batch.num_rows, batch.nbytes, sent):
+            if not self._send_rows(first, batch.slice(first - start, rows)):
+                return False
         return True
-
-    def _grow(self, batch):
-        """Fits the rows of a chunk to their size and to what was sent, by all tasks."""
-        fit = _GROWN_BYTES * batch.num_rows // max(1, batch.nbytes)
-        part = sum(link.rows for link in self.links) // _GROWN_PART
-        self.chunk_rows = max(self.least_rows, min(fit, part))
 
     def _send_schema(self):
         """To every member: one that gets no row still learns the columns."""
@@ -244,39 +218,18 @@ class _Feeder:
     def _choose(self, rows):
         """The member for a chunk of so many rows; waits for credit. None: nobody wants it."""
         self._pump(wait=False)
+        turn = self.partition + self.hello["epoch"]
         while not self._over():
-            link = self._candidate(rows)
+            link = decisions.choose(self.links, rows, self.cutter.chunk_rows, self.equal, turn)
             if link is not None:
                 return link
             self._pump(wait=True)
         return None
 
-    def _candidate(self, rows):
-        wanting = [link for link in self.links if link.stopped is None]
-        ready = [link for link in wanting if link.ready]
-        if self.equal and wanting:
-            limit = min(link.rows for link in wanting) + 2 * self.chunk_rows
-            ready = [link for link in ready if link.rows <= limit]
-        if not ready:
-            return None
-        lowest = min(link.rows for link in ready)
-        local = [link for link in ready if link.local and link.rows - lowest < rows]
-        near = local or [link for link in ready if link.rows == lowest]
-        lowest = min(link.rows for link in near)
-        near = [link for link in near if link.rows == lowest]
-        # Tasks that start together see equal counts: they start at different members.
-        return near[(self.partition + self.hello["epoch"]) % len(near)]
-
     def _over(self):
-        """Whether to send no more: a program failed, or nobody wants rows."""
-        for link in self.links:
-            if link.stopped is not None and link.stopped["failed"]:
-                self.note = f"{link.name}: {link.stopped['reason']}"
-                return True
-        if all(link.stopped is not None for link in self.links):
-            self.note = "; ".join(f"{link.name}: {link.stopped['reason']}" for link in self.links)
-            return True
-        return False
+        """Whether to send no more."""
+        self.note = decisions.over(self.links)
+        return self.note is not None
 
     def _finish(self):
         """Waits until all rows are acknowledged, then says END everywhere."""
@@ -284,7 +237,7 @@ class _Feeder:
             self._pump(wait=True)
             if self._over():
                 return
-        end = frames.encode_json(frames.END, {"rows": self.rows})
+        end = frames.encode_json(frames.END, {"rows": self.cutter.rows})
         for link in self.links:
             if not link.lost:
                 link.out.append(memoryview(end))
@@ -345,28 +298,3 @@ class _Feeder:
             link.ended = True
         else:
             raise frames.ProtocolError(f"feed: frame 0x{typ:02x} from {link.name}")
-
-
-def _union(pairs):
-    """Sorted, disjoint (first, end) from (first, rows) pairs."""
-    spans = []
-    for first, rows in sorted(pairs):
-        if spans and first <= spans[-1][1]:
-            spans[-1][1] = max(spans[-1][1], first + rows)
-        else:
-            spans.append([first, first + rows])
-    return spans
-
-
-def _missing(spans, start, end):
-    """The (first, rows) of [start, end) that no span covers; spans end after start."""
-    missing = []
-    for first, stop in spans:
-        if first >= end:
-            break
-        if first > start:
-            missing.append((start, first - start))
-        start = max(start, stop)
-    if start < end:
-        missing.append((start, end - start))
-    return missing

@@ -7,16 +7,7 @@ from collections import deque
 from itertools import islice
 from pathlib import Path
 
-from tfos import frames
-
-# Bounds connecting and the wait for WELCOME, which an earlier attempt's stream
-# must end before.
-_HELLO_SECONDS = 60
-
-# Chunks a member may have unacknowledged from one task. More would let tasks
-# act on old counts: all of them rush to the lowest member, then to another,
-# each time further (20 chunks apart were seen with 4 tasks).
-_UNACKED = 2
+from tfos import decisions, frames
 
 _GATHERED = 512  # buffers of one write: Linux takes 1,024
 
@@ -48,7 +39,7 @@ class Link:
 
     @property
     def ready(self):
-        return self.credit > 0 and not self.out and len(self.unacked) < _UNACKED
+        return self.credit > 0 and not self.out and len(self.unacked) < decisions.UNACKED
 
     def share(self, offer):
         """Opens the memory that the member offers, or None. Where that fails, in a container
@@ -126,7 +117,7 @@ def connect(address, ca):
     path = address.get("unix")
     if path and address.get("boot_id") == boot_id() and Path(path).exists():
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        sock.settimeout(_HELLO_SECONDS)
+        sock.settimeout(decisions.HELLO_SECONDS)
         try:
             sock.connect(path)
             return sock, True
@@ -134,7 +125,9 @@ def connect(address, ca):
             sock.close()  # another file system's path, or not ours to open: TCP reaches it too
     host, _, port = address["tcp"].rpartition(":")
     try:
-        raw = socket.create_connection((host.strip("[]"), int(port)), timeout=_HELLO_SECONDS)
+        raw = socket.create_connection(
+            (host.strip("[]"), int(port)), timeout=decisions.HELLO_SECONDS
+        )
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         context = ssl.create_default_context(cadata=ca)
         return context.wrap_socket(raw, server_hostname="tfos-member"), False

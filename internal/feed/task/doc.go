@@ -9,8 +9,9 @@
 //
 // It is scripts/tfos/feeder.py in Go, and decides as that does: which rows are
 // still to be sent, how they are cut, and which member gets a chunk. Tests run
-// both through the same scenarios (scripts/tests/test_feeder.py). scripts/tfos/pipe.py
-// is the driver's half.
+// both through the scenarios of testdata/decisions.json, and against real members
+// (scripts/tests/test_feeder.py). docs/architecture.md says why there are two.
+// scripts/tfos/pipe.py is the driver's half.
 //
 // The package never starts a process, never writes a file, and does not look
 // into Arrow columns: it cuts them by rows.

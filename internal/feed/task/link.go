@@ -128,6 +128,16 @@ func (l *link) openMemory(offer *feed.Shared) {
 	_ = file.Close()
 }
 
+// reserve records that a chunk of so many bytes is on its way. slot is where in the
+// member's memory it goes; -1: through conn.
+func (l *link) reserve(rows span, bytes int64) (slot int) {
+	l.writing = true
+	l.credit -= bytes
+	l.unacked = append(l.unacked, rows)
+	l.unackedRows += rows.rows()
+	return l.takeSlot()
+}
+
 // takeSlot takes a slot for the next chunk; -1: there is none.
 func (l *link) takeSlot() int {
 	if l.shared == nil || len(l.slots) == 0 {

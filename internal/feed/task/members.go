@@ -29,12 +29,15 @@ type members struct {
 	err  error      // what broke; permanent
 }
 
+// leastChunkRows is how many rows a chunk has at least, but for a partition's last.
+func leastChunkRows(rows int) int64 { return max(1, int64(rows)) }
+
 // connect says HELLO to all members. held is the ranges of the partition that any
 // of them has already: first row, rows.
 func connect(ctx context.Context, o Order, partition int) (m *members, held [][2]int64, err error) {
 	m = &members{
 		equal:     o.Feed.Balance != "demand",
-		leastRows: max(1, int64(o.Feed.ChunkRows)),
+		leastRows: leastChunkRows(o.Feed.ChunkRows),
 		turn:      partition + o.Epoch,
 	}
 	m.cond = sync.NewCond(&m.mu)
@@ -165,11 +168,7 @@ func (m *members) sendChunk(frame []byte, rows span) (spare []byte, ok bool, err
 		}
 		if l := m.chooseMember(rows.rows()); l != nil {
 			spare, l.spare = l.spare, nil
-			l.writing = true
-			l.credit -= int64(len(frame) - feed.ChunkRoom)
-			l.unacked = append(l.unacked, rows)
-			l.unackedRows += rows.rows()
-			slot := l.takeSlot()
+			slot := l.reserve(rows, int64(len(frame)-feed.ChunkRoom))
 			m.wg.Go(func() { m.writeChunk(l, frame, rows, slot) })
 			return spare, true, nil
 		}

@@ -19,7 +19,8 @@ const (
 	minRows = 8
 	// A chunk costs as much as 100 KB of its bytes. So chunks of small rows
 	// grow, up to grownBytes, but only to a part of the rows sent so far:
-	// members stay as even. scripts/tfos/feeder.py does the same.
+	// members stay as even. testdata/decisions.json holds these figures equal to
+	// those of scripts/tfos/decisions.py.
 	grownBytes = 256 << 10
 	grownPart  = 256
 )
@@ -217,38 +218,45 @@ func (t *task) sendBatch(b batch) (more bool, err error) {
 		return false, err
 	}
 	rows := span{t.rows, t.rows + b.rows}
-	t.rows = rows.end
-	t.held = slices.DeleteFunc(t.held, func(s span) bool { return s.end <= rows.first })
-	parts := missing(t.held, rows)
-	t.skipped += rows.rows()
-	for _, part := range parts {
-		t.skipped -= part.rows()
-	}
-	chunkRows := t.members.fitChunkRows(rows.rows(), b.bytes)
-	if rows.first == 0 { // of a small partition every member shall get some
-		chunkRows = min(chunkRows, max(minRows, ceil(rows.rows(), int64(len(t.members.links)))))
-	}
-	if b.message != nil && len(parts) == 1 && parts[0] == rows && rows.rows() <= chunkRows &&
-		len(b.message)-feed.ChunkRoom <= feed.MaxChunk {
+	chunks := t.cut(rows.rows(), b.bytes)
+	if b.message != nil && len(chunks) == 1 && chunks[0] == rows && len(b.message)-feed.ChunkRoom <= feed.MaxChunk {
 		feed.SealChunk(b.message, rows.first, int(rows.rows()))
 		spare, more, err := t.members.sendChunk(b.message, rows)
 		t.source.returnBuffer(spare)
 		return more, err
 	}
-	if b.record == nil && len(parts) > 0 {
+	if b.record == nil && len(chunks) > 0 {
 		if b.record, err = t.codec.decode(b.message[feed.ChunkRoom:]); err != nil {
 			return false, err
 		}
 	}
-	for _, part := range parts {
-		for first := part.first; first < part.end; first += chunkRows {
-			chunk := span{first, min(first+chunkRows, part.end)}
-			if more, err := t.sendRows(b.record, chunk, rows.first); !more {
-				return false, err
-			}
+	for _, chunk := range chunks {
+		if more, err := t.sendRows(b.record, chunk, rows.first); !more {
+			return false, err
 		}
 	}
 	return true, nil
+}
+
+// cut returns the chunks that are still to be sent of the next batch, which has
+// about so many bytes.
+func (t *task) cut(rows, bytes int64) []span {
+	whole := span{t.rows, t.rows + rows}
+	t.rows = whole.end
+	t.held = slices.DeleteFunc(t.held, func(s span) bool { return s.end <= whole.first })
+	most := t.members.fitChunkRows(rows, bytes)
+	if whole.first == 0 { // of a small partition every member shall get some
+		most = min(most, max(minRows, ceil(rows, int64(len(t.members.links)))))
+	}
+	t.skipped += rows
+	var chunks []span
+	for _, part := range missing(t.held, whole) {
+		t.skipped -= part.rows()
+		for first := part.first; first < part.end; first += most {
+			chunks = append(chunks, span{first, min(first+most, part.end)})
+		}
+	}
+	return chunks
 }
 
 // sendRows sends rows of a batch, which starts at row start, as one chunk or,
