@@ -4,6 +4,7 @@ docs/protocols.md section 5 is the wire.
 """
 
 import contextlib
+import math
 import os
 import socket
 import threading
@@ -57,12 +58,13 @@ class FeedConnection:
     waited        seconds that take() has waited for the member
     """
 
-    def __init__(self, socket_path, name, prefetch=2, decoder=None):
+    def __init__(self, socket_path, name, prefetch=2, decoder=None, clock=time.monotonic):
         """name: of the feed. prefetch: chunks ahead, at least 1. decoder(config, worker):
         makes what is called with each Chunk and EpochEnd as it comes, and returns a list, perhaps
         an empty one, of what take() gives in its place. So the thread that reads the connection
         decodes while the program computes, and no other one is woken for it.
         """
+        self._clock = clock
         self._sock, context = frames.attach(socket_path)
         self._pid = os.getpid()
         try:
@@ -84,7 +86,7 @@ class FeedConnection:
             self._sending = threading.Lock()
             self._handed = {}  # rows reported by the program, by epoch
             self._untold = {}  # of them, what the member does not know
-            self._told = -TELL_SECONDS  # when it was told last
+            self._told = -math.inf  # when it was told last
             self._asking = threading.Lock()
             self._answer = None  # to PERMIT
             self._permitted = 0  # steps
@@ -116,7 +118,7 @@ class FeedConnection:
         return item
 
     def ready(self, until):
-        """Whether take() has something to give; waits for it to the time.monotonic() until."""
+        """Whether take() has something to give; waits for it to the time `until` of the clock."""
         with self._changed:
             self._wait_for_arrival(until)
             return bool(self._arrived)
@@ -127,14 +129,14 @@ class FeedConnection:
         began, decoded = self._clocks()
         in_time = True
         while not self._arrived and self._failure is None and self._error is None and in_time:
-            left = None if until is None else max(0.0, until - time.monotonic())
+            left = None if until is None else max(0.0, until - self._clock())
             in_time = self._changed.wait(left)
         now, decoded_now = self._clocks()
         self.waited += max(0.0, (now - began) - (decoded_now - decoded))
 
     def _clocks(self):
         """The time, and how much of it was spent decoding."""
-        now, since = time.monotonic(), self._decoding
+        now, since = self._clock(), self._decoding
         return now, self._decoded + (now - since if since is not None else 0.0)
 
     def _more(self, chunks):
@@ -168,7 +170,7 @@ class FeedConnection:
                 if handed[epoch] <= self._handed.get(epoch, 0):
                     break
                 self._handed[epoch] = self._untold[epoch] = handed[epoch]
-            if self._untold and (now or time.monotonic() - self._told >= TELL_SECONDS):
+            if self._untold and (now or self._clock() - self._told >= TELL_SECONDS):
                 self._tell_trained()
 
     def pace(self, report):
@@ -206,7 +208,7 @@ class FeedConnection:
         for epoch in sorted(self._untold):
             self._send(frames.TRAINED, epoch=epoch, rows=self._untold[epoch])
         self._untold.clear()
-        self._told = time.monotonic()
+        self._told = self._clock()
 
     def _tell(self, typ, **message):
         with self._sending:
@@ -289,14 +291,14 @@ class FeedConnection:
     def _made_of(self, event):
         if self._failure is not None:
             return []
-        self._decoding = time.monotonic()
+        self._decoding = self._clock()
         try:
             return self._decode(event)
         except Exception as e:
             self._failure = e
             return []
         finally:
-            self._decoded += time.monotonic() - self._decoding
+            self._decoded += self._clock() - self._decoding
             self._decoding = None
 
 
