@@ -51,16 +51,20 @@ class Watch:
     def until(self, ended):
         """Looks again and again until the threading.Event `ended`."""
         while not ended.wait(SECONDS):
-            now = {}
-            for entry in pathlib.Path("/proc").iterdir():
-                if entry.name.isdigit():
-                    self._look(entry, now)
-            # The kernel adds a child's bytes to its parent's once the child has ended, and
-            # executors are children of the driver.
-            executors = self._of("executor JVM")
-            self._reaped |= not all(pathlib.Path(f"/proc/{pid}").exists() for pid in executors)
-            if not self._reaped:
-                self._bytes.update(now)
+            self.look()
+
+    def look(self):
+        """Looks at all processes once."""
+        now = {}
+        for entry in pathlib.Path("/proc").iterdir():
+            if entry.name.isdigit():
+                self._look(entry, now)
+        # The kernel adds a child's bytes to its parent's once the child has ended, and
+        # executors are children of the driver.
+        executors = self._of("executor JVM")
+        self._reaped |= not all(pathlib.Path(f"/proc/{pid}").exists() for pid in executors)
+        if not self._reaped:
+            self._bytes.update(now)
 
     def _look(self, entry, now):
         try:
