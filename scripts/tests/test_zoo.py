@@ -140,6 +140,8 @@ def test_refused(saved, name):
 def test_documented():
     """docs/inference.md has the table: what `python scripts/tests/zoo/__init__.py` prints."""
     assert zoo.table() in (ROOT / "docs/inference.md").read_text()
+    ways = f"**{len(zoo.titles())} ways of saving a model.**"
+    assert ways in (ROOT / "README.md").read_text()
 
 
 def test_operations(saved):
