@@ -54,7 +54,7 @@ class Ended:
 def run(folder, *argv, **env):
     env = {**os.environ, "PYTHONPATH": str(SCRIPTS), "TMPDIR": str(folder), **env}
     return subprocess.run(
-        [sys.executable, *argv], cwd=folder, env=env, capture_output=True, text=True, timeout=60
+        [sys.executable, *argv], cwd=folder, env=env, capture_output=True, text=True, timeout=600
     )
 
 

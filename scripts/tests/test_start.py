@@ -130,7 +130,7 @@ def test_a_plan_of_another_version_is_refused(tmp_path, plan):
     pipe = subprocess.PIPE  # its end is that of the JVM
     with subprocess.Popen(command, cwd=SCRIPTS, stdin=pipe, stdout=pipe, text=True) as driver:
         events = [json.loads(line.removeprefix("@tfos ")) for line in driver.stdout]
-        code = driver.wait(timeout=60)
+        code = driver.wait(timeout=600)
     assert [event["event"] for event in events] == ["driver", "verdict"]
     assert (code, events[1]["code"], events[1]["phase"]) == (1, 2, "submit")
     version = plan.get("version")
