@@ -36,7 +36,7 @@ type Environment struct {
 	Beside []string
 }
 
-// PlanVersion is the version of plan.json. Its readers, scripts/tfos/driver.py and
+// PlanVersion is the version of plan.json. Its readers, scripts/tfos/start.py and
 // internal/local, have the number too and refuse a plan of another version.
 const PlanVersion = 1
 

@@ -12,12 +12,12 @@ import (
 
 // The driver reads plans of the version that this package writes.
 func TestPlanVersion(t *testing.T) {
-	driver, err := os.ReadFile("../../scripts/tfos/driver.py")
+	start, err := os.ReadFile("../../scripts/tfos/start.py")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := fmt.Sprintf("\nPLAN_VERSION = %d ", PlanVersion); !strings.Contains(string(driver), want) {
-		t.Errorf("driver.py has no %q", want)
+	if want := fmt.Sprintf("\nPLAN_VERSION = %d ", PlanVersion); !strings.Contains(string(start), want) {
+		t.Errorf("start.py has no %q", want)
 	}
 }
 

@@ -13,7 +13,7 @@ type Child struct {
 }
 
 // lightJVM keeps a JVM from optimizing what it runs for seconds only: that takes
-// a third of the time of a short job. scripts/tfos/driver.py tells executors the same.
+// a third of the time of a short job. scripts/tfos/start.py tells executors the same.
 const lightJVM = "-XX:TieredStopAtLevel=1"
 
 // Environ is base for a child that is no Spark: the mark of the run, and

@@ -164,13 +164,12 @@ func TestStop(t *testing.T) {
 			s := newScene(t, 1, nil)
 			p := s.act("run", s.assignment(0, mode))
 			s.awaitPhase(0, "sleeping")
-			began := time.Now()
 			s.command(map[string]string{"cmd": "stop", "reason": "interrupted"})
 			if status, summary := p.end(); status != ExitDone || summary.Kind != "stopped" {
 				t.Errorf("status %d, %+v", status, summary)
 			}
-			if took := time.Since(began); took > guardPatience {
-				t.Errorf("it took %v", took)
+			if log := p.stderr.String(); strings.Contains(log, "the guard does not end") {
+				t.Errorf("the guard was waited for in vain: %s", log)
 			}
 			nothingLeft(t, s.run, s.tmp)
 			if got := strings.Contains(s.log(0), "terminated\n"); got != (mode == "polite") {
@@ -216,7 +215,6 @@ func TestKilled(t *testing.T) {
 			if got := len(runProcesses(s.run)); got != 6 {
 				t.Fatalf("%d processes, want executor, supervisor, guard, child and its two", got)
 			}
-			began := time.Now()
 			guard := under(t, supervisor)
 			switch test.who {
 			case "supervisor":
@@ -246,9 +244,6 @@ func TestKilled(t *testing.T) {
 				_ = executor.cmd.Wait()
 			}
 			nothingLeft(t, s.run, s.tmp)
-			if took := time.Since(began); took > 15*time.Second {
-				t.Errorf("it took %v", took)
-			}
 		})
 	}
 }
@@ -275,14 +270,10 @@ func TestLeaseLost(t *testing.T) {
 			if err := s.server.Process.Kill(); err != nil {
 				t.Fatal(err)
 			}
-			began := time.Now()
 			for _, p := range []*actor{one, two} {
 				if status, _ := p.end(); status != ExitDone {
 					t.Errorf("status %d", status)
 				}
-			}
-			if took := time.Since(began); took > 2*testLease+5*time.Second {
-				t.Errorf("it took %v", took)
 			}
 			nothingLeft(t, s.run, s.tmp)
 		})

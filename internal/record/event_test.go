@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -124,13 +125,17 @@ func TestProtocolNamesEvents(t *testing.T) {
 
 // What the Python driver writes by itself are events, with their keys.
 func TestPythonDriverWritesEvents(t *testing.T) {
-	source, err := os.ReadFile("../../scripts/tfos/driver.py")
-	if err != nil {
-		t.Fatal(err)
+	var source []byte
+	for _, file := range []string{"driver.py", "start.py"} {
+		text, err := os.ReadFile(filepath.Join("../../scripts/tfos", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		source = append(source, text...)
 	}
 	found := regexp.MustCompile(`\{\s*"event": "(\w+)",((?:[^{}])*)\}`).FindAllStringSubmatch(string(source), -1)
 	if len(found) < 5 {
-		t.Fatalf("driver.py has %d events, want 5 or more", len(found))
+		t.Fatalf("the driver has %d events, want 5 or more", len(found))
 	}
 	for _, m := range found {
 		var written []string
@@ -145,17 +150,17 @@ func TestPythonDriverWritesEvents(t *testing.T) {
 			return e.event.EventName() == m[1]
 		})
 		if at < 0 {
-			t.Errorf("driver.py writes event %s, which no launcher knows", m[1])
+			t.Errorf("the driver writes event %s, which no launcher knows", m[1])
 			continue
 		}
 		known := keys(events[at].event)
 		for _, key := range written {
 			if !slices.Contains(known, key) {
-				t.Errorf("driver.py writes %s of event %s, which no launcher knows", key, m[1])
+				t.Errorf("the driver writes %s of event %s, which no launcher knows", key, m[1])
 			}
 		}
 		if m[1] != "verdict" && len(written) != len(known) {
-			t.Errorf("driver.py writes event %s with %v, want %v", m[1], written, known)
+			t.Errorf("the driver writes event %s with %v, want %v", m[1], written, known)
 		}
 	}
 }

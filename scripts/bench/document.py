@@ -55,7 +55,7 @@ def read(path):
 
 
 def latest(runs):
-    """The runs, each with those of its cases alone that no later one measured."""
+    """The runs, each with only those of its cases that no later run has measured."""
     kept, seen = [], set()
     for found in reversed(runs):
         cases = [case for case in found["cases"] if case["name"] not in seen]

@@ -10,10 +10,10 @@ from environments import ROOT
 
 
 def measure(cases, settings, work, say):
-    """The results of cases, as the JSON file has them, each when its case is through.
+    """Yields the results of each case, as the JSON file has them, when the case has run.
 
     The sides of a case take turns, each round in another order, so that a busy minute is in
-    all of them. A side that did not run is not tried again. say: told of each process.
+    all of them. A side that did not run is not tried again. say(line) is called for each process.
     """
     for case in cases:
         yield _case(case, settings, work / case.name, say)

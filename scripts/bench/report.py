@@ -24,7 +24,7 @@ def ratio_name(ratio):
 
 
 def verdict(ratio):
-    """What a ratio's bar and goal have come to; "" without them."""
+    """Whether a ratio holds its bar and reaches its goal, in words; "": it has neither."""
     said = []
     for least, kind, held, yes, no in (
         (ratio["bar"], "bar", ratio["held"], "held", "NOT HELD"),

@@ -1,7 +1,7 @@
 """The rows that are measured: distinct and random, made once, kept below .bench/rows.
 
-Pickle writes an object that it has seen before as a reference, so repeated rows would flatter
-whoever uses it; and random bytes do not compress.
+Rows differ, because pickle writes a repeated object as a reference: peers that use pickle would
+look faster. They are random, because random bytes do not compress.
 """
 
 import dataclasses

@@ -51,16 +51,20 @@ class Watch:
     def until(self, ended):
         """Looks again and again until the threading.Event `ended`."""
         while not ended.wait(SECONDS):
-            now = {}
-            for entry in pathlib.Path("/proc").iterdir():
-                if entry.name.isdigit():
-                    self._look(entry, now)
-            # The kernel adds a child's bytes to its parent's once the child has ended, and
-            # executors are children of the driver.
-            executors = self._of("executor JVM")
-            self._reaped |= not all(pathlib.Path(f"/proc/{pid}").exists() for pid in executors)
-            if not self._reaped:
-                self._bytes.update(now)
+            self.look()
+
+    def look(self):
+        """Looks at all processes once."""
+        now = {}
+        for entry in pathlib.Path("/proc").iterdir():
+            if entry.name.isdigit():
+                self._look(entry, now)
+        # The kernel adds a child's bytes to its parent's once the child has ended, and
+        # executors are children of the driver.
+        executors = self._of("executor JVM")
+        self._reaped |= not all(pathlib.Path(f"/proc/{pid}").exists() for pid in executors)
+        if not self._reaped:
+            self._bytes.update(now)
 
     def _look(self, entry, now):
         try:
@@ -93,11 +97,11 @@ class Watch:
         return max((self._peaks[pid] for pid in self._of(kind)), default=0)
 
     def cpu(self, kind):
-        """Seconds of CPU of all processes of a kind, as far as the last look at each saw them."""
+        """Seconds of CPU of all processes of a kind, each as of the last look at it."""
         return sum(self._cpu[pid] for pid in self._of(kind))
 
     def growth(self, kind):
-        """MiB that the processes of a kind had more at their end than after a quarter."""
+        """MiB by which the processes of a kind grew after the first quarter of their looks."""
         sizes = (self._sizes[pid] for pid in self._of(kind))
         return sum(own[-2] - own[len(own) // 4] for own in sizes if len(own) > 4)
 

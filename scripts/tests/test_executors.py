@@ -1,7 +1,5 @@
 """What the driver tells of executors that die (tfos.executors), from Spark's own words."""
 
-import time
-
 import pytest
 from tfos import executors
 from tfos.causes import error_line, own_lines
@@ -141,15 +139,31 @@ def test_nothing_has_died():
     assert deaths(Spark(Summary("0", True)), Log(*STANDALONE)) == ([], 1)
 
 
-def test_wait_ends_with_enough_executors_or_some_after_the_time():
-    begin = time.monotonic()
-    two = Spark(Summary("0", True), Summary("1", True))
-    Executors(two, None).wait(2, 60, None, lambda: False)
-    Executors(two, None).wait(3, 0, None, lambda: False)
-    ended = iter([False, False, True])
-    Executors(Spark(), None).wait(1, 0, None, lambda: next(ended))  # nobody: it goes on
-    assert next(ended, "asked to the end") == "asked to the end"
-    assert time.monotonic() - begin < 5
+class Time:
+    """A clock, and a sleep by which it goes on."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def clock(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+
+@pytest.mark.parametrize(("wanted", "seconds", "takes"), [(2, 60, 0), (3, 60, 60), (3, 0, 0)])
+def test_wait_ends_with_enough_executors_or_some_after_the_time(wanted, seconds, takes):
+    time = Time()
+    two = Executors(Spark(Summary("0", True), Summary("1", True)), None, time.clock, time.sleep)
+    assert len(two.wait(wanted, seconds, None, lambda: False)) == 2
+    assert takes <= time.now < takes + 1
+
+
+def test_wait_goes_on_while_no_executor_lives():
+    time = Time()
+    Executors(Spark(), None, time.clock, time.sleep).wait(1, 0, None, lambda: time.now > 100)
+    assert time.now > 100
 
 
 COMMAND = ['Spark Executor Command: "java" "-Xbad"', "=" * 40, ""]

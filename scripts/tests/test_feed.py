@@ -1,6 +1,7 @@
 """The program's side: batches, epochs, steps, shuffle, TensorFlowOnSpark's face."""
 
 import os
+import queue
 import threading
 import time
 
@@ -9,8 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from member import mark, members, push
-from tfos.connection import TELL_SECONDS
+from tfos.connection import FeedConnection
 from tfos.feed import DataError, DataFeed, FeedClient
+from tfos.rows import Decoder, Pass
+from waiting import SECONDS, Call, wait_until
 
 
 def take(client, n):
@@ -52,38 +55,16 @@ def test_trained_is_what_was_handed_out(member_binary):
         assert one.counts() == {"Received": 1000, "Trained": 130, "Dropped": 870}
 
 
-def test_trained_is_told_now_and_then_and_at_the_end(member_binary):
+def test_trained_is_told_while_the_program_computes_and_at_the_end(member_binary):
+    """test_connection.py has how often."""
     with members(member_binary, 1) as [one]:
         push(one, id=range(1000))
         one.end()
         with FeedClient(one.socket) as client:
-
-            def told(rows):
-                deadline = time.monotonic() + 10
-                while one.counts()["Trained"] != rows and time.monotonic() < deadline:
-                    time.sleep(0.01)
-                return one.counts()["Trained"] == rows
-
             client.next_batch(10)
-            assert told(10)
-            time.sleep(TELL_SECONDS)
-            for _ in range(20):
-                client.next_batch(10)
-            assert told(20)  # the others came at once after it
-            time.sleep(TELL_SECONDS)
-            client.next_batch(10)
-            assert told(220)
+            wait_until(lambda: one.counts()["Trained"] == 10)
             take(client, 10)
-            assert told(1000)
-
-
-def test_prefetch_is_bounded(member_binary):
-    with members(member_binary, 1, queue_bytes=1 << 22) as [one]:
-        push(one, chunk_rows=10, id=range(1000))
-        with FeedClient(one.socket, prefetch=3) as client:
-            client.next_batch(10)
-            time.sleep(0.3)
-            assert len(client._connection._arrived) == 3
+            wait_until(lambda: one.counts()["Trained"] == 1000)
 
 
 def test_mapping_names_tensors(member_binary):
@@ -219,27 +200,28 @@ def test_unknown_feed(member_binary):
 def test_synchronous_steps_wait_for_the_mark(member_binary):
     with members(member_binary, 1, synchronous=True, batch_rows=20) as [one]:
         push(one, id=range(75))
-        steps = []
-        with FeedClient(one.socket) as client:
+        asked, answers, marked = queue.Queue(), [], [0]
+        connection = FeedConnection(one.socket, "train", 4, Decoder)
 
-            def step():
-                while (batch := client.next_batch(20)) is not None:
-                    steps.append(batch["id"].tolist())
+        def permit(step):
+            asked.put(step)
+            answers.append((step, connection.permit(step), marked[0]))
+            return answers[-1][1]
 
-            thread = threading.Thread(target=step)
-            thread.start()
-            time.sleep(0.3)
-            assert steps == []
-            one.ask("low_water", feed="train", step=2)
-            while len(steps) < 2:
-                time.sleep(0.01)
-            time.sleep(0.2)
-            assert len(steps) == 2
-            one.end()
-            one.ask("low_water", feed="train", step=3, final=True)
-            thread.join(20)
-            assert not thread.is_alive()
-        assert [i for step in steps for i in step] == list(range(60))  # the short batch is no step
+        rows = Pass(connection.config, iter(connection.take, None), permit)
+        steps = Call(lambda: [step["id"].tolist() for step in iter(lambda: rows.next(20), None)])
+        assert asked.get(timeout=SECONDS) == 1
+        marked[0] = 2
+        one.ask("low_water", feed="train", step=2)
+        assert [asked.get(timeout=SECONDS) for _ in range(2)] == [2, 3]
+        one.end()
+        marked[0] = 3
+        one.ask("low_water", feed="train", step=3, final=True)
+        ids = [i for step in steps.result() for i in step]
+        assert ids == list(range(60))  # the short batch is no step
+        assert answers == [(1, True, 2), (2, True, 2), (3, True, 3), (4, False, 3)]
+        connection.trained(rows.handed)
+        connection.close()
         one.settle()
         one.ask("stop", reason="over")
         assert one.counts() == {"Received": 75, "Trained": 60, "Dropped": 15}
@@ -264,7 +246,7 @@ def test_all_workers_take_the_same_steps(member_binary, k, wanted):
         push(started[0], chunk_rows=7, partition=1, id=range(38))
         mark(started, final=True)
         for thread in programs:
-            thread.join(20)
+            thread.join(SECONDS)
             assert not thread.is_alive()
         assert rows == [wanted, wanted]
         assert [one.account() for one in started] == [(73, 70, 3), (131, 70, 61)]
@@ -381,17 +363,25 @@ def test_pace_reaches_the_member(member_binary):
 
 
 def test_decoding_goes_on_while_the_program_computes(member_binary):
-    """The next rows are arrays before they are asked for."""
+    """The next rows are arrays before they are asked for: four chunks ahead."""
+    made = []
+
+    def counted(config, worker):
+        decode = Decoder(config, worker)
+
+        def make(event):
+            made.append(event)
+            return decode(event)
+
+        return make
+
     with members(member_binary, 1) as [one]:
         push(one, chunk_rows=10, id=range(100))
         one.end()
-        with FeedClient(one.socket) as client:
-            client.next_batch(10)
-            time.sleep(0.3)
-            ready = [rows["id"].tolist() for (_, rows), _ in client._connection._arrived]
-            # Four chunks ahead; the next are asked for by twos.
-            assert ready == [list(range(n, n + 10)) for n in (10, 20, 30)]
-            client.next_batch(10)
-            time.sleep(0.3)
-            ready = [rows["id"].tolist() for (_, rows), _ in client._connection._arrived]
-            assert ready == [list(range(n, n + 10)) for n in (20, 30, 40, 50)]
+        connection = FeedConnection(one.socket, "train", 4, counted)
+        wait_until(lambda: len(made) == 4)
+        for n in range(2):  # the next are asked for by twos
+            _, piece = connection.take()
+            assert piece["id"].tolist() == list(range(10 * n, 10 * n + 10))
+        wait_until(lambda: len(made) == 6)
+        connection.close()

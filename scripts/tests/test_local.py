@@ -136,7 +136,7 @@ def test_no_libtensorflow(mlp, job, tmp_path):
 
 def test_ctrl_c(running):
     os.kill(running.process.pid, signal.SIGINT)
-    result = running.wait(timeout=40)
+    result = running.wait(timeout=120)
     assert result.code == 130, result.stderr
     assert_nothing(running)
 
@@ -144,7 +144,7 @@ def test_ctrl_c(running):
 @pytest.mark.parametrize("victim", ["tfos-engine run", "tfos-node run", "tfos-node local"])
 def test_killed(running, victim):
     os.kill(one(running, victim), signal.SIGKILL)
-    result = running.wait(timeout=40)
+    result = running.wait(timeout=120)
     assert result.code == 5, result.stderr
     assert_nothing(running)
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from member import members
 from tfos.feed import FeedClient
+from waiting import wait_until
 
 FEED = {"name": "train", "chunk_rows": 100, "balance": "equal", "repeatable": True}
 
@@ -17,13 +18,6 @@ FEED = {"name": "train", "chunk_rows": 100, "balance": "equal", "repeatable": Tr
 def batches(count):
     for at in range(count):
         yield pa.RecordBatch.from_arrays([pa.array(range(at * 10, at * 10 + 10))], ["id"])
-
-
-def wait_until(true, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def taken(member, rows):

@@ -13,6 +13,7 @@ from member import mark, members, push
 from tfos import replay
 from tfos.feed import DataError, DataFeed
 from tfos.replay import ReplayFeed
+from waiting import SECONDS, Call, wait_until
 
 
 def batches(feed, n):
@@ -22,21 +23,6 @@ def batches(feed, n):
 
 def one_pass(feed, n):
     return list(batches(feed, n))
-
-
-def wait_until(condition):
-    until = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.01)
-
-
-def in_time(function, *args, **kwargs):
-    """Runs function, which must end."""
-    thread = threading.Thread(target=function, args=args, kwargs=kwargs, daemon=True)
-    thread.start()
-    thread.join(20)
-    assert not thread.is_alive()
 
 
 def test_passes_are_equal_and_whole(member_binary, tmp_path):
@@ -54,7 +40,7 @@ def test_takes_everything_though_nobody_reads(member_binary, tmp_path):
     before = pa.total_allocated_bytes()
     with members(member_binary, 1, queue_bytes=1 << 16) as [one]:
         with ReplayFeed(one.socket, "train", tmp_path) as feed:
-            in_time(push, one, chunk_rows=1000, id=range(100_000))  # 12 times the queue
+            Call(push, one, chunk_rows=1000, id=range(100_000)).result()  # 12 times the queue
             one.end()
             wait_until(lambda: feed._recording.complete)
             assert pa.total_allocated_bytes() - before < 10 * 8000  # on disk, not in memory
@@ -85,7 +71,7 @@ def test_readers_wait_for_rows(member_binary, tmp_path):
         assert got == [list(range(10))]
         push(one, partition=1, id=range(15, 18))
         one.end()
-        reader.join(20)
+        reader.join(SECONDS)
         assert got[1:] == [list(range(10, 18))]
 
 
@@ -124,8 +110,8 @@ def test_terminate(member_binary, tmp_path):
             waiting = threading.Thread(target=feed.next_batch, args=(100,))
             waiting.start()
             time.sleep(0.2)
-            in_time(feed.terminate)  # wakes it
-            waiting.join(20)
+            Call(feed.terminate).result()  # wakes it
+            waiting.join(SECONDS)
             assert feed.next_batch(10) is None
             assert feed.next_batch(10) is None
             assert feed.should_stop()
@@ -198,7 +184,7 @@ class TestFile:
             assert (os.listdir(tmp_path), self.open_files(tmp_path)) == ([], [])
             with pytest.raises(FileNotFoundError):
                 ReplayFeed(one.socket, "train", tmp_path / "missing")
-            in_time(one.settle)  # the connection is closed
+            Call(one.settle).result()  # the connection is closed
             assert not [t for t in threading.enumerate() if t.name.startswith("feed ")]
 
     def test_full_disk_stops_the_feed_and_not_its_task(self, member_binary, tmp_path, monkeypatch):
@@ -210,7 +196,7 @@ class TestFile:
             members(member_binary, 1, queue_bytes=1 << 16) as [one],
             ReplayFeed(one.socket, "train", tmp_path) as feed,
         ):
-            in_time(push, one, chunk_rows=1000, id=range(100_000))
+            Call(push, one, chunk_rows=1000, id=range(100_000)).result()
             with pytest.raises(OSError, match=r"feed train: its rows in .*: No space left"):
                 feed.next_batch(10)
 
@@ -228,7 +214,7 @@ class TestFile:
             reader.start()
             time.sleep(0.1)
             feed.close()
-            reader.join(20)
+            reader.join(SECONDS)
             assert errors == ["feed train: it is closed"]
 
 

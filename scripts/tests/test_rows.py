@@ -1,13 +1,15 @@
 """Chunks become arrays in the thread that reads a connection."""
 
+import itertools
 import threading
-import time
 
 import numpy as np
 import pytest
 from member import members, push
-from tfos.connection import Chunk, FeedConnection
+from tfos.connection import Chunk, EpochEnd, FeedConnection
 from tfos.feed import DataError, FeedClient
+from tfos.rows import Decoder, Pass
+from waiting import Call
 
 
 def decoder(make):
@@ -76,24 +78,6 @@ def test_close_while_the_decoder_works(member_binary):
                 connection.take()
 
 
-def test_waiting_for_the_decoder_is_not_waiting_for_the_member(member_binary):
-    def make(event):
-        time.sleep(0.3)
-        return [event.first]
-
-    with members(member_binary, 1) as [one]:
-        connection = FeedConnection(one.socket, "train", 1, decoder(make))
-        pusher = threading.Timer(0.2, push, (one,), {"chunk_rows": 10, "id": range(10)})
-        began = time.monotonic()
-        pusher.start()
-        assert connection.take() == 0
-        took = time.monotonic() - began
-        assert took >= 0.5
-        assert 0.15 <= connection.waited <= took - 0.25
-        pusher.join()
-        connection.close()
-
-
 def test_shuffled_rows_need_no_more_room_than_there_is(member_binary):
     """A shuffle that takes many chunks in before it gives one does not wait for itself."""
     with members(member_binary, 1, shuffle_rows=500) as [one]:
@@ -107,30 +91,43 @@ def test_shuffled_rows_need_no_more_room_than_there_is(member_binary):
         assert ids != np.arange(1000).tolist()
 
 
-def test_several_batches_in_one(member_binary):
-    """As many as come in time, whole ones; the end is not waited for longer than for the first."""
-    with members(member_binary, 1) as [one]:
-        push(one, chunk_rows=7, id=range(50))
-        with FeedClient(one.socket) as client:
-            ids = [client._next_piece(10, most)["id"].tolist() for most in (1, 3)]
-            began = time.monotonic()
-            ids.append(client._next_piece(10, 3)["id"].tolist())  # 20 are to come and no end
-            assert time.monotonic() - began < 5
-            one.end()
-            assert client._next_piece(10, 3) is None
+def of_chunks(*sizes):
+    """A Pass over rows 0, 1, 2, … in pieces of these sizes, and the list of what is to come."""
+    firsts = np.cumsum([0, *sizes])
+    source = [(0, {"id": np.arange(a, b)}) for a, b in itertools.pairwise(firsts)]
+
+    def ready(until):
+        return bool(source)
+
+    return Pass({}, iter(lambda: source.pop(0), None), None, ready), source
+
+
+def test_several_batches_in_one():
+    """As many as come in time, whole ones."""
+    rows, source = of_chunks(*[7] * 7, 1)
+    ids = [rows.next(10, most)["id"].tolist() for most in (1, 3, 3)]
     assert [len(batch) for batch in ids] == [10, 30, 10]
     assert [row for batch in ids for row in batch] == list(range(50))
+    source.append(EpochEnd(0, True))
+    assert rows.next(10, 3) is None
+    rows, source = of_chunks(25)
+    assert rows.next(10, 3)["id"].tolist() == list(range(20))
+    source.append(EpochEnd(0, True))
+    assert rows.next(10, 3)["id"].tolist() == list(range(20, 25))
 
 
-def test_waiting_for_more_batches_is_waiting(member_binary):
+def test_the_end_is_not_waited_for_longer_than_for_the_first_batch(member_binary):
     with members(member_binary, 1) as [one]:
-        push(one, id=range(20))
-        connection = FeedConnection(one.socket, "train")
-        connection.take()
-        assert not connection.ready(time.monotonic() + 0.3)
-        assert 0.3 <= connection.waited < 3
+        push(one, chunk_rows=7, id=range(50))
+        connection = FeedConnection(one.socket, "train", 4, Decoder)
+        source = iter(connection.take, None)
+        rows = Pass(connection.config, source, connection.permit, connection.ready)
+        ids = []
+        while len(ids) < 50:  # the last has 10 rows and no end
+            batch = Call(rows.next, 10, 3).result()["id"].tolist()
+            assert len(batch) in (10, 20, 30)
+            ids += batch
+        assert ids == list(range(50))
         one.end()
-        assert connection.ready(time.monotonic() + 60)
+        assert rows.next(10, 3) is None
         connection.close()
-        connection.take()
-        assert not connection.ready(time.monotonic() + 60)  # none comes any more

@@ -4,12 +4,14 @@ predictions are Python's. The table in docs/inference.md names every way."""
 import json
 import os
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import warm
 import zoo
 from harness import PYTHON, ROOT, TFOS, Job
 
@@ -115,8 +117,15 @@ def refusals(folder, case):
         yield said[head.end() :]
 
 
+@pytest.fixture(scope="module")
+def warm_python(tmp_path_factory):
+    """A folder for PATH: its python3 has imported TensorFlow already."""
+    with warm.python(PYTHON, tmp_path_factory.mktemp("w")) as folder:
+        yield folder
+
+
 @pytest.mark.parametrize("name", zoo.titles("refused"))
-def test_refused(saved, name):
+def test_refused(saved, warm_python, name):
     """Every command gives the same answer; the command that it names makes a model that runs."""
     folder = saved / name
     case = json.loads((folder / "case.json").read_text())
@@ -127,9 +136,9 @@ def test_refused(saved, name):
     if not case["runs"]:
         return
     command = text.splitlines()[-1].strip()
-    argv = [PYTHON, "-c", case["program"] + command] if case["program"] else ["sh", "-c", command]
-    path = f"{PYTHON.parent}:{os.environ['PATH']}"
-    env = {**os.environ, "PATH": path, "CUDA_VISIBLE_DEVICES": "-1"}
+    code = ["python3", "-c", case["program"] + command]
+    argv = ["sh", "-c", shlex.join(code) if case["program"] else command]
+    env = {**os.environ, "PATH": f"{warm_python}:{os.environ['PATH']}"}
     done = subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     made = [f for f in (folder / "model").iterdir() if f.name.endswith("_saved_model")]
@@ -140,6 +149,8 @@ def test_refused(saved, name):
 def test_documented():
     """docs/inference.md has the table: what `python scripts/tests/zoo/__init__.py` prints."""
     assert zoo.table() in (ROOT / "docs/inference.md").read_text()
+    ways = f"**{len(zoo.titles())} ways of saving a model.**"
+    assert ways in (ROOT / "README.md").read_text()
 
 
 def test_operations(saved):

@@ -1,9 +1,9 @@
 """TensorFlow on Spark executors: the Spark application and what programs import.
 
-Runs in three places, which import nothing of each other:
+Runs in three places, which share no module but `exits`, `frames` and `versions`:
 
-- on the driver: `driver` (the Spark application), `reservation` (its Go half), `inputs` and
-  `predictions` (what Spark reads, and writes);
+- on the driver: `start` and `driver` (the Spark application), `members` (its Spark job of the
+  members), `reservation` (its Go half), `inputs` and `predictions` (what Spark reads and writes);
 - in Spark's Python workers: `feeder` (rows of a partition to the members) and `predictor` (and
   their predictions back) over `links`; `decisions` is what `feeder` decides by;
 - in a member's child process: `program` (entry), `context` (`ctx`), `board` (TensorBoard);

@@ -1,6 +1,6 @@
 """The Spark application that spark-submit is given: `app.py plan.json`."""
 
-from tfos.driver import main
+from tfos.start import main
 
 if __name__ == "__main__":
     main()

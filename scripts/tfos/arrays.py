@@ -27,10 +27,10 @@ class DataError(ValueError):
 def to_arrays(batch, mapping, place="row {}".format):
     """The piece of a record batch. mapping: (column, tensor) pairs; empty: all columns.
 
-    Numbers share memory with the batch where Arrow's layout is numpy's: treat
-    the arrays as read-only. Lists of one length become [rows, length]; of
-    several, an array of objects, one array a row. Strings and binary in lists are
-    objects. place: says in errors where a row of the batch stands.
+    Numbers share memory with the batch where Arrow's layout is numpy's: treat the arrays as
+    read-only. Lists of equal length become an array [rows, length]. Lists of several lengths
+    become an array of objects, one array a row. Strings and binary in lists are objects.
+    place(row): for errors, where a row of the batch stands in the input.
     """
     piece = {}
     for column, tensor in mapping or [(name, name) for name in batch.schema.names]:
@@ -203,9 +203,9 @@ def _join(arrays):
 class ShuffleBuffer:
     """Holds up to `rows` rows and hands them out permuted, each exactly once.
 
-    When full, all of it is permuted and half is handed out; what stays mixes
-    with what comes. The order depends on the seed (a list of ints) and on the
-    order and sizes in which rows come.
+    When it is full, all its rows are permuted and half of them handed out. The other half
+    mixes with the rows that come next. The order depends on the seed (a list of ints), and on
+    the order and the sizes of the pieces that come.
     """
 
     def __init__(self, rows, seed):

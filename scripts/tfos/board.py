@@ -12,8 +12,8 @@ _URL = re.compile(r"TensorBoard \S+ at (http\S+)")
 class TensorBoard:
     """A TensorBoard process on a folder of event files, of the program's own Python.
 
-    say(kind, text) is called from a thread with ("tensorboard", URL) once it serves, or with
-    ("warning", why) when it cannot: a run does not fail for want of it.
+    say(kind, text) is called from a thread: with ("tensorboard", URL) once TensorBoard serves, or
+    with ("warning", why) if it cannot. A run does not fail because of TensorBoard.
     """
 
     def __init__(self, folder, host, say):
@@ -35,7 +35,7 @@ class TensorBoard:
         self._reader.start()
 
     def stop(self):
-        """End it and wait; what does not end at once is killed with the member."""
+        """End it and wait. If it does not end at once, it is killed with the member."""
         if self._process is None:
             return
         self._stopping = True

@@ -56,10 +56,10 @@ def innermost_cause(err, host):
 
 
 def lacks_pyarrow(err):
-    """Why no task of mapInArrow could run: no Python there that fits, or no pyarrow; None: other
-    reasons.
+    """Why no task of mapInArrow could run on some executor: no Python that fits, or no pyarrow.
+    None: err has another reason.
 
-    Rows may have been sent where there was one: a member knows which, whoever sends them again.
+    Other executors may have sent rows already. Members know which, and take none of them again.
     """
     cause = first_cause(err)
     # Python's own words, and those of PySpark, which wants pandas too, on the driver also.
@@ -97,10 +97,10 @@ def own_lines(lines):
 
 
 def error_line(lines):
-    """What a JVM that has ended said was wrong, in one line of own_lines; "": nothing.
+    """What a JVM that has ended said was wrong, one line of own_lines; "": it said nothing.
 
-    The innermost cause of its last exception, else its last error that was logged, else its
-    first line that is not logged, as of a JVM that cannot start.
+    That is the first of these that there is: the innermost cause of its last exception; the last
+    error in its log; its first line outside of a log, which a JVM writes that cannot start.
     """
     exceptions = [line for line in lines if _EXCEPTION.match(line)]
     errors = [line for line in lines if _LOGGED.match(line)]

@@ -4,6 +4,7 @@ docs/protocols.md section 5 is the wire.
 """
 
 import contextlib
+import math
 import os
 import socket
 import threading
@@ -16,8 +17,8 @@ import pyarrow as pa
 from tfos import frames
 from tfos.shared import Shared, drained
 
-# Of rows handed out the member is told so often at most: a frame for each of thousands of small
-# batches a second costs both sides more than the batches.
+# The member is told of rows handed out once in this time at most. A program may take thousands of
+# small batches a second, and a frame for each would cost both sides more than the batches.
 TELL_SECONDS = 0.05
 
 
@@ -49,20 +50,21 @@ class EpochEnd(NamedTuple):
 
 class FeedConnection:
     """One feed of this program, on a connection of its own. Methods may be called by
-    several threads. ConnectionError, from all of them: the member or close() ended it; what
-    came before that take() may still give.
+    several threads. All raise ConnectionError when the member or close() has ended the
+    connection. take() first returns what had come before that.
 
     name, config  of the feed; worker: this worker's number in the cluster
     schema        the columns, when the first chunk or an epoch's end has come
     waited        seconds that take() has waited for the member
     """
 
-    def __init__(self, socket_path, name, prefetch=2, decoder=None):
-        """name: of the feed. prefetch: chunks ahead, at least 1. decoder(config, worker):
-        makes what is called with each Chunk and EpochEnd as it comes, and returns a list, perhaps
-        an empty one, of what take() gives in its place. So the thread that reads the connection
-        decodes while the program computes, and no other one is woken for it.
+    def __init__(self, socket_path, name, prefetch=2, decoder=None, clock=time.monotonic):
+        """name: of the feed. prefetch: chunks ahead, at least 1. decoder(config, worker) returns
+        a function. It is called with each Chunk and EpochEnd as it comes, and returns a list of
+        what take() gives instead; the list may be empty. The thread that reads the connection
+        calls it: rows are decoded while the program computes, and no further thread is woken.
         """
+        self._clock = clock
         self._sock, context = frames.attach(socket_path)
         self._pid = os.getpid()
         try:
@@ -84,7 +86,7 @@ class FeedConnection:
             self._sending = threading.Lock()
             self._handed = {}  # rows reported by the program, by epoch
             self._untold = {}  # of them, what the member does not know
-            self._told = -TELL_SECONDS  # when it was told last
+            self._told = -math.inf  # when it was told last
             self._asking = threading.Lock()
             self._answer = None  # to PERMIT
             self._permitted = 0  # steps
@@ -100,8 +102,9 @@ class FeedConnection:
             raise
 
     def take(self):
-        """The next Chunk or EpochEnd, or what the decoder makes of them; waits for it. Not to
-        be called after the last end. What the decoder raises comes in its place, and again."""
+        """The next Chunk or EpochEnd, or what the decoder makes of it; waits for it. Raises what
+        the decoder has raised, also when it is called again. Do not call it after the last
+        EpochEnd."""
         if os.getpid() != self._pid:
             raise RuntimeError(
                 f"feed {self.name}: its rows are the parent process's: take them there"
@@ -116,7 +119,7 @@ class FeedConnection:
         return item
 
     def ready(self, until):
-        """Whether take() has something to give; waits for it to the time.monotonic() until."""
+        """Whether take() has something to give; waits for it to the time `until` of the clock."""
         with self._changed:
             self._wait_for_arrival(until)
             return bool(self._arrived)
@@ -127,19 +130,19 @@ class FeedConnection:
         began, decoded = self._clocks()
         in_time = True
         while not self._arrived and self._failure is None and self._error is None and in_time:
-            left = None if until is None else max(0.0, until - time.monotonic())
+            left = None if until is None else max(0.0, until - self._clock())
             in_time = self._changed.wait(left)
         now, decoded_now = self._clocks()
         self.waited += max(0.0, (now - began) - (decoded_now - decoded))
 
     def _clocks(self):
         """The time, and how much of it was spent decoding."""
-        now, since = time.monotonic(), self._decoding
+        now, since = self._clock(), self._decoding
         return now, self._decoded + (now - since if since is not None else 0.0)
 
     def _more(self, chunks):
-        """Asks for as many chunks as were taken; half of those ahead at a time, for each time
-        wakes the member."""
+        """Asks for as many chunks as were taken. It waits until half of the chunks ahead are
+        taken, because each request wakes the member."""
         with self._sending:
             self._taken += chunks
             if self._taken >= self._ask_from:
@@ -161,14 +164,14 @@ class FeedConnection:
 
     def trained(self, handed, now=False):
         """Reports rows handed to the program, {epoch: total} in the order of epochs. Totals
-        below those reported before change nothing. The member is told TELL_SECONDS after it
-        was told last or later: by the next report, or by close(); now: at once."""
+        below earlier ones change nothing. The member is told at once if `now`, or if
+        TELL_SECONDS have passed since it was told last; otherwise by a later report or close()."""
         with self._sending:
             for epoch in reversed(handed):  # in order: earlier ones do not change any more
                 if handed[epoch] <= self._handed.get(epoch, 0):
                     break
                 self._handed[epoch] = self._untold[epoch] = handed[epoch]
-            if self._untold and (now or time.monotonic() - self._told >= TELL_SECONDS):
+            if self._untold and (now or self._clock() - self._told >= TELL_SECONDS):
                 self._tell_trained()
 
     def pace(self, report):
@@ -206,7 +209,7 @@ class FeedConnection:
         for epoch in sorted(self._untold):
             self._send(frames.TRAINED, epoch=epoch, rows=self._untold[epoch])
         self._untold.clear()
-        self._told = time.monotonic()
+        self._told = self._clock()
 
     def _tell(self, typ, **message):
         with self._sending:
@@ -289,14 +292,14 @@ class FeedConnection:
     def _made_of(self, event):
         if self._failure is not None:
             return []
-        self._decoding = time.monotonic()
+        self._decoding = self._clock()
         try:
             return self._decode(event)
         except Exception as e:
             self._failure = e
             return []
         finally:
-            self._decoded += time.monotonic() - self._decoding
+            self._decoded += self._clock() - self._decoding
             self._decoding = None
 
 

@@ -1,49 +1,29 @@
-"""The Spark application of one tfos run.
+"""One run inside a SparkContext (start.py makes it).
 
-`main()` is the application's entry; `run(sc, plan, emit)` does the work inside any
-SparkContext. One queue carries everything that happens (the reservation server's events,
-Spark jobs that end, a signal) to one loop in the main thread: `Run.loop`.
+One queue carries everything that happens (the reservation server's events, Spark jobs that
+end, a signal) to one loop in the main thread: `Run.loop`.
 """
 
-import itertools
-import json
-import os
 import queue
-import signal
-import sys
-import threading
 
-from pyspark import InheritableThread, SparkConf, SparkContext, SparkFiles
-from pyspark.sql import SparkSession
+from pyspark import InheritableThread, SparkFiles
 
 from tfos import exits, inputs, predictions
-from tfos.causes import first_cause, first_line, innermost_cause
+from tfos.causes import first_cause, first_line
 from tfos.executors import Executors, open_log
-from tfos.pipe import java_list
+from tfos.members import MEMBERS_GROUP, assignment, run_members, slots
 from tfos.reservation import Reservation
 
-PLAN_VERSION = 1  # job.PlanVersion
-MEMBERS_GROUP = "tfos-members"
-CORES_CONF = "spark.executor.cores"  # not set on local[n], whose executor is the driver
-JAVA_CONF = "spark.executor.defaultJavaOptions"
-# A JVM through which no rows pass runs what it runs for seconds: to optimize that takes a third
-# of the time of a short job. Where Spark reads, rows would take twice as long without.
-LIGHT_JAVA = "-XX:TieredStopAtLevel=1"
 CLOSE_SECONDS = 10  # beyond a lease: what the reservation server needs to clean up
 
 
-def run(sc, plan, emit):
-    """Run a plan (docs/protocols.md section 1) in SparkContext sc and return the verdict.
-
-    emit is called with each event for the launcher (section 2), from one thread.
-    """
-    return Run(sc, plan, emit).loop()
-
-
 class Run:
-    def __init__(self, sc, plan, emit, sources=None, log=None):
-        """sources: inputs.Source of the feeds, by name, as far as they are known.
+    """A run of a plan (docs/protocols.md section 1): `loop` returns its verdict."""
 
+    def __init__(self, sc, plan, emit, sources=None, log=None):
+        """emit: called with each event for the launcher (section 2), from the thread of loop.
+
+        sources: inputs.Source of the feeds, by name, as far as they are known.
         log: executors.ExecutorLog since before sc; None: what comes is logged.
         """
         self.sc, self.plan, self.emit = sc, plan, emit
@@ -171,7 +151,10 @@ class Run:
         if "context" in self.plan["node"]:
             hadoop = self.sc._jsc.hadoopConfiguration()
             self.plan["node"]["context"]["default_fs"] = hadoop.get("fs.defaultFS")
-        lines = [self.assignment(member, self.ready) for member in self.plan["reserve"]["members"]]
+        lines = [
+            assignment(self.plan["node"], member, self.ready, self.folder)
+            for member in self.plan["reserve"]["members"]
+        ]
         self.start(self.run_members, lines)
 
     def on_feed_end(self, end):
@@ -241,37 +224,9 @@ class Run:
         self.threads.append(thread)
         thread.start()
 
-    def assignment(self, member, ready):
-        return json.dumps(
-            {
-                "config": self.plan["node"],
-                "job": member["job"],
-                "index": member["index"],
-                "feeds": member.get("feeds") or [],
-                "server": ready["address"],
-                "ca": ready["ca"],
-                "cert": ready["cert"],
-                "key": ready["key"],
-                "token": ready["token"],
-                "files": self.folder,
-            }
-        )
-
     def run_members(self, lines):
-        """Place one `tfos-node run` a line, each a task of one Spark job (JavaRDD.pipe)."""
-        jvm = self.sc._jvm
-        self.sc.setJobGroup(MEMBERS_GROUP, f"tfos members of {self.plan['name']}")
-        rdd = placed(self.sc, lines, self.places).pipe(
-            java_list(jvm, [f"{self.folder}/tfos-node", "run"]), jvm.java.util.HashMap()
-        )
-        if self.plan["task_cpus"] > 1:
-            request = jvm.org.apache.spark.resource.TaskResourceRequests().cpus(
-                self.plan["task_cpus"]
-            )
-            profile = jvm.org.apache.spark.resource.ResourceProfileBuilder().require(request)
-            rdd = rdd.withResources(profile.build())
         try:
-            rdd.collect()
+            run_members(self.sc, self.plan, lines, self.places, self.folder)
         except Exception as err:  # whatever Spark throws: the verdict is the server's
             self.events.put(("spark_failed", {"phase": "members", "cause": first_cause(err)}))
 
@@ -333,118 +288,9 @@ class Run:
         return True
 
 
-def placed(sc, lines, places):
-    """A JavaRDD of one line a partition, each at a place of its own as long as there are some.
-
-    An executor that has registered has no free core before it has launched. Without places,
-    tasks that begin meanwhile share the executors that have.
-    """
-    jvm, seq = sc._jvm, sc._jvm.org.apache.spark.api.python.PythonUtils.toSeq
-    pairs = [
-        jvm.scala.Tuple2(line, seq(java_list(jvm, [place] if place else [])))
-        for line, place in itertools.zip_longest(lines, places[: len(lines)])
-    ]
-    text = getattr(getattr(jvm.scala.reflect, "ClassTag$"), "MODULE$").apply(
-        jvm.java.lang.Class.forName("java.lang.String")
-    )
-    return sc._jsc.sc().makeRDD(seq(java_list(jvm, pairs)), text).toJavaRDD()
-
-
-def slots(plan, conf, threads=0):
-    """How many feed tasks run at once when all executors are there; threads: of local[n]."""
-    members = len(plan["reserve"]["members"])
-    cores = conf.get(CORES_CONF)
-    total = members * int(cores) if cores else threads
-    return max(1, total - members * plan["task_cpus"])
-
-
-def prepare(plan, conf):
-    """Complete the SparkConf of a plan whose executors have JVMs of their own.
-
-    Returns inputs.Source of its feeds by name.
-    """
-    count = slots(plan, conf)
-    sources = {
-        feed["name"]: inputs.Source(feed, plan["node_binary"], count)
-        for feed in plan.get("feeds") or []
-    }
-    if not (plan.get("predict") or any(source.by_spark for source in sources.values())):
-        conf.set(JAVA_CONF, f"{LIGHT_JAVA} {conf.get(JAVA_CONF, '')}".strip())
-    return sources
-
-
 def public(member):
     return {key: member[key] for key in ("job", "index", "host") if key in member}
 
 
 def feed_group(feed):
     return "tfos-feed-" + (feed if isinstance(feed, str) else feed["name"])
-
-
-def emit_line(event):
-    print("@tfos " + json.dumps(event), flush=True)
-
-
-def unknown_version(plan):
-    """The verdict on a plan that this driver cannot read; None: it can."""
-    if plan.get("version") == PLAN_VERSION:
-        return None
-    cause = (
-        f"the plan has version {plan.get('version')}, and this driver reads version "
-        f"{PLAN_VERSION}: "
-        "remove other copies of the Python package tfos from PYTHONPATH and spark.submit.pyFiles"
-    )
-    return {"event": "verdict", "code": exits.USAGE, "phase": "submit", "cause": cause}
-
-
-def no_context(err, conf):
-    """The verdict when there is no SparkContext: no reservation server has one."""
-    host = conf.get("spark.driver.host", "this machine's own name")
-    cause = f"the SparkContext could not start: {innermost_cause(err, host)}"
-    return {"event": "verdict", "code": exits.NO_SPARK, "phase": "submit", "cause": cause}
-
-
-def end_with_parent():
-    """End this process when the JVM that started it is gone: its end of our input closes."""
-
-    def watch():
-        while os.read(0, 4096):
-            pass
-        os._exit(143)
-
-    threading.Thread(target=watch, name="tfos-parent", daemon=True).start()
-
-
-def main():
-    with open(sys.argv[1]) as file:
-        plan = json.load(file)
-    end_with_parent()
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(143))  # until there is a run to stop
-    emit_line({"event": "driver", "pid": os.getpid()})
-    if refused := unknown_version(plan):
-        emit_line(refused)
-        sys.exit(1)
-    SparkContext._ensure_initialized()  # else SparkConf knows nothing of spark-submit's settings
-    conf = SparkConf()
-    log = None if plan["local"] else open_log(SparkContext._jvm)
-    sources = prepare(plan, conf) if conf.contains(CORES_CONF) else {}
-    try:
-        spark = SparkSession.builder.config(conf=conf).getOrCreate()
-    except Exception as err:  # whatever Spark throws
-        emit_line(no_context(err, conf))
-        raise
-    sc = spark.sparkContext
-    emit_line(
-        {
-            "event": "context",
-            "application": sc.applicationId,
-            "master": sc.master,
-            "spark_version": sc.version,
-            "tracking_url": sc.uiWebUrl or "",
-        }
-    )
-    job = Run(sc, plan, emit_line, sources, log)
-    signal.signal(signal.SIGTERM, lambda *_: job.stop("interrupted"))
-    verdict = job.loop()
-    spark.stop()
-    sys.exit(0 if verdict["code"] == 0 else 1)

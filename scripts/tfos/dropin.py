@@ -37,7 +37,7 @@ def install() -> None:
 
 
 def elsewhere(name: str, instead: str) -> Callable[..., NoReturn]:
-    """A function of the package that needs a driver: it raises, and says what does the same."""
+    """Stands for a function that needs a driver: it raises, and names what tfos has instead."""
 
     def refuse(*_: object, **__: object) -> NoReturn:
         raise NotImplementedError(

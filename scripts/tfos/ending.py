@@ -1,4 +1,4 @@
-"""How a program's process ends: as plain Python does, within bounds, and what is told of it."""
+"""How a program's process ends (as plain Python's does, but within bounds) and what it reports."""
 
 import atexit
 import builtins
@@ -35,7 +35,7 @@ class ProgramError(Exception):
 
 
 def message(err):
-    """str(err), as far as there is one."""
+    """str(err), or a text in its place if str fails."""
     try:
         return str(err)
     except Exception:  # as Python's own tracebacks have it
@@ -43,9 +43,9 @@ def message(err):
 
 
 def describe(err, beside=()):
-    """One line: the exception's type and its message's first line, and what tfos knows of it.
+    """One line: the exception's type, its message's first line, and what to do if tfos knows that.
 
-    beside: names that lie beside the program where the job was submitted, and were not shipped.
+    beside: names of files beside the program on the submitting machine that were not shipped.
     """
     if isinstance(err, SystemExit):
         return _describe_exit(err)
@@ -67,11 +67,11 @@ def _describe_exit(err):
 
 
 def show(err, all_frames=False):
-    """Write on standard error what Python does for an exception that nobody has caught.
+    """Write on standard error what Python writes for an exception that is not caught.
 
-    A traceback begins at the program's own frames, with all_frames at tfos's. A sys.excepthook of
-    the program gets it, as trackers of experiments want to know of a failure. A standard error
-    that the program has closed or replaced does not matter.
+    The traceback begins at the program's own frames; with all_frames, at tfos's. If the program
+    has a sys.excepthook (trackers of experiments have one), the hook is called instead. The
+    program may have closed or replaced standard error.
     """
     if isinstance(err, SystemExit):
         text = "" if isinstance(err.code, int) else message(err.code) + "\n"
@@ -103,7 +103,8 @@ def _of_program(frames):
 def call(function, *args):
     """Call a function of the program; sys.exit(0), sys.exit() and sys.exit(None) are a return.
 
-    Raises ProgramError where calling it does nothing of what it says.
+    Raises ProgramError if a call does not run the function's body: a class, a coroutine, a
+    generator.
     """
     if inspect.isclass(function):
         raise ProgramError(f"{function.__name__} is a class: name a function")
@@ -124,18 +125,18 @@ def _check_done(function, result):
 
 
 def succeeds(err):
-    """Whether a SystemExit is success: None or 0. Python prints what is no int, and ends with 1;
-    256 is 0 to a shell by accident."""
+    """Whether a SystemExit is success: its code is None or the int 0. Python prints any other
+    value and ends with 1. 256 is a failure here, though a shell sees 0."""
     return err.code is None or (isinstance(err.code, int) and err.code == 0)
 
 
-_kept: list[object] = []  # what a script's threads and hooks may need, though it has ended
+_kept: list[object] = []  # what a script's threads and hooks may need after it has ended
 
 
 @contextlib.contextmanager
 def returning():
-    """sys.exit with success in it is a return. A child of the program that comes to its end is
-    no program: it ends there."""
+    """In its block, sys.exit with success is a return. A child made by os.fork that comes to the
+    end of the block ends there."""
     try:
         yield
     except SystemExit as err:
@@ -147,15 +148,15 @@ def returning():
 
 
 def run(script):
-    """Run script(), which returns the program's globals: they live on until Python's end, as a
-    script's do, because threads may hold what is theirs."""
+    """Run script(), which returns the program's globals. They are kept until Python ends, as a
+    plain script's are: threads may still use them."""
     with returning():
         _kept.append(script())
 
 
 @contextlib.contextmanager
 def importing(name, function):
-    """sys.exit in it is an error, whatever its code: function was to run after it."""
+    """In its block, sys.exit is an error, whatever its code: function was to run afterwards."""
     try:
         yield
     except SystemExit as err:

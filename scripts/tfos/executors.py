@@ -95,8 +95,9 @@ class Death:
 class Executors:
     """The executors of SparkContext sc; log: ExecutorLog or None."""
 
-    def __init__(self, sc, log):
+    def __init__(self, sc, log, clock=time.monotonic, sleep=time.sleep):
         self._sc, self._log = sc, log
+        self._clock, self._sleep = clock, sleep
         self._deaths = {}  # by executor
         self._told = set()
 
@@ -106,25 +107,25 @@ class Executors:
         died(death, living) is called for each executor that ends meanwhile. Returns the places
         of count executors at most, for tasks that shall each have an executor of its own.
         """
-        end = time.monotonic() + seconds
+        end = self._clock() + seconds
         while (living := self.look(died)) < count and not ended():
-            if living and time.monotonic() >= end:
+            if living and self._clock() >= end:
                 break
-            time.sleep(_POLL)
+            self._sleep(_POLL)
         return self._places()[:count]
 
     def watch(self, died, ended):
         """Tell of deaths until ended()."""
         while not ended():
             self.look(died)
-            time.sleep(_POLL)
+            self._sleep(_POLL)
 
     def look(self, died):
         """Tell of deaths; returns how many executors live."""
         living = self._look_at_store()
         self._look_at_log()
         for death in list(self._deaths.values()):
-            if death.executor not in self._told and time.monotonic() - death.at >= _SETTLE:
+            if death.executor not in self._told and self._clock() - death.at >= _SETTLE:
                 self._told.add(death.executor)
                 self._read_output(death)
                 if self._sc.master.startswith("local-cluster"):
@@ -138,7 +139,7 @@ class Executors:
 
     def _death(self, executor):
         if executor not in self._deaths:
-            self._deaths[executor] = Death(executor, time.monotonic())
+            self._deaths[executor] = Death(executor, self._clock())
         return self._deaths[executor]
 
     def _stored(self):

@@ -142,8 +142,8 @@ def attach(path):
 class NodeConnection:
     """The program's own connection to its member: what it is told, what it reports.
 
-    A program may close its descriptors, or others' with them: then it gets a new one. What a
-    child made by os.fork has to say is not the program's, and is not told.
+    A program may close all its descriptors, this connection's too. The next message then goes by
+    a new connection. Messages of a child made by os.fork are not sent: it is not the program.
     """
 
     def __init__(self, path):

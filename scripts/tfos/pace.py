@@ -6,19 +6,19 @@ from collections import Counter
 
 TELL_SECONDS = 1  # between two reports
 
-# A batch costs tf.data's generator 0.3 ms of Python, and as much when it is several in one. So
-# those together that a program takes in TOGETHER_SECONDS, but only a part of those so far.
+# Each call of tf.data's generator costs 0.3 ms of Python, however many batches it yields. One call
+# therefore yields the batches that a program takes in TOGETHER_SECONDS: at most _TOGETHER_MOST,
+# and at most 1/_TOGETHER_PART of the batches so far.
 TOGETHER_SECONDS = 0.01
 _TOGETHER_MOST = 8
 _TOGETHER_PART = 64
 
 
 class Pace:
-    """Rows, seconds and steps from the first batch on: the ledger line of a job.
+    """Counts rows, seconds and steps from the first batch on.
 
-    A step is the time from one batch to the next; those of batches handed out together are
-    equal. The first batch only starts the clock: what was waited for it is the start of the
-    job, not its pace.
+    A step is the time from one batch to the next. Batches that are handed out together have
+    equal steps. The first batch only starts the clock: the wait for it belongs to the job's start.
     """
 
     def __init__(self, clock=time.monotonic):
@@ -32,10 +32,10 @@ class Pace:
         self._steps = Counter()  # by bucket: about 1.1**bucket microseconds
 
     def batches(self, count, rows, waited, fed, held_back=0.0):
-        """So many batches, of `rows` in all, are handed out together.
+        """`count` batches, of `rows` rows in total, are handed out together.
 
-        Seconds so far: waited, of the program for arrays; fed, of the decoder for what it
-        decodes; held_back, of the program for leave to take its rows.
+        Seconds so far: `waited`, the program waited for arrays; `fed`, the decoder waited for
+        chunks; `held_back`, the program waited for permission to take a step.
         """
         now = self._clock()
         done, self._out = self._out, count
@@ -64,7 +64,7 @@ class Pace:
         return {
             "rows": self._rows,
             "seconds": self._last - self._first,
-            # A program whose decoder does not wait waits for the decoder, not for the feed.
+            # If the decoder did not wait, the program waited for the decoder, not for the feed.
             "waited": min(waited, fed) + held_back,
             "steps": sorted(self._steps.items()),
         }

@@ -1,8 +1,8 @@
 """How a batch's arrays travel through tf.data's generator: each array that a generator yields
 costs TensorFlow 30 us of Python, and each string 0.2 us.
 
-A pack has the tensors `names`, gives its one array of a batch (`packed`), that array's
-tf.TensorSpec (`spec`) and, inside the dataset's graph, the tensors again (`unpacked`).
+A pack carries the tensors `names` as one array. `packed` makes that array of a batch, `spec` is
+its tf.TensorSpec, and `unpacked` makes the tensors again, inside the dataset's graph.
 """
 
 import numpy as np

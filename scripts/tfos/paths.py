@@ -1,8 +1,8 @@
 """What Spark is given to read: the files and folders that a path of the job file names.
 
-A path on this machine is matched by `tfos-node paths`, as where tfos reads files itself: ** is
-every depth, names with brackets may exist, hidden names are passed over. Elsewhere (hdfs://, s3a://,
-a cluster's default file system) Hadoop matches, which has no **.
+`tfos-node paths` matches paths on this machine, by the rules of files that tfos reads itself: **
+stands for every depth, a name with brackets may be a file's own, and hidden names are left out.
+Elsewhere (hdfs://, s3a://, a cluster's default file system) Hadoop matches, which has no **.
 """
 
 import json

@@ -27,7 +27,7 @@ class Reservation:
         self._reader.start()
 
     def send(self, cmd, **fields):
-        """Send one command; silently nothing when the process is gone, its end is an event."""
+        """Send one command. If the process is gone, nothing is sent: its end is an event."""
         self._write({"cmd": cmd, **fields})
 
     def close(self, timeout):

@@ -10,7 +10,7 @@ from tfos.pace import TOGETHER_SECONDS
 
 
 class Decoder:
-    """Chunks into the rows of a pass in the order of handing out; call it with what comes."""
+    """Makes arrays of a pass's chunks, shuffled if the feed is. Call it with each event."""
 
     def __init__(self, config, worker):
         """config: of the feed; its shuffle depends on the worker's number too."""
@@ -21,8 +21,8 @@ class Decoder:
         self._shuffle = None
 
     def __call__(self, event):
-        """Of a Chunk or EpochEnd: a list of (epoch, piece), perhaps empty, and EpochEnd after
-        those of its epoch. DataError: rows that do not become arrays."""
+        """Returns a list of (epoch, piece) for a Chunk or EpochEnd; it may be empty. An EpochEnd
+        stands in it behind the last piece of its epoch. DataError: rows that are no arrays."""
         if isinstance(event, EpochEnd):
             shuffle, self._shuffle = self._shuffle, None
             rest = shuffle.flush() if shuffle is not None else None

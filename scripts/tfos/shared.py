@@ -1,4 +1,4 @@
-"""Memory that the member lends: chunks are looked at where a feed task has written them."""
+"""Memory that the member lends: a program reads chunks where a feed task has written them."""
 
 import mmap
 import os

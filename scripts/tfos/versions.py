@@ -1,8 +1,8 @@
 """What a Python has for tfos, and what of it cannot work together.
 
-`python -c` of this text prints facts() as JSON: so the launcher asks a Python, without importing
-any package. tfos.program asks check() before it imports a program. Runs on Python 3.6 and newer,
-so that one which is too old is named.
+The launcher runs this text by `python -c`: it prints facts() as JSON and imports no package.
+tfos.program calls check() before it imports a program. It runs on Python 3.6 and newer: a Python
+that is too old for tfos gets that far, and the launcher can say so.
 """
 
 import importlib.util

@@ -1,4 +1,4 @@
-"""Models over parquet: tfos infer, Spark's and TensorFlowOnSpark's way, and what none exceeds."""
+"""Models over parquet: tfos infer, Spark's and TensorFlowOnSpark's ways, and what limits all."""
 
 import functools
 import os

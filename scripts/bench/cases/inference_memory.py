@@ -1,4 +1,4 @@
-"""What one engine takes beside its model while far more than that goes through it."""
+"""The memory of one engine beside its model, while far more rows go through it."""
 
 import functools
 import itertools

@@ -1,4 +1,4 @@
-"""What feeding costs in memory, and what of it passes the driver."""
+"""The memory that feeding takes, and the bytes that pass through the driver."""
 
 import usage
 from case import TFOS, Case, Sample, Side

@@ -1,4 +1,4 @@
-"""Takes a feed's rows and does nothing with them; writes when how many had come.
+"""Takes a feed's rows, drops them, and writes at which time how many had come.
 
 args: consumer, one of CONSUMERS; batch_size. Writes <model_dir>/marks-<worker>.json: pairs
 [time.time(), rows of this worker so far], one a batch or chunk.

@@ -1,4 +1,4 @@
-"""What the driver decides before Spark is there (tfos.driver)."""
+"""What the driver decides before Spark is there (tfos.start)."""
 
 import json
 import pathlib
@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyspark import SparkConf
-from tfos.driver import JAVA_CONF, LIGHT_JAVA, no_context, prepare
+from tfos.start import JAVA_CONF, LIGHT_JAVA, no_context, prepare
 
 SCRIPTS = pathlib.Path(__file__).parents[1]
 MEMBERS = {"reserve": {"members": [{}, {}]}, "task_cpus": 1}
@@ -126,11 +126,11 @@ def test_verdict_without_a_context(conf, thrown, want):
 def test_a_plan_of_another_version_is_refused(tmp_path, plan):
     path = tmp_path / "plan.json"
     path.write_text(json.dumps(plan))
-    command = [sys.executable, "-c", "from tfos import driver; driver.main()", path]
+    command = [sys.executable, "-c", "from tfos import start; start.main()", path]
     pipe = subprocess.PIPE  # its end is that of the JVM
     with subprocess.Popen(command, cwd=SCRIPTS, stdin=pipe, stdout=pipe, text=True) as driver:
         events = [json.loads(line.removeprefix("@tfos ")) for line in driver.stdout]
-        code = driver.wait(timeout=60)
+        code = driver.wait(timeout=600)
     assert [event["event"] for event in events] == ["driver", "verdict"]
     assert (code, events[1]["code"], events[1]["phase"]) == (1, 2, "submit")
     version = plan.get("version")
