@@ -121,7 +121,7 @@ func TestProgramNarrowsFunctions(t *testing.T) {
 	if have := strings.Join(call.GetInput(), " "); have != "x guard" || len(call.GetAttr()["Tin"].GetList().GetType()) != 2 || !slices.Equal(call.GetAttr()[readOnly].GetList().GetI(), []int64{1}) {
 		t.Errorf("the call takes %s, %v", have, call)
 	}
-	outer := f.library[f.called(call)]
+	outer := f.library[f.calledFunction(call)]
 	if len(outer.GetSignature().GetInputArg()) != 2 || len(outer.GetSignature().GetOutputArg()) != 3 || outer.GetRet()["b"] != "tfos/zero_1:output:0" {
 		t.Errorf("outer is %v", outer)
 	}

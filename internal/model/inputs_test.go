@@ -49,7 +49,7 @@ func TestConstant(t *testing.T) {
 		{unknown, "[1]", []int64{1}, little(float32(1)), ""},
 	} {
 		s := &Signature{Inputs: []Tensor{tt.tensor}}
-		err := s.takeConstants(map[string]json.RawMessage{"x": []byte(tt.value)})
+		err := s.moveConstants(map[string]json.RawMessage{"x": []byte(tt.value)})
 		if tt.fault != "" {
 			var fault *ConstantError
 			if !errors.As(err, &fault) || fault.ExitCode() != 2 || !strings.Contains(fault.Reason, tt.fault) {
