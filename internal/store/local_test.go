@@ -133,7 +133,7 @@ func TestLocalLockOfADeadProcess(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	if named(held.(*os.File)) {
+	if hasItsName(held.(*os.File)) {
 		t.Error("a file without a name passes for the lock")
 	}
 	child := exec.Command("flock", "--no-fork", path, "sleep", "60")
