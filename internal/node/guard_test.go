@@ -276,7 +276,7 @@ func TestGuardsWorkFolderIsPrivateAndShort(t *testing.T) {
 	}
 	for _, dir := range []string{tmp, long} {
 		t.Setenv("TMPDIR", dir)
-		work, err := makeWork()
+		work, err := makeWorkFolder()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -127,7 +127,7 @@ func TestPortsOutsideOfARange(t *testing.T) {
 		{span{20000, 29999}, span{32768, 60999}, []span{{20000, 29999}}},
 		{span{20000, 29999}, span{10000, 25000}, []span{{25001, 29999}}},
 	} {
-		if got := c.of.without(c.given); !slices.Equal(got, c.want) {
+		if got := c.of.subtract(c.given); !slices.Equal(got, c.want) {
 			t.Errorf("%v without %v: %v, not %v", c.of, c.given, got, c.want)
 		}
 	}

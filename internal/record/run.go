@@ -48,10 +48,10 @@ type Run struct {
 type Process struct {
 	Host string `json:"host"` // for people
 	PID  int    `json:"pid"`
-	// Space names the machine's boot and the pid namespace. Within one Space, a PID
-	// names one process.
+	// Space names the machine's boot and the pid namespace: PID means the same
+	// process wherever Space is the same.
 	Space string `json:"space"`
-	// Start distinguishes processes that had the same PID one after the other.
+	// Start tells processes apart that had the same PID one after the other.
 	Start string `json:"start"`
 }
 
