@@ -10,7 +10,7 @@ import (
 	"tfos/internal/work"
 )
 
-// planVersion is the version of plan.json that this package reads.
+// planVersion is the version of plan.json that this room reads.
 const planVersion = 1
 
 // plan has the parts of plan.json that this package needs (docs/protocols.md section 1).

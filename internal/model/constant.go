@@ -38,10 +38,10 @@ func (e *ConstantError) Error() string {
 // ExitCode is 2: the job file is wrong.
 func (e *ConstantError) ExitCode() exit.Code { return exit.Usage }
 
-// moveConstants moves the inputs that values names from the signature's Inputs to
+// takeConstants moves the inputs that values names from the signature's Inputs to
 // its Constants. Every name must be an alias of an input. The error is a
 // *ConstantError.
-func (s *Signature) moveConstants(values map[string]json.RawMessage) error {
+func (s *Signature) takeConstants(values map[string]json.RawMessage) error {
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		i := slices.IndexFunc(s.Inputs, func(t Tensor) bool { return t.Alias == name })
 		if i < 0 {

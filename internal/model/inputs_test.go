@@ -49,7 +49,7 @@ func TestConstant(t *testing.T) {
 		{unknown, "[1]", []int64{1}, little(float32(1)), ""},
 	} {
 		s := &Signature{Inputs: []Tensor{tt.tensor}}
-		err := s.moveConstants(map[string]json.RawMessage{"x": []byte(tt.value)})
+		err := s.takeConstants(map[string]json.RawMessage{"x": []byte(tt.value)})
 		if tt.fault != "" {
 			var fault *ConstantError
 			if !errors.As(err, &fault) || fault.ExitCode() != 2 || !strings.Contains(fault.Reason, tt.fault) {
@@ -85,7 +85,7 @@ func TestConstantOfFedTensor(t *testing.T) {
 	}
 }
 
-// TestHalves: every float16 comes back from what it stands for.
+// TestHalves: converting a float16 to its value and back gives the same bits.
 func TestHalves(t *testing.T) {
 	for bits := range uint16(0x7c01) {
 		v := HalfFloat(bits)
@@ -140,7 +140,7 @@ func TestBatch(t *testing.T) {
 	}
 }
 
-// TestNoColumn: something must tell rows apart.
+// TestNoColumn: at least one column must feed the model.
 func TestNoColumn(t *testing.T) {
 	constants := []Constant{{Tensor: tensor("x", Int64, -1)}}
 	optional := tensor("z", Int64, -1)

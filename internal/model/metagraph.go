@@ -113,7 +113,7 @@ func (g *MetaGraph) Choose(name string, m Mapping) (*Signature, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := chosen.moveConstants(m.Constants); err != nil {
+	if err := chosen.takeConstants(m.Constants); err != nil {
 		return nil, err
 	}
 	return chosen, g.markBinaryOutputs(chosen, m)

@@ -3,10 +3,13 @@
 // Comes in: one line of JSON (Assignment) on standard input, messages of the
 // reservation server, rows from feed tasks, frames from the member's program.
 //
-// Goes out: the program's process with its environment (TF_CONFIG, TFOS_SOCKET,
-// TFOS_RUN, the cluster's hosts in no_proxy), rows and permissions for the program,
-// reports to the reservation server, a log file, and an exit status for Spark: 0 or 75
-// (ExitDone, ExitRetry).
+// Goes out:
+//   - the program's process with its environment: TF_CONFIG, TFOS_SOCKET, TFOS_RUN, the
+//     cluster's hosts in no_proxy;
+//   - rows and permissions for the program;
+//   - reports to the reservation server;
+//   - a log file;
+//   - an exit status for Spark: 0 or 75 (ExitDone, ExitRetry).
 //
 // It never loads TensorFlow. It never writes credentials to disk, argv or the
 // environment. It never decides whether a run has failed. It never starts a child a

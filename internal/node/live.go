@@ -13,9 +13,9 @@ import (
 
 // live runs the member to its end. After it no process and no folder is left.
 //
-// A member whose child has ended stays registered, in phase "ended" or "failing",
-// until the server sends Stop, the lease is lost or the executor ends. Until then it
-// answers feed tasks with STOP, and the roster loses no member before the verdict. The
+// A member whose child has ended stays registered, in phase "ended" or "failing". It
+// waits until the server sends Stop, the lease is lost or the executor ends. Until then
+// it answers feed tasks with STOP, and the roster loses no member before the verdict. The
 // normal end of a member is therefore the server's Stop, which follows the verdict.
 func (m *member) live(ctx context.Context) ending {
 	terminated := context.AfterFunc(ctx, func() {

@@ -19,8 +19,8 @@ import (
 
 const (
 	// drainTime limits how long the member reads the output of an ended child. Frames
-	// in its sockets and lines in its pipes are available at once, but a blocked
-	// standard error of the executor may block the reader for ever.
+	// in its sockets and lines in its pipes are available at once. But if the
+	// executor's standard error blocks, the reader may block for ever.
 	drainTime = 2 * time.Second
 	// reportTimeout limits the report of a member that was stopped or lost.
 	reportTimeout = 3 * time.Second

@@ -83,8 +83,8 @@ func TestOutputFallsBackToTheFilesFolder(t *testing.T) {
 	}
 }
 
-// What TensorFlow 2.19 writes at every import is no last line; what a program
-// says is, and so is what TensorFlow says of the GPU itself.
+// Lines that TensorFlow 2.19 writes at every import are not kept as last lines. Lines of
+// the program are, and so are TensorFlow's lines about the GPU itself.
 func TestOutputLeavesStartupNoiseOut(t *testing.T) {
 	noise := `2026-11-29 01:32:44.911323: I external/local_xla/xla/tsl/cuda/cudart_stub.cc:32] Could not find cuda drivers on your machine, GPU will not be used.
 2026-11-29 01:32:44.979202: E external/local_xla/xla/stream_executor/cuda/cuda_fft.cc:467] Unable to register cuFFT factory: Attempting to register factory for plugin cuFFT when one has already been registered

@@ -213,14 +213,7 @@ func writeJSON(ctx context.Context, s store.Store, path string, v any) error {
 	if err != nil {
 		return err
 	}
-	file, err := s.Create(ctx, path)
-	if err != nil {
-		return err
-	}
-	if _, err = file.Write(data); err != nil {
-		return errors.Join(err, file.Abort())
-	}
-	return file.Commit()
+	return store.WriteFile(ctx, s, path, data)
 }
 
 func indented(v any) ([]byte, error) {

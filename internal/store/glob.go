@@ -16,9 +16,9 @@ import (
 //	\      the next character is literal
 //	**     as a whole name: folders at every depth. Hadoop does not have this
 //
-// If a folder has a name that is spelled like the pattern's, and the pattern has no *
-// and no ?, the pattern's name is literal: files may be called a[1].csv. Hidden names
-// match only if the pattern's name begins with the same character.
+// A name in a pattern that has no * and no ? is literal if the folder has an entry of
+// exactly this name: files may be called a[1].csv. Hidden names match only if the
+// pattern's name begins with the same character.
 
 // IsPattern reports whether a path has characters of patterns.
 func IsPattern(path string) bool { return strings.ContainsAny(path, `*?[]{}\`) }
