@@ -28,7 +28,7 @@ func (w *worker) answer(ctx context.Context, req infer.Request) (infer.Result, e
 	ready := func() error {
 		go func() {
 			if err := w.member.AwaitEnd(); err != nil {
-				cancel(err) // the member is gone, and so will this process be
+				cancel(err) // the member is gone: this process must end
 			} else {
 				all.Store(true)
 			}
@@ -41,8 +41,9 @@ func (w *worker) answer(ctx context.Context, req infer.Request) (infer.Result, e
 	return infer.Serve(ctx, req, load, ready, func() (infer.Stream, error) { return accept(l, &all) }, report)
 }
 
-// accept waits for the next predict task; io.EOF: all have come, and l is closed.
-// A task that goes before it is taken over is Spark's to try again.
+// accept waits for the next predict task. It returns io.EOF if all tasks have come and l
+// is closed. If a task's connection ends before it is taken over, accept waits for the
+// next one: Spark tries that task again.
 func accept(l *net.UnixListener, all *atomic.Bool) (infer.Stream, error) {
 	for {
 		conn, err := l.AcceptUnix()

@@ -22,7 +22,7 @@ import (
 	"tfos/internal/model"
 )
 
-// host is a member that has an engine answer predict tasks.
+// host plays a member whose engine answers predict tasks.
 type host struct {
 	t       *testing.T
 	socket  string // the engine's for tasks
@@ -31,8 +31,8 @@ type host struct {
 	stderr  *bytes.Buffer
 }
 
-// startAnswering runs the engine with the doubler's model, in this process, until
-// it says that it runs.
+// startAnswering starts the engine with the doubler's model in this process, and waits
+// until the engine reports that it runs.
 func startAnswering(t *testing.T) *host {
 	t.Helper()
 	dir := shortDir(t)
@@ -64,8 +64,7 @@ func startAnswering(t *testing.T) *host {
 	return h
 }
 
-// read is the next frame of the engine's, which must be of a type; PROGRESS is
-// passed over.
+// read returns the engine's next frame, which must have this type. It skips PROGRESS.
 func (h *host) read(typ byte) []byte {
 	h.t.Helper()
 	for {
@@ -82,7 +81,7 @@ func (h *host) read(typ byte) []byte {
 	}
 }
 
-// task hands a new task's connection to the engine.
+// task hands the connection of a new task over to the engine.
 func (h *host) task(partition int) net.Conn {
 	h.t.Helper()
 	l, err := net.Listen("unix", filepath.Join(shortDir(h.t), "t"))
@@ -105,8 +104,8 @@ func (h *host) task(partition int) net.Conn {
 	return conn
 }
 
-// doubled sends values, null where negative, in one record and returns what
-// comes back.
+// doubled sends values in one record and returns the predictions. A negative value is
+// sent as null.
 func doubled(conn net.Conn, values ...int64) ([]int64, error) {
 	b := array.NewRecordBuilder(memory.DefaultAllocator, arrow.NewSchema([]arrow.Field{{Name: "x", Type: arrow.PrimitiveTypes.Int64, Nullable: true}}, nil))
 	defer b.Release()
@@ -168,7 +167,7 @@ func TestAnswerTasks(t *testing.T) {
 	}
 }
 
-// TestAnswerNull: a row that does not fit is the run's end, with its place.
+// TestAnswerNull: a row that does not fit ends the run. The error has the row's place.
 func TestAnswerNull(t *testing.T) {
 	h := startAnswering(t)
 	conn := h.task(4)
@@ -178,14 +177,15 @@ func TestAnswerNull(t *testing.T) {
 	}
 	f := decode[feed.Failure](t, h.read(feed.TypeFailed))
 	if f.Code != 6 || f.Phase != "running" || !strings.Contains(f.Cause, `partition 4: row 11, column "x": it is null`) {
-		t.Errorf("heard %+v", f)
+		t.Errorf("received %+v", f)
 	}
 	if status := <-h.ended; status != statusFailed {
 		t.Errorf("status %d", status)
 	}
 }
 
-// TestAnswerEndsWithItsMember, though nobody says that all rows are given.
+// TestAnswerEndsWithItsMember: if the member ends, the engine ends too, without a message
+// that all rows were sent.
 func TestAnswerEndsWithItsMember(t *testing.T) {
 	h := startAnswering(t)
 	h.control.Close()

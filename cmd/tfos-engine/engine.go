@@ -14,8 +14,8 @@ import (
 	"tfos/internal/infer"
 )
 
-// Exit statuses of this process. What the run's exit code should be goes to the
-// member in the FAILED frame.
+// Exit statuses of this process. The run's exit code goes to the member in the FAILED
+// frame.
 const (
 	statusDone   = 0
 	statusFailed = 1
@@ -28,7 +28,7 @@ const usage = `usage:
   tfos-engine version            print TensorFlow's version
 `
 
-// run is the command: its result is the process's exit status.
+// run runs the command and returns the process's exit status.
 func run(ctx context.Context, args []string, socket string, stdout, stderr io.Writer) int {
 	command := ""
 	if len(args) > 0 {
@@ -52,7 +52,7 @@ func run(ctx context.Context, args []string, socket string, stdout, stderr io.Wr
 	return statusUsage
 }
 
-// serve attaches to the member, does its work, and tells it how that ended.
+// serve attaches to the member, does its work, and reports the end to it.
 func serve(ctx context.Context, socket string, libraries []string) error {
 	member, err := feed.Attach(ctx, socket)
 	if err != nil {
@@ -66,7 +66,7 @@ func serve(ctx context.Context, socket string, libraries []string) error {
 	return member.Phase("ended")
 }
 
-// worker is one attachment's work.
+// worker does the work of one attachment to a member.
 type worker struct {
 	member *feed.Child
 	phase  string
@@ -108,10 +108,11 @@ func (w *worker) work(ctx context.Context) error {
 	return w.member.Result(result)
 }
 
-// warnUntested tells of a TensorFlow that nobody has tried: one member does.
+// warnUntested warns the user of a version of TensorFlow with which tfos is not tested.
+// Only the member with task index 0 warns.
 func (w *worker) warnUntested(version string) error {
-	if odd := engine.Untested(version); odd != "" && w.member.Context().TaskIndex == 0 {
-		return w.member.Warn(odd)
+	if warning := engine.Untested(version); warning != "" && w.member.Context().TaskIndex == 0 {
+		return w.member.Warn(warning)
 	}
 	return nil
 }
@@ -141,11 +142,11 @@ func load(ctx context.Context, req infer.Request) (*engine.Model, error) {
 	return engine.Load(ctx, program, req.Threads)
 }
 
-// progressInterval is how often a member hears of progress.
+// progressInterval is the shortest time between two reports of progress.
 const progressInterval = time.Second
 
-// every passes a report on at most once per interval, but always the first and
-// each finished split.
+// every returns a function that passes reports on to to, at most one per interval. The
+// first report, and each that has finished another split, are always passed on.
 func every(interval time.Duration, now func() time.Time, to infer.Progress) infer.Progress {
 	var last time.Time
 	var finished int64

@@ -79,15 +79,15 @@ func numbers(t *testing.T, rows int) string {
 	return path
 }
 
-// told is what a member heard from its child.
-type told struct {
+// childReport is what a member has received from its child.
+type childReport struct {
 	phases  []string
 	rows    int64
 	results []infer.Result
 	failed  []feed.Failure
 }
 
-// shortDir is a temporary folder for sockets, whose paths end at 108 bytes.
+// shortDir makes a temporary folder for sockets, whose paths have at most 108 bytes.
 func shortDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "tfos")
@@ -98,9 +98,9 @@ func shortDir(t *testing.T) string {
 	return dir
 }
 
-// serveMember stands in for tfos-node: it answers one ATTACH with the work and
-// listens until the child is gone.
-func serveMember(t *testing.T, kind string, work any) (socket string, heard <-chan told) {
+// serveMember plays tfos-node: it answers one ATTACH with the work, and reads frames until
+// the child ends.
+func serveMember(t *testing.T, kind string, work any) (socket string, received <-chan childReport) {
 	t.Helper()
 	socket = filepath.Join(shortDir(t), "s")
 	l, err := net.Listen("unix", socket)
@@ -112,7 +112,7 @@ func serveMember(t *testing.T, kind string, work any) (socket string, heard <-ch
 	if err != nil {
 		t.Fatal(err)
 	}
-	to := make(chan told, 1)
+	to := make(chan childReport, 1)
 	go func() {
 		conn, err := l.Accept()
 		if err != nil {
@@ -126,7 +126,7 @@ func serveMember(t *testing.T, kind string, work any) (socket string, heard <-ch
 	return socket, to
 }
 
-func listen(t *testing.T, conn net.Conn, context feed.ProgramContext) (h told) {
+func listen(t *testing.T, conn net.Conn, context feed.ProgramContext) (h childReport) {
 	var attach feed.AttachRequest
 	if err := errors.Join(feed.ReadJSON(conn, feed.TypeAttach, &attach), feed.WriteJSON(conn, feed.TypeContext, context)); err != nil {
 		t.Errorf("attach: %v", err)
@@ -159,14 +159,14 @@ func decode[T any](t *testing.T, payload []byte) (v T) {
 	return v
 }
 
-func wait(t *testing.T, heard <-chan told) told {
+func wait(t *testing.T, received <-chan childReport) childReport {
 	t.Helper()
 	select {
-	case h := <-heard:
+	case h := <-received:
 		return h
 	case <-time.After(30 * time.Second):
 		t.Fatal("the child does not hang up")
-		return told{}
+		return childReport{}
 	}
 }
 
@@ -183,17 +183,17 @@ func request(t *testing.T, rows int) infer.Request {
 func TestRunInfersAndReports(t *testing.T) {
 	req := request(t, 95)
 	req.Splits[0].ID = 7
-	socket, heard := serveMember(t, "infer", req)
+	socket, received := serveMember(t, "infer", req)
 	var stderr bytes.Buffer
 	if status := run(t.Context(), []string{"run"}, socket, &bytes.Buffer{}, &stderr); status != statusDone {
 		t.Fatalf("status %d: %s", status, stderr.String())
 	}
-	h := wait(t, heard)
+	h := wait(t, received)
 	if have := strings.Join(h.phases, " "); have != "importing running ended" {
 		t.Errorf("phases %q", have)
 	}
 	if len(h.failed) != 0 || len(h.results) != 1 || h.rows != 95 {
-		t.Fatalf("heard %+v", h)
+		t.Fatalf("received %+v", h)
 	}
 	r := h.results[0]
 	if r.Rows != 95 || len(r.Splits) != 1 || r.Splits[0].Output != "part-00007.parquet" || r.LoadSeconds <= 0 {
@@ -223,18 +223,18 @@ func TestRunReportsFailures(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			socket, heard := serveMember(t, tt.kind, tt.work)
+			socket, received := serveMember(t, tt.kind, tt.work)
 			var stderr bytes.Buffer
 			if status := run(t.Context(), []string{"run"}, socket, &bytes.Buffer{}, &stderr); status != statusFailed {
 				t.Errorf("status %d", status)
 			}
-			h := wait(t, heard)
+			h := wait(t, received)
 			if len(h.failed) != 1 || len(h.results) != 0 {
-				t.Fatalf("heard %+v", h)
+				t.Fatalf("received %+v", h)
 			}
 			f := h.failed[0]
 			if f.Phase != tt.phase || f.Code != tt.code || !strings.Contains(f.Cause, tt.cause) || strings.Contains(f.Cause, "\n") {
-				t.Errorf("heard %+v, want phase %s, code %d, %q", f, tt.phase, tt.code, tt.cause)
+				t.Errorf("received %+v, want phase %s, code %d, %q", f, tt.phase, tt.code, tt.cause)
 			}
 			if !strings.Contains(stderr.String(), tt.cause) {
 				t.Errorf("standard error: %s", stderr.String())
@@ -269,8 +269,8 @@ func TestCommandLine(t *testing.T) {
 
 func TestProgressIsThinnedOut(t *testing.T) {
 	now := time.Unix(0, 0)
-	var told []int64
-	report := every(time.Second, func() time.Time { return now }, func(_, rows, _ int64) { told = append(told, rows) })
+	var childReport []int64
+	report := every(time.Second, func() time.Time { return now }, func(_, rows, _ int64) { childReport = append(childReport, rows) })
 	for _, step := range []struct {
 		after        time.Duration
 		splits, rows int64
@@ -278,7 +278,7 @@ func TestProgressIsThinnedOut(t *testing.T) {
 		now = now.Add(step.after)
 		report(step.splits, step.rows, 0)
 	}
-	if len(told) != 3 || told[0] != 1 || told[1] != 3 || told[2] != 4 {
-		t.Errorf("told %v, want 1, 3 and 4", told)
+	if len(childReport) != 3 || childReport[0] != 1 || childReport[1] != 3 || childReport[2] != 4 {
+		t.Errorf("childReport %v, want 1, 3 and 4", childReport)
 	}
 }

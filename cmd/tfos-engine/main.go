@@ -1,5 +1,5 @@
-// Command tfos-engine is the child of tfos-node that holds TensorFlow. It is
-// not for people: tfos-node starts it, and tells it over a socket what to do.
+// Command tfos-engine is the child of tfos-node that runs TensorFlow. tfos-node starts it,
+// not people, and sends its work over a socket.
 package main
 
 import (
@@ -10,8 +10,8 @@ import (
 )
 
 func main() {
-	// TensorFlow logs what it found out about the processor at INFO, to
-	// standard error, where the last lines before a failure belong.
+	// At level INFO, TensorFlow logs facts about the processor to standard error. They
+	// would displace the last lines before a failure.
 	if os.Getenv("TF_CPP_MIN_LOG_LEVEL") == "" {
 		os.Setenv("TF_CPP_MIN_LOG_LEVEL", "1")
 	}

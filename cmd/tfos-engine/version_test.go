@@ -9,7 +9,7 @@ import (
 	"tfos/internal/feed"
 )
 
-// A TensorFlow that nobody has tried is told to the person, by the first member.
+// The first member warns the user of a version of TensorFlow that is not tested.
 func TestWarnUntested(t *testing.T) {
 	for _, tt := range []struct {
 		version string

@@ -17,9 +17,9 @@ type contractRequest struct {
 	Schema  []byte        `json:"schema"` // Arrow IPC schema message
 }
 
-// contractAnswer is what contract writes. Code is the exit code that the run
-// ends with when the columns do not fit, or the model has not what is asked of
-// it, with the cause; 0: they do.
+// contractAnswer is what contract writes. Code is 0 if the columns fit. Otherwise the run
+// must end with this exit code and cause: the columns do not fit, or the model lacks
+// something that the job names.
 type contractAnswer struct {
 	infer.Contract
 	Code  exit.Code `json:"code"`
@@ -29,14 +29,14 @@ type contractAnswer struct {
 func newContractCommand(status *int) *cobra.Command {
 	return &cobra.Command{
 		Use:   "contract",
-		Short: "Hold a table's columns against a model (started by the driver)",
-		Long: `contract reads from standard input, as JSON, what a model is to compute and the
-Arrow schema of a table, and writes to standard output, as JSON, which columns
-the model takes and which it gives, or why they do not fit.
+		Short: "Check a table's columns against a model (started by the driver)",
+		Long: `contract reads a JSON object from standard input: what the model computes, and the
+Arrow schema of a table. It writes a JSON object to standard output: which columns the
+model takes and which it adds, or why they do not fit.
 
 Exit codes:
   0  the answer was written
-  1  the question cannot be understood: standard error says why, in a line
+  1  the request cannot be read: standard error says why, in a line
   2  wrong command line`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

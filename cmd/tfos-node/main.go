@@ -1,10 +1,13 @@
-// Command tfos-node is the part of tfos that runs beside Spark's processes: on
-// executors as the supervisor of a cluster member (run, guard), beside the
-// driver as the reservation server (reserve), to share files out (splits), to list
-// them for Spark (paths) and to hold columns against a model (contract), without Spark as the driver itself
-// (local), between executors and members as the feed task that needs no Python
-// (feed, worker).
-// People do not call it; the launcher and the Spark application do.
+// Command tfos-node is the part of tfos that runs beside Spark's processes.
+//
+//   - On executors it supervises a cluster member (run, guard). It is also the feed
+//     task that needs no Python (feed, worker).
+//   - Beside the driver it is the reservation server (reserve). It divides input files
+//     among feed tasks (splits), lists files for Spark (paths), and checks a table's
+//     columns against a model (contract).
+//   - Without Spark it is the driver (local).
+//
+// The launcher and the Spark application start it, not people.
 package main
 
 import (
@@ -26,22 +29,22 @@ import (
 	"tfos/internal/work"
 )
 
-// version is set by the linker; a plain go build has the module's.
+// version is set by the linker. After a plain go build it is "": see versionText.
 var version = ""
 
-// guardEvents is the descriptor of the guard's events: docs/protocols.md,
-// section 6.
+// guardEvents is the descriptor of the guard's events (docs/protocols.md, section 6).
 const guardEvents = 3
 
 func main() {
 	os.Exit(start())
 }
 
-// start is main with deferred calls.
+// start does the work of main, and returns the exit status. Unlike main it can have
+// deferred calls.
 func start() int {
-	// The readers of standard output and error are other processes of the run.
-	// When they die, a write must fail and not end this process, which has
-	// clearing up to do. Caught, not ignored: children inherit SIG_IGN.
+	// The readers of standard output and error are other processes of the run. When
+	// they die, a write must fail and not end this process, which still has to clean
+	// up. SIGPIPE is caught and not ignored, because children inherit SIG_IGN.
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 	defer stop()
@@ -49,7 +52,7 @@ func start() int {
 	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	status := 0
 	root := newCommand(logger, &status)
-	if len(os.Args) > 1 && os.Args[1] == "-m" { // as Python is started
+	if len(os.Args) > 1 && os.Args[1] == "-m" { // as Spark starts Python
 		root.SetArgs([]string{"worker"})
 	}
 	if err := root.ExecuteContext(ctx); err != nil {
@@ -59,14 +62,14 @@ func start() int {
 	return status
 }
 
-// newCommand is the command tree; subcommands leave their exit status in
-// status. An error from one is a wrong command line.
+// newCommand returns the command tree. Subcommands set their exit status in status. They
+// return an error only for a wrong command line.
 func newCommand(logger *slog.Logger, status *int) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "tfos-node",
 		Short: "Part of a running tfos job; started by tfos and Spark, not by people",
-		Long: `tfos-node is what a tfos job runs beside Spark's processes. The job's Spark
-application starts it; see docs/protocols.md for what passes between the parts.
+		Long: `A tfos job runs tfos-node beside Spark's processes. The job's Spark application
+starts it. docs/protocols.md describes the messages between the parts.
 To run a job, use tfos.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -84,18 +87,17 @@ func newRunCommand(logger *slog.Logger, status *int) *cobra.Command {
 	return &cobra.Command{
 		Use:   "run",
 		Short: "Supervise one cluster member (started by Spark, once per member)",
-		Long: `run reads one line of JSON, the member's assignment with its credentials, from
-standard input, registers with the reservation server, and supervises the
-member's program until the server says stop, the lease is lost or the executor
-(the reader of standard output) is gone. It leaves no process and no temporary
-folder behind.
+		Long: `run reads one line of JSON from standard input: the member's assignment with its
+credentials. It registers with the reservation server and supervises the member's
+program. It ends when the server sends stop, the lease is lost, or the executor (the
+reader of standard output) ends. It leaves no process and no temporary folder.
 
-Standard output takes one line of JSON at the end, standard error the log and
-the program's output.
+At the end it writes one line of JSON to standard output. Standard error has the log
+and the program's output.
 
 Exit codes:
   0   done, failed for good (reported to the server), or stopped: do not start again
-  75  no place or no means here: start again, perhaps elsewhere
+  75  the member cannot run on this executor: start again, perhaps elsewhere
   2   wrong command line`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -111,18 +113,18 @@ func newGuardCommand(logger *slog.Logger, status *int) *cobra.Command {
 	return &cobra.Command{
 		Use:   "guard",
 		Short: "Start a member's program and kill it when the supervisor is gone (started by run)",
-		Long: `guard makes a member's work folder, starts the program that standard input
-names, and writes to descriptor 3, in lines of JSON, the folder and how the
-program ended. When standard input ends it kills everything that descends from
-it, removes the folder and ends. It must lead its own process group.
+		Long: `guard makes a member's work folder, and starts the program that standard input
+names. It writes the folder, and how the program ended, to descriptor 3 as lines of
+JSON. When standard input ends, it kills all its descendants, removes the folder and
+ends. It must be the leader of its own process group.
 
 Exit codes:
-  0  cleared up
-  1  could not begin
+  0  all is cleaned up
+  1  the guard could not start
   2  wrong command line`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			// Its end is standard input's, not a signal's.
+			// The guard ends when standard input ends, not on a signal.
 			ctx := context.WithoutCancel(cmd.Context())
 			stdio := node.GuardIO{
 				Orders: os.Stdin, Events: os.NewFile(guardEvents, "events"),
@@ -142,11 +144,12 @@ func newReserveCommand(logger *slog.Logger, status *int) *cobra.Command {
 		Use:   "reserve",
 		Short: "Serve one run's reservations (started by the driver)",
 		Long: `reserve is the reservation server of one run: roster, leases, low-water marks,
-verdict. It reads JSON lines from standard input, the run's configuration first,
-and writes JSON lines to standard output; its end of input is the driver's end.
+verdict. It reads JSON lines from standard input. The first is the run's
+configuration. The end of standard input is the driver's end. It writes JSON lines to
+standard output.
 
 Exit codes:
-  0  the run's verdict was written, whatever it is
+  0  the run's verdict was written, even a verdict of failure
   1  no verdict: the configuration, the network or the driver failed
   2  wrong command line`,
 		Args: cobra.NoArgs,
@@ -164,18 +167,19 @@ func newLocalCommand(logger *slog.Logger, status *int) *cobra.Command {
 	return &cobra.Command{
 		Use:   "local PLAN",
 		Short: "Drive a run on this machine, without Spark (started by tfos)",
-		Long: `local is the driver of a run without Spark: it serves the run's reservations,
-starts the member of the plan (plan.json) and writes what happens, the verdict
-last, to standard output, as the Spark application does.
+		Long: `local is the driver of a run without Spark. It serves the run's reservations and
+starts the member of the plan (plan.json). It writes the run's events to standard
+output, as the Spark application does. The verdict is the last event.
 
 Exit codes:
-  0  the run's verdict was written, whatever it is
+  0  the run's verdict was written, even a verdict of failure
   1  no verdict: the plan, the network or this process failed
   2  wrong command line`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			// The launcher's death can come as several SIGTERM, one for each of its
-			// threads: only SIGKILL, from the launcher or its caretaker, ends a drain.
+			// When the launcher dies, several SIGTERM may come, one for each of its
+			// threads. Therefore a second signal must not end the drain. Only SIGKILL
+			// does, from the launcher or its caretaker.
 			signal.Notify(make(chan os.Signal, 1), unix.SIGINT, unix.SIGTERM)
 			err := local.Run(cmd.Context(), local.Options{Plan: args[0], Stdout: os.Stdout, Stderr: os.Stderr, Log: logger})
 			if err != nil {
@@ -191,18 +195,18 @@ func newFeedCommand(logger *slog.Logger, status *int) *cobra.Command {
 	return &cobra.Command{
 		Use:   "feed",
 		Short: "Send one partition of files to the members (started by Spark, once per partition)",
-		Long: `feed reads one line from standard input, an order with the run's credentials and
-which splits of files to read, and sends their rows to the members that the order
-names. Standard output takes one line of JSON at the end: how many rows, and what
+		Long: `feed reads one line from standard input: an order with the run's credentials and
+the splits of files to read. It sends their rows to the members that the order names.
+At the end it writes one line of JSON to standard output: the number of rows, and what
 is wrong with them.
 
 Exit codes:
   0  the result was written; it names rows that cannot be sent
-  1  a connection or the input broke: start again
+  1  a connection or the input failed: start again
   2  wrong command line`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			// There is nothing to clear up: Spark's signal may end it at once.
+			// There is nothing to clean up: Spark's signal may end the task at once.
 			signal.Reset(unix.SIGINT, unix.SIGTERM)
 			if err := task.Run(cmd.Context(), os.Stdin, os.Stdout); err != nil {
 				logger.Error("feed", "error", err)
@@ -217,11 +221,11 @@ func newWorkerCommand(logger *slog.Logger, status *int) *cobra.Command {
 	return &cobra.Command{
 		Use:   "worker",
 		Short: "Send partitions that Spark reads to the members (started by Spark as -m MODULE)",
-		Long: `worker is what Spark starts on an executor in the place of its Python workers:
-as a daemon, which writes the number of its port to standard output and takes
-tasks until standard input ends, or, with PYTHON_WORKER_FACTORY_PORT in the
-environment, for one task. A task is an order with the run's credentials and then
-record batches; it sends their rows to the members that the order names.
+		Long: `Spark starts worker on an executor in place of its Python workers. As a daemon, it
+writes its port number to standard output and accepts tasks until standard input ends.
+With PYTHON_WORKER_FACTORY_PORT in the environment it runs one task. A task is an
+order with the run's credentials, followed by record batches. worker sends their rows
+to the members that the order names.
 
 Exit codes:
   0  the executor is gone, or the one task has ended
@@ -242,13 +246,13 @@ Exit codes:
 func newSplitsCommand(status *int) *cobra.Command {
 	return &cobra.Command{
 		Use:   "splits",
-		Short: "Share the files of an input out to feed tasks (started by the driver)",
-		Long: `splits reads from standard input, as JSON, which files are to be fed, and writes
-to standard output, as JSON, how feed tasks read them and which task reads what.
+		Short: "Divide the files of an input among feed tasks (started by the driver)",
+		Long: `splits reads a JSON object from standard input: the files to feed. It writes a JSON
+object to standard output: how feed tasks read them, and which task reads which part.
 
 Exit codes:
   0  the answer was written
-  1  the files are not there or cannot be read so: standard error says why, in a line
+  1  the files do not exist or cannot be read like this: standard error says why, in a line
   2  wrong command line`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -12,24 +12,24 @@ import (
 // pathsRequest is what paths reads.
 type pathsRequest struct {
 	Path string `json:"path"`
-	// Options are Spark's; of them those that say which files there are, and where
-	// columns in folders' names begin.
+	// Options are Spark's options of the source. Used are those that select files, and
+	// the one that says where columns in folder names begin.
 	Options map[string]string `json:"options"`
-	// Folders says that Spark takes columns from the names of folders.
+	// Folders says that Spark reads columns from the names of folders.
 	Folders bool `json:"folders"`
 }
 
 func newPathsCommand(status *int) *cobra.Command {
 	return &cobra.Command{
 		Use:   "paths",
-		Short: "List what a pattern names, for Spark to read (started by the driver)",
-		Long: `paths reads from standard input, as JSON, a path that Spark is to read, and
-writes to standard output, as JSON, the files and folders that it names. So Spark
-reads what tfos would: ** is known, and hidden names are passed over.
+		Short: "List the files that a pattern matches, for Spark to read (started by the driver)",
+		Long: `paths reads a JSON object from standard input: a path that Spark has to read. It
+writes JSON to standard output: the files and folders that the path matches. Spark
+thus reads the same files as tfos: ** is supported, and hidden names are skipped.
 
 Exit codes:
   0  the answer was written
-  1  nothing is there, or Spark would leave files out: standard error says why, in a line
+  1  nothing matches, or Spark would leave files out: standard error says why, in a line
   2  wrong command line`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -16,8 +16,8 @@ import (
 	"tfos/internal/model"
 )
 
-// TestRaggedRows: rows of several lengths, in two columns at once, are what
-// Python says of each row alone, in their order.
+// TestRaggedRows: rows of several lengths, in two columns at once, have the predictions
+// that Python computes for each row alone.
 func TestRaggedRows(t *testing.T) {
 	needTensorFlow(t)
 	for _, batch := range []int{1, 64, 2000} {
@@ -34,7 +34,7 @@ func TestRaggedRows(t *testing.T) {
 	}
 }
 
-// same compares a split's file with what Python expected.
+// same compares a split's file with Python's predictions.
 func same(t *testing.T, name string, req infer.Request) {
 	t.Helper()
 	r := compare(t, filepath.Join(fixtures(t), name+".expected.parquet"), filepath.Join(req.Output, "part-00003.parquet"))
@@ -45,8 +45,8 @@ func same(t *testing.T, name string, req infer.Request) {
 	}
 }
 
-// TestGraphFailsForRows: a broken image and an index out of range fail the whole
-// batch; the rows that fail alone are found, and the others predicted.
+// TestGraphFailsForRows: a broken image and an index out of range fail the whole batch.
+// The engine finds the rows that fail alone, and predicts the others.
 func TestGraphFailsForRows(t *testing.T) {
 	needTensorFlow(t)
 	req := request(t, "fragile")
@@ -71,9 +71,9 @@ func TestGraphFailsForRows(t *testing.T) {
 	}
 }
 
-// TestErrorsThatAreNoRows: what TensorFlow says of a feed of the wrong type is
-// the graph's, of a feed that is missing too: both codes may be a value's. A
-// closed session's is nobody's row.
+// TestErrorsThatAreNoRows: TensorFlow's errors for a feed of a wrong type and for a
+// missing feed are GraphErrors, because a value may cause their codes too. The error of a
+// closed session is not.
 func TestErrorsThatAreNoRows(t *testing.T) {
 	needTensorFlow(t)
 	source := model.Source{Model: filepath.Join(fixtures(t), "batch")}
@@ -117,8 +117,8 @@ func numbers(values ...float32) arrow.Record {
 	return b.NewRecord()
 }
 
-// TestUnfitRowsAreAllTold: all rows of a batch that fit no tensor, of every
-// input, ragged ones aside; nothing is left of Arrow memory.
+// TestUnfitRowsAreAllTold: the error has all rows of a batch that fit no tensor, of every
+// input, besides ragged rows. No Arrow memory is left.
 func TestUnfitRowsAreAllTold(t *testing.T) {
 	needTensorFlow(t)
 	source := model.Source{Model: filepath.Join(fixtures(t), "ragged")}

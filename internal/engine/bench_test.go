@@ -54,8 +54,8 @@ func BenchmarkInfer(b *testing.B) {
 	b.ReportMetric(float64(parts*rows*b.N)/(cpuSeconds(b)-before), "rows/cpu-s")
 }
 
-// cpuSeconds is what this process has used: unlike the clock, it does not
-// measure the machine's other work.
+// cpuSeconds returns the CPU time of this process. Unlike the clock, it does not measure
+// other work of the machine.
 func cpuSeconds(b *testing.B) float64 {
 	var used syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {

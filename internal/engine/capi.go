@@ -12,10 +12,10 @@ import (
 	"unsafe"
 )
 
-// Version is that of the TensorFlow library in use.
+// Version returns the version of the loaded TensorFlow library.
 func Version() string { return C.GoString(C.TF_Version()) }
 
-// status is what calls of TensorFlow say.
+// status receives the result of calls of TensorFlow.
 type status struct{ c *C.TF_Status }
 
 func newStatus() status { return status{C.TF_NewStatus()} }
@@ -29,7 +29,7 @@ func (s status) err() error {
 	return nil
 }
 
-// statusError is TensorFlow's refusal; Code is one of TF_Code (tsl_status.h).
+// statusError is an error of TensorFlow. Code is one of TF_Code (tsl_status.h).
 type statusError struct {
 	Code    int
 	Message string
@@ -37,21 +37,21 @@ type statusError struct {
 
 func (e *statusError) Error() string { return e.Message }
 
-// endpoint is a tensor's place in a graph, operation one of its operations.
+// endpoint is a tensor's place in a graph. operation is an operation of a graph.
 type (
 	endpoint  = C.TF_Output
 	operation = C.TF_Operation
 )
 
-// session is a graph and what computes it. Safe for concurrent use.
+// session is a graph with a TensorFlow session. It is safe for concurrent use.
 type session struct {
 	mu    sync.RWMutex // held for reading by runs
 	graph *C.TF_Graph
 	c     *C.TF_Session // nil when closed
 }
 
-// openGraph makes a session over a serialised GraphDef; its variables have no
-// values yet. config is a serialised ConfigProto.
+// openGraph makes a session of a serialised GraphDef. Its variables have no values yet.
+// config is a serialised ConfigProto.
 func openGraph(def, config []byte) (*session, error) {
 	st := newStatus()
 	defer st.free()
@@ -77,7 +77,8 @@ func openGraph(def, config []byte) (*session, error) {
 	return s, nil
 }
 
-// close waits for the runs in progress. A second one does nothing.
+// close waits for the runs in progress, and frees session and graph. A second call does
+// nothing.
 func (s *session) close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -94,15 +95,15 @@ func (s *session) close() error {
 	return errors.Join(err, st.err())
 }
 
-// operation finds an operation by its name; nil when there is none.
+// operation finds an operation by its name. It returns nil if there is none.
 func (s *session) operation(name string) *operation {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.find(name)
+	return s.findLocked(name)
 }
 
-// find is operation for those who hold mu.
-func (s *session) find(name string) *operation {
+// findLocked is operation for callers that hold mu.
+func (s *session) findLocked(name string) *operation {
 	if s.graph == nil {
 		return nil
 	}
@@ -111,7 +112,8 @@ func (s *session) find(name string) *operation {
 	return C.TF_GraphOperationByName(s.graph, cname)
 }
 
-// output finds a tensor by its name in the graph, "operation:index".
+// output finds a tensor by its name in the graph, "operation:index". The error is
+// errNoTensor or errClosed.
 func (s *session) output(name string) (at endpoint, err error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -125,7 +127,7 @@ func (s *session) output(name string) (at endpoint, err error) {
 			return at, errNoTensor
 		}
 	}
-	op := s.find(name)
+	op := s.findLocked(name)
 	if op == nil || index < 0 || index >= int(C.TF_OperationNumOutputs(op)) {
 		return at, errNoTensor
 	}
@@ -143,10 +145,10 @@ var (
 	errNoTensor = errors.New("the graph has no such tensor")
 )
 
-// run computes the fetches, whose tensors are the caller's to free, and the
-// targets, operations without a result that is wanted. The feeds stay the
-// caller's. TensorFlow keeps an executor for each sequence of names: the same
-// ones come in the same order.
+// run computes the fetches and runs the targets, which are operations without a wanted
+// result. The caller frees the returned tensors, and still owns the feeds. TensorFlow
+// keeps an executor for each sequence of names. Callers should therefore pass the same
+// names in the same order.
 func (s *session) run(feeds []feed, fetches []endpoint, targets []*operation) ([]*tensor, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

@@ -1,14 +1,15 @@
 package engine
 
-// found are tensors by their place in the graph.
-type found map[endpoint]*tensor
+// tensorMap has tensors by their place in the graph.
+type tensorMap map[endpoint]*tensor
 
-// compute runs the graph for the fetches. A place may stand there twice, and may
-// be one that is fed: TensorFlow refuses to fetch what it is fed, so its tensor is
-// the one that was fed. The feeds are taken over; the result is the caller's to
-// free.
-func (s *session) compute(feeds []feed, fetches []endpoint) (found, error) {
-	result, fed := found{}, found{}
+// compute runs the graph and returns the tensors of the fetches. A fetch may occur
+// twice, and may be a place that is fed. TensorFlow refuses to fetch a fed place, so
+// the result has the fed tensor there.
+//
+// compute takes ownership of the feeds, on errors too. The caller frees the result.
+func (s *session) compute(feeds []feed, fetches []endpoint) (tensorMap, error) {
+	result, fed := tensorMap{}, tensorMap{}
 	for _, f := range feeds {
 		fed[f.at] = f.tensor
 	}
@@ -30,7 +31,7 @@ func (s *session) compute(feeds []feed, fetches []endpoint) (found, error) {
 			result[computed[i]] = t
 		}
 	}
-	fed.free() // before there are columns, for which there is more room then
+	fed.free() // before columns are made, to have less memory in use at a time
 	if err != nil {
 		result.free()
 		return nil, err
@@ -38,19 +39,19 @@ func (s *session) compute(feeds []feed, fetches []endpoint) (found, error) {
 	return result, nil
 }
 
-// at are the tensors of places, in their order.
-func (f found) at(places []endpoint) []*tensor {
+// inOrder returns the tensors of places, in the order of places.
+func (m tensorMap) inOrder(places []endpoint) []*tensor {
 	tensors := make([]*tensor, len(places))
 	for i, at := range places {
-		tensors[i] = f[at]
+		tensors[i] = m[at]
 	}
 	return tensors
 }
 
 // free frees each tensor once.
-func (f found) free() {
-	for _, t := range f {
-		if t != nil { // its run has failed
+func (m tensorMap) free() {
+	for _, t := range m {
+		if t != nil { // nil if the run has failed
 			t.free()
 		}
 	}

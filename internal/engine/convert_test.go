@@ -25,7 +25,7 @@ func column(t *testing.T, mem memory.Allocator, dt arrow.DataType, json string) 
 	return a
 }
 
-// allocator fails the test when Arrow memory is left at its end.
+// allocator fails the test if Arrow memory is left at the test's end.
 func allocator(t *testing.T) memory.Allocator {
 	mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
 	t.Cleanup(func() { mem.AssertSize(t, 0) })
@@ -52,7 +52,7 @@ var (
 	str = arrow.BinaryTypes.String
 )
 
-// nested is a tensor as slices of slices.
+// nested returns a tensor as slices of slices.
 func nested(t *testing.T, tensor *tensor) any {
 	t.Helper()
 	n := int(elementCount(tensor.shape()))
@@ -209,7 +209,7 @@ func TestUnfitRowIsNamed(t *testing.T) {
 	}
 }
 
-// A column that went into a tensor comes out of it as it was.
+// A column that becomes a tensor and is read back is unchanged.
 func TestTensorBecomesColumn(t *testing.T) {
 	tests := map[string]struct {
 		column arrow.DataType

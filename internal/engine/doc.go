@@ -1,29 +1,31 @@
-// Package engine runs TensorFlow: it is the only room with cgo.
+// Package engine runs models with TensorFlow. It is the only room with cgo.
 //
-// Comes in: a model.Program, which makes a SavedModel or a checkpoint ready; Arrow
-// record batches with a model.Binding. Goes out: Arrow arrays, one for each output. Nothing of C leaves.
-// It reads no tables and writes no files.
+// Comes in: a model.Program, which makes a SavedModel, a frozen graph or a
+// checkpoint ready; Arrow record batches, with a model.Binding. Goes out: Arrow
+// arrays, one for each output. No memory of C leaves the package. It reads no tables
+// and writes no files.
 //
-// Three files talk to TensorFlow, by its C API (tensorflow/c/c_api.h): capi.go has
-// sessions, tensor.go tensors, library.go libraries of operations. graft, whose generated protos other rooms read
-// models with, has both too, but frees a tensor in its finalizer alone, which
-// Go's collector does not hurry to run because it sees none of the C memory.
+// Three files call TensorFlow's C API (tensorflow/c/c_api.h): capi.go for sessions,
+// tensor.go for tensors, library.go for libraries of operations. failure.go uses its
+// error codes. graft, whose generated protos other rooms read models with, has
+// sessions and tensors too. But it frees a tensor only in a finalizer. Go's collector
+// runs finalizers late, because it does not see C memory.
 //
-// Arrow memory. Predict borrows its batch for the call and copies what it needs
-// into TensorFlow's memory; the arrays that it returns are copies too, from the
-// caller's allocator, and the caller's to release.
+// Arrow memory. Predict borrows its batch for the call, and copies what it needs into
+// TensorFlow's memory. The arrays that it returns are copies too. They come from the
+// caller's allocator, and the caller releases them.
 //
-// Tensor memory. Whoever has a tensor frees it: the inputs when the run is over,
-// the outputs when there are arrays of them. So a prediction in progress has its
-// inputs, what TensorFlow needs, and its outputs, and nothing stays after it.
+// Tensor memory. A tensor's owner frees it: inputs after the run, outputs after they
+// have become arrays. A prediction in progress holds its inputs, its outputs and
+// TensorFlow's working memory. Nothing stays after it.
 //
-// Conversions. Columns feed tensors as model.Fits says: nothing is lost in
-// silence. Rows with an integer that its tensor's type cannot hold, a null, or a
-// list whose length does not fit are a model.RowErrors with their indices in the
-// batch. Lists of several lengths where the tensor leaves them open run in groups
-// of one shape (groups.go).
+// Conversions. Columns feed tensors as model.Fits says: no value changes in silence.
+// A row does not fit if it has a null, a list of a wrong length, or a number that the
+// tensor's type cannot hold. Such rows are a model.RowErrors with their indices in
+// the batch. If the tensor leaves the length of lists open, rows of different lengths
+// run in groups of one shape (groups.go).
 //
-// Profiles. With Go's -cpuprofile, whose signals reach TensorFlow's threads too,
-// a process dies of a damaged heap within seconds. perf sends none: perf record
-// -g shows Go, C++ and kernel together.
+// Profiles. Go's -cpuprofile sends signals that TensorFlow's threads receive too. The
+// process then dies of a damaged heap within seconds. perf sends no signals: perf
+// record -g shows Go, C++ and kernel together.
 package engine

@@ -17,7 +17,8 @@ import (
 	"tfos/internal/infer"
 )
 
-// TestOneFileOverTasks: pieces of one file by two engines are the file.
+// TestOneFileOverTasks: two engines predict pieces of one file. Together they predict
+// every row once.
 func TestOneFileOverTasks(t *testing.T) {
 	needTensorFlow(t)
 	req := request(t, "mlp")
@@ -47,7 +48,8 @@ func TestOneFileOverTasks(t *testing.T) {
 	}
 }
 
-// TestNoRowsHaveTheColumnsOfRows: also where only a run tells the type.
+// TestNoRowsHaveTheColumnsOfRows: an output without rows has the same columns, even if
+// only a run of the graph tells a column's type.
 func TestNoRowsHaveTheColumnsOfRows(t *testing.T) {
 	needTensorFlow(t)
 	for _, name := range []string{"mlp", "text", "image", "scalars", "ranks"} {
@@ -67,7 +69,7 @@ func TestNoRowsHaveTheColumnsOfRows(t *testing.T) {
 	}
 }
 
-// TestLargeCells: 8 MB a cell, both ways, in batches as large as memory allows.
+// TestLargeCells: inputs and outputs of 8 MB a cell, in batches as large as memory allows.
 func TestLargeCells(t *testing.T) {
 	needTensorFlow(t)
 	const cell, rows = 8 << 20, 12
@@ -108,7 +110,8 @@ func TestLargeCells(t *testing.T) {
 	}
 }
 
-// TestNullIsNamed: file, row of the file, and column; nothing is left.
+// TestNullIsNamed: the error names the file, the row of the file and the column. No output
+// is left.
 func TestNullIsNamed(t *testing.T) {
 	needTensorFlow(t)
 	b := array.NewRecordBuilder(memory.DefaultAllocator, arrow.NewSchema([]arrow.Field{
@@ -156,7 +159,7 @@ func writeRecord(t *testing.T, path string, record arrow.Record) {
 	}
 }
 
-// nothing is no values of each column.
+// nothing returns columns without values.
 func nothing(schema *arrow.Schema) []arrow.Array {
 	var columns []arrow.Array
 	for _, f := range schema.Fields() {
@@ -179,7 +182,7 @@ func schemaOf(t *testing.T, path string) *arrow.Schema {
 	return open(t, path).Schema()
 }
 
-// records are those of a file, each until the next one.
+// records iterates over the records of a file. Each is valid until the next one.
 func records(t *testing.T, path string) iter.Seq[arrow.Record] {
 	t.Helper()
 	r, err := open(t, path).Read(t.Context(), files.Split{Path: path, Length: 1 << 40})

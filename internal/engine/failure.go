@@ -10,10 +10,10 @@ import (
 	"tfos/internal/model"
 )
 
-// runError is what the graph said. Where its code is one that a value can bring
-// about it is a *model.GraphError: then a run without that value may do. Out of
-// memory, an operation that is not there, a cancelled or aborted run and the
-// like are nobody's row.
+// runError wraps the error of a run. If a value of the batch may have caused
+// TensorFlow's error code, the result is a *model.GraphError: a run without that value
+// may succeed. Out of memory, a missing operation, or a cancelled run are not caused by
+// a row.
 func runError(doing string, err error) error {
 	var status *statusError
 	if !errors.As(err, &status) {

@@ -13,9 +13,10 @@ import (
 	"tfos/internal/model"
 )
 
-// predictFixed is predictShape for a model that takes bind.Batch rows at a time:
-// one run for each so many. A last one of fewer rows is filled up, where
-// bind.Pad allows it, and its outputs cut.
+// predictFixed is predictUniform for a model that takes bind.Batch rows at a time. It
+// runs the batch in pieces of that size. A short last piece is filled up if bind.Pad
+// allows it, and its outputs are cut. Otherwise, and for a batch without rows, the
+// error is a *model.MismatchError.
 func (m *Model) predictFixed(ctx context.Context, mem memory.Allocator, bind *model.Binding, batch arrow.Record) ([]arrow.Array, error) {
 	rows := batch.NumRows()
 	switch {
@@ -36,7 +37,7 @@ func (m *Model) predictFixed(ctx context.Context, mem memory.Allocator, bind *mo
 		n := min(bind.Batch, rows-from)
 		outputs, err := m.predictPiece(ctx, mem, bind, batch, from, n)
 		if err != nil {
-			return nil, fromRow(err, from, n)
+			return nil, offsetRows(err, from, n)
 		}
 		for i, a := range outputs {
 			parts[i] = append(parts[i], a)
@@ -54,7 +55,8 @@ func (m *Model) predictFixed(ctx context.Context, mem memory.Allocator, bind *mo
 	return columns, nil
 }
 
-// predictPiece runs n rows of a batch, from one on, at most bind.Batch.
+// predictPiece runs n rows of a batch, starting at row from. n is at most bind.Batch.
+// Copies of the last row fill up a short piece.
 func (m *Model) predictPiece(ctx context.Context, mem memory.Allocator, bind *model.Binding, batch arrow.Record, from, n int64) ([]arrow.Array, error) {
 	piece := batch.NewSlice(from, from+n)
 	defer func() { piece.Release() }()
@@ -63,7 +65,7 @@ func (m *Model) predictPiece(ctx context.Context, mem memory.Allocator, bind *mo
 		for i := range filled {
 			filled[i] = min(int64(i), n-1)
 		}
-		full, err := inputs(mem, bind, piece, filled)
+		full, err := pickRows(mem, bind, piece, filled)
 		if err != nil {
 			return nil, err
 		}
@@ -75,7 +77,7 @@ func (m *Model) predictPiece(ctx context.Context, mem memory.Allocator, bind *mo
 		return outputs, err
 	}
 	for i, whole := range outputs {
-		if outputs[i], err = infer.Pick(mem, whole, numbered(n)); err != nil {
+		if outputs[i], err = infer.Pick(mem, whole, firstRows(n)); err != nil {
 			outputs[i] = whole
 			release(outputs)
 			return nil, err
@@ -85,7 +87,7 @@ func (m *Model) predictPiece(ctx context.Context, mem memory.Allocator, bind *mo
 	return outputs, nil
 }
 
-func numbered(n int64) []int64 {
+func firstRows(n int64) []int64 {
 	all := make([]int64, n)
 	for i := range all {
 		all[i] = int64(i)
@@ -93,9 +95,10 @@ func numbered(n int64) []int64 {
 	return all
 }
 
-// fromRow turns the row numbers of n rows, of which others may be copies, into
-// those of a batch in which they begin at from.
-func fromRow(err error, from, n int64) error {
+// offsetRows adds from to the row numbers in the error of a piece of n rows. Row n and
+// later ones are copies of the last row: RowErrors of them are dropped, and a RowError
+// of them becomes one of the last row.
+func offsetRows(err error, from, n int64) error {
 	var many model.RowErrors
 	if errors.As(err, &many) {
 		var own model.RowErrors

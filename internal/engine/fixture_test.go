@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// python is the interpreter with TensorFlow, pyarrow and pandas: TFOS_PYTHON,
-// or the checkout's own.
+// python returns an interpreter with TensorFlow, pyarrow and pandas: TFOS_PYTHON, or that
+// of the checkout's .venv.
 func python() string {
 	if p := os.Getenv("TFOS_PYTHON"); p != "" {
 		return p
@@ -21,8 +21,8 @@ func python() string {
 	return filepath.Join("..", "..", ".venv", "bin", "python")
 }
 
-// needTensorFlow skips the test where Python's TensorFlow is missing, and fails
-// it when TFOS_REQUIRE says that it may not be.
+// needTensorFlow skips the test if Python's TensorFlow is missing. It fails the test if
+// TFOS_REQUIRE requires TensorFlow.
 func needTensorFlow(t testing.TB) {
 	t.Helper()
 	_, err := exec.LookPath(python())
@@ -35,7 +35,7 @@ func needTensorFlow(t testing.TB) {
 	t.Skipf("SKIPPED: no Python with TensorFlow at %s (make .venv, or set TFOS_PYTHON)", python())
 }
 
-// fixtureTimeout bounds a script, which takes 7 s to 40 s on a quiet machine.
+// fixtureTimeout limits a script, which takes 7 s to 40 s on an idle machine.
 const fixtureTimeout = 8 * time.Minute
 
 // made is a folder of models that a script makes once.
@@ -67,7 +67,7 @@ func (m *made) folder(t testing.TB) string {
 	return m.dir
 }
 
-// fixtures is the folder with the models of testdata/models.py.
+// fixtures returns the folder with the models of testdata/models.py.
 func fixtures(t testing.TB) string {
 	t.Helper()
 	return models.folder(t)
@@ -83,7 +83,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// report is what testdata/check.py prints.
+// report is the output of testdata/check.py.
 type report struct {
 	Rows        int               `json:"rows"`
 	PandasRows  int               `json:"pandas_rows"`
@@ -92,7 +92,7 @@ type report struct {
 	Differences map[string]any    `json:"differences"`
 }
 
-// compare has Python read the outputs and compare them with what it expected.
+// compare has Python compare the outputs with its own predictions.
 func compare(t *testing.T, expected string, outputs ...string) report {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), python(), append([]string{"testdata/check.py", expected}, outputs...)...)

@@ -13,19 +13,19 @@ import (
 	"tfos/internal/model"
 )
 
-// Rows that one tensor cannot hold together. A batch is first taken as rows of
-// one shape that all fit, which costs nothing to find out. Where that fails, each
-// row is looked at alone: rows that fit no tensor are told, all of them, and the
-// others, when their lists differ in length where the tensors leave a dimension
-// open, run in groups of one shape.
+// This file runs batches whose rows do not fit into one tensor together. Predict first
+// converts a batch as a whole, which costs nothing extra if all rows have one shape.
+// If that fails, each row is checked alone. If rows fit no tensor, the error names all
+// of them. Otherwise the rows differ in the length of their lists, where a tensor
+// leaves a dimension open. They then run in groups of one shape.
 
-// group is rows of one shape in every input.
+// group is rows that have the same shape in every input.
 type group struct {
-	rows []int64 // of the batch, in their order
+	rows []int64 // indices in the batch, ascending
 }
 
-// predictGroups runs a batch that is no single tensor in some input, for the
-// reason why.
+// predictGroups runs a batch in groups of one shape. It returns why, the error of the
+// whole batch, if there is only one group.
 func (m *Model) predictGroups(ctx context.Context, mem memory.Allocator, bind *model.Binding, batch arrow.Record, why error) ([]arrow.Array, error) {
 	groups, err := m.groups(bind, batch)
 	if err != nil {
@@ -34,25 +34,25 @@ func (m *Model) predictGroups(ctx context.Context, mem memory.Allocator, bind *m
 	if len(groups) < 2 {
 		return nil, why
 	}
-	s := stitched{mem: mem, order: make([]int64, batch.NumRows())}
+	s := groupOutputs{mem: mem, order: make([]int64, batch.NumRows())}
 	defer s.release()
 	for _, g := range groups {
 		if err := m.predictGroup(ctx, bind, batch, g, &s); err != nil {
 			return nil, err
 		}
 	}
-	return s.columns()
+	return s.concatenate()
 }
 
-func (m *Model) predictGroup(ctx context.Context, bind *model.Binding, batch arrow.Record, g *group, to *stitched) error {
-	part, err := inputs(to.mem, bind, batch, g.rows)
+func (m *Model) predictGroup(ctx context.Context, bind *model.Binding, batch arrow.Record, g *group, to *groupOutputs) error {
+	part, err := pickRows(to.mem, bind, batch, g.rows)
 	if err != nil {
 		return err
 	}
 	defer part.Release()
-	outputs, err := m.predictShape(ctx, to.mem, bind, part)
+	outputs, err := m.predictUniform(ctx, to.mem, bind, part)
 	var unfit model.RowErrors
-	if errors.As(err, &unfit) { // of outputs
+	if errors.As(err, &unfit) { // rows whose outputs fit no column
 		for _, e := range unfit {
 			e.Row = g.rows[e.Row]
 		}
@@ -60,12 +60,12 @@ func (m *Model) predictGroup(ctx context.Context, bind *model.Binding, batch arr
 	if err != nil {
 		return err
 	}
-	to.add(g.rows, outputs)
+	to.addGroup(g.rows, outputs)
 	return nil
 }
 
-// groups sorts a batch's rows by their shapes, in the order in which those come.
-// Rows that fit no tensor are a model.RowErrors.
+// groups divides a batch's rows by shape. Groups are in the order of their first rows.
+// If rows fit no tensor, the error is a model.RowErrors with all of them.
 func (m *Model) groups(bind *model.Binding, batch arrow.Record) ([]*group, error) {
 	var all []*group
 	var unfit model.RowErrors
@@ -93,7 +93,8 @@ func (m *Model) groups(bind *model.Binding, batch arrow.Record) ([]*group, error
 	return all, nil
 }
 
-// rowShape is the shape of a row in all inputs, or why it fits one of them not.
+// rowShape returns the row's shape in all inputs as a key, or why the row does not fit
+// one of the inputs.
 func rowShape(bind *model.Binding, batch arrow.Record, row int64) (string, *model.RowError, error) {
 	var key []byte
 	for _, in := range bind.Inputs {
@@ -115,11 +116,11 @@ func rowShape(bind *model.Binding, batch arrow.Record, row int64) (string, *mode
 	return string(key), nil, nil
 }
 
-// checkRow does with one row what toTensor does with all, short of the tensor.
+// checkRow makes the checks of toTensor for one row, and returns the row's shape.
 func checkRow(column arrow.Array, row int64, in model.Input) ([]int64, error) {
 	one := array.NewSlice(column, row, row+1)
 	defer one.Release()
-	if in.Ragged() { // rows of all lengths go together, of one shape below
+	if in.Ragged() { // rows of different lengths fit together, if their values have one shape
 		tensors, err := raggedTensors(one, in)
 		if err != nil {
 			return nil, err
@@ -127,7 +128,7 @@ func checkRow(column arrow.Array, row int64, in model.Input) ([]int64, error) {
 		defer freeAll(tensors)
 		return tensors[0].shape()[1:], nil
 	}
-	r, err := takeApart(one, in)
+	r, err := unnest(one, in)
 	if err != nil {
 		return nil, err
 	}
@@ -146,8 +147,9 @@ func inputColumn(batch arrow.Record, in model.Input) (arrow.Array, error) {
 	return batch.Column(columns[0]), nil
 }
 
-// inputs are these rows of a batch, the columns that feed tensors.
-func inputs(mem memory.Allocator, bind *model.Binding, batch arrow.Record, rows []int64) (arrow.Record, error) {
+// pickRows copies some rows of a batch, only the columns that feed tensors. The caller
+// releases the record.
+func pickRows(mem memory.Allocator, bind *model.Binding, batch arrow.Record, rows []int64) (arrow.Record, error) {
 	var fields []arrow.Field
 	var columns []arrow.Array
 	defer func() { release(columns) }()
@@ -171,16 +173,16 @@ func release(arrays []arrow.Array) {
 	}
 }
 
-// stitched puts the outputs of groups together in the batch's order.
-type stitched struct {
+// groupOutputs collects the outputs of groups, and puts them into the batch's order.
+type groupOutputs struct {
 	mem   memory.Allocator
 	parts [][]arrow.Array // by output, then by group
-	order []int64         // of each row of the batch: its place in the parts, one after another
-	rows  int64           // in the parts
+	order []int64         // for each row of the batch: its index in the concatenated parts
+	rows  int64           // number of rows in the parts
 }
 
-// add takes over a group's outputs.
-func (s *stitched) add(rows []int64, outputs []arrow.Array) {
+// addGroup adds a group's outputs, and takes ownership of them.
+func (s *groupOutputs) addGroup(rows []int64, outputs []arrow.Array) {
 	if s.parts == nil {
 		s.parts = make([][]arrow.Array, len(outputs))
 	}
@@ -193,8 +195,9 @@ func (s *stitched) add(rows []int64, outputs []arrow.Array) {
 	s.rows += int64(len(rows))
 }
 
-// columns are the caller's.
-func (s *stitched) columns() (columns []arrow.Array, err error) {
+// concatenate returns a column for each output, in the batch's order. The caller
+// releases them.
+func (s *groupOutputs) concatenate() (columns []arrow.Array, err error) {
 	defer func() {
 		if err != nil {
 			release(columns)
@@ -216,7 +219,7 @@ func (s *stitched) columns() (columns []arrow.Array, err error) {
 	return columns, nil
 }
 
-func (s *stitched) release() {
+func (s *groupOutputs) release() {
 	for _, parts := range s.parts {
 		release(parts)
 	}

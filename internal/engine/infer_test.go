@@ -18,7 +18,7 @@ import (
 	"tfos/internal/model"
 )
 
-// predict runs a whole inference over one file with TensorFlow.
+// predict runs an inference of one file with TensorFlow.
 func predict(t testing.TB, req infer.Request) (infer.Result, error) {
 	t.Helper()
 	return infer.Run(t.Context(), req, func(ctx context.Context) (infer.Model, error) {
@@ -30,7 +30,7 @@ func predict(t testing.TB, req infer.Request) (infer.Result, error) {
 	}, nil)
 }
 
-// load makes all outputs of a model's only signature ready.
+// load makes a model ready for all outputs of its only signature.
 func load(t testing.TB, source model.Source) *engine.Model {
 	t.Helper()
 	program, err := source.Program("", model.Mapping{})
@@ -44,7 +44,7 @@ func load(t testing.TB, source model.Source) *engine.Model {
 	return m
 }
 
-// request is one file of the fixtures with batches that divide nothing.
+// request reads one file of the fixtures. The batch size divides no number of rows.
 func request(t testing.TB, name string) infer.Request {
 	t.Helper()
 	return requestIn(t, fixtures(t), name)
@@ -124,8 +124,8 @@ func TestPredictionsAreThoseOfPython(t *testing.T) {
 	}
 }
 
-// TestThreeStyles: a checkpoint alone, a signature with tags and a key of its
-// own, and tensors of a graph whose signatures are left aside.
+// TestThreeStyles: a checkpoint alone, a signature with its own tags and name, and tensors
+// of a graph without its signatures.
 func TestThreeStyles(t *testing.T) {
 	needTensorFlow(t)
 	inputs := map[string]string{"x": "x:0", "word": "word:0"}
@@ -185,7 +185,7 @@ func TestThreeStyles(t *testing.T) {
 	}
 }
 
-// TestVariables: TensorFlow lists the same.
+// TestVariables: Variables lists the same as TensorFlow.
 func TestVariables(t *testing.T) {
 	needTensorFlow(t)
 	text, err := os.ReadFile(filepath.Join(fixtures(t), "variables.json"))

@@ -9,8 +9,8 @@ import (
 	"tfos/internal/model"
 )
 
-// toTensors copies a column into new tensors, which are the caller's: one, or the
-// parts of a ragged one in their order.
+// toTensors copies a column into new tensors: one, or the parts of a ragged tensor in
+// their order. The caller frees them.
 func toTensors(column arrow.Array, in model.Input) ([]*tensor, error) {
 	if in.Ragged() {
 		return raggedTensors(column, in)
@@ -22,7 +22,7 @@ func toTensors(column arrow.Array, in model.Input) ([]*tensor, error) {
 	return []*tensor{t}, nil
 }
 
-// constantTensor is a new tensor of a constant, the caller's.
+// constantTensor makes a tensor of a constant. The caller frees it.
 func constantTensor(c model.Constant) (*tensor, error) {
 	if c.Type == model.String {
 		t, err := newTexts(c.Dims)
@@ -40,9 +40,10 @@ func constantTensor(c model.Constant) (*tensor, error) {
 	return t, err
 }
 
-// toTensor copies a column into a new tensor, which is the caller's.
+// toTensor copies a column into a new tensor. The caller frees it. Rows that do not fit
+// are a *model.RowError for the first.
 func toTensor(column arrow.Array, in model.Input) (*tensor, error) {
-	r, err := takeApart(column, in)
+	r, err := unnest(column, in)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +73,7 @@ func inputError(in model.Input, err error) error {
 	return fmt.Errorf("engine: input %s: %w", in.Alias, err)
 }
 
-// boolTensor turns a bitmap into TensorFlow's one byte a value.
+// boolTensor copies a bitmap into a new tensor, which has one byte a value.
 func (r *rows) boolTensor(shape []int64, in model.Input) (*tensor, error) {
 	t, err := newTensor(in.Type, shape)
 	if err != nil {

@@ -11,9 +11,10 @@ import (
 	"tfos/internal/model"
 )
 
-// LoadLibraries makes the operations of shared libraries known to TensorFlow, for
-// all models of this process. Paths are absolute: a name is a Python package that
-// was not found. A library that cannot be loaded is a *model.ModelError.
+// LoadLibraries registers the operations of shared libraries with TensorFlow, for all
+// models of this process. A path that is not absolute is the name of a Python package
+// that was not found. Such a path, and a library that TensorFlow cannot load, is a
+// *model.ModelError.
 func LoadLibraries(paths []string) error {
 	for _, path := range paths {
 		if !filepath.IsAbs(path) {
@@ -41,7 +42,7 @@ func loadLibrary(path string) error {
 	return nil
 }
 
-// unregistered are the indices of the operations that TensorFlow does not have.
+// unregistered returns the indices of the operations that TensorFlow does not have.
 func unregistered(names []string) []int {
 	graph := C.TF_NewGraph()
 	defer C.TF_DeleteGraph(graph)

@@ -14,19 +14,20 @@ import (
 	"tfos/internal/model"
 )
 
-// Model is a loaded model with its variables. It is safe for concurrent use
-// until Close.
+// Model is a loaded model with its variables. It is safe for concurrent use. After
+// Close, predictions fail.
 type Model struct {
 	path    string
 	session *session
 }
 
-// Load makes a program's model ready to run: it takes the graph, gives the
-// variables their values and fills the tables. threads bounds TensorFlow's
-// threads within and between operations; 0 leaves them to TensorFlow. What
-// TensorFlow does not take is a *model.ModelError; so is a variable that has no
-// value then, and an operation that TensorFlow does not have. TensorFlow cannot
-// be interrupted while it loads: a ctx that ends meanwhile is seen after.
+// Load makes a program's model ready to run: it loads the graph, restores the
+// variables and fills the tables. threads limits TensorFlow's threads within and
+// between operations. 0: TensorFlow chooses.
+//
+// The error is a *model.ModelError if TensorFlow refuses the model, lacks an operation
+// of it, or if a variable has no value after loading. TensorFlow cannot be interrupted
+// while it loads: Load returns ctx's error only after that.
 func Load(ctx context.Context, program *model.Program, threads int) (*Model, error) {
 	config, err := proto.Marshal(&corepb.ConfigProto{
 		IntraOpParallelismThreads: int32(threads),
@@ -45,7 +46,7 @@ func Load(ctx context.Context, program *model.Program, threads int) (*Model, err
 	if m.session, err = openGraph(program.Graph, config); err != nil {
 		return nil, cannotLoad(m.path, err)
 	}
-	if err := m.start(program); err != nil {
+	if err := m.runSteps(program); err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
 	if ctx.Err() != nil {
@@ -54,8 +55,8 @@ func Load(ctx context.Context, program *model.Program, threads int) (*Model, err
 	return m, nil
 }
 
-// checkOperations looks for the operations that a program needs in TensorFlow and
-// in the libraries that are loaded.
+// checkOperations returns an error if neither TensorFlow nor a loaded library has an
+// operation that the program needs.
 func checkOperations(program *model.Program) error {
 	var names []string
 	for _, op := range program.Operations {
@@ -73,8 +74,9 @@ func checkOperations(program *model.Program) error {
 		Remedy:  "name the library that has them in tensorflow.op_libraries: a .so file, or a Python package such as tensorflow_text"}
 }
 
-// start runs what makes the model ready, and looks for variables without values.
-func (m *Model) start(program *model.Program) error {
+// runSteps runs the steps of a program, and returns an error if a variable still has no
+// value.
+func (m *Model) runSteps(program *model.Program) error {
 	for _, step := range program.Steps {
 		if err := m.execute(step); err != nil {
 			return cannotLoad(m.path, err)
@@ -82,7 +84,7 @@ func (m *Model) start(program *model.Program) error {
 	}
 	var places []endpoint
 	for _, check := range program.Checks {
-		at, err := m.tensor(model.Tensor{Name: check.Tensor, Alias: check.Variable})
+		at, err := m.findTensor(model.Tensor{Name: check.Tensor, Alias: check.Variable})
 		if err != nil {
 			return err
 		}
@@ -110,7 +112,7 @@ func (m *Model) start(program *model.Program) error {
 		Remedy:  "export it again from a program in which they have values"}
 }
 
-// execute runs a step.
+// execute runs one step of a program.
 func (m *Model) execute(step model.Step) error {
 	var feeds []feed
 	defer func() { freeFeeds(feeds) }()
@@ -121,7 +123,7 @@ func (m *Model) execute(step model.Step) error {
 		}
 		feeds = append(feeds, feed{tensor: text})
 		text.setText(0, step.Feeds[name])
-		if feeds[len(feeds)-1].at, err = m.tensor(model.Tensor{Name: name, Alias: name}); err != nil {
+		if feeds[len(feeds)-1].at, err = m.findTensor(model.Tensor{Name: name, Alias: name}); err != nil {
 			return err
 		}
 	}
@@ -149,8 +151,9 @@ func (m *Model) Close() error {
 	return nil
 }
 
-// tensor finds a tensor by its name in the graph, "operation:index".
-func (m *Model) tensor(t model.Tensor) (endpoint, error) {
+// findTensor finds a tensor by its name in the graph, "operation:index". If there is
+// none, the error is a *model.ModelError.
+func (m *Model) findTensor(t model.Tensor) (endpoint, error) {
 	at, err := m.session.output(t.Name)
 	if errors.Is(err, errNoTensor) {
 		err = &model.ModelError{Path: m.path, Problem: fmt.Sprintf("the graph has no tensor %s, which stands for %s", t.Name, t.Alias)}

@@ -11,8 +11,8 @@ import (
 	"tfos/internal/model"
 )
 
-// equal runs a request over a model of testdata/loading.py and compares columns
-// with what Python says: all of them where none are named.
+// equal runs a request with a model of testdata/loading.py and compares columns with
+// Python's predictions. Without columns it compares all.
 func equal(t *testing.T, name string, req infer.Request, columns ...string) {
 	t.Helper()
 	result, err := predict(t, req)
@@ -38,8 +38,8 @@ func equal(t *testing.T, name string, req infer.Request, columns ...string) {
 	}
 }
 
-// TestWaysOfSaving: whatever Python's tf.saved_model.load runs gives the same
-// values here.
+// TestWaysOfSaving: the engine computes the same values as Python's tf.saved_model.load,
+// for every way to save a model.
 func TestWaysOfSaving(t *testing.T) {
 	needTensorFlow(t)
 	for _, name := range []string{
@@ -50,9 +50,8 @@ func TestWaysOfSaving(t *testing.T) {
 	}
 }
 
-// TestTensorFlow1: devices of a cluster that is gone, assets, partitioned
-// variables; one tensor under two aliases, as an input and as an output; outputs
-// that are inputs.
+// TestTensorFlow1: devices of a cluster that no longer exists, assets, partitioned
+// variables, one tensor under two aliases as input and as output, outputs that are inputs.
 func TestTensorFlow1(t *testing.T) {
 	needTensorFlow(t)
 	req := requestIn(t, savings.folder(t), "v1_simple")
@@ -61,8 +60,8 @@ func TestTensorFlow1(t *testing.T) {
 	equal(t, "v1_simple", req, "id", "x_out", "key")
 }
 
-// TestOnlyWhatIsAskedForNeedsItsInputs: not the scalar, the sparse tensor or the
-// Python function of other outputs.
+// TestOnlyWhatIsAskedForNeedsItsInputs: other outputs need a scalar, a sparse tensor or a
+// Python function. The requested outputs run without these.
 func TestOnlyWhatIsAskedForNeedsItsInputs(t *testing.T) {
 	needTensorFlow(t)
 	for name, outputs := range map[string]map[string]string{"one": {"y": "y"}, "both": {"y": "y", "key": "key"}} {
@@ -97,7 +96,8 @@ func TestOnlyWhatIsAskedForNeedsItsInputs(t *testing.T) {
 	}
 }
 
-// TestPythonFunctionsAreRefused before any row, by the node that calls one.
+// TestPythonFunctionsAreRefused: the error comes before any row, and names the node that
+// calls a Python function.
 func TestPythonFunctionsAreRefused(t *testing.T) {
 	needTensorFlow(t)
 	graph, err := model.Source{Model: filepath.Join(savings.folder(t), "many")}.Graph()
@@ -113,8 +113,8 @@ func TestPythonFunctionsAreRefused(t *testing.T) {
 	}
 }
 
-// TestVariablesWithoutValues are named when the model is loaded, and only where an
-// output needs them.
+// TestVariablesWithoutValues: the error comes when the model is loaded. It names only
+// variables that an output needs.
 func TestVariablesWithoutValues(t *testing.T) {
 	needTensorFlow(t)
 	req := requestIn(t, savings.folder(t), "unset")
@@ -127,7 +127,8 @@ func TestVariablesWithoutValues(t *testing.T) {
 	equal(t, "unset", req)
 }
 
-// TestOperationsThatAreNotThere are named with the key that brings them.
+// TestOperationsThatAreNotThere: the error names the operations, and the key of the job
+// file that loads a library.
 func TestOperationsThatAreNotThere(t *testing.T) {
 	needTensorFlow(t)
 	program, err := model.Source{Model: filepath.Join(fixtures(t), "two")}.Program("", model.Mapping{})

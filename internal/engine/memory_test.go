@@ -19,7 +19,7 @@ import (
 	"tfos/internal/model"
 )
 
-// residentMiB is this process's memory, from /proc/self/status.
+// residentMiB returns this process's resident memory, from /proc/self/status.
 func residentMiB(t *testing.T) int {
 	t.Helper()
 	status, err := os.ReadFile("/proc/self/status")
@@ -54,10 +54,9 @@ func pixels(mem memory.Allocator) arrow.Record {
 	return array.NewRecord(schema, []arrow.Array{column}, rows)
 }
 
-// Tensors are freed by the run that made them, not when Go's collector comes to
-// them: it starts by the size of Go's heap alone, and in a pipeline that holds
-// Arrow memory, for which the ballast stands (it is never touched, so it is not
-// resident), it would let 2 GB pile up in this test.
+// A run frees its tensors itself. It does not leave them to Go's collector, which starts
+// by the size of Go's heap alone: in this test 2 GB would pile up. The ballast plays the
+// Arrow memory of a pipeline. It is never touched, so that it is not resident.
 func TestTensorMemoryIsFreed(t *testing.T) {
 	needTensorFlow(t)
 	dir := filepath.Join(fixtures(t), "mlp")
@@ -70,8 +69,8 @@ func TestTensorMemoryIsFreed(t *testing.T) {
 	}
 }
 
-// What a string tensor points to is freed with it, going in and coming out, and
-// after a run that failed.
+// A string tensor frees the memory that its strings point to: as an input, as an output,
+// and after a run that failed.
 func TestTextMemoryIsFreed(t *testing.T) {
 	needTensorFlow(t)
 	dir := filepath.Join(fixtures(t), "text")
@@ -93,13 +92,13 @@ func TestTextMemoryIsFreed(t *testing.T) {
 	}
 }
 
-// collected is residentMiB without Go's garbage, which columns of texts are soon.
+// collected returns residentMiB after a garbage collection, without old columns of text.
 func collected(t *testing.T) int {
 	debug.FreeOSMemory()
 	return residentMiB(t)
 }
 
-// growth is by how many MiB this process grows after the first hundred runs.
+// growth returns by how many MiB this process grows after the first hundred runs.
 func growth(t *testing.T, dir string, bind *model.Binding, batch arrow.Record, runs int, resident func(*testing.T) int) int {
 	t.Helper()
 	m := load(t, model.Source{Model: dir})
@@ -127,7 +126,7 @@ func growth(t *testing.T, dir string, bind *model.Binding, batch arrow.Record, r
 	return resident(t) - start
 }
 
-// Close waits for predictions, and those that come later are told.
+// Close waits for predictions in progress. Later predictions fail.
 func TestCloseWhilePredicting(t *testing.T) {
 	needTensorFlow(t)
 	dir := filepath.Join(fixtures(t), "mlp")

@@ -9,11 +9,11 @@ import (
 	"tfos/internal/model"
 )
 
-// narrowed rounds numbers to a floating type that does not hold all of their
-// type's values, to the nearest: model.Fits lets such columns through where the
-// job allows narrowing. bad is the offset of the first finite value beyond the
+// roundedBytes rounds numbers to the nearest value of a floating type that does not
+// hold all values of their own type. model.Fits accepts such columns only if the job
+// allows narrowing. bad is the offset from start of the first finite value beyond the
 // type's range, or -1.
-func (r *rows) narrowed(d model.DType) (raw []byte, bad int) {
+func (r *rows) roundedBytes(d model.DType) (raw []byte, bad int) {
 	switch v := r.values.(type) {
 	case *array.Float16:
 		wide := make([]float32, r.end-r.start)

@@ -13,14 +13,15 @@ type integer interface {
 	~int8 | ~int16 | ~int32 | ~int64 | ~uint8 | ~uint16 | ~uint32 | ~uint64
 }
 
-// numberBytes returns the values as raw elements of the tensor's type: the
-// column's own memory where the types are the same, converted otherwise.
+// numberBytes returns the values as raw elements of the tensor's type. If the types
+// are the same, the result is the column's own memory. A value that the type cannot
+// hold is a *model.RowError.
 func (r *rows) numberBytes(in model.Input) ([]byte, error) {
-	// The same width and kind: TensorFlow and Arrow lay numbers out alike.
+	// Numbers of the same type have the same layout in TensorFlow and Arrow.
 	have := r.values.DataType()
 	half := in.Type == model.Float16 || in.Type == model.BFloat16
 	if have.ID() == arrow.FLOAT16 && in.Type == model.Float16 || !half && arrow.TypeEqual(have, in.Type.ElementType()) {
-		return r.raw(), nil
+		return r.rawBytes(), nil
 	}
 	exact, _ := model.Fits(have, in.Type, false)
 	switch {
@@ -31,18 +32,18 @@ func (r *rows) numberBytes(in model.Input) ([]byte, error) {
 	}
 	convert := r.integerBytes
 	if half || in.Type == model.Float32 || in.Type == model.Float64 {
-		convert = r.narrowed
+		convert = r.roundedBytes
 	}
 	raw, bad := convert(in.Type)
 	if bad >= 0 {
-		return nil, rowError(in, r.row(r.start+bad), fmt.Sprintf("%s does not fit the tensor %s (%s)",
+		return nil, rowError(in, r.rowOf(r.start+bad), fmt.Sprintf("%s does not fit the tensor %s (%s)",
 			r.values.ValueStr(r.start+bad), in.Alias, in.Tensor))
 	}
 	return raw, nil
 }
 
-// raw is the memory of the values.
-func (r *rows) raw() []byte {
+// rawBytes returns the memory of the values.
+func (r *rows) rawBytes() []byte {
 	data := r.values.Data()
 	buffer := data.Buffers()[1]
 	if r.start == r.end || buffer == nil {
@@ -52,8 +53,8 @@ func (r *rows) raw() []byte {
 	return buffer.Bytes()[(data.Offset()+r.start)*width : (data.Offset()+r.end)*width]
 }
 
-// widen converts to a floating type that holds every value exactly: model.Fits
-// lets no other column through.
+// widen converts numbers to a floating type that holds every value exactly.
+// model.Fits accepts no other columns.
 func widen[D float32 | float64](r *rows) []D {
 	dst := make([]D, r.end-r.start)
 	switch v := r.values.(type) {
@@ -81,8 +82,8 @@ func copyAs[D float32 | float64, S integer | float32](dst []D, src []S) {
 	}
 }
 
-// integerBytes converts integers to another integer type. bad is the offset of
-// the first value that the type cannot hold, or -1.
+// integerBytes converts integers to another integer type. bad is the offset from
+// start of the first value that the type cannot hold, or -1.
 func (r *rows) integerBytes(d model.DType) (raw []byte, bad int) {
 	switch v := r.values.(type) {
 	case *array.Int8:
@@ -108,34 +109,35 @@ func (r *rows) integerBytes(d model.DType) (raw []byte, bad int) {
 func narrow[S integer](src []S, d model.DType) ([]byte, int) {
 	switch d {
 	case model.Int8:
-		dst, bad := checked[int8](src)
+		dst, bad := convertAll[int8](src)
 		return arrow.Int8Traits.CastToBytes(dst), bad
 	case model.Int16:
-		dst, bad := checked[int16](src)
+		dst, bad := convertAll[int16](src)
 		return arrow.Int16Traits.CastToBytes(dst), bad
 	case model.Int32:
-		dst, bad := checked[int32](src)
+		dst, bad := convertAll[int32](src)
 		return arrow.Int32Traits.CastToBytes(dst), bad
 	case model.Int64:
-		dst, bad := checked[int64](src)
+		dst, bad := convertAll[int64](src)
 		return arrow.Int64Traits.CastToBytes(dst), bad
 	case model.Uint8:
-		return checked[uint8](src)
+		return convertAll[uint8](src)
 	case model.Uint16:
-		dst, bad := checked[uint16](src)
+		dst, bad := convertAll[uint16](src)
 		return arrow.Uint16Traits.CastToBytes(dst), bad
 	case model.Uint32:
-		dst, bad := checked[uint32](src)
+		dst, bad := convertAll[uint32](src)
 		return arrow.Uint32Traits.CastToBytes(dst), bad
 	default:
-		dst, bad := checked[uint64](src)
+		dst, bad := convertAll[uint64](src)
 		return arrow.Uint64Traits.CastToBytes(dst), bad
 	}
 }
 
-// checked converts, and stops at the first value that changes: the way back
-// differs, or the sign does.
-func checked[D, S integer](src []S) ([]D, int) {
+// convertAll converts integers to another integer type. It returns the index of the
+// first value that the type cannot hold, or -1. Such a value differs when it is
+// converted back, or changes its sign.
+func convertAll[D, S integer](src []S) ([]D, int) {
 	dst := make([]D, len(src))
 	for i, v := range src {
 		d := D(v)

@@ -12,8 +12,10 @@ import (
 	"tfos/internal/model"
 )
 
-// toArray copies an output tensor into a new array of rows rows, which is the
-// caller's; the tensor stays the caller's.
+// toArray copies an output tensor into a new array of rows rows. The caller releases
+// the array and still owns the tensor. A tensor that is not one value a row, or of
+// another type than the signature's, is a *model.MismatchError. Strings that are not
+// UTF-8 are a model.RowErrors.
 func toArray(mem memory.Allocator, t *tensor, out model.Output, rows int64) (arrow.Array, error) {
 	shape := t.shape()
 	if len(shape) == 0 || shape[0] != rows {
@@ -41,7 +43,7 @@ func outputError(out model.Output, problem string) error {
 	return &model.MismatchError{Problems: []string{"output " + out.Alias + ": " + problem}}
 }
 
-// elements copies a tensor's elements side by side.
+// elements copies a tensor's elements into flat Arrow data.
 func elements(mem memory.Allocator, t *tensor, d model.DType, n int, out model.Output) (arrow.ArrayData, error) {
 	raw := t.bytes()
 	switch d {
@@ -66,7 +68,7 @@ func bitmap(mem memory.Allocator, raw []byte) arrow.ArrayData {
 	for _, v := range raw {
 		b.UnsafeAppend(v != 0)
 	}
-	return taken(b)
+	return arrayData(b)
 }
 
 func widened(mem memory.Allocator, raw []byte, d model.DType) arrow.ArrayData {
@@ -82,7 +84,7 @@ func widened(mem memory.Allocator, raw []byte, d model.DType) arrow.ArrayData {
 			b.UnsafeAppend(math.Float32frombits(uint32(v) << 16)) // a bfloat16 is a float32's upper half
 		}
 	}
-	return taken(b)
+	return arrayData(b)
 }
 
 func texts(mem memory.Allocator, t *tensor, n int, out model.Output) (arrow.ArrayData, error) {
@@ -112,19 +114,19 @@ func texts(mem memory.Allocator, t *tensor, n int, out model.Output) (arrow.Arra
 	for _, s := range texts {
 		b.Append(s)
 	}
-	return taken(b), nil
+	return arrayData(b), nil
 }
 
-// taken is a builder's array as data, which is the caller's.
-func taken(b array.Builder) arrow.ArrayData {
+// arrayData returns the data of a builder's array. The caller releases it.
+func arrayData(b array.Builder) arrow.ArrayData {
 	a := b.NewArray()
 	defer a.Release()
 	a.Data().Retain()
 	return a.Data()
 }
 
-// nest wraps elements in lists until they have the tensor's shape. It takes
-// over data and returns data that is the caller's.
+// nest wraps elements in lists until they have the tensor's shape. It takes ownership of
+// data. The caller releases the result.
 func nest(mem memory.Allocator, data arrow.ArrayData, shape []int64) arrow.ArrayData {
 	for level := len(shape) - 1; level > 0; level-- {
 		lists := 1

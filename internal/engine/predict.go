@@ -9,15 +9,19 @@ import (
 	"tfos/internal/model"
 )
 
-// Predict runs one batch: the columns that bind names are fed, and one array
-// for each of bind.Outputs comes back, in that order, of batch.NumRows() rows.
-// The batch stays the caller's; the arrays, allocated from mem, become the
-// caller's to release. Rows that do not fit are a model.RowErrors, all that the
-// inputs tell; a graph that fails for what may be a value a *model.GraphError; an
-// output without one value a row a *model.MismatchError. A run in progress
-// cannot be interrupted: ctx is looked at before it.
+// Predict runs one batch. It feeds the columns that bind names, and returns an array of
+// batch.NumRows() rows for each of bind.Outputs, in that order. The batch stays the
+// caller's. The arrays are allocated from mem, and the caller releases them.
+//
+// Errors:
+//   - model.RowErrors: rows do not fit. It has every row that does not fit an input.
+//   - *model.GraphError: the graph failed, perhaps because of a value.
+//   - *model.MismatchError: an output has not one value a row, or the number of rows
+//     does not fit a fixed batch size.
+//
+// A run in progress cannot be interrupted: ctx is checked only before it.
 func (m *Model) Predict(ctx context.Context, mem memory.Allocator, bind *model.Binding, batch arrow.Record) ([]arrow.Array, error) {
-	arrays, err := m.predictShape(ctx, mem, bind, batch)
+	arrays, err := m.predictUniform(ctx, mem, bind, batch)
 	var row *model.RowError
 	if errors.As(err, &row) && !errors.As(err, new(model.RowErrors)) {
 		return m.predictGroups(ctx, mem, bind, batch, model.RowErrors{row})
@@ -25,23 +29,22 @@ func (m *Model) Predict(ctx context.Context, mem memory.Allocator, bind *model.B
 	return arrays, err
 }
 
-// predictShape is Predict for rows of one shape, in batches of the size that the
-// model takes. The first row that cannot be
-// fed with the others is a *model.RowError; rows whose outputs are none are a
+// predictUniform is Predict for rows of one shape. The first row that does not fit, or
+// that has another shape, is a *model.RowError. Rows whose outputs fit no column are a
 // model.RowErrors.
-func (m *Model) predictShape(ctx context.Context, mem memory.Allocator, bind *model.Binding, batch arrow.Record) ([]arrow.Array, error) {
+func (m *Model) predictUniform(ctx context.Context, mem memory.Allocator, bind *model.Binding, batch arrow.Record) ([]arrow.Array, error) {
 	if bind.Batch > 0 {
 		return m.predictFixed(ctx, mem, bind, batch)
 	}
 	return m.predictOnce(ctx, mem, bind, batch)
 }
 
-// predictOnce is one run of the model.
+// predictOnce runs the model once with the whole batch.
 func (m *Model) predictOnce(ctx context.Context, mem memory.Allocator, bind *model.Binding, batch arrow.Record) ([]arrow.Array, error) {
 	fetches := make([]endpoint, len(bind.Outputs))
 	var err error
 	for i, out := range bind.Outputs {
-		if fetches[i], err = m.tensor(out.Tensor); err != nil {
+		if fetches[i], err = m.findTensor(out.Tensor); err != nil {
 			return nil, err
 		}
 	}
@@ -55,21 +58,21 @@ func (m *Model) predictOnce(ctx context.Context, mem memory.Allocator, bind *mod
 	}
 	found, err := m.session.compute(feeds, fetches)
 	if err != nil {
-		return nil, runError("run "+what(bind), err)
+		return nil, runError("run "+runName(bind), err)
 	}
 	defer found.free()
-	return toColumns(mem, bind, found.at(fetches), batch.NumRows())
+	return toColumns(mem, bind, found.inOrder(fetches), batch.NumRows())
 }
 
-func what(bind *model.Binding) string {
+func runName(bind *model.Binding) string {
 	if bind.Signature == "" {
 		return "the graph"
 	}
 	return "signature " + bind.Signature
 }
 
-// feeds makes the tensors of the inputs' columns and of the constants. On error it
-// returns those that it made.
+// feeds makes tensors of the inputs' columns and of the constants. On an error it
+// returns the feeds made so far. In both cases the caller frees them.
 func (m *Model) feeds(bind *model.Binding, batch arrow.Record) (feeds []feed, err error) {
 	for _, in := range bind.Inputs {
 		column, err := inputColumn(batch, in)
@@ -86,14 +89,14 @@ func (m *Model) feeds(bind *model.Binding, batch arrow.Record) (feeds []feed, er
 			if in.Parts != nil {
 				part = in.Parts.Tensors[i]
 			}
-			if feeds[len(feeds)-1].at, err = m.tensor(part); err != nil {
+			if feeds[len(feeds)-1].at, err = m.findTensor(part); err != nil {
 				freeAll(tensors[i+1:])
 				return feeds, err
 			}
 		}
 	}
 	for _, c := range bind.Constants {
-		at, err := m.tensor(c.Tensor)
+		at, err := m.findTensor(c.Tensor)
 		if err != nil {
 			return feeds, err
 		}
@@ -112,7 +115,8 @@ func freeFeeds(feeds []feed) {
 	}
 }
 
-// toColumns makes the outputs' arrays. On error it has released what it made.
+// toColumns makes the outputs' arrays, which the caller releases. On an error it
+// releases them itself.
 func toColumns(mem memory.Allocator, bind *model.Binding, tensors []*tensor, rows int64) ([]arrow.Array, error) {
 	arrays := make([]arrow.Array, 0, len(tensors))
 	for i, t := range tensors {

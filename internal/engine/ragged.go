@@ -11,13 +11,13 @@ import (
 	"tfos/internal/model"
 )
 
-// A ragged tensor is fed as its parts (model.Parts): the values of all rows, one
-// after another, and for each ragged dimension the row splits, which are where
-// each list begins and ends in the dimension below (tf.RaggedTensor).
+// A ragged tensor is fed as its parts (model.Parts). The first part has the values of
+// all rows, one after another. Then each ragged dimension has row splits: where each
+// list begins and ends in the dimension below (tf.RaggedTensor).
 
-// raggedTensors makes the parts of a column of lists, in their order. They are the
-// caller's. Nulls, and lists that an inner dimension of the tensor does not take,
-// are a *model.RowError.
+// raggedTensors copies a column of lists into the parts of a ragged tensor, in their
+// order. The caller frees them. A null, or a list that does not fit an inner dimension
+// of the tensor, is a *model.RowError.
 func raggedTensors(column arrow.Array, in model.Input) ([]*tensor, error) {
 	values, splits, err := splitLists(column, in)
 	if err != nil {
@@ -27,7 +27,7 @@ func raggedTensors(column arrow.Array, in model.Input) ([]*tensor, error) {
 	inner := model.Input{Tensor: in.Parts.Tensors[0], Column: in.Column}
 	t, err := toTensor(values, inner)
 	var bad *model.RowError
-	if errors.As(err, &bad) { // it counts what the innermost ragged lists hold
+	if errors.As(err, &bad) { // its row is an index of values, not of the column's rows
 		if bad.Reason == nullReason(0) {
 			bad.Reason = nullReason(1)
 		}
@@ -59,8 +59,9 @@ func raggedTensors(column arrow.Array, in model.Input) ([]*tensor, error) {
 	return tensors, nil
 }
 
-// splitLists goes down the ragged dimensions of a column. values are what the
-// innermost lists hold, the caller's to release.
+// splitLists follows the ragged dimensions of a column. splits has the row splits of
+// each, outermost first. values are the elements of the innermost lists. The caller
+// releases them.
 func splitLists(column arrow.Array, in model.Input) (values arrow.Array, splits [][]int64, err error) {
 	values = column
 	values.Retain()
@@ -73,7 +74,7 @@ func splitLists(column arrow.Array, in model.Input) (values arrow.Array, splits 
 			values.Release()
 			return nil, nil, rowError(in, row, nullReason(level))
 		}
-		lists := values.(array.ListLike) // model.Check has seen that it nests so deep
+		lists := values.(array.ListLike) // model.Check has checked the depth
 		split := make([]int64, 1, values.Len()+1)
 		var start, end int64
 		for i := range values.Len() {
@@ -91,7 +92,7 @@ func splitLists(column arrow.Array, in model.Input) (values arrow.Array, splits 
 	return values, splits, nil
 }
 
-// listOf is the list in which an element lies.
+// listOf returns the number of the list that has the element.
 func listOf(splits []int64, element int64) int64 {
 	return int64(sort.Search(len(splits)-1, func(i int) bool { return splits[i+1] > element }))
 }

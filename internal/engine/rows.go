@@ -9,18 +9,18 @@ import (
 	"tfos/internal/model"
 )
 
-// rows is a column taken apart: n rows of one shape, whose elements lie side by
-// side in values[start:end]. It borrows the column's memory.
+// rows is a column without its lists: n rows of one shape, whose elements are
+// values[start:end]. It borrows the column's memory.
 type rows struct {
 	n          int64
-	shape      []int64 // of a row
+	shape      []int64 // of one row
 	values     arrow.Array
 	start, end int
 }
 
-// takeApart goes down a column's lists to its values. Nulls, and lists whose
-// lengths do not fit the tensor or each other, are a *model.RowError.
-func takeApart(column arrow.Array, in model.Input) (*rows, error) {
+// unnest follows a column's lists down to its values. The first null, and the first
+// list whose length does not fit the tensor or the other rows, is a *model.RowError.
+func unnest(column arrow.Array, in model.Input) (*rows, error) {
 	column, err := plainColumn(column, in)
 	if err != nil {
 		return nil, err
@@ -45,8 +45,8 @@ func takeApart(column arrow.Array, in model.Input) (*rows, error) {
 	}
 }
 
-// descend replaces lists by their elements, and returns the length that all
-// have: wanted, or the first one's when wanted is negative.
+// descend replaces lists by their elements, and returns the length that all lists
+// have. That is wanted, or the length of the first list if wanted is negative.
 func (r *rows) descend(lists array.ListLike, wanted, perRow int64, in model.Input) (int64, error) {
 	length := wanted
 	var start, end int64
@@ -67,8 +67,8 @@ func (r *rows) descend(lists array.ListLike, wanted, perRow int64, in model.Inpu
 	return max(length, 0), nil
 }
 
-// wantedLengths says what length the tensor asks for at each level of lists; -1
-// leaves it to the first row.
+// wantedLengths returns the length that the tensor requires at each level of lists.
+// -1: the first row decides.
 func wantedLengths(depth int, t model.Tensor) []int64 {
 	wanted := make([]int64, depth)
 	for i := range wanted {
@@ -82,7 +82,8 @@ func wantedLengths(depth int, t model.Tensor) []int64 {
 	return wanted
 }
 
-// tensorShape is the shape of the tensor that the rows become.
+// tensorShape returns the shape of the tensor that the rows become. If the rows have a
+// wrong number of values, the error is a *model.RowError for row 0.
 func (r *rows) tensorShape(in model.Input) ([]int64, error) {
 	size, known := in.RowSize()
 	if !known {
@@ -98,8 +99,8 @@ func (r *rows) tensorShape(in model.Input) ([]int64, error) {
 	return append([]int64{r.n}, in.Shape[1:]...), nil
 }
 
-// row is the row of the value at index i of values.
-func (r *rows) row(i int) int64 {
+// rowOf returns the row of the value at index i of values.
+func (r *rows) rowOf(i int) int64 {
 	return int64(i-r.start) * r.n / int64(r.end-r.start)
 }
 
@@ -114,7 +115,7 @@ func depth(t arrow.DataType) int {
 	}
 }
 
-// firstNull is the offset from start of the first null; -1 when there is none.
+// firstNull returns the offset from start of the first null, or -1.
 func firstNull(a arrow.Array, start, end int) int {
 	if a.NullN() == 0 {
 		return -1
@@ -134,8 +135,8 @@ func nullReason(level int) string {
 	return "its list holds a null: fill or drop such rows"
 }
 
-// lengthReason tells of a row alone what is wrong with it; of several it is only
-// said that they have no common shape.
+// lengthReason says why a list has a wrong length. With several rows and no length
+// that the tensor requires, it only says that the rows have no common shape.
 func lengthReason(have, length, wanted, rows int64, in model.Input) string {
 	if wanted >= 0 {
 		return fmt.Sprintf("its list holds %d values, the tensor %s (%s) needs %d", have, in.Alias, in.Tensor, length)

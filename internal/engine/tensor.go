@@ -4,8 +4,8 @@ package engine
 #include <stdlib.h>
 #include "tensorflow/c/c_api.h"
 
-// freeTexts is the deallocator of a string tensor: TF_DeleteTensor alone frees
-// the 24 bytes of each string, and not what a longer one points to.
+// freeTexts is the deallocator of a string tensor. TF_DeleteTensor alone frees only
+// the 24 bytes of each string, and not the memory that a longer string points to.
 static void freeTexts(void *data, size_t bytes, void *unused) {
 	TF_TString *texts = (TF_TString *)data;
 	for (size_t i = 0; i < bytes / sizeof(TF_TString); i++) TF_TString_Dealloc(&texts[i]);
@@ -40,21 +40,22 @@ import (
 	"tfos/internal/model"
 )
 
-// tensor is memory of TensorFlow's: whoever has it frees it, at once.
+// tensor is a tensor in TensorFlow's memory. Its owner must call free: there is no
+// finalizer.
 type tensor struct{ c *C.TF_Tensor }
 
 // newTensor makes a tensor of numbers or bools whose elements are not set.
 func newTensor(d model.DType, shape []int64) (*tensor, error) {
 	bytes := int64(C.TF_DataTypeSize(C.TF_DataType(d))) * elementCount(shape)
-	return made(C.TF_AllocateTensor(C.TF_DataType(d), dims(shape), C.int(len(shape)), C.size_t(bytes)), shape)
+	return wrapTensor(C.TF_AllocateTensor(C.TF_DataType(d), dims(shape), C.int(len(shape)), C.size_t(bytes)), shape)
 }
 
 // newTexts makes a tensor of empty strings.
 func newTexts(shape []int64) (*tensor, error) {
-	return made(C.newTexts(dims(shape), C.int(len(shape)), C.size_t(elementCount(shape))), shape)
+	return wrapTensor(C.newTexts(dims(shape), C.int(len(shape)), C.size_t(elementCount(shape))), shape)
 }
 
-func made(c *C.TF_Tensor, shape []int64) (*tensor, error) {
+func wrapTensor(c *C.TF_Tensor, shape []int64) (*tensor, error) {
 	if c == nil {
 		return nil, fmt.Errorf("TensorFlow has no memory for a tensor of shape %s", model.ShapeString(shape))
 	}
@@ -71,7 +72,7 @@ func elementCount(shape []int64) int64 {
 	return n
 }
 
-// free gives the memory back; after it the tensor is not used.
+// free frees the tensor. It must not be used afterwards.
 func (t *tensor) free() { C.TF_DeleteTensor(t.c) }
 
 func (t *tensor) dtype() model.DType { return model.DType(C.TF_TensorType(t.c)) }
@@ -84,17 +85,19 @@ func (t *tensor) shape() []int64 {
 	return shape
 }
 
-// bytes are the elements in the machine's byte order, until free.
+// bytes returns the elements in the machine's byte order. The slice is valid until
+// free.
 func (t *tensor) bytes() []byte {
 	return unsafe.Slice((*byte)(C.TF_TensorData(t.c)), C.TF_TensorByteSize(t.c))
 }
 
-// setText copies a string into its place, which is empty so far.
+// setText copies a string into element i, which must be empty.
 func (t *tensor) setText(i int, text string) {
 	C.setText(t.c, C.size_t(i), (*C.char)(unsafe.Pointer(unsafe.StringData(text))), C.size_t(len(text)))
 }
 
-// texts are the strings of a string tensor, in its memory, until free.
+// texts returns the strings of a string tensor. They are in its memory, and valid until
+// free.
 func (t *tensor) texts() [][]byte {
 	n := elementCount(t.shape())
 	at, sizes := make([]*C.char, n), make([]C.size_t, n)
@@ -106,7 +109,7 @@ func (t *tensor) texts() [][]byte {
 	return texts
 }
 
-// freeAll frees the tensors of a run.
+// freeAll frees each of the tensors.
 func freeAll(tensors []*tensor) {
 	for _, t := range tensors {
 		t.free()

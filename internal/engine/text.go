@@ -15,13 +15,13 @@ func (r *rows) stringTensor(shape []int64, in model.Input) (*tensor, error) {
 		return nil, inputError(in, err)
 	}
 	for i := range r.end - r.start {
-		t.setText(i, text(r.values, r.start+i))
+		t.setText(i, stringAt(r.values, r.start+i))
 	}
 	return t, nil
 }
 
-// text is a value in the array's memory.
-func text(values arrow.Array, i int) string {
+// stringAt returns a value without a copy: it is in the array's memory.
+func stringAt(values arrow.Array, i int) string {
 	switch v := values.(type) {
 	case interface{ Value(int) string }:
 		return v.Value(i)

@@ -8,8 +8,9 @@ import (
 	"tfos/internal/model"
 )
 
-// plainColumn is the column as lists and values: Spark ML's vectors become
-// lists of doubles, sparse ones with their zeros, in memory of Go's.
+// plainColumn returns a column of lists or values. Spark ML's vectors become lists of
+// doubles, in memory of Go's heap. Sparse vectors become dense. Other columns stay as
+// they are.
 func plainColumn(column arrow.Array, in model.Input) (arrow.Array, error) {
 	if !model.IsVector(column.DataType()) {
 		return column, nil
@@ -42,10 +43,10 @@ type vectorColumns struct {
 	indices, values *array.List
 }
 
-// maxVector bounds a sparse vector that is made dense.
+// maxVector is the largest size of a sparse vector that is made dense.
 const maxVector = 1 << 26
 
-// appendRow appends one vector's values; it returns why it cannot.
+// appendRow appends one vector's values. It returns the reason if it cannot, else "".
 func (v vectorColumns) appendRow(to *array.Float64Builder, row int) string {
 	from, end := v.values.ValueOffsets(row)
 	values := v.values.ListValues().(*array.Float64).Float64Values()[from:end]

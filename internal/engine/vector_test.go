@@ -11,7 +11,7 @@ import (
 	"tfos/internal/model"
 )
 
-// vectorType is Spark ML's VectorUDT as parquet and Spark's Arrow have it.
+// vectorType is Spark ML's VectorUDT, as in parquet files and in Spark's Arrow data.
 var vectorType = arrow.StructOf(
 	arrow.Field{Name: "type", Type: arrow.PrimitiveTypes.Int8},
 	arrow.Field{Name: "size", Type: arrow.PrimitiveTypes.Int32, Nullable: true},

@@ -2,14 +2,16 @@ package engine
 
 import "fmt"
 
-// What the engine is run with: scripts/versions/matrix.py, against which a test
-// holds these. It calls TensorFlow's C API only, which others have too.
+// The TensorFlow versions with which the engine is tested. They are those of
+// scripts/versions/matrix.py: a test compares them. Other versions may work too,
+// because the engine calls only TensorFlow's C API.
 const (
 	testedMajor              = 2
 	oldestMinor, newestMinor = 16, 21
 )
 
-// Untested says that nobody has tried this TensorFlow (Version); "": it is tested.
+// Untested returns a warning if tfos is not tested with this version of TensorFlow,
+// else "". version is as Version returns it.
 func Untested(version string) string {
 	var major, minor int
 	if n, _ := fmt.Sscanf(version, "%d.%d", &major, &minor); n == 2 && major == testedMajor && oldestMinor <= minor && minor <= newestMinor {

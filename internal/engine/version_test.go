@@ -17,7 +17,7 @@ func TestUntested(t *testing.T) {
 	}
 }
 
-// The bounds are those of the matrix that is run, and what programs are told.
+// The bounds are those of the tested matrix, and of the warning to programs.
 func TestMatrixBounds(t *testing.T) {
 	matrix, err := os.ReadFile("../../scripts/versions/matrix.py")
 	if err != nil {

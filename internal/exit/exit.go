@@ -1,7 +1,7 @@
-// Package exit is the table of tfos's exit codes: what each is called in Go, and
-// what it means in words. It imports nothing of tfos. The values are stable:
-// scripts and schedulers depend on them. scripts/tfos/exits.py has those that
-// Python gives; a test holds it, the help and the documentation against the table.
+// Package exit is the table of tfos's exit codes: their names in Go and their
+// meanings. It imports nothing of tfos. The values are stable, because scripts and
+// schedulers depend on them. scripts/tfos/exits.py has the codes that Python uses. A
+// test compares it, the help and the documentation with this table.
 package exit
 
 import "errors"
@@ -11,14 +11,14 @@ type Code int
 
 const (
 	Done        Code = 0   // the job succeeded
-	Internal    Code = 1   // a defect of tfos, or of the machine under it
+	Internal    Code = 1   // a defect of tfos or of the machine
 	Usage       Code = 2   // command line or job file
 	NoSpark     Code = 3   // spark-submit missing or refused
 	NotFormed   Code = 4   // the cluster did not form
 	Failed      Code = 5   // program or node failed
 	BadData     Code = 6   // data does not fit the model, or too many bad rows
 	Output      Code = 7   // an output exists or could not be committed
-	Stalled     Code = 8   // no member made progress, or less than was asked for
+	Stalled     Code = 8   // no member made progress, or the run was slower than --min-throughput
 	Interrupted Code = 130 // SIGINT
 	Terminated  Code = 143 // SIGTERM
 )
@@ -42,7 +42,7 @@ var Meanings = []struct {
 	{Terminated, "terminated (SIGTERM)"},
 }
 
-// Meaning is the code in words.
+// Meaning returns the code's meaning, or "unknown".
 func (c Code) Meaning() string {
 	for _, m := range Meanings {
 		if m.Code == c {
@@ -52,14 +52,14 @@ func (c Code) Meaning() string {
 	return "unknown"
 }
 
-// Coded is an error that stands for an exit code.
+// Coded is an error that has an exit code.
 type Coded interface {
 	error
 	ExitCode() Code
 }
 
-// CodeOf is the code of the nearest cause of err that has one, and otherwise for an
-// error that has none; Done for nil.
+// CodeOf returns the exit code of the first error in err's chain that has one, else
+// otherwise. For nil it returns Done.
 func CodeOf(err error, otherwise Code) Code {
 	var coded Coded
 	switch {

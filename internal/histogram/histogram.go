@@ -1,9 +1,10 @@
-// Package histogram counts durations in buckets that grow by a tenth each.
+// Package histogram counts durations in buckets. Each bucket is 10 % longer than the
+// one before.
 //
-// Programs, engines and the reservation server share it: the first two count how
-// long their steps took, the server adds the counts up and reads quantiles. Its
-// buckets travel in frames, protobuf messages and JSON. It imports nothing of tfos.
-// scripts/tfos/pace.py counts in the same buckets.
+// Engines count the durations of their steps with it. The reservation server adds the
+// counts of all members and computes quantiles. Programs count in the same buckets with
+// scripts/tfos/pace.py. Buckets are sent in frames, protobuf messages and JSON. The
+// package imports nothing of tfos.
 package histogram
 
 import (
@@ -16,11 +17,11 @@ import (
 // growth is the ratio of the durations of neighbouring buckets.
 const growth = 1.1
 
-// Durations has, by bucket, how many durations were counted: bucket b holds those of
-// about 1.1^b microseconds. The zero value is empty. Not safe for concurrent use.
+// Durations maps a bucket to the number of durations in it. Bucket b has durations of
+// about 1.1^b microseconds. The zero value is empty. It is not safe for concurrent use.
 type Durations map[int]int64
 
-// Add counts a duration. Less than a microsecond counts as one.
+// Add counts a duration. A duration below a microsecond counts as one microsecond.
 func (h *Durations) Add(d time.Duration) {
 	if *h == nil {
 		*h = Durations{}
@@ -39,8 +40,8 @@ func (h *Durations) AddAll(other Durations) {
 	}
 }
 
-// Quantile returns the duration in milliseconds that a share q of all durations did
-// not exceed, to a tenth of itself; 0 if none was counted.
+// Quantile returns the duration in milliseconds that the share q of all durations does
+// not exceed. It is exact to the width of a bucket, 10 %. Without durations it is 0.
 func (h Durations) Quantile(q float64) float64 {
 	var total, seen int64
 	for _, n := range h {

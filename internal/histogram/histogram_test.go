@@ -27,7 +27,8 @@ func TestQuantile(t *testing.T) {
 	}
 }
 
-// TestBuckets: other programs count in the same buckets, and read them as JSON.
+// TestBuckets: the buckets are fixed, because other programs count in them and read them
+// as JSON.
 func TestBuckets(t *testing.T) {
 	var h Durations
 	h.Add(0)

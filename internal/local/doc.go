@@ -1,14 +1,14 @@
 // Package local drives a run on this machine, without Spark.
 //
-// In: the launcher's plan.json. Out: "@tfos {json}" lines on standard output
-// (docs/protocols.md section 2), as the Spark application writes them, the
-// verdict last. Between them the reservation server runs in this process, and
-// one `tfos-node run`, its member, as a child.
+// Comes in: the launcher's plan.json. Goes out: lines "@tfos {json}" on standard output
+// (docs/protocols.md section 2), as the Spark application writes them. The verdict is
+// the last line. The reservation server runs in this process. One `tfos-node run`, the
+// only member, is its child.
 //
-// Who notices whose end: the kernel sends this process SIGTERM when the
-// launcher dies, and the server then stops the member; the member sees the end
-// of this process at its standard output, as it sees an executor's.
+// If the launcher dies, the kernel sends this process SIGTERM, and the server stops the
+// member. If this process dies, the member sees that its standard output has no reader,
+// as it does when an executor dies.
 //
-// It judges nothing: the verdict is the reservation server's. It never reads a
-// job file, a row or a model.
+// The verdict is the reservation server's. The package never reads a job file, a row or
+// a model.
 package local

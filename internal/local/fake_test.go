@@ -21,8 +21,8 @@ import (
 	"tfos/internal/node"
 )
 
-// The test binary plays tfos-node, with the real supervisor and guard, and
-// tfos-engine, which does what FAKE says; a test says it as the member's
+// The test binary plays tfos-node, with the real supervisor and guard. It also plays
+// tfos-engine, which does what the variable FAKE says. A test sets FAKE in the member's
 // environment.
 func TestMain(m *testing.M) {
 	switch {
@@ -45,7 +45,7 @@ func TestMain(m *testing.M) {
 // fakeEngine attaches to its member and
 //
 //	predict   writes a file for each split, and their result
-//	fail      says that the data is bad (6) and exits 1
+//	fail      reports bad data (6) and exits 1
 //	hang      waits for its end
 //	orphan    kills its member's supervisor and waits for its end
 func fakeEngine(socket, what string) int {

@@ -10,14 +10,14 @@ import (
 	"tfos/internal/node"
 )
 
-// member is a `tfos-node run`.
+// member is a child process `tfos-node run`.
 type member struct {
 	cmd    *exec.Cmd
-	output io.ReadCloser // its end tells the member that this process is gone
+	output io.ReadCloser // closing it tells the member that its driver is gone
 }
 
-// startMember starts the supervisor of a member, which reads who it is from
-// its standard input: credentials stand nowhere else.
+// startMember starts the supervisor of a member. It passes the assignment on standard
+// input, because the assignment has credentials.
 func startMember(binary string, a node.Assignment, stderr io.Writer) (*member, error) {
 	line, err := json.Marshal(a)
 	if err != nil {
@@ -35,18 +35,18 @@ func startMember(binary string, a node.Assignment, stderr io.Writer) (*member, e
 	return &member{cmd, output}, nil
 }
 
-// wait returns why the member ended, in a line.
+// wait waits for the member's end, and returns its cause in one line.
 func (m *member) wait() string {
-	out, _ := io.ReadAll(io.LimitReader(m.output, 1<<20)) // what it says is a help; how it ended counts
+	out, _ := io.ReadAll(io.LimitReader(m.output, 1<<20)) // only adds to the message: the process state is the cause
 	_ = m.cmd.Wait()
-	var said node.Summary
-	_ = json.Unmarshal(out, &said)
+	var summary node.Summary
+	_ = json.Unmarshal(out, &summary)
 	cause := "tfos-node run ended: " + m.cmd.ProcessState.String()
-	if said.Cause != "" {
-		cause += ": " + said.Cause
+	if summary.Cause != "" {
+		cause += ": " + summary.Cause
 	}
 	return cause
 }
 
-// leave lets the member see that its driver is gone.
-func (m *member) leave() { _ = m.output.Close() }
+// closeOutput tells the member that its driver is gone.
+func (m *member) closeOutput() { _ = m.output.Close() }

@@ -13,7 +13,7 @@ import (
 // planVersion is the version of plan.json that this room reads.
 const planVersion = 1
 
-// plan is what this room needs of plan.json (docs/protocols.md section 1).
+// plan has the parts of plan.json that this package needs (docs/protocols.md section 1).
 type plan struct {
 	Version    int         `json:"version"`
 	Scratch    string      `json:"scratch"`
@@ -22,8 +22,8 @@ type plan struct {
 	Node       node.Config `json:"node"`
 }
 
-// readPlan refuses a plan of another version, and one for more than one member:
-// they would share the machine, which one member uses as well.
+// readPlan reads plan.json. It refuses another version, and a plan with several
+// members: on one machine they would be no faster than one member.
 func readPlan(path string) (plan, error) {
 	var p plan
 	data, err := os.ReadFile(path)
@@ -42,7 +42,7 @@ func readPlan(path string) (plan, error) {
 	return p, nil
 }
 
-// assignment is the member's line.
+// assignment returns the member's assignment, which goes to its standard input.
 func (p plan) assignment(ready reserve.Ready) node.Assignment {
 	m := p.Reserve.Members[0]
 	return node.Assignment{

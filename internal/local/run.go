@@ -19,24 +19,22 @@ import (
 	"tfos/internal/work"
 )
 
-const (
-	// host is this machine's name for its own member; the reservation server
-	// then listens there alone.
-	host = "127.0.0.1"
-)
+// host is the address at which the reservation server listens for the member: only
+// this machine can reach it.
+const host = "127.0.0.1"
 
-// Options are what `tfos-node local` is given by its process.
+// Options are the inputs and outputs of `tfos-node local`.
 type Options struct {
 	Plan   string    // path of plan.json
-	Stdout io.Writer // takes the lines for the launcher
-	Stderr io.Writer // takes the member's log; a file is handed on to it
+	Stdout io.Writer // receives the lines for the launcher
+	Stderr io.Writer // receives the member's log. A file is inherited by the member
 	Log    *slog.Logger
 }
 
-// Run is the whole of `tfos-node local`: it runs a plan and returns when its
-// verdict, whatever it is, is written and the member has ended. The end of ctx
-// (SIGTERM) stops the run, which still has its verdict. An error is why there
-// is none.
+// Run runs a plan: it is the whole of `tfos-node local`. It returns when the verdict is
+// written and the member has ended. A verdict of failure is no error. Cancelling ctx
+// (SIGTERM) stops the run, which still gets a verdict. An error says why there is no
+// verdict.
 func Run(ctx context.Context, o Options) error {
 	p, err := readPlan(o.Plan)
 	if err != nil {
@@ -45,42 +43,42 @@ func Run(ctx context.Context, o Options) error {
 	orders, commands := io.Pipe()
 	events, out := io.Pipe()
 	d := &driver{plan: p, options: o, commands: commands}
-	d.emit(record.Driver{PID: os.Getpid()})
+	d.writeEvent(record.Driver{PID: os.Getpid()})
 	var group errgroup.Group
 	group.Go(func() error {
 		err := reserve.Serve(ctx, orders, out, work.Open, o.Log)
 		return errors.Join(err, orders.Close(), out.Close())
 	})
-	d.command(map[string]any{"config": p.Reserve, "host": host})
-	err = d.follow(events)
+	d.sendCommand(map[string]any{"config": p.Reserve, "host": host})
+	err = d.handleEvents(events)
 	return errors.Join(err, group.Wait(), d.members.Wait())
 }
 
-// driver is one Run.
+// driver is the state of one Run.
 type driver struct {
 	plan     plan
 	options  Options
-	commands *io.PipeWriter // to the server; any goroutine
+	commands *io.PipeWriter // to the server; any goroutine may write
 	member   *member        // nil: not started
-	members  errgroup.Group
-	judged   bool
+	members  errgroup.Group // waits for the member's end
+	judged   bool           // the verdict has been written
 }
 
-// follow takes the server's events until their end, and then lets the member
-// go. Its error is that there was no verdict.
-func (d *driver) follow(events *io.PipeReader) error {
+// handleEvents handles the server's events until the server ends. It then closes the
+// member's output. Without a verdict it returns an error.
+func (d *driver) handleEvents(events *io.PipeReader) error {
 	var err error
 	for lines := bufio.NewReader(events); err == nil; {
 		var line []byte
 		if line, err = lines.ReadBytes('\n'); err == nil {
-			err = d.event(line)
+			err = d.handleEvent(line)
 		}
 	}
-	// The server must not wait for a reader.
+	// Close both pipes, so that the server does not block on them.
 	err = errors.Join(eofIsNil(err), events.Close(), d.commands.Close())
 	if d.member != nil {
-		// It has ended, or has nothing to wait for: it may still look for the server.
-		d.member.leave()
+		// The member has ended, or still tries to reach the server, which is gone.
+		d.member.closeOutput()
 	}
 	if !d.judged && err == nil {
 		err = errors.New("local: the reservation server ended without a verdict: see its messages above")
@@ -95,8 +93,9 @@ func eofIsNil(err error) error {
 	return err
 }
 
-// event acts on one line of the server, and passes on what is for the launcher.
-func (d *driver) event(line []byte) error {
+// handleEvent handles one line of the server. It writes events that are for the
+// launcher to standard output.
+func (d *driver) handleEvent(line []byte) error {
 	var kind struct {
 		Event string `json:"event"`
 	}
@@ -109,57 +108,59 @@ func (d *driver) event(line []byte) error {
 		if err := json.Unmarshal(line, &ready); err != nil {
 			return fmt.Errorf("local: read an event: %w", err)
 		}
-		d.start(ready)
+		d.launchMember(ready)
 	case "formed":
-		var formed record.Formed // without the addresses of members
+		var formed record.Formed // drops the members' addresses
 		if err := json.Unmarshal(line, &formed); err != nil {
 			return fmt.Errorf("local: read an event: %w", err)
 		}
-		d.emit(formed)
+		d.writeEvent(formed)
 	case "verdict":
 		d.judged = true
-		d.tell(line)
+		d.writeLine(line)
 		return d.commands.Close() // lets the server end
 	default:
-		d.tell(line)
+		d.writeLine(line)
 	}
 	return nil
 }
 
-// start starts the member, and has the server judge its end: a member that was
-// not told to end has failed. What it reported itself came before and counts.
-func (d *driver) start(ready reserve.Ready) {
+// launchMember starts the member. When the member ends, it reports a failure to the
+// server. The server ignores the report if the member ended as told, or if it had
+// reported its own failure before.
+func (d *driver) launchMember(ready reserve.Ready) {
 	m, err := startMember(d.plan.NodeBinary, d.plan.assignment(ready), d.options.Stderr)
 	if err != nil {
-		d.failed(err.Error())
+		d.reportFailure(err.Error())
 		return
 	}
 	d.member = m
 	d.members.Go(func() error {
-		d.failed(m.wait())
+		d.reportFailure(m.wait())
 		return nil
 	})
 }
 
-func (d *driver) failed(cause string) {
-	d.command(map[string]any{"cmd": "fail", "code": exit.Failed, "phase": "members", "cause": cause, "retryable": true})
+func (d *driver) reportFailure(cause string) {
+	d.sendCommand(map[string]any{"cmd": "fail", "code": exit.Failed, "phase": "members", "cause": cause, "retryable": true})
 }
 
-// command sends a line to the server; nothing happens when it has ended.
-func (d *driver) command(v any) {
+// sendCommand sends a command to the server. It does nothing if the server has ended.
+func (d *driver) sendCommand(v any) {
 	if line, err := json.Marshal(v); err == nil {
 		_, _ = d.commands.Write(append(line, '\n'))
 	}
 }
 
-// emit tells the launcher of an event.
-func (d *driver) emit(e record.Event) {
+// writeEvent writes an event for the launcher.
+func (d *driver) writeEvent(e record.Event) {
 	if line, err := record.Encode(e); err == nil {
-		d.tell(line)
+		d.writeLine(line)
 	}
 }
 
-// tell writes an event's line for the launcher. One that is gone has no use for it.
-func (d *driver) tell(line []byte) {
+// writeLine writes an event's line for the launcher. It ignores errors: a launcher that
+// has ended needs no events.
+func (d *driver) writeLine(line []byte) {
 	_, _ = fmt.Fprintf(d.options.Stdout, "@tfos %s\n", bytes.TrimSuffix(line, []byte("\n")))
 }

@@ -21,7 +21,7 @@ import (
 	"tfos/internal/work"
 )
 
-// scene is a plan in a folder: one file of rows, an engine that does what.
+// scene is a plan in a folder, with one file of rows, and an engine that does what.
 func scene(t *testing.T, what string) (string, plan) {
 	t.Helper()
 	dir := t.TempDir()
@@ -81,7 +81,7 @@ func drive(t *testing.T, p plan, at func(event string, cancel func())) []map[str
 	return out.events
 }
 
-// lines takes what is written for the launcher.
+// lines receives the lines for the launcher.
 type lines struct {
 	t      *testing.T
 	at     func(event string)
@@ -136,8 +136,8 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// Every way to fail, in seconds: no timeout is waited for, only the lease of a
-// supervisor that was killed and the last word of one that the verdict overtook.
+// Every way to fail ends within seconds. No timeout must pass but two: the lease of a
+// killed supervisor, and the last report of a member after the verdict.
 func TestFailures(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -177,7 +177,7 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// SIGTERM to the driver ends the member in order, whose verdict is still said.
+// SIGTERM to the driver ends the member in order. The run still has a verdict.
 func TestInterrupted(t *testing.T) {
 	_, p := scene(t, "hang")
 	began := time.Now()

@@ -2,10 +2,10 @@ package model
 
 import "fmt"
 
-// scalar tells a tensor that is one value for the whole batch.
+// scalar reports whether the tensor has one value for the whole batch.
 func (t Tensor) scalar() bool { return !t.UnknownRank && len(t.Shape) == 0 }
 
-// unfed says what to do about an input that no column feeds.
+// unfed returns what a user can do about an input that no column feeds.
 func (t Tensor) unfed() string {
 	if t.scalar() {
 		return fmt.Sprintf("it has one value for all rows: give it as constants: {%s: …} (--constant %s=…)", t.Alias, t.Alias)
@@ -13,8 +13,8 @@ func (t Tensor) unfed() string {
 	return "no column feeds it: name one in input_mapping"
 }
 
-// settleBatch finds the number of rows that the tensors fix, and says what does
-// not go together with it.
+// settleBatch sets Batch, if an input's shape fixes the number of rows, and Pad. It
+// returns what contradicts them.
 func (b *Binding) settleBatch(m Mapping) (problems []string) {
 	var open, fixed *Input
 	for i := range b.Inputs {
@@ -51,8 +51,8 @@ func (b *Binding) settleBatch(m Mapping) (problems []string) {
 	return problems
 }
 
-// checkFixed says what does not go together with a fixed number of rows; open is
-// an input of any number of rows, or nil.
+// checkFixed returns what contradicts a fixed number of rows. open is an input that
+// takes any number of rows, or nil.
 func (b *Binding) checkFixed(fixed, open *Input, m Mapping) (problems []string) {
 	switch {
 	case fixed.Shape[0] == 0:
@@ -67,15 +67,15 @@ func (b *Binding) checkFixed(fixed, open *Input, m Mapping) (problems []string) 
 	return problems
 }
 
-// WholeBatches is the largest number of rows, at most rows, that are whole
-// batches; one batch at least.
+// WholeBatches rounds rows down to a multiple of the batch size, but returns one
+// batch at least.
 func (b *Binding) WholeBatches(rows int) int {
 	size := max(1, int(b.Batch))
 	return max(size, rows-rows%size)
 }
 
-// FixedRows is how many rows the signature's inputs take at a time; 0: any
-// number, as far as their shapes tell.
+// FixedRows returns the number of rows that the shapes of the signature's inputs
+// fix. 0: none does.
 func (s *Signature) FixedRows() int64 {
 	rows := int64(0)
 	for _, t := range s.Inputs {

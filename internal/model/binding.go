@@ -7,22 +7,23 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 )
 
-// Binding is what Check settled: which column feeds which tensor, which output
+// Binding is the result of Check: which column feeds which tensor, which output
 // becomes which column, and which columns are kept.
 type Binding struct {
 	Signature string
-	Inputs    []Input    // that columns feed, in alias order
+	Inputs    []Input    // fed by columns, in alias order
 	Constants []Constant // in alias order
 	Outputs   []Output   // in alias order
-	Keep      []string   // in the asked order
-	// Batch is how many rows the model takes at a time, no more and no fewer; 0:
-	// any number. Pad says that a batch of fewer may be filled up with copies of
-	// its last row, whose outputs are thrown away.
+	Keep      []string   // in the job's order
+	// Batch is the exact number of rows that the model takes at a time. 0: any
+	// number.
 	Batch int64
-	Pad   bool
+	// Pad allows filling up a short batch with copies of its last row. The outputs
+	// of the copies are dropped.
+	Pad bool
 }
 
-// Mapping is what a job says of how a table goes through a model.
+// Mapping is the part of a job that says how a table goes through a model.
 type Mapping struct {
 	Inputs  map[string]string // column -> alias or tensor; may be partial
 	Outputs map[string]string // alias or tensor -> column; chooses the outputs, unless it is empty
@@ -33,9 +34,11 @@ type Mapping struct {
 	BinaryOutputs []string
 	// AllowNarrowing lets columns feed tensors of a type that holds fewer values.
 	AllowNarrowing bool
-	// PadLastBatch is Binding.Pad; SparesRows says that bad rows are left out, which
-	// a batch of a fixed size then lacks.
-	PadLastBatch, SparesRows bool
+	// PadLastBatch becomes Binding.Pad.
+	PadLastBatch bool
+	// SparesRows says that bad rows are left out of their batch. A batch of a fixed
+	// size is then too short.
+	SparesRows bool
 }
 
 // Input is a tensor and the column that feeds it.
@@ -44,15 +47,16 @@ type Input struct {
 	Column string
 }
 
-// Output is a tensor and the column that it becomes. ColumnType is nil when the
-// tensor's rank is not known before it has been computed.
+// Output is a tensor and the column that it becomes. ColumnType is nil if the
+// tensor's rank is known only after it has been computed.
 type Output struct {
 	Tensor
 	Column     string
 	ColumnType arrow.DataType
 }
 
-// Columns are the columns to read: the inputs', then the kept ones, each once.
+// Columns returns the columns to read: those of the inputs, then the kept ones. A
+// kept column that also feeds an input is listed once.
 func (b *Binding) Columns() []string {
 	var names []string
 	for _, in := range b.Inputs {
@@ -66,10 +70,9 @@ func (b *Binding) Columns() []string {
 	return names
 }
 
-// ColumnType is the type of the column that a tensor of rank dimensions
-// becomes: a value a row at rank 1, lists at rank 2, nested lists above. Strings
-// are text, or bytes where they are said to be. It is nil when there is no such
-// type.
+// ColumnType returns the type of the column that a tensor of rank dimensions
+// becomes: one value a row at rank 1, lists at rank 2, nested lists above. Strings
+// become text, or bytes with binary. It returns nil if there is no such type.
 func ColumnType(d DType, binary bool, rank int) arrow.DataType {
 	t := d.ElementType()
 	if t == nil || rank < 1 {

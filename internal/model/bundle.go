@@ -12,7 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// objectGraph is what TensorFlow 2 keeps beside the variables: whose they are.
+// objectGraph is the key under which a TensorFlow 2 checkpoint keeps its object graph.
 const objectGraph = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
 // Variable is a tensor that a checkpoint holds.
@@ -30,7 +30,7 @@ func Variables(prefix string) ([]Variable, error) {
 		return nil, &ModelError{Path: prefix + indexSuffix, Problem: "cannot be read", Err: err}
 	}
 	var found []Variable
-	sliced := map[string]int64{} // bytes of partitioned variables, which have an entry for each slice too
+	sliced := map[string]int64{} // bytes of partitioned variables, summed over their slices' entries
 	err = eachEntry(raw, func(key string, value []byte) error {
 		if key == "" || key == objectGraph { // "": the header
 			return nil
@@ -60,17 +60,19 @@ func Variables(prefix string) ([]Variable, error) {
 	return found, nil
 }
 
-// An index is a table of LevelDB's format (tensorflow/core/lib/io/format.h):
-// blocks of entries, a block that lists these, and a footer that finds that one.
+// An index file is a table in LevelDB's format (tensorflow/core/lib/io/format.h):
+// blocks of entries, an index block that lists these, and a footer that has the index
+// block's handle.
 const (
 	footerBytes  = 48
-	trailerBytes = 5 // of a block: compression, and a CRC over both
+	trailerBytes = 5 // after a block: 1 byte of compression, and a CRC of the block and that byte
 	tableMagic   = 0xdb4775248b80fb57
 )
 
 var errTable = errors.New("it is no table of variables")
 
-// eachEntry calls f with every entry of a table, in its order.
+// eachEntry calls f with every entry of a table, in the order of keys. It stops at the
+// first error of f and returns it.
 func eachEntry(raw []byte, f func(key string, value []byte) error) error {
 	if len(raw) < footerBytes {
 		return errTable
@@ -80,7 +82,7 @@ func eachEntry(raw []byte, f func(key string, value []byte) error) error {
 		return errTable
 	}
 	handles := footer
-	for range 2 { // of a block that is not used
+	for range 2 { // skips offset and size of a block that is not used
 		_, n := binary.Uvarint(handles)
 		if n <= 0 {
 			return errTable
@@ -102,7 +104,7 @@ func eachEntry(raw []byte, f func(key string, value []byte) error) error {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// block is the content of the block that a handle finds, checked.
+// block returns the content of the block at a handle, and checks its checksum.
 func block(raw, handle []byte) ([]byte, error) {
 	offset, n := binary.Uvarint(handle)
 	if n <= 0 {
@@ -125,8 +127,9 @@ func block(raw, handle []byte) ([]byte, error) {
 	return at[:size], nil
 }
 
-// eachInBlock calls f with every entry of a block. A key begins as the one
-// before it; restart points, where none does, stand at the end.
+// eachInBlock calls f with every entry of a block. A key shares its first bytes with
+// the key before it. The block ends with a list of restart points, at which a key
+// shares nothing.
 func eachInBlock(content []byte, f func(key string, value []byte) error) error {
 	if len(content) < 4 {
 		return errTable
@@ -138,7 +141,7 @@ func eachInBlock(content []byte, f func(key string, value []byte) error) error {
 	left := content[:uint64(len(content))-4-4*restarts]
 	key := []byte{}
 	for len(left) > 0 {
-		var sizes [3]uint64 // of the key: shared, its own; of the value
+		var sizes [3]uint64 // bytes of the key shared with the last one, its other bytes, bytes of the value
 		for i := range sizes {
 			n := 0
 			if sizes[i], n = binary.Uvarint(left); n <= 0 {

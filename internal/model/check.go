@@ -7,17 +7,17 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 )
 
-// Check settles how a table with this schema goes through a signature, which is
-// of MetaGraph.Choose for the same mapping. mapInputs and mapOutputs say what is
-// inferred. When anything does not fit, the error is a *MismatchError with all of
-// it.
+// Check binds the columns of a schema to the tensors of a signature. The signature is
+// the result of MetaGraph.Choose for the same mapping. Pairs that the mapping does
+// not name are inferred: see mapInputs and mapOutputs. If anything does not fit, the
+// error is a *MismatchError with every problem.
 func Check(sig *Signature, schema *arrow.Schema, m Mapping) (*Binding, error) {
 	keep := m.Keep
 	b := &Binding{Signature: sig.Name, Constants: sig.Constants, Keep: keep}
 	columns, problems := mapInputs(sig, schema, m.Inputs, keep)
 	for _, t := range sig.Inputs {
 		column, ok := columns[t.Alias]
-		if !ok || boundTo(b.Inputs, t, column) {
+		if !ok || isBound(b.Inputs, t, column) {
 			continue
 		}
 		b.Inputs = append(b.Inputs, Input{Tensor: t, Column: column})
@@ -47,8 +47,8 @@ func Check(sig *Signature, schema *arrow.Schema, m Mapping) (*Binding, error) {
 	return b, nil
 }
 
-// boundTo tells whether a column feeds a tensor already, under another alias.
-func boundTo(inputs []Input, t Tensor, column string) bool {
+// isBound reports whether the column already feeds the tensor under another alias.
+func isBound(inputs []Input, t Tensor, column string) bool {
 	return slices.ContainsFunc(inputs, func(in Input) bool { return in.Name == t.Name && t.Name != "" && in.Column == column })
 }
 
@@ -64,7 +64,7 @@ func checkInput(t Tensor, column string, schema *arrow.Schema, narrowing bool) s
 	return fmt.Sprintf("input %s: column %s is %s, the tensor is %s: %s", t.Alias, column, typeName(fields[0].Type), t, reason)
 }
 
-// misfit says why a column cannot feed a tensor, "" when it can.
+// misfit returns the reason why a column cannot feed a tensor, or "".
 func misfit(t Tensor, column string, schema *arrow.Schema, narrowing bool) string {
 	fields, ok := schema.FieldsByName(column)
 	switch {
@@ -75,14 +75,14 @@ func misfit(t Tensor, column string, schema *arrow.Schema, narrowing bool) strin
 	case t.unfeedable() != "":
 		return t.unfeedable()
 	}
-	c := describe(fields[0].Type)
+	c := columnShapeOf(fields[0].Type)
 	if ok, remedy := Fits(c.element, t.Type, narrowing); !ok {
 		return remedy
 	}
 	return c.fitShape(t)
 }
 
-// checkFed looks for two columns that feed one tensor, by an alias and by name.
+// checkFed finds tensors that two columns feed under different names.
 func checkFed(inputs []Input) []string {
 	var problems []string
 	owner := map[string]Input{}
@@ -113,7 +113,7 @@ func checkKeep(schema *arrow.Schema, keep []string) []string {
 	return problems
 }
 
-// checkNames looks for two output columns of one name.
+// checkNames finds output columns that have the same name.
 func checkNames(b *Binding) []string {
 	var problems []string
 	owner := map[string]string{}
@@ -138,7 +138,7 @@ func checkOutput(o *Output) string {
 	return ""
 }
 
-// unfit says why a tensor cannot become a column, "" when it can.
+// unfit returns the reason why a tensor cannot become a column, or "".
 func (t Tensor) unfit() string {
 	switch {
 	case t.Name == "" || t.Parts != nil:
@@ -151,8 +151,8 @@ func (t Tensor) unfit() string {
 	return ""
 }
 
-// columnType is the type of the column that the tensor becomes, nil when its
-// rank is not known.
+// columnType returns the type of the column that the tensor becomes. It returns nil
+// if the rank is unknown.
 func (t Tensor) columnType() arrow.DataType {
 	if t.UnknownRank {
 		return nil

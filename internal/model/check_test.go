@@ -164,7 +164,7 @@ func TestFitShape(t *testing.T) {
 		{arrow.ListOf(arrow.FixedSizeListOf(4, f32)), []int64{-1, -1, 3}, "lists of 4 where the tensor has 3"},
 	}
 	for _, tt := range tests {
-		have := describe(tt.column).fitShape(tensor("x", Float32, tt.shape...))
+		have := columnShapeOf(tt.column).fitShape(tensor("x", Float32, tt.shape...))
 		if (have == "") != (tt.want == "") || !strings.Contains(have, tt.want) {
 			t.Errorf("%s into %v: %q, want %q", tt.column, tt.shape, have, tt.want)
 		}

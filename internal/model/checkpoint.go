@@ -20,13 +20,14 @@ const (
 	metaSuffix  = ".meta"
 )
 
-// Collections of a graph with operations that make it ready, and not its
-// variables: tables. TensorFlow 1 names the former, SavedModels the latter.
+// initCollections name the operations that fill a graph's tables, but not its
+// variables. TensorFlow 1 uses the first collection, SavedModels the others.
 var initCollections = []string{"table_initializer", "saved_model_main_op", "legacy_init_op"}
 
-// FindCheckpoint returns the prefix of a checkpoint: path itself, where it is
-// one or a file of one; in a folder the newest, as its file "checkpoint" says,
-// or else by time. None is a *ModelError.
+// FindCheckpoint returns the prefix of the checkpoint at path. path is a prefix, an
+// .index or .meta file, or a folder. In a folder it chooses the newest: the one that
+// the file "checkpoint" names, or else by time. If there is no checkpoint, the error
+// is a *ModelError.
 func FindCheckpoint(path string) (prefix string, err error) {
 	for _, suffix := range []string{"", indexSuffix, metaSuffix} {
 		prefix, cut := strings.CutSuffix(path, suffix)
@@ -55,17 +56,19 @@ func exists(path string) bool {
 	return err == nil && !info.IsDir()
 }
 
-// newestLine is of tensorflow/python/training/checkpoint_state.proto as text.
+// newestLine matches a field of tensorflow/python/training/checkpoint_state.proto in
+// text format.
 var newestLine = regexp.MustCompile(`(?m)^\s*model_checkpoint_path:\s*("(?:[^"\\]|\\.)*")`)
 
-// newest is the checkpoint that the file "checkpoint" of a folder names, which
-// may have been copied since.
+// newest returns the prefix that the file "checkpoint" of a folder names. If an
+// absolute path does not exist, the folder may have been copied: newest then looks in
+// the folder.
 func newest(dir string, text []byte) (prefix string, ok bool) {
 	found := newestLine.FindSubmatch(text)
 	if found == nil {
 		return "", false
 	}
-	name, err := strconv.Unquote(strings.ReplaceAll(string(found[1]), `\'`, `'`)) // which Go does not escape
+	name, err := strconv.Unquote(strings.ReplaceAll(string(found[1]), `\'`, `'`)) // Go does not know this escape
 	if err != nil {
 		return "", false
 	}
@@ -104,9 +107,9 @@ type Checkpoint struct {
 	*MetaGraph
 }
 
-// OpenCheckpoint opens the checkpoint that FindCheckpoint finds and the .meta
-// file beside it, as TensorFlow 1's tf.train.Saver writes both. Without a .meta
-// file, and with a damaged one, it is a *ModelError.
+// OpenCheckpoint opens the checkpoint that FindCheckpoint finds, and the .meta file
+// beside it. TensorFlow 1's tf.train.Saver writes both. If the .meta file is missing
+// or damaged, the error is a *ModelError.
 func OpenCheckpoint(path string) (*Checkpoint, error) {
 	prefix, err := FindCheckpoint(path)
 	if err != nil {
@@ -127,7 +130,7 @@ func OpenCheckpoint(path string) (*Checkpoint, error) {
 	return c, nil
 }
 
-// openMeta reads a .meta file, which may be text.
+// openMeta reads a .meta file, binary or text.
 func openMeta(path string) (*MetaGraph, error) {
 	raw, err := os.ReadFile(path)
 	if err != nil {
@@ -143,7 +146,7 @@ func openMeta(path string) (*MetaGraph, error) {
 	return newMetaGraph(path, pb), nil
 }
 
-// initializers are the operations that fill tables, to be run once.
+// initializers returns the operations that fill tables. They run once.
 func (c *Checkpoint) initializers() []string {
 	var names []string
 	for _, collection := range initCollections {

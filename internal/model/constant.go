@@ -24,7 +24,7 @@ type Constant struct {
 	Texts   []string
 }
 
-// ConstantError says that a constant does not fit the model.
+// ConstantError says why a constant does not fit the model.
 type ConstantError struct {
 	Name   string // alias or tensor
 	Value  string // as JSON
@@ -35,11 +35,12 @@ func (e *ConstantError) Error() string {
 	return fmt.Sprintf("model: constants.%s: %s: %s", e.Name, e.Value, e.Reason)
 }
 
-// ExitCode is 2: the job says the wrong thing.
+// ExitCode is 2: the job file is wrong.
 func (e *ConstantError) ExitCode() exit.Code { return exit.Usage }
 
-// takeConstants moves the inputs that values names from the signature's Inputs
-// to its Constants. Every name must be an alias of an input.
+// takeConstants moves the inputs that values names from the signature's Inputs to
+// its Constants. Every name must be an alias of an input. The error is a
+// *ConstantError.
 func (s *Signature) takeConstants(values map[string]json.RawMessage) error {
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		i := slices.IndexFunc(s.Inputs, func(t Tensor) bool { return t.Alias == name })
@@ -59,7 +60,8 @@ func (s *Signature) takeConstants(values map[string]json.RawMessage) error {
 	return nil
 }
 
-// newConstant holds a JSON value, a scalar or nested lists, against a tensor.
+// newConstant converts a JSON value, a scalar or nested lists, to elements of t. The
+// error, a *ConstantError, says why the value does not fit.
 func newConstant(t Tensor, value json.RawMessage) (Constant, error) {
 	c := Constant{Tensor: t, Text: string(value)}
 	refuse := func(reason string) (Constant, error) { return c, &ConstantError{t.Alias, c.Text, reason} }
@@ -76,16 +78,17 @@ func newConstant(t Tensor, value json.RawMessage) (Constant, error) {
 		c.Text = string(text)
 	}
 	c.Dims = dimsOf(v)
-	if !t.takes(c.Dims) {
+	if !t.acceptsShape(c.Dims) {
 		return refuse(fmt.Sprintf("its shape is %s, the tensor is %s", ShapeString(c.Dims), t))
 	}
-	if err := c.addAll(v, 0); err != nil {
+	if err := c.appendNested(v, 0); err != nil {
 		return refuse(err.Error())
 	}
 	return c, nil
 }
 
-// dimsOf is the shape of nested lists, by the first element at each level.
+// dimsOf returns the shape of nested lists. It looks only at the first element of
+// each level.
 func dimsOf(v any) []int64 {
 	list, ok := v.([]any)
 	if !ok {
@@ -98,32 +101,32 @@ func dimsOf(v any) []int64 {
 	return dims
 }
 
-// takes tells whether a value of this shape may feed the tensor.
-func (t Tensor) takes(dims []int64) bool {
+// acceptsShape reports whether a value of this shape may feed the tensor.
+func (t Tensor) acceptsShape(dims []int64) bool {
 	if t.UnknownRank {
 		return true
 	}
 	return slices.EqualFunc(t.Shape, dims, func(want, have int64) bool { return want < 0 || want == have })
 }
 
-func (c *Constant) addAll(v any, level int) error {
+func (c *Constant) appendNested(v any, level int) error {
 	list, ok := v.([]any)
 	if ok != (level < len(c.Dims)) || ok && int64(len(list)) != c.Dims[level] {
 		return errors.New("its lists have several lengths, and a tensor has one shape")
 	}
 	if !ok {
-		return c.add(v)
+		return c.appendElement(v)
 	}
 	for _, item := range list {
-		if err := c.addAll(item, level+1); err != nil {
+		if err := c.appendNested(item, level+1); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// add appends one element.
-func (c *Constant) add(v any) error {
+// appendElement converts one JSON value and appends it.
+func (c *Constant) appendElement(v any) error {
 	number, isNumber := v.(json.Number)
 	text, isText := v.(string)
 	truth, isTruth := v.(bool)
@@ -139,8 +142,8 @@ func (c *Constant) add(v any) error {
 		}
 		return nil
 	case c.Type.integer() && isNumber:
-		return c.addInteger(string(number))
-	case c.Type.floating() && (isNumber || isText && notFinite(text)): // JSON has no word for inf
+		return c.appendInteger(string(number))
+	case c.Type.floating() && (isNumber || isText && notFinite(text)): // JSON has no numbers inf and nan
 		value, err := strconv.ParseFloat(string(number)+text, 64)
 		if err != nil {
 			return unfit
@@ -158,8 +161,8 @@ func notFinite(text string) bool {
 	return slices.Contains([]string{"inf", "-inf", "nan"}, strings.ToLower(text))
 }
 
-// addInteger appends a whole number; 2.0 is none.
-func (c *Constant) addInteger(text string) error {
+// appendInteger appends a whole number. It refuses 2.0.
+func (c *Constant) appendInteger(text string) error {
 	bits, signed := c.Type.width()
 	var raw uint64
 	if signed {
@@ -179,7 +182,7 @@ func (c *Constant) addInteger(text string) error {
 	return nil
 }
 
-// width is the size of an integer type in bits, and whether it has a sign.
+// width returns the size of an integer type in bits, and whether it is signed.
 func (d DType) width() (bits int, signed bool) {
 	switch d {
 	case Int8:

@@ -9,25 +9,25 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 )
 
-// Line is one line of a contract between a table and a model: a column beside
-// the tensor that it feeds, or that becomes it.
+// Line is one line of a contract between a table and a model. It shows a column
+// beside the tensor that the column feeds, or that becomes the column.
 type Line struct {
 	Role       string // input, constant, keep or output
-	Column     string // "" when there is none; of a constant its value
+	Column     string // "" when there is none. For a constant: its value
 	ColumnType string
 	Tensor     string // alias
 	TensorType string
 	Verdict    string
 }
 
-// Verdicts of what fits. Inferred: no mapping says it.
+// Verdicts of columns and tensors that fit. Inferred: no mapping names the pair.
 const (
 	fits     = "fits"
 	inferred = "fits, inferred"
 )
 
-// Contract lays columns and tensors side by side, as Check settles them, whether
-// they fit or not.
+// Contract returns a line for each input, constant, kept column and output, paired
+// as Check pairs them. Pairs that do not fit have the reason as their verdict.
 func Contract(sig *Signature, schema *arrow.Schema, m Mapping) []Line {
 	var lines []Line
 	keep := m.Keep
@@ -73,7 +73,7 @@ func Contract(sig *Signature, schema *arrow.Schema, m Mapping) []Line {
 	return lines
 }
 
-// shorten bounds what a table shows of a value.
+// shorten cuts a value to the 40 characters that a table shows.
 func shorten(text string) string {
 	const most = 40
 	if r := []rune(text); len(r) > most {
@@ -89,8 +89,9 @@ func typeOf(schema *arrow.Schema, column string) string {
 	return ""
 }
 
-// Wanted are the types that columns of a text format, whose types are guesses,
-// shall be read as to feed the tensors, by name. Kept columns stay as they are.
+// Wanted returns the types, by column name, that a text format's columns must have
+// to feed the tensors. A text format's own types are guesses. Kept columns, and
+// columns of tensors that text cannot hold, are not in the result.
 func Wanted(sig *Signature, schema *arrow.Schema, inputMapping map[string]string, keep []string) map[string]arrow.DataType {
 	types := map[string]arrow.DataType{}
 	columns, _ := mapInputs(sig, schema, inputMapping, keep)
@@ -100,7 +101,7 @@ func Wanted(sig *Signature, schema *arrow.Schema, inputMapping map[string]string
 			continue
 		}
 		wanted := t.Type.ElementType()
-		for range max(len(describe(fields[0].Type).lengths), t.lists()) {
+		for range max(len(columnShapeOf(fields[0].Type).lengths), t.listDepth()) {
 			wanted = arrow.ListOf(wanted)
 		}
 		types[fields[0].Name] = wanted
@@ -108,9 +109,10 @@ func Wanted(sig *Signature, schema *arrow.Schema, inputMapping map[string]string
 	return types
 }
 
-// lists is how deep a row of the tensor must nest: not at all where it has one
-// value, one list where its size is known.
-func (t Tensor) lists() int {
+// listDepth returns how many levels of lists a row of the tensor needs: 0 for one
+// value or an unknown rank, 1 for a known number of values, else one a dimension
+// of the row shape.
+func (t Tensor) listDepth() int {
 	size, known := t.RowSize()
 	switch {
 	case t.UnknownRank || known && size == 1:
@@ -121,8 +123,8 @@ func (t Tensor) lists() int {
 	return max(0, len(t.Shape)-1)
 }
 
-// typeName is "list<float32>[784]" for lists of one length, "list<float32>" for
-// others.
+// typeName returns the name of a type for messages: "list<float32>[784]" for
+// fixed-size lists, "list<float32>" for other lists.
 func typeName(t arrow.DataType) string {
 	if IsVector(t) {
 		return "vector of doubles"
@@ -138,7 +140,7 @@ func typeName(t arrow.DataType) string {
 	return name
 }
 
-// Table is a contract as text, a line each and one above.
+// Table returns a contract as text: a heading, then a line for each Line.
 func Table(lines []Line) string {
 	text := &strings.Builder{}
 	t := tabwriter.NewWriter(text, 0, 0, 2, ' ', 0)

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Kinds of what Describe finds.
+// Kinds of models that Describe finds.
 const (
 	KindSavedModel = "saved_model"
 	KindFrozen     = "frozen_graph" // a file with a graph whose variables are constants
@@ -14,17 +14,18 @@ const (
 	KindVariables  = "variables"    // a checkpoint without its graph
 )
 
-// Description is all that a model on disk says of itself.
+// Description is what the files of a model say about it.
 type Description struct {
 	Path      string // a SavedModel's folder, a frozen graph's file, a checkpoint's prefix, a .meta file
 	Kind      string
-	Note      string // what was chosen of several; "": there was no choice
+	Note      string // which of several models was chosen. "": there was one
 	Graphs    []*MetaGraph
 	Variables []Variable
 }
 
-// Describe opens what a path names: what Source.Settle finds, or a .meta file
-// without its checkpoint. What is none of these is a *ModelError.
+// Describe opens the model at a path: any that Source.Settle finds, a checkpoint
+// with or without its graph, or a .meta file without its checkpoint. If the path
+// holds none of these, the error is a *ModelError.
 func Describe(path string) (*Description, error) {
 	if strings.HasSuffix(path, metaSuffix) && exists(path) && !exists(strings.TrimSuffix(path, metaSuffix)+indexSuffix) {
 		graph, err := openMeta(path)
@@ -58,7 +59,7 @@ func Describe(path string) (*Description, error) {
 	return d, err
 }
 
-// insideSavedModel tells whether a checkpoint is the variables of a SavedModel.
+// insideSavedModel reports whether a checkpoint holds the variables of a SavedModel.
 func insideSavedModel(prefix string) bool {
 	return variablesOf(filepath.Dir(filepath.Dir(prefix))) == prefix && holdsSavedModel(filepath.Dir(filepath.Dir(prefix)))
 }

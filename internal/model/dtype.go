@@ -32,7 +32,7 @@ const (
 
 var dtypeNames = map[DType]string{Float32: "float32", Float64: "float64", Float16: "float16"}
 
-// String is the name that Python's TensorFlow gives the type.
+// String returns the type's name in Python's TensorFlow.
 func (d DType) String() string {
 	if s, ok := dtypeNames[d]; ok {
 		return s
@@ -48,13 +48,14 @@ func (d DType) integer() bool {
 	return false
 }
 
-// readable says whether a reader of text can make such values.
+// readable reports whether a reader of text can produce values of this type.
 func (d DType) readable() bool {
 	return d.integer() || d == Float32 || d == Float64 || d == Bool || d == String
 }
 
-// columnTypes is what an output tensor's elements become. Halves and bfloat16
-// widen to float32, which loses nothing and which Spark can read.
+// columnTypes maps the type of an output tensor to the type of its column's
+// elements. float16 and bfloat16 widen to float32, which loses nothing and which
+// Spark can read.
 var columnTypes = map[DType]arrow.DataType{
 	Float32: arrow.PrimitiveTypes.Float32, Float64: arrow.PrimitiveTypes.Float64,
 	Float16: arrow.PrimitiveTypes.Float32, BFloat16: arrow.PrimitiveTypes.Float32,
@@ -65,18 +66,18 @@ var columnTypes = map[DType]arrow.DataType{
 	Bool: arrow.FixedWidthTypes.Boolean, String: arrow.BinaryTypes.String,
 }
 
-// ElementType is the Arrow type of an output tensor's elements; nil when there
-// is none. A string tensor becomes text, which its values must then be.
+// ElementType returns the Arrow type of an output tensor's elements, or nil if no
+// column can hold them. Strings become text. Their values must then be UTF-8.
 func (d DType) ElementType() arrow.DataType { return columnTypes[d] }
 
-// Fits says whether a column of element type t may feed a tensor of type d, and
-// if not, what to do about it. Nothing is lost in silence: a type goes into
-// itself; integers into any integer type (each value is checked by the engine
-// where the tensor's type is the narrower one); integers into a floating type
-// that holds all of their type's values exactly; a narrower float into a wider
-// one. With narrowing a number also goes into a floating type that does not hold
-// all of its type's values: it is rounded to the nearest (the engine refuses what
-// is beyond the type's range).
+// Fits reports whether a column of element type t may feed a tensor of type d, and
+// if not, the remedy. No value changes in silence:
+//   - A type feeds its own type.
+//   - An integer feeds any integer type. The engine refuses values that do not fit.
+//   - An integer feeds a floating type that holds all values of its type exactly.
+//   - A float feeds a wider floating type.
+//   - With narrowing, a number feeds any floating type and is rounded to the
+//     nearest value. The engine refuses values beyond the type's range.
 func Fits(t arrow.DataType, d DType, narrowing bool) (ok bool, remedy string) {
 	narrows := d.floating() && (arrow.IsFloating(t.ID()) || arrow.IsInteger(t.ID()))
 	switch id := t.ID(); {
@@ -102,13 +103,13 @@ func Fits(t arrow.DataType, d DType, narrowing bool) (ok bool, remedy string) {
 		return true, ""
 	case !narrows:
 		return false, "cast the column to " + sparkName(d)
-	case d == Float16 || d == BFloat16: // which Spark does not have
+	case d == Float16 || d == BFloat16: // Spark has no such type to cast to
 		return false, fmt.Sprintf("say allow_narrowing: true (--allow-narrowing), which rounds its numbers to %s", d)
 	}
 	return false, fmt.Sprintf("cast the column to %s, or say allow_narrowing: true (--allow-narrowing), which rounds its numbers to %s", sparkName(d), d)
 }
 
-// sparkName is what a user writes in a CAST.
+// sparkName returns the name of the type in a CAST of Spark SQL.
 func sparkName(d DType) string {
 	switch d {
 	case Float32:

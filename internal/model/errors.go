@@ -7,12 +7,12 @@ import (
 	"tfos/internal/exit"
 )
 
-// ModelError says that a model, or what was asked for in it, cannot be used.
+// ModelError says why a model, or a part of it that a job names, cannot be used.
 type ModelError struct {
-	Path    string // the SavedModel's folder, the checkpoint's prefix or file
+	Path    string // the SavedModel's folder, the checkpoint's prefix, or a file
 	Problem string
 	Remedy  string
-	Command string // what a user can run or write as it is; "" where there is none
+	Command string // a command or code that a user can copy, or ""
 	Err     error  // may be nil
 }
 
@@ -20,7 +20,7 @@ func (e *ModelError) Error() string {
 	return fmt.Sprintf("model: %s: %s", e.Path, e.Reason())
 }
 
-// Reason is the error without the path. A command stands in a line of its own.
+// Reason returns the message without the path. The command is on a line of its own.
 func (e *ModelError) Reason() string {
 	s := e.Problem
 	if e.Err != nil {
@@ -57,12 +57,12 @@ func (e *MismatchError) Error() string {
 // ExitCode is 6: the data does not fit the model.
 func (e *MismatchError) ExitCode() exit.Code { return exit.BadData }
 
-// NoColumn stands where a row's column would, when none is to blame.
+// NoColumn is RowError.Column if no single column is the cause.
 const NoColumn = "-"
 
 // RowError says that one row cannot become part of a tensor.
 type RowError struct {
-	Row    int64  // counted from 0, in what the reporting function was given
+	Row    int64  // from 0, counted in the rows that the reporting function was given
 	Column string // NoColumn: the row as a whole
 	Reason string
 }
@@ -74,8 +74,9 @@ func (e *RowError) Error() string {
 // ExitCode is 6: the data does not fit the model.
 func (e *RowError) ExitCode() exit.Code { return exit.BadData }
 
-// RowErrors are the rows of a batch that cannot become part of a tensor, or
-// whose outputs no column can hold: one at least, in their order, each once.
+// RowErrors are the rows of a batch that cannot become part of a tensor, or whose
+// outputs no column can hold. There is at least one. They are in row order, each row
+// once.
 type RowErrors []*RowError
 
 func (e RowErrors) Error() string {
@@ -87,11 +88,11 @@ func (e RowErrors) Error() string {
 
 func (e RowErrors) Unwrap() error { return e[0] }
 
-// GraphError says that the graph failed over a batch, for a reason that one of
-// its values may have given.
+// GraphError says that the graph failed on a batch, and that a value of the batch may
+// be the cause.
 type GraphError struct {
-	Doing string // run signature serving_default
-	Err   error  // as TensorFlow says it
+	Doing string // such as "run signature serving_default"
+	Err   error  // TensorFlow's error
 }
 
 func (e *GraphError) Error() string { return fmt.Sprintf("model: %s: %v", e.Doing, e.Err) }

@@ -13,21 +13,22 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// ownScope is where the nodes are that a program adds to a graph.
+// ownScope is the name scope of the nodes that a program adds to a graph.
 const ownScope = "tfos"
 
-// variable is a node that stands for a variable. Several may stand for one.
+// variable is a node that represents a variable. Several nodes may represent the
+// same variable.
 type variable struct {
 	node   *nodepb.NodeDef
-	inside bool // in a function
+	inside bool // the node is in a function
 }
 
-// key tells variables apart as TensorFlow does, by container and name.
+// key identifies a variable as TensorFlow does: by container and name.
 func (v variable) key() [2]string {
 	return [2]string{string(v.node.GetAttr()["container"].GetS()), v.name()}
 }
 
-// name is the variable's shared name, that of its node where it has none.
+// name returns the variable's shared name, or else the name of its node.
 func (v variable) name() string {
 	if name := v.node.GetAttr()["shared_name"].GetS(); len(name) > 0 {
 		return string(name)
@@ -35,16 +36,16 @@ func (v variable) name() string {
 	return v.node.GetName()
 }
 
-// byReference tells a variable of TensorFlow 1, which is a tensor, from a
-// resource.
+// byReference reports whether the variable is a reference tensor, as in TensorFlow 1,
+// and not a resource.
 func (v variable) byReference() bool { return v.node.GetOp() != "VarHandleOp" }
 
 func isVariable(n *nodepb.NodeDef) bool {
 	return slices.Contains([]string{"VarHandleOp", "VariableV2", "Variable"}, n.GetOp())
 }
 
-// variables are those that a flow has met, each once, in the graph's order;
-// then those inside functions, in the order of their names.
+// variables returns the variables that a flow has reached, each once: first those of
+// the graph in its order, then those inside functions, by function name.
 func (g *MetaGraph) variables(f *flow) []variable {
 	var found []variable
 	known := map[[2]string]bool{}
@@ -55,13 +56,13 @@ func (g *MetaGraph) variables(f *flow) []variable {
 		}
 	}
 	for _, n := range g.pb.GetGraphDef().GetNode() {
-		if f.main[n.GetName()] != nil && isVariable(n) {
+		if f.reached[n.GetName()] != nil && isVariable(n) {
 			add(variable{node: n})
 		}
 	}
 	functions := newFlow(g.pb.GetGraphDef())
-	functions.follow(f)
-	for _, name := range slices.Sorted(maps.Keys(functions.entered)) {
+	functions.addFunctionsOf(f)
+	for _, name := range slices.Sorted(maps.Keys(functions.wholeFunctions)) {
 		for _, n := range functions.library[name].GetNodeDef() {
 			if isVariable(n) && len(n.GetAttr()["shared_name"].GetS()) > 0 {
 				add(variable{node: n, inside: true})
@@ -71,10 +72,11 @@ func (g *MetaGraph) variables(f *flow) []variable {
 	return found
 }
 
-// fill adds the nodes that give the variables which restoring does not fill
-// their values of the checkpoint's object graph.
-func (b *builder) fill() error {
-	if len(b.unfilled) == 0 || b.restoring() == "" {
+// addRestores adds nodes that give unfilled variables their values from the
+// checkpoint, found by its object graph. It moves these variables from unfilled to
+// filled.
+func (b *builder) addRestores() error {
+	if len(b.unfilled) == 0 || b.restoreOp() == "" {
 		return nil
 	}
 	keys, err := b.checkpointKeys(b.prefix)
@@ -114,9 +116,9 @@ func (b *builder) fill() error {
 
 func assignNode(i int) string { return fmt.Sprintf("%s/assign_%d", ownScope, i) }
 
-// checks adds the nodes that tell whether the variables that nothing here fills
-// have values when the program has run: an initialiser may give them theirs.
-func (b *builder) checks() []VariableCheck {
+// addChecks adds nodes that tell whether the unfilled variables have values when the
+// program has run. An initialiser may have given them values.
+func (b *builder) addChecks() []VariableCheck {
 	var found []VariableCheck
 	for i, v := range b.unfilled {
 		n := &nodepb.NodeDef{Name: fmt.Sprintf("%s/filled_%d", ownScope, i), Op: "VarIsInitializedOp", Input: []string{v.node.GetName()}}

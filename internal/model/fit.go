@@ -6,14 +6,14 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 )
 
-// columnShape is a column's type taken apart: how deep its lists nest, and the
-// lengths that the type itself fixes (-1: each row has its own).
+// columnShape is the element type of a column and the lengths of its nested lists,
+// outermost first. A length is -1 if each row has its own.
 type columnShape struct {
 	element arrow.DataType
 	lengths []int64
 }
 
-func describe(t arrow.DataType) columnShape {
+func columnShapeOf(t arrow.DataType) columnShape {
 	if IsVector(t) {
 		return columnShape{element: arrow.PrimitiveTypes.Float64, lengths: []int64{-1}}
 	}
@@ -32,10 +32,11 @@ func describe(t arrow.DataType) columnShape {
 	}
 }
 
-// fitShape says why rows of this column cannot have the tensor's row shape, as
-// far as types tell; "" when they may. Rows of any nesting fit a row shape that
-// is wholly known when the number of elements is right: a flat list of 784
-// feeds [-1,28,28,1]. Otherwise the nesting must be the row shape's.
+// fitShape returns the reason why rows of this column cannot have the tensor's row
+// shape. It is "" if the types allow it.
+//
+// If the row shape is wholly known, only the number of elements counts: a flat list
+// of 784 feeds [-1,28,28,1]. Otherwise the lists must nest as the row shape does.
 func (c columnShape) fitShape(t Tensor) string {
 	if t.Ragged() && len(c.lengths) < len(t.Parts.Tensors)-1 {
 		return fmt.Sprintf("a row must be a list nested %d deep", max(len(t.Shape), len(t.Parts.Tensors))-1)
@@ -65,7 +66,7 @@ func (c columnShape) fitSize(size int64) string {
 	n := int64(1)
 	for _, l := range c.lengths {
 		if l < 0 {
-			return "" // each row tells
+			return "" // each row has its own length
 		}
 		n *= l
 	}

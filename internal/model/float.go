@@ -5,8 +5,8 @@ import (
 	"math"
 )
 
-// floatFormat is a binary format of IEEE 754: the bits of its significand
-// without the leading one, and the exponents of its normal numbers.
+// floatFormat is a binary format of IEEE 754: the number of stored bits of its
+// significand, and the exponents of its normal numbers.
 type floatFormat struct{ fraction, minExponent, maxExponent int }
 
 var floatFormats = map[DType]floatFormat{
@@ -15,8 +15,9 @@ var floatFormats = map[DType]floatFormat{
 
 func (d DType) floating() bool { _, ok := floatFormats[d]; return ok }
 
-// AppendFloat appends v as an element of a floating type, rounded to the
-// nearest, ties to even. false: v is finite and beyond the type's range.
+// AppendFloat appends v as an element of a floating type, rounded to the nearest
+// value, ties to even. It returns false, and appends nothing, if v is finite and
+// beyond the type's range.
 func (d DType) AppendFloat(to []byte, v float64) ([]byte, bool) {
 	if d == Float64 {
 		return binary.LittleEndian.AppendUint64(to, math.Float64bits(v)), true
@@ -36,7 +37,7 @@ func (d DType) AppendFloat(to []byte, v float64) ([]byte, bool) {
 	return binary.LittleEndian.AppendUint16(to, halfBits(rounded)), true
 }
 
-// round is the nearest value that the format has; infinite beyond its range.
+// round returns the nearest value of the format. It is infinite beyond the range.
 func (f floatFormat) round(v float64) float64 {
 	if v == 0 || math.IsInf(v, 0) || math.IsNaN(v) {
 		return v
@@ -50,7 +51,7 @@ func (f floatFormat) round(v float64) float64 {
 	return math.Copysign(rounded, v)
 }
 
-// halfBits are the bits of a float16 that is v exactly.
+// halfBits returns the bits of the float16 v. v must be a value of float16.
 func halfBits(v float64) uint16 {
 	var sign uint16
 	if math.Signbit(v) {
@@ -69,8 +70,8 @@ func halfBits(v float64) uint16 {
 	return sign | uint16(exponent-1+15)<<10 | uint16(math.Ldexp(m, 11))&0x3ff
 }
 
-// HalfFloat is the value of a float16, given by its bits. (Arrow's own conversion
-// makes 0 of subnormal numbers.)
+// HalfFloat returns the value of the float16 with these bits. Arrow's own conversion
+// turns subnormal numbers into 0.
 func HalfFloat(bits uint16) float32 {
 	sign := uint32(bits&0x8000) << 16
 	exponent, fraction := bits>>10&0x1f, uint32(bits&0x3ff)

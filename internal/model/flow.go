@@ -12,26 +12,28 @@ import (
 	nodepb "github.com/wamuir/graft/tensorflow/core/framework/node_def_go_proto"
 )
 
-// flow finds what tensors are computed from. A signature of TensorFlow 2 is one
-// call of a function that takes every input, so flow follows calls into the
-// functions: an output needs those arguments that its value depends on, and
-// those that an operation with a side effect (an assertion, an assignment)
-// depends on, because a function always runs these.
+// flow finds the operations and inputs that tensors depend on. A signature of
+// TensorFlow 2 is one call of a function that takes every input. flow therefore
+// follows calls into functions.
+//
+// An output needs the arguments that its value depends on. It also needs those of
+// operations with a side effect (an assertion, an assignment), because a function
+// always runs these.
 type flow struct {
 	nodes   map[string]*nodepb.NodeDef         // of the graph
 	library map[string]*functionpb.FunctionDef // by name
-	fed     map[string]bool                    // tensors, "operation:index", at which the walk ends
+	fed     map[string]bool                    // tensors, "operation:index", at which a walk ends
 
-	ended map[string]bool            // of fed, those that were met
-	main  map[string]*nodepb.NodeDef // operations of the graph that were met
-	taken map[string]map[int]bool    // which of their outputs
-	ops   map[string]string          // operations that were met, in functions too, and a node of each
+	fedReached  map[string]bool            // the tensors of fed that walks have reached
+	reached     map[string]*nodepb.NodeDef // nodes of the graph that walks have reached
+	usedOutputs map[string]map[int]bool    // the used outputs of each reached node
+	nodeByOp    map[string]string          // reached types of operation, in functions too, and a node of each
 
-	arguments map[call][]bool // what flow knows of functions
-	entered   map[string]bool // functions that were taken as a whole
+	neededByOutput map[call][]bool // the arguments that a function's output needs
+	wholeFunctions map[string]bool // functions whose nodes were all added
 }
 
-// call is a function's output; that of index noOutput stands for its side effects.
+// call is an output of a function. Index noOutput means the function's side effects.
 type call struct {
 	function string
 	output   int
@@ -39,12 +41,12 @@ type call struct {
 
 const noOutput = -1
 
-// newFlow makes a flow that has met nothing. It ends at the fed tensors.
+// newFlow makes a flow that has reached nothing. Its walks end at the fed tensors.
 func newFlow(graph *graphpb.GraphDef, fed ...string) *flow {
 	f := &flow{
 		nodes: map[string]*nodepb.NodeDef{}, library: map[string]*functionpb.FunctionDef{}, fed: map[string]bool{},
-		ended: map[string]bool{}, main: map[string]*nodepb.NodeDef{}, taken: map[string]map[int]bool{}, ops: map[string]string{},
-		arguments: map[call][]bool{}, entered: map[string]bool{},
+		fedReached: map[string]bool{}, reached: map[string]*nodepb.NodeDef{}, usedOutputs: map[string]map[int]bool{}, nodeByOp: map[string]string{},
+		neededByOutput: map[call][]bool{}, wholeFunctions: map[string]bool{},
 	}
 	for _, n := range graph.GetNode() {
 		f.nodes[n.GetName()] = n
@@ -58,33 +60,33 @@ func newFlow(graph *graphpb.GraphDef, fed ...string) *flow {
 	return f
 }
 
-// back walks from a tensor of the graph.
-func (f *flow) back(tensor string) {
+// traceTensor walks from a tensor of the graph back to the tensors in fed.
+func (f *flow) traceTensor(tensor string) {
 	w := &walk{flow: f, nodes: f.nodes, seen: map[string]bool{}}
-	w.meet = func(n *nodepb.NodeDef, output int) {
-		f.main[n.GetName()] = n
-		if f.taken[n.GetName()] == nil {
-			f.taken[n.GetName()] = map[int]bool{}
+	w.onNode = func(n *nodepb.NodeDef, output int) {
+		f.reached[n.GetName()] = n
+		if f.usedOutputs[n.GetName()] == nil {
+			f.usedOutputs[n.GetName()] = map[int]bool{}
 		}
 		if output != noOutput {
-			f.taken[n.GetName()][output] = true
+			f.usedOutputs[n.GetName()][output] = true
 		}
 	}
-	w.ends = func(ref string) bool {
+	w.stopsAt = func(ref string) bool {
 		if !strings.Contains(ref, ":") {
 			ref += ":0"
 		}
 		if f.fed[ref] {
-			f.ended[ref] = true
+			f.fedReached[ref] = true
 		}
 		return f.fed[ref]
 	}
-	w.back(tensor)
+	w.traceInput(tensor)
 }
 
-// called is the function that a node calls, "" when it is an operation. An
-// operation that takes functions, such as If, is no call: it needs all inputs.
-func (f *flow) called(n *nodepb.NodeDef) string {
+// calledFunction returns the function that a node calls, or "". An operation that
+// takes functions, such as If, is not a call: it needs all inputs.
+func (f *flow) calledFunction(n *nodepb.NodeDef) string {
 	switch n.GetOp() {
 	case "PartitionedCall", "StatefulPartitionedCall":
 		return n.GetAttr()["f"].GetFunc().GetName()
@@ -95,45 +97,45 @@ func (f *flow) called(n *nodepb.NodeDef) string {
 	return ""
 }
 
-// needs says which inputs of a node its output needs; nil: all.
-func (f *flow) needs(n *nodepb.NodeDef, output int) []bool {
-	if function := f.library[f.called(n)]; function != nil {
-		return f.output(function, output)
+// neededInputs marks the inputs of a node that its output needs. nil: all.
+func (f *flow) neededInputs(n *nodepb.NodeDef, output int) []bool {
+	if function := f.library[f.calledFunction(n)]; function != nil {
+		return f.neededArguments(function, output)
 	}
 	return nil
 }
 
-// output says which arguments of a function one of its outputs needs.
-func (f *flow) output(def *functionpb.FunctionDef, output int) []bool {
+// neededArguments marks the arguments of a function that one of its outputs needs.
+func (f *flow) neededArguments(def *functionpb.FunctionDef, output int) []bool {
 	c := call{def.GetSignature().GetName(), output}
-	needed, known := f.arguments[c]
+	needed, known := f.neededByOutput[c]
 	if known {
 		return needed
 	}
 	needed = make([]bool, len(def.GetSignature().GetInputArg()))
-	f.arguments[c] = slices.Repeat([]bool{true}, len(needed)) // of a function that calls itself: all
+	f.neededByOutput[c] = slices.Repeat([]bool{true}, len(needed)) // a function that calls itself needs all
 	w := f.bodyWalk(def, func(argument int) { needed[argument] = true })
 	if output == noOutput {
-		w.outputs(def)
+		w.traceOutputs(def)
 	} else {
-		w.outputs(def, output)
+		w.traceOutputs(def, output)
 	}
-	f.arguments[c] = needed
+	f.neededByOutput[c] = needed
 	return needed
 }
 
-// bodyWalk is a walk through a function's body that tells of the arguments that
-// it comes to.
+// bodyWalk returns a walk through a function's body. The walk calls argument with the
+// number of each argument that it reaches.
 func (f *flow) bodyWalk(def *functionpb.FunctionDef, argument func(int)) *walk {
 	arguments := map[string]int{}
 	for i, a := range def.GetSignature().GetInputArg() {
 		arguments[a.GetName()] = i
 	}
-	w := &walk{flow: f, nodes: map[string]*nodepb.NodeDef{}, seen: map[string]bool{}, meet: func(*nodepb.NodeDef, int) {}}
+	w := &walk{flow: f, nodes: map[string]*nodepb.NodeDef{}, seen: map[string]bool{}, onNode: func(*nodepb.NodeDef, int) {}}
 	for _, n := range def.GetNodeDef() {
 		w.nodes[n.GetName()] = n
 	}
-	w.ends = func(ref string) bool {
+	w.stopsAt = func(ref string) bool {
 		name, _, _ := strings.Cut(ref, ":")
 		i, is := arguments[name]
 		if is {
@@ -144,41 +146,42 @@ func (f *flow) bodyWalk(def *functionpb.FunctionDef, argument func(int)) *walk {
 	return w
 }
 
-// note takes a node's operation, and all of those in the functions that it
-// takes without calling them itself.
-func (f *flow) note(n *nodepb.NodeDef) {
-	if f.called(n) != "" {
+// addOperation adds a node's operation to nodeByOp. For an operation that takes
+// functions, such as If, it adds all operations of these too.
+func (f *flow) addOperation(n *nodepb.NodeDef) {
+	if f.calledFunction(n) != "" {
 		return
 	}
-	if _, known := f.ops[n.GetOp()]; !known {
-		f.ops[n.GetOp()] = n.GetName()
+	if _, known := f.nodeByOp[n.GetOp()]; !known {
+		f.nodeByOp[n.GetOp()] = n.GetName()
 	}
 	for _, name := range functionsOf(n) {
-		f.enter(name)
+		f.addFunction(name)
 	}
 }
 
-// enter notes every node of a function and of those that it uses.
-func (f *flow) enter(function string) {
-	if f.entered[function] {
+// addFunction adds every operation of a function and of the functions that it uses.
+func (f *flow) addFunction(function string) {
+	if f.wholeFunctions[function] {
 		return
 	}
-	f.entered[function] = true
+	f.wholeFunctions[function] = true
 	for _, n := range f.library[function].GetNodeDef() {
-		f.note(n)
-		f.enter(f.called(n))
+		f.addOperation(n)
+		f.addFunction(f.calledFunction(n))
 	}
 }
 
-// follow enters the functions that the operations of another flow use.
-func (f *flow) follow(other *flow) {
-	for _, n := range other.main {
-		f.note(n)
-		f.enter(f.called(n))
+// addFunctionsOf adds the operations that another flow has reached, and the functions
+// that they use.
+func (f *flow) addFunctionsOf(other *flow) {
+	for _, n := range other.reached {
+		f.addOperation(n)
+		f.addFunction(f.calledFunction(n))
 	}
 }
 
-// functionsOf are the functions that a node's attributes name.
+// functionsOf returns the functions that a node's attributes name.
 func functionsOf(n *nodepb.NodeDef) []string {
 	var names []string
 	for _, a := range n.GetAttr() {
@@ -194,37 +197,39 @@ func functionsOf(n *nodepb.NodeDef) []string {
 	return names
 }
 
-// walk goes back through the graph, or through the body of a function.
+// walk goes from tensors back to inputs, in the graph or in the body of a function.
 type walk struct {
-	flow  *flow
-	nodes map[string]*nodepb.NodeDef
-	seen  map[string]bool
-	ends  func(tensor string) bool // tells whether the walk ends at this tensor
-	meet  func(n *nodepb.NodeDef, output int)
+	flow    *flow
+	nodes   map[string]*nodepb.NodeDef
+	seen    map[string]bool
+	stopsAt func(tensor string) bool // reports whether the walk ends at this tensor
+	onNode  func(n *nodepb.NodeDef, output int)
 }
 
-// outputs walks from these outputs of a function, and from what it always runs.
-func (w *walk) outputs(def *functionpb.FunctionDef, outputs ...int) {
+// traceOutputs walks from these outputs of a function, and from the operations that it
+// always runs.
+func (w *walk) traceOutputs(def *functionpb.FunctionDef, outputs ...int) {
 	all := def.GetSignature().GetOutputArg()
 	for _, i := range outputs {
 		if i < len(all) {
-			w.back(def.GetRet()[all[i].GetName()])
+			w.traceInput(def.GetRet()[all[i].GetName()])
 		}
 	}
 	for _, name := range def.GetControlRet() {
-		w.back("^" + name)
+		w.traceInput("^" + name)
 	}
 }
 
-// back walks from a node's input: "operation", "operation:1", in a function
-// "operation:output:1"; "^operation" is an operation that runs before.
-func (w *walk) back(ref string) {
+// traceInput walks from a node's input: "operation" or "operation:1", in a function
+// "operation:output:1". "^operation" is a control input: an operation that must run
+// before.
+func (w *walk) traceInput(ref string) {
 	if w.seen[ref] {
 		return
 	}
 	w.seen[ref] = true
 	name, control := strings.CutPrefix(ref, "^")
-	if !control && w.ends(ref) {
+	if !control && w.stopsAt(ref) {
 		return
 	}
 	name, _, _ = strings.Cut(name, ":")
@@ -236,17 +241,17 @@ func (w *walk) back(ref string) {
 	if !control {
 		output = w.flow.outputIndex(n, ref)
 	}
-	w.meet(n, output)
-	w.flow.note(n)
-	needed := w.flow.needs(n, output)
+	w.onNode(n, output)
+	w.flow.addOperation(n)
+	needed := w.flow.neededInputs(n, output)
 	for i, in := range n.GetInput() {
-		if i >= len(needed) || needed[i] { // beyond the arguments: controls
-			w.back(in)
+		if i >= len(needed) || needed[i] { // control inputs come after the arguments
+			w.traceInput(in)
 		}
 	}
 }
 
-// outputIndex is which of a node's tensors an input names, counted from 0.
+// outputIndex returns the number, from 0, of the node's tensor that an input names.
 func (f *flow) outputIndex(n *nodepb.NodeDef, ref string) int {
 	parts := strings.Split(ref, ":")
 	index, err := strconv.Atoi(parts[len(parts)-1])
@@ -263,15 +268,14 @@ func (f *flow) outputIndex(n *nodepb.NodeDef, ref string) int {
 	return index
 }
 
-// pythonOps call a function of the Python process that made the model, which is
-// in no SavedModel (tensorflow/core/ops/script_ops.cc).
+// pythonOps call a function of the Python process that made the model. No SavedModel
+// contains that function (tensorflow/core/ops/script_ops.cc).
 var pythonOps = []string{"PyFunc", "PyFuncStateless", "EagerPyFunc"}
 
-// needsPython says that the tensors cannot be computed without Python; nil: they
-// can.
+// needsPython returns a *ModelError if a reached operation calls a Python function.
 func (f *flow) needsPython(path string) error {
 	for _, op := range pythonOps {
-		if node, there := f.ops[op]; there {
+		if node, there := f.nodeByOp[op]; there {
 			return &ModelError{Path: path, Problem: fmt.Sprintf("node %s (%s) calls a Python function, as tf.numpy_function and tf.py_function do, which no saved model holds", node, op),
 				Remedy: "export it with TensorFlow's operations in its place, or choose other outputs with output_mapping"}
 		}

@@ -14,9 +14,9 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// nested is a graph as TensorFlow 2 writes it: a call of a function that calls
-// another. In the inner one output 0 needs x, output 1 keep; an assertion needs
-// guard and runs always. deep passes one output of itself on.
+// nested is a graph as TensorFlow 2 writes it: it calls a function that calls another. In
+// the inner function output 0 needs x, and output 1 needs keep. An assertion needs guard
+// and always runs.
 const nested = `
 node { name: "x" op: "Placeholder" device: "/device:GPU:0" }
 node { name: "keep" op: "Placeholder" }
@@ -94,8 +94,8 @@ func TestOutputsNeedSomeInputs(t *testing.T) {
 	}
 }
 
-// TestProgramNarrowsFunctions to what the outputs need, with their numbers, and
-// leaves devices aside.
+// TestProgramNarrowsFunctions: a program's functions take only what the outputs need.
+// Outputs keep their numbers. The program has no devices.
 func TestProgramNarrowsFunctions(t *testing.T) {
 	dir := t.TempDir()
 	saved, err := proto.Marshal(&corepb.SavedModel{MetaGraphs: []*corepb.MetaGraphDef{nestedGraph(t).pb}})
@@ -121,7 +121,7 @@ func TestProgramNarrowsFunctions(t *testing.T) {
 	if have := strings.Join(call.GetInput(), " "); have != "x guard" || len(call.GetAttr()["Tin"].GetList().GetType()) != 2 || !slices.Equal(call.GetAttr()[readOnly].GetList().GetI(), []int64{1}) {
 		t.Errorf("the call takes %s, %v", have, call)
 	}
-	outer := f.library[f.called(call)]
+	outer := f.library[f.calledFunction(call)]
 	if len(outer.GetSignature().GetInputArg()) != 2 || len(outer.GetSignature().GetOutputArg()) != 3 || outer.GetRet()["b"] != "tfos/zero_1:output:0" {
 		t.Errorf("outer is %v", outer)
 	}
@@ -141,7 +141,7 @@ func TestProgramNarrowsFunctions(t *testing.T) {
 	}
 }
 
-// TestOneTensorUnderTwoAliases needs one column.
+// TestOneTensorUnderTwoAliases: such a tensor needs only one column.
 func TestOneTensorUnderTwoAliases(t *testing.T) {
 	sig := &Signature{Inputs: []Tensor{{Alias: "a", Name: "x:0", Type: Float32, Shape: []int64{-1}}, {Alias: "b", Name: "x:0", Type: Float32, Shape: []int64{-1}}},
 		Outputs: []Tensor{{Alias: "y", Name: "y:0", Type: Float32, Shape: []int64{-1}}}}

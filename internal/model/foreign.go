@@ -13,11 +13,11 @@ import (
 	"strings"
 )
 
-// headBytes is how much of a file is looked at to know its format.
+// headBytes is how much of a file is read to detect its format.
 const headBytes = 1 << 20
 
-// foreignFormats are the formats in which models lie that TensorFlow's runtime
-// does not load, most telling first.
+// foreignFormats are the model formats that TensorFlow's runtime does not load.
+// The first format that matches counts, so specific ones come before general ones.
 var foreignFormats = []struct {
 	is     func(path string, head []byte) bool
 	refuse func(path string, head []byte) *ModelError
@@ -28,13 +28,14 @@ var foreignFormats = []struct {
 	{isLite, refuseLite},
 	{isONNX, refuseONNX},
 	{isTorch, refuseTorch},
-	{isScripted, refuseScripted},
+	{isTensorFlowJS, refuseTensorFlowJS},
 	{isArchive, refuseArchive},
 }
 
-// foreign says that a path holds a model of another format, and which command
-// makes a SavedModel of it; nil: it is none of those that are known.
-func foreign(path string) *ModelError {
+// foreignFormat returns an error if a path holds a model of a foreign format. The
+// error has the command that makes a SavedModel of it, where there is one. It is
+// nil if no known format matches.
+func foreignFormat(path string) *ModelError {
 	head := readHead(path)
 	for _, f := range foreignFormats {
 		if f.is(path, head) {
@@ -44,8 +45,8 @@ func foreign(path string) *ModelError {
 	return nil
 }
 
-// readHead is the beginning of a file; nothing of a folder or of what cannot be
-// read.
+// readHead returns the first headBytes of a file, and nil for a folder or a path
+// that cannot be read.
 func readHead(path string) []byte {
 	f, err := os.Open(path)
 	if err != nil {
@@ -64,12 +65,13 @@ func readHead(path string) []byte {
 
 const kerasMetadata = "metadata.json"
 
-// isKeras knows Keras's own format: a zip file with metadata.json in it.
+// isKeras detects Keras's own format: a zip file with metadata.json in it.
 func isKeras(path string, head []byte) bool {
 	return bytes.HasPrefix(head, []byte("PK")) && kerasVersion(path) != ""
 }
 
-// kerasVersion is the version that wrote a .keras file; "": it is none.
+// kerasVersion returns the version of Keras that wrote a .keras file, or "" for
+// another file.
 func kerasVersion(path string) string {
 	archive, err := zip.OpenReader(path)
 	if err != nil {
@@ -98,7 +100,7 @@ func refuseKeras(path string, _ []byte) *ModelError {
 	return wholeKeras(path, "it is a Keras file", kerasVersion(path))
 }
 
-// isKerasFolder knows a .keras file that was unpacked.
+// isKerasFolder detects an unpacked .keras file.
 func isKerasFolder(path string, _ []byte) bool {
 	return exists(filepath.Join(path, kerasMetadata)) && exists(filepath.Join(path, "model.weights.h5"))
 }
@@ -116,8 +118,8 @@ var (
 
 func isHDF5(_ string, head []byte) bool { return bytes.HasPrefix(head, hdf5Magic) }
 
-// refuseHDF5 tells a whole model, which has its configuration as an attribute,
-// from weights alone.
+// refuseHDF5 returns one error for a whole model and another for weights alone. Only
+// a whole model has the attribute model_config.
 func refuseHDF5(path string, head []byte) *ModelError {
 	_, config, whole := bytes.Cut(head, []byte("model_config\x00"))
 	if whole {
@@ -128,8 +130,8 @@ func refuseHDF5(path string, head []byte) *ModelError {
 		Command: fmt.Sprintf("model.load_weights(%s); model.export(%s)", pythonQuote(path), pythonQuote(exported(path)))}
 }
 
-// wholeKeras is the error of a Keras model in a file; models of Keras 1 and 2 need
-// the package tf_keras.
+// wholeKeras returns the error for a file with a whole Keras model. Loading models
+// of Keras 1 and 2 needs the package tf_keras.
 func wholeKeras(path, problem, version string) *ModelError {
 	keras := "keras"
 	if strings.HasPrefix(version, "1.") || strings.HasPrefix(version, "2.") {
@@ -140,13 +142,14 @@ func wholeKeras(path, problem, version string) *ModelError {
 	return &ModelError{Path: path, Problem: problem, Remedy: "export a SavedModel of it:", Command: pythonCommand(code, path, exported(path))}
 }
 
-// exported is where a command writes the SavedModel that it makes of a file.
+// exported returns the folder beside path into which a suggested command writes the
+// SavedModel.
 func exported(path string) string {
 	name, _, _ := strings.Cut(filepath.Base(path), ".")
 	return filepath.Join(filepath.Dir(path), name+"_saved_model")
 }
 
-// isLite knows a FlatBuffers file by its identifier.
+// isLite detects a TensorFlow Lite file by its FlatBuffers identifier.
 func isLite(_ string, head []byte) bool { return len(head) >= 8 && string(head[4:8]) == "TFL3" }
 
 func refuseLite(path string, _ []byte) *ModelError {
@@ -161,8 +164,8 @@ func refuseONNX(path string, _ []byte) *ModelError {
 		Remedy: "convert it to a SavedModel (pip install onnx2tf):", Command: convertONNX(path, exported(path))}
 }
 
-// isTorch knows PyTorch's zip files by the pickle in them, and other files by
-// their names.
+// isTorch detects PyTorch's zip files by the pickle in them, and other files of
+// PyTorch by their extensions.
 func isTorch(path string, head []byte) bool {
 	switch filepath.Ext(path) {
 	case ".pt", ".pth", ".safetensors":
@@ -182,19 +185,20 @@ func convertONNX(path, folder string) string {
 	return fmt.Sprintf("onnx2tf -i %s -o %s -osd", shellQuote(path), shellQuote(folder))
 }
 
-// isScripted knows TensorFlow.js models, a folder or its file model.json.
-func isScripted(path string, head []byte) bool {
+// isTensorFlowJS detects a TensorFlow.js model: its folder or its file model.json.
+func isTensorFlowJS(path string, head []byte) bool {
 	if len(head) == 0 {
 		head = readHead(filepath.Join(path, "model.json"))
 	}
 	return bytes.Contains(head, []byte(`"weightsManifest"`))
 }
 
-func refuseScripted(path string, _ []byte) *ModelError {
+func refuseTensorFlowJS(path string, _ []byte) *ModelError {
 	return &ModelError{Path: path, Problem: "it is a TensorFlow.js model", Remedy: "give the SavedModel or the Keras file from which it was converted"}
 }
 
-// isArchive knows packed folders, as TF-Hub and Kaggle hand models out.
+// isArchive detects packed folders (gzip, zip, tar), which TF-Hub and Kaggle offer
+// for download.
 func isArchive(path string, head []byte) bool {
 	return bytes.HasPrefix(head, []byte("\x1f\x8b")) || bytes.HasPrefix(head, []byte("PK\x03\x04")) ||
 		len(head) > 262 && string(head[257:262]) == "ustar"
@@ -209,11 +213,12 @@ func refuseArchive(path string, head []byte) *ModelError {
 	return &ModelError{Path: path, Problem: "it is a packed folder", Remedy: "unpack it and give the folder:", Command: unpack}
 }
 
-// hubFile marks a module of TF-Hub's first format, whose SavedModel TensorFlow's
-// runtime cannot restore: it names no operation that does.
+// hubFile marks a module of TF-Hub's first format. TensorFlow's runtime cannot
+// restore its SavedModel, which names no restore operation.
 const hubFile = "tfhub_module.pb"
 
-// refuseHub is the error of a SavedModel that is such a module; nil: it is none.
+// refuseHub returns an error if a SavedModel's folder is a module of TF-Hub's first
+// format, else nil.
 func refuseHub(folder string) error {
 	if !exists(filepath.Join(folder, hubFile)) {
 		return nil
@@ -223,7 +228,7 @@ func refuseHub(folder string) error {
 		Remedy: "make a SavedModel of it:", Command: pythonCommand(code, folder, strings.TrimRight(folder, "/")+"_saved_model")}
 }
 
-// pythonCommand is a command line that runs code with arguments.
+// pythonCommand returns a shell command that runs Python code with arguments.
 func pythonCommand(code string, args ...string) string {
 	line := "python3 -c " + shellQuote(code)
 	for _, a := range args {
@@ -234,7 +239,7 @@ func pythonCommand(code string, args ...string) string {
 
 var plain = regexp.MustCompile(`^[-+=:,./@%_0-9A-Za-z]+$`)
 
-// shellQuote is a word as a POSIX shell takes it.
+// shellQuote quotes a word for a POSIX shell, if it needs quotes.
 func shellQuote(word string) string {
 	if plain.MatchString(word) {
 		return word
@@ -242,7 +247,7 @@ func shellQuote(word string) string {
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
-// pythonQuote is a text as Python takes it.
+// pythonQuote returns a text as a Python string literal.
 func pythonQuote(text string) string {
 	quoted, err := json.Marshal(text)
 	if err != nil {

@@ -13,8 +13,9 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// OpenFrozen reads a GraphDef, binary or text. A file that is none, and a graph
-// that has variables, whose values are not in it, is a *ModelError.
+// OpenFrozen reads a GraphDef, binary or text. If the file is no GraphDef, or the
+// graph has variables, the error is a *ModelError: a GraphDef has no values of
+// variables.
 func OpenFrozen(path string) (*MetaGraph, error) {
 	def, err := readGraph(path)
 	if err != nil {
@@ -47,20 +48,21 @@ func readGraph(path string) (*graphpb.GraphDef, error) {
 	return nil, &ModelError{Path: path, Problem: "it is no graph", Remedy: "copy it again"}
 }
 
-// isGraph tells a graph from another message whose bytes can be read as one.
+// isGraph reports whether a decoded GraphDef is one. Bytes of other messages may
+// decode without an error, but their nodes have no operation.
 func isGraph(def *graphpb.GraphDef) bool {
 	nodes := def.GetNode()
 	return len(nodes) > 0 && !slices.ContainsFunc(nodes, func(n *nodepb.NodeDef) bool { return n.GetOp() == "" })
 }
 
-// holdsGraph tells whether a file is a GraphDef.
+// holdsGraph reports whether a file is a GraphDef.
 func holdsGraph(path string) bool {
 	_, err := readGraph(path)
 	return err == nil
 }
 
-// tableInitializers are operations of a frozen graph that fill its tables. The
-// collection that names them is not in the file.
+// tableInitializers lists the operations that fill a frozen graph's tables, found by
+// type. The file lacks the collection that names them.
 func (g *MetaGraph) tableInitializers() []string {
 	var names []string
 	for _, n := range g.pb.GetGraphDef().GetNode() {

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// withoutGraph is the error of a checkpoint that has no .meta file beside it. What
-// TensorFlow 2 names its variables by says how a program reads them.
+// withoutGraph returns the error for a checkpoint without a .meta file beside it.
+// The names of TensorFlow 2 variables tell with which call a program restores them.
 func withoutGraph(prefix string) error {
 	e := &ModelError{Path: prefix, Problem: "the checkpoint has variables and no graph: there is no " + filepath.Base(prefix) + metaSuffix}
 	variables, err := Variables(prefix)
@@ -32,11 +32,11 @@ func withoutGraph(prefix string) error {
 	return e
 }
 
-// checkpointHolder is the name under which a checkpoint of TensorFlow 2 has most
-// of its variables; "": it is not of TensorFlow 2.
+// checkpointHolder returns the first part of the name that most variables of a
+// TensorFlow 2 checkpoint share. It is "" for a checkpoint of TensorFlow 1.
 func checkpointHolder(variables []Variable) string {
 	count, most := map[string]int{}, ""
-	for _, v := range variables { // sorted, so that the first of equals is always the same
+	for _, v := range variables { // sorted by name, so that ties have one result
 		if !strings.HasSuffix(v.Name, "/.ATTRIBUTES/VARIABLE_VALUE") {
 			continue
 		}

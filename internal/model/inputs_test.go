@@ -85,7 +85,7 @@ func TestConstantOfFedTensor(t *testing.T) {
 	}
 }
 
-// TestHalves: every float16 comes back from what it stands for.
+// TestHalves: converting a float16 to its value and back gives the same bits.
 func TestHalves(t *testing.T) {
 	for bits := range uint16(0x7c01) {
 		v := HalfFloat(bits)
@@ -140,7 +140,7 @@ func TestBatch(t *testing.T) {
 	}
 }
 
-// TestNoColumn: something must tell rows apart.
+// TestNoColumn: at least one column must feed the model.
 func TestNoColumn(t *testing.T) {
 	constants := []Constant{{Tensor: tensor("x", Int64, -1)}}
 	optional := tensor("z", Int64, -1)

@@ -12,11 +12,16 @@ import (
 	"strings"
 )
 
-// Settle finds what a source's path means, so that all members of a run take the
-// same: the SavedModel's folder of the file in it, the highest of a folder's
-// numbered versions, the newest checkpoint of a folder. A frozen graph stays the
-// file. The note says what was chosen of several, "" when there was no choice.
-// A path that holds no model is a *ModelError with the command that helps.
+// Settle returns a source that names one model, so that all members of a run load
+// the same:
+//   - for saved_model.pb, its folder;
+//   - for a folder of numbered versions, the highest version;
+//   - for a folder of checkpoints, the newest;
+//   - for a frozen graph, its file.
+//
+// The note says which of several versions was chosen. It is "" if there was one. If
+// the path holds no model, the error is a *ModelError, with a remedy where one is
+// known.
 func (s Source) Settle() (settled Source, note string, err error) {
 	if s.Model == "" {
 		s.Checkpoint, err = findCheckpoint(s.Checkpoint)
@@ -26,7 +31,7 @@ func (s Source) Settle() (settled Source, note string, err error) {
 	return s, note, err
 }
 
-// findModel is Settle for export_dir.
+// findModel is Settle for the path of export_dir.
 func findModel(path string) (found, note string, err error) {
 	info, err := os.Stat(path)
 	switch {
@@ -55,8 +60,9 @@ func findModel(path string) (found, note string, err error) {
 	return "", "", noModel(path)
 }
 
-// noSuchModel is the error of a path where nothing is. A program may have saved a
-// file under its name with an ending: what that is says more.
+// noSuchModel returns the error for a path that does not exist. A program may have
+// saved the model there in another format, as path with an extension. The error then
+// says what that file is.
 func noSuchModel(path string) error {
 	path = strings.TrimRight(path, "/")
 	entries, _ := os.ReadDir(filepath.Dir(path))
@@ -64,7 +70,7 @@ func noSuchModel(path string) error {
 		if !strings.HasPrefix(e.Name(), filepath.Base(path)+".") || e.IsDir() {
 			continue
 		}
-		if other := foreign(filepath.Join(filepath.Dir(path), e.Name())); other != nil {
+		if other := foreignFormat(filepath.Join(filepath.Dir(path), e.Name())); other != nil {
 			other.Path, other.Problem = path, fmt.Sprintf("does not exist, but %s beside it: %s", e.Name(), other.Problem)
 			return other
 		}
@@ -73,13 +79,13 @@ func noSuchModel(path string) error {
 		Remedy: "give a SavedModel's folder that every executor can read"}
 }
 
-// findModelFile is findModel for a file.
+// findModelFile is findModel for the path of a file.
 func findModelFile(path string) (string, error) {
 	if name := filepath.Base(path); name == binaryFile || name == textFile {
 		folder := filepath.Dir(path)
 		return folder, refuseHub(folder)
 	}
-	if other := foreign(path); other != nil {
+	if other := foreignFormat(path); other != nil {
 		return "", other
 	}
 	if holdsGraph(path) {
@@ -95,8 +101,8 @@ func holdsSavedModel(folder string) bool {
 
 var number = regexp.MustCompile(`^[0-9]+$`)
 
-// modelFolders are the folders in a folder that hold SavedModels: versions, in
-// the order of their numbers, and others by name.
+// modelFolders lists the folders in path that hold SavedModels: numbered versions
+// in numeric order, and others by name.
 func modelFolders(path string) (versions, others []string) {
 	entries, err := os.ReadDir(path)
 	if err != nil {
@@ -118,11 +124,12 @@ func modelFolders(path string) (versions, others []string) {
 	return versions, others
 }
 
-// maxListed bounds what a message lists.
+// maxListed is the most items that a message lists.
 const maxListed = 5
 
-// severalModels is the error of a folder of folders that hold SavedModels. Those
-// of TF-Hub's cache have names that say nothing: a file beside each says more.
+// severalModels returns the error for a folder with several SavedModels in it. The
+// folders of TF-Hub's cache are named by hashes, so the error also lists their
+// addresses.
 func severalModels(path string, folders []string) error {
 	var listed []string
 	for _, name := range folders[:min(len(folders), maxListed)] {
@@ -140,8 +147,8 @@ func severalModels(path string, folders []string) error {
 
 var hubModule = regexp.MustCompile(`(?m)^Module: (\S+)`)
 
-// hubHandle is the address from which TF-Hub had the folder of its cache; "": it
-// is not there.
+// hubHandle returns the address from which TF-Hub downloaded a folder of its cache.
+// It is "" for other folders.
 func hubHandle(folder string) string {
 	text, err := os.ReadFile(folder + ".descriptor.txt")
 	if err != nil {
@@ -153,7 +160,8 @@ func hubHandle(folder string) string {
 	return ""
 }
 
-// noModel tells an empty folder from one that holds something else.
+// noModel returns the error for a folder without a SavedModel. It says what the
+// folder holds instead, where that is known.
 func noModel(path string) error {
 	entries, err := os.ReadDir(path)
 	switch {
@@ -171,7 +179,7 @@ func noModel(path string) error {
 				Remedy: "a checkpoint with its .meta file runs as model_dir"}
 		}
 	}
-	if other := foreign(path); other != nil {
+	if other := foreignFormat(path); other != nil {
 		return other
 	}
 	for _, e := range entries {
@@ -179,7 +187,7 @@ func noModel(path string) error {
 		if e.IsDir() {
 			continue
 		}
-		if other := foreign(one); other != nil {
+		if other := foreignFormat(one); other != nil {
 			other.Path, other.Problem = path, fmt.Sprintf("holds %s, and no %s: %s", e.Name(), binaryFile, other.Problem)
 			return other
 		}
@@ -191,8 +199,8 @@ func noModel(path string) error {
 		Remedy: "give the folder that model.export() or tf.saved_model.save() wrote"}
 }
 
-// findCheckpoint is FindCheckpoint, with what to do instead where a path holds a
-// model of another kind.
+// findCheckpoint is FindCheckpoint. If the path holds a model of another kind, the
+// error says how to run that.
 func findCheckpoint(path string) (string, error) {
 	prefix, err := FindCheckpoint(path)
 	if err == nil {
@@ -201,7 +209,7 @@ func findCheckpoint(path string) (string, error) {
 	if found, _, other := findModel(path); other == nil {
 		return "", &ModelError{Path: path, Problem: "it is no checkpoint, but a model that runs as export_dir", Remedy: "export_dir: " + found}
 	}
-	if other := foreign(path); other != nil {
+	if other := foreignFormat(path); other != nil {
 		return "", other
 	}
 	return "", err

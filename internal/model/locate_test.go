@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// tree writes empty files, and content where there is some.
+// tree writes files with their content, which may be empty.
 func tree(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -81,7 +81,7 @@ func TestSettle(t *testing.T) {
 	}
 }
 
-// What a shell and Python take apart comes out as it went in.
+// A quoted text that a shell or Python reads is the original text.
 func TestCommandsQuote(t *testing.T) {
 	if got := shellQuote("it's a model"); got != `'it'\''s a model'` {
 		t.Error(got)
@@ -94,7 +94,8 @@ func TestCommandsQuote(t *testing.T) {
 	}
 }
 
-// A checkpoint of TensorFlow 2 is read back by the name of what was saved.
+// The suggested command restores a TensorFlow 2 checkpoint under the name under which it
+// was saved.
 func TestCheckpointHolder(t *testing.T) {
 	value := "/.ATTRIBUTES/VARIABLE_VALUE"
 	for want, names := range map[string][]string{

@@ -8,11 +8,15 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 )
 
-// mapInputs finds a column for each input: what the mapping says; else the
-// column of the same name; else, when one input and one column that is neither
-// mapped nor kept are left, that one. Inputs that have a default need none, and
-// what is one value for the whole batch is no column's. The result is alias ->
-// column, without the inputs for which there is none; those are among the problems.
+// mapInputs finds a column for each input, in this order:
+//  1. the column that the mapping names;
+//  2. the column of the same name;
+//  3. if one input is left, and one column that is neither used nor kept, that
+//     column.
+//
+// Inputs that are scalars or have a default do not count as left. The result maps
+// alias to column, for inputs that have one. Each input without a column or a default
+// is among the problems.
 func mapInputs(sig *Signature, schema *arrow.Schema, mapping map[string]string, keep []string) (map[string]string, []string) {
 	columns := map[string]string{}
 	var problems []string
@@ -58,8 +62,8 @@ func mapInputs(sig *Signature, schema *arrow.Schema, mapping map[string]string, 
 	return columns, problems
 }
 
-// shareColumns gives inputs without a column that of another alias of their
-// tensor.
+// shareColumns gives an input without a column the column of another alias of the
+// same tensor.
 func shareColumns(sig *Signature, columns map[string]string) {
 	byTensor := map[string]string{}
 	for _, in := range sig.Inputs {
@@ -74,7 +78,7 @@ func shareColumns(sig *Signature, columns map[string]string) {
 	}
 }
 
-// withoutColumn are the inputs that no column feeds, one for each tensor.
+// withoutColumn returns the inputs that no column feeds, one for each tensor.
 func withoutColumn(sig *Signature, columns map[string]string) []Tensor {
 	var left []Tensor
 	seen := map[string]bool{}
@@ -92,7 +96,7 @@ func hasAlias(tensors []Tensor, alias string) bool {
 	return slices.ContainsFunc(tensors, func(t Tensor) bool { return t.Alias == alias })
 }
 
-// freeColumns are those that feed nothing and are not kept.
+// freeColumns returns the columns that feed nothing and are not kept.
 func freeColumns(schema *arrow.Schema, used map[string]string, keep []string) []string {
 	var free []string
 	for _, f := range schema.Fields() {
@@ -111,8 +115,8 @@ func columnNames(schema *arrow.Schema) string {
 	return list(names)
 }
 
-// mapOutputs names the outputs' columns. A mapping chooses: outputs that it
-// does not name are not computed. Without one every output is, under its alias.
+// mapOutputs returns the outputs to compute and their columns: those that the mapping
+// names. Without a mapping it returns every output, with its alias as the column.
 func mapOutputs(sig *Signature, mapping map[string]string) ([]Output, []string) {
 	var problems []string
 	for _, alias := range slices.Sorted(maps.Keys(mapping)) {

@@ -10,14 +10,15 @@ import (
 	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
 )
 
-// initSignature is how TensorFlow stores a graph's initialiser among the
-// signatures; it is nobody's to call.
+// initSignature is the signature in which TensorFlow stores a graph's initialiser.
+// Users cannot choose it.
 const initSignature = "__saved_model_init_op"
 
-// defaultOp is an operation that has a value where none is fed.
+// defaultOp is a placeholder operation that has a value if none is fed.
 const defaultOp = "PlaceholderWithDefault"
 
-// MetaGraph is one graph of a SavedModel, or that of a .meta file.
+// MetaGraph is one graph of a SavedModel, or the graph of a .meta file or of a frozen
+// graph's file.
 type MetaGraph struct {
 	Tags       []string // sorted
 	Signatures []*Signature
@@ -25,7 +26,7 @@ type MetaGraph struct {
 	pb         *corepb.MetaGraphDef
 	nodes      map[string]int // name -> index in pb
 	ops        map[string]*oppb.OpDef
-	functions  map[string]bool // of the graph's library, by name
+	functions  map[string]bool // names of the graph's functions
 }
 
 func newMetaGraph(path string, pb *corepb.MetaGraphDef) *MetaGraph {
@@ -66,9 +67,9 @@ func (g *MetaGraph) hasVariables() bool {
 	return false
 }
 
-// Signature returns a signature by name. An empty name stands for
-// "serving_default", or for the only one there is. None is a *ModelError that
-// lists those there are.
+// Signature returns a signature by name. An empty name means the only signature, or
+// "serving_default" if there are several. If there is no such signature, the error is
+// a *ModelError that lists the signatures.
 func (g *MetaGraph) Signature(name string) (*Signature, error) {
 	if name == "" {
 		if len(g.Signatures) == 1 {
@@ -85,41 +86,48 @@ func (g *MetaGraph) Signature(name string) (*Signature, error) {
 	}
 	if len(names) == 0 {
 		return nil, &ModelError{Path: g.path, Problem: "the graph has no signature",
-			Remedy: "name tensors, such as " + g.example() + ", in input_mapping and output_mapping"}
+			Remedy: "name tensors, such as " + g.exampleInput() + ", in input_mapping and output_mapping"}
 	}
 	return nil, &ModelError{Path: g.path, Problem: fmt.Sprintf("there is no signature %q", name),
 		Remedy: "signatures there: " + list(names)}
 }
 
-// Choose returns the signature that a mapping means. Each name in it is an alias
-// of the signature of that name (see Signature) or a tensor of the graph (see
-// IsTensorName). With tensors among the outputs the mapping says which outputs
-// there are; tensors among the inputs stand beside the signature's inputs, or in
-// the place of those that are the same tensor. Tensors alone, on both sides, need
-// no signature. Inputs that the asked outputs do not depend on are left out, unless
-// a column or a constant is mapped to them. What is neither an alias nor a tensor is
-// a *ModelError, and so is an output that only Python can compute; a constant that
-// does not fit its tensor is a *ConstantError.
+// Choose returns the signature that runs a mapping. Each name in the mapping is an
+// alias of the named signature (see Signature) or a tensor of the graph (see
+// IsTensorName).
+//
+//   - If the mapping has tensors as outputs, only the outputs that it names are in
+//     the result.
+//   - Tensors as inputs are added to the signature's inputs. They replace inputs
+//     that are the same tensor.
+//   - If all inputs and outputs of the mapping are tensors, the model needs no
+//     signature, and the result has no name.
+//   - Inputs that the requested outputs do not depend on are left out, unless a
+//     column or a constant is mapped to them.
+//
+// A name that is neither an alias nor a tensor is a *ModelError, and so is an output
+// that only Python can compute. A constant that does not fit its tensor is a
+// *ConstantError.
 func (g *MetaGraph) Choose(name string, m Mapping) (*Signature, error) {
-	chosen, err := g.choose(name, m)
+	chosen, err := g.chooseTensors(name, m)
 	if err != nil {
 		return nil, err
 	}
 	if err := chosen.takeConstants(m.Constants); err != nil {
 		return nil, err
 	}
-	return chosen, g.takeBinary(chosen, m)
+	return chosen, g.markBinaryOutputs(chosen, m)
 }
 
-// hasDefault tells whether the graph has a value for a tensor that nothing feeds.
+// hasDefault reports whether the graph has a value for the tensor if none is fed.
 func (g *MetaGraph) hasDefault(t Tensor) bool {
 	op, index, _ := strings.Cut(t.Name, ":")
 	at, there := g.nodes[op]
 	return there && index == "0" && g.pb.GetGraphDef().GetNode()[at].GetOp() == defaultOp
 }
 
-// takeBinary marks the outputs whose strings are bytes.
-func (g *MetaGraph) takeBinary(chosen *Signature, m Mapping) error {
+// markBinaryOutputs sets Binary of the outputs that the mapping's BinaryOutputs name.
+func (g *MetaGraph) markBinaryOutputs(chosen *Signature, m Mapping) error {
 	for _, name := range m.BinaryOutputs {
 		i := slices.IndexFunc(chosen.Outputs, func(t Tensor) bool { return t.Alias == name })
 		_, mapped := m.Outputs[name]
@@ -136,7 +144,7 @@ func (g *MetaGraph) takeBinary(chosen *Signature, m Mapping) error {
 	return nil
 }
 
-func (g *MetaGraph) choose(name string, m Mapping) (*Signature, error) {
+func (g *MetaGraph) chooseTensors(name string, m Mapping) (*Signature, error) {
 	fed := slices.AppendSeq(slices.Collect(maps.Values(m.Inputs)), maps.Keys(m.Constants))
 	slices.Sort(fed)
 	inputs, outputs := slices.Compact(fed), slices.Sorted(maps.Keys(m.Outputs))
@@ -144,18 +152,18 @@ func (g *MetaGraph) choose(name string, m Mapping) (*Signature, error) {
 	if missing != nil {
 		named = &Signature{}
 	}
-	rawInputs, strangeIn, err := g.raw(inputs, named.Inputs)
+	rawInputs, strangeIn, err := g.graphTensors(inputs, named.Inputs)
 	if err != nil {
 		return nil, err
 	}
-	rawOutputs, strangeOut, err := g.raw(outputs, named.Outputs)
+	rawOutputs, strangeOut, err := g.graphTensors(outputs, named.Outputs)
 	if err != nil {
 		return nil, err
 	}
 	switch {
 	case len(rawInputs) > 0 && len(rawInputs) == len(inputs) && len(rawOutputs) > 0 && len(rawOutputs) == len(outputs):
 		chosen := &Signature{Inputs: rawInputs, Outputs: rawOutputs}
-		return chosen, g.leaveOut(chosen, m)
+		return chosen, g.dropUnusedInputs(chosen, m)
 	case missing != nil:
 		return nil, missing
 	case strangeIn != "" && m.Constants[strangeIn] != nil:
@@ -179,11 +187,12 @@ func (g *MetaGraph) choose(name string, m Mapping) (*Signature, error) {
 	}
 	sortTensors(chosen.Inputs)
 	sortTensors(chosen.Outputs)
-	return chosen, g.leaveOut(chosen, m)
+	return chosen, g.dropUnusedInputs(chosen, m)
 }
 
-// raw are the tensors of the graph among names, and the first name that is neither one nor an alias.
-func (g *MetaGraph) raw(names []string, aliased []Tensor) (found []Tensor, strange string, err error) {
+// graphTensors returns the tensors of the graph among names. strange is the first name
+// that is neither a tensor nor an alias.
+func (g *MetaGraph) graphTensors(names []string, aliased []Tensor) (found []Tensor, strange string, err error) {
 	for _, name := range names {
 		switch {
 		case hasAlias(aliased, name):

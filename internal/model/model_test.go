@@ -25,7 +25,8 @@ func info(name string, d DType, dims ...int64) *corepb.TensorInfo {
 	return &corepb.TensorInfo{Encoding: &corepb.TensorInfo_Name{Name: name}, Dtype: typespb.DataType(d), TensorShape: shape}
 }
 
-// sample has two graphs; the one for serving has two signatures and a variable.
+// sample returns a SavedModel with two graphs. The one for serving has two signatures and
+// a variable.
 func sample() *corepb.SavedModel {
 	serve := &corepb.MetaGraphDef{
 		MetaInfoDef: &corepb.MetaGraphDef_MetaInfoDef{Tags: []string{"serve"}},
@@ -46,7 +47,7 @@ func sample() *corepb.SavedModel {
 	return &corepb.SavedModel{MetaGraphs: []*corepb.MetaGraphDef{serve, tpu}}
 }
 
-// write lays a SavedModel down in a new folder, with the checkpoint's index.
+// write writes a SavedModel into a new folder, with the checkpoint's index.
 func write(t *testing.T, name string, content []byte) string {
 	t.Helper()
 	dir := t.TempDir()

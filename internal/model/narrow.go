@@ -14,18 +14,20 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// narrower makes functions that compute some of another's outputs. TensorFlow
-// computes all outputs of a function that it calls, and asks for all arguments.
+// narrower makes functions that compute only some outputs of another function.
+// TensorFlow computes all outputs of a function that it calls, and needs all
+// arguments.
 //
-// A narrowed function takes only the arguments that it needs. It has all outputs,
-// so that their numbers stay, with a zero in the place of those not asked for.
+// A narrowed function takes only the arguments that its wanted outputs and its side
+// effects need. It keeps all outputs, so that their numbers stay the same. An
+// output that nobody wants is a zero.
 type narrower struct {
 	flow    *flow
 	known   map[string]*narrowed // by function and outputs
 	library []*functionpb.FunctionDef
 }
 
-// narrowed is a function and which of the arguments it takes.
+// narrowed is a narrowed function, and which of the original arguments it takes.
 type narrowed struct {
 	name string
 	args []bool
@@ -33,16 +35,17 @@ type narrowed struct {
 
 func newNarrower(f *flow) *narrower { return &narrower{flow: f, known: map[string]*narrowed{}} }
 
-// call is a node that calls a function for these outputs, as a call of the
-// function narrowed to them. What has nothing to leave out stays as it is.
-func (w *narrower) call(n *nodepb.NodeDef, outputs map[int]bool) *nodepb.NodeDef {
-	def := w.flow.library[w.flow.called(n)]
-	if def == nil || w.whole(def, outputs) {
+// narrowCall returns n as a call of the function narrowed to these outputs. It
+// returns n itself if n calls no function, or if all arguments and outputs are
+// needed.
+func (w *narrower) narrowCall(n *nodepb.NodeDef, outputs map[int]bool) *nodepb.NodeDef {
+	def := w.flow.library[w.flow.calledFunction(n)]
+	if def == nil || w.isWhole(def, outputs) {
 		return n
 	}
-	to := w.function(def, outputs)
+	to := w.narrowFunction(def, outputs)
 	n = proto.CloneOf(n)
-	delete(n.Attr, "_output_shapes") // which zeros do not have
+	delete(n.Attr, "_output_shapes") // zeros have other shapes
 	inputs := n.Input
 	n.Input = nil
 	for i, in := range inputs {
@@ -56,42 +59,43 @@ func (w *narrower) call(n *nodepb.NodeDef, outputs map[int]bool) *nodepb.NodeDef
 		n.Op = to.name
 	}
 	if types := n.GetAttr()["Tin"].GetList(); types != nil {
-		types.Type = kept(types.GetType(), to.args)
+		types.Type = keepMarked(types.GetType(), to.args)
 	}
 	if list := n.GetAttr()[readOnly].GetList(); list != nil {
-		list.I = renumbered(list.GetI(), to.args)
+		list.I = renumberMarked(list.GetI(), to.args)
 	}
 	return n
 }
 
-// readOnly is an attribute of calls with numbers of arguments.
+// readOnly is an attribute of calls. It lists argument numbers.
 const readOnly = "_read_only_resource_inputs"
 
-// whole tells whether a function's outputs are all asked for and need all
+// isWhole reports whether all outputs of a function are wanted and need all
 // arguments.
-func (w *narrower) whole(def *functionpb.FunctionDef, outputs map[int]bool) bool {
+func (w *narrower) isWhole(def *functionpb.FunctionDef, outputs map[int]bool) bool {
 	for i := range def.GetSignature().GetOutputArg() {
 		if !outputs[i] {
 			return false
 		}
 	}
-	return !slices.Contains(w.args(def, outputs), false)
+	return !slices.Contains(w.neededArguments(def, outputs), false)
 }
 
-// args says which arguments these outputs of a function need.
-func (w *narrower) args(def *functionpb.FunctionDef, outputs map[int]bool) []bool {
-	needed := slices.Clone(w.flow.output(def, noOutput))
+// neededArguments marks the arguments that these outputs and the function's side
+// effects need.
+func (w *narrower) neededArguments(def *functionpb.FunctionDef, outputs map[int]bool) []bool {
+	needed := slices.Clone(w.flow.neededArguments(def, noOutput))
 	for i := range outputs {
-		for j, n := range w.flow.output(def, i) {
+		for j, n := range w.flow.neededArguments(def, i) {
 			needed[j] = needed[j] || n
 		}
 	}
 	return needed
 }
 
-// function narrows a function to these outputs, and to those that no zero can
-// stand for.
-func (w *narrower) function(def *functionpb.FunctionDef, outputs map[int]bool) *narrowed {
+// narrowFunction narrows a function to these outputs. Outputs that a zero cannot
+// replace (resources, variants) are kept too.
+func (w *narrower) narrowFunction(def *functionpb.FunctionDef, outputs map[int]bool) *narrowed {
 	outputs = maps.Clone(outputs)
 	for i, out := range def.GetSignature().GetOutputArg() {
 		switch out.GetType() {
@@ -103,17 +107,17 @@ func (w *narrower) function(def *functionpb.FunctionDef, outputs map[int]bool) *
 	if to := w.known[key]; to != nil {
 		return to
 	}
-	to := &narrowed{name: fmt.Sprintf("%s_%s_%d", def.GetSignature().GetName(), ownScope, len(w.known)), args: w.args(def, outputs)}
+	to := &narrowed{name: fmt.Sprintf("%s_%s_%d", def.GetSignature().GetName(), ownScope, len(w.known)), args: w.neededArguments(def, outputs)}
 	w.known[key] = to
-	w.library = append(w.library, w.body(def, outputs, to))
+	w.library = append(w.library, w.narrowedBody(def, outputs, to))
 	return to
 }
 
-// body is the definition of a narrowed function.
-func (w *narrower) body(def *functionpb.FunctionDef, outputs map[int]bool, to *narrowed) *functionpb.FunctionDef {
-	met, asked := map[string]bool{}, map[string]map[int]bool{} // nodes, and of each its outputs that are taken
+// narrowedBody builds the definition of a narrowed function.
+func (w *narrower) narrowedBody(def *functionpb.FunctionDef, outputs map[int]bool, to *narrowed) *functionpb.FunctionDef {
+	met, asked := map[string]bool{}, map[string]map[int]bool{} // nodes, and the used outputs of each
 	walk := w.flow.bodyWalk(def, func(int) {})
-	walk.meet = func(n *nodepb.NodeDef, output int) {
+	walk.onNode = func(n *nodepb.NodeDef, output int) {
 		met[n.GetName()] = true
 		if asked[n.GetName()] == nil {
 			asked[n.GetName()] = map[int]bool{}
@@ -122,15 +126,15 @@ func (w *narrower) body(def *functionpb.FunctionDef, outputs map[int]bool, to *n
 			asked[n.GetName()][output] = true
 		}
 	}
-	walk.outputs(def, slices.Sorted(maps.Keys(outputs))...)
+	walk.traceOutputs(def, slices.Sorted(maps.Keys(outputs))...)
 
 	out := &functionpb.FunctionDef{Signature: proto.CloneOf(def.GetSignature()), Attr: maps.Clone(def.GetAttr()), ControlRet: def.GetControlRet(), Ret: maps.Clone(def.GetRet())}
-	out.Signature.Name, out.Signature.InputArg = to.name, kept(out.Signature.GetInputArg(), to.args)
-	delete(out.Attr, "_input_shapes") // of all arguments
-	out.ArgAttr, out.ResourceArgUniqueId = byNumber(def.GetArgAttr(), to.args), byNumber(def.GetResourceArgUniqueId(), to.args)
+	out.Signature.Name, out.Signature.InputArg = to.name, keepMarked(out.Signature.GetInputArg(), to.args)
+	delete(out.Attr, "_input_shapes") // it lists all arguments
+	out.ArgAttr, out.ResourceArgUniqueId = renumberKeys(def.GetArgAttr(), to.args), renumberKeys(def.GetResourceArgUniqueId(), to.args)
 	for _, n := range def.GetNodeDef() {
 		if met[n.GetName()] {
-			out.NodeDef = append(out.NodeDef, w.call(n, asked[n.GetName()]))
+			out.NodeDef = append(out.NodeDef, w.narrowCall(n, asked[n.GetName()]))
 		}
 	}
 	for i, result := range def.GetSignature().GetOutputArg() {
@@ -142,8 +146,8 @@ func (w *narrower) body(def *functionpb.FunctionDef, outputs map[int]bool, to *n
 	return out
 }
 
-// kept are the elements that are marked.
-func kept[T any](all []T, marks []bool) []T {
+// keepMarked returns the marked elements, and those that have no mark.
+func keepMarked[T any](all []T, marks []bool) []T {
 	var out []T
 	for i, v := range all {
 		if i >= len(marks) || marks[i] {
@@ -153,29 +157,30 @@ func kept[T any](all []T, marks []bool) []T {
 	return out
 }
 
-// renumbered are numbers of arguments, counted among the marked ones alone.
-func renumbered(numbers []int64, marks []bool) []int64 {
+// renumberMarked drops the numbers of unmarked arguments. It changes each other
+// number to the argument's place among the marked ones.
+func renumberMarked(numbers []int64, marks []bool) []int64 {
 	var out []int64
 	for _, number := range numbers {
 		if number < int64(len(marks)) && marks[number] {
-			out = append(out, place(int(number), marks))
+			out = append(out, countMarked(int(number), marks))
 		}
 	}
 	return out
 }
 
-// byNumber is what is known of arguments, by number, of the marked ones.
-func byNumber[T any](all map[uint32]T, marks []bool) map[uint32]T {
+// renumberKeys is renumberMarked for the keys of a map.
+func renumberKeys[T any](all map[uint32]T, marks []bool) map[uint32]T {
 	out := map[uint32]T{}
 	for number, v := range all {
 		if int(number) < len(marks) && marks[number] {
-			out[uint32(place(int(number), marks))] = v
+			out[uint32(countMarked(int(number), marks))] = v
 		}
 	}
 	return out
 }
 
-func place(number int, marks []bool) int64 {
+func countMarked(number int, marks []bool) int64 {
 	n := int64(0)
 	for _, marked := range marks[:number] {
 		if marked {

@@ -11,20 +11,22 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// valueAttribute is how a checkpoint's object graph names a variable's value
+// valueAttribute is the name of a variable's value in a checkpoint's object graph
 // (tensorflow/python/trackable/base.py).
 const valueAttribute = "VARIABLE_VALUE"
 
-// checkpointKeys says under which key the checkpoint of a SavedModel holds the
-// value of a variable, by the variable's node in the graph. It finds the
-// variable as Python's tf.saved_model.load does: a call of a function gives, as
-// its last inputs, the objects that the function captured (bound_inputs), and an
-// object of the SavedModel is that of the checkpoint to which the same names lead
-// from the root. The names of variables would not do: two may have one name.
+// checkpointKeys maps the graph's variable nodes to the keys of their values in the
+// SavedModel's checkpoint. It is nil for a SavedModel of TensorFlow 1.
+//
+// It finds variables as Python's tf.saved_model.load does. The last inputs of a
+// function call are the objects that the function captured (bound_inputs). An object
+// of the SavedModel and one of the checkpoint are the same if the same path of
+// names leads to both from the root. Variable names cannot be used: two variables
+// may have one name.
 func (g *MetaGraph) checkpointKeys(prefix string) (map[string]string, error) {
 	objects := g.pb.GetObjectGraphDef()
 	if len(objects.GetNodes()) == 0 {
-		return nil, nil // of TensorFlow 1
+		return nil, nil
 	}
 	tracked, err := readObjectGraph(prefix)
 	if err != nil {
@@ -43,7 +45,8 @@ func (g *MetaGraph) checkpointKeys(prefix string) (map[string]string, error) {
 	return byNode, nil
 }
 
-// dataInputs are the nodes whose tensors a node takes.
+// dataInputs returns the names of the nodes whose tensors are inputs of n. Control
+// inputs are left out.
 func dataInputs(n *nodepb.NodeDef) []string {
 	var names []string
 	for _, in := range n.GetInput() {
@@ -55,8 +58,8 @@ func dataInputs(n *nodepb.NodeDef) []string {
 	return names
 }
 
-// objectKeys are the checkpoint's keys of the variables among a SavedModel's
-// objects, by their number. It walks both graphs side by side.
+// objectKeys returns the checkpoint key of each variable among a SavedModel's
+// objects, by object number. It walks both object graphs side by side.
 func objectKeys(objects *corepb.SavedObjectGraph, tracked *corepb.TrackableObjectGraph) map[int32]string {
 	type pair struct{ object, tracked int32 }
 	keys, seen := map[int32]string{}, map[int32]bool{}
@@ -86,8 +89,8 @@ func objectKeys(objects *corepb.SavedObjectGraph, tracked *corepb.TrackableObjec
 	return keys
 }
 
-// readObjectGraph reads the object graph of a TensorFlow 2 checkpoint: a string
-// tensor among its values. Without one it is empty.
+// readObjectGraph reads the object graph of a TensorFlow 2 checkpoint, which is a
+// string tensor among its values. A checkpoint without one gives an empty graph.
 func readObjectGraph(prefix string) (*corepb.TrackableObjectGraph, error) {
 	graph := &corepb.TrackableObjectGraph{}
 	damaged := func(path string, err error) error {
@@ -125,8 +128,8 @@ func readObjectGraph(prefix string) (*corepb.TrackableObjectGraph, error) {
 	return graph, nil
 }
 
-// readText reads a scalar of strings from a checkpoint's data file: its length
-// as a varint, the lengths' checksum in 4 bytes, its bytes
+// readText reads a string scalar from a checkpoint's data file. The file holds the
+// length as a varint, 4 bytes of checksum of the length, and the string's bytes
 // (WriteStringTensor of tensorflow/core/util/tensor_bundle/tensor_bundle.cc).
 func readText(path string, entry *corepb.BundleEntryProto) ([]byte, error) {
 	f, err := os.Open(path)

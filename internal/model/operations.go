@@ -12,14 +12,16 @@ import (
 	typespb "github.com/wamuir/graft/tensorflow/core/framework/types_go_proto"
 )
 
-// operationsText is written by scripts/tests/zoo/operations.py, which says how to
-// read it. A frozen graph does not say what its operations give; no graph says
-// which library an operation is from.
+// operationsText lists the operations of TensorFlow and other libraries. The format
+// is described in scripts/tests/zoo/operations.py, which writes it. A frozen graph
+// does not say which outputs its operations have. No graph says which library has
+// an operation.
 //
 //go:embed operations.txt
 var operationsText string
 
-// operation is an operation as its library registers it: only name and outputs.
+// operation is the name and the outputs of an operation, and the library that
+// registers it.
 type operation struct {
 	library string
 	def     *oppb.OpDef
@@ -59,8 +61,8 @@ func parseOutput(word string) *oppb.OpDef_ArgDef {
 	return arg
 }
 
-// CustomOperations are the graph's operations that TensorFlow itself does not
-// have, sorted, by the library that does; "": it is not known which.
+// CustomOperations returns the graph's operations that TensorFlow itself does not
+// have, by the library that has them. Names are sorted. Library "" is unknown.
 func (g *MetaGraph) CustomOperations() map[string][]string {
 	custom := map[string][]string{}
 	for _, name := range slices.Sorted(maps.Keys(g.usedOperations())) {

@@ -10,11 +10,13 @@ import (
 	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
 )
 
-// Parts are the tensors that stand in a graph for one sparse or ragged tensor, in
-// TensorFlow's order: a ragged tensor's values and then its row splits, the
-// outermost first (tf.RaggedTensor); a sparse tensor's indices, values and dense
-// shape (tf.SparseTensor). The signatures of TensorFlow 2 list them like inputs of
-// their own, and only the function that a signature wraps knows what they are.
+// Parts are the tensors of a graph that represent one sparse or ragged tensor, in
+// TensorFlow's order. A ragged tensor has values, then row splits, the outermost
+// first (tf.RaggedTensor). A sparse tensor has indices, values and dense shape
+// (tf.SparseTensor).
+//
+// Signatures of TensorFlow 2 list parts like separate inputs. Only the function that
+// a signature wraps describes which inputs are parts of one tensor.
 type Parts struct {
 	Kind    string // RaggedTensor, SparseTensor, or another class of Python's TensorFlow
 	Tensors []Tensor
@@ -25,10 +27,10 @@ const (
 	sparseKind = "SparseTensor"
 )
 
-// Ragged says whether lists of any lengths feed the tensor.
+// Ragged reports whether the tensor takes lists of different lengths.
 func (t Tensor) Ragged() bool { return t.Parts != nil && t.Parts.Kind == raggedKind }
 
-// unfeedable says why no column can feed the tensor; "" when one may.
+// unfeedable returns the reason why no column can feed the tensor, or "".
 func (t Tensor) unfeedable() string {
 	switch {
 	case t.Ragged() || t.Parts == nil && t.Name != "":
@@ -40,11 +42,11 @@ func (t Tensor) unfeedable() string {
 	if t.Parts.Kind == sparseKind {
 		how = "export a signature that takes a dense or ragged tensor and makes it sparse (tf.sparse.from_dense, RaggedTensor.to_sparse)"
 	}
-	return fmt.Sprintf("it is a %s (%s), which a column cannot feed: %s", t.Parts.Kind, strings.Join(t.names(), ", "), how)
+	return fmt.Sprintf("it is a %s (%s), which a column cannot feed: %s", t.Parts.Kind, strings.Join(t.tensorNames(), ", "), how)
 }
 
-// partsOf reads the parts that a signature names itself, as those of TensorFlow 1
-// do; the tensor is changed to what they stand for.
+// partsOf sets Parts, if the signature itself names them, as signatures of
+// TensorFlow 1 do. For a composite tensor it also sets name, type and shape.
 func (t *Tensor) partsOf(info *corepb.TensorInfo) {
 	if coo := info.GetCooSparse(); coo != nil {
 		t.Parts = &Parts{Kind: sparseKind, Tensors: []Tensor{
@@ -61,7 +63,7 @@ func (t *Tensor) partsOf(info *corepb.TensorInfo) {
 	}
 }
 
-// join is the tensor that parts stand for. It keeps the alias of t.
+// join returns the tensor that the parts represent, with the alias of t.
 func (t Tensor) join(spec *corepb.TypeSpecProto, parts []Tensor) Tensor {
 	joined := Tensor{Alias: t.Alias, Type: t.Type, UnknownRank: true,
 		Parts: &Parts{Kind: strings.TrimSuffix(spec.GetTypeSpecClassName(), "Spec"), Tensors: parts}}
@@ -70,7 +72,7 @@ func (t Tensor) join(spec *corepb.TypeSpecProto, parts []Tensor) Tensor {
 		case *corepb.StructuredValue_TensorShapeValue:
 			joined.setShape(state.GetTensorShapeValue())
 		case *corepb.StructuredValue_TensorDtypeValue:
-			if joined.Name == "" { // the first one is of the values, the next of the row splits
+			if joined.Name == "" { // the first type is of the values, the next of the row splits
 				joined.Name, joined.Type = parts[0].Name, DType(state.GetTensorDtypeValue())
 			}
 		}
@@ -79,15 +81,15 @@ func (t Tensor) join(spec *corepb.TypeSpecProto, parts []Tensor) Tensor {
 	return joined
 }
 
-// composite is an argument of a function that several tensors stand for: those
-// from first on.
+// composite is an argument of a function that is passed as several tensors: count
+// tensors from number first on.
 type composite struct {
 	spec         *corepb.TypeSpecProto
 	first, count int
 }
 
-// composites are the arguments of a function that are no single tensors. Its
-// tensors are in the order of tf.nest.flatten.
+// composites returns the arguments of a function that are passed as composites. A
+// function's tensors are in the order of tf.nest.flatten.
 func composites(signature *corepb.StructuredValue) (found []composite) {
 	at := 0
 	var walk func(*corepb.StructuredValue)
@@ -120,16 +122,16 @@ func composites(signature *corepb.StructuredValue) (found []composite) {
 	return found
 }
 
-// joinParts replaces the inputs that are parts of one sparse or ragged argument,
-// of the function that the signature wraps, by that argument. It has the alias of
-// its first part.
+// joinParts replaces inputs that are parts of one sparse or ragged tensor by that
+// tensor. The arguments of the function that the signature wraps tell which inputs
+// are parts. The tensor gets the alias of its first part.
 func (g *MetaGraph) joinParts(s *Signature) {
 	for _, outer := range g.pb.GetGraphDef().GetNode() {
 		wrapper := outer.GetAttr()["f"].GetFunc().GetName()
 		if wrapper == "" || !slices.ContainsFunc(s.Inputs, func(t Tensor) bool { return slices.ContainsFunc(outer.GetInput(), sameTensor(t.Name)) }) {
 			continue
 		}
-		arguments := map[string]string{} // of the wrapper: name -> tensor of the graph
+		arguments := map[string]string{} // argument of the wrapper -> tensor of the graph
 		for _, f := range g.pb.GetGraphDef().GetLibrary().GetFunction() {
 			if f.GetSignature().GetName() != wrapper {
 				continue
@@ -146,7 +148,7 @@ func (g *MetaGraph) joinParts(s *Signature) {
 	}
 }
 
-// joinArguments is joinParts for one call of a function.
+// joinArguments does the work of joinParts for one call of a function.
 func (g *MetaGraph) joinArguments(s *Signature, call *nodepb.NodeDef, arguments map[string]string) {
 	function := g.pb.GetObjectGraphDef().GetConcreteFunctions()[call.GetAttr()["f"].GetFunc().GetName()]
 	for _, c := range composites(function.GetCanonicalizedInputSignature()) {
@@ -171,7 +173,8 @@ func (g *MetaGraph) joinArguments(s *Signature, call *nodepb.NodeDef, arguments 
 	}
 }
 
-// sameTensor compares names of tensors, of which ":0" may be left out.
+// sameTensor returns a function that compares a tensor name with name. Either may
+// lack the suffix ":0".
 func sameTensor(name string) func(string) bool {
 	return func(other string) bool {
 		return other != "" && strings.TrimSuffix(name, ":0") == strings.TrimSuffix(other, ":0")

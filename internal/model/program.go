@@ -12,38 +12,38 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Program says how a model is made ready to run: a graph, what runs in it once,
-// in this order, and which variables must have a value then.
+// Program says how TensorFlow makes a model ready to run.
 type Program struct {
-	Path       string // of the model, for errors
-	Graph      []byte // a GraphDef
-	Operations []Operation
-	Steps      []Step
-	Checks     []VariableCheck
+	Path       string          // of the model, for errors
+	Graph      []byte          // a GraphDef
+	Operations []Operation     // that TensorFlow must have, sorted by name
+	Steps      []Step          // run once, in this order
+	Checks     []VariableCheck // of variables that must have a value after the steps
 }
 
 // Operation is a type of operation that TensorFlow must have for the program,
-// and a node that is one.
+// and a node that has this type.
 type Operation struct{ Name, Node string }
 
-// Step runs operations side by side. Feeds are texts by tensor.
+// Step is one run of a session, with target operations. Feeds maps names of tensors
+// to strings.
 type Step struct {
 	Feeds   map[string]string
 	Targets []string
 }
 
-// VariableCheck is a tensor of one bool that tells whether a variable has a value.
+// VariableCheck is a tensor of one bool, which is true if a variable has a value.
 type VariableCheck struct{ Tensor, Variable string }
 
-// Program opens the source and says how it is made ready to compute the outputs
-// of a signature that Choose has chosen for this mapping. Errors are as in
+// Program opens the source and returns the program that makes it ready to compute the
+// outputs of a mapping. signature and mapping are those of Choose. Errors are those of
 // Graph and Choose.
 //
-// Devices on which a graph was made are left aside. A variable that the outputs
-// need and that the saved restore operation does not fill is filled from its
-// place in the checkpoint: tf.saved_model.save of a Keras 3 model writes a
-// restore function that fills copies of the variables. Functions are narrowed to
-// what the outputs need.
+// The program's graph has no devices. Functions are narrowed to what the outputs need.
+// Variables that the outputs need and that the saved restore operation does not fill
+// get their values from the checkpoint by the object graph. Such variables exist
+// because tf.saved_model.save of a Keras 3 model writes a restore function that fills
+// copies of the variables.
 func (s Source) Program(signature string, m Mapping) (*Program, error) {
 	graph, start, err := s.open()
 	if err != nil {
@@ -54,13 +54,13 @@ func (s Source) Program(signature string, m Mapping) (*Program, error) {
 		return nil, err
 	}
 	b := &builder{MetaGraph: graph, start: start, def: &graphpb.GraphDef{Versions: graph.pb.GetGraphDef().GetVersions()}}
-	b.reach(sig, m.Outputs)
+	b.findDependencies(sig, m.Outputs)
 	b.copyGraph()
-	if err := b.fill(); err != nil {
+	if err := b.addRestores(); err != nil {
 		return nil, err
 	}
-	p := &Program{Path: graph.path, Checks: b.checks(), Steps: b.steps()}
-	p.Operations = b.operations()
+	p := &Program{Path: graph.path, Checks: b.addChecks(), Steps: b.steps()}
+	p.Operations = b.requiredOperations()
 	p.Graph, err = proto.Marshal(b.def)
 	if err != nil {
 		return nil, &ModelError{Path: graph.path, Problem: "its graph cannot be written", Err: err}
@@ -68,14 +68,14 @@ func (s Source) Program(signature string, m Mapping) (*Program, error) {
 	return p, nil
 }
 
-// start is what makes a graph ready.
+// start says what makes a graph ready.
 type start struct {
-	prefix string            // of the checkpoint; "": there are no values
-	files  map[string]string // assets by the tensor that names them
+	prefix string            // of the checkpoint. "": there is none
+	files  map[string]string // paths of assets, by the tensor that names them
 	init   []string          // operations to run once
 }
 
-// open opens the graph and says what makes it ready.
+// open opens the graph and finds what makes it ready.
 func (s Source) open() (*MetaGraph, start, error) {
 	s, _, err := s.Settle()
 	switch {
@@ -109,9 +109,9 @@ func (s Source) open() (*MetaGraph, start, error) {
 	return graph, ready, err
 }
 
-// mainOp is the operation that a SavedModel is started with, if it has one. Of
-// the three places for it the first that is used counts
-// (GetInitOp of tensorflow/cc/saved_model/loader_util.cc).
+// mainOp returns the operations that initialise a SavedModel, if it has any. A
+// SavedModel may name them in three places. The first that is used counts (GetInitOp
+// of tensorflow/cc/saved_model/loader_util.cc).
 func (g *MetaGraph) mainOp() []string {
 	if init := g.pb.GetSignatureDef()[initSignature]; init != nil {
 		name, _, _ := strings.Cut(init.GetOutputs()[initSignature].GetName(), ":")
@@ -125,12 +125,12 @@ func (g *MetaGraph) mainOp() []string {
 	return nil
 }
 
-// assets are the files that the graph reads when it starts.
+// assets returns the files that the graph's initialiser reads.
 func (g *MetaGraph) assets() ([]*corepb.AssetFileDef, error) {
 	if assets := g.pb.GetAssetFileDef(); len(assets) > 0 {
 		return assets, nil
 	}
-	var assets []*corepb.AssetFileDef // where TensorFlow 1 has them
+	var assets []*corepb.AssetFileDef // TensorFlow 1 has a collection of them
 	for _, packed := range g.pb.GetCollectionDef()["saved_model_assets"].GetAnyList().GetValue() {
 		asset := &corepb.AssetFileDef{}
 		if err := proto.Unmarshal(packed.GetValue(), asset); err != nil {
@@ -146,27 +146,28 @@ type builder struct {
 	*MetaGraph
 	start
 	def      *graphpb.GraphDef
-	needed   *flow      // by the outputs
-	unfilled []variable // that the outputs need and nothing here fills
-	filled   []variable // that fill fills
+	needed   *flow      // what the outputs need
+	unfilled []variable // needed by the outputs, and not filled by the program
+	filled   []variable // filled by the nodes of addRestores
 }
 
-// restoring is the operation that gives variables their values, "" where there
-// are none.
-func (b *builder) restoring() string {
+// restoreOp returns the operation that restores variables, or "" if there is no
+// checkpoint.
+func (b *builder) restoreOp() string {
 	if b.prefix == "" {
 		return ""
 	}
 	return b.pb.GetSaverDef().GetRestoreOpName()
 }
 
-// reach finds out what the outputs of a signature need.
-func (b *builder) reach(sig *Signature, outputMapping map[string]string) {
+// findDependencies sets needed, and unfilled to the needed variables that the restore
+// operation does not fill.
+func (b *builder) findDependencies(sig *Signature, outputMapping map[string]string) {
 	b.needed = b.dependencies(sig, outputMapping)
 	restored := newFlow(b.pb.GetGraphDef())
-	restored.library = nil // every input of a call counts
-	if op := b.restoring(); op != "" {
-		restored.back("^" + op)
+	restored.library = nil // no functions, so that every input of a call counts
+	if op := b.restoreOp(); op != "" {
+		restored.traceTensor("^" + op)
 	}
 	has := map[[2]string]bool{}
 	for _, v := range b.variables(restored) {
@@ -179,13 +180,13 @@ func (b *builder) reach(sig *Signature, outputMapping map[string]string) {
 	}
 }
 
-// copyGraph takes the graph over without its devices; of the functions that the
-// outputs call, what they need.
+// copyGraph copies the graph without its devices. Calls that the outputs need become
+// calls of narrowed functions.
 func (b *builder) copyGraph() {
 	narrower := newNarrower(b.needed)
 	for _, n := range b.pb.GetGraphDef().GetNode() {
-		if b.needed.main[n.GetName()] != nil {
-			n = narrower.call(n, b.needed.taken[n.GetName()])
+		if b.needed.reached[n.GetName()] != nil {
+			n = narrower.narrowCall(n, b.needed.usedOutputs[n.GetName()])
 		}
 		b.def.Node = append(b.def.Node, withoutDevice(n))
 	}
@@ -202,26 +203,27 @@ func (b *builder) copyGraph() {
 	}
 }
 
-// operations are those of the graph, which TensorFlow must know to take it, and
-// of the functions that run.
-func (b *builder) operations() []Operation {
+// requiredOperations returns the operations that TensorFlow must have: those of the
+// graph's nodes, because TensorFlow refuses a graph with an unknown one, and those of
+// the functions that run.
+func (b *builder) requiredOperations() []Operation {
 	all := newFlow(b.def)
-	for name := range b.needed.main {
-		all.main[name] = all.nodes[name]
+	for name := range b.needed.reached {
+		all.reached[name] = all.nodes[name]
 	}
 	for _, step := range b.steps() {
 		for _, target := range step.Targets {
-			all.back("^" + target)
+			all.traceTensor("^" + target)
 		}
 	}
-	all.follow(all)
+	all.addFunctionsOf(all)
 	for _, n := range b.def.GetNode() {
-		if all.called(n) == "" {
-			all.ops[n.GetOp()] = n.GetName()
+		if all.calledFunction(n) == "" {
+			all.nodeByOp[n.GetOp()] = n.GetName()
 		}
 	}
 	var found []Operation
-	for name, node := range all.ops {
+	for name, node := range all.nodeByOp {
 		found = append(found, Operation{name, node})
 	}
 	slices.SortFunc(found, func(x, y Operation) int { return strings.Compare(x.Name, y.Name) })
@@ -237,12 +239,12 @@ func withoutDevice(n *nodepb.NodeDef) *nodepb.NodeDef {
 	return n
 }
 
-// steps are the restore operation with what fills the other variables, then the
-// initialisers, as TensorFlow's own loader has them
+// steps returns the restore step, which also fills the variables of addRestores, and
+// then the initialisers. TensorFlow's own loader has the same order
 // (tensorflow/cc/saved_model/loader.cc).
 func (b *builder) steps() []Step {
 	var steps []Step
-	if op := b.restoring(); op != "" {
+	if op := b.restoreOp(); op != "" {
 		restore := Step{Feeds: map[string]string{b.pb.GetSaverDef().GetFilenameTensorName(): b.prefix}, Targets: []string{op}}
 		for i := range b.filled {
 			restore.Targets = append(restore.Targets, assignNode(i))

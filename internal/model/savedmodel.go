@@ -26,8 +26,8 @@ type SavedModel struct {
 	graphs []*MetaGraph
 }
 
-// Open reads a SavedModel's graphs. A folder without a SavedModel, or with a
-// damaged one, is a *ModelError.
+// Open reads a SavedModel's graphs. If the folder has no SavedModel or a damaged
+// one, the error is a *ModelError.
 func Open(dir string) (*SavedModel, error) {
 	pb, err := readSavedModel(dir)
 	if err != nil {
@@ -65,8 +65,8 @@ func readSavedModel(dir string) (*corepb.SavedModel, error) {
 	return pb, nil
 }
 
-// checkVariables looks for the checkpoint of a graph with variables. TensorFlow
-// loads a SavedModel without it, and fails at the first run.
+// checkVariables returns an error if a graph has variables and no checkpoint.
+// TensorFlow loads such a SavedModel, and fails only at the first run.
 func (m *SavedModel) checkVariables(g *MetaGraph) error {
 	if _, err := os.Stat(m.Variables() + indexSuffix); g.hasVariables() && err != nil {
 		return &ModelError{Path: m.Dir, Problem: "the SavedModel is not complete: no variables/variables.index", Remedy: "copy or export it again"}
@@ -74,13 +74,13 @@ func (m *SavedModel) checkVariables(g *MetaGraph) error {
 	return nil
 }
 
-// Variables is the prefix of the checkpoint that holds the SavedModel's
-// variables. A SavedModel without variables may have none.
+// Variables returns the prefix of the checkpoint that holds the SavedModel's
+// variables. A SavedModel without variables may have no checkpoint.
 func (m *SavedModel) Variables() string { return variablesOf(m.Dir) }
 
 func variablesOf(dir string) string { return filepath.Join(dir, "variables", "variables") }
 
-// TagSets lists the tag sets in the folder's order.
+// TagSets lists the tag sets in the file's order.
 func (m *SavedModel) TagSets() [][]string {
 	sets := make([][]string, len(m.graphs))
 	for i, g := range m.graphs {
@@ -89,9 +89,9 @@ func (m *SavedModel) TagSets() [][]string {
 	return sets
 }
 
-// MetaGraph returns the graph whose tags are exactly these, in any order;
-// without tags, {"serve"}. None is a *ModelError that lists those there are; so
-// is one whose variables are not there.
+// MetaGraph returns the graph whose tags are exactly these, in any order. Without
+// tags it returns the graph of {"serve"}. If there is no such graph, the error is a
+// *ModelError that lists the tag sets. Missing variables are a *ModelError too.
 func (m *SavedModel) MetaGraph(tags ...string) (*MetaGraph, error) {
 	if len(tags) == 0 {
 		tags = []string{"serve"}

@@ -11,24 +11,25 @@ import (
 
 // Tensor is one input or output of a signature, or any tensor of a graph.
 type Tensor struct {
-	Alias string // without a signature: Name
+	Alias string // the same as Name for a tensor that is in no signature
 	Name  string // in the graph: "operation:index"
 	Type  DType
-	// Shape holds -1 for a dimension that is not known. It is nil both for a
-	// scalar and when UnknownRank.
+	// Shape has -1 for an unknown dimension. It is nil for a scalar, and if
+	// UnknownRank is set.
 	Shape       []int64
 	UnknownRank bool
-	// Default says that the graph has a value for the tensor where none is fed
+	// Default says that the graph has a value for the tensor if none is fed
 	// (PlaceholderWithDefault).
 	Default bool
 	// Binary says that the values of a string tensor are bytes and not text.
 	Binary bool
-	// Parts are what the graph has in the place of a sparse or ragged tensor. nil:
-	// Name is the tensor itself.
+	// Parts are the graph's tensors that represent a sparse or ragged tensor. nil:
+	// the tensor is dense, and Name is its name.
 	Parts *Parts
 }
 
-// String is "float32 [-1,784]", "ragged int64 [-1,-1]".
+// String returns type and shape, such as "float32 [-1,784]" or
+// "ragged int64 [-1,-1]".
 func (t Tensor) String() string {
 	if t.Parts != nil {
 		whole := t
@@ -41,8 +42,8 @@ func (t Tensor) String() string {
 	return t.Type.String() + " " + ShapeString(t.Shape)
 }
 
-// RowSize is the number of elements of one row when every dimension but the
-// first is known.
+// RowSize returns the number of elements of one row. It returns false if a dimension
+// other than the first is unknown, and for a scalar.
 func (t Tensor) RowSize() (int64, bool) {
 	if t.UnknownRank || len(t.Shape) == 0 {
 		return 0, false
@@ -57,13 +58,13 @@ func (t Tensor) RowSize() (int64, bool) {
 	return size, true
 }
 
-// ShapeString is "[-1,28,28]".
+// ShapeString returns a shape as text, such as "[-1,28,28]".
 func ShapeString(shape []int64) string {
 	return strings.ReplaceAll(fmt.Sprint(shape), " ", ",")
 }
 
-// Signature is a function of a MetaGraph, of no name where tensors of the graph
-// were chosen. Inputs and outputs are sorted by alias.
+// Signature is a named function of a MetaGraph, or a choice of the graph's tensors,
+// without a name. Inputs and outputs are sorted by alias.
 type Signature struct {
 	Name            string
 	Method          string
@@ -103,7 +104,7 @@ func (t *Tensor) setShape(shape *shapepb.TensorShapeProto) {
 	}
 }
 
-// aliases of tensors, quoted, for messages.
+// aliases lists the aliases of tensors for a message.
 func aliases(tensors []Tensor) string {
 	names := make([]string, len(tensors))
 	for i, t := range tensors {
@@ -112,7 +113,7 @@ func aliases(tensors []Tensor) string {
 	return list(names)
 }
 
-// list is names as a message shows them.
+// list joins names for a message. No names are "none".
 func list(names []string) string {
 	if len(names) == 0 {
 		return "none"

@@ -10,15 +10,14 @@ import (
 	"path/filepath"
 )
 
-// Source says where a model is: a SavedModel's graph or a frozen graph, or, without
-// Model, a checkpoint with its graph.
+// Source says where a model is. Checkpoint counts only if Model is empty.
 type Source struct {
-	Model      string   `json:"model,omitempty"`      // SavedModel, or what leads to one; or a frozen graph's file: see Settle
-	TagSet     []string `json:"tag_set,omitempty"`    // of its graph; none: serve
-	Checkpoint string   `json:"checkpoint,omitempty"` // see FindCheckpoint
+	Model      string   `json:"model,omitempty"`      // a SavedModel or a frozen graph's file: see Settle
+	TagSet     []string `json:"tag_set,omitempty"`    // of a SavedModel's graph. Empty: serve
+	Checkpoint string   `json:"checkpoint,omitempty"` // a checkpoint with its graph: see FindCheckpoint
 }
 
-// Path is what the user named.
+// Path returns the path that the user named.
 func (s Source) Path() string {
 	if s.Model == "" {
 		return s.Checkpoint
@@ -26,9 +25,9 @@ func (s Source) Path() string {
 	return s.Model
 }
 
-// Digest tells models apart: the SHA-256, in hex, of the graph's file and of the
-// variables' index, which holds the checksum of every value, and of a
-// SavedModel's assets.
+// Digest returns a SHA-256, in hex, that differs between models. It covers the
+// graph's file, the index of the variables and a SavedModel's assets. The index
+// holds a checksum of every variable's value.
 func (s Source) Digest() (string, error) {
 	s, _, err := s.Settle()
 	if err != nil {
@@ -61,7 +60,7 @@ func (s Source) Digest() (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// assets are the files beside a SavedModel's graph, such as vocabularies.
+// assets lists the files in a SavedModel's folder assets, such as vocabularies.
 func (s Source) assets() ([]string, error) {
 	if s.Model == "" || s.Frozen() {
 		return nil, nil
@@ -79,10 +78,11 @@ func (s Source) assets() ([]string, error) {
 	return paths, nil // in lexical order
 }
 
-// Frozen tells whether a settled source is a frozen graph's file.
+// Frozen reports whether a settled source is a frozen graph's file.
 func (s Source) Frozen() bool { return s.Model != "" && exists(s.Model) }
 
-// Graph opens the model's graph. What is not there is a *ModelError.
+// Graph opens the model's graph. If it cannot be found or read, the error is a
+// *ModelError.
 func (s Source) Graph() (*MetaGraph, error) {
 	s, _, err := s.Settle()
 	if err != nil {

@@ -8,32 +8,32 @@ import (
 	"strings"
 )
 
-// Suggestion is what a job file says to run a model on all of its outputs that
-// columns can hold: the first graph's default signature, or its first one; without
-// signatures the tensors that nothing else uses. Without Outputs no job runs it,
-// and Notes say why.
+// Suggestion has the settings of a job file that runs a model for all outputs that
+// columns can hold. It uses the default signature, or the first that has such an
+// output. Without signatures it uses the tensors that no operation takes. If Outputs
+// is empty, no job can run the model, and Notes say why.
 type Suggestion struct {
-	Source    Source // without TagSet where the default is meant
+	Source    Source // without TagSet if the default is right
 	Signature string // "": the default, or none
-	Inputs    []Pair // that columns feed
+	Inputs    []Pair // fed by columns
 	Constants []SuggestedConstant
 	Outputs   []Pair
-	// BinaryOutputs are aliases of outputs whose strings may be no text.
+	// BinaryOutputs are aliases of outputs whose strings may not be text.
 	BinaryOutputs []string
 	// Libraries are the names of libraries that have the graph's custom operations.
 	Libraries []string
-	// Notes are what a user must know or decide beside these lines.
+	// Notes say what else a user must know or decide.
 	Notes []string
 }
 
-// Pair is a tensor and a name for its column. The names of one list differ.
+// Pair is a tensor and a name for its column. The names within a list differ.
 type Pair struct {
 	Tensor
 	Column string
 }
 
-// SuggestedConstant is an input that has one value for all rows, and a value that
-// runs: a guess of the one that leaves the model as it is when it predicts.
+// SuggestedConstant is an input that has one value for all rows, and a guess of the
+// value that predictions need.
 type SuggestedConstant struct {
 	Tensor
 	Value any
@@ -41,13 +41,13 @@ type SuggestedConstant struct {
 
 const servingDefault = "serving_default"
 
-// Suggest says how a job runs the model. It is nil where none can: a graph
-// without its checkpoint, variables without their graph.
+// Suggest says how a job runs the model. It returns nil for a graph without its
+// checkpoint and for variables without their graph.
 func (d *Description) Suggest() *Suggestion {
 	if len(d.Graphs) == 0 || d.Kind == KindGraph {
 		return nil
 	}
-	g := d.suggested()
+	g := d.defaultGraph()
 	s := &Suggestion{Source: Source{Model: d.Path}}
 	switch tags := strings.Join(g.Tags, ","); {
 	case d.Kind == KindCheckpoint:
@@ -55,21 +55,21 @@ func (d *Description) Suggest() *Suggestion {
 	case tags != "serve":
 		s.Source.TagSet = g.Tags
 	}
-	if sig := g.suggested(); sig != nil {
+	if sig := g.defaultSignature(); sig != nil {
 		if sig.Name != servingDefault {
 			s.Signature = sig.Name
 		}
-		s.takeSignature(g, sig)
+		s.setSignature(g, sig)
 	} else {
 		ends := g.Ends()
-		s.take(g.neededBy(ends), ends)
+		s.setTensors(g.placeholdersOf(ends), ends)
 	}
-	s.look(g)
+	s.addOperationNotes(g)
 	return s
 }
 
-// suggested is the graph of the tag set {serve}, or the first.
-func (d *Description) suggested() *MetaGraph {
+// defaultGraph returns the graph of the tag set {serve}, or else the first.
+func (d *Description) defaultGraph() *MetaGraph {
 	for _, g := range d.Graphs {
 		if slices.Equal(g.Tags, []string{"serve"}) {
 			return g
@@ -78,9 +78,9 @@ func (d *Description) suggested() *MetaGraph {
 	return d.Graphs[0]
 }
 
-// suggested is the default signature, or the first that has an output for a
-// column; nil: there is none.
-func (g *MetaGraph) suggested() *Signature {
+// defaultSignature returns the default signature, or else the first that has an output
+// for a column. It returns nil if there is none.
+func (g *MetaGraph) defaultSignature() *Signature {
 	if sig, err := g.Signature(""); err == nil {
 		return sig
 	}
@@ -92,15 +92,15 @@ func (g *MetaGraph) suggested() *Signature {
 	return nil
 }
 
-// takeSignature takes the outputs of a signature that a job can ask for, and the
-// inputs that they need.
-func (s *Suggestion) takeSignature(g *MetaGraph, sig *Signature) {
+// setSignature sets the outputs of a signature that a job can request, and the inputs
+// that they need. Other outputs get a note.
+func (s *Suggestion) setSignature(g *MetaGraph, sig *Signature) {
 	needed := map[string]bool{}
 	var outputs []Tensor
 	for _, t := range sig.Outputs {
-		inputs, reason := g.needs(sig, t)
+		inputs, reason := g.requiredInputs(sig, t)
 		if reason != "" {
-			s.note("output %s is left out: %s", t.Alias, reason)
+			s.addNote("output %s is left out: %s", t.Alias, reason)
 			continue
 		}
 		outputs = append(outputs, t)
@@ -108,12 +108,12 @@ func (s *Suggestion) takeSignature(g *MetaGraph, sig *Signature) {
 			needed[in.Alias] = true
 		}
 	}
-	s.take(slices.DeleteFunc(slices.Clone(sig.Inputs), func(t Tensor) bool { return !needed[t.Alias] }), outputs)
+	s.setTensors(slices.DeleteFunc(slices.Clone(sig.Inputs), func(t Tensor) bool { return !needed[t.Alias] }), outputs)
 }
 
-// needs are the inputs that an output of a signature depends on, or why a job
-// cannot ask for it.
-func (g *MetaGraph) needs(sig *Signature, output Tensor) (inputs []Tensor, reason string) {
+// requiredInputs returns the inputs that an output of a signature depends on. If a job
+// cannot request the output, it returns the reason.
+func (g *MetaGraph) requiredInputs(sig *Signature, output Tensor) (inputs []Tensor, reason string) {
 	if reason := output.unfit(); reason != "" {
 		return nil, reason
 	}
@@ -133,16 +133,16 @@ func (g *MetaGraph) needs(sig *Signature, output Tensor) (inputs []Tensor, reaso
 	return chosen.Inputs, ""
 }
 
-// take sorts inputs into those that columns feed and constants.
-func (s *Suggestion) take(inputs, outputs []Tensor) {
+// setTensors sets Outputs, and sorts inputs into Inputs and Constants.
+func (s *Suggestion) setTensors(inputs, outputs []Tensor) {
 	var fed []Tensor
 	fixed := map[int64]bool{}
 	for _, t := range inputs {
 		switch {
 		case t.scalar() && t.Default:
-			s.note("input %s has a value of the graph's own; constants can set another", t.Alias)
+			s.addNote("input %s has a value of the graph's own; constants can set another", t.Alias)
 		case t.scalar():
-			s.Constants = append(s.Constants, SuggestedConstant{t, t.neutral()})
+			s.Constants = append(s.Constants, SuggestedConstant{t, t.neutralValue()})
 		default:
 			if !t.UnknownRank && t.Shape[0] > 1 {
 				fixed[t.Shape[0]] = true
@@ -151,18 +151,18 @@ func (s *Suggestion) take(inputs, outputs []Tensor) {
 		}
 	}
 	for rows := range fixed {
-		s.note("the model takes %d rows at a time; pad_last_batch: true where they do not influence one another", rows)
+		s.addNote("the model takes %d rows at a time; pad_last_batch: true where they do not influence one another", rows)
 	}
-	s.Inputs, s.Outputs = withColumns(fed), withColumns(outputs)
+	s.Inputs, s.Outputs = nameColumns(fed), nameColumns(outputs)
 }
 
-func (s *Suggestion) note(format string, args ...any) {
+func (s *Suggestion) addNote(format string, args ...any) {
 	s.Notes = append(s.Notes, fmt.Sprintf(format, args...))
 }
 
-// neutral is a value for a scalar input that is one for all rows: no training, no
+// neutralValue guesses the value of a scalar input for predictions: no training, no
 // dropout, a factor of 1.
-func (t Tensor) neutral() any {
+func (t Tensor) neutralValue() any {
 	name := strings.ToLower(t.Alias)
 	switch {
 	case t.Type == Bool:
@@ -177,9 +177,9 @@ func (t Tensor) neutral() any {
 	return 1.0
 }
 
-// withColumns names a column for each tensor: the last part of its name, or all of
-// it, or that with a number, where others have that name.
-func withColumns(tensors []Tensor) []Pair {
+// nameColumns names a column for each tensor: by the last part of its alias, else by
+// the whole alias, else by the alias and a number. It takes the first that is free.
+func nameColumns(tensors []Tensor) []Pair {
 	taken := map[string]bool{}
 	pairs := make([]Pair, len(tensors))
 	for i, t := range tensors {
@@ -198,12 +198,13 @@ func withColumns(tensors []Tensor) []Pair {
 	return pairs
 }
 
-// Operations that make bytes which are no text.
+// byteOperations are operations whose strings may not be text.
 var byteOperations = []string{"EncodePng", "EncodeJpeg", "EncodeJpegVariableQuality", "EncodeWav", "SerializeTensor", "EncodeProto",
 	"EncodeCompressed", "DecodeBase64", "SerializeSparse"}
 
-// look finds in the graph's operations what a job must say of it.
-func (s *Suggestion) look(g *MetaGraph) {
+// addOperationNotes adds the settings and notes that the graph's operations require:
+// binary outputs, libraries, whole records as input.
+func (s *Suggestion) addOperationNotes(g *MetaGraph) {
 	used := g.usedOperations()
 	bytes := slices.ContainsFunc(byteOperations, func(op string) bool { return used[op] })
 	for _, o := range s.Outputs {
@@ -212,12 +213,12 @@ func (s *Suggestion) look(g *MetaGraph) {
 		}
 	}
 	if in := s.Inputs; len(in) == 1 && in[0].Type == String && (used["ParseExample"] || used["ParseExampleV2"]) {
-		s.note("input %s takes whole tf.Example records: from TFRecord files with input.options {recordType: ByteArray} and the column byteArray", in[0].Alias)
+		s.addNote("input %s takes whole tf.Example records: from TFRecord files with input.options {recordType: ByteArray} and the column byteArray", in[0].Alias)
 	}
 	custom := g.CustomOperations()
 	for library, names := range custom {
 		if library == "" {
-			s.note("operation %s is not TensorFlow's: name the library that has it in tensorflow.op_libraries", names[0])
+			s.addNote("operation %s is not TensorFlow's: name the library that has it in tensorflow.op_libraries", names[0])
 			continue
 		}
 		s.Libraries = append(s.Libraries, library)
@@ -226,7 +227,7 @@ func (s *Suggestion) look(g *MetaGraph) {
 	slices.Sort(s.Notes)
 }
 
-// usedOperations are the operations of the graph and of its functions.
+// usedOperations returns the operations of the graph and of its functions.
 func (g *MetaGraph) usedOperations() map[string]bool {
 	used := map[string]bool{}
 	for _, n := range g.pb.GetGraphDef().GetNode() {

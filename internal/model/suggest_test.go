@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// suggest is of a SavedModel with one signature, in the text of the proto.
+// suggest returns the suggestion for a SavedModel with one signature, given as proto text.
 func suggest(t *testing.T, signature, nodes string) *Suggestion {
 	t.Helper()
 	dir := tree(t, map[string]string{"saved_model.pbtxt": `meta_graphs {
@@ -72,7 +72,7 @@ func TestSuggest(t *testing.T) {
 	}
 }
 
-// A sparse input is in the way of the outputs that need it, and of no other.
+// A sparse input excludes the outputs that need it, and no others.
 func TestSuggestLeavesOutWhatNeedsSparseInputs(t *testing.T) {
 	s := suggest(t, `
 		inputs { key: "s" value { coo_sparse { indices_tensor_name: "i:0" values_tensor_name: "v:0" dense_shape_tensor_name: "d:0" } dtype: DT_FLOAT } }
@@ -90,7 +90,7 @@ func TestSuggestLeavesOutWhatNeedsSparseInputs(t *testing.T) {
 	}
 }
 
-// A frozen graph says no types of its operations; those of placeholders' files do.
+// A frozen graph has no types of its operations. They come from operations.txt.
 func TestSuggestFrozenGraph(t *testing.T) {
 	dir := tree(t, map[string]string{"g.pbtxt": `
 		node { name: "in/x" op: "Placeholder" attr { key: "dtype" value { type: DT_FLOAT } } attr { key: "shape" value { shape { dim { size: -1 } dim { size: 4 } } } } }

@@ -16,12 +16,12 @@ import (
 
 var tensorName = regexp.MustCompile(`:[0-9]+$`)
 
-// IsTensorName tells the name of a graph's tensor, "operation:index", from an
-// alias of a signature.
+// IsTensorName reports whether s is the name of a graph's tensor, "operation:index",
+// and not an alias of a signature.
 func IsTensorName(s string) bool { return tensorName.MatchString(s) }
 
-// Tensor returns a tensor of the graph by its name, "operation:index"; its
-// alias is that name. What is not there is a *ModelError.
+// Tensor returns a tensor of the graph by its name, "operation:index". Its alias is
+// that name. If there is no such tensor, the error is a *ModelError.
 func (g *MetaGraph) Tensor(name string) (Tensor, error) {
 	op, text, _ := strings.Cut(name, ":")
 	index, err := strconv.Atoi(text)
@@ -29,7 +29,7 @@ func (g *MetaGraph) Tensor(name string) (Tensor, error) {
 	if err != nil || !there {
 		return Tensor{}, g.noTensor(name, op)
 	}
-	outputs, err := g.outputs(g.pb.GetGraphDef().GetNode()[at])
+	outputs, err := g.outputTensors(g.pb.GetGraphDef().GetNode()[at])
 	if err != nil {
 		return Tensor{}, &ModelError{Path: g.path, Problem: fmt.Sprintf("tensor %s: %v", name, err)}
 	}
@@ -39,8 +39,9 @@ func (g *MetaGraph) Tensor(name string) (Tensor, error) {
 	return outputs[index], nil
 }
 
-// noTensor says what is there in its place: layers of a TensorFlow 2 model are
-// operations of functions, which no session can be asked for.
+// noTensor returns the error for a tensor that the graph does not have. It says if the
+// operation is inside a function, as layers of a TensorFlow 2 model are: no session
+// can fetch its tensors. Otherwise it names a similar tensor, if there is one.
 func (g *MetaGraph) noTensor(name, op string) error {
 	for _, f := range g.pb.GetGraphDef().GetLibrary().GetFunction() {
 		if slices.ContainsFunc(f.GetNodeDef(), func(n *nodepb.NodeDef) bool { return n.GetName() == op }) {
@@ -49,15 +50,15 @@ func (g *MetaGraph) noTensor(name, op string) error {
 		}
 	}
 	problem := &ModelError{Path: g.path, Problem: "the graph has no tensor " + name, Remedy: "tfos show --all lists tensors"}
-	if near := g.ending(op); near != "" {
+	if near := g.similarTensor(op); near != "" {
 		problem.Remedy = "there is " + near
 	}
 	return problem
 }
 
-// ending is a tensor whose operation's last part is that of op, "" when there
-// is none.
-func (g *MetaGraph) ending(op string) string {
+// similarTensor returns a tensor whose operation has the same last part of its name as
+// op, or "".
+func (g *MetaGraph) similarTensor(op string) string {
 	last := op[strings.LastIndexByte(op, '/')+1:]
 	for _, n := range g.pb.GetGraphDef().GetNode() {
 		if name := n.GetName(); name == last || strings.HasSuffix(name, "/"+last) {
@@ -67,21 +68,21 @@ func (g *MetaGraph) ending(op string) string {
 	return ""
 }
 
-// example is the name of an input, or of any tensor.
-func (g *MetaGraph) example() string {
+// exampleInput returns the name of a placeholder, or a made-up name.
+func (g *MetaGraph) exampleInput() string {
 	if inputs := g.Placeholders(); len(inputs) > 0 {
 		return inputs[0].Name
 	}
 	return "operation:0"
 }
 
-// Tensors are all of the graph that can become columns, in its order.
+// Tensors returns the graph's tensors that can become columns, in the graph's order.
 func (g *MetaGraph) Tensors() []Tensor {
 	var found []Tensor
 	for _, n := range g.pb.GetGraphDef().GetNode() {
-		outputs, err := g.outputs(n)
+		outputs, err := g.outputTensors(n)
 		if err != nil {
-			continue // an operation that the model does not describe
+			continue // neither the model nor the list of operations describes it
 		}
 		for _, t := range outputs {
 			if t.unfit() == "" {
@@ -92,8 +93,8 @@ func (g *MetaGraph) Tensors() []Tensor {
 	return found
 }
 
-// Placeholders are the tensors that the graph waits for, in its order, but for
-// that of its checkpoints' names.
+// Placeholders returns the tensors that a run must feed, in the graph's order. The
+// tensor for the checkpoint's name is left out.
 func (g *MetaGraph) Placeholders() []Tensor {
 	var found []Tensor
 	for _, n := range g.pb.GetGraphDef().GetNode() {
@@ -107,9 +108,9 @@ func (g *MetaGraph) Placeholders() []Tensor {
 	return found
 }
 
-// Ends are the tensors of a value a row that depend on a placeholder and that no
-// operation takes, in the graph's order: those that an author may have meant as
-// outputs. Those of unknown rank may have a value a row.
+// Ends returns the tensors that the model's author may have meant as outputs, in the
+// graph's order. They have one value a row, depend on a placeholder, and no operation
+// takes them. Tensors of unknown rank count, since they may have one value a row.
 func (g *MetaGraph) Ends() []Tensor {
 	taken := map[string]bool{}
 	nodes := g.pb.GetGraphDef().GetNode()
@@ -123,13 +124,13 @@ func (g *MetaGraph) Ends() []Tensor {
 	}
 	var found []Tensor
 	for _, n := range nodes {
-		outputs, err := g.outputs(n)
+		outputs, err := g.outputTensors(n)
 		if err != nil || n.GetOp() == "Placeholder" {
 			continue
 		}
 		for _, t := range outputs {
 			rows := t.UnknownRank || len(t.Shape) > 0 && t.Shape[0] < 0
-			if !taken[t.Name] && t.Type.ElementType() != nil && rows && len(g.neededBy([]Tensor{t})) > 0 {
+			if !taken[t.Name] && t.Type.ElementType() != nil && rows && len(g.placeholdersOf([]Tensor{t})) > 0 {
 				found = append(found, t)
 			}
 		}
@@ -137,8 +138,8 @@ func (g *MetaGraph) Ends() []Tensor {
 	return found
 }
 
-// neededBy are those of Placeholders that tensors of the graph depend on.
-func (g *MetaGraph) neededBy(tensors []Tensor) []Tensor {
+// placeholdersOf returns the placeholders that tensors of the graph depend on.
+func (g *MetaGraph) placeholdersOf(tensors []Tensor) []Tensor {
 	nodes, seen := g.pb.GetGraphDef().GetNode(), map[string]bool{}
 	var todo []string
 	for _, t := range tensors {
@@ -158,8 +159,9 @@ func (g *MetaGraph) neededBy(tensors []Tensor) []Tensor {
 	})
 }
 
-// outputs are an operation's tensors.
-func (g *MetaGraph) outputs(n *nodepb.NodeDef) ([]Tensor, error) {
+// outputTensors returns the output tensors of a node. It fails if the outputs of the
+// node's operation are not known.
+func (g *MetaGraph) outputTensors(n *nodepb.NodeDef) ([]Tensor, error) {
 	op := g.ops[n.GetOp()]
 	if op == nil {
 		op = operations()[n.GetOp()].def
@@ -170,7 +172,7 @@ func (g *MetaGraph) outputs(n *nodepb.NodeDef) ([]Tensor, error) {
 	var outputs []Tensor
 	for _, arg := range op.GetOutputArg() {
 		for _, t := range argTypes(n, arg) {
-			if t > typespb.DataType_DT_FLOAT_REF-1 { // a reference to a variable has its values
+			if t > typespb.DataType_DT_FLOAT_REF-1 { // a reference type: the element type is that of its values
 				t -= typespb.DataType_DT_FLOAT_REF - typespb.DataType_DT_FLOAT
 			}
 			name := fmt.Sprintf("%s:%d", n.GetName(), len(outputs))
@@ -182,8 +184,8 @@ func (g *MetaGraph) outputs(n *nodepb.NodeDef) ([]Tensor, error) {
 	return outputs, nil
 }
 
-// argTypes are the types of the tensors that one argument of an operation
-// stands for.
+// argTypes returns the types of the tensors that one output argument of an operation
+// declares.
 func argTypes(n *nodepb.NodeDef, arg *oppb.OpDef_ArgDef) []typespb.DataType {
 	if name := arg.GetTypeListAttr(); name != "" {
 		return n.GetAttr()[name].GetList().GetType()
@@ -199,11 +201,12 @@ func argTypes(n *nodepb.NodeDef, arg *oppb.OpDef_ArgDef) []typespb.DataType {
 	return slices.Repeat([]typespb.DataType{t}, int(max(0, min(count, maxOutputs))))
 }
 
-// maxOutputs bounds what a damaged graph can ask for.
+// maxOutputs limits the outputs of an operation, so that a damaged graph cannot use
+// up the memory.
 const maxOutputs = 1 << 16
 
-// outputShape is what the graph's writer noted of a tensor's shape, nil when it
-// did not.
+// outputShape returns the shape of a node's output, if the graph's writer recorded it,
+// else nil.
 func outputShape(n *nodepb.NodeDef, index int) *shapepb.TensorShapeProto {
 	if shapes := n.GetAttr()["_output_shapes"].GetList().GetShape(); index < len(shapes) {
 		return shapes[index]

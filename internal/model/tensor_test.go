@@ -12,8 +12,8 @@ import (
 	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
 )
 
-// twoInputs has the placeholders a and b, hidden between them and the output,
-// and a signature of all but hidden.
+// twoInputs returns a graph with the placeholders a and b, and hidden between them and the
+// output. Its signature has all but hidden.
 func twoInputs() *MetaGraph {
 	attr := func(t typespb.DataType) *attrpb.AttrValue {
 		return &attrpb.AttrValue{Value: &attrpb.AttrValue_Type{Type: t}}

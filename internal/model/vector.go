@@ -6,9 +6,9 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 )
 
-// The fields of Spark ML's VectorUDT, as Spark stores it in files and gives it
-// to Arrow: a vector is dense (VectorDense, only values) or sparse
-// (VectorSparse: size, indices, values).
+// Field numbers of Spark ML's VectorUDT, which Spark stores as a struct in files and
+// in Arrow. A dense vector has only values. A sparse one has size, indices and
+// values.
 const (
 	VectorType = iota
 	VectorSize
@@ -16,14 +16,14 @@ const (
 	VectorValues
 )
 
-// Kinds of vectors, in the field VectorType.
+// Values of the field VectorType.
 const (
 	VectorSparse = 0
 	VectorDense  = 1
 )
 
-// IsVector says whether a column is one of Spark ML's vectors. It feeds a tensor
-// as a list of doubles does.
+// IsVector reports whether a column holds Spark ML's vectors. Such a column feeds a
+// tensor as a list of doubles does.
 func IsVector(t arrow.DataType) bool {
 	s, ok := t.(*arrow.StructType)
 	if !ok {

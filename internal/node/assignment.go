@@ -13,8 +13,8 @@ import (
 	"tfos/internal/reserve"
 )
 
-// readAssignment reads the one line that a member's Spark task sends. It gives
-// up when ctx ends; the reading goroutine then ends with the process.
+// readAssignment reads the one line that a member's Spark task sends, and checks it. It
+// returns when ctx ends. The reading goroutine then lives until the process ends.
 func readAssignment(ctx context.Context, r io.Reader) (Assignment, error) {
 	type read struct {
 		line []byte
@@ -24,7 +24,7 @@ func readAssignment(ctx context.Context, r io.Reader) (Assignment, error) {
 	go func() {
 		line, err := bufio.NewReader(r).ReadBytes('\n')
 		if errors.Is(err, io.EOF) && len(line) > 0 {
-			err = nil // the last line may lack its end
+			err = nil // the last line may lack its newline
 		}
 		done <- read{line, err}
 	}()
@@ -43,8 +43,8 @@ func readAssignment(ctx context.Context, r io.Reader) (Assignment, error) {
 	return a, a.check()
 }
 
-// check names what an assignment lacks: the driver and this binary are then of
-// different versions.
+// check returns an error that names every missing or wrong field. Such an assignment
+// comes from a driver of another version than this binary.
 func (a Assignment) check() error {
 	var faults []error
 	for _, field := range [][2]string{
@@ -72,7 +72,7 @@ func (a Assignment) check() error {
 	return fmt.Errorf("node: check the assignment: %w", errors.Join(faults...))
 }
 
-// feeds are the configurations of the member's feeds.
+// feeds returns the configurations of the member's feeds.
 func (a Assignment) feeds() []feed.Config {
 	out := []feed.Config{}
 	for _, f := range a.Config.Feeds {

@@ -18,16 +18,16 @@ const (
 	childEngine = "engine"
 )
 
-// memberAddress is one member of the cluster as the reservation server names it.
+// memberAddress is one member of the cluster, as the reservation server names it.
 type memberAddress struct {
 	Job     string
 	Index   int
 	Address string // host:port
-	Host    string // the name of its machine; "": not known
+	Host    string // the name of its machine; "": unknown
 }
 
-// tfConfig is the value of TF_CONFIG: the cluster and which of its members this
-// one is. Indices have no gaps: the roster is the plan's.
+// tfConfig returns the value of TF_CONFIG: the cluster, and which member of it this is.
+// Indices have no gaps, because the plan numbers all members.
 func tfConfig(members []memberAddress, job string, index int) (string, error) {
 	type task struct {
 		Type  string `json:"type"`
@@ -44,14 +44,14 @@ func tfConfig(members []memberAddress, job string, index int) (string, error) {
 	return string(text), nil
 }
 
-// clusterSpec is TensorFlow's cluster: the addresses of each job in the order
-// of their indices.
+// clusterSpec returns TensorFlow's cluster: the addresses of each job, by index. The
+// evaluator is not in it.
 func clusterSpec(members []memberAddress) map[string][]string {
 	ordered := slices.Clone(members)
 	slices.SortStableFunc(ordered, func(a, b memberAddress) int { return a.Index - b.Index })
 	cluster := make(map[string][]string)
 	for _, m := range ordered {
-		if m.Job == reserve.Evaluator { // nobody waits for its server, which does not start
+		if m.Job == reserve.Evaluator { // an evaluator starts no server
 			continue
 		}
 		cluster[m.Job] = append(cluster[m.Job], m.Address)
@@ -59,22 +59,22 @@ func clusterSpec(members []memberAddress) map[string][]string {
 	return cluster
 }
 
-// childPlan is what a child's command is made of.
+// childPlan has the inputs of a child's command.
 type childPlan struct {
 	assignment Assignment
-	files      string // absolute
+	files      string // the files folder, absolute
 	dir        string // the child's working directory
-	work       string
+	work       string // the work folder
 	tfConfig   string
-	libDir     string   // of libtensorflow; "": the loader's choice
-	libraries  []string // of operations
+	libDir     string   // folder of libtensorflow; "": the loader finds it
+	libraries  []string // libraries of operations
 	members    []memberAddress
-	host       string // this machine's name
-	base       []string
+	host       string   // this machine's name
+	base       []string // the executor's environment
 }
 
-// command is the child's: its environment is the executor's, then the
-// supervisor's own variables, then the role's, which win.
+// command returns the child's command. Its environment has the executor's variables, the
+// supervisor's and the role's. Of equal names, the last of these wins.
 func (p childPlan) command() command {
 	config := p.assignment.Config
 	role := config.Roles[p.assignment.Job]
@@ -82,11 +82,12 @@ func (p childPlan) command() command {
 	env.set("TF_CONFIG", p.tfConfig)
 	env.set("TFOS_SOCKET", filepath.Join(p.work, childSocket))
 	env.set("TFOS_RUN", config.Run)
-	env.set("TMPDIR", p.work) // what a program leaves there goes with the member
+	env.set("TMPDIR", p.work) // temporary files are removed with the member
 	env.set("PYTHONUNBUFFERED", "1")
 	if role.Cores > 0 {
-		// Not TF_NUM_INTEROP_THREADS: kernels that wait for a peer sit in inter-op
-		// threads, and a chief of parameter servers with one hangs in its first step.
+		// TF_NUM_INTEROP_THREADS is not set: kernels that wait for a peer occupy
+		// inter-op threads. With one such thread, a chief of parameter servers hangs in
+		// its first step.
 		for _, name := range []string{"TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"} {
 			env.set(name, strconv.Itoa(role.Cores))
 		}
@@ -94,14 +95,14 @@ func (p childPlan) command() command {
 	for name, value := range role.Env {
 		env.set(name, value)
 	}
-	// After the role's, which may bring proxies of its own: TensorFlow speaks to
-	// other members through a proxy where there is one, and then waits for ever.
+	// After the role's variables, which may set proxies. TensorFlow would connect to
+	// other members through a proxy, and would then wait for ever.
 	env.bypassProxies(clusterHosts(p.members, p.assignment.Server, p.host))
-	// After the role's: without these folders the child would not start.
+	// After the role's variables: without these folders the child would not start.
 	env.prepend("PYTHONPATH", p.pythonPath()...)
 	argv := []string{p.interpreter(), "-m", "tfos.program"}
 	if config.Child.Kind == childEngine {
-		argv = append([]string{within(p.files, config.Child.Engine), "run"}, p.libraries...)
+		argv = append([]string{resolvePath(p.files, config.Child.Engine), "run"}, p.libraries...)
 		if p.libDir != "" {
 			env.prepend("LD_LIBRARY_PATH", p.libDir)
 		}
@@ -109,9 +110,10 @@ func (p childPlan) command() command {
 	return command{Argv: argv, Env: env.list(), Dir: p.dir}
 }
 
-// visibleDevices is the list of GPUs that the child sees, as CUDA_VISIBLE_DEVICES
-// names them; "": all. The role's variable wins over that of base, the executor's
-// environment. A variable that is set and empty hides all: that is "-1".
+// visibleDevices returns the GPUs that the child sees, in the form of
+// CUDA_VISIBLE_DEVICES. "": all. The role's variable wins over that of base, the
+// executor's environment. If the variable is set but empty, no GPU is visible: the result
+// is "-1".
 func visibleDevices(a Assignment, base []string) string {
 	const name = "CUDA_VISIBLE_DEVICES"
 	value, given := newEnv(base)[name]
@@ -127,12 +129,13 @@ func visibleDevices(a Assignment, base []string) string {
 func (p childPlan) pythonPath() []string {
 	paths := []string{p.dir}
 	for _, entry := range p.assignment.Config.Child.PythonPath {
-		paths = append(paths, within(p.files, entry))
+		paths = append(paths, resolvePath(p.files, entry))
 	}
 	return paths
 }
 
-// interpreter is absolute, or a bare name to be looked up on PATH.
+// interpreter returns the path of the Python interpreter. It is absolute, or a name
+// without a slash, which is looked up on PATH.
 func (p childPlan) interpreter() string {
 	name := p.assignment.Config.Child.Interpreter
 	if name == "" {
@@ -141,18 +144,18 @@ func (p childPlan) interpreter() string {
 	if !strings.ContainsRune(name, filepath.Separator) {
 		return name
 	}
-	return within(p.files, name)
+	return resolvePath(p.files, name)
 }
 
-// within is path below folder, or path itself when it is absolute.
-func within(folder, path string) string {
+// resolvePath returns path if it is absolute, else path below folder.
+func resolvePath(folder, path string) string {
 	if filepath.IsAbs(path) {
 		return filepath.Clean(path)
 	}
 	return filepath.Join(folder, path)
 }
 
-// env is a process's environment, each name once.
+// env is a process's environment, by name.
 type env map[string]string
 
 func newEnv(base []string) env {
@@ -167,7 +170,7 @@ func newEnv(base []string) env {
 
 func (e env) set(name, value string) { e[name] = value }
 
-// prepend puts paths before those in a list variable.
+// prepend adds paths at the front of a variable that holds a list of paths.
 func (e env) prepend(name string, paths ...string) {
 	if old := e[name]; old != "" {
 		paths = append(slices.Clone(paths), old)
@@ -175,7 +178,7 @@ func (e env) prepend(name string, paths ...string) {
 	e[name] = strings.Join(paths, string(os.PathListSeparator))
 }
 
-// list is sorted.
+// list returns the environment as "name=value", sorted.
 func (e env) list() []string {
 	out := make([]string, 0, len(e))
 	for name, value := range e {

@@ -9,19 +9,18 @@ import (
 	"time"
 )
 
-// This file is the room's only view of the machine: environment, names,
-// kernel. What it reads differs from executor to executor.
+// This file reads facts about the executor: environment, names, network, GPUs, clock.
 
-// tempDir is the executor's folder for temporary files.
+// tempDir returns the executor's folder for temporary files.
 func tempDir() string { return os.TempDir() }
 
-// environment is the process's, with later entries of more before earlier.
+// environment returns the process's environment followed by more. Later entries win.
 func environment(more ...string) []string { return append(os.Environ(), more...) }
 
-// setting is an environment variable of the executor; "" when unset.
-func setting(name string) string { return os.Getenv(name) }
+// envVar returns an environment variable of the executor, or "".
+func envVar(name string) string { return os.Getenv(name) }
 
-// hostName is the machine's name for people; other when it has none.
+// hostName returns the machine's name, for people. If it has none, it returns other.
 func hostName(other string) string {
 	if name, err := os.Hostname(); err == nil && name != "" {
 		return name
@@ -45,8 +44,8 @@ func executorIdentity(boot string) (string, error) {
 	return fmt.Sprintf("%s/%s/%d/%d", boot, space, parent.pid, parent.start), nil
 }
 
-// routeAddress is this machine's address on the way to server (host:port): the
-// one that other members, who reach the same server, can be expected to reach.
+// routeAddress returns this machine's address on the route to server (host:port). Other
+// members reach the same server, so they can be expected to reach this address.
 // Connecting a datagram socket sends nothing.
 func routeAddress(server string) (string, error) {
 	conn, err := net.Dial("udp", server)
@@ -61,8 +60,8 @@ func routeAddress(server string) (string, error) {
 	return host, nil
 }
 
-// gpuUtilisation is the sum of the visible devices' utilisation in percent; -1:
-// there is no nvidia-smi, or it does not work here.
+// gpuUtilisation returns the sum of the visible devices' utilisation in percent. It
+// returns -1 if there is no nvidia-smi or if nvidia-smi fails.
 func gpuUtilisation(visible string) int {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -73,5 +72,5 @@ func gpuUtilisation(visible string) int {
 	return sumUtilisation(out, visible)
 }
 
-// after is the moment d from now, for a connection's deadline.
-func after(d time.Duration) time.Time { return time.Now().Add(d) }
+// deadlineIn returns the time d from now, for a connection's deadline.
+func deadlineIn(d time.Duration) time.Time { return time.Now().Add(d) }

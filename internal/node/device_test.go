@@ -143,8 +143,8 @@ func TestReadAssignment(t *testing.T) {
 	}
 }
 
-// TestOpLibraries: paths as they are, packages by the libraries in them that are
-// linked to TensorFlow; a package without any by its name, for the engine to refuse.
+// TestOpLibraries: a path stays as it is. A package becomes its libraries that are linked
+// to TensorFlow. A package without any stays as a name, which the engine refuses.
 func TestOpLibraries(t *testing.T) {
 	python, err := exec.LookPath("python3")
 	if err != nil {

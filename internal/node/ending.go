@@ -8,23 +8,23 @@ import (
 	"tfos/internal/reserve"
 )
 
-// ending is why a member ends.
+// ending is the reason for which a member ends.
 type ending struct {
 	kind  reserve.Kind
 	cause string
-	// hard: the child is killed at once. Else it gets SIGTERM and the grace.
+	// hard: the child is killed at once. Otherwise it gets SIGTERM and the grace.
 	hard bool
-	// silent: no report is sent. The server cannot be reached, or knows already.
+	// silent: no report is sent, because the server cannot be reached or knows already.
 	silent bool
-	status int
+	status int // exit status
 }
 
 // endings collects the reasons for which a member has to end, from any goroutine.
 // The first is the cause. A hard one may follow while the child has its grace.
 type endings struct {
-	first chan ending   // takes one
+	first chan ending   // holds the first ending
 	hard  chan struct{} // closed at the first hard ending
-	turn  chan struct{} // held while the two change
+	turn  chan struct{} // a lock for the other two: it holds one token
 }
 
 func newEndings() *endings {
@@ -49,7 +49,7 @@ func (e *endings) addEnding(end ending) {
 	}
 }
 
-// watchExecutor adds an ending when the executor is gone.
+// watchExecutor adds an ending when the executor ends. It returns when ctx ends.
 func (m *member) watchExecutor(ctx context.Context, out *os.File) {
 	gone, err := watchReader(ctx, out)
 	if err != nil {
@@ -60,7 +60,7 @@ func (m *member) watchExecutor(ctx context.Context, out *os.File) {
 	}
 }
 
-// joinEnding is what the end of a membership means.
+// joinEnding returns the ending that follows from the error of Client.Join.
 func joinEnding(err error) ending {
 	var rejected *reserve.RejectedError
 	end := ending{kind: reserve.Lost, cause: err.Error(), hard: true, silent: true, status: ExitDone}
@@ -70,11 +70,10 @@ func joinEnding(err error) ending {
 			end.status = ExitRetry
 		}
 	case errors.Is(err, reserve.ErrLeaseLost):
-		// The run is over, or has given this place to another.
+		// The run is over, or another process has this place.
 	default:
-		// Never a member: while the run lives, Spark must place it again or
-		// the cluster waits for it in vain; when the driver is dead, nobody
-		// does.
+		// It never was a member. While the run lives, Spark must start it again:
+		// the cluster waits for it. If the driver is dead, Spark starts nothing.
 		end.status = ExitRetry
 	}
 	return end

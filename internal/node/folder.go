@@ -19,7 +19,7 @@ import (
 // itself writes there. folder has links to the job's files.
 type folder struct {
 	path   string           // absolute
-	before map[string]stamp // of its files, when the program started
+	before map[string]stamp // the stamps of its files when the program started
 }
 
 // stamp identifies the state of a file: a file that changes gets another stamp.
@@ -99,7 +99,7 @@ func (f folder) stamps() (map[string]stamp, error) {
 	err := filepath.WalkDir(f.path, func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission) && name != f.path:
-			return nil // it went meanwhile, or is not the program's
+			return nil // it was removed meanwhile, or is not readable
 		case err != nil:
 			return err
 		case d.IsDir() && d.Name() == "__pycache__":

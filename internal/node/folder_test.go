@@ -24,7 +24,8 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-// The job's files are in the folder, and only what a program writes there counts.
+// The job's files are in the program's folder. Only files that the program writes count
+// as written.
 func TestFolder(t *testing.T) {
 	files := t.TempDir()
 	for _, name := range []string{"train.py", "shipped/data.csv", "stdout", "stderr", "tfos-worker-0.log", "tfos-ps-0/mine.txt"} {
@@ -74,8 +75,8 @@ func TestFolder(t *testing.T) {
 	}
 }
 
-// Where nothing can be written, not by the superuser either, the program runs where
-// the job's files are.
+// If the folder cannot be made, the program runs in the files folder. The test's file
+// system refuses writes even by the superuser.
 func TestAFolderThatCannotBeWritten(t *testing.T) {
 	const kernels = "/sys/power"
 	if f, err := openFolder(t.Context(), kernels, "worker-0", ""); err != nil || f.path != kernels {
@@ -113,8 +114,8 @@ func TestOutputPatterns(t *testing.T) {
 	}
 }
 
-// The files of members that succeed, that fail, and that are stopped for it are
-// brought, and the verdict says so.
+// Members that succeed, that fail, and that are stopped because another failed upload
+// their files. The verdict lists them.
 func TestFilesAreUploaded(t *testing.T) {
 	for _, test := range []struct {
 		modes []string

@@ -18,58 +18,58 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// guardGrace is how long a guard whose member is gone waits for killed
-// processes before it removes the work folder under them. A process in an
-// uninterruptible system call (a dead NFS server) survives SIGKILL for long.
+// guardGrace is how long a guard whose member is gone waits for killed processes, before
+// it removes the work folder even so. A process in an uninterruptible system call (a
+// dead NFS server) may survive SIGKILL for a long time.
 const guardGrace = 5 * time.Second
 
-// guardOrder is one line of the guard's standard input: the child's command,
-// once, or a signal for the child's process group.
+// guardOrder is one line of the guard's standard input: the child's command, once, or a
+// signal for the child's process group.
 type guardOrder struct {
 	Start  *command `json:"start,omitempty"`
 	Signal int      `json:"signal,omitempty"`
 }
 
-// guardEvent is one line of the guard's descriptor 3. The first names the work
-// folder; the second, at the child's end, has Work empty.
+// guardEvent is one line of the guard's descriptor 3. The first event has the work
+// folder. The second is the child's end and has Work empty.
 type guardEvent struct {
 	Work   string `json:"work,omitempty"`
-	Exit   int    `json:"exit"`            // -1: it did not run, or a signal ended it
-	Signal int    `json:"signal"`          // 0: none
-	Error  string `json:"error,omitempty"` // why it could not be started
+	Exit   int    `json:"exit"`            // -1: the child did not run, or a signal ended it
+	Signal int    `json:"signal"`          // that ended the child; 0: none
+	Error  string `json:"error,omitempty"` // why the child could not be started
 }
 
 // command is a process to start.
 type command struct {
-	Argv []string `json:"argv"` // Argv[0] is looked up on PATH when it has no slash
+	Argv []string `json:"argv"` // Argv[0] without a slash is looked up on PATH
 	Env  []string `json:"env"`
 	Dir  string   `json:"dir"`
 }
 
-// GuardIO is what a guard is given by its member.
+// GuardIO has the files of a guard.
 type GuardIO struct {
-	// Orders are guardOrder lines; their end is the member's death.
+	// Orders has guardOrder lines. It ends when the member ends.
 	Orders io.Reader
-	// Events takes guardEvent lines. The child does not inherit it.
+	// Events receives guardEvent lines. The child does not inherit it.
 	Events *os.File
-	// Stdout and Stderr are the child's. Guard closes them after it.
+	// Stdout and Stderr are the child's. Guard closes them at the child's end.
 	Stdout, Stderr *os.File
 }
 
-// Guard is the whole of `tfos-node guard`: it makes the member's work folder,
-// starts the member's child when told to, and, when Orders end, kills all that
-// descends from it, removes the folder and returns. It outlives its child. The
-// process must be its own group's leader and do nothing else: Guard becomes a
-// subreaper, reaps every child and takes over SIGTERM, SIGINT, SIGHUP and
-// SIGPIPE. ctx is for tests only; a cancelled one is the same as the end of
-// Orders.
+// Guard is the whole of `tfos-node guard`. It makes the member's work folder and starts
+// the member's child on order. When Orders end, it kills all its descendants, removes
+// the folder and returns. It outlives its child.
+//
+// The process must be the leader of its own process group and do nothing else. Guard
+// becomes a subreaper, reaps every child, and catches SIGTERM, SIGINT, SIGHUP and
+// SIGPIPE. ctx is for tests only: cancelling it has the same effect as the end of Orders.
 func Guard(ctx context.Context, stdio GuardIO, logger *slog.Logger) error {
 	// The child's death signal is tied to the thread that forked it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	// Caught, not ignored: a child inherits SIG_IGN but not a handler. SIGTERM
-	// to the group is for the child, and a broken pipe is how a dead member
-	// looks when the guard logs.
+	// The signals are caught and not ignored, because a child inherits SIG_IGN but no
+	// handlers. SIGTERM to the group is for the child. SIGPIPE comes when the guard
+	// logs after the member's end.
 	caught := make(chan os.Signal, 1)
 	signal.Notify(caught, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGPIPE)
 	defer signal.Stop(caught)
@@ -77,7 +77,7 @@ func Guard(ctx context.Context, stdio GuardIO, logger *slog.Logger) error {
 		return err
 	}
 	unix.CloseOnExec(int(stdio.Events.Fd()))
-	work, err := makeWork()
+	work, err := makeWorkFolder()
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,8 @@ type guard struct {
 	exits  <-chan exited // nil: no child was started, or all are reaped
 }
 
-// loop returns when the orders have ended and nothing descends from the guard.
+// loop handles orders and exits. It returns when the orders have ended and the guard has
+// no descendants.
 func (g *guard) loop(ctx context.Context) {
 	orders := readOrders(g.stdio.Orders)
 	var late <-chan time.Time
@@ -117,7 +118,7 @@ func (g *guard) loop(ctx context.Context) {
 			case order.Start != nil && g.child == 0:
 				g.start(*order.Start)
 			case order.Signal != 0:
-				send(syscall.Signal(order.Signal))
+				signalGroup(syscall.Signal(order.Signal))
 			}
 		case <-ctx.Done():
 			ctx = context.Background()
@@ -129,11 +130,11 @@ func (g *guard) loop(ctx context.Context) {
 				continue
 			}
 			if e.pid == g.child {
-				g.report(e.status)
-				killing = true // what the child left running
+				g.reportExit(e.status)
+				killing = true // processes that the child has left
 			}
 			if killing {
-				killDescendants() // includes what a dead one had just forked
+				killDescendants() // again: a killed process may have just forked
 			}
 		case <-late:
 			_ = os.RemoveAll(g.work)
@@ -141,9 +142,9 @@ func (g *guard) loop(ctx context.Context) {
 	}
 }
 
-// send sends a signal to the child's group, which is the guard's own: it catches
-// what can be caught, and SIGKILL goes to its descendants one by one.
-func send(s syscall.Signal) {
+// signalGroup sends a signal to the child's group, which is the guard's own group. The
+// guard catches the signal. SIGKILL cannot be caught and goes only to its descendants.
+func signalGroup(s syscall.Signal) {
 	if s == unix.SIGKILL {
 		killDescendants()
 		return
@@ -151,11 +152,11 @@ func send(s syscall.Signal) {
 	_ = unix.Kill(0, s)
 }
 
-// start runs the child in the guard's group with an empty standard input.
+// start starts the child in the guard's group, with an empty standard input.
 func (g *guard) start(c command) {
 	pid, err := g.fork(c)
 	if err != nil {
-		g.emit(guardEvent{Exit: -1, Error: err.Error()})
+		g.sendEvent(guardEvent{Exit: -1, Error: err.Error()})
 		g.closeOutput()
 		return
 	}
@@ -172,8 +173,8 @@ func (g *guard) closeOutput() {
 	_ = g.stdio.Stderr.Close()
 }
 
-// fork uses syscall.ForkExec and not os/exec, whose Wait would race with
-// reapAll for the child's status.
+// fork starts the child and returns its pid. It uses syscall.ForkExec, because the Wait
+// of os/exec would race with reapAll for the child's status.
 func (g *guard) fork(c command) (int, error) {
 	if len(c.Argv) == 0 {
 		return 0, errors.New("empty command")
@@ -191,8 +192,8 @@ func (g *guard) fork(c command) (int, error) {
 		Dir:   c.Dir,
 		Env:   c.Env,
 		Files: []uintptr{null.Fd(), g.stdio.Stdout.Fd(), g.stdio.Stderr.Fd()},
-		// For the case that supervisor and guard are killed at once (by name,
-		// say). It reaches the child alone, not what the child started.
+		// If supervisor and guard are killed at once (by name, for example), this
+		// kills the child, but not the processes that the child started.
 		Sys: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL},
 	})
 	if err != nil {
@@ -201,24 +202,24 @@ func (g *guard) fork(c command) (int, error) {
 	return pid, nil
 }
 
-func (g *guard) report(status syscall.WaitStatus) {
+func (g *guard) reportExit(status syscall.WaitStatus) {
 	if status.Signaled() {
-		g.emit(guardEvent{Exit: -1, Signal: int(status.Signal())})
+		g.sendEvent(guardEvent{Exit: -1, Signal: int(status.Signal())})
 		return
 	}
-	g.emit(guardEvent{Exit: status.ExitStatus()})
+	g.sendEvent(guardEvent{Exit: status.ExitStatus()})
 }
 
-// emit tells the member. A member that is gone is noticed by the end of the
-// orders, so an error here is only worth a line.
-func (g *guard) emit(e guardEvent) {
+// sendEvent sends an event to the member. An error is only logged: the end of the orders
+// shows that the member is gone.
+func (g *guard) sendEvent(e guardEvent) {
 	if err := g.events.Encode(e); err != nil {
 		g.log.Warn("node: guard: report to the member", "error", err)
 	}
 }
 
-// readOrders sends each order, and closes the channel at the end of r. Its
-// goroutine ends with r, which ends with the process.
+// readOrders returns a channel of the orders in r. It is closed at the end of r, and so
+// does its goroutine end. r ends with the process.
 func readOrders(r io.Reader) <-chan guardOrder {
 	out := make(chan guardOrder)
 	go func() {

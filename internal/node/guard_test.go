@@ -16,11 +16,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patience is what these tests wait for things that take milliseconds: the
+// patience is how long these tests wait for things that take milliseconds, since the
 // machine may be busy.
 const patience = 60 * time.Second
 
-// runProcesses are the processes marked with TFOS_RUN=run.
+// runProcesses returns the processes with TFOS_RUN=run in their environment.
 func runProcesses(run string) []int {
 	var found []int
 	entries, _ := os.ReadDir("/proc")
@@ -37,8 +37,8 @@ func runProcesses(run string) []int {
 	return found
 }
 
-// eventually polls because what it waits for, the end of processes that are
-// not this one's children, has no event.
+// eventually polls a condition: there is no event for the end of processes that are not
+// children of this one.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
@@ -59,7 +59,8 @@ func nothingLeft(t *testing.T, run, tmp string) {
 	})
 }
 
-// shortTemp is a folder short enough for sockets, and TMPDIR of the test.
+// shortTemp makes a folder with a path short enough for sockets. It becomes TMPDIR of
+// the test.
 func shortTemp(t *testing.T) string {
 	t.Helper()
 	tmp, err := os.MkdirTemp("/tmp", "n")
@@ -75,8 +76,8 @@ func runID(t *testing.T) string {
 	return strings.ReplaceAll(fmt.Sprintf("%s-%d-%d", t.Name(), os.Getpid(), time.Now().UnixNano()), "/", "-")
 }
 
-// guardUnderTest starts a guard of this test process and, in it, a child in
-// mode; it returns when the child has announced itself where it does.
+// guardUnderTest starts a guard of this test process, and a child in mode under it. If
+// the mode announces itself, it returns after that.
 func guardUnderTest(t *testing.T, run, mode string) *guardian {
 	t.Helper()
 	g, err := startGuard(run, testLog())
@@ -100,8 +101,8 @@ func guardUnderTest(t *testing.T, run, mode string) *guardian {
 	return g
 }
 
-// leaky are the descriptors that every process started from here inherits,
-// because this one did.
+// leaky are the descriptors that this process has inherited, and that every process that
+// it starts therefore inherits too.
 func leaky() []string {
 	var open []string
 	for fd := 3; fd < 1024; fd++ {
@@ -221,8 +222,8 @@ func TestGuardPassesSIGTERMOn(t *testing.T) {
 	nothingLeft(t, run, tmp)
 }
 
-// The end of the guard's input kills children, orphans in other sessions, and
-// children that ignore SIGTERM; before a child was started, only the folder goes.
+// The end of the guard's input kills children, orphans in other sessions, and children
+// that ignore SIGTERM. Without a child, the guard only removes the folder.
 func TestGuardClearsUpAtTheEndOfItsInput(t *testing.T) {
 	for _, mode := range []string{"sleep", "stubborn", "family"} {
 		t.Run(mode, func(t *testing.T) {
@@ -252,7 +253,7 @@ func TestGuardClearsUpAtTheEndOfItsInput(t *testing.T) {
 	})
 }
 
-// Without a supervisor that could do the guard's work.
+// Here no supervisor does the guard's work.
 func TestAKilledGuardTakesTheChildAlong(t *testing.T) {
 	shortTemp(t)
 	run := runID(t)
@@ -276,7 +277,7 @@ func TestGuardsWorkFolderIsPrivateAndShort(t *testing.T) {
 	}
 	for _, dir := range []string{tmp, long} {
 		t.Setenv("TMPDIR", dir)
-		work, err := makeWork()
+		work, err := makeWorkFolder()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,28 +14,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// guardPatience is how long the supervisor waits for its guard to clear up
-// before it does so itself: longer than guardGrace.
+// guardPatience is how long the supervisor waits for its guard to clean up, before it
+// kills the guard and cleans up itself. It is longer than guardGrace.
 const guardPatience = guardGrace + 2*time.Second
 
 // childEnd is how a child ended.
 type childEnd struct {
-	Exit   int    // -1: it did not run, or a signal ended it
-	Signal int    // 0: none
-	Error  string // why it could not be started
-	// GuardLost says that the guard ended first: how the child ended is not known.
+	Exit   int    // -1: the child did not run, or a signal ended it
+	Signal int    // that ended the child; 0: none
+	Error  string // why the child could not be started
+	// GuardLost says that the guard ended first. How the child ended is unknown.
 	GuardLost bool
 }
 
-// guardian is a running guard as its member sees it. Its methods are for one
-// goroutine; ended and the output files are for others too.
+// guardian is the member's handle of a running guard. Its methods are for one goroutine.
+// Other goroutines may use ended and the output files.
 type guardian struct {
-	// work is the member's folder, made by the guard and removed with it.
+	// work is the member's work folder. The guard makes and removes it.
 	work string
-	// ended delivers once: how the child ended, or that the guard did.
+	// ended delivers one value: how the child ended, or that the guard ended.
 	ended <-chan childEnd
-	// stdout and stderr are the read ends of the child's output. They are the
-	// caller's to close; they end when nobody of the child's group is left.
+	// stdout and stderr are the read ends of the child's output. They end when no
+	// process of the child's is left. The caller closes them.
 	stdout, stderr *os.File
 
 	cmd    *exec.Cmd
@@ -44,8 +44,8 @@ type guardian struct {
 	log    *slog.Logger
 }
 
-// startGuard starts this binary as `guard`, leader of a new process group, and
-// waits for its work folder. run becomes TFOS_RUN of the guard.
+// startGuard starts this binary as `guard`, the leader of a new process group. It waits
+// for the guard's work folder. run becomes TFOS_RUN of the guard.
 func startGuard(run string, logger *slog.Logger) (*guardian, error) {
 	var pipes []*os.File
 	fail := func(doing string, err error) (*guardian, error) {
@@ -64,8 +64,8 @@ func startGuard(run string, logger *slog.Logger) (*guardian, error) {
 	ordersR, orders, events, eventsW := pipes[0], pipes[1], pipes[2], pipes[3]
 	stdout, stdoutW, stderr, stderrW := pipes[4], pipes[5], pipes[6], pipes[7]
 
-	// Not os.Executable: its path may be gone (Spark removes the job's files
-	// when an executor ends), the process's own image is not.
+	// /proc/self/exe and not os.Executable, whose path may no longer exist: Spark
+	// removes the job's files when an executor ends.
 	cmd := exec.Command("/proc/self/exe", "guard")
 	cmd.Args[0] = "tfos-node"
 	cmd.Env = environment("TFOS_RUN=" + run)
@@ -86,7 +86,7 @@ func startGuard(run string, logger *slog.Logger) (*guardian, error) {
 	work := make(chan string, 1)
 	ended := make(chan childEnd, 1)
 	g.ended = ended
-	go listen(events, work, ended)
+	go readGuardEvents(events, work, ended)
 	path, ok := <-work
 	if !ok {
 		_ = orders.Close()
@@ -97,9 +97,9 @@ func startGuard(run string, logger *slog.Logger) (*guardian, error) {
 	return g, nil
 }
 
-// listen sends the guard's two events into work and ended, one value each. It ends
-// with the guard.
-func listen(events *os.File, work chan<- string, ended chan<- childEnd) {
+// readGuardEvents sends the guard's two events to work and ended, one value each. It
+// closes work if the guard ends before its first event.
+func readGuardEvents(events *os.File, work chan<- string, ended chan<- childEnd) {
 	defer func() { _ = events.Close() }()
 	decoder := json.NewDecoder(bufio.NewReader(events))
 	var first guardEvent
@@ -118,15 +118,15 @@ func listen(events *os.File, work chan<- string, ended chan<- childEnd) {
 
 // start tells the guard to start the child.
 func (g *guardian) start(c command) error {
-	return g.order(guardOrder{Start: &c})
+	return g.sendOrder(guardOrder{Start: &c})
 }
 
 // signal sends a signal to the child's process group.
 func (g *guardian) signal(s syscall.Signal) error {
-	return g.order(guardOrder{Signal: int(s)})
+	return g.sendOrder(guardOrder{Signal: int(s)})
 }
 
-func (g *guardian) order(o guardOrder) error {
+func (g *guardian) sendOrder(o guardOrder) error {
 	if err := json.NewEncoder(g.orders).Encode(o); err != nil {
 		return fmt.Errorf("node: order the guard: %w", err)
 	}
@@ -137,7 +137,7 @@ func (g *guardian) order(o guardOrder) error {
 // the guard. It returns shortly after guardPatience at the latest. If the guard did
 // not do its work, killAll does it.
 func (g *guardian) killAll() {
-	_ = g.orders.Close() // the guard's sign to clear up
+	_ = g.orders.Close() // the guard then cleans up
 	select {
 	case <-g.exit:
 	case <-time.After(guardPatience):

@@ -10,30 +10,30 @@ import (
 	"time"
 )
 
-// libraryTimeout bounds asking the interpreter for a package's folder. It
-// only starts Python and looks at its path: 0.1 s, more on a slow file system.
+// libraryTimeout limits the search for a package's folder. Python only starts and looks
+// at its path: 0.1 s, more on a slow file system.
 const libraryTimeout = 30 * time.Second
 
-// findPackage prints where a package lies without importing it, which would take
-// seconds and the memory of TensorFlow.
+// findPackage is Python code that prints a package's folder. It does not import the
+// package, which would take seconds and the memory of TensorFlow.
 const findPackage = `import importlib.util, sys
 spec = importlib.util.find_spec(sys.argv[1])
 sys.stdout.write(list(spec.submodule_search_locations)[0] if spec and spec.submodule_search_locations else "")`
 
-// libraryDir is the folder of libtensorflow for an engine child: the job's
-// (tensorflow.lib_dir), else the executor's TFOS_LIB_DIR, else the tensorflow
-// package of its Python. "" leaves it to the system's loader.
+// libraryDir returns the folder of libtensorflow for an engine child: the job's
+// tensorflow.lib_dir, else the executor's TFOS_LIB_DIR, else the tensorflow package of
+// its Python. "": the system's loader finds it.
 func libraryDir(ctx context.Context, config ChildConfig, files string, interpreter string, logger *slog.Logger) string {
 	if config.LibDir != "" {
-		return within(files, config.LibDir)
+		return resolvePath(files, config.LibDir)
 	}
-	if dir := setting("TFOS_LIB_DIR"); dir != "" {
-		return within(files, dir)
+	if dir := envVar("TFOS_LIB_DIR"); dir != "" {
+		return resolvePath(files, dir)
 	}
 	return packageDir(ctx, interpreter, "tensorflow", logger)
 }
 
-// packageDir is the folder of a Python package, "" when there is none.
+// packageDir returns the folder of a Python package, or "".
 func packageDir(ctx context.Context, interpreter, name string, logger *slog.Logger) string {
 	ctx, cancel := context.WithTimeout(ctx, libraryTimeout)
 	defer cancel()
@@ -51,12 +51,12 @@ func packageDir(ctx context.Context, interpreter, name string, logger *slog.Logg
 	return dir
 }
 
-// libraryFailure says, from how an engine child ended before it attached, what
-// was wrong with libtensorflow: the loader's exit status and message (ld.so(8)),
-// or an engine that was never shipped. "": something else.
+// libraryFailure returns what was wrong with libtensorflow, if that is why an engine
+// child ended before it attached. It looks at the exit status and the messages of the
+// loader (ld.so(8)), and at the error of starting the engine. "": another cause.
 func libraryFailure(end childEnd, stderr []string, host string) string {
 	for _, line := range stderr {
-		// The library is there, and another TensorFlow or libc than it needs.
+		// There is a library, but it needs another TensorFlow or libc.
 		if strings.Contains(line, "symbol lookup error: ") || strings.Contains(line, " not found (required by ") {
 			return fmt.Sprintf("libtensorflow on %s does not fit (%s): install another there (pip install tensorflow-cpu), or name its folder as tensorflow.lib_dir in the job file", host, oneLine(line))
 		}

@@ -17,11 +17,11 @@ import (
 	"tfos/internal/reserve"
 )
 
-// acceptPause is how long a listener rests after an error that may pass.
+// acceptPause is the pause after a failed accept.
 const acceptPause = 100 * time.Millisecond
 
-// listenUnix listens on a socket in the work folder, whose mode keeps other
-// users out.
+// listenUnix listens on a socket in the work folder. The folder's mode keeps other users
+// out.
 func listenUnix(work, name string) (net.Listener, error) {
 	l, err := net.Listen("unix", filepath.Join(work, name))
 	if err != nil {
@@ -30,8 +30,8 @@ func listenUnix(work, name string) (net.Listener, error) {
 	return l, nil
 }
 
-// listenTLS listens on a free port of all interfaces with the member's
-// certificate. Who calls proves itself by the run's token.
+// listenTLS listens on a free port of all interfaces, with the member's certificate.
+// Callers authenticate with the run's token.
 func listenTLS(a Assignment) (net.Listener, error) {
 	pair, err := tls.X509KeyPair([]byte(a.Cert), []byte(a.Key))
 	if err != nil {
@@ -51,8 +51,8 @@ func listenTLS(a Assignment) (net.Listener, error) {
 	return l, nil
 }
 
-// portOf is a listener's port as it is advertised under host.
-func portOf(l net.Listener, host string) string {
+// advertisedAddress returns host with the listener's port.
+func advertisedAddress(l net.Listener, host string) string {
 	return net.JoinHostPort(host, strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
 }
 
@@ -137,7 +137,7 @@ func openListeners(ctx context.Context, work, host string, a Assignment, task, p
 		return nil, err
 	}
 	ls.accept(ctx, remote, task, &ls.taskConns)
-	ls.address = reserve.FeedAddress{BootID: boot, Unix: local.Addr().String(), TCP: portOf(remote, host)}
+	ls.address = reserve.FeedAddress{BootID: boot, Unix: local.Addr().String(), TCP: advertisedAddress(remote, host)}
 	return ls, nil
 }
 
@@ -151,7 +151,8 @@ func (ls *listeners) accept(ctx context.Context, l net.Listener, serve connServe
 				if errors.Is(err, net.ErrClosed) {
 					return
 				}
-				// No free descriptors, or the caller gave up: the next accept may succeed.
+				// There are no free descriptors, or the caller has hung up. The next
+				// accept may succeed.
 				ls.log.Error("node: accept", "on", l.Addr().String(), "error", err)
 				time.Sleep(acceptPause)
 				continue

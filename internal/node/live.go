@@ -11,12 +11,12 @@ import (
 	"tfos/internal/reserve"
 )
 
-// live drives the member to its end and leaves nothing behind.
+// live runs the member to its end. After it no process and no folder is left.
 //
-// A member whose child has ended stays registered, in phase "ended", until the
-// server says Stop, its lease is lost or its executor gone: feed tasks that
-// still come are answered with STOP, and the roster loses nobody before the
-// verdict. The server's Stop, after its verdict, is thus the one normal end.
+// A member whose child has ended stays registered, in phase "ended" or "failing". It
+// waits until the server sends Stop, the lease is lost or the executor ends. Until then
+// it answers feed tasks with STOP, and the roster loses no member before the verdict. The
+// normal end of a member is therefore the server's Stop, which follows the verdict.
 func (m *member) live(ctx context.Context) ending {
 	terminated := context.AfterFunc(ctx, func() {
 		m.endings.addEnding(ending{kind: reserve.Lost, cause: "tfos-node was terminated by a signal"})
@@ -56,8 +56,9 @@ wait:
 	return done
 }
 
-// exitMargin is what a program has beyond timeouts.exit, at whose end it runs
-// its exit hooks and ends by itself, threads or not.
+// exitMargin is the time after timeouts.exit at which the member kills the process. At
+// timeouts.exit itself tfos.ending runs the exit hooks and ends the process, even if
+// threads still run.
 const exitMargin = 5 * time.Second
 
 // endOverdue kills a process that hangs after its program has returned or failed.
@@ -82,12 +83,12 @@ func (m *member) startChild(c reserve.Cluster) error {
 // sent and printed before.
 func (m *member) childEnded(ctx context.Context, end childEnd) ending {
 	if end.GuardLost {
-		m.guard.cleanUp() // the group lives on without it
+		m.guard.cleanUp() // the child's group outlives the guard
 	}
 	m.awaitOutput()
 	o := judgeChild(m.Config.Child.Kind, end, m.program.summary(), m.output.stderr.lastLines(), m.host)
 	if o.Kind == reserve.Succeeded && (end.Exit != 0 || end.Signal != 0) && !m.program.killedLate {
-		m.program.addNote(reserve.Note{Kind: reserve.NoteWarning, Text: "its program was done, then its process ended badly: " + end.how()})
+		m.program.addNote(reserve.Note{Kind: reserve.NoteWarning, Text: "its program was done, then its process ended badly: " + end.describe()})
 	}
 	m.log.Info("node: the child ended", "kind", o.Kind, "phase", o.Phase, "cause", o.Cause)
 	m.output.writeTitle("%s %s", o.Kind, o.Cause)
@@ -103,8 +104,8 @@ func (m *member) childEnded(ctx context.Context, end childEnd) ending {
 	return ending{kind: o.Kind, cause: o.Cause}
 }
 
-// setPhaseAfterChild sets the member's phase to "ended" or "failing" and renews at
-// once: the report may have to wait for the upload of files.
+// setPhaseAfterChild sets the member's phase to "ended" or "failing", and renews at
+// once. The report comes later, after the upload of files.
 func (m *member) setPhaseAfterChild(kind reserve.Kind) {
 	m.mu.Lock()
 	m.phaseAfterChild = reserve.PhaseEnded
@@ -150,10 +151,10 @@ func (m *member) endChild(started bool, why ending) {
 		return
 	}
 	var files reserve.WorkingFiles
-	if why.kind == reserve.Stopped { // else there may be no time for it
+	if why.kind == reserve.Stopped { // otherwise there may be no time for uploads
 		files = m.uploadFiles()
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), lastWord)
+	ctx, cancel := context.WithTimeout(context.Background(), reportTimeout)
 	defer cancel()
 	m.report(ctx, reserve.Outcome{
 		Working: files,

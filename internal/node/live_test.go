@@ -34,7 +34,7 @@ func TestSuccess(t *testing.T) {
 	}
 }
 
-// The run waits for what evaluates, which hears that training has ended.
+// The run waits for an evaluator, which is told that training has ended.
 func TestAnEvaluatorFinishes(t *testing.T) {
 	s := newScene(t, 2, func(c *work.Config) { c.Members[1].Required = false })
 	trains, evaluates := s.assignment(0, "waits"), s.assignment(1, "evaluates")
@@ -193,8 +193,8 @@ func TestStopBeforeTheClusterFormed(t *testing.T) {
 	nothingLeft(t, s.run, s.tmp)
 }
 
-// Whoever of a member's chain is killed, the rest goes too, and the server
-// learns what happened.
+// If one process of a member's chain is killed, the others end too, and the server gets
+// the cause.
 func TestKilled(t *testing.T) {
 	for _, test := range []struct {
 		who   string

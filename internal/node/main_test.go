@@ -27,8 +27,8 @@ import (
 	"tfos/internal/work"
 )
 
-// TestMain lets the test binary stand in for every process of a member: its
-// first argument says which.
+// TestMain lets the test binary play every process of a member. Its first argument says
+// which.
 func TestMain(m *testing.M) {
 	role := ""
 	if len(os.Args) > 1 {
@@ -72,7 +72,7 @@ func actRun() int {
 	return Run(ctx, Options{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Grace: grace, Log: testLog()})
 }
 
-// actReserve is the driver's reservation server.
+// actReserve plays the driver's reservation server.
 func actReserve() int {
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
 	if err := reserve.Serve(context.Background(), os.Stdin, os.Stdout, work.Open, testLog()); err != nil {
@@ -82,8 +82,8 @@ func actReserve() int {
 	return 0
 }
 
-// actExecutor stands in for the executor's JVM: it starts a member, hands it
-// the line, reads its output, prints its pid and exit status, and lives on.
+// actExecutor plays the executor's JVM: it starts a member, sends it the assignment,
+// reads its output, prints its pid and exit status, and does not end.
 func actExecutor() int {
 	line, err := io.ReadAll(os.Stdin)
 	if err != nil {
@@ -121,7 +121,7 @@ func actDaemon() int {
 	return 0
 }
 
-// actChild is a member's program in one of its moods.
+// actChild plays a member's program. Its argument says what the program does.
 func actChild(mode string) int {
 	switch mode {
 	case "ok":
@@ -196,7 +196,7 @@ func actChild(mode string) int {
 	panic("unknown mode " + mode)
 }
 
-// childBinds takes its port of the cluster without SO_REUSEADDR.
+// childBinds binds its port of the cluster without SO_REUSEADDR.
 func childBinds() int {
 	var config struct {
 		Cluster map[string][]string
@@ -245,7 +245,7 @@ func childWrites(mode string) int {
 	return 0
 }
 
-// childrenOfChild computes for 0.2 s in a process that ends at once.
+// childrenOfChild runs a process that computes for 0.2 s and ends.
 func childrenOfChild() {
 	cmd := exec.Command("/proc/self/exe", "-m")
 	cmd.Env = append(os.Environ(), "TFOS_TEST_CHILD=burn")
@@ -261,8 +261,8 @@ func boolStatus(ok bool) int {
 	return 1
 }
 
-// succeed is the end of a program that tfos-node has met: an exit status of 0
-// alone is no success.
+// succeed attaches to the member and ends with exit status 0. Without attaching, exit
+// status 0 is no success.
 func succeed() int {
 	if socket := os.Getenv("TFOS_SOCKET"); socket != "" {
 		attach(socket)
@@ -270,8 +270,8 @@ func succeed() int {
 	return 0
 }
 
-// announce tells the member, and with it the test, that the child has come so
-// far; a child without a member prints it.
+// announce tells the member, and so the test, which phase the child has reached. A child
+// without a member prints it.
 func announce(phase string) {
 	socket := os.Getenv("TFOS_SOCKET")
 	if socket == "" {
@@ -291,7 +291,7 @@ func attach(socket string) *feed.Child {
 	return child
 }
 
-// childEvaluates says where its TensorBoard is and goes on until training has
+// childEvaluates reports the address of its TensorBoard and runs until training has
 // ended.
 func childEvaluates() int {
 	conn, err := net.Dial("unix", os.Getenv("TFOS_SOCKET"))
@@ -404,8 +404,8 @@ func childReads() int {
 	return 0
 }
 
-// readFeed takes all rows of a feed, as scripts/tfos/connection.py does, and
-// reports them as trained. It returns how many there were.
+// readFeed reads all rows of a feed, as scripts/tfos/connection.py does, and reports them
+// as trained. It returns their number.
 func readFeed(socket, name string) (rows int, err error) {
 	conn, err := net.Dial("unix", socket)
 	if err != nil {

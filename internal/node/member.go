@@ -18,12 +18,12 @@ import (
 )
 
 const (
-	// drainTime bounds how long what a dead child wrote is read: frames in its
-	// sockets and lines in its pipes are there at once, but a blocked standard
-	// error of the executor may hold its reader for ever.
+	// drainTime limits how long the member reads the output of an ended child. Frames
+	// in its sockets and lines in its pipes are available at once. But if the
+	// executor's standard error blocks, the reader may block for ever.
 	drainTime = 2 * time.Second
-	// lastWord bounds the report of a member that was stopped or lost.
-	lastWord = 3 * time.Second
+	// reportTimeout limits the report of a member that was stopped or lost.
+	reportTimeout = 3 * time.Second
 )
 
 // member is one run of `tfos-node run` after its assignment was read. The goroutine
@@ -33,16 +33,16 @@ type member struct {
 	place  reserve.Place
 	log    *slog.Logger
 	grace  time.Duration
-	files  string // absolute
-	host   string // for people
-	libDir string
+	files  string // the files folder, absolute
+	host   string // this machine's name, for people
+	libDir string // folder of libtensorflow, for an engine
 	// libraries of operations that an engine loads
 	libraries []string
 	endings   *endings // any goroutine
 
-	folder    folder // of a Python program, as begin has made it
+	folder    folder // the working directory of a Python program
 	uploading atomic.Bool
-	uploaded  atomic.Int64 // bytes: a sign of life
+	uploaded  atomic.Int64 // bytes; counts as progress
 
 	guard     *guardian
 	used      *usageMeter    // any goroutine
@@ -52,15 +52,15 @@ type member struct {
 	client    *reserve.Client
 	port      *heldPort
 	listeners *listeners
-	cluster   chan reserve.Cluster // from the server; takes one
+	cluster   chan reserve.Cluster // from the server; sent once
 
 	mu              sync.Mutex
 	context         feed.ProgramContext // set before the child starts
 	phaseAfterChild string              // "": the child has not ended
 
-	copies  sync.WaitGroup // of the child's output
-	tasks   sync.WaitGroup // all other goroutines
-	release context.CancelFunc
+	copies  sync.WaitGroup     // goroutines that copy the child's output
+	tasks   sync.WaitGroup     // all other goroutines
+	release context.CancelFunc // ends both
 }
 
 // newMember acquires what a member needs on its executor. After an error nothing
@@ -102,7 +102,7 @@ func newMember(ctx context.Context, o Options, a Assignment) (*member, error) {
 	m.used = newUsageMeter(m.guard.cmd.Process.Pid, visibleDevices(a, environment()))
 	m.rows = feed.NewReceiver(a.feeds(), a.Token, place.String(), m.guard.work)
 	m.output = openOutput(a.Config.LogDir, files, fmt.Sprintf("%s-%d", a.Job, a.Index), o.Stderr, o.Log)
-	// Not ctx: after SIGTERM the member still has to report.
+	// own outlives ctx: after SIGTERM the member still has to report.
 	own, release := context.WithCancel(context.WithoutCancel(ctx))
 	m.release = release
 	if err := m.startServices(own, o, address); err != nil {
@@ -150,18 +150,18 @@ func (m *member) openFolder(ctx context.Context) error {
 	}
 	archive := child.Archive
 	if archive != "" {
-		archive = within(m.files, archive)
+		archive = resolvePath(m.files, archive)
 	}
 	var err error
 	m.folder, err = openFolder(ctx, m.files, fmt.Sprintf("%s-%d", m.Job, m.Index), archive)
 	return err
 }
 
-// workingDirectory is the child's.
+// workingDirectory returns the child's working directory.
 func (m *member) workingDirectory() string { return cmp.Or(m.folder.path, m.files) }
 
-// join registers the member and renews its lease. The end of the membership ends
-// the member.
+// join registers the member and renews its lease, until ctx ends or the membership ends.
+// The end of the membership ends the member.
 func (m *member) join(ctx context.Context, r reserve.Registration) {
 	given := false
 	err := m.client.Join(ctx, r, reserve.Handler{
@@ -171,7 +171,7 @@ func (m *member) join(ctx context.Context, r reserve.Registration) {
 			m.output.writeTitle("run %s, %s, incarnation %d", m.Config.Run, m.place, r.Incarnation)
 		},
 		Cluster: func(c reserve.Cluster) {
-			if given { // a later generation: this supervisor serves one
+			if given { // a later generation, which needs another supervisor
 				m.endings.addEnding(ending{kind: reserve.Lost, cause: fmt.Sprintf("generation %d began", c.Generation), hard: true, silent: true, status: ExitRetry})
 				return
 			}
@@ -191,8 +191,8 @@ func (m *member) join(ctx context.Context, r reserve.Registration) {
 	}
 }
 
-// renewOnChange renews at once when the feeds' counts change in what the server
-// waits for: steps, ends, stops.
+// renewOnChange renews at once when a count of the feeds changes for which the server
+// waits: steps, ends, stops. It returns when ctx ends.
 func (m *member) renewOnChange(ctx context.Context) {
 	for {
 		select {
@@ -210,7 +210,7 @@ func (m *member) warn(doing string, err error) {
 	}
 }
 
-// renewal returns the member's present state and counts.
+// renewal returns the member's state and counts at this moment.
 func (m *member) renewal() reserve.Renewal {
 	program := m.program.summary()
 	m.mu.Lock()

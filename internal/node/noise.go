@@ -2,9 +2,9 @@ package node
 
 import "bytes"
 
-// startupNoise are parts of the lines that every import of TensorFlow writes on
-// standard error, on machines where nothing is wrong. They would fill the last
-// lines of a program that fails early.
+// startupNoise are parts of the lines that every import of TensorFlow writes to standard
+// error on a healthy machine. They would fill the last lines of a program that fails
+// early.
 var startupNoise = [][]byte{
 	[]byte("All log messages before absl::InitializeLog() is called are written to STDERR"),
 	[]byte("Unable to register cuFFT factory"),
@@ -20,7 +20,7 @@ var startupNoise = [][]byte{
 	[]byte("failed call to cuInit: INTERNAL: CUDA error: Failed call to cuInit: UNKNOWN ERROR (303)"), // no driver
 }
 
-// isStartupNoise tells whether a line of a program says nothing about its end.
+// isStartupNoise reports whether a line of a program's standard error is startup noise.
 func isStartupNoise(line []byte) bool {
 	for _, part := range startupNoise {
 		if bytes.Contains(line, part) {

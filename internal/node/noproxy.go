@@ -7,22 +7,21 @@ import (
 	"strings"
 )
 
-// The variables that name hosts which are reached without a proxy. gRPC's C core
-// (TensorFlow's, and Python's grpc) reads no_grpc_proxy, else no_proxy. It
-// compares the end of a host's name with each entry, and strips no spaces.
-// Python's urllib and requests read no_proxy, else NO_PROXY.
+// The variables that list hosts to connect to without a proxy. gRPC's C core, in
+// TensorFlow and in Python's grpc, reads no_grpc_proxy, else no_proxy. It compares the
+// end of a host's name with each entry, and does not strip spaces. Python's urllib and
+// requests read no_proxy, else NO_PROXY.
 const (
 	noProxy     = "no_proxy"
 	noProxyCaps = "NO_PROXY"
 	noProxyGRPC = "no_grpc_proxy"
 )
 
-// everyHost alone is "no proxy at all" for Python, which does not know it
+// everyHost as the whole value means "no proxy at all" to Python. Python does not know it
 // within a list. gRPC's C core does not know it.
 const everyHost = "*"
 
-// bypassProxies has programs reach hosts without the machine's proxies, beside
-// the hosts that the environment has already.
+// bypassProxies adds hosts to those that programs connect to without a proxy.
 func (e env) bypassProxies(hosts []string) {
 	lower, upper := e[noProxy], e[noProxyCaps]
 	e.addHosts(noProxyGRPC, cmp.Or(e[noProxyGRPC], lower, upper), hosts)
@@ -35,7 +34,7 @@ func (e env) bypassProxies(hosts []string) {
 	}
 }
 
-// addHosts sets a variable to the list old and those of hosts that it lacks.
+// addHosts sets a variable to the list old, followed by the hosts that old lacks.
 func (e env) addHosts(name, old string, hosts []string) {
 	var list []string
 	for _, host := range append(strings.Split(old, ","), hosts...) {
@@ -46,8 +45,8 @@ func (e env) addHosts(name, old string, hosts []string) {
 	e.set(name, strings.Join(list, ","))
 }
 
-// clusterHosts are the names and addresses of the run's own machines: of
-// members, of the driver, and this machine's own.
+// clusterHosts returns the names and addresses of the run's machines: the members', the
+// driver's and this machine's.
 func clusterHosts(members []memberAddress, server, self string) []string {
 	hosts := []string{"localhost", "127.0.0.1", self, hostOf(server)}
 	for _, m := range members {
@@ -56,7 +55,7 @@ func clusterHosts(members []memberAddress, server, self string) []string {
 	return hosts
 }
 
-// hostOf is the host of host:port.
+// hostOf returns the host of host:port, or address itself if it has no port.
 func hostOf(address string) string {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {

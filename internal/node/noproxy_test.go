@@ -31,7 +31,7 @@ func TestBypassProxies(t *testing.T) {
 	}
 }
 
-// The role may bring proxies of its own: the cluster's hosts are added after it.
+// The role's variables may set proxies: the cluster's hosts are added after them.
 func TestChildReachesTheClusterWithoutProxies(t *testing.T) {
 	p := childPlan{
 		assignment: Assignment{Job: "worker", Server: "driver.corp:1", Config: Config{

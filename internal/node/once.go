@@ -2,8 +2,8 @@ package node
 
 import "sync"
 
-// once is an event that happens at most once, with one callback. The zero value
-// is an event that has not happened. Safe for concurrent use.
+// once is an event that happens at most once, with one callback. The zero value is an
+// event that has not happened. It is safe for concurrent use.
 type once struct {
 	mu       sync.Mutex
 	done     bool

@@ -10,14 +10,14 @@ import (
 	"strings"
 )
 
-// opLibraries are the paths of the libraries of operations that an engine child
-// loads. A package that is not there, or has none, stays as its name, which the
-// engine refuses.
+// opLibraries returns the paths of the libraries of operations that an engine child
+// loads. A package that does not exist or has no library stays in the list as a name.
+// The engine refuses names.
 func opLibraries(ctx context.Context, config ChildConfig, files, interpreter string, logger *slog.Logger) []string {
 	var paths []string
 	for _, entry := range config.OpLibraries {
 		if strings.ContainsRune(entry, filepath.Separator) {
-			paths = append(paths, within(files, entry))
+			paths = append(paths, resolvePath(files, entry))
 			continue
 		}
 		found := librariesIn(packageDir(ctx, interpreter, entry, logger))
@@ -29,8 +29,8 @@ func opLibraries(ctx context.Context, config ChildConfig, files, interpreter str
 	return paths
 }
 
-// librariesIn are the libraries of operations in a folder and below it, in
-// lexical order.
+// librariesIn returns the libraries of operations in a folder and below it, in lexical
+// order.
 func librariesIn(dir string) []string {
 	if dir == "" {
 		return nil
@@ -40,14 +40,14 @@ func librariesIn(dir string) []string {
 		if err == nil && !entry.IsDir() && strings.HasSuffix(path, ".so") && hasOperations(path) {
 			paths = append(paths, path)
 		}
-		return nil // what cannot be read has none
+		return nil // folders that cannot be read are skipped
 	})
 	return paths
 }
 
-// hasOperations tells a library of operations from the modules of Python that
-// lie beside it: it is linked to TensorFlow's framework, where operations
-// register themselves, and has no function that Python would import it by.
+// hasOperations reports whether a shared library is a library of operations. Such a
+// library is linked to TensorFlow's framework, where operations register themselves. It
+// has no function PyInit_…, which Python's extension modules beside it have.
 func hasOperations(path string) bool {
 	file, err := elf.Open(path)
 	if err != nil {

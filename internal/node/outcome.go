@@ -13,7 +13,7 @@ import (
 	"tfos/internal/reserve"
 )
 
-// longestCause bounds a cause in bytes: it is one line of a message to people.
+// longestCause is the longest cause in bytes. People read a cause as one line.
 const longestCause = 1000
 
 // judgeChild returns the outcome of a child. If the program has reported its end,
@@ -41,11 +41,11 @@ func judgeChild(kind string, end childEnd, program programSummary, stderr []stri
 	case end.GuardLost:
 		o.Kind = reserve.Lost
 		o.Cause = "the child's guard process was killed"
-	case program.failure == nil && end.clean() && !program.attached:
+	case program.failure == nil && end.isClean() && !program.attached:
 		o.Cause = "exit status 0 of a process that started no program: correct app.python.interpreter"
-	case program.failure == nil && end.clean() && program.phase == phaseImporting:
+	case program.failure == nil && end.isClean() && program.phase == phaseImporting:
 		o.Cause = "exit status 0 while the program was imported (os._exit?): its function never ran"
-	case program.failure == nil && end.clean():
+	case program.failure == nil && end.isClean():
 		o.Kind, o.Phase, o.VerdictCode = reserve.Succeeded, reserve.PhaseEnded, 0
 	case library != "":
 		o.Cause = library
@@ -54,7 +54,7 @@ func judgeChild(kind string, end childEnd, program programSummary, stderr []stri
 	case program.failure != nil && program.failure.Cause != "":
 		o.Cause = program.failure.Cause
 	default:
-		o.Cause = end.how()
+		o.Cause = end.describe()
 		if line := fatalLine(stderr); end.Signal != 0 && line != "" {
 			o.Cause += ": " + line
 		}
@@ -63,16 +63,16 @@ func judgeChild(kind string, end childEnd, program programSummary, stderr []stri
 	return o
 }
 
-// fatal is a line of the log of TensorFlow or absl after which the process aborts,
-// or of an exception that C++ ends with.
+// fatal matches a line of TensorFlow's or absl's log after which the process aborts. It
+// also matches the message of an exception that ends a C++ program.
 var fatal = regexp.MustCompile(`(^|\s)F(\d{4})?\s.*\.(cc|h):\d+\]|^\s*what\(\): `)
 
-// isFatal is fatal for a line of bytes, and fast for lines that cannot be.
+// isFatal reports whether fatal matches a line. It first excludes most lines cheaply.
 func isFatal(line []byte) bool {
 	return (bytes.Contains(line, []byte("]")) || bytes.Contains(line, []byte("what(): "))) && fatal.Match(line)
 }
 
-// fatalLine is the last such line of standard error; "": there is none.
+// fatalLine returns the last fatal line of standard error, or "".
 func fatalLine(stderr []string) string {
 	for _, line := range slices.Backward(stderr) {
 		if fatal.MatchString(line) {
@@ -82,11 +82,11 @@ func fatalLine(stderr []string) string {
 	return ""
 }
 
-// clean says that the process ended by itself, with exit status 0.
-func (e childEnd) clean() bool { return e.Error == "" && e.Exit == 0 && e.Signal == 0 }
+// isClean reports whether the process ended by itself with exit status 0.
+func (e childEnd) isClean() bool { return e.Error == "" && e.Exit == 0 && e.Signal == 0 }
 
-// how is the end of a process in a few words.
-func (e childEnd) how() string {
+// describe returns the end of a process in a few words.
+func (e childEnd) describe() string {
 	if e.Signal != 0 {
 		return signalCause(syscall.Signal(e.Signal))
 	}
@@ -96,14 +96,13 @@ func (e childEnd) how() string {
 func signalCause(s syscall.Signal) string {
 	cause := fmt.Sprintf("killed by signal %d (%s)", int(s), unix.SignalName(s))
 	if s == unix.SIGKILL {
-		// The kernel leaves no other trace where its log cannot be read.
+		// This is often the only trace: the kernel's log may not be readable.
 		cause += ": often the out-of-memory killer; see the host's kernel log and give the role more memory"
 	}
 	return cause
 }
 
-// oneLine makes text fit for a report's cause: one line of UTF-8, at most
-// longestCause bytes.
+// oneLine makes text one line of printable UTF-8, and cuts it at longestCause bytes.
 func oneLine(text string) string {
 	text = strings.Join(strings.Fields(printable(text)), " ")
 	if len(text) > longestCause {

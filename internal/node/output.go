@@ -12,36 +12,37 @@ import (
 )
 
 const (
-	// longestLine is that of the log in bytes; a longer one is broken.
+	// longestLine is the longest line of the log, in bytes. A longer line is split.
 	longestLine = 64 << 10
 
-	// How many last lines of a stream a report has, and bytes of each. Of what a
-	// program prints the results matter; on standard error a whole traceback does.
+	// The number of last lines of a stream in a report, and the bytes of a line. Of
+	// standard output only results matter. Standard error must have room for a whole
+	// traceback.
 	stdoutLines, stdoutWidth = 10, 200
 	stderrLines, stderrWidth = 40, 500
 )
 
-// output is where a child's standard output and error go: whole lines to the
-// log file and to the supervisor's own standard error, which Spark keeps, and
-// the last of each to memory. Several copies may run at a time.
+// output copies a child's standard output and error. Whole lines go to the log file and
+// to the supervisor's own standard error, which Spark keeps. The last lines of each
+// stream stay in memory. Several copies may run at the same time.
 type output struct {
 	path  string       // of the log file, absolute; "": there is none
-	bytes atomic.Int64 // read from the child so far: a sign of life
+	bytes atomic.Int64 // read from the child so far; counts as progress
 
-	// Locks of their own: a blocked forward must hold up neither the report nor
-	// the log's last line.
+	// There are two locks, so that a blocked forward delays neither the report nor the
+	// log.
 	forwarding sync.Mutex
 	forward    io.Writer
 	logging    sync.Mutex
 	log        *os.File // nil: there is none
-	unfinished bool     // the log's last line has no end yet
+	unfinished bool     // the log's last line has no newline yet
 
 	stdout, stderr *tail
 }
 
-// openOutput opens the log file <dir>/<name>.log for appending, or, when dir is
-// "" or cannot be written, <files>/tfos-<name>.log. A child runs without a log
-// too: that is only warned of.
+// openOutput opens the log file <dir>/<name>.log for appending. If dir is "" or cannot be
+// written, it opens <files>/tfos-<name>.log. If that fails too, there is no log: the
+// child runs nevertheless, and openOutput logs a warning.
 func openOutput(dir, files, name string, forward io.Writer, logger *slog.Logger) *output {
 	o := &output{forward: forward, stdout: newTail(stdoutLines, stdoutWidth), stderr: newErrorTail(stderrLines, stderrWidth)}
 	candidates := []string{filepath.Join(files, "tfos-"+name+".log")}
@@ -95,23 +96,23 @@ func (o *output) write(lines []byte) {
 	o.writeLog(lines)
 	o.forwarding.Lock()
 	defer o.forwarding.Unlock()
-	_, _ = o.forward.Write(lines) // an executor that is gone must not end the child
+	_, _ = o.forward.Write(lines) // ignores errors: the executor's end must not end the child
 }
 
 func (o *output) writeLog(lines []byte) {
 	o.logging.Lock()
 	defer o.logging.Unlock()
 	if o.log != nil && len(lines) > 0 {
-		_, _ = o.log.Write(lines) // nor a full disk
+		_, _ = o.log.Write(lines) // ignores errors: a full disk must not end the child
 		o.unfinished = lines[len(lines)-1] != '\n'
 	}
 }
 
-// writeTitle writes a line of the supervisor itself into the log.
+// writeTitle writes a line of the supervisor into the log.
 func (o *output) writeTitle(format string, args ...any) {
 	o.logging.Lock()
 	before := ""
-	if o.unfinished { // the program's last words may be without an end of line
+	if o.unfinished { // the program's last line may lack its newline
 		before = "\n"
 	}
 	o.logging.Unlock()

@@ -19,7 +19,7 @@ func TestOutputKeepsTheLastErrorLines(t *testing.T) {
 	for i := range 100 {
 		fmt.Fprintf(&in, "line %d\n", i)
 	}
-	in.WriteString("step 1\rstep 2\r\xff" + strings.Repeat("x", 2*o.stderr.width) + "\nno end")
+	in.WriteString("step 1\rstep 2\r\xff" + strings.Repeat("x", 2*o.stderr.maxBytes) + "\nno end")
 	const printed = "\x1b[1maccuracy 0.9\x1b[0m\n"
 	o.copyFrom(iotest.HalfReader(strings.NewReader(in.String())), o.stderr)
 	o.copyFrom(strings.NewReader(printed), o.stdout)
@@ -27,17 +27,17 @@ func TestOutputKeepsTheLastErrorLines(t *testing.T) {
 		t.Errorf("standard output %q", out)
 	}
 	last := o.stderr.lastLines()
-	if len(last) != o.stderr.most {
-		t.Fatalf("%d lines, want %d", len(last), o.stderr.most)
+	if len(last) != o.stderr.maxLines {
+		t.Fatalf("%d lines, want %d", len(last), o.stderr.maxLines)
 	}
-	if want := []string{"line 99", "step 1", "step 2"}; !slices.Equal(last[o.stderr.most-5:o.stderr.most-2], want) {
-		t.Errorf("%q, want %q before the last two", last[o.stderr.most-5:], want)
+	if want := []string{"line 99", "step 1", "step 2"}; !slices.Equal(last[o.stderr.maxLines-5:o.stderr.maxLines-2], want) {
+		t.Errorf("%q, want %q before the last two", last[o.stderr.maxLines-5:], want)
 	}
-	if cut := last[o.stderr.most-2]; !strings.HasPrefix(cut, "?xxx") || !strings.HasSuffix(cut, "x ...") || len(cut) > o.stderr.width+10 {
+	if cut := last[o.stderr.maxLines-2]; !strings.HasPrefix(cut, "?xxx") || !strings.HasSuffix(cut, "x ...") || len(cut) > o.stderr.maxBytes+10 {
 		t.Errorf("a long line of bad UTF-8 is kept as %q", cut)
 	}
-	if last[o.stderr.most-1] != "no end" {
-		t.Errorf("last line %q", last[o.stderr.most-1])
+	if last[o.stderr.maxLines-1] != "no end" {
+		t.Errorf("last line %q", last[o.stderr.maxLines-1])
 	}
 	if err := o.close(); err != nil {
 		t.Fatal(err)
@@ -83,8 +83,8 @@ func TestOutputFallsBackToTheFilesFolder(t *testing.T) {
 	}
 }
 
-// What TensorFlow 2.19 writes at every import is no last line; what a program
-// says is, and so is what TensorFlow says of the GPU itself.
+// Lines that TensorFlow 2.19 writes at every import are not kept as last lines. Lines of
+// the program are, and so are TensorFlow's lines about the GPU itself.
 func TestOutputLeavesStartupNoiseOut(t *testing.T) {
 	noise := `2026-11-29 01:32:44.911323: I external/local_xla/xla/tsl/cuda/cudart_stub.cc:32] Could not find cuda drivers on your machine, GPU will not be used.
 2026-11-29 01:32:44.979202: E external/local_xla/xla/stream_executor/cuda/cuda_fft.cc:467] Unable to register cuFFT factory: Attempting to register factory for plugin cuFFT when one has already been registered
@@ -117,11 +117,11 @@ func TestTheFatalLineIsKept(t *testing.T) {
 		o := openOutput("", t.TempDir(), "x", &bytes.Buffer{}, testLog())
 		o.copyFrom(strings.NewReader(in), o.stderr)
 		last := o.stderr.lastLines()
-		if found := slices.Index(last, fatal); found < 0 || slices.Contains(last[found+1:], fatal) || len(last) > o.stderr.most+1 {
+		if found := slices.Index(last, fatal); found < 0 || slices.Contains(last[found+1:], fatal) || len(last) > o.stderr.maxLines+1 {
 			t.Errorf("%q", last)
 		}
 		o.copyFrom(strings.NewReader(in), o.stdout)
-		if out := o.stdout.lastLines(); len(out) != o.stdout.most {
+		if out := o.stdout.lastLines(); len(out) != o.stdout.maxLines {
 			t.Errorf("%d lines of standard output", len(out))
 		}
 	}

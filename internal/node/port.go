@@ -8,40 +8,39 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// heldPort keeps a TCP port of all interfaces for the child's server.
+// heldPort reserves a TCP port of all interfaces for the child's server.
 //
-// The kernel gives its number to no process by itself: the number lies outside of
-// net.ipv4.ip_local_port_range, from which bind to port 0 and connect take theirs.
-// Until the child starts, a bound socket keeps the number from processes that ask for
-// it. handOver closes that socket, so that the child can bind with or without
-// SO_REUSEADDR. An abstract unix socket keeps the number from other members on the
-// host until release, whether or not the child has bound it.
+// The port is outside of net.ipv4.ip_local_port_range, from which the kernel chooses
+// ports for connect and for bind to port 0. The kernel therefore gives it to no other
+// process by itself. Until the child starts, a bound socket keeps the port from
+// processes that ask for it. handOver closes that socket, so that the child can bind with
+// or without SO_REUSEADDR. An abstract unix socket keeps the port from other members on
+// the host until release, whether or not the child has bound it.
 //
-// If no port lies outside of the range, the number is one of the range, and the bound
-// socket stays. It has SO_REUSEADDR: a child that sets it too, as TensorFlow's servers
-// do, can listen all the same.
+// If no free port is found outside of the range, the port is one of the range, and the
+// bound socket stays open. It has SO_REUSEADDR. A child that sets SO_REUSEADDR too, as
+// TensorFlow's servers do, can listen nevertheless.
 type heldPort struct {
 	port int
-	fd   int // the bound socket; -1: handed over
+	fd   int // the bound socket; -1: closed
 	name int // the unix socket; -1: none
-	// stays says that the bound socket is kept until release.
+	// stays says that the bound socket stays open until release.
 	stays bool
 }
 
-// portTries bounds how many numbers are tried before one of the kernel's range
-// is taken.
+// portTries is how many ports of a range are tried.
 const portTries = 1000
 
-// portSpans are where ports may be, the better first. The first are dynamic
-// ports (RFC 6335), which no service has; the second end before the node ports
-// of Kubernetes (30000) and begin after most services'.
+// portSpans are the ranges of ports to try, in this order. The first has dynamic ports
+// (RFC 6335), which no service has. The second begins after the ports of most services
+// and ends before the node ports of Kubernetes (30000).
 var portSpans = []span{{49152, 65535}, {20000, 29999}}
 
 // span is a range of ports, both ends included.
 type span struct{ low, high int }
 
-// without is what is left of s outside of o.
-func (s span) without(o span) []span {
+// subtract returns the parts of s that are outside of o.
+func (s span) subtract(o span) []span {
 	var left []span
 	if below := (span{s.low, min(s.high, o.low-1)}); below.low <= below.high {
 		left = append(left, below)
@@ -52,7 +51,7 @@ func (s span) without(o span) []span {
 	return left
 }
 
-// kernelPorts is the range from which the kernel gives ports.
+// kernelPorts returns the range from which the kernel chooses ports.
 func kernelPorts() span {
 	given := span{1024, 65535}
 	if text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range"); err == nil {
@@ -61,12 +60,12 @@ func kernelPorts() span {
 	return given
 }
 
-// holdPort holds a free port.
+// holdPort reserves a free port. The caller calls release.
 func holdPort() (*heldPort, error) { return holdPortOutside(kernelPorts()) }
 
 func holdPortOutside(given span) (*heldPort, error) {
 	for _, wanted := range portSpans {
-		for _, s := range wanted.without(given) {
+		for _, s := range wanted.subtract(given) {
 			if p := holdPortIn(s); p != nil {
 				return p, nil
 			}
@@ -79,13 +78,13 @@ func holdPortOutside(given span) (*heldPort, error) {
 	return p, nil
 }
 
-// holdPortIn holds a port of s; nil: none of those tried is free.
+// holdPortIn reserves a port of s. It returns nil if none of portTries ports is free.
 func holdPortIn(s span) *heldPort {
 	size := s.high - s.low + 1
 	first := rand.IntN(size)
 	for i := range min(size, portTries) {
 		p := &heldPort{port: s.low + (first+i)%size, fd: -1, name: -1}
-		if p.claim() == nil && p.bind(p.port) == nil {
+		if p.claimName() == nil && p.bind(p.port) == nil {
 			return p
 		}
 		p.release()
@@ -93,8 +92,9 @@ func holdPortIn(s span) *heldPort {
 	return nil
 }
 
-// claim keeps the number from other members on this host.
-func (p *heldPort) claim() error {
+// claimName binds the abstract unix socket that keeps the port from other members on
+// this host.
+func (p *heldPort) claimName() error {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
@@ -103,9 +103,9 @@ func (p *heldPort) claim() error {
 	return unix.Bind(fd, &unix.SockaddrUnix{Name: fmt.Sprintf("@tfos-port-%d", p.port)})
 }
 
-// bind binds a socket to port, 0: any, of all interfaces: a dual-stack socket
-// like TensorFlow's, or IPv4 where the kernel has no IPv6. It fails while
-// anything is bound there, connections that wait for their end included.
+// bind binds a socket to port on all interfaces. 0: any port. The socket is dual-stack,
+// like TensorFlow's, or IPv4 if the kernel has no IPv6. bind fails if anything is bound
+// to the port, including connections in TIME_WAIT.
 func (p *heldPort) bind(port int) error {
 	err := p.bindFamily(unix.AF_INET6, &unix.SockaddrInet6{Port: port})
 	if err == unix.EAFNOSUPPORT || err == unix.EADDRNOTAVAIL {
@@ -154,20 +154,20 @@ func (p *heldPort) bindSocket(fd, family int, all unix.Sockaddr) error {
 	return nil
 }
 
-// handOver leaves the port to the child that is about to start.
+// handOver frees the port for the child, which is about to start.
 func (p *heldPort) handOver() {
 	if !p.stays {
 		closeSocket(&p.fd)
 	}
 }
 
-// release gives the port up.
+// release ends the reservation.
 func (p *heldPort) release() {
 	closeSocket(&p.fd)
 	closeSocket(&p.name)
 }
 
-// closeSocket closes fd once; -1: it is closed.
+// closeSocket closes *fd and sets it to -1. It does nothing for -1.
 func closeSocket(fd *int) {
 	if *fd >= 0 {
 		_ = unix.Close(*fd)

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bindPlainly is what Python's socket.bind(("", port)) does: without options.
+// bindPlainly binds without options, as Python's socket.bind(("", port)) does.
 func bindPlainly(family, port int) error {
 	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -28,8 +28,8 @@ func bindPlainly(family, port int) error {
 	return unix.Listen(fd, 1)
 }
 
-// takePorts has every port that the kernel would give, by bind and by connect,
-// until the test ends: as many processes on a host do.
+// takePorts uses up every port that the kernel would choose for bind or connect, until the
+// test ends. Many processes on a host can do that.
 func takePorts(t *testing.T) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -61,8 +61,8 @@ func takePorts(t *testing.T) {
 	}
 }
 
-// A child may bind its port as it likes, while the host's other processes get
-// ports from the kernel, and no other member of the host is given it.
+// A child may bind its port with or without options, while other processes get ports from
+// the kernel. No other member on the host gets the port.
 func TestAPortIsTheChildsAlone(t *testing.T) {
 	takePorts(t)
 	const members = 200
@@ -97,8 +97,8 @@ func TestAPortIsTheChildsAlone(t *testing.T) {
 	}
 }
 
-// Where the kernel's range is all ports, the port stays bound, for children
-// that set SO_REUSEADDR.
+// If the kernel's range has all ports, the port stays bound. Children that set
+// SO_REUSEADDR can listen on it.
 func TestAPortOfTheKernelsRangeStaysBound(t *testing.T) {
 	p, err := holdPortOutside(span{1024, 65535})
 	if err != nil {
@@ -127,7 +127,7 @@ func TestPortsOutsideOfARange(t *testing.T) {
 		{span{20000, 29999}, span{32768, 60999}, []span{{20000, 29999}}},
 		{span{20000, 29999}, span{10000, 25000}, []span{{25001, 29999}}},
 	} {
-		if got := c.of.without(c.given); !slices.Equal(got, c.want) {
+		if got := c.of.subtract(c.given); !slices.Equal(got, c.want) {
 			t.Errorf("%v without %v: %v, not %v", c.of, c.given, got, c.want)
 		}
 	}

@@ -13,15 +13,15 @@ import (
 	"tfos/internal/reserve"
 )
 
-// kindInfer is Config.Kind of inference.
+// kindInfer is the value of Config.Kind for inference.
 const kindInfer = "infer"
 
-// predicts says whether Spark's tasks give rows to the member's engine and take
-// its predictions back: the member then has no feed of its own.
+// predicts reports whether Spark's tasks send rows to the member's engine and receive its
+// predictions. The member then receives no feed itself.
 func (a Assignment) predicts() bool { return a.Config.Kind == kindInfer && len(a.Feeds) > 0 }
 
-// servePredictor greets a predict task and hands its connection to the engine,
-// once that runs.
+// servePredictor greets a predict task, and hands its connection over to the engine once
+// the engine runs. If the engine has ended, it answers with STOP.
 func (m *member) servePredictor(ctx context.Context, conn net.Conn) error {
 	hello, err := feed.Greet(ctx, conn, m.Token)
 	if errors.Is(err, io.EOF) {
@@ -34,7 +34,7 @@ func (m *member) servePredictor(ctx context.Context, conn net.Conn) error {
 	if err != nil {
 		return err
 	}
-	if err := conn.SetWriteDeadline(after(attachTimeout)); err != nil {
+	if err := conn.SetWriteDeadline(deadlineIn(attachTimeout)); err != nil {
 		return fmt.Errorf("node: predict task: %w", err)
 	}
 	if over != "" {

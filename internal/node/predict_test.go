@@ -18,9 +18,8 @@ import (
 	"tfos/internal/work"
 )
 
-// childAnswers is an engine: it sends back what each of two predict tasks says,
-// and reports a row for each once all are said to have come. slow: it takes its
-// time before it can.
+// childAnswers plays an engine. It sends the bytes of each of two predict tasks back. When
+// all tasks have ended, it reports a row for each. slow: it starts late.
 func childAnswers(slow time.Duration) int {
 	socket := os.Getenv("TFOS_SOCKET")
 	control := attach(socket)
@@ -71,12 +70,12 @@ func answered(c *work.Config) {
 	c.Infer = &work.Inference{Request: json.RawMessage(`{"feed":"predict"}`)}
 }
 
-// asEngine makes an assignment that of an inference member.
+// asEngine changes an assignment to that of an inference member.
 func asEngine(a *Assignment) {
 	a.Config.Kind, a.Feeds = kindInfer, []string{"predict"}
 }
 
-// greet is a predict task's first word, and the frame that answers it.
+// greet sends a predict task's first frame and returns the frame that answers it.
 func (k *task) greet(token string, partition int) (byte, []byte) {
 	k.t.Helper()
 	err := feed.WriteJSON(k.conn, feed.TypeHello, feed.Hello{Version: feed.Version, Token: token, Feed: "predict", Partition: partition, Attempt: 1})
@@ -87,8 +86,8 @@ func (k *task) greet(token string, partition int) (byte, []byte) {
 	return typ, payload
 }
 
-// TestPredictTasksReachTheEngine: by both listeners, from before it runs; the run
-// succeeds with as many predictions as Spark wrote rows.
+// TestPredictTasksReachTheEngine: tasks connect by both listeners before the engine runs.
+// The run succeeds if there are as many predictions as rows that Spark wrote.
 func TestPredictTasksReachTheEngine(t *testing.T) {
 	for written, code := range map[int]exit.Code{2: 0, 3: 1} {
 		s := newScene(t, 1, answered)

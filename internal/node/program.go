@@ -11,7 +11,7 @@ import (
 
 const (
 	phaseStarting  = "starting"  // the program has not reported a phase yet
-	phaseImporting = "importing" // later phases are those of the program's function
+	phaseImporting = "importing" // the user's module is imported; its function runs later
 )
 
 // programReport collects what a member's program reports about itself: the PHASE,
@@ -20,16 +20,16 @@ type programReport struct {
 	mu            sync.Mutex
 	attached      bool
 	phase         string
-	failure       *feed.Failure // the first: later ones follow from it
+	failure       *feed.Failure // the first; later ones are its consequences
 	progress      feed.ProgressReport
 	result        []byte
 	notes         []reserve.Note
 	trainingEnded once          // training has ended
-	rowsEnded     once          // predict tasks have given all rows
-	running       chan struct{} // closed when it runs, or has ended
-	complete      chan struct{} // closed when it has returned or failed: its process is about to end
+	rowsEnded     once          // predict tasks have sent all rows
+	running       chan struct{} // closed when the program runs or has ended
+	complete      chan struct{} // closed when the program has returned or failed; its process then ends
 	over          string        // why the program no longer runs; "": it may run
-	killedLate    bool          // its process was killed because it did not end; live's goroutine
+	killedLate    bool          // the process was killed because it did not end; only live's goroutine uses it
 }
 
 func newProgramReport() *programReport {
@@ -62,7 +62,7 @@ func (p *programReport) setOver(why string) {
 	p.closeRunning()
 }
 
-// closeComplete marks that the program has returned or failed.
+// closeComplete records that the program has returned or failed.
 func (p *programReport) closeComplete() {
 	select {
 	case <-p.complete:

@@ -15,7 +15,7 @@ import (
 	"tfos/internal/work"
 )
 
-// task is a feed task's end of a stream.
+// task is the feed task's end of a stream.
 type task struct {
 	t    *testing.T
 	conn net.Conn
@@ -28,7 +28,7 @@ func fedBy(c *work.Config) {
 	}
 }
 
-// address is where feed tasks reach worker i.
+// address returns the address at which feed tasks reach worker i.
 func (s *scene) address(i int) reserve.FeedAddress {
 	s.t.Helper()
 	var formed reserve.Formed
@@ -71,7 +71,7 @@ func (k *task) hello(token string, partition int) feed.Welcome {
 	return welcome
 }
 
-// send sends a whole partition in one chunk, and waits until it is taken.
+// send sends a whole partition in one chunk, and waits until it is accepted.
 func (k *task) send(rows uint32) {
 	k.t.Helper()
 	head := binary.BigEndian.AppendUint32(make([]byte, 8), rows)
@@ -87,7 +87,7 @@ func (k *task) send(rows uint32) {
 	k.until(feed.TypeEnded)
 }
 
-// until reads frames to the first of a type.
+// until reads frames up to the first of a type.
 func (k *task) until(want byte) []byte {
 	k.t.Helper()
 	for {
@@ -131,8 +131,8 @@ func TestRowsReachTheProgram(t *testing.T) {
 	nothingLeft(t, s.run, s.tmp)
 }
 
-// A member whose program has ended tells feed tasks so, old and new, and
-// accounts for the rows that nobody took.
+// A member whose program has ended stops old and new feed tasks. It counts the rows that
+// the program did not use.
 func TestFeedTasksOfAnEndedProgramAreStopped(t *testing.T) {
 	s := newScene(t, 2, fedBy)
 	one, two := s.assignment(0, "polite"), s.assignment(1, "sleep")
@@ -155,7 +155,8 @@ func TestFeedTasksOfAnEndedProgramAreStopped(t *testing.T) {
 	}
 }
 
-// Tasks that come after the program's success, too, while the run goes on.
+// The same holds for tasks that connect after the program's success, while the run goes
+// on.
 func TestLateFeedTasksAreStopped(t *testing.T) {
 	s := newScene(t, 2, fedBy)
 	one, two := s.assignment(0, "ok"), s.assignment(1, "sleep")

@@ -14,50 +14,50 @@ import (
 	"tfos/internal/reserve"
 )
 
-// The exit statuses of `tfos-node run`, which Spark reads: 0 ends the task,
-// anything else counts as a failure and has the task placed again while
-// spark.task.maxFailures allows.
+// The exit statuses of `tfos-node run`, which Spark reads. 0 ends the task. Any other
+// status is a failure: Spark starts the task again, as long as spark.task.maxFailures
+// allows.
 const (
-	// ExitDone: do not place this member again. It is done, failed for good,
-	// was stopped, or its place or its run is gone.
+	// ExitDone: do not start this member again. It has succeeded or failed for good,
+	// was stopped, or lost its place or its run.
 	ExitDone = 0
-	// ExitRetry: place it again (EX_TEMPFAIL of sysexits.h).
+	// ExitRetry: start this member again (EX_TEMPFAIL of sysexits.h).
 	ExitRetry = 75
 )
 
 // DefaultGrace is how long a child has between SIGTERM and SIGKILL.
 const DefaultGrace = 5 * time.Second
 
-// Options are what `tfos-node run` is given by its process.
+// Options are the inputs and outputs of `tfos-node run`.
 type Options struct {
 	Stdin io.Reader // one line: an Assignment as JSON
-	// Stdout is the pipe that the executor reads: watched for the executor's
-	// end, and written one Summary at most.
+	// Stdout is the pipe that the executor reads. Run watches it for the executor's
+	// end, and writes one Summary.
 	Stdout *os.File
-	Stderr io.Writer     // takes the child's output too
+	Stderr io.Writer     // receives the child's output too
 	Grace  time.Duration // 0: DefaultGrace
 	Log    *slog.Logger
 }
 
-// Summary is the one line of JSON that a member writes to standard output, for
-// who reads the output of Spark's job. The reservation server's verdict does
-// not depend on it.
+// Summary is the one line of JSON that a member writes to standard output, for readers
+// of the Spark job's output. The reservation server's verdict does not depend on it.
 type Summary struct {
-	Member string `json:"member"` // worker:1; "" when the assignment cannot be read
+	Member string `json:"member"` // worker:1; "" if the assignment cannot be read
 	Kind   string `json:"kind"`   // of the outcome: succeeded, failed, lost, stopped
 	Cause  string `json:"cause,omitempty"`
 	Status int    `json:"status"`
 }
 
-// Run is the whole of `tfos-node run`: it supervises one member of a cluster
-// from its assignment to its end and returns the process's exit status. When
-// it returns, no process that descends from this one and no work folder is
-// left. Every child process of the calling process is reaped, and SIGPIPE is
-// caught. ctx's end (SIGTERM) ends the member; so does the executor's, the
-// lease's, and the server's word.
+// Run supervises one member of a cluster from its assignment to its end: it is the whole
+// of `tfos-node run`. It returns the process's exit status. When it returns, no
+// descendant process and no work folder is left.
+//
+// The member ends when ctx ends (SIGTERM), when the executor ends, when the lease is
+// lost, or when the server sends Stop. Run reaps every child of the calling process and
+// catches SIGPIPE.
 func Run(ctx context.Context, o Options) int {
-	// Once the executor is gone, a write to standard error must not end the
-	// supervisor before it has cleared up.
+	// Without the executor, standard error has no reader. A write to it must not end
+	// the supervisor before it has cleaned up.
 	broken := make(chan os.Signal, 1)
 	signal.Notify(broken, unix.SIGPIPE)
 	defer signal.Stop(broken)
@@ -70,7 +70,7 @@ func Run(ctx context.Context, o Options) int {
 		_, err = o.Stdout.Write(append(line, '\n'))
 	}
 	if err != nil {
-		o.Log.Debug("node: write the summary", "error", err) // nobody reads it
+		o.Log.Debug("node: write the summary", "error", err) // the executor is gone
 	}
 	return summary.Status
 }
@@ -78,7 +78,7 @@ func Run(ctx context.Context, o Options) int {
 func run(ctx context.Context, o Options) Summary {
 	a, err := readAssignment(ctx, o.Stdin)
 	if err != nil {
-		// No server to tell. Placing it again would bring the same line again.
+		// There is no server to report to. Another start would get the same line.
 		o.Log.Error("node: no assignment", "error", err)
 		return Summary{Kind: reserve.Failed.String(), Cause: oneLine(err.Error()), Status: ExitDone}
 	}
@@ -87,8 +87,8 @@ func run(ctx context.Context, o Options) Summary {
 	summary := Summary{Member: place.String()}
 	m, err := newMember(ctx, o, a)
 	if err != nil {
-		// Something of this executor: another place may do better, and Spark's
-		// count of failures bounds it.
+		// The cause is this executor: the member may start on another. Spark's limit
+		// of failures ends the attempts.
 		o.Log.Error("node: begin", "error", err)
 		reportNotStarted(ctx, o, a, err)
 		summary.Kind, summary.Cause, summary.Status = reserve.Lost.String(), oneLine(err.Error()), ExitRetry
@@ -102,7 +102,7 @@ func run(ctx context.Context, o Options) Summary {
 // reportNotStarted reports that the member failed before it registered. The verdict
 // can then say why its place stayed empty.
 func reportNotStarted(ctx context.Context, o Options, a Assignment, why error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reportTimeout)
 	defer cancel()
 	client, err := reserve.Dial(ctx, a.credentials())
 	if err == nil {

@@ -25,8 +25,8 @@ import (
 // testLease is short for fast tests and long enough for a busy machine.
 const testLease = 3 * time.Second
 
-// scene is a run with a real reservation server and, in processes of their
-// own, real supervisors, guards and children.
+// scene is a run with a real reservation server. Supervisors, guards and children are
+// real too, and processes of their own.
 type scene struct {
 	t      *testing.T
 	config work.Config
@@ -44,7 +44,7 @@ type scene struct {
 	more   chan struct{} // closed and renewed at each event
 }
 
-// newScene starts a server for n workers that share this test as executor.
+// newScene starts a server for n workers, whose executor is this test.
 func newScene(t *testing.T, n int, change func(*work.Config)) *scene {
 	t.Helper()
 	s := &scene{t: t, run: runID(t), tmp: shortTemp(t), logs: t.TempDir(), gone: make(chan struct{}), more: make(chan struct{})}
@@ -126,7 +126,7 @@ func (s *scene) command(line any) {
 	}
 }
 
-// await returns the first event of that name that is like that.
+// await returns the first event of that name for which the condition is true.
 func (s *scene) await(name string, like func(map[string]any) bool) map[string]any {
 	s.t.Helper()
 	late := time.After(patience)
@@ -157,7 +157,7 @@ func (s *scene) verdict() reserve.Verdict {
 	return v
 }
 
-// awaitPhase waits until worker i has announced that phase.
+// awaitPhase waits until worker i has reported that phase.
 func (s *scene) awaitPhase(i int, phase string) {
 	s.t.Helper()
 	s.await("progress", func(e map[string]any) bool {
@@ -172,7 +172,7 @@ func (s *scene) awaitPhase(i int, phase string) {
 	})
 }
 
-// assignment of worker i with a child in mode.
+// assignment returns the assignment of worker i, with a child in mode.
 func (s *scene) assignment(i int, mode string) Assignment {
 	s.t.Helper()
 	self, err := os.Executable()
@@ -190,7 +190,7 @@ func (s *scene) assignment(i int, mode string) Assignment {
 	}
 }
 
-// workingDirectory is that of the member's child.
+// workingDirectory returns the working directory of the member's child.
 func workingDirectory(a Assignment) string {
 	return filepath.Join(a.Files, fmt.Sprintf("tfos-%s-%d", a.Job, a.Index))
 }
@@ -200,7 +200,7 @@ func (s *scene) feeds(a *Assignment) {
 	a.Config.Feeds = []feed.Config{{Name: "train", QueueBytes: 1 << 20, BatchRows: 2}}
 }
 
-// actor is a supervisor, or an executor with one, under test.
+// actor is a process under test: a supervisor, or an executor with a supervisor.
 type actor struct {
 	t      *testing.T
 	cmd    *exec.Cmd
@@ -265,7 +265,7 @@ func (s *scene) act(role string, a Assignment) *actor {
 	return p
 }
 
-// kill sends SIGKILL to the process alone.
+// kill sends SIGKILL to this process only.
 func (p *actor) kill() {
 	p.t.Helper()
 	if err := p.cmd.Process.Kill(); err != nil {
@@ -273,7 +273,7 @@ func (p *actor) kill() {
 	}
 }
 
-// line is the next line of standard output.
+// line returns the next line of standard output.
 func (p *actor) line() string {
 	p.t.Helper()
 	got := make(chan string, 1)
@@ -290,7 +290,7 @@ func (p *actor) line() string {
 	}
 }
 
-// end waits for a supervisor's end: its exit status and summary.
+// end waits for a supervisor's end. It returns exit status and summary.
 func (p *actor) end() (int, Summary) {
 	p.t.Helper()
 	var summary Summary
@@ -303,7 +303,7 @@ func (p *actor) end() (int, Summary) {
 	return p.cmd.ProcessState.ExitCode(), summary
 }
 
-// memberPID reads the line by which an executor names its supervisor.
+// memberPID reads an executor's line with the pid of its supervisor.
 func (p *actor) memberPID() int {
 	p.t.Helper()
 	pid, err := strconv.Atoi(strings.TrimPrefix(p.line(), "pid "))
@@ -313,7 +313,7 @@ func (p *actor) memberPID() int {
 	return pid
 }
 
-// under is the only child process of pid.
+// under returns the only child process of pid.
 func under(t *testing.T, pid int) int {
 	t.Helper()
 	for _, candidate := range descendants(pid) {

@@ -11,10 +11,11 @@ import (
 	"tfos/internal/reserve"
 )
 
-// attachTimeout bounds the time from a program's connection to its ATTACH.
+// attachTimeout limits the time from a program's connection to its ATTACH, and the writes
+// that follow a task's or program's greeting.
 const attachTimeout = 30 * time.Second
 
-// serveTask serves a feed task's connection, or a predict task's.
+// serveTask serves the connection of a feed task or a predict task.
 func (m *member) serveTask(ctx context.Context, conn net.Conn) error {
 	if m.predicts() {
 		return m.servePredictor(ctx, conn)
@@ -22,10 +23,11 @@ func (m *member) serveTask(ctx context.Context, conn net.Conn) error {
 	return m.rows.ServeFeeder(ctx, conn)
 }
 
-// serveProgram serves a connection of the child's program, or of one of its
-// threads: ATTACH and CONTEXT here, the rest in feed.
+// serveProgram serves a connection of the child's program. A program may have several, for
+// its threads. serveProgram handles ATTACH and CONTEXT. Package feed handles the other
+// frames of feeds, and handleFrame those about the program.
 func (m *member) serveProgram(ctx context.Context, conn net.Conn) error {
-	if err := conn.SetDeadline(after(attachTimeout)); err != nil {
+	if err := conn.SetDeadline(deadlineIn(attachTimeout)); err != nil {
 		return fmt.Errorf("node: attach: %w", err)
 	}
 	var attach feed.AttachRequest

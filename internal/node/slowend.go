@@ -7,8 +7,8 @@ import (
 	"tfos/internal/reserve"
 )
 
-// exitNotice is how long a process may live after its program's end without a
-// warning.
+// exitNotice is how long a process may live on after its program's end before the user
+// gets a warning.
 const exitNotice = 5 * time.Second
 
 // warnOfSlowEnd warns the user that the run waits for a process whose program has

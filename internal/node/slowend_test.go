@@ -7,9 +7,9 @@ import (
 	"tfos/internal/reserve"
 )
 
-// TestASlowEndIsExplained: while a run waits for the process of a program that has
-// failed, a person learns of the failure and of what is waited for; then the
-// process is killed, and the failure is the verdict.
+// TestASlowEndIsExplained: a run waits for the process of a program that has failed. The
+// user gets a warning with the failure and the reason for waiting. Then the process is
+// killed, and the verdict has the failure.
 func TestASlowEndIsExplained(t *testing.T) {
 	s := newScene(t, 1, nil)
 	a := s.assignment(0, "hangs")

@@ -6,20 +6,24 @@ import (
 	"sync"
 )
 
-// tail keeps the last lines of a stream for the report, as plain text and without
-// those that TensorFlow writes wherever it starts. Safe for concurrent use.
+// tail keeps the last lines of a stream for the report, as plain text. It skips
+// TensorFlow's startup noise. It is safe for concurrent use.
 type tail struct {
-	most, width int  // lines; bytes of one
-	errors      bool // it is standard error: a fatal line is kept, whatever comes after it
+	maxLines, maxBytes int  // number of lines, bytes of a line
+	errors             bool // standard error: the last fatal line is kept too
 
 	mu    sync.Mutex
 	lines []string
 	fatal string // the last one; "": none
 }
 
-func newTail(most, width int) *tail { return &tail{most: most, width: width} }
+func newTail(maxLines, maxBytes int) *tail {
+	return &tail{maxLines: maxLines, maxBytes: maxBytes}
+}
 
-func newErrorTail(most, width int) *tail { return &tail{most: most, width: width, errors: true} }
+func newErrorTail(maxLines, maxBytes int) *tail {
+	return &tail{maxLines: maxLines, maxBytes: maxBytes, errors: true}
+}
 
 // addLines adds whole lines.
 func (t *tail) addLines(lines []byte) {
@@ -32,9 +36,9 @@ func (t *tail) addLines(lines []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i, line := range found {
-		last := i >= len(found)-t.most
-		if len(line) > t.width {
-			line = append(bytes.Clone(line[:t.width]), " ..."...)
+		last := i >= len(found)-t.maxLines
+		if len(line) > t.maxBytes {
+			line = append(bytes.Clone(line[:t.maxBytes]), " ..."...)
 		}
 		if t.errors && isFatal(line) {
 			t.fatal = printable(string(line))
@@ -43,7 +47,7 @@ func (t *tail) addLines(lines []byte) {
 			t.lines = append(t.lines, printable(string(line)))
 		}
 	}
-	t.lines = slices.Delete(t.lines, 0, max(0, len(t.lines)-t.most))
+	t.lines = slices.Delete(t.lines, 0, max(0, len(t.lines)-t.maxLines))
 }
 
 // lastLines returns the last lines, oldest first. A fatal line that came before them

@@ -11,9 +11,9 @@ import (
 	"path/filepath"
 )
 
-// unpack puts the files of a tar archive into folder, each at once under its
-// name. A file that is there as it is in the archive, by size, permissions and
-// time, stays: an earlier attempt has left it.
+// unpack writes the files of a tar archive into folder. Each file appears complete under
+// its name. A file that an earlier attempt has written stays: it has the same size,
+// permissions and time as in the archive.
 func unpack(ctx context.Context, archive, folder string) error {
 	f, err := os.Open(archive)
 	if err != nil {
@@ -42,7 +42,7 @@ func unpackFile(r io.Reader, header *tar.Header, folder string) (err error) {
 		return fmt.Errorf("%s: not a file below the folder", header.Name)
 	}
 	path := filepath.Join(folder, header.Name)
-	// The owner must be able to read it, and to replace it at the next attempt.
+	// The owner must be able to read and write it.
 	mode := fs.FileMode(header.Mode).Perm() | 0o600
 	if info, err := os.Lstat(path); err == nil && info.Mode() == mode && info.Size() == header.Size && info.ModTime().Equal(header.ModTime) {
 		return nil

@@ -44,8 +44,8 @@ var shippedFiles = []tar.Header{
 	{Typeflag: tar.TypeReg, Name: "pkg/sub/run.sh", Mode: 0o755, ModTime: time.Unix(1700000001, 0)},
 }
 
-// Members of one folder unpack side by side, and each attempt anew: a file that
-// a program has changed is as it was shipped again.
+// Several members may unpack into one folder at the same time. Each attempt unpacks
+// again: a file that a program has changed is replaced by the shipped one.
 func TestUnpack(t *testing.T) {
 	archive, folder := archiveOf(t, shippedFiles...), t.TempDir()
 	unpackAll := func() {
@@ -78,7 +78,7 @@ func TestUnpack(t *testing.T) {
 	}
 }
 
-// A file that is as it was shipped is left alone: another member may run by it.
+// An unchanged file is not replaced, because another member may use it.
 func TestUnpackLeavesWhatIsThere(t *testing.T) {
 	archive, folder := archiveOf(t, shippedFiles...), t.TempDir()
 	if err := unpack(t.Context(), archive, folder); err != nil {

@@ -11,10 +11,11 @@ import (
 	"tfos/internal/reserve"
 )
 
-// uploadFiles uploads the files of the program's folder that the job wants, and
-// returns what it found. It ends early when the member has to end at once.
+// uploadFiles uploads the files of the program's folder that match the job's patterns. It
+// counts the files that the program has written. After an error it uploads no more
+// files. It stops when a hard ending comes.
 func (m *member) uploadFiles() reserve.WorkingFiles {
-	if m.folder.path == "" { // the child is no program of the user
+	if m.folder.path == "" { // an engine
 		return reserve.WorkingFiles{}
 	}
 	found := reserve.WorkingFiles{Folder: m.folder.path}
@@ -49,8 +50,8 @@ func (m *member) uploadFiles() reserve.WorkingFiles {
 	return found
 }
 
-// wantsFile says whether the job names a file, and adds the patterns that match it to
-// found.
+// wantsFile reports whether a pattern of the job matches a file. It adds the patterns that
+// match to found.
 func (m *member) wantsFile(name string, found *reserve.WorkingFiles) bool {
 	wanted := false
 	for _, pattern := range m.Config.Child.Outputs {

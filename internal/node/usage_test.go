@@ -10,8 +10,8 @@ import (
 	"tfos/internal/work"
 )
 
-// A program that computes, here in processes that come and go, is at work
-// however quiet it is.
+// A program that computes makes progress, even if it writes nothing. Here it computes in
+// short-lived processes.
 func TestAQuietProgramIsNotStalled(t *testing.T) {
 	s := newScene(t, 1, func(c *work.Config) { c.StallMS = 2_500 })
 	a := s.act("run", s.assignment(0, "quiet"))
@@ -79,7 +79,7 @@ func TestGPUUtilisation(t *testing.T) {
 	}
 }
 
-// TestVisibleDevices: usage is that of the GPUs which the child sees.
+// TestVisibleDevices: usage counts only the GPUs that the child sees.
 func TestVisibleDevices(t *testing.T) {
 	for _, c := range []struct {
 		role map[string]string

@@ -15,16 +15,17 @@ const (
 
 	// A unix socket's path, its final NUL included, has 108 bytes (unix(7)).
 	maxSocketPath = 107
-	// longestWork is what the folder's random name and the longest socket's add.
-	longestWork = len("/tfos-4294967295/") + len(feed.PredictSocket)
+	// longestWorkSuffix is the length of the folder's random name and the longest
+	// socket's name.
+	longestWorkSuffix = len("/tfos-4294967295/") + len(feed.PredictSocket)
 )
 
-// makeWork makes the member's work folder (mode 0700), at a path short enough
-// for sockets: container folders of YARN, where TMPDIR may point, are not.
-func makeWork() (string, error) {
+// makeWorkFolder makes the member's work folder (mode 0700), at a path that is short
+// enough for sockets. TMPDIR may be a container folder of YARN, which is too long.
+func makeWorkFolder() (string, error) {
 	var failures []error
 	for _, base := range []string{tempDir(), "/tmp"} {
-		if len(base)+longestWork > maxSocketPath {
+		if len(base)+longestWorkSuffix > maxSocketPath {
 			failures = append(failures, fmt.Errorf("%s is too long for a socket's path", base))
 			continue
 		}

@@ -1,16 +1,18 @@
-// Package record is what a run says of itself: its driver's events, its verdict, and
-// the folder in which they are kept.
+// Package record has the events and the verdict of a run, and the folder that keeps
+// them.
 //
-// In come events as values and as lines of JSON, and the verdict. Out go lines of
-// JSON, and a folder written through internal/store by a [Writer]: run.json,
-// events.jsonl, plan.json, command.txt, verdict.json. [Read] says how the run of such
-// a folder is. docs/protocols.md sections 2 and 7 are the contracts.
+// Comes in: events, as values and as lines of JSON, and the verdict. Goes out: lines of
+// JSON, and a folder that a [Writer] writes through internal/store: run.json,
+// events.jsonl, plan.json, command.txt, verdict.json. [Read] reads the state of a run
+// from such a folder. The contracts are sections 2 and 7 of docs/protocols.md.
 //
-// The package knows no launcher, no Spark and no reservation server, so that any
-// process of a run can write its record, into any store. It has no clock and looks
-// at no process: the caller brings both.
+// The package knows no launcher, no Spark and no reservation server. Any process of a
+// run can therefore write its record, into any store. The package has no clock and
+// inspects no process: the caller supplies both.
 //
-// Terms. Event: one thing that happens in a run, as the driver tells it. Verdict:
-// how the run ended, its last event. Record: the folder. Lost: the process that
-// wrote the record has ended, and no verdict is known.
+// Terms:
+//   - Event: something that happens in a run, reported by the driver.
+//   - Verdict: how the run ended. It is the last event.
+//   - Record: the folder.
+//   - Lost: the process that wrote the record has ended, and no verdict is known.
 package record

@@ -6,25 +6,25 @@ import (
 	"fmt"
 )
 
-// Event is what the driver says of a run: Driver, Context, Waiting, Formed, Progress,
-// Resumed, TensorBoard, Contract, Warning or Verdict. The reservation server has
-// some more, for the driver alone.
+// Event is an event that the driver reports: Driver, Context, Waiting, Formed, Progress,
+// Resumed, TensorBoard, Contract, Warning or Verdict. The reservation server has more
+// events, which go only to the driver.
 type Event interface {
 	// EventName is the value of "event" in the event's line.
 	EventName() string
 }
 
-// Driver names the process to which SIGTERM is an orderly end.
+// Driver names the process that ends the run in order on SIGTERM.
 type Driver struct {
 	PID int `json:"pid"`
 }
 
-// Context says that the SparkContext is up.
+// Context says that the SparkContext has started.
 type Context struct {
 	Application  string `json:"application"`
 	Master       string `json:"master"`
 	SparkVersion string `json:"spark_version"`
-	TrackingURL  string `json:"tracking_url"` // Spark's web page of the application; "": it has none
+	TrackingURL  string `json:"tracking_url"` // Spark's web page of the application, or ""
 }
 
 // Waiting says which members have not registered yet, as "worker:1".
@@ -54,40 +54,40 @@ type Progress struct {
 	Members []MemberPhase `json:"members"`
 	Splits  int64         `json:"splits"`
 	Rows    int64         `json:"rows"` // inference: rows computed
-	// Inference: about how many bytes of the input the rows take, and how much
-	// there is to compute in all; 0: not known.
+	// Inference: the approximate bytes of input of the computed rows, and the splits
+	// and bytes of the whole input. 0: unknown.
 	Bytes     int64 `json:"bytes,omitempty"`
 	AllSplits int64 `json:"all_splits,omitempty"`
 	AllBytes  int64 `json:"all_bytes,omitempty"`
 }
 
-// MemberPhase is how far one member's program is: starting, importing,
-// running, exporting, ended.
+// MemberPhase is the phase of one member's program: starting, importing, running,
+// evaluating, exporting, ended.
 type MemberPhase struct {
 	Member string `json:"member"`
 	Phase  string `json:"phase"`
 }
 
-// Resumed says what an inference job takes over from earlier runs, before the
-// rest is computed.
+// Resumed says which results of earlier runs an inference job keeps. It comes before
+// the rest is computed.
 type Resumed struct {
-	Splits  int   `json:"splits"` // taken over
-	Rows    int64 `json:"rows"`   // in them
-	Missing int   `json:"missing"`
+	Splits  int   `json:"splits"`  // finished by earlier runs
+	Rows    int64 `json:"rows"`    // in these splits
+	Missing int   `json:"missing"` // splits to compute
 }
 
-// TensorBoard says where TensorBoard shows the run.
+// TensorBoard has the address of the run's TensorBoard.
 type TensorBoard struct {
 	URL string `json:"url"`
 }
 
-// Contract says which column feeds which tensor, where the driver alone sees the
-// data.
+// Contract says which column feeds which tensor. The driver reports it if only the
+// driver sees the data.
 type Contract struct {
 	Table string `json:"table"` // several lines
 }
 
-// Warning is for the person, in one line.
+// Warning is one line for the user.
 type Warning struct {
 	Message string `json:"message"`
 }
@@ -103,7 +103,7 @@ func (Contract) EventName() string    { return "contract" }
 func (Warning) EventName() string     { return "warning" }
 func (Verdict) EventName() string     { return "verdict" }
 
-// parsers has the events of a driver by name.
+// parsers has a parser for each event of a driver, by name.
 var parsers = map[string]func(data []byte) (Event, error){
 	"driver":      parse[Driver],
 	"context":     parse[Context],
@@ -117,8 +117,8 @@ var parsers = map[string]func(data []byte) (Event, error){
 	"verdict":     parseVerdict,
 }
 
-// Parse reads a driver's event. A nil Event with a nil error is an event that this
-// version does not know: newer drivers may say more.
+// Parse reads a driver's event. It returns nil and no error for an event that this
+// version does not know, because newer drivers may have more events.
 func Parse(data []byte) (Event, error) {
 	var kind struct {
 		Event string `json:"event"`
@@ -144,11 +144,12 @@ func parse[E Event](data []byte) (Event, error) {
 	return e, nil
 }
 
-// Encode is the event's line, without its end: the event's own object with
-// "event" as its first key. A verdict is encoded as the driver says it.
+// Encode returns the event's line, without the newline: the event's JSON object with
+// "event" as its first key. A verdict is encoded in the driver's form.
 func Encode(e Event) ([]byte, error) { return encode(e, `{"event":"`+e.EventName()+`"`) }
 
-// encode puts head, an object without its last brace, before the event's own keys.
+// encode returns head followed by the event's own keys. head is a JSON object without
+// its closing brace.
 func encode(e Event, head string) ([]byte, error) {
 	var object any = e
 	if v, ok := e.(Verdict); ok {

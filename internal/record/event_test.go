@@ -123,7 +123,7 @@ func TestProtocolNamesEvents(t *testing.T) {
 	}
 }
 
-// What the Python driver writes by itself are events, with their keys.
+// Events that the Python driver writes itself have the keys of their types.
 func TestPythonDriverWritesEvents(t *testing.T) {
 	var source []byte
 	for _, file := range []string{"driver.py", "start.py"} {

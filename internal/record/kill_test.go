@@ -18,8 +18,8 @@ import (
 	"tfos/internal/store"
 )
 
-// The test binary is the writing process when this variable has "DIR N": it is
-// killed before its write number N.
+// If this variable has "DIR N", the test binary is the writing process. It is killed
+// before its write number N.
 const killVariable = "TFOS_RECORD_KILL"
 
 func TestMain(m *testing.M) {
@@ -31,8 +31,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// doomed is a store that kills its process before write number left, in the middle
-// of it where that is possible. It prints every write that is done.
+// doomed is a store that kills its process before write number left, or in the middle of
+// that write if possible. It prints every write that is done.
 type doomed struct {
 	store.Store
 	left *int
@@ -79,7 +79,7 @@ func (d doomed) Append(ctx context.Context, path string, data []byte) error {
 	return err
 }
 
-// printLast prints the last event of some lines.
+// printLast prints the last event of lines.
 func printLast(lines []byte) {
 	if len(lines) > 0 {
 		entry, _ := parseEntry(lines[bytes.LastIndexByte(lines[:len(lines)-1], '\n')+1:])
@@ -105,7 +105,7 @@ func (f doomedFile) Commit() error {
 	return err
 }
 
-// writeRecord is a run that succeeds.
+// writeRecord writes the record of a run that succeeds.
 func writeRecord(dir string, n int) int {
 	c := newClock()
 	w, err := Create(context.Background(), configOf(dir, doomed{store.Local{}, &n}, c))
@@ -123,8 +123,8 @@ func writeRecord(dir string, n int) int {
 	return 0
 }
 
-// A writer that is killed at any write leaves no record, or one that tells how far
-// the run came.
+// A writer that is killed at any write leaves no record, or one that shows the run's
+// progress.
 func TestKilledWriter(t *testing.T) {
 	seen := map[string]bool{}
 	for n := 0; ; n++ {

@@ -14,30 +14,31 @@ import (
 	"tfos/internal/store"
 )
 
-// Status is what a record says of its run.
+// Status is the state of a run, read from its record.
 type Status struct {
-	Run Run // as run.json has it
-	// State is how the run is. Running: the writer lives, or nobody can tell.
+	Run Run // the content of run.json
+	// State is the state of the run now. Running: the writer lives, or nobody can
+	// find out.
 	State State
 	Last  Entry // the newest event
-	// Verdict is verdict.json; of a writer that died before, the driver's. Nil: none
-	// is known.
+	// Verdict is the content of verdict.json. If the writer died before it wrote that,
+	// it is the driver's verdict among the events. Nil: none is known.
 	Verdict *Verdict
 }
 
-// Entry is one line of events.jsonl. The zero Entry: there is none.
+// Entry is one line of events.jsonl. The zero Entry means that there is no event.
 type Entry struct {
 	Time  time.Time
 	Name  string
-	Event Event // nil: this version does not know it
+	Event Event // nil: this version does not know the event
 }
 
-// Read reads the record in dir. alive tells whether the writer may still write;
-// where that cannot be found out, it says true. A folder without a record is
+// Read reads the record in dir. alive reports whether the writer may still write. It
+// returns true if that cannot be found out. If dir has no record, the error is
 // fs.ErrNotExist.
 //
-// The verdict decides, as the writer keeps it. A writer that died before has left the
-// driver's, among the events; without one the run is lost.
+// The state follows from the verdict. If the writer died before it wrote one, the
+// driver's verdict among the events counts. Without that the run is lost.
 func Read(ctx context.Context, s store.Store, dir string, alive func(Process) bool) (Status, error) {
 	dir = strings.TrimSuffix(dir, "/")
 	status, err := read(ctx, s, dir, alive)
@@ -48,20 +49,20 @@ func Read(ctx context.Context, s store.Store, dir string, alive func(Process) bo
 }
 
 func read(ctx context.Context, s store.Store, dir string, alive func(Process) bool) (Status, error) {
-	run, err := getJSON[Run](ctx, s, dir+"/"+runFile)
+	run, err := readJSON[Run](ctx, s, dir+"/"+runFile)
 	if err != nil {
 		return Status{}, err
 	}
 	if run.Version > Version {
 		return Status{}, fmt.Errorf("its version is %d, and this tfos knows those up to %d: use a newer tfos", run.Version, Version)
 	}
-	// Asked first: what a writer wrote before it died is then seen below.
+	// alive comes before reading: a writer found dead here can write nothing later.
 	living := run.State == Running && alive(run.Writer)
 	status := Status{Run: *run, State: run.State}
 	if status.Last, err = lastEntry(ctx, s, dir, func(Entry) bool { return true }); err != nil {
 		return Status{}, err
 	}
-	status.Verdict, err = getJSON[Verdict](ctx, s, dir+"/"+verdictFile)
+	status.Verdict, err = readJSON[Verdict](ctx, s, dir+"/"+verdictFile)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Status{}, err
 	}
@@ -77,7 +78,7 @@ func read(ctx context.Context, s store.Store, dir string, alive func(Process) bo
 	return status, nil
 }
 
-// driverVerdictOf is the verdict among the events; nil: there is none.
+// driverVerdictOf returns the verdict among the events, or nil.
 func driverVerdictOf(ctx context.Context, s store.Store, dir string) (*Verdict, error) {
 	entry, err := lastEntry(ctx, s, dir, func(e Entry) bool { return e.Name == "verdict" })
 	if v, ok := entry.Event.(Verdict); ok {
@@ -86,7 +87,7 @@ func driverVerdictOf(ctx context.Context, s store.Store, dir string) (*Verdict, 
 	return nil, err
 }
 
-func getJSON[T any](ctx context.Context, s store.Store, path string) (*T, error) {
+func readJSON[T any](ctx context.Context, s store.Store, path string) (*T, error) {
 	file, err := s.Open(ctx, path)
 	if err != nil {
 		return nil, err
@@ -102,11 +103,11 @@ func getJSON[T any](ctx context.Context, s store.Store, path string) (*T, error)
 	return v, nil
 }
 
-// lastBytes is how much of events.jsonl is read first: some lines.
+// lastBytes is how much of events.jsonl is read at first, from its end.
 const lastBytes = 64 << 10
 
-// lastEntry is the last event that is wanted. A line that is not whole, because its
-// writer was killed or the disk was full, is passed over.
+// lastEntry returns the last event for which wanted is true, or the zero Entry. It skips
+// incomplete lines, which a killed writer or a full disk leaves.
 func lastEntry(ctx context.Context, s store.Store, dir string, wanted func(Entry) bool) (entry Entry, err error) {
 	file, err := s.OpenAt(ctx, dir+"/"+eventsFile)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -122,7 +123,7 @@ func lastEntry(ctx context.Context, s store.Store, dir string, wanted func(Entry
 		if n, err := file.ReadAt(ctx, data, file.Size()-size); n < len(data) {
 			return Entry{}, err
 		}
-		if size < file.Size() { // begins within a line
+		if size < file.Size() { // data may begin within a line
 			_, data, _ = bytes.Cut(data, []byte("\n"))
 		}
 		for end := bytes.LastIndexByte(data, '\n'); end >= 0; end = bytes.LastIndexByte(data, '\n') {

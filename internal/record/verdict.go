@@ -8,70 +8,77 @@ import (
 	"tfos/internal/exit"
 )
 
-// Verdict is how a run ended. It is what `--output json` prints, what
-// verdict.json in the run's record holds, and, without the fields that only
-// the launcher knows, the driver's last event.
+// Verdict is how a run ended. `--output json` prints it, verdict.json in the run's
+// record has it, and it is the driver's last event. The driver's form lacks the fields
+// that only the launcher knows.
 type Verdict struct {
 	Code     exit.Code `json:"code"`
 	Cause    string    `json:"cause"`  // one line; "" on success
-	Phase    string    `json:"phase"`  // in which it failed
-	Member   string    `json:"member"` // the first that failed, as "worker:1"; "" when no member did
+	Phase    string    `json:"phase"`  // in which the run failed
+	Member   string    `json:"member"` // the first that failed, as "worker:1"; "" if no member did
 	Host     string    `json:"host"`
 	ExitCode int       `json:"exit_code"` // of the member's program
-	Signal   int       `json:"signal"`    // that ended it; 0: none
+	Signal   int       `json:"signal"`    // that ended the program; 0: none
 	Stderr   []string  `json:"stderr"`    // last lines of the failing program
 	LogPath  string    `json:"log_path"`  // on Host
 	// Logs are the members' log files, in the plan's order.
 	Logs []MemberLog `json:"logs,omitempty"`
-	// WorkingFiles are what programs have written into their working directories,
-	// of the members that tell of any, in the plan's order.
+	// WorkingFiles are the files that programs have written into their working
+	// directories: an entry for each member that reports any, in the plan's order.
 	WorkingFiles []MemberFiles `json:"working_files,omitempty"`
 	Retryable    bool          `json:"retryable"`      // the same job may succeed when it is started again
-	Run          string        `json:"run"`            // the launcher's
-	Kind         string        `json:"kind,omitempty"` // the launcher's
+	Run          string        `json:"run"`            // set by the launcher
+	Kind         string        `json:"kind,omitempty"` // set by the launcher
 	Rows         Rows          `json:"rows"`
 	Feeds        []FeedRows    `json:"feeds"`
-	// Throughput is how fast the rows were used; nil: nobody measured it, because
-	// the program takes no rows from a feed.
+	// Throughput is how fast the rows were used. Nil: not measured, because the
+	// program takes no rows from a feed.
 	Throughput *Throughput `json:"throughput"`
 	Artifacts  []Artifact  `json:"artifacts"`
-	// Kept are files and folders that programs have written as an export and that
-	// have not got their names, because the run failed.
+	// Kept are exported files and folders that did not get their final names, because
+	// the run failed.
 	Kept []string `json:"kept,omitempty"`
-	// Infer is the sum of all members' results, an infer.Result; nil for other jobs.
+	// Infer is the sum of all members' results, an infer.Result. Nil for other jobs.
 	Infer json.RawMessage `json:"infer,omitempty"`
-	// Seconds, the launcher's, by phase: submit (spark-submit to SparkContext), form
-	// (to the complete cluster), run, export (from the first member that exports, to
-	// the verdict, with outputs committed), stop (to the last process), total.
+	// Seconds has the duration of each phase. The launcher sets it:
+	//   - submit: from spark-submit to the SparkContext;
+	//   - form: to the complete cluster;
+	//   - run;
+	//   - export: from the first exporting member to the verdict, with outputs
+	//     committed;
+	//   - stop: to the end of the last process;
+	//   - total.
 	// A phase that was not reached is absent.
 	Seconds map[string]float64 `json:"seconds"`
-	Record  string             `json:"record"`           // the launcher's: folder that is kept; "" before there is one
-	Faults  []string           `json:"faults,omitempty"` // the launcher's: of the job file, one line each
+	Record  string             `json:"record"`           // the record's folder, set by the launcher; "" before there is one
+	Faults  []string           `json:"faults,omitempty"` // of the job file, one line each, set by the launcher
 }
 
-// MemberLog is where a member has logged what its program printed.
+// MemberLog is where a member keeps the output of its program.
 type MemberLog struct {
 	Member string `json:"member"`
 	Host   string `json:"host"`
 	Path   string `json:"path"`
-	// Stdout are the last lines of the chief's program, of a run that succeeded.
+	// Stdout has the last lines of the program. Only the chief of a successful run has
+	// them.
 	Stdout []string `json:"stdout,omitempty"`
 }
 
-// MemberFiles is what one member's program has written into its working directory.
+// MemberFiles counts the files that one member's program has written into its working
+// directory.
 type MemberFiles struct {
 	Member        string `json:"member"`
 	Host          string `json:"host"`
 	Folder        string `json:"folder"` // on Host
 	Files         int64  `json:"files"`
 	Bytes         int64  `json:"bytes"`
-	UploadedFiles int64  `json:"uploaded_files"` // of them
+	UploadedFiles int64  `json:"uploaded_files"` // of Files
 	UploadedBytes int64  `json:"uploaded_bytes"`
-	UploadedTo    string `json:"uploaded_to,omitempty"` // a folder; "": none was
+	UploadedTo    string `json:"uploaded_to,omitempty"` // a folder; "": nothing was uploaded
 	Error         string `json:"error,omitempty"`       // why a file was not uploaded
 }
 
-// Rows is the account of all members: read = trained + dropped + quarantined.
+// Rows counts the rows of all members: read = trained + dropped + quarantined.
 type Rows struct {
 	Read        int64 `json:"read"`
 	Trained     int64 `json:"trained"`
@@ -79,12 +86,12 @@ type Rows struct {
 	Quarantined int64 `json:"quarantined"`
 }
 
-// FeedRows is the account of one feed and epoch at one member.
+// FeedRows counts the rows of one feed in one epoch at one member.
 type FeedRows struct {
 	Member      string `json:"member"`
 	Feed        string `json:"feed"`
 	Epoch       int    `json:"epoch"`
-	Epochs      int    `json:"epochs,omitempty"` // that it sums up, from Epoch on; absent: one
+	Epochs      int    `json:"epochs,omitempty"` // number of epochs that are summed, from Epoch on; absent: one
 	Received    int64  `json:"received"`
 	Trained     int64  `json:"trained"`
 	Dropped     int64  `json:"dropped"`
@@ -97,22 +104,22 @@ type Artifact struct {
 	Path string `json:"path"`
 }
 
-// Throughput is how fast a run's programs used the rows of their feeds, or an
-// inference job its input: the line that every job ends with.
+// Throughput is how fast a run's programs used the rows of their feeds, or an inference
+// job its input. Every job prints it in its last line.
 type Throughput struct {
 	RowsPerSecond float64 `json:"rows_per_s"`
 	Seconds       float64 `json:"seconds"` // of the member that took longest
-	// StepP50 and StepP99 are milliseconds from batch to batch, over all
-	// members.
+	// StepP50 and StepP99 are quantiles of the milliseconds from batch to batch, over
+	// all members.
 	StepP50 float64 `json:"step_p50_ms"`
 	StepP99 float64 `json:"step_p99_ms"`
-	// FeedWait is the percentage of its time that an average program waited
-	// for rows, or for leave to take them.
+	// FeedWait is the percentage of its time that an average program waited for rows,
+	// or for permission to use them.
 	FeedWait float64            `json:"feed_wait_percent"`
 	Members  []MemberThroughput `json:"members"`
 }
 
-// MemberThroughput is the same of one member.
+// MemberThroughput is the throughput of one member.
 type MemberThroughput struct {
 	Member        string  `json:"member"`
 	Rows          int64   `json:"rows"`
@@ -122,12 +129,12 @@ type MemberThroughput struct {
 	FeedWait      float64 `json:"feed_wait_percent"`
 }
 
-// plain is a Verdict that encoding/json writes field by field.
-type plain Verdict
+// plainVerdict is a Verdict without its methods, so that encoding/json writes its fields.
+type plainVerdict Verdict
 
-// withLists has empty lists and maps where there are none: readers need not tell
-// null from none.
-func (v Verdict) withLists() plain {
+// withLists replaces nil lists and maps by empty ones, so that JSON has no null for
+// them.
+func (v Verdict) withLists() plainVerdict {
 	if v.Stderr == nil {
 		v.Stderr = []string{}
 	}
@@ -140,17 +147,17 @@ func (v Verdict) withLists() plain {
 	if v.Seconds == nil {
 		v.Seconds = map[string]float64{}
 	}
-	return plain(v)
+	return plainVerdict(v)
 }
 
-// MarshalJSON writes the whole verdict, as the launcher says it.
+// MarshalJSON writes all fields: the launcher's form.
 func (v Verdict) MarshalJSON() ([]byte, error) { return json.Marshal(v.withLists()) }
 
-// driverVerdict leaves out the fields that only the launcher knows, and a
-// throughput that nobody measured: encoding/json takes the outer one of two fields
-// of one name.
+// driverVerdict is the driver's form of a verdict. It lacks the fields that only the
+// launcher knows, and a throughput that was not measured. Of two fields with the same
+// key, encoding/json writes the outer one.
 type driverVerdict struct {
-	plain
+	plainVerdict
 	Throughput *Throughput     `json:"throughput,omitempty"`
 	Infer      json.RawMessage `json:"infer,omitempty"` // here for its place in the line
 
@@ -162,19 +169,19 @@ type driverVerdict struct {
 }
 
 func (v Verdict) driverForm() driverVerdict {
-	return driverVerdict{plain: v.withLists(), Throughput: v.Throughput, Infer: v.Infer}
+	return driverVerdict{plainVerdict: v.withLists(), Throughput: v.Throughput, Infer: v.Infer}
 }
 
-// parseVerdict refuses a verdict without a code: 0 is success and must have
-// been said.
+// parseVerdict reads a verdict. It refuses one without a code, which would otherwise
+// count as 0, success.
 func parseVerdict(data []byte) (Event, error) {
-	var said struct {
+	var verdict struct {
 		Code *int `json:"code"`
 	}
-	if err := json.Unmarshal(data, &said); err != nil {
+	if err := json.Unmarshal(data, &verdict); err != nil {
 		return nil, fmt.Errorf("record: read an event: %w", err)
 	}
-	if said.Code == nil {
+	if verdict.Code == nil {
 		return nil, errors.New("record: read an event: a verdict without a code")
 	}
 	return parse[Verdict](data)

@@ -14,15 +14,15 @@ import (
 	"tfos/internal/store"
 )
 
-// Config is the record of one run.
+// Config configures the Writer of one record.
 type Config struct {
 	Store store.Store
 	Dir   string // the record's folder, which must not exist
-	// Run has ID, Kind, Job, Master and Writer; the rest is the Writer's to fill.
+	// Run has ID, Kind, Job, Master and Writer. The Writer sets the other fields.
 	Run   Run
-	Files map[string][]byte // such as plan.json and command.txt
+	Files map[string][]byte // more files by name, such as plan.json and command.txt
 	Now   func() time.Time
-	// Warn hears, once, that events or run.json could not be written. It is called
+	// Warn is called once if events or run.json cannot be written. The call may come
 	// from another goroutine.
 	Warn func(error)
 }
@@ -31,31 +31,32 @@ type Config struct {
 // Finish ends it.
 type Writer struct {
 	c    Config
-	wake chan struct{} // there is something to write; closed by Finish
+	wake chan struct{} // signals that there is something to write; closed by Finish
 	done chan struct{} // closed when the goroutine has ended
-	torn bool          // the goroutine's: events.jsonl may end within a line
+	torn bool          // events.jsonl may end within a line; only the goroutine uses it
 	warn sync.Once     // for the first error
 
-	mu      sync.Mutex
-	run     Run
-	changed bool      // run.json is out of date
-	pending []byte    // lines to append
-	held    []byte    // the newest event that repeats itself, if it was left out
-	shown   time.Time // of the last such event that was not
-	closed  bool      // no event is taken any more
+	mu         sync.Mutex
+	run        Run
+	changed    bool      // run.json is out of date
+	pending    []byte    // lines to append
+	postponed  []byte    // the newest event that repeats itself, if it was left out
+	lastRepeat time.Time // of the last such event that was not
+	closed     bool      // no event is taken any more
 }
 
-// Events that repeat themselves (repeats) are written this far apart, and again
-// before any other event. A run of days with many members must not fill the disk.
+// repeatEvery is the shortest time between two repeating events (isRepeating) that are
+// written. The newest is also written before any other event. A run of days with many
+// members must not fill the disk.
 const repeatEvery = 10 * time.Second
 
-// maxPending is how many bytes may wait for a slow store before events that repeat
-// themselves are left out.
+// maxPending is how many bytes may wait for a slow store. Above it, repeating events
+// are postponed.
 const maxPending = 1 << 20
 
-// Create makes the record, in one step: readers find it whole, in state running, or
-// not at all. An existing one is fs.ErrExist. A writer that is killed meanwhile may
-// leave a hidden folder beside it.
+// Create makes the record in one step: readers find it complete, in state running, or
+// not at all. If the folder exists, the error is fs.ErrExist. If the process is killed
+// in Create, it may leave a hidden folder beside Dir.
 func Create(ctx context.Context, c Config) (*Writer, error) {
 	c.Dir = strings.TrimSuffix(c.Dir, "/")
 	w := &Writer{c: c, run: c.Run, wake: make(chan struct{}, 1), done: make(chan struct{})}
@@ -68,7 +69,7 @@ func Create(ctx context.Context, c Config) (*Writer, error) {
 	if files[runFile], err = indented(w.run); err == nil {
 		err = c.Store.Mkdir(ctx, staging+"/"+logsFolder)
 	}
-	for name, data := range files { // Publish makes them durable: Create would do it twice, at 2 ms each
+	for name, data := range files { // Append and not WriteFile: Publish makes files durable, which costs 2 ms each
 		if err == nil {
 			err = c.Store.Append(ctx, staging+"/"+name, data)
 		}
@@ -80,16 +81,16 @@ func Create(ctx context.Context, c Config) (*Writer, error) {
 		err = errors.Join(err, c.Store.Remove(context.WithoutCancel(ctx), staging))
 		return nil, fmt.Errorf("record: make %s: %w", c.Dir, err)
 	}
-	go w.follow(context.WithoutCancel(ctx))
+	go w.writeUntilFinish(context.WithoutCancel(ctx))
 	return w, nil
 }
 
-// Event appends an event. It never blocks and never fails.
+// Event appends an event. It does not wait for the store. An error goes to Warn.
 func (w *Writer) Event(e Event) {
 	now := w.c.Now()
 	line, err := encodeEntry(now, e)
 	if err != nil {
-		w.failed(err)
+		w.warnOnce(err)
 		return
 	}
 	w.mu.Lock()
@@ -97,30 +98,30 @@ func (w *Writer) Event(e Event) {
 	if w.closed {
 		return
 	}
-	if repeats(e) && (now.Sub(w.shown) < repeatEvery || len(w.pending) > maxPending) {
-		w.held = line
+	if isRepeating(e) && (now.Sub(w.lastRepeat) < repeatEvery || len(w.pending) > maxPending) {
+		w.postponed = line
 		return
 	}
-	if repeats(e) {
-		w.shown, w.held = now, nil
+	if isRepeating(e) {
+		w.lastRepeat, w.postponed = now, nil
 	}
-	w.takeHeld()
+	w.appendPostponed()
 	w.pending = append(w.pending, line...)
 	if up, ok := e.(Context); ok {
 		w.run.Application, w.run.Master, w.run.TrackingURL = up.Application, up.Master, up.TrackingURL
 		w.changed = true
 	}
-	w.signal()
+	w.wakeUp()
 }
 
-// Finish writes what is left, the verdict, and how the run ended into run.json.
-// A verdict that could not be written leaves run.json to tell of it.
+// Finish writes the pending events, the verdict, and the end of the run into run.json.
+// It writes run.json even if it could not write the verdict.
 func (w *Writer) Finish(ctx context.Context, v Verdict) error {
 	w.mu.Lock()
 	if !w.closed {
 		w.closed = true
-		w.takeHeld()
-		w.signal()
+		w.appendPostponed()
+		w.wakeUp()
 		close(w.wake)
 	}
 	w.mu.Unlock()
@@ -129,18 +130,18 @@ func (w *Writer) Finish(ctx context.Context, v Verdict) error {
 	case <-ctx.Done():
 		return fmt.Errorf("record: finish %s: %w", w.c.Dir, context.Cause(ctx))
 	}
-	run := w.run // the goroutine has ended
+	run := w.run // without the lock: the goroutine has ended
 	run.State, run.Ended = stateOf(v.Code), w.c.Now()
 	run.Outputs = append(run.Outputs, v.Artifacts...)
-	err := putJSON(ctx, w.c.Store, w.c.Dir+"/"+verdictFile, v)
-	if err = errors.Join(err, putJSON(ctx, w.c.Store, w.c.Dir+"/"+runFile, run)); err != nil {
+	err := writeJSON(ctx, w.c.Store, w.c.Dir+"/"+verdictFile, v)
+	if err = errors.Join(err, writeJSON(ctx, w.c.Store, w.c.Dir+"/"+runFile, run)); err != nil {
 		return fmt.Errorf("record: finish %s: %w", w.c.Dir, err)
 	}
 	return nil
 }
 
-// repeats tells whether the next event of the same name has all that e has.
-func repeats(e Event) bool {
+// isRepeating reports whether the next event of the same type replaces e.
+func isRepeating(e Event) bool {
 	switch e.(type) {
 	case Progress, Waiting:
 		return true
@@ -148,31 +149,31 @@ func repeats(e Event) bool {
 	return false
 }
 
-// takeHeld appends the event that was left out; the caller has the lock.
-func (w *Writer) takeHeld() {
-	w.pending = append(w.pending, w.held...)
-	w.held = nil
+// appendPostponed appends the postponed event, if any. The caller holds the lock.
+func (w *Writer) appendPostponed() {
+	w.pending = append(w.pending, w.postponed...)
+	w.postponed = nil
 }
 
-// signal wakes the goroutine; the caller has the lock.
-func (w *Writer) signal() {
+// wakeUp wakes the goroutine. The caller holds the lock.
+func (w *Writer) wakeUp() {
 	select {
 	case w.wake <- struct{}{}:
-	default: // it will see this too
+	default: // a signal is pending already
 	}
 }
 
-// follow writes events until Finish.
-func (w *Writer) follow(ctx context.Context) {
+// writeUntilFinish writes pending events until Finish. It is the writer's goroutine.
+func (w *Writer) writeUntilFinish(ctx context.Context) {
 	defer close(w.done)
 	for range w.wake {
-		w.write(ctx)
+		w.writePending(ctx)
 	}
 }
 
-// write appends what is pending. What cannot be written is given up: a full disk
-// must not end a run.
-func (w *Writer) write(ctx context.Context) {
+// writePending appends the pending events and replaces run.json if it has changed.
+// It drops what cannot be written: a full disk must not end a run.
+func (w *Writer) writePending(ctx context.Context) {
 	w.mu.Lock()
 	lines, run, changed := w.pending, w.run, w.changed
 	w.pending, w.changed = nil, false
@@ -183,43 +184,36 @@ func (w *Writer) write(ctx context.Context) {
 		}
 		err := w.c.Store.Append(ctx, w.c.Dir+"/"+eventsFile, lines)
 		if w.torn = err != nil; w.torn {
-			w.failed(err)
+			w.warnOnce(err)
 		}
 	}
 	if changed {
-		if err := putJSON(ctx, w.c.Store, w.c.Dir+"/"+runFile, run); err != nil {
-			w.failed(err)
+		if err := writeJSON(ctx, w.c.Store, w.c.Dir+"/"+runFile, run); err != nil {
+			w.warnOnce(err)
 		}
 	}
 }
 
-func (w *Writer) failed(err error) {
+func (w *Writer) warnOnce(err error) {
 	w.warn.Do(func() { w.c.Warn(fmt.Errorf("record: write %s: %w", w.c.Dir, err)) })
 }
 
-// timeLayout is that of an event's time, in UTC.
+// timeLayout is the layout of an event's time, in UTC.
 const timeLayout = "2006-01-02T15:04:05.000Z07:00"
 
-// encodeEntry is a line of events.jsonl.
+// encodeEntry returns a line of events.jsonl.
 func encodeEntry(at time.Time, e Event) ([]byte, error) {
 	line, err := encode(e, `{"time":"`+at.UTC().Format(timeLayout)+`","event":"`+e.EventName()+`"`)
 	return append(line, '\n'), err
 }
 
-// putJSON writes a file that is complete or absent.
-func putJSON(ctx context.Context, s store.Store, path string, v any) error {
+// writeJSON writes v as a file. An error leaves no partial file.
+func writeJSON(ctx context.Context, s store.Store, path string, v any) error {
 	data, err := indented(v)
 	if err != nil {
 		return err
 	}
-	file, err := s.Create(ctx, path)
-	if err != nil {
-		return err
-	}
-	if _, err = file.Write(data); err != nil {
-		return errors.Join(err, file.Abort())
-	}
-	return file.Commit()
+	return store.WriteFile(ctx, s, path, data)
 }
 
 func indented(v any) ([]byte, error) {

@@ -18,7 +18,7 @@ import (
 	"tfos/internal/store"
 )
 
-// clock is moved by hand.
+// clock is a clock that tests move.
 type clock struct {
 	mu sync.Mutex
 	at time.Time
@@ -160,8 +160,8 @@ func TestWriter(t *testing.T) {
 	}
 }
 
-// Events that repeat themselves are thinned out, and the last one stands before what
-// follows.
+// Of repeating events only some are written. The newest is written before the next other
+// event.
 func TestProgressIsThinned(t *testing.T) {
 	c, dir := newClock(), t.TempDir()+"/r"
 	w := create(t, configOf(dir, store.Local{}, c))
@@ -207,7 +207,7 @@ func (b blocked) Append(ctx context.Context, path string, data []byte) error {
 	return b.Store.Append(ctx, path, data)
 }
 
-// Event does not wait for a store; progress does not pile up meanwhile.
+// Event does not wait for a slow store. Progress does not pile up meanwhile.
 func TestEventDoesNotBlock(t *testing.T) {
 	c, dir := newClock(), t.TempDir()+"/r"
 	b := blocked{store.Local{}, make(chan struct{}), func() bool { return false }}
@@ -261,7 +261,7 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// noFiles is a store in which no new file is made any more.
+// noFiles is a store that no longer makes new files.
 type noFiles struct {
 	store.Store
 	full *bool
@@ -281,7 +281,8 @@ func (n noFiles) Append(ctx context.Context, path string, data []byte) error {
 	return n.Store.Append(ctx, path, data)
 }
 
-// Finish tells that the verdict is not kept; the driver's is in the events.
+// Finish returns an error if it cannot write the verdict. The driver's verdict is among
+// the events.
 func TestFinishOnFullDisk(t *testing.T) {
 	full, dir := false, t.TempDir()+"/r"
 	w := create(t, configOf(dir, noFiles{store.Local{}, &full}, newClock()))

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// conformance is what every Store must do. root is an existing empty folder of
-// the store, without a trailing slash.
+// conformance tests what every Store must do. root is an existing empty folder of the
+// store, without a trailing slash.
 func conformance(t *testing.T, s Store, root func(t *testing.T) string) {
 	tests := map[string]func(t *testing.T, s Store, root string){
 		"write and read":        testWriteRead,
@@ -191,7 +191,7 @@ func testAbort(t *testing.T, s Store, root string) {
 	}
 }
 
-// tree has every kind of name that patterns and readers tell apart.
+// tree has every kind of name that patterns and readers treat differently.
 var tree = []string{
 	"/b.x", "/a.x", "/c/d.x", "/c/_meta", "/_SUCCESS", "/.crc", "/_tmp/e.x", "/f[1].x", "/f1.x", "/{z}.x", "/p%20 q.x",
 	"/c/.ipynb_checkpoints/g.x", "/c/e/h.x", "/c/e/_quarantine/i.x", "/half.x._COPYING_", "/_col=1/j.x", "/g[2]/k.x", "/g2/l.x",

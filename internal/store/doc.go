@@ -1,17 +1,19 @@
-// Package store reads and writes the files of a run, wherever they lie.
+// Package store reads and writes the files of a run, in any kind of storage.
 //
-// In come paths as the job file spells them: absolute paths, file:// URIs and,
-// in time, those of HDFS and object stores. Out go bytes, listings and
-// published outputs. For picks the Store of a path; callers use nothing but
-// the interface, so that they need no change when a store is added.
+// Comes in: paths as the job file spells them. Today these are paths of the local
+// file system and file: URIs. HDFS and object stores will follow. Goes out: bytes,
+// listings and published outputs. For returns the Store of a path. Callers use only
+// the interface, so that a new store does not change them.
 //
-// The package never parses what it carries, never logs, and never leaves half
-// a file or half a folder under a final name.
+// The package never parses file contents and never logs. It never leaves a partial
+// file or folder under a final name, except with Append.
 //
-// Terms. Staging: where an output is written while it is not complete. Publish:
-// give a complete staging file or folder its final name, in one step. Data
-// file: a regular file whose name begins with neither "_" nor ".", as Hadoop
-// and Spark have it; List returns only those.
+// Terms:
+//   - Staging: the place of an output that is not complete.
+//   - Publish: give a complete staging file or folder its final name, in one step.
+//   - Data file: a regular file whose name is not hidden. Hidden names begin with "."
+//     or, without a "=" in them, with "_", or end with "._COPYING_", as in Hadoop and
+//     Spark. List returns only data files.
 //
-// Every Store passes the one conformance suite in conformance_test.go.
+// Every Store passes the conformance suite in conformance_test.go.
 package store

@@ -7,49 +7,51 @@ import (
 	"strings"
 )
 
-// Patterns are Hadoop's globs, so that Spark and this program read the same files:
+// Patterns are Hadoop's globs, so that Spark and tfos read the same files:
 //
 //	*      any characters of one name
 //	?      one character
 //	[a-z]  one of these characters; [^a-z] and [!a-z]: none of them
 //	{a,b}  each of these patterns
-//	\      takes the next character as it is
-//	**     as a whole name: folders at every depth, which Hadoop does not have
+//	\      the next character is literal
+//	**     as a whole name: folders at every depth. Hadoop does not have this
 //
-// A name in a folder that is written as the pattern, and has no * and no ?, is
-// taken literally: files may be called a[1].csv. Hidden names are passed over
-// unless the pattern's name begins with the same character.
+// A name in a pattern that has no * and no ? is literal if the folder has an entry of
+// exactly this name: files may be called a[1].csv. Hidden names match only if the
+// pattern's name begins with the same character.
 
-// IsPattern tells whether a path has characters of patterns.
+// IsPattern reports whether a path has characters of patterns.
 func IsPattern(path string) bool { return strings.ContainsAny(path, `*?[]{}\`) }
 
-// Literal is the pattern that matches a path alone.
+// Literal returns the pattern that matches only this path.
 func Literal(path string) string { return special.ReplaceAllString(path, `\$0`) }
 
 var special = regexp.MustCompile(`[*?\[\]{}\\]`)
 
-// mostAlternatives bounds what the braces of one pattern stand for.
-const mostAlternatives = 10_000
+// maxAlternatives is the largest number of patterns that the braces of one pattern
+// may expand to.
+const maxAlternatives = 10_000
 
 var errPattern = errors.New("not a pattern: a bracket is not closed, or is empty")
 
-// hidden says that a name is no data, as Spark has it: columns may begin with "_".
+// hidden reports whether a name is not data, as Spark decides it. Names with "=" are
+// folders of partition columns, which may begin with "_".
 func hidden(name string) bool {
 	return strings.HasPrefix(name, "_") && !strings.Contains(name, "=") ||
-		strings.HasPrefix(name, ".") || strings.HasSuffix(name, copying)
+		strings.HasPrefix(name, ".") || strings.HasSuffix(name, copyingSuffix)
 }
 
-// copying ends the names of files that Hadoop's shell has not copied whole.
-const copying = "._COPYING_"
+// copyingSuffix ends the names of files that Hadoop's shell has not copied completely.
+const copyingSuffix = "._COPYING_"
 
-// spelled tells whether a pattern asks for a hidden name.
-func spelled(pattern, name string) bool {
+// asksForHidden reports whether a pattern explicitly asks for a hidden name.
+func asksForHidden(pattern, name string) bool {
 	pattern = strings.TrimPrefix(pattern, `\`)
 	return strings.HasPrefix(pattern, name[:1]) && strings.ContainsAny(name[:1], "._") ||
-		strings.HasSuffix(pattern, copying)
+		strings.HasSuffix(pattern, copyingSuffix)
 }
 
-// cutName cuts a pattern after its first name: a slash in braces is theirs.
+// cutName cuts a pattern at its first slash that is not in braces.
 func cutName(pattern string) (name, rest string) {
 	depth := 0
 	for i := 0; i < len(pattern); i++ {
@@ -69,8 +71,8 @@ func cutName(pattern string) (name, rest string) {
 	return pattern, ""
 }
 
-// alternatives replaces the first braces of a name by each of what they hold;
-// nil: there are none.
+// alternatives expands the first braces of a name: it returns a name for each
+// alternative. It returns nil if there are no braces.
 func alternatives(name string) (all []string, err error) {
 	begin, from, depth := -1, 0, 0
 	var parts []string
@@ -99,16 +101,16 @@ func alternatives(name string) (all []string, err error) {
 	return nil, nil
 }
 
-// matchName matches one name with a pattern that has no braces and no slash.
+// matchName reports whether a pattern without braces and slashes matches a name.
 func matchName(pattern, name string) (bool, error) {
 	ok, err := path.Match(strings.ReplaceAll(pattern, "[!", "[^"), name)
 	if err != nil {
 		return false, errPattern
 	}
-	return ok && (!hidden(name) || spelled(pattern, name)), nil
+	return ok && (!hidden(name) || asksForHidden(pattern, name)), nil
 }
 
-// unescape is the name that a pattern without wildcards stands for.
+// unescape returns the one name that a pattern without wildcards matches.
 func unescape(pattern string) string {
 	var name strings.Builder
 	for i := 0; i < len(pattern); i++ {

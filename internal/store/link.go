@@ -11,13 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Link implements Store by a hard link, and by a copy where the file system has
-// none, or not between the two folders, or not as many.
+// Link implements Store by a hard link. It copies if the file system has no hard
+// links, none between the two folders, or no more for this file.
 func (s Local) Link(ctx context.Context, from, to string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	err := os.Link(local(from), local(to))
+	err := os.Link(localPath(from), localPath(to))
 	for _, no := range []error{unix.EXDEV, unix.EPERM, unix.EMLINK, unix.ENOTSUP, unix.ENOSYS} {
 		if errors.Is(err, no) {
 			return s.copy(ctx, from, to)
@@ -29,9 +29,9 @@ func (s Local) Link(ctx context.Context, from, to string) error {
 	return nil
 }
 
-// copy is Link where there are no links.
+// copy is Link by copying.
 func (s Local) copy(ctx context.Context, from, to string) error {
-	if _, err := os.Lstat(local(to)); err == nil {
+	if _, err := os.Lstat(localPath(to)); err == nil {
 		return fmt.Errorf("store: copy to %s: %w", to, fs.ErrExist)
 	}
 	source, err := s.Open(ctx, from)

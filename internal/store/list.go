@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// List implements Store. Links are followed; a folder that contains itself
-// through one is an error.
+// List implements Store. It follows links. A folder that contains itself through a
+// link is an error.
 func (s Local) List(ctx context.Context, pattern string) ([]Info, error) {
 	matches, err := s.Match(ctx, pattern)
 	if err != nil {
@@ -32,20 +32,22 @@ func (s Local) List(ctx context.Context, pattern string) ([]Info, error) {
 	return slices.CompactFunc(found, func(a, b Info) bool { return a.Path == b.Path }), nil
 }
 
-// visit is told of a file or folder; linked: its own name is a link.
-type visit func(path string, info fs.FileInfo, linked bool) error
+// visitor is called for each file or folder of a walk. linked: path itself is a link,
+// or the start of the walk.
+type visitor func(path string, info fs.FileInfo, linked bool) error
 
-// walk visits path and what is under it, but for hidden names.
-func walk(ctx context.Context, path string, see visit) error {
-	info, err := os.Stat(local(path))
+// walk visits path and everything under it, except hidden names.
+func walk(ctx context.Context, path string, see visitor) error {
+	info, err := os.Stat(localPath(path))
 	if err != nil {
 		return fmt.Errorf("store: list: %w", err)
 	}
-	return below(ctx, path, info, true, nil, see)
+	return walkBelow(ctx, path, info, true, nil, see)
 }
 
-// below visits path and what is under it; above are the folders on the way to it.
-func below(ctx context.Context, path string, info fs.FileInfo, linked bool, above []fs.FileInfo, see visit) error {
+// walkBelow is walk for a path whose info is known. above are the folders above it that
+// the walk has visited.
+func walkBelow(ctx context.Context, path string, info fs.FileInfo, linked bool, above []fs.FileInfo, see visitor) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -55,7 +57,7 @@ func below(ctx context.Context, path string, info fs.FileInfo, linked bool, abov
 	if err := acyclic(path, info, above); err != nil {
 		return fmt.Errorf("store: list %w", err)
 	}
-	entries, err := os.ReadDir(local(path))
+	entries, err := os.ReadDir(localPath(path))
 	if err != nil {
 		return fmt.Errorf("store: list: %w", err)
 	}
@@ -64,19 +66,19 @@ func below(ctx context.Context, path string, info fs.FileInfo, linked bool, abov
 		if hidden(e.Name()) {
 			continue
 		}
-		child := under(path, e.Name())
-		info, err := os.Stat(local(child))
+		child := joinPath(path, e.Name())
+		info, err := os.Stat(localPath(child))
 		if err != nil {
 			return fmt.Errorf("store: list: %w", err)
 		}
-		if err := below(ctx, child, info, e.Type()&fs.ModeSymlink != 0, above, see); err != nil {
+		if err := walkBelow(ctx, child, info, e.Type()&fs.ModeSymlink != 0, above, see); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// acyclic refuses a folder that is one of those above it.
+// acyclic returns an error if a folder is the same as one of those above it.
 func acyclic(path string, info fs.FileInfo, above []fs.FileInfo) error {
 	for _, folder := range above {
 		if os.SameFile(folder, info) {

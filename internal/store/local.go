@@ -12,15 +12,16 @@ import (
 	"strings"
 )
 
-// Local is the machine's own file system; a path may be a URI: file:/a, file:///a
-// or file://localhost/a, in which percent signs stand for themselves, as in Hadoop.
+// Local is the machine's own file system. A path may be a URI: file:/a, file:///a or
+// file://localhost/a. Percent signs in a URI are literal, as in Hadoop.
 type Local struct {
-	// OwnerOnly: nobody but their owner may read and write new files and folders.
+	// OwnerOnly: only their owner may read and write new files and folders.
 	// Otherwise the umask decides.
 	OwnerOnly bool
 }
 
-// mode is the permissions of a new file or folder, of those that others may have.
+// mode returns the permissions for a new file or folder, before the umask. most are
+// the permissions without OwnerOnly.
 func (s Local) mode(most fs.FileMode) fs.FileMode {
 	if s.OwnerOnly {
 		return most & 0o700
@@ -28,7 +29,7 @@ func (s Local) mode(most fs.FileMode) fs.FileMode {
 	return most
 }
 
-func local(path string) string {
+func localPath(path string) string {
 	rest, ok := strings.CutPrefix(path, "file:/")
 	if !ok {
 		return path
@@ -44,15 +45,15 @@ func (Local) Open(ctx context.Context, path string) (io.ReadCloser, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	file, err := os.Open(local(path))
+	file, err := os.Open(localPath(path))
 	if err != nil {
 		return nil, fmt.Errorf("store: open: %w", err)
 	}
 	return file, nil
 }
 
-// section is a part of a file that closes the file.
-type section struct {
+// limitedFile is a part of a file. Close closes the whole file.
+type limitedFile struct {
 	io.Reader
 	io.Closer
 }
@@ -73,7 +74,7 @@ func (s Local) ReadRange(ctx context.Context, path string, offset, length int64)
 	if length < 0 {
 		return file, nil
 	}
-	return section{io.LimitReader(file, length), file}, nil
+	return limitedFile{io.LimitReader(file, length), file}, nil
 }
 
 // OpenAt implements Store.
@@ -117,7 +118,7 @@ func (Local) Stat(ctx context.Context, path string) (Info, error) {
 	if err := ctx.Err(); err != nil {
 		return Info{}, err
 	}
-	info, err := os.Stat(local(path))
+	info, err := os.Stat(localPath(path))
 	if err != nil {
 		return Info{}, fmt.Errorf("store: %w", err)
 	}
@@ -137,7 +138,7 @@ func (s Local) Mkdir(ctx context.Context, path string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(local(path), s.mode(0o777)); err != nil {
+	if err := os.MkdirAll(localPath(path), s.mode(0o777)); err != nil {
 		return fmt.Errorf("store: make folder: %w", err)
 	}
 	return nil
@@ -148,7 +149,7 @@ func (Local) Remove(ctx context.Context, path string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(local(path)); err != nil {
+	if err := os.RemoveAll(localPath(path)); err != nil {
 		return fmt.Errorf("store: remove: %w", err)
 	}
 	return nil
@@ -159,7 +160,7 @@ func (s Local) Create(ctx context.Context, path string) (File, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	final := local(path)
+	final := localPath(path)
 	file, err := createTemp(final, s.mode(0o666))
 	if err != nil {
 		return nil, fmt.Errorf("store: create %s: %w", path, err)
@@ -167,8 +168,8 @@ func (s Local) Create(ctx context.Context, path string) (File, error) {
 	return &localFile{File: file, final: final}, nil
 }
 
-// createTemp makes a file beside final. Unlike os.CreateTemp, which makes files
-// for their owner only, it leaves permissions to mode and the umask.
+// createTemp makes a temporary file beside final. mode and the umask decide its
+// permissions. os.CreateTemp would make it for its owner only.
 func createTemp(final string, mode fs.FileMode) (*os.File, error) {
 	for try := 0; ; try++ {
 		name := fmt.Sprintf(".%s.tmp-%d", filepath.Base(final), rand.Uint64())
@@ -184,7 +185,7 @@ func (s Local) Append(ctx context.Context, path string, data []byte) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	file, err := os.OpenFile(local(path), os.O_WRONLY|os.O_CREATE|os.O_APPEND, s.mode(0o666))
+	file, err := os.OpenFile(localPath(path), os.O_WRONLY|os.O_CREATE|os.O_APPEND, s.mode(0o666))
 	if err == nil {
 		_, err = file.Write(data)
 		err = errors.Join(err, file.Close())
@@ -195,10 +196,10 @@ func (s Local) Append(ctx context.Context, path string, data []byte) error {
 	return nil
 }
 
-// createTries is how many names are tried for a temporary file.
+// createTries is how many more names are tried for a temporary file.
 const createTries = 100
 
-// localFile is written under its temporary name.
+// localFile is a file that still has its temporary name.
 type localFile struct {
 	*os.File
 	final string

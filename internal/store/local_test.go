@@ -34,7 +34,7 @@ func TestFor(t *testing.T) {
 	}
 }
 
-// TestLocalLeavesNoNames looks at the folder itself: what List hides counts too.
+// TestLocalLeavesNoNames looks at the folder itself, because List hides temporary names.
 func TestLocalLeavesNoNames(t *testing.T) {
 	root := t.TempDir()
 	write(t, Local{}, root+"/stage/a", "1")
@@ -58,8 +58,8 @@ func TestLocalLeavesNoNames(t *testing.T) {
 	}
 }
 
-// TestLocalPublishMovesBack makes the rename fail after the old folder was
-// moved aside: a folder cannot be renamed into itself.
+// TestLocalPublishMovesBack makes the rename fail after the old folder was moved aside. It
+// uses that a folder cannot be renamed into itself.
 func TestLocalPublishMovesBack(t *testing.T) {
 	root := t.TempDir()
 	write(t, Local{}, root+"/final/stage/a", "1")
@@ -103,7 +103,7 @@ func TestLocalListLinks(t *testing.T) {
 	}
 }
 
-// TestLocalCopies is Link where the file system has no links.
+// TestLocalCopies tests Link if the file system has no links.
 func TestLocalCopies(t *testing.T) {
 	root := t.TempDir()
 	write(t, Local{}, root+"/a", "one")
@@ -121,8 +121,8 @@ func TestLocalCopies(t *testing.T) {
 	}
 }
 
-// TestLocalLockOfADeadProcess: the lock of a process ends with it, and one on a
-// file that lost its name holds nobody.
+// TestLocalLockOfADeadProcess: the lock of a process ends with the process. A lock on a
+// removed file keeps nobody out.
 func TestLocalLockOfADeadProcess(t *testing.T) {
 	path := t.TempDir() + "/lock"
 	held, err := (Local{}).Lock(t.Context(), path)
@@ -133,7 +133,7 @@ func TestLocalLockOfADeadProcess(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	if named(held.(*os.File)) {
+	if hasItsName(held.(*os.File)) {
 		t.Error("a file without a name passes for the lock")
 	}
 	child := exec.Command("flock", "--no-fork", path, "sleep", "60")

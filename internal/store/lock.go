@@ -10,18 +10,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrLocked is wrapped where another holder has the lock.
+// ErrLocked is wrapped if another process holds the lock.
 var ErrLocked = errors.New("another process holds the lock")
 
-// Lock implements Store with flock(2), which the kernel ends with the process,
-// and NFS with the host's lease on it. The file stays when the lock ends; who
-// removes it, or its folder, does so while holding the lock.
+// Lock implements Store with flock(2). The kernel releases the lock when the process
+// ends. NFS releases it when the host's lease ends. The file stays when the lock ends.
+// Remove the file, or its folder, only while holding the lock.
 func (Local) Lock(ctx context.Context, path string) (io.Closer, error) {
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		file, err := os.OpenFile(local(path), os.O_RDWR|os.O_CREATE, 0o666)
+		file, err := os.OpenFile(localPath(path), os.O_RDWR|os.O_CREATE, 0o666)
 		if err != nil {
 			return nil, fmt.Errorf("store: lock: %w", err)
 		}
@@ -32,19 +32,19 @@ func (Local) Lock(ctx context.Context, path string) (io.Closer, error) {
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("store: lock %s: %w", path, err), file.Close())
 		}
-		if named(file) {
+		if hasItsName(file) {
 			return file, nil
 		}
-		// Its last holder removed it between our two calls: a lock on a file
-		// without a name keeps nobody out.
+		// The last holder removed the file between open and flock. A lock on a
+		// removed file would keep nobody out.
 		if err := file.Close(); err != nil {
 			return nil, fmt.Errorf("store: lock: %w", err)
 		}
 	}
 }
 
-// named tells whether a file is still the one of its name.
-func named(file *os.File) bool {
+// hasItsName reports whether the file at the file's name is still this file.
+func hasItsName(file *os.File) bool {
 	held, err := file.Stat()
 	there, err2 := os.Stat(file.Name())
 	return err == nil && err2 == nil && os.SameFile(held, there)

@@ -17,12 +17,12 @@ func (s Local) Match(ctx context.Context, pattern string) ([]Info, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	prefix := pattern[:len(pattern)-len(local(pattern))]
-	trimmed := strings.TrimRight(local(pattern), "/")
-	info, err := os.Stat(local(pattern))
+	prefix := pattern[:len(pattern)-len(localPath(pattern))]
+	trimmed := strings.TrimRight(localPath(pattern), "/")
+	info, err := os.Stat(localPath(pattern))
 	switch {
 	case err == nil && !strings.ContainsAny(trimmed, "*?"):
-		return []Info{entry(prefix+rooted(trimmed, pattern), info)}, nil
+		return []Info{entry(prefix+keepRoot(trimmed, pattern), info)}, nil
 	case err != nil && !IsPattern(pattern):
 		return nil, fmt.Errorf("store: list: %w", err)
 	}
@@ -37,42 +37,44 @@ func (s Local) Match(ctx context.Context, pattern string) ([]Info, error) {
 	return m.outermost(), nil
 }
 
-// rooted is a path without the slashes at its end, but for the root's.
-func rooted(trimmed, pattern string) string {
+// keepRoot returns trimmed, a path without the slashes at its end, but "/" for the
+// root.
+func keepRoot(trimmed, pattern string) string {
 	if trimmed == "" && strings.HasSuffix(pattern, "/") {
 		return "/"
 	}
 	return trimmed
 }
 
-// matcher goes down folders along a pattern.
+// matcher finds the entries that a pattern matches.
 type matcher struct {
 	ctx    context.Context
-	prefix string // of the paths that the caller gave
-	found  map[string]Info
-	tried  int // alternatives
+	prefix string          // scheme of the caller's path, such as "file:", or ""
+	found  map[string]Info // by path
+	tried  int             // number of alternatives so far
 }
 
-// match finds what pattern names in dir; above are the folders that ** came by.
+// match finds the entries in dir that pattern matches. above are the folders that **
+// has matched.
 func (m *matcher) match(dir, pattern string, above []fs.FileInfo) error {
 	if pattern == "" {
-		return m.add(dir)
+		return m.addFound(dir)
 	}
 	name, rest := cutName(pattern)
 	if name == "" {
 		return m.match(dir, rest, nil)
 	}
 	if name == "**" {
-		return m.everywhere(dir, rest, above)
+		return m.matchAllDepths(dir, rest, above)
 	}
 	if !strings.ContainsAny(name, "*?") {
-		if _, err := os.Stat(under(dir, name)); err == nil {
-			return m.match(under(dir, name), rest, nil)
+		if _, err := os.Stat(joinPath(dir, name)); err == nil {
+			return m.match(joinPath(dir, name), rest, nil)
 		}
 	}
 	all, err := alternatives(name)
-	if m.tried += len(all); m.tried > mostAlternatives {
-		err = fmt.Errorf("its braces stand for more than %d patterns", mostAlternatives)
+	if m.tried += len(all); m.tried > maxAlternatives {
+		err = fmt.Errorf("its braces stand for more than %d patterns", maxAlternatives)
 	}
 	if err != nil {
 		return err
@@ -85,13 +87,13 @@ func (m *matcher) match(dir, pattern string, above []fs.FileInfo) error {
 	if all != nil {
 		return nil
 	}
-	return m.names(dir, name, rest)
+	return m.matchNames(dir, name, rest)
 }
 
-// names follows the names in dir that match name.
-func (m *matcher) names(dir, name, rest string) error {
+// matchNames matches rest in each entry of dir that name matches.
+func (m *matcher) matchNames(dir, name, rest string) error {
 	if !strings.ContainsAny(name, "*?[") {
-		path := under(dir, unescape(name))
+		path := joinPath(dir, unescape(name))
 		switch _, err := os.Stat(path); {
 		case errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR):
 			return nil
@@ -114,19 +116,19 @@ func (m *matcher) names(dir, name, rest string) error {
 			}
 			continue
 		}
-		if err := m.match(under(dir, e.Name()), rest, nil); err != nil {
+		if err := m.match(joinPath(dir, e.Name()), rest, nil); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// everywhere follows the pattern behind ** in dir and in the folders below it.
-func (m *matcher) everywhere(dir, rest string, above []fs.FileInfo) error {
+// matchAllDepths matches rest, the pattern after **, in dir and in all folders below it.
+func (m *matcher) matchAllDepths(dir, rest string, above []fs.FileInfo) error {
 	if err := m.match(dir, rest, nil); err != nil || rest == "" {
 		return err
 	}
-	info, err := os.Stat(or(dir, "."))
+	info, err := os.Stat(orDefault(dir, "."))
 	if err != nil {
 		return err
 	}
@@ -145,26 +147,26 @@ func (m *matcher) everywhere(dir, rest string, above []fs.FileInfo) error {
 		if hidden(e.Name()) || e.Type().IsRegular() {
 			continue
 		}
-		if err := m.everywhere(under(dir, e.Name()), rest, above); err != nil {
+		if err := m.matchAllDepths(joinPath(dir, e.Name()), rest, above); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// entries are those of a folder; none of what is no folder.
+// entries lists a folder. For a file it returns none.
 func (m *matcher) entries(dir string) ([]fs.DirEntry, error) {
 	if err := m.ctx.Err(); err != nil {
 		return nil, err
 	}
-	if info, err := os.Stat(or(dir, ".")); err != nil || !info.IsDir() {
+	if info, err := os.Stat(orDefault(dir, ".")); err != nil || !info.IsDir() {
 		return nil, err
 	}
-	return os.ReadDir(or(dir, "."))
+	return os.ReadDir(orDefault(dir, "."))
 }
 
-func (m *matcher) add(path string) error {
-	info, err := os.Stat(or(path, "."))
+func (m *matcher) addFound(path string) error {
+	info, err := os.Stat(orDefault(path, "."))
 	if err != nil {
 		return err
 	}
@@ -173,8 +175,8 @@ func (m *matcher) add(path string) error {
 	return nil
 }
 
-// outermost is what was found, sorted, without what lies in a folder that was
-// found too.
+// outermost returns the found entries, sorted by path. Entries inside a found folder are
+// left out.
 func (m *matcher) outermost() []Info {
 	var list []Info
 	for path, info := range m.found {
@@ -198,14 +200,14 @@ func (m *matcher) inFound(path string) bool {
 	return false
 }
 
-func under(dir, name string) string {
+func joinPath(dir, name string) string {
 	if dir == "" || strings.HasSuffix(dir, "/") {
 		return dir + name
 	}
 	return dir + "/" + name
 }
 
-func or(text, other string) string {
+func orDefault(text, other string) string {
 	if text == "" {
 		return other
 	}

@@ -11,25 +11,27 @@ import (
 	"strings"
 )
 
-// Overlap is how a folder that is written lies to the files that a pattern lists.
+// Overlap is the relation between an output folder and the files that an input
+// pattern lists.
 type Overlap int
 
 // Values of Overlap.
 const (
 	Apart  Overlap = iota
-	Inside         // what is written there would be listed
-	Around         // files that are listed lie in the folder
+	Inside         // the pattern would list files written into the folder
+	Around         // files that the pattern lists are in the folder
 )
 
-// OverlapByName is Overlap as far as names tell, whatever is there now. Both
-// paths are absolute.
+// OverlapByName returns the Overlap by names alone, without looking at the file
+// system. Both paths are absolute.
 func OverlapByName(pattern, folder string) Overlap {
-	names := strings.FieldsFunc(local(folder), func(r rune) bool { return r == '/' })
-	return byName(strings.Trim(local(pattern), "/"), names, false)
+	names := strings.FieldsFunc(localPath(folder), func(r rune) bool { return r == '/' })
+	return overlapByName(strings.Trim(localPath(pattern), "/"), names, false)
 }
 
-// byName is OverlapByName below a folder that was found by wildcards, if wild.
-func byName(pattern string, names []string, wild bool) Overlap {
+// overlapByName compares the rest of a pattern with the rest of a folder's names. wild
+// says that wildcards have matched a name before.
+func overlapByName(pattern string, names []string, wild bool) Overlap {
 	if pattern == "" {
 		if slices.ContainsFunc(names, hidden) {
 			return Apart
@@ -39,25 +41,25 @@ func byName(pattern string, names []string, wild bool) Overlap {
 	name, rest := cutName(pattern)
 	switch {
 	case name == "":
-		return byName(rest, names, wild)
-	case len(names) == 0 && (rest == "" && (name == "*" || name == "**") || wild && written(pattern)):
+		return overlapByName(rest, names, wild)
+	case len(names) == 0 && (rest == "" && (name == "*" || name == "**") || wild && mayMatchOutput(pattern)):
 		return Inside
 	case len(names) == 0 && wild:
 		return Apart
 	case len(names) == 0:
 		return Around
 	case name == "**":
-		o := byName(rest, names, true)
+		o := overlapByName(rest, names, true)
 		if o == Apart && !hidden(names[0]) {
-			o = byName(pattern, names[1:], true)
+			o = overlapByName(pattern, names[1:], true)
 		}
 		return o
 	case name == names[0]:
-		return byName(rest, names[1:], wild)
+		return overlapByName(rest, names[1:], wild)
 	}
 	if all, err := alternatives(name); err != nil || all != nil {
 		for _, one := range all {
-			if o := byName(strings.TrimSuffix(one+"/"+rest, "/"), names, wild); o != Apart {
+			if o := overlapByName(strings.TrimSuffix(one+"/"+rest, "/"), names, wild); o != Apart {
 				return o
 			}
 		}
@@ -66,22 +68,23 @@ func byName(pattern string, names []string, wild bool) Overlap {
 	if ok, err := matchName(name, names[0]); err != nil || !ok {
 		return Apart
 	}
-	return byName(rest, names[1:], true)
+	return overlapByName(rest, names[1:], true)
 }
 
-// written tells whether a pattern may match what a run writes into a folder: a
-// last name without wildcards matches one name, and runs call their files part-….
-func written(pattern string) bool {
+// mayMatchOutput reports whether a pattern may match the files that a run writes into a
+// folder. A last name without wildcards matches one name only, and runs name their
+// files part-….
+func mayMatchOutput(pattern string) bool {
 	last := path.Base(pattern)
 	return strings.ContainsAny(last, `*?[{\`) || strings.HasPrefix(last, "part-")
 }
 
-// OverlapOf is the Overlap of a pattern and a folder by whatever links, mounts
-// and spellings. A pattern that lists nothing yet is judged by its names. Both
-// paths are absolute.
+// OverlapOf returns the Overlap of a pattern and a folder. It sees through links,
+// mounts and different spellings of a path. If the pattern lists nothing yet, only
+// names count. Both paths are absolute.
 func OverlapOf(ctx context.Context, pattern, folder string) (Overlap, error) {
-	real := resolve(local(folder))
-	if o := OverlapByName(resolvePattern(local(pattern)), real); o != Apart {
+	real := resolve(localPath(folder))
+	if o := OverlapByName(resolvePattern(localPath(pattern)), real); o != Apart {
 		return o, nil
 	}
 	roots, err := Local{}.Match(ctx, pattern)
@@ -91,14 +94,14 @@ func OverlapOf(ctx context.Context, pattern, folder string) (Overlap, error) {
 		}
 		return Apart, err
 	}
-	p := newPlace(real)
+	p := newLocation(real)
 	for _, root := range roots {
 		found := Apart
 		err := walk(ctx, root.Path, func(path string, info fs.FileInfo, linked bool) error {
 			switch {
-			case info.IsDir() && p.in(info):
+			case info.IsDir() && p.isIn(info):
 				found = Inside
-			case linked && p.holds(local(path)):
+			case linked && p.contains(localPath(path)):
 				found = Around
 			default:
 				return nil
@@ -115,21 +118,21 @@ func OverlapOf(ctx context.Context, pattern, folder string) (Overlap, error) {
 	return Apart, nil
 }
 
-// place is where a folder is, or will be.
-type place struct {
-	self  fs.FileInfo   // nil: it is not there
-	above []fs.FileInfo // itself and the folders above it that are there
+// location is where a folder is, or will be.
+type location struct {
+	self  fs.FileInfo   // nil: the folder does not exist
+	above []fs.FileInfo // the folder and those above it, as far as they exist
 }
 
-func newPlace(real string) *place {
-	p := &place{}
+func newLocation(real string) *location {
+	p := &location{}
 	p.self, _ = os.Stat(real)
-	p.above = chain(real)
+	p.above = ancestors(real)
 	return p
 }
 
-// chain are path and the folders above it, as far as they are there.
-func chain(real string) (infos []fs.FileInfo) {
+// ancestors returns path and the folders above it, as far as they exist.
+func ancestors(real string) (infos []fs.FileInfo) {
 	for at := real; ; at = filepath.Dir(at) {
 		if info, err := os.Stat(at); err == nil {
 			infos = append(infos, info)
@@ -140,8 +143,8 @@ func chain(real string) (infos []fs.FileInfo) {
 	}
 }
 
-// in tells whether the place is this folder or in it.
-func (p *place) in(folder fs.FileInfo) bool {
+// isIn reports whether the location is this folder or inside it.
+func (p *location) isIn(folder fs.FileInfo) bool {
 	for _, info := range p.above {
 		if os.SameFile(info, folder) {
 			return true
@@ -150,12 +153,12 @@ func (p *place) in(folder fs.FileInfo) bool {
 	return false
 }
 
-// holds tells whether path, once its links are followed, is in the place.
-func (p *place) holds(path string) bool {
+// contains reports whether path, after following its links, is in the location.
+func (p *location) contains(path string) bool {
 	if p.self == nil {
 		return false
 	}
-	for _, info := range chain(resolve(path)) {
+	for _, info := range ancestors(resolve(path)) {
 		if os.SameFile(info, p.self) {
 			return true
 		}
@@ -163,7 +166,7 @@ func (p *place) holds(path string) bool {
 	return false
 }
 
-// resolve follows the links of a path as far as it is there.
+// resolve follows the links of a path, as far as the path exists.
 func resolve(path string) string {
 	path = filepath.Clean(path)
 	for at, rest := path, ""; ; at, rest = filepath.Dir(at), filepath.Join(filepath.Base(at), rest) {
@@ -176,7 +179,7 @@ func resolve(path string) string {
 	}
 }
 
-// resolvePattern follows the links of the folders before the first wildcard.
+// resolvePattern follows the links of a pattern's folders before its first wildcard.
 func resolvePattern(pattern string) string {
 	if _, err := os.Stat(pattern); err == nil && !strings.ContainsAny(pattern, "*?") {
 		return resolve(pattern)

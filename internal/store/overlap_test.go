@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestOverlapByName holds a pattern against a folder that is not there yet.
+// TestOverlapByName compares patterns with folders that do not exist.
 func TestOverlapByName(t *testing.T) {
 	for _, c := range []struct {
 		pattern, folder string
@@ -105,7 +105,7 @@ func TestOverlapOf(t *testing.T) {
 	}
 }
 
-// TestMatchIsOutermost: what lies in a folder that is matched is not there twice.
+// TestMatchIsOutermost: the contents of a matched folder are not matched again.
 func TestMatchIsOutermost(t *testing.T) {
 	root := t.TempDir()
 	for _, name := range []string{"a/x", "a/b/y", "a-b/z"} {

@@ -11,14 +11,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Publish implements Store by renaming. A replaced final changes names with
-// staging in one step and is deleted last. Where the file system cannot do that
-// it is moved aside first; when the rename between fails it is moved back.
+// Publish implements Store by renaming. To replace final, it exchanges the names of
+// staging and final in one step, and then deletes the old entry. If the file system
+// cannot exchange names, it moves the old entry aside, renames staging, and deletes the
+// old entry. If the rename fails, it moves the old entry back.
 func (Local) Publish(ctx context.Context, staging, final string, replace bool) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	from, to := filepath.Clean(local(staging)), filepath.Clean(local(final))
+	from, to := filepath.Clean(localPath(staging)), filepath.Clean(localPath(final))
 	if err := publish(from, to, replace); err != nil {
 		return fmt.Errorf("store: publish %s: %w", final, err)
 	}
@@ -57,8 +58,8 @@ func publish(from, to string, replace bool) error {
 	return nil
 }
 
-// exchange swaps the two names and deletes what was to. It is not done when
-// there is nothing at to, or the file system has no such rename.
+// exchange exchanges the two names and deletes the old entry of to. done is false if
+// nothing is at to, or if the file system cannot exchange names.
 func exchange(from, to string) (done bool, err error) {
 	err = unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_EXCHANGE)
 	switch {
@@ -70,8 +71,8 @@ func exchange(from, to string) (done bool, err error) {
 	return false, err
 }
 
-// moveAside makes the name free. It returns the hidden folder beside it that
-// holds the old entry as "old", or "" when there was none.
+// moveAside moves an existing entry at to into a new hidden folder beside it, under the
+// name "old". It returns that folder, or "" if nothing was at to.
 func moveAside(to string, replace bool) (string, error) {
 	_, err := os.Lstat(to)
 	switch {
@@ -92,7 +93,7 @@ func moveAside(to string, replace bool) (string, error) {
 	return aside, nil
 }
 
-// syncTree makes a file, or a folder with all in it, durable.
+// syncTree makes a file durable, or a folder with its contents.
 func syncTree(root string) error {
 	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {

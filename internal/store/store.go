@@ -9,59 +9,61 @@ import (
 	"time"
 )
 
-// ErrUnsupported is wrapped when no store knows a path's scheme.
+// ErrUnsupported is wrapped if no store knows a path's scheme.
 var ErrUnsupported = errors.New("not supported yet")
 
-// Store is one kind of storage. Paths keep the form in which the caller gave
-// them. Errors wrap fs.ErrNotExist and fs.ErrExist where that is the cause.
-// Methods may be called concurrently; two writers of one path are the caller's
-// to avoid.
+// Store is one kind of storage. Returned paths have the form in which the caller
+// gave them. Errors wrap fs.ErrNotExist and fs.ErrExist if that is the cause. Methods
+// may be called concurrently, but callers must not write one path twice at a time.
 type Store interface {
-	// Open reads a file from its start. The caller closes.
+	// Open opens a file to read it from its start. The caller closes the result.
 	Open(ctx context.Context, path string) (io.ReadCloser, error)
-	// ReadRange reads length bytes from offset; fewer at the file's end. A
-	// negative length reads to the end. The caller closes.
+	// ReadRange opens length bytes from offset, or fewer at the file's end. A
+	// negative length means to the end. The caller closes the result.
 	ReadRange(ctx context.Context, path string, offset, length int64) (io.ReadCloser, error)
-	// OpenAt opens a file for many reads at any place. The caller closes.
+	// OpenAt opens a file for many reads at any offset. The caller closes the result.
 	OpenAt(ctx context.Context, path string) (Handle, error)
-	// Create begins a file in an existing folder. It has a temporary name
-	// until Commit, which replaces a file of that name.
+	// Create begins a file in an existing folder. The file has a temporary name until
+	// Commit, which replaces an existing file at path.
 	Create(ctx context.Context, path string) (File, error)
-	// Append adds data to the end of a file, which is made if it is absent, in an
-	// existing folder. Readers see it at once; it need not be durable. After an error,
-	// or when the process is killed, the file may have a first part of data.
+	// Append adds data to the end of a file. It creates the file if it does not exist.
+	// The folder must exist. Readers see the data at once. It need not be durable.
+	// After an error, or if the process is killed, the file may have only the first
+	// part of data.
 	Append(ctx context.Context, path string, data []byte) error
-	// Match returns the files and folders that a pattern (glob.go) names, sorted
-	// by path; what lies in a folder among them is left out. A path that exists
-	// is taken literally, unless it has * or ?. Nothing found is fs.ErrNotExist
-	// for a path, and an empty list for a pattern.
+	// Match returns the files and folders that a pattern (glob.go) matches, sorted by
+	// path. Entries inside a folder that matches too are left out. A path that exists
+	// is taken literally, unless it has * or ?. If nothing matches, the result of a
+	// pattern is empty, and the error of a path is fs.ErrNotExist.
 	Match(ctx context.Context, pattern string) ([]Info, error)
-	// List returns the data files of what Match finds, sorted by path: files as
-	// they are, folders with their files at every depth but hidden ones.
+	// List returns data files, sorted by path: the files that Match returns, and the
+	// files at every depth of its folders. Hidden names in the folders are left out.
 	List(ctx context.Context, pattern string) ([]Info, error)
 	// Stat describes a file or folder.
 	Stat(ctx context.Context, path string) (Info, error)
-	// Mkdir makes a folder and those above it; an existing one is no error.
+	// Mkdir makes a folder and those above it. An existing folder is no error.
 	Mkdir(ctx context.Context, path string) error
-	// Remove deletes a file or a folder with all in it; an absent one is no error.
+	// Remove deletes a file, or a folder with its contents. If there is neither, that
+	// is no error.
 	Remove(ctx context.Context, path string) error
-	// Link gives the file at from a second name, in an existing folder: one
-	// name may be removed and the bytes stay under the other. An existing to is
-	// fs.ErrExist. Where a store has no links it copies. The bytes of neither
-	// name may be changed in place.
+	// Link gives the file at from a second name, in an existing folder. Either name can
+	// be removed, and the bytes stay under the other. If to exists, the error is
+	// fs.ErrExist. A store without links copies the file. Callers must not change the
+	// bytes of either name in place.
 	Link(ctx context.Context, from, to string) error
-	// Lock takes the lock that is the file at path, in an existing folder,
-	// without waiting: ErrLocked when another has it. It ends with Close, and
-	// with the process however it dies.
+	// Lock locks the file at path, in an existing folder, without waiting. The error is
+	// ErrLocked if another process holds the lock. Close releases it, and so does the
+	// end of the process, for whatever reason.
 	Lock(ctx context.Context, path string) (io.Closer, error)
-	// Publish gives staging, a complete file or folder on the same store, its
-	// final name, after its bytes are durable. An existing final is
-	// fs.ErrExist, and nothing is changed, unless replace: then readers find
-	// the old one or the new one, and after an error the old one.
+	// Publish makes the bytes of staging durable, and then gives it its final name.
+	// staging is a complete file or folder on the same store. If final exists and
+	// replace is false, the error is fs.ErrExist and nothing changes. With replace,
+	// readers find the old or the new entry. If the store cannot exchange names, they
+	// may find neither for a moment. If renaming fails, the old entry stays.
 	Publish(ctx context.Context, staging, final string, replace bool) error
 }
 
-// Info is one entry of a store.
+// Info describes a file or folder.
 type Info struct {
 	Path     string // begins as the caller's path or pattern does
 	Size     int64  // bytes; 0 for a folder
@@ -69,27 +71,28 @@ type Info struct {
 	Dir      bool
 }
 
-// Handle is an open file of a size that is known; it may be read concurrently.
+// Handle is an open file. Its methods may be called concurrently.
 type Handle interface {
-	// ReadAt fills p from offset, as io.ReaderAt does: fewer bytes come with
-	// an error, which is io.EOF at the file's end.
+	// ReadAt fills p from offset, as io.ReaderAt does. If it reads fewer bytes, it
+	// returns an error, which is io.EOF at the file's end.
 	ReadAt(ctx context.Context, p []byte, offset int64) (int, error)
-	// Size is that of the file when it was opened, in bytes.
+	// Size returns the file's size in bytes when it was opened.
 	Size() int64
 	Close() error
 }
 
-// File is being written. Exactly one of Commit and Abort ends it; Abort after
-// Commit does nothing, so that it can be deferred.
+// File is a file that is being written. The caller ends it with Commit or Abort.
+// Abort after Commit does nothing, so that Abort can be deferred.
 type File interface {
 	io.Writer
-	// Commit makes the bytes durable and gives the file its name.
+	// Commit makes the bytes durable and gives the file its name. An error leaves no
+	// partial file.
 	Commit() error
-	// Abort forgets the file.
+	// Abort deletes the file.
 	Abort() error
 }
 
-// For returns the store that holds path.
+// For returns the store of path. For an unknown scheme the error is ErrUnsupported.
 func For(path string) (Store, error) {
 	scheme, _, found := strings.Cut(path, "://")
 	if !found || strings.EqualFold(scheme, "file") {
@@ -98,8 +101,8 @@ func For(path string) (Store, error) {
 	return nil, fmt.Errorf("store: %s://: %w", scheme, ErrUnsupported)
 }
 
-// ForOwner is For, but new files and folders are for their owner only, where the
-// store has permissions.
+// ForOwner is For, but only their owner may read and write new files and folders, if
+// the store has permissions.
 func ForOwner(path string) (Store, error) {
 	s, err := For(path)
 	if local, ok := s.(Local); ok {
@@ -109,14 +112,14 @@ func ForOwner(path string) (Store, error) {
 	return s, err
 }
 
-// MarkSuccess puts the empty file _SUCCESS, which Hadoop's and Spark's readers
-// know as the mark of a whole output, into a folder of s.
+// MarkSuccess writes the empty file _SUCCESS into a folder of s. Readers of Hadoop and
+// Spark know by it that an output is complete.
 func MarkSuccess(ctx context.Context, s Store, folder string) error {
 	return WriteFile(ctx, s, strings.TrimSuffix(folder, "/")+"/_SUCCESS", nil)
 }
 
 // WriteFile writes a small file of s, in an existing folder. The file gets its name
-// when its bytes are durable; after an error nothing of it is left.
+// when its bytes are durable. An error leaves no partial file.
 func WriteFile(ctx context.Context, s Store, path string, data []byte) error {
 	file, err := s.Create(ctx, path)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// A store for the owner leaves others nothing, whatever the umask.
+// A store for the owner gives others no permissions, whatever the umask.
 func TestOwnerOnly(t *testing.T) {
 	defer syscall.Umask(syscall.Umask(0))
 	root := t.TempDir()
@@ -30,8 +30,8 @@ func TestOwnerOnly(t *testing.T) {
 	}
 }
 
-// New files and folders have the permissions that the umask leaves, as those of
-// other programs.
+// New files and folders have the permissions that the umask allows, as with other
+// programs.
 func TestUmask(t *testing.T) {
 	ctx := context.Background()
 	for _, mask := range []int{0o022, 0o002, 0o077} {

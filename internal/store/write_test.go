@@ -21,7 +21,7 @@ type faultyFile struct{ File }
 
 func (faultyFile) Write([]byte) (int, error) { return 0, errFull }
 
-// TestWriteFile: the file is there as a whole, or nothing is.
+// TestWriteFile: the file is complete or absent.
 func TestWriteFile(t *testing.T) {
 	folder := t.TempDir()
 	for _, text := range []string{"first", "again"} {
