@@ -109,12 +109,12 @@ func TestFolderText(t *testing.T) {
 		if err != nil {
 			t.Fatal(c, err)
 		}
-		if got := folderText(a, 0, zone); got != c.want {
+		if got := formatFolderValue(a, 0, zone); got != c.want {
 			t.Errorf("%s %s: %q, want %q", c.ddl, c.json, got, c.want)
 		}
 	}
 	for v, want := range map[float64]string{math.Inf(1): "Infinity", math.Inf(-1): "-Infinity", math.NaN(): "NaN"} {
-		if got := javaFloat(v, 64); got != want {
+		if got := formatJavaFloat(v, 64); got != want {
 			t.Errorf("%v: %q", v, got)
 		}
 	}
