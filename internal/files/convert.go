@@ -24,7 +24,7 @@ type Conversion struct {
 	// Staging is the folder that receives the files until Out is complete. It
 	// is in Out's store, and must not exist.
 	Staging string
-	Shards  int // number of files in Out; 0 means 1
+	Shards  int  // number of files in Out; 0 means 1
 	Replace bool // whether an existing Out is replaced
 	// PartitionBy names columns that are written as folder names of Out, as
 	// Spark does (day=1/…), instead of into the files. Each shard has one file
@@ -131,8 +131,8 @@ type conversion struct {
 	rows  int64 // rows read so far
 	// Indexes of data's columns: those in folder names, and those in the files.
 	partitionColumns, fileColumns []int
-	fileSchema  *arrow.Schema
-	openedFiles   atomic.Int64
+	fileSchema                    *arrow.Schema
+	openedFiles                   atomic.Int64
 }
 
 func (c *conversion) writeAndPublish(ctx context.Context) error {

@@ -71,9 +71,9 @@ func canNameFolder(t arrow.DataType) bool {
 // need. Without partition columns a shard has exactly one file, even without
 // rows.
 type shardFiles struct {
-	conversion    *conversion
-	name string // part-00000.parquet
-	open map[string]*shardFile
+	conversion *conversion
+	name       string // part-00000.parquet
+	open       map[string]*shardFile
 }
 
 type shardFile struct {

@@ -38,12 +38,12 @@ func list(ctx context.Context, path string) ([]store.Info, error) {
 // Dataset is the files at a path, read as rows of one schema. It is safe for
 // concurrent use.
 type Dataset struct {
-	format Format
-	codec  codec.Codec
-	files  []store.Info
-	schema *arrow.Schema
-	folders     folders // columns in folder names
-	O      ReadOptions
+	format  Format
+	codec   codec.Codec
+	files   []store.Info
+	schema  *arrow.Schema
+	folders folders // columns in folder names
+	O       ReadOptions
 }
 
 // Open lists the files at path (a file, folder or glob) and determines the
@@ -87,7 +87,7 @@ func Open(ctx context.Context, format Format, path string, o ReadOptions) (*Data
 	if all.NumFields() > 0 {
 		all = d.folders.mergeSchema(all)
 	}
-	if d.schema, err = codec.Chosen(all, o.Columns); err != nil {
+	if d.schema, err = codec.SelectColumns(all, o.Columns); err != nil {
 		return nil, fmt.Errorf("files: %s: %w", path, err)
 	}
 	return d, nil
@@ -98,7 +98,7 @@ func (d *Dataset) Schema() *arrow.Schema { return d.schema }
 
 // Select returns the data set with only these columns, in this order.
 func (d *Dataset) Select(columns ...string) (*Dataset, error) {
-	schema, err := codec.Chosen(d.schema, columns)
+	schema, err := codec.SelectColumns(d.schema, columns)
 	if err != nil {
 		return nil, fmt.Errorf("files: %w", err)
 	}

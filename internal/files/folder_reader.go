@@ -56,7 +56,7 @@ func (f folders) read(ctx context.Context, c codec.Codec, s Split, schema *arrow
 
 // folderReader adds the columns in folder names to the rows of a file.
 type folderReader struct {
-	Reader // reads the file's own columns
+	Reader  // reads the file's own columns
 	schema  *arrow.Schema
 	mem     memory.Allocator
 	columns []folderColumn
@@ -64,7 +64,7 @@ type folderReader struct {
 
 // folderColumn says where a column comes from: the file, or a folder name.
 type folderColumn struct {
-	inFile int // index among the file's columns; used if value is nil
+	inFile int         // index among the file's columns; used if value is nil
 	value  arrow.Array // the folder's value, repeated for the longest batch so far
 }
 

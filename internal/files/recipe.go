@@ -20,7 +20,7 @@ import (
 // schema.
 type Recipe struct {
 	Format  Format            `json:"format"`
-	Schema  []byte            `json:"schema"` // schema of the rows: an encapsulated Arrow message
+	Schema  []byte            `json:"schema"`  // schema of the rows: an encapsulated Arrow message
 	Sampled []string          `json:"sampled"` // all columns of the files, selected or not
 	Options map[string]string `json:"options"`
 	BadRows bool              `json:"bad_rows,omitempty"` // ReadOptions.BadRows

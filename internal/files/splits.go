@@ -13,7 +13,7 @@ const OpenBytes = 4 << 20
 // splits are larger, because each split costs the driver several KB.
 const (
 	splitBytes = 128 << 20
-	maxSplits = 10_000
+	maxSplits  = 10_000
 )
 
 // SplitBytes returns the split size, in bytes, for this many concurrent tasks.

@@ -41,7 +41,7 @@ func (Codec) Schema(ctx context.Context, files []store.Info, o codec.ReadOptions
 	if err := r.Close(); err != nil {
 		return nil, err
 	}
-	return codec.Declared(files[0].Path, found, o)
+	return codec.ApplyDeclared(files[0].Path, found, o)
 }
 
 func (Codec) Starts(context.Context, store.Info, codec.ReadOptions) ([]int64, error) { return nil, nil }

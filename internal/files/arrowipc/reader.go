@@ -37,7 +37,7 @@ func openReader(ctx context.Context, s codec.Split, o codec.ReadOptions) (*reade
 	}
 	mem := o.Memory
 	r := &reader{source: src, mem: mem}
-	err = codec.Guarded(func() (err error) {
+	err = codec.RecoverPanic(func() (err error) {
 		if r.messages, err = openMessages(src, s, mem); err == nil {
 			r.stream, err = ipc.NewReaderFromMessageReader(r.messages, ipc.WithAllocator(bounded{mem}))
 		}
@@ -98,7 +98,7 @@ func (r *reader) Next() (arrow.Record, error) {
 	defer func() { arrays.ReleaseArrays(columns) }()
 	for i, c := range r.columns {
 		var a arrow.Array
-		err := codec.Guarded(func() (err error) {
+		err := codec.RecoverPanic(func() (err error) {
 			a, err = arrays.CastField(r.mem, part.Column(c), r.schema.Field(i))
 			return err
 		})
@@ -115,7 +115,7 @@ func (r *reader) Next() (arrow.Record, error) {
 // advance reads the next record batch; io.EOF: there is none.
 func (r *reader) advance() error {
 	r.drop()
-	err := codec.Guarded(func() error {
+	err := codec.RecoverPanic(func() error {
 		if !r.stream.Next() {
 			if err := r.stream.Err(); err != nil {
 				return err

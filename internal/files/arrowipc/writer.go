@@ -59,14 +59,14 @@ type writer struct {
 }
 
 func (a *writer) Write(record arrow.Record) error {
-	if err := codec.Guarded(func() error { return a.w.Write(record) }); err != nil {
+	if err := codec.RecoverPanic(func() error { return a.w.Write(record) }); err != nil {
 		return fmt.Errorf("files: write arrow: %w", err)
 	}
 	return nil
 }
 
 func (a *writer) Close() error {
-	err := codec.Guarded(a.w.Close)
+	err := codec.RecoverPanic(a.w.Close)
 	if err == nil {
 		err = a.to.w.Flush()
 	}

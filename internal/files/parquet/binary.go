@@ -124,7 +124,7 @@ func (v *binaryValues) finish(n int, validity *memory.Buffer, nulls int) arrow.A
 	if n > 0 {
 		v.mean = v.data.Len()/n + 1
 	}
-	return arrays.ArrayData(v.dt, n, nulls, nil, validity, v.offsets.Give(), v.data.Give())
+	return arrays.ArrayData(v.dt, n, nulls, nil, validity, v.offsets.Detach(), v.data.Detach())
 }
 
 func (v *binaryValues) Release() {

@@ -56,7 +56,7 @@ func (Codec) Schema(ctx context.Context, files []store.Info, o codec.ReadOptions
 	if err := f.source.Close(); err != nil {
 		return nil, codec.StoreError(files[0].Path, err)
 	}
-	return codec.Declared(files[0].Path, found, o)
+	return codec.ApplyDeclared(files[0].Path, found, o)
 }
 
 func (Codec) Starts(ctx context.Context, info store.Info, o codec.ReadOptions) (starts []int64, err error) {
@@ -65,7 +65,7 @@ func (Codec) Starts(ctx context.Context, info store.Info, o codec.ReadOptions) (
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, f.source.Close()) }()
-	err = codec.Guarded(func() error {
+	err = codec.RecoverPanic(func() error {
 		groups, err := f.groups(codec.Split{Path: info.Path, Length: math.MaxInt64})
 		for _, g := range groups {
 			starts = append(starts, g.begin)
@@ -94,7 +94,7 @@ func openFile(ctx context.Context, path string, o codec.ReadOptions) (*openedFil
 		return nil, err
 	}
 	f := &openedFile{source: s}
-	if err := codec.Guarded(f.footer); err != nil {
+	if err := codec.RecoverPanic(f.footer); err != nil {
 		if other := s.Refuse(codec.Parquet, o); other != nil {
 			err = other
 		}
@@ -193,7 +193,7 @@ func (Codec) Open(ctx context.Context, s codec.Split, schema *arrow.Schema, o co
 		return nil, err
 	}
 	r := &reader{openedFile: f, schema: schema, mem: o.Memory}
-	if err := codec.Guarded(func() error { return r.begin(s, o) }); err != nil {
+	if err := codec.RecoverPanic(func() error { return r.begin(s, o) }); err != nil {
 		return nil, errors.Join(f.error(-1, err), f.source.Close())
 	}
 	return r, nil

@@ -274,7 +274,7 @@ func (l *leaf) bits(n int) {
 func (l *leaf) finish() arrow.ArrayData {
 	var validity *memory.Buffer
 	if l.nulls > 0 {
-		validity = l.validity.Give()
+		validity = l.validity.Detach()
 	}
 	return l.values.finish(l.slots, validity, l.nulls)
 }

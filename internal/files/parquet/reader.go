@@ -143,7 +143,7 @@ func (r *reader) Next() (record arrow.Record, err error) {
 
 // guard says where in the file a column could not be read.
 func (r *reader) guard(l *leaf, f func() error) error {
-	err := codec.Guarded(f)
+	err := codec.RecoverPanic(f)
 	if err == nil {
 		return nil
 	}

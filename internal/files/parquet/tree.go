@@ -211,7 +211,7 @@ func (n *node) lists(mem memory.Allocator) (offsets, validity *memory.Buffer, nu
 	}
 	appendInt32(&out, elements)
 	validity, nulls = valid.give()
-	return out.Give(), validity, nulls
+	return out.Detach(), validity, nulls
 }
 
 // plainLists are the offsets where nothing is null or empty: the places of
@@ -226,7 +226,7 @@ func plainLists(out arrays.Buffer, l *leaf) *memory.Buffer {
 		appendInt32(&out, int32(at))
 	}
 	appendInt32(&out, int32(l.levels))
-	return out.Give()
+	return out.Detach()
 }
 
 func appendInt32(g *arrays.Buffer, v int32) {
@@ -256,5 +256,5 @@ func (b *bitmap) give() (*memory.Buffer, int) {
 		b.Release()
 		return nil, 0
 	}
-	return b.Buffer.Give(), b.nulls
+	return b.Buffer.Detach(), b.nulls
 }

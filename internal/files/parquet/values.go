@@ -181,7 +181,7 @@ func (v *fixedValues) skip(n int) { clear(v.Extend(n * v.out)) }
 func (v *fixedValues) reserve(n int) { v.Buffer.Reserve(n * v.out) }
 
 func (v *fixedValues) finish(n int, validity *memory.Buffer, nulls int) arrow.ArrayData {
-	return arrays.ArrayData(v.dt, n, nulls, nil, validity, v.Give())
+	return arrays.ArrayData(v.dt, n, nulls, nil, validity, v.Detach())
 }
 
 // boolValues are bits.
@@ -249,7 +249,7 @@ func (v *boolValues) reserve(n int) { v.Buffer.Reserve(n/8 + 1) }
 
 func (v *boolValues) finish(n int, validity *memory.Buffer, nulls int) arrow.ArrayData {
 	v.n = 0
-	return arrays.ArrayData(arrow.FixedWidthTypes.Boolean, n, nulls, nil, validity, v.Give())
+	return arrays.ArrayData(arrow.FixedWidthTypes.Boolean, n, nulls, nil, validity, v.Detach())
 }
 
 func (v *boolValues) Release() {

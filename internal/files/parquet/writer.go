@@ -58,7 +58,7 @@ func (Codec) Create(w io.Writer, schema *arrow.Schema, o codec.WriteOptions) (co
 	if p.groupBytes = o.GroupBytes; p.groupBytes == nil {
 		p.groupBytes = func() int64 { return RowGroupBytes }
 	}
-	err = codec.Guarded(func() (err error) {
+	err = codec.RecoverPanic(func() (err error) {
 		p.w, err = pqarrow.NewFileWriter(p.schema, notCloser{p.buffer}, props, pqarrow.DefaultWriterProps())
 		return err
 	})
@@ -73,7 +73,7 @@ func withoutDictionary(schema *arrow.Schema, columns []string) (properties []par
 	if len(columns) == 0 {
 		return nil, nil
 	}
-	err = codec.Guarded(func() error {
+	err = codec.RecoverPanic(func() error {
 		stored, err := pqarrow.ToParquet(storedSchema(schema), nil, pqarrow.DefaultWriterProps())
 		if err != nil {
 			return err
@@ -191,7 +191,7 @@ func relabel(_ memory.Allocator, a arrow.Array, t arrow.DataType) (arrow.Array, 
 }
 
 func (p *writer) Write(record arrow.Record) error {
-	err := codec.Guarded(func() error {
+	err := codec.RecoverPanic(func() error {
 		if p.w.RowGroupTotalCompressedBytes() >= p.groupBytes() {
 			p.w.NewBufferedRowGroup()
 		}
@@ -225,8 +225,8 @@ func (p *writer) stored(record arrow.Record) (arrow.Record, error) {
 }
 
 func (p *writer) Close() error {
-	err := codec.Guarded(p.describe)
-	if closing := codec.Guarded(p.w.Close); err == nil {
+	err := codec.RecoverPanic(p.describe)
+	if closing := codec.RecoverPanic(p.w.Close); err == nil {
 		err = closing
 	}
 	if err == nil {

@@ -36,7 +36,7 @@ func (c Codec) Schema(ctx context.Context, list []store.Info, o codec.ReadOption
 	if err != nil {
 		return nil, err
 	}
-	schema, err := codec.Declared(list[0].Path, arrow.NewSchema([]arrow.Field{{Name: byteArrayColumn, Type: arrow.BinaryTypes.Binary}}, nil), o)
+	schema, err := codec.ApplyDeclared(list[0].Path, arrow.NewSchema([]arrow.Field{{Name: byteArrayColumn, Type: arrow.BinaryTypes.Binary}}, nil), o)
 	if err == nil && schema.Field(0).Type.ID() != arrow.BINARY {
 		err = fmt.Errorf("files: %s: column %s is declared %s: %w: with %s: %s it is binary", codec.TFRecord, byteArrayColumn, schema.Field(0).Type, codec.ErrType, recordTypeOption, recordBytes)
 	}

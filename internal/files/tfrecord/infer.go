@@ -187,5 +187,5 @@ func (e exampleFeatures) fields(declared *arrow.Schema) []arrow.Field {
 			seen = append(seen, arrow.Field{Name: name})
 		}
 	}
-	return rowformat.Declare(seen, declared)
+	return rowformat.ApplyDeclared(seen, declared)
 }

@@ -60,7 +60,7 @@ func (s *exampleSource) appendExample(data []byte) (fault *rowformat.Fault) {
 		case s.sampled != nil && !s.sampled[string(name)]:
 			empty, err := isEmpty(p, value)
 			if err == nil && !empty {
-				unknown = rowformat.Unsampled("feature", name)
+				unknown = rowformat.UnsampledError("feature", name)
 			}
 			return err
 		}
@@ -78,7 +78,7 @@ func (s *exampleSource) appendExample(data []byte) (fault *rowformat.Fault) {
 			if u, ok := err.(undeclared); ok {
 				f.Reason = u.error
 			}
-			fault = fault.Add(i, f)
+			fault = fault.AddColumn(i, f)
 		}
 	}
 	return fault
