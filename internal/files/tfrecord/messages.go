@@ -52,7 +52,7 @@ func sampleExamples(ctx context.Context, s *rowformat.Sample, path string, featu
 			return in.Fail(f.at, row, err)
 		}
 		s.AddRow(len(data))
-		if err := features.add(data, o.Schema, s.Bad); err != nil {
+		if err := features.addRecord(data, o.Schema, s.Bad); err != nil {
 			if err = s.SkipBad(in.Fail(f.at, row, rowformat.WholeRow(err))); err != nil {
 				return err
 			}
@@ -79,11 +79,11 @@ func (messageCodec) open(ctx context.Context, s codec.Split, schema *arrow.Schem
 		return nil, err
 	}
 	source := &exampleSource{frames: frames{Input: in}, columns: columns, sampled: o.AllowedColumns()}
-	source.only, _ = recordTypeOf(o.Options) // schema has looked
-	source.reset()
+	source.recordType, _ = recordTypeOf(o.Options) // schema checked the options
+	source.indexColumns()
 	r.Source, r.Input = source, in
 	if s.Offset > 0 {
-		if err := source.sync(); err != nil {
+		if err := source.seekRecord(); err != nil {
 			return nil, errors.Join(in.Fail(in.Offset, -1, err), r.Close())
 		}
 	}
