@@ -7,7 +7,7 @@ import (
 	"tfos/internal/store"
 )
 
-// TestCutAt: every piece has a unit, and all bytes are in one.
+// TestCutAt: every piece has a unit, and every byte is in one piece.
 func TestCutAt(t *testing.T) {
 	for _, c := range []struct {
 		starts []int64
