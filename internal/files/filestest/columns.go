@@ -12,7 +12,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 )
 
-// Column is a column of the suite: value appends row i's.
+// Column is a column of the suite. Value appends the value of row i.
 type Column struct {
 	Name  string
 	Type  arrow.DataType
@@ -23,7 +23,7 @@ func Number[T any](at ...T) func(b array.Builder, i int) {
 	return func(b array.Builder, i int) { b.(interface{ Append(T) }).Append(at[i%len(at)]) }
 }
 
-// list appends a list of i%5 values, an empty one among them.
+// List5 appends a list of i%5 values, so some lists are empty.
 func List5(value func(b array.Builder, i int)) func(b array.Builder, i int) {
 	return ListOfLength(func(i int) int { return i % 5 }, value)
 }
@@ -38,7 +38,7 @@ func ListOfLength(length func(i int) int, value func(b array.Builder, i int)) fu
 	}
 }
 
-// Nulls makes two rows of three null, in runs of several lengths.
+// Nulls makes two of three rows null, in runs of several lengths.
 func Nulls(value func(b array.Builder, i int)) func(b array.Builder, i int) {
 	return func(b array.Builder, i int) {
 		if i%3 > 0 || i/16%4 == 1 {
@@ -63,7 +63,7 @@ func bytesOfRow(b array.Builder, i int) {
 	b.(*array.BinaryBuilder).Append(binary.LittleEndian.AppendUint64(nil, uint64(i)*0x9E3779B97F4A7C15)[:i%9])
 }
 
-// Columns are what every format is tried with.
+// Columns are the columns that the suite writes and reads in every format.
 func Columns() []Column {
 	f32, f64 := Number(float32Values...), Number(float64Values...)
 	i64 := Number[int64](0, -1, math.MaxInt64, math.MinInt64, 1<<53+1)
@@ -97,7 +97,8 @@ func Columns() []Column {
 	return all
 }
 
-// rich are types that only columnar formats have, and nulls within lists.
+// rich returns columns of types that only columnar formats have, and columns
+// with nulls within lists.
 func rich() []Column {
 	i32 := Number[int32](0, -1, math.MaxInt32)
 	pair := arrow.StructOf(arrow.Field{Name: "n", Type: arrow.PrimitiveTypes.Int32, Nullable: true},
@@ -130,7 +131,8 @@ func rich() []Column {
 	}
 }
 
-// RowsOf are rows [from, from+n) of an id, which is the row's number, and c.
+// RowsOf returns the rows [from, from+n) of two columns: id, which is the row's
+// number, and c. The caller releases the record.
 func RowsOf(mem memory.Allocator, c Column, from, n int) arrow.Record {
 	b := array.NewRecordBuilder(mem, RowsSchema(c))
 	defer b.Release()

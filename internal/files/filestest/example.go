@@ -32,7 +32,7 @@ func BytesFeature(v ...string) *examplepb.Feature {
 
 type Features map[string]*examplepb.Feature
 
-// Encoded is an Example as protobuf's own library writes it.
+// Encoded encodes an Example with protobuf's own library.
 func Encoded(t testing.TB, f Features) []byte {
 	t.Helper()
 	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(&examplepb.Example{Features: &examplepb.Features{Feature: f}})
@@ -42,7 +42,7 @@ func Encoded(t testing.TB, f Features) []byte {
 	return b
 }
 
-// Framed is a TFRecord file of records.
+// Framed returns a TFRecord file of records.
 func Framed(t testing.TB, records ...[]byte) []byte {
 	t.Helper()
 	schema := SchemaOf(Nullable("byteArray", arrow.BinaryTypes.Binary))

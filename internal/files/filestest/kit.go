@@ -18,44 +18,44 @@ import (
 	"tfos/internal/files"
 )
 
-// Kit is what the suite knows of a format.
+// Kit describes a format for the suite.
 type Kit struct {
 	Format files.Format
 	Ext    string
 	// refuses are columns that no file of the format can hold.
 	refuses []string
-	// partial are columns of which the format refuses some values, when they
-	// are written.
+	// partial are columns with some values that the format refuses to write.
 	partial []string
-	// options are what every value can be written and read with.
+	// options are options with which every value can be written and read.
 	options map[string]string
-	// asLists are columns of fixed-size lists that come back as plain ones.
+	// asLists are columns of fixed-size lists that are read back as plain
+	// lists.
 	asLists []string
-	// typed files have a schema, and end where they say.
+	// typed formats store a schema and mark the file's end.
 	typed bool
-	// Checked files say when a byte of a value was changed.
+	// checked formats detect a changed byte of a value.
 	checked bool
-	// cutShort files say when their end is missing.
+	// cutShort formats detect a missing end.
 	cutShort bool
 }
 
-// nested are the types that row formats do not have.
+// nested are the columns whose types row formats do not have.
 var nested = []string{"struct", "structs", "map", "date", "timestamp", "local time", "times", "decimal"}
 
 var kits = []Kit{
 	{Format: files.Parquet, Ext: ".parquet", typed: true, cutShort: true, asLists: []string{"fixed floats or null"}},
 	{Format: files.Arrow, Ext: ".arrow", typed: true, cutShort: true},
 	{Format: files.TFRecord, Ext: ".tfrecord", checked: true, cutShort: true, refuses: append(slices.Clone(nested), "lists of lists"),
-		// 32-bit floats; no null elements.
+		// Numbers are 32-bit floats, and elements cannot be null.
 		partial: []string{"float64", "doubles", "float64 or null", "doubles or null", "nulls in lists", "nulls in lists of strings"}},
 	{Format: files.CSV, Ext: ".csv", refuses: nested, options: map[string]string{"multiLine": "true"}},
 	{Format: files.JSON, Ext: ".json", refuses: nested},
 }
 
-// Columnar are the formats whose columns have types.
+// Columnar returns the kits of the columnar formats.
 func Columnar() []Kit { return []Kit{Of(files.Parquet), Of(files.Arrow)} }
 
-// Of is what the suite knows of a format.
+// Of returns the Kit of a format.
 func Of(format files.Format) Kit {
 	for _, k := range kits {
 		if k.Format == format {
@@ -65,7 +65,7 @@ func Of(format files.Format) Kit {
 	panic("no kit of the format " + string(format))
 }
 
-// Write makes one file of records and releases them.
+// Write writes one file of records and releases them.
 func (k Kit) Write(t testing.TB, path string, records ...arrow.Record) {
 	t.Helper()
 	if err := k.tryWrite(path, files.WriteOptions{}, records...); err != nil {
@@ -99,7 +99,7 @@ func (k Kit) tryWrite(path string, o files.WriteOptions, records ...arrow.Record
 	return w.Close()
 }
 
-// Open begins to read a file whole.
+// Open opens the first file of a data set, as one split.
 func (k Kit) Open(t testing.TB, path string, o files.ReadOptions) files.Reader {
 	t.Helper()
 	d, err := files.Open(t.Context(), k.Format, path, o)
@@ -117,7 +117,7 @@ func (k Kit) Open(t testing.TB, path string, o files.ReadOptions) files.Reader {
 	return r
 }
 
-// Read reads a data set, split by split, and returns the records.
+// Read reads a data set split by split. The caller releases the records.
 func (k Kit) Read(ctx context.Context, path string, bytes int64, o files.ReadOptions) (records []arrow.Record, err error) {
 	d, err := files.Open(ctx, k.Format, path, o)
 	if err != nil {
@@ -157,7 +157,8 @@ func (k Kit) Read(ctx context.Context, path string, bytes int64, o files.ReadOpt
 	return records, nil
 }
 
-// Must reads, and has the records released at the test's end.
+// Must is Read for a test: it fails the test at an error, and releases the
+// records at the test's end.
 func (k Kit) Must(t *testing.T, path string, bytes int64, o files.ReadOptions) []arrow.Record {
 	t.Helper()
 	records, err := k.Read(t.Context(), path, bytes, o)
@@ -172,7 +173,7 @@ func (k Kit) Must(t *testing.T, path string, bytes int64, o files.ReadOptions) [
 	return records
 }
 
-// Same compares records, joined, with the wanted one.
+// Same compares the concatenated records with the wanted one.
 func Same(t *testing.T, records []arrow.Record, want arrow.Record) {
 	t.Helper()
 	rows := int64(0)
@@ -211,10 +212,10 @@ func UpTo(n int) []int64 {
 	return all
 }
 
-// PlainColumn is there for tests that are not about types.
+// PlainColumn is for tests that do not concern types.
 var PlainColumn = Column{"value", arrow.ListOf(arrow.PrimitiveTypes.Float32), List5(Number(float32Values[:5]...))}
 
-// manyUnits writes a file of n rows that can be cut in many places.
+// manyUnits writes a file of n rows that can be split in many places.
 func (k Kit) manyUnits(t testing.TB, path string, c Column, n int) {
 	var records []arrow.Record
 	for at := 0; at < n; at += 10 {
@@ -233,7 +234,7 @@ func (k Kit) manyUnits(t testing.TB, path string, c Column, n int) {
 		t.Fatal(err)
 	}
 	for _, r := range records {
-		err = errors.Join(err, w.Write(r)) // a row group each
+		err = errors.Join(err, w.Write(r)) // each record is one row group
 		r.Release()
 	}
 	if err = errors.Join(err, w.Close()); err != nil {
@@ -241,7 +242,8 @@ func (k Kit) manyUnits(t testing.TB, path string, c Column, n int) {
 	}
 }
 
-// boundary says whether a file may end there: TFRecord has no end mark.
+// boundary reports whether the content may end at n: TFRecord has no end
+// marker.
 func (k Kit) boundary(content []byte, n int) bool {
 	if k.Format != files.TFRecord {
 		return false

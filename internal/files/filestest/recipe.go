@@ -14,7 +14,7 @@ import (
 	"tfos/internal/files"
 )
 
-// testRecipe: another process reads the splits as this one does.
+// testRecipe: another process reads the same rows by the recipe.
 func testRecipe(t *testing.T, k Kit) {
 	path := filepath.Join(t.TempDir(), "a"+k.Ext)
 	k.manyUnits(t, path, PlainColumn, 107)
@@ -67,7 +67,7 @@ func testRecipe(t *testing.T, k Kit) {
 	}
 }
 
-// readAll are the records of a split, released at the test's end.
+// readAll returns the records of a split and releases them at the test's end.
 func readAll(t *testing.T, d *files.Dataset, s files.Split) (records []arrow.Record) {
 	t.Helper()
 	r, err := d.Read(t.Context(), s)
@@ -88,7 +88,7 @@ func readAll(t *testing.T, d *files.Dataset, s files.Split) (records []arrow.Rec
 	}
 }
 
-// columnOf is one column of records.
+// columnOf concatenates one column of records.
 func columnOf(t *testing.T, records []arrow.Record, column int) arrow.Array {
 	t.Helper()
 	var parts []arrow.Array

@@ -23,7 +23,7 @@ import (
 	"tfos/internal/files/jsontext"
 )
 
-// ArrayOf makes an array; the caller's.
+// ArrayOf makes an array of JSON text. The caller releases it.
 func ArrayOf(t *testing.T, mem memory.Allocator, dt arrow.DataType, text string) arrow.Array {
 	t.Helper()
 	a, _, err := array.FromJSON(mem, dt, strings.NewReader(text), array.WithUseNumber())
@@ -67,7 +67,8 @@ func File(t testing.TB, name string, content []byte) string {
 	return path
 }
 
-// Checked is an allocator that the test's end finds empty.
+// Checked returns an allocator. The test fails if memory of it is left at its
+// end.
 func Checked(t testing.TB) memory.Allocator {
 	mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
 	t.Cleanup(func() { mem.AssertSize(t, 0) })
@@ -104,7 +105,7 @@ func SplitRows(d *files.Dataset, s files.Split) (rows []string, err error) {
 	}
 }
 
-// rowText is a row as JSON: arrow's MarshalJSON panics over NaN.
+// rowText returns a row as JSON. Arrow's MarshalJSON panics for NaN.
 func rowText(record arrow.Record, row int) (string, error) {
 	var b []byte
 	for c := range int(record.NumCols()) {
@@ -117,7 +118,8 @@ func rowText(record arrow.Record, row int) (string, error) {
 	return "{" + strings.TrimPrefix(string(b), ",") + "}", nil
 }
 
-// OpenRows reads all files at path, one split each.
+// OpenRows reads all files at path, each as one split, and returns the rows as
+// JSON.
 func OpenRows(t testing.TB, format files.Format, path string, o files.ReadOptions) (*files.Dataset, []string, error) {
 	t.Helper()
 	if o.Memory == nil {
@@ -142,7 +144,7 @@ func OpenRows(t testing.TB, format files.Format, path string, o files.ReadOption
 	return d, all, nil
 }
 
-// WantRows reads a file and compares schema and rows; schema "": any.
+// WantRows reads a file and compares schema and rows. Schema "" matches any.
 func WantRows(t *testing.T, format files.Format, path string, o files.ReadOptions, schema string, want ...string) {
 	t.Helper()
 	d, got, err := OpenRows(t, format, path, o)
@@ -165,8 +167,8 @@ func SchemaText(s *arrow.Schema) string {
 	return strings.Join(parts, " ")
 }
 
-// WantError reads a file and wants an *Error at an offset that says all of
-// these.
+// WantError reads a file. It expects an *Error at this offset, whose text
+// contains all of says.
 func WantError(t *testing.T, format files.Format, path string, o files.ReadOptions, offset int64, says ...string) {
 	t.Helper()
 	_, _, err := OpenRows(t, format, path, o)
@@ -181,14 +183,14 @@ func WantError(t *testing.T, format files.Format, path string, o files.ReadOptio
 	}
 }
 
-// Nullable is a field that may be null.
+// Nullable returns a field that may be null.
 func Nullable(name string, t arrow.DataType) arrow.Field {
 	return arrow.Field{Name: name, Type: t, Nullable: true}
 }
 
 func SchemaOf(fields ...arrow.Field) *arrow.Schema { return arrow.NewSchema(fields, nil) }
 
-// Written writes rows of JSON as a file.
+// Written writes rows given as JSON and returns the file's content.
 func Written(format files.Format, schema *arrow.Schema, o files.WriteOptions, rows string) ([]byte, error) {
 	record, _, err := array.RecordFromJSON(memory.DefaultAllocator, schema, strings.NewReader(rows), array.WithUseNumber())
 	if err != nil {
@@ -231,8 +233,9 @@ func ZlibBytes(b []byte) []byte {
 	return out.Bytes()
 }
 
-// CutsAgree reads a file cut at random places, and in pieces of one byte when
-// it is short, and wants the rows of the whole file each time.
+// CutsAgree reads a file in splits of random sizes, and once in 200 splits of
+// equal size, or of one byte for short files. It expects the rows of the whole
+// file each time.
 func CutsAgree(t testing.TB, format files.Format, path string, o files.ReadOptions, seed uint64) {
 	t.Helper()
 	d, want, err := OpenRows(t, format, path, o)
@@ -265,7 +268,8 @@ func CutsAgree(t testing.TB, format files.Format, path string, o files.ReadOptio
 	}
 }
 
-// ReadRepeatedly is a benchmark that reads a file of rows again and again.
+// ReadRepeatedly benchmarks reading a file of rows. All rows must fit into one
+// record.
 func ReadRepeatedly(b *testing.B, format files.Format, path string, rows int) {
 	d, err := files.Open(context.Background(), format, path, files.ReadOptions{})
 	if err != nil {
@@ -289,7 +293,7 @@ func ReadRepeatedly(b *testing.B, format files.Format, path string, rows int) {
 	b.ReportMetric(float64(b.N*rows)/b.Elapsed().Seconds(), "rows/s")
 }
 
-// MustWriteSliced writes all rows but the first, as a slice of the record.
+// MustWriteSliced writes all rows except the first one, as a slice of a record.
 func MustWriteSliced(t *testing.T, format files.Format, schema *arrow.Schema, rows string) []byte {
 	t.Helper()
 	record, _, err := array.RecordFromJSON(memory.DefaultAllocator, schema, strings.NewReader(rows))

@@ -11,8 +11,8 @@ import (
 	"tfos/internal/files"
 )
 
-// FailingStore reads a file while the store fails, which is not the data's fault.
-// fail has a reader's store give an error from now on.
+// FailingStore checks that a failing store is not reported as damaged data.
+// fail makes a reader's store return err from then on.
 func FailingStore(t *testing.T, format files.Format, fail func(r files.Reader, err error)) {
 	gone := errors.New("connection reset")
 	k := Of(format)

@@ -20,7 +20,7 @@ import (
 	"tfos/internal/files/codec"
 )
 
-// Run is the suite, for one format.
+// Run runs the suite for one format.
 func Run(t *testing.T, format files.Format) {
 	k := Of(format)
 	for _, c := range []struct {
@@ -36,8 +36,8 @@ func Run(t *testing.T, format files.Format) {
 	}
 }
 
-// testColumns writes and reads each column, in batches of several sizes, with
-// its schema declared and, where the file has one, not.
+// testColumns writes and reads each column, in batches of several sizes. The
+// schema is declared, and for typed formats also not declared.
 func testColumns(t *testing.T, k Kit) {
 	for _, c := range Columns() {
 		t.Run(c.Name, func(t *testing.T) {
@@ -72,7 +72,7 @@ func testColumns(t *testing.T, k Kit) {
 	}
 }
 
-// testNoRows reads files without rows, and data sets of which some have none.
+// testNoRows reads files without rows, and data sets that contain such files.
 func testNoRows(t *testing.T, k Kit) {
 	dir := t.TempDir()
 	none, some := filepath.Join(dir, "a"+k.Ext), filepath.Join(dir, "b"+k.Ext)
@@ -94,7 +94,7 @@ func testNoRows(t *testing.T, k Kit) {
 	}
 }
 
-// testEmptyFile reads a file of no bytes: damage where the format has a frame.
+// testEmptyFile reads a file of 0 bytes. It is damage in typed formats.
 func testEmptyFile(t *testing.T, k Kit) {
 	path := filepath.Join(t.TempDir(), "a"+k.Ext)
 	if err := os.WriteFile(path, nil, 0o644); err != nil {
@@ -127,7 +127,7 @@ func testManyFiles(t *testing.T, k Kit) {
 	}
 }
 
-// testCuts cuts a file into ranges of many sizes: each row comes once.
+// testCuts reads a file in splits of many sizes: each row is read exactly once.
 func testCuts(t *testing.T, k Kit) {
 	path := filepath.Join(t.TempDir(), "a"+k.Ext)
 	const rows = 107
@@ -155,15 +155,15 @@ func testCuts(t *testing.T, k Kit) {
 	}
 	want := info.Size() / 3
 	if k.Format == files.Parquet {
-		want = 10 // it is cut where row groups begin
+		want = 10 // a split begins at a row group
 	}
 	if int64(most) < want {
 		t.Errorf("at most %d pieces of %d bytes", most, info.Size())
 	}
 }
 
-// testPassed: readers say how far they are, without going back, and are
-// about halfway when half of the rows are read.
+// testPassed: readers report their progress. It never decreases, and is about
+// one half when half of the rows are read.
 func testPassed(t *testing.T, k Kit) {
 	path := filepath.Join(t.TempDir(), "a"+k.Ext)
 	const rows = 200
@@ -200,8 +200,8 @@ func testPassed(t *testing.T, k Kit) {
 	}
 }
 
-// testDamage changes and cuts off bytes: no panic, and no wrong number of rows
-// where the format can tell.
+// testDamage changes bytes and cuts off the end. Reading never panics, and is
+// an error if the format detects the damage.
 func testDamage(t *testing.T, k Kit) {
 	dir := t.TempDir()
 	good, bad := filepath.Join(dir, "good"+k.Ext), filepath.Join(dir, "bad"+k.Ext)
@@ -240,7 +240,7 @@ func testDamage(t *testing.T, k Kit) {
 	}
 }
 
-// testLargeCells reads cells of more than 16 MB, few at a time.
+// testLargeCells reads cells of more than 16 MB. A record has few of them.
 func testLargeCells(t *testing.T, k Kit) {
 	large := Column{"value", arrow.BinaryTypes.Binary, func(b array.Builder, i int) {
 		b.(*array.BinaryBuilder).Append(bytes.Repeat([]byte{'a' + byte(i)}, 17<<20+i))
@@ -270,7 +270,7 @@ func testLargeCells(t *testing.T, k Kit) {
 	}
 }
 
-// peak is an allocator that knows the most that it ever gave.
+// peak is an allocator that records its highest total.
 type peak struct {
 	memory.Allocator
 	now, most int
@@ -383,7 +383,7 @@ func testCancelled(t *testing.T, k Kit) {
 	}
 }
 
-// testDeclared converts values to a declared schema, or refuses them.
+// testDeclared converts values to a declared schema, or reports an error.
 func testDeclared(t *testing.T, k Kit) {
 	path := filepath.Join(t.TempDir(), "a"+k.Ext)
 	k.Write(t, path, RowsOf(memory.DefaultAllocator, Column{"value", arrow.PrimitiveTypes.Int64, Number[int64](1, 200)}, 0, 4))
@@ -415,7 +415,7 @@ func testDeclared(t *testing.T, k Kit) {
 	}
 }
 
-// testBatchBytes: a reader that is given less room makes smaller records.
+// testBatchBytes: a smaller BatchBytes makes smaller records.
 func testBatchBytes(t *testing.T, k Kit) {
 	const rows, cell, room = 200, 10_000, 100_000
 	texts := Column{"value", arrow.BinaryTypes.String, func(b array.Builder, i int) {
