@@ -15,9 +15,8 @@ type Child struct {
 	Light bool
 }
 
-// lightJVM stops a JVM from optimizing code that runs for seconds only.
-// Optimizing takes a third of the time of a short job. scripts/tfos/driver.py
-// sets the same for executors.
+// lightJVM keeps a JVM from optimizing what it runs for seconds only: that takes
+// a third of the time of a short job. scripts/tfos/driver.py tells executors the same.
 const lightJVM = "-XX:TieredStopAtLevel=1"
 
 // Environ returns base with the mark of the run, and with temporary files
