@@ -12,7 +12,7 @@ import (
 	"tfos/internal/record"
 )
 
-// measureFor is how long a benchmark measures.
+// measureFor is the default time of a measurement.
 const measureFor = time.Minute
 
 func newBenchCommand(c *cli) *cobra.Command {
@@ -36,16 +36,16 @@ go to a folder beside model_dir that is deleted.`,
 	return cmd
 }
 
-// Beyond these a program is held up by its feed, or by its own steps alone.
+// Limits at which the feed, or the program alone, counts as the bottleneck.
 const (
-	feedBound    = 25   // % of its time that a program waits
-	computeBound = 5    // %
-	shortStep    = 10.0 // ms: what a step costs beside its computing shows
-	unevenSteps  = 5.0  // p99 by p50
+	feedBound    = 25   // percent of a program's time spent waiting for rows
+	computeBound = 5    // percent
+	shortStep    = 10.0 // ms; in shorter steps the overhead of a step matters
+	unevenSteps  = 5.0  // p99 divided by p50
 )
 
-// writeAdvice writes where the time of a measured run went and what to try,
-// after its report.
+// writeAdvice writes, after the report of a measured run, where the time went
+// and what to try.
 func writeAdvice(w io.Writer, spec *job.Spec, plan *job.Plan, v record.Verdict) {
 	r := reporter{w}
 	t := v.Throughput
@@ -54,7 +54,7 @@ func writeAdvice(w io.Writer, spec *job.Spec, plan *job.Plan, v record.Verdict) 
 		return
 	}
 	if t.StepP50 == 0 {
-		r.field("advice", "where the time goes is known of inference that ends while it is measured: give --seconds more, or fewer files")
+		r.field("advice", "inference shows where the time goes only if it ends while it is measured: raise --seconds, or give fewer files")
 		return
 	}
 	waiting := t.Seconds * t.FeedWait / 100
@@ -65,7 +65,7 @@ func writeAdvice(w io.Writer, spec *job.Spec, plan *job.Plan, v record.Verdict) 
 	}
 }
 
-// advice is what to try, the most promising first.
+// advice returns what to try, the most promising first.
 func advice(spec *job.Spec, plan *job.Plan, t *record.Throughput) []string {
 	var out []string
 	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
@@ -94,7 +94,7 @@ func advice(spec *job.Spec, plan *job.Plan, t *record.Throughput) []string {
 	return out
 }
 
-// feedAdvice is for programs that wait for Spark.
+// feedAdvice is the advice for programs that wait for Spark.
 func feedAdvice(spec *job.Spec, plan *job.Plan) []string {
 	var out []string
 	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }

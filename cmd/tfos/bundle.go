@@ -7,8 +7,9 @@ import (
 	"tfos/internal/launch"
 )
 
-// bundle lists the files that travel with the job's program, and the names
-// beside it that do not; it warns of those that the program imports.
+// bundle returns the files to ship with the job's program, and the names beside
+// the program that are not shipped. It warns of imported files that are not
+// shipped.
 func (c *cli) bundle(spec *job.Spec) (bundle []job.Copy, beside []string, err error) {
 	if bundle, err = job.Bundle(spec); err != nil {
 		return nil, nil, err
@@ -20,8 +21,8 @@ func (c *cli) bundle(spec *job.Spec) (bundle []job.Copy, beside []string, err er
 	return bundle, beside, nil
 }
 
-// pack writes the archive that the plan names, if it names one.
-func (s *submission) pack(scratch launch.Scratch) error {
+// writeBundle writes the archive that the plan names, if any.
+func (s *submission) writeBundle(scratch launch.Scratch) error {
 	if s.plan.Bundle == "" {
 		return nil
 	}

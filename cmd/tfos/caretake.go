@@ -6,8 +6,7 @@ import (
 	"tfos/internal/launch"
 )
 
-// newCaretakeCommand is what tfos starts beside itself for a run; it is not for
-// people.
+// newCaretakeCommand is the hidden command that tfos starts for each run.
 func newCaretakeCommand(c *cli) *cobra.Command {
 	return &cobra.Command{
 		Use:    launch.CaretakeCommand + " FOLDER",

@@ -20,10 +20,10 @@ import (
 	"tfos/internal/record"
 )
 
-// cli is what a command may use of the world around it.
+// cli is everything outside the program that a command may use.
 type cli struct {
-	out, err io.Writer // result, talk
-	terminal bool      // err is one
+	out, err io.Writer // results, and messages for people
+	terminal bool      // whether err is a terminal
 	env      launch.Environ
 	dir      string // current folder, absolute
 	in       io.Reader
@@ -31,12 +31,12 @@ type cli struct {
 	now      func() time.Time
 	signals  <-chan os.Signal
 	payload  fs.FS // tfos-node.s2, tfos-engine.s2
-	cores    int   // that this machine lets a run have
+	cores    int   // CPU cores that this machine allows a run
 
 	kill <-chan struct{} // closed at the second signal
 }
 
-// run is the whole program: it returns the exit code.
+// run is the whole program. It returns the exit code.
 func (c *cli) run(args []string) int {
 	ctx, stop := c.watchSignals()
 	defer stop()
@@ -44,24 +44,25 @@ func (c *cli) run(args []string) int {
 	root.SetArgs(args)
 	root.SetOut(c.out)
 	root.SetErr(c.err)
-	begun := false
-	root.PersistentPreRun = func(*cobra.Command, []string) { begun = true }
+	started := false
+	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0
 	}
-	var done *concluded
+	var done *reportedError
 	if errors.As(err, &done) {
 		return int(done.code)
 	}
-	if !begun { // cobra's own: unknown command, unknown flag, wrong arguments
+	if !started { // an error of cobra: unknown command, unknown flag, wrong arguments
 		err = &launch.Error{Code: exit.Usage, Phase: "command line", Err: err}
 	}
 	return int(c.conclude(record.Verdict{}, err, wantsJSON(args)))
 }
 
-// watchSignals turns the first signal into a cancelled context, with the
-// signal as its cause, and the second into a closed kill channel.
+// watchSignals cancels the returned context at the first signal, with the
+// signal as cause, and closes c.kill at the second. The returned function stops
+// watching.
 func (c *cli) watchSignals() (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	kill, quit, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
@@ -73,7 +74,7 @@ func (c *cli) watchSignals() (context.Context, func()) {
 			case s := <-c.signals:
 				switch n {
 				case 0:
-					cancel(interruption(s))
+					cancel(signalCause(s))
 				case 1:
 					close(kill)
 				}
@@ -89,27 +90,28 @@ func (c *cli) watchSignals() (context.Context, func()) {
 	}
 }
 
-// interruption maps a signal to a cause; a terminal that is closed ends a run
-// as SIGTERM does.
-func interruption(s os.Signal) launch.Signal {
+// signalCause maps a signal to a cause. A closed terminal ends a run like
+// SIGTERM.
+func signalCause(s os.Signal) launch.Signal {
 	if s == syscall.SIGINT {
 		return launch.Signal{Signal: syscall.SIGINT}
 	}
 	return launch.Signal{Signal: syscall.SIGTERM}
 }
 
-// concluded is the error of a command that has said everything already.
-type concluded struct{ code exit.Code }
+// reportedError is the error of a command that has already reported its
+// failure.
+type reportedError struct{ code exit.Code }
 
-func (e *concluded) Error() string { return fmt.Sprintf("exit %d", e.code) }
+func (e *reportedError) Error() string { return fmt.Sprintf("exit %d", e.code) }
 
-// conclude says how a command ended: a failure on standard error, and with
+// conclude reports how a command ended: an error on standard error, and with
 // asJSON a verdict as the last line of standard output. v holds what is known
-// beside err.
+// besides err.
 func (c *cli) conclude(v record.Verdict, err error, asJSON bool) exit.Code {
 	if err != nil {
 		v = withError(v, err)
-		c.complain(err)
+		c.printError(err)
 	}
 	if asJSON {
 		line, jerr := json.Marshal(v)
@@ -124,7 +126,7 @@ func (c *cli) conclude(v record.Verdict, err error, asJSON bool) exit.Code {
 	return v.Code
 }
 
-// withError makes v the verdict of a failure.
+// withError returns the verdict of a failure, with what v knows of the run.
 func withError(v record.Verdict, err error) record.Verdict {
 	f := launch.Failure(err, v.Run)
 	f.Kind, f.Record = v.Kind, v.Record
@@ -142,9 +144,9 @@ func withError(v record.Verdict, err error) record.Verdict {
 	return f
 }
 
-// complain writes an error for a person: faults of a job a line each, anything
-// else after the program's name.
-func (c *cli) complain(err error) {
+// printError writes an error for people: each fault of a job on its own line,
+// any other error after the program's name.
+func (c *cli) printError(err error) {
 	var faults job.Faults
 	var e *launch.Error
 	switch {
@@ -157,7 +159,8 @@ func (c *cli) complain(err error) {
 	}
 }
 
-// talk writes a line to standard error. A closed terminal is no reason to end.
+// talk writes a line to standard error. It ignores errors: a closed terminal
+// does not end a run.
 func (c *cli) talk(format string, args ...any) {
 	_, _ = fmt.Fprintf(c.err, strings.TrimRight(format, "\n")+"\n", args...)
 }

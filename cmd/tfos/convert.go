@@ -46,9 +46,10 @@ a folder for each value (day=1/part-00000.…), and the files have the other col
 Such folders below IN are columns of its rows, with the types that Spark infers.
 
 Formats: parquet, tfrecord (of tf.Example or tf.SequenceExample; gzip and zlib
-too), csv, json (one object a line), arrow (IPC). What each holds is in docs/data.md. Values are read
-as --schema declares them, else as the files say; CSV, JSON and TFRecord files
-say it by the values at their beginning.`,
+too), csv, json (one object a line), arrow (IPC). docs/data.md says what each
+holds. Values are read as --schema declares them, else with the types that the
+files have. Types of CSV, JSON and TFRecord columns are guessed from the first
+rows.`,
 		Example: `  tfos convert --to tfrecord --shards 8 data/train.parquet data/records
   tfos convert --from csv --to parquet --schema 'id bigint, name string' in.csv out
   tfos convert --to parquet --partition-by day data/events.csv data/by-day
@@ -88,27 +89,27 @@ func runConvert(ctx context.Context, c *cli, o *convertOptions) error {
 		p := newProgress(c)
 		job.Progress = func(rows int64) { p.converted(rows) }
 		done, err = files.Convert(ctx, job)
-		p.end()
+		p.finish()
 	}
 	seconds := c.now().Sub(start).Seconds()
 	v := record.Verdict{Kind: "convert", Seconds: map[string]float64{"total": seconds}}
 	if err != nil {
 		code := c.conclude(v, convertError(ctx, err), o.output.json)
-		return &concluded{code}
+		return &reportedError{code}
 	}
 	v.Rows.Read = done.Rows
 	v.Artifacts = []record.Artifact{{Kind: "files", Path: job.Out}}
 	c.talk("tfos: %d rows, %d files, %.1f s, %.0f rows/s", done.Rows, done.Files, seconds, float64(done.Rows)/max(seconds, 1e-3))
 	if code := c.conclude(v, nil, o.output.json); code != exit.Done {
-		return &concluded{code}
+		return &reportedError{code}
 	}
 	return nil
 }
 
-// conversion is what the command line asks for.
+// conversion returns the conversion that the command line asks for.
 func (o *convertOptions) conversion(ctx context.Context, c *cli) (job files.Conversion, err error) {
 	job = files.Conversion{
-		In: c.path(o.in), Out: strings.TrimSuffix(c.path(o.out), "/"), To: files.Format(o.to), From: files.Format(o.from), Shards: o.shards,
+		In: c.absPath(o.in), Out: strings.TrimSuffix(c.absPath(o.out), "/"), To: files.Format(o.to), From: files.Format(o.from), Shards: o.shards,
 		PartitionBy: o.partitionBy,
 		Read:        files.ReadOptions{Columns: o.columns, Warn: func(text string) { c.talk("tfos: warning: %s", text) }},
 		Write:       files.WriteOptions{Compression: o.compression},
@@ -151,7 +152,7 @@ func (o *convertOptions) conversion(ctx context.Context, c *cli) (job files.Conv
 	return job, nil
 }
 
-// formatOptions reads name=value, where the value may be anything.
+// formatOptions reads name=value. The value may be any text.
 func formatOptions(list []string) (map[string]string, error) {
 	options := map[string]string{}
 	for _, text := range list {
@@ -164,21 +165,21 @@ func formatOptions(list []string) (map[string]string, error) {
 	return options, nil
 }
 
-// path makes a path of the command line absolute; URIs are.
-func (c *cli) path(path string) string {
+// absPath makes a path of the command line absolute. URIs are absolute already.
+func (c *cli) absPath(path string) string {
 	if strings.Contains(path, "://") || strings.HasPrefix(path, "file:/") || filepath.IsAbs(path) {
 		return path
 	}
 	return filepath.Join(c.dir, path)
 }
 
-// convertError gives an error of a conversion its exit code.
+// convertError adds the exit code to a conversion's error.
 func convertError(ctx context.Context, err error) error {
 	var own *launch.Error
 	var data *files.Error
 	var output *files.OutputError
 	var disk *fs.PathError
-	code := exit.Usage // what is not there, or unknown
+	code := exit.Usage // something is missing or unknown
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("convert: %w", context.Cause(ctx))
@@ -197,12 +198,12 @@ func convertError(ctx context.Context, err error) error {
 	return &launch.Error{Code: code, Phase: "convert", Err: err}
 }
 
-// converted shows on a terminal how many rows are done.
+// converted shows on a terminal how many rows are converted.
 func (p *progress) converted(rows int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if now := p.now(); now.Sub(p.last) >= time.Second/5 {
 		p.last = now
-		p.state(fmt.Sprintf("%d rows", rows))
+		p.showLive(fmt.Sprintf("%d rows", rows))
 	}
 }

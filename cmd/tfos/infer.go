@@ -13,7 +13,7 @@ import (
 	"tfos/internal/launch"
 )
 
-// inferOptions are runOptions and a job by flags.
+// inferOptions are runOptions and flags that describe a job.
 type inferOptions struct {
 	runOptions
 	predictions   inferOutput
@@ -33,7 +33,7 @@ type inferOptions struct {
 	local         bool
 }
 
-// inferKeys are the flags that stand for keys of a job file.
+// inferKeys maps flags to the keys of a job file that they set.
 var inferKeys = map[string]string{
 	"export-dir":        "export_dir",
 	"input":             "input.path",
@@ -52,8 +52,8 @@ var inferKeys = map[string]string{
 	"local":             "local",
 }
 
-// fileFlag is the one of them that a job file may stand beside: where a job
-// runs is a matter of the day.
+// fileFlag is the only such flag that may be combined with a job file, because
+// the same job may run in different places.
 const fileFlag = "--local"
 
 func newInferCommand(c *cli) *cobra.Command {
@@ -126,7 +126,7 @@ func runInfer(cmd *cobra.Command, c *cli, o *inferOptions) error {
 	})
 }
 
-// jobFlags are the flags that were given, in the order of their definition.
+// jobFlags returns the given flags, in the order of their definition.
 func (o *inferOptions) jobFlags(set *pflag.FlagSet) ([]job.Flag, error) {
 	var flags []job.Flag
 	var faults job.Faults
@@ -149,8 +149,8 @@ func (o *inferOptions) jobFlags(set *pflag.FlagSet) ([]job.Flag, error) {
 	return flags, nil
 }
 
-// value is a flag's value as a job has it, nil when the flag is not one of the
-// job after all, or what is wrong with it.
+// value returns a flag's value in the form of a job file. It is nil if the flag
+// does not belong to the job. fault says what is wrong with the value.
 func (o *inferOptions) value(name string) (value any, fault string) {
 	switch name {
 	case "export-dir":

@@ -20,7 +20,8 @@ func main() {
 	os.Exit(out.exitCode(c.run(os.Args[1:])))
 }
 
-// newCLI is the program with its surroundings: the only place that knows them.
+// newCLI returns the program with its environment. No other function accesses
+// the environment.
 func newCLI(payload fs.FS) *cli {
 	// A closed standard output must not end a run: see pipeWriter.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
@@ -46,6 +47,6 @@ func newCLI(payload fs.FS) *cli {
 		now:      time.Now,
 		signals:  signals,
 		payload:  payload,
-		cores:    runtime.GOMAXPROCS(0), // heeds affinity and the limits of a container
+		cores:    runtime.GOMAXPROCS(0), // respects CPU affinity and a container's limits
 	}
 }

@@ -21,8 +21,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite what scripts in testdata expect")
 
-// The commands of the scripts: tfos with a payload of two shell scripts, and
-// tfos as it is before make build.
+// The commands of the scripts: tfos with two shell scripts as payload, and tfos
+// as it is before make build.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"tfos": func() {
@@ -45,8 +45,8 @@ func zipped(text string) []byte {
 	return b.Bytes()
 }
 
-// Scripts run with a Python and a Java that do nothing and, at $WORK/spark, a
-// spark-submit that does what the shell script $FAKE says.
+// Scripts run with a Python and a Java that do nothing, and with a spark-submit
+// at $WORK/spark that runs the shell script $FAKE.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",

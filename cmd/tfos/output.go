@@ -22,9 +22,9 @@ func (f *verdictFormat) Set(s string) error {
 
 func (f *verdictFormat) Type() string { return "text|json" }
 
-// inferOutput is --output of infer, which names two things: the values text
-// and json are the format of the verdict, as in other commands, and any other
-// value is the folder for predictions. A folder of such a name is ./json.
+// inferOutput is --output of infer, which has two uses. The values text and
+// json are the format of the verdict, as in other commands. Any other value is
+// the folder for predictions. A folder named json is given as ./json.
 type inferOutput struct {
 	format *verdictFormat
 	path   string

@@ -8,21 +8,22 @@ import (
 	"tfos/internal/record"
 )
 
-// A time that is left is told once so much is done, and for so long: before, the
-// first batches' warming up is most of what is known.
+// The remaining time is shown only after this time and this share of the input.
+// Before that the first batches' warm-up dominates the estimate.
 const (
 	etaAfter = 5 * time.Second
 	etaShare = 0.02
 )
 
-// pace is how fast an inference run computes, from its first progress on.
+// pace estimates how fast an inference run computes, from its first progress
+// on.
 type pace struct {
 	begin time.Time
 	first record.Progress
 }
 
-// text is how far the run is: rows, their rate, splits, and the time that is
-// left, by the bytes of the input that are done; "" before the first row.
+// text describes the progress: rows, rows per second, splits, and the remaining
+// time, estimated from the input's bytes. It is "" before the first row.
 func (p *pace) text(e record.Progress, now time.Time) string {
 	if e.Splits == 0 && e.Rows == 0 {
 		return ""
@@ -42,13 +43,13 @@ func (p *pace) text(e record.Progress, now time.Time) string {
 	parts = append(parts, splits)
 	done := float64(e.Bytes - p.first.Bytes)
 	if left := float64(e.AllBytes - e.Bytes); took >= etaAfter && left > 0 && done >= etaShare*float64(e.AllBytes) {
-		parts = append(parts, "about "+span(took.Seconds()*left/done)+" left")
+		parts = append(parts, "about "+formatSpan(took.Seconds()*left/done)+" left")
 	}
 	return strings.Join(parts, ", ")
 }
 
-// span is a time in the unit that a person would use.
-func span(seconds float64) string {
+// formatSpan writes a time in the unit that suits its size.
+func formatSpan(seconds float64) string {
 	switch {
 	case seconds < 90:
 		return fmt.Sprintf("%.0f s", seconds)

@@ -19,11 +19,11 @@ func TestPace(t *testing.T) {
 		{time.Second, 0, 100, 10, 1000, 4, "100 rows, 0 of 4 splits done"},
 		{3 * time.Second, 0, 300, 100, 1000, 4, "300 rows, 100 rows/s, 0 of 4 splits done"},
 		{11 * time.Second, 1, 1100, 210, 1000, 4, "1100 rows, 100 rows/s, 1 of 4 splits done, about 40 s left"},
-		{11 * time.Second, 1, 1100, 29, 1000, 4, "1100 rows, 100 rows/s, 1 of 4 splits done"}, // less than 2 % known
+		{11 * time.Second, 1, 1100, 29, 1000, 4, "1100 rows, 100 rows/s, 1 of 4 splits done"}, // less than 2 % is done
 		{11 * time.Second, 1, 1100, 40, 1000, 4, "1100 rows, 100 rows/s, 1 of 4 splits done, about 5 min left"},
 		{1001 * time.Second, 1, 50100, 60, 1000, 4, "50100 rows, 50.0 rows/s, 1 of 4 splits done, about 5.2 h left"},
 		{1011 * time.Second, 4, 60000, 1000, 1000, 4, "60000 rows, 59.3 rows/s, 4 of 4 splits done"},
-		{1011 * time.Second, 4, 60000, 0, 0, 0, "60000 rows, 59.3 rows/s, 4 parts done"}, // Spark reads
+		{1011 * time.Second, 4, 60000, 0, 0, 0, "60000 rows, 59.3 rows/s, 4 parts done"}, // Spark reads the input
 	} {
 		e := record.Progress{Splits: step.splits, Rows: step.rows, Bytes: step.bytes, AllBytes: step.all, AllSplits: step.n}
 		if got := p.text(e, time.Unix(0, 0).Add(step.at)); got != step.want {

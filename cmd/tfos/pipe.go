@@ -6,18 +6,17 @@ import (
 	"syscall"
 )
 
-// exitPipe is how a shell reports a program that SIGPIPE ended, as others are
-// when their reader goes away: 128 and the signal's number.
+// exitPipe is 128 plus SIGPIPE's number: the exit code that a shell reports for
+// a program that SIGPIPE ended because its reader went away.
 const exitPipe = 128 + int(syscall.SIGPIPE)
 
-// pipeWriter is standard output, whose reader may have enough, as head has. What
-// is written after that is dropped and is no error. A run goes on to its end.
+// pipeWriter is standard output, whose reader may stop early, as head does.
+// Output after that is dropped without an error. A run continues to its end.
 type pipeWriter struct {
 	to     io.Writer
 	closed bool
 }
 
-// Write implements io.Writer.
 func (w *pipeWriter) Write(p []byte) (int, error) {
 	if w.closed {
 		return len(p), nil
@@ -29,8 +28,8 @@ func (w *pipeWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// exitCode is the exit code of a program that ended with code: a success whose
-// result nobody read to the end is exitPipe.
+// exitCode returns the exit code of a program that ended with code. A success
+// whose output was not read to the end is exitPipe.
 func (w *pipeWriter) exitCode(code int) int {
 	if w.closed && code == 0 {
 		return exitPipe

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// A reader that goes away is no error; a success is then what SIGPIPE makes of
-// other programs.
+// A reader that goes away is not an error. The exit code of a success is then
+// that of a program that SIGPIPE ended.
 func TestClosedPipe(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {

@@ -10,22 +10,23 @@ import (
 	"tfos/internal/record"
 )
 
-// plainEvery is the time between two progress lines where standard error is
-// no terminal: a log should not be full of them.
+// plainEvery is the time between two progress lines if standard error is not a
+// terminal, so that they do not fill a log.
 const plainEvery = 10 * time.Second
 
-// progress tells a person on standard error how a run goes: one live line on a
-// terminal, milestones elsewhere. Its methods may be called from any goroutine.
+// progress reports the progress of a run to people on standard error: one
+// changing line on a terminal, and milestones. Its methods may be called from
+// any goroutine.
 type progress struct {
 	mu       sync.Mutex
 	w        io.Writer
 	live     bool // w is a terminal
-	shown    bool // a live line stands
+	shown    bool // the live line is on the screen
 	now      func() time.Time
 	begin    time.Time
-	last     time.Time // of the last plain progress line
+	last     time.Time // time of the last plain progress line
 	waiting  string    // the last waiting line
-	midLine  bool      // the program's output stopped within a line
+	midLine  bool      // the program's output ended within a line
 	lastText string
 	pace     pace
 }
@@ -37,40 +38,40 @@ func newProgress(c *cli) *progress {
 func (p *progress) submitted(run, master, folder string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.line(fmt.Sprintf("run %s on %s, record %s", run, master, folder))
-	p.state("starting")
+	p.printLine(fmt.Sprintf("run %s on %s, record %s", run, master, folder))
+	p.showLive("starting")
 }
 
-func (p *progress) event(e record.Event) {
+func (p *progress) showEvent(e record.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch e := e.(type) {
 	case record.Context:
-		p.line(fmt.Sprintf("Spark %s runs %s after %s", e.SparkVersion, e.Application, p.since()))
+		p.printLine(fmt.Sprintf("Spark %s runs %s after %s", e.SparkVersion, e.Application, p.elapsed()))
 	case record.Waiting:
 		text := fmt.Sprintf("waiting for %s (%d of %d members are there)", names(e.Missing), e.Registered, e.Members)
 		if text != p.waiting && !p.live {
-			p.line(text)
+			p.printLine(text)
 		}
 		p.waiting = text
-		p.state(fmt.Sprintf("%s, %.0f s", text, e.Seconds))
+		p.showLive(fmt.Sprintf("%s, %.0f s", text, e.Seconds))
 	case record.Formed:
-		p.line(fmt.Sprintf("cluster formed after %s: %s", p.since(), places(e.Members)))
+		p.printLine(fmt.Sprintf("cluster formed after %s: %s", p.elapsed(), places(e.Members)))
 	case record.Progress:
-		p.progress(e)
+		p.showProgress(e)
 	case record.Resumed:
-		p.line(fmt.Sprintf("%d parts (%d rows) were done by earlier runs; %d are left", e.Splits, e.Rows, e.Missing))
+		p.printLine(fmt.Sprintf("%d parts (%d rows) were done by earlier runs; %d are left", e.Splits, e.Rows, e.Missing))
 	case record.TensorBoard:
-		p.line("TensorBoard: " + e.URL)
+		p.printLine("TensorBoard: " + e.URL)
 	case record.Contract:
-		p.table(e.Table)
+		p.printTable(e.Table)
 	case record.Warning:
-		p.line("warning: " + e.Message)
+		p.printLine("warning: " + e.Message)
 	}
 }
 
-// progress shows totals: always on a terminal, now and then elsewhere.
-func (p *progress) progress(e record.Progress) {
+// showProgress shows totals: always on a terminal, every plainEvery otherwise.
+func (p *progress) showProgress(e record.Progress) {
 	text := progressText(e)
 	if pace := p.pace.text(e, p.now()); pace != "" {
 		text = strings.TrimPrefix(text+"; "+pace, "; ")
@@ -78,14 +79,14 @@ func (p *progress) progress(e record.Progress) {
 	if text == "" {
 		return
 	}
-	p.state(text)
+	p.showLive(text)
 	if now := p.now(); !p.live && text != p.lastText && now.Sub(p.last) >= plainEvery {
-		p.line(text)
+		p.printLine(text)
 		p.last, p.lastText = now, text
 	}
 }
 
-// progressText is how far training is; "" for other jobs.
+// progressText describes the progress of training. It is "" for other jobs.
 func progressText(e record.Progress) string {
 	var received, trained int64
 	for _, f := range e.Feeds {
@@ -98,53 +99,53 @@ func progressText(e record.Progress) string {
 	return fmt.Sprintf("%d rows fed, %d trained", received, trained)
 }
 
-// Write passes on what the program printed, without touching its lines.
+// Write passes on the program's output unchanged.
 func (p *progress) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.clear()
+	p.clearLive()
 	if len(b) > 0 {
 		p.midLine = b[len(b)-1] != '\n'
 	}
 	return p.w.Write(b)
 }
 
-// end removes the live line.
-func (p *progress) end() {
+// finish removes the live line.
+func (p *progress) finish() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.clear()
+	p.clearLive()
 }
 
-// line writes a milestone.
-func (p *progress) line(text string) {
-	p.clear()
+// printLine writes a milestone.
+func (p *progress) printLine(text string) {
+	p.clearLive()
 	if p.midLine {
 		text, p.midLine = "\ntfos: "+text, false
 	} else {
 		text = "tfos: " + text
 	}
-	_, _ = fmt.Fprintln(p.w, text) // a closed terminal is no reason to end
+	_, _ = fmt.Fprintln(p.w, text) // a closed terminal does not end a run
 }
 
-// table writes lines that stand by themselves.
-func (p *progress) table(text string) {
-	p.clear()
+// printTable writes lines without a prefix.
+func (p *progress) printTable(text string) {
+	p.clearLive()
 	if p.midLine {
 		text, p.midLine = "\n"+text, false
 	}
-	_, _ = fmt.Fprintln(p.w, text) // as line
+	_, _ = fmt.Fprintln(p.w, text) // as in printLine
 }
 
 // maxLive keeps the live line on one row of a terminal.
 const maxLive = 78
 
-// state shows the live line.
-func (p *progress) state(text string) {
+// showLive shows the live line.
+func (p *progress) showLive(text string) {
 	if !p.live || p.midLine {
 		return
 	}
-	text = fmt.Sprintf("tfos: %s  %s", p.since(), text)
+	text = fmt.Sprintf("tfos: %s  %s", p.elapsed(), text)
 	if r := []rune(text); len(r) > maxLive {
 		text = string(r[:maxLive-1]) + "…"
 	}
@@ -152,18 +153,18 @@ func (p *progress) state(text string) {
 	p.shown = true
 }
 
-func (p *progress) clear() {
+func (p *progress) clearLive() {
 	if p.shown {
 		_, _ = fmt.Fprint(p.w, "\r\x1b[K")
 		p.shown = false
 	}
 }
 
-func (p *progress) since() string {
+func (p *progress) elapsed() string {
 	return fmt.Sprintf("%.0f s", p.now().Sub(p.begin).Seconds())
 }
 
-// names lists members, not more than a line holds.
+// names lists members: at most 8.
 func names(list []string) string {
 	const most = 8
 	if len(list) > most {

@@ -8,34 +8,34 @@ import (
 	"tfos/internal/record"
 )
 
-// talkOf plays a run of 100 s to progress and returns what a person saw.
+// talkOf plays a run of 100 s to progress and returns what it wrote.
 func talkOf(terminal bool) string {
 	var b strings.Builder
 	at := time.Unix(0, 0)
 	p := newProgress(&cli{err: &b, terminal: terminal, now: func() time.Time { return at }})
 	p.submitted("r1", "local", "/record")
 	at = at.Add(8 * time.Second)
-	p.event(record.Context{Application: "app-1", SparkVersion: "3.5.9"})
+	p.showEvent(record.Context{Application: "app-1", SparkVersion: "3.5.9"})
 	for range 3 {
 		at = at.Add(time.Second)
-		p.event(record.Waiting{Missing: []string{"worker:1"}, Registered: 1, Members: 2, Seconds: 1})
+		p.showEvent(record.Waiting{Missing: []string{"worker:1"}, Registered: 1, Members: 2, Seconds: 1})
 	}
-	p.event(record.Formed{Members: []record.Place{{Job: "worker", Index: 0, Host: "a"}, {Job: "worker", Index: 1, Host: "b"}}})
+	p.showEvent(record.Formed{Members: []record.Place{{Job: "worker", Index: 0, Host: "a"}, {Job: "worker", Index: 1, Host: "b"}}})
 	for i := range int64(30) {
 		at = at.Add(time.Second)
-		p.event(record.Progress{Feeds: []record.FeedRows{{Member: "worker:0", Received: 10 * i, Trained: 9 * i}}})
+		p.showEvent(record.Progress{Feeds: []record.FeedRows{{Member: "worker:0", Received: 10 * i, Trained: 9 * i}}})
 	}
 	_, _ = p.Write([]byte("half a line"))
-	p.event(record.Contract{Table: "  column\n  id"})
+	p.showEvent(record.Contract{Table: "  column\n  id"})
 	_, _ = p.Write([]byte("another half"))
-	p.event(record.Warning{Message: "slow"})
-	p.event(record.Progress{Splits: 2, Rows: 5})
-	p.end()
+	p.showEvent(record.Warning{Message: "slow"})
+	p.showEvent(record.Progress{Splits: 2, Rows: 5})
+	p.finish()
 	return b.String()
 }
 
 // Without a terminal there are milestones, a waiting line for each change, and
-// a progress line every 10 s; no control characters.
+// a progress line every 10 s. There are no control characters.
 func TestPlainProgress(t *testing.T) {
 	want := `tfos: run r1 on local, record /record
 tfos: Spark 3.5.9 runs app-1 after 8 s
@@ -55,8 +55,7 @@ tfos: warning: slow
 	}
 }
 
-// On a terminal one live line changes; what stays on the screen are the
-// milestones.
+// On a terminal one live line changes. Only the milestones stay on the screen.
 func TestLiveProgress(t *testing.T) {
 	got := screen(talkOf(true))
 	want := `tfos: run r1 on local, record /record
@@ -76,7 +75,7 @@ tfos: warning: slow
 	}
 }
 
-// screen is what a terminal shows at the end: "\r\x1b[K" clears a line.
+// screen returns what a terminal shows at the end: "\r\x1b[K" clears a line.
 func screen(text string) string {
 	var lines []string
 	for line := range strings.SplitSeq(text, "\n") {

@@ -13,8 +13,8 @@ import (
 	"tfos/internal/record"
 )
 
-// report writes for a person how a run ended: to standard output, or to
-// standard error when standard output is for the verdict alone.
+// report writes a report for people: to standard output, or with asJSON to
+// standard error, because standard output is then for the verdict only.
 func (c *cli) report(asJSON bool, write func(io.Writer)) {
 	w := c.out
 	if asJSON {
@@ -27,8 +27,8 @@ func (c *cli) report(asJSON bool, write func(io.Writer)) {
 	}
 }
 
-// writeReport writes the report; printed: with the last lines that the chief's
-// program has printed, of a run that succeeded.
+// writeReport writes how a run ended. printed adds the last lines of the chief
+// program's output, if the run succeeded.
 func writeReport(w io.Writer, name string, v record.Verdict, printed bool) {
 	r := reporter{w}
 	if v.Code == exit.Done {
@@ -58,23 +58,23 @@ func writeReport(w io.Writer, name string, v record.Verdict, printed bool) {
 	r.files(v.WorkingFiles)
 	r.field("record", v.Record)
 	if v.Code != exit.Done {
-		r.field("next", next(v)+keptParts(v)+keptExports(v))
+		r.field("next", nextStep(v)+keptParts(v)+keptExports(v))
 	}
 }
 
-// reporter writes into memory: its writes do not fail.
+// reporter writes to memory, where writes do not fail.
 type reporter struct{ w io.Writer }
 
 func (r reporter) printf(format string, args ...any) { _, _ = fmt.Fprintf(r.w, format, args...) }
 
-// field writes one line of the report; nothing for an empty value.
+// field writes one line of the report, and nothing for an empty value.
 func (r reporter) field(name, value string) {
 	if value != "" {
 		r.printf("  %-8s %s\n", name, value)
 	}
 }
 
-// lines writes the last lines of a stream; nothing where there are none.
+// lines writes the last lines of a stream, and nothing if there are none.
 func (r reporter) lines(stream string, lines []string) {
 	if len(lines) == 0 {
 		return
@@ -101,7 +101,7 @@ func (r reporter) failure(v record.Verdict) {
 	r.field("log", log)
 }
 
-// files writes what became of the files in programs' working directories.
+// files writes what happened to the files in the programs' working directories.
 func (r reporter) files(members []record.MemberFiles) {
 	for _, m := range members {
 		left, bytes := m.Files-m.UploadedFiles, m.Bytes-m.UploadedBytes
@@ -116,7 +116,7 @@ func (r reporter) files(members []record.MemberFiles) {
 	}
 }
 
-// amount is a number of files and their size, for people.
+// amount returns a number of files and their size, for people.
 func amount(files, bytes int64) string {
 	size := fmt.Sprintf("%d bytes", bytes)
 	if bytes == 1 {
@@ -133,7 +133,7 @@ func amount(files, bytes int64) string {
 	return fmt.Sprintf("%d files, %s", files, size)
 }
 
-// phases are in the order of a run.
+// phases lists the durations of phases, in the order of a run.
 func phases(seconds map[string]float64) string {
 	var parts []string
 	for _, p := range []struct{ key, text string }{
@@ -146,7 +146,7 @@ func phases(seconds map[string]float64) string {
 	return strings.Join(parts, ", ")
 }
 
-// rows writes the account of each member and feed, over all epochs.
+// rows writes the row counts of each member and feed, over all epochs.
 func (r reporter) rows(v record.Verdict) {
 	type key struct{ member, feed string }
 	var order []key
@@ -176,8 +176,8 @@ func (r reporter) rows(v record.Verdict) {
 	}
 }
 
-// throughput writes the ledger line: how fast rows were used, and what programs
-// waited for.
+// throughput writes how fast rows were used, and how long programs waited for
+// rows.
 func (r reporter) throughput(v record.Verdict) {
 	t := v.Throughput
 	if t == nil {
@@ -207,7 +207,7 @@ func rowRate(rate float64) string {
 
 func millis(ms float64) string { return fmt.Sprintf("%.3g ms", ms) }
 
-// infer writes how much was predicted.
+// infer writes how many rows were predicted.
 func (r reporter) infer(v record.Verdict) {
 	var result struct {
 		Read        int64             `json:"read"`
@@ -244,8 +244,7 @@ func (r reporter) infer(v record.Verdict) {
 	}
 }
 
-// keptExports is what to do with what the program has written of a model when the
-// run failed, in words.
+// keptExports says what to do with a failed run's model files that were kept.
 func keptExports(v record.Verdict) string {
 	switch {
 	case len(v.Kept) == 0:
@@ -256,8 +255,8 @@ func keptExports(v record.Verdict) string {
 	return "; what is kept may be half-written: load it once before you rely on it, and delete it when it is of no use"
 }
 
-// keptParts is how many splits a failed run leaves to the next one, in words. A task
-// that outlived the count may have finished one more.
+// keptParts says how many splits of a failed run the next run need not compute.
+// A task that still ran while they were counted may have finished one more.
 func keptParts(v record.Verdict) string {
 	var result struct {
 		Kept int `json:"kept_splits"`
@@ -268,11 +267,11 @@ func keptParts(v record.Verdict) string {
 	return fmt.Sprintf("; at least %d parts are done and are not computed again", result.Kept)
 }
 
-// next is what the person can do about a failure.
-func next(v record.Verdict) string {
+// nextStep says what to do about a failure.
+func nextStep(v record.Verdict) string {
 	switch v.Code {
 	case exit.NoSpark:
-		return "read the log; it is what spark-submit said"
+		return "read the log, which spark-submit wrote"
 	case exit.NotFormed:
 		if v.Phase == launch.PhaseExecutors {
 			return "read the executors' last lines, correct what they name, and start the job again"
@@ -297,7 +296,7 @@ func next(v record.Verdict) string {
 		return "start the job again"
 	}
 	if v.Retryable {
-		return "start the job again: the cause was under the program, not in it"
+		return "start the job again: the cause lies outside the program"
 	}
 	return "read the log, correct the program, and start the job again"
 }

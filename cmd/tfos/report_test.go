@@ -8,7 +8,7 @@ import (
 	"tfos/internal/record"
 )
 
-// TestReportOfFiles: what was kept, and what was not.
+// TestReportOfFiles: which files were kept, and which were not.
 func TestReportOfFiles(t *testing.T) {
 	var b strings.Builder
 	writeReport(&b, "job", record.Verdict{Code: exit.Failed, WorkingFiles: []record.MemberFiles{
@@ -27,7 +27,7 @@ func TestReportOfFiles(t *testing.T) {
 	}
 }
 
-// TestReportOfSuccess: logs of all members, and what the chief has printed.
+// TestReportOfSuccess: the logs of all members, and the chief's output.
 func TestReportOfSuccess(t *testing.T) {
 	v := record.Verdict{Logs: []record.MemberLog{
 		{Member: "worker:0", Host: "a", Path: "/log/0", Stdout: []string{"epoch 1", "accuracy 0.9"}},

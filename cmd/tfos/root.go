@@ -44,7 +44,7 @@ func exitCodes() string {
 // oneJob accepts exactly one job file.
 var oneJob = one("job file", "job.yaml")
 
-// one accepts exactly one argument and says what it is.
+// one accepts exactly one argument. what and example appear in the error.
 func one(what, example string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != 1 {

@@ -17,11 +17,11 @@ var (
 	notInRunIDs = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
 )
 
-// maxNameInRunID keeps the scratch folder's path short: unix sockets lie below
-// it and their paths end at 108 bytes.
+// maxNameInRunID keeps the scratch folder's path short, because paths of Unix
+// sockets in it are limited to 108 bytes.
 const maxNameInRunID = 20
 
-// checkRunID refuses a name that is no name of a folder, or too long for one.
+// checkRunID refuses a run id that cannot be a folder's name or is too long.
 func checkRunID(given string) error {
 	if runIDForm.MatchString(given) {
 		return nil
@@ -30,7 +30,7 @@ func checkRunID(given string) error {
 		Err: fmt.Errorf("--run-id %s: must be up to 64 letters, digits, dots, dashes and underscores, not a dot or dash first", given)}
 }
 
-// newRunID is the job's name, the time and 4 random digits.
+// newRunID joins the job's name, the time and 4 random hex digits.
 func newRunID(name string, now time.Time) (string, error) {
 	name = strings.Trim(notInRunIDs.ReplaceAllString(name, "-"), "-_")
 	if name == "" {

@@ -13,7 +13,8 @@ import (
 	"tfos/internal/launch"
 )
 
-// settings are of the tool, not of a job: TFOS_* wins over the settings file.
+// settings are those of the tool, not of a job. TFOS_* overrides the settings
+// file.
 type settings struct {
 	Python    string // python, TFOS_PYTHON
 	SparkHome string // spark_home, TFOS_SPARK_HOME
@@ -22,9 +23,9 @@ type settings struct {
 
 var settingNames = []string{"python", "spark_home", "state_dir"}
 
-// loadSettings reads the settings file, which need not exist, and the
-// environment. An unknown name in the file is an error: a slip of the pen must
-// not be silent.
+// loadSettings reads the settings file, which may be missing, and the
+// environment. An unknown name in the file is an error, so that a typing error
+// is noticed.
 func loadSettings(env launch.Environ) (settings, error) {
 	v := viper.New()
 	if path := settingsFile(env); path != "" {
@@ -58,7 +59,8 @@ func knownSettings(v *viper.Viper, path string) error {
 	return nil
 }
 
-// settingsFile is in $XDG_CONFIG_HOME or ~/.config; "" when there is neither.
+// settingsFile is in $XDG_CONFIG_HOME or ~/.config. It is "" if both are
+// unknown.
 func settingsFile(env launch.Environ) string {
 	dir := env.Get("XDG_CONFIG_HOME")
 	if !filepath.IsAbs(dir) {

@@ -14,8 +14,8 @@ import (
 	"tfos/internal/model"
 )
 
-// fewTensors are listed of what may be long; --all lists the rest too.
-const fewTensors = 20
+// maxTensors is the length of lists that --all would show in full.
+const maxTensors = 20
 
 type showOptions struct {
 	path   string
@@ -47,7 +47,7 @@ A dimension of -1 is not fixed; the first one counts rows.`,
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.BoolVar(&o.all, "all", false, fmt.Sprintf("list all variables, not the first %d, and all tensors of the graph", fewTensors))
+	f.BoolVar(&o.all, "all", false, fmt.Sprintf("list all variables, not the first %d, and all tensors of the graph", maxTensors))
 	f.Var(&o.output, "output", "what standard output gets: `text|json`")
 	return cmd
 }
@@ -58,7 +58,7 @@ func runShow(c *cli, o *showOptions) error {
 		return &launch.Error{Code: exit.Usage, Phase: "model", Err: err}
 	}
 	if o.output.json {
-		return json.NewEncoder(c.out).Encode(shownModel(found))
+		return json.NewEncoder(c.out).Encode(modelToJSON(found))
 	}
 	return (&show{w: c.out, found: found, all: o.all}).text()
 }
@@ -109,7 +109,7 @@ func (s *show) graph(g *model.MetaGraph) {
 
 func (s *show) tensors(role string, tensors []model.Tensor) {
 	for i, t := range tensors {
-		if i == fewTensors && !s.all {
+		if i == maxTensors && !s.all {
 			s.line("    … %d more: --all", len(tensors)-i)
 			return
 		}
@@ -131,7 +131,7 @@ func (s *show) variables() {
 	}
 	s.line("variables: %d, %d bytes", len(s.found.Variables), bytes)
 	for i, v := range s.found.Variables {
-		if i == fewTensors && !s.all {
+		if i == maxTensors && !s.all {
 			s.line("    … %d more: --all", len(s.found.Variables)-i)
 			return
 		}

@@ -9,8 +9,8 @@ import (
 	"tfos/internal/model"
 )
 
-// job writes the part of a job file that runs the model. What is beside keys and
-// values is a comment, so that the lines can be copied as they are.
+// job writes the part of a job file that runs the model. Everything except keys
+// and values is a comment, so the lines can be copied as they are.
 func (s *show) job() {
 	j := s.found.Suggest()
 	if j == nil {
@@ -64,8 +64,8 @@ func (s *show) notes(notes []string) {
 	}
 }
 
-// shownJob is the same for machines: keys of a job file.
-func shownJob(j *model.Suggestion) map[string]any {
+// jobToJSON returns the same keys of a job file for machines.
+func jobToJSON(j *model.Suggestion) map[string]any {
 	if j == nil || len(j.Outputs) == 0 {
 		return nil
 	}
@@ -97,7 +97,7 @@ func shownJob(j *model.Suggestion) map[string]any {
 	return out
 }
 
-// scalar is a value as JSON and YAML have it. A float keeps its point.
+// scalar writes a value as in JSON and YAML. A float keeps its point.
 func scalar(value any) string {
 	out, err := json.Marshal(value)
 	if f, ok := value.(float64); ok && err == nil && f == float64(int64(f)) {
@@ -106,7 +106,7 @@ func scalar(value any) string {
 	return string(out)
 }
 
-// quoted is a text as YAML takes it.
+// quoted writes a text as in YAML.
 func quoted(text string) string {
 	out, err := yaml.Marshal(text)
 	if err != nil {
@@ -115,7 +115,7 @@ func quoted(text string) string {
 	return strings.TrimSuffix(string(out), "\n")
 }
 
-// flow is a list of texts as YAML takes it, on one line.
+// flow writes a list of texts as in YAML, on one line.
 func flow(texts []string) string {
 	words := make([]string, len(texts))
 	for i, t := range texts {

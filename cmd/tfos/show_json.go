@@ -2,22 +2,22 @@ package main
 
 import "tfos/internal/model"
 
-// Of a model as JSON. A shape is null where the rank is not known.
+// A model as JSON. A shape is null if the rank is not known.
 type (
 	modelJSON struct {
 		Path      string         `json:"path"`
 		Kind      string         `json:"kind"`
 		Graphs    []graphJSON    `json:"graphs"`
 		Variables []variableJSON `json:"variables"`
-		Note      string         `json:"note"`  // what was chosen of several
-		Job       map[string]any `json:"job"`   // keys of a job file that run it; null: nothing does
-		Notes     []string       `json:"notes"` // what to know beside them
+		Note      string         `json:"note"`  // what was chosen among several
+		Job       map[string]any `json:"job"`   // keys of a job file that runs it; null: no job runs it
+		Notes     []string       `json:"notes"` // what to know about the job
 	}
 	graphJSON struct {
 		TagSet     []string        `json:"tag_set"`
 		Signatures []signatureJSON `json:"signatures"`
-		Inputs     []tensorJSON    `json:"inputs"`  // that the graph waits for
-		Outputs    []tensorJSON    `json:"outputs"` // that nothing else uses
+		Inputs     []tensorJSON    `json:"inputs"`  // placeholders
+		Outputs    []tensorJSON    `json:"outputs"` // tensors that nothing else uses
 	}
 	signatureJSON struct {
 		Name    string       `json:"name"`
@@ -38,16 +38,16 @@ type (
 	}
 )
 
-func shownModel(d *model.Description) modelJSON {
+func modelToJSON(d *model.Description) modelJSON {
 	job := d.Suggest()
-	out := modelJSON{Path: d.Path, Kind: d.Kind, Graphs: []graphJSON{}, Variables: []variableJSON{}, Note: d.Note, Job: shownJob(job), Notes: []string{}}
+	out := modelJSON{Path: d.Path, Kind: d.Kind, Graphs: []graphJSON{}, Variables: []variableJSON{}, Note: d.Note, Job: jobToJSON(job), Notes: []string{}}
 	if job != nil {
 		out.Notes = append(out.Notes, job.Notes...)
 	}
 	for _, g := range d.Graphs {
-		one := graphJSON{TagSet: append([]string{}, g.Tags...), Signatures: []signatureJSON{}, Inputs: shownTensors(g.Placeholders()), Outputs: shownTensors(g.Ends())}
+		one := graphJSON{TagSet: append([]string{}, g.Tags...), Signatures: []signatureJSON{}, Inputs: tensorsToJSON(g.Placeholders()), Outputs: tensorsToJSON(g.Ends())}
 		for _, sig := range g.Signatures {
-			one.Signatures = append(one.Signatures, signatureJSON{sig.Name, shownTensors(sig.Inputs), shownTensors(sig.Outputs)})
+			one.Signatures = append(one.Signatures, signatureJSON{sig.Name, tensorsToJSON(sig.Inputs), tensorsToJSON(sig.Outputs)})
 		}
 		out.Graphs = append(out.Graphs, one)
 	}
@@ -57,7 +57,7 @@ func shownModel(d *model.Description) modelJSON {
 	return out
 }
 
-func shownTensors(tensors []model.Tensor) []tensorJSON {
+func tensorsToJSON(tensors []model.Tensor) []tensorJSON {
 	out := []tensorJSON{}
 	for _, t := range tensors {
 		shape := append([]int64{}, t.Shape...)

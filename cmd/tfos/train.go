@@ -8,7 +8,7 @@ import (
 	"tfos/internal/job"
 )
 
-// runOptions are what all commands that submit have in common.
+// runOptions are the options of all commands that submit a job.
 type runOptions struct {
 	kind    job.Kind
 	file    string // "" for inference by flags
@@ -17,8 +17,8 @@ type runOptions struct {
 	verbose bool
 	runID   string
 	output  verdictFormat
-	minRate float64       // rows/s; 0: any
-	measure time.Duration // the run is a measurement; 0: it is none
+	minRate float64       // rows/s; 0: no limit
+	measure time.Duration // duration of a measurement; 0: this is not a measurement
 }
 
 func newTrainCommand(c *cli) *cobra.Command {
@@ -64,7 +64,7 @@ func runJob(cmd *cobra.Command, c *cli, o *runOptions) error {
 	return c.submit(cmd.Context(), o, func() (*job.Spec, error) { return job.Load(o.file, o.kind, o.sets) })
 }
 
-// rateFlag is for jobs whose rows are counted.
+// rateFlag adds --min-throughput, for jobs whose rows are counted.
 func (o *runOptions) rateFlag(cmd *cobra.Command) {
 	cmd.Flags().Float64Var(&o.minRate, "min-throughput", 0, "end with exit code 8 if fewer `rows/s` were used; outputs stay")
 }

@@ -28,9 +28,9 @@ func newValidateCommand(c *cli) *cobra.Command {
 looks whether its files are there and its outputs are free, and for inference
 whether the data's columns fit the model's tensors. Starts nothing.
 
-Which kind of job it is, is taken from its keys: a job without app is for infer,
-one with signatures, or with app.graph and no input, for export, any other for
-train. --kind says it where that guess is wrong.`,
+The keys decide the kind of the job: a job without app is for infer, a job with
+signatures, or with app.graph and no input, for export, and any other job for
+train. --kind overrides that guess.`,
 		Example: `  tfos validate job.yaml
   tfos validate job.yaml --kind infer --set batch_size=32`,
 		Args: oneJob,
@@ -60,13 +60,13 @@ func runValidate(ctx context.Context, c *cli, o *validateOptions) error {
 				err = job.TellFormats(ctx, spec)
 			}
 			if err == nil {
-				err = c.contract(ctx, spec)
+				err = c.showContract(ctx, spec)
 			}
 		}
 	}
 	code := c.conclude(record.Verdict{Kind: string(kind)}, err, o.output.json)
 	if code != exit.Done {
-		return &concluded{code}
+		return &reportedError{code}
 	}
 	if !o.output.json {
 		_, err = fmt.Fprintf(c.out, "%s: a job to %s, without faults\n", o.file, kind)

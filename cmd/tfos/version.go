@@ -9,7 +9,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// version is set by the build (-ldflags -X main.version=…): of the file VERSION, and the commit.
+// version is set by the build (-ldflags -X main.version=…). It consists of the
+// file VERSION and the commit.
 var version string
 
 func newVersionCommand(c *cli) *cobra.Command {
@@ -26,7 +27,7 @@ func runVersion(c *cli) error {
 	var carries []string
 	for _, name := range []string{nodeBinary, engineBinary} {
 		state := name
-		if !carried(c.payload, name) {
+		if !hasBinary(c.payload, name) {
 			state = "no " + name
 		}
 		carries = append(carries, state)
@@ -35,7 +36,8 @@ func runVersion(c *cli) error {
 	return err
 }
 
-// buildVersion is the build's, else the commit that Go noted.
+// buildVersion returns the version of the build, else the commit that Go
+// recorded.
 func buildVersion() string {
 	if version != "" {
 		return version

@@ -5,8 +5,9 @@ import (
 	"testing"
 )
 
-// TestAttemptIsAssigned: tasks that do not know their attempt are numbered by
-// the first member they greet, and the later one wins everywhere.
+// TestAttemptIsAssigned: the first member that a task greets numbers attempts
+// of tasks that do not know their own. The later attempt replaces the earlier
+// one on all members.
 func TestAttemptIsAssigned(t *testing.T) {
 	members := twoMembers(t, trainConfig())
 	hello := func(m *testMember, attempt int64) (Welcome, error) {
@@ -47,8 +48,8 @@ func TestAttemptIsAssigned(t *testing.T) {
 	welcome(members[1], 0, 8)
 }
 
-// TestRacingAttemptsAreOrdered: many unnumbered attempts at once; every row
-// comes once, and the last to greet the first member goes through.
+// TestRacingAttemptsAreOrdered: many unnumbered attempts at once. Every row
+// arrives once, and the last attempt to greet the first member succeeds.
 func TestRacingAttemptsAreOrdered(t *testing.T) {
 	members := twoMembers(t, trainConfig())
 	seen := newSeenRows()

@@ -9,9 +9,9 @@ import (
 	"os"
 )
 
-// Batch is a chunk as a program gets it. Rows of the record batch in Data
-// count, from its first, which is row FirstRow of Partition of the input;
-// Schema is the Arrow IPC schema message it needs. Both are the caller's own.
+// Batch is a chunk as a program receives it. The rows of the record batch in
+// Data are rows of Partition of the input, from FirstRow on. Schema is the
+// Arrow IPC schema message for them. The caller owns both.
 type Batch struct {
 	Epoch     int
 	Rows      int
@@ -21,8 +21,8 @@ type Batch struct {
 	Data      []byte
 }
 
-// Batches reads one feed as a program does: scripts/tfos/connection.py in Go. It
-// is not safe for concurrent use.
+// Batches reads one feed as a program does: scripts/tfos/connection.py in Go.
+// It is not safe for concurrent use.
 type Batches struct {
 	child   *Child
 	feed    string
@@ -32,8 +32,8 @@ type Batches struct {
 	cache   *os.File // nil before the first cached chunk
 }
 
-// OpenFeed attaches a connection of its own for feed; at most prefetch chunks
-// (at least 1) are on their way ahead of Next.
+// OpenFeed attaches a new connection for feed. At most prefetch chunks (at
+// least 1) are on their way ahead of Next.
 func OpenFeed(ctx context.Context, socketPath, feed string, prefetch int) (*Batches, error) {
 	child, err := Attach(ctx, socketPath)
 	if err != nil {
@@ -47,8 +47,8 @@ func OpenFeed(ctx context.Context, socketPath, feed string, prefetch int) (*Batc
 	return b, nil
 }
 
-// Next is the next chunk, or the end of an epoch (batch nil). After the last
-// epoch's end the error is io.EOF. The end of ctx closes the connection.
+// Next returns the next chunk, or the end of an epoch (batch nil). After the
+// last epoch's end the error is io.EOF. The end of ctx closes the connection.
 func (b *Batches) Next(ctx context.Context) (*Batch, EpochEnd, error) {
 	stop := context.AfterFunc(ctx, func() { _ = b.child.Close() })
 	defer stop()
@@ -72,8 +72,8 @@ func (b *Batches) Next(ctx context.Context) (*Batch, EpochEnd, error) {
 	return first.(*Batch), EpochEnd{}, nil
 }
 
-// Permit waits for leave to take step (from 1) of a synchronous feed; false:
-// the feed ends before it on every worker.
+// Permit waits until step (from 1) of a synchronous feed is permitted. false:
+// the feed ends before the step on every worker.
 func (b *Batches) Permit(ctx context.Context, step int64) (bool, error) {
 	stop := context.AfterFunc(ctx, func() { _ = b.child.Close() })
 	defer stop()
@@ -91,13 +91,13 @@ func (b *Batches) Permit(ctx context.Context, step int64) (bool, error) {
 	}
 }
 
-// Trained reports the rows taken of epoch so far, in total.
+// Trained reports the total of rows taken of epoch.
 func (b *Batches) Trained(epoch int, rows int64) error {
 	return b.child.send(TypeTrained, Trained{Feed: b.feed, Epoch: epoch, Rows: rows})
 }
 
-// Terminate says that no more rows are wanted; Next still returns what is on
-// its way, and then the end.
+// Terminate says that no further rows are wanted. Next still returns the chunks
+// on their way, and then the end.
 func (b *Batches) Terminate() error { return b.child.send(TypeTerminate, Terminate{Feed: b.feed}) }
 
 // Close ends the connection.
@@ -108,7 +108,7 @@ func (b *Batches) Close() error {
 	return b.child.Close()
 }
 
-// fetch reads a chunk that the member has kept.
+// fetch reads a chunk that the member keeps in a file.
 func (b *Batches) fetch(c Cached) (*Batch, error) {
 	if b.cache == nil {
 		file, err := os.Open(c.Path)
@@ -127,7 +127,7 @@ func (b *Batches) fetch(c Cached) (*Batch, error) {
 	}, nil
 }
 
-// read takes one frame: into pending, or as the answer to Permit.
+// read reads one frame: into pending, or as the answer to Permit.
 func (b *Batches) read() (*Permitted, error) {
 	typ, payload, err := ReadFrame(b.child.conn)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// BenchmarkQueue is the state of a feed alone: eight feed tasks whose chunks one
-// program takes. No bytes move.
+// BenchmarkQueue measures only the state of a feed: eight feed tasks whose
+// chunks one program takes. No bytes move.
 func BenchmarkQueue(b *testing.B) {
 	const tasks, size = 8, 64 << 10
 	q := newQueue(Config{Name: "train", QueueBytes: 64 << 20, BatchRows: 10}, "worker:0", "", func() {})
@@ -35,7 +35,7 @@ func BenchmarkQueue(b *testing.B) {
 		if d := q.nextFrame(p); d.typ == TypeBatch {
 			q.releaseRoom(size)
 		}
-		if row%1000 == 0 { // a feed task that reads what it is told
+		if row%1000 == 0 { // a feed task that reads its frames
 			for _, s := range streams {
 				s.out.takeFrames()
 			}
@@ -43,7 +43,8 @@ func BenchmarkQueue(b *testing.B) {
 	}
 }
 
-// BenchmarkSockets sends chunks from feed tasks to a program by two sockets.
+// BenchmarkSockets sends chunks from feed tasks to a program through two
+// sockets.
 func BenchmarkSockets(b *testing.B) {
 	for _, tasks := range []int{1, 8} {
 		for _, rows := range []int64{10, 640} { // 1 and 64 KB
@@ -99,8 +100,8 @@ func benchSockets(b *testing.B, tasks int, chunkRows int64) {
 	}
 }
 
-// BenchmarkSlots sends chunks through shared memory, one after another: the
-// program gives each slot back before the next comes.
+// BenchmarkSlots sends chunks through shared memory, one after another. The
+// program returns each slot before the next chunk.
 func BenchmarkSlots(b *testing.B) {
 	m := newTestMember(b, 0, Config{Name: "train", QueueBytes: 64 << 20, BatchRows: 10})
 	child, err := Attach(b.Context(), m.children)

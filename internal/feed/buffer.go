@@ -2,15 +2,15 @@ package feed
 
 import "sync"
 
-// buffers holds the memory of chunks that have been written to a program, for the
-// next chunks. Without it a member that takes 200 MB/s has the kernel clear as many
-// bytes of new memory, and the garbage collector free them.
+// buffers keeps the memory of chunks that were written to a program, for later
+// chunks. Without it a member that receives 200 MB/s makes the kernel clear,
+// and the garbage collector free, 200 MB/s of new memory.
 var buffers sync.Pool
 
-// newBuffer returns size bytes, of any content.
+// newBuffer returns size bytes of undefined content.
 func newBuffer(size int64) []byte {
 	b, ok := buffers.Get().(*[]byte)
-	if ok && int64(cap(*b)) >= size && int64(cap(*b)) <= 2*size { // memory is counted by size
+	if ok && int64(cap(*b)) >= size && int64(cap(*b)) <= 2*size { // at most twice the size, because memory is counted by size
 		return (*b)[:size]
 	}
 	if ok {
@@ -19,7 +19,7 @@ func newBuffer(size int64) []byte {
 	return make([]byte, size)
 }
 
-// freeBuffer takes back a buffer that nobody reads any more.
+// freeBuffer takes a buffer back that is no longer read.
 func freeBuffer(b []byte) {
 	if cap(b) > 0 {
 		buffers.Put(&b)

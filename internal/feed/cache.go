@@ -8,36 +8,38 @@ import (
 	"sync"
 )
 
-// cacheAlign is where chunks begin in a cache file: what Arrow aligns its
-// buffers to, so that a mapped chunk needs no copy.
+// cacheAlign is the alignment of chunks in a cache file. It is Arrow's
+// alignment of buffers, so a mapped chunk needs no copy.
 const cacheAlign = 64
 
-// Why a cache is not whole, beside errors of the disk.
+// Reasons why a cache is incomplete, besides errors of the disk.
 var (
 	errCacheFull      = errors.New("the first epoch is larger than the cache may be")
 	errCacheDiscarded = errors.New("the epochs are sent anew")
 )
 
 // cache is the file in which a member keeps the chunks of a feed's first epoch.
-// The program reads the file itself (CACHED says where): a replay copies no bytes
-// here. It is safe for concurrent use. Its lock is held during system calls.
+// The program reads the file itself, at the place that CACHED names. So a
+// replay copies no bytes here. It is safe for concurrent use. Its lock is held
+// during system calls.
 type cache struct {
 	path  string
 	limit int64
 
 	mu      sync.Mutex
-	file    *os.File // nil before the first chunk, and when it is given up
+	file    *os.File // nil before the first chunk, and after the cache was given up
 	size    int64
 	writers int
-	err     error // why it is not whole
+	err     error // why the cache is incomplete
 }
 
 func newCache(folder string, cfg Config) *cache {
 	return &cache{path: filepath.Join(folder, "feed-"+cfg.Name+".cache"), limit: cfg.CacheBytes}
 }
 
-// putChunk writes a chunk's bytes and returns their offset. kept false: this or an
-// earlier chunk could not be written, and no later one will be.
+// putChunk writes a chunk's bytes and returns their offset. kept is false if
+// this or an earlier chunk could not be written. Then no later chunk is written
+// either.
 func (c *cache) putChunk(data []byte) (at int64, kept bool) {
 	file, at := c.beginWrite(int64(len(data)))
 	if file == nil {
@@ -48,8 +50,8 @@ func (c *cache) putChunk(data []byte) (at int64, kept bool) {
 	return at, err == nil
 }
 
-// beginWrite takes room in the file; the caller writes there and calls endWrite.
-// nil: there is no room.
+// beginWrite reserves room in the file. The caller writes there and then calls
+// endWrite. It returns nil if there is no room.
 func (c *cache) beginWrite(size int64) (*os.File, int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -70,7 +72,7 @@ func (c *cache) beginWrite(size int64) (*os.File, int64) {
 	return c.file, at
 }
 
-// endWrite counts a write that has ended, with its error.
+// endWrite ends a write that beginWrite began. err is its error.
 func (c *cache) endWrite(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -79,9 +81,9 @@ func (c *cache) endWrite(err error) {
 	c.removeFile()
 }
 
-// removeFile gives the disk of a cache back that is not whole, when nobody writes:
-// the program's own files lie beside it. The folder's owner removes files that
-// stay. The caller holds mu.
+// removeFile deletes the file of an incomplete cache once no write is under
+// way, because the program's own files need the disk. A file that stays is
+// removed with its folder, by the folder's owner. The caller holds mu.
 func (c *cache) removeFile() {
 	if c.err == nil || c.file == nil || c.writers > 0 {
 		return
@@ -90,15 +92,15 @@ func (c *cache) removeFile() {
 	c.file = nil
 }
 
-// isWhole says whether all chunks that were put are there. It may wait for the
-// disk.
+// isWhole reports whether all chunks that were put are in the file. It may wait
+// for the disk.
 func (c *cache) isWhole() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.err == nil
 }
 
-// discard gives the cache up.
+// discard gives up the cache.
 func (c *cache) discard() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -22,7 +22,7 @@ func cached(t *testing.T, change func(*Config)) (*testMember, string) {
 	return m, filepath.Join(filepath.Dir(m.feeders), "feed-train.cache")
 }
 
-// firstEpoch is the member's account of it.
+// firstEpoch returns the member's counts of the first epoch.
 func firstEpoch(m *testMember) Count { return m.Counts()[0] }
 
 func TestReplay(t *testing.T) {
@@ -49,7 +49,7 @@ func TestReplay(t *testing.T) {
 			if _, err := os.Stat(path); err != nil {
 				t.Error(err)
 			}
-			for range 2 { // the server repeats itself after a reconnect
+			for range 2 { // the server repeats its message after a reconnect
 				if err := m.Replay("train", 4); err != nil {
 					t.Fatal(err)
 				}
@@ -73,7 +73,7 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// TestReplayQuota: steps end in the middle of a repeated epoch.
+// TestReplayQuota: the quota is reached in the middle of a repeated epoch.
 func TestReplayQuota(t *testing.T) {
 	m, _ := cached(t, func(c *Config) { c.QuotaRows = map[string]int64{"worker:0": 250} })
 	c := consume(t, m, "train", newSeenRows(), nil)
@@ -102,8 +102,8 @@ func TestReplayOfNothing(t *testing.T) {
 	}
 }
 
-// TestCacheWithoutRoom: what does not fit is said, the disk is given back at
-// once, and the feed is sent anew.
+// TestCacheWithoutRoom: a cache that is too small is reported, its disk is
+// freed at once, and the epochs are sent again.
 func TestCacheWithoutRoom(t *testing.T) {
 	m, path := cached(t, func(c *Config) { c.CacheBytes = 3_000 })
 	seen := newSeenRows()
@@ -122,7 +122,7 @@ func TestCacheWithoutRoom(t *testing.T) {
 	seen.check(t, 2, 1, 400)
 }
 
-// TestCacheOfAFeedThatIsSentAnew: another member had no room.
+// TestCacheOfAFeedThatIsSentAnew: another member's cache had no room.
 func TestCacheOfAFeedThatIsSentAnew(t *testing.T) {
 	m, path := cached(t, nil)
 	seen := newSeenRows()
@@ -138,7 +138,7 @@ func TestCacheOfAFeedThatIsSentAnew(t *testing.T) {
 	}
 }
 
-// TestCacheThatCannotBeWritten is as one without room: the feed goes on.
+// TestCacheThatCannotBeWritten: as without room, the feed goes on.
 func TestCacheThatCannotBeWritten(t *testing.T) {
 	m, path := cached(t, nil)
 	if err := os.Mkdir(path, 0o700); err != nil {
@@ -155,7 +155,8 @@ func TestCacheThatCannotBeWritten(t *testing.T) {
 	}
 }
 
-// TestManyEpochs: the account stays short, and is of all.
+// TestManyEpochs: the number of counts stays bounded, and they cover all
+// epochs.
 func TestManyEpochs(t *testing.T) {
 	m, _ := cached(t, nil)
 	c := consume(t, m, "train", newSeenRows(), nil)

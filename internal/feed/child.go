@@ -11,16 +11,17 @@ import (
 	"tfos/internal/exit"
 )
 
-// Child is a program's connection to its member, for programs in Go. Reports
-// may be sent concurrently.
+// Child is a program's connection to its member, for programs in Go. Its
+// reports may be sent concurrently.
 type Child struct {
 	conn    net.Conn
 	context ProgramContext
-	mu      sync.Mutex // one frame at a time
+	mu      sync.Mutex // serializes frames
 }
 
-// Attach connects to the member's socket (TFOS_SOCKET) and introduces this
-// process. The end of ctx breaks off the attempt, not the connection.
+// Attach connects to the member's socket (TFOS_SOCKET) and sends ATTACH. The
+// end of ctx ends the attempt, but not an established connection. The caller
+// closes the Child.
 func Attach(ctx context.Context, socketPath string) (*Child, error) {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "unix", socketPath)
@@ -41,14 +42,14 @@ func Attach(ctx context.Context, socketPath string) (*Child, error) {
 	return c, nil
 }
 
-// Context is the member's answer to ATTACH: what this program has to do.
+// Context returns the member's answer to ATTACH: the program's task.
 func (c *Child) Context() ProgramContext { return c.context }
 
 // Phase reports where the program is: importing, running, exporting, ended.
 func (c *Child) Phase(phase string) error { return c.send(TypePhase, PhaseReport{Phase: phase}) }
 
-// Failed announces a non-zero exit: the cause, in one line, and the exit code of
-// the run (0: 5, a program's failure).
+// Failed announces a non-zero exit. cause is one line. code is the exit code of
+// the run; 0 means 5, a program's failure.
 func (c *Child) Failed(phase, cause string, code exit.Code) error {
 	return c.send(TypeFailed, Failure{Phase: phase, Cause: cause, Code: code})
 }
@@ -63,7 +64,7 @@ func (c *Child) Progress(splits, rows, bytes int64) error {
 	return c.send(TypeProgress, ProgressReport{Splits: splits, Rows: rows, Bytes: bytes})
 }
 
-// Result delivers an inference job's result, an infer.Result.
+// Result sends an inference job's result, an infer.Result.
 func (c *Child) Result(v any) error {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -84,8 +85,9 @@ func (c *Child) send(typ byte, v any) error {
 	return nil
 }
 
-// AwaitEnd reads frames until EPOCH_END: all rows were given. It is for programs
-// without feeds of their own. It returns an error when the connection ends before.
+// AwaitEnd reads frames until EPOCH_END, which says that all rows were sent. It
+// is for programs without feeds of their own. It returns an error if the
+// connection ends earlier.
 func (c *Child) AwaitEnd() error {
 	for {
 		typ, _, err := ReadFrame(c.conn)

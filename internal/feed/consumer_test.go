@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// seenRows is what consumers took, by epoch and partition. Several may share one.
+// seenRows is what consumers took, by epoch and partition. Several consumers
+// may share one.
 type seenRows struct {
 	mu     sync.Mutex
 	rows   map[[2]int]*ranges
@@ -41,7 +42,8 @@ func (s *seenRows) addBatch(b *Batch) {
 	s.total += rows.rows()
 }
 
-// check fails the test unless every row of every partition came exactly once.
+// check fails the test unless every row of every partition arrived exactly
+// once.
 func (s *seenRows) check(t *testing.T, epochs, partitions int, rows int64) {
 	t.Helper()
 	s.mu.Lock()
@@ -62,7 +64,8 @@ func (s *seenRows) check(t *testing.T, epochs, partitions int, rows int64) {
 	}
 }
 
-// consumer takes a whole feed of one member; before is called for each chunk.
+// consumer takes a whole feed of one member. before is called before each
+// chunk.
 type consumer struct {
 	done   chan struct{}
 	rows   map[int]int64 // by epoch
@@ -73,7 +76,7 @@ type consumer struct {
 	before func(b *Batch)
 }
 
-// consume starts a program that takes everything and reports it as trained.
+// consume starts a program that takes all rows and reports them as trained.
 func consume(t *testing.T, m *testMember, feed string, seen *seenRows, before func(*Batch)) *consumer {
 	t.Helper()
 	c := &consumer{done: make(chan struct{}), rows: map[int]int64{}, before: before}

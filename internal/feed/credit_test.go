@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// checkPool fails the test where the pool's books are wrong. chunk is the largest.
+// checkPool fails the test if the pool's sums are wrong. chunk is the largest
+// chunk.
 func checkPool(t *testing.T, p *creditPool, open []*credit, chunk int64) {
 	t.Helper()
 	promised := int64(0)
@@ -82,7 +83,7 @@ func playPool(t *testing.T, random *rand.Rand, limit, chunk int64) {
 	}
 }
 
-// TestCreditOrder: those that ran out get credit in the order in which they did.
+// TestCreditOrder: streams whose credit ran out get credit in that order.
 func TestCreditOrder(t *testing.T) {
 	p := &creditPool{limit: 100}
 	var all []*credit
@@ -112,7 +113,7 @@ func TestCreditOrder(t *testing.T) {
 	}
 }
 
-// TestCreditTotals: only streams of the epoch that wait for credit are told.
+// TestCreditTotals: only streams of the epoch that wait for credit get totals.
 func TestCreditTotals(t *testing.T) {
 	p := &creditPool{limit: 10}
 	var all []*credit

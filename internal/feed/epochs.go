@@ -11,20 +11,20 @@ import (
 // ErrFenced ends a stream whose partition has a later attempt.
 var ErrFenced = errors.New("a later attempt at this partition has begun")
 
-// countedEpochs bounds the accounts of a feed: a cache repeats thousands of
-// epochs, and all accounts are in each renewal.
+// countedEpochs bounds the number of counts of a feed. A cache repeats
+// thousands of epochs, and each renewal carries all counts.
 const countedEpochs = 100
 
-// epochs is a feed's chunks and row counts, by epoch. Epochs are handed out in
-// order; a later epoch's chunks wait until the earlier one has ended.
+// epochs holds a feed's chunks and row counts, by epoch. Epochs are handed out
+// in order. A later epoch's chunks wait until the earlier one has ended.
 //
 // It is not safe for concurrent use: queue.mu guards it.
 type epochs struct {
 	byNumber map[int]*epoch
 	current  int    // the epoch that is handed out
-	last     int    // the last epoch; -1: not known yet
+	last     int    // the last epoch; -1 if not known yet
 	done     bool   // epoch current-1 was the last
-	cached   []item // the first epoch's chunks that the cache has
+	cached   []item // the first epoch's chunks in the cache
 	replays  bool   // epochs after the first come from the cache
 }
 
@@ -35,20 +35,21 @@ type epoch struct {
 	partitions map[int]*partition
 	received   int64
 	trained    int64
-	dropped    int64 // known so far; the rest shows when the feed is closed
+	dropped    int64 // known so far; the rest is counted when the feed is closed
 }
 
-// partition is what is held of one partition, and who may add to it.
+// partition holds the accepted rows of one partition, and the stream that may
+// add rows.
 type partition struct {
 	accepted ranges
-	attempt  int64   // the latest seen
-	owner    *stream // nil: nobody
+	attempt  int64   // the latest one seen
+	owner    *stream // nil: none
 }
 
 func newEpochs() epochs { return epochs{byNumber: map[int]*epoch{}, last: -1} }
 
-// at is the epoch of a number; it begins there when it is asked for.
-func (e *epochs) at(number int) *epoch {
+// epochAt returns the epoch with a number. It creates the epoch if needed.
+func (e *epochs) epochAt(number int) *epoch {
 	one, ok := e.byNumber[number]
 	if !ok {
 		one = &epoch{partitions: map[int]*partition{}}
@@ -57,30 +58,33 @@ func (e *epochs) at(number int) *epoch {
 	return one
 }
 
-// endEpoch records that an epoch has all its rows; last: that no epoch follows.
+// endEpoch records that an epoch has all its rows. last means that no epoch
+// follows.
 func (e *epochs) endEpoch(number int, last bool) {
-	one := e.at(number)
+	one := e.epochAt(number)
 	one.ended = true
-	one.partitions = nil // a task that says HELLO now gets STOP
+	one.partitions = nil // a task that sends HELLO now gets STOP
 	if last {
 		e.last = number
 	}
 }
 
-// startReplay has epochs after the first come from the cache, up to total in all.
+// startReplay takes epochs after the first from the cache. total is the number
+// of all epochs.
 func (e *epochs) startReplay(total int) {
 	e.replays = true
 	e.last = total - 1
 }
 
-// awaitsReplay says whether the current epoch has to come from the cache now.
+// awaitsReplay reports whether the current epoch must be taken from the cache
+// now.
 func (e *epochs) awaitsReplay() bool {
 	return e.replays && !e.done && e.byNumber[e.current] == nil
 }
 
-// replayOrder is the first epoch's chunks in the order of the current epoch: in
-// another one each time when the feed is shuffled. The program mixes the rows of
-// chunks that are near each other.
+// replayOrder returns the first epoch's chunks in the order for the current
+// epoch. A shuffled feed has another order in each epoch. The program also
+// mixes the rows of adjacent chunks.
 func (e *epochs) replayOrder(cfg Config) []item {
 	order := slices.Clone(e.cached)
 	if cfg.ShuffleRows > 1 {
@@ -90,10 +94,10 @@ func (e *epochs) replayOrder(cfg Config) []item {
 	return order
 }
 
-// advance moves current past epochs that are wholly handed out.
+// advance moves current past epochs that are completely handed out.
 func (e *epochs) advance(in intake) {
 	for !e.done {
-		now := e.byNumber[e.current] // nil: nothing came of it yet
+		now := e.byNumber[e.current] // nil: none of its rows arrived yet
 		if now != nil && len(now.items) > 0 {
 			return
 		}
@@ -116,19 +120,20 @@ func (e *epochs) hasLaterItems() bool {
 	return false
 }
 
-// takeItem is the current epoch's next chunk. false: none is here.
+// takeItem removes and returns the current epoch's next chunk. false: there is
+// none.
 func (e *epochs) takeItem() (item, bool) {
 	now := e.byNumber[e.current]
 	if e.done || now == nil || len(now.items) == 0 {
 		return item{}, false
 	}
 	it := now.items[0]
-	now.items[0] = item{} // let the bytes go
+	now.items[0] = item{} // so that its bytes can be freed
 	now.items = now.items[1:]
 	return it, true
 }
 
-// removeItems takes all chunks out of the queue.
+// removeItems removes all chunks from the queue.
 func (e *epochs) removeItems() []item {
 	var all []item
 	for _, one := range e.byNumber {
@@ -138,8 +143,8 @@ func (e *epochs) removeItems() []item {
 	return all
 }
 
-// counts is the account of each epoch, in order, as far as epochs know it. closed:
-// all rows that were not trained are dropped.
+// counts returns the counts of each epoch, in order. closed counts all rows
+// that were not trained as dropped.
 func (e *epochs) counts(closed bool) []Count {
 	var out []Count
 	for _, n := range slices.Sorted(maps.Keys(e.byNumber)) {
@@ -157,7 +162,7 @@ func (e *epochs) counts(closed bool) []Count {
 	return out
 }
 
-// addEpoch adds the next epoch's account.
+// addEpoch adds the next epoch's counts.
 func (c *Count) addEpoch(next Count) {
 	c.Epochs = max(c.Epochs, 1) + 1
 	c.Received += next.Received
@@ -166,7 +171,8 @@ func (c *Count) addEpoch(next Count) {
 	c.Ended = next.Ended
 }
 
-// partition is the one of a number. The first attempt seen is its latest.
+// partition returns the partition with a number, and creates it if needed with
+// attempt as its latest.
 func (e *epoch) partition(number int, attempt int64) *partition {
 	p, ok := e.partitions[number]
 	if !ok {
@@ -176,9 +182,9 @@ func (e *epoch) partition(number int, attempt int64) *partition {
 	return p
 }
 
-// claim makes s the owner. An earlier attempt that still owns the partition is
-// returned instead: it must end first. ErrFenced: a later attempt was seen. An
-// attempt 0 gets the number after the latest.
+// claim makes s the owner. If an earlier attempt still owns the partition,
+// claim returns it instead: it must end first. ErrFenced means that a later
+// attempt was seen. An attempt 0 gets the number after the latest one.
 func (p *partition) claim(s *stream) (earlier *stream, err error) {
 	s.hello.Attempt = cmp.Or(s.hello.Attempt, p.attempt+1)
 	if s.hello.Attempt < p.attempt {
@@ -199,13 +205,13 @@ func (p *partition) release(s *stream) {
 	}
 }
 
-// quota is how many rows a member may take of a feed, in all epochs.
+// quota bounds the rows of a feed that a member takes in all epochs.
 type quota struct {
 	limit int64 // 0: none
 	taken int64
 }
 
-// takeRows says how many of so many rows may be taken, and takes them.
+// takeRows returns how many of these rows may be taken, and counts them.
 func (q *quota) takeRows(rows int64) int64 {
 	if q.limit > 0 {
 		rows = min(rows, q.limit-q.taken)

@@ -52,7 +52,7 @@ func TestQuotaRows(t *testing.T) {
 // TestAdvance: which epoch is handed out, and when the feed is over.
 func TestAdvance(t *testing.T) {
 	for name, test := range map[string]struct {
-		rows    []int // chunks of each epoch; -1: nothing came of it
+		rows    []int // chunks of each epoch; -1: none of its rows arrived
 		ended   int   // how many of them have ended
 		last    int
 		in      intake
@@ -75,7 +75,7 @@ func TestAdvance(t *testing.T) {
 		e := newEpochs()
 		for n, rows := range test.rows {
 			if rows >= 0 {
-				e.at(n).items = make([]item, rows)
+				e.epochAt(n).items = make([]item, rows)
 			}
 			if n < test.ended {
 				e.endEpoch(n, n == test.last)
@@ -89,12 +89,12 @@ func TestAdvance(t *testing.T) {
 	}
 }
 
-// TestItemsInOrder: chunks leave in the order in which they came, each once.
+// TestItemsInOrder: chunks leave in the order of their arrival, each once.
 func TestItemsInOrder(t *testing.T) {
 	e := newEpochs()
 	for i := range 3 {
-		e.at(0).items = append(e.at(0).items, item{first: uint64(i)})
-		e.at(1).items = append(e.at(1).items, item{first: uint64(10 + i)})
+		e.epochAt(0).items = append(e.epochAt(0).items, item{first: uint64(i)})
+		e.epochAt(1).items = append(e.epochAt(1).items, item{first: uint64(10 + i)})
 	}
 	for i := range 2 {
 		if it, ok := e.takeItem(); !ok || it.first != uint64(i) {
@@ -115,8 +115,8 @@ func TestItemsInOrder(t *testing.T) {
 	}
 }
 
-// TestReplayOrder: each epoch has all chunks, in an order of its own, which is the
-// same on every member with the seed.
+// TestReplayOrder: each epoch has all chunks, in an order of its own. Members
+// with the same seed have the same order.
 func TestReplayOrder(t *testing.T) {
 	order := func(epoch int, cfg Config) []uint64 {
 		e := newEpochs()
@@ -151,7 +151,7 @@ func TestPaces(t *testing.T) {
 		other: {Rows: 20, Seconds: 6, Waited: 2, Steps: [][2]int64{{3, 4}}},
 		ended: {Rows: 5, Seconds: 3, Waited: 0.5},
 	}
-	for range 20 { // whatever order the map has
+	for range 20 { // for any order of the map
 		sum := p.sum(map[*program]struct{}{open: {}, other: {}})
 		if sum.Rows != 35 || sum.Seconds != 9 || sum.Waited != 2.5 || len(sum.Steps) != 2 {
 			t.Fatalf("%+v", sum)

@@ -9,7 +9,7 @@ import (
 	"net"
 )
 
-// Frame types. scripts/tfos/frames.py has the same table; a test compares them.
+// Frame types. scripts/tfos/frames.py has the same table. A test compares them.
 const (
 	TypeHello   byte = 0x01
 	TypeWelcome byte = 0x02
@@ -40,7 +40,7 @@ const (
 	TypeProgress byte = 0x22
 	TypeResult   byte = 0x23
 	TypeNote     byte = 0x24
-	// TypeTrainingEnded goes to a program in phase "evaluating".
+	// TypeTrainingEnded is sent to a program in phase "evaluating".
 	TypeTrainingEnded byte = 0x25
 )
 
@@ -59,13 +59,14 @@ const (
 	placedBytes      = 20 // u64 first row, u32 rows, u32 slot, u32 bytes
 )
 
-// ErrProtocol marks input that breaks docs/protocols.md: a frame of impossible
-// size, of an unexpected type, or with a payload that does not parse.
+// ErrProtocol marks input that violates docs/protocols.md: a frame of
+// impossible size, of an unexpected type, or with a payload that cannot be
+// parsed.
 var ErrProtocol = errors.New("protocol error")
 
-// WriteFrame writes one frame whose payload is the concatenation of parts. It
-// is one write for small payloads and a gathered one for large ones; it is not
-// safe for concurrent use of one w.
+// WriteFrame writes one frame. Its payload is the concatenation of parts. A
+// small payload is written in one write, a large one in a gathered write.
+// WriteFrame is not safe for concurrent use of one w.
 func WriteFrame(w io.Writer, typ byte, parts ...[]byte) error {
 	size := 1
 	for _, p := range parts {
@@ -98,8 +99,9 @@ func WriteJSON(w io.Writer, typ byte, v any) error {
 	return WriteFrame(w, typ, payload)
 }
 
-// ReadHeader reads a frame's length and type; size is what remains to be read,
-// the payload's bytes. The error is io.EOF when r ended between frames.
+// ReadHeader reads a frame's type and length. size is the number of payload
+// bytes, which remain to be read. The error is io.EOF if r ended between
+// frames.
 func ReadHeader(r io.Reader) (typ byte, size int, err error) {
 	var head [headerBytes]byte
 	if _, err := io.ReadFull(r, head[:4]); err != nil {
@@ -115,8 +117,8 @@ func ReadHeader(r io.Reader) (typ byte, size int, err error) {
 	return head[4], int(n) - 1, nil
 }
 
-// ReadFrame reads one frame. The error is io.EOF when r ended between frames
-// and io.ErrUnexpectedEOF when it ended inside one.
+// ReadFrame reads one frame. The error is io.EOF if r ended between frames, and
+// io.ErrUnexpectedEOF if it ended inside one.
 func ReadFrame(r io.Reader) (typ byte, payload []byte, err error) {
 	typ, size, err := ReadHeader(r)
 	if err != nil {
@@ -129,7 +131,8 @@ func ReadFrame(r io.Reader) (typ byte, payload []byte, err error) {
 	return typ, payload, nil
 }
 
-// ReadJSON reads one frame that must be of type typ, and decodes it into v.
+// ReadJSON reads one frame of type typ, and decodes it into v. Another type is
+// ErrProtocol.
 func ReadJSON(r io.Reader, typ byte, v any) error {
 	got, payload, err := ReadFrame(r)
 	if err != nil {

@@ -71,8 +71,8 @@ func FuzzReadFrame(f *testing.F) {
 	})
 }
 
-// TestFrameTablesAgree reads both sources: each constant here stands in
-// frames.py under its name there (TypeEpochEnd: EPOCH_END), and none more.
+// TestFrameTablesAgree compares both sources: frames.py has each constant of
+// this package under its Python name (TypeEpochEnd: EPOCH_END), and no others.
 func TestFrameTablesAgree(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "frame.go", nil, 0)
 	if err != nil {

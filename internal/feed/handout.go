@@ -1,9 +1,8 @@
 package feed
 
-// What programs' connections ask of the queue.
+// Methods of the queue for programs' connections.
 
-// programFrame is the frame that a program's connection has to write next, of
-// type typ; 0: none.
+// programFrame is the next frame for a program's connection. typ 0 means none.
 type programFrame struct {
 	typ       byte
 	item      item
@@ -12,8 +11,8 @@ type programFrame struct {
 	permitted Permitted
 }
 
-// nextFrame says what p's connection has to write. The caller writes it and,
-// after a chunk, calls releaseItem.
+// nextFrame returns the next frame for p's connection. The caller writes it
+// and, after a chunk, calls releaseItem.
 func (q *queue) nextFrame(p *program) programFrame {
 	q.mu.Lock()
 	defer q.unlock()
@@ -40,8 +39,8 @@ func (q *queue) nextFrame(p *program) programFrame {
 	return programFrame{typ: TypeBatch, item: it, epoch: q.epochs.current}
 }
 
-// advance goes on to the epoch that is to be handed out; it begins it where it
-// comes from the cache.
+// advance moves to the epoch to hand out. It begins that epoch if it comes from
+// the cache.
 func (q *queue) advance() {
 	q.epochs.advance(q.stop.intake)
 	for q.epochs.awaitsReplay() && !q.stop.stopped() {
@@ -50,9 +49,9 @@ func (q *queue) advance() {
 	}
 }
 
-// replayEpoch begins the current epoch with the chunks of the first.
+// replayEpoch begins the current epoch with the first epoch's chunks.
 func (q *queue) replayEpoch() {
-	e := q.epochs.at(q.epochs.current)
+	e := q.epochs.epochAt(q.epochs.current)
 	e.ended = true
 	for _, it := range q.epochs.replayOrder(q.cfg) {
 		if q.stop.stopped() {
@@ -67,44 +66,44 @@ func (q *queue) replayEpoch() {
 	}
 }
 
-// decideStep answers the step that p asked for. false: p asked for none, or its
+// decideStep answers the step that p requested. false: p requested none, or the
 // answer depends on a later low-water mark.
 func (q *queue) decideStep(p *program) (Permitted, bool) {
-	if p.asked == 0 {
+	if p.requestedStep == 0 {
 		return Permitted{}, false
 	}
-	permitted, decided := q.steps.decide(p.asked)
+	permitted, decided := q.steps.decide(p.requestedStep)
 	if q.stop.closed() {
 		permitted, decided = false, true
 	}
 	if !decided {
 		return Permitted{}, false
 	}
-	answer := Permitted{Feed: q.cfg.Name, Step: p.asked, Go: permitted}
-	p.asked = 0
+	answer := Permitted{Feed: q.cfg.Name, Step: p.requestedStep, Go: permitted}
+	p.requestedStep = 0
 	return answer, true
 }
 
-// setTrained counts the rows that p took of an epoch: rows is p's total.
+// setTrained counts the rows of an epoch that p took. rows is p's total.
 func (q *queue) setTrained(p *program, number int, rows int64) {
 	q.mu.Lock()
 	defer q.unlock()
 	if rows <= p.trained[number] {
 		return
 	}
-	q.epochs.at(number).trained += rows - p.trained[number]
+	q.epochs.epochAt(number).trained += rows - p.trained[number]
 	p.trained[number] = rows
 }
 
-// askStep records that p wants leave for a step.
-func (q *queue) askStep(p *program, step int64) {
+// requestStep records that p requests a step.
+func (q *queue) requestStep(p *program, step int64) {
 	q.mu.Lock()
 	defer q.unlock()
-	p.asked = step
+	p.requestedStep = step
 	p.wakeUp()
 }
 
-// addProgramCredit lets p be sent so many more chunks.
+// addProgramCredit allows p to be sent this many more chunks.
 func (q *queue) addProgramCredit(p *program, chunks int) {
 	q.mu.Lock()
 	defer q.unlock()
@@ -124,14 +123,15 @@ func (q *queue) removeProgram(p *program) {
 	delete(q.programs, p)
 }
 
-// setPace takes what a connection's program reports of its pace: totals.
+// setPace stores the pace that a connection's program reported, in totals.
 func (q *queue) setPace(p *program, pace Pace) {
 	q.mu.Lock()
 	defer q.unlock()
 	q.paces[p] = pace
 }
 
-// pace is that of all programs of the feed. false: none has reported any.
+// pace returns the pace of all programs of the feed. false: no program has
+// reported any.
 func (q *queue) pace() (Pace, bool) {
 	q.mu.Lock()
 	defer q.unlock()
@@ -140,7 +140,7 @@ func (q *queue) pace() (Pace, bool) {
 	return sum, len(q.paces) > 0
 }
 
-// place is where a chunk lies that the program reads by itself.
+// place returns the place of a chunk that the program reads by itself.
 func (q *queue) place(it item, epoch int) Cached {
 	c := Cached{
 		Bytes: it.size, Epoch: epoch, Rows: int(it.use), Partition: int(it.partition), FirstRow: int64(it.first),
@@ -155,15 +155,15 @@ func (q *queue) place(it item, epoch int) Cached {
 	return c
 }
 
-// lendSlot records that p looks at a chunk in its slot.
+// lendSlot records that p reads a chunk in its slot.
 func (q *queue) lendSlot(p *program, it item) {
 	q.mu.Lock()
 	defer q.unlock()
 	p.lent[it.slot] = it.size
 }
 
-// takeBackSlots takes back slots that p has done with. false: p did not have all
-// of them.
+// takeBackSlots takes back slots that p no longer reads. false: p did not have
+// all of them.
 func (q *queue) takeBackSlots(p *program, slots []int) bool {
 	q.mu.Lock()
 	defer q.unlock()
@@ -178,8 +178,8 @@ func (q *queue) takeBackSlots(p *program, slots []int) bool {
 	return true
 }
 
-// releaseItem gives back the room that a chunk had here, once it is written, and
-// its slot, unless that is lent to the program.
+// releaseItem frees a chunk's room after the chunk was written. It also frees
+// its slot, unless the slot is lent to the program.
 func (q *queue) releaseItem(it item, lent bool) {
 	q.mu.Lock()
 	defer q.unlock()

@@ -15,18 +15,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// How a member hands a predict task's connection to its engine. The member reads
-// HELLO, as from a feed task, and answers WELCOME. The engine, which listens in the
-// member's work folder, reads and writes all that follows. A connection of the same
-// kernel is passed to it (unix(7), SCM_RIGHTS), and the member copies no row. The
-// member ends TLS, and copies the bytes of such a connection.
+// A member hands a predict task's connection to its engine. The member reads
+// HELLO, as from a feed task, answers WELCOME, and hands the connection over. The
+// engine listens in the member's work folder, and reads and writes all later
+// frames. A connection within the same kernel is passed as a descriptor
+// (unix(7), SCM_RIGHTS), so the member copies no rows. For other connections the
+// member ends TLS and copies the bytes.
 
-// PredictSocket is the engine's, in the member's work folder.
+// PredictSocket is the name of the engine's socket in the member's work folder.
 const PredictSocket = "predict.sock"
 
-// Greet reads a predict task's HELLO, within helloTimeout, and not a byte more.
-// ErrToken and ErrProtocol say why the caller is to be cut off; io.EOF that it
-// left before its first byte.
+// Greet reads a predict task's HELLO, within helloTimeout, and not one byte
+// more. ErrToken and ErrProtocol say why the caller must close the connection.
+// io.EOF means that the task left before its first byte.
 func Greet(ctx context.Context, conn net.Conn, token string) (Hello, error) {
 	h, err := readHello(ctx, conn, conn)
 	if errors.Is(err, io.EOF) {
@@ -38,7 +39,8 @@ func Greet(ctx context.Context, conn net.Conn, token string) (Hello, error) {
 	return h, h.check(token)
 }
 
-// check checks a HELLO, the token first: a stranger learns nothing else.
+// check checks a HELLO. It checks the token first, so that a stranger learns
+// nothing else.
 func (h Hello) check(token string) error {
 	if subtle.ConstantTimeCompare([]byte(h.Token), []byte(token)) != 1 {
 		return fmt.Errorf("feed: hello: %w", ErrToken)
@@ -52,11 +54,11 @@ func (h Hello) check(token string) error {
 	return nil
 }
 
-// HandOver gives a connection whose HELLO was read to the engine that listens at
-// socket. It returns when the engine has the connection (same kernel), or when the
-// connection has ended (TLS).
+// HandOver gives a connection whose HELLO was read to the engine that listens
+// at socket. It returns when the engine has the connection (same kernel), or
+// when the connection has ended (TLS).
 func HandOver(ctx context.Context, conn net.Conn, socket string, hello Hello) error {
-	hello.Token = "" // not the engine's concern
+	hello.Token = "" // the engine does not need it
 	line, err := json.Marshal(hello)
 	if err != nil {
 		return fmt.Errorf("feed: hand over: %w", err)
@@ -83,10 +85,11 @@ func HandOver(ctx context.Context, conn net.Conn, socket string, hello Hello) er
 	return sendHello(engine, line, unix.UnixRights(int(file.Fd())))
 }
 
-// sendHello writes one HELLO, with a connection beside its first byte or none.
+// sendHello writes one HELLO. rights, if not nil, passes a connection with its
+// first byte.
 func sendHello(engine *net.UnixConn, line, rights []byte) error {
 	frame := append([]byte{0, 0, 0, byte(1 + len(line)), TypeHello}, line...)
-	if len(line) > 254 { // numbers alone: a few dozen bytes
+	if len(line) > 254 { // only numbers: a few dozen bytes
 		return fmt.Errorf("feed: hand over: hello of %d bytes: %w", len(line), ErrProtocol)
 	}
 	if n, _, err := engine.WriteMsgUnix(frame, rights, nil); err != nil || n != len(frame) {
@@ -95,7 +98,8 @@ func sendHello(engine *net.UnixConn, line, rights []byte) error {
 	return nil
 }
 
-// relay copies both ways until either side ends.
+// relay copies bytes in both directions until either side ends. It closes both
+// connections.
 func relay(ctx context.Context, conn net.Conn, engine *net.UnixConn) error {
 	hangUp := func() {
 		_ = engine.Close()
@@ -116,8 +120,9 @@ func relay(ctx context.Context, conn net.Conn, engine *net.UnixConn) error {
 	return cause(ctx, err)
 }
 
-// TakeOver reads what HandOver gives to a connection of the engine's listener:
-// the predict task's connection, or the one over which it is copied, and its HELLO.
+// TakeOver receives what HandOver sent, on a connection of the engine's
+// listener. It returns the predict task's connection, or the connection over
+// which the member copies it, and its HELLO.
 func TakeOver(conn *net.UnixConn) (net.Conn, Hello, error) {
 	if err := conn.SetReadDeadline(time.Now().Add(helloTimeout)); err != nil {
 		return nil, Hello{}, errors.Join(fmt.Errorf("feed: take over: %w", err), conn.Close())
@@ -142,11 +147,11 @@ func TakeOver(conn *net.UnixConn) (net.Conn, Hello, error) {
 	return given, hello, nil
 }
 
-// rightsReader reads a unix socket and keeps the first descriptor that comes
+// rightsReader reads a Unix socket and keeps the first descriptor that arrives
 // with the bytes.
 type rightsReader struct {
 	conn   *net.UnixConn
-	passed *os.File // nil: none has come
+	passed *os.File // nil: none has arrived
 }
 
 func (r *rightsReader) Read(p []byte) (int, error) {

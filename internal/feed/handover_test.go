@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// predictDoor is an engine's listener, and its path.
-func predictDoor(t *testing.T) (*net.UnixListener, string) {
+// engineListener is an engine's listener, and its path.
+func engineListener(t *testing.T) (*net.UnixListener, string) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "tfos") // short: a socket's path ends at 108 bytes
+	dir, err := os.MkdirTemp("", "tfos") // short: a socket's path is limited to 108 bytes
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +27,7 @@ func predictDoor(t *testing.T) (*net.UnixListener, string) {
 	return l, path
 }
 
-// connected is both ends of a connection, of a unix socket or of TCP.
+// connected returns both ends of a connection, of a Unix socket or of TCP.
 func connected(t *testing.T, network string) (task, member net.Conn) {
 	t.Helper()
 	address := "127.0.0.1:0"
@@ -52,18 +52,19 @@ func connected(t *testing.T, network string) (task, member net.Conn) {
 	return task, member
 }
 
-// TestHandOver: what a task sends after HELLO reaches the engine, and what the
-// engine answers the task: by itself on one kernel, by the member else.
+// TestHandOver: the engine gets what a task sends after HELLO, and the task
+// gets the engine's answer. On one kernel the bytes do not pass through the
+// member.
 func TestHandOver(t *testing.T) {
 	for _, network := range []string{"unix", "tcp"} {
 		t.Run(network, func(t *testing.T) {
-			l, path := predictDoor(t)
+			l, path := engineListener(t)
 			task, member := connected(t, network)
 			sent := Hello{Version: Version, Token: "secret", Feed: "predict", Partition: 3, Attempt: 70_000_000_000}
 			if err := WriteJSON(task, TypeHello, sent); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := io.WriteString(task, "rows"); err != nil { // at once: none of it is HELLO's
+			if _, err := io.WriteString(task, "rows"); err != nil { // at once: no byte belongs to HELLO
 				t.Fatal(err)
 			}
 			hello, err := Greet(t.Context(), member, "secret")
@@ -80,7 +81,7 @@ func TestHandOver(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if network == "unix" { // the member is out of it
+			if network == "unix" { // the member no longer takes part
 				if err := <-over; err != nil {
 					t.Fatal(err)
 				}
@@ -144,10 +145,10 @@ func TestGreetRefuses(t *testing.T) {
 	}
 }
 
-// TestTakeOverOfNothing: a member that dies on the way leaves the engine with
-// nothing but an error.
+// TestTakeOverOfNothing: if the member dies during the handover, the engine
+// gets an error.
 func TestTakeOverOfNothing(t *testing.T) {
-	l, path := predictDoor(t)
+	l, path := engineListener(t)
 	caller, err := net.Dial("unix", path)
 	if err != nil {
 		t.Fatal(err)

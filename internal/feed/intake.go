@@ -5,12 +5,12 @@ import (
 	"fmt"
 )
 
-// What feed tasks' streams ask of the queue.
+// Methods of the queue for feed tasks' streams.
 
-// admit makes s the only stream of its partition and says where it stands. It
-// waits until an earlier attempt's stream has wholly ended, so that the answer
-// is final: nothing of the earlier attempt is accepted after it. A later
-// attempt seen meanwhile gives ErrFenced.
+// admit makes s the only stream of its partition and returns what is accepted
+// of it. It waits until an earlier attempt's stream has completely ended. So
+// the answer is final: nothing of the earlier attempt is accepted after it. If
+// a later attempt is seen meanwhile, it returns ErrFenced.
 func (q *queue) admit(ctx context.Context, s *stream) (Welcome, error) {
 	for {
 		welcome, earlier, err := q.tryAdmit(s)
@@ -26,11 +26,11 @@ func (q *queue) admit(ctx context.Context, s *stream) (Welcome, error) {
 	}
 }
 
-// tryAdmit is admit without the wait: earlier is the stream that must end first.
+// tryAdmit is admit without waiting. earlier is the stream that must end first.
 func (q *queue) tryAdmit(s *stream) (w Welcome, earlier *stream, err error) {
 	q.mu.Lock()
 	defer q.unlock()
-	e := q.epochs.at(s.hello.Epoch)
+	e := q.epochs.epochAt(s.hello.Epoch)
 	if e.ended {
 		s.out.setStop(fmt.Sprintf("epoch %d has ended", s.hello.Epoch), false)
 		w = Welcome{Accepted: [][2]int64{}, Total: e.received, Stopped: true, Attempt: max(1, s.hello.Attempt)}
@@ -70,29 +70,29 @@ func (q *queue) removeStream(s *stream) {
 	s.part.release(s)
 }
 
-// isStopped says whether STOP was sent to s.
+// isStopped reports whether STOP was sent to s.
 func (q *queue) isStopped(s *stream) bool {
 	q.mu.Lock()
 	defer q.unlock()
-	return q.stop.stopped() || q.epochs.at(s.hello.Epoch).ended
+	return q.stop.stopped() || q.epochs.epochAt(s.hello.Epoch).ended
 }
 
-// verdict says what becomes of an announced chunk.
-type verdict int
+// chunkDecision says what happens to an announced chunk.
+type chunkDecision int
 
 const (
-	keep      verdict = iota // its room is held: commit it or release it
-	duplicate                // its rows are here already; acknowledged
-	unwanted                 // the feed has stopped: commit it without its bytes
+	keepChunk      chunkDecision = iota // its room is held: commit it or release it
+	duplicateChunk                      // its rows are here already and are acknowledged
+	unwantedChunk                       // the feed has stopped: commit it without its bytes
 )
 
-// announceChunk decides on a chunk of which only the header was read. WELCOME has
-// all accepted ranges, and the feed task must cut its chunks around them, because
-// Arrow bytes are not cut here: half a duplicate is an error.
-func (q *queue) announceChunk(s *stream, rows span, size int64) (verdict, error) {
+// announceChunk decides on a chunk whose header was read. WELCOME lists all
+// accepted ranges, and the feed task must cut its chunks around them. Arrow
+// bytes are not cut here, so a chunk with some accepted rows is an error.
+func (q *queue) announceChunk(s *stream, rows span, size int64) (chunkDecision, error) {
 	q.mu.Lock()
 	defer q.unlock()
-	e := q.epochs.at(s.hello.Epoch)
+	e := q.epochs.epochAt(s.hello.Epoch)
 	if e.ended {
 		return 0, fmt.Errorf("%w: chunk for epoch %d after its end", ErrProtocol, s.hello.Epoch)
 	}
@@ -102,33 +102,33 @@ func (q *queue) announceChunk(s *stream, rows span, size int64) (verdict, error)
 	case n > 0 && n < rows.rows():
 		return 0, fmt.Errorf("%w: rows %d to %d: %d of them are here already", ErrProtocol, rows.first, rows.end, n)
 	case stopped && n == 0:
-		return unwanted, nil
+		return unwantedChunk, nil
 	case stopped:
 		s.out.addAck(rows, e.received)
-		return duplicate, nil
+		return duplicateChunk, nil
 	case s.credit.left <= 0:
 		return 0, fmt.Errorf("%w: chunk without credit", ErrProtocol)
 	}
 	q.credit.holdChunk(&s.credit, size)
 	if n == 0 {
-		return keep, nil
+		return keepChunk, nil
 	}
 	s.out.addAck(rows, e.received)
 	q.credit.refill(&s.credit)
 	q.credit.free(size)
-	return duplicate, nil
+	return duplicateChunk, nil
 }
 
-// commitChunk accepts a chunk whose bytes were read into the room held for it.
-// data nil: the feed had stopped, the bytes were thrown away; the rows count as
+// commitChunk accepts a chunk whose bytes were read. data nil means that the
+// feed had stopped and the bytes were discarded. The rows then count as
 // received and dropped, because the feed task will not give them to another
-// member. cached says where the bytes are in the cache, slot in which slot; -1:
-// they are not.
+// member. cached is the offset in the cache, slot the number of the slot; -1
+// means that the bytes are not there.
 func (q *queue) commitChunk(s *stream, rows span, data []byte, cached int64, slot int) {
 	q.mu.Lock()
 	defer q.unlock()
 	before := q.stepsHeld()
-	e := q.epochs.at(s.hello.Epoch)
+	e := q.epochs.epochAt(s.hello.Epoch)
 	s.part.accepted.addSpan(rows)
 	it := item{
 		schema: s.schema, size: int64(len(data)), at: cached, slot: -1,
@@ -155,8 +155,8 @@ func (q *queue) commitChunk(s *stream, rows span, data []byte, cached int64, slo
 	}
 }
 
-// receiveRows counts rows as received and says how many of them are handed out:
-// none that are not wanted.
+// receiveRows counts rows as received. It returns how many of them are handed
+// out: none if they are not wanted.
 func (q *queue) receiveRows(e *epoch, rows int64, wanted bool) (use int64) {
 	if wanted && !q.stop.stopped() {
 		use = q.quota.takeRows(rows)
@@ -166,15 +166,15 @@ func (q *queue) receiveRows(e *epoch, rows int64, wanted bool) (use int64) {
 	return use
 }
 
-// releaseRoom gives the room of a chunk back that was not committed.
+// releaseRoom gives back the room of a chunk that was not committed.
 func (q *queue) releaseRoom(size int64) {
 	q.mu.Lock()
 	defer q.unlock()
 	q.credit.free(size)
 }
 
-// cacheChunk keeps a chunk of the first epoch, where epochs are kept. It returns
-// where, or -1. It writes to the disk.
+// cacheChunk writes a chunk of the first epoch to the cache, if there is one.
+// It returns the offset, or -1. It writes to the disk.
 func (q *queue) cacheChunk(s *stream, data []byte) int64 {
 	if s.hello.Epoch == 0 && q.cache != nil {
 		if at, kept := q.cache.putChunk(data); kept {
@@ -184,7 +184,7 @@ func (q *queue) cacheChunk(s *stream, data []byte) int64 {
 	return -1
 }
 
-// discardCache gives back the disk of a feed that is sent anew all the same.
+// discardCache frees the disk of a feed whose later epochs are sent again.
 func (q *queue) discardCache() {
 	if q.cache == nil {
 		return
@@ -195,12 +195,12 @@ func (q *queue) discardCache() {
 	q.cache.discard()
 }
 
-// shareMemory lets a stream of this host write into slots; nil where the machine
-// has no shared memory. The memory is made when the first such stream comes.
+// shareMemory lets a stream of this host write into slots. It returns nil if
+// the machine has no shared memory. The first such stream creates the memory.
 func (q *queue) shareMemory(s *stream) *Shared {
 	memory := q.memory()
 	if memory == nil {
-		return nil // sockets serve too
+		return nil // sockets work too
 	}
 	q.mu.Lock()
 	defer q.unlock()
@@ -208,15 +208,15 @@ func (q *queue) shareMemory(s *stream) *Shared {
 	return &memory.about
 }
 
-// useSlot says that a stream wrote a chunk into a slot. false: the slot was not
-// granted to it.
+// useSlot records that a stream wrote a chunk into a slot. false: the slot was
+// not granted to it.
 func (q *queue) useSlot(s *stream, slot int) bool {
 	q.mu.Lock()
 	defer q.unlock()
 	return q.slots.useSlot(&s.slots, slot)
 }
 
-// stopSlots grants a stream no more slots.
+// stopSlots grants a stream no further slots.
 func (q *queue) stopSlots(s *stream) {
 	q.mu.Lock()
 	defer q.unlock()
@@ -230,8 +230,8 @@ func (q *queue) returnSlot(slot int, size int64) {
 	q.slots.putSlot(slot, size)
 }
 
-// freeSlot takes back the slot, if any, of a chunk that nobody will look at. The
-// caller holds mu.
+// freeSlot takes back the slot, if any, of a chunk that is no longer needed.
+// The caller holds mu.
 func (q *queue) freeSlot(it item) {
 	if it.slot >= 0 {
 		q.slots.putSlot(it.slot, it.size)

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// server stands in for the reservation server: it takes the minimum of the
-// steps that members hold, as they change, and gives it to all.
+// server stands in for the reservation server. It computes the minimum of the
+// steps that members hold whenever they change, and sends it to all members.
 type server struct {
 	mu      sync.Mutex
 	members []*testMember
@@ -50,8 +50,8 @@ func (s *server) watch(t *testing.T, ctx context.Context) *sync.WaitGroup {
 	return &wg
 }
 
-// stepper takes steps of batch rows with leave, as the Python client does: it
-// gathers the rows first. It returns the steps taken.
+// stepper takes permitted steps of batch rows, as the Python client does: it
+// first collects the rows. It returns the number of steps taken.
 func stepper(ctx context.Context, in *Batches, batch int64) (int64, error) {
 	var have, steps int64
 	for {
@@ -79,8 +79,8 @@ func stepper(ctx context.Context, in *Batches, batch int64) (int64, error) {
 	}
 }
 
-// TestLockstep: uneven numbers of chunks and a queue below one batch; all
-// workers take the same number of steps and nothing stands still.
+// TestLockstep: with uneven numbers of chunks, and a queue below one batch, all
+// workers take the same number of steps and none hangs.
 func TestLockstep(t *testing.T) {
 	cfg := trainConfig()
 	cfg.Synchronous, cfg.BatchRows, cfg.QueueBytes = true, 64, 3_000
@@ -161,7 +161,7 @@ func TestPermit(t *testing.T) {
 	}
 }
 
-// TestBrokenPrograms: what a program may not send ends its connection.
+// TestBrokenPrograms: a frame that a program may not send ends its connection.
 func TestBrokenPrograms(t *testing.T) {
 	other := trainConfig()
 	other.Name = "other"

@@ -21,7 +21,7 @@ import (
 )
 
 // memberEnv makes this test binary a member for the tests of the Python side
-// (scripts/tests/member.py): a JSON memberSetup, see there.
+// (scripts/tests/member.py). Its value is a memberSetup as JSON.
 const memberEnv = "TFOS_FEED_MEMBER"
 
 type memberSetup struct {
@@ -39,7 +39,8 @@ type memberReady struct {
 	CA    string `json:"ca"`
 }
 
-// memberCommand is a line of its standard input; each is answered by a line.
+// memberCommand is a line of the member's standard input. Each is answered by a
+// line.
 type memberCommand struct {
 	Cmd    string `json:"cmd"`
 	Feed   string `json:"feed"`
@@ -172,8 +173,8 @@ func serveProgram(r *Receiver, setup memberSetup, c net.Conn) error {
 	return r.ServeChild(context.Background(), c, func(byte, []byte) error { return nil })
 }
 
-// memberTLS is a certificate that signs itself, for the name of a member. Two
-// authorities in one pool need subjects of their own to be told apart.
+// memberTLS makes a self-signed certificate for the name of a member. Two
+// authorities in one pool need different subjects.
 func memberTLS(worker int) (*tls.Config, string, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 
 const testToken = "the run's secret"
 
-// testMember is a Receiver behind real unix sockets.
+// testMember is a Receiver behind real Unix sockets.
 type testMember struct {
 	*Receiver
 	feeders  string // socket of feed tasks
@@ -22,7 +22,7 @@ type testMember struct {
 	errs     []error // of ServeFeeder
 }
 
-// newTestMember serves until the test ends; then no goroutine may be left.
+// newTestMember serves until the test ends. Then no goroutine may be left.
 func newTestMember(t testing.TB, worker int, cfgs ...Config) *testMember {
 	t.Helper()
 	before := runtime.NumGoroutine()
@@ -72,7 +72,7 @@ func newTestMember(t testing.TB, worker int, cfgs ...Config) *testMember {
 	return m
 }
 
-// checkGoroutines waits a little for goroutines that are on their way out.
+// checkGoroutines waits a little for goroutines that are about to end.
 func checkGoroutines(t testing.TB, before int) {
 	for range 200 {
 		if runtime.NumGoroutine() <= before {
@@ -84,7 +84,7 @@ func checkGoroutines(t testing.TB, before int) {
 	t.Errorf("%d goroutines before, %d after:\n%s", before, runtime.NumGoroutine(), stacks[:runtime.Stack(stacks, true)])
 }
 
-// feederErrors is what ServeFeeder returned so far.
+// feederErrors returns the errors of ServeFeeder so far.
 func (m *testMember) feederErrors() []error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -105,7 +105,7 @@ func (m *testMember) held(feed string) int64 {
 	return q.credit.held
 }
 
-// programs counts the programs' connections that are served.
+// programs counts the programs' connections being served.
 func (m *testMember) programs() int {
 	n := 0
 	for _, q := range m.Receiver.feeds {

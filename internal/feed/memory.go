@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Shared is memory that a member shares with feed tasks and the program on its
-// own kernel: a chunk in it is written once and looked at in place, where the
-// way through two sockets costs eight times as much. Path opens it, for this
-// user's processes; Inode is what it then must be.
+// Shared describes memory that a member shares with feed tasks and the program
+// on the same kernel. A chunk is written there once and read in place. The way
+// through two sockets costs eight times as much. Processes of this user open
+// Path, and check that it then has the inode Inode.
 type Shared struct {
 	Path      string `json:"path"`
 	Inode     uint64 `json:"inode"`
@@ -19,18 +19,18 @@ type Shared struct {
 	SlotBytes int64  `json:"slot_bytes"`
 }
 
-// sharedMemory is a feed's shared memory: slotCount pieces of slotBytes. It
-// lives as long as the process: chunks in it may be looked at whenever the
-// member is. Its methods make system calls. They are safe for concurrent use
-// where slotTable gives each slot to one user.
+// sharedMemory is a feed's shared memory: slotCount slots of slotBytes. It
+// exists as long as the process, because chunks in it may be read at any time.
+// Its methods make system calls. They are safe for concurrent use, provided
+// that slotTable gives each slot to one user.
 type sharedMemory struct {
 	about Shared
 	file  *os.File
-	bytes []byte // all of it, to read
+	bytes []byte // all of the memory, read-only
 }
 
-// makeSharedMemory is newSharedMemory where chunks can go through sockets
-// instead: nil.
+// makeSharedMemory returns nil if newSharedMemory fails, because chunks can go
+// through sockets instead.
 func makeSharedMemory(name string) *sharedMemory {
 	m, err := newSharedMemory(name)
 	if err != nil {
@@ -50,7 +50,7 @@ func newSharedMemory(name string) (*sharedMemory, error) {
 	var made, seen unix.Stat_t
 	err = errors.Join(m.file.Truncate(slotCount*slotBytes), unix.Fstat(fd, &made))
 	if err == nil {
-		err = unix.Stat(m.about.Path, &seen) // as others will: /proc may be closed, or another's
+		err = unix.Stat(m.about.Path, &seen) // as other processes will: /proc may be closed, or another one
 	}
 	if err == nil && seen.Ino != made.Ino {
 		err = errors.New(m.about.Path + " is another file")
@@ -70,7 +70,7 @@ func (m *sharedMemory) clearSlot(slot int) error {
 	return unix.Fallocate(int(m.file.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, int64(slot)*slotBytes, slotBytes)
 }
 
-// chunk is the bytes of a chunk in a slot.
+// chunk returns the bytes of a chunk in a slot.
 func (m *sharedMemory) chunk(slot int, size int64) []byte {
 	at := int64(slot) * slotBytes
 	return m.bytes[at : at+size : at+size]

@@ -16,25 +16,26 @@ type Hello struct {
 	Epoch     int    `json:"epoch"`
 	Partition int    `json:"partition"`
 	// Attempt orders the attempts at one partition: Spark's task attempt id,
-	// which grows over the whole application. A lower one than that seen
-	// before is refused. 0, of a task that does not know its id: the member
-	// gives it the number after the highest seen.
+	// which increases over the whole application. A lower one than the highest
+	// seen is refused. A task that does not know its id sends 0. The member
+	// then gives it the number after the highest seen.
 	Attempt int64 `json:"attempt"`
-	// Shared: the task can write chunks into the member's shared memory.
+	// Shared says that the task can write chunks into the member's shared
+	// memory.
 	Shared bool `json:"shared,omitempty"`
 }
 
 // Welcome answers Hello.
 type Welcome struct {
-	Accepted [][2]int64 `json:"accepted"` // first row, rows; ascending, disjoint
-	Total    int64      `json:"total"`    // rows of this feed and epoch here
+	Accepted [][2]int64 `json:"accepted"` // first row, number of rows; ascending, disjoint
+	Total    int64      `json:"total"`    // rows of this feed and epoch that the member holds or held
 	Credit   int64      `json:"credit"`
 	Stopped  bool       `json:"stopped"` // a Stop frame with the reason follows
-	Attempt  int64      `json:"attempt"` // Hello's, or the one given here
+	Attempt  int64      `json:"attempt"` // Hello's, or the one that the member gave
 	Shared   *Shared    `json:"shared,omitempty"`
 }
 
-// End says that a partition is wholly sent; Rows is its size.
+// End says that a partition was sent completely. Rows is its size.
 type End struct {
 	Rows int64 `json:"rows"`
 }
@@ -51,7 +52,7 @@ type AttachRequest struct {
 	Version int `json:"version"`
 }
 
-// ProgramContext answers AttachRequest: what a program gets to know of its run.
+// ProgramContext answers AttachRequest. It describes the run for the program.
 type ProgramContext struct {
 	Run       string              `json:"run"`
 	Kind      string              `json:"kind"` // train, infer, export
@@ -65,9 +66,9 @@ type ProgramContext struct {
 	Work      json.RawMessage     `json:"work,omitempty"`
 }
 
-// NextChunks is a program's credit: it may be sent so many more chunks. Shared, in
-// the first: the program reads chunks of shared memory in place, and gives their
-// slots back as Freed.
+// NextChunks is a program's credit: it may be sent Chunks more chunks. Shared,
+// in the first frame, says that the program reads chunks in shared memory in
+// place. It returns their slots as Freed.
 type NextChunks struct {
 	Feed   string `json:"feed"`
 	Chunks int    `json:"chunks"`
@@ -75,7 +76,8 @@ type NextChunks struct {
 	Freed  []int  `json:"freed,omitempty"`
 }
 
-// EpochEnd says that no more rows of Epoch follow; Last: nor of the feed.
+// EpochEnd says that no further row of Epoch follows. Last says that no further
+// row of the feed follows.
 type EpochEnd struct {
 	Feed  string `json:"feed"`
 	Epoch int    `json:"epoch"`
@@ -89,10 +91,10 @@ type Trained struct {
 	Rows  int64  `json:"rows"`
 }
 
-// Cached is a chunk that lies in a file: Bytes bytes at Offset of Path are its
-// Arrow IPC record batch message. With a Slot it is in shared memory, whose
-// Inode Path has; the program gives the slot back as Freed. The other fields are
-// those of a batch's header.
+// Cached describes a chunk in a file. Its Arrow IPC record batch message is the
+// Bytes bytes at Offset of Path. With a Slot the chunk is in shared memory, and
+// Path has the inode Inode. The program returns the slot as Freed. The other
+// fields are those of a batch's header.
 type Cached struct {
 	Path      string `json:"path"`
 	Offset    int64  `json:"offset"`
@@ -105,7 +107,7 @@ type Cached struct {
 	Inode     uint64 `json:"inode,omitempty"`
 }
 
-// Pace is how fast the connection's program took rows so far: a reserve.Pace,
+// Pace says how fast the connection's program has taken rows: a reserve.Pace,
 // with steps as bucket and count.
 type Pace struct {
 	Feed    string     `json:"feed"`
@@ -115,7 +117,7 @@ type Pace struct {
 	Steps   [][2]int64 `json:"steps"`
 }
 
-// Terminate says that the program wants no more rows.
+// Terminate says that the program wants no further rows.
 type Terminate struct {
 	Feed string `json:"feed"`
 }
@@ -126,7 +128,8 @@ type Permit struct {
 	Step int64  `json:"step"`
 }
 
-// Permitted answers Permit. Go false: the feed ends before Step everywhere.
+// Permitted answers Permit. Go false means that the feed ends before Step for
+// all workers.
 type Permitted struct {
 	Feed string `json:"feed"`
 	Step int64  `json:"step"`
@@ -139,14 +142,14 @@ type PhaseReport struct {
 	Phase string `json:"phase"`
 }
 
-// Failure is how a program announces its non-zero exit; Code 0 means 5.
+// Failure announces a program's non-zero exit. Code 0 means 5.
 type Failure struct {
 	Phase string    `json:"phase"`
 	Cause string    `json:"cause"` // one line
 	Code  exit.Code `json:"code"`
 }
 
-// Note is a line of a program for the person who runs the job.
+// Note is a line from a program to the person who runs the job.
 type Note struct {
 	Kind string `json:"kind"`
 	Text string `json:"text"` // one line; NoteTensorBoard: the URL
@@ -158,18 +161,19 @@ const (
 	NoteTensorBoard = "tensorboard"
 )
 
-// ProgressReport is how far an inference child is, in totals.
+// ProgressReport is the progress of an inference child, in totals.
 type ProgressReport struct {
 	Splits int64 `json:"splits"`
 	Rows   int64 `json:"rows"`
-	Bytes  int64 `json:"bytes"` // of the input, that the rows take
+	Bytes  int64 `json:"bytes"` // bytes of the input that the rows take
 }
 
-// ChunkRoom is the bytes of a CHUNK frame before its Arrow message.
+// ChunkRoom is the number of bytes of a CHUNK frame before its Arrow message.
 const ChunkRoom = headerBytes + chunkHeaderBytes
 
-// SealChunk fills the first ChunkRoom bytes of frame, which an Arrow message of at
-// most MaxChunk bytes follows. The CHUNK frame then goes out in one write.
+// SealChunk fills the first ChunkRoom bytes of frame. An Arrow message of at
+// most MaxChunk bytes follows them. So the CHUNK frame can be sent in one
+// write.
 func SealChunk(frame []byte, first int64, rows int) {
 	binary.BigEndian.PutUint32(frame, uint32(len(frame)-4))
 	frame[4] = TypeChunk
@@ -178,8 +182,8 @@ func SealChunk(frame []byte, first int64, rows int) {
 }
 
 // Ack tells a feed task that the chunk of Rows rows from First on is in the
-// queue. Total is the rows of this feed and epoch here; with Rows 0 the frame
-// tells Total alone.
+// queue. Total is the number of rows of this feed and epoch here. With Rows 0
+// the frame carries only Total.
 type Ack struct {
 	First, Rows, Total int64
 }
@@ -196,7 +200,8 @@ func DecodeAck(b []byte) (Ack, error) {
 	}, nil
 }
 
-// DecodeCredit reads the payload of a CREDIT: how many more bytes may be sent.
+// DecodeCredit reads the payload of a CREDIT: the number of further bytes that
+// may be sent.
 func DecodeCredit(b []byte) (int64, error) {
 	if len(b) != 8 {
 		return 0, fmt.Errorf("feed: credit of %d bytes: %w", len(b), ErrProtocol)
@@ -222,8 +227,8 @@ func encodeBatchHeader(epoch int, it item) []byte {
 	return binary.BigEndian.AppendUint64(b, it.first)
 }
 
-// decodeChunkHeader reads a chunk's rows. It checks that there is at least one, and
-// that the range fits in an int64.
+// decodeChunkHeader reads a chunk's rows. It checks that there is at least one
+// row, and that the range fits in an int64.
 func decodeChunkHeader(b []byte) (span, error) {
 	first := binary.BigEndian.Uint64(b)
 	rows := binary.BigEndian.Uint32(b[8:])
@@ -234,14 +239,14 @@ func decodeChunkHeader(b []byte) (span, error) {
 }
 
 // Placed says that a feed task has written a chunk of Rows rows from First on
-// into a slot: Bytes bytes, an Arrow message.
+// into a slot. The chunk is an Arrow message of Bytes bytes.
 type Placed struct {
 	First, Rows int64
 	Slot        int
 	Bytes       int64
 }
 
-// Encode is the payload of a PLACED.
+// Encode returns the payload of a PLACED.
 func (p Placed) Encode() []byte {
 	b := binary.BigEndian.AppendUint64(make([]byte, 0, placedBytes), uint64(p.First))
 	b = binary.BigEndian.AppendUint32(b, uint32(p.Rows))
@@ -249,8 +254,8 @@ func (p Placed) Encode() []byte {
 	return binary.BigEndian.AppendUint32(b, uint32(p.Bytes))
 }
 
-// decodePlaced reads the payload of a PLACED: the rows, the slot, and how many
-// bytes of it.
+// decodePlaced reads the payload of a PLACED: the rows, the slot, and the
+// number of bytes used of it.
 func decodePlaced(b []byte) (rows span, slot int, size int64, err error) {
 	if len(b) != placedBytes {
 		return span{}, 0, 0, fmt.Errorf("feed: placed chunk in %d bytes: %w", len(b), ErrProtocol)
@@ -260,7 +265,7 @@ func decodePlaced(b []byte) (rows span, slot int, size int64, err error) {
 	return rows, slot, int64(binary.BigEndian.Uint32(b[chunkHeaderBytes+4:])), err
 }
 
-// DecodeSlot reads the payload of a SLOT: which slot may be written.
+// DecodeSlot reads the payload of a SLOT: the slot that may be written.
 func DecodeSlot(b []byte) (int, error) {
 	if len(b) != 4 {
 		return 0, fmt.Errorf("feed: slot of %d bytes: %w", len(b), ErrProtocol)

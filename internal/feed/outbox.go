@@ -9,9 +9,9 @@ import (
 	"sync"
 )
 
-// outbox holds the frames that a feed task is to be sent. Changes never wait, so
-// that the queue's lock may be held. All changes since the last write go out as
-// one write.
+// outbox holds the frames to send to a feed task. Changes never wait, so they
+// may be made under the queue's lock. All changes since the last write are sent
+// in one write.
 type outbox struct {
 	mu    sync.Mutex
 	buf   bytes.Buffer
@@ -21,7 +21,7 @@ type outbox struct {
 	wake  chan struct{}
 }
 
-// outboxLimit bounds what a feed task may leave unread: 40,000 acknowledgements.
+// outboxLimit bounds the unread bytes of a feed task: 40,000 acknowledgements.
 const outboxLimit = 1 << 20
 
 func newOutbox() *outbox { return &outbox{total: -1, wake: make(chan struct{}, 1)} }
@@ -32,7 +32,7 @@ func (o *outbox) addAck(rows span, total int64) {
 
 func (o *outbox) addCredit(bytes int64) { o.update(func() { o.grant += bytes }) }
 
-// takeCredit is the credit not yet written; it is the caller's to tell.
+// takeCredit returns the credit that was not yet written. The caller sends it.
 func (o *outbox) takeCredit() int64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -41,7 +41,8 @@ func (o *outbox) takeCredit() int64 {
 	return grant
 }
 
-// setTotal tells the total by an acknowledgement of no rows; only the latest goes.
+// setTotal sends the total, by an acknowledgement of no rows. Only the latest
+// total is sent.
 func (o *outbox) setTotal(total int64) { o.update(func() { o.total = total }) }
 
 func (o *outbox) setStop(reason string, failed bool) {
@@ -64,15 +65,15 @@ func (o *outbox) update(change func()) {
 	}
 }
 
-// overfull says that the feed task does not read its acknowledgements.
+// overfull reports that the feed task does not read its acknowledgements.
 func (o *outbox) overfull() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.buf.Len() > outboxLimit
 }
 
-// drain writes until ctx ends or a write fails; what is in at the end of ctx
-// is not written.
+// drain writes frames until ctx ends or a write fails. It does not write what
+// is in the outbox when ctx ends.
 func (o *outbox) drain(ctx context.Context, w io.Writer) error {
 	for {
 		select {
@@ -88,7 +89,7 @@ func (o *outbox) drain(ctx context.Context, w io.Writer) error {
 	}
 }
 
-// takeFrames empties the box into wire form.
+// takeFrames empties the outbox and returns its frames in wire form.
 func (o *outbox) takeFrames() []byte {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -108,7 +109,7 @@ func (o *outbox) takeFrames() []byte {
 	return out
 }
 
-// writeTo is WriteFrame to a buffer, which takes everything.
+// writeTo is WriteFrame to a buffer, which cannot fail.
 func writeTo(buf *bytes.Buffer, typ byte, payload []byte) {
 	if err := WriteFrame(buf, typ, payload); err != nil {
 		panic(err) // only a frame above 16 MiB can get here

@@ -1,11 +1,11 @@
 package feed
 
-// paces is the last pace that each program's connection has reported, those that
-// have ended too.
+// paces holds the last pace that each program's connection has reported,
+// including those that have ended.
 type paces map[*program]Pace
 
-// sum is the pace of all connections together. Connections that have ended came
-// one after another; those that are open run side by side.
+// sum returns the pace of all connections together. Connections that have ended
+// ran one after another. Open connections run side by side.
 func (p paces) sum(open map[*program]struct{}) Pace {
 	var sum, longest Pace
 	for program, pace := range p {

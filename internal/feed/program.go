@@ -11,26 +11,27 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// program is one connection of the member's program. It carries one feed: that
-// of its first feed frame.
+// program is one connection of the member's program. It carries one feed: the
+// feed of its first feed frame.
 type program struct {
-	wake   chan struct{} // the writer looks for a frame
-	schema []byte        // sent last; the writer alone uses it
-	shared bool          // it reads chunks in their slots; set before the writer starts
+	wake   chan struct{} // wakes the writer, which then looks for a frame
+	schema []byte        // the one sent last; only the writer uses it
+	shared bool          // whether the program reads chunks in their slots; set before the writer starts
 
 	// queue.mu guards these:
-	credit  int           // chunks it may be sent
-	epoch   int           // EPOCH_ENDs sent
-	asked   int64         // the step that it asked for; 0: none
-	trained map[int]int64 // rows, by epoch
-	lent    map[int]int64 // slots that it reads, and the bytes used of them
+	credit        int           // number of chunks it may be sent
+	epoch         int           // number of EPOCH_ENDs sent
+	requestedStep int64         // the step that it requested; 0: none
+	trained       map[int]int64 // rows, by epoch
+	lent          map[int]int64 // slots that it reads, and the bytes used of them
 }
 
 // ServeChild serves one connection of the member's program until it ends, and
 // closes it. The caller has read ATTACH and written CONTEXT. Frames from 0x20
-// on go to control, in order, on the calling goroutine; its error ends the
-// connection. The error is nil when the program closed the connection or ended.
-// All that it reported is counted by then: final Counts are taken after that.
+// on are passed to control, in order, on the calling goroutine. An error of
+// control ends the connection. The error is nil if the program closed the
+// connection or ended. Everything that the program reported is counted when
+// ServeChild returns. Final Counts are taken after that.
 func (r *Receiver) ServeChild(ctx context.Context, conn net.Conn, control func(typ byte, payload []byte) error) error {
 	defer conn.Close()
 	ctx, cancel := context.WithCancel(ctx)
@@ -41,8 +42,8 @@ func (r *Receiver) ServeChild(ctx context.Context, conn net.Conn, control func(t
 	c := &childConn{receiver: r, conn: conn, control: control}
 	var g errgroup.Group
 	err := c.readFrames(func(q *queue, p *program) {
-		// After a failed write the program is gone. The frames that it wrote before
-		// are still read.
+		// A failed write means that the program is gone. The frames that it
+		// wrote earlier are still read.
 		g.Go(func() error { _ = writeProgram(ctx, q, p, conn); return nil })
 	})
 	err = cause(ctx, err)
@@ -73,7 +74,7 @@ func (c *childConn) readFrames(start func(*queue, *program)) error {
 	for {
 		typ, payload, err := ReadFrame(c.conn)
 		if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
-			return nil // reset: it left batches unread
+			return nil // a reset means that it left batches unread
 		}
 		if err != nil {
 			return err
@@ -89,7 +90,7 @@ func (c *childConn) readFrames(start func(*queue, *program)) error {
 	}
 }
 
-// handleFrame does what a frame of a feed asks for.
+// handleFrame executes a frame about a feed.
 func (c *childConn) handleFrame(typ byte, payload []byte) error {
 	request := newRequest(typ)
 	if request == nil {
@@ -108,8 +109,8 @@ func (c *childConn) handleFrame(typ byte, payload []byte) error {
 	return nil
 }
 
-// bindFeed ties the connection to its feed and starts its writer. Another feed on
-// the same connection is refused: BATCH does not name its feed.
+// bindFeed binds the connection to its feed and starts its writer. Another feed
+// on the same connection is an error, because BATCH does not name its feed.
 func (c *childConn) bindFeed(name string, shared bool) error {
 	q, err := c.receiver.feed(name)
 	if err != nil {
@@ -135,8 +136,7 @@ func (p *program) wakeUp() {
 	}
 }
 
-// writeProgram writes the frames that the queue has for p until ctx ends or a
-// write fails.
+// writeProgram writes the queue's frames for p until ctx ends or a write fails.
 func writeProgram(ctx context.Context, q *queue, p *program, conn net.Conn) error {
 	for {
 		f := q.nextFrame(p)
@@ -159,7 +159,7 @@ func (p *program) writeFrame(q *queue, f programFrame, conn net.Conn) error {
 	case TypePermitted:
 		return WriteJSON(conn, f.typ, f.permitted)
 	case TypeEpochEnd:
-		// A program that got no row still learns the columns.
+		// A program that got no row still gets the columns.
 		if len(p.schema) == 0 {
 			if err := p.writeSchema(f.item.schema, conn); err != nil {
 				return err
@@ -181,7 +181,7 @@ func (p *program) writeFrame(q *queue, f programFrame, conn net.Conn) error {
 	return WriteFrame(conn, TypeBatch, encodeBatchHeader(f.epoch, f.item), f.item.data)
 }
 
-// writeSchema sends a schema that is not the one sent last.
+// writeSchema sends a schema unless it was the last one sent.
 func (p *program) writeSchema(schema []byte, conn net.Conn) error {
 	if len(schema) == 0 || (len(p.schema) > 0 && &p.schema[0] == &schema[0]) {
 		return nil

@@ -10,51 +10,52 @@ import (
 // or output. queue calls them under mu, and makes no system call under mu.
 type queue struct {
 	cfg    Config
-	notify func()               // the account changed; must not wait
-	cache  *cache               // of the first epoch, under a lock of its own; nil: none
-	memory func() *sharedMemory // is made at the first call, never under mu; nil: the machine has none
+	notify func()               // called when counts changed; must not wait
+	cache  *cache               // of the first epoch, with its own lock; nil: none
+	memory func() *sharedMemory // creates the memory at the first call, never under mu; nil: the machine has none
 
-	mu       sync.Mutex // guards all below, and what stream and program say that it guards
+	mu       sync.Mutex // guards all fields below, and those that stream and program name
 	stop     stopState
 	epochs   epochs
 	quota    quota
 	steps    stepGate
 	credit   creditPool
 	slots    slotTable
-	schema   []byte // the latest: equal ones share their bytes
+	schema   []byte // the latest one; equal schemas share their bytes
 	streams  map[*stream]struct{}
 	programs map[*program]struct{}
 	paces    paces
 }
 
-// intake is which rows a feed still takes.
+// intake says which rows a feed still takes.
 type intake int
 
 const (
 	intakeOpen   intake = iota
-	intakeFull          // the quota is reached: no row is taken, what is held is handed out
-	intakeClosed        // no row is taken or handed out
+	intakeFull          // the quota is reached: rows are refused, held rows are handed out
+	intakeClosed        // rows are neither taken nor handed out
 )
 
-// stopState is whether a feed has stopped, and why.
+// stopState says whether a feed has stopped, and why.
 type stopState struct {
 	intake intake
 	reason string
 	failed bool // the program is gone
 }
 
-// stopped says whether rows are refused.
+// stopped reports whether rows are refused.
 func (s stopState) stopped() bool { return s.intake != intakeOpen }
 
 func (s stopState) closed() bool { return s.intake == intakeClosed }
 
-// item is one chunk in the queue: use rows, from row first of its partition on.
+// item is one chunk in the queue. Its first use rows count, from row first of
+// its partition on.
 type item struct {
 	schema    []byte
-	data      []byte // nil: it is read from the cache
-	size      int64  // of the chunk
-	at        int64  // in the cache; -1: it is not there
-	slot      int    // that data is in; -1: in none
+	data      []byte // nil: the chunk is read from the cache
+	size      int64  // bytes of the chunk
+	at        int64  // offset in the cache; -1: not in the cache
+	slot      int    // the slot that holds data; -1: none
 	use       uint32
 	partition uint32
 	first     uint64
@@ -70,7 +71,7 @@ func newQueue(cfg Config, member, folder string, notify func()) *queue {
 		quota:    quota{limit: quotaRows},
 		steps:    newStepGate(cfg, quotaRows),
 		credit:   creditPool{limit: cfg.QueueBytes},
-		slots:    newSlotTable(cfg.QueueBytes), // what the queue had once it may have again
+		slots:    newSlotTable(cfg.QueueBytes), // empty slots may keep as much memory as the queue may hold
 		streams:  map[*stream]struct{}{},
 		programs: map[*program]struct{}{},
 		paces:    paces{},
@@ -81,8 +82,8 @@ func newQueue(cfg Config, member, folder string, notify func()) *queue {
 	return q
 }
 
-// unlock unlocks mu, and then gives memory back to the kernel that empty slots
-// may not keep. Until that is done nobody is given these slots.
+// unlock unlocks mu, and then returns memory of empty slots to the kernel,
+// beyond what they may keep. Until that is done these slots are not granted.
 func (q *queue) unlock() {
 	uncleared := q.slots.takeUncleared()
 	q.mu.Unlock()
@@ -100,8 +101,9 @@ func (q *queue) unlock() {
 	}
 }
 
-// close drops what is queued and refuses the rest. The first call's reason
-// stays, but failed may be added later: a program can die after its last row.
+// close drops queued rows and refuses further ones. The first call's reason
+// stays. failed may be added later, because a program can die after its last
+// row.
 func (q *queue) close(reason string, failed bool) {
 	q.mu.Lock()
 	defer q.unlock()
@@ -124,8 +126,8 @@ func (q *queue) stopAtQuota() {
 	}
 }
 
-// sendStop tells feed tasks, programs and the supervisor that no more rows are
-// wanted.
+// sendStop tells feed tasks, programs and the supervisor that no further rows
+// are wanted.
 func (q *queue) sendStop() {
 	for s := range q.streams {
 		s.out.setStop(q.stop.reason, q.stop.failed)
@@ -143,8 +145,8 @@ func (q *queue) endEpoch(number int, last bool) {
 	q.notify()
 }
 
-// replay has the queue repeat its first epoch from the cache, up to epochs in
-// all.
+// replay lets the queue repeat its first epoch from the cache. epochs is the
+// number of all epochs.
 func (q *queue) replay(epochs int) {
 	q.mu.Lock()
 	defer q.unlock()
@@ -152,7 +154,8 @@ func (q *queue) replay(epochs int) {
 	q.wakePrograms()
 }
 
-// setLowWater permits steps up to step; final: it permits no later one ever.
+// setLowWater permits the steps up to step. final means that no later step will
+// ever be permitted.
 func (q *queue) setLowWater(step int64, final bool) {
 	q.mu.Lock()
 	defer q.unlock()
@@ -160,7 +163,8 @@ func (q *queue) setLowWater(step int64, final bool) {
 	q.wakePrograms()
 }
 
-// stepsHeld is the whole batches received, as the low-water mark counts them.
+// stepsHeld returns the number of whole batches received, as the low-water mark
+// counts them.
 func (q *queue) stepsHeld() int64 { return q.steps.stepsIn(q.quota.taken) }
 
 func (q *queue) wakePrograms() {
@@ -169,19 +173,20 @@ func (q *queue) wakePrograms() {
 	}
 }
 
-// counts is the account of each epoch, in order.
+// counts returns the counts of each epoch, in order.
 func (q *queue) counts() []Count {
 	out, epochs := q.countRows()
-	// The cache is asked last, and without mu, because it may be writing. Where
-	// Ended is set all chunks of the epoch were written, or could not be.
+	// The cache is asked last and without mu, because it may be writing. If
+	// Ended is set, every chunk of the epoch was written or could not be
+	// written.
 	if epochs > 0 && out[0].Epoch == 0 && q.cache != nil {
 		out[0].Cached = q.cache.isWhole()
 	}
 	return out
 }
 
-// countRows is counts but for Cached. epochs is how many epochs it counts; of
-// none there is one account all the same.
+// countRows is counts without Cached. epochs is the number of epochs that it
+// counts. Without any epoch out still has one entry.
 func (q *queue) countRows() (out []Count, epochs int) {
 	q.mu.Lock()
 	defer q.unlock()
@@ -197,8 +202,8 @@ func (q *queue) countRows() (out []Count, epochs int) {
 	return out, epochs
 }
 
-// internSchema keeps equal schema messages once, so that a change of schema is
-// a change of the slice.
+// internSchema keeps equal schema messages once. So a changed schema is a
+// different slice.
 func (q *queue) internSchema(b []byte) []byte {
 	q.mu.Lock()
 	defer q.unlock()

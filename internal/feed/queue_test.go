@@ -12,8 +12,8 @@ import (
 )
 
 // TestBoundWhateverTasksDo plays random tasks, programs and arrivals on the
-// queue alone: tasks that sit on their credit, that use it to the last byte
-// and beyond, that come and go.
+// queue alone. Tasks come and go. Some keep their credit unused, others use all
+// of it and one chunk more.
 func TestBoundWhateverTasksDo(t *testing.T) {
 	const streams, chunk = 6, 3_000
 	for _, queueBytes := range []int64{1, 5_000, 100_000} {
@@ -75,8 +75,8 @@ func playTasks(t *testing.T, random *rand.Rand, queueBytes int64, streams int, c
 	}
 }
 
-// TestHoardedCredit: tasks come one by one and sit on their promises while the
-// last fills the queue; then all use what they were promised, and one chunk more.
+// TestHoardedCredit: tasks come one by one and keep their credit unused, while
+// the last one fills the queue. Then all use their credit, and one chunk more.
 func TestHoardedCredit(t *testing.T) {
 	const queueBytes, chunk = 100_000, 1_000
 	q := newQueue(Config{Name: "train", QueueBytes: queueBytes}, "worker:0", "", func() {})
@@ -102,8 +102,8 @@ func TestHoardedCredit(t *testing.T) {
 	}
 }
 
-// TestNoSystemCallUnderTheLock: shared memory is made, looked at and cleared, and
-// the cache is asked, while others may have the queue's lock.
+// TestNoSystemCallUnderTheLock: making, reading and clearing shared memory, and
+// asking the cache, do not block other users of the queue's lock.
 func TestNoSystemCallUnderTheLock(t *testing.T) {
 	q := newQueue(Config{Name: "train", QueueBytes: 1, CacheBytes: 1}, "worker:0", t.TempDir(), func() {})
 	calls, memory := 0, q.memory
@@ -131,7 +131,7 @@ func TestNoSystemCallUnderTheLock(t *testing.T) {
 	}
 	q.commitChunk(s, span{0, 1}, q.memory().chunk(slot, 5), -1, slot)
 	before := calls
-	q.close("enough", false) // gives the slot back, with more memory than it may keep
+	q.close("enough", false) // returns the slot, with more memory than it may keep
 	if calls == before || len(q.slots.uncleared) > 0 || q.slots.memory[slot] != 0 {
 		t.Errorf("the slot was not cleared: %d calls, it has %d bytes", calls-before, q.slots.memory[slot])
 	}
@@ -150,8 +150,8 @@ func TestNoSystemCallUnderTheLock(t *testing.T) {
 	}
 }
 
-// TestStateDoesNoInputOrOutput: what is under the queue's lock imports nothing
-// that could wait.
+// TestStateDoesNoInputOrOutput: code that runs under the queue's lock imports
+// nothing that could wait.
 func TestStateDoesNoInputOrOutput(t *testing.T) {
 	allowed := []string{"cmp", "context", "errors", "fmt", "maps", "math/rand/v2", "slices", "sort", "sync"}
 	for _, name := range []string{

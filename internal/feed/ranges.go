@@ -10,7 +10,7 @@ func (s span) rows() int64 { return s.end - s.first }
 // ranges is a set of rows: ascending, disjoint, never touching spans.
 type ranges struct{ spans []span }
 
-// overlap says how many rows of s are in the set.
+// overlap returns how many rows of s are in the set.
 func (r *ranges) overlap(s span) int64 {
 	var n int64
 	for i := r.indexAfter(s.first); i < len(r.spans) && r.spans[i].first < s.end; i++ {
@@ -19,8 +19,8 @@ func (r *ranges) overlap(s span) int64 {
 	return n
 }
 
-// addSpan puts s into the set; it merges with spans that it touches. Rows mostly come
-// in order, and this is an append or the growth of the last span.
+// addSpan adds s to the set and merges it with spans that it touches. Rows
+// usually come in order. Then this appends a span or extends the last one.
 func (r *ranges) addSpan(s span) {
 	lo := sort.Search(len(r.spans), func(i int) bool { return r.spans[i].end >= s.first })
 	hi := lo
@@ -39,7 +39,7 @@ func (r *ranges) addSpan(s span) {
 	r.spans = append(r.spans[:lo+1], r.spans[hi:]...)
 }
 
-// pairs is the set as WELCOME carries it: first row, rows.
+// pairs returns the set in the form of WELCOME: first row, number of rows.
 func (r *ranges) pairs() [][2]int64 {
 	out := make([][2]int64, 0, len(r.spans))
 	for _, s := range r.spans {
@@ -48,7 +48,7 @@ func (r *ranges) pairs() [][2]int64 {
 	return out
 }
 
-// indexAfter is the index of the first span that ends after row.
+// indexAfter returns the index of the first span that ends after row.
 func (r *ranges) indexAfter(row int64) int {
 	return sort.Search(len(r.spans), func(i int) bool { return r.spans[i].end > row })
 }

@@ -4,10 +4,9 @@ import (
 	"fmt"
 )
 
-// Receiver is the feed side of one member: its named feeds, each with a
-// bounded queue between feed tasks and the program. All methods are safe for
-// concurrent use. It starts no goroutine that outlives the Serve call that
-// needed it.
+// Receiver is the feed side of one member: its named feeds, each with a bounded
+// queue between feed tasks and the program. All methods are safe for concurrent
+// use. It starts no goroutine that outlives the Serve call that needed it.
 type Receiver struct {
 	token   string
 	feeds   map[string]*queue
@@ -15,25 +14,25 @@ type Receiver struct {
 	changed chan struct{}
 }
 
-// Count is the row account of one feed and epoch. At the end of the member
+// Count has the row counts of one feed and epoch. At the end of the member
 // (after Stop or Fail) Received = Trained + Dropped + Quarantined.
 type Count struct {
 	Feed        string
 	Epoch       int
 	Received    int64 // accepted from feed tasks
 	Trained     int64 // handed to the program
-	Dropped     int64 // beyond the quota, or left over
+	Dropped     int64 // beyond the quota, or not handed out
 	Quarantined int64 // always 0 here: bad rows do not reach a member
 	StepsHeld   int64 // whole batches received, over all epochs of the feed
 	Stopped     bool  // the member wants no more rows of the feed
-	Left        bool  // the member hands out no more rows either: it is not just at its quota
+	Left        bool  // the member also hands out no more rows; at its quota it still does
 	Ended       bool  // the epoch has ended: Received is final
 	Cached      bool  // all rows of the epoch received so far are in the cache
-	Epochs      int   // number of epochs that are summed up, from Epoch on; 0: 1
+	Epochs      int   // number of epochs in this entry, from Epoch on; 0 means 1
 }
 
-// NewReceiver makes the receiver of a member ("worker:0", the key in
-// Config.QuotaRows) for its feeds. Feed tasks must present token, the run's
+// NewReceiver returns the receiver of a member ("worker:0", the key in
+// Config.QuotaRows) for its feeds. Feed tasks must send token, the run's
 // secret. Caches are files in folder, which the caller removes.
 func NewReceiver(cfgs []Config, token, member, folder string) *Receiver {
 	r := &Receiver{token: token, feeds: map[string]*queue{}, changed: make(chan struct{}, 1)}
@@ -44,9 +43,9 @@ func NewReceiver(cfgs []Config, token, member, folder string) *Receiver {
 	return r
 }
 
-// EndFeed records that every partition of epoch was sent and acknowledged;
-// last: that no epoch follows. The program learns it after the last row.
-// Unknown feeds are an error; repeated calls change nothing.
+// EndFeed records that every partition of epoch was sent and acknowledged. last
+// says that no epoch follows. The program learns it after the last row. An
+// unknown feed is an error. Repeated calls change nothing.
 func (r *Receiver) EndFeed(feed string, epoch int, last bool) error {
 	q, err := r.feed(feed)
 	if err != nil {
@@ -56,8 +55,9 @@ func (r *Receiver) EndFeed(feed string, epoch int, last bool) error {
 	return nil
 }
 
-// Replay repeats feed's first epoch from the cache, up to epochs epochs in all.
-// Every member has reported Ended and Cached of the first epoch before.
+// Replay repeats feed's first epoch from the cache. epochs is the number of all
+// epochs. Before this call every member must have reported Ended and Cached for
+// the first epoch.
 func (r *Receiver) Replay(feed string, epochs int) error {
 	q, err := r.feed(feed)
 	if err != nil {
@@ -67,9 +67,9 @@ func (r *Receiver) Replay(feed string, epochs int) error {
 	return nil
 }
 
-// SetLowWater records that every worker holds step whole batches of feed, so
-// that steps up to step are permitted; final: no later step ever will be.
-// Marks lower than an earlier one are ignored.
+// SetLowWater records that every worker holds step whole batches of feed, which
+// permits the steps up to step. final says that no later step will ever be
+// permitted. A mark below an earlier one is ignored.
 func (r *Receiver) SetLowWater(feed string, step int64, final bool) error {
 	q, err := r.feed(feed)
 	if err != nil {
@@ -79,16 +79,16 @@ func (r *Receiver) SetLowWater(feed string, step int64, final bool) error {
 	return nil
 }
 
-// Stop ends all feeds for good. Queued rows are dropped, feed tasks get STOP, and
-// a program that is still attached gets EPOCH_END.
+// Stop ends all feeds for good. It drops queued rows. Feed tasks get STOP, and
+// an attached program gets EPOCH_END.
 func (r *Receiver) Stop(reason string) { r.closeFeeds(reason, false) }
 
-// Fail is Stop because the program is gone. STOP tells feed tasks that too.
+// Fail is Stop for the case that the program is gone. STOP says that too.
 func (r *Receiver) Fail(reason string) { r.closeFeeds(reason, true) }
 
-// Counts is the account so far, by feed in the order of the configuration and
-// then by epoch; epochs from countedEpochs-1 on share one entry. A feed without
-// rows has one, of epoch 0.
+// Counts returns the current counts, by feed in the order of the configuration,
+// then by epoch. Epochs from countedEpochs-1 on share one entry. A feed without
+// rows has one entry, of epoch 0.
 func (r *Receiver) Counts() []Count {
 	var out []Count
 	for _, name := range r.names {
@@ -97,8 +97,8 @@ func (r *Receiver) Counts() []Count {
 	return out
 }
 
-// Paces is how fast programs took rows, by feed in the order of the
-// configuration. Feeds whose programs reported none are left out.
+// Paces returns how fast programs took rows, by feed in the order of the
+// configuration. It omits feeds whose programs reported none.
 func (r *Receiver) Paces() []Pace {
 	var out []Pace
 	for _, name := range r.names {
@@ -109,9 +109,9 @@ func (r *Receiver) Paces() []Pace {
 	return out
 }
 
-// Changed delivers a value when StepsHeld of a synchronous feed, or Stopped or
-// Ended of any feed, has changed since the last value was read. The supervisor
-// then reports Counts at once. Several changes may share one value. One reader.
+// Changed delivers a value after StepsHeld of a synchronous feed, or Stopped or
+// Ended of any feed, has changed. The supervisor then reports Counts at once.
+// Several changes may share one value. There must be only one reader.
 func (r *Receiver) Changed() <-chan struct{} { return r.changed }
 
 func (r *Receiver) closeFeeds(reason string, failed bool) {

@@ -14,12 +14,13 @@ const deadline = 60 * time.Second
 
 func trainConfig() Config { return Config{Name: "train", QueueBytes: 64 << 10, BatchRows: 10} }
 
-// twoMembers are workers 0 and 1 with the same feeds.
+// twoMembers returns workers 0 and 1 with the same feeds.
 func twoMembers(t *testing.T, cfgs ...Config) []*testMember {
 	return []*testMember{newTestMember(t, 0, cfgs...), newTestMember(t, 1, cfgs...)}
 }
 
-// newTask is one attempt at a partition of feed train, greeted by all members.
+// newTask is one attempt at a partition of feed train. It has greeted all
+// members.
 func newTask(t *testing.T, members []*testMember, epoch, partition int, attempt int64) *testTask {
 	t.Helper()
 	f := &testTask{
@@ -36,7 +37,7 @@ func newTask(t *testing.T, members []*testMember, epoch, partition int, attempt 
 	return f
 }
 
-// feedAll sends partitions of rows rows each, parallel tasks at a time.
+// feedAll sends partitions of rows rows each, with this many parallel tasks.
 func feedAll(t *testing.T, members []*testMember, epoch, partitions, parallel int, rows int64) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)
@@ -109,7 +110,7 @@ func TestEvenDistribution(t *testing.T) {
 			}
 			seen.check(t, 1, test.partitions, test.rows)
 			all := int64(test.partitions) * test.rows
-			// Each task may misjudge by what others have on the way.
+			// Each task may be wrong by the rows that others have on the way.
 			if apart := abs(consumers[0].total - consumers[1].total); apart > int64(test.parallel)*60 {
 				t.Errorf("%d rows and %d", consumers[0].total, consumers[1].total)
 			}
@@ -140,7 +141,7 @@ func TestMemoryBound(t *testing.T) {
 	}
 }
 
-// TestOrder: what one member gets of a partition, it hands out in row order.
+// TestOrder: a member hands out the rows of a partition in row order.
 func TestOrder(t *testing.T) {
 	members := twoMembers(t, trainConfig())
 	seen := newSeenRows()
@@ -209,8 +210,8 @@ func TestEpochsAndTwoFeeds(t *testing.T) {
 	checkBalance(t, members, "validation", 77, 77)
 }
 
-// TestLaterEpochWaits: rows of epoch 1 that come before the end of epoch 0 was
-// told are handed out after it.
+// TestLaterEpochWaits: rows of epoch 1 that arrive before the end of epoch 0 is
+// known are handed out after it.
 func TestLaterEpochWaits(t *testing.T) {
 	members := []*testMember{newTestMember(t, 0, trainConfig())}
 	seen := newSeenRows()
@@ -258,7 +259,8 @@ func TestQuota(t *testing.T) {
 	checkBalance(t, members, "train", received, 220)
 }
 
-// TestTerminate: the program has enough; its member stops, the other goes on.
+// TestTerminate: one program wants no further rows. Its member stops, and the
+// other one goes on.
 func TestTerminate(t *testing.T) {
 	members := twoMembers(t, trainConfig())
 	seen := newSeenRows()
@@ -304,7 +306,8 @@ func TestTerminate(t *testing.T) {
 	checkBalance(t, members, "train", 10_000, other.total+int64(first.Rows))
 }
 
-// TestProgramFailureWakesTasks: nobody consumes, all tasks are blocked.
+// TestProgramFailureWakesTasks: no program takes rows, and all tasks are
+// blocked.
 func TestProgramFailureWakesTasks(t *testing.T) {
 	cfg := trainConfig()
 	cfg.QueueBytes = 4_000

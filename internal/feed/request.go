@@ -3,12 +3,12 @@ package feed
 // feedRequest is a frame of a program about one feed.
 type feedRequest interface {
 	feedName() string
-	// apply does on q what p asks for. false: p may not ask for that.
+	// apply executes p's request on q. false: p may not request that.
 	apply(q *queue, p *program) bool
 }
 
-// newRequest is where a frame of a type is decoded to; nil: a program may not send
-// that type.
+// newRequest returns the value to decode a frame of type typ into. nil: a
+// program may not send that type.
 func newRequest(typ byte) feedRequest {
 	switch typ {
 	case TypeNext:
@@ -61,6 +61,6 @@ func (s *Permit) apply(q *queue, p *program) bool {
 	if s.Step <= 0 {
 		return false
 	}
-	q.askStep(p, s.Step)
+	q.requestStep(p, s.Step)
 	return true
 }

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// TestRetryAfterKill kills attempts after random chunks; each next attempt
-// slices differently. No row may be lost or come twice.
+// TestRetryAfterKill kills attempts after random chunks. Each next attempt cuts
+// its chunks differently. No row may be lost or arrive twice.
 func TestRetryAfterKill(t *testing.T) {
 	members := twoMembers(t, trainConfig())
 	seen := newSeenRows()
@@ -30,7 +30,7 @@ func TestRetryAfterKill(t *testing.T) {
 		if attempts < 20 {
 			task.before = func(int64) {
 				if left--; left == 0 {
-					task.close() // as a kill: what is on the way stays on the way
+					task.close() // like a kill: bytes on the way stay on the way
 				}
 			}
 		}
@@ -57,7 +57,7 @@ func TestFenceWhileSending(t *testing.T) {
 	}
 	const rows, attempts = 4_000, 8
 	ended := make(chan error, attempts)
-	later := make(chan struct{}) // closed when the later attempt is welcome
+	later := make(chan struct{}) // closed when the later attempt has its WELCOME
 	for a := range int64(attempts) {
 		task := newTask(t, members, 0, 0, a)
 		close(later)
@@ -68,7 +68,7 @@ func TestFenceWhileSending(t *testing.T) {
 			switch sent.Add(1) {
 			case 10:
 				close(started)
-			case 20: // else it could send all rows, and leave the later one none
+			case 20: // otherwise it could send all rows, and leave none to the later attempt
 				if a < attempts-1 {
 					<-later
 				}
@@ -137,7 +137,7 @@ func TestFenceWhileWaitingForCredit(t *testing.T) {
 	seen.check(t, 1, 1, 1_000)
 }
 
-// faultConn drops, delays or cuts what a feed task writes.
+// faultConn drops, delays or truncates what a feed task writes.
 type faultConn struct {
 	net.Conn
 	left  int // bytes until the fault
@@ -157,7 +157,7 @@ func (c *faultConn) Write(b []byte) (int, error) {
 		_, _ = c.Conn.Write(b[:c.left])
 		_ = c.Conn.Close()
 		return c.left, net.ErrClosed
-	case "drop": // the bytes vanish, the connection stays: the frames are garbage from here on
+	case "drop": // the bytes vanish, the connection stays: later frames are garbage
 		n := c.left
 		c.left = 1 << 30
 		_, err := c.Conn.Write(b[:n])
@@ -166,7 +166,7 @@ func (c *faultConn) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// TestFaultyConnections: attempts fail in every way, the last one is sound.
+// TestFaultyConnections: attempts fail in every way, and the last one succeeds.
 func TestFaultyConnections(t *testing.T) {
 	members := twoMembers(t, trainConfig())
 	seen := newSeenRows()
@@ -208,7 +208,8 @@ func TestFaultyConnections(t *testing.T) {
 	checkBalance(t, members, "train", rows, rows)
 }
 
-// TestStrangers: what is not a feed task of this run gets no answer at all.
+// TestStrangers: a connection that is not a feed task of this run gets no
+// answer.
 func TestStrangers(t *testing.T) {
 	hello := func(h Hello) []byte {
 		var b bytes.Buffer
@@ -252,7 +253,7 @@ func TestStrangers(t *testing.T) {
 	}
 }
 
-// TestBrokenStreams: after a good HELLO, frames that cannot be.
+// TestBrokenStreams: impossible frames after a valid HELLO.
 func TestBrokenStreams(t *testing.T) {
 	chunk := func(s span, size int) []byte {
 		var b bytes.Buffer

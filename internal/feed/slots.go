@@ -3,43 +3,44 @@ package feed
 import "slices"
 
 const (
-	// slotBytes is what a slot holds: any chunk. Pages cost memory when they are
-	// first written, not before.
+	// slotBytes is the size of a slot, which holds any chunk. A page uses
+	// memory only after its first write.
 	slotBytes = MaxChunk
-	// slotCount is the chunks that feed tasks write, the queue holds and the
-	// program looks at, together; what is beyond goes through sockets.
+	// slotCount is the number of chunks that feed tasks write, the queue holds
+	// and the program reads, together. Further chunks go through sockets.
 	slotCount = 256
-	// slotsAhead is the free slots that a feed task has: one is written while
-	// the other's chunk is on its way (see maxUnacked in internal/feed/task).
+	// slotsAhead is the number of free slots of a feed task. It writes one
+	// while the other's chunk is on its way (see maxUnacked in
+	// internal/feed/task).
 	slotsAhead = 2
 )
 
-// slotTable says who may use each slot of a feed's shared memory. A slot is, at
-// any time, in one state:
+// slotTable says who may use each slot of a feed's shared memory. At any time a
+// slot has one of these states:
 //   - empty, or empty and not cleared yet;
-//   - granted: one feed task alone writes it;
-//   - used: nobody writes it; its chunk is queued, or the program looks at it;
-//   - lost: the task to which it was granted was cut off and may be writing still.
+//   - granted: only one feed task writes it;
+//   - used: no task writes it; its chunk is queued, or the program reads it;
+//   - lost: the task to which it was granted was cut off, and may still be writing.
 //
 // It is not safe for concurrent use: queue.mu guards it. It never touches the
 // memory and never waits: grants go into outboxes.
 type slotTable struct {
-	empty     []int            // the one given back last is last, and is taken first
-	uncleared []int            // empty ones whose memory the caller must clear
-	memory    [slotCount]int64 // bytes of memory that a slot has
-	kept      int64            // sum of memory of empty slots
-	keep      int64            // highest value of kept
+	empty     []int            // the slot returned last is at the end, and is granted first
+	uncleared []int            // empty slots whose memory the caller must clear
+	memory    [slotCount]int64 // bytes of memory that each slot uses
+	kept      int64            // sum of memory of the empty slots
+	keep      int64            // upper limit of kept
 	grants    map[*slotGrant]struct{}
 }
 
-// slotGrant is the slots that one feed task may write.
+// slotGrant has the slots that one feed task may write.
 type slotGrant struct {
 	slots []int
-	out   *outbox // takes the numbers to the feed task
+	out   *outbox // carries the slot numbers to the feed task
 }
 
-// newSlotTable has all slots empty. Empty slots keep some memory, keep bytes at
-// most: clearing pages anew costs as much as a socket.
+// newSlotTable returns a table of empty slots. Empty slots keep at most keep
+// bytes of memory, because clearing new pages costs as much as a socket.
 func newSlotTable(keep int64) slotTable {
 	t := slotTable{keep: keep, grants: map[*slotGrant]struct{}{}}
 	for i := range slotCount {
@@ -54,8 +55,7 @@ func (t *slotTable) openGrant(g *slotGrant) {
 	t.refillGrant(g)
 }
 
-// refillGrant grants a task the slots that it may write ahead, where its grant is
-// open.
+// refillGrant grants a task slots up to slotsAhead, if its grant is open.
 func (t *slotTable) refillGrant(g *slotGrant) {
 	if _, open := t.grants[g]; !open {
 		return
@@ -70,8 +70,8 @@ func (t *slotTable) refillGrant(g *slotGrant) {
 	}
 }
 
-// useSlot says that a task wrote a chunk into a slot. false: the slot was not
-// granted to it.
+// useSlot records that a task wrote a chunk into a slot. false: the slot was
+// not granted to it.
 func (t *slotTable) useSlot(g *slotGrant, slot int) bool {
 	at := slices.Index(g.slots, slot)
 	if at < 0 {
@@ -81,11 +81,12 @@ func (t *slotTable) useSlot(g *slotGrant, slot int) bool {
 	return true
 }
 
-// closeGrant grants a task no more: it reads nothing after its END.
+// closeGrant stops granting slots to a task, which reads nothing after its END.
 func (t *slotTable) closeGrant(g *slotGrant) { delete(t.grants, g) }
 
-// removeGrant is for a task that is gone. hungUp: it ended the connection itself,
-// and is sure to write no more. The slots of one that was cut off are lost.
+// removeGrant removes the grant of a task that is gone. hungUp says that the
+// task ended the connection itself, so it writes no more. The slots of a task
+// that was cut off are lost.
 func (t *slotTable) removeGrant(g *slotGrant, hungUp bool) {
 	t.closeGrant(g)
 	if hungUp {
@@ -106,23 +107,23 @@ func (t *slotTable) putSlot(slot int, size int64) {
 	t.putEmpty(slot)
 }
 
-// takeUncleared is the slots whose memory the caller clears, and then puts back
-// with putCleared.
+// takeUncleared returns the slots whose memory the caller must clear and then
+// return with putCleared.
 func (t *slotTable) takeUncleared() []int {
 	slots := t.uncleared
 	t.uncleared = nil
 	return slots
 }
 
-// putCleared takes back a slot that has no memory any more. cleared false: it
-// could not be cleared.
+// putCleared takes back a slot of takeUncleared. cleared says whether its
+// memory was cleared.
 func (t *slotTable) putCleared(slot int, cleared bool) {
 	if !cleared {
 		t.putEmpty(slot)
 		return
 	}
 	t.memory[slot] = 0
-	t.empty = slices.Insert(t.empty, 0, slot) // those that have memory are taken first
+	t.empty = slices.Insert(t.empty, 0, slot) // slots with memory are granted first
 	t.refillGrants()
 }
 
@@ -132,15 +133,15 @@ func (t *slotTable) putEmpty(slot int) {
 	t.refillGrants()
 }
 
-// refillGrants gives empty slots to tasks that have too few.
+// refillGrants grants empty slots to tasks with too few.
 func (t *slotTable) refillGrants() {
 	for g := range t.grants {
 		t.refillGrant(g)
 	}
 }
 
-// takeSlot is an empty slot: the one given back last, which has memory and is
-// perhaps still in the processor's cache.
+// takeSlot removes and returns the empty slot that was returned last. It has
+// memory, and may still be in the processor's cache.
 func (t *slotTable) takeSlot() (slot int, ok bool) {
 	if len(t.empty) == 0 {
 		return 0, false

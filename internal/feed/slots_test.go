@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sharing is a feed task by hand that writes into slots.
+// sharing is a hand-made feed task that writes into slots.
 type sharing struct {
 	t      testing.TB
 	conn   net.Conn
@@ -23,7 +23,7 @@ type sharing struct {
 	next   int64 // row
 }
 
-// startSharing greets a member and says the schema.
+// startSharing greets a member and sends the schema.
 func startSharing(t testing.TB, m *testMember, attempt int64) *sharing {
 	t.Helper()
 	conn, err := unixDialer(m.feeders)()
@@ -51,7 +51,7 @@ func startSharing(t testing.TB, m *testMember, attempt int64) *sharing {
 	return &sharing{t: t, conn: conn, memory: file}
 }
 
-// listen takes frames until one of type typ has come.
+// listen reads frames until one of type typ arrives.
 func (s *sharing) listen(typ byte) {
 	s.t.Helper()
 	for {
@@ -72,7 +72,8 @@ func (s *sharing) listen(typ byte) {
 	}
 }
 
-// place writes a chunk of ten rows into a slot, and waits until it is taken.
+// place writes a chunk of ten rows into a slot, and waits for its
+// acknowledgement.
 func (s *sharing) place(text string) {
 	s.t.Helper()
 	for len(s.slots) == 0 {
@@ -95,7 +96,7 @@ func (s *sharing) say(typ byte, payload []byte) {
 	}
 }
 
-// end says END and goes.
+// end sends END and closes the connection.
 func (s *sharing) end() {
 	s.t.Helper()
 	s.say(TypeEnd, []byte("{}"))
@@ -103,7 +104,7 @@ func (s *sharing) end() {
 	_ = s.conn.Close()
 }
 
-// empty is how many slots nobody has.
+// empty returns the number of empty slots.
 func (m *testMember) empty(feed string) int {
 	q := m.Receiver.feeds[feed]
 	q.mu.Lock()
@@ -111,8 +112,8 @@ func (m *testMember) empty(feed string) int {
 	return len(q.slots.empty)
 }
 
-// TestPlacedChunks: a program that cannot look into slots gets their bytes, and
-// slots serve again and again.
+// TestPlacedChunks: a program that cannot read slots gets their bytes, and
+// slots are used again and again.
 func TestPlacedChunks(t *testing.T) {
 	m := newTestMember(t, 0, trainConfig())
 	in, err := OpenFeed(t.Context(), m.children, "train", 2)
@@ -136,7 +137,7 @@ func TestPlacedChunks(t *testing.T) {
 	}
 }
 
-// TestLentSlots: a program that looks into slots has them until it says so.
+// TestLentSlots: a program that reads slots keeps them until it returns them.
 func TestLentSlots(t *testing.T) {
 	m := newTestMember(t, 0, trainConfig())
 	child, err := Attach(t.Context(), m.children)
@@ -170,7 +171,7 @@ func TestLentSlots(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer memory.Close()
-	for i, c := range lent { // none was written again
+	for i, c := range lent { // none of them was overwritten
 		b := make([]byte, c.Bytes)
 		if _, err := memory.ReadAt(b, c.Offset); err != nil || string(b) != string(rune('A'+i)) || c.FirstRow != int64(10*i) {
 			t.Errorf("chunk %d is %q, %+v: %v", i, b, c, err)
@@ -196,7 +197,7 @@ func TestLentSlots(t *testing.T) {
 	}
 }
 
-// TestSlotsOfACutOffTask are given to nobody: it may be writing still.
+// TestSlotsOfACutOffTask are not granted again: the task may still be writing.
 func TestSlotsOfACutOffTask(t *testing.T) {
 	m := newTestMember(t, 0, trainConfig())
 	early := startSharing(t, m, 1)
@@ -211,7 +212,8 @@ func TestSlotsOfACutOffTask(t *testing.T) {
 	eventually(t, "the slots of a task that ended", func() bool { return m.empty("train") == slotCount-slotsAhead-1 })
 }
 
-// TestSlotNotGiven: a task may write into its own slots alone, each once.
+// TestSlotNotGiven: a task may write only into its own slots, and once into
+// each.
 func TestSlotNotGiven(t *testing.T) {
 	for name, placed := range map[string]func(s *sharing) Placed{
 		"another's": func(s *sharing) Placed { return Placed{Rows: 1, Slot: 9, Bytes: 1} },
@@ -231,7 +233,7 @@ func TestSlotNotGiven(t *testing.T) {
 	}
 }
 
-// TestFreeSlotsGiveMemoryBack: what many large chunks had does not stay.
+// TestFreeSlotsGiveMemoryBack: the memory of many large chunks is returned.
 func TestFreeSlotsGiveMemoryBack(t *testing.T) {
 	const keep = 2 * slotBytes
 	m, err := newSharedMemory("train")
@@ -239,7 +241,7 @@ func TestFreeSlotsGiveMemoryBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newSlotTable(keep)
-	for _, had := range []int64{0, slotBytes} { // what has given its memory back serves again
+	for _, had := range []int64{0, slotBytes} { // a slot that has returned its memory is used again
 		var taken []int
 		for range 5 {
 			slot, _ := s.takeSlot()
@@ -264,7 +266,7 @@ func TestFreeSlotsGiveMemoryBack(t *testing.T) {
 	}
 }
 
-// TestSlotTable plays random tasks and programs: every slot is always in one
+// TestSlotTable plays random tasks and programs. Every slot is always in one
 // state, and empty slots keep no more memory than they may.
 func TestSlotTable(t *testing.T) {
 	const keep = 20_000
@@ -350,7 +352,7 @@ func checkSlots(t *testing.T, table *slotTable, grants []*slotGrant, used []int,
 	}
 }
 
-// TestSlotThatIsNotCleared keeps its memory, and is counted.
+// TestSlotThatIsNotCleared keeps its memory, which is counted.
 func TestSlotThatIsNotCleared(t *testing.T) {
 	table := newSlotTable(0)
 	slot, _ := table.takeSlot()

@@ -16,18 +16,18 @@ import (
 // helloTimeout bounds the time from a connection to its HELLO.
 const helloTimeout = 30 * time.Second
 
-// ErrToken refuses a feed task without the run's token.
+// ErrToken is the error of a feed task without the run's token.
 var ErrToken = errors.New("wrong token")
 
 // stream is one feed task's connection.
 type stream struct {
 	hello Hello
-	fence context.CancelCauseFunc // ends the stream, from any goroutine
-	done  chan struct{}           // closed when nothing of it is accepted any more
+	fence context.CancelCauseFunc // ends the stream; may be called from any goroutine
+	done  chan struct{}           // closed once nothing of the stream is accepted any more
 	out   *outbox
 
-	// The stream's reader alone uses these:
-	schema []byte // of the chunks that follow
+	// Only the stream's reader uses these:
+	schema []byte // schema of the following chunks
 	hungUp bool   // the task ended the connection
 
 	// queue.mu guards these:
@@ -37,10 +37,10 @@ type stream struct {
 }
 
 // ServeFeeder serves one feed task's connection until it ends, and closes it.
-// It answers HELLO after an earlier stream of the same partition has ended.
-// The error is nil when the task sent END, when it left after STOP, and when the
-// connection ended before its first byte. ErrToken, ErrFenced and ErrProtocol say
-// why a stream was cut; the feed task sees a closed connection.
+// It answers HELLO after an earlier stream of the same partition has ended. The
+// error is nil if the task sent END, if it left after STOP, or if the
+// connection ended before its first byte. ErrToken, ErrFenced and ErrProtocol
+// say why a stream was cut. The feed task sees only a closed connection.
 func (r *Receiver) ServeFeeder(ctx context.Context, conn net.Conn) error {
 	defer conn.Close()
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -107,7 +107,7 @@ func serveStream(ctx context.Context, q *queue, s *stream, conn net.Conn, in io.
 	g.Go(func() error {
 		err := s.out.drain(writing, conn)
 		if err != nil {
-			s.fence(err) // the reader would wait for ever
+			s.fence(err) // otherwise the reader would wait forever
 		}
 		return nil
 	})
@@ -120,8 +120,8 @@ func serveStream(ctx context.Context, q *queue, s *stream, conn net.Conn, in io.
 	return err
 }
 
-// readStream takes chunks until the connection ends. Its end is no error after
-// END, and after STOP was sent.
+// readStream reads frames until the connection ends. The end is not an error
+// after END, or after STOP was sent.
 func readStream(q *queue, s *stream, in io.Reader) error {
 	ended := false
 	for {
@@ -168,8 +168,8 @@ func readSchema(q *queue, s *stream, in io.Reader, size int) error {
 	return nil
 }
 
-// readChunk reads a chunk's head, books room for the chunk, and then reads the
-// rest.
+// readChunk reads a chunk's header, reserves room for the chunk, and then reads
+// its bytes.
 func readChunk(q *queue, s *stream, in io.Reader, size int) error {
 	if s.schema == nil || size < chunkHeaderBytes || size > chunkHeaderBytes+MaxChunk {
 		return fmt.Errorf("%w: chunk of %d bytes, schema %t", ErrProtocol, size, s.schema != nil)
@@ -183,15 +183,15 @@ func readChunk(q *queue, s *stream, in io.Reader, size int) error {
 		return err
 	}
 	body := int64(size - chunkHeaderBytes)
-	what, err := q.announceChunk(s, rows, body)
+	decision, err := q.announceChunk(s, rows, body)
 	if err != nil {
 		return err
 	}
-	if what != keep {
+	if decision != keepChunk {
 		if _, err := io.CopyN(io.Discard, in, body); err != nil {
 			return err
 		}
-		if what == unwanted {
+		if decision == unwantedChunk {
 			q.commitChunk(s, rows, nil, -1, -1)
 		}
 		return nil
@@ -222,24 +222,24 @@ func readPlaced(q *queue, s *stream, in io.Reader, size int) error {
 	if body > slotBytes || !q.useSlot(s, slot) {
 		return fmt.Errorf("%w: chunk of %d bytes in slot %d, which was not given", ErrProtocol, body, slot)
 	}
-	what, err := q.announceChunk(s, rows, body)
+	decision, err := q.announceChunk(s, rows, body)
 	if err != nil {
 		return err
 	}
-	if what == keep {
+	if decision == keepChunk {
 		data := q.memory().chunk(slot, body)
 		q.commitChunk(s, rows, data, q.cacheChunk(s, data), slot)
 		return nil
 	}
 	q.returnSlot(slot, body)
-	if what == unwanted {
+	if decision == unwantedChunk {
 		q.commitChunk(s, rows, nil, -1, -1)
 	}
 	return nil
 }
 
-// cause returns the reason for which ctx ended, in place of the error that followed
-// from it.
+// cause returns the cause of ctx's end instead of an error that followed from
+// it.
 func cause(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)

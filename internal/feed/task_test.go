@@ -10,9 +10,10 @@ import (
 	"sync"
 )
 
-// testTask is a feed task in Go: the rules of scripts/tfos/feeder.py. Its
-// chunks are not Arrow but partition, first row and rows, padded to rowBytes a
-// row, so that a consumer can tell which rows it got.
+// testTask is a feed task in Go that follows the rules of
+// scripts/tfos/feeder.py. Its chunks are not Arrow. They hold partition, first
+// row and rows, padded to rowBytes per row, so that a consumer knows which rows
+// it got.
 type testTask struct {
 	hello     Hello
 	chunkRows int64
@@ -63,7 +64,7 @@ func (f *testTask) greet(dial ...dialer) error {
 			_ = conn.Close()
 			return fmt.Errorf("not welcome: %w", err)
 		}
-		f.hello.Attempt = w.Attempt // the first member's, when it gave one
+		f.hello.Attempt = w.Attempt // the first member's, if it gave one
 		for _, r := range w.Accepted {
 			f.have.addSpan(span{r[0], r[0] + r[1]})
 		}
@@ -103,7 +104,8 @@ func (f *testTask) listen(l *testLink) {
 	}
 }
 
-// run sends the rows of the partition that no member has, in order, and END.
+// run sends the rows of the partition that no member has, in order, and then
+// END.
 func (f *testTask) run(ctx context.Context, rows int64) error {
 	defer f.close()
 	stop := context.AfterFunc(ctx, f.close)
@@ -147,7 +149,7 @@ func (f *testTask) send(s span) error {
 	return WriteFrame(l.conn, TypeChunk, chunkHead(s), chunkBody(f.hello.Partition, s, f.rowBytes))
 }
 
-// choose waits for a member with credit and books the chunk on it.
+// choose waits for a member with credit and counts the chunk on it.
 func (f *testTask) choose(s span) (*testLink, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -211,7 +213,7 @@ func (f *testTask) await(done func(*testLink) bool) error {
 	return nil
 }
 
-// close is also how a test kills a task.
+// close also serves to kill a task.
 func (f *testTask) close() {
 	for _, l := range f.links {
 		_ = l.conn.Close()

@@ -8,30 +8,32 @@ import (
 	"tfos/internal/files/codec"
 )
 
-// What callers say and get is defined where formats can see it, in codec and
-// arrays, and named here, so that callers need this package only.
+// Formats need these names too. Packages codec and arrays define them, and this
+// file repeats them: callers import package files only.
 type (
-	// Format is a kind of file, as job files spell it.
+	// Format is a file format, as job files spell it.
 	Format = codec.Format
-	// ReadOptions says what is read, and in what pieces.
+	// ReadOptions says which columns and rows are read, and how large records
+	// are.
 	ReadOptions = codec.ReadOptions
-	// FolderRules are Spark's settings for columns in the names of folders.
+	// FolderRules are Spark's settings for partition columns in folder names.
 	FolderRules = codec.FolderRules
 	// WriteOptions says how files are written.
 	WriteOptions = codec.WriteOptions
-	// Split is a piece of one file that one reader reads.
+	// Split is a byte range of one file that one reader reads.
 	Split = codec.Split
-	// Reader gives the rows of one split.
+	// Reader returns the rows of one split as records.
 	Reader = codec.Reader
-	// Placed is a Reader that knows how far in its split it is. All are.
+	// Placed is a Reader that reports its progress in the split. The readers of
+	// all formats implement it.
 	Placed = codec.Placed
-	// BadRow is a row that is whole in a whole file, and no row of the schema.
+	// BadRow is a row of an undamaged file that does not fit the schema.
 	BadRow = codec.BadRow
 	// Writer writes one file.
 	Writer = codec.Writer
-	// Error is data that is damaged, or does not fit what was asked for.
+	// Error reports damaged data, or data that does not fit the options.
 	Error = codec.Error
-	// Recycler is an allocator that gives freed memory out again.
+	// Recycler is an allocator that reuses freed memory.
 	Recycler = arrays.Recycler
 )
 
@@ -45,7 +47,7 @@ const (
 )
 
 var (
-	// Formats are all of them.
+	// Formats lists all formats.
 	Formats = codec.Formats
 	// ErrType is wrapped where a format cannot hold a column's type.
 	ErrType = codec.ErrType
@@ -53,15 +55,14 @@ var (
 	ErrValue = codec.ErrValue
 )
 
-// ParseSchema reads a schema in Spark's DDL, such as
-// "image array<float>, label bigint not null". Names may stand in backquotes;
-// types are Spark's, in any case. Every column is nullable unless it says NOT
-// NULL.
+// ParseSchema reads a schema in Spark's DDL, such as "image array<float>, label
+// bigint not null". Names may stand in backquotes. Types are Spark's, in any
+// letter case. A column is nullable unless it says NOT NULL.
 func ParseSchema(ddl string) (*arrow.Schema, error) { return arrays.ParseSchema(ddl) }
 
-// Pick returns these rows of an array, in this order, as an array of the
-// caller's: rows that follow each other are a slice of a, others are copied into
-// memory of mem.
+// Pick returns the named rows of an array, in the order of rows. The caller
+// releases the result. Consecutive rows are a slice of a; other rows are copied
+// into memory of mem.
 func Pick(mem memory.Allocator, a arrow.Array, rows []int64) (arrow.Array, error) {
 	return arrays.Pick(mem, a, rows)
 }

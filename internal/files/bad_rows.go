@@ -4,22 +4,22 @@ import (
 	"tfos/internal/files/codec"
 )
 
-// Bad are the bad rows of the last record that the reader gave, in their order,
-// when it reads with ReadOptions.BadRows. The record has them, null in the
-// columns that could not be read. Parquet and Arrow files have none: their
-// columns have types.
+// Bad returns the bad rows of the reader's last record, in row order, when it
+// reads with ReadOptions.BadRows. The record contains these rows. They are null
+// in the columns that could not be read. Parquet and Arrow files have no bad
+// rows: their columns are typed.
 func Bad(r Reader) []BadRow {
-	if rows, ok := ofFile(r).(codec.BadRowReader); ok {
+	if rows, ok := fileReaderOf(r).(codec.BadRowReader); ok {
 		return rows.BadRows()
 	}
 	return nil
 }
 
-// FirstRow is the number in its file of a split's first row, which formats of
-// columns know; false: the file's rows before the split are not counted. It is
-// known once a record was read.
+// FirstRow returns the row number, in its file, of a split's first row. Only
+// the readers of parquet and Arrow know it, and only after the first record was
+// read. known is false for the other formats.
 func FirstRow(r Reader) (row int64, known bool) {
-	if numbered, ok := ofFile(r).(codec.NumberedReader); ok {
+	if numbered, ok := fileReaderOf(r).(codec.NumberedReader); ok {
 		return numbered.FirstRow(), true
 	}
 	return 0, false

@@ -17,8 +17,8 @@ import (
 	"tfos/internal/files/rowformat"
 )
 
-// tolerant reads a whole file in records of two rows, and returns its rows as
-// JSON and its bad rows as text.
+// tolerant reads a whole file in records of two rows. It returns the rows as
+// JSON and the bad rows as text.
 func tolerant(t *testing.T, format files.Format, path string, o files.ReadOptions) (rows, bad []string, err error) {
 	t.Helper()
 	mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
@@ -57,9 +57,9 @@ func tolerant(t *testing.T, format files.Format, path string, o files.ReadOption
 	}
 }
 
-// TestBadRowsKeepTheirPlace: a row that cannot be read is null where it cannot,
-// and the others are as they are without it: behind lists that were begun, and
-// text that ends too early.
+// TestBadRowsKeepTheirPlace: a bad row is null in the columns that could not be
+// read, and the other rows are unchanged. Also after a partly read list, and
+// after truncated text.
 func TestBadRowsKeepTheirPlace(t *testing.T) {
 	schema := filestest.SchemaOf(filestest.Nullable("id", arrow.BinaryTypes.String), filestest.Nullable("x", arrow.ListOf(arrow.PrimitiveTypes.Int64)), filestest.Nullable("n", arrow.PrimitiveTypes.Int8))
 	for name, c := range map[string]struct {
@@ -107,7 +107,7 @@ func TestBadRowsKeepTheirPlace(t *testing.T) {
 	}
 }
 
-// everyRow reads a file as others do.
+// everyRow counts the rows of a file, without BadRows.
 func everyRow(t *testing.T, format files.Format, path string, o files.ReadOptions) (rows int64, err error) {
 	t.Helper()
 	data, err := files.Open(t.Context(), format, path, o)
@@ -132,8 +132,9 @@ func everyRow(t *testing.T, format files.Format, path string, o files.ReadOption
 	}
 }
 
-// TestBadRowsAreNotSampled: columns are those of the other rows, of two kinds of
-// one feature the one that most have; without another row there are none.
+// TestBadRowsAreNotSampled: the columns come from the good rows. If records
+// have several kinds of one feature, the most frequent kind counts. Without a
+// good row there are no columns.
 func TestBadRowsAreNotSampled(t *testing.T) {
 	mixed := filestest.Framed(t, []byte("no tf.Example"), filestest.Encoded(t, filestest.Features{"x": filestest.IntFeature(1)}), filestest.Encoded(t, filestest.Features{"x": filestest.FloatFeature(1)}), filestest.Encoded(t, filestest.Features{"x": filestest.FloatFeature(2)}))
 	for _, c := range []struct {
@@ -163,7 +164,8 @@ func TestBadRowsAreNotSampled(t *testing.T) {
 	}
 }
 
-// TestDamageIsNoBadRow: of a damaged file it is not known where rows are.
+// TestDamageIsNoBadRow: a damaged file is an error, because the places of its
+// rows are unknown.
 func TestDamageIsNoBadRow(t *testing.T) {
 	one := filestest.Framed(t, filestest.Encoded(t, filestest.Features{"x": filestest.IntFeature(1)}))
 	damaged := slices.Concat(one, one)
@@ -185,7 +187,8 @@ func TestDamageIsNoBadRow(t *testing.T) {
 	}
 }
 
-// TestOtherColumnsSpoilNoRow: what a row holds beside the sampled columns.
+// TestOtherColumnsSpoilNoRow: further columns besides the sampled ones do not
+// make a row bad.
 func TestOtherColumnsSpoilNoRow(t *testing.T) {
 	var lines []string
 	var records [][]byte

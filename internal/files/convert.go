@@ -16,34 +16,34 @@ import (
 	"tfos/internal/store"
 )
 
-// Conversion is a data set that is to be written as another one.
+// Conversion describes a data set to read and the data set to write from it.
 type Conversion struct {
 	From, To Format
 	In       string // file, folder or glob
-	Out      string // a folder that is made
-	// Staging is where Out is written before it is complete: a folder of the
-	// same store that is not there.
+	Out      string // a folder that Convert creates
+	// Staging is the folder that receives the files until Out is complete. It
+	// is in Out's store, and must not exist.
 	Staging string
-	Shards  int  // files of Out; 0: 1
-	Replace bool // an existing Out
-	// PartitionBy are columns whose values name folders of Out, as Spark has them
-	// (day=1/…), and are not in the files. Each shard has a file in each folder that
-	// its rows name.
+	Shards  int  // number of files in Out; 0 means 1
+	Replace bool // whether an existing Out is replaced
+	// PartitionBy names columns that are written as folder names of Out, as
+	// Spark does (day=1/…), instead of into the files. Each shard has one file
+	// in each folder that its rows need.
 	PartitionBy []string
 	Read        ReadOptions
 	Write       WriteOptions
-	// Progress is told, now and then, how many rows are written. Calls do not
-	// overlap.
+	// Progress receives the number of rows read so far, after each batch. Its
+	// calls do not overlap. It may be nil.
 	Progress func(rows int64)
 }
 
-// Converted is what a conversion made.
+// Converted is the result of a conversion.
 type Converted struct {
 	Rows  int64
 	Files int
 }
 
-// OutputError is a failure to write or to publish, and not to read.
+// OutputError is a failure to write or to publish the output.
 type OutputError struct {
 	Path string
 	Err  error
@@ -53,15 +53,18 @@ func (e *OutputError) Error() string { return fmt.Sprintf("files: write %s: %v",
 
 func (e *OutputError) Unwrap() error { return e.Err }
 
-// ErrExists is wrapped where an output is there and may not be replaced.
+// ErrExists is wrapped where the output exists and may not be replaced.
 var ErrExists = errors.New("it exists already")
 
-// Convert writes the rows of c.In as c.Shards files part-00000.… in c.Out, with
-// an empty file _SUCCESS, all or nothing. Rows are read in their order; each
-// batch is dealt to the shards in pieces of the same size, so that one shard
-// keeps the order, and more have the same number of rows each, within one of
-// every batch. In memory are a few batches, and a row group of each shard where
-// the format has such.
+// Convert reads the rows of c.In and writes c.Shards files part-00000.… and an
+// empty file _SUCCESS to c.Out. After an error Out is as it was before.
+//
+// Rows are read in the input's order. Each batch is divided evenly among the
+// shards. One shard keeps the order of all rows. Several shards differ by at
+// most one row for every batch.
+//
+// Memory holds a few batches, and one row group for each open file of formats
+// that have row groups.
 func Convert(ctx context.Context, c Conversion) (Converted, error) {
 	c.Shards = max(1, c.Shards)
 	if c.Read.Memory == nil {
@@ -71,10 +74,10 @@ func Convert(ctx context.Context, c Conversion) (Converted, error) {
 	if err != nil {
 		return Converted{}, &OutputError{c.Out, err}
 	}
-	if err := outside(ctx, c.In, c.Out); err != nil {
+	if err := checkOverlap(ctx, c.In, c.Out); err != nil {
 		return Converted{}, err
 	}
-	if err := absent(ctx, st, c.Out, c.Replace); err != nil {
+	if err := checkOutput(ctx, st, c.Out, c.Replace); err != nil {
 		return Converted{}, err
 	}
 	d, err := Open(ctx, c.From, c.In, c.Read)
@@ -85,20 +88,20 @@ func Convert(ctx context.Context, c Conversion) (Converted, error) {
 		return Converted{}, fmt.Errorf("files: %s: without rows the columns are not known: declare them", c.In)
 	}
 	run := &conversion{Conversion: c, store: st, data: d}
-	if err := run.partition(); err != nil {
+	if err := run.choosePartitionColumns(); err != nil {
 		return Converted{}, err
 	}
 	run.Write.GroupBytes = run.groupBytes
-	err = run.all(ctx)
+	err = run.writeAndPublish(ctx)
 	if err != nil {
-		// What was written is of no use, and ctx may have ended.
+		// The staging folder is useless now. ctx may have ended.
 		err = errors.Join(err, st.Remove(context.WithoutCancel(ctx), c.Staging))
 	}
-	return Converted{Rows: run.rows, Files: int(run.opened.Load())}, err
+	return Converted{Rows: run.rows, Files: int(run.openedFiles.Load())}, err
 }
 
-// outside refuses an output among the input's files, or around them.
-func outside(ctx context.Context, in, out string) error {
+// checkOverlap refuses an output that lies inside the input or contains it.
+func checkOverlap(ctx context.Context, in, out string) error {
 	switch o, err := store.OverlapOf(ctx, in, out); {
 	case err != nil:
 		return fmt.Errorf("files: %w", err)
@@ -110,7 +113,7 @@ func outside(ctx context.Context, in, out string) error {
 	return nil
 }
 
-func absent(ctx context.Context, st store.Store, path string, replace bool) error {
+func checkOutput(ctx context.Context, st store.Store, path string, replace bool) error {
 	_, err := st.Stat(ctx, path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) || err == nil && replace:
@@ -125,18 +128,18 @@ type conversion struct {
 	Conversion
 	store store.Store
 	data  *Dataset
-	rows  int64 // read
-	// Of data's columns those in folders' names, and those in files.
-	by, rest []int
-	inFiles  *arrow.Schema
-	opened   atomic.Int64 // files
+	rows  int64 // rows read so far
+	// Indexes of data's columns: those in folder names, and those in the files.
+	partitionColumns, fileColumns []int
+	fileSchema                    *arrow.Schema
+	openedFiles                   atomic.Int64
 }
 
-func (c *conversion) all(ctx context.Context) error {
+func (c *conversion) writeAndPublish(ctx context.Context) error {
 	if err := c.store.Mkdir(ctx, c.Staging); err != nil {
 		return &OutputError{c.Staging, err}
 	}
-	if err := c.copy(ctx); err != nil {
+	if err := c.copyRows(ctx); err != nil {
 		return err
 	}
 	err := store.MarkSuccess(ctx, c.store, c.Staging)
@@ -152,17 +155,18 @@ func (c *conversion) all(ctx context.Context) error {
 	return nil
 }
 
-// copy runs a reader and a writer for each shard, a few batches apart.
-func (c *conversion) copy(ctx context.Context) error {
+// copyRows runs one reader, and one writer for each shard. The reader is at
+// most a few batches ahead.
+func (c *conversion) copyRows(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	queues := make([]chan arrow.Record, c.Shards)
 	for i := range queues {
 		queues[i] = make(chan arrow.Record, 2)
-		group.Go(func() error { return c.shard(ctx, i, queues[i]) })
+		group.Go(func() error { return c.writeShard(ctx, i, queues[i]) })
 	}
 	group.Go(func() error {
-		err := c.read(ctx, queues)
-		if err == nil { // else the writers end by ctx
+		err := c.readRows(ctx, queues)
+		if err == nil { // after an error ctx ends the writers
 			for _, q := range queues {
 				close(q)
 			}
@@ -171,12 +175,12 @@ func (c *conversion) copy(ctx context.Context) error {
 	})
 	err := group.Wait()
 	for _, q := range queues {
-		drain(q)
+		releaseQueued(q)
 	}
 	return err
 }
 
-func drain(q chan arrow.Record) {
+func releaseQueued(q chan arrow.Record) {
 	for {
 		select {
 		case r, ok := <-q:
@@ -190,7 +194,7 @@ func drain(q chan arrow.Record) {
 	}
 }
 
-func (c *conversion) read(ctx context.Context, queues []chan arrow.Record) error {
+func (c *conversion) readRows(ctx context.Context, queues []chan arrow.Record) error {
 	splits, err := c.data.Splits(ctx, 0)
 	if err != nil {
 		return err
@@ -207,7 +211,7 @@ func (c *conversion) read(ctx context.Context, queues []chan arrow.Record) error
 				break
 			}
 			if err == nil {
-				err = c.deal(ctx, record, queues, batch)
+				err = c.distributeRows(ctx, record, queues, batch)
 				batch++
 			}
 			if err != nil {
@@ -221,9 +225,10 @@ func (c *conversion) read(ctx context.Context, queues []chan arrow.Record) error
 	return nil
 }
 
-// deal gives each shard a part of a batch, which it releases. Another shard is
-// the first each time, since the parts differ by a row.
-func (c *conversion) deal(ctx context.Context, record arrow.Record, queues []chan arrow.Record, batch int) error {
+// distributeRows sends each shard its part of a batch; the shard releases the
+// part. The first shard changes with every batch, because parts may differ by
+// one row.
+func (c *conversion) distributeRows(ctx context.Context, record arrow.Record, queues []chan arrow.Record, batch int) error {
 	defer record.Release()
 	n, parts := record.NumRows(), int64(len(queues))
 	for i := range parts {
@@ -246,8 +251,8 @@ func (c *conversion) deal(ctx context.Context, record arrow.Record, queues []cha
 	return nil
 }
 
-// extension of the files that are written; a packed file says so after it,
-// unless the format packs within.
+// extension returns the name extension of the output files. A whole-file
+// compression is appended; parquet and Arrow compress inside the file.
 func (c *conversion) extension() string {
 	ext := c.To.Extension()
 	if c.To == Parquet || c.To == Arrow {
@@ -262,15 +267,15 @@ func (c *conversion) extension() string {
 	return ext
 }
 
-func (c *conversion) shard(ctx context.Context, i int, from <-chan arrow.Record) (err error) {
-	files := &shardFiles{c: c, name: fmt.Sprintf("part-%05d%s", i, c.extension()), open: map[string]*shardFile{}}
+func (c *conversion) writeShard(ctx context.Context, i int, from <-chan arrow.Record) (err error) {
+	files := &shardFiles{conversion: c, name: fmt.Sprintf("part-%05d%s", i, c.extension()), open: map[string]*shardFile{}}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, files.abort())
+			err = errors.Join(err, files.abortFiles())
 		}
 	}()
-	if len(c.by) == 0 {
-		if _, err := files.file(ctx, ""); err != nil {
+	if len(c.partitionColumns) == 0 {
+		if _, err := files.openFile(ctx, ""); err != nil {
 			return err
 		}
 	}
@@ -278,9 +283,9 @@ func (c *conversion) shard(ctx context.Context, i int, from <-chan arrow.Record)
 		select {
 		case record, ok := <-from:
 			if !ok {
-				return files.end()
+				return files.commitFiles()
 			}
-			err := files.write(ctx, record)
+			err := files.writeRows(ctx, record)
 			record.Release()
 			if err != nil {
 				return err
@@ -291,9 +296,9 @@ func (c *conversion) shard(ctx context.Context, i int, from <-chan arrow.Record)
 	}
 }
 
-// refused is the error of a Write: the output's own, or that of a value; nil for
-// nil.
-func refused(err error) error {
+// wrapWriteError turns the error of a Writer's Write into an OutputError of the
+// store or into an error of a value (ErrValue). It returns nil for nil.
+func wrapWriteError(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -304,7 +309,7 @@ func refused(err error) error {
 	return fmt.Errorf("%w (%w)", err, ErrValue)
 }
 
-// outputFile makes the store's errors output errors.
+// outputFile reports the store's errors as OutputError.
 type outputFile struct {
 	file store.File
 	path string
@@ -318,9 +323,9 @@ func (o *outputFile) Write(p []byte) (int, error) {
 	return n, err
 }
 
-func (o *outputFile) end(w Writer) error {
+func (o *outputFile) commit(w Writer) error {
 	if err := w.Close(); err != nil {
-		return refused(err)
+		return wrapWriteError(err)
 	}
 	if err := o.file.Commit(); err != nil {
 		return &OutputError{o.path, err}

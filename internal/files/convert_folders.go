@@ -20,16 +20,17 @@ import (
 )
 
 const (
-	// mostOpenFiles bounds the files that a partitioned output has: they are all
-	// open until its end.
-	mostOpenFiles = 1000
-	// openGroupBytes is for the row groups of all of them, leastGroupBytes for one.
-	openGroupBytes, leastGroupBytes = 512 << 20, 256 << 10
+	// maxOpenFiles bounds the files of a partitioned output. All of them stay
+	// open until the conversion ends.
+	maxOpenFiles = 1000
+	// openGroupBytes bounds the open row groups of all files together.
+	// minGroupBytes is the smallest row group.
+	openGroupBytes, minGroupBytes = 512 << 20, 256 << 10
 )
 
-// partition checks the columns of c.PartitionBy, and takes the others for the
-// files.
-func (c *conversion) partition() error {
+// choosePartitionColumns checks the columns of c.PartitionBy. The remaining
+// columns go into the files.
+func (c *conversion) choosePartitionColumns() error {
 	schema := c.data.Schema()
 	var fields []arrow.Field
 	for i, name := range c.PartitionBy {
@@ -41,24 +42,24 @@ func (c *conversion) partition() error {
 			return fmt.Errorf("files: partition by %s: the column is named twice", name)
 		case strings.HasPrefix(name, "."):
 			return fmt.Errorf("files: partition by %s: its folders would be hidden: rename the column", name)
-		case !namesFolders(schema.Field(at).Type):
+		case !canNameFolder(schema.Field(at).Type):
 			return fmt.Errorf("files: partition by %s: a folder's name cannot hold %s", name, schema.Field(at).Type)
 		}
-		c.by = append(c.by, at)
+		c.partitionColumns = append(c.partitionColumns, at)
 	}
 	for i, f := range schema.Fields() {
-		if !slices.Contains(c.by, i) {
-			c.rest, fields = append(c.rest, i), append(fields, f)
+		if !slices.Contains(c.partitionColumns, i) {
+			c.fileColumns, fields = append(c.fileColumns, i), append(fields, f)
 		}
 	}
 	if len(fields) == 0 {
 		return errors.New("files: partition by: no column is left for the files")
 	}
-	c.inFiles = arrow.NewSchema(fields, nil)
+	c.fileSchema = arrow.NewSchema(fields, nil)
 	return nil
 }
 
-func namesFolders(t arrow.DataType) bool {
+func canNameFolder(t arrow.DataType) bool {
 	switch t.ID() {
 	case arrow.BOOL, arrow.STRING, arrow.LARGE_STRING, arrow.DATE32, arrow.TIMESTAMP, arrow.DECIMAL128:
 		return true
@@ -66,12 +67,13 @@ func namesFolders(t arrow.DataType) bool {
 	return arrow.IsInteger(t.ID()) || t.ID() == arrow.FLOAT32 || t.ID() == arrow.FLOAT64
 }
 
-// shardFiles are a shard's files, one in each folder that its rows name; of an
-// output that is not partitioned one, which is there without rows too.
+// shardFiles are the open files of one shard: one in each folder that its rows
+// need. Without partition columns a shard has exactly one file, even without
+// rows.
 type shardFiles struct {
-	c    *conversion
-	name string // part-00000.parquet
-	open map[string]*shardFile
+	conversion *conversion
+	name       string // part-00000.parquet
+	open       map[string]*shardFile
 }
 
 type shardFile struct {
@@ -79,51 +81,52 @@ type shardFile struct {
 	w  Writer
 }
 
-// file is the one in a folder below the output, "" for the output itself.
-func (s *shardFiles) file(ctx context.Context, folder string) (*shardFile, error) {
+// openFile returns the shard's file in a folder below the output, and creates
+// it if needed. "" is the output folder itself.
+func (s *shardFiles) openFile(ctx context.Context, folder string) (*shardFile, error) {
 	if f, ok := s.open[folder]; ok {
 		return f, nil
 	}
-	if n := s.c.opened.Add(1); n > mostOpenFiles && len(s.c.by) > 0 {
-		return nil, fmt.Errorf("files: partition by %s: more than %d files: take columns of fewer values, or fewer shards", strings.Join(s.c.PartitionBy, ", "), mostOpenFiles)
+	if n := s.conversion.openedFiles.Add(1); n > maxOpenFiles && len(s.conversion.partitionColumns) > 0 {
+		return nil, fmt.Errorf("files: partition by %s: more than %d files: take columns of fewer values, or fewer shards", strings.Join(s.conversion.PartitionBy, ", "), maxOpenFiles)
 	}
 	at := path.Join(folder, s.name)
-	dir := strings.TrimSuffix(s.c.Staging, "/")
+	dir := strings.TrimSuffix(s.conversion.Staging, "/")
 	if folder != "" {
-		if err := s.c.store.Mkdir(ctx, dir+"/"+folder); err != nil {
+		if err := s.conversion.store.Mkdir(ctx, dir+"/"+folder); err != nil {
 			return nil, &OutputError{dir + "/" + folder, err}
 		}
 	}
-	file, err := s.c.store.Create(ctx, dir+"/"+at)
+	file, err := s.conversion.store.Create(ctx, dir+"/"+at)
 	if err != nil {
 		return nil, &OutputError{at, err}
 	}
 	f := &shardFile{to: &outputFile{file: file, path: dir + "/" + at}}
-	if f.w, err = NewWriter(s.c.To, f.to, s.c.inFiles, s.c.Write); err != nil {
+	if f.w, err = NewWriter(s.conversion.To, f.to, s.conversion.fileSchema, s.conversion.Write); err != nil {
 		return nil, errors.Join(err, file.Abort())
 	}
 	s.open[folder] = f
 	return f, nil
 }
 
-// write adds a record's rows to the files of their folders.
-func (s *shardFiles) write(ctx context.Context, record arrow.Record) error {
-	if len(s.c.by) == 0 {
-		f, err := s.file(ctx, "")
+// writeRows adds the rows of a record to the files of their folders.
+func (s *shardFiles) writeRows(ctx context.Context, record arrow.Record) error {
+	if len(s.conversion.partitionColumns) == 0 {
+		f, err := s.openFile(ctx, "")
 		if err != nil {
 			return err
 		}
-		return refused(f.w.Write(record))
+		return wrapWriteError(f.w.Write(record))
 	}
-	order, rows := s.c.byFolder(record)
+	order, rows := s.conversion.groupByFolder(record)
 	for _, folder := range order {
-		part, err := s.c.pick(record, rows[folder])
+		part, err := s.conversion.pickRows(record, rows[folder])
 		if err != nil {
 			return err
 		}
-		f, err := s.file(ctx, folder)
+		f, err := s.openFile(ctx, folder)
 		if err == nil {
-			err = refused(f.w.Write(part))
+			err = wrapWriteError(f.w.Write(part))
 		}
 		part.Release()
 		if err != nil {
@@ -133,19 +136,19 @@ func (s *shardFiles) write(ctx context.Context, record arrow.Record) error {
 	return nil
 }
 
-// end completes all files.
-func (s *shardFiles) end() error {
+// commitFiles completes all files.
+func (s *shardFiles) commitFiles() error {
 	for folder, f := range s.open {
 		delete(s.open, folder)
-		if err := f.to.end(f.w); err != nil {
+		if err := f.to.commit(f.w); err != nil {
 			return errors.Join(err, f.to.file.Abort())
 		}
 	}
 	return nil
 }
 
-// abort lets go of what is open still: the files are of no use.
-func (s *shardFiles) abort() (err error) {
+// abortFiles discards the files that are still open.
+func (s *shardFiles) abortFiles() (err error) {
 	for _, f := range s.open {
 		_ = f.w.Close()
 		err = errors.Join(err, f.to.file.Abort())
@@ -153,22 +156,22 @@ func (s *shardFiles) abort() (err error) {
 	return err
 }
 
-// groupBytes is the size of row groups while so many files are open.
+// groupBytes returns the row group size for the number of files that are open.
 func (c *conversion) groupBytes() int64 {
-	return max(leastGroupBytes, min(parquet.RowGroupBytes, openGroupBytes/max(1, c.opened.Load())))
+	return max(minGroupBytes, min(parquet.RowGroupBytes, openGroupBytes/max(1, c.openedFiles.Load())))
 }
 
-// byFolder says which rows of a record go into which folder; order is that of
-// their first rows.
-func (c *conversion) byFolder(record arrow.Record) (order []string, rows map[string][]int64) {
+// groupByFolder returns the row numbers of a record for each folder. order
+// lists the folders by their first row.
+func (c *conversion) groupByFolder(record arrow.Record) (order []string, rows map[string][]int64) {
 	rows = map[string][]int64{}
 	for row := range int(record.NumRows()) {
 		var folder strings.Builder
-		for i, at := range c.by {
+		for i, at := range c.partitionColumns {
 			if i > 0 {
 				folder.WriteByte('/')
 			}
-			value := folderText(record.Column(at), row, time.Local)
+			value := formatFolderValue(record.Column(at), row, time.Local)
 			folder.WriteString(escapeFolder(c.PartitionBy[i]) + "=" + value)
 		}
 		name := folder.String()
@@ -180,31 +183,32 @@ func (c *conversion) byFolder(record arrow.Record) (order []string, rows map[str
 	return order, rows
 }
 
-// pick is these rows of a record, in the files' columns.
-func (c *conversion) pick(record arrow.Record, rows []int64) (arrow.Record, error) {
-	columns := make([]arrow.Array, 0, len(c.rest))
+// pickRows returns the named rows of a record with the columns of the files.
+func (c *conversion) pickRows(record arrow.Record, rows []int64) (arrow.Record, error) {
+	columns := make([]arrow.Array, 0, len(c.fileColumns))
 	defer func() { arrays.ReleaseArrays(columns) }()
-	for _, at := range c.rest {
+	for _, at := range c.fileColumns {
 		column, err := Pick(c.Read.Memory, record.Column(at), rows)
 		if err != nil {
 			return nil, fmt.Errorf("files: column %s: %w", record.ColumnName(at), err)
 		}
 		columns = append(columns, column)
 	}
-	return array.NewRecord(c.inFiles, columns, int64(len(rows))), nil
+	return array.NewRecord(c.fileSchema, columns, int64(len(rows))), nil
 }
 
-// folderText is a value as Spark writes it into a folder's name, escaped.
-func folderText(a arrow.Array, i int, zone *time.Location) string {
+// formatFolderValue writes a value as Spark writes it in a folder name,
+// escaped.
+func formatFolderValue(a arrow.Array, i int, zone *time.Location) string {
 	if a.IsNull(i) {
 		return nullFolder
 	}
 	text := ""
 	switch a := a.(type) {
 	case *array.Float64:
-		text = javaFloat(a.Value(i), 64)
+		text = formatJavaFloat(a.Value(i), 64)
 	case *array.Float32:
-		text = javaFloat(float64(a.Value(i)), 32)
+		text = formatJavaFloat(float64(a.Value(i)), 32)
 	case *array.Date32:
 		text = a.Value(i).ToTime().Format(time.DateOnly)
 	case *array.Timestamp:
@@ -225,8 +229,8 @@ func folderText(a arrow.Array, i int, zone *time.Location) string {
 	return escapeFolder(text)
 }
 
-// javaFloat is a number as Java prints it.
-func javaFloat(v float64, bits int) string {
+// formatJavaFloat writes a number as Java prints it.
+func formatJavaFloat(v float64, bits int) string {
 	switch {
 	case math.IsNaN(v):
 		return "NaN"
@@ -248,8 +252,8 @@ func javaFloat(v float64, bits int) string {
 	return digits + "E" + strconv.Itoa(n)
 }
 
-// escapeFolder writes %XX for the characters that Spark does not have in folders'
-// names (ExternalCatalogUtils.escapePathName).
+// escapeFolder writes %XX for characters that Spark escapes in folder names
+// (ExternalCatalogUtils.escapePathName).
 func escapeFolder(text string) string {
 	var out strings.Builder
 	for i := 0; i < len(text); i++ {

@@ -16,7 +16,8 @@ import (
 	"tfos/internal/files/filestest"
 )
 
-// conversionOf is one of 1,003 rows, in batches of 10, in a folder of its own.
+// conversionOf returns a conversion of 1,003 rows, in batches of 10, in a new
+// folder.
 func conversionOf(t *testing.T, c filestest.Column) files.Conversion {
 	dir := t.TempDir()
 	in := filepath.Join(dir, "in.arrow")
@@ -47,7 +48,7 @@ func TestConvertDealsRowsOut(t *testing.T) {
 	}
 }
 
-// Whatever goes wrong, nothing is left but what was there.
+// After any error only the files that existed before are left.
 func TestConvertAllOrNothing(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

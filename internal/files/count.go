@@ -8,15 +8,16 @@ import (
 	"tfos/internal/store"
 )
 
-// countedFiles bounds the footers that CountRows reads.
-const countedFiles = 1000
+// maxCountedFiles bounds the number of footers that CountRows reads.
+const maxCountedFiles = 1000
 
-// CountRows is the number of rows in the parquet files at path (a file, folder
-// or glob), from their footers. It is not known (false) when there are other
-// files, more than 1,000, one that cannot be read, or none.
+// CountRows returns the number of rows in the parquet files at path (a file,
+// folder or glob). It reads their footers only. known is false for other
+// formats, for more than 1,000 files, for an unreadable file, and where there
+// is no file.
 func CountRows(ctx context.Context, path string) (rows int64, known bool) {
 	found, err := list(ctx, path)
-	if err != nil || len(found) > countedFiles {
+	if err != nil || len(found) > maxCountedFiles {
 		return 0, false
 	}
 	for _, f := range found {

@@ -19,7 +19,7 @@ import (
 // ErrNoFiles is wrapped where a path has no data files.
 var ErrNoFiles = errors.New("no data files")
 
-// list returns the data files at path, one at least.
+// list returns the data files at path: at least one.
 func list(ctx context.Context, path string) ([]store.Info, error) {
 	st, err := store.For(path)
 	if err != nil {
@@ -35,25 +35,27 @@ func list(ctx context.Context, path string) ([]store.Info, error) {
 	return found, nil
 }
 
-// Dataset is the files at a path as rows of one schema. It is safe for
+// Dataset is the files at a path, read as rows of one schema. It is safe for
 // concurrent use.
 type Dataset struct {
-	format Format
-	codec  codec.Codec
-	files  []store.Info
-	schema *arrow.Schema
-	in     folders // what their names say
-	O      ReadOptions
+	format  Format
+	codec   codec.Codec
+	files   []store.Info
+	schema  *arrow.Schema
+	folders folders // columns in folder names
+	O       ReadOptions
 }
 
-// Open lists the files at path (a file, folder or glob) and fixes the schema of
-// their rows: the files' columns, and those in the names of folders below path
-// (day=1/…), with the types that Spark infers. It reads no rows unless the format
-// hides the schema in them. Without a format the files tell it (Tell).
+// Open lists the files at path (a file, folder or glob) and determines the
+// schema of their rows. The schema has the files' columns, and the partition
+// columns in folder names below path (day=1/…), typed as Spark infers them.
+//
+// Open reads rows only for formats without a stored schema. If format is "",
+// Open recognizes it by the files (Tell).
 func Open(ctx context.Context, format Format, path string, o ReadOptions) (*Dataset, error) {
 	found, err := list(ctx, path)
 	if err == nil && format == "" {
-		format, err = tell(ctx, path, found)
+		format, err = detectFormat(ctx, path, found)
 	}
 	if err != nil {
 		return nil, err
@@ -63,11 +65,11 @@ func Open(ctx context.Context, format Format, path string, o ReadOptions) (*Data
 		return nil, err
 	}
 	o = o.WithDefaults()
-	o.Others = known{}
+	o.Others = recognizer{}
 	d := &Dataset{format: format, codec: c, files: found, O: o}
-	roots, err := rootsOf(ctx, path)
+	roots, err := matchRoots(ctx, path)
 	if err == nil {
-		err = d.lookAtFolders(roots)
+		err = d.findFolderColumns(roots)
 	}
 	if err != nil {
 		return nil, err
@@ -83,20 +85,20 @@ func Open(ctx context.Context, format Format, path string, o ReadOptions) (*Data
 		}
 	}
 	if all.NumFields() > 0 {
-		all = d.in.over(all)
+		all = d.folders.mergeSchema(all)
 	}
-	if d.schema, err = codec.Chosen(all, o.Columns); err != nil {
+	if d.schema, err = codec.SelectColumns(all, o.Columns); err != nil {
 		return nil, fmt.Errorf("files: %s: %w", path, err)
 	}
 	return d, nil
 }
 
-// Schema is of the rows that Read gives.
+// Schema returns the schema of the rows that Read returns.
 func (d *Dataset) Schema() *arrow.Schema { return d.schema }
 
-// Select is the data set with these columns only, in this order.
+// Select returns the data set with only these columns, in this order.
 func (d *Dataset) Select(columns ...string) (*Dataset, error) {
-	schema, err := codec.Chosen(d.schema, columns)
+	schema, err := codec.SelectColumns(d.schema, columns)
 	if err != nil {
 		return nil, fmt.Errorf("files: %w", err)
 	}
@@ -105,8 +107,8 @@ func (d *Dataset) Select(columns ...string) (*Dataset, error) {
 	return &part, nil
 }
 
-// Retype is the data set with columns of other types, by name: for formats that
-// only guess types (Format.Guessed).
+// Retype returns the data set with other types for the named columns. It is for
+// formats whose types are guessed (Format.Guessed).
 func (d *Dataset) Retype(types map[string]arrow.DataType) *Dataset {
 	fields := slices.Clone(d.schema.Fields())
 	for i, f := range fields {
@@ -119,7 +121,8 @@ func (d *Dataset) Retype(types map[string]arrow.DataType) *Dataset {
 	return &part
 }
 
-// NoRows is a record of the data set's columns without rows.
+// NoRows returns a record of the data set's columns without rows. The caller
+// releases it.
 func (d *Dataset) NoRows() arrow.Record {
 	columns := make([]arrow.Array, d.schema.NumFields())
 	for i, f := range d.schema.Fields() {
@@ -129,28 +132,29 @@ func (d *Dataset) NoRows() arrow.Record {
 	return array.NewRecord(d.schema, columns, 0)
 }
 
-// Where is the data set with some of its files only, which may be none.
+// Where returns the data set with only the chosen files, possibly none.
 func (d *Dataset) Where(chosen func(store.Info) bool) *Dataset {
 	part := *d
 	part.files = slices.DeleteFunc(d.Files(), func(f store.Info) bool { return !chosen(f) })
 	return &part
 }
 
-// Format is the files' one.
+// Format returns the format of the files.
 func (d *Dataset) Format() Format { return d.format }
 
-// Files are the data set's files, in the order in which splits come.
+// Files returns the data set's files, in the order of their splits.
 func (d *Dataset) Files() []store.Info { return slices.Clone(d.files) }
 
-// Read begins a split. ctx bounds every later read.
+// Read opens a split. ctx bounds every read of the returned reader.
 func (d *Dataset) Read(ctx context.Context, s Split) (Reader, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return d.in.read(ctx, d.codec, s, d.schema, d.O)
+	return d.folders.read(ctx, d.codec, s, d.schema, d.O)
 }
 
-// NewWriter begins a file of rows of schema. The caller closes w after Close.
+// NewWriter begins a file with rows of schema. After the writer's Close the
+// caller closes w.
 func NewWriter(format Format, w io.Writer, schema *arrow.Schema, o WriteOptions) (Writer, error) {
 	c, err := codecOf(format)
 	if err != nil {

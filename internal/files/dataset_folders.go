@@ -9,36 +9,36 @@ import (
 	"tfos/internal/store"
 )
 
-// Listing is what Spark is given in the place of a path.
+// Listing is what Spark reads instead of a path.
 type Listing struct {
 	Paths []string `json:"paths"`
-	// Flat says that folders' names have no columns: Spark then reads files at every
-	// depth only if it is told to, and leaves those below others out.
+	// Flat says that folder names hold no columns. Spark then reads files in
+	// deeper folders only if it is told to.
 	Flat bool `json:"flat"`
 }
 
-// ListFor lists the files and folders that a path names, for Spark to read. With
-// columns Spark would take columns from folders' names, and leave out files that
-// are in no such folder: that is an error.
+// ListFor lists the files and folders that a path names, for Spark to read.
+// With columns Spark takes columns from folder names, and skips files outside
+// such folders. ListFor reports such files as an error.
 func ListFor(ctx context.Context, path string, options map[string]string, columns bool) (Listing, error) {
 	found, err := list(ctx, path)
 	if err != nil {
 		return Listing{}, err
 	}
 	d := &Dataset{files: found, O: ReadOptions{Options: options}}
-	roots, err := rootsOf(ctx, path)
+	roots, err := matchRoots(ctx, path)
 	if err == nil && columns {
-		err = d.lookAtFolders(roots)
+		err = d.findFolderColumns(roots)
 	}
-	l := Listing{Flat: columns && len(d.in.fields) == 0}
+	l := Listing{Flat: columns && len(d.folders.fields) == 0}
 	for _, root := range roots {
 		l.Paths = append(l.Paths, root.Path)
 	}
 	return l, err
 }
 
-// rootsOf are what path names.
-func rootsOf(ctx context.Context, path string) ([]store.Info, error) {
+// matchRoots returns the files and folders that path names.
+func matchRoots(ctx context.Context, path string) ([]store.Info, error) {
 	st, err := store.For(path)
 	if err != nil {
 		return nil, err
@@ -50,9 +50,9 @@ func rootsOf(ctx context.Context, path string) ([]store.Info, error) {
 	return roots, nil
 }
 
-// lookAtFolders finds the columns in the names of the files' folders, and takes
-// from the options what is said of them.
-func (d *Dataset) lookAtFolders(roots []store.Info) (err error) {
+// findFolderColumns finds the partition columns in folder names. It moves their
+// settings from the options and the declared schema to d.folders.
+func (d *Dataset) findFolderColumns(roots []store.Info) (err error) {
 	base := ""
 	d.O.Options = maps.Clone(d.O.Options)
 	for name, value := range d.O.Options {
@@ -61,15 +61,15 @@ func (d *Dataset) lookAtFolders(roots []store.Info) (err error) {
 			delete(d.O.Options, name)
 		}
 	}
-	if d.in, err = findFolders(roots, d.files, base, d.O.Folders); err != nil {
+	if d.folders, err = findFolders(roots, d.files, base, d.O.Folders); err != nil {
 		return err
 	}
-	d.O.Schema = d.in.declare(d.O.Schema)
+	d.O.Schema = d.folders.applyDeclared(d.O.Schema)
 	return nil
 }
 
-// OneFile is the data set of one of its files, with the columns of that file
-// itself, all of them, and those of its folders.
+// OneFile returns the data set of one of its files. It has all columns of that
+// file, and those in folder names.
 func (d *Dataset) OneFile(ctx context.Context, path string) (*Dataset, error) {
 	st, err := store.For(path)
 	if err != nil {
@@ -85,9 +85,10 @@ func (d *Dataset) OneFile(ctx context.Context, path string) (*Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	one.schema = d.in.over(all)
+	one.schema = d.folders.mergeSchema(all)
 	return &one, nil
 }
 
-// InFolders tells whether a column stands in the names of folders, not in files.
-func (d *Dataset) InFolders(column string) bool { return d.in.at(column) >= 0 }
+// InFolders reports whether a column stands in folder names instead of in
+// files.
+func (d *Dataset) InFolders(column string) bool { return d.folders.at(column) >= 0 }

@@ -1,4 +1,4 @@
 package files
 
-// What tests of the package use beside its interface.
+// Names that the package's external tests use.
 const NullFolder = nullFolder

@@ -12,7 +12,7 @@ import (
 	"tfos/internal/files/codec"
 )
 
-// inFiles are the columns of a schema that files have, without those of folders.
+// inFiles returns the columns of a schema that stand in files.
 func (f folders) inFiles(schema *arrow.Schema) *arrow.Schema {
 	var fields []arrow.Field
 	for _, field := range schema.Fields() {
@@ -23,7 +23,8 @@ func (f folders) inFiles(schema *arrow.Schema) *arrow.Schema {
 	return arrow.NewSchema(fields, nil)
 }
 
-// read begins a split of which some columns stand in the names of its folders.
+// read opens a split. It adds the columns that stand in the names of the file's
+// folders.
 func (f folders) read(ctx context.Context, c codec.Codec, s Split, schema *arrow.Schema, o ReadOptions) (Reader, error) {
 	own := f.inFiles(schema)
 	if own.NumFields() == schema.NumFields() {
@@ -42,29 +43,29 @@ func (f folders) read(ctx context.Context, c codec.Codec, s Split, schema *arrow
 			continue
 		}
 		if r.columns[i].value, err = folderArray(o.Memory, values[at], field.Type, f.zone); err != nil {
-			r.release()
+			r.releaseValues()
 			return nil, &Error{Path: s.Path, Offset: -1, Row: -1, Err: errors.New("column " + field.Name + ", from its folder: " + err.Error())}
 		}
 	}
 	if r.Reader, err = c.Open(ctx, s, own, o); err != nil {
-		r.release()
+		r.releaseValues()
 		return nil, err
 	}
 	return r, nil
 }
 
-// folderReader adds the columns in the names of folders to the rows of a file.
+// folderReader adds the columns in folder names to the rows of a file.
 type folderReader struct {
-	Reader  // of the others
+	Reader  // reads the file's own columns
 	schema  *arrow.Schema
 	mem     memory.Allocator
 	columns []folderColumn
 }
 
-// folderColumn is where a column comes from.
+// folderColumn says where a column comes from: the file, or a folder name.
 type folderColumn struct {
-	inFile int         // its place among the file's columns, if value is nil
-	value  arrow.Array // of each row, as often as a batch had rows so far
+	inFile int         // index among the file's columns; used if value is nil
+	value  arrow.Array // the folder's value, repeated for the longest batch so far
 }
 
 // Schema implements Reader.
@@ -89,7 +90,7 @@ func (r *folderReader) Next() (arrow.Record, error) {
 			continue
 		}
 		if c.value.Len() < int(n) {
-			more, err := fillFolder(r.mem, c.value, int(n))
+			more, err := repeatValue(r.mem, c.value, int(n))
 			if err != nil {
 				return nil, err
 			}
@@ -111,11 +112,11 @@ func (r *folderReader) Passed() float64 {
 
 // Close implements Reader.
 func (r *folderReader) Close() error {
-	r.release()
+	r.releaseValues()
 	return r.Reader.Close()
 }
 
-func (r *folderReader) release() {
+func (r *folderReader) releaseValues() {
 	for i := range r.columns {
 		if v := r.columns[i].value; v != nil {
 			v.Release()
@@ -124,8 +125,8 @@ func (r *folderReader) release() {
 	}
 }
 
-// ofFile is the reader of the file's own columns.
-func ofFile(r Reader) Reader {
+// fileReaderOf returns the reader of the file's own columns.
+func fileReaderOf(r Reader) Reader {
 	if folders, ok := r.(*folderReader); ok {
 		return folders.Reader
 	}

@@ -17,17 +17,17 @@ import (
 	"tfos/internal/files/arrays"
 )
 
-// folderKind is the type of a column in folders' names, as Spark infers it
+// folderKind is the type of a column in folder names, as Spark infers it
 // (PartitioningUtils.inferPartitionColumnValue).
 type folderKind struct {
 	class  folderClass
-	digits int // of folderDecimal: its precision
+	digits int // precision of a folderDecimal
 }
 
 type folderClass int
 
 const (
-	folderNull folderClass = iota // no value yet
+	folderNull folderClass = iota // only nulls so far
 	folderInt
 	folderLong
 	folderDecimal // of scale 0
@@ -37,10 +37,11 @@ const (
 	folderString
 )
 
-// Decimals that hold every int, and every bigint; the most that Spark has.
-const intDigits, longDigits, mostDigits = 10, 20, 38
+// Decimal precisions that hold every int and every bigint, and Spark's largest
+// precision.
+const intDigits, longDigits, maxDigits = 10, 20, 38
 
-// kindOf is the type of one value.
+// kindOf returns the type of one value.
 func kindOf(raw string) folderKind {
 	if raw == nullFolder {
 		return folderKind{class: folderNull}
@@ -51,13 +52,13 @@ func kindOf(raw string) folderKind {
 	if _, err := strconv.ParseInt(raw, 10, 64); err == nil {
 		return folderKind{class: folderLong}
 	}
-	if _, digits, ok := folderNumber(raw); ok && digits <= mostDigits {
+	if _, digits, ok := parseFolderInteger(raw); ok && digits <= maxDigits {
 		return folderKind{folderDecimal, digits}
 	}
-	if _, ok := javaDouble(raw); ok {
+	if _, ok := parseJavaDouble(raw); ok {
 		return folderKind{class: folderDouble}
 	}
-	if _, ok := folderTime(unescapeFolder(raw), time.UTC); ok {
+	if _, ok := parseFolderTime(unescapeFolder(raw), time.UTC); ok {
 		return folderKind{class: folderTimestamp}
 	}
 	if _, err := time.Parse(time.DateOnly, raw); err == nil {
@@ -66,7 +67,7 @@ func kindOf(raw string) folderKind {
 	return folderKind{class: folderString}
 }
 
-// wider is the type of a column that has values of both.
+// wider returns the type of a column that has values of both types.
 func (k folderKind) wider(o folderKind) folderKind {
 	if k.class > o.class {
 		k, o = o, k
@@ -92,8 +93,8 @@ func (k folderKind) wider(o folderKind) folderKind {
 	return folderKind{class: folderString}
 }
 
-// dataType is the column's type. Where all values are null Spark has void, which
-// no file holds: here it is string.
+// dataType returns the column's Arrow type. A column of nulls only is void in
+// Spark. No file format holds void, so it is string here.
 func (k folderKind) dataType() arrow.DataType {
 	switch k.class {
 	case folderInt:
@@ -114,9 +115,9 @@ func (k folderKind) dataType() arrow.DataType {
 
 var wholeForm = regexp.MustCompile(`^([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,9}))?$`)
 
-// folderNumber reads what Java's BigDecimal takes and has no fraction; digits is
-// the precision that Spark gives it.
-func folderNumber(raw string) (n *big.Int, digits int, ok bool) {
+// parseFolderInteger reads a number that Java's BigDecimal accepts and that has
+// no fraction. digits is the precision that Spark gives it.
+func parseFolderInteger(raw string) (n *big.Int, digits int, ok bool) {
 	m := wholeForm.FindStringSubmatch(raw)
 	if m == nil || m[2]+m[3] == "" {
 		return nil, 0, false
@@ -136,8 +137,8 @@ func folderNumber(raw string) (n *big.Int, digits int, ok bool) {
 
 var doubleForm = regexp.MustCompile(`^[+-]?(NaN|Infinity|((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|0[xX]([0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)[pP][+-]?\d+)[fFdD]?)$`)
 
-// javaDouble reads what Java's Double.parseDouble takes.
-func javaDouble(raw string) (float64, bool) {
+// parseJavaDouble reads a number as Java's Double.parseDouble does.
+func parseJavaDouble(raw string) (float64, bool) {
 	text := strings.TrimFunc(raw, func(r rune) bool { return r <= ' ' })
 	m := doubleForm.FindStringSubmatch(text)
 	if m == nil {
@@ -152,8 +153,9 @@ func javaDouble(raw string) (float64, bool) {
 
 var stampForm = regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d)?$`)
 
-// folderTime reads Spark's pattern for timestamps in folders, without escapes.
-func folderTime(text string, zone *time.Location) (time.Time, bool) {
+// parseFolderTime reads Spark's pattern for timestamps in folder names. text
+// has no escapes.
+func parseFolderTime(text string, zone *time.Location) (time.Time, bool) {
 	if !stampForm.MatchString(text) {
 		return time.Time{}, false
 	}
@@ -161,8 +163,8 @@ func folderTime(text string, zone *time.Location) (time.Time, bool) {
 	return t, err == nil
 }
 
-// unescapeFolder undoes escapeFolder: %XX is one character of that code. What is
-// no escape stays.
+// unescapeFolder undoes escapeFolder: %XX is the character with that code.
+// Other text stays as it is.
 func unescapeFolder(text string) string {
 	if !strings.Contains(text, "%") {
 		return text
@@ -181,7 +183,7 @@ func unescapeFolder(text string) string {
 	return out.String()
 }
 
-// folderArray is an array of one row: a folder's value as a type.
+// folderArray returns an array of one row: a folder's value as type t.
 func folderArray(mem memory.Allocator, raw string, t arrow.DataType, zone *time.Location) (arrow.Array, error) {
 	b := array.NewBuilder(mem, t)
 	defer b.Release()
@@ -189,7 +191,7 @@ func folderArray(mem memory.Allocator, raw string, t arrow.DataType, zone *time.
 		b.AppendNull()
 		return b.NewArray(), nil
 	}
-	if ok := appendFolder(b, raw, zone); ok {
+	if ok := appendFolderValue(b, raw, zone); ok {
 		return b.NewArray(), nil
 	}
 	text := array.NewStringBuilder(mem)
@@ -200,20 +202,22 @@ func folderArray(mem memory.Allocator, raw string, t arrow.DataType, zone *time.
 	return arrays.Cast(mem, a, t)
 }
 
-// appendFolder appends a value where folders' values are read in their own way.
-func appendFolder(b array.Builder, raw string, zone *time.Location) bool {
+// appendFolderValue appends a value of a type whose text is read differently in
+// folder names. It returns false for other types and for text that does not
+// fit.
+func appendFolderValue(b array.Builder, raw string, zone *time.Location) bool {
 	switch b := b.(type) {
 	case *array.StringBuilder:
 		b.Append(unescapeFolder(raw))
 		return true
 	case *array.Float64Builder:
-		v, ok := javaDouble(raw)
+		v, ok := parseJavaDouble(raw)
 		if ok {
 			b.Append(v)
 		}
 		return ok
 	case *array.Float32Builder:
-		v, ok := javaDouble(raw)
+		v, ok := parseJavaDouble(raw)
 		if ok {
 			b.Append(float32(v))
 		}
@@ -227,12 +231,12 @@ func appendFolder(b array.Builder, raw string, zone *time.Location) bool {
 	case *array.TimestampBuilder:
 		return appendFolderTime(b, raw, zone)
 	}
-	n, _, ok := folderNumber(raw)
+	n, _, ok := parseFolderInteger(raw)
 	return ok && appendWhole(b, n)
 }
 
 func appendFolderTime(b *array.TimestampBuilder, raw string, zone *time.Location) bool {
-	t, ok := folderTime(unescapeFolder(raw), zone)
+	t, ok := parseFolderTime(unescapeFolder(raw), zone)
 	if !ok {
 		var err error
 		if t, err = time.ParseInLocation(time.DateOnly, raw, zone); err != nil {
@@ -247,7 +251,7 @@ func appendFolderTime(b *array.TimestampBuilder, raw string, zone *time.Location
 	return err == nil
 }
 
-// appendWhole appends a number without a fraction, where the type holds it.
+// appendWhole appends an integer if the builder's type holds it.
 func appendWhole(b array.Builder, n *big.Int) bool {
 	if b, ok := b.(*array.Decimal128Builder); ok {
 		t := b.Type().(*arrow.Decimal128Type)
@@ -285,8 +289,8 @@ func appendWhole(b array.Builder, n *big.Int) bool {
 	return true
 }
 
-// fillFolder is the value of a in each of n rows.
-func fillFolder(mem memory.Allocator, a arrow.Array, n int) (arrow.Array, error) {
+// repeatValue returns an array of at least n rows that all have the value of a.
+func repeatValue(mem memory.Allocator, a arrow.Array, n int) (arrow.Array, error) {
 	if a.IsNull(0) {
 		return array.MakeArrayOfNull(mem, a.DataType(), n), nil
 	}

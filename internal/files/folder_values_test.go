@@ -11,8 +11,9 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 )
 
-// TestFolderTypes holds values of folders against what Spark 3.5.9 makes of them,
-// in the time zone Europe/Berlin; scripts/tests/spark/test_paths_spark.py asks Spark.
+// TestFolderTypes compares the values of folders with what Spark 3.5.9 infers
+// in the time zone Europe/Berlin. scripts/tests/spark/test_paths_spark.py asks
+// Spark itself.
 func TestFolderTypes(t *testing.T) {
 	zone, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {
@@ -56,7 +57,8 @@ func TestFolderTypes(t *testing.T) {
 	}
 }
 
-// TestFolderTypesTogether is what Spark makes of two values in one column.
+// TestFolderTypesTogether: the type that Spark infers for two values in one
+// column.
 func TestFolderTypesTogether(t *testing.T) {
 	values := map[string]string{"int": "1", "long": "3000000000", "dec": "100000000000000000000", "dec4": "1e3", "double": "1.5",
 		"date": "2024-01-02", "time": "2024-01-02 10%3A11%3A12", "text": "abc", "null": nullFolder}
@@ -83,7 +85,7 @@ func TestFolderTypesTogether(t *testing.T) {
 	}
 }
 
-// TestFolderText is how Spark 3.5.9 writes values into folders' names, in the time
+// TestFolderText: how Spark 3.5.9 writes values in folder names, in the time
 // zone Europe/Berlin.
 func TestFolderText(t *testing.T) {
 	zone, err := time.LoadLocation("Europe/Berlin")
@@ -109,12 +111,12 @@ func TestFolderText(t *testing.T) {
 		if err != nil {
 			t.Fatal(c, err)
 		}
-		if got := folderText(a, 0, zone); got != c.want {
+		if got := formatFolderValue(a, 0, zone); got != c.want {
 			t.Errorf("%s %s: %q, want %q", c.ddl, c.json, got, c.want)
 		}
 	}
 	for v, want := range map[float64]string{math.Inf(1): "Infinity", math.Inf(-1): "-Infinity", math.NaN(): "NaN"} {
-		if got := javaFloat(v, 64); got != want {
+		if got := formatJavaFloat(v, 64); got != want {
 			t.Errorf("%v: %q", v, got)
 		}
 	}

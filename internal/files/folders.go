@@ -13,22 +13,22 @@ import (
 	"tfos/internal/store"
 )
 
-// nullFolder is the value of a folder's name that stands for null.
+// nullFolder is the folder value that stands for null.
 const nullFolder = "__HIVE_DEFAULT_PARTITION__"
 
-// basePathOption is Spark's option: columns are looked for in the names of the
-// folders below this one, instead of those below the path.
+// basePathOption is Spark's option for the folder below which folder names hold
+// columns. Without it that is the path itself.
 const basePathOption = "basePath"
 
-// folders are the columns in the names of folders, day=2024-01-02/…, as Spark
-// has them: below the path that was given, from the files upwards.
+// folders are the partition columns in folder names (day=2024-01-02/…), by
+// Spark's rules.
 type folders struct {
-	fields []arrow.Field // in the folders' order
+	fields []arrow.Field // outermost folder first
 	zone   *time.Location
 }
 
-// at is which of the columns has this name, -1 for none. As for Spark, case does
-// not matter.
+// at returns the index of the column with this name, or -1. Letter case does
+// not matter, as in Spark.
 func (f folders) at(name string) int {
 	return slices.IndexFunc(f.fields, func(have arrow.Field) bool { return strings.EqualFold(have.Name, name) })
 }
@@ -40,8 +40,8 @@ func (f folders) names() (list []string) {
 	return list
 }
 
-// findFolders finds the columns in the names of the folders of files, which were
-// listed from roots; base is basePathOption's value, "" for none.
+// findFolders finds the columns in the folder names of files, which were listed
+// from roots. base is the value of basePathOption, or "".
 func findFolders(roots, files []store.Info, base string, rules FolderRules) (folders, error) {
 	bases := map[string]bool{}
 	for _, root := range roots {
@@ -72,10 +72,10 @@ func findFolders(roots, files []store.Info, base string, rules FolderRules) (fol
 		p.file = file.Path
 		found[dir], order = p, append(order, dir)
 	}
-	return agreed(order, found, rules)
+	return mergePlacements(order, found, rules)
 }
 
-// cleanFolder is a folder's path as listed ones are.
+// cleanFolder returns a folder's path in the form that listings use.
 func cleanFolder(p string) string {
 	if rest, ok := strings.CutPrefix(p, "file:/"); ok {
 		p = "/" + strings.TrimLeft(rest, "/")
@@ -86,16 +86,16 @@ func cleanFolder(p string) string {
 	return p
 }
 
-// placement is what the name of a file's folder, and those above it, say.
+// placement is what the names of a file's folders say.
 type placement struct {
 	file   string
-	base   string // the folder above those of the columns
+	base   string // the folder above the partition folders
 	names  []string
-	values []string // as they stand there
+	values []string // raw, still escaped
 }
 
-// readFolders reads the names from dir upwards: columns follow each other, and other
-// folders may be below them.
+// readFolders reads the folder names from dir upwards. Partition folders are
+// adjacent. Other folders may lie below them.
 func readFolders(dir string, bases map[string]bool) (placement, error) {
 	p := placement{base: dir}
 	for at := dir; ; at = path.Dir(at) {
@@ -123,10 +123,11 @@ func readFolders(dir string, bases map[string]bool) (placement, error) {
 	return p, nil
 }
 
-const separate = "read them apart, or say option " + basePathOption
+const separateHint = "read them apart, or say option " + basePathOption
 
-// agreed are the columns that all folders have, with types for all their values.
-func agreed(order []string, found map[string]placement, rules FolderRules) (folders, error) {
+// mergePlacements returns the columns that all folders share, with types that
+// hold all their values.
+func mergePlacements(order []string, found map[string]placement, rules FolderRules) (folders, error) {
 	i := slices.IndexFunc(order, func(dir string) bool { return len(found[dir].names) > 0 })
 	if i < 0 {
 		return folders{}, nil
@@ -140,9 +141,9 @@ func agreed(order []string, found map[string]placement, rules FolderRules) (fold
 			return folders{}, fmt.Errorf("files: %s is in no folder of column %s, as %s is: move it, or read these files apart", p.file, first.names[0], first.file)
 		case !same:
 			return folders{}, fmt.Errorf("files: the folders of %s are of columns %s, those of %s of %s: %s",
-				first.file, strings.Join(first.names, ", "), p.file, strings.Join(p.names, ", "), separate)
+				first.file, strings.Join(first.names, ", "), p.file, strings.Join(p.names, ", "), separateHint)
 		case !strings.EqualFold(p.base, first.base):
-			return folders{}, fmt.Errorf("files: folders of columns are in %s and in %s: %s", first.base, p.base, separate)
+			return folders{}, fmt.Errorf("files: folders of columns are in %s and in %s: %s", first.base, p.base, separateHint)
 		}
 		for i, value := range p.values {
 			kinds[i] = kinds[i].wider(kindOf(value))
@@ -166,7 +167,8 @@ func agreed(order []string, found map[string]placement, rules FolderRules) (fold
 	return f, nil
 }
 
-// values are those of the columns for a file, as they stand in its folders.
+// values returns the raw values of the columns for a file, from its folder
+// names.
 func (f folders) values(file string) ([]string, error) {
 	values := make([]string, 0, len(f.fields))
 	for at := path.Dir(file); len(values) < len(f.fields) && at != path.Dir(at); at = path.Dir(at) {
@@ -184,9 +186,10 @@ func (f folders) values(file string) ([]string, error) {
 	return values, nil
 }
 
-// over is the schema of rows: the files' columns, and behind them those of the
-// folders. A column that both have is the folders', in the place of the file's.
-func (f folders) over(files *arrow.Schema) *arrow.Schema {
+// mergeSchema returns the schema of the rows: the files' columns, then the
+// folders' columns. If both have a column, the folder's replaces the file's in
+// its place.
+func (f folders) mergeSchema(files *arrow.Schema) *arrow.Schema {
 	fields := slices.Clone(files.Fields())
 	replaced := make([]bool, len(f.fields))
 	for i, field := range fields {
@@ -202,9 +205,9 @@ func (f folders) over(files *arrow.Schema) *arrow.Schema {
 	return arrow.NewSchema(fields, nil)
 }
 
-// declare takes the types of a declared schema, and returns what it declares of
-// the files themselves.
-func (f *folders) declare(schema *arrow.Schema) *arrow.Schema {
+// applyDeclared takes the types of folder columns from a declared schema. It
+// returns the part of the schema that concerns the files, or nil.
+func (f *folders) applyDeclared(schema *arrow.Schema) *arrow.Schema {
 	if schema == nil || len(f.fields) == 0 {
 		return schema
 	}

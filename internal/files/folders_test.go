@@ -14,7 +14,7 @@ import (
 	"tfos/internal/files"
 )
 
-// put writes files of one column v under a folder.
+// put writes files of one column v below a folder.
 func put(t *testing.T, root string, names ...string) {
 	t.Helper()
 	for i, name := range names {
@@ -58,7 +58,7 @@ func rowsIn(t *testing.T, d *files.Dataset) (rows []string) {
 	return rows
 }
 
-// TestFolders are trees and what Spark's schema and rows are of each.
+// TestFolders has folder trees, with Spark's schema and rows for each.
 func TestFolders(t *testing.T) {
 	for name, c := range map[string]struct {
 		files   []string
@@ -88,7 +88,7 @@ func TestFolders(t *testing.T) {
 		"twice above":      {files: []string{"s/day=1/a.csv", "t/day=2/b.csv"}, columns: "folders of columns are in"},
 		"other columns":    {files: []string{"day=1/a.csv", "month=2/b.csv"}, columns: "of columns day, those of"},
 		"other depth":      {files: []string{"day=1/a.csv", "day=2/h=3/b.csv"}, columns: "of columns day, those of"},
-		"beside":           {files: []string{"a.csv", "day=1/b.csv"}, columns: "is in no folder of column day"}, // Spark leaves the row out
+		"beside":           {files: []string{"a.csv", "day=1/b.csv"}, columns: "is in no folder of column day"}, // Spark omits the row
 		"twice":            {files: []string{"a=1/a=2/a.csv"}, columns: "two of its folders are of column a"},
 		"no value":         {files: []string{"a=/a.csv"}, columns: "has no name, or no value"},
 		"no name":          {files: []string{"=1/a.csv"}, columns: "has no name, or no value"},
@@ -126,8 +126,8 @@ func TestFolders(t *testing.T) {
 	}
 }
 
-// TestFoldersOfEveryFormat reads columns of folders beside those of files, alone,
-// in another order, in small batches and as a recipe says.
+// TestFoldersOfEveryFormat reads columns in folder names together with those in
+// files: alone, in another order, in small batches, and by a recipe.
 func TestFoldersOfEveryFormat(t *testing.T) {
 	for _, format := range files.Formats {
 		t.Run(string(format), func(t *testing.T) {
@@ -208,8 +208,8 @@ func TestFoldersDeclared(t *testing.T) {
 	}
 }
 
-// TestPartitionedOutput reads back what was written, in every format, with more
-// rows than a batch has, and shards; rows are there once.
+// TestPartitionedOutput reads back what was written, in every format. There are
+// more rows than in a batch, and several shards. Each row is there once.
 func TestPartitionedOutput(t *testing.T) {
 	for _, format := range files.Formats {
 		t.Run(string(format), func(t *testing.T) {
@@ -248,7 +248,7 @@ func TestPartitionedOutput(t *testing.T) {
 	}
 }
 
-// TestFolderRules are Spark's settings.
+// TestFolderRules: Spark's settings.
 func TestFolderRules(t *testing.T) {
 	root := t.TempDir()
 	put(t, root, "a=01/t=2024-01-02 10%3A11%3A12/x.csv")

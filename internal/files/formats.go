@@ -12,8 +12,8 @@ import (
 	"tfos/internal/files/tfrecord"
 )
 
-// codecs are the formats that there are. A new one is a package beside these, a
-// name in codec.Formats and a line here.
+// codecs are the supported formats. A new format needs a package beside these,
+// a name in codec.Formats and a line here.
 var codecs = map[Format]codec.Codec{
 	Parquet:  parquet.Codec{},
 	Arrow:    arrowipc.Codec{},
@@ -29,10 +29,10 @@ func codecOf(format Format) (codec.Codec, error) {
 	return nil, fmt.Errorf("files: format %q: must be one of %v", format, Formats)
 }
 
-// known recognizes files of all formats.
-type known struct{}
+// recognizer recognizes files of all formats.
+type recognizer struct{}
 
-func (known) ByHead(head []byte) Format {
+func (recognizer) ByHead(head []byte) Format {
 	for _, format := range Formats {
 		if codecs[format].Begins(head) {
 			return format
@@ -41,9 +41,10 @@ func (known) ByHead(head []byte) Format {
 	return ""
 }
 
-func (known) ByName(name string) (Format, bool) { return FormatOf(name) }
+func (recognizer) ByName(name string) (Format, bool) { return FormatOf(name) }
 
-// formatOfExtension is the format whose files' names end in ext; false: none.
+// formatOfExtension returns the format whose file names end in ext, and false
+// if there is none.
 func formatOfExtension(ext string) (Format, bool) {
 	for _, format := range Formats {
 		if slices.Contains(codecs[format].Extensions(), ext) {

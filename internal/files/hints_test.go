@@ -9,8 +9,8 @@ import (
 	"tfos/internal/files/rowformat"
 )
 
-// A value that the sampled rows did not let expect: the message has the
-// declaration under which it is read, and that declaration works.
+// A value unlike the sampled rows: the message has the declaration under which
+// the value can be read, and that declaration works.
 func TestGuessedTypesThatAreWrong(t *testing.T) {
 	late := func(header, first, late string) string {
 		return header + "\n" + strings.Repeat(first+"\n", rowformat.SampleRows) + late + "\n"
@@ -68,8 +68,8 @@ func TestNamesInMessages(t *testing.T) {
 	}
 }
 
-// A file whose quotes are doubled and whose backslashes would be escapes is told
-// of. With the option for it values are what pandas wrote.
+// A file whose quotes are doubled, and whose backslashes would be escapes,
+// causes a warning. With the suggested option the values are what pandas wrote.
 func TestCSVThatLooksLikePandas(t *testing.T) {
 	const pandas = "a,b\n1,\"say \"\"hi\"\"\"\n2,\"C:\\\\x, y\"\n"
 	var warned []string
@@ -85,7 +85,7 @@ func TestCSVThatLooksLikePandas(t *testing.T) {
 	}
 }
 
-// One column whose name has another separator is told of.
+// A single column whose name contains another separator causes a warning.
 func TestCSVThatLooksLikeAnotherSeparator(t *testing.T) {
 	for header, warns := range map[string]bool{"a;b": true, "a\tb": true, "a|b": true, "a": false, "a;b,c": false} {
 		var warned []string

@@ -15,7 +15,7 @@ import (
 )
 
 // BenchmarkParquetRead reads the file, folder or glob TFOS_BENCH_PARQUET with
-// TFOS_BENCH_THREADS readers (1), a split for each row group, and reports rows/s.
+// TFOS_BENCH_THREADS readers (1), one split per row group, and reports rows/s.
 func BenchmarkParquetRead(b *testing.B) {
 	path := os.Getenv("TFOS_BENCH_PARQUET")
 	if path == "" {

@@ -9,27 +9,28 @@ import (
 	"slices"
 	"strings"
 	"time"
-	_ "time/tzdata" // executors may have none
+	_ "time/tzdata" // executors may lack a time zone database
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/ipc"
 )
 
-// Recipe is what another process needs to read a data set's splits as this one
-// would, without listing files or looking into them again.
+// Recipe is what another process needs to read the splits of a data set exactly
+// as this process would. That process neither lists files nor infers the
+// schema.
 type Recipe struct {
 	Format  Format            `json:"format"`
-	Schema  []byte            `json:"schema"`  // of the rows: an encapsulated Arrow message
-	Sampled []string          `json:"sampled"` // filestest.ReadAll columns of the files, chosen or not
+	Schema  []byte            `json:"schema"`  // schema of the rows: an encapsulated Arrow message
+	Sampled []string          `json:"sampled"` // all columns of the files, selected or not
 	Options map[string]string `json:"options"`
 	BadRows bool              `json:"bad_rows,omitempty"` // ReadOptions.BadRows
-	// Folders are the columns in the names of files' folders, from the outermost
-	// on; Zone is the time zone of the times among them.
+	// Folders are the partition columns in folder names, outermost first. Zone
+	// is the time zone of their timestamps.
 	Folders []string `json:"folders,omitempty"`
 	Zone    string   `json:"zone,omitempty"`
 }
 
-// streamEnd is how long the end of an Arrow stream is, in bytes.
+// streamEnd is the length of an Arrow stream's end marker, in bytes.
 const streamEnd = 8
 
 // Recipe describes a data set whose schema was not declared.
@@ -42,19 +43,20 @@ func (d *Dataset) Recipe() (Recipe, error) {
 	if err := w.Close(); err != nil {
 		return Recipe{}, fmt.Errorf("files: encode schema: %w", err)
 	}
-	zone, err := d.in.zoneName()
+	zone, err := d.folders.zoneName()
 	if err != nil {
 		return Recipe{}, err
 	}
 	return Recipe{
 		Format: d.format, Schema: message.Bytes()[:message.Len()-streamEnd],
 		Sampled: slices.Sorted(maps.Keys(d.O.Sampled)), Options: d.O.Options, BadRows: d.O.BadRows,
-		Folders: d.in.names(), Zone: zone,
+		Folders: d.folders.names(), Zone: zone,
 	}, nil
 }
 
-// Dataset is the data set of the recipe, for Read: it knows none of its files.
-// o says in what pieces it is read; what is read the recipe says.
+// Dataset returns a data set that can Read splits but knows no files. It takes
+// BatchRows, BatchBytes and Memory from o, and all other options from the
+// recipe.
 func (r Recipe) Dataset(o ReadOptions) (*Dataset, error) {
 	c, err := codecOf(r.Format)
 	if err != nil {
@@ -65,19 +67,19 @@ func (r Recipe) Dataset(o ReadOptions) (*Dataset, error) {
 		return nil, fmt.Errorf("files: decode schema: %w", err)
 	}
 	o = ReadOptions{BatchRows: o.BatchRows, BatchBytes: o.BatchBytes, Memory: o.Memory, Options: r.Options, BadRows: r.BadRows}.WithDefaults()
-	o.Others = known{}
+	o.Others = recognizer{}
 	o.Sampled = make(map[string]bool, len(r.Sampled))
 	for _, name := range r.Sampled {
 		o.Sampled[name] = true
 	}
 	d := &Dataset{format: r.Format, codec: c, schema: schema, O: o}
-	d.in, err = r.folders(schema)
+	d.folders, err = r.folderColumns(schema)
 	return d, err
 }
 
-// folders are the columns in the names of folders; those that are not wanted
-// have no type.
-func (r Recipe) folders(schema *arrow.Schema) (f folders, err error) {
+// folderColumns returns the partition columns. A column that is not in schema
+// has no type.
+func (r Recipe) folderColumns(schema *arrow.Schema) (f folders, err error) {
 	for _, name := range r.Folders {
 		field := arrow.Field{Name: name}
 		if known, ok := schema.FieldsByName(name); ok {
@@ -91,7 +93,8 @@ func (r Recipe) folders(schema *arrow.Schema) (f folders, err error) {
 	return f, err
 }
 
-// zoneName is the name of the time zone, "" where no column is of times.
+// zoneName returns the name of the time zone, or "" if no column is a
+// timestamp.
 func (f folders) zoneName() (string, error) {
 	if !slices.ContainsFunc(f.fields, func(field arrow.Field) bool { return field.Type.ID() == arrow.TIMESTAMP }) {
 		return "", nil
@@ -99,7 +102,7 @@ func (f folders) zoneName() (string, error) {
 	if name := f.zone.String(); name != "Local" {
 		return name, nil
 	}
-	// Of the machine's own zone Go knows no name.
+	// Go has no name for the machine's local zone.
 	link, err := os.Readlink("/etc/localtime")
 	if _, name, ok := strings.Cut(link, "zoneinfo/"); err == nil && ok {
 		return name, nil

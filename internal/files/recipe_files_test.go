@@ -1,4 +1,4 @@
 package files
 
-// TakeFiles gives a data set of a recipe the files of another one.
+// TakeFiles gives a recipe's data set the files of another data set.
 func (d *Dataset) TakeFiles(of *Dataset) { d.files = of.files }

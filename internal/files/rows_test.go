@@ -19,7 +19,7 @@ import (
 	"tfos/internal/files/rowformat"
 )
 
-// A record ends when its rows' bytes do, before BatchRows.
+// A record ends when its bytes reach BatchBytes, even before BatchRows.
 func TestRecordsAreBoundedInBytes(t *testing.T) {
 	var b bytes.Buffer
 	for range 5 {
@@ -52,7 +52,7 @@ func TestLargeCells(t *testing.T) {
 	schema := filestest.SchemaOf(filestest.Nullable("s", arrow.BinaryTypes.String), filestest.Nullable("b", arrow.BinaryTypes.Binary))
 	for _, format := range []files.Format{files.TFRecord, files.CSV, files.JSON} {
 		t.Run(string(format), func(t *testing.T) {
-			// In base64 and with the string the row is 104 MiB.
+			// With base64 and the string the row has 104 MiB.
 			mem := filestest.Checked(t)
 			b := array.NewRecordBuilder(mem, schema)
 			b.Field(0).(*array.StringBuilder).Append(cell)

@@ -6,18 +6,18 @@ import (
 	"tfos/internal/store"
 )
 
-// OpenBytes is what opening a file counts as, as in Spark.
+// OpenBytes is the cost of opening a file, in bytes of reading, as in Spark.
 const OpenBytes = 4 << 20
 
-// As in Spark: a task reads at most about splitBytes. Of very large inputs splits are larger: each costs the driver
-// several KB.
+// As in Spark, a task reads at most about splitBytes. For very large inputs
+// splits are larger, because each split costs the driver several KB.
 const (
 	splitBytes = 128 << 20
-	mostSplits = 10_000
+	maxSplits  = 10_000
 )
 
-// SplitBytes is what a split shall have, with OpenBytes more for each file, when
-// so many tasks run at once.
+// SplitBytes returns the split size, in bytes, for this many concurrent tasks.
+// Each file counts OpenBytes in addition to its size.
 func (d *Dataset) SplitBytes(tasks int) int64 {
 	var all int64
 	for _, f := range d.files {
@@ -27,11 +27,11 @@ func (d *Dataset) SplitBytes(tasks int) int64 {
 }
 
 func splitBytesOf(all int64, tasks int) int64 {
-	return max(OpenBytes, min(splitBytes, all/int64(max(1, tasks))), all/mostSplits)
+	return max(OpenBytes, min(splitBytes, all/int64(max(1, tasks))), all/maxSplits)
 }
 
-// Splits cuts the data set into pieces of about so many bytes; 0: of a whole
-// file. A file that cannot be read from its middle on is one piece.
+// Splits cuts the data set into pieces of about this many bytes. 0 makes each
+// file one split. A file that cannot be read from the middle is one split.
 func (d *Dataset) Splits(ctx context.Context, bytes int64) ([]Split, error) {
 	var splits []Split
 	for _, f := range d.files {
@@ -52,8 +52,8 @@ func (d *Dataset) Splits(ctx context.Context, bytes int64) ([]Split, error) {
 	return splits, nil
 }
 
-// cutAt divides a file into pieces of size bytes and more that begin at starts,
-// so that none is without a row while another has many.
+// cutAt divides a file into pieces of at least size bytes that begin at starts.
+// Each piece has at least one unit of the format.
 func cutAt(f store.Info, starts []int64, size int64) []Split {
 	splits := []Split{{Path: f.Path}}
 	for _, at := range starts {
@@ -68,7 +68,7 @@ func cutAt(f store.Info, starts []int64, size int64) []Split {
 }
 
 // cut divides a file into pieces of size bytes. An empty file is one piece, so
-// that what is wrong with it is seen.
+// that a reader reports what is wrong with it.
 func cut(f store.Info, size int64) []Split {
 	splits := []Split{{Path: f.Path, Length: min(size, f.Size)}}
 	for at := size; at < f.Size; at += size {

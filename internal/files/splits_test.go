@@ -7,7 +7,7 @@ import (
 	"tfos/internal/store"
 )
 
-// TestCutAt: every piece has a unit, and all bytes are in one.
+// TestCutAt: every piece has a unit, and every byte is in one piece.
 func TestCutAt(t *testing.T) {
 	for _, c := range []struct {
 		starts []int64
@@ -41,7 +41,7 @@ func TestSplitBytes(t *testing.T) {
 		all   int64
 		tasks int
 		want  int64
-	}{{100 * mb, 4, 25 * mb}, {100 * mb, 0, 100 * mb}, {mb, 8, OpenBytes}, {tb, 8, splitBytes}, {20 * tb, 8, 20 * tb / mostSplits}} {
+	}{{100 * mb, 4, 25 * mb}, {100 * mb, 0, 100 * mb}, {mb, 8, OpenBytes}, {tb, 8, splitBytes}, {20 * tb, 8, 20 * tb / maxSplits}} {
 		if got := splitBytesOf(c.all, c.tasks); got != c.want {
 			t.Errorf("%d bytes, %d tasks: %d, want %d", c.all, c.tasks, got, c.want)
 		}

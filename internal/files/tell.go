@@ -16,11 +16,12 @@ import (
 	"tfos/internal/store"
 )
 
-// shardNumber ends the names of files that TensorFlow's writers number.
+// shardNumber matches the shard number that TensorFlow's writers append to file
+// names.
 var shardNumber = regexp.MustCompile(`-\d+-of-\d+$`)
 
-// FormatOf tells the format of a file by its name; false: it does not say. What
-// compresses a whole file, and the number of a shard, come after the extension:
+// FormatOf returns the format that a file's name says, and false if the name
+// says none. A compression suffix or a shard number may follow the extension:
 // a.csv.gz, a.tfrecord-00000-of-00002.
 func FormatOf(name string) (Format, bool) {
 	for range 2 {
@@ -34,20 +35,21 @@ func FormatOf(name string) (Format, bool) {
 	return "", false
 }
 
-// ErrUntold is wrapped where files do not tell their format, or tell several.
+// ErrUntold is wrapped where the format of files is not certain, or where they
+// have several formats.
 var ErrUntold = errors.New("the format is not certain")
 
-// Tell is the format that all data files at path have, by their names or, where
-// a name does not say, by their first bytes.
+// Tell returns the format that all data files at path have. It looks at their
+// names, and at the first bytes of a file whose name says no format.
 func Tell(ctx context.Context, path string) (Format, error) {
 	found, err := list(ctx, path)
 	if err != nil {
 		return "", err
 	}
-	return tell(ctx, path, found)
+	return detectFormat(ctx, path, found)
 }
 
-func tell(ctx context.Context, path string, found []store.Info) (Format, error) {
+func detectFormat(ctx context.Context, path string, found []store.Info) (Format, error) {
 	var format Format
 	var first string
 	for _, f := range found {
@@ -71,11 +73,12 @@ func tell(ctx context.Context, path string, found []store.Info) (Format, error) 
 	return format, nil
 }
 
-// sniffFile tells a file's format by its first bytes; "": they do not say.
+// sniffFile recognizes a file's format by its first bytes. It returns "" if
+// they fit none.
 func sniffFile(ctx context.Context, path string) (Format, error) {
-	in, err := rowformat.OpenInput(ctx, codec.WholeFile(path), sniffUntold)
+	in, err := rowformat.OpenInput(ctx, codec.WholeFile(path), sniffCompression)
 	if errors.As(err, new(*Error)) {
-		return "", nil // it looks packed and is not
+		return "", nil // it only looks compressed
 	}
 	if err != nil {
 		return "", err
@@ -84,16 +87,16 @@ func sniffFile(ctx context.Context, path string) (Format, error) {
 	if err != nil && err != io.EOF {
 		return "", errors.Join(in.Fail(0, -1, err), in.Close())
 	}
-	format := known{}.ByHead(head)
+	format := recognizer{}.ByHead(head)
 	if text := bytes.TrimLeft(head, rowformat.ByteOrderMark+jsontext.Space); format == "" && len(text) > 0 && text[0] == '{' {
 		format = JSON
 	}
 	return format, in.Close()
 }
 
-// sniffUntold tells the compression of a file whose format is not known.
-func sniffUntold(head []byte) (string, error) {
-	if (known{}).ByHead(head) != "" {
+// sniffCompression recognizes the compression of a file of unknown format.
+func sniffCompression(head []byte) (string, error) {
+	if (recognizer{}).ByHead(head) != "" {
 		return rowformat.Plain, nil
 	}
 	return rowformat.SniffPacked(head), nil

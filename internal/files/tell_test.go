@@ -29,7 +29,7 @@ func TestFormatOfNames(t *testing.T) {
 	}
 }
 
-// files of one row each, without an extension.
+// fileOfEach returns a file of each format.
 func fileOfEach(t *testing.T) map[files.Format][]byte {
 	schema, all := filestest.SchemaOf(filestest.Nullable("a", arrow.PrimitiveTypes.Int64)), map[files.Format][]byte{}
 	for _, f := range files.Formats {
@@ -63,7 +63,7 @@ func TestFormatOfFirstBytes(t *testing.T) {
 			}
 		}
 	}
-	// Texts that look like zlib's header are no TFRecord files.
+	// Text that looks like zlib's header is not a TFRecord file.
 	if _, err := files.Tell(context.Background(), filestest.File(t, "rows", []byte("80,1\n81,2\n82,3\n"))); !errors.Is(err, files.ErrUntold) {
 		t.Errorf("a text: %v", err)
 	}
@@ -84,7 +84,8 @@ func TestFoldersOfSeveralFormats(t *testing.T) {
 	}
 }
 
-// A format that the first bytes contradict is an error that says what they are.
+// A format that the first bytes contradict is an error that names the real
+// format.
 func TestFormatsThatAreOthers(t *testing.T) {
 	for is, content := range fileOfEach(t) {
 		if is == files.CSV || is == files.JSON {

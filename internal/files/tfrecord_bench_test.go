@@ -17,9 +17,9 @@ import (
 	"tfos/internal/store"
 )
 
-// BenchmarkTFRecordRead reads the files of TFOS_BENCH_TFRECORD, a glob, into
-// records by TFOS_BENCH_THREADS readers side by side (1), and reports rows/s.
-// scripts that compare it with tf.data run it so:
+// BenchmarkTFRecordRead reads the files of TFOS_BENCH_TFRECORD, a glob, with
+// TFOS_BENCH_THREADS parallel readers (1), and reports rows/s. For a comparison
+// with tf.data run:
 //
 //	TFOS_BENCH_TFRECORD='/data/*.tfrecord' TFOS_BENCH_THREADS=2 \
 //	  go test -run - -bench TFRecordRead ./internal/files

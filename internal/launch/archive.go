@@ -11,13 +11,13 @@ import (
 	"tfos/internal/exit"
 )
 
-// Packed is a file of an archive: From is its path on this machine, To its name
-// in the archive, with slashes.
+// Packed is a file to put into an archive: From is its path on this machine, To
+// its name in the archive, with slashes.
 type Packed struct{ From, To string }
 
-// WriteArchive makes a tar file of files, in their order. A file keeps its
-// content, its permissions and the second of its last change; links are what
-// they lead to. The same files give the same bytes.
+// WriteArchive writes a tar file of files, in their order. It keeps each file's
+// content, permissions and change time, in whole seconds. It follows symbolic
+// links. The same files give the same bytes.
 func (s Scratch) WriteArchive(name string, files []Packed) (err error) {
 	f, err := os.OpenFile(s.Path(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -25,7 +25,7 @@ func (s Scratch) WriteArchive(name string, files []Packed) (err error) {
 	}
 	w := tar.NewWriter(f)
 	for _, p := range files {
-		if err = pack(w, p); err != nil {
+		if err = addFile(w, p); err != nil {
 			break
 		}
 	}
@@ -35,7 +35,7 @@ func (s Scratch) WriteArchive(name string, files []Packed) (err error) {
 	return nil
 }
 
-func pack(w *tar.Writer, p Packed) error {
+func addFile(w *tar.Writer, p Packed) error {
 	f, err := os.Open(p.From)
 	if err != nil {
 		return err

@@ -16,33 +16,36 @@ import (
 	"tfos/internal/exit"
 )
 
-// CaretakeCommand is the hidden command of this program that calls Caretake,
-// with the scratch folder as its argument.
+// CaretakeCommand is the hidden command of tfos that calls Caretake. Its
+// argument is the scratch folder.
 const CaretakeCommand = "caretake"
 
-// What a run whose launcher was killed may take to disappear, in steps: its
-// processes by themselves, and its folder once nobody writes to it.
+// Times after the launcher was killed: caretakeGroup until the processes must
+// have ended by themselves, and caretakeFolder until the folder must be
+// removable. The folder counts as removed once it stayed absent for
+// caretakeQuiet.
 const (
 	caretakeGroup  = 8 * time.Second
 	caretakeFolder = 6 * time.Second
 	caretakeQuiet  = 1500 * time.Millisecond
 )
 
-// Caretaker is a process that outlives the launcher: when the launcher is
-// killed, it ends what is left of spark-submit's group and removes the scratch
-// folder. Nobody else could at every moment: before there is a driver, there is
-// only spark-submit.
+// Caretaker is a process that outlives the launcher. If the launcher is killed,
+// it ends the rest of spark-submit's process group and removes the scratch
+// folder. No other process could do that at every moment: before the driver
+// starts, only spark-submit exists.
 type Caretaker struct {
 	cmd    *exec.Cmd
 	orders io.WriteCloser
 }
 
-// StartCaretaker starts one for a scratch folder that was just made.
+// StartCaretaker starts a Caretaker for a new scratch folder. The caller calls
+// Dismiss.
 func StartCaretaker(s Scratch, env Environ) (*Caretaker, error) {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Args = []string{"tfos", CaretakeCommand, s.Dir}
 	cmd.Env, cmd.Dir = env, "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a terminal's Ctrl-C is not for it
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that a terminal's Ctrl-C does not reach it
 	orders, err := cmd.StdinPipe()
 	if err == nil {
 		err = cmd.Start()
@@ -53,12 +56,12 @@ func StartCaretaker(s Scratch, env Environ) (*Caretaker, error) {
 	return &Caretaker{cmd, orders}, nil
 }
 
-// Watch tells it the process group of spark-submit.
+// Watch sends the process group of spark-submit to the caretaker.
 func (c *Caretaker) Watch(group int) {
-	_, _ = fmt.Fprintf(c.orders, "group %d\n", group) // it is gone: then there is nobody to tell
+	_, _ = fmt.Fprintf(c.orders, "group %d\n", group) // an error means that the caretaker is gone
 }
 
-// Dismiss ends it, once the scratch folder is removed.
+// Dismiss ends the caretaker. Call it once the scratch folder is removed.
 func (c *Caretaker) Dismiss() error {
 	_, err := io.WriteString(c.orders, "done\n")
 	if err = errors.Join(err, c.orders.Close(), c.cmd.Wait()); err != nil {
@@ -67,8 +70,8 @@ func (c *Caretaker) Dismiss() error {
 	return nil
 }
 
-// Caretake is the caretaker's process. It returns at once when its orders end
-// with "done"; at any other end of them the launcher is dead.
+// Caretake is the main function of the caretaker's process. If its orders end
+// with "done", it returns at once. If they end otherwise, the launcher is dead.
 func Caretake(orders io.Reader, folder string) error {
 	g := group{gone: true}
 	for lines := bufio.NewScanner(orders); lines.Scan(); {
@@ -86,8 +89,8 @@ func Caretake(orders io.Reader, folder string) error {
 	return removeQuiet(folder)
 }
 
-// removeQuiet deletes a folder, again and again while dying processes write
-// into it, until it has stayed away for a while.
+// removeQuiet deletes a folder. It repeats this while dying processes write
+// into the folder, until the folder stayed absent for a while.
 func removeQuiet(folder string) error {
 	began, gone := time.Now(), time.Time{}
 	for {

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// A launcher that was killed says no more: the group is ended and the folder
-// removed, although something writes to it for a while.
+// After the launcher was killed, the group is ended and the folder removed,
+// although a process still writes to the folder for a while.
 func TestCaretake(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "scratch")
 	if err := os.MkdirAll(filepath.Join(folder, "tmp"), 0o700); err != nil {
@@ -49,7 +49,7 @@ func TestCaretakeDismissed(t *testing.T) {
 	}
 }
 
-// Orders that end before anything was started, or are cut in the middle.
+// The orders end before a process was started, or in the middle of an order.
 func TestCaretakeWithoutGroup(t *testing.T) {
 	for _, orders := range []string{"", "group", "group 1\n", "group x\n", "don"} {
 		t.Run(orders, func(t *testing.T) {

@@ -10,14 +10,14 @@ import (
 // Error is a failure that decides the exit code of tfos.
 type Error struct {
 	Code  exit.Code
-	Phase string // find spark, preflight, submit, …; "" when there is none
+	Phase string // find spark, preflight, submit, …; "" if none applies
 	Err   error
 }
 
 func (e *Error) Error() string { return e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
-// ExitCode is Code.
+// ExitCode returns Code.
 func (e *Error) ExitCode() exit.Code { return e.Code }
 
 // fail makes an Error of this room.
@@ -25,17 +25,17 @@ func fail(code exit.Code, phase, format string, args ...any) *Error {
 	return &Error{Code: code, Phase: phase, Err: fmt.Errorf("launch: "+format, args...)}
 }
 
-// Signal is the cause with which a context is cancelled when a person or a
-// scheduler ended the run.
+// Signal is the cause of a context that a person or a scheduler cancelled by a
+// signal.
 type Signal struct{ Signal syscall.Signal }
 
 func (s Signal) Error() string { return "interrupted by " + signalName(s.Signal) }
 
-// ExitCode is 128 plus the signal's number, as shells have it.
+// ExitCode returns 128 plus the signal's number, as in shells.
 func (s Signal) ExitCode() exit.Code { return exit.Code(128 + int(s.Signal)) }
 
-// CodeOf is the exit code for err: Done for nil, Internal for an error that
-// names none.
+// CodeOf returns the exit code for err: Done for nil, and Internal for an error
+// without a code.
 func CodeOf(err error) exit.Code {
 	return exit.CodeOf(err, exit.Internal)
 }

@@ -10,16 +10,16 @@ import (
 	"tfos/internal/exit"
 )
 
-// Defaults are the settings of the site's spark-defaults.conf, which
-// spark-submit reads by itself.
+// Defaults are the settings of the site's spark-defaults.conf. spark-submit
+// reads that file itself.
 type Defaults struct {
-	Path     string // "": there is no such file
+	Path     string // "": no such file
 	Settings map[string]string
 }
 
 // FindDefaults reads the file where spark-submit looks for it: in
-// SPARK_CONF_DIR, else in the conf folder of home. A file that is not there is
-// no error.
+// SPARK_CONF_DIR, else in the conf folder of home. A missing file is not an
+// error.
 func FindDefaults(home string, env Environ) (Defaults, error) {
 	dir := env.Get("SPARK_CONF_DIR")
 	if dir == "" {
@@ -36,9 +36,10 @@ func FindDefaults(home string, env Environ) (Defaults, error) {
 	return Defaults{path, parseProperties(string(text))}, nil
 }
 
-// parseProperties reads Java's properties format (java.util.Properties.load):
-// a name ends at the first =, : or space; a backslash goes on in the next line.
-// Escapes are not decoded: names and values of Spark settings have none.
+// parseProperties reads Java's properties format (java.util.Properties.load). A
+// name ends at the first =, : or space. A line that ends with a backslash
+// continues in the next line. Escapes are not decoded: names and values of
+// Spark settings have none.
 func parseProperties(text string) map[string]string {
 	out := map[string]string{}
 	pending := ""
@@ -60,7 +61,7 @@ func parseProperties(text string) map[string]string {
 		if value != "" && strings.ContainsRune("=:", rune(value[0])) {
 			value = strings.TrimLeft(value[1:], " \t\f")
 		}
-		out[line[:end]] = strings.TrimSpace(value) // as Spark trims it
+		out[line[:end]] = strings.TrimSpace(value) // Spark trims it too
 	}
 	return out
 }

@@ -10,16 +10,16 @@ import (
 
 const (
 	tailLines    = 20      // of a log, in a verdict
-	maxLineBytes = 1 << 10 // of one such line, and of a cause
+	maxLineBytes = 1 << 10 // of such a line, and of a cause
 )
 
 var (
-	// spark-submit's own "Error: …", log4j's ERROR, Java's and Python's
-	// exceptions; a class name may stand before the colon.
+	// spark-submit's own "Error: …", log4j's ERROR, and exceptions of Java and
+	// Python. A class name may stand before the colon.
 	errorLine = regexp.MustCompile(`^Error: |\bERROR\b|^Exception in thread|^[\w.$]*(Error|Exception)\b(:|$)`)
-	// An exception's own line, which says more than the log line above it.
+	// An exception's own line. It says more than the log line above it.
 	exceptionLine = regexp.MustCompile(`^(Caused by: )?[\w.$]+(Error|Exception): `)
-	// Lines of a Java exception below its first.
+	// Lines of a Java exception after its first line.
 	stackLine    = regexp.MustCompile(`^\s+at |^\s*\.\.\. \d+ (more|common frames)|^\s*Suppressed: `)
 	causeLine    = regexp.MustCompile(`^Caused by: `)
 	logLine      = regexp.MustCompile(`^[\d/:,.T-]+( [\d:,.]+)? [A-Z]+ `)
@@ -28,30 +28,29 @@ var (
 	threadHeader = regexp.MustCompile(`^Exception in thread "[^"]*" `)
 )
 
-// What a JVM that cannot start says. noVirtualMachine comes after the line that
-// says why, noInitialization before it, and sometimes after another one.
+// Messages of a JVM that cannot start. The line before noVirtualMachine has the
+// reason. The line after noInitialization has it, or sometimes the line before.
 const (
 	noVirtualMachine = "Error: Could not create the Java Virtual Machine."
 	noInitialization = "Error occurred during initialization of VM"
 )
 
-// digest is what a verdict wants of a text that is written to it: its first and
-// its last error, each in one line with the innermost cause of its exception,
-// and its last lines without Java's stacks. It needs the same memory for any
-// text.
+// digest extracts from a text what a verdict needs: the first and the last
+// error, and the last lines without Java stacks. An error is one line with the
+// innermost cause of its exception. Memory use is bounded for any text.
 type digest struct {
 	first, last string
 	tail        []string
 
-	line     []byte // not ended yet, as far as it is kept
-	before   string // the line before
-	afterLog bool   // the line before was log4j's or a JVM's, with an error
-	inStack  bool   // lines since the last error are of its exception
-	outer    string // that exception's first line
+	line     []byte // the current line, up to maxLineBytes
+	previous string // the previous line
+	afterLog bool   // the previous line was an error of log4j or of a JVM
+	inStack  bool   // lines since the last error belong to its exception
+	outer    string // the first line of that exception
 }
 
-// digestFile reads a file as far as it can be read: it serves the judgement of
-// a failure, and must not become one.
+// digestFile reads a file as far as possible. It returns a digest even with an
+// error, because an unreadable log must not hide a failure.
 func digestFile(path string) (*digest, error) {
 	d := &digest{}
 	f, err := os.Open(path)
@@ -60,11 +59,11 @@ func digestFile(path string) (*digest, error) {
 	}
 	defer f.Close()
 	_, err = io.Copy(d, f)
-	d.end()
+	d.flush()
 	return d, err
 }
 
-// Write takes a piece of the text. It does not fail.
+// Write adds a piece of the text. It never fails.
 func (d *digest) Write(p []byte) (int, error) {
 	for rest := p; ; {
 		part, after, whole := bytes.Cut(rest, []byte("\n"))
@@ -74,27 +73,27 @@ func (d *digest) Write(p []byte) (int, error) {
 		if !whole {
 			return len(p), nil
 		}
-		d.add()
+		d.addLine()
 		rest = after
 	}
 }
 
-// end takes what stands after the last newline.
-func (d *digest) end() {
+// flush adds the text after the last newline as a line.
+func (d *digest) flush() {
 	if len(d.line) > 0 {
-		d.add()
+		d.addLine()
 	}
 }
 
-// add takes the line.
-func (d *digest) add() {
+// addLine evaluates the current line.
+func (d *digest) addLine() {
 	line := strings.ToValidUTF8(strings.TrimRight(string(d.line), " \t\r"), "�")
 	d.line = d.line[:0]
-	if optionsLine.MatchString(line) { // each JVM's first words
+	if optionsLine.MatchString(line) { // a JVM's first line
 		return
 	}
-	before := d.before
-	d.before = line
+	before := d.previous
+	d.previous = line
 	if stackLine.MatchString(line) {
 		d.afterLog = false
 		return
@@ -111,37 +110,37 @@ func (d *digest) add() {
 		if !strings.Contains(d.outer, cause) {
 			cause += " (" + d.outer + ")"
 		}
-		d.replace(cause)
+		d.replaceError(cause)
 	case afterLog && exceptionLine.MatchString(exception):
-		d.replace(strings.TrimRight(d.last, ".: ") + ": " + exception)
+		d.replaceError(strings.TrimRight(d.last, ".: ") + ": " + exception)
 		d.outer = d.last
 	case line == noVirtualMachine && before != "":
-		d.error(before)
+		d.setError(before)
 	case line == noInitialization:
-		d.error(line)
+		d.setError(line)
 		if before != "" && !logLine.MatchString(before) {
-			d.replace(before)
+			d.replaceError(before)
 		}
 	case before == noInitialization && d.last == noInitialization:
-		d.replace(line)
+		d.replaceError(line)
 	case errorLine.MatchString(line):
-		d.error(threadHeader.ReplaceAllString(logHeader.ReplaceAllString(line, ""), ""))
+		d.setError(threadHeader.ReplaceAllString(logHeader.ReplaceAllString(line, ""), ""))
 		d.afterLog = logHeader.MatchString(line) || strings.HasPrefix(line, "Error: ")
 	default:
 		d.inStack = false
 	}
 }
 
-// error takes an error's line.
-func (d *digest) error(text string) {
+// setError starts a new error.
+func (d *digest) setError(text string) {
 	d.last, d.outer, d.inStack = text, text, true
 	if d.first == "" {
 		d.first = text
 	}
 }
 
-// replace says more of the last error.
-func (d *digest) replace(text string) {
+// replaceError replaces the last error by a more precise text.
+func (d *digest) replaceError(text string) {
 	if d.first == d.last {
 		d.first = text
 	}

@@ -59,7 +59,7 @@ func TestDigestErrors(t *testing.T) {
 	}
 }
 
-// The pieces in which a text comes do not matter, and its size does not either.
+// Neither the pieces of a text nor its size matter.
 func TestDigestPieces(t *testing.T) {
 	text := strings.Repeat("line\n", 1000) + "24/01/01 10:00:00 ERROR A: b.\njava.lang.E: x\nx.Exception: c\n" +
 		strings.Repeat("x", 1<<20) + "\xff\nlast"
@@ -72,7 +72,7 @@ func TestDigestPieces(t *testing.T) {
 			}
 			rest = rest[n:]
 		}
-		d.end()
+		d.flush()
 		if len(d.tail) != tailLines || d.tail[tailLines-1] != "last" || len(d.tail[tailLines-2]) != maxLineBytes {
 			t.Errorf("size %d: %d lines, the last %q", size, len(d.tail), d.tail[len(d.tail)-1])
 		}

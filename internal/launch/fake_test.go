@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// The test binary plays every process of a run: spark-submit (and all below
-// it) when TFOS_FAKE_SUBMIT holds a script, the launcher when
+// The test binary plays every process of a run: spark-submit and all processes
+// below it when TFOS_FAKE_SUBMIT holds a script, the launcher when
 // TFOS_FAKE_LAUNCHER holds a folder.
 func TestMain(m *testing.M) {
 	if script := os.Getenv("TFOS_FAKE_SUBMIT"); script != "" {
@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// fakeSubmit does what the script says, a command a line:
+// fakeSubmit does what the script says, one command per line:
 //
 //	event JSON      print an "@tfos" line; PID stands for the fake's own pid
 //	print TEXT      print TEXT as it is
@@ -89,7 +89,7 @@ func fakeSubmit(script string) int {
 				return 99
 			}
 		case "hang":
-			time.Sleep(time.Minute) // a bound, should the test die
+			time.Sleep(time.Minute) // a bound, in case the test dies
 			return 98
 		case "kill":
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
@@ -123,7 +123,7 @@ func fakeLauncher(dir string) int {
 	return int(v.Code)
 }
 
-// config is a Config that runs script, with short times.
+// config returns a Config that runs script, with short times.
 func config(t *testing.T, script string) Config {
 	t.Helper()
 	return Config{
@@ -145,7 +145,7 @@ func self(t *testing.T) string {
 	return path
 }
 
-// deadline is a context that ends a test which hangs. The test fails when it
+// deadline returns a context that ends a test that hangs. The test fails if it
 // was needed: fakes that hang end by themselves after a minute.
 func deadline(t *testing.T) context.Context {
 	t.Helper()
@@ -159,10 +159,11 @@ func deadline(t *testing.T) context.Context {
 	return ctx
 }
 
-// life watches one fake process through a FIFO that only it holds open.
+// life watches one fake process through a FIFO that only that process holds
+// open.
 type life struct {
 	fifo string
-	pid  chan int      // its pid, when it has begun
+	pid  chan int      // its pid, once it has begun
 	end  chan struct{} // closed when it is gone
 }
 
@@ -176,7 +177,8 @@ func newLife(t *testing.T) *life {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Our own writer keeps the end of input away until the process has come.
+	// This writer delays the end of input until the process has opened the
+	// FIFO.
 	w, err := os.OpenFile(l.fifo, os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)

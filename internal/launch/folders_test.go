@@ -60,7 +60,7 @@ func TestRetry(t *testing.T) {
 	}
 }
 
-// The home of links keeps Spark's own work folder clean.
+// Links to Spark's home keep Spark's own work folder clean.
 func TestSparkHome(t *testing.T) {
 	home := place(t, map[string]string{"bin/spark-submit": "x", "jars/a.jar": "x", "work/app-1/stderr": "x"})
 	s, err := NewScratch(t.TempDir(), "r")
@@ -116,7 +116,8 @@ func TestPreflight(t *testing.T) {
 		t.Fatal(err)
 	}
 	up := l.Addr().String()
-	// A bound port without a listener refuses, and nobody else can take it.
+	// A bound port without a listener refuses connections, and no other process
+	// can take it.
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)

@@ -11,18 +11,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// group is a child process with a process group of its own.
+// group is a child process in a process group of its own.
 type group struct {
-	id    int           // of the child and of the group
+	id    int           // pid of the child, and id of the group
 	ended chan struct{} // closed when the child has ended and state is set
 	state *os.ProcessState
-	gone  bool // no process of the group is left; its id may be another's by now
+	gone  bool // no process of the group is left; another group may have its id by now
 }
 
-// startGroup starts cmd as the leader of a new process group. The kernel sends
-// the child SIGTERM when the launcher dies, be it by SIGKILL.
+// startGroup starts cmd as the leader of a new process group. If the launcher
+// dies, even by SIGKILL, the kernel sends the child SIGTERM.
 //
-// The kernel ties that signal to the *thread* that made the child, so one
+// The kernel ties that signal to the *thread* that started the child. So one
 // goroutine starts the child, keeps its thread, and stays until the child has
 // ended.
 func startGroup(cmd *exec.Cmd) (*group, error) {
@@ -42,7 +42,7 @@ func startGroup(cmd *exec.Cmd) (*group, error) {
 		if err != nil {
 			return
 		}
-		_ = cmd.Wait() // the exit status is in the state; no pipe is the command's own
+		_ = cmd.Wait() // the exit status is in the state; the command has no pipe of its own
 		g.state = cmd.ProcessState
 		close(g.ended)
 	}()
@@ -56,12 +56,12 @@ func startGroup(cmd *exec.Cmd) (*group, error) {
 // signal sends sig to every process of the group.
 func (g *group) signal(sig syscall.Signal) {
 	if !g.gone {
-		_ = syscall.Kill(-g.id, sig) // ESRCH: nobody is left, which is what was wanted
+		_ = syscall.Kill(-g.id, sig) // ESRCH: no process is left, which is the aim
 	}
 }
 
-// terminate asks for an orderly end: of pid, when it is a process of this
-// group, else of the whole group.
+// terminate asks for an orderly end: it sends SIGTERM to pid if pid belongs to
+// the group, else to the whole group.
 func (g *group) terminate(pid int) {
 	if pid > 1 {
 		if id, err := syscall.Getpgid(pid); err == nil && id == g.id && syscall.Kill(pid, syscall.SIGTERM) == nil {
@@ -71,9 +71,9 @@ func (g *group) terminate(pid int) {
 	g.signal(syscall.SIGTERM)
 }
 
-// settle waits, after the child has ended, until the group is empty, for at
-// most patience; then it kills what is left. There is no event for an empty
-// group, so it looks every 20 ms.
+// settle waits for the child's end, and then for at most patience until the
+// group is empty. Then it kills the rest. There is no event for an empty group,
+// so it checks every 20 ms.
 func (g *group) settle(patience time.Duration) {
 	<-g.ended
 	if g.empty(patience) {
@@ -97,7 +97,8 @@ func (g *group) empty(patience time.Duration) bool {
 	}
 }
 
-// reap takes the exit status of the group's orphans that came to us.
+// reap collects the exit status of the group's orphans that became children of
+// the launcher.
 func (g *group) reap() {
 	for {
 		pid, err := syscall.Wait4(-g.id, nil, syscall.WNOHANG, nil)

@@ -9,17 +9,16 @@ import (
 	"tfos/internal/record"
 )
 
-// maxEventBytes bounds one "@tfos" line: a verdict grows with members × epochs,
-// at about 120 bytes each.
+// maxEventBytes bounds one "@tfos" line. A verdict needs about 120 bytes for
+// each member and epoch.
 const maxEventBytes = 16 << 20
 
 var eventPrefix = []byte("@tfos ")
 
-// scanEvents reads the driver's standard output until its end. Each "@tfos"
-// line goes to event; everything else is written to rest as it comes, in
-// pieces where a line is longer than the buffer. An event that cannot be read
-// becomes a warning: a program that prints such a line must not end the
-// run.
+// scanEvents reads the driver's standard output until its end. It passes each
+// "@tfos" line to event. It writes all other text to rest as it arrives, and
+// lines longer than the buffer in pieces. An event that cannot be read becomes
+// a warning: a program that prints such a line must not end the run.
 func scanEvents(r io.Reader, rest io.Writer, event func(record.Event)) error {
 	br := bufio.NewReaderSize(r, 64<<10)
 	for {

@@ -11,8 +11,8 @@ import (
 	"tfos/internal/record"
 )
 
-// Without Spark nothing is Spark's fault: the driver is there from its first
-// word on, and has no context.
+// Without Spark no failure is Spark's. The driver has no context, and counts as
+// started from its first event on.
 func TestNoSpark(t *testing.T) {
 	for _, tt := range []struct {
 		name, script string
@@ -35,20 +35,20 @@ func TestNoSpark(t *testing.T) {
 	}
 }
 
-// A verdict that lay in the pipe when the last process had ended takes no time
-// from it: no phase is shorter than nothing.
+// A verdict that was still in the pipe when the last process had ended gets
+// that process's end time. So no phase has a negative duration.
 func TestVerdictFromThePipe(t *testing.T) {
 	c := Config{}
-	c.defaults()
+	c.setDefaults()
 	w := newWatch(c, &group{gone: true}, time.Now().Add(-2*time.Second))
-	w.last = time.Now().Add(-time.Second)
-	w.event(record.Verdict{})
+	w.ended = time.Now().Add(-time.Second)
+	w.handleEvent(record.Verdict{})
 	if got := w.seconds()["stop"]; got != 0 {
 		t.Errorf("stopped in %v s", got)
 	}
 }
 
-// The driver's first word ends the wait for a SparkContext, which never comes.
+// The driver's first event ends the wait for a SparkContext, which never comes.
 func TestNoSparkFormation(t *testing.T) {
 	c := config(t, driverUp+"spawn hang\nhang")
 	c.NoSpark, c.Formation = true, 100*time.Millisecond

@@ -9,13 +9,14 @@ import (
 	"tfos/internal/exit"
 )
 
-// dialTimeout bounds the wait for one master. A reachable one answers in a
-// round trip.
+// dialTimeout bounds the connection to one master. A reachable master answers
+// within a round trip.
 const dialTimeout = 3 * time.Second
 
-// Preflight finds out in seconds what spark-submit needs a minute for: whether
-// a standalone master answers. Of several (spark://a:7077,b:7077) one is
-// enough. Other masters are not looked at.
+// Preflight checks that a standalone master answers. It takes seconds, where
+// spark-submit needs a minute. If several masters are given
+// (spark://a:7077,b:7077), one is enough. Other kinds of masters are not
+// checked.
 func Preflight(ctx context.Context, master string) error {
 	list, ok := strings.CutPrefix(master, "spark://")
 	if !ok {

@@ -14,29 +14,29 @@ import (
 	"tfos/internal/exit"
 )
 
-// probeTimeout bounds asking a Python or a Java for its version: 0.1 s, more on
-// a slow file system.
+// probeTimeout bounds asking a Python or a Java for its version. That takes 0.1
+// s, and longer on a slow file system.
 const probeTimeout = 30 * time.Second
 
-// Python is an interpreter and what it says of itself: facts() of
+// Python is an interpreter and what it reports of itself: facts() in
 // scripts/tfos/versions.py.
 type Python struct {
 	Path      string  `json:"-"`
 	Version   Version `json:"python"`
 	PySpark   string  `json:"pyspark"` // the package's folder; "" without one
 	Distutils bool    `json:"distutils"`
-	// Refused says why no program can import this Python's TensorFlow; "": it
-	// may, or there is none.
+	// Refused says why this Python's TensorFlow cannot be imported. "": it can,
+	// or there is none.
 	Refused string `json:"refused"`
 }
 
-// Version is major and minor; the zero one is not known.
+// Version is a major and a minor version. The zero Version is unknown.
 type Version struct{ Major, Minor int }
 
 var leadingVersion = regexp.MustCompile(`^(\d+)(?:\.(\d+))?`)
 
-// parseVersion takes what stands before the patch level; the zero Version for
-// another text.
+// parseVersion reads major and minor version from the beginning of text. It
+// returns the zero Version for other text.
 func parseVersion(text string) Version {
 	m := leadingVersion.FindStringSubmatch(text)
 	if m == nil {
@@ -47,7 +47,7 @@ func parseVersion(text string) Version {
 	return Version{major, minor}
 }
 
-// UnmarshalText is parseVersion.
+// UnmarshalText sets v to parseVersion of text.
 func (v *Version) UnmarshalText(text []byte) error {
 	*v = parseVersion(string(text))
 	return nil
@@ -61,7 +61,7 @@ func (v Version) before(o Version) bool {
 	return v.Major < o.Major || v.Major == o.Major && v.Minor < o.Minor
 }
 
-// askPython starts the interpreter, without importing any package.
+// askPython runs the interpreter with s.Probe. It imports no package.
 func (s Search) askPython(ctx context.Context, path string) (Python, error) {
 	stdout, stderr, err := s.output(ctx, path, "-c", s.Probe)
 	if ctx.Err() != nil {
@@ -79,8 +79,8 @@ func (s Search) askPython(ctx context.Context, path string) (Python, error) {
 
 var javaVersion = regexp.MustCompile(`version "(?:1\.)?(\d+)`)
 
-// askJava is the major version of a java; 0: it does not say. The JVM writes it
-// to standard error.
+// askJava returns the major version of a java, or 0 if it does not report one.
+// The JVM writes it to standard error.
 func (s Search) askJava(ctx context.Context, path string) (int, error) {
 	_, stderr, err := s.output(ctx, path, "-version")
 	if ctx.Err() != nil {
@@ -109,8 +109,8 @@ func (s Search) output(ctx context.Context, argv ...string) (stdout, stderr stri
 	return out.String(), talk.String(), err
 }
 
-// sparkVersion is that of an installation, by the name of its core library;
-// "": not known.
+// sparkVersion returns the version of an installation, from the name of its
+// core library, or "".
 func sparkVersion(home string) string {
 	found, _ := filepath.Glob(filepath.Join(home, "jars", "spark-core_*.jar"))
 	if len(found) == 0 {

@@ -11,11 +11,11 @@ import (
 	"tfos/internal/exit"
 )
 
-// Environ is an environment as os.Environ gives it. It is handed in, so that
-// tests and callers say what a child sees.
+// Environ is an environment, in the form of os.Environ. Callers pass it in, so
+// that they and tests decide what a child sees.
 type Environ []string
 
-// Get is the last value of key, as the kernel's users see it; "" when unset.
+// Get returns the last value of key, which is the one that programs use, or "".
 func (e Environ) Get(key string) string {
 	for i := len(e) - 1; i >= 0; i-- {
 		if v, ok := strings.CutPrefix(e[i], key+"="); ok {
@@ -25,7 +25,7 @@ func (e Environ) Get(key string) string {
 	return ""
 }
 
-// With is a copy in which key has value, and has it once.
+// With returns a copy in which key occurs once, with value.
 func (e Environ) With(key, value string) Environ {
 	out := make(Environ, 0, len(e)+1)
 	for _, kv := range e {
@@ -36,31 +36,31 @@ func (e Environ) With(key, value string) Environ {
 	return append(out, key+"="+value)
 }
 
-// Search says where Spark and Python are looked for.
+// Search says where to look for Spark and Python.
 type Search struct {
 	Home   string   // spark.home of the job; first choice
 	Python string   // tool setting python (TFOS_PYTHON); first choice
 	Spark  string   // tool setting spark_home (TFOS_SPARK_HOME); after Home
-	Dirs   []string // folders whose .venv/bin/python is tried: here, the job file's
+	Dirs   []string // folders whose .venv/bin/python is tried: the current one, then the job file's
 	Env    Environ
-	Probe  string // scripts.Probe, with which a Python is asked
+	Probe  string // scripts.Probe, the Python program that asks a Python for its version
 }
 
-// FindPython is the Python in use: it runs the driver, and the executors of
-// local masters. It starts no process. The order: the setting, .venv/bin/python
-// in Dirs, PYSPARK_PYTHON when it exists on this host (executors and driver
-// must have the same minor version), python3 on PATH. The result is an absolute
-// path, or the path as the setting had it.
+// FindPython returns the Python that runs the driver, and the executors of
+// local masters. It starts no process. It takes the first of: the setting,
+// .venv/bin/python in Dirs, PYSPARK_PYTHON if it exists on this host (executors
+// and driver must have the same minor version), python3 on PATH. The result is
+// an absolute path. All errors have the code NoSpark.
 func FindPython(s Search) (string, error) {
 	if s.Python != "" {
-		p, err := s.look(s.Python)
+		p, err := s.findExecutable(s.Python)
 		if err != nil {
 			return "", fail(exit.NoSpark, "find python", "python %q of the settings (TFOS_PYTHON): %v", s.Python, err)
 		}
 		return p, nil
 	}
 	for _, dir := range s.Dirs {
-		if p, err := s.look(filepath.Join(dir, ".venv", "bin", "python")); err == nil {
+		if p, err := s.findExecutable(filepath.Join(dir, ".venv", "bin", "python")); err == nil {
 			return p, nil
 		}
 	}
@@ -68,17 +68,17 @@ func FindPython(s Search) (string, error) {
 		if name == "" {
 			continue
 		}
-		if p, err := s.look(name); err == nil {
+		if p, err := s.findExecutable(name); err == nil {
 			return p, nil
 		}
 	}
 	return "", fail(exit.NoSpark, "find python", "no Python 3 found (TFOS_PYTHON, .venv/bin/python, python3): install the package python3, or set TFOS_PYTHON")
 }
 
-// look finds an executable by path or on the PATH of Env, not on that of this
-// process. A symbolic link is not followed: a virtual environment is known by
-// the link's place.
-func (s Search) look(name string) (string, error) {
+// findExecutable finds an executable by path, or on the PATH of Env instead of
+// this process's PATH. It does not follow symbolic links: the place of the link
+// identifies a virtual environment.
+func (s Search) findExecutable(name string) (string, error) {
 	if strings.ContainsRune(name, filepath.Separator) {
 		p, err := filepath.Abs(name)
 		if err != nil {
@@ -88,7 +88,7 @@ func (s Search) look(name string) (string, error) {
 	}
 	for _, dir := range filepath.SplitList(s.Env.Get("PATH")) {
 		if !filepath.IsAbs(dir) {
-			continue // as os/exec: never run what lies in the current folder
+			continue // as os/exec: never run a program of the current folder
 		}
 		if p := filepath.Join(dir, name); executable(p) == nil {
 			return p, nil
@@ -97,7 +97,7 @@ func (s Search) look(name string) (string, error) {
 	return "", exec.ErrNotFound
 }
 
-// executable is nil when path is a file that may be executed.
+// executable returns nil if path is a file that may be executed.
 func executable(path string) error {
 	info, err := os.Stat(path)
 	switch {

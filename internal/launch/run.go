@@ -13,40 +13,44 @@ import (
 	"tfos/internal/record"
 )
 
-// Config is one application to run. Times of zero mean the defaults named.
+// Config describes one application to run. A time of zero means the default
+// named with it.
 type Config struct {
 	Run    string
 	Argv   []string // spark-submit and its arguments, or NoSpark's driver
 	Env    Environ
 	Dir    string // working folder of spark-submit; "": this process's
-	Record string // folder for spark.log, which is there already
+	Record string // existing folder for spark.log
 
-	// NoSpark says that Argv is itself the driver: there is no SparkContext to
-	// wait for, and nothing is Spark's fault.
+	// NoSpark says that Argv is the driver itself. Then there is no
+	// SparkContext to wait for, and no failure is Spark's.
 	NoSpark bool
 
-	// Formation bounds the time until the SparkContext is up; 0: no bound. A
-	// queue that has no room for the application does not end by itself.
+	// Formation bounds the time until the SparkContext is up; 0: no bound. The
+	// wait in a queue without room for the application has no other end.
 	Formation time.Duration
-	Grace     time.Duration // from SIGTERM to SIGKILL; 15 s
-	Settle    time.Duration // for the group to be empty once spark-submit has ended; 5 s
-	Stop      time.Duration // for spark-submit to end after the verdict; 60 s
+	Grace     time.Duration // from SIGTERM to SIGKILL; default 15 s
+	Settle    time.Duration // from the end of spark-submit until the group is empty; default 5 s
+	Stop      time.Duration // from the verdict to the end of spark-submit; default 60 s
 
-	// Started is told the process group of spark-submit as soon as there is one;
-	// nil: nobody is.
+	// Started receives the process group of spark-submit as soon as it exists.
+	// It may be nil.
 	Started func(group int)
-	// Event is told of each event, in order, from Run's own goroutine.
+	// Event receives each event, in order, from Run's own goroutine. It may be
+	// nil.
 	Event func(record.Event)
-	// Output gets what the driver prints beside events; nil: only the record.
+	// Output receives the driver's output without events. nil: only the record
+	// has it.
 	Output io.Writer
-	// SparkLog gets Spark's log as it comes; nil: only the record.
+	// SparkLog receives Spark's log as it is written. nil: only the record has
+	// it.
 	SparkLog io.Writer
-	// Kill ends everything at once when a value comes or it is closed: the
-	// second Ctrl-C.
+	// Kill kills all processes at once when it receives a value or is closed:
+	// the second Ctrl-C.
 	Kill <-chan struct{}
 }
 
-func (c *Config) defaults() {
+func (c *Config) setDefaults() {
 	set := func(d *time.Duration, v time.Duration) {
 		if *d == 0 {
 			*d = v
@@ -63,17 +67,18 @@ func (c *Config) defaults() {
 	}
 }
 
-// Run starts spark-submit, follows the driver's events and returns when no
-// process of the group is left. When ctx is cancelled, the driver is asked to
-// end in an orderly way; a cause of type Signal decides the exit code.
+// Run starts spark-submit, follows the driver's events, and returns when no
+// process of the group is left. If ctx is cancelled, it asks the driver to end
+// in an orderly way. A cause of type Signal then decides the exit code.
 //
-// The error is not nil only when nothing was run, or the machine failed under
-// it; the verdict says everything about the run itself.
+// The error is not nil only if nothing was started, or if the run's output
+// could not be read or written. Everything about the run itself is in the
+// verdict.
 func Run(ctx context.Context, c Config) (record.Verdict, error) {
 	if ctx.Err() != nil {
 		return record.Verdict{}, context.Cause(ctx)
 	}
-	c.defaults()
+	c.setDefaults()
 	begin := time.Now()
 	pipes, err := openPipes(c)
 	if err != nil {
@@ -83,9 +88,9 @@ func Run(ctx context.Context, c Config) (record.Verdict, error) {
 	cmd.Env, cmd.Dir = c.Env, c.Dir
 	cmd.Stdout, cmd.Stderr = pipes.stdout.write, pipes.stderr()
 	g, err := startGroup(cmd)
-	pipes.started()
+	pipes.closeWriteEnds()
 	if err != nil {
-		return record.Verdict{}, errors.Join(c.notStarted(err), pipes.wait(), pipes.file.Close())
+		return record.Verdict{}, errors.Join(c.notStarted(err), pipes.waitReaders(), pipes.file.Close())
 	}
 	c.Started(g.id)
 	w := newWatch(c, g, begin)
@@ -93,17 +98,17 @@ func Run(ctx context.Context, c Config) (record.Verdict, error) {
 	go func() {
 		defer close(settled)
 		g.settle(c.Settle)
-		pipes.end(c.Settle)
+		pipes.expireReads(c.Settle)
 	}()
-	w.loop(ctx, pipes.events, settled)
-	err = pipes.wait()
+	w.follow(ctx, pipes.events, settled)
+	err = pipes.waitReaders()
 	if lost := pipes.file.Close(); lost != nil {
 		c.Event(record.Warning{Message: fmt.Sprintf("%s lacks a part of the run's output: %v", c.sparkLog(), lost)})
 	}
 	return w.verdict(&pipes.program), err
 }
 
-// notStarted says that the child could not be started.
+// notStarted returns the error of a child that could not be started.
 func (c *Config) notStarted(err error) error {
 	if c.NoSpark {
 		return fail(exit.Internal, "submit", "start %s: %w: if its folder is mounted noexec, set TMPDIR to another", c.Argv[0], err)
@@ -114,11 +119,11 @@ func (c *Config) notStarted(err error) error {
 // pipes carries the child's output: standard output to events and the record,
 // standard error to the record.
 type pipes struct {
-	stdout, log pipe // log is used only when Spark's log is shown as well
+	stdout, log pipe // log is used only if Spark's log is also shown
 	file        *lossyFile
-	program     digest // of what the driver printed beside events
+	program     digest // the driver's output without events
 	events      chan record.Event
-	done        chan error // one value for each reader
+	done        chan error // one value per reader
 	readers     int
 }
 
@@ -126,8 +131,9 @@ type pipe struct{ read, write *os.File }
 
 // openPipes opens the log and starts the readers.
 //
-// Spark's log goes straight to the file where nobody wants to see it: if the
-// launcher is killed, the driver and Spark can still say why they end.
+// Unless Spark's log is shown, the child writes it directly to the file. Then
+// the driver and Spark can still log why they end after the launcher was
+// killed.
 func openPipes(c Config) (*pipes, error) {
 	opened, err := os.OpenFile(c.sparkLog(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
@@ -144,23 +150,23 @@ func openPipes(c Config) (*pipes, error) {
 		}
 		p.readers++
 		go func() {
-			_, err := io.Copy(io.MultiWriter(file, lenient{c.SparkLog}), p.log.read)
-			p.done <- notDeadline(err)
+			_, err := io.Copy(io.MultiWriter(file, lenientWriter{c.SparkLog}), p.log.read)
+			p.done <- ignoreDeadline(err)
 		}()
 	}
 	rest := io.MultiWriter(file, &p.program)
 	if c.Output != nil {
-		rest = io.MultiWriter(rest, lenient{c.Output})
+		rest = io.MultiWriter(rest, lenientWriter{c.Output})
 	}
 	p.readers++
 	go func() {
 		defer close(p.events)
-		p.done <- notDeadline(scanEvents(p.stdout.read, rest, func(e record.Event) { p.events <- e }))
+		p.done <- ignoreDeadline(scanEvents(p.stdout.read, rest, func(e record.Event) { p.events <- e }))
 	}()
 	return p, nil
 }
 
-// stderr is what the child writes its log to.
+// stderr returns the file to which the child writes its log.
 func (p *pipes) stderr() *os.File {
 	if p.log.write != nil {
 		return p.log.write
@@ -168,18 +174,18 @@ func (p *pipes) stderr() *os.File {
 	return p.file.File
 }
 
-// started closes our copies of the child's ends: the readers see the end of
-// input when the last process that has them is gone.
-func (p *pipes) started() {
+// closeWriteEnds closes this process's copies of the child's ends. The readers
+// then see the end of input when the last process with such an end is gone.
+func (p *pipes) closeWriteEnds() {
 	_ = p.stdout.write.Close()
 	if p.log.write != nil {
 		_ = p.log.write.Close()
 	}
 }
 
-// end makes the readers end although a process outside of the group still
-// holds the child's ends.
-func (p *pipes) end(patience time.Duration) {
+// expireReads ends the readers within at most a second, even if a process
+// outside the group still holds the child's ends.
+func (p *pipes) expireReads(patience time.Duration) {
 	deadline := time.Now().Add(min(patience, time.Second))
 	_ = p.stdout.read.SetReadDeadline(deadline)
 	if p.log.read != nil {
@@ -187,13 +193,14 @@ func (p *pipes) end(patience time.Duration) {
 	}
 }
 
-// wait is for the readers; all events must have been taken. The file is left open.
-func (p *pipes) wait() error {
+// waitReaders waits for the readers. All events must have been received. It
+// leaves the file open.
+func (p *pipes) waitReaders() error {
 	var err error
 	for range p.readers {
 		err = errors.Join(err, <-p.done)
 	}
-	p.program.end()
+	p.program.flush()
 	for _, f := range []*os.File{p.stdout.read, p.log.read} {
 		if f != nil {
 			err = errors.Join(err, f.Close())
@@ -205,17 +212,18 @@ func (p *pipes) wait() error {
 	return nil
 }
 
-func notDeadline(err error) error {
+func ignoreDeadline(err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return nil
 	}
 	return err
 }
 
-// lenient hides a terminal's failure: a closed window must not end the run.
-type lenient struct{ w io.Writer }
+// lenientWriter ignores a terminal's errors: a closed window must not end the
+// run.
+type lenientWriter struct{ w io.Writer }
 
-func (l lenient) Write(p []byte) (int, error) {
+func (l lenientWriter) Write(p []byte) (int, error) {
 	_, _ = l.w.Write(p)
 	return len(p), nil
 }

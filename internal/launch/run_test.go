@@ -26,12 +26,12 @@ const (
 		"\"host\":\"h\",\"exit_code\":1,\"stderr\":[\"a\",\"b\"],\"log_path\":\"/l\",\"retryable\":false}\n"
 )
 
-// Every way to a verdict. The exit status of spark-submit contradicts the
-// verdict wherever it can.
+// Every way to a verdict. Where possible the exit status of spark-submit
+// contradicts the verdict.
 func TestVerdict(t *testing.T) {
 	tests := []struct {
 		name, script string
-		want         record.Verdict // Code, Cause, Phase, Member, Retryable, ExitCode, Signal are compared
+		want         record.Verdict // compared are Code, Cause, Phase, Member, Retryable, ExitCode, Signal
 	}{
 		{"success", formed + success + "exit 0", record.Verdict{}},
 		{"success, spark-submit ends badly", formed + success + "exit 1", record.Verdict{}},
@@ -100,7 +100,7 @@ func TestVerdictKeepsWhatTheDriverSaid(t *testing.T) {
 	}
 }
 
-// A driver without a SparkContext knows the reason; the traces are in the log.
+// A driver without a SparkContext knows the reason. The traces are in the log.
 func TestVerdictOfNoContextNamesTheLog(t *testing.T) {
 	c := config(t, driverUp+"event {\"event\":\"verdict\",\"code\":3,\"phase\":\"submit\",\"cause\":\"no such host\"}\nprint py4j.protocol.Py4JJavaError: x\nexit 1")
 	got, err := Run(deadline(t), c)
@@ -112,8 +112,8 @@ func TestVerdictOfNoContextNamesTheLog(t *testing.T) {
 	}
 }
 
-// An event beyond all reason costs a bounded amount of memory and a warning;
-// what comes after it is read.
+// A huge event costs bounded memory and a warning. The events after it are
+// read.
 func TestHugeEvent(t *testing.T) {
 	c := config(t, driverUp+"long 17000000 @tfos {\nprint @tfos {\n"+success)
 	var warnings []string
@@ -131,8 +131,8 @@ func TestHugeEvent(t *testing.T) {
 	}
 }
 
-// What is not an event reaches the record and Output; Spark's log reaches the
-// record always, and SparkLog when it is there.
+// Output without events goes to the record and to Output. Spark's log always
+// goes to the record, and to SparkLog if it is set.
 func TestOutput(t *testing.T) {
 	for _, verbose := range []bool{false, true} {
 		c := config(t, "print hello from the program\nstderr INFO a log line\n"+formed+success)
@@ -198,7 +198,7 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// A pid that the driver names is signalled only when it is of our group.
+// A pid from the driver receives signals only if it belongs to the group.
 func TestForeignDriver(t *testing.T) {
 	stranger, l := newLife(t), newLife(t)
 	cmd := exec.Command(self(t))
@@ -232,7 +232,7 @@ func TestForeignDriver(t *testing.T) {
 	}
 }
 
-// The second signal does not wait for the grace.
+// The second signal does not wait for the grace period.
 func TestKill(t *testing.T) {
 	l := newLife(t)
 	kill := make(chan struct{})
@@ -255,8 +255,8 @@ func TestKill(t *testing.T) {
 	l.ended(t)
 }
 
-// What spark-submit leaves behind in its group ends with it; what has left the
-// group and holds the pipe does not keep the launcher.
+// Processes left in the group end with the run. A process that left the group
+// and holds the pipe does not keep the launcher waiting.
 func TestLeftOvers(t *testing.T) {
 	stays, goes := newLife(t), newLife(t)
 	c := config(t, formed+success+
@@ -273,7 +273,7 @@ func TestLeftOvers(t *testing.T) {
 	}
 }
 
-// spark-submit that hangs after the verdict is ended; the verdict stands.
+// A spark-submit that hangs after the verdict is ended. The verdict stays.
 func TestLinger(t *testing.T) {
 	l := newLife(t)
 	c := config(t, "ignore\n"+formed+success+"alive "+l.fifo+"\nhang")
@@ -311,7 +311,7 @@ func TestNothingToStart(t *testing.T) {
 	}
 }
 
-// When the launcher is killed, spark-submit gets SIGTERM from the kernel.
+// If the launcher is killed, the kernel sends spark-submit SIGTERM.
 func TestLauncherKilled(t *testing.T) {
 	l, dir := newLife(t), t.TempDir()
 	script := formed + "alive " + l.fifo + "\nhang"

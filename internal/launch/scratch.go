@@ -20,12 +20,12 @@ const (
 	filesFolder = "files" // copies of the user's files
 )
 
-// Scratch is a run's temporary folder, mode 0700. Its path is short: unix
-// sockets lie below it and their paths end at 108 bytes.
+// Scratch is a run's temporary folder, mode 0700. Its path is short, because
+// paths of Unix sockets in it are limited to 108 bytes.
 type Scratch struct{ Dir string }
 
-// NewScratch makes tfos-<run> in tmp, which may be "" for the system's. It
-// fails when the folder is there already.
+// NewScratch makes the folder tfos-<run> in tmp, or in the system's temporary
+// folder if tmp is "". An existing folder is an error.
 func NewScratch(tmp, run string) (Scratch, error) {
 	s := Scratch{Dir: ScratchDir(tmp, run)}
 	if err := os.Mkdir(s.Dir, 0o700); err != nil {
@@ -39,7 +39,7 @@ func NewScratch(tmp, run string) (Scratch, error) {
 	return s, nil
 }
 
-// ScratchDir is the path that NewScratch makes.
+// ScratchDir returns the path of the folder that NewScratch makes.
 func ScratchDir(tmp, run string) string {
 	if tmp == "" {
 		tmp = os.TempDir()
@@ -47,10 +47,10 @@ func ScratchDir(tmp, run string) string {
 	return filepath.Join(tmp, "tfos-"+run)
 }
 
-// Path of a file in the folder.
+// Path returns the path of a file in the folder.
 func (s Scratch) Path(name string) string { return filepath.Join(s.Dir, name) }
 
-// Write makes a file of r's content.
+// Write creates a file with r's content. An existing file is an error.
 func (s Scratch) Write(name string, mode fs.FileMode, r io.Reader) (err error) {
 	f, err := os.OpenFile(s.Path(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err == nil {
@@ -63,11 +63,11 @@ func (s Scratch) Write(name string, mode fs.FileMode, r io.Reader) (err error) {
 	return nil
 }
 
-// SparkHome makes a Spark home of links to the real one, but with a work
-// folder of its own, and returns its path. local-cluster masters write their
-// executors' folders to $SPARK_HOME/work and nothing can tell them otherwise
-// (Worker.createWorkDir gets no path from LocalSparkCluster): they would stay
-// behind, and two runs at once would share them.
+// SparkHome makes a Spark home that links to the real one but has its own work
+// folder, and returns its path. local-cluster masters write their executors'
+// folders to $SPARK_HOME/work, and no setting changes that (LocalSparkCluster
+// passes no path to Worker.createWorkDir). Otherwise the folders would stay
+// behind, and concurrent runs would share them.
 func (s Scratch) SparkHome(home string) (string, error) {
 	farm := s.Path(homeFolder)
 	entries, err := os.ReadDir(home)
@@ -85,8 +85,8 @@ func (s Scratch) SparkHome(home string) (string, error) {
 	return farm, nil
 }
 
-// Remove deletes the folder. A process that ends just now may still write to
-// it, so it is tried again for up to patience.
+// Remove deletes the folder. A dying process may still write to it, so Remove
+// tries again for up to patience.
 func (s Scratch) Remove(patience time.Duration) error {
 	err := retry(patience, func() error { return os.RemoveAll(s.Dir) })
 	if err != nil {
@@ -95,7 +95,8 @@ func (s Scratch) Remove(patience time.Duration) error {
 	return nil
 }
 
-// retry calls f until it succeeds, every 50 ms for up to patience, once at least.
+// retry calls f every 50 ms until it succeeds, for up to patience, and at least
+// once.
 func retry(patience time.Duration, f func() error) error {
 	deadline := time.Now().Add(patience)
 	for {

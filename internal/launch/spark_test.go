@@ -29,7 +29,7 @@ func place(t *testing.T, files map[string]string) string {
 func TestFindSpark(t *testing.T) {
 	home := place(t, map[string]string{"bin/spark-submit": "#!/bin/sh\n", "jars/spark-core_2.12-3.5.9.jar": ""})
 	empty := t.TempDir()
-	// What scripts/tfos/versions.py prints.
+	// The output of scripts/tfos/versions.py.
 	asks := `#!/bin/sh
 echo '{"python": "3.12", "pyspark": "` + home + `", "distutils": true, "refused": null}'
 `
@@ -88,7 +88,7 @@ echo '{"python": "3.12", "pyspark": "` + home + `", "distutils": true, "refused"
 	}
 }
 
-// A dry run finds what it can without starting anything.
+// A dry run finds Spark without starting a process, where it can.
 func TestKnownSpark(t *testing.T) {
 	venv := place(t, map[string]string{
 		".venv/bin/python": "#!/bin/sh\ntouch \"$0.started\"\n",
@@ -120,7 +120,7 @@ func TestEnviron(t *testing.T) {
 	}
 }
 
-// A JVM without rows compiles little, unless the user says otherwise.
+// A JVM without rows compiles little, unless the user sets another option.
 func TestEnvironLight(t *testing.T) {
 	base := Environ{"SPARK_SUBMIT_OPTS=-XX:TieredStopAtLevel=4"}
 	for light, want := range map[bool]string{
@@ -133,7 +133,8 @@ func TestEnvironLight(t *testing.T) {
 	}
 }
 
-// Java 17 cannot open a path beyond ASCII in the C locale, which cron has.
+// Java 17 cannot open a path with characters beyond ASCII in the C locale,
+// which cron has.
 func TestEnvironLocale(t *testing.T) {
 	for _, c := range []struct {
 		base Environ

@@ -7,16 +7,16 @@ import (
 	"sync"
 )
 
-// sparkLog is the file for spark-submit's standard error and what the driver prints
-// beside its events.
+// sparkLog is the file for spark-submit's standard error and for the driver's
+// output without events.
 func (c *Config) sparkLog() string { return filepath.Join(c.Record, "spark.log") }
 
-// lossyFile is a file whose failures do not stop its writers: a full disk must not
-// fail a run.
+// lossyFile is a file whose write errors do not stop its writers: a full disk
+// must not fail a run.
 type lossyFile struct {
 	*os.File
 	mu  sync.Mutex
-	err error // the first
+	err error // the first one
 }
 
 func (f *lossyFile) Write(p []byte) (int, error) {
@@ -28,7 +28,8 @@ func (f *lossyFile) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Close closes the file and returns why it may lack something; nil: it is whole.
+// Close closes the file. It returns the first error: the file may then be
+// incomplete.
 func (f *lossyFile) Close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

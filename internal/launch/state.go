@@ -11,16 +11,16 @@ import (
 	"tfos/internal/store"
 )
 
-// RecordDir is where the record of a run lies below the state folder.
+// RecordDir returns the folder of a run's record below the state folder.
 func RecordDir(state, run string) string { return filepath.Join(state, "runs", run) }
 
-// StateDir is the folder for records: the setting, else $XDG_STATE_HOME/tfos,
-// else ~/.local/state/tfos.
+// StateDir returns the folder for records: the setting, else
+// $XDG_STATE_HOME/tfos, else ~/.local/state/tfos.
 func StateDir(setting string, env Environ) (string, error) {
 	switch {
 	case setting != "":
 		return filepath.Abs(setting)
-	case filepath.IsAbs(env.Get("XDG_STATE_HOME")): // the XDG specification: relative ones are ignored
+	case filepath.IsAbs(env.Get("XDG_STATE_HOME")): // XDG specification: ignore relative paths
 		return filepath.Join(env.Get("XDG_STATE_HOME"), "tfos"), nil
 	case env.Get("HOME") != "":
 		return filepath.Join(env.Get("HOME"), ".local", "state", "tfos"), nil
@@ -28,9 +28,9 @@ func StateDir(setting string, env Environ) (string, error) {
 	return "", fail(exit.Usage, "record", "no place for the run's record: set TFOS_STATE_DIR")
 }
 
-// NewRecord makes the record that this process writes, for its owner's eyes: job
-// files may hold secrets. c lacks Store and Run.Writer. Every run has its own record:
-// an existing one is a usage error.
+// NewRecord makes the record that this process writes. Only the owner can read
+// it, because job files may hold secrets. NewRecord sets Store and Run.Writer
+// of c. An existing record of the run is a usage error.
 func NewRecord(ctx context.Context, c record.Config) (*record.Writer, error) {
 	var err error
 	if c.Store, err = store.ForOwner(c.Dir); err == nil {

@@ -10,17 +10,20 @@ import (
 	"tfos/internal/work"
 )
 
-// PhaseMeasured is the phase of a measurement that its time has ended.
+// PhaseMeasured is the phase of a measurement that ended because its time was
+// over.
 const PhaseMeasured = reserve.PhaseMeasured
 
-// PhaseCommit is the phase in which outputs get their names: programs have ended well.
+// PhaseCommit is the phase in which outputs get their final names. The programs
+// have ended well.
 const PhaseCommit = work.PhaseCommit
 
-// PhaseUpload is the phase in which members' files are brought: programs have ended well.
+// PhaseUpload is the phase in which members' files are uploaded. The programs
+// have ended well.
 const PhaseUpload = reserve.PhaseUpload
 
-// ClearStaging deletes what a failed run has staged, where the driver could not,
-// and adds to its verdict what stays.
+// ClearStaging deletes what a failed run has staged, if the driver could not.
+// It adds the paths that remain to the verdict.
 func ClearStaging(ctx context.Context, run work.Config, v *record.Verdict) error {
 	kept, err := work.ClearStaging(ctx, run)
 	for _, path := range kept {
@@ -31,13 +34,14 @@ func ClearStaging(ctx context.Context, run work.Config, v *record.Verdict) error
 	return err
 }
 
-// PhaseExecutors is where a run failed whose executors died.
+// PhaseExecutors is the phase of a run that failed because executors died.
 const PhaseExecutors = reserve.PhaseExecutors
 
 // PhaseSkipped is the phase of a job that had nothing to do.
 const PhaseSkipped = work.PhaseSkipped
 
-// Failure is the verdict for err, for failures before anything ran.
+// Failure returns the verdict for err, for failures before anything was
+// started.
 func Failure(err error, run string) record.Verdict {
 	v := record.Verdict{Code: CodeOf(err), Cause: err.Error(), Run: run}
 	var e *Error

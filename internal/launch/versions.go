@@ -8,16 +8,16 @@ import (
 	"tfos/internal/exit"
 )
 
-// What tfos is run with: scripts/versions/matrix.py, against which a test holds
-// these. An older one is refused, a newer one may work.
+// The versions that tfos is tested with. A test compares them with
+// scripts/versions/matrix.py. Older versions are refused. Newer ones may work.
 var (
 	oldestSpark, newestSpark   = Version{3, 4}, Version{4, 3}
 	oldestPython, newestPython = Version{3, 10}, Version{3, 13}
 )
 
-// sparkNeeds says with which Python and Java a Spark runs, from a version on.
-// The oldest Python is that of tfos. The zero of a newest one: none is known
-// not to work.
+// sparkNeeds lists the Python and Java versions that Spark runs with, from a
+// Spark version on. The oldest Python is that of tfos. A zero newest version
+// means that no limit is known.
 var sparkNeeds = []struct {
 	since                 Version
 	newestPython          Version
@@ -30,43 +30,44 @@ var sparkNeeds = []struct {
 	{Version{4, 0}, Version{}, 17, 0}, // class files of Java 17
 }
 
-// distutilsGone is the first Python without distutils, which PySpark before 4
-// imports wherever pandas or pyarrow come in. setuptools brings it.
+// distutilsGone is the first Python without distutils. PySpark before 4 imports
+// distutils for pandas and pyarrow. setuptools provides it.
 var distutilsGone = Version{3, 12}
 
-// Uses are the Pythons of this machine that a run uses beside its driver's. On
-// a cluster those of the executors are not known.
+// Uses are the Pythons of this machine that a run uses besides the driver's.
+// The Pythons of a cluster's executors are not known.
 type Uses struct {
-	// Worker is Spark's own Python on executors of this machine; "": they are
-	// elsewhere, or no row has to go through it.
+	// Worker is Spark's own Python on executors of this machine. "": executors
+	// are elsewhere, or no row passes through that Python.
 	Worker string
-	// Arrow says that rows must go through Spark's Python, wherever it is.
+	// Arrow says that rows must pass through Spark's Python, on any machine.
 	Arrow bool
-	// Program runs the job's program on this machine; "": elsewhere, or none.
+	// Program is the Python that runs the job's program on this machine. "":
+	// the program runs elsewhere, or there is none.
 	Program string
 }
 
-// CheckVersions refuses what is known not to work together, with the code
-// NoSpark, before anything is started. Its warnings, a line each, say what
-// nobody has tried.
+// CheckVersions returns an error with the code NoSpark for versions that are
+// known not to work together. Each warning is a line about versions that were
+// not tested. It may run Pythons to ask for their versions.
 func CheckVersions(ctx context.Context, s Search, spark Spark, uses Uses) (warnings []string, err error) {
-	if why := spark.clash(); why != "" {
+	if why := spark.versionConflict(); why != "" {
 		return nil, fail(exit.NoSpark, "preflight", "%s", why)
 	}
 	if uses.Arrow {
 		worker := spark.Python
 		if uses.Worker != "" {
-			if worker, err = s.another(ctx, spark.Python, uses.Worker); err != nil {
+			if worker, err = s.askOther(ctx, spark.Python, uses.Worker); err != nil {
 				return nil, err
 			}
 		}
-		if why := spark.arrowClash(worker); why != "" {
+		if why := spark.arrowConflict(worker); why != "" {
 			return nil, fail(exit.NoSpark, "preflight", "%s", why)
 		}
 	}
 	if uses.Program != "" {
-		// One that does not run is the program's failure, and told as such.
-		if p, err := s.another(ctx, spark.Python, uses.Program); err == nil && p.Refused != "" {
+		// A Python that does not run is reported as the program's failure.
+		if p, err := s.askOther(ctx, spark.Python, uses.Program); err == nil && p.Refused != "" {
 			return nil, fail(exit.NoSpark, "preflight", "%s (%s)", p.Refused, p.Path)
 		}
 	}
@@ -79,13 +80,13 @@ func CheckVersions(ctx context.Context, s Search, spark Spark, uses Uses) (warni
 	return warnings, nil
 }
 
-// another asks the Python at path, unless it is the one that was asked before.
-func (s Search) another(ctx context.Context, asked Python, path string) (Python, error) {
+// askOther asks the Python at path, unless it is the one already asked.
+func (s Search) askOther(ctx context.Context, asked Python, path string) (Python, error) {
 	if path == asked.Path {
 		return asked, nil
 	}
 	if !strings.Contains(path, "/") {
-		found, err := s.look(path)
+		found, err := s.findExecutable(path)
 		if err != nil {
 			return Python{}, fail(exit.NoSpark, "find python", "Spark's Python %q (PYSPARK_PYTHON, spark.pyspark.python): %v: install it, or name another", path, err)
 		}
@@ -94,9 +95,9 @@ func (s Search) another(ctx context.Context, asked Python, path string) (Python,
 	return s.askPython(ctx, path)
 }
 
-// clash says why the driver's Python, Spark and Java cannot work together; "":
-// they can, as far as is known.
-func (s Spark) clash() string {
+// versionConflict says why the driver's Python, Spark and Java cannot work
+// together, or "" if no reason is known.
+func (s Spark) versionConflict() string {
 	python, spark := s.Python.Version, parseVersion(s.Version)
 	if python.known() && python.before(oldestPython) {
 		return fmt.Sprintf("Python %s (%s) is too old, tfos needs %s or newer: install one, and name it as TFOS_PYTHON", python, s.Python.Path, oldestPython)
@@ -124,8 +125,9 @@ func (s Spark) clash() string {
 	return ""
 }
 
-// arrowClash says why Spark's Python workers cannot take rows as Arrow batches.
-func (s Spark) arrowClash(worker Python) string {
+// arrowConflict says why Spark's Python workers cannot receive rows as Arrow
+// batches, or "".
+func (s Spark) arrowConflict(worker Python) string {
 	for _, p := range []Python{s.Python, worker} {
 		if v := parseVersion(s.Version); v.known() && v.Major < 4 && !p.Version.before(distutilsGone) && !p.Distutils {
 			return fmt.Sprintf("PySpark %s imports distutils, which Python %s no longer has: run: %s -m pip install setuptools", s.Version, p.Version, p.Path)

@@ -12,8 +12,8 @@ import (
 	"tfos/internal/exit"
 )
 
-// What cannot work together is refused with the code NoSpark and what to do,
-// and what nobody has tried is said.
+// Versions that cannot work together are an error with the code NoSpark and a
+// remedy. Untested versions give a warning.
 func TestCheckVersions(t *testing.T) {
 	pythons := t.TempDir()
 	python := func(version string, distutils bool, refused string) string {
@@ -37,7 +37,7 @@ func TestCheckVersions(t *testing.T) {
 	}{
 		{"3.5.9", python311, 17, Uses{}, nil, ""},
 		{"3.5.9", python311, 8, Uses{}, nil, ""},
-		{"", python311, 0, Uses{Arrow: true}, nil, ""}, // nothing is known
+		{"", python311, 0, Uses{Arrow: true}, nil, ""}, // no version is known
 		{"3.4.4", full312, 17, Uses{Arrow: true}, nil, ""},
 		{"4.3.0", bare312, 25, Uses{Arrow: true}, nil, ""},
 		{"3.3.2.3.3.7190", python311, 8, Uses{}, []string{"Spark 3.3.2.3.3.7190", "3.4 or newer", "pip install pyspark"}, ""},
@@ -45,7 +45,7 @@ func TestCheckVersions(t *testing.T) {
 		{"3.5.9", python("3.9", true, ""), 17, Uses{}, []string{"Python 3.9", "3.10 or newer", "TFOS_PYTHON"}, ""},
 		{"4.0.5", python311, 11, Uses{}, []string{"Spark 4.0.5 needs Java 17", "here is Java 11", "JAVA_HOME"}, ""},
 		{"3.5.9", python311, 25, Uses{}, []string{"Spark 3.5.9 does not run on Java 25", "JAVA_HOME"}, ""},
-		{"3.5.9", bare312, 17, Uses{}, nil, ""}, // Go tasks take the rows
+		{"3.5.9", bare312, 17, Uses{}, nil, ""}, // Go tasks receive the rows
 		{"3.5.9", bare312, 17, Uses{Arrow: true}, []string{"distutils", bare312 + " -m pip install setuptools"}, ""},
 		{"3.5.9", full312, 17, Uses{Arrow: true, Worker: bare312}, []string{"distutils", bare312 + " -m pip install setuptools"}, ""},
 		{"3.5.9", full312, 17, Uses{Arrow: true, Worker: python311}, []string{"3.12", "3.11", "PYSPARK_PYTHON"}, ""},
@@ -98,7 +98,7 @@ func TestAskJava(t *testing.T) {
 	}
 }
 
-// The bounds are those of the matrix that is run.
+// The bounds are those of the tested matrix.
 func TestMatrixBounds(t *testing.T) {
 	text, err := os.ReadFile("../../scripts/versions/matrix.py")
 	if err != nil {

@@ -14,23 +14,23 @@ import (
 	"tfos/internal/record"
 )
 
-// watch follows one run: what is known of it, and what was done to it.
+// watch follows one run: its events, and the signals sent to it.
 type watch struct {
 	c     Config
 	group *group
 
-	driver    int // pid; 0: not known
-	begin     time.Time
-	context   time.Time // when the SparkContext was up; zero: never
-	formed    time.Time
-	exporting time.Time       // when the first member said so
-	said      *record.Verdict // by the driver
-	saidAt    time.Time
-	stop      error // why we ended it: a Signal, errFormation, errLinger
-	last      time.Time
-	formation <-chan time.Time
-	grace     <-chan time.Time
-	linger    <-chan time.Time
+	driver        int // pid; 0 if not known
+	begin         time.Time
+	context       time.Time // when the SparkContext was up; zero: never
+	formed        time.Time
+	exporting     time.Time       // when the first member reported it
+	driverVerdict *record.Verdict // the driver's verdict
+	verdictAt     time.Time
+	stopReason    error // why the launcher ended the run: a Signal, errFormation, errLinger
+	ended         time.Time
+	formation     <-chan time.Time
+	grace         <-chan time.Time
+	linger        <-chan time.Time
 }
 
 var (
@@ -46,8 +46,8 @@ func newWatch(c Config, g *group, begin time.Time) *watch {
 	return w
 }
 
-// loop ends when the group is gone and all events are taken.
-func (w *watch) loop(ctx context.Context, events <-chan record.Event, settled <-chan struct{}) {
+// follow handles events until the group is gone and all events are received.
+func (w *watch) follow(ctx context.Context, events <-chan record.Event, settled <-chan struct{}) {
 	cancelled, kill := ctx.Done(), w.c.Kill
 	for events != nil || settled != nil {
 		select {
@@ -56,40 +56,40 @@ func (w *watch) loop(ctx context.Context, events <-chan record.Event, settled <-
 				events = nil
 				continue
 			}
-			w.event(e)
+			w.handleEvent(e)
 		case <-settled:
 			settled = nil
 			w.group.gone = true
-			w.last = time.Now()
+			w.ended = time.Now()
 		case <-cancelled:
 			cancelled = nil
-			w.end(context.Cause(ctx))
+			w.requestEnd(context.Cause(ctx))
 		case <-kill:
 			kill = nil
 			w.group.signal(syscall.SIGKILL)
 		case <-w.formation:
-			w.end(errFormation)
+			w.requestEnd(errFormation)
 		case <-w.linger:
 			w.c.Event(record.Warning{Message: fmt.Sprintf("%v within %v: it is ended", errLinger, w.c.Stop)})
-			w.end(errLinger)
+			w.requestEnd(errLinger)
 		case <-w.grace:
 			w.group.signal(syscall.SIGKILL)
 		}
 	}
 }
 
-// end asks for an orderly end, once, and sets the time for the other one.
-func (w *watch) end(why error) {
-	if w.stop != nil {
+// requestEnd asks for an orderly end, once, and starts the timer for SIGKILL.
+func (w *watch) requestEnd(why error) {
+	if w.stopReason != nil {
 		return
 	}
-	w.stop = why
+	w.stopReason = why
 	w.formation, w.linger = nil, nil
 	w.group.terminate(w.driver)
 	w.grace = time.After(w.c.Grace)
 }
 
-func (w *watch) event(e record.Event) {
+func (w *watch) handleEvent(e record.Event) {
 	switch e := e.(type) {
 	case record.Driver:
 		w.driver = e.PID
@@ -106,22 +106,22 @@ func (w *watch) event(e record.Event) {
 			w.exporting = time.Now()
 		}
 	case record.Verdict:
-		if w.said != nil {
-			return // the first counts
+		if w.driverVerdict != nil {
+			return // only the first verdict counts
 		}
-		w.said, w.saidAt = &e, time.Now()
-		if w.group.gone { // it lay in the pipe
-			w.saidAt = w.last
+		w.driverVerdict, w.verdictAt = &e, time.Now()
+		if w.group.gone { // it was still in the pipe
+			w.verdictAt = w.ended
 		}
-		if w.stop == nil {
+		if w.stopReason == nil {
 			w.linger = time.After(w.c.Stop)
 		}
 	}
 	w.c.Event(e)
 }
 
-// verdict is the judgement once everything has ended; program is what the
-// driver printed beside its events.
+// verdict judges the run after everything has ended. program is the driver's
+// output without events.
 func (w *watch) verdict(program *digest) record.Verdict {
 	v := w.judge(program)
 	v.Run, v.Record = w.c.Run, w.c.Record
@@ -131,52 +131,52 @@ func (w *watch) verdict(program *digest) record.Verdict {
 
 func (w *watch) judge(program *digest) record.Verdict {
 	var signal Signal
-	interrupted := errors.As(w.stop, &signal)
+	interrupted := errors.As(w.stopReason, &signal)
 	switch {
-	case w.said != nil && (w.said.Code == exit.Done || !interrupted):
-		v := *w.said
-		if v.Code == exit.NoSpark { // Spark alone has said more
+	case w.driverVerdict != nil && (w.driverVerdict.Code == exit.Done || !interrupted):
+		v := *w.driverVerdict
+		if v.Code == exit.NoSpark { // Spark's own log says more
 			v.LogPath = w.c.sparkLog()
 		}
 		return v
-	case w.said != nil: // its code is how members took the interruption
-		v := *w.said
+	case w.driverVerdict != nil: // its code says how members took the interruption
+		v := *w.driverVerdict
 		v.Code, v.Cause, v.Phase, v.Retryable = signal.ExitCode(), signal.Error(), "interrupted", true
 		return v
 	case interrupted:
 		return record.Verdict{Code: signal.ExitCode(), Cause: signal.Error(), Phase: "interrupted", Retryable: true}
-	case w.stop != nil && !errors.Is(w.stop, errFormation):
-		return record.Verdict{Code: exit.Interrupted, Cause: w.stop.Error(), Phase: "interrupted", Retryable: true}
+	case w.stopReason != nil && !errors.Is(w.stopReason, errFormation):
+		return record.Verdict{Code: exit.Interrupted, Cause: w.stopReason.Error(), Phase: "interrupted", Retryable: true}
 	}
-	return w.silent(program)
+	return w.judgeSilent(program)
 }
 
-// silent judges a run that ended without a verdict by how far it came. Spark's
-// PythonRunner puts the driver's standard error into its standard output, so
-// an exception of the driver is in program, and Spark's own in its log, before
-// much that is only about shutting down.
-func (w *watch) silent(program *digest) record.Verdict {
+// judgeSilent judges a run that ended without a verdict, by how far it came.
+// Spark's PythonRunner redirects the driver's standard error to its standard
+// output. So an exception of the driver is in program. Spark's own exception is
+// in its log, before many lines about the shutdown.
+func (w *watch) judgeSilent(program *digest) record.Verdict {
 	path := w.c.sparkLog()
-	log, err := digestFile(path) // has both
+	log, err := digestFile(path) // has both outputs
 	if err != nil {
 		log.tail = []string{"(Spark's log cannot be read: " + err.Error() + ")"}
 	}
-	how := ended(w.group.state)
+	how := describeEnd(w.group.state)
 	v := record.Verdict{Stderr: log.tail, LogPath: path, ExitCode: w.group.state.ExitCode(), Signal: endSignal(w.group.state)}
 	switch {
-	case errors.Is(w.stop, errFormation):
+	case errors.Is(w.stopReason, errFormation):
 		v.Code, v.Phase, v.Retryable = exit.NotFormed, "submit", true
 		v.Cause = fmt.Sprintf("%v within %v (timeouts.reservation)", errFormation, w.c.Formation)
 	case w.context.IsZero() && !w.c.NoSpark:
 		v.Code, v.Phase = exit.NoSpark, "submit"
 		why := program.last
-		if why == "" || strings.HasPrefix(why, "py4j.") { // Java's exception, which Spark's log has in full
+		if why == "" || strings.HasPrefix(why, "py4j.") { // Spark's log has Java's exception in full
 			why = log.first
 		}
-		v.Cause = because("spark-submit ended before the application started ("+how+")", why)
+		v.Cause = withReason("spark-submit ended before the application started ("+how+")", why)
 	default:
 		v.Code, v.Phase, v.Retryable = exit.Failed, "driver", true
-		v.Cause = because("the driver died ("+how+")", program.last)
+		v.Cause = withReason("the driver died ("+how+")", program.last)
 		if program.last != "" {
 			v.Stderr = program.tail
 		}
@@ -184,21 +184,21 @@ func (w *watch) silent(program *digest) record.Verdict {
 	return v
 }
 
-func because(what, why string) string {
+func withReason(what, why string) string {
 	if why == "" {
 		return what
 	}
 	return what + ": " + strings.TrimSpace(why)
 }
 
-func ended(s *os.ProcessState) string {
+func describeEnd(s *os.ProcessState) string {
 	if n := endSignal(s); n != 0 {
 		return signalName(syscall.Signal(n))
 	}
 	return fmt.Sprintf("exit %d", s.ExitCode())
 }
 
-// endSignal is the signal that ended the child; 0: none did.
+// endSignal returns the signal that ended the child, or 0.
 func endSignal(s *os.ProcessState) int {
 	if status, ok := s.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		return int(status.Signal())
@@ -206,9 +206,10 @@ func endSignal(s *os.ProcessState) int {
 	return 0
 }
 
-// seconds is how long each phase took. A phase that was not reached is absent.
+// seconds returns the duration of each phase. A phase that was not reached is
+// absent.
 func (w *watch) seconds() map[string]float64 {
-	all := map[string]float64{"total": round(w.last.Sub(w.begin))}
+	all := map[string]float64{"total": round(w.ended.Sub(w.begin))}
 	at := w.begin
 	reached := func(phase string, end time.Time) {
 		if !end.IsZero() {
@@ -219,12 +220,12 @@ func (w *watch) seconds() map[string]float64 {
 	reached("submit", w.context)
 	reached("form", w.formed)
 	if w.exporting.IsZero() {
-		reached("run", w.saidAt)
+		reached("run", w.verdictAt)
 	} else {
 		reached("run", w.exporting)
-		reached("export", w.saidAt)
+		reached("export", w.verdictAt)
 	}
-	reached("stop", w.last)
+	reached("stop", w.ended)
 	return all
 }
 

@@ -13,18 +13,18 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 )
 
-// Cast converts values to a type; the result is the caller's. A value that the
-// type cannot hold is an error, and so is a type that has no such values. Only
-// what is of a float is rounded.
+// Cast converts an array to a type. The caller releases the result. A value
+// that the type cannot hold is an error, and so is an unsuitable type. Only
+// floats are rounded.
 func Cast(mem memory.Allocator, a arrow.Array, to arrow.DataType) (arrow.Array, error) {
 	return Caster{Mem: mem, Scalar: castScalar}.Cast(a, to)
 }
 
-// Caster converts nested values, and by scalar others.
+// Caster converts nested arrays. Scalar converts the other ones.
 type Caster struct {
 	Mem    memory.Allocator
 	Scalar func(mem memory.Allocator, a arrow.Array, to arrow.DataType) (arrow.Array, error)
-	Dense  bool // lists of the type that is wanted lose what is under null ones too
+	Dense  bool // also drop hidden values below null lists that already have the wanted type
 }
 
 func (c Caster) Cast(a arrow.Array, to arrow.DataType) (arrow.Array, error) {
@@ -36,18 +36,18 @@ func (c Caster) Cast(a arrow.Array, to arrow.DataType) (arrow.Array, error) {
 	case array.ExtensionArray:
 		return c.Cast(from.Storage(), to)
 	case *array.RunEndEncoded, array.ViewLike:
-		return c.stored(a, to)
+		return c.castStored(a, to)
 	case *array.Dictionary:
 		if !arrow.TypeEqual(from.Dictionary().DataType(), plainType(from.Dictionary().DataType())) {
-			return c.stored(a, to)
+			return c.castStored(a, to)
 		}
 	case *array.Struct:
 		if t, ok := to.(*arrow.StructType); ok {
-			return c.structs(from, t)
+			return c.castStruct(from, t)
 		}
 	case array.ListLike:
 		if t, ok := to.(arrow.ListLikeType); ok && (to.ID() == arrow.MAP) == (a.DataType().ID() == arrow.MAP) {
-			return c.lists(from, t)
+			return c.castList(from, t)
 		}
 	}
 	if arrow.IsNested(to.ID()) || arrow.IsNested(a.DataType().ID()) {
@@ -56,15 +56,15 @@ func (c Caster) Cast(a arrow.Array, to arrow.DataType) (arrow.Array, error) {
 	return c.Scalar(c.Mem, a, to)
 }
 
-// castScalar converts what is not nested.
+// castScalar converts an array that is not nested.
 func castScalar(mem memory.Allocator, a arrow.Array, to arrow.DataType) (arrow.Array, error) {
-	if !keeps(a.DataType(), to) {
+	if !keepsMeaning(a.DataType(), to) {
 		return nil, fmt.Errorf("%s cannot be read as %s", a.DataType(), to)
 	}
 	if value := textOf(a); value != nil {
 		b := array.NewBuilder(mem, to)
 		defer b.Release()
-		if appendText := AppendNumber(b); appendText != nil { // the library takes 010 for 8
+		if appendText := AppendNumber(b); appendText != nil { // the library reads 010 as 8
 			return castText(a, value, b, appendText)
 		}
 	}
@@ -79,7 +79,8 @@ func castScalar(mem memory.Allocator, a arrow.Array, to arrow.DataType) (arrow.A
 	return out, nil
 }
 
-// textOf is what the values of an array of text are, nil for other arrays.
+// textOf returns the values of an array of text or bytes, and nil for other
+// arrays.
 func textOf(a arrow.Array) func(i int) []byte {
 	switch a := a.(type) {
 	case interface{ Value(int) string }:
@@ -90,7 +91,7 @@ func textOf(a arrow.Array) func(i int) []byte {
 	return nil
 }
 
-// castText reads numbers as the text formats do.
+// castText reads numbers by the rules of the text formats.
 func castText(a arrow.Array, value func(int) []byte, b array.Builder, appendText func([]byte) error) (arrow.Array, error) {
 	for i := range a.Len() {
 		if a.IsNull(i) {
@@ -102,9 +103,9 @@ func castText(a arrow.Array, value func(int) []byte, b array.Builder, appendText
 	return b.NewArray(), nil
 }
 
-// keeps says whether a conversion keeps what values mean: the library would make
-// true of 5, and a date of a timestamp.
-func keeps(from, to arrow.DataType) bool {
+// keepsMeaning reports whether a conversion keeps the meaning of values. The
+// library would also convert 5 to true, and a timestamp to a date.
+func keepsMeaning(from, to arrow.DataType) bool {
 	if dict, ok := from.(*arrow.DictionaryType); ok {
 		from = dict.ValueType
 	}
@@ -127,7 +128,7 @@ func keeps(from, to arrow.DataType) bool {
 	return clock(from) && clock(to) || arrow.IsInteger(to.ID())
 }
 
-// checkFinite looks that no number became infinite.
+// checkFinite returns an error if a finite double became an infinite float.
 func checkFinite(from, to arrow.Array) error {
 	floats, is := to.(*array.Float32)
 	doubles, was := from.(*array.Float64)
@@ -142,8 +143,8 @@ func checkFinite(from, to arrow.Array) error {
 	return nil
 }
 
-// structs converts field by field, by name.
-func (c Caster) structs(from *array.Struct, to *arrow.StructType) (arrow.Array, error) {
+// castStruct converts a struct field by field, by name.
+func (c Caster) castStruct(from *array.Struct, to *arrow.StructType) (arrow.Array, error) {
 	var children []arrow.ArrayData
 	defer func() {
 		for _, child := range children {
@@ -173,7 +174,8 @@ func (c Caster) structs(from *array.Struct, to *arrow.StructType) (arrow.Array, 
 	return array.MakeFromData(data), nil
 }
 
-// validityOf copies an array's validity to start at bit 0; nil: no nulls.
+// validityOf copies an array's validity bitmap so that it starts at bit 0. nil
+// means no nulls.
 func validityOf(mem memory.Allocator, a arrow.Array) *memory.Buffer {
 	if a.NullN() == 0 || len(a.NullBitmapBytes()) == 0 {
 		return nil
@@ -184,9 +186,9 @@ func validityOf(mem memory.Allocator, a arrow.Array) *memory.Buffer {
 	return bits
 }
 
-// lists converts a list of any form to a list, a list of a fixed size or a map,
-// and its values to theirs. Null lists become empty.
-func (c Caster) lists(from array.ListLike, to arrow.ListLikeType) (arrow.Array, error) {
+// castList converts any list to a list, a fixed-size list or a map, and its
+// values to their type. Values below null lists are dropped.
+func (c Caster) castList(from array.ListLike, to arrow.ListLikeType) (arrow.Array, error) {
 	if id := to.(arrow.DataType).ID(); id != arrow.LIST && id != arrow.FIXED_SIZE_LIST && id != arrow.MAP {
 		return nil, fmt.Errorf("%s cannot be read as %s", from.DataType(), to)
 	}
@@ -206,7 +208,7 @@ func (c Caster) lists(from array.ListLike, to arrow.ListLikeType) (arrow.Array, 
 	}
 	defer child.Release()
 	child.Data().Retain()
-	data, err := ListOf(c.Mem, to.(arrow.DataType), from.Len(), from.NullN(), validityOf(c.Mem, from), offsets.Give(), child.Data())
+	data, err := ListOf(c.Mem, to.(arrow.DataType), from.Len(), from.NullN(), validityOf(c.Mem, from), offsets.Detach(), child.Data())
 	if err != nil {
 		return nil, err
 	}
@@ -214,7 +216,7 @@ func (c Caster) lists(from array.ListLike, to arrow.ListLikeType) (arrow.Array, 
 	return array.MakeFromData(data), nil
 }
 
-// listOffsets appends the offsets of lists, of which null ones are empty.
+// listOffsets appends the offsets of lists. Null lists are empty.
 func listOffsets(to *Buffer, from array.ListLike) error {
 	ends := arrow.Int32Traits.CastFromBytes(to.Extend(4 * (from.Len() + 1)))
 	ends[0] = 0
@@ -232,10 +234,10 @@ func listOffsets(to *Buffer, from array.ListLike) error {
 	return nil
 }
 
-// listValues are the values of lists without those under null ones, which are
-// copied only if there are such; the caller's.
+// listValues returns the values of lists without the values below null lists.
+// It copies only if there are such values. The caller releases the result.
 func listValues(mem memory.Allocator, from array.ListLike) (arrow.Array, error) {
-	var runs [][2]int64 // of values that follow each other
+	var runs [][2]int64 // ranges of adjacent values
 	for i := range from.Len() {
 		begin, end := from.ValueOffsets(i)
 		switch last := len(runs) - 1; {
@@ -260,8 +262,8 @@ func listValues(mem memory.Allocator, from array.ListLike) (arrow.Array, error) 
 	return array.Concatenate(parts, mem)
 }
 
-// ListOf makes a list, a fixed-size list or a map. It takes over what it is
-// given.
+// ListOf builds a list, a fixed-size list or a map. It takes over the buffers
+// and the child, also after an error.
 func ListOf(mem memory.Allocator, t arrow.DataType, rows, nulls int, validity, offsets *memory.Buffer, child arrow.ArrayData) (arrow.ArrayData, error) {
 	fixed, ok := t.(*arrow.FixedSizeListType)
 	if !ok {
@@ -271,7 +273,7 @@ func ListOf(mem memory.Allocator, t arrow.DataType, rows, nulls int, validity, o
 	ends := arrow.Int32Traits.CastFromBytes(offsets.Bytes())
 	missing, err := fixedGaps(fixed, ends, validity)
 	if err == nil && missing {
-		spread, spreadErr := spread(mem, fixed, child, ends)
+		spread, spreadErr := fillGaps(mem, fixed, child, ends)
 		if err = spreadErr; err == nil {
 			child.Release()
 			child = spread
@@ -287,8 +289,8 @@ func ListOf(mem memory.Allocator, t arrow.DataType, rows, nulls int, validity, o
 	return ArrayData(t, rows, nulls, []arrow.ArrayData{child}, validity), nil
 }
 
-// fixedGaps says whether null lists have no values, for which a fixed-size list
-// has slots.
+// fixedGaps reports whether null lists have no values. A fixed-size list needs
+// values there.
 func fixedGaps(t *arrow.FixedSizeListType, ends []int32, validity *memory.Buffer) (gaps bool, err error) {
 	for i := range len(ends) - 1 {
 		switch have := ends[i+1] - ends[i]; {
@@ -302,8 +304,8 @@ func fixedGaps(t *arrow.FixedSizeListType, ends []int32, validity *memory.Buffer
 	return gaps, nil
 }
 
-// spread puts null values where lists have none.
-func spread(mem memory.Allocator, t *arrow.FixedSizeListType, child arrow.ArrayData, ends []int32) (arrow.ArrayData, error) {
+// fillGaps inserts null values for the lists that have none.
+func fillGaps(mem memory.Allocator, t *arrow.FixedSizeListType, child arrow.ArrayData, ends []int32) (arrow.ArrayData, error) {
 	values := array.MakeFromData(child)
 	defer values.Release()
 	absent := array.MakeArrayOfNull(mem, t.Elem(), int(t.Len()))

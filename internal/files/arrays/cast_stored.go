@@ -11,10 +11,10 @@ import (
 	"tfos/internal/files/codec"
 )
 
-// stored casts arrays that the library's casts do not know: it makes plain ones
-// of them first.
-func (c Caster) stored(a arrow.Array, to arrow.DataType) (arrow.Array, error) {
-	plain, err := c.unstored(a)
+// castStored casts arrays that the library's casts do not support. It first
+// converts them to plain arrays.
+func (c Caster) castStored(a arrow.Array, to arrow.DataType) (arrow.Array, error) {
+	plain, err := c.toPlain(a)
 	if err != nil {
 		return nil, err
 	}
@@ -22,16 +22,16 @@ func (c Caster) stored(a arrow.Array, to arrow.DataType) (arrow.Array, error) {
 	return c.Cast(plain, to)
 }
 
-func (c Caster) unstored(a arrow.Array) (arrow.Array, error) {
+func (c Caster) toPlain(a arrow.Array) (arrow.Array, error) {
 	switch a := a.(type) {
 	case *array.StringView:
 		b := array.NewStringBuilder(c.Mem)
-		return copied(a, b, func(v []byte) { b.BinaryBuilder.Append(v) }), nil
+		return copyValues(a, b, func(v []byte) { b.BinaryBuilder.Append(v) }), nil
 	case *array.BinaryView:
 		b := array.NewBinaryBuilder(c.Mem, arrow.BinaryTypes.Binary)
-		return copied(a, b, b.Append), nil
+		return copyValues(a, b, b.Append), nil
 	case *array.RunEndEncoded:
-		return c.runs(a)
+		return c.expandRuns(a)
 	case *array.Dictionary:
 		values, err := c.Cast(a.Dictionary(), plainType(a.Dictionary().DataType()))
 		if err != nil {
@@ -44,8 +44,9 @@ func (c Caster) unstored(a arrow.Array) (arrow.Array, error) {
 	return nil, fmt.Errorf("%w: %s", codec.ErrType, a.DataType())
 }
 
-// copied appends the values of an array of text to a builder, which it releases.
-func copied(a arrow.Array, b array.Builder, appendValue func([]byte)) arrow.Array {
+// copyValues appends the values of an array of text to a builder, and releases
+// the builder.
+func copyValues(a arrow.Array, b array.Builder, appendValue func([]byte)) arrow.Array {
 	defer b.Release()
 	value := textOf(a)
 	b.Reserve(a.Len())
@@ -59,8 +60,8 @@ func copied(a arrow.Array, b array.Builder, appendValue func([]byte)) arrow.Arra
 	return b.NewArray()
 }
 
-// runs repeats the values of runs.
-func (c Caster) runs(a *array.RunEndEncoded) (arrow.Array, error) {
+// expandRuns repeats the value of each run.
+func (c Caster) expandRuns(a *array.RunEndEncoded) (arrow.Array, error) {
 	values, err := c.Cast(a.Values(), plainType(a.Values().DataType()))
 	if err != nil {
 		return nil, err

@@ -15,7 +15,7 @@ import (
 	"tfos/internal/files/filestest"
 )
 
-// Conversions keep what a value means, or are refused.
+// A conversion keeps what a value means, or is an error.
 func TestCast(t *testing.T) {
 	types, fixed := arrow.PrimitiveTypes, arrow.FixedWidthTypes
 	for _, c := range []struct {
@@ -42,7 +42,7 @@ func TestCast(t *testing.T) {
 		{arrow.ListOf(types.Float64), `[[1e300]]`, arrow.ListOf(types.Float32), ""},
 	} {
 		t.Run(c.from.String()+" as "+c.to.String(), func(t *testing.T) {
-			mem := memory.DefaultAllocator // the library's casts to text let go of nothing
+			mem := memory.DefaultAllocator // the library's casts to text leak memory
 			a := filestest.ArrayOf(t, mem, c.from, c.values)
 			defer a.Release()
 			out, err := arrays.Cast(mem, a, c.to)
@@ -60,7 +60,7 @@ func TestCast(t *testing.T) {
 	}
 }
 
-// Lists lose the values that are under null ones.
+// A cast drops the values below null lists.
 func TestCastListsWithHiddenValues(t *testing.T) {
 	mem := filestest.Checked(t)
 	a := filestest.ArrayOf(t, mem, arrow.FixedSizeListOf(2, arrow.PrimitiveTypes.Int64), `[[1,2],null,[3,4]]`)
@@ -75,8 +75,8 @@ func TestCastListsWithHiddenValues(t *testing.T) {
 	}
 }
 
-// A null is refused where the schema has none, at any depth, and is none under
-// another null.
+// A null in a column without nulls is an error, at any depth. A value below
+// another null is not a null of its column.
 func TestNullsThatAreDeclaredAbsent(t *testing.T) {
 	required := func(name string) arrow.Field { return arrow.Field{Name: name, Type: arrow.PrimitiveTypes.Int64} }
 	number := filestest.Nullable("x", arrow.PrimitiveTypes.Int64)
@@ -108,7 +108,8 @@ func TestNullsThatAreDeclaredAbsent(t *testing.T) {
 	}
 }
 
-// Columns of one name are refused rather than that the first is read twice.
+// Columns of the same name are an error. Otherwise the first one would be read
+// twice.
 func TestColumnsOfOneName(t *testing.T) {
 	for _, k := range filestest.Columnar() {
 		path := filepath.Join(t.TempDir(), "a"+k.Ext)

@@ -8,15 +8,15 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 )
 
-// ParseSchema reads a schema in Spark's DDL, such as
-// "image array<float>, label bigint not null". Names may stand in backquotes;
-// types are Spark's, in any case, COMMENTs are passed over. Every column is
-// nullable unless it says NOT NULL.
+// ParseSchema reads a schema in Spark's DDL, such as "image array<float>, label
+// bigint not null". Names may stand in backquotes. Types are Spark's, in any
+// letter case. COMMENTs are ignored. A column is nullable unless it says NOT
+// NULL.
 func ParseSchema(ddl string) (*arrow.Schema, error) {
 	p := &ddlParser{text: ddl}
-	fields, err := p.fields("")
+	fields, err := p.parseFields("")
 	if err == nil && len(fields) == 0 {
-		err = p.fail("a column, such as: label bigint")
+		err = p.unexpected("a column, such as: label bigint")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("files: schema %q: %w", ddl, err)
@@ -47,13 +47,13 @@ var ddlTypes = map[string]arrow.DataType{
 	"timestamp_ntz": &arrow.TimestampType{Unit: arrow.Microsecond},
 }
 
-// ddlParser reads from the front of text.
+// ddlParser reads text from offset at on.
 type ddlParser struct {
 	text string
 	at   int
 }
 
-func (p *ddlParser) fail(wanted string) error {
+func (p *ddlParser) unexpected(wanted string) error {
 	found := "its end"
 	if rest := strings.TrimSpace(p.text[p.at:]); rest != "" {
 		found = strconv.Quote(rest)
@@ -61,15 +61,15 @@ func (p *ddlParser) fail(wanted string) error {
 	return fmt.Errorf("%s where %s should be", found, wanted)
 }
 
-func (p *ddlParser) space() {
+func (p *ddlParser) skipSpace() {
 	for p.at < len(p.text) && strings.IndexByte(" \t\r\n", p.text[p.at]) >= 0 {
 		p.at++
 	}
 }
 
-// take consumes a sign, if it is the next.
-func (p *ddlParser) take(sign string) bool {
-	p.space()
+// accept consumes sign if it comes next.
+func (p *ddlParser) accept(sign string) bool {
+	p.skipSpace()
 	if !strings.HasPrefix(p.text[p.at:], sign) {
 		return false
 	}
@@ -77,9 +77,9 @@ func (p *ddlParser) take(sign string) bool {
 	return true
 }
 
-// word is the next word, "" when there is none.
-func (p *ddlParser) word() string {
-	p.space()
+// nextWord consumes the next word. It returns "" if there is none.
+func (p *ddlParser) nextWord() string {
+	p.skipSpace()
 	from := p.at
 	for p.at < len(p.text) && strings.IndexByte(" \t\r\n,:<>()`'\"", p.text[p.at]) < 0 {
 		p.at++
@@ -87,11 +87,11 @@ func (p *ddlParser) word() string {
 	return p.text[from:p.at]
 }
 
-// keyword consumes words, if they are the next, in any case.
-func (p *ddlParser) keyword(words ...string) bool {
+// acceptWords consumes these words if they come next, in any letter case.
+func (p *ddlParser) acceptWords(words ...string) bool {
 	from := p.at
 	for _, w := range words {
-		if !strings.EqualFold(p.word(), w) {
+		if !strings.EqualFold(p.nextWord(), w) {
 			p.at = from
 			return false
 		}
@@ -99,14 +99,15 @@ func (p *ddlParser) keyword(words ...string) bool {
 	return true
 }
 
-// quoted is what stands in quotes of this kind, doubled ones within it.
-func (p *ddlParser) quoted(quote string) (string, error) {
+// readQuoted reads the rest of a quoted text. A doubled quote stands for one
+// quote.
+func (p *ddlParser) readQuoted(quote string) (string, error) {
 	var text strings.Builder
 	for {
 		end := strings.Index(p.text[p.at:], quote)
 		if end < 0 {
 			p.at = len(p.text)
-			return "", p.fail("a closing " + quote)
+			return "", p.unexpected("a closing " + quote)
 		}
 		text.WriteString(p.text[p.at : p.at+end])
 		p.at += end + 1
@@ -118,106 +119,107 @@ func (p *ddlParser) quoted(quote string) (string, error) {
 	}
 }
 
-// fields reads columns, or a struct's fields up to end.
-func (p *ddlParser) fields(end string) ([]arrow.Field, error) {
+// parseFields reads columns, or the fields of a struct up to end.
+func (p *ddlParser) parseFields(end string) ([]arrow.Field, error) {
 	var fields []arrow.Field
 	for {
-		f, err := p.field()
+		f, err := p.parseField()
 		if err != nil {
 			return nil, err
 		}
 		fields = append(fields, f)
 		switch {
-		case p.take(","):
-		case end != "" && p.take(end), end == "" && strings.TrimSpace(p.text[p.at:]) == "":
+		case p.accept(","):
+		case end != "" && p.accept(end), end == "" && strings.TrimSpace(p.text[p.at:]) == "":
 			return fields, nil
 		default:
-			return nil, p.fail("a comma")
+			return nil, p.unexpected("a comma")
 		}
 	}
 }
 
-func (p *ddlParser) field() (f arrow.Field, err error) {
+func (p *ddlParser) parseField() (f arrow.Field, err error) {
 	f.Nullable = true
-	if p.take("`") {
-		f.Name, err = p.quoted("`")
+	if p.accept("`") {
+		f.Name, err = p.readQuoted("`")
 	} else {
-		f.Name = p.word()
+		f.Name = p.nextWord()
 	}
 	if err == nil && f.Name == "" {
-		err = p.fail("a column's name")
+		err = p.unexpected("a column's name")
 	}
 	if err != nil {
 		return f, err
 	}
-	p.take(":")
-	if f.Type, err = p.dataType(); err != nil {
+	p.accept(":")
+	if f.Type, err = p.parseType(); err != nil {
 		return f, fmt.Errorf("column %s: %w", f.Name, err)
 	}
-	if p.keyword("not", "null") {
+	if p.acceptWords("not", "null") {
 		f.Nullable = false
 	}
-	if p.keyword("comment") {
+	if p.acceptWords("comment") {
 		for _, quote := range []string{"'", `"`} {
-			if p.take(quote) {
-				_, err = p.quoted(quote)
+			if p.accept(quote) {
+				_, err = p.readQuoted(quote)
 				return f, err
 			}
 		}
-		return f, p.fail("a comment in quotes")
+		return f, p.unexpected("a comment in quotes")
 	}
 	return f, nil
 }
 
-func (p *ddlParser) dataType() (arrow.DataType, error) {
+func (p *ddlParser) parseType() (arrow.DataType, error) {
 	from := p.at
-	name := strings.ToLower(p.word())
+	name := strings.ToLower(p.nextWord())
 	if t, ok := ddlTypes[name]; ok {
 		return t, nil
 	}
 	switch name {
 	case "varchar", "char", "character":
-		_, err := p.numbers(1)
+		_, err := p.parseNumbers(1)
 		return arrow.BinaryTypes.String, err
 	case "decimal", "dec", "numeric":
-		return p.decimal()
+		return p.parseDecimal()
 	case "array":
-		return p.array()
+		return p.parseArray()
 	case "map":
-		return p.mapping()
+		return p.parseMap()
 	case "struct":
-		return p.structure()
+		return p.parseStruct()
 	}
 	p.at = from
-	return nil, p.fail("a type of Spark's")
+	return nil, p.unexpected("a type of Spark's")
 }
 
-// numbers reads (n, …), most n of them.
-func (p *ddlParser) numbers(most int) ([]int32, error) {
-	if !p.take("(") {
+// parseNumbers reads (n, …): at most this many numbers. It returns none if
+// there is no parenthesis.
+func (p *ddlParser) parseNumbers(most int) ([]int32, error) {
+	if !p.accept("(") {
 		return nil, nil
 	}
 	var list []int32
 	for len(list) < most {
 		from := p.at
-		n, err := strconv.ParseUint(p.word(), 10, 31)
+		n, err := strconv.ParseUint(p.nextWord(), 10, 31)
 		if err != nil {
 			p.at = from
-			return nil, p.fail("a number")
+			return nil, p.unexpected("a number")
 		}
 		list = append(list, int32(n))
-		if !p.take(",") {
+		if !p.accept(",") {
 			break
 		}
 	}
-	if !p.take(")") {
-		return nil, p.fail(")")
+	if !p.accept(")") {
+		return nil, p.unexpected(")")
 	}
 	return list, nil
 }
 
-func (p *ddlParser) decimal() (arrow.DataType, error) {
-	list, err := p.numbers(2)
+func (p *ddlParser) parseDecimal() (arrow.DataType, error) {
+	list, err := p.parseNumbers(2)
 	if err != nil {
 		return nil, err
 	}
@@ -228,13 +230,13 @@ func (p *ddlParser) decimal() (arrow.DataType, error) {
 	return &arrow.Decimal128Type{Precision: list[0], Scale: list[1]}, nil
 }
 
-func (p *ddlParser) array() (arrow.DataType, error) {
-	if !p.take("<") {
-		return nil, p.fail("array<type>")
+func (p *ddlParser) parseArray() (arrow.DataType, error) {
+	if !p.accept("<") {
+		return nil, p.unexpected("array<type>")
 	}
-	element, err := p.dataType()
-	if err == nil && !p.take(">") {
-		err = p.fail(">")
+	element, err := p.parseType()
+	if err == nil && !p.accept(">") {
+		err = p.unexpected(">")
 	}
 	if err != nil {
 		return nil, err
@@ -242,20 +244,20 @@ func (p *ddlParser) array() (arrow.DataType, error) {
 	return arrow.ListOf(element), nil
 }
 
-func (p *ddlParser) mapping() (arrow.DataType, error) {
-	if !p.take("<") {
-		return nil, p.fail("map<type, type>")
+func (p *ddlParser) parseMap() (arrow.DataType, error) {
+	if !p.accept("<") {
+		return nil, p.unexpected("map<type, type>")
 	}
-	key, err := p.dataType()
-	if err == nil && !p.take(",") {
-		err = p.fail("a comma")
+	key, err := p.parseType()
+	if err == nil && !p.accept(",") {
+		err = p.unexpected("a comma")
 	}
 	if err != nil {
 		return nil, err
 	}
-	value, err := p.dataType()
-	if err == nil && !p.take(">") {
-		err = p.fail(">")
+	value, err := p.parseType()
+	if err == nil && !p.accept(">") {
+		err = p.unexpected(">")
 	}
 	if err != nil {
 		return nil, err
@@ -263,11 +265,11 @@ func (p *ddlParser) mapping() (arrow.DataType, error) {
 	return arrow.MapOf(key, value), nil
 }
 
-func (p *ddlParser) structure() (arrow.DataType, error) {
-	if !p.take("<") {
-		return nil, p.fail("struct<name: type, …>")
+func (p *ddlParser) parseStruct() (arrow.DataType, error) {
+	if !p.accept("<") {
+		return nil, p.unexpected("struct<name: type, …>")
 	}
-	fields, err := p.fields(">")
+	fields, err := p.parseFields(">")
 	if err != nil {
 		return nil, err
 	}

@@ -7,13 +7,15 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 )
 
-// ddlNames are the words of ParseSchema for types that text formats guess.
+// ddlNames are the names that ParseSchema reads, for the types that text
+// formats guess.
 var ddlNames = map[arrow.Type]string{
 	arrow.BOOL: "boolean", arrow.INT8: "tinyint", arrow.INT16: "smallint", arrow.INT32: "int", arrow.INT64: "bigint",
 	arrow.FLOAT32: "float", arrow.FLOAT64: "double", arrow.STRING: "string", arrow.BINARY: "binary", arrow.DATE32: "date",
 }
 
-// TypeDDL is a type in the words of ParseSchema, where it has some.
+// TypeDDL returns a type's name in DDL. For a type without one it returns
+// Arrow's name.
 func TypeDDL(t arrow.DataType) string {
 	if name, ok := ddlNames[t.ID()]; ok {
 		return name
@@ -26,7 +28,7 @@ func TypeDDL(t arrow.DataType) string {
 
 var bareName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// ColumnDDL declares a column.
+// ColumnDDL declares a column of type t in DDL.
 func ColumnDDL(name, t string) string {
 	if !bareName.MatchString(name) {
 		name = "`" + strings.ReplaceAll(name, "`", "``") + "`"

@@ -16,16 +16,17 @@ func ReleaseArrays(arrays []arrow.Array) {
 	}
 }
 
-// Buffer is a buffer that is appended to.
+// Buffer is a byte buffer that grows. The zero Buf is empty.
 type Buffer struct {
 	Mem memory.Allocator
 	Buf *memory.Buffer
 }
 
-// Extend appends n bytes, whose content is for the caller to set.
+// Extend appends n bytes and returns them. Their content is undefined: the
+// caller sets it.
 func (g *Buffer) Extend(n int) []byte {
 	have := g.Len()
-	g.room(n)
+	g.ensureRoom(n)
 	g.Buf.ResizeNoShrink(have + n)
 	return g.Buf.Bytes()[have:]
 }
@@ -37,19 +38,19 @@ func (g *Buffer) Len() int {
 	return g.Buf.Len()
 }
 
-func (g *Buffer) room(n int) {
+func (g *Buffer) ensureRoom(n int) {
 	if g.Buf == nil {
 		g.Buf = memory.NewResizableBuffer(g.Mem)
-		g.Buf.Reserve(rounded(n))
+		g.Buf.Reserve(roundUp(n))
 	}
 	if need := g.Buf.Len() + n; need > g.Buf.Cap() {
-		g.Buf.Reserve(rounded(max(need, 2*g.Buf.Cap())))
+		g.Buf.Reserve(roundUp(max(need, 2*g.Buf.Cap())))
 	}
 }
 
-// rounded is n or up to an eighth more, so that batches which differ a little ask
-// their allocator for the same.
-func rounded(n int) int {
+// roundUp returns n or up to an eighth more. So batches of slightly different
+// sizes ask the allocator for the same size.
+func roundUp(n int) int {
 	if n <= 64 {
 		return n
 	}
@@ -57,12 +58,13 @@ func rounded(n int) int {
 	return (n + step - 1) &^ (step - 1)
 }
 
-// Reserve makes room for n bytes, codec.MaxBatchBytes at most.
-func (g *Buffer) Reserve(n int) { g.room(min(n, codec.MaxBatchBytes)) }
+// Reserve makes room for n bytes: at most codec.MaxBatchBytes.
+func (g *Buffer) Reserve(n int) { g.ensureRoom(min(n, codec.MaxBatchBytes)) }
 
-// Give hands the buffer over; there always is one.
-func (g *Buffer) Give() *memory.Buffer {
-	g.room(0)
+// Detach returns the buffer and forgets it. The caller releases it. It is never
+// nil.
+func (g *Buffer) Detach() *memory.Buffer {
+	g.ensureRoom(0)
 	buf := g.Buf
 	g.Buf = nil
 	return buf
@@ -75,7 +77,8 @@ func (g *Buffer) Release() {
 	}
 }
 
-// ArrayData owns its buffers, which were the caller's.
+// ArrayData builds array data and takes over the references to children and
+// buffers.
 func ArrayData(dt arrow.DataType, n, nulls int, children []arrow.ArrayData, buffers ...*memory.Buffer) arrow.ArrayData {
 	data := array.NewData(dt, n, buffers, children, nulls, 0)
 	for _, b := range buffers {

@@ -8,9 +8,9 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 )
 
-// Pick returns these rows of an array, in this order, as an array of the
-// caller's: rows that follow each other are a slice of a, others are copied into
-// memory of mem.
+// Pick returns the named rows of an array, in the order of rows. The caller
+// releases the result. Consecutive rows are a slice of a; other rows are copied
+// into memory of mem.
 func Pick(mem memory.Allocator, a arrow.Array, rows []int64) (arrow.Array, error) {
 	var runs []arrow.Array
 	defer func() { ReleaseArrays(runs) }()

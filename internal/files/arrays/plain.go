@@ -4,8 +4,8 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 )
 
-// plainType is the type as rows have it, without the ways in which Arrow stores
-// it: no dictionaries, runs or views, no 64-bit offsets, no extensions.
+// plainType returns the logical type of rows. It has no dictionaries, runs,
+// views, 64-bit offsets or extensions, which are only ways of storage.
 func plainType(t arrow.DataType) arrow.DataType {
 	switch t := t.(type) {
 	case *arrow.DictionaryType:
@@ -43,8 +43,8 @@ func plainType(t arrow.DataType) arrow.DataType {
 	return t
 }
 
-// PlainField drops metadata too: field numbers of parquet and the like, which
-// differ between files of the same rows.
+// PlainField makes the type plain and drops metadata, such as parquet's field
+// numbers. Metadata may differ between files of the same rows.
 func PlainField(f arrow.Field) arrow.Field {
 	return arrow.Field{Name: f.Name, Type: plainType(f.Type), Nullable: f.Nullable}
 }

@@ -9,32 +9,33 @@ import (
 )
 
 const (
-	// recycleFrom is the least size of memory that is worth keeping, recycleMost
-	// bounds what is kept: as much as the largest batch has.
-	recycleFrom = 64 << 10
-	recycleMost = codec.MaxBatchBytes
+	// Memory of less than minRecycled bytes is not kept. maxRecycled bounds all
+	// kept memory: as much as the largest batch.
+	minRecycled = 64 << 10
+	maxRecycled = codec.MaxBatchBytes
 )
 
-// Recycler is an allocator that gives freed memory out again. New memory for each
-// record of a stream costs more than its copy: Go clears it, the kernel maps it
-// page by page, and the collector runs for every few megabytes of garbage. Memory
-// that nobody frees is the collector's. Safe for concurrent use.
+// Recycler is an allocator that reuses freed memory. New memory for each record
+// of a stream costs more than copying the record: Go clears it, the kernel maps
+// it page by page, and garbage collections follow. The garbage collector frees
+// memory that is never freed here. Recycler is safe for concurrent use.
 type Recycler struct {
-	memory.Allocator // of what is not there
+	memory.Allocator // allocates if nothing kept fits
 
-	// Exact gives memory as Go's own is: zero, and without room beyond its length,
-	// which Arrow's kernels rely on. So memory serves for its own length only. Else
-	// it serves for half of that too, and is not cleared.
+	// Exact returns memory like Go's own: zeroed, and with no capacity beyond
+	// its length. Arrow's compute kernels rely on both. Memory is then reused
+	// only for its own length. Without Exact it is also reused for lengths down
+	// to half of its own, and is not cleared.
 	Exact bool
 
-	mu   sync.Mutex
-	free [][]byte
-	held int // bytes in free
+	mu        sync.Mutex
+	free      [][]byte
+	freeBytes int // bytes in free
 }
 
-// Allocate takes the smallest kept memory that fits.
+// Allocate returns the smallest kept memory that fits, or new memory.
 func (r *Recycler) Allocate(size int) []byte {
-	b := r.take(size)
+	b := r.takeFree(size)
 	if b == nil {
 		return r.Allocator.Allocate(size)
 	}
@@ -44,8 +45,8 @@ func (r *Recycler) Allocate(size int) []byte {
 	return b
 }
 
-func (r *Recycler) take(size int) []byte {
-	if size < recycleFrom {
+func (r *Recycler) takeFree(size int) []byte {
+	if size < minRecycled {
 		return nil
 	}
 	most := 2 * size
@@ -65,7 +66,7 @@ func (r *Recycler) take(size int) []byte {
 	}
 	b, last := r.free[best], len(r.free)-1
 	r.free[best], r.free = r.free[last], r.free[:last]
-	r.held -= cap(b)
+	r.freeBytes -= cap(b)
 	return b[:size]
 }
 
@@ -80,21 +81,21 @@ func (r *Recycler) Reallocate(size int, b []byte) []byte {
 	return larger
 }
 
-// Free keeps memory for the next who asks. When too much is kept, that goes: it is
-// of lengths that nobody asks for any more.
+// Free keeps memory for a later Allocate. If too much is kept, all memory kept
+// before is dropped: its lengths are no longer in use.
 func (r *Recycler) Free(b []byte) {
 	size := cap(b)
-	if size < recycleFrom || size > recycleMost {
+	if size < minRecycled || size > maxRecycled {
 		r.Allocator.Free(b)
 		return
 	}
 	r.mu.Lock()
 	var gone [][]byte
-	if r.held+size > recycleMost {
-		gone, r.free, r.held = r.free, nil, 0
+	if r.freeBytes+size > maxRecycled {
+		gone, r.free, r.freeBytes = r.free, nil, 0
 	}
 	r.free = append(r.free, b[:0])
-	r.held += size
+	r.freeBytes += size
 	r.mu.Unlock()
 	for _, b := range gone {
 		r.Allocator.Free(b)

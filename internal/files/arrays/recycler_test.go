@@ -32,18 +32,18 @@ func TestRecycler(t *testing.T) {
 	if b := r.Allocate(70_000); &b[0] == first {
 		t.Error("memory in use was given out again")
 	}
-	if b := r.Allocate(20 * recycleFrom); cap(b) < 20*recycleFrom {
+	if b := r.Allocate(20 * minRecycled); cap(b) < 20*minRecycled {
 		t.Errorf("%d bytes", cap(b))
 	}
-	huge := make([]byte, recycleMost+1)
+	huge := make([]byte, maxRecycled+1)
 	r.Allocator = memory.NewGoAllocator() // the checked one does not know huge
 	r.Free(huge)
-	if r.held > recycleMost {
-		t.Errorf("%d bytes are kept", r.held)
+	if r.freeBytes > maxRecycled {
+		t.Errorf("%d bytes are kept", r.freeBytes)
 	}
 }
 
-// sameMemory says that b is in the memory of a.
+// sameMemory reports whether a and b start at the same address.
 func sameMemory(a, b []byte) bool { return unsafe.SliceData(a) == unsafe.SliceData(b) }
 
 func TestExactRecyclerGivesMemoryAgain(t *testing.T) {
@@ -53,7 +53,7 @@ func TestExactRecyclerGivesMemoryAgain(t *testing.T) {
 	if second := r.Allocate(1 << 20); sameMemory(first, second) {
 		t.Fatal("memory that is in use was given away")
 	}
-	r.Free(first[:10]) // as a buffer that shrank has it
+	r.Free(first[:10]) // like a buffer that shrank
 	if other := r.Allocate(1<<20 - 64); sameMemory(first, other) || cap(other) != len(other) {
 		t.Errorf("got %d bytes with room for %d", len(other), cap(other))
 	}
@@ -85,27 +85,27 @@ func TestExactRecyclerReallocates(t *testing.T) {
 	}
 }
 
-// Cells may be as large as memory: what is kept is bounded, and old lengths do not
-// keep new ones out.
+// Kept memory is bounded, even if cells fill all memory. Memory of old lengths
+// does not displace new memory.
 func TestExactRecyclerKeepsSoMuch(t *testing.T) {
 	r := &Recycler{Allocator: memory.DefaultAllocator, Exact: true}
 	var all [][]byte
 	for range 4 {
-		all = append(all, r.Allocate(recycleMost/4))
+		all = append(all, r.Allocate(maxRecycled/4))
 	}
-	all = append(all, r.Allocate(recycleMost+64), r.Allocate(0))
+	all = append(all, r.Allocate(maxRecycled+64), r.Allocate(0))
 	for _, b := range all {
 		r.Free(b)
 	}
-	if r.held != recycleMost {
-		t.Errorf("%d bytes are kept", r.held)
+	if r.freeBytes != maxRecycled {
+		t.Errorf("%d bytes are kept", r.freeBytes)
 	}
-	b := r.Allocate(recycleFrom)
+	b := r.Allocate(minRecycled)
 	r.Free(b)
-	if r.held != recycleFrom || !sameMemory(b, r.Allocate(recycleFrom)) {
-		t.Errorf("%d bytes are kept", r.held)
+	if r.freeBytes != minRecycled || !sameMemory(b, r.Allocate(minRecycled)) {
+		t.Errorf("%d bytes are kept", r.freeBytes)
 	}
-	if r.held != 0 {
-		t.Errorf("%d bytes are kept, and none", r.held)
+	if r.freeBytes != 0 {
+		t.Errorf("%d bytes are kept, and none", r.freeBytes)
 	}
 }

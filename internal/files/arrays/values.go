@@ -5,7 +5,8 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 )
 
-// Ints reads an array of integers or booleans.
+// Ints returns the values of an array of integers or booleans, and nil for
+// other arrays.
 func Ints(a arrow.Array) func(int) int64 {
 	switch a := a.(type) {
 	case *array.Int8:
@@ -35,7 +36,8 @@ func Ints(a arrow.Array) func(int) int64 {
 	return nil
 }
 
-// Bytes reads an array of strings or binaries; nil: it is none.
+// Bytes returns the values of an array of strings or binaries, and nil for
+// other arrays.
 func Bytes(a arrow.Array) func(int) []byte {
 	switch a := a.(type) {
 	case *array.String:

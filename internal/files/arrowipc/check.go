@@ -11,8 +11,8 @@ import (
 	"tfos/internal/files/codec"
 )
 
-// checkRecord looks that a record from a file can be used: the library takes
-// offsets and lengths on trust, and whoever used them would panic.
+// checkRecord checks that a record from a file can be used. The library does
+// not check offsets and lengths, and their use would panic.
 func checkRecord(r arrow.Record) error {
 	for i, a := range r.Columns() {
 		if int64(a.Len()) != r.NumRows() {
@@ -91,7 +91,7 @@ func bufferLen(d arrow.ArrayData, i int) int {
 	return d.Buffers()[i].Len()
 }
 
-// checkOffsets looks that n offsets go up to no more than limit.
+// checkOffsets checks that n offsets do not decrease, and do not exceed limit.
 func checkOffsets[T int32 | int64](d arrow.ArrayData, n int, of func([]byte) []T, limit int) error {
 	if n == 0 {
 		return nil
@@ -111,8 +111,8 @@ func checkOffsets[T int32 | int64](d arrow.ArrayData, n int, of func([]byte) []T
 	return nil
 }
 
-// checkViews looks that n views point into their buffers. What is under a null
-// may be anything, and is not looked at by those who read.
+// checkViews checks that n views point into their buffers. A view below a null
+// may be anything, because nobody reads it.
 func checkViews(d arrow.ArrayData, n int) error {
 	const size = arrow.ViewHeaderSizeBytes
 	if bufferLen(d, 1) < n*size {
@@ -141,12 +141,12 @@ func checkViews(d arrow.ArrayData, n int) error {
 	return nil
 }
 
-// validAt says whether the i-th slot of the buffers is not null.
+// validAt reports whether the i-th slot of the buffers is not null.
 func validAt(d arrow.ArrayData, i int) bool {
 	return bufferLen(d, 0) == 0 || bitutil.BitIsSet(d.Buffers()[0].Bytes(), i)
 }
 
-// checkListViews looks that n offsets and sizes lie in the list's values.
+// checkListViews checks that n offsets and sizes lie within the list's values.
 func checkListViews[T int32 | int64](d arrow.ArrayData, n int, of func([]byte) []T) error {
 	if n == 0 {
 		return nil
@@ -168,8 +168,8 @@ func checkListViews[T int32 | int64](d arrow.ArrayData, n int, of func([]byte) [
 	return nil
 }
 
-// checkRuns looks that runs end one after another and cover n rows, and that
-// each has a value.
+// checkRuns checks that run ends increase and cover n rows, and that each run
+// has a value.
 func checkRuns(d arrow.ArrayData, n int) error {
 	ends := array.MakeFromData(d.Children()[0])
 	defer ends.Release()
@@ -197,7 +197,7 @@ func checkRuns(d arrow.ArrayData, n int) error {
 	return nil
 }
 
-// checkIndices looks that a dictionary array points into its dictionary.
+// checkIndices checks that the indices lie within the dictionary.
 func checkIndices(d arrow.ArrayData) error {
 	a := array.NewDictionaryData(d)
 	defer a.Release()

@@ -11,14 +11,16 @@ import (
 	"tfos/internal/store"
 )
 
-// Codec reads both forms of Arrow IPC. Both are messages; the file form
-// has a footer that says where they are. Files are written in the file form.
+// Codec reads both formats of Arrow IPC, file and stream. Both are sequences of
+// messages; the file format has a footer with their offsets. Files are written
+// in the file format.
 //
-// Files are split at record batches. A reader looks at the metadata of all
-// messages and reads the bodies of its own.
+// A file is split at record batches. A reader reads the metadata of all
+// messages, and the bodies of its own.
 //
-// Dictionaries, views, runs, 64-bit offsets and extension types come as plain
-// values. A stream without its end mark is taken for a truncated file.
+// Dictionaries, views, runs, 64-bit offsets and extension types become plain
+// values. A stream without its end marker is an error, because it may be
+// truncated.
 type Codec struct{}
 
 func (Codec) Extensions() []string {
@@ -37,11 +39,11 @@ func (Codec) Schema(ctx context.Context, files []store.Info, o codec.ReadOptions
 	if err != nil {
 		return nil, err
 	}
-	found := r.fields()
+	found := r.plainSchema()
 	if err := r.Close(); err != nil {
 		return nil, err
 	}
-	return codec.Declared(files[0].Path, found, o)
+	return codec.ApplyDeclared(files[0].Path, found, o)
 }
 
 func (Codec) Starts(context.Context, store.Info, codec.ReadOptions) ([]int64, error) { return nil, nil }
@@ -51,8 +53,8 @@ func (Codec) Open(ctx context.Context, s codec.Split, schema *arrow.Schema, o co
 	if err != nil {
 		return nil, err
 	}
-	r.schema, r.most, r.room = schema, int64(o.BatchRows), o.BatchBytes
-	if err := r.match(); err != nil {
+	r.schema, r.maxRows, r.maxBytes = schema, int64(o.BatchRows), o.BatchBytes
+	if err := r.findColumns(); err != nil {
 		return nil, errors.Join(r.error(err), r.Close())
 	}
 	return r, nil

@@ -1,10 +1,10 @@
-// Package arrowipc reads both forms of Arrow IPC, file and stream, and writes the
-// file form.
+// Package arrowipc reads both formats of Arrow IPC, file and stream, and writes
+// the file format.
 //
-// Comes in: a split of a file. Goes out: the record batches that begin in it, cut
-// to the size that is asked for, in plain types. The library decodes a batch; its
-// messages are found, and what it would take on trust is checked, here
-// (messages.go, flatbuf.go, check.go).
+// Comes in: a split of a file. Goes out: the record batches that begin in it,
+// cut into records of the wanted size, in plain types. The library decodes a
+// batch. This package finds the messages, and checks what the library does not
+// check (messages.go, flatbuf.go, check.go).
 //
-// It never allocates what a damaged file says without a bound.
+// Sizes in a damaged file never cause an unbounded allocation.
 package arrowipc

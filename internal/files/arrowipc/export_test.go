@@ -1,4 +1,4 @@
 package arrowipc
 
-// What tests of the package use beside its interface.
+// Names that the package's external tests use.
 var FailReads = failReads

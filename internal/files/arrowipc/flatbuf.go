@@ -5,8 +5,8 @@ import (
 	"errors"
 )
 
-// The slots of the FlatBuffers tables (format/Message.fbs, Schema.fbs) that
-// hold vectors whose length the library allocates for.
+// The slots of the FlatBuffers tables (format/Message.fbs, Schema.fbs) with
+// vectors whose length the library allocates.
 const (
 	messageKind   = 1
 	messageHeader = 2
@@ -24,10 +24,10 @@ const (
 	footerBatches      = 3
 )
 
-// batchRows is the slot of a record batch that holds its number of rows.
+// batchRows is the slot of a record batch with its number of rows.
 const batchRows = 0
 
-// batchLength is the number of rows of a record batch's message.
+// batchLength returns the number of rows in a record batch's metadata.
 func batchLength(meta []byte) int64 {
 	b := flatbuf(meta)
 	batch := b.slot(b.uint32(0), messageHeader)
@@ -41,7 +41,7 @@ func batchLength(meta []byte) int64 {
 	return int64(binary.LittleEndian.Uint64(b[rows:]))
 }
 
-// schemaHeader is the kind of a message that holds a schema.
+// schemaHeader is the kind of a message with a schema.
 const schemaHeader = 1
 
 var (
@@ -50,13 +50,13 @@ var (
 	errEndian = errors.New("its numbers are big-endian: write it again on a little-endian machine")
 )
 
-// flatbuf is a FlatBuffer. Its methods panic where it points beyond itself, as
-// the library does: they run guarded.
+// flatbuf is a FlatBuffer. Its methods panic at a pointer beyond its end, like
+// the library. Callers use codec.RecoverPanic.
 type flatbuf []byte
 
 func (b flatbuf) uint32(at int) int { return int(binary.LittleEndian.Uint32(b[at:])) }
 
-// slot is the place of a table's slot; 0: it is not set.
+// slot returns the offset of a table's slot, or 0 if the slot is not set.
 func (b flatbuf) slot(table, n int) int {
 	vtable := table - int(int32(b.uint32(table)))
 	at := 4 + 2*n
@@ -70,7 +70,7 @@ func (b flatbuf) slot(table, n int) int {
 	return table + offset
 }
 
-// tables are those of the vector in a slot.
+// tables returns the offsets of the tables in a slot's vector.
 func (b flatbuf) tables(table, n int) ([]int, error) {
 	at := b.slot(table, n)
 	if at == 0 {
@@ -89,7 +89,7 @@ func (b flatbuf) tables(table, n int) ([]int, error) {
 	return list, nil
 }
 
-// block is a message of the file form as the footer has it.
+// block is the place of a message in the file format, from the footer.
 type block struct {
 	offset     int64
 	meta, body int64 // bytes
@@ -99,7 +99,7 @@ type block struct {
 // 4 bytes of padding, int64 body length.
 const blockSize = 24
 
-// blocks are those of the vector in a footer's slot.
+// blocks returns the blocks in the vector of a footer's slot.
 func (b flatbuf) blocks(footer, n int) ([]block, error) {
 	at := b.slot(footer, n)
 	if at == 0 {
@@ -122,10 +122,10 @@ func (b flatbuf) blocks(footer, n int) ([]block, error) {
 	return list, nil
 }
 
-// schemaMessage is a message with the schema of a footer: the library takes
-// schemas from messages only, and the one at the file's beginning may be in a
-// form that nobody reads. References are relative, so the footer stays as it is
-// behind the message's own table.
+// schemaMessage returns a message with the footer's schema. The library reads
+// schemas from messages only, and the schema message at the file's beginning
+// may be in a format that no reader supports. References are relative, so the
+// footer is copied unchanged after the message's own table.
 func (b flatbuf) schemaMessage() ([]byte, error) {
 	const vtable, table, front = 4, 16, 32
 	at := b.slot(b.uint32(0), footerSchema)
@@ -137,7 +137,7 @@ func (b flatbuf) schemaMessage() ([]byte, error) {
 	put16 := func(at, v int) { binary.LittleEndian.PutUint16(m[at:], uint16(v)) }
 	put32 := func(at, v int) { binary.LittleEndian.PutUint32(m[at:], uint32(v)) }
 	put32(0, table)
-	for i, v := range []int{4 + 2*3, 12, 4, 6, 8} { // its size, the table's, version, kind, header
+	for i, v := range []int{4 + 2*3, 12, 4, 6, 8} { // the vtable's size, the table's size, then the offsets of version, kind and header
 		put16(vtable+2*i, v)
 	}
 	put32(table, table-vtable)
@@ -147,8 +147,9 @@ func (b flatbuf) schemaMessage() ([]byte, error) {
 	return append(m, b...), nil
 }
 
-// checkSchema looks that a schema message has no longer vectors than bytes: the
-// library would ask for the memory, and the process would end.
+// checkSchema checks that vectors of a schema message are not longer than the
+// message. Otherwise the library would allocate their length, and the process
+// would end.
 func checkSchema(meta []byte) error {
 	b := flatbuf(meta)
 	message := b.uint32(0)
@@ -164,10 +165,10 @@ func checkSchema(meta []byte) error {
 		return err
 	}
 	left := len(b) // no table is smaller than a byte
-	return b.fields(schema, schemaFields, &left)
+	return b.checkFields(schema, schemaFields, &left)
 }
 
-func (b flatbuf) fields(table, slot int, left *int) error {
+func (b flatbuf) checkFields(table, slot int, left *int) error {
 	fields, err := b.tables(table, slot)
 	if err != nil {
 		return err
@@ -179,7 +180,7 @@ func (b flatbuf) fields(table, slot int, left *int) error {
 		if _, err := b.tables(f, fieldPairs); err != nil {
 			return err
 		}
-		if err := b.fields(f, fieldChildren, left); err != nil {
+		if err := b.checkFields(f, fieldChildren, left); err != nil {
 			return err
 		}
 	}

@@ -14,10 +14,10 @@ import (
 	"tfos/internal/files/codec"
 )
 
-// magic begins and ends the file form.
+// magic begins and ends the file format.
 const magic = "ARROW1"
 
-// featherMagic begins Feather files of version 1, which are no Arrow files.
+// featherMagic begins Feather files of version 1, which are not Arrow files.
 const featherMagic = "FEA1"
 
 var errFeather = errors.New("a Feather file of version 1: write it again with version 2, as pyarrow.feather.write_feather does")
@@ -25,27 +25,28 @@ var errFeather = errors.New("a Feather file of version 1: write it again with ve
 // continuation precedes the length of a message's metadata since Arrow 0.15.
 const continuation = 0xFFFFFFFF
 
-// messages is the sequence of a file's messages (arrow.apache.org/docs/format/
-// Columnar.html) without the record batches that do not begin in the split. It
-// is an ipc.MessageReader, since the library's believes every length that it
-// reads and does not say where it is.
+// messages is the sequence of a file's messages
+// (arrow.apache.org/docs/format/Columnar.html). It omits record batches that do
+// not begin in the split. It implements ipc.MessageReader, because the
+// library's reader trusts every length and does not report offsets.
 //
-// The file form is read as its footer says, as other readers do: schema,
-// dictionaries, record batches. Writers may put dictionaries behind the batches
-// that need them, and leave batches in the file that are no longer part of it.
+// The file format is read in the order of its footer, as other readers do:
+// schema, dictionaries, record batches. Writers may put dictionaries after the
+// batches that need them. They may leave batches in the file that no longer
+// belong to it.
 type messages struct {
-	source *codec.Source
-	split  codec.Split
-	mem    memory.Allocator
-	footer flatbuf // of the file form; nil: the stream form, or its schema is read
-	blocks []block // of the file form: what is to be read
-	file   bool    // the file form
-	at     int64   // of the next message in the file
-	end    int64   // where messages end
-	start  int64   // of the last message
-	body   int64   // bytes of the last message's body
-	before int64   // rows of the record batches that were passed over
-	last   *ipc.Message
+	source     *codec.Source
+	split      codec.Split
+	mem        memory.Allocator
+	footer     flatbuf // of the file format; nil: stream format, or the schema was read
+	blocks     []block // of the file format: still to read
+	file       bool    // whether this is the file format
+	at         int64   // offset of the next message
+	end        int64   // offset at which messages end
+	start      int64   // offset of the last message
+	body       int64   // bytes of the last message's body
+	rowsBefore int64   // rows of the record batches before the split
+	last       *ipc.Message
 }
 
 func openMessages(s *codec.Source, split codec.Split, mem memory.Allocator) (*messages, error) {
@@ -88,11 +89,11 @@ func (m *messages) readFooter() error {
 	return nil
 }
 
-// Message is the next one, which holds until the call after it.
+// Message returns the next message, which is valid until the next call.
 func (m *messages) Message() (*ipc.Message, error) {
 	m.Release()
 	for {
-		if err := m.advance(); err != nil {
+		if err := m.seekNext(); err != nil {
 			return nil, err
 		}
 		meta, err := m.metadata()
@@ -118,17 +119,17 @@ func (m *messages) Message() (*ipc.Message, error) {
 				return nil, io.EOF
 			}
 			if m.start < m.split.Offset {
-				m.before += batchLength(meta)
+				m.rowsBefore += batchLength(meta)
 				continue
 			}
 		}
-		return m.read(meta, from, size)
+		return m.readBody(meta, from, size)
 	}
 }
 
-// advance goes to the next message; io.EOF: there is none. The stream form's end
-// is met by metadata.
-func (m *messages) advance() error {
+// seekNext goes to the next message; io.EOF: there is none. In the stream
+// format metadata detects the end.
+func (m *messages) seekNext() error {
 	m.start = m.at
 	switch {
 	case !m.file || m.footer != nil:
@@ -145,17 +146,17 @@ func (m *messages) advance() error {
 	return nil
 }
 
-// metadata reads the metadata of the message at hand; io.EOF: there is none. It
-// leaves m.at at the message's body.
+// metadata reads the metadata of the current message; io.EOF: there is none.
+// Then m.at is the offset of the message's body.
 func (m *messages) metadata() ([]byte, error) {
 	if m.footer != nil {
 		meta, err := m.footer.schemaMessage()
 		m.footer = nil
 		return meta, err
 	}
-	size, err := m.number()
+	size, err := m.readUint32()
 	if err == nil && size == continuation {
-		size, err = m.number()
+		size, err = m.readUint32()
 	}
 	switch {
 	case err != nil:
@@ -173,7 +174,7 @@ func (m *messages) metadata() ([]byte, error) {
 	return meta, err
 }
 
-func (m *messages) number() (uint32, error) {
+func (m *messages) readUint32() (uint32, error) {
 	if m.end-m.at < 4 {
 		return 0, errors.New("it ends without its end mark: is it complete?")
 	}
@@ -183,7 +184,7 @@ func (m *messages) number() (uint32, error) {
 	return binary.LittleEndian.Uint32(b[:]), err
 }
 
-func (m *messages) read(meta []byte, from, size int64) (*ipc.Message, error) {
+func (m *messages) readBody(meta []byte, from, size int64) (*ipc.Message, error) {
 	body := memory.NewResizableBuffer(m.mem)
 	defer body.Release()
 	body.Resize(int(size))
@@ -195,7 +196,7 @@ func (m *messages) read(meta []byte, from, size int64) (*ipc.Message, error) {
 	return m.last, nil
 }
 
-// Release lets go of the last message.
+// Release releases the last message.
 func (m *messages) Release() {
 	if m.last != nil {
 		m.last.Release()
@@ -203,25 +204,25 @@ func (m *messages) Release() {
 	}
 }
 
-// Retain is for the interface: there is one owner.
+// Retain does nothing: a messages has one owner.
 func (m *messages) Retain() {}
 
-// maxBuffer is more than any buffer of a record batch has.
+// maxBuffer bounds a buffer, in bytes. No record batch has a larger one.
 const maxBuffer = 1 << 32
 
-// bounded panics instead of asking for the sizes that damaged files name, which
-// would end the process.
-type bounded struct{ memory.Allocator }
+// boundedAllocator panics for buffers that are too large, which damaged files
+// may name. The allocation itself would end the process.
+type boundedAllocator struct{ memory.Allocator }
 
-func (b bounded) Allocate(size int) []byte {
-	return b.Allocator.Allocate(sane(size))
+func (b boundedAllocator) Allocate(size int) []byte {
+	return b.Allocator.Allocate(checkBufferSize(size))
 }
 
-func (b bounded) Reallocate(size int, old []byte) []byte {
-	return b.Allocator.Reallocate(sane(size), old)
+func (b boundedAllocator) Reallocate(size int, old []byte) []byte {
+	return b.Allocator.Reallocate(checkBufferSize(size), old)
 }
 
-func sane(size int) int {
+func checkBufferSize(size int) int {
 	if size < 0 || size > maxBuffer {
 		panic(fmt.Sprintf("a buffer of %d bytes", size))
 	}

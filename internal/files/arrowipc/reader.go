@@ -15,19 +15,19 @@ import (
 	"tfos/internal/files/codec"
 )
 
-// reader cuts the record batches of a split into smaller ones.
+// reader cuts the record batches of a split into records.
 type reader struct {
 	source   *codec.Source
 	messages *messages
 	stream   *ipc.Reader
 	mem      memory.Allocator
 	schema   *arrow.Schema
-	columns  []int // of the file, in the schema's order
-	most     int64
-	room     int64        // bytes of a record
-	record   arrow.Record // being cut; nil: the next is to be read
-	at, step int64        // rows of it
-	rows     int64        // of the split
+	columns  []int // indexes in the file, in the schema's order
+	maxRows  int64
+	maxBytes int64        // bytes of a record, at most
+	record   arrow.Record // being cut; nil: read the next one
+	at, step int64        // rows of record already returned, and rows per returned record
+	rows     int64        // rows of the split returned so far
 }
 
 func openReader(ctx context.Context, s codec.Split, o codec.ReadOptions) (*reader, error) {
@@ -37,9 +37,9 @@ func openReader(ctx context.Context, s codec.Split, o codec.ReadOptions) (*reade
 	}
 	mem := o.Memory
 	r := &reader{source: src, mem: mem}
-	err = codec.Guarded(func() (err error) {
+	err = codec.RecoverPanic(func() (err error) {
 		if r.messages, err = openMessages(src, s, mem); err == nil {
-			r.stream, err = ipc.NewReaderFromMessageReader(r.messages, ipc.WithAllocator(bounded{mem}))
+			r.stream, err = ipc.NewReaderFromMessageReader(r.messages, ipc.WithAllocator(boundedAllocator{mem}))
 		}
 		return err
 	})
@@ -60,7 +60,7 @@ func (r *reader) error(err error) error {
 	return r.source.Fail(offset, -1, fmt.Errorf("not a readable Arrow file: %w", err))
 }
 
-func (r *reader) fields() *arrow.Schema {
+func (r *reader) plainSchema() *arrow.Schema {
 	var fields []arrow.Field
 	for _, f := range r.stream.Schema().Fields() {
 		fields = append(fields, arrays.PlainField(f))
@@ -68,8 +68,8 @@ func (r *reader) fields() *arrow.Schema {
 	return arrow.NewSchema(fields, nil)
 }
 
-// match finds the wanted columns in the file.
-func (r *reader) match() error {
+// findColumns finds the wanted columns in the file.
+func (r *reader) findColumns() error {
 	found := r.stream.Schema()
 	for _, f := range r.schema.Fields() {
 		i, err := codec.FindColumn(found, f.Name)
@@ -81,13 +81,13 @@ func (r *reader) match() error {
 	return nil
 }
 
-func (r *reader) FirstRow() int64 { return r.messages.before }
+func (r *reader) FirstRow() int64 { return r.messages.rowsBefore }
 
 func (r *reader) Schema() *arrow.Schema { return r.schema }
 
 func (r *reader) Next() (arrow.Record, error) {
 	for r.record == nil || r.at == r.record.NumRows() {
-		if err := r.advance(); err != nil {
+		if err := r.readBatch(); err != nil {
 			return nil, err
 		}
 	}
@@ -98,7 +98,7 @@ func (r *reader) Next() (arrow.Record, error) {
 	defer func() { arrays.ReleaseArrays(columns) }()
 	for i, c := range r.columns {
 		var a arrow.Array
-		err := codec.Guarded(func() (err error) {
+		err := codec.RecoverPanic(func() (err error) {
 			a, err = arrays.CastField(r.mem, part.Column(c), r.schema.Field(i))
 			return err
 		})
@@ -112,10 +112,10 @@ func (r *reader) Next() (arrow.Record, error) {
 	return array.NewRecord(r.schema, columns, part.NumRows()), nil
 }
 
-// advance reads the next record batch; io.EOF: there is none.
-func (r *reader) advance() error {
-	r.drop()
-	err := codec.Guarded(func() error {
+// readBatch reads the next record batch; io.EOF: there is none.
+func (r *reader) readBatch() error {
+	r.releaseRecord()
+	err := codec.RecoverPanic(func() error {
 		if !r.stream.Next() {
 			if err := r.stream.Err(); err != nil {
 				return err
@@ -134,11 +134,11 @@ func (r *reader) advance() error {
 	r.record.Retain()
 	r.at = 0
 	mean := r.messages.body / max(1, r.record.NumRows())
-	r.step = max(1, min(r.most, r.room/max(1, mean)))
+	r.step = max(1, min(r.maxRows, r.maxBytes/max(1, mean)))
 	return nil
 }
 
-func (r *reader) drop() {
+func (r *reader) releaseRecord() {
 	if r.record != nil {
 		r.record.Release()
 		r.record = nil
@@ -146,7 +146,7 @@ func (r *reader) drop() {
 }
 
 func (r *reader) Close() error {
-	r.drop()
+	r.releaseRecord()
 	if r.stream != nil {
 		r.stream.Release()
 	} else if r.messages != nil {
@@ -155,8 +155,8 @@ func (r *reader) Close() error {
 	return r.source.Close()
 }
 
-// Passed implements Placed by the bytes before the batch that is being cut, and
-// its rows.
+// Passed implements Placed. It counts the bytes before the current batch, and
+// the batch's bytes in proportion to its returned rows.
 func (r *reader) Passed() float64 {
 	if r.record == nil { // before the first batch, or after the last
 		return codec.Share(float64(r.rows), float64(r.rows))

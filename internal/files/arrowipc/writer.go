@@ -26,7 +26,7 @@ func (Codec) Create(w io.Writer, schema *arrow.Schema, o codec.WriteOptions) (co
 	default:
 		return nil, fmt.Errorf("files: arrow: no compression %q; there are none, lz4 and zstd", o.Compression)
 	}
-	a := &writer{to: &counted{w: bufio.NewWriterSize(w, 1<<20)}}
+	a := &writer{to: &countingWriter{w: bufio.NewWriterSize(w, 1<<20)}}
 	var err error
 	if a.w, err = ipc.NewFileWriter(a.to, options...); err != nil {
 		return nil, fmt.Errorf("files: write arrow: %w", err)
@@ -34,19 +34,20 @@ func (Codec) Create(w io.Writer, schema *arrow.Schema, o codec.WriteOptions) (co
 	return a, nil
 }
 
-// counted is what the library asks for its place in the file.
-type counted struct {
+// countingWriter counts bytes, because the library asks for its offset in the
+// file.
+type countingWriter struct {
 	w *bufio.Writer
 	n int64
 }
 
-func (c *counted) Write(p []byte) (int, error) {
+func (c *countingWriter) Write(p []byte) (int, error) {
 	n, err := c.w.Write(p)
 	c.n += int64(n)
 	return n, err
 }
 
-func (c *counted) Seek(offset int64, whence int) (int64, error) {
+func (c *countingWriter) Seek(offset int64, whence int) (int64, error) {
 	if offset != 0 || whence != io.SeekCurrent {
 		return 0, errors.ErrUnsupported
 	}
@@ -55,18 +56,18 @@ func (c *counted) Seek(offset int64, whence int) (int64, error) {
 
 type writer struct {
 	w  *ipc.FileWriter
-	to *counted
+	to *countingWriter
 }
 
 func (a *writer) Write(record arrow.Record) error {
-	if err := codec.Guarded(func() error { return a.w.Write(record) }); err != nil {
+	if err := codec.RecoverPanic(func() error { return a.w.Write(record) }); err != nil {
 		return fmt.Errorf("files: write arrow: %w", err)
 	}
 	return nil
 }
 
 func (a *writer) Close() error {
-	err := codec.Guarded(a.w.Close)
+	err := codec.RecoverPanic(a.w.Close)
 	if err == nil {
 		err = a.to.w.Flush()
 	}

@@ -6,7 +6,7 @@ import (
 	"tfos/internal/store"
 )
 
-// RowCounter is a codec whose files say how many rows they have.
+// RowCounter is a Codec whose files store their number of rows.
 type RowCounter interface {
 	CountRows(ctx context.Context, file store.Info) (int64, error)
 }

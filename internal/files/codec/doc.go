@@ -1,10 +1,12 @@
-// Package codec says what a format of files is: the interface Codec, and the
+// Package codec defines what a file format is: the interface Codec, and the
 // terms that all formats share (options, splits, readers, writers, errors).
 //
-// Comes in: from package files the options of a caller, filled in; from a format
-// its Codec. Goes out: Source, an open file for formats that read at many places;
-// checks of columns' names and of declared schemas; errors with their place.
+// Comes in: a caller's options, completed by package files, and the Codec of
+// each format. Goes out: Source, an open file for formats that read at many
+// places; checks of column names and declared schemas; errors with their place
+// in the file.
 //
-// It knows no format but by name. A reader that is given a file of another format
-// says so: it asks ReadOptions.Others, which package files fills in.
+// It knows formats only by name. ReadOptions.Others recognizes the other
+// formats. A reader uses it to say that a file has another format. Package
+// files sets it.
 package codec

@@ -11,13 +11,13 @@ var ErrType = errors.New("type not supported by the format")
 // ErrValue is wrapped where a format cannot hold a value.
 var ErrValue = errors.New("value not supported by the format")
 
-// Error is data that is damaged, or does not fit what was asked for: where, and
-// what is wrong. A store's failure and an ended ctx are not; they come wrapped
-// as they are.
+// Error reports data that is damaged, or that does not fit the options, and its
+// place. Errors of the store and of an ended ctx are not of this type. They are
+// wrapped as they are.
 type Error struct {
 	Path   string
-	Offset int64 // byte of the file where the damaged piece begins; -1: not known
-	Row    int64 // of the split, from 0; -1: not known
+	Offset int64 // byte of the file where the damaged piece begins; -1 if not known
+	Row    int64 // row of the split, from 0; -1 if not known
 	Err    error
 }
 
@@ -34,13 +34,14 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// StoreError is what a store said of a file.
+// StoreError wraps a store's error for a file.
 func StoreError(path string, err error) error {
 	return fmt.Errorf("files: read %s: %w", path, err)
 }
 
-// Guarded turns a panic into an error: libraries panic over some damaged files.
-func Guarded(f func() error) (err error) {
+// RecoverPanic runs f and turns a panic into an error. Libraries panic for some
+// damaged files.
+func RecoverPanic(f func() error) (err error) {
 	defer func() {
 		switch p := recover().(type) {
 		case nil:

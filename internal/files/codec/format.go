@@ -4,27 +4,28 @@ import (
 	"slices"
 )
 
-// Format is a kind of file, as job files spell it.
+// Format is a file format, as job files spell it.
 type Format string
 
-// The formats. Arrow is both IPC forms, told apart by their first bytes.
+// The formats. Arrow stands for both IPC formats (file and stream), which are
+// recognized by their first bytes.
 const (
 	Parquet  Format = "parquet"
-	TFRecord Format = "tfrecord" // of tf.Example; plain, gzip or zlib, told apart by their first bytes
+	TFRecord Format = "tfrecord" // tf.Example records; plain, gzip or zlib, recognized by the first bytes
 	CSV      Format = "csv"
-	JSON     Format = "json" // one object a line
+	JSON     Format = "json" // one object per line
 	Arrow    Format = "arrow"
 )
 
-// Formats are all of them.
+// Formats lists all formats.
 var Formats = []Format{Parquet, TFRecord, CSV, JSON, Arrow}
 
-// Guessed says whether files of the format are text, of which Open guesses
-// columns' types by their values.
+// Guessed reports whether files of the format are text. Open guesses the column
+// types of text files from their values.
 func (f Format) Guessed() bool { return f == CSV || f == JSON }
 
-// Extension is what names of such files end in: .parquet.
+// Extension is the ending of such files' names: .parquet.
 func (f Format) Extension() string { return "." + string(f) }
 
-// Known says whether there is such a format.
+// Known reports whether the format is one of Formats.
 func (f Format) Known() bool { return slices.Contains(Formats, f) }

@@ -5,69 +5,74 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 )
 
-// MaxBatchBytes is the most of ReadOptions.BatchBytes.
+// MaxBatchBytes is the upper limit of ReadOptions.BatchBytes.
 const MaxBatchBytes = 64 << 20
 
-// DefaultBatchRows is the most rows of a record when nobody says.
+// DefaultBatchRows is the upper limit of a record's rows if
+// ReadOptions.BatchRows is 0.
 const DefaultBatchRows = 1000
 
-// ReadOptions says what is read, and in what pieces.
+// ReadOptions says which columns and rows are read, and how large records are.
 type ReadOptions struct {
-	// Columns are read, in this order; empty: all, in the files' order.
+	// Columns are the columns to read, in this order. Empty means all, in the
+	// files' order.
 	Columns []string
-	// Schema declares columns by name; it wins over what the files say, and
-	// values are converted to it or refused. nil: the files tell.
+	// Schema declares columns by name. It overrides the types in the files. A
+	// value that cannot be converted is an error. nil: the files decide.
 	Schema *arrow.Schema
-	// BatchRows is the most rows of a record; 0: 1,000.
+	// BatchRows is the upper limit of a record's rows. 0 means 1,000.
 	BatchRows int
-	// BatchBytes is about the most bytes of a record, however many rows it could
-	// have: rows of 16 MB must not come a thousand at a time. 0, and at most: 64 MiB.
+	// BatchBytes is about the upper limit of a record's bytes. It bounds
+	// records of large rows, such as 1,000 rows of 16 MB. 0 and values above 64
+	// MiB mean 64 MiB.
 	BatchBytes int64
-	// Memory allocates the records; nil: memory.DefaultAllocator.
+	// Memory allocates the records. nil means memory.DefaultAllocator.
 	Memory memory.Allocator
-	// BadRows has rows that are no rows of the schema come all the same, null
-	// where they could not be read: Bad tells which. Damaged files are an
-	// error still. Open passes such rows over, unless there are no others. Rows
-	// may have columns that the sampled ones have not.
+	// BadRows keeps rows that do not fit the schema, with nulls for the values
+	// that could not be read. Bad lists such rows. A damaged file is still an
+	// error. Open ignores bad rows when it infers the schema, unless all
+	// sampled rows are bad. Rows may then have columns that no sampled row has.
 	BadRows bool
-	// Format's own settings under Spark's names (csv: header, sep, nullValue), and
-	// basePath, the folder below which folders' names have columns. An unknown one
-	// is an error.
+	// Options are the format's settings under Spark's names (csv: header, sep,
+	// nullValue), and basePath, the folder below which folder names hold
+	// columns. An unknown option is an error.
 	Options map[string]string
-	// Folders says how columns in folders' names are read.
+	// Folders says how partition columns in folder names are read.
 	Folders FolderRules
 
-	// Warn is told by Open of what a file looks like and is not read as; nil:
-	// nobody is.
+	// Warn receives a warning from Open when a file looks like another dialect
+	// than the one it is read as. It may be nil.
 	Warn func(text string)
 
-	// Sampled and Others are package files' own, which fills them in for formats.
+	// Package files sets Sampled and Others, for the formats.
 
-	// Sampled are the columns of an inferred schema, chosen or not. Rows of
-	// formats that hide the schema in them may have no others. nil: any.
+	// Sampled are all columns of an inferred schema, selected or not. In
+	// formats without a stored schema a row may have no other column. nil
+	// allows any column.
 	Sampled map[string]bool
-	// Others tells files of other formats, for errors; nil: nobody does.
+	// Others recognizes files of other formats, for error messages. It may be
+	// nil.
 	Others Recognizer
 }
 
-// Recognizer tells formats of files.
+// Recognizer recognizes the formats of files.
 type Recognizer interface {
-	// ByHead is the format that the first bytes of a file tell for certain; "":
-	// they do not.
+	// ByHead returns the format that a file's first bytes prove, or "".
 	ByHead(head []byte) Format
-	// ByName is the format that a file's name tells; false: it does not say.
+	// ByName returns the format that a file's name says. false: it says none.
 	ByName(name string) (Format, bool)
 }
 
-// FolderRules are Spark's settings for columns in the names of folders.
+// FolderRules are Spark's settings for partition columns in folder names.
 type FolderRules struct {
-	// Text has all of them be strings (partitionColumnTypeInference is off).
+	// Text makes all of them strings (Spark's partitionColumnTypeInference is
+	// off).
 	Text bool `json:"text,omitempty"`
-	// Zone is the time zone of times among them; "": this machine's.
+	// Zone is the time zone of their timestamps. "" means this machine's.
 	Zone string `json:"zone,omitempty"`
 }
 
-// WithDefaults fills in what was left open.
+// WithDefaults returns o with defaults for unset options.
 func (o ReadOptions) WithDefaults() ReadOptions {
 	if o.BatchRows <= 0 {
 		o.BatchRows = DefaultBatchRows
@@ -81,9 +86,10 @@ func (o ReadOptions) WithDefaults() ReadOptions {
 	return o
 }
 
-// Known are the columns that a row may have; nil: any. Who takes bad rows has
-// chosen columns, and what else a row holds spoils none of them.
-func (o ReadOptions) Known() map[string]bool {
+// AllowedColumns returns the columns that a row may have, or nil for any. With
+// BadRows any column is allowed: a column that is not read does not make a row
+// bad.
+func (o ReadOptions) AllowedColumns() map[string]bool {
 	if o.BadRows {
 		return nil
 	}
@@ -92,18 +98,18 @@ func (o ReadOptions) Known() map[string]bool {
 
 // WriteOptions says how files are written.
 type WriteOptions struct {
-	// Compression: "" is the format's usual one (snappy for parquet, none
-	// elsewhere); none, snappy, gzip, zlib, lz4, zstd, brotli where the format
-	// has it.
+	// Compression is none, snappy, gzip, zlib, lz4, zstd or brotli, where the
+	// format has it. "" means the format's default: snappy for parquet, none
+	// for the others.
 	Compression string
-	// Distinct names columns whose values are hardly ever alike, as computed
-	// numbers are: parquet then looks for no dictionary, which is half of the
-	// time that writing floats takes.
+	// Distinct names columns whose values rarely repeat, such as computed
+	// numbers. The parquet writer then builds no dictionary for them. The
+	// dictionary takes half of the time of writing floats.
 	Distinct []string
 	Memory   memory.Allocator
 	Options  map[string]string
 
-	// GroupBytes is the size after which a row group ends; nil: 64 MiB. files.Convert
-	// sets it, which may have many files open.
+	// GroupBytes returns the size at which a row group ends. nil means 64 MiB.
+	// files.Convert sets it, because it may keep many files open.
 	GroupBytes func() int64
 }

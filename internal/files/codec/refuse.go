@@ -6,14 +6,14 @@ import (
 	"fmt"
 )
 
-// packers are compressions of whole files that are not read, by their magic
-// numbers.
-var packers = map[string]string{
+// unreadCompressions are whole-file compressions that are not supported, by
+// their magic numbers.
+var unreadCompressions = map[string]string{
 	"BZh": "bzip2", "\xfd7zXZ\x00": "xz", "\x28\xb5\x2f\xfd": "zstd", "PK\x03\x04": "zip", "\x04\x22\x4d\x18": "lz4",
 }
 
-// RefuseHead is the error of a file that by its first bytes cannot be of the
-// format; nil: it can.
+// RefuseHead returns an error if a file with these first bytes cannot be read
+// as format, and nil otherwise.
 func (o ReadOptions) RefuseHead(format Format, head []byte) error {
 	var is Format
 	if o.Others != nil {
@@ -25,7 +25,7 @@ func (o ReadOptions) RefuseHead(format Format, head []byte) error {
 	if bytes.HasPrefix(head, []byte("\xff\xfe")) || bytes.HasPrefix(head, []byte("\xfe\xff")) {
 		return errors.New("it is UTF-16: make it UTF-8 (iconv -f utf-16 -t utf-8)")
 	}
-	for magic, name := range packers {
+	for magic, name := range unreadCompressions {
 		if bytes.HasPrefix(head, []byte(magic)) {
 			return fmt.Errorf("it is compressed by %s, which is not read: decompress it, or use gzip", name)
 		}
@@ -33,5 +33,6 @@ func (o ReadOptions) RefuseHead(format Format, head []byte) error {
 	return nil
 }
 
-// SniffBytes are enough to tell a compression.
+// SniffBytes is the number of first bytes that identify a format and a
+// compression.
 const SniffBytes = 12

@@ -11,8 +11,9 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 )
 
-// Chosen is the schema of these columns, in this order.
-func Chosen(all *arrow.Schema, columns []string) (*arrow.Schema, error) {
+// SelectColumns returns the schema of these columns, in this order. No columns
+// means all.
+func SelectColumns(all *arrow.Schema, columns []string) (*arrow.Schema, error) {
 	if len(columns) == 0 {
 		for _, f := range all.Fields() {
 			columns = append(columns, f.Name)
@@ -32,7 +33,7 @@ func Chosen(all *arrow.Schema, columns []string) (*arrow.Schema, error) {
 	return arrow.NewSchema(fields, nil), nil
 }
 
-// FindColumn is where the one column of this name is.
+// FindColumn returns the index of the only column of this name.
 func FindColumn(all *arrow.Schema, name string) (int, error) {
 	found := all.FieldIndices(name)
 	switch len(found) {
@@ -44,8 +45,9 @@ func FindColumn(all *arrow.Schema, name string) (int, error) {
 	return 0, fmt.Errorf("%d columns are named %q", len(found), name)
 }
 
-// shown is a column's name for a person: quoted where its end would not be seen.
-func shown(name string) string {
+// quoteName returns a column's name for messages. A name with unusual
+// characters is quoted.
+func quoteName(name string) string {
 	if name == "" || strings.ContainsFunc(name, func(r rune) bool {
 		return r != '_' && r != '.' && r != '-' && !unicode.IsLetter(r) && !unicode.IsDigit(r)
 	}) {
@@ -54,12 +56,12 @@ func shown(name string) string {
 	return name
 }
 
-// ColumnNames lists columns for a person, not more than a line holds.
+// ColumnNames lists column names for messages: at most 20.
 func ColumnNames(s *arrow.Schema) string {
 	const most = 20
 	var list []string
 	for _, f := range s.Fields() {
-		list = append(list, shown(f.Name))
+		list = append(list, quoteName(f.Name))
 	}
 	if len(list) > most {
 		return fmt.Sprintf("%s and %d more", strings.Join(list[:most], ", "), len(list)-most)
@@ -67,10 +69,10 @@ func ColumnNames(s *arrow.Schema) string {
 	return strings.Join(list, ", ")
 }
 
-// Declared puts the fields of o.Schema in the place of the files' ones of the
-// same name. What is declared and not in the files is an error here, with the
-// file's name.
-func Declared(file string, found *arrow.Schema, o ReadOptions) (*arrow.Schema, error) {
+// ApplyDeclared replaces fields of the files with the fields of o.Schema of the
+// same name. A declared column that the files lack is an error with the file's
+// name.
+func ApplyDeclared(file string, found *arrow.Schema, o ReadOptions) (*arrow.Schema, error) {
 	if o.Schema == nil {
 		return found, nil
 	}
@@ -85,7 +87,7 @@ func Declared(file string, found *arrow.Schema, o ReadOptions) (*arrow.Schema, e
 	return arrow.NewSchema(fields, nil), nil
 }
 
-// NoOptions refuses settings that a format does not have.
+// NoOptions returns an error for any option. It is for formats without options.
 func NoOptions(format Format, options map[string]string) error {
 	for _, name := range slices.Sorted(maps.Keys(options)) {
 		return fmt.Errorf("files: %s: unknown option %q", format, name)

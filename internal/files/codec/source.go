@@ -10,21 +10,21 @@ import (
 	"tfos/internal/store"
 )
 
-// Source is an open file as parsers want it, an io.ReaderAt and io.Seeker. It
-// tells a file that cannot be understood from one that cannot be reached.
+// Source is an open file for parsers: an io.ReaderAt and io.Seeker. It
+// distinguishes a damaged file from a failing store.
 type Source struct {
 	Path string
 	Size int64
 	// Read fills p from an offset. It is a function because it holds ctx:
-	// io.ReaderAt has no place for one.
+	// io.ReaderAt has no ctx parameter.
 	Read   func(p []byte, offset int64) (int, error)
 	Close  func() error
 	Ended  func() error // ctx.Err
-	failed atomic.Bool  // the store was at fault
+	failed atomic.Bool  // the store failed
 }
 
-// OpenSource is where files that are read at many places are opened. ctx bounds
-// every later read.
+// OpenSource opens a file for reads at many places. The caller closes it. ctx
+// bounds every later read.
 func OpenSource(ctx context.Context, path string) (*Source, error) {
 	st, err := store.For(path)
 	if err != nil {
@@ -40,8 +40,8 @@ func OpenSource(ctx context.Context, path string) (*Source, error) {
 	}, nil
 }
 
-// ReadAt implements io.ReaderAt. A range beyond the file's end is the fault of
-// the file, whose parser computed it, and read in no part.
+// ReadAt implements io.ReaderAt. A range beyond the file's end is an error of
+// the file, whose parser computed the range. Nothing is read then.
 func (s *Source) ReadAt(p []byte, offset int64) (int, error) {
 	if offset < 0 || offset > s.Size-int64(len(p)) {
 		return 0, fmt.Errorf("bytes from %d to %d of a file of %d", offset, offset+int64(len(p)), s.Size)
@@ -56,8 +56,8 @@ func (s *Source) ReadAt(p []byte, offset int64) (int, error) {
 	return n, err
 }
 
-// Seek implements io.Seeker, for the one use that libraries make of it: asking
-// for the size.
+// Seek implements io.Seeker. It only supports finding the size, which is all
+// that the libraries use.
 func (s *Source) Seek(offset int64, whence int) (int64, error) {
 	if offset != 0 || whence != io.SeekEnd {
 		return 0, errors.ErrUnsupported
@@ -65,8 +65,9 @@ func (s *Source) Seek(offset int64, whence int) (int64, error) {
 	return s.Size, nil
 }
 
-// Fail is the error of an attempt to read the piece at offset, -1 where it is
-// not known, or the row of the split.
+// Fail returns the error of a failed read: a store error if the store failed or
+// ctx ended, else an *Error with this place. offset is -1 if it is not known;
+// row is the row of the split, or -1.
 func (s *Source) Fail(offset, row int64, err error) error {
 	if s.failed.Load() || s.Ended() != nil {
 		return StoreError(s.Path, errors.Join(s.Ended(), err))
@@ -78,8 +79,8 @@ func (s *Source) Fail(offset, row int64, err error) error {
 	return &Error{Path: s.Path, Offset: offset, Row: row, Err: err}
 }
 
-// Refuse is why a file that could not be read is none of the format, as far as
-// its first bytes or its name tell; nil: they do not.
+// Refuse explains why a file that could not be read is not of the format. It
+// looks at the first bytes and the name. It returns nil if they fit.
 func (s *Source) Refuse(format Format, o ReadOptions) error {
 	head := make([]byte, min(SniffBytes, s.Size))
 	if _, err := s.ReadAt(head, 0); err != nil {

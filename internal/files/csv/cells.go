@@ -18,20 +18,20 @@ import (
 type cellReader struct {
 	rowformat.Lines
 	dialect *dialect
-	names   []string // of the file's columns; nil: it has no row and no header
+	names   []string // of the file's columns; nil: the file has neither header nor row
 	list    []cell
 }
 
 func newCellReader(in *rowformat.Input, d *dialect) *cellReader {
 	r := &cellReader{Lines: rowformat.Lines{Input: in, Space: "\r\n"}, dialect: d}
-	if d.multi {
+	if d.multiLine {
 		r.Unit = r.rowOfLines
 	}
 	return r
 }
 
-// openCells reads the columns' names at the file's beginning, and opens the split
-// behind the header.
+// openCells reads the column names at the file's beginning, and then opens the
+// split after the header.
 func openCells(ctx context.Context, s codec.Split, d *dialect, o codec.ReadOptions) (*cellReader, error) {
 	in, err := rowformat.OpenInput(ctx, codec.WholeFile(s.Path), rowformat.SniffText(o))
 	if err != nil {
@@ -41,10 +41,10 @@ func openCells(ctx context.Context, s codec.Split, d *dialect, o codec.ReadOptio
 	if err := r.readNames(o.Schema); err != nil {
 		return nil, errors.Join(r.Fail(err), r.Close())
 	}
-	whole := d.multi || r.Compression != rowformat.Plain
+	whole := d.multiLine || r.Compression != rowformat.Plain
 	switch {
 	case whole && s.Offset > 0:
-		r.End = 0 // filestest.ReadAll rows are those of the split at 0
+		r.End = 0 // all rows belong to the split at 0
 	case !d.header || s.Offset > r.Offset:
 		if err := r.Close(); err != nil {
 			return nil, r.Fail(err)
@@ -52,7 +52,7 @@ func openCells(ctx context.Context, s codec.Split, d *dialect, o codec.ReadOptio
 		if r.Input, err = rowformat.OpenLines(ctx, s, o); err != nil {
 			return nil, err
 		}
-	default: // it goes on behind the header
+	default: // the split goes on after the header
 		r.End, r.Length = codec.EndOf(s), s.Length
 	}
 	if whole && s.Offset == 0 {
@@ -62,10 +62,10 @@ func openCells(ctx context.Context, s codec.Split, d *dialect, o codec.ReadOptio
 	return r, nil
 }
 
-// readNames reads the header. Without one the columns are those that the schema
-// declares, in its order, or else _c0, _c1 … as Spark calls them.
+// readNames reads the header. Without a header the columns are those of the
+// declared schema, in its order, or else Spark's _c0, _c1 ….
 func (r *cellReader) readNames(declared *arrow.Schema) error {
-	cells, _, err := r.next()
+	cells, _, err := r.nextCells()
 	if err == io.EOF {
 		return nil
 	}
@@ -95,15 +95,16 @@ func (r *cellReader) readNames(declared *arrow.Schema) error {
 	return nil
 }
 
-// next returns a row's cells, valid until the next call, and its bytes.
-func (r *cellReader) next() ([]cell, int, error) {
+// nextCells returns a row's cells, which are valid until the next call, and the
+// row's size in bytes.
+func (r *cellReader) nextCells() ([]cell, int, error) {
 	row, err := r.Lines.Next()
 	if err != nil {
 		return nil, 0, err
 	}
 	size := len(row)
 	if r.list, err = r.dialect.cells(row, r.list[:0]); err != nil {
-		if !r.dialect.multi { // else it is not certain where a row ends
+		if !r.dialect.multiLine { // with multiLine the row's end is uncertain
 			err = rowformat.WholeRow(err)
 		}
 		return nil, size, err
@@ -114,11 +115,11 @@ func (r *cellReader) next() ([]cell, int, error) {
 	return r.list, size, nil
 }
 
-// rowOfLines consumes a row that may go over several lines.
+// rowOfLines consumes a row that may span several lines.
 func (r *cellReader) rowOfLines() ([]byte, error) {
 	seen, state := 0, cellStart
 	if r.Offset == 0 {
-		// A byte order mark before a quote is no cell's beginning.
+		// A byte order mark before a quote is not the beginning of the cell.
 		head, _ := r.Peek(len(rowformat.ByteOrderMark))
 		if string(head) == rowformat.ByteOrderMark {
 			seen = len(head)

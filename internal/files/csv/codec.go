@@ -13,14 +13,14 @@ import (
 	"tfos/internal/store"
 )
 
-// Codec is CSV under Spark's options (dialect). An own reader, as
-// encoding/csv, which arrow/csv uses too, tells neither "" from an empty cell
-// nor a row's place in the file, and has no escape character.
+// Codec is CSV with Spark's options (dialect). It does not use encoding/csv,
+// which arrow/csv uses too. That reader does not distinguish "" from an empty
+// cell, does not report a row's place in the file, and has no escape character.
 //
-// Without multiLine a row is one line, so that files can be split; a quoted
-// cell that does not end on its line is an error. Blank lines are no rows. With
-// multiLine a file is one split: where quotes are open can be told from its
-// beginning only.
+// Without multiLine a row is one line, so files can be split. A quoted cell
+// that does not end on its line is an error. Blank lines are skipped. With
+// multiLine a file is one split, because only the file's beginning tells where
+// quotes are open.
 type Codec struct{}
 
 func (Codec) Extensions() []string { return []string{".csv"} }
@@ -36,7 +36,7 @@ func (Codec) Schema(ctx context.Context, list []store.Info, o codec.ReadOptions)
 	var shapes []cellShape
 	s := rowformat.NewSample(list, o)
 	for _, info := range list {
-		if s.Next() && names != nil {
+		if s.NextFile() && names != nil {
 			break
 		}
 		if names, shapes, err = sampleCells(ctx, s, info.Path, d, o, names, shapes); err != nil {
@@ -44,7 +44,7 @@ func (Codec) Schema(ctx context.Context, list []store.Info, o codec.ReadOptions)
 		}
 	}
 	if o.Warn != nil {
-		d.warn(list[0].Path, names, o.Warn)
+		d.warnOfDialect(list[0].Path, names, o.Warn)
 	}
 	fields := make([]arrow.Field, len(names))
 	for i, name := range names {
@@ -54,11 +54,11 @@ func (Codec) Schema(ctx context.Context, list []store.Info, o codec.ReadOptions)
 	if names == nil && o.Schema != nil {
 		return o.Schema, nil // files without a row
 	}
-	return codec.Declared(list[0].Path, found, o)
+	return codec.ApplyDeclared(list[0].Path, found, o)
 }
 
-// sampleCells samples a file. names and shapes are of the files before, whose columns
-// this one may hold in another order.
+// sampleCells samples one file. names and shapes come from the files before.
+// This file may have their columns in another order.
 func sampleCells(ctx context.Context, s *rowformat.Sample, path string, d *dialect, o codec.ReadOptions, names []string, shapes []cellShape) (_ []string, _ []cellShape, err error) {
 	rows, err := openCells(ctx, codec.WholeFile(path), d, o)
 	if err != nil {
@@ -72,30 +72,30 @@ func sampleCells(ctx context.Context, s *rowformat.Sample, path string, d *diale
 	for i, name := range names {
 		place[name] = i
 	}
-	for !s.Enough() {
-		cells, n, err := rows.next()
+	for !s.FileDone() {
+		cells, n, err := rows.nextCells()
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
-			s.Add(n)
-			if err = s.Pass(rows.Fail(err)); err != nil {
+			s.AddRow(n)
+			if err = s.SkipBad(rows.Fail(err)); err != nil {
 				return nil, nil, err
 			}
 			continue
 		}
 		for i, cell := range cells {
 			if at, known := place[rows.names[i]]; known {
-				shapes[at].see(cell, d.null)
+				shapes[at].addCell(cell, d.nullText)
 			}
 		}
-		s.Add(n)
+		s.AddRow(n)
 	}
 	return names, shapes, nil
 }
 
-// Starts does not ask the options: of a file that is read with multiLine the
-// split at 0 has all rows and the others none.
+// Starts ignores the options. With multiLine the split at 0 has all rows, and
+// the others have none.
 func (Codec) Starts(ctx context.Context, file store.Info, o codec.ReadOptions) ([]int64, error) {
 	return rowformat.Starts(ctx, file.Path, rowformat.SniffText(o))
 }

@@ -35,7 +35,7 @@ func TestCSVInference(t *testing.T) {
 	}
 }
 
-// What Spark 3.5, pandas 2.2 and pyarrow 18 wrote of the same rows.
+// Spark 3.5, pandas 2.2 and pyarrow 18 wrote these files from the same rows.
 func TestCSVDialects(t *testing.T) {
 	rows := []string{`{"i":1,"s":"a,b"}`, `{"i":2,"s":""}`, `{"i":3,"s":null}`, `{"i":4,"s":"q\"q"}`, `{"i":5,"s":"c:\\d,e"}`, `{"i":null,"s":"é"}`}
 	spark := filestest.CSVFile(t, `i,s`, `1,"a,b"`, `2,""`, `3,`, `4,"q\"q"`, `5,"c:\\d,e"`, `,é`)
@@ -46,7 +46,7 @@ func TestCSVDialects(t *testing.T) {
 	filestest.WantRows(t, files.CSV, pandas, o, "i:int64 s:utf8", rows...)
 	pyarrow := filestest.CSVFile(t, `"i","s"`, `1,"a,b"`, `2,""`, `3,`, `4,"q""q"`, `5,"c:\d,e"`, `,"é"`)
 	filestest.WantRows(t, files.CSV, pyarrow, filestest.WithOptions("escape", `"`), "i:int64 s:utf8", rows...)
-	// Spark's default dialect reads what is only doubled too.
+	// Spark's default dialect also reads quotes that are only doubled.
 	filestest.WantRows(t, files.CSV, filestest.CSVFile(t, "s,t", `"a""b","""x"""`, `"""","\""`), files.ReadOptions{}, "", `{"s":"a\"b","t":"\"x\""}`, `{"s":"\"","t":"\""}`)
 }
 
@@ -128,7 +128,7 @@ func TestCSVRefusals(t *testing.T) {
 	filestest.WantError(t, files.CSV, filestest.CSVFile(t, "a,b", "1,2"), files.ReadOptions{Schema: filestest.SchemaOf(filestest.Nullable("c", arrow.PrimitiveTypes.Int64))}, -1, `no column "c"`)
 }
 
-// Files of a folder may have their columns in another order.
+// Files of a folder may have their columns in different orders.
 func TestCSVFiles(t *testing.T) {
 	folder := t.TempDir()
 	for name, text := range map[string]string{"0.csv": "", "1.csv": "a,b\n1,x\n", "2.csv": "b,a\ny,2\n", "3.csv": "a,b\n"} {
@@ -180,7 +180,7 @@ func TestCSVWriteAndRead(t *testing.T) {
 	}
 }
 
-// What is written is read, whole and cut into ranges, whatever the cells.
+// Reading returns what was written, whole or in any splits, for any cells.
 func FuzzCSVSplits(f *testing.F) {
 	f.Add("a,b\"\\", uint8(0), uint64(1))
 	f.Add("\"\"\\\\,\r", uint8(1), uint64(2))

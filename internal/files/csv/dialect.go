@@ -10,28 +10,28 @@ import (
 	"strings"
 )
 
-// dialect is how a CSV file is written. The options, their names and their
-// defaults are Spark's, but for header, which is true here.
+// dialect says how a CSV file is written. Options, names and defaults are
+// Spark's, except that header defaults to true.
 type dialect struct {
 	header bool
 	sep    byte
-	// escape stands before a quote, or itself, in a quoted cell. A quote may be
-	// doubled as well; escape " means that it can only be doubled, as pandas
-	// and pyarrow write it, and that a backslash is a character like others.
-	escape byte
-	null   string // an unquoted cell that is this text is null
-	multi  bool   // a row may go over several lines
+	// escape stands before a quote, or before itself, in a quoted cell. A quote
+	// may also be doubled. With escape " a quote can only be doubled, as pandas
+	// and pyarrow write it, and a backslash is an ordinary character.
+	escape    byte
+	nullText  string // an unquoted cell with this text is null
+	multiLine bool   // a row may span several lines
 
-	doubled, escaped bool // quotes that were met are doubled, or escaped, or escapes are
+	sawDoubled, sawEscaped bool // whether doubled quotes, or backslash escapes, were read so far
 }
 
-// csvOption checks an option's text and notes it.
+// optionSetters check an option's text and store it.
 var optionSetters = map[string]func(d *dialect, text string) error{
 	"header":    func(d *dialect, text string) (err error) { d.header, err = strconv.ParseBool(text); return err },
-	"multiLine": func(d *dialect, text string) (err error) { d.multi, err = strconv.ParseBool(text); return err },
+	"multiLine": func(d *dialect, text string) (err error) { d.multiLine, err = strconv.ParseBool(text); return err },
 	"sep":       func(d *dialect, text string) (err error) { d.sep, err = oneByte(text); return err },
 	"escape":    func(d *dialect, text string) (err error) { d.escape, err = oneByte(text); return err },
-	"nullValue": func(d *dialect, text string) error { d.null = text; return nil },
+	"nullValue": func(d *dialect, text string) error { d.nullText = text; return nil },
 }
 
 func oneByte(text string) (byte, error) {
@@ -58,8 +58,8 @@ func newDialect(options map[string]string) (*dialect, error) {
 	switch {
 	case d.sep == '"' || d.sep == d.escape:
 		return nil, fmt.Errorf("files: csv: option sep: %q is a quote or escape", d.sep)
-	case strings.ContainsAny(d.null, "\"\r\n"+string(d.sep)):
-		return nil, fmt.Errorf("files: csv: option nullValue: %q has a quote, separator or line end", d.null)
+	case strings.ContainsAny(d.nullText, "\"\r\n"+string(d.sep)):
+		return nil, fmt.Errorf("files: csv: option nullValue: %q has a quote, separator or line end", d.nullText)
 	}
 	return d, nil
 }
@@ -76,8 +76,8 @@ var (
 	errAfterQuote = errors.New(`text after a quoted cell's end; quotes that are doubled only need the option escape: '"'`)
 )
 
-// cells cuts a row into cells, appended to the empty list. The row loses its
-// line end and its bytes are changed.
+// cells cuts a row into cells and appends them to list, which is empty. It
+// overwrites the bytes of row: the cells point into them.
 func (d *dialect) cells(row []byte, list []cell) ([]cell, error) {
 	row = bytes.TrimSuffix(bytes.TrimSuffix(row, []byte("\n")), []byte("\r"))
 	returns := bytes.IndexByte(row, '\r') >= 0
@@ -107,8 +107,8 @@ func (d *dialect) cells(row []byte, list []cell) ([]cell, error) {
 	}
 }
 
-// unquote reads a cell after its opening quote, in place, and returns what
-// follows it: nothing or a separator.
+// unquote reads a cell after its opening quote, in place. rest is what follows
+// the closing quote: nothing, or a separator first.
 func (d *dialect) unquote(b []byte) (cell, rest []byte, err error) {
 	to := 0
 	for i := 0; i < len(b); i++ {
@@ -119,7 +119,7 @@ func (d *dialect) unquote(b []byte) (cell, rest []byte, err error) {
 		}
 		switch {
 		case c == d.escape && c != '"' && (next == '"' || next == c), c == '"' && next == '"':
-			d.doubled, d.escaped = d.doubled || c == '"', d.escaped || c != '"'
+			d.sawDoubled, d.sawEscaped = d.sawDoubled || c == '"', d.sawEscaped || c != '"'
 			i++
 			c = next
 		case c == '"' && i+1 < len(b) && next != d.sep:
@@ -133,7 +133,7 @@ func (d *dialect) unquote(b []byte) (cell, rest []byte, err error) {
 	return nil, nil, errOpenQuote
 }
 
-// scanState is where a scan for a row's end is.
+// scanState is the state of the scan for a row's end.
 type scanState int
 
 const (
@@ -141,11 +141,12 @@ const (
 	bareCell             // in a cell without quotes
 	quotedCell           // in a quoted cell
 	afterEscape
-	afterQuote // of a quoted cell: its end, or the first of two
+	afterQuote // after a quote in a quoted cell: the cell's end, or the first of a doubled quote
 )
 
-// rowEnd returns the length of the row at the beginning of b, with its end, or
-// -1 and the state after b. It goes on from a state and agrees with cells.
+// rowEnd returns the length, with its line end, of the row at the beginning of
+// b, or -1 and the state after b. It continues from state. It finds the same
+// cells as the method cells.
 func (d *dialect) rowEnd(b []byte, state scanState) (int, scanState) {
 	for i, c := range b {
 		switch {
@@ -169,7 +170,7 @@ func (d *dialect) rowEnd(b []byte, state scanState) (int, scanState) {
 	return -1, state
 }
 
-// quote appends a cell that must be quoted.
+// quote appends a cell in quotes.
 func (d *dialect) quote(b, text []byte) []byte {
 	b = append(b, '"')
 	for _, c := range text {
@@ -181,15 +182,16 @@ func (d *dialect) quote(b, text []byte) []byte {
 	return append(b, '"')
 }
 
-// mustQuote says whether a text would not be read back as itself without quotes.
+// mustQuote reports whether a text needs quotes to be read back unchanged.
 func (d *dialect) mustQuote(text []byte) bool {
-	return len(text) == 0 || string(text) == d.null || bytes.IndexByte(text, d.sep) >= 0 ||
+	return len(text) == 0 || string(text) == d.nullText || bytes.IndexByte(text, d.sep) >= 0 ||
 		bytes.ContainsAny(text, "\"\r\n") || len(bytes.TrimSpace(text)) != len(text)
 }
 
-// warn says what a file looks like and is not read as. names are its columns.
-func (d *dialect) warn(path string, names []string, warn func(text string)) {
-	if d.doubled && d.escaped {
+// warnOfDialect warns if the file looks like another dialect. names are its
+// columns.
+func (d *dialect) warnOfDialect(path string, names []string, warn func(text string)) {
+	if d.sawDoubled && d.sawEscaped {
 		warn(fmt.Sprintf("%s: quotes are doubled, as pandas and pyarrow write them, and backslashes are taken for escapes: if they are text, set the option escape: '\"'", path))
 	}
 	if len(names) != 1 {

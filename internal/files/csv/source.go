@@ -11,10 +11,10 @@ import (
 type source struct {
 	*cellReader
 	columns []column
-	place   []int // of each column in a row
+	place   []int // per column: its index in a row
 }
 
-// locate finds the wanted columns among the file's.
+// locate finds the wanted columns among the file's columns.
 func (s *source) locate() error {
 	if s.names == nil { // a file without a row
 		return nil
@@ -34,7 +34,7 @@ func (s *source) locate() error {
 }
 
 func (s *source) AppendRow() (int, error) {
-	cells, n, err := s.next()
+	cells, n, err := s.nextCells()
 	if err == io.EOF {
 		return 0, err
 	}
@@ -43,8 +43,8 @@ func (s *source) AppendRow() (int, error) {
 	}
 	var fault *rowformat.Fault
 	for i := range s.columns {
-		if f := s.columns[i].append(cells[s.place[i]], s.dialect.null); f != nil {
-			fault = fault.Add(i, f)
+		if f := s.columns[i].append(cells[s.place[i]], s.dialect.nullText); f != nil {
+			fault = fault.AddColumn(i, f)
 		}
 	}
 	if fault != nil {

@@ -19,7 +19,7 @@ import (
 
 // column appends cells to a builder.
 type column struct {
-	guessed bool // its type is the sampled rows'
+	guessed bool // its type was inferred from sampled rows
 	field   arrow.Field
 	builder array.Builder
 	text    bool // "" is a value, not null
@@ -49,8 +49,8 @@ func newColumn(b array.Builder, f arrow.Field) (c column, err error) {
 	return c, err
 }
 
-// append appends a cell. Null is what is not quoted and equals null, and an
-// empty cell where the type has no empty value.
+// append appends a cell. Null is an unquoted cell that equals null. An empty
+// cell is null too if the type has no empty value.
 func (c *column) append(cell cell, null string) *rowformat.Fault {
 	var err error
 	switch {
@@ -66,11 +66,11 @@ func (c *column) append(cell cell, null string) *rowformat.Fault {
 	if err == nil {
 		return nil
 	}
-	told := err
+	message := err
 	if c.guessed && !c.text && !errors.Is(err, arrays.ErrNulls) {
-		told = rowformat.GuessWrong(err, c.field, cell.text)
+		message = rowformat.WrongGuessError(err, c.field, cell.text)
 	}
-	return &rowformat.Fault{Column: c.field.Name, Reason: err, Err: fmt.Errorf("column %q: %w", c.field.Name, told)}
+	return &rowformat.Fault{Column: c.field.Name, Reason: err, Err: fmt.Errorf("column %q: %w", c.field.Name, message)}
 }
 
 func textValue(appendText func([]byte)) func([]byte) error {
@@ -98,15 +98,15 @@ func boolValue(b *array.BooleanBuilder) func([]byte) error {
 	return func(text []byte) error {
 		v, ok := parseBool(bytes.TrimSpace(text))
 		if !ok {
-			return arrays.NotA(b.Type(), text)
+			return arrays.WrongTypeError(b.Type(), text)
 		}
 		b.Append(v)
 		return nil
 	}
 }
 
-// parseBool takes true and false in any case: Spark and pyarrow write true,
-// pandas True.
+// parseBool accepts true and false in any letter case: Spark and pyarrow write
+// true, pandas True.
 func parseBool(text []byte) (v, ok bool) {
 	v = bytes.EqualFold(text, []byte("true"))
 	return v, v || bytes.EqualFold(text, []byte("false"))
@@ -128,10 +128,11 @@ func listValue(b array.Builder, f arrow.Field) (func([]byte) error, error) {
 	}, nil
 }
 
-// cellShape is what sampled cells of a column have in common.
+// cellShape says which types the sampled cells of a column exclude. some is
+// true once a cell had a value.
 type cellShape struct{ some, noBool, noInt, noFloat bool }
 
-func (s *cellShape) see(cell cell, null string) {
+func (s *cellShape) addCell(cell cell, null string) {
 	if len(cell.text) == 0 || !cell.quoted && string(cell.text) == null {
 		return
 	}
@@ -143,8 +144,8 @@ func (s *cellShape) see(cell cell, null string) {
 	s.noFloat = s.noFloat || err != nil && !isFraction(text) || arrays.BeyondFloats(text)
 }
 
-// isFraction says whether text is a number that a float holds as well as it is
-// written: an integer beyond int64 is an identifier, and stays a string.
+// isFraction reports whether text is a number that a float may hold. An integer
+// beyond int64 is not: it is an identifier, and stays a string.
 func isFraction(text []byte) bool {
 	_, err := arrays.ParseFloat(text, 64)
 	return err == nil && (arrays.NotFinite(text) || bytes.ContainsAny(text, ".eE"))

@@ -38,7 +38,6 @@ func (Codec) Create(w io.Writer, schema *arrow.Schema, o codec.WriteOptions) (co
 	return c, nil
 }
 
-// writer writes one file.
 type writer struct {
 	rowformat.LineWriter
 	dialect *dialect
@@ -54,7 +53,7 @@ func (w *writer) writeHeader(schema *arrow.Schema) error {
 		}
 	}
 	err := w.WriteLine(append(w.line, '\n'))
-	w.Row = 0 // it is no row
+	w.Row = 0 // the header is not a row
 	return err
 }
 
@@ -88,14 +87,14 @@ func (w *writer) appendValue(column arrow.Array, c int, encode jsontext.Encode, 
 	return w.appendCell(c, w.cell)
 }
 
-// appendNull appends nullValue. An empty one would make a blank line of a row
-// of one cell; so it is quoted, as pandas does, where that is not the
-// empty string.
+// appendNull appends nullValue. In a file with one column an empty nullValue
+// would make a blank line. It is then quoted, as pandas does, if the type has
+// no empty string.
 func (w *writer) appendNull(column arrow.Array, c int) error {
-	w.separate(c)
+	w.appendSeparator(c)
 	switch {
-	case w.dialect.null != "" || w.columns > 1:
-		w.line = append(w.line, w.dialect.null...)
+	case w.dialect.nullText != "" || w.columns > 1:
+		w.line = append(w.line, w.dialect.nullText...)
 	case arrays.Bytes(column) != nil:
 		return errors.New("a null in a file's only column, which cannot be told from an empty string; set the option nullValue")
 	default:
@@ -104,16 +103,16 @@ func (w *writer) appendNull(column arrow.Array, c int) error {
 	return nil
 }
 
-func (w *writer) separate(c int) {
+func (w *writer) appendSeparator(c int) {
 	if c > 0 {
 		w.line = append(w.line, w.dialect.sep)
 	}
 }
 
 func (w *writer) appendCell(c int, text []byte) error {
-	w.separate(c)
+	w.appendSeparator(c)
 	switch {
-	case !w.dialect.multi && bytes.IndexByte(text, '\n') >= 0:
+	case !w.dialect.multiLine && bytes.IndexByte(text, '\n') >= 0:
 		return errors.New("a line end in a cell, which needs the option multiLine, to write and to read it")
 	case w.dialect.mustQuote(text):
 		w.line = w.dialect.quote(w.line, text)
@@ -123,8 +122,8 @@ func (w *writer) appendCell(c int, text []byte) error {
 	return nil
 }
 
-// newEncode appends a value's text, not quoted: a string's own bytes, binary
-// as base64, a list as JSON.
+// newEncode returns the function that appends a value's text without quotes:
+// the bytes of a string, base64 of binary, JSON of a list.
 func newEncode(a arrow.Array) jsontext.Encode {
 	switch a := a.(type) {
 	case *array.String:

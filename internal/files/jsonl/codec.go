@@ -15,7 +15,7 @@ import (
 	"tfos/internal/store"
 )
 
-// Codec is JSON lines: one object a line. Blank lines are no rows.
+// Codec is JSON lines: one object per line. Blank lines are skipped.
 type Codec struct{}
 
 func (Codec) Extensions() []string { return []string{".json", ".jsonl", ".ndjson"} }
@@ -29,17 +29,17 @@ func (Codec) Schema(ctx context.Context, list []store.Info, o codec.ReadOptions)
 	columns := sampledColumns{shapes: map[string]*valueShape{}}
 	s := rowformat.NewSample(list, o)
 	for _, info := range list {
-		if s.Next() {
+		if s.NextFile() {
 			break
 		}
 		if err := sampleObjects(ctx, s, info.Path, &columns, o); err != nil {
 			return nil, err
 		}
 	}
-	if len(columns.names) == 0 && s.Passed != nil {
-		return nil, s.Passed
+	if len(columns.names) == 0 && s.FirstBad != nil {
+		return nil, s.FirstBad
 	}
-	return arrow.NewSchema(rowformat.Declare(columns.fields(), o.Schema), nil), nil
+	return arrow.NewSchema(rowformat.ApplyDeclared(columns.fields(), o.Schema), nil), nil
 }
 
 func sampleObjects(ctx context.Context, s *rowformat.Sample, path string, columns *sampledColumns, o codec.ReadOptions) (err error) {
@@ -49,7 +49,7 @@ func sampleObjects(ctx context.Context, s *rowformat.Sample, path string, column
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
 	rows := rowformat.Lines{Input: in, Space: jsontext.Space}
-	for !s.Enough() {
+	for !s.FileDone() {
 		line, err := rows.Next()
 		if err == io.EOF {
 			return nil
@@ -57,21 +57,22 @@ func sampleObjects(ctx context.Context, s *rowformat.Sample, path string, column
 		if err != nil {
 			return rows.Fail(err)
 		}
-		s.Add(len(line))
+		s.AddRow(len(line))
 		if err := isObject(line); err != nil {
-			if err = s.Pass(rows.Fail(rowformat.WholeRow(err))); err != nil {
+			if err = s.SkipBad(rows.Fail(rowformat.WholeRow(err))); err != nil {
 				return err
 			}
 			continue
 		}
-		if err := columns.add(&jsontext.Text{Bytes: line}); err != nil {
+		if err := columns.addObject(&jsontext.Text{Bytes: line}); err != nil {
 			return rows.Fail(err)
 		}
 	}
 	return nil
 }
 
-// isObject looks at a whole line, so that none is sampled in part.
+// isObject checks a whole line before it is sampled, so that no line is sampled
+// in part.
 func isObject(line []byte) error {
 	t := jsontext.Text{Bytes: line}
 	if t.Next() != '{' {
@@ -83,12 +84,12 @@ func isObject(line []byte) error {
 	return t.End()
 }
 
-// notLinesFault is the fault of a line that is no row.
+// notLinesFault is the fault of a line that is not a row.
 func notLinesFault(line []byte, err error) *rowformat.Fault {
 	return &rowformat.Fault{Reason: err, Err: notLines(line, err)}
 }
 
-// notLines says of JSON that is not one object a line how to make lines of it.
+// notLines adds to err how to convert JSON that is not one object per line.
 func notLines(line []byte, err error) error {
 	switch {
 	case bytes.HasPrefix(bytes.TrimSpace(line), []byte("[")):
@@ -105,7 +106,7 @@ func (Codec) Starts(ctx context.Context, file store.Info, o codec.ReadOptions) (
 
 func (Codec) Open(ctx context.Context, s codec.Split, schema *arrow.Schema, o codec.ReadOptions) (codec.Reader, error) {
 	r := rowformat.NewReader(schema, o)
-	source := &source{index: map[string]int{}, schema: schema, declared: o.Schema, sampled: o.Known(), seen: make([]bool, schema.NumFields())}
+	source := &source{index: map[string]int{}, schema: schema, declared: o.Schema, sampled: o.AllowedColumns(), seen: make([]bool, schema.NumFields())}
 	for i, f := range schema.Fields() {
 		value, err := jsontext.NewAppend(r.Builders[i], f)
 		if err != nil {
@@ -114,7 +115,7 @@ func (Codec) Open(ctx context.Context, s codec.Split, schema *arrow.Schema, o co
 		source.columns = append(source.columns, value)
 		source.index[f.Name] = i
 	}
-	source.missing = func(i int) { r.Builders[i].AppendNull() }
+	source.appendNull = func(i int) { r.Builders[i].AppendNull() }
 	in, err := rowformat.OpenLines(ctx, s, o)
 	if err != nil {
 		return nil, err

@@ -1,9 +1,9 @@
-// Package jsonl reads and writes JSON lines: one object a line.
+// Package jsonl reads and writes JSON lines: one object per line.
 //
-// Comes in: a split of a file. Goes out: records; without a declared schema
-// columns are the keys of sampled rows, in the order in which they are met. What
-// is no string is a string's text where columns are strings, as for Spark.
+// Comes in: a split of a file. Goes out: records. Without a declared schema the
+// columns are the keys of sampled rows, in the order in which they first occur.
+// In a column of strings another value is read as its JSON text, as Spark does.
 //
-// It never reads one JSON text over several lines: the error says how to make
-// lines of it.
+// It never reads one JSON text over several lines. The error then says how to
+// convert the file.
 package jsonl

@@ -9,28 +9,28 @@ import (
 	"tfos/internal/files/jsontext"
 )
 
-// kind is what sampled values of a column have in common.
+// kind is the common type of a column's sampled values.
 type kind int
 
 const (
-	nullKind   kind = iota // nothing but nulls
-	boolKind               //
-	intKind                // a float holds it as well
-	longKind               // fits int64
-	wordKind               // "NaN" and the like in quotes: a float among floats, else a string
-	floatKind              //
-	arrayKind              //
-	stringKind             // strings, objects, or kinds that have nothing in common
+	nullKind kind = iota // only nulls so far
+	boolKind
+	intKind  // fits int64, and a double holds it exactly
+	longKind // fits int64, but a double may not hold it exactly
+	wordKind // "NaN" and the like in quotes: a float among floats, else a string
+	floatKind
+	arrayKind
+	stringKind // strings, objects, or values without a common type
 )
 
-// valueShape is a column's kind, and that of its elements.
+// valueShape is the kind of a column, and of its list elements.
 type valueShape struct {
 	kind    kind
-	element *valueShape // of arrayKind
+	element *valueShape // for arrayKind
 }
 
-// see consumes a value and widens the shape to hold it.
-func (s *valueShape) see(t *jsontext.Text, depth int) error {
+// addValue consumes a value and widens the shape to include it.
+func (s *valueShape) addValue(t *jsontext.Text, depth int) error {
 	if depth > jsontext.MaxDepth {
 		return jsontext.ErrDepth
 	}
@@ -62,15 +62,15 @@ func (s *valueShape) see(t *jsontext.Text, depth int) error {
 		if s.element == nil {
 			s.element = &valueShape{}
 		}
-		return t.Array(func(int) error { return s.element.see(t, depth+1) })
+		return t.Array(func(int) error { return s.element.addValue(t, depth+1) })
 	}
 	text, err := t.Number()
 	s.widen(numberKind(text))
 	return err
 }
 
-// numberKind takes an integer beyond int64 for an identifier, as CSV does: it
-// stays a string.
+// numberKind returns the kind of a number. An integer beyond int64 is an
+// identifier and stays a string, as in CSV.
 func numberKind(text []byte) kind {
 	_, err := strconv.ParseInt(string(text), 10, 64)
 	switch {
@@ -112,14 +112,14 @@ func (s *valueShape) dataType() arrow.DataType {
 	return arrow.BinaryTypes.String
 }
 
-// sampledColumns are the keys that sampled rows have, in the order in which they
-// were met.
+// sampledColumns are the keys of sampled rows, in the order in which they first
+// occur.
 type sampledColumns struct {
 	names  []string
 	shapes map[string]*valueShape
 }
 
-func (c *sampledColumns) add(t *jsontext.Text) error {
+func (c *sampledColumns) addObject(t *jsontext.Text) error {
 	err := t.Object(func(key []byte) error {
 		shape := c.shapes[string(key)]
 		if shape == nil {
@@ -127,7 +127,7 @@ func (c *sampledColumns) add(t *jsontext.Text) error {
 			c.names = append(c.names, string(key))
 			c.shapes[string(key)] = shape
 		}
-		return shape.see(t, 0)
+		return shape.addValue(t, 0)
 	})
 	if err != nil {
 		return err

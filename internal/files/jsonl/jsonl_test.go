@@ -46,8 +46,9 @@ func TestJSONInference(t *testing.T) {
 	}
 }
 
-// A key that no sampled row has is an error where the schema is inferred, and a
-// key that was not chosen is none. Of several files each gives a share.
+// If the schema is inferred, a key that no sampled row has is an error. A key
+// that was not selected is not. Each of several files gives a share of the
+// sample.
 func TestJSONBeyondTheSample(t *testing.T) {
 	const first = `{"a":1,"b":2}`
 	path := filestest.JSONFile(t, strings.Repeat(first+"\n", rowformat.SampleRows)+`{"a":1,"none":null}`+"\n"+`{"a":1,"late":3}`)
@@ -66,7 +67,8 @@ func TestJSONBeyondTheSample(t *testing.T) {
 	}
 }
 
-// What is not finite: in quotes as Spark writes it, bare as Python does.
+// NaN and infinity are read in quotes, as Spark writes them, and bare, as
+// Python writes them.
 func TestJSONNotFinite(t *testing.T) {
 	path := filestest.JSONFile(t, `{"a":1.5,"b":["NaN",1]}`, `{"a":"-Infinity","b":[NaN]}`, `{"a":NaN,"b":[Infinity,-Infinity]}`)
 	filestest.WantRows(t, files.JSON, path, files.ReadOptions{}, "a:float64 b:list<float64, nullable>",
@@ -120,7 +122,8 @@ func TestJSONRefusals(t *testing.T) {
 		{`{"a":`, declare(arrow.PrimitiveTypes.Int64), `ends too early`},
 	} {
 		t.Run(c.line, func(t *testing.T) {
-			// Behind the sample, so that the reader meets it and not the inference.
+			// The row lies behind the sample, so the reader finds it and not
+			// the inference.
 			path := filestest.JSONFile(t, strings.Repeat(good+"\n", rowformat.SampleRows)+c.line)
 			filestest.WantError(t, files.JSON, path, files.ReadOptions{Schema: c.schema}, int64(rowformat.SampleRows*(len(good)+1)), c.says, fmt.Sprintf("row %d", rowformat.SampleRows))
 		})
@@ -213,8 +216,8 @@ func BenchmarkJSONRead(b *testing.B) {
 	filestest.ReadRepeatedly(b, files.JSON, filestest.File(b, "a.json", []byte(jsonBenchLines())), 500)
 }
 
-// BenchmarkJSONReadArrow reads the same rows by arrow/go's UnmarshalJSON, which
-// is what jsontext.Text is measured against.
+// BenchmarkJSONReadArrow reads the same rows with arrow/go's UnmarshalJSON, for
+// comparison with jsontext.Text.
 func BenchmarkJSONReadArrow(b *testing.B) {
 	lines := jsonBenchLines()
 	schema := filestest.SchemaOf(filestest.Nullable("x", arrow.ListOf(arrow.PrimitiveTypes.Float64)), filestest.Nullable("label", arrow.PrimitiveTypes.Int64))

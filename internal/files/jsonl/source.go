@@ -15,15 +15,15 @@ import (
 type source struct {
 	rowformat.Lines
 	schema *arrow.Schema
-	// declared are columns whose types were not guessed; nil: none
-	declared *arrow.Schema
-	sampled  map[string]bool
-	columns  []jsontext.Append
-	missing  func(column int)
-	index    map[string]int
-	seen     []bool // of the row's columns
-	fault    *rowformat.Fault
-	text     jsontext.Text
+	// declared are the columns whose types were not guessed; nil: none
+	declared   *arrow.Schema
+	sampled    map[string]bool
+	columns    []jsontext.Append
+	appendNull func(column int)
+	index      map[string]int
+	seen       []bool // per column: whether the row has its key
+	fault      *rowformat.Fault
+	text       jsontext.Text
 }
 
 func (s *source) AppendRow() (int, error) {
@@ -47,7 +47,7 @@ func (s *source) appendObject(line []byte) *rowformat.Fault {
 	if s.text.Next() != '{' {
 		return notLinesFault(line, s.text.Unexpected("an object"))
 	}
-	err := s.text.Object(s.member)
+	err := s.text.Object(s.appendMember)
 	if err == nil {
 		err = s.text.End()
 	}
@@ -63,17 +63,17 @@ func (s *source) appendObject(line []byte) *rowformat.Fault {
 		case !f.Nullable:
 			return &rowformat.Fault{Column: f.Name, Reason: arrays.ErrNulls, Err: arrays.NullError(f.Name)}
 		default:
-			s.missing(i)
+			s.appendNull(i)
 		}
 	}
 	return nil
 }
 
-func (s *source) member(key []byte) error {
+func (s *source) appendMember(key []byte) error {
 	i, wanted := s.index[string(key)]
 	switch {
 	case !wanted && s.sampled != nil && !s.sampled[string(key)] && s.text.Next() != 'n':
-		return rowformat.Unsampled("key", key)
+		return rowformat.UnsampledError("key", key)
 	case !wanted:
 		return s.text.Skip(0)
 	case s.seen[i]:
@@ -87,11 +87,11 @@ func (s *source) member(key []byte) error {
 		return nil
 	}
 	s.text.At = from
-	end := s.text.Skip(0) // what follows can be read, if this is JSON
-	name, told := s.schema.Field(i).Name, err
+	end := s.text.Skip(0) // the rest can be read if the value is valid JSON
+	name, message := s.schema.Field(i).Name, err
 	if end == nil && (s.declared == nil || !s.declared.HasField(name)) && arrays.TypeDDL(s.schema.Field(i).Type) != "string" {
-		told = rowformat.GuessWrong(err, s.schema.Field(i), s.text.Bytes[from:s.text.At])
+		message = rowformat.WrongGuessError(err, s.schema.Field(i), s.text.Bytes[from:s.text.At])
 	}
-	s.fault = s.fault.Add(i, &rowformat.Fault{Column: name, Reason: err, Err: fmt.Errorf("column %q: %w", name, told)})
+	s.fault = s.fault.AddColumn(i, &rowformat.Fault{Column: name, Reason: err, Err: fmt.Errorf("column %q: %w", name, message)})
 	return end
 }

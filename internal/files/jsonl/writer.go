@@ -27,8 +27,8 @@ func (Codec) Create(w io.Writer, schema *arrow.Schema, o codec.WriteOptions) (co
 	return &writer{LineWriter: rowformat.NewLineWriter(codec.JSON, packed)}, nil
 }
 
-// writer writes one file. Nulls are written, so that a column of nothing
-// else is still a column.
+// writer writes one file. It writes nulls, so that a column of only nulls is
+// still a column.
 type writer struct {
 	rowformat.LineWriter
 	line []byte

@@ -12,20 +12,21 @@ import (
 // Space is the white space of JSON.
 const Space = " \t\r\n"
 
-// Text is a cursor over one JSON text (RFC 8259). It is an own one because
-// arrow's UnmarshalJSON, about as fast (BenchmarkJSONReadArrow), does not say
-// where a row is damaged, takes fixed-size lists of any length and no NaN, and
-// rounds integers beyond 2^53 unless each number is boxed.
+// Text is a cursor over one JSON text (RFC 8259). It replaces arrow's
+// UnmarshalJSON, which is about as fast (BenchmarkJSONReadArrow). UnmarshalJSON
+// does not say where a row is damaged. It accepts fixed-size lists of any
+// length, and no NaN. It rounds integers beyond 2^53 unless each number is
+// boxed.
 //
-// Beyond the RFC it takes the numbers NaN, Infinity and -Infinity, as Spark and
-// Python write them.
+// Beyond the RFC, Text accepts the numbers NaN, Infinity and -Infinity, as
+// Spark and Python write them.
 type Text struct {
 	Bytes   []byte
 	At      int
-	scratch []byte // of unescaped strings
+	scratch []byte // for unescaped strings
 }
 
-// MaxDepth is how deep arrays and objects may be nested.
+// MaxDepth is the deepest nesting of arrays and objects.
 const MaxDepth = 1000
 
 var (
@@ -33,7 +34,8 @@ var (
 	ErrDepth = fmt.Errorf("nested deeper than %d", MaxDepth)
 )
 
-// Next skips white space and returns the byte before the cursor; 0 at the end.
+// Next skips white space and returns the byte at the cursor, or 0 at the end.
+// It does not consume the byte.
 func (t *Text) Next() byte {
 	for ; t.At < len(t.Bytes); t.At++ {
 		switch c := t.Bytes[t.At]; c {
@@ -45,7 +47,7 @@ func (t *Text) Next() byte {
 	return 0
 }
 
-// Unexpected is the error of what stands at the cursor.
+// Unexpected returns the error of the text at the cursor.
 func (t *Text) Unexpected(wanted string) error {
 	if t.At >= len(t.Bytes) {
 		return ErrEnd
@@ -53,8 +55,8 @@ func (t *Text) Unexpected(wanted string) error {
 	return fmt.Errorf("%s where %s should be, %d bytes into the row", arrays.Clip(t.Bytes[t.At:]), wanted, t.At)
 }
 
-// take consumes c after white space.
-func (t *Text) take(c byte) error {
+// takeByte consumes c after white space.
+func (t *Text) takeByte(c byte) error {
 	if t.Next() != c {
 		return t.Unexpected(fmt.Sprintf("%q", c))
 	}
@@ -62,7 +64,7 @@ func (t *Text) take(c byte) error {
 	return nil
 }
 
-// Word consumes true, false, null, NaN …
+// Word consumes true, false, null, NaN ….
 func (t *Text) Word(w string) error {
 	if len(t.Bytes)-t.At < len(w) || string(t.Bytes[t.At:t.At+len(w)]) != w {
 		return t.Unexpected(w)
@@ -71,7 +73,7 @@ func (t *Text) Word(w string) error {
 	return nil
 }
 
-// End checks that only white space is left.
+// End returns an error unless only white space is left.
 func (t *Text) End() error {
 	if t.Next() != 0 || t.At < len(t.Bytes) {
 		return t.Unexpected("the row's end")
@@ -79,10 +81,10 @@ func (t *Text) End() error {
 	return nil
 }
 
-// Str consumes a string and returns it unescaped; it is valid until the next
-// call, and is UTF-8: half a surrogate pair becomes U+FFFD.
+// Str consumes a string and returns it unescaped, valid until the next call. It
+// is UTF-8: half a surrogate pair becomes U+FFFD.
 func (t *Text) Str() ([]byte, error) {
-	if err := t.take('"'); err != nil {
+	if err := t.takeByte('"'); err != nil {
 		return nil, err
 	}
 	start := t.At
@@ -92,9 +94,9 @@ func (t *Text) Str() ([]byte, error) {
 		case c == '"':
 			s := t.Bytes[start:t.At]
 			t.At++
-			return s, checkText(s, ascii)
+			return s, checkUTF8(s, ascii)
 		case c == '\\':
-			return t.escaped(start)
+			return t.unescapeRest(start)
 		case c < ' ':
 			return nil, t.Unexpected("an escaped control character")
 		case c >= utf8.RuneSelf:
@@ -104,15 +106,16 @@ func (t *Text) Str() ([]byte, error) {
 	return nil, ErrEnd
 }
 
-func checkText(s []byte, ascii bool) error {
+func checkUTF8(s []byte, ascii bool) error {
 	if !ascii && !utf8.Valid(s) {
 		return fmt.Errorf("the string %s is not UTF-8", arrays.Clip(s))
 	}
 	return nil
 }
 
-// escaped goes on with a string that began at start, at its first backslash.
-func (t *Text) escaped(start int) ([]byte, error) {
+// unescapeRest reads the rest of a string that began at start, from its first
+// backslash on.
+func (t *Text) unescapeRest(start int) ([]byte, error) {
 	s := append(t.scratch[:0], t.Bytes[start:t.At]...)
 	for t.At < len(t.Bytes) {
 		c := t.Bytes[t.At]
@@ -120,7 +123,7 @@ func (t *Text) escaped(start int) ([]byte, error) {
 		case c == '"':
 			t.At++
 			t.scratch = s
-			return s, checkText(s, false)
+			return s, checkUTF8(s, false)
 		case c < ' ':
 			return nil, t.Unexpected("an escaped control character")
 		case c != '\\':
@@ -129,15 +132,15 @@ func (t *Text) escaped(start int) ([]byte, error) {
 			continue
 		}
 		var err error
-		if s, err = t.escape(s); err != nil {
+		if s, err = t.unescapeOne(s); err != nil {
 			return nil, err
 		}
 	}
 	return nil, ErrEnd
 }
 
-// escape consumes one escape sequence.
-func (t *Text) escape(s []byte) ([]byte, error) {
+// unescapeOne consumes one escape sequence and appends its character to s.
+func (t *Text) unescapeOne(s []byte) ([]byte, error) {
 	if len(t.Bytes)-t.At < 2 {
 		return nil, ErrEnd
 	}
@@ -178,7 +181,7 @@ func (t *Text) unicode(s []byte) ([]byte, error) {
 	return utf8.AppendRune(s, first), nil
 }
 
-// hex reads \uXXXX at i.
+// hex reads \uXXXX at offset i.
 func (t *Text) hex(i int) (rune, bool) {
 	if len(t.Bytes)-i < 6 || t.Bytes[i] != '\\' || t.Bytes[i+1] != 'u' {
 		return 0, false
@@ -228,7 +231,7 @@ func (t *Text) Number() ([]byte, error) {
 	return t.Bytes[start:t.At], err
 }
 
-// digits consumes one digit at least.
+// digits consumes at least one digit.
 func (t *Text) digits() error {
 	start := t.At
 	for t.At < len(t.Bytes) && '0' <= t.Bytes[t.At] && t.Bytes[t.At] <= '9' {
@@ -257,8 +260,8 @@ func (t *Text) fraction() error {
 	return nil
 }
 
-// value consumes any value and returns its text.
-func (t *Text) value() ([]byte, error) {
+// rawValue consumes any value and returns its text.
+func (t *Text) rawValue() ([]byte, error) {
 	t.Next()
 	start := t.At
 	err := t.Skip(0)
@@ -288,9 +291,9 @@ func (t *Text) Skip(depth int) error {
 	return err
 }
 
-// Array consumes [ … ]; element consumes the i-th one.
+// Array consumes [ … ]. element consumes the i-th element.
 func (t *Text) Array(element func(i int) error) error {
-	if err := t.take('['); err != nil {
+	if err := t.takeByte('['); err != nil {
 		return err
 	}
 	if t.Next() == ']' {
@@ -313,10 +316,10 @@ func (t *Text) Array(element func(i int) error) error {
 	}
 }
 
-// Object consumes { … }; member consumes the value of a key, which is valid
-// until then.
+// Object consumes { … }. member consumes the value of a key. key is valid until
+// member reads a value.
 func (t *Text) Object(member func(key []byte) error) error {
-	if err := t.take('{'); err != nil {
+	if err := t.takeByte('{'); err != nil {
 		return err
 	}
 	if t.Next() == '}' {
@@ -326,7 +329,7 @@ func (t *Text) Object(member func(key []byte) error) error {
 	for {
 		key, err := t.Str()
 		if err == nil {
-			err = t.take(':')
+			err = t.takeByte(':')
 		}
 		if err == nil {
 			err = member(key)

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// The scanner takes what encoding/json takes, and the same strings.
+// The scanner accepts what encoding/json accepts, and returns the same strings.
 func FuzzJSONText(f *testing.F) {
 	for _, s := range []string{`{"a":[1,-2.5e+3,"x\u00e9\ud83d\ude00\n",true,null]}`, `"\ud800x"`, `[[[]]]`, `01`, `-`, `"a` + "\x01", ` {"a" : 1 , "b":{}} `, `1.`, `"\/\b\f"`, `tru`} {
 		f.Add([]byte(s))

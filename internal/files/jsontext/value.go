@@ -14,7 +14,8 @@ import (
 // Append consumes the value at the cursor and appends it to a builder.
 type Append func(t *Text) error
 
-// NewAppend is for a column, or the elements of one, of a type.
+// NewAppend returns the Append of a column, or of a list's elements. A type
+// that JSON cannot hold is ErrType.
 func NewAppend(b array.Builder, f arrow.Field) (Append, error) {
 	value, err := newValueAppend(b, f.Type)
 	if err != nil {
@@ -60,8 +61,8 @@ func newValueAppend(b array.Builder, dt arrow.DataType) (Append, error) {
 	return nil, fmt.Errorf("%s: %w", dt, codec.ErrType)
 }
 
-// numberAppend takes the words of what is not finite in quotes too, as Spark
-// writes them.
+// numberAppend also accepts NaN and infinity in quotes, as Spark writes them,
+// for floats.
 func numberAppend(appendText func([]byte) error, float bool) Append {
 	return func(t *Text) error {
 		var text []byte
@@ -80,10 +81,11 @@ func numberAppend(appendText func([]byte) error, float bool) Append {
 	}
 }
 
-// stringAppend takes what is no string as its JSON text, as Spark does.
+// stringAppend reads a value that is not a string as its JSON text, as Spark
+// does.
 func stringAppend(appendText func([]byte)) Append {
 	return func(t *Text) error {
-		read := t.value
+		read := t.rawValue
 		if t.Next() == '"' {
 			read = t.Str
 		}

@@ -12,7 +12,7 @@ import (
 	"tfos/internal/files/arrays"
 )
 
-// Holds says whether JSON can hold a type.
+// Holds reports whether JSON can hold a type.
 func Holds(t arrow.DataType) bool {
 	switch t.ID() {
 	case arrow.LIST, arrow.LARGE_LIST, arrow.FIXED_SIZE_LIST:
@@ -25,10 +25,10 @@ func Holds(t arrow.DataType) bool {
 	return arrow.IsInteger(t.ID()) || arrow.IsFloating(t.ID())
 }
 
-// Encode appends the JSON text of an array's value.
+// Encode appends the JSON text of the i-th value of an array.
 type Encode func(b []byte, i int) ([]byte, error)
 
-// NewEncode is for arrays of types that Holds.
+// NewEncode returns the Encode of an array. Holds must be true for its type.
 func NewEncode(a arrow.Array) Encode {
 	value := newValueEncode(a)
 	return func(b []byte, i int) ([]byte, error) {
@@ -94,7 +94,8 @@ func encodeLists(a array.ListLike) Encode {
 	}
 }
 
-// Quote appends a string with what JSON wants escaped, and nothing else.
+// Quote appends a string in quotes. It escapes only what JSON requires, and
+// refuses text that is not UTF-8.
 func Quote(b []byte, s string) ([]byte, error) {
 	if !utf8.ValidString(s) {
 		return nil, fmt.Errorf("the string %s is not UTF-8; make the column binary", arrays.Clip([]byte(s)))

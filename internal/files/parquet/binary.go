@@ -13,21 +13,22 @@ import (
 	"tfos/internal/files/arrays"
 )
 
-// binaryValues are strings and binary; a length of 4 bytes precedes each.
+// binaryValues decodes strings and binary. In the encoding PLAIN a length of 4
+// bytes precedes each value.
 type binaryValues struct {
 	dt      arrow.DataType
 	dict    []byte
-	ends    []int // of the dictionary's values, from 0
-	at      pointers
+	ends    []int // end of each dictionary value in dict; starts with 0
+	indices dictIndices
 	plain   []byte
 	offsets arrays.Buffer
 	data    arrays.Buffer
-	mean    int // bytes of a value so far
+	mean    int // mean bytes of a value in the last batch
 }
 
-func (v *binaryValues) begin() { v.dict, v.ends = nil, nil }
+func (v *binaryValues) beginChunk() { v.dict, v.ends = nil, nil }
 
-func (v *binaryValues) dictionary(body []byte, n int) error {
+func (v *binaryValues) setDictionary(body []byte, n int) error {
 	if len(body)/4 < n {
 		return errValues
 	}
@@ -44,7 +45,7 @@ func (v *binaryValues) dictionary(body []byte, n int) error {
 	return nil
 }
 
-// cutValue takes a value off the page.
+// cutValue splits the first value off a page's bytes.
 func cutValue(b []byte) (value, rest []byte, err error) {
 	if len(b) < 4 {
 		return nil, nil, errValues
@@ -56,7 +57,7 @@ func cutValue(b []byte) (value, rest []byte, err error) {
 	return b[4 : 4+n], b[4+n:], nil
 }
 
-func (v *binaryValues) page(e parquet.Encoding, body []byte, n int) error {
+func (v *binaryValues) beginPage(e parquet.Encoding, body []byte, n int) error {
 	switch e {
 	case parquet.Encodings.Plain:
 		v.plain = body
@@ -67,14 +68,14 @@ func (v *binaryValues) page(e parquet.Encoding, body []byte, n int) error {
 	default:
 		return fmt.Errorf("values in the encoding %s", e)
 	}
-	return v.at.page(e, body, n)
+	return v.indices.beginPage(e, body, n)
 }
 
-func (v *binaryValues) take(n int) error {
+func (v *binaryValues) appendValues(n int) error {
 	var at []uint32
-	if v.at.on {
+	if v.indices.active {
 		var err error
-		if at, err = v.at.take(n); err != nil {
+		if at, err = v.indices.next(n); err != nil {
 			return err
 		}
 	}
@@ -93,9 +94,9 @@ func (v *binaryValues) take(n int) error {
 	return nil
 }
 
-// value is the i-th of what is taken.
+// value returns the i-th value of the current batch.
 func (v *binaryValues) value(at []uint32, i int) (value []byte, err error) {
-	if !v.at.on {
+	if !v.indices.active {
 		value, v.plain, err = cutValue(v.plain)
 		return value, err
 	}
@@ -105,7 +106,7 @@ func (v *binaryValues) value(at []uint32, i int) (value []byte, err error) {
 	return v.dict[v.ends[at[i]]:v.ends[at[i]+1]], nil
 }
 
-func (v *binaryValues) skip(n int) {
+func (v *binaryValues) appendEmpty(n int) {
 	ends := arrow.Int32Traits.CastFromBytes(v.offsets.Extend(4 * n))
 	for i := range ends {
 		ends[i] = int32(v.data.Len())
@@ -124,7 +125,7 @@ func (v *binaryValues) finish(n int, validity *memory.Buffer, nulls int) arrow.A
 	if n > 0 {
 		v.mean = v.data.Len()/n + 1
 	}
-	return arrays.ArrayData(v.dt, n, nulls, nil, validity, v.offsets.Give(), v.data.Give())
+	return arrays.ArrayData(v.dt, n, nulls, nil, validity, v.offsets.Detach(), v.data.Detach())
 }
 
 func (v *binaryValues) Release() {

@@ -20,14 +20,14 @@ import (
 	"tfos/internal/store"
 )
 
-// Codec reads and writes parquet. Footers, schemas and most compressions
-// are the library's. Pages are decoded here: the library's readers take two to four
-// times the time on lists of numbers (bench_test.go), and know neither LZ4 nor
-// every encoding.
+// Codec reads and writes parquet. The library reads footers and schemas, and
+// does most compressions. This package decodes the pages: the library's readers
+// take two to four times as long on lists of numbers (bench_test.go), and
+// support neither LZ4 nor every encoding.
 //
-// What the file's Arrow schema says of how columns were stored is not kept:
-// dictionaries, 64-bit offsets and extension types come as plain values, INT96
-// as timestamps in microseconds, UTC. Everything else comes as the type that
+// The Arrow schema in a file says how the writer stored columns, which is not
+// kept. Dictionaries, 64-bit offsets and extension types become plain values.
+// INT96 becomes timestamps in microseconds, UTC. Every other type is read as it
 // was written.
 type Codec struct{}
 
@@ -35,7 +35,7 @@ func (Codec) Extensions() []string { return []string{".parquet", ".parq", ".pq"}
 
 func (Codec) Begins(head []byte) bool { return bytes.HasPrefix(head, []byte("PAR1")) }
 
-// CountRows is the number of a file's rows, from its footer.
+// CountRows returns the number of a file's rows, from its footer.
 func (Codec) CountRows(ctx context.Context, file store.Info) (int64, error) {
 	f, err := openFile(ctx, file.Path, codec.ReadOptions{})
 	if err != nil {
@@ -56,7 +56,7 @@ func (Codec) Schema(ctx context.Context, files []store.Info, o codec.ReadOptions
 	if err := f.source.Close(); err != nil {
 		return nil, codec.StoreError(files[0].Path, err)
 	}
-	return codec.Declared(files[0].Path, found, o)
+	return codec.ApplyDeclared(files[0].Path, found, o)
 }
 
 func (Codec) Starts(ctx context.Context, info store.Info, o codec.ReadOptions) (starts []int64, err error) {
@@ -65,8 +65,8 @@ func (Codec) Starts(ctx context.Context, info store.Info, o codec.ReadOptions) (
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, f.source.Close()) }()
-	err = codec.Guarded(func() error {
-		groups, err := f.groups(codec.Split{Path: info.Path, Length: math.MaxInt64})
+	err = codec.RecoverPanic(func() error {
+		groups, err := f.rowGroups(codec.Split{Path: info.Path, Length: math.MaxInt64})
 		for _, g := range groups {
 			starts = append(starts, g.begin)
 		}
@@ -79,7 +79,7 @@ func (Codec) Starts(ctx context.Context, info store.Info, o codec.ReadOptions) (
 	return append([]int64{0}, starts...), nil
 }
 
-// openedFile is an open file with its footer read.
+// openedFile is an open file and its footer.
 type openedFile struct {
 	source *codec.Source
 	file   *file.Reader
@@ -94,7 +94,7 @@ func openFile(ctx context.Context, path string, o codec.ReadOptions) (*openedFil
 		return nil, err
 	}
 	f := &openedFile{source: s}
-	if err := codec.Guarded(f.footer); err != nil {
+	if err := codec.RecoverPanic(f.readFooter); err != nil {
 		if other := s.Refuse(codec.Parquet, o); other != nil {
 			err = other
 		}
@@ -103,16 +103,16 @@ func openFile(ctx context.Context, path string, o codec.ReadOptions) (*openedFil
 	return f, nil
 }
 
-func (f *openedFile) footer() (err error) {
+func (f *openedFile) readFooter() (err error) {
 	props := parquet.NewReaderProperties(memory.NewGoAllocator())
-	props.BufferedStreamEnabled = true // else the library reads whole column chunks
+	props.BufferedStreamEnabled = true // otherwise the library reads whole column chunks
 	if f.file, err = file.NewParquetReader(f.source, file.WithReadProps(props)); err != nil {
 		return err
 	}
 	meta := f.file.MetaData()
 	manifest, err := pqarrow.NewSchemaManifest(meta.Schema, meta.KeyValueMetadata(), nil)
 	if err != nil {
-		return fmt.Errorf("%w%w", blamed(meta.Schema), err)
+		return fmt.Errorf("%w%w", unknownTypeError(meta.Schema), err)
 	}
 	for i := range manifest.Fields {
 		n, err := newNode(&manifest.Fields[i], meta.Schema)
@@ -124,8 +124,9 @@ func (f *openedFile) footer() (err error) {
 	return nil
 }
 
-// blamed names the first column whose type the library does not know.
-func blamed(sc *schema.Schema) error {
+// unknownTypeError names the first column whose type the library does not
+// support.
+func unknownTypeError(sc *schema.Schema) error {
 	for i := range sc.Root().NumFields() {
 		one, err := schema.NewGroupNode("schema", parquet.Repetitions.Required, schema.FieldList{sc.Root().Field(i)}, -1)
 		if err != nil {
@@ -158,11 +159,11 @@ type rowGroup struct {
 	*metadata.RowGroupMetaData
 	index int
 	begin int64 // byte of the file
-	first int64 // rows that fit into a batch for certain
+	first int64 // rows that certainly fit into a batch
 }
 
-// groups are the row groups that begin in the split and have rows.
-func (f *openedFile) groups(s codec.Split) ([]rowGroup, error) {
+// rowGroups returns the row groups that begin in the split and have rows.
+func (f *openedFile) rowGroups(s codec.Split) ([]rowGroup, error) {
 	var groups []rowGroup
 	for i := range f.file.NumRowGroups() {
 		g := f.file.MetaData().RowGroup(i)
@@ -193,7 +194,7 @@ func (Codec) Open(ctx context.Context, s codec.Split, schema *arrow.Schema, o co
 		return nil, err
 	}
 	r := &reader{openedFile: f, schema: schema, mem: o.Memory}
-	if err := codec.Guarded(func() error { return r.begin(s, o) }); err != nil {
+	if err := codec.RecoverPanic(func() error { return r.open(s, o) }); err != nil {
 		return nil, errors.Join(f.error(-1, err), f.source.Close())
 	}
 	return r, nil

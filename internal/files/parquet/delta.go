@@ -10,28 +10,30 @@ import (
 )
 
 // The DELTA encodings (parquet-format, Encodings.md) are decoded page by page
-// into the bytes of the encoding PLAIN, so that everything behind a page knows
-// one form of values.
+// into the encoding PLAIN. So the rest of the package handles only one form of
+// values.
 
 var errDelta = errors.New("a page's deltas end too soon")
 
-// maxDeltaPage bounds a page's plain values: prefixes may repeat without end.
+// maxDeltaPage bounds a page's decoded values, in bytes, because prefixes may
+// repeat without end.
 const maxDeltaPage = 1 << 30
 
-// maxDeltaBlock is more values than any writer puts into a block.
+// maxDeltaBlock bounds the values of a block. No writer uses more.
 const maxDeltaBlock = 1 << 20
 
-// deltas decodes a column's pages. Its memory is used again for the next page.
+// deltas decodes a column's pages. It reuses its memory for the next page.
 type deltas struct {
 	physical         parquet.Type
-	length           int // of a fixed-length byte array
+	length           int // bytes of a fixed-length byte array
 	plain            []byte
 	numbers, lengths []int64
-	block            []byte // scratch: a miniblock and room behind it
+	block            []byte // scratch: a miniblock and padding
 }
 
-// values returns a page's n values in the encoding PLAIN, until the next call.
-func (d *deltas) values(e parquet.Encoding, body []byte, n int) ([]byte, error) {
+// decodePage returns a page's n values in the encoding PLAIN. They are valid
+// until the next call.
+func (d *deltas) decodePage(e parquet.Encoding, body []byte, n int) ([]byte, error) {
 	d.plain = d.plain[:0]
 	if n == 0 {
 		return d.plain, nil
@@ -39,20 +41,20 @@ func (d *deltas) values(e parquet.Encoding, body []byte, n int) ([]byte, error) 
 	var err error
 	switch e {
 	case parquet.Encodings.DeltaBinaryPacked:
-		err = d.packed(body, n)
+		err = d.decodePacked(body, n)
 	case parquet.Encodings.DeltaLengthByteArray:
-		err = d.texts(body, n, nil)
+		err = d.decodeByteArrays(body, n, nil)
 	case parquet.Encodings.DeltaByteArray:
 		var rest []byte
-		if d.lengths, rest, err = d.integers(body, n, d.lengths); err == nil {
-			err = d.texts(rest, n, d.lengths)
+		if d.lengths, rest, err = d.decodeIntegers(body, n, d.lengths); err == nil {
+			err = d.decodeByteArrays(rest, n, d.lengths)
 		}
 	}
 	return d.plain, err
 }
 
-func (d *deltas) packed(body []byte, n int) (err error) {
-	if d.numbers, _, err = d.integers(body, n, d.numbers); err != nil {
+func (d *deltas) decodePacked(body []byte, n int) (err error) {
+	if d.numbers, _, err = d.decodeIntegers(body, n, d.numbers); err != nil {
 		return err
 	}
 	for _, v := range d.numbers {
@@ -68,15 +70,15 @@ func (d *deltas) packed(body []byte, n int) (err error) {
 	return nil
 }
 
-// texts decodes n byte arrays: their lengths, then their bytes one after
-// another. prefixes, if not nil, are how many bytes of the value before precede
-// each.
-func (d *deltas) texts(body []byte, n int, prefixes []int64) (err error) {
-	if d.numbers, body, err = d.integers(body, n, d.numbers); err != nil {
+// decodeByteArrays decodes n byte arrays: their lengths, then their bytes.
+// prefixes may be nil. Each prefix is the number of bytes to take over from the
+// previous value.
+func (d *deltas) decodeByteArrays(body []byte, n int, prefixes []int64) (err error) {
+	if d.numbers, body, err = d.decodeIntegers(body, n, d.numbers); err != nil {
 		return err
 	}
 	fixed := d.physical == parquet.Types.FixedLenByteArray
-	before := 0 // where the value before begins in plain
+	before := 0 // offset of the previous value in plain
 	for i, suffix := range d.numbers {
 		var prefix int64
 		if prefixes != nil {
@@ -100,10 +102,10 @@ func (d *deltas) texts(body []byte, n int, prefixes []int64) (err error) {
 	return nil
 }
 
-// integers decodes n numbers of DELTA_BINARY_PACKED into to, which it grows, and
-// returns what follows them.
-func (d *deltas) integers(b []byte, n int, to []int64) (_ []int64, rest []byte, err error) {
-	var head [3]uint64 // values of a block, miniblocks of a block, values in all
+// decodeIntegers decodes n numbers of DELTA_BINARY_PACKED into to, which it
+// grows. rest is what follows the numbers.
+func (d *deltas) decodeIntegers(b []byte, n int, to []int64) (_ []int64, rest []byte, err error) {
+	var head [3]uint64 // values per block, miniblocks per block, values in total
 	for i := range head {
 		v, used := binary.Uvarint(b)
 		if used <= 0 {
@@ -130,9 +132,9 @@ func (d *deltas) integers(b []byte, n int, to []int64) (_ []int64, rest []byte, 
 		b = b[used:][count:]
 		for _, width := range widths {
 			if len(to) == n {
-				break // pieces without values are not there
+				break // miniblocks without values are not stored
 			}
-			if to, b, err = d.piece(to, b, least, int(width), int(size/count), n); err != nil {
+			if to, b, err = d.decodeMiniblock(to, b, least, int(width), int(size/count), n); err != nil {
 				return to, nil, err
 			}
 		}
@@ -140,9 +142,9 @@ func (d *deltas) integers(b []byte, n int, to []int64) (_ []int64, rest []byte, 
 	return to, b, nil
 }
 
-// piece decodes a miniblock of up to size values, n in all. The last one may be
-// cut short.
-func (d *deltas) piece(to []int64, b []byte, least int64, width, size, n int) ([]int64, []byte, error) {
+// decodeMiniblock decodes a miniblock of up to size values; n is the total of
+// the page. The page's last miniblock may be truncated.
+func (d *deltas) decodeMiniblock(to []int64, b []byte, least int64, width, size, n int) ([]int64, []byte, error) {
 	k := min(size, n-len(to))
 	if width > 64 || len(b) < (k*width+7)/8 {
 		return to, b, errDelta

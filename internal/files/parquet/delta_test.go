@@ -16,13 +16,13 @@ import (
 func TestDeltasOfTheFormat(t *testing.T) {
 	d := deltas{physical: parquet.Types.Int64}
 	// 1 to 5: block of 128 in 4 pieces, 5 values, first 1; least 1, no bits.
-	got, err := d.values(parquet.Encodings.DeltaBinaryPacked, []byte{0x80, 1, 4, 5, 2, 2, 0, 0, 0, 0}, 5)
+	got, err := d.decodePage(parquet.Encodings.DeltaBinaryPacked, []byte{0x80, 1, 4, 5, 2, 2, 0, 0, 0, 0}, 5)
 	if want := []int64{1, 2, 3, 4, 5}; err != nil || !slices.Equal(arrow.Int64Traits.CastFromBytes(got), want) {
 		t.Errorf("%v (%v), want %v", got, err, want)
 	}
 	// 7 5 3 1 2 3 4 5: deltas -2 -2 -2 1 1 1 1, least -2, two bits: 0 0 0 3 3 3 3.
 	packed := append([]byte{0x80, 1, 4, 8, 14, 3, 2, 0, 0, 0, 0xc0, 0x3f}, make([]byte, 6)...)
-	got, err = d.values(parquet.Encodings.DeltaBinaryPacked, packed, 8)
+	got, err = d.decodePage(parquet.Encodings.DeltaBinaryPacked, packed, 8)
 	if want := []int64{7, 5, 3, 1, 2, 3, 4, 5}; err != nil || !slices.Equal(arrow.Int64Traits.CastFromBytes(got), want) {
 		t.Errorf("%v (%v), want %v", arrow.Int64Traits.CastFromBytes(got), err, want)
 	}
@@ -34,22 +34,23 @@ func TestDeltasOfTheFormat(t *testing.T) {
 	lengths := numbers(8, 3, 3, 0b01_110_000, 0)  // deltas -2 4 -1, least -2: 0 6 1
 	body := slices.Concat(prefixes, lengths, []byte("axislebabbleyhood"))
 	d.physical = parquet.Types.ByteArray
-	got, err = d.values(parquet.Encodings.DeltaByteArray, body, 4)
+	got, err = d.decodePage(parquet.Encodings.DeltaByteArray, body, 4)
 	if want := "\x04\x00\x00\x00axis\x04\x00\x00\x00axle\x06\x00\x00\x00babble\x08\x00\x00\x00babyhood"; err != nil || string(got) != want {
 		t.Errorf("%q (%v), want %q", got, err, want)
 	}
-	for n := range body { // a page that is cut short is an error
-		if got, err := d.values(parquet.Encodings.DeltaByteArray, body[:n], 4); err == nil {
+	for n := range body { // a truncated page is an error
+		if got, err := d.decodePage(parquet.Encodings.DeltaByteArray, body[:n], 4); err == nil {
 			t.Errorf("%d bytes: %q", n, got)
 		}
 	}
 	d.physical, d.length = parquet.Types.FixedLenByteArray, 4
-	if got, err := d.values(parquet.Encodings.DeltaByteArray, body, 4); err == nil {
+	if got, err := d.decodePage(parquet.Encodings.DeltaByteArray, body, 4); err == nil {
 		t.Errorf("values of 4 bytes: %q", got)
 	}
 }
 
-// Damaged deltas are errors, whatever the bytes, and take no memory to speak of.
+// Damaged deltas are an error for any bytes. They do not cause large
+// allocations.
 func FuzzDeltas(f *testing.F) {
 	f.Add([]byte{0x80, 1, 4, 5, 2, 2, 0, 0, 0, 0}, 5)
 	f.Fuzz(func(t *testing.T, body []byte, n int) {
@@ -57,13 +58,14 @@ func FuzzDeltas(f *testing.F) {
 		for _, physical := range []parquet.Type{parquet.Types.Int32, parquet.Types.Int64, parquet.Types.ByteArray, parquet.Types.FixedLenByteArray} {
 			d := deltas{physical: physical, length: 3}
 			for _, e := range []parquet.Encoding{parquet.Encodings.DeltaBinaryPacked, parquet.Encodings.DeltaLengthByteArray, parquet.Encodings.DeltaByteArray} {
-				_, _ = d.values(e, body, n)
+				_, _ = d.decodePage(e, body, n)
 			}
 		}
 	})
 }
 
-// The codec LZ4 is what each writer took it for.
+// LZ4 pages of every known writer are read, although the writers understood the
+// codec differently.
 func TestLZ4OfEveryWriter(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	page := bytes.Repeat([]byte("values that repeat, "), 5000)

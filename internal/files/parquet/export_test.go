@@ -1,6 +1,6 @@
 package parquet
 
-// What tests of the package use beside its interface.
+// Names that the package's external tests use.
 var ErrMissing = errMissing
 var ErrMore = errMore
 var ErrNotParquet = errNotParquet

@@ -8,7 +8,7 @@ func failReads(r codec.Reader, err error) {
 	r.(*reader).source.Read = func([]byte, int64) (int, error) { return 0, err }
 }
 
-// promiseRows has a reader's footer say other rows than there are.
+// promiseRows makes a reader's footer promise another number of rows.
 func promiseRows(r codec.Reader, n int64) {
 	p := r.(*reader)
 	p.total = n

@@ -6,7 +6,7 @@ import (
 	"github.com/apache/arrow/go/v15/parquet"
 )
 
-// Kinds of parquet pages, as parquet.thrift numbers them.
+// Kinds of pages, as parquet.thrift numbers them.
 const (
 	dataPageV1     = 0
 	indexPage      = 1
@@ -20,25 +20,25 @@ type pageHeader struct {
 	size, compressed int32 // bytes of the body
 	crc              uint32
 	hasCRC           bool
-	values           int32 // filestest.Nulls and empty lists included
+	values           int32 // including nulls and empty lists
 	encoding         parquet.Encoding
 	defEncoding      parquet.Encoding // of version 1
 	repEncoding      parquet.Encoding
 	defBytes         int32 // of version 2
 	repBytes         int32
-	packed           bool // the values of a version 2 page are compressed
+	valuesPacked     bool // the values of a version 2 page are compressed
 }
 
 // parseHeader reads the header at the start of b and returns its length.
-// errShort: b ends before it does.
+// errShort means that b ends within the header.
 func parseHeader(b []byte) (h pageHeader, n int, err error) {
-	h = pageHeader{kind: -1, size: -1, compressed: -1, values: -1, packed: true}
+	h = pageHeader{kind: -1, size: -1, compressed: -1, values: -1, valuesPacked: true}
 	t := &thrift{b: b}
 	err = t.fields(func(id int16, kind byte) (bool, error) {
 		if kind == thriftStruct {
-			return h.body(t, id)
+			return h.parseBody(t, id)
 		}
-		return h.field(t, id, kind)
+		return h.parseField(t, id, kind)
 	})
 	if err == nil {
 		err = h.check()
@@ -46,7 +46,7 @@ func parseHeader(b []byte) (h pageHeader, n int, err error) {
 	return h, t.at, err
 }
 
-func (h *pageHeader) field(t *thrift, id int16, kind byte) (bool, error) {
+func (h *pageHeader) parseField(t *thrift, id int16, kind byte) (bool, error) {
 	if kind <= thriftByte || kind > thriftI64 {
 		return false, nil
 	}
@@ -70,8 +70,8 @@ func (h *pageHeader) field(t *thrift, id int16, kind byte) (bool, error) {
 	return true, err
 }
 
-// body reads the part of the header that belongs to the page's kind.
-func (h *pageHeader) body(t *thrift, part int16) (bool, error) {
+// parseBody reads the part of the header that belongs to the page's kind.
+func (h *pageHeader) parseBody(t *thrift, part int16) (bool, error) {
 	names := map[int16]map[int16]any{
 		5: {1: &h.values, 2: &h.encoding, 3: &h.defEncoding, 4: &h.repEncoding},
 		7: {1: &h.values, 2: &h.encoding},
@@ -82,7 +82,7 @@ func (h *pageHeader) body(t *thrift, part int16) (bool, error) {
 	}
 	return true, t.fields(func(id int16, kind byte) (bool, error) {
 		if part == 8 && id == 7 {
-			h.packed = kind == thriftTrue
+			h.valuesPacked = kind == thriftTrue
 			return true, nil
 		}
 		if kind <= thriftByte || kind > thriftI64 || names[id] == nil {

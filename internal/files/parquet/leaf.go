@@ -14,96 +14,97 @@ import (
 	"tfos/internal/files/codec"
 )
 
-// piece is a page: its levels expanded, its values encoded. It holds until the
-// next one. A dictionary has no levels.
-type piece struct {
+// decodedPage is a page with expanded levels and encoded values. It is valid
+// until the next page. A dictionary page has no levels.
+type decodedPage struct {
 	dictionary bool
-	n          int    // levels, or a dictionary's values
-	rep, def   []byte // rep: only where there are lists; def nil: all at their highest
-	present    int    // values, which nulls and empty lists are not
+	n          int    // levels, or values of a dictionary
+	rep, def   []byte // rep is set only below lists; def nil: all levels are the highest
+	present    int    // values that are neither null nor an empty list
 	encoding   parquet.Encoding
 	values     []byte
 }
 
-// pieces gives a column chunk's pieces; io.EOF: there are no more.
-type pieces interface {
-	next() (piece, error)
-	// offset is where the last piece begins in the file; -1: not known.
+// pageSource returns the pages of a column chunk; io.EOF: there are no more.
+type pageSource interface {
+	next() (decodedPage, error)
+	// offset returns where the last page begins in the file, or -1.
 	offset() int64
 }
 
-// chunk is a column chunk of a row group, ready to be read.
+// chunk is an open column chunk of a row group.
 type chunk struct {
-	pieces
+	pageSource
 	rows int64
-	// slots is about how many leaf values there are for a row.
+	// slots is about the number of leaf values per row.
 	slots float64
 }
 
-// leaf reads one leaf column, batch by batch and across row groups. A batch's
-// levels and values are kept until finish.
+// leaf reads one leaf column, batch by batch and across row groups. It keeps a
+// batch's levels and values until finish.
 type leaf struct {
 	name           string
 	maxRep, maxDef uint8
-	ancestor       uint8 // definition level from which on there is a slot
-	nested         bool  // the levels say something of other arrays
+	ancestor       uint8 // lowest definition level that has a slot
+	nested         bool  // arrays above the leaf need its levels
 	values         values
 	open           func(group int) (chunk, error)
 	group          int // the next to open
 
 	chunk
-	left int64 // rows of the row group
-	cur  piece
-	at   int // levels of cur that are used
+	rowsLeft int64 // rows left in the row group
+	cur      decodedPage
+	at       int // levels of cur that were used
 
 	levels   int    // of the batch
-	rep, def []byte // of the batch, if nested; def nil: all at maxDef
+	rep, def []byte // of the batch, if nested; def nil: all are maxDef
 	slots    int
 	nulls    int
 	validity arrays.Buffer // nil buffer: no nulls yet
 }
 
-// read appends rows to the batch.
-func (l *leaf) read(rows int64) error {
+// readRows appends rows to the batch.
+func (l *leaf) readRows(rows int64) error {
 	for first := true; rows > 0; first = false {
-		if err := l.enter(); err != nil {
+		if err := l.openNextGroup(); err != nil {
 			return err
 		}
-		n := min(rows, l.left)
+		n := min(rows, l.rowsLeft)
 		if first {
 			l.values.reserve(int(min(float64(rows)*l.chunk.slots*1.01, codec.MaxBatchBytes)) + 1)
 		}
-		if err := l.take(int(n)); err != nil {
+		if err := l.appendRows(int(n)); err != nil {
 			return err
 		}
-		l.left -= n
+		l.rowsLeft -= n
 		rows -= n
-		if err := l.leave(); err != nil {
+		if err := l.checkGroupEnd(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// enter opens row groups until there is one with rows.
-func (l *leaf) enter() (err error) {
-	for l.left == 0 {
+// openNextGroup opens row groups until one has rows.
+func (l *leaf) openNextGroup() (err error) {
+	for l.rowsLeft == 0 {
 		if l.chunk, err = l.open(l.group); err != nil {
 			return err
 		}
 		l.group++
-		l.left, l.cur, l.at = l.chunk.rows, piece{}, 0
-		l.values.begin()
+		l.rowsLeft, l.cur, l.at = l.chunk.rows, decodedPage{}, 0
+		l.values.beginChunk()
 	}
 	return nil
 }
 
-// leave looks, at a row group's end, that all of it was read.
-func (l *leaf) leave() error {
-	if l.left > 0 {
+// checkGroupEnd returns an error if a row group has more rows than its footer
+// says.
+func (l *leaf) checkGroupEnd() error {
+	if l.rowsLeft > 0 {
 		return nil
 	}
-	more, err := l.more()
+	more, err := l.hasLevels()
 	if more && err == nil {
 		err = errMore
 	}
@@ -115,9 +116,9 @@ var (
 	errMissing = errors.New("it has fewer rows than its footer says")
 )
 
-// more says whether there are levels left in the column chunk; it moves to the
-// next piece as needed.
-func (l *leaf) more() (bool, error) {
+// hasLevels reports whether levels are left in the column chunk. It moves to
+// the next page when needed.
+func (l *leaf) hasLevels() (bool, error) {
 	for l.at == l.cur.n {
 		p, err := l.next()
 		switch {
@@ -126,10 +127,10 @@ func (l *leaf) more() (bool, error) {
 		case err != nil:
 			return false, err
 		case p.dictionary:
-			err = l.values.dictionary(p.values, p.n)
+			err = l.values.setDictionary(p.values, p.n)
 		default:
 			l.cur, l.at = p, 0
-			err = l.values.page(p.encoding, p.values, p.present)
+			err = l.values.beginPage(p.encoding, p.values, p.present)
 		}
 		if err != nil {
 			return false, err
@@ -138,11 +139,11 @@ func (l *leaf) more() (bool, error) {
 	return true, nil
 }
 
-// take appends rows of the row group at hand. A row goes on to the level before
-// the next row's first, which may be pages away.
-func (l *leaf) take(rows int) error {
+// appendRows appends rows of the current row group. A row ends before the next
+// level 0 of repetition, which may be pages away.
+func (l *leaf) appendRows(rows int) error {
 	for {
-		more, err := l.more()
+		more, err := l.hasLevels()
 		if err != nil {
 			return err
 		}
@@ -152,8 +153,8 @@ func (l *leaf) take(rows int) error {
 			}
 			return nil
 		}
-		n, starts := l.span(rows)
-		if err := l.append(n); err != nil {
+		n, starts := l.countLevels(rows)
+		if err := l.appendLevels(n); err != nil {
 			return err
 		}
 		rows -= starts
@@ -163,9 +164,9 @@ func (l *leaf) take(rows int) error {
 	}
 }
 
-// span is how many levels of the piece belong to this many more rows, and how
-// many of the rows begin there.
-func (l *leaf) span(rows int) (n, starts int) {
+// countLevels returns how many levels of the page belong to this many more
+// rows, and how many of the rows begin in the page.
+func (l *leaf) countLevels(rows int) (n, starts int) {
 	rest := l.cur.n - l.at
 	if l.maxRep == 0 {
 		n = min(rows, rest)
@@ -184,8 +185,8 @@ func (l *leaf) span(rows int) (n, starts int) {
 	}
 }
 
-// append takes the next n levels of the piece into the batch.
-func (l *leaf) append(n int) error {
+// appendLevels moves the next n levels of the page into the batch.
+func (l *leaf) appendLevels(n int) error {
 	if n == 0 {
 		return nil
 	}
@@ -194,19 +195,19 @@ func (l *leaf) append(n int) error {
 		def = l.cur.def[l.at : l.at+n]
 	}
 	if l.nested {
-		l.keep(n, def)
+		l.keepLevels(n, def)
 	}
 	l.at += n
 	l.levels += n
 	if def == nil {
-		return l.some(n)
+		return l.appendPresent(n)
 	}
 	for len(def) > 0 {
 		k := 1
 		for k < len(def) && def[k] == def[0] {
 			k++
 		}
-		if err := l.same(def[0], k); err != nil {
+		if err := l.appendRun(def[0], k); err != nil {
 			return err
 		}
 		def = def[k:]
@@ -214,8 +215,8 @@ func (l *leaf) append(n int) error {
 	return nil
 }
 
-// keep copies the levels for the arrays above the leaf.
-func (l *leaf) keep(n int, def []byte) {
+// keepLevels copies the levels for the arrays above the leaf.
+func (l *leaf) keepLevels(n int, def []byte) {
 	if l.maxRep > 0 {
 		l.rep = append(l.rep, l.cur.rep[l.at:l.at+n]...)
 	}
@@ -231,34 +232,35 @@ func (l *leaf) keep(n int, def []byte) {
 	l.def = append(l.def, def...)
 }
 
-// same appends n slots whose definition level is def.
-func (l *leaf) same(def byte, n int) error {
+// appendRun appends n slots with definition level def.
+func (l *leaf) appendRun(def byte, n int) error {
 	switch {
 	case def == l.maxDef:
-		return l.some(n)
+		return l.appendPresent(n)
 	case def >= l.ancestor:
-		l.valid(n, false)
-		l.values.skip(n)
+		l.appendValidity(n, false)
+		l.values.appendEmpty(n)
 	}
 	return nil
 }
 
-func (l *leaf) some(n int) error {
+func (l *leaf) appendPresent(n int) error {
 	if l.nulls > 0 {
-		l.valid(n, true)
+		l.appendValidity(n, true)
 	} else {
 		l.slots += n
 	}
-	return l.values.take(n)
+	return l.values.appendValues(n)
 }
 
-// valid appends n bits. The first null makes those before it.
-func (l *leaf) valid(n int, is bool) {
+// appendValidity appends n bits. The first null creates the bitmap with the
+// bits before it.
+func (l *leaf) appendValidity(n int, is bool) {
 	if l.validity.Buf == nil {
-		l.bits(l.slots)
+		l.growValidity(l.slots)
 		bitutil.SetBitsTo(l.validity.Buf.Bytes(), 0, int64(l.slots), true)
 	}
-	l.bits(l.slots + n)
+	l.growValidity(l.slots + n)
 	bitutil.SetBitsTo(l.validity.Buf.Bytes(), int64(l.slots), int64(n), is)
 	l.slots += n
 	if !is {
@@ -266,28 +268,28 @@ func (l *leaf) valid(n int, is bool) {
 	}
 }
 
-func (l *leaf) bits(n int) {
+func (l *leaf) growValidity(n int) {
 	clear(l.validity.Extend(int(bitutil.BytesForBits(int64(n))) - l.validity.Len()))
 }
 
-// finish is the batch's array; the batch's levels stay until clear.
+// finish returns the batch's array. The batch's levels stay until beginBatch.
 func (l *leaf) finish() arrow.ArrayData {
 	var validity *memory.Buffer
 	if l.nulls > 0 {
-		validity = l.validity.Give()
+		validity = l.validity.Detach()
 	}
 	return l.values.finish(l.slots, validity, l.nulls)
 }
 
-// begin begins a batch.
-func (l *leaf) begin() {
+// beginBatch begins a batch.
+func (l *leaf) beginBatch() {
 	l.release()
 	l.levels, l.slots, l.nulls = 0, 0, 0
 	l.rep, l.def = l.rep[:0], nil
 	l.values.reserve(0)
 }
 
-// release lets go of a batch that is not finished.
+// release frees a batch that is not finished.
 func (l *leaf) release() {
 	l.values.Release()
 	l.validity.Release()

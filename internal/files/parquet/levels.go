@@ -6,15 +6,15 @@ import (
 	"math/bits"
 )
 
-// Levels and dictionary indices are runs: of one value repeated, or of values
-// packed in bits by the eight (parquet-format, Encodings.md, "RLE"). They are
-// expanded to a number each, a run at a time: the searches over them
-// (bytes.IndexByte, bytes.Count) then run at the speed of memory.
+// Levels and dictionary indices are stored as runs: one repeated value, or
+// groups of eight values packed in bits (parquet-format, Encodings.md, "RLE").
+// They are expanded to one number each, a run at a time. Searches over them
+// (bytes.IndexByte, bytes.Count) are then limited only by the speed of memory.
 
 var errRuns = errors.New("a page's levels or indices end too soon")
 
-// eights has the bits of a byte as eight bytes, lowest first.
-var eights = func() (table [256]uint64) {
+// bitBytes has the bits of a byte as eight bytes, lowest first.
+var bitBytes = func() (table [256]uint64) {
 	for b := range table {
 		for i := range 8 {
 			table[b] |= uint64(b>>i&1) << (8 * i)
@@ -23,9 +23,10 @@ var eights = func() (table [256]uint64) {
 	return table
 }()
 
-// runs walks over runs of width bits. repeated gets a value and how often it
-// comes, packed the bytes of groups of eight; n values are wanted.
-func runs(b []byte, width, n int, repeated func(v uint32, n int), packed func(b []byte, n int)) error {
+// walkRuns calls repeated or packed for each run of values of width bits, until
+// n values are read. repeated gets a value and its count. packed gets the bytes
+// of groups of eight values, and the number of values wanted.
+func walkRuns(b []byte, width, n int, repeated func(v uint32, n int), packed func(b []byte, n int)) error {
 	for n > 0 {
 		head, used := binary.Uvarint(b)
 		if used <= 0 || head>>1 == 0 {
@@ -58,17 +59,18 @@ func runs(b []byte, width, n int, repeated func(v uint32, n int), packed func(b 
 	return nil
 }
 
-// levels expands the n levels of up to most into to, which it grows.
-func levels(b []byte, most uint8, n int, to []byte) ([]byte, error) {
+// expandLevels expands n levels into to, which it grows. A level above most is
+// an error.
+func expandLevels(b []byte, most uint8, n int, to []byte) ([]byte, error) {
 	width := bits.Len8(most)
 	if cap(to) < n+8 { // eight are stored at once
 		to = make([]byte, n+8)
 	}
 	to = to[:cap(to)]
 	at, tooHigh := 0, false
-	err := runs(b, width, n, func(v uint32, k int) {
-		tooHigh = tooHigh || v > uint32(most) // it has whole bytes
-		fill(to[at:at+k], uint8(v))
+	err := walkRuns(b, width, n, func(v uint32, k int) {
+		tooHigh = tooHigh || v > uint32(most) // a repeated value is stored in whole bytes
+		fillBytes(to[at:at+k], uint8(v))
 		at += k
 	}, func(b []byte, k int) {
 		unpackLevels(to[at:], b, width, k)
@@ -78,7 +80,7 @@ func levels(b []byte, most uint8, n int, to []byte) ([]byte, error) {
 		return to, err
 	}
 	to = to[:n]
-	if most&(most+1) != 0 { // the width has room for levels that are not
+	if most&(most+1) != 0 { // the width can express levels above most
 		for _, v := range to {
 			if v > most {
 				tooHigh = true
@@ -91,7 +93,7 @@ func levels(b []byte, most uint8, n int, to []byte) ([]byte, error) {
 	return to, nil
 }
 
-func fill(to []byte, v uint8) {
+func fillBytes(to []byte, v uint8) {
 	if len(to) == 0 {
 		return
 	}
@@ -105,7 +107,7 @@ func fill(to []byte, v uint8) {
 func unpackLevels(to, b []byte, width, n int) {
 	if width == 1 {
 		for i := 0; i*8 < n; i++ {
-			binary.LittleEndian.PutUint64(to[i*8:], eights[b[i]])
+			binary.LittleEndian.PutUint64(to[i*8:], bitBytes[b[i]])
 		}
 		return
 	}
@@ -122,9 +124,9 @@ func unpackLevels(to, b []byte, width, n int) {
 	}
 }
 
-// indices expands n dictionary indices into to, which it grows. b begins with
-// their width.
-func indices(b []byte, n int, to []uint32) ([]uint32, error) {
+// expandIndices expands n dictionary indices into to, which it grows. The first
+// byte of b is their width.
+func expandIndices(b []byte, n int, to []uint32) ([]uint32, error) {
 	if cap(to) < n {
 		to = make([]uint32, n)
 	}
@@ -136,7 +138,7 @@ func indices(b []byte, n int, to []uint32) ([]uint32, error) {
 		return to, errRuns
 	}
 	width, at := int(b[0]), 0
-	err := runs(b[1:], width, n, func(v uint32, k int) {
+	err := walkRuns(b[1:], width, n, func(v uint32, k int) {
 		for i := range to[at : at+k] {
 			to[at+i] = v
 		}

@@ -13,12 +13,12 @@ import (
 	"tfos/internal/files/codec"
 )
 
-// unpack decompresses a page into dst, whose length is the page's.
-type unpack func(dst, src []byte) ([]byte, error)
+// decompressor decompresses a page into dst, which has the page's length.
+type decompressor func(dst, src []byte) ([]byte, error)
 
-// unpacker is how pages of a codec are decompressed; nil: they are not
-// compressed.
-func unpacker(c compress.Compression) (unpack, error) {
+// decompressorOf returns the decompressor of a compression, and nil for
+// uncompressed pages.
+func decompressorOf(c compress.Compression) (decompressor, error) {
 	switch c {
 	case compress.Codecs.Uncompressed:
 		return nil, nil
@@ -34,7 +34,7 @@ func unpacker(c compress.Compression) (unpack, error) {
 	return func(dst, src []byte) ([]byte, error) { return known.Decode(dst, src), nil }, nil
 }
 
-// lz4Raw is the known LZ4_RAW, that the library has no name for.
+// lz4Raw is LZ4_RAW. The library has no name for it.
 const lz4Raw compress.Compression = 7
 
 // unpackBlock decompresses one LZ4 block.
@@ -49,9 +49,9 @@ func unpackBlock(dst, src []byte) ([]byte, error) {
 // lz4Magic begins LZ4's frame format.
 const lz4Magic = 0x184D2204
 
-// unpackHadoop decompresses the codec LZ4, of which the format does not say what
-// it is. Writers of Java mean Hadoop's blocks; early ones of C++ wrote an LZ4
-// frame, later ones a bare block.
+// unpackHadoop decompresses the codec LZ4, which the format does not define.
+// Java writers write Hadoop's blocks, early C++ writers an LZ4 frame, and later
+// ones a bare block.
 func unpackHadoop(dst, src []byte) ([]byte, error) {
 	if out, err := unpackHadoopBlocks(dst, src); err == nil {
 		return out, nil
@@ -66,9 +66,9 @@ func unpackHadoop(dst, src []byte) ([]byte, error) {
 
 var errHadoopBlocks = errors.New("not the LZ4 blocks of Hadoop")
 
-// unpackHadoopBlocks decompresses blocks: big-endian sizes, decompressed and
-// compressed, and an LZ4 block. A block of Hadoop may have several such pieces
-// behind one decompressed size.
+// unpackHadoopBlocks decompresses Hadoop's blocks: the decompressed and the
+// compressed size, big-endian, and an LZ4 block. Several pieces may follow one
+// decompressed size.
 func unpackHadoopBlocks(dst, src []byte) ([]byte, error) {
 	at := 0
 	for len(src) > 0 {

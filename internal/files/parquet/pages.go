@@ -12,26 +12,26 @@ import (
 	"tfos/internal/files/codec"
 )
 
-// readAhead is what is read beyond a page, so that the next page's header is
-// there.
+// readAhead is the number of bytes read beyond a page, so that the next page's
+// header is in memory.
 const readAhead = 64 << 10
 
-// maxHeader is more than any page header has; its statistics may hold values.
+// maxHeader bounds a page header, in bytes. Its statistics may hold values.
 const maxHeader = 16 << 20
 
-// window reads a range of a file in order. It holds no more than was asked for
-// at once, and readAhead.
+// window reads a range of a file in order. It holds at most the bytes of one
+// request and readAhead.
 type window struct {
 	r         io.ReaderAt
-	next, end int64  // of the file: what is to be read
-	held      []byte // read, and not taken yet
+	next, end int64  // the unread range of the file
+	held      []byte // read, but not yet consumed
 	buffer    []byte
 }
 
-// offset is where held begins in the file.
+// offset returns the offset of held in the file.
 func (w *window) offset() int64 { return w.next - int64(len(w.held)) }
 
-// peek returns the next n bytes, fewer at the range's end.
+// peek returns the next n bytes, or fewer at the range's end.
 func (w *window) peek(n int) ([]byte, error) {
 	if n > len(w.held) && w.next < w.end {
 		if err := w.fill(n); err != nil {
@@ -57,8 +57,8 @@ func (w *window) fill(n int) error {
 	return err
 }
 
-// take returns the next n bytes, which hold until the next call.
-func (w *window) take(n int) ([]byte, error) {
+// consume returns the next n bytes, which are valid until the next call.
+func (w *window) consume(n int) ([]byte, error) {
 	b, err := w.peek(n)
 	if err != nil {
 		return nil, err
@@ -70,21 +70,22 @@ func (w *window) take(n int) ([]byte, error) {
 	return b, nil
 }
 
-// page is a page with its body decompressed; its bytes hold until the next one.
+// page is a page with decompressed body. Its bytes are valid until the next
+// page.
 type page struct {
 	pageHeader
 	rep, def []byte // levels of version 2, encoded
-	body     []byte // of version 1: levels too
+	body     []byte // of version 1: with its levels
 }
 
 // pages reads the pages of one column chunk.
 type pages struct {
-	in     window
-	unpack unpack
-	most   int64 // no page is longer, decompressed
-	values int64 // as the footer says, which no page but a dictionary has more of
-	body   []byte
-	start  int64 // of the page at hand in the file
+	in      window
+	unpack  decompressor
+	maxSize int64 // upper limit of a decompressed page, in bytes
+	values  int64 // values of the chunk by the footer; only a dictionary page may have more
+	body    []byte
+	start   int64 // offset of the current page in the file
 }
 
 func openPages(s *codec.Source, chunk *metadata.ColumnChunkMetaData) (*pages, error) {
@@ -97,25 +98,24 @@ func openPages(s *codec.Source, chunk *metadata.ColumnChunkMetaData) (*pages, er
 		return nil, fmt.Errorf("a column chunk of %d bytes at byte %d in a file of %d", length, begin, s.Size)
 	}
 	p := &pages{in: window{r: s, next: begin, end: begin + length}, start: begin,
-		most: chunk.TotalUncompressedSize(), values: chunk.NumValues()}
+		maxSize: chunk.TotalUncompressedSize(), values: chunk.NumValues()}
 	if path := chunk.FilePath(); path != "" {
 		return nil, fmt.Errorf("its values are in another file, %s, which is to be read instead", path)
 	}
 	var err error
-	p.unpack, err = unpacker(chunk.Compression())
+	p.unpack, err = decompressorOf(chunk.Compression())
 	return p, err
 }
 
-// next is the chunk's next page that holds values or their dictionary; io.EOF:
-// there is none.
+// next returns the chunk's next data or dictionary page; io.EOF: there is none.
 func (p *pages) next() (*page, error) {
 	for {
 		p.start = p.in.offset()
-		h, err := p.header()
+		h, err := p.readHeader()
 		if err != nil {
 			return nil, err
 		}
-		body, err := p.in.take(int(h.compressed))
+		body, err := p.in.consume(int(h.compressed))
 		if err != nil {
 			return nil, err
 		}
@@ -124,12 +124,12 @@ func (p *pages) next() (*page, error) {
 		}
 		switch h.kind {
 		case dataPageV1, dataPageV2, dictionaryPage:
-			return p.open(h, body)
+			return p.unpackBody(h, body)
 		}
 	}
 }
 
-func (p *pages) header() (pageHeader, error) {
+func (p *pages) readHeader() (pageHeader, error) {
 	for n := 256; ; n *= 4 {
 		b, err := p.in.peek(n)
 		if err != nil {
@@ -144,25 +144,25 @@ func (p *pages) header() (pageHeader, error) {
 			continue
 		case err != nil:
 			return pageHeader{}, err
-		case int64(h.size) > max(p.most, int64(h.compressed)) || h.kind != dictionaryPage && int64(h.values) > p.values:
-			return pageHeader{}, fmt.Errorf("a page of %d bytes and %d values in a column of %d bytes and %d values", h.size, h.values, p.most, p.values)
+		case int64(h.size) > max(p.maxSize, int64(h.compressed)) || h.kind != dictionaryPage && int64(h.values) > p.values:
+			return pageHeader{}, fmt.Errorf("a page of %d bytes and %d values in a column of %d bytes and %d values", h.size, h.values, p.maxSize, p.values)
 		}
-		_, err = p.in.take(used)
+		_, err = p.in.consume(used)
 		return h, err
 	}
 }
 
-// open decompresses a page's body.
-func (p *pages) open(h pageHeader, body []byte) (*page, error) {
+// unpackBody decompresses a page's body.
+func (p *pages) unpackBody(h pageHeader, body []byte) (*page, error) {
 	pg := &page{pageHeader: h}
 	if h.kind == dataPageV2 {
 		pg.rep, body = body[:h.repBytes], body[h.repBytes:]
 		pg.def, body = body[:h.defBytes], body[h.defBytes:]
 		h.size -= h.repBytes + h.defBytes
 	}
-	if p.unpack == nil || h.kind == dataPageV2 && !h.packed {
+	if p.unpack == nil || h.kind == dataPageV2 && !h.valuesPacked {
 		pg.body = body
-		return pg, p.sized(pg, h)
+		return pg, p.checkSize(pg, h)
 	}
 	if h.size == 0 {
 		return pg, nil
@@ -174,17 +174,18 @@ func (p *pages) open(h pageHeader, body []byte) (*page, error) {
 	if pg.body, err = p.unpack(p.body[:h.size], body); err != nil {
 		return nil, err
 	}
-	return pg, p.sized(pg, h)
+	return pg, p.checkSize(pg, h)
 }
 
-func (p *pages) sized(pg *page, h pageHeader) error {
+func (p *pages) checkSize(pg *page, h pageHeader) error {
 	if len(pg.body) != int(h.size) {
 		return fmt.Errorf("a page has %d bytes, not %d", len(pg.body), h.size)
 	}
 	return nil
 }
 
-// levelBytes takes the levels off a version 1 page, which their length precedes.
+// levelBytes splits the levels off a version 1 page. Their length precedes
+// them.
 func levelBytes(encoding parquet.Encoding, body []byte) (levels, rest []byte, err error) {
 	if encoding != parquet.Encodings.RLE {
 		return nil, nil, fmt.Errorf("levels in the encoding %s", encoding)

@@ -22,7 +22,7 @@ import (
 	"tfos/internal/files/parquet"
 )
 
-// libraryFile writes records with the library, a row group each.
+// libraryFile writes records with the library, each as one row group.
 func libraryFile(t *testing.T, path string, props []apache.WriterProperty, records ...arrow.Record) {
 	t.Helper()
 	f, err := os.Create(path)
@@ -59,7 +59,7 @@ func TestParquetPages(t *testing.T) {
 	for name, props := range variants {
 		for _, c := range filestest.Columns() {
 			if strings.HasPrefix(c.Name, "fixed") || strings.Contains(c.Name, "time") {
-				continue // which the library cannot write, or as something else
+				continue // the library cannot write it, or writes another type
 			}
 			t.Run(name+"/"+c.Name, func(t *testing.T) {
 				path := filepath.Join(t.TempDir(), "a.parquet")
@@ -74,7 +74,8 @@ func TestParquetPages(t *testing.T) {
 	}
 }
 
-// A column of lists that is declared to have so many values has them in each.
+// A column declared as a fixed-size list must have that many values in each
+// list.
 func TestDeclaredFixedSize(t *testing.T) {
 	for _, k := range filestest.Columnar() {
 		path := filepath.Join(t.TempDir(), "a"+k.Ext)
@@ -91,7 +92,7 @@ func TestDeclaredFixedSize(t *testing.T) {
 	}
 }
 
-// A footer that promises other rows than there are is an error.
+// A footer that promises another number of rows is an error.
 func TestParquetRowsOfTheFooter(t *testing.T) {
 	dir := t.TempDir()
 	c := filestest.Column{Name: "value", Type: arrow.ListOf(arrow.PrimitiveTypes.Int32), Value: filestest.List5(filestest.Number[int32](1, 2))}
@@ -116,8 +117,8 @@ func TestParquetRowsOfTheFooter(t *testing.T) {
 	}
 }
 
-// Fixed-size lists of which some are null are written as plain ones, at any
-// depth: pyarrow reads no others. Values under null lists are not written.
+// Fixed-size lists with nulls are written as plain lists, at any depth: pyarrow
+// cannot read others. Values below null lists are not written.
 func TestParquetNullFixedSizeLists(t *testing.T) {
 	fixed := arrow.FixedSizeListOf(2, arrow.PrimitiveTypes.Int64)
 	for _, c := range []struct {
@@ -147,8 +148,9 @@ func TestParquetNullFixedSizeLists(t *testing.T) {
 	}
 }
 
-// A dictionary makes files far smaller than their rows: a batch is bounded all
-// the same, also where row groups with large values follow such with small ones.
+// With a dictionary a file is far smaller than its rows. A batch is bounded
+// nevertheless, also where row groups of large values follow row groups of
+// small values.
 func TestParquetExpands(t *testing.T) {
 	const rows = 2000
 	sizes := []int{10, 200_000}
@@ -213,7 +215,8 @@ func TestParquetExpands(t *testing.T) {
 	}
 }
 
-// Values that a declared type cannot hold do not make a file unreadable.
+// A value that a declared type cannot hold does not mean that the file is
+// unreadable.
 func TestParquetUnfit(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.parquet")
 	filestest.Of(files.Parquet).Write(t, path, filestest.RowsOf(memory.DefaultAllocator, filestest.PlainColumn, 0, 300))

@@ -7,10 +7,10 @@ import (
 	"github.com/apache/arrow/go/v15/parquet"
 )
 
-// pagePieces are a chunk's pages, decoded here. The library's column chunk readers
-// decode levels one by one into 16 bits each: twice the time on lists of floats
-// (BenchmarkChunk).
-type pagePieces struct {
+// pageDecoder decodes a chunk's pages. The library's column chunk readers
+// decode levels one by one into 16 bits each, which takes twice as long on
+// lists of floats (BenchmarkChunk).
+type pageDecoder struct {
 	pages    *pages
 	maxRep   uint8
 	maxDef   uint8
@@ -18,14 +18,14 @@ type pagePieces struct {
 	deltas   deltas
 }
 
-func (p *pagePieces) offset() int64 { return p.pages.start }
+func (p *pageDecoder) offset() int64 { return p.pages.start }
 
-func (p *pagePieces) next() (piece, error) {
+func (p *pageDecoder) next() (decodedPage, error) {
 	pg, err := p.pages.next()
 	if err != nil {
-		return piece{}, err
+		return decodedPage{}, err
 	}
-	out := piece{n: int(pg.values), present: int(pg.values), encoding: pg.encoding, values: pg.body}
+	out := decodedPage{n: int(pg.values), present: int(pg.values), encoding: pg.encoding, values: pg.body}
 	if pg.kind == dictionaryPage {
 		out.dictionary = true
 		if pg.encoding != parquet.Encodings.Plain && pg.encoding != parquet.Encodings.PlainDict {
@@ -35,23 +35,23 @@ func (p *pagePieces) next() (piece, error) {
 	}
 	rep, def := pg.rep, pg.def
 	if pg.kind == dataPageV1 {
-		if rep, def, err = p.split(pg, &out); err != nil {
+		if rep, def, err = p.splitLevels(pg, &out); err != nil {
 			return out, err
 		}
 	}
-	if err := p.levels(&out, rep, def); err != nil {
+	if err := p.expandLevels(&out, rep, def); err != nil {
 		return out, err
 	}
 	switch out.encoding {
 	case parquet.Encodings.DeltaBinaryPacked, parquet.Encodings.DeltaLengthByteArray, parquet.Encodings.DeltaByteArray:
-		out.values, err = p.deltas.values(out.encoding, out.values, out.present)
+		out.values, err = p.deltas.decodePage(out.encoding, out.values, out.present)
 		out.encoding = parquet.Encodings.Plain
 	}
 	return out, err
 }
 
-// split takes the levels off a version 1 page.
-func (p *pagePieces) split(pg *page, out *piece) (rep, def []byte, err error) {
+// splitLevels splits the levels off a version 1 page.
+func (p *pageDecoder) splitLevels(pg *page, out *decodedPage) (rep, def []byte, err error) {
 	if p.maxRep > 0 {
 		if rep, out.values, err = levelBytes(pg.repEncoding, out.values); err != nil {
 			return nil, nil, err
@@ -63,15 +63,15 @@ func (p *pagePieces) split(pg *page, out *piece) (rep, def []byte, err error) {
 	return rep, def, err
 }
 
-func (p *pagePieces) levels(out *piece, rep, def []byte) (err error) {
+func (p *pageDecoder) expandLevels(out *decodedPage, rep, def []byte) (err error) {
 	if p.maxRep > 0 {
-		if p.rep, err = levels(rep, p.maxRep, out.n, p.rep); err != nil {
+		if p.rep, err = expandLevels(rep, p.maxRep, out.n, p.rep); err != nil {
 			return err
 		}
 		out.rep = p.rep
 	}
 	if p.maxDef > 0 {
-		if p.def, err = levels(def, p.maxDef, out.n, p.def); err != nil {
+		if p.def, err = expandLevels(def, p.maxDef, out.n, p.def); err != nil {
 			return err
 		}
 		if out.present = bytes.Count(p.def, []byte{p.maxDef}); out.present < out.n {

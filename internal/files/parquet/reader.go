@@ -14,29 +14,30 @@ import (
 	"tfos/internal/files/codec"
 )
 
-// reader gives batches that may cross row groups.
+// reader returns batches. A batch may contain rows of several row groups.
 type reader struct {
 	*openedFile
-	schema  *arrow.Schema
-	mem     memory.Allocator
-	columns []*node // as the schema has them
-	leaves  []*leaf
-	groups  []rowGroup
-	most    int64 // rows of a batch
-	room    int64 // bytes of one, about
-	batch   int64 // rows of the next one
-	rows    int64 // read so far
-	total   int64 // as the footer says
-	before  int64 // rows of the file before the split's
-	// expands: rows may be larger in memory than the file says. Then few rows of
-	// a row group come first, and more as the last batch was.
+	schema   *arrow.Schema
+	mem      memory.Allocator
+	columns  []*node // in the schema's order
+	leaves   []*leaf
+	groups   []rowGroup
+	maxRows  int64 // rows of a batch, at most
+	maxBytes int64 // bytes of a batch, at most, about
+	batch    int64 // rows of the next batch
+	rows     int64 // read so far
+	total    int64 // rows of the split by the footer
+	before   int64 // rows of the file before the split
+	// expands says that rows may be larger in memory than the file says. Then a
+	// row group begins with few rows, and later batches depend on the last
+	// batch's size.
 	expands bool
-	group   int   // at hand, if expands
-	seen    int64 // rows of it that are read
+	group   int   // current row group, if expands
+	seen    int64 // rows read of it
 }
 
-func (r *reader) begin(s codec.Split, o codec.ReadOptions) (err error) {
-	if r.groups, err = r.openedFile.groups(s); err != nil {
+func (r *reader) open(s codec.Split, o codec.ReadOptions) (err error) {
+	if r.groups, err = r.openedFile.rowGroups(s); err != nil {
 		return err
 	}
 	found := arrow.NewSchema(r.fields(), nil)
@@ -56,7 +57,7 @@ func (r *reader) begin(s codec.Split, o codec.ReadOptions) (err error) {
 	for i := 0; len(r.groups) > 0 && i < r.groups[0].index; i++ {
 		r.before += r.file.MetaData().RowGroup(i).NumRows()
 	}
-	return r.sizes(o)
+	return r.planBatches(o)
 }
 
 // addLeaves makes the leaves of a column.
@@ -76,7 +77,7 @@ func (r *reader) addLeaves(n *node) error {
 		c.leaf.open = func(group int) (chunk, error) { return r.chunk(c.leaf, c.column, group) }
 		r.leaves = append(r.leaves, c.leaf)
 	}
-	n.adopt()
+	n.setFirstLeaves()
 	return nil
 }
 
@@ -96,7 +97,7 @@ func (r *reader) chunk(l *leaf, column, group int) (chunk, error) {
 		return chunk{}, err
 	}
 	col := r.file.MetaData().Schema.Column(column)
-	c.pieces = &pagePieces{pages: p, maxRep: l.maxRep, maxDef: l.maxDef, deltas: deltas{physical: col.PhysicalType(), length: col.TypeLength()}}
+	c.pageSource = &pageDecoder{pages: p, maxRep: l.maxRep, maxDef: l.maxDef, deltas: deltas{physical: col.PhysicalType(), length: col.TypeLength()}}
 	return c, nil
 }
 
@@ -105,7 +106,7 @@ func (r *reader) FirstRow() int64 { return r.before }
 func (r *reader) Schema() *arrow.Schema { return r.schema }
 
 func (r *reader) Next() (record arrow.Record, err error) {
-	rows := r.next()
+	rows := r.nextRows()
 	if rows == 0 {
 		return nil, io.EOF
 	}
@@ -113,15 +114,15 @@ func (r *reader) Next() (record arrow.Record, err error) {
 		return nil, codec.StoreError(r.source.Path, err)
 	}
 	for _, l := range r.leaves {
-		if err := r.guard(l, func() error { l.begin(); return l.read(rows) }); err != nil {
+		if err := r.guardColumn(l, func() error { l.beginBatch(); return l.readRows(rows) }); err != nil {
 			return nil, err
 		}
 	}
 	columns := make([]arrow.Array, 0, len(r.columns))
 	defer func() { arrays.ReleaseArrays(columns) }()
 	for i, n := range r.columns {
-		err := r.guard(n.leaf, func() error {
-			a, err := r.column(n, r.schema.Field(i), rows)
+		err := r.guardColumn(n.leaf, func() error {
+			a, err := r.buildColumn(n, r.schema.Field(i), rows)
 			if err == nil {
 				columns = append(columns, a)
 			}
@@ -135,29 +136,29 @@ func (r *reader) Next() (record arrow.Record, err error) {
 	record = array.NewRecord(r.schema, columns, rows)
 	if r.expands {
 		each := max(1, util.TotalRecordSize(record)/rows)
-		r.batch = max(1, min(r.most, r.room/each))
-		r.pass(rows)
+		r.batch = max(1, min(r.maxRows, r.maxBytes/each))
+		r.advance(rows)
 	}
 	return record, nil
 }
 
-// guard says where in the file a column could not be read.
-func (r *reader) guard(l *leaf, f func() error) error {
-	err := codec.Guarded(f)
+// guardColumn runs f and adds the place in the file to its error.
+func (r *reader) guardColumn(l *leaf, f func() error) error {
+	err := codec.RecoverPanic(f)
 	if err == nil {
 		return nil
 	}
 	offset := int64(-1)
-	if l.chunk.pieces != nil {
+	if l.chunk.pageSource != nil {
 		offset = l.chunk.offset()
 	}
-	if errors.As(err, new(unfit)) || errors.Is(err, arrays.ErrNulls) {
+	if errors.As(err, new(unfitError)) || errors.Is(err, arrays.ErrNulls) {
 		return r.source.Fail(offset, r.rows, err)
 	}
 	return r.source.Fail(offset, r.rows, fmt.Errorf("%w: column %s: %w", errNotParquet, l.name, err))
 }
 
-func (r *reader) column(n *node, to arrow.Field, rows int64) (arrow.Array, error) {
+func (r *reader) buildColumn(n *node, to arrow.Field, rows int64) (arrow.Array, error) {
 	data, err := n.build(r.mem)
 	if err != nil {
 		return nil, err
@@ -170,13 +171,14 @@ func (r *reader) column(n *node, to arrow.Field, rows int64) (arrow.Array, error
 	defer a.Release()
 	out, err := arrays.CastField(r.mem, a, to)
 	if err != nil && !errors.Is(err, arrays.ErrNulls) {
-		err = unfit{fmt.Errorf("column %s: %w", to.Name, err)}
+		err = unfitError{fmt.Errorf("column %s: %w", to.Name, err)}
 	}
 	return out, err
 }
 
-// unfit is values of a whole file that are not what was asked for.
-type unfit struct{ error }
+// unfitError is the error of values in an undamaged file that do not fit the
+// wanted type.
+type unfitError struct{ error }
 
 func (r *reader) Close() error {
 	for _, l := range r.leaves {
@@ -185,5 +187,5 @@ func (r *reader) Close() error {
 	return r.source.Close()
 }
 
-// Passed implements Placed by rows, of which the footer has the number.
+// Passed implements Placed. It counts rows, whose number is in the footer.
 func (r *reader) Passed() float64 { return codec.Share(float64(r.rows), float64(r.total)) }

@@ -10,15 +10,15 @@ import (
 	"tfos/internal/files/codec"
 )
 
-// sizes looks how large rows are, and how many of them a batch has.
-func (r *reader) sizes(o codec.ReadOptions) error {
-	r.most, r.batch, r.room = int64(o.BatchRows), int64(o.BatchRows), o.BatchBytes
+// planBatches decides how many rows a batch has, by the size of rows.
+func (r *reader) planBatches(o codec.ReadOptions) error {
+	r.maxRows, r.batch, r.maxBytes = int64(o.BatchRows), int64(o.BatchRows), o.BatchBytes
 	for i, g := range r.groups {
 		bytes, expands, err := r.rowBytes(g)
 		if err != nil {
 			return err
 		}
-		r.groups[i].first = max(1, min(r.most, r.room/max(1, bytes)))
+		r.groups[i].first = max(1, min(r.maxRows, r.maxBytes/max(1, bytes)))
 		r.expands = r.expands || expands
 	}
 	if !r.expands {
@@ -29,9 +29,9 @@ func (r *reader) sizes(o codec.ReadOptions) error {
 	return nil
 }
 
-// rowBytes is about the most bytes of a row of the group in memory. expands: it
-// may be far less, because values stand in dictionaries: each is taken to be as
-// large as its whole chunk.
+// rowBytes returns about the largest size of a row of the group in memory.
+// expands means that it may be far smaller: a value in a dictionary is assumed
+// to be as large as its whole chunk.
 func (r *reader) rowBytes(g rowGroup) (bytes int64, expands bool, err error) {
 	rows := g.NumRows()
 	for _, n := range r.columns {
@@ -44,7 +44,7 @@ func (r *reader) rowBytes(g rowGroup) (bytes int64, expands bool, err error) {
 			switch fixed, ok := c.field.Type.(arrow.FixedWidthDataType); {
 			case ok:
 				size = max(size, values*int64(fixed.Bytes()))
-			case chunk.HasDictionaryPage() || slices.ContainsFunc(chunk.Encodings(), repeats):
+			case chunk.HasDictionaryPage() || slices.ContainsFunc(chunk.Encodings(), mayExpand):
 				expands = true
 				size = max(size, int64(min(float64(size)*float64(values), math.MaxInt32*float64(rows))))
 			}
@@ -54,17 +54,17 @@ func (r *reader) rowBytes(g rowGroup) (bytes int64, expands bool, err error) {
 	return bytes, expands, nil
 }
 
-// repeats says that values may be far larger than their encoding.
-func repeats(e parquet.Encoding) bool {
+// mayExpand reports whether values may be far larger than their encoding.
+func mayExpand(e parquet.Encoding) bool {
 	return e == parquet.Encodings.RLEDict || e == parquet.Encodings.PlainDict || e == parquet.Encodings.DeltaByteArray
 }
 
-// growth is how many times the rows of a row group that were read may come in
-// the next batch, where only batches tell how large rows are.
+// growth limits the next batch to this multiple of the rows already read of the
+// row group. It applies if only batches tell how large rows are.
 const growth = 8
 
-// next is how many rows the next batch has.
-func (r *reader) next() int64 {
+// nextRows returns the number of rows of the next batch.
+func (r *reader) nextRows() int64 {
 	want := min(r.batch, r.total-r.rows)
 	if !r.expands {
 		return want
@@ -81,8 +81,8 @@ func (r *reader) next() int64 {
 	return rows
 }
 
-// pass moves on by rows.
-func (r *reader) pass(rows int64) {
+// advance moves r.group and r.seen forward by rows.
+func (r *reader) advance(rows int64) {
 	r.seen += rows
 	for r.group < len(r.groups) && r.seen >= r.groups[r.group].NumRows() {
 		r.seen -= r.groups[r.group].NumRows()

@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// errShort is met where bytes end within a value.
+// errShort means that the bytes end within a value.
 var errShort = errors.New("it ends within a header")
 
 // Types of Thrift's compact protocol.
@@ -23,12 +23,12 @@ const (
 	thriftStruct = 12
 )
 
-// maxThriftDepth is deeper than any header of parquet goes.
+// maxThriftDepth bounds nesting. No parquet header is that deep.
 const maxThriftDepth = 16
 
 // thrift reads Thrift's compact protocol
 // (github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md),
-// as much of it as the headers of parquet pages need.
+// as far as parquet's page headers need it.
 type thrift struct {
 	b     []byte
 	at    int
@@ -76,8 +76,8 @@ func (t *thrift) skipBytes(n uint64) error {
 	return nil
 }
 
-// fields calls field for each field of a struct. It reads the value, or returns
-// false for one that is to be passed over.
+// fields calls field for each field of a struct. field reads the value, or
+// returns false to skip it.
 func (t *thrift) fields(field func(id int16, kind byte) (bool, error)) error {
 	var id int16
 	for {
@@ -104,7 +104,7 @@ func (t *thrift) fields(field func(id int16, kind byte) (bool, error)) error {
 	}
 }
 
-// skip passes over a value.
+// skip skips a value.
 func (t *thrift) skip(kind byte) error {
 	if t.depth++; t.depth > maxThriftDepth {
 		return errors.New("a header is nested too deeply")

@@ -16,31 +16,32 @@ import (
 	"tfos/internal/files/codec"
 )
 
-// adopt gives nodes above leaves the first leaf below them.
-func (n *node) adopt() {
+// setFirstLeaves gives each node above leaves the first leaf below it.
+func (n *node) setFirstLeaves() {
 	for _, c := range n.children {
-		c.adopt()
+		c.setFirstLeaves()
 	}
 	if len(n.children) > 0 {
 		n.leaf = n.children[0].leaf
 	}
 }
 
-// node is a field of the schema, with what its levels mean (Dremel's, as
-// parquet has them): below ancestor the field has no slot, since a list above
-// it is null or empty; from defined on its slot holds something; a repetition
-// level above rep continues a list below it.
+// node is a field of the schema, with the meaning of its levels (Dremel's, as
+// in parquet). Below definition level ancestor the field has no slot, because a
+// list above it is null or empty. From level defined on its slot has a value. A
+// repetition level above rep continues a list below the field.
 type node struct {
 	field    arrow.Field
 	ancestor uint8
 	defined  uint8
 	rep      uint8
-	column   int // of a leaf; -1
+	column   int // of a leaf; -1 for other nodes
 	children []*node
-	leaf     *leaf // the column, or the first below: any has the levels of the nodes above it
+	leaf     *leaf // the column, or the first one below; any column below has the node's levels
 }
 
-// newNode is the plain form of what the library found in a file's schema.
+// newNode returns the plain form of a field that the library found in a file's
+// schema.
 func newNode(f *pqarrow.SchemaField, sc *schema.Schema) (*node, error) {
 	l := f.LevelInfo
 	if l.DefLevel > 255 || l.RepLevel > 255 {
@@ -62,11 +63,11 @@ func newNode(f *pqarrow.SchemaField, sc *schema.Schema) (*node, error) {
 		n.field.Type = textType(sc.Column(n.column), timestampType(sc.Column(n.column), n.field.Type))
 		return n, nil
 	}
-	return n, n.retype()
+	return n, n.setNestedType()
 }
 
-// timestampType corrects the type of a timestamp: INT96 has no unit, and the
-// library takes local times for instants.
+// timestampType corrects the type of a timestamp. INT96 has no unit, and the
+// library reads local times as instants.
 func timestampType(col *schema.Column, found arrow.DataType) arrow.DataType {
 	if col.PhysicalType() == parquet.Types.Int96 {
 		return arrow.FixedWidthTypes.Timestamp_us
@@ -78,7 +79,7 @@ func timestampType(col *schema.Column, found arrow.DataType) arrow.DataType {
 	return found
 }
 
-// textType makes strings of ENUM and JSON, which are UTF-8 by the format.
+// textType makes ENUM and JSON strings. The format says that they are UTF-8.
 func textType(col *schema.Column, found arrow.DataType) arrow.DataType {
 	switch col.LogicalType().(type) {
 	case schema.EnumLogicalType, schema.JSONLogicalType:
@@ -89,8 +90,8 @@ func textType(col *schema.Column, found arrow.DataType) arrow.DataType {
 	return found
 }
 
-// retype makes a nested node's type of its children's.
-func (n *node) retype() error {
+// setNestedType derives a nested node's type from its children.
+func (n *node) setNestedType() error {
 	switch t := n.field.Type.(type) {
 	case *arrow.StructType:
 		fields := make([]arrow.Field, len(n.children))
@@ -121,7 +122,7 @@ func (n *node) retype() error {
 	return fmt.Errorf("%w: column %s of %s", codec.ErrType, n.field.Name, n.field.Type)
 }
 
-// leaves are the columns at and under the node.
+// leaves returns the columns at and below the node.
 func (n *node) leaves() []*node {
 	if n.column >= 0 {
 		return []*node{n}
@@ -133,7 +134,7 @@ func (n *node) leaves() []*node {
 	return all
 }
 
-// build is the batch's array of the node, which is the caller's.
+// build returns the batch's array of the node. The caller releases it.
 func (n *node) build(mem memory.Allocator) (arrow.ArrayData, error) {
 	if n.column >= 0 {
 		return n.leaf.finish(), nil
@@ -150,13 +151,13 @@ func (n *node) build(mem memory.Allocator) (arrow.ArrayData, error) {
 		children = append(children, child)
 	}
 	if n.field.Type.ID() == arrow.STRUCT {
-		return n.structs(mem, children)
+		return n.buildStruct(mem, children)
 	}
-	offsets, validity, nulls := n.lists(mem)
+	offsets, validity, nulls := n.buildOffsets(mem)
 	return arrays.ListOf(mem, n.field.Type, offsets.Len()/4-1, nulls, validity, offsets, children[0])
 }
 
-func (n *node) structs(mem memory.Allocator, children []arrow.ArrayData) (arrow.ArrayData, error) {
+func (n *node) buildStruct(mem memory.Allocator, children []arrow.ArrayData) (arrow.ArrayData, error) {
 	l := n.leaf
 	valid := bitmap{Buffer: arrays.Buffer{Mem: mem}}
 	for i := range l.levels {
@@ -164,7 +165,7 @@ func (n *node) structs(mem memory.Allocator, children []arrow.ArrayData) (arrow.
 			valid.append(l.defAt(i) >= n.defined)
 		}
 	}
-	validity, nulls := valid.give()
+	validity, nulls := valid.detach()
 	for _, c := range children {
 		if c.Len() != valid.n {
 			arrays.ArrayData(n.field.Type, 0, 0, children, validity).Release()
@@ -188,14 +189,14 @@ func (l *leaf) defAt(i int) uint8 {
 	return l.def[i]
 }
 
-// lists are the offsets and the validity of a node that is a list or a map. Its
-// defined is the level from which on it has an element; one below it is empty,
-// and lower it is null.
-func (n *node) lists(mem memory.Allocator) (offsets, validity *memory.Buffer, nulls int) {
+// buildOffsets returns the offsets and the validity of a list or map. From
+// level defined on the list has an element. One level below it is empty, and at
+// lower levels it is null.
+func (n *node) buildOffsets(mem memory.Allocator) (offsets, validity *memory.Buffer, nulls int) {
 	l := n.leaf
 	out := arrays.Buffer{Mem: mem}
 	if l.def == nil && n.rep == 1 && l.maxRep == 1 {
-		return plainLists(out, l), nil, 0
+		return plainOffsets(out, l), nil, 0
 	}
 	valid := bitmap{Buffer: arrays.Buffer{Mem: mem}}
 	elements := int32(0)
@@ -210,13 +211,13 @@ func (n *node) lists(mem memory.Allocator) (offsets, validity *memory.Buffer, nu
 		}
 	}
 	appendInt32(&out, elements)
-	validity, nulls = valid.give()
-	return out.Give(), validity, nulls
+	validity, nulls = valid.detach()
+	return out.Detach(), validity, nulls
 }
 
-// plainLists are the offsets where nothing is null or empty: the places of
-// repetition level 0.
-func plainLists(out arrays.Buffer, l *leaf) *memory.Buffer {
+// plainOffsets returns the offsets if no list is null or empty: the positions
+// of repetition level 0.
+func plainOffsets(out arrays.Buffer, l *leaf) *memory.Buffer {
 	for at := 0; at < l.levels; at++ {
 		i := bytes.IndexByte(l.rep[at:], 0)
 		if i < 0 {
@@ -226,14 +227,14 @@ func plainLists(out arrays.Buffer, l *leaf) *memory.Buffer {
 		appendInt32(&out, int32(at))
 	}
 	appendInt32(&out, int32(l.levels))
-	return out.Give()
+	return out.Detach()
 }
 
 func appendInt32(g *arrays.Buffer, v int32) {
 	arrow.Int32Traits.CastFromBytes(g.Extend(4))[0] = v
 }
 
-// bitmap is a validity bitmap that is appended to.
+// bitmap is a growing validity bitmap.
 type bitmap struct {
 	arrays.Buffer
 	n, nulls int
@@ -250,11 +251,12 @@ func (b *bitmap) append(is bool) {
 	b.n++
 }
 
-// give is nil when nothing is null.
-func (b *bitmap) give() (*memory.Buffer, int) {
+// detach returns the bitmap and the number of nulls. The bitmap is nil if there
+// is no null.
+func (b *bitmap) detach() (*memory.Buffer, int) {
 	if b.nulls == 0 {
 		b.Release()
 		return nil, 0
 	}
-	return b.Buffer.Give(), b.nulls
+	return b.Buffer.Detach(), b.nulls
 }

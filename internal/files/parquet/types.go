@@ -14,7 +14,7 @@ import (
 	"tfos/internal/files/codec"
 )
 
-// newValues is the decoder of a leaf column whose array is to have the type dt.
+// newValues returns the decoder of a leaf column whose array has type dt.
 func newValues(col *schema.Column, dt arrow.DataType, mem memory.Allocator) (values, error) {
 	if dt.ID() == arrow.NULL {
 		return noValues{}, nil
@@ -40,15 +40,15 @@ func newValues(col *schema.Column, dt arrow.DataType, mem memory.Allocator) (val
 	}
 	if fixed, ok := dt.(arrow.FixedWidthDataType); ok && v.in > 0 {
 		v.out = fixed.Bytes()
-		if v.fit(col.PhysicalType()) {
+		if v.chooseConversion(col.PhysicalType()) {
 			return v, nil
 		}
 	}
 	return nil, fmt.Errorf("%w: %s stored as %s", codec.ErrType, dt, col.PhysicalType())
 }
 
-// fit chooses the conversion; false: there is none.
-func (v *fixedValues) fit(physical parquet.Type) bool {
+// chooseConversion sets v.convert. It returns false if there is no conversion.
+func (v *fixedValues) chooseConversion(physical parquet.Type) bool {
 	integer := physical == parquet.Types.Int32 || physical == parquet.Types.Int64
 	id := v.dt.ID()
 	switch {
@@ -84,30 +84,32 @@ func (v *fixedValues) narrow(dst, src []byte) {
 func (v *fixedValues) widen(dst, src []byte) {
 	for ; len(dst) > 0; dst, src = dst[v.out:], src[v.in:] {
 		n := copy(dst, src[:v.in])
-		extend(dst[n:v.out], src[v.in-1])
+		fillSign(dst[n:v.out], src[v.in-1])
 	}
 }
 
-// reverse makes little-endian numbers of big-endian ones and extends the sign.
+// reverse converts big-endian numbers to little-endian ones and extends the
+// sign.
 func (v *fixedValues) reverse(dst, src []byte) {
 	for ; len(dst) > 0; dst, src = dst[v.out:], src[v.in:] {
 		n := copy(dst, src[:v.in])
 		slices.Reverse(dst[:n])
-		extend(dst[n:v.out], src[0])
+		fillSign(dst[n:v.out], src[0])
 	}
 }
 
-func extend(dst []byte, highest byte) {
+func fillSign(dst []byte, highest byte) {
 	for i := range dst {
 		dst[i] = byte(int8(highest) >> 7)
 	}
 }
 
-// julianEpoch is 1970-01-01 as the day number that INT96 counts.
+// julianEpoch is 1970-01-01 as a day number of INT96.
 const julianEpoch = 2440588
 
-// microseconds makes timestamps of INT96: nanoseconds of the day and the day.
-// Nanoseconds since 1970 would not hold every year that Spark writes.
+// microseconds converts INT96 (nanoseconds of the day, and the day) to
+// timestamps. Nanoseconds since 1970 could not hold every year that Spark
+// writes.
 func microseconds(dst, src []byte) {
 	for ; len(dst) > 0; dst, src = dst[8:], src[12:] {
 		nanos := int64(binary.LittleEndian.Uint64(src))
@@ -116,7 +118,7 @@ func microseconds(dst, src []byte) {
 	}
 }
 
-// milliseconds makes them of days.
+// milliseconds converts days to milliseconds.
 func milliseconds(dst, src []byte) {
 	for ; len(dst) > 0; dst, src = dst[8:], src[4:] {
 		day := int64(int32(binary.LittleEndian.Uint32(src)))

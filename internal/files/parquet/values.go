@@ -15,22 +15,22 @@ import (
 // values decodes the values of one leaf column, page by page, into the buffers
 // of one array after another.
 type values interface {
-	// begin begins a column chunk, which has no dictionary yet.
-	begin()
-	// dictionary takes over n values that pages may point at.
-	dictionary(body []byte, n int) error
-	// page begins a page with n values; body holds until the next one.
-	page(e parquet.Encoding, body []byte, n int) error
-	// take appends the page's next n values.
-	take(n int) error
-	// skip appends n slots without a value.
-	skip(n int)
-	// reserve makes room for n slots, as far as codec.MaxBatchBytes go: n is what a
-	// footer says.
+	// beginChunk begins a column chunk, which has no dictionary yet.
+	beginChunk()
+	// setDictionary stores n values for the pages with indices.
+	setDictionary(body []byte, n int) error
+	// beginPage begins a page with n values. body is valid until the next page.
+	beginPage(e parquet.Encoding, body []byte, n int) error
+	// appendValues appends the page's next n values.
+	appendValues(n int) error
+	// appendEmpty appends n slots without a value.
+	appendEmpty(n int)
+	// reserve makes room for n slots, limited to codec.MaxBatchBytes because n
+	// comes from a footer.
 	reserve(n int)
-	// finish hands over what was appended, n slots, as the caller's array.
+	// finish returns the appended n slots as an array that the caller releases.
 	finish(n int, validity *memory.Buffer, nulls int) arrow.ArrayData
-	// Release lets go of what was appended and not finished.
+	// Release frees what was appended and not finished.
 	Release()
 }
 
@@ -43,22 +43,22 @@ var (
 // byteStreamSplit is an encoding that the library has no name for.
 const byteStreamSplit parquet.Encoding = 9
 
-// pointers are the indices of a page that has a dictionary.
-type pointers struct {
+// dictIndices are the indices of a page with a dictionary.
+type dictIndices struct {
 	all, rest []uint32
-	on        bool // the page is one of indices
+	active    bool // the page has indices
 }
 
-func (p *pointers) page(e parquet.Encoding, body []byte, n int) (err error) {
-	p.on = e == parquet.Encodings.RLEDict || e == parquet.Encodings.PlainDict
-	if p.on {
-		p.all, err = indices(body, n, p.all)
+func (p *dictIndices) beginPage(e parquet.Encoding, body []byte, n int) (err error) {
+	p.active = e == parquet.Encodings.RLEDict || e == parquet.Encodings.PlainDict
+	if p.active {
+		p.all, err = expandIndices(body, n, p.all)
 		p.rest = p.all
 	}
 	return err
 }
 
-func (p *pointers) take(n int) ([]uint32, error) {
+func (p *dictIndices) next(n int) ([]uint32, error) {
 	if n > len(p.rest) {
 		return nil, errValues
 	}
@@ -67,30 +67,31 @@ func (p *pointers) take(n int) ([]uint32, error) {
 	return taken, nil
 }
 
-// fixedValues are values of in bytes in the file and out bytes in the array.
+// fixedValues decodes values of a fixed size: in bytes in the file, out bytes
+// in the array.
 type fixedValues struct {
 	dt      arrow.DataType
 	in, out int
-	convert func(dst, src []byte) // of several values; nil: they are the same
-	dict    []byte                // converted
-	at      pointers
-	plain   []byte // the page's values that are left
+	convert func(dst, src []byte) // converts several values; nil: copy them
+	dict    []byte                // already converted
+	indices dictIndices
+	plain   []byte // values left in the page
 	scratch []byte
 	arrays.Buffer
 }
 
-func (v *fixedValues) begin() { v.dict = nil }
+func (v *fixedValues) beginChunk() { v.dict = nil }
 
-func (v *fixedValues) dictionary(body []byte, n int) error {
+func (v *fixedValues) setDictionary(body []byte, n int) error {
 	if len(body)/v.in < n {
 		return errValues
 	}
 	v.dict = make([]byte, n*v.out)
-	v.put(v.dict, body[:n*v.in])
+	v.convertInto(v.dict, body[:n*v.in])
 	return nil
 }
 
-func (v *fixedValues) put(dst, src []byte) {
+func (v *fixedValues) convertInto(dst, src []byte) {
 	if v.convert == nil {
 		copy(dst, src)
 		return
@@ -98,7 +99,7 @@ func (v *fixedValues) put(dst, src []byte) {
 	v.convert(dst, src)
 }
 
-func (v *fixedValues) page(e parquet.Encoding, body []byte, n int) error {
+func (v *fixedValues) beginPage(e parquet.Encoding, body []byte, n int) error {
 	switch e {
 	case parquet.Encodings.Plain, byteStreamSplit:
 		if len(body)/v.in < n {
@@ -106,7 +107,7 @@ func (v *fixedValues) page(e parquet.Encoding, body []byte, n int) error {
 		}
 		v.plain = body[:n*v.in]
 		if e == byteStreamSplit {
-			v.plain = v.unsplit(v.plain, n)
+			v.plain = v.joinStreams(v.plain, n)
 		}
 	case parquet.Encodings.RLEDict, parquet.Encodings.PlainDict:
 		if v.dict == nil && n > 0 {
@@ -115,12 +116,12 @@ func (v *fixedValues) page(e parquet.Encoding, body []byte, n int) error {
 	default:
 		return fmt.Errorf("values in the encoding %s", e)
 	}
-	return v.at.page(e, body, n)
+	return v.indices.beginPage(e, body, n)
 }
 
-// unsplit puts the bytes of each value together, which BYTE_STREAM_SPLIT keeps
-// in as many streams.
-func (v *fixedValues) unsplit(body []byte, n int) []byte {
+// joinStreams joins the bytes of each value. BYTE_STREAM_SPLIT stores them in
+// as many streams.
+func (v *fixedValues) joinStreams(body []byte, n int) []byte {
 	if cap(v.scratch) < len(body) {
 		v.scratch = make([]byte, len(body))
 	}
@@ -133,16 +134,16 @@ func (v *fixedValues) unsplit(body []byte, n int) []byte {
 	return to
 }
 
-func (v *fixedValues) take(n int) error {
-	if !v.at.on {
+func (v *fixedValues) appendValues(n int) error {
+	if !v.indices.active {
 		if len(v.plain) < n*v.in {
 			return errValues
 		}
-		v.put(v.Extend(n*v.out), v.plain[:n*v.in])
+		v.convertInto(v.Extend(n*v.out), v.plain[:n*v.in])
 		v.plain = v.plain[n*v.in:]
 		return nil
 	}
-	at, err := v.at.take(n)
+	at, err := v.indices.next(n)
 	if err != nil {
 		return err
 	}
@@ -176,28 +177,28 @@ func gather[T uint32 | uint64](dst, dict []T, at []uint32) error {
 	return nil
 }
 
-func (v *fixedValues) skip(n int) { clear(v.Extend(n * v.out)) }
+func (v *fixedValues) appendEmpty(n int) { clear(v.Extend(n * v.out)) }
 
 func (v *fixedValues) reserve(n int) { v.Buffer.Reserve(n * v.out) }
 
 func (v *fixedValues) finish(n int, validity *memory.Buffer, nulls int) arrow.ArrayData {
-	return arrays.ArrayData(v.dt, n, nulls, nil, validity, v.Give())
+	return arrays.ArrayData(v.dt, n, nulls, nil, validity, v.Detach())
 }
 
-// boolValues are bits.
+// boolValues decodes booleans into bits.
 type boolValues struct {
-	all, rest []byte // the page's values, a byte each
+	all, rest []byte // the page's values, one byte each
 	n         int
 	arrays.Buffer
 }
 
-func (v *boolValues) begin() {}
+func (v *boolValues) beginChunk() {}
 
-func (v *boolValues) dictionary([]byte, int) error {
+func (v *boolValues) setDictionary([]byte, int) error {
 	return errors.New("a dictionary of booleans")
 }
 
-func (v *boolValues) page(e parquet.Encoding, body []byte, n int) (err error) {
+func (v *boolValues) beginPage(e parquet.Encoding, body []byte, n int) (err error) {
 	switch e {
 	case parquet.Encodings.Plain:
 		if len(body)*8 < n {
@@ -212,7 +213,7 @@ func (v *boolValues) page(e parquet.Encoding, body []byte, n int) (err error) {
 		if body, _, err = levelBytes(e, body); err != nil {
 			return err
 		}
-		v.all, err = levels(body, 1, n, v.all)
+		v.all, err = expandLevels(body, 1, n, v.all)
 	default:
 		return fmt.Errorf("booleans in the encoding %s", e)
 	}
@@ -220,11 +221,11 @@ func (v *boolValues) page(e parquet.Encoding, body []byte, n int) (err error) {
 	return err
 }
 
-func (v *boolValues) take(n int) error {
+func (v *boolValues) appendValues(n int) error {
 	if n > len(v.rest) {
 		return errValues
 	}
-	v.room8(n)
+	v.extendBits(n)
 	for i, b := range v.rest[:n] {
 		bitutil.SetBitTo(v.Buf.Bytes(), v.n+i, b != 0)
 	}
@@ -233,15 +234,15 @@ func (v *boolValues) take(n int) error {
 	return nil
 }
 
-// room8 appends the bytes that n more bits need.
-func (v *boolValues) room8(n int) {
+// extendBits appends the bytes that n more bits need.
+func (v *boolValues) extendBits(n int) {
 	if more := int(bitutil.BytesForBits(int64(v.n+n))) - v.Len(); more > 0 {
 		clear(v.Extend(more))
 	}
 }
 
-func (v *boolValues) skip(n int) {
-	v.room8(n)
+func (v *boolValues) appendEmpty(n int) {
+	v.extendBits(n)
 	v.n += n
 }
 
@@ -249,7 +250,7 @@ func (v *boolValues) reserve(n int) { v.Buffer.Reserve(n/8 + 1) }
 
 func (v *boolValues) finish(n int, validity *memory.Buffer, nulls int) arrow.ArrayData {
 	v.n = 0
-	return arrays.ArrayData(arrow.FixedWidthTypes.Boolean, n, nulls, nil, validity, v.Give())
+	return arrays.ArrayData(arrow.FixedWidthTypes.Boolean, n, nulls, nil, validity, v.Detach())
 }
 
 func (v *boolValues) Release() {
@@ -257,18 +258,18 @@ func (v *boolValues) Release() {
 	v.Buffer.Release()
 }
 
-// noValues are of a column of which the file knows only that it has nulls.
+// noValues is the decoder of a column of type null.
 type noValues struct{}
 
-func (noValues) begin() {}
+func (noValues) beginChunk() {}
 
-func (noValues) dictionary([]byte, int) error { return nil }
+func (noValues) setDictionary([]byte, int) error { return nil }
 
-func (noValues) page(parquet.Encoding, []byte, int) error { return nil }
+func (noValues) beginPage(parquet.Encoding, []byte, int) error { return nil }
 
-func (noValues) take(int) error { return errors.New("a value in a column of nulls") }
+func (noValues) appendValues(int) error { return errors.New("a value in a column of nulls") }
 
-func (noValues) skip(int) {}
+func (noValues) appendEmpty(int) {}
 
 func (noValues) reserve(int) {}
 

@@ -19,8 +19,8 @@ import (
 	"tfos/internal/files/codec"
 )
 
-// RowGroupBytes is the compressed size after which a row group ends; it is held
-// in memory until then. rowGroupRows bounds groups of small rows.
+// RowGroupBytes is the compressed size after which a row group ends. The row
+// group is in memory until then. rowGroupRows bounds groups of small rows.
 const (
 	RowGroupBytes = 64 << 20
 	rowGroupRows  = 1 << 20
@@ -52,13 +52,13 @@ func (Codec) Create(w io.Writer, schema *arrow.Schema, o codec.WriteOptions) (co
 		return nil, fmt.Errorf("files: parquet: %w: %w", codec.ErrType, err)
 	}
 	props := parquet.NewWriterProperties(append(properties, plain...)...)
-	// The library's writer does not give back all that it takes: it has Go's
-	// memory, and o.Memory is for what is made here.
-	p := &writer{buffer: bufio.NewWriterSize(w, 1<<20), mem: o.Memory, given: schema, schema: storedSchema(schema), gaps: make([]bool, schema.NumFields())}
+	// The library's writer does not free all memory that it allocates. It uses
+	// Go's memory; o.Memory serves this package only.
+	p := &writer{buffer: bufio.NewWriterSize(w, 1<<20), mem: o.Memory, given: schema, schema: storedSchema(schema), nullFixed: make([]bool, schema.NumFields())}
 	if p.groupBytes = o.GroupBytes; p.groupBytes == nil {
 		p.groupBytes = func() int64 { return RowGroupBytes }
 	}
-	err = codec.Guarded(func() (err error) {
+	err = codec.RecoverPanic(func() (err error) {
 		p.w, err = pqarrow.NewFileWriter(p.schema, notCloser{p.buffer}, props, pqarrow.DefaultWriterProps())
 		return err
 	})
@@ -68,12 +68,12 @@ func (Codec) Create(w io.Writer, schema *arrow.Schema, o codec.WriteOptions) (co
 	return p, nil
 }
 
-// withoutDictionary writes the leaves of some columns as they are.
+// withoutDictionary turns off dictionaries for the leaves of these columns.
 func withoutDictionary(schema *arrow.Schema, columns []string) (properties []parquet.WriterProperty, err error) {
 	if len(columns) == 0 {
 		return nil, nil
 	}
-	err = codec.Guarded(func() error {
+	err = codec.RecoverPanic(func() error {
 		stored, err := pqarrow.ToParquet(storedSchema(schema), nil, pqarrow.DefaultWriterProps())
 		if err != nil {
 			return err
@@ -88,20 +88,21 @@ func withoutDictionary(schema *arrow.Schema, columns []string) (properties []par
 	return properties, err
 }
 
-// notCloser keeps the library from closing what it writes to.
+// notCloser hides the writer's Close from the library.
 type notCloser struct{ io.Writer }
 
-// writer gives the library columns of types that it writes as they are
-// meant: fixed-size lists as lists, which is all that parquet has, since the
-// library refuses nulls among them; and timestamps under other time zones, since
-// it takes those without one for instants, and those of any but UTC for local.
+// writer converts columns to types that the library writes correctly.
+// Fixed-size lists become lists, which are all that parquet has: the library
+// refuses nulls among fixed-size lists. Timestamps get another time zone: the
+// library writes those without a zone as instants, and those of any zone except
+// UTC as local times.
 type writer struct {
-	w      *pqarrow.FileWriter
-	buffer *bufio.Writer
-	mem    memory.Allocator
-	given  *arrow.Schema
-	schema *arrow.Schema // stored
-	gaps   []bool        // of each column: a fixed-size list in it was null
+	w         *pqarrow.FileWriter
+	buffer    *bufio.Writer
+	mem       memory.Allocator
+	given     *arrow.Schema
+	schema    *arrow.Schema // as stored in the file
+	nullFixed []bool        // per column: whether a fixed-size list in it was null
 
 	groupBytes func() int64
 }
@@ -114,7 +115,8 @@ func storedSchema(schema *arrow.Schema) *arrow.Schema {
 	return arrow.NewSchema(fields, nil)
 }
 
-// storedZone is a timestamp under another time zone.
+// storedZone returns a timestamp type with the time zone that the library
+// needs.
 func storedZone(t arrow.DataType) arrow.DataType {
 	stamp, ok := t.(*arrow.TimestampType)
 	switch {
@@ -126,12 +128,12 @@ func storedZone(t arrow.DataType) arrow.DataType {
 	return &arrow.TimestampType{Unit: stamp.Unit, TimeZone: "UTC"}
 }
 
-// describe stores the Arrow schema, with which pyarrow reads the types that were
-// written; but no fixed-size lists of which some were null.
-func (p *writer) describe() error {
+// storeArrowSchema stores the Arrow schema, from which pyarrow restores types.
+// Fixed-size lists with nulls are declared as lists.
+func (p *writer) storeArrowSchema() error {
 	fields := slices.Clone(p.given.Fields())
 	for i, f := range fields {
-		if p.gaps[i] {
+		if p.nullFixed[i] {
 			fields[i].Type = mapType(f.Type, func(t arrow.DataType) arrow.DataType { return t })
 		}
 	}
@@ -139,27 +141,28 @@ func (p *writer) describe() error {
 	return p.w.AppendKeyValueMetadata("ARROW:schema", base64.StdEncoding.EncodeToString(bytes))
 }
 
-// hasGaps says whether a fixed-size list is null, or within a null struct:
-// parquet has no values there, which pyarrow does not read as such a list.
-func hasGaps(a arrow.Array, within bool) bool {
+// hasNullFixedList reports whether a fixed-size list is null, or lies in a null
+// struct. Parquet stores no values there, and pyarrow then cannot read the list
+// as fixed-size.
+func hasNullFixedList(a arrow.Array, within bool) bool {
 	within = within || a.NullN() > 0
 	switch a := a.(type) {
 	case *array.Struct:
 		for i := range a.NumField() {
-			if hasGaps(a.Field(i), within) {
+			if hasNullFixedList(a.Field(i), within) {
 				return true
 			}
 		}
 	case *array.FixedSizeList:
-		return within || hasGaps(a.ListValues(), false)
+		return within || hasNullFixedList(a.ListValues(), false)
 	case array.ListLike:
-		return hasGaps(a.ListValues(), false)
+		return hasNullFixedList(a.ListValues(), false)
 	}
 	return false
 }
 
-// mapType is t with lists of every form as plain ones, and what is not nested
-// as scalar says.
+// mapType returns t with plain lists instead of all kinds of lists, and with
+// scalar applied to types that are not nested.
 func mapType(t arrow.DataType, scalar func(arrow.DataType) arrow.DataType) arrow.DataType {
 	stored := func(f arrow.Field) arrow.Field {
 		f.Type = mapType(f.Type, scalar)
@@ -182,7 +185,7 @@ func mapType(t arrow.DataType, scalar func(arrow.DataType) arrow.DataType) arrow
 	return scalar(t)
 }
 
-// relabel is the same data under a type of the same layout.
+// relabel returns the same data with a type of the same layout.
 func relabel(_ memory.Allocator, a arrow.Array, t arrow.DataType) (arrow.Array, error) {
 	d := a.Data()
 	data := array.NewData(t, d.Len(), d.Buffers(), nil, d.NullN(), d.Offset())
@@ -191,11 +194,11 @@ func relabel(_ memory.Allocator, a arrow.Array, t arrow.DataType) (arrow.Array, 
 }
 
 func (p *writer) Write(record arrow.Record) error {
-	err := codec.Guarded(func() error {
+	err := codec.RecoverPanic(func() error {
 		if p.w.RowGroupTotalCompressedBytes() >= p.groupBytes() {
 			p.w.NewBufferedRowGroup()
 		}
-		stored, err := p.stored(record)
+		stored, err := p.toStored(record)
 		if err != nil {
 			return err
 		}
@@ -208,8 +211,8 @@ func (p *writer) Write(record arrow.Record) error {
 	return nil
 }
 
-// stored is the record with the writer's schema.
-func (p *writer) stored(record arrow.Record) (arrow.Record, error) {
+// toStored returns the record with the writer's schema.
+func (p *writer) toStored(record arrow.Record) (arrow.Record, error) {
 	columns := make([]arrow.Array, 0, record.NumCols())
 	defer func() { arrays.ReleaseArrays(columns) }()
 	to := arrays.Caster{Mem: p.mem, Scalar: relabel, Dense: true}
@@ -219,14 +222,14 @@ func (p *writer) stored(record arrow.Record) (arrow.Record, error) {
 			return nil, fmt.Errorf("column %s: %w", record.ColumnName(i), err)
 		}
 		columns = append(columns, column)
-		p.gaps[i] = p.gaps[i] || hasGaps(c, false)
+		p.nullFixed[i] = p.nullFixed[i] || hasNullFixedList(c, false)
 	}
 	return array.NewRecord(p.schema, columns, record.NumRows()), nil
 }
 
 func (p *writer) Close() error {
-	err := codec.Guarded(p.describe)
-	if closing := codec.Guarded(p.w.Close); err == nil {
+	err := codec.RecoverPanic(p.storeArrowSchema)
+	if closing := codec.RecoverPanic(p.w.Close); err == nil {
 		err = closing
 	}
 	if err == nil {

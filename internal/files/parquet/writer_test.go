@@ -11,7 +11,7 @@ import (
 	"tfos/internal/files/filestest"
 )
 
-// TestDistinctColumnsHaveNoDictionary: they and no others, whatever their nesting.
+// Only the distinct columns have no dictionary, also if they are nested.
 func TestDistinctColumnsHaveNoDictionary(t *testing.T) {
 	f32 := arrow.PrimitiveTypes.Float32
 	schema := filestest.SchemaOf(filestest.Nullable("id", arrow.PrimitiveTypes.Int64), filestest.Nullable("score", f32), filestest.Nullable("scores", arrow.ListOf(f32)),

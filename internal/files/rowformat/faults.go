@@ -12,25 +12,25 @@ import (
 	"tfos/internal/files/codec"
 )
 
-// Fault is what is wrong with a row when the file is not: what follows it
+// Fault says what is wrong with a row of an undamaged file. The rows after it
 // can be read.
 type Fault struct {
-	Column  string // "": the row as a whole
+	Column  string // "": the whole row
 	Reason  error
-	Err     error // reason, as a message has it that names no column itself
-	spoiled []int // filestest.Columns whose value may be there in part
+	Err     error // Reason with the column's name, for messages
+	spoiled []int // indexes of columns whose builders may hold a partial value
 }
 
 func (f *Fault) Error() string { return f.Err.Error() }
 
 func (f *Fault) Unwrap() error { return f.Err }
 
-// WholeRow is the fault of a row that is none at all.
+// WholeRow returns the fault of a row that cannot be read at all.
 func WholeRow(err error) *Fault { return &Fault{Reason: err, Err: err} }
 
-// Add notes that a column spoils the row, too; the first fault is the one that
-// is told. It may be called on nil.
-func (f *Fault) Add(column int, next *Fault) *Fault {
+// AddColumn marks a further column as spoiled and returns the fault. The first
+// fault is the one that is reported. f may be nil.
+func (f *Fault) AddColumn(column int, next *Fault) *Fault {
 	if f == nil {
 		f = next
 	}
@@ -38,37 +38,38 @@ func (f *Fault) Add(column int, next *Fault) *Fault {
 	return f
 }
 
-// faults makes room for bad rows in a record: builders that hold a part of one
-// are cut before it. A nil one takes none.
+// faults keeps bad rows in a record. Values that a bad row left in a builder
+// are cut off. A nil *faults accepts no bad row.
 type faults struct {
 	mem   memory.Allocator
-	bad   []codec.BadRow  // of the record at hand
-	heads [][]arrow.Array // of each column: what was cut off, before what its builder holds
+	bad   []codec.BadRow  // of the current record
+	heads [][]arrow.Array // per column: the arrays cut off so far, which precede the builder's values
 }
 
 func newFaults(mem memory.Allocator, columns int) *faults {
 	return &faults{mem: mem, heads: make([][]arrow.Array, columns)}
 }
 
-// begin begins a record.
-func (f *faults) begin() {
+// beginRecord forgets the bad rows of the last record.
+func (f *faults) beginRecord() {
 	if f != nil {
 		f.bad = nil
 	}
 }
 
-// take has every builder hold a value for the bad row that err is about, null
-// where the row gave none, and returns nil; or another error as it is.
-func (f *faults) take(err error, builders []array.Builder, row int) error {
+// appendBadRow completes the bad row that err is about: a builder without a
+// value for it gets null. It then returns nil. It returns any other error
+// unchanged.
+func (f *faults) appendBadRow(err error, builders []array.Builder, row int) error {
 	var fault *Fault
 	if f == nil || !errors.As(err, &fault) {
 		return err
 	}
 	for i, b := range builders {
-		if slices.Contains(fault.spoiled, i) && f.length(i)+b.Len() > row {
-			f.cut(i, b, row)
+		if slices.Contains(fault.spoiled, i) && f.rowsCut(i)+b.Len() > row {
+			f.cutColumn(i, b, row)
 		}
-		if f.length(i)+b.Len() == row {
+		if f.rowsCut(i)+b.Len() == row {
 			b.AppendNull()
 		}
 	}
@@ -81,23 +82,24 @@ func (f *faults) take(err error, builders []array.Builder, row int) error {
 	return nil
 }
 
-func (f *faults) length(column int) (rows int) {
+func (f *faults) rowsCut(column int) (rows int) {
 	for _, head := range f.heads[column] {
 		rows += head.Len()
 	}
 	return rows
 }
 
-// cut takes what a builder holds of the rows before row, and drops the rest.
-func (f *faults) cut(column int, b array.Builder, row int) {
+// cutColumn moves a builder's values of the rows before row to heads, and drops
+// the rest.
+func (f *faults) cutColumn(column int, b array.Builder, row int) {
 	all := b.NewArray()
 	defer all.Release()
-	f.heads[column] = append(f.heads[column], array.NewSlice(all, 0, int64(row-f.length(column))))
+	f.heads[column] = append(f.heads[column], array.NewSlice(all, 0, int64(row-f.rowsCut(column))))
 }
 
-// whole is a column of the record: what was cut off with tail, which it takes
-// over, behind it.
-func (f *faults) whole(column int, tail arrow.Array) (arrow.Array, error) {
+// joinColumn returns a column of the record: the arrays cut off, then tail. It
+// takes over tail.
+func (f *faults) joinColumn(column int, tail arrow.Array) (arrow.Array, error) {
 	if f == nil || len(f.heads[column]) == 0 {
 		return tail, nil
 	}

@@ -15,7 +15,7 @@ import (
 const ByteOrderMark = "\xef\xbb\xbf"
 
 // OpenLines opens a split of a file of lines at the first line that begins in
-// it: the one after the first line's end from the byte before the split on.
+// the split. It searches for a line end from the byte before the split on.
 func OpenLines(ctx context.Context, s codec.Split, o codec.ReadOptions) (*Input, error) {
 	if s.Offset == 0 {
 		return OpenInput(ctx, s, SniffText(o))
@@ -26,7 +26,7 @@ func OpenLines(ctx context.Context, s codec.Split, o codec.ReadOptions) (*Input,
 	case err != nil:
 		return nil, err
 	case in.Compression != Plain:
-		in.End = 0 // filestest.ReadAll rows are those of the split at 0
+		in.End = 0 // all rows belong to the split at 0
 	default:
 		if err := in.pastLine(); err != nil && err != io.EOF {
 			return nil, errors.Join(in.Fail(in.Offset, -1, err), in.Close())
@@ -35,18 +35,18 @@ func OpenLines(ctx context.Context, s codec.Split, o codec.ReadOptions) (*Input,
 	return in, nil
 }
 
-// Lines reads a split's rows of text: lines, or what unit says.
+// Lines reads a split's rows of text: lines, or units that Unit reads.
 type Lines struct {
 	*Input
-	Unit  func() ([]byte, error) // nil: a line
-	Space string                 // a row of nothing but these bytes is none
-	at    int64                  // where the last row began
-	row   int64                  // the last row's number
-	Read  int64                  // rows
+	Unit  func() ([]byte, error) // reads one row; nil: a line
+	Space string                 // a row of only these bytes is skipped
+	at    int64                  // offset where the last row began
+	row   int64                  // number of the last row
+	Read  int64                  // rows read so far
 }
 
-// Next returns a row with its line's end, valid until the next call. io.EOF: no
-// further row begins in the split.
+// Next returns a row with its line end. It is valid until the next call. io.EOF
+// means that no further row begins in the split.
 func (r *Lines) Next() ([]byte, error) {
 	unit := r.Unit
 	if unit == nil {
@@ -72,7 +72,7 @@ func (r *Lines) Next() ([]byte, error) {
 	}
 }
 
-// Fail is the error of the last row.
+// Fail returns err with the place of the last row.
 func (r *Lines) Fail(err error) error { return r.Input.Fail(r.at, r.row, err) }
 
 // LineWriter writes rows of text.
@@ -98,12 +98,12 @@ func (w *LineWriter) WriteLine(line []byte) error {
 	return nil
 }
 
-// Fail is the error of a cell of the next row.
+// Fail returns the error of a cell of the row that is being written.
 func (w *LineWriter) Fail(column string, err error) error {
 	return fmt.Errorf("files: write %s: row %d, column %q: %w", w.format, w.Row, column, err)
 }
 
-// Close implements Writer.
+// Close flushes the rows and ends the compressed stream.
 func (w *LineWriter) Close() error {
 	if err := errors.Join(w.buffer.Flush(), w.packed.Close()); err != nil {
 		return fmt.Errorf("files: write %s: %w", w.format, err)

@@ -11,35 +11,35 @@ import (
 	"tfos/internal/files/codec"
 )
 
-// Passed implements Placed by bytes.
+// Passed implements Placed. It counts bytes.
 func (r *Reader) Passed() float64 {
-	return codec.Share(float64(r.Input.passed()), float64(r.Input.Length))
+	return codec.Share(float64(r.Input.bytesPassed()), float64(r.Input.Length))
 }
 
 // Source appends the rows of a split, one by one, to a record's builders.
 type Source interface {
-	// AppendRow appends one value to each builder and returns how many bytes
-	// of the file it consumed. io.EOF: the split has ended. After another
-	// error it is not called again, but for one that wraps a *Fault, which
-	// comes with the bytes.
+	// AppendRow appends one value to each builder, and returns the row's size
+	// in bytes. io.EOF means that the split has ended. After an error it is not
+	// called again, except after an error that wraps a *Fault. It returns the
+	// size with a *Fault too.
 	AppendRow() (int, error)
 	Close() error
 }
 
-// Reader is a Reader of a format whose files hold rows, not columns.
+// Reader implements codec.Reader for formats whose files store rows.
 type Reader struct {
 	Source   Source
-	Input    *Input // the source's
+	Input    *Input // the source's input
 	schema   *arrow.Schema
 	Builders []array.Builder
-	most     int // rows of a record
-	room     int // bytes of the file, which may end it before
+	maxRows  int // per record
+	maxBytes int // bytes of the file per record
 	err      error
 	faults   *faults // nil: a bad row is an error
 }
 
 func NewReader(schema *arrow.Schema, o codec.ReadOptions) *Reader {
-	r := &Reader{schema: schema, Builders: newBuilders(schema, o), most: o.BatchRows, room: int(o.BatchBytes)}
+	r := &Reader{schema: schema, Builders: newBuilders(schema, o), maxRows: o.BatchRows, maxBytes: int(o.BatchBytes)}
 	if o.BadRows {
 		r.faults = newFaults(o.Memory, len(r.Builders))
 	}
@@ -57,7 +57,7 @@ func newBuilders(schema *arrow.Schema, o codec.ReadOptions) []array.Builder {
 // Schema implements Reader.
 func (r *Reader) Schema() *arrow.Schema { return r.schema }
 
-// BadRows are those of the last record.
+// BadRows returns the bad rows of the last record.
 func (r *Reader) BadRows() []codec.BadRow {
 	if r.faults == nil {
 		return nil
@@ -68,11 +68,11 @@ func (r *Reader) BadRows() []codec.BadRow {
 // Next implements Reader.
 func (r *Reader) Next() (arrow.Record, error) {
 	rows, size := 0, 0
-	r.faults.begin()
-	for r.err == nil && rows < r.most && size < r.room {
+	r.faults.beginRecord()
+	for r.err == nil && rows < r.maxRows && size < r.maxBytes {
 		var n int
 		if n, r.err = r.Source.AppendRow(); r.err != nil {
-			r.err = r.faults.take(r.err, r.Builders, rows)
+			r.err = r.faults.appendBadRow(r.err, r.Builders, rows)
 		}
 		if r.err == nil {
 			rows++
@@ -85,12 +85,13 @@ func (r *Reader) Next() (arrow.Record, error) {
 	return r.record(rows)
 }
 
-// record takes the builders' rows, and makes room for as many again.
+// record builds a record from the builders' rows, and reserves memory for
+// another one of the same size.
 func (r *Reader) record(rows int) (arrow.Record, error) {
 	columns := make([]arrow.Array, 0, len(r.Builders))
 	defer func() { arrays.ReleaseArrays(columns) }()
 	for i, b := range r.Builders {
-		column, err := r.faults.whole(i, b.NewArray())
+		column, err := r.faults.joinColumn(i, b.NewArray())
 		if err != nil {
 			return nil, fmt.Errorf("files: column %q: %w", r.schema.Field(i).Name, err)
 		}
@@ -102,7 +103,7 @@ func (r *Reader) record(rows int) (arrow.Record, error) {
 	return array.NewRecord(r.schema, columns, int64(rows)), nil
 }
 
-// withType gives an array exactly the declared type: arrow/go's builders of
+// withType gives an array exactly the declared type. arrow/go's builders of
 // fixed-size lists forget whether elements may be null.
 func withType(a arrow.Array, t arrow.DataType) arrow.Array {
 	if arrow.TypeEqual(a.DataType(), t) {
@@ -117,8 +118,8 @@ func withType(a arrow.Array, t arrow.DataType) arrow.Array {
 	return array.MakeFromData(data)
 }
 
-// reserve makes room in b for as much as like holds, so that a builder is not
-// grown by doubling again for every record.
+// reserve makes room in b for as many values as like has. Otherwise every
+// record would grow its builders by doubling.
 func reserve(b array.Builder, like arrow.Array) {
 	b.Reserve(like.Len())
 	switch b := b.(type) {

@@ -15,19 +15,20 @@ import (
 	"tfos/internal/store"
 )
 
-// passed is the bytes of the split that are consumed; of a compressed file
-// those that are taken from it.
-func (in *Input) passed() int64 {
+// bytesPassed returns the bytes of the split consumed so far. For a compressed
+// file these are the compressed bytes read.
+func (in *Input) bytesPassed() int64 {
 	if in.Compression == Plain {
 		return in.Offset - in.begin
 	}
-	return in.file.taken
+	return in.file.bytesRead
 }
 
-// MaxUnit bounds a line and a record: a cell of 64 MiB fits, in base64 too.
+// MaxUnit bounds a line or record, in bytes. A cell of 64 MiB fits, even as
+// base64.
 const MaxUnit = 128 << 20
 
-// StreamBytes is what a stream reads at once.
+// StreamBytes is the size of a stream's buffer and of its reads.
 const StreamBytes = 256 << 10
 
 // Compressions of a whole file.
@@ -37,22 +38,22 @@ const (
 	ZlibPacked = "zlib"
 )
 
-// stream is a file's bytes behind a buffer that grows to hold one unit of the
-// format. Slices that it gives are valid until the next call.
+// stream buffers a file's bytes. The buffer grows to hold one unit of the
+// format. Slices that stream returns are valid until the next call.
 type stream struct {
 	src        io.Reader
-	buf        []byte // buf[start:end] is read and not consumed
+	buf        []byte // buf[start:end] is read and not yet consumed
 	start, end int
 	Offset     int64 // of buf[start], in the decompressed stream
-	err        error // of src, once met
+	err        error // src's error, once it returned one
 }
 
 func newStream(src io.Reader, offset int64) *stream {
 	return &stream{src: src, buf: make([]byte, StreamBytes), Offset: offset}
 }
 
-// fill reads at least one byte more, or sets err. need is how many unconsumed
-// bytes the caller waits for.
+// fill reads at least one more byte, or sets err. need is the number of
+// unconsumed bytes that the caller waits for.
 func (s *stream) fill(need int) {
 	if s.start > 0 && (s.start == s.end || s.start+need > len(s.buf)) {
 		copy(s.buf, s.buf[s.start:s.end])
@@ -66,8 +67,8 @@ func (s *stream) fill(need int) {
 	s.err = err
 }
 
-// Peek returns the next n bytes and consumes none; fewer with the error that
-// ended the file, io.EOF at its end.
+// Peek returns the next n bytes and consumes none. It returns fewer bytes with
+// the error that ended the file: io.EOF at the file's end.
 func (s *stream) Peek(n int) ([]byte, error) {
 	for s.end-s.start < n {
 		if s.err != nil {
@@ -78,7 +79,7 @@ func (s *stream) Peek(n int) ([]byte, error) {
 	return s.buf[s.start : s.start+n], nil
 }
 
-// Skip consumes n bytes that were peeked.
+// Skip consumes n bytes that Peek returned.
 func (s *stream) Skip(n int) {
 	s.start += n
 	s.Offset += int64(n)
@@ -95,9 +96,10 @@ func (s *stream) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Until consumes a unit and its end. length is asked with the unconsumed bytes
-// when there are more, and says how long the unit is with its end, or -1 for
-// more bytes. What the file's end cuts off is a unit too; io.EOF: there is none.
+// Until consumes a unit with its end. It calls length with the unconsumed
+// bytes, again whenever there are more. length returns the unit's length
+// including its end, or -1 if it needs more bytes. A unit may also end with the
+// file. io.EOF means that there is no unit.
 func (s *stream) Until(length func(have []byte) int) ([]byte, error) {
 	for {
 		have := s.buf[s.start:s.end]
@@ -119,7 +121,7 @@ func (s *stream) Until(length func(have []byte) int) ([]byte, error) {
 	}
 }
 
-// line consumes a line and returns it with its end.
+// line consumes a line and returns it with its line end.
 func (s *stream) line() ([]byte, error) {
 	seen := 0
 	return s.Until(func(have []byte) int {
@@ -131,7 +133,7 @@ func (s *stream) line() ([]byte, error) {
 	})
 }
 
-// pastLine consumes the rest of a line, however long it is, with its end.
+// pastLine consumes the rest of a line of any length, with its line end.
 func (s *stream) pastLine() error {
 	for {
 		if _, err := s.Peek(1); err != nil {
@@ -146,20 +148,20 @@ func (s *stream) pastLine() error {
 	}
 }
 
-// Input is an open file, decompressed.
+// Input is an open, decompressed file.
 type Input struct {
 	*stream
 	path        string
 	Compression string
 	End         int64 // offset at which the split ends
-	begin       int64 // and begins
-	Length      int64 // of the split in the file
+	begin       int64 // offset at which the split begins
+	Length      int64 // of the split, in bytes of the file
 	file        *boundedReader
 }
 
-// OpenInput opens a split's file, at the split's beginning when it is plain. A
-// compressed file is one split: it belongs to the one at 0, and others are
-// empty. sniff tells the compression by the first bytes.
+// OpenInput opens a split's file at the split's beginning. A compressed file is
+// one split: the split at offset 0 has all rows, and other splits are empty.
+// sniff recognizes the compression.
 func OpenInput(ctx context.Context, s codec.Split, sniff Sniffer) (*Input, error) {
 	in := &Input{path: s.Path, End: codec.EndOf(s), begin: s.Offset, Length: s.Length}
 	if err := in.open(ctx, s.Offset, sniff); err != nil {
@@ -208,13 +210,13 @@ func (in *Input) openAt(ctx context.Context, offset int64) error {
 	return err
 }
 
-// boundedReader reads a store's file until ctx ends, and keeps the store's
-// failure apart from what a decompressor makes of it.
+// boundedReader reads a store's file until ctx ends. It keeps the store's
+// error, which a decompressor would hide in its own.
 type boundedReader struct {
 	io.ReadCloser
-	ctx    func() error // ctx.Err
-	failed error
-	taken  int64 // bytes that were read
+	ctx       func() error // ctx.Err
+	failed    error
+	bytesRead int64
 }
 
 func (b *boundedReader) Read(p []byte) (int, error) {
@@ -223,7 +225,7 @@ func (b *boundedReader) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := b.ReadCloser.Read(p)
-	b.taken += int64(n)
+	b.bytesRead += int64(n)
 	if err != nil && err != io.EOF {
 		b.failed = err
 	}
@@ -240,8 +242,9 @@ func (in *Input) Close() error {
 	return err
 }
 
-// Fail is the error of a piece of this file; offset -1: not known. Offsets of a
-// compressed file count its decompressed bytes.
+// Fail returns err with a place in this file, or the store's error if the store
+// failed. offset -1 means not known. Offsets in a compressed file count
+// decompressed bytes.
 func (in *Input) Fail(offset, row int64, err error) error {
 	var own *codec.Error
 	switch {
@@ -255,8 +258,9 @@ func (in *Input) Fail(offset, row int64, err error) error {
 	return &codec.Error{Path: in.path, Offset: offset, Row: row, Err: err}
 }
 
-// decompress uses klauspost's inflate, which takes four fifths of the time of
-// Go's: what decides the reading of compressed files. It needs no Close: the readers hold nothing but r.
+// decompress uses klauspost's inflate. It takes four fifths of the time of
+// Go's, and inflating dominates the reading of compressed files. The readers
+// need no Close: they hold only r.
 func decompress(r io.Reader, compression string) (io.Reader, error) {
 	if compression == ZlibPacked {
 		return zlib.NewReader(r)
@@ -264,8 +268,9 @@ func decompress(r io.Reader, compression string) (io.Reader, error) {
 	return gzip.NewReader(r)
 }
 
-// Compressor wraps w as WriteOptions.Compression says; allowed are the names
-// beside "" and none. Close ends the compressed stream and leaves w open.
+// Compressor wraps w with the compression of WriteOptions.Compression. allowed
+// lists the names accepted besides "" and none. Close ends the compressed
+// stream and leaves w open.
 func Compressor(w io.Writer, compression string, allowed ...string) (io.WriteCloser, error) {
 	if compression == "" || compression == Plain {
 		return nopCloser{w}, nil

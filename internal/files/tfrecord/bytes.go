@@ -13,15 +13,14 @@ import (
 	"tfos/internal/files/codec"
 )
 
-// TFRecord files whose records are bytes, of any message or none, by the option
-// recordType: ByteArray. As in spark-tfrecord there is one column, byteArray, of
-// type binary.
+// byteArrayColumn is the only column, of type binary, of files whose records
+// are any bytes (option recordType: ByteArray), as in spark-tfrecord.
 const byteArrayColumn = "byteArray"
 
-// recordSource appends a split's records as they are.
+// recordSource appends a split's records unchanged.
 type recordSource struct {
 	frames
-	columns []array.Builder // one, of binary
+	columns []array.Builder // exactly one, of binary
 	row     int64
 }
 
@@ -40,7 +39,7 @@ func (s *recordSource) AppendRow() (int, error) {
 	return len(data), nil
 }
 
-// columnTypes lists columns for a person.
+// columnTypes lists columns and their types for messages.
 func columnTypes(schema *arrow.Schema) string {
 	var list []string
 	for _, f := range schema.Fields() {
@@ -49,7 +48,7 @@ func columnTypes(schema *arrow.Schema) string {
 	return strings.Join(list, ", ")
 }
 
-// recordWriter writes one file of records as they are.
+// recordWriter writes one file of records, unchanged.
 type recordWriter struct {
 	frames frameWriter
 	buffer *bufio.Writer

@@ -16,8 +16,8 @@ import (
 
 func byteArrays() map[string]string { return map[string]string{"recordType": "ByteArray"} }
 
-// TestByteArrays: records come as they are, whatever they hold and however the
-// file is cut, and are written as they are.
+// Records of any bytes are read and written unchanged, for any splits of the
+// file.
 func TestByteArrays(t *testing.T) {
 	var want [][]byte
 	for i := range 300 {
@@ -29,7 +29,7 @@ func TestByteArrays(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		recipe, err := data.Recipe() // executors read by it
+		recipe, err := data.Recipe() // executors read with it
 		if err == nil {
 			_, err = recipe.Dataset(files.ReadOptions{})
 		}
@@ -83,7 +83,7 @@ func TestByteArrays(t *testing.T) {
 	}
 }
 
-// TestByteArraysRefused: what the option does not go with is an error that says so.
+// What the option does not support is an error that says so.
 func TestByteArraysRefused(t *testing.T) {
 	path := filestest.File(t, "a.tfrecord", filestest.Framed(t, []byte("a")))
 	options := byteArrays()

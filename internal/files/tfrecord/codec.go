@@ -14,12 +14,12 @@ import (
 	"tfos/internal/store"
 )
 
-// Codec is TFRecord files: of bytes where the options say so, else of
-// messages with features.
+// Codec is TFRecord files. Records are tf.Examples and tf.SequenceExamples, or
+// any bytes if the options say so.
 type Codec struct{ messages messageCodec }
 
-// raw tells whether the options ask for bytes.
-func raw(options map[string]string) (bool, error) {
+// wantsBytes reports whether the options ask for records of any bytes.
+func wantsBytes(options map[string]string) (bool, error) {
 	t, err := recordTypeOf(options)
 	return t == recordBytes, err
 }
@@ -29,14 +29,14 @@ func (Codec) Extensions() []string { return []string{".tfrecord", ".tfrecords", 
 func (Codec) Begins(head []byte) bool { return beginsFrame(head) }
 
 func (c Codec) Schema(ctx context.Context, list []store.Info, o codec.ReadOptions) (*arrow.Schema, error) {
-	bytes, err := raw(o.Options)
+	bytes, err := wantsBytes(o.Options)
 	if !bytes {
 		return c.messages.schema(ctx, list, o)
 	}
 	if err != nil {
 		return nil, err
 	}
-	schema, err := codec.Declared(list[0].Path, arrow.NewSchema([]arrow.Field{{Name: byteArrayColumn, Type: arrow.BinaryTypes.Binary}}, nil), o)
+	schema, err := codec.ApplyDeclared(list[0].Path, arrow.NewSchema([]arrow.Field{{Name: byteArrayColumn, Type: arrow.BinaryTypes.Binary}}, nil), o)
 	if err == nil && schema.Field(0).Type.ID() != arrow.BINARY {
 		err = fmt.Errorf("files: %s: column %s is declared %s: %w: with %s: %s it is binary", codec.TFRecord, byteArrayColumn, schema.Field(0).Type, codec.ErrType, recordTypeOption, recordBytes)
 	}
@@ -48,7 +48,7 @@ func (c Codec) Starts(ctx context.Context, file store.Info, o codec.ReadOptions)
 }
 
 func (c Codec) Open(ctx context.Context, s codec.Split, schema *arrow.Schema, o codec.ReadOptions) (codec.Reader, error) {
-	if bytes, _ := raw(o.Options); !bytes { // schema has looked
+	if bytes, _ := wantsBytes(o.Options); !bytes { // Schema checked the options
 		return c.messages.open(ctx, s, schema, o)
 	}
 	in, err := rowformat.OpenInput(ctx, s, sniffFrames(o))
@@ -59,7 +59,7 @@ func (c Codec) Open(ctx context.Context, s codec.Split, schema *arrow.Schema, o 
 	source := &recordSource{frames: frames{Input: in}, columns: r.Builders}
 	r.Source, r.Input = source, in
 	if s.Offset > 0 {
-		if err := source.sync(); err != nil {
+		if err := source.seekRecord(); err != nil {
 			return nil, errors.Join(in.Fail(in.Offset, -1, err), r.Close())
 		}
 	}
@@ -67,7 +67,7 @@ func (c Codec) Open(ctx context.Context, s codec.Split, schema *arrow.Schema, o 
 }
 
 func (c Codec) Create(w io.Writer, schema *arrow.Schema, o codec.WriteOptions) (codec.Writer, error) {
-	bytes, err := raw(o.Options)
+	bytes, err := wantsBytes(o.Options)
 	if !bytes {
 		return c.messages.create(w, schema, o)
 	}

@@ -13,19 +13,19 @@ import (
 	"tfos/internal/files/codec"
 )
 
-// exampleColumn appends features of one name to one builder. A list's column
-// takes a Feature, and a FeatureList whose steps have one value each; a column
-// of lists of lists takes FeatureLists.
+// exampleColumn appends the features of one name to one builder. A column of
+// lists accepts a Feature, and a FeatureList whose steps have one value each. A
+// column of lists of lists accepts FeatureLists.
 type exampleColumn struct {
 	field   arrow.Field
 	builder array.Builder
 	kind    kind
 	// values appends an encoded list's values to the builder, or to its
-	// elements, and returns how many there were.
+	// elements. It returns their number.
 	values func(list []byte) (int, error)
-	list   array.ListLikeBuilder // nil: a scalar, of exactly one value
+	list   array.ListLikeBuilder // nil: a scalar column, with exactly one value per row
 	fixed  int                   // values of a fixed-size list; -1: any number
-	step   *exampleColumn        // of a list of lists: what appends a step; list and fixed are of the steps
+	step   *exampleColumn        // of a list of lists: appends a step; list and fixed then concern the steps
 }
 
 func newExampleColumn(f arrow.Field, b array.Builder) (exampleColumn, error) {
@@ -52,16 +52,17 @@ func newExampleColumn(f arrow.Field, b array.Builder) (exampleColumn, error) {
 	return c, nil
 }
 
-// undeclared is a value of a column that a schema could declare otherwise, where
-// there may be one.
-type undeclared struct{ error }
+// declarableError is the error of a value that would fit another declaration of
+// its column. The schema may declare the column if its type was inferred.
+type declarableError struct{ error }
 
-func (e undeclared) Error() string {
+func (e declarableError) Error() string {
 	return e.error.Error() + "; declare the column, as a list if it is one, in the schema"
 }
 
-// append appends one record's feature; k 0: it has none.
-func (c *exampleColumn) append(k kind, list []byte) error {
+// appendFeature appends one record's feature. k 0 means that the record has
+// none.
+func (c *exampleColumn) appendFeature(k kind, list []byte) error {
 	switch {
 	case k == 0 && !c.field.Nullable:
 		return arrays.NullError(c.field.Name)
@@ -69,9 +70,9 @@ func (c *exampleColumn) append(k kind, list []byte) error {
 		c.builder.AppendNull()
 		return nil
 	case c.step != nil:
-		return undeclared{fmt.Errorf("feature %q is in the context and cannot be read as %s, which feature_lists are", c.field.Name, c.field.Type)}
+		return declarableError{fmt.Errorf("feature %q is in the context and cannot be read as %s, which feature_lists are", c.field.Name, c.field.Type)}
 	case k != c.kind:
-		return undeclared{fmt.Errorf("feature %q is a %s and cannot be read as %s", c.field.Name, k, c.field.Type)}
+		return declarableError{fmt.Errorf("feature %q is a %s and cannot be read as %s", c.field.Name, k, c.field.Type)}
 	}
 	if c.list != nil {
 		c.list.Append(true)
@@ -81,9 +82,9 @@ func (c *exampleColumn) append(k kind, list []byte) error {
 	case err != nil:
 		return fmt.Errorf("feature %q: %w", c.field.Name, err)
 	case c.list == nil && n != 1:
-		return undeclared{fmt.Errorf("feature %q has %d values where its column is one %s", c.field.Name, n, c.field.Type)}
+		return declarableError{fmt.Errorf("feature %q has %d values where its column is one %s", c.field.Name, n, c.field.Type)}
 	case c.fixed >= 0 && n != c.fixed:
-		return undeclared{fmt.Errorf("feature %q has %d values and its column %d", c.field.Name, n, c.fixed)}
+		return declarableError{fmt.Errorf("feature %q has %d values and its column %d", c.field.Name, n, c.fixed)}
 	}
 	return nil
 }
@@ -91,7 +92,7 @@ func (c *exampleColumn) append(k kind, list []byte) error {
 // appendSteps appends one record's FeatureList.
 func (c *exampleColumn) appendSteps(list []byte) error {
 	if c.list == nil {
-		return undeclared{fmt.Errorf("feature %q is in feature_lists and cannot be read as %s", c.field.Name, c.field.Type)}
+		return declarableError{fmt.Errorf("feature %q is in feature_lists and cannot be read as %s", c.field.Name, c.field.Type)}
 	}
 	c.list.Append(true)
 	step := 0
@@ -101,9 +102,9 @@ func (c *exampleColumn) appendSteps(list []byte) error {
 			err = c.appendStep(k, values)
 		}
 		if err != nil {
-			var other undeclared
+			var other declarableError
 			if errors.As(err, &other) {
-				return undeclared{fmt.Errorf("step %d: %w", step, other.error)}
+				return declarableError{fmt.Errorf("step %d: %w", step, other.error)}
 			}
 			return fmt.Errorf("step %d: %w", step, err)
 		}
@@ -111,34 +112,35 @@ func (c *exampleColumn) appendSteps(list []byte) error {
 		return nil
 	})
 	if err == nil && c.fixed >= 0 && n != c.fixed {
-		err = undeclared{fmt.Errorf("feature %q has %d steps and its column %d", c.field.Name, n, c.fixed)}
+		err = declarableError{fmt.Errorf("feature %q has %d steps and its column %d", c.field.Name, n, c.fixed)}
 	}
 	return err
 }
 
-// appendStep appends a Feature of a FeatureList; k 0: it has no values.
+// appendStep appends a Feature of a FeatureList. k 0 means that it has no
+// values.
 func (c *exampleColumn) appendStep(k kind, list []byte) error {
 	switch {
 	case c.step != nil && k == 0:
-		return c.step.append(c.kind, nil)
+		return c.step.appendFeature(c.kind, nil)
 	case c.step != nil:
-		return c.step.append(k, list)
+		return c.step.appendFeature(k, list)
 	case k != c.kind && k != 0:
-		return undeclared{fmt.Errorf("feature %q has a %s and cannot be read as %s", c.field.Name, k, c.field.Type)}
+		return declarableError{fmt.Errorf("feature %q has a %s and cannot be read as %s", c.field.Name, k, c.field.Type)}
 	}
 	n, err := c.values(list)
 	if err == nil && n != 1 {
-		err = undeclared{fmt.Errorf("feature %q has %d values in a step and its column is %s", c.field.Name, n, c.field.Type)}
+		err = declarableError{fmt.Errorf("feature %q has %d values in a step and its column is %s", c.field.Name, n, c.field.Type)}
 	}
 	return err
 }
 
-// exampleValues returns the kind of list that is read into a builder of
-// scalars, and how; nil: none is.
+// exampleValues returns the kind of list that a builder of scalars reads, and
+// the function that reads it. The function is nil if the builder reads no list.
 func exampleValues(b array.Builder) (kind, func(list []byte) (int, error)) {
 	switch b := b.(type) {
 	case *array.Float32Builder:
-		// Protobuf and Arrow both hold little-endian numbers.
+		// Protobuf and Arrow both store little-endian numbers.
 		return floatKind, func(list []byte) (int, error) {
 			return walkFloats(list, func(run []byte) error {
 				b.AppendValues(arrow.Float32Traits.CastFromBytes(run), nil)
@@ -181,33 +183,33 @@ func textValues(appendValue func([]byte)) func(list []byte) (int, error) {
 	}
 }
 
-// exampleInts returns what appends an integer that the builder's type holds;
-// nil: the builder holds no integers.
+// exampleInts returns the function that appends an integer if the builder's
+// type holds it. It is nil if the builder holds no integers.
 func exampleInts(b array.Builder) func(int64) error {
 	switch b := b.(type) {
 	case *array.Int64Builder:
 		return func(v int64) error { b.Append(v); return nil }
 	case *array.Int32Builder:
-		return ranged(b.Type(), math.MinInt32, math.MaxInt32, func(v int64) { b.Append(int32(v)) })
+		return inRange(b.Type(), math.MinInt32, math.MaxInt32, func(v int64) { b.Append(int32(v)) })
 	case *array.Int16Builder:
-		return ranged(b.Type(), math.MinInt16, math.MaxInt16, func(v int64) { b.Append(int16(v)) })
+		return inRange(b.Type(), math.MinInt16, math.MaxInt16, func(v int64) { b.Append(int16(v)) })
 	case *array.Int8Builder:
-		return ranged(b.Type(), math.MinInt8, math.MaxInt8, func(v int64) { b.Append(int8(v)) })
+		return inRange(b.Type(), math.MinInt8, math.MaxInt8, func(v int64) { b.Append(int8(v)) })
 	case *array.Uint64Builder:
-		return ranged(b.Type(), 0, math.MaxInt64, func(v int64) { b.Append(uint64(v)) })
+		return inRange(b.Type(), 0, math.MaxInt64, func(v int64) { b.Append(uint64(v)) })
 	case *array.Uint32Builder:
-		return ranged(b.Type(), 0, math.MaxUint32, func(v int64) { b.Append(uint32(v)) })
+		return inRange(b.Type(), 0, math.MaxUint32, func(v int64) { b.Append(uint32(v)) })
 	case *array.Uint16Builder:
-		return ranged(b.Type(), 0, math.MaxUint16, func(v int64) { b.Append(uint16(v)) })
+		return inRange(b.Type(), 0, math.MaxUint16, func(v int64) { b.Append(uint16(v)) })
 	case *array.Uint8Builder:
-		return ranged(b.Type(), 0, math.MaxUint8, func(v int64) { b.Append(uint8(v)) })
+		return inRange(b.Type(), 0, math.MaxUint8, func(v int64) { b.Append(uint8(v)) })
 	case *array.BooleanBuilder:
-		return ranged(b.Type(), 0, 1, func(v int64) { b.Append(v == 1) })
+		return inRange(b.Type(), 0, 1, func(v int64) { b.Append(v == 1) })
 	}
 	return nil
 }
 
-func ranged(t arrow.DataType, least, most int64, appendValue func(int64)) func(int64) error {
+func inRange(t arrow.DataType, least, most int64, appendValue func(int64)) func(int64) error {
 	return func(v int64) error {
 		if v < least || v > most {
 			return fmt.Errorf("%d is not a %s", v, t)

@@ -16,9 +16,9 @@ import (
 )
 
 // exampleEncoder encodes rows as tf.Examples or tf.SequenceExamples. Features
-// are written sorted by name, lists packed, and a null is a feature that is left
-// out. Lists of lists are feature lists, a Feature for each inner list; other
-// columns are the context.
+// are sorted by name and lists are packed. A null is omitted. A list of lists
+// becomes a feature list with one Feature for each inner list. Other columns go
+// into the context.
 type exampleEncoder struct {
 	columns []encodedColumn
 	list    []byte                // scratch: one list
@@ -59,7 +59,7 @@ func newExampleEncoder(schema *arrow.Schema, sequence bool) (*exampleEncoder, er
 	return e, nil
 }
 
-// exampleKind is the list that holds a type; 0: none does.
+// exampleKind returns the kind of list that holds a type, or 0.
 func exampleKind(t arrow.DataType) kind {
 	switch t.ID() {
 	case arrow.BOOL, arrow.INT8, arrow.INT16, arrow.INT32, arrow.INT64,
@@ -73,7 +73,7 @@ func exampleKind(t arrow.DataType) kind {
 	return 0
 }
 
-// encode returns a row's message, valid until the next call.
+// encode returns a row's message, which is valid until the next call.
 func (e *exampleEncoder) encode(record arrow.Record, row int) ([]byte, error) {
 	for p := range e.entries {
 		e.entries[p] = e.entries[p][:0]
@@ -106,8 +106,8 @@ func (e *exampleEncoder) encode(record arrow.Record, row int) ([]byte, error) {
 	return e.example, nil
 }
 
-// encodeFeature returns a value's Feature, valid until the next call: of a
-// list's row, or of one value.
+// encodeFeature returns the Feature of a row, which is valid until the next
+// call. It holds the list at row, or the single value.
 func (e *exampleEncoder) encodeFeature(c *encodedColumn, values arrow.Array, row int, list bool) (_ []byte, err error) {
 	from, to := row, row+1
 	if list {
@@ -123,7 +123,7 @@ func (e *exampleEncoder) encodeFeature(c *encodedColumn, values arrow.Array, row
 	return e.feature, nil
 }
 
-// encodeSteps returns a row's FeatureList, valid until the next call.
+// encodeSteps returns a row's FeatureList, which is valid until the next call.
 func (e *exampleEncoder) encodeSteps(c *encodedColumn, column array.ListLike, row int) ([]byte, error) {
 	e.steps = e.steps[:0]
 	steps := column.ListValues()
@@ -142,7 +142,7 @@ func (e *exampleEncoder) encodeSteps(c *encodedColumn, column array.ListLike, ro
 	return e.steps, nil
 }
 
-// appendEntry appends a map's entry.
+// appendEntry appends a map entry.
 func appendEntry(b []byte, name string, value []byte) []byte {
 	const tag = 1 // bytes of each tag here
 	size := tag + protowire.SizeBytes(len(name)) + tag + protowire.SizeBytes(len(value))
@@ -183,8 +183,8 @@ func appendList(b []byte, values arrow.Array, from, to int) ([]byte, error) {
 	return appendInts(b, from, to, values)
 }
 
-// appendFloats rounds to float32, as TensorFlow's own writer does; what is
-// finite stays finite or is refused.
+// appendFloats rounds to float32, as TensorFlow's own writer does. A finite
+// value beyond float32 is an error.
 func appendFloats(b []byte, from, to int, value func(int) float64) ([]byte, error) {
 	b = protowire.AppendTag(b, 1, protowire.BytesType)
 	b = protowire.AppendVarint(b, uint64(4*(to-from)))

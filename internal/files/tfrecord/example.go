@@ -7,7 +7,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// tf.Example and tf.SequenceExample on the wire (tensorflow/core/example/{example,feature}.proto):
+// tf.Example and tf.SequenceExample on the wire
+// (tensorflow/core/example/{example,feature}.proto):
 //
 //	Example         { Features features = 1; }
 //	SequenceExample { Features context = 1; FeatureLists feature_lists = 2; }
@@ -17,14 +18,14 @@ import (
 //	Feature         { oneof kind { BytesList bytes_list = 1; FloatList float_list = 2; Int64List int64_list = 3; } }
 //	…List           { repeated … value = 1; }   // numbers packed or not
 //
-// An Example is on the wire a SequenceExample without feature_lists, and one
+// On the wire an Example is a SequenceExample without feature_lists, so one
 // parser reads both.
 //
-// An own parser, because one of protobuf's messages allocates for each map
-// entry and list, and then values are copied once more. Unknown fields are
-// skipped; what occurs twice is merged as protobuf merges.
+// The parser replaces protobuf's library, which allocates for each map entry
+// and list, and whose values would be copied once more. It skips unknown
+// fields. It merges repeated fields as protobuf does.
 
-// kind is the oneof's field number; 0: not set.
+// kind is the field number of the oneof; 0: not set.
 type kind protowire.Number
 
 const (
@@ -45,14 +46,14 @@ func (k kind) String() string {
 	return "empty feature"
 }
 
-// wireError is of bytes that are no message at all.
+// wireError is the error of bytes that are not a protobuf message.
 type wireError struct{ error }
 
 func (e wireError) Unwrap() error { return e.error }
 
-// eachField calls f with each length-delimited field of message and its
-// number. Other fields are skipped: every field of the messages above a list
-// is length-delimited. skipped, if not nil, counts them.
+// eachField calls f with the number and value of each length-delimited field of
+// message. It skips other fields, because all fields of the messages above a
+// list are length-delimited. skipped counts the skipped fields; it may be nil.
 func eachField(message []byte, skipped *int, f func(number protowire.Number, value []byte) error) error {
 	for len(message) > 0 {
 		number, wire, n := protowire.ConsumeTag(message)
@@ -82,20 +83,21 @@ func eachField(message []byte, skipped *int, f func(number protowire.Number, val
 	return nil
 }
 
-// join is what two encodings of one message merge to. The first is not
-// changed; the usual case, that there was none, copies nothing.
-func join(first, second []byte) []byte {
+// mergeEncodings returns the merged encoding of one message that was encoded in
+// two parts. It does not change first. If first is empty, as usual, it copies
+// nothing.
+func mergeEncodings(first, second []byte) []byte {
 	if len(first) == 0 {
 		return second
 	}
 	return append(first[:len(first):len(first)], second...)
 }
 
-// part is the field of a record in which a feature stands.
+// part is the field of a record that a feature belongs to.
 type part protowire.Number
 
 const (
-	contextPart part = 1 // filestest.Features of an Example, context of a SequenceExample
+	contextPart part = 1 // features of an Example, context of a SequenceExample
 	listsPart   part = 2 // feature_lists of a SequenceExample
 )
 
@@ -106,15 +108,16 @@ func (p part) String() string {
 	return "context"
 }
 
-// errForeign is the error of a record that is another message.
+// errForeign is the error of a record with another message.
 var errForeign = errors.New("neither a tf.Example nor a tf.SequenceExample: read such records whole by the option recordType: ByteArray")
 
-// eachFeature calls f with the map entries of a record in the wire's order: of
-// one name in one part the last call counts. value is a Feature in the context,
-// and a FeatureList in the feature lists. The slices are parts of record.
+// eachFeature calls f with the map entries of a record, in their order on the
+// wire. If a name occurs again in the same part, the last call counts. value is
+// a Feature in the context, and a FeatureList in the feature lists. The slices
+// point into record.
 //
-// A record with fields of other numbers is one of a later version if it has a
-// feature, too. Without one it is errForeign.
+// A record with unknown fields and at least one feature is accepted: it may
+// come from a later version. A record with unknown fields only is errForeign.
 func eachFeature(record []byte, f func(p part, name, value []byte) error) error {
 	p, met, skipped := contextPart, 0, 0
 	entry := func(number protowire.Number, entry []byte) error {
@@ -125,14 +128,14 @@ func eachFeature(record []byte, f func(p part, name, value []byte) error) error 
 		var name, value []byte
 		fields := 0
 		if p == listsPart {
-			value = []byte{} // a list of no steps is there
+			value = []byte{} // a list without steps is still a value
 		}
 		err := eachField(entry, &skipped, func(number protowire.Number, field []byte) error {
 			switch number {
 			case 1:
 				name = field
 			case 2:
-				value = join(value, field)
+				value = mergeEncodings(value, field)
 				fields++
 			}
 			return nil
@@ -163,8 +166,7 @@ func eachFeature(record []byte, f func(p part, name, value []byte) error) error 
 	return err
 }
 
-// eachStep calls f with the Features of a FeatureList and returns how many
-// there are.
+// eachStep calls f with the Features of a FeatureList and returns their number.
 func eachStep(list []byte, f func(feature []byte) error) (steps int, err error) {
 	err = eachField(list, nil, func(number protowire.Number, feature []byte) error {
 		if number != 1 {
@@ -176,15 +178,15 @@ func eachStep(list []byte, f func(feature []byte) error) (steps int, err error) 
 	return steps, err
 }
 
-// featureList returns which list a Feature holds, encoded, and its kind.
+// featureList returns the encoded list that a Feature holds, and its kind.
 func featureList(feature []byte) (k kind, list []byte, err error) {
 	err = eachField(feature, nil, func(number protowire.Number, value []byte) error {
 		switch kind(number) {
 		case bytesKind, floatKind, int64Kind:
-			if kind(number) != k { // of a oneof the last one counts
+			if kind(number) != k { // the last field of a oneof counts
 				k, list = kind(number), nil
 			}
-			list = join(list, value)
+			list = mergeEncodings(list, value)
 		}
 		return nil
 	})
@@ -192,8 +194,7 @@ func featureList(feature []byte) (k kind, list []byte, err error) {
 }
 
 // walkList calls value with the bytes of each field 1 of a list: a packed run,
-// or one unpacked value, whose wire type is unpacked. It returns the sum of
-// what value returns.
+// or one value of wire type unpacked. It returns the sum of value's results.
 func walkList(list []byte, unpacked protowire.Type, value func(b []byte) (int, error)) (count int, err error) {
 	for len(list) > 0 {
 		number, wire, n := protowire.ConsumeTag(list)
@@ -220,8 +221,8 @@ func walkList(list []byte, unpacked protowire.Type, value func(b []byte) (int, e
 	return count, nil
 }
 
-// walkFloats calls f with each run of little-endian float32s and returns how
-// many there are in all.
+// walkFloats calls f with each run of little-endian float32s. It returns the
+// number of floats.
 func walkFloats(list []byte, f func(run []byte) error) (int, error) {
 	return walkList(list, protowire.Fixed32Type, func(b []byte) (int, error) {
 		if len(b)%4 != 0 {
@@ -231,7 +232,7 @@ func walkFloats(list []byte, f func(run []byte) error) (int, error) {
 	})
 }
 
-// walkInts calls f with each integer and returns how many there are.
+// walkInts calls f with each integer and returns their number.
 func walkInts(list []byte, f func(int64) error) (int, error) {
 	return walkList(list, protowire.VarintType, func(b []byte) (int, error) {
 		count := 0
@@ -251,7 +252,7 @@ func walkInts(list []byte, f func(int64) error) (int, error) {
 	})
 }
 
-// walkBytes calls f with each value and returns how many there are.
+// walkBytes calls f with each value and returns their number.
 func walkBytes(list []byte, f func([]byte) error) (int, error) {
 	return walkList(list, protowire.BytesType, func(b []byte) (int, error) { return 1, f(b) })
 }

@@ -16,7 +16,7 @@ import (
 	"tfos/internal/files/tfrecord"
 )
 
-// parsed is an Example as this package's parser reads it.
+// parsed reads an Example with this package's parser.
 func parsed(b []byte) (filestest.Features, error) {
 	got := filestest.Features{}
 	err := tfrecord.EachFeature(b, func(p tfrecord.Part, name, feature []byte) error {
@@ -57,7 +57,7 @@ func parsed(b []byte) (filestest.Features, error) {
 	return got, err
 }
 
-// joined is a message's bytes put together by hand.
+// joined concatenates the parts of a message.
 func joined(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 
 func field(number protowire.Number, value []byte) []byte {
@@ -68,7 +68,8 @@ func entry(name string, feature []byte) []byte {
 	return field(1, joined(field(1, []byte(name)), field(2, feature)))
 }
 
-// unusual are encodings that protobuf allows and its libraries do not write.
+// unusual returns encodings that protobuf allows and its libraries do not
+// write.
 func unusual(t testing.TB) [][]byte {
 	one, two := filestest.Encoded(t, filestest.Features{"a": filestest.IntFeature(1)}), filestest.Encoded(t, filestest.Features{"a": filestest.FloatFeature(2), "b": filestest.IntFeature(3)})
 	number := func(number protowire.Number, v uint64) []byte {
@@ -90,7 +91,7 @@ func unusual(t testing.TB) [][]byte {
 	}
 }
 
-// The parser says what protobuf's own says, of whatever bytes.
+// The parser agrees with protobuf's library for any bytes.
 func FuzzExample(f *testing.F) {
 	f.Add(filestest.Encoded(f, filestest.Features{"x": filestest.FloatFeature(1, 2.5), "label": filestest.IntFeature(-1, 300), "s": filestest.BytesFeature("a", ""), "empty": filestest.FloatFeature(), "none": {}}))
 	for _, b := range unusual(f) {
@@ -103,13 +104,13 @@ func FuzzExample(f *testing.F) {
 		got, err := parsed(b)
 		for name := range got {
 			if !utf8.ValidString(name) {
-				return // protobuf refuses such a key; here it is only no column
+				return // protobuf refuses such a key; this parser ignores it
 			}
 		}
 		if (err != nil) != (wantErr != nil) {
 			if err == nil && errors.Is(wantErr, proto.Error) {
-				// What is skipped here, of unknown fields and of features that
-				// were overwritten, protobuf parses to the end.
+				// protobuf also parses unknown fields and overwritten features,
+				// which this parser skips.
 				return
 			}
 			t.Fatalf("%x: error %v, protobuf's %v", b, err, wantErr)

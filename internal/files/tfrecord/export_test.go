@@ -1,6 +1,6 @@
 package tfrecord
 
-// What tests of the package use beside its interface.
+// Names that the package's external tests use.
 const BytesKind = bytesKind
 const ContextPart = contextPart
 

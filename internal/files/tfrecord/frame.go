@@ -11,12 +11,12 @@ import (
 	"tfos/internal/files/rowformat"
 )
 
-// A TFRecord is framed as tensorflow/core/lib/io/record_writer.h says:
+// A TFRecord record is framed as in tensorflow/core/lib/io/record_writer.h:
 //
 //	uint64 length, uint32 masked CRC-32C of the length,
 //	byte   data[length], uint32 masked CRC-32C of the data
 //
-// all little-endian.
+// All numbers are little-endian.
 const (
 	frameHeader = 12
 	frameFooter = 4
@@ -24,13 +24,14 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// maskedCRC is TensorFlow's crc32c::Mask of b's CRC.
+// maskedCRC returns the CRC of b, masked by TensorFlow's crc32c::Mask.
 func maskedCRC(b []byte) uint32 {
 	c := crc32.Checksum(b, castagnoli)
 	return (c>>15 | c<<17) + 0xa282ead8
 }
 
-// frameLength is the length that a header gives; false: its CRC fails.
+// frameLength returns the data length in a header, and false if the header's
+// CRC does not match.
 func frameLength(header []byte) (uint64, bool) {
 	if maskedCRC(header[:8]) != binary.LittleEndian.Uint32(header[8:]) {
 		return 0, false
@@ -38,15 +39,15 @@ func frameLength(header []byte) (uint64, bool) {
 	return binary.LittleEndian.Uint64(header), true
 }
 
-// dataIntact checks the data's CRC in a whole frame.
+// dataIntact checks the data's CRC of a complete frame.
 func dataIntact(frame []byte) bool {
 	data := frame[frameHeader : len(frame)-frameFooter]
 	return maskedCRC(data) == binary.LittleEndian.Uint32(frame[len(frame)-frameFooter:])
 }
 
-// sniffFrames is the sniffer of TFRecord files. A file that begins with a
-// TFRecord, whose first length has its CRC, is not compressed; what looks like
-// nothing is a damaged plain file.
+// sniffFrames returns the Sniffer of TFRecord files. A file whose first
+// record's length matches its CRC is not compressed. An unrecognized file is
+// taken for a damaged plain file.
 func sniffFrames(o codec.ReadOptions) rowformat.Sniffer {
 	return func(head []byte) (string, error) {
 		if beginsFrame(head) {
@@ -56,7 +57,7 @@ func sniffFrames(o codec.ReadOptions) rowformat.Sniffer {
 	}
 }
 
-// beginsFrame says whether bytes begin with a record's header.
+// beginsFrame reports whether head begins with a record's header.
 func beginsFrame(head []byte) bool {
 	if len(head) < frameHeader {
 		return false
@@ -68,16 +69,18 @@ func beginsFrame(head []byte) bool {
 // frames reads the records of a split.
 type frames struct {
 	*rowformat.Input
-	at   int64 // where the last record began
-	none bool  // no record begins in the split
+	at    int64 // offset where the last record began
+	empty bool  // no record begins in the split
 }
 
-// next returns a record's data, valid until the next call. io.EOF: no further
-// record begins in the split. Both CRCs of each record are checked, and the
-// header after the split's last record: the next split's reader looks for a
-// header that checks, and would pass a damaged one without a word.
+// next returns a record's data, which is valid until the next call. io.EOF
+// means that no further record begins in the split.
+//
+// It checks both CRCs of each record, and the header after the split's last
+// record. The next split's reader searches for an intact header, and would
+// silently skip a damaged one.
 func (f *frames) next() ([]byte, error) {
-	if f.none {
+	if f.empty {
 		return nil, io.EOF
 	}
 	f.at = f.Offset
@@ -112,17 +115,18 @@ func (f *frames) next() ([]byte, error) {
 	return frame[frameHeader : len(frame)-frameFooter], nil
 }
 
-// sync moves from a split's beginning to the first record that begins in it.
+// seekRecord moves from a split's beginning to the first record that begins in
+// it.
 //
-// It takes the first header that checks and whose data checks, or is followed
-// by another header or the file's end: a record with damaged data must be met
-// and reported, not passed. Data that itself holds whole TFRecords can be
-// mistaken for records: such files are read as one split.
-func (f *frames) sync() error {
+// It accepts the first intact header whose data is intact, or which is followed
+// by another intact header or by the file's end. So a record with damaged data
+// is found and reported, and not skipped. Data that contains whole TFRecord
+// records may be mistaken for records: read such files as one split.
+func (f *frames) seekRecord() error {
 	for f.Offset < f.End {
 		header, err := f.Peek(frameHeader)
 		if err == io.EOF {
-			break // what is left is for the split before to judge
+			break // the reader of the split before checks the rest
 		}
 		if err != nil {
 			return err
@@ -134,11 +138,12 @@ func (f *frames) sync() error {
 		}
 		f.Skip(1)
 	}
-	f.none = true
+	f.empty = true
 	return nil
 }
 
-// recordBegins says whether the header before us is one of a record.
+// recordBegins reports whether the header at the current offset begins a
+// record.
 func (f *frames) recordBegins(length uint64) (bool, error) {
 	if length > rowformat.MaxUnit {
 		return true, nil
@@ -148,7 +153,7 @@ func (f *frames) recordBegins(length uint64) (bool, error) {
 	switch {
 	case err != nil && err != io.EOF:
 		return false, err
-	case len(ahead) <= size: // the file's last, whole or truncated
+	case len(ahead) <= size: // the file's last record, complete or truncated
 		return true, nil
 	case dataIntact(ahead[:size]):
 		return true, nil

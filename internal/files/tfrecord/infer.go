@@ -10,51 +10,51 @@ import (
 	"tfos/internal/files/rowformat"
 )
 
-// exampleFeatures are the features that sampled records have, by name.
+// exampleFeatures are the features of sampled records, by name.
 type exampleFeatures map[string]*exampleFeature
 
-// exampleFeature is what sampled records have under one name, by part and kind:
-// of several the one that most have is the column's.
+// exampleFeature counts, by part and kind, the lists that sampled records have
+// under one name. The column's type comes from the most frequent part and kind.
 type exampleFeature [listsPart + 1][int64Kind + 1]exampleList
 
-// exampleList is one kind of list.
+// exampleList counts one kind of list.
 type exampleList struct {
 	records int
-	list    bool // some record has not exactly one value
+	list    bool // some record does not have exactly one value
 	binary  bool // some value is not UTF-8
 }
 
-// sighting is a feature of one record.
-type sighting struct {
+// sampledFeature is a feature of one record.
+type sampledFeature struct {
 	name string
 	part part
 	kind kind
 	exampleList
 }
 
-// add notes one record's features, of those that are not declared, or none of
-// them: an error leaves e as it was. mixed: records may differ in a feature's
-// kind and part.
-func (e exampleFeatures) add(record []byte, declared *arrow.Schema, mixed bool) error {
-	var all []sighting
+// addRecord counts the features of one record. After an error it has counted
+// none of them. Declared features get no kind. mixed allows records to differ
+// in a feature's kind and part.
+func (e exampleFeatures) addRecord(record []byte, declared *arrow.Schema, mixed bool) error {
+	var all []sampledFeature
 	err := eachFeature(record, func(p part, name, value []byte) error {
 		if !utf8.Valid(name) {
 			return fmt.Errorf("feature %q: its name is not UTF-8", name)
 		}
-		s := sighting{name: string(name), part: p}
-		looked := look
+		s := sampledFeature{name: string(name), part: p}
+		inspect := inspectFeature
 		if p == listsPart {
-			looked = lookSteps
+			inspect = inspectSteps
 		}
 		var err error
-		if s.kind, s.exampleList, err = looked(value); err != nil {
+		if s.kind, s.exampleList, err = inspect(value); err != nil {
 			return fmt.Errorf("feature %q: %w", name, err)
 		}
 		if declared != nil && declared.HasField(s.name) {
 			s.kind = 0
 		}
 		if !mixed {
-			err = e[s.name].agrees(s)
+			err = e[s.name].checkKind(s)
 		}
 		all = append(all, s)
 		return err
@@ -74,9 +74,9 @@ func (e exampleFeatures) add(record []byte, declared *arrow.Schema, mixed bool) 
 	return nil
 }
 
-// agrees says whether a feature is what records before have under its name. f
-// may be nil.
-func (f *exampleFeature) agrees(s sighting) error {
+// checkKind returns an error if a feature's part or kind differs from previous
+// records. f may be nil.
+func (f *exampleFeature) checkKind(s sampledFeature) error {
 	p, k := f.kind()
 	switch {
 	case s.kind == 0 || k == 0:
@@ -89,7 +89,8 @@ func (f *exampleFeature) agrees(s sighting) error {
 	return nil
 }
 
-// kind is that of most records; 0: all were empty.
+// kind returns the most frequent part and kind. The kind is 0 if all features
+// were empty.
 func (f *exampleFeature) kind() (p part, most kind) {
 	if f == nil {
 		return 0, 0
@@ -104,10 +105,10 @@ func (f *exampleFeature) kind() (p part, most kind) {
 	return p, most
 }
 
-// lookSteps walks over the steps of one FeatureList.
-func lookSteps(list []byte) (k kind, f exampleList, err error) {
+// inspectSteps reads the steps of one FeatureList.
+func inspectSteps(list []byte) (k kind, f exampleList, err error) {
 	_, err = eachStep(list, func(feature []byte) error {
-		this, step, err := look(feature)
+		this, step, err := inspectFeature(feature)
 		if err == nil && k != 0 && this != 0 && this != k {
 			err = fmt.Errorf("steps of a %s and of a %s", k, this)
 		}
@@ -120,8 +121,8 @@ func lookSteps(list []byte) (k kind, f exampleList, err error) {
 	return k, f, err
 }
 
-// look walks over one Feature.
-func look(feature []byte) (k kind, f exampleList, err error) {
+// inspectFeature reads one Feature.
+func inspectFeature(feature []byte) (k kind, f exampleList, err error) {
 	k, list, err := featureList(feature)
 	if err != nil {
 		return k, f, err
@@ -142,9 +143,9 @@ func look(feature []byte) (k kind, f exampleList, err error) {
 	return k, f, err
 }
 
-// dataType is the column's type. Feature lists are lists of lists, as in
-// spark-tfrecord, also where each step has one value: the type then tells what
-// is written back as a feature list.
+// dataType returns the column's type. Feature lists are lists of lists, as in
+// spark-tfrecord, even if each step has one value. So the type says which
+// columns are written back as feature lists.
 func (f *exampleFeature) dataType() arrow.DataType {
 	var t arrow.DataType
 	p, k := f.kind()
@@ -168,10 +169,10 @@ func (f *exampleFeature) dataType() arrow.DataType {
 	return t
 }
 
-// fields are the features' columns sorted by name: a record's own order is
-// that of a hash map. Declared columns are taken as declared, those that no
-// sampled record has too, at the end. A feature that was always empty is no
-// column.
+// fields returns the features' columns sorted by name, because a record's own
+// order is that of a hash map. Declared columns are as declared. Declared
+// columns that no sampled record has are last. A feature that was always empty
+// is not a column.
 func (e exampleFeatures) fields(declared *arrow.Schema) []arrow.Field {
 	names := make([]string, 0, len(e))
 	for name := range e {
@@ -187,5 +188,5 @@ func (e exampleFeatures) fields(declared *arrow.Schema) []arrow.Field {
 			seen = append(seen, arrow.Field{Name: name})
 		}
 	}
-	return rowformat.Declare(seen, declared)
+	return rowformat.ApplyDeclared(seen, declared)
 }

@@ -23,15 +23,15 @@ func (messageCodec) schema(ctx context.Context, list []store.Info, o codec.ReadO
 	features := exampleFeatures{}
 	s := rowformat.NewSample(list, o)
 	for _, info := range list {
-		if s.Next() {
+		if s.NextFile() {
 			break
 		}
 		if err := sampleExamples(ctx, s, info.Path, features, o); err != nil {
 			return nil, err
 		}
 	}
-	if len(features) == 0 && s.Passed != nil {
-		return nil, s.Passed
+	if len(features) == 0 && s.FirstBad != nil {
+		return nil, s.FirstBad
 	}
 	return arrow.NewSchema(features.fields(o.Schema), nil), nil
 }
@@ -43,7 +43,7 @@ func sampleExamples(ctx context.Context, s *rowformat.Sample, path string, featu
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
 	f := frames{Input: in}
-	for row := int64(0); !s.Enough(); row++ {
+	for row := int64(0); !s.FileDone(); row++ {
 		data, err := f.next()
 		if err == io.EOF {
 			return nil
@@ -51,9 +51,9 @@ func sampleExamples(ctx context.Context, s *rowformat.Sample, path string, featu
 		if err != nil {
 			return in.Fail(f.at, row, err)
 		}
-		s.Add(len(data))
-		if err := features.add(data, o.Schema, s.Bad); err != nil {
-			if err = s.Pass(in.Fail(f.at, row, rowformat.WholeRow(err))); err != nil {
+		s.AddRow(len(data))
+		if err := features.addRecord(data, o.Schema, s.Bad); err != nil {
+			if err = s.SkipBad(in.Fail(f.at, row, rowformat.WholeRow(err))); err != nil {
 				return err
 			}
 		}
@@ -78,12 +78,12 @@ func (messageCodec) open(ctx context.Context, s codec.Split, schema *arrow.Schem
 	if err != nil {
 		return nil, err
 	}
-	source := &exampleSource{frames: frames{Input: in}, columns: columns, sampled: o.Known()}
-	source.only, _ = recordTypeOf(o.Options) // schema has looked
-	source.reset()
+	source := &exampleSource{frames: frames{Input: in}, columns: columns, sampled: o.AllowedColumns()}
+	source.recordType, _ = recordTypeOf(o.Options) // schema checked the options
+	source.indexColumns()
 	r.Source, r.Input = source, in
 	if s.Offset > 0 {
-		if err := source.sync(); err != nil {
+		if err := source.seekRecord(); err != nil {
 			return nil, errors.Join(in.Fail(in.Offset, -1, err), r.Close())
 		}
 	}

@@ -8,9 +8,9 @@ import (
 	"tfos/internal/files/codec"
 )
 
-// recordType is the option recordType of TFRecord files, as spark-tfrecord has
-// it: which message a record is. "": a reader takes tf.Examples and
-// tf.SequenceExamples, a writer writes tf.Examples.
+// recordType is spark-tfrecord's option recordType: the message of a record.
+// With "" a reader accepts tf.Examples and tf.SequenceExamples, and a writer
+// writes tf.Examples.
 type recordType string
 
 const recordTypeOption = "recordType"
@@ -18,7 +18,7 @@ const recordTypeOption = "recordType"
 const (
 	recordExample  recordType = "Example"
 	recordSequence recordType = "SequenceExample"
-	recordBytes    recordType = "ByteArray" // any message, or none: see Codec
+	recordBytes    recordType = "ByteArray" // any bytes: see Codec
 )
 
 // recordTypeOf reads the format's only option.

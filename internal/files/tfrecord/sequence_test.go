@@ -16,7 +16,7 @@ import (
 
 type featureLists map[string][]*examplepb.Feature
 
-// sequence is a SequenceExample as protobuf's own library writes it.
+// sequence encodes a SequenceExample with protobuf's own library.
 func sequence(t testing.TB, context filestest.Features, lists featureLists) []byte {
 	t.Helper()
 	m := &examplepb.SequenceExample{Context: &examplepb.Features{Feature: context}, FeatureLists: &examplepb.FeatureLists{FeatureList: map[string]*examplepb.FeatureList{}}}
@@ -55,7 +55,7 @@ func TestSequenceExamples(t *testing.T) {
 		`{"tokens":[7,8],"w":[1.0,2.0]}`, `{"tokens":[],"w":null}`)
 }
 
-// A SequenceExample behind the sample, or in the wrong place, is never dropped.
+// A SequenceExample after the sample, or in the wrong part, is never dropped.
 func TestSequenceExamplesThatDoNotFit(t *testing.T) {
 	example := filestest.Framed(t, filestest.Encoded(t, filestest.Features{"i": filestest.IntFeature(1)}))
 	late := filestest.File(t, "a.tfrecord", append([]byte(strings.Repeat(string(example), rowformat.SampleRows)),
@@ -86,8 +86,8 @@ func TestSequenceExamplesThatDoNotFit(t *testing.T) {
 	filestest.WantError(t, files.TFRecord, mixed, files.ReadOptions{}, int64(len(filestest.Framed(t, sequence(t, nil, featureLists{"x": steps(filestest.IntFeature(1))})))), `feature "x": in the context here, in the feature_lists of a record before; declare`)
 }
 
-// What was written as a SequenceExample is what protobuf's library reads, and
-// comes back as it was.
+// protobuf's library reads what was written as a SequenceExample, and reading
+// returns the same rows.
 func TestSequenceExamplesWritten(t *testing.T) {
 	schema := filestest.SchemaOf(filestest.Nullable("id", arrow.PrimitiveTypes.Int64), filestest.Nullable("tokens", arrow.ListOf(arrow.ListOf(arrow.PrimitiveTypes.Int64))), filestest.Nullable("w", arrow.ListOf(arrow.PrimitiveTypes.Float32)))
 	rows := `[{"id":1,"tokens":[[7],[8,9],[]],"w":[0.5]},{"id":2,"tokens":[],"w":null},{"id":3,"tokens":null,"w":[]}]`
@@ -111,8 +111,8 @@ func TestSequenceExamplesWritten(t *testing.T) {
 	}
 }
 
-// Records of other messages are refused in those words, and no columns are
-// invented of them. Unknown fields beside a feature are those of later versions.
+// Records of other messages are an error that says so, and add no columns.
+// Unknown fields beside a feature come from later versions.
 func TestRecordsOfOtherMessages(t *testing.T) {
 	number := protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.VarintType), 3)
 	for name, record := range map[string][]byte{

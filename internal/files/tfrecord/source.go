@@ -10,18 +10,18 @@ import (
 // exampleSource appends a split's Examples to columns.
 type exampleSource struct {
 	frames
-	columns []exampleColumn
-	index   map[string]int // of columns by name
-	sampled map[string]bool
-	only    recordType
-	found   []foundFeature // scratch: of each column in the record
-	row     int64
+	columns    []exampleColumn
+	index      map[string]int // of columns, by name
+	sampled    map[string]bool
+	recordType recordType
+	found      []foundFeature // scratch: per column, what the record has
+	row        int64
 }
 
-// foundFeature is what a record has for a column, by part; nil: nothing.
+// foundFeature is a record's feature for a column, by part; nil: none.
 type foundFeature [listsPart + 1][]byte
 
-func (s *exampleSource) reset() {
+func (s *exampleSource) indexColumns() {
 	s.found = make([]foundFeature, len(s.columns))
 	s.index = make(map[string]int, len(s.columns))
 	for i, c := range s.columns {
@@ -45,22 +45,22 @@ func (s *exampleSource) AppendRow() (int, error) {
 	return len(data), nil
 }
 
-// appendExample finds the wanted features first, as the last of a name counts,
-// and then goes once over their lists.
+// appendExample first finds the wanted features, because the last one of a name
+// counts. Then it reads each list once.
 func (s *exampleSource) appendExample(data []byte) (fault *rowformat.Fault) {
 	clear(s.found)
 	var unknown error
 	err := eachFeature(data, func(p part, name, value []byte) error {
 		i, wanted := s.index[string(name)]
 		switch {
-		case p == listsPart && s.only == recordExample:
+		case p == listsPart && s.recordType == recordExample:
 			return fmt.Errorf("feature_lists, which a tf.Example has not: set the option recordType: %s", recordSequence)
 		case wanted:
 			s.found[i][p] = value
 		case s.sampled != nil && !s.sampled[string(name)]:
 			empty, err := isEmpty(p, value)
 			if err == nil && !empty {
-				unknown = rowformat.Unsampled("feature", name)
+				unknown = rowformat.UnsampledError("feature", name)
 			}
 			return err
 		}
@@ -75,16 +75,16 @@ func (s *exampleSource) appendExample(data []byte) (fault *rowformat.Fault) {
 	for i := range s.columns {
 		if err := s.appendFeature(i); err != nil {
 			f := &rowformat.Fault{Column: s.columns[i].field.Name, Reason: err, Err: err}
-			if u, ok := err.(undeclared); ok {
+			if u, ok := err.(declarableError); ok {
 				f.Reason = u.error
 			}
-			fault = fault.Add(i, f)
+			fault = fault.AddColumn(i, f)
 		}
 	}
 	return fault
 }
 
-// appendFeature appends what the record has for a column.
+// appendFeature appends the record's feature for a column.
 func (s *exampleSource) appendFeature(i int) error {
 	c, found := &s.columns[i], s.found[i]
 	if found[listsPart] != nil {
@@ -97,10 +97,10 @@ func (s *exampleSource) appendFeature(i int) error {
 	if err != nil {
 		return fmt.Errorf("feature %q: %w", c.field.Name, err)
 	}
-	return c.append(k, list)
+	return c.appendFeature(k, list)
 }
 
-// isEmpty says whether a feature says nothing of its type.
+// isEmpty reports whether a feature has no kind.
 func isEmpty(p part, value []byte) (bool, error) {
 	if p == contextPart {
 		k, _, err := featureList(value)

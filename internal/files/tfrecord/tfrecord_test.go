@@ -25,8 +25,8 @@ func float32FromBits(v uint32) float32 { return math.Float32frombits(v) }
 
 func int8s(name string) arrow.Field { return filestest.Nullable(name, arrow.PrimitiveTypes.Int8) }
 
-// examplesOf are the records of a plain TFRecord file, its CRCs checked with
-// nothing of the reader.
+// examplesOf returns the records of a plain TFRecord file. It checks CRCs
+// without the reader's code.
 func examplesOf(t testing.TB, file []byte) (records [][]byte) {
 	t.Helper()
 	for len(file) > 0 {
@@ -50,7 +50,7 @@ func tfrecordFile(t testing.TB, rows ...filestest.Features) string {
 	return filestest.File(t, "a.tfrecord", filestest.Framed(t, records...))
 }
 
-// The bytes that TensorFlow 2.19 wrote for the record "tfos".
+// TensorFlow 2.19 wrote these bytes for the record "tfos".
 func TestFrameOfTensorFlow(t *testing.T) {
 	want := "\x04\x00\x00\x00\x00\x00\x00\x00\x42\x45\x52\x04\x74\x66\x6f\x73\x17\x93\xfd\xad"
 	if got := filestest.Framed(t, []byte("tfos")); string(got) != want {
@@ -69,7 +69,7 @@ func TestTFRecordInference(t *testing.T) {
 	filestest.WantRows(t, files.TFRecord, filestest.File(t, "empty", nil), files.ReadOptions{}, "")
 }
 
-// What comes behind the sample and does not fit is an error with the remedy.
+// A record after the sample that does not fit is an error with the remedy.
 func TestTFRecordBeyondTheSample(t *testing.T) {
 	first := filestest.Framed(t, filestest.Encoded(t, filestest.Features{"i": filestest.IntFeature(1), "s": filestest.BytesFeature("a")}))
 	for _, c := range []struct {
@@ -154,7 +154,7 @@ func TestTFRecordCompressions(t *testing.T) {
 	}
 }
 
-// Damage is met by one split or another, wherever the file is cut.
+// Some split reports the damage, wherever the file is cut.
 func TestTFRecordDamageInSplits(t *testing.T) {
 	var records [][]byte
 	for i := range 20 {
@@ -202,7 +202,7 @@ func anySplitFails(d *files.Dataset, path string, size, split int64) bool {
 	return false
 }
 
-// boundary says whether a record begins at an offset.
+// boundary reports whether a record begins at an offset.
 func boundary(t *testing.T, file []byte, offset int) bool {
 	at := 0
 	for at < offset {
@@ -253,7 +253,7 @@ func TestTFRecordWrites(t *testing.T) {
 	}
 }
 
-// A list of a slice of an array begins in the middle of its values.
+// A list of a sliced array begins in the middle of its values.
 func TestTFRecordWritesSlices(t *testing.T) {
 	schema := filestest.SchemaOf(filestest.Nullable("f", arrow.FixedSizeListOf(2, arrow.PrimitiveTypes.Int8)), filestest.Nullable("l", arrow.ListOf(arrow.PrimitiveTypes.Float32)), filestest.Nullable("s", arrow.BinaryTypes.String))
 	rows := []string{`{"f":[1,2],"l":[1.0],"s":"a"}`, `{"f":[3,4],"l":[2.0,3.0],"s":"bc"}`, `{"f":null,"l":[],"s":null}`}

@@ -1,0 +1,219 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"tfos/internal/exit"
+	"tfos/internal/job"
+	"tfos/internal/launch"
+	"tfos/internal/record"
+	"tfos/scripts"
+)
+
+// Times in addition to a lease, within which every member ends: drainMargin for
+// the driver to publish or delete outputs, scratchMargin until a folder is no
+// longer in use.
+const (
+	drainMargin   = 10 * time.Second
+	scratchMargin = 2 * time.Second
+)
+
+// start makes the folders, runs the job, and removes the scratch folder.
+func (s *submission) start(ctx context.Context, spark launch.Spark) (v record.Verdict, err error) {
+	scratch, err := launch.NewScratch(s.c.tmp, s.run)
+	if err != nil {
+		return v, err
+	}
+	caretaker, err := launch.StartCaretaker(scratch, s.c.env.With("TFOS_RUN", s.run))
+	if err != nil {
+		return v, errors.Join(err, scratch.Remove(0))
+	}
+	defer func() {
+		rerr := scratch.Remove(s.lease() + scratchMargin)
+		if rerr = errors.Join(rerr, caretaker.Dismiss()); rerr != nil {
+			s.c.talk("tfos: warning: %v: look into %s", rerr, scratch.Dir)
+		}
+	}()
+	if err = s.fillScratch(scratch); err != nil {
+		return v, err
+	}
+	argv := s.plan.Command(spark.Submit)
+	kept, err := s.newRecord(ctx, argv)
+	if err != nil {
+		return v, err
+	}
+	v, err = s.runApplication(ctx, spark, scratch, kept.Event, argv, caretaker.Watch)
+	if v.Code != exit.Done {
+		if err := launch.ClearStaging(context.Background(), s.plan.Reserve, &v); err != nil {
+			s.c.talk("tfos: warning: unfinished output was not deleted: %v", err)
+		}
+	}
+	v = s.checkThroughput(v)
+	v.Run, v.Kind, v.Record = s.run, string(s.o.kind), s.plan.Record
+	last := v
+	if err != nil {
+		last = withError(v, err)
+	}
+	if ferr := kept.Finish(context.WithoutCancel(ctx), last); ferr != nil { // the verdict does not depend on it
+		s.c.talk("tfos: warning: the run's record is not complete: %v", ferr)
+	}
+	return v, err
+}
+
+// newRecord begins the run's record, even if ctx is cancelled.
+func (s *submission) newRecord(ctx context.Context, argv []string) (*record.Writer, error) {
+	plan, err := s.plan.JSON()
+	if err != nil {
+		return nil, err
+	}
+	return launch.NewRecord(context.WithoutCancel(ctx), record.Config{
+		Dir:   s.plan.Record,
+		Run:   record.Run{ID: s.run, Kind: string(s.o.kind), Job: s.spec.Name, Master: s.plan.Submission.Master},
+		Files: map[string][]byte{"plan.json": plan, "command.txt": []byte(job.Quote(argv, true) + "\n")},
+		Now:   s.c.now,
+		Warn:  func(err error) { s.c.talk("tfos: warning: the run's record is not complete: %v", err) },
+	})
+}
+
+// deleteCheckpoints deletes the checkpoints of a measurement.
+func (s *submission) deleteCheckpoints(checkpoints string) {
+	if checkpoints == "" {
+		return
+	}
+	if job.IsURL(checkpoints) {
+		s.c.talk("tfos: warning: delete the measurement's checkpoints yourself: %s", checkpoints)
+		return
+	}
+	if err := os.RemoveAll(checkpoints); err != nil {
+		s.c.talk("tfos: warning: the measurement's checkpoints were not deleted: %v", err)
+	}
+}
+
+// phaseThroughput is the phase of a run that failed because it was too slow.
+const phaseThroughput = "throughput"
+
+// checkThroughput fails a run that was slower than --min-throughput. Its
+// outputs stay: they are complete, and were expensive to compute.
+func (s *submission) checkThroughput(v record.Verdict) record.Verdict {
+	if s.o.minRate <= 0 || v.Code != exit.Done || v.Phase == launch.PhaseSkipped {
+		return v
+	}
+	switch t := v.Throughput; {
+	case t == nil:
+		v.Cause = fmt.Sprintf("--min-throughput %g: nothing was measured: the program takes no rows from a feed, or only one batch", s.o.minRate)
+	case t.RowsPerSecond < s.o.minRate:
+		v.Cause = fmt.Sprintf("%s is less than --min-throughput %g", rowRate(t.RowsPerSecond), s.o.minRate)
+	default:
+		return v
+	}
+	v.Code, v.Phase = exit.Stalled, phaseThroughput
+	return v
+}
+
+func (s *submission) lease() time.Duration { return time.Duration(s.spec.Timeouts.Lease) }
+
+// fillScratch writes all files of the plan that lie in the scratch folder.
+func (s *submission) fillScratch(scratch launch.Scratch) error {
+	for _, name := range []string{nodeBinary, engineBinary} {
+		if s.needs(scratch.Path(name)) {
+			if err := unpack(s.c.payload, name, scratch); err != nil {
+				return err
+			}
+		}
+	}
+	for _, c := range s.plan.Copies {
+		if err := copyInto(scratch, c); err != nil {
+			return err
+		}
+	}
+	if err := s.writeBundle(scratch); err != nil {
+		return err
+	}
+	plan, err := s.plan.JSON()
+	if err != nil {
+		return err
+	}
+	files := map[string][]byte{"plan.json": plan}
+	if s.plan.Where.Spark() {
+		if files["app.py"], err = scripts.App(); err != nil {
+			return err
+		}
+		if files["tfos.zip"], err = scripts.Zip(); err != nil {
+			return err
+		}
+	}
+	for name, data := range files {
+		if err := scratch.Write(name, 0o600, bytes.NewReader(data)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func copyInto(scratch launch.Scratch, c job.Copy) error {
+	name, err := filepath.Rel(scratch.Dir, c.To)
+	if err != nil {
+		return err
+	}
+	f, err := os.Open(c.From)
+	if err != nil {
+		return err
+	}
+	return errors.Join(scratch.Write(name, 0o644, f), f.Close())
+}
+
+// needs reports whether the plan names a file.
+func (s *submission) needs(path string) bool {
+	for _, f := range append([]string{s.plan.NodeBinary, s.plan.Node.Child.Engine}, s.plan.Files...) {
+		if f == path {
+			return true
+		}
+	}
+	return false
+}
+
+// runApplication runs spark-submit, or the driver, and shows its progress.
+func (s *submission) runApplication(ctx context.Context, spark launch.Spark, scratch launch.Scratch, keep func(record.Event), argv []string, started func(group int)) (record.Verdict, error) {
+	if s.plan.Where == job.LocalCluster {
+		home, err := scratch.SparkHome(spark.Home)
+		if err != nil {
+			return record.Verdict{}, err
+		}
+		spark.Home = home
+	}
+	child := launch.Child{Run: s.run, Scratch: scratch, ThisMachine: s.plan.Where.ThisMachine(), Light: s.plan.LightDriver()}
+	env := child.Environ(s.c.env)
+	if s.plan.Where.Spark() {
+		env = spark.Environ(s.c.env, child)
+	}
+	talk := newProgress(s.c)
+	talk.submitted(s.run, s.plan.Master(), s.plan.Record)
+	config := launch.Config{
+		Run:       s.run,
+		Argv:      argv,
+		Env:       env,
+		NoSpark:   !s.plan.Where.Spark(),
+		Record:    s.plan.Record,
+		Formation: time.Duration(s.spec.Timeouts.Reservation),
+		Grace:     s.lease() + drainMargin,
+		Started:   started,
+		Event:     func(e record.Event) { keep(e); talk.showEvent(e) },
+		Output:    talk,
+		Kill:      s.c.kill,
+	}
+	if s.o.verbose {
+		config.SparkLog = talk
+	}
+	v, err := launch.Run(ctx, config)
+	talk.finish()
+	if v.Phase == launch.PhaseSkipped { // only the run could find that out
+		s.c.talk("tfos: nothing to do: the output is complete and has all of the input")
+	}
+	return v, err
+}
