@@ -97,7 +97,7 @@ and the program's output.
 
 Exit codes:
   0   done, failed for good (reported to the server), or stopped: do not start again
-  75  the member cannot run on this executor: start again, perhaps elsewhere
+  75  no place, or this executor cannot run it: start again, perhaps elsewhere
   2   wrong command line`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -85,7 +85,7 @@ func TestConstantOfFedTensor(t *testing.T) {
 	}
 }
 
-// TestHalves: converting a float16 to its value and back gives the same bits.
+// TestHalves: every float16 comes back from what it stands for.
 func TestHalves(t *testing.T) {
 	for bits := range uint16(0x7c01) {
 		v := HalfFloat(bits)

@@ -114,8 +114,8 @@ func TestOutputPatterns(t *testing.T) {
 	}
 }
 
-// Members that succeed, that fail, and that are stopped because another failed upload
-// their files. The verdict lists them.
+// The files of members that succeed, that fail, and that are stopped for it are
+// brought, and the verdict says so.
 func TestFilesAreUploaded(t *testing.T) {
 	for _, test := range []struct {
 		modes []string

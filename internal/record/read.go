@@ -30,7 +30,7 @@ type Status struct {
 type Entry struct {
 	Time  time.Time
 	Name  string
-	Event Event // nil: this version does not know the event
+	Event Event // nil: this version does not know it
 }
 
 // Read reads the record in dir. alive reports whether the writer may still write. It
