@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"os"
 	"path/filepath"
 
 	"tfos/internal/exit"
+	"tfos/internal/proc"
 	"tfos/internal/record"
 	"tfos/internal/store"
 )
@@ -47,4 +49,12 @@ func NewRecord(ctx context.Context, c record.Config) (*record.Writer, error) {
 		return nil, fail(exit.Internal, "record", "make the run's record (set TFOS_STATE_DIR for another place): %w", err)
 	}
 	return w, nil
+}
+
+// thisProcess is this process as the writer of a record.
+func thisProcess() (p record.Process, err error) {
+	if p.Host, err = os.Hostname(); err == nil {
+		p.ID, err = proc.Identify(os.Getpid())
+	}
+	return p, err
 }

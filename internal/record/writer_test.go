@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"tfos/internal/exit"
+	"tfos/internal/proc"
 	"tfos/internal/store"
 )
 
@@ -41,7 +42,7 @@ func newClock() *clock { return &clock{at: time.Date(2026, 1, 2, 3, 4, 5, 0, tim
 func configOf(dir string, s store.Store, c *clock) Config {
 	return Config{
 		Store: s, Dir: dir, Now: c.now, Warn: func(error) {},
-		Run:   Run{ID: "r1", Kind: "train", Job: "job", Master: "yarn", Writer: Process{"h", 7, "boot/ns", "123"}},
+		Run:   Run{ID: "r1", Kind: "train", Job: "job", Master: "yarn", Writer: Process{"h", proc.ID{PID: 7, Space: "boot/ns", Start: "123"}}},
 		Files: map[string][]byte{"plan.json": []byte("{}\n"), "command.txt": []byte("spark-submit\n")},
 	}
 }
