@@ -1,4 +1,4 @@
-package reserve
+package reserve_test
 
 import (
 	"bytes"
@@ -11,33 +11,35 @@ import (
 	"time"
 
 	"tfos/internal/exit"
+	"tfos/internal/reserve"
+	"tfos/internal/reserve/reservetest"
 )
 
 func opened(text []byte) func() (io.ReadCloser, error) {
 	return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(text)), nil }
 }
 
-func uploadConfig(folder string, members ...MemberConfig) Config {
-	cfg := config(time.Second, members...)
-	cfg.Uploads = &UploadConfig{Folder: folder, Patterns: []string{"logs"}}
+func uploadConfig(folder string, members ...reserve.MemberConfig) reserve.Config {
+	cfg := reservetest.Config(time.Second, members...)
+	cfg.Uploads = &reserve.UploadConfig{Folder: folder, Patterns: []string{"logs"}}
 	return cfg
 }
 
 // A file is there whole or not at all, whatever the network does; an empty one too.
 func TestUpload(t *testing.T) {
 	to := filepath.Join(t.TempDir(), "made")
-	d := begin(t, uploadConfig(to, worker(0)))
-	network := newFaulty(d)
-	m := d.join(network.listener.Addr().String(), 0, "A")
-	receive(t, m.clusters, "cluster")
+	d := begin(t, uploadConfig(to, reservetest.Worker(0)))
+	between := newFaulty(t, reserve.TCPNetwork(), d.Ready.Address)
+	m := d.Join(between.listener.Addr().String(), 0, "A")
+	reservetest.Receive(t, m.Clusters, "cluster")
 	var moved atomic.Int64
 	count := func(n int) { moved.Add(int64(n)) }
 	text := bytes.Repeat([]byte("0123456789"), 200_000) // many parts
 	cut := false
-	err := m.Upload(t.Context(), m.place, "logs/deep/big", opened(text), func(n int) {
+	err := m.Upload(t.Context(), m.Place, "logs/deep/big", opened(text), func(n int) {
 		if count(n); moved.Load() > 1_000_000 && !cut {
 			cut = true
-			network.cut()
+			between.cut()
 		}
 	})
 	if err != nil || moved.Load() <= int64(len(text)) {
@@ -46,7 +48,7 @@ func TestUpload(t *testing.T) {
 	if got, err := os.ReadFile(filepath.Join(to, "worker-0/logs/deep/big")); err != nil || !bytes.Equal(got, text) {
 		t.Errorf("%d bytes came, %v", len(got), err)
 	}
-	if err := m.Upload(t.Context(), m.place, "empty \xff", opened(nil), count); err != nil {
+	if err := m.Upload(t.Context(), m.Place, "empty \xff", opened(nil), count); err != nil {
 		t.Error(err)
 	}
 	if got, err := os.ReadFile(filepath.Join(to, "worker-0/empty \xff")); err != nil || len(got) != 0 {
@@ -56,76 +58,78 @@ func TestUpload(t *testing.T) {
 	if err != nil || len(entries) != 1 {
 		t.Errorf("beside the file: %v, %v", entries, err)
 	}
-	m.reportEnd(t, Outcome{Kind: Succeeded, Working: WorkingFiles{Folder: "/w", Files: 3, Bytes: 9, Uploaded: 2, UploadedBytes: 8, Matched: []string{"logs"}}})
-	v := d.verdict(0)
+	m.ReportEnd(t, reserve.Outcome{Kind: reserve.Succeeded, Working: reserve.WorkingFiles{Folder: "/w", Files: 3, Bytes: 9, Uploaded: 2, UploadedBytes: 8, Matched: []string{"logs"}}})
+	v := d.AwaitVerdict(0)
 	files, _ := v["working_files"].([]any)
 	if len(files) != 1 || files[0].(map[string]any)["uploaded_to"] != to+"/worker-0" || files[0].(map[string]any)["host"] != "here" {
 		t.Errorf("verdict %v", v["working_files"])
 	}
-	d.hangUp()
+	d.HangUp()
 }
 
 func TestUploadIsRefused(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
-	stage(t, file)
-	d := begin(t, uploadConfig(file, worker(0)))
-	m := d.join(d.ready.Address, 0, "A")
-	receive(t, m.clusters, "cluster")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := begin(t, uploadConfig(file, reservetest.Worker(0)))
+	m := d.Join(d.Ready.Address, 0, "A")
+	reservetest.Receive(t, m.Clusters, "cluster")
 	for path, want := range map[string]string{
 		"../escape": "is wanted", "/absolute": "is wanted", "": "is wanted", "a/../../b": "is wanted",
 		"logs/a": "not a directory", // the folder is a file
 	} {
-		err := m.Upload(t.Context(), m.place, path, opened([]byte("x")), func(int) {})
+		err := m.Upload(t.Context(), m.Place, path, opened([]byte("x")), func(int) {})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", path, err, want)
 		}
 	}
-	if err := m.Upload(t.Context(), Place{"worker", 1}, "logs/a", opened(nil), func(int) {}); err == nil || !strings.Contains(err.Error(), "is not this member's place") {
+	if err := m.Upload(t.Context(), reserve.Place{Job: "worker", Index: 1}, "logs/a", opened(nil), func(int) {}); err == nil || !strings.Contains(err.Error(), "is not this member's place") {
 		t.Errorf("another's place: %v", err)
 	}
-	other := d.client(d.ready.Address)
-	if err := other.Upload(t.Context(), m.place, "logs/a", opened(nil), func(int) {}); err == nil || !strings.Contains(err.Error(), "is not this member's place") {
+	other := d.Client(d.Ready.Address)
+	if err := other.Upload(t.Context(), m.Place, "logs/a", opened(nil), func(int) {}); err == nil || !strings.Contains(err.Error(), "is not this member's place") {
 		t.Errorf("another incarnation: %v", err)
 	}
 	// A run whose files were asked for and not brought has not succeeded.
-	m.reportEnd(t, Outcome{Kind: Succeeded, Working: WorkingFiles{Folder: "/w", Files: 1, Bytes: 1, Matched: []string{"logs"}, Error: "disk full"}})
-	v := d.verdict(exit.Output)
-	if v["phase"] != PhaseUpload || v["member"] != "worker:0" || v["cause"] != "a file of worker:0 was not brought to "+file+"/worker-0: disk full" {
+	m.ReportEnd(t, reserve.Outcome{Kind: reserve.Succeeded, Working: reserve.WorkingFiles{Folder: "/w", Files: 1, Bytes: 1, Matched: []string{"logs"}, Error: "disk full"}})
+	v := d.AwaitVerdict(exit.Output)
+	if v["phase"] != reserve.PhaseUpload || v["member"] != "worker:0" || v["cause"] != "a file of worker:0 was not brought to "+file+"/worker-0: disk full" {
 		t.Errorf("verdict %v", v)
 	}
-	d.hangUp()
+	d.HangUp()
 }
 
 // A job that wants no file gets none.
 func TestNothingIsUploadedUnasked(t *testing.T) {
-	d := begin(t, config(time.Second, worker(0)))
-	m := d.join(d.ready.Address, 0, "A")
-	receive(t, m.clusters, "cluster")
-	if err := m.Upload(t.Context(), m.place, "a", opened(nil), func(int) {}); err == nil || !strings.Contains(err.Error(), "is wanted") {
+	d := begin(t, reservetest.Config(time.Second, reservetest.Worker(0)))
+	m := d.Join(d.Ready.Address, 0, "A")
+	reservetest.Receive(t, m.Clusters, "cluster")
+	if err := m.Upload(t.Context(), m.Place, "a", opened(nil), func(int) {}); err == nil || !strings.Contains(err.Error(), "is wanted") {
 		t.Errorf("%v", err)
 	}
-	m.reportEnd(t, Outcome{Kind: Succeeded})
-	if v := d.verdict(0); v["working_files"] != nil {
+	m.ReportEnd(t, reserve.Outcome{Kind: reserve.Succeeded})
+	if v := d.AwaitVerdict(0); v["working_files"] != nil {
 		t.Errorf("verdict %v", v)
 	}
-	d.hangUp()
+	d.HangUp()
 }
 
 // What no program has written is said of a run that has succeeded, once for all.
 func TestAPatternThatNamesNothing(t *testing.T) {
-	cfg := uploadConfig(t.TempDir(), worker(0), worker(1))
+	cfg := uploadConfig(t.TempDir(), reservetest.Worker(0), reservetest.Worker(1))
 	cfg.Uploads.Patterns = []string{"logs", "*.txt"}
 	cfg.Shared = true
 	d := begin(t, cfg)
-	members := []*member{d.join(d.ready.Address, 0, "A"), d.join(d.ready.Address, 1, "A")}
+	members := []*reservetest.Member{d.Join(d.Ready.Address, 0, "A"), d.Join(d.Ready.Address, 1, "A")}
 	for i, matched := range [][]string{{"logs"}, nil} {
-		receive(t, members[i].clusters, "cluster")
-		members[i].reportEnd(t, Outcome{Kind: Succeeded, Working: WorkingFiles{Folder: "/w", Matched: matched}})
+		reservetest.Receive(t, members[i].Clusters, "cluster")
+		members[i].ReportEnd(t, reserve.Outcome{Kind: reserve.Succeeded, Working: reserve.WorkingFiles{Folder: "/w", Matched: matched}})
 	}
-	warning := d.await("warning")["message"].(string)
+	warning := d.Await("warning")["message"].(string)
 	if !strings.HasPrefix(warning, "app.python.outputs: *.txt: no program has written") {
 		t.Errorf("warning %q", warning)
 	}
-	d.verdict(0)
-	d.hangUp()
+	d.AwaitVerdict(0)
+	d.HangUp()
 }
