@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"tfos/internal/reserve"
+	"tfos/internal/shellglob"
 )
 
 // uploadFiles uploads the files of the program's folder that the job wants, and
@@ -54,7 +55,7 @@ func (m *member) uploadFiles() reserve.WorkingFiles {
 func (m *member) wantsFile(name string, found *reserve.WorkingFiles) bool {
 	wanted := false
 	for _, pattern := range m.Config.Child.Outputs {
-		if matches(pattern, name) {
+		if shellglob.Match(pattern, name) {
 			wanted = true
 			if !slices.Contains(found.Matched, pattern) {
 				found.Matched = append(found.Matched, pattern)
