@@ -33,13 +33,15 @@ func (m *member) uploadFiles() reserve.WorkingFiles {
 	m.uploading.Store(true)
 	m.client.Renew() // the server then waits for the uploads
 	defer m.uploading.Store(false)
+	uploader := m.client.NewUploader(m.place)
+	defer uploader.Close()
 	for _, name := range slices.Sorted(maps.Keys(written)) {
 		found.Files++
 		found.Bytes += written[name]
 		if !m.wantsFile(name, &found) || found.Error != "" {
 			continue
 		}
-		if err := m.upload(ctx, name); err != nil {
+		if err := m.upload(ctx, uploader, name); err != nil {
 			found.Error = oneLine(err.Error())
 			m.log.Error("node: upload a file of the program", "file", name, "error", err)
 			continue
@@ -65,8 +67,8 @@ func (m *member) wantsFile(name string, found *reserve.WorkingFiles) bool {
 	return wanted
 }
 
-func (m *member) upload(ctx context.Context, name string) error {
-	return m.client.Upload(ctx, m.place, name, func() (io.ReadCloser, error) {
+func (m *member) upload(ctx context.Context, to *reserve.Uploader, name string) error {
+	return to.Upload(ctx, name, func() (io.ReadCloser, error) {
 		return os.Open(filepath.Join(m.folder.path, filepath.FromSlash(name)))
 	}, func(n int) { m.uploaded.Add(int64(n)) })
 }

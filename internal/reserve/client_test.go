@@ -33,6 +33,7 @@ type faulty struct {
 	mu     sync.Mutex
 	open   []net.Conn
 	silent bool
+	hushed int // connections up to this one are silent
 	dialed int
 }
 
@@ -71,6 +72,7 @@ func (f *faulty) carry(near net.Conn) {
 	f.mu.Lock()
 	f.open = append(f.open, near, far)
 	f.dialed++
+	number := f.dialed
 	f.mu.Unlock()
 	var both sync.WaitGroup
 	for _, pair := range [][2]net.Conn{{near, far}, {far, near}} {
@@ -81,7 +83,7 @@ func (f *faulty) carry(near net.Conn) {
 			for {
 				n, err := pair[0].Read(buffer)
 				f.mu.Lock()
-				silent := f.silent
+				silent := f.silent || number <= f.hushed
 				f.mu.Unlock()
 				if err == nil && !silent {
 					_, err = pair[1].Write(buffer[:n])
@@ -105,6 +107,20 @@ func (f *faulty) cut() {
 	f.open = nil
 }
 
+// silenceOpen lets nothing more through in the connections that are open.
+func (f *faulty) silenceOpen() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.hushed = f.dialed
+}
+
+// connections is how many there have been.
+func (f *faulty) connections() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.dialed
+}
+
 // silence lets nothing more through, in old connections and new.
 func (f *faulty) silence() {
 	f.mu.Lock()
@@ -122,10 +138,7 @@ func testClientRenews(t *testing.T) {
 	m := d.Join(between.listener.Addr().String(), 0, "A")
 	reservetest.Receive(t, m.Clusters, "cluster")
 	time.Sleep(2 * lease)
-	between.mu.Lock()
-	dialed := between.dialed
-	between.mu.Unlock()
-	if dialed != 1 || len(m.Joined) > 0 {
+	if dialed := between.connections(); dialed != 1 || len(m.Joined) > 0 {
 		t.Errorf("%d connections, Join ended: %v", dialed, len(m.Joined) > 0)
 	}
 	m.ReportEnd(t, reserve.Outcome{Kind: reserve.Succeeded})

@@ -9,6 +9,8 @@ import (
 
 // This file is what the tests of package reserve_test need of the inside.
 
+const UploadPatience = uploadPatience
+
 var RegisterToPB, RenewToPB = registerToPB, renewToPB
 
 // ForeignCredentials are those of another run.

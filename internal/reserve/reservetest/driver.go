@@ -42,7 +42,7 @@ type Driver struct {
 	// Cancel ends Serve's context.
 	Cancel context.CancelFunc
 
-	t       *testing.T
+	t       testing.TB
 	network Network
 	in      *io.PipeWriter
 	ended   chan error // Serve's
@@ -50,13 +50,13 @@ type Driver struct {
 
 // Begin starts Serve over TCP and reads its first event. config becomes the
 // configuration's JSON.
-func Begin(t *testing.T, config any, open reserve.Open) *Driver {
+func Begin(t testing.TB, config any, open reserve.Open) *Driver {
 	t.Helper()
 	return BeginOn(t, tcp{}, config, open)
 }
 
 // BeginOn is Begin on another network.
-func BeginOn(t *testing.T, network Network, config any, open reserve.Open) *Driver {
+func BeginOn(t testing.TB, network Network, config any, open reserve.Open) *Driver {
 	t.Helper()
 	inR, inW := io.Pipe()
 	outR, outW := io.Pipe()
@@ -148,7 +148,7 @@ func (d *Driver) HangUp() {
 }
 
 // Receive returns the next value of a channel. what names it.
-func Receive[T any](t *testing.T, from <-chan T, what string) T {
+func Receive[T any](t testing.TB, from <-chan T, what string) T {
 	t.Helper()
 	select {
 	case v := <-from:

@@ -103,7 +103,7 @@ func (d *Driver) JoinAs(c *reserve.Client, index int, executor string, renewal f
 }
 
 // ReportEnd reports the member's outcome and leaves the run.
-func (m *Member) ReportEnd(t *testing.T, o reserve.Outcome) {
+func (m *Member) ReportEnd(t testing.TB, o reserve.Outcome) {
 	t.Helper()
 	o.Place = m.Place
 	if err := m.Report(t.Context(), o); err != nil {
