@@ -1,14 +1,16 @@
 package launch
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"tfos/internal/exit"
 	"tfos/internal/record"
-	"tfos/internal/store"
 )
 
 func TestNewRecord(t *testing.T) {
@@ -18,18 +20,21 @@ func TestNewRecord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := NewRecord(t.Context(), c); CodeOf(err) != exit.Usage {
+	if _, err := NewRecord(t.Context(), c); CodeOf(err) != exit.Usage || !strings.Contains(err.Error(), dir+" (running): choose another") {
 		t.Errorf("the same run twice: %v", err)
 	}
-	s, err := record.Read(t.Context(), store.Local{}, dir, record.Process.Alive)
+	s, err := ReadRecord(t.Context(), dir)
 	if err != nil || s.State != record.Running || s.Run.Writer.PID != os.Getpid() {
 		t.Errorf("%+v, %v", s, err)
 	}
 	if err := w.Finish(t.Context(), record.Verdict{Code: exit.NotFormed}); err != nil {
 		t.Fatal(err)
 	}
-	if s, err = record.Read(t.Context(), store.Local{}, dir, record.Process.Alive); err != nil || s.State != record.Failed {
+	if s, err = ReadRecord(t.Context(), dir); err != nil || s.State != record.Failed {
 		t.Errorf("%+v, %v", s, err)
+	}
+	if _, err := ReadRecord(t.Context(), t.TempDir()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a folder without a record: %v", err)
 	}
 	for _, path := range []string{filepath.Dir(dir), dir, dir + "/logs"} {
 		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o700 {

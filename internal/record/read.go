@@ -29,7 +29,8 @@ type Status struct {
 type Entry struct {
 	Time  time.Time
 	Name  string
-	Event Event // nil: this version does not know it
+	Event Event           // nil: this version does not know it
+	Line  json.RawMessage // the whole line
 }
 
 // Read reads the record in dir. alive tells whether the writer may still write;
@@ -51,6 +52,9 @@ func read(ctx context.Context, s store.Store, dir string, alive func(Process) bo
 	run, err := getJSON[Run](ctx, s, dir+"/"+runFile)
 	if err != nil {
 		return Status{}, err
+	}
+	if run.Version < 1 {
+		return Status{}, fmt.Errorf("%s has no version: %w", runFile, fs.ErrNotExist)
 	}
 	if run.Version > Version {
 		return Status{}, fmt.Errorf("its version is %d, and this tfos knows those up to %d: use a newer tfos", run.Version, Version)
@@ -146,5 +150,5 @@ func parseEntry(line []byte) (Entry, bool) {
 		return Entry{}, false
 	}
 	event, err := Parse(line)
-	return Entry{head.Time, head.Name, event}, err == nil
+	return Entry{head.Time, head.Name, event, line}, err == nil
 }

@@ -353,6 +353,12 @@ func TestReadRefuses(t *testing.T) {
 	if _, err := Read(t.Context(), store.Local{}, dir, dead); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no record: %v", err)
 	}
+	if err := os.WriteFile(dir+"/run.json", []byte(`{"state":"running"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Read(t.Context(), store.Local{}, dir, dead); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("another program's run.json: %v", err)
+	}
 	for _, run := range []string{`{"version":2}`, `{`} {
 		if err := os.WriteFile(dir+"/run.json", bytes.TrimSpace([]byte(run)), 0o600); err != nil {
 			t.Fatal(err)
