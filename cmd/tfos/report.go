@@ -31,9 +31,12 @@ func (c *cli) report(asJSON bool, write func(io.Writer)) {
 // program's output, if the run succeeded.
 func writeReport(w io.Writer, name string, v record.Verdict, printed bool) {
 	r := reporter{w}
-	if v.Code == exit.Done {
-		r.printf("\n%s: done in %.1f s\n", name, v.Seconds["total"])
-	} else {
+	switch total, measured := v.Seconds["total"]; {
+	case v.Code == exit.Done && measured:
+		r.printf("\n%s: done in %.1f s\n", name, total)
+	case v.Code == exit.Done: // the driver's verdict: its launcher was killed
+		r.printf("\n%s: done\n", name)
+	default:
 		r.printf("\n%s: failed: %s (exit %d)\n", name, v.Code.Meaning(), v.Code)
 		r.failure(v)
 	}

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 	"text/tabwriter"
 
@@ -26,8 +29,8 @@ type showOptions struct {
 func newShowCommand(c *cli) *cobra.Command {
 	o := &showOptions{}
 	cmd := &cobra.Command{
-		Use:   "show MODEL",
-		Short: "Say what a model takes and gives",
+		Use:   "show MODEL|RECORD",
+		Short: "Say what a model takes and gives, or how a run is",
 		Long: `Says what a SavedModel, a frozen graph (.pb), a checkpoint or a .meta file holds:
 tag sets, signatures with the types and shapes of their tensors, variables; and,
 without signatures, the tensors that its graph waits for and those that nothing
@@ -35,14 +38,19 @@ else uses (with --all every one, for hidden layers). Ends with the lines of a
 job file that run it. Of a folder of versions (1, 2, …) the highest is taken.
 Needs neither TensorFlow nor Spark.
 
-A dimension of -1 is not fixed; the first one counts rows.`,
+A dimension of -1 is not fixed; the first one counts rows.
+
+Of the record of a run (its folder is in tfos's first line and in its report) it
+says how the run is: running, succeeded, failed, or lost where the launcher has ended
+without a verdict. A launcher on another machine counts as running.`,
 		Example: `  tfos show export
   tfos show model/model.ckpt-1000
-  tfos show export --output json`,
+  tfos show export --output json
+  tfos show ~/.local/state/tfos/runs/20260102-030405-ab12`,
 		Args: one("model", "export"),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			o.path = args[0]
-			return runShow(c, o)
+			return runShow(cmd.Context(), c, o)
 		},
 	}
 	f := cmd.Flags()
@@ -52,7 +60,15 @@ A dimension of -1 is not fixed; the first one counts rows.`,
 	return cmd
 }
 
-func runShow(c *cli, o *showOptions) error {
+func runShow(ctx context.Context, c *cli, o *showOptions) error {
+	if isFolder(o.path) {
+		switch status, err := launch.ReadRecord(ctx, o.path); {
+		case err == nil:
+			return showRecord(c, o, status)
+		case !errors.Is(err, fs.ErrNotExist):
+			return &launch.Error{Code: exit.Usage, Phase: "record", Err: err}
+		}
+	}
 	found, err := model.Describe(o.path)
 	if err != nil {
 		return &launch.Error{Code: exit.Usage, Phase: "model", Err: err}

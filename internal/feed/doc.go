@@ -44,5 +44,4 @@
 //   - child.go is the program's side, for programs in Go. The Python one is
 //     scripts/tfos/connection.py, under feed.py and replay.py.
 //   - handover.go gives a predict task's connection to the engine.
-//   - kernel.go reads the id by which a feed task knows its own host.
 package feed

@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"tfos/internal/shellglob"
 )
 
 // besideNames bounds the names that Beside lists.
@@ -99,7 +101,7 @@ func NotShipped(s *Spec, bundle []Copy, beside []string) []Fault {
 }
 
 func hasModules(folder string) bool {
-	found, _ := filepath.Glob(filepath.Join(globEscape(folder), "*.py"))
+	found, _ := shellglob.List(folder, "*.py", nil) // the pattern is a good one
 	return len(found) > 0
 }
 

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"tfos/internal/shellglob"
 )
 
 // bundleBytes bounds the files in it. Each executor fetches it whole.
@@ -112,6 +114,19 @@ func (b *bundler) match(at, pattern string) {
 	for _, path := range found {
 		b.add(at, path)
 	}
+}
+
+// shellMatch lists what a path of a job file names for a shell, sorted. A path that is
+// there, or has no wildcard, names itself. dir is the job file's folder, whose own path
+// is no pattern. The error is path.ErrBadPattern.
+func shellMatch(dir, pattern string) ([]string, error) {
+	if _, err := os.Lstat(pattern); err == nil || !shellglob.HasWildcard(pattern) {
+		return []string{pattern}, nil // what is not there is told by who looks at it
+	}
+	if rel, err := filepath.Rel(dir, pattern); err == nil && filepath.IsLocal(rel) {
+		return shellglob.List(dir, rel, notShipped)
+	}
+	return shellglob.List("/", strings.TrimPrefix(pattern, "/"), notShipped)
 }
 
 func (b *bundler) add(at, path string) { b.walk(at, path, b.s.landing(path)) }

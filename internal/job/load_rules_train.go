@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"tfos/internal/shellglob"
 	"tfos/internal/work"
 )
 
@@ -264,13 +265,12 @@ func (r *rules) columns() {
 func (r *rules) uploadRules(p *Python) {
 	for i, pattern := range p.Outputs {
 		at := indexed("app.python.outputs", i)
-		_, err := path.Match(pattern, "")
 		switch {
 		case strings.TrimSpace(pattern) == "":
 			r.broken(at, pattern, "must name files below the working directory: . for all of them")
 		case path.IsAbs(pattern) || IsURL(pattern) || !filepath.IsLocal(path.Clean(pattern)):
 			r.broken(at, pattern, "must be below the working directory of the program: only what lies there is brought")
-		case err != nil:
+		case shellglob.Check(pattern) != nil:
 			r.broken(at, pattern, "is no pattern: a bracket is not closed")
 		}
 	}

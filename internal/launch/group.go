@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"tfos/internal/proc"
 )
 
 // group is a child process in a process group of its own.
@@ -29,7 +29,7 @@ func startGroup(cmd *exec.Cmd) (*group, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	// Orphans of the group become our children: we can wait for them, and they
 	// do not stay as zombies where no init reaps them (containers).
-	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+	if err := proc.AdoptOrphans(); err != nil {
 		return nil, err
 	}
 	g := &group{ended: make(chan struct{})}

@@ -1,15 +1,16 @@
 package launch
 
 import (
+	"errors"
+	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"tfos/internal/exit"
 	"tfos/internal/record"
-	"tfos/internal/store"
 )
 
 func TestNewRecord(t *testing.T) {
@@ -19,18 +20,21 @@ func TestNewRecord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := NewRecord(t.Context(), c); CodeOf(err) != exit.Usage {
+	if _, err := NewRecord(t.Context(), c); CodeOf(err) != exit.Usage || !strings.Contains(err.Error(), dir+" (running): choose another") {
 		t.Errorf("the same run twice: %v", err)
 	}
-	s, err := record.Read(t.Context(), store.Local{}, dir, Alive)
+	s, err := ReadRecord(t.Context(), dir)
 	if err != nil || s.State != record.Running || s.Run.Writer.PID != os.Getpid() {
 		t.Errorf("%+v, %v", s, err)
 	}
 	if err := w.Finish(t.Context(), record.Verdict{Code: exit.NotFormed}); err != nil {
 		t.Fatal(err)
 	}
-	if s, err = record.Read(t.Context(), store.Local{}, dir, Alive); err != nil || s.State != record.Failed {
+	if s, err = ReadRecord(t.Context(), dir); err != nil || s.State != record.Failed {
 		t.Errorf("%+v, %v", s, err)
+	}
+	if _, err := ReadRecord(t.Context(), t.TempDir()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a folder without a record: %v", err)
 	}
 	for _, path := range []string{filepath.Dir(dir), dir, dir + "/logs"} {
 		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o700 {
@@ -44,39 +48,6 @@ func TestNewRecord(t *testing.T) {
 	c.Dir = RecordDir(file, "r")
 	if _, err := NewRecord(t.Context(), c); CodeOf(err) != exit.Internal {
 		t.Errorf("a state folder that is a file: %v", err)
-	}
-}
-
-func TestAlive(t *testing.T) {
-	self, err := thisProcess()
-	if err != nil || !Alive(self) {
-		t.Errorf("this process %+v, %v", self, err)
-	}
-	earlier := self
-	earlier.Start += "0"
-	if Alive(earlier) {
-		t.Error("an earlier process of the same pid is alive")
-	}
-	cmd := exec.Command("sleep", "60")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	child := record.Process{PID: cmd.Process.Pid, Space: self.Space}
-	if _, child.Start, err = processStat(child.PID); err != nil || !Alive(child) {
-		t.Errorf("a child %+v, %v", child, err)
-	}
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	for end := time.Now().Add(10 * time.Second); Alive(child); time.Sleep(time.Millisecond) { // a zombie is dead
-		if time.Now().After(end) {
-			t.Fatal("a killed child is alive")
-		}
-	}
-	_ = cmd.Wait()
-	child.Space = "another machine"
-	if !Alive(child) {
-		t.Error("of another machine nobody can tell")
 	}
 }
 

@@ -3,10 +3,13 @@ package launch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 
 	"tfos/internal/exit"
+	"tfos/internal/proc"
 	"tfos/internal/record"
 	"tfos/internal/store"
 )
@@ -42,9 +45,35 @@ func NewRecord(ctx context.Context, c record.Config) (*record.Writer, error) {
 	}
 	switch {
 	case errors.Is(err, fs.ErrExist):
-		return nil, fail(exit.Usage, "record", "run %s has a record already, in %s: choose another --run-id", c.Run.ID, c.Dir)
+		return nil, fail(exit.Usage, "record", "run %s has a record already, in %s%s: choose another --run-id", c.Run.ID, c.Dir, stateIn(ctx, c.Dir))
 	case err != nil:
 		return nil, fail(exit.Internal, "record", "make the run's record (set TFOS_STATE_DIR for another place): %w", err)
 	}
 	return w, nil
+}
+
+// ReadRecord reads the record in dir. A folder without a record is fs.ErrNotExist.
+func ReadRecord(ctx context.Context, dir string) (record.Status, error) {
+	s, err := store.For(dir)
+	if err != nil {
+		return record.Status{}, err
+	}
+	return record.Read(ctx, s, dir, record.Process.Alive)
+}
+
+// stateIn says how the run of a record is, behind its folder; "" where that cannot be read.
+func stateIn(ctx context.Context, dir string) string {
+	status, err := ReadRecord(ctx, dir)
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf(" (%s)", status.State)
+}
+
+// thisProcess is this process as the writer of a record.
+func thisProcess() (p record.Process, err error) {
+	if p.Host, err = os.Hostname(); err == nil {
+		p.ID, err = proc.Identify(os.Getpid())
+	}
+	return p, err
 }

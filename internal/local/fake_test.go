@@ -8,8 +8,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -19,6 +17,7 @@ import (
 	"tfos/internal/feed"
 	"tfos/internal/infer"
 	"tfos/internal/node"
+	"tfos/internal/proc"
 )
 
 // The test binary plays tfos-node, with the real supervisor and guard. It also plays
@@ -61,7 +60,7 @@ func fakeEngine(socket, what string) int {
 		_ = member.Failed("running", "a bad row", 6)
 		return 1
 	case what == "orphan":
-		err = syscall.Kill(parentOf(os.Getppid()), syscall.SIGKILL)
+		err = killSupervisor()
 		fallthrough
 	default:
 		time.Sleep(time.Minute) // a bound, should the test die
@@ -94,10 +93,11 @@ func predict(member *feed.Child) error {
 	return member.Result(result)
 }
 
-// parentOf reads the fourth field of proc_pid_stat(5).
-func parentOf(pid int) int {
-	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-	parent, _ := strconv.Atoi(fields[1])
-	return parent
+// killSupervisor kills the parent of the guard, which is this process's parent.
+func killSupervisor() error {
+	guard, err := proc.ReadStat(os.Getppid())
+	if err != nil {
+		return err
+	}
+	return syscall.Kill(guard.Parent, syscall.SIGKILL)
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"time"
+
+	"tfos/internal/proc"
 )
 
 // This file reads facts about the executor: environment, names, network, GPUs, clock.
@@ -30,18 +32,13 @@ func hostName(other string) string {
 
 // executorIdentity names the process that started this one, which on an
 // executor is the executor's JVM: two members with the same are on one
-// executor. Containers have pid spaces of their own, hence the namespace; pids
-// are used again, hence the start time.
-func executorIdentity(boot string) (string, error) {
-	parent, err := readStat(os.Getppid())
+// executor.
+func executorIdentity() (string, error) {
+	parent, err := proc.Identify(os.Getppid())
 	if err != nil {
 		return "", fmt.Errorf("node: identity of the executor: %w", err)
 	}
-	space, err := os.Readlink("/proc/self/ns/pid")
-	if err != nil {
-		return "", fmt.Errorf("node: identity of the executor: %w", err)
-	}
-	return fmt.Sprintf("%s/%s/%d/%d", boot, space, parent.pid, parent.start), nil
+	return parent.String(), nil
 }
 
 // routeAddress returns this machine's address on the route to server (host:port). Other

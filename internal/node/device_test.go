@@ -12,20 +12,20 @@ import (
 	"testing"
 	"time"
 
-	"tfos/internal/feed"
+	"tfos/internal/proc"
 )
 
 func TestExecutorIdentity(t *testing.T) {
-	boot, err := feed.BootID()
+	space, err := proc.PIDSpace()
 	if err != nil {
 		t.Fatal(err)
 	}
-	one, err := executorIdentity(boot)
+	one, err := executorIdentity()
 	if err != nil {
 		t.Fatal(err)
 	}
-	two, _ := executorIdentity(boot)
-	if one != two || !strings.HasPrefix(one, boot+"/pid:[") || !strings.Contains(one, fmt.Sprintf("/%d/", os.Getppid())) {
+	two, _ := executorIdentity()
+	if one != two || !strings.HasPrefix(one, fmt.Sprintf("%s/%d/", space, os.Getppid())) {
 		t.Errorf("%q, %q", one, two)
 	}
 }

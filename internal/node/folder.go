@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -136,31 +134,4 @@ func (f folder) written() (map[string]int64, error) {
 		}
 	}
 	return out, err
-}
-
-// matches says whether a pattern of app.python.outputs names a file, or a folder
-// that the file is in. It is matched as app.python.files is: * and ? within a name,
-// ** for folders at every depth, and no wildcard for names that begin with a dot.
-func matches(pattern, file string) bool {
-	pattern = path.Clean(pattern)
-	return pattern == "." || matchNames(strings.Split(pattern, "/"), strings.Split(file, "/"))
-}
-
-func matchNames(pattern, names []string) bool {
-	switch {
-	case len(pattern) == 0:
-		return true
-	case len(names) == 0:
-		return false
-	}
-	hidden := strings.HasPrefix(names[0], ".") && !strings.HasPrefix(pattern[0], ".")
-	if pattern[0] == "**" {
-		rest := pattern[1:]
-		if len(rest) == 0 {
-			rest = []string{"*"}
-		}
-		return matchNames(rest, names) || !hidden && matchNames(pattern, names[1:])
-	}
-	same, err := path.Match(pattern[0], names[0])
-	return (pattern[0] == names[0] || err == nil && same && !hidden) && matchNames(pattern[1:], names[1:])
 }

@@ -84,36 +84,6 @@ func TestAFolderThatCannotBeWritten(t *testing.T) {
 	}
 }
 
-func TestOutputPatterns(t *testing.T) {
-	for _, test := range []struct {
-		pattern string
-		yes, no []string
-	}{
-		{"logs", []string{"logs", "logs/a", "logs/a/b", "logs/.hidden"}, []string{"a/logs", "logs2"}},
-		{"./logs/", []string{"logs/a"}, []string{"log"}},
-		{".", []string{"a", "a/b", ".hidden"}, nil},
-		{"*.txt", []string{"a.txt", "a.txt/in a folder of that name"}, []string{"a.txt2", ".a.txt", "b/a.txt"}},
-		{"*", []string{"a", "a/b", "a/.b"}, []string{".a"}},
-		{".*", []string{".a"}, []string{"a"}},
-		{"**", []string{"a", "a/b"}, []string{".a/b"}},
-		{"**/*.txt", []string{"a.txt", "b/a.txt", "c/b/a.txt"}, []string{"c/.b/a.txt", "a.csv"}},
-		{"runs/**/events*", []string{"runs/events.1", "runs/a/b/events.1"}, []string{"events.1", "runs/a/b"}},
-		{"m[12].bin", []string{"m1.bin", "m[12].bin"}, []string{"m3.bin"}},
-		{"model?", []string{"model1"}, []string{"model", "model12"}},
-	} {
-		for _, file := range test.yes {
-			if !matches(test.pattern, file) {
-				t.Errorf("%s does not name %s", test.pattern, file)
-			}
-		}
-		for _, file := range test.no {
-			if matches(test.pattern, file) {
-				t.Errorf("%s names %s", test.pattern, file)
-			}
-		}
-	}
-}
-
 // The files of members that succeed, that fail, and that are stopped for it are
 // brought, and the verdict says so.
 func TestFilesAreUploaded(t *testing.T) {

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"tfos/internal/proc"
 )
 
 // guardGrace is how long a guard whose member is gone waits for killed processes, before
@@ -73,7 +75,7 @@ func Guard(ctx context.Context, stdio GuardIO, logger *slog.Logger) error {
 	caught := make(chan os.Signal, 1)
 	signal.Notify(caught, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGPIPE)
 	defer signal.Stop(caught)
-	if err := adoptOrphans(); err != nil {
+	if err := proc.AdoptOrphans(); err != nil {
 		return err
 	}
 	unix.CloseOnExec(int(stdio.Events.Fd()))

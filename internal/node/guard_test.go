@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"tfos/internal/proc"
 )
 
 // patience is how long these tests wait for things that take milliseconds, since the
@@ -175,7 +177,7 @@ func TestGuardReportsASignal(t *testing.T) {
 	tmp, run := shortTemp(t), runID(t)
 	g := guardUnderTest(t, run, "sleep")
 	awaitLine(t, g, "sleeping")
-	children := descendants(g.cmd.Process.Pid)
+	children := proc.Descendants(g.cmd.Process.Pid)
 	if len(children) != 1 {
 		t.Fatalf("the guard has %d descendants, want the child", len(children))
 	}
@@ -230,8 +232,8 @@ func TestGuardClearsUpAtTheEndOfItsInput(t *testing.T) {
 			tmp, run := shortTemp(t), runID(t)
 			g := guardUnderTest(t, run, mode)
 			awaitLine(t, g, "sleeping")
-			if want := map[string]int{"family": 3}[mode]; want > 0 && len(descendants(g.cmd.Process.Pid)) != want {
-				t.Fatalf("%d descendants, want %d", len(descendants(g.cmd.Process.Pid)), want)
+			if want := map[string]int{"family": 3}[mode]; want > 0 && len(proc.Descendants(g.cmd.Process.Pid)) != want {
+				t.Fatalf("%d descendants, want %d", len(proc.Descendants(g.cmd.Process.Pid)), want)
 			}
 			_ = g.orders.Close()
 			awaitGuard(t, g)

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"tfos/internal/proc"
 )
 
 // guardPatience is how long the supervisor waits for its guard to clean up, before it
@@ -148,7 +150,7 @@ func (g *guardian) killAll() {
 }
 
 // cleanUp does the work of a guard that was killed: kills its orphans, which became
-// this process's children (adoptOrphans), and removes the work folder.
+// this process's children (proc.AdoptOrphans), and removes the work folder.
 func (g *guardian) cleanUp() {
 	deadline := time.After(guardGrace)
 	select {
@@ -167,7 +169,7 @@ func (g *guardian) cleanUp() {
 				continue
 			}
 		case <-deadline:
-			g.log.Error("node: processes outlive SIGKILL", "pids", descendants(os.Getpid()))
+			g.log.Error("node: processes outlive SIGKILL", "pids", proc.Descendants(os.Getpid()))
 		}
 		break
 	}

@@ -13,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"tfos/internal/feed"
+	"tfos/internal/proc"
 	"tfos/internal/reserve"
 )
 
@@ -120,7 +120,7 @@ func openListeners(ctx context.Context, work, host string, a Assignment, task, p
 	if len(a.feeds()) == 0 && !a.predicts() {
 		return ls, nil
 	}
-	boot, err := feed.BootID()
+	boot, err := proc.BootID()
 	if err != nil {
 		ls.close()
 		return nil, err

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"tfos/internal/proc"
 	"tfos/internal/reserve"
 	"tfos/internal/work"
 )
@@ -222,7 +223,7 @@ func TestKilled(t *testing.T) {
 			case "guard":
 				kill(t, guard, unix.SIGKILL)
 			case "child":
-				kill(t, slices.Min(descendants(guard)), unix.SIGKILL) // started first
+				kill(t, slices.Min(proc.Descendants(guard)), unix.SIGKILL) // started first
 			case "executor":
 				executor.kill()
 			default:

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"tfos/internal/feed"
+	"tfos/internal/proc"
 	"tfos/internal/reserve"
 )
 
@@ -66,7 +67,7 @@ type member struct {
 // newMember acquires what a member needs on its executor. After an error nothing
 // is left. After success the caller must call live.
 func newMember(ctx context.Context, o Options, a Assignment) (*member, error) {
-	if err := adoptOrphans(); err != nil {
+	if err := proc.AdoptOrphans(); err != nil {
 		return nil, err
 	}
 	files, err := filepath.Abs(a.Files)
@@ -125,11 +126,7 @@ func (m *member) startServices(own context.Context, o Options, address string) e
 		return err
 	}
 	m.listeners = listeners
-	boot, err := feed.BootID()
-	if err != nil {
-		return err
-	}
-	executor, err := executorIdentity(boot)
+	executor, err := executorIdentity()
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tfos/internal/feed"
+	"tfos/internal/proc"
 	"tfos/internal/reserve"
 	"tfos/internal/work"
 )
@@ -107,7 +108,7 @@ func TestRowsReachTheProgram(t *testing.T) {
 	s.feeds(&a)
 	p := s.act("run", a)
 	to := s.address(0)
-	if boot, _ := feed.BootID(); to.BootID != boot || !strings.HasPrefix(to.Unix, s.tmp) {
+	if boot, _ := proc.BootID(); to.BootID != boot || !strings.HasPrefix(to.Unix, s.tmp) {
 		t.Errorf("address %+v", to)
 	}
 	for partition, overTLS := range []bool{false, true} {

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"tfos/internal/feed"
+	"tfos/internal/proc"
 	"tfos/internal/reserve"
 	"tfos/internal/work"
 )
@@ -316,8 +317,8 @@ func (p *actor) memberPID() int {
 // under returns the only child process of pid.
 func under(t *testing.T, pid int) int {
 	t.Helper()
-	for _, candidate := range descendants(pid) {
-		if st, err := readStat(candidate); err == nil && st.parent == pid {
+	for _, candidate := range proc.Descendants(pid) {
+		if st, err := proc.ReadStat(candidate); err == nil && st.Parent == pid {
 			return candidate
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"tfos/internal/reserve"
+	"tfos/internal/shellglob"
 )
 
 // uploadFiles uploads the files of the program's folder that match the job's patterns. It
@@ -33,13 +34,15 @@ func (m *member) uploadFiles() reserve.WorkingFiles {
 	m.uploading.Store(true)
 	m.client.Renew() // the server then waits for the uploads
 	defer m.uploading.Store(false)
+	uploader := m.client.NewUploader(m.place)
+	defer uploader.Close()
 	for _, name := range slices.Sorted(maps.Keys(written)) {
 		found.Files++
 		found.Bytes += written[name]
 		if !m.wantsFile(name, &found) || found.Error != "" {
 			continue
 		}
-		if err := m.upload(ctx, name); err != nil {
+		if err := m.upload(ctx, uploader, name); err != nil {
 			found.Error = oneLine(err.Error())
 			m.log.Error("node: upload a file of the program", "file", name, "error", err)
 			continue
@@ -55,7 +58,7 @@ func (m *member) uploadFiles() reserve.WorkingFiles {
 func (m *member) wantsFile(name string, found *reserve.WorkingFiles) bool {
 	wanted := false
 	for _, pattern := range m.Config.Child.Outputs {
-		if matches(pattern, name) {
+		if shellglob.Match(pattern, name) {
 			wanted = true
 			if !slices.Contains(found.Matched, pattern) {
 				found.Matched = append(found.Matched, pattern)
@@ -65,8 +68,8 @@ func (m *member) wantsFile(name string, found *reserve.WorkingFiles) bool {
 	return wanted
 }
 
-func (m *member) upload(ctx context.Context, name string) error {
-	return m.client.Upload(ctx, m.place, name, func() (io.ReadCloser, error) {
+func (m *member) upload(ctx context.Context, to *reserve.Uploader, name string) error {
+	return to.Upload(ctx, name, func() (io.ReadCloser, error) {
 		return os.Open(filepath.Join(m.folder.path, filepath.FromSlash(name)))
 	}, func(n int) { m.uploaded.Add(int64(n)) })
 }

@@ -2,24 +2,18 @@ package node
 
 import (
 	"bytes"
-	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"sync"
 	"time"
 
+	"tfos/internal/proc"
 	"tfos/internal/reserve"
 )
 
-const (
-	// usageEvery is the least time between two looks at /proc: renewals come
-	// more often when rows flow, and a look takes milliseconds on a full host.
-	usageEvery = time.Second
-	// clockTick is the unit of times in /proc/<pid>/stat: USER_HZ is 100 on
-	// every architecture that tfos is built for.
-	clockTick = 10 * time.Millisecond
-)
+// usageEvery is the least time between two looks at /proc: renewals come
+// more often when rows flow, and a look takes milliseconds on a full host.
+const usageEvery = time.Second
 
 // usageMeter sums up what all processes below a guard use. Its methods may be
 // called concurrently.
@@ -62,41 +56,14 @@ func (m *usageMeter) usage() reserve.Usage {
 // process have left to it.
 func readUsage(guard int) reserve.Usage {
 	var sum reserve.Usage
-	if st, err := readStat(guard); err == nil {
-		sum.CPU = st.childrenCPU // of processes that the guard has reaped
+	if st, err := proc.ReadStat(guard); err == nil {
+		sum.CPU = st.ChildrenCPU // of processes that the guard has reaped
 	}
-	for _, pid := range descendants(guard) {
-		if st, err := readStat(pid); err == nil {
-			sum.CPU += st.cpu + st.childrenCPU
+	for _, pid := range proc.Descendants(guard) {
+		if st, err := proc.ReadStat(pid); err == nil {
+			sum.CPU += st.CPU + st.ChildrenCPU
 		}
-		sum.Written += writtenBytes(pid)
-	}
-	return sum
-}
-
-// writtenBytes is how many bytes a process, and its reaped children, caused to
-// be written to storage; 0 where the kernel does not say (proc_pid_io(5)).
-// Pipes and sockets do not count: gRPC's threads wake each other through them.
-func writtenBytes(pid int) int64 {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
-	if err != nil {
-		return 0
-	}
-	for line := range bytes.Lines(text) {
-		if value, found := bytes.CutPrefix(line, []byte("write_bytes:")); found {
-			n, _ := strconv.ParseInt(string(bytes.TrimSpace(value)), 10, 64)
-			return n
-		}
-	}
-	return 0
-}
-
-// ticks sums up times of /proc/<pid>/stat.
-func ticks(fields ...[]byte) time.Duration {
-	var sum time.Duration
-	for _, f := range fields {
-		n, _ := strconv.ParseInt(string(f), 10, 64)
-		sum += time.Duration(n) * clockTick
+		sum.Written += proc.WrittenBytes(pid)
 	}
 	return sum
 }

@@ -37,24 +37,6 @@ func TestAProgramThatDoesNothingIsStalled(t *testing.T) {
 	nothingLeft(t, s.run, s.tmp)
 }
 
-func TestWrittenBytesAreCounted(t *testing.T) {
-	f, err := os.Create(filepath.Join(t.TempDir(), "out"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = f.Close() }()
-	before := writtenBytes(os.Getpid())
-	if _, err := f.Write(make([]byte, 1<<20)); err != nil {
-		t.Fatal(err)
-	}
-	if err := f.Sync(); err != nil {
-		t.Fatal(err)
-	}
-	if after := writtenBytes(os.Getpid()); after < before+1<<20 {
-		t.Errorf("%s: %d bytes written, then %d", f.Name(), before, after)
-	}
-}
-
 func TestGPUUtilisation(t *testing.T) {
 	bin := t.TempDir()
 	t.Setenv("PATH", bin)

@@ -30,7 +30,8 @@ type Status struct {
 type Entry struct {
 	Time  time.Time
 	Name  string
-	Event Event // nil: this version does not know it
+	Event Event           // nil: this version does not know it
+	Line  json.RawMessage // the whole line
 }
 
 // Read reads the record in dir. alive reports whether the writer may still write. It
@@ -52,6 +53,9 @@ func read(ctx context.Context, s store.Store, dir string, alive func(Process) bo
 	run, err := readJSON[Run](ctx, s, dir+"/"+runFile)
 	if err != nil {
 		return Status{}, err
+	}
+	if run.Version < 1 {
+		return Status{}, fmt.Errorf("%s has no version: %w", runFile, fs.ErrNotExist)
 	}
 	if run.Version > Version {
 		return Status{}, fmt.Errorf("its version is %d, and this tfos knows those up to %d: use a newer tfos", run.Version, Version)
@@ -147,5 +151,5 @@ func parseEntry(line []byte) (Entry, bool) {
 		return Entry{}, false
 	}
 	event, err := Parse(line)
-	return Entry{head.Time, head.Name, event}, err == nil
+	return Entry{head.Time, head.Name, event, line}, err == nil
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"tfos/internal/exit"
+	"tfos/internal/proc"
 )
 
 // Version is the version of the records that this package writes. It grows when a field
@@ -47,12 +48,7 @@ type Run struct {
 // Process is the process that writes a record: the launcher.
 type Process struct {
 	Host string `json:"host"` // for people
-	PID  int    `json:"pid"`
-	// Space names the machine's boot and the pid namespace: PID means the same
-	// process wherever Space is the same.
-	Space string `json:"space"`
-	// Start tells processes apart that had the same PID one after the other.
-	Start string `json:"start"`
+	proc.ID
 }
 
 // stateOf returns the state of a run that ended with code.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"tfos/internal/exit"
+	"tfos/internal/proc"
 	"tfos/internal/store"
 )
 
@@ -41,7 +42,7 @@ func newClock() *clock { return &clock{at: time.Date(2026, 1, 2, 3, 4, 5, 0, tim
 func configOf(dir string, s store.Store, c *clock) Config {
 	return Config{
 		Store: s, Dir: dir, Now: c.now, Warn: func(error) {},
-		Run:   Run{ID: "r1", Kind: "train", Job: "job", Master: "yarn", Writer: Process{"h", 7, "boot/ns", "123"}},
+		Run:   Run{ID: "r1", Kind: "train", Job: "job", Master: "yarn", Writer: Process{"h", proc.ID{PID: 7, Space: "boot/ns", Start: "123"}}},
 		Files: map[string][]byte{"plan.json": []byte("{}\n"), "command.txt": []byte("spark-submit\n")},
 	}
 }
@@ -352,6 +353,12 @@ func TestReadRefuses(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := Read(t.Context(), store.Local{}, dir, dead); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no record: %v", err)
+	}
+	if err := os.WriteFile(dir+"/run.json", []byte(`{"state":"running"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Read(t.Context(), store.Local{}, dir, dead); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("another program's run.json: %v", err)
 	}
 	for _, run := range []string{`{"version":2}`, `{`} {
 		if err := os.WriteFile(dir+"/run.json", bytes.TrimSpace([]byte(run)), 0o600); err != nil {

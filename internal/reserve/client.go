@@ -92,8 +92,8 @@ type Client struct {
 	leaseEnd    time.Time // zero: never registered
 }
 
-// Dial prepares a client. It opens no connection: Join and Report do, and each
-// attempt of theirs has its own, so that a dead one is never used again.
+// Dial prepares a client. It opens no connection: Join, Report and an Uploader do, and
+// no attempt uses the connection of one that failed.
 func Dial(ctx context.Context, c Credentials) (*Client, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

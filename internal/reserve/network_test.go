@@ -3,33 +3,47 @@ package reserve
 import (
 	"context"
 	"fmt"
+	"io"
+	"log/slog"
 	"net"
 	"sync"
+	"testing"
 
 	"google.golang.org/grpc/test/bufconn"
 )
 
-// network is how the server and the members of a test reach each other.
-type network struct {
-	listen listenFunc
-	dial   dialFunc
-	// inMemory: clients need dial, because gRPC's own reaches nobody.
-	inMemory bool
+// Network is a reservetest.Network whose listeners and connections tests can use too.
+type Network struct {
+	Listen      listenFunc
+	DialAddress dialFunc
 }
 
-func tcpNetwork() network {
-	return network{new(net.ListenConfig).Listen, dialTCP, false}
+// TCPNetwork is the network of this machine.
+func TCPNetwork() Network {
+	return Network{new(net.ListenConfig).Listen, func(ctx context.Context, address string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", address)
+	}}
 }
 
-func dialTCP(ctx context.Context, address string) (net.Conn, error) {
-	return new(net.Dialer).DialContext(ctx, "tcp", address)
-}
-
-// memoryNetwork has its connections in memory: a test in a bubble of testing/synctest
+// MemoryNetwork has its connections in memory: a test in a bubble of testing/synctest
 // can wait for them, and needs no time.
-func memoryNetwork() network {
+func MemoryNetwork() Network {
 	m := &memoryHosts{listeners: map[string]*memoryListener{}}
-	return network{m.listen, m.dial, true}
+	return Network{m.listen, m.dial}
+}
+
+// Serve is the function Serve on this network.
+func (n Network) Serve(ctx context.Context, in io.Reader, out io.Writer, open Open, log *slog.Logger) error {
+	return serveOn(ctx, n.Listen, in, out, open, log)
+}
+
+// Dial is the function Dial on this network.
+func (n Network) Dial(ctx context.Context, credentials Credentials) (*Client, error) {
+	c, err := Dial(ctx, credentials)
+	if err == nil {
+		c.dial = n.DialAddress
+	}
+	return c, err
 }
 
 type memoryHosts struct {
@@ -61,4 +75,13 @@ func (m *memoryHosts) dial(ctx context.Context, address string) (net.Conn, error
 		return nil, fmt.Errorf("dial %s: nobody listens", address)
 	}
 	return l.DialContext(ctx)
+}
+
+// TestListenOn: who is reached by nobody else listens for nobody else.
+func TestListenOn(t *testing.T) {
+	for host, want := range map[string]string{"127.0.0.1": "127.0.0.1", "::1": "::1", "10.0.0.1": "0.0.0.0", "driver.example": "0.0.0.0"} {
+		if got := listenOn(host); got != want {
+			t.Errorf("listenOn(%q) = %q, want %q", host, got, want)
+		}
+	}
 }

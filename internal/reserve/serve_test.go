@@ -1,4 +1,4 @@
-package reserve
+package reserve_test
 
 import (
 	"context"
@@ -12,13 +12,15 @@ import (
 	"time"
 
 	"tfos/internal/record"
+	"tfos/internal/reserve"
+	"tfos/internal/reserve/reservetest"
 )
 
 // recorded is a Work that notes what is asked of it, and that says what a test
 // wants.
 type recorded struct {
 	calls     []string
-	start     Start
+	start     reserve.Start
 	finishErr error
 }
 
@@ -26,22 +28,22 @@ func (w *recorded) note(format string, args ...any) {
 	w.calls = append(w.calls, fmt.Sprintf(format, args...))
 }
 
-func (w *recorded) ShareOut(context.Context) (Shares, Start) {
+func (w *recorded) ShareOut(context.Context) (reserve.Shares, reserve.Start) {
 	w.note("share out")
-	return Shares{
-		Members: map[Place][]byte{{"worker", 0}: []byte("share")}, Splits: 2, Bytes: 7,
-		Pace: func(result []byte) []Pace { return []Pace{{Rows: int64(len(result)), Seconds: 1}} },
+	return reserve.Shares{
+		Members: map[reserve.Place][]byte{{Job: "worker", Index: 0}: []byte("share")}, Splits: 2, Bytes: 7,
+		Pace: func(result []byte) []reserve.Pace { return []reserve.Pace{{Rows: int64(len(result)), Seconds: 1}} },
 	}, w.start
 }
 
-func (w *recorded) Command(_ context.Context, name string, line []byte) (Start, bool) {
+func (w *recorded) Command(_ context.Context, name string, line []byte) (reserve.Start, bool) {
 	w.note("command %s", strings.TrimSpace(string(line)))
-	return Start{Events: []Event{Warning{Message: "heard"}}}, name == "known"
+	return reserve.Start{Events: []reserve.Event{reserve.Warning{Message: "heard"}}}, name == "known"
 }
 
-func (w *recorded) Finish(_ context.Context, v Verdict, made Made) (Verdict, error) {
+func (w *recorded) Finish(_ context.Context, v reserve.Verdict, made reserve.Made) (reserve.Verdict, error) {
 	w.note("finish %d %s %v", v.Code, made.Results, made.Written)
-	v.Artifacts, v.Infer = []Artifact{{Kind: "kind", Path: "path"}}, json.RawMessage(`{"rows":1}`)
+	v.Artifacts, v.Infer = []reserve.Artifact{{Kind: "kind", Path: "path"}}, json.RawMessage(`{"rows":1}`)
 	return v, w.finishErr
 }
 
@@ -54,35 +56,35 @@ func (w *recorded) Clear(context.Context) error {
 // says.
 func TestServeWork(t *testing.T) {
 	w := &recorded{finishErr: errors.New("something is left")}
-	d := beginWork(t, config(2*time.Second, worker(0)), func(config []byte) (Work, error) {
+	d := reservetest.Begin(t, reservetest.Config(2*time.Second, reservetest.Worker(0)), func(config []byte) (reserve.Work, error) {
 		var whole struct{ Run string }
 		if err := json.Unmarshal(config, &whole); err != nil || whole.Run != "r1" {
 			t.Errorf("opened with %s", config)
 		}
 		return w, nil
 	})
-	m := d.joinAs(d.client(d.ready.Address), 0, "A", func() Renewal { return Renewal{Phase: PhaseRunning, Splits: 1} })
-	if c := receive(t, m.clusters, "cluster"); string(c.Work) != "share" {
+	m := d.JoinAs(d.Client(d.Ready.Address), 0, "A", func() reserve.Renewal { return reserve.Renewal{Phase: reserve.PhaseRunning, Splits: 1} })
+	if c := reservetest.Receive(t, m.Clusters, "cluster"); string(c.Work) != "share" {
 		t.Errorf("share %q", c.Work)
 	}
-	if e := d.await("progress"); e["all_splits"] != 2.0 || e["all_bytes"] != 7.0 {
+	if e := d.Await("progress"); e["all_splits"] != 2.0 || e["all_bytes"] != 7.0 {
 		t.Errorf("progress %v", e)
 	}
-	d.say(`{"cmd":"known","x":1}`)
-	if e := d.await("warning"); e["message"] != "heard" {
+	d.Say(`{"cmd":"known","x":1}`)
+	if e := d.Await("warning"); e["message"] != "heard" {
 		t.Errorf("warning %v", e)
 	}
-	d.say(`{"cmd":"feed_end","feed":"train","epoch":0,"rows":0,"last":true}`)
-	m.reportEnd(t, Outcome{Kind: Succeeded, Result: []byte("made")})
-	if e := d.await("warning"); e["message"] != "something is left" {
+	d.Say(`{"cmd":"feed_end","feed":"train","epoch":0,"rows":0,"last":true}`)
+	m.ReportEnd(t, reserve.Outcome{Kind: reserve.Succeeded, Result: []byte("made")})
+	if e := d.Await("warning"); e["message"] != "something is left" {
 		t.Errorf("warning %v", e)
 	}
-	v := d.verdict(0)
+	v := d.AwaitVerdict(0)
 	if fmt.Sprint(v["artifacts"], v["infer"]) != "[map[kind:kind path:path]] map[rows:1]" || v["throughput"].(map[string]any)["rows_per_s"] != 4.0 {
 		t.Errorf("verdict %v", v)
 	}
-	d.say(`{"cmd":"known"}`) // too late
-	d.hangUp()
+	d.Say(`{"cmd":"known"}`) // too late
+	d.HangUp()
 	if got, want := strings.Join(w.calls, "; "), `share out; command {"cmd":"known","x":1}; finish 0 [made] map[train:0]`; got != want {
 		t.Errorf("calls %s\nwant  %s", got, want)
 	}
@@ -91,34 +93,34 @@ func TestServeWork(t *testing.T) {
 // TestServeWorkEnds: a run whose work ends it has its verdict without members, and
 // one without a verdict is cleared.
 func TestServeWorkEnds(t *testing.T) {
-	w := &recorded{start: Start{Events: []Event{Resumed{Resumed: record.Resumed{Splits: 3}}}, End: Settle{"nothing to do"}}}
-	open := func([]byte) (Work, error) { return w, nil }
-	d := beginWork(t, config(2*time.Second, worker(0)), open)
-	if e := d.await("resumed"); e["splits"] != 3.0 {
+	w := &recorded{start: reserve.Start{Events: []reserve.Event{reserve.Resumed{Resumed: record.Resumed{Splits: 3}}}, End: reserve.Settle{Phase: "nothing to do"}}}
+	open := func([]byte) (reserve.Work, error) { return w, nil }
+	d := reservetest.Begin(t, reservetest.Config(2*time.Second, reservetest.Worker(0)), open)
+	if e := d.Await("resumed"); e["splits"] != 3.0 {
 		t.Errorf("resumed %v", e)
 	}
-	if v := d.verdict(0); v["phase"] != "nothing to do" {
+	if v := d.AwaitVerdict(0); v["phase"] != "nothing to do" {
 		t.Errorf("verdict %v", v)
 	}
-	d.hangUp()
+	d.HangUp()
 
 	*w = recorded{}
-	d = beginWork(t, config(2*time.Second, worker(0)), open)
-	d.hangUp()
+	d = reservetest.Begin(t, reservetest.Config(2*time.Second, reservetest.Worker(0)), open)
+	d.HangUp()
 	if got := strings.Join(w.calls, "; "); got != "share out; clear" {
 		t.Errorf("calls %s", got)
 	}
 
 	*w = recorded{}
-	d = beginWork(t, config(2*time.Second, worker(0)), open)
-	d.say(`{"cmd":"feed_edn"}`)
-	if v := d.verdict(1); !strings.Contains(v["cause"].(string), `unknown cmd "feed_edn"`) {
+	d = reservetest.Begin(t, reservetest.Config(2*time.Second, reservetest.Worker(0)), open)
+	d.Say(`{"cmd":"feed_edn"}`)
+	if v := d.AwaitVerdict(1); !strings.Contains(v["cause"].(string), `unknown cmd "feed_edn"`) {
 		t.Errorf("verdict %v", v)
 	}
-	d.hangUp()
+	d.HangUp()
 
-	err := Serve(t.Context(), strings.NewReader(`{"host":"127.0.0.1","config":{"members":[{"job":"worker","required":true}],"lease_ms":1,"reservation_ms":1,"stall_ms":1}}`+"\n"),
-		io.Discard, func([]byte) (Work, error) { return nil, errors.New("no such work") }, slog.New(slog.DiscardHandler))
+	err := reserve.Serve(t.Context(), strings.NewReader(`{"host":"127.0.0.1","config":{"members":[{"job":"worker","required":true}],"lease_ms":1,"reservation_ms":1,"stall_ms":1}}`+"\n"),
+		io.Discard, func([]byte) (reserve.Work, error) { return nil, errors.New("no such work") }, slog.New(slog.DiscardHandler))
 	if err == nil || err.Error() != "no such work" {
 		t.Errorf("work that cannot be opened: %v", err)
 	}
@@ -133,7 +135,7 @@ func TestServeRefusesConfig(t *testing.T) {
 			"reserve: configuration: members: none is required\nreserve: configuration: reservation_ms: 0: must be above 0\n" +
 			"reserve: configuration: lease_ms: -1: must be above 0\nreserve: configuration: feeds: f: named twice",
 	} {
-		err := Serve(t.Context(), strings.NewReader(line), io.Discard, openNothing, slog.New(slog.DiscardHandler))
+		err := reserve.Serve(t.Context(), strings.NewReader(line), io.Discard, reservetest.OpenNothing, slog.New(slog.DiscardHandler))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q in it", line, err, want)
 		}

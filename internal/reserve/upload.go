@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -35,14 +36,43 @@ const (
 	uploadTries    = 5
 )
 
+// Uploader uploads files of one member over one connection, which it opens at the first
+// file. Its methods may not be called concurrently.
+type Uploader struct {
+	client *Client
+	place  Place
+	conn   *grpc.ClientConn // nil: the next file opens one
+	buffer []byte           // for one part, which Send copies
+}
+
+// NewUploader returns an Uploader for the member that c has registered. The caller closes
+// it.
+func (c *Client) NewUploader(place Place) *Uploader {
+	return &Uploader{client: c, place: place, buffer: make([]byte, uploadPart)}
+}
+
+// Close closes the connection.
+func (u *Uploader) Close() error {
+	if u.conn == nil {
+		return nil
+	}
+	err := u.conn.Close()
+	u.conn = nil
+	return err
+}
+
 // Upload uploads one file. path is relative to the program's working directory, with
-// slashes. Upload retries as Report does, each time with a new reader. It calls moved
-// with the bytes of each part that it has sent.
-func (c *Client) Upload(ctx context.Context, place Place, path string, open func() (io.ReadCloser, error), moved func(int)) error {
+// slashes. Upload retries as Report does, each time with a new reader and a new
+// connection. It calls moved with the bytes of each part that it has sent.
+func (u *Uploader) Upload(ctx context.Context, path string, open func() (io.ReadCloser, error), moved func(int)) error {
 	began, tries := time.Now(), 0
-	err := c.retry(ctx, func() error {
-		err := c.uploadOnce(ctx, place, path, open, moved)
-		if tries++; err != nil && tries >= uploadTries && time.Since(began) > uploadPatience {
+	err := u.client.retry(ctx, func() error {
+		err := u.uploadOnce(ctx, path, open, moved)
+		if err == nil {
+			return nil
+		}
+		_ = u.Close() // it may be the connection's fault
+		if tries++; tries >= uploadTries && time.Since(began) > uploadPatience {
 			return status.Error(codes.FailedPrecondition, err.Error())
 		}
 		return err
@@ -53,36 +83,33 @@ func (c *Client) Upload(ctx context.Context, place Place, path string, open func
 	return nil
 }
 
-func (c *Client) uploadOnce(ctx context.Context, place Place, path string, open func() (io.ReadCloser, error), moved func(int)) error {
+func (u *Uploader) uploadOnce(ctx context.Context, path string, open func() (io.ReadCloser, error), moved func(int)) error {
 	file, err := open()
 	if err != nil {
 		return status.Error(codes.FailedPrecondition, err.Error())
 	}
 	defer file.Close()
-	conn, err := c.connect()
-	if err != nil {
-		return err
+	if u.conn == nil {
+		if u.conn, err = u.client.connect(); err != nil {
+			return err
+		}
 	}
-	defer conn.Close()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	still := time.AfterFunc(uploadPatience, cancel)
 	defer still.Stop()
-	stream, err := pb.NewReservationClient(conn).Upload(ctx)
+	stream, err := pb.NewReservationClient(u.conn).Upload(ctx)
 	if err != nil {
 		return err
 	}
-	c.mu.Lock()
-	part := &pb.UploadPart{Token: c.token, Job: place.Job, Index: int32(place.Index), Incarnation: c.incarnation, Path: []byte(path)}
-	c.mu.Unlock()
-	buffer := make([]byte, uploadPart)
+	part := u.client.firstPart(u.place, path)
 	for {
-		n, err := io.ReadFull(file, buffer)
+		n, err := io.ReadFull(file, u.buffer)
 		end := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 		if err != nil && !end {
 			return status.Error(codes.FailedPrecondition, err.Error())
 		}
-		part.Data = buffer[:n]
+		part.Data = u.buffer[:n]
 		if err := stream.Send(part); err != nil && !errors.Is(err, io.EOF) { // EOF: the reply says why
 			return err
 		}
@@ -94,6 +121,13 @@ func (c *Client) uploadOnce(ctx context.Context, place Place, path string, open 
 		}
 		part = &pb.UploadPart{}
 	}
+}
+
+// firstPart names the file and its member. It has no data yet.
+func (c *Client) firstPart(place Place, path string) *pb.UploadPart {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return &pb.UploadPart{Token: c.token, Job: place.Job, Index: int32(place.Index), Incarnation: c.incarnation, Path: []byte(path)}
 }
 
 // Upload implements the service.

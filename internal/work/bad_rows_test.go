@@ -10,8 +10,8 @@ import (
 	"tfos/internal/exit"
 	"tfos/internal/files"
 	"tfos/internal/infer"
-
 	"tfos/internal/reserve"
+	"tfos/internal/reserve/reservetest"
 )
 
 // TestServeJudgesBadRows: the limit is one for the whole job, and nothing is
@@ -38,13 +38,13 @@ func TestServeJudgesBadRows(t *testing.T) {
 			for _, name := range []string{"a.json", "b.json"} {
 				stageText(t, root+"/in/"+name, `{"x": 1}`)
 			}
-			cfg := config(2*time.Second, worker(0), worker(1))
+			cfg := config(2*time.Second, reservetest.Worker(0), reservetest.Worker(1))
 			cfg.Infer = &Inference{Input: infer.Input{Format: files.JSON, Path: root + "/in"}, Tasks: 1, Request: json.RawMessage(`{"model":"m"` + tt.max + `}`)}
 			cfg.Outputs = []Output{{Kind: "predictions", Staging: root + "/stage", Final: root + "/out"}}
 			d := begin(t, cfg)
-			members := []*member{d.join(d.ready.Address, 0, "A"), d.join(d.ready.Address, 1, "B")}
+			members := []*reservetest.Member{d.Join(d.Ready.Address, 0, "A"), d.Join(d.Ready.Address, 1, "B")}
 			for i, split := range []string{good, tt.split} {
-				receive(t, members[i].clusters, "cluster")
+				reservetest.Receive(t, members[i].Clusters, "cluster")
 				stage(t, fmt.Sprintf("%s/stage/part-%05d.parquet", root, i))
 				stage(t, fmt.Sprintf("%s/stage/_quarantine/part-%05d.parquet", root, i))
 				var s infer.SplitResult
@@ -55,9 +55,9 @@ func TestServeJudgesBadRows(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				members[i].end(t, reserve.Outcome{Kind: reserve.Succeeded, Result: result})
+				members[i].ReportEnd(t, reserve.Outcome{Kind: reserve.Succeeded, Result: result})
 			}
-			v := d.verdict(tt.code)
+			v := d.AwaitVerdict(tt.code)
 			if cause := v["cause"].(string); !strings.Contains(cause, tt.says) {
 				t.Errorf("cause %q, want %q", cause, tt.says)
 			}
@@ -67,7 +67,7 @@ func TestServeJudgesBadRows(t *testing.T) {
 			if there := exists(root + "/out/_quarantine/part-00001.parquet"); there != (tt.code == 0) || exists(root+"/out") != there || exists(root+"/stage") {
 				t.Errorf("published: %v, staged: %v", exists(root+"/out"), exists(root+"/stage"))
 			}
-			d.hangUp()
+			d.HangUp()
 		})
 	}
 }
@@ -95,7 +95,7 @@ func TestServeJudgesWhatSparkWrote(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			root := t.TempDir()
-			cfg := config(2*time.Second, worker(0), worker(1))
+			cfg := config(2*time.Second, reservetest.Worker(0), reservetest.Worker(1))
 			cfg.Feeds = []reserve.FeedConfig{{Name: "predict", Epochs: 1, Answered: true}}
 			for i := range cfg.Members {
 				cfg.Members[i].Feeds = []string{"predict"}
@@ -103,18 +103,18 @@ func TestServeJudgesWhatSparkWrote(t *testing.T) {
 			cfg.Infer = &Inference{Request: json.RawMessage(`{"model":"m","feed":"predict"` + tt.max + `}`)}
 			cfg.Outputs = []Output{{Kind: "predictions", Staging: root + "/stage", Final: root + "/out", Aside: root + "/aside"}}
 			d := begin(t, cfg)
-			members := []*member{d.join(d.ready.Address, 0, "A"), d.join(d.ready.Address, 1, "B")}
+			members := []*reservetest.Member{d.Join(d.Ready.Address, 0, "A"), d.Join(d.Ready.Address, 1, "B")}
 			for _, m := range members {
-				receive(t, m.clusters, "cluster")
+				reservetest.Receive(t, m.Clusters, "cluster")
 			}
 			stage(t, root+"/stage/part-00001-x.parquet")
 			stage(t, root+"/aside/_quarantine/part-00001-1.parquet")
 			stage(t, root+"/aside/_quarantine/part-00001-3.parquet")
-			d.say(fmt.Sprintf(`{"cmd":"feed_end","feed":"predict","epoch":0,"rows":%d,"last":true}`, tt.written))
+			d.Say(fmt.Sprintf(`{"cmd":"feed_end","feed":"predict","epoch":0,"rows":%d,"last":true}`, tt.written))
 			for i, served := range []string{early + "," + good, tt.last} {
-				members[i].end(t, reserve.Outcome{Kind: reserve.Succeeded, Result: []byte(`{"digest":"d","splits":[],"served":[` + served + `]}`)})
+				members[i].ReportEnd(t, reserve.Outcome{Kind: reserve.Succeeded, Result: []byte(`{"digest":"d","splits":[],"served":[` + served + `]}`)})
 			}
-			v := d.verdict(tt.code)
+			v := d.AwaitVerdict(tt.code)
 			if cause := v["cause"].(string); !strings.Contains(cause, tt.says) {
 				t.Errorf("cause %q, want %q", cause, tt.says)
 			}
@@ -124,7 +124,7 @@ func TestServeJudgesWhatSparkWrote(t *testing.T) {
 			if there := exists(root + "/out/_quarantine/part-00001.parquet"); there != (tt.code == 0) || exists(root+"/out") != there || exists(root+"/stage") || exists(root+"/aside") {
 				t.Errorf("published: %v, staged: %v, aside: %v", exists(root+"/out"), exists(root+"/stage"), exists(root+"/aside"))
 			}
-			d.hangUp()
+			d.HangUp()
 		})
 	}
 }
@@ -147,7 +147,7 @@ func TestInputRows(t *testing.T) {
 		{files.Parquet, root + "/p", `{}`, 0},
 		{files.JSON, root + "/a.json", `{"max_bad":1}`, 0},
 	} {
-		cfg := config(time.Second, worker(0))
+		cfg := config(time.Second, reservetest.Worker(0))
 		cfg.Infer = &Inference{Input: infer.Input{Format: tt.format, Path: tt.path}, Tasks: 1, Request: json.RawMessage(tt.request)}
 		shared, err := shareOut(t.Context(), cfg)
 		var request infer.Request

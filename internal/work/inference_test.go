@@ -9,8 +9,8 @@ import (
 
 	"tfos/internal/files"
 	"tfos/internal/infer"
-
 	"tfos/internal/reserve"
+	"tfos/internal/reserve/reservetest"
 )
 
 func TestAssign(t *testing.T) {
@@ -85,7 +85,7 @@ func publishOutputs(ctx context.Context, cfg Config, result *infer.Result, from 
 
 // TestAnsweredWork: where Spark brings the rows there is nothing to share out.
 func TestAnsweredWork(t *testing.T) {
-	cfg := config(patientFor, worker(0), worker(1))
+	cfg := config(reservetest.Patience, reservetest.Worker(0), reservetest.Worker(1))
 	cfg.Infer = &Inference{Request: []byte(`{"model":"m","feed":"predict"}`)}
 	s, err := shareOut(t.Context(), cfg)
 	if err != nil || len(s.work) != 2 || len(s.splits) != 0 || !strings.Contains(string(s.work[reserve.Place{Job: "worker", Index: 1}]), `"feed":"predict"`) {

@@ -10,6 +10,7 @@ import (
 	"tfos/internal/files"
 	"tfos/internal/infer"
 	"tfos/internal/reserve"
+	"tfos/internal/reserve/reservetest"
 )
 
 // TestOpen: the configuration alone decides the kind of work.
@@ -35,7 +36,7 @@ func TestOpen(t *testing.T) {
 
 // TestConfigIsOneObject: reserve reads its part of what work reads.
 func TestConfigIsOneObject(t *testing.T) {
-	cfg := config(patientFor, worker(0))
+	cfg := config(reservetest.Patience, reservetest.Worker(0))
 	cfg.Outputs = []Output{{Kind: KindExport, Staging: "/s", Final: "/f"}}
 	cfg.Infer = &Inference{Tasks: 2, Request: []byte(`{}`)}
 	text, err := json.Marshal(cfg)
@@ -67,7 +68,7 @@ func TestMeasurementPublishesNothing(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, measure := range []int64{0, 1} {
 				root := t.TempDir()
-				cfg := config(patientFor, worker(0))
+				cfg := config(reservetest.Patience, reservetest.Worker(0))
 				cfg.MeasureMS = measure
 				cfg.Outputs = []Output{{Kind: tt.kind, Staging: root + "/stage", Final: root + "/final"}}
 				if tt.infer != nil {

@@ -16,8 +16,8 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/ipc"
 
 	"tfos/internal/infer"
-
 	"tfos/internal/reserve"
+	"tfos/internal/reserve/reservetest"
 )
 
 // sparkRun is a run of a site's job whose rows Spark reads and whose output it
@@ -600,44 +600,44 @@ func TestServePartitions(t *testing.T) {
 		r.commits(partition)
 	}
 	r.killed()
-	say := func(d *driver, partitions string) {
-		d.say(fmt.Sprintf(`{"cmd":"partitions","schema":%q,"plan":"plan","settings":{"zone":"UTC"},"partitions":%s}`,
+	say := func(d *reservetest.Driver, partitions string) {
+		d.Say(fmt.Sprintf(`{"cmd":"partitions","schema":%q,"plan":"plan","settings":{"zone":"UTC"},"partitions":%s}`,
 			base64.StdEncoding.EncodeToString(tableOf(t).Schema), partitions))
 	}
 	d := begin(t, s.bySpark("r2"))
 	say(d, `["c","b","a"]`)
-	if e := d.await("resumed"); fmt.Sprint(e["done"]) != "[0 2]" || e["splits"] != 2.0 || e["rows"] != 4.0 || e["missing"] != 1.0 {
+	if e := d.Await("resumed"); fmt.Sprint(e["done"]) != "[0 2]" || e["splits"] != 2.0 || e["rows"] != 4.0 || e["missing"] != 1.0 {
 		t.Errorf("resumed %v", e)
 	}
 	say(d, `["c"]`) // once is enough
-	if v := d.verdict(1); v["infer"].(map[string]any)["kept_splits"] != 2.0 {
+	if v := d.AwaitVerdict(1); v["infer"].(map[string]any)["kept_splits"] != 2.0 {
 		t.Errorf("verdict %v", v)
 	}
-	d.hangUp()
+	d.HangUp()
 
 	d = begin(t, s.bySpark("r3"))
 	say(d, `["c","a"]`)
-	v := d.verdict(0)
+	v := d.AwaitVerdict(0)
 	if sum := v["infer"].(map[string]any); fmt.Sprint(sum["carried"]) != "map[quarantined:0 read:4 rows:4 skipped:0 splits:2]" || v["phase"] != "" {
 		t.Errorf("verdict %v", v)
 	}
-	d.hangUp()
+	d.HangUp()
 	s.want(s.sparksManifest(), "0=c/r1:2,part-00002-r1.json 1=a/r1:2,part-00000-r1.json")
 
 	d = begin(t, s.bySpark("r4"))
 	say(d, `["a","c"]`)
-	if v := d.verdict(0); v["phase"] != PhaseSkipped {
+	if v := d.AwaitVerdict(0); v["phase"] != PhaseSkipped {
 		t.Errorf("verdict %v", v)
 	}
-	d.hangUp()
+	d.HangUp()
 
 	d = begin(t, s.bySpark("r5"))
 	say(d, `["new"]`)
-	if e := d.await("resumed"); e["splits"] != 0.0 || e["missing"] != 1.0 {
+	if e := d.Await("resumed"); e["splits"] != 0.0 || e["missing"] != 1.0 {
 		t.Errorf("resumed %v", e)
 	}
 	stage(t, s.root+"/.out.tfos.resume/r5/aside/_quarantine/part-00000-1.parquet")
-	d.hangUp() // the driver died before anything was done
+	d.HangUp() // the driver died before anything was done
 	if exists(s.root+"/.out.tfos.resume") || !exists(s.root+"/out/part-00000-r1.json") {
 		t.Error("something useless is left, or the output is gone")
 	}

@@ -18,8 +18,8 @@ import (
 	"tfos/internal/files"
 	"tfos/internal/infer"
 	"tfos/internal/model"
-
 	"tfos/internal/reserve"
+	"tfos/internal/reserve/reservetest"
 )
 
 // savedModel stands for a model that gives y = x.
@@ -71,7 +71,7 @@ func (s *site) input(name string, rows int) {
 
 func (s *site) config(run string) Config {
 	s.t.Helper()
-	cfg := config(300*time.Millisecond, worker(0), worker(1))
+	cfg := config(300*time.Millisecond, reservetest.Worker(0), reservetest.Worker(1))
 	root := s.root + "/.out.tfos.resume"
 	cfg.Run = run
 	cfg.Outputs = []Output{{Kind: "predictions", Staging: ResumeStaging(root, run), Final: s.root + "/out", Resume: root}}

@@ -12,15 +12,15 @@ import (
 	"tfos/internal/exit"
 	"tfos/internal/files"
 	"tfos/internal/infer"
-
 	"tfos/internal/reserve"
+	"tfos/internal/reserve/reservetest"
 )
 
 // TestServeRun is a whole run: two members, a synchronous feed, a SavedModel.
 func TestServeRun(t *testing.T) {
 	root := t.TempDir()
 	// A lease so long that only Renew brings the counts in time.
-	cfg := config(10*patientFor, worker(0), worker(1))
+	cfg := config(10*reservetest.Patience, reservetest.Worker(0), reservetest.Worker(1))
 	cfg.Feeds = []reserve.FeedConfig{{Name: "train", Synchronous: true}}
 	cfg.Outputs = []Output{{Kind: "saved_model", Staging: root + "/stage", Final: root + "/final"}}
 	d := begin(t, cfg)
@@ -31,15 +31,15 @@ func TestServeRun(t *testing.T) {
 		held <- n
 		return []reserve.FeedCount{{Feed: "train", Received: n * 10, Trained: n * 10, StepsHeld: n}}
 	}
-	a := d.joinAs(d.client(d.ready.Address), 0, "A", func() reserve.Renewal { return reserve.Renewal{Phase: "running", Feeds: counts()} })
-	d.await("waiting")
-	b := d.joinAs(d.client(d.ready.Address), 1, "B", func() reserve.Renewal { return reserve.Renewal{Phase: "running", Feeds: counts()} })
-	formed := d.await("formed")
+	a := d.JoinAs(d.Client(d.Ready.Address), 0, "A", func() reserve.Renewal { return reserve.Renewal{Phase: "running", Feeds: counts()} })
+	d.Await("waiting")
+	b := d.JoinAs(d.Client(d.Ready.Address), 1, "B", func() reserve.Renewal { return reserve.Renewal{Phase: "running", Feeds: counts()} })
+	formed := d.Await("formed")
 	if n := len(formed["members"].([]any)); n != 2 {
 		t.Errorf("formed with %d members", n)
 	}
-	c := receive(t, a.clusters, "cluster")
-	receive(t, b.clusters, "cluster")
+	c := reservetest.Receive(t, a.Clusters, "cluster")
+	reservetest.Receive(t, b.Clusters, "cluster")
 	if len(c.Members) != 2 || c.Members[1].Address != "127.0.0.1:4001" || c.Work != nil {
 		t.Errorf("cluster %+v", c)
 	}
@@ -47,31 +47,31 @@ func TestServeRun(t *testing.T) {
 	held <- 3
 	a.Renew()
 	b.Renew()
-	if mark := receive(t, a.marks, "mark"); mark.Step != 3 || mark.Final {
+	if mark := reservetest.Receive(t, a.Marks, "mark"); mark.Step != 3 || mark.Final {
 		t.Errorf("mark %+v", mark)
 	}
-	d.say(`{"cmd":"feed_end","feed":"train","epoch":0,"rows":60,"last":true}`)
-	if end := receive(t, b.ends, "feed end"); end != (reserve.FeedEnd{Feed: "train", Epoch: 0, Last: true}) {
+	d.Say(`{"cmd":"feed_end","feed":"train","epoch":0,"rows":60,"last":true}`)
+	if end := reservetest.Receive(t, b.FeedEnds, "feed end"); end != (reserve.FeedEnd{Feed: "train", Epoch: 0, Last: true}) {
 		t.Errorf("feed end %+v", end)
 	}
-	if mark := receive(t, a.marks, "mark"); !mark.Final {
+	if mark := reservetest.Receive(t, a.Marks, "mark"); !mark.Final {
 		t.Errorf("mark %+v", mark)
 	}
 	stage(t, root+"/stage/saved_model.pb")
-	a.end(t, reserve.Outcome{Kind: reserve.Succeeded, Feeds: counts()})
-	b.end(t, reserve.Outcome{Kind: reserve.Succeeded, Feeds: counts()})
-	v := d.verdict(0)
+	a.ReportEnd(t, reserve.Outcome{Kind: reserve.Succeeded, Feeds: counts()})
+	b.ReportEnd(t, reserve.Outcome{Kind: reserve.Succeeded, Feeds: counts()})
+	v := d.AwaitVerdict(0)
 	if rows := v["rows"].(map[string]any); rows["read"] != 60.0 || rows["trained"] != 60.0 {
 		t.Errorf("rows %v", rows)
 	}
 	if fmt.Sprint(v["artifacts"]) != fmt.Sprintf("[map[kind:saved_model path:%s/final]]", root) || !exists(root+"/final/saved_model.pb") || exists(root+"/stage") {
 		t.Errorf("artifacts %v", v["artifacts"])
 	}
-	late := d.join(d.ready.Address, 0, "C")
-	if err := receive(t, late.joined, "rejection"); err == nil || !strings.Contains(err.Error(), "has ended already") && !strings.Contains(err.Error(), "the run is over") {
+	late := d.Join(d.Ready.Address, 0, "C")
+	if err := reservetest.Receive(t, late.Joined, "rejection"); err == nil || !strings.Contains(err.Error(), "has ended already") && !strings.Contains(err.Error(), "the run is over") {
 		t.Errorf("a late registration: %v", err)
 	}
-	d.hangUp()
+	d.HangUp()
 }
 
 // TestServeInfer shares files out and commits predictions.
@@ -81,22 +81,22 @@ func TestServeInfer(t *testing.T) {
 		stageText(t, root+"/in/"+name, `{"x": 1}`)
 	}
 	stage(t, root+"/in/_SUCCESS")
-	cfg := config(2*time.Second, worker(0), worker(1))
+	cfg := config(2*time.Second, reservetest.Worker(0), reservetest.Worker(1))
 	cfg.Infer = &Inference{Input: infer.Input{Format: files.JSON, Path: root + "/in"}, Tasks: 1, Request: json.RawMessage(`{"model":"m","batch_size":7}`)}
 	cfg.Outputs = []Output{{Kind: "predictions", Staging: root + "/stage", Final: root + "/out"}}
 	d := begin(t, cfg)
 	for i := range 2 {
-		d.join(d.ready.Address, i, fmt.Sprint(i))
+		d.Join(d.Ready.Address, i, fmt.Sprint(i))
 	}
-	_ = d.await("formed")
-	d.say(`{"cmd":"stop","reason":"enough"}`)
-	d.verdict(130)
-	d.hangUp()
+	_ = d.Await("formed")
+	d.Say(`{"cmd":"stop","reason":"enough"}`)
+	d.AwaitVerdict(130)
+	d.HangUp()
 
 	d = begin(t, cfg)
-	var members []*member
+	var members []*reservetest.Member
 	for i := range 2 {
-		members = append(members, d.join(d.ready.Address, i, fmt.Sprint(i)))
+		members = append(members, d.Join(d.Ready.Address, i, fmt.Sprint(i)))
 	}
 	for _, m := range members {
 		var work struct {
@@ -106,7 +106,7 @@ func TestServeInfer(t *testing.T) {
 				Path string
 			}
 		}
-		if err := json.Unmarshal(receive(t, m.clusters, "cluster").Work, &work); err != nil || work.Model != "m" {
+		if err := json.Unmarshal(reservetest.Receive(t, m.Clusters, "cluster").Work, &work); err != nil || work.Model != "m" {
 			t.Fatalf("work %+v: %v", work, err)
 		}
 		var results []string
@@ -116,9 +116,9 @@ func TestServeInfer(t *testing.T) {
 			results = append(results, fmt.Sprintf(`{"id":%d,"input":%q,"output":%q,"read":6,"rows":5,"skipped":1}`, s.ID, s.Path, name))
 		}
 		result := fmt.Sprintf(`{"read":%d,"rows":%d,"skipped":%d,"splits":[%s],"load_seconds":0.5}`, 6*len(results), 5*len(results), len(results), strings.Join(results, ","))
-		m.end(t, reserve.Outcome{Kind: reserve.Succeeded, Result: []byte(result)})
+		m.ReportEnd(t, reserve.Outcome{Kind: reserve.Succeeded, Result: []byte(result)})
 	}
-	v := d.verdict(0)
+	v := d.AwaitVerdict(0)
 	if sum := v["infer"].(map[string]any); sum["rows"] != 15.0 || sum["read"] != 18.0 || sum["skipped"] != 3.0 || sum["load_seconds"] != 1.0 {
 		t.Errorf("infer %v", sum)
 	}
@@ -130,7 +130,7 @@ func TestServeInfer(t *testing.T) {
 	if !exists(root+"/out/_SUCCESS") || !exists(root+"/out/part-00002.parquet") {
 		t.Error("the output is not complete")
 	}
-	d.hangUp()
+	d.HangUp()
 }
 
 // TestServeFails has one run for each way in which it ends without success.
@@ -141,15 +141,15 @@ func TestServeFails(t *testing.T) {
 	output := func(final string) []Output {
 		return []Output{{Kind: "saved_model", Staging: root + "/stage", Final: final}}
 	}
-	succeed := func(t *testing.T, d *driver) {
-		m := d.join(d.ready.Address, 0, "A")
-		receive(t, m.clusters, "cluster")
-		m.end(t, reserve.Outcome{Kind: reserve.Succeeded})
+	succeed := func(t *testing.T, d *reservetest.Driver) {
+		m := d.Join(d.Ready.Address, 0, "A")
+		reservetest.Receive(t, m.Clusters, "cluster")
+		m.ReportEnd(t, reserve.Outcome{Kind: reserve.Succeeded})
 	}
 	tests := []struct {
 		name  string
 		cfg   func(*Config)
-		run   func(*testing.T, *driver)
+		run   func(*testing.T, *reservetest.Driver)
 		code  exit.Code
 		cause string
 		// writes says that the program has written to export_dir.
@@ -165,35 +165,37 @@ func TestServeFails(t *testing.T) {
 			c.Infer = &Inference{Input: infer.Input{Format: files.Parquet, Path: root + "/existing"}, Request: []byte("{}")}
 		}, nil, 6, root + "/existing/x: not a readable parquet file", false},
 		{"no checkpoint", func(c *Config) { c.Infer = &Inference{Request: []byte(`{"checkpoint":"` + root + `/none"}`)} }, nil, 2, "there is no such checkpoint", false},
-		{"no model written", func(c *Config) { c.Outputs = output(root + "/new") }, func(t *testing.T, d *driver) {
+		{"no model written", func(c *Config) { c.Outputs = output(root + "/new") }, func(t *testing.T, d *reservetest.Driver) {
 			stage(t, root+"/stage/variables/x")
 			succeed(t, d)
 		}, 7, "it must save a SavedModel", true},
-		{"output exists", func(c *Config) { c.Outputs = output(root + "/existing") }, func(t *testing.T, d *driver) {
+		{"output exists", func(c *Config) { c.Outputs = output(root + "/existing") }, func(t *testing.T, d *reservetest.Driver) {
 			stage(t, root+"/stage/saved_model.pb")
 			succeed(t, d)
 		}, 7, "exists already", true},
-		{"program fails", func(c *Config) { c.Outputs = output(root + "/new") }, func(t *testing.T, d *driver) {
-			m := d.join(d.ready.Address, 0, "A")
-			receive(t, m.clusters, "cluster")
+		{"program fails", func(c *Config) { c.Outputs = output(root + "/new") }, func(t *testing.T, d *reservetest.Driver) {
+			m := d.Join(d.Ready.Address, 0, "A")
+			reservetest.Receive(t, m.Clusters, "cluster")
 			stage(t, root+"/stage/saved_model.pb")
-			m.end(t, reserve.Outcome{Kind: reserve.Failed, ExitCode: 1, Cause: "ValueError: no", Stderr: []string{"Traceback"}})
+			m.ReportEnd(t, reserve.Outcome{Kind: reserve.Failed, ExitCode: 1, Cause: "ValueError: no", Stderr: []string{"Traceback"}})
 		}, 5, "ValueError: no", true},
-		{"driver's word, of a node", nil, func(t *testing.T, d *driver) {
-			d.say(`{"cmd":"fail","code":5,"phase":"members","cause":"it is gone","retryable":true}`)
+		{"driver's word, of a node", nil, func(t *testing.T, d *reservetest.Driver) {
+			d.Say(`{"cmd":"fail","code":5,"phase":"members","cause":"it is gone","retryable":true}`)
 		}, 5, "it is gone", false},
-		{"driver's word", nil, func(t *testing.T, d *driver) { d.say(`{"cmd":"fail","code":6,"phase":"feed","cause":"bad row"}`) }, 6, "bad row", false},
-		{"garbled command", nil, func(t *testing.T, d *driver) { d.say(`{"cmd":"feed_edn"}`) }, 1, `unknown cmd "feed_edn"`, false},
+		{"driver's word", nil, func(t *testing.T, d *reservetest.Driver) {
+			d.Say(`{"cmd":"fail","code":6,"phase":"feed","cause":"bad row"}`)
+		}, 6, "bad row", false},
+		{"garbled command", nil, func(t *testing.T, d *reservetest.Driver) { d.Say(`{"cmd":"feed_edn"}`) }, 1, `unknown cmd "feed_edn"`, false},
 		{"not formed", func(c *Config) { c.ReservationMS = 50 }, nil, 4, "missing worker:0", false},
-		{"signal after the model was written", func(c *Config) { c.Outputs = output(root + "/new") }, func(t *testing.T, d *driver) {
+		{"signal after the model was written", func(c *Config) { c.Outputs = output(root + "/new") }, func(t *testing.T, d *reservetest.Driver) {
 			stage(t, root+"/stage/saved_model.pb")
-			d.cancel()
+			d.Cancel()
 		}, 130, "interrupted", true},
-		{"signal", nil, func(t *testing.T, d *driver) { d.cancel() }, 130, "interrupted", false},
+		{"signal", nil, func(t *testing.T, d *reservetest.Driver) { d.Cancel() }, 130, "interrupted", false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			cfg := config(2*time.Second, worker(0))
+			cfg := config(2*time.Second, reservetest.Worker(0))
 			if test.cfg != nil {
 				test.cfg(&cfg)
 			}
@@ -201,11 +203,11 @@ func TestServeFails(t *testing.T) {
 			if test.run != nil {
 				test.run(t, d)
 			}
-			v := d.verdict(test.code)
+			v := d.AwaitVerdict(test.code)
 			if !strings.Contains(v["cause"].(string), test.cause) {
 				t.Errorf("cause %q, want %q in it", v["cause"], test.cause)
 			}
-			d.hangUp()
+			d.HangUp()
 			kept, _ := v["kept"].([]any)
 			if exists(root+"/stage") != slices.Contains(kept, any(root+"/stage")) || exists(root+"/stage") != test.writes {
 				t.Errorf("what was written is there: %v; %v", exists(root+"/stage"), v)
@@ -224,23 +226,21 @@ func TestServeFails(t *testing.T) {
 func TestServeDriverGone(t *testing.T) {
 	root := t.TempDir()
 	stage(t, root+"/stage/saved_model.pb")
-	cfg := config(2*time.Second, worker(0))
+	cfg := config(2*time.Second, reservetest.Worker(0))
 	cfg.Outputs = []Output{{Kind: "saved_model", Staging: root + "/stage", Final: root + "/final"}}
 	d := begin(t, cfg)
-	m := d.join(d.ready.Address, 0, "A")
-	receive(t, m.clusters, "cluster")
-	if err := d.in.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if reason := receive(t, m.stops, "stop"); !strings.Contains(reason, "driver is gone") {
+	m := d.Join(d.Ready.Address, 0, "A")
+	reservetest.Receive(t, m.Clusters, "cluster")
+	d.CloseInput()
+	if reason := reservetest.Receive(t, m.Stops, "stop"); !strings.Contains(reason, "driver is gone") {
 		t.Errorf("stopped because %q", reason)
 	}
-	m.end(t, reserve.Outcome{Kind: reserve.Stopped})
-	d.hangUp()
+	m.ReportEnd(t, reserve.Outcome{Kind: reserve.Stopped})
+	d.HangUp()
 	if !exists(root+"/stage/saved_model.pb") || exists(root+"/final") {
 		t.Error("what the program has written is gone, or has its name")
 	}
-	for e := range d.events {
+	for e := range d.Events {
 		if e["event"] == "verdict" {
 			t.Errorf("a verdict for nobody: %v", e)
 		}

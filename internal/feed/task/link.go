@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tfos/internal/feed"
+	"tfos/internal/proc"
 )
 
 const (
@@ -81,7 +82,7 @@ func dial(ctx context.Context, m Member, ca string) (*link, error) {
 // onThisKernel says whether a boot id is that of this kernel. If that cannot be
 // known, it says no.
 func onThisKernel(id string) bool {
-	here, err := feed.BootID()
+	here, err := proc.BootID()
 	return err == nil && id == here
 }
 
