@@ -8,12 +8,14 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	shapepb "github.com/wamuir/graft/tensorflow/core/framework/tensor_shape_go_proto"
 	typespb "github.com/wamuir/graft/tensorflow/core/framework/types_go_proto"
 	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
+	"google.golang.org/protobuf/encoding/prototext"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -182,5 +184,61 @@ func TestFindCheckpoint(t *testing.T) {
 		if want == "" && !errors.As(err, &missing) || want != "" && prefix != filepath.Join(root, want) {
 			t.Errorf("%s: %s, %v; want %s", path, prefix, err, want)
 		}
+	}
+}
+
+// TestOpenCheckpoint: a checkpoint of TensorFlow 1 has a graph beside it, which restores it.
+func TestOpenCheckpoint(t *testing.T) {
+	saver := &corepb.SaverDef{RestoreOpName: "save/restore_all", FilenameTensorName: "save/Const:0"}
+	collections := map[string]*corepb.CollectionDef{
+		"table_initializer": {Kind: &corepb.CollectionDef_NodeList_{NodeList: &corepb.CollectionDef_NodeList{Value: []string{"init_tables"}}}},
+		"variables":         {Kind: &corepb.CollectionDef_NodeList_{NodeList: &corepb.CollectionDef_NodeList{Value: []string{"init_variables"}}}},
+	}
+	encode := func(m *corepb.MetaGraphDef, marshal func(proto.Message) ([]byte, error)) []byte {
+		b, err := marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	whole := &corepb.MetaGraphDef{SaverDef: saver, CollectionDef: collections}
+	for name, test := range map[string]struct {
+		meta  []byte // nil: there is none
+		fault string
+	}{
+		"binary":           {encode(whole, proto.Marshal), ""},
+		"text":             {encode(whole, prototext.Marshal), ""},
+		"no graph":         {nil, ""},
+		"damaged":          {[]byte("\xff\xff\xff"), "it is damaged, or no graph"},
+		"without a saver":  {encode(&corepb.MetaGraphDef{CollectionDef: collections}, proto.Marshal), "no operation that restores variables"},
+		"without restore":  {encode(&corepb.MetaGraphDef{SaverDef: &corepb.SaverDef{FilenameTensorName: "c:0"}}, proto.Marshal), "no operation that restores variables"},
+		"without a tensor": {encode(&corepb.MetaGraphDef{SaverDef: &corepb.SaverDef{RestoreOpName: "r"}}, proto.Marshal), "no operation that restores variables"},
+	} {
+		prefix := filepath.Join(t.TempDir(), "m")
+		if err := os.WriteFile(prefix+".index", tableOf([]string{""}, [][]byte{{8, 1}}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if test.meta != nil {
+			if err := os.WriteFile(prefix+".meta", test.meta, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		have, err := OpenCheckpoint(prefix)
+		var fault *ModelError
+		switch {
+		case test.meta == nil || test.fault != "":
+			if !errors.As(err, &fault) || !strings.Contains(err.Error(), test.fault) {
+				t.Errorf("%s: %v, want %q", name, err, test.fault)
+			}
+		case err != nil || have.Prefix != prefix || !slices.Equal(have.initializers(), []string{"init_tables"}):
+			t.Errorf("%s: %+v, %v", name, have, err)
+		}
+	}
+	var fault *ModelError
+	if have, err := OpenCheckpoint(filepath.Join(t.TempDir(), "none")); !errors.As(err, &fault) {
+		t.Errorf("%+v, %v", have, err)
+	}
+	if have, err := Variables(filepath.Join(t.TempDir(), "none")); !errors.As(err, &fault) || !strings.Contains(err.Error(), "cannot be read") {
+		t.Errorf("%+v, %v", have, err)
 	}
 }

@@ -188,6 +188,14 @@ func TestCheckTakes(t *testing.T) {
 	if err != nil || b.Batch != 4 || !b.Pad {
 		t.Errorf("%+v, %v", b, err)
 	}
+	// A list feeds a ragged tensor; a value does not.
+	ragged := Tensor{Alias: "r", Name: "r:0", Type: Float32, UnknownRank: true, Parts: &Parts{Kind: raggedKind, Tensors: make([]Tensor, 3)}}
+	for column, fault := range map[arrow.DataType]string{arrow.ListOf(f32): "a row must be a list nested 2 deep", arrow.ListOf(arrow.ListOf(f32)): ""} {
+		b, err := Check(&Signature{Inputs: []Tensor{ragged}, Outputs: []Tensor{y}}, schema("r", column), Mapping{})
+		if (err == nil) != (fault == "") || err != nil && !strings.Contains(err.Error(), fault) {
+			t.Errorf("%+v, %v, want %q", b, err, fault)
+		}
+	}
 	if b, err := Check(&Signature{Inputs: []Tensor{x}, Outputs: []Tensor{none}}, schema("x", f32), Mapping{}); err != nil {
 		t.Errorf("%+v, %v", b, err)
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 // trackedObjects is the object graph of a checkpoint: the root has a layer, which has
-// a kernel and a bias; and a counter, which has no value.
+// a kernel and a bias; a counter, which has no value; and a table, which is no variable.
 func trackedObjects() *corepb.TrackableObjectGraph {
 	child := func(name string, id int32) *corepb.TrackableObjectGraph_TrackableObject_ObjectReference {
 		return &corepb.TrackableObjectGraph_TrackableObject_ObjectReference{LocalName: name, NodeId: id}
@@ -28,16 +28,17 @@ func trackedObjects() *corepb.TrackableObjectGraph {
 	type children = []*corepb.TrackableObjectGraph_TrackableObject_ObjectReference
 	type values = []*corepb.TrackableObjectGraph_TrackableObject_SerializedTensor
 	return &corepb.TrackableObjectGraph{Nodes: []*object{
-		{Children: children{child("counter", 1), child("layer", 2)}},
+		{Children: children{child("counter", 1), child("layer", 2), child("table", 5)}, Attributes: values{value("VARIABLE_VALUE", "the root's")}},
 		{},
 		{Children: children{child("bias", 3), child("kernel", 4), child("parent", 0)}},
-		{Attributes: values{value("OPTIONS", "layer/bias/.OPTIONS"), value("VARIABLE_VALUE", "layer/bias/.VALUE")}},
+		{Attributes: values{value("VARIABLE_VALUE", "layer/bias/.VALUE"), value("OPTIONS", "layer/bias/.OPTIONS")}},
 		{Attributes: values{value("VARIABLE_VALUE", "layer/kernel/.VALUE")}},
+		{Attributes: values{value("VARIABLE_VALUE", "the table's")}},
 	}}
 }
 
 // savedObjects is the same of a SavedModel, in another order, with a variable that
-// the checkpoint lacks. Function f has captured bias, kernel and that variable.
+// the checkpoint lacks. Function f has captured bias, kernel, that variable and the table.
 func savedObjects() *corepb.SavedObjectGraph {
 	child := func(name string, id int32) *corepb.TrackableObjectGraph_TrackableObject_ObjectReference {
 		return &corepb.TrackableObjectGraph_TrackableObject_ObjectReference{LocalName: name, NodeId: id}
@@ -46,11 +47,11 @@ func savedObjects() *corepb.SavedObjectGraph {
 	variable := &corepb.SavedObject_Variable{Variable: &corepb.SavedVariable{}}
 	return &corepb.SavedObjectGraph{
 		Nodes: []*corepb.SavedObject{
-			{Children: children{child("layer", 1), child("new", 4)}},
+			{Children: children{child("layer", 1), child("new", 4), child("table", 5)}},
 			{Children: children{child("kernel", 2), child("bias", 3), child("parent", 0)}},
-			{Kind: variable}, {Kind: variable}, {Kind: variable},
+			{Kind: variable}, {Kind: variable}, {Kind: variable}, {},
 		},
-		ConcreteFunctions: map[string]*corepb.SavedConcreteFunction{"f": {BoundInputs: []int32{3, 2, 4}}},
+		ConcreteFunctions: map[string]*corepb.SavedConcreteFunction{"f": {BoundInputs: []int32{3, 2, 4, 5}}},
 	}
 }
 
@@ -81,7 +82,7 @@ func writeCheckpoint(t *testing.T, text []byte, change func(*corepb.BundleEntryP
 // TestCheckpointKeys: a variable's value is that of the object to which the same names
 // lead, whatever the numbers of objects; a wrong one would be another variable's value.
 func TestCheckpointKeys(t *testing.T) {
-	call := &nodepb.NodeDef{Name: "call", Op: "StatefulPartitionedCall", Input: []string{"x", "b:0", "k", "n", "^init"},
+	call := &nodepb.NodeDef{Name: "call", Op: "StatefulPartitionedCall", Input: []string{"x", "b:0", "k", "n", "t", "^init"},
 		Attr: map[string]*attrpb.AttrValue{"f": {Value: &attrpb.AttrValue_Func{Func: &attrpb.NameAttrList{Name: "f"}}}}}
 	graph := &MetaGraph{pb: &corepb.MetaGraphDef{ObjectGraphDef: savedObjects(),
 		GraphDef: &graphpb.GraphDef{Node: []*nodepb.NodeDef{{Name: "x", Op: "Placeholder"}, call}}}}
@@ -93,6 +94,15 @@ func TestCheckpointKeys(t *testing.T) {
 	want := map[string]string{"b": "layer/bias/.VALUE", "k": "layer/kernel/.VALUE"}
 	if have, err := graph.checkpointKeys(writeCheckpoint(t, tracked, whole)); err != nil || !reflect.DeepEqual(have, want) {
 		t.Errorf("%v, %v, want %v", have, err, want)
+	}
+	edges := trackedObjects() // of another model: its objects are fewer
+	edges.Nodes = edges.Nodes[:4]
+	few, err := proto.Marshal(edges)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if have, err := graph.checkpointKeys(writeCheckpoint(t, few, whole)); err != nil || !reflect.DeepEqual(have, map[string]string{"b": "layer/bias/.VALUE"}) {
+		t.Errorf("%v, %v", have, err)
 	}
 	for name, prefix := range map[string]string{
 		"no checkpoint":           filepath.Join(t.TempDir(), "variables"),
