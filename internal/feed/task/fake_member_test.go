@@ -31,6 +31,7 @@ type fakeMember struct {
 	stopAfter int
 	vanishAt  int // closes the connection at this chunk, counted from 1
 	vanish    bool
+	mute      bool // closes the connection in place of WELCOME
 	unending  bool // closes the connection in place of ENDED
 	// answer writes what follows a chunk; nil: it is acknowledged.
 	answer func(m *fakeMember, c chunk)
@@ -77,11 +78,14 @@ func (m *fakeMember) serve(listener net.Listener) {
 	if m.err = feed.ReadJSON(m.conn, feed.TypeHello, &m.hello); m.err != nil {
 		return
 	}
+	if m.mute {
+		return
+	}
 	if m.welcome.Attempt == 0 {
 		m.welcome.Attempt = m.hello.Attempt
 	}
 	_ = feed.WriteJSON(m.conn, feed.TypeWelcome, m.welcome)
-	if m.welcome.Stopped {
+	if m.stop != nil && m.welcome.Stopped {
 		_ = feed.WriteJSON(m.conn, feed.TypeStop, m.stop)
 	}
 	if m.vanish {
@@ -192,7 +196,7 @@ func (s *scenario) run(t *testing.T) (Result, error) {
 // runIn runs the task, and waits for the members' ends.
 func (s *scenario) runIn(ctx context.Context, t *testing.T) (Result, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 120*time.Second)
 	defer cancel()
 	boot, err := feed.BootID()
 	if err != nil {

@@ -360,10 +360,12 @@ func TestRunWithoutMember(t *testing.T) {
 	if err := Run(t.Context(), strings.NewReader(line), &out); err == nil || !strings.Contains(err.Error(), gone) || out.Len() > 0 {
 		t.Errorf("%q, %v", out.String(), err)
 	}
-	silent := &fakeMember{welcome: welcome()}
-	silent.welcome.Stopped, silent.vanish = true, true // and STOP does not follow
-	silent.stop = nil
-	if got, err := newScenario(t, []*fakeMember{silent}, numbersRecord(0, 1)).run(t); err != nil && !strings.Contains(err.Error(), "worker:0 did not welcome partition 3") {
-		t.Errorf("%+v, %v", got, err)
+	halfway := &fakeMember{welcome: welcome(), vanish: true} // STOP does not follow
+	halfway.welcome.Stopped = true
+	for _, silent := range []*fakeMember{{mute: true}, halfway} {
+		got, err := newScenario(t, []*fakeMember{silent}, numbersRecord(0, 1)).run(t)
+		if err == nil || !strings.Contains(err.Error(), "worker:0 did not welcome partition 3") {
+			t.Errorf("%+v, %v", got, err)
+		}
 	}
 }
