@@ -195,6 +195,27 @@ func TestAliasBomb(t *testing.T) {
 	}
 }
 
+// A file as deep as only machines write it is refused, and told so once.
+func TestDeepFile(t *testing.T) {
+	deep := func(depth int, open, close string) string {
+		return "app: {python: {file: t.py, function: main, args: {a: " + strings.Repeat(open, depth) + "x" + strings.Repeat(close, depth) + "}}}\ninput: {path: rows}\n"
+	}
+	for _, pair := range [][2]string{{"[", "]"}, {"{a: ", "}"}} {
+		if faults := faultsOf(Train, deep(60, pair[0], pair[1])).Error(); strings.Count(faults, "too large or too deep") != 1 {
+			t.Errorf("%s: %s", pair[0], faults)
+		}
+		if faults := faultsOf(Train, deep(20, pair[0], pair[1])); len(faults) > 0 {
+			t.Errorf("%s: %s", pair[0], faults)
+		}
+	}
+	for _, args := range []string{"&a {b: *a}", "{c: &a [*a]}", "&a {<<: *a}"} { // a tree without end
+		faults := faultsOf(Train, "app: {python: {file: t.py, function: main, args: "+args+"}}\ninput: {path: rows}\n").Error()
+		if len(faults) > 10_000 || strings.Count(faults, "too large or too deep") != 1 {
+			t.Errorf("%s: %d bytes: %.1000s", args, len(faults), faults)
+		}
+	}
+}
+
 func TestEmptyFile(t *testing.T) {
 	for _, text := range []string{"", "# nothing\n", "---\n"} {
 		faults := faultsOf(Train, text)
