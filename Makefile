@@ -20,8 +20,9 @@ VERSION := $(shell cat VERSION)+$(shell git describe --always --exclude '*' --di
 PYTEST := $(PYTHON) -m pytest -q -n 2 --dist loadfile
 LDFLAGS := -s -w -X main.version=$(VERSION)
 PAYLOAD := cmd/tfos/payload
+GREMLINS := github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0
 
-.PHONY: help setup build demo test test-all test-go test-python test-spark test-spark4 test-versions bench bench-full bench-docs check proto clean
+.PHONY: help setup build demo test test-all test-go test-python test-spark test-spark4 test-versions bench bench-full bench-docs mutate check proto clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -75,6 +76,16 @@ bench-full: build ## the whole benchmark: more than an hour
 
 bench-docs: ## docs/benchmarks.md and its plots: the cases of the last run replace earlier ones
 	$(PYTHON) scripts/bench --docs docs/benchmarks/run.json .build/bench/bench.json
+
+# gremlins copies the folder of go.mod, so it gets one without .venv and .versions. -count=1: its
+# time limit is a multiple of the first run's time, which must not come from the test cache.
+ROOM := internal/feed/task
+mutate: ## what may break unseen in one room: make mutate ROOM=internal/model
+	@rm -rf .build/mutate && mkdir -p .build/mutate
+	@git ls-files -zco --exclude-standard | xargs -0 cp --parents -t .build/mutate
+	cd .build/mutate && $(PURE) GOFLAGS='-buildvcs=false -vet=off -count=1 -ldflags=-s' go run $(GREMLINS) unleash ./$(ROOM) \
+		--workers 1 --timeout-coefficient 20 --invert-logical --invert-loopctrl --remove-self-assignments \
+		--output ../mutants-$(subst /,-,$(ROOM)).json $(ARGS)
 
 check: setup ## linters, types, generated code, cgo-free build and tests
 	@test -z "$$(gofmt -l cmd internal scripts | tee /dev/stderr)" || { echo 'check: run gofmt -w on these'; exit 1; }

@@ -56,6 +56,8 @@ func TestBundle(t *testing.T) {
 		{"files, folders, patterns", "job.yaml", "{file: train.py, files: [config.json, pkg/, 'data/*.csv']}",
 			[]string{"config.json", "data/a.csv", "data/b.csv", "pkg/__init__.py", "pkg/sub/x.py"}},
 		{"every depth", "job.yaml", "{file: train.py, files: ['**/*.py']}", []string{"pkg/__init__.py", "pkg/sub/x.py", "src/helper.py", "src/main.py"}},
+		{"every depth, without what is never shipped", "job.yaml", "{file: train.py, files: ['**/x*']}", []string{"pkg/sub/x.py"}},
+		{"all that is not hidden", "data/job.yaml", "{file: ../train.py, files: ['**']}", []string{"data/a.csv", "data/b.csv", "data/c.txt", "data/job.yaml"}},
 		{"as they lie beside the program", "job.yaml", "{file: src/main.py, files: [src/helper.py, config.json]}", []string{"config.json", "helper.py"}},
 		{"from elsewhere by their own names", "jobs/job.yaml", "{file: ../src/main.py, files: [../pkg, ../src/helper.py, ../config.json], py_files: [../train.py]}",
 			[]string{"config.json", "helper.py", "pkg/__init__.py", "pkg/sub/x.py"}},

@@ -56,6 +56,8 @@ func (dec *decoder) value(n *yaml.Node, path string) any {
 	if !ok {
 		return nil
 	}
+	dec.depth++
+	defer func() { dec.depth-- }()
 	switch n.Kind {
 	case yaml.MappingNode:
 		out := map[string]any{}
@@ -64,8 +66,6 @@ func (dec *decoder) value(n *yaml.Node, path string) any {
 		}
 		return out
 	case yaml.SequenceNode:
-		dec.depth++
-		defer func() { dec.depth-- }()
 		out := make([]any, len(n.Content))
 		for i, item := range n.Content {
 			out[i] = dec.value(item, fmt.Sprintf("%s[%d]", path, i))

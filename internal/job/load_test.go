@@ -195,6 +195,27 @@ func TestAliasBomb(t *testing.T) {
 	}
 }
 
+// A file as deep as only machines write it is refused, and told so once.
+func TestDeepFile(t *testing.T) {
+	deep := func(depth int, open, close string) string {
+		return "app: {python: {file: t.py, function: main, args: {a: " + strings.Repeat(open, depth) + "x" + strings.Repeat(close, depth) + "}}}\ninput: {path: rows}\n"
+	}
+	for _, pair := range [][2]string{{"[", "]"}, {"{a: ", "}"}} {
+		if faults := faultsOf(Train, deep(60, pair[0], pair[1])).Error(); strings.Count(faults, "too large or too deep") != 1 {
+			t.Errorf("%s: %s", pair[0], faults)
+		}
+		if faults := faultsOf(Train, deep(20, pair[0], pair[1])); len(faults) > 0 {
+			t.Errorf("%s: %s", pair[0], faults)
+		}
+	}
+	for _, args := range []string{"&a {b: *a}", "{c: &a [*a]}", "&a {<<: *a}"} { // a tree without end
+		faults := faultsOf(Train, "app: {python: {file: t.py, function: main, args: "+args+"}}\ninput: {path: rows}\n").Error()
+		if len(faults) > 10_000 || strings.Count(faults, "too large or too deep") != 1 {
+			t.Errorf("%s: %d bytes: %.1000s", args, len(faults), faults)
+		}
+	}
+}
+
 func TestEmptyFile(t *testing.T) {
 	for _, text := range []string{"", "# nothing\n", "---\n"} {
 		faults := faultsOf(Train, text)
@@ -262,7 +283,7 @@ func TestCheck(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"train.py", "lib.py", "data/a.parquet", "m/saved_model.pb", "empty/x", "old/saved_model.pb", "old/_SUCCESS", "mine/thesis.tex", "file", "file.keras", "weights/w.h5", "weights/_exported_by_tfos", "dataset/_SUCCESS", "taken.keras", "saved.weights.h5", "named.out", "folder.keras/x", "other.txt", "other.2.keras"} {
+	for _, name := range []string{"train.py", "lib.py", "data/a.parquet", "m/saved_model.pb", "empty/x", "old/saved_model.pb", "old/_SUCCESS", "mine/thesis.tex", "file", "file.keras", "weights/w.h5", "weights/_exported_by_tfos", "dataset/_SUCCESS", "taken.keras", "saved.weights.h5", "named.out", "folder.keras/x", "other.txt", "other.2.keras", "pkg.py/x"} {
 		write(name)
 	}
 	for name, to := range map[string]string{"link": "data", "val/to-mine": "../mine"} {
@@ -329,6 +350,18 @@ func TestCheck(t *testing.T) {
 		{Infer, []string{"export_dir=nomodel"}, []string{"export_dir: %/nomodel: does not exist on this machine (give a SavedModel's folder that every executor can read)"}, 2},
 		{Infer, []string{"output.path=old"}, []string{"output.path: %/old: exists already: choose another, remove it, or say output.if_exists: replace"}, 7},
 		{Infer, []string{"output.path=old", "output.if_exists=replace"}, nil, 0},
+		{Infer, []string{"output.path=old", "output.if_exists=skip"}, nil, 0},
+		{Infer, []string{"output.path=old", "output.if_exists=resume"}, nil, 0},
+		{Infer, []string{"output.path=new", "output.if_exists=skip"}, nil, 0},
+		{Infer, []string{"output.path=mine", "output.if_exists=skip"}, []string{"output.path: %/mine: exists already and is not complete, for it has no _SUCCESS: remove it"}, 7},
+		{Infer, []string{"output.path=mine", "output.if_exists=resume"}, []string{"output.path: %/mine: exists already and is not complete, for it has no _SUCCESS: remove it"}, 7},
+		{Infer, []string{"output.path=file/out"}, []string{"output.path: %/file/out: cannot be looked at: not a directory"}, 7},
+		{Infer, []string{"output.path=link", "output.if_exists=replace", "input.path=mine/*.tex"}, []string{"output.path: %/link: holds other files and no _SUCCESS: it is not replaced"}, 7},
+		{Infer, []string{"export_dir=''", "model_dir=nomodel"}, []string{"model_dir: %/nomodel: there is no such checkpoint on this machine (give a folder of checkpoints, or a checkpoint's path without .index)"}, 2},
+		{Infer, []string{"export_dir=nomodel", "spark.master=yarn"}, nil, 0},
+		{Train, []string{"app.python.file=pkg.py"}, []string{"app.python.file: %/pkg.py: must be a file, not a folder"}, 2},
+		{Train, []string{"app.python.file=file/train.py"}, []string{"app.python.file: %/file/train.py: cannot be read: not a directory"}, 2},
+		{Train, []string{"app.python.interpreter=./python", "spark.master=yarn"}, nil, 0},
 		{Infer, []string{"output.path=mine", "output.if_exists=replace"}, []string{"output.path: %/mine: holds other files and no _SUCCESS: it is not replaced"}, 7},
 	} {
 		t.Run(string(c.kind)+" "+strings.Join(c.sets, " "), func(t *testing.T) {
@@ -353,7 +386,7 @@ func TestCheck(t *testing.T) {
 				t.Errorf("code %d\n%s", faults.Code(), strings.Join(got, "\n"))
 			}
 			text := strings.Join(got, "\n")
-			want := strings.Contains(text, "exists already") || strings.Contains(text, "not replaced")
+			want := strings.Contains(text, "exists already") || strings.Contains(text, "not replaced") || strings.Contains(text, "cannot be looked at")
 			if exists := errors.Is(err, ErrExists); exists != want {
 				t.Errorf("errors.Is(ErrExists) is %v for %v", exists, err)
 			}

@@ -36,6 +36,11 @@ func TestConstant(t *testing.T) {
 		{tensor("x", Int64), "9007199254740993", nil, little(int64(9007199254740993)), ""},
 		{tensor("x", Int8), "-1", nil, little(int8(-1)), ""},
 		{tensor("x", Int8), "128", nil, nil, "128 is no whole number of type int8"},
+		{tensor("x", Uint8), "255", nil, []byte{255}, ""},
+		{tensor("x", Uint8), "256", nil, nil, "256 is no whole number of type uint8"},
+		{tensor("x", Uint16), "65535", nil, little(uint16(65535)), ""},
+		{tensor("x", Uint64), "18446744073709551615", nil, little(uint64(math.MaxUint64)), ""},
+		{tensor("x", Int16), "-32768", nil, little(int16(-32768)), ""},
 		{tensor("x", Uint32), "-1", nil, nil, "-1 is no whole number of type uint32"},
 		{tensor("x", Int32), "2.0", nil, nil, "2.0 is no whole number"},
 		{tensor("x", Bool), "true", nil, []byte{1}, ""},
@@ -85,6 +90,19 @@ func TestConstantOfFedTensor(t *testing.T) {
 	}
 }
 
+// readFloat is the value of an element of a floating type.
+func readFloat(d DType, raw []byte) float64 {
+	switch d {
+	case Float16:
+		return float64(HalfFloat(binary.LittleEndian.Uint16(raw)))
+	case BFloat16:
+		return float64(math.Float32frombits(uint32(binary.LittleEndian.Uint16(raw)) << 16))
+	case Float32:
+		return float64(math.Float32frombits(binary.LittleEndian.Uint32(raw)))
+	}
+	return math.Float64frombits(binary.LittleEndian.Uint64(raw))
+}
+
 // TestHalves: every float16 comes back from what it stands for.
 func TestHalves(t *testing.T) {
 	for bits := range uint16(0x7c01) {
@@ -92,6 +110,21 @@ func TestHalves(t *testing.T) {
 		raw, ok := Float16.AppendFloat(nil, float64(v))
 		if have := binary.LittleEndian.Uint16(raw); !ok || have != bits {
 			t.Fatalf("%#x is %g, which is %#x", bits, v, have)
+		}
+	}
+	for v, want := range map[float64]uint16{-1: 0xbc00, -0x1p-24: 0x8001, math.Copysign(0, -1): 0x8000, math.Inf(1): 0x7c00, math.Inf(-1): 0xfc00, -65504: 0xfbff, 0x1p-14: 0x0400} {
+		if raw, ok := Float16.AppendFloat(nil, v); !ok || binary.LittleEndian.Uint16(raw) != want {
+			t.Errorf("%g becomes %x, want %#x", v, raw, want)
+		}
+	}
+	for _, d := range []DType{Float16, BFloat16, Float32, Float64} {
+		if raw, ok := d.AppendFloat(nil, math.NaN()); !ok || !math.IsNaN(readFloat(d, raw)) {
+			t.Errorf("%s: no number becomes %x", d, raw)
+		}
+		for _, v := range []float64{math.Inf(1), math.Inf(-1), 0, math.Copysign(0, -1), -1.5} {
+			if raw, ok := d.AppendFloat(nil, v); !ok || readFloat(d, raw) != v || math.Signbit(readFloat(d, raw)) != math.Signbit(v) {
+				t.Errorf("%s: %g becomes %x", d, v, raw)
+			}
 		}
 	}
 	for v, want := range map[float64]float32{1e-9: 0, 3e-8: 0x1p-25 * 2, 2049: 2048, 2051: 2052, 65519: 65504} { // ties to even

@@ -189,8 +189,12 @@ func (l *link) handleFrame(typ byte, payload []byte) (int64, error) {
 		l.slots = append(l.slots, slot)
 		return 0, err
 	case feed.TypeStop:
-		l.stopped = &feed.StopFeed{}
-		return 0, json.Unmarshal(payload, l.stopped)
+		var stop feed.StopFeed
+		if err := json.Unmarshal(payload, &stop); err != nil {
+			return 0, fmt.Errorf("%w: STOP: %w", feed.ErrProtocol, err)
+		}
+		l.stopped = &stop
+		return 0, nil
 	case feed.TypeEnded:
 		l.ended = true
 		return 0, nil

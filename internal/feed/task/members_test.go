@@ -25,6 +25,7 @@ func TestFramesFromMembers(t *testing.T) {
 		"out of order": {feed.TypeAck, ack(6, 3)},
 		"short":        {feed.TypeAck, []byte("x")},
 		"credit":       {feed.TypeCredit, []byte("x")},
+		"stop":         {feed.TypeStop, []byte("x")},
 		"unknown":      {feed.TypeBatch, nil},
 	} {
 		if _, err := l.handleFrame(frame.typ, frame.payload); !errors.Is(err, feed.ErrProtocol) {
