@@ -8,6 +8,7 @@ the import, 5 s of CPU. As a program `warm.py DESCRIPTOR` serves a listening soc
 import contextlib
 import json
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -29,22 +30,22 @@ def python(interpreter, folder):
     listener.listen()
     fd = listener.fileno()
     env = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
-    server = subprocess.Popen([interpreter, __file__, str(fd)], env=env, pass_fds=[fd])
+    argv = [interpreter, __file__, str(fd)]
+    server = subprocess.Popen(argv, env=env, pass_fds=[fd], stdin=subprocess.PIPE)
     listener.close()
     try:
         yield folder
     finally:
-        server.kill()
-        server.wait()
+        server.communicate()
 
 
 def serve(listener):
-    """Answers each command with its exit status, one after another."""
+    """Answers each command with its exit status, one after another, until standard input ends."""
     import keras  # noqa: F401
     import tensorflow  # noqa: F401
     import tf_keras  # noqa: F401
 
-    while True:
+    while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:
         asking, _ = listener.accept()
         with asking:
             text, streams, _, _ = socket.recv_fds(asking, 1 << 20, 3)
@@ -86,5 +87,5 @@ def ask(path, argv):
 
 if __name__ == "__main__":
     if len(sys.argv) == 2:
-        serve(socket.socket(fileno=int(sys.argv[1])))
+        sys.exit(serve(socket.socket(fileno=int(sys.argv[1]))))
     sys.exit(ask(sys.argv[1], sys.argv[2:]))
