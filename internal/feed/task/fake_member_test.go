@@ -20,6 +20,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"tfos/internal/feed"
+	"tfos/internal/proc"
 	"tfos/internal/files"
 )
 
@@ -198,7 +199,7 @@ func (s *scenario) runIn(ctx context.Context, t *testing.T) (Result, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(ctx, 120*time.Second)
 	defer cancel()
-	boot, err := feed.BootID()
+	boot, err := proc.BootID()
 	if err != nil {
 		t.Fatal(err)
 	}
