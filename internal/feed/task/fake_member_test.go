@@ -20,8 +20,8 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"tfos/internal/feed"
-	"tfos/internal/proc"
 	"tfos/internal/files"
+	"tfos/internal/proc"
 )
 
 // fakeMember takes the feed of one attempt, by docs/protocols.md section 5. Its
