@@ -22,7 +22,7 @@ from tfos.executors import Executors, open_log
 from tfos.pipe import java_list
 from tfos.reservation import Reservation
 
-PLAN_VERSION = 1  # job.PlanVersion
+PLAN_VERSION = 2  # job.PlanVersion
 MEMBERS_GROUP = "tfos-members"
 CORES_CONF = "spark.executor.cores"  # not set on local[n], whose executor is the driver
 JAVA_CONF = "spark.executor.defaultJavaOptions"
