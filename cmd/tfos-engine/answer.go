@@ -16,7 +16,7 @@ import (
 
 // answer predicts what the member's predict tasks bring, until the member says
 // that they have brought all.
-func (w *worker) answer(ctx context.Context, req infer.Request) (infer.Result, error) {
+func (w *worker) answer(ctx context.Context, req *infer.PartitionsRequest) (infer.Result, error) {
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Net: "unix", Name: filepath.Join(w.folder, feed.PredictSocket)})
 	if err != nil {
 		return infer.Result{}, fmt.Errorf("listen for predict tasks: %w", err)
@@ -37,7 +37,7 @@ func (w *worker) answer(ctx context.Context, req infer.Request) (infer.Result, e
 		return w.enter("running")
 	}
 	report := every(progressInterval, time.Now, func(partitions, rows, bytes int64) { _ = w.member.Progress(partitions, rows, bytes) })
-	load := func(ctx context.Context) (infer.Model, error) { return load(ctx, req) }
+	load := func(ctx context.Context) (infer.Model, error) { return load(ctx, &req.Computation) }
 	return infer.Serve(ctx, req, load, ready, func() (infer.Stream, error) { return accept(l, &all) }, report)
 }
 

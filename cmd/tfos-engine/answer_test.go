@@ -41,7 +41,7 @@ func startAnswering(t *testing.T) *host {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	work, err := json.Marshal(infer.Request{Source: model.Source{Model: doublerModel(t)}, Signature: "serving_default", BatchSize: 10, Feed: "predict"})
+	work, err := json.Marshal(infer.PartitionsRequest{Computation: infer.Computation{Source: model.Source{Model: doublerModel(t)}, Signature: "serving_default", BatchSize: 10}})
 	if err != nil {
 		t.Fatal(err)
 	}

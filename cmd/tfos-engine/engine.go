@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -90,18 +89,20 @@ func (w *worker) work(ctx context.Context) error {
 	if err := w.warnUntested(engine.Version()); err != nil {
 		return err
 	}
-	var req infer.Request
-	if err := json.Unmarshal(w.member.Context().Work, &req); err != nil {
+	request, err := infer.ParseRequest(w.member.Context().Work)
+	if err != nil {
 		return fmt.Errorf("decode the work: %w", err)
 	}
 	if err := engine.LoadLibraries(w.libraries); err != nil {
 		return err
 	}
-	do := w.infer
-	if req.Feed != "" {
-		do = w.answer
+	var result infer.Result
+	switch request := request.(type) {
+	case *infer.SplitsRequest:
+		result, err = w.infer(ctx, request)
+	case *infer.PartitionsRequest:
+		result, err = w.answer(ctx, request)
 	}
-	result, err := do(ctx, req)
 	if err != nil {
 		return err
 	}
@@ -117,12 +118,12 @@ func (w *worker) warnUntested(version string) error {
 	return nil
 }
 
-func (w *worker) infer(ctx context.Context, req infer.Request) (infer.Result, error) {
+func (w *worker) infer(ctx context.Context, req *infer.SplitsRequest) (infer.Result, error) {
 	// A member that is gone ends this process too, but a report that fails
 	// for any other reason must not: the result is what counts.
 	report := every(progressInterval, time.Now, func(splits, rows, bytes int64) { _ = w.member.Progress(splits, rows, bytes) })
 	return infer.Run(ctx, req, func(ctx context.Context) (infer.Model, error) {
-		m, err := load(ctx, req)
+		m, err := load(ctx, &req.Computation)
 		if err != nil {
 			return nil, err
 		}
@@ -134,7 +135,7 @@ func (w *worker) infer(ctx context.Context, req infer.Request) (infer.Result, er
 }
 
 // load makes a request's model ready to run.
-func load(ctx context.Context, req infer.Request) (*engine.Model, error) {
+func load(ctx context.Context, req *infer.Computation) (*engine.Model, error) {
 	program, err := req.Source.Program(req.Signature, req.Mapping())
 	if err != nil {
 		return nil, err

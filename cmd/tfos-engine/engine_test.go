@@ -171,13 +171,13 @@ func wait(t *testing.T, received <-chan childReport) childReport {
 }
 
 // request doubles numbers, ten a batch.
-func request(t *testing.T, rows int) infer.Request {
+func request(t *testing.T, rows int) infer.SplitsRequest {
 	t.Helper()
 	recipe, splits, err := infer.Input{Format: files.Parquet, Path: numbers(t, rows)}.Plan(t.Context(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return infer.Request{Source: model.Source{Model: doublerModel(t)}, Output: t.TempDir(), Format: files.Parquet, BatchSize: 10, Input: recipe, Splits: splits}
+	return infer.SplitsRequest{Computation: infer.Computation{Source: model.Source{Model: doublerModel(t)}, BatchSize: 10}, Output: t.TempDir(), Format: files.Parquet, Input: recipe, Splits: splits}
 }
 
 func TestRunInfersAndReports(t *testing.T) {

@@ -13,8 +13,8 @@ import (
 
 // contractRequest is what contract reads.
 type contractRequest struct {
-	Request infer.Request `json:"request"`
-	Schema  []byte        `json:"schema"` // Arrow IPC schema message
+	Request infer.PartitionsRequest `json:"request"`
+	Schema  []byte                  `json:"schema"` // Arrow IPC schema message
 }
 
 // contractAnswer is what contract writes. Code is 0 if the columns fit. Otherwise the run

@@ -35,7 +35,7 @@ func TestRaggedRows(t *testing.T) {
 }
 
 // same compares a split's file with Python's predictions.
-func same(t *testing.T, name string, req infer.Request) {
+func same(t *testing.T, name string, req infer.SplitsRequest) {
 	t.Helper()
 	r := compare(t, filepath.Join(fixtures(t), name+".expected.parquet"), filepath.Join(req.Output, "part-00003.parquet"))
 	for column, difference := range r.Differences {

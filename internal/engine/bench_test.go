@@ -26,7 +26,7 @@ func BenchmarkInfer(b *testing.B) {
 	needTensorFlow(b)
 	const parts, rows, width = 4, 25_000, 784
 	dir := b.TempDir()
-	req := infer.Request{Source: model.Source{Model: filepath.Join(fixtures(b), "mlp")}, Format: files.Parquet, BatchSize: 1000, Keep: []string{"id"}}
+	req := infer.SplitsRequest{Computation: infer.Computation{Source: model.Source{Model: filepath.Join(fixtures(b), "mlp")}, BatchSize: 1000, Keep: []string{"id"}}, Format: files.Parquet}
 	for i := range parts {
 		path := filepath.Join(dir, fmt.Sprintf("in-%d.parquet", i))
 		writeRows(b, path, rows, width, uint64(i))

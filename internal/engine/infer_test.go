@@ -19,9 +19,9 @@ import (
 )
 
 // predict runs an inference of one file with TensorFlow.
-func predict(t testing.TB, req infer.Request) (infer.Result, error) {
+func predict(t testing.TB, req infer.SplitsRequest) (infer.Result, error) {
 	t.Helper()
-	return infer.Run(t.Context(), req, func(ctx context.Context) (infer.Model, error) {
+	return infer.Run(t.Context(), &req, func(ctx context.Context) (infer.Model, error) {
 		program, err := req.Source.Program(req.Signature, req.Mapping())
 		if err != nil {
 			return nil, err
@@ -45,12 +45,12 @@ func load(t testing.TB, source model.Source) *engine.Model {
 }
 
 // request reads one file of the fixtures. The batch size divides no number of rows.
-func request(t testing.TB, name string) infer.Request {
+func request(t testing.TB, name string) infer.SplitsRequest {
 	t.Helper()
 	return requestIn(t, fixtures(t), name)
 }
 
-func requestIn(t testing.TB, folder, name string) infer.Request {
+func requestIn(t testing.TB, folder, name string) infer.SplitsRequest {
 	t.Helper()
 	input := filepath.Join(folder, name+".parquet")
 	recipe, splits, err := infer.Input{Format: files.Parquet, Path: input}.Plan(t.Context(), 1)
@@ -58,21 +58,21 @@ func requestIn(t testing.TB, folder, name string) infer.Request {
 		t.Fatalf("%d splits, %v", len(splits), err)
 	}
 	splits[0].ID = 3
-	return infer.Request{Source: model.Source{Model: filepath.Join(folder, name)}, Output: t.TempDir(), Format: files.Parquet,
-		BatchSize: 128, Keep: []string{"id"}, Input: recipe, Splits: splits}
+	return infer.SplitsRequest{Computation: infer.Computation{Source: model.Source{Model: filepath.Join(folder, name)}, BatchSize: 128, Keep: []string{"id"}},
+		Output: t.TempDir(), Format: files.Parquet, Input: recipe, Splits: splits}
 }
 
 func TestPredictionsAreThoseOfPython(t *testing.T) {
 	needTensorFlow(t)
 	tests := map[string]struct {
-		change func(*infer.Request)
+		change func(*infer.SplitsRequest)
 		schema map[string]string // of the outputs
 		order  []string
 	}{
 		"mlp": {schema: map[string]string{"output_0": "list<element: float>"}},
 		"cnn": {schema: map[string]string{"scores": "list<element: float>"}},
 		"two": {
-			change: func(r *infer.Request) { r.Keep = []string{"note", "id", "b"} },
+			change: func(r *infer.SplitsRequest) { r.Keep = []string{"note", "id", "b"} },
 			schema: map[string]string{"note": "string", "total": "float", "doubled": "list<element: int64>"},
 			order:  []string{"note", "id", "b", "doubled", "total"},
 		},
@@ -86,7 +86,7 @@ func TestPredictionsAreThoseOfPython(t *testing.T) {
 		"ranks": {schema: map[string]string{"summed": "list<element: float>", "free": "list<element: float>",
 			"same": "list<element: list<element: float>>"}},
 		"batch": {
-			change: func(r *infer.Request) { r.OutputMapping = map[string]string{"y": "y"} },
+			change: func(r *infer.SplitsRequest) { r.OutputMapping = map[string]string{"y": "y"} },
 			schema: map[string]string{"y": "float"},
 		},
 	}

@@ -13,7 +13,7 @@ import (
 
 // equal runs a request with a model of testdata/loading.py and compares columns with
 // Python's predictions. Without columns it compares all.
-func equal(t *testing.T, name string, req infer.Request, columns ...string) {
+func equal(t *testing.T, name string, req infer.SplitsRequest, columns ...string) {
 	t.Helper()
 	result, err := predict(t, req)
 	if err != nil {

@@ -13,52 +13,12 @@ import (
 	"tfos/internal/model"
 )
 
-// computed is a batch after the model.
-type computed struct {
-	record arrow.Record  // kept columns and outputs of the good rows; nil: there are none
-	bad    []BadRow      // in their order
-	kept   []arrow.Array // of the bad rows, in the binding's order of Keep
-}
-
-// rows returns how many rows have a prediction.
-func (c computed) rows() int64 {
-	if c.record == nil {
-		return 0
-	}
-	return c.record.NumRows()
-}
-
-func (c computed) release() {
-	if c.record != nil {
-		c.record.Release()
-	}
-	release(c.kept)
-}
-
-// predict computes one batch and releases it.
-func (p *pipeline) predict(ctx context.Context, b batch) (computed, error) {
-	defer b.record.Release()
-	if err := p.checkWhole(b); err != nil {
-		return computed{}, err
-	}
-	outputs, good, c, err := p.predictGoodRows(ctx, b)
-	if err != nil || outputs == nil {
-		return c, err
-	}
-	defer release(outputs)
-	if c.record, err = p.joinColumns(b.record, outputs, good); err != nil {
-		c.release()
-		return computed{}, p.locate(err, b)
-	}
-	return c, nil
-}
-
 // predictGoodRows predicts a batch without its bad rows. It returns the outputs of
 // the good rows, which the caller releases, and their numbers in the batch (nil: all).
 // c has the bad rows. Without a good row there are no outputs. Errors name the row's
 // place.
-func (p *passage) predictGoodRows(ctx context.Context, b batch) (outputs []arrow.Array, good []int64, c computed, err error) {
-	s := &badRowSearch{passage: p, batch: b}
+func (p *pipeline) predictGoodRows(ctx context.Context, b batch) (outputs []arrow.Array, good []int64, c computed, err error) {
+	s := &badRowSearch{pipeline: p, batch: b}
 	if outputs, good, err = s.predict(ctx); err == nil {
 		err = s.appendQuarantined(&c)
 	}
@@ -70,51 +30,12 @@ func (p *passage) predictGoodRows(ctx context.Context, b batch) (outputs []arrow
 	return outputs, good, c, nil
 }
 
-// joinColumns returns a record of the kept columns and the outputs of rows (nil: all).
-func (p *pipeline) joinColumns(record arrow.Record, outputs []arrow.Array, rows []int64) (arrow.Record, error) {
-	kept, err := p.keptColumns(record, rows)
-	defer release(kept)
-	if err != nil {
-		return nil, err
-	}
-	n := record.NumRows()
-	if rows != nil {
-		n = int64(len(rows))
-	}
-	var fields []arrow.Field
-	var columns []arrow.Array
-	for i, name := range p.bind.Keep {
-		fields = append(fields, record.Schema().Field(record.Schema().FieldIndices(name)[0]))
-		columns = append(columns, kept[i])
-	}
-	for i, out := range p.bind.Outputs {
-		fields = append(fields, arrow.Field{Name: out.Column, Type: outputs[i].DataType()})
-		columns = append(columns, outputs[i])
-	}
-	return array.NewRecord(arrow.NewSchema(fields, nil), columns, n), nil
-}
-
-// keptColumns returns the kept columns of rows (nil: all). The caller releases them,
-// after an error too.
-func (p *passage) keptColumns(record arrow.Record, rows []int64) (kept []arrow.Array, err error) {
-	for _, name := range p.bind.Keep {
-		column := record.Column(record.Schema().FieldIndices(name)[0])
-		if rows == nil {
-			column.Retain()
-		} else if column, err = Pick(p.mem, column, rows); err != nil {
-			return kept, err
-		}
-		kept = append(kept, column)
-	}
-	return kept, nil
-}
-
 // badRowSearch predicts one batch and collects the rows that the reader, the tensors
 // or the graph refuse. If the graph fails, it tries halves, and halves of those that
 // fail: k bad rows of n cost about 2 k log₂(n/k) runs, and never more than two for
 // each row.
 type badRowSearch struct {
-	*passage
+	*pipeline
 	batch   batch
 	badRows []int64 // their numbers in the batch
 	bad     []BadRow
@@ -280,7 +201,7 @@ func (s *badRowSearch) addBadRow(e *model.RowError, graph bool) error {
 		return e
 	}
 	s.badRows, s.bad = append(s.badRows, e.Row), append(s.bad, bad)
-	return s.tally.addBadRow(bad, &s.req)
+	return s.tally.addBadRow(bad, s.req)
 }
 
 // appendQuarantined adds the bad rows and their kept columns to c, in input order.

@@ -18,7 +18,7 @@ const (
 )
 
 // toleratesBadRows says whether the request continues without its bad rows.
-func (r *Request) toleratesBadRows() bool { return r.OnBadRow == Skip || r.OnBadRow == Quarantine }
+func (c *Computation) toleratesBadRows() bool { return c.OnBadRow == Skip || c.OnBadRow == Quarantine }
 
 // hopeless is for how many single rows the graph may fail before it has worked for
 // any. More failures are the graph's fault, and each row costs up to two runs.

@@ -39,7 +39,7 @@ func TestBadRowsAreSetAside(t *testing.T) {
 		req := request(t, path)
 		req.OnBadRow = policy
 		d := &doubler{bad: -1, unfit: unfit, breaks: breaks}
-		result, err := Run(t.Context(), req, d.load, nil)
+		result, err := Run(t.Context(), &req, d.load, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,7 +77,7 @@ func TestBadRowsAreSetAside(t *testing.T) {
 	}
 }
 
-func checkQuarantine(t *testing.T, req Request, s SplitResult, unfit, breaks map[int64]bool) {
+func checkQuarantine(t *testing.T, req SplitsRequest, s SplitResult, unfit, breaks map[int64]bool) {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(req.Output, s.Quarantine.Output))
 	if err != nil {
@@ -131,7 +131,7 @@ func TestBisectionIsBounded(t *testing.T) {
 		req := request(t, path)
 		req.BatchSize, req.OnBadRow = 256, Skip
 		d := &doubler{bad: -1, breaks: tt.breaks}
-		if _, err := Run(t.Context(), req, d.load, nil); err != nil || len(d.rows) > tt.runs {
+		if _, err := Run(t.Context(), &req, d.load, nil); err != nil || len(d.rows) > tt.runs {
 			t.Errorf("%v: %d runs, want %d at most: %v; %v", tt.breaks, len(d.rows), tt.runs, d.rows, err)
 		}
 	}
@@ -145,7 +145,7 @@ func TestBrokenGraphEndsTheRun(t *testing.T) {
 	req := request(t, path)
 	req.OnBadRow = Skip
 	d := &doubler{bad: -1, broken: true}
-	_, err := Run(t.Context(), req, d.load, nil)
+	_, err := Run(t.Context(), &req, d.load, nil)
 	if ExitCode(err) != 6 || !strings.Contains(err.Error(), "the graph failed for each of 1000 rows and worked for none") || !strings.Contains(err.Error(), "row 0, column") {
 		t.Errorf("%v (code %d)", err, ExitCode(err))
 	}
@@ -156,7 +156,7 @@ func TestBrokenGraphEndsTheRun(t *testing.T) {
 		t.Errorf("left behind: %v", have)
 	}
 	req.MaxBad = &all
-	result, err := Run(t.Context(), req, d.load, nil)
+	result, err := Run(t.Context(), &req, d.load, nil)
 	if err != nil || result.Skipped != 4000 {
 		t.Errorf("max_bad: 100%%: %+v, %v", result.Account, err)
 	}
@@ -180,7 +180,7 @@ func TestTooManyBadRows(t *testing.T) {
 	} {
 		req := request(t, path)
 		req.OnBadRow, req.MaxBad, req.InputRows = Quarantine, tt.max, tt.all
-		_, err := Run(t.Context(), req, d.load, nil)
+		_, err := Run(t.Context(), &req, d.load, nil)
 		if tt.says == "" {
 			if err != nil {
 				t.Errorf("%v of %d: %v", tt.max, tt.all, err)
@@ -284,9 +284,9 @@ func TestUnreadableRows(t *testing.T) {
 	}
 }
 
-func runFake(t *testing.T, req Request) (Result, error) {
+func runFake(t *testing.T, req SplitsRequest) (Result, error) {
 	t.Helper()
-	return Run(t.Context(), req, (&doubler{bad: -1}).load, nil)
+	return Run(t.Context(), &req, (&doubler{bad: -1}).load, nil)
 }
 
 // TestRowsAreThoseOfTheFile: of a piece of parquet and Arrow they are counted from
@@ -313,7 +313,7 @@ func TestRowsAreThoseOfTheFile(t *testing.T) {
 		for i, piece := range pieces {
 			req.Splits = append(req.Splits, Split{ID: i, Split: piece})
 		}
-		result, err := Run(t.Context(), req, (&doubler{bad: -1, unfit: among(999)}).load, nil)
+		result, err := Run(t.Context(), &req, (&doubler{bad: -1, unfit: among(999)}).load, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -343,7 +343,7 @@ func TestBadRowsLeaveNoMemory(t *testing.T) {
 				defer mem.AssertSize(t, 0)
 				req := request(t, path)
 				req.OnBadRow = policy
-				r, err := newRun(context.WithoutCancel(t.Context()), req, mem, nil)
+				r, err := newSplitsRun(context.WithoutCancel(t.Context()), &req, mem, nil)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -30,30 +30,30 @@ type SparkColumn struct {
 // Contract holds a table's columns against the model. What does not fit is a
 // *model.MismatchError and comes with the table; so does a *model.ModelError
 // where Spark cannot know an output's type.
-func (r Request) Contract(schema *arrow.Schema) (Contract, error) {
-	signature, err := r.chooseSignature()
+func (c *Computation) Contract(schema *arrow.Schema) (Contract, error) {
+	signature, err := c.chooseSignature()
 	if err != nil {
 		return Contract{}, err
 	}
-	c := Contract{Inputs: []string{}, Table: model.Table(model.Contract(signature, schema, r.Mapping()))}
-	bind, err := model.Check(signature, schema, r.Mapping())
+	answer := Contract{Inputs: []string{}, Table: model.Table(model.Contract(signature, schema, c.Mapping()))}
+	bind, err := model.Check(signature, schema, c.Mapping())
 	if err != nil {
-		return c, err
+		return answer, err
 	}
-	c.Batch = bind.Batch
+	answer.Batch = bind.Batch
 	for _, in := range bind.Inputs {
-		c.Inputs = append(c.Inputs, in.Column)
+		answer.Inputs = append(answer.Inputs, in.Column)
 	}
 	for _, out := range bind.Outputs {
 		if out.ColumnType == nil {
-			return c, r.unrankedProblem(out.Alias)
+			return answer, c.unrankedProblem(out.Alias)
 		}
-		c.Outputs = append(c.Outputs, SparkColumn{out.Column, sparkType(out.ColumnType)})
+		answer.Outputs = append(answer.Outputs, SparkColumn{out.Column, sparkType(out.ColumnType)})
 	}
-	if r.OnBadRow == Quarantine {
-		return c, quarantinable(schema, bind)
+	if c.OnBadRow == Quarantine {
+		return answer, quarantinable(schema, bind)
 	}
-	return c, nil
+	return answer, nil
 }
 
 // quarantinable says why kept columns cannot be in a quarantine file; nil: they can.
@@ -77,22 +77,22 @@ func quarantinable(schema *arrow.Schema, bind *model.Binding) error {
 
 // Typed looks whether Spark can know the outputs' types before the model has
 // run: a *model.ModelError where it cannot, or the model has no such outputs.
-func (r Request) Typed() error {
-	signature, err := r.chooseSignature()
+func (c *Computation) Typed() error {
+	signature, err := c.chooseSignature()
 	if err != nil {
 		return err
 	}
 	for _, out := range signature.Outputs {
-		_, chosen := r.OutputMapping[out.Alias]
-		if (chosen || len(r.OutputMapping) == 0) && out.UnknownRank {
-			return r.unrankedProblem(out.Alias)
+		_, chosen := c.OutputMapping[out.Alias]
+		if (chosen || len(c.OutputMapping) == 0) && out.UnknownRank {
+			return c.unrankedProblem(out.Alias)
 		}
 	}
 	return nil
 }
 
-func (r Request) unrankedProblem(alias string) error {
-	return &model.ModelError{Path: r.Path(), Problem: fmt.Sprintf("the rank of output %s is not known before the model has run, but Spark must know its column's type", alias),
+func (c *Computation) unrankedProblem(alias string) error {
+	return &model.ModelError{Path: c.Path(), Problem: fmt.Sprintf("the rank of output %s is not known before the model has run, but Spark must know its column's type", alias),
 		Remedy: "export the signature with the output's shape (tf.ensure_shape), leave the output out by output_mapping, or have executors read files: read_by: executor"}
 }
 

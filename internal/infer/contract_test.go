@@ -36,7 +36,7 @@ func TestContract(t *testing.T) {
 		"unknown rank":   {&shapepb.TensorShapeProto{UnknownRank: true}, map[string]string{"pixels": "x"}, nil, "the rank of output y is not known", 2},
 		"no such alias":  {ranked(-1), map[string]string{"pixels": "z"}, nil, "z", 2},
 	} {
-		r := Request{Source: model.Source{Model: doublerModel(t, c.shape)}, Signature: "serving_default", InputMapping: c.in, Keep: c.keep}
+		r := Computation{Source: model.Source{Model: doublerModel(t, c.shape)}, Signature: "serving_default", InputMapping: c.in, Keep: c.keep}
 		got, err := r.Contract(table)
 		if c.code != 0 {
 			if err == nil || !strings.Contains(err.Error(), c.want) || ExitCode(err) != c.code {
@@ -63,7 +63,7 @@ func TestContractOfAQuarantine(t *testing.T) {
 		{Name: "tags", Type: arrow.MapOf(arrow.BinaryTypes.String, arrow.PrimitiveTypes.Date32)}}, nil)
 	for keep, want := range map[string]string{"day": "keep: column day cannot be in a quarantine file", "at": "", "price": "", "point": "", "tags": ""} {
 		for _, way := range []BadRows{Skip, Quarantine} {
-			r := Request{Source: model.Source{Model: doublerModel(t, nil)}, Signature: "serving_default", Keep: []string{keep}, OnBadRow: way}
+			r := Computation{Source: model.Source{Model: doublerModel(t, nil)}, Signature: "serving_default", Keep: []string{keep}, OnBadRow: way}
 			_, err := r.Contract(table)
 			if refused := want != "" && way == Quarantine; refused != (err != nil) || refused && (ExitCode(err) != 6 || !strings.Contains(err.Error(), want)) {
 				t.Errorf("%s, %s: %v, want %q", keep, way, err, want)

@@ -1,6 +1,7 @@
 // Package infer turns splits of input into files of predictions.
 //
-// Comes in: a Request (config.go), and a Model that computes one batch.
+// Comes in: a Request of one of two kinds (request.go), and a Model that computes one
+// batch.
 // Goes out: for each split one file of the request's format in its output
 // folder, part-00007.parquet, with the kept columns first and the outputs after
 // them in alias order, rows in the split's order; and a Result that a manifest
@@ -19,9 +20,11 @@
 // when ctx ends, no file of an unfinished split remains, and the finished ones
 // stay.
 //
-// A split goes through three goroutines, reading, computing and writing, with
-// channels of pipelineDepth batches between them; as many splits run side by
-// side as there are processors to run them. So at most
+// A piece of input goes through a pipeline (pipeline.go) of three goroutines: one reads
+// from a source, one computes (predict.go), one writes into a sink. split.go has the
+// source and sink of a split, stream.go those of one of Spark's tasks. Between the
+// goroutines are channels of pipelineDepth batches, or of StreamWindow records. As many
+// splits run side by side as there are processors to run them. So at most
 // splits × (2 × pipelineDepth + 3) batches are in memory, beside the row groups
 // that the format's reader holds.
 //

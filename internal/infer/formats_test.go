@@ -69,7 +69,7 @@ func TestFormats(t *testing.T) {
 					t.Errorf("%d splits", len(pieces))
 				}
 				req.Format, req.Keep = to, []string{"x"}
-				result, err := Run(t.Context(), req, (&doubler{bad: -1}).load, nil)
+				result, err := Run(t.Context(), &req, (&doubler{bad: -1}).load, nil)
 				if err != nil || result.Rows != rows {
 					t.Fatalf("%d rows, %v", result.Rows, err)
 				}
@@ -142,7 +142,7 @@ func TestFit(t *testing.T) {
 		t.Fatal(err)
 	}
 	req.Keep = []string{"tags"}
-	if _, err := Run(t.Context(), req, (&doubler{bad: -1}).load, nil); err != nil {
+	if _, err := Run(t.Context(), &req, (&doubler{bad: -1}).load, nil); err != nil {
 		t.Fatal(err)
 	}
 	if y := readBack(t, filepath.Join(req.Output, "part-00000.parquet")).Column(1).Data().Chunk(0).(*array.Int64).Value(0); y != 14 {
@@ -151,7 +151,7 @@ func TestFit(t *testing.T) {
 	if err := os.WriteFile(path, []byte(`{"x": 7.5, "tags": [1]}`+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Run(t.Context(), req, (&doubler{bad: -1}).load, nil); ExitCode(err) != 6 {
+	if _, err := Run(t.Context(), &req, (&doubler{bad: -1}).load, nil); ExitCode(err) != 6 {
 		t.Errorf("7.5 went into int64: %v", err)
 	}
 }

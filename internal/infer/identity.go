@@ -2,6 +2,7 @@ package infer
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
@@ -18,7 +19,8 @@ import (
 // may be in one folder, whichever run made them. The rows of a batch and the number of
 // threads are not in it.
 type Identity struct {
-	Digest    string   `json:"digest"` // model.Source.Digest
+	Kind      Kind     `json:"kind,omitempty"` // of the parts; earlier versions wrote none
+	Digest    string   `json:"digest"`         // model.Source.Digest
 	TagSet    []string `json:"tag_set"`
 	Signature string   `json:"signature"`
 	// The mappings as the model and the data settled them: every input and
@@ -36,17 +38,34 @@ type Identity struct {
 	InputFormat files.Format      `json:"input_format"`
 	Options     map[string]string `json:"options"`
 	Schema      []string          `json:"schema"`
-	// Where Spark reads and writes: the table or query, the columns by which the
-	// output is partitioned, and Table's Plan and Settings.
+	// Of Kind Partitions: the table or query, the columns by which the output is
+	// partitioned, and Table's Plan and Settings.
 	Query       string            `json:"query,omitempty"`
 	PartitionBy []string          `json:"partition_by,omitempty"`
 	Plan        string            `json:"plan,omitempty"`
 	Settings    map[string]string `json:"settings,omitempty"`
 }
 
+// UnmarshalJSON finds the kind of an identity that an earlier version has written:
+// there only one of Partitions has a plan.
+func (id *Identity) UnmarshalJSON(text []byte) error {
+	type plain Identity
+	if err := json.Unmarshal(text, (*plain)(id)); err != nil {
+		return err
+	}
+	switch {
+	case id.Kind != "":
+	case id.Plan != "":
+		id.Kind = Partitions
+	default:
+		id.Kind = Splits
+	}
+	return nil
+}
+
 // Identify returns the identity of the parts that a request would make. The request's
 // Input must be filled in. Identify opens the model's graph, and no data.
-func Identify(ctx context.Context, req Request) (Identity, error) {
+func Identify(ctx context.Context, req *SplitsRequest) (Identity, error) {
 	signature, err := req.chooseSignature()
 	if err != nil {
 		return Identity{}, err
@@ -71,8 +90,9 @@ func Identify(ctx context.Context, req Request) (Identity, error) {
 }
 
 // identify returns the identity without the model's digest.
-func identify(req Request, data *files.Dataset, bind *model.Binding) (Identity, error) {
+func identify(req *SplitsRequest, data *files.Dataset, bind *model.Binding) (Identity, error) {
 	id := req.boundIdentity(bind)
+	id.Kind, id.Format, id.InputFormat, id.Options = Splits, req.Format, req.Input.Format, req.Input.Options
 	typedFiles := req.Input.Format == files.Parquet || req.Input.Format == files.Arrow
 	used, err := data.Select(bind.Columns()...)
 	if err != nil {
@@ -89,13 +109,12 @@ func identify(req Request, data *files.Dataset, bind *model.Binding) (Identity, 
 	return id, nil
 }
 
-// boundIdentity returns the part of the identity that depends on the request and its
-// binding.
-func (r Request) boundIdentity(bind *model.Binding) Identity {
+// boundIdentity returns the part of the identity that depends on the computation and
+// its binding.
+func (c *Computation) boundIdentity(bind *model.Binding) Identity {
 	id := Identity{
-		TagSet: r.TagSet, Signature: r.Signature, Keep: r.Keep, Format: r.Format,
+		TagSet: c.TagSet, Signature: c.Signature, Keep: c.Keep,
 		InputMapping: map[string]string{}, OutputMapping: map[string]string{},
-		InputFormat: r.Input.Format, Options: r.Input.Options,
 	}
 	for _, in := range bind.Inputs {
 		id.InputMapping[in.Column] = in.Alias
@@ -106,11 +125,11 @@ func (r Request) boundIdentity(bind *model.Binding) Identity {
 			id.BinaryOutputs = append(id.BinaryOutputs, out.Alias)
 		}
 	}
-	for _, c := range bind.Constants {
+	for _, constant := range bind.Constants {
 		if id.Constants == nil {
 			id.Constants = map[string]string{}
 		}
-		id.Constants[c.Alias] = c.Text
+		id.Constants[constant.Alias] = constant.Text
 	}
 	return id
 }
@@ -139,7 +158,7 @@ func (id Identity) Differences(other Identity) []string {
 		{"output.format", id.Format == other.Format},
 		{"input.format", id.InputFormat == other.InputFormat},
 		{"input.options", maps.Equal(id.Options, other.Options)},
-		{"read_by", id.BySpark() == other.BySpark()},
+		{"read_by", id.Kind == other.Kind},
 		{"the table or query", id.Query == other.Query},
 		{"output.partition_by", slices.Equal(id.PartitionBy, other.PartitionBy)},
 	} {
@@ -147,7 +166,7 @@ func (id Identity) Differences(other Identity) []string {
 			names = append(names, f.name)
 		}
 	}
-	if id.BySpark() && other.BySpark() {
+	if id.Kind == Partitions && other.Kind == Partitions {
 		names = append(names, changed(id.Settings, other.Settings)...)
 	}
 	if len(names) == 0 && !slices.Equal(id.Schema, other.Schema) {
@@ -172,9 +191,6 @@ func changed(a, b map[string]string) []string {
 		return inA && inB && va == vb
 	})
 }
-
-// BySpark says whether Spark reads and writes.
-func (id Identity) BySpark() bool { return id.Plan != "" }
 
 // Known says whether there is an identity: older manifests have none.
 func (id Identity) Known() bool { return !reflect.ValueOf(id).IsZero() }

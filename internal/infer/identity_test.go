@@ -2,6 +2,7 @@ package infer
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -13,13 +14,13 @@ import (
 )
 
 // jsonRequest reads id and x from a JSON file with these rows.
-func jsonRequest(t *testing.T, rows string) Request {
+func jsonRequest(t *testing.T, rows string) SplitsRequest {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "rows.json")
 	if err := os.WriteFile(path, []byte(rows), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	r := Request{Source: model.Source{Model: doublerModel(t, nil)}, Signature: "serving_default", Keep: []string{"id"}, BatchSize: 8,
+	r := SplitsRequest{Computation: Computation{Source: model.Source{Model: doublerModel(t, nil)}, Signature: "serving_default", Keep: []string{"id"}, BatchSize: 8},
 		Output: filepath.Join(t.TempDir(), "parts"), Format: files.Parquet}
 	var err error
 	if r.Input, r.Splits, err = (Input{Format: files.JSON, Path: path}).Plan(t.Context(), 1); err != nil {
@@ -31,9 +32,9 @@ func jsonRequest(t *testing.T, rows string) Request {
 // TestIdentity changes what parts depend on, one at a time.
 func TestIdentity(t *testing.T) {
 	const rows = `{"id": 1, "other": 2, "x": 3}` + "\n"
-	identify := func(r Request) Identity {
+	identify := func(r SplitsRequest) Identity {
 		t.Helper()
-		id, err := Identify(t.Context(), r)
+		id, err := Identify(t.Context(), &r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -42,24 +43,24 @@ func TestIdentity(t *testing.T) {
 	base := identify(jsonRequest(t, rows))
 	for _, test := range []struct {
 		rows   string
-		change func(*Request)
+		change func(*SplitsRequest)
 		want   []string
 	}{
-		{rows, func(*Request) {}, nil},
-		{rows, func(r *Request) { r.InputMapping = map[string]string{"x": "x"} }, nil},  // what is inferred
-		{rows, func(r *Request) { r.OutputMapping = map[string]string{"y": "y"} }, nil}, // and its name
-		{rows, func(r *Request) { r.BatchSize, r.Threads = 9, 3 }, nil},
-		{`{"id": 1, "new": true, "x": 3}` + "\n", func(*Request) {}, nil}, // a column that nobody uses
-		{rows, func(r *Request) { r.InputMapping = map[string]string{"other": "x"} }, []string{"input_mapping"}},
-		{rows, func(r *Request) { r.OutputMapping = map[string]string{"y": "twice"} }, []string{"output_mapping"}},
-		{rows, func(r *Request) { r.Keep = []string{"x"} }, []string{"keep"}},
-		{rows, func(r *Request) { r.Keep = nil }, []string{"keep"}},
-		{`{"id": "a", "x": 3}` + "\n", func(*Request) {}, []string{"the columns' types (x: int64, id: int64)"}},
-		{rows, func(r *Request) { r.Format = files.CSV }, []string{"output.format"}},
-		{rows, func(r *Request) { r.TagSet = []string{"serve"} }, []string{"tag_set"}},
-		{rows, func(r *Request) { r.Signature = "" }, []string{"signature_def_key"}},
-		{rows, func(r *Request) { r.Input.Options = map[string]string{"a": "b"} }, []string{"input.options"}},
-		{rows, func(r *Request) {
+		{rows, func(*SplitsRequest) {}, nil},
+		{rows, func(r *SplitsRequest) { r.InputMapping = map[string]string{"x": "x"} }, nil},  // what is inferred
+		{rows, func(r *SplitsRequest) { r.OutputMapping = map[string]string{"y": "y"} }, nil}, // and its name
+		{rows, func(r *SplitsRequest) { r.BatchSize, r.Threads = 9, 3 }, nil},
+		{`{"id": 1, "new": true, "x": 3}` + "\n", func(*SplitsRequest) {}, nil}, // a column that nobody uses
+		{rows, func(r *SplitsRequest) { r.InputMapping = map[string]string{"other": "x"} }, []string{"input_mapping"}},
+		{rows, func(r *SplitsRequest) { r.OutputMapping = map[string]string{"y": "twice"} }, []string{"output_mapping"}},
+		{rows, func(r *SplitsRequest) { r.Keep = []string{"x"} }, []string{"keep"}},
+		{rows, func(r *SplitsRequest) { r.Keep = nil }, []string{"keep"}},
+		{`{"id": "a", "x": 3}` + "\n", func(*SplitsRequest) {}, []string{"the columns' types (x: int64, id: int64)"}},
+		{rows, func(r *SplitsRequest) { r.Format = files.CSV }, []string{"output.format"}},
+		{rows, func(r *SplitsRequest) { r.TagSet = []string{"serve"} }, []string{"tag_set"}},
+		{rows, func(r *SplitsRequest) { r.Signature = "" }, []string{"signature_def_key"}},
+		{rows, func(r *SplitsRequest) { r.Input.Options = map[string]string{"a": "b"} }, []string{"input.options"}},
+		{rows, func(r *SplitsRequest) {
 			if err := os.Mkdir(filepath.Join(r.Model, "assets"), 0o755); err != nil {
 				t.Fatal(err)
 			}
@@ -87,7 +88,7 @@ func TestIdentity(t *testing.T) {
 // TestIdentityOfBinding: values of constants and binary columns change parts.
 func TestIdentityOfBinding(t *testing.T) {
 	bind := func(constant string, binary bool) Identity {
-		return Request{}.boundIdentity(&model.Binding{
+		return new(Computation).boundIdentity(&model.Binding{
 			Constants: []model.Constant{{Tensor: model.Tensor{Alias: "keep_prob"}, Text: constant}},
 			Outputs:   []model.Output{{Tensor: model.Tensor{Alias: "y", Type: model.String, Binary: binary}, Column: "y"}},
 		})
@@ -101,19 +102,18 @@ func TestIdentityOfBinding(t *testing.T) {
 	}
 }
 
-// TestIdentityHasEverything fails when a Request gets a field of which nobody
+// TestIdentityHasEverything fails when a request gets a field of which nobody
 // has said whether parts depend on it.
 func TestIdentityHasEverything(t *testing.T) {
-	in := []string{"Source", "Signature", "InputMapping", "OutputMapping", "Keep", "Format", "Input", "Query", "PartitionBy", "Constants", "BinaryOutputs"}
-	not := []string{"BatchSize", "Threads", "Output", "Splits", "Records", "Run", "Feed", "OnBadRow", "MaxBad", "InputRows", "AllowNarrowing", "PadLastBatch"}
-	var have []string
-	for _, f := range reflect.VisibleFields(reflect.TypeFor[Request]()) {
-		if len(f.Index) == 1 {
-			have = append(have, f.Name)
+	in := []string{"Source", "Signature", "InputMapping", "OutputMapping", "Keep", "Format", "Input", "InputFormat", "Options", "Query", "PartitionBy", "Constants", "BinaryOutputs"}
+	not := []string{"Computation", "BatchSize", "Threads", "Output", "Aside", "Splits", "Records", "Run", "OnBadRow", "MaxBad", "InputRows", "AllowNarrowing", "PadLastBatch"}
+	have := map[string]bool{}
+	for _, of := range []reflect.Type{reflect.TypeFor[Computation](), reflect.TypeFor[SplitsRequest](), reflect.TypeFor[PartitionsRequest]()} {
+		for i := range of.NumField() {
+			have[of.Field(i).Name] = true
 		}
 	}
-	slices.Sort(have)
-	if want := slices.Sorted(slices.Values(append(in, not...))); !slices.Equal(have, want) {
+	if want, have := slices.Sorted(slices.Values(append(in, not...))), slices.Sorted(maps.Keys(have)); !slices.Equal(have, want) {
 		t.Errorf("fields %q, decided are %q: put a new one into Identity, or into the list of those that change no part", have, want)
 	}
 }
@@ -129,11 +129,11 @@ func TestRecords(t *testing.T) {
 		}
 	}
 	bad := &doubler{bad: 3}
-	if _, err := Run(t.Context(), r, bad.load, nil); err == nil || len(left(t, r.Records)) != 0 {
+	if _, err := Run(t.Context(), &r, bad.load, nil); err == nil || len(left(t, r.Records)) != 0 {
 		t.Errorf("a failed split: %v, records %v", err, left(t, r.Records))
 	}
 	var bytes int64
-	result, err := Run(t.Context(), r, (&doubler{bad: -1}).load, func(_, _, b int64) { bytes = b })
+	result, err := Run(t.Context(), &r, (&doubler{bad: -1}).load, func(_, _, b int64) { bytes = b })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +145,7 @@ func TestRecords(t *testing.T) {
 	if err := json.Unmarshal(text, &record); err != nil {
 		t.Fatal(err)
 	}
-	id, err := Identify(t.Context(), r)
+	id, err := Identify(t.Context(), &r)
 	if err != nil || !record.Identity.Equal(id) || !result.Made.Equal(id) {
 		t.Errorf("identity %+v, result %+v, want %+v: %v", record.Identity, result.Made, id, err)
 	}
@@ -180,11 +180,11 @@ func TestIdentityOfFolders(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := Request{Source: model.Source{Model: doublerModel(t, nil)}, Signature: "serving_default", Keep: []string{"id"}, Format: files.Parquet}
+		r := SplitsRequest{Computation: Computation{Source: model.Source{Model: doublerModel(t, nil)}, Signature: "serving_default", Keep: []string{"id"}}, Format: files.Parquet}
 		if r.Input, r.Splits, err = (Input{Format: files.Parquet, Path: filepath.Join(root, "in")}).Plan(t.Context(), 1); err != nil {
 			t.Fatal(err)
 		}
-		id, err := Identify(t.Context(), r)
+		id, err := Identify(t.Context(), &r)
 		if err != nil {
 			t.Fatal(err)
 		}

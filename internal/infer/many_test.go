@@ -27,7 +27,7 @@ func TestThousandSmallFiles(t *testing.T) {
 	}
 	req.OutputMapping = map[string]string{"y": "twice"}
 	loads := 0
-	result, err := Run(t.Context(), req, func(context.Context) (Model, error) {
+	result, err := Run(t.Context(), &req, func(context.Context) (Model, error) {
 		loads++
 		return &doubler{bad: -1}, nil
 	}, nil)

@@ -24,7 +24,8 @@ func TestArrowMemoryIsReleased(t *testing.T) {
 			defer mem.AssertSize(t, 0)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			r, err := newRun(ctx, request(t, path), mem, func(_, rows, _ int64) {
+			req := request(t, path)
+			r, err := newSplitsRun(ctx, &req, mem, func(_, rows, _ int64) {
 				if tt.cancel && rows > 100 {
 					cancel()
 				}
@@ -69,7 +70,7 @@ func TestFullDiskIsCode7(t *testing.T) {
 	path := inputFile(t, t.TempDir(), "a", 0, 300)
 	for _, room := range []int{0, 1000} {
 		req := request(t, path)
-		r, err := newRun(t.Context(), req, memory.DefaultAllocator, nil)
+		r, err := newSplitsRun(t.Context(), &req, memory.DefaultAllocator, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

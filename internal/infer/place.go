@@ -12,7 +12,7 @@ import (
 )
 
 // rowPlace returns the place of a batch's rows, without a row number.
-func (p *passage) rowPlace(b batch) BadRow {
+func (p *pipeline) rowPlace(b batch) BadRow {
 	spot := p.from
 	spot.InSplit = b.inSplit
 	return spot
@@ -20,7 +20,7 @@ func (p *passage) rowPlace(b batch) BadRow {
 
 // locate adds to err the place that rows are counted from. It turns a row number of
 // the batch into one of that place.
-func (p *passage) locate(err error, b batch) error {
+func (p *pipeline) locate(err error, b batch) error {
 	var row *model.RowError
 	if errors.As(err, &row) {
 		err = &model.RowError{Row: b.first + row.Row, Column: row.Column, Reason: row.Reason}

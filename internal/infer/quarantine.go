@@ -31,6 +31,7 @@ func QuarantineName(id int) string { return PartName(id, files.Parquet) }
 // partition. The file is parquet, whatever the output is. It is created with the
 // first bad row.
 type quarantineWriter struct {
+	in   string // the folder that QuarantineFolder is in
 	name string
 	out  *output
 	w    files.Writer
@@ -38,11 +39,11 @@ type quarantineWriter struct {
 }
 
 // addBadRows writes a batch's bad rows.
-func (q *quarantineWriter) addBadRows(ctx context.Context, p *passage, c computed) error {
+func (q *quarantineWriter) addBadRows(ctx context.Context, p *pipeline, c computed) error {
 	record := p.quarantineRecord(c)
 	defer record.Release()
 	if q.w == nil {
-		folder := p.req.Output + "/" + QuarantineFolder
+		folder := q.in + "/" + QuarantineFolder
 		if err := makeFolder(ctx, folder); err != nil {
 			return err
 		}
@@ -63,7 +64,7 @@ func (q *quarantineWriter) addBadRows(ctx context.Context, p *passage, c compute
 }
 
 // quarantineRecord returns a batch's bad rows as a record of the quarantine file.
-func (p *passage) quarantineRecord(c computed) arrow.Record {
+func (p *pipeline) quarantineRecord(c computed) arrow.Record {
 	fields := quarantineFields(p.from.Partition != nil)
 	facts := array.NewRecordBuilder(p.mem, arrow.NewSchema(fields, nil))
 	defer facts.Release()
@@ -112,12 +113,14 @@ func quarantineFields(bySpark bool) []arrow.Field {
 	return fields
 }
 
-// close completes the file's content.
+// close completes the file's content. It does nothing a second time.
 func (q *quarantineWriter) close() error {
 	if q.w == nil {
 		return nil
 	}
-	return q.w.Close()
+	w := q.w
+	q.w = nil
+	return w.Close()
 }
 
 // commit gives the file its final name. Without a file it returns nil.
@@ -132,11 +135,12 @@ func (q *quarantineWriter) commit() (*QuarantineFile, error) {
 	return &QuarantineFile{Output: QuarantineFolder + "/" + q.out.name, Rows: q.rows, SHA256: sum}, nil
 }
 
-// discard removes the file, committed or not.
+// discard removes the file, committed or not, and releases what it holds.
 func (q *quarantineWriter) discard(ctx context.Context) error {
 	if q.out == nil {
 		return nil
 	}
+	_ = q.close() // the run has failed already
 	q.out.discard()
 	st, err := store.For(q.out.path)
 	if err == nil {

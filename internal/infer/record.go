@@ -26,11 +26,23 @@ func (s Stamp) Equal(other Stamp) bool {
 	return s.Size == other.Size && s.Modified.Equal(other.Modified)
 }
 
-// Record says what made a part. It is written into Request.Records, as JSON, once the
-// part is complete and on disk. A part without a record is not known to be complete.
+// Record says what made the part of a split. It is written into Computation.Records,
+// as JSON, once the part is complete and on disk. A part without a record is not known
+// to be complete.
 type Record struct {
 	Identity Identity    `json:"identity"`
 	Split    SplitResult `json:"split"`
+}
+
+// ServedRecord is the record of a partition: a task has brought all its rows, its bad
+// rows are set aside, and the task has not been told yet that these were all. Whether
+// Spark has written the predictions is for others to find out, and what else made them
+// is the same for the whole run.
+type ServedRecord struct {
+	Digest string `json:"digest"` // of the model
+	// Part has its Partition only once a later run has taken it over: the engine
+	// does not know it.
+	Part PartitionResult `json:"split"`
 }
 
 // PartName is the name of a split's output file.
@@ -41,51 +53,14 @@ func PartName(id int, format files.Format) string {
 // RecordName is the name of a part's record.
 func RecordName(part string) string { return part + ".json" }
 
-// Split is the piece of input that a part was made of.
-func (s SplitResult) Split() Split {
-	var out Split
-	out.ID, out.Path, out.Offset, out.Length, out.Stamp, out.Partition = s.ID, s.Input, s.Offset, s.Length, s.Stamp, s.Partition
-	return out
-}
-
-// Files are the names of everything that belongs to a part, in the output's
-// folder.
-func (s SplitResult) Files() []string {
-	var names []string
-	if s.Partition == "" {
-		names = append(names, s.Output)
-	}
-	for _, f := range s.Written {
-		names = append(names, f.Output)
-	}
-	if s.Quarantine != nil {
-		names = append(names, s.Quarantine.Output)
-	}
-	return names
-}
-
-// Sized are those of Files whose size is known.
-func (s SplitResult) Sized() []WrittenFile {
-	if s.Partition == "" {
-		return []WrittenFile{{s.Output, s.Bytes}}
-	}
-	return s.Written
-}
-
-// Serves tells whether a part may stand in an output whose bad rows are treated
-// in this way; one without bad rows may in any.
-func (s SplitResult) Serves(way BadRows) bool {
-	return (s.Skipped == 0 || way == Skip) && (s.Quarantined == 0 || way == Quarantine)
-}
-
-// writeRecord writes the record of a finished split, if the request has a folder for
+// writeRecord writes the record of a finished part, if the request has a folder for
 // records.
-func (r *run) writeRecord(ctx context.Context, s SplitResult) error {
+func (r *run) writeRecord(ctx context.Context, part string, record any) error {
 	if r.req.Records == "" {
 		return nil
 	}
-	path := r.req.Records + "/" + RecordName(s.Output)
-	text, err := json.Marshal(Record{r.identity, s})
+	path := r.req.Records + "/" + RecordName(part)
+	text, err := json.Marshal(record)
 	if err == nil {
 		err = writeFile(ctx, path, text)
 	}

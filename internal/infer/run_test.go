@@ -22,10 +22,10 @@ import (
 
 // request asks for y of the files, which are as inputFile writes them, with id
 // and tags kept, 64 rows a batch.
-func request(t *testing.T, paths ...string) Request {
+func request(t *testing.T, paths ...string) SplitsRequest {
 	t.Helper()
-	r := Request{Source: model.Source{Model: doublerModel(t, nil)}, Output: filepath.Join(t.TempDir(), "staging"), Format: files.Parquet,
-		BatchSize: 64, Keep: []string{"tags", "id"}}
+	r := SplitsRequest{Computation: Computation{Source: model.Source{Model: doublerModel(t, nil)}, BatchSize: 64, Keep: []string{"tags", "id"}},
+		Output: filepath.Join(t.TempDir(), "staging"), Format: files.Parquet}
 	in := Input{Format: files.Parquet, Path: inputFile(t, t.TempDir(), "none", 0)}
 	var err error
 	if r.Input, _, err = in.Plan(t.Context(), 1); err != nil {
@@ -43,7 +43,7 @@ func TestRowsStayTogetherAndInOrder(t *testing.T) {
 	req.OutputMapping = map[string]string{"y": "twice"}
 	d := &doubler{bad: -1}
 	var splits, rows int64
-	result, err := Run(t.Context(), req, d.load, func(s, r, _ int64) {
+	result, err := Run(t.Context(), &req, d.load, func(s, r, _ int64) {
 		if s < splits || r < rows {
 			t.Errorf("progress went back: %d, %d after %d, %d", s, r, splits, rows)
 		}
@@ -67,7 +67,7 @@ func TestRowsStayTogetherAndInOrder(t *testing.T) {
 }
 
 // checkSplit compares a split's file with what inputFile wrote.
-func checkSplit(t *testing.T, req Request, s SplitResult, from, rows int64) {
+func checkSplit(t *testing.T, req SplitsRequest, s SplitResult, from, rows int64) {
 	t.Helper()
 	path := filepath.Join(req.Output, s.Output)
 	content, err := os.ReadFile(path)
@@ -108,7 +108,7 @@ func TestNoRowsGiveAFileWithTheSameColumns(t *testing.T) {
 		req := request(t, inputFile(t, dir, "rows", 0, 10), inputFile(t, dir, "none", 0), inputFile(t, dir, "empty group", 0, 0),
 			inputFile(t, dir, "empty between", 0, 0, 5, 0, 5))
 		req.Model = doublerModel(t, shape)
-		result, err := Run(t.Context(), req, (&doubler{bad: -1}).load, nil)
+		result, err := Run(t.Context(), &req, (&doubler{bad: -1}).load, nil)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -123,7 +123,7 @@ func TestNoRowsGiveAFileWithTheSameColumns(t *testing.T) {
 }
 
 func TestNothingToDoLoadsNothing(t *testing.T) {
-	result, err := Run(t.Context(), request(t), func(context.Context) (Model, error) { panic("loaded") }, nil)
+	result, err := Run(t.Context(), new(request(t)), func(context.Context) (Model, error) { panic("loaded") }, nil)
 	if err != nil || result.Rows != 0 {
 		t.Errorf("have %+v, %v", result, err)
 	}
@@ -147,7 +147,7 @@ func TestFailuresCarryCodeAndPlaceAndLeaveNothing(t *testing.T) {
 	tests := map[string]struct {
 		path   string
 		model  *doubler
-		change func(*Request)
+		change func(*SplitsRequest)
 		code   exit.Code
 		says   string
 	}{
@@ -162,10 +162,10 @@ func TestFailuresCarryCodeAndPlaceAndLeaveNothing(t *testing.T) {
 			clear(b[4 : len(b)*2/3])
 			return b
 		}), code: 6, says: "not a readable parquet file"},
-		"wrong column": {path: good, change: func(r *Request) { r.InputMapping = map[string]string{"id": "x"} }, code: 6, says: "column id is utf8, the tensor is int64 [-1]: cast the column to bigint"},
-		"no model":     {path: good, change: func(r *Request) { r.Model = dir }, code: 2, says: "saved_model.pb"},
-		"no signature": {path: good, change: func(r *Request) { r.Signature = "train" }, code: 2, says: "serving_default"},
-		"no folder to write to": {path: good, change: func(r *Request) {
+		"wrong column": {path: good, change: func(r *SplitsRequest) { r.InputMapping = map[string]string{"id": "x"} }, code: 6, says: "column id is utf8, the tensor is int64 [-1]: cast the column to bigint"},
+		"no model":     {path: good, change: func(r *SplitsRequest) { r.Model = dir }, code: 2, says: "saved_model.pb"},
+		"no signature": {path: good, change: func(r *SplitsRequest) { r.Signature = "train" }, code: 2, says: "serving_default"},
+		"no folder to write to": {path: good, change: func(r *SplitsRequest) {
 			r.Output = filepath.Join(good, "staging")
 		}, code: 7, says: "make the output folder"},
 	}
@@ -179,7 +179,7 @@ func TestFailuresCarryCodeAndPlaceAndLeaveNothing(t *testing.T) {
 			if d == nil {
 				d = &doubler{bad: -1}
 			}
-			_, err := Run(t.Context(), req, d.load, nil)
+			_, err := Run(t.Context(), &req, d.load, nil)
 			if err == nil || ExitCode(err) != tt.code || !strings.Contains(err.Error(), tt.says) {
 				t.Fatalf("have %v (code %d), want code %d with %q", err, ExitCode(err), tt.code, tt.says)
 			}
@@ -215,7 +215,7 @@ func TestDamageNeverPanics(t *testing.T) {
 			t.Fatal(err)
 		}
 		req := request(t, path)
-		result, err := Run(t.Context(), req, (&doubler{bad: -1}).load, nil)
+		result, err := Run(t.Context(), &req, (&doubler{bad: -1}).load, nil)
 		if err != nil && !strings.Contains(err.Error(), path) {
 			t.Errorf("byte %d: %v does not name the file", at, err)
 		}
@@ -234,7 +234,7 @@ func TestCancelLeavesFinishedSplitsOnly(t *testing.T) {
 	req.Threads = 1
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	result, err := Run(ctx, req, (&doubler{bad: -1}).load, func(splits, rows, _ int64) {
+	result, err := Run(ctx, &req, (&doubler{bad: -1}).load, func(splits, rows, _ int64) {
 		if splits == 1 && rows > 500 {
 			cancel()
 		}
@@ -252,7 +252,7 @@ func TestCancelLeavesFinishedSplitsOnly(t *testing.T) {
 
 func TestLoadFailureKeepsItsCode(t *testing.T) {
 	dir := t.TempDir()
-	_, err := Run(t.Context(), request(t, inputFile(t, dir, "a", 0, 1)), func(context.Context) (Model, error) {
+	_, err := Run(t.Context(), new(request(t, inputFile(t, dir, "a", 0, 1))), func(context.Context) (Model, error) {
 		return nil, &model.ModelError{Path: "m", Problem: "p"}
 	}, nil)
 	if ExitCode(err) != 2 {

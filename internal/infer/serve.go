@@ -38,45 +38,33 @@ const streamGrace = 5 * time.Second
 // is loaded. A stream that breaks off is Spark's to try again. With OnBadRow fail a
 // row that cannot be predicted ends all: the error names its partition, row and
 // column. With quarantine streams bring the kept columns too, and each has a file
-// of its bad rows in the request's Output, QuarantineFolder/part-PARTITION-ATTEMPT;
+// of its bad rows in the request's Aside, QuarantineFolder/part-PARTITION-ATTEMPT;
 // those of attempts that Latest passes over are there too.
-func Serve(ctx context.Context, req Request, load Load, ready func() error, accept Accept, progress Progress) (Result, error) {
-	signature, err := req.chooseSignature()
+func Serve(ctx context.Context, req *PartitionsRequest, load Load, ready func() error, accept Accept, progress Progress) (Result, error) {
+	s, err := newServer(req, memory.DefaultAllocator, progress)
 	if err != nil {
 		return Result{}, err
 	}
-	if req.BatchSize <= 0 {
-		req.BatchSize = defaultBatch
-	}
-	t := &tally{report: progress}
-	t.result.Model = req.Path()
-	if t.result.Digest, err = req.Digest(); err != nil {
-		return Result{}, err
-	}
-	start := time.Now()
-	m, err := load(ctx)
-	if err != nil {
-		return Result{}, fmt.Errorf("infer: load %s: %w", req.Path(), err)
-	}
-	loaded := time.Now()
-	t.result.LoadedMS = loaded.UnixMilli()
-	t.result.LoadSeconds = loaded.Sub(start).Seconds()
-	s := &server{run: run{req: req, signature: signature, model: m, mem: memory.DefaultAllocator, create: createInStore, tally: t}, digest: t.result.Digest, arriving: &files.Recycler{Allocator: memory.DefaultAllocator}}
-	if err = ready(); err == nil {
-		err = s.serveStreams(ctx, accept)
-	}
-	if closeErr := m.Close(); err == nil {
-		err = closeErr
-	}
-	return t.servedResult(), err
+	err = s.withModel(ctx, load, func() error {
+		if err := ready(); err != nil {
+			return err
+		}
+		return s.serveStreams(ctx, accept)
+	})
+	return s.tally.servedResult(), err
 }
 
 // server is what the streams of one request have in common.
 type server struct {
 	run
-	digest     string          // of the model
+	aside      string          // folder of the quarantine
 	arriving   *files.Recycler // what streams bring
 	firstBegan time.Time       // when the first stream began; guarded by tally.mu
+}
+
+func newServer(req *PartitionsRequest, mem memory.Allocator, progress Progress) (*server, error) {
+	base, err := newRun(&req.Computation, mem, progress)
+	return &server{run: base, aside: req.Aside, arriving: &files.Recycler{Allocator: mem}}, err
 }
 
 func (s *server) serveStreams(parent context.Context, accept Accept) error {
@@ -136,33 +124,6 @@ func (s *server) endStream(now time.Time, p ServedPartition, c clocks, done bool
 	took := now.Sub(s.firstBegan)
 	s.tally.mu.Unlock()
 	s.tally.setSeconds(took)
-}
-
-func (t *tally) addPartition(p ServedPartition, c clocks, done bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if done {
-		t.result.Served = append(t.result.Served, p)
-	}
-	t.result.ReadSeconds += c.read.Seconds()
-	t.result.ComputeSeconds += c.compute.Seconds()
-	t.result.WriteSeconds += c.write.Seconds()
-	t.waited += c.waited
-	t.staged += c.staged
-	t.reportProgress()
-}
-
-// servedResult returns the result of all streams: of each partition that of the
-// latest attempt.
-func (t *tally) servedResult() Result {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.result.Splits = []SplitResult{}
-	t.result.Served = Latest(t.result.Served)
-	for _, p := range t.result.Served {
-		t.result.Add(p.Account)
-	}
-	return t.result
 }
 
 // Latest keeps of each partition the latest attempt, in the order of partitions.

@@ -18,17 +18,16 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"tfos/internal/exit"
-	"tfos/internal/files"
 	"tfos/internal/model"
 )
 
 // serveSparing serves the doubler's model, 64 rows a batch, to tasks whose bad rows
 // are left out; id is kept.
-func serveSparing(t *testing.T, m Model, way BadRows, change func(*Request)) (*spark, Request) {
+func serveSparing(t *testing.T, m Model, way BadRows, change func(*PartitionsRequest)) (*spark, PartitionsRequest) {
 	t.Helper()
-	req := Request{Source: model.Source{Model: doublerModel(t, nil)}, BatchSize: 64, Feed: "predict", OnBadRow: way, Keep: []string{"id"}}
+	req := PartitionsRequest{Computation: Computation{Source: model.Source{Model: doublerModel(t, nil)}, BatchSize: 64, OnBadRow: way, Keep: []string{"id"}}}
 	if way == Quarantine {
-		req.Output = filepath.Join(t.TempDir(), "aside")
+		req.Aside = filepath.Join(t.TempDir(), "aside")
 	}
 	if change != nil {
 		change(&req)
@@ -129,17 +128,17 @@ func TestServeSparesBadRows(t *testing.T) {
 }
 
 // checkAside holds a partition's quarantine file against its bad rows.
-func checkAside(t *testing.T, req Request, p ServedPartition, bads []string) {
+func checkAside(t *testing.T, req PartitionsRequest, p ServedPartition, bads []string) {
 	t.Helper()
 	file := p.Quarantine
 	if file == nil || file.Output != fmt.Sprintf("_quarantine/part-%05d-%d.parquet", p.Partition, p.Attempt) || file.Rows != int64(len(bads)) {
 		t.Fatalf("quarantine %+v", file)
 	}
-	content, err := os.ReadFile(filepath.Join(req.Output, file.Output))
+	content, err := os.ReadFile(filepath.Join(req.Aside, file.Output))
 	if sum := sha256.Sum256(content); err != nil || file.SHA256 != hex.EncodeToString(sum[:]) {
 		t.Errorf("sum %x, %v", sum, err)
 	}
-	r := array.NewTableReader(readBack(t, filepath.Join(req.Output, file.Output)), 1000)
+	r := array.NewTableReader(readBack(t, filepath.Join(req.Aside, file.Output)), 1000)
 	defer r.Release()
 	r.Next()
 	record := r.Record()
@@ -176,7 +175,7 @@ func TestServeWithoutBadRows(t *testing.T) {
 	if want := (ServedPartition{Attempt: 1, Account: Account{Read: 100, Rows: 100}}); err != nil || result.Served[0] != want {
 		t.Errorf("%+v, %v", result.Served, err)
 	}
-	if _, err := os.Stat(req.Output); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(req.Aside); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("there is an output folder: %v", err)
 	}
 }
@@ -193,7 +192,7 @@ func TestServeAttemptsSetAside(t *testing.T) {
 	if r, err := ipc.NewReader(conns[2]); err != nil || !r.Next() { // it has a file by now
 		t.Fatal(err)
 	}
-	if have := left(t, filepath.Join(req.Output, QuarantineFolder)); len(have) != 1 {
+	if have := left(t, filepath.Join(req.Aside, QuarantineFolder)); len(have) != 1 {
 		t.Errorf("files %v", have)
 	}
 	conns[2].Close()
@@ -207,7 +206,7 @@ func TestServeAttemptsSetAside(t *testing.T) {
 		t.Fatalf("%+v, %v", result, err)
 	}
 	checkAside(t, req, result.Served[0], []string{"2 r3", "3 r3"})
-	if have := left(t, filepath.Join(req.Output, QuarantineFolder)); !slices.Equal(have, []string{"part-00004-20.parquet", "part-00004-21.parquet"}) {
+	if have := left(t, filepath.Join(req.Aside, QuarantineFolder)); !slices.Equal(have, []string{"part-00004-20.parquet", "part-00004-21.parquet"}) {
 		t.Errorf("files %v", have)
 	}
 }
@@ -225,7 +224,7 @@ func TestServeEndsAtTooManyBadRows(t *testing.T) {
 		"a broken engine": {&doubler{bad: 90, failed: errors.New("no kernel"), unfit: among(2)}, nil, "infer: predict partition 3: no kernel"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, req := serveSparing(t, c.m, Quarantine, func(r *Request) { r.MaxBad = c.max })
+			s, req := serveSparing(t, c.m, Quarantine, func(r *PartitionsRequest) { r.MaxBad = c.max })
 			if _, err := exchange(s.task(3, 1), rows(upFrom(0, 64)...), rows(upFrom(64, 2000)...)); err == nil {
 				t.Error("the task had its predictions")
 			}
@@ -237,7 +236,7 @@ func TestServeEndsAtTooManyBadRows(t *testing.T) {
 			if end.err == nil || !strings.HasPrefix(end.err.Error(), c.says) || ExitCode(end.err) != code {
 				t.Errorf("%v (exit %d), want %q", end.err, ExitCode(end.err), c.says)
 			}
-			if have, _ := filepath.Glob(req.Output + "/*/*"); len(have) > 0 {
+			if have, _ := filepath.Glob(req.Aside + "/*/*"); len(have) > 0 {
 				t.Errorf("left behind: %v", have)
 			}
 			close(s.streams)
@@ -248,7 +247,7 @@ func TestServeEndsAtTooManyBadRows(t *testing.T) {
 // TestServeCannotSetAside: a quarantine that cannot be written ends the run, not
 // the task's attempt.
 func TestServeCannotSetAside(t *testing.T) {
-	s, _ := serveSparing(t, &doubler{bad: -1, unfit: among(1)}, Quarantine, func(r *Request) { r.Output = "/dev/null/aside" })
+	s, _ := serveSparing(t, &doubler{bad: -1, unfit: among(1)}, Quarantine, func(r *PartitionsRequest) { r.Aside = "/dev/null/aside" })
 	if _, err := exchange(s.task(0, 1), rows(1, 2)); err == nil {
 		t.Error("the task had its predictions")
 	}
@@ -271,12 +270,12 @@ func TestServeLeavesNoMemory(t *testing.T) {
 				if end == "crashes" {
 					d.bad, d.failed = 450, crash
 				}
-				req := Request{Source: model.Source{Model: doublerModel(t, nil)}, BatchSize: 64, OnBadRow: way, Keep: []string{"id"}, Output: t.TempDir()}
-				signature, err := req.chooseSignature()
+				req := PartitionsRequest{Computation: Computation{Source: model.Source{Model: doublerModel(t, nil)}, BatchSize: 64, OnBadRow: way, Keep: []string{"id"}}, Aside: t.TempDir()}
+				s, err := newServer(&req, mem, nil)
 				if err != nil {
 					t.Fatal(err)
 				}
-				s := &server{run: run{req: req, signature: signature, model: d, mem: mem, create: createInStore, tally: &tally{}}, arriving: &files.Recycler{Allocator: mem}}
+				s.model = d
 				task, engine := net.Pipe()
 				ended := make(chan error, 1)
 				go func() { ended <- s.serveStream(t.Context(), Stream{engine, 0, 1}) }()
@@ -294,7 +293,7 @@ func TestServeLeavesNoMemory(t *testing.T) {
 					end == "crashes" && way != Fail && !errors.Is(err, crash):
 					t.Errorf("the stream: %v", err)
 				}
-				if have, _ := filepath.Glob(req.Output + "/*/*"); len(have) > 0 != (end == "done" && way == Quarantine) {
+				if have, _ := filepath.Glob(req.Aside + "/*/*"); len(have) > 0 != (end == "done" && way == Quarantine) {
 					t.Errorf("files %v", have)
 				}
 			})

@@ -36,15 +36,15 @@ type served struct {
 // serveDoubler serves the doubler's model, 64 rows a batch.
 func serveDoubler(t *testing.T, m Model) *spark {
 	t.Helper()
-	return serve(t, m, Request{Source: model.Source{Model: doublerModel(t, nil)}, BatchSize: 64, Feed: "predict"})
+	return serve(t, m, PartitionsRequest{Computation: Computation{Source: model.Source{Model: doublerModel(t, nil)}, BatchSize: 64}})
 }
 
-func serve(t *testing.T, m Model, req Request) *spark {
+func serve(t *testing.T, m Model, req PartitionsRequest) *spark {
 	t.Helper()
 	s := &spark{t: t, streams: make(chan Stream), ended: make(chan served, 1)}
 	running := make(chan struct{})
 	go func() {
-		result, err := Serve(t.Context(), req, func(context.Context) (Model, error) { s.loads++; return m, nil },
+		result, err := Serve(t.Context(), &req, func(context.Context) (Model, error) { s.loads++; return m, nil },
 			func() error { close(running); return nil },
 			func() (Stream, error) {
 				stream, more := <-s.streams

@@ -2,14 +2,11 @@ package infer
 
 import (
 	"context"
-	"errors"
 	"io"
 	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
-	"golang.org/x/sync/errgroup"
 
-	"tfos/internal/exit"
 	"tfos/internal/files"
 	"tfos/internal/model"
 )
@@ -17,252 +14,194 @@ import (
 // pipelineDepth is the batches that wait between two stages of a split.
 const pipelineDepth = 2
 
-// clocks is the time that a split's stages worked, without their waiting; and of
-// the computing stage how long it waited for rows, and took in all.
-type clocks struct {
-	read, compute, write time.Duration
-	waited, staged       time.Duration
-}
-
 // predictSplit writes the file of one split's predictions.
-func (r *run) predictSplit(ctx context.Context, s Split) error {
+func (r *splitsRun) predictSplit(ctx context.Context, s Split) error {
 	data, bind, err := r.splitColumns(ctx, s)
 	if err != nil {
 		return err
 	}
-	out, err := createOutput(ctx, r.create, r.req.Output, PartName(s.ID, r.req.Format))
+	out, err := createOutput(ctx, r.create, r.request.Output, PartName(s.ID, r.request.Format))
 	if err != nil {
 		return err
 	}
-	p := &pipeline{passage: passage{run: r, bind: bind, from: BadRow{File: s.Path, Offset: s.Offset}, quarantine: quarantineWriter{name: QuarantineName(s.ID)}},
-		split: s, data: data, out: out}
-	err = p.runStages(ctx)
-	if err == nil {
-		err = p.checkBalance()
+	p := &pipeline{
+		run: &r.run, bind: bind, depth: pipelineDepth, from: BadRow{File: s.Path, Offset: s.Offset},
+		quarantine: quarantineWriter{in: r.request.Output, name: QuarantineName(s.ID)},
 	}
-	if err != nil {
-		out.discard()
-		return errors.Join(err, p.quarantine.discard(ctx))
-	}
-	start := time.Now()
-	result := SplitResult{
-		ID: s.ID, Input: s.Path, Offset: s.Offset, Length: s.Length, Output: out.name,
-		Account: p.rows, FirstBad: p.first, Run: r.req.Run, Stamp: s.Stamp,
-	}
-	if result.Quarantine, err = p.quarantine.commit(); err != nil {
-		out.discard()
+	p.source = &splitReader{split: s, data: data, clock: &p.clocks.read, whole: batchRegrouper{mem: p.mem, size: max(1, bind.Batch)}}
+	part := &partFile{pipeline: p, format: r.request.Format, identity: r.identity, split: s, out: out}
+	p.sink = part
+	if err := p.runStages(ctx); err != nil {
 		return err
 	}
-	if result.SHA256, err = out.commit(); err != nil {
-		return errors.Join(err, p.quarantine.discard(ctx))
-	}
-	result.Bytes = out.bytes
-	if err := r.writeRecord(ctx, result); err != nil {
-		return err
-	}
-	p.clocks.write += time.Since(start)
-	r.tally.addSplit(result, s.Length-p.bytes, p.clocks)
+	r.tally.addSplit(part.result, s.Length-p.bytes, p.clocks)
 	return nil
 }
 
-// checkBalance returns an error if rows are unaccounted for. That is this program's
-// fault.
-func (p *passage) checkBalance() error {
-	if err := p.rows.Balance(); err != nil {
-		return atFile(exit.Internal, "account for the rows of", p.from.place(), err)
-	}
-	return nil
+// splitReader is the source of a split's rows, in batches that are whole ones of the
+// model's but for the last.
+type splitReader struct {
+	split  Split
+	data   *files.Dataset
+	clock  *time.Duration // of reading
+	whole  batchRegrouper
+	reader files.Reader // nil: it is not open yet
+	ended  bool         // the reader has no more
+	rows   int64        // read so far
+	passed int64        // bytes of the split that they take
 }
 
-// passage is the processing of one piece of input: a split, or the stream of one of
-// Spark's tasks.
-type passage struct {
-	*run
-	bind *model.Binding
-	from BadRow // where its rows are: their file and split, or partition
-	// What the stages count: Read the reading one, the rest the writing one.
-	rows         Account
-	first        *BadRow
-	quarantine   quarantineWriter
-	clocks       clocks
-	computedRows int64 // rows that the computing stage has received
-}
-
-// pipeline is the processing of one split.
-type pipeline struct {
-	passage
-	split Split
-	data  *files.Dataset
-	out   *output
-	bytes int64 // of the split, computed
-}
-
-// runStages runs the three stages to their end, and empties their channels. A stage
-// closes its channel only when it has sent everything. After an error the other
-// stages end by ctx: the first error is the cause.
-func (p *pipeline) runStages(ctx context.Context) error {
-	batches := make(chan batch, pipelineDepth)
-	predictions := make(chan computed, pipelineDepth)
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return p.read(ctx, batches) })
-	group.Go(func() error { return p.compute(ctx, batches, predictions) })
-	group.Go(func() error { return p.write(ctx, predictions) })
-	err := group.Wait()
-	drain(batches, func(b batch) { b.record.Release() })
-	drain(predictions, computed.release)
-	return err
-}
-
-func drain[T any](from <-chan T, drop func(T)) {
-	for {
-		select {
-		case v, ok := <-from:
-			if !ok {
-				return
-			}
-			drop(v)
-		default:
-			return
-		}
-	}
-}
-
-// receive waits for the next value; ok is false when all was sent.
-func receive[T any](ctx context.Context, from <-chan T) (v T, ok bool, err error) {
-	select {
-	case v, ok = <-from:
-		return v, ok, nil
-	case <-ctx.Done():
-		return v, false, ctx.Err()
-	}
-}
-
-// send hands a value on, or drops it when ctx ends.
-func send[T any](ctx context.Context, to chan<- T, v T, drop func(T)) error {
-	select {
-	case to <- v:
-		return nil
-	case <-ctx.Done():
-		drop(v)
-		return ctx.Err()
-	}
-}
-
-// batch is rows from the first on: of the file or partition, or else of the split.
-type batch struct {
-	record  arrow.Record
-	first   int64
-	inSplit bool
-	bytes   int64 // of the split, that its rows take
-	bad     []files.BadRow
-}
-
-func (p *pipeline) read(ctx context.Context, to chan<- batch) (err error) {
-	reader, err := p.data.Read(ctx, p.split.Split)
-	if err != nil {
-		return failed(p.split.Path, err)
-	}
-	defer func() { err = errors.Join(err, reader.Close()) }()
-	whole := batchRegrouper{mem: p.mem, size: max(1, p.bind.Batch)}
-	defer func() {
-		if b, ok := whole.takeRest(); ok { // after an error
-			b.record.Release()
-		}
-	}()
-	passed := int64(0)
-	for {
+// next implements source.
+func (s *splitReader) next(ctx context.Context) (batch, error) {
+	for !s.ended {
 		start := time.Now()
-		b, err := p.nextBatch(reader, &passed)
+		b, err := s.nextRecord(ctx)
 		if err == io.EOF {
-			if b, ok := whole.takeRest(); ok {
-				if err := sendBatch(ctx, to, b); err != nil {
-					return err
-				}
+			s.ended = true
+			if rest, ok := s.whole.takeRest(); ok {
+				return rest, nil
 			}
-			close(to)
-			return nil
+			break
 		}
 		if err != nil {
-			return failed(p.split.Path, err)
+			return batch{}, failed(s.split.Path, err)
 		}
-		p.clocks.read += time.Since(start)
-		b, ok, err := whole.addBatch(b)
-		if err != nil {
-			return err
-		}
-		if ok {
-			if err := sendBatch(ctx, to, b); err != nil {
-				return err
-			}
+		*s.clock += time.Since(start)
+		if whole, ok, err := s.whole.addBatch(b); ok || err != nil {
+			return whole, err
 		}
 	}
+	return batch{}, io.EOF
 }
 
-// nextBatch reads the next batch, and adds its bytes of the split to passed.
-func (p *pipeline) nextBatch(reader files.Reader, passed *int64) (batch, error) {
-	record, err := reader.Next()
+// nextRecord reads the next record of the file.
+func (s *splitReader) nextRecord(ctx context.Context) (_ batch, err error) {
+	if s.reader == nil {
+		if s.reader, err = s.data.Read(ctx, s.split.Split); err != nil {
+			return batch{}, err
+		}
+	}
+	record, err := s.reader.Next()
 	if err != nil {
 		return batch{}, err
 	}
-	b := batch{record: record, bad: files.Bad(reader)}
-	first, ofFile := files.FirstRow(reader)
-	b.first, b.inSplit = first+p.rows.Read, !ofFile
-	p.rows.Read += record.NumRows()
-	if placed, ok := reader.(files.Placed); ok {
-		b.bytes = int64(placed.Passed()*float64(p.split.Length)) - *passed
-		*passed += b.bytes
+	b := batch{record: record, bad: files.Bad(s.reader)}
+	first, ofFile := files.FirstRow(s.reader)
+	b.first, b.inSplit = first+s.rows, !ofFile
+	s.rows += record.NumRows()
+	if placed, ok := s.reader.(files.Placed); ok {
+		b.bytes = int64(placed.Passed()*float64(s.split.Length)) - s.passed
+		s.passed += b.bytes
 	}
 	return b, nil
 }
 
-// sendBatch passes a batch on, or drops it when ctx ends.
-func sendBatch(ctx context.Context, to chan<- batch, b batch) error {
-	return send(ctx, to, b, func(b batch) { b.record.Release() })
+// noRows implements source: a split without good rows has a file with the columns
+// that the others have.
+func (s *splitReader) noRows() arrow.Record { return s.data.NoRows() }
+
+// close implements source.
+func (s *splitReader) close() error {
+	if b, ok := s.whole.takeRest(); ok { // after an error
+		b.release()
+	}
+	if s.reader == nil {
+		return nil
+	}
+	return s.reader.Close()
 }
 
-func (p *pipeline) compute(ctx context.Context, from <-chan batch, to chan<- computed) error {
-	begin := time.Now()
-	defer func() { p.clocks.staged = time.Since(begin) }()
-	for some, last := false, begin; ; {
-		asked := time.Now()
-		b, ok, err := receive(ctx, from)
-		if err != nil {
-			return err
-		}
-		p.clocks.waited += time.Since(asked)
-		if !ok && some {
-			close(to)
-			return nil
-		}
-		if !ok {
-			// So that a split without good rows has a file with the columns
-			// that the others have.
-			b.record = p.data.NoRows()
-		}
-		start := time.Now()
-		c, err := p.predict(ctx, b)
-		if err != nil {
-			return err
-		}
-		p.clocks.compute += time.Since(start)
-		p.bytes += b.bytes
-		some = some || c.record != nil
-		p.tally.addBatch(c.rows(), b.bytes)
-		p.tally.addStep(time.Since(last))
-		last = time.Now()
-		if err := send(ctx, to, c, computed.release); err != nil {
-			return err
-		}
-	}
+// partFile is the sink of a split's predictions: a file of the request's format. Its
+// columns are those of the first record, the kept ones and then the outputs.
+type partFile struct {
+	*pipeline
+	format   files.Format
+	identity Identity // of all parts
+	split    Split
+	out      *output
+	w        files.Writer // nil: there is no record yet, or it is closed
+	result   SplitResult  // valid after finish
 }
 
-// outputs runs the model. Without rows it runs the model only if the outputs' types
-// are not known otherwise.
-func (p *passage) outputs(ctx context.Context, record arrow.Record) ([]arrow.Array, error) {
-	if record.NumRows() == 0 {
-		if arrays := emptyOutputs(p.mem, p.bind); arrays != nil {
-			return arrays, nil
+// arrange implements sink.
+func (f *partFile) arrange(b batch, outputs []arrow.Array, good []int64) (arrow.Record, error) {
+	if outputs == nil {
+		return nil, nil
+	}
+	kept, err := f.keptColumns(b.record, good)
+	defer release(kept)
+	if err != nil {
+		return nil, err
+	}
+	n := b.record.NumRows()
+	if good != nil {
+		n = int64(len(good))
+	}
+	var fields []arrow.Field
+	for _, name := range f.bind.Keep {
+		fields = append(fields, b.record.Schema().Field(b.record.Schema().FieldIndices(name)[0]))
+	}
+	return f.joinOutputs(fields, kept[:len(kept):len(kept)], outputs, n), nil
+}
+
+// write implements sink.
+func (f *partFile) write(record arrow.Record) (err error) {
+	if f.w == nil {
+		f.w, err = files.NewWriter(f.format, f.out, record.Schema(), files.WriteOptions{Memory: f.mem, Distinct: floating(f.bind, record.Schema())})
+	}
+	if err == nil {
+		err = f.w.Write(record)
+	}
+	if err != nil {
+		return f.writeError(err)
+	}
+	return nil
+}
+
+// finish implements sink. There has been a record.
+func (f *partFile) finish(ctx context.Context) error {
+	if err := f.closeWriter(); err != nil {
+		return f.writeError(err)
+	}
+	s := f.split
+	f.result = SplitResult{
+		PartInfo: PartInfo{ID: s.ID, Account: f.rows, Run: f.req.Run, Quarantine: f.quarantineFile, FirstBad: f.first},
+		Input:    s.Path, Offset: s.Offset, Length: s.Length, Output: f.out.name, Stamp: s.Stamp,
+	}
+	var err error
+	if f.result.SHA256, err = f.out.commit(); err != nil {
+		return err
+	}
+	f.result.Bytes = f.out.bytes
+	return f.writeRecord(ctx, f.out.name, Record{f.identity, f.result})
+}
+
+func (f *partFile) closeWriter() error {
+	if f.w == nil {
+		return nil
+	}
+	w := f.w
+	f.w = nil
+	return w.Close()
+}
+
+// discard implements sink.
+func (f *partFile) discard() {
+	_ = f.closeWriter() // the run has failed already
+	f.out.discard()
+}
+
+// floating returns the columns of outputs of floating types.
+func floating(bind *model.Binding, schema *arrow.Schema) []string {
+	var names []string
+	for i, out := range bind.Outputs {
+		t := schema.Field(len(bind.Keep) + i).Type
+		for nested, ok := t.(arrow.ListLikeType); ok; nested, ok = t.(arrow.ListLikeType) {
+			t = nested.Elem()
+		}
+		if arrow.IsFloating(t.ID()) {
+			names = append(names, out.Column)
 		}
 	}
-	return p.model.Predict(ctx, p.mem, p.bind, record)
+	return names
 }

@@ -2,10 +2,8 @@ package infer
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
-	"tfos/internal/exit"
 	"tfos/internal/files"
 	"tfos/internal/model"
 )
@@ -22,28 +20,11 @@ type Table struct {
 	Partitions []string `json:"partitions"`
 }
 
-// WrittenFile is a file that Spark wrote of a partition.
-type WrittenFile struct {
-	Output string `json:"output"` // in the output's folder: day=1/part-00007-….parquet
-	Bytes  int64  `json:"bytes"`
-}
-
-// ServedRecord is written into Request.Records, as JSON, when a task has brought
-// all rows of a partition, its bad rows are set aside, and before it is told that
-// these were all. Whether Spark has written the predictions is for others to find
-// out, and what else made them is the same for the whole run.
-type ServedRecord struct {
-	Digest string `json:"digest"` // of the model
-	// Split has its Partition only once a later run has taken it over: the engine
-	// does not know it.
-	Split SplitResult `json:"split"`
-}
-
 // PartitionName stands for a partition where a split has PartName.
 func PartitionName(id int) string { return fmt.Sprintf("partition-%05d", id) }
 
-// IdentifyTable is Identify for what Spark reads and writes.
-func (r Request) IdentifyTable(ctx context.Context, t Table) (Identity, error) {
+// Identify is the function Identify for what Spark reads and writes.
+func (r *PartitionsRequest) Identify(ctx context.Context, t Table) (Identity, error) {
 	signature, err := r.chooseSignature()
 	if err != nil {
 		return Identity{}, err
@@ -60,6 +41,7 @@ func (r Request) IdentifyTable(ctx context.Context, t Table) (Identity, error) {
 		return Identity{}, err
 	}
 	id := r.boundIdentity(bind)
+	id.Kind, id.Format, id.InputFormat, id.Options = Partitions, r.Format, r.InputFormat, r.Options
 	id.Query, id.PartitionBy, id.Plan, id.Settings = r.Query, r.PartitionBy, t.Plan, t.Settings
 	for _, name := range bind.Columns() {
 		id.Schema = append(id.Schema, typed(schema.Field(schema.FieldIndices(name)[0])))
@@ -68,20 +50,10 @@ func (r Request) IdentifyTable(ctx context.Context, t Table) (Identity, error) {
 	return id, err
 }
 
-// writePartitionRecord writes the record of a partition whose task has sent all rows,
-// if the request has a folder for records.
-func (p *serving) writePartitionRecord(ctx context.Context) error {
-	if p.req.Records == "" {
-		return nil
-	}
-	path := p.req.Records + "/" + RecordName(PartitionName(p.in.Partition))
-	split := SplitResult{ID: p.in.Partition, Account: p.rows, Run: p.req.Run, Quarantine: p.quarantineFile, FirstBad: p.first}
-	text, err := json.Marshal(ServedRecord{p.server.digest, split})
-	if err == nil {
-		err = writeFile(ctx, path, text)
-	}
-	if err != nil {
-		return atFile(exit.Output, "write", path, err)
-	}
-	return nil
+// writeRecord writes the record of a partition whose task has sent all rows, if the
+// request has a folder for records.
+func (s *streamWriter) writeRecord(ctx context.Context) error {
+	id := s.to.Partition
+	made := PartitionResult{PartInfo: PartInfo{ID: id, Account: s.rows, Run: s.req.Run, Quarantine: s.quarantineFile, FirstBad: s.first}}
+	return s.run.writeRecord(ctx, PartitionName(id), ServedRecord{s.digest, made})
 }

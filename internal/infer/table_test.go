@@ -18,9 +18,9 @@ import (
 )
 
 // recorded is a request for the doubler whose partitions are noted in a folder.
-func recorded(t *testing.T, folder string) Request {
+func recorded(t *testing.T, folder string) PartitionsRequest {
 	t.Helper()
-	return Request{Source: model.Source{Model: doublerModel(t, nil)}, BatchSize: 64, Feed: "predict", Records: folder, Run: "r1"}
+	return PartitionsRequest{Computation: Computation{Source: model.Source{Model: doublerModel(t, nil)}, BatchSize: 64, Records: folder, Run: "r1"}}
 }
 
 // TestServeRecords: a partition is noted when its task has brought all rows, and
@@ -54,7 +54,7 @@ func TestServeRecords(t *testing.T) {
 		t.Fatalf("not noted when the task knows: %v", err)
 	}
 	digest, err := model.Source{Model: doublerModel(t, nil)}.Digest()
-	want := ServedRecord{digest, SplitResult{ID: 7, Account: Account{Read: 100, Rows: 100}, Run: "r1"}}
+	want := ServedRecord{digest, PartitionResult{PartInfo: PartInfo{ID: 7, Account: Account{Read: 100, Rows: 100}, Run: "r1"}}}
 	if err != nil || !reflect.DeepEqual(record, want) {
 		t.Errorf("record %+v, want %+v: %v", record, want, err)
 	}
@@ -78,7 +78,7 @@ func TestServeRecords(t *testing.T) {
 func TestServeRecordsBadRows(t *testing.T) {
 	folder := t.TempDir()
 	req := recorded(t, folder)
-	req.OnBadRow, req.Keep, req.Output = Quarantine, []string{"id"}, filepath.Join(t.TempDir(), "aside")
+	req.OnBadRow, req.Keep, req.Aside = Quarantine, []string{"id"}, filepath.Join(t.TempDir(), "aside")
 	s := serve(t, &doubler{bad: -1, unfit: among(2, 5), breaks: among(3)}, req)
 	broken := s.task(1, 8)
 	w := ipc.NewWriter(broken, ipc.WithSchema(rows().Schema()))
@@ -108,16 +108,16 @@ func TestServeRecordsBadRows(t *testing.T) {
 		if err := errors.Join(err, json.Unmarshal(text, &record)); err != nil {
 			t.Fatal(err)
 		}
-		want := SplitResult{ID: served.Partition, Account: account, Run: "r1", Quarantine: served.Quarantine, FirstBad: served.FirstBad}
+		want := PartitionResult{PartInfo: PartInfo{ID: served.Partition, Account: account, Run: "r1", Quarantine: served.Quarantine, FirstBad: served.FirstBad}}
 		if want.FirstBad != nil {
 			first := *want.FirstBad
 			first.graph = false // which is not for later runs
 			want.FirstBad = &first
 		}
-		if served.Account != account || want.Quarantine == nil || want.FirstBad == nil || !reflect.DeepEqual(record.Split, want) {
-			t.Errorf("served %+v, record %+v, want %+v", served, record.Split, want)
+		if served.Account != account || want.Quarantine == nil || want.FirstBad == nil || !reflect.DeepEqual(record.Part, want) {
+			t.Errorf("served %+v, record %+v, want %+v", served, record.Part, want)
 		}
-		if _, err := os.Stat(filepath.Join(req.Output, record.Split.Quarantine.Output)); err != nil {
+		if _, err := os.Stat(filepath.Join(req.Aside, record.Part.Quarantine.Output)); err != nil {
 			t.Error(err)
 		}
 	}
@@ -145,42 +145,43 @@ func TestIdentifyTable(t *testing.T) {
 		}
 		return out.Bytes()
 	}
-	identify := func(change func(*Request, *Table)) Identity {
+	identify := func(change func(*PartitionsRequest, *Table)) Identity {
 		t.Helper()
-		r := Request{Source: model.Source{Model: doublerModel(t, nil)}, Signature: "serving_default", Keep: []string{"id"}, Format: "orc", Query: "SELECT 1", PartitionBy: []string{"id"}}
+		r := PartitionsRequest{Computation: Computation{Source: model.Source{Model: doublerModel(t, nil)}, Signature: "serving_default", Keep: []string{"id"}}, Format: "orc", Query: "SELECT 1", PartitionBy: []string{"id"}}
 		table := Table{Schema: message(arrow.PrimitiveTypes.Int64), Plan: "p", Settings: map[string]string{"zone": "UTC"}, Partitions: []string{"a"}}
 		change(&r, &table)
-		id, err := r.IdentifyTable(t.Context(), table)
+		id, err := r.Identify(t.Context(), table)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return id
 	}
-	base := identify(func(*Request, *Table) {})
-	if want := []string{"x: int64", "id: int64"}; !slices.Equal(base.Schema, want) || !base.BySpark() || base.Digest == "" {
+	base := identify(func(*PartitionsRequest, *Table) {})
+	if want := []string{"x: int64", "id: int64"}; !slices.Equal(base.Schema, want) || base.Kind != Partitions || base.Digest == "" {
 		t.Errorf("identity %+v", base)
 	}
 	for _, test := range []struct {
 		want   string
-		change func(*Request, *Table)
+		change func(*PartitionsRequest, *Table)
 	}{
-		{"", func(r *Request, table *Table) { r.BatchSize, table.Partitions = 7, nil }},
-		{"the table or query", func(r *Request, _ *Table) { r.Query = "SELECT 2" }},
-		{"output.partition_by", func(r *Request, _ *Table) { r.PartitionBy = nil }},
-		{"output.format", func(r *Request, _ *Table) { r.Format = "json" }},
-		{"input.options", func(r *Request, _ *Table) { r.Input.Options = map[string]string{"header": "true"} }},
-		{"spark.sql.ansi.enabled, zone", func(_ *Request, table *Table) {
+		{"", func(r *PartitionsRequest, table *Table) { r.BatchSize, table.Partitions = 7, nil }},
+		{"the table or query", func(r *PartitionsRequest, _ *Table) { r.Query = "SELECT 2" }},
+		{"output.partition_by", func(r *PartitionsRequest, _ *Table) { r.PartitionBy = nil }},
+		{"output.format", func(r *PartitionsRequest, _ *Table) { r.Format = "json" }},
+		{"input.options", func(r *PartitionsRequest, _ *Table) { r.Options = map[string]string{"header": "true"} }},
+		{"spark.sql.ansi.enabled, zone", func(_ *PartitionsRequest, table *Table) {
 			table.Settings = map[string]string{"zone": "CET", "spark.sql.ansi.enabled": "true"}
 		}},
-		{"zone", func(_ *Request, table *Table) { table.Settings = nil }},
-		{"the columns' types (x: int64, id: int64)", func(_ *Request, table *Table) { table.Schema = message(arrow.PrimitiveTypes.Int32) }},
-		{"what Spark does to read the input (a view, a table's settings or columns, or Spark itself has changed)", func(_ *Request, table *Table) { table.Plan = "q" }},
+		{"zone", func(_ *PartitionsRequest, table *Table) { table.Settings = nil }},
+		{"the columns' types (x: int64, id: int64)", func(_ *PartitionsRequest, table *Table) { table.Schema = message(arrow.PrimitiveTypes.Int32) }},
+		{"what Spark does to read the input (a view, a table's settings or columns, or Spark itself has changed)", func(_ *PartitionsRequest, table *Table) { table.Plan = "q" }},
 	} {
 		if got := strings.Join(identify(test.change).Differences(base), ", "); got != test.want {
 			t.Errorf("differs in %q, want %q", got, test.want)
 		}
 	}
-	executors, err := Identify(t.Context(), jsonRequest(t, `{"id": 1, "x": 3}`+"\n"))
+	files := jsonRequest(t, `{"id": 1, "x": 3}`+"\n")
+	executors, err := Identify(t.Context(), &files)
 	if err != nil || !slices.Contains(executors.Differences(base), "read_by") {
 		t.Errorf("what executors make differs in %q: %v", executors.Differences(base), err)
 	}

@@ -97,7 +97,7 @@ func (g *batchRegrouper) takeRest() (batch, bool) {
 
 // checkWhole returns an error if a batch ends with a part of a model's batch and the
 // model needs whole ones. That can only be the last batch of a split or partition.
-func (p *passage) checkWhole(b batch) error {
+func (p *pipeline) checkWhole(b batch) error {
 	n := b.record.NumRows()
 	p.computedRows += n
 	if err := leftOver(p.bind, p.computedRows, n); err != nil {
@@ -139,7 +139,7 @@ func Whole(ctx context.Context, data *files.Dataset, bind *model.Binding) error 
 }
 
 // fewestRows returns how few rows the model may be given.
-func (p *passage) fewestRows() int {
+func (p *pipeline) fewestRows() int {
 	if p.bind.Pad {
 		return 1
 	}
@@ -149,18 +149,18 @@ func (p *passage) fewestRows() int {
 // wholeFiles tells whether files must not be cut, because rows that are no whole
 // batch are refused, and a cut makes some. A model that is not in sight, or is not
 // what it should be, is for others to find.
-func (r *Request) wholeFiles() bool {
-	if r.PadLastBatch {
+func (c *Computation) wholeFiles() bool {
+	if c.PadLastBatch {
 		return false
 	}
-	signature, err := r.chooseSignature()
+	signature, err := c.chooseSignature()
 	return err == nil && signature.FixedRows() > 1
 }
 
 // CutBytes is what a split of data shall have, when so many tasks run at once; 0:
 // a whole file.
-func (r *Request) CutBytes(data *files.Dataset, tasks int) int64 {
-	if r.wholeFiles() {
+func (c *Computation) CutBytes(data *files.Dataset, tasks int) int64 {
+	if c.wholeFiles() {
 		return 0
 	}
 	return data.SplitBytes(tasks)

@@ -18,11 +18,11 @@ import (
 
 // fixedRequest is over a parquet file of row groups of so many rows, for a model of
 // 4 rows at a time.
-func fixedRequest(t *testing.T, groups ...int) Request {
+func fixedRequest(t *testing.T, groups ...int) SplitsRequest {
 	t.Helper()
 	dir := t.TempDir()
 	inputFile(t, dir, "a.parquet", 0, groups...)
-	r := Request{Source: model.Source{Model: doublerOf(t, 4, nil)}, Signature: "serving_default", BatchSize: 12,
+	r := SplitsRequest{Computation: Computation{Source: model.Source{Model: doublerOf(t, 4, nil)}, Signature: "serving_default", BatchSize: 12},
 		Output: filepath.Join(t.TempDir(), "parts"), Format: files.Parquet}
 	var err error
 	if r.Input, r.Splits, err = (Input{Format: files.Parquet, Path: dir}).Plan(t.Context(), 1); err != nil {
@@ -37,7 +37,7 @@ func TestWholeBatches(t *testing.T) {
 	r := fixedRequest(t, 5, 6, 7)
 	r.PadLastBatch = true
 	d := &doubler{bad: -1}
-	result, err := Run(t.Context(), r, d.load, nil)
+	result, err := Run(t.Context(), &r, d.load, nil)
 	if err != nil || result.Read != 18 || result.Rows != 18 {
 		t.Fatalf("account %+v: %v", result.Account, err)
 	}
@@ -64,7 +64,7 @@ func TestWholeBatches(t *testing.T) {
 // file; the file is not cut in places that make remainders.
 func TestRemainder(t *testing.T) {
 	r := fixedRequest(t, 5, 6, 7)
-	_, err := Run(t.Context(), r, (&doubler{bad: -1}).load, nil)
+	_, err := Run(t.Context(), &r, (&doubler{bad: -1}).load, nil)
 	if err == nil || ExitCode(err) != 6 || !strings.Contains(err.Error(), "a.parquet: ") || !strings.Contains(err.Error(), "of 18 rows 2 are left over") {
 		t.Errorf("error %v", err)
 	}
@@ -97,7 +97,7 @@ func TestRemainder(t *testing.T) {
 func TestFixedBatchThatFails(t *testing.T) {
 	r := fixedRequest(t, 12)
 	d := &doubler{bad: -1, breaks: map[int64]bool{6: true}}
-	_, err := Run(t.Context(), r, d.load, nil)
+	_, err := Run(t.Context(), &r, d.load, nil)
 	if err == nil || ExitCode(err) != 6 || !strings.Contains(err.Error(), "rows 4 to 7, a batch of the model's: the graph failed: invalid JPEG") {
 		t.Errorf("error %v", err)
 	}
@@ -157,7 +157,7 @@ func TestRegroupBadRows(t *testing.T) {
 func TestServeFixedBatches(t *testing.T) {
 	for _, pad := range []bool{false, true} {
 		d := &doubler{bad: -1}
-		s := serve(t, d, Request{Source: model.Source{Model: doublerOf(t, 4, nil)}, BatchSize: 7, Feed: "predict", PadLastBatch: pad})
+		s := serve(t, d, PartitionsRequest{Computation: Computation{Source: model.Source{Model: doublerOf(t, 4, nil)}, BatchSize: 7, PadLastBatch: pad}})
 		task := s.task(3, 1)
 		go func() {
 			schema := arrow.NewSchema([]arrow.Field{{Name: "x", Type: arrow.PrimitiveTypes.Int64}}, nil)

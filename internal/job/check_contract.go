@@ -29,14 +29,15 @@ func Contract(ctx context.Context, s *Spec, warn func(text string)) ([]model.Lin
 
 func (r *rules) contract(ctx context.Context, warn func(text string)) []model.Line {
 	s := r.s
-	if s.sparkPredicts() { // the driver sees what Spark reads; the model is here
-		if err := s.request().Typed(); err != nil {
+	if s.predicts() == infer.Partitions { // the driver sees what Spark reads; the model is here
+		computation := s.computation()
+		if err := computation.Typed(); err != nil {
 			r.noModel(err)
 		}
 		return nil
 	}
-	request := s.request()
-	mapping := request.Mapping()
+	computation := s.computation()
+	mapping := computation.Mapping()
 	graph, err := s.model().Graph()
 	var signature *model.Signature
 	if err == nil {

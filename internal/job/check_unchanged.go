@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"tfos/internal/exit"
+	"tfos/internal/infer"
 	"tfos/internal/work"
 )
 
@@ -13,7 +14,7 @@ import (
 // Spark reads, and changes nothing. The error is a Faults of code 7 when the output
 // is none that the job can go on from.
 func Unchanged(ctx context.Context, s *Spec, p *Plan) (path string, unchanged bool, err error) {
-	if s.kind != Infer || s.Output.IfExists != ifResume || s.sparkPredicts() || !s.readsHere() {
+	if s.predicts() != infer.Splits || s.Output.IfExists != ifResume || !s.readsHere() {
 		return "", false, nil
 	}
 	unchanged, refused := work.Unchanged(ctx, p.Reserve)

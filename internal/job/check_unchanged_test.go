@@ -62,16 +62,16 @@ func TestUnchanged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	request := infer.Request{Source: s.model(), Signature: s.SignatureDefKey, Format: "parquet"}
+	request := infer.SplitsRequest{Computation: infer.Computation{Source: s.model(), Signature: s.SignatureDefKey}, Format: "parquet"}
 	var splits []infer.Split
 	if request.Input, splits, err = s.inferInput().Plan(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}
-	id, err := infer.Identify(t.Context(), request)
+	id, err := infer.Identify(t.Context(), &request)
 	if err != nil {
 		t.Fatal(err)
 	}
-	part := infer.SplitResult{Input: splits[0].Path, Length: splits[0].Length, Output: "part-00000.parquet", Bytes: 4, Stamp: splits[0].Stamp}
+	part := infer.SplitResult{PartInfo: infer.PartInfo{Bytes: 4}, Input: splits[0].Path, Length: splits[0].Length, Output: "part-00000.parquet", Stamp: splits[0].Stamp}
 	manifest, err := json.Marshal(map[string]any{"run": "r0", "made": id, "splits": []infer.SplitResult{part}})
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,10 @@
 package job
 
-import "slices"
+import (
+	"slices"
+
+	"tfos/internal/reserve"
+)
 
 // refusal is a key that has no meaning for an application and input mode.
 type refusal struct {
@@ -68,8 +72,8 @@ func (s *Spec) app() string {
 
 // namedSource is a source of data with its key.
 type namedSource struct {
-	name string // of the feed
-	path string // input, input.train
+	purpose reserve.Purpose // of the feed, which has its name
+	path    string          // input, input.train
 	*Source
 }
 
@@ -79,14 +83,14 @@ func (s *Spec) sources() []namedSource {
 		return nil
 	}
 	if s.Input.Train == nil && s.Input.Validation == nil {
-		return []namedSource{{feedTrain, "input", &s.Input.Source}}
+		return []namedSource{{reserve.Train, "input", &s.Input.Source}}
 	}
 	var out []namedSource
 	if s.Input.Train != nil {
-		out = append(out, namedSource{feedTrain, "input.train", s.Input.Train})
+		out = append(out, namedSource{reserve.Train, "input.train", s.Input.Train})
 	}
 	if s.Input.Validation != nil {
-		out = append(out, namedSource{feedValidation, "input.validation", s.Input.Validation})
+		out = append(out, namedSource{reserve.Validation, "input.validation", s.Input.Validation})
 	}
 	return out
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"tfos/internal/files"
+	"tfos/internal/infer"
 )
 
 // Values of read_by.
@@ -74,14 +75,22 @@ func (r *rules) readBy() {
 	}
 }
 
-// sparkPredicts tells whether Spark reads the rows of an inference job and
-// writes its predictions.
-func (s *Spec) sparkPredicts() bool {
-	return s.kind == Infer && s.readBy(&s.Input.Source) == bySpark
+// noInference is the infer.Kind of a job whose members run a program.
+const noInference infer.Kind = ""
+
+// predicts is the kind of inference that a job is.
+func (s *Spec) predicts() infer.Kind {
+	switch {
+	case s.kind != Infer:
+		return noInference
+	case s.readBy(&s.Input.Source) == bySpark:
+		return infer.Partitions
+	}
+	return infer.Splits
 }
 
 // sparkTasks tells whether Spark's tasks run beside members.
-func (s *Spec) sparkTasks() bool { return s.sparkFed() || s.sparkPredicts() }
+func (s *Spec) sparkTasks() bool { return s.sparkFed() || s.predicts() == infer.Partitions }
 
 // sparkReason is why Spark alone can do an inference job, "" when executors can.
 func (s *Spec) sparkReason() string {

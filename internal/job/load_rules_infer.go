@@ -101,7 +101,7 @@ func (r *rules) kept() {
 // quarantined refuses kept columns of a name that a quarantine's own column has.
 func (r *rules) quarantined() {
 	own := infer.QuarantineColumns
-	if r.s.sparkPredicts() {
+	if r.s.predicts() == infer.Partitions {
 		own = infer.PartitionColumns
 	}
 	for i, column := range r.s.Keep {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"tfos/internal/infer"
 	"tfos/internal/store"
 	"tfos/internal/work"
 )
@@ -159,7 +160,7 @@ func (r *rules) partitioned() {
 		}
 		return
 	}
-	if !s.sparkPredicts() {
+	if s.predicts() != infer.Partitions {
 		r.broken("output.partition_by", strings.Join(by, ", "), "needs read_by: spark")
 	}
 	for i, column := range by {
@@ -180,7 +181,7 @@ func (r *rules) partitioned() {
 func (r *rules) outputFormat() {
 	s := r.s
 	formats := []string{"parquet", "tfrecord", "csv", "json", "arrow"}
-	if !s.sparkPredicts() {
+	if s.predicts() != infer.Partitions {
 		r.oneOf("output.format", s.Output.Format, formats...)
 		return
 	}

@@ -1,5 +1,7 @@
 package job
 
+import "tfos/internal/infer"
+
 // Warnings are what is allowed but seldom meant, in the order of the file. They
 // have the code 0.
 func (s *Spec) Warnings() []Fault {
@@ -29,7 +31,7 @@ func (s *Spec) Warnings() []Fault {
 	if s.kind == Train {
 		r.warnTraining()
 	}
-	if why := s.sparkReason(); s.sparkPredicts() && s.ReadBy == byEither && why != "" {
+	if why := s.sparkReason(); s.predicts() == infer.Partitions && s.ReadBy == byEither && why != "" {
 		r.broken("read_by", bySpark, "because %s", why)
 	}
 	faults := Faults(r.faults)

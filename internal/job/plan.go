@@ -38,7 +38,7 @@ type Environment struct {
 
 // PlanVersion is the version of plan.json. Its readers, scripts/tfos/start.py and
 // internal/local, have the number too and refuse a plan of another version.
-const PlanVersion = 1
+const PlanVersion = 2
 
 // Plan is what a run is to be: the content of plan.json (docs/protocols.md,
 // section 1) and the Spark submission around it.

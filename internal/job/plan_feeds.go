@@ -1,8 +1,6 @@
 package job
 
 import (
-	"encoding/json"
-	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -13,6 +11,7 @@ import (
 	"tfos/internal/files"
 	"tfos/internal/infer"
 	"tfos/internal/model"
+	"tfos/internal/reserve"
 	"tfos/internal/work"
 )
 
@@ -21,12 +20,6 @@ const (
 	queueBytes = 64 << 20
 	// minChunkRows keeps frames of small batches worth their overhead.
 	minChunkRows = 32
-)
-
-// Names of feeds.
-const (
-	feedTrain      = "train"
-	feedValidation = "validation"
 )
 
 // fed lists the sources in the order in which they are sent. Validation rows go
@@ -39,8 +32,8 @@ func (s *Spec) fed() []namedSource {
 }
 
 // epochs is how often a source is sent. Programs repeat validation themselves.
-func (s *Spec) epochs(feed string) int {
-	if feed == feedValidation {
+func (s *Spec) epochs(feed reserve.Purpose) int {
+	if feed == reserve.Validation {
 		return 1
 	}
 	return s.Epochs
@@ -54,9 +47,9 @@ func (s *Spec) feeds() []Feed {
 	}
 	for _, src := range s.fed() {
 		f := Feed{
-			Name: src.name, Path: src.Path, Table: src.Table, SQL: src.SQL,
+			Name: string(src.purpose), Path: src.Path, Table: src.Table, SQL: src.SQL,
 			Options: map[string]string{}, Columns: s.InputMapping.Keys(),
-			Epochs: s.epochs(src.name), ReadBy: s.readBy(src.Source), Feeder: s.Feeder, ChunkRows: max(minChunkRows, s.BatchSize), Balance: "equal",
+			Epochs: s.epochs(src.purpose), ReadBy: s.readBy(src.Source), Feeder: s.Feeder, ChunkRows: max(minChunkRows, s.BatchSize), Balance: "equal",
 		}
 		if src.Path != "" {
 			f.Format = src.Format
@@ -65,7 +58,7 @@ func (s *Spec) feeds() []Feed {
 		if f.ReadBy != bySpark {
 			f.Folders = s.folderRules()
 		}
-		if s.Strategy == parameterServer && src.name == feedTrain {
+		if s.Strategy == parameterServer && src.purpose == reserve.Train {
 			f.Balance = "demand"
 		}
 		out = append(out, f)
@@ -81,10 +74,10 @@ func (s *Spec) feedConfigs() []feed.Config {
 	var out []feed.Config
 	for _, src := range s.fed() {
 		f := feed.Config{
-			Name: src.name, QueueBytes: queueBytes, BatchRows: s.BatchSize,
-			Synchronous: s.synchronous(src.name), Mapping: s.InputMapping,
+			Name: string(src.purpose), QueueBytes: queueBytes, BatchRows: s.BatchSize,
+			Synchronous: s.synchronous(src.purpose), Mapping: s.InputMapping,
 		}
-		if src.name == feedTrain {
+		if src.purpose == reserve.Train {
 			f.QuotaRows = s.quota()
 			if s.Epochs > 1 {
 				f.CacheBytes = int64(s.EpochCache)
@@ -100,8 +93,8 @@ func (s *Spec) feedConfigs() []feed.Config {
 
 // synchronous tells whether those who take a feed step together: all but an
 // evaluator, which is alone.
-func (s *Spec) synchronous(feed string) bool {
-	return s.Strategy == allReduce && (feed == feedTrain || !s.Evaluator)
+func (s *Spec) synchronous(feed reserve.Purpose) bool {
+	return s.Strategy == allReduce && (feed == reserve.Train || !s.Evaluator)
 }
 
 // quota is the training rows that each member may take, in whole batches; nil:
@@ -150,7 +143,7 @@ func (s *Spec) outputs(run string) []work.Output {
 			o.Resume = kept(s.Output.Path)
 			o.Staging = work.ResumeStaging(o.Resume, run)
 		}
-		if s.sparkPredicts() && s.OnBadRow == string(infer.Quarantine) {
+		if s.predicts() == infer.Partitions && s.OnBadRow == string(infer.Quarantine) {
 			o.Aside = aside(s.Output.Path, run)
 			if o.Resume != "" {
 				o.Aside = work.ResumeAside(o.Resume, run)
@@ -159,21 +152,6 @@ func (s *Spec) outputs(run string) []work.Output {
 		out = append(out, o)
 	}
 	return out
-}
-
-// inference is an inference job's input and the request that splits are added to.
-func (s *Spec) inference(outputs []work.Output) (*work.Inference, error) {
-	if s.sparkPredicts() {
-		return s.answeredWork(outputs)
-	}
-	r := s.request()
-	r.Output, r.Format = outputs[0].Staging, files.Format(s.Output.Format)
-	request, err := json.Marshal(r)
-	if err != nil {
-		return nil, fmt.Errorf("job: plan: write inference request: %w", err)
-	}
-	tasks := s.ClusterSize * s.Resources.Worker.Cores
-	return &work.Inference{Input: s.inferInput(), Tasks: tasks, Request: request}, nil
 }
 
 func (s *Spec) inferInput() infer.Input {
@@ -255,7 +233,7 @@ func (s *Spec) parameters(exportTo string) map[string]any {
 	for _, src := range s.sources() {
 		switch {
 		case src.Path == "":
-		case src.name == feedTrain:
+		case src.purpose == reserve.Train:
 			out["input_path"], out["input_format"] = src.Path, src.Format
 		default:
 			out["validation_path"], out["validation_format"] = src.Path, src.Format

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"tfos/internal/infer"
 	"tfos/internal/node"
 	"tfos/internal/reserve"
 	"tfos/internal/work"
@@ -45,12 +46,8 @@ func MakePlan(s *Spec, env Environment) (*Plan, error) {
 	if l.master.where.Spark() {
 		p.Submission = s.submission(env, l)
 	}
-	if s.kind == Infer {
-		inference, err := s.inference(outputs)
-		if err != nil {
-			return nil, err
-		}
-		p.Reserve.Infer, p.Predict = inference, s.predict(env.RunID, inference, outputs)
+	if err := s.planInference(p, outputs); err != nil {
+		return nil, err
 	}
 	if s.inCluster() {
 		p.inCluster()
@@ -123,12 +120,13 @@ func (s *Spec) reserveConfig(env Environment, l layout) reserve.Config {
 		c.ExecutorMemory = s.settings(env, l)["spark.executor.memory"]
 	}
 	for _, f := range s.feedConfigs() {
+		purpose := reserve.Purpose(f.Name)
 		c.Feeds = append(c.Feeds, reserve.FeedConfig{
-			Name: f.Name, Synchronous: f.Synchronous, Epochs: s.epochs(f.Name), Cached: f.CacheBytes > 0,
+			Name: f.Name, Purpose: purpose, Synchronous: f.Synchronous, Epochs: s.epochs(purpose), Cached: f.CacheBytes > 0,
 		})
 	}
-	if s.sparkPredicts() {
-		c.Feeds = append(c.Feeds, reserve.FeedConfig{Name: feedPredict, Epochs: 1, Answered: true})
+	if s.predicts() == infer.Partitions {
+		c.Feeds = append(c.Feeds, reserve.FeedConfig{Name: string(reserve.Predict), Purpose: reserve.Predict, Epochs: 1})
 	}
 	return c
 }

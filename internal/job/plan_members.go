@@ -3,6 +3,7 @@ package job
 import (
 	"maps"
 
+	"tfos/internal/infer"
 	"tfos/internal/reserve"
 )
 
@@ -26,8 +27,8 @@ func (s *Spec) members() []reserve.MemberConfig {
 // feedsOf names the feeds that members of a job take, in the order in which
 // they are sent.
 func (s *Spec) feedsOf(job string) []string {
-	if s.sparkPredicts() {
-		return []string{feedPredict}
+	if s.predicts() == infer.Partitions {
+		return []string{string(reserve.Predict)}
 	}
 	if !s.sparkFed() {
 		return nil
@@ -36,11 +37,11 @@ func (s *Spec) feedsOf(job string) []string {
 	var out []string
 	for _, src := range s.fed() {
 		takes := trains
-		if src.name == feedValidation && s.Evaluator {
+		if src.purpose == reserve.Validation && s.Evaluator {
 			takes = job == jobEvaluator
 		}
 		if takes {
-			out = append(out, src.name)
+			out = append(out, string(src.purpose))
 		}
 	}
 	return out

@@ -8,14 +8,29 @@ import (
 
 	"tfos/internal/files"
 	"tfos/internal/infer"
+	"tfos/internal/reserve"
 	"tfos/internal/work"
 )
 
-// Inference over what Spark reads: a Spark job takes the rows through the
+// planInference adds what an inference job computes: splits of files, which executors
+// read and write, or what Spark reads. Then a Spark job takes the rows through the
 // members' engines, and Spark writes.
-
-// feedPredict is the feed of such a job.
-const feedPredict = "predict"
+func (s *Spec) planInference(p *Plan, outputs []work.Output) (err error) {
+	switch s.predicts() {
+	case infer.Splits:
+		request := infer.SplitsRequest{Computation: s.computation(), Output: outputs[0].Staging, Format: files.Format(s.Output.Format)}
+		p.Reserve.Infer = &work.Inference{Input: s.inferInput(), Tasks: s.ClusterSize * s.Resources.Worker.Cores}
+		p.Reserve.Infer.Request, err = json.Marshal(request)
+	case infer.Partitions:
+		p.Predict = s.predict(p.Run, outputs)
+		p.Predict.Request, err = json.Marshal(s.partitionsRequest(outputs))
+		p.Reserve.Infer = &work.Inference{Request: p.Predict.Request}
+	}
+	if err != nil {
+		return fmt.Errorf("job: plan: write inference request: %w", err)
+	}
+	return nil
+}
 
 // Predict is what the driver has Spark read, predict and write.
 type Predict struct {
@@ -39,7 +54,7 @@ func (s *Spec) explainReader() string {
 	switch {
 	case !s.Where().Spark():
 		return ""
-	case !s.sparkPredicts():
+	case s.predicts() != infer.Partitions:
 		return ", read and written by executors"
 	}
 	text := ", read and written by Spark"
@@ -57,14 +72,11 @@ func (s *Spec) explainPartitions() string {
 	return ", partitioned by " + strings.Join(s.Output.PartitionBy, ", ")
 }
 
-// predict is what the driver needs where Spark reads and writes; nil elsewhere.
-func (s *Spec) predict(run string, inference *work.Inference, outputs []work.Output) *Predict {
-	if !s.sparkPredicts() {
-		return nil
-	}
+// predict is what the driver needs where Spark reads and writes.
+func (s *Spec) predict(run string, outputs []work.Output) *Predict {
 	p := &Predict{
-		Name: feedPredict, Path: s.Input.Path, Table: s.Input.Table, SQL: s.Input.SQL, Options: map[string]string{}, Epochs: 1,
-		Request: inference.Request, Output: outputs[0].Staging, OutputAs: s.Output.Format, PartitionBy: append([]string{}, s.Output.PartitionBy...),
+		Name: string(reserve.Predict), Path: s.Input.Path, Table: s.Input.Table, SQL: s.Input.SQL, Options: map[string]string{}, Epochs: 1,
+		Output: outputs[0].Staging, OutputAs: s.Output.Format, PartitionBy: append([]string{}, s.Output.PartitionBy...),
 	}
 	if p.Path != "" {
 		p.Format = s.Input.Format
@@ -76,33 +88,28 @@ func (s *Spec) predict(run string, inference *work.Inference, outputs []work.Out
 	return p
 }
 
-// request is what members compute, without their splits.
-func (s *Spec) request() infer.Request {
-	r := infer.Request{
+// computation is how rows go through the model.
+func (s *Spec) computation() infer.Computation {
+	c := infer.Computation{
 		Source: s.model(), Signature: s.SignatureDefKey,
 		InputMapping: s.InputMapping.Map(), OutputMapping: s.OutputMapping.Map(), Keep: s.Keep,
 		BatchSize: s.BatchSize, Threads: s.Resources.Worker.Cores, MaxBad: (*float64)(s.MaxBad),
 	}
-	r.Constants, r.BinaryOutputs, r.AllowNarrowing, r.PadLastBatch = s.Constants, s.BinaryOutputs, s.AllowNarrowing, s.PadLastBatch
+	c.Constants, c.BinaryOutputs, c.AllowNarrowing, c.PadLastBatch = s.Constants, s.BinaryOutputs, s.AllowNarrowing, s.PadLastBatch
 	if s.OnBadRow != string(infer.Fail) { // "" is the same
-		r.OnBadRow = infer.BadRows(s.OnBadRow)
+		c.OnBadRow = infer.BadRows(s.OnBadRow)
 	}
-	return r
+	return c
 }
 
-// answeredWork is the work of members whose rows Spark brings. They write nothing
-// but bad rows.
-func (s *Spec) answeredWork(outputs []work.Output) (*work.Inference, error) {
-	request := s.request()
-	request.Feed, request.Output = feedPredict, outputs[0].Aside
+// partitionsRequest is what members compute whose rows Spark brings. They write
+// nothing but bad rows.
+func (s *Spec) partitionsRequest(outputs []work.Output) infer.PartitionsRequest {
+	r := infer.PartitionsRequest{Computation: s.computation(), Aside: outputs[0].Aside}
 	if s.Output.IfExists == ifResume {
-		request.Query, request.PartitionBy = s.Input.Table+s.Input.SQL, s.Output.PartitionBy
-		request.Input = files.Recipe{Format: files.Format(s.Input.Format), Options: s.Input.Options}
-		request.Format = files.Format(s.Output.Format)
+		r.Query, r.PartitionBy = s.Input.Table+s.Input.SQL, s.Output.PartitionBy
+		r.InputFormat, r.Options = files.Format(s.Input.Format), s.Input.Options
+		r.Format = files.Format(s.Output.Format)
 	}
-	text, err := json.Marshal(request)
-	if err != nil {
-		return nil, fmt.Errorf("job: plan: write inference request: %w", err)
-	}
-	return &work.Inference{Request: text}, nil
+	return r
 }

@@ -73,7 +73,7 @@ func fakeEngine(socket, what string) int {
 }
 
 func predict(member *feed.Child) error {
-	var request infer.Request
+	var request infer.SplitsRequest
 	if err := json.Unmarshal(member.Context().Work, &request); err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func predict(member *feed.Child) error {
 		}
 		one := infer.Account{Read: 1, Rows: 1}
 		result.Add(one)
-		result.Splits = append(result.Splits, infer.SplitResult{ID: split.ID, Output: name, Account: one})
+		result.Splits = append(result.Splits, infer.SplitResult{PartInfo: infer.PartInfo{ID: split.ID, Account: one}, Output: name})
 	}
 	return member.Result(result)
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // planVersion is the version of plan.json that this room reads.
-const planVersion = 1
+const planVersion = 2
 
 // plan has the parts of plan.json that this package needs (docs/protocols.md section 1).
 type plan struct {

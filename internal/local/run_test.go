@@ -35,7 +35,7 @@ func scene(t *testing.T, what string) (string, plan) {
 		t.Fatal(err)
 	}
 	staging := filepath.Join(dir, ".out.tfos-r1")
-	request, err := json.Marshal(infer.Request{Output: staging})
+	request, err := json.Marshal(infer.SplitsRequest{Output: staging})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +208,7 @@ func TestNoPlan(t *testing.T) {
 	p.Reserve.Members = append(p.Reserve.Members, reserve.MemberConfig{Job: "worker", Index: 1})
 	for want, p := range map[string]plan{
 		"has 2 members, not one": p,
-		"has version 2, and this tfos-node reads version 1: use tfos and tfos-node of one release": other,
+		"has version 3, and this tfos-node reads version 2: use tfos and tfos-node of one release": other,
 	} {
 		data, err := json.Marshal(p)
 		if err == nil {

@@ -63,11 +63,11 @@ func answerOne(l *net.UnixListener, result *infer.Result) error {
 }
 
 func answered(c *work.Config) {
-	c.Feeds = []reserve.FeedConfig{{Name: "predict", Epochs: 1, Answered: true}}
+	c.Feeds = []reserve.FeedConfig{{Name: "predict", Epochs: 1, Purpose: reserve.Predict}}
 	for i := range c.Members {
 		c.Members[i].Feeds = []string{"predict"}
 	}
-	c.Infer = &work.Inference{Request: json.RawMessage(`{"feed":"predict"}`)}
+	c.Infer = &work.Inference{Request: json.RawMessage(`{"kind":"partitions"}`)}
 }
 
 // asEngine changes an assignment to that of an inference member.
@@ -111,7 +111,10 @@ func TestPredictTasksReachTheEngine(t *testing.T) {
 		}
 		s.command(map[string]any{"cmd": "feed_end", "feed": "predict", "epoch": 0, "rows": written, "last": true})
 		v := s.verdict()
-		var sum infer.Result
+		var sum struct {
+			infer.Result
+			Partitions int
+		}
 		if err := json.Unmarshal(v.Infer, &sum); err != nil || v.Code != code || sum.Rows != 2 || sum.Partitions != 2 {
 			t.Errorf("%d rows written: verdict %+v, infer %s (%v), want code %d", written, v, v.Infer, err, code)
 		}

@@ -253,7 +253,7 @@ func (r *Roster) imbalance() string {
 // unaccounted compares what feed tasks sent with what members received, where
 // both are known: every fed member has reported and none stopped early.
 func (r *Roster) unaccounted(f *feedState) string {
-	if f.stoppedEarly || f.Answered {
+	if f.stoppedEarly || f.Purpose == Predict {
 		return ""
 	}
 	received := map[int]int64{}

@@ -49,9 +49,21 @@ type MemberConfig struct {
 	Feeds []string `json:"feeds,omitempty"`
 }
 
+// Purpose is what the rows of a feed are for.
+type Purpose string
+
+const (
+	Train      Purpose = "train"
+	Validation Purpose = "validation"
+	// Predict feeds are inference's: Spark takes the rows back predicted, and members'
+	// results have their account.
+	Predict Purpose = "predict"
+)
+
 // FeedConfig is one named feed.
 type FeedConfig struct {
-	Name string `json:"name"`
+	Name    string  `json:"name"`
+	Purpose Purpose `json:"purpose"`
 	// Synchronous feeds have a low-water mark, sent to every member that takes it.
 	Synchronous bool `json:"synchronous,omitempty"`
 	// Epochs is how often it is sent; 0: until no member wants more.
@@ -59,9 +71,6 @@ type FeedConfig struct {
 	// Cached says that members keep the first epoch's rows where they have the
 	// room; later epochs then come from there.
 	Cached bool `json:"cached,omitempty"`
-	// Answered feeds are inference's: Spark takes the rows back predicted, and
-	// members' results have their account.
-	Answered bool `json:"answered,omitempty"`
 }
 
 // UploadConfig says where files that programs write into their working directories

@@ -9,11 +9,11 @@ import (
 
 // judgeRows refuses the rows of all parts, and of what Spark's tasks took (result),
 // that are not accounted for, and more bad ones than maxBad percent; nil: any.
-func judgeRows(result *infer.Result, parts []infer.SplitResult, maxBad *float64) error {
+func judgeRows(result *total, parts []infer.Part, maxBad *float64) error {
 	var err error
 	var all infer.Account
 	var first *infer.BadRow
-	if result.Partitions > 0 && len(result.Splits) == 0 { // they are no parts
+	if result.Partitions > 0 && len(result.Parts) == 0 { // they are no parts
 		all = result.Account
 		err = unaccounted("the job", all, &infer.QuarantineFile{Rows: all.Quarantined})
 	}
@@ -21,14 +21,11 @@ func judgeRows(result *infer.Result, parts []infer.SplitResult, maxBad *float64)
 		err = cmp.Or(err, unaccounted(fmt.Sprintf("partition %d", p.Partition), p.Account, p.Quarantine))
 		first = cmp.Or(first, p.FirstBad)
 	}
-	for _, split := range parts {
-		all.Add(split.Account)
-		what := fmt.Sprintf("split %d (%s)", split.ID, split.Input)
-		if split.Partition != "" {
-			what = fmt.Sprintf("partition %d", split.ID)
-		}
-		err = cmp.Or(err, unaccounted(what, split.Account, split.Quarantine))
-		first = cmp.Or(first, split.FirstBad)
+	for _, p := range parts {
+		info := p.Info()
+		all.Add(info.Account)
+		err = cmp.Or(err, unaccounted(p.String(), info.Account, info.Quarantine))
+		first = cmp.Or(first, info.FirstBad)
 	}
 	if err != nil {
 		return unaccountedFor(err)

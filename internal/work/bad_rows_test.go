@@ -39,7 +39,7 @@ func TestServeJudgesBadRows(t *testing.T) {
 				stageText(t, root+"/in/"+name, `{"x": 1}`)
 			}
 			cfg := config(2*time.Second, reservetest.Worker(0), reservetest.Worker(1))
-			cfg.Infer = &Inference{Input: infer.Input{Format: files.JSON, Path: root + "/in"}, Tasks: 1, Request: json.RawMessage(`{"model":"m"` + tt.max + `}`)}
+			cfg.Infer = &Inference{Input: infer.Input{Format: files.JSON, Path: root + "/in"}, Tasks: 1, Request: json.RawMessage(`{"kind":"splits","model":"m"` + tt.max + `}`)}
 			cfg.Outputs = []Output{{Kind: "predictions", Staging: root + "/stage", Final: root + "/out"}}
 			d := begin(t, cfg)
 			members := []*reservetest.Member{d.Join(d.Ready.Address, 0, "A"), d.Join(d.Ready.Address, 1, "B")}
@@ -96,11 +96,11 @@ func TestServeJudgesWhatSparkWrote(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			root := t.TempDir()
 			cfg := config(2*time.Second, reservetest.Worker(0), reservetest.Worker(1))
-			cfg.Feeds = []reserve.FeedConfig{{Name: "predict", Epochs: 1, Answered: true}}
+			cfg.Feeds = []reserve.FeedConfig{{Name: "predict", Epochs: 1, Purpose: reserve.Predict}}
 			for i := range cfg.Members {
 				cfg.Members[i].Feeds = []string{"predict"}
 			}
-			cfg.Infer = &Inference{Request: json.RawMessage(`{"model":"m","feed":"predict"` + tt.max + `}`)}
+			cfg.Infer = &Inference{Request: json.RawMessage(`{"kind":"partitions","model":"m"` + tt.max + `}`)}
 			cfg.Outputs = []Output{{Kind: "predictions", Staging: root + "/stage", Final: root + "/out", Aside: root + "/aside"}}
 			d := begin(t, cfg)
 			members := []*reservetest.Member{d.Join(d.Ready.Address, 0, "A"), d.Join(d.Ready.Address, 1, "B")}
@@ -143,14 +143,14 @@ func TestInputRows(t *testing.T) {
 		request string
 		want    int64
 	}{
-		{files.Parquet, root + "/p", `{"max_bad":1}`, 2},
-		{files.Parquet, root + "/p", `{}`, 0},
-		{files.JSON, root + "/a.json", `{"max_bad":1}`, 0},
+		{files.Parquet, root + "/p", `{"kind":"splits","max_bad":1}`, 2},
+		{files.Parquet, root + "/p", `{"kind":"splits"}`, 0},
+		{files.JSON, root + "/a.json", `{"kind":"splits","max_bad":1}`, 0},
 	} {
 		cfg := config(time.Second, reservetest.Worker(0))
 		cfg.Infer = &Inference{Input: infer.Input{Format: tt.format, Path: tt.path}, Tasks: 1, Request: json.RawMessage(tt.request)}
 		shared, err := shareOut(t.Context(), cfg)
-		var request infer.Request
+		var request infer.SplitsRequest
 		if err != nil || json.Unmarshal(shared.work[reserve.Place{Job: "worker", Index: 0}], &request) != nil || request.InputRows != tt.want {
 			t.Errorf("%s, %s: %d rows, %v", tt.format, tt.request, request.InputRows, err)
 		}

@@ -14,10 +14,10 @@ type base interface {
 	start() reserve.Start
 	// add completes the sum of what members report. What they made, and what is
 	// carried over, must have been made alike.
-	add(result *infer.Result) error
+	add(result *total) error
 	// parts are all parts of the output, those of result and those that are carried
 	// over, in the order of their numbers.
-	parts(result *infer.Result) []infer.SplitResult
+	parts(result *total) []infer.Part
 	// complete tells whether there was nothing to compute.
 	complete() bool
 	// unchanged tells whether what is published is the output that is wanted.
@@ -36,20 +36,20 @@ type partitionBase interface {
 	base
 	// collect takes what the run's own Spark job wrote, and the bad rows of it, into
 	// the output; took are the partitions that its tasks brought.
-	collect(ctx context.Context, run string, result *infer.Result, took []infer.ServedPartition) error
+	collect(ctx context.Context, run string, result *total, took []infer.ServedPartition) error
 }
 
 // anew is the base of an output that is made as a whole.
 type anew struct{}
 
 func (anew) start() reserve.Start                             { return reserve.Start{} }
-func (anew) add(*infer.Result) error                          { return nil }
+func (anew) add(*total) error                                 { return nil }
 func (anew) complete() bool                                   { return false }
 func (anew) unchanged() bool                                  { return false }
 func (anew) onto(_ context.Context, o Output) (Output, error) { return o, nil }
 func (anew) kept(context.Context) int                         { return 0 }
 func (anew) close(context.Context, bool) error                { return nil }
-func (anew) parts(result *infer.Result) []infer.SplitResult   { return sortedParts(result, nil) }
-func (anew) collect(context.Context, string, *infer.Result, []infer.ServedPartition) error {
+func (anew) parts(result *total) []infer.Part                 { return sortedParts(result, nil) }
+func (anew) collect(context.Context, string, *total, []infer.ServedPartition) error {
 	return nil
 }

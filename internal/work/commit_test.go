@@ -14,14 +14,14 @@ import (
 )
 
 func TestCommit(t *testing.T) {
-	result := &infer.Result{Account: infer.Account{Rows: 1}, Splits: []infer.SplitResult{{ID: 0, Output: "part-00000.parquet"}}}
-	quarantined := &infer.Result{Splits: []infer.SplitResult{{ID: 0, Output: "part-00000.parquet", Quarantine: &infer.QuarantineFile{Output: "_quarantine/part-00000.parquet"}}}}
+	result := &total{Result: infer.Result{Account: infer.Account{Rows: 1}}, Parts: []infer.Part{infer.SplitResult{Output: "part-00000.parquet"}}}
+	quarantined := &total{Parts: []infer.Part{infer.SplitResult{Output: "part-00000.parquet", PartInfo: infer.PartInfo{Quarantine: &infer.QuarantineFile{Output: "_quarantine/part-00000.parquet"}}}}}
 	tests := []struct {
 		name    string
 		kind    string
 		staged  []string
 		replace bool
-		result  *infer.Result
+		result  *total
 		want    string // of the error; "" publishes
 	}{
 		{"a model", "saved_model", []string{"saved_model.pb", "variables/v"}, false, nil, ""},
@@ -95,7 +95,7 @@ func TestCommitTakesBadRowsIn(t *testing.T) {
 		if !lost {
 			stageText(t, o.Aside+"/_quarantine/part-00007-12.parquet", "the last attempt")
 		}
-		result := &infer.Result{Account: infer.Account{Read: 3, Rows: 2, Quarantined: 1}, Partitions: 2, BadPartitions: []infer.ServedPartition{
+		result := &total{Result: infer.Result{Account: infer.Account{Read: 3, Rows: 2, Quarantined: 1}}, Partitions: 2, BadPartitions: []infer.ServedPartition{
 			{Partition: 7, Attempt: 12, Account: infer.Account{Read: 2, Rows: 1, Quarantined: 1}, Quarantine: &infer.QuarantineFile{Output: "_quarantine/part-00007-12.parquet", Rows: 1}},
 		}}
 		_, err := publishOutputs(t.Context(), cfg, result, anew{})
@@ -132,9 +132,9 @@ func TestManifestCounts(t *testing.T) {
 	root := t.TempDir()
 	stage(t, root+"/stage/day=1/part-0.parquet")
 	cfg := Config{Config: reserve.Config{Run: "r1"}, Outputs: []Output{{Kind: "predictions", Staging: root + "/stage", Final: root + "/final"}}}
-	result := &infer.Result{
-		Account: infer.Account{Read: 8, Rows: 8}, Partitions: 2,
-		Carried: &infer.Carried{Splits: 1, Account: infer.Account{Read: 3, Rows: 2, Skipped: 1}},
+	result := &total{
+		Result: infer.Result{Account: infer.Account{Read: 8, Rows: 8}}, Partitions: 2,
+		Carried: &Carried{Splits: 1, Account: infer.Account{Read: 3, Rows: 2, Skipped: 1}},
 	}
 	if _, err := publishOutputs(t.Context(), cfg, result, anew{}); err != nil {
 		t.Fatal(err)

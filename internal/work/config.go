@@ -46,12 +46,13 @@ func (o Output) Temporary() []string {
 	return []string{o.Staging, o.Aside}
 }
 
-// Inference is the input of an inference job. Where Spark brings the rows the
-// request names their feed, and there is nothing to share out.
+// Inference is an inference job: an infer.Request without splits, whose kind says
+// what the rows come in. Of splits there are the input that is divided into them, and
+// how many are computed at once; what Spark reads is not divided.
 type Inference struct {
 	Input   infer.Input     `json:"input,omitzero"`
-	Tasks   int             `json:"tasks,omitempty"` // splits that are computed at once
-	Request json.RawMessage `json:"request"`         // an infer.Request without splits
+	Tasks   int             `json:"tasks,omitempty"`
+	Request json.RawMessage `json:"request"`
 }
 
 // resumes is the output that goes on from what earlier runs have left; nil: none

@@ -26,11 +26,15 @@
 //
 //	open.go         the kinds; why a run is refused though its members succeeded
 //	program.go, splits.go, sparkrows.go
-//	inference.go    what both kinds of inference share: shares, sum, end of the run
+//	inference.go    what both kinds of inference share: shares, end of the run
+//	sum.go          the sum of what members report
 //	base.go         what an output begins with
 //	survey.go       what there is of an output that is resumed, and what is missing
+//	published.go    the part of the survey that looks at the published output
+//	staged.go       the part that looks at what earlier runs left
+//	divide.go       how input files become splits, and which have a part
 //	resume.go       lock it, take finished parts over, give it back
-//	partitions.go   the same where Spark reads and writes
+//	partitions.go   survey and resumption where Spark reads and writes
 //	bad_rows.go     judge the account of rows
 //	commit.go       check outputs and publish them
 //	manifest.go     complete predictions

@@ -16,53 +16,49 @@ import (
 // inference is what both kinds of inference jobs have in common.
 type inference struct {
 	cfg     Config
-	request infer.Request // of all members
+	compute *infer.Computation // of the request of all members
 }
 
-func newInference(cfg Config) (inference, error) {
-	w := inference{cfg: cfg}
-	if err := json.Unmarshal(cfg.Infer.Request, &w.request); err != nil {
-		return w, fmt.Errorf("work: read the inference request: %w", err)
+func newInference(cfg Config, compute *infer.Computation) inference {
+	compute.Run = cfg.Run
+	if o := cfg.resumes(); o != nil {
+		compute.Records = path.Dir(o.Staging) + "/" + recordsName
 	}
-	w.request.Run = cfg.Run
-	return w, nil
+	return inference{cfg, compute}
 }
 
 // settle has every member take the same model, though checkpoints or versions are
 // added meanwhile.
 func (w *inference) settle() error {
-	switch settled, _, err := w.request.Settle(); {
+	switch settled, _, err := w.compute.Settle(); {
 	case err == nil:
-		w.request.Source = settled
-	case w.request.Checkpoint != "":
+		w.compute.Source = settled
+	case w.compute.Checkpoint != "":
 		return err
 	} // else a SavedModel that perhaps only the members see
 	return nil
 }
 
-// shares gives every required member its share of the splits.
-func (w *inference) shares(splits []infer.Split) (reserve.Shares, error) {
+// required are the members that compute.
+func (w *inference) required() []reserve.Place {
 	var places []reserve.Place
 	for _, m := range w.cfg.Members {
 		if m.Required {
 			places = append(places, reserve.Place{Job: m.Job, Index: m.Index})
 		}
 	}
-	out := reserve.Shares{Members: map[reserve.Place][]byte{}, Splits: int64(len(splits)), Pace: pace}
-	request := w.request
-	if o := w.cfg.resumes(); o != nil {
-		request.Records = path.Dir(o.Staging) + "/" + recordsName
-	}
-	for i, share := range assign(splits, len(places)) {
-		request.Splits = share
-		text, err := json.Marshal(request)
+	return places
+}
+
+// makeShares gives each member its request.
+func makeShares(members []reserve.Place, request func(i int) infer.Request) (reserve.Shares, error) {
+	out := reserve.Shares{Members: map[reserve.Place][]byte{}, Pace: pace}
+	for i, member := range members {
+		text, err := json.Marshal(request(i))
 		if err != nil {
-			return out, fmt.Errorf("work: write the share of %s: %w", places[i], err)
+			return out, fmt.Errorf("work: write the share of %s: %w", member, err)
 		}
-		out.Members[places[i]] = text
-	}
-	for _, split := range splits {
-		out.Bytes += split.Length
+		out.Members[member] = text
 	}
 	return out, nil
 }
@@ -82,8 +78,8 @@ func inputFailure(ctx context.Context, err error) reserve.Start {
 
 // conclude publishes the output of a run that has succeeded, whose results accept
 // accepts, or deletes what is staged and of no use to anybody, and completes the
-// verdict. result is the sum of them; nil: they cannot be read.
-func (w *inference) conclude(ctx context.Context, v reserve.Verdict, from base, result *infer.Result, accept func() error) (reserve.Verdict, error) {
+// verdict. result is their sum; nil: they cannot be read.
+func (w *inference) conclude(ctx context.Context, v reserve.Verdict, from base, result *total, accept func() error) (reserve.Verdict, error) {
 	if w.cfg.publishes(v) {
 		err := accept()
 		if err == nil {
@@ -119,8 +115,8 @@ func (w *inference) conclude(ctx context.Context, v reserve.Verdict, from base, 
 }
 
 // judge refuses rows that are not accounted for, and too many bad ones.
-func (w *inference) judge(result *infer.Result, from base) error {
-	return judgeRows(result, from.parts(result), w.request.MaxBad)
+func (w *inference) judge(result *total, from base) error {
+	return judgeRows(result, from.parts(result), w.compute.MaxBad)
 }
 
 // clear is ClearStaging, for parts that a later run goes on from too.
@@ -151,62 +147,6 @@ func assign(splits []infer.Split, n int) [][]infer.Split {
 		slices.SortFunc(share, func(a, b infer.Split) int { return cmp.Compare(a.ID, b.ID) })
 	}
 	return shares
-}
-
-// sumResults adds up what the members report, but for when the last model was
-// loaded and the time that the longest took. Every split must be there once, and the model be the same.
-func sumResults(splits []infer.Split, results [][]byte) (*infer.Result, error) {
-	sum := &infer.Result{Splits: []infer.SplitResult{}}
-	for _, data := range results {
-		var r infer.Result
-		if err := json.Unmarshal(data, &r); err != nil {
-			return nil, fmt.Errorf("work: read an inference result: %w", err)
-		}
-		if r.Digest != "" && sum.Digest == "" {
-			sum.Model, sum.Digest, sum.Made = r.Model, r.Digest, r.Made
-		}
-		if r.Digest != "" && sum.Digest != r.Digest {
-			return nil, fmt.Errorf("members ran different models from %s: it has changed meanwhile, or is not the same folder on all executors", r.Model)
-		}
-		sum.Add(r.Account)
-		sum.Splits = append(sum.Splits, r.Splits...)
-		sum.Served = append(sum.Served, r.Served...)
-		sum.LoadedMS = max(sum.LoadedMS, r.LoadedMS)
-		sum.LoadSeconds += r.LoadSeconds
-		sum.ReadSeconds += r.ReadSeconds
-		sum.ComputeSeconds += r.ComputeSeconds
-		sum.WriteSeconds += r.WriteSeconds
-		sum.Seconds = max(sum.Seconds, r.Seconds)
-		sum.WaitSeconds += r.WaitSeconds
-		sum.Steps.AddAll(r.Steps)
-	}
-	sumServed(sum)
-	slices.SortFunc(sum.Splits, func(a, b infer.SplitResult) int { return cmp.Compare(a.ID, b.ID) })
-	for i, split := range splits {
-		if i >= len(sum.Splits) || sum.Splits[i].ID != split.ID {
-			return sum, fmt.Errorf("split %d (%s) has no result or two", split.ID, split.Path)
-		}
-	}
-	if extra := len(sum.Splits) - len(splits); extra > 0 {
-		return sum, fmt.Errorf("%d results belong to no split", extra)
-	}
-	return sum, nil
-}
-
-// sumServed counts the partitions that members answered, each once: a later
-// attempt may have come to another member.
-func sumServed(sum *infer.Result) {
-	if len(sum.Served) == 0 {
-		return
-	}
-	latest := infer.Latest(sum.Served)
-	sum.Account, sum.Served, sum.Partitions = infer.Account{}, latest, len(latest)
-	for _, p := range latest {
-		sum.Add(p.Account)
-		if p.Bad() > 0 {
-			sum.BadPartitions = append(sum.BadPartitions, p)
-		}
-	}
 }
 
 // pace is the pace of an inference member, none of one that says nothing

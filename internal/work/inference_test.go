@@ -46,10 +46,11 @@ func TestAssign(t *testing.T) {
 // shared is an inference job's work, shared out.
 type shared struct {
 	inference
-	from   base
-	resume resumedSplits // from
-	work   map[reserve.Place][]byte
-	splits []infer.Split
+	from       base
+	resume     resumedSplits // from
+	work       map[reserve.Place][]byte
+	splits     []infer.Split
+	partitions *infer.PartitionsRequest // where Spark reads
 }
 
 func shareOut(ctx context.Context, cfg Config) (*shared, error) {
@@ -66,7 +67,7 @@ func shareOut(ctx context.Context, cfg Config) (*shared, error) {
 		if start.End != nil || len(start.Events) > 0 {
 			return nil, fmt.Errorf("starts with %+v", start)
 		}
-		return &shared{inference: w.inference, from: w.from, work: shares.Members}, nil
+		return &shared{inference: w.inference, from: w.from, work: shares.Members, partitions: w.request}, nil
 	}
 	w := opened.(*splits)
 	shares, err := w.shareOut(ctx)
@@ -76,7 +77,7 @@ func shareOut(ctx context.Context, cfg Config) (*shared, error) {
 }
 
 // publishOutputs publishes the outputs of a job of the kind that has such ones.
-func publishOutputs(ctx context.Context, cfg Config, result *infer.Result, from base) ([]reserve.Artifact, error) {
+func publishOutputs(ctx context.Context, cfg Config, result *total, from base) ([]reserve.Artifact, error) {
 	if cfg.Outputs[0].Kind == "predictions" {
 		return (&inference{cfg: cfg}).publish(ctx, result, from)
 	}
@@ -86,9 +87,9 @@ func publishOutputs(ctx context.Context, cfg Config, result *infer.Result, from 
 // TestAnsweredWork: where Spark brings the rows there is nothing to share out.
 func TestAnsweredWork(t *testing.T) {
 	cfg := config(reservetest.Patience, reservetest.Worker(0), reservetest.Worker(1))
-	cfg.Infer = &Inference{Request: []byte(`{"model":"m","feed":"predict"}`)}
+	cfg.Infer = &Inference{Request: []byte(`{"kind":"partitions","model":"m"}`)}
 	s, err := shareOut(t.Context(), cfg)
-	if err != nil || len(s.work) != 2 || len(s.splits) != 0 || !strings.Contains(string(s.work[reserve.Place{Job: "worker", Index: 1}]), `"feed":"predict"`) {
+	if err != nil || len(s.work) != 2 || len(s.splits) != 0 || !strings.Contains(string(s.work[reserve.Place{Job: "worker", Index: 1}]), `"kind":"partitions"`) {
 		t.Errorf("%+v, %v", s, err)
 	}
 }
@@ -109,7 +110,7 @@ func TestSumAnswered(t *testing.T) {
 	if bad := sum.BadPartitions; len(bad) != 2 || bad[0].Attempt != 5 || bad[1].Partition != 2 || bad[1].FirstBad.Row != 7 {
 		t.Errorf("bad partitions %+v", bad)
 	}
-	cfg := Config{Config: reserve.Config{Feeds: []reserve.FeedConfig{{Name: "predict", Answered: true}}}}
+	cfg := Config{Config: reserve.Config{Feeds: []reserve.FeedConfig{{Name: "predict", Purpose: reserve.Predict}}}}
 	for written, want := range map[int64]string{8: "", 9: "Spark wrote 9 rows, but took 8 predictions", 0: "Spark wrote 0 rows"} {
 		err := checkAnswered(cfg, sum, map[string]int64{"predict": written})
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
@@ -146,7 +147,7 @@ func TestSumResults(t *testing.T) {
 		}
 		sum, err := sumResults(splits, data)
 		switch {
-		case want == "" && (err != nil || sum.Rows != 5 || sum.Splits[0].ID != 0):
+		case want == "" && (err != nil || sum.Rows != 5 || sum.Parts[0].Info().ID != 0 || len(sum.Parts) != 2):
 			t.Errorf("%s: %+v %v", results, sum, err)
 		case want != "" && (err == nil || !strings.Contains(err.Error(), want)):
 			t.Errorf("%s: %v, want %q", results, err, want)

@@ -22,14 +22,45 @@ type manifest struct {
 	Digest  string         `json:"digest"` // model.Source.Digest
 	Made    infer.Identity `json:"made,omitzero"`
 	infer.Account
-	Splits []infer.SplitResult `json:"splits"`
+	Parts []infer.Part `json:"splits"` // of Made's kind
 	// BadPartitions are those of what Spark has written that have bad rows, where
 	// its partitions are not among Splits.
 	BadPartitions []infer.ServedPartition `json:"bad_partitions,omitempty"`
 }
 
+// UnmarshalJSON reads the parts as Made's kind has them.
+func (m *manifest) UnmarshalJSON(text []byte) error {
+	type plain manifest
+	read := struct {
+		*plain
+		Parts json.RawMessage `json:"splits"`
+	}{plain: (*plain)(m)}
+	err := json.Unmarshal(text, &read)
+	switch {
+	case err != nil:
+	case m.Made.Kind == infer.Partitions:
+		m.Parts, err = readParts[infer.PartitionResult](read.Parts)
+	default:
+		m.Parts, err = readParts[infer.SplitResult](read.Parts)
+	}
+	return err
+}
+
+func readParts[P infer.Part](text []byte) ([]infer.Part, error) {
+	if len(text) == 0 {
+		return nil, nil
+	}
+	var list []P
+	err := json.Unmarshal(text, &list)
+	var parts []infer.Part
+	for _, p := range list {
+		parts = append(parts, p)
+	}
+	return parts, err
+}
+
 // publish gives the predictions their name, with all that the manifest lists.
-func (w *inference) publish(ctx context.Context, result *infer.Result, from base) ([]reserve.Artifact, error) {
+func (w *inference) publish(ctx context.Context, result *total, from base) ([]reserve.Artifact, error) {
 	outputs := slices.Clone(w.cfg.Outputs)
 	for i, o := range outputs {
 		if from.unchanged() {
@@ -47,7 +78,7 @@ func (w *inference) publish(ctx context.Context, result *infer.Result, from base
 
 // complete checks that every file of the output is there and lists them in the
 // manifest.
-func complete(ctx context.Context, s store.Store, run string, o Output, result *infer.Result, from base) error {
+func complete(ctx context.Context, s store.Store, run string, o Output, result *total, from base) error {
 	if result == nil {
 		return fmt.Errorf("%s: %s: no member reported a result", o.Kind, o.Final)
 	}
@@ -58,8 +89,8 @@ func complete(ctx context.Context, s store.Store, run string, o Output, result *
 	if result.Carried != nil {
 		m.Add(result.Carried.Account)
 	}
-	for _, split := range m.Splits {
-		for _, name := range split.Files() {
+	for _, p := range m.Parts {
+		for _, name := range infer.PartFiles(p) {
 			if _, err := s.Stat(ctx, o.Staging+"/"+name); err != nil {
 				return outputError(o, err)
 			}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"tfos/internal/exit"
+	"tfos/internal/infer"
 	"tfos/internal/reserve"
 )
 
@@ -18,25 +19,28 @@ const (
 	PhaseSkipped = "skipped"
 )
 
-// Open reads a run's configuration, a Config as JSON. It is the one place that
-// tells the kinds of work apart.
+// Open reads a run's configuration, a Config as JSON.
 func Open(config []byte) (reserve.Work, error) {
 	var cfg Config
 	if err := json.Unmarshal(config, &cfg); err != nil {
 		return nil, fmt.Errorf("work: read the configuration: %w", err)
 	}
+	return open(cfg)
+}
+
+// open is the one place that tells the kinds of work apart.
+func open(cfg Config) (reserve.Work, error) {
 	if cfg.Infer == nil {
 		return program{cfg}, nil
 	}
-	job, err := newInference(cfg)
-	switch {
-	case err != nil:
-		return nil, err
-	case job.request.Feed != "":
-		return &sparkRows{inference: job, from: anew{}}, nil
-	default:
-		return &splits{inference: job, from: anew{}}, nil
+	request, err := infer.ParseRequest(cfg.Infer.Request)
+	switch request := request.(type) {
+	case *infer.SplitsRequest:
+		return &splits{inference: newInference(cfg, &request.Computation), request: request, from: anew{}}, nil
+	case *infer.PartitionsRequest:
+		return &sparkRows{inference: newInference(cfg, &request.Computation), request: request, from: anew{}}, nil
 	}
+	return nil, err
 }
 
 // publishes tells whether a run that ends so publishes its outputs.

@@ -17,11 +17,12 @@ import (
 func TestOpen(t *testing.T) {
 	for config, want := range map[string]string{
 		`{}`: "work.program",
-		`{"run":"r1","outputs":[{"kind":"export"}]}`:          "work.program",
-		`{"work":{"request":{"model":"m"}}}`:                  "*work.splits",
-		`{"work":{"request":{"model":"m","feed":"predict"}}}`: "*work.sparkRows",
-		`{"work":{"request":{"batch_size":"many"}}}`:          "work: read the inference request",
-		`{"outputs":7}`: "work: read the configuration",
+		`{"run":"r1","outputs":[{"kind":"export"}]}`:                 "work.program",
+		`{"work":{"request":{"kind":"splits","model":"m"}}}`:         "*work.splits",
+		`{"work":{"request":{"kind":"partitions","model":"m"}}}`:     "*work.sparkRows",
+		`{"work":{"request":{"kind":"splits","batch_size":"many"}}}`: "infer: read the inference request",
+		`{"work":{"request":{"model":"m"}}}`:                         "infer: read the inference request",
+		`{"outputs":7}`:                                              "work: read the configuration",
 	} {
 		w, err := Open([]byte(config))
 		got := fmt.Sprintf("%T", w)
@@ -38,7 +39,7 @@ func TestOpen(t *testing.T) {
 func TestConfigIsOneObject(t *testing.T) {
 	cfg := config(reservetest.Patience, reservetest.Worker(0))
 	cfg.Outputs = []Output{{Kind: KindExport, Staging: "/s", Final: "/f"}}
-	cfg.Infer = &Inference{Tasks: 2, Request: []byte(`{}`)}
+	cfg.Infer = &Inference{Tasks: 2, Request: []byte(`{"kind":"splits"}`)}
 	text, err := json.Marshal(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -62,8 +63,8 @@ func TestMeasurementPublishesNothing(t *testing.T) {
 		made       string // a member's result
 	}{
 		{"program", KindExport, nil, "/weights", ""},
-		{"splits", "predictions", &Inference{Request: []byte(`{"model":"m"}`), Tasks: 1}, "/part-00000.json", `{"splits":[{"id":0,"output":"part-00000.json"}]}`},
-		{"Spark's rows", "predictions", &Inference{Request: []byte(`{"model":"m","feed":"predict"}`)}, "/part-00000.json", `{"served":[]}`},
+		{"splits", "predictions", &Inference{Request: []byte(`{"kind":"splits","model":"m"}`), Tasks: 1}, "/part-00000.json", `{"splits":[{"id":0,"output":"part-00000.json"}]}`},
+		{"Spark's rows", "predictions", &Inference{Request: []byte(`{"kind":"partitions","model":"m"}`)}, "/part-00000.json", `{"served":[]}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, measure := range []int64{0, 1} {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -51,58 +52,60 @@ func ResumeAside(root, run string) string { return root + "/" + run + "/" + asid
 // sparkPart is how Spark names the files of a partition.
 var sparkPart = regexp.MustCompile(`^part-([0-9]+)-`)
 
-// lookTable surveys an output for what Spark reads.
-func lookTable(ctx context.Context, o Output, request infer.Request, table infer.Table) (*survey, error) {
-	identity, err := request.IdentifyTable(ctx, table)
+// lookTable surveys an output for what Spark reads. missing are the partitions that are
+// to be predicted.
+func lookTable(ctx context.Context, o Output, request *infer.PartitionsRequest, table infer.Table) (_ *survey, missing []infer.Partition, err error) {
+	identity, err := request.Identify(ctx, table)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	s := &survey{identity: identity, onBadRow: request.OnBadRow}
 	_, parts, err := s.earlier(ctx, o)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	s.match(table.Partitions, parts)
-	return s, nil
+	return s, s.matchPartitions(table.Partitions, parts), nil
 }
 
-// match finds the finished parts of the partitions that Spark has now, whatever
-// their numbers were.
-func (s *survey) match(partitions []string, parts []part) {
+// matchPartitions finds the finished parts of the partitions that Spark has now,
+// whatever their numbers were, and returns the partitions that have none.
+func (s *survey) matchPartitions(digests []string, parts []part) (missing []infer.Partition) {
 	done := map[string][]part{}
 	for _, p := range parts {
-		if p.Serves(s.onBadRow) {
-			done[p.Partition] = append(done[p.Partition], p)
+		if made := p.Part.(infer.PartitionResult); made.Serves(s.onBadRow) {
+			done[made.Partition] = append(done[made.Partition], p)
 		}
 	}
 	now := map[string]bool{}
-	for i, digest := range partitions {
+	var all []infer.Partition
+	for i, digest := range digests {
 		now[digest] = true
-		split := infer.Split{ID: i, Partition: digest}
-		s.splits = append(s.splits, split)
+		partition := infer.Partition{ID: i, Digest: digest}
+		all = append(all, partition)
 		found := done[digest]
 		if len(found) == 0 {
-			s.missing = append(s.missing, split)
+			missing = append(missing, partition)
 			continue
 		}
-		found[0].number(i)
-		s.carried, done[digest] = append(s.carried, found[0]), found[1:]
+		s.carried, done[digest] = append(s.carried, found[0].numbered(i)), found[1:]
 	}
+	s.pieces, s.missing = all, len(missing)
 	gone := map[string]bool{}
 	for _, p := range parts {
-		if !now[p.Partition] {
-			gone[p.Partition] = true
+		if digest := p.Part.(infer.PartitionResult).Partition; !now[digest] {
+			gone[digest] = true
 		}
 	}
-	if len(gone) > 0 && len(s.missing) > 0 {
+	if len(gone) > 0 && len(missing) > 0 {
 		s.warn("%d finished partitions of earlier runs are not used: their files have changed, or Spark divides the input otherwise now, "+
 			"as it does for another number of executors or cores, and when files have come or gone", len(gone))
 	}
+	return missing
 }
 
-// finishedPartitions are the parts in a run's folder that are whole and have a
-// record.
-func finishedPartitions(ctx context.Context, st store.Store, folder string, plan splitPlan) ([]part, error) {
+// finishedPartitions are the parts of partitions in a run's folder that are whole and
+// have a record.
+func finishedPartitions(ctx context.Context, st store.Store, folder string, identity infer.Identity, partitions []infer.Partition) ([]part, error) {
 	written, err := filesOfPartitions(ctx, st, folder)
 	if err != nil {
 		return nil, err
@@ -112,23 +115,24 @@ func finishedPartitions(ctx context.Context, st store.Store, folder string, plan
 		return nil, err
 	}
 	var parts []part
-	for _, split := range plan.Splits {
-		p := part{folder: folder + "/" + partsName, record: folder + "/" + recordsName + "/" + infer.RecordName(infer.PartitionName(split.ID))}
+	for _, partition := range partitions {
+		at := folder + "/" + recordsName + "/" + infer.RecordName(infer.PartitionName(partition.ID))
 		var record infer.ServedRecord
-		if err := readJSON(ctx, st, p.record, &record); err != nil {
+		if err := readJSON(ctx, st, at, &record); err != nil {
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
 			continue
 		}
-		p.SplitResult = record.Split
-		sizes := taken
-		if p.Partition == "" { // the run's own
-			p.Partition = split.Partition
-			sizes = p.wrote(folder, written[split.ID])
+		p, sizes := part{Part: record.Part}, taken
+		if record.Part.Partition == "" { // an engine's record: the run has made the part itself
+			record.Part.Partition = partition.Digest
+			p, sizes = madeOf(record.Part, folder, written[partition.ID])
 		}
-		known := p.ID == split.ID && p.Partition == split.Partition && record.Digest == plan.Identity.Digest
-		if known && (p.Rows == 0 || len(p.Written) > 0) && whole(ctx, st, p, sizes) == "" {
+		p.folder, p.record = folder+"/"+partsName, at
+		made := p.Part.(infer.PartitionResult)
+		known := made.ID == partition.ID && made.Partition == partition.Digest && record.Digest == identity.Digest
+		if known && (made.Rows == 0 || len(made.Written) > 0) && whole(ctx, st, p, sizes) == "" {
 			parts = append(parts, p)
 		}
 	}
@@ -141,38 +145,40 @@ type sparkFile struct {
 	path string
 }
 
-// wrote says of which files the part consists, and where they are in the folder of
-// the run that has made it. It returns Spark's sizes.
-func (p *part) wrote(folder string, files []sparkFile) map[string]int64 {
-	p.paths = map[string]string{}
-	sizes := map[string]int64{}
+// madeOf adds to a partition's result the files that Spark has written of it, which
+// are in the folder of the run that has made it. It returns Spark's sizes.
+func madeOf(made infer.PartitionResult, folder string, files []sparkFile) (part, map[string]int64) {
+	paths, sizes := map[string]string{}, map[string]int64{}
 	for _, f := range files {
-		p.paths[f.Output], sizes[f.path] = f.path, f.Bytes
-		p.Written = append(p.Written, f.WrittenFile)
-		p.Bytes += f.Bytes
+		paths[f.Output], sizes[f.path] = f.path, f.Bytes
+		made.Written = append(made.Written, f.WrittenFile)
+		made.Bytes += f.Bytes
 	}
-	slices.SortFunc(p.Written, func(a, b infer.WrittenFile) int { return strings.Compare(a.Output, b.Output) })
-	if p.Quarantine != nil {
-		p.paths[p.Quarantine.Output] = folder + "/" + asideName + "/" + p.Quarantine.Output
+	slices.SortFunc(made.Written, func(a, b infer.WrittenFile) int { return strings.Compare(a.Output, b.Output) })
+	if made.Quarantine != nil {
+		paths[made.Quarantine.Output] = folder + "/" + asideName + "/" + made.Quarantine.Output
 	}
-	return sizes
+	return part{Part: made, paths: paths}, sizes
 }
 
-// number gives the part its number in the output. Its quarantine file is named
-// by that: another partition may have the one that it had.
-func (p *part) number(id int) {
-	p.ID = id
-	if p.Quarantine == nil {
-		return
+// numbered returns a partition's part with its number in the output. Its quarantine
+// file is named by that: another partition may have the one that it had.
+func (p part) numbered(id int) part {
+	made := p.Part.(infer.PartitionResult)
+	made.ID = id
+	if made.Quarantine != nil {
+		at := p.path(made.Quarantine.Output)
+		q := *made.Quarantine
+		q.Output = infer.QuarantineFolder + "/" + infer.QuarantineName(id)
+		made.Quarantine = &q
+		p.paths = maps.Clone(p.paths)
+		if p.paths == nil {
+			p.paths = map[string]string{}
+		}
+		p.paths[q.Output] = at
 	}
-	at := p.path(p.Quarantine.Output)
-	q := *p.Quarantine
-	q.Output = infer.QuarantineFolder + "/" + infer.QuarantineName(id)
-	p.Quarantine = &q
-	if p.paths == nil {
-		p.paths = map[string]string{}
-	}
-	p.paths[q.Output] = at
+	p.Part = made
+	return p
 }
 
 // filesOfPartitions are the files that tasks of a run's Spark job have committed,
@@ -200,30 +206,33 @@ func filesOfPartitions(ctx context.Context, st store.Store, folder string) (map[
 	return out, nil
 }
 
-// takePartition notes a part that is taken over as the run's own.
-func (r *resumption) takePartition(ctx context.Context, p part) error {
-	text, err := json.Marshal(infer.ServedRecord{Digest: r.identity.Digest, Split: p.SplitResult})
+// writeRecord notes a partition's part as the run's own.
+func (r *resumption) writeRecord(ctx context.Context, made infer.PartitionResult) error {
+	text, err := json.Marshal(infer.ServedRecord{Digest: r.identity.Digest, Part: made})
 	if err == nil {
-		err = store.WriteFile(ctx, r.store, r.records()+"/"+infer.RecordName(infer.PartitionName(p.ID)), text)
+		err = store.WriteFile(ctx, r.store, r.records()+"/"+infer.RecordName(infer.PartitionName(made.ID)), text)
 	}
 	if err != nil {
-		return fmt.Errorf("work: note partition %d: %w", p.ID, err)
+		return fmt.Errorf("work: note partition %d: %w", made.ID, err)
 	}
 	return nil
 }
 
 // resumedPartitions is the base of an output that Spark writes.
-type resumedPartitions struct{ *resumption }
+type resumedPartitions struct {
+	*resumption
+	missing []infer.Partition
+}
 
 func (r resumedPartitions) start() reserve.Start {
 	done := []int{}
 	for _, p := range r.carried {
-		done = append(done, p.ID)
+		done = append(done, p.Info().ID)
 	}
 	return r.started(done)
 }
 
-func (r resumedPartitions) add(result *infer.Result) error {
+func (r resumedPartitions) add(result *total) error {
 	// Members know the model alone.
 	result.Made = r.identity
 	result.Made.Digest = result.Digest
@@ -232,15 +241,14 @@ func (r resumedPartitions) add(result *infer.Result) error {
 
 func (r resumedPartitions) kept(ctx context.Context) int {
 	kept := r.countPublished()
-	plan := splitPlan{Identity: r.identity, Splits: r.splits}
-	if left, err := finishedPartitions(ctx, r.store, r.folder(), plan); err == nil {
+	if left, err := finishedPartitions(ctx, r.store, r.folder(), r.identity, r.pieces.([]infer.Partition)); err == nil {
 		kept += len(left)
 	}
 	return kept
 }
 
-// collect says in the result's Splits what there is of each partition.
-func (r resumedPartitions) collect(ctx context.Context, run string, result *infer.Result, took []infer.ServedPartition) error {
+// collect says in the result's Parts what there is of each partition.
+func (r resumedPartitions) collect(ctx context.Context, run string, result *total, took []infer.ServedPartition) error {
 	written, err := filesOfPartitions(ctx, r.store, r.folder())
 	if err != nil {
 		return err
@@ -250,20 +258,20 @@ func (r resumedPartitions) collect(ctx context.Context, run string, result *infe
 		served[s.Partition] = s
 	}
 	result.BadPartitions = nil
-	for _, split := range r.missing {
-		s := served[split.ID] // none: it has no rows
-		delete(served, split.ID)
-		p := part{SplitResult: infer.SplitResult{
-			ID: split.ID, Partition: split.Partition, Run: run, Account: s.Account, Quarantine: s.Quarantine, FirstBad: s.FirstBad,
-		}}
-		if p.wrote(r.folder(), written[split.ID]); p.Rows > 0 && len(p.Written) == 0 {
-			return fmt.Errorf("rows are unaccounted for: %d rows of partition %d were predicted, but Spark has written no file of it", p.Rows, split.ID)
+	for _, partition := range r.missing {
+		s := served[partition.ID] // none: it has no rows
+		delete(served, partition.ID)
+		p, _ := madeOf(infer.PartitionResult{Partition: partition.Digest, PartInfo: infer.PartInfo{
+			ID: partition.ID, Run: run, Account: s.Account, Quarantine: s.Quarantine, FirstBad: s.FirstBad,
+		}}, r.folder(), written[partition.ID])
+		if s.Rows > 0 && len(p.Data()) == 0 {
+			return fmt.Errorf("rows are unaccounted for: %d rows of partition %d were predicted, but Spark has written no file of it", s.Rows, partition.ID)
 		}
-		p.number(split.ID)
+		p = p.numbered(partition.ID)
 		if err := r.link(ctx, p); err != nil {
 			return outputError(r.output, err)
 		}
-		result.Splits = append(result.Splits, p.SplitResult)
+		result.Parts = append(result.Parts, p.Part)
 	}
 	for number := range served {
 		return fmt.Errorf("rows are unaccounted for: partition %d was predicted, but was not missing", number)

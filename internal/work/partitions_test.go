@@ -35,15 +35,14 @@ type sparkRun struct {
 func (s *site) bySpark(run string) Config {
 	s.t.Helper()
 	cfg := s.config(run)
-	request := s.request
 	o := &cfg.Outputs[0]
 	o.Aside = ResumeAside(o.Resume, run)
-	request.Feed, request.Format, request.Query, request.Output = "predict", "json", "SELECT x FROM t", o.Aside
+	request := infer.PartitionsRequest{Computation: s.request.Computation, Aside: o.Aside, Format: "json", Query: "SELECT x FROM t"}
 	text, err := json.Marshal(request)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	cfg.Feeds = []reserve.FeedConfig{{Name: "predict", Epochs: 1, Answered: true}}
+	cfg.Feeds = []reserve.FeedConfig{{Name: "predict", Epochs: 1, Purpose: reserve.Predict}}
 	for i := range cfg.Members {
 		cfg.Members[i].Feeds = []string{"predict"}
 	}
@@ -73,11 +72,15 @@ func (s *site) sparkBegins(run string, table infer.Table) (*sparkRun, error) {
 		s.t.Fatalf("shared out %+v %s", shared.from, shared.work[reserve.Place{Job: "worker", Index: 0}])
 	}
 	o := cfg.resumes()
-	r, err := resume(s.t.Context(), cfg, *o, "model", func() (*survey, error) { return lookTable(s.t.Context(), *o, shared.request, table) })
+	var missing []infer.Partition
+	r, err := resume(s.t.Context(), cfg, *o, "model", func() (found *survey, err error) {
+		found, missing, err = lookTable(s.t.Context(), *o, shared.partitions, table)
+		return found, err
+	})
 	if err != nil {
 		return nil, err
 	}
-	return &sparkRun{resumedPartitions: resumedPartitions{r}, t: s.t, cfg: cfg, folder: s.root + "/.out.tfos.resume/" + run, digest: r.identity.Digest}, nil
+	return &sparkRun{resumedPartitions: resumedPartitions{r, missing}, t: s.t, cfg: cfg, folder: s.root + "/.out.tfos.resume/" + run, digest: r.identity.Digest}, nil
 }
 
 func (s *site) spark(run string, partitions ...string) *sparkRun {
@@ -108,7 +111,7 @@ func (r *sparkRun) predictBad(partition int, a infer.Account) {
 		stageText(r.t, fmt.Sprintf("%s/aside/_quarantine/part-%05d-8.parquet", r.folder, partition), "an earlier attempt")
 	}
 	r.served = append(r.served, p)
-	record := infer.ServedRecord{Digest: r.digest, Split: infer.SplitResult{ID: partition, Account: a, Run: r.cfg.Run, Quarantine: p.Quarantine, FirstBad: p.FirstBad}}
+	record := infer.ServedRecord{Digest: r.digest, Part: infer.PartitionResult{PartInfo: infer.PartInfo{ID: partition, Account: a, Run: r.cfg.Run, Quarantine: p.Quarantine, FirstBad: p.FirstBad}}}
 	text, err := json.Marshal(record)
 	if err != nil {
 		r.t.Fatal(err)
@@ -166,9 +169,10 @@ func (r *sparkRun) ends() error {
 		err = r.collect(r.t.Context(), r.cfg.Run, result, result.Served)
 	}
 	if err == nil {
-		var job inference
-		job, err = newInference(r.cfg)
-		err = errors.Join(err, job.judge(result, r.resumedPartitions))
+		var job reserve.Work
+		if job, err = open(r.cfg); err == nil {
+			err = job.(*sparkRows).judge(result, r.resumedPartitions)
+		}
 	}
 	if err == nil {
 		_, err = publishOutputs(r.t.Context(), r.cfg, result, r.resumedPartitions)
@@ -180,7 +184,8 @@ func (r *sparkRun) ends() error {
 func (r *sparkRun) carries() string {
 	var out []string
 	for _, p := range r.carried {
-		out = append(out, fmt.Sprintf("%d=%s/%s", p.ID, p.Partition, p.Run))
+		made := p.Part.(infer.PartitionResult)
+		out = append(out, fmt.Sprintf("%d=%s/%s", made.ID, made.Partition, made.Run))
 	}
 	return strings.Join(out, " ")
 }
@@ -197,7 +202,8 @@ func (s *site) sparksManifest() string {
 	var out []string
 	var all infer.Account
 	var aside []string
-	for _, r := range m.Splits {
+	for _, p := range m.Parts {
+		r := p.(infer.PartitionResult)
 		all.Add(r.Account)
 		line := fmt.Sprintf("%d=%s/%s:%d", r.ID, r.Partition, r.Run, r.Rows)
 		if r.Bad() > 0 {
@@ -432,7 +438,7 @@ func TestPartitionsWithBadRows(t *testing.T) {
 	// d, the new 0, has a quarantine of the name that a's had.
 	r = s.spark("r2", "d", "b", "c", "a", "lost", "running")
 	s.want(r.carries(), "1=b/r1 2=c/r1 3=a/r1")
-	if got := r.count(); got != (infer.Carried{Splits: 3, Account: infer.Account{Read: 10, Rows: 7, Quarantined: 3, GraphFailed: 1}}) {
+	if got := r.count(); got != (Carried{Splits: 3, Account: infer.Account{Read: 10, Rows: 7, Quarantined: 3, GraphFailed: 1}}) {
 		t.Errorf("carried %+v", got)
 	}
 	r.predictBad(0, infer.Account{Read: 4, Rows: 3, Quarantined: 1})

@@ -117,11 +117,15 @@ func (r *resumption) takeOver(ctx context.Context, cfg Config) error {
 			return err
 		}
 	}
-	plan := splitPlan{Version: 1, Run: cfg.Run, Identity: r.identity, Splits: r.splits}
+	plan := runPlan{Version: 1, Run: cfg.Run, Identity: r.identity}
 	if r.published != nil {
 		plan.Base = r.published.Run
 	}
-	text, err := json.Marshal(plan)
+	var err error
+	var text []byte
+	if plan.Pieces, err = json.Marshal(r.pieces); err == nil {
+		text, err = json.Marshal(plan)
+	}
 	if err == nil {
 		err = store.WriteFile(ctx, r.store, r.folder()+"/"+planName, text)
 	}
@@ -132,15 +136,10 @@ func (r *resumption) takeOver(ctx context.Context, cfg Config) error {
 		if err := r.link(ctx, p); err != nil {
 			return err
 		}
-		var err error
-		switch {
-		case p.record == "": // it is published: who wants it finds it there
-		case p.Partition != "":
-			err = r.takePartition(ctx, p)
-		default:
-			err = r.store.Link(ctx, p.record, r.records()+"/"+path.Base(p.record))
+		if p.record == "" { // it is published: who wants it finds it there
+			continue
 		}
-		if err != nil {
+		if err := r.takeRecord(ctx, p); err != nil {
 			return err
 		}
 	}
@@ -152,9 +151,19 @@ func (r *resumption) takeOver(ctx context.Context, cfg Config) error {
 	return nil
 }
 
+// takeRecord notes a part that is taken over as the run's own.
+func (r *resumption) takeRecord(ctx context.Context, p part) error {
+	switch made := p.Part.(type) {
+	case infer.PartitionResult: // it may have got another number
+		return r.writeRecord(ctx, made)
+	default:
+		return r.store.Link(ctx, p.record, r.records()+"/"+path.Base(p.record))
+	}
+}
+
 // link puts a part's files into the run's output.
 func (r *resumption) link(ctx context.Context, p part) error {
-	for _, name := range p.Files() {
+	for _, name := range infer.PartFiles(p.Part) {
 		if err := linkInto(ctx, r.store, p.path(name), r.output.Staging+"/"+name); err != nil {
 			return err
 		}
@@ -172,28 +181,28 @@ func (r *resumption) started(done []int) (s reserve.Start) {
 		s.End = reserve.Settle{Phase: PhaseSkipped}
 		return s
 	}
-	if len(r.missing) == 0 {
+	if r.missing == 0 {
 		s.End = reserve.Settle{}
 	}
 	count := r.count()
 	if count.Splits > 0 || done != nil {
-		s.Events = append(s.Events, reserve.Resumed{Resumed: record.Resumed{Splits: count.Splits, Rows: count.Rows, Missing: len(r.missing)}, Done: done})
+		s.Events = append(s.Events, reserve.Resumed{Resumed: record.Resumed{Splits: count.Splits, Rows: count.Rows, Missing: r.missing}, Done: done})
 	}
 	return s
 }
 
-func (r *resumption) count() infer.Carried {
-	c := infer.Carried{Splits: len(r.carried)}
+func (r *resumption) count() Carried {
+	c := Carried{Splits: len(r.carried)}
 	for _, p := range r.carried {
-		c.Add(p.Account)
+		c.Add(p.Info().Account)
 	}
 	return c
 }
 
-func (r *resumption) add(result *infer.Result) error {
+func (r *resumption) add(result *total) error {
 	carried := r.count()
 	result.Carried = &carried
-	if len(result.Splits) == 0 && len(result.Served) == 0 {
+	if len(result.Parts) == 0 && len(result.Served) == 0 {
 		result.Model, result.Digest, result.Made = r.model, r.identity.Digest, r.identity
 		return nil
 	}
@@ -227,18 +236,18 @@ func (r *resumption) onto(ctx context.Context, o Output) (Output, error) {
 	return o, nil
 }
 
-func (r *resumption) parts(result *infer.Result) []infer.SplitResult {
+func (r *resumption) parts(result *total) []infer.Part {
 	return sortedParts(result, r.carried)
 }
 
 // sortedParts are the parts of a result and those that are carried over, in the
 // order of their numbers.
-func sortedParts(result *infer.Result, carried []part) []infer.SplitResult {
-	all := slices.Clone(result.Splits)
+func sortedParts(result *total, carried []part) []infer.Part {
+	all := append([]infer.Part{}, result.Parts...)
 	for _, p := range carried {
-		all = append(all, p.SplitResult)
+		all = append(all, p.Part)
 	}
-	slices.SortFunc(all, func(a, b infer.SplitResult) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(all, func(a, b infer.Part) int { return cmp.Compare(a.Info().ID, b.Info().ID) })
 	return all
 }
 
@@ -275,7 +284,7 @@ func (r *resumption) clear(ctx context.Context) error {
 	return r.store.Remove(ctx, aside)
 }
 
-func (r *resumption) complete() bool { return len(r.missing) == 0 }
+func (r *resumption) complete() bool { return r.missing == 0 }
 
 func (r *resumption) unchanged() bool { return !r.changed }
 

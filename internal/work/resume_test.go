@@ -51,13 +51,13 @@ func (echo) Close() error { return nil }
 type site struct {
 	t       *testing.T
 	root    string
-	request infer.Request
+	request infer.SplitsRequest
 }
 
 func newSite(t *testing.T, inputs ...string) *site {
 	s := &site{t: t, root: t.TempDir()}
 	stageText(t, s.root+"/model/saved_model.pbtxt", savedModel)
-	s.request = infer.Request{Source: model.Source{Model: s.root + "/model"}, Signature: "serving_default", Format: files.JSON, BatchSize: 10}
+	s.request = infer.SplitsRequest{Computation: infer.Computation{Source: model.Source{Model: s.root + "/model"}, Signature: "serving_default", BatchSize: 10}, Format: files.JSON}
 	for _, name := range inputs {
 		s.input(name, 3)
 	}
@@ -89,7 +89,7 @@ func (s *site) config(run string) Config {
 type attempt struct {
 	*shared
 	cfg    Config
-	result *infer.Result
+	result *total
 }
 
 func (s *site) attempt(run string, most int) *attempt {
@@ -101,13 +101,13 @@ func (s *site) attempt(run string, most int) *attempt {
 	}
 	var results [][]byte
 	for _, place := range []reserve.Place{{Job: "worker", Index: 0}, {Job: "worker", Index: 1}} {
-		var req infer.Request
+		var req infer.SplitsRequest
 		if err := json.Unmarshal(a.work[place], &req); err != nil {
 			s.t.Fatal(err)
 		}
 		req.Splits = req.Splits[:min(most, len(req.Splits))]
 		most -= len(req.Splits)
-		result, err := infer.Run(s.t.Context(), req, func(context.Context) (infer.Model, error) { return echo{}, nil }, nil)
+		result, err := infer.Run(s.t.Context(), &req, func(context.Context) (infer.Model, error) { return echo{}, nil }, nil)
 		text, err2 := json.Marshal(result)
 		if err := errors.Join(err, err2); err != nil {
 			s.t.Fatal(err)
@@ -142,7 +142,8 @@ func (s *site) run(run string) string {
 		s.t.Errorf("left beside the output: %v", entries)
 	}
 	text := fmt.Sprintf("carried %d, computed", a.result.Carried.Splits)
-	for _, r := range a.result.Splits {
+	for _, p := range a.result.Parts {
+		r := p.(infer.SplitResult)
 		text += " " + strings.TrimPrefix(r.Output, "part-") + "=" + filepath.Base(r.Input)
 	}
 	if !a.resume.changed {
@@ -162,7 +163,8 @@ func (s *site) published() string {
 	var out []string
 	want := []string{manifestName, "_SUCCESS"}
 	rows := int64(0)
-	for _, r := range m.Splits {
+	for _, p := range m.Parts {
+		r := p.(infer.SplitResult)
 		out = append(out, fmt.Sprintf("%d=%s/%s", r.ID, strings.TrimSuffix(filepath.Base(r.Input), ".json"), r.Run))
 		want = append(want, r.Output)
 		rows += r.Rows
@@ -237,7 +239,7 @@ func TestResumeDoubts(t *testing.T) {
 	}
 	change("parts/part-00000.json", "{", "")                 // cut short
 	change("done/part-00001.json.json", `"keep"`, `"other"`) // no change: keep was empty
-	change("done/part-00002.json.json", `{"digest":"`, `{"digest":"x`)
+	change("done/part-00002.json.json", `"digest":"`, `"digest":"x`)
 	change("done/part-00003.json.json", `"offset":0`, `"offset":1`)
 	change("done/part-00004.json.json", "}", "") // no JSON
 	s.want(s.run("r2"), "carried 1, computed 00000=a 00002=c 00003=d 00004=e")
@@ -297,13 +299,13 @@ func TestResumePlainOutput(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var req infer.Request
+	var req infer.SplitsRequest
 	if err := json.Unmarshal(shared.work[reserve.Place{Job: "worker", Index: 0}], &req); err != nil || req.Records != "" {
 		t.Fatalf("%+v %v", req, err)
 	}
-	result, err := infer.Run(t.Context(), req, func(context.Context) (infer.Model, error) { return echo{}, nil }, nil)
+	result, err := infer.Run(t.Context(), &req, func(context.Context) (infer.Model, error) { return echo{}, nil }, nil)
 	if err == nil {
-		_, err = publishOutputs(t.Context(), cfg, &result, anew{})
+		_, err = publishOutputs(t.Context(), cfg, sumOf(t, result), anew{})
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -468,4 +470,15 @@ func TestResumeOnBadRow(t *testing.T) {
 	if err := a.resume.close(t.Context(), false); err != nil {
 		t.Error(err)
 	}
+}
+
+// sumOf is the total of one member's result.
+func sumOf(t *testing.T, result infer.Result) *total {
+	t.Helper()
+	text, err := json.Marshal(result)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum, _ := sumResults(nil, [][]byte{text}) // which parts there must be is not asked
+	return sum
 }

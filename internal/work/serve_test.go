@@ -82,7 +82,7 @@ func TestServeInfer(t *testing.T) {
 	}
 	stage(t, root+"/in/_SUCCESS")
 	cfg := config(2*time.Second, reservetest.Worker(0), reservetest.Worker(1))
-	cfg.Infer = &Inference{Input: infer.Input{Format: files.JSON, Path: root + "/in"}, Tasks: 1, Request: json.RawMessage(`{"model":"m","batch_size":7}`)}
+	cfg.Infer = &Inference{Input: infer.Input{Format: files.JSON, Path: root + "/in"}, Tasks: 1, Request: json.RawMessage(`{"kind":"splits","model":"m","batch_size":7}`)}
 	cfg.Outputs = []Output{{Kind: "predictions", Staging: root + "/stage", Final: root + "/out"}}
 	d := begin(t, cfg)
 	for i := range 2 {
@@ -124,7 +124,7 @@ func TestServeInfer(t *testing.T) {
 	}
 	text, err := os.ReadFile(root + "/out/_manifest.json")
 	var m manifest
-	if err != nil || json.Unmarshal(text, &m) != nil || m.Rows != 15 || m.Read != 18 || m.Splits[1].Skipped != 1 || len(m.Splits) != 3 || m.Splits[2].Input != root+"/in/sub/c.json" {
+	if err != nil || json.Unmarshal(text, &m) != nil || m.Rows != 15 || m.Read != 18 || len(m.Parts) != 3 || m.Parts[1].Info().Skipped != 1 || m.Parts[2].(infer.SplitResult).Input != root+"/in/sub/c.json" {
 		t.Errorf("manifest %s: %v", text, err)
 	}
 	if !exists(root+"/out/_SUCCESS") || !exists(root+"/out/part-00002.parquet") {
@@ -156,15 +156,17 @@ func TestServeFails(t *testing.T) {
 		writes bool
 	}{
 		{"no input", func(c *Config) {
-			c.Infer = &Inference{Input: infer.Input{Format: files.JSON, Path: root + "/empty"}, Request: []byte("{}")}
+			c.Infer = &Inference{Input: infer.Input{Format: files.JSON, Path: root + "/empty"}, Request: []byte(`{"kind":"splits"}`)}
 		}, nil, 2, root + "/empty: no data files", false},
 		{"missing input", func(c *Config) {
-			c.Infer = &Inference{Input: infer.Input{Format: files.JSON, Path: root + "/none"}, Request: []byte("{}")}
+			c.Infer = &Inference{Input: infer.Input{Format: files.JSON, Path: root + "/none"}, Request: []byte(`{"kind":"splits"}`)}
 		}, nil, 2, root + "/none", false},
 		{"damaged input", func(c *Config) {
-			c.Infer = &Inference{Input: infer.Input{Format: files.Parquet, Path: root + "/existing"}, Request: []byte("{}")}
+			c.Infer = &Inference{Input: infer.Input{Format: files.Parquet, Path: root + "/existing"}, Request: []byte(`{"kind":"splits"}`)}
 		}, nil, 6, root + "/existing/x: not a readable parquet file", false},
-		{"no checkpoint", func(c *Config) { c.Infer = &Inference{Request: []byte(`{"checkpoint":"` + root + `/none"}`)} }, nil, 2, "there is no such checkpoint", false},
+		{"no checkpoint", func(c *Config) {
+			c.Infer = &Inference{Request: []byte(`{"kind":"splits","checkpoint":"` + root + `/none"}`)}
+		}, nil, 2, "there is no such checkpoint", false},
 		{"no model written", func(c *Config) { c.Outputs = output(root + "/new") }, func(t *testing.T, d *reservetest.Driver) {
 			stage(t, root+"/stage/variables/x")
 			succeed(t, d)

@@ -15,7 +15,8 @@ import (
 // rows alone.
 type sparkRows struct {
 	inference
-	from partitionBase // anew until the driver has told of the partitions
+	request *infer.PartitionsRequest // of all members
+	from    partitionBase            // anew until the driver has told of the partitions
 }
 
 // ShareOut implements reserve.Work.
@@ -23,7 +24,7 @@ func (w *sparkRows) ShareOut(ctx context.Context) (reserve.Shares, reserve.Start
 	err := w.settle()
 	var shares reserve.Shares
 	if err == nil {
-		shares, err = w.shares(nil)
+		shares, err = makeShares(w.required(), func(int) infer.Request { return w.request })
 	}
 	if err != nil {
 		return reserve.Shares{}, inputFailure(ctx, err)
@@ -49,11 +50,15 @@ func (w *sparkRows) resume(ctx context.Context, table infer.Table) reserve.Start
 	if _, first := w.from.(anew); o == nil || !first {
 		return driverFailure("partitions of an output that does not resume, or twice")
 	}
-	r, err := resume(ctx, w.cfg, *o, w.request.Path(), func() (*survey, error) { return lookTable(ctx, *o, w.request, table) })
+	var missing []infer.Partition
+	r, err := resume(ctx, w.cfg, *o, w.request.Path(), func() (s *survey, err error) {
+		s, missing, err = lookTable(ctx, *o, w.request, table)
+		return s, err
+	})
 	if err != nil {
 		return inputFailure(ctx, err)
 	}
-	w.from = resumedPartitions{r}
+	w.from = resumedPartitions{r, missing}
 	return w.from.start()
 }
 
@@ -84,9 +89,9 @@ func (w *sparkRows) Finish(ctx context.Context, v reserve.Verdict, made reserve.
 
 // checkAnswered compares the rows that Spark wrote with those that members
 // predicted for it.
-func checkAnswered(cfg Config, result *infer.Result, written map[string]int64) error {
+func checkAnswered(cfg Config, result *total, written map[string]int64) error {
 	for _, f := range cfg.Feeds {
-		if rows, ended := written[f.Name]; f.Answered && (!ended || rows != result.Rows) {
+		if rows, ended := written[f.Name]; f.Purpose == reserve.Predict && (!ended || rows != result.Rows) {
 			return fmt.Errorf("rows are unaccounted for: Spark wrote %d rows, but took %d predictions", rows, result.Rows)
 		}
 	}

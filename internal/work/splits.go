@@ -13,6 +13,7 @@ import (
 // write the predictions: each gets its share of the splits.
 type splits struct {
 	inference
+	request *infer.SplitsRequest // of all members, without splits
 	from    base
 	missing []infer.Split // those that members compute
 }
@@ -32,15 +33,29 @@ func (w *splits) shareOut(ctx context.Context) (reserve.Shares, error) {
 		return reserve.Shares{}, err
 	}
 	if o := w.cfg.resumes(); o != nil {
-		r, err := resume(ctx, w.cfg, *o, w.request.Path(), func() (*survey, error) { return look(ctx, w.cfg, *o, w.request, data) })
+		r, err := resume(ctx, w.cfg, *o, w.request.Path(), func() (s *survey, err error) {
+			s, w.missing, err = lookSplits(ctx, w.cfg, *o, w.request, data)
+			return s, err
+		})
 		if err != nil {
 			return reserve.Shares{}, err
 		}
-		w.from, w.missing = resumedSplits{r}, r.missing
+		w.from = resumedSplits{r}
 	} else if w.missing, err = infer.Cut(ctx, data, w.request.CutBytes(data, w.cfg.Infer.Tasks), 0); err != nil {
 		return reserve.Shares{}, err
 	}
-	return w.shares(w.missing)
+	members := w.required()
+	parts := assign(w.missing, len(members))
+	shares, err := makeShares(members, func(i int) infer.Request {
+		share := *w.request
+		share.Splits = parts[i]
+		return &share
+	})
+	shares.Splits = int64(len(w.missing))
+	for _, split := range w.missing {
+		shares.Bytes += split.Length
+	}
+	return shares, err
 }
 
 // openInput lists the input, and completes the request by what it is.
@@ -87,15 +102,15 @@ func Unchanged(ctx context.Context, cfg Config) (unchanged bool, refused *Output
 	if o == nil {
 		return false, nil
 	}
-	job, err := newInference(cfg)
-	if err != nil || job.request.Feed != "" {
+	job, _ := open(cfg)
+	w, ok := job.(*splits)
+	if !ok {
 		return false, nil
 	}
-	w := &splits{inference: job}
 	data, err := w.openInput(ctx)
 	var s *survey
 	if err == nil {
-		s, err = look(ctx, cfg, *o, w.request, data)
+		s, _, err = lookSplits(ctx, cfg, *o, w.request, data)
 	}
 	if errors.As(err, &refused) {
 		return false, refused

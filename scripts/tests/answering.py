@@ -67,7 +67,7 @@ class Engine:
             "model": str(self.folder),
             "signature": "serving_default",
             "batch_size": batch_size,
-            "feed": "predict",
+            "kind": "partitions",
             **work,
         }
         frames.read_json(self.control, frames.ATTACH)

@@ -157,7 +157,7 @@ def test_bad_rows_are_left_out(way, tmp_path):
     """Kept columns stay beside their predictions; a batch of bad rows alone has none."""
     inputs = ["x", "name"] if way == "quarantine" else ["x"]
     work = {**WORK, "inputs": inputs, "fail": False}
-    aside = {"output": str(tmp_path / "aside"), "keep": WORK["keep"]}
+    aside = {"aside": str(tmp_path / "aside"), "keep": WORK["keep"]}
     with engine(batch_size=64, on_bad_row=way, **aside if way == "quarantine" else {}) as one:
         got = list(predict([one.described()], sparse(*BAD), 2, 9, work))
         assert [batch.num_rows for batch in got] == [98, 98, 100, 0, *[100] * 5, 99]

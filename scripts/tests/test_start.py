@@ -122,7 +122,7 @@ def test_verdict_without_a_context(conf, thrown, want):
     assert verdict["cause"] == "the SparkContext could not start: " + want
 
 
-@pytest.mark.parametrize("plan", [{"version": 2}, {}])
+@pytest.mark.parametrize("plan", [{"version": 1}, {}])
 def test_a_plan_of_another_version_is_refused(tmp_path, plan):
     path = tmp_path / "plan.json"
     path.write_text(json.dumps(plan))
@@ -134,4 +134,4 @@ def test_a_plan_of_another_version_is_refused(tmp_path, plan):
     assert [event["event"] for event in events] == ["driver", "verdict"]
     assert (code, events[1]["code"], events[1]["phase"]) == (1, 2, "submit")
     version = plan.get("version")
-    assert f"the plan has version {version}, and this driver reads version 1" in events[1]["cause"]
+    assert f"the plan has version {version}, and this driver reads version 2" in events[1]["cause"]

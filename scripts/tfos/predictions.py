@@ -20,7 +20,7 @@ from tfos.partitions import FilePartitions
 from tfos.pipe import arrow_schema
 
 NO_CSV = (ArrayType, BinaryType, MapType, StructType)  # which Spark does not write into CSV
-# Where the next run looks for what tasks have committed (internal/reserve/partitions.go), whatever
+# Where the next run looks for what tasks have committed (internal/work/partitions.go), whatever
 # the settings of the cluster are: Hadoop's committer of version 1 keeps a folder for each task.
 PROTOCOL_CONF = "spark.sql.sources.commitProtocolClass"
 PROTOCOL = "org.apache.spark.sql.execution.datasources.SQLHadoopMapReduceCommitProtocol"

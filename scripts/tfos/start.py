@@ -15,7 +15,7 @@ from tfos.driver import Run
 from tfos.executors import open_log
 from tfos.members import CORES_CONF, slots
 
-PLAN_VERSION = 1  # job.PlanVersion
+PLAN_VERSION = 2  # job.PlanVersion
 JAVA_CONF = "spark.executor.defaultJavaOptions"
 # A JVM through which no rows pass runs what it runs for seconds: to optimize that takes a third
 # of the time of a short job. Where Spark reads, rows would take twice as long without.
