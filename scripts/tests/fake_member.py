@@ -68,8 +68,8 @@ class FakeMember:
             except OSError:
                 return
             thread = threading.Thread(target=self._serve, args=(sock,), daemon=True)
+            self.threads.append(thread)  # first: close() may come before start() has returned
             thread.start()
-            self.threads.append(thread)
 
     def _serve(self, sock):
         frames.read_json(sock, frames.ATTACH)
