@@ -15,9 +15,10 @@ CGO_ROOMS := ./internal/engine/... ./cmd/tfos-engine/...
 PURE_ROOMS = $(shell go list ./... | grep -vE '/(internal/engine|cmd/tfos-engine)(/|$$)')
 # As pip has it (pyproject.toml), and the commit.
 VERSION := $(shell cat VERSION)+$(shell git describe --always --exclude '*' --dirty=.dirty 2>/dev/null || echo unknown)
-# Half of a Spark test is waiting: two run at a time. A file's tests share fixtures, so that they
-# stay in one process; a standalone cluster is started for each process.
+# A file's tests share fixtures, so that they stay in one process; a standalone cluster is started
+# for each process. Half of a Spark test is waiting: three run at a time.
 PYTEST := $(PYTHON) -m pytest -q -n 2 --dist loadfile
+PYTEST_SPARK := $(PYTHON) -m pytest -q -n 3 --dist loadfile
 LDFLAGS := -s -w -X main.version=$(VERSION)
 PAYLOAD := cmd/tfos/payload
 GREMLINS := github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0
@@ -51,11 +52,11 @@ test-python: build ## Python tests that need no Spark
 	$(PYTEST) scripts/tests -m 'not spark and not slow'
 
 test-spark: build ## real jobs on real Spark
-	$(PYTEST) scripts/tests -m 'spark and not slow'
+	$(PYTEST_SPARK) scripts/tests -m 'spark and not slow'
 
 # Fewer tests: make test-spark4 ARGS='-k standalone'
 test-spark4: build ## the same jobs on the newest PySpark 4.x
-	export SPARK_HOME; SPARK_HOME=$$(scripts/spark.sh); $(PYTEST) scripts/tests -m 'spark and not slow' $(ARGS)
+	export SPARK_HOME; SPARK_HOME=$$(scripts/spark.sh); $(PYTEST_SPARK) scripts/tests -m 'spark and not slow' $(ARGS)
 
 # Fewer cells: make test-versions ARGS='-k 2.21'
 test-versions: build ## TensorFlow, Python and Spark versions: docs/versions.md (17 GB, once)
@@ -64,7 +65,7 @@ test-versions: build ## TensorFlow, Python and Spark versions: docs/versions.md 
 
 test-all: build test-go test-python ## everything, the slow ones, all versions and the race detector too
 	PYTHONPATH=scripts $(PYTHON) -m versions || echo 'test-all: their cells fail below' >&2
-	$(PYTEST) scripts/tests -m 'spark or slow'
+	$(PYTEST_SPARK) scripts/tests -m 'spark or slow'
 	CGO_ENABLED=1 go test -race $(PURE_ROOMS)
 
 # Some cases only: make bench-full BENCH='overhead files'
