@@ -26,7 +26,8 @@
 //
 //	open.go         the kinds; why a run is refused though its members succeeded
 //	program.go, splits.go, sparkrows.go
-//	inference.go    what both kinds of inference share: shares, end of the run
+//	inference.go    what both kinds of inference share: the model, the end of the run
+//	shares.go       splits to members, each about the same bytes
 //	sum.go          the sum of what members report
 //	base.go         what an output begins with
 //	survey.go       what there is of an output that is resumed, and what is missing

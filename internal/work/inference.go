@@ -1,13 +1,11 @@
 package work
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"path"
-	"slices"
 
 	"tfos/internal/infer"
 	"tfos/internal/reserve"
@@ -48,19 +46,6 @@ func (w *inference) required() []reserve.Place {
 		}
 	}
 	return places
-}
-
-// makeShares gives each member its request.
-func makeShares(members []reserve.Place, request func(i int) infer.Request) (reserve.Shares, error) {
-	out := reserve.Shares{Members: map[reserve.Place][]byte{}, Pace: pace}
-	for i, member := range members {
-		text, err := json.Marshal(request(i))
-		if err != nil {
-			return out, fmt.Errorf("work: write the share of %s: %w", member, err)
-		}
-		out.Members[member] = text
-	}
-	return out, nil
 }
 
 // inputFailure is what a run ends with whose input cannot be shared out. An
@@ -123,30 +108,6 @@ func (w *inference) judge(result *total, from base) error {
 func (w *inference) clear(ctx context.Context, from base) (kept []string, err error) {
 	kept, err = ClearStaging(ctx, w.cfg)
 	return kept, errors.Join(err, from.close(ctx, false))
-}
-
-// assign shares splits out to n members: the largest first, each to the member
-// with the fewest bytes so far, of these with the fewest splits. Each share is in the
-// order of its splits' numbers; it may be empty.
-func assign(splits []infer.Split, n int) [][]infer.Split {
-	order := slices.Clone(splits)
-	slices.SortStableFunc(order, func(a, b infer.Split) int { return cmp.Compare(b.Length, a.Length) })
-	shares := make([][]infer.Split, n)
-	bytes := make([]int64, n)
-	for _, split := range order {
-		least := 0
-		for i := range bytes {
-			if cmp.Or(cmp.Compare(bytes[i], bytes[least]), cmp.Compare(len(shares[i]), len(shares[least]))) < 0 {
-				least = i
-			}
-		}
-		shares[least] = append(shares[least], split)
-		bytes[least] += split.Length
-	}
-	for _, share := range shares {
-		slices.SortFunc(share, func(a, b infer.Split) int { return cmp.Compare(a.ID, b.ID) })
-	}
-	return shares
 }
 
 // pace is the pace of an inference member, none of one that says nothing
