@@ -36,8 +36,10 @@ def options():
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not archive.exists():
             _make(archive)
-    # JVMs log to standard output what they miss in an archive.
-    return f"-XX:SharedArchiveFile={archive} -Xlog:disable"
+    # JVMs log to standard output what they miss in an archive. At another address than the
+    # archive's own, each would write all of its pages.
+    own_address = "-XX:+UnlockDiagnosticVMOptions -XX:ArchiveRelocationMode=0"
+    return f"-XX:SharedArchiveFile={archive} {own_address} -Xlog:disable"
 
 
 def _spark_home():
