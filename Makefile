@@ -16,7 +16,7 @@ PURE_ROOMS = $(shell go list ./... | grep -vE '/(internal/engine|cmd/tfos-engine
 # As pip has it (pyproject.toml), and the commit.
 VERSION := $(shell cat VERSION)+$(shell git describe --always --exclude '*' --dirty=.dirty 2>/dev/null || echo unknown)
 # A file's tests share fixtures, so that they stay in one process; a standalone cluster is started
-# for each process. Half of a Spark test is waiting: three run at a time.
+# for each process.
 PYTEST := $(PYTHON) -m pytest -q -n 2 --dist loadfile
 PYTEST_SPARK := $(PYTHON) -m pytest -q -n 3 --dist loadfile
 LDFLAGS := -s -w -X main.version=$(VERSION)
