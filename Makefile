@@ -17,8 +17,8 @@ PURE_ROOMS = $(shell go list ./... | grep -vE '/(internal/engine|cmd/tfos-engine
 VERSION := $(shell cat VERSION)+$(shell git describe --always --exclude '*' --dirty=.dirty 2>/dev/null || echo unknown)
 # A file's tests share fixtures, so that they stay in one process; a standalone cluster is started
 # for each process.
-PYTEST := $(PYTHON) -m pytest -q -n 2 --dist loadfile
-PYTEST_SPARK := $(PYTHON) -m pytest -q -n 3 --dist loadfile
+PYTEST := $(PYTHON) -m pytest -q --dist loadfile -n 2
+PYTEST_SPARK := $(PYTEST) -n 3
 LDFLAGS := -s -w -X main.version=$(VERSION)
 PAYLOAD := cmd/tfos/payload
 GREMLINS := github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0

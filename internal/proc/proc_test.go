@@ -15,11 +15,10 @@ import (
 	"time"
 )
 
-// start starts a shell and returns it with the first line that it prints. The shell
-// is killed and waited for at the test's end.
-func start(t *testing.T, script string) (*exec.Cmd, string) {
+// start starts a process, which is killed and waited for at the test's end.
+func start(t *testing.T, name string, args ...string) (*exec.Cmd, io.WriteCloser, io.Reader) {
 	t.Helper()
-	cmd := exec.Command("/bin/sh", "-c", script)
+	cmd := exec.Command(name, args...)
 	input, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -35,6 +34,13 @@ func start(t *testing.T, script string) (*exec.Cmd, string) {
 		_, _ = input.Close(), cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
+	return cmd, input, output
+}
+
+// startShell starts a shell and returns it with the first line that it prints.
+func startShell(t *testing.T, script string) (*exec.Cmd, string) {
+	t.Helper()
+	cmd, _, output := start(t, "/bin/sh", "-c", script)
 	line, err := bufio.NewReader(output).ReadString('\n')
 	if err != nil {
 		t.Fatal(err)
@@ -69,7 +75,7 @@ func TestStatOfChild(t *testing.T) {
 	if err := os.Symlink("/bin/sh", odd); err != nil {
 		t.Fatal(err)
 	}
-	cmd, line := start(t, fmt.Sprintf("exec '%s' -c 'while [ $((i+=1)) -lt 300000 ]; do :; done; echo done; read _'", odd))
+	cmd, line := startShell(t, fmt.Sprintf("exec '%s' -c 'while [ $((i+=1)) -lt 300000 ]; do :; done; echo done; read _'", odd))
 	if line != "done" {
 		t.Fatalf("the child printed %q", line)
 	}
@@ -126,7 +132,7 @@ func TestIdentify(t *testing.T) {
 	if want := fmt.Sprintf("%s/%d/%s", self.Space, os.Getpid(), self.Start); self.String() != want {
 		t.Errorf("%s, want %s", self, want)
 	}
-	cmd, _ := start(t, "sleep 0.02; echo up; read _")
+	cmd, _ := startShell(t, "sleep 0.02; echo up; read _")
 	child, err := Identify(cmd.Process.Pid)
 	if err != nil || child.Space != self.Space {
 		t.Errorf("%+v, %v", child, err)
@@ -150,7 +156,7 @@ func TestAlive(t *testing.T) {
 	if earlier.Alive() {
 		t.Error("an earlier process of the same pid is alive")
 	}
-	cmd, _ := start(t, "echo up; read _")
+	cmd, _ := startShell(t, "echo up; read _")
 	child, err := Identify(cmd.Process.Pid)
 	if err != nil || !child.Alive() {
 		t.Errorf("a child %+v, %v", child, err)
@@ -202,18 +208,7 @@ func adopt() int {
 
 func TestAdoptOrphans(t *testing.T) {
 	t.Setenv(adoptVariable, "1")
-	cmd := exec.Command("/proc/self/exe")
-	input, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	output, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	cmd, input, output := start(t, "/proc/self/exe")
 	var orphan, parent int
 	if _, err := fmt.Fscan(output, &orphan, &parent); err != nil {
 		t.Fatal(err)
