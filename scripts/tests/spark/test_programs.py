@@ -98,7 +98,7 @@ resources: {all: {env: {A: all, B: all}}, worker: {memory: 1g, env: {B: worker}}
 """
 
 SHIPPED_PROGRAM = """
-import json, os, subprocess, sys
+import json, os, subprocess, sys, time
 from . import helper
 from tfos import get_context
 seen = {
@@ -117,6 +117,9 @@ os.makedirs(sys.argv[1], exist_ok=True)
 with open(f"{sys.argv[1]}/{get_context().task_index}.json", "w") as out:
     json.dump(seen, out)
 if os.path.exists(os.path.join(get_context().working_dir, "fail")):
+    open(f"{sys.argv[1]}/{get_context().task_index}.failing", "w").close()
+    while not all(os.path.exists(f"{sys.argv[1]}/{index}.failing") for index in range(2)):
+        time.sleep(0.01)  # the first failure stops the other, with or without its notes
     import sibling
 """
 
