@@ -1,7 +1,8 @@
-"""An archive of Spark's classes, which the JVMs of tests map instead of loading each class.
+"""How the JVMs of tests start with a third of the CPU: every test starts two to eight of them.
 
-Half of a JVM's start is loading classes, and every test starts four or more JVMs. A JVM that
-cannot use the archive (another Java, other jars) loads its classes as usual.
+Half of a JVM's start is loading classes, so they map an archive of Spark's. A JVM that cannot use
+it (another Java, other jars) loads its classes as usual. Half of the rest is compiling methods for
+a speed that pays after minutes, so they have the quick compiler alone, and the serial collector.
 """
 
 import fcntl
@@ -15,11 +16,13 @@ from harness import PYTHON, ROOT
 
 ARCHIVES = ROOT / ".build" / "jvm-classes"
 
+SHORT_LIVED = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+
 # Loads what most jobs of the tests need: parquet, text, Arrow to and from Python, RDD.pipe.
 WARM_UP = """\
 import sys
 from pyspark.sql import SparkSession
-spark = SparkSession.builder.master("local[2]").getOrCreate()
+spark = SparkSession.builder.master("local-cluster[1,1,1024]").getOrCreate()
 spark.range(64, numPartitions=2).write.mode("overwrite").parquet(sys.argv[1])
 rows = spark.read.parquet(sys.argv[1])
 assert rows.mapInArrow(lambda batches: batches, "id long").count() == 64
@@ -29,7 +32,7 @@ spark.stop()
 
 
 def options():
-    """JVM options that use the archive of this Spark and this Java; it is made first if needed."""
+    """The JVM options. The archive of this Spark and this Java is made first if needed."""
     archive = ARCHIVES / f"{_identity()}.jsa"
     ARCHIVES.mkdir(parents=True, exist_ok=True)
     with open(ARCHIVES / "lock", "w") as lock:  # other processes of this session
@@ -39,7 +42,8 @@ def options():
     # JVMs log to standard output what they miss in an archive. At another address than the
     # archive's own, each would write all of its pages.
     own_address = "-XX:+UnlockDiagnosticVMOptions -XX:ArchiveRelocationMode=0"
-    return f"-XX:SharedArchiveFile={archive} {own_address} -Xlog:disable"
+    classes = f"-XX:SharedArchiveFile={archive} {own_address} -Xlog:disable"
+    return f"{classes} {SHORT_LIVED}"
 
 
 def _spark_home():
@@ -58,7 +62,7 @@ def _make(archive):
     script.write_text(WARM_UP)
     environment = {
         "SPARK_HOME": str(_spark_home()),
-        "SPARK_SUBMIT_OPTS": f"-XX:ArchiveClassesAtExit={made} -Xlog:disable",
+        "SPARK_SUBMIT_OPTS": f"-XX:ArchiveClassesAtExit={made} -Xlog:disable {SHORT_LIVED}",
         "PYSPARK_PYTHON": str(PYTHON),
         "PYSPARK_DRIVER_PYTHON": str(PYTHON),
     }
