@@ -53,7 +53,8 @@ def _spark_home():
 def _identity():
     java = subprocess.run(["java", "-version"], capture_output=True, check=True).stderr
     jars = sorted((jar.name, jar.stat().st_size) for jar in (_spark_home() / "jars").iterdir())
-    return hashlib.sha256(repr((java, _spark_home(), jars)).encode()).hexdigest()[:16]
+    made_of = repr((java, _spark_home(), jars, SHORT_LIVED, WARM_UP))
+    return hashlib.sha256(made_of.encode()).hexdigest()[:16]
 
 
 def _make(archive):

@@ -32,10 +32,10 @@ def line(i):
     return json.dumps({"id": i, "x": [i, 0.5], "key": i % 50})
 
 
-def test_quarantine(job):
+def test_quarantine(job, any_master, tensorflow_python):
     """Text that is no number, a list too short, a line that is no object, an index out of range."""
     model = job.folder / "model"
-    subprocess.run([PYTHON, "-c", MODEL, model], check=True, capture_output=True)
+    subprocess.run([tensorflow_python, "-c", MODEL, model], check=True, capture_output=True)
     lines = [line(i) for i in range(1000)]
     bad = {7: ("key", 7), 8: ("x", 8), 503: ("-", 503), 900: ("-", None)}
     lines[7] = lines[7].replace('"key": 7', '"key": "seven"')
@@ -50,6 +50,7 @@ def test_quarantine(job):
     path.write_text(
         "export_dir: model\ninput: {path: data, format: json}\nkeep: [id]\nbatch_size: 64\n"
         "cluster_size: 2\noutput: {path: out}\non_bad_row: quarantine\nmax_bad: 0.4%\n"
+        f"spark: {{master: '{any_master(2)}'}}\n"
     )
     result = job.run("infer", path)
     assert result.code == 0, result.stderr

@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
-from harness import PYTHON
 from test_bad_rows import MODEL
 
 FILES, ROWS = 4, 250
@@ -51,10 +50,10 @@ def write(folder):
 
 
 @pytest.fixture
-def infer(job):
+def infer(job, tensorflow_python):
     """Runs the job with these settings more."""
     model = job.folder / "model"
-    subprocess.run([PYTHON, "-c", MODEL, model], check=True, capture_output=True)
+    subprocess.run([tensorflow_python, "-c", MODEL, model], check=True, capture_output=True)
     write(job.folder / "data")
     path = job.folder / "infer.yaml"
     query = f"SELECT *, input_file_name() AS file FROM parquet.`{job.folder}/data`"
@@ -127,9 +126,10 @@ def test_quarantine(infer, job):
     job.assert_clean()
 
 
-def test_skip_and_too_many(infer, job):
+def test_skip_and_too_many(infer, job, any_master):
     """Skipped rows are in no file; too many of them, and nothing is published."""
-    result = infer("on_bad_row=skip", "output.path=out")
+    master = f"spark.master={any_master(2)}"
+    result = infer(master, "on_bad_row=skip", "output.path=out")
     assert result.code == 0, result.stderr
     check_good(job.folder / "out")
     check_account(result, job.folder / "out", "skipped")
@@ -138,7 +138,7 @@ def test_skip_and_too_many(infer, job):
 
     before = sorted(os.listdir(job.folder))
     job.run_id += "-again"
-    result = infer("on_bad_row=quarantine", "output.path=none", "max_bad=25.5%")
+    result = infer(master, "on_bad_row=quarantine", "output.path=none", "max_bad=25.5%")
     assert result.code == 6, result.stderr
     cause = result.verdict["cause"]
     assert f"{len(BAD)} of 1000 rows are bad (25.6%), and max_bad is 25.5%; the first is" in cause

@@ -9,8 +9,8 @@ QUERY = f"SELECT id FROM range(0, {ROWS}, 1, 4) ORDER BY rand()"
 
 
 @pytest.mark.parametrize("room", ["10g", slow("0"), "1k"])
-def test_later_epochs(job, write_job, standalone, room):
-    path = write_job("count.py", "unused", epochs=EPOCHS, spark=f"{{master: '{standalone}'}}")
+def test_later_epochs(job, write_job, room):
+    path = write_job("count.py", "unused", epochs=EPOCHS)
     settings = {"input": f"{{sql: '{QUERY}'}}", "epoch_cache": room}
     result = job.run("train", path, *flags("--set", settings))
     assert result.code == 0, result.stderr
@@ -48,15 +48,9 @@ def assert_pace(verdict):
     assert 0 <= pace["feed_wait_percent"] <= 100
 
 
-def test_a_job_is_measured_and_keeps_nothing(job, write_job, standalone):
+def test_a_job_is_measured_and_keeps_nothing(job, write_job):
     """tfos bench ends a job that would go on, publishes nothing, and says what it saw."""
-    path = write_job(
-        "count.py",
-        "unused",
-        epochs=1000,
-        args="{sleep: 0.005}",
-        spark=f"{{master: '{standalone}'}}",
-    )
+    path = write_job("count.py", "unused", epochs=1000, args="{sleep: 0.005}")
     settings = {"input": f"{{sql: '{QUERY}'}}"}
     result = job.run("bench", path, "--seconds", "4", *flags("--set", settings))
     assert result.code == 0, result.stderr
@@ -68,10 +62,10 @@ def test_a_job_is_measured_and_keeps_nothing(job, write_job, standalone):
     job.assert_clean()
 
 
-def test_executors_without_pyarrow_are_fed_by_pipe(job, write_job, standalone):
+def test_executors_without_pyarrow_are_fed_by_pipe(job, write_job):
     """feeder: auto finds out, says so, and feeds the rows once; arrow does not give way."""
     spark = (
-        f"{{master: '{standalone}', conf: {{spark.pyspark.driver.python: '{PYTHON}', "
+        f"{{conf: {{spark.pyspark.driver.python: '{PYTHON}', "
         "spark.pyspark.python: /nonexistent/python}}"
     )
     settings = {"input": f"{{sql: '{QUERY}'}}", "app.python.interpreter": PYTHON}

@@ -46,7 +46,7 @@ def data(tmp_path_factory, digits):
 
 
 @pytest.fixture
-def argv(job, standalone):
+def argv(job, any_master):
     """The command line of an example with outputs in the test's folder."""
 
     def argv(example, data, **settings):
@@ -55,7 +55,7 @@ def argv(job, standalone):
         settings |= {
             "input.path": data,
             "model_dir": job.folder / "model",
-            "spark.master": standalone,
+            "spark.master": any_master(2),
         }
         if example in ("all_reduce", "keras_fit"):
             settings["export_dir"] = job.folder / "export"
@@ -96,7 +96,7 @@ def test_all_reduce_in_both_input_modes(job, run, data):
     assert accuracy(job.folder / "export", data) > 0.9
 
 
-def test_keras_fit(job, run, data, standalone):
+def test_keras_fit(job, run, data, any_master):
     result = run("keras_fit", data / "train", epochs=6, steps=120)
     assert in_step(result, read=None) == 120 * 32
     assert [line.split()[-1] for line in said(job, "training starts at step")] == ["0", "0"]
@@ -109,7 +109,7 @@ def test_keras_fit(job, run, data, standalone):
     assert re.search(r"inputs\['image'\].*\n.*DT_FLOAT\n.*\(-1, 64\)", shown)
 
     path = job.folder / "infer.yaml"
-    path.write_text(INFER.format(folder=job.folder, data=data, master=standalone))
+    path.write_text(INFER.format(folder=job.folder, data=data, master=any_master(2)))
     job.run_id = "keras-fit-infer"
     result = job.run("infer", path)
     assert result.code == 0, result.stderr
@@ -185,12 +185,11 @@ def steps_of(rows):
 
 
 def said(job, start):
-    """The one line that starts so in each worker's newest log; {i}: the worker's index."""
-    cluster = job.shared_temp.parent  # the executors' folders
+    """The one line that starts so in each worker's log of the last run; {i}: its index."""
+    logs = job.folder / "state" / "runs" / job.run_id / "logs"
     found = []
     for i in range(2):
-        logs = cluster.glob(f"work-*/*/*/tfos-worker-{i}.log")
-        lines = max(logs, key=lambda log: log.stat().st_mtime).read_text().splitlines()
+        lines = (logs / f"worker-{i}.log").read_text().splitlines()
         (line,) = [line for line in lines if line.startswith(start.format(i=i))]
         found.append(line)
     return found

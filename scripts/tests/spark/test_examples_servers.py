@@ -12,15 +12,15 @@ ROWS, HELD_OUT = 1437, 360  # digits
 
 
 @pytest.fixture
-def run(job, digits, standalone):
-    """Run an example on the standalone master, with its outputs in the test's folder."""
+def run(job, digits, any_master):
+    """Run an example with its outputs in the test's folder."""
     runs = 0
 
     def run(name, **settings):
         nonlocal runs
         runs += 1
         job.run_id = f"{name}-{runs}".replace("_", "-")
-        model = {"model_dir": job.folder / "model", "spark.master": standalone}
+        model = {"model_dir": job.folder / "model", "spark.master": any_master(4)}
         if name == "evaluator":
             feeds = {"train": "train", "validation": "test"}
             paths = {f"input.{feed}.path": digits / part for feed, part in feeds.items()}

@@ -21,9 +21,8 @@ def data(job):
         slow("fail.py", "sys_exit", "running", "sys.exit(3)"),
     ],
 )
-def test_program_that_raises(job, write_job, standalone, data, program, when, phase, cause):
-    spark = f"{{master: '{standalone}'}}"
-    result = job.run("train", write_job(program, data, spark=spark, args=f"{{when: '{when}'}}"))
+def test_program_that_raises(job, write_job, data, program, when, phase, cause):
+    result = job.run("train", write_job(program, data, args=f"{{when: '{when}'}}"))
     assert result.code == 5, result.stderr
     verdict = result.verdict
     assert verdict["phase"] == phase
@@ -63,15 +62,6 @@ def test_no_such_interpreter(job, write_job, data):
     result = job.run("train", path)
     assert result.code == 5, result.stderr
     assert "no-py" in result.verdict["cause"]
-    job.assert_clean()
-
-
-def test_too_few_slots_on_a_real_master(job, write_job, standalone, data):
-    spark = f"{{master: '{standalone}'}}"
-    path = write_job("count.py", data, members=9, spark=spark, more="timeouts: {reservation: 24s}")
-    result = job.run("train", path)
-    assert result.code == 4, result.stderr
-    assert "worker:" in result.verdict["cause"]
     job.assert_clean()
 
 

@@ -9,7 +9,7 @@ from harness import PYTHON, ROOT, flags
 EXAMPLE = ROOT / "configs" / "examples" / "inception"
 
 
-def test_inception_with_and_without_a_signature(job, standalone):
+def test_inception_with_and_without_a_signature(job, any_master):
     """Inception-v3 on small images is what Python's TensorFlow computes, by both job files."""
     folder = job.folder / "inception"
     make = [PYTHON, EXAMPLE / "make.py", folder, "--images", "11", "--size", "96"]
@@ -27,7 +27,7 @@ def test_inception_with_and_without_a_signature(job, standalone):
             "export_dir": folder / model,
             "input.path": folder / "images",
             "output.path": folder / file,
-            "spark.master": standalone,
+            "spark.master": any_master(1),
         }
         result = job.run("infer", EXAMPLE / f"{file}.yaml", *flags("--set", settings))
         assert result.code == 0, result.stderr

@@ -7,7 +7,7 @@ import subprocess
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from harness import PYTHON, ROOT, Job, write_rows
+from harness import ROOT, Job, write_rows
 
 TRAIN = """\
 app: {{python: {{file: {root}/configs/digits/train.py, function: main_fun,
@@ -21,34 +21,42 @@ epochs: 12
 shuffle: {{buffer: 2000, seed: 1}}
 model_dir: {out}/model
 export_dir: {out}/export
+spark: {{master: "{master}"}}
 """
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory, digits):
+def trained(tmp_path_factory, digits, any_master):
     """The digits model, trained Spark-fed and exported by tfos: (folder, training verdict)."""
     job = Job(tmp_path_factory.mktemp("t"), "digits-train")
     path = job.folder / "digits.yaml"
-    path.write_text(TRAIN.format(root=ROOT, data=digits, out=job.folder))
+    master = any_master(2)
+    path.write_text(TRAIN.format(root=ROOT, data=digits, out=job.folder, master=master))
     result = job.run("train", path)
     assert result.code == 0, result.stderr
     job.assert_clean()
     return job.folder, result.verdict
 
 
-def expected(model, images):
-    """What Python TensorFlow says of the same rows."""
-    code = (
-        "import sys, numpy as np, tensorflow as tf\n"
-        "f = tf.saved_model.load(sys.argv[1]).signatures['serving_default']\n"
-        "name = list(f.structured_input_signature[1])[0]\n"
-        "x = np.load(sys.argv[2])\n"
-        "np.save(sys.argv[3], list(f(**{name: tf.constant(x)}).values())[0].numpy())\n"
-    )
-    source, target = model.parent / "x.npy", model.parent / "y.npy"
-    np.save(source, images)
-    subprocess.run([PYTHON, "-c", code, model, source, target], check=True, capture_output=True)
-    return np.load(target)
+@pytest.fixture
+def expected(tensorflow_python):
+    """(model, images) -> what Python TensorFlow says of the same rows."""
+
+    def predict(model, images):
+        code = (
+            "import sys, numpy as np, tensorflow as tf\n"
+            "f = tf.saved_model.load(sys.argv[1]).signatures['serving_default']\n"
+            "name = list(f.structured_input_signature[1])[0]\n"
+            "x = np.load(sys.argv[2])\n"
+            "np.save(sys.argv[3], list(f(**{name: tf.constant(x)}).values())[0].numpy())\n"
+        )
+        source, target = model.parent / "x.npy", model.parent / "y.npy"
+        np.save(source, images)
+        argv = [tensorflow_python, "-c", code, model, source, target]
+        subprocess.run(argv, check=True, capture_output=True)
+        return np.load(target)
+
+    return predict
 
 
 def test_training_report(trained):
@@ -58,7 +66,7 @@ def test_training_report(trained):
     assert not [name for name in os.listdir(folder) if name.startswith("tfos-")]
 
 
-def test_infer_equals_python(trained, digits, job):
+def test_infer_equals_python(trained, digits, job, expected):
     folder, _ = trained
     path = job.folder / "infer.yaml"
     path.write_text(
@@ -87,11 +95,11 @@ def test_infer_equals_python(trained, digits, job):
     job.assert_clean()
 
 
-def test_infer_without_job_file(trained, digits, job, standalone):
+def test_infer_without_job_file(trained, digits, job):
     folder, _ = trained
     out = job.folder / "out"
     argv = ["infer", "--export-dir", folder / "export", "--input", digits / "test"]
-    argv += ["--output", out, "--keep", "id", "--master", standalone]
+    argv += ["--output", out, "--keep", "id", "--master", "local[2]"]
     result = job.run(*argv)
     assert result.code == 0, result.stderr
     assert pq.read_table(out).num_rows == 360
@@ -127,19 +135,20 @@ np.save(target, np.concatenate(session.run([hidden, scores], {x: np.load(rows)})
 """
 
 
-def test_checkpoint_alone(digits, job):
+def test_checkpoint_alone(digits, job, any_master, tensorflow_python):
     """A TensorFlow 1 checkpoint, a hidden layer too: what Python's session gives."""
     rows = pq.read_table(digits / "test")
     source, target = job.folder / "x.npy", job.folder / "y.npy"
     np.save(source, np.array(rows["image"].to_pylist(), np.float32))
     (job.folder / "model").mkdir()
-    argv = [PYTHON, "-c", GRAPH, job.folder / "model", source, target]
+    argv = [tensorflow_python, "-c", GRAPH, job.folder / "model", source, target]
     subprocess.run(argv, check=True, capture_output=True)
     path = job.folder / "infer.yaml"
     path.write_text(
         f"model_dir: model\ninput: {{path: {digits}/test}}\ninput_mapping: {{image: 'x:0'}}\n"
         "output_mapping: {'dense/MatMul:0': hidden, 'scores:0': scores}\nkeep: [id]\n"
         "output: {path: predictions}\ncluster_size: 2\n"
+        f"spark: {{master: '{any_master(2)}'}}\n"
     )
     result = job.run("infer", path)
     assert result.code == 0, result.stderr
@@ -158,7 +167,7 @@ def convert(into, source, out):
     subprocess.run(argv, check=True, capture_output=True)
 
 
-def test_formats_without_python(trained, digits, job):
+def test_formats_without_python(trained, digits, job, expected):
     """JSON in, TFRecord out, one file cut for two executors that have no Python: what parquet
     in and out give."""
     folder, _ = trained

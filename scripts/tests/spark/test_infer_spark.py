@@ -10,7 +10,6 @@ import pyarrow.dataset as ds
 import pyarrow.orc as orc
 import pyarrow.parquet as pq
 import pytest
-from harness import PYTHON
 
 # Two inputs and two outputs, one of them a list; wide must be 4 values.
 MODEL = """\
@@ -32,12 +31,12 @@ ROWS = 1000
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
+def model(tmp_path_factory, tensorflow_python):
     """(folder of the SavedModel, wide of all rows, Python TensorFlow's scores of them)."""
     folder = tmp_path_factory.mktemp("m")
     wide = np.random.default_rng(3).random((ROWS, 4), np.float32)
     np.save(folder / "x.npy", wide)
-    argv = [PYTHON, "-c", MODEL, folder / "model", folder / "x.npy", folder / "y.npy"]
+    argv = [tensorflow_python, "-c", MODEL, folder / "model", folder / "x.npy", folder / "y.npy"]
     subprocess.run(argv, check=True, capture_output=True)
     return folder / "model", wide, np.load(folder / "y.npy")
 

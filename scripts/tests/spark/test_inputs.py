@@ -15,15 +15,13 @@ import pytest
 from converter import Converter
 from harness import PYTHON, flags, received, slow, write_rows
 
-LOCAL = "{master: 'local[3]'}"
-
 
 @pytest.fixture
 def run(job, write_job):
     """Run count.py, or another program, on one member over the input given as YAML."""
 
-    def run(source, program="count.py", spark=LOCAL, more=""):
-        path = write_job(program, "DATA", members=1, spark=spark, more=more)
+    def run(source, program="count.py", **settings):
+        path = write_job(program, "DATA", members=1, **settings)
         path.write_text(path.read_text().replace("{path: DATA, format: parquet}", source))
         result = job.run("train", path)
         job.assert_clean()
@@ -221,11 +219,11 @@ def test_a_null_is_an_error_that_names_its_place(job, run, inside_a_list, read_b
     assert ("inside the list" in cause) == inside_a_list
 
 
-def test_train_and_validation_are_two_feeds(job, write_job, standalone):
+def test_train_and_validation_are_two_feeds(job, write_job):
     """Each worker sees its validation rows whole in every pass, and its train rows once."""
     train = write_rows(job.folder / "train", 1000, files=3)
     validation = write_rows(job.folder / "validation", 300, files=2)
-    path = write_job("inputs_feeds.py", "DATA", epochs=2, spark=f"{{master: '{standalone}'}}")
+    path = write_job("inputs_feeds.py", "DATA", epochs=2)
     source = f"{{train: {{path: {train}}}, validation: {{path: {validation}}}}}"
     path.write_text(path.read_text().replace("{path: DATA, format: parquet}", source))
     result = job.run("train", path)

@@ -29,7 +29,7 @@ def test_every_program_has_its_diff_or_needs_none():
 
 
 @pytest.mark.parametrize("name", ["keras", "tf_config", "tfjob", "tensorflowonspark"])
-def test_migrated_program_trains(job, digits, standalone, name):
+def test_migrated_program_trains(job, digits, any_master, name):
     folder = job.folder / name
     shutil.copytree(BEFORE / name, folder)
     if name in DIFFS:
@@ -44,7 +44,7 @@ def test_migrated_program_trains(job, digits, standalone, name):
     settings = {
         "input.path": data,
         "export_dir": job.folder / "export",
-        "spark.master": standalone,
+        "spark.master": any_master(3),
     }
     if name == "tensorflowonspark":
         settings["model_dir"] = job.folder / "model"

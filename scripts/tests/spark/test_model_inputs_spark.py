@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from harness import PYTHON
 
 MODEL = """\
 import sys, tensorflow as tf
@@ -43,10 +42,12 @@ spark: {{master: "local[2]"}}
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(tmp_path_factory, tensorflow_python):
     """(folder of the SavedModel, folder of the rows)"""
     folder = tmp_path_factory.mktemp("m")
-    subprocess.run([PYTHON, "-c", MODEL, folder / "model"], check=True, capture_output=True)
+    subprocess.run(
+        [tensorflow_python, "-c", MODEL, folder / "model"], check=True, capture_output=True
+    )
     x = [[i + 0.1, 1.0] for i in range(ROWS)]
     x[50] = [1e300, 1.0]
     columns = {

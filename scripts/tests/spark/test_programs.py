@@ -27,11 +27,11 @@ def write(job, program, argv, more="", interpreter=""):
     return path
 
 
-def test_tf_config_of_every_role(job):
+def test_tf_config_of_every_role(job, any_master):
     """An unmodified script; ps, workers and evaluator never end, the run does."""
     more = (
         "strategy: parameter_server\ncluster_size: 5\nnum_ps: 1\nchief: true\nevaluator: true\n"
-        "export_dir: export"
+        f"export_dir: export\nspark: {{master: '{any_master(5)}'}}"
     )
     result = job.run("train", write(job, "roles.py", ["{model_dir}", "{export_dir}"], more))
     assert result.code == 0, result.stderr
@@ -47,9 +47,10 @@ def test_tf_config_of_every_role(job):
     job.assert_clean()
 
 
-def test_tensorboard(job):
+def test_tensorboard(job, any_master):
     ended = job.folder / "ended"
-    path = write(job, "until.py", [str(ended)], "tensorboard: true")
+    more = f"tensorboard: true\nspark: {{master: '{any_master(1)}'}}"
+    path = write(job, "until.py", [str(ended)], more)
     job.start("train", path)
     log = job.folder / "stderr.txt"
     url = job.wait_for(lambda: re.search(r"TensorBoard: (http\S+)", log.read_text()), what="URL")[1]

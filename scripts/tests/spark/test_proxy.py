@@ -33,7 +33,9 @@ def test_the_proxy_counts(proxy):
 
 def test_all_reduce(job, write_job, proxy):
     data = write_rows(job.folder / "data", 400, files=2)
-    path = write_job("strategy_all_reduce.py", data, args="{datasets: from_batches}", more=BOUNDS)
+    path = write_job(
+        "strategy_all_reduce.py", data, args="{datasets: from_batches}", spark="{}", more=BOUNDS
+    )
     result = job.run("train", path, "--set", "strategy=all_reduce", env=proxy.environment)
     assert result.code == 0, result.stderr
     assert result.verdict["rows"]["read"] == 400
@@ -43,7 +45,7 @@ def test_all_reduce(job, write_job, proxy):
 @pytest.mark.slow
 def test_parameter_servers(job, write_job, proxy):
     data = write_rows(job.folder / "data", 100, columns={})
-    path = write_job("strategy_ps.py", data, members=3, more=BOUNDS)
+    path = write_job("strategy_ps.py", data, members=3, spark="{}", more=BOUNDS)
     settings = ["strategy=parameter_server", "num_ps=1", "chief=true"]
     flags = (part for s in settings for part in ("--set", s))
     result = job.run("train", path, *flags, env=proxy.environment)

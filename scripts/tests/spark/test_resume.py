@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from harness import PYTHON, Job, write_rows
+from harness import Job, write_rows
 
 MODEL = """\
 import sys, tensorflow as tf
@@ -26,13 +26,16 @@ def quad(i):
 
 
 @pytest.fixture
-def root(tmp_path_factory):
+def root(tmp_path_factory, tensorflow_python):
     folder = tmp_path_factory.mktemp("r")
-    subprocess.run([PYTHON, "-c", MODEL, folder / "model"], check=True, capture_output=True)
+    subprocess.run(
+        [tensorflow_python, "-c", MODEL, folder / "model"], check=True, capture_output=True
+    )
     write_rows(folder / "data", FILES * ROWS, files=FILES, columns={"x": quad})
     (folder / "job.yaml").write_text(
         "export_dir: model\ninput: {path: data}\nkeep: [id]\nbatch_size: 1000\n"
         "cluster_size: 2\noutput: {path: out, if_exists: resume}\n"
+        "spark: {master: 'local[2]'}\n"
     )
     return folder
 
@@ -72,7 +75,7 @@ def check(out, rows):
 
 def test_killed_run_is_resumed(root, run):
     out, kept = root / "out", root / ".out.tfos.resume" / "resume-first"
-    first = run("first", "--set", "batch_size=1")
+    first = run("first", "--set", "batch_size=1", "--set", "spark.master=local-cluster[2,1,1024]")
     first.wait_for(lambda: len(list(kept.glob("done/*.json"))) >= 3, what="three finished parts")
     first.process.kill()
     first.kill()

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
-from harness import PYTHON, Job
+from harness import Job
 
 # The rows' own numbers, as Python computes them, lie beside the model.
 MODEL = """\
@@ -34,12 +34,12 @@ CONF = f"spark.sql.files.minPartitionNum: '{FILES}'"
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
+def model(tmp_path_factory, tensorflow_python):
     """(folder of the SavedModel, x of all rows and 7 more, Python TensorFlow's y)."""
     folder = tmp_path_factory.mktemp("m")
     x = np.random.default_rng(5).random((ALL + 7, 4), np.float32)
     np.save(folder / "x.npy", x)
-    argv = [PYTHON, "-c", MODEL, folder / "model", folder / "x.npy", folder / "y.npy"]
+    argv = [tensorflow_python, "-c", MODEL, folder / "model", folder / "x.npy", folder / "y.npy"]
     subprocess.run(argv, check=True, capture_output=True)
     return folder / "model", x, np.load(folder / "y.npy")
 
@@ -66,17 +66,21 @@ class Site:
         }
         pq.write_table(pa.table(columns), self.folder / "data" / name)
 
-    def job(self, text, output):
+    def job(self, text, output, master=""):
         (self.folder / "job.yaml").write_text(
             f"export_dir: {self.model}\nread_by: spark\nkeep: [id, day]\nbatch_size: 1000\n"
-            f"cluster_size: 2\ninput: {{{text}}}\nspark: {{conf: {{{CONF}}}}}\n"
+            f"cluster_size: 2\ninput: {{{text}}}\nspark: {{master: '{master}', conf: {{{CONF}}}}}\n"
             f"output: {{path: out, if_exists: resume, {output}}}\n"
         )
+
+    def run_id(self, name):
+        # Other processes run tests of this file at the same time.
+        return f"{os.getpid()}-{self.folder.name}-{name}"
 
     def start(self, name, *argv):
         folder = self.folder / name
         folder.mkdir()
-        self.jobs.append(Job(folder, f"again-{name}"))
+        self.jobs.append(Job(folder, self.run_id(name)))
         return self.jobs[-1].start("infer", self.folder / "job.yaml", *argv)
 
     def run(self, name, *argv):
@@ -92,7 +96,7 @@ class Site:
 
     def finished(self, name):
         """The partitions that a run has finished so far: record and committed files."""
-        run = self.kept / f"again-{name}"
+        run = self.kept / self.run_id(name)
         records = {int(path.stem.split("-")[1]) for path in run.glob("done/*.json")}
         return records & {int(path.name[-6:]) for path in run.glob("pending/0/task_*")}
 
@@ -144,8 +148,8 @@ def test_killed_run_is_resumed(site):
     assert (result["read"], result["rows"]) == (computed * ROWS, computed * ROWS)
     assert (result["partitions"], len(result["splits"])) == (computed, computed)
     by = {part["id"]: part["run"] for part in site.manifest()["splits"]}
-    assert {i for i, run in by.items() if run == "again-first"} == done
-    assert set(by.values()) == {"again-first", "again-second"} and len(by) == FILES
+    assert {i for i, run in by.items() if run == site.run_id("first")} == done
+    assert set(by.values()) == set(map(site.run_id, ("first", "second"))) and len(by) == FILES
     after = {p.name: p.stat().st_ino for p in site.out.glob("day=*/part-*")}
     assert before.items() <= after.items()
     site.check(ALL)
@@ -164,7 +168,10 @@ def test_killed_run_is_resumed(site):
     assert (fourth.verdict["infer"]["rows"], carried) == (ROWS + 7, FILES - 1)
     assert "1 finished partitions of earlier runs are not used" in fourth.stderr
     site.check(ALL + 7)
-    assert {part["run"] for part in site.manifest()["splits"]} == {*by.values(), "again-fourth"}
+    assert {part["run"] for part in site.manifest()["splits"]} == {
+        *by.values(),
+        site.run_id("fourth"),
+    }
 
     other = site.run("other", "--set", "keep=[day, id]")
     assert other.code == 7 and "was made with something else: keep" in other.stderr
@@ -175,14 +182,14 @@ def test_killed_run_is_resumed(site):
 
 
 @pytest.mark.parametrize("format", ["parquet", "orc"])  # whose committers differ
-def test_failed_run_leaves_what_it_has_done(site, format):
+def test_failed_run_leaves_what_it_has_done(site, format, any_master):
     """A bad row fails Spark's job, which deletes what its tasks have committed, were it not for
     the link. Then the row is corrected."""
     for i in range(FILES):
         last = (i + 1) * ROWS - i - 1
         site.data(f"part-{i:02d}.parquet", i * ROWS, ROWS - i, [last] if i == FILES - 1 else [])
     query = f"SELECT id, day, x FROM parquet.`{site.folder}/data` WHERE id >= 0"
-    site.job(f"sql: '{query}'", f"format: {format}")
+    site.job(f"sql: '{query}'", f"format: {format}", any_master(2))
     first = site.run("first")
     assert first.code == 6, first.stderr
     told = first.verdict["infer"]["kept_splits"]
@@ -207,7 +214,7 @@ def test_failed_run_leaves_what_it_has_done(site, format):
     assert not site.kept.exists()
 
 
-def test_bad_rows_of_a_killed_run(site):
+def test_bad_rows_of_a_killed_run(site, any_master):
     """The account and the quarantine are of both runs: of partitions with some bad rows, and of
     one of nothing else, for which Spark writes no file."""
     ids = [range(i * ROWS, i * ROWS + (ROWS if i else 300)) for i in range(FILES)]
@@ -216,7 +223,7 @@ def test_bad_rows_of_a_killed_run(site):
     for i, one in enumerate(ids):
         mine = [row for row in one if row in bad]
         site.data(f"part-{i:02d}.parquet", one[0], len(one), mine)
-    site.job("path: data", "partition_by: [day]")
+    site.job("path: data", "partition_by: [day]", any_master(2))
     spare = ["--set", "on_bad_row=quarantine"]
     limit = 100 * len(bad) / len(every)
     first = site.start("first", "--set", "batch_size=1", *spare)
@@ -244,7 +251,9 @@ def test_bad_rows_of_a_killed_run(site):
     assert third.code == 0, third.stderr
     assert third.verdict["infer"]["carried"]["splits"] == FILES
     manifest = site.manifest()
-    assert {part["run"] for part in manifest["splits"]} == {"again-first", "again-second"}
+    assert {part["run"] for part in manifest["splits"]} == set(
+        map(site.run_id, ("first", "second"))
+    )
     assert account.items() <= manifest.items()
     assert sum(not part.get("written") for part in manifest["splits"]) == 1
     check_bad_rows(site, every - bad, bad)
@@ -284,10 +293,10 @@ def check_bad_rows(site, good, bad):
         ("SELECT id, day, x FROM {0} WHERE id <= (SELECT max(id) FROM {0})", "a subquery"),
     ],
 )
-def test_what_has_no_lasting_partitions_is_refused(site, query, why):
+def test_what_has_no_lasting_partitions_is_refused(site, query, why, any_master):
     site.data("part-0.parquet", 0, 10)
     query = query.format(f"parquet.`{site.folder}/data`")
-    site.job(f"sql: '{query}'", "format: parquet")
+    site.job(f"sql: '{query}'", "format: parquet", any_master(2))
     result = site.run("only")
     assert result.code == 2, result.stderr
     assert why in result.verdict["cause"]

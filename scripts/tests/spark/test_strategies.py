@@ -19,7 +19,7 @@ SERVERS = ["strategy=parameter_server", "num_ps=1"]
 
 
 @pytest.fixture
-def run(job, write_job, standalone):
+def run(job, write_job, any_master):
     """Run a program on partitions of very different sizes; settings as for --set."""
     folder = job.folder / "data"
     folder.mkdir()
@@ -29,15 +29,9 @@ def run(job, write_job, standalone):
         pq.write_table(pa.table({"id": ids}), folder / f"part-{i}.parquet")
         first += rows
 
-    def run(program, members, *settings, args="{}"):
-        path = write_job(
-            program,
-            folder,
-            members=members,
-            epochs=EPOCHS,
-            args=args,
-            spark=f"{{master: '{standalone}'}}",
-        )
+    def run(program, members, *settings, args="{}", master=None):
+        spark = f"{{master: '{master or any_master(members)}'}}"
+        path = write_job(program, folder, members=members, epochs=EPOCHS, args=args, spark=spark)
         result = job.run("train", path, *(part for s in settings for part in ("--set", s)))
         assert result.code == 0, result.stderr
         job.assert_clean()
@@ -90,7 +84,8 @@ def late_file():
 
 def test_parameter_server_through_the_chief(job, run, late_file):
     """The last executor launches long after it has registered: its member waits for it."""
-    result = run("strategy_ps.py", 4, *SERVERS, "chief=true", f"spark.conf.spark.files={late_file}")
+    settings = [*SERVERS, "chief=true", f"spark.conf.spark.files={late_file}"]
+    result = run("strategy_ps.py", 4, *settings, master="local-cluster[4,2,1024]")
     assert "was placed on the executor of" not in result.stderr
     assert_each_row_once_an_epoch(job, result, ["chief:0"])
     total = EPOCHS * sum(range(ROWS))

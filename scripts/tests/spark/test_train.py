@@ -1,8 +1,6 @@
 """Spark-fed training on every kind of master that runs here: every row arrives once, evenly."""
 
 import contextlib
-import os
-import signal
 import subprocess
 
 import pyarrow.parquet as pq
@@ -29,7 +27,7 @@ def assert_even(job, within):
 
 def test_local_cluster_is_the_default(job, write_job):
     data = write_rows(job.folder / "data", 2000, files=4)
-    result = job.run("train", write_job("count.py", data, epochs=2))
+    result = job.run("train", write_job("count.py", data, epochs=2, spark="{}"))
     assert result.code == 0, result.stderr
     assert_each_row_once(job, 2000, epochs=2)
     assert_balanced(result, 4000)
@@ -37,19 +35,10 @@ def test_local_cluster_is_the_default(job, write_job):
     job.assert_clean()
 
 
-def test_local_n(job, write_job):
-    data = write_rows(job.folder / "data", 1000, files=2)
-    result = job.run("train", write_job("count.py", data, spark="{master: 'local[4]'}"))
-    assert result.code == 0, result.stderr
-    assert_each_row_once(job, 1000)
-    job.assert_clean()
-
-
 @pytest.mark.parametrize("feed", ["next_batch", slow("data_feed")])
-def test_one_partition_reaches_both_workers_evenly(job, write_job, standalone, feed):
+def test_one_partition_reaches_both_workers_evenly(job, write_job, feed):
     data = write_rows(job.folder / "data", 1437)
-    spark = f"{{master: '{standalone}'}}"
-    result = job.run("train", write_job("count.py", data, spark=spark, args=f"{{feed: {feed}}}"))
+    result = job.run("train", write_job("count.py", data, args=f"{{feed: {feed}}}"))
     assert result.code == 0, result.stderr
     assert_each_row_once(job, 1437)
     assert_even(job, within=4 * 32)
@@ -58,10 +47,10 @@ def test_one_partition_reaches_both_workers_evenly(job, write_job, standalone, f
 
 
 @pytest.mark.parametrize("partitions", [200, slow(1000)])
-def test_many_partitions_reach_both_workers_evenly(job, write_job, standalone, partitions):
+def test_many_partitions_reach_both_workers_evenly(job, write_job, any_master, partitions):
     data = write_rows(job.folder / "data", 5000, files=partitions)
     spark = (
-        f"{{master: '{standalone}', conf: {{spark.sql.files.maxPartitionBytes: 8192, "
+        f"{{master: '{any_master(2)}', conf: {{spark.sql.files.maxPartitionBytes: 8192, "
         "spark.sql.files.openCostInBytes: 8192}}"
     )
     result = job.run("train", write_job("count.py", data, spark=spark))
@@ -71,11 +60,11 @@ def test_many_partitions_reach_both_workers_evenly(job, write_job, standalone, p
     job.assert_clean()
 
 
-def test_giant_partition_in_bounded_memory(job, write_job, standalone):
+def test_giant_partition_in_bounded_memory(job, write_job, any_master):
     """400 MB through two members that read slowly: each node holds its queue and little more."""
     wide = {"x": lambda i: bytes([i % 251]) * 20_000}
     data = write_rows(job.folder / "data", 20_000, columns=wide, row_group_size=500)
-    spark = f"{{master: '{standalone}', conf: {{spark.sql.files.maxPartitionBytes: 4g}}}}"
+    spark = f"{{master: '{any_master(2)}', conf: {{spark.sql.files.maxPartitionBytes: 4g}}}}"
     job.start("train", write_job("count.py", data, spark=spark, args="{sleep: 0.02}"))
     peak = 0
     while job.process.poll() is None:
@@ -99,43 +88,11 @@ def rss(pid):
         return 0
 
 
-@pytest.mark.parametrize("read_by", ["executor", "spark"])
-def test_killed_feed_task_loses_and_doubles_no_row(job, write_job, standalone, read_by):
-    wide = {"x": lambda i: bytes([i % 251]) * 40_000}  # more than members hold: tasks wait
-    data = write_rows(job.folder / "data", 6000, files=2, columns=wide, row_group_size=500)
-    spark = f"{{master: '{standalone}'}}"
-    more = f"read_by: {read_by}\nepoch_cache: 0"
-    path = write_job("count.py", data, spark=spark, args="{sleep: 0.02}", epochs=2, more=more)
-    job.start("train", path)
-    job.wait_for(lambda: sum(map(len, received(job.folder / "model").values())) > 300, what="rows")
-    tasks = feed_tasks(job, read_by)
-    assert tasks, "no feed task found to kill"
-    os.kill(tasks[0], signal.SIGKILL)
-    result = job.wait()
-    assert result.code == 0, result.stderr
-    assert_each_row_once(job, 6000, epochs=2)
-    assert_balanced(result, 12000)
-    job.assert_clean()
-
-
-def feed_tasks(job, read_by):
-    if read_by == "executor":
-        return list(job.processes("tfos-node feed"))
-    workers = [pid for pid, command in job.processes("pyspark").items() if "daemon" in command]
-    # The daemon's forks run the tasks; they have no other mark than their parent.
-    return [pid for pid in workers if parent(pid) in workers]
-
-
-def parent(pid):
-    with open(f"/proc/{pid}/stat") as stat:
-        return int(stat.read().rsplit(")", 1)[1].split()[1])
-
-
-def test_early_stop_skips_the_rest(job, write_job, standalone):
+def test_early_stop_skips_the_rest(job, write_job, any_master):
     # Twice what both members' queues hold.
     data = write_rows(job.folder / "data", 50_000, files=500, columns={"x": lambda i: bytes(5000)})
     spark = (
-        f"{{master: '{standalone}', conf: {{spark.sql.files.maxPartitionBytes: 8192, "
+        f"{{master: '{any_master(2)}', conf: {{spark.sql.files.maxPartitionBytes: 8192, "
         "spark.sql.files.openCostInBytes: 8192}}"
     )
     result = job.run(
@@ -149,10 +106,9 @@ def test_early_stop_skips_the_rest(job, write_job, standalone):
     job.assert_clean()
 
 
-def test_steps_end_the_feed(job, write_job, standalone):
+def test_steps_end_the_feed(job, write_job):
     data = write_rows(job.folder / "data", 2000, files=2)
-    spark = f"{{master: '{standalone}'}}"
-    result = job.run("train", write_job("count.py", data, spark=spark, epochs=50, more="steps: 21"))
+    result = job.run("train", write_job("count.py", data, epochs=50, more="steps: 21"))
     assert result.code == 0, result.stderr
     assert result.verdict["rows"]["trained"] == 21 * 32
     counts = sorted(len(ids) for ids in received(job.folder / "model").values())
@@ -196,14 +152,9 @@ def test_sql_and_a_shuffled_query(job, write_job):
     assert_each_row_once(job, 500)
 
 
-def test_results_of_every_worker_are_published(job, write_job, standalone):
+def test_results_of_every_worker_are_published(job, write_job):
     data = write_rows(job.folder / "data", 1000, files=2)
-    path = write_job(
-        "results.py",
-        data,
-        spark=f"{{master: '{standalone}'}}",
-        more=f"output: {{path: {job.folder}/results}}",
-    )
+    path = write_job("results.py", data, more=f"output: {{path: {job.folder}/results}}")
     result = job.run("train", path)
     assert result.code == 0, result.stderr
     got = pq.read_table(job.folder / "results")

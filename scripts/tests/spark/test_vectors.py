@@ -5,7 +5,7 @@ import subprocess
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from harness import PYTHON, slow
+from harness import slow
 
 ROWS = 60
 MAKE = """\
@@ -38,10 +38,10 @@ spark: {{master: "local[2]"}}
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(tmp_path_factory, tensorflow_python):
     """(folder of the SavedModel, folder of the rows)"""
     folder = tmp_path_factory.mktemp("v")
-    argv = [PYTHON, "-c", MAKE, folder / "model", folder / "data", str(ROWS)]
+    argv = [tensorflow_python, "-c", MAKE, folder / "model", folder / "data", str(ROWS)]
     subprocess.run(argv, check=True, capture_output=True)
     return folder / "model", folder / "data"
 
