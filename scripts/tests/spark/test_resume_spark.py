@@ -125,11 +125,12 @@ def site(tmp_path_factory, model):
         job.kill()
 
 
-def test_killed_run_is_resumed(site):
+def test_killed_run_is_resumed(site, any_master):
     for i in range(FILES):
         site.data(f"part-{i:02d}.parquet", i * ROWS, ROWS)
-    site.job("path: data", "partition_by: [day]")
-    first = site.start("first", "--set", "batch_size=1")
+    site.job("path: data", "partition_by: [day]", any_master(2))
+    executors = "spark.master=local-cluster[2,2,1024]"
+    first = site.start("first", "--set", "batch_size=1", "--set", executors)
     first.wait_for(lambda: len(site.finished("first")) >= 3, 300, "three finished partitions")
     site.kill(first)
     done = site.finished("first")
