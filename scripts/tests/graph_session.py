@@ -30,8 +30,8 @@ def place(graph_def, device_of, worker):
     devices = {}
     for node in graph_def.node:
         if node.op == "VarHandleOp":
-            devices[node.name] = device_of(owner(node) or node.name)
-        node.device = devices.get(node.name, worker)
+            devices[node.name] = node.device or device_of(owner(node) or node.name)
+        node.device = devices.get(node.name, node.device or worker)
     for function in graph_def.library.function:
         for node in function.node_def:
             if "_class" in node.attr and owner(node) in devices:

@@ -1,6 +1,11 @@
 """Exported graphs compute what Keras computes: the same losses, metrics, predictions, updates."""
 
+import linecache
 import os
+import re
+import sys
+import types
+from pathlib import Path
 
 import graph_models as models
 import keras
@@ -262,6 +267,30 @@ def test_a_module_with_its_own_step(tmp_path):
         assert_same(served, module.predict_step(tensor(batch["x"])))
         assert got["global_step"] == STEPS
         assert set(graph.variables()) == {"Variable", "Variable_1", "global_step"}
+
+
+def test_the_page_is_true(tmp_path, monkeypatch):
+    """The programs of docs/graph-programs.md run, in order, and each graph trains."""
+    page = Path(__file__).resolve().parents[2] / "docs" / "graph-programs.md"
+    programs = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "page", page_module := types.ModuleType("page"))
+    for i, program in enumerate(programs):
+        lines = f"page_{i}", *program.splitlines(keepends=True)
+        linecache.cache[lines[0]] = (len(program), None, list(lines[1:]), lines[0])
+        exec(compile(program, lines[0], "exec"), page_module.__dict__)
+    every = {"train", "train_all_reduce", "evaluate", "serving_default"}
+    line = {"x": np.ones((4, 1), "float32"), "y": np.full((4, 1), 2, "float32")}
+    rated = {"user": np.array(["ann", "zoe"], object), "age": np.ones((2, 1), "float32")}
+    for path, names, batch in [
+        ("model", every, rated | {"y": np.ones(2, "float32")}),
+        ("line", every, line),
+        ("by_hand", {"train"}, line),
+    ]:
+        with Graph(path) as graph:
+            assert names == {n for n in graph.meta.signature_def if not n.startswith("__")}
+            losses = [graph.run("train", batch) for _ in range(3)]
+        assert losses[2]["loss"] < losses[0]["loss"] and losses[2]["global_step"] == 3
 
 
 def test_one_member_alone_can_run_the_graph_for_many(cases):
