@@ -24,7 +24,10 @@ def perceptron():
     """A functional model, and a learning rate that depends on the optimizer's iterations."""
     keras.utils.set_random_seed(1)
     x = keras.Input((6,))
-    hidden = layers.Dense(8, "relu", name="hidden", kernel_regularizer="l2")(x)
+    dense = layers.Dense(
+        8, "relu", kernel_regularizer="l2", activity_regularizer="l2", name="hidden"
+    )
+    hidden = dense(x)
     model = keras.Model(x, layers.Dense(3, name="logits")(hidden))
     rate = keras.optimizers.schedules.ExponentialDecay(0.05, 5, 0.8)
     return model, {

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras
 from keras import layers
 from tfos.graph import ExportError, export_training
 
@@ -131,7 +132,8 @@ FAULTS = {
         "global_step: this name is taken",
     ),
     "sparse": (dense(), "sgd", "mse", {"inputs": tf.SparseTensorSpec([None, 2])}, "use dense ones"),
-    "no step": (tf.Module(), None, None, {"inputs": X}, "nor has it a train_step"),
+    "no step": (tf.Module(), None, None, {"inputs": X}, "nor a tf.Module with train_step"),
+    "Keras 2": (tf_keras.Sequential(), "sgd", "mse", {"inputs": X}, "make it with Keras 3"),
     "step and optimizer": (Step(None), "sgd", None, {"inputs": X}, "give optimizer=None"),
     "step without inputs": (Step(None), None, None, {}, "give inputs="),
     "step returns no loss": (

@@ -52,7 +52,6 @@ class KerasProgram:
             self.labels = specs.named(labels, "labels")
         _check_labels(self.features, self.labels, outputs)
         self._build_metrics(outputs)
-        self._regularised = [one for one in model.trainable_variables if one.regularizer]
 
     @property
     def variables(self) -> list[tuple[str, tf.Variable]]:
@@ -91,13 +90,17 @@ class KerasProgram:
     def _score(self, x: Any, y: Any, predicted: Any, training: bool) -> tuple[Any, dict[str, Any]]:
         """Loss and metrics of one batch. What metrics remember of batches before is not read, and
         nothing is remembered: the scope takes all that is assigned."""
-        # Keras takes a regulariser's variable from the scope. It is read under the tape.
-        read = [(one, tf.convert_to_tensor(one.value)) for one in self._regularised]
-        with keras.StatelessScope(read):
-            self.model.reset_metrics()
-            more = {"training": training} if _takes(self.model.compute_loss, "training") else {}
-            loss = self.model.compute_loss(x=x, y=y, y_pred=predicted, **more)
-            metrics = dict(self.model.compute_metrics(x, y, predicted))
+        # Regularisers and add_loss are outside of the scope: hand them in as Keras's trainer for
+        # JAX does.
+        self.model._losses_override = list(self.model.losses)
+        try:
+            with keras.StatelessScope():
+                self.model.reset_metrics()
+                more = {"training": training} if _takes(self.model.compute_loss, "training") else {}
+                loss = self.model.compute_loss(x=x, y=y, y_pred=predicted, **more)
+                metrics = dict(self.model.compute_metrics(x, y, predicted))
+        finally:
+            self.model._losses_override = []
         metrics.pop("loss", None)  # the mean over batches, of which there are none
         return loss, metrics
 
@@ -133,9 +136,10 @@ class KerasProgram:
         """Features as the model is called with them: as `inputs` was given, or as the model has
         them itself."""
         flat = list(features.values())
+        if len(getattr(self.model, "inputs", None) or ()) == 1:  # under whatever name
+            return flat[0]
         if self._given is None:
-            shape = self.model.input if len(flat) > 1 else self.model.inputs[0]
-            return keras.tree.pack_sequence_as(shape, flat)
+            return keras.tree.pack_sequence_as(self.model.input, flat)
         if isinstance(self._given, Mapping):
             return features
         return flat if isinstance(self._given, list | tuple) else flat[0]

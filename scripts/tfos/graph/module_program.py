@@ -25,9 +25,16 @@ class ModuleProgram:
     optimizer = None
 
     def __init__(self, module: Any, inputs: Any, given: dict[str, Any]) -> None:
-        if not callable(getattr(module, "train_step", None)):
-            kind = f"{type(module).__name__} is no Keras model"
-            raise ExportError(f"{kind}, nor has it a train_step(**inputs)")
+        if any(one.__module__.startswith("tf_keras.") for one in type(module).__mro__):
+            raise ExportError(
+                "a model of tf_keras, which is Keras 2: make it with Keras 3, "
+                "or hold it in a tf.Module with a train_step"
+            )
+        if not isinstance(module, tf.Module) or not callable(getattr(module, "train_step", None)):
+            raise ExportError(
+                f"{type(module).__name__} is neither a Keras 3 model nor a tf.Module with "
+                "train_step(**inputs)"
+            )
         for name, value in given.items():
             if value is not None:
                 raise ExportError(

@@ -32,7 +32,7 @@ def write(path: str, program: Program, signatures: dict[str, Signature], step: t
     variables = _named([one for ref, one in known.items() if ref in used])
     lost = sorted(v.name for ref, v in used.items() if ref not in known)
     if lost:
-        raise ExportError(f"{', '.join(lost)}: no attribute of the module holds this variable")
+        raise ExportError(f"{', '.join(lost)}: no attribute of the model holds this variable")
     root = tf.Module()
     root.kept = list(variables.values())
     root.tables = _tables(program.source)
