@@ -16,4 +16,4 @@ def export(model: object) -> None:
 def faults(model: object) -> None:
     export_training(model, "adam", "mse")  # type: ignore[call-arg]
     export_training(model, "adam", "mse", 3)  # type: ignore[arg-type]
-    export_training(model, "adam", "mse", "model", None)  # type: ignore[misc]
+    export_training(model, "adam", "mse", "model", None)  # type: ignore[call-arg]
