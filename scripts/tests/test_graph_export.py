@@ -224,13 +224,14 @@ def test_optimizer_state_belongs_to_its_variable(cases):
 
 def test_collections_list_the_variables(cases):
     meta = read(cases["noisy"].path)
-    names = {
+    lists = {
         key: [
-            variable_pb2.VariableDef.FromString(one).variable_name
+            variable_pb2.VariableDef.FromString(one)
             for one in meta.collection_def[key].bytes_list.value
         ]
         for key in ("variables", "trainable_variables", "global_step")
     }
+    names = {key: [one.variable_name for one in found] for key, found in lists.items()}
     handles = {f"{node.name}:0" for node in meta.graph_def.node if node.op == "VarHandleOp"}
     assert set(names["variables"]) == handles
     assert names["global_step"] == ["global_step:0"]
@@ -240,6 +241,8 @@ def test_collections_list_the_variables(cases):
     assert sorted(names["trainable_variables"]) == sorted(
         ["noisy/norm/gamma:0", "noisy/norm/beta:0", *trained]
     )
+    marked = [one.variable_name for one in lists["variables"] if one.trainable]
+    assert marked == names["trainable_variables"]
 
 
 def test_two_processes_name_variables_alike(cases, tmp_path):
