@@ -10,6 +10,8 @@ Runs in three places, which share no module but `exits`, `frames` and `versions`
   rows in: `connection` (chunks) -> `rows` (one pass: batches, steps, shuffle) -> `feed` (once)
   or `replay` (again and again), with `arrays` (Arrow to numpy) and `tensors` (tf.data).
 
+`graph` is a package for authors: a model becomes a graph that trains. No run imports it.
+
 `frames` is what passes between them and tfos-node; docs/protocols.md describes it.
 """
 
