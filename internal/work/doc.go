@@ -8,7 +8,7 @@
 // they are not accepted, what was kept. docs/protocols.md section 3 is the
 // contract.
 //
-// There are three kinds of work, each a type with the methods of reserve.Work. Open
+// There are four kinds of work, each a type with the methods of reserve.Work. Open
 // chooses one from the configuration; nothing else asks which it is. Another kind is
 // another file, and a case in Open.
 //
