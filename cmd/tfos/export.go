@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"path/filepath"
@@ -30,6 +31,7 @@ type exportOptions struct {
 	outputs       []string
 	servingLayout bool
 	ifExists      string
+	allowCode     bool
 }
 
 // exportKeys maps flags to the keys of a job file that they set.
@@ -51,10 +53,11 @@ func newExportCommand(c *cli) *cobra.Command {
 		Short: "Make a SavedModel of a checkpoint or of another model, on this machine",
 		Long: `Makes a SavedModel as a job file says or, of a model, as the flags from
 --export-dir on say. MODEL is a checkpoint (or a folder of them: the newest
-complete one is taken), a SavedModel, or a frozen graph (.pb). A checkpoint
-needs its graph: the .meta file beside it, or --graph.
+complete one is taken), a SavedModel, a frozen graph (.pb), or a Keras file
+(.keras, .h5). A checkpoint needs its graph: the .meta file beside it, or --graph.
+A Keras file needs Keras and TensorFlow in TFOS_PYTHON, which convert it.
 
-It runs on this machine, without Spark and without Python. The SavedModel gets
+It runs on this machine, without Spark and, but for Keras files, without Python. The SavedModel gets
 its name when it has been loaded by TensorFlow and its signatures have run on
 zeros. Files that do not change are linked where the file system can.
 
@@ -63,6 +66,7 @@ and --outputs declare one by tensors of the graph, which tfos show --all lists.`
 		Example: `  tfos export model/model.ckpt-1000 --export-dir export --inputs x=x:0 --outputs y=dense/BiasAdd:0
   tfos export checkpoints --graph saved_model --export-dir export
   tfos export saved_model --export-dir serving/digits --serving-layout --signatures serving_default
+  tfos export model.keras --export-dir export
   tfos export export.yaml --set export_if_exists=replace --output json`,
 		Args: one("job file or model", "model/model.ckpt-1000 --export-dir export"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -84,17 +88,32 @@ and --outputs declare one by tensors of the graph, which tfos show --all lists.`
 	f.StringVar(&o.declared, "signature-def-key", "serving_default", "`name` of the signature that --inputs and --outputs declare")
 	f.StringSliceVar(&o.inputs, "inputs", nil, "`alias=tensor,…`: inputs of a new signature")
 	f.StringSliceVar(&o.outputs, "outputs", nil, "`alias=tensor,…`: outputs of a new signature")
+	f.BoolVar(&o.allowCode, "run-code-in-file", false, "run the Python code that a Keras file holds, such as Lambda layers: for files that you trust")
 	f.BoolVar(&o.servingLayout, "serving-layout", false, "add a numbered version to --export-dir, as TensorFlow Serving reads it")
 	f.StringVar(&o.ifExists, "if-exists", "", "what becomes of a SavedModel there: `fail|replace` (default: fail)")
 	return cmd
 }
 
 func runExport(cmd *cobra.Command, c *cli, o *exportOptions) error {
+	library, isKeras := model.KerasFile(o.model)
+	var folder string // for what a Keras file is converted to
+	if isKeras {
+		made, remove, err := c.temporary()
+		if err != nil {
+			return err
+		}
+		defer remove()
+		folder = made
+	}
 	return c.submit(cmd.Context(), &o.runOptions, func() (*job.Spec, error) {
 		flags, err := o.jobFlags(cmd.Flags())
 		switch {
 		case err != nil:
 			return nil, err
+		case isKeras:
+			return o.kerasJob(cmd.Context(), c, flags, library, folder)
+		case o.allowCode:
+			return nil, usageError("--run-code-in-file is for a Keras file (.keras, .h5)")
 		case o.file == "":
 			return job.FromFlags(job.Export, c.dir, append(flags, o.modelFlag()), o.sets)
 		case len(flags) > 0:
@@ -103,6 +122,28 @@ func runExport(cmd *cobra.Command, c *cli, o *exportOptions) error {
 		}
 		return job.Load(o.file, job.Export, o.sets)
 	})
+}
+
+// kerasJob is the job for a Keras file, which it converts if the export's name is free.
+func (o *exportOptions) kerasJob(ctx context.Context, c *cli, flags []job.Flag, library, folder string) (*job.Spec, error) {
+	switch {
+	case o.dryRun:
+		return nil, usageError("%s is a Keras file, which Python converts before there is a plan: --dry-run does not apply", o.model)
+	case o.graph != "":
+		return nil, usageError("%s is a Keras file, which has its graph: --graph does not apply", o.model)
+	}
+	graph := job.Flag{Name: "MODEL", Key: "app.graph.path", Value: filepath.Join(folder, kerasFolder)}
+	spec, err := job.FromFlags(job.Export, c.dir, append(flags, graph), o.sets)
+	if err == nil {
+		err = job.CheckOutputs(spec)
+	}
+	if err == nil {
+		err = o.convertKeras(ctx, c, library, folder)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return spec, nil
 }
 
 func usageError(format string, args ...any) error {

@@ -55,6 +55,13 @@ func Check(s *Spec) error {
 	return Faults(r.faults).err()
 }
 
+// CheckOutputs is the part of Check that looks at outputs, which must not be there.
+func CheckOutputs(s *Spec) error {
+	r := &rules{s: s}
+	r.outputs()
+	return Faults(r.faults).err()
+}
+
 // readsHere tells whether executors see this machine's files.
 func (s *Spec) readsHere() bool { return s.Where().place().filesHere }
 

@@ -16,7 +16,7 @@ import (
 // A value is found by the path of names that leads to it, as tf.train.Checkpoint.restore
 // finds it. The path starts at the checkpoint's root or at one of its objects:
 // tf.train.Checkpoint(model=model) holds the model as such an object. Otherwise it is
-// found by the variable's name in the program. That is how a SavedModel of Keras 3's
+// found by the variable's name in the program, if no other variable has it. That is how a SavedModel of Keras 3's
 // model.export fits a checkpoint of the model: its objects are lists of variables.
 //
 // A value that no signature needs, such as an optimiser's, may be missing. The export
@@ -50,9 +50,9 @@ func (e *exporter) matchObjects(b *bundle) error {
 		w.copyValue(objectGraph, own, entry)
 	}
 	for _, want := range wants {
-		key := b.uniqueFit(want, []string{byPath[want.key]})
+		key := b.onlyFit(want, []string{byPath[want.key]})
 		if key == "" {
-			if key = b.uniqueFit(want, namesKeys(want, byName)); key != "" {
+			if key = b.onlyFit(want, byName[want.name]); key != "" {
 				named++
 			}
 		}
@@ -91,12 +91,16 @@ func few(names []string) string {
 
 // wantedObjects lists the values of a SavedModel's own variables, sorted by key.
 func wantedObjects(own *bundle, objects *corepb.TrackableObjectGraph) []wanted {
-	names := map[string][]string{}
+	names, values := map[string]string{}, map[string]*corepb.BundleEntryProto{}
+	shared := map[string]bool{} // names of several variables
 	for _, node := range objects.GetNodes() {
 		for _, a := range node.GetAttributes() {
-			if a.GetFullName() != "" {
-				names[a.GetCheckpointKey()] = append(names[a.GetCheckpointKey()], a.GetFullName())
+			name, entry := a.GetFullName(), own.entries[a.GetCheckpointKey()]
+			names[a.GetCheckpointKey()] = name
+			if was := values[name]; was != nil && !sameValue(was, entry) {
+				shared[name] = true
 			}
+			values[name] = entry
 		}
 	}
 	var wants []wanted
@@ -105,17 +109,19 @@ func wantedObjects(own *bundle, objects *corepb.TrackableObjectGraph) []wanted {
 			continue
 		}
 		entry := own.entries[key]
-		wants = append(wants, wanted{key: key, names: names[key], dtype: DType(entry.GetDtype()), shape: entryShape(entry), known: true})
+		name := names[key]
+		if shared[name] {
+			name = ""
+		}
+		wants = append(wants, wanted{key: key, name: name, dtype: DType(entry.GetDtype()), shape: entryShape(entry), known: true})
 	}
 	return wants
 }
 
-func namesKeys(w wanted, byName map[string][]string) []string {
-	var keys []string
-	for _, name := range w.names {
-		keys = append(keys, byName[name]...)
-	}
-	return keys
+// sameValue reports whether two values of one checkpoint are equal, as those of one
+// variable are that Keras 3 saves under two keys.
+func sameValue(a, b *corepb.BundleEntryProto) bool {
+	return a.GetCrc32C() == b.GetCrc32C() && a.GetDtype() == b.GetDtype() && slices.Equal(entryShape(a), entryShape(b))
 }
 
 // keysByPath maps keys of a SavedModel's own variables to those of the same objects in

@@ -46,8 +46,10 @@ func (e *exporter) carryValues(b *bundle) {
 
 // wanted is a value that the graph restores.
 type wanted struct {
-	key   string
-	names []string // of the variable in programs
+	key string
+	// name is that of the variable in the program. "": it is not known, or is that of
+	// other variables too.
+	name  string
 	dtype DType
 	// shape is nil if the graph does not say it. scalar tells a scalar from that.
 	shape []int64
@@ -131,7 +133,7 @@ func (e *exporter) matchNames(b *bundle) error {
 			faults.addOther(w, entry)
 		default:
 			same = false
-			if key := b.uniqueFit(w, byName[w.key]); key != "" {
+			if key := b.onlyFit(w, byName[w.key]); key != "" {
 				found[w.key] = key
 			} else {
 				faults.addMissing(w)
@@ -241,25 +243,20 @@ func indexed(tensor string) string {
 	return tensor
 }
 
-// uniqueFit returns the only one of keys whose value fits, or "". Values of partitioned
-// variables are left out: their parts have entries of their own.
-func (b *bundle) uniqueFit(w wanted, keys []string) string {
-	found := ""
-	for _, key := range keys {
-		entry := b.entries[key]
-		if entry == nil || !w.fits(entry) || len(entry.GetSlices()) > 0 {
-			continue
-		}
-		if found != "" && found != key {
-			return ""
-		}
-		found = key
+// onlyFit returns the only key of keys, if its value fits, or "". The value of a
+// partitioned variable does not: its parts have entries of their own.
+func (b *bundle) onlyFit(w wanted, keys []string) string {
+	if len(keys) != 1 {
+		return ""
 	}
-	return found
+	if entry := b.entries[keys[0]]; entry == nil || !w.fits(entry) || len(entry.GetSlices()) > 0 {
+		return ""
+	}
+	return keys[0]
 }
 
 // keysByName maps the names of variables in the program to their keys in the
-// checkpoint. In a checkpoint of TensorFlow 1 a key is such a name itself.
+// checkpoint, each once. In a checkpoint of TensorFlow 1 a key is such a name itself.
 func keysByName(b *bundle) (map[string][]string, error) {
 	names := map[string][]string{}
 	if b.entries[objectGraph] == nil {
@@ -274,8 +271,8 @@ func keysByName(b *bundle) (map[string][]string, error) {
 	}
 	for _, node := range tracked.GetNodes() {
 		for _, a := range node.GetAttributes() {
-			if a.GetFullName() != "" {
-				names[a.GetFullName()] = append(names[a.GetFullName()], a.GetCheckpointKey())
+			if name := a.GetFullName(); name != "" && !slices.Contains(names[name], a.GetCheckpointKey()) {
+				names[name] = append(names[name], a.GetCheckpointKey())
 			}
 		}
 	}

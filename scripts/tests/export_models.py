@@ -127,6 +127,10 @@ def keras3(folder):
     save(folder, "keras_checkpoint", y=model(X).numpy())
     model.save(folder / "keras.keras")
     model.save(folder / "keras.h5")
+    code = keras.Sequential([inputs, keras.layers.Lambda(lambda x: x * 3)])
+    code.save(folder / "code.keras")
+    code.save(folder / "code.h5")
+    save(folder, "code", y=X * 3)
 
 
 def frozen(folder):
