@@ -121,7 +121,8 @@ func (e *exporter) declare(name string, d DeclaredSignature) (*corepb.SignatureD
 	if err != nil {
 		return nil, err
 	}
-	pb := &corepb.SignatureDef{Inputs: inputs, Outputs: outputs, MethodName: predictMethod}
+	pb := &corepb.SignatureDef{Inputs: inputs, Outputs: outputs}
+	pb.MethodName = predictMethod //lint:ignore SA1019 TensorFlow Serving before 2.4 wants it
 	return pb, e.checkInputs(signatureFromProto(name, pb))
 }
 

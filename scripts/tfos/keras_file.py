@@ -21,7 +21,7 @@ def config(path: str) -> Any:
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             return json.loads(archive.read("config.json"))
-    import h5py
+    h5py: Any = __import__("h5py")
 
     with h5py.File(path, "r") as file:
         text = file.attrs.get("model_config")
