@@ -44,6 +44,15 @@ func Probe() (string, error) {
 	return string(data), nil
 }
 
+// KerasFile is what a Python is given as `-c` to make a SavedModel of a Keras file.
+func KerasFile() (string, error) {
+	data, err := files.ReadFile("tfos/keras_file.py")
+	if err != nil {
+		return "", fmt.Errorf("scripts: %w", err)
+	}
+	return string(data), nil
+}
+
 // Zip is the package as an archive with the folder tfos in it. The same files
 // give the same bytes: sorted names, no times.
 func Zip() ([]byte, error) {

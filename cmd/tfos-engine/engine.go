@@ -74,6 +74,12 @@ type worker struct {
 	libraries []string
 }
 
+// Kinds of work that a member brings: its job's kind.
+const (
+	kindInfer  = "infer"
+	kindExport = "export"
+)
+
 func (w *worker) enter(phase string) error {
 	w.phase = phase
 	return w.member.Phase(phase)
@@ -83,11 +89,15 @@ func (w *worker) work(ctx context.Context) error {
 	if err := w.enter("importing"); err != nil {
 		return err
 	}
-	if kind := w.member.Context().Kind; kind != "infer" {
-		return fmt.Errorf("tfos-engine of this version does inference only, not %q", kind)
+	kind := w.member.Context().Kind
+	if kind != kindInfer && kind != kindExport {
+		return fmt.Errorf("tfos-engine of this version does inference and export only, not %q", kind)
 	}
 	if err := w.warnUntested(engine.Version()); err != nil {
 		return err
+	}
+	if kind == kindExport {
+		return w.export(ctx)
 	}
 	request, err := infer.ParseRequest(w.member.Context().Work)
 	if err != nil {

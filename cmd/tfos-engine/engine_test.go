@@ -25,6 +25,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"tfos/internal/exit"
+	"tfos/internal/export"
 	"tfos/internal/feed"
 	"tfos/internal/files"
 	"tfos/internal/infer"
@@ -201,6 +202,38 @@ func TestRunInfersAndReports(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(req.Output, "part-00007.parquet")); err != nil {
 		t.Error(err)
+	}
+}
+
+// An export is written, loaded and run on zeros. A signature that is not there fails it.
+func TestRunExports(t *testing.T) {
+	req := export.Request{ExportSource: model.ExportSource{Graph: doublerModel(t)}, Output: t.TempDir() + "/out"}
+	req.Signatures.Declare = map[string]model.DeclaredSignature{"twice": {Inputs: map[string]string{"a": "in"}, Outputs: map[string]string{"b": "sum:0"}}}
+	socket, received := serveMember(t, "export", req)
+	var stderr bytes.Buffer
+	if status := run(t.Context(), []string{"run"}, socket, &bytes.Buffer{}, &stderr); status != statusDone {
+		t.Fatalf("status %d: %s", status, stderr.String())
+	}
+	h := wait(t, received)
+	if have := strings.Join(h.phases, " "); have != "importing exporting proving ended" || len(h.results) != 1 {
+		t.Errorf("%+v", h)
+	}
+	saved, err := model.Open(req.Output)
+	if err != nil {
+		t.Fatal(err)
+	}
+	graph, err := saved.MetaGraph()
+	if err != nil || len(graph.Signatures) != 1 || graph.Signatures[0].Name != "twice" {
+		t.Errorf("%+v, %v", graph, err)
+	}
+	req.Output, req.Signatures.Declare = t.TempDir()+"/out", nil
+	req.Signatures.Keep = []string{"none"}
+	socket, received = serveMember(t, "export", req)
+	if status := run(t.Context(), []string{"run"}, socket, &bytes.Buffer{}, &stderr); status != statusFailed {
+		t.Errorf("status %d", status)
+	}
+	if h := wait(t, received); len(h.failed) != 1 || h.failed[0].Code != 2 || !strings.Contains(h.failed[0].Cause, "signatures there: serving_default") {
+		t.Errorf("%+v", h)
 	}
 }
 

@@ -29,9 +29,13 @@ go to a folder beside model_dir that is deleted.`,
   tfos bench digits.yaml --output json | tail -1 | jq .throughput`,
 	})
 	seconds := cmd.Flags().Uint16("seconds", uint16(measureFor.Seconds()), "how long to measure")
-	cmd.PreRun = func(_ *cobra.Command, args []string) {
+	cmd.PreRunE = func(_ *cobra.Command, args []string) error {
 		o.kind = job.KindOf(args[0])
 		o.measure = max(time.Duration(*seconds)*time.Second, time.Second)
+		if o.kind == job.Export {
+			return usageError("%s is a job of tfos export, which handles no rows: there is nothing to measure", args[0])
+		}
+		return nil
 	}
 	return cmd
 }

@@ -43,6 +43,7 @@ func writeReport(w io.Writer, name string, v record.Verdict, printed bool) {
 	r.field("phases", phases(v.Seconds))
 	r.rows(v)
 	r.infer(v)
+	r.export(v)
 	r.throughput(v)
 	for _, a := range v.Artifacts {
 		r.field("output", fmt.Sprintf("%s %s", strings.ReplaceAll(a.Kind, "_", " "), a.Path))

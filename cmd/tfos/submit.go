@@ -190,6 +190,7 @@ func (s *submission) makePlan(ctx context.Context) error {
 		Rows:          s.rows(ctx),
 		Measure:       s.o.measure,
 		Cores:         s.c.cores,
+		ExportVersion: job.NextVersion(s.spec),
 		Beside:        s.beside,
 		Verbose:       s.o.verbose,
 	})

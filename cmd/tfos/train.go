@@ -37,17 +37,6 @@ the cluster on each executor, feeds them, and exports the model.`,
 	return cmd
 }
 
-func newExportCommand(c *cli) *cobra.Command {
-	return newJobCommand(c, &runOptions{kind: job.Export}, &cobra.Command{
-		Use:   "export JOB.yaml",
-		Short: "Make a SavedModel of a checkpoint (so far only its dry run)",
-		Long: `Makes a SavedModel of a checkpoint and a graph. So far only --dry-run works:
-running it is not supported yet.`,
-		Example: `  tfos export export.yaml --dry-run
-  tfos export export.yaml --dry-run --set export_if_exists=replace`,
-	})
-}
-
 // newJobCommand completes a command that runs a job file.
 func newJobCommand(c *cli, o *runOptions, cmd *cobra.Command) *cobra.Command {
 	cmd.Args = oneJob

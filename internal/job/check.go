@@ -33,7 +33,7 @@ func Check(s *Spec) error {
 		}
 	}
 	for i, file := range s.TensorFlow.OpLibraries {
-		if s.kind == Infer && isLibraryFile(file) {
+		if isLibraryFile(file) {
 			r.isFile(indexed("tensorflow.op_libraries", i), file)
 		}
 	}
@@ -47,7 +47,17 @@ func Check(s *Spec) error {
 		if s.kind == Infer && (s.ExportDir != "" || s.ModelDir != "") {
 			r.modelThere()
 		}
+		if s.kind == Export {
+			r.exportable()
+		}
 	}
+	r.outputs()
+	return Faults(r.faults).err()
+}
+
+// CheckOutputs is the part of Check that looks at outputs, which must not be there.
+func CheckOutputs(s *Spec) error {
+	r := &rules{s: s}
 	r.outputs()
 	return Faults(r.faults).err()
 }
@@ -120,7 +130,10 @@ func (r *rules) inputThere(src namedSource) {
 // outputs checks that an output is free, or may be replaced and is a folder.
 func (r *rules) outputs() {
 	s := r.s
-	if s.kind != Infer && s.ExportDir != "" {
+	switch {
+	case s.ServingLayout:
+		r.versions()
+	case s.kind != Infer && s.ExportDir != "":
 		r.free("export_dir", s.ExportDir, "export_if_exists", s.ExportIfExists, "saved_model.pb", work.ExportMark)
 		r.exportNames()
 	}

@@ -36,7 +36,7 @@ var faultCases = []faultCase{
 	{Train, []string{"batchsize=3"}, "batchsize: unknown key (did you mean batch_size?)", 2},
 	{Train, []string{"app.python.fil=3"}, "app.python.fil: unknown key (did you mean file?)", 2},
 	{Train, []string{"zzzzzz=3"}, "zzzzzz: unknown key", 2},
-	{Train, []string{"export_dir=a", "tag_set=x"}, "tag_set: x: does not apply to a job of kind train, but to: infer", 2},
+	{Train, []string{"export_dir=a", "tag_set=x"}, "tag_set: x: does not apply to a job of kind train, but to: infer, export", 2},
 	{Infer, []string{"strategy=independent"}, "strategy: independent: does not apply to a job of kind infer, but to: train", 2},
 	{Infer, []string{"resources.ps.cores=1"}, "resources.ps: a mapping: does not apply to a job of kind infer, but to: train", 2},
 	{Export, []string{"app.python.file=x.py"}, "app.python: a mapping: does not apply to a job of kind export, but to: train", 2},
@@ -68,7 +68,7 @@ var faultCases = []faultCase{
 	{Train, []string{"app.python.args.x=99999999999999999999"}, "app.python.args.x: 99999999999999999999: must fit into 64 bits", 2},
 	{Train, []string{"nonsense"}, "must be key=value with a dotted key, such as batch_size=32", 2},
 	// libraries of operations
-	{Train, []string{"tensorflow.op_libraries=[tensorflow_text]"}, "tensorflow.op_libraries: a list: does not apply to a job of kind train, but to: infer", 2},
+	{Train, []string{"tensorflow.op_libraries=[tensorflow_text]"}, "tensorflow.op_libraries: a list: does not apply to a job of kind train, but to: infer, export", 2},
 	{Infer, []string{"tensorflow.op_libraries=tensorflow_text"}, "tensorflow.op_libraries: tensorflow_text: must be a list", 2},
 	{Infer, []string{"tensorflow.op_libraries=[mine.so]"}, "tensorflow.op_libraries[0]: mine.so: is taken for a Python package: write ./mine.so for a file", 2},
 	{Infer, []string{"tensorflow.op_libraries=[hdfs://nn/mine.so]"}, "tensorflow.op_libraries[0]: hdfs://nn/mine.so: must be a file of this machine, local:/path for one on executors, or a Python package", 2},
@@ -197,9 +197,16 @@ var faultCases = []faultCase{
 	{Infer, []string{"on_bad_row=quarantine", "keep=[id, row]"}, "keep[1]: row: is a column that quarantine files have of their own (file, offset, row, column, reason): rename it, or use on_bad_row: skip", 2},
 	{Infer, []string{"on_bad_row=quarantine", "input={table: t}", "keep=[file, partition]"}, "keep[1]: partition: is a column that quarantine files have of their own (partition, row, column, reason): rename it, or use on_bad_row: skip", 2},
 	// export
-	{Export, []string{"model_dir="}, "model_dir: absent: say which checkpoint is exported", 2},
+	{Export, []string{"model_dir=", "app="}, "model_dir: absent: say which checkpoint is exported, or app.graph.path: which graph with its own variables", 2},
+	{Export, []string{"app={graph: {}}"}, "app.graph.path: absent: say which graph the checkpoint belongs to", 2},
+	{Export, []string{"app=", "tag_set=a"}, "tag_set: [a]: needs app.graph.path: a SavedModel", 2},
+	{Export, []string{"spark={master: 'local[2]'}"}, "spark: does not apply to an export: it runs on this machine, for it copies files and computes nothing. Remove it", 2},
+	{Export, []string{"serving_layout=true", "export_if_exists=replace"}, "export_if_exists: replace: does not apply to serving_layout: every export is a new version", 2},
+	{Export, []string{"export_dir=g"}, "export_dir: /jobs/g: overlaps app.graph.path (/jobs/g)", 2},
+	{Export, []string{"export_dir=g/1"}, "export_dir: /jobs/g/1: overlaps app.graph.path (/jobs/g)", 2},
+	{Export, []string{"signatures=[a, a]"}, "signatures[1]: a: must be a name, and not twice", 2},
+	{Export, []string{"model_dir=s3://b/m"}, "model_dir: s3://b/m: not supported yet", 2},
 	{Export, []string{"export_dir="}, "export_dir: absent: say where the SavedModel goes", 2},
-	{Export, []string{"app="}, "app.graph.path: absent: say which graph the checkpoint belongs to", 2},
 	{Export, []string{"signatures=[]"}, "signatures: must name at least one", 2},
 	{Export, []string{"signatures={a: {inputs: {x: 'x:0'}}}"}, "signatures.a: must have inputs and outputs", 2},
 	{Export, []string{"signatures={a: {inptus: {x: 'x:0'}}}"}, "signatures.a.inptus: unknown key (did you mean inputs?)", 2},
@@ -380,11 +387,12 @@ func TestRequiredMembers(t *testing.T) {
 }
 
 func TestSubmittable(t *testing.T) {
-	if err := spec(t, Train, trainBase).Submittable(); err != nil {
-		t.Error(err)
+	for _, s := range []*Spec{spec(t, Train, trainBase), spec(t, Export, exportBase)} {
+		if err := s.Submittable(); err != nil {
+			t.Errorf("%s job: %v", s.Kind(), err)
+		}
 	}
 	for _, s := range []*Spec{
-		spec(t, Export, exportBase),
 		spec(t, Train, trainBase, "spark={master: yarn, deploy_mode: cluster}"),
 	} {
 		err := s.Submittable()

@@ -111,27 +111,3 @@ func (r *rules) quarantined() {
 		}
 	}
 }
-
-// export checks an export job.
-func (r *rules) export() {
-	s := r.s
-	r.required("model_dir", s.ModelDir, "say which checkpoint is exported")
-	if r.required("export_dir", s.ExportDir, "say where the SavedModel goes") {
-		r.folder("export_dir", s.ExportDir)
-	}
-	r.oneOf("export_if_exists", s.ExportIfExists, "fail", "replace")
-	if s.App.Graph == nil {
-		r.broken("app.graph.path", "", "say which graph the checkpoint belongs to")
-	} else {
-		r.required("app.graph.path", s.App.Graph.Path, "say which graph the checkpoint belongs to")
-	}
-	if len(s.Signatures.Keep) == 0 && len(s.Signatures.Declare) == 0 && s.source.given("signatures") {
-		r.broken("signatures", "", "must name at least one")
-	}
-	for name, sig := range s.Signatures.Declare {
-		if len(sig.Inputs) == 0 || len(sig.Outputs) == 0 {
-			r.broken(join("signatures", name), "", "must have inputs and outputs")
-		}
-	}
-	r.distinct()
-}

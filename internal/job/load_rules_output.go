@@ -49,7 +49,7 @@ type jobFolder struct {
 
 // folders are those of the job, those that are written first.
 func (s *Spec) folders() (all []jobFolder) {
-	exported := jobFolder{key: "export_dir", path: s.ExportDir, written: s.kind != Infer}
+	exported := jobFolder{key: "export_dir", path: s.ExportDir, written: s.kind != Infer && !s.ServingLayout}
 	if exported.written {
 		all = append(all, exported)
 	}
@@ -62,6 +62,9 @@ func (s *Spec) folders() (all []jobFolder) {
 	all = append(all, jobFolder{key: "model_dir", path: s.ModelDir, mixed: true})
 	if p := s.App.Python; p != nil && s.kind == Train {
 		all = append(all, jobFolder{key: "app.python.output_dir", path: p.OutputDir, mixed: true})
+	}
+	if s.kind == Export {
+		all = append(all, jobFolder{key: "app.graph.path", path: s.graphPath()})
 	}
 	return slices.DeleteFunc(all, func(f jobFolder) bool { return f.path == "" })
 }

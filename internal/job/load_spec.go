@@ -63,7 +63,7 @@ type Spec struct {
 	Readers int `yaml:"readers" default:"1" kinds:"train"`
 	// rows are shuffled in the feed; absent: not
 	Shuffle *Shuffle `yaml:"shuffle" kinds:"train"`
-	// folder of checkpoints; for inference without `export_dir`: a checkpoint with its `.meta` file (TensorFlow 1), or a folder of them, of which the newest is taken
+	// folder of checkpoints; for inference without `export_dir`: a checkpoint with its `.meta` file (TensorFlow 1), or a folder of them, of which the newest is taken; for export a checkpoint or a folder of them, absent: the graph's own variables
 	ModelDir string `yaml:"model_dir" as:"path"`
 	// folder of the SavedModel: written by `train` and `export`, read by `infer`; in training it takes whatever files the program writes there ([outputs](programs.md#outputs)); absent in training: no export
 	ExportDir string `yaml:"export_dir" as:"path"`
@@ -78,7 +78,7 @@ type Spec struct {
 	// of TensorFlow's servers
 	Protocol string `yaml:"protocol" default:"grpc" kinds:"train"`
 	// tags of the MetaGraph in the SavedModel, a list or text with commas
-	TagSet Tags `yaml:"tag_set" default:"serve" kinds:"infer"`
+	TagSet Tags `yaml:"tag_set" default:"serve" kinds:"infer,export"`
 	// the signature that is run; not needed where both mappings name tensors of the graph
 	SignatureDefKey string `yaml:"signature_def_key" default:"serving_default" kinds:"infer"`
 	// a row that cannot be predicted: `fail`, `skip` it, or `quarantine` it in `_quarantine` of the output ([bad rows](inference.md#bad-rows))
@@ -87,8 +87,10 @@ type Spec struct {
 	MaxBad *Percent `yaml:"max_bad" kinds:"infer"`
 	// where predictions go; in training: where what a Python program hands to `batch_results` goes
 	Output *Output `yaml:"output" kinds:"train,infer"`
-	// signatures to keep (a list of names), or to declare (`{name: {inputs: {alias: tensor}, outputs: {alias: tensor}}}`)
+	// the export's signatures: a list of those of the graph that are kept, or new ones by tensors of the graph (`{name: {inputs: {alias: tensor}, outputs: {alias: tensor}}}`), whose types and shapes are the graph's; absent: all of the graph's
 	Signatures Signatures `yaml:"signatures" kinds:"export"`
+	// the SavedModel becomes a numbered version in `export_dir`, as TensorFlow Serving reads it: `1`, or one more than the highest there
+	ServingLayout bool `yaml:"serving_layout" default:"false" kinds:"export"`
 	// where executors find libtensorflow
 	TensorFlow TensorFlow `yaml:"tensorflow"`
 	// the cluster that runs the job
@@ -143,7 +145,7 @@ type Python struct {
 
 // Graph is a TensorFlow graph.
 type Graph struct {
-	// SavedModel folder with a train signature, or a .meta file
+	// SavedModel folder with a train signature, or a .meta file; for export a SavedModel, a .meta file or a frozen graph, absent: the `.meta` file beside the checkpoint
 	Path string `yaml:"path" as:"path"`
 	// its outputs: loss, and metrics
 	TrainSignature string `yaml:"train_signature" default:"train" kinds:"train"`
@@ -243,7 +245,7 @@ type TensorFlow struct {
 	// an archive to ship
 	Archive string `yaml:"archive" as:"path"`
 	// libraries of operations that the model needs and TensorFlow does not have: a `.so` file with a slash in its name (`./ops.so`), which is shipped with the job; `local:/path` for one that lies on every executor; or the name of a Python package there (`tensorflow_text`), of which all such libraries are loaded
-	OpLibraries []string `yaml:"op_libraries" as:"command" kinds:"infer"`
+	OpLibraries []string `yaml:"op_libraries" as:"command" kinds:"infer,export"`
 }
 
 // Spark is the cluster that runs the job.

@@ -28,6 +28,10 @@ func (s *Spec) unsupported() Faults {
 		s.unsupportedTraining(refuse)
 	case Infer:
 		s.unsupportedInference(refuse)
+	case Export:
+		refuse("model_dir", s.ModelDir, IsURL(s.ModelDir))
+		refuse("export_dir", s.ExportDir, IsURL(s.ExportDir))
+		refuse("app.graph.path", s.graphPath(), IsURL(s.graphPath()))
 	}
 	return faults
 }
@@ -61,9 +65,6 @@ func (s *Spec) unsupportedOutput(o *Output, refuse refuser) {
 // Submittable refuses jobs that can be planned but not yet run.
 func (s *Spec) Submittable() error {
 	var faults Faults
-	if s.kind == Export {
-		faults = append(faults, NotSupported("", "tfos export"))
-	}
 	if s.inCluster() {
 		f := s.source.faultOf("spark.deploy_mode", "cluster", ErrUnsupported.Error())
 		f.Err = ErrUnsupported

@@ -27,6 +27,9 @@ type Environment struct {
 	Measure time.Duration
 	// Rows of the training or inference input; 0: not known.
 	Rows int64
+	// ExportVersion is the number of the version that an export with serving_layout
+	// adds: see NextVersion.
+	ExportVersion int64
 	// Cores of this machine that the run may use, for a job without Spark.
 	Cores int
 	// Verbose shows a program's tracebacks with tfos's own frames.

@@ -122,11 +122,12 @@ func (s *Spec) quota() map[string]int64 {
 }
 
 // outputs are the folders that appear only when the run has succeeded.
-func (s *Spec) outputs(run string) []work.Output {
+func (s *Spec) outputs(env Environment) []work.Output {
+	run := env.RunID
 	var out []work.Output
 	if s.kind != Infer && s.ExportDir != "" {
 		out = append(out, work.Output{
-			Kind: s.exportKind(), Staging: exportStaging(s.ExportDir, run), Final: s.ExportDir,
+			Kind: s.exportKind(), Staging: exportStaging(s.ExportDir, run), Final: s.exportFinal(env.ExportVersion),
 			Replace: s.ExportIfExists == "replace",
 		})
 	}

@@ -92,6 +92,7 @@ var plans = []struct {
 	{name: "infer-spark-resume-quarantine", kind: Infer, text: predict, sets: []string{"read_by=spark", "output.if_exists=resume", "on_bad_row=quarantine", "max_bad=1%"}},
 	{name: "infer-orc", kind: Infer, text: predict, sets: []string{"input.format=orc", "input.options={mergeSchema: 'true'}", "output.format=json", "spark.master=local[3]"}},
 	{name: "export", kind: Export, text: "app: {graph: {path: model}}\nmodel_dir: ckpt\nexport_dir: out\nsignatures: [serving_default]\n"},
+	{name: "export-versions", kind: Export, text: "model_dir: ckpt\nexport_dir: out\nserving_layout: true\nsignatures: {serve: {inputs: {x: 'x:0'}, outputs: {y: 'y:0'}}}\n"},
 }
 
 var testEnvironment = Environment{

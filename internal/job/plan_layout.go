@@ -33,7 +33,7 @@ type layout struct {
 // there spark.cores.max and the wait for all executors have to do, and the
 // reservation server checks.
 func (s *Spec) layout() layout {
-	if s.Local {
+	if s.Local || s.kind == Export {
 		return layout{master: master{where: ThisMachine}, executors: 1, taskCPUs: 1, slots: -1}
 	}
 	members := s.size()

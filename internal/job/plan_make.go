@@ -28,7 +28,7 @@ func MakePlan(s *Spec, env Environment) (*Plan, error) {
 	}
 	s = s.onMachine(env.Cores)
 	l := s.layout()
-	outputs := s.outputs(env.RunID)
+	outputs := s.outputs(env)
 	p := &Plan{
 		Version: PlanVersion, Kind: s.kind, Run: env.RunID, Name: s.Name,
 		Scratch: env.Scratch, Record: env.Record,
@@ -47,6 +47,9 @@ func MakePlan(s *Spec, env Environment) (*Plan, error) {
 		p.Submission = s.submission(env, l)
 	}
 	if err := s.planInference(p, outputs); err != nil {
+		return nil, err
+	}
+	if err := s.planExport(p); err != nil {
 		return nil, err
 	}
 	if s.inCluster() {

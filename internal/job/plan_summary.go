@@ -56,6 +56,8 @@ func (s *Spec) summary(env Environment, l layout) summary {
 			out.app += ", with " + strings.Join(files, " and ")
 		}
 		out.app += ", interpreter " + s.interpreter(env, l.master)
+	case s.kind == Export:
+		out.app = s.explainExport()
 	case s.App.Graph != nil:
 		out.app = "graph " + s.App.Graph.Path
 	case s.kind == Infer:

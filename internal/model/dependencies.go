@@ -33,12 +33,17 @@ func (g *MetaGraph) dropUnusedInputs(sig *Signature, m Mapping) error {
 // dependencies follows the requested outputs of a signature back to its inputs.
 func (g *MetaGraph) dependencies(sig *Signature, outputMapping map[string]string) *flow {
 	flow := newFlow(g.pb.GetGraphDef(), sig.inputTensors()...)
-	for _, t := range requestedOutputs(sig, outputMapping) {
+	flow.traceAll(requestedOutputs(sig, outputMapping))
+	return flow
+}
+
+// traceAll walks from tensors of the graph back to the tensors in fed.
+func (f *flow) traceAll(tensors []Tensor) {
+	for _, t := range tensors {
 		for _, name := range t.tensorNames() {
-			flow.traceTensor(name)
+			f.traceTensor(name)
 		}
 	}
-	return flow
 }
 
 // inputTensors returns the names of the graph's tensors that represent the inputs.
@@ -61,4 +66,13 @@ func (t Tensor) tensorNames() []string {
 		names = append(names, part.Name)
 	}
 	return names
+}
+
+// Components returns the tensors of the graph that represent t: t itself, or the parts
+// of a sparse or ragged tensor.
+func (t Tensor) Components() []Tensor {
+	if t.Parts == nil {
+		return []Tensor{t}
+	}
+	return t.Parts.Tensors
 }

@@ -34,7 +34,7 @@ func Describe(path string) (*Description, error) {
 		}
 		return &Description{Path: path, Kind: KindGraph, Graphs: []*MetaGraph{graph}}, nil
 	}
-	if prefix, err := FindCheckpoint(path); err == nil && !holdsSavedModel(path) && !insideSavedModel(prefix) {
+	if prefix := checkpointAt(path); prefix != "" {
 		return describeCheckpoint(prefix)
 	}
 	settled, note, err := Source{Model: path}.Settle()
@@ -57,6 +57,20 @@ func Describe(path string) (*Description, error) {
 		d.Note = note
 	}
 	return d, err
+}
+
+// IsCheckpoint reports whether the model at a path is a checkpoint, with or without its
+// graph, and no SavedModel.
+func IsCheckpoint(path string) bool { return checkpointAt(path) != "" }
+
+// checkpointAt returns the prefix of the checkpoint at a path. It is "" if there is
+// none, or a SavedModel.
+func checkpointAt(path string) string {
+	prefix, err := FindCheckpoint(path)
+	if err != nil || holdsSavedModel(path) || insideSavedModel(prefix) {
+		return ""
+	}
+	return prefix
 }
 
 // insideSavedModel reports whether a checkpoint holds the variables of a SavedModel.

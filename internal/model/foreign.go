@@ -118,28 +118,57 @@ var (
 
 func isHDF5(_ string, head []byte) bool { return bytes.HasPrefix(head, hdf5Magic) }
 
-// refuseHDF5 returns one error for a whole model and another for weights alone. Only
-// a whole model has the attribute model_config.
+// refuseHDF5 returns one error for a whole model and another for weights alone.
 func refuseHDF5(path string, head []byte) *ModelError {
-	_, config, whole := bytes.Cut(head, []byte("model_config\x00"))
-	if whole {
-		return wholeKeras(path, "it is a Keras HDF5 file", string(versionText.Find(config)))
+	if version, whole := hdf5Version(head); whole {
+		return wholeKeras(path, "it is a Keras HDF5 file", version)
 	}
 	return &ModelError{Path: path, Problem: "it holds weights of a Keras model and not the model",
 		Remedy:  "in the program that builds the model:",
 		Command: fmt.Sprintf("model.load_weights(%s); model.export(%s)", pythonQuote(path), pythonQuote(exported(path)))}
 }
 
-// wholeKeras returns the error for a file with a whole Keras model. Loading models
-// of Keras 1 and 2 needs the package tf_keras.
+// wholeKeras returns the error for a file with a whole Keras model.
 func wholeKeras(path, problem, version string) *ModelError {
-	keras := "keras"
-	if strings.HasPrefix(version, "1.") || strings.HasPrefix(version, "2.") {
-		keras = "tf_keras"
+	if kerasPackage(version) == kerasTwo {
 		problem += " of Keras 2 (pip install tf_keras)"
 	}
-	code := fmt.Sprintf("import sys, %s as keras; keras.models.load_model(sys.argv[1], compile=False).export(sys.argv[2])", keras)
-	return &ModelError{Path: path, Problem: problem, Remedy: "export a SavedModel of it:", Command: pythonCommand(code, path, exported(path))}
+	return &ModelError{Path: path, Problem: problem, Remedy: "export a SavedModel of it:",
+		Command: fmt.Sprintf("tfos export %s --export-dir %s", shellQuote(path), shellQuote(exported(path)))}
+}
+
+// kerasTwo is the package that loads models of Keras 1 and 2.
+const kerasTwo = "tf_keras"
+
+func kerasPackage(version string) string {
+	if strings.HasPrefix(version, "1.") || strings.HasPrefix(version, "2.") {
+		return kerasTwo
+	}
+	return "keras"
+}
+
+// KerasFile reports whether a file holds a whole Keras model, in Keras's own format or
+// as HDF5, and which Python package loads it: keras or tf_keras.
+func KerasFile(path string) (library string, ok bool) {
+	head := readHead(path)
+	switch {
+	case len(head) == 0:
+		return "", false
+	case isKeras(path, head):
+		return kerasPackage(kerasVersion(path)), true
+	case isHDF5(path, head):
+		version, whole := hdf5Version(head)
+		return kerasPackage(version), whole
+	}
+	return "", false
+}
+
+// hdf5Version returns the version of Keras that wrote an HDF5 file, if that is found.
+// whole says that the file has a model and not weights alone: only a whole model has
+// the attribute model_config.
+func hdf5Version(head []byte) (version string, whole bool) {
+	_, config, whole := bytes.Cut(head, []byte("model_config\x00"))
+	return string(versionText.Find(config)), whole
 }
 
 // exported returns the folder beside path into which a suggested command writes the

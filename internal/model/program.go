@@ -53,17 +53,47 @@ func (s Source) Program(signature string, m Mapping) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &builder{MetaGraph: graph, start: start, def: &graphpb.GraphDef{Versions: graph.pb.GetGraphDef().GetVersions()}}
-	b.findDependencies(sig, m.Outputs)
+	return graph.program(start, graph.dependencies(sig, m.Outputs))
+}
+
+// SignatureProgram is Program for all outputs of all signatures, which it returns too.
+// Those that only Python can compute are left out: unfit has the reason, by name.
+func (s Source) SignatureProgram() (p *Program, signatures []*Signature, unfit map[string]error, err error) {
+	graph, start, err := s.open()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	var inputs []string
+	unfit = map[string]error{}
+	for _, sig := range graph.Signatures {
+		if err := graph.dependencies(sig, nil).needsPython(graph.path); err != nil {
+			unfit[sig.Name] = err
+			continue
+		}
+		signatures, inputs = append(signatures, sig), append(inputs, sig.inputTensors()...)
+	}
+	needed := newFlow(graph.pb.GetGraphDef(), inputs...)
+	for _, sig := range signatures {
+		needed.traceAll(sig.Outputs)
+	}
+	p, err = graph.program(start, needed)
+	return p, signatures, unfit, err
+}
+
+// program returns the program that makes what is needed ready.
+func (g *MetaGraph) program(start start, needed *flow) (*Program, error) {
+	b := &builder{MetaGraph: g, start: start, def: &graphpb.GraphDef{Versions: g.pb.GetGraphDef().GetVersions()}, needed: needed}
+	b.findUnfilled()
 	b.copyGraph()
 	if err := b.addRestores(); err != nil {
 		return nil, err
 	}
-	p := &Program{Path: graph.path, Checks: b.addChecks(), Steps: b.steps()}
+	p := &Program{Path: g.path, Checks: b.addChecks(), Steps: b.steps()}
 	p.Operations = b.requiredOperations()
+	var err error
 	p.Graph, err = proto.Marshal(b.def)
 	if err != nil {
-		return nil, &ModelError{Path: graph.path, Problem: "its graph cannot be written", Err: err}
+		return nil, &ModelError{Path: g.path, Problem: "its graph cannot be written", Err: err}
 	}
 	return p, nil
 }
@@ -160,10 +190,9 @@ func (b *builder) restoreOp() string {
 	return b.pb.GetSaverDef().GetRestoreOpName()
 }
 
-// findDependencies sets needed, and unfilled to the needed variables that the restore
-// operation does not fill.
-func (b *builder) findDependencies(sig *Signature, outputMapping map[string]string) {
-	b.needed = b.dependencies(sig, outputMapping)
+// findUnfilled sets unfilled to the needed variables that the restore operation does
+// not fill.
+func (b *builder) findUnfilled() {
 	restored := newFlow(b.pb.GetGraphDef())
 	restored.library = nil // no functions, so that every input of a call counts
 	if op := b.restoreOp(); op != "" {

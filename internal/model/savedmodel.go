@@ -93,13 +93,25 @@ func (m *SavedModel) TagSets() [][]string {
 // tags it returns the graph of {"serve"}. If there is no such graph, the error is a
 // *ModelError that lists the tag sets. Missing variables are a *ModelError too.
 func (m *SavedModel) MetaGraph(tags ...string) (*MetaGraph, error) {
+	g, err := m.findGraph(tags)
+	if err == nil {
+		err = m.checkVariables(g)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// findGraph is MetaGraph, for a caller that has the variables from elsewhere.
+func (m *SavedModel) findGraph(tags []string) (*MetaGraph, error) {
 	if len(tags) == 0 {
 		tags = []string{"serve"}
 	}
 	want := slices.Sorted(slices.Values(tags))
 	for i := range m.graphs {
 		if slices.Equal(m.graphs[i].Tags, want) {
-			return m.graphs[i], m.checkVariables(m.graphs[i])
+			return m.graphs[i], nil
 		}
 	}
 	sets := make([]string, len(m.graphs))

@@ -40,6 +40,9 @@ type Verdict struct {
 	Kept []string `json:"kept,omitempty"`
 	// Infer is the sum of all members' results, an infer.Result. Nil for other jobs.
 	Infer json.RawMessage `json:"infer,omitempty"`
+	// Export is what an export job's SavedModel holds and what proved it, an
+	// export.Result. Nil for other jobs.
+	Export json.RawMessage `json:"export,omitempty"`
 	// Seconds has the duration of each phase. The launcher sets it:
 	//   - submit: from spark-submit to the SparkContext;
 	//   - form: to the complete cluster;

@@ -15,8 +15,11 @@ type Config struct {
 
 	Outputs []Output `json:"outputs,omitempty"`
 
-	// Infer is what an inference job computes; nil: the members run a program.
+	// Infer is what an inference job computes; nil: it is no inference job.
 	Infer *Inference `json:"work,omitempty"`
+	// Export is the request of an export job's member; nil: it is no export job.
+	// Without both the members run a program.
+	Export json.RawMessage `json:"export,omitempty"`
 }
 
 // Output is an output that members write under Staging and that appears as Final

@@ -30,7 +30,10 @@ func Open(config []byte) (reserve.Work, error) {
 
 // open is the one place that tells the kinds of work apart.
 func open(cfg Config) (reserve.Work, error) {
-	if cfg.Infer == nil {
+	switch {
+	case cfg.Export != nil:
+		return exporting{cfg}, nil
+	case cfg.Infer == nil:
 		return program{cfg}, nil
 	}
 	request, err := infer.ParseRequest(cfg.Infer.Request)

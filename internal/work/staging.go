@@ -9,8 +9,8 @@ import (
 
 // ClearStaging deletes what a run has staged and not published. It returns what
 // stays: the files and folders that programs have written as an export, sorted by
-// output. They may be half-written, unless the programs have ended well. A
-// measurement's exports are deleted. Parts that a later run goes on from are not
+// output. They may be half-written, unless the programs have ended well. Exports
+// of a measurement, and those that tfos itself makes, are deleted. Parts that a later run goes on from are not
 // touched (resumption.close). What cannot be looked at stays.
 func ClearStaging(ctx context.Context, cfg Config) (kept []string, err error) {
 	var errs []error
@@ -19,7 +19,7 @@ func ClearStaging(ctx context.Context, cfg Config) (kept []string, err error) {
 			continue
 		}
 		if o.exported() {
-			written, err := clearExport(ctx, o, cfg.MeasureMS > 0)
+			written, err := clearExport(ctx, o, cfg.MeasureMS > 0 || cfg.Export != nil)
 			kept, errs = append(kept, written...), append(errs, err)
 			continue
 		}

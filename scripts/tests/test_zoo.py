@@ -138,7 +138,7 @@ def test_refused(saved, warm_python, name):
     command = text.splitlines()[-1].strip()
     code = ["python3", "-c", case["program"] + command]
     argv = ["sh", "-c", shlex.join(code) if case["program"] else command]
-    env = {**os.environ, "PATH": f"{warm_python}:{os.environ['PATH']}"}
+    env = {**os.environ, "PATH": f"{warm_python}:{TFOS.parent}:{os.environ['PATH']}"}
     done = subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     made = [f for f in (folder / "model").iterdir() if f.name.endswith("_saved_model")]

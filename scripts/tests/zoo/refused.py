@@ -59,7 +59,7 @@ def whole(at, name, package=keras):
     return Refusal(name, "export a SavedModel of it", case=answers(model))
 
 
-@refused("`.keras`", "a Python command line exports it")
+@refused("`.keras`", "`tfos export` makes a SavedModel of it")
 def keras_file(at):
     return whole(at, "my model.keras")
 
@@ -69,7 +69,7 @@ def keras2_file(at):
     return whole(at, "model.keras", tf_keras)
 
 
-@refused("`.h5`", "a Python command line exports it")
+@refused("`.h5`", "`tfos export` makes a SavedModel of it")
 def hdf5(at):
     return whole(at, "model.h5")
 
