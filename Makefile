@@ -65,7 +65,7 @@ test-versions: build ## TensorFlow, Python and Spark versions: docs/versions.md 
 
 test-all: build test-go test-python ## everything, the slow ones, all versions and the race detector too
 	PYTHONPATH=scripts $(PYTHON) -m versions || echo 'test-all: their cells fail below' >&2
-	$(PYTEST_SPARK) scripts/tests -m 'spark or slow'
+	TFOS_TEST_MASTER=standalone $(PYTEST_SPARK) scripts/tests -m 'spark or slow'
 	CGO_ENABLED=1 go test -race $(PURE_ROOMS)
 
 # Some cases only: make bench-full BENCH='overhead files'
