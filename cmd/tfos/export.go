@@ -135,6 +135,7 @@ func (o *exportOptions) kerasJob(ctx context.Context, c *cli, flags []job.Flag, 
 	graph := job.Flag{Name: "MODEL", Key: "app.graph.path", Value: filepath.Join(folder, kerasFolder)}
 	spec, err := job.FromFlags(job.Export, c.dir, append(flags, graph), o.sets)
 	if err == nil {
+		spec.SetOrigin(o.model)
 		err = job.CheckOutputs(spec)
 	}
 	if err == nil {

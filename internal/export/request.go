@@ -6,13 +6,15 @@ import "tfos/internal/model"
 type Request struct {
 	model.ExportSource
 	Signatures model.SignatureChoice `json:"signatures"`
-	Output     string                `json:"output"`            // staging folder, which does not exist
-	Threads    int                   `json:"threads,omitempty"` // of TensorFlow; 0: its choice
+	// Origin is the file that the user named, where Graph was converted from it. "": Graph.
+	Origin  string `json:"origin,omitempty"`
+	Output  string `json:"output"`            // staging folder, which does not exist
+	Threads int    `json:"threads,omitempty"` // of TensorFlow; 0: its choice
 }
 
 // Result is what a member has exported.
 type Result struct {
-	Graph      string      `json:"graph"` // path of the source
+	Graph      string      `json:"graph"` // path of the source: the Request's Origin, or the graph
 	Checkpoint string      `json:"checkpoint,omitempty"`
 	Signatures []Signature `json:"signatures"` // by name
 	Files      int         `json:"files"`

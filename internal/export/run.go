@@ -38,7 +38,7 @@ func Run(ctx context.Context, req *Request, load Load, enter func(phase string) 
 	if err != nil {
 		return Result{}, err
 	}
-	result := Result{Graph: e.Graph, Checkpoint: e.Checkpoint, Notes: e.Notes, Signatures: []Signature{}}
+	result := Result{Graph: cmp.Or(req.Origin, e.Graph), Checkpoint: e.Checkpoint, Notes: e.Notes, Signatures: []Signature{}}
 	s, err := store.For(req.Output)
 	if err != nil {
 		return result, err

@@ -15,9 +15,9 @@ const (
 	Export Kind = "export"
 )
 
-// kindOf tells the kind of a job file's text. Signatures, or a graph without
-// input, are those of Export; a job without app is an Infer; any other is a Train,
-// and so is a text that is no YAML.
+// kindOf tells the kind of a job file's text. Export has signatures, or a graph
+// without input, or model_dir and export_dir without app, input and output. Any other
+// job without app is an Infer. The rest is Train, a text that is no YAML too.
 func kindOf(data []byte) Kind {
 	var keys struct {
 		App *struct {
@@ -25,11 +25,16 @@ func kindOf(data []byte) Kind {
 		} `yaml:"app"`
 		Signatures any `yaml:"signatures"`
 		Input      any `yaml:"input"`
+		Output     any `yaml:"output"`
+		ModelDir   any `yaml:"model_dir"`
+		ExportDir  any `yaml:"export_dir"`
 	}
 	switch err := yaml.Unmarshal(data, &keys); {
 	case err != nil:
 		return Train
 	case keys.Signatures != nil, keys.App != nil && keys.App.Graph != nil && keys.Input == nil:
+		return Export
+	case keys.App == nil && keys.Input == nil && keys.Output == nil && keys.ModelDir != nil && keys.ExportDir != nil:
 		return Export
 	case keys.App == nil:
 		return Infer

@@ -14,7 +14,7 @@ func (s *Spec) planExport(p *Plan) (err error) {
 		return nil
 	}
 	p.Reserve.Export, err = json.Marshal(export.Request{
-		ExportSource: s.exportSource(), Signatures: s.signatureChoice(),
+		ExportSource: s.exportSource(), Signatures: s.signatureChoice(), Origin: s.origin,
 		Output: p.Reserve.Outputs[0].Staging, Threads: s.Resources.Worker.Cores,
 	})
 	if err != nil {
@@ -22,6 +22,9 @@ func (s *Spec) planExport(p *Plan) (err error) {
 	}
 	return nil
 }
+
+// SetOrigin says which file of the user the job's graph was converted from.
+func (s *Spec) SetOrigin(path string) { s.origin = path }
 
 // exportFinal is the folder of the SavedModel: export_dir, or a version in it.
 func (s *Spec) exportFinal(version int64) string {

@@ -205,6 +205,7 @@ def test_keras_files(models, job, source, more, expected):
 
     end = export(job, models, source, *more)
     assert end.code == 0, end.stderr
+    assert end.verdict["export"]["graph"] == str(models / source)
     served = tf.saved_model.load(str(job.folder / "out")).signatures["serving_default"]
     (alias,) = served.structured_input_signature[1]
     got = {k: v.numpy() for k, v in served(**{alias: tf.constant(X)}).items()}
