@@ -65,7 +65,7 @@ func Fit(signature *model.Signature, data *files.Dataset, mapping map[string]str
 	if !data.Format().Guessed() {
 		return data
 	}
-	return data.Retype(model.Wanted(signature, data.Schema(), mapping, keep))
+	return data.Retype(model.ColumnTypes(signature, data.Schema(), mapping, keep))
 }
 
 // InputExitCode is the exit code that an error of Open or Plan stands for: its

@@ -133,7 +133,7 @@ func (c *Computation) Mapping() model.Mapping {
 	return model.Mapping{
 		Inputs: c.InputMapping, Outputs: c.OutputMapping, Keep: c.Keep,
 		Constants: c.Constants, BinaryOutputs: c.BinaryOutputs,
-		AllowNarrowing: c.AllowNarrowing, PadLastBatch: c.PadLastBatch, SparesRows: c.toleratesBadRows(),
+		AllowNarrowing: c.AllowNarrowing, PadLastBatch: c.PadLastBatch, ToleratesBadRows: c.toleratesBadRows(),
 	}
 }
 

@@ -72,7 +72,7 @@ func (r *rules) contract(ctx context.Context, warn func(text string)) []model.Li
 
 // modelThere looks what the model's path means.
 func (r *rules) modelThere() {
-	settled, _, err := r.s.model().Settle()
+	settled, _, err := r.s.model().Resolve()
 	switch {
 	case err != nil:
 		r.noModel(err)
@@ -87,7 +87,7 @@ func ModelNote(s *Spec) string {
 	if s.kind != Infer || !s.readsHere() {
 		return ""
 	}
-	settled, note, err := s.model().Settle()
+	settled, note, err := s.model().Resolve()
 	if err != nil || note == "" {
 		return ""
 	}

@@ -60,7 +60,7 @@ func (b *Binding) checkFixed(fixed, open *Input, m Mapping) (problems []string) 
 	case open != nil:
 		problems = append(problems, fmt.Sprintf("input %s: its first dimension is fixed at %d, and that of %s is open: give %s in constants if it does not hold rows, or export both with a batch dimension of None",
 			fixed.Alias, fixed.Shape[0], open.Alias, fixed.Alias))
-	case b.Batch > 1 && m.SparesRows && !m.PadLastBatch:
+	case b.Batch > 1 && m.ToleratesBadRows && !m.PadLastBatch:
 		problems = append(problems, fmt.Sprintf("on_bad_row: the model takes %d rows at a time (input %s), and a bad row leaves fewer: say pad_last_batch: true (--pad-last-batch) if its rows do not depend on one another, or on_bad_row: fail",
 			b.Batch, fixed.Alias))
 	}

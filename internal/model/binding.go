@@ -36,9 +36,9 @@ type Mapping struct {
 	AllowNarrowing bool
 	// PadLastBatch becomes Binding.Pad.
 	PadLastBatch bool
-	// SparesRows says that bad rows are left out of their batch. A batch of a fixed
+	// ToleratesBadRows says that bad rows are left out of their batch. A batch of a fixed
 	// size is then too short.
-	SparesRows bool
+	ToleratesBadRows bool
 }
 
 // Input is a tensor and the column that feeds it.

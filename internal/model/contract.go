@@ -89,10 +89,10 @@ func typeOf(schema *arrow.Schema, column string) string {
 	return ""
 }
 
-// Wanted returns the types, by column name, that a text format's columns must have
+// ColumnTypes returns the types, by column name, that a text format's columns must have
 // to feed the tensors. A text format's own types are guesses. Kept columns, and
 // columns of tensors that text cannot hold, are not in the result.
-func Wanted(sig *Signature, schema *arrow.Schema, inputMapping map[string]string, keep []string) map[string]arrow.DataType {
+func ColumnTypes(sig *Signature, schema *arrow.Schema, inputMapping map[string]string, keep []string) map[string]arrow.DataType {
 	types := map[string]arrow.DataType{}
 	columns, _ := mapInputs(sig, schema, inputMapping, keep)
 	for _, t := range sig.Inputs {

@@ -80,8 +80,8 @@ func TestContractInfers(t *testing.T) {
 	}
 }
 
-// TestWanted: what a text's columns are read as to feed the model; kept ones stay as they are.
-func TestWanted(t *testing.T) {
+// TestColumnTypes: what a text's columns are read as to feed the model; kept ones stay as they are.
+func TestColumnTypes(t *testing.T) {
 	anyRank := tensor("any", Int32)
 	anyRank.UnknownRank = true
 	sig := &Signature{Inputs: []Tensor{
@@ -89,7 +89,7 @@ func TestWanted(t *testing.T) {
 		tensor("matrix", Int64, -1, -1, 3), tensor("nested", Float64, -1), tensor("one", Float32, -1, 1), tensor("text", String, -1),
 	}}
 	columns := schema("any", i64, "bf", f64, "flag", str, "image", str, "kept", i64, "matrix", str, "nested", arrow.ListOf(i64), "one", i64, "text", i64)
-	have := Wanted(sig, columns, nil, []string{"kept"})
+	have := ColumnTypes(sig, columns, nil, []string{"kept"})
 	want := map[string]arrow.DataType{
 		"any": i32, "flag": arrow.FixedWidthTypes.Boolean, "image": arrow.ListOf(f32), "matrix": arrow.ListOf(arrow.ListOf(i64)),
 		"nested": arrow.ListOf(f64), "one": f32, "text": str,
@@ -184,7 +184,7 @@ func TestCheckTakes(t *testing.T) {
 		t.Errorf("%+v, %v", b, err)
 	}
 	// A padded batch has rows enough, however many are bad.
-	b, err = Check(&Signature{Inputs: []Tensor{tensor("x", Float32, 4)}, Outputs: []Tensor{tensor("y", Float32, 4)}}, schema("x", f32), Mapping{SparesRows: true, PadLastBatch: true})
+	b, err = Check(&Signature{Inputs: []Tensor{tensor("x", Float32, 4)}, Outputs: []Tensor{tensor("y", Float32, 4)}}, schema("x", f32), Mapping{ToleratesBadRows: true, PadLastBatch: true})
 	if err != nil || b.Batch != 4 || !b.Pad {
 		t.Errorf("%+v, %v", b, err)
 	}

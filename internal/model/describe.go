@@ -23,7 +23,7 @@ type Description struct {
 	Variables []Variable
 }
 
-// Describe opens the model at a path: any that Source.Settle finds, a checkpoint
+// Describe opens the model at a path: any that Source.Resolve finds, a checkpoint
 // with or without its graph, or a .meta file without its checkpoint. If the path
 // holds none of these, the error is a *ModelError.
 func Describe(path string) (*Description, error) {
@@ -37,7 +37,7 @@ func Describe(path string) (*Description, error) {
 	if prefix := checkpointAt(path); prefix != "" {
 		return describeCheckpoint(prefix)
 	}
-	settled, note, err := Source{Model: path}.Settle()
+	settled, note, err := Source{Model: path}.Resolve()
 	if err != nil {
 		return nil, err
 	}

@@ -160,7 +160,7 @@ func (e *exporter) openMeta(path string) error {
 
 // openModel opens a SavedModel or a frozen graph.
 func (e *exporter) openModel(s ExportSource, path string) error {
-	settled, note, err := Source{Model: path, TagSet: s.TagSet}.Settle()
+	settled, note, err := Source{Model: path, TagSet: s.TagSet}.Resolve()
 	if err != nil {
 		return err
 	}

@@ -139,7 +139,7 @@ func TestBatch(t *testing.T) {
 	x := func(n int64) Tensor { return tensor("x", Int64, n) }
 	z := func(n int64) Tensor { return tensor("z", Int64, n) }
 	y := tensor("y", Float32, -1)
-	spares, pads := Mapping{SparesRows: true}, Mapping{PadLastBatch: true}
+	spares, pads := Mapping{ToleratesBadRows: true}, Mapping{PadLastBatch: true}
 	for _, tt := range []struct {
 		inputs  []Tensor
 		output  Tensor

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// Settle returns a source that names one model, so that all members of a run load
+// Resolve returns a source that names one model, so that all members of a run load
 // the same:
 //   - for saved_model.pb, its folder;
 //   - for a folder of numbered versions, the highest version;
@@ -22,7 +22,7 @@ import (
 // The note says which of several versions was chosen. It is "" if there was one. If
 // the path holds no model, the error is a *ModelError, with a remedy where one is
 // known.
-func (s Source) Settle() (settled Source, note string, err error) {
+func (s Source) Resolve() (settled Source, note string, err error) {
 	if s.Model == "" {
 		s.Checkpoint, err = findCheckpoint(s.Checkpoint)
 		return s, "", err
@@ -31,7 +31,7 @@ func (s Source) Settle() (settled Source, note string, err error) {
 	return s, note, err
 }
 
-// findModel is Settle for the path of export_dir.
+// findModel is Resolve for the path of export_dir.
 func findModel(path string) (found, note string, err error) {
 	info, err := os.Stat(path)
 	switch {

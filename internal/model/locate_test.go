@@ -23,7 +23,7 @@ func tree(t *testing.T, files map[string]string) string {
 	return dir
 }
 
-func TestSettle(t *testing.T) {
+func TestResolve(t *testing.T) {
 	dir := tree(t, map[string]string{
 		"m/saved_model.pb": "", "text/saved_model.pbtxt": "", "text/variables/variables.index": "",
 		"v/9/saved_model.pb": "", "v/10/saved_model.pb": "", "v/11/unfinished": "", "v/best/saved_model.pb": "", "one/0007/saved_model.pb": "",
@@ -64,7 +64,7 @@ func TestSettle(t *testing.T) {
 			}
 			return filepath.Join(dir, path)
 		}
-		settled, note, err := Source{Model: in(c.source.Model), Checkpoint: in(c.source.Checkpoint)}.Settle()
+		settled, note, err := Source{Model: in(c.source.Model), Checkpoint: in(c.source.Checkpoint)}.Resolve()
 		says := note
 		if err != nil {
 			says = err.Error()

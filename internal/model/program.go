@@ -107,7 +107,7 @@ type start struct {
 
 // open opens the graph and finds what makes it ready.
 func (s Source) open() (*MetaGraph, start, error) {
-	s, _, err := s.Settle()
+	s, _, err := s.Resolve()
 	switch {
 	case err != nil:
 		return nil, start{}, err

@@ -80,15 +80,6 @@ func (m *SavedModel) Variables() string { return variablesOf(m.Dir) }
 
 func variablesOf(dir string) string { return filepath.Join(dir, "variables", "variables") }
 
-// TagSets lists the tag sets in the file's order.
-func (m *SavedModel) TagSets() [][]string {
-	sets := make([][]string, len(m.graphs))
-	for i, g := range m.graphs {
-		sets[i] = g.Tags
-	}
-	return sets
-}
-
 // MetaGraph returns the graph whose tags are exactly these, in any order. Without
 // tags it returns the graph of {"serve"}. If there is no such graph, the error is a
 // *ModelError that lists the tag sets. Missing variables are a *ModelError too.

@@ -12,7 +12,7 @@ import (
 
 // Source says where a model is. Checkpoint counts only if Model is empty.
 type Source struct {
-	Model      string   `json:"model,omitempty"`      // a SavedModel or a frozen graph's file: see Settle
+	Model      string   `json:"model,omitempty"`      // a SavedModel or a frozen graph's file: see Resolve
 	TagSet     []string `json:"tag_set,omitempty"`    // of a SavedModel's graph. Empty: serve
 	Checkpoint string   `json:"checkpoint,omitempty"` // a checkpoint with its graph: see FindCheckpoint
 }
@@ -29,7 +29,7 @@ func (s Source) Path() string {
 // graph's file, the index of the variables and a SavedModel's assets. The index
 // holds a checksum of every variable's value.
 func (s Source) Digest() (string, error) {
-	s, _, err := s.Settle()
+	s, _, err := s.Resolve()
 	if err != nil {
 		return "", err
 	}
@@ -84,7 +84,7 @@ func (s Source) Frozen() bool { return s.Model != "" && exists(s.Model) }
 // Graph opens the model's graph. If it cannot be found or read, the error is a
 // *ModelError.
 func (s Source) Graph() (*MetaGraph, error) {
-	s, _, err := s.Settle()
+	s, _, err := s.Resolve()
 	if err != nil {
 		return nil, err
 	}

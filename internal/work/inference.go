@@ -28,7 +28,7 @@ func newInference(cfg Config, compute *infer.Computation) inference {
 // settle has every member take the same model, though checkpoints or versions are
 // added meanwhile.
 func (w *inference) settle() error {
-	switch settled, _, err := w.compute.Settle(); {
+	switch settled, _, err := w.compute.Resolve(); {
 	case err == nil:
 		w.compute.Source = settled
 	case w.compute.Checkpoint != "":
