@@ -17,13 +17,12 @@ PURE_ROOMS = $(shell go list ./... | grep -vE '/(internal/engine|cmd/tfos-engine
 VERSION := $(shell cat VERSION)+$(shell git describe --always --exclude '*' --dirty=.dirty 2>/dev/null || echo unknown)
 # A file's tests share fixtures, so that they stay in one process; a standalone cluster is started
 # for each process.
-PYTEST := $(PYTHON) -m pytest -q --dist loadfile -n 2
-PYTEST_SPARK := $(PYTEST) -n 3
+PYTEST := $(PYTHON) -m pytest -q --dist loadfile -n 3
 LDFLAGS := -s -w -X main.version=$(VERSION)
 PAYLOAD := cmd/tfos/payload
 GREMLINS := github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0
 
-.PHONY: help setup build demo test test-all test-go test-python test-spark test-spark4 test-versions bench bench-full bench-docs mutate check proto clean
+.PHONY: help setup build demo test test-all test-go test-pure test-engine test-python test-spark test-spark4 test-versions bench bench-full bench-docs mutate check proto clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -45,18 +44,23 @@ demo: build ## digits: train Spark-fed on 2 executors, export, infer, accuracy
 test: build test-go test-python test-spark ## what CI runs
 
 test-go: setup ## Go tests: pure rooms without cgo, the engine with TensorFlow
+	@$(MAKE) --no-print-directory -j 2 --output-sync=target test-pure test-engine
+
+test-pure:
 	$(PURE) go test $(PURE_ROOMS)
+
+test-engine:
 	$(CGO) TFOS_REQUIRE=tensorflow go test $(CGO_ROOMS)
 
 test-python: build ## Python tests that need no Spark
 	$(PYTEST) scripts/tests -m 'not spark and not slow'
 
 test-spark: build ## real jobs on real Spark
-	$(PYTEST_SPARK) scripts/tests -m 'spark and not slow'
+	$(PYTEST) scripts/tests -m 'spark and not slow'
 
 # Fewer tests: make test-spark4 ARGS='-k standalone'
 test-spark4: build ## the same jobs on the newest PySpark 4.x
-	export SPARK_HOME; SPARK_HOME=$$(scripts/spark.sh); $(PYTEST_SPARK) scripts/tests -m 'spark and not slow' $(ARGS)
+	export SPARK_HOME; SPARK_HOME=$$(scripts/spark.sh); $(PYTEST) scripts/tests -m 'spark and not slow' $(ARGS)
 
 # Fewer cells: make test-versions ARGS='-k 2.21'
 test-versions: build ## TensorFlow, Python and Spark versions: docs/versions.md (17 GB, once)
@@ -65,7 +69,7 @@ test-versions: build ## TensorFlow, Python and Spark versions: docs/versions.md 
 
 test-all: build test-go test-python ## everything, the slow ones, all versions and the race detector too
 	PYTHONPATH=scripts $(PYTHON) -m versions || echo 'test-all: their cells fail below' >&2
-	TFOS_TEST_MASTER=standalone $(PYTEST_SPARK) scripts/tests -m 'spark or slow'
+	TFOS_TEST_MASTER=standalone $(PYTEST) scripts/tests -m 'spark or slow'
 	CGO_ENABLED=1 go test -race $(PURE_ROOMS)
 
 # Some cases only: make bench-full BENCH='overhead files'

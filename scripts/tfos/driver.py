@@ -28,6 +28,7 @@ class Run:
         """
         self.sc, self.plan, self.emit = sc, plan, emit
         self.sources = sources or {}
+        self.predict = plan.get("predict")  # the feed that Spark predicts; None: members take feeds
         self.executors = None if plan["local"] else Executors(sc, log or open_log(sc._jvm))
         self.events = queue.SimpleQueue()  # put() may run in a signal handler
         self.threads = []
@@ -45,17 +46,16 @@ class Run:
     @property
     def feeds(self):
         """Entries of the plan: what Spark's tasks bring to members, in this order."""
-        predict = self.plan.get("predict")
-        return [predict] if predict else self.plan.get("feeds") or []
+        return [self.predict] if self.predict else self.plan.get("feeds") or []
 
     @property
     def resumes(self):
         """Whether Spark predicts only the partitions that no earlier run has finished."""
-        return bool((self.plan.get("predict") or {}).get("resume"))
+        return bool(self.predict and self.predict.get("resume"))
 
     @property
     def predictions(self):
-        return self.inputs[self.plan["predict"]["name"]]
+        return self.inputs[self.predict["name"]]
 
     @property
     def folder(self):
@@ -164,7 +164,7 @@ class Run:
         stopped = any(row.note for row in results)
         if errors:
             self.reservation.send("fail", code=exits.BAD_DATA, phase="feed", cause=errors[0])
-        elif end["rows"] == 0 and not stopped and not self.plan.get("predict"):
+        elif end["rows"] == 0 and not stopped and not self.predict:
             cause = f"feed {end['feed']}: the input has no row"
             self.reservation.send("fail", code=exits.BAD_DATA, phase="feed", cause=cause)
         else:
@@ -238,7 +238,7 @@ class Run:
         def warn(message):
             self.events.put(("warning", message))
 
-        if feed is self.plan.get("predict"):
+        if feed is self.predict:
             return predictions.find(
                 self.sc,
                 feed,
