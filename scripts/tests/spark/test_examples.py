@@ -186,10 +186,12 @@ def steps_of(rows):
 
 def said(job, start):
     """The one line that starts so in each worker's log of the last run; {i}: its index."""
-    logs = job.folder / "state" / "runs" / job.run_id / "logs"
     found = []
     for i in range(2):
-        lines = (logs / f"worker-{i}.log").read_text().splitlines()
+        logs = list(job.folder.glob(f"state/runs/{job.run_id}/logs/worker-{i}.log"))
+        if not logs:  # a standalone master's executors keep them
+            logs = job.shared_temp.parent.glob(f"work-*/*/*/tfos-worker-{i}.log")
+        lines = max(logs, key=lambda log: log.stat().st_mtime).read_text().splitlines()
         (line,) = [line for line in lines if line.startswith(start.format(i=i))]
         found.append(line)
     return found
