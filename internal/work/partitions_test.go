@@ -562,6 +562,11 @@ func TestPartitionsUnaccounted(t *testing.T) {
 			r.served[1].Quarantine.Rows = 1
 			r.commits(1)
 		},
+		"partition 1: 1 quarantined, but <nil> written": func(r *sparkRun) {
+			r.predictBad(1, infer.Account{Read: 5, Rows: 4, Quarantined: 1})
+			r.served[1].Quarantine = nil
+			r.commits(1)
+		},
 		"out: the run has not written it completely": func(r *sparkRun) {
 			r.predictBad(1, infer.Account{Read: 5, Rows: 3, Quarantined: 2})
 			r.served[1].Quarantine.Output = "_quarantine/part-00001-7.parquet"
