@@ -601,6 +601,90 @@ func TestPartitionsModelChanges(t *testing.T) {
 	}
 }
 
+// TestPartitionsFinish goes the whole way of a run that resumes: what members
+// predicted is published beside what was finished before, and only where Spark wrote
+// as many rows.
+func TestPartitionsFinish(t *testing.T) {
+	s := newSite(t)
+	r := s.spark("r1", "a", "b", "c")
+	r.predict(0, 2)
+	r.commits(0)
+	r.killed()
+	begin := func(run string) (*sparkRows, *sparkRun) {
+		t.Helper()
+		job, err := open(s.bySpark(run))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := job.(*sparkRows)
+		if _, start := w.ShareOut(t.Context()); start.End != nil {
+			t.Fatalf("%+v", start)
+		}
+		line, err := json.Marshal(tableOf(t, "b", "a", "c"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, known := w.Command(t.Context(), "partitions", line); !known {
+			t.Fatal("partitions is no command")
+		}
+		from := w.from.(resumedPartitions)
+		return w, &sparkRun{resumedPartitions: from, t: t, cfg: w.cfg, folder: from.folder(), digest: from.identity.Digest}
+	}
+	finish := func(w *sparkRows, r *sparkRun, written int64) (v reserve.Verdict, sum total) {
+		t.Helper()
+		var made reserve.Made
+		if len(r.served) > 0 {
+			text, err := json.Marshal(infer.Result{Served: r.served, Digest: r.digest})
+			if err != nil {
+				t.Fatal(err)
+			}
+			made = reserve.Made{Results: [][]byte{text}, Written: map[string]int64{"predict": written}}
+		}
+		v, err := w.Finish(t.Context(), v, made)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The parts of the sum are of no kind that it says.
+		if err := json.Unmarshal([]byte(strings.ReplaceAll(string(v.Infer), `"splits":[`, `"made_parts":[`)), &sum); err != nil {
+			t.Fatal(err)
+		}
+		return v, sum
+	}
+
+	w, r := begin("r2")
+	r.predict(0, 3)
+	r.commits(0)
+	r.predict(2, 4)
+	r.commits(2)
+	v, sum := finish(w, r, 8)
+	if v.Code != 1 || v.Phase != "accounting" || !strings.Contains(v.Cause, "Spark wrote 8 rows, but took 7 predictions") || sum.Kept != 3 || exists(s.root+"/out") {
+		t.Errorf("%+v, %d kept", v, sum.Kept)
+	}
+
+	// All is done: there are no members, and Spark writes nothing.
+	w, r = begin("r3")
+	s.want(r.carries(), "0=b/r2 1=a/r1 2=c/r2")
+	if v, sum = finish(w, r, 0); v.Code != 0 || sum.Rows != 0 || sum.Carried == nil || sum.Carried.Rows != 9 {
+		t.Errorf("%+v", v)
+	}
+	s.want(s.sparksManifest(), "0=b/r2:3,part-00000-r2.json 1=a/r1:2,part-00000-r1.json 2=c/r2:4,part-00002-r2.json")
+
+	if err := os.RemoveAll(s.root + "/out"); err != nil {
+		t.Fatal(err)
+	}
+	r = s.spark("r4", "a")
+	r.predict(0, 2)
+	r.commits(0)
+	r.killed()
+	w, r = begin("r5")
+	r.predict(0, 3)
+	r.commits(0)
+	if v, sum = finish(w, r, 3); v.Code != 0 || sum.Rows != 3 || sum.Partitions != 1 || sum.Served != nil || sum.Carried.Rows != 2 {
+		t.Errorf("%+v", v)
+	}
+	s.want(s.sparksManifest(), "0=b/r5:3,part-00000-r5.json 1=a/r4:2,part-00000-r4.json 2=c/r5:0")
+}
+
 // TestServePartitions: the driver says what partitions there are and hears which
 // are done; where all are, the run ends without members.
 func TestServePartitions(t *testing.T) {
