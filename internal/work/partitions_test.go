@@ -366,6 +366,9 @@ func TestPartitionsPublished(t *testing.T) {
 	if !r.changed {
 		t.Error("nothing to do, with rows too many")
 	}
+	if len(r.warnings) > 0 { // nothing is computed again
+		t.Errorf("warnings %q", r.warnings)
+	}
 	if err := r.ends(); err != nil {
 		t.Fatal(err)
 	}

@@ -398,8 +398,10 @@ func TestResumeRefuses(t *testing.T) {
 			return os.WriteFile(s.root+"/out/"+manifestName, []byte(`{"version":1,"digest":"x","splits":[]}`), 0o644)
 		},
 		"part-00000.json is not in it as it was written": func(s *site) error { return os.Truncate(s.root+"/out/part-00000.json", 4) },
+		"part-00001.json is not in it as it was written": func(s *site) error { return os.Remove(s.root + "/out/part-00001.json") },
 	} {
 		s := newSite(t, "a.json")
+		s.input("b.json", 0)
 		s.run("r1")
 		if err := spoil(s); err != nil {
 			t.Fatal(err)
@@ -460,6 +462,12 @@ func TestResumeModelChanges(t *testing.T) {
 	if err := a.resume.add(a.result); err == nil || !strings.Contains(err.Error(), "(the model): it has changed meanwhile") {
 		t.Errorf("%v", err)
 	}
+	s = newSite(t, "a.json")
+	a = s.attempt("r1", 9)
+	a.result.Made.Digest = "other"
+	if err := a.resume.add(a.result); err != nil {
+		t.Errorf("there are no parts of earlier runs: %v", err)
+	}
 }
 
 // TestResumeCannot has a store that does not do what is needed, and a run whose
@@ -486,6 +494,9 @@ func TestResumeCannot(t *testing.T) {
 func TestResumeLeavesNothing(t *testing.T) {
 	s := newSite(t, "a.json")
 	a := s.attempt("r1", 0)
+	if events := a.resume.start().Events; len(events) > 0 {
+		t.Errorf("the first run resumes: %+v", events)
+	}
 	if err := a.resume.close(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
