@@ -298,9 +298,18 @@ func TestAllowed(t *testing.T) {
 		{"spark.master=local[*]"},
 		{"spark.master=local-cluster[1,6,2048]"},
 		{"steps=2"},
+		{"cluster_size=10000"},
+		{"timeouts.lease=1s"},
+		{"timeouts.stall=10s"},
+		{"spark.conf.spark.task.maxFailures=1"},
 	} {
 		if faults := faultsOf(Train, trainBase, sets...); len(faults) > 0 {
 			t.Errorf("%v: %v", sets, faults)
+		}
+	}
+	for _, share := range []string{"0%", "100%"} {
+		if faults := faultsOf(Infer, inferBase, "on_bad_row=skip", "max_bad="+share); len(faults) > 0 {
+			t.Errorf("max_bad %s: %v", share, faults)
 		}
 	}
 }

@@ -115,3 +115,33 @@ func TestChunkRows(t *testing.T) {
 		}
 	}
 }
+
+// How many members lie on an executor: never two, where tfos can help it.
+func TestLayout(t *testing.T) {
+	for _, c := range []struct {
+		sets            []string
+		cores, taskCPUs int
+		heapMiB         int64
+		slots           int
+	}{
+		{nil, 3, 2, 1024, 2},
+		{[]string{"resources.worker.cores=2"}, 3, 2, 1024, 2},
+		{[]string{"input_mode=tensorflow"}, 1, 1, 1024, 2},
+		{[]string{"spark.master=local-cluster[2,2,1024]"}, 2, 1, 1024, 2},
+		{[]string{"spark.master=local-cluster[2,3,1024]"}, 3, 2, 1024, 2},
+		{[]string{"spark.master=local-cluster[2,6,2048]"}, 3, 2, 1024, 4},
+		{[]string{"spark.master=local-cluster[2,6,2047]"}, 3, 2, 1024, 2},
+		{[]string{"spark.master=local-cluster[2,6,2048]", "spark.conf.spark.executor.memory=2048"}, 3, 2, 2048, 2},
+		{[]string{"spark.conf.spark.executor.memory=1500k"}, 3, 2, 2, 2},
+		{[]string{"spark.conf.spark.executor.memory=2g"}, 3, 2, 2048, 2},
+		{[]string{"spark.master=local[3]"}, 0, 1, 1024, 2},
+		{[]string{"spark.master=local[2]", "input_mode=tensorflow"}, 0, 1, 1024, 2},
+		{[]string{"spark.master=local[*]"}, 0, 1, 1024, -1},
+		{[]string{"spark.master=spark://h:7077"}, 2, 1, 1024, -1},
+	} {
+		l := spec(t, Train, trainBase, c.sets...).layout()
+		if l.executorCores != c.cores || l.taskCPUs != c.taskCPUs || l.heapMiB != c.heapMiB || l.slots != c.slots {
+			t.Errorf("%v: %+v", c.sets, l)
+		}
+	}
+}

@@ -83,6 +83,36 @@ func TestCommitChecksFirst(t *testing.T) {
 	}
 }
 
+// TestCommitFails: nothing is published where a name is taken. An output that cannot
+// have its name for another reason is an error, which names the outputs that have theirs.
+func TestCommitFails(t *testing.T) {
+	root := t.TempDir()
+	output := func(name string) Output {
+		stage(t, root+"/stage/"+name[:1]+"/part-0")
+		return Output{Kind: "results", Staging: root + "/stage/" + name[:1], Final: root + "/" + name}
+	}
+	good, taken, bad := output("a"), output("b"), output(strings.Repeat("c", 300)) // too long for a file's name
+	stage(t, taken.Final+"/mine")
+	const before = "; published before that: "
+	for _, test := range []struct {
+		outputs   []Output
+		published []reserve.Artifact
+		says      string
+	}{
+		{[]Output{good, taken}, nil, taken.Final + " exists already and is unchanged"},
+		{[]Output{bad}, nil, bad.Final + " could not be committed"},
+		{[]Output{good, bad}, []reserve.Artifact{{Kind: "results", Path: good.Final}}, bad.Final + " could not be committed"},
+	} {
+		got, err := publishOutputs(t.Context(), Config{Outputs: test.outputs}, nil, anew{})
+		if err == nil || !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), before) != (len(test.published) > 0) {
+			t.Errorf("%v, want %q", err, test.says)
+		}
+		if !slices.Equal(got, test.published) || exists(good.Final+"/part-0") != (len(got) > 0) || !exists(taken.Final+"/mine") {
+			t.Errorf("published %v, want %v", got, test.published)
+		}
+	}
+}
+
 // TestCommitTakesBadRowsIn: of what Spark wrote the files of the attempts that count,
 // by the names of their partitions; the verdict and the manifest have these names.
 func TestCommitTakesBadRowsIn(t *testing.T) {

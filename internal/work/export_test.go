@@ -114,7 +114,7 @@ func TestPublishedInPart(t *testing.T) {
 	stage(t, o.Staging+"/saved_model.pb")
 	stage(t, o.Staging+tooLong)
 	got, err := publishOutputs(t.Context(), cfg, nil, anew{})
-	if want := "; published before that: " + o.Final; err == nil || !strings.HasSuffix(err.Error(), want) {
+	if want := "; published before that: " + o.Final; err == nil || !strings.HasSuffix(err.Error(), want) || !strings.Contains(err.Error(), tooLong+" could not be committed") {
 		t.Errorf("%v, want %q at its end", err, want)
 	}
 	if !slices.Equal(got, []reserve.Artifact{{Kind: "saved_model", Path: o.Final}}) || !exists(o.Final+"/saved_model.pb") {

@@ -247,7 +247,8 @@ func (r resumedPartitions) kept(ctx context.Context) int {
 	return kept
 }
 
-// collect says in the result's Parts what there is of each partition.
+// collect says in the result's Parts what there is of each partition. Rows that do
+// not add up are a refusal (unaccountedFor).
 func (r resumedPartitions) collect(ctx context.Context, run string, result *total, took []infer.ServedPartition) error {
 	written, err := filesOfPartitions(ctx, r.store, r.folder())
 	if err != nil {
@@ -265,7 +266,7 @@ func (r resumedPartitions) collect(ctx context.Context, run string, result *tota
 			ID: partition.ID, Run: run, Account: s.Account, Quarantine: s.Quarantine, FirstBad: s.FirstBad,
 		}}, r.folder(), written[partition.ID])
 		if s.Rows > 0 && len(p.Data()) == 0 {
-			return fmt.Errorf("rows are unaccounted for: %d rows of partition %d were predicted, but Spark has written no file of it", s.Rows, partition.ID)
+			return unaccountedFor(fmt.Errorf("rows are unaccounted for: %d rows of partition %d were predicted, but Spark has written no file of it", s.Rows, partition.ID))
 		}
 		p = p.numbered(partition.ID)
 		if err := r.link(ctx, p); err != nil {
@@ -274,7 +275,7 @@ func (r resumedPartitions) collect(ctx context.Context, run string, result *tota
 		result.Parts = append(result.Parts, p.Part)
 	}
 	for number := range served {
-		return fmt.Errorf("rows are unaccounted for: partition %d was predicted, but was not missing", number)
+		return unaccountedFor(fmt.Errorf("rows are unaccounted for: partition %d was predicted, but was not missing", number))
 	}
 	return nil
 }

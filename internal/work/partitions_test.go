@@ -15,6 +15,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/ipc"
 
+	"tfos/internal/exit"
 	"tfos/internal/infer"
 	"tfos/internal/reserve"
 	"tfos/internal/reserve/reservetest"
@@ -366,6 +367,9 @@ func TestPartitionsPublished(t *testing.T) {
 	if !r.changed {
 		t.Error("nothing to do, with rows too many")
 	}
+	if len(r.warnings) > 0 { // nothing is computed again
+		t.Errorf("warnings %q", r.warnings)
+	}
 	if err := r.ends(); err != nil {
 		t.Fatal(err)
 	}
@@ -562,6 +566,11 @@ func TestPartitionsUnaccounted(t *testing.T) {
 			r.served[1].Quarantine.Rows = 1
 			r.commits(1)
 		},
+		"partition 1: 1 quarantined, but <nil> written": func(r *sparkRun) {
+			r.predictBad(1, infer.Account{Read: 5, Rows: 4, Quarantined: 1})
+			r.served[1].Quarantine = nil
+			r.commits(1)
+		},
 		"out: the run has not written it completely": func(r *sparkRun) {
 			r.predictBad(1, infer.Account{Read: 5, Rows: 3, Quarantined: 2})
 			r.served[1].Quarantine.Output = "_quarantine/part-00001-7.parquet"
@@ -594,6 +603,106 @@ func TestPartitionsModelChanges(t *testing.T) {
 	if err := r.ends(); err == nil || !strings.Contains(err.Error(), "(the model): it has changed meanwhile") {
 		t.Errorf("%v", err)
 	}
+}
+
+// finishing is a run that goes on from what there is, and the work that its members'
+// results are to finish.
+func (s *site) finishing(run string, partitions ...string) (*sparkRows, *sparkRun) {
+	s.t.Helper()
+	job, err := open(s.bySpark(run))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	w := job.(*sparkRows)
+	if _, start := w.ShareOut(s.t.Context()); start.End != nil {
+		s.t.Fatalf("%+v", start)
+	}
+	line, err := json.Marshal(tableOf(s.t, partitions...))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if _, known := w.Command(s.t.Context(), "partitions", line); !known {
+		s.t.Fatal("partitions is no command")
+	}
+	from := w.from.(resumedPartitions)
+	return w, &sparkRun{resumedPartitions: from, t: s.t, cfg: w.cfg, folder: from.folder(), digest: from.identity.Digest}
+}
+
+// finish has the work finish what engines predicted, when Spark has written so many
+// rows. It returns the verdict, and its sum of the results without the parts.
+func (r *sparkRun) finish(w *sparkRows, written int64) (v reserve.Verdict, sum total) {
+	r.t.Helper()
+	var made reserve.Made
+	if len(r.served) > 0 {
+		text, err := json.Marshal(infer.Result{Served: r.served, Digest: r.digest})
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		made = reserve.Made{Results: [][]byte{text}, Written: map[string]int64{"predict": written}}
+	}
+	v, err := w.Finish(r.t.Context(), v, made)
+	if err == nil {
+		err = json.Unmarshal([]byte(strings.ReplaceAll(string(v.Infer), `"splits":[`, `"made_parts":[`)), &sum)
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return v, sum
+}
+
+// TestPartitionsFinish goes the whole way of a run that resumes: what members
+// predicted is published beside what was finished before, and only where Spark wrote
+// as many rows.
+func TestPartitionsFinish(t *testing.T) {
+	s := newSite(t)
+	r := s.spark("r1", "a", "b", "c")
+	r.predict(0, 2)
+	r.commits(0)
+	r.killed()
+	w, r := s.finishing("r2", "b", "a", "c")
+	r.predict(0, 3)
+	r.commits(0)
+	r.predict(2, 4)
+	r.commits(2)
+	v, sum := r.finish(w, 8)
+	if v.Code != 1 || v.Phase != "accounting" || !strings.Contains(v.Cause, "Spark wrote 8 rows, but took 7 predictions") || sum.Kept != 3 || exists(s.root+"/out") {
+		t.Errorf("%+v, %d kept", v, sum.Kept)
+	}
+
+	for says, partition := range map[string]int{
+		"3 rows of partition 1 were predicted, but Spark has written no file of it": 1,
+		"partition 9 was predicted, but was not missing":                            9,
+	} {
+		bad := newSite(t)
+		w, r := bad.finishing("r1", "b", "a", "c")
+		r.predict(partition, 3)
+		if v, _ := r.finish(w, 3); v.Code != exit.Internal || v.Phase != "accounting" || !strings.Contains(v.Cause, says) || exists(bad.root+"/out") {
+			t.Errorf("%+v, want %q", v, says)
+		}
+	}
+
+	// All is done: there are no members, and Spark writes nothing.
+	w, r = s.finishing("r3", "b", "a", "c")
+	s.want(r.carries(), "0=b/r2 1=a/r1 2=c/r2")
+	if v, sum = r.finish(w, 0); v.Code != 0 || sum.Rows != 0 || sum.Carried == nil || sum.Carried.Rows != 9 {
+		t.Errorf("%+v", v)
+	}
+	s.want(s.sparksManifest(), "0=b/r2:3,part-00000-r2.json 1=a/r1:2,part-00000-r1.json 2=c/r2:4,part-00002-r2.json")
+
+	if err := os.RemoveAll(s.root + "/out"); err != nil {
+		t.Fatal(err)
+	}
+	r = s.spark("r4", "a")
+	r.predict(0, 2)
+	r.commits(0)
+	r.killed()
+	w, r = s.finishing("r5", "b", "a", "c")
+	r.predict(0, 3)
+	r.commits(0)
+	if v, sum = r.finish(w, 3); v.Code != 0 || sum.Rows != 3 || sum.Partitions != 1 || sum.Served != nil || sum.Carried.Rows != 2 {
+		t.Errorf("%+v", v)
+	}
+	s.want(s.sparksManifest(), "0=b/r5:3,part-00000-r5.json 1=a/r4:2,part-00000-r4.json 2=c/r5:0")
 }
 
 // TestServePartitions: the driver says what partitions there are and hears which

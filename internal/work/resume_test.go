@@ -15,6 +15,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
+	"tfos/internal/exit"
 	"tfos/internal/files"
 	"tfos/internal/infer"
 	"tfos/internal/model"
@@ -90,6 +91,7 @@ type attempt struct {
 	*shared
 	cfg    Config
 	result *total
+	summed error // of result: it is of a part of the splits only, perhaps
 }
 
 func (s *site) attempt(run string, most int) *attempt {
@@ -114,7 +116,7 @@ func (s *site) attempt(run string, most int) *attempt {
 		}
 		results = append(results, text)
 	}
-	a.result, _ = sumResults(a.splits, results) // of a part of the splits only, perhaps
+	a.result, a.summed = sumResults(a.splits, results)
 	return a
 }
 
@@ -131,7 +133,7 @@ func (s *site) killed(run string, most int) {
 func (s *site) run(run string) string {
 	s.t.Helper()
 	a := s.attempt(run, 1000)
-	err := a.resume.add(a.result)
+	err := errors.Join(a.summed, a.resume.add(a.result))
 	if err == nil {
 		_, err = publishOutputs(s.t.Context(), a.cfg, a.result, a.resume)
 	}
@@ -218,6 +220,17 @@ func TestResumeAfterKills(t *testing.T) {
 	}
 }
 
+// TestResumeNothingDone: splits that killed runs have planned and not computed keep
+// their numbers, whatever the order of their files.
+func TestResumeNothingDone(t *testing.T) {
+	s := newSite(t, "b.json", "d.json")
+	s.killed("r1", 0)
+	s.input("a.json", 3)
+	s.killed("r2", 0)
+	s.want(s.run("r3"), "carried 0, computed 00000=b 00001=d 00002=a")
+	s.want(s.published(), "0=b/r3 1=d/r3 2=a/r3")
+}
+
 // TestResumeDoubts has finished parts that are not what their records say: they
 // are computed again.
 func TestResumeDoubts(t *testing.T) {
@@ -287,6 +300,49 @@ func TestResumePublished(t *testing.T) {
 	s.want(s.run("r10"), "carried 3, computed nothing")
 }
 
+// TestUnchanged: only a job whose output is the one that it would make has nothing to
+// do, and to ask changes nothing.
+func TestUnchanged(t *testing.T) {
+	s := newSite(t, "a.json", "b.json")
+	ask := func(when string, cfg Config, want bool, refuses string) {
+		t.Helper()
+		before, _ := filepath.Glob(s.root + "/.out*/*/*")
+		got, refused := Unchanged(t.Context(), cfg)
+		if got != want || (refused != nil) != (refuses != "") || refused != nil && (refused.ExitCode() != exit.Output || !strings.Contains(refused.Reason(), refuses)) {
+			t.Errorf("%s: %v, %v", when, got, refused)
+		}
+		if after, _ := filepath.Glob(s.root + "/.out*/*/*"); !slices.Equal(before, after) {
+			t.Errorf("%s: there was %v, there is %v", when, before, after)
+		}
+	}
+	ask("no output", s.config("r0"), false, "")
+	s.killed("r1", 2)
+	ask("all is finished, and not published", s.config("r2"), false, "")
+	s.run("r2")
+	ask("published", s.config("r3"), true, "")
+	anew := s.config("r3")
+	anew.Outputs[0].Resume = ""
+	ask("made as a whole", anew, false, "")
+	ask("Spark reads", s.bySpark("r3"), false, "")
+
+	s.input("c.json", 1)
+	ask("a file has come", s.config("r3"), false, "")
+	s.killed("r3", 1)
+	if err := os.Remove(s.root + "/in/c.json"); err != nil {
+		t.Fatal(err)
+	}
+	ask("a killed run has left something", s.config("r4"), false, "")
+	s.want(s.run("r4"), "carried 2, computed nothing")
+	ask("nothing is left", s.config("r5"), true, "")
+	s.request.OutputMapping = map[string]string{"y": "twice"}
+	ask("made otherwise", s.config("r5"), false, "it was made with something else: output_mapping")
+	s.request.OutputMapping = nil
+	if err := os.RemoveAll(s.root + "/in"); err != nil {
+		t.Fatal(err)
+	}
+	ask("no input", s.config("r5"), false, "") // the run says so
+}
+
 // TestResumePlainOutput goes on from an output that was made without resume.
 func TestResumePlainOutput(t *testing.T) {
 	s := newSite(t, "a.json")
@@ -342,8 +398,10 @@ func TestResumeRefuses(t *testing.T) {
 			return os.WriteFile(s.root+"/out/"+manifestName, []byte(`{"version":1,"digest":"x","splits":[]}`), 0o644)
 		},
 		"part-00000.json is not in it as it was written": func(s *site) error { return os.Truncate(s.root+"/out/part-00000.json", 4) },
+		"part-00001.json is not in it as it was written": func(s *site) error { return os.Remove(s.root + "/out/part-00001.json") },
 	} {
 		s := newSite(t, "a.json")
+		s.input("b.json", 0)
 		s.run("r1")
 		if err := spoil(s); err != nil {
 			t.Fatal(err)
@@ -404,6 +462,12 @@ func TestResumeModelChanges(t *testing.T) {
 	if err := a.resume.add(a.result); err == nil || !strings.Contains(err.Error(), "(the model): it has changed meanwhile") {
 		t.Errorf("%v", err)
 	}
+	s = newSite(t, "a.json")
+	a = s.attempt("r1", 9)
+	a.result.Made.Digest = "other"
+	if err := a.resume.add(a.result); err != nil {
+		t.Errorf("there are no parts of earlier runs: %v", err)
+	}
 }
 
 // TestResumeCannot has a store that does not do what is needed, and a run whose
@@ -430,6 +494,9 @@ func TestResumeCannot(t *testing.T) {
 func TestResumeLeavesNothing(t *testing.T) {
 	s := newSite(t, "a.json")
 	a := s.attempt("r1", 0)
+	if events := a.resume.start().Events; len(events) > 0 {
+		t.Errorf("the first run resumes: %+v", events)
+	}
 	if err := a.resume.close(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
