@@ -69,7 +69,7 @@ func TestFolderDeclaredTypes(t *testing.T) {
 		{"x tinyint", "127", "127"}, {"x tinyint", "128", ""}, {"x tinyint", "-129", ""}, {"x smallint", "32767", "32767"}, {"x smallint", "32768", ""},
 		{"x int", "-2147483648", "-2147483648"}, {"x int", "2147483648", ""}, {"x int", "1e3", "1000"}, {"x int", "1.5", ""}, {"x int", "abc", ""},
 		{"x bigint", "9223372036854775807", "9223372036854775807"}, {"x bigint", "9223372036854775808", ""},
-		{"x decimal(2,0)", "99", "99"}, {"x decimal(2,0)", "100", ""},
+		{"x decimal(2,0)", "99", "99"}, {"x decimal(2,0)", "100", ""}, {"x decimal(5,2)", "7", ""}, // not read, rather than as 0.07
 		{"x float", "1.5", "1.5"}, {"x float", "abc", ""}, {"x double", "abc", ""}, {"x string", "a%2Fb", "a/b"},
 		{"x date", "2024-01-02", "2024-01-02"}, {"x date", "2024-13-01", ""},
 		{"x timestamp", "2024-01-02", "2024-01-01 23:00:00"}, {"x timestamp", "2024-07-02 10%3A11%3A12", "2024-07-02 08:11:12"}, {"x timestamp", "noon", ""},
