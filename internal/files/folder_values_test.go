@@ -57,6 +57,45 @@ func TestFolderTypes(t *testing.T) {
 	}
 }
 
+// TestFolderDeclaredTypes reads values of folders as declared types, in the time
+// zone Europe/Berlin. A value that the type does not hold is an error.
+func TestFolderDeclaredTypes(t *testing.T) {
+	zone, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ ddl, raw, want string }{
+		{"x boolean", "true", "true"}, {"x boolean", "yes", ""}, {"x boolean", "2", ""},
+		{"x tinyint", "127", "127"}, {"x tinyint", "128", ""}, {"x tinyint", "-129", ""}, {"x smallint", "32767", "32767"}, {"x smallint", "32768", ""},
+		{"x int", "-2147483648", "-2147483648"}, {"x int", "2147483648", ""}, {"x int", "1e3", "1000"}, {"x int", "1.5", ""}, {"x int", "abc", ""},
+		{"x bigint", "9223372036854775807", "9223372036854775807"}, {"x bigint", "9223372036854775808", ""},
+		{"x decimal(2,0)", "99", "99"}, {"x decimal(2,0)", "100", ""}, {"x decimal(5,2)", "7", ""}, // not read, rather than as 0.07
+		{"x float", "1.5", "1.5"}, {"x float", "abc", ""}, {"x double", "abc", ""}, {"x string", "a%2Fb", "a/b"},
+		{"x date", "2024-01-02", "2024-01-02"}, {"x date", "2024-13-01", ""},
+		{"x timestamp", "2024-01-02", "2024-01-01 23:00:00"}, {"x timestamp", "2024-07-02 10%3A11%3A12", "2024-07-02 08:11:12"}, {"x timestamp", "noon", ""},
+		{"x int", nullFolder, "(null)"}, {"x boolean", nullFolder, "(null)"},
+	} {
+		schema, err := ParseSchema(c.ddl)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
+		a, err := folderArray(mem, c.raw, schema.Field(0).Type, zone)
+		var got string
+		if err == nil {
+			got = a.ValueStr(0)
+			if stamp, ok := a.(*array.Timestamp); ok && a.IsValid(0) {
+				got = stamp.Value(0).ToTime(arrow.Microsecond).Format(time.DateTime)
+			}
+			a.Release()
+		}
+		if got != c.want {
+			t.Errorf("%s: %q reads as %q, want %q; %v", c.ddl, c.raw, got, c.want, err)
+		}
+		mem.AssertSize(t, 0)
+	}
+}
+
 // TestFolderTypesTogether: the type that Spark infers for two values in one
 // column.
 func TestFolderTypesTogether(t *testing.T) {

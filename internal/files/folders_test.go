@@ -84,6 +84,7 @@ func TestFolders(t *testing.T) {
 		"glob of files":    {files: []string{"day=1/a.csv", "day=2/b.csv"}, path: "*/*.csv", columns: "v w", rows: []string{"0|x", "1|x"}},
 		"within":           {files: []string{"day=1/h=2/a.csv"}, path: "day=1", columns: "v w h:int32", rows: []string{"0|x|2"}},
 		"base":             {files: []string{"day=1/a.csv", "day=2/b.csv"}, path: "day=*/*.csv", base: ".", columns: "v w day:int32", rows: []string{"0|x|1", "1|x|2"}},
+		"base is the path": {files: []string{"day=1/a.csv"}, base: ".", columns: "v w day:int32", rows: []string{"0|x|1"}},
 		"wrong base":       {files: []string{"day=1/a.csv"}, path: "day=*", base: "other", columns: "is not below"},
 		"twice above":      {files: []string{"s/day=1/a.csv", "t/day=2/b.csv"}, columns: "folders of columns are in"},
 		"other columns":    {files: []string{"day=1/a.csv", "month=2/b.csv"}, columns: "of columns day, those of"},
@@ -123,6 +124,23 @@ func TestFolders(t *testing.T) {
 				t.Errorf("rows %v, want %v", got, c.rows)
 			}
 		})
+	}
+}
+
+// TestBasePath: names of the folder itself, and of those above it, hold no
+// column, however the option spells the folder.
+func TestBasePath(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "run=5")
+	put(t, root, "day=1/a.csv", "day=2/b.csv")
+	for _, base := range []string{root, root + "/", root + "//", "file:" + root, "file://" + root + "/"} {
+		d, err := files.Open(t.Context(), files.CSV, filepath.Join(root, "day=*"), files.ReadOptions{Options: map[string]string{"basePath": base}})
+		if err != nil {
+			t.Errorf("%s: %v", base, err)
+			continue
+		}
+		if got := rowsIn(t, d); !slices.Equal(got, []string{"0|x|1", "1|x|2"}) || d.InFolders("run") {
+			t.Errorf("%s: columns %v, rows %v", base, d.Schema(), got)
+		}
 	}
 }
 

@@ -61,9 +61,10 @@ func TestCSVOptions(t *testing.T) {
 	noHeader.Columns = []string{"name"}
 	filestest.WantRows(t, files.CSV, path, noHeader, "name:utf8", `{"name":null}`, `{"name":"NULL"}`, `{"name":""}`, `{"name":""}`)
 	filestest.CutsAgree(t, files.CSV, path, noHeader, 3)
-	for _, bad := range []files.ReadOptions{filestest.WithOptions("delimiter", ";"), filestest.WithOptions("sep", ";;"), filestest.WithOptions("sep", `"`), filestest.WithOptions("header", "maybe"), filestest.WithOptions("nullValue", "a,b"), filestest.WithOptions("escape", "")} {
-		if _, _, err := filestest.OpenRows(t, files.CSV, path, bad); err == nil {
-			t.Errorf("options %v are no error", bad.Options)
+	for _, bad := range []files.ReadOptions{filestest.WithOptions("delimiter", ";"), filestest.WithOptions("sep", ";;"), filestest.WithOptions("sep", `"`), filestest.WithOptions("header", "maybe"), filestest.WithOptions("nullValue", "a,b"), filestest.WithOptions("escape", ""),
+		filestest.WithOptions("multiLine", "maybe"), filestest.WithOptions("sep", "\n"), filestest.WithOptions("sep", "\r"), filestest.WithOptions("sep", "\x80"), filestest.WithOptions("sep", `\`)} {
+		if _, _, err := filestest.OpenRows(t, files.CSV, path, bad); err == nil || !strings.Contains(err.Error(), "option") {
+			t.Errorf("options %v: %v", bad.Options, err)
 		}
 	}
 }
@@ -107,6 +108,7 @@ func TestCSVRefusals(t *testing.T) {
 		{"1", declare(arrow.PrimitiveTypes.Int64), `1 cells where there are 2`},
 		{`"a"b,`, declare(arrow.BinaryTypes.String), `cell 1: text after`},
 		{"a\rb,", declare(arrow.BinaryTypes.String), `carriage return`},
+		{"\rb,", declare(arrow.BinaryTypes.String), `carriage return`},
 		{"9007199254740993,", declare(arrow.PrimitiveTypes.Float64), `would be rounded`},
 		{`"a\",x`, declare(arrow.BinaryTypes.String), `escape`},
 	} {
@@ -126,6 +128,39 @@ func TestCSVRefusals(t *testing.T) {
 	filestest.WantError(t, files.CSV, filestest.CSVFile(t, "a,b\r1,2\r"), files.ReadOptions{}, 0, "carriage return")
 	filestest.WantError(t, files.CSV, filestest.CSVFile(t, "a,a", "1,2"), files.ReadOptions{}, 0, "twice")
 	filestest.WantError(t, files.CSV, filestest.CSVFile(t, "a,b", "1,2"), files.ReadOptions{Schema: filestest.SchemaOf(filestest.Nullable("c", arrow.PrimitiveTypes.Int64))}, -1, `no column "c"`)
+}
+
+// TestCSVNames: the names of columns come from the header, from the declared
+// schema if there is no header, and else from their place.
+func TestCSVNames(t *testing.T) {
+	int64s := func(names ...string) files.ReadOptions {
+		var fields []arrow.Field
+		for _, name := range names {
+			fields = append(fields, filestest.Nullable(name, arrow.PrimitiveTypes.Int64))
+		}
+		return files.ReadOptions{Schema: filestest.SchemaOf(fields...), Options: map[string]string{}}
+	}
+	filestest.WantRows(t, files.CSV, filestest.CSVFile(t, "a,,c", "1,2,3"), files.ReadOptions{}, "", `{"a":1,"_c1":2,"c":3}`)
+	filestest.WantError(t, files.CSV, filestest.CSVFile(t, "a,", "1,2"), int64s("a", "y"), -1, `no column "y"`)
+	filestest.WantError(t, files.CSV, filestest.CSVFile(t, "a,\xff", "1,2"), files.ReadOptions{}, 0, "UTF-8")
+	for _, names := range [][]string{{"a"}, {"a", "b", "c"}} {
+		o := int64s(names...)
+		o.Options["header"] = "false"
+		filestest.WantError(t, files.CSV, filestest.CSVFile(t, "1,2"), o, 0, "must declare all")
+	}
+	multi := filestest.WithOptions("multiLine", "true")
+	filestest.WantRows(t, files.CSV, filestest.CSVFile(t, `"ab`, `c"`, "1"), multi, "", `{"ab\nc":1}`)
+}
+
+// TestCSVLongRows: the end of a row of several lines is found far beyond what
+// one read returns.
+func TestCSVLongRows(t *testing.T) {
+	lines := strings.Repeat(`x\n\"y`, 3*rowformat.StreamBytes/4)
+	rows := []string{`{"i":1,"s":"` + lines + `"}`, `{"i":2,"s":"short"}`, `{"i":3,"s":"` + lines + `z"}`}
+	o := filestest.WithOptions("multiLine", "true")
+	o.Schema = filestest.SchemaOf(filestest.Nullable("i", arrow.PrimitiveTypes.Int64), filestest.Nullable("s", arrow.BinaryTypes.String))
+	out := filestest.MustWrite(t, files.CSV, o.Schema, files.WriteOptions{Options: o.Options}, "["+strings.Join(rows, ",")+"]")
+	filestest.WantRows(t, files.CSV, filestest.File(t, "a.csv", out), o, "", rows...)
 }
 
 // Files of a folder may have their columns in different orders.

@@ -160,6 +160,34 @@ func testCuts(t *testing.T, k Kit) {
 	if int64(most) < want {
 		t.Errorf("at most %d pieces of %d bytes", most, info.Size())
 	}
+	testFirstRows(t, k, d)
+}
+
+// testFirstRows: typed formats know the row of the file with which a split
+// begins. The id of a row is its number.
+func testFirstRows(t *testing.T, k Kit, d *files.Dataset) {
+	splits, err := d.Splits(t.Context(), d.Files()[0].Size/10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range splits {
+		r, err := d.Read(t.Context(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if record, err := r.Next(); err == nil {
+			first, known := files.FirstRow(r)
+			if id := IDs([]arrow.Record{record})[0]; known != k.typed || known && first != id {
+				t.Errorf("the split at %d begins with row %d, known %t; it has row %d first", s.Offset, first, known, id)
+			}
+			record.Release()
+		} else if err != io.EOF {
+			t.Error(err)
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // testPassed: readers report their progress. It never decreases, and is about
