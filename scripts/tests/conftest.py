@@ -1,4 +1,6 @@
-"""The Go binaries that tests run against. pyproject.toml puts scripts/ on the path."""
+"""What tests run: the Go binaries, the tfos command. pyproject.toml puts scripts/ on the path."""
+
+import re
 
 import pytest
 
@@ -17,3 +19,15 @@ def node_binary(tmp_path_factory):
     import piped
 
     return piped.build(tmp_path_factory.mktemp("node"))
+
+
+@pytest.fixture
+def job(tmp_path_factory, request):
+    """A Job in a short folder; whatever is left of it at the test's end is killed."""
+    import harness
+
+    folder = tmp_path_factory.mktemp("j")
+    name = re.sub(r"\W+", "-", request.node.name)[:40].strip("-").lower()
+    one = harness.Job(folder, name)
+    yield one
+    one.kill()

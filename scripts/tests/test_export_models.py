@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from export_models import WORDS, X
-from harness import PYTHON, Job
+from harness import PYTHON
 
 TF1 = ["--inputs", "x=x,key=key:0", "--outputs", "y=y:0,id=id:0"]
 FROZEN = ["--inputs", "x=x", "--outputs", "y=y"]
@@ -46,14 +46,6 @@ def models(tmp_path_factory):
     script = Path(__file__).with_name("export_models.py")
     subprocess.run([PYTHON, script, folder], check=True, capture_output=True)
     return folder
-
-
-@pytest.fixture
-def job(tmp_path_factory, request):
-    folder = tmp_path_factory.mktemp("j")
-    one = Job(folder, re.sub(r"\W+", "-", request.node.name)[:40].strip("-").lower())
-    yield one
-    one.kill()
 
 
 def export(job, models, source, *more):

@@ -1,7 +1,6 @@
 """`tfos infer --local` over folders of columns and patterns: real TensorFlow, no Spark."""
 
 import json
-import re
 import shutil
 import subprocess
 
@@ -10,7 +9,7 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 from converter import Converter
-from harness import PYTHON, Job
+from harness import PYTHON
 
 MODEL = """\
 import sys, tensorflow as tf
@@ -35,14 +34,6 @@ def model(tmp_path_factory):
 @pytest.fixture(scope="module")
 def convert(tmp_path_factory):
     return Converter(tmp_path_factory.mktemp("tfos"))
-
-
-@pytest.fixture
-def job(tmp_path_factory, request):
-    folder = tmp_path_factory.mktemp("j")
-    one = Job(folder, re.sub(r"\W+", "-", request.node.name)[:40].strip("-").lower())
-    yield one
-    one.kill()
 
 
 def write_day(job, convert, day, kind="parquet", where="data"):

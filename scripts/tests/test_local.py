@@ -1,7 +1,6 @@
 """`tfos infer --local`: real bin/tfos and TensorFlow, no Spark, no Java."""
 
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -9,7 +8,7 @@ import subprocess
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from harness import PYTHON, Job, write_rows
+from harness import PYTHON, write_rows
 from proxy import RefusingProxy
 
 ROWS = 1_000
@@ -33,14 +32,6 @@ def mlp(tmp_path_factory):
     argv = [PYTHON, "-c", MODEL, folder / "model", folder / "x.npy", folder / "y.npy"]
     subprocess.run(argv, check=True, capture_output=True)
     return folder, np.load(folder / "y.npy")
-
-
-@pytest.fixture
-def job(tmp_path_factory, request):
-    folder = tmp_path_factory.mktemp("j")
-    one = Job(folder, re.sub(r"\W+", "-", request.node.name)[:40].strip("-").lower())
-    yield one
-    one.kill()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from harness import PYTHON, Job
+from harness import PYTHON
 
 MODELS = Path(__file__).with_name("input_models.py")
 
@@ -22,14 +22,6 @@ def models(tmp_path_factory):
     folder = tmp_path_factory.mktemp("m")
     subprocess.run([PYTHON, MODELS, folder], check=True, capture_output=True)
     return folder
-
-
-@pytest.fixture
-def job(tmp_path_factory, request):
-    folder = tmp_path_factory.mktemp("j")
-    one = Job(folder, re.sub(r"\W+", "-", request.node.name)[:40].strip("-").lower())
-    yield one
-    one.kill()
 
 
 def single(values):

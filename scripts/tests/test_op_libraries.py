@@ -1,13 +1,12 @@
 """Models with operations of tensorflow_text, by `tfos infer --local`: tensorflow.op_libraries."""
 
 import json
-import re
 import subprocess
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from harness import PYTHON, Job
+from harness import PYTHON
 
 TEXTS = ["The cat sat", "a dog ran far away", "unbelievable cats", "", "grün  ist\tgut"]
 MODEL = """\
@@ -55,14 +54,6 @@ def tokenizer(tmp_path_factory):
     pq.write_table(pa.table({"text": TEXTS}), folder / "data.parquet")
     expected = json.loads((folder / "expected.json").read_text())
     return folder, expected, done.stdout.splitlines()[-1]
-
-
-@pytest.fixture
-def job(tmp_path_factory, request):
-    folder = tmp_path_factory.mktemp("j")
-    one = Job(folder, re.sub(r"\W+", "-", request.node.name)[:40].strip("-").lower())
-    yield one
-    one.kill()
 
 
 def infer(tokenizer, job, *libraries):

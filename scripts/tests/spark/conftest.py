@@ -2,7 +2,6 @@
 
 import os
 import pathlib
-import re
 import subprocess
 
 import jvm_classes
@@ -41,15 +40,6 @@ def shared_jvm_classes():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JAVA_TOOL_OPTIONS", options)
         yield
-
-
-@pytest.fixture
-def job(tmp_path_factory, request):
-    """A Job in a short folder; whatever is left of it at the test's end is killed."""
-    folder = tmp_path_factory.mktemp("j")
-    one = Job(folder, re.sub(r"\W+", "-", request.node.name)[:40].strip("-").lower())
-    yield one
-    one.kill()
 
 
 @pytest.fixture(scope="session")
