@@ -55,9 +55,14 @@ func (c *cli) run(args []string) int {
 		return int(done.code)
 	}
 	if !started { // an error of cobra: unknown command, unknown flag, wrong arguments
-		err = &launch.Error{Code: exit.Usage, Phase: "command line", Err: err}
+		err = usageError("%w", err)
 	}
 	return int(c.conclude(record.Verdict{}, err, wantsJSON(args)))
+}
+
+// usageError is the error of a command line that cannot be run: exit code 2.
+func usageError(format string, args ...any) error {
+	return &launch.Error{Code: exit.Usage, Phase: "command line", Err: fmt.Errorf(format, args...)}
 }
 
 // watchSignals cancels the returned context at the first signal, with the

@@ -114,37 +114,34 @@ func (o *convertOptions) conversion(ctx context.Context, c *cli) (job files.Conv
 		Read:        files.ReadOptions{Columns: o.columns, Warn: func(text string) { c.talk("tfos: warning: %s", text) }},
 		Write:       files.WriteOptions{Compression: o.compression},
 	}
-	usage := func(format string, args ...any) error {
-		return &launch.Error{Code: exit.Usage, Phase: "command line", Err: fmt.Errorf(format, args...)}
-	}
 	switch {
 	case !job.To.Known():
-		return job, usage("--to %s: must be one of %v", o.to, files.Formats)
+		return job, usageError("--to %s: must be one of %v", o.to, files.Formats)
 	case o.from != "" && !job.From.Known():
-		return job, usage("--from %s: must be one of %v", o.from, files.Formats)
+		return job, usageError("--from %s: must be one of %v", o.from, files.Formats)
 	case o.shards < 1 || o.shards > maxShards:
-		return job, usage("--shards %d: must be 1 to %d", o.shards, maxShards)
+		return job, usageError("--shards %d: must be 1 to %d", o.shards, maxShards)
 	case o.ifExists != "fail" && o.ifExists != "replace":
-		return job, usage("--if-exists %s: must be fail or replace", o.ifExists)
+		return job, usageError("--if-exists %s: must be fail or replace", o.ifExists)
 	}
 	job.Replace = o.ifExists == "replace"
 	if job.Read.Options, err = formatOptions(o.readOptions); err != nil {
-		return job, usage("--read-option %w", err)
+		return job, usageError("--read-option %w", err)
 	}
 	if job.Write.Options, err = formatOptions(o.writeOptions); err != nil {
-		return job, usage("--write-option %w", err)
+		return job, usageError("--write-option %w", err)
 	}
 	dir, name := filepath.Split(job.Out)
 	job.Staging = fmt.Sprintf("%s.%s.tmp-%d", dir, name, c.now().UnixNano())
 	if o.schema != "" {
 		if job.Read.Schema, err = files.ParseSchema(o.schema); err != nil {
-			return job, usage("--schema: %w", err)
+			return job, usageError("--schema: %w", err)
 		}
 	}
 	if o.from == "" {
 		job.From, err = files.Tell(ctx, job.In)
 		if errors.Is(err, files.ErrUntold) {
-			return job, usage("%w: --from says the input's format", err)
+			return job, usageError("%w: --from says the input's format", err)
 		} else if err != nil {
 			return job, err
 		}

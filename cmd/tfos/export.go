@@ -11,9 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"tfos/internal/exit"
 	"tfos/internal/job"
-	"tfos/internal/launch"
 	"tfos/internal/model"
 	"tfos/internal/record"
 )
@@ -145,10 +143,6 @@ func (o *exportOptions) kerasJob(ctx context.Context, c *cli, flags []job.Flag, 
 		return nil, err
 	}
 	return spec, nil
-}
-
-func usageError(format string, args ...any) error {
-	return &launch.Error{Code: exit.Usage, Phase: "command line", Err: fmt.Errorf(format, args...)}
 }
 
 // modelFlag is the key that MODEL sets: it is a checkpoint, or a graph with its own

@@ -10,7 +10,6 @@ import (
 
 	"tfos/internal/exit"
 	"tfos/internal/job"
-	"tfos/internal/launch"
 )
 
 // inferOptions are runOptions and flags that describe a job.
@@ -119,8 +118,7 @@ func runInfer(cmd *cobra.Command, c *cli, o *inferOptions) error {
 		}
 		if i := slices.IndexFunc(flags, func(f job.Flag) bool { return f.Name != fileFlag }); i >= 0 {
 			f := flags[i]
-			return nil, &launch.Error{Code: exit.Usage, Phase: "command line", Err: fmt.Errorf(
-				"%s is for inference without a job file: use --set %s=… with %s", f.Name, f.Key, o.file)}
+			return nil, usageError("%s is for inference without a job file: use --set %s=… with %s", f.Name, f.Key, o.file)
 		}
 		return job.Load(o.file, job.Infer, o.sets, flags...)
 	})

@@ -7,9 +7,6 @@ import (
 	"regexp"
 	"strings"
 	"time"
-
-	"tfos/internal/exit"
-	"tfos/internal/launch"
 )
 
 var (
@@ -26,8 +23,7 @@ func checkRunID(given string) error {
 	if runIDForm.MatchString(given) {
 		return nil
 	}
-	return &launch.Error{Code: exit.Usage, Phase: "command line",
-		Err: fmt.Errorf("--run-id %s: must be up to 64 letters, digits, dots, dashes and underscores, not a dot or dash first", given)}
+	return usageError("--run-id %s: must be up to 64 letters, digits, dots, dashes and underscores, not a dot or dash first", given)
 }
 
 // newRunID joins the job's name, the time and 4 random hex digits.

@@ -8,7 +8,6 @@ import (
 
 	"tfos/internal/exit"
 	"tfos/internal/job"
-	"tfos/internal/launch"
 	"tfos/internal/record"
 )
 
@@ -81,5 +80,5 @@ func (o *validateOptions) jobKind() (job.Kind, error) {
 	case "":
 		return job.KindOf(o.file), nil
 	}
-	return "", &launch.Error{Code: exit.Usage, Phase: "command line", Err: fmt.Errorf("--kind %s: must be train, infer or export", o.kind)}
+	return "", usageError("--kind %s: must be train, infer or export", o.kind)
 }
