@@ -165,16 +165,8 @@ func (e *exporter) keysByPath(b *bundle, objects *corepb.TrackableObjectGraph, w
 // pairKeys walks two object graphs side by side, the checkpoint's from node root on. It
 // returns the key of each value there by the key of the same value in own.
 func pairKeys(own, tracked *corepb.TrackableObjectGraph, root int32) map[string]string {
-	type pair struct{ own, tracked int32 }
-	keys, seen := map[string]string{}, map[int32]bool{}
-	for todo := []pair{{0, root}}; len(todo) > 0; {
-		at := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		if seen[at.own] || int(at.own) >= len(own.GetNodes()) || int(at.tracked) >= len(tracked.GetNodes()) {
-			continue
-		}
-		seen[at.own] = true
-		ours, theirs := own.GetNodes()[at.own], tracked.GetNodes()[at.tracked]
+	keys := map[string]string{}
+	pairObjects(own.GetNodes(), tracked.GetNodes(), root, func(_ int32, ours, theirs *corepb.TrackableObjectGraph_TrackableObject) {
 		values := map[string]string{}
 		for _, a := range theirs.GetAttributes() {
 			values[a.GetName()] = a.GetCheckpointKey()
@@ -184,16 +176,7 @@ func pairKeys(own, tracked *corepb.TrackableObjectGraph, root int32) map[string]
 				keys[a.GetCheckpointKey()] = key
 			}
 		}
-		children := map[string]int32{}
-		for _, c := range theirs.GetChildren() {
-			children[c.GetLocalName()] = c.GetNodeId()
-		}
-		for _, c := range ours.GetChildren() {
-			if node, there := children[c.GetLocalName()]; there {
-				todo = append(todo, pair{c.GetNodeId(), node})
-			}
-		}
-	}
+	})
 	return keys
 }
 

@@ -61,32 +61,46 @@ func dataInputs(n *nodepb.NodeDef) []string {
 // objectKeys returns the checkpoint key of each variable among a SavedModel's
 // objects, by object number. It walks both object graphs side by side.
 func objectKeys(objects *corepb.SavedObjectGraph, tracked *corepb.TrackableObjectGraph) map[int32]string {
-	type pair struct{ object, tracked int32 }
-	keys, seen := map[int32]string{}, map[int32]bool{}
-	for todo := []pair{{}}; len(todo) > 0; {
-		at := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		if seen[at.object] || int(at.object) >= len(objects.GetNodes()) || int(at.tracked) >= len(tracked.GetNodes()) {
-			continue
-		}
-		seen[at.object] = true
-		object, node := objects.GetNodes()[at.object], tracked.GetNodes()[at.tracked]
+	keys := map[int32]string{}
+	pairObjects(objects.GetNodes(), tracked.GetNodes(), 0, func(at int32, object *corepb.SavedObject, node *corepb.TrackableObjectGraph_TrackableObject) {
 		for _, a := range node.GetAttributes() {
 			if object.GetVariable() != nil && a.GetName() == valueAttribute {
-				keys[at.object] = a.GetCheckpointKey()
+				keys[at] = a.GetCheckpointKey()
 			}
 		}
+	})
+	return keys
+}
+
+// parent is an object of an object graph.
+type parent interface {
+	GetChildren() []*corepb.TrackableObjectGraph_TrackableObject_ObjectReference
+}
+
+// pairObjects walks two object graphs side by side, from ours[0] and theirs[root] on.
+// It visits each pair of objects to which the same names lead, and each object of ours
+// once at most; at is its number.
+func pairObjects[A, B parent](ours []A, theirs []B, root int32, visit func(at int32, our A, their B)) {
+	type pair struct{ our, their int32 }
+	seen := map[int32]bool{}
+	for todo := []pair{{0, root}}; len(todo) > 0; {
+		at := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if seen[at.our] || int(at.our) >= len(ours) || int(at.their) >= len(theirs) {
+			continue
+		}
+		seen[at.our] = true
+		visit(at.our, ours[at.our], theirs[at.their])
 		children := map[string]int32{}
-		for _, c := range node.GetChildren() {
+		for _, c := range theirs[at.their].GetChildren() {
 			children[c.GetLocalName()] = c.GetNodeId()
 		}
-		for _, c := range object.GetChildren() {
+		for _, c := range ours[at.our].GetChildren() {
 			if there, ok := children[c.GetLocalName()]; ok {
 				todo = append(todo, pair{c.GetNodeId(), there})
 			}
 		}
 	}
-	return keys
 }
 
 // readObjectGraph reads the object graph of a TensorFlow 2 checkpoint, which is a
