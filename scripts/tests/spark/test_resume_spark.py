@@ -66,21 +66,17 @@ class Site:
         }
         pq.write_table(pa.table(columns), self.folder / "data" / name)
 
-    def job(self, text, output, master=""):
+    def job(self, text, output, master):
         (self.folder / "job.yaml").write_text(
             f"export_dir: {self.model}\nread_by: spark\nkeep: [id, day]\nbatch_size: 1000\n"
             f"cluster_size: 2\ninput: {{{text}}}\nspark: {{master: '{master}', conf: {{{CONF}}}}}\n"
             f"output: {{path: out, if_exists: resume, {output}}}\n"
         )
 
-    def run_id(self, name):
-        # Other processes run tests of this file at the same time.
-        return f"{os.getpid()}-{self.folder.name}-{name}"
-
     def start(self, name, *argv):
         folder = self.folder / name
         folder.mkdir()
-        self.jobs.append(Job(folder, self.run_id(name)))
+        self.jobs.append(Job(folder, f"again-{name}"))
         return self.jobs[-1].start("infer", self.folder / "job.yaml", *argv)
 
     def run(self, name, *argv):
@@ -96,7 +92,7 @@ class Site:
 
     def finished(self, name):
         """The partitions that a run has finished so far: record and committed files."""
-        run = self.kept / self.run_id(name)
+        run = self.kept / f"again-{name}"
         records = {int(path.stem.split("-")[1]) for path in run.glob("done/*.json")}
         return records & {int(path.name[-6:]) for path in run.glob("pending/0/task_*")}
 
@@ -149,8 +145,8 @@ def test_killed_run_is_resumed(site, any_master):
     assert (result["read"], result["rows"]) == (computed * ROWS, computed * ROWS)
     assert (result["partitions"], len(result["splits"])) == (computed, computed)
     by = {part["id"]: part["run"] for part in site.manifest()["splits"]}
-    assert {i for i, run in by.items() if run == site.run_id("first")} == done
-    assert set(by.values()) == set(map(site.run_id, ("first", "second"))) and len(by) == FILES
+    assert {i for i, run in by.items() if run == "again-first"} == done
+    assert set(by.values()) == {"again-first", "again-second"} and len(by) == FILES
     after = {p.name: p.stat().st_ino for p in site.out.glob("day=*/part-*")}
     assert before.items() <= after.items()
     site.check(ALL)
@@ -169,10 +165,7 @@ def test_killed_run_is_resumed(site, any_master):
     assert (fourth.verdict["infer"]["rows"], carried) == (ROWS + 7, FILES - 1)
     assert "1 finished partitions of earlier runs are not used" in fourth.stderr
     site.check(ALL + 7)
-    assert {part["run"] for part in site.manifest()["splits"]} == {
-        *by.values(),
-        site.run_id("fourth"),
-    }
+    assert {part["run"] for part in site.manifest()["splits"]} == {*by.values(), "again-fourth"}
 
     other = site.run("other", "--set", "keep=[day, id]")
     assert other.code == 7 and "was made with something else: keep" in other.stderr
@@ -252,9 +245,7 @@ def test_bad_rows_of_a_killed_run(site, any_master):
     assert third.code == 0, third.stderr
     assert third.verdict["infer"]["carried"]["splits"] == FILES
     manifest = site.manifest()
-    assert {part["run"] for part in manifest["splits"]} == set(
-        map(site.run_id, ("first", "second"))
-    )
+    assert {part["run"] for part in manifest["splits"]} == {"again-first", "again-second"}
     assert account.items() <= manifest.items()
     assert sum(not part.get("written") for part in manifest["splits"]) == 1
     check_bad_rows(site, every - bad, bad)
