@@ -53,7 +53,7 @@ func appendRandom(random *rand.Rand, b array.Builder, nulls bool) {
 		b.AppendNull()
 		return
 	}
-	text := fmt.Sprint(random.IntN(1e6))[:1+random.IntN(1)]
+	text := fmt.Sprint(random.IntN(1e6))
 	inner := func(b array.Builder, n int) {
 		for range n {
 			appendRandom(random, b, nulls)
