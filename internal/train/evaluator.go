@@ -31,7 +31,7 @@ const newestTime = time.Second
 // Run evaluates each new checkpoint that it finds, until the training has ended and
 // the newest one is evaluated.
 func (e *Evaluator) Run(ctx context.Context) (Result, error) {
-	result := Result{Step: -1}
+	result := Result{Role: RoleEvaluator, Step: -1}
 	var rule *stopping
 	if e.Request.EarlyStopping != nil {
 		rule = &stopping{EarlyStopping: *e.Request.EarlyStopping}

@@ -5,7 +5,7 @@ type Progress struct {
 	Step           int64   `json:"step"`            // updates of all trainers so far
 	Steps          int64   `json:"steps,omitempty"` // the job's; 0: no limit
 	Loss           float64 `json:"loss"`            // mean since the last report
-	StepsPerSecond float64 `json:"steps_per_s"`     // of this trainer
+	StepsPerSecond float64 `json:"steps_per_s"`     // of all trainers
 }
 
 // Start is a checkpoint that a training goes on from.
@@ -14,8 +14,18 @@ type Start struct {
 	Step   int64  `json:"step"`
 }
 
-// Result is what one trainer has done.
+// Role is what a member does in a training.
+type Role string
+
+const (
+	RoleChief     Role = "chief"   // number 0 of the trainers
+	RoleTrainer   Role = "trainer" // the others
+	RoleEvaluator Role = "evaluator"
+)
+
+// Result is what one trainer, or the evaluator, has done.
 type Result struct {
+	Role    Role    `json:"role"`
 	Step    int64   `json:"step"`    // updates of all trainers, those before a resume included
 	Steps   int64   `json:"steps"`   // of this trainer in this run
 	Skipped int64   `json:"skipped"` // of them, undone because their loss was not finite

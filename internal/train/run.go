@@ -256,12 +256,12 @@ func (r *run) afterStep(ctx context.Context) (stop bool, err error) {
 // tell reports the scalars since the last time.
 func (r *run) tell(now time.Time) error {
 	mean := r.window.mean()
-	p := Progress{Step: r.step, Steps: r.Request.Steps, Loss: mean[0], StepsPerSecond: r.window.rate(now)}
+	p := Progress{Step: r.step, Steps: r.Request.Steps, Loss: mean[0], StepsPerSecond: r.window.rate(now, r.step)}
 	if r.chief() {
 		r.Report(p)
 	}
 	r.result.Metrics = named(r.Graph.Metrics(), mean)
-	defer r.window.reset(now)
+	defer r.window.reset(now, r.step)
 	if r.Summaries == nil {
 		return nil
 	}
@@ -409,6 +409,10 @@ func (r *run) flush() error {
 // summarize completes the result.
 func (r *run) summarize() Result {
 	r.result.Step, r.result.Steps, r.result.Skipped = r.step, r.taken, r.skipped
+	r.result.Role = RoleTrainer
+	if r.Number == 0 {
+		r.result.Role = RoleChief
+	}
 	r.result.Seconds = r.Now().Sub(r.began).Seconds()
 	return r.result
 }

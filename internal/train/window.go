@@ -16,6 +16,7 @@ type window struct {
 	sums  []float64
 	steps int64
 	since time.Time // of the last report; zero: there was none
+	step  int64     // of the last report
 }
 
 func (w *window) add(values []float64) {
@@ -44,17 +45,17 @@ func (w *window) mean() []float64 {
 	return mean
 }
 
-// rate is the steps a second since the last report; 0 in the first.
-func (w *window) rate(now time.Time) float64 {
+// rate is the updates a second since the last report; 0 in the first.
+func (w *window) rate(now time.Time, step int64) float64 {
 	if w.since.IsZero() {
 		return 0
 	}
-	return float64(w.steps) / max(now.Sub(w.since).Seconds(), 1e-9)
+	return float64(step-w.step) / max(now.Sub(w.since).Seconds(), 1e-9)
 }
 
-func (w *window) reset(now time.Time) {
+func (w *window) reset(now time.Time, step int64) {
 	clear(w.sums)
-	w.steps, w.since = 0, now
+	w.steps, w.since, w.step = 0, now, step
 }
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
