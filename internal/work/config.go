@@ -17,11 +17,12 @@ type Config struct {
 
 	// Infer is what an inference job computes; nil: it is no inference job.
 	Infer *Inference `json:"work,omitempty"`
-	// Export is the request of an export job's member; nil: it is no export job.
-	Export json.RawMessage `json:"export,omitempty"`
-	// Train is the train.Request of all members of a graph program; nil: none is
-	// trained. Without all three the members run a Python program.
+	// Train is the train.Request of a graph program's members; nil: it is no training of
+	// a graph program.
 	Train json.RawMessage `json:"train,omitempty"`
+	// Export is the request of an export job's member; nil: it is no export job.
+	// Without these the members run a program.
+	Export json.RawMessage `json:"export,omitempty"`
 	// Shards are the feeds of a graph program whose files members read themselves.
 	Shards []Shard `json:"shards,omitempty"`
 }
