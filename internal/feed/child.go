@@ -64,6 +64,11 @@ func (c *Child) Progress(splits, rows, bytes int64) error {
 	return c.send(TypeProgress, ProgressReport{Splits: splits, Rows: rows, Bytes: bytes})
 }
 
+// Training reports how far the training of a graph program is.
+func (c *Child) Training(p TrainingProgress) error {
+	return c.send(TypeProgress, ProgressReport{Training: &p})
+}
+
 // Result sends an inference job's result, an infer.Result.
 func (c *Child) Result(v any) error {
 	b, err := json.Marshal(v)

@@ -32,6 +32,8 @@ type Request struct {
 	Steps        int64             `json:"steps,omitempty"` // updates in total, those before a resume included; 0: no limit
 	// ModelDir is the folder of checkpoints and event files. "": there are none.
 	ModelDir string `json:"model_dir,omitempty"`
+	// Resume is the newest checkpoint in ModelDir. Nil: there is none.
+	Resume *Start `json:"resume,omitempty"`
 	// InitFrom is a checkpoint, a folder of them, or a SavedModel, whose values the
 	// variables begin with where they fit. "": the graph's own.
 	InitFrom      string         `json:"init_from,omitempty"`

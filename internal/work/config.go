@@ -17,8 +17,11 @@ type Config struct {
 
 	// Infer is what an inference job computes; nil: it is no inference job.
 	Infer *Inference `json:"work,omitempty"`
+	// Train is the train.Request of a graph program's members; nil: it is no training of
+	// a graph program.
+	Train json.RawMessage `json:"train,omitempty"`
 	// Export is the request of an export job's member; nil: it is no export job.
-	// Without both the members run a program.
+	// Without these the members run a program.
 	Export json.RawMessage `json:"export,omitempty"`
 }
 
