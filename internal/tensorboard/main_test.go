@@ -25,9 +25,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// scalar is a point. Each line of standard input is a list of them. Points are flushed,
+// point is one of a curve. Each line of standard input is a list of them. Points are flushed,
 // and then answered by an empty line.
-type scalar struct {
+type point struct {
 	Tag   string
 	Value string // JSON has no NaN
 	Step  int64
@@ -50,7 +50,7 @@ func writeCommands(setup string) error {
 	}
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
-		var points []scalar
+		var points []point
 		if err := json.Unmarshal(lines.Bytes(), &points); err != nil {
 			return err
 		}
@@ -59,9 +59,11 @@ func writeCommands(setup string) error {
 			if err != nil {
 				return err
 			}
-			w.Scalar(p.Tag, value, p.Step, seconds(p.Time))
+			if err := w.Scalars(p.Step, seconds(p.Time), []string{p.Tag}, []float64{value}); err != nil {
+				return err
+			}
 		}
-		if err := w.Flush(ctx); err != nil {
+		if err := w.Flush(); err != nil {
 			return err
 		}
 		fmt.Println()

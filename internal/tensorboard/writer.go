@@ -60,7 +60,7 @@ func Create(ctx context.Context, dir, host string, done int64, now time.Time) (*
 		SourceMetadata: &eventpb.SourceMetadata{Writer: "tfos"}})
 	w.add(now, &eventpb.Event{Step: done + 1, What: &eventpb.Event_SessionLog{
 		SessionLog: &eventpb.SessionLog{Status: eventpb.SessionLog_START}}})
-	return w, w.Flush(ctx)
+	return w, w.Flush()
 }
 
 // freePath returns path, or if that exists path with the first free number.
@@ -80,9 +80,17 @@ func freePath(ctx context.Context, s store.Store, path string) (string, error) {
 // Path returns the path of the event file.
 func (w *Writer) Path() string { return w.path }
 
-// Scalar adds one point of the curve of a tag. TensorBoard groups tags by the part
-// before their first slash. The value is kept as a float32.
-func (w *Writer) Scalar(tag string, value float64, step int64, at time.Time) {
+// Scalars adds a point to the curve of each tag. It has one value for each tag.
+// TensorBoard groups tags by the part before their first slash. The values are kept as
+// float32. The error is that of an earlier Flush, or of a tag that is no UTF-8.
+func (w *Writer) Scalars(step int64, at time.Time, tags []string, values []float64) error {
+	for i, tag := range tags {
+		w.addScalar(tag, values[i], step, at)
+	}
+	return w.err()
+}
+
+func (w *Writer) addScalar(tag string, value float64, step int64, at time.Time) {
 	content := binary.LittleEndian.AppendUint32(nil, math.Float32bits(float32(value)))
 	w.add(at, &eventpb.Event{Step: step, What: &eventpb.Event_Summary{Summary: &summarypb.Summary{Value: []*summarypb.Summary_Value{{
 		Tag:      tag,
@@ -104,11 +112,15 @@ func (w *Writer) add(at time.Time, event *eventpb.Event) {
 // Flush appends the events to the file. Readers see them at once. After an error the
 // file may end in half an event, which readers take for its end. The writer therefore
 // adds no more to it, and each later Flush returns the same error.
-func (w *Writer) Flush(ctx context.Context) error {
+func (w *Writer) Flush() error {
 	if w.failed == nil && w.pending.Len() > 0 {
-		w.failed = w.store.Append(ctx, w.path, w.pending.Bytes())
+		w.failed = w.store.Append(context.Background(), w.path, w.pending.Bytes())
 	}
 	w.pending.Reset()
+	return w.err()
+}
+
+func (w *Writer) err() error {
 	if w.failed != nil {
 		return fmt.Errorf("tensorboard: write %s: %w", w.path, w.failed)
 	}

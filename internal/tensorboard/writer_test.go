@@ -17,6 +17,10 @@ func create(t *testing.T, dir string) *Writer {
 	return w
 }
 
+func scalar(w *Writer, tag string, value float64, step int64) error {
+	return w.Scalars(step, time.Unix(9, 0), []string{tag}, []float64{value})
+}
+
 func size(t *testing.T, w *Writer) int64 {
 	t.Helper()
 	info, err := os.Stat(w.Path())
@@ -47,18 +51,18 @@ func TestCreate(t *testing.T) {
 func TestFlush(t *testing.T) {
 	w := create(t, t.TempDir())
 	empty := size(t, w)
-	w.Scalar("loss", 0.5, 3, time.Unix(9, 0))
+	scalar(w, "loss", 0.5, 3)
 	if size(t, w) != empty {
 		t.Error("a point is written before the flush")
 	}
 	for range 2 {
-		if err := w.Flush(t.Context()); err != nil {
+		if err := w.Flush(); err != nil {
 			t.Fatal(err)
 		}
 	}
 	one := size(t, w) - empty
-	w.Scalar("loss", 0.25, 4, time.Unix(9, 0))
-	if err := w.Flush(t.Context()); err != nil || one < 40 || size(t, w) != empty+2*one {
+	scalar(w, "loss", 0.25, 4)
+	if err := w.Flush(); err != nil || one < 40 || size(t, w) != empty+2*one {
 		t.Errorf("%d bytes after the first point, %d after the second, %v", one, size(t, w)-empty-one, err)
 	}
 }
@@ -72,8 +76,8 @@ func TestFlushFails(t *testing.T) {
 	if err := os.Rename(dir, away); err != nil {
 		t.Fatal(err)
 	}
-	w.Scalar("loss", 0.5, 3, time.Unix(9, 0))
-	first := w.Flush(t.Context())
+	scalar(w, "loss", 0.5, 3)
+	first := w.Flush()
 	if first == nil || !strings.Contains(first.Error(), w.Path()) {
 		t.Errorf("without the folder: %v", first)
 	}
@@ -81,8 +85,8 @@ func TestFlushFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := size(t, w)
-	w.Scalar("loss", 0.25, 4, time.Unix(9, 0))
-	if err := w.Flush(t.Context()); err == nil || err.Error() != first.Error() || size(t, w) != before {
+	scalar(w, "loss", 0.25, 4)
+	if err := w.Flush(); err == nil || err.Error() != first.Error() || size(t, w) != before {
 		t.Errorf("the flush after a failed one: %v, %d bytes more", err, size(t, w)-before)
 	}
 }
@@ -91,8 +95,8 @@ func TestFlushFails(t *testing.T) {
 func TestTextThatIsNoUTF8(t *testing.T) {
 	w := create(t, t.TempDir())
 	before := size(t, w)
-	w.Scalar("\xff", 1, 1, time.Unix(9, 0))
-	if err := w.Flush(t.Context()); err == nil || size(t, w) != before {
+	scalar(w, "\xff", 1, 1)
+	if err := w.Flush(); err == nil || size(t, w) != before {
 		t.Errorf("%v, %d bytes more", err, size(t, w)-before)
 	}
 }
