@@ -47,24 +47,33 @@ func expected(t testing.TB, name string) curve {
 // batches returns the rows of each step.
 func batches(t testing.TB, name string) []arrow.Record {
 	t.Helper()
-	f, err := os.Open(filepath.Join(graphs.folder(t), name+".arrow"))
+	all, err := readBatches(filepath.Join(graphs.folder(t), name+".arrow"))
 	if err != nil {
 		t.Fatal(err)
+	}
+	return all
+}
+
+// readBatches returns the record batches of an Arrow file.
+func readBatches(path string) ([]arrow.Record, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
 	}
 	defer f.Close()
 	r, err := ipc.NewFileReader(f)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	var all []arrow.Record
 	for i := range r.NumRecords() {
 		one, err := r.RecordAt(i)
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		all = append(all, one)
 	}
-	return all
+	return all, nil
 }
 
 // graphFile returns the path of a graph, a SavedModel or a .meta file.

@@ -175,9 +175,11 @@ func (p *placement) root(n *nodepb.NodeDef) string {
 	return n.GetName()
 }
 
+const classAttr = "_class"
+
 // colocated returns the operation with which a node wants to share its device, or "".
 func colocated(n *nodepb.NodeDef) string {
-	for _, class := range n.GetAttr()["_class"].GetList().GetS() {
+	for _, class := range n.GetAttr()[classAttr].GetList().GetS() {
 		if name, ok := strings.CutPrefix(string(class), "loc:@"); ok {
 			return name
 		}
@@ -212,6 +214,10 @@ func (p *placement) fixed(n *nodepb.NodeDef) (device, bool, error) {
 }
 
 // place gives all operations their devices. def is changed.
+//
+// In a cluster an operation's _class is then removed: its device follows from it. The
+// copies of variables that tf.saved_model.save makes of a Keras 3 model's read the
+// variable on one device and ask for that of the copy.
 func (p *placement) place(def *graphpb.GraphDef) error {
 	for _, n := range def.GetNode() {
 		d, err := p.deviceOf(n, 0)
@@ -219,6 +225,9 @@ func (p *placement) place(def *graphpb.GraphDef) error {
 			return err
 		}
 		p.set(n, d)
+		if len(p.cluster.Tasks) > 0 {
+			delete(n.Attr, classAttr)
+		}
 	}
 	for _, f := range def.GetLibrary().GetFunction() {
 		for _, n := range f.GetNodeDef() {
