@@ -45,8 +45,8 @@ type Spec struct {
 	Constants Constants `yaml:"constants" kinds:"infer"`
 	// string outputs that are bytes and not text, such as PNG images or protos, named as in `output_mapping`: their columns are binary in every file; strings of other outputs must be UTF-8 text
 	BinaryOutputs []string `yaml:"binary_outputs" kinds:"infer"`
-	// columns may feed tensors of a narrower floating type, as float64 a float32 tensor: numbers are rounded to the nearest, and one beyond the type's range is a bad row; false: such columns are refused
-	AllowNarrowing bool `yaml:"allow_narrowing" default:"false" kinds:"infer"`
+	// columns may feed tensors of a narrower floating type, as float64 a float32 tensor: numbers are rounded to the nearest, and one beyond the type's range is a bad row; false: such columns are refused; in training for graphs only
+	AllowNarrowing bool `yaml:"allow_narrowing" default:"false" kinds:"train,infer"`
 	// the model takes a fixed number of rows at a time (`[32,784]`) and its rows do not depend on one another: a batch of fewer rows is filled up with copies of its last row, whose outputs are thrown away; false: rows that are no whole batch fail the job
 	PadLastBatch bool `yaml:"pad_last_batch" default:"false" kinds:"infer"`
 	// columns copied beside the predictions, in this order, first

@@ -40,7 +40,7 @@ func TestTrainRequest(t *testing.T) {
 	}
 	all := train.Request{
 		Graph: "/jobs/g", TagSet: []string{"train", "gpu"}, TrainSignature: "step", EvalSignature: "score", Strategy: train.AllReduce,
-		InputMapping: map[string]string{"a": "x", "b": "y"}, BatchSize: 32, Steps: 1000, ModelDir: "/jobs/m", InitFrom: "/jobs/old",
+		InputMapping: map[string]string{"a": "x", "b": "y"}, AllowNarrowing: true, BatchSize: 32, Steps: 1000, ModelDir: "/jobs/m", InitFrom: "/jobs/old",
 		EverySteps: 10, Keep: 2, OnNonFinite: train.SkipNonFinite, Export: "/jobs/tfos-digits-1.e", Protocol: "rdma", Threads: 3,
 		EarlyStopping: &train.EarlyStopping{Metric: "accuracy", Mode: "max", Patience: 7, MinDelta: 0.25},
 	}
@@ -48,6 +48,7 @@ func TestTrainRequest(t *testing.T) {
 		"app.graph.train_signature=step", "app.graph.eval_signature=score", "app.graph.init_from=old", "tag_set=[train, gpu]",
 		"input={train: {path: a}, validation: {path: b}}", "input_mapping={a: x, b: y}", "batch_size=32", "steps=1000", "model_dir=m",
 		"checkpoint={every_steps: 10, keep: 2}", "on_non_finite=skip", "export_dir=e", "protocol=rdma", "resources.worker.cores=3",
+		"allow_narrowing=true",
 		"early_stopping={metric: accuracy, mode: max, patience: 7, min_delta: 0.25}",
 	}
 	if got := requestOf(t, graphPlan(t, sets...)); !reflect.DeepEqual(got, all) {
