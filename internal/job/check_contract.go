@@ -3,6 +3,7 @@ package job
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"tfos/internal/exit"
 	"tfos/internal/files"
@@ -29,6 +30,18 @@ func Contract(ctx context.Context, s *Spec, warn func(text string)) ([]model.Lin
 		return nil, ctx.Err()
 	}
 	return lines, Faults(r.faults).err()
+}
+
+// ColumnsOf are the columns that a training graph needs of each feed, by its name, of
+// the lines that Contract returned.
+func ColumnsOf(lines []model.Line) map[string][]string {
+	columns := map[string][]string{}
+	for _, l := range lines {
+		if l.Column != "" && !slices.Contains(columns[l.Role], l.Column) {
+			columns[l.Role] = append(columns[l.Role], l.Column)
+		}
+	}
+	return columns
 }
 
 func (r *rules) contract(ctx context.Context, warn func(text string)) []model.Line {

@@ -37,7 +37,7 @@ type Spec struct {
 	ReadBy string `yaml:"read_by" default:"auto" kinds:"train,infer"`
 	// the data
 	Input Input `yaml:"input" kinds:"train,infer"`
-	// column: tensor. Only these columns are read; absent: every column under its own name, for inference those that the signature names. For inference a tensor is an alias of the signature or a tensor of the graph (`dense/BiasAdd:0`)
+	// column: tensor. Only these columns are read; absent: every column under its own name, for inference and graphs those that the signature names. For them a tensor is an alias of the signature or a tensor of the graph (`dense/BiasAdd:0`)
 	InputMapping Mapping `yaml:"input_mapping" kinds:"train,infer"`
 	// tensor: column, of tensors as in `input_mapping`; absent: every output of the signature, under its alias
 	OutputMapping Mapping `yaml:"output_mapping" kinds:"infer"`

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"tfos/internal/feed"
+	"tfos/internal/model"
 	"tfos/internal/train"
 )
 
@@ -137,6 +138,42 @@ func TestShards(t *testing.T) {
 	}
 	if got := p.Reserve.Feeds; len(got) != 2 || got[1].Epochs != 3 || !got[1].Synchronous || got[1].Cached {
 		t.Errorf("the reservation server's feeds are %+v", got)
+	}
+}
+
+// TestColumns: only columns that the graph needs are read, where the job names none and
+// they are known.
+func TestColumns(t *testing.T) {
+	env := testEnvironment
+	env.Columns = ColumnsOf([]model.Line{
+		{Role: "train", Column: "b"}, {Role: "train", Column: "a"}, {Role: "train", Column: "a"}, {Role: "train"}, {Role: "validation", Column: "v"},
+	})
+	for _, c := range []struct {
+		set               string
+		train, validation []string
+	}{
+		{"steps=9", []string{"b", "a"}, []string{"v"}},
+		{"input_mode=tensorflow", []string{"b", "a"}, []string{"v"}},
+		{"input_mapping={c: x}", []string{"c"}, []string{"c"}},
+	} {
+		p, err := MakePlan(spec(t, Train, graphBase, "input={train: {path: a}, validation: {path: b}}", c.set), env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string][]string{}
+		for _, f := range p.Feeds {
+			got[f.Name] = f.Columns
+		}
+		for _, s := range p.Reserve.Shards {
+			got[s.Feed] = s.Columns
+		}
+		if want := map[string][]string{"train": c.train, "validation": c.validation}; !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %v, want %v", c.set, got, want)
+		}
+	}
+	p, err := MakePlan(spec(t, Train, trainBase), env) // whose program takes all
+	if err != nil || p.Feeds[0].Columns != nil {
+		t.Errorf("a Python program gets %v, %v", p.Feeds[0].Columns, err)
 	}
 }
 
