@@ -27,6 +27,7 @@ var refusals = []refusal{
 	{key: "on_non_finite", app: appPython},
 	{key: "early_stopping", app: appPython},
 	{key: "tag_set", app: appPython},
+	{key: "allow_narrowing", app: appPython},
 	{key: "local", app: appPython, why: "a Python program runs in Spark: spark.master: local[n] runs it on this machine"},
 	{key: "output", app: appPython, mode: modeTensorFlow},
 	{key: "output", app: appGraph},

@@ -49,6 +49,7 @@ var keyCells = []struct {
 	{"checkpoint.keep=2", "", nil, [4]cell{"", "", acted, acted}},
 	{"on_non_finite=skip", "", nil, [4]cell{refused, refused, acted, acted}},
 	{"tag_set=train", "", nil, [4]cell{refused, refused, acted, acted}},
+	{"allow_narrowing=true", "", nil, [4]cell{refused, refused, acted, acted}},
 	{"local=true", "", nil, [4]cell{refused, refused, acted, acted}},
 	{"model_dir=n", "model_dir", "/jobs/n", [4]cell{passed, passed, acted, acted}},
 	{"export_dir=e", "export_dir", "/jobs/tfos-digits-1.e", [4]cell{both, both, acted, acted}},

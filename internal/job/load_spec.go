@@ -37,7 +37,7 @@ type Spec struct {
 	ReadBy string `yaml:"read_by" default:"auto" kinds:"train,infer"`
 	// the data
 	Input Input `yaml:"input" kinds:"train,infer"`
-	// column: tensor. Only these columns are read; absent: every column under its own name, for inference those that the signature names. For inference a tensor is an alias of the signature or a tensor of the graph (`dense/BiasAdd:0`)
+	// column: tensor. Only these columns are read; absent: every column under its own name, for inference and graphs those that the signature names. For them a tensor is an alias of the signature or a tensor of the graph (`dense/BiasAdd:0`)
 	InputMapping Mapping `yaml:"input_mapping" kinds:"train,infer"`
 	// tensor: column, of tensors as in `input_mapping`; absent: every output of the signature, under its alias
 	OutputMapping Mapping `yaml:"output_mapping" kinds:"infer"`
@@ -45,8 +45,8 @@ type Spec struct {
 	Constants Constants `yaml:"constants" kinds:"infer"`
 	// string outputs that are bytes and not text, such as PNG images or protos, named as in `output_mapping`: their columns are binary in every file; strings of other outputs must be UTF-8 text
 	BinaryOutputs []string `yaml:"binary_outputs" kinds:"infer"`
-	// columns may feed tensors of a narrower floating type, as float64 a float32 tensor: numbers are rounded to the nearest, and one beyond the type's range is a bad row; false: such columns are refused
-	AllowNarrowing bool `yaml:"allow_narrowing" default:"false" kinds:"infer"`
+	// columns may feed tensors of a narrower floating type, as float64 a float32 tensor: numbers are rounded to the nearest, and one beyond the type's range is a bad row; false: such columns are refused; in training for graphs only
+	AllowNarrowing bool `yaml:"allow_narrowing" default:"false" kinds:"train,infer"`
 	// the model takes a fixed number of rows at a time (`[32,784]`) and its rows do not depend on one another: a batch of fewer rows is filled up with copies of its last row, whose outputs are thrown away; false: rows that are no whole batch fail the job
 	PadLastBatch bool `yaml:"pad_last_batch" default:"false" kinds:"infer"`
 	// columns copied beside the predictions, in this order, first

@@ -52,7 +52,7 @@ func MakePlan(s *Spec, env Environment) (*Plan, error) {
 	if err := s.planExport(p); err != nil {
 		return nil, err
 	}
-	if err := s.planTraining(p, outputs); err != nil {
+	if err := s.planTraining(p, env.Columns, outputs); err != nil {
 		return nil, err
 	}
 	if s.inCluster() {

@@ -12,12 +12,21 @@ import (
 )
 
 // planTraining adds how members train a graph program, and the files that they read
-// where they read their input themselves.
-func (s *Spec) planTraining(p *Plan, outputs []work.Output) (err error) {
+// where they read their input themselves. Without an input_mapping only the columns are
+// read that the graph needs, where they are known.
+func (s *Spec) planTraining(p *Plan, columns map[string][]string, outputs []work.Output) (err error) {
 	if !s.trainsGraph() {
 		return nil
 	}
 	p.Reserve.Shards = s.shards()
+	if len(s.InputMapping) == 0 {
+		for i, f := range p.Feeds {
+			p.Feeds[i].Columns = columns[f.Name]
+		}
+		for i, shard := range p.Reserve.Shards {
+			p.Reserve.Shards[i].Columns = columns[shard.Feed]
+		}
+	}
 	if p.Reserve.Train, err = json.Marshal(s.trainRequest(outputs)); err != nil {
 		return fmt.Errorf("job: plan: write the training's request: %w", err)
 	}
@@ -28,7 +37,7 @@ func (s *Spec) trainRequest(outputs []work.Output) train.Request {
 	g := s.App.Graph
 	r := train.Request{
 		Graph: g.Path, TrainSignature: g.TrainSignature,
-		Strategy: train.Strategy(s.Strategy), InputMapping: s.InputMapping.Map(), BatchSize: s.BatchSize, Steps: s.Steps,
+		Strategy: train.Strategy(s.Strategy), InputMapping: s.InputMapping.Map(), AllowNarrowing: s.AllowNarrowing, BatchSize: s.BatchSize, Steps: s.Steps,
 		ModelDir: s.ModelDir, InitFrom: g.InitFrom, EverySteps: s.Checkpoint.EverySteps, Keep: s.Checkpoint.Keep,
 		OnNonFinite: train.NonFinite(s.OnNonFinite), Protocol: s.Protocol, Threads: s.Resources.Worker.Cores,
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"tfos/internal/feed"
+	"tfos/internal/model"
 	"tfos/internal/train"
 )
 
@@ -40,7 +41,7 @@ func TestTrainRequest(t *testing.T) {
 	}
 	all := train.Request{
 		Graph: "/jobs/g", TagSet: []string{"train", "gpu"}, TrainSignature: "step", EvalSignature: "score", Strategy: train.AllReduce,
-		InputMapping: map[string]string{"a": "x", "b": "y"}, BatchSize: 32, Steps: 1000, ModelDir: "/jobs/m", InitFrom: "/jobs/old",
+		InputMapping: map[string]string{"a": "x", "b": "y"}, AllowNarrowing: true, BatchSize: 32, Steps: 1000, ModelDir: "/jobs/m", InitFrom: "/jobs/old",
 		EverySteps: 10, Keep: 2, OnNonFinite: train.SkipNonFinite, Export: "/jobs/tfos-digits-1.e", Protocol: "rdma", Threads: 3,
 		EarlyStopping: &train.EarlyStopping{Metric: "accuracy", Mode: "max", Patience: 7, MinDelta: 0.25},
 	}
@@ -48,6 +49,7 @@ func TestTrainRequest(t *testing.T) {
 		"app.graph.train_signature=step", "app.graph.eval_signature=score", "app.graph.init_from=old", "tag_set=[train, gpu]",
 		"input={train: {path: a}, validation: {path: b}}", "input_mapping={a: x, b: y}", "batch_size=32", "steps=1000", "model_dir=m",
 		"checkpoint={every_steps: 10, keep: 2}", "on_non_finite=skip", "export_dir=e", "protocol=rdma", "resources.worker.cores=3",
+		"allow_narrowing=true",
 		"early_stopping={metric: accuracy, mode: max, patience: 7, min_delta: 0.25}",
 	}
 	if got := requestOf(t, graphPlan(t, sets...)); !reflect.DeepEqual(got, all) {
@@ -136,6 +138,42 @@ func TestShards(t *testing.T) {
 	}
 	if got := p.Reserve.Feeds; len(got) != 2 || got[1].Epochs != 3 || !got[1].Synchronous || got[1].Cached {
 		t.Errorf("the reservation server's feeds are %+v", got)
+	}
+}
+
+// TestColumns: only columns that the graph needs are read, where the job names none and
+// they are known.
+func TestColumns(t *testing.T) {
+	env := testEnvironment
+	env.Columns = ColumnsOf([]model.Line{
+		{Role: "train", Column: "b"}, {Role: "train", Column: "a"}, {Role: "train", Column: "a"}, {Role: "train"}, {Role: "validation", Column: "v"},
+	})
+	for _, c := range []struct {
+		set               string
+		train, validation []string
+	}{
+		{"steps=9", []string{"b", "a"}, []string{"v"}},
+		{"input_mode=tensorflow", []string{"b", "a"}, []string{"v"}},
+		{"input_mapping={c: x}", []string{"c"}, []string{"c"}},
+	} {
+		p, err := MakePlan(spec(t, Train, graphBase, "input={train: {path: a}, validation: {path: b}}", c.set), env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string][]string{}
+		for _, f := range p.Feeds {
+			got[f.Name] = f.Columns
+		}
+		for _, s := range p.Reserve.Shards {
+			got[s.Feed] = s.Columns
+		}
+		if want := map[string][]string{"train": c.train, "validation": c.validation}; !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %v, want %v", c.set, got, want)
+		}
+	}
+	p, err := MakePlan(spec(t, Train, trainBase), env) // whose program takes all
+	if err != nil || p.Feeds[0].Columns != nil {
+		t.Errorf("a Python program gets %v, %v", p.Feeds[0].Columns, err)
 	}
 }
 

@@ -32,6 +32,8 @@ type Request struct {
 	InputMapping map[string]string `json:"input_mapping,omitempty"`
 	BatchSize    int               `json:"batch_size"`      // rows of a step of one trainer
 	Steps        int64             `json:"steps,omitempty"` // updates in total, those before a resume included; 0: no limit
+	// AllowNarrowing rounds numbers of columns to a tensor's narrower floating type.
+	AllowNarrowing bool `json:"allow_narrowing,omitempty"`
 	// ModelDir is the folder of checkpoints and event files. "": there are none.
 	ModelDir string `json:"model_dir,omitempty"`
 	// Resume is the newest checkpoint in ModelDir. Nil: there is none.
