@@ -50,6 +50,7 @@ type made struct {
 var (
 	models  = made{script: "testdata/models.py"}
 	savings = made{script: "testdata/loading.py"}
+	graphs  = made{script: "testdata/training.py"}
 )
 
 func (m *made) folder(t testing.TB) string {
@@ -75,7 +76,7 @@ func fixtures(t testing.TB) string {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	for _, dir := range []string{models.dir, savings.dir} {
+	for _, dir := range []string{models.dir, savings.dir, graphs.dir} {
 		if dir != "" {
 			os.RemoveAll(dir)
 		}
