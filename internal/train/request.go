@@ -1,12 +1,14 @@
 package train
 
+import "tfos/internal/model"
+
 // Strategy is how trainers train together, in the words of the job file.
-type Strategy string
+type Strategy = model.Strategy
 
 const (
-	Independent     Strategy = "independent" // each on its own; one member too
-	ParameterServer Strategy = "parameter_server"
-	AllReduce       Strategy = "all_reduce"
+	Independent     = model.Independent
+	ParameterServer = model.ParameterServer
+	AllReduce       = model.AllReduce
 )
 
 // NonFinite is what becomes of a batch whose loss is not finite.
