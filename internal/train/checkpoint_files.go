@@ -71,7 +71,7 @@ func (c *Checkpoints) writeMeta(ctx context.Context, step int64) error {
 	return store.WriteFile(ctx, c.store, to, c.meta)
 }
 
-var ownName = regexp.MustCompile(`^ckpt-(0|[1-9][0-9]{0,17})\.meta$`)
+var ownName = regexp.MustCompile(`^ckpt-([0-9]{1,18})\.meta$`)
 
 // ours returns the steps of our checkpoints, the highest first, complete or not.
 func (c *Checkpoints) ours(ctx context.Context) ([]int64, error) {

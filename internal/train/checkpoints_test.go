@@ -103,6 +103,8 @@ func equal(t *testing.T, have, want any) {
 
 func TestSaveKeepsTheNewest(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "model [1]", "run*") // no pattern
+	beside := filepath.Dir(dir) + "/running"
+	save(t, open(t, beside, 1), 95)
 	c := open(t, dir, 2)
 	equal(t, must(latest(t, dir)), "")
 	save(t, c, 0, 90, 100)
@@ -115,6 +117,7 @@ func TestSaveKeepsTheNewest(t *testing.T) {
 		"model_checkpoint_path: \"ckpt-110\"\nall_model_checkpoint_paths: \"ckpt-100\"\nall_model_checkpoint_paths: \"ckpt-110\"\n<nil>")
 	save(t, open(t, dir, 0), 111) // at least one is kept
 	equal(t, names(t, dir), []string{"checkpoint", "ckpt-111"})
+	equal(t, names(t, beside), []string{"checkpoint", "ckpt-95"})
 }
 
 func must(name string, passedOver []string) string {
@@ -212,6 +215,7 @@ func TestWriteFails(t *testing.T) {
 	if _, err := c.Save(2, func(prefix string) error { return errors.Join(writeOne(prefix), lost) }); !errors.Is(err, lost) || exit.CodeOf(err, exit.Failed) != exit.Failed {
 		t.Error(err)
 	}
+	equal(t, names(t, dir), []string{"checkpoint", "ckpt-1"})
 	_, err := c.Save(2, func(prefix string) error {
 		return errors.Join(writeOne(prefix), os.Truncate(prefix+".data-00000-of-00001", 7))
 	})
@@ -274,7 +278,7 @@ func TestKilledAnywhere(t *testing.T) {
 	for _, step := range []int64{30, 20} { // a new one, and the newest once more
 		found := map[string]bool{}
 		done := false
-		for calls := 0; !done; calls++ {
+		for calls := 0; !done && calls < 50; calls++ {
 			dir := t.TempDir()
 			save(t, open(t, dir, 2), 10, 20)
 			c := open(t, dir, 2)
@@ -290,6 +294,6 @@ func TestKilledAnywhere(t *testing.T) {
 			save(t, open(t, dir, 2), 40)
 			equal(t, names(t, dir), []string{"checkpoint", must(name, nil), "ckpt-40"})
 		}
-		equal(t, []bool{found["ckpt-20"], found[nameOf(step)], found[""]}, []bool{true, true, false})
+		equal(t, []bool{done, found["ckpt-20"], found[nameOf(step)], found[""]}, []bool{true, true, true, false})
 	}
 }
