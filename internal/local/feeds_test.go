@@ -161,6 +161,12 @@ func TestFeedEnds(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, 6, "feed", "train/3.json"},
+		{"a bad row while the program takes none", "hang", 1, func(t *testing.T, p *plan) {
+			p.Node.Feeds[1].QueueBytes = 1 << 10
+			if err := os.WriteFile(filepath.Join(p.Feeds[1].Path, "0.json"), []byte("{\"x\": 1}\n{\"x\": [1]}\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, 6, "feed", "train/0.json"},
 		{"no rows", "train", 1, func(t *testing.T, p *plan) {
 			p.Feeds[0].Format, p.Feeds[0].Options = files.CSV, map[string]string{"header": "true"}
 			if err := os.WriteFile(p.Feeds[0].Path, []byte("x\n"), 0o600); err != nil {
