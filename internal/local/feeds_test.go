@@ -163,10 +163,13 @@ func TestFeedEnds(t *testing.T) {
 		}, 6, "feed", "train/3.json"},
 		{"a bad row while the program takes none", "hang", 1, func(t *testing.T, p *plan) {
 			p.Node.Feeds[1].QueueBytes = 1 << 10
-			if err := os.WriteFile(filepath.Join(p.Feeds[1].Path, "0.json"), []byte("{\"x\": 1}\n{\"x\": [1]}\n"), 0o600); err != nil {
+			for _, name := range []string{"0.json", "1.json"} { // more rows than decide the columns' types
+				writeRows(t, filepath.Join(p.Feeds[1].Path, name), 0, 600)
+			}
+			if err := os.WriteFile(filepath.Join(p.Feeds[1].Path, "2.json"), []byte("{\"x\": 1}\n{\"x\": [1]}\n"), 0o600); err != nil {
 				t.Fatal(err)
 			}
-		}, 6, "feed", "train/0.json"},
+		}, 6, "feed", "train/2.json"},
 		{"no rows", "train", 1, func(t *testing.T, p *plan) {
 			p.Feeds[0].Format, p.Feeds[0].Options = files.CSV, map[string]string{"header": "true"}
 			if err := os.WriteFile(p.Feeds[0].Path, []byte("x\n"), 0o600); err != nil {
