@@ -121,6 +121,16 @@ func writeRows(t *testing.T, path string, first, n int) {
 	}
 }
 
+// writeBadRow writes a file whose last row is bad, behind those that decide the
+// columns' types.
+func writeBadRow(t *testing.T, path string) {
+	t.Helper()
+	text := strings.Repeat("{\"x\": 1}\n", 300) + "{\"x\": [1]}\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestFeeds: all rows of all epochs reach the program, whether epochs are sent again or
 // repeated by the member.
 func TestFeeds(t *testing.T) {
@@ -156,19 +166,12 @@ func TestFeedEnds(t *testing.T) {
 		{"the program wants one batch", "some", 0, nil, 0, "", ""},
 		{"the program fails", "half", 0, nil, 5, "", "exit status 99"},
 		{"a bad row", "train", 2, func(t *testing.T, p *plan) {
-			text := strings.Repeat("{\"x\": 1}\n", 300) + "{\"x\": [1]}\n"
-			if err := os.WriteFile(filepath.Join(p.Feeds[1].Path, "3.json"), []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			writeBadRow(t, filepath.Join(p.Feeds[1].Path, "3.json"))
 		}, 6, "feed", "train/3.json"},
 		{"a bad row while the program takes none", "hang", 1, func(t *testing.T, p *plan) {
-			p.Node.Feeds[1].QueueBytes = 1 << 10
-			for _, name := range []string{"0.json", "1.json"} { // more rows than decide the columns' types
-				writeRows(t, filepath.Join(p.Feeds[1].Path, name), 0, 600)
-			}
-			if err := os.WriteFile(filepath.Join(p.Feeds[1].Path, "2.json"), []byte("{\"x\": 1}\n{\"x\": [1]}\n"), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			p.Node.Feeds[1].QueueBytes = 64 << 10
+			writeRows(t, filepath.Join(p.Feeds[1].Path, "0.json"), 0, 50_000)
+			writeBadRow(t, filepath.Join(p.Feeds[1].Path, "2.json"))
 		}, 6, "feed", "train/2.json"},
 		{"no rows", "train", 1, func(t *testing.T, p *plan) {
 			p.Feeds[0].Format, p.Feeds[0].Options = files.CSV, map[string]string{"header": "true"}
