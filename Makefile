@@ -16,8 +16,8 @@ PURE_ROOMS = $(shell go list ./... | grep -vE '/(internal/engine|cmd/tfos-engine
 # As pip has it (pyproject.toml), and the commit.
 VERSION := $(shell cat VERSION)+$(shell git describe --always --exclude '*' --dirty=.dirty 2>/dev/null || echo unknown)
 # A file's tests share fixtures, so that they stay in one process; a standalone cluster is started
-# for each process.
-PYTEST := $(PYTHON) -m pytest -q --dist loadfile -n 3
+# for each process. scripts/tests/conftest.py has the order of files.
+PYTEST := $(PYTHON) -m pytest -q --dist loadfile --no-loadscope-reorder -n 3 scripts/tests
 LDFLAGS := -s -w -X main.version=$(VERSION)
 PAYLOAD := cmd/tfos/payload
 GREMLINS := github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0
@@ -41,7 +41,8 @@ build: setup ## bin/tfos, bin/tfos-node, bin/tfos-engine
 demo: build ## digits: train Spark-fed on 2 executors, export, infer, accuracy
 	@scripts/demo.sh
 
-test: build test-go test-python test-spark ## what CI runs
+test: build test-go ## what CI runs
+	$(PYTEST) -m 'not slow'
 
 test-go: setup ## Go tests: pure rooms without cgo, the engine with TensorFlow
 	@$(MAKE) --no-print-directory -j 2 --output-sync=target test-pure test-engine
@@ -53,23 +54,23 @@ test-engine:
 	$(CGO) TFOS_REQUIRE=tensorflow go test $(CGO_ROOMS)
 
 test-python: build ## Python tests that need no Spark
-	$(PYTEST) scripts/tests -m 'not spark and not slow'
+	$(PYTEST) -m 'not spark and not slow'
 
 test-spark: build ## real jobs on real Spark
-	$(PYTEST) scripts/tests -m 'spark and not slow'
+	$(PYTEST) -m 'spark and not slow'
 
 # Fewer tests: make test-spark4 ARGS='-k standalone'
 test-spark4: build ## the same jobs on the newest PySpark 4.x
-	export SPARK_HOME; SPARK_HOME=$$(scripts/spark.sh); $(PYTEST) scripts/tests -m 'spark and not slow' $(ARGS)
+	export SPARK_HOME; SPARK_HOME=$$(scripts/spark.sh); $(PYTEST) -m 'spark and not slow' $(ARGS)
 
 # Fewer cells: make test-versions ARGS='-k 2.21'
 test-versions: build ## TensorFlow, Python and Spark versions: docs/versions.md (17 GB, once)
 	PYTHONPATH=scripts $(PYTHON) -m versions || echo 'test-versions: their cells fail below' >&2
 	$(PYTHON) -m pytest -q scripts/tests/spark/test_version_matrix.py $(ARGS)
 
-test-all: build test-go test-python ## everything, the slow ones, all versions and the race detector too
+test-all: build test-go ## everything, the slow ones, all versions and the race detector too
 	PYTHONPATH=scripts $(PYTHON) -m versions || echo 'test-all: their cells fail below' >&2
-	TFOS_TEST_MASTER=standalone $(PYTEST) scripts/tests -m 'spark or slow'
+	TFOS_TEST_MASTER=standalone $(PYTEST)
 	CGO_ENABLED=1 go test -race $(PURE_ROOMS)
 
 # Some cases only: make bench-full BENCH='overhead files'

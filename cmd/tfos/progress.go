@@ -60,6 +60,10 @@ func (p *progress) showEvent(e record.Event) {
 	case record.Progress:
 		p.showProgress(e)
 	case record.Resumed:
+		if e.Checkpoint != "" {
+			p.printLine(fmt.Sprintf("goes on from step %d: %s", e.Step, e.Checkpoint))
+			return
+		}
 		p.printLine(fmt.Sprintf("%d parts (%d rows) were done by earlier runs; %d are left", e.Splits, e.Rows, e.Missing))
 	case record.TensorBoard:
 		p.printLine("TensorBoard: " + e.URL)
@@ -73,6 +77,9 @@ func (p *progress) showEvent(e record.Event) {
 // showProgress shows totals: always on a terminal, every plainEvery otherwise.
 func (p *progress) showProgress(e record.Progress) {
 	text := progressText(e)
+	if e.Training != nil {
+		text = trainingText(*e.Training)
+	}
 	if pace := p.pace.text(e, p.now()); pace != "" {
 		text = strings.TrimPrefix(text+"; "+pace, "; ")
 	}
@@ -86,7 +93,21 @@ func (p *progress) showProgress(e record.Progress) {
 	}
 }
 
-// progressText describes the progress of training. It is "" for other jobs.
+// trainingText describes how far the training of a graph program is.
+func trainingText(t record.Training) string {
+	text := fmt.Sprintf("step %d, loss %.4g, %.1f steps/s", t.Step, t.Loss, t.StepsPerSecond)
+	if t.Steps == 0 {
+		return text
+	}
+	text = strings.Replace(text, ",", fmt.Sprintf(" of %d,", t.Steps), 1)
+	if left := t.Steps - t.Step; left > 0 && t.StepsPerSecond > 0 {
+		text += ", about " + formatSpan(float64(left)/t.StepsPerSecond) + " left"
+	}
+	return text
+}
+
+// progressText describes the progress of a program that takes rows. It is "" for other
+// jobs.
 func progressText(e record.Progress) string {
 	var received, trained int64
 	for _, f := range e.Feeds {

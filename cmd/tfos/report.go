@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 
 	"tfos/internal/exit"
@@ -43,6 +45,7 @@ func writeReport(w io.Writer, name string, v record.Verdict, printed bool) {
 	r.field("phases", phases(v.Seconds))
 	r.rows(v)
 	r.infer(v)
+	r.trained(v)
 	r.export(v)
 	r.throughput(v)
 	for _, a := range v.Artifacts {
@@ -246,6 +249,42 @@ func (r reporter) infer(v record.Verdict) {
 		r.field("time", fmt.Sprintf("load %.1f s, read %.1f s, compute %.1f s, write %.1f s, added up over members and splits",
 			result.LoadTime, result.ReadTime, result.ComputeTime, result.WriteTime))
 	}
+}
+
+// trained writes what the training of a graph program came to.
+func (r reporter) trained(v record.Verdict) {
+	t := v.Train
+	if t == nil {
+		return
+	}
+	r.field("start", t.InitFrom)
+	if t.ResumedFrom != "" {
+		r.field("start", "checkpoint "+t.ResumedFrom)
+	}
+	why := map[string]string{"steps": "the job's steps are done", "rows": "the rows have ended", "early stopping": "early stopping"}[t.Stopped]
+	if why != "" {
+		why = ", stopped: " + why
+	}
+	r.field("steps", fmt.Sprintf("%d in this run, %.1f steps/s, %d in total%s", t.Steps, t.StepsPerSecond, t.Step, why))
+	if t.Skipped > 0 {
+		r.printf("           %d batches had a loss that is not finite and were undone\n", t.Skipped)
+	}
+	r.field("trained", metrics(t.Metrics))
+	r.field("evaluated", metrics(t.Evaluated))
+}
+
+// metrics lists values by name, loss first.
+func metrics(values map[string]float64) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		part := fmt.Sprintf("%s %.5g", name, values[name])
+		if name == "loss" {
+			parts = append([]string{part}, parts...)
+		} else {
+			parts = append(parts, part)
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // keptExports says what to do with a failed run's model files that were kept.

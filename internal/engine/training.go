@@ -25,6 +25,7 @@ type Training struct {
 	globalStep  []endpoint
 	initialized []endpoint
 	finished    []endpoint
+	stopping    []endpoint
 }
 
 // TrainingOptions say where a graph trains.
@@ -108,7 +109,7 @@ func (g *Training) open(t *model.Training, config *corepb.ConfigProto, target st
 			return err
 		}
 	}
-	for name, place := range map[string]*[]endpoint{g.program.GlobalStep: &g.globalStep, g.program.Initialized: &g.initialized, g.program.Finished: &g.finished} {
+	for name, place := range map[string]*[]endpoint{g.program.GlobalStep: &g.globalStep, g.program.Initialized: &g.initialized, g.program.Finished: &g.finished, g.program.Stopping: &g.stopping} {
 		if name == "" {
 			continue
 		}
@@ -229,12 +230,12 @@ func (g *Training) Save(ctx context.Context, prefix string) error {
 
 // GlobalStep reads the count of updates.
 func (g *Training) GlobalStep(ctx context.Context) (int64, error) {
-	return g.readCount(ctx, "read the count of updates", g.globalStep)
+	return g.readCount(ctx, "read the count of updates", nil, g.globalStep)
 }
 
 // Initialized tells whether all variables have values.
 func (g *Training) Initialized(ctx context.Context) (bool, error) {
-	raw, err := g.read(ctx, "ask for values of variables", g.initialized)
+	raw, err := g.read(ctx, "ask for values of variables", nil, g.initialized)
 	if err != nil {
 		return false, err
 	}
@@ -253,8 +254,39 @@ func (g *Training) Finished(ctx context.Context) (int, error) {
 	if g.finished == nil {
 		return 0, nil
 	}
-	n, err := g.readCount(ctx, "count trainers that finished", g.finished)
+	n, err := g.readCount(ctx, "count trainers that finished", nil, g.finished)
 	return int(n), err
+}
+
+// Agree tells the other trainers whether this one wants to stop, and returns whether
+// any wants to. Under all_reduce it waits until every trainer has called it.
+func (g *Training) Agree(ctx context.Context, stop bool) (bool, error) {
+	if g.stopping == nil {
+		return stop, nil
+	}
+	var feeds []feed
+	if g.program.StopWish != "" {
+		at, err := g.find(g.program.StopWish)
+		if err != nil {
+			return false, err
+		}
+		wish, err := newTensor(model.Int32, nil)
+		if err != nil {
+			return false, err
+		}
+		defer wish.free()
+		clear(wish.bytes())
+		if stop {
+			wish.bytes()[0] = 1
+		}
+		feeds = []feed{{at, wish}}
+	} else if stop {
+		if err := g.runOperation(ctx, "ask the others to stop", g.program.Stop); err != nil {
+			return false, err
+		}
+	}
+	n, err := g.readCount(ctx, "ask whether to stop", feeds, g.stopping)
+	return n > 0, err
 }
 
 // errNoRollback is the error of Snapshot and Rollback without TrainingOptions.Rollback.
@@ -287,11 +319,11 @@ func (g *Training) runOperation(ctx context.Context, doing, name string) error {
 }
 
 // read fetches one tensor, and returns a copy of its elements.
-func (g *Training) read(ctx context.Context, doing string, at []endpoint) ([]byte, error) {
+func (g *Training) read(ctx context.Context, doing string, feeds []feed, at []endpoint) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	found, err := g.session.run(nil, at, nil)
+	found, err := g.session.run(feeds, at, nil)
 	if err != nil {
 		return nil, fmt.Errorf("engine: %s: %w", doing, err)
 	}
@@ -299,8 +331,8 @@ func (g *Training) read(ctx context.Context, doing string, at []endpoint) ([]byt
 	return append([]byte(nil), found[0].bytes()...), nil
 }
 
-func (g *Training) readCount(ctx context.Context, doing string, at []endpoint) (int64, error) {
-	raw, err := g.read(ctx, doing, at)
+func (g *Training) readCount(ctx context.Context, doing string, feeds []feed, at []endpoint) (int64, error) {
+	raw, err := g.read(ctx, doing, feeds, at)
 	if err != nil {
 		return -1, err
 	}

@@ -161,11 +161,22 @@ const (
 	NoteTensorBoard = "tensorboard"
 )
 
-// ProgressReport is the progress of an inference child, in totals.
+// ProgressReport is the progress of an inference child, in totals, or of a child that
+// trains a graph program.
 type ProgressReport struct {
 	Splits int64 `json:"splits"`
 	Rows   int64 `json:"rows"`
 	Bytes  int64 `json:"bytes"` // bytes of the input that the rows take
+	// Training is nil for inference.
+	Training *TrainingProgress `json:"training,omitempty"`
+}
+
+// TrainingProgress is how far the training of a graph program is.
+type TrainingProgress struct {
+	Step           int64   `json:"step"`            // updates of all trainers so far
+	Steps          int64   `json:"steps,omitempty"` // the job's; 0: no limit
+	Loss           float64 `json:"loss"`            // mean over the last steps
+	StepsPerSecond float64 `json:"steps_per_s"`     // of all trainers
 }
 
 // ChunkRoom is the number of bytes of a CHUNK frame before its Arrow message.

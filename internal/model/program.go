@@ -155,13 +155,16 @@ func (g *MetaGraph) mainOp() []string {
 	return nil
 }
 
+// assetsCollection is where TensorFlow 1 lists the assets of a SavedModel.
+const assetsCollection = "saved_model_assets"
+
 // assets returns the files that the graph's initialiser reads.
 func (g *MetaGraph) assets() ([]*corepb.AssetFileDef, error) {
 	if assets := g.pb.GetAssetFileDef(); len(assets) > 0 {
 		return assets, nil
 	}
-	var assets []*corepb.AssetFileDef // TensorFlow 1 has a collection of them
-	for _, packed := range g.pb.GetCollectionDef()["saved_model_assets"].GetAnyList().GetValue() {
+	var assets []*corepb.AssetFileDef
+	for _, packed := range g.pb.GetCollectionDef()[assetsCollection].GetAnyList().GetValue() {
 		asset := &corepb.AssetFileDef{}
 		if err := proto.Unmarshal(packed.GetValue(), asset); err != nil {
 			return nil, &ModelError{Path: g.path, Problem: "its list of assets is damaged", Remedy: "copy or export it again", Err: err}

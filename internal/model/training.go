@@ -26,6 +26,8 @@ type TrainingSource struct {
 	// Inputs is column -> alias of the signature, or tensor, as Mapping.Inputs. Tensors
 	// that it names become inputs.
 	Inputs map[string]string
+	// AllowNarrowing is as in Mapping.
+	AllowNarrowing bool
 }
 
 // Training is a graph that can train (docs/graph-programs.md).
@@ -43,7 +45,7 @@ type Training struct {
 
 	graph    *MetaGraph
 	strategy Strategy
-	mapping  map[string]string
+	mapping  Mapping
 	start    start
 	// updates are operations that a step runs. It needs none if its outputs are computed
 	// together with the update.
@@ -68,7 +70,7 @@ const globalStepName = "global_step"
 // Open reads the graph. If it cannot train as the source says, the error is a
 // *ModelError.
 func (s TrainingSource) Open() (*Training, error) {
-	t := &Training{strategy: s.Strategy, mapping: s.Inputs}
+	t := &Training{strategy: s.Strategy, mapping: Mapping{Inputs: s.Inputs, AllowNarrowing: s.AllowNarrowing}}
 	if err := t.open(s); err != nil {
 		return nil, err
 	}
@@ -244,10 +246,11 @@ func (t *Training) nameInputs(sig *Signature, mapping map[string]string) error {
 // Train or Eval. All of it is for Train, so that Check finds what no signature has.
 func (t *Training) Mapping(sig *Signature) Mapping {
 	if sig == t.Train {
-		return Mapping{Inputs: t.mapping}
+		return t.mapping
 	}
-	m := Mapping{Inputs: map[string]string{}}
-	for column, alias := range t.mapping {
+	m := t.mapping
+	m.Inputs = map[string]string{}
+	for column, alias := range t.mapping.Inputs {
 		if hasAlias(sig.Inputs, alias) {
 			m.Inputs[column] = alias
 		}

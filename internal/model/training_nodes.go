@@ -127,6 +127,37 @@ func (b *trainingBuilder) addFinish() {
 	b.program.Finished = b.read(finishedName+"/read", v) + ":0"
 }
 
+const stopName = ownScope + "/stop"
+
+// addStop adds the count of trainers that want to stop, on parameter server 0.
+func (b *trainingBuilder) addStop() {
+	node := variableNode(stopName, Int64, &shapepb.TensorShapeProto{})
+	zero, increment := b.ownVariable(node, device{"ps", 0})
+	b.program.zeros = append(b.program.zeros, zero)
+	b.program.Stop = increment
+	b.program.Stopping = b.read(stopName+"/read", &trainedVariable{variable: variable{node: node}, dtype: Int64}) + ":0"
+}
+
+// stopInstance is the instance key of the collective sum of wishes to stop. Those of a
+// graph count from 1 (scripts/tfos/graph/collective.py).
+const stopInstance = 1 << 30
+
+// addCollectiveStop adds the sum of all trainers' wishes to stop.
+func (b *trainingBuilder) addCollectiveStop() {
+	int32Attr := map[string]*attrpb.AttrValue{"dtype": typeAttr(Int32), "shape": {Value: &attrpb.AttrValue_Shape{Shape: &shapepb.TensorShapeProto{}}}}
+	wish := b.add(stopName+"/wish", "Placeholder", int32Attr)
+	inputs := []string{wish}
+	for i, value := range []int32{int32(b.program.Trainers), 1, stopInstance} { // size, group, instance
+		inputs = append(inputs, b.addConstant(fmt.Sprintf("%s/%d", stopName, i),
+			&tensorpb.TensorProto{Dtype: typespb.DataType_DT_INT32, TensorShape: &shapepb.TensorShapeProto{}, IntVal: []int32{value}}))
+	}
+	sum := b.add(stopName+"/sum", "CollectiveReduceV2", map[string]*attrpb.AttrValue{
+		"T": typeAttr(Int32), "merge_op": textAttr("Add"), "final_op": textAttr("Id"),
+	}, inputs...)
+	count := b.add(stopName+"/count", "Cast", map[string]*attrpb.AttrValue{"SrcT": typeAttr(Int32), "DstT": typeAttr(Int64)}, sum)
+	b.program.StopWish, b.program.Stopping = wish+":0", count+":0"
+}
+
 // addInitialized adds a bool: whether all variables of checkpoints, and those of tfos,
 // have values.
 func (b *trainingBuilder) addInitialized() {

@@ -24,6 +24,10 @@ type TrainingProgram struct {
 	// Finish is an operation and Finished an int64 scalar: how many trainers ran Finish.
 	// They are "" without parameter servers.
 	Finish, Finished string
+	// Stopping is an int64 scalar: how many trainers want to stop. A trainer says so under
+	// all_reduce by feeding StopWish, an int32 scalar, and then every trainer must fetch
+	// Stopping; with parameter servers it runs Stop. Alone, all are "".
+	Stopping, StopWish, Stop string
 	// Snapshot and Rollback are operations. They are "" unless asked for.
 	Snapshot, Rollback string
 	// Filters are the devices that a session needs. Empty: all.
@@ -86,8 +90,12 @@ func (b *trainingBuilder) addAll(rollback bool) {
 	p.Train = TrainingRun{Fetches: b.Metrics, GlobalStep: b.globalStep, Targets: b.updates}
 	p.Eval = TrainingRun{Fetches: b.EvalMetrics}
 	b.addCounter()
-	if b.placement.strategy == ParameterServer {
+	switch b.placement.strategy {
+	case ParameterServer:
 		b.addFinish()
+		b.addStop()
+	case AllReduce:
+		b.addCollectiveStop()
 	}
 	b.addInitialized()
 	if rollback {

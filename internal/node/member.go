@@ -220,7 +220,7 @@ func (m *member) renewal() reserve.Renewal {
 	return reserve.Renewal{
 		Phase: program.phase, Feeds: m.counts(), LogBytes: m.output.bytes.Load(),
 		Splits: program.progress.Splits, SplitRows: program.progress.Rows, SplitBytes: program.progress.Bytes, Notes: program.notes, Paces: m.paces(),
-		Usage: usage, Uploading: m.uploading.Load(),
+		Usage: usage, Uploading: m.uploading.Load(), Training: (*reserve.Training)(program.progress.Training),
 	}
 }
 

@@ -59,6 +59,16 @@ type Progress struct {
 	Bytes     int64 `json:"bytes,omitempty"`
 	AllSplits int64 `json:"all_splits,omitempty"`
 	AllBytes  int64 `json:"all_bytes,omitempty"`
+	// Training is that of a graph program; nil: there is none, or it has not begun.
+	Training *Training `json:"training,omitempty"`
+}
+
+// Training is how far a graph program's training is.
+type Training struct {
+	Step           int64   `json:"step"`            // updates of all trainers so far
+	Steps          int64   `json:"steps,omitempty"` // the job's; 0: no limit
+	Loss           float64 `json:"loss"`            // mean over the last steps
+	StepsPerSecond float64 `json:"steps_per_s"`     // of all trainers
 }
 
 // MemberPhase is the phase of one member's program: starting, importing, running,
@@ -68,12 +78,14 @@ type MemberPhase struct {
 	Phase  string `json:"phase"`
 }
 
-// Resumed says which results of earlier runs an inference job keeps. It comes before
-// the rest is computed.
+// Resumed says what a job takes over from earlier runs: an inference job finished
+// splits, a graph program's training a checkpoint. It comes before the rest is computed.
 type Resumed struct {
-	Splits  int   `json:"splits"`  // finished by earlier runs
-	Rows    int64 `json:"rows"`    // in these splits
-	Missing int   `json:"missing"` // splits to compute
+	Checkpoint string `json:"checkpoint,omitempty"` // its prefix; "": an inference job
+	Step       int64  `json:"step,omitempty"`       // of the checkpoint
+	Splits     int    `json:"splits"`               // finished by earlier runs
+	Rows       int64  `json:"rows"`                 // in these splits
+	Missing    int    `json:"missing"`              // splits to compute
 }
 
 // TensorBoard has the address of the run's TensorBoard.

@@ -43,6 +43,8 @@ type Verdict struct {
 	// Export is what an export job's SavedModel holds and what proved it, an
 	// export.Result. Nil for other jobs.
 	Export json.RawMessage `json:"export,omitempty"`
+	// Train is what the training of a graph program came to. Nil for other jobs.
+	Train *Trained `json:"train,omitempty"`
 	// Seconds has the duration of each phase. The launcher sets it:
 	//   - submit: from spark-submit to the SparkContext;
 	//   - form: to the complete cluster;
@@ -55,6 +57,25 @@ type Verdict struct {
 	Seconds map[string]float64 `json:"seconds"`
 	Record  string             `json:"record"`           // the record's folder, set by the launcher; "" before there is one
 	Faults  []string           `json:"faults,omitempty"` // of the job file, one line each, set by the launcher
+}
+
+// Trained is what the training of a graph program came to.
+type Trained struct {
+	Step           int64   `json:"step"`  // updates in total, those of earlier runs included
+	Steps          int64   `json:"steps"` // of them, in this run
+	StepsPerSecond float64 `json:"steps_per_s"`
+	// Skipped are batches whose update was undone, because the loss was not finite.
+	Skipped int64 `json:"skipped,omitempty"`
+	// Metrics are means over the last steps, by name. Evaluated are those of the last
+	// evaluation.
+	Metrics   map[string]float64 `json:"metrics,omitempty"`
+	Evaluated map[string]float64 `json:"evaluated,omitempty"`
+	Stopped   string             `json:"stopped"` // why it ended: steps, rows, early stopping
+	// Checkpoint is the last one, ResumedFrom the one that the run began with, and
+	// InitFrom says what else it began with. "": none.
+	Checkpoint  string `json:"checkpoint,omitempty"`
+	ResumedFrom string `json:"resumed_from,omitempty"`
+	InitFrom    string `json:"init_from,omitempty"`
 }
 
 // MemberLog is where a member keeps the output of its program.

@@ -55,7 +55,7 @@ func (f *feedState) resendState(r *Roster, p *place) {
 // it is a sign of life.
 func (r *Roster) applyRenewal(p *place, renewal Renewal) {
 	moved := renewal.Phase != p.renewal.Phase || renewal.LogBytes != p.renewal.LogBytes ||
-		renewal.Splits != p.renewal.Splits || renewal.SplitRows != p.renewal.SplitRows || renewal.SplitBytes != p.renewal.SplitBytes || len(renewal.Notes) != len(p.renewal.Notes) ||
+		renewal.trainingStep() != p.renewal.trainingStep() || renewal.Splits != p.renewal.Splits || renewal.SplitRows != p.renewal.SplitRows || renewal.SplitBytes != p.renewal.SplitBytes || len(renewal.Notes) != len(p.renewal.Notes) ||
 		!slices.Equal(renewal.Feeds, p.renewal.Feeds)
 	if renewal.Phase != p.renewal.Phase {
 		p.phaseSince = r.now
@@ -72,6 +72,14 @@ func (r *Roster) applyRenewal(p *place, renewal Renewal) {
 	}
 	r.updateFeeds(p)
 	r.scheduleProgress()
+}
+
+// trainingStep returns the number of updates so far; 0 for members that do not say.
+func (r Renewal) trainingStep() int64 {
+	if r.Training == nil {
+		return 0
+	}
+	return r.Training.Step
 }
 
 // scheduleProgress has Progress emitted as soon as progressEvery allows.
@@ -224,6 +232,9 @@ func (r *Roster) emitProgress() {
 		p.Splits += m.renewal.Splits
 		p.Rows += m.renewal.SplitRows
 		p.Bytes += m.renewal.SplitBytes
+		if m.renewal.Training != nil {
+			p.Training = m.renewal.Training
+		}
 	}
 	r.addEffect(Emit{p})
 }

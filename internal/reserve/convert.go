@@ -36,7 +36,7 @@ func renewToPB(r Renewal, sequence int64) *pb.MemberMessage {
 		LogBytes: r.LogBytes, Splits: r.Splits, SplitRows: r.SplitRows, Notes: notesToPB(r.Notes),
 		Paces: pacesToPB(r.Paces), SplitBytes: r.SplitBytes,
 		CpuMs: r.Usage.CPU.Milliseconds(), GpuMs: r.Usage.GPU.Milliseconds(), WrittenBytes: r.Usage.Written,
-		Uploading: r.Uploading,
+		Uploading: r.Uploading, Training: trainingToPB(r.Training),
 	}}}
 }
 
@@ -50,8 +50,22 @@ func renewFromPB(m *pb.Renew) (Renewal, int64) {
 			GPU:     time.Duration(m.GetGpuMs()) * time.Millisecond,
 			Written: m.GetWrittenBytes(),
 		},
-		Uploading: m.GetUploading(),
+		Uploading: m.GetUploading(), Training: trainingFromPB(m.GetTraining()),
 	}, m.GetSequence()
+}
+
+func trainingToPB(t *Training) *pb.Training {
+	if t == nil {
+		return nil
+	}
+	return &pb.Training{Step: t.Step, Steps: t.Steps, Loss: t.Loss, StepsPerSecond: t.StepsPerSecond}
+}
+
+func trainingFromPB(t *pb.Training) *Training {
+	if t == nil {
+		return nil
+	}
+	return &Training{Step: t.GetStep(), Steps: t.GetSteps(), Loss: t.GetLoss(), StepsPerSecond: t.GetStepsPerSecond()}
 }
 
 func notesToPB(notes []Note) []*pb.Note {

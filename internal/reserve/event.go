@@ -12,6 +12,7 @@ type (
 	Waiting          = record.Waiting
 	Progress         = record.Progress
 	MemberPhase      = record.MemberPhase
+	Training         = record.Training
 	TensorBoard      = record.TensorBoard
 	Warning          = record.Warning
 	Verdict          = record.Verdict

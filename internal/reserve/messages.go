@@ -61,6 +61,8 @@ type Renewal struct {
 	Paces      []Pace // by feed
 	Usage      Usage
 	Uploading  bool // its program runs no more, and its files are being uploaded
+	// Training is how far a graph program's training is. Only its chief says so.
+	Training *Training
 }
 
 // Note is a member's message for the user.

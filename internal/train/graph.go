@@ -34,6 +34,11 @@ type Graph interface {
 	// Finished returns how many trainers have done so. Other strategies have no need.
 	Finish(ctx context.Context) error
 	Finished(ctx context.Context) (int, error)
+	// Agree tells the other trainers whether this one wants to stop, and returns
+	// whether any wants to. Under all_reduce it blocks until every trainer has called
+	// it, so that all call it after the same steps. Under parameter_server it returns
+	// what is known so far. A trainer that is on its own gets its own wish.
+	Agree(ctx context.Context, stop bool) (bool, error)
 	// Snapshot keeps the variables' values in memory. Rollback gives them back.
 	Snapshot(ctx context.Context) error
 	Rollback(ctx context.Context) error

@@ -17,9 +17,23 @@ type Config struct {
 
 	// Infer is what an inference job computes; nil: it is no inference job.
 	Infer *Inference `json:"work,omitempty"`
+	// Train is the train.Request of a graph program's members; nil: it is no training of
+	// a graph program.
+	Train json.RawMessage `json:"train,omitempty"`
 	// Export is the request of an export job's member; nil: it is no export job.
-	// Without both the members run a program.
+	// Without these the members run a program.
 	Export json.RawMessage `json:"export,omitempty"`
+	// Shards are the feeds of a graph program whose files members read themselves.
+	Shards []Shard `json:"shards,omitempty"`
+}
+
+// Shard is a feed whose files are divided among the members that take it. Each reads
+// its share into its own queue.
+type Shard struct {
+	Feed    string      `json:"feed"`
+	Input   infer.Input `json:"input"`
+	Columns []string    `json:"columns,omitempty"` // that are read; nil: all
+	Readers int         `json:"readers"`           // goroutines that read on each member
 }
 
 // Output is an output that members write under Staging and that appears as Final

@@ -33,6 +33,8 @@ func open(cfg Config) (reserve.Work, error) {
 	switch {
 	case cfg.Export != nil:
 		return exporting{cfg}, nil
+	case cfg.Train != nil:
+		return openTraining(cfg)
 	case cfg.Infer == nil:
 		return program{cfg}, nil
 	}

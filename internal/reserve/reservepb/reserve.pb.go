@@ -70,7 +70,7 @@ func (x Note_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Note_Kind.Descriptor instead.
 func (Note_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{4, 0}
+	return file_reserve_proto_rawDescGZIP(), []int{5, 0}
 }
 
 type Outcome_Kind int32
@@ -125,7 +125,7 @@ func (x Outcome_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Outcome_Kind.Descriptor instead.
 func (Outcome_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{19, 0}
+	return file_reserve_proto_rawDescGZIP(), []int{20, 0}
 }
 
 type MemberMessage struct {
@@ -396,7 +396,8 @@ type Renew struct {
 	GpuMs        int64 `protobuf:"varint,11,opt,name=gpu_ms,json=gpuMs,proto3" json:"gpu_ms,omitempty"`                      // busy time of the devices that it sees
 	WrittenBytes int64 `protobuf:"varint,12,opt,name=written_bytes,json=writtenBytes,proto3" json:"written_bytes,omitempty"` // to storage
 	// Its program runs no more, and its files are being uploaded.
-	Uploading     bool `protobuf:"varint,13,opt,name=uploading,proto3" json:"uploading,omitempty"`
+	Uploading     bool      `protobuf:"varint,13,opt,name=uploading,proto3" json:"uploading,omitempty"`
+	Training      *Training `protobuf:"bytes,14,opt,name=training,proto3" json:"training,omitempty"` // of a graph program's chief
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -522,6 +523,82 @@ func (x *Renew) GetUploading() bool {
 	return false
 }
 
+func (x *Renew) GetTraining() *Training {
+	if x != nil {
+		return x.Training
+	}
+	return nil
+}
+
+// Training is how far a graph program's training is.
+type Training struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Step           int64                  `protobuf:"varint,1,opt,name=step,proto3" json:"step,omitempty"`                                              // updates of all trainers so far
+	Steps          int64                  `protobuf:"varint,2,opt,name=steps,proto3" json:"steps,omitempty"`                                            // the job's; 0: no limit
+	Loss           float64                `protobuf:"fixed64,3,opt,name=loss,proto3" json:"loss,omitempty"`                                             // mean over the last steps
+	StepsPerSecond float64                `protobuf:"fixed64,4,opt,name=steps_per_second,json=stepsPerSecond,proto3" json:"steps_per_second,omitempty"` // of all trainers
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *Training) Reset() {
+	*x = Training{}
+	mi := &file_reserve_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Training) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Training) ProtoMessage() {}
+
+func (x *Training) ProtoReflect() protoreflect.Message {
+	mi := &file_reserve_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Training.ProtoReflect.Descriptor instead.
+func (*Training) Descriptor() ([]byte, []int) {
+	return file_reserve_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Training) GetStep() int64 {
+	if x != nil {
+		return x.Step
+	}
+	return 0
+}
+
+func (x *Training) GetSteps() int64 {
+	if x != nil {
+		return x.Steps
+	}
+	return 0
+}
+
+func (x *Training) GetLoss() float64 {
+	if x != nil {
+		return x.Loss
+	}
+	return 0
+}
+
+func (x *Training) GetStepsPerSecond() float64 {
+	if x != nil {
+		return x.StepsPerSecond
+	}
+	return 0
+}
+
 // Note is something that a member has to say to the person who runs the job.
 type Note struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -533,7 +610,7 @@ type Note struct {
 
 func (x *Note) Reset() {
 	*x = Note{}
-	mi := &file_reserve_proto_msgTypes[4]
+	mi := &file_reserve_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -545,7 +622,7 @@ func (x *Note) String() string {
 func (*Note) ProtoMessage() {}
 
 func (x *Note) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[4]
+	mi := &file_reserve_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -558,7 +635,7 @@ func (x *Note) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Note.ProtoReflect.Descriptor instead.
 func (*Note) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{4}
+	return file_reserve_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Note) GetKind() Note_Kind {
@@ -597,7 +674,7 @@ type FeedCount struct {
 
 func (x *FeedCount) Reset() {
 	*x = FeedCount{}
-	mi := &file_reserve_proto_msgTypes[5]
+	mi := &file_reserve_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -609,7 +686,7 @@ func (x *FeedCount) String() string {
 func (*FeedCount) ProtoMessage() {}
 
 func (x *FeedCount) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[5]
+	mi := &file_reserve_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -622,7 +699,7 @@ func (x *FeedCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FeedCount.ProtoReflect.Descriptor instead.
 func (*FeedCount) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{5}
+	return file_reserve_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *FeedCount) GetFeed() string {
@@ -726,7 +803,7 @@ type Pace struct {
 
 func (x *Pace) Reset() {
 	*x = Pace{}
-	mi := &file_reserve_proto_msgTypes[6]
+	mi := &file_reserve_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -738,7 +815,7 @@ func (x *Pace) String() string {
 func (*Pace) ProtoMessage() {}
 
 func (x *Pace) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[6]
+	mi := &file_reserve_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -751,7 +828,7 @@ func (x *Pace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pace.ProtoReflect.Descriptor instead.
 func (*Pace) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{6}
+	return file_reserve_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Pace) GetFeed() string {
@@ -810,7 +887,7 @@ type ServerMessage struct {
 
 func (x *ServerMessage) Reset() {
 	*x = ServerMessage{}
-	mi := &file_reserve_proto_msgTypes[7]
+	mi := &file_reserve_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -822,7 +899,7 @@ func (x *ServerMessage) String() string {
 func (*ServerMessage) ProtoMessage() {}
 
 func (x *ServerMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[7]
+	mi := &file_reserve_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -835,7 +912,7 @@ func (x *ServerMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServerMessage.ProtoReflect.Descriptor instead.
 func (*ServerMessage) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{7}
+	return file_reserve_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ServerMessage) GetMessage() isServerMessage_Message {
@@ -1009,7 +1086,7 @@ type Registered struct {
 
 func (x *Registered) Reset() {
 	*x = Registered{}
-	mi := &file_reserve_proto_msgTypes[8]
+	mi := &file_reserve_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1021,7 +1098,7 @@ func (x *Registered) String() string {
 func (*Registered) ProtoMessage() {}
 
 func (x *Registered) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[8]
+	mi := &file_reserve_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1034,7 +1111,7 @@ func (x *Registered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Registered.ProtoReflect.Descriptor instead.
 func (*Registered) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{8}
+	return file_reserve_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Registered) GetIncarnation() int64 {
@@ -1063,7 +1140,7 @@ type Rejected struct {
 
 func (x *Rejected) Reset() {
 	*x = Rejected{}
-	mi := &file_reserve_proto_msgTypes[9]
+	mi := &file_reserve_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1075,7 +1152,7 @@ func (x *Rejected) String() string {
 func (*Rejected) ProtoMessage() {}
 
 func (x *Rejected) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[9]
+	mi := &file_reserve_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1088,7 +1165,7 @@ func (x *Rejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rejected.ProtoReflect.Descriptor instead.
 func (*Rejected) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{9}
+	return file_reserve_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Rejected) GetReason() string {
@@ -1114,7 +1191,7 @@ type Renewed struct {
 
 func (x *Renewed) Reset() {
 	*x = Renewed{}
-	mi := &file_reserve_proto_msgTypes[10]
+	mi := &file_reserve_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1126,7 +1203,7 @@ func (x *Renewed) String() string {
 func (*Renewed) ProtoMessage() {}
 
 func (x *Renewed) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[10]
+	mi := &file_reserve_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1139,7 +1216,7 @@ func (x *Renewed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Renewed.ProtoReflect.Descriptor instead.
 func (*Renewed) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{10}
+	return file_reserve_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Renewed) GetSequence() int64 {
@@ -1158,7 +1235,7 @@ type Ping struct {
 
 func (x *Ping) Reset() {
 	*x = Ping{}
-	mi := &file_reserve_proto_msgTypes[11]
+	mi := &file_reserve_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1170,7 +1247,7 @@ func (x *Ping) String() string {
 func (*Ping) ProtoMessage() {}
 
 func (x *Ping) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[11]
+	mi := &file_reserve_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1183,7 +1260,7 @@ func (x *Ping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ping.ProtoReflect.Descriptor instead.
 func (*Ping) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{11}
+	return file_reserve_proto_rawDescGZIP(), []int{12}
 }
 
 // Cluster is sent when every member is registered: the child may start.
@@ -1198,7 +1275,7 @@ type Cluster struct {
 
 func (x *Cluster) Reset() {
 	*x = Cluster{}
-	mi := &file_reserve_proto_msgTypes[12]
+	mi := &file_reserve_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1210,7 +1287,7 @@ func (x *Cluster) String() string {
 func (*Cluster) ProtoMessage() {}
 
 func (x *Cluster) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[12]
+	mi := &file_reserve_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1223,7 +1300,7 @@ func (x *Cluster) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cluster.ProtoReflect.Descriptor instead.
 func (*Cluster) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{12}
+	return file_reserve_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Cluster) GetGeneration() int32 {
@@ -1259,7 +1336,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_reserve_proto_msgTypes[13]
+	mi := &file_reserve_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1271,7 +1348,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[13]
+	mi := &file_reserve_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1284,7 +1361,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{13}
+	return file_reserve_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Member) GetJob() string {
@@ -1325,7 +1402,7 @@ type TrainingEnded struct {
 
 func (x *TrainingEnded) Reset() {
 	*x = TrainingEnded{}
-	mi := &file_reserve_proto_msgTypes[14]
+	mi := &file_reserve_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1337,7 +1414,7 @@ func (x *TrainingEnded) String() string {
 func (*TrainingEnded) ProtoMessage() {}
 
 func (x *TrainingEnded) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[14]
+	mi := &file_reserve_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1350,7 +1427,7 @@ func (x *TrainingEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrainingEnded.ProtoReflect.Descriptor instead.
 func (*TrainingEnded) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{14}
+	return file_reserve_proto_rawDescGZIP(), []int{15}
 }
 
 // LowWater: every worker holds at least step whole batches of feed. final: the
@@ -1366,7 +1443,7 @@ type LowWater struct {
 
 func (x *LowWater) Reset() {
 	*x = LowWater{}
-	mi := &file_reserve_proto_msgTypes[15]
+	mi := &file_reserve_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1378,7 +1455,7 @@ func (x *LowWater) String() string {
 func (*LowWater) ProtoMessage() {}
 
 func (x *LowWater) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[15]
+	mi := &file_reserve_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1391,7 +1468,7 @@ func (x *LowWater) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LowWater.ProtoReflect.Descriptor instead.
 func (*LowWater) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{15}
+	return file_reserve_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *LowWater) GetFeed() string {
@@ -1428,7 +1505,7 @@ type FeedEnd struct {
 
 func (x *FeedEnd) Reset() {
 	*x = FeedEnd{}
-	mi := &file_reserve_proto_msgTypes[16]
+	mi := &file_reserve_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1440,7 +1517,7 @@ func (x *FeedEnd) String() string {
 func (*FeedEnd) ProtoMessage() {}
 
 func (x *FeedEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[16]
+	mi := &file_reserve_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1453,7 +1530,7 @@ func (x *FeedEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FeedEnd.ProtoReflect.Descriptor instead.
 func (*FeedEnd) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{16}
+	return file_reserve_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *FeedEnd) GetFeed() string {
@@ -1489,7 +1566,7 @@ type Replay struct {
 
 func (x *Replay) Reset() {
 	*x = Replay{}
-	mi := &file_reserve_proto_msgTypes[17]
+	mi := &file_reserve_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1501,7 +1578,7 @@ func (x *Replay) String() string {
 func (*Replay) ProtoMessage() {}
 
 func (x *Replay) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[17]
+	mi := &file_reserve_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1514,7 +1591,7 @@ func (x *Replay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replay.ProtoReflect.Descriptor instead.
 func (*Replay) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{17}
+	return file_reserve_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Replay) GetFeed() string {
@@ -1540,7 +1617,7 @@ type Stop struct {
 
 func (x *Stop) Reset() {
 	*x = Stop{}
-	mi := &file_reserve_proto_msgTypes[18]
+	mi := &file_reserve_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1552,7 +1629,7 @@ func (x *Stop) String() string {
 func (*Stop) ProtoMessage() {}
 
 func (x *Stop) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[18]
+	mi := &file_reserve_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1565,7 +1642,7 @@ func (x *Stop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stop.ProtoReflect.Descriptor instead.
 func (*Stop) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{18}
+	return file_reserve_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Stop) GetReason() string {
@@ -1602,7 +1679,7 @@ type Outcome struct {
 
 func (x *Outcome) Reset() {
 	*x = Outcome{}
-	mi := &file_reserve_proto_msgTypes[19]
+	mi := &file_reserve_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1614,7 +1691,7 @@ func (x *Outcome) String() string {
 func (*Outcome) ProtoMessage() {}
 
 func (x *Outcome) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[19]
+	mi := &file_reserve_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1627,7 +1704,7 @@ func (x *Outcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outcome.ProtoReflect.Descriptor instead.
 func (*Outcome) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{19}
+	return file_reserve_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Outcome) GetToken() string {
@@ -1771,7 +1848,7 @@ type OutcomeReply struct {
 
 func (x *OutcomeReply) Reset() {
 	*x = OutcomeReply{}
-	mi := &file_reserve_proto_msgTypes[20]
+	mi := &file_reserve_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1783,7 +1860,7 @@ func (x *OutcomeReply) String() string {
 func (*OutcomeReply) ProtoMessage() {}
 
 func (x *OutcomeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[20]
+	mi := &file_reserve_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1796,7 +1873,7 @@ func (x *OutcomeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutcomeReply.ProtoReflect.Descriptor instead.
 func (*OutcomeReply) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{20}
+	return file_reserve_proto_rawDescGZIP(), []int{21}
 }
 
 // WorkingFiles is what a program has written into its working directory.
@@ -1815,7 +1892,7 @@ type WorkingFiles struct {
 
 func (x *WorkingFiles) Reset() {
 	*x = WorkingFiles{}
-	mi := &file_reserve_proto_msgTypes[21]
+	mi := &file_reserve_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1827,7 +1904,7 @@ func (x *WorkingFiles) String() string {
 func (*WorkingFiles) ProtoMessage() {}
 
 func (x *WorkingFiles) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[21]
+	mi := &file_reserve_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1840,7 +1917,7 @@ func (x *WorkingFiles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkingFiles.ProtoReflect.Descriptor instead.
 func (*WorkingFiles) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{21}
+	return file_reserve_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *WorkingFiles) GetFolder() string {
@@ -1907,7 +1984,7 @@ type UploadPart struct {
 
 func (x *UploadPart) Reset() {
 	*x = UploadPart{}
-	mi := &file_reserve_proto_msgTypes[22]
+	mi := &file_reserve_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1919,7 +1996,7 @@ func (x *UploadPart) String() string {
 func (*UploadPart) ProtoMessage() {}
 
 func (x *UploadPart) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[22]
+	mi := &file_reserve_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1932,7 +2009,7 @@ func (x *UploadPart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadPart.ProtoReflect.Descriptor instead.
 func (*UploadPart) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{22}
+	return file_reserve_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *UploadPart) GetToken() string {
@@ -1985,7 +2062,7 @@ type UploadReply struct {
 
 func (x *UploadReply) Reset() {
 	*x = UploadReply{}
-	mi := &file_reserve_proto_msgTypes[23]
+	mi := &file_reserve_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1997,7 +2074,7 @@ func (x *UploadReply) String() string {
 func (*UploadReply) ProtoMessage() {}
 
 func (x *UploadReply) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[23]
+	mi := &file_reserve_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2010,7 +2087,7 @@ func (x *UploadReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadReply.ProtoReflect.Descriptor instead.
 func (*UploadReply) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{23}
+	return file_reserve_proto_rawDescGZIP(), []int{24}
 }
 
 var File_reserve_proto protoreflect.FileDescriptor
@@ -2035,7 +2112,7 @@ const file_reserve_proto_rawDesc = "" +
 	"\vFeedAddress\x12\x17\n" +
 	"\aboot_id\x18\x01 \x01(\tR\x06bootId\x12\x12\n" +
 	"\x04unix\x18\x02 \x01(\tR\x04unix\x12\x10\n" +
-	"\x03tcp\x18\x03 \x01(\tR\x03tcp\"\xab\x03\n" +
+	"\x03tcp\x18\x03 \x01(\tR\x03tcp\"\xe2\x03\n" +
 	"\x05Renew\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x03R\bsequence\x12\x14\n" +
 	"\x05phase\x18\x02 \x01(\tR\x05phase\x120\n" +
@@ -2052,7 +2129,13 @@ const file_reserve_proto_rawDesc = "" +
 	" \x01(\x03R\x05cpuMs\x12\x15\n" +
 	"\x06gpu_ms\x18\v \x01(\x03R\x05gpuMs\x12#\n" +
 	"\rwritten_bytes\x18\f \x01(\x03R\fwrittenBytes\x12\x1c\n" +
-	"\tuploading\x18\r \x01(\bR\tuploading\"}\n" +
+	"\tuploading\x18\r \x01(\bR\tuploading\x125\n" +
+	"\btraining\x18\x0e \x01(\v2\x19.tfos.reserve.v1.TrainingR\btraining\"r\n" +
+	"\bTraining\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\x03R\x04step\x12\x14\n" +
+	"\x05steps\x18\x02 \x01(\x03R\x05steps\x12\x12\n" +
+	"\x04loss\x18\x03 \x01(\x01R\x04loss\x12(\n" +
+	"\x10steps_per_second\x18\x04 \x01(\x01R\x0estepsPerSecond\"}\n" +
 	"\x04Note\x12.\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1a.tfos.reserve.v1.Note.KindR\x04kind\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\"1\n" +
@@ -2199,7 +2282,7 @@ func file_reserve_proto_rawDescGZIP() []byte {
 }
 
 var file_reserve_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_reserve_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_reserve_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_reserve_proto_goTypes = []any{
 	(Note_Kind)(0),        // 0: tfos.reserve.v1.Note.Kind
 	(Outcome_Kind)(0),     // 1: tfos.reserve.v1.Outcome.Kind
@@ -2207,64 +2290,66 @@ var file_reserve_proto_goTypes = []any{
 	(*Register)(nil),      // 3: tfos.reserve.v1.Register
 	(*FeedAddress)(nil),   // 4: tfos.reserve.v1.FeedAddress
 	(*Renew)(nil),         // 5: tfos.reserve.v1.Renew
-	(*Note)(nil),          // 6: tfos.reserve.v1.Note
-	(*FeedCount)(nil),     // 7: tfos.reserve.v1.FeedCount
-	(*Pace)(nil),          // 8: tfos.reserve.v1.Pace
-	(*ServerMessage)(nil), // 9: tfos.reserve.v1.ServerMessage
-	(*Registered)(nil),    // 10: tfos.reserve.v1.Registered
-	(*Rejected)(nil),      // 11: tfos.reserve.v1.Rejected
-	(*Renewed)(nil),       // 12: tfos.reserve.v1.Renewed
-	(*Ping)(nil),          // 13: tfos.reserve.v1.Ping
-	(*Cluster)(nil),       // 14: tfos.reserve.v1.Cluster
-	(*Member)(nil),        // 15: tfos.reserve.v1.Member
-	(*TrainingEnded)(nil), // 16: tfos.reserve.v1.TrainingEnded
-	(*LowWater)(nil),      // 17: tfos.reserve.v1.LowWater
-	(*FeedEnd)(nil),       // 18: tfos.reserve.v1.FeedEnd
-	(*Replay)(nil),        // 19: tfos.reserve.v1.Replay
-	(*Stop)(nil),          // 20: tfos.reserve.v1.Stop
-	(*Outcome)(nil),       // 21: tfos.reserve.v1.Outcome
-	(*OutcomeReply)(nil),  // 22: tfos.reserve.v1.OutcomeReply
-	(*WorkingFiles)(nil),  // 23: tfos.reserve.v1.WorkingFiles
-	(*UploadPart)(nil),    // 24: tfos.reserve.v1.UploadPart
-	(*UploadReply)(nil),   // 25: tfos.reserve.v1.UploadReply
-	nil,                   // 26: tfos.reserve.v1.Pace.StepsEntry
+	(*Training)(nil),      // 6: tfos.reserve.v1.Training
+	(*Note)(nil),          // 7: tfos.reserve.v1.Note
+	(*FeedCount)(nil),     // 8: tfos.reserve.v1.FeedCount
+	(*Pace)(nil),          // 9: tfos.reserve.v1.Pace
+	(*ServerMessage)(nil), // 10: tfos.reserve.v1.ServerMessage
+	(*Registered)(nil),    // 11: tfos.reserve.v1.Registered
+	(*Rejected)(nil),      // 12: tfos.reserve.v1.Rejected
+	(*Renewed)(nil),       // 13: tfos.reserve.v1.Renewed
+	(*Ping)(nil),          // 14: tfos.reserve.v1.Ping
+	(*Cluster)(nil),       // 15: tfos.reserve.v1.Cluster
+	(*Member)(nil),        // 16: tfos.reserve.v1.Member
+	(*TrainingEnded)(nil), // 17: tfos.reserve.v1.TrainingEnded
+	(*LowWater)(nil),      // 18: tfos.reserve.v1.LowWater
+	(*FeedEnd)(nil),       // 19: tfos.reserve.v1.FeedEnd
+	(*Replay)(nil),        // 20: tfos.reserve.v1.Replay
+	(*Stop)(nil),          // 21: tfos.reserve.v1.Stop
+	(*Outcome)(nil),       // 22: tfos.reserve.v1.Outcome
+	(*OutcomeReply)(nil),  // 23: tfos.reserve.v1.OutcomeReply
+	(*WorkingFiles)(nil),  // 24: tfos.reserve.v1.WorkingFiles
+	(*UploadPart)(nil),    // 25: tfos.reserve.v1.UploadPart
+	(*UploadReply)(nil),   // 26: tfos.reserve.v1.UploadReply
+	nil,                   // 27: tfos.reserve.v1.Pace.StepsEntry
 }
 var file_reserve_proto_depIdxs = []int32{
 	3,  // 0: tfos.reserve.v1.MemberMessage.register:type_name -> tfos.reserve.v1.Register
 	5,  // 1: tfos.reserve.v1.MemberMessage.renew:type_name -> tfos.reserve.v1.Renew
 	4,  // 2: tfos.reserve.v1.Register.feed:type_name -> tfos.reserve.v1.FeedAddress
-	7,  // 3: tfos.reserve.v1.Renew.feeds:type_name -> tfos.reserve.v1.FeedCount
-	6,  // 4: tfos.reserve.v1.Renew.notes:type_name -> tfos.reserve.v1.Note
-	8,  // 5: tfos.reserve.v1.Renew.paces:type_name -> tfos.reserve.v1.Pace
-	0,  // 6: tfos.reserve.v1.Note.kind:type_name -> tfos.reserve.v1.Note.Kind
-	26, // 7: tfos.reserve.v1.Pace.steps:type_name -> tfos.reserve.v1.Pace.StepsEntry
-	10, // 8: tfos.reserve.v1.ServerMessage.registered:type_name -> tfos.reserve.v1.Registered
-	11, // 9: tfos.reserve.v1.ServerMessage.rejected:type_name -> tfos.reserve.v1.Rejected
-	12, // 10: tfos.reserve.v1.ServerMessage.renewed:type_name -> tfos.reserve.v1.Renewed
-	14, // 11: tfos.reserve.v1.ServerMessage.cluster:type_name -> tfos.reserve.v1.Cluster
-	17, // 12: tfos.reserve.v1.ServerMessage.low_water:type_name -> tfos.reserve.v1.LowWater
-	18, // 13: tfos.reserve.v1.ServerMessage.feed_end:type_name -> tfos.reserve.v1.FeedEnd
-	20, // 14: tfos.reserve.v1.ServerMessage.stop:type_name -> tfos.reserve.v1.Stop
-	13, // 15: tfos.reserve.v1.ServerMessage.ping:type_name -> tfos.reserve.v1.Ping
-	16, // 16: tfos.reserve.v1.ServerMessage.training_ended:type_name -> tfos.reserve.v1.TrainingEnded
-	19, // 17: tfos.reserve.v1.ServerMessage.replay:type_name -> tfos.reserve.v1.Replay
-	15, // 18: tfos.reserve.v1.Cluster.members:type_name -> tfos.reserve.v1.Member
-	1,  // 19: tfos.reserve.v1.Outcome.kind:type_name -> tfos.reserve.v1.Outcome.Kind
-	7,  // 20: tfos.reserve.v1.Outcome.feeds:type_name -> tfos.reserve.v1.FeedCount
-	6,  // 21: tfos.reserve.v1.Outcome.notes:type_name -> tfos.reserve.v1.Note
-	8,  // 22: tfos.reserve.v1.Outcome.paces:type_name -> tfos.reserve.v1.Pace
-	23, // 23: tfos.reserve.v1.Outcome.working_files:type_name -> tfos.reserve.v1.WorkingFiles
-	2,  // 24: tfos.reserve.v1.Reservation.Join:input_type -> tfos.reserve.v1.MemberMessage
-	21, // 25: tfos.reserve.v1.Reservation.Report:input_type -> tfos.reserve.v1.Outcome
-	24, // 26: tfos.reserve.v1.Reservation.Upload:input_type -> tfos.reserve.v1.UploadPart
-	9,  // 27: tfos.reserve.v1.Reservation.Join:output_type -> tfos.reserve.v1.ServerMessage
-	22, // 28: tfos.reserve.v1.Reservation.Report:output_type -> tfos.reserve.v1.OutcomeReply
-	25, // 29: tfos.reserve.v1.Reservation.Upload:output_type -> tfos.reserve.v1.UploadReply
-	27, // [27:30] is the sub-list for method output_type
-	24, // [24:27] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	8,  // 3: tfos.reserve.v1.Renew.feeds:type_name -> tfos.reserve.v1.FeedCount
+	7,  // 4: tfos.reserve.v1.Renew.notes:type_name -> tfos.reserve.v1.Note
+	9,  // 5: tfos.reserve.v1.Renew.paces:type_name -> tfos.reserve.v1.Pace
+	6,  // 6: tfos.reserve.v1.Renew.training:type_name -> tfos.reserve.v1.Training
+	0,  // 7: tfos.reserve.v1.Note.kind:type_name -> tfos.reserve.v1.Note.Kind
+	27, // 8: tfos.reserve.v1.Pace.steps:type_name -> tfos.reserve.v1.Pace.StepsEntry
+	11, // 9: tfos.reserve.v1.ServerMessage.registered:type_name -> tfos.reserve.v1.Registered
+	12, // 10: tfos.reserve.v1.ServerMessage.rejected:type_name -> tfos.reserve.v1.Rejected
+	13, // 11: tfos.reserve.v1.ServerMessage.renewed:type_name -> tfos.reserve.v1.Renewed
+	15, // 12: tfos.reserve.v1.ServerMessage.cluster:type_name -> tfos.reserve.v1.Cluster
+	18, // 13: tfos.reserve.v1.ServerMessage.low_water:type_name -> tfos.reserve.v1.LowWater
+	19, // 14: tfos.reserve.v1.ServerMessage.feed_end:type_name -> tfos.reserve.v1.FeedEnd
+	21, // 15: tfos.reserve.v1.ServerMessage.stop:type_name -> tfos.reserve.v1.Stop
+	14, // 16: tfos.reserve.v1.ServerMessage.ping:type_name -> tfos.reserve.v1.Ping
+	17, // 17: tfos.reserve.v1.ServerMessage.training_ended:type_name -> tfos.reserve.v1.TrainingEnded
+	20, // 18: tfos.reserve.v1.ServerMessage.replay:type_name -> tfos.reserve.v1.Replay
+	16, // 19: tfos.reserve.v1.Cluster.members:type_name -> tfos.reserve.v1.Member
+	1,  // 20: tfos.reserve.v1.Outcome.kind:type_name -> tfos.reserve.v1.Outcome.Kind
+	8,  // 21: tfos.reserve.v1.Outcome.feeds:type_name -> tfos.reserve.v1.FeedCount
+	7,  // 22: tfos.reserve.v1.Outcome.notes:type_name -> tfos.reserve.v1.Note
+	9,  // 23: tfos.reserve.v1.Outcome.paces:type_name -> tfos.reserve.v1.Pace
+	24, // 24: tfos.reserve.v1.Outcome.working_files:type_name -> tfos.reserve.v1.WorkingFiles
+	2,  // 25: tfos.reserve.v1.Reservation.Join:input_type -> tfos.reserve.v1.MemberMessage
+	22, // 26: tfos.reserve.v1.Reservation.Report:input_type -> tfos.reserve.v1.Outcome
+	25, // 27: tfos.reserve.v1.Reservation.Upload:input_type -> tfos.reserve.v1.UploadPart
+	10, // 28: tfos.reserve.v1.Reservation.Join:output_type -> tfos.reserve.v1.ServerMessage
+	23, // 29: tfos.reserve.v1.Reservation.Report:output_type -> tfos.reserve.v1.OutcomeReply
+	26, // 30: tfos.reserve.v1.Reservation.Upload:output_type -> tfos.reserve.v1.UploadReply
+	28, // [28:31] is the sub-list for method output_type
+	25, // [25:28] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_reserve_proto_init() }
@@ -2276,7 +2361,7 @@ func file_reserve_proto_init() {
 		(*MemberMessage_Register)(nil),
 		(*MemberMessage_Renew)(nil),
 	}
-	file_reserve_proto_msgTypes[7].OneofWrappers = []any{
+	file_reserve_proto_msgTypes[8].OneofWrappers = []any{
 		(*ServerMessage_Registered)(nil),
 		(*ServerMessage_Rejected)(nil),
 		(*ServerMessage_Renewed)(nil),
@@ -2294,7 +2379,7 @@ func file_reserve_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_reserve_proto_rawDesc), len(file_reserve_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   25,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -33,9 +33,11 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.spark)
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def shared_jvm_classes():
-    """JVMs of tests start in half the time. Spark keeps its own options in other variables."""
+    """JVMs of tests start in half the time. Spark keeps its own options in other variables.
+
+    A module's, because tests without Spark follow in the same process."""
     options = f"{os.environ.get('JAVA_TOOL_OPTIONS', '')} {jvm_classes.options()}".strip()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JAVA_TOOL_OPTIONS", options)

@@ -6,6 +6,7 @@ a speed that pays after minutes, so they have the quick compiler alone, and the 
 """
 
 import fcntl
+import functools
 import hashlib
 import os
 import pathlib
@@ -31,6 +32,7 @@ spark.stop()
 """
 
 
+@functools.cache
 def options():
     """The JVM options. The archive of this Spark and this Java is made first if needed."""
     archive = ARCHIVES / f"{_identity()}.jsa"

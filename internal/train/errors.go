@@ -1,0 +1,95 @@
+package train
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+
+	"tfos/internal/exit"
+)
+
+// Error is an error with the exit code that it stands for.
+type Error struct {
+	Code exit.Code
+	Err  error
+}
+
+func (e *Error) Error() string { return e.Err.Error() }
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// ExitCode is the code that the error stands for.
+func (e *Error) ExitCode() exit.Code { return e.Code }
+
+// atBatch adds the step and the rows to the error of a step.
+func atBatch(err error, step int64, batch Batch) error {
+	return fmt.Errorf("train: step %d%s: %w", step, rowsOf(batch), err)
+}
+
+// rowsOf names the rows of a batch; "" where they are not known.
+func rowsOf(batch Batch) string {
+	var parts []string
+	for _, p := range batch.Places {
+		parts = append(parts, fmt.Sprintf("rows %d to %d of partition %d", p.First, p.First+p.Rows-1, p.Partition))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(parts, ", ") + ")"
+}
+
+// nonFinite is the error of a step whose loss is not finite. The data is its cause if
+// a number in the batch is not finite either.
+func nonFinite(step int64, loss float64, batch Batch) error {
+	what := fmt.Sprintf("train: step %d: the loss is %v", step, loss)
+	if column, row, value, found := findNonFinite(batch.Rows); found {
+		return &Error{exit.BadData, fmt.Errorf("%s: row %d of the batch%s has %v in column %s: leave such rows out, or set on_non_finite: skip",
+			what, row, rowsOf(batch), value, column)}
+	}
+	return &Error{exit.Failed, fmt.Errorf("%s, though the batch%s has finite numbers only: try a lower learning rate, or set on_non_finite: skip", what, rowsOf(batch))}
+}
+
+// findNonFinite finds the first number of a batch that is not finite. row counts from 0
+// in the batch.
+func findNonFinite(rows arrow.Record) (column string, row int, value float64, found bool) {
+	for i, c := range rows.Columns() {
+		if row, value, found := scanNonFinite(c); found {
+			return rows.ColumnName(i), row, value, true
+		}
+	}
+	return "", 0, 0, false
+}
+
+func scanNonFinite(a arrow.Array) (row int, value float64, found bool) {
+	switch a := a.(type) {
+	case *array.Float32:
+		for i, v := range a.Float32Values() {
+			if a.IsValid(i) && !finite(float64(v)) {
+				return i, float64(v), true
+			}
+		}
+	case *array.Float64:
+		for i, v := range a.Float64Values() {
+			if a.IsValid(i) && !finite(v) {
+				return i, v, true
+			}
+		}
+	case array.ListLike:
+		for i := range a.Len() {
+			if a.IsNull(i) {
+				continue
+			}
+			first, end := a.ValueOffsets(i)
+			values := array.NewSlice(a.ListValues(), first, end)
+			_, v, found := scanNonFinite(values)
+			values.Release()
+			if found {
+				return i, v, true
+			}
+		}
+	}
+	return 0, math.NaN(), false
+}
