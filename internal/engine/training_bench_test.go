@@ -40,7 +40,7 @@ func BenchmarkStep(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer graph.Close()
-	if err := graph.Restore(b.Context(), read.Initial); err != nil {
+	if _, err := graph.Begin(b.Context()); err != nil {
 		b.Fatal(err)
 	}
 	step := func(i int) error {

@@ -92,6 +92,7 @@ class KerasByHand(tf.Module):
         self.model = keras.Sequential([keras.Input((6,)), hidden, last])
         self.optimizer = keras.optimizers.Adam(0.01)
         self.optimizer.build(self.model.trainable_variables)
+        self.held = [one.value for one in self.model.variables]  # TensorFlow saves them twice
 
     @tf.function(
         input_signature=[
@@ -157,6 +158,16 @@ def tensorflow_1(path, resource, count, checkpoint):
     write(path, batches, results, ["loss"])
 
 
+def base(path):
+    """A Keras model with the hidden layer of graph_models.perceptron and other logits."""
+    keras.utils.set_random_seed(11)
+    x = keras.Input((6,))
+    hidden = keras.layers.Dense(8, "relu", name="hidden")(x)
+    model = keras.Model(x, keras.layers.Dense(5, name="logits")(hidden), name="base")
+    model.export(path, verbose=False)
+    tf.train.CheckpointManager(tf.train.Checkpoint(model=model), f"{path}d", 1).save()
+
+
 def bench(path):
     """A graph of an MLP, batches for it, and how many steps Python makes in a second, and
     in a second of CPU time."""
@@ -192,6 +203,7 @@ def main(folder):
     helper(path("noisy"), graph_models.noisy, graph_models.classes)
     helper(path("shared"), graph_models.shared, graph_models.visits)
     helper(path("wide"), graph_models.wide_and_deep, graph_models.ratings)
+    base(path("base"))
     by_hand(path("line"), Line())
     module = KerasByHand()
     by_hand(path("keras"), module, serving_default=module.predict)
