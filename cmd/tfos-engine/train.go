@@ -15,15 +15,8 @@ import (
 	"tfos/internal/feed"
 	"tfos/internal/feed/batches"
 	"tfos/internal/model"
-	"tfos/internal/reserve"
 	"tfos/internal/tensorboard"
 	"tfos/internal/train"
-)
-
-// Feeds of a training.
-const (
-	trainFeed      = string(reserve.Train)
-	validationFeed = string(reserve.Validation)
 )
 
 // evalFolder is the folder of an evaluation's event files, in model_dir.
@@ -40,9 +33,9 @@ func (w *worker) train(ctx context.Context) error {
 	}
 	defer m.close()
 	switch m.member.JobName {
-	case "ps":
+	case train.PSJob:
 		return m.serveVariables(ctx)
-	case reserve.Evaluator:
+	case train.EvaluatorJob:
 		return m.evaluate(ctx)
 	}
 	return m.trainRows(ctx)
@@ -110,7 +103,7 @@ func (m *trainingMember) trainRows(ctx context.Context) error {
 		Initial: func(ctx context.Context) (string, error) { return "", graph.Restore(ctx, program.Initial) },
 		Enter:   m.enter, Report: m.report, Now: time.Now,
 	}
-	rows, err := batches.Open(ctx, m.socket, trainFeed)
+	rows, err := batches.Open(ctx, m.socket, train.TrainFeed)
 	if err != nil {
 		return err
 	}
@@ -148,10 +141,10 @@ func (m *trainingMember) place() (number, trainers int) {
 // validation returns a function that starts a pass over the validation rows; nil: this
 // member gets none.
 func (m *trainingMember) validation(ctx context.Context) (func() (train.Batches, error), error) {
-	if !slices.ContainsFunc(m.member.Feeds, func(f feed.Config) bool { return f.Name == validationFeed }) {
+	if !slices.ContainsFunc(m.member.Feeds, func(f feed.Config) bool { return f.Name == train.ValidationFeed }) {
 		return nil, nil
 	}
-	passes, err := batches.OpenPasses(ctx, m.socket, validationFeed, m.folder)
+	passes, err := batches.OpenPasses(ctx, m.socket, train.ValidationFeed, m.folder)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,14 @@ const (
 	AllReduce       = model.AllReduce
 )
 
+// Names that a member's context has: jobs, whose others are trainers, and feeds.
+const (
+	PSJob          = "ps"
+	EvaluatorJob   = "evaluator"
+	TrainFeed      = "train"
+	ValidationFeed = "validation"
+)
+
 // NonFinite is what becomes of a batch whose loss is not finite.
 type NonFinite string
 
