@@ -180,4 +180,3 @@ func (t *Training) CheckCheckpoint(prefix string) error {
 	}
 	return faults.err(prefix, t.Path)
 }
-
