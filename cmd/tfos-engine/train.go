@@ -77,13 +77,11 @@ func (m *trainingMember) cluster() engine.Cluster {
 
 // open opens the graph on this member.
 func (m *trainingMember) open(ctx context.Context) (*model.Training, *engine.Training, error) {
-	req := m.request
-	source := model.TrainingSource{Graph: req.Graph, TagSet: req.TagSet, Train: req.TrainSignature, Eval: req.EvalSignature, Strategy: req.Strategy, Inputs: req.InputMapping}
-	program, err := source.Open()
+	program, err := m.request.Source().Open()
 	if err != nil {
 		return nil, nil, err
 	}
-	graph, err := engine.OpenTraining(ctx, program, engine.TrainingOptions{Cluster: m.cluster(), Rollback: req.OnNonFinite == train.SkipNonFinite})
+	graph, err := engine.OpenTraining(ctx, program, engine.TrainingOptions{Cluster: m.cluster(), Rollback: m.request.OnNonFinite == train.SkipNonFinite})
 	if err != nil {
 		return nil, nil, err
 	}
