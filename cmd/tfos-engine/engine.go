@@ -58,7 +58,7 @@ func serve(ctx context.Context, socket string, libraries []string) error {
 		return err
 	}
 	defer member.Close()
-	w := &worker{member: member, phase: "importing", folder: filepath.Dir(socket), libraries: libraries}
+	w := &worker{member: member, phase: "importing", socket: socket, folder: filepath.Dir(socket), libraries: libraries}
 	if err := w.work(ctx); err != nil {
 		return errors.Join(err, member.Failed(w.phase, err.Error(), infer.ExitCode(err)))
 	}
@@ -69,6 +69,7 @@ func serve(ctx context.Context, socket string, libraries []string) error {
 type worker struct {
 	member *feed.Child
 	phase  string
+	socket string // of the member, for connections of feeds
 	folder string // the member's work folder
 	// libraries of operations, which TensorFlow loads before the model
 	libraries []string
@@ -76,6 +77,7 @@ type worker struct {
 
 // Kinds of work that a member brings: its job's kind.
 const (
+	kindTrain  = "train"
 	kindInfer  = "infer"
 	kindExport = "export"
 )
@@ -90,13 +92,16 @@ func (w *worker) work(ctx context.Context) error {
 		return err
 	}
 	kind := w.member.Context().Kind
-	if kind != kindInfer && kind != kindExport {
-		return fmt.Errorf("tfos-engine of this version does inference and export only, not %q", kind)
+	if kind != kindTrain && kind != kindInfer && kind != kindExport {
+		return fmt.Errorf("tfos-engine of this version does training, inference and export, not %q", kind)
 	}
 	if err := w.warnUntested(engine.Version()); err != nil {
 		return err
 	}
-	if kind == kindExport {
+	switch kind {
+	case kindTrain:
+		return w.train(ctx)
+	case kindExport:
 		return w.export(ctx)
 	}
 	request, err := infer.ParseRequest(w.member.Context().Work)

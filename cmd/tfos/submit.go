@@ -27,8 +27,9 @@ type submission struct {
 	search   launch.Search
 	state    string // folder of all records
 	run      string
-	bundle   []job.Copy // files shipped with the program
-	beside   []string   // names beside the program that are not shipped
+	bundle   []job.Copy   // files shipped with the program
+	beside   []string     // names beside the program that are not shipped
+	lines    []model.Line // how columns and tensors go together
 }
 
 // submit runs a job from loading to its exit code, and reports everything. Its
@@ -90,7 +91,7 @@ func (s *submission) loadAndRun(ctx context.Context, load func() (*job.Spec, err
 		s.c.talk("tfos: nothing to do: %s is complete, and output.if_exists is skip", path)
 		return record.Verdict{Code: exit.Done, Phase: launch.PhaseSkipped, Artifacts: []record.Artifact{{Kind: "predictions", Path: path}}}, nil
 	}
-	if err = s.c.showContract(ctx, s.spec); err != nil {
+	if s.lines, err = s.c.showContract(ctx, s.spec); err != nil {
 		return none, err
 	}
 	if err = s.makePlan(ctx); err != nil {
@@ -187,6 +188,7 @@ func (s *submission) makePlan(ctx context.Context) error {
 		Record:        launch.RecordDir(s.state, s.run),
 		Python:        python,
 		PysparkPython: s.c.env.Get("PYSPARK_PYTHON"),
+		Columns:       job.ColumnsOf(s.lines),
 		Rows:          s.rows(ctx),
 		Measure:       s.o.measure,
 		Cores:         s.c.cores,
@@ -229,8 +231,8 @@ func (c *cli) warn(spec *job.Spec) {
 	}
 }
 
-// showContract shows which columns of an inference job feed which tensors.
-func (c *cli) showContract(ctx context.Context, spec *job.Spec) error {
+// showContract shows which columns of a job feed which tensors, and returns that.
+func (c *cli) showContract(ctx context.Context, spec *job.Spec) ([]model.Line, error) {
 	if note := job.ModelNote(spec); note != "" {
 		c.talk("tfos: model %s", note)
 	}
@@ -238,5 +240,5 @@ func (c *cli) showContract(ctx context.Context, spec *job.Spec) error {
 	if len(lines) > 0 && err == nil {
 		c.talk("%s", model.Table(lines))
 	}
-	return err
+	return lines, err
 }

@@ -213,7 +213,15 @@ func (s *submission) runApplication(ctx context.Context, spark launch.Spark, scr
 	v, err := launch.Run(ctx, config)
 	talk.finish()
 	if v.Phase == launch.PhaseSkipped { // only the run could find that out
-		s.c.talk("tfos: nothing to do: the output is complete and has all of the input")
+		s.c.talk("tfos: nothing to do: %s", nothingToDo(v))
 	}
 	return v, err
+}
+
+// nothingToDo says why a run had nothing to do.
+func nothingToDo(v record.Verdict) string {
+	if v.Train != nil {
+		return fmt.Sprintf("%s has all of the job's steps", v.Train.ResumedFrom)
+	}
+	return "the output is complete and has all of the input"
 }

@@ -17,6 +17,7 @@ type runOptions struct {
 	verbose bool
 	runID   string
 	output  verdictFormat
+	local   bool          // --local of tfos train
 	minRate float64       // rows/s; 0: no limit
 	measure time.Duration // duration of a measurement; 0: this is not a measurement
 }
@@ -25,15 +26,21 @@ func newTrainCommand(c *cli) *cobra.Command {
 	o := &runOptions{kind: job.Train}
 	cmd := newJobCommand(c, o, &cobra.Command{
 		Use:   "train JOB.yaml",
-		Short: "Train a model on Spark executors",
+		Short: "Train a model on Spark executors, or a graph on this machine",
 		Long: `Trains as the job file says: starts the Spark application, places one member of
-the cluster on each executor, feeds them, and exports the model.`,
+the cluster on each executor, feeds them, and exports the model.
+
+With --local this machine trains a graph (app.graph), without Spark and Java: one
+member, with all cores or resources.worker.cores of them. What the job file says
+for Spark and for a cluster is left aside.`,
 		Example: `  tfos train digits.yaml
   tfos train digits.yaml --dry-run
+  tfos train graph.yaml --local
   tfos train digits.yaml --set epochs=3 --set spark.master=spark://host:7077
   tfos train digits.yaml --output json | tail -1 | jq .cause`,
 	})
 	o.rateFlag(cmd)
+	cmd.Flags().BoolVar(&o.local, "local", false, "train a graph on this machine, without Spark and Java")
 	return cmd
 }
 
@@ -50,7 +57,11 @@ func newJobCommand(c *cli, o *runOptions, cmd *cobra.Command) *cobra.Command {
 }
 
 func runJob(cmd *cobra.Command, c *cli, o *runOptions) error {
-	return c.submit(cmd.Context(), o, func() (*job.Spec, error) { return job.Load(o.file, o.kind, o.sets) })
+	var flags []job.Flag
+	if cmd.Flags().Changed("local") {
+		flags = append(flags, job.Flag{Name: fileFlag, Key: "local", Value: o.local})
+	}
+	return c.submit(cmd.Context(), o, func() (*job.Spec, error) { return job.Load(o.file, o.kind, o.sets, flags...) })
 }
 
 // rateFlag adds --min-throughput, for jobs whose rows are counted.

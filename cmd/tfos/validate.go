@@ -59,7 +59,7 @@ func runValidate(ctx context.Context, c *cli, o *validateOptions) error {
 				err = job.TellFormats(ctx, spec)
 			}
 			if err == nil {
-				err = c.showContract(ctx, spec)
+				_, err = c.showContract(ctx, spec)
 			}
 		}
 	}

@@ -51,8 +51,9 @@ type session struct {
 }
 
 // openGraph makes a session of a serialised GraphDef. Its variables have no values yet.
-// config is a serialised ConfigProto.
-func openGraph(def, config []byte) (*session, error) {
+// config is a serialised ConfigProto. target is a server's; "": the session computes in
+// this process.
+func openGraph(def, config []byte, target string) (*session, error) {
 	st := newStatus()
 	defer st.free()
 	options := C.TF_NewSessionOptions()
@@ -60,6 +61,11 @@ func openGraph(def, config []byte) (*session, error) {
 	C.TF_SetConfig(options, unsafe.Pointer(unsafe.SliceData(config)), C.size_t(len(config)), st.c)
 	if err := st.err(); err != nil {
 		return nil, err
+	}
+	if target != "" {
+		at := C.CString(target)
+		defer C.free(unsafe.Pointer(at))
+		C.TF_SetTarget(options, at)
 	}
 	buffer := C.TF_NewBufferFromString(unsafe.Pointer(unsafe.SliceData(def)), C.size_t(len(def)))
 	defer C.TF_DeleteBuffer(buffer)

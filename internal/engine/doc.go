@@ -3,11 +3,15 @@
 // Comes in: a model.Program, which makes a SavedModel, a frozen graph or a
 // checkpoint ready; Arrow record batches, with a model.Binding. Goes out: Arrow
 // arrays, one for each output. No memory of C leaves the package. It reads no tables
-// and writes no files.
+// and writes no files, except the checkpoints that TensorFlow itself reads and writes.
 //
-// Three files call TensorFlow's C API (tensorflow/c/c_api.h): capi.go for sessions,
-// tensor.go for tensors, library.go for libraries of operations. failure.go uses its
-// error codes. graft, whose generated protos other rooms read models with, has
+// For training, a model.Training comes in, and the addresses of the cluster. Training is
+// a session on this member's TensorFlow server. Each step feeds a batch, and gives the
+// values of its metrics.
+//
+// Four files call TensorFlow's C API (tensorflow/c/c_api.h): capi.go for sessions,
+// tensor.go for tensors, library.go for libraries of operations, server.go for servers.
+// failure.go uses its error codes. graft, whose generated protos other rooms read models with, has
 // sessions and tensors too. But it frees a tensor only in a finalizer. Go's collector
 // runs finalizers late, because it does not see C memory.
 //

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -50,6 +51,7 @@ type made struct {
 var (
 	models  = made{script: "testdata/models.py"}
 	savings = made{script: "testdata/loading.py"}
+	graphs  = made{script: "testdata/training.py"}
 )
 
 func (m *made) folder(t testing.TB) string {
@@ -74,8 +76,15 @@ func fixtures(t testing.TB) string {
 }
 
 func TestMain(m *testing.M) {
+	if task := os.Getenv(memberVariable); task != "" {
+		if err := runMember(task); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	code := m.Run()
-	for _, dir := range []string{models.dir, savings.dir} {
+	for _, dir := range []string{models.dir, savings.dir, graphs.dir} {
 		if dir != "" {
 			os.RemoveAll(dir)
 		}

@@ -27,7 +27,7 @@ type group struct {
 // predictGroups runs a batch in groups of one shape. It returns why, the error of the
 // whole batch, if there is only one group.
 func (m *Model) predictGroups(ctx context.Context, mem memory.Allocator, bind *model.Binding, batch arrow.Record, why error) ([]arrow.Array, error) {
-	groups, err := m.groups(bind, batch)
+	groups, err := groupRows(bind, batch)
 	if err != nil {
 		return nil, err
 	}
@@ -64,9 +64,9 @@ func (m *Model) predictGroup(ctx context.Context, bind *model.Binding, batch arr
 	return nil
 }
 
-// groups divides a batch's rows by shape. Groups are in the order of their first rows.
+// groupRows divides a batch's rows by shape. Groups are in the order of their first rows.
 // If rows fit no tensor, the error is a model.RowErrors with all of them.
-func (m *Model) groups(bind *model.Binding, batch arrow.Record) ([]*group, error) {
+func groupRows(bind *model.Binding, batch arrow.Record) ([]*group, error) {
 	var all []*group
 	var unfit model.RowErrors
 	known := map[string]*group{}

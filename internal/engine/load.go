@@ -39,11 +39,11 @@ func Load(ctx context.Context, program *model.Program, threads int) (*Model, err
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := checkOperations(program); err != nil {
+	if err := checkOperations(program.Path, program.Operations); err != nil {
 		return nil, err
 	}
 	m := &Model{path: program.Path}
-	if m.session, err = openGraph(program.Graph, config); err != nil {
+	if m.session, err = openGraph(program.Graph, config, ""); err != nil {
 		return nil, cannotLoad(m.path, err)
 	}
 	if err := m.runSteps(program); err != nil {
@@ -56,20 +56,20 @@ func Load(ctx context.Context, program *model.Program, threads int) (*Model, err
 }
 
 // checkOperations returns an error if neither TensorFlow nor a loaded library has an
-// operation that the program needs.
-func checkOperations(program *model.Program) error {
+// operation that the graph of path needs.
+func checkOperations(path string, needed []model.Operation) error {
 	var names []string
-	for _, op := range program.Operations {
+	for _, op := range needed {
 		names = append(names, op.Name)
 	}
 	var missing []string
 	for _, i := range unregistered(names) {
-		missing = append(missing, fmt.Sprintf("%s (node %s)", program.Operations[i].Name, program.Operations[i].Node))
+		missing = append(missing, fmt.Sprintf("%s (node %s)", needed[i].Name, needed[i].Node))
 	}
 	if len(missing) == 0 {
 		return nil
 	}
-	return &model.ModelError{Path: program.Path,
+	return &model.ModelError{Path: path,
 		Problem: fmt.Sprintf("it needs operations that TensorFlow %s does not have: %s", Version(), strings.Join(missing, ", ")),
 		Remedy:  "name the library that has them in tensorflow.op_libraries: a .so file, or a Python package such as tensorflow_text"}
 }
@@ -78,7 +78,7 @@ func checkOperations(program *model.Program) error {
 // value.
 func (m *Model) runSteps(program *model.Program) error {
 	for _, step := range program.Steps {
-		if err := m.execute(step); err != nil {
+		if err := execute(m.session, step); err != nil {
 			return cannotLoad(m.path, err)
 		}
 	}
@@ -113,7 +113,7 @@ func (m *Model) runSteps(program *model.Program) error {
 }
 
 // execute runs one step of a program.
-func (m *Model) execute(step model.Step) error {
+func execute(s *session, step model.Step) error {
 	var feeds []feed
 	defer func() { freeFeeds(feeds) }()
 	for _, name := range slices.Sorted(maps.Keys(step.Feeds)) {
@@ -123,20 +123,29 @@ func (m *Model) execute(step model.Step) error {
 		}
 		feeds = append(feeds, feed{tensor: text})
 		text.setText(0, step.Feeds[name])
-		if feeds[len(feeds)-1].at, err = m.findTensor(model.Tensor{Name: name, Alias: name}); err != nil {
-			return err
+		if feeds[len(feeds)-1].at, err = s.output(name); err != nil {
+			return fmt.Errorf("tensor %s: %w", name, err)
 		}
 	}
-	var targets []*operation
-	for _, name := range step.Targets {
-		op := m.session.operation(name)
-		if op == nil {
-			return fmt.Errorf("the graph has no operation %s", name)
-		}
-		targets = append(targets, op)
+	targets, err := s.operations(step.Targets)
+	if err != nil {
+		return err
 	}
-	_, err := m.session.run(feeds, nil, targets)
+	_, err = s.run(feeds, nil, targets)
 	return err
+}
+
+// operations finds operations by their names.
+func (s *session) operations(names []string) ([]*operation, error) {
+	var found []*operation
+	for _, name := range names {
+		op := s.operation(name)
+		if op == nil {
+			return nil, fmt.Errorf("the graph has no operation %s", name)
+		}
+		found = append(found, op)
+	}
+	return found, nil
 }
 
 func cannotLoad(path string, err error) error {

@@ -56,7 +56,7 @@ func BenchmarkSockets(b *testing.B) {
 func benchSockets(b *testing.B, tasks int, chunkRows int64) {
 	const rowBytes = 100
 	m := newTestMember(b, 0, Config{Name: "train", QueueBytes: 64 << 20, BatchRows: 10})
-	in, err := OpenFeed(b.Context(), m.children, "train", 4)
+	in, err := OpenChunks(b.Context(), m.children, "train", 4)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -93,6 +93,7 @@ func benchSockets(b *testing.B, tasks int, chunkRows int64) {
 		}
 		if batch != nil {
 			got += int64(batch.Rows)
+			batch.Release()
 		}
 	}
 	if err := <-errs; err != nil || got != rows*int64(tasks) {

@@ -35,7 +35,7 @@ func TestReplay(t *testing.T) {
 			})
 			seen := newSeenRows()
 			order := make([][]string, 4)
-			c := consume(t, m, "train", seen, func(b *Batch) {
+			c := consume(t, m, "train", seen, func(b *Chunk) {
 				order[b.Epoch] = append(order[b.Epoch], fmt.Sprint(b.Partition, b.FirstRow))
 			})
 			feedAll(t, []*testMember{m}, 0, 3, 3, 400)

@@ -90,16 +90,24 @@ func (c *Child) send(typ byte, v any) error {
 	return nil
 }
 
+// AwaitTrainingEnd reads frames until TRAINING_ENDED, which follows PHASE evaluating. It
+// returns an error if the connection ends earlier.
+func (c *Child) AwaitTrainingEnd() error {
+	return c.await(TypeTrainingEnded, "wait for the end of the training")
+}
+
 // AwaitEnd reads frames until EPOCH_END, which says that all rows were sent. It
 // is for programs without feeds of their own. It returns an error if the
 // connection ends earlier.
-func (c *Child) AwaitEnd() error {
+func (c *Child) AwaitEnd() error { return c.await(TypeEpochEnd, "wait for the end of the rows") }
+
+func (c *Child) await(wanted byte, doing string) error {
 	for {
 		typ, _, err := ReadFrame(c.conn)
 		if err != nil {
-			return fmt.Errorf("feed: wait for the end of the rows: %w", truncated(err))
+			return fmt.Errorf("feed: %s: %w", doing, truncated(err))
 		}
-		if typ == TypeEpochEnd {
+		if typ == wanted {
 			return nil
 		}
 	}

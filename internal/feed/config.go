@@ -10,6 +10,9 @@ type Config struct {
 	// BatchRows is the number of rows of one step of one worker. The low-water
 	// mark counts such steps.
 	BatchRows int `json:"batch_rows"`
+	// Epochs is how often a member reads its share of the feed, where it reads it itself.
+	// 0: feed tasks send the rows, and the driver decides.
+	Epochs int `json:"epochs,omitempty"`
 	// QuotaRows is the number of rows that each member ("worker:0") may take
 	// from the feed in all epochs. Absent or 0 means no limit.
 	QuotaRows map[string]int64 `json:"quota_rows,omitempty"`

@@ -23,7 +23,7 @@ func newSeenRows() *seenRows {
 	return &seenRows{rows: map[[2]int]*ranges{}, order: map[[2]int]int64{}}
 }
 
-func (s *seenRows) addBatch(b *Batch) {
+func (s *seenRows) addBatch(b *Chunk) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	partition, rows := parseChunk(b.Data, b.Rows)
@@ -73,14 +73,14 @@ type consumer struct {
 	ends   []EpochEnd
 	bytes  []string // schemas, each change
 	err    error
-	before func(b *Batch)
+	before func(b *Chunk)
 }
 
 // consume starts a program that takes all rows and reports them as trained.
-func consume(t *testing.T, m *testMember, feed string, seen *seenRows, before func(*Batch)) *consumer {
+func consume(t *testing.T, m *testMember, feed string, seen *seenRows, before func(*Chunk)) *consumer {
 	t.Helper()
 	c := &consumer{done: make(chan struct{}), rows: map[int]int64{}, before: before}
-	in, err := OpenFeed(t.Context(), m.children, feed, 2)
+	in, err := OpenChunks(t.Context(), m.children, feed, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func consume(t *testing.T, m *testMember, feed string, seen *seenRows, before fu
 	return c
 }
 
-func (c *consumer) run(ctx context.Context, in *Batches, seen *seenRows) error {
+func (c *consumer) run(ctx context.Context, in *Chunks, seen *seenRows) error {
 	for {
 		b, end, err := in.Next(ctx)
 		if errors.Is(err, io.EOF) {
@@ -114,6 +114,7 @@ func (c *consumer) run(ctx context.Context, in *Batches, seen *seenRows) error {
 			c.bytes = append(c.bytes, string(b.Schema))
 		}
 		seen.addBatch(b)
+		b.Release()
 		c.rows[b.Epoch] += int64(b.Rows)
 		c.total += int64(b.Rows)
 		if err := in.Trained(b.Epoch, c.rows[b.Epoch]); err != nil {

@@ -41,7 +41,8 @@
 //   - memory.go (shared memory) and cache.go (the file of the first epoch) do
 //     make system calls, without the queue's lock. outbox.go holds what a feed
 //     task is to be sent until its stream writes it.
-//   - child.go is the program's side, for programs in Go. The Python one is
-//     scripts/tfos/connection.py, under feed.py and replay.py.
+//   - child.go and chunks.go are the program's side, for programs in Go: what it
+//     reports, and a feed's chunks. internal/feed/batches makes batches of them.
+//     The Python side is scripts/tfos/connection.py, under feed.py and replay.py.
 //   - handover.go gives a predict task's connection to the engine.
 package feed

@@ -52,7 +52,7 @@ func (s *server) watch(t *testing.T, ctx context.Context) *sync.WaitGroup {
 
 // stepper takes permitted steps of batch rows, as the Python client does: it
 // first collects the rows. It returns the number of steps taken.
-func stepper(ctx context.Context, in *Batches, batch int64) (int64, error) {
+func stepper(ctx context.Context, in *Chunks, batch int64) (int64, error) {
 	var have, steps int64
 	for {
 		for have < (steps+1)*batch {
@@ -92,7 +92,7 @@ func TestLockstep(t *testing.T) {
 	steps := make([]int64, len(members))
 	var wg sync.WaitGroup
 	for i, m := range members {
-		in, err := OpenFeed(ctx, m.children, "train", 1)
+		in, err := OpenChunks(ctx, m.children, "train", 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,7 +120,7 @@ func TestPermit(t *testing.T) {
 	cfg.Synchronous = true
 	cfg.QuotaRows = map[string]int64{"worker:0": 50}
 	m := newTestMember(t, 0, cfg)
-	in, err := OpenFeed(t.Context(), m.children, "train", 1)
+	in, err := OpenChunks(t.Context(), m.children, "train", 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,11 +128,10 @@ func TestPermit(t *testing.T) {
 	ask := func(step int64) chan bool {
 		answer := make(chan bool, 1)
 		go func() {
-			ok, err := in.Permit(t.Context(), step)
-			if err != nil {
+			if err := in.child.send(TypePermit, Permit{Feed: "train", Step: step}); err != nil {
 				t.Error(err)
 			}
-			answer <- ok
+			answer <- (<-in.answers).Go
 		}()
 		return answer
 	}

@@ -129,7 +129,7 @@ func TestMemoryBound(t *testing.T) {
 			cfg.QueueBytes = queueBytes
 			members := []*testMember{newTestMember(t, 0, cfg)}
 			seen := newSeenRows()
-			c := consume(t, members[0], "train", seen, func(*Batch) { time.Sleep(100 * time.Microsecond) })
+			c := consume(t, members[0], "train", seen, func(*Chunk) { time.Sleep(100 * time.Microsecond) })
 			feedAll(t, members, 0, 8, 8, 1_000)
 			endFeed(t, members, "train", 0, true)
 			c.wait(t)
@@ -148,7 +148,7 @@ func TestOrder(t *testing.T) {
 	var consumers []*consumer
 	for _, m := range members {
 		next := map[int]int64{}
-		consumers = append(consumers, consume(t, m, "train", seen, func(b *Batch) {
+		consumers = append(consumers, consume(t, m, "train", seen, func(b *Chunk) {
 			p, rows := parseChunk(b.Data, b.Rows)
 			if rows.first < next[p] {
 				t.Errorf("partition %d: row %d after row %d", p, rows.first, next[p])
@@ -216,7 +216,7 @@ func TestLaterEpochWaits(t *testing.T) {
 	members := []*testMember{newTestMember(t, 0, trainConfig())}
 	seen := newSeenRows()
 	var epochs []int
-	c := consume(t, members[0], "train", seen, func(b *Batch) { epochs = append(epochs, b.Epoch) })
+	c := consume(t, members[0], "train", seen, func(b *Chunk) { epochs = append(epochs, b.Epoch) })
 	feedAll(t, members, 1, 1, 1, 40)
 	feedAll(t, members, 0, 1, 1, 40)
 	endFeed(t, members, "train", 0, false)
@@ -265,7 +265,7 @@ func TestTerminate(t *testing.T) {
 	members := twoMembers(t, trainConfig())
 	seen := newSeenRows()
 	other := consume(t, members[1], "train", seen, nil)
-	in, err := OpenFeed(t.Context(), members[0].children, "train", 1)
+	in, err := OpenChunks(t.Context(), members[0].children, "train", 1)
 	if err != nil {
 		t.Fatal(err)
 	}

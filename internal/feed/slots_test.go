@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -116,7 +117,7 @@ func (m *testMember) empty(feed string) int {
 // slots are used again and again.
 func TestPlacedChunks(t *testing.T) {
 	m := newTestMember(t, 0, trainConfig())
-	in, err := OpenFeed(t.Context(), m.children, "train", 2)
+	in, err := openChunks(t.Context(), m.children, "train", NextChunks{Feed: "train", Chunks: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,6 +135,39 @@ func TestPlacedChunks(t *testing.T) {
 	eventually(t, "all slots back", func() bool { return m.empty("train") == slotCount })
 	if held := m.held("train"); held != 0 {
 		t.Errorf("%d bytes held", held)
+	}
+}
+
+// TestChunksInSlots: a program in Go reads slots in place, and each is empty again
+// after its chunk was released and another one asked for.
+func TestChunksInSlots(t *testing.T) {
+	m := newTestMember(t, 0, trainConfig())
+	in, err := OpenChunks(t.Context(), m.children, "train", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	task := startSharing(t, m, 1)
+	var held []*Chunk
+	for i := range 2 * slotCount {
+		task.place(fmt.Sprint("chunk ", i))
+		c, _, err := in.Next(t.Context())
+		if err != nil || string(c.Data) != fmt.Sprint("chunk ", i) || cap(c.Data) != len(c.Data) {
+			t.Fatalf("chunk %d: %+v, %v", i, c, err)
+		}
+		if held = append(held, c); len(held) > 10 {
+			held[0].Release()
+			held = held[1:]
+		}
+	}
+	if lent := slotCount - m.empty("train"); lent < 10+slotsAhead || lent > 14+slotsAhead {
+		t.Errorf("%d slots are in use, while 10 chunks are read", lent)
+	}
+	_ = in.Close()
+	for i, c := range held {
+		if want := fmt.Sprint("chunk ", 2*slotCount-10+i); string(c.Data) != want {
+			t.Errorf("%q after Close, want %q", c.Data, want)
+		}
+		c.Release()
 	}
 }
 

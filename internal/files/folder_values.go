@@ -230,6 +230,8 @@ func appendFolderValue(b array.Builder, raw string, zone *time.Location) bool {
 		return err == nil
 	case *array.TimestampBuilder:
 		return appendFolderTime(b, raw, zone)
+	case *array.Decimal128Builder:
+		return appendFolderDecimal(b, raw)
 	}
 	n, _, ok := parseFolderInteger(raw)
 	return ok && appendWhole(b, n)
@@ -251,16 +253,38 @@ func appendFolderTime(b *array.TimestampBuilder, raw string, zone *time.Location
 	return err == nil
 }
 
+// decimalForm is a number that appendFolderDecimal reads. Its exponent has at most
+// two digits, as no decimal type holds more.
+var decimalForm = regexp.MustCompile(`^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?$`)
+
+// appendFolderDecimal appends a number rounded to the type's scale, half away from zero
+// (Spark's Decimal.toPrecision), if the type holds it.
+func appendFolderDecimal(b *array.Decimal128Builder, raw string) bool {
+	if !decimalForm.MatchString(raw) {
+		return false
+	}
+	value, ok := new(big.Rat).SetString(raw)
+	if !ok {
+		return false
+	}
+	t := b.Type().(*arrow.Decimal128Type)
+	shift := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(t.Scale)), nil)
+	// Twice the value and one, halved, is the value rounded half up.
+	twice := new(big.Int).Mul(new(big.Int).Abs(value.Num()), shift)
+	twice.Lsh(twice, 1).Add(twice, value.Denom())
+	n := twice.Quo(twice, new(big.Int).Lsh(value.Denom(), 1))
+	if value.Sign() < 0 {
+		n.Neg(n)
+	}
+	if n.BitLen() > 127 || !decimal128.FromBigInt(n).FitsInPrecision(t.Precision) {
+		return false
+	}
+	b.Append(decimal128.FromBigInt(n))
+	return true
+}
+
 // appendWhole appends an integer if the builder's type holds it.
 func appendWhole(b array.Builder, n *big.Int) bool {
-	if b, ok := b.(*array.Decimal128Builder); ok {
-		t := b.Type().(*arrow.Decimal128Type)
-		if t.Scale != 0 || !decimal128.FromBigInt(n).FitsInPrecision(t.Precision) {
-			return false
-		}
-		b.Append(decimal128.FromBigInt(n))
-		return true
-	}
 	if !n.IsInt64() {
 		return false
 	}

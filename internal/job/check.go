@@ -50,6 +50,9 @@ func Check(s *Spec) error {
 		if s.kind == Export {
 			r.exportable()
 		}
+		if s.trainsGraph() {
+			r.graphThere()
+		}
 	}
 	r.outputs()
 	return Faults(r.faults).err()

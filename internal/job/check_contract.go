@@ -3,6 +3,7 @@ package job
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"tfos/internal/exit"
 	"tfos/internal/files"
@@ -10,21 +11,37 @@ import (
 	"tfos/internal/model"
 )
 
-// Contract holds an inference job's data against its model, both of which must
-// be in sight of this machine (see Check), and returns how columns and tensors
-// go together; nil for other jobs. warn is told what the data looks like and is
-// not read as. The error is a Faults: code 2 when the model does not have what the
-// job names, 6 when the data does not fit it.
+// Contract holds the data of an inference job, or of a graph that trains, against the
+// model, both of which must be in sight of this machine (see Check). It returns how
+// columns and tensors go together; nil for other jobs. warn is told what the data looks
+// like and is not read as. The error is a Faults: code 2 when the model does not have
+// what the job names, 6 when the data does not fit it.
 func Contract(ctx context.Context, s *Spec, warn func(text string)) ([]model.Line, error) {
-	if s.kind != Infer || !s.readsHere() {
-		return nil, nil
-	}
 	r := &rules{s: s}
-	lines := r.contract(ctx, warn)
+	var lines []model.Line
+	switch {
+	case !s.readsHere():
+	case s.kind == Infer:
+		lines = r.contract(ctx, warn)
+	case s.trainsGraph():
+		lines = r.trainingContract(ctx, warn)
+	}
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
 	return lines, Faults(r.faults).err()
+}
+
+// ColumnsOf are the columns that a training graph needs of each feed, by its name, of
+// the lines that Contract returned.
+func ColumnsOf(lines []model.Line) map[string][]string {
+	columns := map[string][]string{}
+	for _, l := range lines {
+		if l.Column != "" && !slices.Contains(columns[l.Role], l.Column) {
+			columns[l.Role] = append(columns[l.Role], l.Column)
+		}
+	}
+	return columns
 }
 
 func (r *rules) contract(ctx context.Context, warn func(text string)) []model.Line {

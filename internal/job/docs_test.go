@@ -154,18 +154,21 @@ func TestReference(t *testing.T) {
 	}
 }
 
-// Every example of the reference is a job without faults of the kind before it.
+// Every example of the reference, and of graph programs, is a job without faults of
+// the kind before it.
 func TestReferenceExamples(t *testing.T) {
-	data, err := os.ReadFile(reference)
-	if err != nil {
-		t.Fatal(err)
-	}
-	examples := regexp.MustCompile("(?s)<!-- (train|infer|export) -->\n```yaml\n(.*?)```").FindAllSubmatch(data, -1)
-	if all := bytes.Count(data, []byte("```yaml\n")); len(examples) != all || all < 3 {
-		t.Errorf("%d of %d examples say their kind", len(examples), all)
-	}
-	for _, e := range examples {
-		spec(t, Kind(e[1]), string(e[2]))
+	for file, least := range map[string]int{reference: 3, "../../docs/graph-programs.md": 1} {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		examples := regexp.MustCompile("(?s)<!-- (train|infer|export) -->\n```yaml\n(.*?)```").FindAllSubmatch(data, -1)
+		if all := bytes.Count(data, []byte("```yaml\n")); len(examples) != all || all < least {
+			t.Errorf("%s: %d of %d examples say their kind", file, len(examples), all)
+		}
+		for _, e := range examples {
+			spec(t, Kind(e[1]), string(e[2]))
+		}
 	}
 }
 

@@ -11,23 +11,29 @@ type refusal struct {
 	key  string
 	app  string // "": any
 	mode string // "": both
+	why  string // what to do instead; "": nothing
 }
 
 // refusals is the key table of the job file (docs/job-file.md): such a key is
 // refused, never ignored. Keys that Python programs get as arguments are not
 // refused.
 var refusals = []refusal{
-	{"readers", appPython, modeSpark},
-	{"readers", appGraph, modeSpark},
-	{"shuffle", appPython, modeTensorFlow},
-	{"epoch_cache", "", modeTensorFlow},
-	{"feeder", "", modeTensorFlow},
-	{"read_by", "", modeTensorFlow},
-	{"checkpoint", appPython, ""},
-	{"output", appPython, modeTensorFlow},
-	{"output", appGraph, ""},
-	{"export_format", appGraph, ""}, // a graph's export is a SavedModel
-	{"tensorflow", appPython, ""},
+	{key: "readers", mode: modeSpark},
+	{key: "shuffle", app: appPython, mode: modeTensorFlow},
+	{key: "epoch_cache", mode: modeTensorFlow},
+	{key: "feeder", mode: modeTensorFlow},
+	{key: "read_by", mode: modeTensorFlow},
+	{key: "checkpoint", app: appPython},
+	{key: "on_non_finite", app: appPython},
+	{key: "early_stopping", app: appPython},
+	{key: "tag_set", app: appPython},
+	{key: "allow_narrowing", app: appPython},
+	{key: "local", app: appPython, why: "a Python program runs in Spark: spark.master: local[n] runs it on this machine"},
+	{key: "output", app: appPython, mode: modeTensorFlow},
+	{key: "output", app: appGraph},
+	{key: "export_format", app: appGraph, why: "its export is a SavedModel"},
+	{key: "tensorboard", app: appGraph, why: "its members have no Python. Event files are in model_dir: run tensorboard --logdir there"},
+	{key: "tensorflow", app: appPython},
 }
 
 // applicability refuses the keys that do not apply to the job's application.
@@ -40,9 +46,9 @@ func (r *rules) applicability() {
 	table := slices.Clone(refusals)
 	for _, src := range s.sources() {
 		table = append(table,
-			refusal{join(src.path, "options"), appPython, modeTensorFlow},
-			refusal{join(src.path, "table"), "", modeTensorFlow},
-			refusal{join(src.path, "sql"), "", modeTensorFlow})
+			refusal{key: join(src.path, "options"), app: appPython, mode: modeTensorFlow},
+			refusal{key: join(src.path, "table"), mode: modeTensorFlow},
+			refusal{key: join(src.path, "sql"), mode: modeTensorFlow})
 	}
 	for _, x := range table {
 		if (x.app != "" && x.app != app) || (x.mode != "" && x.mode != s.InputMode) || !s.source.given(x.key) {
@@ -54,6 +60,9 @@ func (r *rules) applicability() {
 		}
 		if x.mode != "" {
 			what += " with input_mode " + x.mode
+		}
+		if x.why != "" {
+			what += ": " + x.why
 		}
 		r.broken(x.key, "", "does not apply to %s", what)
 	}

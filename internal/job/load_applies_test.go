@@ -30,39 +30,48 @@ var tableColumns = []struct {
 
 // keyCells is the key table (docs/job-file.md): set, the parameter that a
 // program finds it under and its value there, and the columns in their order.
-// Graph programs are planned by a later capability: of theirs only the refusals
-// are seen here ("" in place of a cell).
+// "": not seen here.
 var keyCells = []struct {
 	set       string
 	parameter string
 	value     any
 	cells     [4]cell
 }{
-	{"batch_size=7", "batch_size", 7, [4]cell{both, passed, "", ""}},
-	{"epochs=3", "epochs", 3, [4]cell{both, passed, "", ""}},
-	{"steps=9", "steps", int64(9), [4]cell{both, passed, "", ""}},
-	{"shuffle={buffer: 5}", "", nil, [4]cell{acted, refused, "", ""}},
-	{"epoch_cache=5g", "", nil, [4]cell{acted, refused, "", refused}},
-	{"feeder=pipe", "", nil, [4]cell{acted, refused, "", refused}},
-	{"read_by=spark", "", nil, [4]cell{acted, refused, "", refused}},
-	{"readers=2", "readers", 2, [4]cell{refused, passed, refused, ""}},
-	{"checkpoint={every_steps: 5}", "", nil, [4]cell{refused, refused, "", ""}},
-	{"model_dir=n", "model_dir", "/jobs/n", [4]cell{passed, passed, "", ""}},
-	{"export_dir=e", "export_dir", "/jobs/tfos-digits-1.e", [4]cell{both, both, "", ""}},
-	{"export_format=saved_model", "", nil, [4]cell{"", "", refused, refused}}, // acts on export_dir: TestExportFormat
-	{"protocol=rdma", "protocol", "rdma", [4]cell{passed, passed, "", ""}},
-	{"tensorboard=true", "tensorboard", true, [4]cell{passed, passed, "", ""}},
-	{"input.path=other", "input_path", "/jobs/other", [4]cell{both, passed, "", ""}},
-	{"input.format=csv", "input_format", "csv", [4]cell{both, passed, "", ""}},
-	{"input.options={header: 'true'}", "", nil, [4]cell{acted, refused, "", ""}},
-	{"input={table: db.t}", "input_path", nil, [4]cell{both, refused, "", refused}},
-	{"input={sql: select 1}", "input_path", nil, [4]cell{both, refused, "", refused}},
-	{"input={train: {path: a}, validation: {path: b}}", "validation_path", "/jobs/b", [4]cell{both, passed, "", ""}},
-	{"input={train: {path: a}, validation: {table: t}}", "", nil, [4]cell{acted, refused, "", refused}},
-	{"input={train: {path: a}, validation: {path: b, format: csv}}", "validation_format", "csv", [4]cell{both, passed, "", ""}},
-	{"input_mapping={a: x}", "input_mapping", map[string]string{"a": "x"}, [4]cell{both, passed, "", ""}},
+	{"batch_size=7", "batch_size", 7, [4]cell{both, passed, acted, acted}},
+	{"epochs=3", "epochs", 3, [4]cell{both, passed, acted, acted}},
+	{"steps=9", "steps", int64(9), [4]cell{both, passed, acted, acted}},
+	{"shuffle={buffer: 5}", "", nil, [4]cell{acted, refused, acted, acted}},
+	{"epoch_cache=5g", "", nil, [4]cell{acted, refused, acted, refused}},
+	{"feeder=pipe", "", nil, [4]cell{acted, refused, acted, refused}},
+	{"read_by=spark", "", nil, [4]cell{acted, refused, acted, refused}},
+	{"readers=2", "readers", 2, [4]cell{refused, passed, refused, acted}},
+	{"checkpoint={every_steps: 5}", "", nil, [4]cell{refused, refused, acted, acted}},
+	{"checkpoint.keep=2", "", nil, [4]cell{"", "", acted, acted}},
+	{"on_non_finite=skip", "", nil, [4]cell{refused, refused, acted, acted}},
+	{"tag_set=train", "", nil, [4]cell{refused, refused, acted, acted}},
+	{"allow_narrowing=true", "", nil, [4]cell{refused, refused, acted, acted}},
+	{"local=true", "", nil, [4]cell{refused, refused, acted, acted}},
+	{"model_dir=n", "model_dir", "/jobs/n", [4]cell{passed, passed, acted, acted}},
+	{"export_dir=e", "export_dir", "/jobs/tfos-digits-1.e", [4]cell{both, both, acted, acted}},
+	{"export_format=saved_model", "", nil, [4]cell{"", "", refused, refused}},        // acts on export_dir: TestExportFormat
+	{"protocol=rdma", "protocol", "rdma", [4]cell{passed, passed, refused, refused}}, // one member has no server: TestGraphProtocol
+	{"tensorboard=true", "tensorboard", true, [4]cell{passed, passed, refused, refused}},
+	{"input.path=other", "input_path", "/jobs/other", [4]cell{both, passed, acted, acted}},
+	{"input.format=csv", "input_format", "csv", [4]cell{both, passed, acted, acted}},
+	{"input.options={header: 'true'}", "", nil, [4]cell{acted, refused, acted, acted}},
+	{"input={table: db.t}", "input_path", nil, [4]cell{both, refused, acted, refused}},
+	{"input={sql: select 1}", "input_path", nil, [4]cell{both, refused, acted, refused}},
+	{"input={train: {path: a}, validation: {path: b}}", "validation_path", "/jobs/b", [4]cell{both, passed, acted, acted}},
+	{"input={train: {path: a}, validation: {table: t}}", "", nil, [4]cell{acted, refused, acted, refused}},
+	{"input={train: {path: a}, validation: {path: b, format: csv}}", "validation_format", "csv", [4]cell{both, passed, acted, acted}},
+	{"input_mapping={a: x}", "input_mapping", map[string]string{"a": "x"}, [4]cell{both, passed, acted, acted}},
 	{"output={path: o}", "", nil, [4]cell{acted, refused, refused, refused}},
-	{"tensorflow={lib_dir: /tf}", "", nil, [4]cell{refused, refused, "", ""}},
+	{"tensorflow={lib_dir: /tf}", "", nil, [4]cell{refused, refused, acted, acted}},
+	{"tensorflow.op_libraries=[./ops.so]", "", nil, [4]cell{"", "", acted, acted}},
+	{"app.graph.train_signature=step", "", nil, [4]cell{"", "", acted, acted}},
+	{"app.graph.init_from=old", "", nil, [4]cell{"", "", acted, acted}},
+	{"resources.worker.env={A: b}", "", nil, [4]cell{acted, acted, acted, acted}},
+	{"resources.all.env={A: b}", "", nil, [4]cell{acted, acted, acted, acted}},
 }
 
 func TestKeyTable(t *testing.T) {
@@ -116,7 +125,11 @@ func tablePlan(t *testing.T, text string, sets ...string) *Plan {
 	return p
 }
 
+// parametersOf are what a Python program gets; nil for a graph.
 func parametersOf(p *Plan) map[string]any {
+	if p.Node.Child.Kind == "engine" {
+		return nil
+	}
 	parameters, ok := p.Node.Context["parameters"].(map[string]any)
 	if !ok {
 		panic(fmt.Sprintf("parameters are %T", p.Node.Context["parameters"]))

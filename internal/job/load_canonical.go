@@ -15,6 +15,9 @@ import (
 // folder that relative paths start from.
 func (s *Spec) canonicalize(dir string) {
 	s.dir = dir
+	if s.trainsGraph() && s.Checkpoint == nil {
+		s.Checkpoint = &Checkpoint{}
+	}
 	s.complete(reflect.ValueOf(s).Elem(), "", dir)
 	s.nameFormats()
 	if s.Name == "" {
@@ -31,6 +34,9 @@ func (s *Spec) canonicalize(dir string) {
 		case s.ClusterSize == 1:
 			s.Strategy = independent
 		}
+	}
+	if s.trainsGraph() && s.App.Graph.EvalSignature == "" && s.Input.Validation != nil {
+		s.App.Graph.EvalSignature = defaultEvalSignature
 	}
 }
 

@@ -2,6 +2,7 @@ package job
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -198,6 +199,10 @@ func (dec *decoder) into(n *yaml.Node, v reflect.Value, path string) {
 	case reflect.Bool:
 		if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!bool" || n.Decode(v.Addr().Interface()) != nil {
 			dec.fault(n, path, "must be true or false")
+		}
+	case reflect.Float64:
+		if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int" && n.ShortTag() != "!!float" || n.Decode(v.Addr().Interface()) != nil || math.IsInf(v.Float(), 0) || math.IsNaN(v.Float()) {
+			dec.fault(n, path, "must be a finite number")
 		}
 	default:
 		if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int" || n.Decode(v.Addr().Interface()) != nil {

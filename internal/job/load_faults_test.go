@@ -17,6 +17,7 @@ import (
 const (
 	trainBase  = "app: {python: {file: train.py, function: main_fun}}\nstrategy: independent\ncluster_size: 2\ninput: {path: data}\n"
 	inferBase  = "export_dir: m\ninput: {path: data}\noutput: {path: out}\n"
+	graphBase  = "app: {graph: {path: g}}\nstrategy: all_reduce\ncluster_size: 2\ninput: {path: data}\n"
 	exportBase = "app: {graph: {path: g}}\nmodel_dir: m\nexport_dir: out\n"
 )
 
@@ -36,7 +37,7 @@ var faultCases = []faultCase{
 	{Train, []string{"batchsize=3"}, "batchsize: unknown key (did you mean batch_size?)", 2},
 	{Train, []string{"app.python.fil=3"}, "app.python.fil: unknown key (did you mean file?)", 2},
 	{Train, []string{"zzzzzz=3"}, "zzzzzz: unknown key", 2},
-	{Train, []string{"export_dir=a", "tag_set=x"}, "tag_set: x: does not apply to a job of kind train, but to: infer, export", 2},
+	{Train, []string{"export_dir=a", "tag_set=x"}, "tag_set: does not apply to a python app", 2},
 	{Infer, []string{"strategy=independent"}, "strategy: independent: does not apply to a job of kind infer, but to: train", 2},
 	{Infer, []string{"resources.ps.cores=1"}, "resources.ps: a mapping: does not apply to a job of kind infer, but to: train", 2},
 	{Export, []string{"app.python.file=x.py"}, "app.python: a mapping: does not apply to a job of kind export, but to: train", 2},
@@ -68,7 +69,7 @@ var faultCases = []faultCase{
 	{Train, []string{"app.python.args.x=99999999999999999999"}, "app.python.args.x: 99999999999999999999: must fit into 64 bits", 2},
 	{Train, []string{"nonsense"}, "must be key=value with a dotted key, such as batch_size=32", 2},
 	// libraries of operations
-	{Train, []string{"tensorflow.op_libraries=[tensorflow_text]"}, "tensorflow.op_libraries: a list: does not apply to a job of kind train, but to: infer, export", 2},
+	{Train, []string{"tensorflow.op_libraries=[tensorflow_text]"}, "tensorflow: does not apply to a python app", 2},
 	{Infer, []string{"tensorflow.op_libraries=tensorflow_text"}, "tensorflow.op_libraries: tensorflow_text: must be a list", 2},
 	{Infer, []string{"tensorflow.op_libraries=[mine.so]"}, "tensorflow.op_libraries[0]: mine.so: is taken for a Python package: write ./mine.so for a file", 2},
 	{Infer, []string{"tensorflow.op_libraries=[hdfs://nn/mine.so]"}, "tensorflow.op_libraries[0]: hdfs://nn/mine.so: must be a file of this machine, local:/path for one on executors, or a Python package", 2},
@@ -187,7 +188,7 @@ var faultCases = []faultCase{
 	{Train, []string{"feeder=pipe", "read_by=executor"}, "feeder: pipe: needs read_by: spark", 2},
 	{Infer, []string{"local=true", "spark.master=yarn"}, "spark.master: yarn: does not apply to local: true: say where the job runs, once", 2},
 	{Infer, []string{"local=true", "spark.conf.spark.task.cpus=2"}, "spark.conf.spark.task.cpus: 2: is set by tfos to 1: resources.*.cores decides", 2},
-	{Train, []string{"local=true"}, "local: true: does not apply to a job of kind train, but to: infer", 2},
+	{Train, []string{"local=true"}, "local: does not apply to a python app: a Python program runs in Spark: spark.master: local[n] runs it on this machine", 2},
 	{Infer, []string{"keep=[id, id]"}, "keep[1]: id: must be a name, and not twice", 2},
 	{Infer, []string{"keep=[id]", "output_mapping.y=id"}, "output_mapping.y: id: is the name of a column in keep", 2},
 	{Infer, []string{"signature_def_key=''"}, "signature_def_key: must not be empty", 2},
@@ -320,7 +321,9 @@ var unsupportedCases = []struct {
 	path string
 	sets []string
 }{
-	{Train, "app.graph", []string{"app={graph: {path: g}}"}},
+	{Train, "app.graph.path", []string{"app={graph: {path: 'hdfs://n/g'}}"}},
+	{Train, "app.graph.init_from", []string{"app={graph: {path: g, init_from: 's3a://b/g'}}"}},
+	{Train, "model_dir", []string{"app={graph: {path: g}}", "model_dir=hdfs://n/m"}},
 	{Train, "retries.generations", []string{"retries.generations=3"}},
 	{Train, "resources.worker.gpus", []string{"resources.worker.gpus=1"}},
 	{Train, "export_dir", []string{"export_dir=hdfs://n/x"}},

@@ -26,9 +26,9 @@ func (s *Spec) readBy(src *Source) string {
 		return s.ReadBy
 	case src.Table != "" || src.SQL != "":
 		return bySpark
-	case s.kind == Infer && s.sparkReason() != "":
+	case (s.kind == Infer || s.Local) && s.sparkReason(src) != "":
 		return bySpark
-	case s.kind == Infer:
+	case s.kind == Infer || s.Local:
 		return byExecutor
 	case s.Feeder != "auto" || src.Path == "" || IsURL(src.Path) || src.settings() || !slices.Contains(same, files.Format(src.Format)):
 		return bySpark
@@ -70,7 +70,7 @@ func (r *rules) readBy() {
 			r.broken(join(src.path, "format"), src.Format, "needs read_by: spark")
 		}
 	}
-	if s.kind == Train && s.Feeder != "auto" {
+	if s.kind == Train && s.Feeder != "auto" && !s.Local {
 		r.broken("feeder", s.Feeder, "needs read_by: spark")
 	}
 }
@@ -92,9 +92,9 @@ func (s *Spec) predicts() infer.Kind {
 // sparkTasks tells whether Spark's tasks run beside members.
 func (s *Spec) sparkTasks() bool { return s.sparkFed() || s.predicts() == infer.Partitions }
 
-// sparkReason is why Spark alone can do an inference job, "" when executors can.
-func (s *Spec) sparkReason() string {
-	in := s.Input.Source
+// sparkReason is why Spark alone can read a source, or do an inference job. "":
+// executors can.
+func (s *Spec) sparkReason(in *Source) string {
 	switch {
 	case in.Table != "":
 		return "input is a table"
@@ -104,7 +104,7 @@ func (s *Spec) sparkReason() string {
 		return "input.path is a URL"
 	case in.Path != "" && in.Format != "" && !files.Format(in.Format).Known():
 		return "tfos does not read " + in.Format + " itself"
-	case s.Output != nil && len(s.Output.PartitionBy) > 0:
+	case s.kind == Infer && s.Output != nil && len(s.Output.PartitionBy) > 0:
 		return "output.partition_by is given"
 	}
 	return ""

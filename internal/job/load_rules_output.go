@@ -63,8 +63,11 @@ func (s *Spec) folders() (all []jobFolder) {
 	if p := s.App.Python; p != nil && s.kind == Train {
 		all = append(all, jobFolder{key: "app.python.output_dir", path: p.OutputDir, mixed: true})
 	}
-	if s.kind == Export {
+	if s.kind != Infer {
 		all = append(all, jobFolder{key: "app.graph.path", path: s.graphPath()})
+	}
+	if s.trainsGraph() {
+		all = append(all, jobFolder{key: "app.graph.init_from", path: s.App.Graph.InitFrom, mixed: true})
 	}
 	return slices.DeleteFunc(all, func(f jobFolder) bool { return f.path == "" })
 }
@@ -124,10 +127,10 @@ func exportStaging(final, run string) string {
 // formatAny is the export_format of a program that chooses itself.
 const formatAny = "any"
 
-// exportKind is what must be in export_dir at the end: what a training job says,
-// and a SavedModel in a job that is there to make one.
+// exportKind is what must be in export_dir at the end: what the job of a Python
+// program says, and a SavedModel in other jobs.
 func (s *Spec) exportKind() string {
-	if s.kind == Export || s.ExportFormat == work.KindSavedModel {
+	if s.kind == Export || s.trainsGraph() || s.ExportFormat == work.KindSavedModel {
 		return work.KindSavedModel
 	}
 	return work.KindExport

@@ -123,12 +123,14 @@ func (r *rules) withoutSpark() {
 		r.broken("spark.master", s.Spark.Master, "does not apply to local: true: say where the job runs, once")
 	}
 	const needs = "needs Spark: it does not apply to local: true"
-	switch {
-	case s.Input.Table != "":
-		r.broken("input.table", s.Input.Table, needs)
-	case s.Input.SQL != "":
-		r.broken("input.sql", s.Input.SQL, needs)
-	case s.readBy(&s.Input.Source) == bySpark:
-		r.broken("read_by", bySpark, needs)
+	for _, src := range s.sources() {
+		switch {
+		case src.Table != "":
+			r.broken(join(src.path, "table"), src.Table, needs)
+		case src.SQL != "":
+			r.broken(join(src.path, "sql"), src.SQL, needs)
+		case s.readBy(src.Source) == bySpark:
+			r.broken("read_by", bySpark, needs)
+		}
 	}
 }

@@ -36,7 +36,7 @@ func (r *rules) app() {
 		r.shipped(a.Python)
 	}
 	if a.Graph != nil {
-		r.required("app.graph.path", a.Graph.Path, "say which graph is trained")
+		r.graph(a.Graph)
 	}
 }
 
@@ -153,6 +153,7 @@ func (r *rules) training() {
 	r.oneOf("feeder", s.Feeder, "arrow", "pipe", "auto")
 	if s.sparkFed() {
 		r.readBy()
+		r.withoutSpark()
 	}
 	r.input()
 	r.columns()
@@ -163,7 +164,7 @@ func (r *rules) training() {
 	if s.source.given("steps") {
 		r.atLeast("steps", s.Steps, 1)
 		// A share of nothing would read as no limit.
-		if n := len(s.trainers()); s.sparkFed() && s.Steps >= 1 && s.Strategy != allReduce && s.Steps < int64(n) {
+		if n := len(s.trainers()); s.feedsMembers() && s.Steps >= 1 && s.Strategy != allReduce && s.Steps < int64(n) {
 			r.broken("steps", s.Steps, "must be at least one for each of %d workers", n)
 		}
 		if s.Steps > 0 && s.BatchSize > 0 && s.Steps > (1<<53)/int64(s.BatchSize) {
@@ -223,9 +224,12 @@ func (r *rules) source(at string, src *Source) {
 	if len(ways) > 1 {
 		r.broken(at, strings.Join(ways, " and "), "must have exactly one of path, table, sql")
 	}
-	if len(ways) == 0 && r.s.InputMode != modeTensorFlow {
+	if len(ways) == 0 && (r.s.InputMode != modeTensorFlow || r.s.App.Python == nil) {
 		text := "say what is read: one of path, table, sql"
-		if r.s.App.Python != nil {
+		switch {
+		case r.s.readsShards():
+			text = "say which files are read"
+		case r.s.App.Python != nil:
 			text = "say what Spark reads (one of path, table, sql), or set input_mode: tensorflow for a program that reads its own data"
 		}
 		r.broken(join(at, "path"), "", "%s", text)

@@ -19,8 +19,8 @@ type Spec struct {
 	Strategy string `yaml:"strategy" kinds:"train"`
 	// members in all, ps included; for inference the number of executors
 	ClusterSize int `yaml:"cluster_size" default:"1" kinds:"train,infer"`
-	// run on this machine, without Spark: one member with all cores, or `resources.worker.cores` of them; `cluster_size` and the keys of `spark` are left aside
-	Local bool `yaml:"local" default:"false" kinds:"infer"`
+	// run on this machine, without Spark: one member with all cores, or `resources.worker.cores` of them; `cluster_size`, the keys of `spark` and what else describes a cluster are left aside; in training for graphs only
+	Local bool `yaml:"local" default:"false" kinds:"train,infer"`
 	// parameter servers among the members
 	NumPS int `yaml:"num_ps" default:"0" kinds:"train"`
 	// a dedicated chief; false: worker 0 is the chief
@@ -29,7 +29,7 @@ type Spec struct {
 	Evaluator bool `yaml:"evaluator" default:"false" kinds:"train"`
 	// what each member gets, by role
 	Resources Resources `yaml:"resources"`
-	// who reads the training data: `spark` feeds it, or `tensorflow` reads it itself
+	// who reads the training data: `spark` feeds it, or `tensorflow`: a Python program reads it itself, and of a graph each member reads its share of the files
 	InputMode string `yaml:"input_mode" default:"spark" kinds:"train"`
 	// how Spark hands over the rows that it reads: `arrow` (Python tasks with pyarrow), `pipe` (Go tasks, for executors without Python) or `auto` (`arrow`, and `pipe` when executors lack it)
 	Feeder string `yaml:"feeder" default:"auto" kinds:"train"`
@@ -37,7 +37,7 @@ type Spec struct {
 	ReadBy string `yaml:"read_by" default:"auto" kinds:"train,infer"`
 	// the data
 	Input Input `yaml:"input" kinds:"train,infer"`
-	// column: tensor. Only these columns are read; absent: every column under its own name, for inference those that the signature names. For inference a tensor is an alias of the signature or a tensor of the graph (`dense/BiasAdd:0`)
+	// column: tensor. Only these columns are read; absent: every column under its own name, for inference and graphs those that the signature names. For them a tensor is an alias of the signature or a tensor of the graph (`dense/BiasAdd:0`)
 	InputMapping Mapping `yaml:"input_mapping" kinds:"train,infer"`
 	// tensor: column, of tensors as in `input_mapping`; absent: every output of the signature, under its alias
 	OutputMapping Mapping `yaml:"output_mapping" kinds:"infer"`
@@ -45,8 +45,8 @@ type Spec struct {
 	Constants Constants `yaml:"constants" kinds:"infer"`
 	// string outputs that are bytes and not text, such as PNG images or protos, named as in `output_mapping`: their columns are binary in every file; strings of other outputs must be UTF-8 text
 	BinaryOutputs []string `yaml:"binary_outputs" kinds:"infer"`
-	// columns may feed tensors of a narrower floating type, as float64 a float32 tensor: numbers are rounded to the nearest, and one beyond the type's range is a bad row; false: such columns are refused
-	AllowNarrowing bool `yaml:"allow_narrowing" default:"false" kinds:"infer"`
+	// columns may feed tensors of a narrower floating type, as float64 a float32 tensor: numbers are rounded to the nearest, and one beyond the type's range is a bad row; false: such columns are refused; in training for graphs only
+	AllowNarrowing bool `yaml:"allow_narrowing" default:"false" kinds:"train,infer"`
 	// the model takes a fixed number of rows at a time (`[32,784]`) and its rows do not depend on one another: a batch of fewer rows is filled up with copies of its last row, whose outputs are thrown away; false: rows that are no whole batch fail the job
 	PadLastBatch bool `yaml:"pad_last_batch" default:"false" kinds:"infer"`
 	// columns copied beside the predictions, in this order, first
@@ -59,7 +59,7 @@ type Spec struct {
 	EpochCache Memory `yaml:"epoch_cache" default:"10g" kinds:"train"`
 	// optimiser updates over the whole cluster; training ends at the first of `steps` and `epochs`; default: no limit
 	Steps int64 `yaml:"steps" kinds:"train"`
-	// goroutines that read input on a member
+	// of `input_mode: tensorflow`: goroutines that read input on a member
 	Readers int `yaml:"readers" default:"1" kinds:"train"`
 	// rows are shuffled in the feed; absent: not
 	Shuffle *Shuffle `yaml:"shuffle" kinds:"train"`
@@ -71,14 +71,18 @@ type Spec struct {
 	ExportIfExists string `yaml:"export_if_exists" default:"fail" kinds:"train,export"`
 	// what the program must have written to `export_dir`: `any` files, or a `saved_model`; without one the run then ends with exit code 7
 	ExportFormat string `yaml:"export_format" default:"any" kinds:"train"`
-	// when checkpoints are written
+	// when a graph's checkpoints are written to `model_dir`, and evaluated
 	Checkpoint *Checkpoint `yaml:"checkpoint" kinds:"train"`
-	// TensorBoard on `model_dir`
+	// a graph's batch whose loss is no finite number: `fail` the run, or `skip` the batch: the variables get the values back that they had before it; `skip` costs memory for a second copy of them, and is not possible with `parameter_server`
+	OnNonFinite string `yaml:"on_non_finite" default:"fail" kinds:"train"`
+	// a graph's training ends when a metric of `input.validation` improves no more; absent: it does not
+	EarlyStopping *EarlyStopping `yaml:"early_stopping" kinds:"train"`
+	// TensorBoard on `model_dir`, beside a Python program
 	TensorBoard bool `yaml:"tensorboard" default:"false" kinds:"train"`
-	// of TensorFlow's servers
+	// of TensorFlow's servers: `grpc`, `grpc+verbs` or `rdma`
 	Protocol string `yaml:"protocol" default:"grpc" kinds:"train"`
-	// tags of the MetaGraph in the SavedModel, a list or text with commas
-	TagSet Tags `yaml:"tag_set" default:"serve" kinds:"infer,export"`
+	// tags of the MetaGraph in the SavedModel, a list or text with commas; in training of `app.graph.path`
+	TagSet Tags `yaml:"tag_set" default:"serve"`
 	// the signature that is run; not needed where both mappings name tensors of the graph
 	SignatureDefKey string `yaml:"signature_def_key" default:"serving_default" kinds:"infer"`
 	// a row that cannot be predicted: `fail`, `skip` it, or `quarantine` it in `_quarantine` of the output ([bad rows](inference.md#bad-rows))
@@ -148,11 +152,11 @@ type Python struct {
 type Graph struct {
 	// SavedModel folder with a train signature, or a .meta file; for export a SavedModel, a .meta file or a frozen graph, absent: the `.meta` file beside the checkpoint
 	Path string `yaml:"path" as:"path"`
-	// its outputs: loss, and metrics
+	// the signature of a step: its outputs are the loss and metrics; `all_reduce` needs the same name with `_all_reduce` too ([signatures](graph-programs.md#what-a-train-signature-is))
 	TrainSignature string `yaml:"train_signature" default:"train" kinds:"train"`
-	// run on validation data
+	// run on validation data; default: `evaluate` where `input.validation` is given
 	EvalSignature string `yaml:"eval_signature" kinds:"train"`
-	// checkpoint to start from
+	// a checkpoint, a folder of checkpoints or a SavedModel, whose values the variables begin with where names and shapes fit; a checkpoint in `model_dir` goes before it
 	InitFrom string `yaml:"init_from" as:"path" kinds:"train"`
 }
 
@@ -239,6 +243,18 @@ type Output struct {
 	IfExists string `yaml:"if_exists" default:"fail"`
 }
 
+// EarlyStopping is when a training ends that improves no more.
+type EarlyStopping struct {
+	// an output of the eval signature, its mean over the validation rows
+	Metric string `yaml:"metric" default:"loss"`
+	// which is better: `min` or `max`
+	Mode string `yaml:"mode" default:"min"`
+	// evaluations in a row without an improvement, after which it ends
+	Patience int `yaml:"patience" default:"3"`
+	// by how much a value must be better to be an improvement
+	MinDelta float64 `yaml:"min_delta" default:"0"`
+}
+
 // TensorFlow is where executors find libtensorflow.
 type TensorFlow struct {
 	// a folder on the executors; absent: it is looked for
@@ -246,7 +262,7 @@ type TensorFlow struct {
 	// an archive to ship
 	Archive string `yaml:"archive" as:"path"`
 	// libraries of operations that the model needs and TensorFlow does not have: a `.so` file with a slash in its name (`./ops.so`), which is shipped with the job; `local:/path` for one that lies on every executor; or the name of a Python package there (`tensorflow_text`), of which all such libraries are loaded
-	OpLibraries []string `yaml:"op_libraries" as:"command" kinds:"infer,export"`
+	OpLibraries []string `yaml:"op_libraries" as:"command"`
 }
 
 // Spark is the cluster that runs the job.

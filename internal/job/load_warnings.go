@@ -31,7 +31,7 @@ func (s *Spec) Warnings() []Fault {
 	if s.kind == Train {
 		r.warnTraining()
 	}
-	if why := s.sparkReason(); s.predicts() == infer.Partitions && s.ReadBy == byEither && why != "" {
+	if why := s.sparkReason(&s.Input.Source); s.predicts() == infer.Partitions && s.ReadBy == byEither && why != "" {
 		r.broken("read_by", bySpark, "because %s", why)
 	}
 	faults := Faults(r.faults)

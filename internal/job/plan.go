@@ -25,6 +25,9 @@ type Environment struct {
 	// Measure makes the run a measurement of that length, whose outputs are
 	// thrown away; 0: it is none. The Spec must be ForMeasuring.
 	Measure time.Duration
+	// Columns are those that a graph needs of each feed, by its name: see
+	// ColumnsOf. Nil, and for a feed that it does not have: not known.
+	Columns map[string][]string
 	// Rows of the training or inference input; 0: not known.
 	Rows int64
 	// ExportVersion is the number of the version that an export with serving_layout

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"tfos/internal/feed"
 	"tfos/internal/reserve"
 )
 
@@ -102,12 +103,13 @@ func (p *Plan) explainData(line lineWriter) {
 	}
 	for i, f := range p.Feeds {
 		source := strings.TrimSpace(f.Format + " " + cmp.Or(f.Path, f.Table, f.SQL))
-		text := fmt.Sprintf("%s: %s%s, balance %s", f.Name, source, mapped(p.Node.Feeds[i].Mapping, "every column"), f.Balance)
-		text += ", read by " + map[string]string{byExecutor: "executors", byEither: "executors, or Spark where they cannot", bySpark: "Spark"}[f.ReadBy]
-		if n := p.Node.Feeds[i].ShuffleRows; n > 0 {
-			text += fmt.Sprintf(", shuffle buffer %s (seed %d)", plural(int64(n), "row"), p.Node.Feeds[i].ShuffleSeed)
-		}
-		line("feed", "%s", text)
+		text := fmt.Sprintf("%s: %s%s, balance %s", f.Name, source, mapped(p.Node.Feeds[i].Mapping, columnsRead(f.Columns)), f.Balance)
+		text += ", read by " + map[string]string{byExecutor: p.readers(), byEither: "executors, or Spark where they cannot", bySpark: "Spark"}[f.ReadBy]
+		line("feed", "%s", text+shuffled(p.Node.Feeds[i]))
+	}
+	for i, shard := range p.Reserve.Shards {
+		line("input", "%s: %s %s%s, each member reads its share with %s%s", shard.Feed, shard.Input.Format, shard.Input.Path,
+			mapped(p.Node.Feeds[i].Mapping, columnsRead(shard.Columns)), plural(int64(shard.Readers), "reader"), shuffled(p.Node.Feeds[i]))
 	}
 	switch {
 	case p.Kind != Train:
@@ -116,6 +118,33 @@ func (p *Plan) explainData(line lineWriter) {
 	default:
 		line("steps", "%s", sum.stepsText())
 	}
+	if sum.evaluation != "" {
+		line("evaluation", "%s", sum.evaluation)
+	}
+}
+
+// columnsRead describes the columns that are read without a mapping.
+func columnsRead(columns []string) string {
+	if len(columns) == 0 {
+		return "every column"
+	}
+	return "columns " + strings.Join(columns, ", ")
+}
+
+// readers are those who read files in feed tasks.
+func (p *Plan) readers() string {
+	if !p.Where.Spark() {
+		return "tfos-node"
+	}
+	return "executors"
+}
+
+// shuffled describes a feed's shuffle buffer, "" for none.
+func shuffled(f feed.Config) string {
+	if f.ShuffleRows == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", shuffle buffer %s (seed %d)", plural(int64(f.ShuffleRows), "row"), f.ShuffleSeed)
 }
 
 func (p *Plan) explainOutputs(line lineWriter) {

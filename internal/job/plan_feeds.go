@@ -39,7 +39,7 @@ func (s *Spec) epochs(feed reserve.Purpose) int {
 	return s.Epochs
 }
 
-// feeds are the Spark-fed inputs for the driver.
+// feeds are the inputs that feed tasks send, for the driver.
 func (s *Spec) feeds() []Feed {
 	out := []Feed{}
 	if !s.sparkFed() {
@@ -66,9 +66,9 @@ func (s *Spec) feeds() []Feed {
 	return out
 }
 
-// feedConfigs are the same inputs as members receive them.
+// feedConfigs are the inputs as members receive them: those of feeds, or of shards.
 func (s *Spec) feedConfigs() []feed.Config {
-	if !s.sparkFed() {
+	if !s.feedsMembers() {
 		return nil
 	}
 	var out []feed.Config
@@ -77,9 +77,12 @@ func (s *Spec) feedConfigs() []feed.Config {
 			Name: string(src.purpose), QueueBytes: queueBytes, BatchRows: s.BatchSize,
 			Synchronous: s.synchronous(src.purpose), Mapping: s.InputMapping,
 		}
+		if s.readsShards() {
+			f.Epochs = s.epochs(src.purpose)
+		}
 		if src.purpose == reserve.Train {
 			f.QuotaRows = s.quota()
-			if s.Epochs > 1 {
+			if s.Epochs > 1 && s.sparkFed() {
 				f.CacheBytes = int64(s.EpochCache)
 			}
 			if s.Shuffle != nil {
@@ -91,10 +94,10 @@ func (s *Spec) feedConfigs() []feed.Config {
 	return out
 }
 
-// synchronous tells whether those who take a feed step together: all but an
-// evaluator, which is alone.
+// synchronous tells whether those who take a feed step together: all but a member
+// that evaluates alone.
 func (s *Spec) synchronous(feed reserve.Purpose) bool {
-	return s.Strategy == allReduce && (feed == reserve.Train || !s.Evaluator)
+	return s.Strategy == allReduce && (feed == reserve.Train || !s.Evaluator && !s.trainsGraph())
 }
 
 // quota is the training rows that each member may take, in whole batches; nil:
@@ -155,9 +158,7 @@ func (s *Spec) outputs(env Environment) []work.Output {
 	return out
 }
 
-func (s *Spec) inferInput() infer.Input {
-	return infer.Input{Format: files.Format(s.Input.Format), Path: s.Input.Path, Options: s.Input.Options, Folders: s.folderRules()}
-}
+func (s *Spec) inferInput() infer.Input { return s.inputOf(&s.Input.Source) }
 
 // folderRules has executors read columns in folders' names as the job's settings
 // have Spark do.

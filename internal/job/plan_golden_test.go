@@ -43,6 +43,19 @@ batch_size: 256
 output: {path: predictions, if_exists: replace}
 `
 
+const graph = `
+app: {graph: {path: model}}
+input: {path: data/train}
+input_mapping: {image: x, label: y}
+batch_size: 32
+epochs: 12
+shuffle: {buffer: 2000, seed: 1}
+checkpoint: {every_steps: 100, keep: 3}
+model_dir: ckpt
+export_dir: out/export
+spark: {conf: {spark.executor.memory: 2g}}
+`
+
 // plans are the golden cases. What is not supported yet is planned too.
 var plans = []struct {
 	name string
@@ -79,6 +92,15 @@ var plans = []struct {
 	{name: "train-module", kind: Train, text: "app: {python: {module: pkg.train, function: main_fun, files: [config.json, 'data/*.csv'], py_files: [lib.zip]}}\n" +
 		"input: {path: data}\nresources: {all: {env: {A: all, B: all}}, worker: {env: {B: worker}}}\nexport_dir: out\n"},
 	{name: "train-graph", kind: Train, text: "app: {graph: {path: model}}\ninput: {path: data}\nexport_dir: out\ntensorflow: {lib_dir: /opt/tf}\n"},
+	{name: "train-graph-ps", kind: Train, text: graph, rows: 1347, sets: []string{"strategy=parameter_server", "cluster_size=3", "num_ps=1",
+		"app.graph.init_from=old", "tensorflow.op_libraries=[ops/mine.so, tensorflow_text]"}},
+	{name: "train-graph-all-reduce", kind: Train, text: graph, sets: []string{"strategy=all_reduce", "cluster_size=2", "steps=500", "on_non_finite=skip"}},
+	{name: "train-graph-evaluator", kind: Train, text: graph, sets: []string{"strategy=all_reduce", "cluster_size=3", "evaluator=true",
+		"input={train: {path: data/train}, validation: {path: data/test}}", "early_stopping={metric: accuracy, mode: max}"}},
+	{name: "train-graph-tensorflow", kind: Train, text: graph, rows: 1347, sets: []string{"strategy=all_reduce", "cluster_size=2", "input_mode=tensorflow", "readers=2",
+		"input={train: {path: data/train}, validation: {path: data/test, format: csv, options: {header: 'true'}}}"}},
+	{name: "train-graph-meta", kind: Train, text: graph, sets: []string{"app.graph.path=old/graph.meta", "app.graph.train_signature=step"}},
+	{name: "train-graph-no-spark", kind: Train, text: graph, rows: 1347, sets: []string{"strategy=parameter_server", "cluster_size=3", "num_ps=1", "local=true"}},
 	{name: "infer-default", kind: Infer, text: predict, rows: 450},
 	{name: "infer-quarantine", kind: Infer, text: predict, sets: []string{"on_bad_row=quarantine", "max_bad=0.1%"}},
 	{name: "infer-op-libraries", kind: Infer, text: predict, sets: []string{"tensorflow.op_libraries=[ops/mine.so, 'local:/opt/ops/theirs.so', tensorflow_text]"}},

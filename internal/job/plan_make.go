@@ -52,6 +52,9 @@ func MakePlan(s *Spec, env Environment) (*Plan, error) {
 	if err := s.planExport(p); err != nil {
 		return nil, err
 	}
+	if err := s.planTraining(p, env.Columns, outputs); err != nil {
+		return nil, err
+	}
 	if s.inCluster() {
 		p.inCluster()
 	}
@@ -188,7 +191,7 @@ const bundleName = "tfos-files.tar"
 func (s *Spec) shippedLibraries() []string {
 	var files []string
 	for _, entry := range s.TensorFlow.OpLibraries {
-		if s.kind == Infer && isLibraryFile(entry) && s.Where().Spark() {
+		if isLibraryFile(entry) && s.Where().Spark() {
 			files = append(files, entry)
 		}
 	}

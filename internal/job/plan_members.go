@@ -12,39 +12,51 @@ func (s *Spec) members() []reserve.MemberConfig {
 	var out []reserve.MemberConfig
 	add := func(job string, n int, required bool) {
 		for i := range n {
-			out = append(out, reserve.MemberConfig{Job: job, Index: i, Required: required, Feeds: s.feedsOf(job)})
+			out = append(out, reserve.MemberConfig{Job: job, Index: i, Required: required, Feeds: s.feedsOf(job, i)})
 		}
 	}
 	add(jobPS, s.NumPS, false)
 	// With a dedicated chief it alone decides; without one every worker does, and
-	// so do workers whose results are part of the output.
+	// so do workers whose results are part of the output. Of a graph program every
+	// trainer's updates are.
 	add(jobChief, one(s.Chief), true)
-	add(jobWorker, s.workers(), !s.Chief || s.Output != nil && s.trains(jobWorker))
+	add(jobWorker, s.workers(), !s.Chief || s.trainsGraph() || s.Output != nil && s.trains(jobWorker))
 	add(jobEvaluator, one(s.Evaluator), false)
 	return out
 }
 
-// feedsOf names the feeds that members of a job take, in the order in which
-// they are sent.
-func (s *Spec) feedsOf(job string) []string {
+// feedsOf names the feeds that a member takes, in the order in which they are sent.
+func (s *Spec) feedsOf(job string, index int) []string {
 	if s.predicts() == infer.Partitions {
 		return []string{string(reserve.Predict)}
 	}
-	if !s.sparkFed() {
+	if !s.feedsMembers() {
 		return nil
 	}
-	trains := s.trains(job)
 	var out []string
 	for _, src := range s.fed() {
-		takes := trains
-		if src.purpose == reserve.Validation && s.Evaluator {
-			takes = job == jobEvaluator
+		takes := s.trains(job)
+		if src.purpose == reserve.Validation {
+			takes = s.evaluates(job, index)
 		}
 		if takes {
 			out = append(out, string(src.purpose))
 		}
 	}
 	return out
+}
+
+// evaluates tells whether a member takes validation rows: the evaluator, without one
+// every trainer. Of a graph program whose trainers have the same variables the chief
+// alone does: another worker's mean would be of other rows.
+func (s *Spec) evaluates(job string, index int) bool {
+	switch {
+	case s.Evaluator:
+		return job == jobEvaluator
+	case s.trainsGraph() && s.Strategy != independent:
+		return index == 0 && (job == jobChief || job == jobWorker && !s.Chief)
+	}
+	return s.trains(job)
 }
 
 // trains tells whether members of a job take training rows. TensorFlow 2's
@@ -60,7 +72,9 @@ func (s *Spec) trains(job string) bool {
 	return false
 }
 
-func (s *Spec) chiefSchedules() bool { return s.Strategy == parameterServer && s.Chief }
+func (s *Spec) chiefSchedules() bool {
+	return s.Strategy == parameterServer && s.Chief && !s.trainsGraph()
+}
 
 // trainers names the members that take training rows, chief first.
 func (s *Spec) trainers() []string {
@@ -91,8 +105,12 @@ func (s *Spec) size() int {
 	return s.ClusterSize
 }
 
-// sparkFed tells whether Spark tasks feed rows to members.
+// sparkFed tells whether feed tasks send rows to members: tasks of Spark, without it
+// of tfos-node local.
 func (s *Spec) sparkFed() bool { return s.kind == Train && s.InputMode == modeSpark }
+
+// feedsMembers tells whether members have queues of rows, whoever fills them.
+func (s *Spec) feedsMembers() bool { return s.sparkFed() || s.readsShards() }
 
 // roles lists the jobs that have members, with their resources, in the plan's order.
 func (s *Spec) roles() []namedRole {

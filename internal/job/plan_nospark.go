@@ -6,8 +6,9 @@ import (
 )
 
 // A job with `local: true` runs on this machine without Spark: tfos-node is the
-// driver, and one member takes all cores. What the job file says for Spark is
-// left aside, so that one file runs both ways; it must be right all the same.
+// driver, and one member takes all cores. What the job file says for Spark and of
+// the cluster is left aside, so that one file runs both ways; it must be right all
+// the same.
 
 // onMachine is the job as it is planned: without Spark as one member with all
 // cores of the machine, unless the job says how many.
@@ -16,17 +17,22 @@ func (s *Spec) onMachine(cores int) *Spec {
 		return s
 	}
 	c := *s
-	c.ClusterSize = 1
+	c.ClusterSize, c.NumPS, c.Chief, c.Evaluator = 1, 0, false, false
+	if s.kind == Train {
+		c.Strategy = independent
+	}
 	if !s.source.given("resources.worker.cores") {
 		c.Resources.Worker.Cores = max(1, cores)
 	}
 	return &c
 }
 
-// leftAside are the keys that the job gives for Spark alone.
+// leftAside are the keys that the job gives for Spark or a cluster alone.
 func (s *Spec) leftAside() []string {
 	var out []string
-	for _, key := range []string{"cluster_size", "spark.conf", "spark.deploy_mode", "spark.home", "spark.master"} {
+	for _, key := range []string{"chief", "cluster_size", "evaluator", "feeder", "num_ps", "protocol",
+		"resources.chief", "resources.evaluator", "resources.ps",
+		"spark.conf", "spark.deploy_mode", "spark.home", "spark.master", "strategy"} {
 		if !s.Where().Spark() && s.source.given(key) {
 			out = append(out, key)
 		}
@@ -50,7 +56,11 @@ func (p *Plan) explainMachine(line lineWriter) {
 	}
 	line("machine", "%s", text)
 	for _, m := range p.Reserve.Members { // one
-		line("members", "%s:%d  %s, must succeed", m.Job, m.Index, plural(int64(p.summary.roles[m.Job].Cores), "core"))
+		text := plural(int64(p.summary.roles[m.Job].Cores), "core")
+		if len(m.Feeds) > 0 {
+			text += ", fed " + strings.Join(m.Feeds, " and ")
+		}
+		line("members", "%s:%d  %s, must succeed", m.Job, m.Index, text)
 	}
 }
 

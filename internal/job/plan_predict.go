@@ -58,7 +58,7 @@ func (s *Spec) explainReader() string {
 		return ", read and written by executors"
 	}
 	text := ", read and written by Spark"
-	if why := s.sparkReason(); why != "" && s.ReadBy == byEither {
+	if why := s.sparkReason(&s.Input.Source); why != "" && s.ReadBy == byEither {
 		text += ", because " + why
 	}
 	return text

@@ -29,6 +29,7 @@ type summary struct {
 	modelDir   string
 	board      bool     // TensorBoard on modelDir
 	leftAside  []string // keys that the job gives and that do not count without Spark
+	evaluation string   // of a graph program; "": none
 }
 
 func (s *Spec) summary(env Environment, l layout) summary {
@@ -58,8 +59,11 @@ func (s *Spec) summary(env Environment, l layout) summary {
 		out.app += ", interpreter " + s.interpreter(env, l.master)
 	case s.kind == Export:
 		out.app = s.explainExport()
-	case s.App.Graph != nil:
-		out.app = "graph " + s.App.Graph.Path
+	case s.trainsGraph():
+		out.app, out.evaluation = s.explainGraph(), s.explainEvaluation()
+		if s.ModelDir != "" {
+			out.modelDir += s.explainCheckpoints()
+		}
 	case s.kind == Infer:
 		out.app, out.partitions, out.badRows = s.explainModel(), s.explainPartitions(), s.explainBadRows()
 		out.inference = fmt.Sprintf("%s%s%s", s.explainSource(), mapped(s.InputMapping, "columns as the signature names them"), s.explainReader())

@@ -2,6 +2,7 @@ package model
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -57,6 +58,17 @@ func completeBundle(prefix string) (*bundle, error) {
 		remedy += ", or give the newest complete one beside it: " + newest
 	}
 	return nil, &ModelError{Path: prefix, Problem: "the checkpoint is not complete: " + problem, Remedy: remedy}
+}
+
+// CheckpointProblem says why the variables of a checkpoint cannot be read: its index is
+// missing or damaged, or a data file is missing or too short. It returns "" for a
+// complete checkpoint.
+func CheckpointProblem(prefix string) string {
+	b, err := readBundle(prefix)
+	if unreadable := (*ModelError)(nil); errors.As(err, &unreadable) {
+		return filepath.Base(unreadable.Path) + ": " + unreadable.Problem
+	}
+	return b.incomplete()
 }
 
 // dataFile returns the path of a data file of the checkpoint.

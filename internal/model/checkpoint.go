@@ -148,6 +148,9 @@ func openMeta(path string) (*MetaGraph, error) {
 
 // initializers returns the operations that fill tables. They run once.
 func (c *Checkpoint) initializers() []string {
+	if c.pb.GetSignatureDef()[initSignature] != nil { // the graph of a SavedModel
+		return c.mainOp()
+	}
 	var names []string
 	for _, collection := range initCollections {
 		names = append(names, c.pb.GetCollectionDef()[collection].GetNodeList().GetValue()...)

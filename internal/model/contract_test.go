@@ -250,9 +250,9 @@ func TestFitsByType(t *testing.T) {
 		}
 	}
 	for d, want := range map[DType]string{
-		BFloat16: "say allow_narrowing: true (--allow-narrowing), which rounds its numbers to bfloat16",
-		Float16:  "say allow_narrowing: true (--allow-narrowing), which rounds its numbers to float16",
-		Float32:  "cast the column to float, or say allow_narrowing: true (--allow-narrowing), which rounds its numbers to float32",
+		BFloat16: "say allow_narrowing: true (tfos infer --allow-narrowing), which rounds its numbers to bfloat16",
+		Float16:  "say allow_narrowing: true (tfos infer --allow-narrowing), which rounds its numbers to float16",
+		Float32:  "cast the column to float, or say allow_narrowing: true (tfos infer --allow-narrowing), which rounds its numbers to float32",
 		Bool:     "cast the column to boolean", Int64: "cast the column to bigint", Uint8: "cast the column to int", DType(21): "tensors of this type cannot be fed from a column",
 	} {
 		if _, remedy := Fits(f64, d, false); remedy != want {

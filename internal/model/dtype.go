@@ -104,9 +104,9 @@ func Fits(t arrow.DataType, d DType, narrowing bool) (ok bool, remedy string) {
 	case !narrows:
 		return false, "cast the column to " + sparkName(d)
 	case d == Float16 || d == BFloat16: // Spark has no such type to cast to
-		return false, fmt.Sprintf("say allow_narrowing: true (--allow-narrowing), which rounds its numbers to %s", d)
+		return false, fmt.Sprintf("say allow_narrowing: true (tfos infer --allow-narrowing), which rounds its numbers to %s", d)
 	}
-	return false, fmt.Sprintf("cast the column to %s, or say allow_narrowing: true (--allow-narrowing), which rounds its numbers to %s", sparkName(d), d)
+	return false, fmt.Sprintf("cast the column to %s, or say allow_narrowing: true (tfos infer --allow-narrowing), which rounds its numbers to %s", sparkName(d), d)
 }
 
 // sparkName returns the name of the type in a CAST of Spark SQL.

@@ -155,13 +155,16 @@ func (g *MetaGraph) mainOp() []string {
 	return nil
 }
 
+// assetsCollection is where TensorFlow 1 lists the assets of a SavedModel.
+const assetsCollection = "saved_model_assets"
+
 // assets returns the files that the graph's initialiser reads.
 func (g *MetaGraph) assets() ([]*corepb.AssetFileDef, error) {
 	if assets := g.pb.GetAssetFileDef(); len(assets) > 0 {
 		return assets, nil
 	}
-	var assets []*corepb.AssetFileDef // TensorFlow 1 has a collection of them
-	for _, packed := range g.pb.GetCollectionDef()["saved_model_assets"].GetAnyList().GetValue() {
+	var assets []*corepb.AssetFileDef
+	for _, packed := range g.pb.GetCollectionDef()[assetsCollection].GetAnyList().GetValue() {
 		asset := &corepb.AssetFileDef{}
 		if err := proto.Unmarshal(packed.GetValue(), asset); err != nil {
 			return nil, &ModelError{Path: g.path, Problem: "its list of assets is damaged", Remedy: "copy or export it again", Err: err}
@@ -232,21 +235,28 @@ func (b *builder) copyGraph() {
 	}
 }
 
-// requiredOperations returns the operations that TensorFlow must have: those of the
-// graph's nodes, because TensorFlow refuses a graph with an unknown one, and those of
-// the functions that run.
+// requiredOperations returns the operations that TensorFlow must have.
 func (b *builder) requiredOperations() []Operation {
-	all := newFlow(b.def)
-	for name := range b.needed.reached {
+	var targets []string
+	for _, step := range b.steps() {
+		targets = append(targets, step.Targets...)
+	}
+	return operationsOf(b.def, b.needed.reached, targets)
+}
+
+// operationsOf returns the operations that TensorFlow must have for a graph: those of
+// its nodes, because TensorFlow refuses a graph with an unknown one, and those of the
+// functions that run, which reached nodes and targets call.
+func operationsOf(def *graphpb.GraphDef, reached map[string]*nodepb.NodeDef, targets []string) []Operation {
+	all := newFlow(def)
+	for name := range reached {
 		all.reached[name] = all.nodes[name]
 	}
-	for _, step := range b.steps() {
-		for _, target := range step.Targets {
-			all.traceTensor("^" + target)
-		}
+	for _, target := range targets {
+		all.traceTensor("^" + target)
 	}
 	all.addFunctionsOf(all)
-	for _, n := range b.def.GetNode() {
+	for _, n := range def.GetNode() {
 		if all.calledFunction(n) == "" {
 			all.nodeByOp[n.GetOp()] = n.GetName()
 		}

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -103,6 +104,10 @@ func (p childPlan) command() command {
 	argv := []string{p.interpreter(), "-m", "tfos.program"}
 	if config.Child.Kind == childEngine {
 		argv = append([]string{resolvePath(p.files, config.Child.Engine), "run"}, p.libraries...)
+		// At level INFO, TensorFlow logs facts about the processor and every collective
+		// that has ended to standard error. They would displace the last lines before a
+		// failure. TensorFlow reads the variable when the engine loads it.
+		env.setDefault("TF_CPP_MIN_LOG_LEVEL", "1")
 		if p.libDir != "" {
 			env.prepend("LD_LIBRARY_PATH", p.libDir)
 		}
@@ -169,6 +174,9 @@ func newEnv(base []string) env {
 }
 
 func (e env) set(name, value string) { e[name] = value }
+
+// setDefault sets a variable that is not set, or empty.
+func (e env) setDefault(name, value string) { e[name] = cmp.Or(e[name], value) }
 
 // prepend adds paths at the front of a variable that holds a list of paths.
 func (e env) prepend(name string, paths ...string) {

@@ -143,7 +143,7 @@ func (m *member) endChild(started bool, why ending) {
 	if started && !why.hard {
 		end = m.terminateChild()
 	}
-	phase := m.program.summary().phase
+	program := m.program.summary()
 	m.guard.killAll()
 	m.program.setOver(why.cause)
 	m.rows.Fail(why.cause)
@@ -158,7 +158,7 @@ func (m *member) endChild(started bool, why ending) {
 	defer cancel()
 	m.report(ctx, reserve.Outcome{
 		Working: files,
-		Kind:    why.kind, Phase: phase, Cause: oneLine(why.cause), ExitCode: end.Exit, Signal: end.Signal,
+		Kind:    why.kind, Phase: program.phase, Result: program.result, Cause: oneLine(why.cause), ExitCode: end.Exit, Signal: end.Signal,
 		Stderr: m.output.stderr.lastLines(),
 	})
 }

@@ -41,14 +41,8 @@ func (e *Evaluator) Run(ctx context.Context) (Result, error) {
 	}
 	began := e.Now()
 	for last := false; ; {
-		at, found, err := e.Newest()
-		if err != nil {
+		if err := e.evaluateNewest(ctx, rule, &result); err != nil {
 			return result, err
-		}
-		if found && at.Step != result.Step {
-			if err := e.evaluate(ctx, at, rule, &result); err != nil {
-				return result, err
-			}
 		}
 		result.Seconds = e.Now().Sub(began).Seconds()
 		if last {
@@ -64,10 +58,25 @@ func (e *Evaluator) Run(ctx context.Context) (Result, error) {
 	}
 }
 
-func (e *Evaluator) evaluate(ctx context.Context, at Start, rule *stopping, result *Result) error {
-	if err := e.Graph.Restore(ctx, at.Prefix); err != nil {
-		return err
+// evaluateNewest evaluates the newest checkpoint, unless that is done.
+func (e *Evaluator) evaluateNewest(ctx context.Context, rule *stopping, result *Result) error {
+	at, found, err := e.Newest()
+	for err == nil && found && at.Step != result.Step {
+		failed := e.Graph.Restore(ctx, at.Prefix)
+		if failed == nil {
+			return e.evaluate(ctx, at, rule, result)
+		}
+		// The chief deletes old checkpoints, perhaps while they are read.
+		tried := at.Step
+		if at, found, err = e.Newest(); err == nil && (!found || at.Step == tried) {
+			return failed
+		}
 	}
+	return err
+}
+
+// evaluate evaluates the checkpoint that was restored.
+func (e *Evaluator) evaluate(ctx context.Context, at Start, rule *stopping, result *Result) error {
 	pass, err := e.Validation()
 	if err != nil {
 		return err

@@ -1,12 +1,22 @@
 package train
 
+import "tfos/internal/model"
+
 // Strategy is how trainers train together, in the words of the job file.
-type Strategy string
+type Strategy = model.Strategy
 
 const (
-	Independent     Strategy = "independent" // each on its own; one member too
-	ParameterServer Strategy = "parameter_server"
-	AllReduce       Strategy = "all_reduce"
+	Independent     = model.Independent
+	ParameterServer = model.ParameterServer
+	AllReduce       = model.AllReduce
+)
+
+// Names that a member's context has: jobs, whose others are trainers, and feeds.
+const (
+	PSJob          = "ps"
+	EvaluatorJob   = "evaluator"
+	TrainFeed      = "train"
+	ValidationFeed = "validation"
 )
 
 // NonFinite is what becomes of a batch whose loss is not finite.
@@ -30,6 +40,8 @@ type Request struct {
 	InputMapping map[string]string `json:"input_mapping,omitempty"`
 	BatchSize    int               `json:"batch_size"`      // rows of a step of one trainer
 	Steps        int64             `json:"steps,omitempty"` // updates in total, those before a resume included; 0: no limit
+	// AllowNarrowing rounds numbers of columns to a tensor's narrower floating type.
+	AllowNarrowing bool `json:"allow_narrowing,omitempty"`
 	// ModelDir is the folder of checkpoints and event files. "": there are none.
 	ModelDir string `json:"model_dir,omitempty"`
 	// Resume is the newest checkpoint in ModelDir. Nil: there is none.

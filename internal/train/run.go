@@ -44,7 +44,6 @@ type Trainer struct {
 	Export func(ctx context.Context, prefix string) error
 	Enter  func(phase string) error
 	Report func(Progress)
-	Warn   func(text string)
 	Now    func() time.Time
 }
 
@@ -61,8 +60,8 @@ type Summaries interface {
 	Flush() error
 }
 
-// chief tells whether the trainer initialises, checkpoints and exports.
-func (t *Trainer) chief() bool { return t.Number == 0 || t.Request.Strategy == Independent }
+// Chief tells whether the trainer initialises, checkpoints and exports.
+func (t *Trainer) Chief() bool { return t.Number == 0 || t.Request.Strategy == Independent }
 
 // Run trains to the end: the first of the job's steps, the end of the rows, and early
 // stopping. When ctx ends, Run writes a checkpoint and returns ctx's error.
@@ -81,7 +80,7 @@ func (t *Trainer) Run(ctx context.Context) (Result, error) {
 	if err == nil {
 		err = r.finish(ctx)
 	}
-	if ctx.Err() != nil && t.chief() && r.taken > 0 {
+	if ctx.Err() != nil && t.Chief() && r.taken > 0 {
 		// ctx has ended, but what was trained shall not be lost.
 		err = errors.Join(ctx.Err(), r.save(context.WithoutCancel(ctx)))
 	}
@@ -110,7 +109,7 @@ func (r *run) initialize(ctx context.Context) error {
 		r.stopping = &stopping{EarlyStopping: *stop}
 	}
 	switch resume := r.Request.Resume; {
-	case r.Request.Strategy == ParameterServer && !r.chief():
+	case r.Request.Strategy == ParameterServer && !r.Chief():
 		if err := r.await(ctx, func() (bool, error) { return r.Graph.Initialized(ctx) }); err != nil {
 			return fmt.Errorf("train: wait for the chief's values of variables: %w", err)
 		}
@@ -237,7 +236,7 @@ func (r *run) afterStep(ctx context.Context) (stop bool, err error) {
 	}
 	every := r.Request.EverySteps
 	due := every > 0 && r.step/every > max(r.saved, 0)/every
-	if due && r.chief() {
+	if due && r.Chief() {
 		stop, err = r.checkpoint(ctx)
 	} else if due {
 		r.saved = r.step
@@ -257,7 +256,7 @@ func (r *run) afterStep(ctx context.Context) (stop bool, err error) {
 func (r *run) tell(now time.Time) error {
 	mean := r.window.mean()
 	p := Progress{Step: r.step, Steps: r.Request.Steps, Loss: mean[0], StepsPerSecond: r.window.rate(now, r.step)}
-	if r.chief() {
+	if r.Chief() {
 		r.Report(p)
 	}
 	r.result.Metrics = named(r.Graph.Metrics(), mean)
@@ -342,7 +341,7 @@ func (r *run) finish(ctx context.Context) error {
 			return err
 		}
 	}
-	if !r.chief() {
+	if !r.Chief() {
 		return nil
 	}
 	if r.step != r.saved || r.result.Evaluated == nil {
@@ -365,7 +364,7 @@ func (r *run) awaitOthers(ctx context.Context) error {
 	if err := r.Graph.Finish(ctx); err != nil {
 		return err
 	}
-	if !r.chief() {
+	if !r.Chief() {
 		return nil
 	}
 	err := r.await(ctx, func() (bool, error) {

@@ -68,6 +68,9 @@ func (g *fakeGraph) Evaluate(_ context.Context, rows arrow.Record) ([]float64, e
 
 func (g *fakeGraph) Restore(_ context.Context, prefix string) error {
 	g.log("restore %s", prefix)
+	if prefix == "deleted" {
+		return errors.New("no such checkpoint")
+	}
 	return nil
 }
 func (g *fakeGraph) Save(_ context.Context, prefix string) error {
@@ -151,7 +154,6 @@ func newScene(request Request, batches ...[]float64) *scene {
 		Export:  func(_ context.Context, prefix string) error { s.exported = append(s.exported, prefix); return nil },
 		Enter:   func(phase string) error { s.phases = append(s.phases, phase); return nil },
 		Report:  func(p Progress) { s.progress = append(s.progress, p) },
-		Warn:    func(string) {},
 		Now:     func() time.Time { now = now.Add(time.Second); return now },
 	}
 	return s
@@ -327,7 +329,7 @@ func TestFailedStepSavesNothing(t *testing.T) {
 func TestEvaluator(t *testing.T) {
 	graph := &fakeGraph{evalLoss: []float64{1, 2}}
 	var scalars fakeSummaries
-	found := []Start{{"a", 5}, {"b", 9}}
+	found := []Start{{"a", 5}, {"deleted", 7}, {"b", 9}}
 	ended := make(chan struct{})
 	close(ended)
 	var stopped []int64
@@ -347,7 +349,7 @@ func TestEvaluator(t *testing.T) {
 	if err != nil || result.Role != RoleEvaluator || result.Step != 9 || !reflect.DeepEqual(result.Evaluated, map[string]float64{"loss": 2}) {
 		t.Errorf("%+v, %v", result, err)
 	}
-	if !slices.Equal(graph.calls, []string{"restore a", "restore b"}) || !slices.Equal(scalars, fakeSummaries{"5 loss=1", "9 loss=2"}) || !slices.Equal(stopped, []int64{9}) {
+	if !slices.Equal(graph.calls, []string{"restore a", "restore deleted", "restore b"}) || !slices.Equal(scalars, fakeSummaries{"5 loss=1", "9 loss=2"}) || !slices.Equal(stopped, []int64{9}) {
 		t.Errorf("%v, %v, stopped at %v", graph.calls, scalars, stopped)
 	}
 }

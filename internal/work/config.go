@@ -23,6 +23,17 @@ type Config struct {
 	// Export is the request of an export job's member; nil: it is no export job.
 	// Without these the members run a program.
 	Export json.RawMessage `json:"export,omitempty"`
+	// Shards are the feeds of a graph program whose files members read themselves.
+	Shards []Shard `json:"shards,omitempty"`
+}
+
+// Shard is a feed whose files are divided among the members that take it. Each reads
+// its share into its own queue.
+type Shard struct {
+	Feed    string      `json:"feed"`
+	Input   infer.Input `json:"input"`
+	Columns []string    `json:"columns,omitempty"` // that are read; nil: all
+	Readers int         `json:"readers"`           // goroutines that read on each member
 }
 
 // Output is an output that members write under Staging and that appears as Final

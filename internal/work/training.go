@@ -78,6 +78,9 @@ func (w *training) Command(context.Context, string, []byte) (reserve.Start, bool
 // Finish implements reserve.Work.
 func (w *training) Finish(ctx context.Context, v reserve.Verdict, made reserve.Made) (reserve.Verdict, error) {
 	trained, err := w.sum(made.Results)
+	if v.Phase == PhaseSkipped {
+		trained = &record.Trained{Step: w.request.Resume.Step, ResumedFrom: w.request.Resume.Prefix}
+	}
 	v.Train = trained
 	if w.cfg.publishes(v) && v.Phase != PhaseSkipped {
 		if trained == nil && err == nil {

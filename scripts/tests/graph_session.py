@@ -43,6 +43,10 @@ class Graph:
 
     def __init__(self, path, checkpoint=None, target="", config=None, meta=None):
         self.meta = meta or read(path)
+        self.assets = {
+            one.tensor_info.name: os.path.join(path, "assets", one.filename)
+            for one in self.meta.asset_file_def
+        }
         self.checkpoint = checkpoint or os.path.join(path, "variables", "variables")
         graph = tf.Graph()
         with graph.as_default():
@@ -53,7 +57,8 @@ class Graph:
         saver = self.meta.saver_def
         self.session.run(saver.restore_op_name, {saver.filename_tensor_name: self.checkpoint})
         self.session.run(
-            self.meta.signature_def["__saved_model_init_op"].outputs["__saved_model_init_op"].name
+            self.meta.signature_def["__saved_model_init_op"].outputs["__saved_model_init_op"].name,
+            self.assets,
         )
         return self
 

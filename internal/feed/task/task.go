@@ -80,9 +80,7 @@ func Run(ctx context.Context, in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	result, err := order.feedPartition(ctx, partition, func(c *codec) (source, error) {
-		return openFiles(*order.Files, c.reader.Schema(), splits)
-	})
+	result, err := order.FeedFiles(ctx, partition, splits)
 	if err != nil {
 		return err
 	}
@@ -90,6 +88,14 @@ func Run(ctx context.Context, in io.Reader, out io.Writer) error {
 		return fmt.Errorf("feed: write result: %w", err)
 	}
 	return nil
+}
+
+// FeedFiles feeds one partition, which is these splits of the order's Files. Its
+// error is one that another attempt may not have.
+func (o Order) FeedFiles(ctx context.Context, partition int, splits []files.Split) (Result, error) {
+	return o.feedPartition(ctx, partition, func(c *codec) (source, error) {
+		return openFiles(*o.Files, c.reader.Schema(), splits)
+	})
 }
 
 // feedPartition feeds one partition, whose rows come from the source that open

@@ -11,6 +11,7 @@ import (
 
 	"tfos/internal/files/codec"
 	"tfos/internal/files/rowformat"
+	"tfos/internal/recordio"
 	"tfos/internal/store"
 )
 
@@ -83,5 +84,5 @@ func (c Codec) Create(w io.Writer, schema *arrow.Schema, o codec.WriteOptions) (
 		return nil, fmt.Errorf("files: write tfrecord: %w", err)
 	}
 	buffer := bufio.NewWriterSize(packed, rowformat.StreamBytes)
-	return &recordWriter{frames: frameWriter{w: buffer}, buffer: buffer, packed: packed}, nil
+	return &recordWriter{frames: frameWriter{recordio.NewWriter(buffer)}, buffer: buffer, packed: packed}, nil
 }

@@ -6,8 +6,9 @@
 // a declared schema the columns are the features of sampled rows. A record's
 // two CRCs are always checked.
 //
-// From the file to the record: frame.go (records of bytes), example.go (a
-// message on the wire, parsed without protobuf's library), column.go (a feature
-// into a builder), source.go (a row). In the other direction: encode.go and
-// writer.go. codec.go decides between messages and bytes.
+// From the file to the record: frame.go (records of bytes, in the frames of
+// internal/recordio), example.go (a message on the wire, parsed without
+// protobuf's library), column.go (a feature into a builder), source.go (a row).
+// In the other direction: encode.go and writer.go. codec.go decides between
+// messages and bytes.
 package tfrecord

@@ -10,8 +10,6 @@ var FeatureList = featureList
 const FloatKind = floatKind
 const Int64Kind = int64Kind
 
-var MaskedCRC = maskedCRC
-
 type Part = part
 
 var WalkBytes = walkBytes

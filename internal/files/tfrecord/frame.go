@@ -1,49 +1,14 @@
 package tfrecord
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 
 	"tfos/internal/files/codec"
 	"tfos/internal/files/rowformat"
+	"tfos/internal/recordio"
 )
-
-// A TFRecord record is framed as in tensorflow/core/lib/io/record_writer.h:
-//
-//	uint64 length, uint32 masked CRC-32C of the length,
-//	byte   data[length], uint32 masked CRC-32C of the data
-//
-// All numbers are little-endian.
-const (
-	frameHeader = 12
-	frameFooter = 4
-)
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-// maskedCRC returns the CRC of b, masked by TensorFlow's crc32c::Mask.
-func maskedCRC(b []byte) uint32 {
-	c := crc32.Checksum(b, castagnoli)
-	return (c>>15 | c<<17) + 0xa282ead8
-}
-
-// frameLength returns the data length in a header, and false if the header's
-// CRC does not match.
-func frameLength(header []byte) (uint64, bool) {
-	if maskedCRC(header[:8]) != binary.LittleEndian.Uint32(header[8:]) {
-		return 0, false
-	}
-	return binary.LittleEndian.Uint64(header), true
-}
-
-// dataIntact checks the data's CRC of a complete frame.
-func dataIntact(frame []byte) bool {
-	data := frame[frameHeader : len(frame)-frameFooter]
-	return maskedCRC(data) == binary.LittleEndian.Uint32(frame[len(frame)-frameFooter:])
-}
 
 // sniffFrames returns the Sniffer of TFRecord files. A file whose first
 // record's length matches its CRC is not compressed. An unrecognized file is
@@ -59,10 +24,10 @@ func sniffFrames(o codec.ReadOptions) rowformat.Sniffer {
 
 // beginsFrame reports whether head begins with a record's header.
 func beginsFrame(head []byte) bool {
-	if len(head) < frameHeader {
+	if len(head) < recordio.HeaderBytes {
 		return false
 	}
-	_, ok := frameLength(head)
+	_, ok := recordio.DataLength(head)
 	return ok
 }
 
@@ -84,7 +49,7 @@ func (f *frames) next() ([]byte, error) {
 		return nil, io.EOF
 	}
 	f.at = f.Offset
-	header, err := f.Peek(frameHeader)
+	header, err := f.Peek(recordio.HeaderBytes)
 	switch {
 	case err == io.EOF && len(header) == 0:
 		return nil, io.EOF
@@ -93,7 +58,7 @@ func (f *frames) next() ([]byte, error) {
 	case err != nil:
 		return nil, err
 	}
-	length, ok := frameLength(header)
+	length, ok := recordio.DataLength(header)
 	switch {
 	case !ok:
 		return nil, errors.New("damaged: the record's length does not match its CRC (or this is no TFRecord file)")
@@ -102,17 +67,17 @@ func (f *frames) next() ([]byte, error) {
 	case length > rowformat.MaxUnit:
 		return nil, fmt.Errorf("a record of %d bytes; %d at most", length, rowformat.MaxUnit)
 	}
-	frame, err := f.Peek(frameHeader + int(length) + frameFooter)
+	frame, err := f.Peek(recordio.HeaderBytes + int(length) + recordio.FooterBytes)
 	switch {
 	case err == io.EOF:
-		return nil, fmt.Errorf("truncated: %d of the record's %d bytes", len(frame), frameHeader+length+frameFooter)
+		return nil, fmt.Errorf("truncated: %d of the record's %d bytes", len(frame), recordio.HeaderBytes+length+recordio.FooterBytes)
 	case err != nil:
 		return nil, err
-	case !dataIntact(frame):
+	case !recordio.DataIntact(frame):
 		return nil, errors.New("damaged: the record's data does not match its CRC")
 	}
 	f.Skip(len(frame))
-	return frame[frameHeader : len(frame)-frameFooter], nil
+	return frame[recordio.HeaderBytes : len(frame)-recordio.FooterBytes], nil
 }
 
 // seekRecord moves from a split's beginning to the first record that begins in
@@ -124,14 +89,14 @@ func (f *frames) next() ([]byte, error) {
 // records may be mistaken for records: read such files as one split.
 func (f *frames) seekRecord() error {
 	for f.Offset < f.End {
-		header, err := f.Peek(frameHeader)
+		header, err := f.Peek(recordio.HeaderBytes)
 		if err == io.EOF {
 			break // the reader of the split before checks the rest
 		}
 		if err != nil {
 			return err
 		}
-		if length, ok := frameLength(header); ok {
+		if length, ok := recordio.DataLength(header); ok {
 			if begins, err := f.recordBegins(length); begins || err != nil {
 				return err
 			}
@@ -148,40 +113,28 @@ func (f *frames) recordBegins(length uint64) (bool, error) {
 	if length > rowformat.MaxUnit {
 		return true, nil
 	}
-	size := frameHeader + int(length) + frameFooter
-	ahead, err := f.Peek(size + frameHeader)
+	size := recordio.HeaderBytes + int(length) + recordio.FooterBytes
+	ahead, err := f.Peek(size + recordio.HeaderBytes)
 	switch {
 	case err != nil && err != io.EOF:
 		return false, err
 	case len(ahead) <= size: // the file's last record, complete or truncated
 		return true, nil
-	case dataIntact(ahead[:size]):
+	case recordio.DataIntact(ahead[:size]):
 		return true, nil
-	case len(ahead) < size+frameHeader:
+	case len(ahead) < size+recordio.HeaderBytes:
 		return false, nil
 	}
-	_, ok := frameLength(ahead[size:])
+	_, ok := recordio.DataLength(ahead[size:])
 	return ok, nil
 }
 
 // frameWriter writes records.
-type frameWriter struct {
-	w      io.Writer
-	header [frameHeader]byte
-	footer [frameFooter]byte
-}
+type frameWriter struct{ *recordio.Writer }
 
-func (f *frameWriter) write(data []byte) error {
+func (f frameWriter) write(data []byte) error {
 	if len(data) > rowformat.MaxUnit {
 		return fmt.Errorf("a record of %d bytes; %d at most", len(data), rowformat.MaxUnit)
 	}
-	binary.LittleEndian.PutUint64(f.header[:], uint64(len(data)))
-	binary.LittleEndian.PutUint32(f.header[8:], maskedCRC(f.header[:8]))
-	binary.LittleEndian.PutUint32(f.footer[:], maskedCRC(data))
-	for _, part := range [][]byte{f.header[:], data, f.footer[:]} {
-		if _, err := f.w.Write(part); err != nil {
-			return err
-		}
-	}
-	return nil
+	return f.WriteRecord(data)
 }

@@ -18,7 +18,7 @@ import (
 	"tfos/internal/files"
 	"tfos/internal/files/filestest"
 	"tfos/internal/files/rowformat"
-	"tfos/internal/files/tfrecord"
+	"tfos/internal/recordio"
 )
 
 func float32FromBits(v uint32) float32 { return math.Float32frombits(v) }
@@ -32,7 +32,7 @@ func examplesOf(t testing.TB, file []byte) (records [][]byte) {
 	for len(file) > 0 {
 		n := binary.LittleEndian.Uint64(file)
 		data := file[12 : 12+n]
-		if binary.LittleEndian.Uint32(file[8:]) != tfrecord.MaskedCRC(file[:8]) || binary.LittleEndian.Uint32(file[12+n:]) != tfrecord.MaskedCRC(data) {
+		if binary.LittleEndian.Uint32(file[8:]) != recordio.MaskedCRC(file[:8]) || binary.LittleEndian.Uint32(file[12+n:]) != recordio.MaskedCRC(data) {
 			t.Fatal("a CRC does not match")
 		}
 		records = append(records, data)

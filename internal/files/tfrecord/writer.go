@@ -10,6 +10,7 @@ import (
 
 	"tfos/internal/files/codec"
 	"tfos/internal/files/rowformat"
+	"tfos/internal/recordio"
 )
 
 func (messageCodec) create(w io.Writer, schema *arrow.Schema, o codec.WriteOptions) (codec.Writer, error) {
@@ -26,7 +27,7 @@ func (messageCodec) create(w io.Writer, schema *arrow.Schema, o codec.WriteOptio
 		return nil, fmt.Errorf("files: write tfrecord: %w", err)
 	}
 	buffer := bufio.NewWriterSize(packed, rowformat.StreamBytes)
-	return &exampleWriter{frames: frameWriter{w: buffer}, encoder: encoder, buffer: buffer, packed: packed}, nil
+	return &exampleWriter{frames: frameWriter{recordio.NewWriter(buffer)}, encoder: encoder, buffer: buffer, packed: packed}, nil
 }
 
 // exampleWriter writes one file.

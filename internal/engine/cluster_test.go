@@ -1,0 +1,276 @@
+package engine_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tfos/internal/engine"
+	"tfos/internal/model"
+)
+
+// memberVariable holds a memberTask. The test binary then is that member.
+const memberVariable = "TFOS_TEST_MEMBER"
+
+// memberTask is what a member of a test's cluster does.
+type memberTask struct {
+	Source  model.TrainingSource
+	Cluster engine.Cluster
+	Batches string // an Arrow file with a record batch for each step
+	// First and Rows choose rows of each batch. Rows 0: all.
+	First, Rows int64
+	Save        string // the prefix of a checkpoint at the end. "": none
+	Out         string // a file for its memberResult
+}
+
+type memberResult struct {
+	Losses []float64
+	Counts []int64
+	Final  int64 // the count when all trainers have finished
+}
+
+// runMember is a member's whole life.
+func runMember(text string) error {
+	var task memberTask
+	if err := json.Unmarshal([]byte(text), &task); err != nil {
+		return err
+	}
+	if task.Cluster.Job == "ps" {
+		if _, err := engine.StartServer(task.Cluster); err != nil {
+			return err
+		}
+		select {} // until it is killed
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	read, err := task.Source.Open()
+	if err != nil {
+		return err
+	}
+	graph, err := engine.OpenTraining(ctx, read, engine.TrainingOptions{Cluster: task.Cluster})
+	if err != nil {
+		return err
+	}
+	result, err := task.train(ctx, read, graph)
+	if err != nil {
+		return err
+	}
+	raw, err := json.Marshal(result)
+	if err != nil {
+		return err
+	}
+	return errors.Join(os.WriteFile(task.Out, raw, 0o644), graph.Close())
+}
+
+func (task *memberTask) train(ctx context.Context, read *model.Training, graph *engine.Training) (memberResult, error) {
+	var result memberResult
+	served := task.Source.Strategy == model.ParameterServer
+	if !served || task.Cluster.Task == 0 {
+		if err := graph.Restore(ctx, read.Initial); err != nil {
+			return result, err
+		}
+	}
+	for {
+		ready, err := graph.Initialized(ctx)
+		if err != nil {
+			return result, err
+		}
+		if ready {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	rows, err := readBatches(task.Batches)
+	if err != nil {
+		return result, err
+	}
+	for _, batch := range rows {
+		if task.Rows > 0 {
+			batch = batch.NewSlice(task.First, task.First+task.Rows)
+		}
+		values, count, err := graph.Step(ctx, batch)
+		if err != nil {
+			return result, err
+		}
+		result.Losses, result.Counts = append(result.Losses, values[0]), append(result.Counts, count)
+	}
+	if err := graph.Finish(ctx); err != nil {
+		return result, err
+	}
+	for served {
+		n, err := graph.Finished(ctx)
+		if err != nil {
+			return result, err
+		}
+		if n == len(task.Cluster.Addresses["worker"]) {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if task.Save != "" {
+		if err := graph.Save(ctx, task.Save); err != nil {
+			return result, err
+		}
+	}
+	result.Final, err = graph.GlobalStep(ctx)
+	return result, err
+}
+
+// runCluster runs a cluster of processes, and returns the results of its workers. jobs
+// has the tasks of each job; their Source and Batches are those of the graph.
+func runCluster(t *testing.T, name string, strategy model.Strategy, jobs map[string][]memberTask) []memberResult {
+	t.Helper()
+	addresses := map[string][]string{}
+	for job, tasks := range jobs {
+		addresses[job] = freeAddresses(t, len(tasks))
+	}
+	folder := t.TempDir()
+	var workers []*exec.Cmd
+	for _, job := range []string{"ps", "worker"} {
+		for i, task := range jobs[job] {
+			task.Source = model.TrainingSource{Graph: graphFile(t, name), Train: "train", Strategy: strategy}
+			task.Cluster = engine.Cluster{Addresses: addresses, Job: job, Task: i, Protocol: "grpc", Threads: 1}
+			task.Batches = filepath.Join(graphs.folder(t), name+".arrow")
+			task.Out = filepath.Join(folder, fmt.Sprintf("%s%d", job, i))
+			cmd := startMember(t, task)
+			if job == "worker" {
+				workers = append(workers, cmd)
+			}
+		}
+	}
+	var results []memberResult
+	for i, cmd := range workers {
+		out := filepath.Join(folder, fmt.Sprintf("worker%d", i))
+		err := cmd.Wait()
+		raw, missing := os.ReadFile(out)
+		var result memberResult
+		if err := errors.Join(err, missing); err != nil {
+			log, _ := os.ReadFile(out + ".log")
+			t.Fatalf("worker %d: %v\n%s", i, err, log)
+		}
+		if err := json.Unmarshal(raw, &result); err != nil {
+			t.Fatal(err)
+		}
+		results = append(results, result)
+	}
+	return results
+}
+
+// startMember starts a member. It is killed at the end of the test.
+func startMember(t *testing.T, task memberTask) *exec.Cmd {
+	t.Helper()
+	text, err := json.Marshal(task)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := os.Create(task.Out + ".log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), memberVariable+"="+string(text), "TF_CPP_MIN_LOG_LEVEL=2")
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	return cmd
+}
+
+// freeAddresses returns addresses at which nobody listens. They are held together, so
+// that no two are the same.
+func freeAddresses(t *testing.T, n int) []string {
+	t.Helper()
+	var found []string
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		found = append(found, l.Addr().String())
+	}
+	return found
+}
+
+// Two workers that average their gradients are one worker with the combined batch.
+func TestAllReduceIsOneWorkerOnTheWholeBatch(t *testing.T) {
+	needTensorFlow(t)
+	want := expected(t, "shared")
+	for i, have := range runCluster(t, "shared", model.AllReduce, map[string][]memberTask{"worker": {{Rows: 8}, {First: 8, Rows: 8}}}) {
+		near(t, fmt.Sprintf("worker %d", i), have.Losses, want.Losses, 2e-4)
+		if !slices.Equal(have.Counts, want.Steps) {
+			t.Errorf("worker %d: counts %v", i, have.Counts)
+		}
+	}
+}
+
+// A worker with two parameter servers computes what one member does.
+func TestWorkerWithParameterServersIsOneMember(t *testing.T) {
+	needTensorFlow(t)
+	for _, name := range []string{"wide", "ref"} {
+		t.Run(name, func(t *testing.T) {
+			want, prefix := expected(t, name), filepath.Join(t.TempDir(), "ckpt")
+			have := runCluster(t, name, model.ParameterServer, map[string][]memberTask{"ps": {{}, {}}, "worker": {{Save: prefix}}})[0]
+			near(t, "loss", have.Losses, want.Losses, 1e-5)
+			if !slices.Equal(have.Counts, want.Steps) {
+				t.Errorf("counts %v", have.Counts)
+			}
+			key := map[string]string{"wide": "users/embeddings/.ATTRIBUTES/VARIABLE_VALUE", "ref": "net/weight"}[name]
+			checkpointsHave(t, map[string]string{prefix: key})
+		})
+	}
+}
+
+// Two workers train through a parameter server, each at its own pace. No update is lost
+// from the count, whoever counts.
+func TestParameterServerCountsAllUpdates(t *testing.T) {
+	needTensorFlow(t)
+	for _, name := range []string{"mlp", "line", "keras", "uncounted"} {
+		t.Run(name, func(t *testing.T) {
+			results := runCluster(t, name, model.ParameterServer, map[string][]memberTask{"ps": {{}}, "worker": {{}, {}}})
+			total := int64(0)
+			for i, have := range results {
+				total += int64(len(have.Counts))
+				if half := len(have.Losses) / 2; !slices.IsSorted(have.Counts) || sum(have.Losses[half:]) > sum(have.Losses[:half]) {
+					t.Errorf("worker %d: counts %v, losses %v", i, have.Counts, have.Losses)
+				}
+			}
+			for i, have := range results {
+				if have.Final != total {
+					t.Errorf("worker %d: %d updates, want %d", i, have.Final, total)
+				}
+			}
+		})
+	}
+}
+
+func sum(values []float64) float64 {
+	total := 0.0
+	for _, v := range values {
+		total += v
+	}
+	return total
+}
+
+// A protocol that the library lacks is named.
+func TestUnknownProtocol(t *testing.T) {
+	_, err := engine.StartServer(engine.Cluster{Addresses: map[string][]string{"worker": freeAddresses(t, 1)}, Job: "worker", Protocol: "grpc+verbs"})
+	var refused *engine.ProtocolError
+	if !errors.As(err, &refused) || refused.Protocol != "grpc+verbs" || !strings.Contains(err.Error(), "this build of TensorFlow "+engine.Version()+" lacks it") {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,192 @@
+package model
+
+import (
+	"slices"
+
+	graphpb "github.com/wamuir/graft/tensorflow/core/framework/graph_go_proto"
+	"google.golang.org/protobuf/proto"
+)
+
+// TrainingProgram says how TensorFlow trains on one member.
+type TrainingProgram struct {
+	Path       string      // of the graph, for errors
+	Graph      []byte      // a GraphDef, with devices
+	Operations []Operation // that TensorFlow must have, sorted by name
+	Setup      []Step      // run once, on every member, before anything else
+	// Train and Eval are runs. Eval has no Fetches without an evaluation.
+	Train, Eval TrainingRun
+	// GroupSize is a tensor of one int32 that a step feeds with Trainers. "": none.
+	GroupSize string
+	Trainers  int
+	// GlobalStep is an int64 scalar, read for itself. Initialized is a bool: whether all
+	// variables have values.
+	GlobalStep, Initialized string
+	// Finish is an operation and Finished an int64 scalar: how many trainers ran Finish.
+	// They are "" without parameter servers.
+	Finish, Finished string
+	// Stopping is an int64 scalar: how many trainers want to stop. A trainer says so under
+	// all_reduce by feeding StopWish, an int32 scalar, and then every trainer must fetch
+	// Stopping; with parameter servers it runs Stop. Alone, all are "".
+	Stopping, StopWish, Stop string
+	// Snapshot and Rollback are operations. They are "" unless asked for.
+	Snapshot, Rollback string
+	// Filters are the devices that a session needs. Empty: all.
+	Filters []string
+	// Leader is the device that leads collective operations. "": there are none.
+	Leader string
+
+	training       *Training
+	restore, save  savingOps
+	zeros          []string          // operations that reset what tfos adds
+	restoreMissing map[string]string // by key: operation that restores a variable that a checkpoint may lack
+}
+
+// TrainingRun is a run of the session that TrainingProgram repeats.
+type TrainingRun struct {
+	Fetches []Tensor // metrics: floating-point scalars
+	// GlobalStep is an int64 scalar to fetch too: the updates with this one. "": none.
+	GlobalStep string
+	Targets    []string
+}
+
+// savingOps are a tensor that takes a checkpoint's prefix and an operation that uses it.
+type savingOps struct{ filename, op string }
+
+// Program returns what a member of a cluster runs. rollback asks for Snapshot and
+// Rollback. If the graph needs devices that the cluster lacks, the error is a
+// *ModelError.
+func (t *Training) Program(cluster Cluster, rollback bool) (*TrainingProgram, error) {
+	sizes := map[string]int64{}
+	if t.Initial != "" {
+		b, err := readBundle(t.Initial)
+		if err != nil {
+			return nil, err
+		}
+		for key, entry := range b.entries {
+			sizes[key] = entry.GetSize()
+		}
+	}
+	def, strategy := t.graph.pb.GetGraphDef(), t.strategy
+	if len(cluster.Tasks) == 0 {
+		strategy = Independent
+	}
+	place, err := newPlacement(t.Path, def, t.variables, sizes, strategy, cluster)
+	if err != nil {
+		return nil, err
+	}
+	b := &trainingBuilder{Training: t, placement: place, program: &TrainingProgram{Path: t.Path, training: t,
+		Trainers: cluster.Trainers(), GroupSize: t.groupSize, restoreMissing: map[string]string{}}}
+	if b.def, err = place.placed(def); err != nil {
+		return nil, err
+	}
+	b.addAll(rollback)
+	return b.program, b.finish()
+}
+
+// addAll adds the operations of tfos to the graph.
+func (b *trainingBuilder) addAll(rollback bool) {
+	p := b.program
+	b.addSaving()
+	p.Train = TrainingRun{Fetches: b.Metrics, GlobalStep: b.globalStep, Targets: b.updates}
+	p.Eval = TrainingRun{Fetches: b.EvalMetrics}
+	b.addCounter()
+	switch b.placement.strategy {
+	case ParameterServer:
+		b.addFinish()
+		b.addStop()
+	case AllReduce:
+		b.addCollectiveStop()
+	}
+	b.addInitialized()
+	if rollback {
+		b.addRollback()
+	}
+}
+
+// finish writes the graph, and sets what follows from it.
+func (b *trainingBuilder) finish() error {
+	p := b.program
+	if len(b.start.init) > 0 {
+		p.Setup = []Step{{Feeds: b.start.files, Targets: b.start.init}}
+	}
+	if b.placement.strategy == ParameterServer {
+		p.Filters = b.filters()
+	}
+	if b.placement.strategy == AllReduce {
+		p.Leader = b.cluster.leader()
+	}
+	p.Operations = b.requiredOperations()
+	var err error
+	if p.Graph, err = proto.Marshal(b.def); err != nil {
+		return &ModelError{Path: b.Training.Path, Problem: "its graph cannot be written", Err: err}
+	}
+	return nil
+}
+
+// requiredOperations returns the operations that TensorFlow must have.
+func (b *trainingBuilder) requiredOperations() []Operation {
+	p := b.program
+	var targets []string
+	for _, step := range p.Setup {
+		targets = append(targets, step.Targets...)
+	}
+	targets = append(targets, p.restore.op, p.save.op, p.Snapshot, p.Rollback, p.Finish)
+	targets = append(append(targets, b.updates...), b.firstInit...)
+	return operationsOf(b.def, b.flow().reached, targets)
+}
+
+// RestoreSteps returns the runs that give all variables the values of a checkpoint. If
+// the checkpoint does not fit, the error is that of CheckCheckpoint. Prefix "" stands for
+// the graph's own initialisers. Another trainer may see variables with values before
+// the last of the runs.
+func (p *TrainingProgram) RestoreSteps(prefix string) ([]Step, error) {
+	t := p.training
+	if prefix == "" {
+		if len(t.firstInit) == 0 {
+			return nil, &ModelError{Path: p.Path, Problem: "the graph has no initialiser for its variables", Remedy: "restore a checkpoint"}
+		}
+		first := Step{Targets: t.firstInit}
+		last := Step{Targets: p.zeros}
+		if t.counter.own {
+			last.Targets = append(slices.Clone(p.zeros), t.counter.first)
+		}
+		return withoutEmpty(first, last), nil
+	}
+	if err := t.CheckCheckpoint(prefix); err != nil {
+		return nil, err
+	}
+	b, err := readBundle(prefix)
+	if err != nil {
+		return nil, err
+	}
+	restore := Step{Feeds: map[string]string{p.restore.filename: prefix}, Targets: []string{p.restore.op}}
+	var first Step
+	for _, v := range t.variables {
+		switch op, optional := p.restoreMissing[v.key]; {
+		case !optional:
+		case b.entries[v.key] != nil:
+			restore.Targets = append(restore.Targets, op)
+		default:
+			first.Targets = append(first.Targets, v.first)
+		}
+	}
+	return withoutEmpty(restore, first, Step{Targets: p.zeros}), nil
+}
+
+func withoutEmpty(steps ...Step) []Step {
+	return slices.DeleteFunc(steps, func(s Step) bool { return len(s.Targets) == 0 })
+}
+
+// SaveStep returns the run that writes a checkpoint of all variables. TensorFlow writes
+// the index file last.
+func (p *TrainingProgram) SaveStep(prefix string) Step {
+	return Step{Feeds: map[string]string{p.save.filename: prefix}, Targets: []string{p.save.op}}
+}
+
+// trainingBuilder makes a TrainingProgram.
+type trainingBuilder struct {
+	*Training
+	*placement
+	program *TrainingProgram
+	def     *graphpb.GraphDef
+}

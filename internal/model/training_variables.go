@@ -1,0 +1,352 @@
+package model
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	attrpb "github.com/wamuir/graft/tensorflow/core/framework/attr_value_go_proto"
+	nodepb "github.com/wamuir/graft/tensorflow/core/framework/node_def_go_proto"
+	shapepb "github.com/wamuir/graft/tensorflow/core/framework/tensor_shape_go_proto"
+	typespb "github.com/wamuir/graft/tensorflow/core/framework/types_go_proto"
+	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
+	"google.golang.org/protobuf/proto"
+)
+
+// trainedVariable is a variable of a graph that trains.
+type trainedVariable struct {
+	variable
+	key   string // in checkpoints. "": it is in none, and each member has its own
+	slice string // the part of the value under key, as RestoreV2 takes it. "": all
+	dtype DType
+	shape *shapepb.TensorShapeProto // nil: not known
+	// first is the operation that gives the first value if a checkpoint has none. "":
+	// a checkpoint must have one.
+	first string
+	own   bool // tfos adds the variable to the graph
+}
+
+// wanted describes the value that a checkpoint must have.
+func (v *trainedVariable) wanted() wanted {
+	w := wanted{key: v.key, name: v.name(), dtype: v.dtype}
+	if v.shape != nil && !v.shape.GetUnknownRank() && v.slice == "" {
+		var t Tensor
+		t.setShape(v.shape)
+		w.shape, w.known = t.Shape, !slices.Contains(t.Shape, -1)
+	}
+	return w
+}
+
+// counterKey is the key of the count of updates that tfos adds to a graph without one.
+const counterKey = ownScope + "/" + globalStepName
+
+// findVariables finds the variables that signatures need, and their keys in checkpoints.
+// It adds a count of updates if the graph has none.
+func (t *Training) findVariables() error {
+	needed, must := t.flow(), map[[2]string]bool{}
+	for _, v := range t.graph.variables(needed) {
+		must[v.key()] = true
+	}
+	if len(must) == 0 {
+		return &ModelError{Path: t.Path, Problem: "a step needs no variable, so that there is nothing to train", Remedy: exportTraining}
+	}
+	for _, sig := range t.graph.Signatures { // they are exported with the others
+		needed.traceAll(sig.Outputs)
+	}
+	keys, err := t.checkpointKeys()
+	if err != nil {
+		return err
+	}
+	for node := range keys { // the graph's saver has them
+		needed.traceTensor(node)
+	}
+	for _, v := range t.graph.variables(needed) {
+		key, known := keys[v.node.GetName()]
+		if known || must[v.key()] {
+			if err := t.addVariable(v, key, known); err != nil {
+				return err
+			}
+		}
+	}
+	if err := t.findInitializers(); err != nil {
+		return err
+	}
+	if err := t.findCounter(); err != nil {
+		return err
+	}
+	return t.findObjects()
+}
+
+// addVariable adds a variable that a step needs, or that a checkpoint has.
+func (t *Training) addVariable(v variable, at valueKey, known bool) error {
+	attrs := v.node.GetAttr()
+	switch {
+	case v.inside:
+		return &ModelError{Path: t.Path, Problem: fmt.Sprintf("the variable %s is inside a function, where no checkpoint reaches it", v.name()), Remedy: exportTraining}
+	case !known && len(t.graph.pb.GetObjectGraphDef().GetNodes()) > 0:
+		return &ModelError{Path: t.Path, Problem: fmt.Sprintf("no checkpoint has the variable %s, because no attribute of the saved object holds it", v.name()),
+			Remedy: "make it an attribute of the module that tf.saved_model.save saves"}
+	}
+	t.variables = append(t.variables, trainedVariable{variable: v, key: at.key, slice: at.slice,
+		dtype: DType(attrs["dtype"].GetType()), shape: attrs["shape"].GetShape(), first: at.first})
+	return nil
+}
+
+// valueKey is where a checkpoint has a variable's value. first is as in trainedVariable.
+type valueKey struct{ key, slice, first string }
+
+// checkpointKeys maps variable nodes to their places in a checkpoint. The graph's saver
+// tells, or else the object graph, or else the variables' names.
+func (t *Training) checkpointKeys() (map[string]valueKey, error) {
+	keys := t.savedKeys()
+	if len(keys) == 0 && t.Initial != "" {
+		byNode, err := t.graph.checkpointKeys(t.Initial)
+		if err != nil {
+			return nil, err
+		}
+		for node, key := range byNode {
+			keys[node] = valueKey{key: key}
+		}
+	}
+	if len(t.graph.pb.GetObjectGraphDef().GetNodes()) > 0 {
+		return keys, nil
+	}
+	defs, err := t.variableCollection(globalCollection)
+	for _, def := range defs {
+		node := nodeOf(def.GetVariableName())
+		if _, saved := keys[node]; saved {
+			continue
+		}
+		if info := def.GetSaveSliceInfoDef(); info != nil {
+			return nil, &ModelError{Path: t.Path, Problem: fmt.Sprintf("the variable %s is a part of %s, and the graph's saver does not have it", node, info.GetFullName()),
+				Remedy: "write the .meta file with tf.compat.v1.train.Saver().save"}
+		}
+		keys[node] = valueKey{key: node, first: nodeOf(def.GetInitializerName())}
+	}
+	return keys, err
+}
+
+// nodeOf returns the name of a tensor's operation.
+func nodeOf(tensor string) string {
+	name, _, _ := strings.Cut(strings.TrimPrefix(tensor, "^"), ":")
+	return name
+}
+
+// savedKeys maps variable nodes to the places from which the graph's saver restores
+// them. It is empty if the saver works in functions, as that of tf.saved_model.save.
+func (t *Training) savedKeys() map[string]valueKey {
+	keys, def := map[string]valueKey{}, t.graph.pb.GetGraphDef()
+	restored := newFlow(def)
+	if op := t.graph.pb.GetSaverDef().GetRestoreOpName(); op != "" {
+		restored.traceTensor("^" + op)
+	}
+	source := func(tensor string) string { // behind Identity
+		for {
+			n := restored.nodes[nodeOf(tensor)]
+			if n.GetOp() != "Identity" || len(n.GetInput()) == 0 {
+				return indexed(tensor)
+			}
+			tensor = n.GetInput()[0]
+		}
+	}
+	for _, n := range restored.reached {
+		if n.GetOp() != "Assign" && n.GetOp() != "AssignVariableOp" || len(n.GetInput()) < 2 {
+			continue
+		}
+		tensor := source(n.GetInput()[1])
+		restore := restored.nodes[nodeOf(tensor)]
+		if restore.GetOp() != "RestoreV2" || len(restore.GetInput()) < 3 {
+			continue
+		}
+		i := restored.outputIndex(restore, tensor)
+		names, parts := restored.constantTexts(restore.GetInput()[1]), restored.constantTexts(restore.GetInput()[2])
+		if i < len(names) && i < len(parts) {
+			keys[nodeOf(n.GetInput()[0])] = valueKey{key: string(names[i]), slice: string(parts[i])}
+		}
+	}
+	return keys
+}
+
+// constantTexts returns the strings of a constant, or nil.
+func (f *flow) constantTexts(tensor string) [][]byte {
+	return f.nodes[nodeOf(tensor)].GetAttr()["value"].GetTensor().GetStringVal()
+}
+
+// findInitializers finds the operations that give first values: to variables that are in
+// no checkpoint, on every member; to the others, if there is no checkpoint.
+func (t *Training) findInitializers() error {
+	global, err := t.variableCollection(globalCollection)
+	if err != nil {
+		return err
+	}
+	local, err := t.variableCollection(localCollection)
+	if err != nil {
+		return err
+	}
+	if own := t.nodeCollection(localInitCollection); len(own) > 0 && len(t.graph.pb.GetSignatureDef()) == 0 {
+		t.start.init = append(t.start.init, own...)
+	} else {
+		for _, def := range local {
+			t.start.init = append(t.start.init, nodeOf(def.GetInitializerName()))
+		}
+	}
+	slices.Sort(t.start.init)
+	t.start.init = slices.Compact(t.start.init)
+	if t.Initial != "" {
+		return nil
+	}
+	if t.firstInit = t.nodeCollection(initCollection); len(t.firstInit) == 0 {
+		for _, def := range global {
+			t.firstInit = append(t.firstInit, nodeOf(def.GetInitializerName()))
+		}
+	}
+	if len(t.firstInit) == 0 {
+		return &ModelError{Path: t.Path, Problem: "its variables have no values: there is no checkpoint beside it, and its collections name no initialiser",
+			Remedy: "write it with tf.compat.v1.train.Saver.save"}
+	}
+	return nil
+}
+
+// findCounter finds the count of updates, or adds one to the graph's variables.
+func (t *Training) findCounter() error {
+	found, err := t.globalStepVariable()
+	if err != nil {
+		return err
+	}
+	for i := range t.variables {
+		v := &t.variables[i]
+		if v.node.GetName() == found && v.key != "" {
+			t.counter = v
+			return nil
+		}
+	}
+	t.globalStep = ""
+	node := variableNode(counterKey, Int64, &shapepb.TensorShapeProto{})
+	t.variables = append(t.variables, trainedVariable{variable: variable{node: node}, key: counterKey, dtype: Int64, shape: node.GetAttr()["shape"].GetShape(), first: counterKey + zeroSuffix, own: true})
+	t.counter = &t.variables[len(t.variables)-1]
+	return nil
+}
+
+// globalStepVariable returns the node of the variable that counts updates, or "". A
+// signature says that there is one, or the collection global_step with the train op.
+func (t *Training) globalStepVariable() (string, error) {
+	f := newFlow(t.graph.pb.GetGraphDef())
+	switch {
+	case t.globalStep != "":
+		f.traceTensor(t.globalStep)
+	case len(t.updates) > 0:
+		for _, op := range t.updates {
+			f.traceTensor("^" + op)
+		}
+	default:
+		return "", nil
+	}
+	counts := map[string]bool{}
+	for _, v := range t.graph.variables(f) {
+		dtype := DType(v.node.GetAttr()["dtype"].GetType())
+		if (dtype == Int64 || dtype == Int32) && len(v.node.GetAttr()["shape"].GetShape().GetDim()) == 0 {
+			counts[v.node.GetName()] = true
+		}
+	}
+	defs, err := t.variableCollection(globalStepName)
+	if err != nil {
+		return "", err
+	}
+	names := t.nodeCollection(globalStepName)
+	for _, def := range defs {
+		names = append(names, def.GetVariableName())
+	}
+	if t.globalStep != "" { // in a graph without that collection
+		names = append(names, globalStepName)
+		if len(counts) == 1 {
+			names = slices.AppendSeq(names, maps.Keys(counts))
+		}
+	}
+	for _, name := range names {
+		if counts[nodeOf(name)] {
+			return nodeOf(name), nil
+		}
+	}
+	return "", nil
+}
+
+// ownSaver reports whether the graph needs a saver of tfos: it has none for all of its
+// variables.
+func (t *Training) ownSaver() bool {
+	saver := t.graph.pb.GetSaverDef()
+	if saver.GetVersion() != corepb.SaverDef_V2 || saver.GetSaveTensorName() == "" || saver.GetFilenameTensorName() == "" {
+		return true
+	}
+	saved := t.savedKeys()
+	return slices.ContainsFunc(t.variables, func(v trainedVariable) bool {
+		_, there := saved[v.node.GetName()]
+		return v.key != "" && !there
+	})
+}
+
+// findObjects sets the object graph that checkpoints of tfos's saver carry, with which
+// TensorFlow 2 reads them: that of the first checkpoint, for the variables that are
+// saved.
+func (t *Training) findObjects() error {
+	if t.Initial == "" || !t.ownSaver() {
+		return nil
+	}
+	objects, err := readObjectGraph(t.Initial)
+	if err != nil || len(objects.GetNodes()) == 0 {
+		return err
+	}
+	saved := map[string]bool{}
+	for _, v := range t.variables {
+		saved[v.key] = true
+	}
+	for _, node := range objects.GetNodes() {
+		node.Attributes = slices.DeleteFunc(node.GetAttributes(), func(a *corepb.TrackableObjectGraph_TrackableObject_SerializedTensor) bool {
+			return !saved[a.GetCheckpointKey()]
+		})
+	}
+	if t.objects, err = proto.Marshal(objects); err != nil {
+		return &ModelError{Path: t.Path, Problem: "its object graph cannot be written", Err: err}
+	}
+	return nil
+}
+
+// CheckCheckpoint returns an error if a checkpoint cannot be restored: a data file is
+// missing, or a variable's value is missing or has another type or shape. The error is a
+// *ModelError that names the variables.
+func (t *Training) CheckCheckpoint(prefix string) error {
+	b, err := completeBundle(prefix)
+	if err != nil {
+		return err
+	}
+	var faults restoreFaults
+	for _, v := range t.variables {
+		switch w, entry := v.wanted(), b.entries[v.key]; {
+		case v.key == "" || v.first != "" && entry == nil:
+		case entry == nil:
+			faults.addMissing(w)
+		case !w.fits(entry):
+			faults.addOther(w, entry)
+		}
+	}
+	return faults.err(prefix, t.Path)
+}
+
+// variableNode makes a variable. Its node has the variable's name.
+func variableNode(name string, dtype DType, shape *shapepb.TensorShapeProto) *nodepb.NodeDef {
+	return &nodepb.NodeDef{Name: name, Op: "VarHandleOp", Attr: map[string]*attrpb.AttrValue{
+		"dtype": typeAttr(dtype), "shape": {Value: &attrpb.AttrValue_Shape{Shape: shape}},
+		"shared_name": textAttr(name), "container": textAttr("")}}
+}
+
+func typeAttr(d DType) *attrpb.AttrValue {
+	return &attrpb.AttrValue{Value: &attrpb.AttrValue_Type{Type: typespb.DataType(d)}}
+}
+
+func intAttr(n int) *attrpb.AttrValue {
+	return &attrpb.AttrValue{Value: &attrpb.AttrValue_I{I: int64(n)}}
+}
+
+func textAttr(text string) *attrpb.AttrValue {
+	return &attrpb.AttrValue{Value: &attrpb.AttrValue_S{S: []byte(text)}}
+}

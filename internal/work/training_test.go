@@ -1,0 +1,156 @@
+package work
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"tfos/internal/exit"
+	"tfos/internal/record"
+	"tfos/internal/reserve"
+	"tfos/internal/train"
+)
+
+// TestNamesOfTraining: the engine, which does not import reserve, has the same names.
+func TestNamesOfTraining(t *testing.T) {
+	have := []string{train.EvaluatorJob, train.TrainFeed, train.ValidationFeed}
+	if want := []string{reserve.Evaluator, string(reserve.Train), string(reserve.Validation)}; !reflect.DeepEqual(have, want) {
+		t.Errorf("%v, want %v", have, want)
+	}
+}
+
+func openedTraining(t *testing.T, request train.Request, outputs ...Output) reserve.Work {
+	t.Helper()
+	text, err := json.Marshal(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	members := []reserve.MemberConfig{{Job: "ps"}, {Job: "worker", Required: true}, {Job: "worker", Index: 1, Required: true}}
+	config, err := json.Marshal(Config{Config: reserve.Config{Run: "r1", Members: members}, Train: text, Outputs: outputs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := Open(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func results(t *testing.T, all ...train.Result) (made reserve.Made) {
+	t.Helper()
+	for _, r := range all {
+		text, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		made.Results = append(made.Results, text)
+	}
+	return made
+}
+
+// TestTrainingAccount: updates of all trainers, what the chief has measured, and what the
+// evaluator has.
+func TestTrainingAccount(t *testing.T) {
+	made := results(t,
+		train.Result{Role: train.RoleChief, Step: 50, Steps: 20, Seconds: 10, Stopped: "rows", Checkpoint: "m/ckpt-50", Resumed: &train.Start{Prefix: "m/ckpt-10", Step: 10}, Metrics: map[string]float64{"loss": 1}, Evaluated: map[string]float64{"loss": 2}},
+		train.Result{Role: train.RoleTrainer, Step: 49, Steps: 20, Seconds: 8, Metrics: map[string]float64{"loss": 9}},
+		train.Result{Role: train.RoleEvaluator, Evaluated: map[string]float64{"loss": 3}, Seconds: 99})
+	for strategy, steps := range map[train.Strategy]int64{train.ParameterServer: 40, train.AllReduce: 20} {
+		w := openedTraining(t, train.Request{Strategy: strategy})
+		v, err := w.Finish(t.Context(), reserve.Verdict{}, made)
+		if err != nil || v.Code != exit.Done {
+			t.Fatalf("%+v, %v", v, err)
+		}
+		want := &record.Trained{Step: 50, Steps: steps, StepsPerSecond: float64(steps) / 10, Stopped: "rows", Checkpoint: "m/ckpt-50", ResumedFrom: "m/ckpt-10",
+			Metrics: map[string]float64{"loss": 1}, Evaluated: map[string]float64{"loss": 3}}
+		if !reflect.DeepEqual(v.Train, want) {
+			t.Errorf("%s: %+v, want %+v", strategy, v.Train, want)
+		}
+		if len(v.Artifacts) != 1 || v.Artifacts[0] != (reserve.Artifact{Kind: "checkpoint", Path: "m/ckpt-50"}) {
+			t.Errorf("artifacts %v", v.Artifacts)
+		}
+	}
+}
+
+// TestTrainingPublishes: the export gets its name when the run succeeds. It is kept in
+// its staging folder when the run fails, or when the chief's result is missing.
+func TestTrainingPublishes(t *testing.T) {
+	chief := train.Result{Role: train.RoleChief, Step: 1}
+	for name, test := range map[string]struct {
+		code, want exit.Code
+		made       reserve.Made
+	}{
+		"succeeded": {exit.Done, exit.Done, results(t, chief)},
+		"failed":    {exit.Failed, exit.Failed, results(t, chief)},
+		"no result": {exit.Done, exit.Internal, reserve.Made{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := t.TempDir()
+			o := Output{Kind: KindSavedModel, Staging: root + "/tfos-r1.out", Final: root + "/out"}
+			stage(t, o.Staging+"/saved_model.pb")
+			v, err := openedTraining(t, train.Request{Export: o.Staging}, o).Finish(t.Context(), reserve.Verdict{Code: test.code}, test.made)
+			if err != nil || v.Code != test.want {
+				t.Fatalf("%+v, %v", v, err)
+			}
+			_, published := os.Stat(o.Final + "/saved_model.pb")
+			done := test.want == exit.Done
+			if (published == nil) != done || (len(v.Kept) == 0) != done {
+				t.Errorf("published: %v, kept %v", published, v.Kept)
+			}
+		})
+	}
+}
+
+// TestTrainingGoesOn: members get the newest complete checkpoint. A run whose steps are
+// done ends at once, unless it exports.
+func TestTrainingGoesOn(t *testing.T) {
+	dir := t.TempDir()
+	for name, source := range map[string]string{"ckpt-7.index": "w.index", "ckpt-7.data-00000-of-00001": "w.data-00000-of-00001"} {
+		data, err := os.ReadFile(filepath.Join("..", "train", "testdata", "one", source))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), data, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(dir+"/ckpt-9.index", []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		request train.Request
+		ends    bool
+	}{
+		"more steps": {train.Request{Steps: 8}, false},
+		"no limit":   {train.Request{}, false},
+		"done":       {train.Request{Steps: 7}, true},
+		"exports":    {train.Request{Steps: 7, Export: "x"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			test.request.ModelDir = dir
+			w := openedTraining(t, test.request)
+			shares, start := w.ShareOut(t.Context())
+			if _, ends := start.End.(reserve.Settle); ends != test.ends {
+				t.Errorf("end %v", start.End)
+			}
+			var got train.Request
+			if err := json.Unmarshal(shares.Members[reserve.Place{Job: "worker", Index: 1}], &got); err != nil {
+				t.Fatal(err)
+			}
+			if got.Resume == nil || *got.Resume != (train.Start{Prefix: dir + "/ckpt-7", Step: 7}) {
+				t.Errorf("resumes %+v", got.Resume)
+			}
+			if len(start.Events) != 2 || !strings.Contains(start.Events[0].(reserve.Warning).Message, "ckpt-9") || start.Events[1] != (record.Resumed{Checkpoint: dir + "/ckpt-7", Step: 7}) {
+				t.Errorf("events %+v", start.Events)
+			}
+			v, err := w.Finish(t.Context(), reserve.Verdict{Phase: PhaseSkipped}, reserve.Made{})
+			if test.ends && (err != nil || v.Code != exit.Done || v.Train == nil || v.Train.Step != 7) {
+				t.Errorf("%+v, %v", v, err)
+			}
+		})
+	}
+}
