@@ -19,6 +19,9 @@ const (
 // given the variables values, and whether it has finished.
 const pollTime = 50 * time.Millisecond
 
+// flushTime is the longest time that scalars are in memory only.
+const flushTime = 5 * time.Second
+
 // Trainer is what one trainer works with.
 type Trainer struct {
 	Request *Request
@@ -97,6 +100,7 @@ type run struct {
 	quota    int64 // steps that this trainer may take; -1: no limit
 	saved    int64 // the step of the newest checkpoint; -1: none
 	window   window
+	flushed  time.Time
 	stopping *stopping // nil: no early stopping, or the evaluator decides
 	skipped  int64
 }
@@ -265,7 +269,11 @@ func (r *run) tell(now time.Time) error {
 		return nil
 	}
 	names := append(append([]string(nil), r.Graph.Metrics()...), "steps_per_second")
-	return r.Summaries.Scalars(r.step, now, names, append(mean, p.StepsPerSecond))
+	if err := r.Summaries.Scalars(r.step, now, names, append(mean, p.StepsPerSecond)); err != nil || now.Sub(r.flushed) < flushTime {
+		return err
+	}
+	r.flushed = now
+	return r.Summaries.Flush()
 }
 
 // checkpoint saves, and evaluates if this trainer does. stop: the metric has not
