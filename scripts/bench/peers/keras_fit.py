@@ -1,4 +1,4 @@
-"""keras.fit on numpy arrays in memory, its arguments as they are by default."""
+"""keras.fit on numpy arrays in memory: arguments as they are by default, but for config.batch."""
 
 import glob
 import sys
@@ -19,7 +19,14 @@ def measure(config):
     )
     labels = table["label"].to_numpy()
     timer = mlp.EpochTimer()
-    mlp.compiled().fit(images, labels, epochs=config.passes, verbose=0, callbacks=[timer])
+    mlp.compiled().fit(
+        images,
+        labels,
+        batch_size=config.batch,
+        epochs=config.passes,
+        verbose=0,
+        callbacks=[timer],
+    )
     return {"rates": timer.rates(len(images))}
 
 
