@@ -71,6 +71,25 @@ func TestShareOut(t *testing.T) {
 	}
 }
 
+// TestDeal: a large piece counts as much as many small ones.
+func TestDeal(t *testing.T) {
+	var splits []files.Split
+	for i, length := range []int64{1, 100, 2, 3, 60, 4} {
+		splits = append(splits, files.Split{Path: fmt.Sprint(i), Length: length})
+	}
+	var got []string
+	for _, share := range deal(splits, 2) {
+		var paths string
+		for _, s := range share {
+			paths += s.Path
+		}
+		got = append(got, paths)
+	}
+	if !slices.Equal(got, []string{"1", "02345"}) {
+		t.Errorf("shares %v", got)
+	}
+}
+
 func bySplit(a, b files.Split) int {
 	return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Offset, b.Offset))
 }
