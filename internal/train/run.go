@@ -357,30 +357,41 @@ func (r *run) finish(ctx context.Context) error {
 			return err
 		}
 	}
-	if r.Export == nil {
-		return nil
+	if r.Export != nil {
+		if err := r.Enter(Exporting); err != nil {
+			return err
+		}
+		if err := r.export(ctx); err != nil {
+			return err
+		}
 	}
-	if err := r.Enter(Exporting); err != nil {
-		return err
+	if r.Request.Strategy == ParameterServer {
+		return r.Graph.Finish(ctx) // the other trainers may end
 	}
-	return r.export(ctx)
+	return nil
 }
 
 // awaitOthers records that this trainer has finished. The chief waits for all trainers
-// and then reads how many updates there are.
+// and then reads how many updates there are. The others wait until the chief has
+// finished a second time: an author's devices may have put variables on their servers,
+// which the chief saves.
 func (r *run) awaitOthers(ctx context.Context) error {
 	if err := r.Graph.Finish(ctx); err != nil {
 		return err
 	}
+	wanted := r.Trainers
 	if !r.Chief() {
-		return nil
+		wanted++
 	}
 	err := r.await(ctx, func() (bool, error) {
 		n, err := r.Graph.Finished(ctx)
-		return n >= r.Trainers, err
+		return n >= wanted, err
 	})
 	if err != nil {
 		return fmt.Errorf("train: wait for the other trainers: %w", err)
+	}
+	if !r.Chief() {
+		return nil
 	}
 	step, err := r.Graph.GlobalStep(ctx)
 	if step >= 0 {
