@@ -8,8 +8,6 @@ import (
 	"slices"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
-
 	"tfos/internal/exit"
 	"tfos/internal/feed/task"
 	"tfos/internal/reserve"
@@ -47,7 +45,7 @@ func newFeeds(plans []feedPlan, send func(any)) *feeds {
 func (f *feeds) find(ctx context.Context) error {
 	for i := range f.plans {
 		p := &f.plans[i]
-		p.Repeatable, p.Slots = true, tasks()
+		p.Slots = tasks()
 		found, err := task.Plan(ctx, p.Input)
 		if err != nil {
 			return fmt.Errorf("input: %w", err)
@@ -63,8 +61,8 @@ func tasks() int { return min(mostTasks, runtime.NumCPU()) }
 // which it has reported, and when ctx ends.
 func (f *feeds) run(ctx context.Context, members []reserve.FormedMember, ready reserve.Ready) {
 	for i, p := range f.plans {
-		order := task.Order{Feed: p.Feed, CA: ready.CA, Token: ready.Token, Files: &f.found[i].Files, Members: takers(members, p.Name)}
-		if !f.runFeed(ctx, order, i) {
+		order := task.Order{Feed: p.Feed, CA: ready.CA, Token: ready.Token, Members: takers(members, p.Name)}
+		if !f.runFeed(ctx, task.Sending{Order: order, Files: f.found[i], Tasks: tasks(), Epochs: p.Epochs, Input: "the input"}) {
 			return
 		}
 	}
@@ -83,30 +81,28 @@ func takers(members []reserve.FormedMember, feed string) []task.Member {
 }
 
 // runFeed sends the epochs of one feed, until the member repeats them by itself or wants
-// no more. false: the run fails.
-func (f *feeds) runFeed(parent context.Context, order task.Order, i int) bool {
-	ctx, end := f.begin(parent, order.Feed.Name)
+// no more. false: the run ends.
+func (f *feeds) runFeed(parent context.Context, feed task.Sending) bool {
+	ctx, end := f.begin(parent, feed.Order.Feed.Name)
 	defer end()
-	epochs := f.plans[i].Epochs
-	for ; ctx.Err() == nil; order.Epoch++ {
-		results, err := runTasks(ctx, order, f.found[i])
-		if ctx.Err() != nil {
-			break
-		}
-		if err != nil && !errors.Is(err, errBadRow) {
-			// The member's end may be the cause. The server finds out.
-			f.send(map[string]any{"cmd": "spark_failed", "phase": "feed", "cause": err.Error()})
-			return false
-		}
-		last := order.Epoch == epochs-1
-		if !f.endEpoch(order, results, last) {
-			return false
-		}
-		if last || !f.awaitNext(ctx) {
-			return true
-		}
+	feed.EndEpoch = func(ctx context.Context, epoch int, rows int64, last bool) bool {
+		f.send(map[string]any{"cmd": "feed_end", "feed": feed.Order.Feed.Name, "epoch": epoch, "rows": rows, "last": last})
+		return !last && f.awaitNext(ctx)
 	}
-	return parent.Err() == nil
+	err := feed.Run(ctx)
+	var data *task.DataError
+	switch {
+	case err == nil:
+		return true
+	case ctx.Err() != nil:
+		return parent.Err() == nil // no member wants more
+	case errors.As(err, &data):
+		f.send(map[string]any{"cmd": "fail", "code": exit.BadData, "phase": "feed", "cause": err.Error(), "retryable": false})
+	default:
+		// The member's end may be the cause. The server finds out.
+		f.send(map[string]any{"cmd": "spark_failed", "phase": "feed", "cause": err.Error()})
+	}
+	return false
 }
 
 // begin returns the context of a feed, which ends when no member wants more rows.
@@ -131,49 +127,6 @@ func (f *feeds) stopFeed(name string) {
 	}
 }
 
-// runTasks sends all partitions of an epoch.
-func runTasks(ctx context.Context, order task.Order, found task.Partitions) ([]task.Result, error) {
-	results := make([]task.Result, len(found.Partitions))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(tasks())
-	for i, splits := range found.Partitions {
-		group.Go(func() (err error) {
-			if err = ctx.Err(); err == nil {
-				results[i], err = order.FeedFiles(ctx, i, splits)
-			}
-			if results[i].Error != nil {
-				return errBadRow
-			}
-			return err
-		})
-	}
-	return results, group.Wait()
-}
-
-// endEpoch tells the server that an epoch was sent, or what is wrong with its rows.
-// false: the run fails.
-func (f *feeds) endEpoch(order task.Order, results []task.Result, last bool) bool {
-	rows, stopped := int64(0), false
-	for _, r := range results {
-		if r.Error != nil {
-			f.fail(*r.Error)
-			return false
-		}
-		rows += r.Sent + r.Skipped
-		stopped = stopped || r.Note != nil
-	}
-	if rows == 0 && !stopped {
-		f.fail(fmt.Sprintf("feed %s: the input has no row", order.Feed.Name))
-		return false
-	}
-	f.send(map[string]any{"cmd": "feed_end", "feed": order.Feed.Name, "epoch": order.Epoch, "rows": rows, "last": last})
-	return true
-}
-
-func (f *feeds) fail(cause string) {
-	f.send(map[string]any{"cmd": "fail", "code": exit.BadData, "phase": "feed", "cause": cause, "retryable": false})
-}
-
 // awaitNext waits for the server's answer to the end of an epoch: whether the next one
 // is to be sent.
 func (f *feeds) awaitNext(ctx context.Context) bool {
@@ -192,6 +145,3 @@ func (f *feeds) answerNext(next reserve.FeedNext) {
 	default: // nobody waits: the feed has stopped
 	}
 }
-
-// errBadRow ends the other tasks of an epoch. The task's result has the row.
-var errBadRow = errors.New("a row cannot be sent")
