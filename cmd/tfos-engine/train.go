@@ -76,32 +76,34 @@ func (m *trainingMember) cluster() engine.Cluster {
 }
 
 // open opens the graph on this member.
-func (m *trainingMember) open(ctx context.Context) (*model.Training, *engine.Training, error) {
+func (m *trainingMember) open(ctx context.Context) (*engine.Training, error) {
 	req := m.request
-	source := model.TrainingSource{Graph: req.Graph, TagSet: req.TagSet, Train: req.TrainSignature, Eval: req.EvalSignature, Strategy: req.Strategy, Inputs: req.InputMapping}
-	program, err := source.Open()
+	program, err := req.Source().Open()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	graph, err := engine.OpenTraining(ctx, program, engine.TrainingOptions{Cluster: m.cluster(), Rollback: req.OnNonFinite == train.SkipNonFinite})
+	o := engine.TrainingOptions{Cluster: m.cluster(), Rollback: req.OnNonFinite == train.SkipNonFinite, InitFrom: req.InitFrom}
+	if m.member.JobName == train.EvaluatorJob {
+		o.InitFrom = "" // its values are those of checkpoints
+	}
+	graph, err := engine.OpenTraining(ctx, program, o)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	m.closers = append(m.closers, graph.Close)
-	return program, graph, nil
+	return graph, nil
 }
 
 // trainRows trains on the member's rows.
 func (m *trainingMember) trainRows(ctx context.Context) error {
-	program, graph, err := m.open(ctx)
+	graph, err := m.open(ctx)
 	if err != nil {
 		return err
 	}
 	number, trainers := m.place()
 	t := &train.Trainer{
 		Request: &m.request, Number: number, Trainers: trainers, Graph: graph,
-		Initial: func(ctx context.Context) (string, error) { return "", graph.Restore(ctx, program.Initial) },
-		Enter:   m.enter, Report: m.report, Now: time.Now,
+		Initial: graph.Begin, Enter: m.enter, Report: m.report, Now: time.Now,
 	}
 	rows, err := batches.Open(ctx, m.socket, train.TrainFeed)
 	if err != nil {
@@ -121,10 +123,11 @@ func (m *trainingMember) trainRows(ctx context.Context) error {
 		t.Export = m.export
 	}
 	result, err := t.Run(ctx)
-	if err != nil {
+	if err != nil && result.Steps == 0 {
 		return err
 	}
-	return m.worker.member.Result(result)
+	// The result of a training that was stopped says where its last checkpoint is.
+	return errors.Join(err, m.worker.member.Result(result))
 }
 
 // place is the member's number among the trainers, and how many there are. A dedicated
@@ -230,7 +233,7 @@ func (m *trainingMember) export(ctx context.Context, prefix string) error {
 
 // evaluate evaluates the checkpoints that the chief writes.
 func (m *trainingMember) evaluate(ctx context.Context) error {
-	_, graph, err := m.open(ctx)
+	graph, err := m.open(ctx)
 	if err != nil {
 		return err
 	}

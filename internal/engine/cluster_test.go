@@ -75,7 +75,7 @@ func (task *memberTask) train(ctx context.Context, read *model.Training, graph *
 	var result memberResult
 	served := task.Source.Strategy == model.ParameterServer
 	if !served || task.Cluster.Task == 0 {
-		if err := graph.Restore(ctx, read.Initial); err != nil {
+		if _, err := graph.Begin(ctx); err != nil {
 			return result, err
 		}
 	}

@@ -20,6 +20,7 @@ type Training struct {
 	path        string
 	session     *session
 	program     *model.TrainingProgram
+	values      *model.InitialValues // nil: variables begin with the graph's own
 	train, eval *run
 	groupSize   *tensor // nil: the step takes none
 	globalStep  []endpoint
@@ -36,6 +37,9 @@ type TrainingOptions struct {
 	Cluster Cluster
 	// Rollback asks for Snapshot and Rollback. Each variable is then in memory twice.
 	Rollback bool
+	// InitFrom is a checkpoint, a folder of them, or a SavedModel, whose values Begin
+	// gives to the variables that they fit (model.Training.ValuesOf). "": none.
+	InitFrom string
 }
 
 // OpenTraining starts this member's server, if it needs one, opens the graph and fills its
@@ -53,7 +57,14 @@ func OpenTraining(ctx context.Context, t *model.Training, o TrainingOptions) (*T
 			cluster.Tasks[job] = len(addresses)
 		}
 	}
-	program, err := t.Program(cluster, o.Rollback)
+	options := model.ProgramOptions{Rollback: o.Rollback}
+	var err error
+	if o.InitFrom != "" {
+		if options.Values, err = t.ValuesOf(o.InitFrom); err != nil {
+			return nil, err
+		}
+	}
+	program, err := t.Program(cluster, options)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +86,7 @@ func OpenTraining(ctx context.Context, t *model.Training, o TrainingOptions) (*T
 	} else {
 		config.InterOpParallelismThreads = int32(at.Threads)
 	}
-	g := &Training{path: program.Path, program: program}
+	g := &Training{path: program.Path, program: program, values: options.Values}
 	if err := g.open(t, config, target); err != nil {
 		return nil, err
 	}
@@ -198,20 +209,40 @@ func (g *Training) compute(ctx context.Context, r *run, rows arrow.Record) ([]fl
 	return r.results(found)
 }
 
-// Restore gives all variables the values of a checkpoint. Prefix "" stands for the
-// graph's own initialisers. If the checkpoint does not fit, the error is a
-// *model.ModelError that names the variables.
+// Begin gives all variables their first values: the graph's own, and those of
+// TrainingOptions.InitFrom. note says which variables have the latter; "": none.
+func (g *Training) Begin(ctx context.Context) (note string, err error) {
+	steps, err := g.program.BeginSteps()
+	if err == nil {
+		err = g.executeAll(ctx, steps)
+	}
+	if err != nil {
+		return "", err
+	}
+	if g.values != nil {
+		note = g.values.String()
+	}
+	return note, nil
+}
+
+// Restore gives all variables the values of a checkpoint. If the checkpoint does not fit,
+// the error is a *model.ModelError that names the variables.
 func (g *Training) Restore(ctx context.Context, prefix string) error {
 	steps, err := g.program.RestoreSteps(prefix)
 	if err != nil {
 		return err
 	}
+	return g.executeAll(ctx, steps)
+}
+
+// executeAll runs what gives variables their values.
+func (g *Training) executeAll(ctx context.Context, steps []model.Step) error {
 	for _, step := range steps {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		if err := execute(g.session, step); err != nil {
-			return fmt.Errorf("engine: restore %s: %w", prefix, err)
+			return fmt.Errorf("engine: values of variables: %w", err)
 		}
 	}
 	return nil

@@ -87,7 +87,7 @@ func graphFile(t testing.TB, name string) string {
 }
 
 // training opens a graph to train on one member.
-func training(t testing.TB, source model.TrainingSource, o engine.TrainingOptions) (*model.Training, *engine.Training) {
+func training(t testing.TB, source model.TrainingSource, o engine.TrainingOptions) *engine.Training {
 	t.Helper()
 	if source.Train == "" {
 		source.Train = "train"
@@ -109,21 +109,21 @@ func training(t testing.TB, source model.TrainingSource, o engine.TrainingOption
 			t.Error(err)
 		}
 	})
-	return read, graph
+	return graph
 }
 
 // begun is training with the graph's first values.
 func begun(t testing.TB, name string) *engine.Training {
 	t.Helper()
-	read, graph := training(t, model.TrainingSource{Graph: graphFile(t, name)}, engine.TrainingOptions{})
+	graph := training(t, model.TrainingSource{Graph: graphFile(t, name)}, engine.TrainingOptions{})
 	if ready, err := graph.Initialized(t.Context()); ready || err != nil {
-		t.Errorf("before Restore: initialised %v, %v", ready, err)
+		t.Errorf("before Begin: initialised %v, %v", ready, err)
 	}
-	if err := graph.Restore(t.Context(), read.Initial); err != nil {
+	if _, err := graph.Begin(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if ready, err := graph.Initialized(t.Context()); !ready || err != nil {
-		t.Errorf("after Restore: initialised %v, %v", ready, err)
+		t.Errorf("after Begin: initialised %v, %v", ready, err)
 	}
 	return graph
 }
@@ -203,7 +203,7 @@ func TestCheckpointsContinueTheCurve(t *testing.T) {
 			if err := first.Save(t.Context(), prefix); err != nil {
 				t.Fatal(err)
 			}
-			_, second := training(t, model.TrainingSource{Graph: graphFile(t, name)}, engine.TrainingOptions{})
+			second := training(t, model.TrainingSource{Graph: graphFile(t, name)}, engine.TrainingOptions{})
 			if err := second.Restore(t.Context(), prefix); err != nil {
 				t.Fatal(err)
 			}
@@ -239,8 +239,8 @@ func TestEvaluationUpdatesNothing(t *testing.T) {
 	needTensorFlow(t)
 	for name, metrics := range map[string][]string{"noisy": {"loss", "accuracy"}, "ref": {"loss"}} {
 		t.Run(name, func(t *testing.T) {
-			read, graph := training(t, model.TrainingSource{Graph: graphFile(t, name), Eval: "evaluate"}, engine.TrainingOptions{})
-			if err := graph.Restore(t.Context(), read.Initial); err != nil {
+			graph := training(t, model.TrainingSource{Graph: graphFile(t, name), Eval: "evaluate"}, engine.TrainingOptions{})
+			if _, err := graph.Begin(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			if !slices.Equal(graph.EvalMetrics(), metrics) {
@@ -269,8 +269,8 @@ func TestRollbackGivesExactValues(t *testing.T) {
 	needTensorFlow(t)
 	for _, name := range []string{"mlp", "shared", "ref", "keras"} {
 		t.Run(name, func(t *testing.T) {
-			read, graph := training(t, model.TrainingSource{Graph: graphFile(t, name)}, engine.TrainingOptions{Rollback: true})
-			if err := graph.Restore(t.Context(), read.Initial); err != nil {
+			graph := training(t, model.TrainingSource{Graph: graphFile(t, name)}, engine.TrainingOptions{Rollback: true})
+			if _, err := graph.Begin(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			rows := batches(t, name)
@@ -288,7 +288,7 @@ func TestRollbackGivesExactValues(t *testing.T) {
 			}
 		})
 	}
-	_, graph := training(t, model.TrainingSource{Graph: graphFile(t, "mlp")}, engine.TrainingOptions{})
+	graph := training(t, model.TrainingSource{Graph: graphFile(t, "mlp")}, engine.TrainingOptions{})
 	if errors.Join(graph.Snapshot(t.Context()), graph.Rollback(t.Context())) == nil {
 		t.Error("rollback works without being asked for")
 	}
@@ -297,7 +297,7 @@ func TestRollbackGivesExactValues(t *testing.T) {
 // A checkpoint of another graph is refused, with the names of variables.
 func TestRestoreNamesWhatIsMissing(t *testing.T) {
 	needTensorFlow(t)
-	_, graph := training(t, model.TrainingSource{Graph: graphFile(t, "mlp")}, engine.TrainingOptions{})
+	graph := training(t, model.TrainingSource{Graph: graphFile(t, "mlp")}, engine.TrainingOptions{})
 	err := graph.Restore(t.Context(), filepath.Join(graphs.folder(t), "noisy.end"))
 	var refused *model.ModelError
 	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "it lacks") || !strings.Contains(err.Error(), "logits/kernel/.ATTRIBUTES/VARIABLE_VALUE (float32 [8,3])") {
@@ -346,5 +346,88 @@ func TestStepsFreeTheirMemory(t *testing.T) {
 	t.Logf("5,000 steps: %d MiB more", grown)
 	if grown > 20 {
 		t.Errorf("memory grew by %d MiB over 5,000 steps", grown)
+	}
+}
+
+// A training begins with the values of another model that fit its variables, and says
+// which. The others, and the optimizer's, are the graph's own.
+func TestTrainingBeginsWithOtherValues(t *testing.T) {
+	needTensorFlow(t)
+	folder := graphs.folder(t)
+	suffix := "/.ATTRIBUTES/VARIABLE_VALUE"
+	later := func(name string) string { // a checkpoint of the graph after some steps
+		prefix, graph := filepath.Join(t.TempDir(), "later"), begun(t, name)
+		steps(t, graph, batches(t, name)[:5])
+		if err := graph.Save(t.Context(), prefix); err != nil {
+			t.Fatal(err)
+		}
+		return prefix
+	}
+	reference, byHand := later("ref"), later("keras")
+	saved, err := model.Variables(byHand)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := slices.IndexFunc(saved, func(v model.Variable) bool {
+		return strings.HasPrefix(v.Name, "held/") && slices.Equal(v.Shape, []int64{6, 8})
+	})
+	if at < 0 {
+		t.Fatalf("no kernel in %v", saved)
+	}
+	kernel := saved[at].Name
+	own := func(name string) string { return filepath.Join(folder, name, "variables", "variables") }
+	const misfits = "2 of 4 variables begin with values of %; left out: logits/bias (float32 [3] here, float32 [5] there), logits/kernel (float32 [8,3] here, float32 [8,5] there); unused there: "
+	var checks [][3]string // a checkpoint, its key, another, and its key
+	for name, test := range map[string]struct {
+		graph, from, note string
+		same              [][3]string // key, the checkpoint that has the value too, its key
+	}{
+		"SavedModel of Keras": {"mlp", filepath.Join(folder, "base"), misfits, [][3]string{
+			{"hidden/kernel" + suffix, own("base"), "variables/0" + suffix}, {"logits/kernel" + suffix, own("mlp"), "logits/kernel" + suffix}}},
+		"checkpoint of Keras": {"mlp", filepath.Join(folder, "based"), misfits, [][3]string{
+			{"hidden/kernel" + suffix, filepath.Join(folder, "based", "ckpt-1"), "model/_operations/1/_kernel" + suffix}}},
+		"the helper's": {"mlp", filepath.Join(folder, "mlp.end"), "4 of 4 variables begin with values of %; unused there: ", [][3]string{
+			{"logits/kernel" + suffix, filepath.Join(folder, "mlp.end"), "logits/kernel" + suffix}, {"global_step" + suffix, own("mlp"), "global_step" + suffix},
+			{"adam/hidden_kernel_momentum" + suffix, own("mlp"), "adam/hidden_kernel_momentum" + suffix}}},
+		"TensorFlow 1":   {"resource", reference, "2 of 2 variables begin with values of %; unused there: beta1_power, beta2_power, global_step, net/bias/Adam, ", [][3]string{{"net/weight", reference, "net/weight"}}},
+		"by object path": {"keras", byHand, "4 of 4 variables begin", [][3]string{{kernel, byHand, kernel}, {kernel, byHand, "optimizer/_trainable_variables/0" + suffix}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			graph := training(t, model.TrainingSource{Graph: graphFile(t, test.graph), Eval: map[bool]string{true: "evaluate"}[test.graph == "mlp"]}, engine.TrainingOptions{InitFrom: test.from})
+			note, err := graph.Begin(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := strings.ReplaceAll(test.note, "%", test.from); !strings.HasPrefix(note, want) {
+				t.Errorf("note %q, want %q", note, want)
+			}
+			prefix := filepath.Join(folder, "begun-"+strings.ReplaceAll(name, " ", "-"))
+			if err := graph.Save(t.Context(), prefix); err != nil {
+				t.Fatal(err)
+			}
+			for _, one := range test.same {
+				checks = append(checks, [3]string{prefix + "|" + one[0], one[1] + "|" + one[2], name})
+			}
+		})
+	}
+	raw, err := json.Marshal(checks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := "import json, sys, numpy as np, tensorflow as tf\n" +
+		"value = lambda at: tf.train.load_checkpoint(at.split('|')[0]).get_tensor(at.split('|')[1])\n" +
+		"for a, b, name in json.loads(sys.argv[1]): np.testing.assert_array_equal(value(a), value(b), name)"
+	if out, err := exec.CommandContext(t.Context(), python(), "-c", code, string(raw)).CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+
+	source := model.TrainingSource{Graph: graphFile(t, "line"), Train: "train", Strategy: model.Independent}
+	read, err := source.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = read.ValuesOf(filepath.Join(folder, "base"))
+	if err == nil || !strings.Contains(err.Error(), "none of its values fits a variable of the graph") || !strings.Contains(err.Error(), "weight (not there)") {
+		t.Error(err)
 	}
 }

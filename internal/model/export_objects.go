@@ -31,7 +31,7 @@ func (e *exporter) matchObjects(b *bundle) error {
 		return err
 	}
 	wants := wantedObjects(own, objects)
-	byPath, err := e.keysByPath(b, objects, wants)
+	byPath, err := keysByPath(e.out.Graph, b, objects, wants)
 	if err != nil {
 		return err
 	}
@@ -127,8 +127,8 @@ func sameValue(a, b *corepb.BundleEntryProto) bool {
 // keysByPath maps keys of a SavedModel's own variables to those of the same objects in
 // the checkpoint. It tries the checkpoint's root and each object there. The one with
 // the most values that fit counts. If two fit equally well, with other values, the
-// error is a *ModelError.
-func (e *exporter) keysByPath(b *bundle, objects *corepb.TrackableObjectGraph, wants []wanted) (map[string]string, error) {
+// error is a *ModelError, in which graph is the SavedModel's name.
+func keysByPath(graph string, b *bundle, objects *corepb.TrackableObjectGraph, wants []wanted) (map[string]string, error) {
 	tracked, err := b.objects()
 	if err != nil || len(tracked.GetNodes()) == 0 {
 		return nil, err
@@ -156,7 +156,7 @@ func (e *exporter) keysByPath(b *bundle, objects *corepb.TrackableObjectGraph, w
 		}
 	}
 	if rival != "" {
-		return nil, &ModelError{Path: b.prefix, Problem: fmt.Sprintf("two of its objects fit the graph %s: %s and %s", e.out.Graph, name, rival),
+		return nil, &ModelError{Path: b.prefix, Problem: fmt.Sprintf("two of its objects fit the graph %s: %s and %s", graph, name, rival),
 			Remedy: "save a checkpoint with one of them"}
 	}
 	return best, nil

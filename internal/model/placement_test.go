@@ -57,7 +57,7 @@ func TestPlacement(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			program, err := training.Program(test.cluster, false)
+			program, err := training.Program(test.cluster, ProgramOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -89,7 +89,7 @@ func TestPlacementNamesWhatTheClusterLacks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = training.Program(cluster, false)
+		_, err = training.Program(cluster, ProgramOptions{})
 		var refused *ModelError
 		if !errors.As(err, &refused) || !strings.Contains(err.Error(), "the variable w (VarHandleOp) is on device "+device+", and the cluster ") || refused.Remedy == "" {
 			t.Errorf("%s: %v", device, err)
@@ -102,7 +102,7 @@ func TestParameterServersAreNeeded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := training.Program(Cluster{Tasks: map[string]int{"worker": 2}, Job: "worker"}, false); err == nil || !strings.Contains(err.Error(), "set num_ps") {
+	if _, err := training.Program(Cluster{Tasks: map[string]int{"worker": 2}, Job: "worker"}, ProgramOptions{}); err == nil || !strings.Contains(err.Error(), "set num_ps") {
 		t.Error(err)
 	}
 }

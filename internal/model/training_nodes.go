@@ -194,7 +194,7 @@ func (b *trainingBuilder) addSaving() {
 		return
 	}
 	scope := ownScope + "/save"
-	filename := b.add(scope+"/filename", "Placeholder", map[string]*attrpb.AttrValue{"dtype": typeAttr(String), "shape": {Value: &attrpb.AttrValue_Shape{Shape: &shapepb.TensorShapeProto{}}}})
+	filename := b.addFilename(scope)
 	var all, must []*trainedVariable
 	for i := range b.variables {
 		v := &b.variables[i]
@@ -234,11 +234,12 @@ func (b *trainingBuilder) addSave(scope, filename string, variables []*trainedVa
 	var keys, parts, values []string
 	var types []typespb.DataType
 	for i, v := range variables {
-		keys, parts, types = append(keys, v.key), append(parts, v.slice), append(types, typespb.DataType(v.dtype))
-		if v.byReference() {
-			values = append(values, v.node.GetName())
-		} else {
-			values = append(values, b.read(fmt.Sprintf("%s/read_%d", scope, i), v))
+		value := v.node.GetName()
+		if !v.byReference() {
+			value = b.read(fmt.Sprintf("%s/read_%d", scope, i), v)
+		}
+		for _, key := range append([]string{v.key}, v.aliases...) {
+			keys, parts, types, values = append(keys, key), append(parts, v.slice), append(types, typespb.DataType(v.dtype)), append(values, value)
 		}
 	}
 	if len(b.objects) > 0 {
@@ -273,4 +274,28 @@ func (b *trainingBuilder) addRollback() {
 	}
 	b.program.Snapshot = b.group(scope+"/keep", kept...)
 	b.program.Rollback = b.group(scope+"/restore", back...)
+}
+
+// addValues adds operations that give variables values of another checkpoint.
+func (b *trainingBuilder) addValues(values *InitialValues) {
+	scope := ownScope + "/values"
+	filename := b.addFilename(scope)
+	keys := map[string]string{}
+	for _, one := range values.Taken {
+		keys[one.Variable] = one.Key
+	}
+	var taken []*trainedVariable
+	for i := range b.variables {
+		if key, there := keys[b.variables[i].node.GetName()]; there {
+			v := b.variables[i]
+			v.key = key
+			taken = append(taken, &v)
+		}
+	}
+	b.program.begin = []Step{{Feeds: map[string]string{filename + ":0": values.Prefix}, Targets: []string{b.addRestore(scope+"/restore", filename, taken...)}}}
+}
+
+// addFilename adds a placeholder for a checkpoint's prefix.
+func (b *trainingBuilder) addFilename(scope string) string {
+	return b.add(scope+"/filename", "Placeholder", map[string]*attrpb.AttrValue{"dtype": typeAttr(String), "shape": {Value: &attrpb.AttrValue_Shape{Shape: &shapepb.TensorShapeProto{}}}})
 }

@@ -37,6 +37,7 @@ type TrainingProgram struct {
 
 	training       *Training
 	restore, save  savingOps
+	begin          []Step            // after the graph's own values: those of ProgramOptions.Values
 	zeros          []string          // operations that reset what tfos adds
 	restoreMissing map[string]string // by key: operation that restores a variable that a checkpoint may lack
 }
@@ -52,10 +53,15 @@ type TrainingRun struct {
 // savingOps are a tensor that takes a checkpoint's prefix and an operation that uses it.
 type savingOps struct{ filename, op string }
 
-// Program returns what a member of a cluster runs. rollback asks for Snapshot and
-// Rollback. If the graph needs devices that the cluster lacks, the error is a
-// *ModelError.
-func (t *Training) Program(cluster Cluster, rollback bool) (*TrainingProgram, error) {
+// ProgramOptions say what a program can do that not every training needs.
+type ProgramOptions struct {
+	Rollback bool           // Snapshot and Rollback
+	Values   *InitialValues // with which variables begin. Nil: the graph's own
+}
+
+// Program returns what a member of a cluster runs. If the graph needs devices that the
+// cluster lacks, the error is a *ModelError.
+func (t *Training) Program(cluster Cluster, o ProgramOptions) (*TrainingProgram, error) {
 	sizes := map[string]int64{}
 	if t.Initial != "" {
 		b, err := readBundle(t.Initial)
@@ -79,12 +85,12 @@ func (t *Training) Program(cluster Cluster, rollback bool) (*TrainingProgram, er
 	if b.def, err = place.placed(def); err != nil {
 		return nil, err
 	}
-	b.addAll(rollback)
+	b.addAll(o)
 	return b.program, b.finish()
 }
 
 // addAll adds the operations of tfos to the graph.
-func (b *trainingBuilder) addAll(rollback bool) {
+func (b *trainingBuilder) addAll(o ProgramOptions) {
 	p := b.program
 	b.addSaving()
 	p.Train = TrainingRun{Fetches: b.Metrics, GlobalStep: b.globalStep, Targets: b.updates}
@@ -98,8 +104,11 @@ func (b *trainingBuilder) addAll(rollback bool) {
 		b.addCollectiveStop()
 	}
 	b.addInitialized()
-	if rollback {
+	if o.Rollback {
 		b.addRollback()
+	}
+	if o.Values != nil {
+		b.addValues(o.Values)
 	}
 }
 
@@ -136,21 +145,37 @@ func (b *trainingBuilder) requiredOperations() []Operation {
 }
 
 // RestoreSteps returns the runs that give all variables the values of a checkpoint. If
-// the checkpoint does not fit, the error is that of CheckCheckpoint. Prefix "" stands for
-// the graph's own initialisers. Another trainer may see variables with values before
-// the last of the runs.
+// the checkpoint does not fit, the error is that of CheckCheckpoint. Initialized becomes
+// true with the last of them.
 func (p *TrainingProgram) RestoreSteps(prefix string) ([]Step, error) {
+	steps, err := p.valueSteps(prefix)
+	return append(steps, p.zeroSteps()...), err
+}
+
+// BeginSteps returns the runs that give all variables their first values. Initialized
+// becomes true with the last of them.
+func (p *TrainingProgram) BeginSteps() ([]Step, error) {
+	steps, err := p.valueSteps(p.training.Initial)
+	return slices.Concat(steps, p.begin, p.zeroSteps()), err
+}
+
+// zeroSteps returns the run that sets what trainers share. Trainers that wait for values
+// wait for these variables too.
+func (p *TrainingProgram) zeroSteps() []Step { return withoutEmpty(Step{Targets: p.zeros}) }
+
+// valueSteps is RestoreSteps without the last run. Prefix "" stands for the graph's own
+// initialisers.
+func (p *TrainingProgram) valueSteps(prefix string) ([]Step, error) {
 	t := p.training
 	if prefix == "" {
 		if len(t.firstInit) == 0 {
 			return nil, &ModelError{Path: p.Path, Problem: "the graph has no initialiser for its variables", Remedy: "restore a checkpoint"}
 		}
 		first := Step{Targets: t.firstInit}
-		last := Step{Targets: p.zeros}
 		if t.counter.own {
-			last.Targets = append(slices.Clone(p.zeros), t.counter.first)
+			first.Targets = append(slices.Clone(first.Targets), t.counter.first)
 		}
-		return withoutEmpty(first, last), nil
+		return []Step{first}, nil
 	}
 	if err := t.CheckCheckpoint(prefix); err != nil {
 		return nil, err
@@ -170,7 +195,7 @@ func (p *TrainingProgram) RestoreSteps(prefix string) ([]Step, error) {
 			first.Targets = append(first.Targets, v.first)
 		}
 	}
-	return withoutEmpty(restore, first, Step{Targets: p.zeros}), nil
+	return withoutEmpty(restore, first), nil
 }
 
 func withoutEmpty(steps ...Step) []Step {

@@ -193,7 +193,7 @@ func TestTrainingCountsUpdates(t *testing.T) {
 	if !have.counter.own || !have.ownSaver() || have.globalStep != "" {
 		t.Errorf("counter %+v", have.counter)
 	}
-	program, err := have.Program(Cluster{}, false)
+	program, err := have.Program(Cluster{}, ProgramOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

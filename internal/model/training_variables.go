@@ -4,14 +4,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	attrpb "github.com/wamuir/graft/tensorflow/core/framework/attr_value_go_proto"
 	nodepb "github.com/wamuir/graft/tensorflow/core/framework/node_def_go_proto"
 	shapepb "github.com/wamuir/graft/tensorflow/core/framework/tensor_shape_go_proto"
 	typespb "github.com/wamuir/graft/tensorflow/core/framework/types_go_proto"
-	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
-	"google.golang.org/protobuf/proto"
 )
 
 // trainedVariable is a variable of a graph that trains.
@@ -19,8 +16,11 @@ type trainedVariable struct {
 	variable
 	key   string // in checkpoints. "": it is in none, and each member has its own
 	slice string // the part of the value under key, as RestoreV2 takes it. "": all
-	dtype DType
-	shape *shapepb.TensorShapeProto // nil: not known
+	// aliases are other keys under which TensorFlow 2 saves the value: Keras 3's layers
+	// and optimizers both hold a variable.
+	aliases []string
+	dtype   DType
+	shape   *shapepb.TensorShapeProto // nil: not known
 	// first is the operation that gives the first value if a checkpoint has none. "":
 	// a checkpoint must have one.
 	first string
@@ -91,86 +91,6 @@ func (t *Training) addVariable(v variable, at valueKey, known bool) error {
 	t.variables = append(t.variables, trainedVariable{variable: v, key: at.key, slice: at.slice,
 		dtype: DType(attrs["dtype"].GetType()), shape: attrs["shape"].GetShape(), first: at.first})
 	return nil
-}
-
-// valueKey is where a checkpoint has a variable's value. first is as in trainedVariable.
-type valueKey struct{ key, slice, first string }
-
-// checkpointKeys maps variable nodes to their places in a checkpoint. The graph's saver
-// tells, or else the object graph, or else the variables' names.
-func (t *Training) checkpointKeys() (map[string]valueKey, error) {
-	keys := t.savedKeys()
-	if len(keys) == 0 && t.Initial != "" {
-		byNode, err := t.graph.checkpointKeys(t.Initial)
-		if err != nil {
-			return nil, err
-		}
-		for node, key := range byNode {
-			keys[node] = valueKey{key: key}
-		}
-	}
-	if len(t.graph.pb.GetObjectGraphDef().GetNodes()) > 0 {
-		return keys, nil
-	}
-	defs, err := t.variableCollection(globalCollection)
-	for _, def := range defs {
-		node := nodeOf(def.GetVariableName())
-		if _, saved := keys[node]; saved {
-			continue
-		}
-		if info := def.GetSaveSliceInfoDef(); info != nil {
-			return nil, &ModelError{Path: t.Path, Problem: fmt.Sprintf("the variable %s is a part of %s, and the graph's saver does not have it", node, info.GetFullName()),
-				Remedy: "write the .meta file with tf.compat.v1.train.Saver().save"}
-		}
-		keys[node] = valueKey{key: node, first: nodeOf(def.GetInitializerName())}
-	}
-	return keys, err
-}
-
-// nodeOf returns the name of a tensor's operation.
-func nodeOf(tensor string) string {
-	name, _, _ := strings.Cut(strings.TrimPrefix(tensor, "^"), ":")
-	return name
-}
-
-// savedKeys maps variable nodes to the places from which the graph's saver restores
-// them. It is empty if the saver works in functions, as that of tf.saved_model.save.
-func (t *Training) savedKeys() map[string]valueKey {
-	keys, def := map[string]valueKey{}, t.graph.pb.GetGraphDef()
-	restored := newFlow(def)
-	if op := t.graph.pb.GetSaverDef().GetRestoreOpName(); op != "" {
-		restored.traceTensor("^" + op)
-	}
-	source := func(tensor string) string { // behind Identity
-		for {
-			n := restored.nodes[nodeOf(tensor)]
-			if n.GetOp() != "Identity" || len(n.GetInput()) == 0 {
-				return indexed(tensor)
-			}
-			tensor = n.GetInput()[0]
-		}
-	}
-	for _, n := range restored.reached {
-		if n.GetOp() != "Assign" && n.GetOp() != "AssignVariableOp" || len(n.GetInput()) < 2 {
-			continue
-		}
-		tensor := source(n.GetInput()[1])
-		restore := restored.nodes[nodeOf(tensor)]
-		if restore.GetOp() != "RestoreV2" || len(restore.GetInput()) < 3 {
-			continue
-		}
-		i := restored.outputIndex(restore, tensor)
-		names, parts := restored.constantTexts(restore.GetInput()[1]), restored.constantTexts(restore.GetInput()[2])
-		if i < len(names) && i < len(parts) {
-			keys[nodeOf(n.GetInput()[0])] = valueKey{key: string(names[i]), slice: string(parts[i])}
-		}
-	}
-	return keys
-}
-
-// constantTexts returns the strings of a constant, or nil.
-func (f *flow) constantTexts(tensor string) [][]byte {
-	return f.nodes[nodeOf(tensor)].GetAttr()["value"].GetTensor().GetStringVal()
 }
 
 // findInitializers finds the operations that give first values: to variables that are in
@@ -269,67 +189,6 @@ func (t *Training) globalStepVariable() (string, error) {
 		}
 	}
 	return "", nil
-}
-
-// ownSaver reports whether the graph needs a saver of tfos: it has none for all of its
-// variables.
-func (t *Training) ownSaver() bool {
-	saver := t.graph.pb.GetSaverDef()
-	if saver.GetVersion() != corepb.SaverDef_V2 || saver.GetSaveTensorName() == "" || saver.GetFilenameTensorName() == "" {
-		return true
-	}
-	saved := t.savedKeys()
-	return slices.ContainsFunc(t.variables, func(v trainedVariable) bool {
-		_, there := saved[v.node.GetName()]
-		return v.key != "" && !there
-	})
-}
-
-// findObjects sets the object graph that checkpoints of tfos's saver carry, with which
-// TensorFlow 2 reads them: that of the first checkpoint, for the variables that are
-// saved.
-func (t *Training) findObjects() error {
-	if t.Initial == "" || !t.ownSaver() {
-		return nil
-	}
-	objects, err := readObjectGraph(t.Initial)
-	if err != nil || len(objects.GetNodes()) == 0 {
-		return err
-	}
-	saved := map[string]bool{}
-	for _, v := range t.variables {
-		saved[v.key] = true
-	}
-	for _, node := range objects.GetNodes() {
-		node.Attributes = slices.DeleteFunc(node.GetAttributes(), func(a *corepb.TrackableObjectGraph_TrackableObject_SerializedTensor) bool {
-			return !saved[a.GetCheckpointKey()]
-		})
-	}
-	if t.objects, err = proto.Marshal(objects); err != nil {
-		return &ModelError{Path: t.Path, Problem: "its object graph cannot be written", Err: err}
-	}
-	return nil
-}
-
-// CheckCheckpoint returns an error if a checkpoint cannot be restored: a data file is
-// missing, or a variable's value is missing or has another type or shape. The error is a
-// *ModelError that names the variables.
-func (t *Training) CheckCheckpoint(prefix string) error {
-	b, err := completeBundle(prefix)
-	if err != nil {
-		return err
-	}
-	var faults restoreFaults
-	for _, v := range t.variables {
-		switch w, entry := v.wanted(), b.entries[v.key]; {
-		case v.key == "" || v.first != "" && entry == nil:
-		case entry == nil:
-			faults.addMissing(w)
-		case !w.fits(entry):
-			faults.addOther(w, entry)
-		}
-	}
-	return faults.err(prefix, t.Path)
 }
 
 // variableNode makes a variable. Its node has the variable's name.

@@ -19,6 +19,9 @@ const (
 // given the variables values, and whether it has finished.
 const pollTime = 50 * time.Millisecond
 
+// flushTime is the longest time that scalars are in memory only.
+const flushTime = 5 * time.Second
+
 // Trainer is what one trainer works with.
 type Trainer struct {
 	Request *Request
@@ -97,6 +100,7 @@ type run struct {
 	quota    int64 // steps that this trainer may take; -1: no limit
 	saved    int64 // the step of the newest checkpoint; -1: none
 	window   window
+	flushed  time.Time
 	stopping *stopping // nil: no early stopping, or the evaluator decides
 	skipped  int64
 }
@@ -265,7 +269,11 @@ func (r *run) tell(now time.Time) error {
 		return nil
 	}
 	names := append(append([]string(nil), r.Graph.Metrics()...), "steps_per_second")
-	return r.Summaries.Scalars(r.step, now, names, append(mean, p.StepsPerSecond))
+	if err := r.Summaries.Scalars(r.step, now, names, append(mean, p.StepsPerSecond)); err != nil || now.Sub(r.flushed) < flushTime {
+		return err
+	}
+	r.flushed = now
+	return r.Summaries.Flush()
 }
 
 // checkpoint saves, and evaluates if this trainer does. stop: the metric has not
@@ -349,30 +357,41 @@ func (r *run) finish(ctx context.Context) error {
 			return err
 		}
 	}
-	if r.Export == nil {
-		return nil
+	if r.Export != nil {
+		if err := r.Enter(Exporting); err != nil {
+			return err
+		}
+		if err := r.export(ctx); err != nil {
+			return err
+		}
 	}
-	if err := r.Enter(Exporting); err != nil {
-		return err
+	if r.Request.Strategy == ParameterServer {
+		return r.Graph.Finish(ctx) // the other trainers may end
 	}
-	return r.export(ctx)
+	return nil
 }
 
 // awaitOthers records that this trainer has finished. The chief waits for all trainers
-// and then reads how many updates there are.
+// and then reads how many updates there are. The others wait until the chief has
+// finished a second time: an author's devices may have put variables on their servers,
+// which the chief saves.
 func (r *run) awaitOthers(ctx context.Context) error {
 	if err := r.Graph.Finish(ctx); err != nil {
 		return err
 	}
+	wanted := r.Trainers
 	if !r.Chief() {
-		return nil
+		wanted++
 	}
 	err := r.await(ctx, func() (bool, error) {
 		n, err := r.Graph.Finished(ctx)
-		return n >= r.Trainers, err
+		return n >= wanted, err
 	})
 	if err != nil {
 		return fmt.Errorf("train: wait for the other trainers: %w", err)
+	}
+	if !r.Chief() {
+		return nil
 	}
 	step, err := r.Graph.GlobalStep(ctx)
 	if step >= 0 {

@@ -127,6 +127,23 @@ def test_serving_is_predict(case, curve):
     assert_same(got, want if isinstance(want, dict) else {"output_0": want})
 
 
+def test_inputs_keep_the_order_of_the_model(tmp_path):
+    """The list of keras.Inputs is not in the order of their names."""
+    last, first = keras.Input((2,), name="z"), keras.Input((2,), name="a")
+    model = keras.Model(
+        [last, first], keras.layers.Dense(2)(keras.layers.Subtract()([last, first]))
+    )
+    export_training(model, "sgd", "mse", tmp_path / "graph")
+    z, a = np.eye(2, dtype="float32"), np.zeros((2, 2), "float32")
+    want = model([z, a]).numpy()
+    with Graph(str(tmp_path / "graph")) as graph:
+        np.testing.assert_allclose(
+            graph.run("serving_default", {"z": z, "a": a})["output_0"], want, rtol=1e-6
+        )
+        assert graph.run("evaluate", {"z": z, "a": a, "y": want})["loss"] < 1e-12
+        assert graph.run("train", {"z": z, "a": a, "y": want})["loss"] < 1e-12
+
+
 def test_a_session_over_the_graph_does_the_same(case, curve, tmp_path):
     """And goes on from a checkpoint that it has written, in another session."""
     ours, _ = curve["train"]
@@ -322,3 +339,16 @@ def test_a_graph_runs_alone_without_a_group(cases):
             found[key] = collectives(functions[node.attr["f"].func.name])
     assert found.pop("train_all_reduce")
     assert found and not any(found.values())
+
+
+def test_inputs_need_not_be_in_the_order_of_their_names(tmp_path):
+    b, a = keras.Input((1,), name="b"), keras.Input((1,), name="a")
+    model = keras.Model([b, a], keras.layers.Subtract(name="difference")([b, a * 10.0]))
+    trained = keras.Model([b, a], keras.layers.Dense(1, kernel_initializer="ones")(model([b, a])))
+    export_training(trained, "sgd", "mse", str(tmp_path / "graph"))
+    loaded = tf.saved_model.load(str(tmp_path / "graph"))
+    rows = {"a": tf.constant([[1.0]]), "b": tf.constant([[2.0]])}
+    served = loaded.signatures["serving_default"](**rows)["output_0"]
+    np.testing.assert_allclose(served, [[-8.0]])
+    evaluated = loaded.signatures["evaluate"](**rows, y=tf.constant([-8.0]))
+    np.testing.assert_allclose(evaluated["loss"], 0.0)

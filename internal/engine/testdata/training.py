@@ -1,6 +1,7 @@
 """Makes graphs that train, batches for them, and what Python computes with both.
 
 usage: training.py FOLDER
+       training.py PATH --bench
 
 For each graph NAME there is a SavedModel or NAME.meta, NAME.arrow with a record batch for each
 step, and NAME.json with {losses, metrics, steps}: the losses of Python, the metrics of each step by
@@ -10,6 +11,7 @@ name, and the counts of updates.
 import json
 import os
 import sys
+import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
@@ -19,6 +21,7 @@ sys.path.insert(0, os.path.join(sys.path[0], "tests"))
 import graph_models
 import graph_session
 import keras
+import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 from tfos.graph import export_training
@@ -89,6 +92,7 @@ class KerasByHand(tf.Module):
         self.model = keras.Sequential([keras.Input((6,)), hidden, last])
         self.optimizer = keras.optimizers.Adam(0.01)
         self.optimizer.build(self.model.trainable_variables)
+        self.held = [one.value for one in self.model.variables]  # TensorFlow saves them twice
 
     @tf.function(
         input_signature=[
@@ -154,6 +158,43 @@ def tensorflow_1(path, resource, count, checkpoint):
     write(path, batches, results, ["loss"])
 
 
+def base(path):
+    """A Keras model with the hidden layer of graph_models.perceptron and other logits."""
+    keras.utils.set_random_seed(11)
+    x = keras.Input((6,))
+    hidden = keras.layers.Dense(8, "relu", name="hidden")(x)
+    model = keras.Model(x, keras.layers.Dense(5, name="logits")(hidden), name="base")
+    model.export(path, verbose=False)
+    tf.train.CheckpointManager(tf.train.Checkpoint(model=model), f"{path}d", 1).save()
+
+
+def bench(path):
+    """A graph of an MLP, batches for it, and how many steps Python makes in a second, and
+    in a second of CPU time."""
+    keras.utils.set_random_seed(1)
+    hidden, last = keras.layers.Dense(128, "relu"), keras.layers.Dense(10)
+    model = keras.Sequential([keras.Input((784,)), hidden, last])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    export_training(model, keras.optimizers.Adam(0.001), loss, path)
+    rng = np.random.default_rng(1)
+    batches = [
+        {"x": rng.random((128, 784), dtype="float32"), "y": rng.integers(0, 10, 128)}
+        for _ in range(STEPS)
+    ]
+    with graph_session.Graph(path) as graph:
+        signature = graph.meta.signature_def["train"]
+        names = {key: one.name for key, one in signature.inputs.items()}
+        fetches = [one.name for one in signature.outputs.values()]
+        feeds = [{names[key]: value for key, value in one.items()} for one in batches]
+        run = graph.session.make_callable(fetches, list(feeds[0]))
+        for i in range(1000):
+            if i == 200:
+                start, used = time.perf_counter(), time.process_time()
+            run(*feeds[i % STEPS].values())
+        print(800 / (time.perf_counter() - start), 800 / (time.process_time() - used))
+    write(path, batches, [], [])
+
+
 def main(folder):
     def path(name):
         return os.path.join(folder, name)
@@ -162,6 +203,7 @@ def main(folder):
     helper(path("noisy"), graph_models.noisy, graph_models.classes)
     helper(path("shared"), graph_models.shared, graph_models.visits)
     helper(path("wide"), graph_models.wide_and_deep, graph_models.ratings)
+    base(path("base"))
     by_hand(path("line"), Line())
     module = KerasByHand()
     by_hand(path("keras"), module, serving_default=module.predict)
@@ -171,4 +213,4 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    bench(sys.argv[1]) if "--bench" in sys.argv else main(sys.argv[1])
