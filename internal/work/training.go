@@ -67,7 +67,7 @@ func (w *training) resume() (reserve.Start, error) {
 	}
 	w.request.Resume = &at
 	start.Events = append(start.Events, record.Resumed{Checkpoint: at.Prefix, Step: at.Step})
-	if w.request.Steps > 0 && at.Step >= w.request.Steps && w.request.Export == "" {
+	if w.request.Done(at) {
 		start.End = reserve.Settle{Phase: PhaseSkipped}
 	}
 	return start, nil

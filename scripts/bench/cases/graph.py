@@ -9,6 +9,7 @@ import jobs
 import passes
 import processes
 import rows
+import usage
 from case import LIMIT, PEER, TFOS, Case, Ratio, Sample, Side
 from environments import ROOT
 from processes import peer
@@ -18,6 +19,7 @@ BATCH = 128
 STEPS = {"small": 3_000, "full": 10_000}
 WIDE_STEPS = {"small": 200, "full": 1_000}
 SESSION_SECONDS = {"small": 2, "full": 5}
+CPU = "CPU of TensorFlow's process, µs a row"
 CORES = len(os.sched_getaffinity(0))
 
 
@@ -50,14 +52,18 @@ def job(kind, steps, settings, workers=1):
     }
 
 
-def sample(verdict, unit_rows, versions):
-    """The rate of all members from their first batch on, in units of so many rows."""
+def sample(verdict, unit_rows, versions, **more):
+    """The rate of all members from their first batch on, in units of so many rows.
+
+    more: measurements beside it.
+    """
     throughput, trained = verdict["throughput"], verdict["train"]
     measured = {
         "steps": trained["steps"],
         "step, p50, ms": throughput["step_p50_ms"],
         "step, p99, ms": throughput["step_p99_ms"],
         "feed wait, % of the time": throughput["feed_wait_percent"],
+        **more,
     }
     rate = throughput["rows_per_s"] / unit_rows
     return Sample(None, [rate], {"versions": versions, "measured": measured})
@@ -65,21 +71,22 @@ def sample(verdict, unit_rows, versions):
 
 def by_spark(kind, steps, folder, settings):
     """One member with all CPUs, fed by Spark."""
-    verdict = jobs.by_tfos(
-        folder,
-        {
-            **job(kind, steps[settings.rows], settings),
-            "cluster_size": 1,
-            "resources": {"worker": {"cores": CORES}},
-        },
-    )
-    return sample(verdict, 1, {"pyspark": verdict["spark"]})
+    keys = {"cluster_size": 1, "resources": {"worker": {"cores": CORES}}}
+    with usage.watching(folder) as seen:
+        verdict = jobs.by_tfos(folder, {**job(kind, steps[settings.rows], settings), **keys})
+    return sample(verdict, 1, {"pyspark": verdict["spark"]}, **engine_cpu(seen, verdict))
 
 
 def locally(kind, steps, folder, settings):
     """One member on this machine, without Spark."""
-    verdict, _ = jobs.here(folder, job(kind, steps[settings.rows], settings), "train")
-    return sample(verdict, 1, {})
+    with usage.watching(folder) as seen:
+        verdict, _ = jobs.here(folder, job(kind, steps[settings.rows], settings), "train")
+    return sample(verdict, 1, {}, **engine_cpu(seen, verdict))
+
+
+def engine_cpu(seen, verdict):
+    """The engine's CPU, as sessions without tfos tell theirs; its start is in it."""
+    return {CPU: seen.cpu("tfos-engine") / (verdict["train"]["steps"] * BATCH) * 1e6}
 
 
 def fit(folder, settings):
@@ -92,7 +99,8 @@ def fit(folder, settings):
         passes=passes.FIRST + settings.warm,
         batch=BATCH,
     )
-    return Sample(*passes.counted(found["rates"]), {"versions": found["versions"]})
+    notes = {"versions": found["versions"], "measured": {CPU: found["cpu_us"]}}
+    return Sample(*passes.counted(found["rates"]), notes)
 
 
 def session(kind, folder, settings):
@@ -108,7 +116,8 @@ def session(kind, folder, settings):
         passes=settings.warm,
         seconds=SESSION_SECONDS[settings.rows],
     )
-    return Sample(None, found["rates"], {"versions": found["versions"], "way": found["way"]})
+    notes = {"versions": found["versions"], "way": found["way"], "measured": {CPU: found["cpu_us"]}}
+    return Sample(None, found["rates"], notes)
 
 
 def feed_wait(folder, settings):

@@ -2,7 +2,7 @@
 
 config: graph, signature, features, batch, threads, passes, seconds (of a pass). A pass is
 measured in two ways, of which the faster counts: `constant`, the batch is a constant of the graph;
-`fed`, it is an array that each step is given. What is told is rows per second.
+`fed`, it is an array that each step is given. Told are rows per second, and µs of CPU of a row.
 """
 
 import pathlib
@@ -18,13 +18,12 @@ WARM_UP = 100  # steps
 
 
 def measure(config):
-    found = {way: rates(config, way) for way in (constant, fed)}
-    best = max(found, key=lambda way: max(found[way]))
-    return {"rates": found[best], "way": best.__name__}
+    found = [measured(config, way) for way in (constant, fed)]
+    return max(found, key=lambda one: max(one["rates"]))
 
 
-def rates(config, way):
-    """Rows per second of each pass of one way to give the batch."""
+def measured(config, way):
+    """One way to give the batch: rows per second of each pass, and CPU of a row."""
     settings = v1.ConfigProto(
         intra_op_parallelism_threads=config.threads, inter_op_parallelism_threads=config.threads
     )
@@ -32,12 +31,14 @@ def rates(config, way):
         step = way(session, config, batch(config))
         for _ in range(WARM_UP):
             step()
-        before = step()["global_step"]
+        before, used = step()["global_step"], time.process_time()
         found = [rate(step, config) for _ in range(config.passes)]
+        used = time.process_time() - used
         steps = sum(steps for steps, _ in found)
         if step()["global_step"] != before + steps + 1:
             raise ValueError("a call was no update")
-        return [rate for _, rate in found]
+    cpu = used / (steps * config.batch) * 1e6
+    return {"way": way.__name__, "rates": [rate for _, rate in found], "cpu_us": cpu}
 
 
 def rate(step, config):
