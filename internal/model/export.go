@@ -67,6 +67,8 @@ func (s ExportSource) Export(choice SignatureChoice) (*Export, error) {
 		if err := e.makePortable(); err != nil {
 			return nil, err
 		}
+	} else {
+		e.dropTasks()
 	}
 	if err := e.findValues(); err != nil {
 		return nil, err
