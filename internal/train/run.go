@@ -215,7 +215,7 @@ func (r *run) takeStep(ctx context.Context, batch Batch) error {
 	r.taken++
 	if !finite(values[0]) {
 		if !skip {
-			return nonFinite(r.step+1, values[0], batch)
+			return nonFinite(r.Request.Strategy, r.step+1, values[0], batch)
 		}
 		r.skipped++
 		return r.Graph.Rollback(ctx)
