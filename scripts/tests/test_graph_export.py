@@ -127,23 +127,6 @@ def test_serving_is_predict(case, curve):
     assert_same(got, want if isinstance(want, dict) else {"output_0": want})
 
 
-def test_inputs_keep_the_order_of_the_model(tmp_path):
-    """The list of keras.Inputs is not in the order of their names."""
-    last, first = keras.Input((2,), name="z"), keras.Input((2,), name="a")
-    model = keras.Model(
-        [last, first], keras.layers.Dense(2)(keras.layers.Subtract()([last, first]))
-    )
-    export_training(model, "sgd", "mse", tmp_path / "graph")
-    z, a = np.eye(2, dtype="float32"), np.zeros((2, 2), "float32")
-    want = model([z, a]).numpy()
-    with Graph(str(tmp_path / "graph")) as graph:
-        np.testing.assert_allclose(
-            graph.run("serving_default", {"z": z, "a": a})["output_0"], want, rtol=1e-6
-        )
-        assert graph.run("evaluate", {"z": z, "a": a, "y": want})["loss"] < 1e-12
-        assert graph.run("train", {"z": z, "a": a, "y": want})["loss"] < 1e-12
-
-
 def test_a_session_over_the_graph_does_the_same(case, curve, tmp_path):
     """And goes on from a checkpoint that it has written, in another session."""
     ours, _ = curve["train"]
