@@ -175,7 +175,7 @@ func (r *run) train(ctx context.Context) error {
 			r.result.Stopped = "steps"
 			return r.Rows.Stop()
 		}
-		batch, err := r.Rows.Next(ctx)
+		batch, err := r.next(ctx)
 		if errors.Is(err, io.EOF) {
 			r.result.Stopped = "rows"
 			return nil
@@ -199,6 +199,14 @@ func (r *run) train(ctx context.Context) error {
 	}
 }
 
+// next returns the next rows, and counts how long the trainer waits for them.
+func (r *run) next(ctx context.Context) (Batch, error) {
+	began := r.Now()
+	batch, err := r.Rows.Next(ctx)
+	r.window.waited += r.Now().Sub(began)
+	return batch, err
+}
+
 // takeStep runs one step, and undoes it when its loss is not finite and the job says
 // so.
 func (r *run) takeStep(ctx context.Context, batch Batch) error {
@@ -215,7 +223,7 @@ func (r *run) takeStep(ctx context.Context, batch Batch) error {
 	r.taken++
 	if !finite(values[0]) {
 		if !skip {
-			return nonFinite(r.step+1, values[0], batch)
+			return nonFinite(r.Request.Strategy, r.step+1, values[0], batch)
 		}
 		r.skipped++
 		return r.Graph.Rollback(ctx)
@@ -224,7 +232,7 @@ func (r *run) takeStep(ctx context.Context, batch Batch) error {
 	if global >= 0 {
 		r.step = global
 	}
-	r.window.add(values)
+	r.window.add(values, batch.Rows.NumRows())
 	return nil
 }
 
@@ -268,8 +276,9 @@ func (r *run) tell(now time.Time) error {
 	if r.Summaries == nil {
 		return nil
 	}
-	names := append(append([]string(nil), r.Graph.Metrics()...), "steps_per_second")
-	if err := r.Summaries.Scalars(r.step, now, names, append(mean, p.StepsPerSecond)); err != nil || now.Sub(r.flushed) < flushTime {
+	names := append(append([]string(nil), r.Graph.Metrics()...), "steps_per_second", "rows_per_second", "feed_wait_percent")
+	rows, wait := r.window.feeding(now)
+	if err := r.Summaries.Scalars(r.step, now, names, append(mean, p.StepsPerSecond, rows, wait)); err != nil || now.Sub(r.flushed) < flushTime {
 		return err
 	}
 	r.flushed = now

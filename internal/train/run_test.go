@@ -126,6 +126,9 @@ func (s *fakeSaver) Save(step int64, write func(string) error) (string, error) {
 type fakeSummaries []string
 
 func (s *fakeSummaries) Scalars(step int64, _ time.Time, names []string, values []float64) error {
+	if len(names) != len(values) {
+		panic(fmt.Sprint(names, values))
+	}
 	*s = append(*s, fmt.Sprintf("%d %s=%v", step, names[0], values[0]))
 	return nil
 }

@@ -141,7 +141,13 @@ def test_events_and_validation(train, job, model, batches):
     with graph_session.Graph(model, checkpoint=result.verdict["train"]["checkpoint"]) as graph:
         values = [graph.run("evaluate", batch)["loss"] for batch in batches[:3]]
     assert result.verdict["train"]["evaluated"]["loss"] == pytest.approx(np.mean(values), rel=1e-5)
-    assert {"loss", "learning_rate", "steps_per_second"} <= events(job.folder / "ckpt").keys()
+    assert {
+        "loss",
+        "learning_rate",
+        "steps_per_second",
+        "rows_per_second",
+        "feed_wait_percent",
+    } <= events(job.folder / "ckpt").keys()
     evaluated = events(job.folder / "ckpt" / "eval")["loss"]
     assert [step for step, _ in evaluated] == [4, 8, 12]
     assert evaluated[-1][1] == pytest.approx(np.mean(values), rel=1e-5)

@@ -118,7 +118,8 @@ def test_killed_engine(job, start, strategy, role, index):
         assert result.code == 0, result.stderr
         trained = result.verdict["train"]
         begin = int(trained["resumed_from"].rpartition("-")[2])
-        assert begin >= 20 and trained["step"] == begin + trained["steps"]
+        # Another worker's updates may come while the chief saves: they are in the checkpoint.
+        assert begin >= 20 and 0 <= trained["step"] - trained["steps"] - begin <= 3
         assert trained["metrics"]["loss"] < 0.1
 
 
