@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -169,6 +169,9 @@ func runCluster(t *testing.T, name string, strategy model.Strategy, jobs map[str
 	return results
 }
 
+// memberTimeout limits a member's life, which takes 2 s to 10 s on an idle machine.
+const memberTimeout = 3 * time.Minute
+
 // startMember starts a member. It is killed at the end of the test.
 func startMember(t *testing.T, task memberTask) *exec.Cmd {
 	t.Helper()
@@ -181,31 +184,38 @@ func startMember(t *testing.T, task memberTask) *exec.Cmd {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	cmd := exec.Command(os.Args[0])
+	ctx, cancel := context.WithTimeout(t.Context(), memberTimeout) // TensorFlow waits for servers without a limit
+	cmd := exec.CommandContext(ctx, os.Args[0])
 	cmd.Env = append(os.Environ(), memberVariable+"="+string(text), "TF_CPP_MIN_LOG_LEVEL=2")
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
+		cancel()
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
+		cancel()
 		_ = cmd.Wait()
 	})
 	return cmd
 }
 
-// freeAddresses returns addresses at which nobody listens. They are held together, so
-// that no two are the same.
+// freeAddresses returns addresses at which nobody listens. They are held until the end of
+// the test by sockets that are bound and do not listen: TensorFlow can bind them too.
 func freeAddresses(t *testing.T, n int) []string {
 	t.Helper()
 	var found []string
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer l.Close()
-		found = append(found, l.Addr().String())
+		t.Cleanup(func() { _ = syscall.Close(fd) })
+		err = errors.Join(syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1), syscall.Bind(fd, &syscall.SockaddrInet4{}))
+		name, other := syscall.Getsockname(fd)
+		if err := errors.Join(err, other); err != nil {
+			t.Fatal(err)
+		}
+		found = append(found, fmt.Sprintf("127.0.0.1:%d", name.(*syscall.SockaddrInet4).Port))
 	}
 	return found
 }
