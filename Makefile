@@ -74,8 +74,8 @@ test-all: build test-go ## everything, the slow ones, all versions and the race 
 	CGO_ENABLED=1 go test -race $(PURE_ROOMS)
 
 # Some cases only: make bench-full BENCH='overhead files'
-bench: build ## tfos beside its peers, the short set: data in and out, in 10 minutes on 2 cores
-	$(PYTHON) scripts/bench --rows small --runs 1 spark_fed.floats files
+bench: build ## tfos beside its peers, the short set on reduced rows: rows in and out, graph programs, export
+	$(PYTHON) scripts/bench --rows small --runs 1 spark_fed.floats files graph export
 
 bench-full: build ## the whole benchmark: more than an hour
 	$(PYTHON) scripts/bench $(BENCH)

@@ -123,10 +123,11 @@ func (m *trainingMember) trainRows(ctx context.Context) error {
 		t.Export = m.export
 	}
 	result, err := t.Run(ctx)
-	if err != nil {
+	if err != nil && result.Steps == 0 {
 		return err
 	}
-	return m.worker.member.Result(result)
+	// The result of a training that was stopped says where its last checkpoint is.
+	return errors.Join(err, m.worker.member.Result(result))
 }
 
 // place is the member's number among the trainers, and how many there are. A dedicated

@@ -65,7 +65,7 @@ func writeReport(w io.Writer, name string, v record.Verdict, printed bool) {
 	r.files(v.WorkingFiles)
 	r.field("record", v.Record)
 	if v.Code != exit.Done {
-		r.field("next", nextStep(v)+keptParts(v)+keptExports(v))
+		r.field("next", nextStep(v)+keptParts(v)+keptCheckpoint(v)+keptExports(v))
 	}
 }
 
@@ -308,6 +308,14 @@ func keptParts(v record.Verdict) string {
 		return ""
 	}
 	return fmt.Sprintf("; at least %d parts are done and are not computed again", result.Kept)
+}
+
+// keptCheckpoint says what a training goes on from when the job is started again.
+func keptCheckpoint(v record.Verdict) string {
+	if v.Train == nil || v.Train.Checkpoint == "" {
+		return ""
+	}
+	return "; it goes on from " + v.Train.Checkpoint
 }
 
 // nextStep says what to do about a failure.

@@ -111,6 +111,11 @@ func (s *submission) loadAndRun(ctx context.Context, load func() (*job.Spec, err
 		s.c.talk("tfos: nothing to do: %s is complete and has all of the input", path)
 		return record.Verdict{Code: exit.Done, Phase: launch.PhaseSkipped, Artifacts: []record.Artifact{{Kind: "predictions", Path: path}}}, nil
 	}
+	if at, done := job.Trained(s.spec, s.plan); done && s.o.measure == 0 {
+		v := record.Verdict{Code: exit.Done, Phase: launch.PhaseSkipped, Train: &record.Trained{Step: at.Step, ResumedFrom: at.Prefix}}
+		s.c.talk("tfos: nothing to do: %s", nothingToDo(v))
+		return v, nil
+	}
 	var spark launch.Spark
 	if s.plan.Where.Spark() {
 		if spark, err = s.findSpark(ctx); err != nil {

@@ -194,14 +194,29 @@ func (c *Chunks) Permit(ctx context.Context, step int64) (bool, error) {
 	return step <= c.permitted, nil
 }
 
-// askStep asks for the step after those permitted. An earlier call that did not
-// wait for the answer may have asked. The caller holds asking.
+// AskAhead asks for the step after those permitted, and does not wait. The answer
+// may then be there when Permit wants it.
+func (c *Chunks) AskAhead() error {
+	c.asking.Lock()
+	defer c.asking.Unlock()
+	return c.requestStep(c.permitted + 1)
+}
+
+// requestStep asks for a step, unless that was done or an earlier step is refused.
+// The caller holds asking.
+func (c *Chunks) requestStep(step int64) error {
+	if c.asked || c.refused {
+		return nil
+	}
+	c.asked = true
+	return c.child.send(TypePermit, Permit{Feed: c.config.Name, Step: step})
+}
+
+// askStep waits for the answer to the step after those permitted. The caller holds
+// asking.
 func (c *Chunks) askStep(ctx context.Context, step int64) error {
-	if !c.asked {
-		if err := c.child.send(TypePermit, Permit{Feed: c.config.Name, Step: step}); err != nil {
-			return err
-		}
-		c.asked = true
+	if err := c.requestStep(step); err != nil {
+		return err
 	}
 	select {
 	case answer := <-c.answers:

@@ -160,6 +160,33 @@ func TestPermit(t *testing.T) {
 	}
 }
 
+// TestAskAhead: the answer to a step is there before the program wants it, and a
+// program that asks ahead for a step that is refused is told so once and for all.
+func TestAskAhead(t *testing.T) {
+	cfg := trainConfig()
+	cfg.Synchronous = true
+	m := newTestMember(t, 0, cfg)
+	in, err := OpenChunks(t.Context(), m.children, "train", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	_ = m.SetLowWater("train", 2, true)
+	for step := int64(1); step <= 4; step++ {
+		for range 2 { // asked for once
+			if err := in.AskAhead(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if step <= 3 {
+			eventually(t, "an answer", func() bool { return len(in.answers) == 1 })
+		}
+		if ok, err := in.Permit(t.Context(), step); err != nil || ok != (step <= 2) {
+			t.Errorf("step %d: %t, %v", step, ok, err)
+		}
+	}
+}
+
 // TestBrokenPrograms: a frame that a program may not send ends its connection.
 func TestBrokenPrograms(t *testing.T) {
 	other := trainConfig()

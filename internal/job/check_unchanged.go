@@ -5,6 +5,7 @@ import (
 
 	"tfos/internal/exit"
 	"tfos/internal/infer"
+	"tfos/internal/train"
 	"tfos/internal/work"
 )
 
@@ -25,4 +26,14 @@ func Unchanged(ctx context.Context, s *Spec, p *Plan) (path string, unchanged bo
 	r.broken("output.path", s.Output.Path, "%s", refused.Reason())
 	r.faults[0].Code, r.faults[0].Err = exit.Output, ErrExists
 	return "", false, Faults(r.faults).err()
+}
+
+// Trained tells whether a training of a graph program has nothing to do: a checkpoint in
+// model_dir, as this machine sees it, has all of the job's steps.
+func Trained(s *Spec, p *Plan) (at train.Start, done bool) {
+	if !s.trainsGraph() || s.ModelDir == "" || IsURL(s.ModelDir) {
+		return at, false
+	}
+	at, found, _, err := train.Newest(s.ModelDir)
+	return at, err == nil && found && s.trainRequest(p.Reserve.Outputs).Done(at)
 }

@@ -56,6 +56,8 @@ func fakeEngine(socket, what string) int {
 	case err != nil:
 	case what == "predict":
 		err = predict(member)
+	case what == "train", what == "some", what == "half":
+		err = train(socket, what)
 	case what == "fail":
 		_ = member.Failed("running", "a bad row", 6)
 		return 1

@@ -20,6 +20,7 @@ type plan struct {
 	NodeBinary string      `json:"node_binary"`
 	Reserve    work.Config `json:"reserve"`
 	Node       node.Config `json:"node"`
+	Feeds      []feedPlan  `json:"feeds"`
 }
 
 // readPlan reads plan.json. It refuses another version, and a plan with several

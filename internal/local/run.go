@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -43,6 +44,9 @@ func Run(ctx context.Context, o Options) error {
 	orders, commands := io.Pipe()
 	events, out := io.Pipe()
 	d := &driver{plan: p, options: o, commands: commands}
+	d.feeds = newFeeds(p.Feeds, d.sendCommand)
+	feeding, stopFeeding := context.WithCancel(ctx)
+	defer stopFeeding()
 	d.writeEvent(record.Driver{PID: os.Getpid()})
 	var group errgroup.Group
 	group.Go(func() error {
@@ -50,7 +54,9 @@ func Run(ctx context.Context, o Options) error {
 		return errors.Join(err, orders.Close(), out.Close())
 	})
 	d.sendCommand(map[string]any{"config": p.Reserve, "host": host})
-	err = d.handleEvents(events)
+	err = d.handleEvents(feeding, events)
+	stopFeeding()
+	d.feeding.Wait()
 	return errors.Join(err, group.Wait(), d.members.Wait())
 }
 
@@ -61,17 +67,20 @@ type driver struct {
 	commands *io.PipeWriter // to the server; any goroutine may write
 	member   *member        // nil: not started
 	members  errgroup.Group // waits for the member's end
-	judged   bool           // the verdict has been written
+	feeds    *feeds
+	feeding  sync.WaitGroup // waits for feeds
+	ready    reserve.Ready
+	judged   bool // the verdict has been written
 }
 
 // handleEvents handles the server's events until the server ends. It then closes the
 // member's output. Without a verdict it returns an error.
-func (d *driver) handleEvents(events *io.PipeReader) error {
+func (d *driver) handleEvents(ctx context.Context, events *io.PipeReader) error {
 	var err error
 	for lines := bufio.NewReader(events); err == nil; {
 		var line []byte
 		if line, err = lines.ReadBytes('\n'); err == nil {
-			err = d.handleEvent(line)
+			err = d.handleEvent(ctx, line)
 		}
 	}
 	// Close both pipes, so that the server does not block on them.
@@ -95,7 +104,7 @@ func eofIsNil(err error) error {
 
 // handleEvent handles one line of the server. It writes events that are for the
 // launcher to standard output.
-func (d *driver) handleEvent(line []byte) error {
+func (d *driver) handleEvent(ctx context.Context, line []byte) error {
 	var kind struct {
 		Event string `json:"event"`
 	}
@@ -104,17 +113,19 @@ func (d *driver) handleEvent(line []byte) error {
 	}
 	switch kind.Event {
 	case "ready":
-		var ready reserve.Ready
-		if err := json.Unmarshal(line, &ready); err != nil {
-			return fmt.Errorf("local: read an event: %w", err)
-		}
-		d.launchMember(ready)
+		return decodeEvent(line, &d.ready, func() { d.begin(ctx) })
 	case "formed":
-		var formed record.Formed // drops the members' addresses
-		if err := json.Unmarshal(line, &formed); err != nil {
-			return fmt.Errorf("local: read an event: %w", err)
-		}
-		d.writeEvent(formed)
+		var public record.Formed // drops the members' addresses
+		var formed reserve.Formed
+		return errors.Join(
+			decodeEvent(line, &public, func() { d.writeEvent(public) }),
+			decodeEvent(line, &formed, func() { d.feeding.Go(func() { d.feeds.run(ctx, formed.Members, d.ready) }) }))
+	case "feed_next":
+		var next reserve.FeedNext
+		return decodeEvent(line, &next, func() { d.feeds.answerNext(next) })
+	case "feed_stopped":
+		var stopped reserve.FeedStopped
+		return decodeEvent(line, &stopped, func() { d.feeds.stopFeed(stopped.Feed) })
 	case "verdict":
 		d.judged = true
 		d.writeLine(line)
@@ -125,11 +136,29 @@ func (d *driver) handleEvent(line []byte) error {
 	return nil
 }
 
+// decodeEvent decodes an event into v and then handles it.
+func decodeEvent(line []byte, v any, handle func()) error {
+	if err := json.Unmarshal(line, v); err != nil {
+		return fmt.Errorf("local: read an event: %w", err)
+	}
+	handle()
+	return nil
+}
+
+// begin looks for the feeds' files and starts the member.
+func (d *driver) begin(ctx context.Context) {
+	if err := d.feeds.find(ctx); err != nil {
+		d.sendCommand(map[string]any{"cmd": "fail", "code": exit.BadData, "phase": "input", "cause": err.Error(), "retryable": false})
+		return
+	}
+	d.launchMember()
+}
+
 // launchMember starts the member. When the member ends, it reports a failure to the
 // server. The server ignores the report if the member ended as told, or if it had
 // reported its own failure before.
-func (d *driver) launchMember(ready reserve.Ready) {
-	m, err := startMember(d.plan.NodeBinary, d.plan.assignment(ready), d.options.Stderr)
+func (d *driver) launchMember() {
+	m, err := startMember(d.plan.NodeBinary, d.plan.assignment(d.ready), d.options.Stderr)
 	if err != nil {
 		d.reportFailure(err.Error())
 		return

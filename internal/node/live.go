@@ -23,6 +23,8 @@ func (m *member) live(ctx context.Context) ending {
 	})
 	defer terminated()
 	defer m.shutDown()
+	feeding, stopFeeding := context.WithCancel(ctx)
+	defer stopFeeding()
 	var end childEnd
 	started := false
 	complete := m.program.complete
@@ -37,7 +39,7 @@ wait:
 		case <-overdue:
 			m.endOverdue()
 		case c := <-m.cluster:
-			if err := m.startChild(c); err != nil {
+			if err := m.startChild(feeding, c); err != nil {
 				end = childEnd{Exit: -1, Error: err.Error()}
 				break wait
 			}
@@ -69,8 +71,13 @@ func (m *member) endOverdue() {
 	m.warn("kill a process that does not end", m.guard.signal(unix.SIGKILL))
 }
 
-func (m *member) startChild(c reserve.Cluster) error {
+// startChild starts the child, and the reading of the files that the member reads
+// itself. ctx ends that.
+func (m *member) startChild(ctx context.Context, c reserve.Cluster) error {
 	command, err := m.childCommand(c)
+	if err == nil {
+		err = m.startFeeding(ctx, c)
+	}
 	if err != nil {
 		return err
 	}

@@ -175,6 +175,8 @@ func actChild(mode string) int {
 		return childDescriptors()
 	case "read":
 		return childReads()
+	case "trains", "trains-some":
+		return childTrains(mode)
 	case "answers":
 		return childAnswers(300 * time.Millisecond)
 	case "writes", "writes-fails", "writes-sleeps":

@@ -76,7 +76,7 @@ func asEngine(a *Assignment) {
 }
 
 // greet sends a predict task's first frame and returns the frame that answers it.
-func (k *task) greet(token string, partition int) (byte, []byte) {
+func (k *feedTask) greet(token string, partition int) (byte, []byte) {
 	k.t.Helper()
 	err := feed.WriteJSON(k.conn, feed.TypeHello, feed.Hello{Version: feed.Version, Token: token, Feed: "predict", Partition: partition, Attempt: 1})
 	typ, payload, readErr := feed.ReadFrame(k.conn)

@@ -16,8 +16,8 @@ import (
 	"tfos/internal/work"
 )
 
-// task is the feed task's end of a stream.
-type task struct {
+// feedTask is the feed task's end of a stream.
+type feedTask struct {
 	t    *testing.T
 	conn net.Conn
 }
@@ -38,7 +38,7 @@ func (s *scene) address(i int) reserve.FeedAddress {
 }
 
 // dial opens a stream to a member, by TCP and TLS or on its unix socket.
-func (s *scene) dial(to reserve.FeedAddress, overTLS bool) *task {
+func (s *scene) dial(to reserve.FeedAddress, overTLS bool) *feedTask {
 	s.t.Helper()
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM([]byte(s.ready.CA)) {
@@ -56,10 +56,10 @@ func (s *scene) dial(to reserve.FeedAddress, overTLS bool) *task {
 	}
 	s.t.Cleanup(func() { _ = conn.Close() })
 	_ = conn.SetDeadline(time.Now().Add(patience))
-	return &task{s.t, conn}
+	return &feedTask{s.t, conn}
 }
 
-func (k *task) hello(token string, partition int) feed.Welcome {
+func (k *feedTask) hello(token string, partition int) feed.Welcome {
 	k.t.Helper()
 	var welcome feed.Welcome
 	err := feed.WriteJSON(k.conn, feed.TypeHello, feed.Hello{Version: feed.Version, Token: token, Feed: "train", Partition: partition})
@@ -73,7 +73,7 @@ func (k *task) hello(token string, partition int) feed.Welcome {
 }
 
 // send sends a whole partition in one chunk, and waits until it is accepted.
-func (k *task) send(rows uint32) {
+func (k *feedTask) send(rows uint32) {
 	k.t.Helper()
 	head := binary.BigEndian.AppendUint32(make([]byte, 8), rows)
 	for _, write := range []error{
@@ -89,7 +89,7 @@ func (k *task) send(rows uint32) {
 }
 
 // until reads frames up to the first of a type.
-func (k *task) until(want byte) []byte {
+func (k *feedTask) until(want byte) []byte {
 	k.t.Helper()
 	for {
 		typ, payload, err := feed.ReadFrame(k.conn)

@@ -251,9 +251,33 @@ func (r *Roster) decide(v Verdict) {
 	r.verdict, r.decided, r.suspects = &v, r.now, nil
 	r.addEffect(Decided{v.Code, v.Member, v.Cause})
 	for _, p := range r.places { // ended members stay until they are told
-		r.send(p, Stop{stopReason(v)})
+		if p.Job != parameterServer {
+			r.send(p, Stop{stopReason(v)})
+		}
+	}
+	r.stopParameterServers()
+}
+
+// parameterServer is the job of members that hold variables for others.
+const parameterServer = "ps"
+
+// stopParameterServers stops parameter servers once no other member is there: a chief
+// that is stopped may save the variables first.
+func (r *Roster) stopParameterServers() {
+	if r.verdict == nil || r.serversStopped || slices.ContainsFunc(r.places, func(p *place) bool { return p.Job != parameterServer && p.here() }) {
+		return
+	}
+	r.serversStopped = true
+	for _, p := range r.places {
+		if p.Job == parameterServer {
+			r.send(p, Stop{stopReason(*r.verdict)})
+		}
 	}
 }
+
+// here tells whether a member is not gone. A member is gone when it has reported or lost
+// its lease, and has closed its stream.
+func (p *place) here() bool { return p.state == live || p.session != 0 }
 
 // logs returns the members' logs. lines: with the chief's last lines.
 func (r *Roster) logs(lines bool) []MemberLog {
@@ -287,13 +311,13 @@ func stopReason(v Verdict) string {
 	}
 }
 
-// checkDrained ends the roster when, after the decision, the last member is gone. A
-// member is gone when it has reported or lost its lease, and has closed its stream.
+// checkDrained ends the roster when, after the decision, the last member is gone.
 func (r *Roster) checkDrained() {
 	if r.verdict == nil || r.drained {
 		return
 	}
-	here := slices.ContainsFunc(r.places, func(p *place) bool { return p.state == live || p.session != 0 })
+	r.stopParameterServers()
+	here := slices.ContainsFunc(r.places, (*place).here)
 	if here && r.now.Before(r.drainDue()) {
 		return
 	}

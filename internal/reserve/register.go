@@ -110,7 +110,7 @@ func (r *Roster) reconnect(p *place, session int64) {
 		r.send(p, TrainingEnded{})
 	}
 	switch {
-	case r.verdict != nil:
+	case r.verdict != nil && (p.Job != parameterServer || r.serversStopped):
 		r.send(p, Stop{stopReason(*r.verdict)})
 	case r.finishing && !r.mayEvaluate(p):
 		r.send(p, Stop{trainingEnded})

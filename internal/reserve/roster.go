@@ -76,6 +76,8 @@ type Roster struct {
 	decided   time.Time
 	uploading time.Time // when a member last reported that it uploads files
 	drained   bool
+	// serversStopped: parameter servers were told to stop, after the others had gone.
+	serversStopped bool
 
 	waitingDue  time.Time
 	progressDue time.Time // zero: nothing new to tell

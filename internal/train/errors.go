@@ -43,13 +43,17 @@ func rowsOf(batch Batch) string {
 
 // nonFinite is the error of a step whose loss is not finite. The data is its cause if
 // a number in the batch is not finite either.
-func nonFinite(step int64, loss float64, batch Batch) error {
+func nonFinite(strategy Strategy, step int64, loss float64, batch Batch) error {
+	skip := ", or set on_non_finite: skip"
+	if strategy == ParameterServer { // where it is refused
+		skip = ""
+	}
 	what := fmt.Sprintf("train: step %d: the loss is %v", step, loss)
 	if column, row, value, found := findNonFinite(batch.Rows); found {
-		return &Error{exit.BadData, fmt.Errorf("%s: row %d of the batch%s has %v in column %s: leave such rows out, or set on_non_finite: skip",
-			what, row, rowsOf(batch), value, column)}
+		return &Error{exit.BadData, fmt.Errorf("%s: row %d of the batch%s has %v in column %s: leave such rows out%s",
+			what, row, rowsOf(batch), value, column, skip)}
 	}
-	return &Error{exit.Failed, fmt.Errorf("%s, though the batch%s has finite numbers only: try a lower learning rate, or set on_non_finite: skip", what, rowsOf(batch))}
+	return &Error{exit.Failed, fmt.Errorf("%s, though the batch%s has finite numbers only: try a lower learning rate%s", what, rowsOf(batch), skip)}
 }
 
 // findNonFinite finds the first number of a batch that is not finite. row counts from 0

@@ -31,7 +31,8 @@ type Graph interface {
 	// another trainer gives them.
 	Initialized(ctx context.Context) (bool, error)
 	// Finish records on the parameter servers that this trainer takes no more steps.
-	// Finished returns how many trainers have done so. Other strategies have no need.
+	// The chief calls it again when it needs no variable any more. Finished returns the
+	// number of calls of all trainers. Other strategies have no need.
 	Finish(ctx context.Context) error
 	Finished(ctx context.Context) (int, error)
 	// Agree tells the other trainers whether this one wants to stop, and returns

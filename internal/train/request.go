@@ -59,6 +59,9 @@ type Request struct {
 	Threads  int    `json:"threads"`  // intra-op threads; 0: TensorFlow's choice
 }
 
+// Done tells whether a training that goes on from a checkpoint has nothing to do.
+func (r Request) Done(at Start) bool { return r.Steps > 0 && at.Step >= r.Steps && r.Export == "" }
+
 // EarlyStopping ends the training when a metric of validation rows no longer improves.
 type EarlyStopping struct {
 	Metric   string  `json:"metric"`    // a scalar of the eval signature

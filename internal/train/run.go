@@ -19,6 +19,9 @@ const (
 // given the variables values, and whether it has finished.
 const pollTime = 50 * time.Millisecond
 
+// flushTime is the longest time that scalars are in memory only.
+const flushTime = 5 * time.Second
+
 // Trainer is what one trainer works with.
 type Trainer struct {
 	Request *Request
@@ -97,6 +100,7 @@ type run struct {
 	quota    int64 // steps that this trainer may take; -1: no limit
 	saved    int64 // the step of the newest checkpoint; -1: none
 	window   window
+	flushed  time.Time
 	stopping *stopping // nil: no early stopping, or the evaluator decides
 	skipped  int64
 }
@@ -171,7 +175,7 @@ func (r *run) train(ctx context.Context) error {
 			r.result.Stopped = "steps"
 			return r.Rows.Stop()
 		}
-		batch, err := r.Rows.Next(ctx)
+		batch, err := r.next(ctx)
 		if errors.Is(err, io.EOF) {
 			r.result.Stopped = "rows"
 			return nil
@@ -195,6 +199,14 @@ func (r *run) train(ctx context.Context) error {
 	}
 }
 
+// next returns the next rows, and counts how long the trainer waits for them.
+func (r *run) next(ctx context.Context) (Batch, error) {
+	began := r.Now()
+	batch, err := r.Rows.Next(ctx)
+	r.window.waited += r.Now().Sub(began)
+	return batch, err
+}
+
 // takeStep runs one step, and undoes it when its loss is not finite and the job says
 // so.
 func (r *run) takeStep(ctx context.Context, batch Batch) error {
@@ -211,7 +223,7 @@ func (r *run) takeStep(ctx context.Context, batch Batch) error {
 	r.taken++
 	if !finite(values[0]) {
 		if !skip {
-			return nonFinite(r.step+1, values[0], batch)
+			return nonFinite(r.Request.Strategy, r.step+1, values[0], batch)
 		}
 		r.skipped++
 		return r.Graph.Rollback(ctx)
@@ -220,7 +232,7 @@ func (r *run) takeStep(ctx context.Context, batch Batch) error {
 	if global >= 0 {
 		r.step = global
 	}
-	r.window.add(values)
+	r.window.add(values, batch.Rows.NumRows())
 	return nil
 }
 
@@ -264,8 +276,13 @@ func (r *run) tell(now time.Time) error {
 	if r.Summaries == nil {
 		return nil
 	}
-	names := append(append([]string(nil), r.Graph.Metrics()...), "steps_per_second")
-	return r.Summaries.Scalars(r.step, now, names, append(mean, p.StepsPerSecond))
+	names := append(append([]string(nil), r.Graph.Metrics()...), "steps_per_second", "rows_per_second", "feed_wait_percent")
+	rows, wait := r.window.feeding(now)
+	if err := r.Summaries.Scalars(r.step, now, names, append(mean, p.StepsPerSecond, rows, wait)); err != nil || now.Sub(r.flushed) < flushTime {
+		return err
+	}
+	r.flushed = now
+	return r.Summaries.Flush()
 }
 
 // checkpoint saves, and evaluates if this trainer does. stop: the metric has not
@@ -349,30 +366,41 @@ func (r *run) finish(ctx context.Context) error {
 			return err
 		}
 	}
-	if r.Export == nil {
-		return nil
+	if r.Export != nil {
+		if err := r.Enter(Exporting); err != nil {
+			return err
+		}
+		if err := r.export(ctx); err != nil {
+			return err
+		}
 	}
-	if err := r.Enter(Exporting); err != nil {
-		return err
+	if r.Request.Strategy == ParameterServer {
+		return r.Graph.Finish(ctx) // the other trainers may end
 	}
-	return r.export(ctx)
+	return nil
 }
 
 // awaitOthers records that this trainer has finished. The chief waits for all trainers
-// and then reads how many updates there are.
+// and then reads how many updates there are. The others wait until the chief has
+// finished a second time: an author's devices may have put variables on their servers,
+// which the chief saves.
 func (r *run) awaitOthers(ctx context.Context) error {
 	if err := r.Graph.Finish(ctx); err != nil {
 		return err
 	}
+	wanted := r.Trainers
 	if !r.Chief() {
-		return nil
+		wanted++
 	}
 	err := r.await(ctx, func() (bool, error) {
 		n, err := r.Graph.Finished(ctx)
-		return n >= r.Trainers, err
+		return n >= wanted, err
 	})
 	if err != nil {
 		return fmt.Errorf("train: wait for the other trainers: %w", err)
+	}
+	if !r.Chief() {
+		return nil
 	}
 	step, err := r.Graph.GlobalStep(ctx)
 	if step >= 0 {

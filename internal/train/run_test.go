@@ -126,6 +126,9 @@ func (s *fakeSaver) Save(step int64, write func(string) error) (string, error) {
 type fakeSummaries []string
 
 func (s *fakeSummaries) Scalars(step int64, _ time.Time, names []string, values []float64) error {
+	if len(names) != len(values) {
+		panic(fmt.Sprint(names, values))
+	}
 	*s = append(*s, fmt.Sprintf("%d %s=%v", step, names[0], values[0]))
 	return nil
 }
@@ -213,10 +216,10 @@ func TestNothingLeft(t *testing.T) {
 }
 
 // TestParameterServers: steps are shared out, the chief waits for the others and saves
-// their updates, and only it initialises.
+// their updates, and only it initialises. The others wait until it has saved.
 func TestParameterServers(t *testing.T) {
 	for number, want := range map[int][]string{
-		0: {"initial", "finish", "save 6"},
+		0: {"initial", "finish", "save 6", "finish"},
 		1: {"initialized", "finish"},
 	} {
 		s := newScene(Request{Strategy: ParameterServer, Steps: 5}, numbers(9)...)
@@ -228,6 +231,9 @@ func TestParameterServers(t *testing.T) {
 		}
 		if taken := int64(3 - number); result.Steps != taken {
 			t.Errorf("trainer %d: %d steps, want %d", number, result.Steps, taken)
+		}
+		if s.graph.finished != 3 {
+			t.Errorf("trainer %d: ends when there were %d calls of Finish", number, s.graph.finished)
 		}
 		if number == 0 && (result.Step != 4 || !slices.Equal(s.saved, fakeSaver{4})) {
 			t.Errorf("chief: step %d, saved %v", result.Step, s.saved)

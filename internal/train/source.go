@@ -6,6 +6,6 @@ import "tfos/internal/model"
 func (r Request) Source() model.TrainingSource {
 	return model.TrainingSource{
 		Graph: r.Graph, TagSet: r.TagSet, Train: r.TrainSignature, Eval: r.EvalSignature,
-		Strategy: model.Strategy(r.Strategy), Inputs: r.InputMapping, AllowNarrowing: r.AllowNarrowing,
+		Strategy: r.Strategy, Inputs: r.InputMapping, AllowNarrowing: r.AllowNarrowing,
 	}
 }

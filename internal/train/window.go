@@ -13,13 +13,15 @@ const (
 
 // window is the steps since the last report.
 type window struct {
-	sums  []float64
-	steps int64
-	since time.Time // of the last report; zero: there was none
-	step  int64     // of the last report
+	sums   []float64
+	steps  int64
+	rows   int64         // of this trainer
+	waited time.Duration // of this trainer, for rows
+	since  time.Time     // of the last report; zero: there was none
+	step   int64         // of the last report
 }
 
-func (w *window) add(values []float64) {
+func (w *window) add(values []float64, rows int64) {
 	if w.sums == nil {
 		w.sums = make([]float64, len(values))
 	}
@@ -27,6 +29,7 @@ func (w *window) add(values []float64) {
 		w.sums[i] += v
 	}
 	w.steps++
+	w.rows += rows
 }
 
 func (w *window) empty() bool { return w.steps == 0 }
@@ -38,7 +41,7 @@ func (w *window) due(now time.Time) bool {
 
 // mean returns the means of the values of the window's steps.
 func (w *window) mean() []float64 {
-	mean := make([]float64, len(w.sums), len(w.sums)+1)
+	mean := make([]float64, len(w.sums), len(w.sums)+3)
 	for i, sum := range w.sums {
 		mean[i] = sum / float64(w.steps)
 	}
@@ -53,9 +56,19 @@ func (w *window) rate(now time.Time, step int64) float64 {
 	return float64(step-w.step) / max(now.Sub(w.since).Seconds(), 1e-9)
 }
 
+// feeding returns the rows a second since the last report, and the percentage of the
+// time in which the trainer waited for them; 0 in the first.
+func (w *window) feeding(now time.Time) (rows, waitPercent float64) {
+	if w.since.IsZero() {
+		return 0, 0
+	}
+	seconds := max(now.Sub(w.since).Seconds(), 1e-9)
+	return float64(w.rows) / seconds, 100 * w.waited.Seconds() / seconds
+}
+
 func (w *window) reset(now time.Time, step int64) {
 	clear(w.sums)
-	w.steps, w.since, w.step = 0, now, step
+	*w = window{sums: w.sums, since: now, step: step}
 }
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

@@ -8,7 +8,7 @@
 // they are not accepted, what was kept. docs/protocols.md section 3 is the
 // contract.
 //
-// There are four kinds of work, each a type with the methods of reserve.Work. Open
+// There are five kinds of work, each a type with the methods of reserve.Work. Open
 // chooses one from the configuration; nothing else asks which it is. Another kind is
 // another file, and a case in Open.
 //
@@ -22,13 +22,16 @@
 //	goes on      never                 resumedSplits            resumedPartitions
 //
 // The fourth, exporting, gives the only member its request, publishes the SavedModel,
-// and has the member's result in the verdict. It never goes on.
+// and has the member's result in the verdict. It never goes on. The fifth, training,
+// gives all members of a graph program the request, the checkpoint that they go on from
+// and their shares of the files that they read themselves. It publishes the export, and
+// makes one account of the members' results.
 //
 // An inference job's output begins with a base: nothing (anew), or what earlier runs
 // have left of it.
 //
 //	open.go         the kinds; why a run is refused though its members succeeded
-//	program.go, splits.go, sparkrows.go, exporting.go
+//	program.go, splits.go, sparkrows.go, exporting.go, training.go
 //	inference.go    what both kinds of inference share: the model, the end of the run
 //	shares.go       splits to members, each about the same bytes
 //	sum.go          the sum of what members report

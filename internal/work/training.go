@@ -28,19 +28,22 @@ func openTraining(cfg Config) (reserve.Work, error) {
 }
 
 // ShareOut implements reserve.Work. It chooses the checkpoint that all members go on
-// from.
+// from, and divides the files that members read themselves.
 func (w *training) ShareOut(ctx context.Context) (reserve.Shares, reserve.Start) {
 	start, err := w.resume()
 	if err != nil {
 		return reserve.Shares{}, inputFailure(ctx, err)
 	}
-	request, err := json.Marshal(w.request)
+	read, err := w.cfg.shareShards(ctx)
 	if err != nil {
 		return reserve.Shares{}, inputFailure(ctx, err)
 	}
 	shares := reserve.Shares{Members: map[reserve.Place][]byte{}}
 	for _, m := range w.cfg.Members {
-		shares.Members[reserve.Place{Job: m.Job, Index: m.Index}] = request
+		p := reserve.Place{Job: m.Job, Index: m.Index}
+		if shares.Members[p], err = json.Marshal(trainee{w.request, read[p]}); err != nil {
+			return reserve.Shares{}, inputFailure(ctx, err)
+		}
 	}
 	return shares, start
 }
@@ -64,7 +67,7 @@ func (w *training) resume() (reserve.Start, error) {
 	}
 	w.request.Resume = &at
 	start.Events = append(start.Events, record.Resumed{Checkpoint: at.Prefix, Step: at.Step})
-	if w.request.Steps > 0 && at.Step >= w.request.Steps && w.request.Export == "" {
+	if w.request.Done(at) {
 		start.End = reserve.Settle{Phase: PhaseSkipped}
 	}
 	return start, nil

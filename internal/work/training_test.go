@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"tfos/internal/exit"
+	"tfos/internal/files"
+	"tfos/internal/infer"
 	"tfos/internal/record"
 	"tfos/internal/reserve"
 	"tfos/internal/train"
@@ -152,5 +154,57 @@ func TestTrainingGoesOn(t *testing.T) {
 				t.Errorf("%+v, %v", v, err)
 			}
 		})
+	}
+}
+
+// TestTrainingShards: each member that takes a feed gets pieces of its files in its work,
+// with the request. More members than pieces is an error of the input.
+func TestTrainingShards(t *testing.T) {
+	for _, workers := range []int{2, 30} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "a.json"), []byte(strings.Repeat("{\"x\": 1}\n", workers%10*100)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cfg := Config{
+			Config: reserve.Config{Members: []reserve.MemberConfig{{Job: "ps"}}},
+			Train:  json.RawMessage(`{"batch_size": 7}`),
+			Shards: []Shard{{Feed: "train", Input: infer.Input{Format: files.JSON, Path: filepath.Join(dir, "*.json")}, Columns: []string{"x"}, Readers: 3}},
+		}
+		for i := range workers {
+			cfg.Members = append(cfg.Members, reserve.MemberConfig{Job: "worker", Index: i, Feeds: []string{"train"}})
+		}
+		w, err := open(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shares, start := w.ShareOut(t.Context())
+		if workers == 30 { // of a file without rows
+			if fail, ok := start.End.(reserve.Fail); !ok || fail.Code != exit.BadData && fail.Code != exit.Usage || fail.Phase != "input" {
+				t.Errorf("start %+v", start)
+			}
+			continue
+		}
+		if start.End != nil {
+			t.Fatalf("start %+v", start)
+		}
+		var bytes int64
+		for p, text := range shares.Members {
+			var got trainee
+			if err := json.Unmarshal(text, &got); err != nil || got.BatchSize != 7 {
+				t.Errorf("%s: %s, %v", p, text, err)
+			}
+			share, reads := got.Shards["train"]
+			if reads != (p.Job == "worker") || reads && (share.Readers != 3 || len(share.Partitions.Partitions) == 0) {
+				t.Errorf("%s: %+v", p, got)
+			}
+			for _, splits := range share.Partitions.Partitions {
+				for _, s := range splits {
+					bytes += s.Length
+				}
+			}
+		}
+		if want := int64(200 * len("{\"x\": 1}\n")); bytes != want {
+			t.Errorf("%d bytes of %d are shared out", bytes, want)
+		}
 	}
 }

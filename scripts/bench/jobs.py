@@ -56,12 +56,14 @@ def _registered(log):
     return max((at for at in added if at <= began), default=began) / 1000
 
 
-def here(folder, job):
-    """Run an inference job below folder with --local: its verdict, and the seconds of the whole
-    command. DidNotRun: it failed."""
+def here(folder, job, command="infer"):
+    """Run a job below folder with --local: its verdict, and the seconds of the whole command.
+
+    DidNotRun: it failed.
+    """
     path = folder / "job.yaml"
     path.write_text(json.dumps(job, indent=1, default=str))
-    argv = [ROOT / "bin" / "tfos", "infer", path, "--local", "--output", "json"]
+    argv = [ROOT / "bin" / "tfos", command, path, "--local", "--output", "json"]
     begin = time.perf_counter()
     verdict, _ = _run(argv, folder)
     seconds = time.perf_counter() - begin

@@ -13,6 +13,7 @@ from case import DidNotRun
 
 PEERS = pathlib.Path(__file__).parent / "peers"
 SECONDS = 600  # of one process
+RESULT = "result.json"
 
 _ERROR = re.compile(r"^(?:[\w.]+\.)?\w*(?:Error|Exception|Interrupt)\b.*")
 
@@ -23,22 +24,8 @@ def run(argv, log, *, env=None, cpus=0, seconds=SECONDS, cwd=None):
     cpus: how many CPUs it may use; 0: all. DidNotRun: it failed, or lasted more than seconds.
     Nothing of the group is left.
     """
-
-    def pin():
-        if cpus:
-            os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cpus])
-
     with open(log, "w") as out:
-        child = subprocess.Popen(
-            [str(part) for part in argv],
-            env={**os.environ, **(env or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            cwd=cwd,
-            start_new_session=True,
-            preexec_fn=pin,
-        )
+        child = start(argv, out, environ={**os.environ, **(env or {})}, cpus=cpus, cwd=cwd)
         try:
             code = child.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -46,8 +33,32 @@ def run(argv, log, *, env=None, cpus=0, seconds=SECONDS, cwd=None):
         finally:
             end_group(child)
     if code != 0:
-        said = error_line(log.read_text(errors="replace"))
-        raise DidNotRun(f"{said} (exit {code}; see {shown(log)})")
+        raise failed(code, log)
+
+
+def start(argv, out, *, environ, cpus=0, cwd=None):
+    """A process of argv in a process group of its own, its output in the open file out."""
+
+    def pin():
+        if cpus:
+            os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cpus])
+
+    return subprocess.Popen(
+        [str(part) for part in argv],
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=out,
+        stderr=out,
+        cwd=cwd,
+        start_new_session=True,
+        preexec_fn=pin,
+    )
+
+
+def failed(code, log):
+    """Why a process with this exit status did not run, by its output."""
+    said = error_line(log.read_text(errors="replace"))
+    return DidNotRun(f"{said} (exit {code}; see {shown(log)})")
 
 
 def end_group(child):
@@ -76,9 +87,19 @@ def peer(environment, script, folder, *, env=None, cpus=0, **config):
     write: {"cold": x, "warm": [...], "versions": {...}} or whatever its case wants.
     """
     python = environments.python(environment)
-    result = folder / "result.json"
-    (folder / "config.json").write_text(json.dumps({**config, "result": str(result)}))
     env = {"PYSPARK_PYTHON": str(python), "TF_CPP_MIN_LOG_LEVEL": "2", **(env or {})}
-    argv = [python, PEERS / script, folder / "config.json"]
+    argv = peer_argv(environment, script, folder, **config)
     run(argv, folder / "log.txt", env=env, cpus=cpus, cwd=folder)
-    return json.loads(result.read_text())
+    return peer_result(folder)
+
+
+def peer_argv(environment, script, folder, **config):
+    """The command of a peer, whose JSON file is written below folder."""
+    file = folder / "config.json"
+    file.write_text(json.dumps({**config, "result": str(folder / RESULT)}))
+    return [environments.python(environment), PEERS / script, file]
+
+
+def peer_result(folder):
+    """What the peer of a folder wrote."""
+    return json.loads((folder / RESULT).read_text())

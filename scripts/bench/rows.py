@@ -119,3 +119,8 @@ def made(name, write):
         write(draft)
         draft.rename(folder)
     return folder
+
+
+def forget(name):
+    """Deletes the folder .bench/rows/<name>."""
+    shutil.rmtree(HOME / "rows" / name, ignore_errors=True)

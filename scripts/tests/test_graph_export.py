@@ -322,3 +322,16 @@ def test_a_graph_runs_alone_without_a_group(cases):
             found[key] = collectives(functions[node.attr["f"].func.name])
     assert found.pop("train_all_reduce")
     assert found and not any(found.values())
+
+
+def test_inputs_need_not_be_in_the_order_of_their_names(tmp_path):
+    b, a = keras.Input((1,), name="b"), keras.Input((1,), name="a")
+    model = keras.Model([b, a], keras.layers.Subtract(name="difference")([b, a * 10.0]))
+    trained = keras.Model([b, a], keras.layers.Dense(1, kernel_initializer="ones")(model([b, a])))
+    export_training(trained, "sgd", "mse", str(tmp_path / "graph"))
+    loaded = tf.saved_model.load(str(tmp_path / "graph"))
+    rows = {"a": tf.constant([[1.0]]), "b": tf.constant([[2.0]])}
+    served = loaded.signatures["serving_default"](**rows)["output_0"]
+    np.testing.assert_allclose(served, [[-8.0]])
+    evaluated = loaded.signatures["evaluate"](**rows, y=tf.constant([-8.0]))
+    np.testing.assert_allclose(evaluated["loss"], 0.0)

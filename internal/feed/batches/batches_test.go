@@ -98,14 +98,78 @@ func TestBatches(t *testing.T) {
 			if sum := m.totals(); sum.Received != 999 || sum.Dropped != 0 {
 				t.Errorf("%+v", sum)
 			}
-			if paces := m.Paces(); len(paces) != 1 || paces[0].Rows != 999-32 || paces[0].Seconds <= 0 {
-				t.Errorf("pace %+v", paces)
+			eventually(t, "the pace", func() bool { return len(m.Paces()) == 1 && m.Paces()[0].Rows == 999-32 })
+			if pace := m.Paces()[0]; pace.Seconds <= 0 || pace.Waited < 0 || len(pace.Steps) == 0 {
+				t.Errorf("pace %+v", pace)
 			}
 			if _, err := b.Next(ctx); !errors.Is(err, io.EOF) {
 				t.Errorf("after the end: %v", err)
 			}
 		})
 	}
+}
+
+// TestQuota: of the last chunk only the rows within the quota count.
+func TestQuota(t *testing.T) {
+	cfg := config()
+	cfg.QuotaRows = map[string]int64{"worker:0": 50}
+	m := newMember(t, 0, cfg)
+	b, mem, ctx := openTest(t, m)
+	m.feedEpochs(writeFile(t, 333, 4), 1)
+	got := rest(t, ctx, b)
+	if len(got) != 2 || len(got[0]) != 32 || !slices.Equal(slices.Concat(got...), upTo(50)) {
+		t.Errorf("batches %v", got)
+	}
+	if err := b.Close(); err != nil {
+		t.Error(err)
+	}
+	mem.AssertSize(t, 0)
+	eventually(t, "the quota trained", func() bool { return m.totals().Trained == 50 })
+}
+
+// TestReplay: later epochs come from the member's file. They are mapped, not copied,
+// and outlive the connection.
+func TestReplay(t *testing.T) {
+	cfg := config()
+	cfg.CacheBytes = 1 << 20
+	m := newMember(t, 0, cfg)
+	b, mem, ctx := openTest(t, m)
+	if err := <-m.send(writeFile(t, 64, 4), 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(m.EndFeed("train", 0, false), m.Replay("train", 3)); err != nil {
+		t.Fatal(err)
+	}
+	var all []int64
+	var last train.Batch
+	for i := range 6 {
+		got, err := b.Next(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Epoch != i/2 {
+			t.Errorf("batch %d is of epoch %d", i, got.Epoch)
+		}
+		all = append(all, ids(t, got.Rows)...)
+		if i > 0 {
+			last.Rows.Release()
+		}
+		last = got
+	}
+	if !slices.Equal(all, slices.Concat(upTo(64), upTo(64), upTo(64))) {
+		t.Errorf("rows %v", all)
+	}
+	if _, err := b.Next(ctx); !errors.Is(err, io.EOF) {
+		t.Errorf("after the last epoch: %v", err)
+	}
+	if err := b.Close(); err != nil {
+		t.Error(err)
+	}
+	if got := ids(t, last.Rows); got[31] != 63 {
+		t.Errorf("after Close %v", got)
+	}
+	last.Rows.Release()
+	mem.AssertSize(t, 0)
 }
 
 // TestPlaces: a batch says where its rows are from and in which epoch it ends.

@@ -3,9 +3,11 @@ package batches
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 )
@@ -123,5 +125,25 @@ func TestPassesOfEpochs(t *testing.T) {
 	defer pass.Stop()
 	if _, err := pass.Next(t.Context()); !errors.Is(err, errEpochs) {
 		t.Errorf("the pass: %v", err)
+	}
+}
+
+// TestPassStopped: Stop ends a Next that waits for rows.
+func TestPassStopped(t *testing.T) {
+	m := newMember(t, 0, config())
+	p, err := OpenPasses(t.Context(), m.programs, "train", t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	pass := p.Pass()
+	next := make(chan error, 1)
+	go func() { _, err := pass.Next(t.Context()); next <- err }()
+	time.Sleep(20 * time.Millisecond)
+	if err := pass.Stop(); err != nil {
+		t.Error(err)
+	}
+	if err := <-next; !errors.Is(err, io.EOF) {
+		t.Errorf("after Stop: %v", err)
 	}
 }

@@ -103,6 +103,8 @@ func (r *reading) permit(ctx context.Context) error {
 	}
 	if err == nil {
 		r.steps++
+		// The answer to the next step comes while the program makes this one.
+		err = r.chunks.AskAhead()
 	}
 	return err
 }

@@ -19,7 +19,8 @@
 // Where things are: task.go is the partition's way from order to result;
 // worker.go takes tasks from Spark in the place of its Python workers, line.go and
 // files.go read the order and the rows of a partition of files, plan.go shares
-// files out beforehand (`tfos-node splits`, on the driver); batch.go cuts, members.go
+// files out beforehand (`tfos-node splits`, on the driver), share.go among members that
+// read their own; epochs.go sends files from within a process; batch.go cuts, members.go
 // chooses and waits, link.go speaks to one member, spans.go says which rows are
 // still to be sent.
 package task

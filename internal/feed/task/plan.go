@@ -24,7 +24,7 @@ type Partitions struct {
 
 // Plan looks at the files of an Input and shares them out.
 func Plan(ctx context.Context, in Input) (Partitions, error) {
-	data, err := files.Open(ctx, in.Format, in.Path, files.ReadOptions{Columns: in.Columns, Options: in.Options, Folders: in.Folders})
+	data, err := in.open(ctx)
 	if err != nil {
 		return Partitions{}, err
 	}
@@ -38,6 +38,10 @@ func Plan(ctx context.Context, in Input) (Partitions, error) {
 		return Partitions{}, err
 	}
 	return Partitions{recipe, pack(splits, size)}, nil
+}
+
+func (in Input) open(ctx context.Context) (*files.Dataset, error) {
+	return files.Open(ctx, in.Format, in.Path, files.ReadOptions{Columns: in.Columns, Options: in.Options, Folders: in.Folders})
 }
 
 // pack puts consecutive splits together while they cost no more than size.

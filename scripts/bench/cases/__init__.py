@@ -1,7 +1,11 @@
 """All cases, in the order of the report."""
 
 from cases import (
+    export,
     files,
+    graph,
+    graph_clusters,
+    graph_memory,
     inference,
     inference_memory,
     inference_paths,
@@ -18,6 +22,10 @@ ALL = (
     *inference_paths.CASES,
     *inference_memory.CASES,
     *training.CASES,
+    *graph.CASES,
+    *graph_clusters.CASES,
+    *graph_memory.CASES,
+    *export.CASES,
     *overhead.CASES,
     *memory.CASES,
 )

@@ -2,12 +2,10 @@
 
 import json
 import os
-import socket
-import subprocess
 import sys
 
+import clusters
 import passes
-import processes
 import rows
 from case import PEER, TFOS, Case, DidNotRun, Ratio, Sample, Side
 from jobs import PROGRAMS, by_tfos
@@ -15,8 +13,8 @@ from processes import peer
 
 WORKERS = 2
 STEPS = {"small": 500, "full": 3_000}
-ALONE = {"TF_NUM_INTRAOP_THREADS": "1", "OMP_NUM_THREADS": "1"}  # as tfos sets for one core
 KIND = "labelled"
+BATCH = 32  # what fit takes by default
 
 
 def mirrored_by_tfos(folder, settings):
@@ -43,38 +41,8 @@ def mirrored_by_hand(folder, settings):
     """Processes with TF_CONFIG, as one starts them in terminals, of the same Python as tfos's."""
     out = folder / "out"
     out.mkdir()
-    cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(WORKERS)]}
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
-    workers = []
-    try:
-        for index in range(WORKERS):
-            config = {"cluster": cluster, "task": {"type": "worker", "index": index}}
-            with open(folder / f"worker-{index}.txt", "w") as log:
-                workers.append(
-                    subprocess.Popen(
-                        [sys.executable, PROGRAMS / "mirrored.py", out, str(STEPS[settings.rows])],
-                        env={**clean, **ALONE, "TF_CONFIG": json.dumps(config)},
-                        stdin=subprocess.DEVNULL,
-                        stdout=log,
-                        stderr=log,
-                        start_new_session=True,
-                    )
-                )
-        for worker in workers:
-            worker.wait(processes.SECONDS)
-    except subprocess.TimeoutExpired:
-        raise DidNotRun(
-            f"not ended after {processes.SECONDS} s; see {processes.shown(folder)}"
-        ) from None
-    finally:
-        for worker in workers:
-            processes.end_group(worker)
-    for index, worker in enumerate(workers):
-        if worker.returncode != 0:
-            said = (folder / f"worker-{index}.txt").read_text()
-            raise DidNotRun(
-                f"worker {index}: {processes.error_line(said)} (see {processes.shown(folder)})"
-            )
+    argv = [sys.executable, PROGRAMS / "mirrored.py", out, str(STEPS[settings.rows])]
+    clusters.run({"worker": WORKERS}, lambda task: argv, folder)
     return mirrored_result(out, {})
 
 
@@ -82,19 +50,10 @@ def mirrored_result(out, versions):
     """What the workers wrote, as one: they go in lockstep."""
     found = [json.loads((out / f"worker-{i}.json").read_text()) for i in range(WORKERS)]
     for one in found:
-        if one["replicas"] != WORKERS or one["threads"] != ALONE:
+        if one["replicas"] != WORKERS or one["threads"] != clusters.ONE_THREAD:
             raise DidNotRun(f"not {WORKERS} workers of one thread each: {one}")
     slowest = min(one["steps_per_second"] for one in found)
     return Sample(None, [slowest], {"versions": {**versions, **found[0]["versions"]}})
-
-
-def free_ports(count):
-    """Ports nobody listens on. TensorFlow takes them a few seconds later."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 def fit_by_tfos(folder, settings):
@@ -113,7 +72,7 @@ def fit_by_tfos(folder, settings):
             "cluster_size": 1,
             "resources": {"worker": {"cores": len(os.sched_getaffinity(0))}},
             "input": {"path": rows.parquet(KIND, settings.rows)},
-            "batch_size": 32,
+            "batch_size": BATCH,
             "epochs": epochs,
             "model_dir": "out",
         },
@@ -131,6 +90,7 @@ def fit_in_memory(folder, settings):
         path=str(rows.parquet(KIND, settings.rows)),
         programs=str(PROGRAMS),
         passes=passes.FIRST + settings.warm,
+        batch=BATCH,
     )
     return Sample(*passes.counted(found["rates"]), {"versions": found["versions"]})
 

@@ -1,7 +1,8 @@
 """A SavedModel with one input and the output output_0. Only its speed matters.
 
 config.kind: mlp (784-128-10), cnn (two convolutions of 3 x 3 on 28 x 28, 16 and 32 channels),
-both with random weights; first (of 784 values, the first); length (of binary cells).
+both with random weights; first (of 784 values, the first); length (of binary cells); large (500 MB
+of variables, a matrix product with each).
 """
 
 import keras
@@ -51,7 +52,22 @@ def export_length(config):
     tf.saved_model.save(module, config.model, {"serving_default": length})
 
 
-EXPORTS = {"first": export_first, "length": export_length}
+def export_large(config):
+    random, side = tf.random.Generator.from_seed(1), 3_536  # 10 x 50 MB of float32
+    module = tf.Module()
+    module.matrices = [tf.Variable(random.normal((side, side))) for _ in range(10)]
+
+    @tf.function(input_signature=[tf.TensorSpec([None, side], tf.float32, config.input)])
+    def through(x):
+        for matrix in module.matrices:
+            x = x @ matrix
+        return {"output_0": x}
+
+    module.through = through
+    tf.saved_model.save(module, config.model, {"serving_default": through})
+
+
+EXPORTS = {"first": export_first, "length": export_length, "large": export_large}
 
 
 if __name__ == "__main__":

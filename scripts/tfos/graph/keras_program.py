@@ -135,7 +135,8 @@ class KerasProgram:
     def _structured(self, features: dict[str, tf.Tensor]) -> Any:
         """Features as the model is called with them: as `inputs` was given, or as the model has
         them itself."""
-        flat = list(features.values())
+        # Not their own order: TensorFlow sorts the arguments of a function by name.
+        flat = [features[name] for name in self.features]
         if len(getattr(self.model, "inputs", None) or ()) == 1:  # under whatever name
             return flat[0]
         if self._given is None:

@@ -18,7 +18,7 @@ from tensorflow.core.framework import variable_pb2
 from tensorflow.core.protobuf import saved_model_pb2, trackable_object_graph_pb2
 from tensorflow.saved_model.experimental import TrackableResource
 
-from tfos.graph import saver
+from tfos.graph import devices, saver
 from tfos.graph.errors import ExportError
 from tfos.graph.trace import Program, Signature
 
@@ -139,6 +139,7 @@ def _rewrite_graph(
     }
     if handles != set(variables):
         raise RuntimeError(f"TensorFlow named variables otherwise: {handles ^ set(variables)}")
+    devices.set_devices(meta.graph_def)
     _colocate(meta.graph_def, signatures, {one.ref(): name for name, one in variables.items()})
     _remove_saver(meta)
     meta.saver_def.CopyFrom(saver.add(meta.graph_def, variables, objects))
