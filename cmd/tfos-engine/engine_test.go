@@ -252,7 +252,7 @@ func TestRunReportsFailures(t *testing.T) {
 		"no model":     {"infer", noModel, "importing", 2, "saved_model.pb"},
 		"wrong column": {"infer", wrongColumn, "importing", 6, "there is no column image"},
 		"not a job":    {"infer", "nonsense", "importing", 5, "decode the work"},
-		"training":     {"train", good, "importing", 5, `"train"`},
+		"unknown kind": {"tune", good, "importing", 5, `"tune"`},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

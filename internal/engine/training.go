@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
@@ -27,6 +28,8 @@ type Training struct {
 	initialized []endpoint
 	finished    []endpoint
 	stopping    []endpoint
+	joined      []endpoint
+	hasJoined   bool
 }
 
 // TrainingOptions say where a graph trains.
@@ -120,7 +123,7 @@ func (g *Training) open(t *model.Training, config *corepb.ConfigProto, target st
 			return err
 		}
 	}
-	for name, place := range map[string]*[]endpoint{g.program.GlobalStep: &g.globalStep, g.program.Initialized: &g.initialized, g.program.Finished: &g.finished, g.program.Stopping: &g.stopping} {
+	for name, place := range map[string]*[]endpoint{g.program.GlobalStep: &g.globalStep, g.program.Initialized: &g.initialized, g.program.Finished: &g.finished, g.program.Stopping: &g.stopping, g.program.Joined: &g.joined} {
 		if name == "" {
 			continue
 		}
@@ -235,7 +238,8 @@ func (g *Training) Restore(ctx context.Context, prefix string) error {
 	return g.executeAll(ctx, steps)
 }
 
-// executeAll runs what gives variables their values.
+// executeAll runs what gives variables their values. It waits for the trainers of a split
+// graph.
 func (g *Training) executeAll(ctx context.Context, steps []model.Step) error {
 	for _, step := range steps {
 		if err := ctx.Err(); err != nil {
@@ -245,7 +249,7 @@ func (g *Training) executeAll(ctx context.Context, steps []model.Step) error {
 			return fmt.Errorf("engine: values of variables: %w", err)
 		}
 	}
-	return nil
+	return poll(ctx, func() (bool, error) { return g.join(ctx) })
 }
 
 // Save writes a checkpoint of all variables. The index file comes last.
@@ -264,23 +268,67 @@ func (g *Training) GlobalStep(ctx context.Context) (int64, error) {
 	return g.readCount(ctx, "read the count of updates", nil, g.globalStep)
 }
 
-// Initialized tells whether all variables have values.
+// Initialized tells whether all variables have values. If the author has split the graph
+// over trainers, it also waits for them: see join.
 func (g *Training) Initialized(ctx context.Context) (bool, error) {
 	raw, err := g.read(ctx, "ask for values of variables", nil, g.initialized)
-	if err != nil {
+	if err != nil || raw[0] == 0 {
 		return false, err
 	}
-	return raw[0] != 0, nil
+	return g.join(ctx)
+}
+
+// join tells the trainers of a split graph that this one's server is connected with the
+// others, and returns whether all are. A step needs the connections between all of them,
+// and TensorFlow does not wait for a server that has just started.
+func (g *Training) join(ctx context.Context) (all bool, err error) {
+	if g.joined == nil {
+		return true, nil
+	}
+	if !g.hasJoined {
+		if err := g.runOperation(ctx, "join", g.program.Join); err != nil {
+			return false, err
+		}
+		g.hasJoined = true
+	}
+	n, err := g.readCount(ctx, "count trainers that joined", nil, g.joined)
+	return n >= int64(g.program.Trainers), err
 }
 
 // Finish records on parameter server 0 that this trainer takes no more steps. Without
 // parameter servers it does nothing.
+//
+// If the author has split the graph over trainers, the others need this one's server:
+// Finish then returns, but for the chief, when the chief has closed the graph.
 func (g *Training) Finish(ctx context.Context) error {
-	return g.runOperation(ctx, "finish", g.program.Finish)
+	if err := g.runOperation(ctx, "finish", g.program.Finish); err != nil || !g.program.Split || g.program.Chief {
+		return err
+	}
+	return poll(ctx, func() (bool, error) {
+		n, err := g.Finished(ctx)
+		return n > g.program.Trainers, err
+	})
 }
 
-// Finished returns how many trainers have called Finish. Without parameter servers it
-// returns 0.
+// pollTime is the time between two questions about other trainers.
+const pollTime = 50 * time.Millisecond
+
+// poll asks until the answer is yes or an error.
+func poll(ctx context.Context, ask func() (bool, error)) error {
+	for {
+		if yes, err := ask(); yes || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pollTime):
+		}
+	}
+}
+
+// Finished returns how many trainers have called Finish, and one more when the chief of a
+// split graph has closed it. Without parameter servers it returns 0.
 func (g *Training) Finished(ctx context.Context) (int, error) {
 	if g.finished == nil {
 		return 0, nil
@@ -370,8 +418,13 @@ func (g *Training) readCount(ctx context.Context, doing string, feeds []feed, at
 	return int64(binary.LittleEndian.Uint64(raw)), nil
 }
 
-// Close waits for a run in progress, and frees the session. A server goes on.
+// Close waits for a run in progress, and frees the session. A server goes on. A chief
+// lets the others of a split graph go: see Finish.
 func (g *Training) Close() error {
+	if g.program.Split && g.program.Chief {
+		// An error means that the cluster is gone, and nobody waits.
+		_ = execute(g.session, model.Step{Targets: []string{g.program.Finish}})
+	}
 	if g.groupSize != nil {
 		g.groupSize.free()
 		g.groupSize = nil

@@ -70,6 +70,7 @@ type placement struct {
 	homes    map[string]device // of variables, by node
 	done     map[string]device // of operations, by node
 	used     map[device]bool
+	authors  map[device]bool // that an author has given to operations
 }
 
 // newPlacement finds the devices of variables, which are nodes of def. sizes has the
@@ -80,7 +81,7 @@ type placement struct {
 // names its variable, goes with that. Elsewhere all variables are on the member.
 func newPlacement(path string, def *graphpb.GraphDef, variables []trainedVariable, sizes map[string]int64, strategy Strategy, cluster Cluster) (*placement, error) {
 	p := &placement{path: path, cluster: cluster, strategy: strategy, own: device{cluster.Job, cluster.Task},
-		nodes: map[string]*nodepb.NodeDef{}, homes: map[string]device{}, done: map[string]device{}, used: map[device]bool{}}
+		nodes: map[string]*nodepb.NodeDef{}, homes: map[string]device{}, done: map[string]device{}, used: map[device]bool{}, authors: map[device]bool{}}
 	for _, n := range def.GetNode() {
 		p.nodes[n.GetName()] = n
 	}
@@ -210,7 +211,11 @@ func (p *placement) fixed(n *nodepb.NodeDef) (device, bool, error) {
 		return d, false, &ModelError{Path: p.path, Problem: fmt.Sprintf("the %s %s (%s) is on device %s, and the cluster %s", what, n.GetName(), n.GetOp(), n.GetDevice(), has),
 			Remedy: "raise cluster_size or num_ps, or leave out tf.device where the graph is made"}
 	}
-	return d, d.task >= 0, nil
+	if d.task < 0 {
+		return d, false, nil
+	}
+	p.authors[d] = true
+	return d, true, nil
 }
 
 // place gives all operations their devices. def is changed.
@@ -294,6 +299,17 @@ func (p *placement) filters() []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// split reports whether parts of the graph are on trainers by their author's choice. It
+// is the same on all members.
+func (p *placement) split() bool {
+	for d := range p.authors {
+		if d.job != "ps" {
+			return true
+		}
+	}
+	return false
 }
 
 // placed copies a graph and gives its operations their devices.

@@ -7,7 +7,11 @@ import (
 	"strings"
 	"testing"
 
+	attrpb "github.com/wamuir/graft/tensorflow/core/framework/attr_value_go_proto"
+	functionpb "github.com/wamuir/graft/tensorflow/core/framework/function_go_proto"
 	graphpb "github.com/wamuir/graft/tensorflow/core/framework/graph_go_proto"
+	nodepb "github.com/wamuir/graft/tensorflow/core/framework/node_def_go_proto"
+	oppb "github.com/wamuir/graft/tensorflow/core/framework/op_def_go_proto"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -70,6 +74,9 @@ func TestPlacement(t *testing.T) {
 			if got := strings.Join(program.Filters, " "); got != test.filters {
 				t.Errorf("filters %s", got)
 			}
+			if program.Split != (name == "author's") {
+				t.Errorf("split %v", program.Split)
+			}
 			if (program.Finish != "") != (len(test.cluster.Tasks) > 0 && test.strategy == ParameterServer) {
 				t.Errorf("finish %q", program.Finish)
 			}
@@ -93,6 +100,42 @@ func TestPlacementNamesWhatTheClusterLacks(t *testing.T) {
 		var refused *ModelError
 		if !errors.As(err, &refused) || !strings.Contains(err.Error(), "the variable w (VarHandleOp) is on device "+device+", and the cluster ") || refused.Remedy == "" {
 			t.Errorf("%s: %v", device, err)
+		}
+	}
+}
+
+// Operations in functions keep an author's task, and go to the variable that their _class
+// names. The graph is then split over trainers.
+func TestPlacementInFunctions(t *testing.T) {
+	pb := trainable(testVariable{name: "w"})
+	class := map[string]*attrpb.AttrValue{classAttr: {Value: &attrpb.AttrValue_List{List: &attrpb.AttrValue_ListValue{S: [][]byte{[]byte("loc:@w")}}}}}
+	pb.GraphDef.Library = &functionpb.FunctionDefLibrary{Function: []*functionpb.FunctionDef{{
+		Signature: &oppb.OpDef{Name: "Step"},
+		NodeDef: []*nodepb.NodeDef{{Name: "far", Op: "MatMul", Device: "/job:worker/task:1/device:CPU:0"}, {Name: "update", Op: "Mul", Attr: class},
+			{Name: "near", Op: "MatMul", Device: "/device:CPU:0"}},
+	}}}
+	training, err := openTraining(t, pb, TrainingSource{Strategy: ParameterServer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for task, chief := range []bool{true, false} {
+		program, err := training.Program(Cluster{Tasks: map[string]int{"ps": 1, "worker": 2}, Job: "worker", Task: task}, ProgramOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		def := &graphpb.GraphDef{}
+		if err := proto.Unmarshal(program.Graph, def); err != nil {
+			t.Fatal(err)
+		}
+		var have []string
+		for _, n := range def.GetLibrary().GetFunction()[0].GetNodeDef() {
+			have = append(have, n.GetDevice())
+		}
+		if !slices.Equal(have, []string{"/job:worker/replica:0/task:1", "/job:ps/replica:0/task:0", ""}) {
+			t.Errorf("devices %q", have)
+		}
+		if !program.Split || program.Chief != chief {
+			t.Errorf("worker %d: split %v, chief %v", task, program.Split, program.Chief)
 		}
 	}
 }

@@ -115,27 +115,22 @@ func (b *trainingBuilder) asCount(read string, v *trainedVariable) string {
 	return b.add(read+"/count", "Cast", map[string]*attrpb.AttrValue{"SrcT": typeAttr(v.dtype), "DstT": typeAttr(Int64)}, read) + ":0"
 }
 
-const finishedName = ownScope + "/finished"
+// Variables on parameter server 0 that trainers share.
+const (
+	finishedName = ownScope + "/finished"
+	stopName     = ownScope + "/stop"
+	joinedName   = ownScope + "/joined"
+)
 
-// addFinish adds the count of trainers that take no more steps, on parameter server 0.
-func (b *trainingBuilder) addFinish() {
-	node := variableNode(finishedName, Int64, &shapepb.TensorShapeProto{})
+// addShared adds a count on parameter server 0. It returns the operation that raises it
+// and the tensor of its value.
+func (b *trainingBuilder) addShared(name string) (increment, value string) {
+	node := variableNode(name, Int64, &shapepb.TensorShapeProto{})
 	zero, increment := b.ownVariable(node, device{"ps", 0})
 	b.program.zeros = append(b.program.zeros, zero)
-	b.program.Finish = increment
 	v := &trainedVariable{variable: variable{node: node}, dtype: Int64}
-	b.program.Finished = b.read(finishedName+"/read", v) + ":0"
-}
-
-const stopName = ownScope + "/stop"
-
-// addStop adds the count of trainers that want to stop, on parameter server 0.
-func (b *trainingBuilder) addStop() {
-	node := variableNode(stopName, Int64, &shapepb.TensorShapeProto{})
-	zero, increment := b.ownVariable(node, device{"ps", 0})
-	b.program.zeros = append(b.program.zeros, zero)
-	b.program.Stop = increment
-	b.program.Stopping = b.read(stopName+"/read", &trainedVariable{variable: variable{node: node}, dtype: Int64}) + ":0"
+	b.shared = append(b.shared, v)
+	return increment, b.read(name+"/read", v) + ":0"
 }
 
 // stopInstance is the instance key of the collective sum of wishes to stop. Those of a
@@ -177,8 +172,8 @@ func (b *trainingBuilder) addInitialized() {
 			ask(&b.variables[i])
 		}
 	}
-	if b.program.Finish != "" {
-		ask(&trainedVariable{variable: variable{node: &nodepb.NodeDef{Name: finishedName, Op: "VarHandleOp"}}})
+	for _, v := range b.shared {
+		ask(v)
 	}
 	packed := b.add(scope+"/answers", "Pack", map[string]*attrpb.AttrValue{"N": intAttr(len(answers)), "T": typeAttr(Bool)}, answers...)
 	axis := b.addConstant(scope+"/axis", &tensorpb.TensorProto{Dtype: typespb.DataType_DT_INT32, TensorShape: vector(1), IntVal: []int32{0}})

@@ -32,6 +32,12 @@ type TrainingProgram struct {
 	Snapshot, Rollback string
 	// Filters are the devices that a session needs. Empty: all.
 	Filters []string
+	// Split says that an author has put parts of the graph on several trainers, which
+	// need each other's servers. Chief says that this member is the first of them.
+	Split, Chief bool
+	// Join is an operation and Joined an int64 scalar: how many trainers ran Join. They
+	// are "" if the graph is not split.
+	Join, Joined string
 	// Leader is the device that leads collective operations. "": there are none.
 	Leader string
 
@@ -98,8 +104,11 @@ func (b *trainingBuilder) addAll(o ProgramOptions) {
 	b.addCounter()
 	switch b.placement.strategy {
 	case ParameterServer:
-		b.addFinish()
-		b.addStop()
+		p.Finish, p.Finished = b.addShared(finishedName)
+		p.Stop, p.Stopping = b.addShared(stopName)
+		if p.Split = b.split(); p.Split {
+			p.Join, p.Joined = b.addShared(joinedName)
+		}
 	case AllReduce:
 		b.addCollectiveStop()
 	}
@@ -120,6 +129,7 @@ func (b *trainingBuilder) finish() error {
 	}
 	if b.placement.strategy == ParameterServer {
 		p.Filters = b.filters()
+		p.Chief = b.own.name() == b.cluster.leader()
 	}
 	if b.placement.strategy == AllReduce {
 		p.Leader = b.cluster.leader()
@@ -214,4 +224,5 @@ type trainingBuilder struct {
 	*placement
 	program *TrainingProgram
 	def     *graphpb.GraphDef
+	shared  []*trainedVariable // on parameter server 0, not in checkpoints
 }

@@ -115,6 +115,42 @@ class KerasByHand(tf.Module):
         return {"logits": self.model(x)}
 
 
+class Split(tf.Module):
+    """A model whose halves are on two workers."""
+
+    def __init__(self):
+        super().__init__()
+        random = tf.random.Generator.from_seed(4)
+        self.first = tf.Variable(random.normal([6, 8], stddev=0.3), name="first")
+        self.second = tf.Variable(random.normal([8, 3], stddev=0.3), name="second")
+
+    def train_step(self, x, y):
+        with tf.GradientTape() as tape:
+            with tf.device("/job:worker/task:0"):
+                hidden = tf.nn.relu(x @ self.first)
+            with tf.device("/job:worker/task:1"):
+                logits = hidden @ self.second
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=logits)
+            loss = tf.reduce_mean(losses)
+        variables = [self.first, self.second]
+        for one, gradient in zip(variables, tape.gradient(loss, variables), strict=True):
+            one.assign_sub(0.1 * gradient)
+        return {"loss": loss}
+
+
+def split(path):
+    """A graph that needs two workers; Python runs it without its devices."""
+    export_training(Split(), None, None, path, inputs=graph_models.LINE)
+    meta = graph_session.read(path)
+    for holder in [meta.graph_def.node, *(f.node_def for f in meta.graph_def.library.function)]:
+        for node in holder:
+            node.device = ""
+    batches = graph_models.batches(STEPS, graph_models.classes)
+    with graph_session.Graph(path, meta=meta) as graph:
+        results = [graph.run("train", one) for one in batches]
+    write(path, batches, results, ["loss"])
+
+
 def by_hand(path, module, **signatures):
     tf.saved_model.save(module, path, signatures={"train": module.train, **signatures})
     batches = graph_models.batches(STEPS, graph_models.classes)
@@ -204,6 +240,7 @@ def main(folder):
     helper(path("shared"), graph_models.shared, graph_models.visits)
     helper(path("wide"), graph_models.wide_and_deep, graph_models.ratings)
     base(path("base"))
+    split(path("split"))
     by_hand(path("line"), Line())
     module = KerasByHand()
     by_hand(path("keras"), module, serving_default=module.predict)
