@@ -69,6 +69,11 @@ func (t *Trainer) Chief() bool { return t.Number == 0 || t.Request.Strategy == I
 // Run trains to the end: the first of the job's steps, the end of the rows, and early
 // stopping. When ctx ends, Run writes a checkpoint and returns ctx's error.
 func (t *Trainer) Run(ctx context.Context) (Result, error) {
+	if t.Request.Strategy == AllReduce && !t.Chief() {
+		// The chief may be in a step, which needs this trainer, before it can save. When
+		// it has ended, the next step fails.
+		ctx = context.WithoutCancel(ctx)
+	}
 	r := &run{Trainer: t, began: t.Now()}
 	if err := t.Enter(Initializing); err != nil {
 		return Result{}, err

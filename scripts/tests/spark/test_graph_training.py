@@ -123,6 +123,20 @@ def test_killed_engine(job, start, strategy, role, index):
         assert trained["metrics"]["loss"] < 0.1
 
 
+def test_interrupted(job, start):
+    """All-reduce: the chief, which waits for the other worker in each step, still saves."""
+    start("all_reduce", epochs=100_000, checkpoint={"every_steps": 1_000_000})
+    events = (job.folder / "ckpt").glob
+    steps = lambda: any(b"loss" in path.read_bytes() for path in events("events.*"))  # noqa: E731
+    job.wait_for(steps, what="steps")
+    job.process.send_signal(signal.SIGINT)
+    result = job.wait(timeout=40)
+    assert result.code == 130, result.stderr
+    checkpoint = result.verdict["train"]["checkpoint"]
+    assert (job.folder / "ckpt" / f"{os.path.basename(checkpoint)}.index").exists()
+    job.assert_clean()
+
+
 def test_evaluator(job, start, line):
     """It evaluates each new checkpoint, and ends the training."""
     data = str(line / "data")
