@@ -165,3 +165,17 @@ def test_members_read_their_shares(job, start, line):
     assert rows["read"] == 3 * 4_000 == rows["trained"] + rows["dropped"]
     assert result.verdict["train"]["steps"] == rows["trained"] / 100
     job.assert_clean()
+
+
+def test_independent(job, start):
+    """Each worker has a model of its own, and goes on from its own checkpoints."""
+    begin = {"ckpt": 0, "ckpt/worker-1": 0}
+    for _ in range(2):
+        result = start("independent").wait()
+        assert result.code == 0, result.stderr
+        for folder, step in begin.items():
+            steps = [int(p.stem.split("-")[1]) for p in (job.folder / folder).glob("ckpt-*.index")]
+            begin[folder] = max(steps)
+            assert begin[folder] > step, folder
+        assert result.verdict["train"]["steps"] == result.verdict["rows"]["trained"] / 50
+    job.assert_clean()
