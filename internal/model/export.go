@@ -154,7 +154,7 @@ func (e *exporter) openMeta(path string) error {
 		return err
 	}
 	e.source = graph
-	if saver := graph.pb.GetSaverDef(); saver.GetRestoreOpName() == "" || saver.GetFilenameTensorName() == "" {
+	if !graph.restores() {
 		return &ModelError{Path: path, Problem: "its graph has no operation that restores variables", Remedy: "write it with tf.train.Saver.save"}
 	}
 	return nil
