@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"tfos/internal/engine"
+	"tfos/internal/exit"
 	"tfos/internal/export"
 	"tfos/internal/feed"
 	"tfos/internal/feed/batches"
@@ -116,7 +117,7 @@ func (m *trainingMember) trainRows(ctx context.Context) error {
 	}
 	if t.Chief() {
 		if err := m.openFolders(ctx, t); err != nil {
-			return err
+			return &train.Error{Code: exit.CodeOf(err, exit.Output), Err: fmt.Errorf("model_dir: %w", err)}
 		}
 	}
 	if m.request.Export != "" && number == 0 {
