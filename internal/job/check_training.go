@@ -56,6 +56,7 @@ func (r *rules) trainingContract(ctx context.Context, warn func(text string)) []
 	}
 	r.metricThere(training)
 	r.resumable(training)
+	r.exportAfter(training)
 
 	var lines []model.Line
 	for _, src := range s.sources() {
@@ -111,6 +112,17 @@ func readColumns(data *arrow.Schema, mapping Mapping) *arrow.Schema {
 		fields = append(fields, found...)
 	}
 	return arrow.NewSchema(fields, nil)
+}
+
+// exportAfter tells before a training whether there can be an export after it.
+func (r *rules) exportAfter(training *model.Training) {
+	if r.s.ExportDir == "" {
+		return
+	}
+	var known *model.ModelError
+	if err := training.Exportable(); errors.As(err, &known) {
+		r.broken("export_dir", r.s.ExportDir, "%s: %s", training.Path, known.Reason())
+	}
 }
 
 // metricThere checks that the eval signature has the metric of early stopping.

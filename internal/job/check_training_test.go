@@ -79,6 +79,16 @@ signature_def {
 }
 `
 
+// saver and collections are more of a graph: what restores its variables, and what a
+// step of TensorFlow 1 is.
+const (
+	saver       = `saver_def { restore_op_name: "w/Assign" filename_tensor_name: "w/zero:0" }`
+	collections = `
+collection_def { key: "train_op" value { node_list { value: "update" } } }
+collection_def { key: "losses" value { node_list { value: "loss:0" } } }
+`
+)
+
 // writeTexts writes a parquet file with columns of text.
 func writeTexts(t *testing.T, path string, columns ...string) {
 	t.Helper()
@@ -105,6 +115,8 @@ func TestTrainingContract(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		"g.meta":      trainable,
+		"saver.meta":  trainable + saver,
+		"bare.meta":   strings.Split(trainable, "signature_def")[0] + collections + saver,
 		"rows/a.json": `{"x": 1, "y": 2, "z": 3}` + "\n",
 		"more/a.json": `{"x": 1, "label": 2, "other": 3}` + "\n",
 		"none/x":      "",
@@ -137,6 +149,10 @@ func TestTrainingContract(t *testing.T) {
 		{[]string{"strategy=all_reduce", "cluster_size=2"}, "", 0, 2}, // here there is one member
 		{[]string{both, "early_stopping.metric=auc"}, "early_stopping.metric: auc: signature evaluate has no such metric (metrics there: loss, accuracy)", 2, 4},
 		{[]string{both, "early_stopping.metric=accuracy"}, "", 0, 4},
+		{[]string{"export_dir=out"}, "export_dir: %/out: %/g.meta: its graph has no operation that restores variables", 2, 2},
+		{[]string{"export_dir=out", "app.graph.path=saver.meta"}, "", 0, 2},
+		{[]string{"export_dir=out", "app.graph.path=bare.meta"}, "export_dir: %/out: %/bare.meta: the graph has no signature, which a SavedModel needs (leave export_dir out", 2, 2},
+		{[]string{"app.graph.path=bare.meta"}, "", 0, 2},
 		{[]string{"app.graph.train_signature=fixed"}, "batch_size: 100: must be 32: signature fixed takes so many rows at a time", 2, 2},
 		{[]string{"app.graph.train_signature=fixed", "batch_size=32"}, "", 0, 2},
 		{[]string{"input.path=none", "input.format=parquet"}, "input.path: %/none: ", 6, 0},

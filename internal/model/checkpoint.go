@@ -123,7 +123,7 @@ func OpenCheckpoint(path string) (*Checkpoint, error) {
 		return nil, err
 	}
 	c := &Checkpoint{Prefix: prefix, MetaGraph: graph}
-	if saver := graph.pb.GetSaverDef(); saver.GetRestoreOpName() == "" || saver.GetFilenameTensorName() == "" {
+	if !graph.restores() {
 		return nil, &ModelError{Path: prefix + metaSuffix, Problem: "its graph has no operation that restores variables",
 			Remedy: "write it with tf.train.Saver.save"}
 	}

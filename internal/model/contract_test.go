@@ -261,6 +261,15 @@ func TestFitsByType(t *testing.T) {
 	}
 }
 
+// TestBytesAreNoNumbers: no cast of Spark makes numbers of bytes, such as pixels.
+func TestBytesAreNoNumbers(t *testing.T) {
+	for _, c := range []arrow.DataType{arrow.BinaryTypes.Binary, arrow.BinaryTypes.LargeBinary, &arrow.FixedSizeBinaryType{ByteWidth: 2}} {
+		if ok, remedy := Fits(c, Uint8, true); ok || !strings.Contains(remedy, "tf.io.decode_raw") {
+			t.Errorf("%s: %t, %q", c, ok, remedy)
+		}
+	}
+}
+
 // TestNoConstant: what cannot be a constant is refused.
 func TestNoConstant(t *testing.T) {
 	sparse := tensor("x", Float32, -1)

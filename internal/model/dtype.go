@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -101,6 +102,8 @@ func Fits(t arrow.DataType, d DType, narrowing bool) (ok bool, remedy string) {
 	switch {
 	case ok:
 		return true, ""
+	case slices.Contains([]arrow.Type{arrow.BINARY, arrow.LARGE_BINARY, arrow.FIXED_SIZE_BINARY}, t.ID()):
+		return false, "bytes feed string tensors only: store a list of numbers, or decode them in the graph (tf.io.decode_raw)"
 	case !narrows:
 		return false, "cast the column to " + sparkName(d)
 	case d == Float16 || d == BFloat16: // Spark has no such type to cast to

@@ -67,6 +67,8 @@ func (s ExportSource) Export(choice SignatureChoice) (*Export, error) {
 		if err := e.makePortable(); err != nil {
 			return nil, err
 		}
+	} else {
+		e.dropTasks()
 	}
 	if err := e.findValues(); err != nil {
 		return nil, err
@@ -152,7 +154,7 @@ func (e *exporter) openMeta(path string) error {
 		return err
 	}
 	e.source = graph
-	if saver := graph.pb.GetSaverDef(); saver.GetRestoreOpName() == "" || saver.GetFilenameTensorName() == "" {
+	if !graph.restores() {
 		return &ModelError{Path: path, Problem: "its graph has no operation that restores variables", Remedy: "write it with tf.train.Saver.save"}
 	}
 	return nil

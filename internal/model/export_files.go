@@ -49,6 +49,24 @@ func (e *exporter) carrySavedModel() error {
 	return nil
 }
 
+// dropTasks takes the devices of a cluster's tasks out of a SavedModel's graph. The
+// author of a graph program may have divided it over workers; other processes do not
+// have them.
+func (e *exporter) dropTasks() {
+	drop := func(nodes []*nodepb.NodeDef) {
+		for _, n := range nodes {
+			if _, task := parseDevice(n.GetDevice()); task {
+				n.Device, e.changed = "", true
+			}
+		}
+	}
+	def := e.pb.GetGraphDef()
+	drop(def.GetNode())
+	for _, f := range def.GetLibrary().GetFunction() {
+		drop(f.GetNodeDef())
+	}
+}
+
 // makePortable makes the graph of a .meta file or of a frozen graph one that loads
 // elsewhere: without devices, with its tables' files as assets, with an initialiser
 // that fills its tables, and with the tag serve.

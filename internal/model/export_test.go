@@ -117,6 +117,37 @@ func TestExportOfMeta(t *testing.T) {
 	}
 }
 
+// A SavedModel whose author has put operations on tasks of a cluster loads elsewhere. Other
+// devices stay, and a graph that has no tasks keeps its file.
+func TestExportWithoutTasks(t *testing.T) {
+	dir := writeServed(t, strings.Replace(served, "}\nsaver_def", `library { function { signature { name: "f" }
+  node_def { name: "far" op: "NoOp" device: "/job:worker/task:1" }
+  node_def { name: "near" op: "NoOp" device: "/device:CPU:0" }
+  node_def { name: "here" op: "NoOp" device: "/job:localhost/replica:0/task:0" }
+} } }
+signature_def { key: "serve" value { inputs { key: "a" value { name: "x:0" } } outputs { key: "b" value { name: "y:0" } } } }
+saver_def`, 1))
+	checkpoint := writeMeta(t, "w", Float32, 2)
+	e, err := ExportSource{Graph: dir, TagSet: []string{"train"}, Checkpoint: checkpoint}.Export(SignatureChoice{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pb := &corepb.SavedModel{}
+	if err := proto.Unmarshal(e.SavedModel, pb); err != nil {
+		t.Fatal(err)
+	}
+	def := pb.GetMetaGraphs()[0].GetGraphDef()
+	var devices []string
+	for _, n := range slices.Concat(def.GetNode(), def.GetLibrary().GetFunction()[0].GetNodeDef()) {
+		if n.GetDevice() != "" {
+			devices = append(devices, n.GetName())
+		}
+	}
+	if !slices.Equal(devices, []string{"near", "here"}) || slices.ContainsFunc(e.Files, func(f File) bool { return strings.HasPrefix(f.To, "saved_model") }) {
+		t.Errorf("devices of %v, files %v", devices, e.Files)
+	}
+}
+
 // What does not fit is refused, with the variables and with what to do.
 func TestExportRefusals(t *testing.T) {
 	fits := writeMeta(t, "w", Float32, 2)

@@ -17,11 +17,12 @@ signature_def { key: "__saved_model_init_op" value { outputs { key: "__saved_mod
 asset_file_def { tensor_info { name: "file:0" } filename: "words.txt" }
 `, 1)
 
-func writeServed(t *testing.T) (dir string) {
+// writeServed writes a SavedModel of one graph.
+func writeServed(t *testing.T, graph string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	err := errors.Join(os.Mkdir(dir+"/variables", 0o700),
-		os.WriteFile(dir+"/saved_model.pbtxt", []byte("meta_graphs {"+served+"}"), 0o600),
+		os.WriteFile(dir+"/saved_model.pbtxt", []byte("meta_graphs {"+graph+"}"), 0o600),
 		os.WriteFile(dir+"/variables/variables.index", nil, 0o600))
 	if err != nil {
 		t.Fatal(err)
@@ -32,7 +33,7 @@ func writeServed(t *testing.T) (dir string) {
 // TestMetaFileOfASavedModel: with it a checkpoint is a model with the same graph and
 // initialiser, which reads the SavedModel's assets, and which can be exported.
 func TestMetaFileOfASavedModel(t *testing.T) {
-	dir := writeServed(t)
+	dir := writeServed(t, served)
 	raw, err := MetaFile(dir, []string{"train"})
 	if err != nil {
 		t.Fatal(err)
@@ -64,7 +65,7 @@ func TestMetaFileOfAMetaFile(t *testing.T) {
 }
 
 func TestMetaFileRefusals(t *testing.T) {
-	dir := writeServed(t)
+	dir := writeServed(t, served)
 	for path, want := range map[string]string{
 		dir:                 "no graph has the tag set {serve}",
 		dir + "/none":       "does not exist",

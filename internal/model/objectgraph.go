@@ -3,6 +3,7 @@ package model
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"os"
 	"strings"
 
@@ -75,22 +76,30 @@ func objectKeys(objects *corepb.SavedObjectGraph, tracked *corepb.TrackableObjec
 // parent is an object of an object graph.
 type parent interface {
 	GetChildren() []*corepb.TrackableObjectGraph_TrackableObject_ObjectReference
+	GetSlotVariables() []*corepb.TrackableObjectGraph_TrackableObject_SlotVariableReference
 }
 
 // pairObjects walks two object graphs side by side, from ours[0] and theirs[root] on.
 // It visits each pair of objects to which the same names lead, and each object of ours
-// once at most; at is its number.
+// once at most; at is its number. Slot variables, such as a moment of Adam, are pairs if
+// their optimizers, their variables and their names are.
 func pairObjects[A, B parent](ours []A, theirs []B, root int32, visit func(at int32, our A, their B)) {
 	type pair struct{ our, their int32 }
-	seen := map[int32]bool{}
+	paired := map[int32]int32{} // ours -> theirs
+	meet := func(at pair) bool {
+		if _, seen := paired[at.our]; seen || int(at.our) >= len(ours) || int(at.their) >= len(theirs) {
+			return false
+		}
+		paired[at.our] = at.their
+		visit(at.our, ours[at.our], theirs[at.their])
+		return true
+	}
 	for todo := []pair{{0, root}}; len(todo) > 0; {
 		at := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
-		if seen[at.our] || int(at.our) >= len(ours) || int(at.their) >= len(theirs) {
+		if !meet(at) {
 			continue
 		}
-		seen[at.our] = true
-		visit(at.our, ours[at.our], theirs[at.their])
 		children := map[string]int32{}
 		for _, c := range theirs[at.their].GetChildren() {
 			children[c.GetLocalName()] = c.GetNodeId()
@@ -98,6 +107,16 @@ func pairObjects[A, B parent](ours []A, theirs []B, root int32, visit func(at in
 		for _, c := range ours[at.our].GetChildren() {
 			if there, ok := children[c.GetLocalName()]; ok {
 				todo = append(todo, pair{c.GetNodeId(), there})
+			}
+		}
+	}
+	for our, their := range maps.Clone(paired) {
+		for _, s := range ours[our].GetSlotVariables() {
+			variable, known := paired[s.GetOriginalVariableNodeId()]
+			for _, there := range theirs[their].GetSlotVariables() {
+				if known && there.GetSlotName() == s.GetSlotName() && there.GetOriginalVariableNodeId() == variable {
+					meet(pair{s.GetSlotVariableNodeId(), there.GetSlotVariableNodeId()})
+				}
 			}
 		}
 	}

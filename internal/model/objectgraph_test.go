@@ -126,3 +126,38 @@ func TestCheckpointKeys(t *testing.T) {
 		t.Errorf("%v, %v", have, err)
 	}
 }
+
+// TestSlotVariables: no name leads to an optimizer's slot variables (tf.keras before
+// 2.11). They are found by their variable.
+func TestSlotVariables(t *testing.T) {
+	type (
+		slot   = corepb.TrackableObjectGraph_TrackableObject_SlotVariableReference
+		edge   = corepb.TrackableObjectGraph_TrackableObject_ObjectReference
+		object = corepb.TrackableObjectGraph_TrackableObject
+	)
+	value := func(key string) *object {
+		return &object{Attributes: []*corepb.TrackableObjectGraph_TrackableObject_SerializedTensor{{Name: valueAttribute, CheckpointKey: key}}}
+	}
+	tracked := trackedObjects()
+	tracked.Nodes[0].Children = append(tracked.Nodes[0].Children, &edge{LocalName: "optimizer", NodeId: 6})
+	tracked.Nodes = append(tracked.Nodes, &object{SlotVariables: []*slot{
+		{OriginalVariableNodeId: 3, SlotName: "m", SlotVariableNodeId: 7},
+		{OriginalVariableNodeId: 4, SlotName: "v", SlotVariableNodeId: 8},
+		{OriginalVariableNodeId: 4, SlotName: "m", SlotVariableNodeId: 9},
+	}}, value("bias/m"), value("kernel/v"), value("kernel/m"))
+
+	saved := savedObjects()
+	variable := saved.Nodes[2].Kind
+	saved.Nodes[0].Children = append(saved.Nodes[0].Children, &edge{LocalName: "optimizer", NodeId: 6})
+	saved.Nodes = append(saved.Nodes, &corepb.SavedObject{SlotVariables: []*slot{
+		{OriginalVariableNodeId: 2, SlotName: "m", SlotVariableNodeId: 7}, // of kernel
+		{OriginalVariableNodeId: 3, SlotName: "m", SlotVariableNodeId: 8}, // of bias
+		{OriginalVariableNodeId: 3, SlotName: "v", SlotVariableNodeId: 9}, // not in the checkpoint
+		{OriginalVariableNodeId: 4, SlotName: "m", SlotVariableNodeId: 10},
+	}}, &corepb.SavedObject{Kind: variable}, &corepb.SavedObject{Kind: variable}, &corepb.SavedObject{Kind: variable}, &corepb.SavedObject{Kind: variable})
+
+	want := map[int32]string{2: "layer/kernel/.VALUE", 3: "layer/bias/.VALUE", 7: "kernel/m", 8: "bias/m"}
+	if have := objectKeys(saved, tracked); !reflect.DeepEqual(have, want) {
+		t.Errorf("%v, want %v", have, want)
+	}
+}

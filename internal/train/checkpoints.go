@@ -93,7 +93,7 @@ func byStep(files []store.Info) (all []Start) {
 func (c *Checkpoints) Save(step int64, write func(prefix string) error) (prefix string, err error) {
 	ctx := context.Background()
 	staging := fmt.Sprintf("%s/.%s.saving-%x", c.dir, nameOf(step), rand.Uint64())
-	err = c.removeMatches(ctx, "/.ckpt-*.saving-*")
+	err = errors.Join(c.removeMatches(ctx, "/.ckpt-*.saving-*"), c.removeMatches(ctx, "/.checkpoint.tmp-*"))
 	if err == nil {
 		err = c.store.Mkdir(ctx, staging)
 	}

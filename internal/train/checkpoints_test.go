@@ -205,6 +205,26 @@ func TestOthersFilesStay(t *testing.T) {
 	}
 }
 
+// TestLeftovers: what a killed process left is deleted by the next Save.
+func TestLeftovers(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{".ckpt-3.saving-1f", ".checkpoint.tmp-15661136537105251410"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	save(t, open(t, dir, 1), 4)
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".") {
+			t.Errorf("%s is left", e.Name())
+		}
+	}
+	if err != nil || len(entries) != 4 { // checkpoint, and three files
+		t.Errorf("%d files, %v", len(entries), err)
+	}
+}
+
 // TestWriteFails: its error is returned, and nothing is left. A checkpoint that it has
 // not written whole gets no name.
 func TestWriteFails(t *testing.T) {

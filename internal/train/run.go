@@ -69,6 +69,11 @@ func (t *Trainer) Chief() bool { return t.Number == 0 || t.Request.Strategy == I
 // Run trains to the end: the first of the job's steps, the end of the rows, and early
 // stopping. When ctx ends, Run writes a checkpoint and returns ctx's error.
 func (t *Trainer) Run(ctx context.Context) (Result, error) {
+	if t.Request.Strategy == AllReduce && !t.Chief() {
+		// The chief may be in a step, which needs this trainer, before it can save. When
+		// it has ended, the next step fails.
+		ctx = context.WithoutCancel(ctx)
+	}
 	r := &run{Trainer: t, began: t.Now()}
 	if err := t.Enter(Initializing); err != nil {
 		return Result{}, err
@@ -282,154 +287,6 @@ func (r *run) tell(now time.Time) error {
 		return err
 	}
 	r.flushed = now
-	return r.Summaries.Flush()
-}
-
-// checkpoint saves, and evaluates if this trainer does. stop: the metric has not
-// improved for too long.
-func (r *run) checkpoint(ctx context.Context) (stop bool, err error) {
-	if err := r.save(ctx); err != nil {
-		return false, err
-	}
-	if err := r.flush(); err != nil {
-		return false, err
-	}
-	if r.StopWanted != nil {
-		return r.StopWanted()
-	}
-	return r.evaluate(ctx)
-}
-
-// save writes a checkpoint, unless the newest one has all steps.
-func (r *run) save(ctx context.Context) error {
-	if r.step == r.saved {
-		return nil
-	}
-	if r.Checkpoints != nil {
-		prefix, err := r.Checkpoints.Save(r.step, func(prefix string) error { return r.Graph.Save(ctx, prefix) })
-		if err != nil {
-			return err
-		}
-		r.result.Checkpoint = prefix
-	}
-	r.saved = r.step
-	return nil
-}
-
-// evaluate runs the eval signature over the validation rows.
-func (r *run) evaluate(ctx context.Context) (stop bool, err error) {
-	if r.Validation == nil {
-		return false, nil
-	}
-	pass, err := r.Validation()
-	if err != nil {
-		return false, err
-	}
-	values, err := Evaluate(ctx, r.Graph, pass)
-	if err != nil {
-		return false, err
-	}
-	return r.judge(values)
-}
-
-// judge records an evaluation. stop: the metric has not improved for too long.
-func (r *run) judge(values []float64) (stop bool, err error) {
-	names := r.Graph.EvalMetrics()
-	r.result.Evaluated = named(names, values)
-	if r.EvalSummaries != nil {
-		err = writeEvaluation(r.EvalSummaries, r.step, r.Now(), names, values)
-	}
-	if r.stopping != nil && err == nil {
-		stop, err = r.stopping.observe(r.result.Evaluated)
-	}
-	return stop, err
-}
-
-// finish ends the training: under parameter servers the chief waits for the others'
-// last updates. It writes the last checkpoint, evaluates it and exports.
-func (r *run) finish(ctx context.Context) error {
-	if !r.window.empty() {
-		if err := r.tell(r.Now()); err != nil {
-			return err
-		}
-	}
-	if r.Request.Strategy == ParameterServer {
-		if err := r.awaitOthers(ctx); err != nil {
-			return err
-		}
-	}
-	if !r.Chief() {
-		return nil
-	}
-	if r.step != r.saved || r.result.Evaluated == nil {
-		if _, err := r.checkpoint(ctx); err != nil {
-			return err
-		}
-	}
-	if r.Export != nil {
-		if err := r.Enter(Exporting); err != nil {
-			return err
-		}
-		if err := r.export(ctx); err != nil {
-			return err
-		}
-	}
-	if r.Request.Strategy == ParameterServer {
-		return r.Graph.Finish(ctx) // the other trainers may end
-	}
-	return nil
-}
-
-// awaitOthers records that this trainer has finished. The chief waits for all trainers
-// and then reads how many updates there are. The others wait until the chief has
-// finished a second time: an author's devices may have put variables on their servers,
-// which the chief saves.
-func (r *run) awaitOthers(ctx context.Context) error {
-	if err := r.Graph.Finish(ctx); err != nil {
-		return err
-	}
-	wanted := r.Trainers
-	if !r.Chief() {
-		wanted++
-	}
-	err := r.await(ctx, func() (bool, error) {
-		n, err := r.Graph.Finished(ctx)
-		return n >= wanted, err
-	})
-	if err != nil {
-		return fmt.Errorf("train: wait for the other trainers: %w", err)
-	}
-	if !r.Chief() {
-		return nil
-	}
-	step, err := r.Graph.GlobalStep(ctx)
-	if step >= 0 {
-		r.step = step
-	}
-	return err
-}
-
-// export makes the SavedModel of the last checkpoint, or of one that it writes for
-// that.
-func (r *run) export(ctx context.Context) error {
-	if r.result.Checkpoint != "" {
-		return r.Export(ctx, r.result.Checkpoint)
-	}
-	if r.result.Resumed != nil && r.Checkpoints != nil {
-		return r.Export(ctx, r.result.Resumed.Prefix)
-	}
-	return withTemporary(func(prefix string) error {
-		if err := r.Graph.Save(ctx, prefix); err != nil {
-			return err
-		}
-		return r.Export(ctx, prefix)
-	})
-}
-
-func (r *run) flush() error {
-	if r.Summaries == nil {
-		return nil
-	}
 	return r.Summaries.Flush()
 }
 

@@ -321,6 +321,17 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
+// TestInterruptedAllReduce: the chief, which saves, may need another step of this trainer.
+func TestInterruptedAllReduce(t *testing.T) {
+	s := newScene(Request{Strategy: AllReduce}, numbers(5)...)
+	s.Number, s.Trainers, s.Checkpoints = 1, 2, nil
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if result, err := s.Run(ctx); err != nil || result.Steps != 5 {
+		t.Errorf("%+v, %v", result, err)
+	}
+}
+
 // TestFailedStepSavesNothing: the variables may be half-updated.
 func TestFailedStepSavesNothing(t *testing.T) {
 	s := newScene(Request{Strategy: Independent}, numbers(5)...)

@@ -13,7 +13,7 @@ def svg(case):
     """The SVG of a case of the JSON file. Warm bars are full, cold ones pale."""
     there = [side for side in case["sides"] if not side["did_not_run"]]
     bars = [(side, when) for side in there for when in ("cold", "warm") if side[when] is not None]
-    most = max((max(spread(side, when)) for side, when in bars), default=1)
+    most = max((max(spread(side, when)) for side, when in bars), default=1) or 1
     scale = (WIDTH - LEFT - RIGHT) / most
     parts, y, before = [text(0, 16, f"{case['title']}, {case['unit']}", "start", 14)], TOP, None
     for side, when in bars:

@@ -207,3 +207,9 @@ def test_plot_is_drawn_to_scale(one_run):
 def test_a_case_that_nobody_ran_is_still_drawn(tmp_path):
     found, _ = measured(tmp_path, case_of(side("peer", PEER, ["no reason"])))
     ET.fromstring(plots.svg(found))
+
+
+def test_figures_that_are_all_0_are_drawn(tmp_path):
+    found, _ = measured(tmp_path, case_of(side("t", TFOS, [Sample(None, [0, 0])]), unit="%"), 1)
+    words = [text.text for text in ET.fromstring(plots.svg(found)).iter() if text.text]
+    assert "0 warm" in words

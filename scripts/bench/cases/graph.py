@@ -70,17 +70,18 @@ def sample(verdict, unit_rows, versions, **more):
 
 
 def by_spark(kind, steps, folder, settings):
-    """One member with all CPUs, fed by Spark."""
-    keys = {"cluster_size": 1, "resources": {"worker": {"cores": CORES}}}
+    """One member with one core, fed by Spark."""
+    keys = job(kind, steps[settings.rows], settings)
     with usage.watching(folder) as seen:
-        verdict = jobs.by_tfos(folder, {**job(kind, steps[settings.rows], settings), **keys})
+        verdict = jobs.by_tfos(folder, {**keys, "cluster_size": 1})
     return sample(verdict, 1, {"pyspark": verdict["spark"]}, **engine_cpu(seen, verdict))
 
 
 def locally(kind, steps, folder, settings):
-    """One member on this machine, without Spark."""
+    """One member with one core on this machine, without Spark."""
+    keys = {**job(kind, steps[settings.rows], settings), "resources": {"worker": {"cores": 1}}}
     with usage.watching(folder) as seen:
-        verdict, _ = jobs.here(folder, job(kind, steps[settings.rows], settings), "train")
+        verdict, _ = jobs.here(folder, keys, "train")
     return sample(verdict, 1, {}, **engine_cpu(seen, verdict))
 
 
@@ -103,7 +104,7 @@ def fit(folder, settings):
     return Sample(*passes.counted(found["rates"]), notes)
 
 
-def session(kind, folder, settings):
+def session(kind, threads, folder, settings):
     found = peer(
         "tensorflow",
         "graph_session.py",
@@ -112,7 +113,7 @@ def session(kind, folder, settings):
         signature="train",
         features=784,
         batch=BATCH,
-        threads=CORES,
+        threads=threads,
         passes=settings.warm,
         seconds=SESSION_SECONDS[settings.rows],
     )
@@ -144,7 +145,8 @@ CASES = (
         name="graph.one",
         title="Graph program: MLP 784-128-10, Adam, batches of 128, one member",
         row=ROW,
-        counted=f"rows trained on; tfos takes {steps_text(STEPS)} steps",
+        counted=f"rows trained on; tfos takes {steps_text(STEPS)} steps with one thread; "
+        f"keras.fit has {CORES}",
         clock=f"{PACE} in_memory: a pass is an epoch, its second is not counted. session: a pass "
         f"is {SESSION_SECONDS['full']} s after a warm-up, the batch a constant of the graph or an "
         "array that each step is given, whichever is faster.",
@@ -158,13 +160,20 @@ CASES = (
             Side(
                 "session",
                 LIMIT,
-                "the same graph in a session, one batch again and again",
-                functools.partial(session, "mlp"),
+                "the same graph in a session, one batch again and again, 1 thread",
+                functools.partial(session, "mlp", 1),
+            ),
+            Side(
+                "session_all",
+                LIMIT,
+                f"the same, {CORES} threads",
+                functools.partial(session, "mlp", CORES),
             ),
         ),
         ratios=(
             Ratio(("tfos", "warm"), ("in_memory", "warm"), bar=2),
             Ratio(("tfos", "warm"), ("session", "warm"), bar=0.9),
+            Ratio(("tfos", "warm"), ("session_all", "warm")),
             Ratio(("local", "warm"), ("in_memory", "warm")),
             Ratio(("local", "warm"), ("session", "warm")),
         ),

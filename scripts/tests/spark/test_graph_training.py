@@ -123,6 +123,20 @@ def test_killed_engine(job, start, strategy, role, index):
         assert trained["metrics"]["loss"] < 0.1
 
 
+def test_interrupted(job, start):
+    """All-reduce: the chief, which waits for the other worker in each step, still saves."""
+    start("all_reduce", epochs=100_000, checkpoint={"every_steps": 1_000_000})
+    events = (job.folder / "ckpt").glob
+    steps = lambda: any(b"loss" in path.read_bytes() for path in events("events.*"))  # noqa: E731
+    job.wait_for(steps, what="steps")
+    job.process.send_signal(signal.SIGINT)
+    result = job.wait(timeout=40)
+    assert result.code == 130, result.stderr
+    checkpoint = result.verdict["train"]["checkpoint"]
+    assert (job.folder / "ckpt" / f"{os.path.basename(checkpoint)}.index").exists()
+    job.assert_clean()
+
+
 def test_evaluator(job, start, line):
     """It evaluates each new checkpoint, and ends the training."""
     data = str(line / "data")
@@ -150,4 +164,18 @@ def test_members_read_their_shares(job, start, line):
     rows = result.verdict["rows"]
     assert rows["read"] == 3 * 4_000 == rows["trained"] + rows["dropped"]
     assert result.verdict["train"]["steps"] == rows["trained"] / 100
+    job.assert_clean()
+
+
+def test_independent(job, start):
+    """Each worker has a model of its own, and goes on from its own checkpoints."""
+    begin = {"ckpt": 0, "ckpt/worker-1": 0}
+    for _ in range(2):
+        result = start("independent").wait()
+        assert result.code == 0, result.stderr
+        for folder, step in begin.items():
+            steps = [int(p.stem.split("-")[1]) for p in (job.folder / folder).glob("ckpt-*.index")]
+            begin[folder] = max(steps)
+            assert begin[folder] > step, folder
+        assert result.verdict["train"]["steps"] == result.verdict["rows"]["trained"] / 50
     job.assert_clean()
