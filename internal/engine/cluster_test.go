@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,8 +40,12 @@ type memberResult struct {
 	Final  int64 // the count when all trainers have finished
 }
 
-// runMember is a member's whole life.
+// runMember is a member's whole life. It ends with the test.
 func runMember(text string) error {
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin) // until the test, or its process, ends
+		os.Exit(1)
+	}()
 	var task memberTask
 	if err := json.Unmarshal([]byte(text), &task); err != nil {
 		return err
@@ -188,6 +193,9 @@ func startMember(t *testing.T, task memberTask) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, os.Args[0])
 	cmd.Env = append(os.Environ(), memberVariable+"="+string(text), "TF_CPP_MIN_LOG_LEVEL=2")
 	cmd.Stdout, cmd.Stderr = log, log
+	if _, err := cmd.StdinPipe(); err != nil { // stays open until Wait
+		t.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		cancel()
 		t.Fatal(err)

@@ -329,16 +329,17 @@ func TestRowsThatDoNotFit(t *testing.T) {
 	near(t, "loss", losses, expected(t, "mlp").Losses, 1e-6)
 }
 
-// Steps leave no memory behind.
+// Steps leave no memory behind: 320 rows are 24 KiB in tensors.
 func TestStepsFreeTheirMemory(t *testing.T) {
 	needTensorFlow(t)
-	graph, rows := begun(t, "wide"), batches(t, "wide")
+	graph, rows := begun(t, "wide"), joined(t, batches(t, "wide"))
+	defer rows.Release()
 	start := 0
 	for i := range 6000 {
 		if i == 1000 {
 			start = collected(t)
 		}
-		if _, _, err := graph.Step(t.Context(), rows[i%len(rows)]); err != nil {
+		if _, _, err := graph.Step(t.Context(), rows); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -347,6 +348,25 @@ func TestStepsFreeTheirMemory(t *testing.T) {
 	if grown > 20 {
 		t.Errorf("memory grew by %d MiB over 5,000 steps", grown)
 	}
+}
+
+// joined makes one record of several.
+func joined(t *testing.T, rows []arrow.Record) arrow.Record {
+	t.Helper()
+	var columns []arrow.Array
+	total := int64(0)
+	for i := range rows[0].Columns() {
+		var parts []arrow.Array
+		for _, one := range rows {
+			parts = append(parts, one.Column(i))
+		}
+		whole, err := array.Concatenate(parts, memory.DefaultAllocator)
+		if err != nil {
+			t.Fatal(err)
+		}
+		columns, total = append(columns, whole), int64(whole.Len())
+	}
+	return array.NewRecord(rows[0].Schema(), columns, total)
 }
 
 // A training begins with the values of another model that fit its variables, and says

@@ -292,7 +292,6 @@ const maxColocations = 100
 
 // filters returns the devices that a session of the graph needs, sorted.
 func (p *placement) filters() []string {
-	p.used[p.own] = true
 	var names []string
 	for d := range p.used {
 		names = append(names, fmt.Sprintf("/job:%s/task:%d", d.job, d.task))
