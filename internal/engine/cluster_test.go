@@ -112,26 +112,39 @@ func (task *memberTask) train(ctx context.Context, read *model.Training, graph *
 		}
 		result.Losses, result.Counts = append(result.Losses, values[0]), append(result.Counts, count)
 	}
+	return result, task.finish(ctx, graph, &result)
+}
+
+// finish ends as internal/train does: the first worker saves when all have finished, and
+// the others wait until it has.
+func (task *memberTask) finish(ctx context.Context, graph *engine.Training, result *memberResult) error {
 	if err := graph.Finish(ctx); err != nil {
-		return result, err
+		return err
 	}
-	for served && task.Cluster.Task == 0 {
+	wanted := len(task.Cluster.Addresses["worker"])
+	if task.Cluster.Task > 0 {
+		wanted++
+	}
+	for task.Source.Strategy == model.ParameterServer {
 		n, err := graph.Finished(ctx)
 		if err != nil {
-			return result, err
+			return err
 		}
-		if n >= len(task.Cluster.Addresses["worker"]) {
+		if n >= wanted {
 			break
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
 	if task.Save != "" {
 		if err := graph.Save(ctx, task.Save); err != nil {
-			return result, err
+			return err
 		}
 	}
-	result.Final, err = graph.GlobalStep(ctx)
-	return result, err
+	var err error
+	if result.Final, err = graph.GlobalStep(ctx); err == nil && task.Cluster.Task == 0 {
+		err = graph.Finish(ctx)
+	}
+	return err
 }
 
 // runCluster runs a cluster of processes, and returns the results of its workers. jobs

@@ -74,8 +74,8 @@ func TestPlacement(t *testing.T) {
 			if got := strings.Join(program.Filters, " "); got != test.filters {
 				t.Errorf("filters %s", got)
 			}
-			if program.Split != (name == "author's") {
-				t.Errorf("split %v", program.Split)
+			if split := program.Join != ""; split != (name == "author's") {
+				t.Errorf("split %v", split)
 			}
 			if (program.Finish != "") != (len(test.cluster.Tasks) > 0 && test.strategy == ParameterServer) {
 				t.Errorf("finish %q", program.Finish)
@@ -118,7 +118,7 @@ func TestPlacementInFunctions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for task, chief := range []bool{true, false} {
+	for task := range 2 {
 		program, err := training.Program(Cluster{Tasks: map[string]int{"ps": 1, "worker": 2}, Job: "worker", Task: task}, ProgramOptions{})
 		if err != nil {
 			t.Fatal(err)
@@ -134,8 +134,8 @@ func TestPlacementInFunctions(t *testing.T) {
 		if !slices.Equal(have, []string{"/job:worker/replica:0/task:1", "/job:ps/replica:0/task:0", ""}) {
 			t.Errorf("devices %q", have)
 		}
-		if !program.Split || program.Chief != chief {
-			t.Errorf("worker %d: split %v, chief %v", task, program.Split, program.Chief)
+		if program.Join == "" {
+			t.Errorf("worker %d: not split", task)
 		}
 	}
 }

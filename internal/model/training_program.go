@@ -32,11 +32,9 @@ type TrainingProgram struct {
 	Snapshot, Rollback string
 	// Filters are the devices that a session needs. Empty: all.
 	Filters []string
-	// Split says that an author has put parts of the graph on several trainers, which
-	// need each other's servers. Chief says that this member is the first of them.
-	Split, Chief bool
 	// Join is an operation and Joined an int64 scalar: how many trainers ran Join. They
-	// are "" if the graph is not split.
+	// are "" unless an author has put parts of the graph on several trainers, which need
+	// each other's servers.
 	Join, Joined string
 	// Leader is the device that leads collective operations. "": there are none.
 	Leader string
@@ -106,7 +104,7 @@ func (b *trainingBuilder) addAll(o ProgramOptions) {
 	case ParameterServer:
 		p.Finish, p.Finished = b.addShared(finishedName)
 		p.Stop, p.Stopping = b.addShared(stopName)
-		if p.Split = b.split(); p.Split {
+		if b.split() {
 			p.Join, p.Joined = b.addShared(joinedName)
 		}
 	case AllReduce:
@@ -129,7 +127,6 @@ func (b *trainingBuilder) finish() error {
 	}
 	if b.placement.strategy == ParameterServer {
 		p.Filters = b.filters()
-		p.Chief = b.own.name() == b.cluster.leader()
 	}
 	if b.placement.strategy == AllReduce {
 		p.Leader = b.cluster.leader()
