@@ -82,21 +82,29 @@ func unprepared(ctx context.Context, o Output, err error) error {
 // lock takes the output's lock. It waits as long as a killed run may take to let
 // go of it.
 func lock(ctx context.Context, st store.Store, o Output, patience time.Duration) (io.Closer, error) {
+	held, err := lockFolder(ctx, st, o.Resume, lockName, patience)
+	if errors.Is(err, store.ErrLocked) {
+		return nil, &OutputError{o, "is being written by another run: wait until it has ended, or choose another output"}
+	}
+	return held, unprepared(ctx, o, err)
+}
+
+// lockFolder locks a file in a folder, which it makes. If another process holds the lock
+// after patience, the error is store.ErrLocked.
+func lockFolder(ctx context.Context, st store.Store, folder, name string, patience time.Duration) (io.Closer, error) {
 	for giveUp := time.Now().Add(patience); ; {
 		var held io.Closer
-		err := st.Mkdir(ctx, o.Resume)
+		err := st.Mkdir(ctx, folder)
 		if err == nil {
-			held, err = st.Lock(ctx, o.Resume+"/"+lockName)
+			held, err = st.Lock(ctx, folder+"/"+name)
 		}
 		// The folder goes with the lock of a run that has published.
 		locked := errors.Is(err, store.ErrLocked)
 		switch {
 		case err == nil:
 			return held, nil
-		case !locked && !errors.Is(err, fs.ErrNotExist):
-			return nil, unprepared(ctx, o, err)
-		case locked && !time.Now().Before(giveUp):
-			return nil, &OutputError{o, "is being written by another run: wait until it has ended, or choose another output"}
+		case !locked && !errors.Is(err, fs.ErrNotExist), locked && !time.Now().Before(giveUp):
+			return nil, err
 		}
 		select {
 		case <-time.After(lockEvery):

@@ -208,3 +208,27 @@ func TestTrainingShards(t *testing.T) {
 		}
 	}
 }
+
+// TestOneRunTrainsInAFolder: a second run ends before it has members, and a third one,
+// after the first has ended, trains.
+func TestOneRunTrainsInAFolder(t *testing.T) {
+	request := train.Request{ModelDir: t.TempDir() + "/new"}
+	first := openedTraining(t, request)
+	if _, start := first.ShareOut(t.Context()); start.End != nil {
+		t.Fatalf("first: %+v", start.End)
+	}
+	_, start := openedTraining(t, request).ShareOut(t.Context())
+	if end, failed := start.End.(reserve.Fail); !failed || end.Code != exit.Output || !strings.Contains(end.Cause, request.ModelDir+": another run trains there") {
+		t.Errorf("second: %+v", start.End)
+	}
+	if err := first.Clear(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	third := openedTraining(t, request)
+	if _, start := third.ShareOut(t.Context()); start.End != nil {
+		t.Errorf("third: %+v", start.End)
+	}
+	if _, err := third.Finish(t.Context(), reserve.Verdict{Code: exit.Failed}, reserve.Made{}); err != nil {
+		t.Error(err)
+	}
+}
