@@ -94,7 +94,7 @@ mutate: ## what may break unseen in one room: make mutate ROOM=internal/model
 		--output ../mutants-$(subst /,-,$(ROOM)).json $(ARGS)
 
 check: setup ## linters, types, generated code, cgo-free build and tests
-	@test -z "$$(gofmt -l cmd internal scripts | tee /dev/stderr)" || { echo 'check: run gofmt -w on these'; exit 1; }
+	@test -z "$$(gofmt -l cmd internal scripts | tee -a /dev/stderr)" || { echo 'check: run gofmt -w on these'; exit 1; }
 	$(PURE) go vet $(PURE_ROOMS)
 	$(CGO) go vet $(CGO_ROOMS)
 	$(CGO) go tool staticcheck ./...
