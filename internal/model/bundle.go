@@ -4,12 +4,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"os"
 	"strings"
 
 	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
 	"google.golang.org/protobuf/proto"
+
+	"tfos/internal/recordio"
 )
 
 // objectGraph is the key under which a TensorFlow 2 checkpoint keeps its object graph.
@@ -102,8 +103,6 @@ func eachEntry(raw []byte, f func(key string, value []byte) error) error {
 	})
 }
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
 // block returns the content of the block at a handle, and checks its checksum.
 func block(raw, handle []byte) ([]byte, error) {
 	offset, n := binary.Uvarint(handle)
@@ -119,8 +118,7 @@ func block(raw, handle []byte) ([]byte, error) {
 	if at[size] != 0 {
 		return nil, fmt.Errorf("block at %d: compression %d is not known", offset, at[size])
 	}
-	sum := crc32.Checksum(at[:size+1], castagnoli)
-	masked := (sum>>15 | sum<<17) + 0xa282ead8
+	masked := recordio.MaskedCRC(at[:size+1])
 	if binary.LittleEndian.Uint32(at[size+1:]) != masked {
 		return nil, fmt.Errorf("block at %d: its checksum is wrong", offset)
 	}

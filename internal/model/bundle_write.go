@@ -2,13 +2,14 @@ package model
 
 import (
 	"encoding/binary"
-	"hash/crc32"
 	"maps"
 	"slices"
 
 	versionspb "github.com/wamuir/graft/tensorflow/core/framework/versions_go_proto"
 	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
 	"google.golang.org/protobuf/proto"
+
+	"tfos/internal/recordio"
 )
 
 // Values are a checkpoint to be written: its index file, and its only data file as
@@ -81,8 +82,7 @@ func writeTable(keys []string, values [][]byte) []byte {
 	add := func(block []byte) (handle []byte) {
 		handle = binary.AppendUvarint(binary.AppendUvarint(nil, uint64(len(file))), uint64(len(block)))
 		block = append(block, 0) // not compressed
-		sum := crc32.Checksum(block, castagnoli)
-		file = binary.LittleEndian.AppendUint32(append(file, block...), (sum>>15|sum<<17)+0xa282ead8)
+		file = binary.LittleEndian.AppendUint32(append(file, block...), recordio.MaskedCRC(block))
 		return handle
 	}
 	entries := add(writeBlock(keys, values))
