@@ -28,3 +28,10 @@ type Config struct {
 	// Empty means every column under its own name.
 	Mapping [][2]string `json:"mapping,omitempty"`
 }
+
+// minChunkRows keeps frames of small batches worth their overhead.
+const minChunkRows = 32
+
+// ChunkRows returns how many rows a feed task puts into a chunk, for batches of batchRows
+// rows.
+func ChunkRows(batchRows int) int { return max(minChunkRows, batchRows) }

@@ -15,12 +15,8 @@ import (
 	"tfos/internal/work"
 )
 
-const (
-	// queueBytes bounds what a member holds of a feed: four of the largest chunks.
-	queueBytes = 64 << 20
-	// minChunkRows keeps frames of small batches worth their overhead.
-	minChunkRows = 32
-)
+// queueBytes bounds what a member holds of a feed: four of the largest chunks.
+const queueBytes = 64 << 20
 
 // fed lists the sources in the order in which they are sent. Validation rows go
 // first: members put them aside, so that they never wait behind training rows
@@ -49,7 +45,7 @@ func (s *Spec) feeds() []Feed {
 		f := Feed{
 			Name: string(src.purpose), Path: src.Path, Table: src.Table, SQL: src.SQL,
 			Options: map[string]string{}, Columns: s.InputMapping.Keys(),
-			Epochs: s.epochs(src.purpose), ReadBy: s.readBy(src.Source), Feeder: s.Feeder, ChunkRows: max(minChunkRows, s.BatchSize), Balance: "equal",
+			Epochs: s.epochs(src.purpose), ReadBy: s.readBy(src.Source), Feeder: s.Feeder, ChunkRows: feed.ChunkRows(s.BatchSize), Balance: "equal",
 		}
 		if src.Path != "" {
 			f.Format = src.Format

@@ -17,10 +17,6 @@ import (
 // phaseFeed is the phase of a failure whose cause is the member's own input.
 const phaseFeed = "feed"
 
-// leastChunkRows is the least number of rows of a chunk, as for feeds that the driver
-// sends.
-const leastChunkRows = 32
-
 // shards are the files that the member reads itself, by feed. They come with the
 // member's work.
 type shards map[string]task.Share
@@ -62,7 +58,7 @@ func (m *member) sendShard(ctx context.Context, cfg feed.Config, share task.Shar
 	to.Feed.Unix, to.Feed.BootID, to.Feed.TCP = m.listeners.address.Unix, m.listeners.address.BootID, m.listeners.address.TCP
 	return task.Sending{
 		Order: task.Order{
-			Feed:    task.Feed{Name: cfg.Name, ChunkRows: max(leastChunkRows, cfg.BatchRows), Balance: "demand"},
+			Feed:    task.Feed{Name: cfg.Name, ChunkRows: feed.ChunkRows(cfg.BatchRows), Balance: "demand"},
 			Members: []task.Member{to}, CA: m.CA, Token: m.Token,
 		},
 		Files: share.Partitions, Tasks: share.Readers, Epochs: cfg.Epochs,
