@@ -117,6 +117,12 @@ func (w *training) Command(context.Context, string, []byte) (reserve.Start, bool
 
 // Finish implements reserve.Work.
 func (w *training) Finish(ctx context.Context, v reserve.Verdict, made reserve.Made) (reserve.Verdict, error) {
+	v, err := w.conclude(ctx, v, made)
+	return v, errors.Join(err, w.unlock())
+}
+
+// conclude is Finish under the lock of model_dir.
+func (w *training) conclude(ctx context.Context, v reserve.Verdict, made reserve.Made) (reserve.Verdict, error) {
 	trained, err := w.sum(made.Results)
 	if v.Phase == PhaseSkipped {
 		trained = &record.Trained{Step: w.request.Resume.Step, ResumedFrom: w.request.Resume.Prefix}
@@ -132,12 +138,12 @@ func (w *training) Finish(ctx context.Context, v reserve.Verdict, made reserve.M
 			v.Artifacts, err = w.publish(ctx, trained)
 		}
 		if err == nil {
-			return v, w.unlock()
+			return v, nil
 		}
 		refuse(&v, err)
 	}
 	v.Kept, err = ClearStaging(ctx, w.cfg)
-	return v, errors.Join(err, w.unlock())
+	return v, err
 }
 
 // publish gives the export its name. Checkpoints have theirs already.
