@@ -95,11 +95,11 @@ func (p *progress) showProgress(e record.Progress) {
 
 // trainingText describes how far the training of a graph program is.
 func trainingText(t record.Training) string {
-	text := fmt.Sprintf("step %d, loss %.4g, %.1f steps/s", t.Step, t.Loss, t.StepsPerSecond)
-	if t.Steps == 0 {
-		return text
+	text := fmt.Sprintf("step %d", t.Step)
+	if t.Steps > 0 {
+		text += fmt.Sprintf(" of %d", t.Steps)
 	}
-	text = strings.Replace(text, ",", fmt.Sprintf(" of %d,", t.Steps), 1)
+	text += fmt.Sprintf(", loss %.4g, %.1f steps/s", t.Loss, t.StepsPerSecond)
 	if left := t.Steps - t.Step; left > 0 && t.StepsPerSecond > 0 {
 		text += ", about " + formatSpan(float64(left)/t.StepsPerSecond) + " left"
 	}

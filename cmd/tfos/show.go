@@ -35,7 +35,8 @@ func newShowCommand(c *cli) *cobra.Command {
 tag sets, signatures with the types and shapes of their tensors, variables; and,
 without signatures, the tensors that its graph waits for and those that nothing
 else uses (with --all every one, for hidden layers). Ends with the lines of job
-files that run it, and train it where it can train. Of a folder of versions (1, 2, …) the highest is taken.
+files that run it, and train it where it can train. Of a folder of versions
+(1, 2, …) the highest is taken.
 Needs neither TensorFlow nor Spark.
 
 A dimension of -1 is not fixed; the first one counts rows.
