@@ -29,9 +29,10 @@ type memberTask struct {
 	Batches string // an Arrow file with a record batch for each step
 	// First and Rows choose rows of each batch. Rows 0: all.
 	First, Rows int64
-	Idle        bool   // takes no step
-	Save        string // the prefix of a checkpoint at the end. "": none
-	Out         string // a file for its memberResult
+	Idle        bool          // takes no step
+	Late        time.Duration // from the start of the process to that of the server
+	Save        string        // the prefix of a checkpoint at the end. "": none
+	Out         string        // a file for its memberResult
 }
 
 type memberResult struct {
@@ -56,6 +57,7 @@ func runMember(text string) error {
 		}
 		select {} // until it is killed
 	}
+	time.Sleep(task.Late)
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	read, err := task.Source.Open()
@@ -292,11 +294,13 @@ func TestParameterServerCountsAllUpdates(t *testing.T) {
 }
 
 // A graph that its author has split over two workers computes what it does unsplit. The
-// other worker is there as long as the chief needs its part, also for the checkpoint.
+// other worker is there as long as the chief needs its part, also for the checkpoint. The
+// chief starts last: the other worker has then looked for its server in vain, and
+// TensorFlow tries again only after a second.
 func TestSplitGraphComputesOnTheAuthorsDevices(t *testing.T) {
 	needTensorFlow(t)
 	want, prefix := expected(t, "split"), filepath.Join(t.TempDir(), "ckpt")
-	have := runCluster(t, "split", model.ParameterServer, map[string][]memberTask{"ps": {{}}, "worker": {{Save: prefix}, {Idle: true}}})
+	have := runCluster(t, "split", model.ParameterServer, map[string][]memberTask{"ps": {{}}, "worker": {{Save: prefix, Late: 400 * time.Millisecond}, {Idle: true}}})
 	near(t, "loss", have[0].Losses, want.Losses, 1e-5)
 	checkpointsHave(t, map[string]string{prefix: "first/.ATTRIBUTES/VARIABLE_VALUE"})
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"tfos/internal/model"
@@ -25,8 +24,6 @@ type Training struct {
 	initialized []endpoint
 	finished    []endpoint
 	stopping    []endpoint
-	joined      []endpoint
-	hasJoined   bool
 }
 
 // TrainingOptions say where a graph trains.
@@ -127,8 +124,7 @@ func (g *Training) Restore(ctx context.Context, prefix string) error {
 	return g.executeAll(ctx, steps)
 }
 
-// executeAll runs what gives variables their values. It waits for the trainers of a split
-// graph.
+// executeAll runs what gives variables their values.
 func (g *Training) executeAll(ctx context.Context, steps []model.Step) error {
 	for _, step := range steps {
 		if err := ctx.Err(); err != nil {
@@ -138,24 +134,7 @@ func (g *Training) executeAll(ctx context.Context, steps []model.Step) error {
 			return fmt.Errorf("engine: values of variables: %w", err)
 		}
 	}
-	return poll(ctx, func() (bool, error) { return g.join(ctx) })
-}
-
-// pollTime is the time between two questions about other trainers.
-const pollTime = 50 * time.Millisecond
-
-// poll asks until the answer is yes or an error.
-func poll(ctx context.Context, ask func() (bool, error)) error {
-	for {
-		if yes, err := ask(); yes || err != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pollTime):
-		}
-	}
+	return nil
 }
 
 // Save writes a checkpoint of all variables. The index file comes last.
@@ -174,31 +153,9 @@ func (g *Training) GlobalStep(ctx context.Context) (int64, error) {
 	return g.readCount(ctx, "read the count of updates", nil, g.globalStep)
 }
 
-// Initialized tells whether all variables have values. If the author has split the graph
-// over trainers, it also waits for them: see join.
+// Initialized tells whether all variables have values.
 func (g *Training) Initialized(ctx context.Context) (bool, error) {
-	raw, err := g.read(ctx, "ask for values of variables", nil, g.initialized)
-	if err != nil || raw[0] == 0 {
-		return false, err
-	}
-	return g.join(ctx)
-}
-
-// join tells the trainers of a split graph that this one's server is connected with the
-// others, and returns whether all are. A step needs the connections between all of them,
-// and TensorFlow does not wait for a server that has just started.
-func (g *Training) join(ctx context.Context) (all bool, err error) {
-	if g.joined == nil {
-		return true, nil
-	}
-	if !g.hasJoined {
-		if err := g.runOperation(ctx, "join", g.program.Join); err != nil {
-			return false, err
-		}
-		g.hasJoined = true
-	}
-	n, err := g.readCount(ctx, "count trainers that joined", nil, g.joined)
-	return n >= int64(g.program.Trainers), err
+	return g.ask(ctx, "ask for values of variables", g.initialized)
 }
 
 // Finish records on parameter server 0 that this trainer takes no more steps. Without
@@ -288,6 +245,12 @@ func (g *Training) read(ctx context.Context, doing string, feeds []feed, at []en
 	}
 	defer freeAll(found)
 	return append([]byte(nil), found[0].bytes()...), nil
+}
+
+// ask fetches a bool.
+func (g *Training) ask(ctx context.Context, doing string, at []endpoint) (bool, error) {
+	raw, err := g.read(ctx, doing, nil, at)
+	return err == nil && raw[0] != 0, err
 }
 
 func (g *Training) readCount(ctx context.Context, doing string, feeds []feed, at []endpoint) (int64, error) {

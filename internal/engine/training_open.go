@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
 	"google.golang.org/protobuf/proto"
@@ -18,7 +19,8 @@ import (
 //
 // The error is a *model.ModelError if the graph does not fit the cluster or TensorFlow,
 // and a *ProtocolError if TensorFlow lacks the protocol. TensorFlow waits for servers of
-// the cluster that have not started, and cannot be interrupted.
+// the cluster that have not started, and cannot be interrupted. If the author has put
+// parts of the graph on several trainers, OpenTraining then waits for all of them.
 func OpenTraining(ctx context.Context, t *model.Training, o TrainingOptions) (*Training, error) {
 	cluster := model.Cluster{Job: o.Cluster.Job, Task: o.Cluster.Task}
 	if t.Distributed() && o.Cluster.Job != "evaluator" && len(o.Cluster.Addresses) > 0 {
@@ -57,14 +59,14 @@ func OpenTraining(ctx context.Context, t *model.Training, o TrainingOptions) (*T
 		config.InterOpParallelismThreads = int32(at.Threads)
 	}
 	g := &Training{path: program.Path, program: program, values: options.Values}
-	if err := g.open(t, config, target); err != nil {
+	if err := g.open(ctx, t, config, target); err != nil {
 		return nil, err
 	}
 	return g, nil
 }
 
 // open makes the session, and finds the tensors that runs need.
-func (g *Training) open(t *model.Training, config *corepb.ConfigProto, target string) (err error) {
+func (g *Training) open(ctx context.Context, t *model.Training, config *corepb.ConfigProto, target string) (err error) {
 	text, err := proto.Marshal(config)
 	if err != nil {
 		return fmt.Errorf("engine: session options: %w", err)
@@ -77,6 +79,11 @@ func (g *Training) open(t *model.Training, config *corepb.ConfigProto, target st
 			err = errors.Join(err, g.Close())
 		}
 	}()
+	if j := g.program.Joining; j != nil {
+		if err := g.join(ctx, j); err != nil {
+			return err
+		}
+	}
 	for _, step := range g.program.Setup {
 		if err := execute(g.session, step); err != nil {
 			return cannotLoad(g.path, err)
@@ -90,7 +97,7 @@ func (g *Training) open(t *model.Training, config *corepb.ConfigProto, target st
 			return err
 		}
 	}
-	for name, place := range map[string]*[]endpoint{g.program.GlobalStep: &g.globalStep, g.program.Initialized: &g.initialized, g.program.Finished: &g.finished, g.program.Stopping: &g.stopping, g.program.Joined: &g.joined} {
+	for name, place := range map[string]*[]endpoint{g.program.GlobalStep: &g.globalStep, g.program.Initialized: &g.initialized, g.program.Finished: &g.finished, g.program.Stopping: &g.stopping} {
 		if name == "" {
 			continue
 		}
@@ -101,6 +108,46 @@ func (g *Training) open(t *model.Training, config *corepb.ConfigProto, target st
 		*place = []endpoint{at}
 	}
 	return g.addGroupSize()
+}
+
+// joinPause is the time between two questions about other trainers.
+const joinPause = 50 * time.Millisecond
+
+// join tells the other trainers that this one's session is open, and waits for theirs.
+func (g *Training) join(ctx context.Context, j *model.Joining) error {
+	if err := g.runOperation(ctx, "let trainers join", j.Reset); err != nil {
+		return err
+	}
+	if err := g.await(ctx, j.Ready, func(at []endpoint) (bool, error) {
+		return g.ask(ctx, "wait for the first trainer", at)
+	}); err != nil {
+		return err
+	}
+	if err := g.runOperation(ctx, "join the trainers", j.Join); err != nil {
+		return err
+	}
+	return g.await(ctx, j.Joined, func(at []endpoint) (bool, error) {
+		n, err := g.readCount(ctx, "count trainers that joined", nil, at)
+		return n >= int64(g.program.Trainers), err
+	})
+}
+
+// await asks for a tensor until the answer is yes or an error, or ctx ends.
+func (g *Training) await(ctx context.Context, name string, ask func([]endpoint) (bool, error)) error {
+	at, err := g.find(name)
+	if err != nil {
+		return err
+	}
+	for {
+		if yes, err := ask([]endpoint{at}); yes || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(joinPause):
+		}
+	}
 }
 
 // addGroupSize makes the tensor with the number of trainers, if steps take one.

@@ -33,6 +33,9 @@ func (c Cluster) leader() string {
 	return device{"worker", 0}.name()
 }
 
+// leads tells whether the member is the one that leads: the chief, else worker 0.
+func (c Cluster) leads() bool { return device{c.Job, c.Task}.name() == c.leader() }
+
 // device is a task of a cluster, as operations name it.
 type device struct {
 	job  string

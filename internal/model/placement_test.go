@@ -74,7 +74,7 @@ func TestPlacement(t *testing.T) {
 			if got := strings.Join(program.Filters, " "); got != test.filters {
 				t.Errorf("filters %s", got)
 			}
-			if split := program.Join != ""; split != (name == "author's") {
+			if split := program.Joining != nil; split != (name == "author's") {
 				t.Errorf("split %v", split)
 			}
 			if (program.Finish != "") != (len(test.cluster.Tasks) > 0 && test.strategy == ParameterServer) {
@@ -134,7 +134,7 @@ func TestPlacementInFunctions(t *testing.T) {
 		if !slices.Equal(have, []string{"/job:worker/replica:0/task:1", "/job:ps/replica:0/task:0", ""}) {
 			t.Errorf("devices %q", have)
 		}
-		if program.Join == "" {
+		if program.Joining.Join == "" {
 			t.Errorf("worker %d: not split", task)
 		}
 	}

@@ -133,6 +133,20 @@ func (b *trainingBuilder) addShared(name string) (increment, value string) {
 	return increment, b.read(name+"/read", v) + ":0"
 }
 
+// addJoining adds the count of trainers that have opened their sessions, on parameter
+// server 0.
+func (b *trainingBuilder) addJoining() {
+	node := variableNode(joinedName, Int64, &shapepb.TensorShapeProto{})
+	zero, increment := b.ownVariable(node, device{"ps", 0})
+	ready := b.add(joinedName+"/ready", "VarIsInitializedOp", nil, joinedName)
+	v := &trainedVariable{variable: variable{node: node}, dtype: Int64}
+	j := &Joining{Ready: ready + ":0", Join: increment, Joined: b.read(joinedName+"/read", v) + ":0"}
+	if b.cluster.leads() {
+		j.Reset = zero
+	}
+	b.program.Joining = j
+}
+
 // stopInstance is the instance key of the collective sum of wishes to stop. Those of a
 // graph count from 1 (scripts/tfos/graph/collective.py).
 const stopInstance = 1 << 30

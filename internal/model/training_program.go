@@ -32,10 +32,8 @@ type TrainingProgram struct {
 	Snapshot, Rollback string
 	// Filters are the devices that a session needs. Empty: all.
 	Filters []string
-	// Join is an operation and Joined an int64 scalar: how many trainers ran Join. They
-	// are "" unless an author has put parts of the graph on several trainers, which need
-	// each other's servers.
-	Join, Joined string
+	// Joining is nil unless an author has put parts of the graph on several trainers.
+	Joining *Joining
 	// Leader is the device that leads collective operations. "": there are none.
 	Leader string
 
@@ -44,6 +42,16 @@ type TrainingProgram struct {
 	begin          []Step            // after the graph's own values: those of ProgramOptions.Values
 	zeros          []string          // operations that reset what tfos adds
 	restoreMissing map[string]string // by key: operation that restores a variable that a checkpoint may lack
+}
+
+// Joining counts the trainers that have opened their sessions. TensorFlow opens one when
+// the server of the trainer is connected with all others, and does not wait for a server
+// later. So no part of the graph runs before all trainers have joined.
+type Joining struct {
+	Reset  string // an operation that sets the count to 0. "": another trainer runs it
+	Ready  string // a bool: the count has a value
+	Join   string // an operation that adds this trainer
+	Joined string // an int64 scalar: the count
 }
 
 // TrainingRun is a run of the session that TrainingProgram repeats.
@@ -105,7 +113,7 @@ func (b *trainingBuilder) addAll(o ProgramOptions) {
 		p.Finish, p.Finished = b.addShared(finishedName)
 		p.Stop, p.Stopping = b.addShared(stopName)
 		if b.split() {
-			p.Join, p.Joined = b.addShared(joinedName)
+			b.addJoining()
 		}
 	case AllReduce:
 		b.addCollectiveStop()

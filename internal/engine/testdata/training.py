@@ -115,8 +115,11 @@ class KerasByHand(tf.Module):
         return {"logits": self.model(x)}
 
 
+LOWER, UPPER = "/job:worker/task:0", "/job:worker/task:1"
+
+
 class Split(tf.Module):
-    """A model whose halves are on two workers."""
+    """A model whose halves are on two workers, with their variables."""
 
     def __init__(self):
         super().__init__()
@@ -126,15 +129,17 @@ class Split(tf.Module):
 
     def train_step(self, x, y):
         with tf.GradientTape() as tape:
-            with tf.device("/job:worker/task:0"):
+            with tf.device(LOWER):
                 hidden = tf.nn.relu(x @ self.first)
-            with tf.device("/job:worker/task:1"):
+            with tf.device(UPPER):
                 logits = hidden @ self.second
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=logits)
             loss = tf.reduce_mean(losses)
-        variables = [self.first, self.second]
-        for one, gradient in zip(variables, tape.gradient(loss, variables), strict=True):
-            one.assign_sub(0.1 * gradient)
+        first, second = tape.gradient(loss, [self.first, self.second])
+        with tf.device(LOWER):
+            self.first.assign_sub(0.1 * first)
+        with tf.device(UPPER):
+            self.second.assign_sub(0.1 * second)
         return {"loss": loss}
 
 
