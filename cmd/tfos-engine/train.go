@@ -47,6 +47,7 @@ type trainingMember struct {
 	*worker
 	member  feed.ProgramContext
 	request train.Request
+	graph   *model.Training // what open has opened
 	closers []func() error
 }
 
@@ -92,7 +93,16 @@ func (m *trainingMember) open(ctx context.Context) (*engine.Training, error) {
 		return nil, err
 	}
 	m.closers = append(m.closers, graph.Close)
+	m.graph = program
 	return graph, nil
+}
+
+// lastBatch is what becomes of the last rows for a signature of the graph.
+func (m *trainingMember) lastBatch(sig *model.Signature) batches.LastBatch {
+	if m.graph.WholeBatches(sig) {
+		return batches.DropLastBatch
+	}
+	return batches.ShortLastBatch
 }
 
 // trainRows trains on the member's rows.
@@ -106,7 +116,7 @@ func (m *trainingMember) trainRows(ctx context.Context) error {
 		Request: &m.request, Number: number, Trainers: trainers, Graph: graph,
 		Initial: graph.Begin, Enter: m.enter, Report: m.report, Now: time.Now,
 	}
-	rows, err := batches.Open(ctx, m.socket, train.TrainFeed)
+	rows, err := batches.Open(ctx, m.socket, train.TrainFeed, m.lastBatch(m.graph.Train))
 	if err != nil {
 		return err
 	}
@@ -148,7 +158,7 @@ func (m *trainingMember) validation(ctx context.Context) (func() (train.Batches,
 	if !slices.ContainsFunc(m.member.Feeds, func(f feed.Config) bool { return f.Name == train.ValidationFeed }) {
 		return nil, nil
 	}
-	passes, err := batches.OpenPasses(ctx, m.socket, train.ValidationFeed, m.folder)
+	passes, err := batches.OpenPasses(ctx, m.socket, train.ValidationFeed, m.folder, m.lastBatch(m.graph.Eval))
 	if err != nil {
 		return nil, err
 	}

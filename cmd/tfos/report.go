@@ -269,6 +269,14 @@ func (r reporter) trained(v record.Verdict) {
 	if t.Skipped > 0 {
 		r.printf("           %d batches had a loss that is not finite and were undone\n", t.Skipped)
 	}
+	for _, left := range []struct {
+		rows int64
+		what string
+	}{{t.LeftOut, ""}, {t.EvalLeftOut, " of the validation"}} {
+		if left.rows > 0 {
+			r.printf("           the last rows%s fill no batch, and the graph takes whole ones: %d dropped\n", left.what, left.rows)
+		}
+	}
 	r.field("trained", metrics(t.Metrics))
 	r.field("evaluated", metrics(t.Evaluated))
 }

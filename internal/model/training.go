@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -256,6 +257,18 @@ func (t *Training) Mapping(sig *Signature) Mapping {
 		}
 	}
 	return m
+}
+
+// WholeBatches reports whether a signature, which is Train or Eval, takes a fixed number
+// of rows. sig may be nil. An input for which the graph has a value counts if the mapping names it.
+func (t *Training) WholeBatches(sig *Signature) bool {
+	if sig == nil {
+		return false
+	}
+	named := slices.Collect(maps.Values(t.mapping.Inputs))
+	return slices.ContainsFunc(sig.Inputs, func(in Tensor) bool {
+		return len(in.Shape) > 0 && in.Shape[0] > 0 && (!in.Default || slices.Contains(named, in.Alias))
+	})
 }
 
 // flow follows a step and an evaluation back to what they need.

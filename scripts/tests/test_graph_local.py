@@ -258,3 +258,40 @@ def test_interrupted(train, job, model, batches):
     assert tf.train.latest_checkpoint(str(job.folder / "ckpt")) == checkpoint
     assert checkpoint in result.stderr
     job.assert_clean()
+
+
+def test_whole_batches(train, job, tmp_path):
+    """A graph with a fixed number of rows: the last rows, which fill no batch, are dropped, those
+    of the validation too. Too few rows for one batch are an error."""
+    path = str(tmp_path / "line")
+    fixed = {"x": tf.TensorSpec([8, 6], tf.float32), "y": tf.TensorSpec([8], tf.int64)}
+    export_training(models.Line(), None, None, path, inputs=fixed)
+    rows = models.batches(1, lambda rng, n: models.classes(rng, 20))
+
+    def start(training, validation, **keys):
+        files = {
+            name: {"path": str(write(job.folder / f"{name}.parquet", [first(rows[0], n)]))}
+            for name, n in (("train", training), ("validation", validation))
+        }
+        return train(app={"graph": {"path": path}}, input=files, batch_size=8, **keys)
+
+    result = start(20, 11, model_dir="a")
+    assert result.code == 0, result.stderr
+    trained = result.verdict["train"]
+    assert (trained["step"], trained["left_out"], trained["eval_left_out"]) == (2, 4, 3)
+    counts = result.verdict["rows"]
+    assert (counts["read"], counts["trained"], counts["dropped"]) == (31, 24, 7)
+    assert "fill no batch, and the graph takes whole ones: 4 dropped" in result.stderr
+    with graph_session.Graph(path) as graph:
+        for k in (0, 8):
+            graph.run("train", {name: column[k : k + 8] for name, column in rows[0].items()})
+        assert_checkpoint(trained["checkpoint"], graph.variables())
+
+    for few in ((7, 8), (8, 7)):
+        result = start(*few, model_dir="b")
+        assert result.code == 6, result.stderr
+        assert "has 7 rows, and the graph takes 8 at a time" in result.stderr
+
+
+def first(batch, n):
+    return {name: column[:n] for name, column in batch.items()}
