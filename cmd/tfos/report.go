@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"tfos/internal/exit"
+	"tfos/internal/job"
 	"tfos/internal/launch"
 	"tfos/internal/record"
 )
@@ -344,6 +345,9 @@ func nextStep(v record.Verdict) string {
 			return "do what the cause says"
 		case launch.PhaseUpload:
 			return "make room where the cause says, or name another app.python.output_dir; the run's other outputs are complete"
+		}
+		if v.Kind == string(job.Train) {
+			return "correct what the cause names, and start the job again"
 		}
 		return "remove the output, name another, or let the job replace it"
 	case exit.Stalled:

@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 )
 
 // finish ends the training: under parameter servers the chief waits for the others'
@@ -90,7 +91,7 @@ func (r *run) export(ctx context.Context) error {
 	}
 	return withTemporary(func(prefix string) error {
 		if err := r.Graph.Save(ctx, prefix); err != nil {
-			return err
+			return wrapNoRoom(filepath.Dir(prefix), err)
 		}
 		return r.Export(ctx, prefix)
 	})
