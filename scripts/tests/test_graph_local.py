@@ -295,3 +295,58 @@ def test_whole_batches(train, job, tmp_path):
 
 def first(batch, n):
     return {name: column[:n] for name, column in batch.items()}
+
+
+def write_without_saver(path):
+    """A program of TensorFlow 1 with the signatures of a step and of a prediction, in a .meta file
+    without operations that save or restore."""
+    v1 = tf.compat.v1
+    with tf.Graph().as_default() as graph:
+        x = v1.placeholder(tf.float32, [None, 6], "x")
+        y = v1.placeholder(tf.int64, [None], "y")
+        weight = v1.get_variable("weight", [6, 3], initializer=v1.ones_initializer())
+        logits = tf.matmul(x, weight)
+        loss = v1.losses.sparse_softmax_cross_entropy(y, logits)
+        train = v1.train.MomentumOptimizer(0.1, 0.9).minimize(loss)
+        with tf.control_dependencies([train]):
+            done = tf.identity(loss)
+        build, info = v1.saved_model.build_signature_def, v1.saved_model.build_tensor_info
+        inputs = {"x": info(x), "y": info(y)}
+        signatures = {
+            "train": build(inputs, {"loss": info(done)}, "train"),
+            "serving_default": build({"x": info(x)}, {"logits": info(logits)}, "predict"),
+        }
+        meta = v1.train.export_meta_graph(graph=graph)
+    for name, signature in signatures.items():
+        meta.signature_def[name].CopyFrom(signature)
+    path.write_bytes(meta.SerializeToString())
+
+
+def test_a_graph_without_a_saver(train, job, tmp_path):
+    """Its checkpoints are models, for tfos and for Python, and its export loads."""
+    graph = tmp_path / "graph.meta"
+    write_without_saver(graph)
+    rows = models.batches(3, models.classes)
+    data = write(job.folder / "classes.parquet", rows)
+    keys = {"app": {"graph": {"path": str(graph)}}, "input": {"path": str(data)}}
+    result = train(**keys, export_dir="export")
+    assert result.code == 0, result.stderr
+    checkpoint = result.verdict["train"]["checkpoint"]
+    weight = tf.train.load_checkpoint(checkpoint).get_tensor("weight")
+    assert np.abs(weight - 1).max() > 0.01
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        saver = tf.compat.v1.train.import_meta_graph(f"{checkpoint}.meta")
+        saver.restore(session, checkpoint)
+        np.testing.assert_array_equal(session.run("weight/Read/ReadVariableOp:0"), weight)
+    x = np.concatenate([one["x"] for one in rows])
+    served = tf.saved_model.load(str(job.folder / "export")).signatures["serving_default"]
+    np.testing.assert_allclose(served(x=tf.constant(x))["logits"], x @ weight, rtol=1e-5)
+
+    job.run_id += "i"
+    keys = {"model_dir": "ckpt", "input": {"path": str(data)}, "output": {"path": "out"}}
+    path = job.folder / "infer.yaml"
+    path.write_text(json.dumps({**keys, "input_mapping": {"x": "x"}, "local": True}))
+    inferred = job.start("infer", path).wait()
+    assert inferred.code == 0, inferred.stderr
+    logits = np.array(pq.read_table(job.folder / "out")["logits"].to_pylist())
+    np.testing.assert_allclose(logits, x @ weight, rtol=1e-5)
