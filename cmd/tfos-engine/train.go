@@ -47,6 +47,7 @@ type trainingMember struct {
 	*worker
 	member  feed.ProgramContext
 	request train.Request
+	graph   *model.Training // what open has opened
 	closers []func() error
 }
 
@@ -92,7 +93,16 @@ func (m *trainingMember) open(ctx context.Context) (*engine.Training, error) {
 		return nil, err
 	}
 	m.closers = append(m.closers, graph.Close)
+	m.graph = program
 	return graph, nil
+}
+
+// lastBatch is what becomes of the last rows for a signature of the graph.
+func (m *trainingMember) lastBatch(sig *model.Signature) batches.LastBatch {
+	if m.graph.WholeBatches(sig) {
+		return batches.DropLastBatch
+	}
+	return batches.ShortLastBatch
 }
 
 // trainRows trains on the member's rows.
@@ -106,7 +116,7 @@ func (m *trainingMember) trainRows(ctx context.Context) error {
 		Request: &m.request, Number: number, Trainers: trainers, Graph: graph,
 		Initial: graph.Begin, Enter: m.enter, Report: m.report, Now: time.Now,
 	}
-	rows, err := batches.Open(ctx, m.socket, train.TrainFeed)
+	rows, err := batches.Open(ctx, m.socket, train.TrainFeed, m.lastBatch(m.graph.Train))
 	if err != nil {
 		return err
 	}
@@ -148,7 +158,7 @@ func (m *trainingMember) validation(ctx context.Context) (func() (train.Batches,
 	if !slices.ContainsFunc(m.member.Feeds, func(f feed.Config) bool { return f.Name == train.ValidationFeed }) {
 		return nil, nil
 	}
-	passes, err := batches.OpenPasses(ctx, m.socket, train.ValidationFeed, m.folder)
+	passes, err := batches.OpenPasses(ctx, m.socket, train.ValidationFeed, m.folder, m.lastBatch(m.graph.Eval))
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +174,7 @@ func (m *trainingMember) openFolders(ctx context.Context, t *train.Trainer) erro
 	if err := m.ownFolder(t.Number); err != nil {
 		return err
 	}
-	meta, err := model.MetaFile(m.request.Graph, m.request.TagSet)
+	meta, err := m.graph.MetaFile(m.request.TagSet)
 	if err != nil {
 		return err
 	}
@@ -221,15 +231,36 @@ func (m *trainingMember) report(p train.Progress) {
 
 // export makes the SavedModel of a checkpoint.
 func (m *trainingMember) export(ctx context.Context, prefix string) error {
+	graph, err := m.exportGraph(prefix)
+	if err != nil {
+		return err
+	}
 	req := export.Request{
-		ExportSource: model.ExportSource{Graph: m.request.Graph, TagSet: m.request.TagSet, Checkpoint: prefix},
+		ExportSource: model.ExportSource{Graph: graph, TagSet: m.request.TagSet, Checkpoint: prefix},
 		Output:       m.request.Export, Threads: m.request.Threads,
 	}
 	load := func(ctx context.Context, program *model.Program) (export.Model, error) {
 		return engine.Load(ctx, program, req.Threads)
 	}
-	_, err := export.Run(ctx, &req, load, m.enter)
+	_, err = export.Run(ctx, &req, load, m.enter)
 	return err
+}
+
+// exportGraph is the graph of a checkpoint's export: the job's or, if that has no saver,
+// the .meta file beside the checkpoint, which it writes if there is none.
+func (m *trainingMember) exportGraph(prefix string) (string, error) {
+	if !m.graph.NeedsMetaFile() {
+		return m.request.Graph, nil
+	}
+	beside := prefix + ".meta"
+	if _, err := os.Stat(beside); err == nil {
+		return beside, nil
+	}
+	content, err := m.graph.MetaFile(m.request.TagSet)
+	if err == nil {
+		err = os.WriteFile(beside, content, 0o600)
+	}
+	return beside, err
 }
 
 // evaluate evaluates the checkpoints that the chief writes.

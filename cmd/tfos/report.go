@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"tfos/internal/exit"
+	"tfos/internal/job"
 	"tfos/internal/launch"
 	"tfos/internal/record"
 )
@@ -269,6 +270,14 @@ func (r reporter) trained(v record.Verdict) {
 	if t.Skipped > 0 {
 		r.printf("           %d batches had a loss that is not finite and were undone\n", t.Skipped)
 	}
+	for _, left := range []struct {
+		rows int64
+		what string
+	}{{t.LeftOut, ""}, {t.EvalLeftOut, " of the validation"}} {
+		if left.rows > 0 {
+			r.printf("           the last rows%s fill no batch, and the graph takes whole ones: %d dropped\n", left.what, left.rows)
+		}
+	}
 	r.field("trained", metrics(t.Metrics))
 	r.field("evaluated", metrics(t.Evaluated))
 }
@@ -336,6 +345,9 @@ func nextStep(v record.Verdict) string {
 			return "do what the cause says"
 		case launch.PhaseUpload:
 			return "make room where the cause says, or name another app.python.output_dir; the run's other outputs are complete"
+		}
+		if v.Kind == string(job.Train) {
+			return "correct what the cause names, and start the job again"
 		}
 		return "remove the output, name another, or let the job replace it"
 	case exit.Stalled:

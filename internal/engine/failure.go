@@ -6,6 +6,7 @@ import "C"
 import (
 	"errors"
 	"fmt"
+	"syscall"
 
 	"tfos/internal/model"
 )
@@ -27,4 +28,15 @@ func runError(doing string, err error) error {
 		return &model.GraphError{Doing: doing, Err: err}
 	}
 	return fmt.Errorf("engine: %s: %w", doing, err)
+}
+
+// saveError returns the error of a run that writes files. If the file system had no room,
+// it is syscall.ENOSPC: TensorFlow has its code from the system's (IOError of
+// tsl/platform/default/posix_file_system.cc).
+func saveError(err error) error {
+	var status *statusError
+	if errors.As(err, &status) && status.Code == C.TF_RESOURCE_EXHAUSTED {
+		return syscall.ENOSPC
+	}
+	return err
 }

@@ -23,7 +23,7 @@ func (r *rows) numberBytes(in model.Input) ([]byte, error) {
 	if have.ID() == arrow.FLOAT16 && in.Type == model.Float16 || !half && arrow.TypeEqual(have, in.Type.ElementType()) {
 		return r.rawBytes(), nil
 	}
-	exact, _ := model.Fits(have, in.Type, false)
+	exact, _ := model.Fits(have, in.Type, model.Mapping{})
 	switch {
 	case exact && in.Type == model.Float32:
 		return arrow.Float32Traits.CastToBytes(widen[float32](r)), nil

@@ -143,7 +143,7 @@ func (g *Training) Save(ctx context.Context, prefix string) error {
 		return err
 	}
 	if err := execute(g.session, g.program.SaveStep(prefix)); err != nil {
-		return fmt.Errorf("engine: save %s: %w", prefix, err)
+		return fmt.Errorf("engine: save %s: %w", prefix, saveError(err))
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ import (
 // parts of the graph on several trainers, OpenTraining then waits for all of them.
 func OpenTraining(ctx context.Context, t *model.Training, o TrainingOptions) (*Training, error) {
 	cluster := model.Cluster{Job: o.Cluster.Job, Task: o.Cluster.Task}
-	if t.Distributed() && o.Cluster.Job != "evaluator" && len(o.Cluster.Addresses) > 0 {
+	if t.Distributed() && o.Cluster.Job != model.EvaluatorJob && len(o.Cluster.Addresses) > 0 {
 		cluster.Tasks = map[string]int{}
 		for job, addresses := range o.Cluster.Addresses {
 			cluster.Tasks[job] = len(addresses)

@@ -93,7 +93,7 @@ func (r *run) feedsOf(rows arrow.Record) ([]feed, error) {
 	}
 	if n := r.bind.Batch; n > 0 && rows.NumRows() != n {
 		return nil, &model.MismatchError{Signature: r.signature.Name, Problems: []string{fmt.Sprintf(
-			"the graph takes %d rows at a time, and a step has %d: set batch_size: %d, and leave out the last rows that fill no batch, or export it with a batch dimension of None", n, rows.NumRows(), n)}}
+			"the graph takes %d rows at a time, and a step has %d: set batch_size: %d, or export it with a batch dimension of None", n, rows.NumRows(), n)}}
 	}
 	r.feeds = append(r.feeds[:0], r.constants...)
 	for i, in := range r.bind.Inputs {

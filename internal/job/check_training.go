@@ -21,7 +21,7 @@ func (r *rules) graphThere() {
 	if _, keras := model.KerasFile(g.Path); keras {
 		r.broken("app.graph.path", g.Path, "is a Keras file, which holds no training step for TensorFlow: export one in Python with tfos.graph.export_training(model, optimizer, loss, path), and name its folder here (docs/graph-programs.md)")
 	} else if !strings.HasSuffix(g.Path, metaFile) {
-		if _, _, err := (model.Source{Model: g.Path, TagSet: r.s.TagSet}).Resolve(); err != nil {
+		if _, err := (model.TrainingSource{Graph: g.Path, TagSet: r.s.TagSet}).Resolve(); err != nil {
 			r.noGraph(err)
 		}
 	} else {
@@ -56,6 +56,7 @@ func (r *rules) trainingContract(ctx context.Context, warn func(text string)) []
 	}
 	r.metricThere(training)
 	r.resumable(training)
+	r.valuesFit(training)
 	r.exportAfter(training)
 
 	var lines []model.Line
@@ -157,6 +158,22 @@ func (r *rules) resumable(training *model.Training) {
 		return
 	}
 	r.broken("model_dir", at.Prefix, "%s: choose another model_dir; with app.graph.init_from a training begins with those values of this checkpoint that fit", known.Problem)
+}
+
+// valuesFit checks that app.graph.init_from has values that fit the graph.
+func (r *rules) valuesFit(training *model.Training) {
+	path := r.s.App.Graph.InitFrom
+	if path == "" {
+		return
+	}
+	var known *model.ModelError
+	switch _, err := training.ValuesOf(path); {
+	case err == nil:
+	case errors.As(err, &known):
+		r.broken("app.graph.init_from", path, "%s", known.Reason())
+	default:
+		r.broken("app.graph.init_from", path, "%v", err)
+	}
 }
 
 // noGraph is a fault of the graph, or of a part of it that the job names.

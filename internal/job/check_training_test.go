@@ -1,6 +1,7 @@
 package job
 
 import (
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"os"
@@ -138,7 +139,7 @@ func TestTrainingContract(t *testing.T) {
 		{nil, "", 0, 2},
 		{[]string{both}, "", 0, 4},
 		{[]string{"input_mode=tensorflow"}, "", 0, 2},
-		{[]string{"allow_narrowing=false"}, "input.path: %/rows: model: the columns do not fit signature \"train\": input x: column x is int64, the tensor is float32 [-1]: cast the column to float, or say allow_narrowing: true", 6, 2},
+		{[]string{"allow_narrowing=false"}, "input.path: %/rows: model: the columns do not fit signature \"train\": input x: column x is int64, the tensor is float32 [-1]: cast the column to float, or say allow_narrowing: true, which rounds", 6, 2},
 		{[]string{"input.path=more", "input_mapping={label: y, x: x}"}, "", 0, 2},
 		{[]string{"local=false", "spark.master=yarn"}, "", 0, 0}, // whose files are not here
 		{[]string{"local=false", "input={table: t}"}, "", 0, 0},  // the members see it
@@ -149,7 +150,7 @@ func TestTrainingContract(t *testing.T) {
 		{[]string{"strategy=all_reduce", "cluster_size=2"}, "", 0, 2}, // here there is one member
 		{[]string{both, "early_stopping.metric=auc"}, "early_stopping.metric: auc: signature evaluate has no such metric (metrics there: loss, accuracy)", 2, 4},
 		{[]string{both, "early_stopping.metric=accuracy"}, "", 0, 4},
-		{[]string{"export_dir=out"}, "export_dir: %/out: %/g.meta: its graph has no operation that restores variables", 2, 2},
+		{[]string{"export_dir=out"}, "", 0, 2},
 		{[]string{"export_dir=out", "app.graph.path=saver.meta"}, "", 0, 2},
 		{[]string{"export_dir=out", "app.graph.path=bare.meta"}, "export_dir: %/out: %/bare.meta: the graph has no signature, which a SavedModel needs (leave export_dir out", 2, 2},
 		{[]string{"app.graph.path=bare.meta"}, "", 0, 2},
@@ -184,6 +185,7 @@ func TestGraphThere(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		"g.meta": trainable, "rows/a.json": "{}\n", "other/notes.txt": "", "saved/saved_model.pbtxt": echoModel,
+		"metas/b.meta": trainable, "metas/a.meta": trainable, "metas/a.index": "",
 		"g.h5":      "\x89HDF\r\n\x1a\n" + strings.Repeat("\x00", 64) + "model_config\x00",
 		"m-5.index": "", "m-5.data-00000-of-00001": "",
 		"job.yaml": "app: {graph: {path: g.meta}}\ninput: {path: rows, format: json}\nexport_dir: out\n",
@@ -203,6 +205,7 @@ func TestGraphThere(t *testing.T) {
 		{[]string{"app.graph.path=none.meta"}, "app.graph.path: %/none.meta: does not exist", 2},
 		{[]string{"app.graph.path=none"}, "app.graph.path: %/none: does not exist on this machine", 2},
 		{[]string{"app.graph.path=other"}, "app.graph.path: %/other: ", 2},
+		{[]string{"app.graph.path=metas"}, "app.graph.path: %/metas: it is no SavedModel, but graphs in it are (give one of them: %/metas/a.meta, %/metas/b.meta)", 2},
 		{[]string{"app.graph.path=g.h5"}, "app.graph.path: %/g.h5: is a Keras file, which holds no training step for TensorFlow: export one in Python with tfos.graph.export_training", 2},
 		{[]string{"app.graph.path=none.meta", "spark.master=yarn"}, "", 0}, // executors see other files
 		{[]string{"app.graph.init_from=saved"}, "", 0},
@@ -232,6 +235,46 @@ func TestGraphThere(t *testing.T) {
 var checkpoints = map[string]string{
 	"fits":  "AAAGCAEaAggBAAELdwgBEgAoBDWBpdorAAAAAAEAAAAAgeQNTQAAAAABAAAAAMDyobAAAQJ4ACAAAAAAAQAAAADh7WXaJQgyDgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAFf7gIskdUfb",
 	"shape": "AAAGCAEaAggBAAEPdwgBEgQSAggCKAg1WTzlNQAAAAABAAAAAAkhrcMAAAAAAQAAAADA8qGwAAECeAAkAAAAAAEAAAAAqzBwfykINg4AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABX+4CLJHVH2w==",
+}
+
+// TestInitialValues: values that fit no variable are found before anything starts.
+func TestInitialValues(t *testing.T) {
+	for name, want := range map[string]string{
+		"fits":  "",
+		"shape": "app.graph.init_from: %/m/ckpt-7: none of its values fits a variable of the graph %/g.meta: w (",
+		"gone":  "app.graph.init_from: %/m/ckpt-7: the checkpoint is not complete: ckpt-7.data-00000-of-00001 is missing",
+	} {
+		index, err := base64.StdEncoding.DecodeString(checkpoints[cmp.Or(map[string]string{"gone": "fits"}[name], name)])
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir := t.TempDir()
+		files := map[string]string{
+			"g.meta": trainable, "rows/a.json": `{"x": 1, "y": 2}` + "\n",
+			"m/ckpt-7.index": string(index), "m/ckpt-7.data-00000-of-00001": strings.Repeat("\x00", 8),
+			"job.yaml": "app: {graph: {path: g.meta, init_from: m/ckpt-7}}\ninput: {path: rows, format: json}\nallow_narrowing: true\nlocal: true\nmodel_dir: new\n",
+		}
+		if name == "gone" {
+			delete(files, "m/ckpt-7.data-00000-of-00001")
+		}
+		for file, text := range files {
+			path := filepath.Join(dir, file)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s, err := Load(filepath.Join(dir, "job.yaml"), Train, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = Contract(t.Context(), s, func(string) {})
+		var faults Faults
+		errors.As(err, &faults)
+		text := strings.ReplaceAll(faults.Error(), dir, "%")
+		if (err == nil) != (want == "") || !strings.Contains(text, want) || want != "" && faults.Code() != exit.Usage {
+			t.Errorf("%s: code %d, %s\nwant %q", name, faults.Code(), text, want)
+		}
+	}
 }
 
 // TestResumable: a checkpoint that the training would go on from must fit the graph.

@@ -72,9 +72,7 @@ func takers(members []reserve.FormedMember, feed string) []task.Member {
 	var out []task.Member
 	for _, m := range members {
 		if slices.Contains(m.Feeds, feed) {
-			to := task.Member{Job: m.Job, Index: m.Index}
-			to.Feed.Unix, to.Feed.BootID, to.Feed.TCP = m.Feed.Unix, m.Feed.BootID, m.Feed.TCP
-			out = append(out, to)
+			out = append(out, task.Member{Job: m.Job, Index: m.Index, Feed: task.Address(m.Feed)})
 		}
 	}
 	return out

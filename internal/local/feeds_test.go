@@ -26,11 +26,11 @@ import (
 // "half": it fails after one batch.
 func train(socket, what string) error {
 	ctx := context.Background()
-	passes, err := batches.OpenPasses(ctx, socket, "validation", os.TempDir())
+	passes, err := batches.OpenPasses(ctx, socket, "validation", os.TempDir(), batches.ShortLastBatch)
 	if err != nil {
 		return err
 	}
-	rows, err := batches.Open(ctx, socket, "train")
+	rows, err := batches.Open(ctx, socket, "train", batches.ShortLastBatch)
 	if err != nil {
 		return err
 	}

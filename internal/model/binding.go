@@ -34,6 +34,8 @@ type Mapping struct {
 	BinaryOutputs []string
 	// AllowNarrowing lets columns feed tensors of a type that holds fewer values.
 	AllowNarrowing bool
+	// Training: the mapping is a training's. No flag of its command allows narrowing.
+	Training bool
 	// PadLastBatch becomes Binding.Pad.
 	PadLastBatch bool
 	// ToleratesBadRows says that bad rows are left out of their batch. A batch of a fixed

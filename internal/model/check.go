@@ -21,7 +21,7 @@ func Check(sig *Signature, schema *arrow.Schema, m Mapping) (*Binding, error) {
 			continue
 		}
 		b.Inputs = append(b.Inputs, Input{Tensor: t, Column: column})
-		if p := checkInput(t, column, schema, m.AllowNarrowing); p != "" {
+		if p := checkInput(t, column, schema, m); p != "" {
 			problems = append(problems, p)
 		}
 	}
@@ -52,8 +52,8 @@ func isBound(inputs []Input, t Tensor, column string) bool {
 	return slices.ContainsFunc(inputs, func(in Input) bool { return in.Name == t.Name && t.Name != "" && in.Column == column })
 }
 
-func checkInput(t Tensor, column string, schema *arrow.Schema, narrowing bool) string {
-	reason := misfit(t, column, schema, narrowing)
+func checkInput(t Tensor, column string, schema *arrow.Schema, m Mapping) string {
+	reason := misfit(t, column, schema, m)
 	fields, _ := schema.FieldsByName(column)
 	switch {
 	case reason == "":
@@ -65,7 +65,7 @@ func checkInput(t Tensor, column string, schema *arrow.Schema, narrowing bool) s
 }
 
 // misfit returns the reason why a column cannot feed a tensor, or "".
-func misfit(t Tensor, column string, schema *arrow.Schema, narrowing bool) string {
+func misfit(t Tensor, column string, schema *arrow.Schema, m Mapping) string {
 	fields, ok := schema.FieldsByName(column)
 	switch {
 	case !ok:
@@ -76,7 +76,7 @@ func misfit(t Tensor, column string, schema *arrow.Schema, narrowing bool) strin
 		return t.unfeedable()
 	}
 	c := columnShapeOf(fields[0].Type)
-	if ok, remedy := Fits(c.element, t.Type, narrowing); !ok {
+	if ok, remedy := Fits(c.element, t.Type, m); !ok {
 		return remedy
 	}
 	return c.fitShape(t)

@@ -141,7 +141,7 @@ func TestFits(t *testing.T) {
 		{arrow.FixedWidthTypes.Date32, Int32, false}, {&arrow.Decimal128Type{Precision: 10, Scale: 2}, Float64, false},
 	}
 	for _, tt := range tests {
-		ok, remedy := Fits(tt.column, tt.tensor, false)
+		ok, remedy := Fits(tt.column, tt.tensor, Mapping{})
 		if ok != tt.want || ok != (remedy == "") {
 			t.Errorf("%s into %s: %v %q, want %v", tt.column, tt.tensor, ok, remedy, tt.want)
 		}

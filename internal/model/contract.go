@@ -35,7 +35,7 @@ func Contract(sig *Signature, schema *arrow.Schema, m Mapping) []Line {
 	for _, t := range sig.Inputs {
 		column, found := columns[t.Alias]
 		l := Line{Role: "input", Column: column, ColumnType: typeOf(schema, column), Tensor: t.Alias, TensorType: t.String()}
-		switch reason := misfit(t, column, schema, m.AllowNarrowing); {
+		switch reason := misfit(t, column, schema, m); {
 		case !found && t.Default:
 			l.Verdict = "the graph's own value"
 		case !found:

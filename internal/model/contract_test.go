@@ -238,10 +238,10 @@ func TestFitsByType(t *testing.T) {
 	} {
 		var exact, narrowed string
 		for _, c := range columns {
-			if ok, _ := Fits(c, d, false); ok {
+			if ok, _ := Fits(c, d, Mapping{}); ok {
 				exact += c.String() + " "
 			}
-			if ok, _ := Fits(c, d, true); ok {
+			if ok, _ := Fits(c, d, Mapping{AllowNarrowing: true}); ok {
 				narrowed += c.String() + " "
 			}
 		}
@@ -255,7 +255,7 @@ func TestFitsByType(t *testing.T) {
 		Float32:  "cast the column to float, or say allow_narrowing: true (tfos infer --allow-narrowing), which rounds its numbers to float32",
 		Bool:     "cast the column to boolean", Int64: "cast the column to bigint", Uint8: "cast the column to int", DType(21): "tensors of this type cannot be fed from a column",
 	} {
-		if _, remedy := Fits(f64, d, false); remedy != want {
+		if _, remedy := Fits(f64, d, Mapping{}); remedy != want {
 			t.Errorf("%s: %q, want %q", d, remedy, want)
 		}
 	}
@@ -264,7 +264,7 @@ func TestFitsByType(t *testing.T) {
 // TestBytesAreNoNumbers: no cast of Spark makes numbers of bytes, such as pixels.
 func TestBytesAreNoNumbers(t *testing.T) {
 	for _, c := range []arrow.DataType{arrow.BinaryTypes.Binary, arrow.BinaryTypes.LargeBinary, &arrow.FixedSizeBinaryType{ByteWidth: 2}} {
-		if ok, remedy := Fits(c, Uint8, true); ok || !strings.Contains(remedy, "tf.io.decode_raw") {
+		if ok, remedy := Fits(c, Uint8, Mapping{AllowNarrowing: true}); ok || !strings.Contains(remedy, "tf.io.decode_raw") {
 			t.Errorf("%s: %t, %q", c, ok, remedy)
 		}
 	}

@@ -77,12 +77,12 @@ func (d DType) ElementType() arrow.DataType { return columnTypes[d] }
 //   - An integer feeds any integer type. The engine refuses values that do not fit.
 //   - An integer feeds a floating type that holds all values of its type exactly.
 //   - A float feeds a wider floating type.
-//   - With narrowing, a number feeds any floating type and is rounded to the
+//   - If m allows narrowing, a number feeds any floating type and is rounded to the
 //     nearest value. The engine refuses values beyond the type's range.
-func Fits(t arrow.DataType, d DType, narrowing bool) (ok bool, remedy string) {
+func Fits(t arrow.DataType, d DType, m Mapping) (ok bool, remedy string) {
 	narrows := d.floating() && (arrow.IsFloating(t.ID()) || arrow.IsInteger(t.ID()))
 	switch id := t.ID(); {
-	case narrows && narrowing:
+	case narrows && m.AllowNarrowing:
 		ok = true
 	case d == String:
 		ok = id == arrow.STRING || id == arrow.BINARY || id == arrow.LARGE_STRING || id == arrow.LARGE_BINARY || id == arrow.FIXED_SIZE_BINARY
@@ -107,9 +107,9 @@ func Fits(t arrow.DataType, d DType, narrowing bool) (ok bool, remedy string) {
 	case !narrows:
 		return false, "cast the column to " + sparkName(d)
 	case d == Float16 || d == BFloat16: // Spark has no such type to cast to
-		return false, fmt.Sprintf("say allow_narrowing: true (tfos infer --allow-narrowing), which rounds its numbers to %s", d)
+		return false, fmt.Sprintf("say %s, which rounds its numbers to %s", m.allowNarrowing(), d)
 	}
-	return false, fmt.Sprintf("cast the column to %s, or say allow_narrowing: true (tfos infer --allow-narrowing), which rounds its numbers to %s", sparkName(d), d)
+	return false, fmt.Sprintf("cast the column to %s, or say %s, which rounds its numbers to %s", sparkName(d), m.allowNarrowing(), d)
 }
 
 // sparkName returns the name of the type in a CAST of Spark SQL.

@@ -188,15 +188,15 @@ func TestNoColumn(t *testing.T) {
 
 func TestNarrowing(t *testing.T) {
 	for _, d := range []DType{Float16, BFloat16, Float32} {
-		if ok, remedy := Fits(f64, d, false); ok || !strings.Contains(remedy, "--allow-narrowing") {
+		if ok, remedy := Fits(f64, d, Mapping{}); ok || !strings.Contains(remedy, "--allow-narrowing") {
 			t.Errorf("float64 into %s: %v %q", d, ok, remedy)
 		}
-		if ok, _ := Fits(f64, d, true); !ok {
+		if ok, _ := Fits(f64, d, Mapping{AllowNarrowing: true}); !ok {
 			t.Errorf("float64 is not narrowed to %s", d)
 		}
 	}
 	for _, d := range []DType{Int32, Bool, String} {
-		if ok, remedy := Fits(f64, d, true); ok || strings.Contains(remedy, "narrowing") {
+		if ok, remedy := Fits(f64, d, Mapping{AllowNarrowing: true}); ok || strings.Contains(remedy, "narrowing") {
 			t.Errorf("float64 into %s: %v %q", d, ok, remedy)
 		}
 	}

@@ -8,6 +8,14 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 )
 
+// allowNarrowing says how a user allows narrowing.
+func (m Mapping) allowNarrowing() string {
+	if m.Training {
+		return "allow_narrowing: true"
+	}
+	return "allow_narrowing: true (tfos infer --allow-narrowing)"
+}
+
 // mapInputs finds a column for each input, in this order:
 //  1. the column that the mapping names;
 //  2. the column of the same name;

@@ -22,6 +22,9 @@ type Cluster struct {
 	Task  int
 }
 
+// EvaluatorJob is the job of a member that evaluates checkpoints. It trains nothing.
+const EvaluatorJob = "evaluator"
+
 // Trainers returns the number of members that step.
 func (c Cluster) Trainers() int { return max(1, c.Tasks["worker"]+c.Tasks["chief"]) }
 
@@ -195,7 +198,7 @@ func colocated(n *nodepb.NodeDef) string {
 // is a *ModelError. A job without a task leaves the choice.
 func (p *placement) fixed(n *nodepb.NodeDef) (device, bool, error) {
 	d, there := parseDevice(n.GetDevice())
-	if !there || p.cluster.Job == "evaluator" { // it has the whole graph
+	if !there || p.cluster.Job == EvaluatorJob { // it has the whole graph
 		return d, false, nil
 	}
 	tasks := p.cluster.Tasks[d.job]

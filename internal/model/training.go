@@ -2,6 +2,9 @@ package model
 
 import (
 	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -70,7 +73,7 @@ const globalStepName = "global_step"
 // Open reads the graph. If it cannot train as the source says, the error is a
 // *ModelError.
 func (s TrainingSource) Open() (*Training, error) {
-	t := &Training{strategy: s.Strategy, mapping: Mapping{Inputs: s.Inputs, AllowNarrowing: s.AllowNarrowing}}
+	t := &Training{strategy: s.Strategy, mapping: Mapping{Inputs: s.Inputs, AllowNarrowing: s.AllowNarrowing, Training: true}}
 	if err := t.open(s); err != nil {
 		return nil, err
 	}
@@ -108,7 +111,7 @@ func (t *Training) open(s TrainingSource) error {
 		}
 		return nil
 	}
-	settled, _, err := Source{Model: s.Graph, TagSet: s.TagSet}.Resolve()
+	settled, err := s.Resolve()
 	if err != nil {
 		return err
 	}
@@ -119,6 +122,26 @@ func (t *Training) open(s TrainingSource) error {
 	t.graph, t.start, err = settled.open()
 	t.Initial = t.start.prefix
 	return err
+}
+
+// Resolve returns the SavedModel or frozen graph that Graph names. If it names neither,
+// the error is a *ModelError, which names the .meta files of a folder.
+func (s TrainingSource) Resolve() (Source, error) {
+	settled, _, err := Source{Model: s.Graph, TagSet: s.TagSet}.Resolve()
+	if err == nil || holdsSavedModel(s.Graph) {
+		return settled, err
+	}
+	entries, _ := os.ReadDir(s.Graph) // no folder has no files
+	var found []string
+	for _, e := range entries {
+		if !e.IsDir() && strings.HasSuffix(e.Name(), metaSuffix) {
+			found = append(found, filepath.Join(s.Graph, e.Name()))
+		}
+	}
+	if len(found) == 0 {
+		return settled, err
+	}
+	return settled, &ModelError{Path: s.Graph, Problem: "it is no SavedModel, but graphs in it are", Remedy: "give one of them: " + listed(found)}
 }
 
 // exportTraining says how a graph program is made.
@@ -256,6 +279,18 @@ func (t *Training) Mapping(sig *Signature) Mapping {
 		}
 	}
 	return m
+}
+
+// WholeBatches reports whether a signature, which is Train or Eval, takes a fixed number
+// of rows. sig may be nil. An input for which the graph has a value counts if the mapping names it.
+func (t *Training) WholeBatches(sig *Signature) bool {
+	if sig == nil {
+		return false
+	}
+	named := slices.Collect(maps.Values(t.mapping.Inputs))
+	return slices.ContainsFunc(sig.Inputs, func(in Tensor) bool {
+		return len(in.Shape) > 0 && in.Shape[0] > 0 && (!in.Default || slices.Contains(named, in.Alias))
+	})
 }
 
 // flow follows a step and an evaluation back to what they need.

@@ -54,8 +54,7 @@ func (m *member) feedShards(ctx context.Context, own shards) {
 
 // sendShard returns the sending of one feed.
 func (m *member) sendShard(ctx context.Context, cfg feed.Config, share task.Share) task.Sending {
-	to := task.Member{Job: m.Job, Index: m.Index}
-	to.Feed.Unix, to.Feed.BootID, to.Feed.TCP = m.listeners.address.Unix, m.listeners.address.BootID, m.listeners.address.TCP
+	to := task.Member{Job: m.Job, Index: m.Index, Feed: task.Address(m.listeners.address)}
 	return task.Sending{
 		Order: task.Order{
 			Feed:    task.Feed{Name: cfg.Name, ChunkRows: feed.ChunkRows(cfg.BatchRows), Balance: "demand"},

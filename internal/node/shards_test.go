@@ -27,7 +27,7 @@ import (
 func childTrains(mode string) int {
 	ctx, socket := context.Background(), os.Getenv("TFOS_SOCKET")
 	control := attach(socket)
-	rows, err := batches.Open(ctx, socket, "train")
+	rows, err := batches.Open(ctx, socket, "train", batches.ShortLastBatch)
 	if err != nil {
 		panic(err)
 	}

@@ -66,6 +66,10 @@ type Trained struct {
 	StepsPerSecond float64 `json:"steps_per_s"`
 	// Skipped are batches whose update was undone, because the loss was not finite.
 	Skipped int64 `json:"skipped,omitempty"`
+	// LeftOut are the last rows of the trainers, which fill no batch, where the graph takes
+	// whole batches only. EvalLeftOut are those of an evaluation.
+	LeftOut     int64 `json:"left_out,omitempty"`
+	EvalLeftOut int64 `json:"eval_left_out,omitempty"`
 	// Metrics are means over the last steps, by name. Evaluated are those of the last
 	// evaluation.
 	Metrics   map[string]float64 `json:"metrics,omitempty"`

@@ -42,10 +42,11 @@ func (r *run) evaluate(ctx context.Context) (stop bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	values, err := Evaluate(ctx, r.Graph, pass)
+	values, err := Evaluate(ctx, r.Graph, pass, r.Request.BatchSize)
 	if err != nil {
 		return false, err
 	}
+	r.result.EvalLeftOut = pass.LeftOut()
 	return r.judge(values)
 }
 

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"tfos/internal/exit"
 	"tfos/internal/model"
@@ -89,7 +90,8 @@ func byStep(files []store.Info) (all []Start) {
 // checkpoints. After an error or a kill, the folder has the new checkpoint or those from
 // before, and the next Save removes what is left over.
 //
-// Errors of write are returned as they are. Others are *SaveError.
+// Errors of write are returned as they are, but for a full file system. Others are
+// *SaveError.
 func (c *Checkpoints) Save(step int64, write func(prefix string) error) (prefix string, err error) {
 	ctx := context.Background()
 	staging := fmt.Sprintf("%s/.%s.saving-%x", c.dir, nameOf(step), rand.Uint64())
@@ -101,7 +103,7 @@ func (c *Checkpoints) Save(step int64, write func(prefix string) error) (prefix 
 		return "", &SaveError{c.dir, err}
 	}
 	if err := write(staging + "/" + nameOf(step)); err != nil {
-		return "", errors.Join(err, c.store.Remove(ctx, staging))
+		return "", wrapNoRoom(c.dir, errors.Join(err, c.store.Remove(ctx, staging)))
 	}
 	err = c.publish(ctx, staging, step)
 	if err == nil {
@@ -113,6 +115,18 @@ func (c *Checkpoints) Save(step int64, write func(prefix string) error) (prefix 
 	return c.pathOf(step), nil
 }
 
+// wrapNoRoom makes a *SaveError of the error of a full file system, and returns others as
+// they are.
+func wrapNoRoom(dir string, err error) error {
+	if noRoom(err) {
+		return &SaveError{dir, err}
+	}
+	return err
+}
+
+// noRoom reports whether a file system, or a user's part of it, is full.
+func noRoom(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
+
 var _ Saver = (*Checkpoints)(nil)
 
 // SaveError says why a checkpoint could not get its name.
@@ -122,6 +136,9 @@ type SaveError struct {
 }
 
 func (e *SaveError) Error() string {
+	if noRoom(e.Err) {
+		return fmt.Sprintf("train: no room is left for a checkpoint in %s: make room there, or name another model_dir", e.Dir)
+	}
 	return fmt.Sprintf("train: save a checkpoint in %s: %v", e.Dir, e.Err)
 }
 

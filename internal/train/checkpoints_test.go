@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"tfos/internal/exit"
@@ -289,6 +291,38 @@ func (k *killed) Remove(ctx context.Context, path string) error {
 		return errKilled
 	}
 	return k.Store.Remove(ctx, path)
+}
+
+// full is a store without room for some of its files.
+type full struct {
+	store.Store
+	name string
+}
+
+func (f full) Publish(ctx context.Context, staging, final string, replace bool) error {
+	if strings.HasSuffix(final, f.name) {
+		return &fs.PathError{Op: "rename", Path: final, Err: syscall.EDQUOT}
+	}
+	return f.Store.Publish(ctx, staging, final, replace)
+}
+
+// TestNoRoom: a full file system is said in one line, whoever meets it, and the newest
+// checkpoint is the one before.
+func TestNoRoom(t *testing.T) {
+	dir := t.TempDir()
+	save(t, open(t, dir, 2), 10)
+	c := open(t, dir, 2)
+	c.store = full{c.store, ".index"}
+	_, published := c.Save(20, writeOne)
+	_, written := open(t, dir, 2).Save(20, func(string) error { return fmt.Errorf("engine: save: %w", syscall.ENOSPC) })
+	for _, err := range []error{published, written} {
+		if exit.CodeOf(err, exit.Internal) != exit.Output || err.Error() != "train: no room is left for a checkpoint in "+dir+": make room there, or name another model_dir" {
+			t.Error(err)
+		}
+	}
+	if name, _ := latest(t, dir); name != "ckpt-10" {
+		t.Error(name)
+	}
 }
 
 // TestKilledAnywhere: wherever a run is killed while it saves, the newest complete

@@ -56,6 +56,11 @@ func nonFinite(strategy Strategy, step int64, loss float64, batch Batch) error {
 	return &Error{exit.Failed, fmt.Errorf("%s, though the batch%s has finite numbers only: try a lower learning rate%s", what, rowsOf(batch), skip)}
 }
 
+// tooFewRows is the error of rows that are fewer than the graph's fixed number of rows.
+func tooFewRows(what string, rows int64, batch int) error {
+	return &Error{exit.BadData, fmt.Errorf("train: the %s has %d rows, and the graph takes %d at a time: give it more rows, or export the graph with a batch dimension of None", what, rows, batch)}
+}
+
 // findNonFinite finds the first number of a batch that is not finite. row counts from 0
 // in the batch.
 func findNonFinite(rows arrow.Record) (column string, row int, value float64, found bool) {

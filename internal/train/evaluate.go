@@ -13,8 +13,9 @@ import (
 )
 
 // Evaluate runs the eval signature over all rows of a pass. It returns the means of
-// its values, in which each batch counts as many times as it has rows.
-func Evaluate(ctx context.Context, graph Graph, pass Batches) ([]float64, error) {
+// its values, in which each batch counts as many times as it has rows. batch is the
+// number of rows of a whole one.
+func Evaluate(ctx context.Context, graph Graph, pass Batches, batch int) ([]float64, error) {
 	sums := make([]float64, len(graph.EvalMetrics()))
 	var rows float64
 	for {
@@ -35,6 +36,9 @@ func Evaluate(ctx context.Context, graph Graph, pass Batches) ([]float64, error)
 			sums[i] += v * n
 		}
 		rows += n
+	}
+	if left := pass.LeftOut(); rows == 0 && left > 0 {
+		return nil, tooFewRows("validation input", left, batch)
 	}
 	if rows == 0 {
 		return nil, &Error{exit.BadData, errors.New("train: there are no validation rows")}

@@ -81,10 +81,11 @@ func (e *Evaluator) evaluate(ctx context.Context, at Start, rule *stopping, resu
 	if err != nil {
 		return err
 	}
-	values, err := Evaluate(ctx, e.Graph, pass)
+	values, err := Evaluate(ctx, e.Graph, pass, e.Request.BatchSize)
 	if err != nil {
 		return err
 	}
+	result.EvalLeftOut = pass.LeftOut()
 	names := e.Graph.EvalMetrics()
 	result.Step, result.Checkpoint, result.Evaluated = at.Step, at.Prefix, named(names, values)
 	if e.Summaries != nil {

@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 )
 
 // finish ends the training: under parameter servers the chief waits for the others'
@@ -18,8 +19,8 @@ func (r *run) finish(ctx context.Context) error {
 			return err
 		}
 	}
-	if !r.Chief() {
-		return nil
+	if err := r.checkSteps(); err != nil || !r.Chief() {
+		return err
 	}
 	if r.step != r.saved || r.result.Evaluated == nil {
 		if _, err := r.checkpoint(ctx); err != nil {
@@ -38,6 +39,16 @@ func (r *run) finish(ctx context.Context) error {
 		return r.Graph.Finish(ctx) // the other trainers may end
 	}
 	return nil
+}
+
+// checkSteps returns an error if there was no step, because the rows fill no batch. Under
+// parameter servers the chief answers for all trainers.
+func (r *run) checkSteps() error {
+	others := r.Request.Strategy == ParameterServer && !r.Chief()
+	if r.result.LeftOut == 0 || r.taken > 0 || others || r.step > r.begun() {
+		return nil
+	}
+	return tooFewRows("input", r.result.LeftOut, r.Request.BatchSize)
 }
 
 // awaitOthers records that this trainer has finished. The chief waits for all trainers
@@ -80,7 +91,7 @@ func (r *run) export(ctx context.Context) error {
 	}
 	return withTemporary(func(prefix string) error {
 		if err := r.Graph.Save(ctx, prefix); err != nil {
-			return err
+			return wrapNoRoom(filepath.Dir(prefix), err)
 		}
 		return r.Export(ctx, prefix)
 	})

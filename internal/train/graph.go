@@ -68,6 +68,9 @@ type Batches interface {
 	// synchronous strategy every trainer gets the same number of batches. io.EOF: there
 	// are no more.
 	Next(ctx context.Context) (Batch, error)
+	// LeftOut returns the number of rows that are no batch, because the graph takes whole
+	// batches only. They count as dropped. It is known when Next has returned io.EOF.
+	LeftOut() int64
 	// Stop says that no more rows are wanted. What was not returned counts as dropped.
 	Stop() error
 }

@@ -14,7 +14,7 @@ const (
 // Names that a member's context has: jobs, whose others are trainers, and feeds.
 const (
 	PSJob          = "ps"
-	EvaluatorJob   = "evaluator"
+	EvaluatorJob   = model.EvaluatorJob
 	TrainFeed      = "train"
 	ValidationFeed = "validation"
 )

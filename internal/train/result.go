@@ -30,6 +30,10 @@ type Result struct {
 	Steps   int64   `json:"steps"`   // of this trainer in this run
 	Skipped int64   `json:"skipped"` // of them, undone because their loss was not finite
 	Seconds float64 `json:"seconds"`
+	// LeftOut are the last rows, which fill no batch, where the graph takes whole batches
+	// only. EvalLeftOut are those of an evaluation.
+	LeftOut     int64 `json:"left_out,omitempty"`
+	EvalLeftOut int64 `json:"eval_left_out,omitempty"`
 	// Metrics are means over the last steps, by name. Evaluated are those of the last
 	// evaluation; nil: there was none.
 	Metrics   map[string]float64 `json:"metrics,omitempty"`

@@ -134,11 +134,17 @@ func (r *run) initialize(ctx context.Context) error {
 		}
 		r.result.InitFrom = note
 	}
-	if r.Request.Resume != nil {
-		r.step = r.Request.Resume.Step
-	}
+	r.step = r.begun()
 	r.quota = r.share()
 	return nil
+}
+
+// begun is the step that the run goes on from.
+func (r *run) begun() int64 {
+	if r.Request.Resume == nil {
+		return 0
+	}
+	return r.Request.Resume.Step
 }
 
 // share is the number of steps that this trainer may take: under parameter servers its
@@ -182,7 +188,7 @@ func (r *run) train(ctx context.Context) error {
 		}
 		batch, err := r.next(ctx)
 		if errors.Is(err, io.EOF) {
-			r.result.Stopped = "rows"
+			r.result.Stopped, r.result.LeftOut = "rows", r.Rows.LeftOut()
 			return nil
 		}
 		if err != nil {

@@ -99,6 +99,7 @@ func (g *fakeGraph) Agree(_ context.Context, stop bool) (bool, error) {
 // fakeRows gives batches, each a list of numbers.
 type fakeRows struct {
 	batches [][]float64
+	leftOut int64
 	stopped bool
 }
 
@@ -113,7 +114,8 @@ func (f *fakeRows) Next(ctx context.Context) (Batch, error) {
 	return Batch{Rows: b.NewRecord(), Places: []Place{{Partition: 3, First: 40, Rows: 2}}}, ctx.Err()
 }
 
-func (f *fakeRows) Stop() error { f.stopped = true; return nil }
+func (f *fakeRows) LeftOut() int64 { return f.leftOut }
+func (f *fakeRows) Stop() error    { f.stopped = true; return nil }
 
 // fakeSaver remembers the steps of its checkpoints.
 type fakeSaver []int64
@@ -191,6 +193,47 @@ func TestTrainsToTheEndOfTheRows(t *testing.T) {
 	}
 	if last := s.progress[len(s.progress)-1]; last.Step != 5 || last.StepsPerSecond == 0 {
 		t.Errorf("progress %+v", last)
+	}
+}
+
+// TestLeftOut: the last rows of a graph that takes whole batches are counted. Rows that
+// fill no batch at all are an error, once for all trainers of parameter servers.
+func TestLeftOut(t *testing.T) {
+	s := newScene(Request{Strategy: Independent, EverySteps: 9}, numbers(2)...)
+	s.rows.leftOut = 3
+	s.Validation = func() (Batches, error) { return &fakeRows{batches: numbers(1), leftOut: 1}, nil }
+	if result, err := s.Run(t.Context()); err != nil || result.LeftOut != 3 || result.EvalLeftOut != 1 || result.Step != 2 {
+		t.Errorf("%+v, %v", result, err)
+	}
+	for name, c := range map[string]struct {
+		request Request
+		number  int
+		change  func(*scene)
+		says    string
+	}{
+		"alone":                        {Request{Strategy: Independent}, 0, nil, "the input has 3 rows, and the graph takes 4 at a time: "},
+		"resumed":                      {Request{Strategy: Independent, Resume: &Start{"old/ckpt-4", 4}}, 0, nil, "the input has 3 rows"},
+		"all-reduce":                   {Request{Strategy: AllReduce}, 1, nil, "the input has 3 rows"},
+		"one of two workers":           {Request{Strategy: ParameterServer}, 1, nil, ""},
+		"chief, and the other trained": {Request{Strategy: ParameterServer}, 0, nil, ""},
+		"validation": {Request{Strategy: Independent}, 0, func(s *scene) {
+			s.rows.batches = numbers(1)
+			s.Validation = func() (Batches, error) { return &fakeRows{leftOut: 2}, nil }
+		}, "the validation input has 2 rows, and the graph takes 4 at a time: "},
+	} {
+		c.request.BatchSize = 4
+		s := newScene(c.request)
+		s.rows.leftOut = 3
+		if s.Number = c.number; c.request.Strategy != Independent {
+			s.Trainers = 2
+		}
+		if c.change != nil {
+			c.change(s)
+		}
+		_, err := s.Run(t.Context())
+		if c.says == "" && err != nil || c.says != "" && (exit.CodeOf(err, exit.Internal) != exit.BadData || !strings.Contains(err.Error(), c.says)) {
+			t.Errorf("%s: %v, want %q", name, err, c.says)
+		}
 	}
 }
 

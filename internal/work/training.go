@@ -158,9 +158,9 @@ func (w *training) publish(ctx context.Context, t *record.Trained) ([]reserve.Ar
 // sum makes one account of the members' results. Nil: the chief has reported none.
 func (w *training) sum(results [][]byte) (*record.Trained, error) {
 	var sum *record.Trained
-	var steps int64
+	var steps, left int64
 	var seconds float64
-	var evaluated map[string]float64
+	var evaluated *train.Result
 	for _, text := range results {
 		var r train.Result
 		if err := json.Unmarshal(text, &r); err != nil {
@@ -168,18 +168,19 @@ func (w *training) sum(results [][]byte) (*record.Trained, error) {
 		}
 		switch r.Role {
 		case train.RoleEvaluator:
-			evaluated = r.Evaluated
+			evaluated = &r
 			continue
 		case train.RoleChief:
 			sum = trained(r)
 		}
-		steps, seconds = steps+r.Steps, max(seconds, r.Seconds)
+		steps, left, seconds = steps+r.Steps, left+r.LeftOut, max(seconds, r.Seconds)
 	}
 	if sum == nil {
 		return nil, nil
 	}
+	sum.LeftOut = left
 	if evaluated != nil {
-		sum.Evaluated = evaluated
+		sum.Evaluated, sum.EvalLeftOut = evaluated.Evaluated, evaluated.EvalLeftOut
 	}
 	if w.request.Strategy != train.AllReduce { // where all take part in each step
 		sum.Steps = steps
@@ -193,7 +194,7 @@ func (w *training) sum(results [][]byte) (*record.Trained, error) {
 // trained is the account of the chief alone.
 func trained(r train.Result) *record.Trained {
 	t := &record.Trained{
-		Step: r.Step, Steps: r.Steps, Skipped: r.Skipped, Metrics: r.Metrics, Evaluated: r.Evaluated,
+		Step: r.Step, Steps: r.Steps, Skipped: r.Skipped, EvalLeftOut: r.EvalLeftOut, Metrics: r.Metrics, Evaluated: r.Evaluated,
 		Stopped: r.Stopped, Checkpoint: r.Checkpoint, InitFrom: r.InitFrom,
 	}
 	if r.Resumed != nil {

@@ -58,16 +58,16 @@ func results(t *testing.T, all ...train.Result) (made reserve.Made) {
 // evaluator has.
 func TestTrainingAccount(t *testing.T) {
 	made := results(t,
-		train.Result{Role: train.RoleChief, Step: 50, Steps: 20, Seconds: 10, Stopped: "rows", Checkpoint: "m/ckpt-50", Resumed: &train.Start{Prefix: "m/ckpt-10", Step: 10}, Metrics: map[string]float64{"loss": 1}, Evaluated: map[string]float64{"loss": 2}},
-		train.Result{Role: train.RoleTrainer, Step: 49, Steps: 20, Seconds: 8, Metrics: map[string]float64{"loss": 9}},
-		train.Result{Role: train.RoleEvaluator, Evaluated: map[string]float64{"loss": 3}, Seconds: 99})
+		train.Result{Role: train.RoleChief, Step: 50, Steps: 20, Seconds: 10, LeftOut: 3, EvalLeftOut: 5, Stopped: "rows", Checkpoint: "m/ckpt-50", Resumed: &train.Start{Prefix: "m/ckpt-10", Step: 10}, Metrics: map[string]float64{"loss": 1}, Evaluated: map[string]float64{"loss": 2}},
+		train.Result{Role: train.RoleTrainer, Step: 49, Steps: 20, Seconds: 8, LeftOut: 1, Metrics: map[string]float64{"loss": 9}},
+		train.Result{Role: train.RoleEvaluator, Evaluated: map[string]float64{"loss": 3}, EvalLeftOut: 2, Seconds: 99})
 	for strategy, steps := range map[train.Strategy]int64{train.ParameterServer: 40, train.AllReduce: 20} {
 		w := openedTraining(t, train.Request{Strategy: strategy})
 		v, err := w.Finish(t.Context(), reserve.Verdict{}, made)
 		if err != nil || v.Code != exit.Done {
 			t.Fatalf("%+v, %v", v, err)
 		}
-		want := &record.Trained{Step: 50, Steps: steps, StepsPerSecond: float64(steps) / 10, Stopped: "rows", Checkpoint: "m/ckpt-50", ResumedFrom: "m/ckpt-10",
+		want := &record.Trained{Step: 50, Steps: steps, StepsPerSecond: float64(steps) / 10, LeftOut: 4, EvalLeftOut: 2, Stopped: "rows", Checkpoint: "m/ckpt-50", ResumedFrom: "m/ckpt-10",
 			Metrics: map[string]float64{"loss": 1}, Evaluated: map[string]float64{"loss": 3}}
 		if !reflect.DeepEqual(v.Train, want) {
 			t.Errorf("%s: %+v, want %+v", strategy, v.Train, want)

@@ -258,3 +258,95 @@ def test_interrupted(train, job, model, batches):
     assert tf.train.latest_checkpoint(str(job.folder / "ckpt")) == checkpoint
     assert checkpoint in result.stderr
     job.assert_clean()
+
+
+def test_whole_batches(train, job, tmp_path):
+    """A graph with a fixed number of rows: the last rows, which fill no batch, are dropped, those
+    of the validation too. Too few rows for one batch are an error."""
+    path = str(tmp_path / "line")
+    fixed = {"x": tf.TensorSpec([8, 6], tf.float32), "y": tf.TensorSpec([8], tf.int64)}
+    export_training(models.Line(), None, None, path, inputs=fixed)
+    rows = models.batches(1, lambda rng, n: models.classes(rng, 20))
+
+    def start(training, validation, **keys):
+        files = {
+            name: {"path": str(write(job.folder / f"{name}.parquet", [first(rows[0], n)]))}
+            for name, n in (("train", training), ("validation", validation))
+        }
+        return train(app={"graph": {"path": path}}, input=files, batch_size=8, **keys)
+
+    result = start(20, 11, model_dir="a")
+    assert result.code == 0, result.stderr
+    trained = result.verdict["train"]
+    assert (trained["step"], trained["left_out"], trained["eval_left_out"]) == (2, 4, 3)
+    counts = result.verdict["rows"]
+    assert (counts["read"], counts["trained"], counts["dropped"]) == (31, 24, 7)
+    assert "fill no batch, and the graph takes whole ones: 4 dropped" in result.stderr
+    with graph_session.Graph(path) as graph:
+        for k in (0, 8):
+            graph.run("train", {name: column[k : k + 8] for name, column in rows[0].items()})
+        assert_checkpoint(trained["checkpoint"], graph.variables())
+
+    for few in ((7, 8), (8, 7)):
+        result = start(*few, model_dir="b")
+        assert result.code == 6, result.stderr
+        assert "has 7 rows, and the graph takes 8 at a time" in result.stderr
+
+
+def first(batch, n):
+    return {name: column[:n] for name, column in batch.items()}
+
+
+def write_without_saver(path):
+    """A program of TensorFlow 1 with the signatures of a step and of a prediction, in a .meta file
+    without operations that save or restore."""
+    v1 = tf.compat.v1
+    with tf.Graph().as_default() as graph:
+        x = v1.placeholder(tf.float32, [None, 6], "x")
+        y = v1.placeholder(tf.int64, [None], "y")
+        weight = v1.get_variable("weight", [6, 3], initializer=v1.ones_initializer())
+        logits = tf.matmul(x, weight)
+        loss = v1.losses.sparse_softmax_cross_entropy(y, logits)
+        train = v1.train.MomentumOptimizer(0.1, 0.9).minimize(loss)
+        with tf.control_dependencies([train]):
+            done = tf.identity(loss)
+        build, info = v1.saved_model.build_signature_def, v1.saved_model.build_tensor_info
+        inputs = {"x": info(x), "y": info(y)}
+        signatures = {
+            "train": build(inputs, {"loss": info(done)}, "train"),
+            "serving_default": build({"x": info(x)}, {"logits": info(logits)}, "predict"),
+        }
+        meta = v1.train.export_meta_graph(graph=graph)
+    for name, signature in signatures.items():
+        meta.signature_def[name].CopyFrom(signature)
+    path.write_bytes(meta.SerializeToString())
+
+
+def test_a_graph_without_a_saver(train, job, tmp_path):
+    """Its checkpoints are models, for tfos and for Python, and its export loads."""
+    graph = tmp_path / "graph.meta"
+    write_without_saver(graph)
+    rows = models.batches(3, models.classes)
+    data = write(job.folder / "classes.parquet", rows)
+    keys = {"app": {"graph": {"path": str(graph)}}, "input": {"path": str(data)}}
+    result = train(**keys, export_dir="export")
+    assert result.code == 0, result.stderr
+    checkpoint = result.verdict["train"]["checkpoint"]
+    weight = tf.train.load_checkpoint(checkpoint).get_tensor("weight")
+    assert np.abs(weight - 1).max() > 0.01
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        saver = tf.compat.v1.train.import_meta_graph(f"{checkpoint}.meta")
+        saver.restore(session, checkpoint)
+        np.testing.assert_array_equal(session.run("weight/Read/ReadVariableOp:0"), weight)
+    x = np.concatenate([one["x"] for one in rows])
+    served = tf.saved_model.load(str(job.folder / "export")).signatures["serving_default"]
+    np.testing.assert_allclose(served(x=tf.constant(x))["logits"], x @ weight, rtol=1e-5)
+
+    job.run_id += "i"
+    keys = {"model_dir": "ckpt", "input": {"path": str(data)}, "output": {"path": "out"}}
+    path = job.folder / "infer.yaml"
+    path.write_text(json.dumps({**keys, "input_mapping": {"x": "x"}, "local": True}))
+    inferred = job.start("infer", path).wait()
+    assert inferred.code == 0, inferred.stderr
+    logits = np.array(pq.read_table(job.folder / "out")["logits"].to_pylist())
+    np.testing.assert_allclose(logits, x @ weight, rtol=1e-5)

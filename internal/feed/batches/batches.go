@@ -28,19 +28,19 @@ type Batches struct {
 
 // Open attaches a connection for a feed to the member at socketPath (TFOS_SOCKET).
 // ctx bounds the attempt only. The caller closes Batches.
-func Open(ctx context.Context, socketPath, name string) (*Batches, error) {
-	return open(ctx, socketPath, name, newMemory())
+func Open(ctx context.Context, socketPath, name string, last LastBatch) (*Batches, error) {
+	return open(ctx, socketPath, name, last, newMemory())
 }
 
 // newMemory returns an allocator for batches. It keeps the memory of earlier ones.
 func newMemory() memory.Allocator { return &files.Recycler{Allocator: memory.DefaultAllocator} }
 
-func open(ctx context.Context, socketPath, name string, mem memory.Allocator) (*Batches, error) {
+func open(ctx context.Context, socketPath, name string, last LastBatch, mem memory.Allocator) (*Batches, error) {
 	chunks, err := feed.OpenChunks(ctx, socketPath, name, chunksAhead)
 	if err != nil {
 		return nil, err
 	}
-	l := newLoader(chunks.Config(), chunks.Context().WorkerNum, mem, chunks.Next)
+	l := newLoader(chunks.Config(), chunks.Context().WorkerNum, mem, last, chunks.Next)
 	return &Batches{chunks: chunks, reading: startReading(chunks, l)}, nil
 }
 
@@ -58,6 +58,9 @@ func (b *Batches) Next(ctx context.Context) (train.Batch, error) {
 	b.tellPace(false)
 	return batch, nil
 }
+
+// LeftOut implements train.Batches.
+func (b *Batches) LeftOut() int64 { return b.reading.leftOut() }
 
 // tellPace reports the pace when it is time for that, or now. If it cannot, the
 // connection has ended, and the next report of rows says so. The caller holds mu.

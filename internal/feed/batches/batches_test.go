@@ -28,10 +28,15 @@ func config() feed.Config {
 
 func openTest(t *testing.T, m *member) (*Batches, *memory.CheckedAllocator, context.Context) {
 	t.Helper()
+	return openLast(t, m, ShortLastBatch)
+}
+
+func openLast(t *testing.T, m *member, last LastBatch) (*Batches, *memory.CheckedAllocator, context.Context) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)
 	t.Cleanup(cancel)
 	mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
-	b, err := open(ctx, m.programs, m.order.Feed.Name, mem)
+	b, err := open(ctx, m.programs, m.order.Feed.Name, last, mem)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,6 +111,27 @@ func TestBatches(t *testing.T) {
 				t.Errorf("after the end: %v", err)
 			}
 		})
+	}
+}
+
+// TestDropLastBatch: the last rows, which fill no batch, are no batch and count as
+// dropped. A feed of whole batches loses none.
+func TestDropLastBatch(t *testing.T) {
+	for rows, dropped := range map[int64]int64{333: 999 % 32, 64: 0, 3: 9} {
+		m := newMember(t, 0, config())
+		b, mem, ctx := openLast(t, m, DropLastBatch)
+		m.feedEpochs(writeFile(t, rows, 1), 3)
+		got := slices.Concat(rest(t, ctx, b)...)
+		want := 3*rows - dropped
+		if int64(len(got)) != want || b.LeftOut() != dropped {
+			t.Errorf("%d rows in batches, %d left out, want %d and %d", len(got), b.LeftOut(), want, dropped)
+		}
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+		m.Stop("end")
+		eventually(t, "the account", func() bool { sum := m.totals(); return sum.Trained == want && sum.Dropped == dropped })
+		mem.AssertSize(t, 0)
 	}
 }
 
@@ -396,7 +422,7 @@ func TestMemberGone(t *testing.T) {
 // TestBadFeed: a feed that the member does not take.
 func TestBadFeed(t *testing.T) {
 	m := newMember(t, 0, config())
-	if _, err := Open(t.Context(), m.programs, "other"); err == nil {
+	if _, err := Open(t.Context(), m.programs, "other", ShortLastBatch); err == nil {
 		t.Error("opened")
 	}
 }

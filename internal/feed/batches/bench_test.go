@@ -27,7 +27,7 @@ func BenchmarkBatches(b *testing.B) {
 			m := newMember(b, 0, cfg)
 			change(&cfg, m)
 			epochs := b.N*128/fileRows + 1
-			in, err := Open(b.Context(), m.programs, "train")
+			in, err := Open(b.Context(), m.programs, "train", ShortLastBatch)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -26,10 +26,20 @@ type loader struct {
 	decoder decoder
 	shuffle *shuffle // nil: no row of the epoch is held
 	stock   stock
+	last    LastBatch
+	dropped int64 // rows of a last batch that is not made
 }
 
-func newLoader(cfg feed.Config, worker int, mem memory.Allocator, next source) *loader {
-	l := &loader{cfg: cfg, worker: worker, mem: mem, next: next}
+// LastBatch is what becomes of the last rows, if they are fewer than a batch.
+type LastBatch int
+
+const (
+	ShortLastBatch LastBatch = iota // they are a short batch
+	DropLastBatch                   // they are dropped, for a graph that takes whole batches only
+)
+
+func newLoader(cfg feed.Config, worker int, mem memory.Allocator, last LastBatch, next source) *loader {
+	l := &loader{cfg: cfg, worker: worker, mem: mem, last: last, next: next}
 	l.stock = stock{mem: mem, placed: !l.shuffles()}
 	return l
 }
@@ -37,7 +47,7 @@ func newLoader(cfg feed.Config, worker int, mem memory.Allocator, next source) *
 func (l *loader) shuffles() bool { return l.cfg.ShuffleRows > 1 }
 
 // run sends batches until the feed ends, and then the rest, which is less than a
-// batch. It ends early with ctx.
+// batch, or drops it. It ends early with ctx.
 func (l *loader) run(ctx context.Context, out chan<- batch) error {
 	defer l.drop()
 	size := max(1, int64(l.cfg.BatchRows))
@@ -53,7 +63,10 @@ func (l *loader) run(ctx context.Context, out chan<- batch) error {
 			return fmt.Errorf("feed %s, epoch %d, row %d of partition %d of the input: %w",
 				l.cfg.Name, chunk.Epoch, chunk.FirstRow, chunk.Partition, err)
 		}
-		for l.stock.rows >= size || last && l.stock.rows > 0 {
+		if last && l.last == DropLastBatch {
+			l.dropped = l.stock.rows % size
+		}
+		for l.stock.rows >= size || last && l.stock.rows > l.dropped {
 			if err := l.send(ctx, min(size, l.stock.rows), out); err != nil {
 				return err
 			}

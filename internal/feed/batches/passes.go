@@ -17,6 +17,7 @@ import (
 type Passes struct {
 	chunks    *feed.Chunks
 	mem       memory.Allocator
+	last      LastBatch
 	recording *recording
 	done      chan struct{} // closed when the recording is complete, or has failed
 	err       error         // why it failed; read after done is closed
@@ -25,11 +26,11 @@ type Passes struct {
 
 // OpenPasses is Open for such a feed. folder is where the file is. It needs the room
 // of the whole feed. Nothing stays in it.
-func OpenPasses(ctx context.Context, socketPath, name, folder string) (*Passes, error) {
-	return openPasses(ctx, socketPath, name, folder, newMemory())
+func OpenPasses(ctx context.Context, socketPath, name, folder string, last LastBatch) (*Passes, error) {
+	return openPasses(ctx, socketPath, name, folder, last, newMemory())
 }
 
-func openPasses(ctx context.Context, socketPath, name, folder string, mem memory.Allocator) (*Passes, error) {
+func openPasses(ctx context.Context, socketPath, name, folder string, last LastBatch, mem memory.Allocator) (*Passes, error) {
 	recording, err := newRecording(folder)
 	if err != nil {
 		return nil, err
@@ -39,7 +40,7 @@ func openPasses(ctx context.Context, socketPath, name, folder string, mem memory
 		return nil, errors.Join(err, recording.close())
 	}
 	recordingCtx, cancel := context.WithCancel(context.Background())
-	p := &Passes{chunks: chunks, mem: mem, recording: recording, done: make(chan struct{}), cancel: cancel}
+	p := &Passes{chunks: chunks, mem: mem, last: last, recording: recording, done: make(chan struct{}), cancel: cancel}
 	go p.record(recordingCtx)
 	return p, nil
 }
@@ -71,7 +72,7 @@ func (p *Passes) Pass() *Pass {
 		}
 		return rows(ctx)
 	}
-	l := newLoader(p.chunks.Config(), p.chunks.Context().WorkerNum, p.mem, next)
+	l := newLoader(p.chunks.Config(), p.chunks.Context().WorkerNum, p.mem, p.last, next)
 	return &Pass{startReading(p.chunks, l)}
 }
 
@@ -94,6 +95,9 @@ func (p *Pass) Next(ctx context.Context) (train.Batch, error) {
 	}
 	return b, err
 }
+
+// LeftOut implements train.Batches.
+func (p *Pass) LeftOut() int64 { return p.reading.leftOut() }
 
 // Stop implements train.Batches for this pass.
 func (p *Pass) Stop() error {

@@ -22,7 +22,7 @@ func TestPasses(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)
 	defer cancel()
 	folder := t.TempDir()
-	p, err := openPasses(ctx, m.programs, "validation", folder, mem)
+	p, err := openPasses(ctx, m.programs, "validation", folder, ShortLastBatch, mem)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,10 +68,34 @@ func TestPasses(t *testing.T) {
 	}
 }
 
+// TestPassesDropLastBatch: each pass leaves the same rows out, which count as dropped once.
+func TestPassesDropLastBatch(t *testing.T) {
+	m := newMember(t, 0, config())
+	p, err := OpenPasses(t.Context(), m.programs, "train", t.TempDir(), DropLastBatch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.feedEpochs(writeFile(t, 333, 4), 1)
+	for range 2 {
+		pass := p.Pass()
+		if got := slices.Concat(rest(t, t.Context(), pass)...); !slices.Equal(got, upTo(320)) || pass.LeftOut() != 13 {
+			t.Errorf("%d rows, %d left out", len(got), pass.LeftOut())
+		}
+		if err := pass.Stop(); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	m.Stop("end")
+	eventually(t, "the account", func() bool { sum := m.totals(); return sum.Trained == 320 && sum.Dropped == 13 })
+}
+
 // TestPassesOfNothing: a feed without rows.
 func TestPassesOfNothing(t *testing.T) {
 	m := newMember(t, 0, config())
-	p, err := OpenPasses(t.Context(), m.programs, "train", t.TempDir())
+	p, err := OpenPasses(t.Context(), m.programs, "train", t.TempDir(), ShortLastBatch)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +115,7 @@ func TestPassesOfNothing(t *testing.T) {
 // wait.
 func TestPassesFail(t *testing.T) {
 	m := newMember(t, 0, config())
-	p, err := OpenPasses(t.Context(), m.programs, "train", t.TempDir())
+	p, err := OpenPasses(t.Context(), m.programs, "train", t.TempDir(), ShortLastBatch)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +137,7 @@ func TestPassesFail(t *testing.T) {
 // TestPassesOfEpochs: a feed of several epochs is refused.
 func TestPassesOfEpochs(t *testing.T) {
 	m := newMember(t, 0, config())
-	p, err := OpenPasses(t.Context(), m.programs, "train", t.TempDir())
+	p, err := OpenPasses(t.Context(), m.programs, "train", t.TempDir(), ShortLastBatch)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +155,7 @@ func TestPassesOfEpochs(t *testing.T) {
 // TestPassStopped: Stop ends a Next that waits for rows.
 func TestPassStopped(t *testing.T) {
 	m := newMember(t, 0, config())
-	p, err := OpenPasses(t.Context(), m.programs, "train", t.TempDir())
+	p, err := OpenPasses(t.Context(), m.programs, "train", t.TempDir(), ShortLastBatch)
 	if err != nil {
 		t.Fatal(err)
 	}

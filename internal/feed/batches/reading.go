@@ -16,6 +16,7 @@ type reading struct {
 	chunks *feed.Chunks
 	cfg    feed.Config
 	ready  chan batch // closed by the goroutine at its end
+	loader *loader    // the goroutine's; read after ready is closed
 	failed error      // why the goroutine ended early; read after ready is closed
 	cancel context.CancelCauseFunc
 
@@ -26,12 +27,13 @@ type reading struct {
 	err      error         // what next returns from now on
 	waited   time.Duration // for batches
 	heldBack time.Duration // for permission
+	ended    bool          // ready is closed
 }
 
 // startReading starts the goroutine. stopReading ends it.
 func startReading(chunks *feed.Chunks, l *loader) *reading {
 	ctx, cancel := context.WithCancelCause(context.Background())
-	r := &reading{chunks: chunks, cfg: l.cfg, ready: make(chan batch, batchesAhead), cancel: cancel, handed: map[int]int64{}}
+	r := &reading{chunks: chunks, cfg: l.cfg, loader: l, ready: make(chan batch, batchesAhead), cancel: cancel, handed: map[int]int64{}}
 	go func() {
 		defer close(r.ready)
 		r.failed = l.run(ctx, r.ready)
@@ -81,6 +83,7 @@ func (r *reading) fetch(ctx context.Context) error {
 			r.held = &b
 			return nil
 		}
+		r.ended = true
 		if r.failed != nil {
 			return r.failed
 		}
@@ -107,6 +110,17 @@ func (r *reading) permit(ctx context.Context) error {
 		err = r.chunks.AskAhead()
 	}
 	return err
+}
+
+// leftOut returns the rows of a last batch that was not made. It is known when next has
+// returned io.EOF.
+func (r *reading) leftOut() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.ended {
+		return 0
+	}
+	return r.loader.dropped
 }
 
 // report counts rows as handed out.

@@ -48,13 +48,16 @@ type Feed struct {
 
 // Member is one of the formed event that takes the feed.
 type Member struct {
-	Job   string `json:"job"`
-	Index int    `json:"index"`
-	Feed  struct {
-		Unix   string `json:"unix"`
-		BootID string `json:"boot_id"`
-		TCP    string `json:"tcp"`
-	} `json:"feed"`
+	Job   string  `json:"job"`
+	Index int     `json:"index"`
+	Feed  Address `json:"feed"`
+}
+
+// Address is where a member takes the rows of its feeds.
+type Address struct {
+	BootID string `json:"boot_id"` // of the kernel on which Unix works
+	Unix   string `json:"unix"`    // path of the socket
+	TCP    string `json:"tcp"`     // host:port, TLS
 }
 
 // Result is the task's account: RESULT_SCHEMA of scripts/tfos/feeder.py.
