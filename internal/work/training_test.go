@@ -55,6 +55,15 @@ func results(t *testing.T, all ...train.Result) (made reserve.Made) {
 	return made
 }
 
+// TestTrainingRequest: a request that cannot be read is no training.
+func TestTrainingRequest(t *testing.T) {
+	for _, text := range []string{`{"steps":"all"}`, `{`} {
+		if _, err := open(Config{Train: json.RawMessage(text)}); err == nil {
+			t.Errorf("%s is a request", text)
+		}
+	}
+}
+
 // TestTrainingAccount: updates of all trainers, what the chief has measured, and what the
 // evaluator has.
 func TestTrainingAccount(t *testing.T) {
@@ -104,6 +113,9 @@ func TestTrainingPublishes(t *testing.T) {
 			done := test.want == exit.Done
 			if (published == nil) != done || (len(v.Kept) == 0) != done {
 				t.Errorf("published: %v, kept %v", published, v.Kept)
+			}
+			if name == "another version" && !strings.Contains(v.Cause, "read a member's result") {
+				t.Errorf("the cause is %q", v.Cause)
 			}
 			var artifacts []reserve.Artifact // no checkpoint: there is no model_dir
 			if done {
@@ -268,10 +280,17 @@ func TestModelDirThatCannotBe(t *testing.T) {
 func TestOneRunTrainsInAFolder(t *testing.T) {
 	request := train.Request{ModelDir: t.TempDir() + "/new"}
 	first := openedTraining(t, request)
-	if _, start := first.ShareOut(t.Context()); start.End != nil {
-		t.Fatalf("first: %+v", start.End)
+	shares, start := first.ShareOut(t.Context())
+	if start.End != nil || len(start.Events) > 0 {
+		t.Fatalf("first: %+v", start)
 	}
-	_, start := openedTraining(t, request).ShareOut(t.Context())
+	for p, text := range shares.Members {
+		var got train.Request
+		if err := json.Unmarshal(text, &got); err != nil || got.Resume != nil {
+			t.Errorf("%s begins at %+v, %v", p, got.Resume, err)
+		}
+	}
+	_, start = openedTraining(t, request).ShareOut(t.Context())
 	if end, failed := start.End.(reserve.Fail); !failed || end.Code != exit.Output || !strings.Contains(end.Cause, request.ModelDir+": another run trains there") {
 		t.Errorf("second: %+v", start.End)
 	}
