@@ -3,6 +3,7 @@ package files_test
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -36,6 +37,23 @@ func TestCountRows(t *testing.T) {
 	}
 	if _, known := files.CountRows(t.Context(), "hdfs://nn/data"); known {
 		t.Error("rows of a store that there is not are known")
+	}
+}
+
+// TestCountRowsOfManyFiles: beyond 1,000 files, footers would take too long.
+func TestCountRowsOfManyFiles(t *testing.T) {
+	dir := t.TempDir()
+	writeParquet(t, filepath.Join(dir, "0.parquet"), 2)
+	for i := range 1000 {
+		if err := os.Link(filepath.Join(dir, "0.parquet"), filepath.Join(dir, strconv.Itoa(i+1)+".parquet")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if rows, known := files.CountRows(t.Context(), dir); known {
+		t.Errorf("%d rows of 1001 files said to be known", rows)
+	}
+	if rows, known := files.CountRows(t.Context(), filepath.Join(dir, "?.parquet")); rows != 20 || !known {
+		t.Errorf("ten files: %d rows, known %t", rows, known)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
@@ -274,6 +275,7 @@ func TestFolderRules(t *testing.T) {
 		{Zone: "Europe/Berlin"}: "1|2024-01-02 09:11:12",
 		{Zone: "Asia/Tokyo"}:    "1|2024-01-02 01:11:12",
 		{Text: true}:            "01|2024-01-02 10:11:12",
+		{}:                      "1|" + time.Date(2024, 1, 2, 10, 11, 12, 0, time.Local).UTC().Format(time.DateTime), // the machine's zone
 	} {
 		d, err := files.Open(t.Context(), files.CSV, root, files.ReadOptions{Folders: rules, Columns: []string{"a", "t"}, Options: map[string]string{"header": "true"}})
 		if err != nil {

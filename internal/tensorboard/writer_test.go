@@ -1,11 +1,21 @@
 package tensorboard
 
 import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	eventpb "github.com/wamuir/graft/tensorflow/core/util/event_go_proto"
+	"google.golang.org/protobuf/proto"
+
+	"tfos/internal/recordio"
 )
 
 func create(t *testing.T, dir string) *Writer {
@@ -44,6 +54,60 @@ func TestCreate(t *testing.T) {
 	}
 	if text, err := os.ReadFile(second.Path()); err != nil || !strings.Contains(string(text), version) {
 		t.Errorf("%q, %v", text, err)
+	}
+}
+
+// TestCreateFails: a folder that cannot be made is an error.
+func TestCreateFails(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{file, file + "/below", "nosuch://store/dir"} {
+		if _, err := Create(t.Context(), dir, "node-7", 0, time.Unix(1, 0)); err == nil {
+			t.Errorf("%s is a folder", dir)
+		}
+	}
+}
+
+// TestEvents: the events of a file, as TensorBoard reads them.
+func TestEvents(t *testing.T) {
+	begun, later := time.Unix(1795983389, 5e8), time.Unix(1795983400, 250_000_000)
+	w, err := Create(t.Context(), t.TempDir(), "node-7", 41, begun)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(w.Scalars(42, later, []string{"loss", "accuracy"}, []float64{0.5, 0.75}), w.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.ReadFile(w.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for len(file) > 0 {
+		n, ok := recordio.DataLength(file[:recordio.HeaderBytes])
+		end := recordio.HeaderBytes + int(n) + recordio.FooterBytes
+		if !ok || !recordio.DataIntact(file[:end]) {
+			t.Fatal("a frame is damaged")
+		}
+		var e eventpb.Event
+		if err := proto.Unmarshal(file[recordio.HeaderBytes:end-recordio.FooterBytes], &e); err != nil {
+			t.Fatal(err)
+		}
+		text := fmt.Sprintf("%.2f step %d", e.WallTime, e.Step)
+		if e.GetSessionLog().GetStatus() == eventpb.SessionLog_START {
+			text += " start"
+		}
+		for _, v := range e.GetSummary().GetValue() {
+			number := math.Float32frombits(binary.LittleEndian.Uint32(v.GetTensor().GetTensorContent()))
+			text += fmt.Sprintf(" %s %v %s", v.Tag, number, v.Metadata.PluginData.PluginName)
+		}
+		got, file = append(got, text), file[end:]
+	}
+	want := []string{"1795983389.50 step 0", "1795983389.50 step 42 start", "1795983400.25 step 42 loss 0.5 scalars", "1795983400.25 step 42 accuracy 0.75 scalars"}
+	if !slices.Equal(got, want) {
+		t.Errorf("events\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -54,6 +55,15 @@ func results(t *testing.T, all ...train.Result) (made reserve.Made) {
 	return made
 }
 
+// TestTrainingRequest: a request that cannot be read is no training.
+func TestTrainingRequest(t *testing.T) {
+	for _, text := range []string{`{"steps":"all"}`, `{`} {
+		if _, err := open(Config{Train: json.RawMessage(text)}); err == nil {
+			t.Errorf("%s is a request", text)
+		}
+	}
+}
+
 // TestTrainingAccount: updates of all trainers, what the chief has measured, and what the
 // evaluator has.
 func TestTrainingAccount(t *testing.T) {
@@ -86,9 +96,10 @@ func TestTrainingPublishes(t *testing.T) {
 		code, want exit.Code
 		made       reserve.Made
 	}{
-		"succeeded": {exit.Done, exit.Done, results(t, chief)},
-		"failed":    {exit.Failed, exit.Failed, results(t, chief)},
-		"no result": {exit.Done, exit.Internal, reserve.Made{}},
+		"succeeded":       {exit.Done, exit.Done, results(t, chief)},
+		"failed":          {exit.Failed, exit.Failed, results(t, chief)},
+		"no result":       {exit.Done, exit.Internal, reserve.Made{}},
+		"another version": {exit.Done, exit.Internal, reserve.Made{Results: append(results(t, chief).Results, []byte(`{"step":"one"}`))}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			root := t.TempDir()
@@ -102,6 +113,19 @@ func TestTrainingPublishes(t *testing.T) {
 			done := test.want == exit.Done
 			if (published == nil) != done || (len(v.Kept) == 0) != done {
 				t.Errorf("published: %v, kept %v", published, v.Kept)
+			}
+			if name == "another version" && !strings.Contains(v.Cause, "read a member's result") {
+				t.Errorf("the cause is %q", v.Cause)
+			}
+			var artifacts []reserve.Artifact // no checkpoint: there is no model_dir
+			if done {
+				artifacts = []reserve.Artifact{{Kind: KindSavedModel, Path: o.Final}}
+			}
+			if !slices.Equal(v.Artifacts, artifacts) {
+				t.Errorf("artifacts %v, want %v", v.Artifacts, artifacts)
+			}
+			if _, err := json.Marshal(v); err != nil { // of a training of 0 seconds too
+				t.Error(err)
 			}
 		})
 	}
@@ -150,8 +174,8 @@ func TestTrainingGoesOn(t *testing.T) {
 				t.Errorf("events %+v", start.Events)
 			}
 			v, err := w.Finish(t.Context(), reserve.Verdict{Phase: PhaseSkipped}, reserve.Made{})
-			if test.ends && (err != nil || v.Code != exit.Done || v.Train == nil || v.Train.Step != 7) {
-				t.Errorf("%+v, %v", v, err)
+			if want := (&record.Trained{Step: 7, ResumedFrom: dir + "/ckpt-7"}); test.ends && (err != nil || v.Code != exit.Done || !reflect.DeepEqual(v.Train, want)) {
+				t.Errorf("%+v of %+v, %v", v.Train, v, err)
 			}
 		})
 	}
@@ -209,15 +233,64 @@ func TestTrainingShards(t *testing.T) {
 	}
 }
 
+// TestTrainingShardsOfTwoFeeds: a member that takes two feeds gets pieces of both.
+func TestTrainingShardsOfTwoFeeds(t *testing.T) {
+	dir := t.TempDir()
+	cfg := Config{Config: reserve.Config{Members: []reserve.MemberConfig{{Job: "chief", Feeds: []string{"validation", "train"}}, {Job: "worker", Feeds: []string{"train"}}}}, Train: json.RawMessage(`{}`)}
+	for _, feed := range []string{"train", "validation"} {
+		path := filepath.Join(dir, feed+".json")
+		stageText(t, path, strings.Repeat("{\"x\": 1}\n", 100))
+		cfg.Shards = append(cfg.Shards, Shard{Feed: feed, Input: infer.Input{Format: files.JSON, Path: path}, Columns: []string{"x"}, Readers: 1})
+	}
+	w, err := open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shares, start := w.ShareOut(t.Context())
+	if start.End != nil {
+		t.Fatalf("start %+v", start)
+	}
+	for _, m := range cfg.Members {
+		var got trainee
+		if err := json.Unmarshal(shares.Members[reserve.Place{Job: m.Job}], &got); err != nil || len(got.Shards) != len(m.Feeds) {
+			t.Errorf("%s: feeds %v, %v", m.Job, got.Shards, err)
+		}
+		for _, feed := range m.Feeds {
+			for _, splits := range got.Shards[feed].Partitions.Partitions {
+				if splits[0].Path != filepath.Join(dir, feed+".json") {
+					t.Errorf("%s: feed %s reads %v", m.Job, feed, splits)
+				}
+			}
+		}
+	}
+}
+
+// TestModelDirThatCannotBe: a folder that cannot be made is a fault of the output.
+func TestModelDirThatCannotBe(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	stage(t, file)
+	_, start := openedTraining(t, train.Request{ModelDir: file + "/model"}).ShareOut(t.Context())
+	if end, failed := start.End.(reserve.Fail); !failed || end.Code != exit.Output || end.Phase != "output" || !strings.HasPrefix(end.Cause, "model_dir: ") {
+		t.Errorf("%+v", start.End)
+	}
+}
+
 // TestOneRunTrainsInAFolder: a second run ends before it has members, and a third one,
 // after the first has ended, trains.
 func TestOneRunTrainsInAFolder(t *testing.T) {
 	request := train.Request{ModelDir: t.TempDir() + "/new"}
 	first := openedTraining(t, request)
-	if _, start := first.ShareOut(t.Context()); start.End != nil {
-		t.Fatalf("first: %+v", start.End)
+	shares, start := first.ShareOut(t.Context())
+	if start.End != nil || len(start.Events) > 0 {
+		t.Fatalf("first: %+v", start)
 	}
-	_, start := openedTraining(t, request).ShareOut(t.Context())
+	for p, text := range shares.Members {
+		var got train.Request
+		if err := json.Unmarshal(text, &got); err != nil || got.Resume != nil {
+			t.Errorf("%s begins at %+v, %v", p, got.Resume, err)
+		}
+	}
+	_, start = openedTraining(t, request).ShareOut(t.Context())
 	if end, failed := start.End.(reserve.Fail); !failed || end.Code != exit.Output || !strings.Contains(end.Cause, request.ModelDir+": another run trains there") {
 		t.Errorf("second: %+v", start.End)
 	}

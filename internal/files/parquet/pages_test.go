@@ -2,7 +2,10 @@ package parquet
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
+	"io"
 	"strings"
 	"testing"
 
@@ -61,4 +64,135 @@ func TestParquetHostile(t *testing.T) {
 		t.Errorf("%d bytes are reserved", g.Buf.Cap())
 	}
 	g.Release()
+}
+
+// headerOf encodes a page header: the fields of PageHeader up to the checksum, and
+// then the struct of the page's kind. Zigzag numbers, as Thrift's compact protocol
+// has them.
+func headerOf(kind, size, compressed int, crc *uint32, part byte, fields ...any) (b []byte) {
+	number := func(v int) { b = binary.AppendVarint(b, int64(v)) }
+	for _, v := range []int{kind, size, compressed} {
+		b = append(b, 0x15)
+		number(v)
+	}
+	last := byte(3)
+	if crc != nil {
+		b, last = append(b, 0x15), 4
+		number(int(int32(*crc)))
+	}
+	b = append(b, (part-last)<<4|thriftStruct)
+	for _, f := range fields {
+		switch f := f.(type) {
+		case int:
+			b = append(b, 0x15)
+			number(f)
+		case bool:
+			b = append(b, map[bool]byte{true: 0x11, false: 0x12}[f])
+		case []byte: // statistics: a struct with a binary
+			b = append(b, 0x1c, 0x18)
+			b = append(binary.AppendUvarint(b, uint64(len(f))), f...)
+			b = append(b, 0)
+		}
+	}
+	return append(b, 0, 0)
+}
+
+// pagesOf reads a chunk of these bytes. unpack doubles each byte.
+func pagesOf(b []byte) *pages {
+	return &pages{in: window{r: bytes.NewReader(b), end: int64(len(b))}, values: 10, maxSize: 1 << 20, unpack: func(dst, src []byte) ([]byte, error) {
+		return bytes.Join([][]byte{src, src}, nil), nil
+	}}
+}
+
+// TestPages reads pages of each kind one after another, whatever the size of
+// their headers.
+func TestPages(t *testing.T) {
+	body := []byte("abc")
+	crc := crc32.ChecksumIEEE(body)
+	large := bytes.Repeat([]byte{'s'}, 100_000)
+	var b []byte
+	offsets := []int64{}
+	add := func(header []byte, body string) {
+		offsets = append(offsets, int64(len(b)))
+		b = append(append(b, header...), body...)
+	}
+	add(headerOf(dictionaryPage, 6, 3, &crc, 7, 200, 0), "abc")
+	add(headerOf(indexPage, 2, 2, nil, 6), "ii") // is skipped
+	add(headerOf(dataPageV1, 6, 3, &crc, 5, 10, 0, 3, 3, large), "abc")
+	add(headerOf(dataPageV2, 3+6, 3+3, nil, 8, 10, 0, 0, 0, 2, 1), "ddrabc") // repetition is first
+	add(headerOf(dataPageV2, 3, 3, nil, 8, 10, 0, 0, 0, 0, 0, false), "abc")
+	add(headerOf(dataPageV2, 0, 0, nil, 8, 10, 10, 0, 0, 0, 0), "")
+	p := pagesOf(b)
+	for i, want := range []struct {
+		at             int
+		kind           int32
+		rep, def, body string
+	}{
+		{0, dictionaryPage, "", "", "abcabc"}, {2, dataPageV1, "", "", "abcabc"}, {3, dataPageV2, "d", "dr", "abcabc"},
+		{4, dataPageV2, "", "", "abc"}, {5, dataPageV2, "", "", ""},
+	} {
+		pg, err := p.next()
+		if err != nil {
+			t.Fatalf("page %d: %v", i, err)
+		}
+		if p.start != offsets[want.at] || pg.kind != want.kind || string(pg.rep) != want.rep || string(pg.def) != want.def || string(pg.body) != want.body {
+			t.Errorf("page %d at %d: %q %q %q of kind %d; want %+v at %d", i, p.start, pg.rep, pg.def, pg.body, pg.kind, want, offsets[want.at])
+		}
+	}
+	if _, err := p.next(); err != io.EOF {
+		t.Errorf("behind the last page: %v", err)
+	}
+}
+
+// TestDamagedPages: what a header says is checked against its page and column.
+func TestDamagedPages(t *testing.T) {
+	crc := crc32.ChecksumIEEE([]byte("abc"))
+	other := crc + 1
+	data := func(size, compressed, values int, crc *uint32) []byte {
+		return headerOf(dataPageV1, size, compressed, crc, 5, values, 0, 3, 3)
+	}
+	levels := func(size, compressed, def, rep int) []byte {
+		return headerOf(dataPageV2, size, compressed, nil, 8, 1, 0, 0, 0, def, rep, false)
+	}
+	for name, c := range map[string]struct {
+		b    []byte
+		fits bool
+	}{
+		"intact":                 {append(data(6, 3, 10, &crc), "abc"...), true},
+		"another checksum":       {append(data(6, 3, 10, &other), "abc"...), false},
+		"more values":            {append(data(6, 3, 11, nil), "abc"...), false},
+		"fewer bytes":            {append(data(7, 3, 10, nil), "abc"...), false},
+		"more bytes":             {append(data(5, 3, 10, nil), "abc"...), false},
+		"beyond the column":      {append(data(1<<20+1, 3, 10, nil), "abc"...), false},
+		"it ends in its body":    {append(data(6, 3, 10, nil), "ab"...), false},
+		"it ends in its header":  {data(6, 3, 10, nil)[:8], false},
+		"no size":                {append(data(-1, 3, 10, nil), "abc"...), false},
+		"no values":              {append(data(6, 3, -1, nil), "abc"...), false},
+		"only levels":            {append(levels(3, 3, 1, 2), "abc"...), true},
+		"longer levels":          {append(levels(3, 3, 2, 2), "abc"...), false},
+		"levels beyond the body": {append(levels(4, 3, 2, 2), "abc"...), false},
+		"levels of fewer bytes":  {append(levels(3, 3, -1, 2), "abc"...), false},
+	} {
+		if _, err := pagesOf(c.b).next(); (err == nil) != c.fits || err == io.EOF {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestLevelBytes: the levels of a version 1 page follow their length.
+func TestLevelBytes(t *testing.T) {
+	for name, c := range map[string]struct {
+		encoding parquet.Encoding
+		body     string
+		fits     bool
+	}{
+		"levels and values": {parquet.Encodings.RLE, "\x02\x00\x00\x00llvv", true}, "only levels": {parquet.Encodings.RLE, "\x02\x00\x00\x00ll", true},
+		"too long": {parquet.Encodings.RLE, "\x03\x00\x00\x00ll", false}, "far too long": {parquet.Encodings.RLE, "\x02\x00\x00\x80ll", false},
+		"no length": {parquet.Encodings.RLE, "\x00\x00\x00", false}, "another encoding": {parquet.Encodings.BitPacked, "\x02\x00\x00\x00ll", false},
+	} {
+		levels, rest, err := levelBytes(c.encoding, []byte(c.body))
+		if (err == nil) != c.fits || c.fits && (string(levels) != "ll" || string(rest) != c.body[6:]) {
+			t.Errorf("%s: %q, %q, %v", name, levels, rest, err)
+		}
+	}
 }

@@ -2,9 +2,11 @@ package parquet_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,6 +16,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/util"
 	apache "github.com/apache/arrow/go/v15/parquet"
 	"github.com/apache/arrow/go/v15/parquet/compress"
+	"github.com/apache/arrow/go/v15/parquet/file"
 	"github.com/apache/arrow/go/v15/parquet/pqarrow"
 
 	"tfos/internal/files"
@@ -71,6 +74,48 @@ func TestParquetPages(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestParquetDeltas reads the DELTA encodings that the library writes, of numbers
+// whose differences have every width and wrap around.
+func TestParquetDeltas(t *testing.T) {
+	const rows = 700
+	i64, i32, text, binary := arrow.PrimitiveTypes.Int64, arrow.PrimitiveTypes.Int32, arrow.BinaryTypes.String, arrow.BinaryTypes.Binary
+	wide := func(i int) int64 { return int64((uint64(i) * 0x9E3779B97F4A7C15) >> (i / 8 % 64)) }
+	for name, c := range map[string]struct {
+		encoding apache.Encoding
+		column   filestest.Column
+	}{
+		"longs":         {apache.Encodings.DeltaBinaryPacked, filestest.Column{Name: "value", Type: i64, Value: func(b array.Builder, i int) { b.(*array.Int64Builder).Append(wide(i)) }}},
+		"ints":          {apache.Encodings.DeltaBinaryPacked, filestest.Column{Name: "value", Type: i32, Value: filestest.Nulls(func(b array.Builder, i int) { b.(*array.Int32Builder).Append(int32(wide(i))) })}},
+		"lengths":       {apache.Encodings.DeltaLengthByteArray, filestest.Column{Name: "value", Type: text, Value: func(b array.Builder, i int) { b.(*array.StringBuilder).Append(strings.Repeat("y", i%90)) }}},
+		"same parts":    {apache.Encodings.DeltaByteArray, filestest.Column{Name: "value", Type: binary, Value: func(b array.Builder, i int) { b.(*array.BinaryBuilder).Append(fmt.Appendf(nil, "%0*d", i%60, i/7)) }}},
+		"lists of them": {apache.Encodings.DeltaBinaryPacked, filestest.Column{Name: "value", Type: arrow.ListOf(i64), Value: filestest.List5(func(b array.Builder, i int) { b.(*array.Int64Builder).Append(wide(i)) })}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "a.parquet")
+			stored := "value"
+			if c.column.Type.ID() == arrow.LIST {
+				stored = "value.list.element"
+			}
+			props := []apache.WriterProperty{apache.WithDictionaryDefault(false), apache.WithEncodingFor(stored, c.encoding), apache.WithDataPageSize(3000), apache.WithBatchSize(100)}
+			libraryFile(t, path, props, filestest.RowsOf(memory.DefaultAllocator, c.column, 0, rows))
+			r, err := file.OpenParquetFile(path, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			chunk, err := r.MetaData().RowGroup(0).ColumnChunk(1)
+			if err != nil || !slices.Contains(chunk.Encodings(), c.encoding) {
+				t.Fatalf("%s is stored as %v: %v", chunk.PathInSchema(), chunk.Encodings(), err)
+			}
+			want := filestest.RowsOf(memory.DefaultAllocator, c.column, 0, rows)
+			defer want.Release()
+			for _, batch := range []int{1000, 9} {
+				filestest.Same(t, filestest.Of(files.Parquet).Must(t, path, 0, files.ReadOptions{BatchRows: batch}), want)
+			}
+		})
 	}
 }
 
