@@ -2,7 +2,6 @@ package engine_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -20,6 +19,13 @@ func python() string {
 		return p
 	}
 	return filepath.Join("..", "..", ".venv", "bin", "python")
+}
+
+// pythonCommand runs Python with args, whose import of TensorFlow is fast.
+func pythonCommand(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, python(), args...)
+	cmd.Env = append(os.Environ(), "PYTHONPATH="+filepath.Join("..", "..", "scripts", "tests", "fast_imports"))
+	return cmd
 }
 
 // needTensorFlow skips the test if Python's TensorFlow is missing. It fails the test if
@@ -60,7 +66,7 @@ func (m *made) folder(t testing.TB) string {
 		if m.dir, m.err = os.MkdirTemp("", "tfos-engine-test-"); m.err == nil {
 			ctx, cancel := context.WithTimeout(context.Background(), fixtureTimeout)
 			defer cancel()
-			m.log, m.err = exec.CommandContext(ctx, python(), m.script, m.dir).CombinedOutput()
+			m.log, m.err = pythonCommand(ctx, m.script, m.dir).CombinedOutput()
 		}
 	})
 	if m.err != nil {
@@ -84,35 +90,11 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	code := m.Run()
+	checks.end()
 	for _, dir := range []string{models.dir, savings.dir, graphs.dir} {
 		if dir != "" {
 			os.RemoveAll(dir)
 		}
 	}
 	os.Exit(code)
-}
-
-// report is the output of testdata/check.py.
-type report struct {
-	Rows        int               `json:"rows"`
-	PandasRows  int               `json:"pandas_rows"`
-	Schema      map[string]string `json:"schema"`
-	Order       []string          `json:"order"`
-	Differences map[string]any    `json:"differences"`
-}
-
-// compare has Python compare the outputs with its own predictions.
-func compare(t *testing.T, expected string, outputs ...string) report {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), python(), append([]string{"testdata/check.py", expected}, outputs...)...)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("testdata/check.py: %v", err)
-	}
-	var r report
-	if err := json.Unmarshal(out, &r); err != nil {
-		t.Fatalf("testdata/check.py printed %q: %v", out, err)
-	}
-	return r
 }

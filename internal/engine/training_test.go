@@ -5,7 +5,6 @@ import (
 	"errors"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -221,19 +220,6 @@ func TestCheckpointsContinueTheCurve(t *testing.T) {
 	checkpointsHave(t, saved)
 }
 
-// checkpointsHave has Python read keys, each of a checkpoint.
-func checkpointsHave(t *testing.T, keys map[string]string) {
-	t.Helper()
-	wanted, err := json.Marshal(keys)
-	if err != nil {
-		t.Fatal(err)
-	}
-	code := "import json, sys, tensorflow as tf\nfor prefix, key in json.loads(sys.argv[1]).items():\n    tf.train.load_checkpoint(prefix).get_tensor(key)"
-	if out, err := exec.CommandContext(t.Context(), python(), "-c", code, string(wanted)).CombinedOutput(); err != nil {
-		t.Errorf("%v: %s", err, out)
-	}
-}
-
 // An evaluation computes the same twice, and updates nothing.
 func TestEvaluationUpdatesNothing(t *testing.T) {
 	needTensorFlow(t)
@@ -397,7 +383,7 @@ func TestTrainingBeginsWithOtherValues(t *testing.T) {
 	kernel := saved[at].Name
 	own := func(name string) string { return filepath.Join(folder, name, "variables", "variables") }
 	const misfits = "2 of 4 variables begin with values of %; left out: logits/bias (float32 [3] here, float32 [5] there), logits/kernel (float32 [8,3] here, float32 [8,5] there); unused there: "
-	var checks [][3]string // a checkpoint, its key, another, and its key
+	var same [][5]string // a checkpoint and its key, another and its key, the case
 	for name, test := range map[string]struct {
 		graph, from, note string
 		same              [][3]string // key, the checkpoint that has the value too, its key
@@ -426,20 +412,11 @@ func TestTrainingBeginsWithOtherValues(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, one := range test.same {
-				checks = append(checks, [3]string{prefix + "|" + one[0], one[1] + "|" + one[2], name})
+				same = append(same, [5]string{prefix, one[0], one[1], one[2], name})
 			}
 		})
 	}
-	raw, err := json.Marshal(checks)
-	if err != nil {
-		t.Fatal(err)
-	}
-	code := "import json, sys, numpy as np, tensorflow as tf\n" +
-		"value = lambda at: tf.train.load_checkpoint(at.split('|')[0]).get_tensor(at.split('|')[1])\n" +
-		"for a, b, name in json.loads(sys.argv[1]): np.testing.assert_array_equal(value(a), value(b), name)"
-	if out, err := exec.CommandContext(t.Context(), python(), "-c", code, string(raw)).CombinedOutput(); err != nil {
-		t.Errorf("%v: %s", err, out)
-	}
+	checks.ask(t, "equal", same)
 
 	source := model.TrainingSource{Graph: graphFile(t, "line"), Train: "train", Strategy: model.Independent}
 	read, err := source.Open()

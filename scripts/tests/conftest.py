@@ -1,9 +1,16 @@
 """What tests run: the Go binaries, the tfos command. pyproject.toml puts scripts/ on the path."""
 
 import collections
+import os
 import re
 
 import pytest
+import python_path
+
+
+def pytest_configure():
+    """All that is started from here on imports TensorFlow fast: pytest-xdist's processes too."""
+    os.environ.update(python_path.environment(python_path.FAST_IMPORTS))
 
 
 def pytest_collection_modifyitems(items):

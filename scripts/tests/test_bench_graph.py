@@ -1,7 +1,6 @@
 """The benchmark of graph programs (scripts/bench): clusters by hand, graphs, arithmetic."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import clusters
 import pyarrow.parquet as pq
 import pytest
+import python_path
 import rows
 from benching import BENCH
 from case import DidNotRun, Settings
@@ -100,7 +100,7 @@ def exported(tmp_path_factory):
     """The graph `small`, as the benchmark exports it."""
     folder = tmp_path_factory.mktemp("graph") / "model"
     argv = [sys.executable, BENCH / "programs" / "export_graph.py", "small", folder]
-    env = {**os.environ, "PYTHONPATH": str(BENCH.parent)}
+    env = python_path.environment(BENCH.parent)
     subprocess.run(argv, env=env, check=True, capture_output=True)
     return folder
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import python_path
 from tfos.context import Context
 
 PARAMETERS = {"strategy": "all_reduce", "protocol": "grpc", "model_dir": "model", "export_dir": "x"}
@@ -208,7 +209,7 @@ def test_start_cluster_server(tmp_path):
     here = Path(__file__).parent
     done = subprocess.run(
         [sys.executable, "-c", code, json.dumps(cluster), tmp_path],
-        env={**os.environ, "PYTHONPATH": f"{here}{os.pathsep}{here.parent}"},
+        env=python_path.environment(here, here.parent),
         capture_output=True,
         text=True,
     )

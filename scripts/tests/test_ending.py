@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import python_path
 from fake_member import FakeMember
 from tfos import ending, frames
 
@@ -52,7 +53,7 @@ class Ended:
 
 
 def run(folder, *argv, **env):
-    env = {**os.environ, "PYTHONPATH": str(SCRIPTS), "TMPDIR": str(folder), **env}
+    env = {**python_path.environment(SCRIPTS), "TMPDIR": str(folder), **env}
     return subprocess.run(
         [sys.executable, *argv], cwd=folder, env=env, capture_output=True, text=True, timeout=600
     )

@@ -1,7 +1,6 @@
 """tensorflowonspark in programs that tfos runs: TFNode, compat, and what is refused."""
 
 import importlib
-import os
 import subprocess
 import sys
 import zipfile
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import python_path
 import tfos
 from tfos import dropin
 from tfos.context import Context
@@ -259,7 +259,7 @@ def test_the_examples_function_runs_unchanged_from_the_shipped_archive(tmp_path)
     run = subprocess.run(
         [sys.executable, "-c", text],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(archive), "TF_USE_LEGACY_KERAS": "1"},
+        env={**python_path.environment(archive), "TF_USE_LEGACY_KERAS": "1"},
         capture_output=True,
         text=True,
         timeout=300,

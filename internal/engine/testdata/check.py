@@ -1,14 +1,13 @@
-"""Compares predictions with what Python's TensorFlow said, reading them as users do.
+"""Checks what the engine wrote, as users of Python read it.
 
-usage: check.py EXPECTED OUTPUT...
-
-Prints JSON: the rows that pyarrow and pandas read, the pyarrow schema, and for each column of
-EXPECTED the largest difference (floats; 0 when all else is the same) or what is wrong with it.
+Each line of standard input is [FUNCTION, ARGUMENT, ...] in JSON, whose answer is a line of standard
+output: {"result": ...}, or {"error": a traceback}.
 """
 
 import json
 import os
 import sys
+import traceback
 
 import numpy as np
 import pandas as pd
@@ -35,22 +34,53 @@ def difference(want, have):
     return 0.0 if want.equals(have) else "values differ"
 
 
-expected = pq.read_table(sys.argv[1])
-tables = [pq.read_table(path, partitioning=None) for path in sys.argv[2:]]
-output = pa.concat_tables(tables)
-frame = pd.concat([pd.read_parquet(path, partitioning=None) for path in sys.argv[2:]])
-report = {
-    "rows": output.num_rows,
-    "pandas_rows": len(frame),
-    "schema": {f.name: str(f.type) for f in output.schema},
-    "order": output.column_names,
-    "differences": {
-        name: difference(expected[name], output[name]) if name in output.column_names else "absent"
-        for name in expected.column_names
-    },
-}
-json.dump(report, sys.stdout)
-sys.stdout.flush()
+def compare(expected, outputs):
+    """The rows that pyarrow and pandas read from outputs, the pyarrow schema, and for each column
+    of expected the largest difference (floats; 0 when all else is the same) or what is wrong."""
+    expected = pq.read_table(expected)
+    tables = [pq.read_table(path, partitioning=None) for path in outputs]
+    output = pa.concat_tables(tables)
+    frame = pd.concat([pd.read_parquet(path, partitioning=None) for path in outputs])
+    return {
+        "rows": output.num_rows,
+        "pandas_rows": len(frame),
+        "schema": {f.name: str(f.type) for f in output.schema},
+        "order": output.column_names,
+        "differences": {
+            name: difference(expected[name], output[name])
+            if name in output.column_names
+            else "absent"
+            for name in expected.column_names
+        },
+    }
+
+
+def read(keys):
+    """keys: a checkpoint's prefix -> a key that it must have."""
+    for prefix, key in keys.items():
+        value(prefix, key)
+
+
+def equal(pairs):
+    """pairs: [prefix, key, prefix of the same value, its key, what it is of]."""
+    for prefix, key, other, same, what in pairs:
+        np.testing.assert_array_equal(value(prefix, key), value(other, same), what)
+
+
+def value(prefix, key):
+    import tensorflow as tf
+
+    return tf.train.load_checkpoint(prefix).get_tensor(key)
+
+
+FUNCTIONS = {"compare": compare, "read": read, "equal": equal}
+for line in sys.stdin:
+    function, *arguments = json.loads(line)
+    try:
+        answer = {"result": FUNCTIONS[function](*arguments)}
+    except Exception:
+        answer = {"error": traceback.format_exc()}
+    print(json.dumps(answer), flush=True)
 # At a normal end pyarrow's thread pool aborts the process, on a busy machine, if one of its threads
 # has not ended ("terminate called without an active exception").
 os._exit(0)
