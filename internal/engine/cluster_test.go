@@ -29,9 +29,12 @@ type memberTask struct {
 	Batches string // an Arrow file with a record batch for each step
 	// First and Rows choose rows of each batch. Rows 0: all.
 	First, Rows int64
+	From, To    int           // the batches of its steps. To 0: to the last
 	Idle        bool          // takes no step
 	Late        time.Duration // from the start of the process to that of the server
+	Restore     string        // the prefix of a checkpoint to begin from. "": the graph's own values
 	Save        string        // the prefix of a checkpoint at the end. "": none
+	Folder      string        // in which the member runs. "": the test's
 	Out         string        // a file for its memberResult
 }
 
@@ -83,7 +86,7 @@ func (task *memberTask) train(ctx context.Context, read *model.Training, graph *
 	var result memberResult
 	served := task.Source.Strategy == model.ParameterServer
 	if !served || task.Cluster.Task == 0 {
-		if _, err := graph.Begin(ctx); err != nil {
+		if err := task.begin(ctx, graph); err != nil {
 			return result, err
 		}
 	}
@@ -101,10 +104,13 @@ func (task *memberTask) train(ctx context.Context, read *model.Training, graph *
 	if err != nil {
 		return result, err
 	}
-	if task.Idle {
-		rows = nil
+	if task.To == 0 {
+		task.To = len(rows)
 	}
-	for _, batch := range rows {
+	if task.Idle {
+		task.To = task.From
+	}
+	for _, batch := range rows[task.From:task.To] {
 		if task.Rows > 0 {
 			batch = batch.NewSlice(task.First, task.First+task.Rows)
 		}
@@ -115,6 +121,14 @@ func (task *memberTask) train(ctx context.Context, read *model.Training, graph *
 		result.Losses, result.Counts = append(result.Losses, values[0]), append(result.Counts, count)
 	}
 	return result, task.finish(ctx, graph, &result)
+}
+
+func (task *memberTask) begin(ctx context.Context, graph *engine.Training) error {
+	if task.Restore != "" {
+		return graph.Restore(ctx, task.Restore)
+	}
+	_, err := graph.Begin(ctx)
+	return err
 }
 
 // finish ends as internal/train does: the first worker saves when all have finished, and
@@ -207,7 +221,7 @@ func startMember(t *testing.T, task memberTask) *exec.Cmd {
 	ctx, cancel := context.WithTimeout(t.Context(), memberTimeout) // TensorFlow waits for servers without a limit
 	cmd := exec.CommandContext(ctx, os.Args[0])
 	cmd.Env = append(os.Environ(), memberVariable+"="+string(text), "TF_CPP_MIN_LOG_LEVEL=2")
-	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Stdout, cmd.Stderr, cmd.Dir = log, log, task.Folder
 	if _, err := cmd.StdinPipe(); err != nil { // stays open until Wait
 		t.Fatal(err)
 	}
@@ -255,20 +269,79 @@ func TestAllReduceIsOneWorkerOnTheWholeBatch(t *testing.T) {
 	}
 }
 
-// A worker with two parameter servers computes what one member does.
+// A worker with two parameter servers computes what one member does. Each server writes
+// its part of a checkpoint. Python reads the checkpoint, and one member goes on from it.
 func TestWorkerWithParameterServersIsOneMember(t *testing.T) {
 	needTensorFlow(t)
-	for _, name := range []string{"wide", "ref"} {
+	folder, saved, half := t.TempDir(), map[string]string{}, 10
+	for name, key := range map[string]string{"wide": "users/embeddings/.ATTRIBUTES/VARIABLE_VALUE", "ref": "net/weight"} {
 		t.Run(name, func(t *testing.T) {
-			want, prefix := expected(t, name), filepath.Join(t.TempDir(), "ckpt")
-			have := runCluster(t, name, model.ParameterServer, map[string][]memberTask{"ps": {{}, {}}, "worker": {{Save: prefix}}})[0]
-			near(t, "loss", have.Losses, want.Losses, 1e-5)
-			if !slices.Equal(have.Counts, want.Steps) {
+			want, prefix := expected(t, name), filepath.Join(folder, name, "ckpt")
+			if err := os.Mkdir(filepath.Dir(prefix), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			have := runCluster(t, name, model.ParameterServer, map[string][]memberTask{"ps": {{}, {}}, "worker": {{To: half, Save: prefix}}})[0]
+			near(t, "loss", have.Losses, want.Losses[:half], 1e-5)
+			if !slices.Equal(have.Counts, want.Steps[:half]) {
 				t.Errorf("counts %v", have.Counts)
 			}
-			key := map[string]string{"wide": "users/embeddings/.ATTRIBUTES/VARIABLE_VALUE", "ref": "net/weight"}[name]
-			checkpointsHave(t, map[string]string{prefix: key})
+			filesAre(t, filepath.Dir(prefix), "ckpt.data-00000-of-00002", "ckpt.data-00001-of-00002", "ckpt.index")
+			alone := training(t, model.TrainingSource{Graph: graphFile(t, name)}, engine.TrainingOptions{})
+			if err := alone.Restore(t.Context(), prefix); err != nil {
+				t.Fatal(err)
+			}
+			losses, counts := steps(t, alone, batches(t, name)[half:])
+			near(t, "loss after it", losses, want.Losses[half:], 1e-5)
+			if !slices.Equal(counts, want.Steps[half:]) {
+				t.Errorf("counts after it %v", counts)
+			}
+			saved[prefix] = key
 		})
+	}
+	checkpointsHave(t, saved)
+}
+
+// filesAre compares the names in a folder.
+func filesAre(t *testing.T, folder string, want ...string) {
+	t.Helper()
+	entries, err := os.ReadDir(folder)
+	var have []string
+	for _, e := range entries {
+		have = append(have, e.Name())
+	}
+	if err != nil || !slices.Equal(have, want) {
+		t.Errorf("%s has %v, want %v; %v", folder, have, want, err)
+	}
+}
+
+// A parameter server may be on another machine, which does not share the folder of
+// checkpoints. A path stands for that which is relative to another folder. The server may
+// even have a checkpoint of that name: of another training.
+func TestParameterServersThatDoNotSeeTheCheckpoint(t *testing.T) {
+	needTensorFlow(t)
+	want, half := expected(t, "mlp"), 10
+	folder, elsewhere := t.TempDir(), t.TempDir()
+	first := begun(t, "mlp")
+	if err := first.Save(t.Context(), filepath.Join(elsewhere, "ckpt")); err != nil {
+		t.Fatal(err)
+	}
+	steps(t, first, batches(t, "mlp")[:half])
+	if err := first.Save(t.Context(), filepath.Join(folder, "ckpt")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(folder, "new"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	worker := memberTask{From: half, Restore: "ckpt", Save: "new/ckpt", Folder: folder}
+	have := runCluster(t, "mlp", model.ParameterServer, map[string][]memberTask{"ps": {{Folder: folder}, {Folder: elsewhere}}, "worker": {worker}})[0]
+	near(t, "loss", have.Losses, want.Losses[half:], 1e-5)
+	if !slices.Equal(have.Counts, want.Steps[half:]) {
+		t.Errorf("counts %v", have.Counts)
+	}
+	filesAre(t, elsewhere, "ckpt.data-00000-of-00001", "ckpt.index")
+	checkpointsHave(t, map[string]string{filepath.Join(folder, "new/ckpt"): "logits/kernel/.ATTRIBUTES/VARIABLE_VALUE"})
+	if _, err := os.Stat(filepath.Join(folder, "new/ckpt.data-00000-of-00001")); err != nil {
+		t.Error(err)
 	}
 }
 

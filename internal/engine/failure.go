@@ -40,3 +40,9 @@ func saveError(err error) error {
 	}
 	return err
 }
+
+// isUnreachable reports whether an operation did not find a file, or may not write there.
+func isUnreachable(err error) bool {
+	var status *statusError
+	return errors.As(err, &status) && (status.Code == C.TF_NOT_FOUND || status.Code == C.TF_PERMISSION_DENIED)
+}

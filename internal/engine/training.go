@@ -24,6 +24,7 @@ type Training struct {
 	initialized []endpoint
 	finished    []endpoint
 	stopping    []endpoint
+	gathers     bool // parameter servers could not write a checkpoint
 }
 
 // TrainingOptions say where a graph trains.
@@ -130,22 +131,38 @@ func (g *Training) executeAll(ctx context.Context, steps []model.Step) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := execute(g.session, step); err != nil {
+		if _, err := g.execute(step); err != nil {
 			return fmt.Errorf("engine: values of variables: %w", err)
 		}
 	}
 	return nil
 }
 
-// Save writes a checkpoint of all variables. The index file comes last.
+// Save writes a checkpoint of all variables. The index file comes last. The folder of
+// prefix is there. Its path is such that another machine has it only if both share it.
 func (g *Training) Save(ctx context.Context, prefix string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := execute(g.session, g.program.SaveStep(prefix)); err != nil {
+	step := g.program.SaveStep(prefix)
+	if g.gathers {
+		step = *step.Fallback
+	}
+	fellBack, err := g.execute(step)
+	if err != nil {
 		return fmt.Errorf("engine: save %s: %w", prefix, saveError(err))
 	}
+	g.gathers = g.gathers || fellBack
 	return nil
+}
+
+// execute runs a step, or its fallback.
+func (g *Training) execute(step model.Step) (fellBack bool, err error) {
+	err = execute(g.session, step)
+	if step.Fallback == nil || !isUnreachable(err) {
+		return false, err
+	}
+	return true, execute(g.session, *step.Fallback)
 }
 
 // GlobalStep reads the count of updates.

@@ -30,6 +30,9 @@ type Operation struct{ Name, Node string }
 type Step struct {
 	Feeds   map[string]string
 	Targets []string
+	// Fallback is run if a device cannot reach the files of the step: TensorFlow's codes
+	// NOT_FOUND and PERMISSION_DENIED. nil: there is none.
+	Fallback *Step
 }
 
 // VariableCheck is a tensor of one bool, which is true if a variable has a value.

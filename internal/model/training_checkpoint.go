@@ -104,6 +104,50 @@ func (t *Training) ownSaver() bool {
 	})
 }
 
+// savedObjects returns the object graph that the graph's saver saves. same tells whether
+// it saves nothing else but the variables, under the keys from which it restores them.
+func (t *Training) savedObjects() (objects []byte, same bool) {
+	saved := newFlow(t.graph.pb.GetGraphDef())
+	saved.traceTensor(t.graph.pb.GetSaverDef().GetSaveTensorName())
+	wanted := map[valueKey]string{} // variable nodes
+	for _, v := range t.variables {
+		if v.key != "" {
+			wanted[valueKey{key: v.key, slice: v.slice}] = v.node.GetName()
+		}
+	}
+	for _, n := range saved.reached {
+		if n.GetOp() != "SaveV2" || len(n.GetInput()) < 3 {
+			continue
+		}
+		names, parts := saved.constantTexts(n.GetInput()[1]), saved.constantTexts(n.GetInput()[2])
+		for i, value := range n.GetInput()[3:] {
+			if strings.HasPrefix(value, "^") {
+				break // the inputs that follow are operations
+			}
+			if i >= len(names) || i >= len(parts) {
+				return nil, false
+			}
+			at := valueKey{key: string(names[i]), slice: string(parts[i])}
+			if text := saved.constantTexts(value); at.key == objectGraph && len(text) == 1 {
+				objects = text[0]
+			} else if variable, there := wanted[at]; !there || variable != saved.variableRead(value) {
+				return nil, false
+			}
+			delete(wanted, at)
+		}
+	}
+	return objects, len(wanted) == 0
+}
+
+// variableRead returns the node of the variable whose value a tensor is.
+func (f *flow) variableRead(tensor string) string {
+	n := f.nodes[nodeOf(tensor)]
+	for n != nil && (n.GetOp() == "Identity" || n.GetOp() == "ReadVariableOp") && len(n.GetInput()) > 0 {
+		n = f.nodes[nodeOf(n.GetInput()[0])]
+	}
+	return n.GetName()
+}
+
 // findObjects sets the object graph that checkpoints of tfos's saver carry, with which
 // TensorFlow 2 reads them: that of the first checkpoint, for the variables that are
 // saved. It finds their aliases there.

@@ -80,7 +80,7 @@ func (b *trainingBuilder) addMetaSaver() *corepb.SaverDef {
 	}
 	filename := b.addFilename(metaScope)
 	restore := b.addRestore(metaScope+"/restore", filename, all...)
-	save := b.addSave(metaScope, filename, all)
+	save := b.addSave(metaScope, filename, all, b.objects)
 	saved := b.add(metaScope+"/saved", "Identity", map[string]*attrpb.AttrValue{"T": typeAttr(String)}, append([]string{filename}, after(save)...)...)
 	return &corepb.SaverDef{FilenameTensorName: filename + ":0", SaveTensorName: saved + ":0", RestoreOpName: restore, Version: corepb.SaverDef_V2, MaxToKeep: 5}
 }

@@ -15,11 +15,18 @@ import (
 // zeroSuffix is that of the operation which sets a variable of tfos to 0.
 const zeroSuffix = "/zero"
 
-// add adds a node on the member's device, and returns its name. TensorFlow's placer
+// at returns a builder of the same graph that adds nodes on a device.
+func (b *trainingBuilder) at(d device) *trainingBuilder {
+	there := *b
+	there.on = d
+	return &there
+}
+
+// add adds a node on the builder's device, and returns its name. TensorFlow's placer
 // moves operations that take a variable to the variable's device.
 func (b *trainingBuilder) add(name, op string, attrs map[string]*attrpb.AttrValue, inputs ...string) string {
 	n := &nodepb.NodeDef{Name: name, Op: op, Input: inputs, Attr: attrs}
-	b.addNode(n, b.own)
+	b.addNode(n, b.on)
 	return name
 }
 
@@ -30,7 +37,7 @@ func (b *trainingBuilder) addNode(n *nodepb.NodeDef, on device) {
 
 // addConstant adds a constant, and returns its name.
 func (b *trainingBuilder) addConstant(name string, value *tensorpb.TensorProto) string {
-	b.addNode(constant(name, value), b.own)
+	b.addNode(constant(name, value), b.on)
 	return name
 }
 
@@ -194,76 +201,6 @@ func (b *trainingBuilder) addInitialized() {
 	b.program.Initialized = b.add(scope+"/all", "All", nil, packed, axis) + ":0"
 }
 
-// addSaving finds the graph's saver, or adds one.
-func (b *trainingBuilder) addSaving() {
-	saver, p := b.graph.pb.GetSaverDef(), b.program
-	if !b.ownSaver() {
-		p.restore = savingOps{saver.GetFilenameTensorName(), saver.GetRestoreOpName()}
-		p.save = savingOps{saver.GetFilenameTensorName(), nodeOf(saver.GetSaveTensorName())}
-		return
-	}
-	scope := ownScope + "/save"
-	filename := b.addFilename(scope)
-	var all, must []*trainedVariable
-	for i := range b.variables {
-		v := &b.variables[i]
-		if v.key == "" {
-			continue
-		}
-		if all = append(all, v); v.first == "" {
-			must = append(must, v)
-			continue
-		}
-		p.restoreMissing[v.key] = b.addRestore(fmt.Sprintf("%s/restore_%d", scope, len(all)), filename, v)
-	}
-	p.restore = savingOps{filename + ":0", b.addRestore(scope+"/restore_all", filename, must...)}
-	p.save = savingOps{filename + ":0", b.addSave(scope, filename, all)}
-}
-
-// addRestore adds an operation that restores variables.
-func (b *trainingBuilder) addRestore(name, filename string, variables ...*trainedVariable) string {
-	var keys, parts, assigned []string
-	var types []typespb.DataType
-	for _, v := range variables {
-		keys, parts, types = append(keys, v.key), append(parts, v.slice), append(types, typespb.DataType(v.dtype))
-	}
-	if len(variables) > 0 {
-		values := b.add(name+"/values", "RestoreV2", map[string]*attrpb.AttrValue{"dtypes": typesAttr(types)},
-			filename, b.addTexts(name+"/keys", keys...), b.addTexts(name+"/slices", parts...))
-		for i, v := range variables {
-			assigned = append(assigned, b.assign(fmt.Sprintf("%s/%d", name, i), v, fmt.Sprintf("%s:%d", values, i)))
-		}
-	}
-	return b.group(name, assigned...)
-}
-
-// addSave adds an operation that saves variables, and the object graph of the checkpoint
-// that comes with the model.
-func (b *trainingBuilder) addSave(scope, filename string, variables []*trainedVariable) string {
-	var keys, parts, values []string
-	var types []typespb.DataType
-	for i, v := range variables {
-		value := v.node.GetName()
-		if !v.byReference() {
-			value = b.read(fmt.Sprintf("%s/read_%d", scope, i), v)
-		}
-		for _, key := range append([]string{v.key}, v.aliases...) {
-			keys, parts, types, values = append(keys, key), append(parts, v.slice), append(types, typespb.DataType(v.dtype)), append(values, value)
-		}
-	}
-	if len(b.objects) > 0 {
-		keys, parts, types = append(keys, objectGraph), append(parts, ""), append(types, typespb.DataType_DT_STRING)
-		values = append(values, b.addConstant(scope+"/objects", &tensorpb.TensorProto{Dtype: typespb.DataType_DT_STRING,
-			TensorShape: &shapepb.TensorShapeProto{}, StringVal: [][]byte{b.objects}}))
-	}
-	inputs := append([]string{filename, b.addTexts(scope+"/keys", keys...), b.addTexts(scope+"/slices", parts...)}, values...)
-	return b.add(scope+"/save", "SaveV2", map[string]*attrpb.AttrValue{"dtypes": typesAttr(types)}, inputs...)
-}
-
-func typesAttr(types []typespb.DataType) *attrpb.AttrValue {
-	return &attrpb.AttrValue{Value: &attrpb.AttrValue_List{List: &attrpb.AttrValue_ListValue{Type: types}}}
-}
-
 // addRollback adds a second variable for each one, beside it, and operations that copy
 // there and back.
 func (b *trainingBuilder) addRollback() {
@@ -302,9 +239,4 @@ func (b *trainingBuilder) addValues(values *InitialValues) {
 		}
 	}
 	b.program.begin = []Step{{Feeds: map[string]string{filename + ":0": values.Prefix}, Targets: []string{b.addRestore(scope+"/restore", filename, taken...)}}}
-}
-
-// addFilename adds a placeholder for a checkpoint's prefix.
-func (b *trainingBuilder) addFilename(scope string) string {
-	return b.add(scope+"/filename", "Placeholder", map[string]*attrpb.AttrValue{"dtype": typeAttr(String), "shape": {Value: &attrpb.AttrValue_Shape{Shape: &shapepb.TensorShapeProto{}}}})
 }

@@ -37,11 +37,11 @@ type TrainingProgram struct {
 	// Leader is the device that leads collective operations. "": there are none.
 	Leader string
 
-	training       *Training
-	restore, save  savingOps
-	begin          []Step            // after the graph's own values: those of ProgramOptions.Values
-	zeros          []string          // operations that reset what tfos adds
-	restoreMissing map[string]string // by key: operation that restores a variable that a checkpoint may lack
+	training *Training
+	saver    saver
+	shards   *saver   // each device reads and writes the values of its variables. nil: one device has all
+	begin    []Step   // after the graph's own values: those of ProgramOptions.Values
+	zeros    []string // operations that reset what tfos adds
 }
 
 // Joining counts the trainers that have opened their sessions. TensorFlow opens one when
@@ -61,9 +61,6 @@ type TrainingRun struct {
 	GlobalStep string
 	Targets    []string
 }
-
-// savingOps are a tensor that takes a checkpoint's prefix and an operation that uses it.
-type savingOps struct{ filename, op string }
 
 // ProgramOptions say what a program can do that not every training needs.
 type ProgramOptions struct {
@@ -92,8 +89,8 @@ func (t *Training) Program(cluster Cluster, o ProgramOptions) (*TrainingProgram,
 	if err != nil {
 		return nil, err
 	}
-	b := &trainingBuilder{Training: t, placement: place, program: &TrainingProgram{Path: t.Path, training: t,
-		Trainers: cluster.Trainers(), GroupSize: t.groupSize, restoreMissing: map[string]string{}}}
+	b := &trainingBuilder{Training: t, placement: place, on: place.own,
+		program: &TrainingProgram{Path: t.Path, training: t, Trainers: cluster.Trainers(), GroupSize: t.groupSize}}
 	if b.def, err = place.placed(def); err != nil {
 		return nil, err
 	}
@@ -154,7 +151,10 @@ func (b *trainingBuilder) requiredOperations() []Operation {
 	for _, step := range p.Setup {
 		targets = append(targets, step.Targets...)
 	}
-	targets = append(targets, p.restore.op, p.save.op, p.Snapshot, p.Rollback, p.Finish)
+	targets = append(targets, p.saver.restore, p.saver.save, p.Snapshot, p.Rollback, p.Finish)
+	if p.shards != nil {
+		targets = append(targets, p.shards.restore, p.shards.save)
+	}
 	targets = append(append(targets, b.updates...), b.firstInit...)
 	return operationsOf(b.def, b.flow().reached, targets)
 }
@@ -199,16 +199,19 @@ func (p *TrainingProgram) valueSteps(prefix string) ([]Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	restore := Step{Feeds: map[string]string{p.restore.filename: prefix}, Targets: []string{p.restore.op}}
 	var first Step
+	there := map[string]bool{}
 	for _, v := range t.variables {
-		switch op, optional := p.restoreMissing[v.key]; {
-		case !optional:
-		case b.entries[v.key] != nil:
-			restore.Targets = append(restore.Targets, op)
-		default:
+		there[v.key] = b.entries[v.key] != nil
+		if v.key != "" && v.first != "" && !there[v.key] {
 			first.Targets = append(first.Targets, v.first)
 		}
+	}
+	restore := p.saver.restoreStep(prefix, there)
+	if p.shards != nil {
+		gathered := restore
+		restore = p.shards.restoreStep(prefix, there)
+		restore.Fallback = &gathered
 	}
 	return withoutEmpty(restore, first), nil
 }
@@ -218,15 +221,23 @@ func withoutEmpty(steps ...Step) []Step {
 }
 
 // SaveStep returns the run that writes a checkpoint of all variables. TensorFlow writes
-// the index file last.
+// the index file last. The folder of prefix is there. No other machine has a folder of
+// its path, unless they share it.
 func (p *TrainingProgram) SaveStep(prefix string) Step {
-	return Step{Feeds: map[string]string{p.save.filename: prefix}, Targets: []string{p.save.op}}
+	save := p.saver.saveStep(prefix)
+	if p.shards != nil {
+		gathered := save
+		save = p.shards.saveStep(prefix)
+		save.Fallback = &gathered
+	}
+	return save
 }
 
 // trainingBuilder makes a TrainingProgram.
 type trainingBuilder struct {
 	*Training
 	*placement
+	on      device // of the nodes that it adds
 	program *TrainingProgram
 	def     *graphpb.GraphDef
 	shared  []*trainedVariable // on parameter server 0, not in checkpoints

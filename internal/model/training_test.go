@@ -78,7 +78,11 @@ func trainable(variables ...testVariable) *corepb.MetaGraphDef {
 		restored = append(restored, "^"+name)
 	}
 	add("save/all", "NoOp", nil, restored...)
-	add("save/save", "SaveV2", nil, "save/filename")
+	saved := []string{"save/filename", "save/keys", "save/slices"}
+	for _, v := range variables {
+		saved = append(saved, add(v.name+"/Read", "ReadVariableOp", nil, v.name).GetName())
+	}
+	add("save/save", "SaveV2", nil, saved...)
 	pb.SaverDef = &corepb.SaverDef{Version: corepb.SaverDef_V2, FilenameTensorName: "save/filename:0", SaveTensorName: "save/save:0", RestoreOpName: "save/all"}
 	pb.SignatureDef = map[string]*corepb.SignatureDef{"train": {
 		Inputs:  map[string]*corepb.TensorInfo{"x": info("x:0", Float32, -1, 4)},
