@@ -82,6 +82,8 @@ func TestSequenceExamplesThatDoNotFit(t *testing.T) {
 			filestest.WantError(t, files.TFRecord, path, files.ReadOptions{Schema: filestest.SchemaOf(filestest.Nullable(name, c.t))}, 0, c.says, "row 0")
 		})
 	}
+	kinds := filestest.File(t, "a.tfrecord", filestest.Framed(t, sequence(t, nil, featureLists{"x": steps(filestest.IntFeature(1), &examplepb.Feature{}, filestest.FloatFeature(1))})))
+	filestest.WantError(t, files.TFRecord, kinds, files.ReadOptions{}, 0, "steps of a int64_list and of a float_list")
 	mixed := filestest.File(t, "a.tfrecord", filestest.Framed(t, sequence(t, nil, featureLists{"x": steps(filestest.IntFeature(1))}), filestest.Encoded(t, filestest.Features{"x": filestest.IntFeature(1)})))
 	filestest.WantError(t, files.TFRecord, mixed, files.ReadOptions{}, int64(len(filestest.Framed(t, sequence(t, nil, featureLists{"x": steps(filestest.IntFeature(1))})))), `feature "x": in the context here, in the feature_lists of a record before; declare`)
 }
@@ -108,6 +110,11 @@ func TestSequenceExamplesWritten(t *testing.T) {
 		`{"id":1,"tokens":[[7],[8,9],[]],"w":[0.5]}`, `{"id":2,"tokens":[],"w":null}`, `{"id":3,"tokens":null,"w":[]}`)
 	if _, err := files.NewWriter(files.TFRecord, nil, schema, files.WriteOptions{}); err == nil || !strings.Contains(err.Error(), "recordType: SequenceExample") {
 		t.Errorf("lists of lists in a tf.Example: %v", err)
+	}
+	for row, says := range map[string]string{`{"id":1,"tokens":[[7],null]}`: "a tf.SequenceExample cannot hold", `{"id":1,"tokens":[[7,null]]}`: "a null in a list"} {
+		if _, err := filestest.Written(files.TFRecord, schema, o, "["+row+"]"); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", row, err)
+		}
 	}
 }
 
