@@ -6,6 +6,7 @@ import (
 	"errors"
 	"hash/crc32"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -144,6 +145,38 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// TestHeadersOfLaterVersions: fields that this package does not know, of any
+// type, are skipped.
+func TestHeadersOfLaterVersions(t *testing.T) {
+	known := headerOf(dataPageV2, 6, 3, nil, 8, 10, 0, 0, 5, 2, 1, false)
+	want, n, err := parseHeader(known)
+	if err != nil || n != len(known) || want.values != 10 || want.encoding != 5 || want.defBytes != 2 || want.repBytes != 1 || want.valuesPacked {
+		t.Fatalf("%+v, %d of %d bytes, %v", want, n, len(known), err)
+	}
+	fields := map[string]string{
+		"true": "\x11", "false": "\x12", "byte": "\x13\x07", "short": "\x14\x80\x01", "int": "\x15\x07", "long": "\x16\xff\xff\xff\x01",
+		"double": "\x1712345678", "binary": "\x18\x03abc", "empty": "\x18\x00",
+		"list": "\x19\x25\x80\x01\x02", "list of bools": "\x19\x31\x01\x02\x01", "long list": "\x19\xf3\x1012345678abcdefgh", "set": "\x1a\x18\x01a", "no list": "\x19\x05",
+		"struct": "\x1c\x15\x02\x18\x01a\x00", "struct in a list": "\x19\x2c\x15\x02\x00\x00", "a number far away": "\x05\xc8\x01\x07",
+	}
+	for name, field := range fields {
+		later := slices.Concat(known[:len(known)-1], []byte(field), []byte{0})
+		if got, n, err := parseHeader(later); err != nil || n != len(later) || got != want {
+			t.Errorf("%s: %+v, %d of %d bytes, %v", name, got, n, len(later), err)
+		}
+		for cut := len(known); cut < len(later); cut++ {
+			if _, _, err := parseHeader(later[:cut]); !errors.Is(err, errShort) {
+				t.Errorf("%s: %d of %d bytes: %v", name, cut, len(later), err)
+			}
+		}
+	}
+	for name, field := range map[string]string{"map": "\x1b\x01", "no type": "\x1d", "a number too long": "\x16\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"} {
+		if _, _, err := parseHeader(slices.Concat(known[:len(known)-1], []byte(field), []byte{0})); err == nil || errors.Is(err, errShort) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // TestDamagedPages: what a header says is checked against its page and column.
 func TestDamagedPages(t *testing.T) {
 	crc := crc32.ChecksumIEEE([]byte("abc"))
@@ -168,10 +201,16 @@ func TestDamagedPages(t *testing.T) {
 		"it ends in its header":  {data(6, 3, 10, nil)[:8], false},
 		"no size":                {append(data(-1, 3, 10, nil), "abc"...), false},
 		"no values":              {append(data(6, 3, -1, nil), "abc"...), false},
+		"of no values":           {append(data(6, 3, 0, nil), "abc"...), true},
+		"no kind":                {append(headerOf(-1, 6, 3, nil, 5, 1, 0, 3, 3), "abc"...), false},
+		"no compressed size":     {append(data(6, -1, 10, nil), "abc"...), false},
+		"a dictionary of none":   {append(headerOf(dictionaryPage, 6, 3, nil, 7, -1, 0), "abc"...), false},
+		"no values, version 2":   {append(headerOf(dataPageV2, 3, 3, nil, 8, -1, 0, 0, 0, 1, 2, false), "abc"...), false},
 		"only levels":            {append(levels(3, 3, 1, 2), "abc"...), true},
 		"longer levels":          {append(levels(3, 3, 2, 2), "abc"...), false},
 		"levels beyond the body": {append(levels(4, 3, 2, 2), "abc"...), false},
 		"levels of fewer bytes":  {append(levels(3, 3, -1, 2), "abc"...), false},
+		"repetition of fewer":    {append(levels(3, 3, 2, -1), "abc"...), false},
 	} {
 		if _, err := pagesOf(c.b).next(); (err == nil) != c.fits || err == io.EOF {
 			t.Errorf("%s: %v", name, err)
