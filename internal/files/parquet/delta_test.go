@@ -160,4 +160,18 @@ func TestLZ4OfEveryWriter(t *testing.T) {
 			t.Errorf("%s, cut short, is taken for whole", name)
 		}
 	}
+	for name, packed := range map[string][]byte{
+		"half of the page":           sized(half, piece(page[:half])),
+		"more than the page":         append(sized(len(page), piece(page)), sized(1, piece(page[:1]))...),
+		"a size beyond the page":     sized(len(page)+1, piece(page)),
+		"a piece beyond the bytes":   sized(len(page), sized(1<<20, block(page))),
+		"a piece of another size":    sized(half, piece(page)),
+		"a piece of nothing":         sized(len(page), sized(0, nil)),
+		"a size and three bytes":     sized(len(page), []byte{0, 0, 0}),
+		"three bytes behind a block": append(sized(len(page), piece(page)), 0, 0, 0),
+	} {
+		if _, err := unpackHadoop(make([]byte, len(page)), packed); err == nil {
+			t.Errorf("%s is taken for whole", name)
+		}
+	}
 }
