@@ -11,8 +11,10 @@ import (
 	"testing"
 
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"github.com/apache/arrow/go/v15/parquet"
+	"github.com/apache/arrow/go/v15/parquet/file"
 
 	"tfos/internal/files/arrays"
 	"tfos/internal/files/codec"
@@ -232,6 +234,60 @@ func TestLevelBytes(t *testing.T) {
 		levels, rest, err := levelBytes(c.encoding, []byte(c.body))
 		if (err == nil) != c.fits || c.fits && (string(levels) != "ll" || string(rest) != c.body[6:]) {
 			t.Errorf("%s: %q, %q, %v", name, levels, rest, err)
+		}
+	}
+}
+
+// TestOpenPages: a column chunk lies in its file. Its dictionary comes first.
+func TestOpenPages(t *testing.T) {
+	schema := arrow.NewSchema([]arrow.Field{{Name: "repeats", Type: arrow.BinaryTypes.String}, {Name: "id", Type: arrow.PrimitiveTypes.Int64}}, nil)
+	var content bytes.Buffer
+	w, err := Codec{}.Create(&content, schema, codec.WriteOptions{Memory: memory.DefaultAllocator, Distinct: []string{"id"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := array.NewRecordBuilder(memory.DefaultAllocator, schema)
+	defer b.Release()
+	for i := range 100 {
+		b.Field(0).(*array.StringBuilder).Append("same")
+		b.Field(1).(*array.Int64Builder).Append(int64(i))
+	}
+	record := b.NewRecord()
+	defer record.Release()
+	if err := errors.Join(w.Write(record), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	r, err := file.NewParquetReader(bytes.NewReader(content.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for column, kinds := range [][]int32{{dictionaryPage, dataPageV2}, {dataPageV2}} {
+		chunk, err := r.MetaData().RowGroup(0).ColumnChunk(column)
+		if err != nil {
+			t.Fatal(err)
+		}
+		begin := chunk.DataPageOffset()
+		if len(kinds) == 2 {
+			begin = chunk.DictionaryPageOffset()
+		}
+		end := begin + chunk.TotalCompressedSize()
+		source := &codec.Source{Size: end, Read: bytes.NewReader(content.Bytes()).ReadAt}
+		p, err := openPages(source, chunk)
+		if err != nil || p.start != begin {
+			t.Fatalf("column %d: %+v, %v", column, p, err)
+		}
+		for _, kind := range kinds {
+			if pg, err := p.next(); err != nil || pg.kind != kind {
+				t.Errorf("column %d: %+v, %v; want a page of kind %d", column, pg, err, kind)
+			}
+		}
+		if _, err := p.next(); err != io.EOF {
+			t.Errorf("column %d: more pages, %v", column, err)
+		}
+		source.Size--
+		if _, err := openPages(source, chunk); err == nil {
+			t.Errorf("column %d: a chunk to byte %d in a file of %d", column, end, source.Size)
 		}
 	}
 }
