@@ -107,9 +107,12 @@ func TestCheckSchema(t *testing.T) {
 		t.Errorf("two fields where one may be: %v", err)
 	}
 	vtable := schema - int(int32(b.uint32(schema)))
-	copy(b[vtable+4:], b[vtable+4+2*schemaFields:][:2]) // the byte order is now another number than 0
-	if err := checkSchema(b); !errors.Is(err, errEndian) {
-		t.Errorf("another byte order: %v", err)
+	vector := binary.LittleEndian.Uint16(b[vtable+4+2*schemaFields:]) // a small number: its first byte is not 0, its last one is
+	for more, want := range map[uint16]error{0: errEndian, 3: nil} {
+		binary.LittleEndian.PutUint16(b[vtable+4:], vector+more)
+		if err := checkSchema(b); !errors.Is(err, want) {
+			t.Errorf("the byte order %d: %v", b[schema+int(vector+more)], err)
+		}
 	}
 }
 

@@ -49,6 +49,61 @@ func TestDeltasOfTheFormat(t *testing.T) {
 	}
 }
 
+// packed encodes up to 33 numbers in DELTA_BINARY_PACKED, with deltas of 64 bits.
+func packed(numbers ...int64) []byte {
+	b := []byte{0x80, 1, 4, byte(len(numbers))}
+	b = binary.AppendVarint(b, numbers[0])
+	if len(numbers) == 1 {
+		return b
+	}
+	b = append(b, 0, 64, 0, 0, 0) // the least delta, and the widths
+	for i, v := range numbers[1:] {
+		b = binary.LittleEndian.AppendUint64(b, uint64(v-numbers[i]))
+	}
+	return append(b, make([]byte, 8*(33-len(numbers)))...)
+}
+
+// TestDamagedDeltas: what lengths and prefixes may say. A page that ends too soon
+// is an error.
+func TestDamagedDeltas(t *testing.T) {
+	bytesOf, fixed := parquet.Types.ByteArray, parquet.Types.FixedLenByteArray
+	for name, c := range map[string]struct {
+		physical parquet.Type
+		encoding parquet.Encoding
+		n        int
+		body     []byte
+		want     string // "": an error
+	}{
+		"longs":                     {parquet.Types.Int64, parquet.Encodings.DeltaBinaryPacked, 2, packed(1, -1), "\x01\x00\x00\x00\x00\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff"},
+		"ints":                      {parquet.Types.Int32, parquet.Encodings.DeltaBinaryPacked, 2, packed(1, -1), "\x01\x00\x00\x00\xff\xff\xff\xff"},
+		"doubles":                   {parquet.Types.Double, parquet.Encodings.DeltaBinaryPacked, 2, packed(1, -1), ""},
+		"more longs":                {parquet.Types.Int64, parquet.Encodings.DeltaBinaryPacked, 3, packed(1, -1), ""},
+		"fewer longs":               {parquet.Types.Int64, parquet.Encodings.DeltaBinaryPacked, 1, packed(1, -1), ""},
+		"longs cut":                 {parquet.Types.Int64, parquet.Encodings.DeltaBinaryPacked, 2, packed(1, -1)[:16], ""},
+		"no longs":                  {parquet.Types.Int64, parquet.Encodings.DeltaBinaryPacked, 1, nil, ""},
+		"a width of 65":             {parquet.Types.Int64, parquet.Encodings.DeltaBinaryPacked, 2, append([]byte{0x80, 1, 4, 2, 2, 0, 65, 0, 0, 0}, make([]byte, 300)...), ""},
+		"pieces of no eights":       {parquet.Types.Int64, parquet.Encodings.DeltaBinaryPacked, 2, append([]byte{0x84, 1, 4, 2, 2, 0, 0, 0, 0, 0}, make([]byte, 300)...), ""},
+		"no pieces":                 {parquet.Types.Int64, parquet.Encodings.DeltaBinaryPacked, 2, append([]byte{0x80, 1, 0, 2, 2, 0, 0, 0, 0, 0}, make([]byte, 300)...), ""},
+		"lengths":                   {bytesOf, parquet.Encodings.DeltaLengthByteArray, 2, append(packed(1, 2), "abc"...), "\x01\x00\x00\x00a\x02\x00\x00\x00bc"},
+		"lengths beyond the page":   {bytesOf, parquet.Encodings.DeltaLengthByteArray, 2, append(packed(1, 3), "abc"...), ""},
+		"a length below 0":          {bytesOf, parquet.Encodings.DeltaLengthByteArray, 2, append(packed(-1, 2), "abc"...), ""},
+		"lengths cut":               {bytesOf, parquet.Encodings.DeltaLengthByteArray, 2, packed(1, 2)[:9], ""},
+		"prefixes":                  {bytesOf, parquet.Encodings.DeltaByteArray, 2, slices.Concat(packed(0, 2), packed(2, 1), []byte("abc")), "\x02\x00\x00\x00ab\x03\x00\x00\x00abc"},
+		"a prefix of nothing":       {bytesOf, parquet.Encodings.DeltaByteArray, 2, slices.Concat(packed(1, 0), packed(2, 1), []byte("abc")), ""},
+		"a prefix beyond the value": {bytesOf, parquet.Encodings.DeltaByteArray, 2, slices.Concat(packed(0, 3), packed(2, 1), []byte("abc")), ""},
+		"a prefix below 0":          {bytesOf, parquet.Encodings.DeltaByteArray, 2, slices.Concat(packed(0, -1), packed(2, 1), []byte("abc")), ""},
+		"of a fixed length":         {fixed, parquet.Encodings.DeltaByteArray, 2, slices.Concat(packed(0, 2), packed(3, 1), []byte("abcd")), "abcabd"},
+		"of another length":         {fixed, parquet.Encodings.DeltaByteArray, 2, slices.Concat(packed(0, 2), packed(3, 2), []byte("abcde")), ""},
+		"a suffix below its prefix": {fixed, parquet.Encodings.DeltaByteArray, 2, slices.Concat(packed(0, 2), packed(3, -1), []byte("abcd")), ""},
+	} {
+		d := &deltas{physical: c.physical, length: 3}
+		got, err := d.decodePage(c.encoding, c.body, c.n)
+		if (err == nil) != (c.want != "") || err == nil && string(got) != c.want {
+			t.Errorf("%s: %q (%v), want %q", name, got, err, c.want)
+		}
+	}
+}
+
 // Damaged deltas are an error for any bytes. They do not cause large
 // allocations.
 func FuzzDeltas(f *testing.F) {
@@ -103,6 +158,20 @@ func TestLZ4OfEveryWriter(t *testing.T) {
 		}
 		if got, err := unpackHadoop(make([]byte, len(page)), packed[:len(packed)-1]); err == nil && len(got) == len(page) {
 			t.Errorf("%s, cut short, is taken for whole", name)
+		}
+	}
+	for name, packed := range map[string][]byte{
+		"half of the page":           sized(half, piece(page[:half])),
+		"more than the page":         append(sized(len(page), piece(page)), sized(1, piece(page[:1]))...),
+		"a size beyond the page":     sized(len(page)+1, piece(page)),
+		"a piece beyond the bytes":   sized(len(page), sized(1<<20, block(page))),
+		"a piece of another size":    sized(half, piece(page)),
+		"a piece of nothing":         sized(len(page), sized(0, nil)),
+		"a size and three bytes":     sized(len(page), []byte{0, 0, 0}),
+		"three bytes behind a block": append(sized(len(page), piece(page)), 0, 0, 0),
+	} {
+		if _, err := unpackHadoop(make([]byte, len(page)), packed); err == nil {
+			t.Errorf("%s is taken for whole", name)
 		}
 	}
 }

@@ -83,6 +83,10 @@ func TestRuns(t *testing.T) {
 			t.Errorf("indices of %d bits: %v (%v)", width, got, err)
 		}
 	}
+	runs := []byte{2, 3 << 1, 3, 1<<1 | 1, 0b11100100, 0, 2 << 1, 2, 1<<1 | 1, 0b01, 0} // of two bits
+	if got, err := expandIndices(runs, 14, nil); err != nil || !slices.Equal(got, []uint32{3, 3, 3, 0, 1, 2, 3, 0, 0, 0, 0, 2, 2, 1}) {
+		t.Errorf("runs of indices: %v, %v", got, err)
+	}
 	if _, err := expandIndices(nil, 1, nil); err == nil {
 		t.Error("indices without a width")
 	}

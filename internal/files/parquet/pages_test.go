@@ -6,12 +6,15 @@ import (
 	"errors"
 	"hash/crc32"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"github.com/apache/arrow/go/v15/parquet"
+	"github.com/apache/arrow/go/v15/parquet/file"
 
 	"tfos/internal/files/arrays"
 	"tfos/internal/files/codec"
@@ -144,6 +147,38 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// TestHeadersOfLaterVersions: fields that this package does not know, of any
+// type, are skipped.
+func TestHeadersOfLaterVersions(t *testing.T) {
+	known := headerOf(dataPageV2, 6, 3, nil, 8, 10, 0, 0, 5, 2, 1, false)
+	want, n, err := parseHeader(known)
+	if err != nil || n != len(known) || want.values != 10 || want.encoding != 5 || want.defBytes != 2 || want.repBytes != 1 || want.valuesPacked {
+		t.Fatalf("%+v, %d of %d bytes, %v", want, n, len(known), err)
+	}
+	fields := map[string]string{
+		"true": "\x11", "false": "\x12", "byte": "\x13\x07", "short": "\x14\x80\x01", "int": "\x15\x07", "long": "\x16\xff\xff\xff\x01",
+		"double": "\x1712345678", "binary": "\x18\x03abc", "empty": "\x18\x00",
+		"list": "\x19\x25\x80\x01\x02", "list of bools": "\x19\x31\x01\x02\x01", "long list": "\x19\xf3\x1012345678abcdefgh", "set": "\x1a\x18\x01a", "no list": "\x19\x05",
+		"struct": "\x1c\x15\x02\x18\x01a\x00", "struct in a list": "\x19\x2c\x15\x02\x00\x00", "a number far away": "\x05\xc8\x01\x07",
+	}
+	for name, field := range fields {
+		later := slices.Concat(known[:len(known)-1], []byte(field), []byte{0})
+		if got, n, err := parseHeader(later); err != nil || n != len(later) || got != want {
+			t.Errorf("%s: %+v, %d of %d bytes, %v", name, got, n, len(later), err)
+		}
+		for cut := len(known); cut < len(later); cut++ {
+			if _, _, err := parseHeader(later[:cut]); !errors.Is(err, errShort) {
+				t.Errorf("%s: %d of %d bytes: %v", name, cut, len(later), err)
+			}
+		}
+	}
+	for name, field := range map[string]string{"map": "\x1b\x01", "no type": "\x1d", "a number too long": "\x16\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"} {
+		if _, _, err := parseHeader(slices.Concat(known[:len(known)-1], []byte(field), []byte{0})); err == nil || errors.Is(err, errShort) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // TestDamagedPages: what a header says is checked against its page and column.
 func TestDamagedPages(t *testing.T) {
 	crc := crc32.ChecksumIEEE([]byte("abc"))
@@ -168,10 +203,16 @@ func TestDamagedPages(t *testing.T) {
 		"it ends in its header":  {data(6, 3, 10, nil)[:8], false},
 		"no size":                {append(data(-1, 3, 10, nil), "abc"...), false},
 		"no values":              {append(data(6, 3, -1, nil), "abc"...), false},
+		"of no values":           {append(data(6, 3, 0, nil), "abc"...), true},
+		"no kind":                {append(headerOf(-1, 6, 3, nil, 5, 1, 0, 3, 3), "abc"...), false},
+		"no compressed size":     {append(data(6, -1, 10, nil), "abc"...), false},
+		"a dictionary of none":   {append(headerOf(dictionaryPage, 6, 3, nil, 7, -1, 0), "abc"...), false},
+		"no values, version 2":   {append(headerOf(dataPageV2, 3, 3, nil, 8, -1, 0, 0, 0, 1, 2, false), "abc"...), false},
 		"only levels":            {append(levels(3, 3, 1, 2), "abc"...), true},
 		"longer levels":          {append(levels(3, 3, 2, 2), "abc"...), false},
 		"levels beyond the body": {append(levels(4, 3, 2, 2), "abc"...), false},
 		"levels of fewer bytes":  {append(levels(3, 3, -1, 2), "abc"...), false},
+		"repetition of fewer":    {append(levels(3, 3, 2, -1), "abc"...), false},
 	} {
 		if _, err := pagesOf(c.b).next(); (err == nil) != c.fits || err == io.EOF {
 			t.Errorf("%s: %v", name, err)
@@ -193,6 +234,60 @@ func TestLevelBytes(t *testing.T) {
 		levels, rest, err := levelBytes(c.encoding, []byte(c.body))
 		if (err == nil) != c.fits || c.fits && (string(levels) != "ll" || string(rest) != c.body[6:]) {
 			t.Errorf("%s: %q, %q, %v", name, levels, rest, err)
+		}
+	}
+}
+
+// TestOpenPages: a column chunk lies in its file. Its dictionary comes first.
+func TestOpenPages(t *testing.T) {
+	schema := arrow.NewSchema([]arrow.Field{{Name: "repeats", Type: arrow.BinaryTypes.String}, {Name: "id", Type: arrow.PrimitiveTypes.Int64}}, nil)
+	var content bytes.Buffer
+	w, err := Codec{}.Create(&content, schema, codec.WriteOptions{Memory: memory.DefaultAllocator, Distinct: []string{"id"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := array.NewRecordBuilder(memory.DefaultAllocator, schema)
+	defer b.Release()
+	for i := range 100 {
+		b.Field(0).(*array.StringBuilder).Append("same")
+		b.Field(1).(*array.Int64Builder).Append(int64(i))
+	}
+	record := b.NewRecord()
+	defer record.Release()
+	if err := errors.Join(w.Write(record), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	r, err := file.NewParquetReader(bytes.NewReader(content.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for column, kinds := range [][]int32{{dictionaryPage, dataPageV2}, {dataPageV2}} {
+		chunk, err := r.MetaData().RowGroup(0).ColumnChunk(column)
+		if err != nil {
+			t.Fatal(err)
+		}
+		begin := chunk.DataPageOffset()
+		if len(kinds) == 2 {
+			begin = chunk.DictionaryPageOffset()
+		}
+		end := begin + chunk.TotalCompressedSize()
+		source := &codec.Source{Size: end, Read: bytes.NewReader(content.Bytes()).ReadAt}
+		p, err := openPages(source, chunk)
+		if err != nil || p.start != begin {
+			t.Fatalf("column %d: %+v, %v", column, p, err)
+		}
+		for _, kind := range kinds {
+			if pg, err := p.next(); err != nil || pg.kind != kind {
+				t.Errorf("column %d: %+v, %v; want a page of kind %d", column, pg, err, kind)
+			}
+		}
+		if _, err := p.next(); err != io.EOF {
+			t.Errorf("column %d: more pages, %v", column, err)
+		}
+		source.Size--
+		if _, err := openPages(source, chunk); err == nil {
+			t.Errorf("column %d: a chunk to byte %d in a file of %d", column, end, source.Size)
 		}
 	}
 }

@@ -99,7 +99,14 @@ func TestByteArraysRefused(t *testing.T) {
 	if _, err := files.NewWriter(files.TFRecord, &bytes.Buffer{}, two, files.WriteOptions{Options: byteArrays()}); !errors.Is(err, files.ErrType) {
 		t.Errorf("two columns: %v", err)
 	}
+	text := filestest.SchemaOf(filestest.Nullable("a", arrow.BinaryTypes.String))
+	if _, err := files.NewWriter(files.TFRecord, &bytes.Buffer{}, text, files.WriteOptions{Options: byteArrays()}); !errors.Is(err, files.ErrType) {
+		t.Errorf("a column of text: %v", err)
+	}
 	one := filestest.SchemaOf(filestest.Nullable("a", arrow.BinaryTypes.Binary))
+	if _, err := files.NewWriter(files.TFRecord, &bytes.Buffer{}, one, files.WriteOptions{Options: byteArrays(), Compression: "zstd"}); err == nil {
+		t.Error("zstd is written")
+	}
 	if _, err := filestest.Written(files.TFRecord, one, files.WriteOptions{Options: byteArrays()}, `[{"a": null}]`); !errors.Is(err, files.ErrValue) {
 		t.Errorf("a null: %v", err)
 	}

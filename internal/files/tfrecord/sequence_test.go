@@ -1,6 +1,7 @@
 package tfrecord_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -69,6 +70,10 @@ func TestSequenceExamplesThatDoNotFit(t *testing.T) {
 	}{
 		{"scalar", featureLists{"x": steps(filestest.IntFeature(1))}, arrow.PrimitiveTypes.Int64, "is in feature_lists and cannot be read as int64"},
 		{"two values in a step", featureLists{"x": steps(filestest.IntFeature(1), filestest.IntFeature(1, 2))}, arrow.ListOf(arrow.PrimitiveTypes.Int64), "step 1: "},
+		{"no value in a step", featureLists{"x": steps(filestest.IntFeature(1), &examplepb.Feature{})}, arrow.ListOf(arrow.PrimitiveTypes.Int64), "has 0 values in a step"},
+		{"another kind in a step", featureLists{"x": steps(filestest.FloatFeature(1))}, arrow.ListOf(arrow.PrimitiveTypes.Int64), "has a float_list and cannot be read as"},
+		{"fewer steps", featureLists{"x": steps(filestest.IntFeature(1))}, arrow.FixedSizeListOf(2, arrow.ListOf(arrow.PrimitiveTypes.Int64)), "has 1 steps and its column 2"},
+		{"more steps", featureLists{"x": steps(filestest.IntFeature(1), filestest.IntFeature(2), filestest.IntFeature(3))}, arrow.FixedSizeListOf(2, arrow.PrimitiveTypes.Int64), "has 3 steps and its column 2"},
 		{"another kind", featureLists{"x": steps(filestest.FloatFeature(1))}, arrow.ListOf(arrow.ListOf(arrow.PrimitiveTypes.Int64)), "is a float_list"},
 		{"in both parts", featureLists{"i": steps(filestest.IntFeature(1))}, arrow.ListOf(arrow.ListOf(arrow.PrimitiveTypes.Int64)), "is in the context and in feature_lists"},
 		{"in the context", nil, arrow.ListOf(arrow.ListOf(arrow.PrimitiveTypes.Int64)), "is in the context and cannot be read as"},
@@ -82,6 +87,12 @@ func TestSequenceExamplesThatDoNotFit(t *testing.T) {
 			filestest.WantError(t, files.TFRecord, path, files.ReadOptions{Schema: filestest.SchemaOf(filestest.Nullable(name, c.t))}, 0, c.says, "row 0")
 		})
 	}
+	deep := filestest.SchemaOf(filestest.Nullable("i", arrow.ListOf(arrow.ListOf(arrow.ListOf(arrow.PrimitiveTypes.Int64)))))
+	if _, _, err := filestest.OpenRows(t, files.TFRecord, late, files.ReadOptions{Schema: deep}); !errors.Is(err, files.ErrType) {
+		t.Errorf("lists of lists of lists: %v", err)
+	}
+	kinds := filestest.File(t, "a.tfrecord", filestest.Framed(t, sequence(t, nil, featureLists{"x": steps(filestest.IntFeature(1), &examplepb.Feature{}, filestest.FloatFeature(1))})))
+	filestest.WantError(t, files.TFRecord, kinds, files.ReadOptions{}, 0, "steps of a int64_list and of a float_list")
 	mixed := filestest.File(t, "a.tfrecord", filestest.Framed(t, sequence(t, nil, featureLists{"x": steps(filestest.IntFeature(1))}), filestest.Encoded(t, filestest.Features{"x": filestest.IntFeature(1)})))
 	filestest.WantError(t, files.TFRecord, mixed, files.ReadOptions{}, int64(len(filestest.Framed(t, sequence(t, nil, featureLists{"x": steps(filestest.IntFeature(1))})))), `feature "x": in the context here, in the feature_lists of a record before; declare`)
 }
@@ -108,6 +119,11 @@ func TestSequenceExamplesWritten(t *testing.T) {
 		`{"id":1,"tokens":[[7],[8,9],[]],"w":[0.5]}`, `{"id":2,"tokens":[],"w":null}`, `{"id":3,"tokens":null,"w":[]}`)
 	if _, err := files.NewWriter(files.TFRecord, nil, schema, files.WriteOptions{}); err == nil || !strings.Contains(err.Error(), "recordType: SequenceExample") {
 		t.Errorf("lists of lists in a tf.Example: %v", err)
+	}
+	for row, says := range map[string]string{`{"id":1,"tokens":[[7],null]}`: "a tf.SequenceExample cannot hold", `{"id":1,"tokens":[[7,null]]}`: "a null in a list"} {
+		if _, err := filestest.Written(files.TFRecord, schema, o, "["+row+"]"); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", row, err)
+		}
 	}
 }
 

@@ -116,6 +116,30 @@ func TestTFRecordDeclared(t *testing.T) {
 	}
 }
 
+// TestTFRecordRanges: the least and the highest number of each type are read, and
+// those beyond are refused.
+func TestTFRecordRanges(t *testing.T) {
+	for _, c := range []struct {
+		t           arrow.DataType
+		least, most int64
+	}{
+		{arrow.PrimitiveTypes.Int8, math.MinInt8, math.MaxInt8}, {arrow.PrimitiveTypes.Int16, math.MinInt16, math.MaxInt16}, {arrow.PrimitiveTypes.Int32, math.MinInt32, math.MaxInt32},
+		{arrow.PrimitiveTypes.Uint8, 0, math.MaxUint8}, {arrow.PrimitiveTypes.Uint16, 0, math.MaxUint16}, {arrow.PrimitiveTypes.Uint32, 0, math.MaxUint32},
+		{arrow.PrimitiveTypes.Uint64, 0, math.MaxInt64}, {arrow.FixedWidthTypes.Boolean, 0, 1},
+	} {
+		o := files.ReadOptions{Schema: filestest.SchemaOf(filestest.Nullable("i", c.t))}
+		fits := tfrecordFile(t, filestest.Features{"i": filestest.IntFeature(c.least)}, filestest.Features{"i": filestest.IntFeature(c.most)})
+		want := []string{fmt.Sprintf(`{"i":%d}`, c.least), fmt.Sprintf(`{"i":%d}`, c.most)}
+		if c.t.ID() == arrow.BOOL {
+			want = []string{`{"i":false}`, `{"i":true}`}
+		}
+		filestest.WantRows(t, files.TFRecord, fits, o, "", want...)
+		for _, v := range []int64{c.least - 1, c.most + 1} { // of int64 these are its other end
+			filestest.WantError(t, files.TFRecord, tfrecordFile(t, filestest.Features{"i": filestest.IntFeature(v)}), o, 0, fmt.Sprintf("%d is not a %s", v, c.t))
+		}
+	}
+}
+
 func TestTFRecordCompressions(t *testing.T) {
 	var records [][]byte
 	for i := range 300 {
