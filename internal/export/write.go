@@ -2,11 +2,8 @@ package export
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"path"
-	"path/filepath"
 
 	"tfos/internal/exit"
 	"tfos/internal/model"
@@ -49,11 +46,7 @@ func writeFiles(ctx context.Context, s store.Store, e *model.Export, folder stri
 		if err != nil {
 			return err
 		}
-		from, err := filepath.EvalSymlinks(f.From) // a link to a relative link would lead nowhere
-		if err != nil {
-			return err
-		}
-		if err := s.Link(ctx, from, to); err != nil {
+		if err := s.Assemble(ctx, []store.Piece{{Path: f.From, Size: -1}}, to); err != nil {
 			return err
 		}
 	}
@@ -73,48 +66,21 @@ func writeFiles(ctx context.Context, s store.Store, e *model.Export, folder stri
 	if err != nil {
 		return err
 	}
-	if err := writeData(ctx, s, e.Values.Data, to+".data-00000-of-00001"); err != nil {
+	if err := s.Assemble(ctx, join(e.Values.Data), to+".data-00000-of-00001"); err != nil {
 		return err
 	}
 	return store.WriteFile(ctx, s, to+".index", e.Values.Index)
 }
 
-// writeData writes a file of pieces of other files.
-func writeData(ctx context.Context, s store.Store, pieces []model.Piece, to string) (err error) {
-	file, err := s.Create(ctx, to)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, file.Abort()) }()
-	for _, p := range join(pieces) {
-		if err := writePiece(ctx, s, p, file); err != nil {
-			return err
-		}
-	}
-	return file.Commit()
-}
-
 // join makes one piece of pieces that lie behind each other in one file.
-func join(pieces []model.Piece) []model.Piece {
-	var joined []model.Piece
+func join(pieces []model.Piece) []store.Piece {
+	var joined []store.Piece
 	for _, p := range pieces {
 		if n := len(joined); n > 0 && joined[n-1].Path == p.Path && joined[n-1].Offset+joined[n-1].Size == p.Offset {
 			joined[n-1].Size += p.Size
 			continue
 		}
-		joined = append(joined, p)
+		joined = append(joined, store.Piece(p))
 	}
 	return joined
-}
-
-func writePiece(ctx context.Context, s store.Store, p model.Piece, to io.Writer) error {
-	from, err := s.ReadRange(ctx, p.Path, p.Offset, p.Size)
-	if err != nil {
-		return err
-	}
-	n, err := io.Copy(to, from)
-	if err == nil && n < p.Size {
-		err = fmt.Errorf("%s: %w", p.Path, io.ErrUnexpectedEOF)
-	}
-	return errors.Join(err, from.Close())
 }
