@@ -3,7 +3,9 @@ package export
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path"
+	"slices"
 
 	"tfos/internal/exit"
 	"tfos/internal/model"
@@ -41,19 +43,26 @@ func writeFiles(ctx context.Context, s store.Store, e *model.Export, folder stri
 		}
 		return to, nil
 	}
-	for _, f := range e.Files {
-		to, err := parent(f.To)
+	small := map[string][]byte{} // first: to sync them later would wait for the large ones
+	if e.SavedModel != nil {
+		small["saved_model.pb"] = e.SavedModel
+	}
+	if e.Values != nil {
+		small[variablesName+".index"] = e.Values.Index
+	}
+	for _, name := range slices.Sorted(maps.Keys(small)) {
+		to, err := parent(name)
+		if err == nil {
+			err = store.WriteFile(ctx, s, to, small[name])
+		}
 		if err != nil {
 			return err
 		}
-		if err := s.Assemble(ctx, []store.Piece{{Path: f.From, Size: -1}}, to); err != nil {
-			return err
-		}
 	}
-	if e.SavedModel != nil {
-		to, err := parent("saved_model.pb")
+	for _, f := range e.Files {
+		to, err := parent(f.To)
 		if err == nil {
-			err = store.WriteFile(ctx, s, to, e.SavedModel)
+			err = s.Assemble(ctx, []store.Piece{{Path: f.From, Size: -1}}, to)
 		}
 		if err != nil {
 			return err
@@ -62,15 +71,11 @@ func writeFiles(ctx context.Context, s store.Store, e *model.Export, folder stri
 	if e.Values == nil {
 		return nil
 	}
-	to, err := parent("variables/variables")
-	if err != nil {
-		return err
-	}
-	if err := s.Assemble(ctx, join(e.Values.Data), to+".data-00000-of-00001"); err != nil {
-		return err
-	}
-	return store.WriteFile(ctx, s, to+".index", e.Values.Index)
+	return s.Assemble(ctx, join(e.Values.Data), folder+"/"+variablesName+".data-00000-of-00001")
 }
+
+// variablesName is the name of a SavedModel's checkpoint, in its folder.
+const variablesName = "variables/variables"
 
 // join makes one piece of pieces that lie behind each other in one file.
 func join(pieces []model.Piece) []store.Piece {

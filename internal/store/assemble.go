@@ -9,7 +9,6 @@ import (
 	"os"
 	"slices"
 
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 )
 
@@ -19,11 +18,9 @@ type Piece struct {
 	Offset, Size int64 // bytes
 }
 
-// A file is copied by so many goroutines, of which each copies so many bytes at a time.
-const (
-	copiers     = 4
-	copiedBytes = 32 << 20
-)
+// copiedBytes are copied at a time. Several goroutines would be slower: a file system
+// lets one of them write into a file at a time.
+const copiedBytes = 32 << 20
 
 // Assemble implements Store. The kernel copies the bytes, or shares their blocks, if the
 // file systems can. It begins at once to write them to the disk, so that Publish waits
@@ -88,22 +85,20 @@ func (a *assembly) close() (err error) {
 
 // copyTo writes the pieces, one behind the other.
 func (a *assembly) copyTo(ctx context.Context, pieces []Piece, to *os.File) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(copiers)
 	at := int64(0)
 	for _, p := range pieces {
 		for done := int64(0); done < p.Size; done += copiedBytes {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
 			r := copyRange{a.sources[p.Path], to, p.Offset + done, at + done, min(copiedBytes, p.Size-done)}
-			group.Go(func() error {
-				if err := ctx.Err(); err != nil {
-					return err
-				}
-				return r.copy()
-			})
+			if err := r.copy(); err != nil {
+				return err
+			}
 		}
 		at += p.Size
 	}
-	return group.Wait()
+	return nil
 }
 
 // copyRange is size bytes of a file and their place in another.
