@@ -57,7 +57,7 @@ A Keras file needs Keras and TensorFlow in TFOS_PYTHON, which convert it.
 
 It runs on this machine, without Spark and, but for Keras files, without Python. The SavedModel gets
 its name when it has been loaded by TensorFlow and its signatures have run on
-zeros. Files that do not change are linked where the file system can.
+zeros. Files that do not change are copied.
 
 All signatures of the graph are kept. --signatures keeps some of them. --inputs
 and --outputs declare one by tensors of the graph, which tfos show --all lists.`,

@@ -9,9 +9,10 @@ type (
 		Kind      string         `json:"kind"`
 		Graphs    []graphJSON    `json:"graphs"`
 		Variables []variableJSON `json:"variables"`
-		Note      string         `json:"note"`  // what was chosen among several
-		Job       map[string]any `json:"job"`   // keys of a job file that runs it; null: no job runs it
-		Notes     []string       `json:"notes"` // what to know about the job
+		Note      string         `json:"note"`     // what was chosen among several
+		Job       map[string]any `json:"job"`      // keys of a job file that runs it; null: no job runs it
+		Notes     []string       `json:"notes"`    // what to know about the job
+		Training  *trainingJSON  `json:"training"` // null: it does not train
 	}
 	graphJSON struct {
 		TagSet     []string        `json:"tag_set"`
@@ -40,7 +41,7 @@ type (
 
 func modelToJSON(d *model.Description) modelJSON {
 	job := d.Suggest()
-	out := modelJSON{Path: d.Path, Kind: d.Kind, Graphs: []graphJSON{}, Variables: []variableJSON{}, Note: d.Note, Job: jobToJSON(job), Notes: []string{}}
+	out := modelJSON{Path: d.Path, Kind: d.Kind, Graphs: []graphJSON{}, Variables: []variableJSON{}, Note: d.Note, Job: jobToJSON(job), Notes: []string{}, Training: trainingToJSON(findTraining(d))}
 	if job != nil {
 		out.Notes = append(out.Notes, job.Notes...)
 	}

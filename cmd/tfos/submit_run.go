@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"tfos/internal/exit"
 	"tfos/internal/job"
 	"tfos/internal/launch"
@@ -120,12 +122,14 @@ func (s *submission) lease() time.Duration { return time.Duration(s.spec.Timeout
 
 // fillScratch writes all files of the plan that lie in the scratch folder.
 func (s *submission) fillScratch(scratch launch.Scratch) error {
+	var binaries errgroup.Group
 	for _, name := range []string{nodeBinary, engineBinary} {
 		if s.needs(scratch.Path(name)) {
-			if err := unpack(s.c.payload, name, scratch); err != nil {
-				return err
-			}
+			binaries.Go(func() error { return unpack(s.c.payload, name, scratch) })
 		}
+	}
+	if err := binaries.Wait(); err != nil {
+		return err
 	}
 	for _, c := range s.plan.Copies {
 		if err := copyInto(scratch, c); err != nil {

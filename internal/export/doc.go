@@ -5,8 +5,8 @@
 // model with TensorFlow. Goes out: the SavedModel in the request's folder, which is a
 // staging folder, and a Result that says what it holds and what proved it.
 //
-// Files that the export has unchanged are linked, or copied where the file system has
-// no links. The package computes no value of a variable, and publishes nothing.
+// Files that the export has unchanged are copied: a link would change with the source.
+// The package computes no value of a variable, and publishes nothing.
 //
 // Terms. Proof: the folder is loaded as inference loads it, and every signature runs
 // once on zeros. A signature that cannot run on zeros (it parses records, say) is only

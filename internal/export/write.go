@@ -2,11 +2,10 @@ package export
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
+	"maps"
 	"path"
-	"path/filepath"
+	"slices"
 
 	"tfos/internal/exit"
 	"tfos/internal/model"
@@ -44,23 +43,26 @@ func writeFiles(ctx context.Context, s store.Store, e *model.Export, folder stri
 		}
 		return to, nil
 	}
-	for _, f := range e.Files {
-		to, err := parent(f.To)
-		if err != nil {
-			return err
+	small := map[string][]byte{} // first: to sync them later would wait for the large ones
+	if e.SavedModel != nil {
+		small["saved_model.pb"] = e.SavedModel
+	}
+	if e.Values != nil {
+		small[variablesName+".index"] = e.Values.Index
+	}
+	for _, name := range slices.Sorted(maps.Keys(small)) {
+		to, err := parent(name)
+		if err == nil {
+			err = store.WriteFile(ctx, s, to, small[name])
 		}
-		from, err := filepath.EvalSymlinks(f.From) // a link to a relative link would lead nowhere
 		if err != nil {
-			return err
-		}
-		if err := s.Link(ctx, from, to); err != nil {
 			return err
 		}
 	}
-	if e.SavedModel != nil {
-		to, err := parent("saved_model.pb")
+	for _, f := range e.Files {
+		to, err := parent(f.To)
 		if err == nil {
-			err = store.WriteFile(ctx, s, to, e.SavedModel)
+			err = s.Assemble(ctx, []store.Piece{{Path: f.From, Size: -1}}, to)
 		}
 		if err != nil {
 			return err
@@ -69,52 +71,21 @@ func writeFiles(ctx context.Context, s store.Store, e *model.Export, folder stri
 	if e.Values == nil {
 		return nil
 	}
-	to, err := parent("variables/variables")
-	if err != nil {
-		return err
-	}
-	if err := writeData(ctx, s, e.Values.Data, to+".data-00000-of-00001"); err != nil {
-		return err
-	}
-	return store.WriteFile(ctx, s, to+".index", e.Values.Index)
+	return s.Assemble(ctx, join(e.Values.Data), folder+"/"+variablesName+".data-00000-of-00001")
 }
 
-// writeData writes a file of pieces of other files.
-func writeData(ctx context.Context, s store.Store, pieces []model.Piece, to string) (err error) {
-	file, err := s.Create(ctx, to)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, file.Abort()) }()
-	for _, p := range join(pieces) {
-		if err := writePiece(ctx, s, p, file); err != nil {
-			return err
-		}
-	}
-	return file.Commit()
-}
+// variablesName is the name of a SavedModel's checkpoint, in its folder.
+const variablesName = "variables/variables"
 
 // join makes one piece of pieces that lie behind each other in one file.
-func join(pieces []model.Piece) []model.Piece {
-	var joined []model.Piece
+func join(pieces []model.Piece) []store.Piece {
+	var joined []store.Piece
 	for _, p := range pieces {
 		if n := len(joined); n > 0 && joined[n-1].Path == p.Path && joined[n-1].Offset+joined[n-1].Size == p.Offset {
 			joined[n-1].Size += p.Size
 			continue
 		}
-		joined = append(joined, p)
+		joined = append(joined, store.Piece(p))
 	}
 	return joined
-}
-
-func writePiece(ctx context.Context, s store.Store, p model.Piece, to io.Writer) error {
-	from, err := s.ReadRange(ctx, p.Path, p.Offset, p.Size)
-	if err != nil {
-		return err
-	}
-	n, err := io.Copy(to, from)
-	if err == nil && n < p.Size {
-		err = fmt.Errorf("%s: %w", p.Path, io.ErrUnexpectedEOF)
-	}
-	return errors.Join(err, from.Close())
 }

@@ -27,6 +27,7 @@ func conformance(t *testing.T, s Store, root func(t *testing.T) string) {
 		"publish a file":        testPublishFile,
 		"publish nothing":       testPublishMissing,
 		"link":                  testLink,
+		"assemble":              testAssemble,
 		"lock":                  testLock,
 		"cancelled":             testCancelled,
 	}
@@ -354,6 +355,33 @@ func testPublishMissing(t *testing.T, s Store, root string) {
 	}
 }
 
+func testAssemble(t *testing.T, s Store, root string) {
+	write(t, s, root+"/a/x", "0123456789")
+	write(t, s, root+"/a/y", "abcdef")
+	write(t, s, root+"/b/there", "old")
+	pieces := []Piece{{root + "/a/x", 8, 2}, {root + "/a/y", 1, -1}, {root + "/a/x", 3, 0}, {root + "/a/x", 1, 2}}
+	for _, name := range []string{"/b/new", "/b/there"} {
+		if err := s.Assemble(t.Context(), pieces, root+name); err != nil {
+			t.Fatal(err)
+		}
+		if got := content(t, s, root+name); got != "89bcdef12" {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	if err := s.Assemble(t.Context(), nil, root+"/b/empty"); err != nil || content(t, s, root+"/b/empty") != "" {
+		t.Errorf("of no pieces: %v", err)
+	}
+	if err := s.Assemble(t.Context(), []Piece{{root + "/a/x", 8, 3}}, root+"/b/short"); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("beyond the end of a file: %v", err)
+	}
+	if err := s.Assemble(t.Context(), []Piece{{root + "/a/none", 0, -1}}, root+"/b/none"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("of an absent file: %v", err)
+	}
+	if got := listed(t, s, root+"/b", ""); got != "/empty /new /there" {
+		t.Errorf("left %q", got)
+	}
+}
+
 func testLink(t *testing.T, s Store, root string) {
 	write(t, s, root+"/a/x", "one")
 	write(t, s, root+"/b/y", "two")
@@ -428,7 +456,7 @@ func testCancelled(t *testing.T, s Store, root string) {
 	_, statErr := s.Stat(ctx, root)
 	_, lockErr := s.Lock(ctx, root+"/e")
 	errs := []error{openErr, rangeErr, atErr, createErr, listErr, statErr, lockErr, s.Mkdir(ctx, root+"/c"), s.Append(ctx, root+"/a/x", []byte("y")),
-		s.Link(ctx, root+"/a/x", root+"/f"), s.Remove(ctx, root+"/a"), s.Publish(ctx, root+"/a", root+"/d", false)}
+		s.Link(ctx, root+"/a/x", root+"/f"), s.Assemble(ctx, nil, root+"/f"), s.Remove(ctx, root+"/a"), s.Publish(ctx, root+"/a", root+"/d", false)}
 	if i := slices.IndexFunc(errs, func(err error) bool { return !errors.Is(err, context.Canceled) }); i >= 0 {
 		t.Errorf("call %d went on: %v", i, errs[i])
 	}

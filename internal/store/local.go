@@ -210,15 +210,26 @@ func (f *localFile) Commit() error {
 	if f.ended {
 		return fmt.Errorf("store: commit %s: %w", f.final, fs.ErrClosed)
 	}
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("store: commit %s: %w", f.final, errors.Join(err, f.Abort()))
+	}
+	if err := f.rename(); err != nil {
+		return err
+	}
+	return syncPath(filepath.Dir(f.final))
+}
+
+// rename gives the file its name. The bytes may not be durable.
+func (f *localFile) rename() error {
 	f.ended = true
-	err := errors.Join(f.Sync(), f.Close())
+	err := f.Close()
 	if err == nil {
 		err = os.Rename(f.Name(), f.final)
 	}
 	if err != nil {
 		return fmt.Errorf("store: commit %s: %w", f.final, errors.Join(err, os.Remove(f.Name())))
 	}
-	return syncPath(filepath.Dir(f.final))
+	return nil
 }
 
 func (f *localFile) Abort() error {

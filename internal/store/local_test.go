@@ -1,7 +1,9 @@
 package store
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -155,4 +157,47 @@ func TestLocalLockOfADeadProcess(t *testing.T) {
 		t.Fatalf("after the holder was killed: %v", err)
 	}
 	_ = after.Close()
+}
+
+// TestAssembleLarge: a file of several ranges is copied whole, in the kernel and through
+// this process, with permissions that are not wider than its source's.
+func TestAssembleLarge(t *testing.T) {
+	folder := t.TempDir()
+	source, err := os.OpenFile(folder+"/source", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer source.Close()
+	for i := range int64(5) { // with holes
+		if _, err := source.WriteAt([]byte{byte('a' + i)}, i*20_000_001); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := (Local{}).Assemble(t.Context(), []Piece{{folder + "/source", 0, -1}}, folder+"/copy"); err != nil {
+		t.Fatal(err)
+	}
+	through, err := os.Create(folder + "/through")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer through.Close()
+	size := int64(4*20_000_001 + 1)
+	if err := (&copyRange{source, through, 0, 0, size}).copyBytes(); err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile(folder + "/source")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"/copy", "/through"} {
+		if got, err := os.ReadFile(folder + name); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s: %d bytes of %d, %v", name, len(got), len(want), err)
+		}
+	}
+	if info, err := os.Stat(folder + "/copy"); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	if err := (&copyRange{source, through, size - 1, 0, 2}).copyBytes(); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("beyond the end: %v", err)
+	}
 }

@@ -51,6 +51,11 @@ type Store interface {
 	// fs.ErrExist. A store without links copies the file. Callers must not change the
 	// bytes of either name in place.
 	Link(ctx context.Context, from, to string) error
+	// Assemble writes a file, in an existing folder, of pieces of other files, in their
+	// order. It replaces an existing file. Its permissions are those that all sources
+	// have. The file has its name when it is complete; an error leaves no partial file.
+	// Its bytes are durable after Publish.
+	Assemble(ctx context.Context, pieces []Piece, path string) error
 	// Lock locks the file at path, in an existing folder, without waiting. The error is
 	// ErrLocked if another process holds the lock. Close releases it, and so does the
 	// end of the process, for whatever reason.
