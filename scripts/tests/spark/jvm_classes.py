@@ -19,15 +19,27 @@ ARCHIVES = ROOT / ".build" / "jvm-classes"
 
 SHORT_LIVED = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
-# Loads what most jobs of the tests need: parquet, text, Arrow to and from Python, RDD.pipe.
+# Loads what most jobs of the tests need: local-cluster has a master and workers in the driver's
+# JVM, which alone is archived, and the tasks of local[2] need what those of executors need.
 WARM_UP = """\
 import sys
 from pyspark.sql import SparkSession
+
+folder = sys.argv[1]
 spark = SparkSession.builder.master("local-cluster[1,1,1024]").getOrCreate()
-spark.range(64, numPartitions=2).write.mode("overwrite").parquet(sys.argv[1])
-rows = spark.read.parquet(sys.argv[1])
-assert rows.mapInArrow(lambda batches: batches, "id long").count() == 64
+assert spark.sparkContext.parallelize([1], 1).count() == 1
+spark.stop()
+
+spark = SparkSession.builder.master("local[2]").getOrCreate()
+rows = spark.range(64, numPartitions=2).selectExpr(
+    "id", "cast(id % 2 as string) day", "array(cast(id as float)) x"
+)
+for kind in ("orc", "json", "parquet"):
+    rows.write.mode("overwrite").partitionBy("day").format(kind).save(f"{folder}/{kind}")
+rows = spark.sql(f"SELECT * FROM parquet.`{folder}/parquet` WHERE id >= 0 ORDER BY id")
+assert rows.mapInArrow(lambda batches: batches, rows.schema).count() == 64
 assert rows.rdd.map(str).pipe("cat").count() == 64
+spark.sparkContext.parallelize([0], 1).barrier().mapPartitions(list).collect()
 spark.stop()
 """
 
