@@ -10,7 +10,8 @@ import (
 	"tfos/internal/model"
 )
 
-// export proves the SavedModel that tfos-node writes meanwhile, with TensorFlow.
+// export makes a SavedModel, or takes what tfos-node writes meanwhile, and proves it with
+// TensorFlow.
 func (w *worker) export(ctx context.Context) error {
 	var req export.Request
 	if err := json.Unmarshal(w.member.Context().Work, &req); err != nil {
@@ -22,17 +23,7 @@ func (w *worker) export(ctx context.Context) error {
 	load := func(ctx context.Context, program *model.Program) (export.Model, error) {
 		return engine.Load(ctx, program, req.Threads)
 	}
-	if err := w.enter(export.Exporting); err != nil {
-		return err
-	}
-	written, err := export.AwaitWritten(ctx, &req)
-	if err != nil {
-		return err
-	}
-	if err := w.enter(export.Proving); err != nil {
-		return err
-	}
-	result, err := export.Prove(ctx, &req, written, load)
+	result, err := export.Run(ctx, &req, load, w.enter)
 	if err != nil {
 		return err
 	}

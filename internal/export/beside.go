@@ -14,7 +14,7 @@ import (
 
 // WriteBeside is Write for another process than that which proves the export, so that
 // TensorFlow starts at the same time. Its result goes into the file req.Written, for
-// AwaitWritten.
+// which Run waits.
 func WriteBeside(ctx context.Context, req *Request) error {
 	written, err := Write(ctx, req)
 	if err != nil {
@@ -34,9 +34,9 @@ func WriteBeside(ctx context.Context, req *Request) error {
 // TensorFlow's start, which mostly takes longer than the writing.
 const writtenTime = 5 * time.Millisecond
 
-// AwaitWritten waits for the result of WriteBeside. If the writing fails, its process ends
+// awaitWritten waits for the result of WriteBeside. If the writing fails, its process ends
 // this one.
-func AwaitWritten(ctx context.Context, req *Request) (w Written, err error) {
+func awaitWritten(ctx context.Context, req *Request) (w Written, err error) {
 	for {
 		content, err := os.ReadFile(req.Written)
 		switch {

@@ -30,20 +30,24 @@ const (
 	Proving   = "proving"
 )
 
-// Run writes the export and proves it. enter reports the phases. An error leaves a
-// folder that must not be published.
+// Run writes the export, or waits until another process has written it, and proves it.
+// enter reports the phases. An error leaves a folder that must not be published.
 func Run(ctx context.Context, req *Request, load Load, enter func(phase string) error) (Result, error) {
 	if err := enter(Exporting); err != nil {
 		return Result{}, err
 	}
-	written, err := Write(ctx, req)
+	getWritten := Write
+	if req.Written != "" {
+		getWritten = awaitWritten
+	}
+	written, err := getWritten(ctx, req)
 	if err != nil {
 		return Result{}, err
 	}
 	if err := enter(Proving); err != nil {
 		return Result{}, err
 	}
-	return Prove(ctx, req, written, load)
+	return proveWritten(ctx, req, written, load)
 }
 
 // Written is an export that is written, and not proved.
@@ -83,8 +87,8 @@ func Write(ctx context.Context, req *Request) (Written, error) {
 	return w, nil
 }
 
-// Prove loads what Write has written and runs its signatures.
-func Prove(ctx context.Context, req *Request, w Written, load Load) (Result, error) {
+// proveWritten loads what Write has written and runs its signatures.
+func proveWritten(ctx context.Context, req *Request, w Written, load Load) (Result, error) {
 	begin := time.Now()
 	result := Result{Graph: w.Graph, Checkpoint: w.Checkpoint, Notes: w.Notes, Files: w.Files, Bytes: w.Bytes, WriteTime: w.Seconds, Signatures: []Signature{}}
 	if err := prove(ctx, req, w.TagSet, load, &result); err != nil {

@@ -128,3 +128,23 @@ func TestWriteData(t *testing.T) {
 		t.Errorf("%q", content)
 	}
 }
+
+// TestRunWaits: a run whose export another process writes takes that one's account, and
+// ends with its context.
+func TestRunWaits(t *testing.T) {
+	req := request(t)
+	req.Written = req.Output + ".written"
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	load := func(context.Context, *model.Program) (Model, error) { return fake{}, nil }
+	enter := func(string) error { return nil }
+	if _, err := Run(ctx, req, load, enter); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	wrote := make(chan error, 1)
+	go func() { wrote <- WriteBeside(t.Context(), req) }()
+	result, err := Run(t.Context(), req, load, enter)
+	if err := errors.Join(err, <-wrote); err != nil || result.Files != 2 || result.Graph != req.Graph || len(result.Signatures) != 2 {
+		t.Errorf("%+v, %v", result, err)
+	}
+}

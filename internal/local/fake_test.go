@@ -105,11 +105,8 @@ func prove(member *feed.Child) error {
 	if err := json.Unmarshal(member.Context().Work, &req); err != nil {
 		return err
 	}
-	written, err := export.AwaitWritten(context.Background(), &req)
-	if err != nil {
-		return err
-	}
-	result, err := export.Prove(context.Background(), &req, written, func(context.Context, *model.Program) (export.Model, error) { return running{}, nil })
+	load := func(context.Context, *model.Program) (export.Model, error) { return running{}, nil }
+	result, err := export.Run(context.Background(), &req, load, member.Phase)
 	if err != nil {
 		return err
 	}
