@@ -10,7 +10,8 @@ import (
 	"tfos/internal/model"
 )
 
-// export makes a SavedModel, and proves it with TensorFlow.
+// export makes a SavedModel, or takes what tfos-node writes meanwhile, and proves it with
+// TensorFlow.
 func (w *worker) export(ctx context.Context) error {
 	var req export.Request
 	if err := json.Unmarshal(w.member.Context().Work, &req); err != nil {

@@ -30,48 +30,77 @@ const (
 	Proving   = "proving"
 )
 
-// Run writes the export and proves it. enter reports the phases. An error leaves a
-// folder that must not be published.
+// Run writes the export, or waits until another process has written it, and proves it.
+// enter reports the phases. An error leaves a folder that must not be published.
 func Run(ctx context.Context, req *Request, load Load, enter func(phase string) error) (Result, error) {
-	begin := time.Now()
-	e, err := req.Export(req.Signatures)
+	if err := enter(Exporting); err != nil {
+		return Result{}, err
+	}
+	getWritten := Write
+	if req.Written != "" {
+		getWritten = awaitWritten
+	}
+	written, err := getWritten(ctx, req)
 	if err != nil {
 		return Result{}, err
 	}
-	result := Result{Graph: cmp.Or(req.Origin, e.Graph), Checkpoint: e.Checkpoint, Notes: e.Notes, Signatures: []Signature{}}
+	if err := enter(Proving); err != nil {
+		return Result{}, err
+	}
+	return proveWritten(ctx, req, written, load)
+}
+
+// Written is an export that is written, and not proved.
+type Written struct {
+	Graph      string   `json:"graph"`
+	Checkpoint string   `json:"checkpoint"`
+	TagSet     []string `json:"tag_set"`
+	Notes      []string `json:"notes"`
+	Files      int      `json:"files"`
+	Bytes      int64    `json:"bytes"`
+	Seconds    float64  `json:"seconds"`
+}
+
+// Write writes the export. It needs no TensorFlow.
+func Write(ctx context.Context, req *Request) (Written, error) {
+	begin := time.Now()
+	e, err := req.Export(req.Signatures)
+	if err != nil {
+		return Written{}, err
+	}
 	s, err := store.For(req.Output)
 	if err != nil {
-		return result, err
-	}
-	if err := enter(Exporting); err != nil {
-		return result, err
+		return Written{}, err
 	}
 	if err := write(ctx, s, e, req.Output); err != nil {
-		return result, err
+		return Written{}, err
 	}
-	written, err := s.List(ctx, store.Literal(req.Output))
+	files, err := s.List(ctx, store.Literal(req.Output))
 	if err != nil {
-		return result, &Error{req.Output, err}
+		return Written{}, &Error{req.Output, err}
 	}
-	for _, f := range written {
-		result.Files++
-		result.Bytes += f.Size
+	w := Written{Graph: cmp.Or(req.Origin, e.Graph), Checkpoint: e.Checkpoint, TagSet: e.TagSet, Notes: e.Notes, Files: len(files)}
+	for _, f := range files {
+		w.Bytes += f.Size
 	}
-	proof := time.Now()
-	result.WriteTime = proof.Sub(begin).Seconds()
-	if err := enter(Proving); err != nil {
-		return result, err
-	}
-	if err := prove(ctx, req, e, load, &result); err != nil {
+	w.Seconds = time.Since(begin).Seconds()
+	return w, nil
+}
+
+// proveWritten loads what Write has written and runs its signatures.
+func proveWritten(ctx context.Context, req *Request, w Written, load Load) (Result, error) {
+	begin := time.Now()
+	result := Result{Graph: w.Graph, Checkpoint: w.Checkpoint, Notes: w.Notes, Files: w.Files, Bytes: w.Bytes, WriteTime: w.Seconds, Signatures: []Signature{}}
+	if err := prove(ctx, req, w.TagSet, load, &result); err != nil {
 		return result, fmt.Errorf("the export does not load, and is not kept: %w", err)
 	}
-	result.ProofTime = time.Since(proof).Seconds()
+	result.ProofTime = time.Since(begin).Seconds()
 	return result, ctx.Err()
 }
 
 // prove loads the export and runs its signatures.
-func prove(ctx context.Context, req *Request, e *model.Export, load Load, result *Result) (err error) {
-	program, signatures, unfit, err := model.Source{Model: req.Output, TagSet: e.TagSet}.SignatureProgram()
+func prove(ctx context.Context, req *Request, tags []string, load Load, result *Result) (err error) {
+	program, signatures, unfit, err := model.Source{Model: req.Output, TagSet: tags}.SignatureProgram()
 	if err != nil {
 		return err
 	}

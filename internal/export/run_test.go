@@ -60,8 +60,10 @@ func TestRun(t *testing.T) {
 	if want := []Signature{{Name: "a", Ran: true}, {Name: "b", NotRun: "no record"}}; !slices.Equal(result.Signatures, want) {
 		t.Errorf("%+v", result.Signatures)
 	}
-	if result.Files != 2 || result.Bytes != int64(len(text)+4) {
-		t.Errorf("%d files, %d bytes", result.Files, result.Bytes)
+	// All readers know the binary form.
+	graph, err := os.Stat(req.Output + "/saved_model.pb")
+	if err != nil || result.Files != 2 || result.Bytes != graph.Size()+4 {
+		t.Errorf("%d files, %d bytes, %v", result.Files, result.Bytes, err)
 	}
 	// The source is written in place, as TensorFlow writes assets.
 	if err := os.WriteFile(req.Graph+"/assets/words", []byte("dog\n"), 0o600); err != nil {
@@ -124,5 +126,25 @@ func TestWriteData(t *testing.T) {
 	}
 	if content, _ := os.ReadFile(to); string(content) != "89123" {
 		t.Errorf("%q", content)
+	}
+}
+
+// TestRunWaits: a run whose export another process writes takes that one's account, and
+// ends with its context.
+func TestRunWaits(t *testing.T) {
+	req := request(t)
+	req.Written = req.Output + ".written"
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	load := func(context.Context, *model.Program) (Model, error) { return fake{}, nil }
+	enter := func(string) error { return nil }
+	if _, err := Run(ctx, req, load, enter); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	wrote := make(chan error, 1)
+	go func() { wrote <- WriteBeside(t.Context(), req) }()
+	result, err := Run(t.Context(), req, load, enter)
+	if err := errors.Join(err, <-wrote); err != nil || result.Files != 2 || result.Graph != req.Graph || len(result.Signatures) != 2 {
+		t.Errorf("%+v, %v", result, err)
 	}
 }

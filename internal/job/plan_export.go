@@ -3,6 +3,7 @@ package job
 import (
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"tfos/internal/export"
@@ -15,7 +16,7 @@ func (s *Spec) planExport(p *Plan) (err error) {
 	}
 	p.Reserve.Export, err = json.Marshal(export.Request{
 		ExportSource: s.exportSource(), Signatures: s.signatureChoice(), Origin: s.origin,
-		Output: p.Reserve.Outputs[0].Staging, Threads: s.Resources.Worker.Cores,
+		Output: p.Reserve.Outputs[0].Staging, Written: filepath.Join(p.Scratch, "written.json"), Threads: s.Resources.Worker.Cores,
 	})
 	if err != nil {
 		return fmt.Errorf("job: plan: write the export's request: %w", err)

@@ -14,8 +14,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"tfos/internal/export"
 	"tfos/internal/feed"
 	"tfos/internal/infer"
+	"tfos/internal/model"
 	"tfos/internal/node"
 	"tfos/internal/proc"
 )
@@ -44,6 +46,7 @@ func TestMain(m *testing.M) {
 // fakeEngine attaches to its member and
 //
 //	predict   writes a file for each split, and their result
+//	export    waits until the export is written, and proves it with a model that runs
 //	fail      reports bad data (6) and exits 1
 //	hang      waits for its end
 //	orphan    kills its member's supervisor and waits for its end
@@ -56,6 +59,8 @@ func fakeEngine(socket, what string) int {
 	case err != nil:
 	case what == "predict":
 		err = predict(member)
+	case what == "export":
+		err = prove(member)
 	case what == "train", what == "some", what == "half":
 		err = train(socket, what)
 	case what == "fail":
@@ -94,6 +99,25 @@ func predict(member *feed.Child) error {
 	}
 	return member.Result(result)
 }
+
+func prove(member *feed.Child) error {
+	var req export.Request
+	if err := json.Unmarshal(member.Context().Work, &req); err != nil {
+		return err
+	}
+	load := func(context.Context, *model.Program) (export.Model, error) { return running{}, nil }
+	result, err := export.Run(context.Background(), &req, load, member.Phase)
+	if err != nil {
+		return err
+	}
+	return member.Result(result)
+}
+
+// running is a model whose signatures run.
+type running struct{}
+
+func (running) RunZeros(*model.Signature) error { return nil }
+func (running) Close() error                    { return nil }
 
 // killSupervisor kills the parent of the guard, which is this process's parent.
 func killSupervisor() error {

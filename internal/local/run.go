@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"tfos/internal/exit"
+	"tfos/internal/export"
 	"tfos/internal/record"
 	"tfos/internal/reserve"
 	"tfos/internal/work"
@@ -57,7 +58,12 @@ func Run(ctx context.Context, o Options) error {
 	err = d.handleEvents(feeding, events)
 	stopFeeding()
 	d.feeding.Wait()
-	return errors.Join(err, group.Wait(), d.members.Wait())
+	err = errors.Join(err, group.Wait(), d.members.Wait())
+	if p.Reserve.Export != nil { // writeExport may have gone on after the verdict of a failure
+		_, left := work.ClearStaging(context.WithoutCancel(ctx), p.Reserve)
+		err = errors.Join(err, left)
+	}
+	return err
 }
 
 // driver is the state of one Run.
@@ -68,7 +74,7 @@ type driver struct {
 	member   *member        // nil: not started
 	members  errgroup.Group // waits for the member's end
 	feeds    *feeds
-	feeding  sync.WaitGroup // waits for feeds
+	feeding  sync.WaitGroup // waits for feeds, and for an export's files
 	ready    reserve.Ready
 	judged   bool // the verdict has been written
 }
@@ -151,7 +157,23 @@ func (d *driver) begin(ctx context.Context) {
 		d.sendCommand(map[string]any{"cmd": "fail", "code": exit.BadData, "phase": "input", "cause": err.Error(), "retryable": false})
 		return
 	}
+	if d.plan.Reserve.Export != nil {
+		d.feeding.Go(func() { d.writeExport(ctx) })
+	}
 	d.launchMember()
+}
+
+// writeExport writes the files of an export, which the member proves, while the member
+// starts TensorFlow.
+func (d *driver) writeExport(ctx context.Context) {
+	var req export.Request
+	err := json.Unmarshal(d.plan.Reserve.Export, &req)
+	if err == nil {
+		err = export.WriteBeside(ctx, &req)
+	}
+	if err != nil && ctx.Err() == nil {
+		d.sendCommand(map[string]any{"cmd": "fail", "code": exit.CodeOf(err, exit.Failed), "phase": export.Exporting, "cause": err.Error(), "retryable": false})
+	}
 }
 
 // launchMember starts the member. When the member ends, it reports a failure to the

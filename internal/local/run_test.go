@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -13,9 +14,11 @@ import (
 	"testing"
 	"time"
 
+	"tfos/internal/export"
 	"tfos/internal/files"
 	"tfos/internal/infer"
 	"tfos/internal/job"
+	"tfos/internal/model"
 	"tfos/internal/node"
 	"tfos/internal/reserve"
 	"tfos/internal/work"
@@ -133,6 +136,84 @@ func TestRun(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(dir, "out", name)); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// savedModel is a SavedModel without variables.
+const savedModel = `meta_graphs {
+  meta_info_def { tags: "serve" }
+  graph_def { node { name: "x" op: "Placeholder" attr { key: "dtype" value { type: DT_FLOAT } } } }
+  signature_def { key: "a" value { inputs { key: "x" value { name: "x:0" dtype: DT_FLOAT } } outputs { key: "y" value { name: "x:0" dtype: DT_FLOAT } } } }
+}`
+
+// exportScene is scene for the export of a SavedModel.
+func exportScene(t *testing.T, what string) (dir string, p plan) {
+	t.Helper()
+	dir, p = scene(t, what)
+	source := filepath.Join(dir, "saved")
+	if err := errors.Join(os.Mkdir(source, 0o700), os.WriteFile(source+"/saved_model.pbtxt", []byte(savedModel), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	o := &p.Reserve.Outputs[0]
+	o.Kind = work.KindSavedModel
+	request, err := json.Marshal(export.Request{
+		ExportSource: model.ExportSource{Graph: source}, Output: o.Staging, Written: filepath.Join(dir, "written.json"),
+		Signatures: model.SignatureChoice{Keep: []string{"a"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Reserve.Infer, p.Reserve.Export, p.Node.Kind = nil, request, "export"
+	return dir, p
+}
+
+// TestExport: this process writes the export that the member proves.
+func TestExport(t *testing.T) {
+	dir, p := exportScene(t, "export")
+	v := verdict(t, drive(t, p, nothing))
+	result, _ := v["export"].(map[string]any)
+	if v["code"] != 0.0 || result["files"] != 1.0 || !reflect.DeepEqual(result["signatures"], []any{map[string]any{"name": "a", "ran": true}}) {
+		t.Errorf("verdict %v", v)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "out", "saved_model.pb")); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestExportFails: what cannot be written ends the run, and so does a member that does not
+// prove it. Nothing stays.
+func TestExportFails(t *testing.T) {
+	for name, c := range map[string]struct {
+		what   string
+		change func(*testing.T, string, *plan)
+		code   float64
+		cause  string
+	}{
+		"no source": {"export", func(t *testing.T, dir string, _ *plan) {
+			if err := os.RemoveAll(dir + "/saved"); err != nil {
+				t.Fatal(err)
+			}
+		}, 2, "does not exist"},
+		"no place": {"export", func(t *testing.T, _ string, p *plan) {
+			if err := os.WriteFile(p.Reserve.Outputs[0].Staging, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, 7, "export: write "},
+		"no proof": {"fail", func(*testing.T, string, *plan) {}, 6, "a bad row"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, p := exportScene(t, c.what)
+			c.change(t, dir, &p)
+			v := verdict(t, drive(t, p, nothing))
+			if cause, _ := v["cause"].(string); v["code"] != c.code || !strings.Contains(cause, c.cause) {
+				t.Errorf("verdict %v, want %v %q", v, c.code, c.cause)
+			}
+			for _, path := range []string{p.Reserve.Outputs[0].Staging, p.Reserve.Outputs[0].Final} {
+				if _, err := os.Stat(path); err == nil {
+					t.Errorf("%s is left", path)
+				}
+			}
+		})
 	}
 }
 

@@ -185,7 +185,8 @@ func (e *exporter) openModel(s ExportSource, path string) error {
 	} else {
 		e.source, err = e.saved.findGraph(s.TagSet)
 	}
-	e.changed = len(e.saved.graphs) > 1
+	// Not all readers know the text form.
+	e.changed = len(e.saved.graphs) > 1 || !exists(filepath.Join(e.saved.Dir, binaryFile))
 	return err
 }
 
