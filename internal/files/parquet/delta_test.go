@@ -104,6 +104,15 @@ func TestDamagedDeltas(t *testing.T) {
 	}
 }
 
+// A page of nulls alone has no deltas.
+func TestDeltasOfNulls(t *testing.T) {
+	for _, e := range []parquet.Encoding{parquet.Encodings.DeltaBinaryPacked, parquet.Encodings.DeltaLengthByteArray, parquet.Encodings.DeltaByteArray} {
+		if got, err := (&deltas{physical: parquet.Types.Int64, plain: []byte{1}}).decodePage(e, nil, 0); err != nil || len(got) > 0 {
+			t.Errorf("%s: %v, %v", e, got, err)
+		}
+	}
+}
+
 // Damaged deltas are an error for any bytes. They do not cause large
 // allocations.
 func FuzzDeltas(f *testing.F) {

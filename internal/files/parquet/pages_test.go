@@ -202,6 +202,7 @@ func TestDamagedPages(t *testing.T) {
 		"it ends in its body":    {append(data(6, 3, 10, nil), "ab"...), false},
 		"it ends in its header":  {data(6, 3, 10, nil)[:8], false},
 		"no size":                {append(data(-1, 3, 10, nil), "abc"...), false},
+		"a size of 33 bits":      {append(data(6+1<<32, 3, 10, nil), "abc"...), false},
 		"no values":              {append(data(6, 3, -1, nil), "abc"...), false},
 		"of no values":           {append(data(6, 3, 0, nil), "abc"...), true},
 		"no kind":                {append(headerOf(-1, 6, 3, nil, 5, 1, 0, 3, 3), "abc"...), false},
