@@ -14,6 +14,7 @@
 //   - piece: the rows of one chunk, as a record.
 //   - run: rows of a piece that follow each other. A batch is a list of runs.
 //   - stock: the runs that come next.
+//   - group: batches that are handed over together, to save wake-ups of threads.
 //
 // Where things are: batches.go is a feed that is read once, load.go the goroutine
 // that makes its batches ahead; passes.go is a feed that is read again and again,

@@ -15,13 +15,13 @@ import (
 type reading struct {
 	chunks *feed.Chunks
 	cfg    feed.Config
-	ready  chan batch // closed by the goroutine at its end
-	loader *loader    // the goroutine's; read after ready is closed
-	failed error      // why the goroutine ended early; read after ready is closed
+	ready  chan []batch // closed by the goroutine at its end
+	loader *loader      // the goroutine's; read after ready is closed
+	failed error        // why the goroutine ended early; read after ready is closed
 	cancel context.CancelCauseFunc
 
 	mu       sync.Mutex // serializes next
-	held     *batch     // the next one, which is not permitted yet
+	held     []batch    // the next ones; the first is not permitted yet
 	steps    int64      // permitted
 	handed   map[int]int64
 	err      error         // what next returns from now on
@@ -33,7 +33,7 @@ type reading struct {
 // startReading starts the goroutine. stopReading ends it.
 func startReading(chunks *feed.Chunks, l *loader) *reading {
 	ctx, cancel := context.WithCancelCause(context.Background())
-	r := &reading{chunks: chunks, cfg: l.cfg, loader: l, ready: make(chan batch, batchesAhead), cancel: cancel, handed: map[int]int64{}}
+	r := &reading{chunks: chunks, cfg: l.cfg, loader: l, ready: make(chan []batch, groupsAhead), cancel: cancel, handed: map[int]int64{}}
 	go func() {
 		defer close(r.ready)
 		r.failed = l.run(ctx, r.ready)
@@ -60,8 +60,8 @@ func (r *reading) next(ctx context.Context) (train.Batch, error) {
 		r.err = err
 		return train.Batch{}, err
 	}
-	b := r.held
-	r.held = nil
+	b := r.held[0]
+	r.held = r.held[1:]
 	if err := r.report(b.epochs); err != nil {
 		b.Rows.Release()
 		r.err = err
@@ -70,17 +70,17 @@ func (r *reading) next(ctx context.Context) (train.Batch, error) {
 	return b.Batch, nil
 }
 
-// fetch waits for a batch.
+// fetch waits for a group of batches, unless one is held.
 func (r *reading) fetch(ctx context.Context) error {
-	if r.held != nil {
+	if len(r.held) > 0 {
 		return nil
 	}
 	began := time.Now()
 	defer func() { r.waited += time.Since(began) }()
 	select {
-	case b, ok := <-r.ready:
+	case group, ok := <-r.ready:
 		if ok {
-			r.held = &b
+			r.held = group
 			return nil
 		}
 		r.ended = true
@@ -93,7 +93,7 @@ func (r *reading) fetch(ctx context.Context) error {
 	}
 }
 
-// permit waits for leave to take the step of the batch that is held.
+// permit waits for leave to take the step of the first batch that is held.
 func (r *reading) permit(ctx context.Context) error {
 	if !r.cfg.Synchronous {
 		return nil
@@ -140,13 +140,11 @@ func (r *reading) stopReading() {
 	r.cancel(io.EOF)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for b := range r.ready {
-		b.Rows.Release()
+	for group := range r.ready {
+		releaseGroup(group)
 	}
-	if r.held != nil {
-		r.held.Rows.Release()
-		r.held = nil
-	}
+	releaseGroup(r.held)
+	r.held = nil
 	if r.err == nil {
 		r.err = io.EOF
 	}

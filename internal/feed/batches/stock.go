@@ -75,6 +75,9 @@ func (s *stock) cut(n int64) (batch, error) {
 	return b, nil
 }
 
+// copies reports whether cut(n) copies rows, because no piece has them all.
+func (s *stock) copies(n int64) bool { return s.runs[0].n < n }
+
 // takeRuns removes the next n rows from the stock.
 func (s *stock) takeRuns(n int64) []run {
 	s.rows -= n

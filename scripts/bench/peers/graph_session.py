@@ -15,6 +15,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 v1 = tf.compat.v1
 WARM_UP = 100  # steps
+IN_CALLER = -1  # inter-op threads: operations run in the thread that calls, as tfos has it
 
 
 def measure(config):
@@ -24,8 +25,9 @@ def measure(config):
 
 def measured(config, way):
     """One way to give the batch: rows per second of each pass, and CPU of a row."""
+    between = IN_CALLER if config.threads == 1 else config.threads
     settings = v1.ConfigProto(
-        intra_op_parallelism_threads=config.threads, inter_op_parallelism_threads=config.threads
+        intra_op_parallelism_threads=config.threads, inter_op_parallelism_threads=between
     )
     with v1.Session(graph=tf.Graph(), config=settings) as session, session.graph.as_default():
         step = way(session, config, batch(config))
