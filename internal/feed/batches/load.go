@@ -81,7 +81,8 @@ func (l *loader) run(ctx context.Context, out chan<- []batch) error {
 
 // sendGroup sends the next batches of the stock together, each of least to size rows:
 // those that share memory with the chunk that they are from, and at most one that is a
-// copy. So a group needs little more memory than its chunk. A hand-over to the program's goroutine costs about 0.05 ms.
+// copy. So a group needs little more memory than its chunk. A hand-over to the program's
+// goroutine costs about 0.05 ms.
 func (l *loader) sendGroup(ctx context.Context, least, size int64, out chan<- []batch) error {
 	var group []batch
 	for copied := false; l.stock.rows >= least; {
