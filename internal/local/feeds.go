@@ -83,9 +83,9 @@ func takers(members []reserve.FormedMember, feed string) []task.Member {
 func (f *feeds) runFeed(parent context.Context, feed task.Sending) bool {
 	ctx, end := f.begin(parent, feed.Order.Feed.Name)
 	defer end()
-	feed.EndEpoch = func(ctx context.Context, epoch int, rows int64, last bool) bool {
-		f.send(map[string]any{"cmd": "feed_end", "feed": feed.Order.Feed.Name, "epoch": epoch, "rows": rows, "last": last})
-		return !last && f.awaitNext(ctx)
+	feed.EndEpoch = func(ctx context.Context, sent task.Epoch) bool {
+		f.send(map[string]any{"cmd": "feed_end", "feed": feed.Order.Feed.Name, "epoch": sent.Number, "rows": sent.Rows, "last": sent.Last, "stopped": sent.Stopped})
+		return !sent.Last && f.awaitNext(ctx)
 	}
 	err := feed.Run(ctx)
 	var data *task.DataError

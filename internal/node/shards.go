@@ -62,9 +62,9 @@ func (m *member) sendShard(ctx context.Context, cfg feed.Config, share task.Shar
 		},
 		Files: share.Partitions, Tasks: share.Readers, Epochs: cfg.Epochs,
 		Input: m.place.String() + "'s share of the input",
-		EndEpoch: func(_ context.Context, epoch int, _ int64, last bool) bool {
-			m.warn("end of an epoch", m.rows.EndFeed(cfg.Name, epoch, last))
-			return !last
+		EndEpoch: func(_ context.Context, sent task.Epoch) bool {
+			m.warn("end of an epoch", m.rows.EndFeed(cfg.Name, sent.Number, sent.Last))
+			return !sent.Last
 		},
 	}
 }

@@ -19,8 +19,8 @@ type feedState struct {
 	// next one comes from; -1: none.
 	undecided int
 	replays   bool
-	// stoppedEarly: a member stopped before the feed had ended. Rows that were sent
-	// need not have arrived then.
+	// stoppedEarly: a member stopped before the feed had ended. What was sent and what
+	// members received may differ then.
 	stoppedEarly bool
 	stopped      map[Place]bool // of each member that takes the feed: it wants no more rows
 	announced    bool
@@ -192,6 +192,7 @@ func (r *Roster) feedEnded(c FeedEnded) {
 	f.sent[c.Epoch] = c.Rows
 	f.ends = append(f.ends, end)
 	f.ended = c.Last
+	f.stoppedEarly = f.stoppedEarly || c.Stopped
 	r.progressed = r.now
 	for _, p := range r.living() {
 		if p.takesFeed(f.Name) {

@@ -6,13 +6,15 @@ import "tfos/internal/exit"
 // StopRun) or of the run's work (Settle).
 type Command interface{ command() }
 
-// FeedEnded says that every partition of an epoch was acknowledged, Rows in
-// all. Last: no epoch follows.
+// FeedEnded says that an epoch was sent, and that members acknowledged Rows of it.
 type FeedEnded struct {
 	Feed  string
 	Epoch int
 	Rows  int64
-	Last  bool
+	Last  bool // no epoch follows
+	// Stopped: not all rows were sent, because no member wanted the rest. Members may have
+	// more than Rows: what was on its way.
+	Stopped bool
 }
 
 // Fail ends the run with a cause that the driver knows for certain.

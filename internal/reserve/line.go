@@ -15,15 +15,16 @@ import (
 
 // commandLine is any command of the driver.
 type commandLine struct {
-	Cmd    string    `json:"cmd"`
-	Feed   string    `json:"feed"`
-	Epoch  int       `json:"epoch"`
-	Rows   int64     `json:"rows"`
-	Last   bool      `json:"last"`
-	Code   exit.Code `json:"code"`
-	Phase  string    `json:"phase"`
-	Cause  string    `json:"cause"`
-	Reason string    `json:"reason"`
+	Cmd     string    `json:"cmd"`
+	Feed    string    `json:"feed"`
+	Epoch   int       `json:"epoch"`
+	Rows    int64     `json:"rows"`
+	Last    bool      `json:"last"`
+	Stopped bool      `json:"stopped"`
+	Code    exit.Code `json:"code"`
+	Phase   string    `json:"phase"`
+	Cause   string    `json:"cause"`
+	Reason  string    `json:"reason"`
 
 	Retryable bool `json:"retryable"`
 
@@ -43,7 +44,7 @@ func parseCommand(line []byte) (c Command, name string, err error) {
 func (l commandLine) command() Command {
 	switch l.Cmd {
 	case "feed_end":
-		return FeedEnded{l.Feed, l.Epoch, l.Rows, l.Last}
+		return FeedEnded{l.Feed, l.Epoch, l.Rows, l.Last, l.Stopped}
 	case "fail":
 		if l.Code == exit.Done {
 			l.Code = exit.Failed

@@ -86,7 +86,7 @@ func (s *script) operate(d *datadriven.TestData) error {
 		s.logEffects(s.roster.Report(s.now, Outcome{Place: args.place(), Kind: args.kind(), Cause: args.text("cause", ""), Phase: args.text("phase", "running"),
 			VerdictCode: exit.Code(args.number("code")), ExitCode: args.number("exit"), Signal: args.number("signal"), Feeds: args.counts(), Paces: args.paces()}, int64(args.number("inc"))))
 	case "feed-end":
-		s.logEffects(s.roster.Command(s.now, FeedEnded{d.CmdArgs[0].Key, args.number("epoch"), int64(args.number("rows")), args.has("last")}))
+		s.logEffects(s.roster.Command(s.now, FeedEnded{d.CmdArgs[0].Key, args.number("epoch"), int64(args.number("rows")), args.has("last"), args.has("stopped")}))
 	case "fail":
 		s.logEffects(s.roster.Command(s.now, Fail{Code: exit.Code(args.number("code")), Phase: args.text("phase", ""), Cause: args.text("cause", "")}))
 	case "spark-failed":

@@ -168,7 +168,7 @@ class Run:
             cause = f"feed {end['feed']}: the input has no row"
             self.reservation.send("fail", code=exits.BAD_DATA, phase="feed", cause=cause)
         else:
-            self.reservation.send("feed_end", **end)
+            self.reservation.send("feed_end", **end, stopped=stopped)
 
     def on_warning(self, message):
         self.emit({"event": "warning", "message": message})

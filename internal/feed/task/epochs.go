@@ -15,9 +15,19 @@ type Sending struct {
 	Tasks  int    // that run at once
 	Epochs int    // 0: until no member wants more
 	Input  string // what Files are called in messages
-	// EndEpoch is called when all rows of an epoch, rows in all, are acknowledged. last:
-	// no epoch follows. It returns whether the next one is to be sent.
-	EndEpoch func(ctx context.Context, epoch int, rows int64, last bool) (next bool)
+	// EndEpoch is called when an epoch was sent. It returns whether the next one is to be
+	// sent.
+	EndEpoch func(ctx context.Context, sent Epoch) (next bool)
+}
+
+// Epoch is an epoch that was sent.
+type Epoch struct {
+	Number int
+	Rows   int64 // acknowledged
+	Last   bool  // no epoch follows
+	// Stopped: not all rows were sent, because no member wanted the rest. Members may have
+	// more than Rows: what was on its way.
+	Stopped bool
 }
 
 // DataError is what no attempt can send: a row, or an input without rows.
@@ -39,8 +49,8 @@ func (s Sending) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		last := epoch == s.Epochs-1
-		if next := s.EndEpoch(ctx, epoch, rows, last); last || stopped || !next {
+		sent := Epoch{Number: epoch, Rows: rows, Last: epoch == s.Epochs-1, Stopped: stopped}
+		if next := s.EndEpoch(ctx, sent); sent.Last || stopped || !next {
 			return nil
 		}
 	}
