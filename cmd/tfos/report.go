@@ -269,6 +269,10 @@ func (r reporter) trained(v record.Verdict) {
 	if t.Skipped > 0 {
 		r.printf("           %d batches had a loss that is not finite and were undone\n", t.Skipped)
 	}
+	r.field("divided", strings.Join(t.Divided, ", "))
+	for _, one := range t.Whole {
+		r.printf("           not divided over parameter servers: %s\n", one)
+	}
 	r.field("trained", metrics(t.Metrics))
 	r.field("evaluated", metrics(t.Evaluated))
 }
