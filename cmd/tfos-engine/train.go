@@ -134,6 +134,7 @@ func (m *trainingMember) trainRows(ctx context.Context) error {
 		t.Export = m.export
 	}
 	result, err := t.Run(ctx)
+	result.Divided, result.Whole = graph.Divided()
 	if err != nil && result.Steps == 0 {
 		return err
 	}

@@ -278,6 +278,10 @@ func (r reporter) trained(v record.Verdict) {
 			r.printf("           the last rows%s fill no batch, and the graph takes whole ones: %d dropped\n", left.what, left.rows)
 		}
 	}
+	r.field("divided", strings.Join(t.Divided, ", "))
+	for _, one := range t.Whole {
+		r.printf("           not divided over parameter servers: %s\n", one)
+	}
 	r.field("trained", metrics(t.Metrics))
 	r.field("evaluated", metrics(t.Evaluated))
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,6 +32,7 @@ type memberTask struct {
 	First, Rows int64
 	From, To    int           // the batches of its steps. To 0: to the last
 	Idle        bool          // takes no step
+	Evaluate    bool          // the first batch, at the end
 	Late        time.Duration // from the start of the process to that of the server
 	Restore     string        // the prefix of a checkpoint to begin from. "": the graph's own values
 	Save        string        // the prefix of a checkpoint at the end. "": none
@@ -42,6 +44,9 @@ type memberResult struct {
 	Losses []float64
 	Counts []int64
 	Final  int64 // the count when all trainers have finished
+	// Evaluated are the metrics of memberTask.Evaluate.
+	Evaluated []float64
+	Divided   []string // variables
 }
 
 // runMember is a member's whole life. It ends with the test.
@@ -120,6 +125,12 @@ func (task *memberTask) train(ctx context.Context, read *model.Training, graph *
 		}
 		result.Losses, result.Counts = append(result.Losses, values[0]), append(result.Counts, count)
 	}
+	result.Divided, _ = graph.Divided()
+	if task.Evaluate {
+		if result.Evaluated, err = graph.Evaluate(ctx, rows[0]); err != nil {
+			return result, err
+		}
+	}
 	return result, task.finish(ctx, graph, &result)
 }
 
@@ -176,6 +187,9 @@ func runCluster(t *testing.T, name string, strategy model.Strategy, jobs map[str
 	for _, job := range []string{"ps", "worker"} {
 		for i, task := range jobs[job] {
 			task.Source = model.TrainingSource{Graph: graphFile(t, name), Train: "train", Strategy: strategy}
+			if task.Evaluate {
+				task.Source.Eval = "evaluate"
+			}
 			task.Cluster = engine.Cluster{Addresses: addresses, Job: job, Task: i, Protocol: "grpc", Threads: 1}
 			task.Batches = filepath.Join(graphs.folder(t), name+".arrow")
 			task.Out = filepath.Join(folder, fmt.Sprintf("%s%d", job, i))
@@ -299,6 +313,64 @@ func TestWorkerWithParameterServersIsOneMember(t *testing.T) {
 		})
 	}
 	checkpointsHave(t, saved)
+}
+
+// The rows of a large embedding, and of its slot variables, are divided over parameter
+// servers. They compute what one member does, whichever operations the optimizer has. A
+// checkpoint has one value, which one member, one server and several go on from.
+func TestLargeVariablesAreDividedOverServers(t *testing.T) {
+	needTensorFlow(t)
+	folder, saved, half := t.TempDir(), map[string]string{}, 10
+	for _, name := range []string{"table_sgd", "table_adam"} {
+		t.Run(name, func(t *testing.T) {
+			want, prefix := expected(t, name), filepath.Join(folder, name, "ckpt")
+			if err := os.Mkdir(filepath.Dir(prefix), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			worker := memberTask{To: half, Save: prefix, Evaluate: true}
+			have := runCluster(t, name, model.ParameterServer, map[string][]memberTask{"ps": {{}, {}}, "worker": {worker}})[0]
+			near(t, "loss", have.Losses, want.Losses[:half], 1e-5)
+			if !slices.Equal(have.Divided, []string{"users/embeddings"}) {
+				t.Errorf("divided: %v", have.Divided)
+			}
+			inHalves(t, prefix)
+			alone := training(t, model.TrainingSource{Graph: graphFile(t, name), Eval: "evaluate"}, engine.TrainingOptions{})
+			if err := alone.Restore(t.Context(), prefix); err != nil {
+				t.Fatal(err)
+			}
+			values, err := alone.Evaluate(t.Context(), batches(t, name)[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			near(t, "evaluation", have.Evaluated, values, 1e-5)
+			losses, _ := steps(t, alone, batches(t, name)[half:])
+			near(t, "loss of one member after it", losses, want.Losses[half:], 1e-5)
+			saved[prefix] = "users/embeddings/.ATTRIBUTES/VARIABLE_VALUE"
+		})
+	}
+	checkpointsHave(t, saved)
+	name := "table_adam"
+	for servers := 1; servers <= 2; servers++ {
+		worker := memberTask{From: half, Restore: filepath.Join(folder, name, "ckpt")}
+		have := runCluster(t, name, model.ParameterServer, map[string][]memberTask{"ps": make([]memberTask, servers), "worker": {worker}})[0]
+		near(t, fmt.Sprintf("loss with %d servers after it", servers), have.Losses, expected(t, name).Losses[half:], 1e-5)
+	}
+}
+
+// inHalves fails the test unless two servers have written half of a checkpoint each.
+func inHalves(t *testing.T, prefix string) {
+	t.Helper()
+	var sizes []int64
+	for i := range 2 {
+		info, err := os.Stat(fmt.Sprintf("%s.data-%05d-of-00002", prefix, i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sizes = append(sizes, info.Size())
+	}
+	if math.Abs(float64(sizes[0]-sizes[1])) > 0.02*float64(sizes[0]) {
+		t.Errorf("bytes %v", sizes)
+	}
 }
 
 // filesAre compares the names in a folder.

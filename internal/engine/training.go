@@ -82,6 +82,10 @@ func (g *Training) Evaluate(ctx context.Context, rows arrow.Record) ([]float64, 
 	return values, err
 }
 
+// Divided returns the variables whose rows are divided over parameter servers, and says
+// of other large ones why they stay whole.
+func (g *Training) Divided() (divided, whole []string) { return g.program.Divided, g.program.Whole }
+
 func (g *Training) compute(ctx context.Context, r *run, rows arrow.Record) ([]float64, int64, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, -1, err

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"maps"
 	"slices"
+	"strings"
 
 	versionspb "github.com/wamuir/graft/tensorflow/core/framework/versions_go_proto"
 	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
@@ -37,9 +38,29 @@ func newValuesWriter() *valuesWriter {
 	return &valuesWriter{entries: map[string]*corepb.BundleEntryProto{}, offsets: map[Piece]int64{}}
 }
 
-// copyValue adds a value of another checkpoint under key. Type, shape and checksum are
+// copyValue adds the value under the key at of another checkpoint, under key. A value
+// that is stored in slices stays so.
+func (w *valuesWriter) copyValue(key string, from *bundle, at string) {
+	if len(from.entries[at].GetSlices()) == 0 {
+		w.copyEntry(key, from, from.entries[at])
+		return
+	}
+	w.entries[key] = from.entries[at] // it says which slices there are
+	for _, slice := range slices.Sorted(maps.Keys(from.entries)) {
+		if rest, is := strings.CutPrefix(slice, sliceKey(at)); is {
+			w.copyEntry(sliceKey(key)+rest, from, from.entries[slice])
+		}
+	}
+}
+
+// sliceKey is the beginning of the keys of a value's slices: TensorFlow writes 0 and the
+// value's key, in a code that keeps the order of texts
+// (tensorflow/core/util/saved_tensor_slice_util.h).
+func sliceKey(key string) string { return "\x00" + key + "\x00\x01" }
+
+// copyEntry adds a value of another checkpoint under key. Type, shape and checksum are
 // those of the value's entry there.
-func (w *valuesWriter) copyValue(key string, from *bundle, entry *corepb.BundleEntryProto) {
+func (w *valuesWriter) copyEntry(key string, from *bundle, entry *corepb.BundleEntryProto) {
 	p := Piece{Path: from.dataFile(entry.GetShardId()), Offset: entry.GetOffset(), Size: entry.GetSize()}
 	offset, known := w.offsets[p]
 	if !known {

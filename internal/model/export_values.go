@@ -150,7 +150,7 @@ func (e *exporter) matchNames(b *bundle) error {
 	e.noteNames(len(found))
 	w := newValuesWriter()
 	for _, key := range slices.Sorted(maps.Keys(found)) {
-		w.copyValue(key, b, b.entries[found[key]])
+		w.copyValue(key, b, found[key])
 	}
 	return e.setValues(w)
 }
@@ -243,13 +243,12 @@ func indexed(tensor string) string {
 	return tensor
 }
 
-// onlyFit returns the only key of keys, if its value fits, or "". The value of a
-// partitioned variable does not: its parts have entries of their own.
+// onlyFit returns the only key of keys, if its value fits, or "".
 func (b *bundle) onlyFit(w wanted, keys []string) string {
 	if len(keys) != 1 {
 		return ""
 	}
-	if entry := b.entries[keys[0]]; entry == nil || !w.fits(entry) || len(entry.GetSlices()) > 0 {
+	if entry := b.entries[keys[0]]; entry == nil || !w.fits(entry) {
 		return ""
 	}
 	return keys[0]

@@ -79,17 +79,21 @@ type placement struct {
 	authors  map[device]bool // that an author has given to operations
 }
 
-// newPlacement finds the devices of variables, which are nodes of def. sizes has the
-// bytes of variables whose shape the graph does not say.
+// newPlacement finds the devices of variables. They are nodes of def, and slices of
+// these. sizes has the bytes of variables whose shape the graph does not say.
 //
 // Under parameter servers a variable that an author has given no task goes to the server
-// with the fewest bytes, the largest variables first. A slot variable, whose _class
-// names its variable, goes with that. Elsewhere all variables are on the member.
+// with the fewest bytes, the largest variables first. The slices of a variable go to
+// different servers. A slot variable, whose _class names its variable, goes with that.
+// Elsewhere all variables are on the member.
 func newPlacement(path string, def *graphpb.GraphDef, variables []trainedVariable, sizes map[string]int64, strategy Strategy, cluster Cluster) (*placement, error) {
 	p := &placement{path: path, cluster: cluster, strategy: strategy, own: device{cluster.Job, cluster.Task},
 		nodes: map[string]*nodepb.NodeDef{}, homes: map[string]device{}, done: map[string]device{}, used: map[device]bool{}, authors: map[device]bool{}}
 	for _, n := range def.GetNode() {
 		p.nodes[n.GetName()] = n
+	}
+	for _, v := range variables { // slices are not in def
+		p.nodes[v.node.GetName()] = v.node
 	}
 	if strategy == ParameterServer && cluster.Tasks["ps"] == 0 {
 		return nil, &ModelError{Path: path, Problem: "strategy parameter_server needs a parameter server, and the cluster has none", Remedy: "set num_ps"}
@@ -100,6 +104,7 @@ func newPlacement(path string, def *graphpb.GraphDef, variables []trainedVariabl
 // balance chooses the parameter servers of variables.
 func (p *placement) balance(variables []trainedVariable, sizes map[string]int64) error {
 	bytes, members := map[string]int64{}, map[string][]string{} // by the variable to which the slots belong
+	wholes, taken := map[string]string{}, map[string][]int{}    // of slices: the variable, and the servers of its slices
 	load := make([]int64, max(1, p.cluster.Tasks["ps"]))
 	for _, v := range variables {
 		name := v.node.GetName()
@@ -118,6 +123,9 @@ func (p *placement) balance(variables []trainedVariable, sizes map[string]int64)
 			root := p.root(v.node)
 			bytes[root] += size
 			members[root] = append(members[root], name)
+			if root == name {
+				wholes[root] = v.whole
+			}
 		default:
 			p.homes[name] = p.own
 		}
@@ -130,9 +138,13 @@ func (p *placement) balance(variables []trainedVariable, sizes map[string]int64)
 	for _, root := range roots {
 		home, there := p.homes[root]
 		if !there {
-			least := slices.Index(load, slices.Min(load))
+			whole := wholes[root]
+			least := leastLoaded(load, taken[whole])
 			load[least] += bytes[root]
 			home = device{"ps", least}
+			if whole != "" {
+				taken[whole] = append(taken[whole], least)
+			}
 		}
 		for _, name := range members[root] {
 			p.homes[name] = home
@@ -141,15 +153,26 @@ func (p *placement) balance(variables []trainedVariable, sizes map[string]int64)
 	return nil
 }
 
+// leastLoaded returns the server with the fewest bytes, and none of taken.
+func leastLoaded(load []int64, taken []int) int {
+	least := -1
+	for i := range load {
+		if !slices.Contains(taken, i) && (least < 0 || load[i] < load[least]) {
+			least = i
+		}
+	}
+	return least
+}
+
 // bytes returns the size of a variable. It is at least 1, so that many scalars are
 // balanced too.
 func (v *trainedVariable) bytes(sizes map[string]int64) int64 {
-	w := v.wanted()
-	if !w.known {
+	shape, known := v.dims()
+	if !known {
 		return max(1, sizes[v.key])
 	}
 	size := v.dtype.size()
-	for _, d := range w.shape {
+	for _, d := range shape {
 		size *= d
 	}
 	return max(1, size)

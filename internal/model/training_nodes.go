@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -232,8 +233,8 @@ func (b *trainingBuilder) addValues(values *InitialValues) {
 	}
 	var taken []*trainedVariable
 	for i := range b.variables {
-		if key, there := keys[b.variables[i].node.GetName()]; there {
-			v := b.variables[i]
+		v := b.variables[i]
+		if key, there := keys[cmp.Or(v.whole, v.node.GetName())]; there {
 			v.key = key
 			taken = append(taken, &v)
 		}

@@ -36,6 +36,9 @@ type TrainingProgram struct {
 	Joining *Joining
 	// Leader is the device that leads collective operations. "": there are none.
 	Leader string
+	// Divided are the variables whose rows are divided over parameter servers. Whole says
+	// of others that are large enough why they are not. Both are sorted.
+	Divided, Whole []string
 
 	training *Training
 	saver    saver
@@ -85,13 +88,21 @@ func (t *Training) Program(cluster Cluster, o ProgramOptions) (*TrainingProgram,
 	if len(cluster.Tasks) == 0 {
 		strategy = Independent
 	}
-	place, err := newPlacement(t.Path, def, t.variables, sizes, strategy, cluster)
+	p := &TrainingProgram{Path: t.Path, training: t, Trainers: cluster.Trainers(), GroupSize: t.groupSize}
+	var parts []*partition
+	if strategy == ParameterServer {
+		parts, p.Whole = t.partitions(cluster.Tasks["ps"])
+	}
+	variables := divided(t.variables, parts)
+	place, err := newPlacement(t.Path, def, variables, sizes, strategy, cluster)
 	if err != nil {
 		return nil, err
 	}
-	b := &trainingBuilder{Training: t, placement: place, on: place.own,
-		program: &TrainingProgram{Path: t.Path, training: t, Trainers: cluster.Trainers(), GroupSize: t.groupSize}}
+	b := &trainingBuilder{Training: t, placement: place, on: place.own, program: p, variables: variables}
 	if b.def, err = place.placed(def); err != nil {
+		return nil, err
+	}
+	if err := b.divide(parts); err != nil {
 		return nil, err
 	}
 	b.addAll(o)
@@ -239,6 +250,8 @@ type trainingBuilder struct {
 	*placement
 	on      device // of the nodes that it adds
 	program *TrainingProgram
-	def     *graphpb.GraphDef
-	shared  []*trainedVariable // on parameter server 0, not in checkpoints
+	// variables are those of Training, and slices in place of those that are divided.
+	variables []trainedVariable
+	def       *graphpb.GraphDef
+	shared    []*trainedVariable // on parameter server 0, not in checkpoints
 }

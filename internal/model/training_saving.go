@@ -39,17 +39,25 @@ func (s *saver) saveStep(prefix string) Step {
 // on another than the member's, it adds a second saver: every device reads and writes the
 // values of its variables. These need a file system that the devices share.
 func (b *trainingBuilder) addSaving() {
-	objects, same := b.objects, true
-	if b.ownSaver() {
+	objects, plain := b.toSave()
+	if b.ownSaver() || len(b.program.Divided) > 0 {
 		b.program.saver = b.addSaver(objects)
 	} else {
 		def := b.graph.pb.GetSaverDef()
 		b.program.saver = saver{filename: def.GetFilenameTensorName(), restore: def.GetRestoreOpName(), save: nodeOf(def.GetSaveTensorName())}
-		objects, same = b.savedObjects()
 	}
-	if devices, of := b.homesOf(b.saved()); same && !slices.Equal(devices, []device{b.own}) {
+	if devices, of := b.homesOf(b.saved()); plain && !slices.Equal(devices, []device{b.own}) {
 		b.program.shards = b.addShards(devices, of, objects)
 	}
+}
+
+// toSave returns the object graph that checkpoints have. plain tells whether they have
+// nothing else but variables, so that a saver of tfos can write them.
+func (t *Training) toSave() (objects []byte, plain bool) {
+	if t.ownSaver() {
+		return t.objects, true
+	}
+	return t.savedObjects()
 }
 
 // saved returns the variables of checkpoints.

@@ -24,18 +24,27 @@ type trainedVariable struct {
 	// first is the operation that gives the first value if a checkpoint has none. "":
 	// a checkpoint must have one.
 	first string
-	own   bool // tfos adds the variable to the graph
+	own   bool   // tfos adds the variable to the graph
+	whole string // the node of the variable of which tfos has made this slice. "": it is none
 }
 
 // wanted describes the value that a checkpoint must have.
 func (v *trainedVariable) wanted() wanted {
 	w := wanted{key: v.key, name: v.name(), dtype: v.dtype}
-	if v.shape != nil && !v.shape.GetUnknownRank() && v.slice == "" {
-		var t Tensor
-		t.setShape(v.shape)
-		w.shape, w.known = t.Shape, !slices.Contains(t.Shape, -1)
+	if v.slice == "" {
+		w.shape, w.known = v.dims()
 	}
 	return w
+}
+
+// dims returns the variable's shape, if the graph says it.
+func (v *trainedVariable) dims() (shape []int64, known bool) {
+	if v.shape == nil || v.shape.GetUnknownRank() {
+		return nil, false
+	}
+	var t Tensor
+	t.setShape(v.shape)
+	return t.Shape, !slices.Contains(t.Shape, -1)
 }
 
 // counterKey is the key of the count of updates that tfos adds to a graph without one.

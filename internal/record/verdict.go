@@ -80,6 +80,10 @@ type Trained struct {
 	Checkpoint  string `json:"checkpoint,omitempty"`
 	ResumedFrom string `json:"resumed_from,omitempty"`
 	InitFrom    string `json:"init_from,omitempty"`
+	// Divided are variables whose rows are divided over parameter servers. Whole says of
+	// other large ones why they are not.
+	Divided []string `json:"divided,omitempty"`
+	Whole   []string `json:"whole,omitempty"`
 }
 
 // MemberLog is where a member keeps the output of its program.

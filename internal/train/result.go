@@ -44,4 +44,8 @@ type Result struct {
 	Checkpoint string `json:"checkpoint,omitempty"`
 	Resumed    *Start `json:"resumed,omitempty"`
 	InitFrom   string `json:"init_from,omitempty"`
+	// Divided are variables whose rows are divided over parameter servers. Whole says of
+	// other large ones why they are not.
+	Divided []string `json:"divided,omitempty"`
+	Whole   []string `json:"whole,omitempty"`
 }

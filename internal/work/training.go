@@ -195,7 +195,7 @@ func (w *training) sum(results [][]byte) (*record.Trained, error) {
 func trained(r train.Result) *record.Trained {
 	t := &record.Trained{
 		Step: r.Step, Steps: r.Steps, Skipped: r.Skipped, EvalLeftOut: r.EvalLeftOut, Metrics: r.Metrics, Evaluated: r.Evaluated,
-		Stopped: r.Stopped, Checkpoint: r.Checkpoint, InitFrom: r.InitFrom,
+		Stopped: r.Stopped, Checkpoint: r.Checkpoint, InitFrom: r.InitFrom, Divided: r.Divided, Whole: r.Whole,
 	}
 	if r.Resumed != nil {
 		t.ResumedFrom = r.Resumed.Prefix

@@ -8,6 +8,7 @@ step, and NAME.json with {losses, metrics, steps}: the losses of Python, the met
 name, and the counts of updates.
 """
 
+import functools
 import json
 import os
 import sys
@@ -28,6 +29,7 @@ from tfos.graph import export_training
 
 v1 = tf.compat.v1
 STEPS = 20
+TABLE_ROWS = 40_001
 
 
 def write(path, batches, results, metrics):
@@ -209,6 +211,23 @@ def base(path):
     tf.train.CheckpointManager(tf.train.Checkpoint(model=model), f"{path}d", 1).save()
 
 
+def table(optimizer):
+    """A model with an embedding that is large enough for two parameter servers."""
+    keras.utils.set_random_seed(12)
+    user = keras.Input((2,), dtype="int64", name="user")
+    users = keras.layers.Embedding(TABLE_ROWS, 4, name="users")(user)
+    model = keras.Model(user, keras.layers.Dense(1, name="y")(keras.layers.Flatten()(users)))
+    return model, {"optimizer": optimizer, "loss": "mean_squared_error"}
+
+
+def table_rows(rng, rows):
+    """Users of both halves of the table, some of them often, and the rows at the ends."""
+    middle = TABLE_ROWS // 2
+    users = rng.choice([0, 1, middle - 1, middle, middle + 1, TABLE_ROWS - 1, -1], (rows, 2))
+    users[:2] = rng.integers(0, TABLE_ROWS, (2, 2))
+    return {"user": users, "y": rng.random(rows, dtype="float32")}
+
+
 def bench(path):
     """A graph of an MLP, batches for it, and how many steps Python makes in a second, and
     in a second of CPU time."""
@@ -244,6 +263,9 @@ def main(folder):
     helper(path("noisy"), graph_models.noisy, graph_models.classes)
     helper(path("shared"), graph_models.shared, graph_models.visits)
     helper(path("wide"), graph_models.wide_and_deep, graph_models.ratings)
+    for optimizer in [keras.optimizers.SGD(0.5), keras.optimizers.Adam(0.01)]:
+        name = f"table_{optimizer.name}"
+        helper(path(name), functools.partial(table, optimizer), table_rows)
     base(path("base"))
     split(path("split"))
     by_hand(path("line"), Line())

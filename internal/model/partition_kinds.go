@@ -1,0 +1,340 @@
+package model
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+
+	nodepb "github.com/wamuir/graft/tensorflow/core/framework/node_def_go_proto"
+	tensorpb "github.com/wamuir/graft/tensorflow/core/framework/tensor_go_proto"
+)
+
+// kind is what a tensor of an update has to do with the rows of a divided variable.
+type kind int
+
+const (
+	noTensor kind = iota // of an operation that assigns
+	same                 // for all rows: a scalar, or a constant of one dimension
+	shapeOf              // the variable's shape, as a constant
+	count                // the number of its rows
+	indices              // numbers of rows: of a sparse gradient
+	sparse               // a value for each of the indices
+	dense                // a value for each row
+)
+
+// functionReading is what a function does with a divided variable. An operation is of
+// the update if its _class names the variable, or if it uses a handle in another way
+// than to look up rows.
+type functionReading struct {
+	functionUse
+	partition *partition
+	nodes     map[string]*nodepb.NodeDef
+	users     map[string][]*nodepb.NodeDef // of a node's tensors
+	returned  map[string]bool              // nodes whose tensors the function returns
+
+	lookups []lookup
+	unused  []string // operations that read the whole variable for nobody
+	update  []*nodepb.NodeDef
+	inside  map[string]bool // the nodes of update
+	kinds   map[string]kind // of nodes of update, and of tensors that come from outside
+	indices string          // the tensor of kind indices. "": the update takes none
+	sparse  []string        // the tensors of kind sparse from outside, sorted
+	shapes  []string        // the constants of kind shapeOf from outside, sorted
+}
+
+// lookup is a gather of rows, and the operation that reads the variable for it: "" if
+// gather does that itself.
+type lookup struct {
+	read   string
+	gather *nodepb.NodeDef
+}
+
+// read finds out what a function does with the variable. An error says what cannot be
+// divided.
+func (p *partition) read(use functionUse) (*functionReading, error) {
+	r := &functionReading{functionUse: use, partition: p, nodes: map[string]*nodepb.NodeDef{}, users: map[string][]*nodepb.NodeDef{},
+		returned: map[string]bool{}, inside: map[string]bool{}, kinds: map[string]kind{}}
+	for _, n := range use.function.GetNodeDef() {
+		r.nodes[n.GetName()] = n
+		for _, in := range n.GetInput() {
+			if !strings.HasPrefix(in, "^") {
+				r.users[nodeOf(in)] = append(r.users[nodeOf(in)], n)
+			}
+		}
+	}
+	for _, tensor := range use.function.GetRet() {
+		r.returned[nodeOf(tensor)] = true
+	}
+	for _, n := range use.function.GetNodeDef() {
+		if r.isCall(n) {
+			continue
+		}
+		v := r.handle(n)
+		switch {
+		case v == p.variable && colocated(n) == "" && r.looksUp(n):
+		case v != nil || colocated(n) == p.variable.node.GetName():
+			r.update, r.inside[n.GetName()] = append(r.update, n), true
+		}
+	}
+	for _, n := range r.update {
+		if k, err := r.kindOf(n.GetName()); err != nil {
+			return nil, err
+		} else if k != noTensor && r.leaves(n) {
+			return nil, fmt.Errorf("%s (%s) is used outside of its update", n.GetName(), n.GetOp())
+		}
+	}
+	slices.Sort(r.sparse)
+	slices.Sort(r.shapes)
+	return r, nil
+}
+
+// handle returns the variable or slot variable whose handle is the node's first input.
+func (r *functionReading) handle(n *nodepb.NodeDef) *trainedVariable {
+	if len(n.GetInput()) == 0 {
+		return nil
+	}
+	return r.arguments[n.GetInput()[0]]
+}
+
+// isCall reports whether a node only hands a handle on. handles.follow has seen it.
+func (r *functionReading) isCall(n *nodepb.NodeDef) bool {
+	return n.GetOp() == "StatefulPartitionedCall" || n.GetOp() == "PartitionedCall"
+}
+
+// leaves reports whether a tensor of a node of the update is used outside of it.
+func (r *functionReading) leaves(n *nodepb.NodeDef) bool {
+	return r.returned[n.GetName()] || slices.ContainsFunc(r.users[n.GetName()], func(user *nodepb.NodeDef) bool { return !r.inside[user.GetName()] })
+}
+
+// looksUp records an operation that gathers rows of the variable, or reads it for such
+// operations alone.
+func (r *functionReading) looksUp(n *nodepb.NodeDef) bool {
+	name := n.GetName()
+	switch {
+	case n.GetOp() == "ResourceGather" && n.GetAttr()["batch_dims"].GetI() == 0:
+		r.lookups = append(r.lookups, lookup{gather: n})
+		return true
+	case n.GetOp() != "ReadVariableOp" || r.returned[name]:
+		return false
+	}
+	for _, user := range r.users[name] {
+		if !r.gathersRows(user) || nodeOf(user.GetInput()[0]) != name || colocated(user) != "" {
+			return false
+		}
+	}
+	for _, user := range r.users[name] {
+		r.lookups = append(r.lookups, lookup{name, user})
+	}
+	if len(r.users[name]) == 0 {
+		r.unused = append(r.unused, name)
+	}
+	return true
+}
+
+// gathersRows reports whether a node gathers along the first dimension.
+func (r *functionReading) gathersRows(n *nodepb.NodeDef) bool {
+	if n.GetOp() != "GatherV2" || len(n.GetInput()) < 3 || n.GetAttr()["batch_dims"].GetI() != 0 {
+		return false
+	}
+	axis, known := r.constant(n.GetInput()[2])
+	return known && slices.Equal(axis, []int64{0})
+}
+
+// constant returns the integers of a constant.
+func (r *functionReading) constant(tensor string) ([]int64, bool) {
+	n := r.nodes[nodeOf(tensor)]
+	if n.GetOp() != "Const" {
+		return nil, false
+	}
+	return integers(n.GetAttr()["value"].GetTensor())
+}
+
+// elementwise are operations whose result has the shape of their inputs.
+var elementwise = []string{"Abs", "Add", "AddV2", "Cast", "Div", "DivNoNan", "Equal", "Exp", "Greater", "GreaterEqual", "Identity", "IsNan", "Less", "LessEqual", "Log",
+	"LogicalAnd", "LogicalNot", "LogicalOr", "Maximum", "Minimum", "Mul", "Neg", "NotEqual", "Pow", "RealDiv", "Reciprocal", "Rsqrt", "Select", "SelectV2",
+	"Sign", "Sqrt", "Square", "Sub", "Tanh", "ZerosLike"}
+
+// kindOf returns the kind of a node of the update.
+func (r *functionReading) kindOf(name string) (kind, error) {
+	if k, known := r.kinds[name]; known {
+		return k, nil
+	}
+	n := r.nodes[name]
+	k := noTensor
+	refused := fmt.Errorf("%s (%s) cannot be computed for a part of its rows", n.GetName(), n.GetOp())
+	var in []kind
+	for i, tensor := range n.GetInput() {
+		if strings.HasPrefix(tensor, "^") || i == 0 && (r.handle(n) != nil || n.GetOp() == "ReadVariableOp") {
+			continue
+		}
+		k, err := r.kindOfInput(tensor)
+		if err != nil {
+			return noTensor, err
+		}
+		in = append(in, k)
+	}
+	switch op := n.GetOp(); {
+	case r.handle(n) != nil && op == "ReadVariableOp":
+		k = dense
+	case r.handle(n) != nil:
+		if !assigns(op, in) {
+			return noTensor, refused
+		}
+	case op == "UnsortedSegmentSum" && slices.Equal(in, []kind{sparse, indices, count}):
+		k = dense
+	case op == "GatherV2" && r.gathersRows(n) && slices.Equal(in, []kind{dense, indices, same}):
+		k = sparse
+	case op == "Identity" && len(in) == 1:
+		k = in[0]
+	case op == "StridedSlice" && slices.Equal(in, []kind{shapeOf, same, same, same}) && r.startsAtZero(n):
+		k = count
+	case op == "Const" && len(n.GetAttr()["value"].GetTensor().GetTensorShape().GetDim()) < 2:
+		k = same
+	case onlySame(in) && (slices.Contains(elementwise, op) || op == "ReadVariableOp"):
+		if k = same; !slices.Equal(staticShape(n), []int64{}) {
+			return noTensor, refused
+		}
+	case slices.Contains(elementwise, op):
+		if k = broadcast(in); k == noTensor {
+			return noTensor, refused
+		}
+	default:
+		return noTensor, refused
+	}
+	r.kinds[name] = k
+	return k, nil
+}
+
+// startsAtZero reports whether a node takes the first element of a vector.
+func (r *functionReading) startsAtZero(n *nodepb.NodeDef) bool {
+	begin, known := r.constant(n.GetInput()[1])
+	return known && slices.Equal(begin, []int64{0}) && n.GetAttr()["shrink_axis_mask"].GetI() == 1
+}
+
+func onlySame(in []kind) bool {
+	return !slices.ContainsFunc(in, func(k kind) bool { return k != same })
+}
+
+// broadcast returns the kind of an operation on values that are all of a kind, or the
+// same for all rows.
+func broadcast(in []kind) kind {
+	found := noTensor
+	for _, k := range in {
+		switch {
+		case k == same:
+		case k != sparse && k != dense || found != noTensor && found != k:
+			return noTensor
+		default:
+			found = k
+		}
+	}
+	return found
+}
+
+// assigns reports whether an operation assigns to rows what it has for them. in are the
+// kinds of its inputs behind the handle.
+func assigns(op string, in []kind) bool {
+	switch op {
+	case "AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp":
+		return slices.Equal(in, []kind{dense})
+	case "ResourceScatterAdd", "ResourceScatterSub", "ResourceScatterUpdate", "ResourceScatterMul", "ResourceScatterDiv", "ResourceScatterMin", "ResourceScatterMax":
+		return slices.Equal(in, []kind{indices, sparse})
+	}
+	return false
+}
+
+// kindOfInput returns the kind of a tensor that a node of the update takes.
+func (r *functionReading) kindOfInput(tensor string) (kind, error) {
+	name := nodeOf(tensor)
+	if r.inside[name] {
+		if !strings.HasSuffix(tensor, ":0") {
+			return noTensor, fmt.Errorf("%s is not the first output of its operation", tensor)
+		}
+		return r.kindOf(name)
+	}
+	if k, known := r.kinds[tensor]; known {
+		return k, nil
+	}
+	k, n, want := noTensor, r.nodes[name], r.partition.variable.wanted().shape
+	shape := staticShape(n)
+	value, constant := r.constant(tensor)
+	switch {
+	case n == nil || shape == nil:
+	case constant && slices.Equal(value, want):
+		k = shapeOf
+		r.shapes = append(r.shapes, tensor)
+	case len(shape) == 0 || constant && len(value) == 1:
+		k = same
+	case len(shape) == 1 && r.indices == "" && slices.Contains([]DType{Int32, Int64}, outputType(n)):
+		k = indices
+		r.indices = tensor
+	case len(shape) == len(want) && slices.Equal(shape[1:], want[1:]) && shape[0] != want[0]:
+		k = sparse
+		r.sparse = append(r.sparse, tensor)
+	}
+	if k == noTensor {
+		return k, fmt.Errorf("its update takes %s, whose shape is %v", tensor, shape)
+	}
+	r.kinds[tensor] = k
+	return k, nil
+}
+
+// staticShape returns the shape of a node's only output, as TensorFlow has written it
+// into the function. -1 is a dimension that is not known. It returns nil for a shape that
+// is not known.
+func staticShape(n *nodepb.NodeDef) []int64 {
+	shapes := n.GetAttr()[shapesAttr].GetList().GetShape()
+	if len(shapes) != 1 || shapes[0].GetUnknownRank() {
+		return nil
+	}
+	shape := []int64{}
+	for _, d := range shapes[0].GetDim() {
+		shape = append(shape, d.GetSize())
+	}
+	return shape
+}
+
+// outputType returns the type of a node's output, if an attribute of the usual name says
+// it.
+func outputType(n *nodepb.NodeDef) DType {
+	for _, name := range []string{"T", "dtype", "DstT", "Tparams"} {
+		if a := n.GetAttr()[name]; a != nil {
+			return DType(a.GetType())
+		}
+	}
+	return 0
+}
+
+// integers returns the elements of a tensor of integers.
+func integers(t *tensorpb.TensorProto) ([]int64, bool) {
+	n := int64(1)
+	for _, d := range t.GetTensorShape().GetDim() {
+		n *= d.GetSize()
+	}
+	var all []int64
+	raw := t.GetTensorContent()
+	switch DType(t.GetDtype()) {
+	case Int32:
+		for _, v := range t.GetIntVal() {
+			all = append(all, int64(v))
+		}
+		for ; len(raw) >= 4; raw = raw[4:] {
+			all = append(all, int64(int32(binary.LittleEndian.Uint32(raw))))
+		}
+	case Int64:
+		all = slices.Clone(t.GetInt64Val())
+		for ; len(raw) >= 8; raw = raw[8:] {
+			all = append(all, int64(binary.LittleEndian.Uint64(raw)))
+		}
+	default:
+		return nil, false
+	}
+	if len(all) == 0 && n == 1 {
+		all = []int64{0}
+	}
+	for len(all) > 0 && int64(len(all)) < n && n < 16 { // the last value stands for the others
+		all = append(all, all[len(all)-1])
+	}
+	return all, int64(len(all)) == n
+}
