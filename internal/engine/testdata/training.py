@@ -263,9 +263,11 @@ def main(folder):
     helper(path("noisy"), graph_models.noisy, graph_models.classes)
     helper(path("shared"), graph_models.shared, graph_models.visits)
     helper(path("wide"), graph_models.wide_and_deep, graph_models.ratings)
-    for optimizer in [keras.optimizers.SGD(0.5), keras.optimizers.Adam(0.01)]:
-        name = f"table_{optimizer.name}"
-        helper(path(name), functools.partial(table, optimizer), table_rows)
+    for name, optimizer in [
+        ("sgd", keras.optimizers.SGD(0.5)),
+        ("adam", keras.optimizers.Adam(0.01)),
+    ]:
+        helper(path(f"table_{name}"), functools.partial(table, optimizer), table_rows)
     base(path("base"))
     split(path("split"))
     by_hand(path("line"), Line())
