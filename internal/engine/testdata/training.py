@@ -258,7 +258,11 @@ def main(folder):
     helper(path("noisy"), graph_models.noisy, graph_models.classes)
     helper(path("shared"), graph_models.shared, graph_models.visits)
     helper(path("wide"), graph_models.wide_and_deep, graph_models.ratings)
-    for optimizer in [keras.optimizers.SGD(0.5), keras.optimizers.Adam(0.01)]:
+    for optimizer in [
+        keras.optimizers.SGD(0.5),
+        keras.optimizers.Adagrad(0.5),
+        keras.optimizers.Adam(0.01),
+    ]:
         name = f"table_{optimizer.name}"
         helper(path(name), functools.partial(table, optimizer), table_rows)
     base(path("base"))
