@@ -258,13 +258,12 @@ def main(folder):
     helper(path("noisy"), graph_models.noisy, graph_models.classes)
     helper(path("shared"), graph_models.shared, graph_models.visits)
     helper(path("wide"), graph_models.wide_and_deep, graph_models.ratings)
-    for optimizer in [
-        keras.optimizers.SGD(0.5),
-        keras.optimizers.Adagrad(0.5),
-        keras.optimizers.Adam(0.01),
+    for name, optimizer in [
+        ("sgd", keras.optimizers.SGD(0.5)),
+        ("adagrad", keras.optimizers.Adagrad(0.5)),
+        ("adam", keras.optimizers.Adam(0.01)),
     ]:
-        name = f"table_{optimizer.name}"
-        helper(path(name), functools.partial(table, optimizer), table_rows)
+        helper(path(f"table_{name}"), functools.partial(table, optimizer), table_rows)
     base(path("base"))
     split(path("split"))
     by_hand(path("line"), Line())
