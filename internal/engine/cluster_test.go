@@ -321,7 +321,7 @@ func TestWorkerWithParameterServersIsOneMember(t *testing.T) {
 func TestLargeVariablesAreDividedOverServers(t *testing.T) {
 	needTensorFlow(t)
 	folder, saved, half := t.TempDir(), map[string]string{}, 10
-	for _, name := range []string{"table_sgd", "table_adam"} {
+	for _, name := range []string{"table_sgd", "table_adagrad", "table_adam"} {
 		t.Run(name, func(t *testing.T) {
 			want, prefix := expected(t, name), filepath.Join(folder, name, "ckpt")
 			if err := os.Mkdir(filepath.Dir(prefix), 0o755); err != nil {

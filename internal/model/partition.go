@@ -23,6 +23,7 @@ type partition struct {
 	slots    []*trainedVariable
 	bounds   []int64 // slice s has the rows from bounds[s] to bounds[s+1]
 	uses     []functionUse
+	library  map[string]*functionpb.FunctionDef
 }
 
 func (p *partition) slices() int { return len(p.bounds) - 1 }
@@ -74,7 +75,7 @@ func (v *trainedVariable) sliceCount(servers int) int {
 
 // partition returns how a variable is divided, or the reason why it cannot be.
 func (t *Training) partition(v *trainedVariable, count int, found *handles) (*partition, string) {
-	p := &partition{variable: v}
+	p := &partition{variable: v, library: found.library}
 	rows := v.wanted().shape[0]
 	for s := range int64(count) + 1 {
 		p.bounds = append(p.bounds, s*(rows/int64(count))+min(s, rows%int64(count)))

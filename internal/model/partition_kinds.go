@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	nodepb "github.com/wamuir/graft/tensorflow/core/framework/node_def_go_proto"
@@ -21,6 +22,8 @@ const (
 	indices              // numbers of rows: of a sparse gradient
 	sparse               // a value for each of the indices
 	dense                // a value for each row
+	rowMask              // whether something holds for each row
+	anyRow               // whether something holds for any row
 )
 
 // functionReading is what a function does with a divided variable. An operation is of
@@ -185,6 +188,12 @@ func (r *functionReading) kindOf(name string) (kind, error) {
 		k = dense
 	case op == "GatherV2" && r.gathersRows(n) && slices.Equal(in, []kind{dense, indices, same}):
 		k = sparse
+	case op == "Any" && (slices.Equal(in, []kind{dense, same}) || slices.Equal(in, []kind{rowMask, same})):
+		if k = r.kindOfAny(n); k == noTensor {
+			return k, refused
+		}
+	case op == "StatelessIf" && slices.Equal(in, divisionTakes) && r.dividesSparse(n):
+		k = sparse // see kindOfInput for the others
 	case op == "Identity" && len(in) == 1:
 		k = in[0]
 	case op == "StridedSlice" && slices.Equal(in, []kind{shapeOf, same, same, same}) && r.startsAtZero(n):
@@ -204,6 +213,49 @@ func (r *functionReading) kindOf(name string) (kind, error) {
 	}
 	r.kinds[name] = k
 	return k, nil
+}
+
+// Keras divides a sparse tensor by a dense one in a branch (keras/src/backend/tensorflow/
+// sparse.py, elementwise_division). If a divisor is 0 or not a number, the result has
+// that row too. Else it has the rows of the dividend. What a row becomes depends on no
+// other row, so that each slice may take another branch.
+var (
+	divisionTakes = []kind{anyRow, rowMask, shapeOf, indices, sparse, dense}
+	divisionGives = []kind{sparse, indices, shapeOf}
+)
+
+// dividesSparse reports whether an If is such a division. Its branch for the rows of the
+// dividend tells. No branch knows the number of rows but by its inputs.
+func (r *functionReading) dividesSparse(n *nodepb.NodeDef) bool {
+	var ops []string
+	for _, attr := range []string{"then_branch", "else_branch"} {
+		branch := r.partition.library[n.GetAttr()[attr].GetFunc().GetName()]
+		for _, inner := range branch.GetNodeDef() {
+			if value, known := integers(inner.GetAttr()["value"].GetTensor()); known && slices.Contains(value, r.partition.variable.wanted().shape[0]) {
+				return false
+			}
+			if attr == "else_branch" {
+				ops = append(ops, inner.GetOp())
+			}
+		}
+	}
+	slices.Sort(ops)
+	return slices.Equal(slices.Compact(ops), []string{"Const", "GatherV2", "Identity", "RealDiv"})
+}
+
+// kindOfAny returns what Any has of values for each row.
+func (r *functionReading) kindOfAny(n *nodepb.NodeDef) kind {
+	axes, known := r.constant(n.GetInput()[1])
+	of, shape := staticShape(r.nodes[nodeOf(n.GetInput()[0])]), staticShape(n)
+	switch {
+	case !known || of == nil || shape == nil:
+		return noTensor
+	case len(shape) == 0:
+		return anyRow
+	case len(of) > 1 && !slices.Contains(axes, 0) && !slices.Contains(axes, -int64(len(of))):
+		return rowMask
+	}
+	return noTensor
 }
 
 // startsAtZero reports whether a node takes the first element of a vector.
@@ -248,10 +300,16 @@ func assigns(op string, in []kind) bool {
 func (r *functionReading) kindOfInput(tensor string) (kind, error) {
 	name := nodeOf(tensor)
 	if r.inside[name] {
-		if !strings.HasSuffix(tensor, ":0") {
-			return noTensor, fmt.Errorf("%s is not the first output of its operation", tensor)
+		k, err := r.kindOf(name)
+		output, _ := strconv.Atoi(tensor[strings.LastIndex(tensor, ":")+1:]) // the name ends so
+		switch {
+		case err != nil || output == 0:
+		case r.nodes[name].GetOp() == "StatelessIf" && output < len(divisionGives):
+			k = divisionGives[output]
+		default:
+			err = fmt.Errorf("%s is not the first output of its operation", tensor)
 		}
-		return r.kindOf(name)
+		return k, err
 	}
 	if k, known := r.kinds[tensor]; known {
 		return k, nil

@@ -34,8 +34,31 @@ func (p *partition) divide(def *graphpb.GraphDef, homes map[string]device) error
 		}
 		d := &divider{functionReading: reading, homes: homes, handles: map[string]bool{}, gone: map[string]bool{}}
 		d.divide()
+		for _, n := range reading.update {
+			forgetShapes(def, n)
+		}
 	}
 	return nil
+}
+
+// forgetShapes removes the static shapes of functions that an operation takes, which had
+// all rows.
+func forgetShapes(def *graphpb.GraphDef, n *nodepb.NodeDef) {
+	for _, a := range n.GetAttr() {
+		for _, f := range def.GetLibrary().GetFunction() {
+			if a.GetFunc() == nil || f.GetSignature().GetName() != a.GetFunc().GetName() {
+				continue
+			}
+			delete(f.Attr, "_input_shapes")
+			for _, argument := range f.GetArgAttr() {
+				delete(argument.Attr, shapesAttr)
+			}
+			for _, inner := range f.GetNodeDef() {
+				delete(inner.Attr, shapesAttr)
+				forgetShapes(def, inner)
+			}
+		}
+	}
 }
 
 // shapesAttr has the static shapes of an operation's outputs.

@@ -220,6 +220,59 @@ func variableOf(pb *corepb.MetaGraphDef, name string) *nodepb.NodeDef {
 	return pb.GraphDef.Node[slices.IndexFunc(pb.GraphDef.Node, func(n *nodepb.NodeDef) bool { return n.GetName() == name })]
 }
 
+// addDivision divides the sparse gradient by the momentum, in a branch as Keras does. The
+// branches are functions of the graph.
+func addDivision(pb *corepb.MetaGraphDef, otherwise ...*nodepb.NodeDef) {
+	f := pb.GraphDef.Library.Function[0]
+	branch := func(name string) *attrpb.AttrValue {
+		return &attrpb.AttrValue{Value: &attrpb.AttrValue_Func{Func: &attrpb.NameAttrList{Name: name}}}
+	}
+	division := ofTable(op("cond", "StatelessIf", "any:output:0", "mask:output:0", "shape:output:0", "ids:output:0", "scaled:z:0", "before:value:0"))
+	division.Attr["then_branch"], division.Attr["else_branch"] = branch("Then"), branch("Else")
+	f.NodeDef = append(f.NodeDef, ofTable(shaped(op("bad", "IsNan", "before:value:0"), tableRows, 4)), ofTable(ints("columns", &shapepb.TensorShapeProto{}, 1)),
+		ofTable(ints("all", vector(1), 0)), ofTable(shaped(op("mask", "Any", "bad:y:0", "columns:output:0"), tableRows)), ofTable(shaped(op("any", "Any", "mask:output:0", "all:output:0"))),
+		division, ofTable(op("divided", "ResourceScatterSub", "table", "cond:output:1", "cond:output:0")))
+	shapes := &attrpb.AttrValue{Value: &attrpb.AttrValue_List{List: &attrpb.AttrValue_ListValue{Shape: []*shapepb.TensorShapeProto{vector(tableRows)}}}}
+	for _, name := range []string{"Then", "Else"} {
+		pb.GraphDef.Library.Function = append(pb.GraphDef.Library.Function, &functionpb.FunctionDef{Signature: &oppb.OpDef{Name: name}, Attr: map[string]*attrpb.AttrValue{"_input_shapes": shapes},
+			ArgAttr: map[uint32]*functionpb.FunctionDef_ArgAttrs{0: {Attr: map[string]*attrpb.AttrValue{shapesAttr: shapes}}},
+			NodeDef: append([]*nodepb.NodeDef{ints("axis", &shapepb.TensorShapeProto{}, 0), op("gathered", "GatherV2"), op("quotient", "RealDiv"), op("out", "Identity")}, otherwise...)})
+	}
+}
+
+// Keras's division in a branch is divided, each slice with a branch of its own, and the
+// branches forget how many rows there were. Another branch is not.
+func TestDivisionInABranch(t *testing.T) {
+	none := func(map[string]*nodepb.NodeDef) {}
+	pb := tableGraph(none)
+	addDivision(pb)
+	program, def := servedProgram(t, pb, 2)
+	if !slices.Equal(program.Divided, []string{"table"}) {
+		t.Errorf("whole %v", program.Whole)
+	}
+	for _, f := range def.GetLibrary().GetFunction() {
+		switch f.GetSignature().GetName() {
+		case "Step":
+			for _, n := range f.GetNodeDef() {
+				if want := []string{"table/part_1:resource:0", "cond/slice_1:output:1", "cond/slice_1:output:0"}; n.GetName() == "divided/slice_1" && !slices.Equal(n.GetInput(), want) {
+					t.Errorf("takes %q", n.GetInput())
+				}
+			}
+		default:
+			if text := f.String(); strings.Contains(text, "40001") {
+				t.Errorf("%s knows the rows", f.GetSignature().GetName())
+			}
+		}
+	}
+	for name, other := range map[string]*nodepb.NodeDef{"an operation": op("sum", "Sum"), "the rows": ints("rows", &shapepb.TensorShapeProto{}, tableRows)} {
+		pb := tableGraph(none)
+		addDivision(pb, other)
+		if program, _ := servedProgram(t, pb, 2); len(program.Divided) > 0 || !strings.Contains(strings.Join(program.Whole, ""), "cond (StatelessIf) cannot be computed") {
+			t.Errorf("%s: divided %v, whole %q", name, program.Divided, program.Whole)
+		}
+	}
+}
+
 // A slice has at least 256 KiB, and no server has two slices of a variable.
 func TestSlicesByBytes(t *testing.T) {
 	for _, test := range []struct {

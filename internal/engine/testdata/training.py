@@ -265,6 +265,7 @@ def main(folder):
     helper(path("wide"), graph_models.wide_and_deep, graph_models.ratings)
     for name, optimizer in [
         ("sgd", keras.optimizers.SGD(0.5)),
+        ("adagrad", keras.optimizers.Adagrad(0.5)),
         ("adam", keras.optimizers.Adam(0.01)),
     ]:
         helper(path(f"table_{name}"), functools.partial(table, optimizer), table_rows)

@@ -3,6 +3,7 @@ they export predicts what Python predicts from their last checkpoint."""
 
 import importlib.util
 import math
+import pathlib
 from collections import Counter
 
 import numpy as np
@@ -146,8 +147,12 @@ def test_wide_and_deep(job, run, graph, tmp_path_factory):
     assert right.mean() > 0.75
     said = result.verdict["train"]["evaluated"]["accuracy"]
     assert said == pytest.approx(right.mean(), abs=1e-3)
-    reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(job.folder / "model"))
+    newest = tf.train.latest_checkpoint(job.folder / "model")
+    reader = tf.train.load_checkpoint(newest)
     assert reader.get_tensor("users/embeddings" + VALUE).shape == (20_001, 16)
+    assert result.verdict["train"]["divided"] == ["films/embeddings", "users/embeddings"]
+    of_server = [pathlib.Path(f"{newest}.data-0000{i}-of-00002").stat().st_size for i in range(2)]
+    assert min(of_server) > 0.9 * max(of_server), "each server holds half of the embeddings"
 
 
 @pytest.mark.parametrize("mode", ["spark", "tensorflow"])
