@@ -9,8 +9,8 @@ type Request struct {
 	// Origin is the file that the user named, where Graph was converted from it. "": Graph.
 	Origin string `json:"origin,omitempty"`
 	Output string `json:"output"` // staging folder, which does not exist
-	// Written is the file by which WriteBeside says that the export is written. "": who
-	// proves the export writes it.
+	// Written is the file by which WriteBeside says that the export is written. "": Run
+	// writes the export itself.
 	Written string `json:"written,omitempty"`
 	Threads int    `json:"threads,omitempty"` // of TensorFlow; 0: its choice
 }

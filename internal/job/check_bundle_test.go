@@ -1,6 +1,7 @@
 package job
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -9,18 +10,25 @@ import (
 	"testing"
 )
 
-// tree makes files, with their own path as content, below a folder.
-func tree(t *testing.T, root string, files ...string) {
+// writeTree writes files below a folder, by their names there.
+func writeTree(t *testing.T, root string, files map[string]string) {
 	t.Helper()
-	for _, name := range files {
+	for name, content := range files {
 		path := filepath.Join(root, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(name), 0o644); err != nil {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(content), 0o644)); err != nil {
 			t.Fatal(err)
 		}
 	}
+}
+
+// tree makes files, with their own path as content, below a folder.
+func tree(t *testing.T, root string, files ...string) {
+	t.Helper()
+	contents := map[string]string{}
+	for _, name := range files {
+		contents[name] = name
+	}
+	writeTree(t, root, contents)
 }
 
 // loadBelow writes a job file below root and loads it.

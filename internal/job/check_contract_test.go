@@ -3,7 +3,6 @@ package job
 import (
 	"context"
 	"errors"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,17 +13,12 @@ import (
 // TestContract: what the model does not have is the job's fault, what does not fit it the data's.
 func TestContract(t *testing.T) {
 	dir := t.TempDir()
-	for name, text := range map[string]string{
+	writeTree(t, dir, map[string]string{
 		"m/saved_model.pbtxt": echoModel,
 		"rows/a.json":         `{"x": 1, "lists": [[1]], "text": "a"}` + "\n",
 		"none/x":              "", "damaged.parquet": "PAR1",
 		"job.yaml": "export_dir: m\ninput: {path: rows, format: json}\noutput: {path: out}\n",
-	} {
-		path := filepath.Join(dir, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
-			t.Fatal(err)
-		}
-	}
+	})
 	for _, c := range []struct {
 		sets  []string
 		want  string // of the fault; "": none

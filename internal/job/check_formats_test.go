@@ -2,8 +2,6 @@ package job
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -11,22 +9,14 @@ import (
 // A format that is not given is the files'; what does not tell is asked for.
 func TestTellFormats(t *testing.T) {
 	dir := t.TempDir()
-	write := func(name, content string) {
-		t.Helper()
-		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write("rows", `{"a": 1}`+"\n")
-	write("in/a.csv", "a\n1\n")
-	write("in/b.csv", "a\n2\n")
-	write("unknown", "a;b\n1;2\n")
-	write("mixed/a.csv", "a\n1\n")
-	write("mixed/b.json", `{"a":1}`+"\n")
+	writeTree(t, dir, map[string]string{
+		"rows":         `{"a": 1}` + "\n",
+		"in/a.csv":     "a\n1\n",
+		"in/b.csv":     "a\n2\n",
+		"unknown":      "a;b\n1;2\n",
+		"mixed/a.csv":  "a\n1\n",
+		"mixed/b.json": `{"a":1}` + "\n",
+	})
 	for _, c := range []struct{ sets, format, says string }{
 		{"input.path=" + dir + "/in", "csv", ""},
 		{"input.path=" + dir + "/in/*.csv", "csv", ""},

@@ -114,7 +114,7 @@ func writeTexts(t *testing.T, path string, columns ...string) {
 // fit it the data's.
 func TestTrainingContract(t *testing.T) {
 	dir := t.TempDir()
-	for name, text := range map[string]string{
+	writeTree(t, dir, map[string]string{
 		"g.meta":      trainable,
 		"saver.meta":  trainable + saver,
 		"bare.meta":   strings.Split(trainable, "signature_def")[0] + collections + saver,
@@ -122,12 +122,7 @@ func TestTrainingContract(t *testing.T) {
 		"more/a.json": `{"x": 1, "label": 2, "other": 3}` + "\n",
 		"none/x":      "",
 		"job.yaml":    "app: {graph: {path: g.meta}}\ninput: {path: rows, format: json}\nlocal: true\nallow_narrowing: true\n",
-	} {
-		path := filepath.Join(dir, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
-			t.Fatal(err)
-		}
-	}
+	})
 	writeTexts(t, filepath.Join(dir, "rows.parquet"), "x", "y")
 	const both = "input={train: {path: rows, format: json}, validation: {path: rows, format: json}}"
 	for _, c := range []struct {
@@ -183,18 +178,13 @@ func TestTrainingContract(t *testing.T) {
 // TestGraphThere: what names no graph, or no values, is told before anything starts.
 func TestGraphThere(t *testing.T) {
 	dir := t.TempDir()
-	for name, text := range map[string]string{
+	writeTree(t, dir, map[string]string{
 		"g.meta": trainable, "rows/a.json": "{}\n", "other/notes.txt": "", "saved/saved_model.pbtxt": echoModel,
 		"metas/b.meta": trainable, "metas/a.meta": trainable, "metas/a.index": "",
 		"g.h5":      "\x89HDF\r\n\x1a\n" + strings.Repeat("\x00", 64) + "model_config\x00",
 		"m-5.index": "", "m-5.data-00000-of-00001": "",
 		"job.yaml": "app: {graph: {path: g.meta}}\ninput: {path: rows, format: json}\nexport_dir: out\n",
-	} {
-		path := filepath.Join(dir, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
-			t.Fatal(err)
-		}
-	}
+	})
 	for _, c := range []struct {
 		sets []string
 		want string // of the fault; "": none
@@ -257,24 +247,25 @@ func TestInitialValues(t *testing.T) {
 		if name == "gone" {
 			delete(files, "m/ckpt-7.data-00000-of-00001")
 		}
-		for file, text := range files {
-			path := filepath.Join(dir, file)
-			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		s, err := Load(filepath.Join(dir, "job.yaml"), Train, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = Contract(t.Context(), s, func(string) {})
-		var faults Faults
-		errors.As(err, &faults)
-		text := strings.ReplaceAll(faults.Error(), dir, "%")
+		faults, text, err := checkFiles(t, dir, files)
 		if (err == nil) != (want == "") || !strings.Contains(text, want) || want != "" && faults.Code() != exit.Usage {
 			t.Errorf("%s: code %d, %s\nwant %q", name, faults.Code(), text, want)
 		}
 	}
+}
+
+// checkFiles writes files of a folder, and checks the job.yaml among them. text is what
+// faults say, with % for the folder.
+func checkFiles(t *testing.T, dir string, files map[string]string) (faults Faults, text string, err error) {
+	t.Helper()
+	writeTree(t, dir, files)
+	s, err := Load(filepath.Join(dir, "job.yaml"), Train, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Contract(t.Context(), s, func(string) {})
+	errors.As(err, &faults)
+	return faults, strings.ReplaceAll(faults.Error(), dir, "%"), err
 }
 
 // TestResumable: a checkpoint that the training would go on from must fit the graph.
@@ -288,25 +279,12 @@ func TestResumable(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for file, text := range map[string]string{
+		faults, text, err := checkFiles(t, dir, map[string]string{
 			"g.meta": trainable, "rows/a.json": `{"x": 1, "y": 2}` + "\n",
 			"m/ckpt-7.index": string(index), "m/ckpt-7.data-00000-of-00001": strings.Repeat("\x00", 8), "m/ckpt-7.meta": trainable,
 			"m/checkpoint": `model_checkpoint_path: "ckpt-7"` + "\n",
 			"job.yaml":     "app: {graph: {path: g.meta}}\ninput: {path: rows, format: json}\nmodel_dir: m\nallow_narrowing: true\nlocal: true\n",
-		} {
-			path := filepath.Join(dir, file)
-			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		s, err := Load(filepath.Join(dir, "job.yaml"), Train, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = Contract(t.Context(), s, func(string) {})
-		var faults Faults
-		errors.As(err, &faults)
-		text := strings.ReplaceAll(faults.Error(), dir, "%")
+		})
 		if (err == nil) != (want == "") || !strings.Contains(text, want) || want != "" && (faults.Code() != exit.Usage || !strings.Contains(text, "model_dir: %/m/ckpt-7: ")) {
 			t.Errorf("%s: code %d, %s\nwant %q", name, faults.Code(), text, want)
 		}
