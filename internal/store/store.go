@@ -9,9 +9,6 @@ import (
 	"time"
 )
 
-// ErrUnsupported is wrapped if no store knows a path's scheme.
-var ErrUnsupported = errors.New("not supported yet")
-
 // Store is one kind of storage. Returned paths have the form in which the caller
 // gave them. Errors wrap fs.ErrNotExist and fs.ErrExist if that is the cause. Methods
 // may be called concurrently, but callers must not write one path twice at a time.
@@ -95,26 +92,6 @@ type File interface {
 	Commit() error
 	// Abort deletes the file.
 	Abort() error
-}
-
-// For returns the store of path. For an unknown scheme the error is ErrUnsupported.
-func For(path string) (Store, error) {
-	scheme, _, found := strings.Cut(path, "://")
-	if !found || strings.EqualFold(scheme, "file") {
-		return Local{}, nil
-	}
-	return nil, fmt.Errorf("store: %s://: %w", scheme, ErrUnsupported)
-}
-
-// ForOwner is For, but only their owner may read and write new files and folders, if
-// the store has permissions.
-func ForOwner(path string) (Store, error) {
-	s, err := For(path)
-	if local, ok := s.(Local); ok {
-		local.OwnerOnly = true
-		s = local
-	}
-	return s, err
 }
 
 // MarkSuccess writes the empty file _SUCCESS into a folder of s. Readers of Hadoop and

@@ -1,0 +1,77 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+)
+
+// ErrUnsupported is wrapped if no store knows a path's scheme.
+var ErrUnsupported = errors.New("not supported yet")
+
+// opener makes the store of a root: what a URL begins with, "s3://bucket" or
+// "hdfs://host:8020". It opens no connection.
+type opener func(root string, s Settings) (Store, error)
+
+// openers has the schemes, in lower case.
+var openers = map[string]opener{}
+
+// For returns the store of path. For an unknown scheme the error is ErrUnsupported.
+func For(path string) (Store, error) {
+	scheme, rest, found := strings.Cut(path, "://")
+	scheme = strings.ToLower(scheme)
+	if !found || scheme == "file" {
+		return Local{}, nil
+	}
+	open, known := openers[scheme]
+	if !known {
+		return nil, fmt.Errorf("store: %s://: %w", scheme, ErrUnsupported)
+	}
+	authority, _, _ := strings.Cut(rest, "/")
+	return opened.store(scheme+"://"+authority, open)
+}
+
+// ForOwner is For, but only their owner may read and write new files and folders, if
+// the store has permissions.
+func ForOwner(path string) (Store, error) {
+	s, err := For(path)
+	if local, ok := s.(Local); ok {
+		local.OwnerOnly = true
+		s = local
+	}
+	return s, err
+}
+
+// openStores are the stores of this process by their root, which share connections.
+type openStores struct {
+	mu     sync.Mutex
+	byRoot map[string]Store
+}
+
+var opened = &openStores{}
+
+// store returns the store of a root, made at the first call.
+func (o *openStores) store(root string, open opener) (Store, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if s, found := o.byRoot[root]; found {
+		return s, nil
+	}
+	s, err := open(root, settings())
+	if err != nil {
+		return nil, fmt.Errorf("store: open %s: %w", root, err)
+	}
+	if o.byRoot == nil {
+		o.byRoot = map[string]Store{}
+	}
+	o.byRoot[root] = s
+	return s, nil
+}
+
+// reset forgets the open stores, whose settings are no longer those of the process.
+func (o *openStores) reset() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.byRoot = nil
+}
