@@ -59,3 +59,12 @@ func TestS3(t *testing.T) {
 		t.Run(root, func(t *testing.T) { conformance(t, s, newFolder(s, root)) })
 	}
 }
+
+func TestGCS(t *testing.T) {
+	root := "gs://" + testBucket
+	s, err := openGCS(root, Settings{"fs.gs.storage.root.url": remoteServer(t, "TFOS_TEST_GCS"), "fs.gs.auth.type": "UNAUTHENTICATED"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conformance(t, s, newFolder(s, root))
+}

@@ -16,6 +16,7 @@ type opener func(root string, s Settings) (Store, error)
 
 // openers has the schemes, in lower case.
 var openers = map[string]opener{
+	"gs":  openGCS,
 	"s3":  openS3,
 	"s3a": openS3,
 }
