@@ -16,8 +16,9 @@ type opener func(root string, s Settings) (Store, error)
 
 // openers has the schemes, in lower case.
 var openers = map[string]opener{
-	"s3":  openS3,
-	"s3a": openS3,
+	"hdfs": openHDFS,
+	"s3":   openS3,
+	"s3a":  openS3,
 }
 
 // For returns the store of path. For an unknown scheme the error is ErrUnsupported.
@@ -39,12 +40,14 @@ func For(path string) (Store, error) {
 // the store has permissions.
 func ForOwner(path string) (Store, error) {
 	s, err := For(path)
-	if local, ok := s.(Local); ok {
-		local.OwnerOnly = true
-		s = local
+	if with, ok := s.(ownerStore); ok {
+		s = with.forOwner()
 	}
 	return s, err
 }
+
+// ownerStore is a store with permissions.
+type ownerStore interface{ forOwner() Store }
 
 // openStores are the stores of this process by their root, which share connections.
 type openStores struct {
