@@ -51,7 +51,7 @@ test-pure:
 	$(PURE) go test $(PURE_ROOMS)
 
 test-engine:
-	$(CGO) TFOS_REQUIRE=tensorflow go test $(CGO_ROOMS)
+	$(CGO) TFOS_REQUIRE=tensorflow,$${TFOS_REQUIRE-} go test $(CGO_ROOMS)
 
 test-python: build ## Python tests that need no Spark
 	$(PYTEST) -m 'not spark and not slow'
