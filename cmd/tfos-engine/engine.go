@@ -11,6 +11,7 @@ import (
 	"tfos/internal/engine"
 	"tfos/internal/feed"
 	"tfos/internal/infer"
+	"tfos/internal/store"
 )
 
 // Exit statuses of this process. The run's exit code goes to the member in the FAILED
@@ -58,6 +59,9 @@ func serve(ctx context.Context, socket string, libraries []string) error {
 		return err
 	}
 	defer member.Close()
+	if settings := member.Context().Storage; settings != nil {
+		store.Configure(settings)
+	}
 	w := &worker{member: member, phase: "importing", socket: socket, folder: filepath.Dir(socket), libraries: libraries}
 	if err := w.work(ctx); err != nil {
 		return errors.Join(err, member.Failed(w.phase, err.Error(), infer.ExitCode(err)))

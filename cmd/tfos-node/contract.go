@@ -15,6 +15,7 @@ import (
 type contractRequest struct {
 	Request infer.PartitionsRequest `json:"request"`
 	Schema  []byte                  `json:"schema"` // Arrow IPC schema message
+	storage
 }
 
 // contractAnswer is what contract writes. Code is 0 if the columns fit. Otherwise the run
@@ -54,6 +55,7 @@ func contract(cmd *cobra.Command) error {
 	if err := json.NewDecoder(cmd.InOrStdin()).Decode(&in); err != nil {
 		return fmt.Errorf("read the question: %w", err)
 	}
+	in.configure()
 	schema, err := files.DecodeSchema(in.Schema)
 	if err != nil {
 		return fmt.Errorf("read the table's schema: %w", err)

@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path"
 
 	"tfos/internal/infer"
 	"tfos/internal/reserve"
+	"tfos/internal/store"
 )
 
 // inference is what both kinds of inference jobs have in common.
@@ -20,7 +20,7 @@ type inference struct {
 func newInference(cfg Config, compute *infer.Computation) inference {
 	compute.Run = cfg.Run
 	if o := cfg.resumes(); o != nil {
-		compute.Records = path.Dir(o.Staging) + "/" + recordsName
+		compute.Records = store.Dir(o.Staging) + "/" + recordsName
 	}
 	return inference{cfg, compute}
 }
