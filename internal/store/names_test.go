@@ -27,3 +27,16 @@ func TestRemote(t *testing.T) {
 		}
 	}
 }
+
+func TestSchemesAreThoseOfOpeners(t *testing.T) {
+	for scheme := range openers {
+		if !Knows(scheme + "://host/a") {
+			t.Errorf("schemes has no %s, which openers has", scheme)
+		}
+	}
+	for scheme := range schemes {
+		if openers[scheme] == nil {
+			t.Errorf("schemes has %s, which openers has not", scheme)
+		}
+	}
+}
