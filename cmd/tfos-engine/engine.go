@@ -11,6 +11,7 @@ import (
 	"tfos/internal/engine"
 	"tfos/internal/feed"
 	"tfos/internal/infer"
+	"tfos/internal/modelcache"
 	"tfos/internal/store"
 )
 
@@ -118,8 +119,14 @@ func (w *worker) work(ctx context.Context) error {
 	var result infer.Result
 	switch request := request.(type) {
 	case *infer.SplitsRequest:
+		if request.Source, err = modelcache.Default().Source(ctx, request.Source, modelcache.Whole); err != nil {
+			return err
+		}
 		result, err = w.infer(ctx, request)
 	case *infer.PartitionsRequest:
+		if request.Source, err = modelcache.Default().Source(ctx, request.Source, modelcache.Whole); err != nil {
+			return err
+		}
 		result, err = w.answer(ctx, request)
 	}
 	if err != nil {

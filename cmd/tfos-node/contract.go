@@ -9,6 +9,7 @@ import (
 	"tfos/internal/exit"
 	"tfos/internal/files"
 	"tfos/internal/infer"
+	"tfos/internal/modelcache"
 )
 
 // contractRequest is what contract reads.
@@ -59,6 +60,9 @@ func contract(cmd *cobra.Command) error {
 	schema, err := files.DecodeSchema(in.Schema)
 	if err != nil {
 		return fmt.Errorf("read the table's schema: %w", err)
+	}
+	if in.Request.Source, err = modelcache.Default().Source(cmd.Context(), in.Request.Source, modelcache.Graph); err != nil {
+		return err
 	}
 	var out contractAnswer
 	if out.Contract, err = in.Request.Contract(schema); err != nil {

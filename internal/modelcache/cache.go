@@ -13,6 +13,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"tfos/internal/exit"
+	"tfos/internal/model"
 	"tfos/internal/store"
 )
 
@@ -29,6 +31,9 @@ const (
 type Cache struct {
 	Root string // absolute. It is made, for its owner only
 }
+
+// Default returns the cache of this process's user, by its environment.
+func Default() Cache { return Cache{DefaultRoot(os.Getenv)} }
 
 // DefaultRoot returns the folder of copies of this user on this host: TFOS_CACHE_DIR, else
 // tfos/models in XDG_CACHE_HOME or ~/.cache, else /var/tmp/tfos-UID/models. getenv is
@@ -52,6 +57,26 @@ type Copy struct {
 	Path string // of the copy: what URL names is here
 }
 
+// Error says why a model could not be copied.
+type Error struct {
+	URL string
+	Err error
+}
+
+func (e *Error) Error() string {
+	return fmt.Sprintf("model: copy %s to this machine: %v", e.URL, e.Err)
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// ExitCode is 2 if there is no such model, else 5.
+func (e *Error) ExitCode() exit.Code {
+	if errors.Is(e.Err, fs.ErrNotExist) || errors.Is(e.Err, store.ErrUnsupported) {
+		return exit.Usage
+	}
+	return exit.Failed
+}
+
 // Remote returns the URL of a file or folder of the copy. Other paths are returned as they
 // are.
 func (c Copy) Remote(path string) string {
@@ -61,16 +86,32 @@ func (c Copy) Remote(path string) string {
 	return path
 }
 
+// InURL returns a text with URLs in the place of the copy's paths.
+func (c Copy) InURL(text string) string {
+	return strings.ReplaceAll(text, filepath.Dir(c.Path), strings.TrimSuffix(store.Dir(c.URL), "/"))
+}
+
 // lockTime is the time between two attempts to lock a copy that another process downloads.
 const lockTime = 100 * time.Millisecond
 
-// Fetch returns the copy of the model at a URL, which this process then holds. The error
-// names the URL. It wraps fs.ErrNotExist if there is nothing.
+// Source returns a source with its copy on this machine. A source of local paths is
+// returned as it is.
+func (c Cache) Source(ctx context.Context, s model.Source, content Content) (model.Source, error) {
+	if !store.Remote(s.Path()) || s.Here != "" {
+		return s, nil
+	}
+	copied, err := c.Fetch(ctx, s.Path(), content)
+	s.Here = copied.Path
+	return s, err
+}
+
+// Fetch returns the copy of the model at a URL, which this process then holds. The error is
+// an *Error. It wraps fs.ErrNotExist if there is nothing.
 func (c Cache) Fetch(ctx context.Context, url string, content Content) (Copy, error) {
 	url = strings.TrimRight(url, "/")
 	copied, err := c.fetch(ctx, url, content)
 	if err != nil {
-		return Copy{}, fmt.Errorf("modelcache: copy %s to this machine: %w", url, err)
+		return Copy{}, &Error{url, err}
 	}
 	return copied, nil
 }
@@ -128,7 +169,7 @@ func (c Cache) makeRoot() error {
 }
 
 // download makes a copy. The caller holds its lock alone.
-func (c Cache) download(ctx context.Context, st store.Store, m model, folder string) error {
+func (c Cache) download(ctx context.Context, st store.Store, m listing, folder string) error {
 	staging, err := os.MkdirTemp(c.Root, ".new-*")
 	if err != nil {
 		return err

@@ -23,8 +23,8 @@ import (
 // maxFiles bounds the files of a model. A URL with more of them names something else.
 const maxFiles = 10_000
 
-// model is the listing of a model's files.
-type model struct {
+// listing is the listing of a model's files.
+type listing struct {
 	url     string
 	base    string // name of the copy: the URL's last name
 	content Content
@@ -38,8 +38,8 @@ var values = regexp.MustCompile(`\.data-\d{5}-of-\d{5}$|^events\.out\.tfevents`)
 // list lists the files of the model at a URL: those of a folder, a file, or those of a
 // checkpoint whose prefix it is. For a file of a SavedModel or a checkpoint, its
 // neighbours belong to it.
-func list(ctx context.Context, st store.Store, url string, content Content) (model, error) {
-	m := model{url: url, base: path.Base(url), content: content}
+func list(ctx context.Context, st store.Store, url string, content Content) (listing, error) {
+	m := listing{url: url, base: path.Base(url), content: content}
 	info, err := st.Stat(ctx, url)
 	switch {
 	case err == nil && info.Dir:
@@ -58,7 +58,7 @@ func list(ctx context.Context, st store.Store, url string, content Content) (mod
 }
 
 // addFolder adds all files of a folder, hidden ones included.
-func (m *model) addFolder(ctx context.Context, st store.Store, folder string) error {
+func (m *listing) addFolder(ctx context.Context, st store.Store, folder string) error {
 	children, err := st.Match(ctx, store.Literal(folder)+"/{*,.*,_*}")
 	if err != nil {
 		return err
@@ -79,7 +79,7 @@ func (m *model) addFolder(ctx context.Context, st store.Store, folder string) er
 
 // addBeside adds the files of a checkpoint's prefix, or of a model's file with its
 // neighbours. missing is the error of Stat for the URL itself.
-func (m *model) addBeside(ctx context.Context, st store.Store, missing error) error {
+func (m *listing) addBeside(ctx context.Context, st store.Store, missing error) error {
 	folder, name := store.Dir(m.url), path.Base(m.url)
 	if name == "saved_model.pb" || name == "saved_model.pbtxt" {
 		return m.addFolder(ctx, st, folder)
@@ -101,10 +101,10 @@ func (m *model) addBeside(ctx context.Context, st store.Store, missing error) er
 }
 
 // root is the folder whose files the copy has, under their names.
-func (m *model) root() string { return store.Dir(m.url) }
+func (m *listing) root() string { return store.Dir(m.url) }
 
 // key names the copy. Another state of the model has another one.
-func (m *model) key() string {
+func (m *listing) key() string {
 	sum := sha256.New()
 	fmt.Fprintln(sum, m.url, m.content)
 	for _, f := range m.files {
@@ -114,7 +114,7 @@ func (m *model) key() string {
 }
 
 // name is a file's path in the copy.
-func (m *model) name(f store.Info) (string, error) {
+func (m *listing) name(f store.Info) (string, error) {
 	name := strings.TrimPrefix(f.Path, strings.TrimRight(m.root(), "/")+"/")
 	if !filepath.IsLocal(name) {
 		return "", fmt.Errorf("%s has a name that no file can have here", f.Path)
@@ -126,7 +126,7 @@ func (m *model) name(f store.Info) (string, error) {
 const downloads = 4
 
 // copyTo copies all files into a folder.
-func (m *model) copyTo(ctx context.Context, st store.Store, folder string) error {
+func (m *listing) copyTo(ctx context.Context, st store.Store, folder string) error {
 	if len(m.files) == 0 { // an empty folder, of which internal/model says what it lacks
 		return os.MkdirAll(filepath.Join(folder, m.base), 0o700)
 	}
@@ -167,7 +167,7 @@ func copyFile(ctx context.Context, st store.Store, f store.Info, to string) (err
 }
 
 // unchanged returns an error if the store lists other files than before.
-func (m *model) unchanged(ctx context.Context, st store.Store) error {
+func (m *listing) unchanged(ctx context.Context, st store.Store) error {
 	now, err := list(ctx, st, m.url, m.content)
 	if err == nil && now.key() != m.key() {
 		err = errors.New("it was changed while it was copied: start again")

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"tfos/internal/infer"
+	"tfos/internal/modelcache"
 	"tfos/internal/reserve"
 	"tfos/internal/store"
 )
@@ -27,11 +28,14 @@ func newInference(cfg Config, compute *infer.Computation) inference {
 
 // settle has every member take the same model, though checkpoints or versions are
 // added meanwhile.
-func (w *inference) settle() error {
+func (w *inference) settle(ctx context.Context) (err error) {
+	if w.compute.Source, err = modelcache.Default().Source(ctx, w.compute.Source, modelcache.Graph); err != nil {
+		return err
+	}
 	switch settled, _, err := w.compute.Resolve(); {
 	case err == nil:
 		w.compute.Source = settled
-	case w.compute.Checkpoint != "":
+	case w.compute.Checkpoint != "" || w.compute.Here != "":
 		return err
 	} // else a SavedModel that perhaps only the members see
 	return nil
