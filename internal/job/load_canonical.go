@@ -10,6 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"tfos/internal/files"
+	"tfos/internal/store"
 )
 
 // canonicalize fills in defaults, the name and absolute paths. dir is the
@@ -114,7 +115,7 @@ func absolute(path, dir string) string {
 		path = "/" + strings.TrimLeft(rest, "/")
 	}
 	if IsURL(path) {
-		if scheme, rest, found := strings.Cut(path, ":/"); found && !strings.HasPrefix(rest, "/") {
+		if scheme, rest, found := strings.Cut(path, ":/"); found && !strings.HasPrefix(rest, "/") && store.Knows(scheme+"://") {
 			return scheme + ":///" + rest // hdfs:/a: of the default name node
 		}
 		return path

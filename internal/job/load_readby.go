@@ -102,7 +102,7 @@ func (s *Spec) sparkReason(in *Source) string {
 	case in.SQL != "":
 		return "input is a query"
 	case !store.Knows(in.Path):
-		return "input.path is a URL of a store that tfos does not know"
+		return "input.path is on a store that tfos does not know"
 	case in.Path != "" && in.Format != "" && !files.Format(in.Format).Known():
 		return "tfos does not read " + in.Format + " itself"
 	case s.kind == Infer && s.Output != nil && len(s.Output.PartitionBy) > 0:

@@ -43,7 +43,7 @@ func (s *Spec) unknownStores() Faults {
 	var faults Faults
 	for _, f := range s.folders() {
 		if !store.Knows(f.path) {
-			f := s.source.faultOf(f.key, f.path, "is a URL of a store that tfos does not know")
+			f := s.source.faultOf(f.key, f.path, "no store of tfos has this scheme: "+ErrUnsupported.Error())
 			f.Err = ErrUnsupported
 			faults = append(faults, f)
 		}
