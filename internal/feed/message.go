@@ -64,6 +64,8 @@ type ProgramContext struct {
 	Feeds     []Config            `json:"feeds"`
 	Context   json.RawMessage     `json:"context,omitempty"`
 	Work      json.RawMessage     `json:"work,omitempty"`
+	// Storage are the settings of an engine's stores: see store.Settings.
+	Storage map[string]string `json:"storage,omitempty"`
 }
 
 // NextChunks is a program's credit: it may be sent Chunks more chunks. Shared,
