@@ -40,7 +40,6 @@ func (s *Spec) unsupportedTraining(refuse refuser) {
 	if g := s.App.Graph; g != nil {
 		refuse("app.graph.path", g.Path, IsURL(g.Path))
 		refuse("app.graph.init_from", g.InitFrom, IsURL(g.InitFrom))
-		refuse("model_dir", s.ModelDir, IsURL(s.ModelDir))
 	}
 	refuse("retries.generations", s.Retries.Generations, s.Retries.Generations > 0)
 	refuse("export_dir", s.ExportDir, IsURL(s.ExportDir))

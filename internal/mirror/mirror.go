@@ -114,9 +114,9 @@ func New(c Config) (*Mirror, error) {
 	}, nil
 }
 
-// Run makes passes until ctx ends. An error is logged, stands in Status, and the next
-// pass tries again.
-func (m *Mirror) Run(ctx context.Context) {
+// Run makes passes until ctx ends, and lets a pass end that it has begun, unless passes
+// ends. An error is logged, stands in Status, and the next pass tries again.
+func (m *Mirror) Run(ctx, passes context.Context) {
 	pause := m.Every
 	for {
 		select {
@@ -125,8 +125,8 @@ func (m *Mirror) Run(ctx context.Context) {
 		case <-time.After(pause):
 		}
 		began := time.Now()
-		err := m.pass(ctx)
-		if ctx.Err() != nil {
+		err := m.pass(passes)
+		if passes.Err() != nil {
 			return
 		}
 		m.setError(err)
@@ -168,16 +168,6 @@ func (m *Mirror) Finish(ctx context.Context, clean bool) error {
 	err := m.push(ctx, e)
 	m.setError(err)
 	return err
-}
-
-// Remove deletes the local folder.
-func (m *Mirror) Remove() error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := os.RemoveAll(m.Dir); err != nil {
-		return fmt.Errorf("mirror: remove the local folder of %s: %w", m.URL, err)
-	}
-	return nil
 }
 
 // at returns the URL of a name.
