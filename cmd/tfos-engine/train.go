@@ -16,6 +16,8 @@ import (
 	"tfos/internal/feed"
 	"tfos/internal/feed/batches"
 	"tfos/internal/model"
+	"tfos/internal/modelcache"
+	"tfos/internal/store"
 	"tfos/internal/tensorboard"
 	"tfos/internal/train"
 )
@@ -28,6 +30,9 @@ func (w *worker) train(ctx context.Context) error {
 	m := &trainingMember{worker: w, member: w.member.Context()}
 	if err := json.Unmarshal(m.member.Work, &m.request); err != nil {
 		return fmt.Errorf("decode the work: %w", err)
+	}
+	if err := m.fetchModels(ctx); err != nil {
+		return err
 	}
 	if err := engine.LoadLibraries(w.libraries); err != nil {
 		return err
@@ -49,7 +54,32 @@ type trainingMember struct {
 	member  feed.ProgramContext
 	request train.Request
 	graph   *model.Training // what open has opened
+	copies  []modelcache.Copy
 	closers []func() error
+}
+
+// fetchModels copies the graph, and the values that variables begin with, to this machine.
+func (m *trainingMember) fetchModels(ctx context.Context) error {
+	for _, path := range []*string{&m.request.Graph, &m.request.InitFrom} {
+		if !store.Remote(*path) {
+			continue
+		}
+		copied, err := modelcache.Default().Fetch(ctx, *path, modelcache.Whole)
+		if err != nil {
+			return err
+		}
+		*path = copied.Path
+		m.copies = append(m.copies, copied)
+	}
+	return nil
+}
+
+// inURL returns a path of a copy as the path that the job names.
+func (m *trainingMember) inURL(path string) string {
+	for _, c := range m.copies {
+		path = c.InURL(path)
+	}
+	return path
 }
 
 // close closes what was opened, the last first. The member's process ends after it.
@@ -136,6 +166,7 @@ func (m *trainingMember) trainRows(ctx context.Context) error {
 	}
 	result, err := t.Run(ctx)
 	result.Divided, result.Whole = graph.Divided()
+	result.InitFrom = m.inURL(result.InitFrom)
 	if err != nil && result.Steps == 0 {
 		return err
 	}

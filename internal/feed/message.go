@@ -68,6 +68,8 @@ type ProgramContext struct {
 	// are "" if the program uses model_dir itself.
 	ModelDir string `json:"model_dir,omitempty"`
 	ModelURL string `json:"model_url,omitempty"`
+	// Storage are the settings of an engine's stores: see store.Settings.
+	Storage map[string]string `json:"storage,omitempty"`
 }
 
 // NextChunks is a program's credit: it may be sent Chunks more chunks. Shared,

@@ -38,6 +38,7 @@ func MakePlan(s *Spec, env Environment) (*Plan, error) {
 		Reserve:  work.Config{Config: s.reserveConfig(env, l), Outputs: outputs},
 		Node:     s.nodeConfig(env, l, outputs),
 		Feeds:    s.feeds(),
+		Stores:   s.UsesStores(),
 		summary:  s.summary(env, l),
 	}
 	if s.bundles() {

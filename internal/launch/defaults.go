@@ -5,15 +5,16 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"tfos/internal/exit"
+	"tfos/internal/hadoop"
 )
 
 // Defaults are the settings of the site's spark-defaults.conf. spark-submit
 // reads that file itself.
 type Defaults struct {
 	Path     string // "": no such file
+	Text     string // of the file
 	Settings map[string]string
 }
 
@@ -33,35 +34,5 @@ func FindDefaults(home string, env Environ) (Defaults, error) {
 	case err != nil:
 		return Defaults{}, fail(exit.NoSpark, "find spark", "read Spark's defaults: %w: make the file readable, or unset SPARK_CONF_DIR", err)
 	}
-	return Defaults{path, parseProperties(string(text))}, nil
-}
-
-// parseProperties reads Java's properties format (java.util.Properties.load). A
-// name ends at the first =, : or space. A line that ends with a backslash
-// continues in the next line. Escapes are not decoded: names and values of
-// Spark settings have none.
-func parseProperties(text string) map[string]string {
-	out := map[string]string{}
-	pending := ""
-	for line := range strings.Lines(text) {
-		line = pending + strings.TrimLeft(strings.TrimRight(line, "\r\n"), " \t\f")
-		pending = ""
-		if line == "" || line[0] == '#' || line[0] == '!' {
-			continue
-		}
-		if rest, more := strings.CutSuffix(line, `\`); more {
-			pending = rest
-			continue
-		}
-		end := strings.IndexAny(line, "=: \t\f")
-		if end < 0 {
-			end = len(line)
-		}
-		value := strings.TrimLeft(line[end:], " \t\f")
-		if value != "" && strings.ContainsRune("=:", rune(value[0])) {
-			value = strings.TrimLeft(value[1:], " \t\f")
-		}
-		out[line[:end]] = strings.TrimSpace(value) // Spark trims it too
-	}
-	return out
+	return Defaults{path, string(text), hadoop.ParseProperties(string(text))}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"tfos/internal/feed"
+	"tfos/internal/store"
 )
 
 // Config has the settings that all members of a run share. It is a part of the
@@ -77,4 +78,7 @@ type Assignment struct {
 	// Files is the files folder: "." on an executor. Under local[n] it is absolute, and
 	// members share it.
 	Files string `json:"files"`
+	// Storage are the settings of the member's stores, and of its engine's. They may have
+	// secrets.
+	Storage store.Settings `json:"storage,omitempty"`
 }

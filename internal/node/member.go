@@ -15,6 +15,7 @@ import (
 	"tfos/internal/feed"
 	"tfos/internal/proc"
 	"tfos/internal/reserve"
+	"tfos/internal/store"
 )
 
 const (
@@ -67,6 +68,9 @@ type member struct {
 // newMember acquires what a member needs on its executor. After an error nothing
 // is left. After success the caller must call live.
 func newMember(ctx context.Context, o Options, a Assignment) (*member, error) {
+	if a.Storage != nil {
+		store.Configure(a.Storage)
+	}
 	if err := proc.AdoptOrphans(); err != nil {
 		return nil, err
 	}
@@ -275,6 +279,9 @@ func (m *member) childCommand(c reserve.Cluster) (command, error) {
 		Run: m.Config.Run, Kind: m.Config.Kind, JobName: m.Job, TaskIndex: m.Index, WorkerNum: number,
 		Cluster: clusterSpec(members), Files: m.workingDirectory(), Feeds: m.Assignment.feeds(), Context: given, Work: c.Work,
 		ModelDir: modelDir, ModelURL: modelURL,
+	}
+	if m.Config.Child.Kind == childEngine { // a Python program has its own ways to its files
+		m.context.Storage = m.Storage
 	}
 	m.mu.Unlock()
 	return childPlan{

@@ -192,14 +192,14 @@ func testAbort(t *testing.T, s Store, root string) {
 	}
 }
 
-// tree has every kind of name that patterns and readers treat differently.
-var tree = []string{
+// sampleTree has every kind of name that patterns and readers treat differently.
+var sampleTree = []string{
 	"/b.x", "/a.x", "/c/d.x", "/c/_meta", "/_SUCCESS", "/.crc", "/_tmp/e.x", "/f[1].x", "/f1.x", "/{z}.x", "/p%20 q.x",
 	"/c/.ipynb_checkpoints/g.x", "/c/e/h.x", "/c/e/_quarantine/i.x", "/half.x._COPYING_", "/_col=1/j.x", "/g[2]/k.x", "/g2/l.x",
 }
 
 func testList(t *testing.T, s Store, root string) {
-	for _, name := range tree {
+	for _, name := range sampleTree {
 		write(t, s, root+name, name)
 	}
 	const all = "/_col=1/j.x /a.x /b.x /c/d.x /c/e/h.x /f1.x /f[1].x /g2/l.x /g[2]/k.x /p%20 q.x /{z}.x"

@@ -1,12 +1,16 @@
 // Package store reads and writes the files of a run, in any kind of storage.
 //
-// Comes in: paths as the job file spells them. Today these are paths of the local
-// file system and file: URIs. HDFS and object stores will follow. Goes out: bytes,
-// listings and published outputs. For returns the Store of a path. Callers use only
-// the interface, so that a new store does not change them.
+// Comes in: paths as the job file spells them: paths of the local file system, file:
+// URIs, and URLs of object stores. Goes out: bytes, listings and published outputs. For
+// returns the Store of a path. Callers use only the interface, so that a new store does
+// not change them.
 //
 // The package never parses file contents and never logs. It never leaves a partial
-// file or folder under a final name, except with Append.
+// file under a final name, except with Append. A folder on an object store gets its
+// final name in several steps (Objects.Publish), _SUCCESS last.
+//
+// Calls to remote stores are repeated by one policy (retry.go), for one minute. Errors
+// have the operation and the path, and no credential.
 //
 // Terms:
 //   - Staging: the place of an output that is not complete.

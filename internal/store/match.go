@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 
@@ -18,15 +17,22 @@ func (s Local) Match(ctx context.Context, pattern string) ([]Info, error) {
 		return nil, err
 	}
 	prefix := pattern[:len(pattern)-len(localPath(pattern))]
-	trimmed := strings.TrimRight(localPath(pattern), "/")
-	info, err := os.Stat(localPath(pattern))
-	switch {
-	case err == nil && !strings.ContainsAny(trimmed, "*?"):
-		return []Info{entry(prefix+keepRoot(trimmed, pattern), info)}, nil
-	case err != nil && !IsPattern(pattern):
-		return nil, fmt.Errorf("store: list: %w", err)
+	return matchIn(ctx, localTree{}, prefix, localPath(pattern))
+}
+
+// matchIn is Store.Match in a tree. prefix is what found paths begin with: the scheme,
+// and the host or bucket.
+func matchIn(ctx context.Context, t tree, prefix, pattern string) ([]Info, error) {
+	trimmed := strings.TrimRight(pattern, "/")
+	if !strings.ContainsAny(trimmed, "*?") {
+		switch info, err := t.stat(ctx, pattern); {
+		case err == nil:
+			return []Info{entry(prefix+keepRoot(trimmed, pattern), info)}, nil
+		case !IsPattern(pattern):
+			return nil, fmt.Errorf("store: list: %w", err)
+		}
 	}
-	m := &matcher{ctx: ctx, prefix: prefix, found: map[string]Info{}}
+	m := &matcher{ctx: ctx, tree: t, prefix: prefix, found: map[string]Info{}}
 	dir, names := "", trimmed
 	if strings.HasPrefix(trimmed, "/") {
 		dir, names = "/", strings.TrimLeft(trimmed, "/")
@@ -35,6 +41,11 @@ func (s Local) Match(ctx context.Context, pattern string) ([]Info, error) {
 		return nil, fmt.Errorf("store: list %s: %w", pattern, err)
 	}
 	return m.outermost(), nil
+}
+
+// absent reports whether an error says that there is nothing at a path.
+func absent(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR)
 }
 
 // keepRoot returns trimmed, a path without the slashes at its end, but "/" for the
@@ -49,7 +60,8 @@ func keepRoot(trimmed, pattern string) string {
 // matcher finds the entries that a pattern matches.
 type matcher struct {
 	ctx    context.Context
-	prefix string          // scheme of the caller's path, such as "file:", or ""
+	tree   tree
+	prefix string          // what found paths begin with, such as "file:", or ""
 	found  map[string]Info // by path
 	tried  int             // number of alternatives so far
 }
@@ -68,7 +80,7 @@ func (m *matcher) match(dir, pattern string, above []fs.FileInfo) error {
 		return m.matchAllDepths(dir, rest, above)
 	}
 	if !strings.ContainsAny(name, "*?") {
-		if _, err := os.Stat(joinPath(dir, name)); err == nil {
+		if _, err := m.tree.stat(m.ctx, joinPath(dir, name)); err == nil {
 			return m.match(joinPath(dir, name), rest, nil)
 		}
 	}
@@ -94,8 +106,8 @@ func (m *matcher) match(dir, pattern string, above []fs.FileInfo) error {
 func (m *matcher) matchNames(dir, name, rest string) error {
 	if !strings.ContainsAny(name, "*?[") {
 		path := joinPath(dir, unescape(name))
-		switch _, err := os.Stat(path); {
-		case errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR):
+		switch _, err := m.tree.stat(m.ctx, path); {
+		case absent(err):
 			return nil
 		case err != nil:
 			return err
@@ -128,7 +140,7 @@ func (m *matcher) matchAllDepths(dir, rest string, above []fs.FileInfo) error {
 	if err := m.match(dir, rest, nil); err != nil || rest == "" {
 		return err
 	}
-	info, err := os.Stat(orDefault(dir, "."))
+	info, err := m.tree.stat(m.ctx, dir)
 	if err != nil {
 		return err
 	}
@@ -159,14 +171,14 @@ func (m *matcher) entries(dir string) ([]fs.DirEntry, error) {
 	if err := m.ctx.Err(); err != nil {
 		return nil, err
 	}
-	if info, err := os.Stat(orDefault(dir, ".")); err != nil || !info.IsDir() {
+	if info, err := m.tree.stat(m.ctx, dir); err != nil || !info.IsDir() {
 		return nil, err
 	}
-	return os.ReadDir(orDefault(dir, "."))
+	return m.tree.readDir(m.ctx, dir)
 }
 
 func (m *matcher) addFound(path string) error {
-	info, err := os.Stat(orDefault(path, "."))
+	info, err := m.tree.stat(m.ctx, path)
 	if err != nil {
 		return err
 	}

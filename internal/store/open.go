@@ -15,7 +15,11 @@ var ErrUnsupported = errors.New("not supported yet")
 type opener func(root string, s Settings) (Store, error)
 
 // openers has the schemes, in lower case.
-var openers = map[string]opener{}
+var openers = map[string]opener{
+	"gs":  openGCS,
+	"s3":  openS3,
+	"s3a": openS3,
+}
 
 // For returns the store of path. For an unknown scheme the error is ErrUnsupported.
 func For(path string) (Store, error) {
@@ -26,7 +30,7 @@ func For(path string) (Store, error) {
 	}
 	open, known := openers[scheme]
 	if !known {
-		return nil, fmt.Errorf("store: %s://: %w", scheme, ErrUnsupported)
+		return nil, fmt.Errorf("store: %s://: %w. Spark may know it: read_by: spark", scheme, ErrUnsupported)
 	}
 	authority, _, _ := strings.Cut(rest, "/")
 	return opened.store(scheme+"://"+authority, open)

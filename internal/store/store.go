@@ -55,13 +55,14 @@ type Store interface {
 	Assemble(ctx context.Context, pieces []Piece, path string) error
 	// Lock locks the file at path, in an existing folder, without waiting. The error is
 	// ErrLocked if another process holds the lock. Close releases it, and so does the
-	// end of the process, for whatever reason.
+	// end of the process, for whatever reason: at once, or after a lease of a minute.
 	Lock(ctx context.Context, path string) (io.Closer, error)
 	// Publish makes the bytes of staging durable, and then gives it its final name.
 	// staging is a complete file or folder on the same store. If final exists and
 	// replace is false, the error is fs.ErrExist and nothing changes. With replace,
 	// readers find the old or the new entry. If the store cannot exchange names, they
-	// may find neither for a moment. If renaming fails, the old entry stays.
+	// may find neither for a moment. If renaming fails, the old entry stays. A store
+	// without renames copies: if that fails, staging stays, and Recover does the rest.
 	Publish(ctx context.Context, staging, final string, replace bool) error
 }
 

@@ -1,0 +1,177 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"tfos/internal/store/bucket"
+)
+
+// lockContent is what a lock's object has.
+type lockContent struct {
+	Owner    string  `json:"owner"`    // unique
+	Process  string  `json:"process"`  // host and process, for people
+	LeaseS   float64 `json:"lease_s"`  // the lock ends this long after the object's time
+	Renewals int     `json:"renewals"` // so far
+}
+
+// Lock implements Store by an object that is created if it is absent. Its content names
+// the owner and the lease, which the owner renews. All times are the store's. A lock
+// whose lease has ended is taken over, so a dead process keeps others out for at most
+// leaseTime. A process that cannot renew its lock loses it: then Close returns an error.
+func (o *Objects) Lock(ctx context.Context, path string) (io.Closer, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := o.needFolderOf(ctx, path); err != nil {
+		return nil, err
+	}
+	host, _ := os.Hostname() // only for people
+	l := &objectLock{o: o, path: path, content: lockContent{
+		Owner: rand.Text(), Process: fmt.Sprintf("process %d on %s", os.Getpid(), host), LeaseS: o.lease.Seconds(),
+	}}
+	if err := l.acquire(ctx); err != nil {
+		return nil, err
+	}
+	ctx, l.stop = context.WithCancel(context.WithoutCancel(ctx)) // until Close
+	l.done = make(chan struct{})
+	go l.renewals(ctx)
+	return l, nil
+}
+
+// objectLock is a lock that this process holds.
+type objectLock struct {
+	o       *Objects
+	path    string
+	content lockContent
+	etag    string // of the lock's object
+	stop    context.CancelFunc
+	done    chan struct{} // closed when renewals has ended
+	lost    error         // why the lock was lost. Read it after done
+	gone    bool          // somebody removed the object. Read it after done
+}
+
+// put writes the lock's object. If the answer of a try was lost, the object is ours
+// nevertheless.
+func (l *objectLock) put(ctx context.Context, only bucket.Condition) error {
+	data, err := json.Marshal(l.content)
+	if err != nil {
+		return fmt.Errorf("store: lock %s: %w", l.path, err)
+	}
+	err = l.o.do(ctx, "lock", l.path, func(ctx context.Context) (err error) {
+		etag, err := l.o.bucket.Put(ctx, l.o.key(l.path), data, only)
+		if err == nil {
+			l.etag = etag
+		}
+		return err
+	})
+	if err == nil || !errors.Is(err, fs.ErrExist) && !errors.Is(err, bucket.ErrChanged) {
+		return err
+	}
+	if there, etag, readErr := l.read(ctx); readErr == nil && there.Owner == l.content.Owner {
+		l.etag = etag
+		return nil
+	}
+	return err
+}
+
+// read returns the content and the ETag of the lock's object.
+func (l *objectLock) read(ctx context.Context) (c lockContent, etag string, err error) {
+	r := &objectReader{ctx: ctx, o: l.o, path: l.path, at: bucket.Range{Length: -1}}
+	if err := r.open(); err != nil {
+		return c, "", err
+	}
+	data, err := io.ReadAll(r)
+	_ = r.Close() // it closes no more than a connection
+	if err != nil {
+		return c, "", err
+	}
+	_ = json.Unmarshal(data, &c) // an object that is no lock of ours has no owner and no lease
+	return c, r.at.ETag, nil
+}
+
+// acquire creates the object, or takes over one whose lease has ended.
+func (l *objectLock) acquire(ctx context.Context) error {
+	for {
+		err := l.put(ctx, bucket.Condition{Absent: true})
+		if !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		held, etag, err := l.read(ctx)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // it was released meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		object, err := l.o.head(ctx, l.path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		ended := object.Now.Sub(object.Modified) > time.Duration(held.LeaseS*float64(time.Second))
+		if object.ETag != etag || !ended {
+			return fmt.Errorf("store: lock %s: %w: %s. If that process is dead, its lock ends within %s", l.path, ErrLocked, held.Process, time.Duration(held.LeaseS)*time.Second)
+		}
+		if err = l.put(ctx, bucket.Condition{ETag: etag}); !errors.Is(err, bucket.ErrChanged) {
+			return err
+		}
+	}
+}
+
+// renewals renews the lease until ctx ends or the lock is lost.
+func (l *objectLock) renewals(ctx context.Context) {
+	defer close(l.done)
+	renewed := time.Now()
+	for sleep(ctx, l.o.lease/3) == nil {
+		l.content.Renewals++
+		tried := time.Now()
+		err := l.put(ctx, bucket.Condition{ETag: l.etag})
+		switch {
+		case err == nil:
+			renewed = tried
+		case ctx.Err() != nil:
+			return
+		case errors.Is(err, bucket.ErrChanged):
+			if _, _, readErr := l.read(ctx); errors.Is(readErr, fs.ErrNotExist) {
+				l.gone = true
+				return
+			}
+			l.lost = fmt.Errorf("store: lock %s: another process has taken it over: %w", l.path, ErrLocked)
+			return
+		case time.Since(renewed) > l.o.lease:
+			l.lost = fmt.Errorf("store: lock %s: its lease ended: %w", l.path, err)
+			return
+		}
+	}
+}
+
+// Close implements io.Closer: it deletes the object, unless somebody else has it now.
+func (l *objectLock) Close() error {
+	l.stop()
+	<-l.done
+	if l.lost != nil || l.gone {
+		return l.lost
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), l.o.retry.total)
+	defer cancel()
+	there, _, err := l.read(ctx)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case there.Owner != l.content.Owner:
+		return fmt.Errorf("store: lock %s: another process has taken it over: %w", l.path, ErrLocked)
+	}
+	return l.o.deleteSome(ctx, l.path, []string{l.o.key(l.path)})
+}

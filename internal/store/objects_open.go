@@ -1,0 +1,35 @@
+package store
+
+import (
+	"errors"
+	"strings"
+
+	"tfos/internal/store/bucket/gcs"
+	"tfos/internal/store/bucket/s3"
+)
+
+// openS3 opens the bucket of s3://bucket or s3a://bucket.
+func openS3(root string, settings Settings) (Store, error) {
+	_, name, _ := strings.Cut(root, "://")
+	if name == "" || strings.Contains(name, "@") {
+		return nil, errors.New("must be s3://bucket/key, without a user")
+	}
+	b, err := s3.New(name, settings)
+	if err != nil {
+		return nil, err
+	}
+	return newObjects(root, b), nil
+}
+
+// openGCS opens the bucket of gs://bucket.
+func openGCS(root string, settings Settings) (Store, error) {
+	_, name, _ := strings.Cut(root, "://")
+	if name == "" || strings.Contains(name, "@") {
+		return nil, errors.New("must be gs://bucket/key, without a user")
+	}
+	b, err := gcs.New(name, settings)
+	if err != nil {
+		return nil, err
+	}
+	return newObjects(root, b), nil
+}

@@ -1,0 +1,27 @@
+package store
+
+import (
+	"context"
+	"io/fs"
+	"os"
+)
+
+// tree is what patterns need of a store. Paths are those of a caller without the scheme;
+// "" is the current folder.
+type tree interface {
+	// stat describes a file or folder. The error of an absent path is fs.ErrNotExist.
+	stat(ctx context.Context, path string) (fs.FileInfo, error)
+	// readDir lists a folder, in any order.
+	readDir(ctx context.Context, path string) ([]fs.DirEntry, error)
+}
+
+// localTree is the machine's own file system.
+type localTree struct{}
+
+func (localTree) stat(_ context.Context, path string) (fs.FileInfo, error) {
+	return os.Stat(orDefault(path, "."))
+}
+
+func (localTree) readDir(_ context.Context, path string) ([]fs.DirEntry, error) {
+	return os.ReadDir(orDefault(path, "."))
+}
