@@ -23,17 +23,6 @@ func Join(folder string, names ...string) string {
 	return strings.TrimRight(folder, "/") + "/" + strings.Join(names, "/")
 }
 
-// cutRoot cuts a URL behind its authority: s3://bucket and /key. root is "" for a path.
-func cutRoot(p string) (root, rest string) {
-	scheme, after, found := strings.Cut(p, "://")
-	if !found {
-		return "", p
-	}
-	authority, _, _ := strings.Cut(after, "/")
-	root = scheme + "://" + authority
-	return root, p[len(root):]
-}
-
 // Remote reports whether a path is a URL of a store that is not a local file system.
 func Remote(p string) bool {
 	scheme, _, found := strings.Cut(p, "://")
@@ -42,7 +31,7 @@ func Remote(p string) bool {
 
 // schemes are those for which For has a store, beside file: in lower case. They are those of
 // openers. Code that must not touch the machine may ask for them.
-var schemes = map[string]bool{}
+var schemes = map[string]bool{"gs": true, "hdfs": true, "s3": true, "s3a": true}
 
 // Knows reports whether For has a store for the scheme of path.
 func Knows(p string) bool {

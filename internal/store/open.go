@@ -16,9 +16,10 @@ type opener func(root string, s Settings) (Store, error)
 
 // openers has the schemes, in lower case.
 var openers = map[string]opener{
-	"gs":  openGCS,
-	"s3":  openS3,
-	"s3a": openS3,
+	"gs":   openGCS,
+	"hdfs": openHDFS,
+	"s3":   openS3,
+	"s3a":  openS3,
 }
 
 // For returns the store of path. For an unknown scheme the error is ErrUnsupported.
@@ -40,12 +41,14 @@ func For(path string) (Store, error) {
 // the store has permissions.
 func ForOwner(path string) (Store, error) {
 	s, err := For(path)
-	if local, ok := s.(Local); ok {
-		local.OwnerOnly = true
-		s = local
+	if with, ok := s.(ownerStore); ok {
+		s = with.forOwner()
 	}
 	return s, err
 }
+
+// ownerStore is a store with permissions.
+type ownerStore interface{ forOwner() Store }
 
 // openStores are the stores of this process by their root, which share connections.
 type openStores struct {

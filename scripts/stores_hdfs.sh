@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# A real HDFS for tests: one name node and one data node, Java processes of this machine on
+# loopback ports. Sourced by scripts/stores.sh, which calls the functions; or run:
+#
+#     scripts/stores_hdfs.sh start    prints TFOS_TEST_HDFS=hdfs://127.0.0.1:PORT
+#     scripts/stores_hdfs.sh stop
+#
+# Jars come by Maven (60 MB, once, pinned in scripts/stores/hdfs.pom.xml). Needs Java 8 to 17.
+
+hdfs_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+hdfs_folder=$hdfs_root/.stores/hdfs
+hdfs_pom=$hdfs_root/scripts/stores/hdfs.pom.xml
+
+# hdfs_install fetches what is missing.
+hdfs_install() {
+    if cmp -s "$hdfs_pom" "$hdfs_folder/installed.xml"; then return; fi
+    echo 'stores: Hadoop by Maven (60 MB to download)' >&2
+    rm -rf "$hdfs_folder/jars" && mkdir -p "$hdfs_folder"
+    mvn -q -B -f "$hdfs_pom" dependency:copy-dependencies -DincludeScope=runtime \
+        -DoutputDirectory="$hdfs_folder/jars" >&2
+    # Bindings of SLF4J to two loggers: keep one.
+    rm -f "$hdfs_folder"/jars/log4j-1.2.17.jar "$hdfs_folder"/jars/slf4j-log4j12-*.jar
+    cp "$hdfs_pom" "$hdfs_folder/installed.xml"
+}
+
+# hdfs_java runs a class of Hadoop in the place of this shell.
+hdfs_java() {
+    exec java -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dlog4j.configuration="file:$hdfs_folder/run/conf/log4j.properties" \
+        -cp "$hdfs_folder/run/conf:$hdfs_folder/jars/*" "$@"
+}
+
+# hdfs_start starts an empty HDFS and sets TFOS_TEST_HDFS and TFOS_TEST_HADOOP_JARS.
+hdfs_start() {
+    hdfs_stop
+    hdfs_install
+    local run=$hdfs_folder/run port web
+    # The servers look for their web pages on the class path, and need only the folders.
+    rm -rf "$run" && mkdir -p "$run/conf/webapps/hdfs" "$run/conf/webapps/datanode"
+    read -r port web < <(python3 -c '
+import socket
+held = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+print(*(s.getsockname()[1] for s in held))')
+    cat >"$run/conf/core-site.xml" <<XML
+<configuration>
+  <property><name>fs.defaultFS</name><value>hdfs://127.0.0.1:$port</value></property>
+  <property><name>hadoop.tmp.dir</name><value>$run/tmp</value></property>
+</configuration>
+XML
+    cat >"$run/conf/hdfs-site.xml" <<XML
+<configuration>
+  <property><name>dfs.replication</name><value>1</value></property>
+  <property><name>dfs.namenode.fs-limits.min-block-size</name><value>4096</value></property>
+  <property><name>dfs.namenode.http-address</name><value>127.0.0.1:$web</value></property>
+  <property><name>dfs.namenode.name.dir</name><value>file://$run/name</value></property>
+  <property><name>dfs.namenode.safemode.extension</name><value>0</value></property>
+  <property><name>dfs.datanode.data.dir</name><value>file://$run/data</value></property>
+  <property><name>dfs.datanode.address</name><value>127.0.0.1:0</value></property>
+  <property><name>dfs.datanode.http.address</name><value>127.0.0.1:0</value></property>
+  <property><name>dfs.datanode.ipc.address</name><value>127.0.0.1:0</value></property>
+  <property><name>dfs.datanode.hostname</name><value>127.0.0.1</value></property>
+</configuration>
+XML
+    cat >"$run/conf/log4j.properties" <<'TEXT'
+log4j.rootLogger=WARN,c
+log4j.appender.c=org.apache.log4j.ConsoleAppender
+log4j.appender.c.target=System.err
+log4j.appender.c.layout=org.apache.log4j.PatternLayout
+log4j.appender.c.layout.ConversionPattern=%d %p %c{1}: %m%n
+TEXT
+    (hdfs_java org.apache.hadoop.hdfs.server.namenode.NameNode -format -force >"$run/format.log" 2>&1)
+    local server
+    for server in namenode.NameNode datanode.DataNode; do
+        (hdfs_java "org.apache.hadoop.hdfs.server.$server" >"$run/$server.log" 2>&1) &
+        echo $! >>"$run/pids"
+    done
+    for _ in $(seq 600); do
+        if curl -s "http://127.0.0.1:$web/jmx?qry=Hadoop:service=NameNode,name=FSNamesystem" | grep -q '"NumLiveDataNodes" : 1'; then
+            export TFOS_TEST_HDFS=hdfs://127.0.0.1:$port TFOS_TEST_HADOOP_JARS=$hdfs_folder/jars
+            return
+        fi
+        # shellcheck disable=SC2046
+        kill -0 $(cat "$run/pids") 2>/dev/null || break
+        sleep 0.2
+    done
+    echo "stores: HDFS did not start: see the logs in $run" >&2
+    hdfs_stop
+    return 1
+}
+
+# hdfs_stop ends what hdfs_start has started.
+hdfs_stop() {
+    local pids=$hdfs_folder/run/pids pid
+    [ -e "$pids" ] || return 0
+    while read -r pid; do
+        # Only if the process is still ours: numbers are used again.
+        if tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF "$hdfs_folder/jars"; then kill -KILL "$pid"; fi
+    done <"$pids"
+    rm -f "$pids"
+}
+
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then
+    set -euo pipefail
+    case ${1:-} in
+    start) hdfs_start && echo "TFOS_TEST_HDFS=$TFOS_TEST_HDFS" && echo "TFOS_TEST_HADOOP_JARS=$TFOS_TEST_HADOOP_JARS" ;;
+    stop) hdfs_stop ;;
+    *) echo 'usage: stores_hdfs.sh start|stop' >&2 && exit 2 ;;
+    esac
+fi
