@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -171,7 +172,7 @@ func (m *Mirror) Finish(ctx context.Context, clean bool) error {
 }
 
 // at returns the URL of a name.
-func (m *Mirror) at(name string) string { return join(m.URL, name) }
+func (m *Mirror) at(name string) string { return strings.TrimSuffix(join(m.URL, name), "/") }
 
 // here returns the local path of a name.
 func (m *Mirror) here(name string) string { return join(m.Dir, name) }

@@ -21,11 +21,17 @@ type listing map[string]version
 // Fetch brings down what a program goes on from: of each folder the newest complete
 // checkpoint with its state file, of each series of Keras's files of weights the newest,
 // and the other files. These stay at the store alone: event files, SavedModels, older
-// checkpoints, hidden files. If there is no folder at the store, nothing comes.
+// checkpoints, hidden files. If there is no folder at the store, nothing comes, and a
+// writer makes it: what it may not write to is known before the program starts.
 func (m *Mirror) Fetch(ctx context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	began := time.Now()
+	if m.Mode == Write {
+		if err := m.makeFolder(ctx, ""); err != nil {
+			return err
+		}
+	}
 	found, err := m.list(ctx)
 	if err != nil {
 		return err

@@ -46,8 +46,8 @@ func (m *Mirror) makeFolder(ctx context.Context, dir string) error {
 	if m.made[dir] {
 		return nil
 	}
-	if err := m.Store.Mkdir(ctx, join(m.URL, dir)); err != nil {
-		return fmt.Errorf("mirror: make folder %s: %w", join(m.URL, dir), err)
+	if err := m.Store.Mkdir(ctx, m.at(dir)); err != nil {
+		return fmt.Errorf("mirror: make folder %s: %w", m.at(dir), err)
 	}
 	m.made[dir] = true
 	return nil
