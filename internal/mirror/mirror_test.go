@@ -57,7 +57,8 @@ func TestKilledAtEachStep(t *testing.T) {
 		finish(t, first)
 
 		f := &faulty{Store: store.Local{}, at: at, after: func() { readable(t, url) }}
-		m := fetched(t, f, url, nil)
+		m := fetched(t, store.Local{}, url, nil)
+		m.Store = f
 		p = resume(t, m.Dir, 2)
 		var err error
 		for step := 2; step <= 4 && err == nil; step++ {
@@ -100,7 +101,8 @@ func TestFaultInMidUpload(t *testing.T) {
 	for at := 0; ; at++ {
 		url := filepath.Join(t.TempDir(), "store")
 		f := &faulty{Store: store.Local{}, at: at, times: 1, after: func() { readable(t, url) }}
-		m := fetched(t, f, url, nil)
+		m := fetched(t, store.Local{}, url, nil)
+		m.Store = f
 		p := resume(t, m.Dir, 1)
 		failed := false
 		for step := 1; step <= 3; step++ {
