@@ -123,19 +123,22 @@ func (m *Mirror) series(dir string, text stateFile, all map[string]*checkpoint, 
 	}
 	if m.Mode == Follow {
 		for i := range out {
-			out[i] = m.untilHere(out[i])
+			out[i] = m.untilHere(out[i], i == 0 && m.states[dir].newest != "")
 		}
 	}
 	return out
 }
 
 // untilHere returns the first checkpoints of a series, up to one that is here. If none is
-// here, it returns the first.
-func (m *Mirror) untilHere(series []string) []string {
+// here, it returns the first, or all if the series is followed already.
+func (m *Mirror) untilHere(series []string, followed bool) []string {
 	for i, prefix := range series {
 		if m.isHere(prefix + ".index") {
 			return series[:i+1]
 		}
+	}
+	if followed {
+		return series
 	}
 	return series[:1]
 }
