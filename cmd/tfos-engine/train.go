@@ -38,6 +38,7 @@ func (w *worker) train(ctx context.Context) error {
 		return err
 	}
 	defer m.close()
+	m.useLocalModel()
 	switch m.member.JobName {
 	case train.PSJob:
 		return m.serveVariables(ctx)
@@ -170,7 +171,7 @@ func (m *trainingMember) trainRows(ctx context.Context) error {
 		return err
 	}
 	// The result of a training that was stopped says where its last checkpoint is.
-	return errors.Join(err, m.worker.member.Result(result))
+	return errors.Join(err, m.worker.member.Result(m.shared(result)))
 }
 
 // place is the member's number among the trainers, and how many there are. A dedicated
@@ -222,7 +223,7 @@ func (m *trainingMember) openFolders(ctx context.Context, t *train.Trainer) erro
 	if t.Validation != nil {
 		t.EvalSummaries, err = m.summaries(ctx, path.Join(dir, evalFolder))
 	} else if m.request.EarlyStopping != nil {
-		t.StopWanted = func() (bool, error) { return train.StopWanted(ctx, dir, m.member.Run) }
+		t.StopWanted = func() (bool, error) { return train.StopWanted(ctx, m.sharedModelDir(), m.member.Run) }
 	}
 	return err
 }
@@ -320,7 +321,7 @@ func (m *trainingMember) evaluate(ctx context.Context) error {
 			at, found, _, err := train.Newest(dir)
 			return at, found, err
 		},
-		Stop: func(step int64) error { return train.WantStop(ctx, dir, m.member.Run, step) },
+		Stop: func(step int64) error { return train.WantStop(ctx, m.sharedModelDir(), m.member.Run, step) },
 		Enter: func(phase string) error {
 			err := m.enter(phase)
 			go func() {
@@ -337,5 +338,5 @@ func (m *trainingMember) evaluate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return m.worker.member.Result(result)
+	return m.worker.member.Result(m.shared(result))
 }
