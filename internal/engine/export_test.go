@@ -63,3 +63,20 @@ func ConstantStep(g *Training, rows arrow.Record) (step func() error, free func(
 		return err
 	}, func() { freeFeeds(feeds) }, nil
 }
+
+// TensorOf makes the tensor of a column of float32 lists of a length. borrowed says whether
+// its elements are the column's own memory.
+func TensorOf(column arrow.Array, length int64) (values []float32, borrowed bool, free func(), err error) {
+	in := model.Input{Column: "x", Tensor: model.Tensor{Alias: "x", Type: model.Float32, Shape: []int64{-1, length}}}
+	t, err := toTensor(column, in)
+	if err != nil {
+		return nil, false, nil, err
+	}
+	values = arrow.Float32Traits.CastFromBytes(t.bytes())
+	rows, err := unnest(column, in)
+	if err != nil {
+		return nil, false, nil, err
+	}
+	own := arrow.Float32Traits.CastFromBytes(rows.rawBytes())
+	return values, &own[0] == &values[0], t.free, nil
+}
