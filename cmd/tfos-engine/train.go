@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"runtime"
 	"slices"
 	"time"
 
@@ -24,6 +25,10 @@ import (
 
 // evalFolder is the folder of an evaluation's event files, in model_dir.
 const evalFolder = "eval"
+
+// processorsBeside is the goroutines that want to run beside a step: what reads frames,
+// and what makes batches.
+const processorsBeside = 2
 
 // train does the member's part of a graph program's training.
 func (w *worker) train(ctx context.Context) error {
@@ -164,6 +169,12 @@ func (m *trainingMember) trainRows(ctx context.Context) error {
 	if m.request.Export != "" && number == 0 {
 		t.Export = m.export
 	}
+	// The steps' goroutine keeps its thread, and other goroutines find a processor while
+	// TensorFlow computes. Otherwise Go moves the steps to another thread, and so to
+	// another core's cache, hundreds of times a second.
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + processorsBeside)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	result, err := t.Run(ctx)
 	result.Divided, result.Whole = graph.Divided()
 	result.InitFrom = m.inURL(result.InitFrom)
