@@ -27,7 +27,7 @@ model = Model()
 tf.saved_model.save(model, folder, signatures={"serving_default": model.__call__})
 np.save(target, model(tf.constant(np.load(rows)))["y"].numpy())
 """
-FILES, ROWS = 12, 15_000
+FILES, ROWS = 12, 4_000
 ALL = FILES * ROWS
 # Each file is a partition: it and what opening it counts for fill one.
 CONF = f"spark.sql.files.minPartitionNum: '{FILES}'"
