@@ -15,7 +15,7 @@ def pytest_configure():
 
 def pytest_collection_modifyitems(items):
     """Real Spark first, and files of many tests: what runs last is short, so that all processes
-    of a session end at about the same time (with --no-loadscope-reorder). One process begins
+    of a session end at about the same time (with --no-loadscope-reorder). Two of the four begin
     without Spark, while the others wait for the archive of its classes."""
     tests = collections.Counter(item.path for item in items)
 
@@ -23,7 +23,7 @@ def pytest_collection_modifyitems(items):
         return "spark" not in path.parts, -tests[path], path
 
     paths = sorted(tests, key=order)
-    without = [path for path in paths if "spark" not in path.parts][:1]
+    without = [path for path in paths if "spark" not in path.parts][:2]
     paths = [path for path in paths if path not in without]
     place = {path: i for i, path in enumerate(paths[:2] + without + paths[2:])}
     items.sort(key=lambda item: place[item.path])
