@@ -20,6 +20,12 @@ type Local struct {
 	OwnerOnly bool
 }
 
+// forOwner implements ownerStore.
+func (s Local) forOwner() Store {
+	s.OwnerOnly = true
+	return s
+}
+
 // mode returns the permissions for a new file or folder, before the umask. most are
 // the permissions without OwnerOnly.
 func (s Local) mode(most fs.FileMode) fs.FileMode {

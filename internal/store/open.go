@@ -16,6 +16,7 @@ type opener func(root string, s Settings) (Store, error)
 
 // openers has the schemes, in lower case.
 var openers = map[string]opener{
+	"hdfs":  openHDFS,
 	"abfs":  openAzure,
 	"abfss": openAzure,
 	"gs":    openGCS,
@@ -42,12 +43,14 @@ func For(path string) (Store, error) {
 // the store has permissions.
 func ForOwner(path string) (Store, error) {
 	s, err := For(path)
-	if local, ok := s.(Local); ok {
-		local.OwnerOnly = true
-		s = local
+	if with, ok := s.(ownerStore); ok {
+		s = with.forOwner()
 	}
 	return s, err
 }
+
+// ownerStore is a store with permissions.
+type ownerStore interface{ forOwner() Store }
 
 // openStores are the stores of this process by their root, which share connections.
 type openStores struct {
