@@ -132,6 +132,7 @@ func awaitWritable(t *testing.T, store func() HDFS, path string) {
 		if err == nil {
 			return
 		}
+		t.Logf("not writable yet: %v", err)
 		if time.Since(begin) > 3*time.Minute {
 			t.Fatal(err)
 		}
