@@ -11,6 +11,8 @@ import (
 	"tfos/internal/engine"
 	"tfos/internal/feed"
 	"tfos/internal/infer"
+	"tfos/internal/modelcache"
+	"tfos/internal/store"
 )
 
 // Exit statuses of this process. The run's exit code goes to the member in the FAILED
@@ -58,6 +60,9 @@ func serve(ctx context.Context, socket string, libraries []string) error {
 		return err
 	}
 	defer member.Close()
+	if settings := member.Context().Storage; settings != nil {
+		store.Configure(settings)
+	}
 	w := &worker{member: member, phase: "importing", socket: socket, folder: filepath.Dir(socket), libraries: libraries}
 	if err := w.work(ctx); err != nil {
 		return errors.Join(err, member.Failed(w.phase, err.Error(), infer.ExitCode(err)))
@@ -114,8 +119,14 @@ func (w *worker) work(ctx context.Context) error {
 	var result infer.Result
 	switch request := request.(type) {
 	case *infer.SplitsRequest:
+		if request.Source, err = modelcache.Default().Source(ctx, request.Source, modelcache.Whole); err != nil {
+			return err
+		}
 		result, err = w.infer(ctx, request)
 	case *infer.PartitionsRequest:
+		if request.Source, err = modelcache.Default().Source(ctx, request.Source, modelcache.Whole); err != nil {
+			return err
+		}
 		result, err = w.answer(ctx, request)
 	}
 	if err != nil {

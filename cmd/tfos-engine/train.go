@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"runtime"
 	"slices"
 	"time"
 
@@ -16,6 +17,8 @@ import (
 	"tfos/internal/feed"
 	"tfos/internal/feed/batches"
 	"tfos/internal/model"
+	"tfos/internal/modelcache"
+	"tfos/internal/store"
 	"tfos/internal/tensorboard"
 	"tfos/internal/train"
 )
@@ -23,16 +26,24 @@ import (
 // evalFolder is the folder of an evaluation's event files, in model_dir.
 const evalFolder = "eval"
 
+// processorsBeside is the goroutines that want to run beside a step: what reads frames,
+// and what makes batches.
+const processorsBeside = 2
+
 // train does the member's part of a graph program's training.
 func (w *worker) train(ctx context.Context) error {
 	m := &trainingMember{worker: w, member: w.member.Context()}
 	if err := json.Unmarshal(m.member.Work, &m.request); err != nil {
 		return fmt.Errorf("decode the work: %w", err)
 	}
+	if err := m.fetchModels(ctx); err != nil {
+		return err
+	}
 	if err := engine.LoadLibraries(w.libraries); err != nil {
 		return err
 	}
 	defer m.close()
+	m.useLocalModel()
 	switch m.member.JobName {
 	case train.PSJob:
 		return m.serveVariables(ctx)
@@ -48,7 +59,32 @@ type trainingMember struct {
 	member  feed.ProgramContext
 	request train.Request
 	graph   *model.Training // what open has opened
+	copies  []modelcache.Copy
 	closers []func() error
+}
+
+// fetchModels copies the graph, and the values that variables begin with, to this machine.
+func (m *trainingMember) fetchModels(ctx context.Context) error {
+	for _, path := range []*string{&m.request.Graph, &m.request.InitFrom} {
+		if !store.Remote(*path) {
+			continue
+		}
+		copied, err := modelcache.Default().Fetch(ctx, *path, modelcache.Whole)
+		if err != nil {
+			return err
+		}
+		*path = copied.Path
+		m.copies = append(m.copies, copied)
+	}
+	return nil
+}
+
+// inURL returns a path of a copy as the path that the job names.
+func (m *trainingMember) inURL(path string) string {
+	for _, c := range m.copies {
+		path = c.InURL(path)
+	}
+	return path
 }
 
 // close closes what was opened, the last first. The member's process ends after it.
@@ -133,13 +169,20 @@ func (m *trainingMember) trainRows(ctx context.Context) error {
 	if m.request.Export != "" && number == 0 {
 		t.Export = m.export
 	}
+	// The steps' goroutine keeps its thread, and other goroutines find a processor while
+	// TensorFlow computes. Otherwise Go moves the steps to another thread, and so to
+	// another core's cache, hundreds of times a second.
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + processorsBeside)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	result, err := t.Run(ctx)
 	result.Divided, result.Whole = graph.Divided()
+	result.InitFrom = m.inURL(result.InitFrom)
 	if err != nil && result.Steps == 0 {
 		return err
 	}
 	// The result of a training that was stopped says where its last checkpoint is.
-	return errors.Join(err, m.worker.member.Result(result))
+	return errors.Join(err, m.worker.member.Result(m.shared(result)))
 }
 
 // place is the member's number among the trainers, and how many there are. A dedicated
@@ -191,7 +234,7 @@ func (m *trainingMember) openFolders(ctx context.Context, t *train.Trainer) erro
 	if t.Validation != nil {
 		t.EvalSummaries, err = m.summaries(ctx, path.Join(dir, evalFolder))
 	} else if m.request.EarlyStopping != nil {
-		t.StopWanted = func() (bool, error) { return train.StopWanted(ctx, dir, m.member.Run) }
+		t.StopWanted = func() (bool, error) { return train.StopWanted(ctx, m.sharedModelDir(), m.member.Run) }
 	}
 	return err
 }
@@ -289,7 +332,7 @@ func (m *trainingMember) evaluate(ctx context.Context) error {
 			at, found, _, err := train.Newest(dir)
 			return at, found, err
 		},
-		Stop: func(step int64) error { return train.WantStop(ctx, dir, m.member.Run, step) },
+		Stop: func(step int64) error { return train.WantStop(ctx, m.sharedModelDir(), m.member.Run, step) },
 		Enter: func(phase string) error {
 			err := m.enter(phase)
 			go func() {
@@ -306,5 +349,5 @@ func (m *trainingMember) evaluate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return m.worker.member.Result(result)
+	return m.worker.member.Result(m.shared(result))
 }

@@ -9,12 +9,14 @@ import (
 	"tfos/internal/exit"
 	"tfos/internal/files"
 	"tfos/internal/infer"
+	"tfos/internal/modelcache"
 )
 
 // contractRequest is what contract reads.
 type contractRequest struct {
 	Request infer.PartitionsRequest `json:"request"`
 	Schema  []byte                  `json:"schema"` // Arrow IPC schema message
+	storage
 }
 
 // contractAnswer is what contract writes. Code is 0 if the columns fit. Otherwise the run
@@ -54,9 +56,13 @@ func contract(cmd *cobra.Command) error {
 	if err := json.NewDecoder(cmd.InOrStdin()).Decode(&in); err != nil {
 		return fmt.Errorf("read the question: %w", err)
 	}
+	in.configure()
 	schema, err := files.DecodeSchema(in.Schema)
 	if err != nil {
 		return fmt.Errorf("read the table's schema: %w", err)
+	}
+	if in.Request.Source, err = modelcache.Default().Source(cmd.Context(), in.Request.Source, modelcache.Graph); err != nil {
+		return err
 	}
 	var out contractAnswer
 	if out.Contract, err = in.Request.Contract(schema); err != nil {

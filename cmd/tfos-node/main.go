@@ -169,7 +169,8 @@ func newLocalCommand(logger *slog.Logger, status *int) *cobra.Command {
 		Short: "Drive a run on this machine, without Spark (started by tfos)",
 		Long: `local is the driver of a run without Spark. It serves the run's reservations and
 starts the member of the plan (plan.json). It writes the run's events to standard
-output, as the Spark application does. The verdict is the last event.
+output, as the Spark application does. The verdict is the last event. If a path of the
+plan is a URL, the first line of standard input has the settings of the stores.
 
 Exit codes:
   0  the run's verdict was written, even a verdict of failure
@@ -181,7 +182,7 @@ Exit codes:
 			// threads. Therefore a second signal must not end the drain. Only SIGKILL
 			// does, from the launcher or its caretaker.
 			signal.Notify(make(chan os.Signal, 1), unix.SIGINT, unix.SIGTERM)
-			err := local.Run(cmd.Context(), local.Options{Plan: args[0], Stdout: os.Stdout, Stderr: os.Stderr, Log: logger})
+			err := local.Run(cmd.Context(), local.Options{Plan: args[0], Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Log: logger})
 			if err != nil {
 				logger.Error("local", "error", err)
 				*status = 1
@@ -266,11 +267,15 @@ Exit codes:
 }
 
 func splits(cmd *cobra.Command) error {
-	var in task.Input
+	var in struct {
+		task.Input
+		storage
+	}
 	if err := json.NewDecoder(cmd.InOrStdin()).Decode(&in); err != nil {
 		return fmt.Errorf("read what is to be fed: %w", err)
 	}
-	out, err := task.Plan(cmd.Context(), in)
+	in.configure()
+	out, err := task.Plan(cmd.Context(), in.Input)
 	if err != nil {
 		return err
 	}

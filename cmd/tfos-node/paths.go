@@ -17,6 +17,7 @@ type pathsRequest struct {
 	Options map[string]string `json:"options"`
 	// Folders says that Spark reads columns from the names of folders.
 	Folders bool `json:"folders"`
+	storage
 }
 
 func newPathsCommand(status *int) *cobra.Command {
@@ -47,6 +48,7 @@ func paths(cmd *cobra.Command) error {
 	if err := json.NewDecoder(cmd.InOrStdin()).Decode(&in); err != nil {
 		return fmt.Errorf("read the question: %w", err)
 	}
+	in.configure()
 	found, err := files.ListFor(cmd.Context(), in.Path, in.Options, in.Folders)
 	if err != nil {
 		return err

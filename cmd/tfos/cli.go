@@ -55,6 +55,9 @@ func (c *cli) run(args []string) int {
 		return int(done.code)
 	}
 	if !started { // an error of cobra: unknown command, unknown flag, wrong arguments
+		if other := otherTool(args); other != "" {
+			err = errors.New(other)
+		}
 		err = usageError("%w", err)
 	}
 	return int(c.conclude(record.Verdict{}, err, wantsJSON(args)))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -83,7 +84,11 @@ rows.`,
 
 func runConvert(ctx context.Context, c *cli, o *convertOptions) error {
 	start := c.now()
-	job, err := o.conversion(ctx, c)
+	var job files.Conversion
+	err := c.useStores(o.in, o.out)
+	if err == nil {
+		job, err = o.conversion(ctx, c)
+	}
 	var done files.Converted
 	if err == nil {
 		p := newProgress(c)
@@ -131,7 +136,7 @@ func (o *convertOptions) conversion(ctx context.Context, c *cli) (job files.Conv
 	if job.Write.Options, err = formatOptions(o.writeOptions); err != nil {
 		return job, usageError("--write-option %w", err)
 	}
-	dir, name := filepath.Split(job.Out)
+	dir, name := path.Split(job.Out)
 	job.Staging = fmt.Sprintf("%s.%s.tmp-%d", dir, name, c.now().UnixNano())
 	if o.schema != "" {
 		if job.Read.Schema, err = files.ParseSchema(o.schema); err != nil {

@@ -113,7 +113,11 @@ func runExport(cmd *cobra.Command, c *cli, o *exportOptions) error {
 		case o.allowCode:
 			return nil, usageError("--run-code-in-file is for a Keras file (.keras, .h5)")
 		case o.file == "":
-			return job.FromFlags(job.Export, c.dir, append(flags, o.modelFlag()), o.sets)
+			here, _, err := c.localModel(cmd.Context(), o.model)
+			if err != nil {
+				return nil, err
+			}
+			return job.FromFlags(job.Export, c.dir, append(flags, o.modelFlag(here)), o.sets)
 		case len(flags) > 0:
 			f := flags[0]
 			return nil, usageError("%s is for an export without a job file: use --set %s=… with %s", f.Name, f.Key, o.file)
@@ -134,7 +138,7 @@ func (o *exportOptions) kerasJob(ctx context.Context, c *cli, flags []job.Flag, 
 	spec, err := job.FromFlags(job.Export, c.dir, append(flags, graph), o.sets)
 	if err == nil {
 		spec.SetOrigin(o.model)
-		err = job.CheckOutputs(spec)
+		err = job.CheckOutputs(ctx, spec)
 	}
 	if err == nil {
 		err = o.convertKeras(ctx, c, library, folder)
@@ -146,10 +150,10 @@ func (o *exportOptions) kerasJob(ctx context.Context, c *cli, flags []job.Flag, 
 }
 
 // modelFlag is the key that MODEL sets: it is a checkpoint, or a graph with its own
-// variables.
-func (o *exportOptions) modelFlag() job.Flag {
+// variables. here is its path on this machine.
+func (o *exportOptions) modelFlag(here string) job.Flag {
 	f := job.Flag{Name: "MODEL", Key: "app.graph.path", Value: o.model}
-	if o.graph != "" || model.IsCheckpoint(o.model) {
+	if o.graph != "" || model.IsCheckpoint(here) {
 		f.Key = "model_dir"
 	}
 	return f

@@ -31,6 +31,21 @@ Settings of the tool itself (not of jobs) are environment variables or lines of
 	return cmd
 }
 
+// fileTools are commands that one may look for here, and what the tools of stores call them.
+var fileTools = map[string]string{"ls": "ls", "cp": "cp", "mv": "mv", "rm": "rm", "cat": "cat", "get": "cp", "put": "cp", "du": "du", "mkdir": "mkdir"}
+
+// otherTool says which tool has a command that tfos does not have; "": none is known.
+func otherTool(args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	name, known := fileTools[args[0]]
+	if !known {
+		return ""
+	}
+	return fmt.Sprintf("tfos has no %s: it lists and copies no files. Use hdfs dfs -%s, aws s3 %s, gcloud storage %s or azcopy; tfos show says what a model holds", args[0], name, name, name)
+}
+
 // exitCodes is the table at the end of every command's help.
 func exitCodes() string {
 	var b strings.Builder

@@ -41,6 +41,9 @@ Needs neither TensorFlow nor Spark.
 
 A dimension of -1 is not fixed; the first one counts rows.
 
+MODEL may be a URL. Its graph is then copied to this machine, without the values of
+variables.
+
 Of the record of a run (its folder is in tfos's first line and in its report) it
 says how the run is: running, succeeded, failed, or lost where the launcher has ended
 without a verdict. A launcher on another machine counts as running.`,
@@ -62,7 +65,10 @@ without a verdict. A launcher on another machine counts as running.`,
 }
 
 func runShow(ctx context.Context, c *cli, o *showOptions) error {
-	if isFolder(o.path) {
+	if err := c.useStores(o.path); err != nil {
+		return err
+	}
+	if isFolder(ctx, o.path) {
 		switch status, err := launch.ReadRecord(ctx, o.path); {
 		case err == nil:
 			return showRecord(c, o, status)
@@ -70,14 +76,30 @@ func runShow(ctx context.Context, c *cli, o *showOptions) error {
 			return &launch.Error{Code: exit.Usage, Phase: "record", Err: err}
 		}
 	}
-	found, err := model.Describe(o.path)
+	here, named, err := c.localModel(ctx, o.path)
 	if err != nil {
-		return &launch.Error{Code: exit.Usage, Phase: "model", Err: err}
+		return err
 	}
+	found, err := model.Describe(here)
+	if err != nil {
+		return &launch.Error{Code: exit.Usage, Phase: "model", Err: renamed(err, named)}
+	}
+	found.Path, found.Note = named(found.Path), named(found.Note)
 	if o.output.json {
 		return json.NewEncoder(c.out).Encode(modelToJSON(found))
 	}
 	return (&show{w: c.out, found: found, all: o.all}).text()
+}
+
+// renamed returns an error about a model's copy as one about the model.
+func renamed(err error, named func(string) string) error {
+	var known *model.ModelError
+	if !errors.As(err, &known) {
+		return err
+	}
+	e := *known
+	e.Path, e.Problem, e.Remedy, e.Command = named(e.Path), named(e.Problem), named(e.Remedy), named(e.Command)
+	return &e
 }
 
 // show writes a description as text.

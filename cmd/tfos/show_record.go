@@ -1,14 +1,15 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
 	"tfos/internal/record"
+	"tfos/internal/store"
 )
 
 // recordJSON is the record of a run as JSON.
@@ -21,9 +22,13 @@ type recordJSON struct {
 	Verdict *record.Verdict `json:"verdict"` // null: none is known
 }
 
-func isFolder(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
+func isFolder(ctx context.Context, path string) bool {
+	st, err := store.For(path)
+	if err != nil {
+		return false
+	}
+	info, err := st.Stat(ctx, path)
+	return err == nil && info.Dir
 }
 
 // showRecord says how the run of a record is. A run that has a verdict ends with its report.

@@ -14,6 +14,7 @@ import (
 	"tfos/internal/launch"
 	"tfos/internal/model"
 	"tfos/internal/record"
+	"tfos/internal/store"
 	"tfos/scripts"
 )
 
@@ -23,6 +24,7 @@ type submission struct {
 	o        *runOptions
 	settings settings
 	spec     *job.Spec
+	storage  store.Settings // of the job's stores; they may have secrets
 	plan     *job.Plan
 	search   launch.Search
 	state    string // folder of all records
@@ -78,7 +80,10 @@ func (s *submission) loadAndRun(ctx context.Context, load func() (*job.Spec, err
 	if s.o.measure > 0 {
 		defer s.deleteCheckpoints(s.spec.ForMeasuring(s.run))
 	}
-	if err = job.Check(s.spec); err != nil {
+	if s.storage, err = s.c.openStores(ctx, s.spec); err != nil {
+		return none, err
+	}
+	if err = job.Check(ctx, s.spec); err != nil {
 		return none, err
 	}
 	if s.bundle, s.beside, err = s.c.bundle(s.spec); err != nil {
@@ -87,7 +92,7 @@ func (s *submission) loadAndRun(ctx context.Context, load func() (*job.Spec, err
 	if err = job.TellFormats(ctx, s.spec); err != nil {
 		return none, err
 	}
-	if path, skipped := job.Skipped(s.spec); skipped && s.o.measure == 0 {
+	if path, skipped := job.Skipped(ctx, s.spec); skipped && s.o.measure == 0 {
 		s.c.talk("tfos: nothing to do: %s is complete, and output.if_exists is skip", path)
 		return record.Verdict{Code: exit.Done, Phase: launch.PhaseSkipped, Artifacts: []record.Artifact{{Kind: "predictions", Path: path}}}, nil
 	}

@@ -42,7 +42,7 @@ func (s *submission) start(ctx context.Context, spark launch.Spark) (v record.Ve
 			s.c.talk("tfos: warning: %v: look into %s", rerr, scratch.Dir)
 		}
 	}()
-	if err = s.fillScratch(scratch); err != nil {
+	if err = s.fillScratch(scratch, spark); err != nil {
 		return v, err
 	}
 	argv := s.plan.Command(spark.Submit)
@@ -121,7 +121,7 @@ func (s *submission) checkThroughput(v record.Verdict) record.Verdict {
 func (s *submission) lease() time.Duration { return time.Duration(s.spec.Timeouts.Lease) }
 
 // fillScratch writes all files of the plan that lie in the scratch folder.
-func (s *submission) fillScratch(scratch launch.Scratch) error {
+func (s *submission) fillScratch(scratch launch.Scratch, spark launch.Spark) error {
 	var binaries errgroup.Group
 	for _, name := range []string{nodeBinary, engineBinary} {
 		if s.needs(scratch.Path(name)) {
@@ -149,6 +149,11 @@ func (s *submission) fillScratch(scratch launch.Scratch) error {
 			return err
 		}
 		if files["tfos.zip"], err = scripts.Zip(); err != nil {
+			return err
+		}
+	}
+	if s.plan.Submission.Properties != "" {
+		if files[s.propertiesName()], err = s.propertiesFile(spark); err != nil {
 			return err
 		}
 	}
@@ -196,12 +201,20 @@ func (s *submission) runApplication(ctx context.Context, spark launch.Spark, scr
 	if s.plan.Where.Spark() {
 		env = spark.Environ(s.c.env, child)
 	}
+	var input []byte
+	if !s.plan.Where.Spark() { // Spark's driver asks its SparkContext
+		var err error
+		if input, err = s.storageInput(); err != nil {
+			return record.Verdict{}, err
+		}
+	}
 	talk := newProgress(s.c)
 	talk.submitted(s.run, s.plan.Master(), s.plan.Record)
 	config := launch.Config{
 		Run:       s.run,
 		Argv:      argv,
 		Env:       env,
+		Input:     input,
 		NoSpark:   !s.plan.Where.Spark(),
 		Record:    s.plan.Record,
 		Formation: time.Duration(s.spec.Timeouts.Reservation),

@@ -52,7 +52,10 @@ func runValidate(ctx context.Context, c *cli, o *validateOptions) error {
 		var spec *job.Spec
 		if spec, err = job.Load(o.file, kind, o.sets); err == nil {
 			c.warn(spec)
-			if err = job.Check(spec); err == nil {
+			if _, err = c.openStores(ctx, spec); err == nil {
+				err = job.Check(ctx, spec)
+			}
+			if err == nil {
 				_, _, err = c.bundle(spec)
 			}
 			if err == nil {

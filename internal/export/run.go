@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tfos/internal/model"
+	"tfos/internal/modelcache"
 	"tfos/internal/store"
 )
 
@@ -64,7 +65,11 @@ type Written struct {
 // Write writes the export. It needs no TensorFlow.
 func Write(ctx context.Context, req *Request) (Written, error) {
 	begin := time.Now()
-	e, err := req.Export(req.Signatures)
+	source, named, err := localSource(ctx, req.ExportSource)
+	if err != nil {
+		return Written{}, err
+	}
+	e, err := source.Export(req.Signatures)
 	if err != nil {
 		return Written{}, err
 	}
@@ -79,12 +84,35 @@ func Write(ctx context.Context, req *Request) (Written, error) {
 	if err != nil {
 		return Written{}, &Error{req.Output, err}
 	}
-	w := Written{Graph: cmp.Or(req.Origin, e.Graph), Checkpoint: e.Checkpoint, TagSet: e.TagSet, Notes: e.Notes, Files: len(files)}
+	w := Written{Graph: cmp.Or(req.Origin, named(e.Graph)), Checkpoint: named(e.Checkpoint), TagSet: e.TagSet, Notes: e.Notes, Files: len(files)}
 	for _, f := range files {
 		w.Bytes += f.Size
 	}
 	w.Seconds = time.Since(begin).Seconds()
 	return w, nil
+}
+
+// localSource returns a source with copies on this machine of what lies on stores, and a
+// function that names the originals in a text about copies.
+func localSource(ctx context.Context, s model.ExportSource) (model.ExportSource, func(string) string, error) {
+	var copies []modelcache.Copy
+	for _, path := range []*string{&s.Graph, &s.Checkpoint} {
+		if !store.Remote(*path) {
+			continue
+		}
+		copied, err := modelcache.Default().Fetch(ctx, *path, modelcache.Whole)
+		if err != nil {
+			return s, nil, err
+		}
+		*path = copied.Path
+		copies = append(copies, copied)
+	}
+	return s, func(text string) string {
+		for _, c := range copies {
+			text = c.InURL(text)
+		}
+		return text
+	}, nil
 }
 
 // proveWritten loads what Write has written and runs its signatures.

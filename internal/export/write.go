@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"path"
 	"slices"
 
 	"tfos/internal/exit"
@@ -37,7 +36,7 @@ func writeFiles(ctx context.Context, s store.Store, e *model.Export, folder stri
 	made := map[string]bool{}
 	parent := func(name string) (string, error) {
 		to := folder + "/" + name
-		if dir := path.Dir(to); !made[dir] {
+		if dir := store.Dir(to); !made[dir] {
 			made[dir] = true
 			return to, s.Mkdir(ctx, dir)
 		}

@@ -55,13 +55,13 @@ func findFolders(roots, files []store.Info, base string, rules FolderRules) (fol
 		case root.Dir:
 			bases[root.Path] = true
 		default:
-			bases[path.Dir(root.Path)] = true
+			bases[store.Dir(root.Path)] = true
 		}
 	}
 	found := map[string]placement{} // by folder
 	var order []string
 	for _, file := range files {
-		dir := path.Dir(file.Path)
+		dir := store.Dir(file.Path)
 		if _, ok := found[dir]; ok {
 			continue
 		}
@@ -98,9 +98,9 @@ type placement struct {
 // adjacent. Other folders may lie below them.
 func readFolders(dir string, bases map[string]bool) (placement, error) {
 	p := placement{base: dir}
-	for at := dir; ; at = path.Dir(at) {
+	for at := dir; ; at = store.Dir(at) {
 		name, value, ok := strings.Cut(path.Base(at), "=")
-		if bases[at] || at == path.Dir(at) || !ok && len(p.names) > 0 {
+		if bases[at] || at == store.Dir(at) || !ok && len(p.names) > 0 {
 			if len(p.names) > 0 {
 				p.base = at
 			}
@@ -171,7 +171,7 @@ func mergePlacements(order []string, found map[string]placement, rules FolderRul
 // names.
 func (f folders) values(file string) ([]string, error) {
 	values := make([]string, 0, len(f.fields))
-	for at := path.Dir(file); len(values) < len(f.fields) && at != path.Dir(at); at = path.Dir(at) {
+	for at := store.Dir(file); len(values) < len(f.fields) && at != store.Dir(at); at = store.Dir(at) {
 		name, value, ok := strings.Cut(path.Base(at), "=")
 		if ok && strings.EqualFold(unescapeFolder(name), f.fields[len(f.fields)-1-len(values)].Name) {
 			values = append(values, value)

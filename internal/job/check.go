@@ -5,8 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 
 	"tfos/internal/exit"
@@ -14,11 +12,11 @@ import (
 	"tfos/internal/work"
 )
 
-// Check looks at the file system of this machine, at once before a run: files
-// that must be there (code 2) and outputs that must not (code 7, ErrExists). It
-// changes nothing. URLs, and inputs that a remote cluster reads, are not looked
-// at. The error is a Faults.
-func Check(s *Spec) error {
+// Check looks at the file system of this machine and at stores, at once before a run:
+// files that must be there (code 2) and outputs that must not (code 7, ErrExists). It
+// changes nothing. Inputs that a remote cluster reads are not looked at. The error is a
+// Faults.
+func Check(ctx context.Context, s *Spec) error {
 	r := &rules{s: s}
 	if p := s.App.Python; p != nil && s.kind == Train {
 		if p.File != "" {
@@ -42,26 +40,31 @@ func Check(s *Spec) error {
 	}
 	if s.readsHere() {
 		for _, src := range s.sources() {
-			r.inputThere(src)
+			r.inputThere(ctx, src)
 		}
+		m := &rules{s: s.here()}
 		if s.kind == Infer && (s.ExportDir != "" || s.ModelDir != "") {
-			r.modelThere()
+			m.modelThere()
 		}
 		if s.kind == Export {
-			r.exportable()
+			m.exportable()
 		}
 		if s.trainsGraph() {
-			r.graphThere()
+			m.graphThere()
 		}
+		r.faults = append(r.faults, s.inURLs(m.faults)...)
 	}
-	r.outputs()
+	r.outputs(ctx)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	return Faults(r.faults).err()
 }
 
 // CheckOutputs is the part of Check that looks at outputs, which must not be there.
-func CheckOutputs(s *Spec) error {
+func CheckOutputs(ctx context.Context, s *Spec) error {
 	r := &rules{s: s}
-	r.outputs()
+	r.outputs(ctx)
 	return Faults(r.faults).err()
 }
 
@@ -99,19 +102,25 @@ func (r *rules) stat(at, file string) (fs.FileInfo, bool) {
 
 // inputThere checks that an input path, or a match of its pattern, is there, and
 // that no link leads from it to a folder of the job, or back.
-func (r *rules) inputThere(src namedSource) {
+func (r *rules) inputThere(ctx context.Context, src namedSource) {
 	at, path := join(src.path, "path"), src.Path
-	if path == "" || IsURL(path) {
+	if path == "" || !store.Knows(path) {
 		return
 	}
-	if !store.IsPattern(path) {
+	if !store.IsPattern(path) && !IsURL(path) {
 		if _, ok := r.stat(at, path); !ok {
 			return
 		}
 	}
-	ctx := context.Background()
-	found, err := store.Local{}.Match(ctx, path)
+	st, err := store.For(path)
+	var found []store.Info
+	if err == nil {
+		found, err = st.Match(ctx, path)
+	}
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		r.broken(at, path, "does not exist")
+		return
 	case err != nil:
 		r.broken(at, path, "cannot be listed: %v", err)
 		return
@@ -120,7 +129,7 @@ func (r *rules) inputThere(src namedSource) {
 		return
 	}
 	for _, f := range r.s.folders() {
-		if IsURL(f.path) {
+		if IsURL(f.path) || IsURL(path) { // validate has compared the names, and stores have no links
 			continue
 		}
 		// What cannot be looked at is the reader's to say.
@@ -131,17 +140,17 @@ func (r *rules) inputThere(src namedSource) {
 }
 
 // outputs checks that an output is free, or may be replaced and is a folder.
-func (r *rules) outputs() {
+func (r *rules) outputs(ctx context.Context) {
 	s := r.s
 	switch {
 	case s.ServingLayout:
 		r.versions()
 	case s.kind != Infer && s.ExportDir != "":
-		r.free("export_dir", s.ExportDir, "export_if_exists", s.ExportIfExists, "saved_model.pb", work.ExportMark)
+		r.free(ctx, "export_dir", s.ExportDir, "export_if_exists", s.ExportIfExists, "saved_model.pb", work.ExportMark)
 		r.exportNames()
 	}
-	if _, skipped := Skipped(s); s.Output != nil && !skipped {
-		r.free("output.path", s.Output.Path, "output.if_exists", s.Output.IfExists, outputMark)
+	if _, skipped := Skipped(ctx, s); s.Output != nil && !skipped {
+		r.free(ctx, "output.path", s.Output.Path, "output.if_exists", s.Output.IfExists, outputMark)
 	}
 }
 
@@ -150,56 +159,40 @@ const outputMark = "_SUCCESS"
 
 // Skipped tells whether a job has nothing to do, because its complete output is
 // there and it says if_exists: skip; path is that output.
-func Skipped(s *Spec) (path string, skipped bool) {
+func Skipped(ctx context.Context, s *Spec) (path string, skipped bool) {
 	if s.Output == nil || s.Output.IfExists != ifSkip {
 		return "", false
 	}
-	return s.Output.Path, marked(s.Output.Path, outputMark)
+	return s.Output.Path, marked(ctx, s.Output.Path, outputMark)
 }
 
 // free checks that path is not there, or that it may be replaced: a folder that
-// holds nothing, or one of the marks of an output like the one that replaces it.
-func (r *rules) free(at, path, key, ifExists string, marks ...string) {
-	if IsURL(path) {
+// holds nothing, or one of the marks of an output like the one that replaces it. A store
+// that only a remote cluster reaches is for the run to look at.
+func (r *rules) free(ctx context.Context, at, path, key, ifExists string, marks ...string) {
+	if !store.Knows(path) {
 		return
 	}
-	info, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	there, err := lookAt(ctx, path, marks...)
+	if errors.Is(err, fs.ErrNotExist) || err != nil && IsURL(path) && !r.s.readsHere() {
 		return
 	}
 	n := len(r.faults)
 	switch {
 	case err != nil:
-		r.broken(at, path, "cannot be looked at: %v", errors.Unwrap(err))
-	case ifExists == ifResume && marked(path, marks...): // see Unchanged
+		r.broken(at, path, "cannot be looked at: %v", reason(err))
+	case ifExists == ifResume && there.marked: // see Unchanged
 	case ifExists == ifFail:
 		r.broken(at, path, "exists already: choose another, remove it, or say %s: replace", key)
 	case ifExists == ifSkip, ifExists == ifResume:
 		r.broken(at, path, "exists already and is not complete, for it has no %s: remove it", strings.Join(marks, " and no "))
-	case at == "export_dir" && info.Mode().IsRegular() && r.s.savesFile(): // as model.save(export_dir) left it
-	case !info.IsDir() && info.Mode()&fs.ModeSymlink == 0:
+	case at == "export_dir" && there.file && r.s.savesFile(): // as model.save(export_dir) left it
+	case !there.folder:
 		r.broken(at, path, "is no folder: it is not replaced")
-	case !ours(path, marks...):
+	case !there.marked && !there.empty:
 		r.broken(at, path, "holds other files and no %s: it is not replaced", strings.Join(marks, " and no "))
 	}
 	for i := n; i < len(r.faults); i++ {
 		r.faults[i].Code, r.faults[i].Err = exit.Output, ErrExists
 	}
-}
-
-// marked tells whether a folder has one of the marks of a complete output.
-func marked(folder string, marks ...string) bool {
-	return slices.ContainsFunc(marks, func(mark string) bool {
-		_, err := os.Stat(filepath.Join(folder, mark))
-		return err == nil
-	})
-}
-
-// ours tells whether a folder is empty or has a mark of an earlier output.
-func ours(folder string, marks ...string) bool {
-	if marked(folder, marks...) {
-		return true
-	}
-	entries, err := os.ReadDir(folder)
-	return err == nil && len(entries) == 0
 }

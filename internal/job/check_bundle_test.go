@@ -97,7 +97,7 @@ func TestBundle(t *testing.T) {
 				tree(t, root, "src/rows/a.parquet")
 			}
 			s := loadBelow(t, root, c.file, text)
-			if err := Check(s); err != nil {
+			if err := Check(t.Context(), s); err != nil {
 				t.Fatal(err)
 			}
 			got, err := Bundle(s)
@@ -145,7 +145,7 @@ func TestBundleFaults(t *testing.T) {
 			}
 			fill := strings.NewReplacer("ROOT", root, "TOP", top)
 			s := loadBelow(t, root, "job.yaml", besideJob+fill.Replace(c.python)+"\n")
-			err = Check(s)
+			err = Check(t.Context(), s)
 			want := fill.Replace(c.want)
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%v\nwant %s", err, want)

@@ -17,7 +17,7 @@ import (
 // like and is not read as. The error is a Faults: code 2 when the model does not have
 // what the job names, 6 when the data does not fit it.
 func Contract(ctx context.Context, s *Spec, warn func(text string)) ([]model.Line, error) {
-	r := &rules{s: s}
+	r := &rules{s: s.here()}
 	var lines []model.Line
 	switch {
 	case !s.readsHere():
@@ -29,7 +29,7 @@ func Contract(ctx context.Context, s *Spec, warn func(text string)) ([]model.Lin
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	return lines, Faults(r.faults).err()
+	return lines, Faults(s.inURLs(r.faults)).err()
 }
 
 // ColumnsOf are the columns that a training graph needs of each feed, by its name, of
@@ -104,11 +104,15 @@ func ModelNote(s *Spec) string {
 	if s.kind != Infer || !s.readsHere() {
 		return ""
 	}
-	settled, note, err := s.model().Resolve()
+	settled, note, err := s.here().model().Resolve()
 	if err != nil || note == "" {
 		return ""
 	}
-	return settled.Path() + ": " + note
+	text := settled.Path() + ": " + note
+	for _, c := range s.fetched {
+		text = c.InURL(text)
+	}
+	return text
 }
 
 // noModel is a fault of the key that names the model, or of the signature.

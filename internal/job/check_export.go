@@ -1,6 +1,7 @@
 package job
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -42,7 +43,7 @@ func (r *rules) versions() {
 	switch {
 	case !info.IsDir():
 		r.broken("export_dir", path, "is no folder: serving_layout makes a folder of numbered versions there")
-	case marked(path, "saved_model.pb", "saved_model.pbtxt"):
+	case marked(context.Background(), path, "saved_model.pb", "saved_model.pbtxt"):
 		r.broken("export_dir", path, "is a SavedModel itself, not a folder of numbered versions as serving_layout makes: choose another")
 	default:
 		return

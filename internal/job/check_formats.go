@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"tfos/internal/files"
+	"tfos/internal/store"
 )
 
 // TellFormats gives sources without a format the one that their files have,
@@ -16,7 +17,7 @@ func TellFormats(ctx context.Context, s *Spec) error {
 	}
 	r := &rules{s: s}
 	for _, src := range s.sources() {
-		if !s.untold(src) || IsURL(src.Path) {
+		if !s.untold(src) || !store.Knows(src.Path) {
 			continue
 		}
 		format, err := files.Tell(ctx, src.Path)

@@ -208,7 +208,7 @@ func TestGraphThere(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v: %v", c.sets, err)
 		}
-		err = Check(s)
+		err = Check(t.Context(), s)
 		var faults Faults
 		text := ""
 		if errors.As(err, &faults) {

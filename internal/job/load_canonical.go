@@ -4,11 +4,13 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 
 	"tfos/internal/files"
+	"tfos/internal/store"
 )
 
 // canonicalize fills in defaults, the name and absolute paths. dir is the
@@ -91,6 +93,17 @@ var urlScheme = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.-]+:/`)
 // IsURL tells a URL from a path. file: URLs are paths once canonical.
 func IsURL(path string) bool { return urlScheme.MatchString(path) }
 
+// UsesStores tells whether any path of the job is a URL: the programs of its run then need
+// the settings of stores.
+func (s *Spec) UsesStores() bool {
+	for _, src := range s.sources() {
+		if IsURL(src.Path) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(s.folders(), func(f jobFolder) bool { return IsURL(f.path) })
+}
+
 // absolute makes a path absolute and clean; URLs other than file: stay as they are.
 func absolute(path, dir string) string {
 	if path == "" {
@@ -102,6 +115,9 @@ func absolute(path, dir string) string {
 		path = "/" + strings.TrimLeft(rest, "/")
 	}
 	if IsURL(path) {
+		if scheme, rest, found := strings.Cut(path, ":/"); found && !strings.HasPrefix(rest, "/") && store.Knows(scheme+"://") {
+			return scheme + ":///" + rest // hdfs:/a: of the default name node
+		}
 		return path
 	}
 	if !filepath.IsAbs(path) {

@@ -184,7 +184,7 @@ var faultCases = []faultCase{
 	{Infer, []string{"read_by=me"}, "read_by: me: must be one of executor, spark, auto", 2},
 	{Train, []string{"input={sql: select 1}", "read_by=executor"}, "input.sql: select 1: needs read_by: spark", 2},
 	{Train, []string{"input.format=orc", "read_by=executor"}, "input.format: orc: needs read_by: spark", 2},
-	{Train, []string{"input.path=hdfs://a/b", "read_by=executor"}, "input.path: hdfs://a/b: needs read_by: spark", 2},
+	{Train, []string{"input.path=viewfs://a/b", "read_by=executor"}, "input.path: viewfs://a/b: needs read_by: spark", 2},
 	{Train, []string{"feeder=pipe", "read_by=executor"}, "feeder: pipe: needs read_by: spark", 2},
 	{Infer, []string{"local=true", "spark.master=yarn"}, "spark.master: yarn: does not apply to local: true: say where the job runs, once", 2},
 	{Infer, []string{"local=true", "spark.conf.spark.task.cpus=2"}, "spark.conf.spark.task.cpus: 2: is set by tfos to 1: resources.*.cores decides", 2},
@@ -206,7 +206,7 @@ var faultCases = []faultCase{
 	{Export, []string{"export_dir=g"}, "export_dir: /jobs/g: overlaps app.graph.path (/jobs/g)", 2},
 	{Export, []string{"export_dir=g/1"}, "export_dir: /jobs/g/1: overlaps app.graph.path (/jobs/g)", 2},
 	{Export, []string{"signatures=[a, a]"}, "signatures[1]: a: must be a name, and not twice", 2},
-	{Export, []string{"model_dir=s3://b/m"}, "model_dir: s3://b/m: not supported yet", 2},
+	{Export, []string{"model_dir=viewfs://b/m"}, "model_dir: viewfs://b/m: no store of tfos has this scheme: not supported yet", 2},
 	{Export, []string{"export_dir="}, "export_dir: absent: say where the SavedModel goes", 2},
 	{Export, []string{"signatures=[]"}, "signatures: must name at least one", 2},
 	{Export, []string{"signatures={a: {inputs: {x: 'x:0'}}}"}, "signatures.a: must have inputs and outputs", 2},
@@ -321,9 +321,8 @@ var unsupportedCases = []struct {
 	path string
 	sets []string
 }{
-	{Train, "app.graph.path", []string{"app={graph: {path: 'hdfs://n/g'}}"}},
-	{Train, "app.graph.init_from", []string{"app={graph: {path: g, init_from: 's3a://b/g'}}"}},
-	{Train, "model_dir", []string{"app={graph: {path: g}}", "model_dir=hdfs://n/m"}},
+	{Train, "app.graph.path", []string{"app={graph: {path: 'viewfs://n/g'}}"}},
+	{Train, "app.graph.init_from", []string{"app={graph: {path: g, init_from: 'viewfs://b/g'}}"}},
 	{Train, "retries.generations", []string{"retries.generations=3"}},
 	{Train, "resources.worker.gpus", []string{"resources.worker.gpus=1"}},
 	{Train, "export_dir", []string{"export_dir=hdfs://n/x"}},
@@ -331,10 +330,10 @@ var unsupportedCases = []struct {
 	{Train, "output.format", []string{"output={path: x, format: csv}"}},
 	{Train, "output.if_exists", []string{"output={path: x, if_exists: resume}"}},
 	{Infer, "tensorflow.archive", []string{"tensorflow.archive=tf.tgz"}},
-	{Infer, "export_dir", []string{"export_dir=s3a://b/m"}},
-	{Infer, "model_dir", []string{"export_dir=", "model_dir=hdfs://n/ckpt"}},
+	{Infer, "export_dir", []string{"export_dir=viewfs://b/m"}},
+	{Infer, "model_dir", []string{"export_dir=", "model_dir=viewfs://n/ckpt"}},
 	{Train, "output.if_exists", []string{"output={path: x, if_exists: skip}"}},
-	{Infer, "output.path", []string{"output.path=gs://b/x"}},
+	{Infer, "output.path", []string{"output.path=viewfs://b/x"}},
 	{Infer, "resources.worker.gpus", []string{"resources.worker.gpus=1"}},
 }
 

@@ -9,8 +9,9 @@ import (
 const masked = "***"
 
 var (
-	// spark.redaction.regex as Spark 3.5 has it, and credentials and passphrases.
-	secretName = regexp.MustCompile(`(?i)secret|password|passphrase|token|credential|access[.]?key`)
+	// spark.redaction.regex as Spark 3.5 has it, and credentials, passphrases, and names with
+	// "key" or "sas" as a word: fs.azure.account.key.ACCOUNT.
+	secretName = regexp.MustCompile(`(?i)secret|password|passphrase|token|credential|access[.]?key|(^|[._-])(key|sas)([._-]|$)`)
 	plainWord  = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
 	// user:password@ in a URL, wherever it stands.
 	urlPassword = regexp.MustCompile(`(://[^/@:\s]*:)[^/@\s]+@`)

@@ -5,6 +5,7 @@ import (
 
 	"tfos/internal/files"
 	"tfos/internal/infer"
+	"tfos/internal/store"
 )
 
 // Values of read_by.
@@ -30,7 +31,7 @@ func (s *Spec) readBy(src *Source) string {
 		return bySpark
 	case s.kind == Infer || s.Local:
 		return byExecutor
-	case s.Feeder != "auto" || src.Path == "" || IsURL(src.Path) || src.settings() || !slices.Contains(same, files.Format(src.Format)):
+	case s.Feeder != "auto" || src.Path == "" || !store.Knows(src.Path) || src.settings() || !slices.Contains(same, files.Format(src.Format)):
 		return bySpark
 	}
 	return byEither
@@ -63,7 +64,7 @@ func (r *rules) readBy() {
 		if src.Path == "" {
 			continue
 		}
-		if IsURL(src.Path) {
+		if !store.Knows(src.Path) {
 			r.broken(join(src.path, "path"), src.Path, "needs read_by: spark")
 		}
 		if src.Format != "" && !files.Format(src.Format).Known() {
@@ -100,8 +101,8 @@ func (s *Spec) sparkReason(in *Source) string {
 		return "input is a table"
 	case in.SQL != "":
 		return "input is a query"
-	case IsURL(in.Path):
-		return "input.path is a URL"
+	case !store.Knows(in.Path):
+		return "input.path is on a store that tfos does not know"
 	case in.Path != "" && in.Format != "" && !files.Format(in.Format).Known():
 		return "tfos does not read " + in.Format + " itself"
 	case s.kind == Infer && s.Output != nil && len(s.Output.PartitionBy) > 0:

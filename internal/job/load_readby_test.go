@@ -24,7 +24,7 @@ func TestReadBy(t *testing.T) {
 		{[]string{"input.options={mergeSchema: 'true'}"}, bySpark},
 		{[]string{"input={table: t}"}, bySpark},
 		{[]string{"input={sql: select 1}"}, bySpark},
-		{[]string{"input.path=hdfs://a/b"}, bySpark},
+		{[]string{"input.path=viewfs://a/b"}, bySpark},
 		{[]string{"feeder=arrow"}, bySpark},
 		{[]string{"read_by=spark"}, bySpark},
 	} {
@@ -50,7 +50,7 @@ func TestInferenceReadBy(t *testing.T) {
 		{[]string{"input={sql: select 1}"}, bySpark, "input is a query"},
 		{[]string{"input={sql: select 1}", "read_by=spark"}, bySpark, ""},
 		{[]string{"input.format=orc"}, bySpark, "tfos does not read orc itself"},
-		{[]string{"input.path=hdfs://a/b"}, bySpark, "input.path is a URL"},
+		{[]string{"input.path=viewfs://a/b"}, bySpark, "input.path is on a store that tfos does not know"},
 		{[]string{"keep=[day]", "output.partition_by=[day]"}, bySpark, "output.partition_by is given"},
 	} {
 		s := spec(t, Infer, inferBase, c.set...)

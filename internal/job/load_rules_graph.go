@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"tfos/internal/files"
+	"tfos/internal/store"
 	"tfos/internal/train"
 )
 
@@ -88,7 +89,7 @@ func (r *rules) shards() {
 	for _, src := range r.s.sources() {
 		switch {
 		case src.Path == "":
-		case IsURL(src.Path):
+		case !store.Knows(src.Path):
 			r.broken(join(src.path, "path"), src.Path, needs)
 		case src.Format != "" && !files.Format(src.Format).Known():
 			r.broken(join(src.path, "format"), src.Format, needs)

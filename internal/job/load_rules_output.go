@@ -22,7 +22,7 @@ const (
 // folder checks the path of an output folder: it is made by a rename of a
 // hidden sibling, so it must have a name and a parent.
 func (r *rules) folder(at, p string) {
-	if p == "/" || strings.HasSuffix(p, ":/") {
+	if p == "/" || IsURL(p) && strings.Count(strings.TrimRight(p, "/"), "/") < 3 {
 		r.broken(at, p, "must be a folder with a name")
 	}
 	if strings.ContainsAny(p, "*?[{") {

@@ -1,5 +1,7 @@
 package job
 
+import "tfos/internal/modelcache"
+
 // Spec is a job file, of any kind. The comment of a field is its text in
 // docs/job-file.md. Tags:
 //
@@ -108,6 +110,8 @@ type Spec struct {
 	origin string // file of the user from which the graph was converted. "": none
 	source source
 	dir    string // that relative paths start from
+	// fetched are copies of models on stores, for the checks: see FetchModels.
+	fetched []modelcache.Copy
 }
 
 // Kind is the kind of job.

@@ -373,7 +373,7 @@ func TestCheck(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = Check(s)
+			err = Check(t.Context(), s)
 			var faults Faults
 			if err != nil && !errors.As(err, &faults) {
 				t.Fatal(err)

@@ -2,6 +2,9 @@ package job
 
 import (
 	"fmt"
+
+	"tfos/internal/infer"
+	"tfos/internal/store"
 )
 
 // refuser notes a key that is not supported yet when a condition holds.
@@ -29,19 +32,26 @@ func (s *Spec) unsupported() Faults {
 	case Infer:
 		s.unsupportedInference(refuse)
 	case Export:
-		refuse("model_dir", s.ModelDir, IsURL(s.ModelDir))
 		refuse("export_dir", s.ExportDir, IsURL(s.ExportDir))
-		refuse("app.graph.path", s.graphPath(), IsURL(s.graphPath()))
+	}
+	return append(faults, s.unknownStores()...)
+}
+
+// unknownStores refuses URLs of stores that tfos does not know, where tfos itself, and not
+// Spark, reads or writes them.
+func (s *Spec) unknownStores() Faults {
+	var faults Faults
+	for _, f := range s.folders() {
+		if !store.Knows(f.path) {
+			f := s.source.faultOf(f.key, f.path, "no store of tfos has this scheme: "+ErrUnsupported.Error())
+			f.Err = ErrUnsupported
+			faults = append(faults, f)
+		}
 	}
 	return faults
 }
 
 func (s *Spec) unsupportedTraining(refuse refuser) {
-	if g := s.App.Graph; g != nil {
-		refuse("app.graph.path", g.Path, IsURL(g.Path))
-		refuse("app.graph.init_from", g.InitFrom, IsURL(g.InitFrom))
-		refuse("model_dir", s.ModelDir, IsURL(s.ModelDir))
-	}
 	refuse("retries.generations", s.Retries.Generations, s.Retries.Generations > 0)
 	refuse("export_dir", s.ExportDir, IsURL(s.ExportDir))
 	if p := s.App.Python; p != nil {
@@ -50,20 +60,15 @@ func (s *Spec) unsupportedTraining(refuse refuser) {
 	if o := s.Output; o != nil {
 		refuse("output.format", o.Format, o.Format != "parquet")
 		refuse("output.if_exists", o.IfExists, o.IfExists == ifSkip || o.IfExists == ifResume)
-		s.unsupportedOutput(o, refuse)
+		refuse("output.path", o.Path, IsURL(o.Path))
 	}
 }
 
+// unsupportedInference: what Spark's tasks have committed stays only where there are links.
 func (s *Spec) unsupportedInference(refuse refuser) {
-	refuse("model_dir", s.ModelDir, IsURL(s.ModelDir))
-	refuse("export_dir", s.ExportDir, IsURL(s.ExportDir))
-	if o := s.Output; o != nil {
-		s.unsupportedOutput(o, refuse)
+	if o := s.Output; o != nil && s.predicts() == infer.Partitions {
+		refuse("output.if_exists", o.IfExists, IsURL(o.Path) && o.IfExists == ifResume)
 	}
-}
-
-func (s *Spec) unsupportedOutput(o *Output, refuse refuser) {
-	refuse("output.path", o.Path, IsURL(o.Path))
 }
 
 // Submittable refuses jobs that can be planned but not yet run.

@@ -63,6 +63,9 @@ type Plan struct {
 	Node       node.Config `json:"node"`
 	Feeds      []Feed      `json:"feeds"`
 	Predict    *Predict    `json:"predict,omitempty"` // inference over what Spark reads
+	// Stores says that a path is a URL: the driver hands the settings of stores to the
+	// run's programs. The plan has none of them.
+	Stores bool `json:"stores,omitempty"`
 
 	// Not part of plan.json: spark-submit's command line (empty without Spark),
 	// and the user's files to be copied into the scratch folder before.
@@ -94,6 +97,10 @@ type Submission struct {
 	DeployMode string
 	Name       string
 	Conf       map[string]string
+	// Secrets are settings that only Properties has, a file that is written before. Its
+	// name is "" if there are none.
+	Secrets    map[string]string
+	Properties string
 	// PyFiles, Files, App and PlanFile are paths on this machine; Files is
 	// empty in client mode, where the driver ships files itself.
 	PyFiles  []string

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -46,6 +48,9 @@ func (p *Plan) explainCluster(line lineWriter) {
 	}
 	sub := p.Submission
 	line("master", "%s, deploy mode %s", hidePassword(sub.Master), sub.DeployMode)
+	for _, name := range slices.Sorted(maps.Keys(sub.Secrets)) {
+		line("secret", "%s=%s, in a file for spark-submit alone", name, masked)
+	}
 	if p.Where.sharedExecutor() {
 		line("executors", "1, the driver itself: members share it")
 	} else {

@@ -1,20 +1,26 @@
 package job
 
 import (
+	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf16"
 )
 
 // submission is the part of the plan that spark-submit is told.
 func (s *Spec) submission(env Environment, l layout) Submission {
+	conf, secrets := splitSecrets(s.settings(env, l))
 	sub := Submission{
 		Master: l.master.url, DeployMode: s.Spark.DeployMode, Name: s.Name,
-		Conf:     s.settings(env, l),
+		Conf: conf, Secrets: secrets,
 		PyFiles:  []string{filepath.Join(env.Scratch, "tfos.zip")},
 		App:      filepath.Join(env.Scratch, "app.py"),
 		PlanFile: filepath.Join(env.Scratch, "plan.json"),
+	}
+	if len(secrets) > 0 {
+		sub.Properties = filepath.Join(env.Scratch, "spark.properties")
 	}
 	if !l.master.where.place().withDriver {
 		sub.Executors, sub.ExecutorCores, sub.HeapMiB = l.executors, l.executorCores, l.heapMiB
@@ -26,6 +32,55 @@ func (s *Spec) submission(env Environment, l layout) Submission {
 	return sub
 }
 
+// redaction is the setting by which Spark hides values in its web pages and logs.
+const redaction = "spark.redaction.regex"
+
+// splitSecrets takes the settings that look like secrets out of conf: a command line is for
+// everybody on the machine to read. Spark's own pages hide them too, unless the user says
+// what they hide.
+func splitSecrets(conf map[string]string) (open, secrets map[string]string) {
+	open, secrets = map[string]string{}, map[string]string{}
+	for name, value := range conf {
+		if name != redaction && (secret(name) || secret(value) || hidePassword(value) != value) {
+			secrets[name] = value
+		} else {
+			open[name] = value
+		}
+	}
+	if _, set := open[redaction]; !set && len(secrets) > 0 {
+		open[redaction] = secretName.String()
+	}
+	return open, secrets
+}
+
+// PropertiesFile is the content of the file of Submission.Properties. spark-submit reads it
+// in the place of spark-defaults.conf, whose text it therefore begins with.
+func (sub Submission) PropertiesFile(defaults string) string {
+	var text strings.Builder
+	text.WriteString(defaults)
+	text.WriteString("\n")
+	for _, name := range slices.Sorted(maps.Keys(sub.Secrets)) {
+		text.WriteString(escapeProperty(name) + "=" + escapeProperty(sub.Secrets[name]) + "\n")
+	}
+	return text.String()
+}
+
+// escapeProperty writes a name or value as java.util.Properties reads it.
+func escapeProperty(text string) string {
+	var out strings.Builder
+	for _, unit := range utf16.Encode([]rune(text)) {
+		switch r := rune(unit); {
+		case strings.ContainsRune(`\=:#! `, r) && r < 128:
+			out.WriteString(`\` + string(r))
+		case r < ' ' || r > '~':
+			fmt.Fprintf(&out, `\u%04x`, r)
+		default:
+			out.WriteRune(r)
+		}
+	}
+	return out.String()
+}
+
 // SparkSubmit is the command that runs the plan; submit is the path of
 // spark-submit. In cluster mode the application finds its plan by base name.
 func (p *Plan) SparkSubmit(submit string) []string {
@@ -33,6 +88,9 @@ func (p *Plan) SparkSubmit(submit string) []string {
 	argv := []string{submit, "--master", sub.Master, "--deploy-mode", sub.DeployMode, "--name", sub.Name}
 	for _, name := range slices.Sorted(maps.Keys(sub.Conf)) {
 		argv = append(argv, "--conf", name+"="+sub.Conf[name])
+	}
+	if sub.Properties != "" {
+		argv = append(argv, "--properties-file", sub.Properties)
 	}
 	plan := sub.PlanFile
 	if len(sub.Files) > 0 {

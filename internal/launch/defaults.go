@@ -14,6 +14,7 @@ import (
 // reads that file itself.
 type Defaults struct {
 	Path     string // "": no such file
+	Text     string // of the file
 	Settings map[string]string
 }
 
@@ -33,5 +34,5 @@ func FindDefaults(home string, env Environ) (Defaults, error) {
 	case err != nil:
 		return Defaults{}, fail(exit.NoSpark, "find spark", "read Spark's defaults: %w: make the file readable, or unset SPARK_CONF_DIR", err)
 	}
-	return Defaults{path, hadoop.ParseProperties(string(text))}, nil
+	return Defaults{path, string(text), hadoop.ParseProperties(string(text))}, nil
 }

@@ -42,7 +42,7 @@ func startGroup(cmd *exec.Cmd) (*group, error) {
 		if err != nil {
 			return
 		}
-		_ = cmd.Wait() // the exit status is in the state; the command has no pipe of its own
+		_ = cmd.Wait() // the exit status is in the state; a child that ends may leave its input unread
 		g.state = cmd.ProcessState
 		close(g.ended)
 	}()

@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ type Config struct {
 	Run    string
 	Argv   []string // spark-submit and its arguments, or NoSpark's driver
 	Env    Environ
+	Input  []byte // for standard input; nil: none. It may have secrets
 	Dir    string // working folder of spark-submit; "": this process's
 	Record string // existing folder for spark.log
 
@@ -86,6 +88,9 @@ func Run(ctx context.Context, c Config) (record.Verdict, error) {
 	}
 	cmd := exec.Command(c.Argv[0], c.Argv[1:]...)
 	cmd.Env, cmd.Dir = c.Env, c.Dir
+	if c.Input != nil {
+		cmd.Stdin = bytes.NewReader(c.Input)
+	}
 	cmd.Stdout, cmd.Stderr = pipes.stdout.write, pipes.stderr()
 	g, err := startGroup(cmd)
 	pipes.closeWriteEnds()

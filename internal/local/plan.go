@@ -3,10 +3,12 @@ package local
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 
 	"tfos/internal/node"
 	"tfos/internal/reserve"
+	"tfos/internal/store"
 	"tfos/internal/work"
 )
 
@@ -21,6 +23,7 @@ type plan struct {
 	Reserve    work.Config `json:"reserve"`
 	Node       node.Config `json:"node"`
 	Feeds      []feedPlan  `json:"feeds"`
+	Stores     bool        `json:"stores"`
 }
 
 // readPlan reads plan.json. It refuses another version, and a plan with several
@@ -43,11 +46,27 @@ func readPlan(path string) (plan, error) {
 	return p, nil
 }
 
+// readStorage reads the settings of the run's stores, if its plan names one.
+func (p plan) readStorage(in io.Reader) (store.Settings, error) {
+	if !p.Stores {
+		return nil, nil
+	}
+	var given struct {
+		Storage store.Settings `json:"storage"`
+	}
+	if err := json.NewDecoder(in).Decode(&given); err != nil {
+		return nil, fmt.Errorf("local: read the settings of stores from standard input: %w", err)
+	}
+	return given.Storage, nil
+}
+
 // assignment returns the member's assignment, which goes to its standard input.
-func (p plan) assignment(ready reserve.Ready) node.Assignment {
+// storage are the settings of its stores.
+func (p plan) assignment(ready reserve.Ready, storage store.Settings) node.Assignment {
 	m := p.Reserve.Members[0]
 	return node.Assignment{
 		Config: p.Node, Job: m.Job, Index: m.Index, Feeds: m.Feeds, Files: p.Scratch,
 		Server: ready.Address, CA: ready.CA, Cert: ready.Cert, Key: ready.Key, Token: ready.Token,
+		Storage: storage,
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"tfos/internal/export"
 	"tfos/internal/record"
 	"tfos/internal/reserve"
+	"tfos/internal/store"
 	"tfos/internal/work"
 )
 
@@ -28,6 +29,7 @@ const host = "127.0.0.1"
 // Options are the inputs and outputs of `tfos-node local`.
 type Options struct {
 	Plan   string    // path of plan.json
+	Stdin  io.Reader // one line: the settings of stores, if the plan has stores
 	Stdout io.Writer // receives the lines for the launcher
 	Stderr io.Writer // receives the member's log. A file is inherited by the member
 	Log    *slog.Logger
@@ -42,9 +44,13 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	storage, err := p.readStorage(o.Stdin)
+	if err != nil {
+		return err
+	}
 	orders, commands := io.Pipe()
 	events, out := io.Pipe()
-	d := &driver{plan: p, options: o, commands: commands}
+	d := &driver{plan: p, options: o, storage: storage, commands: commands}
 	d.feeds = newFeeds(p.Feeds, d.sendCommand)
 	feeding, stopFeeding := context.WithCancel(ctx)
 	defer stopFeeding()
@@ -54,7 +60,7 @@ func Run(ctx context.Context, o Options) error {
 		err := reserve.Serve(ctx, orders, out, work.Open, o.Log)
 		return errors.Join(err, orders.Close(), out.Close())
 	})
-	d.sendCommand(map[string]any{"config": p.Reserve, "host": host})
+	d.sendCommand(map[string]any{"config": p.Reserve, "host": host, "storage": storage})
 	err = d.handleEvents(feeding, events)
 	stopFeeding()
 	d.feeding.Wait()
@@ -70,6 +76,7 @@ func Run(ctx context.Context, o Options) error {
 type driver struct {
 	plan     plan
 	options  Options
+	storage  store.Settings // may have secrets
 	commands *io.PipeWriter // to the server; any goroutine may write
 	member   *member        // nil: not started
 	members  errgroup.Group // waits for the member's end
@@ -180,7 +187,7 @@ func (d *driver) writeExport(ctx context.Context) {
 // server. The server ignores the report if the member ended as told, or if it had
 // reported its own failure before.
 func (d *driver) launchMember() {
-	m, err := startMember(d.plan.NodeBinary, d.plan.assignment(d.ready), d.options.Stderr)
+	m, err := startMember(d.plan.NodeBinary, d.plan.assignment(d.ready, d.storage), d.options.Stderr)
 	if err != nil {
 		d.reportFailure(err.Error())
 		return

@@ -23,6 +23,11 @@ import (
 // the path holds no model, the error is a *ModelError, with a remedy where one is
 // known.
 func (s Source) Resolve() (settled Source, note string, err error) {
+	settled, note, err = s.local().resolve()
+	return s.remote(settled), note, s.named(err)
+}
+
+func (s Source) resolve() (settled Source, note string, err error) {
 	if s.Model == "" {
 		s.Checkpoint, err = findCheckpoint(s.Checkpoint)
 		return s, "", err

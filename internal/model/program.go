@@ -48,6 +48,11 @@ type VariableCheck struct{ Tensor, Variable string }
 // because tf.saved_model.save of a Keras 3 model writes a restore function that fills
 // copies of the variables.
 func (s Source) Program(signature string, m Mapping) (*Program, error) {
+	p, err := s.local().program(signature, m)
+	return p, s.named(err)
+}
+
+func (s Source) program(signature string, m Mapping) (*Program, error) {
 	graph, start, err := s.open()
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Source says where a model is. Checkpoint counts only if Model is empty.
@@ -15,6 +16,55 @@ type Source struct {
 	Model      string   `json:"model,omitempty"`      // a SavedModel or a frozen graph's file: see Resolve
 	TagSet     []string `json:"tag_set,omitempty"`    // of a SavedModel's graph. Empty: serve
 	Checkpoint string   `json:"checkpoint,omitempty"` // a checkpoint with its graph: see FindCheckpoint
+	// Here is the path of the copy on this machine, if Model or Checkpoint is a URL. ""
+	// for local paths.
+	Here string `json:"-"`
+}
+
+// local returns the source of local paths.
+func (s Source) local() Source {
+	switch {
+	case s.Here == "":
+	case s.Model != "":
+		s.Model = s.Here
+	default:
+		s.Checkpoint = s.Here
+	}
+	s.Here = ""
+	return s
+}
+
+// remote returns a settled source of local paths with the URL that it has in the place of s.
+func (s Source) remote(settled Source) Source {
+	if s.Here == "" {
+		return settled
+	}
+	here := settled.Path()
+	url := s.inURL(here)
+	settled.Here = here
+	if settled.Model != "" {
+		settled.Model = url
+	} else {
+		settled.Checkpoint = url
+	}
+	return settled
+}
+
+// inURL returns a text with the URL's folder in the place of the copy's.
+func (s Source) inURL(text string) string {
+	url := s.Path()
+	return strings.ReplaceAll(text, filepath.Dir(s.Here), strings.TrimSuffix(url[:strings.LastIndexByte(url, '/')], "/"))
+}
+
+// named returns an error about a copy as one about the URL.
+func (s Source) named(err error) error {
+	var known *ModelError
+	if s.Here == "" || !errors.As(err, &known) {
+		return err
+	}
+	e := *known
+	e.Path, e.Problem, e.Remedy, e.Command = s.inURL(e.Path), s.inURL(e.Problem), s.inURL(e.Remedy), s.inURL(e.Command)
+	return &e
 }
 
 // Path returns the path that the user named.
@@ -29,6 +79,11 @@ func (s Source) Path() string {
 // graph's file, the index of the variables and a SavedModel's assets. The index
 // holds a checksum of every variable's value.
 func (s Source) Digest() (string, error) {
+	digest, err := s.local().digest()
+	return digest, s.named(err)
+}
+
+func (s Source) digest() (string, error) {
 	s, _, err := s.Resolve()
 	if err != nil {
 		return "", err
@@ -79,11 +134,16 @@ func (s Source) assets() ([]string, error) {
 }
 
 // Frozen reports whether a settled source is a frozen graph's file.
-func (s Source) Frozen() bool { return s.Model != "" && exists(s.Model) }
+func (s Source) Frozen() bool { return s.Model != "" && exists(s.local().Model) }
 
 // Graph opens the model's graph. If it cannot be found or read, the error is a
 // *ModelError.
 func (s Source) Graph() (*MetaGraph, error) {
+	graph, err := s.local().graph()
+	return graph, s.named(err)
+}
+
+func (s Source) graph() (*MetaGraph, error) {
 	s, _, err := s.Resolve()
 	if err != nil {
 		return nil, err

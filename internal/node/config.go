@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"tfos/internal/feed"
+	"tfos/internal/store"
 )
 
 // Config has the settings that all members of a run share. It is a part of the
@@ -20,6 +21,8 @@ type Config struct {
 	Context map[string]any `json:"context,omitempty"`
 	// Roles has the settings of each job name (ps, chief, worker, evaluator).
 	Roles map[string]RoleConfig `json:"roles"`
+	// Model is the training's model_dir; nil: there is none.
+	Model *ModelConfig `json:"model,omitempty"`
 	// LogDir is the absolute folder of the logs of children's output. "": the files
 	// folder.
 	LogDir string `json:"log_dir,omitempty"`
@@ -75,4 +78,7 @@ type Assignment struct {
 	// Files is the files folder: "." on an executor. Under local[n] it is absolute, and
 	// members share it.
 	Files string `json:"files"`
+	// Storage are the settings of the member's stores, and of its engine's. They may have
+	// secrets.
+	Storage store.Settings `json:"storage,omitempty"`
 }

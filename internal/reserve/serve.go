@@ -15,12 +15,16 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"tfos/internal/exit"
+	"tfos/internal/store"
 )
 
 // request is the driver's first line.
 type request struct {
 	Config json.RawMessage `json:"config"` // a Config, and what the run's work reads
 	Host   string          `json:"host"`   // by which executors reach this machine
+	// Storage are the settings of this process's stores. They may have secrets: no event
+	// and no log has them. nil: what the environment says.
+	Storage store.Settings `json:"storage,omitempty"`
 }
 
 // Serve is the reservation server's process: docs/protocols.md section 3. It
@@ -44,6 +48,9 @@ func serveOn(ctx context.Context, listen listenFunc, in io.Reader, out io.Writer
 	req, cfg, err := readRequest(lines)
 	if err != nil {
 		return err
+	}
+	if req.Storage != nil {
+		store.Configure(req.Storage)
 	}
 	work, err := open(req.Config)
 	if err != nil {

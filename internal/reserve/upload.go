@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path"
 	"path/filepath"
 	"slices"
 	"time"
@@ -179,7 +178,7 @@ func keepFile(stream pb.Reservation_UploadServer, name string, first *pb.UploadP
 	if err != nil {
 		return failed(err)
 	}
-	if err := s.Mkdir(ctx, path.Dir(name)); err != nil {
+	if err := s.Mkdir(ctx, store.Dir(name)); err != nil {
 		return failed(err)
 	}
 	file, err := s.Create(ctx, name)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path"
 	"strings"
 
 	"tfos/internal/store"
@@ -84,7 +83,7 @@ func prepare(ctx context.Context, o Output, complete func(context.Context, store
 
 // linkInto links a file to a name in a folder that it makes.
 func linkInto(ctx context.Context, s store.Store, from, to string) error {
-	if err := s.Mkdir(ctx, path.Dir(to)); err != nil {
+	if err := s.Mkdir(ctx, store.Dir(to)); err != nil {
 		return err
 	}
 	return s.Link(ctx, from, to)

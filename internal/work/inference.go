@@ -5,10 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path"
 
 	"tfos/internal/infer"
+	"tfos/internal/modelcache"
 	"tfos/internal/reserve"
+	"tfos/internal/store"
 )
 
 // inference is what both kinds of inference jobs have in common.
@@ -20,18 +21,21 @@ type inference struct {
 func newInference(cfg Config, compute *infer.Computation) inference {
 	compute.Run = cfg.Run
 	if o := cfg.resumes(); o != nil {
-		compute.Records = path.Dir(o.Staging) + "/" + recordsName
+		compute.Records = store.Dir(o.Staging) + "/" + recordsName
 	}
 	return inference{cfg, compute}
 }
 
 // settle has every member take the same model, though checkpoints or versions are
 // added meanwhile.
-func (w *inference) settle() error {
+func (w *inference) settle(ctx context.Context) (err error) {
+	if w.compute.Source, err = modelcache.Default().Source(ctx, w.compute.Source, modelcache.Graph); err != nil {
+		return err
+	}
 	switch settled, _, err := w.compute.Resolve(); {
 	case err == nil:
 		w.compute.Source = settled
-	case w.compute.Checkpoint != "":
+	case w.compute.Checkpoint != "" || w.compute.Here != "":
 		return err
 	} // else a SavedModel that perhaps only the members see
 	return nil

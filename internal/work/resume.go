@@ -41,7 +41,7 @@ type resumption struct {
 }
 
 // folder is the run's own.
-func (r *resumption) folder() string { return path.Dir(r.output.Staging) }
+func (r *resumption) folder() string { return store.Dir(r.output.Staging) }
 
 func (r *resumption) records() string { return r.folder() + "/" + recordsName }
 
@@ -270,7 +270,7 @@ func (r *resumption) close(ctx context.Context, done bool) error {
 // useful tells whether any run has left a record.
 func (r *resumption) useful(ctx context.Context) bool {
 	left, err := r.store.List(ctx, r.output.Resume)
-	return err != nil || slices.ContainsFunc(left, func(f store.Info) bool { return path.Base(path.Dir(f.Path)) == recordsName })
+	return err != nil || slices.ContainsFunc(left, func(f store.Info) bool { return path.Base(store.Dir(f.Path)) == recordsName })
 }
 
 // clear removes Output.Resume. It goes under another name first: once the

@@ -21,7 +21,7 @@ type sparkRows struct {
 
 // ShareOut implements reserve.Work.
 func (w *sparkRows) ShareOut(ctx context.Context) (reserve.Shares, reserve.Start) {
-	err := w.settle()
+	err := w.settle(ctx)
 	var shares reserve.Shares
 	if err == nil {
 		shares, err = makeShares(w.required(), func(int) infer.Request { return w.request })

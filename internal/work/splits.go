@@ -60,7 +60,7 @@ func (w *splits) shareOut(ctx context.Context) (reserve.Shares, error) {
 
 // openInput lists the input, and completes the request by what it is.
 func (w *splits) openInput(ctx context.Context) (*files.Dataset, error) {
-	if err := w.settle(); err != nil {
+	if err := w.settle(ctx); err != nil {
 		return nil, err
 	}
 	data, err := w.cfg.Infer.Input.Open(ctx)

@@ -8,7 +8,7 @@ import queue
 
 from pyspark import InheritableThread, SparkFiles
 
-from tfos import exits, inputs, predictions
+from tfos import exits, inputs, predictions, storage
 from tfos.causes import first_cause, first_line
 from tfos.executors import Executors, open_log
 from tfos.members import MEMBERS_GROUP, assignment, run_members, slots
@@ -29,6 +29,7 @@ class Run:
         self.sc, self.plan, self.emit = sc, plan, emit
         self.sources = sources or {}
         self.predict = plan.get("predict")  # the feed that Spark predicts; None: members take feeds
+        self.storage = storage.of_context(sc) if plan.get("stores") else None
         self.executors = None if plan["local"] else Executors(sc, log or open_log(sc._jvm))
         self.events = queue.SimpleQueue()  # put() may run in a signal handler
         self.threads = []
@@ -65,7 +66,7 @@ class Run:
     def loop(self):
         host = self.sc.getConf().get("spark.driver.host")
         self.reservation = Reservation(
-            self.plan["node_binary"], self.plan["reserve"], host, self.events
+            self.plan["node_binary"], self.plan["reserve"], host, self.events, self.storage
         )
         try:
             while self.verdict is None:
@@ -152,7 +153,7 @@ class Run:
             hadoop = self.sc._jsc.hadoopConfiguration()
             self.plan["node"]["context"]["default_fs"] = hadoop.get("fs.defaultFS")
         lines = [
-            assignment(self.plan["node"], member, self.ready, self.folder)
+            assignment(self.plan["node"], member, self.ready, self.folder, self.storage)
             for member in self.plan["reserve"]["members"]
         ]
         self.start(self.run_members, lines)
@@ -245,9 +246,10 @@ class Run:
                 self.plan["node_binary"],
                 self.slots,
                 lambda table: self.events.put(("contract", table)),
+                self.storage,
             )
         source = self.sources.get(feed["name"])
-        source = source or inputs.Source(feed, self.plan["node_binary"], self.slots)
+        source = source or inputs.Source(feed, self.plan["node_binary"], self.slots, self.storage)
         return source.find(self.sc, warn)
 
     def run_feeds(self, members):

@@ -32,14 +32,17 @@ PARALLELISM_CONFS = (
 class Source:
     """A feed's input as far as it is known without Spark: who reads it."""
 
-    def __init__(self, feed, node_binary, slots):
-        """feed: an entry of the plan's feeds; slots: how many feed tasks run at once."""
+    def __init__(self, feed, node_binary, slots, storage=None):
+        """feed: an entry of the plan's feeds; slots: how many feed tasks run at once;
+        storage: of storage.py, or None.
+        """
         self._feed, self._node_binary, self._slots = feed, node_binary, slots
+        self._storage = storage
         self._files = self._why = self._error = None
         if feed["read_by"] == "spark":
             return
         try:
-            self._files = pipe.plan_files(node_binary, feed, slots)
+            self._files = pipe.plan_files(node_binary, feed, slots, storage)
         except pipe.Unreadable as err:
             self._why = str(err)
         except Exception as err:  # the run's failure, not that of Spark's start
@@ -58,7 +61,7 @@ class Source:
         if self._error is not None:
             raise self._error
         if self._files is not None:
-            return Files(sc, self._feed, self._files)
+            return Files(sc, self._feed, self._files, self._storage)
         if self._feed["read_by"] == "executor":
             raise InputError(exits.BAD_DATA, f"input: {self._why}")
         try:
@@ -75,15 +78,22 @@ class Source:
 class Files:
     """Files that feed tasks read themselves."""
 
-    def __init__(self, sc, feed, files):
-        """files: of pipe.plan_files."""
-        self._sc, self._feed, self._files = sc, feed, files
+    def __init__(self, sc, feed, files, storage):
+        """files: of pipe.plan_files; storage: of storage.py, or None."""
+        self._sc, self._feed, self._files, self._storage = sc, feed, files, storage
         feed["repeatable"] = True
 
     def send(self, epoch, members, credentials, folder):
         """Send every partition of one epoch to members; see pipe.run_rows."""
         return pipe.run_files(
-            self._sc, self._files, self._feed, epoch, members, credentials, folder
+            self._sc,
+            self._files,
+            self._feed,
+            epoch,
+            members,
+            credentials,
+            folder,
+            self._storage,
         )
 
 

@@ -9,10 +9,11 @@ MEMBERS_GROUP = "tfos-members"
 CORES_CONF = "spark.executor.cores"  # not set on local[n], whose executor is the driver
 
 
-def assignment(config, member, ready, folder):
+def assignment(config, member, ready, folder, storage):
     """The line that tells a task which member it is (docs/protocols.md section 4).
 
-    config: the plan's node; ready: the reservation server's event; folder: of the job's files.
+    config: the plan's node; ready: the reservation server's event; folder: of the job's files;
+    storage: of storage.py, or None.
     """
     return json.dumps(
         {
@@ -26,6 +27,7 @@ def assignment(config, member, ready, folder):
             "key": ready["key"],
             "token": ready["token"],
             "files": folder,
+            "storage": storage,
         }
     )
 

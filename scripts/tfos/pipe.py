@@ -26,17 +26,18 @@ class Unreadable(Exception):
     """Files that feed tasks cannot read themselves: why, in a line."""
 
 
-def plan_files(node_binary, feed, slots):
+def plan_files(node_binary, feed, slots, storage=None):
     """What run_files needs to have feed tasks read the files of a feed's path.
 
-    feed: an entry of the plan's feeds; slots: how many feed tasks run at once. Unreadable:
-    nothing there, a type or layout that only Spark reads, a missing column.
+    feed: an entry of the plan's feeds; slots: how many feed tasks run at once; storage: of
+    storage.py, or None. Unreadable: nothing there, a type or layout that only Spark reads, a
+    missing column.
     """
     wanted = {name: feed[name] for name in ("format", "path", "options", "columns")}
     wanted["folders"] = feed.get("folders") or {}
     found = subprocess.run(
         [node_binary, "splits"],
-        input=json.dumps({**wanted, "slots": slots}),
+        input=json.dumps({**wanted, "slots": slots, "storage": storage}),
         capture_output=True,
         text=True,
     )
@@ -45,12 +46,13 @@ def plan_files(node_binary, feed, slots):
     return json.loads(found.stdout)
 
 
-def run_files(sc, files, feed, epoch, members, credentials, folder):
+def run_files(sc, files, feed, epoch, members, credentials, folder, storage):
     """Have feed tasks read and send every partition of plan_files' `files`, as one Spark job.
 
-    The rest is as in run_rows.
+    storage: as for plan_files; tasks get it with their order. The rest is as in run_rows.
     """
-    order = _base64({**_order(feed, epoch, members, credentials), "files": files["files"]})
+    order = {**_order(feed, epoch, members, credentials), "files": files["files"]}
+    order = _base64({**order, "storage": storage})
     lines = [
         f"{order} {number} {_base64(splits)}" for number, splits in enumerate(files["partitions"])
     ]

@@ -17,6 +17,7 @@ from tfos import exits, inputs
 from tfos.causes import first_line, lacks_pyarrow
 from tfos.exits import InputError
 from tfos.partitions import FilePartitions
+from tfos.paths import URL
 from tfos.pipe import arrow_schema
 
 NO_CSV = (ArrayType, BinaryType, MapType, StructType)  # which Spark does not write into CSV
@@ -37,23 +38,24 @@ COMMITTER = {
 }
 
 
-def find(sc, work, node_binary, slots, show):
+def find(sc, work, node_binary, slots, show, storage):
     """The Predictions of a plan's predict: what cannot be read or does not fit is found here.
 
     slots: how many predict tasks run at once; show(table): tells the user how columns go into
-    the model. InputError: as inputs.find.
+    the model; storage: of storage.py, or None. InputError: as inputs.find.
     """
     spark = SparkSession.builder.getOrCreate()
     with inputs.reading():
         frame = inputs.load(spark, work, node_binary)
         schema = arrow_schema(spark, frame)
-    contract = _contract(node_binary, work["request"], schema)
+    contract = _contract(node_binary, work["request"], schema, storage)
     show(contract["table"])
     return Predictions(spark, work, frame, contract, slots, schema)
 
 
-def _contract(node_binary, request, schema):
-    question = {"request": request, "schema": base64.b64encode(schema).decode()}
+def _contract(node_binary, request, schema, storage):
+    schema = base64.b64encode(schema).decode()
+    question = {"request": request, "schema": schema, "storage": storage}
     asked = subprocess.run(
         [node_binary, "contract"], input=json.dumps(question), capture_output=True, text=True
     )
@@ -145,7 +147,8 @@ class Predictions:
             writer = self._lasting(writer)
         if self._work["partition_by"]:
             writer = writer.partitionBy(*self._work["partition_by"])
-        writer.save("file:" + self._work["output"])
+        output = self._work["output"]
+        writer.save(output if URL.match(output) else "file:" + output)
 
     def _lasting(self, writer):
         """Has what tasks commit survive the job's end, however it ends.

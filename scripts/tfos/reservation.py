@@ -12,18 +12,19 @@ import threading
 class Reservation:
     """A running reservation server.
 
+    storage: of storage.py, or None.
     events: a queue; every event is put there as ("reservation", dict), and
     ("reservation", None) when the process has ended.
     """
 
-    def __init__(self, binary, config, host, events):
+    def __init__(self, binary, config, host, events, storage):
         self._events = events
         self._lock = threading.Lock()
         self._process = subprocess.Popen(
             [binary, "reserve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
         )
         self._reader = threading.Thread(target=self._read, name="tfos-reservation", daemon=True)
-        self._write({"config": config, "host": host})
+        self._write({"config": config, "host": host, "storage": storage})
         self._reader.start()
 
     def send(self, cmd, **fields):

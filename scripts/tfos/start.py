@@ -9,7 +9,7 @@ import threading
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
-from tfos import exits, inputs
+from tfos import exits, inputs, storage
 from tfos.causes import innermost_cause
 from tfos.driver import Run
 from tfos.executors import open_log
@@ -62,8 +62,9 @@ def prepare(plan, conf):
     Returns inputs.Source of its feeds by name.
     """
     count = slots(plan, conf)
+    given = storage.of_conf(SparkContext._jvm, conf) if plan.get("stores") else None
     sources = {
-        feed["name"]: inputs.Source(feed, plan["node_binary"], count)
+        feed["name"]: inputs.Source(feed, plan["node_binary"], count, given)
         for feed in plan.get("feeds") or []
     }
     if not (plan.get("predict") or any(source.by_spark for source in sources.values())):

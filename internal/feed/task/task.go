@@ -12,6 +12,7 @@ import (
 
 	"tfos/internal/feed"
 	"tfos/internal/files"
+	"tfos/internal/store"
 )
 
 const (
@@ -35,6 +36,8 @@ type Order struct {
 	Schema  []byte   `json:"schema"` // an encapsulated Arrow message; null: that of Files
 	// Files says how the task reads its rows itself; null: Spark sends them.
 	Files *files.Recipe `json:"files"`
+	// Storage are the settings of the stores that have the files.
+	Storage store.Settings `json:"storage,omitempty"`
 }
 
 // Feed is an entry of the plan's feeds, as far as feed tasks need it.
@@ -82,6 +85,9 @@ func Run(ctx context.Context, in io.Reader, out io.Writer) error {
 	order, partition, splits, err := readLine(in)
 	if err != nil {
 		return err
+	}
+	if order.Storage != nil {
+		store.Configure(order.Storage)
 	}
 	result, err := order.FeedFiles(ctx, partition, splits)
 	if err != nil {

@@ -1,0 +1,42 @@
+package store
+
+import "testing"
+
+func TestDir(t *testing.T) {
+	for path, want := range map[string]string{
+		"/a/b":              "/a",
+		"/a":                "/",
+		"a":                 ".",
+		"s3://bucket/a/b":   "s3://bucket/a",
+		"s3://bucket/a":     "s3://bucket/",
+		"s3://bucket":       "s3://bucket/",
+		"hdfs:///a/b":       "hdfs:///a",
+		"hdfs://h:8020/a/b": "hdfs://h:8020/a",
+		"file:///a/b":       "file:///a",
+	} {
+		if got := Dir(path); got != want {
+			t.Errorf("Dir(%q) = %q, want %q", path, got, want)
+		}
+	}
+}
+
+func TestRemote(t *testing.T) {
+	for path, want := range map[string]bool{"/a": false, "file:///a": false, "FILE:///a": false, "s3://b/a": true, "a": false} {
+		if got := Remote(path); got != want {
+			t.Errorf("Remote(%q) = %v, want %v", path, got, want)
+		}
+	}
+}
+
+func TestSchemesAreThoseOfOpeners(t *testing.T) {
+	for scheme := range openers {
+		if !Knows(scheme + "://host/a") {
+			t.Errorf("schemes has no %s, which openers has", scheme)
+		}
+	}
+	for scheme := range schemes {
+		if openers[scheme] == nil {
+			t.Errorf("schemes has %s, which openers has not", scheme)
+		}
+	}
+}
