@@ -17,7 +17,7 @@ PURE_ROOMS = $(shell go list ./... | grep -vE '/(internal/engine|cmd/tfos-engine
 VERSION := $(shell cat VERSION)+$(shell git describe --always --exclude '*' --dirty=.dirty 2>/dev/null || echo unknown)
 # A file's tests share fixtures, so that they stay in one process; a standalone cluster is started
 # for each process. scripts/tests/conftest.py has the order of files.
-PYTEST := $(PYTHON) -m pytest -q --dist loadfile --no-loadscope-reorder -n 3 scripts/tests
+PYTEST := $(PYTHON) -m pytest -q --dist loadfile --no-loadscope-reorder -n 4 scripts/tests
 LDFLAGS := -s -w -X main.version=$(VERSION)
 PAYLOAD := cmd/tfos/payload
 GREMLINS := github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0
@@ -51,7 +51,7 @@ test-pure:
 	$(PURE) go test $(PURE_ROOMS)
 
 test-engine:
-	$(CGO) TFOS_REQUIRE=tensorflow go test $(CGO_ROOMS)
+	$(CGO) TFOS_REQUIRE=tensorflow,$${TFOS_REQUIRE-} go test $(CGO_ROOMS)
 
 test-python: build ## Python tests that need no Spark
 	$(PYTEST) -m 'not spark and not slow'

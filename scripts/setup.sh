@@ -32,6 +32,8 @@ done
 [ -n "$python" ] || { echo "setup: Python 3.10 to 3.12 with venv not found: install python3.11 python3.11-venv" >&2; missing=1; }
 [ "$missing" = 0 ] || exit 1
 
+exec 9<scripts/setup.sh
+flock 9 # another make may be at it
 wanted=$(cat requirements.txt pyproject.toml VERSION)
 if [ -L .venv ]; then
     # A git worktree is linked to the .venv of another checkout, which keeps its own tfos.

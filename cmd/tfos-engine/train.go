@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"runtime"
 	"slices"
 	"time"
 
@@ -25,6 +26,10 @@ import (
 // evalFolder is the folder of an evaluation's event files, in model_dir.
 const evalFolder = "eval"
 
+// processorsBeside is the goroutines that want to run beside a step: what reads frames,
+// and what makes batches.
+const processorsBeside = 2
+
 // train does the member's part of a graph program's training.
 func (w *worker) train(ctx context.Context) error {
 	m := &trainingMember{worker: w, member: w.member.Context()}
@@ -38,6 +43,7 @@ func (w *worker) train(ctx context.Context) error {
 		return err
 	}
 	defer m.close()
+	m.useLocalModel()
 	switch m.member.JobName {
 	case train.PSJob:
 		return m.serveVariables(ctx)
@@ -163,6 +169,12 @@ func (m *trainingMember) trainRows(ctx context.Context) error {
 	if m.request.Export != "" && number == 0 {
 		t.Export = m.export
 	}
+	// The steps' goroutine keeps its thread, and other goroutines find a processor while
+	// TensorFlow computes. Otherwise Go moves the steps to another thread, and so to
+	// another core's cache, hundreds of times a second.
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + processorsBeside)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	result, err := t.Run(ctx)
 	result.Divided, result.Whole = graph.Divided()
 	result.InitFrom = m.inURL(result.InitFrom)
@@ -170,7 +182,7 @@ func (m *trainingMember) trainRows(ctx context.Context) error {
 		return err
 	}
 	// The result of a training that was stopped says where its last checkpoint is.
-	return errors.Join(err, m.worker.member.Result(result))
+	return errors.Join(err, m.worker.member.Result(m.shared(result)))
 }
 
 // place is the member's number among the trainers, and how many there are. A dedicated
@@ -222,7 +234,7 @@ func (m *trainingMember) openFolders(ctx context.Context, t *train.Trainer) erro
 	if t.Validation != nil {
 		t.EvalSummaries, err = m.summaries(ctx, path.Join(dir, evalFolder))
 	} else if m.request.EarlyStopping != nil {
-		t.StopWanted = func() (bool, error) { return train.StopWanted(ctx, dir, m.member.Run) }
+		t.StopWanted = func() (bool, error) { return train.StopWanted(ctx, m.sharedModelDir(), m.member.Run) }
 	}
 	return err
 }
@@ -320,7 +332,7 @@ func (m *trainingMember) evaluate(ctx context.Context) error {
 			at, found, _, err := train.Newest(dir)
 			return at, found, err
 		},
-		Stop: func(step int64) error { return train.WantStop(ctx, dir, m.member.Run, step) },
+		Stop: func(step int64) error { return train.WantStop(ctx, m.sharedModelDir(), m.member.Run, step) },
 		Enter: func(phase string) error {
 			err := m.enter(phase)
 			go func() {
@@ -337,5 +349,5 @@ func (m *trainingMember) evaluate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return m.worker.member.Result(result)
+	return m.worker.member.Result(m.shared(result))
 }

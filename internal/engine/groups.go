@@ -134,7 +134,7 @@ func checkRow(column arrow.Array, row int64, in model.Input) ([]int64, error) {
 	}
 	shape, err := r.tensorShape(in)
 	if err == nil && in.Type != model.String && in.Type != model.Bool {
-		_, err = r.numberBytes(in)
+		_, _, err = r.numberBytes(in)
 	}
 	return shape, err
 }

@@ -9,7 +9,7 @@ import (
 	"tfos/internal/model"
 )
 
-// toTensors copies a column into new tensors: one, or the parts of a ragged tensor in
+// toTensors makes tensors of a column: one, or the parts of a ragged tensor in
 // their order. The caller frees them.
 func toTensors(column arrow.Array, in model.Input) ([]*tensor, error) {
 	if in.Ragged() {
@@ -40,7 +40,8 @@ func constantTensor(c model.Constant) (*tensor, error) {
 	return t, err
 }
 
-// toTensor copies a column into a new tensor. The caller frees it. Rows that do not fit
+// toTensor makes a tensor of a column. It borrows the column's memory where that is as a
+// tensor's, else it copies. The caller frees it. Rows that do not fit
 // are a *model.RowError for the first.
 func toTensor(column arrow.Array, in model.Input) (*tensor, error) {
 	r, err := unnest(column, in)
@@ -57,9 +58,14 @@ func toTensor(column arrow.Array, in model.Input) (*tensor, error) {
 	case model.Bool:
 		return r.boolTensor(shape, in)
 	}
-	raw, err := r.numberBytes(in)
+	raw, own, err := r.numberBytes(in)
 	if err != nil {
 		return nil, err
+	}
+	if own {
+		if t := borrow(in.Type, shape, raw, r.values.Data()); t != nil {
+			return t, nil
+		}
 	}
 	t, err := newTensor(in.Type, shape)
 	if err != nil {

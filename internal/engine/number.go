@@ -13,22 +13,22 @@ type integer interface {
 	~int8 | ~int16 | ~int32 | ~int64 | ~uint8 | ~uint16 | ~uint32 | ~uint64
 }
 
-// numberBytes returns the values as raw elements of the tensor's type. If the types
-// are the same, the result is the column's own memory. A value that the type cannot
+// numberBytes returns the values as raw elements of the tensor's type. own: the types are
+// the same, and the result is the column's own memory. A value that the type cannot
 // hold is a *model.RowError.
-func (r *rows) numberBytes(in model.Input) ([]byte, error) {
+func (r *rows) numberBytes(in model.Input) (raw []byte, own bool, err error) {
 	// Numbers of the same type have the same layout in TensorFlow and Arrow.
 	have := r.values.DataType()
 	half := in.Type == model.Float16 || in.Type == model.BFloat16
 	if have.ID() == arrow.FLOAT16 && in.Type == model.Float16 || !half && arrow.TypeEqual(have, in.Type.ElementType()) {
-		return r.rawBytes(), nil
+		return r.rawBytes(), true, nil
 	}
 	exact, _ := model.Fits(have, in.Type, model.Mapping{})
 	switch {
 	case exact && in.Type == model.Float32:
-		return arrow.Float32Traits.CastToBytes(widen[float32](r)), nil
+		return arrow.Float32Traits.CastToBytes(widen[float32](r)), false, nil
 	case exact && in.Type == model.Float64:
-		return arrow.Float64Traits.CastToBytes(widen[float64](r)), nil
+		return arrow.Float64Traits.CastToBytes(widen[float64](r)), false, nil
 	}
 	convert := r.integerBytes
 	if half || in.Type == model.Float32 || in.Type == model.Float64 {
@@ -36,10 +36,10 @@ func (r *rows) numberBytes(in model.Input) ([]byte, error) {
 	}
 	raw, bad := convert(in.Type)
 	if bad >= 0 {
-		return nil, rowError(in, r.rowOf(r.start+bad), fmt.Sprintf("%s does not fit the tensor %s (%s)",
+		return nil, false, rowError(in, r.rowOf(r.start+bad), fmt.Sprintf("%s does not fit the tensor %s (%s)",
 			r.values.ValueStr(r.start+bad), in.Alias, in.Tensor))
 	}
-	return raw, nil
+	return raw, false, nil
 }
 
 // rawBytes returns the memory of the values.

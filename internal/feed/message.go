@@ -64,6 +64,10 @@ type ProgramContext struct {
 	Feeds     []Config            `json:"feeds"`
 	Context   json.RawMessage     `json:"context,omitempty"`
 	Work      json.RawMessage     `json:"work,omitempty"`
+	// ModelDir is the local folder that stands for a model_dir on a store, ModelURL. Both
+	// are "" if the program uses model_dir itself.
+	ModelDir string `json:"model_dir,omitempty"`
+	ModelURL string `json:"model_url,omitempty"`
 	// Storage are the settings of an engine's stores: see store.Settings.
 	Storage map[string]string `json:"storage,omitempty"`
 }

@@ -147,7 +147,7 @@ func (r *rules) resumable(training *model.Training) {
 	}
 	at, found, _, err := train.Newest(r.s.ModelDir)
 	if err == nil && found {
-		err = training.CheckCheckpoint(at.Prefix)
+		err = fitsTraining(training, at.Prefix)
 	}
 	if err == nil {
 		return
@@ -158,6 +158,16 @@ func (r *rules) resumable(training *model.Training) {
 		return
 	}
 	r.broken("model_dir", at.Prefix, "%s: choose another model_dir; with app.graph.init_from a training begins with those values of this checkpoint that fit", known.Problem)
+}
+
+// fitsTraining checks that a checkpoint, in any store, fits a graph.
+func fitsTraining(training *model.Training, prefix string) error {
+	local, remove, err := train.Outline(context.Background(), prefix)
+	if err != nil {
+		return err
+	}
+	defer remove()
+	return training.CheckCheckpoint(local)
 }
 
 // valuesFit checks that app.graph.init_from has values that fit the graph.

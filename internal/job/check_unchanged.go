@@ -31,7 +31,7 @@ func Unchanged(ctx context.Context, s *Spec, p *Plan) (path string, unchanged bo
 // Trained tells whether a training of a graph program has nothing to do: a checkpoint in
 // model_dir, as this machine sees it, has all of the job's steps.
 func Trained(s *Spec, p *Plan) (at train.Start, done bool) {
-	if !s.trainsGraph() || s.ModelDir == "" || IsURL(s.ModelDir) {
+	if !s.trainsGraph() || s.ModelDir == "" {
 		return at, false
 	}
 	at, found, _, err := train.Newest(s.ModelDir)

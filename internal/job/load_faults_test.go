@@ -323,7 +323,6 @@ var unsupportedCases = []struct {
 }{
 	{Train, "app.graph.path", []string{"app={graph: {path: 'viewfs://n/g'}}"}},
 	{Train, "app.graph.init_from", []string{"app={graph: {path: g, init_from: 'viewfs://b/g'}}"}},
-	{Train, "model_dir", []string{"app={graph: {path: g}}", "model_dir=hdfs://n/m"}},
 	{Train, "retries.generations", []string{"retries.generations=3"}},
 	{Train, "resources.worker.gpus", []string{"resources.worker.gpus=1"}},
 	{Train, "export_dir", []string{"export_dir=hdfs://n/x"}},

@@ -52,9 +52,6 @@ func (s *Spec) unknownStores() Faults {
 }
 
 func (s *Spec) unsupportedTraining(refuse refuser) {
-	if g := s.App.Graph; g != nil {
-		refuse("model_dir", s.ModelDir, IsURL(s.ModelDir))
-	}
 	refuse("retries.generations", s.Retries.Generations, s.Retries.Generations > 0)
 	refuse("export_dir", s.ExportDir, IsURL(s.ExportDir))
 	if p := s.App.Python; p != nil {

@@ -219,7 +219,7 @@ func (s *Spec) context(outputs []work.Output, beside []string, verbose bool) map
 func (s *Spec) parameters(exportTo string) map[string]any {
 	out := map[string]any{
 		"batch_size": s.BatchSize, "epochs": s.Epochs, "steps": nil,
-		"model_dir": nil, "export_dir": nil,
+		"model_dir": nil, "model_url": nil, "export_dir": nil,
 		"cluster_size": s.ClusterSize, "num_ps": s.NumPS, "strategy": s.Strategy,
 		"input_mode": s.InputMode, "tensorboard": s.TensorBoard, "protocol": s.Protocol,
 		"readers": s.Readers, "input_path": nil, "input_format": nil, "validation_path": nil, "validation_format": nil,

@@ -149,6 +149,12 @@ func (s *Spec) nodeConfig(env Environment, l layout, outputs []work.Output) node
 	if s.App.Python != nil && s.kind == Train {
 		c.Context = s.context(outputs, env.Beside, env.Verbose)
 	}
+	if s.kind == Train && s.ModelDir != "" {
+		c.Model = &node.ModelConfig{Dir: s.ModelDir, Independent: s.Strategy == independent, Board: s.TensorBoard}
+		if s.trainsGraph() {
+			c.Model.Keep = s.Checkpoint.Keep
+		}
+	}
 	if l.master.where.ThisMachine() {
 		c.LogDir = filepath.Join(env.Record, "logs")
 	}

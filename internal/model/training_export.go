@@ -52,7 +52,7 @@ func (t *Training) MetaFile(tags []string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &trainingBuilder{Training: t, placement: place, variables: t.variables, def: &graphpb.GraphDef{}}
+	b := t.builder(place, t.variables, &graphpb.GraphDef{})
 	pb.SaverDef = b.addMetaSaver()
 	pb.GraphDef.Node = slices.DeleteFunc(pb.GetGraphDef().GetNode(), func(n *nodepb.NodeDef) bool {
 		return strings.HasPrefix(n.GetName(), metaScope+"/") // of a training before

@@ -98,10 +98,12 @@ func (t *Training) Program(cluster Cluster, o ProgramOptions) (*TrainingProgram,
 	if err != nil {
 		return nil, err
 	}
-	b := &trainingBuilder{Training: t, placement: place, on: place.own, program: p, variables: variables}
-	if b.def, err = place.placed(def); err != nil {
+	placed, err := place.placed(def)
+	if err != nil {
 		return nil, err
 	}
+	b := t.builder(place, variables, placed)
+	b.on, b.program = place.own, p
 	if err := b.divide(parts); err != nil {
 		return nil, err
 	}
@@ -254,4 +256,10 @@ type trainingBuilder struct {
 	variables []trainedVariable
 	def       *graphpb.GraphDef
 	shared    []*trainedVariable // on parameter server 0, not in checkpoints
+}
+
+// builder returns a builder that adds nodes to def. variables are those of t, or slices
+// in place of those that are divided.
+func (t *Training) builder(place *placement, variables []trainedVariable, def *graphpb.GraphDef) *trainingBuilder {
+	return &trainingBuilder{Training: t, placement: place, variables: variables, def: def}
 }

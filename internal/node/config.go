@@ -21,6 +21,8 @@ type Config struct {
 	Context map[string]any `json:"context,omitempty"`
 	// Roles has the settings of each job name (ps, chief, worker, evaluator).
 	Roles map[string]RoleConfig `json:"roles"`
+	// Model is the training's model_dir; nil: there is none.
+	Model *ModelConfig `json:"model,omitempty"`
 	// LogDir is the absolute folder of the logs of children's output. "": the files
 	// folder.
 	LogDir string `json:"log_dir,omitempty"`

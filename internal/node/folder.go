@@ -56,9 +56,9 @@ func openFolder(ctx context.Context, files, name, archive string) (folder, error
 	return f, nil
 }
 
-// notLinked are the members' own folders and logs, and what an executor prints on a
+// notLinked are the members' own folders, models and logs, and what an executor prints on a
 // standalone worker.
-var notLinked = regexp.MustCompile(`^(tfos-(ps|chief|worker|evaluator)-\d+(\.log)?|stdout|stderr)$`)
+var notLinked = regexp.MustCompile(`^(tfos-(ps|chief|worker|evaluator)-\d+(\.log|\.model)?|stdout|stderr)$`)
 
 // link makes a link in the folder for every entry of files: a hard link for a file,
 // a symbolic link for a folder, for a link, and for a file that the system refuses to

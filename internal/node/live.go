@@ -8,8 +8,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"tfos/internal/exit"
 	"tfos/internal/reserve"
 )
+
+// phaseModel is the phase of a member whose model_dir cannot be brought down.
+const phaseModel = "model_dir"
 
 // live runs the member to its end. After it no process and no folder is left.
 //
@@ -29,6 +33,9 @@ func (m *member) live(ctx context.Context) ending {
 	started := false
 	complete := m.program.complete
 	var slow, overdue <-chan time.Time
+	var prepared <-chan error
+	var noModel error // why model_dir did not come down
+	var cluster reserve.Cluster
 wait:
 	for {
 		select {
@@ -38,8 +45,14 @@ wait:
 			m.warnOfSlowEnd()
 		case <-overdue:
 			m.endOverdue()
-		case c := <-m.cluster:
-			if err := m.startChild(feeding, c); err != nil {
+		case cluster = <-m.cluster:
+			prepared = m.prepareModel(feeding, cluster)
+		case err := <-prepared:
+			noModel = err
+			if err == nil {
+				err = m.startChild(feeding, cluster)
+			}
+			if err != nil {
 				end = childEnd{Exit: -1, Error: err.Error()}
 				break wait
 			}
@@ -47,11 +60,12 @@ wait:
 		case end = <-m.guard.ended:
 			break wait
 		case why := <-m.endings.first:
+			stopFeeding()
 			m.endChild(started, why)
 			return why
 		}
 	}
-	done := m.childEnded(ctx, end)
+	done := m.childEnded(ctx, end, noModel)
 	why := <-m.endings.first
 	m.log.Info("node: ends", "why", why.cause)
 	done.status = why.status
@@ -87,8 +101,8 @@ func (m *member) startChild(ctx context.Context, c reserve.Cluster) error {
 }
 
 // childEnded reports a child that ended by itself, with everything that the child
-// sent and printed before.
-func (m *member) childEnded(ctx context.Context, end childEnd) ending {
+// sent and printed before. noModel is why no child was started; nil: one was.
+func (m *member) childEnded(ctx context.Context, end childEnd, noModel error) ending {
 	if end.GuardLost {
 		m.guard.cleanUp() // the child's group outlives the guard
 	}
@@ -96,6 +110,9 @@ func (m *member) childEnded(ctx context.Context, end childEnd) ending {
 	o := judgeChild(m.Config.Child.Kind, end, m.program.summary(), m.output.stderr.lastLines(), m.host)
 	if o.Kind == reserve.Succeeded && (end.Exit != 0 || end.Signal != 0) && !m.program.killedLate {
 		m.program.addNote(reserve.Note{Kind: reserve.NoteWarning, Text: "its program was done, then its process ended badly: " + end.describe()})
+	}
+	if noModel != nil {
+		o.Phase, o.VerdictCode, o.Cause = phaseModel, exit.Output, oneLine("model_dir: "+noModel.Error())
 	}
 	m.log.Info("node: the child ended", "kind", o.Kind, "phase", o.Phase, "cause", o.Cause)
 	m.output.writeTitle("%s %s", o.Kind, o.Cause)
@@ -107,6 +124,7 @@ func (m *member) childEnded(ctx context.Context, end childEnd) ending {
 	}
 	m.setPhaseAfterChild(o.Kind)
 	o.Working = m.uploadFiles()
+	m.finishModel(&o, noModel == nil, end.Error == "" && end.Signal == 0, 0)
 	m.report(context.WithoutCancel(ctx), o)
 	return ending{kind: o.Kind, cause: o.Cause}
 }
@@ -157,17 +175,20 @@ func (m *member) endChild(started bool, why ending) {
 	if why.silent {
 		return
 	}
-	var files reserve.WorkingFiles
-	if why.kind == reserve.Stopped { // otherwise there may be no time for uploads
-		files = m.uploadFiles()
+	o := reserve.Outcome{
+		Kind: why.kind, Phase: program.phase, Result: program.result, Cause: oneLine(why.cause), ExitCode: end.Exit, Signal: end.Signal,
+		Stderr: m.output.stderr.lastLines(),
+	}
+	clean := started && end.Exit >= 0 && end.Signal == 0
+	if why.kind == reserve.Stopped {
+		o.Working = m.uploadFiles()
+		m.finishModel(&o, started, clean, 0)
+	} else { // there may be no time for uploads
+		m.finishModel(&o, started, clean, m.grace)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), reportTimeout)
 	defer cancel()
-	m.report(ctx, reserve.Outcome{
-		Working: files,
-		Kind:    why.kind, Phase: program.phase, Result: program.result, Cause: oneLine(why.cause), ExitCode: end.Exit, Signal: end.Signal,
-		Stderr: m.output.stderr.lastLines(),
-	})
+	m.report(ctx, o)
 }
 
 // terminateChild sends SIGTERM to the child's group. It waits for the child's end
@@ -189,6 +210,9 @@ func (m *member) terminateChild() childEnd {
 // report delivers an outcome. The client retries as long as the lease lasts.
 func (m *member) report(ctx context.Context, o reserve.Outcome) {
 	o.Place, o.Host, o.LogPath, o.Feeds = m.place, m.host, m.output.path, m.counts()
+	if o.Mirrored == nil {
+		o.Mirrored = m.mirrored()
+	}
 	o.Paces, o.Notes, o.Stdout = m.paces(), m.program.summary().notes, m.output.stdout.lastLines()
 	if err := m.client.Report(ctx, o); err != nil {
 		m.log.Error("node: report", "kind", o.Kind, "cause", o.Cause, "error", err)
@@ -199,6 +223,7 @@ func (m *member) report(ctx context.Context, o reserve.Outcome) {
 // goroutines.
 func (m *member) shutDown() {
 	m.guard.killAll()
+	m.closeModel()
 	m.release()
 	if m.listeners != nil {
 		m.listeners.close()

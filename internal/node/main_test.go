@@ -188,6 +188,8 @@ func actChild(mode string) int {
 		return succeed()
 	case "evaluates":
 		return childEvaluates()
+	case "saves", "saves-sleeps", "saves-nowhere", "follows":
+		return childSaves(mode)
 	case "env":
 		env, _ := json.Marshal(os.Environ())
 		if err := os.WriteFile("child.env", env, 0o600); err != nil {

@@ -3,7 +3,6 @@ package node
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net"
@@ -59,6 +58,7 @@ type member struct {
 	mu              sync.Mutex
 	context         feed.ProgramContext // set before the child starts
 	phaseAfterChild string              // "": the child has not ended
+	model           *modelDir           // nil: none, or not yet
 
 	copies  sync.WaitGroup     // goroutines that copy the child's output
 	tasks   sync.WaitGroup     // all other goroutines
@@ -179,10 +179,15 @@ func (m *member) join(ctx context.Context, r reserve.Registration) {
 			given = true
 			m.cluster <- c
 		},
-		TrainingEnded: m.program.trainingEnded.markDone,
-		LowWater:      func(w reserve.LowWater) { m.warn("low-water mark", m.rows.SetLowWater(w.Feed, w.Step, w.Final)) },
-		FeedEnd:       m.feedEnded,
-		Replay:        func(r reserve.Replay) { m.warn("replay of a feed", m.rows.Replay(r.Feed, r.Epochs)) },
+		TrainingEnded: func() {
+			m.tasks.Go(func() {
+				m.pullModel(ctx)
+				m.program.trainingEnded.markDone()
+			})
+		},
+		LowWater: func(w reserve.LowWater) { m.warn("low-water mark", m.rows.SetLowWater(w.Feed, w.Step, w.Final)) },
+		FeedEnd:  m.feedEnded,
+		Replay:   func(r reserve.Replay) { m.warn("replay of a feed", m.rows.Replay(r.Feed, r.Epochs)) },
 		Stop: func(reason string) {
 			m.endings.addEnding(ending{kind: reserve.Stopped, cause: reason})
 		},
@@ -225,6 +230,7 @@ func (m *member) renewal() reserve.Renewal {
 		Phase: program.phase, Feeds: m.counts(), LogBytes: m.output.bytes.Load(),
 		Splits: program.progress.Splits, SplitRows: program.progress.Rows, SplitBytes: program.progress.Bytes, Notes: program.notes, Paces: m.paces(),
 		Usage: usage, Uploading: m.uploading.Load(), Training: (*reserve.Training)(program.progress.Training),
+		Mirrored: m.mirrored(),
 	}
 }
 
@@ -263,14 +269,16 @@ func (m *member) childCommand(c reserve.Cluster) (command, error) {
 	if err != nil {
 		return command{}, err
 	}
-	given, err := json.Marshal(m.Config.Context)
+	given, err := m.programSettings()
 	if err != nil {
-		return command{}, fmt.Errorf("node: write the program's context: %w", err)
+		return command{}, err
 	}
+	modelDir, modelURL := m.programModel()
 	m.mu.Lock()
 	m.context = feed.ProgramContext{
 		Run: m.Config.Run, Kind: m.Config.Kind, JobName: m.Job, TaskIndex: m.Index, WorkerNum: number,
 		Cluster: clusterSpec(members), Files: m.workingDirectory(), Feeds: m.Assignment.feeds(), Context: given, Work: c.Work,
+		ModelDir: modelDir, ModelURL: modelURL,
 	}
 	if m.Config.Child.Kind == childEngine { // a Python program has its own ways to its files
 		m.context.Storage = m.Storage

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"io"
 	"maps"
 	"os"
@@ -22,18 +23,8 @@ func (m *member) uploadFiles() reserve.WorkingFiles {
 	found := reserve.WorkingFiles{Folder: m.folder.path}
 	written, err := m.folder.written()
 	m.warn("list the program's folder", err)
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := m.uploadContext()
 	defer cancel()
-	m.tasks.Go(func() {
-		select {
-		case <-m.endings.hard:
-			cancel()
-		case <-ctx.Done():
-		}
-	})
-	m.uploading.Store(true)
-	m.client.Renew() // the server then waits for the uploads
-	defer m.uploading.Store(false)
 	uploader := m.client.NewUploader(m.place)
 	defer uploader.Close()
 	for _, name := range slices.Sorted(maps.Keys(written)) {
@@ -51,6 +42,25 @@ func (m *member) uploadFiles() reserve.WorkingFiles {
 		found.UploadedBytes += written[name]
 	}
 	return found
+}
+
+// uploadContext returns a context that a hard ending cancels. The server waits for uploads
+// until cancel is called.
+func (m *member) uploadContext() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	m.tasks.Go(func() {
+		select {
+		case <-m.endings.hard:
+			cancel(errors.New("this member has to end at once"))
+		case <-ctx.Done():
+		}
+	})
+	m.uploading.Store(true)
+	m.client.Renew()
+	return ctx, func() {
+		m.uploading.Store(false)
+		cancel(nil)
+	}
 }
 
 // wantsFile reports whether a pattern of the job matches a file. It adds the patterns that

@@ -26,11 +26,14 @@ type Verdict struct {
 	// WorkingFiles are the files that programs have written into their working
 	// directories: an entry for each member that reports any, in the plan's order.
 	WorkingFiles []MemberFiles `json:"working_files,omitempty"`
-	Retryable    bool          `json:"retryable"`      // the same job may succeed when it is started again
-	Run          string        `json:"run"`            // set by the launcher
-	Kind         string        `json:"kind,omitempty"` // set by the launcher
-	Rows         Rows          `json:"rows"`
-	Feeds        []FeedRows    `json:"feeds"`
+	// Mirrored says how far a model_dir on a store is there: an entry for each member that
+	// uploads, in the plan's order.
+	Mirrored  []MemberMirror `json:"mirrored,omitempty"`
+	Retryable bool           `json:"retryable"`      // the same job may succeed when it is started again
+	Run       string         `json:"run"`            // set by the launcher
+	Kind      string         `json:"kind,omitempty"` // set by the launcher
+	Rows      Rows           `json:"rows"`
+	Feeds     []FeedRows     `json:"feeds"`
 	// Throughput is how fast the rows were used. Nil: not measured, because the
 	// program takes no rows from a feed.
 	Throughput *Throughput `json:"throughput"`
@@ -108,6 +111,27 @@ type MemberFiles struct {
 	UploadedBytes int64  `json:"uploaded_bytes"`
 	UploadedTo    string `json:"uploaded_to,omitempty"` // a folder; "": nothing was uploaded
 	Error         string `json:"error,omitempty"`       // why a file was not uploaded
+}
+
+// MemberMirror is how far the local model_dir of one member is at its store.
+type MemberMirror struct {
+	Member string `json:"member"`
+	Host   string `json:"host"`
+	URL    string `json:"url"`
+	// Checkpoint is the newest one that is complete at the store, and Newest the newest
+	// that the program has written: if they differ, Newest is not there. "": none.
+	Checkpoint string `json:"checkpoint"`
+	Newest     string `json:"newest"`
+	// ResumedFrom came down before the program's start. "": none.
+	ResumedFrom string `json:"resumed_from,omitempty"`
+	// Files, Bytes and Seconds are those of the last upload of a checkpoint.
+	Files   int64   `json:"files"`
+	Bytes   int64   `json:"bytes"`
+	Seconds float64 `json:"seconds"`
+	// UploadedFiles and UploadedBytes are those of all uploads.
+	UploadedFiles int64  `json:"uploaded_files"`
+	UploadedBytes int64  `json:"uploaded_bytes"`
+	Error         string `json:"error,omitempty"` // why the last try to upload failed
 }
 
 // Rows counts the rows of all members: read = trained + dropped + quarantined.

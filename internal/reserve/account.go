@@ -299,6 +299,7 @@ func (r *Roster) Verdict() Verdict {
 	v := *r.verdict
 	v.Feeds = r.feedRows()
 	v.Throughput = r.throughput()
+	v.Mirrored = r.mirrored()
 	for _, f := range v.Feeds {
 		v.Rows.Read += f.Received
 		v.Rows.Trained += f.Trained

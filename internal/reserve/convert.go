@@ -36,7 +36,7 @@ func renewToPB(r Renewal, sequence int64) *pb.MemberMessage {
 		LogBytes: r.LogBytes, Splits: r.Splits, SplitRows: r.SplitRows, Notes: notesToPB(r.Notes),
 		Paces: pacesToPB(r.Paces), SplitBytes: r.SplitBytes,
 		CpuMs: r.Usage.CPU.Milliseconds(), GpuMs: r.Usage.GPU.Milliseconds(), WrittenBytes: r.Usage.Written,
-		Uploading: r.Uploading, Training: trainingToPB(r.Training),
+		Uploading: r.Uploading, Training: trainingToPB(r.Training), Mirrored: mirroredToPB(r.Mirrored),
 	}}}
 }
 
@@ -50,7 +50,7 @@ func renewFromPB(m *pb.Renew) (Renewal, int64) {
 			GPU:     time.Duration(m.GetGpuMs()) * time.Millisecond,
 			Written: m.GetWrittenBytes(),
 		},
-		Uploading: m.GetUploading(), Training: trainingFromPB(m.GetTraining()),
+		Uploading: m.GetUploading(), Training: trainingFromPB(m.GetTraining()), Mirrored: mirroredFromPB(m.GetMirrored()),
 	}, m.GetSequence()
 }
 
@@ -66,6 +66,26 @@ func trainingFromPB(t *pb.Training) *Training {
 		return nil
 	}
 	return &Training{Step: t.GetStep(), Steps: t.GetSteps(), Loss: t.GetLoss(), StepsPerSecond: t.GetStepsPerSecond()}
+}
+
+func mirroredToPB(m *Mirrored) *pb.Mirrored {
+	if m == nil {
+		return nil
+	}
+	return &pb.Mirrored{
+		Url: m.URL, Stored: m.Stored, Local: m.Local, Files: m.Files, Bytes: m.Bytes, Seconds: m.Seconds,
+		AllFiles: m.AllFiles, AllBytes: m.AllBytes, Brought: m.Brought, Error: m.Error,
+	}
+}
+
+func mirroredFromPB(m *pb.Mirrored) *Mirrored {
+	if m == nil {
+		return nil
+	}
+	return &Mirrored{
+		URL: m.GetUrl(), Stored: m.GetStored(), Local: m.GetLocal(), Files: m.GetFiles(), Bytes: m.GetBytes(), Seconds: m.GetSeconds(),
+		AllFiles: m.GetAllFiles(), AllBytes: m.GetAllBytes(), Brought: m.GetBrought(), Error: m.GetError(),
+	}
 }
 
 func notesToPB(notes []Note) []*pb.Note {
@@ -139,7 +159,7 @@ func outcomeToPB(o Outcome, token string, incarnation int64) *pb.Outcome {
 		ExitCode: int32(o.ExitCode), Signal: int32(o.Signal), Stderr: o.Stderr, Stdout: o.Stdout,
 		LogPath: o.LogPath, Host: o.Host, Feeds: countsToPB(o.Feeds),
 		VerdictCode: int32(o.VerdictCode), Result: o.Result, Paces: pacesToPB(o.Paces), Notes: notesToPB(o.Notes),
-		WorkingFiles: workingToPB(o.Working),
+		WorkingFiles: workingToPB(o.Working), Mirrored: mirroredToPB(o.Mirrored),
 	}
 }
 
@@ -150,7 +170,7 @@ func outcomeFromPB(m *pb.Outcome) (Outcome, int64) {
 		ExitCode: int(m.GetExitCode()), Signal: int(m.GetSignal()), Stderr: m.GetStderr(), Stdout: m.GetStdout(),
 		LogPath: m.GetLogPath(), Host: m.GetHost(), Feeds: countsFromPB(m.GetFeeds()),
 		VerdictCode: exit.Code(m.GetVerdictCode()), Result: m.GetResult(), Paces: pacesFromPB(m.GetPaces()), Notes: notesFromPB(m.GetNotes()),
-		Working: workingFromPB(m.GetWorkingFiles()),
+		Working: workingFromPB(m.GetWorkingFiles()), Mirrored: mirroredFromPB(m.GetMirrored()),
 	}, m.GetIncarnation()
 }
 

@@ -18,6 +18,7 @@ type (
 	Verdict          = record.Verdict
 	MemberLog        = record.MemberLog
 	MemberFiles      = record.MemberFiles
+	MemberMirror     = record.MemberMirror
 	Rows             = record.Rows
 	FeedRows         = record.FeedRows
 	Artifact         = record.Artifact

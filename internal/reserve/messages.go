@@ -63,6 +63,24 @@ type Renewal struct {
 	Uploading  bool // its program runs no more, and its files are being uploaded
 	// Training is how far a graph program's training is. Only its chief says so.
 	Training *Training
+	// Mirrored is how far the local model_dir is at its store; nil: it is at none.
+	Mirrored *Mirrored
+}
+
+// Mirrored is how far a member's local model_dir is at its store.
+type Mirrored struct {
+	URL    string
+	Stored string // the newest checkpoint that is complete at the store; "": none
+	Local  string // the newest that the program has written
+	// Files, Bytes and Seconds are those of the last upload of a checkpoint.
+	Files   int64
+	Bytes   int64
+	Seconds float64
+	// AllFiles and AllBytes are those of all uploads.
+	AllFiles int64
+	AllBytes int64
+	Brought  string // the checkpoint that came down before the program's start
+	Error    string // why the last try to upload failed; "": it did not
 }
 
 // Note is a member's message for the user.
@@ -238,6 +256,7 @@ type Outcome struct {
 	Result      []byte    // inference: infer.Result as JSON
 	Notes       []Note    // all of the program's, as in Renewal
 	Working     WorkingFiles
+	Mirrored    *Mirrored // as in Renewal
 }
 
 // WorkingFiles is what a program has written into its working directory.

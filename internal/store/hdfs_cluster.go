@@ -26,6 +26,7 @@ type hdfsCluster struct {
 	nameNodes []string // host:port
 	umask     fs.FileMode
 	retry     retryPolicy
+	dial      func(ctx context.Context, network, address string) (net.Conn, error)
 	// nameNodeFailures counts broken connections to name nodes.
 	nameNodeFailures atomic.Int64
 
@@ -53,7 +54,7 @@ func newHDFSCluster(root string, s Settings) (*hdfsCluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &hdfsCluster{root: "hdfs://" + authority, settings: s, nameNodes: nodes, umask: umask, retry: remote}, nil
+	return &hdfsCluster{root: "hdfs://" + authority, settings: s, nameNodes: nodes, umask: umask, retry: remote, dial: (&net.Dialer{Timeout: dialTime}).DialContext}, nil
 }
 
 // hdfsPort is the port of name nodes, unless the address has another (DFS_NAMENODE_RPC_PORT_DEFAULT).
@@ -144,7 +145,7 @@ func (h *hdfsCluster) options() (hdfs.ClientOptions, error) {
 	options := hdfs.ClientOptionsFromConf(hadoopconf.HadoopConf(h.settings))
 	options.Addresses = h.nameNodes
 	options.NamenodeDialFunc = h.dialNameNode
-	options.DatanodeDialFunc = dialDataNode
+	options.DatanodeDialFunc = h.dialDataNode
 	if options.KerberosClient != nil {
 		kerberos, err := kerberosClient(h.settings, os.Getenv)
 		if err != nil {

@@ -158,7 +158,7 @@ var (
 
 // dialNameNode connects to a name node.
 func (h *hdfsCluster) dialNameNode(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := (&net.Dialer{Timeout: dialTime}).DialContext(ctx, network, address)
+	conn, err := h.dial(ctx, network, address)
 	if err != nil {
 		h.nameNodeFailures.Add(1)
 		return nil, err
@@ -167,8 +167,8 @@ func (h *hdfsCluster) dialNameNode(ctx context.Context, network, address string)
 }
 
 // dialDataNode connects to a data node.
-func dialDataNode(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := (&net.Dialer{Timeout: dialTime}).DialContext(ctx, network, address)
+func (h *hdfsCluster) dialDataNode(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := h.dial(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}

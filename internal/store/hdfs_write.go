@@ -34,13 +34,13 @@ type hdfsFile struct {
 	client  *hdfs.Client // of writer
 	block   int64        // block size, in bytes
 	size    int64        // written so far
-	kept    []byte       // what the last block has so far
-	lost    bool         // the last block has more than keptBytes: kept is empty
+	kept    []byte       // the last bytes, from the first one that is not in a complete block
+	lost    bool         // there are more than keptBytes of them: kept is empty
 	ended   bool
 	failure error // of Write: Commit has it as well
 }
 
-// keptBytes is how much of its last block an open file keeps in memory at most.
+// keptBytes is how many bytes an open file keeps in memory at most.
 const keptBytes = 64 << 20
 
 // begin creates the file under a new temporary name.
@@ -76,7 +76,8 @@ func (f *hdfsFile) Write(p []byte) (int, error) {
 		return 0, f.failure
 	}
 	for done := 0; done < len(p); {
-		piece := p[done:min(int64(len(p)), int64(done)+f.block-f.size%f.block)] // within one block
+		first := f.size%f.block == 0 // of a block: the client completes the one before
+		piece := p[done:min(int64(len(p)), int64(done)+f.block-f.size%f.block)]
 		f.keep(piece)
 		_, err := f.writer.Write(piece)
 		f.size += int64(len(piece))
@@ -84,10 +85,11 @@ func (f *hdfsFile) Write(p []byte) (int, error) {
 			if f.failure = f.again(err); f.failure != nil {
 				return done, f.failure
 			}
-		}
-		if done += len(piece); f.size%f.block == 0 { // the client has finished the block
+		} else if first {
 			f.kept, f.lost = f.kept[:0], false
+			f.keep(piece)
 		}
+		done += len(piece)
 	}
 	return len(p), nil
 }
@@ -114,8 +116,8 @@ func (f *hdfsFile) again(cause error) error {
 	if f.lost {
 		return failed(fmt.Errorf("%w. More than %d MiB of the block are written: write the file again", cause, keptBytes>>20))
 	}
+	before, broken := f.temp, f.writer
 	err := f.s.do(ctx, "write", f.final, func(*hdfs.Client) error {
-		before := f.temp
 		complete := f.size - int64(len(f.kept))
 		if err := f.begin(ctx); err != nil {
 			return err
@@ -129,6 +131,7 @@ func (f *hdfsFile) again(cause error) error {
 			f.temp = before
 			return err
 		}
+		_ = broken.Close() // it ends its goroutines
 		return f.s.Remove(ctx, before)
 	})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 
+	"tfos/internal/store/bucket/azure"
 	"tfos/internal/store/bucket/gcs"
 	"tfos/internal/store/bucket/s3"
 )
@@ -28,6 +29,21 @@ func openGCS(root string, settings Settings) (Store, error) {
 		return nil, errors.New("must be gs://bucket/key, without a user")
 	}
 	b, err := gcs.New(name, settings)
+	if err != nil {
+		return nil, err
+	}
+	return newObjects(root, b), nil
+}
+
+// openAzure opens the container of abfs://container@account.dfs.core.windows.net. Both
+// schemes use TLS, as Hadoop does by default.
+func openAzure(root string, settings Settings) (Store, error) {
+	_, authority, _ := strings.Cut(root, "://")
+	name, host, found := strings.Cut(authority, "@")
+	if !found || name == "" || host == "" || strings.Contains(name, ":") {
+		return nil, errors.New("must be abfs://container@account.dfs.core.windows.net/key")
+	}
+	b, err := azure.New(host, name, settings)
 	if err != nil {
 		return nil, err
 	}

@@ -2,14 +2,33 @@ package store
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 )
 
-// testBucket is the bucket that scripts/stores.sh has made on each server.
+// testBucket is the bucket of the tests on each server. They make it if it is absent.
 const testBucket = "tfos"
+
+// makeBucket asks a test server for testBucket. A server that has it refuses, and so may
+// one that wants a signature: then the bucket must be there.
+func makeBucket(t *testing.T, method, url, body string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = answer.Body.Close()
+}
 
 // remoteServer returns the address of a server that scripts/stores.sh has started. Without one
 // the test is skipped, unless TFOS_REQUIRE names the stores.
@@ -49,22 +68,84 @@ func s3Settings(address string) Settings {
 	}
 }
 
-func TestS3(t *testing.T) {
-	settings := s3Settings(remoteServer(t, "TFOS_TEST_S3"))
-	for _, root := range []string{"s3://" + testBucket, "s3a://" + testBucket} {
-		s, err := openS3(root, settings)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Run(root, func(t *testing.T) { conformance(t, s, newFolder(s, root)) })
-	}
+// openTestS3 opens testBucket through an address: the server's, or a proxy's.
+func openTestS3(t *testing.T, scheme, address string) (*Objects, string) {
+	t.Helper()
+	return openTest(t, openS3, scheme+"://"+testBucket, s3Settings(address))
 }
 
-func TestGCS(t *testing.T) {
-	root := "gs://" + testBucket
-	s, err := openGCS(root, Settings{"fs.gs.storage.root.url": remoteServer(t, "TFOS_TEST_GCS"), "fs.gs.auth.type": "UNAUTHENTICATED"})
+func openTestGCS(t *testing.T, address string) (*Objects, string) {
+	t.Helper()
+	return openTest(t, openGCS, "gs://"+testBucket, Settings{"fs.gs.storage.root.url": address, "fs.gs.auth.type": "UNAUTHENTICATED"})
+}
+
+// azuriteKey is the public key of the emulator's account.
+const azuriteKey = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+
+func openTestAzure(t *testing.T, address string) (*Objects, string) {
+	t.Helper()
+	t.Setenv("AZURE_STORAGE_CONNECTION_STRING", "AccountName=devstoreaccount1;BlobEndpoint="+address+"/devstoreaccount1")
+	settings := Settings{"fs.azure.account.key.devstoreaccount1.dfs.core.windows.net": azuriteKey}
+	return openTest(t, openAzure, "abfs://"+testBucket+"@devstoreaccount1.dfs.core.windows.net", settings)
+}
+
+func openTest(t *testing.T, open opener, root string, settings Settings) (*Objects, string) {
+	t.Helper()
+	s, err := open(root, settings)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s.(*Objects), root
+}
+
+// s3Server returns the address of a server that has testBucket.
+func s3Server(t *testing.T) string {
+	t.Helper()
+	address := remoteServer(t, "TFOS_TEST_S3")
+	makeBucket(t, http.MethodPut, address+"/"+testBucket, "")
+	return address
+}
+
+func gcsServer(t *testing.T) string {
+	t.Helper()
+	address := remoteServer(t, "TFOS_TEST_GCS")
+	makeBucket(t, http.MethodPost, address+"/storage/v1/b", `{"name":"`+testBucket+`"}`)
+	return address
+}
+
+func azureServer(t *testing.T) string {
+	t.Helper()
+	address := remoteServer(t, "TFOS_TEST_AZURE")
+	key, err := container.NewSharedKeyCredential("devstoreaccount1", azuriteKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := container.NewClientWithSharedKeyCredential(address+"/devstoreaccount1/"+testBucket, key, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Create(t.Context(), nil); err != nil && !bloberror.HasCode(err, bloberror.ContainerAlreadyExists) {
+		t.Fatal(err)
+	}
+	return address
+}
+
+func TestS3(t *testing.T) {
+	s, root := openTestS3(t, "s3", s3Server(t))
+	conformance(t, s, newFolder(s, root))
+}
+
+func TestS3A(t *testing.T) {
+	s, root := openTestS3(t, "s3a", s3Server(t))
+	conformance(t, s, newFolder(s, root))
+}
+
+func TestGCS(t *testing.T) {
+	s, root := openTestGCS(t, gcsServer(t))
+	conformance(t, s, newFolder(s, root))
+}
+
+func TestAzure(t *testing.T) {
+	s, root := openTestAzure(t, azureServer(t))
 	conformance(t, s, newFolder(s, root))
 }

@@ -16,10 +16,12 @@ type opener func(root string, s Settings) (Store, error)
 
 // openers has the schemes, in lower case.
 var openers = map[string]opener{
-	"gs":   openGCS,
-	"hdfs": openHDFS,
-	"s3":   openS3,
-	"s3a":  openS3,
+	"hdfs":  openHDFS,
+	"abfs":  openAzure,
+	"abfss": openAzure,
+	"gs":    openGCS,
+	"s3":    openS3,
+	"s3a":   openS3,
 }
 
 // For returns the store of path. For an unknown scheme the error is ErrUnsupported.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"path"
 	"regexp"
@@ -62,13 +63,29 @@ func Newest(dir string) (at Start, found bool, passedOver []string, err error) {
 		return Start{}, false, nil, fmt.Errorf("train: find checkpoints: %w", err)
 	}
 	for _, one := range byStep(files) {
-		problem := model.CheckpointProblem(one.Prefix)
+		problem, err := checkpointProblem(one.Prefix)
+		if err != nil {
+			return Start{}, false, passedOver, err
+		}
 		if problem == "" {
 			return one, true, passedOver, nil
 		}
 		passedOver = append(passedOver, fmt.Sprintf("%s is not complete: %s", one.Prefix, problem))
 	}
 	return Start{}, false, passedOver, nil
+}
+
+// checkpointProblem is model.CheckpointProblem of a checkpoint in any store.
+func checkpointProblem(prefix string) (string, error) {
+	local, remove, err := Outline(context.Background(), prefix)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "it was deleted meanwhile", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	defer remove()
+	return model.CheckpointProblem(local), nil
 }
 
 // byStep returns the checkpoints of index files, the highest step first, and of equal

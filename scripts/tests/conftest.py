@@ -15,7 +15,7 @@ def pytest_configure():
 
 def pytest_collection_modifyitems(items):
     """Real Spark first, and files of many tests: what runs last is short, so that all processes
-    of a session end at about the same time (with --no-loadscope-reorder). One process begins
+    of a session end at about the same time (with --no-loadscope-reorder). Two of the four begin
     without Spark, while the others wait for the archive of its classes."""
     tests = collections.Counter(item.path for item in items)
 
@@ -23,7 +23,7 @@ def pytest_collection_modifyitems(items):
         return "spark" not in path.parts, -tests[path], path
 
     paths = sorted(tests, key=order)
-    without = [path for path in paths if "spark" not in path.parts][:1]
+    without = [path for path in paths if "spark" not in path.parts][:2]
     paths = [path for path in paths if path not in without]
     place = {path: i for i, path in enumerate(paths[:2] + without + paths[2:])}
     items.sort(key=lambda item: place[item.path])
@@ -31,18 +31,30 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def member_binary(tmp_path_factory):
-    """The Go member that the feed tests run against."""
+    """The Go member that the feed tests run against: one for all processes of a session."""
     import member
 
-    return member.build(tmp_path_factory.mktemp("member"))
+    own = tmp_path_factory.getbasetemp()
+    return member.build(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own)
 
 
 @pytest.fixture(scope="session")
-def node_binary(tmp_path_factory):
+def node_binary():
     """tfos-node, whose `feed` is the feed task in Go."""
     import piped
 
-    return piped.build(tmp_path_factory.mktemp("node"))
+    return piped.BINARY
+
+
+@pytest.fixture(scope="session")
+def tensorflow_python(tmp_path_factory):
+    """A python3 for `-c CODE ARG…` that has TensorFlow imported: saves 2 to 5 s of CPU each time.
+    warm.script has the arguments for a script."""
+    import harness
+    import warm
+
+    with warm.python(harness.PYTHON, tmp_path_factory.mktemp("w")) as folder:
+        yield os.path.join(folder, "python3")
 
 
 @pytest.fixture

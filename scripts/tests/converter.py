@@ -1,6 +1,5 @@
 """`tfos convert`, the readers and writers of internal/files on the command line."""
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -10,12 +9,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Converter:
-    """Builds tfos into a folder and converts with it."""
+    """Converts with bin/tfos."""
 
-    def __init__(self, folder):
-        self.binary = Path(folder) / "tfos"
-        command = ["go", "build", "-o", str(self.binary), "./cmd/tfos"]
-        subprocess.run(command, cwd=ROOT, env={**os.environ, "CGO_ENABLED": "0"}, check=True)
+    binary = ROOT / "bin" / "tfos"
 
     def __call__(self, into, source, out, *flags):
         command = [self.binary, "convert", "--to", into, *map(str, flags), str(source), str(out)]

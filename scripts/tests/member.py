@@ -5,6 +5,7 @@ The test binary of internal/feed acts as a member when TFOS_FEED_MEMBER is set
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -22,10 +23,13 @@ TOKEN = "the run's secret"
 
 
 def build(folder):
-    """Builds the member; returns its path."""
+    """Builds the member unless another process has built it in this folder; returns its path."""
     binary = Path(folder) / "member"
-    command = ["go", "test", "-c", "-o", str(binary), "./internal/feed"]
-    subprocess.run(command, cwd=ROOT, env={**os.environ, "CGO_ENABLED": "0"}, check=True)
+    with open(Path(folder) / "member.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not binary.exists():
+            command = ["go", "test", "-c", "-o", str(binary), "./internal/feed"]
+            subprocess.run(command, cwd=ROOT, env={**os.environ, "CGO_ENABLED": "0"}, check=True)
     return binary
 
 

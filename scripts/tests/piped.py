@@ -19,18 +19,10 @@ from pathlib import Path
 import pyarrow as pa
 from tfos import pipe
 
-ROOT = Path(__file__).resolve().parents[2]
+BINARY = Path(__file__).resolve().parents[2] / "bin" / "tfos-node"
 SECRET = "between Spark and its workers"
 SECONDS = 60
 END_OF_DATA, EXCEPTION, END_OF_STREAM, START_OF_INIT = -1, -2, -4, -8
-
-
-def build(folder):
-    """Builds tfos-node; returns its path."""
-    binary = Path(folder) / "tfos-node"
-    command = ["go", "build", "-o", str(binary), "./cmd/tfos-node"]
-    subprocess.run(command, cwd=ROOT, env={**os.environ, "CGO_ENABLED": "0"}, check=True)
-    return binary
 
 
 def read_partition(binary, *args):

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import warm
 from export_models import WORDS, X
 from harness import PYTHON
 
@@ -41,10 +42,11 @@ CASES = {
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory):
+def models(tmp_path_factory, tensorflow_python):
     folder = tmp_path_factory.mktemp("m")
     script = Path(__file__).with_name("export_models.py")
-    subprocess.run([PYTHON, script, folder], check=True, capture_output=True)
+    make = [tensorflow_python, *warm.script(script, folder)]
+    subprocess.run(make, check=True, capture_output=True)
     return folder
 
 

@@ -20,8 +20,8 @@ TEXTS = ["", "plain", "two\nlines", 'a "quote", a comma', "naïve 漢字 🙂", 
 
 
 @pytest.fixture(scope="session")
-def convert(tmp_path_factory):
-    return Converter(tmp_path_factory.mktemp("tfos"))
+def convert():
+    return Converter()
 
 
 def flat():

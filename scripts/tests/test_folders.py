@@ -9,7 +9,6 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 from converter import Converter
-from harness import PYTHON
 
 MODEL = """\
 import sys, tensorflow as tf
@@ -25,15 +24,15 @@ DAYS, ROWS = (1, 2, 3), 40
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
+def model(tmp_path_factory, tensorflow_python):
     folder = tmp_path_factory.mktemp("m") / "model"
-    subprocess.run([PYTHON, "-c", MODEL, folder], check=True, capture_output=True)
+    subprocess.run([tensorflow_python, "-c", MODEL, folder], check=True, capture_output=True)
     return folder
 
 
 @pytest.fixture(scope="module")
-def convert(tmp_path_factory):
-    return Converter(tmp_path_factory.mktemp("tfos"))
+def convert():
+    return Converter()
 
 
 def write_day(job, convert, day, kind="parquet", where="data"):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from graph_session import Graph, place
-from test_graph_cluster import free_ports
+from test_graph_cluster import free_ports, products
 from tfos.graph import ExportError, export_training
 
 v1 = tf.compat.v1
@@ -82,11 +82,11 @@ def test_computes_on_both_tasks_what_one_member_computes(split):
     np.testing.assert_allclose(together, alone, rtol=1e-5)
     for name, value in want.items():
         np.testing.assert_allclose(got[name], value, rtol=1e-4, atol=1e-6, err_msg=name)
-    products = {}
+    multiplied = {}
     for part in seen.partition_graphs:
         task = part.node[0].device.removesuffix("/device:CPU:0")
-        products[task] = [node.name for node in part.node if node.op == "MatMul"]
-    first, second = (products[task.replace("/task", "/replica:0/task")] for task in TASKS)
+        multiplied[task] = [node.name for node in part.node if products([node.op])]
+    first, second = (multiplied[task.replace("/task", "/replica:0/task")] for task in TASKS)
     assert any("lower" in name for name in first) and any("upper" in name for name in second)
     assert not any("upper" in name for name in first) and not any(
         "lower" in name for name in second

@@ -217,7 +217,7 @@ def test_optimizer_state_belongs_to_its_variable(cases):
         owner(node)
         for function in meta.graph_def.library.function
         for node in function.node_def
-        if node.op == "Sqrt" and "_class" in node.attr
+        if node.op == "ResourceApplyAdam"
     }
     assert owners == set(slots.values())
 

@@ -8,7 +8,7 @@ import subprocess
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from harness import PYTHON, write_rows
+from harness import write_rows
 from proxy import RefusingProxy
 
 ROWS = 1_000
@@ -23,13 +23,13 @@ np.save(sys.argv[3], model(np.load(sys.argv[2])).numpy())
 
 
 @pytest.fixture(scope="module")
-def mlp(tmp_path_factory):
+def mlp(tmp_path_factory, tensorflow_python):
     """(folder with model and data, predictions of Python TensorFlow in the order of the ids)"""
     folder = tmp_path_factory.mktemp("m")
     pixels = np.random.default_rng(1).random((ROWS, 784), np.float32)
     write_rows(folder / "data", ROWS, files=3, columns={"image": lambda i: pixels[i]})
     np.save(folder / "x.npy", pixels)
-    argv = [PYTHON, "-c", MODEL, folder / "model", folder / "x.npy", folder / "y.npy"]
+    argv = [tensorflow_python, "-c", MODEL, folder / "model", folder / "x.npy", folder / "y.npy"]
     subprocess.run(argv, check=True, capture_output=True)
     return folder, np.load(folder / "y.npy")
 

@@ -12,15 +12,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import warm
 from harness import PYTHON
 
 MODELS = Path(__file__).with_name("input_models.py")
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory):
+def models(tmp_path_factory, tensorflow_python):
     folder = tmp_path_factory.mktemp("m")
-    subprocess.run([PYTHON, MODELS, folder], check=True, capture_output=True)
+    make = [tensorflow_python, *warm.script(MODELS, folder)]
+    subprocess.run(make, check=True, capture_output=True)
     return folder
 
 

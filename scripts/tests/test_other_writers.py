@@ -22,8 +22,8 @@ ROWS = 3000
 
 
 @pytest.fixture(scope="session")
-def convert(tmp_path_factory):
-    return Converter(tmp_path_factory.mktemp("tfos"))
+def convert():
+    return Converter()
 
 
 def table():

@@ -14,6 +14,12 @@ import subprocess
 import sys
 import traceback
 
+SCRIPT = """\
+import os, runpy, sys
+del sys.argv[0]
+sys.path.insert(0, os.path.dirname(sys.argv[0]))
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 CLIENT = '#!/bin/sh\nexec "{python}" -IS "{file}" "{socket}" "$@"\n'
 
 
@@ -39,6 +45,11 @@ def python(interpreter, folder):
         server.communicate()
 
 
+def script(file, *argv):
+    """The arguments with which it runs a script, as `python3 FILE ARG…` does."""
+    return ["-c", SCRIPT, file, *map(str, argv)]
+
+
 def serve(listener):
     """Answers each command with its exit status, one after another, until standard input ends."""
     import keras  # noqa: F401
@@ -60,7 +71,7 @@ def serve(listener):
 
 
 def run(cwd, argv, streams):
-    """Becomes `python3 -c`, as far as a program sees it; whatever ends it early is status 1."""
+    """Becomes `python3 -c`, as far as a program sees it; an exception is status 1."""
     for fd, own in zip(streams, range(3), strict=True):
         os.dup2(fd, own)
     os.chdir(cwd)
@@ -71,6 +82,8 @@ def run(cwd, argv, streams):
             raise ValueError(f"only python3 -c runs here: {argv}")
         sys.argv = ["-c", *argv[2:]]
         exec(code, {"__name__": "__main__"})
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:
         traceback.print_exc()
         status = 1

@@ -29,7 +29,8 @@ class Context:
     num_workers  how many members are chief or worker
     is_chief     whether this member saves and exports: the chief, or worker 0 without one
     parameters   the job's parameters (batch_size, model_dir, export_dir, ...) as attributes:
-                 what args has too, unless app.python.args is a list
+                 what args has too, unless app.python.args is a list. Of a model_dir on a
+                 store, model_dir is a local folder that tfos keeps alike, and model_url the URL
     working_dir  folder of the job file, where relative paths start
     default_fs   Spark's fs.defaultFS [defaultFS]
     user         who runs this process
@@ -61,9 +62,10 @@ class Context:
         self.default_fs: str = settings.get("default_fs") or "file:///"
         self.defaultFS: str = self.default_fs
         self.parameters = argparse.Namespace(**settings["parameters"])
+        mirrored = getattr(self.parameters, "model_url", None)
         for name in ("model_dir", "input_path", "validation_path"):
             path = getattr(self.parameters, name, None)
-            if path:
+            if path and not (name == "model_dir" and mirrored):
                 setattr(self.parameters, name, self.tf_path(path))
         if self.parameters.export_dir and not self.is_chief:
             self.parameters.export_dir = self._throw_away()
@@ -164,10 +166,9 @@ class Context:
         """
         if self.job_name != "evaluator":  # it would wait for an end that waits for it
             raise RuntimeError(f"checkpoints: for the evaluator, and this is a {self.job_name}")
-        folder = folder or self.parameters.model_dir
+        folder = self.tf_path(folder) if folder else self.parameters.model_dir
         if not folder:
             raise RuntimeError("checkpoints: set model_dir in the job, or name a folder")
-        folder = self.tf_path(folder)
         self._node.phase("evaluating")
         import tensorflow as tf
 

@@ -140,24 +140,25 @@ func (b *chunkBuffer) WritePayload(p ipc.Payload) error {
 	}
 	meta := p.Meta()
 	defer meta.Release()
-	padding := -meta.Len() & 7
+	moves, err := alignBuffers(meta.Bytes())
+	if err != nil {
+		return err
+	}
 	var head [8]byte
+	padding := -(len(head) + meta.Len()) & (bodyAlignment - 1)
 	binary.LittleEndian.PutUint32(head[:], continuation)
 	binary.LittleEndian.PutUint32(head[4:], uint32(meta.Len()+padding))
 	for _, part := range [][]byte{head[:], meta.Bytes(), make([]byte, padding)} {
-		if _, err := b.Write(part); err != nil {
-			return err
-		}
+		b.append(part)
 	}
-	return p.SerializeBody(b)
+	return p.SerializeBody(&bodyWriter{to: b, moves: moves})
 }
 
-func (b *chunkBuffer) Write(p []byte) (int, error) {
+func (b *chunkBuffer) append(p []byte) {
 	b.size += len(p)
 	if b.size <= feed.MaxChunk {
 		b.frame = append(growSlice(b.frame, len(p)), p...)
 	}
-	return len(p), nil
 }
 
 // growSlice makes room for n more bytes; it doubles, because slices.Grow's quarter

@@ -2,6 +2,7 @@ package task
 
 import (
 	"bytes"
+	"encoding/binary"
 	"strings"
 	"testing"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/ipc"
 	"github.com/apache/arrow/go/v15/arrow/memory"
+	flatbuffers "github.com/google/flatbuffers/go"
 
 	"tfos/internal/feed"
 )
@@ -62,8 +64,8 @@ func messages(t *testing.T, record arrow.Record) (schema, batch []byte) {
 	return schema, all.Bytes()[len(schema) : all.Len()-end]
 }
 
-// TestCodec: every cut of a batch reads back as those rows, and is as large as
-// it says.
+// TestCodec: every cut of a batch reads back as those rows, is as large as it says, and
+// its buffers are aligned.
 func TestCodec(t *testing.T) {
 	record := testRecord(t)
 	schema, message := messages(t, record)
@@ -85,6 +87,7 @@ func TestCodec(t *testing.T) {
 			if len(frame) != feed.ChunkRoom+size {
 				t.Errorf("size %d of %d bytes", size, len(frame)-feed.ChunkRoom)
 			}
+			checkAligned(t, frame[feed.ChunkRoom:])
 			stream := bytes.NewReader(append(bytes.Clone(schema), frame[feed.ChunkRoom:]...))
 			reader, err := ipc.NewReader(stream)
 			if err != nil {
@@ -94,6 +97,27 @@ func TestCodec(t *testing.T) {
 			if err != nil || !array.RecordEqual(got, record.NewSlice(first, end)) {
 				t.Errorf("rows %d to %d: %v, %v", first, end, got, err)
 			}
+		}
+	}
+}
+
+// checkAligned checks that each buffer of a record batch message begins at a multiple of
+// 64 bytes from the message's begin.
+func checkAligned(t *testing.T, message []byte) {
+	t.Helper()
+	body := 8 + int(binary.LittleEndian.Uint32(message[4:]))
+	meta := message[8:body]
+	root := flatbuffers.Table{Bytes: meta, Pos: flatbuffers.GetUOffsetT(meta)}
+	var batch flatbuffers.Table
+	root.Union(&batch, flatbuffers.UOffsetT(root.Offset(messageHeader)))
+	vector := flatbuffers.UOffsetT(batch.Offset(batchBuffers))
+	if n := batch.VectorLen(vector); n != 21 {
+		t.Fatalf("%d buffers", n)
+	}
+	for i := range batch.VectorLen(vector) {
+		at := body + int(batch.GetInt64(batch.Vector(vector)+flatbuffers.UOffsetT(16*i)))
+		if at%64 != 0 || at > len(message) {
+			t.Errorf("buffer %d at %d of %d", i, at, len(message))
 		}
 	}
 }

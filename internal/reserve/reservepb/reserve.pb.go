@@ -70,7 +70,7 @@ func (x Note_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Note_Kind.Descriptor instead.
 func (Note_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{5, 0}
+	return file_reserve_proto_rawDescGZIP(), []int{6, 0}
 }
 
 type Outcome_Kind int32
@@ -125,7 +125,7 @@ func (x Outcome_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Outcome_Kind.Descriptor instead.
 func (Outcome_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{20, 0}
+	return file_reserve_proto_rawDescGZIP(), []int{21, 0}
 }
 
 type MemberMessage struct {
@@ -398,6 +398,7 @@ type Renew struct {
 	// Its program runs no more, and its files are being uploaded.
 	Uploading     bool      `protobuf:"varint,13,opt,name=uploading,proto3" json:"uploading,omitempty"`
 	Training      *Training `protobuf:"bytes,14,opt,name=training,proto3" json:"training,omitempty"` // of a graph program's chief
+	Mirrored      *Mirrored `protobuf:"bytes,15,opt,name=mirrored,proto3" json:"mirrored,omitempty"` // absent: the member mirrors nothing
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -530,6 +531,130 @@ func (x *Renew) GetTraining() *Training {
 	return nil
 }
 
+func (x *Renew) GetMirrored() *Mirrored {
+	if x != nil {
+		return x.Mirrored
+	}
+	return nil
+}
+
+// Mirrored is how far a member's local model_dir is at its store.
+type Mirrored struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Url           string                 `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
+	Stored        string                 `protobuf:"bytes,2,opt,name=stored,proto3" json:"stored,omitempty"` // the newest checkpoint that is complete at the store; "": none
+	Local         string                 `protobuf:"bytes,3,opt,name=local,proto3" json:"local,omitempty"`   // the newest that the program has written
+	Files         int64                  `protobuf:"varint,4,opt,name=files,proto3" json:"files,omitempty"`  // of the last upload of a checkpoint
+	Bytes         int64                  `protobuf:"varint,5,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	Seconds       float64                `protobuf:"fixed64,6,opt,name=seconds,proto3" json:"seconds,omitempty"`
+	AllFiles      int64                  `protobuf:"varint,7,opt,name=all_files,json=allFiles,proto3" json:"all_files,omitempty"` // of all uploads
+	AllBytes      int64                  `protobuf:"varint,8,opt,name=all_bytes,json=allBytes,proto3" json:"all_bytes,omitempty"`
+	Brought       string                 `protobuf:"bytes,9,opt,name=brought,proto3" json:"brought,omitempty"` // the checkpoint that came down before the program's start
+	Error         string                 `protobuf:"bytes,10,opt,name=error,proto3" json:"error,omitempty"`    // why the last try to upload failed; "": it did not
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Mirrored) Reset() {
+	*x = Mirrored{}
+	mi := &file_reserve_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Mirrored) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Mirrored) ProtoMessage() {}
+
+func (x *Mirrored) ProtoReflect() protoreflect.Message {
+	mi := &file_reserve_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Mirrored.ProtoReflect.Descriptor instead.
+func (*Mirrored) Descriptor() ([]byte, []int) {
+	return file_reserve_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Mirrored) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *Mirrored) GetStored() string {
+	if x != nil {
+		return x.Stored
+	}
+	return ""
+}
+
+func (x *Mirrored) GetLocal() string {
+	if x != nil {
+		return x.Local
+	}
+	return ""
+}
+
+func (x *Mirrored) GetFiles() int64 {
+	if x != nil {
+		return x.Files
+	}
+	return 0
+}
+
+func (x *Mirrored) GetBytes() int64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *Mirrored) GetSeconds() float64 {
+	if x != nil {
+		return x.Seconds
+	}
+	return 0
+}
+
+func (x *Mirrored) GetAllFiles() int64 {
+	if x != nil {
+		return x.AllFiles
+	}
+	return 0
+}
+
+func (x *Mirrored) GetAllBytes() int64 {
+	if x != nil {
+		return x.AllBytes
+	}
+	return 0
+}
+
+func (x *Mirrored) GetBrought() string {
+	if x != nil {
+		return x.Brought
+	}
+	return ""
+}
+
+func (x *Mirrored) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
 // Training is how far a graph program's training is.
 type Training struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
@@ -543,7 +668,7 @@ type Training struct {
 
 func (x *Training) Reset() {
 	*x = Training{}
-	mi := &file_reserve_proto_msgTypes[4]
+	mi := &file_reserve_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -555,7 +680,7 @@ func (x *Training) String() string {
 func (*Training) ProtoMessage() {}
 
 func (x *Training) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[4]
+	mi := &file_reserve_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -568,7 +693,7 @@ func (x *Training) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Training.ProtoReflect.Descriptor instead.
 func (*Training) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{4}
+	return file_reserve_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Training) GetStep() int64 {
@@ -610,7 +735,7 @@ type Note struct {
 
 func (x *Note) Reset() {
 	*x = Note{}
-	mi := &file_reserve_proto_msgTypes[5]
+	mi := &file_reserve_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -622,7 +747,7 @@ func (x *Note) String() string {
 func (*Note) ProtoMessage() {}
 
 func (x *Note) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[5]
+	mi := &file_reserve_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -635,7 +760,7 @@ func (x *Note) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Note.ProtoReflect.Descriptor instead.
 func (*Note) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{5}
+	return file_reserve_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Note) GetKind() Note_Kind {
@@ -674,7 +799,7 @@ type FeedCount struct {
 
 func (x *FeedCount) Reset() {
 	*x = FeedCount{}
-	mi := &file_reserve_proto_msgTypes[6]
+	mi := &file_reserve_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -686,7 +811,7 @@ func (x *FeedCount) String() string {
 func (*FeedCount) ProtoMessage() {}
 
 func (x *FeedCount) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[6]
+	mi := &file_reserve_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -699,7 +824,7 @@ func (x *FeedCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FeedCount.ProtoReflect.Descriptor instead.
 func (*FeedCount) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{6}
+	return file_reserve_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *FeedCount) GetFeed() string {
@@ -803,7 +928,7 @@ type Pace struct {
 
 func (x *Pace) Reset() {
 	*x = Pace{}
-	mi := &file_reserve_proto_msgTypes[7]
+	mi := &file_reserve_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -815,7 +940,7 @@ func (x *Pace) String() string {
 func (*Pace) ProtoMessage() {}
 
 func (x *Pace) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[7]
+	mi := &file_reserve_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -828,7 +953,7 @@ func (x *Pace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pace.ProtoReflect.Descriptor instead.
 func (*Pace) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{7}
+	return file_reserve_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Pace) GetFeed() string {
@@ -887,7 +1012,7 @@ type ServerMessage struct {
 
 func (x *ServerMessage) Reset() {
 	*x = ServerMessage{}
-	mi := &file_reserve_proto_msgTypes[8]
+	mi := &file_reserve_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -899,7 +1024,7 @@ func (x *ServerMessage) String() string {
 func (*ServerMessage) ProtoMessage() {}
 
 func (x *ServerMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[8]
+	mi := &file_reserve_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -912,7 +1037,7 @@ func (x *ServerMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServerMessage.ProtoReflect.Descriptor instead.
 func (*ServerMessage) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{8}
+	return file_reserve_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ServerMessage) GetMessage() isServerMessage_Message {
@@ -1086,7 +1211,7 @@ type Registered struct {
 
 func (x *Registered) Reset() {
 	*x = Registered{}
-	mi := &file_reserve_proto_msgTypes[9]
+	mi := &file_reserve_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1098,7 +1223,7 @@ func (x *Registered) String() string {
 func (*Registered) ProtoMessage() {}
 
 func (x *Registered) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[9]
+	mi := &file_reserve_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1111,7 +1236,7 @@ func (x *Registered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Registered.ProtoReflect.Descriptor instead.
 func (*Registered) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{9}
+	return file_reserve_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Registered) GetIncarnation() int64 {
@@ -1140,7 +1265,7 @@ type Rejected struct {
 
 func (x *Rejected) Reset() {
 	*x = Rejected{}
-	mi := &file_reserve_proto_msgTypes[10]
+	mi := &file_reserve_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1152,7 +1277,7 @@ func (x *Rejected) String() string {
 func (*Rejected) ProtoMessage() {}
 
 func (x *Rejected) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[10]
+	mi := &file_reserve_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1165,7 +1290,7 @@ func (x *Rejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rejected.ProtoReflect.Descriptor instead.
 func (*Rejected) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{10}
+	return file_reserve_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Rejected) GetReason() string {
@@ -1191,7 +1316,7 @@ type Renewed struct {
 
 func (x *Renewed) Reset() {
 	*x = Renewed{}
-	mi := &file_reserve_proto_msgTypes[11]
+	mi := &file_reserve_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1203,7 +1328,7 @@ func (x *Renewed) String() string {
 func (*Renewed) ProtoMessage() {}
 
 func (x *Renewed) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[11]
+	mi := &file_reserve_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1216,7 +1341,7 @@ func (x *Renewed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Renewed.ProtoReflect.Descriptor instead.
 func (*Renewed) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{11}
+	return file_reserve_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Renewed) GetSequence() int64 {
@@ -1235,7 +1360,7 @@ type Ping struct {
 
 func (x *Ping) Reset() {
 	*x = Ping{}
-	mi := &file_reserve_proto_msgTypes[12]
+	mi := &file_reserve_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1247,7 +1372,7 @@ func (x *Ping) String() string {
 func (*Ping) ProtoMessage() {}
 
 func (x *Ping) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[12]
+	mi := &file_reserve_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1260,7 +1385,7 @@ func (x *Ping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ping.ProtoReflect.Descriptor instead.
 func (*Ping) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{12}
+	return file_reserve_proto_rawDescGZIP(), []int{13}
 }
 
 // Cluster is sent when every member is registered: the child may start.
@@ -1275,7 +1400,7 @@ type Cluster struct {
 
 func (x *Cluster) Reset() {
 	*x = Cluster{}
-	mi := &file_reserve_proto_msgTypes[13]
+	mi := &file_reserve_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1287,7 +1412,7 @@ func (x *Cluster) String() string {
 func (*Cluster) ProtoMessage() {}
 
 func (x *Cluster) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[13]
+	mi := &file_reserve_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1300,7 +1425,7 @@ func (x *Cluster) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cluster.ProtoReflect.Descriptor instead.
 func (*Cluster) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{13}
+	return file_reserve_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Cluster) GetGeneration() int32 {
@@ -1336,7 +1461,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_reserve_proto_msgTypes[14]
+	mi := &file_reserve_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1348,7 +1473,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[14]
+	mi := &file_reserve_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1361,7 +1486,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{14}
+	return file_reserve_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Member) GetJob() string {
@@ -1402,7 +1527,7 @@ type TrainingEnded struct {
 
 func (x *TrainingEnded) Reset() {
 	*x = TrainingEnded{}
-	mi := &file_reserve_proto_msgTypes[15]
+	mi := &file_reserve_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1414,7 +1539,7 @@ func (x *TrainingEnded) String() string {
 func (*TrainingEnded) ProtoMessage() {}
 
 func (x *TrainingEnded) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[15]
+	mi := &file_reserve_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1427,7 +1552,7 @@ func (x *TrainingEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrainingEnded.ProtoReflect.Descriptor instead.
 func (*TrainingEnded) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{15}
+	return file_reserve_proto_rawDescGZIP(), []int{16}
 }
 
 // LowWater: every worker holds at least step whole batches of feed. final: the
@@ -1443,7 +1568,7 @@ type LowWater struct {
 
 func (x *LowWater) Reset() {
 	*x = LowWater{}
-	mi := &file_reserve_proto_msgTypes[16]
+	mi := &file_reserve_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1455,7 +1580,7 @@ func (x *LowWater) String() string {
 func (*LowWater) ProtoMessage() {}
 
 func (x *LowWater) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[16]
+	mi := &file_reserve_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1468,7 +1593,7 @@ func (x *LowWater) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LowWater.ProtoReflect.Descriptor instead.
 func (*LowWater) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{16}
+	return file_reserve_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *LowWater) GetFeed() string {
@@ -1505,7 +1630,7 @@ type FeedEnd struct {
 
 func (x *FeedEnd) Reset() {
 	*x = FeedEnd{}
-	mi := &file_reserve_proto_msgTypes[17]
+	mi := &file_reserve_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1517,7 +1642,7 @@ func (x *FeedEnd) String() string {
 func (*FeedEnd) ProtoMessage() {}
 
 func (x *FeedEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[17]
+	mi := &file_reserve_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1530,7 +1655,7 @@ func (x *FeedEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FeedEnd.ProtoReflect.Descriptor instead.
 func (*FeedEnd) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{17}
+	return file_reserve_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *FeedEnd) GetFeed() string {
@@ -1566,7 +1691,7 @@ type Replay struct {
 
 func (x *Replay) Reset() {
 	*x = Replay{}
-	mi := &file_reserve_proto_msgTypes[18]
+	mi := &file_reserve_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1578,7 +1703,7 @@ func (x *Replay) String() string {
 func (*Replay) ProtoMessage() {}
 
 func (x *Replay) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[18]
+	mi := &file_reserve_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1591,7 +1716,7 @@ func (x *Replay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replay.ProtoReflect.Descriptor instead.
 func (*Replay) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{18}
+	return file_reserve_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Replay) GetFeed() string {
@@ -1617,7 +1742,7 @@ type Stop struct {
 
 func (x *Stop) Reset() {
 	*x = Stop{}
-	mi := &file_reserve_proto_msgTypes[19]
+	mi := &file_reserve_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1629,7 +1754,7 @@ func (x *Stop) String() string {
 func (*Stop) ProtoMessage() {}
 
 func (x *Stop) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[19]
+	mi := &file_reserve_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1642,7 +1767,7 @@ func (x *Stop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stop.ProtoReflect.Descriptor instead.
 func (*Stop) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{19}
+	return file_reserve_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Stop) GetReason() string {
@@ -1673,13 +1798,14 @@ type Outcome struct {
 	Stdout        []string               `protobuf:"bytes,18,rep,name=stdout,proto3" json:"stdout,omitempty"`                               // the last lines
 	Paces         []*Pace                `protobuf:"bytes,16,rep,name=paces,proto3" json:"paces,omitempty"`
 	WorkingFiles  *WorkingFiles          `protobuf:"bytes,19,opt,name=working_files,json=workingFiles,proto3" json:"working_files,omitempty"`
+	Mirrored      *Mirrored              `protobuf:"bytes,20,opt,name=mirrored,proto3" json:"mirrored,omitempty"` // absent: the member mirrors nothing
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Outcome) Reset() {
 	*x = Outcome{}
-	mi := &file_reserve_proto_msgTypes[20]
+	mi := &file_reserve_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1691,7 +1817,7 @@ func (x *Outcome) String() string {
 func (*Outcome) ProtoMessage() {}
 
 func (x *Outcome) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[20]
+	mi := &file_reserve_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1704,7 +1830,7 @@ func (x *Outcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outcome.ProtoReflect.Descriptor instead.
 func (*Outcome) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{20}
+	return file_reserve_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Outcome) GetToken() string {
@@ -1840,6 +1966,13 @@ func (x *Outcome) GetWorkingFiles() *WorkingFiles {
 	return nil
 }
 
+func (x *Outcome) GetMirrored() *Mirrored {
+	if x != nil {
+		return x.Mirrored
+	}
+	return nil
+}
+
 type OutcomeReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1848,7 +1981,7 @@ type OutcomeReply struct {
 
 func (x *OutcomeReply) Reset() {
 	*x = OutcomeReply{}
-	mi := &file_reserve_proto_msgTypes[21]
+	mi := &file_reserve_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1860,7 +1993,7 @@ func (x *OutcomeReply) String() string {
 func (*OutcomeReply) ProtoMessage() {}
 
 func (x *OutcomeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[21]
+	mi := &file_reserve_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1873,7 +2006,7 @@ func (x *OutcomeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutcomeReply.ProtoReflect.Descriptor instead.
 func (*OutcomeReply) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{21}
+	return file_reserve_proto_rawDescGZIP(), []int{22}
 }
 
 // WorkingFiles is what a program has written into its working directory.
@@ -1892,7 +2025,7 @@ type WorkingFiles struct {
 
 func (x *WorkingFiles) Reset() {
 	*x = WorkingFiles{}
-	mi := &file_reserve_proto_msgTypes[22]
+	mi := &file_reserve_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1904,7 +2037,7 @@ func (x *WorkingFiles) String() string {
 func (*WorkingFiles) ProtoMessage() {}
 
 func (x *WorkingFiles) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[22]
+	mi := &file_reserve_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1917,7 +2050,7 @@ func (x *WorkingFiles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkingFiles.ProtoReflect.Descriptor instead.
 func (*WorkingFiles) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{22}
+	return file_reserve_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *WorkingFiles) GetFolder() string {
@@ -1984,7 +2117,7 @@ type UploadPart struct {
 
 func (x *UploadPart) Reset() {
 	*x = UploadPart{}
-	mi := &file_reserve_proto_msgTypes[23]
+	mi := &file_reserve_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1996,7 +2129,7 @@ func (x *UploadPart) String() string {
 func (*UploadPart) ProtoMessage() {}
 
 func (x *UploadPart) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[23]
+	mi := &file_reserve_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2009,7 +2142,7 @@ func (x *UploadPart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadPart.ProtoReflect.Descriptor instead.
 func (*UploadPart) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{23}
+	return file_reserve_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *UploadPart) GetToken() string {
@@ -2062,7 +2195,7 @@ type UploadReply struct {
 
 func (x *UploadReply) Reset() {
 	*x = UploadReply{}
-	mi := &file_reserve_proto_msgTypes[24]
+	mi := &file_reserve_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2074,7 +2207,7 @@ func (x *UploadReply) String() string {
 func (*UploadReply) ProtoMessage() {}
 
 func (x *UploadReply) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[24]
+	mi := &file_reserve_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2087,7 +2220,7 @@ func (x *UploadReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadReply.ProtoReflect.Descriptor instead.
 func (*UploadReply) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{24}
+	return file_reserve_proto_rawDescGZIP(), []int{25}
 }
 
 var File_reserve_proto protoreflect.FileDescriptor
@@ -2112,7 +2245,7 @@ const file_reserve_proto_rawDesc = "" +
 	"\vFeedAddress\x12\x17\n" +
 	"\aboot_id\x18\x01 \x01(\tR\x06bootId\x12\x12\n" +
 	"\x04unix\x18\x02 \x01(\tR\x04unix\x12\x10\n" +
-	"\x03tcp\x18\x03 \x01(\tR\x03tcp\"\xe2\x03\n" +
+	"\x03tcp\x18\x03 \x01(\tR\x03tcp\"\x99\x04\n" +
 	"\x05Renew\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x03R\bsequence\x12\x14\n" +
 	"\x05phase\x18\x02 \x01(\tR\x05phase\x120\n" +
@@ -2130,7 +2263,20 @@ const file_reserve_proto_rawDesc = "" +
 	"\x06gpu_ms\x18\v \x01(\x03R\x05gpuMs\x12#\n" +
 	"\rwritten_bytes\x18\f \x01(\x03R\fwrittenBytes\x12\x1c\n" +
 	"\tuploading\x18\r \x01(\bR\tuploading\x125\n" +
-	"\btraining\x18\x0e \x01(\v2\x19.tfos.reserve.v1.TrainingR\btraining\"r\n" +
+	"\btraining\x18\x0e \x01(\v2\x19.tfos.reserve.v1.TrainingR\btraining\x125\n" +
+	"\bmirrored\x18\x0f \x01(\v2\x19.tfos.reserve.v1.MirroredR\bmirrored\"\xfa\x01\n" +
+	"\bMirrored\x12\x10\n" +
+	"\x03url\x18\x01 \x01(\tR\x03url\x12\x16\n" +
+	"\x06stored\x18\x02 \x01(\tR\x06stored\x12\x14\n" +
+	"\x05local\x18\x03 \x01(\tR\x05local\x12\x14\n" +
+	"\x05files\x18\x04 \x01(\x03R\x05files\x12\x14\n" +
+	"\x05bytes\x18\x05 \x01(\x03R\x05bytes\x12\x18\n" +
+	"\aseconds\x18\x06 \x01(\x01R\aseconds\x12\x1b\n" +
+	"\tall_files\x18\a \x01(\x03R\ballFiles\x12\x1b\n" +
+	"\tall_bytes\x18\b \x01(\x03R\ballBytes\x12\x18\n" +
+	"\abrought\x18\t \x01(\tR\abrought\x12\x14\n" +
+	"\x05error\x18\n" +
+	" \x01(\tR\x05error\"r\n" +
 	"\bTraining\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\x03R\x04step\x12\x14\n" +
 	"\x05steps\x18\x02 \x01(\x03R\x05steps\x12\x12\n" +
@@ -2217,7 +2363,7 @@ const file_reserve_proto_rawDesc = "" +
 	"\x04feed\x18\x01 \x01(\tR\x04feed\x12\x16\n" +
 	"\x06epochs\x18\x02 \x01(\x05R\x06epochs\"\x1e\n" +
 	"\x04Stop\x12\x16\n" +
-	"\x06reason\x18\x01 \x01(\tR\x06reason\"\xae\x05\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\"\xe5\x05\n" +
 	"\aOutcome\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12\x10\n" +
 	"\x03job\x18\x02 \x01(\tR\x03job\x12\x14\n" +
@@ -2238,7 +2384,8 @@ const file_reserve_proto_rawDesc = "" +
 	"\x05notes\x18\x11 \x03(\v2\x15.tfos.reserve.v1.NoteR\x05notes\x12\x16\n" +
 	"\x06stdout\x18\x12 \x03(\tR\x06stdout\x12+\n" +
 	"\x05paces\x18\x10 \x03(\v2\x15.tfos.reserve.v1.PaceR\x05paces\x12B\n" +
-	"\rworking_files\x18\x13 \x01(\v2\x1d.tfos.reserve.v1.WorkingFilesR\fworkingFiles\"E\n" +
+	"\rworking_files\x18\x13 \x01(\v2\x1d.tfos.reserve.v1.WorkingFilesR\fworkingFiles\x125\n" +
+	"\bmirrored\x18\x14 \x01(\v2\x19.tfos.reserve.v1.MirroredR\bmirrored\"E\n" +
 	"\x04Kind\x12\v\n" +
 	"\aUNKNOWN\x10\x00\x12\r\n" +
 	"\tSUCCEEDED\x10\x01\x12\n" +
@@ -2282,7 +2429,7 @@ func file_reserve_proto_rawDescGZIP() []byte {
 }
 
 var file_reserve_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_reserve_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_reserve_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
 var file_reserve_proto_goTypes = []any{
 	(Note_Kind)(0),        // 0: tfos.reserve.v1.Note.Kind
 	(Outcome_Kind)(0),     // 1: tfos.reserve.v1.Outcome.Kind
@@ -2290,66 +2437,69 @@ var file_reserve_proto_goTypes = []any{
 	(*Register)(nil),      // 3: tfos.reserve.v1.Register
 	(*FeedAddress)(nil),   // 4: tfos.reserve.v1.FeedAddress
 	(*Renew)(nil),         // 5: tfos.reserve.v1.Renew
-	(*Training)(nil),      // 6: tfos.reserve.v1.Training
-	(*Note)(nil),          // 7: tfos.reserve.v1.Note
-	(*FeedCount)(nil),     // 8: tfos.reserve.v1.FeedCount
-	(*Pace)(nil),          // 9: tfos.reserve.v1.Pace
-	(*ServerMessage)(nil), // 10: tfos.reserve.v1.ServerMessage
-	(*Registered)(nil),    // 11: tfos.reserve.v1.Registered
-	(*Rejected)(nil),      // 12: tfos.reserve.v1.Rejected
-	(*Renewed)(nil),       // 13: tfos.reserve.v1.Renewed
-	(*Ping)(nil),          // 14: tfos.reserve.v1.Ping
-	(*Cluster)(nil),       // 15: tfos.reserve.v1.Cluster
-	(*Member)(nil),        // 16: tfos.reserve.v1.Member
-	(*TrainingEnded)(nil), // 17: tfos.reserve.v1.TrainingEnded
-	(*LowWater)(nil),      // 18: tfos.reserve.v1.LowWater
-	(*FeedEnd)(nil),       // 19: tfos.reserve.v1.FeedEnd
-	(*Replay)(nil),        // 20: tfos.reserve.v1.Replay
-	(*Stop)(nil),          // 21: tfos.reserve.v1.Stop
-	(*Outcome)(nil),       // 22: tfos.reserve.v1.Outcome
-	(*OutcomeReply)(nil),  // 23: tfos.reserve.v1.OutcomeReply
-	(*WorkingFiles)(nil),  // 24: tfos.reserve.v1.WorkingFiles
-	(*UploadPart)(nil),    // 25: tfos.reserve.v1.UploadPart
-	(*UploadReply)(nil),   // 26: tfos.reserve.v1.UploadReply
-	nil,                   // 27: tfos.reserve.v1.Pace.StepsEntry
+	(*Mirrored)(nil),      // 6: tfos.reserve.v1.Mirrored
+	(*Training)(nil),      // 7: tfos.reserve.v1.Training
+	(*Note)(nil),          // 8: tfos.reserve.v1.Note
+	(*FeedCount)(nil),     // 9: tfos.reserve.v1.FeedCount
+	(*Pace)(nil),          // 10: tfos.reserve.v1.Pace
+	(*ServerMessage)(nil), // 11: tfos.reserve.v1.ServerMessage
+	(*Registered)(nil),    // 12: tfos.reserve.v1.Registered
+	(*Rejected)(nil),      // 13: tfos.reserve.v1.Rejected
+	(*Renewed)(nil),       // 14: tfos.reserve.v1.Renewed
+	(*Ping)(nil),          // 15: tfos.reserve.v1.Ping
+	(*Cluster)(nil),       // 16: tfos.reserve.v1.Cluster
+	(*Member)(nil),        // 17: tfos.reserve.v1.Member
+	(*TrainingEnded)(nil), // 18: tfos.reserve.v1.TrainingEnded
+	(*LowWater)(nil),      // 19: tfos.reserve.v1.LowWater
+	(*FeedEnd)(nil),       // 20: tfos.reserve.v1.FeedEnd
+	(*Replay)(nil),        // 21: tfos.reserve.v1.Replay
+	(*Stop)(nil),          // 22: tfos.reserve.v1.Stop
+	(*Outcome)(nil),       // 23: tfos.reserve.v1.Outcome
+	(*OutcomeReply)(nil),  // 24: tfos.reserve.v1.OutcomeReply
+	(*WorkingFiles)(nil),  // 25: tfos.reserve.v1.WorkingFiles
+	(*UploadPart)(nil),    // 26: tfos.reserve.v1.UploadPart
+	(*UploadReply)(nil),   // 27: tfos.reserve.v1.UploadReply
+	nil,                   // 28: tfos.reserve.v1.Pace.StepsEntry
 }
 var file_reserve_proto_depIdxs = []int32{
 	3,  // 0: tfos.reserve.v1.MemberMessage.register:type_name -> tfos.reserve.v1.Register
 	5,  // 1: tfos.reserve.v1.MemberMessage.renew:type_name -> tfos.reserve.v1.Renew
 	4,  // 2: tfos.reserve.v1.Register.feed:type_name -> tfos.reserve.v1.FeedAddress
-	8,  // 3: tfos.reserve.v1.Renew.feeds:type_name -> tfos.reserve.v1.FeedCount
-	7,  // 4: tfos.reserve.v1.Renew.notes:type_name -> tfos.reserve.v1.Note
-	9,  // 5: tfos.reserve.v1.Renew.paces:type_name -> tfos.reserve.v1.Pace
-	6,  // 6: tfos.reserve.v1.Renew.training:type_name -> tfos.reserve.v1.Training
-	0,  // 7: tfos.reserve.v1.Note.kind:type_name -> tfos.reserve.v1.Note.Kind
-	27, // 8: tfos.reserve.v1.Pace.steps:type_name -> tfos.reserve.v1.Pace.StepsEntry
-	11, // 9: tfos.reserve.v1.ServerMessage.registered:type_name -> tfos.reserve.v1.Registered
-	12, // 10: tfos.reserve.v1.ServerMessage.rejected:type_name -> tfos.reserve.v1.Rejected
-	13, // 11: tfos.reserve.v1.ServerMessage.renewed:type_name -> tfos.reserve.v1.Renewed
-	15, // 12: tfos.reserve.v1.ServerMessage.cluster:type_name -> tfos.reserve.v1.Cluster
-	18, // 13: tfos.reserve.v1.ServerMessage.low_water:type_name -> tfos.reserve.v1.LowWater
-	19, // 14: tfos.reserve.v1.ServerMessage.feed_end:type_name -> tfos.reserve.v1.FeedEnd
-	21, // 15: tfos.reserve.v1.ServerMessage.stop:type_name -> tfos.reserve.v1.Stop
-	14, // 16: tfos.reserve.v1.ServerMessage.ping:type_name -> tfos.reserve.v1.Ping
-	17, // 17: tfos.reserve.v1.ServerMessage.training_ended:type_name -> tfos.reserve.v1.TrainingEnded
-	20, // 18: tfos.reserve.v1.ServerMessage.replay:type_name -> tfos.reserve.v1.Replay
-	16, // 19: tfos.reserve.v1.Cluster.members:type_name -> tfos.reserve.v1.Member
-	1,  // 20: tfos.reserve.v1.Outcome.kind:type_name -> tfos.reserve.v1.Outcome.Kind
-	8,  // 21: tfos.reserve.v1.Outcome.feeds:type_name -> tfos.reserve.v1.FeedCount
-	7,  // 22: tfos.reserve.v1.Outcome.notes:type_name -> tfos.reserve.v1.Note
-	9,  // 23: tfos.reserve.v1.Outcome.paces:type_name -> tfos.reserve.v1.Pace
-	24, // 24: tfos.reserve.v1.Outcome.working_files:type_name -> tfos.reserve.v1.WorkingFiles
-	2,  // 25: tfos.reserve.v1.Reservation.Join:input_type -> tfos.reserve.v1.MemberMessage
-	22, // 26: tfos.reserve.v1.Reservation.Report:input_type -> tfos.reserve.v1.Outcome
-	25, // 27: tfos.reserve.v1.Reservation.Upload:input_type -> tfos.reserve.v1.UploadPart
-	10, // 28: tfos.reserve.v1.Reservation.Join:output_type -> tfos.reserve.v1.ServerMessage
-	23, // 29: tfos.reserve.v1.Reservation.Report:output_type -> tfos.reserve.v1.OutcomeReply
-	26, // 30: tfos.reserve.v1.Reservation.Upload:output_type -> tfos.reserve.v1.UploadReply
-	28, // [28:31] is the sub-list for method output_type
-	25, // [25:28] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	9,  // 3: tfos.reserve.v1.Renew.feeds:type_name -> tfos.reserve.v1.FeedCount
+	8,  // 4: tfos.reserve.v1.Renew.notes:type_name -> tfos.reserve.v1.Note
+	10, // 5: tfos.reserve.v1.Renew.paces:type_name -> tfos.reserve.v1.Pace
+	7,  // 6: tfos.reserve.v1.Renew.training:type_name -> tfos.reserve.v1.Training
+	6,  // 7: tfos.reserve.v1.Renew.mirrored:type_name -> tfos.reserve.v1.Mirrored
+	0,  // 8: tfos.reserve.v1.Note.kind:type_name -> tfos.reserve.v1.Note.Kind
+	28, // 9: tfos.reserve.v1.Pace.steps:type_name -> tfos.reserve.v1.Pace.StepsEntry
+	12, // 10: tfos.reserve.v1.ServerMessage.registered:type_name -> tfos.reserve.v1.Registered
+	13, // 11: tfos.reserve.v1.ServerMessage.rejected:type_name -> tfos.reserve.v1.Rejected
+	14, // 12: tfos.reserve.v1.ServerMessage.renewed:type_name -> tfos.reserve.v1.Renewed
+	16, // 13: tfos.reserve.v1.ServerMessage.cluster:type_name -> tfos.reserve.v1.Cluster
+	19, // 14: tfos.reserve.v1.ServerMessage.low_water:type_name -> tfos.reserve.v1.LowWater
+	20, // 15: tfos.reserve.v1.ServerMessage.feed_end:type_name -> tfos.reserve.v1.FeedEnd
+	22, // 16: tfos.reserve.v1.ServerMessage.stop:type_name -> tfos.reserve.v1.Stop
+	15, // 17: tfos.reserve.v1.ServerMessage.ping:type_name -> tfos.reserve.v1.Ping
+	18, // 18: tfos.reserve.v1.ServerMessage.training_ended:type_name -> tfos.reserve.v1.TrainingEnded
+	21, // 19: tfos.reserve.v1.ServerMessage.replay:type_name -> tfos.reserve.v1.Replay
+	17, // 20: tfos.reserve.v1.Cluster.members:type_name -> tfos.reserve.v1.Member
+	1,  // 21: tfos.reserve.v1.Outcome.kind:type_name -> tfos.reserve.v1.Outcome.Kind
+	9,  // 22: tfos.reserve.v1.Outcome.feeds:type_name -> tfos.reserve.v1.FeedCount
+	8,  // 23: tfos.reserve.v1.Outcome.notes:type_name -> tfos.reserve.v1.Note
+	10, // 24: tfos.reserve.v1.Outcome.paces:type_name -> tfos.reserve.v1.Pace
+	25, // 25: tfos.reserve.v1.Outcome.working_files:type_name -> tfos.reserve.v1.WorkingFiles
+	6,  // 26: tfos.reserve.v1.Outcome.mirrored:type_name -> tfos.reserve.v1.Mirrored
+	2,  // 27: tfos.reserve.v1.Reservation.Join:input_type -> tfos.reserve.v1.MemberMessage
+	23, // 28: tfos.reserve.v1.Reservation.Report:input_type -> tfos.reserve.v1.Outcome
+	26, // 29: tfos.reserve.v1.Reservation.Upload:input_type -> tfos.reserve.v1.UploadPart
+	11, // 30: tfos.reserve.v1.Reservation.Join:output_type -> tfos.reserve.v1.ServerMessage
+	24, // 31: tfos.reserve.v1.Reservation.Report:output_type -> tfos.reserve.v1.OutcomeReply
+	27, // 32: tfos.reserve.v1.Reservation.Upload:output_type -> tfos.reserve.v1.UploadReply
+	30, // [30:33] is the sub-list for method output_type
+	27, // [27:30] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_reserve_proto_init() }
@@ -2361,7 +2511,7 @@ func file_reserve_proto_init() {
 		(*MemberMessage_Register)(nil),
 		(*MemberMessage_Renew)(nil),
 	}
-	file_reserve_proto_msgTypes[8].OneofWrappers = []any{
+	file_reserve_proto_msgTypes[9].OneofWrappers = []any{
 		(*ServerMessage_Registered)(nil),
 		(*ServerMessage_Rejected)(nil),
 		(*ServerMessage_Renewed)(nil),
@@ -2379,7 +2529,7 @@ func file_reserve_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_reserve_proto_rawDesc), len(file_reserve_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   26,
+			NumMessages:   27,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

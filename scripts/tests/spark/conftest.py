@@ -6,7 +6,6 @@ import subprocess
 
 import jvm_classes
 import pytest
-import warm
 from harness import PROGRAMS, PYTHON, ROOT, Job, received, write_rows
 
 JOB = """\
@@ -78,13 +77,17 @@ def write_job(job, any_master):
     return write
 
 
+@pytest.fixture(scope="session")
+def many_rows(tmp_path_factory):
+    return write_rows(tmp_path_factory.mktemp("many"), 100_000, files=2)
+
+
 @pytest.fixture
-def running(job, write_job):
+def running(job, write_job, many_rows):
     """(spark section) -> a job whose two workers are reading rows slowly."""
-    data = write_rows(job.folder / "data", 100_000, files=2)
 
     def start(spark="{}"):
-        job.start("train", write_job("count.py", data, args="{sleep: 0.2}", spark=spark))
+        job.start("train", write_job("count.py", many_rows, args="{sleep: 0.2}", spark=spark))
         job.wait_for(lambda: len(received(job.folder / "model")) == 2, what="both programs")
         job.wait_for(lambda: all(received(job.folder / "model").values()), what="rows")
         return job
@@ -121,13 +124,6 @@ def standalone(tmp_path_factory, standalone_sh):
     Job.shared_temp = None
     stopped = standalone_sh(folder, "stop")
     assert stopped.returncode == 0, stopped.stderr
-
-
-@pytest.fixture(scope="session")
-def tensorflow_python(tmp_path_factory):
-    """A python3 for `-c CODE ARG…` that has TensorFlow imported: saves 6 s of CPU each time."""
-    with warm.python(PYTHON, tmp_path_factory.mktemp("w")) as folder:
-        yield os.path.join(folder, "python3")
 
 
 @pytest.fixture(scope="session")

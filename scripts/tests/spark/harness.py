@@ -96,12 +96,14 @@ class Job:
             if not entry.name.isdigit():
                 continue
             try:
-                environment = (entry / "environ").read_bytes().split(b"\0")
                 command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                if cmdline not in command:
+                    continue
+                environment = (entry / "environ").read_bytes().split(b"\0")
                 state = (entry / "stat").read_text().rsplit(")", 1)[1].split()[0]
             except OSError:
                 continue
-            if mark in environment and state != "Z" and cmdline in command:
+            if mark in environment and state != "Z":
                 found[int(entry.name)] = command
         return found
 

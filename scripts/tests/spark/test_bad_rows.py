@@ -82,7 +82,7 @@ def test_quarantine(job, any_master, tensorflow_python):
     job.assert_clean()
 
     job.run_id += "-again"
-    result = job.run("infer", path, "--set", "max_bad=0.3%", "--set", "output.path=none")
+    result = job.run("infer", path, "--local", "--set", "max_bad=0.3%", "--set", "output.path=none")
     assert result.code == 6, result.stderr
     cause = result.verdict["cause"]
     assert "4 of 1000 rows are bad (0.4%), and max_bad is 0.3%; the first is" in cause

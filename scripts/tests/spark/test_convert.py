@@ -72,8 +72,8 @@ def spark(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def convert(tmp_path_factory):
-    return Converter(tmp_path_factory.mktemp("tfos"))
+def convert():
+    return Converter()
 
 
 def plain(value):

@@ -14,7 +14,8 @@ import subprocess
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from harness import PYTHON, ROOT, accuracy, flags
+import warm
+from harness import ROOT, accuracy, flags
 
 CUTS = [0, 700, 1001, 1437]  # rows of the files: 700, 301, 436
 ROWS, SHARES = 1437, [700 + 436, 301]
@@ -26,12 +27,12 @@ input: {{path: {data}/test}}
 input_mapping: {{image: image}}
 keep: [label]
 output: {{path: {folder}/predictions}}
-spark: {{master: '{master}'}}
 """
+CLI = "from tensorflow.python.tools.saved_model_cli import main; main()"
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory, digits):
+def data(tmp_path_factory, digits, tensorflow_python):
     """A folder with train (parquet), records (TFRecords) and test."""
     folder = tmp_path_factory.mktemp("uneven")
     rows = pq.read_table(digits / "train")
@@ -39,8 +40,8 @@ def data(tmp_path_factory, digits):
     for i, (first, end) in enumerate(itertools.pairwise(CUTS)):
         pq.write_table(rows.slice(first, end - first), folder / "train" / f"part-{i}.parquet")
     script = ROOT / "configs" / "digits" / "make_tfrecords.py"
-    command = [PYTHON, script, folder / "train", folder / "records"]
-    subprocess.run(command, check=True, capture_output=True)
+    make = warm.script(script, folder / "train", folder / "records")
+    subprocess.run([tensorflow_python, *make], check=True, capture_output=True)
     (folder / "test").symlink_to(digits / "test")
     return folder
 
@@ -96,22 +97,21 @@ def test_all_reduce_in_both_input_modes(job, run, data):
     assert accuracy(job.folder / "export", data) > 0.9
 
 
-def test_keras_fit(job, run, data, any_master):
+def test_keras_fit(job, run, data, tensorflow_python):
     result = run("keras_fit", data / "train", epochs=6, steps=120)
     assert in_step(result, read=None) == 120 * 32
     assert [line.split()[-1] for line in said(job, "training starts at step")] == ["0", "0"]
     assert not list((job.folder / "model" / "backup").glob("*/ckpt*"))  # done: nothing to go on
 
-    cli = PYTHON.parent / "saved_model_cli"
-    command = [cli, "show", "--dir", job.folder / "export", "--all"]
+    command = [tensorflow_python, "-c", CLI, "show", "--dir", job.folder / "export", "--all"]
     shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert "signature_def['serving_default']" in shown
     assert re.search(r"inputs\['image'\].*\n.*DT_FLOAT\n.*\(-1, 64\)", shown)
 
     path = job.folder / "infer.yaml"
-    path.write_text(INFER.format(folder=job.folder, data=data, master=any_master(2)))
+    path.write_text(INFER.format(folder=job.folder, data=data))
     job.run_id = "keras-fit-infer"
-    result = job.run("infer", path)
+    result = job.run("infer", path, "--local")
     assert result.code == 0, result.stderr
     table = pq.read_table(job.folder / "predictions")
     (output,) = set(table.column_names) - {"label"}

@@ -157,7 +157,9 @@ def test_wide_and_deep(job, run, graph, tmp_path_factory):
 
 @pytest.mark.parametrize("mode", ["spark", "tensorflow"])
 def test_all_reduce(job, run, graph, digits, digits_paths, mode):
-    result = run("all_reduce", graph("all_reduce"), **digits_paths, input_mode=mode)
+    readers = {"readers": 2} if mode == "tensorflow" else {}
+    result = run("all_reduce", graph("all_reduce"), **digits_paths, **readers, input_mode=mode)
+    assert result.verdict["rows"]["read"] == EPOCHS * ROWS
     rows = trained(result)
     assert rows["worker:0"] == rows["worker:1"], "each step is of both workers"
     assert result.verdict["train"]["step"] == rows["worker:0"] // 32

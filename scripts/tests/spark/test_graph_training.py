@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from harness import ROOT
+from harness import ROOT, slow
 
 LINE = """\
 import sys
@@ -108,7 +108,11 @@ def engine(job, role, index):
 
 @pytest.mark.parametrize(
     ("strategy", "role", "index"),
-    [("parameter_server", "ps", 0), ("parameter_server", "worker", 1), ("all_reduce", "worker", 1)],
+    [
+        ("parameter_server", "ps", 0),
+        slow("parameter_server", "worker", 1),
+        ("all_reduce", "worker", 1),
+    ],
 )
 def test_killed_engine(job, start, tensorflow_python, strategy, role, index):
     """The first cause is named within a lease, nothing is left, and a new start goes on."""
@@ -167,6 +171,7 @@ def test_evaluator(job, start, line):
     job.assert_clean()
 
 
+@pytest.mark.slow
 def test_members_read_their_shares(job, start, line):
     """input_mode: tensorflow: all rows once an epoch, the same number of steps on each worker."""
     result = start("all_reduce", input_mode="tensorflow", epochs=3, readers=2).wait()

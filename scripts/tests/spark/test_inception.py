@@ -4,16 +4,18 @@ import subprocess
 
 import numpy as np
 import pyarrow.parquet as pq
-from harness import PYTHON, ROOT, flags
+import warm
+from harness import ROOT, flags
 
 EXAMPLE = ROOT / "configs" / "examples" / "inception"
 
 
-def test_inception_with_and_without_a_signature(job, any_master):
-    """Inception-v3 on small images is what Python's TensorFlow computes, by both job files."""
+def test_inception_with_and_without_a_signature(job, any_master, tensorflow_python):
+    """Inception-v3 on small images is what Python's TensorFlow computes, by both job files;
+    with Spark and without."""
     folder = job.folder / "inception"
-    make = [PYTHON, EXAMPLE / "make.py", folder, "--images", "11", "--size", "96"]
-    subprocess.run(make, check=True, capture_output=True)
+    make = warm.script(EXAMPLE / "make.py", folder, "--images", "11", "--size", "96")
+    subprocess.run([tensorflow_python, *make], check=True, capture_output=True)
     images = pq.read_table(folder / "images")
     want = predicted(folder / "model", images["jpeg"].to_pylist())
     assert np.ptp(want["features"], axis=0).mean() > 0.1  # or anything would be equal to anything
@@ -27,9 +29,9 @@ def test_inception_with_and_without_a_signature(job, any_master):
             "export_dir": folder / model,
             "input.path": folder / "images",
             "output.path": folder / file,
-            "spark.master": any_master(1),
         }
-        result = job.run("infer", EXAMPLE / f"{file}.yaml", *flags("--set", settings))
+        where = ["--local"] if file == "tensors" else ["--set", f"spark.master={any_master(1)}"]
+        result = job.run("infer", EXAMPLE / f"{file}.yaml", *flags("--set", settings), *where)
         assert result.code == 0, result.stderr
         job.assert_clean()
         found = pq.read_table(folder / file)

@@ -67,17 +67,13 @@ def test_training_report(trained):
 
 
 def test_infer_equals_python(trained, digits, job, expected):
+    """Without a job file, on two executors."""
     folder, _ = trained
-    path = job.folder / "infer.yaml"
-    path.write_text(
-        f"export_dir: {folder}/export\n"
-        f"input: {{path: {digits}/test, format: parquet}}\n"
-        "input_mapping: {image: image}\nkeep: [id, label]\nbatch_size: 64\ncluster_size: 2\n"
-        "output: {path: predictions}\n"
-    )
-    result = job.run("infer", path)
-    assert result.code == 0, result.stderr
     out = job.folder / "predictions"
+    argv = ["infer", "--export-dir", folder / "export", "--input", digits / "test"]
+    argv += ["--input-mapping", "image=image", "--keep", "id,label", "--batch-size", 64]
+    result = job.run(*argv, "--output", out, "--set", "cluster_size=2")
+    assert result.code == 0, result.stderr
     assert (out / "_SUCCESS").exists()
     got = pq.read_table(out)
     assert got.column_names[:2] == ["id", "label"]
@@ -92,17 +88,6 @@ def test_infer_equals_python(trained, digits, job, expected):
     assert (labels == got["label"].to_numpy()).all()
     accuracy = (np.array(got[2].to_pylist()).argmax(1) == labels).mean()
     assert accuracy >= 0.93
-    job.assert_clean()
-
-
-def test_infer_without_job_file(trained, digits, job):
-    folder, _ = trained
-    out = job.folder / "out"
-    argv = ["infer", "--export-dir", folder / "export", "--input", digits / "test"]
-    argv += ["--output", out, "--keep", "id", "--master", "local[2]"]
-    result = job.run(*argv)
-    assert result.code == 0, result.stderr
-    assert pq.read_table(out).num_rows == 360
     job.assert_clean()
 
 
@@ -210,13 +195,14 @@ def test_no_libtensorflow(trained, digits, job, tmp_path):
     job.assert_clean()
 
 
-def test_engine_killed(trained, job):
+def test_engine_killed(trained, job, any_master):
     """SIGKILL of the process that computes: exit 5, no output, nothing left."""
     folder, _ = trained
     pixels = {"image": lambda i: np.full(64, i % 17, np.float32)}
-    data = write_rows(job.folder / "data", 200_000, files=2, columns=pixels)
+    data = write_rows(job.folder / "data", 50_000, files=2, columns=pixels)
     out = job.folder / "out"
     argv = ["infer", "--export-dir", folder / "export", "--input", data]
+    argv += ["--master", any_master(2)]
     job.start(*argv, "--output", out, "--keep", "id", "--batch-size", 1)
     pids = job.wait_for(lambda: job.processes("tfos-engine run"), what="engine")
     os.kill(next(iter(pids)), 9)

@@ -96,7 +96,7 @@ def test_query_into_partitions(model, job):
     job.assert_clean()
 
 
-def test_bad_row_of_orc(model, job):
+def test_bad_row_of_orc(model, job, any_master):
     """ORC, which only Spark reads: a list too short is exit 6 with its place, and no output."""
     folder, wide, _ = model
     rows = table(wide).append_column("count", pa.array(range(ROWS), pa.int64()))
@@ -108,7 +108,7 @@ def test_bad_row_of_orc(model, job):
     path = job.folder / "infer.yaml"
     path.write_text(
         f"export_dir: {folder}\ninput: {{path: data, format: orc}}\nkeep: [id]\n"
-        "output: {path: out, format: json}\n"
+        f"output: {{path: out, format: json}}\nspark: {{master: '{any_master(1)}'}}\n"
     )
     result = job.run("infer", path)
     assert result.code == 6, result.stderr

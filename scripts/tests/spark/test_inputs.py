@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from converter import Converter
 from harness import PYTHON, flags, received, slow, write_rows
+from test_train import LIGHT
 
 
 @pytest.fixture
@@ -35,22 +36,21 @@ def assert_ids(job, result, rows):
     assert sorted(received(job.folder / "model")[0]) == list(range(rows))
 
 
-@pytest.mark.parametrize("read_by", ["auto", slow("spark")])
-def test_jvms_compile_little_unless_they_read_rows(job, write_job, read_by):
-    light = "-XX:TieredStopAtLevel=1 "
+@pytest.mark.slow
+def test_jvms_that_read_rows_compile(job, write_job):
+    """test_train::test_local_cluster_is_the_default: JVMs that do not."""
     data = write_rows(job.folder / "rows", 500)
     path = write_job(
         "count.py",
         data,
         members=1,
         spark="{master: 'local-cluster[1,2,1024]'}",
-        more=f"read_by: {read_by}",
+        more="read_by: spark",
     )
     job.start("train", path)
     (executor,) = job.wait_for(lambda: job.processes("CoarseGrainedExecutorBackend")).values()
     (driver,) = job.processes("deploy.SparkSubmit").values()
-    assert light in driver
-    assert (light in executor) == (read_by == "auto")
+    assert LIGHT in driver and LIGHT not in executor
     assert_ids(job, job.wait(), 500)
     job.assert_clean()
 
@@ -68,7 +68,7 @@ def test_json(job, run):
 def test_tfrecord_without_a_jar(job, run):
     """Executors read what Spark has no reader for."""
     rows = write_rows(job.folder / "rows", 500)
-    Converter(job.folder)("tfrecord", rows, job.folder / "data", "--shards", 3)
+    Converter()("tfrecord", rows, job.folder / "data", "--shards", 3)
     result = run(f"{{path: {job.folder}/data, format: tfrecord}}")
     assert_ids(job, result, 500)
     assert "read_by: spark" not in result.stderr
@@ -85,7 +85,8 @@ def test_csv_by_executors(job, run):
     assert_ids(job, run(source, more="read_by: executor"), 500)
 
 
-@pytest.mark.parametrize("read_by", ["auto", slow("spark")])
+@pytest.mark.slow
+@pytest.mark.parametrize("read_by", ["auto", "spark"])
 def test_columns_in_folders_names(job, run, read_by):
     """Feed tasks read them by themselves, and as Spark does."""
     for day in range(2):
@@ -183,18 +184,20 @@ DTYPES = {
 
 @pytest.mark.parametrize("read_by", ["executor", "spark"])
 def test_values_arrive_as_they_were_written(job, run, read_by):
-    """Every type of number, strings, bytes, lists and 300 more columns."""
-    folder = job.folder / "data"
-    folder.mkdir()
+    """Every type of number, strings, bytes, lists and 300 more columns, and one of a folder."""
+    folder = job.folder / "data" / "day=3"
+    folder.mkdir(parents=True)
     written = {
         name: pa.array([make(i) for i in range(400)], kind)
         for name, (kind, make) in COLUMNS.items()
     }
     pq.write_table(pa.table(written), folder / "part-0.parquet")
-    result = run(f"{{path: {folder}}}", program="inputs_values.py", more=f"read_by: {read_by}")
+    source = f"{{path: {job.folder}/data}}"
+    result = run(source, program="inputs_values.py", more=f"read_by: {read_by}")
     assert result.code == 0, result.stderr
     with open(job.folder / "model" / "rows.pickle", "rb") as file:
         got = pickle.load(file)
+    assert got.pop("day") == ("<i4", [3] * 400)
     assert set(got) == set(COLUMNS)
     for name, column in written.items():
         assert got[name][1] == column.to_pylist(), name

@@ -5,7 +5,8 @@ import shutil
 import subprocess
 
 import pytest
-from harness import PYTHON, ROOT, accuracy, flags
+import warm
+from harness import ROOT, accuracy, flags
 
 ROWS = 1437  # digits to train on
 BEFORE = ROOT / "configs" / "migration"
@@ -29,7 +30,7 @@ def test_every_program_has_its_diff_or_needs_none():
 
 
 @pytest.mark.parametrize("name", ["keras", "tf_config", "tfjob", "tensorflowonspark"])
-def test_migrated_program_trains(job, digits, any_master, name):
+def test_migrated_program_trains(job, digits, any_master, tensorflow_python, name):
     folder = job.folder / name
     shutil.copytree(BEFORE / name, folder)
     if name in DIFFS:
@@ -40,7 +41,8 @@ def test_migrated_program_trains(job, digits, any_master, name):
     if name == "tf_config":
         data = job.folder / "records"
         script = ROOT / "configs" / "digits" / "make_tfrecords.py"
-        subprocess.run([PYTHON, script, digits / "train", data], check=True, capture_output=True)
+        make = [tensorflow_python, *warm.script(script, digits / "train", data)]
+        subprocess.run(make, check=True, capture_output=True)
     settings = {
         "input.path": data,
         "export_dir": job.folder / "export",

@@ -125,10 +125,10 @@ def spark(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def convert(tmp_path_factory):
+def convert():
     before = os.environ.get("TZ")
     os.environ["TZ"] = ZONE
-    yield Converter(tmp_path_factory.mktemp("tfos"))
+    yield Converter()
     del os.environ["TZ"]
     if before is not None:
         os.environ["TZ"] = before

@@ -62,12 +62,11 @@ def test_tensorboard(job, any_master):
     job.assert_clean()
 
 
-def test_a_python_without_packages(job):
+def test_a_python_without_packages(job, any_master):
     """A TF-native program needs nothing of tfos's; TensorBoard that is missing is a warning."""
     subprocess.run([PYTHON, "-m", "venv", "--without-pip", job.folder / "bare"], check=True)
-    path = write(
-        job, "until.py", ["/"], "tensorboard: true", interpreter=job.folder / "bare/bin/python"
-    )
+    more = f"tensorboard: true\nspark: {{master: '{any_master(1)}'}}"
+    path = write(job, "until.py", ["/"], more, interpreter=job.folder / "bare/bin/python")
     result = job.run("train", path)
     assert result.code == 0, result.stderr
     assert "warning: worker:0: tensorboard: not installed in" in result.stderr
@@ -125,7 +124,7 @@ if os.path.exists(os.path.join(get_context().working_dir, "fail")):
 """
 
 
-def test_a_module_with_its_files(job):
+def test_a_module_with_its_files(job, any_master):
     """python -m's manner; files and folders in their places; what was not shipped is named."""
     files = {
         "pkg/__init__.py": "",
@@ -137,7 +136,7 @@ def test_a_module_with_its_files(job):
         "data/c.txt": "",
         "tools/run.sh": "#!/bin/sh\necho ran",
         "sibling.py": "",
-        "job.yaml": SHIPPED,
+        "job.yaml": f"{SHIPPED}spark: {{master: '{any_master(2)}'}}\n",
     }
     for name, text in files.items():
         (job.folder / name).parent.mkdir(exist_ok=True)

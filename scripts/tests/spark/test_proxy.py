@@ -1,4 +1,6 @@
-"""Machines with proxies in their environment: what belongs to a run is reached without them."""
+"""Machines with proxies in their environment: what belongs to a run is reached without them.
+
+All-reduce: test_strategies.py."""
 
 import re
 import urllib.request
@@ -20,7 +22,7 @@ def proxy():
 
 
 def test_the_proxy_counts(proxy):
-    """The tests below can fail: Python's own client goes to this proxy."""
+    """Its tests can fail: Python's own client goes to this proxy."""
     import urllib.error
     import urllib.request
 
@@ -29,17 +31,6 @@ def test_the_proxy_counts(proxy):
         urllib.request.build_opener(handler).open("http://tfos.invalid/", timeout=5)
     assert proxy.asked == ["GET http://tfos.invalid/ HTTP/1.1"]
     proxy.asked.clear()
-
-
-def test_all_reduce(job, write_job, proxy):
-    data = write_rows(job.folder / "data", 400, files=2)
-    path = write_job(
-        "strategy_all_reduce.py", data, args="{datasets: from_batches}", spark="{}", more=BOUNDS
-    )
-    result = job.run("train", path, "--set", "strategy=all_reduce", env=proxy.environment)
-    assert result.code == 0, result.stderr
-    assert result.verdict["rows"]["read"] == 400
-    job.assert_clean()
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ spec = tf.TensorSpec([None, 4], tf.float32, name="x")
 model.call = tf.function(lambda x: {"y": 2 * tf.reduce_sum(x, 1) + 1}, input_signature=[spec])
 tf.saved_model.save(model, sys.argv[1], signatures={"serving_default": model.call})
 """
-FILES, ROWS = 12, 20_000
+FILES, ROWS = 12, 5_000
 
 
 def quad(i):

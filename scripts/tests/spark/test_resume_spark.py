@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
-from harness import Job
+from harness import Job, slow
 
 # The rows' own numbers, as Python computes them, lie beside the model.
 MODEL = """\
@@ -27,7 +27,7 @@ model = Model()
 tf.saved_model.save(model, folder, signatures={"serving_default": model.__call__})
 np.save(target, model(tf.constant(np.load(rows)))["y"].numpy())
 """
-FILES, ROWS = 12, 15_000
+FILES, ROWS = 12, 4_000
 ALL = FILES * ROWS
 # Each file is a partition: it and what opening it counts for fill one.
 CONF = f"spark.sql.files.minPartitionNum: '{FILES}'"
@@ -278,7 +278,7 @@ def check_bad_rows(site, good, bad):
 @pytest.mark.parametrize(
     ("query", "why"),
     [
-        (
+        slow(
             "SELECT a.id, a.day, a.x FROM {0} a JOIN {0} b ON a.id = b.id",
             "operator BroadcastHashJoin",
         ),

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from harness import received, slow
+from proxy import RefusingProxy
 
 EPOCHS = 2
 BATCH = 32
@@ -29,10 +30,10 @@ def run(job, write_job, any_master):
         pq.write_table(pa.table({"id": ids}), folder / f"part-{i}.parquet")
         first += rows
 
-    def run(program, members, *settings, args="{}", master=None):
+    def run(program, members, *settings, args="{}", master=None, env=None):
         spark = f"{{master: '{master or any_master(members)}'}}"
         path = write_job(program, folder, members=members, epochs=EPOCHS, args=args, spark=spark)
-        result = job.run("train", path, *(part for s in settings for part in ("--set", s)))
+        result = job.run("train", path, *(part for s in settings for part in ("--set", s)), env=env)
         assert result.code == 0, result.stderr
         job.assert_clean()
         return result
@@ -42,9 +43,13 @@ def run(job, write_job, any_master):
 
 @pytest.mark.parametrize("datasets", ["from_batches", slow("from_function")])
 def test_all_reduce(job, run, datasets):
-    result = run(
-        "strategy_all_reduce.py", 2, "strategy=all_reduce", args=f"{{datasets: {datasets}}}"
-    )
+    """With proxies in the environment: what belongs to a run is reached without them."""
+    # Threads that hang on a proxy would wait for the stall time.
+    settings = ["strategy=all_reduce", "timeouts.reservation=90s", "timeouts.stall=60s"]
+    where = {"master": "local-cluster[2,2,1024]", "args": f"{{datasets: {datasets}}}"}
+    with RefusingProxy() as proxy:
+        result = run("strategy_all_reduce.py", 2, *settings, **where, env=proxy.environment)
+        assert proxy.asked == []
     workers = [steps(job.folder / "model" / f"steps-{i}.txt") for i in range(2)]
     assert len(workers[0]) == len(workers[1])
     seen = Counter(i for worker in workers for step in worker for i in step)

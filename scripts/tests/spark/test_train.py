@@ -7,6 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 from harness import received, slow, write_rows
 
+LIGHT = "-XX:TieredStopAtLevel=1 "
+
 
 def assert_each_row_once(job, rows, epochs=1):
     ids = sorted(i for got in received(job.folder / "model").values() for i in got)
@@ -19,6 +21,12 @@ def assert_balanced(result, rows):
     assert account["read"] == account["trained"] + account["dropped"] + account["quarantined"]
 
 
+def executors_of(job, count):
+    """The command lines of the executors' JVMs once there are so many, else None."""
+    found = list(job.processes("CoarseGrainedExecutorBackend").values())
+    return found if len(found) == count else None
+
+
 def assert_even(job, within):
     counts = [len(ids) for ids in received(job.folder / "model").values()]
     assert len(counts) == 2
@@ -26,8 +34,13 @@ def assert_even(job, within):
 
 
 def test_local_cluster_is_the_default(job, write_job):
+    """Its JVMs compile little: no rows pass through them."""
     data = write_rows(job.folder / "data", 2000, files=4)
-    result = job.run("train", write_job("count.py", data, epochs=2, spark="{}"))
+    job.start("train", write_job("count.py", data, epochs=2, spark="{}"))
+    executors = job.wait_for(lambda: executors_of(job, 2), what="both executors")
+    drivers = list(job.processes("deploy.SparkSubmit").values())
+    assert len(drivers) == 1 and all(LIGHT in command for command in executors + drivers)
+    result = job.wait()
     assert result.code == 0, result.stderr
     assert_each_row_once(job, 2000, epochs=2)
     assert_balanced(result, 4000)

@@ -6,8 +6,9 @@ Keras, once; nothing of it runs on executors.
 
 `export` is the entry; `keras_program` and `module_program` are what can be exported; `trace`
 makes graphs of them; `collective` averages gradients over a cluster; `updates` finds which
-operations update which variable; `devices` finds the task of a variable; `saved` writes the
-SavedModel, and `saver` its operations that save and restore.
+operations update which variable, and `fused` makes one operation of such an update; `devices` finds
+the task of a variable; `saved` writes the SavedModel, and `saver` its operations that save and
+restore.
 """
 
 from tfos.graph.collective import all_reduce

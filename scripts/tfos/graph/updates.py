@@ -15,6 +15,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfos.graph import fused
+
 
 @dataclass
 class Placement:
@@ -37,16 +39,18 @@ class Update:
 
 @contextlib.contextmanager
 def recorded(optimizer: Any, graph: tf.Graph) -> Iterator[list[Update]]:
-    """The updates that a Keras optimizer makes in a graph, as they come.
+    """The updates that a Keras optimizer makes in a graph, as they come, each as one operation
+    where TensorFlow has that (fused).
 
     Those in a graph below it, such as a branch of tf.cond, are left out.
     """
     while hasattr(optimizer, "inner_optimizer"):  # of LossScaleOptimizer
         optimizer = optimizer.inner_optimizer
-    update_step = optimizer.update_step
+    update_step = fused.update_step(optimizer)
     found: list[Update] = []
 
     def recording(gradient: Any, variable: Any, learning_rate: Any) -> None:
+        update_step.prepare(gradient, variable)
         before = len(graph.get_operations())
         update_step(gradient, variable, learning_rate)
         if tf.compat.v1.get_default_graph() is graph:

@@ -1,0 +1,284 @@
+package mirror
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"tfos/internal/store"
+)
+
+// TestManager: the store has the checkpoints that the program keeps, and a later run goes
+// on from the newest. Older ones stay at the store until the program no longer keeps them.
+func TestManager(t *testing.T) {
+	url := filepath.Join(t.TempDir(), "store")
+	m := fetched(t, store.Local{}, url, nil)
+	p := resume(t, m.Dir, 3)
+	for step := 1; step <= 5; step++ {
+		p.save(step)
+		pass(t, m)
+		readable(t, url)
+	}
+	wantTree(t, url, ckpt(3, 4, 5))
+
+	m = fetched(t, store.Local{}, url, nil)
+	wantTree(t, m.Dir, ckpt(5))
+	if got := m.Status(); got.Stored != "ckpt-5" || len(got.Brought.Checkpoints) != 1 || got.Brought.Files != 2 {
+		t.Errorf("status %+v", got)
+	}
+	p = resume(t, m.Dir, 3)
+	p.save(6)
+	pass(t, m)
+	wantTree(t, url, ckpt(4, 5, 6))
+	p.save(7)
+	p.save(8)
+	finish(t, m)
+	wantTree(t, url, ckpt(6, 7, 8))
+	readable(t, url)
+	if got := m.Status(); got.Stored != "ckpt-8" || got.Local != "ckpt-8" || got.Files != 2 || got.Deleted == 0 {
+		t.Errorf("status %+v", got)
+	}
+}
+
+// TestKilledAtEachStep: wherever the process is killed while it uploads, a reader of the
+// store finds whole checkpoints, one of the newest two saves, and the next run leaves
+// nothing that it should not.
+func TestKilledAtEachStep(t *testing.T) {
+	for at := 0; ; at++ {
+		url := filepath.Join(t.TempDir(), "store")
+		first := fetched(t, store.Local{}, url, nil)
+		p := resume(t, first.Dir, 2)
+		p.save(1)
+		p.checkpoint("best", 1)
+		finish(t, first)
+
+		f := &faulty{Store: store.Local{}, at: at, after: func() { readable(t, url) }}
+		m := fetched(t, store.Local{}, url, nil)
+		m.Store = f
+		p = resume(t, m.Dir, 2)
+		var err error
+		for step := 2; step <= 4 && err == nil; step++ {
+			p.save(step)
+			p.checkpoint("best", step)
+			err = m.pass(t.Context())
+		}
+		readable(t, url)
+		if t.Failed() {
+			t.Fatalf("killed at call %d", at)
+		}
+
+		last := fetched(t, store.Local{}, url, nil)
+		p = resume(t, last.Dir, 2)
+		if len(p.all) == 0 {
+			t.Fatalf("killed at call %d: no checkpoint is left", at)
+		}
+		p.save(10)
+		p.save(11)
+		p.checkpoint("best", 11)
+		finish(t, last)
+		readable(t, url)
+		newest := fetched(t, store.Local{}, url, nil)
+		if got := resume(t, newest.Dir, 2).all; strings.Join(got, " ") != "ckpt-10 ckpt-11" {
+			t.Fatalf("killed at call %d: the state file names %v", at, got)
+		}
+		if err == nil {
+			if at < 20 {
+				t.Fatalf("only %d calls were tried", at)
+			}
+			wantTree(t, url, "best"+oneData+" best.index "+ckpt(10, 11))
+			return
+		}
+	}
+}
+
+// TestFaultInMidUpload: one failed call fails its pass. The next pass does the rest, and
+// nothing temporary stays.
+func TestFaultInMidUpload(t *testing.T) {
+	for at := 0; ; at++ {
+		url := filepath.Join(t.TempDir(), "store")
+		f := &faulty{Store: store.Local{}, at: at, times: 1, after: func() { readable(t, url) }}
+		m := fetched(t, store.Local{}, url, nil)
+		m.Store = f
+		p := resume(t, m.Dir, 1)
+		failed := false
+		for step := 1; step <= 3; step++ {
+			p.save(step)
+			if err := m.pass(t.Context()); err != nil {
+				if !errors.Is(err, errFault) || !strings.Contains(err.Error(), url) {
+					t.Fatalf("error %v", err)
+				}
+				failed = true
+			}
+		}
+		finish(t, m)
+		wantTree(t, url, ckpt(3))
+		readable(t, url)
+		if t.Failed() {
+			t.Fatalf("fault at call %d", at)
+		}
+		if !failed {
+			if at < 10 {
+				t.Fatalf("only %d calls were tried", at)
+			}
+			return
+		}
+	}
+}
+
+// TestIncomplete: half a checkpoint does not go up, running or at the end.
+func TestIncomplete(t *testing.T) {
+	url := filepath.Join(t.TempDir(), "store")
+	m := fetched(t, store.Local{}, url, nil)
+	p := resume(t, m.Dir, 3)
+	p.save(1)
+	pass(t, m)
+	p.write("ckpt-2"+oneData, content(t, 2, oneData))
+	p.write("ckpt-2_temp/part-00000-of-00001"+oneData, content(t, 2, oneData))
+	pass(t, m)
+	wantTree(t, url, ckpt(1))
+	p.write("ckpt-2.index", content(t, 2, ".index")[:100])
+	finish(t, m)
+	wantTree(t, url, ckpt(1))
+	p.write("ckpt-2.index", content(t, 2, ".index"))
+	pass(t, m)
+	if got := m.Status().Stored; got != "ckpt-2" {
+		t.Errorf("stored %q", got)
+	}
+}
+
+// TestTornInPlace: a checkpoint that is being saved again under its own name has new data
+// and the old index. It goes up when the index is new too, or when the program returned.
+func TestTornInPlace(t *testing.T) {
+	url := filepath.Join(t.TempDir(), "store")
+	m := fetched(t, store.Local{}, url, nil)
+	p := resume(t, m.Dir, 3)
+	p.checkpoint("best", 1)
+	pass(t, m)
+	at := time.Now().Add(time.Second)
+	p.write("best"+oneData, content(t, 2, oneData))
+	if err := os.Chtimes(m.here("best"+oneData), at, at); err != nil {
+		t.Fatal(err)
+	}
+	pass(t, m)
+	if err := m.Finish(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	readable(t, url)
+	p.checkpoint("best", 2)
+	pass(t, m)
+	readable(t, url)
+	if got, _ := os.ReadFile(url + "/best" + oneData); string(got) != string(content(t, 2, oneData)) {
+		t.Error("the new data is not at the store")
+	}
+}
+
+// TestNewestIsDeletedMeanwhile: a program that keeps one checkpoint and saves faster than
+// the store takes them still gets a state file there that names a checkpoint there.
+func TestNewestIsDeletedMeanwhile(t *testing.T) {
+	url := filepath.Join(t.TempDir(), "store")
+	step := 1
+	var p *program
+	f := &faulty{Store: store.Local{}, at: 1 << 30}
+	m := fetched(t, f, url, nil)
+	p = resume(t, m.Dir, 1)
+	p.save(step)
+	f.after = func() {
+		readable(t, url)
+		step++
+		p.save(step)
+	}
+	for range 5 {
+		pass(t, m)
+	}
+	f.after = nil
+	if got := resume(t, fetched(t, store.Local{}, url, nil).Dir, 1).all; len(got) != 1 {
+		t.Errorf("the state file names %v", got)
+	}
+	finish(t, m)
+	wantTree(t, url, ckpt(step))
+}
+
+// TestAbsoluteState: absolute names of the local folder become relative at the store, and
+// foreign absolute names of a copied folder become those beside the state file.
+func TestAbsoluteState(t *testing.T) {
+	url := filepath.Join(t.TempDir(), "store")
+	m := fetched(t, store.Local{}, url, nil)
+	p := resume(t, m.Dir, 3)
+	p.checkpoint("run/model.ckpt-7", 7)
+	p.write("run/checkpoint", []byte(fmt.Sprintf("model_checkpoint_path: %q\nall_model_checkpoint_paths: %q\nlast_preserved_timestamp: 5.25\n",
+		m.Dir+"/run/model.ckpt-7", m.Dir+"/run/model.ckpt-7")))
+	pass(t, m)
+	text, err := os.ReadFile(url + "/run/checkpoint")
+	if err != nil || string(text) != "model_checkpoint_path: \"model.ckpt-7\"\nall_model_checkpoint_paths: \"model.ckpt-7\"\nlast_preserved_timestamp: 5.25\n" {
+		t.Errorf("%v, %s", err, text)
+	}
+	if err := os.WriteFile(url+"/run/checkpoint", []byte(`model_checkpoint_path: "/old/place/model.ckpt-7"`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m = fetched(t, store.Local{}, url, nil)
+	if got := resume(t, m.Dir+"/run", 3).all; len(got) != 1 || got[0] != "model.ckpt-7" {
+		t.Errorf("the local state file names %v", got)
+	}
+}
+
+// TestDamagedAtTheStore: a checkpoint that cannot be restored is passed over, and the
+// state file then names the one before.
+func TestDamagedAtTheStore(t *testing.T) {
+	url := filepath.Join(t.TempDir(), "store")
+	m := fetched(t, store.Local{}, url, nil)
+	p := resume(t, m.Dir, 3)
+	for step := 1; step <= 3; step++ {
+		p.save(step)
+	}
+	finish(t, m)
+	if err := errors.Join(os.Truncate(url+"/ckpt-3"+oneData, 3), os.Remove(url+"/ckpt-2"+oneData)); err != nil {
+		t.Fatal(err)
+	}
+	m = fetched(t, store.Local{}, url, nil)
+	wantTree(t, m.Dir, ckpt(1))
+	if got := resume(t, m.Dir, 3).all; len(got) != 1 {
+		t.Errorf("names %v", got)
+	}
+}
+
+// TestKeep: of a graph program as many checkpoints stay at the store as the job keeps,
+// though the program has only the newest of those before.
+func TestKeep(t *testing.T) {
+	url := filepath.Join(t.TempDir(), "store")
+	m := fetched(t, store.Local{}, url, nil)
+	p := resume(t, m.Dir, 3)
+	for step := 1; step <= 3; step++ {
+		p.save(step)
+	}
+	finish(t, m)
+	m = fetched(t, store.Local{}, url, func(c *Config) { c.Keep = 3 })
+	p = &program{t: t, dir: m.Dir, keep: 3, all: []string{"ckpt-3"}} // what is here
+	p.save(4)
+	pass(t, m)
+	wantTree(t, url, ckpt(2, 3, 4))
+	p.save(5)
+	p.save(6)
+	finish(t, m)
+	wantTree(t, url, ckpt(4, 5, 6))
+	readable(t, url)
+}
+
+// TestSaverForgets: checkpoints of earlier runs stay where the program does not know them.
+func TestSaverForgets(t *testing.T) {
+	url := filepath.Join(t.TempDir(), "store")
+	m := fetched(t, store.Local{}, url, nil)
+	p := resume(t, m.Dir, 3)
+	for step := 1; step <= 3; step++ {
+		p.save(step)
+	}
+	finish(t, m)
+	m = fetched(t, store.Local{}, url, nil)
+	p = &program{t: t, dir: m.Dir, keep: 3} // it has not read the state file
+	p.save(4)
+	finish(t, m)
+	wantTree(t, url, ckpt(1, 2, 3, 4))
+}

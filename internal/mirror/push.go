@@ -1,0 +1,349 @@
+package mirror
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"tfos/internal/model"
+	"tfos/internal/store"
+)
+
+// moment is when a pass uploads.
+type moment int
+
+const (
+	running moment = iota // the program writes
+	ended                 // it has returned: everything that is here is meant
+	killed                // it was ended: what it wrote last may be half of something
+)
+
+// push uploads what is new here, and deletes at the store what was deleted here:
+// checkpoints, the state files that name them, other files, and then deletions. Without
+// an error everything is at the store that may be there at this moment.
+func (m *Mirror) push(ctx context.Context, when moment) error {
+	files, err := m.scan(allFolders)
+	if err != nil {
+		return err
+	}
+	if m.Mode != Events {
+		for _, dir := range m.changedFolders(files) {
+			if err := m.pushCheckpoints(ctx, dir, when); err != nil {
+				return err
+			}
+		}
+	}
+	if err := m.pushFiles(ctx, files, when); err != nil {
+		return err
+	}
+	return m.removeDeleted(ctx, files)
+}
+
+// isNew reports whether a file is not at the store as it is here.
+func (m *Mirror) isNew(name string, s stamp) bool {
+	k, found := m.known[name]
+	return !found || k.stamp != s
+}
+
+// changedFolders returns the folders in which a checkpoint or a state file is new.
+func (m *Mirror) changedFolders(files map[string]stamp) []string {
+	changed := map[string]bool{}
+	for name, s := range files {
+		switch kindOf(name) {
+		case index, data, meta, state:
+			if m.isNew(name, s) {
+				changed[folderOf(name)] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(changed))
+}
+
+// pushCheckpoints uploads the checkpoints of a folder, and then its state file.
+func (m *Mirror) pushCheckpoints(ctx context.Context, dir string, when moment) error {
+	shot, err := m.snapshot(dir, when)
+	if err != nil {
+		return err
+	}
+	defer shot.close()
+	for _, c := range shot.checkpoints {
+		if err := m.saveUp(ctx, c.prefix, c.sources, c.again); err != nil {
+			if errors.Is(err, errChanged) && when == running {
+				return nil // the next pass finds it as it is then
+			}
+			return err
+		}
+	}
+	if shot.hasState {
+		return m.pushState(ctx, dir, shot)
+	}
+	return nil
+}
+
+// pushState uploads a state file and deletes the checkpoints that the store's state file
+// named and this one does not.
+func (m *Mirror) pushState(ctx context.Context, dir string, shot *snapshot) error {
+	old, wanted := m.states[dir], shot.state
+	if m.Keep > 0 {
+		wanted = m.withEarlier(wanted, old)
+	}
+	wanted = wanted.only(func(name string) bool {
+		_, up := m.known[join(dir, name)+".index"]
+		return up || slices.Contains(old.all, name)
+	})
+	if wanted.newest == "" {
+		return nil // nothing that it names is at the store
+	}
+	name := join(dir, stateName)
+	if err := store.WriteFile(ctx, m.Store, m.at(name), wanted.text()); err != nil {
+		return fmt.Errorf("mirror: upload %s: %w", m.at(name), err)
+	}
+	m.known[name], m.states[dir] = known{shot.stateStamp, true}, wanted
+	if !m.prunes(dir, old, wanted) {
+		return nil
+	}
+	for _, gone := range old.all {
+		if slices.Contains(wanted.all, gone) || m.isHere(join(dir, gone)+".index") {
+			continue
+		}
+		if err := m.removeCheckpoint(ctx, join(dir, gone)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prunes reports whether the program looks after the checkpoints of earlier runs, as
+// tf.train.CheckpointManager does: it names one of them still, or has deleted the newest
+// of them. A tf.train.Saver of TensorFlow 1 does not know them, and leaves them.
+func (m *Mirror) prunes(dir string, old, now stateFile) bool {
+	return slices.ContainsFunc(now.all, func(name string) bool { return slices.Contains(old.all, name) }) ||
+		old.newest != "" && !m.isHere(join(dir, old.newest)+".index")
+}
+
+// withEarlier adds the newest checkpoints of old that fit into Keep.
+func (m *Mirror) withEarlier(s, old stateFile) stateFile {
+	var earlier []string
+	for _, name := range slices.Backward(old.all) {
+		if len(s.all)+len(earlier) < m.Keep && !slices.Contains(s.all, name) {
+			earlier = append(earlier, name)
+		}
+	}
+	slices.Reverse(earlier)
+	if len(earlier) > 0 {
+		s.all, s.times = append(earlier, s.all...), nil
+	}
+	return s
+}
+
+func (m *Mirror) isHere(name string) bool {
+	_, err := os.Lstat(m.here(name))
+	return err == nil
+}
+
+// pushFiles uploads the files that are no checkpoints: weights first, because what
+// stands beside them says which epoch they are of (BackupAndRestore's metadata).
+func (m *Mirror) pushFiles(ctx context.Context, files map[string]stamp, when moment) error {
+	now := time.Now()
+	var saved, rest []string
+	for name, s := range files {
+		if !m.isNew(name, s) {
+			delete(m.pending, name)
+			continue
+		}
+		if !m.isDue(name, s, now, when) {
+			continue
+		}
+		if kindOf(name) == weights {
+			saved = append(saved, name)
+		} else {
+			rest = append(rest, name)
+		}
+	}
+	for _, names := range [][]string{saved, rest} {
+		slices.SortFunc(names, func(a, b string) int {
+			return cmp.Or(files[a].modified.Compare(files[b].modified), strings.Compare(a, b))
+		})
+	}
+	for _, name := range saved { // one after another: the newest is the last
+		began := time.Now()
+		if err := m.sendDue(ctx, []string{name}, when); err != nil {
+			return err
+		}
+		m.noteWeights(name, began)
+	}
+	for names := range slices.Chunk(rest, openFiles) {
+		if err := m.sendDue(ctx, names, when); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openFiles is how many files are opened at a time.
+const openFiles = 64
+
+// isDue reports whether a new file goes up now. A file whose format does not say that it
+// is whole has not changed for a time, or has been new for long: it goes up as it is then.
+func (m *Mirror) isDue(name string, s stamp, now time.Time, when moment) bool {
+	kind := kindOf(name)
+	switch {
+	case m.Mode == Events && (kind != events || inTemporary(name)):
+		return false
+	case kind == index, kind == data, kind == state && m.namesCheckpoints(name):
+		return false
+	case kind == meta && m.isHere(prefixOf(name)+".index"):
+		return false // it goes up with its checkpoint
+	case when == ended:
+		return true
+	case kind == events:
+		return when == killed || !now.Before(m.due[name])
+	}
+	if m.pending[name].IsZero() {
+		m.pending[name] = now
+	}
+	if whole, known := m.looksWhole(name); known {
+		return whole
+	}
+	return now.Sub(s.modified) >= m.Settle || when == running && now.Sub(m.pending[name]) >= m.EventsEvery
+}
+
+// namesCheckpoints reports whether a file called "checkpoint" is a state file.
+func (m *Mirror) namesCheckpoints(name string) bool {
+	text, err := os.ReadFile(m.here(name))
+	if err != nil {
+		return true // it is gone, or goes up when it can be read
+	}
+	_, ok := parseState(text, m.here(folderOf(name)))
+	return ok
+}
+
+// sendDue uploads files, and sets when event files may go up again.
+func (m *Mirror) sendDue(ctx context.Context, names []string, when moment) error {
+	var sources []source
+	defer func() { closeAll(sources) }()
+	for _, name := range names {
+		s, ok, err := m.open(name)
+		if err != nil {
+			return err
+		}
+		if ok {
+			sources = append(sources, s)
+		}
+	}
+	began := time.Now()
+	err := m.send(ctx, sources)
+	if errors.Is(err, errChanged) && when == running {
+		err = nil // it goes up in a later pass
+	}
+	pause := max(m.EventsEvery, copyShare*time.Since(began))
+	for _, s := range sources {
+		if kindOf(s.name) == events {
+			m.due[s.name] = time.Now().Add(pause)
+		}
+	}
+	return err
+}
+
+// noteWeights records a file of weights that went up.
+func (m *Mirror) noteWeights(name string, began time.Time) {
+	k, up := m.known[name]
+	m.change(func(s *Status) {
+		s.Local = name
+		if up {
+			s.Stored, s.Files, s.Bytes, s.Seconds = name, 1, k.size, time.Since(began).Seconds()
+		}
+	})
+}
+
+// removeDeleted deletes at the store what this mirror owns there and the program has
+// deleted. files are those that a scan has found.
+func (m *Mirror) removeDeleted(ctx context.Context, files map[string]stamp) error {
+	var gone []string
+	for name, k := range m.known {
+		if _, here := files[name]; here || !k.owned || m.isHere(name) {
+			continue
+		}
+		gone = append(gone, name)
+	}
+	// State files first, then indexes: nobody takes the rest for a checkpoint.
+	rank := map[kind]int{state: 0, index: 1}
+	slices.SortFunc(gone, func(a, b string) int {
+		byKind := func(name string) int {
+			if r, ok := rank[kindOf(name)]; ok {
+				return r
+			}
+			return len(rank)
+		}
+		if d := byKind(a) - byKind(b); d != 0 {
+			return d
+		}
+		return strings.Compare(a, b)
+	})
+	for _, name := range gone {
+		if kindOf(name) == state {
+			delete(m.states, folderOf(name))
+		}
+		if m.isNamed(name) {
+			continue // until the state file no longer names it
+		}
+		if err := m.removeFile(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isNamed reports whether a file is of a checkpoint that the store's state file names.
+func (m *Mirror) isNamed(name string) bool {
+	switch kindOf(name) {
+	case index, data, meta:
+		dir := folderOf(name)
+		return slices.ContainsFunc(m.states[dir].all, func(one string) bool { return join(dir, one) == prefixOf(name) })
+	}
+	return false
+}
+
+func (m *Mirror) removeFile(ctx context.Context, name string) error {
+	if err := m.Store.Remove(ctx, m.at(name)); err != nil {
+		return fmt.Errorf("mirror: delete %s: %w", m.at(name), err)
+	}
+	delete(m.known, name)
+	delete(m.stored, name)
+	delete(m.due, name)
+	delete(m.pending, name)
+	m.change(func(s *Status) { s.Deleted++ })
+	return nil
+}
+
+// removeCheckpoint deletes a checkpoint of the store: its index first.
+func (m *Mirror) removeCheckpoint(ctx context.Context, prefix string) error {
+	found, err := m.Store.Match(ctx, store.Literal(m.at(prefix))+".data-*")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("mirror: delete %s: %w", m.at(prefix), err)
+	}
+	names := []string{prefix + ".index"}
+	for _, f := range found {
+		if name, ok := m.nameOf(f.Path); ok && prefixOf(name) == prefix {
+			names = append(names, name)
+		}
+	}
+	for _, name := range append(names, prefix+".meta") {
+		if err := m.removeFile(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// complete reports whether a local checkpoint can be restored.
+func (m *Mirror) complete(c *checkpoint) bool {
+	return c.hasAllData() && model.CheckpointProblem(m.here(c.prefix)) == ""
+}
