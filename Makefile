@@ -22,7 +22,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 PAYLOAD := cmd/tfos/payload
 GREMLINS := github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0
 
-.PHONY: help setup build demo test test-all test-go test-pure test-engine test-python test-spark test-spark4 test-versions bench bench-full bench-docs mutate check proto clean
+.PHONY: help setup build demo test test-all test-go test-pure test-engine test-stores test-python test-spark test-spark4 test-versions bench bench-full bench-docs mutate check proto clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -52,6 +52,9 @@ test-pure:
 
 test-engine:
 	$(CGO) TFOS_REQUIRE=tensorflow,$${TFOS_REQUIRE-} go test $(CGO_ROOMS)
+
+test-stores: ## internal/store with real servers of S3, GCS, Azure Blob and HDFS (installed once, in .stores)
+	scripts/stores.sh
 
 test-python: build ## Python tests that need no Spark
 	$(PYTEST) -m 'not spark and not slow'
@@ -113,6 +116,6 @@ proto: setup ## generate internal/reserve/reservepb
 	@PATH=$(CURDIR)/.build/tools:$$PATH $(PYTHON) -m grpc_tools.protoc -I internal/reserve/reservepb \
 		--go_out=$(OUT) --go_opt=module=tfos --go-grpc_out=$(OUT) --go-grpc_opt=module=tfos reserve.proto
 
-clean: ## what was built; .venv and .versions stay
+clean: ## what was built; .venv, .versions and .stores stay
 	scripts/standalone.sh stop
 	rm -rf bin demo .build $(PAYLOAD)/*.s2

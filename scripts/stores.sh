@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Runs a command, or the tests of internal/store, with a real server of each remote store:
+#
+#     scripts/stores.sh [COMMAND...]
+#
+# A server whose address the environment has is used as it is: TFOS_TEST_S3,
+# TFOS_TEST_GCS, TFOS_TEST_AZURE (http://HOST:PORT), TFOS_TEST_HDFS (hdfs://HOST:PORT). The
+# others are installed where they are missing, started, and stopped at the end.
+# Run by make test-stores.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source scripts/stores_objects.sh
+source scripts/stores_hdfs.sh
+
+mkdir -p .stores
+stop() { objects_stop; hdfs_stop; }
+trap stop EXIT
+trap 'exit 1' INT TERM
+[ -n "${TFOS_TEST_S3:-}" ] || s3_start
+[ -n "${TFOS_TEST_GCS:-}" ] || gcs_start
+[ -n "${TFOS_TEST_AZURE:-}" ] || azure_start
+[ -n "${TFOS_TEST_HDFS:-}" ] || hdfs_start
+
+export TFOS_REQUIRE=${TFOS_REQUIRE:+$TFOS_REQUIRE,}stores
+if [ $# = 0 ]; then
+    set -- env CGO_ENABLED=0 go test -count=1 ./internal/store/...
+fi
+"$@"
