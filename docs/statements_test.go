@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestStatements: every test and every file of tests that statements.md and
-// contributing.md name exists. A statement has one test at least.
+// TestStatements: every test and every file of tests that statements.md, contributing.md
+// and storage.md name exists. A statement has one test at least.
 func TestStatements(t *testing.T) {
 	for line := range strings.Lines(read(t, "statements.md")) {
 		cells := strings.Split(line, "|")
@@ -21,7 +21,7 @@ func TestStatements(t *testing.T) {
 		}
 	}
 	python := pythonFiles(t)
-	for _, page := range []string{"statements.md", "contributing.md"} {
+	for _, page := range []string{"statements.md", "contributing.md", "storage.md"} {
 		text := read(t, page)
 		for _, m := range goTest.FindAllStringSubmatch(text, -1) {
 			if !strings.Contains(readAll(t, "../"+m[1]+"/*_test.go"), "\nfunc "+m[2]+"(") {

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs a command, or the tests of internal/store, with a real server of each remote store:
+# Runs a command, or the tests of internal/store and internal/hadoop, with a real server of
+# each remote store:
 #
 #     scripts/stores.sh [COMMAND...]
 #
@@ -19,10 +20,11 @@ trap 'exit 1' INT TERM
 [ -n "${TFOS_TEST_S3:-}" ] || s3_start
 [ -n "${TFOS_TEST_GCS:-}" ] || gcs_start
 [ -n "${TFOS_TEST_AZURE:-}" ] || azure_start
+hdfs_install # some tests start servers of their own
 [ -n "${TFOS_TEST_HDFS:-}" ] || hdfs_start
 
 export TFOS_REQUIRE=${TFOS_REQUIRE:+$TFOS_REQUIRE,}stores
 if [ $# = 0 ]; then
-    set -- env CGO_ENABLED=0 go test -count=1 ./internal/store/...
+    set -- env CGO_ENABLED=0 go test -count=1 -timeout 30m ./internal/store/... ./internal/hadoop
 fi
 "$@"

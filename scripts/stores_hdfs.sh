@@ -11,8 +11,10 @@ hdfs_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 hdfs_folder=$hdfs_root/.stores/hdfs
 hdfs_pom=$hdfs_root/scripts/stores/hdfs.pom.xml
 
-# hdfs_install fetches what is missing.
+# hdfs_install fetches what is missing, and sets TFOS_TEST_HADOOP_JARS: some tests start and
+# kill servers of their own.
 hdfs_install() {
+    export TFOS_TEST_HADOOP_JARS=$hdfs_folder/jars
     if cmp -s "$hdfs_pom" "$hdfs_folder/installed.xml"; then return; fi
     echo 'stores: Hadoop by Maven (60 MB to download)' >&2
     rm -rf "$hdfs_folder/jars" && mkdir -p "$hdfs_folder"
@@ -29,11 +31,11 @@ hdfs_java() {
         -cp "$hdfs_folder/run/conf:$hdfs_folder/jars/*" "$@"
 }
 
-# hdfs_start starts an empty HDFS and sets TFOS_TEST_HDFS and TFOS_TEST_HADOOP_JARS.
+# hdfs_start starts an empty HDFS and sets TFOS_TEST_HDFS.
 hdfs_start() {
     hdfs_stop
     hdfs_install
-    local run=$hdfs_folder/run port web
+    local run=$hdfs_folder/run port web server pid
     # The servers look for their web pages on the class path, and need only the folders.
     rm -rf "$run" && mkdir -p "$run/conf/webapps/hdfs" "$run/conf/webapps/datanode"
     read -r port web < <(python3 -c '
@@ -68,18 +70,16 @@ log4j.appender.c.layout=org.apache.log4j.PatternLayout
 log4j.appender.c.layout.ConversionPattern=%d %p %c{1}: %m%n
 TEXT
     (hdfs_java org.apache.hadoop.hdfs.server.namenode.NameNode -format -force >"$run/format.log" 2>&1)
-    local server
     for server in namenode.NameNode datanode.DataNode; do
         (hdfs_java "org.apache.hadoop.hdfs.server.$server" >"$run/$server.log" 2>&1) &
         echo $! >>"$run/pids"
     done
     for _ in $(seq 600); do
         if curl -s "http://127.0.0.1:$web/jmx?qry=Hadoop:service=NameNode,name=FSNamesystem" | grep -q '"NumLiveDataNodes" : 1'; then
-            export TFOS_TEST_HDFS=hdfs://127.0.0.1:$port TFOS_TEST_HADOOP_JARS=$hdfs_folder/jars
+            export TFOS_TEST_HDFS=hdfs://127.0.0.1:$port
             return
         fi
-        # shellcheck disable=SC2046
-        kill -0 $(cat "$run/pids") 2>/dev/null || break
+        while read -r pid; do kill -0 "$pid" 2>/dev/null || break 2; done <"$run/pids"
         sleep 0.2
     done
     echo "stores: HDFS did not start: see the logs in $run" >&2

@@ -136,9 +136,38 @@ func (h *hdfsCluster) client() (*hdfs.Client, error) {
 		_ = c.Close()
 		return nil, err
 	}
-	h.current, h.made = c, time.Now()
-	h.sealed = defaults.EncryptDataTransfer || options.DataTransferProtection != ""
+	protection := options.DataTransferProtection
+	if defaults.EncryptDataTransfer {
+		protection = hdfs.DataTransferProtectionPrivacy
+	}
+	if err := protectable(protection, h.settings); err != nil {
+		_ = c.Close()
+		return nil, err
+	}
+	h.current, h.made, h.sealed = c, time.Now(), protection != ""
 	return c, nil
+}
+
+const (
+	suitesProperty = "dfs.encrypt.data.transfer.cipher.suites"
+	aesSuite       = "AES/CTR/NoPadding"
+)
+
+// protectable returns an error for kinds of data transfer protection that the client does
+// not do well. Except with AES, it loses bytes where one of a data node's messages ends in
+// the middle of a read (colinmarc/hdfs 2.4.0, digestMD5PrivacyConn.Read).
+func protectable(protection string, s Settings) error {
+	switch protection {
+	case "", hdfs.DataTransferProtectionAuthentication:
+		return nil
+	case hdfs.DataTransferProtectionPrivacy:
+		if slices.Contains(trimmedList(s[suitesProperty]), aesSuite) {
+			return nil
+		}
+		return fmt.Errorf("data transfer protection %s without AES: %w. Set %s to %s on clients and servers, or read with Spark (read_by: spark)",
+			protection, ErrUnsupported, suitesProperty, aesSuite)
+	}
+	return fmt.Errorf("data transfer protection %s: %w. Read with Spark (read_by: spark), or use privacy with AES", protection, ErrUnsupported)
 }
 
 func (h *hdfsCluster) options() (hdfs.ClientOptions, error) {

@@ -78,6 +78,10 @@ func fromHDFS(err error) error {
 	if errors.As(err, &answer) {
 		e := exceptions[answer.Exception()]
 		e.err, e.text = err, answered(answer)
+		if answer.Exception() == "java.io.IOException" {
+			// Too few data nodes are there for a new block, or for the last one.
+			e.again = answer.Method() == "addBlock" || answer.Method() == "append"
+		}
 		return &e
 	}
 	// The client has its own errors for some exceptions.

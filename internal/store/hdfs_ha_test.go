@@ -2,137 +2,49 @@ package store
 
 import (
 	"errors"
-	"fmt"
 	"io"
-	"net"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
 
-// haCluster is a real HDFS of two name nodes and two data nodes, which the test may kill.
+// haCluster is a real HDFS of two name nodes and two data nodes.
 type haCluster struct {
-	t        *testing.T
-	folder   string
-	jars     string
+	*hadoopServers
 	settings Settings
-	servers  map[string]*exec.Cmd
 }
 
 // startHA starts the cluster. nn1 is active.
 func startHA(t *testing.T) *haCluster {
 	t.Helper()
-	c := &haCluster{t: t, folder: t.TempDir(), jars: remoteServer(t, "TFOS_TEST_HADOOP_JARS"), servers: map[string]*exec.Cmd{}}
 	ports := freePorts(t, 4)
-	c.settings = Settings{
+	c := &haCluster{newServers(t), Settings{
 		"fs.defaultFS": "hdfs://pair", "dfs.nameservices": "pair", "dfs.ha.namenodes.pair": "nn1, nn2",
 		"dfs.namenode.rpc-address.pair.nn1": ports[0], "dfs.namenode.rpc-address.pair.nn2": ports[1],
 		"dfs.replication": "2", "dfs.blocksize": "1m",
-	}
-	site := map[string]string{
+	}}
+	c.configure(c.settings, Settings{
 		"dfs.namenode.http-address.pair.nn1": ports[2], "dfs.namenode.http-address.pair.nn2": ports[3],
 		"dfs.namenode.name.dir.pair.nn1": "file://" + c.folder + "/nn1", "dfs.namenode.name.dir.pair.nn2": "file://" + c.folder + "/nn2",
-		"dfs.namenode.shared.edits.dir": "file://" + c.folder + "/edits",
-		// The standby writes no checkpoints, the servers no web pages.
-		"dfs.ha.standby.checkpoints": "false", "dfs.namenode.safemode.extension": "0",
+		"dfs.namenode.shared.edits.dir": "file://" + c.folder + "/edits", "dfs.ha.standby.checkpoints": "false",
 		"dfs.client.failover.proxy.provider.pair": "org.apache.hadoop.hdfs.server.namenode.ha.ConfiguredFailoverProxyProvider",
 		// A dead data node is noticed after 12 s.
 		"dfs.heartbeat.interval": "1", "dfs.namenode.heartbeat.recheck-interval": "1000",
-		"dfs.datanode.address": "127.0.0.1:0", "dfs.datanode.http.address": "127.0.0.1:0", "dfs.datanode.ipc.address": "127.0.0.1:0",
-		"dfs.datanode.hostname": "127.0.0.1", "hadoop.tmp.dir": c.folder + "/tmp",
-	}
-	for name, value := range c.settings {
-		site[name] = value
-	}
-	var xml strings.Builder
-	xml.WriteString("<configuration>")
-	for name, value := range site {
-		fmt.Fprintf(&xml, "<property><name>%s</name><value>%s</value></property>", name, value)
-	}
-	xml.WriteString("</configuration>")
-	for name, text := range map[string]string{
-		"conf/core-site.xml": xml.String(), "conf/hdfs-site.xml": xml.String(),
-		"conf/webapps/hdfs/empty": "", "conf/webapps/datanode/empty": "",
-		"conf/log4j.properties": "log4j.rootLogger=WARN,c\nlog4j.appender.c=org.apache.log4j.ConsoleAppender\nlog4j.appender.c.layout=org.apache.log4j.SimpleLayout\n",
-	} {
-		path := filepath.Join(c.folder, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o600)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Cleanup(func() {
-		for name := range c.servers {
-			c.kill(name)
-		}
 	})
-	const nameNode, dataNode = "org.apache.hadoop.hdfs.server.namenode.NameNode", "org.apache.hadoop.hdfs.server.datanode.DataNode"
-	c.run(nameNode, "-Ddfs.ha.namenode.id=nn1", "-format", "-force", "-nonInteractive")
+	c.run(nameNodeClass, "-Ddfs.ha.namenode.id=nn1", "-format", "-force", "-nonInteractive")
 	if err := os.CopyFS(c.folder+"/nn2", os.DirFS(c.folder+"/nn1")); err != nil {
 		t.Fatal(err)
 	}
 	for _, id := range []string{"nn1", "nn2"} {
-		c.start(id, nameNode, "-Ddfs.ha.namenode.id="+id)
+		c.start(id, nameNodeClass, "-Ddfs.ha.namenode.id="+id)
 	}
 	for _, id := range []string{"dn1", "dn2"} {
-		c.start(id, dataNode, "-Ddfs.datanode.data.dir=file://"+c.folder+"/"+id)
+		c.start(id, dataNodeClass, "-Ddfs.datanode.data.dir=file://"+c.folder+"/"+id)
 	}
 	c.active("nn1")
-	c.awaitWritable()
+	awaitWritable(t, c.store, "hdfs://pair/ready")
 	return c
-}
-
-func freePorts(t *testing.T, n int) (addresses []string) {
-	t.Helper()
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		addresses = append(addresses, l.Addr().String())
-	}
-	return addresses
-}
-
-// java returns a command that runs a class of Hadoop.
-func (c *haCluster) java(class string, args ...string) *exec.Cmd {
-	all := append([]string{"-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", c.folder + "/conf:" + c.jars + "/*", class}, args...)
-	command := exec.Command("java", all...)
-	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	return command
-}
-
-func (c *haCluster) run(class string, args ...string) {
-	c.t.Helper()
-	if out, err := c.java(class, args...).CombinedOutput(); err != nil {
-		c.t.Fatalf("%s: %v: %s", class, err, out)
-	}
-}
-
-func (c *haCluster) start(name, class string, args ...string) {
-	c.t.Helper()
-	command := c.java(class, args...)
-	log, err := os.Create(filepath.Join(c.folder, name+".log"))
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	defer log.Close()
-	command.Stdout, command.Stderr = log, log
-	if err := command.Start(); err != nil {
-		c.t.Fatal(err)
-	}
-	c.servers[name] = command
-}
-
-// kill ends a server with SIGKILL.
-func (c *haCluster) kill(name string) {
-	command := c.servers[name]
-	delete(c.servers, name)
-	_ = errors.Join(command.Process.Kill(), command.Wait()) // it was killed, says Wait
 }
 
 // haadmin calls Hadoop's tool until it succeeds: a name node may still be starting.
@@ -149,23 +61,8 @@ func (c *haCluster) haadmin(args ...string) {
 	}
 }
 
-func (c *haCluster) active(id string) { c.haadmin("-transitionToActive", id) }
-
-// awaitWritable waits until both data nodes have registered.
-func (c *haCluster) awaitWritable() {
-	c.t.Helper()
-	for begin := time.Now(); ; time.Sleep(time.Second) {
-		s := c.store()
-		s.retry.total = 10 * time.Second
-		err := writeIn(s, "hdfs://pair/ready", []byte("x"))
-		if err == nil {
-			return
-		}
-		if time.Since(begin) > 2*time.Minute {
-			c.t.Fatal(err)
-		}
-	}
-}
+// active makes a name node the active one. Nobody asks whether the other one, which may be dead, is active.
+func (c *haCluster) active(id string) { c.haadmin("-transitionToActive", "--forceactive", id) }
 
 // store returns a store with connections of its own.
 func (c *haCluster) store() HDFS {
