@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"path"
 	"regexp"
 	"strings"
@@ -32,7 +33,10 @@ var special = regexp.MustCompile(`[*?\[\]{}\\]`)
 // may expand to.
 const maxAlternatives = 10_000
 
-var errPattern = errors.New("not a pattern: a bracket is not closed, or is empty")
+var (
+	errPattern = errors.New("not a pattern")
+	errBracket = fmt.Errorf("%w: a bracket is not closed, or is empty", errPattern)
+)
 
 // hidden reports whether a name is not data, as Spark decides it. Names with "=" are
 // folders of partition columns, which may begin with "_".
@@ -96,7 +100,7 @@ func alternatives(name string) (all []string, err error) {
 		}
 	}
 	if begin >= 0 {
-		return nil, errPattern
+		return nil, errBracket
 	}
 	return nil, nil
 }
@@ -105,7 +109,7 @@ func alternatives(name string) (all []string, err error) {
 func matchName(pattern, name string) (bool, error) {
 	ok, err := path.Match(strings.ReplaceAll(pattern, "[!", "[^"), name)
 	if err != nil {
-		return false, errPattern
+		return false, errBracket
 	}
 	return ok && (!hidden(name) || asksForHidden(pattern, name)), nil
 }

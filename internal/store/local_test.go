@@ -23,7 +23,6 @@ func TestLocalURI(t *testing.T) {
 func TestFor(t *testing.T) {
 	for path, want := range map[string]string{
 		"/data/x": "", "data/x": "", "file:///data/x": "",
-		"hdfs://nn:8020/x":                   "store: hdfs://: not supported yet. Spark may know it: read_by: spark",
 		"wasb://c@a.blob.core.windows.net/x": "store: wasb://: not supported yet. Spark may know it: read_by: spark",
 		"viewfs://cluster/x":                 "store: viewfs://: not supported yet. Spark may know it: read_by: spark",
 	} {

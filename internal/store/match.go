@@ -20,8 +20,8 @@ func (s Local) Match(ctx context.Context, pattern string) ([]Info, error) {
 	return matchIn(ctx, localTree{}, prefix, localPath(pattern))
 }
 
-// matchIn is Store.Match in a tree. prefix is what found paths begin with: the scheme,
-// and the host or bucket.
+// matchIn is Store.Match in a tree, whose errors say what was being done. prefix is what
+// found paths begin with: the scheme, and the host or bucket.
 func matchIn(ctx context.Context, t tree, prefix, pattern string) ([]Info, error) {
 	trimmed := strings.TrimRight(pattern, "/")
 	if !strings.ContainsAny(trimmed, "*?") {
@@ -29,7 +29,7 @@ func matchIn(ctx context.Context, t tree, prefix, pattern string) ([]Info, error
 		case err == nil:
 			return []Info{entry(prefix+keepRoot(trimmed, pattern), info)}, nil
 		case !IsPattern(pattern):
-			return nil, fmt.Errorf("store: list: %w", err)
+			return nil, err
 		}
 	}
 	m := &matcher{ctx: ctx, tree: t, prefix: prefix, found: map[string]Info{}}
@@ -37,8 +37,10 @@ func matchIn(ctx context.Context, t tree, prefix, pattern string) ([]Info, error
 	if strings.HasPrefix(trimmed, "/") {
 		dir, names = "/", strings.TrimLeft(trimmed, "/")
 	}
-	if err := m.match(dir, names, nil); err != nil {
-		return nil, fmt.Errorf("store: list %s: %w", pattern, err)
+	if err := m.match(dir, names, nil); errors.Is(err, errPattern) {
+		return nil, fmt.Errorf("store: list %s: %w", prefix+pattern, err)
+	} else if err != nil {
+		return nil, err
 	}
 	return m.outermost(), nil
 }
@@ -86,7 +88,7 @@ func (m *matcher) match(dir, pattern string, above []fs.FileInfo) error {
 	}
 	all, err := alternatives(name)
 	if m.tried += len(all); m.tried > maxAlternatives {
-		err = fmt.Errorf("its braces stand for more than %d patterns", maxAlternatives)
+		err = fmt.Errorf("%w: its braces stand for more than %d patterns", errPattern, maxAlternatives)
 	}
 	if err != nil {
 		return err

@@ -24,13 +24,14 @@ type Objects struct {
 	root   string // scheme://bucket
 	retry  retryPolicy
 	lease  time.Duration // of locks
+	slow   time.Duration // limit of a call without much data, and of the wait for the next bytes
 }
 
 // leaseTime is how long the lock of a dead process keeps others out.
 const leaseTime = 60 * time.Second
 
 func newObjects(root string, b bucket.Bucket) *Objects {
-	return &Objects{bucket: b, root: root, retry: remote, lease: leaseTime}
+	return &Objects{bucket: b, root: root, retry: remote, lease: leaseTime, slow: callTime}
 }
 
 // key returns the key of a path. It is "" for the bucket itself. It has no slash at its
@@ -59,12 +60,12 @@ func (o *Objects) url(key string) string { return o.root + "/" + key }
 
 // do calls the bucket for a small answer, as often as the policy says.
 func (o *Objects) do(ctx context.Context, operation, path string, try func(context.Context) error) error {
-	return o.retry.do(ctx, call{operation, path}, callTime, try)
+	return o.retry.do(ctx, call{operation, path}, o.slow, try)
 }
 
 // transfer is do for a call that sends size bytes.
 func (o *Objects) transfer(ctx context.Context, operation, path string, size int64, try func(context.Context) error) error {
-	return o.retry.do(ctx, call{operation, path}, callTime+time.Duration(size/writeRate)*time.Second, try)
+	return o.retry.do(ctx, call{operation, path}, o.slow+time.Duration(size/writeRate)*time.Second, try)
 }
 
 // head describes the object at a path.

@@ -124,7 +124,7 @@ func (r *objectReader) open() error {
 
 func (r *objectReader) request(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
-	stop := time.AfterFunc(callTime, func() { cancel(slowError{callTime}) })
+	stop := time.AfterFunc(r.o.slow, func() { cancel(slowError{r.o.slow}) })
 	body, err := r.o.bucket.Get(ctx, r.o.key(r.path), r.at)
 	stop.Stop()
 	if err != nil {
@@ -183,9 +183,9 @@ func (r *objectReader) Read(p []byte) (int, error) {
 	return 0, r.end
 }
 
-// readBody is one read, which ends after stallTime.
+// readBody is one read, with a time limit.
 func (r *objectReader) readBody(p []byte) (int, error) {
-	stop := time.AfterFunc(stallTime, func() { r.cancel(slowError{stallTime}) })
+	stop := time.AfterFunc(r.o.slow, func() { r.cancel(slowError{r.o.slow}) })
 	defer stop.Stop()
 	return r.body.Read(p)
 }

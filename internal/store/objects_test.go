@@ -60,23 +60,26 @@ func newFolder(s Store, root string) func(t *testing.T) string {
 	}
 }
 
-// s3Settings are the settings of a server with S3's protocol.
-func s3Settings(address string) Settings {
+// testSettings are the settings of the three servers. Azure's address is in the
+// environment.
+func testSettings(address string) Settings {
 	return Settings{
 		"fs.s3a.endpoint": address, "fs.s3a.path.style.access": "true",
 		"fs.s3a.access.key": "test-access", "fs.s3a.secret.key": "test-secret",
+		"fs.gs.storage.root.url": address, "fs.gs.auth.type": "UNAUTHENTICATED",
+		"fs.azure.account.key.devstoreaccount1.dfs.core.windows.net": azuriteKey,
 	}
 }
 
 // openTestS3 opens testBucket through an address: the server's, or a proxy's.
 func openTestS3(t *testing.T, scheme, address string) (*Objects, string) {
 	t.Helper()
-	return openTest(t, openS3, scheme+"://"+testBucket, s3Settings(address))
+	return openTest(t, openS3, scheme+"://"+testBucket, testSettings(address))
 }
 
 func openTestGCS(t *testing.T, address string) (*Objects, string) {
 	t.Helper()
-	return openTest(t, openGCS, "gs://"+testBucket, Settings{"fs.gs.storage.root.url": address, "fs.gs.auth.type": "UNAUTHENTICATED"})
+	return openTest(t, openGCS, "gs://"+testBucket, testSettings(address))
 }
 
 // azuriteKey is the public key of the emulator's account.
@@ -85,8 +88,7 @@ const azuriteKey = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6
 func openTestAzure(t *testing.T, address string) (*Objects, string) {
 	t.Helper()
 	t.Setenv("AZURE_STORAGE_CONNECTION_STRING", "AccountName=devstoreaccount1;BlobEndpoint="+address+"/devstoreaccount1")
-	settings := Settings{"fs.azure.account.key.devstoreaccount1.dfs.core.windows.net": azuriteKey}
-	return openTest(t, openAzure, "abfs://"+testBucket+"@devstoreaccount1.dfs.core.windows.net", settings)
+	return openTest(t, openAzure, "abfs://"+testBucket+"@devstoreaccount1.dfs.core.windows.net", testSettings(address))
 }
 
 func openTest(t *testing.T, open opener, root string, settings Settings) (*Objects, string) {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"os"
 )
@@ -19,9 +20,17 @@ type tree interface {
 type localTree struct{}
 
 func (localTree) stat(_ context.Context, path string) (fs.FileInfo, error) {
-	return os.Stat(orDefault(path, "."))
+	info, err := os.Stat(orDefault(path, "."))
+	if err != nil {
+		return nil, fmt.Errorf("store: list: %w", err)
+	}
+	return info, nil
 }
 
 func (localTree) readDir(_ context.Context, path string) ([]fs.DirEntry, error) {
-	return os.ReadDir(orDefault(path, "."))
+	entries, err := os.ReadDir(orDefault(path, "."))
+	if err != nil {
+		return nil, fmt.Errorf("store: list: %w", err)
+	}
+	return entries, nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -91,11 +92,27 @@ func (b *Bucket) Get(ctx context.Context, key string, r bucket.Range) (*bucket.B
 func (b *Bucket) Head(ctx context.Context, key string) (bucket.Object, error) {
 	out, err := b.client.HeadObject(ctx, &sdk.HeadObjectInput{Bucket: &b.name, Key: &key})
 	if err != nil {
-		return bucket.Object{}, translate(err)
+		return bucket.Object{}, b.explain(ctx, key, translate(err))
 	}
 	o := bucket.Object{Key: key, Size: aws.ToInt64(out.ContentLength), Modified: aws.ToTime(out.LastModified), ETag: aws.ToString(out.ETag)}
 	o.Now, _ = middleware.GetServerTime(out.ResultMetadata)
 	return o, nil
+}
+
+// explain finds the code of an error of HEAD, which has a status only: a GET has a text.
+func (b *Bucket) explain(ctx context.Context, key string, err error) error {
+	var e, with *bucket.Error
+	if !errors.As(err, &e) || e.Status != http.StatusBadRequest && e.Status != http.StatusForbidden && e.Status != http.StatusMovedPermanently {
+		return err
+	}
+	body, getErr := b.Get(ctx, key, bucket.Range{Length: 1})
+	if getErr == nil {
+		return errors.Join(err, body.Close())
+	}
+	if errors.As(getErr, &with) && with.Status == e.Status {
+		return getErr
+	}
+	return err
 }
 
 // List implements bucket.Bucket.

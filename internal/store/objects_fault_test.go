@@ -1,0 +1,465 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tfos/internal/store/bucket"
+)
+
+// onEach runs a test on each object store, through a proxy of its server. The time limits
+// are short.
+func onEach(t *testing.T, test func(t *testing.T, s *Objects, p *faultyProxy, root string)) {
+	t.Helper()
+	kinds := []struct {
+		name   string
+		server func(*testing.T) string
+		open   func(*testing.T, string) (*Objects, string)
+	}{
+		{"S3", s3Server, func(t *testing.T, at string) (*Objects, string) { return openTestS3(t, "s3", at) }},
+		{"GCS", gcsServer, openTestGCS},
+		{"Azure", azureServer, openTestAzure},
+	}
+	for _, kind := range kinds {
+		t.Run(kind.name, func(t *testing.T) {
+			p, address := newProxy(t, kind.server(t))
+			s, root := kind.open(t, address)
+			s.retry = retryPolicy{total: 20 * time.Second, first: 10 * time.Millisecond, most: 100 * time.Millisecond}
+			test(t, s, p, newFolder(s, root)(t))
+		})
+	}
+}
+
+// noise are bytes that differ everywhere.
+func noise(size int) []byte {
+	data := make([]byte, size)
+	random := rand.NewChaCha8([32]byte{1})
+	_, _ = random.Read(data) // it never fails
+	return data
+}
+
+func writeBytes(t *testing.T, s Store, path string, data []byte) {
+	t.Helper()
+	f, err := s.Create(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for piece := range slices.Chunk(data, 1_000_003) {
+		if _, err := f.Write(piece); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Commit(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestReadGoesOn: a read whose connection breaks goes on at its offset.
+func TestReadGoesOn(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Objects, p *faultyProxy, root string) {
+		data := noise(3 << 20)
+		writeBytes(t, s, root+"/a", data)
+		p.set(times(2, isGet, cutRead(1<<20)))
+		if got := content(t, s, root+"/a"); got != string(data) {
+			t.Errorf("%d bytes that differ", len(got))
+		}
+		seen := p.seen()
+		if len(seen) != 3 || strings.HasSuffix(seen[1], " ") || strings.HasSuffix(seen[1], "=0-") {
+			t.Errorf("requests %q: want a first one and two that go on", seen)
+		}
+		h, err := s.OpenAt(t.Context(), root+"/a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.set(times(1, isGet, cutRead(1000)))
+		part := make([]byte, 1<<20)
+		if _, err := h.ReadAt(t.Context(), part, 777); err != nil || !bytes.Equal(part, data[777:777+1<<20]) {
+			t.Errorf("a range: %v", err)
+		}
+	})
+}
+
+// TestReadPinned: a file that changes while it is read is an error, and not a mixture.
+func TestReadPinned(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Objects, p *faultyProxy, root string) {
+		data := noise(2 << 20)
+		writeBytes(t, s, root+"/a", data)
+		h, err := s.OpenAt(t.Context(), root+"/a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.set(times(1, isGet, func(p *faultyProxy, w http.ResponseWriter, r *http.Request) {
+			cutRead(1<<20)(p, w, r)
+		}))
+		body, err := s.Open(t.Context(), root+"/a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer body.Close()
+		if _, err := io.ReadFull(body, make([]byte, 1000)); err != nil {
+			t.Fatal(err)
+		}
+		slices.Reverse(data)
+		writeBytes(t, s, root+"/a", data)
+		if _, err := io.ReadAll(body); !errors.Is(err, bucket.ErrChanged) || !strings.Contains(fmt.Sprint(err), root+"/a") {
+			t.Errorf("a changed file: %v", err)
+		}
+		if _, err := h.ReadAt(t.Context(), make([]byte, 10), 5); !errors.Is(err, bucket.ErrChanged) {
+			t.Errorf("a changed file, read at an offset: %v", err)
+		}
+	})
+}
+
+// TestWriteGoesOn: a part whose connection breaks is sent again.
+func TestWriteGoesOn(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Objects, p *faultyProxy, root string) {
+		data := noise(2*partSize + 12345)
+		p.set(times(2, isWrite, cutWrite))
+		writeBytes(t, s, root+"/a", data)
+		if seen := len(p.seen()); seen < 5 {
+			t.Errorf("%d requests: the fault did not happen", seen)
+		}
+		p.set(nil)
+		if got := content(t, s, root+"/a"); got != string(data) {
+			t.Errorf("%d bytes of %d, or others", len(got), len(data))
+		}
+	})
+}
+
+// TestLostAnswers: a call that was done, and whose answer was lost, has its effect once.
+func TestLostAnswers(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Objects, p *faultyProxy, root string) {
+		sends := func(r *http.Request) bool { return r.Method == http.MethodPut || r.Method == http.MethodPost }
+		write(t, s, root+"/log", "one\n")
+		p.set(times(1, sends, loseAnswer))
+		if err := s.Append(t.Context(), root+"/log", []byte("two\n")); err != nil {
+			t.Fatalf("append: %v", err)
+		}
+		if got := content(t, s, root+"/log"); got != "one\ntwo\n" {
+			t.Errorf("appended %q", got)
+		}
+		p.set(times(1, sends, loseAnswer))
+		lock, err := s.Lock(t.Context(), root+"/lock")
+		if err != nil {
+			t.Fatalf("lock: %v", err)
+		}
+		if err := lock.Close(); err != nil {
+			t.Errorf("unlock: %v", err)
+		}
+		p.set(times(1, sends, loseAnswer))
+		if err := s.Link(t.Context(), root+"/log", root+"/linked"); err != nil {
+			t.Errorf("link: %v", err)
+		}
+	})
+}
+
+// TestLostCompletion: an upload whose completion was done, and whose answer was lost, is
+// complete. The test server of GCS forgets a complete upload, which GCS does not.
+func TestLostCompletion(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Objects, p *faultyProxy, root string) {
+		if strings.HasPrefix(root, "gs:") {
+			return
+		}
+		completes := func(r *http.Request) bool {
+			query := r.URL.Query()
+			return r.Method == http.MethodPost && query.Has("uploadId") || query.Get("comp") == "blocklist"
+		}
+		p.set(times(1, completes, loseAnswer))
+		data := noise(partSize + 1)
+		writeBytes(t, s, root+"/a", data)
+		p.set(nil)
+		if got := content(t, s, root+"/a"); got != string(data) {
+			t.Errorf("%d bytes of %d", len(got), len(data))
+		}
+	})
+}
+
+// TestSlowDown: a store that is busy is asked again, not before the time that it names.
+func TestSlowDown(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Objects, p *faultyProxy, root string) {
+		write(t, s, root+"/a", "one")
+		p.set(times(2, always, refuse(http.StatusServiceUnavailable, "<Error><Code>SlowDown</Code></Error>", "Retry-After", "1")))
+		begin := time.Now()
+		if _, err := s.Stat(t.Context(), root+"/a"); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(begin); took < 2*time.Second {
+			t.Errorf("two calls were repeated after %s", took)
+		}
+		s.slow, s.retry.total = 300*time.Millisecond, 300*time.Millisecond
+		p.set(times(1000, always, refuse(http.StatusServiceUnavailable, "")))
+		_, err := s.Stat(t.Context(), root+"/a")
+		if err == nil || !strings.Contains(err.Error(), "stat "+root+"/a: gave up after ") || !strings.Contains(err.Error(), "503") {
+			t.Errorf("a store that stays busy: %v", err)
+		}
+		p.set(times(1000, always, refuse(http.StatusServiceUnavailable, "", "Retry-After", "3600")))
+		if _, err := s.Stat(t.Context(), root+"/a"); err == nil || len(p.seen()) != 1 {
+			t.Errorf("a pause of an hour: %d calls, %v", len(p.seen()), err)
+		}
+	})
+}
+
+// TestStalled: a store that does not answer, or stops in mid-read, is asked again.
+func TestStalled(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Objects, p *faultyProxy, root string) {
+		data := noise(2 << 20)
+		writeBytes(t, s, root+"/a", data)
+		s.slow = time.Second
+		hang := func(_ *faultyProxy, _ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+		p.set(times(1, always, hang))
+		if info, err := s.Stat(t.Context(), root+"/a"); err != nil || info.Size != 2<<20 {
+			t.Errorf("no answer: %v", err)
+		}
+		p.set(times(1, isGet, func(p *faultyProxy, w http.ResponseWriter, r *http.Request) {
+			answer := p.forward(r)
+			defer answer.Body.Close()
+			copyHeader(w, answer)
+			_, _ = io.CopyN(w, answer.Body, 1<<20)
+			_ = http.NewResponseController(w).Flush()
+			hang(p, w, r)
+		}))
+		if got := content(t, s, root+"/a"); got != string(data) {
+			t.Errorf("%d bytes that differ", len(got))
+		}
+		p.set(times(1000, always, hang))
+		s.slow, s.retry.total = 200*time.Millisecond, time.Second
+		begin := time.Now()
+		_, err := s.Stat(t.Context(), root+"/a")
+		if err == nil || !strings.Contains(err.Error(), "no answer within") || time.Since(begin) > 5*time.Second {
+			t.Errorf("a dead store: %v after %s", err, time.Since(begin))
+		}
+	})
+}
+
+// TestRefused: what does not pass is one call and one clear error.
+func TestRefused(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Objects, p *faultyProxy, root string) {
+		write(t, s, root+"/a", "one")
+		expired := map[string]func(*faultyProxy, http.ResponseWriter, *http.Request){
+			"s3":   refuse(400, "<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>"),
+			"gs":   refuse(401, `{"error":{"message":"Invalid Credentials","errors":[{"reason":"authError"}]}}`),
+			"abfs": refuse(403, "", "x-ms-error-code", "AuthenticationFailed"),
+		}
+		denied := map[string]func(*faultyProxy, http.ResponseWriter, *http.Request){
+			"s3":   refuse(403, "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"),
+			"gs":   refuse(403, `{"error":{"message":"no storage.objects.get access","errors":[{"reason":"forbidden"}]}}`),
+			"abfs": refuse(403, "", "x-ms-error-code", "AuthorizationPermissionMismatch"),
+		}
+		scheme, _, _ := strings.Cut(root, ":")
+		for _, c := range []struct {
+			answer func(*faultyProxy, http.ResponseWriter, *http.Request)
+			kind   error
+		}{{expired[scheme], bucket.ErrCredentials}, {denied[scheme], bucket.ErrDenied}} {
+			p.set(times(1000, always, c.answer))
+			_, err := s.Open(t.Context(), root+"/a")
+			if !errors.Is(err, c.kind) || !strings.Contains(fmt.Sprint(err), "read "+root+"/a: "+c.kind.Error()) || len(p.seen()) != 1 {
+				t.Errorf("after %d calls: %v", len(p.seen()), err)
+			}
+			if _, err := s.List(t.Context(), root); !errors.Is(err, c.kind) {
+				t.Errorf("list: %v", err)
+			}
+			if err := s.Publish(t.Context(), root+"/a", root+"/b", false); !errors.Is(err, c.kind) {
+				t.Errorf("publish: %v", err)
+			}
+		}
+	})
+}
+
+// TestNoBucket: a bucket that does not exist is not a file that does not exist.
+func TestNoBucket(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Objects, p *faultyProxy, root string) {
+		wrong := strings.Replace(s.root, testBucket, "tfos-none", 1)
+		settings := testSettings(p.address)
+		scheme, _, _ := strings.Cut(root, ":")
+		other, err := openers[scheme](wrong, settings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for what, err := range map[string]error{
+			"stat":  errorOf(other.Stat(t.Context(), wrong+"/a")),
+			"list":  errorOf(other.List(t.Context(), wrong+"/a/*")),
+			"mkdir": other.Mkdir(t.Context(), wrong+"/a"),
+			"write": WriteFile(t.Context(), other, wrong+"/a", []byte("x")),
+		} {
+			if !errors.Is(err, bucket.ErrNoBucket) || errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+	})
+}
+
+func errorOf[T any](_ T, err error) error { return err }
+
+// faultyBucket fails from a call that changes something on, as if the process had died.
+type faultyBucket struct {
+	bucket.Bucket
+	left *int // calls that still work
+}
+
+var errDead = errors.New("the process is dead")
+
+func (b faultyBucket) alive() error {
+	if *b.left <= 0 {
+		return errDead
+	}
+	*b.left--
+	return nil
+}
+
+func (b faultyBucket) Put(ctx context.Context, key string, data []byte, only bucket.Condition) (string, error) {
+	if err := b.alive(); err != nil {
+		return "", err
+	}
+	return b.Bucket.Put(ctx, key, data, only)
+}
+
+func (b faultyBucket) Copy(ctx context.Context, from bucket.Object, to string, only bucket.Condition) error {
+	if err := b.alive(); err != nil {
+		return err
+	}
+	return b.Bucket.Copy(ctx, from, to, only)
+}
+
+func (b faultyBucket) Delete(ctx context.Context, keys ...string) error {
+	for _, key := range keys { // in mid-batch too
+		if err := b.alive(); err != nil {
+			return err
+		}
+		if err := b.Bucket.Delete(ctx, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TestPublishKilled ends Publish after each of its changes. Whoever sees _SUCCESS sees a
+// whole output, old or new, and the next run finishes.
+func TestPublishKilled(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Objects, _ *faultyProxy, root string) {
+		const old, fresh = "/final/_SUCCESS /final/old /final/same", "/final/_SUCCESS /final/same /final/x/new"
+		step := 1
+		if !strings.HasPrefix(root, "gs:") {
+			step = 4 // the other test servers are slow
+		}
+		for dies := 0; ; dies += step {
+			for name, text := range map[string]string{
+				"/final/old": "1", "/final/same": "old", "/final/_SUCCESS": "", "/stage/x/new": "2", "/stage/same": "new", "/stage/_SUCCESS": "",
+			} {
+				if err := WriteFile(t.Context(), s, root+name, []byte(text)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			left := dies
+			dying := *s
+			dying.bucket = faultyBucket{s.bucket, &left}
+			err := dying.Publish(t.Context(), root+"/stage", root+"/final", true)
+			files := everyFile(t, s, root)
+			if strings.Contains(files, "/final/_SUCCESS") {
+				seen := files[strings.Index(files, "/final/"):]
+				seen, _, _ = strings.Cut(seen, " /stage")
+				if same := content(t, s, root+"/final/same"); !(seen == old && same == "old" || seen == fresh && same == "new") {
+					t.Fatalf("killed after %d changes: readers see %q, same is %q", dies, seen, same)
+				}
+			}
+			if (err == nil) != (left > 0) && err != nil && !errors.Is(err, errDead) {
+				t.Fatalf("killed after %d changes: %v", dies, err)
+			}
+			if err == nil {
+				if files != fresh || dies < 10 {
+					t.Errorf("after %d changes: %q", dies, files)
+				}
+				return
+			}
+			if err := Recover(t.Context(), s, root+"/final"); err != nil {
+				t.Fatalf("killed after %d changes: the next run: %v", dies, err)
+			}
+			if _, err := s.Stat(t.Context(), root+"/stage/_SUCCESS"); err == nil { // it died before the journal
+				if err := s.Publish(t.Context(), root+"/stage", root+"/final", true); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if files := everyFile(t, s, root); files != fresh || content(t, s, root+"/final/same") != "new" {
+				t.Fatalf("killed after %d changes, then finished: %q", dies, files)
+			}
+			if err := s.Remove(t.Context(), root+"/final"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// everyFile lists all objects but markers, hidden ones too.
+func everyFile(t *testing.T, s *Objects, root string) string {
+	t.Helper()
+	keys, err := s.keys(t.Context(), root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []string
+	for _, key := range keys {
+		if !strings.HasSuffix(key, "/") {
+			files = append(files, strings.TrimPrefix(s.url(key), root))
+		}
+	}
+	slices.Sort(files)
+	return strings.Join(files, " ")
+}
+
+// TestObjectLockTakenOver: the lock of a dead process ends with its lease. Who lost a lock
+// hears of it.
+func TestObjectLockTakenOver(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Objects, _ *faultyProxy, root string) {
+		short := *s
+		short.lease = 6 * time.Second
+		alive, err := short.Lock(t.Context(), root+"/alive")
+		if err != nil {
+			t.Fatal(err)
+		}
+		renewed := time.Now().Add(short.lease + time.Second)
+		dead, err := s.Lock(t.Context(), root+"/lock")
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := dead.(*objectLock)
+		l.stop()
+		<-l.done
+		if _, err := s.Lock(t.Context(), root+"/lock"); !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), l.content.Process) {
+			t.Errorf("before the lease ended: %v", err)
+		}
+		l.content.LeaseS = 1 // now it ends
+		if err := l.put(t.Context(), bucket.Condition{ETag: l.etag}); err != nil {
+			t.Fatal(err)
+		}
+		deadline := time.Now().Add(30 * time.Second)
+		var second io.Closer
+		for second == nil {
+			if second, err = s.Lock(t.Context(), root+"/lock"); err != nil && (!errors.Is(err, ErrLocked) || time.Now().After(deadline)) {
+				t.Fatal(err)
+			}
+			if err != nil {
+				second = nil
+				time.Sleep(200 * time.Millisecond)
+			}
+		}
+		if err := dead.Close(); !errors.Is(err, ErrLocked) {
+			t.Errorf("who lost the lock: %v", err)
+		}
+		time.Sleep(time.Until(renewed))
+		if _, err := s.Lock(t.Context(), root+"/alive"); !errors.Is(err, ErrLocked) {
+			t.Errorf("a renewed lock was taken over: %v", err)
+		}
+		if err := errors.Join(second.Close(), alive.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+}
