@@ -63,6 +63,7 @@ func writeReport(w io.Writer, name string, v record.Verdict, printed bool) {
 			}
 		}
 	}
+	r.mirrored(v)
 	r.files(v.WorkingFiles)
 	r.field("record", v.Record)
 	if v.Code != exit.Done {
@@ -121,6 +122,29 @@ func (r reporter) files(members []record.MemberFiles) {
 			parts = append(parts, amount(left, bytes)+" not kept (app.python.outputs keeps files)")
 		}
 		r.field("files", m.Member+": "+strings.Join(parts, "; "))
+	}
+}
+
+// mirrored writes how far a model_dir on a store is there, and what of it was lost.
+func (r reporter) mirrored(v record.Verdict) {
+	for _, m := range v.Mirrored {
+		parts := []string{m.URL}
+		if m.Checkpoint != "" {
+			parts = append(parts, m.Checkpoint+" is there")
+		}
+		if m.Newest != m.Checkpoint {
+			parts = append(parts, fmt.Sprintf("%s of %s was not there yet", m.Newest, m.Member))
+		}
+		if m.Seconds > 0 {
+			parts = append(parts, fmt.Sprintf("the last upload took %.1f s (%s)", m.Seconds, amount(m.Files, m.Bytes)))
+		}
+		if m.UploadedFiles > 0 {
+			parts = append(parts, fmt.Sprintf("%s uploaded in all", amount(m.UploadedFiles, m.UploadedBytes)))
+		}
+		if v.Code != exit.Done && m.Error != "" {
+			parts = append(parts, "not everything: "+m.Error)
+		}
+		r.field("model", strings.Join(parts, "; "))
 	}
 }
 

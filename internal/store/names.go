@@ -31,7 +31,7 @@ func Remote(p string) bool {
 
 // schemes are those for which For has a store, beside file: in lower case. They are those of
 // openers. Code that must not touch the machine may ask for them.
-var schemes = map[string]bool{"gs": true, "hdfs": true, "s3": true, "s3a": true}
+var schemes = map[string]bool{"abfs": true, "abfss": true, "gs": true, "hdfs": true, "s3": true, "s3a": true}
 
 // Knows reports whether For has a store for the scheme of path.
 func Knows(p string) bool {

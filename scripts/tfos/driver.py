@@ -17,6 +17,14 @@ from tfos.reservation import Reservation
 CLOSE_SECONDS = 10  # beyond a lease: what the reservation server needs to clean up
 
 
+def uses_stores(plan, sc):
+    """Whether members reach a store: a path is a URL, or model_dir is on a default file system
+    that is one (node.ModelConfig)."""
+    default_fs = sc._jsc.hadoopConfiguration().get("fs.defaultFS") or "file:///"
+    in_default = plan["node"].get("model") and not default_fs.startswith("file:")
+    return bool(plan.get("stores") or in_default)
+
+
 class Run:
     """A run of a plan (docs/protocols.md section 1): `loop` returns its verdict."""
 
@@ -29,7 +37,7 @@ class Run:
         self.sc, self.plan, self.emit = sc, plan, emit
         self.sources = sources or {}
         self.predict = plan.get("predict")  # the feed that Spark predicts; None: members take feeds
-        self.storage = storage.of_context(sc) if plan.get("stores") else None
+        self.storage = storage.of_context(sc) if uses_stores(plan, sc) else None
         self.executors = None if plan["local"] else Executors(sc, log or open_log(sc._jvm))
         self.events = queue.SimpleQueue()  # put() may run in a signal handler
         self.threads = []

@@ -1,0 +1,80 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"tfos/internal/exit"
+	"tfos/internal/reserve"
+)
+
+// finishModel uploads what is not at the store yet, after the child's end. started says
+// that there was a child, and clean that its process ended by itself. within is how long
+// the upload may take; 0: until a hard ending. If it fails, a success becomes a failure of
+// code 7.
+func (m *member) finishModel(o *reserve.Outcome, started, clean bool, within time.Duration) {
+	d := m.modelNow()
+	if !started || d == nil || d.Mirror == nil {
+		return
+	}
+	ctx, cancel := m.uploadContext()
+	defer cancel()
+	if within > 0 {
+		ctx, cancel = context.WithTimeoutCause(ctx, within, fmt.Errorf("it took more than %s", within))
+		defer cancel()
+	}
+	d.stop()
+	select {
+	case <-d.stopped:
+	case <-ctx.Done():
+		d.abandon()
+		<-d.stopped
+	}
+	err := d.Finish(ctx, clean)
+	o.Mirrored = m.mirrored()
+	if err == nil {
+		return
+	}
+	m.log.Error("node: upload model_dir", "url", d.url, "error", err)
+	cause := oneLine(fmt.Sprintf("model_dir: %v: make it writable and start the job again, which goes on from the newest checkpoint there; "+
+		"until Spark deletes the executor's folder, all files are in %s on %s", err, m.keepModel(d), m.host))
+	if o.Kind != reserve.Succeeded {
+		m.program.addNote(reserve.Note{Kind: reserve.NoteWarning, Text: cause})
+		return
+	}
+	o.Kind, o.VerdictCode, o.Phase, o.Cause = reserve.Failed, exit.Output, reserve.PhaseUpload, cause
+	m.program.setOver(cause)
+}
+
+// keepModel keeps the local folder, beside the logs if they are on this machine, and
+// returns its path.
+func (m *member) keepModel(d *modelDir) string {
+	d.kept = true
+	if m.Config.LogDir == "" {
+		return d.path
+	}
+	path := filepath.Join(m.Config.LogDir, filepath.Base(d.path))
+	if err := os.Rename(d.path, path); err != nil {
+		m.warn("keep the local folder of model_dir", err)
+		return d.path
+	}
+	return path
+}
+
+// closeModel ends the mirror's passes and deletes the local folder. No child runs.
+func (m *member) closeModel() {
+	d := m.modelNow()
+	if d == nil {
+		return
+	}
+	if d.stop != nil {
+		d.stop()
+		d.abandon()
+	}
+	if !d.kept {
+		m.warn("delete the local folder of model_dir", os.RemoveAll(d.path))
+	}
+}

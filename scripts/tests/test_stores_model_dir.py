@@ -1,0 +1,185 @@
+"""model_dir on a store, on real servers (make test-stores): members are killed in the middle,
+their folders are gone, and the next run goes on from what is at the store."""
+
+import json
+import os
+import signal
+import time
+
+import graph_models as models
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import tensorflow as tf
+from harness import PROGRAMS
+from remote import STORES
+from tfos.graph import export_training
+
+pytestmark = pytest.mark.stores
+
+MEMBER = "tfos-node run"
+
+
+@pytest.fixture(scope="module", params=sorted(STORES))
+def store(request, tmp_path_factory):
+    return STORES[request.param](tmp_path_factory.mktemp("conf"))
+
+
+def start(job, store, **keys):
+    """A run with an id of its own; keys of the job file."""
+    path = job.folder / "job.yaml"
+    path.write_text(json.dumps(keys))
+    job.run_id += "i"
+    return job.start("train", path, env=store.env)
+
+
+def program(name, url, attempt, pause, **more):
+    """The job file's keys of a Python program on one executor."""
+    args = {"expect_url": url, "attempt": attempt, "pause": pause}
+    return {
+        "app": {"python": {"file": str(PROGRAMS / name), "function": "main_fun", "args": args}},
+        "strategy": "independent",
+        "cluster_size": 1,
+        "input_mode": "tensorflow",
+        "input": {"path": "none"},
+        "model_dir": url,
+        "spark": {"master": "local[2]"},
+        **more,
+    }
+
+
+def kill_member(job):
+    """SIGKILL of the supervisor; the rest of the run ends by itself."""
+    (pid,) = job.processes(MEMBER)
+    os.kill(pid, signal.SIGKILL)
+    done = job.wait()
+    assert done.code != 0
+    job.assert_clean()
+    return done
+
+
+def at_store(store, folder, tmp_path):
+    """{name: content} of a folder of the store."""
+    where = store.get(folder, tmp_path / f"got-{time.monotonic_ns()}")
+    return {
+        str(path.relative_to(where)): path for path in sorted(where.rglob("*")) if path.is_file()
+    }
+
+
+def mirrored(result):
+    (one,) = result.verdict["mirrored"]
+    return one
+
+
+@pytest.mark.spark
+def test_keras_goes_on(store, job, tmp_path):
+    url = f"{store.url}/keras"
+    running = start(job, store, **program("keras_backup.py", url, "a", 4))
+
+    def epochs_stored():
+        names = [name for name in store.names() if name.startswith("keras/")]
+        return "keras/backup/training_metadata.json" in names and "keras/model.keras" in names
+
+    running.wait_for(epochs_stored, what="a backup at the store")
+    killed = kill_member(running)
+    assert mirrored(killed)["checkpoint"].startswith(("backup/", "model"))
+    found = at_store(store, "keras", tmp_path)
+    done_before = json.loads(found["backup/training_metadata.json"].read_text())["epoch"]
+    assert 1 <= done_before < 6
+    again = start(job, store, **program("keras_backup.py", url, "b", 0)).wait()
+    assert again.code == 0, again.stderr
+    found = at_store(store, "keras", tmp_path)
+    assert json.loads(found["run-a.json"].read_text()) == {"first": 0}
+    assert json.loads(found["run-b.json"].read_text())["first"] == done_before
+    assert json.loads(found["backup/training_metadata.json"].read_text())["epoch"] == 6
+    import keras
+
+    model = keras.models.load_model(found["model.keras"])
+    assert model.predict(np.zeros((1, 4)), verbose=0).shape == (1, 1)
+    events = [path for name, path in found.items() if "tfevents" in name]
+    assert len(events) >= 2 and all(path.stat().st_size > 0 for path in events)
+    job.assert_clean()
+
+
+@pytest.mark.spark
+def test_manager_goes_on(store, job, tmp_path):
+    url = f"{store.url}/manager"
+    running = start(job, store, **program("manager_loop.py", url, "a", 0.5))
+
+    def stored():
+        return [n for n in store.names() if n.startswith("manager/ckpt-") and n.endswith(".index")]
+
+    running.wait_for(stored, what="a checkpoint at the store")
+    killed = mirrored(kill_member(running))
+    assert killed["checkpoint"].startswith("ckpt-") and killed["newest"].startswith("ckpt-")
+    again = start(job, store, **program("manager_loop.py", url, "b", 0)).wait()
+    assert again.code == 0, again.stderr
+    told = mirrored(again)
+    assert (told["checkpoint"], told["newest"]) == ("ckpt-40", "ckpt-40")
+    assert told["resumed_from"].startswith("ckpt-") and told["seconds"] > 0 and told["files"] == 2
+    found = at_store(store, "manager", tmp_path)
+    steps = sorted(int(n[5:-6]) for n in found if n.endswith(".index"))
+    assert steps == [32, 36, 40]
+    assert len(found) == 7, sorted(found)  # nothing is left of what the killed run began
+    folder = found["checkpoint"].parent
+    latest = tf.train.latest_checkpoint(str(folder))
+    reader = tf.train.load_checkpoint(latest)
+    value = "total/.ATTRIBUTES/VARIABLE_VALUE"
+    assert reader.get_tensor(value) == 40 * 41 / 2  # no step is lost or done twice
+    job.assert_clean()
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory):
+    """(a graph program, its rows)"""
+    folder = tmp_path_factory.mktemp("g")
+    made, arguments = models.wide_and_deep()
+    export_training(made, path=str(folder / "model"), **arguments)
+    batches = models.batches(400, models.ratings)
+    columns = {name: np.concatenate([one[name] for one in batches]) for name in batches[0]}
+    rows = {name: list(c) if c.ndim > 1 else c for name, c in columns.items()}
+    pq.write_table(pa.table(rows), folder / "rows.parquet")
+    return folder
+
+
+def graph_job(graph, url, **more):
+    return {
+        "app": {"graph": {"path": str(graph / "model")}},
+        "input": {"path": str(graph / "rows.parquet")},
+        "batch_size": models.ROWS,
+        "model_dir": url,
+        "checkpoint": {"every_steps": 20, "keep": 3},
+        "steps": 1_000_000,
+        "epochs": 100_000,
+        "local": True,
+        **more,
+    }
+
+
+def test_graph_goes_on(store, job, graph, tmp_path):
+    url = f"{store.url}/graph"
+    running = start(job, store, **graph_job(graph, url))
+
+    def stored():
+        return [n for n in store.names() if n.startswith("graph/ckpt-") and n.endswith(".index")]
+
+    running.wait_for(lambda: len(stored()) >= 3, what="three checkpoints at the store")
+    killed = mirrored(kill_member(running))
+    assert killed["checkpoint"].startswith("ckpt-")
+    found = at_store(store, "graph", tmp_path)
+    latest = tf.train.latest_checkpoint(str(found["checkpoint"].parent))
+    assert latest and tf.train.load_checkpoint(latest)
+    before = max(int(n[5:-6]) for n in found if n.endswith(".index"))
+    steps = before + 30
+    again = start(job, store, **graph_job(graph, url, steps=steps)).wait()
+    assert again.code == 0, again.stderr
+    train = again.verdict["train"]
+    assert train["resumed_from"] == f"{url}/ckpt-{before}"
+    assert (train["step"], train["checkpoint"]) == (steps, f"{url}/ckpt-{steps}")
+    found = at_store(store, "graph", tmp_path)
+    kept = sorted(int(n[5:-6]) for n in found if n.startswith("ckpt-") and n.endswith(".index"))
+    assert len(kept) == 3 and kept[-1] == steps
+    nothing = start(job, store, **graph_job(graph, url, steps=steps)).wait()
+    assert (nothing.code, nothing.verdict["phase"]) == (0, "skipped"), nothing.stderr
+    job.assert_clean()
