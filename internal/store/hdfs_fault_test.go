@@ -71,9 +71,12 @@ func namesIn(t *testing.T, s HDFS, folder string) string {
 func TestHDFSResetWhileWriting(t *testing.T) {
 	direct, root := realHDFS(t)
 	data := randomBytes(3<<20 + 12345)
-	for name, after := range map[string]int64{"at once": 10, "in a block": 700_000, "at the end of a block": 1 << 20} {
+	for name, c := range map[string]struct{ skip, after int64 }{
+		"at once": {0, 10}, "in a block": {0, 700_000}, "at the end of a block": {0, 1 << 20}, "in the third block": {2, 500_000},
+	} {
 		folder := newFolder(direct, root)(t)
-		s, r := throughResets(t, root, false, after, 2)
+		s, r := throughResets(t, root, false, c.after, 2)
+		r.skip.Store(c.skip)
 		if err := writeIn(s, folder+"/a", data); err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -181,6 +184,43 @@ func TestHDFSNameNodeResets(t *testing.T) {
 				t.Errorf("%d bytes, which differ", len(got))
 			}
 			if got := namesIn(t, direct, folder) + " " + namesIn(t, direct, folder+"/final"); got != "final b log" {
+				t.Errorf("left %q", got)
+			}
+		})
+	}
+}
+
+// TestHDFSLostAnswers: the name node did what it was asked to, and its answer was lost.
+func TestHDFSLostAnswers(t *testing.T) {
+	direct, root := realHDFS(t)
+	for _, method := range []string{"create", "addBlock", "complete", "rename2", "delete", "mkdirs"} {
+		t.Run(method, func(t *testing.T) {
+			t.Parallel()
+			folder := newFolder(direct, root)(t)
+			s, r := throughResets(t, root, true, 1<<40, 1)
+			r.unanswered = method
+			data := randomBytes(1<<20 + 100)
+			err := s.Mkdir(t.Context(), folder+"/stage")
+			for _, next := range []func() error{
+				func() error { return writeIn(s, folder+"/stage/a", data) },
+				func() error { return s.Publish(t.Context(), folder+"/stage", folder+"/final", false) },
+				func() error { return s.Link(t.Context(), folder+"/final/a", folder+"/final/b") },
+				func() error { return s.Remove(t.Context(), folder+"/final/a") },
+			} {
+				if err == nil {
+					err = next()
+				}
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.done.Load() != 1 {
+				t.Errorf("%d answers were lost", r.done.Load())
+			}
+			if got := content(t, direct, folder+"/final/b"); got != string(data) {
+				t.Errorf("%d bytes, which differ", len(got))
+			}
+			if got := namesIn(t, direct, folder) + " " + namesIn(t, direct, folder+"/final"); got != "final b" {
 				t.Errorf("left %q", got)
 			}
 		})

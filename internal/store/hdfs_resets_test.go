@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"net"
 	"sync"
@@ -11,13 +12,16 @@ import (
 type resets struct {
 	to    func(address string) bool // which connections are affected
 	after int64                     // bytes, of both directions, until a reset
+	skip  atomic.Int64              // how many connections are not affected
 	left  atomic.Int64              // how many resets are still to come
-	done  atomic.Int64              // how many there were
+	// unanswered is a method of the name node whose answer is never forwarded, or "".
+	unanswered string
+	done       atomic.Int64 // how many there were
 }
 
 func (r *resets) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	direct := &net.Dialer{}
-	if !r.to(address) {
+	if !r.to(address) || r.skip.Add(-1) >= 0 {
 		return direct.DialContext(ctx, network, address)
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -55,12 +59,17 @@ func (r *resets) forward(client, server *net.TCPConn) {
 			server.Close()
 		})
 	}
+	var asked atomic.Bool
 	pump := func(to, from net.Conn) {
 		buffer := make([]byte, 16<<10)
 		for {
 			n, err := from.Read(buffer)
 			if n > 0 {
-				if passed.Add(int64(n)) > r.after && r.left.Add(-1) >= 0 {
+				lost := r.unanswered != "" && from == net.Conn(server) && asked.Load()
+				if r.unanswered != "" && from == net.Conn(client) && bytes.Contains(buffer[:n], []byte(r.unanswered)) {
+					asked.Store(true)
+				}
+				if (lost || passed.Add(int64(n)) > r.after) && r.left.Add(-1) >= 0 {
 					end(true)
 					return
 				}

@@ -45,12 +45,17 @@ const keptBytes = 64 << 20
 
 // begin creates the file under a new temporary name.
 func (f *hdfsFile) begin(ctx context.Context) error {
+	temp, tries := temporaryName(f.final), 0
 	return f.s.do(ctx, "create", f.final, func(c *hdfs.Client) error {
 		replication, block, err := f.s.fileDefaults(c)
 		if err != nil {
 			return err
 		}
-		temp := temporaryName(f.final)
+		if tries++; tries > 1 { // the answer to the first try may have been lost
+			if err := c.RemoveAll(hdfsPath(temp)); err != nil {
+				return err
+			}
+		}
 		w, err := c.CreateFile(hdfsPath(temp), replication, block, f.mode)
 		if err != nil {
 			return err
