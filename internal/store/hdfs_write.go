@@ -175,6 +175,9 @@ func (f *hdfsFile) Commit() error {
 	}
 	err := f.finish(ctx)
 	if err == nil {
+		err = f.checkSize(ctx)
+	}
+	if err == nil {
 		err = f.s.rename(ctx, f.temp, f.final)
 	}
 	if err != nil {
@@ -182,6 +185,15 @@ func (f *hdfsFile) Commit() error {
 	}
 	f.ended = true
 	return nil
+}
+
+// checkSize returns an error if the name node does not have all bytes.
+func (f *hdfsFile) checkSize(ctx context.Context) error {
+	info, err := f.s.stat(ctx, f.temp)
+	if err == nil && info.Size() != f.size {
+		err = fmt.Errorf("the file has %d of %d bytes: %w", info.Size(), f.size, io.ErrUnexpectedEOF)
+	}
+	return err
 }
 
 // finish closes the writer, and writes the file again if that fails.
