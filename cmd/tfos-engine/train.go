@@ -26,10 +26,6 @@ import (
 // evalFolder is the folder of an evaluation's event files, in model_dir.
 const evalFolder = "eval"
 
-// processorsBeside is the goroutines that want to run beside a step: what reads frames,
-// and what makes batches.
-const processorsBeside = 2
-
 // train does the member's part of a graph program's training.
 func (w *worker) train(ctx context.Context) error {
 	m := &trainingMember{worker: w, member: w.member.Context()}
@@ -169,10 +165,8 @@ func (m *trainingMember) trainRows(ctx context.Context) error {
 	if m.request.Export != "" && number == 0 {
 		t.Export = m.export
 	}
-	// The steps' goroutine keeps its thread, and other goroutines find a processor while
-	// TensorFlow computes. Otherwise Go moves the steps to another thread, and so to
-	// another core's cache, hundreds of times a second.
-	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + processorsBeside)
+	// Steps keep their thread. Otherwise Go moves them to others, and so to another core's
+	// cache: it gives the processor of a goroutine that is in TensorFlow to the next one.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	result, err := t.Run(ctx)

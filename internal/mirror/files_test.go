@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"tfos/internal/store"
 )
 
@@ -236,8 +238,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestScanOfManyFiles: a folder of 10,000 files is looked through in less than a tenth of
-// the time between two passes.
+// TestScanOfManyFiles: looking through a folder of 10,000 files takes less than a tenth of
+// the time between two passes of one processor.
 func TestScanOfManyFiles(t *testing.T) {
 	url := filepath.Join(t.TempDir(), "store")
 	m := fetched(t, store.Local{}, url, nil)
@@ -253,17 +255,28 @@ func TestScanOfManyFiles(t *testing.T) {
 	}
 	best := time.Hour
 	for range 3 {
-		began := time.Now()
+		began := processorTime(t)
 		files, err := m.scan(allFolders)
 		if err != nil || len(files) != 10_000 {
 			t.Fatal(len(files), err)
 		}
-		best = min(best, time.Since(began))
+		best = min(best, processorTime(t)-began)
 	}
 	t.Logf("10,000 files in %s", best)
 	if best > m.Every/10 {
 		t.Errorf("10,000 files in %s", best)
 	}
+}
+
+// processorTime is what this process has used so far: other programs of the machine do not
+// count.
+func processorTime(t *testing.T) time.Duration {
+	t.Helper()
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // TestErrorNamesTheURL: an error says which file at the store, once.

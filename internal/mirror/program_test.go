@@ -256,12 +256,14 @@ func (f *faulty) Create(ctx context.Context, p string) (store.File, error) {
 		return nil, errFault
 	}
 	file, err := f.Store.Create(ctx, p)
-	return &faultyFile{file, f}, err
+	return &faultyFile{file, f, ctx}, err
 }
 
+// faultyFile uses the context of Create until Commit, as files of object stores do.
 type faultyFile struct {
 	store.File
-	f *faulty
+	f   *faulty
+	ctx context.Context
 }
 
 func (w *faultyFile) Write(p []byte) (int, error) {
@@ -278,7 +280,10 @@ func (w *faultyFile) Write(p []byte) (int, error) {
 
 // Commit leaves no partial file after an error, as the contract of store.File says.
 func (w *faultyFile) Commit() error {
-	err := w.f.do(w.File.Commit)
+	err := w.ctx.Err()
+	if err == nil {
+		err = w.f.do(w.File.Commit)
+	}
 	if errors.Is(err, errFault) {
 		err = errors.Join(err, w.Abort())
 	}

@@ -29,7 +29,7 @@ type upload struct {
 // abort in any case.
 func (m *Mirror) stage(ctx context.Context, sources []source) ([]*upload, error) {
 	staged := make([]*upload, len(sources))
-	group, ctx := errgroup.WithContext(ctx)
+	var group errgroup.Group // without a context of its own, which would end before commit
 	group.SetLimit(parallel)
 	for i, s := range sources {
 		if err := m.makeFolder(ctx, folderOf(s.name)); err != nil {

@@ -70,7 +70,7 @@ class S3:
 
     def names(self):
         """All files, hidden ones too, by their paths below the folder."""
-        selector = filesystems.FileSelector(self._root, recursive=True)
+        selector = filesystems.FileSelector(self._root, allow_not_found=True, recursive=True)
         found = self._fs.get_file_info(selector)
         files = [info.path for info in found if info.type == filesystems.FileType.File]
         return sorted(path.removeprefix(self._root + "/") for path in files)

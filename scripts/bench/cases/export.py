@@ -73,6 +73,7 @@ CASES = (
         ratios=(
             Ratio(("copy", "warm"), ("tfos", "warm"), bar=round(1 / MOST, 3)),
             Ratio(("synced", "warm"), ("tfos", "warm")),
+            Ratio(("copy", "cold"), ("tfos", "cold")),
             Ratio(("synced", "cold"), ("tfos", "cold")),
         ),
     ),

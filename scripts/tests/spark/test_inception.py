@@ -4,18 +4,17 @@ import subprocess
 
 import numpy as np
 import pyarrow.parquet as pq
-import warm
-from harness import ROOT, flags
+from harness import PYTHON, ROOT, flags
 
 EXAMPLE = ROOT / "configs" / "examples" / "inception"
 
 
-def test_inception_with_and_without_a_signature(job, any_master, tensorflow_python):
+def test_inception_with_and_without_a_signature(job, any_master):
     """Inception-v3 on small images is what Python's TensorFlow computes, by both job files;
     with Spark and without."""
     folder = job.folder / "inception"
-    make = warm.script(EXAMPLE / "make.py", folder, "--images", "11", "--size", "96")
-    subprocess.run([tensorflow_python, *make], check=True, capture_output=True)
+    make = [PYTHON, EXAMPLE / "make.py", folder, "--images", "11", "--size", "96"]
+    subprocess.run(make, check=True, capture_output=True)
     images = pq.read_table(folder / "images")
     want = predicted(folder / "model", images["jpeg"].to_pylist())
     assert np.ptp(want["features"], axis=0).mean() > 0.1  # or anything would be equal to anything

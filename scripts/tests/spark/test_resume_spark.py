@@ -29,8 +29,9 @@ np.save(target, model(tf.constant(np.load(rows)))["y"].numpy())
 """
 FILES, ROWS = 12, 4_000
 ALL = FILES * ROWS
-# Each file is a partition: it and what opening it counts for fill one.
-CONF = f"spark.sql.files.minPartitionNum: '{FILES}'"
+# Each file is a partition: it and what opening it counts for fill one. A file is larger than a
+# twelfth of that count.
+CONF = f"spark.sql.files.minPartitionNum: '{FILES}', spark.sql.files.openCostInBytes: '65536'"
 
 
 @pytest.fixture(scope="module")
