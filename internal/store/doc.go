@@ -1,7 +1,7 @@
 // Package store reads and writes the files of a run, in any kind of storage.
 //
 // Comes in: paths as the job file spells them: paths of the local file system, file:
-// URIs, and URLs of object stores. Goes out: bytes, listings and published outputs. For
+// URIs, and URLs of HDFS and of object stores. Goes out: bytes, listings and published outputs. For
 // returns the Store of a path. Callers use only the interface, so that a new store does
 // not change them.
 //

@@ -5,90 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"math/rand/v2"
-	"net"
-	"os"
-	"os/exec"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 )
-
-// resets is a dialer through TCP proxies that reset connections.
-type resets struct {
-	to    func(address string) bool // which connections are affected
-	after int64                     // bytes, of both directions, until a reset
-	left  atomic.Int64              // how many resets are still to come
-	done  atomic.Int64              // how many there were
-}
-
-func (r *resets) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	direct := &net.Dialer{}
-	if !r.to(address) {
-		return direct.DialContext(ctx, network, address)
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	go func() {
-		defer listener.Close()
-		client, err := listener.Accept()
-		if err != nil {
-			return
-		}
-		server, err := direct.Dial(network, address)
-		if err != nil {
-			client.Close()
-			return
-		}
-		r.forward(client.(*net.TCPConn), server.(*net.TCPConn))
-	}()
-	return direct.DialContext(ctx, network, listener.Addr().String())
-}
-
-// forward copies both ways, until one side ends, or until the reset.
-func (r *resets) forward(client, server *net.TCPConn) {
-	var passed atomic.Int64
-	var once sync.Once
-	end := func(reset bool) {
-		once.Do(func() {
-			if reset {
-				r.done.Add(1)
-				_ = client.SetLinger(0)
-				_ = server.SetLinger(0)
-			}
-			client.Close()
-			server.Close()
-		})
-	}
-	pump := func(to, from net.Conn) {
-		buffer := make([]byte, 16<<10)
-		for {
-			n, err := from.Read(buffer)
-			if n > 0 {
-				if passed.Add(int64(n)) > r.after && r.left.Add(-1) >= 0 {
-					end(true)
-					return
-				}
-				if _, err := to.Write(buffer[:n]); err != nil {
-					end(false)
-					return
-				}
-			}
-			if err != nil {
-				end(false)
-				return
-			}
-		}
-	}
-	go pump(server, client)
-	pump(client, server)
-}
 
 // throughResets returns a store of the same file system whose connections are reset: those
 // to the name node, or those to data nodes.
@@ -148,9 +71,12 @@ func namesIn(t *testing.T, s HDFS, folder string) string {
 func TestHDFSResetWhileWriting(t *testing.T) {
 	direct, root := realHDFS(t)
 	data := randomBytes(3<<20 + 12345)
-	for name, after := range map[string]int64{"at once": 10, "in a block": 700_000, "at the end of a block": 1 << 20} {
+	for name, c := range map[string]struct{ skip, after int64 }{
+		"at once": {0, 10}, "in a block": {0, 700_000}, "at the end of a block": {0, 1 << 20}, "in the third block": {2, 500_000},
+	} {
 		folder := newFolder(direct, root)(t)
-		s, r := throughResets(t, root, false, after, 2)
+		s, r := throughResets(t, root, false, c.after, 2)
+		r.skip.Store(c.skip)
 		if err := writeIn(s, folder+"/a", data); err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -258,6 +184,43 @@ func TestHDFSNameNodeResets(t *testing.T) {
 				t.Errorf("%d bytes, which differ", len(got))
 			}
 			if got := namesIn(t, direct, folder) + " " + namesIn(t, direct, folder+"/final"); got != "final b log" {
+				t.Errorf("left %q", got)
+			}
+		})
+	}
+}
+
+// TestHDFSLostAnswers: the name node did what it was asked to, and its answer was lost.
+func TestHDFSLostAnswers(t *testing.T) {
+	direct, root := realHDFS(t)
+	for _, method := range []string{"create", "addBlock", "complete", "rename2", "delete", "mkdirs"} {
+		t.Run(method, func(t *testing.T) {
+			t.Parallel()
+			folder := newFolder(direct, root)(t)
+			s, r := throughResets(t, root, true, 1<<40, 1)
+			r.unanswered = method
+			data := randomBytes(1<<20 + 100)
+			err := s.Mkdir(t.Context(), folder+"/stage")
+			for _, next := range []func() error{
+				func() error { return writeIn(s, folder+"/stage/a", data) },
+				func() error { return s.Publish(t.Context(), folder+"/stage", folder+"/final", false) },
+				func() error { return s.Link(t.Context(), folder+"/final/a", folder+"/final/b") },
+				func() error { return s.Remove(t.Context(), folder+"/final/a") },
+			} {
+				if err == nil {
+					err = next()
+				}
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.done.Load() != 1 {
+				t.Errorf("%d answers were lost", r.done.Load())
+			}
+			if got := content(t, direct, folder+"/final/b"); got != string(data) {
+				t.Errorf("%d bytes, which differ", len(got))
+			}
+			if got := namesIn(t, direct, folder) + " " + namesIn(t, direct, folder+"/final"); got != "final b" {
 				t.Errorf("left %q", got)
 			}
 		})
@@ -372,60 +335,4 @@ func TestHDFSPermission(t *testing.T) {
 	if time.Since(begin) > 5*time.Second {
 		t.Errorf("it took %s", time.Since(begin))
 	}
-}
-
-// TestHDFSLockOfADeadProcess: the lock of a killed process is free within the time that
-// the documents state.
-func TestHDFSLockOfADeadProcess(t *testing.T) {
-	if path := os.Getenv("TFOS_TEST_HOLD_LOCK"); path != "" {
-		holdLock(t, path)
-		return
-	}
-	s, root := realHDFS(t)
-	t.Parallel()
-	path := newFolder(s, root)(t) + "/lock"
-	holder := exec.Command(os.Args[0], "-test.run=^TestHDFSLockOfADeadProcess$")
-	holder.Env = append(os.Environ(), "TFOS_TEST_HOLD_LOCK="+path)
-	out, err := holder.StdoutPipe()
-	if err == nil {
-		err = holder.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.ReadFull(out, make([]byte, len(heldMark))); err != nil {
-		t.Fatal(err)
-	}
-	time.Sleep(3 * time.Second)
-	if _, err := s.Lock(t.Context(), path); !errors.Is(err, ErrLocked) {
-		t.Fatalf("a second holder: %v", err)
-	}
-	killed := time.Now()
-	_ = errors.Join(holder.Process.Kill(), holder.Wait()) // it was killed, says Wait
-	for {
-		lock, err := s.Lock(t.Context(), path)
-		if err == nil {
-			_ = lock.Close()
-			break
-		}
-		if !errors.Is(err, ErrLocked) || time.Since(killed) > hdfsLeaseTime+10*time.Second {
-			t.Fatalf("%s after its holder was killed: %v", time.Since(killed), err)
-		}
-		time.Sleep(time.Second)
-	}
-	t.Logf("free after %s", time.Since(killed).Round(time.Second))
-}
-
-const heldMark = "held\n"
-
-func holdLock(t *testing.T, path string) {
-	s, err := For(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.Lock(t.Context(), path); err != nil {
-		t.Fatal(err)
-	}
-	fmt.Print(heldMark)
-	time.Sleep(5 * time.Minute)
 }

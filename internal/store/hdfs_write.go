@@ -45,12 +45,17 @@ const keptBytes = 64 << 20
 
 // begin creates the file under a new temporary name.
 func (f *hdfsFile) begin(ctx context.Context) error {
+	temp, tries := temporaryName(f.final), 0
 	return f.s.do(ctx, "create", f.final, func(c *hdfs.Client) error {
 		replication, block, err := f.s.fileDefaults(c)
 		if err != nil {
 			return err
 		}
-		temp := temporaryName(f.final)
+		if tries++; tries > 1 { // the answer to the first try may have been lost
+			if err := c.RemoveAll(hdfsPath(temp)); err != nil {
+				return err
+			}
+		}
 		w, err := c.CreateFile(hdfsPath(temp), replication, block, f.mode)
 		if err != nil {
 			return err
@@ -170,6 +175,9 @@ func (f *hdfsFile) Commit() error {
 	}
 	err := f.finish(ctx)
 	if err == nil {
+		err = f.checkSize(ctx)
+	}
+	if err == nil {
 		err = f.s.rename(ctx, f.temp, f.final)
 	}
 	if err != nil {
@@ -177,6 +185,15 @@ func (f *hdfsFile) Commit() error {
 	}
 	f.ended = true
 	return nil
+}
+
+// checkSize returns an error if the name node does not have all bytes.
+func (f *hdfsFile) checkSize(ctx context.Context) error {
+	info, err := f.s.stat(ctx, f.temp)
+	if err == nil && info.Size() != f.size {
+		err = fmt.Errorf("the file has %d of %d bytes: %w", info.Size(), f.size, io.ErrUnexpectedEOF)
+	}
+	return err
 }
 
 // finish closes the writer, and writes the file again if that fails.
@@ -234,97 +251,3 @@ func (h *hdfsCluster) closeWriter(ctx context.Context, w *hdfs.FileWriter, path 
 type brokenWriter struct{ error }
 
 func (e brokenWriter) Unwrap() error { return e.error }
-
-// Append implements Store.
-func (s HDFS) Append(ctx context.Context, path string, data []byte) error {
-	w, size, err := s.openToAppend(ctx, path)
-	if err != nil {
-		return err
-	}
-	if len(data) > 0 {
-		if _, err = w.Write(data); err != nil {
-			_ = w.Close() // it ends the writer's lease
-			return fmt.Errorf("store: append to %s: %w", path, fromHDFS(err))
-		}
-	}
-	return s.closeWriter(ctx, w, path, size+int64(len(data)))
-}
-
-// openToAppend opens a file at its end, or creates it. It waits while the file's last
-// writer, whose process has died, still holds its lease.
-func (s HDFS) openToAppend(ctx context.Context, path string) (w *hdfs.FileWriter, size int64, err error) {
-	err = s.doFor(ctx, s.patience(), "append to", path, func(c *hdfs.Client) error {
-		info, err := c.Stat(hdfsPath(path))
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			size = 0
-			replication, block, err := s.fileDefaults(c)
-			if err == nil {
-				w, err = c.CreateFile(hdfsPath(path), replication, block, s.mode(0o666))
-			}
-			return err
-		case err != nil:
-			return err
-		}
-		if err := readable(info); err != nil {
-			return err
-		}
-		size = info.Size()
-		w, err = c.Append(hdfsPath(path))
-		if err = fromHDFS(err); errors.Is(err, errBusy) {
-			err = &hdfsError{err: err, again: true}
-		}
-		return err
-	})
-	return w, size, err
-}
-
-// Link implements Store by copying: Hadoop has no links.
-func (s HDFS) Link(ctx context.Context, from, to string) error {
-	switch _, err := s.stat(ctx, to); {
-	case err == nil:
-		return fmt.Errorf("store: copy to %s: %w", to, fs.ErrExist)
-	case !errors.Is(err, fs.ErrNotExist):
-		return err
-	}
-	return s.copyPieces(ctx, []Piece{{from, 0, -1}}, to)
-}
-
-// Assemble implements Store by copying through this process.
-func (s HDFS) Assemble(ctx context.Context, pieces []Piece, path string) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	return s.copyPieces(ctx, pieces, path)
-}
-
-// copyPieces writes a file of pieces, with the permissions that all sources have.
-func (s HDFS) copyPieces(ctx context.Context, pieces []Piece, path string) (err error) {
-	mode := fs.FileMode(0o777)
-	for _, p := range pieces {
-		info, err := s.stat(ctx, p.Path)
-		if err != nil {
-			return err
-		}
-		mode &= info.Mode()
-	}
-	to, err := s.create(ctx, path, mode&s.mode(0o666))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, to.Abort()) }()
-	for _, p := range pieces {
-		from, err := s.ReadRange(ctx, p.Path, p.Offset, p.Size)
-		if err != nil {
-			return err
-		}
-		n, err := io.CopyBuffer(writerOnly{to}, from, make([]byte, readAtOnce))
-		if err = errors.Join(err, from.Close()); err == nil && n < p.Size {
-			err = fmt.Errorf("store: copy %d bytes of %s from %d: %w", p.Size, p.Path, p.Offset, io.ErrUnexpectedEOF)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return to.Commit()
-}
