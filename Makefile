@@ -53,8 +53,8 @@ test-pure:
 test-engine:
 	$(CGO) TFOS_REQUIRE=tensorflow,$${TFOS_REQUIRE-} go test $(CGO_ROOMS)
 
-test-stores: ## internal/store with real servers of S3, GCS, Azure Blob and HDFS (installed once, in .stores)
-	scripts/stores.sh
+test-stores: build ## stores, and jobs on them, with real servers of S3, GCS, Azure Blob and HDFS (installed once, in .stores)
+	scripts/stores.sh bash -c '$(PURE) go test -count=1 ./internal/store/... && $(PYTHON) -m pytest -q scripts/tests/test_stores.py $(ARGS)'
 
 test-python: build ## Python tests that need no Spark
 	$(PYTEST) -m 'not spark and not slow'

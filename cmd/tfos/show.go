@@ -41,8 +41,8 @@ Needs neither TensorFlow nor Spark.
 
 A dimension of -1 is not fixed; the first one counts rows.
 
-MODEL may be a URL. Its graph is then copied to this machine, without the values of
-variables.
+MODEL may be a URL. Its graph is then copied to this machine, and of the values of its
+variables the first 16 MiB.
 
 Of the record of a run (its folder is in tfos's first line and in its report) it
 says how the run is: running, succeeded, failed, or lost where the launcher has ended

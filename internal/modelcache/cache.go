@@ -24,7 +24,7 @@ type Content int
 // Values of Content.
 const (
 	Whole Content = iota // all files
-	Graph                // without the values of variables
+	Graph                // of values of variables the first bytes only
 )
 
 // Cache is a folder of copies.

@@ -76,15 +76,22 @@ func TestFetchCopiesAFolderOnce(t *testing.T) {
 	}
 }
 
-func TestGraphCopiesHaveNoValues(t *testing.T) {
-	url, c := newModel(t, saved)
+func TestGraphCopiesHaveTheHeadsOfValues(t *testing.T) {
+	const name = "variables/variables.data-00000-of-00001"
+	url, c := newModel(t, map[string]string{
+		"saved_model.pb": "graph", "events.out.tfevents.1.host": "events",
+		name: strings.Repeat("v", headBytes) + "tail",
+	})
 	copied, err := c.Fetch(t.Context(), url, Graph)
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := namesIn(t, copied.Path)
-	if _, has := got["variables/variables.data-00000-of-00001"]; has || len(got) != len(saved)-1 {
-		t.Errorf("the copy has %v", got)
+	if want := strings.Repeat("v", headBytes) + "\x00\x00\x00\x00"; got[name] != want {
+		t.Errorf("the copy of values has %d bytes, or not the first ones alone", len(got[name]))
+	}
+	if len(got) != 2 || got["saved_model.pb"] != "graph" {
+		t.Errorf("the copy has %d files", len(got))
 	}
 }
 

@@ -11,7 +11,8 @@
 // downloads it and the others wait.
 //
 // The launcher and the driver need a model's graph and the index of its variables, and not
-// the variables' values. Graph copies have only these files.
+// the variables' values. Graph copies have no event files, and only the first 16 MiB of each
+// file of values, which is as long as the original.
 //
 // A process holds the copies that it uses until it ends. Each download deletes copies that
 // nobody holds: those that were not used for a week, and then the least recently used ones

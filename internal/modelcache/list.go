@@ -31,9 +31,17 @@ type listing struct {
 	files   []store.Info // sorted by path
 }
 
-// values matches files with the values of variables, and event files: tfos show and the
-// launcher need none of them.
-var values = regexp.MustCompile(`\.data-\d{5}-of-\d{5}$|^events\.out\.tfevents`)
+// values matches files with the values of variables. events matches event files.
+var (
+	values = regexp.MustCompile(`\.data-\d{5}-of-\d{5}$`)
+	events = regexp.MustCompile(`^events\.out\.tfevents`)
+)
+
+// headBytes are copied of a file of values into a graph copy. The rest of the file is a hole.
+// The object graph of a TensorFlow 2 checkpoint is a tensor among the values. TensorFlow
+// writes tensors in the order of their names, and _CHECKPOINTABLE_OBJECT_GRAPH comes before
+// names of small letters.
+const headBytes = 16 << 20
 
 // list lists the files of the model at a URL: those of a folder, a file, or those of a
 // checkpoint whose prefix it is. For a file of a SavedModel or a checkpoint, its
@@ -52,7 +60,7 @@ func list(ctx context.Context, st store.Store, url string, content Content) (lis
 	}
 	slices.SortFunc(m.files, func(a, b store.Info) int { return strings.Compare(a.Path, b.Path) })
 	if content == Graph {
-		m.files = slices.DeleteFunc(m.files, func(f store.Info) bool { return values.MatchString(path.Base(f.Path)) })
+		m.files = slices.DeleteFunc(m.files, func(f store.Info) bool { return events.MatchString(path.Base(f.Path)) })
 	}
 	return m, nil
 }
@@ -137,16 +145,29 @@ func (m *listing) copyTo(ctx context.Context, st store.Store, folder string) err
 		if err != nil {
 			return errors.Join(err, group.Wait())
 		}
-		group.Go(func() error { return copyFile(ctx, st, f, filepath.Join(folder, name)) })
+		group.Go(func() error { return copyFile(ctx, st, f, m.copied(f), filepath.Join(folder, name)) })
 	}
 	return group.Wait()
 }
 
-func copyFile(ctx context.Context, st store.Store, f store.Info, to string) (err error) {
+// copied returns how many bytes of a file the copy has.
+func (m *listing) copied(f store.Info) int64 {
+	if m.content == Graph && values.MatchString(path.Base(f.Path)) {
+		return min(f.Size, headBytes)
+	}
+	return f.Size
+}
+
+// copyFile copies the first size bytes of a file. The copy is as long as the file.
+func copyFile(ctx context.Context, st store.Store, f store.Info, size int64, to string) (err error) {
 	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 		return err
 	}
-	from, err := st.Open(ctx, f.Path)
+	length := int64(-1)
+	if size < f.Size {
+		length = size
+	}
+	from, err := st.ReadRange(ctx, f.Path, 0, length)
 	if err != nil {
 		return err
 	}
@@ -156,10 +177,13 @@ func copyFile(ctx context.Context, st store.Store, f store.Info, to string) (err
 		return err
 	}
 	n, err := io.Copy(file, from)
-	err = errors.Join(err, file.Sync(), file.Close())
-	if err == nil && n != f.Size {
-		err = fmt.Errorf("%s has %d bytes, and %d were listed: it is being written", f.Path, n, f.Size)
+	if err == nil && n != size {
+		err = fmt.Errorf("%s has %d bytes, and %d were listed: it is being written", f.Path, n, size)
 	}
+	if err == nil {
+		err = file.Truncate(f.Size)
+	}
+	err = errors.Join(err, file.Sync(), file.Close())
 	if err != nil {
 		return err
 	}

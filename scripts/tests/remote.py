@@ -90,7 +90,8 @@ class HDFS:
         import pyspark
 
         jars = pathlib.Path(pyspark.__file__).parent / "jars"
-        java = ["java", "-Xmx256m", "-cp", f"{jars}/*", "org.apache.hadoop.fs.FsShell"]
+        path = f"{self.env['HADOOP_CONF_DIR']}:{jars}/*"  # the shell asks for a core-site.xml
+        java = ["java", "-Xmx256m", "-cp", path, "org.apache.hadoop.fs.FsShell"]
         found = subprocess.run([*java, *map(str, argv)], capture_output=True, text=True)
         assert found.returncode == 0, found.stderr
         return found.stdout

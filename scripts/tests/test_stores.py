@@ -53,6 +53,11 @@ def store(request, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def s3(tmp_path_factory):
+    return STORES["s3"](tmp_path_factory.mktemp("conf"))
+
+
+@pytest.fixture(scope="module")
 def stored(store, mlp):
     """The model and the data on the store."""
     folder, _ = mlp
@@ -325,15 +330,14 @@ def process_texts(run_id):
 
 
 @pytest.mark.spark
-def test_secrets_stay_secret(job, mlp, tmp_path, tmp_path_factory):
+def test_secrets_stay_secret(s3, mlp, job, tmp_path):
     """Of a job's spark.conf: in no file of the record, no output, no command line, no
     environment, no event log and no page of Spark."""
-    store = STORES["s3"](tmp_path_factory.mktemp("conf"))
     folder, _ = mlp
-    store.put(folder / "model", "model")
-    store.put(folder / "data", "data")
+    s3.put(folder / "model", "model")
+    s3.put(folder / "data", "data")
     (job.folder / "events").mkdir()
-    conf = {f"spark.hadoop.{name}": value for name, value in store.settings.items()}
+    conf = {f"spark.hadoop.{name}": value for name, value in s3.settings.items()}
     conf |= {
         "spark.hadoop.fs.s3a.secret.key": PLANTED,
         "spark.hadoop.fs.azure.account.key.x.dfs.core.windows.net": PLANTED,
@@ -344,9 +348,9 @@ def test_secrets_stay_secret(job, mlp, tmp_path, tmp_path_factory):
     }
     path = job.folder / "job.yaml"
     keys = {
-        "export_dir": f"{store.url}/model",
-        "input": {"path": f"{store.url}/data"},
-        "output": {"path": f"{store.url}/out"},
+        "export_dir": f"{s3.url}/model",
+        "input": {"path": f"{s3.url}/data"},
+        "output": {"path": f"{s3.url}/out"},
         "batch_size": 1,
         "read_by": "executor",
         "spark": {"master": "local-cluster[1,2,1024]", "conf": conf},
