@@ -9,7 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
+	"time"
 
 	"tfos/internal/mirror"
 	"tfos/internal/reserve"
@@ -89,6 +91,7 @@ type modelDir struct {
 	stop, abandon context.CancelFunc
 	stopped       chan struct{}
 	kept          bool // the local folder has what could not be uploaded
+	warning       sync.Once
 }
 
 // prepareModel brings model_dir down. It sends the result once, and at once if there is
@@ -203,9 +206,17 @@ func (m *member) mirrored() *reserve.Mirrored {
 	}
 	if s.Error != nil {
 		out.Error = oneLine(s.Error.Error())
+		if time.Since(s.Since) > mirrorPatience {
+			d.warning.Do(func() {
+				m.program.addNote(reserve.Note{Kind: reserve.NoteWarning, Text: "model_dir: nothing has gone up for a minute, and tfos tries on: " + out.Error})
+			})
+		}
 	}
 	return out
 }
+
+// mirrorPatience is how long passes fail before the user is warned, once.
+const mirrorPatience = time.Minute
 
 // pullModel brings down what is new before the evaluator learns that training has ended:
 // the last checkpoint is among it.

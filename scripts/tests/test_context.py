@@ -106,6 +106,13 @@ def test_folders_of_the_job_are_on_the_default_file_system(tmp_path):
     assert ctx.parameters.validation_path is None
 
 
+def test_a_mirrored_model_dir_is_a_local_folder(tmp_path):
+    given = {**PARAMETERS, "model_dir": "/local/m", "model_url": "hdfs://nn:8020/m"}
+    ctx = make(tmp_path, parameters=given, default_fs="hdfs://nn:8020")
+    assert ctx.parameters.model_dir == "/local/m"
+    assert ctx.parameters.model_url == "hdfs://nn:8020/m"
+
+
 class Feed:
     data_error = None
 
