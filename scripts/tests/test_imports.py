@@ -1,10 +1,12 @@
 """What the modules of scripts/tfos import of other packages, and when."""
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from python_path import environment
 
 TFOS = Path(__file__).resolve().parents[1] / "tfos"
 THEIRS = {"keras", "numpy", "py4j", "pyarrow", "pyspark", "tensorflow"}
@@ -93,3 +95,20 @@ def test_driver_workers_and_programs_share_what_is_for_all():
     assert driver & workers == set()
     assert driver & program == {"exits", "versions"}
     assert workers & program == {"frames"}
+
+
+NUMBERS = """
+import sys
+import pyarrow as pa
+from tfos import arrays, feeder
+ints = pa.Array.from_buffers(pa.int64(), 2, [None, pa.py_buffer(bytes(16))])
+batch = pa.RecordBatch.from_arrays([ints, ints.cast(pa.float32())], ["a", "b"])
+arrays.to_numpy(arrays.to_arrays(batch, []))
+feeder._array_of_one("x", pa.string()), feeder._array_of_one(None, pa.int64())
+sys.exit("pandas" in sys.modules)
+"""
+
+
+def test_feeds_of_numbers_do_not_import_pandas():
+    """It takes each program and each feed task half a second of CPU."""
+    subprocess.run([sys.executable, "-c", NUMBERS], env=environment(TFOS.parent), check=True)
