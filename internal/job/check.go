@@ -122,7 +122,10 @@ func (r *rules) inputThere(ctx context.Context, src namedSource) {
 		r.broken(at, path, "does not exist")
 		return
 	case err != nil:
-		r.broken(at, path, "cannot be listed: %v", err)
+		// Spark may have settings of a store that this process does not see.
+		if !IsURL(path) || r.s.readBy(src.Source) != bySpark {
+			r.broken(at, path, "cannot be listed: %v", err)
+		}
 		return
 	case len(found) == 0:
 		r.broken(at, path, "matches nothing")

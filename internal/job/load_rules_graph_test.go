@@ -32,7 +32,7 @@ var graphFaults = []struct {
 	{[]string{"on_non_finite=ignore"}, "on_non_finite: ignore: must be one of fail, skip"},
 	{[]string{"on_non_finite=skip", "strategy=parameter_server", "num_ps=1"}, "on_non_finite: skip: does not apply to strategy parameter_server: giving the variables their values back would undo the updates of other workers: use fail, or all_reduce"},
 	{[]string{"input_mode=tensorflow", "input="}, "input.path: absent: say which files are read"},
-	{[]string{"input_mode=tensorflow", "input.path=hdfs://n/d"}, "input.path: hdfs://n/d: needs input_mode: spark: members read files of parquet, tfrecord, csv, json and arrow that they see as this machine does"},
+	{[]string{"input_mode=tensorflow", "input.path=viewfs://n/d"}, "input.path: viewfs://n/d: needs input_mode: spark: members read files of parquet, tfrecord, csv, json and arrow that they see as this machine does"},
 	{[]string{"input_mode=tensorflow", "input.format=orc"}, "input.format: orc: needs input_mode: spark: members read files of parquet, tfrecord, csv, json and arrow that they see as this machine does"},
 	{[]string{"input_mode=tensorflow", "steps=1"}, "steps: 1: must be at least one for each of 2 workers"},
 	{[]string{"tensorboard=true", "model_dir=m"}, "tensorboard: does not apply to a graph app: its members have no Python. Event files are in model_dir: run tensorboard --logdir there"},
@@ -41,7 +41,7 @@ var graphFaults = []struct {
 	{[]string{"export_dir=old", "app.graph.init_from=old"}, "export_dir: /jobs/old: overlaps app.graph.init_from (/jobs/old)"},
 	{[]string{"tensorflow.op_libraries=[mine.so]"}, "tensorflow.op_libraries[0]: mine.so: is taken for a Python package: write ./mine.so for a file"},
 	{[]string{"local=true", "read_by=spark"}, "read_by: spark: needs Spark: it does not apply to local: true"},
-	{[]string{"local=true", "input.path=hdfs://n/d"}, "read_by: spark: needs Spark: it does not apply to local: true"},
+	{[]string{"local=true", "input.path=viewfs://n/d"}, "read_by: spark: needs Spark: it does not apply to local: true"},
 	{[]string{"local=true", "input={train: {path: a}, validation: {table: t}}"}, "input.validation.table: t: needs Spark: it does not apply to local: true"},
 }
 

@@ -326,7 +326,8 @@ func TestCheck(t *testing.T) {
 		{Train, []string{"input={table: t}"}, nil, 0},
 		{Train, []string{"input.path=nodata", "spark.master=yarn"}, nil, 0},
 		{Train, []string{"input.path=nodata", "spark.master=spark://h:7077"}, []string{"input.path: %/nodata: does not exist"}, 2},
-		{Train, []string{"input.path=hdfs://n/nodata"}, nil, 0},
+		{Train, []string{"input.path=viewfs://n/nodata"}, nil, 0},
+		{Train, []string{"input.path=hdfs://n.invalid/nodata", "read_by=spark"}, nil, 0}, // Spark may know the host
 		{Train, []string{"export_dir=old"}, []string{"export_dir: %/old: exists already: choose another, remove it, or say export_if_exists: replace"}, 7},
 		{Train, []string{"export_dir=old", "export_if_exists=replace"}, nil, 0},
 		{Train, []string{"export_dir=mine", "export_if_exists=replace"}, []string{"export_dir: %/mine: holds other files and no saved_model.pb and no _exported_by_tfos: it is not replaced"}, 7},

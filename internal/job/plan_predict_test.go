@@ -4,7 +4,7 @@ package job
 // faultCases.
 var predictFaults = []faultCase{
 	{Infer, []string{"input.format=orc", "read_by=executor"}, "input.format: orc: needs read_by: spark", 2},
-	{Infer, []string{"input.path=hdfs://a/b", "read_by=executor"}, "input.path: hdfs://a/b: needs read_by: spark", 2},
+	{Infer, []string{"input.path=viewfs://a/b", "read_by=executor"}, "input.path: viewfs://a/b: needs read_by: spark", 2},
 	{Infer, []string{"output.format=orc"}, "output.format: orc: must be one of parquet, tfrecord, csv, json, arrow", 2},
 	{Infer, []string{"input={table: t}", "output.format=arrow"}, "output.format: arrow: is not written by Spark: use one of parquet, json, csv, orc, or convert it then (tfos convert)", 2},
 	{Infer, []string{"read_by=spark", "output.format=orca"}, "output.format: orca: must be one of parquet, json, csv, orc (did you mean orc?)", 2},

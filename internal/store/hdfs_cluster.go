@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net"
@@ -125,6 +126,9 @@ func (h *hdfsCluster) client() (*hdfs.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := knownHosts(h.nameNodes); err != nil {
+		return nil, err
+	}
 	c, err := hdfs.NewClient(options)
 	if err != nil {
 		return nil, err
@@ -169,6 +173,23 @@ func protectable(protection string, s Settings) error {
 	}
 	return fmt.Errorf("data transfer protection %s: %w. Read with Spark (read_by: spark), or use privacy with AES", protection, ErrUnsupported)
 }
+
+// knownHosts returns an error, which does not pass, if no name node's host has an address.
+func knownHosts(nodes []string) error {
+	var unknown error
+	for _, node := range nodes {
+		host, _, _ := net.SplitHostPort(node)
+		_, err := net.LookupHost(host)
+		var lookup *net.DNSError
+		if !errors.As(err, &lookup) || !lookup.IsNotFound {
+			return nil
+		}
+		unknown = err
+	}
+	return &hdfsError{err: unknown, reason: errUnknownHost}
+}
+
+var errUnknownHost = errors.New("no name node's host is known")
 
 func (h *hdfsCluster) options() (hdfs.ClientOptions, error) {
 	options := hdfs.ClientOptionsFromConf(hadoopconf.HadoopConf(h.settings))
