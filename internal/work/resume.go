@@ -61,6 +61,9 @@ func resume(ctx context.Context, cfg Config, o Output, model string, look func()
 			err = errors.Join(err, r.close(context.WithoutCancel(ctx), false))
 		}
 	}()
+	if err = store.Recover(ctx, st, o.Final); err != nil {
+		return r, unprepared(ctx, o, err)
+	}
 	if r.survey, err = look(); err != nil {
 		return r, err
 	}

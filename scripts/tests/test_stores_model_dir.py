@@ -30,6 +30,7 @@ def start(job, store, **keys):
     """A run with an id of its own; keys of the job file."""
     path = job.folder / "job.yaml"
     path.write_text(json.dumps(keys))
+    (job.folder / "none.txt").touch()  # the input of programs that read nothing
     job.run_id += "i"
     return job.start("train", path, env=store.env)
 
@@ -42,7 +43,7 @@ def program(name, url, attempt, pause, **more):
         "strategy": "independent",
         "cluster_size": 1,
         "input_mode": "tensorflow",
-        "input": {"path": "none"},
+        "input": {"path": "none.txt"},
         "model_dir": url,
         "spark": {"master": "local[2]"},
         **more,
