@@ -42,7 +42,7 @@ demo: build ## digits: train Spark-fed on 2 executors, export, infer, accuracy
 	@scripts/demo.sh
 
 test: build test-go ## what CI runs
-	$(PYTEST) -m 'not slow'
+	$(PYTEST) -m 'not slow and not stores'
 
 test-go: setup ## Go tests: pure rooms without cgo, the engine with TensorFlow
 	@$(MAKE) --no-print-directory -j 2 --output-sync=target test-pure test-engine
@@ -54,17 +54,17 @@ test-engine:
 	$(CGO) TFOS_REQUIRE=tensorflow,$${TFOS_REQUIRE-} go test $(CGO_ROOMS)
 
 test-stores: build ## stores, and jobs on them, with real servers of S3, GCS, Azure Blob and HDFS (installed once, in .stores)
-	scripts/stores.sh bash -c '$(PURE) go test -count=1 ./internal/store/... && $(PYTHON) -m pytest -q scripts/tests/test_stores.py $(ARGS)'
+	scripts/stores.sh bash -c '$(PURE) go test -count=1 -timeout 30m ./internal/store/... ./internal/hadoop && $(PYTHON) -m pytest -q -m stores scripts/tests $(ARGS)'
 
 test-python: build ## Python tests that need no Spark
-	$(PYTEST) -m 'not spark and not slow'
+	$(PYTEST) -m 'not spark and not slow and not stores'
 
 test-spark: build ## real jobs on real Spark
-	$(PYTEST) -m 'spark and not slow'
+	$(PYTEST) -m 'spark and not slow and not stores'
 
 # Fewer tests: make test-spark4 ARGS='-k standalone'
 test-spark4: build ## the same jobs on the newest PySpark 4.x
-	export SPARK_HOME; SPARK_HOME=$$(scripts/spark.sh); $(PYTEST) -m 'spark and not slow' $(ARGS)
+	export SPARK_HOME; SPARK_HOME=$$(scripts/spark.sh); $(PYTEST) -m 'spark and not slow and not stores' $(ARGS)
 
 # Fewer cells: make test-versions ARGS='-k 2.21'
 test-versions: build ## TensorFlow, Python and Spark versions: docs/versions.md (17 GB, once)
@@ -73,7 +73,8 @@ test-versions: build ## TensorFlow, Python and Spark versions: docs/versions.md 
 
 test-all: build test-go ## everything, the slow ones, all versions and the race detector too
 	PYTHONPATH=scripts $(PYTHON) -m versions || echo 'test-all: their cells fail below' >&2
-	TFOS_TEST_MASTER=standalone $(PYTEST)
+	TFOS_TEST_MASTER=standalone $(PYTEST) -m 'not stores'
+	$(MAKE) --no-print-directory test-stores
 	CGO_ENABLED=1 go test -race $(PURE_ROOMS)
 
 # Some cases only: make bench-full BENCH='overhead files'

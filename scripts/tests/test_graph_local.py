@@ -304,7 +304,9 @@ def write_without_saver(path):
     with tf.Graph().as_default() as graph:
         x = v1.placeholder(tf.float32, [None, 6], "x")
         y = v1.placeholder(tf.int64, [None], "y")
-        weight = v1.get_variable("weight", [6, 3], initializer=v1.ones_initializer())
+        one = v1.ones_initializer()
+        # Which kind is the default depends on what else this process has run.
+        weight = v1.get_variable("weight", [6, 3], initializer=one, use_resource=True)
         logits = tf.matmul(x, weight)
         loss = v1.losses.sparse_softmax_cross_entropy(y, logits)
         train = v1.train.MomentumOptimizer(0.1, 0.9).minimize(loss)
