@@ -165,10 +165,8 @@ def test_resume_computes_new_files_only(stored, mlp, job, tmp_path):
 
 
 def test_quarantine(stored, job, tmp_path):
-    bad = [0.5] * 3
-    data = write_rows(
-        tmp_path / "bad", 10, columns={"image": lambda i: bad if i == 4 else [0.5] * 16}
-    )
+    pixels = {True: np.full(3, 0.5, np.float32), False: np.full(16, 0.5, np.float32)}
+    data = write_rows(tmp_path / "bad", 10, columns={"image": lambda i: pixels[i == 4]})
     stored.put(data, "bad")
     path = ["--set", f"input.path={stored.url}/bad"]
     done = run(job, stored, "good", *path, "--set", "on_bad_row=quarantine")

@@ -51,7 +51,9 @@ def program(name, url, attempt, pause, **more):
 
 
 def kill_member(job):
-    """SIGKILL of the supervisor; the rest of the run ends by itself."""
+    """SIGKILL of the supervisor, after it has said what is at the store (it does so every third of
+    its lease of 10 s); the rest of the run ends by itself."""
+    time.sleep(4)
     (pid,) = job.processes(MEMBER)
     os.kill(pid, signal.SIGKILL)
     done = job.wait()
