@@ -181,3 +181,7 @@ func (h *hdfsCluster) dialDataNode(ctx context.Context, network, address string)
 
 // dialTime is the longest wait for a connection.
 const dialTime = 10 * time.Second
+
+// stallTime is the longest wait for the next bytes of a data node. Then the read or write
+// goes on through a new connection.
+const stallTime = 30 * time.Second

@@ -12,10 +12,6 @@ import (
 	"tfos/internal/store/bucket"
 )
 
-// stallTime is the longest wait for the next bytes of a body. Then the read goes on
-// through a new connection.
-const stallTime = 30 * time.Second
-
 // Open implements Store. If the object changes before it was read, reading fails.
 func (o *Objects) Open(ctx context.Context, path string) (io.ReadCloser, error) {
 	return o.ReadRange(ctx, path, 0, -1)
