@@ -147,24 +147,25 @@ def products(operations):
     return [op for op in operations if op in ("MatMul", "_MklMatMul", "_MklNativeFusedMatMul")]
 
 
-def reduced_by_two(make):
-    """What two members get of all_reduce(make(member)), each with a server in this process."""
-    cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
+def reduced(make, members):
+    """What members get of all_reduce(make(member)), each with a server in this process."""
+    cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(members)]}
     config = v1.ConfigProto()
     config.experimental.collective_group_leader = LEADER
-    found = [None, None]
+    found = [None] * members
 
     def member(index):
         with tf.Graph().as_default(), tf.device(f"/job:worker/task:{index}"):
-            with traced_with(Members(tf.constant(2))):
+            with traced_with(Members(tf.constant(members))):
                 means = all_reduce(make(index))
             with v1.Session(servers[index].target, config=config) as session:
                 found[index] = session.run([one for one in means if one is not None])
 
     servers = [
-        v1.train.Server(cluster, job_name="worker", task_index=i, config=config) for i in range(2)
+        v1.train.Server(cluster, job_name="worker", task_index=i, config=config)
+        for i in range(members)
     ]
-    threads = [threading.Thread(target=member, args=(i,)) for i in range(2)]
+    threads = [threading.Thread(target=member, args=(i,)) for i in range(members)]
     for one in threads:
         one.start()
     for one in threads:
@@ -172,11 +173,14 @@ def reduced_by_two(make):
     return found
 
 
-def test_gradients_of_all_kinds_are_averaged():
-    """Rows of sparse ones may differ in number; None stays None; each type is kept."""
+@pytest.mark.parametrize("members", [2, 3])
+def test_gradients_of_all_kinds_are_averaged(members):
+    """Rows of sparse ones may differ in number; None stays None; each type is kept. Two members
+    and more take different ways."""
+    rows_of = [[1], [2, 1, 0], [3, 0]][:members]
 
     def make(member):
-        rows = [[1], [2, 1, 0]][member]
+        rows = rows_of[member]
         values = np.full((len(rows), 2), 1.0 + member, np.float32)
         return [
             tf.constant([[1.0, 2.0]]) * (member + 1),
@@ -186,10 +190,14 @@ def test_gradients_of_all_kinds_are_averaged():
             tf.constant([5.0 + member]),
         ]
 
-    for dense, sparse, double, last in reduced_by_two(make):
-        np.testing.assert_allclose(dense, [[1.5, 3.0]])
-        table = np.zeros((4, 2))
-        np.add.at(table, sparse.indices, sparse.values)
-        np.testing.assert_allclose(table, [[1, 1], [1.5, 1.5], [1, 1], [0, 0]])
-        assert double == 1.5 and double.dtype == np.float64
-        np.testing.assert_allclose(last, [5.5])
+    table = np.zeros((4, 2))
+    for member, rows in enumerate(rows_of):
+        np.add.at(table, rows, (1.0 + member) / members)
+    number = (members - 1) / 2  # the members' mean
+    for dense, sparse, double, last in reduced(make, members):
+        np.testing.assert_allclose(dense, np.array([[1.0, 2.0]]) * (number + 1))
+        got = np.zeros((4, 2))
+        np.add.at(got, sparse.indices, sparse.values)
+        np.testing.assert_allclose(got, table)
+        assert double == 3 * number and double.dtype == np.float64
+        np.testing.assert_allclose(last, [number + 5])

@@ -57,6 +57,18 @@ class Members:
         """The rows of all members, in the members' order; the shape is the same on each."""
         return tf.raw_ops.CollectiveGatherV2(input=tensor, **self.options())
 
+    def mean(self, vector: tf.Tensor) -> tf.Tensor:
+        """The mean of a vector over all members.
+
+        Two members send each other their vectors. TensorFlow's reduction is a ring: it sends as
+        many bytes, half of them after the other half has arrived.
+        """
+
+        def of_two() -> tf.Tensor:
+            return tf.reduce_mean(tf.reshape(self.gather(vector), [2, -1]), 0)
+
+        return tf.cond(tf.equal(self.size, 2), of_two, lambda: self.reduce(vector, "Add", "Div"))
+
 
 _members: ContextVar[Members | None] = ContextVar("members", default=None)
 
@@ -115,7 +127,7 @@ def _packs(indices: list[int], tensors: list[Any]) -> list[list[int]]:
 def _mean_pack(members: Members, tensors: list[tf.Tensor]) -> list[tf.Tensor]:
     """The means of tensors that travel as one vector."""
     flat = tf.concat([tf.reshape(one, [-1]) for one in tensors], 0)
-    means = members.reduce(flat, "Add", "Div")
+    means = members.mean(flat)
     static = all(one.shape.is_fully_defined() for one in tensors)
     sizes = [one.shape.num_elements() if static else tf.size(one) for one in tensors]
     parts = tf.split(means, sizes, num=len(tensors))

@@ -91,7 +91,7 @@ def _means(members: Members, outputs: dict[str, tf.Tensor]) -> dict[str, tf.Tens
         if one.dtype.is_floating and one.shape.rank == 0 and name != "learning_rate"
     ]
     flat = tf.stack([tf.cast(outputs[name], tf.float32) for name in names])
-    means = tf.unstack(members.reduce(flat, "Add", "Div"), len(names))
+    means = tf.unstack(members.mean(flat), len(names))
     return {name: tf.cast(one, outputs[name].dtype) for name, one in zip(names, means, strict=True)}
 
 
