@@ -15,7 +15,7 @@ import pytest
 import tensorflow as tf
 from graph_models import ROWS, batches
 from tfos.graph import all_reduce, export_training
-from tfos.graph.collective import Members, traced_with
+from tfos.graph.collective import GATHER_BYTES, Members, traced_with
 
 v1 = tf.compat.v1
 STEPS = 20
@@ -188,16 +188,21 @@ def test_gradients_of_all_kinds_are_averaged(members):
             tf.IndexedSlices(tf.constant(values), tf.constant(rows, tf.int64), tf.constant([4, 2])),
             tf.constant(3.0 * member, tf.float64),
             tf.constant([5.0 + member]),
+            tf.fill(
+                [GATHER_BYTES // 2], tf.cast(member, tf.float16)
+            ),  # with the next one: too large to gather
+            tf.fill([1], tf.cast(member, tf.float16)),
         ]
 
     table = np.zeros((4, 2))
     for member, rows in enumerate(rows_of):
         np.add.at(table, rows, (1.0 + member) / members)
     number = (members - 1) / 2  # the members' mean
-    for dense, sparse, double, last in reduced(make, members):
+    for dense, sparse, double, last, *large in reduced(make, members):
         np.testing.assert_allclose(dense, np.array([[1.0, 2.0]]) * (number + 1))
         got = np.zeros((4, 2))
         np.add.at(got, sparse.indices, sparse.values)
         np.testing.assert_allclose(got, table)
         assert double == 3 * number and double.dtype == np.float64
         np.testing.assert_allclose(last, [number + 5])
+        np.testing.assert_allclose(np.concatenate(large), number)
