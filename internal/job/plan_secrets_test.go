@@ -49,7 +49,7 @@ func TestSecretsAreInTheFileAlone(t *testing.T) {
 			}
 		}
 	}
-	for _, want := range []string{"--properties-file\n/s/spark.properties", "spark.hadoop.fs.s3a.endpoint=http://h", "spark.redaction.regex=", `|^(spark\.hadoop\.)?vault\.third$`} {
+	for _, want := range []string{"--properties-file\n/s/spark.properties", "spark.hadoop.fs.s3a.endpoint=http://h", "spark.redaction.regex=", `|^(spark\.hadoop\.)?vault\.third$`, `|^(spark\.hadoop\.)?dfs\.client\.proxy$`} {
 		if !strings.Contains(argv, want) {
 			t.Errorf("the command has no %q:\n%s", want, argv)
 		}

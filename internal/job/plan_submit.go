@@ -52,13 +52,21 @@ func splitSecrets(conf map[string]string) (open, secrets map[string]string) {
 		}
 	}
 	if _, set := open[redaction]; !set && len(secrets) > 0 {
-		pattern := secretName.String()
-		for _, name := range slices.Sorted(maps.Keys(parts)) {
-			pattern += "|^(" + regexp.QuoteMeta(hadoopPrefix) + ")?" + regexp.QuoteMeta(strings.TrimPrefix(name, hadoopPrefix)) + "$"
-		}
-		open[redaction] = pattern
+		open[redaction] = redactionOf(secrets)
 	}
 	return open, secrets
+}
+
+// redactionOf returns the pattern of what Spark hides. Names that do not look like secrets
+// are in it one by one, as Spark's settings and as Hadoop's properties.
+func redactionOf(secrets map[string]string) string {
+	pattern := secretName.String()
+	for _, name := range slices.Sorted(maps.Keys(secrets)) {
+		if !secret(name) && !secret(secrets[name]) {
+			pattern += "|^(" + regexp.QuoteMeta(hadoopPrefix) + ")?" + regexp.QuoteMeta(strings.TrimPrefix(name, hadoopPrefix)) + "$"
+		}
+	}
+	return pattern
 }
 
 // hadoopPrefix begins the names of Spark settings that are Hadoop's properties.
