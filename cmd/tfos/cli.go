@@ -18,6 +18,7 @@ import (
 	"tfos/internal/job"
 	"tfos/internal/launch"
 	"tfos/internal/record"
+	"tfos/internal/store"
 )
 
 // cli is everything outside the program that a command may use.
@@ -137,7 +138,7 @@ func (c *cli) conclude(v record.Verdict, err error, asJSON bool) exit.Code {
 // withError returns the verdict of a failure, with what v knows of the run.
 func withError(v record.Verdict, err error) record.Verdict {
 	f := launch.Failure(err, v.Run)
-	f.Kind, f.Record = v.Kind, v.Record
+	f.Kind, f.Record, f.Cause = v.Kind, v.Record, store.HideSecrets(f.Cause)
 	var faults job.Faults
 	if errors.As(err, &faults) {
 		f.Code, f.Phase = faults.Code(), "validate"
@@ -161,9 +162,9 @@ func (c *cli) printError(err error) {
 	case errors.As(err, &faults):
 		c.talk("%v", faults)
 	case errors.As(err, &e) && e.Phase == "command line":
-		c.talk("tfos: %v\nRun 'tfos --help' or 'tfos COMMAND --help' for how to use it.", err)
+		c.talk("tfos: %s\nRun 'tfos --help' or 'tfos COMMAND --help' for how to use it.", store.HideSecrets(err.Error()))
 	default:
-		c.talk("tfos: %v", err)
+		c.talk("tfos: %s", store.HideSecrets(err.Error()))
 	}
 }
 

@@ -1,9 +1,6 @@
 package hadoop
 
-import (
-	"fmt"
-	"strings"
-)
+import "strings"
 
 // Get returns a property's value, as Hadoop's Configuration.get does: with its variables
 // replaced. It is "" for a property that no source sets. Outdated names find the property
@@ -46,33 +43,6 @@ func ForStores(name string) bool {
 		}
 	}
 	return false
-}
-
-// CredentialError says that a secret may be in a keystore, which tfos does not read.
-type CredentialError struct{ Property, Provider string }
-
-func (e *CredentialError) Error() string {
-	return fmt.Sprintf("%s is in no configuration file, and the keystore of %s (%s) is not read: "+
-		"set it in core-site.xml, in spark.hadoop.%s, or in the environment, or read with Spark (read_by: spark)",
-		e.Property, providerPath, e.Provider, e.Property)
-}
-
-const providerPath = "hadoop.security.credential.provider.path"
-
-// CheckCredentials returns a *CredentialError for the first of names that has no value, if
-// the configuration names a credential provider. Those keystores (jceks) hold serialized
-// Java objects. A store calls it with the secrets that it needs and has not found anywhere.
-func (c Configuration) CheckCredentials(names ...string) error {
-	provider := strings.TrimSpace(c.Get(providerPath))
-	if provider == "" {
-		return nil
-	}
-	for _, name := range names {
-		if c.Get(name) == "" {
-			return &CredentialError{name, provider}
-		}
-	}
-	return nil
 }
 
 // outdated maps names that Hadoop 3 has renamed to their present names. Only properties

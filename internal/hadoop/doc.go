@@ -13,6 +13,6 @@
 //   - Property: a name and a value.
 //   - Final: a file says that files read later cannot change this property. Spark's
 //     spark.hadoop.* settings can.
-//   - Credential provider: a keystore (jceks) with secrets. Package hadoop does not read it:
-//     see Configuration.CheckCredentials.
+//   - Credential provider: a keystore (jceks) with secrets. Package hadoop does not read it.
+//     Stores name it where credentials are missing.
 package hadoop

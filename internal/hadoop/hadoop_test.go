@@ -286,18 +286,3 @@ func TestParseProperties(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
-
-// TestCheckCredentials: a secret that may be in a keystore is asked for by its name.
-func TestCheckCredentials(t *testing.T) {
-	with := FromProperties(map[string]string{providerPath: "jceks://hdfs/keys", "fs.s3a.access.key": "A"}, os.Getenv)
-	var missing *CredentialError
-	if err := with.CheckCredentials("fs.s3a.access.key", "fs.s3a.secret.key"); !errors.As(err, &missing) || missing.Property != "fs.s3a.secret.key" {
-		t.Errorf("%v", err)
-	}
-	if err := with.CheckCredentials("fs.s3a.access.key"); err != nil {
-		t.Error(err)
-	}
-	if err := FromProperties(nil, os.Getenv).CheckCredentials("fs.s3a.secret.key"); err != nil {
-		t.Errorf("without a keystore: %v", err)
-	}
-}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"tfos/internal/exit"
+	"tfos/internal/store"
 )
 
 var (
@@ -50,7 +51,7 @@ func (f Fault) Error() string {
 			parts = append(parts, p)
 		}
 	}
-	return strings.Join(parts, ": ")
+	return store.HideSecrets(strings.Join(parts, ": "))
 }
 
 // Unwrap gives the sentinel behind the fault.

@@ -3,6 +3,8 @@ package job
 import (
 	"regexp"
 	"strings"
+
+	"tfos/internal/store"
 )
 
 // masked stands for a value that is not shown.
@@ -13,8 +15,6 @@ var (
 	// "key" or "sas" as a word: fs.azure.account.key.ACCOUNT.
 	secretName = regexp.MustCompile(`(?i)secret|password|passphrase|token|credential|access[.]?key|(^|[._-])(key|sas)([._-]|$)`)
 	plainWord  = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
-	// user:password@ in a URL, wherever it stands.
-	urlPassword = regexp.MustCompile(`(://[^/@:\s]*:)[^/@\s]+@`)
 )
 
 // secret tells whether a text looks like, or names, something to hide.
@@ -31,7 +31,7 @@ func Quote(argv []string, mask bool) string {
 			if ok && i > 0 && argv[i-1] == "--conf" && (secret(name) || secret(value)) {
 				word = name + "=" + masked
 			}
-			word = hidePassword(word)
+			word = store.HideSecrets(word)
 		}
 		words[i] = quoteWord(word)
 	}
@@ -44,5 +44,3 @@ func quoteWord(word string) string {
 	}
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
-
-func hidePassword(text string) string { return urlPassword.ReplaceAllString(text, "${1}"+masked+"@") }

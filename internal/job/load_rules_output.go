@@ -2,6 +2,7 @@ package job
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -70,6 +71,22 @@ func (s *Spec) folders() (all []jobFolder) {
 		all = append(all, jobFolder{key: "app.graph.init_from", path: s.App.Graph.InitFrom, mixed: true})
 	}
 	return slices.DeleteFunc(all, func(f jobFolder) bool { return f.path == "" })
+}
+
+// secrets checks that no path has credentials: paths are in the plan and the record.
+func (r *rules) secrets() {
+	paths := map[string]string{}
+	for _, f := range r.s.folders() {
+		paths[f.key] = f.path
+	}
+	for _, src := range r.s.sources() {
+		paths[join(src.path, "path")] = src.Path
+	}
+	for _, key := range slices.Sorted(maps.Keys(paths)) {
+		if store.HasSecrets(paths[key]) {
+			r.broken(key, paths[key], "%v", store.ErrSecret)
+		}
+	}
 }
 
 // distinct checks that no folder that is written holds another folder of the

@@ -60,6 +60,9 @@ func (r *rules) required(path, value, why string) bool {
 // but the Spec.
 func (s *Spec) validate() Faults {
 	r := &rules{s: s}
+	if r.secrets(); len(r.faults) > 0 {
+		return r.faults // other rules would name these paths too
+	}
 	r.name()
 	r.resources()
 	r.spark()

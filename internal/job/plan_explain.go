@@ -11,6 +11,7 @@ import (
 
 	"tfos/internal/feed"
 	"tfos/internal/reserve"
+	"tfos/internal/store"
 )
 
 // Explain writes the plan for people: the text of a dry run, without the command.
@@ -47,7 +48,7 @@ func (p *Plan) explainCluster(line lineWriter) {
 		return
 	}
 	sub := p.Submission
-	line("master", "%s, deploy mode %s", hidePassword(sub.Master), sub.DeployMode)
+	line("master", "%s, deploy mode %s", store.HideSecrets(sub.Master), sub.DeployMode)
 	for _, name := range slices.Sorted(maps.Keys(sub.Secrets)) {
 		line("secret", "%s=%s, in a file for spark-submit alone", name, masked)
 	}

@@ -17,6 +17,10 @@ func TestSecretsAreInTheFileAlone(t *testing.T) {
 		"spark.hadoop.fs.azure.account.key.a.dfs.core.windows.net":       hidden,
 		"spark.hadoop.fs.azure.sas.fixed.token.a.dfs.core.windows.net":   hidden,
 		"spark.hadoop.fs.gs.auth.service.account.private.key":            hidden,
+		"spark.hadoop.fs.s3a.bucket.c.secret.key":                        "${vault.first}-${vault.second}",
+		"spark.hadoop.vault.first":                                       "planted" + hidden,
+		"spark.hadoop.vault.second":                                      "${vault.third}",
+		"spark.hadoop.vault.third":                                       "deep" + hidden,
 		"spark.ssl.keyPassword":                                          hidden,
 		"spark.hadoop.dfs.client.proxy":                                  "http://user:" + "pw0@host/",
 		"spark.hadoop.hadoop.security.credential.clear-text-fallback.pw": "my password",
@@ -45,7 +49,7 @@ func TestSecretsAreInTheFileAlone(t *testing.T) {
 			}
 		}
 	}
-	for _, want := range []string{"--properties-file\n/s/spark.properties", "spark.hadoop.fs.s3a.endpoint=http://h", "spark.redaction.regex="} {
+	for _, want := range []string{"--properties-file\n/s/spark.properties", "spark.hadoop.fs.s3a.endpoint=http://h", "spark.redaction.regex=", `|^(spark\.hadoop\.)?vault\.third$`, `|^(spark\.hadoop\.)?dfs\.client\.proxy$`} {
 		if !strings.Contains(argv, want) {
 			t.Errorf("the command has no %q:\n%s", want, argv)
 		}

@@ -4,9 +4,12 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf16"
+
+	"tfos/internal/store"
 )
 
 // submission is the part of the plan that spark-submit is told.
@@ -40,17 +43,59 @@ const redaction = "spark.redaction.regex"
 // what they hide.
 func splitSecrets(conf map[string]string) (open, secrets map[string]string) {
 	open, secrets = map[string]string{}, map[string]string{}
+	parts := partsOfSecrets(conf)
 	for name, value := range conf {
-		if name != redaction && (secret(name) || secret(value) || hidePassword(value) != value) {
+		if name != redaction && (secret(name) || secret(value) || store.HideSecrets(value) != value || parts[name]) {
 			secrets[name] = value
 		} else {
 			open[name] = value
 		}
 	}
 	if _, set := open[redaction]; !set && len(secrets) > 0 {
-		open[redaction] = secretName.String()
+		open[redaction] = redactionOf(secrets)
 	}
 	return open, secrets
+}
+
+// redactionOf returns the pattern of what Spark hides. Names that do not look like secrets
+// are in it one by one, as Spark's settings and as Hadoop's properties.
+func redactionOf(secrets map[string]string) string {
+	pattern := secretName.String()
+	for _, name := range slices.Sorted(maps.Keys(secrets)) {
+		if !secret(name) && !secret(secrets[name]) {
+			pattern += "|^(" + regexp.QuoteMeta(hadoopPrefix) + ")?" + regexp.QuoteMeta(strings.TrimPrefix(name, hadoopPrefix)) + "$"
+		}
+	}
+	return pattern
+}
+
+// hadoopPrefix begins the names of Spark settings that are Hadoop's properties.
+const hadoopPrefix = "spark.hadoop."
+
+// variable is one in a value of Hadoop's properties: ${vault.key}.
+var variable = regexp.MustCompile(`\$\{([^}$]+)\}`)
+
+// partsOfSecrets returns the settings, by their names, that values of secrets are made of,
+// at any depth.
+func partsOfSecrets(conf map[string]string) map[string]bool {
+	parts := map[string]bool{}
+	var add func(value string)
+	add = func(value string) {
+		for _, found := range variable.FindAllStringSubmatch(value, -1) {
+			for _, name := range []string{hadoopPrefix + found[1], found[1]} {
+				if of, set := conf[name]; set && !parts[name] {
+					parts[name] = true
+					add(of)
+				}
+			}
+		}
+	}
+	for name, value := range conf {
+		if secret(name) {
+			add(value)
+		}
+	}
+	return parts
 }
 
 // PropertiesFile is the content of the file of Submission.Properties. spark-submit reads it

@@ -71,7 +71,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // ExitCode is 2 if there is no such model, else 5.
 func (e *Error) ExitCode() exit.Code {
-	if errors.Is(e.Err, fs.ErrNotExist) || errors.Is(e.Err, store.ErrUnsupported) {
+	if errors.Is(e.Err, fs.ErrNotExist) || errors.Is(e.Err, store.ErrUnsupported) || errors.Is(e.Err, store.ErrSecret) {
 		return exit.Usage
 	}
 	return exit.Failed

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -51,6 +53,16 @@ func startKerberos(t *testing.T) (settings Settings, keytab string) {
 		return kerberized(t, settings, Settings{"spark.kerberos.keytab": keytab, "spark.kerberos.principal": "hdfs/localhost@" + realm})
 	}, "hdfs:///ready")
 	return settings, keytab
+}
+
+// takeTicket gets a ticket, as kinit does.
+func takeTicket(t *testing.T, principal, keytab, cache string) {
+	t.Helper()
+	out, err := exec.Command("java", "-cp", remoteServer(t, "TFOS_TEST_HADOOP_JARS")+"/*", "testdata/Ticket.java",
+		principal, keytab, cache, filepath.Dir(os.Getenv("KRB5_CONFIG"))).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
 }
 
 // await waits until ready is true.
@@ -103,6 +115,12 @@ func TestHDFSKerberos(t *testing.T) {
 		t.Errorf("with KRB5_CLIENT_KTNAME: %q", got)
 	}
 	t.Setenv("KRB5_CLIENT_KTNAME", "")
+	cache := t.TempDir() + "/cache"
+	takeTicket(t, "user@"+realm, keytab, cache)
+	t.Setenv("KRB5CCNAME", "FILE:"+cache)
+	if got := content(t, kerberized(t, settings, nil), "hdfs:///data/a"); got != "x" {
+		t.Errorf("with a ticket: %q", got)
+	}
 	begin := time.Now()
 	t.Setenv("KRB5CCNAME", "FILE:/nowhere/cache")
 	for name, credentials := range map[string]Settings{

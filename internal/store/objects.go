@@ -25,13 +25,14 @@ type Objects struct {
 	retry  retryPolicy
 	lease  time.Duration // of locks
 	slow   time.Duration // limit of a call without much data, and of the wait for the next bytes
+	given  Settings
 }
 
 // leaseTime is how long the lock of a dead process keeps others out.
 const leaseTime = 60 * time.Second
 
-func newObjects(root string, b bucket.Bucket) *Objects {
-	return &Objects{bucket: b, root: root, retry: remote, lease: leaseTime, slow: callTime}
+func newObjects(root string, b bucket.Bucket, given Settings) *Objects {
+	return &Objects{bucket: b, root: root, retry: remote, lease: leaseTime, slow: callTime, given: given}
 }
 
 // key returns the key of a path. It is "" for the bucket itself. It has no slash at its
@@ -60,12 +61,17 @@ func (o *Objects) url(key string) string { return o.root + "/" + key }
 
 // do calls the bucket for a small answer, as often as the policy says.
 func (o *Objects) do(ctx context.Context, operation, path string, try func(context.Context) error) error {
-	return o.retry.do(ctx, call{operation, path}, o.slow, try)
+	return o.call(ctx, call{operation, path}, o.slow, try)
 }
 
 // transfer is do for a call that sends size bytes.
 func (o *Objects) transfer(ctx context.Context, operation, path string, size int64, try func(context.Context) error) error {
-	return o.retry.do(ctx, call{operation, path}, o.slow+time.Duration(size/writeRate)*time.Second, try)
+	return o.call(ctx, call{operation, path}, o.slow+time.Duration(size/writeRate)*time.Second, try)
+}
+
+// call calls the bucket as often as the policy says. A try has at most limit; 0 is no limit.
+func (o *Objects) call(ctx context.Context, c call, limit time.Duration, try func(context.Context) error) error {
+	return o.given.nameKeystore(o.retry.do(ctx, c, limit, try))
 }
 
 // head describes the object at a path.

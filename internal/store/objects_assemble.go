@@ -28,7 +28,7 @@ func (o *Objects) Link(ctx context.Context, from, to string) error {
 // the object that the first has made.
 func (o *Objects) copy(ctx context.Context, from bucket.Object, to string, only bucket.Condition) error {
 	tries := 0
-	err := o.retry.do(ctx, call{"copy to", to}, copyTime(from.Size), func(ctx context.Context) error {
+	err := o.call(ctx, call{"copy to", to}, copyTime(from.Size), func(ctx context.Context) error {
 		tries++
 		return o.bucket.Copy(ctx, from, o.key(to), only)
 	})

@@ -241,6 +241,54 @@ func TestStalled(t *testing.T) {
 	})
 }
 
+// TestTrickle: a store that is slow, and never stops, is waited for: one request reads all,
+// and one writes a part.
+func TestTrickle(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Objects, p *faultyProxy, root string) {
+		data := noise(1 << 20)
+		writeBytes(t, s, root+"/a", data)
+		s.slow = 500 * time.Millisecond
+		slowly := func(w io.Writer, r io.Reader) {
+			for range 20 {
+				time.Sleep(75 * time.Millisecond) // 1.5 s in all
+				_, _ = io.CopyN(w, r, 1<<20/20)
+				if flusher, ok := w.(http.ResponseWriter); ok {
+					_ = http.NewResponseController(flusher).Flush()
+				}
+			}
+			_, _ = io.Copy(w, r)
+		}
+		p.set(times(1000, isGet, func(p *faultyProxy, w http.ResponseWriter, r *http.Request) {
+			answer := p.forward(r)
+			defer answer.Body.Close()
+			copyHeader(w, answer)
+			slowly(w, answer.Body)
+		}))
+		begin := time.Now()
+		if got := content(t, s, root+"/a"); got != string(data) || len(p.seen()) > 2 || time.Since(begin) < time.Second {
+			t.Errorf("%d bytes in %d requests, %s", len(got), len(p.seen()), time.Since(begin))
+		}
+		p.set(times(1000, func(r *http.Request) bool { return r.ContentLength > 500_000 }, func(p *faultyProxy, w http.ResponseWriter, r *http.Request) {
+			var body bytes.Buffer
+			slowly(&body, r.Body)
+			r.Body = io.NopCloser(&body)
+			answer := p.forward(r)
+			defer answer.Body.Close()
+			copyHeader(w, answer)
+			_, _ = io.Copy(w, answer.Body)
+		}))
+		begin = time.Now()
+		writeBytes(t, s, root+"/b", data)
+		if spent := time.Since(begin); spent < time.Second {
+			t.Errorf("written in %s", spent)
+		}
+		p.set(nil)
+		if got := content(t, s, root+"/b"); got != string(data) {
+			t.Errorf("%d bytes that differ", len(got))
+		}
+	})
+}
+
 // TestRefused: what does not pass is one call and one clear error.
 func TestRefused(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Objects, p *faultyProxy, root string) {

@@ -17,9 +17,9 @@ func openS3(root string, settings Settings) (Store, error) {
 	}
 	b, err := s3.New(name, settings)
 	if err != nil {
-		return nil, err
+		return nil, settings.nameKeystore(err)
 	}
-	return newObjects(root, b), nil
+	return newObjects(root, b, settings), nil
 }
 
 // openGCS opens the bucket of gs://bucket.
@@ -30,9 +30,9 @@ func openGCS(root string, settings Settings) (Store, error) {
 	}
 	b, err := gcs.New(name, settings)
 	if err != nil {
-		return nil, err
+		return nil, settings.nameKeystore(err)
 	}
-	return newObjects(root, b), nil
+	return newObjects(root, b, settings), nil
 }
 
 // openAzure opens the container of abfs://container@account.dfs.core.windows.net. Both
@@ -45,7 +45,7 @@ func openAzure(root string, settings Settings) (Store, error) {
 	}
 	b, err := azure.New(host, name, settings)
 	if err != nil {
-		return nil, err
+		return nil, settings.nameKeystore(err)
 	}
-	return newObjects(root, b), nil
+	return newObjects(root, b, settings), nil
 }

@@ -151,7 +151,11 @@ func (o *Objects) replaceBy(ctx context.Context, j journal, staged []bucket.Obje
 		return err
 	}
 	steps := make([][]bucket.Object, 3) // folders, the top folder, _SUCCESS
+	filled := filledFolders(staged)
 	for _, object := range staged {
+		if filled[object.Key] {
+			continue
+		}
 		name := strings.TrimPrefix(object.Key, j.Staging+"/")
 		step := 0
 		switch {
@@ -168,6 +172,20 @@ func (o *Objects) replaceBy(ctx context.Context, j journal, staged []bucket.Obje
 		}
 	}
 	return nil
+}
+
+// filledFolders returns the markers' keys of folders that have something in them. They need
+// no marker: some readers take one for a file, as Arrow does on Azure.
+func filledFolders(objects []bucket.Object) map[string]bool {
+	filled := map[string]bool{}
+	for _, object := range objects {
+		at := strings.TrimSuffix(object.Key, "/")
+		for slash := strings.LastIndexByte(at, '/'); slash >= 0; slash = strings.LastIndexByte(at, '/') {
+			at = at[:slash]
+			filled[at+"/"] = true
+		}
+	}
+	return filled
 }
 
 // successName is the file that MarkSuccess writes.

@@ -115,7 +115,7 @@ type objectReader struct {
 
 // open requests what is left. At the object's end there is nothing left.
 func (r *objectReader) open() error {
-	return r.o.retry.do(r.ctx, call{"read", r.path}, 0, func(ctx context.Context) error { return r.request(ctx) })
+	return r.o.call(r.ctx, call{"read", r.path}, 0, func(ctx context.Context) error { return r.request(ctx) })
 }
 
 func (r *objectReader) request(ctx context.Context) error {

@@ -26,6 +26,9 @@ var openers = map[string]opener{
 
 // For returns the store of path. For an unknown scheme the error is ErrUnsupported.
 func For(path string) (Store, error) {
+	if HasSecrets(path) {
+		return nil, fmt.Errorf("store: %s: %w", HideSecrets(path), ErrSecret)
+	}
 	scheme, rest, found := strings.Cut(path, "://")
 	scheme = strings.ToLower(scheme)
 	if !found || scheme == "file" {

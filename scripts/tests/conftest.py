@@ -6,6 +6,8 @@ import re
 
 import pytest
 import python_path
+import remote
+from converter import Converter
 
 
 def pytest_configure():
@@ -55,6 +57,16 @@ def tensorflow_python(tmp_path_factory):
 
     with warm.python(harness.PYTHON, tmp_path_factory.mktemp("w")) as folder:
         yield os.path.join(folder, "python3")
+
+
+PLACES = ["local", *(pytest.param(name, marks=pytest.mark.stores) for name in remote.STORES)]
+
+
+@pytest.fixture(scope="session", params=PLACES)
+def convert(request, tmp_path_factory):
+    """`tfos convert` with files of this machine, and with files on each store."""
+    kind = remote.STORES.get(request.param)
+    return Converter(kind and kind(tmp_path_factory.mktemp("conf")))
 
 
 @pytest.fixture

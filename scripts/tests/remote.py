@@ -1,8 +1,11 @@
 """Stores that tests use, and their files as other programs see them (not tfos)."""
 
+import functools
 import os
 import pathlib
-import subprocess
+import urllib.error
+import urllib.parse
+import urllib.request
 import uuid
 
 import pyarrow.fs as filesystems
@@ -11,6 +14,11 @@ import pytest
 SITE = "<configuration>{}</configuration>"
 PROPERTY = "<property><name>{}</name><value>{}</value></property>"
 KEY, SECRET = "TFOSTESTID", "tfos-test-secret"
+BUCKET = "tfos-py"
+ACCOUNT = "devstoreaccount1"  # of Azure's emulator, whose key is public
+ACCOUNT_KEY = (
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+)
 
 
 def address(variable):
@@ -20,7 +28,7 @@ def address(variable):
         if "stores" in os.environ.get("TFOS_REQUIRE", ""):
             pytest.fail(f"{variable} is not set: run make test-stores")
         pytest.skip(f"SKIPPED: {variable} is not set: run make test-stores")
-    return found
+    return found.rstrip("/")
 
 
 def write_site(folder, properties):
@@ -31,31 +39,17 @@ def write_site(folder, properties):
     return folder
 
 
-class S3:
-    """A folder of a bucket."""
+class Objects:
+    """A folder of a bucket, by Arrow's client."""
 
-    def __init__(self, conf):
-        self.endpoint = address("TFOS_TEST_S3").rstrip("/")
-        scheme, _, host = self.endpoint.partition("://")
-        self._fs = filesystems.S3FileSystem(
-            access_key=KEY,
-            secret_key=SECRET,
-            endpoint_override=host,
-            scheme=scheme,
-            region="us-east-1",
-            allow_bucket_creation=True,
-        )
-        self._fs.create_dir("tfos-py")
-        self._root = f"tfos-py/{uuid.uuid4().hex[:8]}"
-        self.url = f"s3://{self._root}"
-        self.settings = {
-            "fs.s3a.endpoint": self.endpoint,
-            "fs.s3a.endpoint.region": "us-east-1",
-            "fs.s3a.path.style.access": "true",
-            "fs.s3a.access.key": KEY,
-            "fs.s3a.secret.key": SECRET,
-        }
-        self.env = {"HADOOP_CONF_DIR": str(write_site(conf, self.settings))}
+    root = BUCKET  # the URL before the folder
+
+    def __init__(self, conf, fs, settings, env=None):
+        folder = uuid.uuid4().hex[:8]
+        self.url = f"{self.root}/{folder}"
+        self.settings = settings
+        self.env = {"HADOOP_CONF_DIR": str(write_site(conf, settings)), **(env or {})}
+        self._fs, self._root = fs, f"{BUCKET}/{folder}"
 
     def put(self, local, name):
         filesystems.copy_files(
@@ -76,39 +70,122 @@ class S3:
         return sorted(path.removeprefix(self._root + "/") for path in files)
 
 
-class HDFS:
-    """A folder of HDFS, by Hadoop's own shell."""
+class S3(Objects):
+    root = f"s3://{BUCKET}"
 
     def __init__(self, conf):
-        root = address("TFOS_TEST_HDFS").rstrip("/")
-        self.url = f"{root}/tfos-py/{uuid.uuid4().hex[:8]}"
+        self.endpoint = address("TFOS_TEST_S3")
+        at = urllib.parse.urlsplit(self.endpoint)
+        fs = filesystems.S3FileSystem(
+            access_key=KEY,
+            secret_key=SECRET,
+            endpoint_override=at.netloc,
+            scheme=at.scheme,
+            region="us-east-1",
+            allow_bucket_creation=True,
+        )
+        fs.create_dir(BUCKET)
+        settings = {
+            "fs.s3a.endpoint": self.endpoint,
+            "fs.s3a.endpoint.region": "us-east-1",
+            "fs.s3a.path.style.access": "true",
+            "fs.s3a.access.key": KEY,
+            "fs.s3a.secret.key": SECRET,
+        }
+        super().__init__(conf, fs, settings)
+
+
+class GCS(Objects):
+    root = f"gs://{BUCKET}"
+
+    def __init__(self, conf):
+        endpoint = address("TFOS_TEST_GCS")
+        at = urllib.parse.urlsplit(endpoint)
+        try:
+            urllib.request.urlopen(f"{endpoint}/storage/v1/b", b'{"name":"%s"}' % BUCKET.encode())
+        except urllib.error.HTTPError as error:
+            assert error.code == 409, error  # it is there already
+        fs = filesystems.GcsFileSystem(
+            anonymous=True, scheme=at.scheme, endpoint_override=at.netloc
+        )
+        settings = {"fs.gs.storage.root.url": endpoint, "fs.gs.auth.type": "UNAUTHENTICATED"}
+        super().__init__(conf, fs, settings)
+
+
+class Azure(Objects):
+    root = f"abfs://{BUCKET}@{ACCOUNT}.dfs.core.windows.net"
+
+    def __init__(self, conf):
+        endpoint = address("TFOS_TEST_AZURE")
+        at = urllib.parse.urlsplit(endpoint)
+        fs = filesystems.AzureFileSystem(
+            account_name=ACCOUNT,
+            account_key=ACCOUNT_KEY,
+            blob_storage_authority=at.netloc,
+            dfs_storage_authority=at.netloc,
+            blob_storage_scheme=at.scheme,
+            dfs_storage_scheme=at.scheme,
+        )
+        fs.create_dir(BUCKET)
+        settings = {f"fs.azure.account.key.{ACCOUNT}.dfs.core.windows.net": ACCOUNT_KEY}
+        # Hadoop has no setting for an account's address.
+        connection = f"AccountName={ACCOUNT};BlobEndpoint={endpoint}/{ACCOUNT}"
+        super().__init__(conf, fs, settings, {"AZURE_STORAGE_CONNECTION_STRING": connection})
+
+
+@functools.cache
+def hadoop():
+    """Hadoop's own classes, in one JVM beside this process."""
+    import pyspark
+    from py4j.java_gateway import GatewayParameters, JavaGateway, launch_gateway
+
+    jars = pathlib.Path(pyspark.__file__).parent / "jars"
+    (py4j,) = jars.glob("py4j-*.jar")
+    port = launch_gateway(
+        jarpath=str(py4j),
+        classpath=f"{jars}/*",
+        javaopts=["-Xmx256m", "-XX:+UseSerialGC"],
+        die_on_exit=True,
+    )
+    return JavaGateway(gateway_parameters=GatewayParameters(port=port)).jvm
+
+
+class HDFS:
+    """A folder of HDFS, by Hadoop's own client."""
+
+    def __init__(self, conf):
+        root = address("TFOS_TEST_HDFS")
+        self.url = f"{root}/{BUCKET}/{uuid.uuid4().hex[:8]}"
         self.settings = {"fs.defaultFS": root}
         self.env = {"HADOOP_CONF_DIR": str(write_site(conf, self.settings))}
-        self._shell("-mkdir", "-p", self.url)
+        configuration = hadoop().org.apache.hadoop.conf.Configuration()
+        configuration.set("fs.defaultFS", root)
+        self._fs = hadoop().org.apache.hadoop.fs.FileSystem.get(configuration)
+        self._fs.mkdirs(self._path(self.url))
 
-    def _shell(self, *argv):
-        import pyspark
-
-        jars = pathlib.Path(pyspark.__file__).parent / "jars"
-        path = f"{self.env['HADOOP_CONF_DIR']}:{jars}/*"  # the shell asks for a core-site.xml
-        java = ["java", "-Xmx256m", "-cp", path, "org.apache.hadoop.fs.FsShell"]
-        found = subprocess.run([*java, *map(str, argv)], capture_output=True, text=True)
-        assert found.returncode == 0, found.stderr
-        return found.stdout
+    def _path(self, text):
+        return hadoop().org.apache.hadoop.fs.Path(str(text))
 
     def put(self, local, name):
-        self._shell("-put", local, f"{self.url}/{name}")
+        to = self._path(f"{self.url}/{name}")
+        self._fs.mkdirs(to.getParent())
+        self._fs.copyFromLocalFile(self._path(local), to)
         return f"{self.url}/{name}"
 
     def get(self, name, local):
-        self._shell("-get", f"{self.url}/{name}", local)
+        pathlib.Path(local).parent.mkdir(parents=True, exist_ok=True)
+        self._fs.copyToLocalFile(False, self._path(f"{self.url}/{name}"), self._path(local), True)
         return local
 
     def names(self):
-        lines = self._shell("-ls", "-R", "-C", self.url).split()
-        files = {line for line in lines if not any(one.startswith(line + "/") for one in lines)}
-        folders = {line.rsplit("/", 1)[0] for line in lines}
-        return sorted(line.removeprefix(self.url + "/") for line in files - folders)
+        """All files and empty folders, hidden ones too, by their paths below the folder."""
+        return sorted(self._below(self._path(self.url), ""))
+
+    def _below(self, folder, prefix):
+        for status in self._fs.listStatus(folder):
+            name = prefix + status.getPath().getName()
+            below = list(self._below(status.getPath(), name + "/")) if status.isDirectory() else []
+            yield from below or [name]
 
 
-STORES = {"s3": S3, "hdfs": HDFS}
+STORES = {"azure": Azure, "gcs": GCS, "hdfs": HDFS, "s3": S3}

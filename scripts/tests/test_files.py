@@ -3,7 +3,6 @@
 import datetime
 import decimal
 import itertools
-import subprocess
 
 import numpy as np
 import pandas as pd
@@ -13,15 +12,9 @@ import pyarrow.feather
 import pyarrow.json
 import pyarrow.parquet as pq
 import pytest
-from converter import Converter
 
 ROWS = 3000
 TEXTS = ["", "plain", "two\nlines", 'a "quote", a comma', "naïve 漢字 🙂", "back\\slash", None]
-
-
-@pytest.fixture(scope="session")
-def convert():
-    return Converter()
 
 
 def flat():
@@ -128,8 +121,7 @@ def test_checksums_are_checked(convert, tmp_path):
         damaged = bytearray(content)
         damaged[at] ^= 1
         (tmp_path / "b.parquet").write_bytes(damaged)
-        command = [convert.binary, "convert", "--to", "arrow", tmp_path / "b.parquet"]
-        done = subprocess.run([*command, tmp_path / "out"], capture_output=True, text=True)
+        done = convert.start("arrow", tmp_path / "b.parquet", tmp_path / "out")
         assert done.returncode == 6, (at, done)
         assert "b.parquet" in done.stderr
         assert not (tmp_path / "out").exists()

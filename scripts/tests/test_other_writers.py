@@ -5,7 +5,6 @@ What pyarrow reads of the same file is right.
 
 import decimal
 import struct
-import subprocess
 
 import duckdb
 import fastparquet
@@ -16,14 +15,8 @@ import pyarrow.feather
 import pyarrow.ipc as ipc
 import pyarrow.parquet as pq
 import pytest
-from converter import Converter
 
 ROWS = 3000
-
-
-@pytest.fixture(scope="session")
-def convert():
-    return Converter()
 
 
 def table():
@@ -60,8 +53,7 @@ def check(convert, path, out, wanted=None):
 
 
 def refused(convert, path, *words):
-    command = [convert.binary, "convert", "--to", "arrow", path, f"{path}.out"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = convert.start("arrow", path, f"{path}.out")
     assert done.returncode == 6, done
     for word in [path.name, *words]:
         assert word in done.stderr, (word, done.stderr)

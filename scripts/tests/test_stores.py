@@ -19,7 +19,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 from harness import PYTHON, TFOS, write_rows
-from remote import STORES
+from remote import STORES, write_site
 from tfos.graph import export_training
 
 pytestmark = pytest.mark.stores
@@ -280,7 +280,11 @@ def test_spark_train(stored, job, tmp_path):
     assert sorted(map(int, (tmp_path / "ids.txt").read_text().split())) == list(range(ROWS))
 
 
-PLANTED = "pl&nt<ed>/s3cr3t+=\"42'"
+# A value for each place from which a job gets secrets: none is a part of another.
+PLANTED = {
+    place: f"pl&nt<ed>/{place}+=\"42'{place[::-1]}"
+    for place in ("conf", "part", "session", "bucket", "site", "sitepart", "defaults", "env")
+}
 
 
 def go_json(text):
@@ -311,39 +315,76 @@ def encoded(secret):
     return [form.encode() for form in forms]
 
 
-def holds(content, forms=None):
-    return [form for form in forms or encoded(PLANTED) if form in content]
+def forms(*secrets):
+    return [form for secret in secrets for form in encoded(secret)]
+
+
+def holds(content, planted):
+    return [form for form in planted if form in content]
 
 
 def process_texts(run_id):
-    """Command lines of all processes, and environments of those of the run."""
+    """(file, text): command lines of all processes, and environments of those of the run."""
     for entry in pathlib.Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
         with contextlib.suppress(OSError):
-            yield (entry / "cmdline").read_bytes()
+            yield "cmdline", (entry / "cmdline").read_bytes()
             environment = (entry / "environ").read_bytes()
             if f"TFOS_RUN={run_id}".encode() in environment:
-                yield environment
+                yield "environ", environment
+
+
+def write_secrets(folder, s3):
+    """(the job's spark.conf, environment): secrets in every place and form that Hadoop and Spark
+    know. The server takes any key."""
+    hadoop = "spark.hadoop."
+    conf = {f"{hadoop}{name}": value for name, value in s3.settings.items() if "key" not in name}
+    conf |= {
+        f"{hadoop}fs.s3a.access.key": "TFOSTESTID",
+        f"{hadoop}fs.s3a.secret.key": PLANTED["conf"] + "${vault.a}",
+        f"{hadoop}vault.a": PLANTED["part"],
+        f"{hadoop}fs.s3a.session.token": PLANTED["session"],
+        f"{hadoop}fs.s3a.bucket.another.secret.key": PLANTED["bucket"],
+        f"{hadoop}fs.azure.account.key.x.dfs.core.windows.net": PLANTED["conf"],
+        f"{hadoop}fs.azure.sas.fixed.token.x.dfs.core.windows.net": f"sv=1&sig={PLANTED['bucket']}",
+        f"{hadoop}fs.azure.account.oauth2.client.secret": PLANTED["session"],
+        f"{hadoop}fs.gs.auth.service.account.private.key": f"-----BEGIN\\n{PLANTED['conf']}\\n-----",
+        f"{hadoop}my.password": PLANTED["conf"],
+        f"{hadoop}my.proxy": f"http://me:{urllib.parse.quote(PLANTED['conf'], safe='')}@host/",
+        "spark.eventLog.enabled": "true",
+        "spark.eventLog.dir": f"file:{folder}/events",
+        "spark.ui.enabled": "true",
+    }
+    # What a cluster's files have: a value, a variable, one of the environment.
+    escape = xml.sax.saxutils.escape
+    site = {
+        "fs.s3a.bucket.third.secret.key": escape(PLANTED["site"]),
+        "fs.s3a.bucket.fourth.secret.key": "${vault.password}",
+        "vault.password": escape(PLANTED["sitepart"]),
+        "fs.s3a.bucket.fifth.secret.key": "${env.TFOS_TEST_PLANTED}",
+    }
+    write_site(folder / "conf", site)
+    defaults = f"{hadoop}fs.s3a.bucket.sixth.secret.key {PLANTED['defaults']}"
+    (folder / "conf" / "spark-defaults.conf").write_text(defaults)
+    at = str(folder / "conf")
+    return conf, {
+        "HADOOP_CONF_DIR": at,
+        "SPARK_CONF_DIR": at,
+        "TFOS_TEST_PLANTED": PLANTED["env"],
+    }
 
 
 @pytest.mark.spark
 def test_secrets_stay_secret(s3, mlp, job, tmp_path):
-    """Of a job's spark.conf: in no file of the record, no output, no command line, no
-    environment, no event log and no page of Spark."""
+    """In no file of the record, no output, no command line, no environment, no event log and no
+    page of Spark. Only the environment that the user has set has its own secret."""
     folder, _ = mlp
     s3.put(folder / "model", "model")
     s3.put(folder / "data", "data")
     (job.folder / "events").mkdir()
-    conf = {f"spark.hadoop.{name}": value for name, value in s3.settings.items()}
-    conf |= {
-        "spark.hadoop.fs.s3a.secret.key": PLANTED,
-        "spark.hadoop.fs.azure.account.key.x.dfs.core.windows.net": PLANTED,
-        "spark.hadoop.my.password": PLANTED,
-        "spark.eventLog.enabled": "true",
-        "spark.eventLog.dir": f"file:{job.folder}/events",
-        "spark.ui.enabled": "true",
-    }
+    conf, env = write_secrets(tmp_path, s3)
+    conf["spark.eventLog.dir"] = f"file:{job.folder}/events"
     path = job.folder / "job.yaml"
     keys = {
         "export_dir": f"{s3.url}/model",
@@ -354,37 +395,39 @@ def test_secrets_stay_secret(s3, mlp, job, tmp_path):
         "spark": {"master": "local-cluster[1,2,1024]", "conf": conf},
     }
     path.write_text(json.dumps(keys))
+    planted = forms(*PLANTED.values())
+    inherited = forms(*(value for place, value in PLANTED.items() if place != "env"))
     dry = subprocess.run(
         [TFOS, "infer", path, "--dry-run"], capture_output=True, cwd=job.folder,
-        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TFOS_PYTHON": str(PYTHON)},
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TFOS_PYTHON": str(PYTHON), **env},
     )  # fmt: skip
     assert dry.returncode == 0, dry.stderr
     assert b"fs.s3a.secret.key=***" in dry.stdout
-    assert holds(dry.stdout + dry.stderr) == []
+    assert holds(dry.stdout + dry.stderr, planted) == []
 
-    job.start("infer", path, "--verbose", env={"HADOOP_CONF_DIR": ""})
-    seen, pages, forms = 0, [], encoded(PLANTED)
+    job.start("infer", path, "--verbose", env=env)
+    seen, pages = {"cmdline": 0, "environ": 0}, []
     while job.process.poll() is None:
-        for text in process_texts(job.run_id):
-            seen += 1
-            assert holds(text, forms) == []
+        for file, text in process_texts(job.run_id):
+            seen[file] += 1
+            assert holds(text, planted if file == "cmdline" else inherited) == []
         if not pages:
             pages = spark_pages(job)
         time.sleep(0.05)
     done = job.wait()
     assert done.code == 0, done.stderr
-    assert seen > 100
+    assert seen["cmdline"] > 100 and seen["environ"] > 20
     assert pages, "Spark's page of the environment was not seen"
     assert any(b"fs.s3a.secret.key" in page for page in pages)
     for page in pages:
-        assert holds(page, forms) == []
-    assert holds(done.stderr.encode() + json.dumps(done.verdict).encode()) == []
+        assert holds(page, planted) == []
+    assert holds(done.stderr.encode() + json.dumps(done.verdict).encode(), planted) == []
     files = [p for p in job.folder.rglob("*") if p.is_file() and p != path]
     names = {p.name for p in files}
     assert {"plan.json", "command.txt", "events.jsonl", "spark.log", "run.json"} <= names
     assert any(p.parent.name == "events" for p in files)
     for file in files:
-        assert holds(file.read_bytes(), forms) == [], file
+        assert holds(file.read_bytes(), planted) == [], file
     job.assert_clean()
 
 

@@ -14,6 +14,7 @@ import pytest
 import warm
 import zoo
 from harness import PYTHON, ROOT, TFOS, Job
+from remote import STORES
 
 HEADING = "# in a job file for tfos infer\n"
 
@@ -28,8 +29,10 @@ def saved(tmp_path_factory):
     return folder
 
 
-def show(folder, *argv):
-    done = subprocess.run([TFOS, "show", *argv], cwd=folder, capture_output=True, text=True)
+def show(folder, *argv, env=None):
+    env = {**os.environ, **(env or {})}
+    argv = [TFOS, "show", *argv]
+    done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, env=env)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -76,12 +79,7 @@ def run_shown(folder, path, run_id, constants=None, job=None):
     renamed = inputs.rename_columns([alias_of.get(n, n) for n in inputs.column_names])
     pq.write_table(renamed, folder / "data.parquet")
 
-    rest = {"input": {"path": "data.parquet"}, "keep": ["id"], "output": {"path": "out"}}
-    beside = "".join(f"{key}: {json.dumps(v)}\n" for key, v in (rest | (job or {})).items())
-    (folder / "job.yaml").write_text(lines + beside)
-    result = Job(folder, f"zoo-{run_id.replace('_', '-')}").run("infer", "job.yaml", "--local")
-    assert result.code == 0, result.stderr
-
+    run_lines(folder, lines, run_id, "data.parquet", "out", job)
     got = pq.read_table(folder / "out")
     assert got["id"].to_pylist() == want["id"].to_pylist()
     outputs = keys["output_mapping"]
@@ -90,10 +88,48 @@ def run_shown(folder, path, run_id, constants=None, job=None):
         assert_equal(got[column], want[alias], f"{run_id}: {alias}")
 
 
+def run_lines(folder, lines, run_id, data, out, job, env=None):
+    rest = {"input": {"path": data}, "keep": ["id"], "output": {"path": out}}
+    beside = "".join(f"{key}: {json.dumps(v)}\n" for key, v in (rest | (job or {})).items())
+    (folder / "job.yaml").write_text(lines + beside)
+    one = Job(folder, f"zoo-{run_id.replace('_', '-')}")
+    result = one.run("infer", "job.yaml", "--local", env=env)
+    assert result.code == 0, result.stderr
+
+
 @pytest.mark.parametrize("name", zoo.titles())
 def test_shown_lines_run(saved, name):
     case = json.loads((saved / name / "case.json").read_text())
     run_shown(saved / name, case["path"], name, case["constants"], case["job"])
+
+
+@pytest.fixture(scope="module", params=sorted(STORES))
+def store(request, tmp_path_factory):
+    return STORES[request.param](tmp_path_factory.mktemp("conf"))
+
+
+def parts(folder):
+    found = {path.name: path.read_bytes() for path in folder.glob("part-*")}
+    assert found
+    return found
+
+
+@pytest.mark.stores
+@pytest.mark.parametrize("name", zoo.titles())
+def test_on_a_store(saved, store, tmp_path, name):
+    """Model, rows and predictions on a store: what `tfos show` says, and every byte of the
+    predictions, is as with the same files here."""
+    folder, url = saved / name, f"{store.url}/{name}"
+    case = json.loads((folder / "case.json").read_text())
+    if not (folder / "out").exists():
+        run_shown(folder, case["path"], name, case["constants"], case["job"])
+    store.put(folder / "model", f"{name}/model")
+    store.put(folder / "data.parquet", f"{name}/data.parquet")
+    text = show(tmp_path, f"{url}/{case['path']}", env=store.env)
+    assert text == show(tmp_path, str(folder / case["path"])).replace(str(folder), url)
+    lines, job = text.split(HEADING, 1)[1], case["job"]
+    run_lines(tmp_path, lines, name, f"{url}/data.parquet", f"{url}/out", job, store.env)
+    assert parts(store.get(f"{name}/out", tmp_path / "got")) == parts(folder / "out")
 
 
 def refusals(folder, case):

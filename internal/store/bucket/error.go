@@ -3,6 +3,7 @@ package bucket
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"net"
 	"net/http"
@@ -20,6 +21,8 @@ var (
 	ErrDenied      = errors.New("no permission")
 	ErrCredentials = errors.New("the credentials are missing, wrong or expired")
 	ErrNoBucket    = errors.New("the bucket does not exist")
+	ErrUnknownCA   = errors.New("this machine does not know the CA of the store's certificate: SSL_CERT_FILE names the file of a CA")
+	ErrPlainHTTP   = errors.New("the store speaks HTTP, and tfos was told to use HTTPS: write http:// in the store's address")
 )
 
 // Error is the error of one call. It has no URL, because an URL may have a signature.
@@ -77,8 +80,13 @@ func FromNetwork(err error) *Error {
 	}
 	e := &Error{Cause: err, Again: true}
 	var certificate *tls.CertificateVerificationError
+	var authority x509.UnknownAuthorityError
 	var name *net.DNSError
 	switch {
+	case errors.As(err, &authority):
+		e.Kind, e.Again = ErrUnknownCA, false
+	case errors.Is(err, http.ErrSchemeMismatch):
+		e.Kind, e.Again = ErrPlainHTTP, false
 	case errors.Is(err, context.Canceled), errors.As(err, &certificate):
 		e.Again = false
 	case errors.As(err, &name) && name.IsNotFound:

@@ -26,7 +26,9 @@ func (s settings) oauth(options azcore.ClientOptions) (azcore.TokenCredential, e
 			return nil, err
 		}
 		options.Cloud = cloud.Configuration{ActiveDirectoryAuthorityHost: authority}
-		return azidentity.NewClientSecretCredential(tenant, id, s.get("fs.azure.account.oauth2.client.secret"), &azidentity.ClientSecretCredentialOptions{ClientOptions: options})
+		return azidentity.NewClientSecretCredential(tenant, id, s.get("fs.azure.account.oauth2.client.secret"), &azidentity.ClientSecretCredentialOptions{
+			ClientOptions: options, DisableInstanceDiscovery: true, // Hadoop asks this endpoint alone
+		})
 	case "MsiTokenProvider":
 		msi := &azidentity.ManagedIdentityCredentialOptions{ClientOptions: options}
 		if id != "" {
@@ -36,7 +38,7 @@ func (s settings) oauth(options azcore.ClientOptions) (azcore.TokenCredential, e
 	case "WorkloadIdentityTokenProvider":
 		return azidentity.NewWorkloadIdentityCredential(&azidentity.WorkloadIdentityCredentialOptions{
 			ClientOptions: options, ClientID: id, TenantID: s.get("fs.azure.account.oauth2.msi.tenant"),
-			TokenFilePath: s.get("fs.azure.account.oauth2.token.file"),
+			TokenFilePath: s.get("fs.azure.account.oauth2.token.file"), DisableInstanceDiscovery: true,
 		})
 	}
 	return nil, fmt.Errorf("fs.azure.account.oauth.provider.type: %q: tfos does not have it. Use ClientCredsTokenProvider, MsiTokenProvider or "+

@@ -96,12 +96,12 @@ func (s settings) client(address string, connection map[string]string, options *
 		return container.NewClient(address, named{credential}, options)
 	case "sas":
 		if sas == "" {
-			return nil, errors.New("fs.azure.sas.fixed.token: is not set, and tfos has no other way to get a SAS token")
+			return nil, missing("fs.azure.sas.fixed.token: is not set, and tfos has no other way to get a SAS token")
 		}
 		key = ""
 	case "sharedkey":
 		if key == "" {
-			return nil, errors.New("fs.azure.account.key." + s.host + ": is not set")
+			return nil, missing("fs.azure.account.key." + s.host + ": is not set")
 		}
 	case "":
 	default:
@@ -129,6 +129,11 @@ func (s settings) client(address string, connection map[string]string, options *
 		return nil, err
 	}
 	return container.NewClient(address, named{credential}, options)
+}
+
+// missing is the error of a secret that is not there.
+func missing(message string) error {
+	return &bucket.Error{Kind: bucket.ErrCredentials, Message: message}
 }
 
 // unknown is the error of a class or kind that tfos does not have.

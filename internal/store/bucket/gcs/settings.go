@@ -2,6 +2,7 @@ package gcs
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -63,6 +64,16 @@ func New(name string, all map[string]string) (*Bucket, error) {
 	return b, nil
 }
 
+// tokenServer returns another address for tokens, or otherwise.
+func (s settings) tokenServer(otherwise string) string {
+	for _, name := range []string{"fs.gs.token.server.url", "google.cloud.token.server.url"} {
+		if at := strings.TrimSpace(s[name]); at != "" {
+			return at
+		}
+	}
+	return otherwise
+}
+
 // named reports whether the settings say how to authenticate.
 func (s settings) named() bool {
 	return s.get("type") != "" || s.get("service.account.json.keyfile") != "" || s.get("service.account.private.key") != ""
@@ -92,7 +103,7 @@ func (s settings) tokens(client *http.Client) (begin, error) {
 	case "", "SERVICE_ACCOUNT_JSON_KEYFILE":
 		switch file := s.get("service.account.json.keyfile"); {
 		case file != "":
-			make = keyFile(file)
+			make = s.keyFile(file)
 		case s.get("service.account.private.key") != "":
 			make = s.privateKey
 		case kind != "":
@@ -116,7 +127,7 @@ func applicationDefault(ctx context.Context) (oauth2.TokenSource, error) {
 	return found.TokenSource, nil
 }
 
-func keyFile(path string) begin {
+func (s settings) keyFile(path string) begin {
 	return func(ctx context.Context) (oauth2.TokenSource, error) {
 		data, err := os.ReadFile(strings.TrimPrefix(path, "file://"))
 		if err != nil {
@@ -126,6 +137,7 @@ func keyFile(path string) begin {
 		if err != nil {
 			return nil, fmt.Errorf("%s: is not the key of a service account", path)
 		}
+		config.TokenURL = s.tokenServer(config.TokenURL)
 		return config.TokenSource(ctx), nil
 	}
 }
@@ -134,7 +146,7 @@ func keyFile(path string) begin {
 func (s settings) privateKey(ctx context.Context) (oauth2.TokenSource, error) {
 	config := jwt.Config{
 		Email: s.get("service.account.email"), PrivateKeyID: s.get("service.account.private.key.id"), Scopes: []string{scope},
-		PrivateKey: []byte(strings.ReplaceAll(s.get("service.account.private.key"), `\n`, "\n")), TokenURL: google.JWTTokenURL,
+		PrivateKey: []byte(strings.ReplaceAll(s.get("service.account.private.key"), `\n`, "\n")), TokenURL: s.tokenServer(google.JWTTokenURL),
 	}
 	return config.TokenSource(ctx), nil
 }
@@ -147,7 +159,8 @@ type tokens struct {
 	source oauth2.TokenSource
 }
 
-// token returns a token that is valid now. Its errors have no bytes of an answer.
+// token returns a token that is valid now. Its errors have no bytes of an answer but its
+// error code and description.
 func (t *tokens) token(ctx context.Context) (*oauth2.Token, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -168,7 +181,12 @@ func (t *tokens) token(ctx context.Context) (*oauth2.Token, error) {
 		network := bucket.FromNetwork(err)
 		return nil, &bucket.Error{Kind: bucket.ErrCredentials, Message: "no token", Cause: network.Cause, Again: network.Again}
 	}
-	e := &bucket.Error{Kind: bucket.ErrCredentials, Code: refused.ErrorCode, Message: refused.ErrorDescription + "; " + remedy}
+	said := struct {
+		Code    string `json:"error"`
+		Message string `json:"error_description"`
+	}{refused.ErrorCode, refused.ErrorDescription}
+	_ = json.Unmarshal(refused.Body, &said) // a service account's answer is not parsed yet
+	e := &bucket.Error{Kind: bucket.ErrCredentials, Code: said.Code, Message: strings.TrimPrefix(said.Message+"; "+remedy, "; ")}
 	if refused.Response != nil {
 		from := bucket.FromStatus(refused.Response.StatusCode, refused.Response.Header, "", "")
 		e.Status, e.Again, e.After = from.Status, from.Again, from.After

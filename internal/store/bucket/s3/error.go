@@ -37,10 +37,10 @@ func translate(err error) error {
 		}
 		return bucket.FromNetwork(err)
 	}
-	status, header := answer.HTTPStatusCode(), http.Header{}
-	if answer.Response != nil && answer.Response.Response != nil {
-		header = answer.Response.Header
+	if answer.Response == nil || answer.Response.Response == nil || answer.HTTPStatusCode() == 0 {
+		return bucket.FromNetwork(answer.Err)
 	}
+	status, header := answer.HTTPStatusCode(), answer.Response.Header
 	if !errors.As(err, &api) {
 		e := bucket.FromStatus(status, header, "", http.StatusText(status))
 		if status < 300 { // an answer that could not be read
