@@ -66,8 +66,6 @@ def test_parameter_server_saves_on_the_chief(job, cluster, tmp_path):
         {"first": 0, "step": 5, "total": 15},
         {"first": 5, "step": 10, "total": 55},
     ]
-    hosts_of = {member["host"] for member in second.verdict["members"]}
-    assert len(hosts_of) == 3, second.verdict
     # Without it the parameter server looks for the chief's folder.
     restored = train(job, cluster, "chief", "c", "")
     assert restored.code == 5, restored.stderr
