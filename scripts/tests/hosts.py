@@ -90,7 +90,7 @@ class Cluster:
         address = f"{self._net}.{number + 2}"
         self._ip("netns", "add", name, undo=("netns", "del", name))
         peer = ("type", "veth", "peer", "name", "eth0", "netns", name)
-        self._ip("link", "add", link, *peer)
+        self._ip("link", "add", link, *peer, undo=("link", "del", link))
         self._ip("link", "set", link, "master", self._name, "up")
         self._ip("-n", name, "addr", "add", f"{address}/24", "dev", "eth0")
         for device in ("eth0", "lo"):
