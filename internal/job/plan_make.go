@@ -12,6 +12,7 @@ import (
 	"tfos/internal/infer"
 	"tfos/internal/node"
 	"tfos/internal/reserve"
+	"tfos/internal/store"
 	"tfos/internal/work"
 )
 
@@ -35,7 +36,7 @@ func MakePlan(s *Spec, env Environment) (*Plan, error) {
 		Where: l.master.where,
 		Files: s.files(env.Scratch), Copies: s.copies(env.Scratch), NodeBinary: filepath.Join(env.Scratch, "tfos-node"),
 		TaskCPUs: l.taskCPUs,
-		Reserve:  work.Config{Config: s.reserveConfig(env, l), Outputs: outputs},
+		Reserve:  work.Config{Config: s.reserveConfig(env, l), Outputs: outputs, ModelDir: s.lockedModelDir()},
 		Node:     s.nodeConfig(env, l, outputs),
 		Feeds:    s.feeds(),
 		Stores:   s.UsesStores(),
@@ -136,6 +137,15 @@ func (s *Spec) reserveConfig(env Environment, l layout) reserve.Config {
 		c.Feeds = append(c.Feeds, reserve.FeedConfig{Name: string(reserve.Predict), Purpose: reserve.Predict, Epochs: 1})
 	}
 	return c
+}
+
+// lockedModelDir is the model_dir that one run at a time trains in; "": none is locked. What
+// a Python program does with a path of each host is its own business.
+func (s *Spec) lockedModelDir() string {
+	if s.kind != Train || !s.trainsGraph() && !(store.Remote(s.ModelDir) && store.Knows(s.ModelDir)) {
+		return ""
+	}
+	return s.ModelDir
 }
 
 func (s *Spec) nodeConfig(env Environment, l layout, outputs []work.Output) node.Config {

@@ -38,6 +38,9 @@ func TestMain(m *testing.M) {
 	case "guard":
 		os.Exit(actGuard())
 	case "run":
+		if text := os.Getenv("TFOS_TEST_MIRROR_PATIENCE"); text != "" {
+			mirrorPatience, _ = time.ParseDuration(text)
+		}
 		os.Exit(actRun())
 	case "reserve":
 		os.Exit(actReserve())
@@ -188,7 +191,7 @@ func actChild(mode string) int {
 		return succeed()
 	case "evaluates":
 		return childEvaluates()
-	case "saves", "saves-sleeps", "saves-nowhere", "follows":
+	case "saves", "saves-sleeps", "saves-nowhere", "saves-nowhere-sleeps", "follows":
 		return childSaves(mode)
 	case "env":
 		env, _ := json.Marshal(os.Environ())

@@ -215,8 +215,8 @@ func (m *member) mirrored() *reserve.Mirrored {
 	return out
 }
 
-// mirrorPatience is how long passes fail before the user is warned, once.
-const mirrorPatience = time.Minute
+// mirrorPatience is how long passes fail before the user is warned, once. Tests shorten it.
+var mirrorPatience = time.Minute
 
 // pullModel brings down what is new before the evaluator learns that training has ended:
 // the last checkpoint is among it.

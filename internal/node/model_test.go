@@ -95,7 +95,7 @@ func childSaves(mode string) int {
 		err = errors.Join(err, errRead, os.WriteFile(dir+"/evaluated.json", []byte(fmt.Sprintf("%q", text)), 0o600))
 		return boolStatus(err == nil)
 	}
-	if mode == "saves-nowhere" { // the store refuses everything from now on
+	if strings.HasPrefix(mode, "saves-nowhere") { // the store refuses everything from now on
 		at := strings.TrimPrefix(settings.Parameters.ModelURL, "file://")
 		err = errors.Join(err, os.RemoveAll(at), os.WriteFile(at, nil, 0o600))
 	}
@@ -116,7 +116,7 @@ func childSaves(mode string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	if mode == "saves-sleeps" {
+	if strings.HasSuffix(mode, "-sleeps") {
 		time.Sleep(time.Hour)
 	}
 	return 0
@@ -258,6 +258,20 @@ func TestModelCannotBeUploaded(t *testing.T) {
 	if got := names(t, kept); !strings.Contains(got, "ckpt-1.index") {
 		t.Errorf("kept %s", got)
 	}
+}
+
+// TestModelWarning: while nothing can go up, the user is warned once, and the run goes on.
+func TestModelWarning(t *testing.T) {
+	t.Setenv("TFOS_TEST_MIRROR_PATIENCE", "100ms")
+	at := filepath.Join(t.TempDir(), "model")
+	s := newScene(t, 1, nil)
+	p := s.act("run", s.saver(0, "saves-nowhere-sleeps", "file://"+at))
+	told := s.await("warning", func(e map[string]any) bool { return strings.Contains(fmt.Sprint(e["message"]), "model_dir: ") })
+	if text := fmt.Sprint(told["message"]); !strings.Contains(text, "nothing has gone up for a minute") || !strings.Contains(text, at) {
+		t.Errorf("%v", told)
+	}
+	p.kill()
+	s.verdict()
 }
 
 // TestModelCannotBeWritten: no child is started, and the run fails with 7.

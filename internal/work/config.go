@@ -14,6 +14,8 @@ type Config struct {
 	reserve.Config
 
 	Outputs []Output `json:"outputs,omitempty"`
+	// ModelDir is a folder that the run has for itself; "": none.
+	ModelDir string `json:"model_dir,omitempty"`
 
 	// Infer is what an inference job computes; nil: it is no inference job.
 	Infer *Inference `json:"work,omitempty"`

@@ -25,7 +25,11 @@ func Open(config []byte) (reserve.Work, error) {
 	if err := json.Unmarshal(config, &cfg); err != nil {
 		return nil, fmt.Errorf("work: read the configuration: %w", err)
 	}
-	return open(cfg)
+	w, err := open(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return inModelDir(cfg, w), nil
 }
 
 // open is the one place that tells the kinds of work apart.

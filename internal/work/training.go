@@ -5,12 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 
 	"tfos/internal/exit"
 	"tfos/internal/record"
 	"tfos/internal/reserve"
-	"tfos/internal/store"
 	"tfos/internal/train"
 )
 
@@ -19,12 +17,7 @@ import (
 type training struct {
 	cfg     Config
 	request *train.Request
-	held    io.Closer // the lock of model_dir; nil: there is none
 }
-
-// modelLock is the file in model_dir that a run locks: two runs would delete each
-// other's checkpoints.
-const modelLock = ".tfos-lock"
 
 func openTraining(cfg Config) (reserve.Work, error) {
 	w := &training{cfg: cfg, request: new(train.Request)}
@@ -37,9 +30,6 @@ func openTraining(cfg Config) (reserve.Work, error) {
 // ShareOut implements reserve.Work. It chooses the checkpoint that all members go on
 // from, and divides the files that members read themselves.
 func (w *training) ShareOut(ctx context.Context) (reserve.Shares, reserve.Start) {
-	if err := w.lock(ctx); err != nil {
-		return reserve.Shares{}, reserve.Start{End: reserve.Fail{Code: exit.Output, Phase: "output", Cause: err.Error()}}
-	}
 	start, err := w.resume()
 	if err != nil {
 		return reserve.Shares{}, inputFailure(ctx, err)
@@ -56,33 +46,6 @@ func (w *training) ShareOut(ctx context.Context) (reserve.Shares, reserve.Start)
 		}
 	}
 	return shares, start
-}
-
-// lock locks model_dir. It waits as long as a killed run may take to let go of it.
-func (w *training) lock(ctx context.Context) error {
-	dir := w.request.ModelDir
-	if dir == "" {
-		return nil
-	}
-	st, err := store.For(dir)
-	if err == nil {
-		w.held, err = lockFolder(ctx, st, dir, modelLock, w.cfg.Lease())
-	}
-	if errors.Is(err, store.ErrLocked) {
-		return fmt.Errorf("model_dir: %s: another run trains there: wait until it has ended, or choose another", dir)
-	}
-	if err != nil {
-		return fmt.Errorf("model_dir: %w", err)
-	}
-	return nil
-}
-
-// unlock lets other runs have model_dir. The end of the process does so too.
-func (w *training) unlock() error {
-	if w.held == nil {
-		return nil
-	}
-	return w.held.Close()
 }
 
 // resume finds the newest checkpoint. If it has all steps of the job, the run has
@@ -117,12 +80,6 @@ func (w *training) Command(context.Context, string, []byte) (reserve.Start, bool
 
 // Finish implements reserve.Work.
 func (w *training) Finish(ctx context.Context, v reserve.Verdict, made reserve.Made) (reserve.Verdict, error) {
-	v, err := w.conclude(ctx, v, made)
-	return v, errors.Join(err, w.unlock())
-}
-
-// conclude is Finish under the lock of model_dir.
-func (w *training) conclude(ctx context.Context, v reserve.Verdict, made reserve.Made) (reserve.Verdict, error) {
 	trained, err := w.sum(made.Results)
 	if v.Phase == PhaseSkipped {
 		trained = &record.Trained{Step: w.request.Resume.Step, ResumedFrom: w.request.Resume.Prefix}
@@ -206,5 +163,5 @@ func trained(r train.Result) *record.Trained {
 // Clear implements reserve.Work.
 func (w *training) Clear(ctx context.Context) error {
 	_, err := ClearStaging(ctx, w.cfg)
-	return errors.Join(err, w.unlock())
+	return err
 }

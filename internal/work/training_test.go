@@ -25,6 +25,36 @@ func TestNamesOfTraining(t *testing.T) {
 	}
 }
 
+// TestOneProgramTrainsInAFolder: the same for a program, whose model_dir the plan names.
+func TestOneProgramTrainsInAFolder(t *testing.T) {
+	cfg := Config{Config: reserve.Config{Run: "r1"}, ModelDir: t.TempDir()}
+	config, err := json.Marshal(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := func() reserve.Work {
+		w, err := Open(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w
+	}
+	first := open()
+	if _, start := first.ShareOut(t.Context()); start.End != nil {
+		t.Fatalf("first: %+v", start.End)
+	}
+	_, start := open().ShareOut(t.Context())
+	if end, failed := start.End.(reserve.Fail); !failed || end.Code != exit.Output || !strings.Contains(end.Cause, "another run trains there") {
+		t.Errorf("second: %+v", start.End)
+	}
+	if _, err := first.Finish(t.Context(), reserve.Verdict{Code: exit.Failed}, reserve.Made{}); err != nil {
+		t.Error(err)
+	}
+	if _, start := open().ShareOut(t.Context()); start.End != nil {
+		t.Errorf("third: %+v", start.End)
+	}
+}
+
 func openedTraining(t *testing.T, request train.Request, outputs ...Output) reserve.Work {
 	t.Helper()
 	text, err := json.Marshal(request)
@@ -32,7 +62,7 @@ func openedTraining(t *testing.T, request train.Request, outputs ...Output) rese
 		t.Fatal(err)
 	}
 	members := []reserve.MemberConfig{{Job: "ps"}, {Job: "worker", Required: true}, {Job: "worker", Index: 1, Required: true}}
-	config, err := json.Marshal(Config{Config: reserve.Config{Run: "r1", Members: members}, Train: text, Outputs: outputs})
+	config, err := json.Marshal(Config{Config: reserve.Config{Run: "r1", Members: members}, Train: text, Outputs: outputs, ModelDir: request.ModelDir})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,12 +1,15 @@
 """program: functions and scripts, argv, causes in one line; TensorBoard beside them."""
 
 import argparse
+import json
 import queue
+import subprocess
 import sys
 import urllib.request
 
 import pytest
 import tfos
+from harness import ROOT
 from tfos import board, ending, program, versions
 
 
@@ -122,6 +125,44 @@ def test_keras_3_fit_is_named(tmp_path):
     assert "keras#20585" in ending.describe(raised.value)
     # The same words from elsewhere stay what they are.
     assert "20585" not in ending.describe(ValueError("values.PerReplica'"))
+
+
+SAVING = """\
+import os, sys, tensorflow as tf
+sys.path.insert(0, sys.argv[1])
+os.environ["TF_CONFIG"] = sys.argv[2]
+from tfos import ending
+checkpoint = tf.train.Checkpoint(v=tf.Variable(1.0))
+@tf.function
+def read():
+    return tf.io.read_file("/nowhere")
+def save():
+    checkpoint.write("/proc/nowhere/c")
+def eager():
+    tf.io.read_file("/nowhere")
+for call in (save, read, eager):
+    try:
+        call()
+    except Exception as err:
+        print(ending.describe(err))
+"""
+
+
+def test_saving_on_parameter_servers_is_named(tensorflow_python):
+    """Where the cluster has parameter servers, and a checkpoint could not be written or read."""
+
+    def told(*jobs):
+        cluster = {job: ["localhost:1"] for job in jobs}
+        argv = [tensorflow_python, "-c", SAVING, ROOT / "scripts", json.dumps({"cluster": cluster})]
+        return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+
+    saved, graph, eager = told("chief", "ps", "worker").splitlines()
+    assert "experimental_io_device='/job:chief/task:0'" in saved
+    assert graph.startswith("NotFoundError: /nowhere; No such file or directory"), graph
+    assert eager.startswith("NotFoundError: "), eager
+    assert "io_device" not in graph + eager
+    assert "'/job:worker/task:0'" in told("ps", "worker")
+    assert "io_device" not in told("chief", "worker")
 
 
 def test_tensorboard_serves_and_ends(tmp_path):

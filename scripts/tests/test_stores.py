@@ -349,7 +349,7 @@ def write_secrets(folder, s3):
         f"{hadoop}fs.azure.account.key.x.dfs.core.windows.net": PLANTED["conf"],
         f"{hadoop}fs.azure.sas.fixed.token.x.dfs.core.windows.net": f"sv=1&sig={PLANTED['bucket']}",
         f"{hadoop}fs.azure.account.oauth2.client.secret": PLANTED["session"],
-        f"{hadoop}fs.gs.auth.service.account.private.key": f"-----BEGIN\\n{PLANTED['conf']}\\n-----",
+        f"{hadoop}fs.gs.auth.service.account.private.key": f"BEGIN\\n{PLANTED['conf']}\\n",
         f"{hadoop}my.password": PLANTED["conf"],
         f"{hadoop}my.proxy": f"http://me:{urllib.parse.quote(PLANTED['conf'], safe='')}@host/",
         "spark.eventLog.enabled": "true",

@@ -52,11 +52,20 @@ def describe(err, beside=()):
     if known := hints.cause(err, message(err)):
         return known
     lines = message(err).strip().splitlines()
-    told = f"{type(err).__name__}: {lines[0]}" if lines else type(err).__name__
+    told = f"{type(err).__name__}: {_telling(lines)}" if lines else type(err).__name__
     if isinstance(err, _GROUP):  # asyncio.TaskGroup's says nothing of why
         return f"{told}: {describe(err.exceptions[0], beside)}"
     advice = hints.advice(err, message(err), beside)
     return f"{told} ({advice})" if advice else told
+
+
+def _telling(lines):
+    """The line of a message that says most: the first; TensorFlow's errors of graphs have it after
+    the places where the node was defined."""
+    if lines[0] != "Graph execution error:":
+        return lines[0]
+    plain = (line for line in reversed(lines) if line.strip() and not line[0].isspace())
+    return next(line for line in plain)
 
 
 def _describe_exit(err):

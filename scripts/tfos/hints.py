@@ -1,6 +1,7 @@
 """What tfos knows of errors that programs meet: causes that say what to do."""
 
 import contextlib
+import json
 import operator
 import os
 import re
@@ -47,7 +48,7 @@ def advice(err, message, beside):
 
     beside: names that lie beside the program on the machine of the job, and were not shipped.
     """
-    return not_shipped(err, beside) or removed(err, message)
+    return not_shipped(err, beside) or removed(err, message) or saved_by_servers(err)
 
 
 def not_shipped(err, beside):
@@ -61,6 +62,34 @@ def not_shipped(err, beside):
                 )
         err = err.__cause__
     return None
+
+
+# Folders of TensorFlow whose code saves and restores.
+_SAVING = ("/tensorflow/python/checkpoint/", "/tensorflow/python/training/saver")
+_SERVERS_SAVE = (
+    "a parameter server saves and restores the variables that it has, and may not see this folder: "
+    "give save and restore tf.train.CheckpointOptions(experimental_io_device='/job:{}/task:0'), "
+    "docs/model-dir-on-stores.md"
+)
+
+
+def saved_by_servers(err):
+    """What to do where parameter servers looked for a file of the chief's folder."""
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is None or "ps" not in _cluster():
+        return None
+    files = (tensorflow.errors.NotFoundError, tensorflow.errors.PermissionDeniedError)
+    saving = isinstance(err, files) and any(
+        part in frame.f_code.co_filename for frame in frames(err) for part in _SAVING
+    )
+    return _SERVERS_SAVE.format("chief" if "chief" in _cluster() else "worker") if saving else None
+
+
+def _cluster():
+    """The jobs of TF_CONFIG, which the program may have changed."""
+    with contextlib.suppress(ValueError, AttributeError):
+        return json.loads(os.environ.get("TF_CONFIG", "{}")).get("cluster", {})
+    return {}
 
 
 # What TensorFlow has no more under any name.
