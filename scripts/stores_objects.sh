@@ -34,7 +34,7 @@ s3_start() {
     if ! objects_current "$folder" "$objects_pins/requirements.txt"; then
         echo 'stores: moto by pip (a Python environment of its own)' >&2
         rm -rf "$folder" && python3 -m venv "$folder"
-        "$folder/bin/pip" install --quiet --disable-pip-version-check -r "$objects_pins/requirements.txt" >&2
+        "$folder/bin/pip" install --quiet --disable-pip-version-check --no-deps -r "$objects_pins/requirements.txt" >&2
         cp "$objects_pins/requirements.txt" "$folder/installed.txt"
     fi
     port=$(objects_port)
@@ -58,12 +58,12 @@ gcs_start() {
 
 azure_start() {
     local folder=$objects_folder/azurite port
-    if ! objects_current "$folder" "$objects_pins/package.json"; then
+    if ! objects_current "$folder" "$objects_pins/package-lock.json"; then
         echo 'stores: azurite by npm' >&2
         rm -rf "$folder" && mkdir -p "$folder"
-        cp "$objects_pins/package.json" "$folder/"
-        npm install --prefix "$folder" --no-audit --no-fund --silent >&2
-        cp "$objects_pins/package.json" "$folder/installed.txt"
+        cp "$objects_pins/package.json" "$objects_pins/package-lock.json" "$folder/"
+        npm ci --prefix "$folder" --no-audit --no-fund --silent >&2
+        cp "$objects_pins/package-lock.json" "$folder/installed.txt"
     fi
     port=$(objects_port)
     objects_begin azurite "http://127.0.0.1:$port" node "$folder/node_modules/azurite/dist/src/blob/main.js" --blobHost 127.0.0.1 \
