@@ -21,6 +21,7 @@ import (
 // are short.
 func onEach(t *testing.T, test func(t *testing.T, s *Objects, p *faultyProxy, root string)) {
 	t.Helper()
+	t.Parallel()
 	kinds := []struct {
 		name   string
 		server func(*testing.T) string
@@ -32,6 +33,7 @@ func onEach(t *testing.T, test func(t *testing.T, s *Objects, p *faultyProxy, ro
 	}
 	for _, kind := range kinds {
 		t.Run(kind.name, func(t *testing.T) {
+			t.Parallel()
 			p, address := newProxy(t, kind.server(t))
 			s, root := kind.open(t, address)
 			s.retry = retryPolicy{total: 20 * time.Second, first: 10 * time.Millisecond, most: 100 * time.Millisecond}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -85,9 +86,19 @@ func openTestGCS(t *testing.T, address string) (*Objects, string) {
 // azuriteKey is the public key of the emulator's account.
 const azuriteKey = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
+// azureAddress is held while the environment has the address of one test's server. Tests run
+// in parallel.
+var azureAddress sync.Mutex
+
 func openTestAzure(t *testing.T, address string) (*Objects, string) {
 	t.Helper()
-	t.Setenv("AZURE_STORAGE_CONNECTION_STRING", "AccountName=devstoreaccount1;BlobEndpoint="+address+"/devstoreaccount1")
+	azureAddress.Lock()
+	defer azureAddress.Unlock()
+	const variable = "AZURE_STORAGE_CONNECTION_STRING"
+	defer os.Setenv(variable, os.Getenv(variable))
+	if err := os.Setenv(variable, "AccountName=devstoreaccount1;BlobEndpoint="+address+"/devstoreaccount1"); err != nil {
+		t.Fatal(err)
+	}
 	return openTest(t, openAzure, "abfs://"+testBucket+"@devstoreaccount1.dfs.core.windows.net", testSettings(address))
 }
 
@@ -133,21 +144,25 @@ func azureServer(t *testing.T) string {
 }
 
 func TestS3(t *testing.T) {
+	t.Parallel()
 	s, root := openTestS3(t, "s3", s3Server(t))
 	conformance(t, s, newFolder(s, root))
 }
 
 func TestS3A(t *testing.T) {
+	t.Parallel()
 	s, root := openTestS3(t, "s3a", s3Server(t))
 	conformance(t, s, newFolder(s, root))
 }
 
 func TestGCS(t *testing.T) {
+	t.Parallel()
 	s, root := openTestGCS(t, gcsServer(t))
 	conformance(t, s, newFolder(s, root))
 }
 
 func TestAzure(t *testing.T) {
+	t.Parallel()
 	s, root := openTestAzure(t, azureServer(t))
 	conformance(t, s, newFolder(s, root))
 }
