@@ -113,6 +113,10 @@ func (o *Objects) Recover(ctx context.Context, final string) error {
 	return o.finish(ctx, journal)
 }
 
+func (o *Objects) interrupted(ctx context.Context, final string) (bool, error) {
+	return exists(ctx, o, o.journal(final))
+}
+
 // finish does what a journal says, which this process holds. It may begin again at any time.
 func (o *Objects) finish(ctx context.Context, journal *objectLock) error {
 	journal.keep(ctx)
