@@ -35,7 +35,7 @@ func onEach(t *testing.T, test func(t *testing.T, s *Objects, p *faultyProxy, ro
 		t.Run(kind.name, func(t *testing.T) {
 			t.Parallel()
 			p, address := newProxy(t, kind.server(t))
-			s := openTest(t, kind.root, address)
+			s := openBucket(t, kind.root, address)
 			s.retry = retryPolicy{total: 20 * time.Second, first: 10 * time.Millisecond, most: 100 * time.Millisecond}
 			test(t, s, p, newFolder(s, kind.root)(t))
 		})
@@ -329,7 +329,7 @@ func TestRefused(t *testing.T) {
 func TestNoBucket(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Objects, p *faultyProxy, _ string) {
 		wrong := strings.Replace(s.root, testBucket, "tfos-none", 1)
-		other := openTest(t, wrong, p.address)
+		other := openBucket(t, wrong, p.address)
 		for what, err := range map[string]error{
 			"stat":  errorOf(other.Stat(t.Context(), wrong+"/a")),
 			"list":  errorOf(other.List(t.Context(), wrong+"/a/*")),

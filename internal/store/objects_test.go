@@ -87,8 +87,8 @@ const (
 // in parallel.
 var azureAddress sync.Mutex
 
-// openTest opens a bucket through an address: the server's, or a proxy's.
-func openTest(t *testing.T, root, address string) *Objects {
+// openBucket opens a bucket through an address: the server's, or a proxy's.
+func openBucket(t *testing.T, root, address string) *Objects {
 	t.Helper()
 	azureAddress.Lock()
 	defer azureAddress.Unlock()
@@ -98,11 +98,17 @@ func openTest(t *testing.T, root, address string) *Objects {
 		t.Fatal(err)
 	}
 	scheme, _, _ := strings.Cut(root, ":")
-	s, err := openers[scheme](root, testSettings(address))
+	s, _ := openTest(t, openers[scheme], root, testSettings(address))
+	return s
+}
+
+func openTest(t *testing.T, open opener, root string, settings Settings) (*Objects, string) {
+	t.Helper()
+	s, err := open(root, settings)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s.(*Objects)
+	return s.(*Objects), root
 }
 
 // s3Server returns the address of a server that has testBucket.
@@ -144,6 +150,6 @@ func TestAzure(t *testing.T) { testObjects(t, azureRoot, azureServer) }
 
 func testObjects(t *testing.T, root string, server func(*testing.T) string) {
 	t.Parallel()
-	s := openTest(t, root, server(t))
+	s := openBucket(t, root, server(t))
 	conformance(t, s, newFolder(s, root))
 }
