@@ -22,7 +22,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 PAYLOAD := cmd/tfos/payload
 GREMLINS := github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0
 
-.PHONY: help setup build demo test test-all test-go test-pure test-engine test-stores test-python test-spark test-spark4 test-versions bench bench-full bench-docs mutate check proto clean
+.PHONY: help setup build demo test test-all test-go test-pure test-engine test-stores test-stores-go test-stores-jobs test-python test-spark test-spark4 test-versions bench bench-full bench-docs mutate check proto clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -54,7 +54,14 @@ test-engine:
 	$(CGO) TFOS_REQUIRE=tensorflow,$${TFOS_REQUIRE-} go test $(CGO_ROOMS)
 
 test-stores: build ## stores, and jobs on them, with real servers of S3, GCS, Azure Blob and HDFS (installed once, in .stores)
-	scripts/stores.sh bash -c '$(PURE) go test -count=1 -timeout 30m ./internal/store/... ./internal/hadoop && $(PYTHON) -m pytest -q -m stores scripts/tests $(ARGS)'
+	scripts/stores.sh $(MAKE) --no-print-directory -j 2 --output-sync=target test-stores-go test-stores-jobs
+
+# Their tests wait for leases and time limits more than they compute.
+test-stores-go:
+	$(PURE) go test -count=1 -timeout 15m -parallel 24 ./internal/store/... ./internal/hadoop
+
+test-stores-jobs:
+	$(PYTEST) -m stores $(ARGS)
 
 test-python: build ## Python tests that need no Spark
 	$(PYTEST) -m 'not spark and not slow and not stores'

@@ -14,7 +14,13 @@ source scripts/stores_objects.sh
 source scripts/stores_hdfs.sh
 
 mkdir -p .stores
-stop() { objects_stop; hdfs_stop; }
+stores_run=$(mktemp -d "$PWD/.stores/run-XXXXXX") # logs, and the files of HDFS
+hdfs_run=$stores_run/hdfs
+stop() {
+    objects_stop
+    hdfs_stop
+    rm -rf "$stores_run"
+}
 trap stop EXIT
 trap 'exit 1' INT TERM
 [ -n "${TFOS_TEST_S3:-}" ] || s3_start
@@ -22,9 +28,10 @@ trap 'exit 1' INT TERM
 [ -n "${TFOS_TEST_AZURE:-}" ] || azure_start
 hdfs_install # some tests start servers of their own
 [ -n "${TFOS_TEST_HDFS:-}" ] || hdfs_start
+objects_await
 
 export TFOS_REQUIRE=${TFOS_REQUIRE:+$TFOS_REQUIRE,}stores
 if [ $# = 0 ]; then
-    set -- env CGO_ENABLED=0 go test -count=1 -timeout 30m ./internal/store/... ./internal/hadoop
+    set -- make --no-print-directory test-stores-go
 fi
 "$@"

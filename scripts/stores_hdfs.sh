@@ -9,6 +9,7 @@
 
 hdfs_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 hdfs_folder=$hdfs_root/.stores/hdfs
+hdfs_run=$hdfs_folder/run # scripts/stores.sh has one for each call
 hdfs_pom=$hdfs_root/scripts/stores/hdfs.pom.xml
 
 # hdfs_install fetches what is missing, and sets TFOS_TEST_HADOOP_JARS: some tests start and
@@ -27,15 +28,15 @@ hdfs_install() {
 
 # hdfs_java runs a class of Hadoop in the place of this shell.
 hdfs_java() {
-    exec java -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dlog4j.configuration="file:$hdfs_folder/run/conf/log4j.properties" \
-        -cp "$hdfs_folder/run/conf:$hdfs_folder/jars/*" "$@"
+    exec java -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dlog4j.configuration="file:$hdfs_run/conf/log4j.properties" \
+        -cp "$hdfs_run/conf:$hdfs_folder/jars/*" "$@"
 }
 
 # hdfs_start starts an empty HDFS and sets TFOS_TEST_HDFS.
 hdfs_start() {
     hdfs_stop
     hdfs_install
-    local run=$hdfs_folder/run port web server pid
+    local run=$hdfs_run port web server pid
     # The servers look for their web pages on the class path, and need only the folders.
     rm -rf "$run" && mkdir -p "$run/conf/webapps/hdfs" "$run/conf/webapps/datanode"
     read -r port web < <(python3 -c '
@@ -82,18 +83,22 @@ TEXT
         while read -r pid; do kill -0 "$pid" 2>/dev/null || break 2; done <"$run/pids"
         sleep 0.2
     done
-    echo "stores: HDFS did not start: see the logs in $run" >&2
+    echo "stores: HDFS did not start:" >&2
+    tail -n 20 "$run"/*.log >&2
     hdfs_stop
     return 1
 }
 
 # hdfs_stop ends what hdfs_start has started.
 hdfs_stop() {
-    local pids=$hdfs_folder/run/pids pid
+    local pids=$hdfs_run/pids pid
     [ -e "$pids" ] || return 0
     while read -r pid; do
         # Only if the process is still ours: numbers are used again.
-        if tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF "$hdfs_folder/jars"; then kill -KILL "$pid"; fi
+        if tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF "$hdfs_folder/jars"; then
+            kill -KILL "$pid"
+            wait "$pid" 2>/dev/null || true # bash says nothing of it then
+        fi
     done <"$pids"
     rm -f "$pids"
 }

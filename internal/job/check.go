@@ -176,6 +176,9 @@ func (r *rules) free(ctx context.Context, at, path, key, ifExists string, marks 
 	if !store.Knows(path) {
 		return
 	}
+	if r.s.interrupted(ctx, path) {
+		return
+	}
 	there, err := lookAt(ctx, path, marks...)
 	if errors.Is(err, fs.ErrNotExist) || err != nil && IsURL(path) && !r.s.readsHere() {
 		return

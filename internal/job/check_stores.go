@@ -79,3 +79,17 @@ func reason(err error) error {
 	}
 	return err
 }
+
+// interrupted tells whether an earlier run was killed while it published an output on a
+// store. This run finishes that first, and then looks at what is there.
+func (s *Spec) interrupted(ctx context.Context, path string) bool {
+	if !IsURL(path) {
+		return false
+	}
+	st, err := store.For(path)
+	if err != nil {
+		return false
+	}
+	begun, err := store.Interrupted(ctx, st, path)
+	return err == nil && begun
+}

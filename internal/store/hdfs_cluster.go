@@ -27,6 +27,7 @@ type hdfsCluster struct {
 	nameNodes []string // host:port
 	umask     fs.FileMode
 	retry     retryPolicy
+	env       func(string) string // os.Getenv
 	dial      func(ctx context.Context, network, address string) (net.Conn, error)
 	// nameNodeFailures counts broken connections to name nodes.
 	nameNodeFailures atomic.Int64
@@ -55,7 +56,7 @@ func newHDFSCluster(root string, s Settings) (*hdfsCluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &hdfsCluster{root: "hdfs://" + authority, settings: s, nameNodes: nodes, umask: umask, retry: remote, dial: (&net.Dialer{Timeout: dialTime}).DialContext}, nil
+	return &hdfsCluster{root: "hdfs://" + authority, settings: s, nameNodes: nodes, umask: umask, retry: remote, env: os.Getenv, dial: (&net.Dialer{Timeout: dialTime}).DialContext}, nil
 }
 
 // hdfsPort is the port of name nodes, unless the address has another (DFS_NAMENODE_RPC_PORT_DEFAULT).
@@ -197,7 +198,7 @@ func (h *hdfsCluster) options() (hdfs.ClientOptions, error) {
 	options.NamenodeDialFunc = h.dialNameNode
 	options.DatanodeDialFunc = h.dialDataNode
 	if options.KerberosClient != nil {
-		kerberos, err := kerberosClient(h.settings, os.Getenv)
+		kerberos, err := kerberosClient(h.settings, h.env)
 		if err != nil {
 			return options, err
 		}
@@ -207,7 +208,7 @@ func (h *hdfsCluster) options() (hdfs.ClientOptions, error) {
 		options.KerberosClient = kerberos
 		return options, checkTicket(kerberos, options.KerberosServicePrincipleName, h.nameNodes)
 	}
-	name, err := hadoopUser(os.Getenv)
+	name, err := hadoopUser(h.env)
 	options.User = name
 	return options, err
 }

@@ -77,6 +77,7 @@ func (c *haCluster) store() HDFS {
 // TestHDFSDeadServers: writes and reads go on through a fail-over of the name nodes, the
 // death of the active one, and the death of a data node.
 func TestHDFSDeadServers(t *testing.T) {
+	t.Parallel()
 	c := startHA(t)
 	s := c.store()
 	data := randomBytes(5 << 20)

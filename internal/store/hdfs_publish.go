@@ -76,6 +76,10 @@ func (s HDFS) Recover(ctx context.Context, final string) error {
 	return s.rename(ctx, aside, final)
 }
 
+func (s HDFS) interrupted(ctx context.Context, final string) (bool, error) {
+	return exists(ctx, s, asideName(final))
+}
+
 // asideName is where the old entry is while final is being replaced.
 func asideName(final string) string { return besideName(final, ".tfos-old") }
 

@@ -59,6 +59,8 @@ func (r *resets) forward(client, server *net.TCPConn) {
 			server.Close()
 		})
 	}
+	// Both directions may pass the limit at the same moment: it is one reset.
+	due := sync.OnceValue(func() bool { return r.left.Add(-1) >= 0 })
 	var asked atomic.Bool
 	pump := func(to, from net.Conn) {
 		buffer := make([]byte, 16<<10)
@@ -69,7 +71,7 @@ func (r *resets) forward(client, server *net.TCPConn) {
 				if r.unanswered != "" && from == net.Conn(client) && bytes.Contains(buffer[:n], []byte(r.unanswered)) {
 					asked.Store(true)
 				}
-				if (lost || passed.Add(int64(n)) > r.after) && r.left.Add(-1) >= 0 {
+				if (lost || passed.Add(int64(n)) > r.after) && due() {
 					end(true)
 					return
 				}

@@ -14,6 +14,7 @@ func realHDFS(t *testing.T) (HDFS, string) {
 }
 
 func TestHDFS(t *testing.T) {
+	t.Parallel()
 	s, root := realHDFS(t)
 	conformance(t, s, newFolder(s, root))
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"sync"
 	"time"
 
 	"tfos/internal/store/bucket"
@@ -20,6 +21,8 @@ type lockContent struct {
 	Process  string  `json:"process"`  // host and process, for people
 	LeaseS   float64 `json:"lease_s"`  // the lock ends this long after the object's time
 	Renewals int     `json:"renewals"` // so far
+	// Publishing is what the owner publishes; nil: this is another lock.
+	Publishing *publication `json:"publishing,omitempty"`
 }
 
 // Lock implements Store by an object that is created if it is absent. Its content names
@@ -33,29 +36,58 @@ func (o *Objects) Lock(ctx context.Context, path string) (io.Closer, error) {
 	if err := o.needFolderOf(ctx, path); err != nil {
 		return nil, err
 	}
-	host, _ := os.Hostname() // only for people
-	l := &objectLock{o: o, path: path, content: lockContent{
-		Owner: rand.Text(), Process: fmt.Sprintf("process %d on %s", os.Getpid(), host), LeaseS: o.lease.Seconds(),
-	}}
+	l := o.newLock(path)
 	if err := l.acquire(ctx); err != nil {
 		return nil, err
 	}
-	ctx, l.stop = context.WithCancel(context.WithoutCancel(ctx)) // until Close
-	l.done = make(chan struct{})
-	go l.renewals(ctx)
+	l.keep(ctx)
 	return l, nil
+}
+
+// newLock returns a lock that is not held yet.
+func (o *Objects) newLock(path string) *objectLock {
+	host, _ := os.Hostname() // only for people
+	return &objectLock{o: o, path: path, content: lockContent{
+		Owner: rand.Text(), Process: fmt.Sprintf("process %d on %s", os.Getpid(), host), LeaseS: o.lease.Seconds(),
+	}}
 }
 
 // objectLock is a lock that this process holds.
 type objectLock struct {
-	o       *Objects
-	path    string
+	o    *Objects
+	path string
+
+	mu      sync.Mutex // held while the object is written
 	content lockContent
 	etag    string // of the lock's object
-	stop    context.CancelFunc
-	done    chan struct{} // closed when renewals has ended
-	lost    error         // why the lock was lost. Read it after done
-	gone    bool          // somebody removed the object. Read it after done
+
+	stop context.CancelFunc
+	done chan struct{} // closed when renewals has ended
+	lost error         // why the lock was lost. Read it after done
+	gone bool          // somebody removed the object. Read it after done
+}
+
+// keep renews the lock from now on, until Close or give.
+func (l *objectLock) keep(ctx context.Context) {
+	ctx, l.stop = context.WithCancel(context.WithoutCancel(ctx))
+	l.done = make(chan struct{})
+	go l.renewals(ctx)
+}
+
+// change changes the content of a lock that is held.
+func (l *objectLock) change(ctx context.Context, do func(c *lockContent)) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	do(&l.content)
+	return l.put(ctx, bucket.Condition{ETag: l.etag})
+}
+
+// give ends the renewals, and lets the next process take the lock over at once, with what
+// it says. If that cannot be written, the lease ends by itself.
+func (l *objectLock) give(ctx context.Context) {
+	l.stop()
+	<-l.done
+	_ = l.change(context.WithoutCancel(ctx), func(c *lockContent) { c.LeaseS = 0 })
 }
 
 // put writes the lock's object. If the answer of a try was lost, the object is ours
@@ -100,42 +132,59 @@ func (l *objectLock) read(ctx context.Context) (c lockContent, etag string, err 
 // acquire creates the object, or takes over one whose lease has ended.
 func (l *objectLock) acquire(ctx context.Context) error {
 	for {
-		err := l.put(ctx, bucket.Condition{Absent: true})
-		if !errors.Is(err, fs.ErrExist) {
+		if err := l.put(ctx, bucket.Condition{Absent: true}); !errors.Is(err, fs.ErrExist) {
 			return err
 		}
+		if err := l.takeOver(ctx); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		} // it was released meanwhile
+	}
+}
+
+// takeOver takes over the object of a lock whose lease has ended, with what it says is being
+// published. The error is a heldError if the lease has not ended, and fs.ErrNotExist if there
+// is no object.
+func (l *objectLock) takeOver(ctx context.Context) error {
+	for {
 		held, etag, err := l.read(ctx)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // it was released meanwhile
-		}
 		if err != nil {
 			return err
 		}
 		object, err := l.o.head(ctx, l.path)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
 		if err != nil {
 			return err
 		}
-		ended := object.Now.Sub(object.Modified) > time.Duration(held.LeaseS*float64(time.Second))
-		if object.ETag != etag || !ended {
-			return fmt.Errorf("store: lock %s: %w: %s. If that process is dead, its lock ends within %s", l.path, ErrLocked, held.Process, time.Duration(held.LeaseS)*time.Second)
+		lease := time.Duration(held.LeaseS * float64(time.Second))
+		left := lease - object.Now.Sub(object.Modified)
+		if object.ETag != etag || left > 0 {
+			return &heldError{l.path, held.Process, lease, max(left, 0)}
 		}
+		l.content.Publishing = held.Publishing
 		if err = l.put(ctx, bucket.Condition{ETag: etag}); !errors.Is(err, bucket.ErrChanged) {
 			return err
 		}
 	}
 }
 
+// heldError says who holds a lock.
+type heldError struct {
+	path, process string
+	lease, left   time.Duration // left: until the lease ends, if it is not renewed
+}
+
+func (e *heldError) Error() string {
+	return fmt.Sprintf("store: lock %s: %v: %s. If that process is dead, its lock ends within %s", e.path, ErrLocked, e.process, e.lease.Round(time.Second))
+}
+
+func (e *heldError) Unwrap() error { return ErrLocked }
+
 // renewals renews the lease until ctx ends or the lock is lost.
 func (l *objectLock) renewals(ctx context.Context) {
 	defer close(l.done)
 	renewed := time.Now()
 	for sleep(ctx, l.o.lease/3) == nil {
-		l.content.Renewals++
 		tried := time.Now()
-		err := l.put(ctx, bucket.Condition{ETag: l.etag})
+		err := l.change(ctx, func(c *lockContent) { c.Renewals++ })
 		switch {
 		case err == nil:
 			renewed = tried

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,8 +20,8 @@ import (
 // never sees a part of an output. A file is one copy, which readers see at once.
 //
 // If the process dies or a copy fails, staging is complete, and the next Publish onto
-// final, or Recover, does the rest. Callers must not publish onto
-// one final twice at a time.
+// final, or Recover, does the rest. The journal is a lock, which the process renews: nobody
+// does the rest while it lives.
 func (o *Objects) Publish(ctx context.Context, staging, final string, replace bool) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -47,11 +46,16 @@ func (o *Objects) Publish(ctx context.Context, staging, final string, replace bo
 	if !source.Dir {
 		return o.publishFile(ctx, staging, final, err == nil && old.Dir)
 	}
-	j := journal{Staging: o.key(staging), Final: o.key(final)}
-	if err := o.writeJournal(ctx, j); err != nil {
+	journal := o.newLock(o.journal(final))
+	journal.content.Publishing = &publication{Staging: o.key(staging), Final: o.key(final)}
+	err = journal.put(ctx, bucket.Condition{Absent: true})
+	if errors.Is(err, fs.ErrExist) {
+		err = fmt.Errorf("store: publish %s: another process publishes there: %w", final, ErrLocked)
+	}
+	if err != nil {
 		return err
 	}
-	return o.finish(ctx, j)
+	return o.finish(ctx, journal)
 }
 
 // publishFile publishes one object. overFolder: a folder has its name now.
@@ -71,68 +75,86 @@ func (o *Objects) publishFile(ctx context.Context, staging, final string, overFo
 	return o.deleteSome(ctx, staging, []string{source.Key})
 }
 
-// journal says that a folder is being published. Its object is beside the folder:
-// .NAME.publishing.
-type journal struct {
+// publication is what is being published. It is in the journal, an object beside the output
+// with the name .NAME.publishing: a lock.
+type publication struct {
 	Staging string `json:"staging"` // keys
 	Final   string `json:"final"`
 	Copied  bool   `json:"copied"` // final is complete. What is left of staging is deleted
 }
 
-func journalKey(final string) string {
-	dir, name := path.Split(final)
-	return dir + "." + name + ".publishing"
-}
-
-func (o *Objects) writeJournal(ctx context.Context, j journal) error {
-	data, err := json.Marshal(j)
-	if err != nil {
-		return fmt.Errorf("store: publish %s: %w", o.url(j.Final), err)
-	}
-	return o.put(ctx, o.url(journalKey(j.Final)), data)
+// journal returns the path of the journal of a path.
+func (o *Objects) journal(final string) string {
+	dir, name := path.Split(o.key(final))
+	return o.url(dir + "." + name + ".publishing")
 }
 
 // Recover finishes a Publish onto a path that was interrupted. Without one it does
-// nothing.
+// nothing. If the process may be alive, Recover waits until its lease has ended. The error
+// is ErrLocked if the process is alive.
 func (o *Objects) Recover(ctx context.Context, final string) error {
-	at := o.url(journalKey(o.key(final)))
-	data, err := o.readAll(ctx, at)
-	if errors.Is(err, fs.ErrNotExist) {
+	journal := o.newLock(o.journal(final))
+	err := journal.takeOver(ctx)
+	var held *heldError
+	if errors.As(err, &held) {
+		if err := sleep(ctx, held.left+time.Second); err != nil { // times of stores have no fractions
+			return err
+		}
+		err = journal.takeOver(ctx)
+	}
+	switch p := journal.content.Publishing; {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil
-	}
-	if err != nil {
+	case err != nil:
 		return err
+	case p == nil || p.Final != o.key(final) || p.Staging == "":
+		return fmt.Errorf("store: publish %s: %s is not a journal of tfos: remove it", final, journal.path)
 	}
-	j := journal{}
-	if err := json.Unmarshal(data, &j); err != nil || j.Final != o.key(final) || j.Staging == "" {
-		return fmt.Errorf("store: publish %s: %s is not a journal of tfos: remove it", final, at)
-	}
-	return o.finish(ctx, j)
+	return o.finish(ctx, journal)
 }
 
-// finish does what a journal says. It may begin again at any time.
-func (o *Objects) finish(ctx context.Context, j journal) error {
-	staged, err := o.objects(ctx, o.url(j.Staging))
-	if err != nil {
-		return err
+func (o *Objects) interrupted(ctx context.Context, final string) (bool, error) {
+	return exists(ctx, o, o.journal(final))
+}
+
+// finish does what a journal says, which this process holds. It may begin again at any time.
+func (o *Objects) finish(ctx context.Context, journal *objectLock) error {
+	journal.keep(ctx)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() { // until the renewals end
+		<-journal.done
+		cancel()
+	}()
+	err := o.publish(ctx, journal)
+	if err == nil {
+		return journal.Close()
 	}
-	if !j.Copied {
+	journal.give(ctx)
+	return errors.Join(err, journal.lost)
+}
+
+// publish copies staging, if that is not done, and deletes it.
+func (o *Objects) publish(ctx context.Context, journal *objectLock) error {
+	p := *journal.content.Publishing
+	if !p.Copied {
+		staged, err := o.objects(ctx, o.url(p.Staging))
+		if err != nil {
+			return err
+		}
 		if len(staged) == 0 {
 			return fmt.Errorf("store: publish %s: it was interrupted, and its staging folder %s is gone: remove %s and %s",
-				o.url(j.Final), o.url(j.Staging), o.url(j.Final), o.url(journalKey(j.Final)))
+				o.url(p.Final), o.url(p.Staging), o.url(p.Final), journal.path)
 		}
-		if err := o.replaceBy(ctx, j, staged); err != nil {
-			return fmt.Errorf("%w. The output is complete in %s, and the next run publishes it", err, o.url(j.Staging))
+		if err := o.replaceBy(ctx, p, staged); err != nil {
+			return fmt.Errorf("%w. The output is complete in %s, and the next run publishes it", err, o.url(p.Staging))
 		}
-		j.Copied = true
-		if err := o.writeJournal(ctx, j); err != nil {
+		p.Copied = true
+		if err := journal.change(ctx, func(c *lockContent) { c.Publishing = &p }); err != nil {
 			return err
 		}
 	}
-	if err := o.Remove(ctx, o.url(j.Staging)); err != nil {
-		return err
-	}
-	return o.deleteSome(ctx, o.url(j.Final), []string{journalKey(j.Final)})
+	return o.Remove(ctx, o.url(p.Staging))
 }
 
 // objects returns the objects below a path, markers too.
@@ -142,9 +164,9 @@ func (o *Objects) objects(ctx context.Context, path string) (all []bucket.Object
 }
 
 // replaceBy deletes what final has, _SUCCESS first, and copies staged to it.
-func (o *Objects) replaceBy(ctx context.Context, j journal, staged []bucket.Object) error {
-	final := o.url(j.Final)
-	if err := o.deleteSome(ctx, final, []string{j.Final + "/" + successName}); err != nil {
+func (o *Objects) replaceBy(ctx context.Context, p publication, staged []bucket.Object) error {
+	final := o.url(p.Final)
+	if err := o.deleteSome(ctx, final, []string{p.Final + "/" + successName}); err != nil {
 		return err
 	}
 	if err := o.Remove(ctx, final); err != nil {
@@ -156,7 +178,7 @@ func (o *Objects) replaceBy(ctx context.Context, j journal, staged []bucket.Obje
 		if filled[object.Key] {
 			continue
 		}
-		name := strings.TrimPrefix(object.Key, j.Staging+"/")
+		name := strings.TrimPrefix(object.Key, p.Staging+"/")
 		step := 0
 		switch {
 		case name == successName:
@@ -167,7 +189,7 @@ func (o *Objects) replaceBy(ctx context.Context, j journal, staged []bucket.Obje
 		steps[step] = append(steps[step], object)
 	}
 	for _, step := range steps {
-		if err := o.copyAll(ctx, j, step); err != nil {
+		if err := o.copyAll(ctx, p, step); err != nil {
 			return err
 		}
 	}
@@ -192,11 +214,11 @@ func filledFolders(objects []bucket.Object) map[string]bool {
 const successName = "_SUCCESS"
 
 // copyAll copies objects of staging to their places in final.
-func (o *Objects) copyAll(ctx context.Context, j journal, staged []bucket.Object) error {
+func (o *Objects) copyAll(ctx context.Context, p publication, staged []bucket.Object) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(o.bucket.Limits().Copies)
 	for _, object := range staged {
-		to := o.url(j.Final + "/" + strings.TrimPrefix(object.Key, j.Staging+"/"))
+		to := o.url(p.Final + "/" + strings.TrimPrefix(object.Key, p.Staging+"/"))
 		group.Go(func() error {
 			if strings.HasSuffix(object.Key, "/") {
 				return o.mark(ctx, to)

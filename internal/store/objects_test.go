@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -71,24 +72,34 @@ func testSettings(address string) Settings {
 	}
 }
 
-// openTestS3 opens testBucket through an address: the server's, or a proxy's.
-func openTestS3(t *testing.T, scheme, address string) (*Objects, string) {
-	t.Helper()
-	return openTest(t, openS3, scheme+"://"+testBucket, testSettings(address))
-}
-
-func openTestGCS(t *testing.T, address string) (*Objects, string) {
-	t.Helper()
-	return openTest(t, openGCS, "gs://"+testBucket, testSettings(address))
-}
-
 // azuriteKey is the public key of the emulator's account.
 const azuriteKey = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
-func openTestAzure(t *testing.T, address string) (*Objects, string) {
+// Roots of testBucket.
+const (
+	s3Root    = "s3://" + testBucket
+	s3aRoot   = "s3a://" + testBucket
+	gcsRoot   = "gs://" + testBucket
+	azureRoot = "abfs://" + testBucket + "@devstoreaccount1.dfs.core.windows.net"
+)
+
+// azureAddress is held while the environment has the address of one test's server: tests run
+// in parallel.
+var azureAddress sync.Mutex
+
+// openBucket opens a bucket through an address: the server's, or a proxy's.
+func openBucket(t *testing.T, root, address string) *Objects {
 	t.Helper()
-	t.Setenv("AZURE_STORAGE_CONNECTION_STRING", "AccountName=devstoreaccount1;BlobEndpoint="+address+"/devstoreaccount1")
-	return openTest(t, openAzure, "abfs://"+testBucket+"@devstoreaccount1.dfs.core.windows.net", testSettings(address))
+	azureAddress.Lock()
+	defer azureAddress.Unlock()
+	const variable = "AZURE_STORAGE_CONNECTION_STRING"
+	defer os.Setenv(variable, os.Getenv(variable))
+	if err := os.Setenv(variable, "AccountName=devstoreaccount1;BlobEndpoint="+address+"/devstoreaccount1"); err != nil {
+		t.Fatal(err)
+	}
+	scheme, _, _ := strings.Cut(root, ":")
+	s, _ := openTest(t, openers[scheme], root, testSettings(address))
+	return s
 }
 
 func openTest(t *testing.T, open opener, root string, settings Settings) (*Objects, string) {
@@ -132,22 +143,13 @@ func azureServer(t *testing.T) string {
 	return address
 }
 
-func TestS3(t *testing.T) {
-	s, root := openTestS3(t, "s3", s3Server(t))
-	conformance(t, s, newFolder(s, root))
-}
+func TestS3(t *testing.T)    { testObjects(t, s3Root, s3Server) }
+func TestS3A(t *testing.T)   { testObjects(t, s3aRoot, s3Server) }
+func TestGCS(t *testing.T)   { testObjects(t, gcsRoot, gcsServer) }
+func TestAzure(t *testing.T) { testObjects(t, azureRoot, azureServer) }
 
-func TestS3A(t *testing.T) {
-	s, root := openTestS3(t, "s3a", s3Server(t))
-	conformance(t, s, newFolder(s, root))
-}
-
-func TestGCS(t *testing.T) {
-	s, root := openTestGCS(t, gcsServer(t))
-	conformance(t, s, newFolder(s, root))
-}
-
-func TestAzure(t *testing.T) {
-	s, root := openTestAzure(t, azureServer(t))
+func testObjects(t *testing.T, root string, server func(*testing.T) string) {
+	t.Parallel()
+	s := openBucket(t, root, server(t))
 	conformance(t, s, newFolder(s, root))
 }

@@ -159,7 +159,7 @@ func TestPrivateCA(t *testing.T) {
 func TestPlainHTTP(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	defer server.Close()
-	s, root := openTestS3(t, "s3", strings.TrimPrefix(server.URL, "http://"))
+	s, root := openBucket(t, s3Root, strings.TrimPrefix(server.URL, "http://")), s3Root
 	begin := time.Now()
 	if _, err := s.Stat(t.Context(), root+"/a"); err == nil || !strings.Contains(err.Error(), "write http://") || time.Since(begin) > 10*time.Second {
 		t.Errorf("after %s: %v", time.Since(begin), err)

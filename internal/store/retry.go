@@ -25,6 +25,7 @@ var remote = retryPolicy{total: 60 * time.Second, first: 200 * time.Millisecond,
 // Time limits of one try.
 const (
 	callTime  = 30 * time.Second // of a call without much data
+	leastTime = time.Second      // of the last try, whose error is the one that is returned
 	writeRate = 100 << 10        // bytes/s: the slowest transfer of a part that is waited for
 )
 
@@ -60,7 +61,7 @@ func (p retryPolicy) do(ctx context.Context, c call, limit time.Duration, try fu
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		err := p.once(ctx, min(limit, total-time.Since(begin)), try)
+		err := p.once(ctx, min(limit, max(total-time.Since(begin), leastTime)), try)
 		if err == nil {
 			return nil
 		}
