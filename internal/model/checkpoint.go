@@ -60,9 +60,9 @@ func exists(path string) bool {
 // text format.
 var newestLine = regexp.MustCompile(`(?m)^\s*model_checkpoint_path:\s*("(?:[^"\\]|\\.)*")`)
 
-// newest returns the prefix that the file "checkpoint" of a folder names. If an
-// absolute path does not exist, the folder may have been copied: newest then looks in
-// the folder.
+// newest returns the prefix that the file "checkpoint" of a folder names. Of an absolute
+// path it looks for the name in the folder first: the folder may be a copy, of another
+// machine or of a store.
 func newest(dir string, text []byte) (prefix string, ok bool) {
 	found := newestLine.FindSubmatch(text)
 	if found == nil {
@@ -75,8 +75,8 @@ func newest(dir string, text []byte) (prefix string, ok bool) {
 	if !filepath.IsAbs(name) {
 		return filepath.Join(dir, name), true
 	}
-	if !exists(name + indexSuffix) {
-		name = filepath.Join(dir, filepath.Base(name))
+	if beside := filepath.Join(dir, filepath.Base(name)); exists(beside+indexSuffix) || !exists(name+indexSuffix) {
+		name = beside
 	}
 	return name, true
 }

@@ -3,6 +3,7 @@ package model
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"os"
 	"path/filepath"
@@ -165,18 +166,20 @@ func TestFindCheckpoint(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, folder := range []string{"told", "moved", "quoted", "lost", "silent"} {
+	for _, folder := range []string{"told", "moved", "copied", "quoted", "lost", "silent"} {
 		write(folder+"/m-1.index", "", 2*time.Hour)
 		write(folder+"/it's-2.index", "", 3*time.Hour)
 		write(folder+"/m-3.index", "", time.Hour)
 	}
 	write("told/checkpoint", "model_checkpoint_path: \"m-1\"\nall_model_checkpoint_paths: \"m-3\"\n", 0)
 	write("moved/checkpoint", "model_checkpoint_path: \"/elsewhere/m-1\"\n", 0)
+	write("copied/checkpoint", fmt.Sprintf("model_checkpoint_path: %q\n", root+"/told/m-1"), 0) // the original is there too
+	write("apart/checkpoint", fmt.Sprintf("model_checkpoint_path: %q\n", root+"/told/m-1"), 0)
 	write("quoted/checkpoint", `model_checkpoint_path: "it\'s-2"`, 0)
 	write("lost/checkpoint", "model_checkpoint_path: \"m-9\"\n", 0)
 	write("empty/x", "", 0)
 	for path, want := range map[string]string{
-		"told": "told/m-1", "moved": "moved/m-1", "quoted": "quoted/it's-2", "lost": "lost/m-3", "silent": "silent/m-3",
+		"told": "told/m-1", "moved": "moved/m-1", "copied": "copied/m-1", "apart": "told/m-1", "quoted": "quoted/it's-2", "lost": "lost/m-3", "silent": "silent/m-3",
 		"told/m-3": "told/m-3", "told/m-3.index": "told/m-3", "told/m-3.meta": "told/m-3", "empty": "", "none": "", "told/m-9": "",
 	} {
 		prefix, err := FindCheckpoint(filepath.Join(root, path))
