@@ -108,7 +108,12 @@ def test_folders_of_the_job_are_on_the_default_file_system(tmp_path):
 
 def test_a_mirrored_model_dir_is_a_local_folder(tmp_path):
     given = {**PARAMETERS, "model_dir": "/local/m", "model_url": "hdfs://nn:8020/m"}
+    given["export_dir"] = str(tmp_path / "export")
     ctx = make(tmp_path, parameters=given, default_fs="hdfs://nn:8020")
+    assert ctx.tf_path("/local/m") == "/local/m"
+    assert ctx.tf_path("/local/m/weights.h5") == "/local/m/weights.h5"
+    assert ctx.tf_path(ctx.parameters.export_dir) == ctx.parameters.export_dir
+    assert ctx.tf_path("/local/data") == "hdfs://nn:8020/local/data"
     assert ctx.parameters.model_dir == "/local/m"
     assert ctx.parameters.model_url == "hdfs://nn:8020/m"
 

@@ -63,6 +63,8 @@ class Context:
         self.defaultFS: str = self.default_fs
         self.parameters = argparse.Namespace(**settings["parameters"])
         mirrored = getattr(self.parameters, "model_url", None)
+        # Folders of this host, whatever the default file system is.
+        self._here: list[str] = [self.parameters.model_dir] if mirrored else []
         for name in ("model_dir", "input_path", "validation_path"):
             path = getattr(self.parameters, name, None)
             if path and not (name == "model_dir" and mirrored):
@@ -72,6 +74,8 @@ class Context:
         elif self.parameters.export_dir:
             # A file beside it (export_dir + ".keras") is opened without making folders.
             os.makedirs(os.path.dirname(os.path.abspath(self.parameters.export_dir)), exist_ok=True)
+        if self.parameters.export_dir:
+            self._here.append(os.path.abspath(self.parameters.export_dir))
         self._feeds: dict[str, BaseFeed] = {}
         if VALIDATION in [feed["name"] for feed in told["feeds"] or []]:
             # Its rows come first and are put aside, whatever the program is doing.
@@ -146,10 +150,11 @@ class Context:
     def tf_path(self, path: str) -> str:
         """path as TensorFlow on every member takes it.
 
-        URLs as they are; relative paths from working_dir; then with the scheme of default_fs,
+        URLs as they are, and what lies in the folder that stands for a model_dir on a store, or
+        begins as export_dir; relative paths from working_dir; then with the scheme of default_fs,
         unless that is the local file system.
         """
-        if "://" in path:
+        if "://" in path or any(path.startswith(here) for here in self._here):
             return path
         path = os.path.normpath(os.path.join(self.working_dir, path))
         scheme = self.default_fs.partition(":")[0]
