@@ -25,7 +25,8 @@ type alone struct {
 	reserve.Work
 	dir      string
 	patience time.Duration // how long a killed run may take to let go of it
-	held     io.Closer     // nil: nothing is locked
+	store    store.Store
+	held     io.Closer // nil: nothing is locked
 }
 
 // inModelDir returns work that locks model_dir. Without one it is w.
@@ -42,9 +43,9 @@ func inModelDir(cfg Config, w reserve.Work) reserve.Work {
 
 // ShareOut implements reserve.Work.
 func (w *alone) ShareOut(ctx context.Context) (reserve.Shares, reserve.Start) {
-	st, err := store.For(w.dir)
-	if err == nil {
-		w.held, err = lockFolder(ctx, st, w.dir, modelLock, w.patience)
+	var err error
+	if w.store, err = store.For(w.dir); err == nil {
+		w.held, err = lockFolder(ctx, w.store, w.dir, modelLock, w.patience)
 	}
 	switch {
 	case errors.Is(err, store.ErrLocked):
@@ -60,20 +61,20 @@ func (w *alone) ShareOut(ctx context.Context) (reserve.Shares, reserve.Start) {
 // Finish implements reserve.Work.
 func (w *alone) Finish(ctx context.Context, v reserve.Verdict, made reserve.Made) (reserve.Verdict, error) {
 	v, err := w.Work.Finish(ctx, v, made)
-	return v, errors.Join(err, w.unlock())
+	return v, errors.Join(err, w.unlock(ctx))
 }
 
 // Clear implements reserve.Work.
 func (w *alone) Clear(ctx context.Context) error {
-	return errors.Join(w.Work.Clear(ctx), w.unlock())
+	return errors.Join(w.Work.Clear(ctx), w.unlock(ctx))
 }
 
 // unlock lets other runs have model_dir. The end of the process does so too.
-func (w *alone) unlock() error {
+func (w *alone) unlock(ctx context.Context) error {
 	if w.held == nil {
 		return nil
 	}
-	held := w.held
+	err := store.Unlock(ctx, w.store, store.Join(w.dir, modelLock), w.held)
 	w.held = nil
-	return held.Close()
+	return err
 }

@@ -50,6 +50,9 @@ func TestOneProgramTrainsInAFolder(t *testing.T) {
 	if _, err := first.Finish(t.Context(), reserve.Verdict{Code: exit.Failed}, reserve.Made{}); err != nil {
 		t.Error(err)
 	}
+	if left, err := os.ReadDir(cfg.ModelDir); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
 	if _, start := open().ShareOut(t.Context()); start.End != nil {
 		t.Errorf("third: %+v", start.End)
 	}
