@@ -79,7 +79,10 @@ class Proxy:
     def _hold(self, client):
         """Until release (true), or until the client is dead."""
         self.held.set()
-        while not self._release.wait(0.02):
+        released = False
+        while True:
             if select.select([client], [], [], 0)[0] and not client.recv(1, socket.MSG_PEEK):
                 return False
-        return True
+            if released:
+                return True
+            released = self._release.wait(0.02)

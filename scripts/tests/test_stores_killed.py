@@ -17,6 +17,7 @@ from remote import STORES, write_site
 from stalling import Proxy
 from test_stores import MODEL
 from test_stores_model_dir import graph, graph_job, program  # noqa: F401 graph is a fixture
+from waiting import wait_until
 
 pytestmark = pytest.mark.stores
 
@@ -52,7 +53,11 @@ def held(request, tmp_path_factory):
 def stored(held, tmp_path_factory):
     """The model and the rows are on the store. Rows as an uninterrupted run writes them."""
     folder = tmp_path_factory.mktemp("m")
-    write_rows(folder / "data", ROWS, files=3, columns={"image": lambda i: [i / ROWS] * 16})
+
+    def image(i):
+        return np.full(16, i / ROWS, np.float32)
+
+    write_rows(folder / "data", ROWS, files=3, columns={"image": image})
     pixels = np.repeat(np.arange(ROWS, dtype=np.float32)[:, None] / ROWS, 16, axis=1)
     np.save(folder / "x.npy", pixels)
     argv = [PYTHON, "-c", MODEL, folder / "model", folder / "x.npy", folder / "y.npy"]
@@ -137,6 +142,7 @@ def kill(job, victim):
     assert victims, victim
     for pid in victims:
         os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not set(victims) & set(job.processes()))
 
 
 def kill_at(job, stored, stage, out):
