@@ -137,7 +137,7 @@ func (s *Spec) outputs(env Environment) []work.Output {
 		}
 		o := work.Output{
 			Kind: kind, Staging: staging(s.Output.Path, run), Final: s.Output.Path,
-			Replace: s.Output.IfExists == ifReplace,
+			Replace: s.Output.IfExists == ifReplace, Skip: s.Output.IfExists == ifSkip,
 		}
 		if s.Output.IfExists == ifResume {
 			o.Resume = kept(s.Output.Path)

@@ -446,6 +446,43 @@ func TestPublishKilled(t *testing.T) {
 	})
 }
 
+// TestPublishHeld: while a process publishes, nobody publishes or recovers there. Its journal is
+// renewed, and a process that lost it stops.
+func TestPublishHeld(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Objects, p *faultyProxy, root string) {
+		write(t, s, root+"/stage/a", "first")
+		write(t, s, root+"/other/a", "second")
+		alive := *s
+		alive.lease = 3 * time.Second
+		goOn, copying := make(chan struct{}), make(chan struct{})
+		isCopy := func(r *http.Request) bool {
+			return r.Header.Get("X-Amz-Copy-Source") != "" || r.Header.Get("X-Ms-Copy-Source") != "" || strings.Contains(r.URL.Path, "/rewriteTo/")
+		}
+		p.set(times(1, isCopy, func(p *faultyProxy, w http.ResponseWriter, r *http.Request) {
+			close(copying)
+			<-goOn
+			answer := p.forward(r)
+			defer answer.Body.Close()
+			copyHeader(w, answer)
+			_, _ = io.Copy(w, answer.Body)
+		}))
+		first := make(chan error, 1)
+		go func() { first <- alive.Publish(t.Context(), root+"/stage", root+"/final", true) }()
+		<-copying
+		// Longer than the lease: it is renewed.
+		if err := s.Publish(t.Context(), root+"/other", root+"/final", true); !errors.Is(err, ErrLocked) {
+			t.Errorf("a second one: %v", err)
+		}
+		close(goOn)
+		if err := <-first; err != nil {
+			t.Errorf("the first one: %v", err)
+		}
+		if got, left := content(t, s, root+"/final/a"), everyFile(t, s, root); got != "first" || left != "/final/a /other/a" {
+			t.Errorf("%q, and there is %s", got, left)
+		}
+	})
+}
+
 // endLease writes the lock of a dead process, if there is one, as if its lease had ended.
 func endLease(t *testing.T, s *Objects, path string) {
 	t.Helper()

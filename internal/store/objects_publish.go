@@ -143,6 +143,9 @@ func (o *Objects) publish(ctx context.Context, journal *objectLock) error {
 			return err
 		}
 		if len(staged) == 0 {
+			if whole, err := o.untouched(ctx, p); whole || err != nil {
+				return err
+			}
 			return fmt.Errorf("store: publish %s: it was interrupted, and its staging folder %s is gone: remove %s and %s",
 				o.url(p.Final), o.url(p.Staging), o.url(p.Final), journal.path)
 		}
@@ -155,6 +158,16 @@ func (o *Objects) publish(ctx context.Context, journal *objectLock) error {
 		}
 	}
 	return o.Remove(ctx, o.url(p.Staging))
+}
+
+// untouched reports whether nothing of a publication was done but its journal: there is no
+// output, or it has the _SUCCESS that would be deleted first.
+func (o *Objects) untouched(ctx context.Context, p publication) (bool, error) {
+	there, err := exists(ctx, o, o.url(p.Final))
+	if err != nil || !there {
+		return err == nil, err
+	}
+	return exists(ctx, o, o.url(p.Final+"/"+successName))
 }
 
 // objects returns the objects below a path, markers too.

@@ -46,6 +46,8 @@ type Output struct {
 	Final   string `json:"final"`
 	// Replace says that an existing Final is replaced; else it is an error.
 	Replace bool `json:"replace"`
+	// Skip says that a run does nothing if Final is there.
+	Skip bool `json:"skip,omitempty"`
 	// Resume is a folder beside Final that outlives the run, for the finished
 	// parts of predictions: Staging is ResumeStaging in it. Then an existing
 	// Final is gone on from. "": the output is made as a whole.

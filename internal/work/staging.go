@@ -11,11 +11,17 @@ import (
 // stays: the files and folders that programs have written as an export, sorted by
 // output. They may be half-written, unless the programs have ended well. Exports
 // of a measurement, and those that tfos itself makes, are deleted. Parts that a later run goes on from are not
-// touched (resumption.close). What cannot be looked at stays.
+// touched (resumption.close), nor is an output whose publication has begun. What cannot be
+// looked at stays.
 func ClearStaging(ctx context.Context, cfg Config) (kept []string, err error) {
 	var errs []error
 	for _, o := range cfg.Outputs {
 		if o.Resume != "" {
+			continue
+		}
+		// What is being published is in staging alone. The next run finishes it.
+		if begun, err := interrupted(ctx, o.Final); begun || err != nil {
+			errs = append(errs, err)
 			continue
 		}
 		if o.exported() {
@@ -28,6 +34,15 @@ func ClearStaging(ctx context.Context, cfg Config) (kept []string, err error) {
 		}
 	}
 	return kept, errors.Join(errs...)
+}
+
+// interrupted reports whether a publication onto a path has begun and has not ended.
+func interrupted(ctx context.Context, final string) (bool, error) {
+	s, err := store.For(final)
+	if err != nil {
+		return false, err
+	}
+	return store.Interrupted(ctx, s, final)
 }
 
 func remove(ctx context.Context, path string) error {
@@ -48,6 +63,10 @@ func clearExport(ctx context.Context, o Output, all bool) (kept []string, err er
 	pieces, err := exports(ctx, s, o)
 	errs := []error{err}
 	for _, p := range pieces {
+		if begun, err := store.Interrupted(ctx, s, p.Final); begun || err != nil {
+			errs = append(errs, err)
+			continue
+		}
 		holds, err := holdsFile(ctx, s, p.Staging)
 		if !all && (holds || err != nil) {
 			kept, errs = append(kept, p.Staging), append(errs, err)

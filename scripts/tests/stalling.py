@@ -1,0 +1,88 @@
+"""A TCP proxy that holds one call back, so that a test can kill a process in the middle of it."""
+
+import contextlib
+import re
+import select
+import socket
+import threading
+
+from waiting import SECONDS
+
+
+class Proxy:
+    """Forwards to a server. Requests of S3 (plain HTTP) and calls of a name node have their names
+    and paths as text."""
+
+    def __init__(self, server):
+        host, _, port = server.rpartition(":")
+        self._server = host, int(port)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = "{}:{}".format(*self._listener.getsockname())
+        self._lock = threading.Lock()
+        self._pattern, self._answered, self._left = None, False, 0
+        self.held = threading.Event()
+        self._release = threading.Event()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def stall(self, pattern, answered=False, number=1):
+        """Holds the next call (or the number-th) that matches a pattern of bytes: the server does
+        not get it; answered: the server does it, and its answer is held."""
+        with self._lock:
+            self.held.clear()
+            self._release.clear()
+            self._pattern = re.compile(pattern, re.DOTALL)
+            self._answered, self._left = answered, number
+
+    def release(self):
+        """The held call goes on."""
+        self._release.set()
+
+    def close(self):
+        self._listener.close()
+
+    def _matches(self, data):
+        with self._lock:
+            if not self._pattern or not self._pattern.search(data):
+                return False
+            self._left -= 1
+            if not self._left:
+                self._pattern = None
+            return not self._left
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.create_connection(self._server, SECONDS)
+                for one in (client, server):
+                    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                threading.Thread(target=self._forward, args=(client, server), daemon=True).start()
+
+    def _forward(self, client, server):
+        """Both ways, until one side ends."""
+        with contextlib.suppress(OSError), client, server:
+            answer = False  # the server's next word is the answer to hold
+            while True:
+                for one in select.select([client, server], [], [])[0]:
+                    data = one.recv(1 << 16)
+                    if not data:
+                        return
+                    if answer if one is server else self._matches(data):
+                        if one is client and self._answered:
+                            answer = True
+                        elif not self._hold(client):
+                            return
+                        else:
+                            answer = False
+                    (client if one is server else server).sendall(data)
+
+    def _hold(self, client):
+        """Until release (true), or until the client is dead."""
+        self.held.set()
+        released = False
+        while True:
+            if select.select([client], [], [], 0)[0] and not client.recv(1, socket.MSG_PEEK):
+                return False
+            if released:
+                return True
+            released = self._release.wait(0.02)

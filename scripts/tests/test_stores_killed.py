@@ -1,0 +1,266 @@
+"""kill -9 of each process of a job at each stage of a commit (make test-stores). A proxy in front
+of the store holds the call in which the process dies. The next run leaves what an uninterrupted
+run leaves."""
+
+import dataclasses
+import json
+import os
+import re
+import signal
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import tensorflow as tf
+from harness import PYTHON, write_rows
+from remote import STORES, write_site
+from stalling import Proxy
+from test_stores import MODEL
+from test_stores_model_dir import graph, graph_job, program  # noqa: F401 graph is a fixture
+from waiting import wait_until
+
+pytestmark = pytest.mark.stores
+
+ROWS = 300
+LAUNCHER, DRIVER, ENGINE, MEMBER = "launcher", "tfos-node local", "tfos-engine", "tfos-node run"
+RESERVE, SPARK, PROGRAM = "tfos-node reserve", "app.py", "program.py"
+
+
+class Held:
+    """A store through a proxy, as jobs see it."""
+
+    def __init__(self, store, conf):
+        self.direct = store
+        server = re.search(r"//([\w.]+:\d+)", " ".join(store.settings.values()))[1]
+        self.proxy = Proxy(server)
+        self.url = store.url.replace(server, self.proxy.address)
+        settings = {k: v.replace(server, self.proxy.address) for k, v in store.settings.items()}
+        self.env = {"HADOOP_CONF_DIR": str(write_site(conf, settings))}
+        self.names = store.names
+
+
+@pytest.fixture(scope="module", params=["hdfs", "s3"])
+def held(request, tmp_path_factory):
+    one = Held(
+        STORES[request.param](tmp_path_factory.mktemp("conf")), tmp_path_factory.mktemp("held")
+    )
+    one.kind = request.param
+    yield one
+    one.proxy.close()
+
+
+@pytest.fixture(scope="module")
+def stored(held, tmp_path_factory):
+    """The model and the rows are on the store. Rows as an uninterrupted run writes them."""
+    folder = tmp_path_factory.mktemp("m")
+
+    def image(i):
+        return np.full(16, i / ROWS, np.float32)
+
+    write_rows(folder / "data", ROWS, files=3, columns={"image": image})
+    pixels = np.repeat(np.arange(ROWS, dtype=np.float32)[:, None] / ROWS, 16, axis=1)
+    np.save(folder / "x.npy", pixels)
+    argv = [PYTHON, "-c", MODEL, folder / "model", folder / "x.npy", folder / "y.npy"]
+    os.spawnv(os.P_WAIT, str(PYTHON), [str(one) for one in argv])
+    (folder / "old").mkdir()
+    (folder / "old" / "_SUCCESS").touch()
+    (folder / "old" / "old.txt").write_text("old")
+    held.direct.put(folder / "model", "model")
+    held.direct.put(folder / "data", "data")
+    held.old, held.want = folder / "old", np.load(folder / "y.npy")
+    return held
+
+
+@dataclasses.dataclass
+class Stage:
+    """call: a pattern, in which OUT stands for the output's name."""
+
+    call: bytes
+    victim: str = DRIVER
+    if_exists: str = "fail"
+    answered: bool = False  # the store does what the call says
+    number: int = 1
+    then: tuple = (0,)  # exit codes of the next run
+    spark: bool = False
+
+    def name(self, what):
+        return re.sub(r"\W+", "-", f"{what}-{self.victim}-{self.if_exists}")
+
+
+ASIDE = rb"rename2?.*/OUT\x12[^\x12]*OUT\.tfos-old"
+WHOLE = (7,)  # the output is there: the next run has finished its publication, or need not
+STAGES = {
+    "s3": {
+        "part": Stage(rb"PUT [^ ]*\.OUT\.tfos-[^ ]*/part-"),
+        "part of engine": Stage(rb"PUT [^ ]*\.OUT\.tfos-[^ ]*/part-", ENGINE),
+        "part of member": Stage(rb"PUT [^ ]*\.OUT\.tfos-[^ ]*/part-", MEMBER),
+        "part of launcher": Stage(rb"PUT [^ ]*\.OUT\.tfos-[^ ]*/part-", LAUNCHER),
+        "second part": Stage(rb"PUT [^ ]*\.OUT\.tfos[^ ]*/part-", if_exists="resume", number=2),
+        "journal": Stage(rb"PUT [^ ]*\.OUT\.publishing"),
+        "copy": Stage(rb"PUT [^ ]*/OUT/part-", then=WHOLE),
+        "copy, skipped": Stage(rb"PUT [^ ]*/OUT/part-", if_exists="skip"),
+        "copy, replaced": Stage(rb"PUT [^ ]*/OUT/part-", if_exists="replace"),
+        "copy, resumed": Stage(rb"PUT [^ ]*/OUT/part-", if_exists="resume"),
+        "success": Stage(rb"PUT [^ ]*/OUT/_SUCCESS", answered=True, then=WHOLE),
+        "deletion": Stage(rb"<Key>[^<]*\.OUT\.tfos-", then=WHOLE),
+        "copy of launcher": Stage(rb"PUT [^ ]*/OUT/part-", LAUNCHER, then=(0, 7)),
+        "spark copy": Stage(rb"PUT [^ ]*/OUT/part-", RESERVE, then=WHOLE, spark=True),
+        "spark copy, driver": Stage(rb"PUT [^ ]*/OUT/part-", SPARK, then=(0, 7), spark=True),
+    },
+    "hdfs": {
+        "part": Stage(rb"rename2?.*\.OUT\.tfos-[^/]*/[^/]*part-"),
+        "part of engine": Stage(rb"rename2?.*\.OUT\.tfos-[^/]*/[^/]*part-", ENGINE),
+        "part of member": Stage(rb"rename2?.*\.OUT\.tfos-[^/]*/[^/]*part-", MEMBER),
+        "part of launcher": Stage(rb"rename2?.*\.OUT\.tfos-[^/]*/[^/]*part-", LAUNCHER),
+        "second part": Stage(rb"rename2?.*\.OUT\.tfos.*/[^/]*part-", if_exists="resume", number=2),
+        "rename": Stage(rb"rename2?.*\.OUT\.tfos-[\w-]+\x12"),
+        "renamed": Stage(rb"rename2?.*\.OUT\.tfos-[\w-]+\x12", answered=True, then=WHOLE),
+        "moved aside": Stage(ASIDE, if_exists="replace", answered=True),
+        "old deleted": Stage(rb"delete.*\.OUT\.tfos-old", if_exists="replace"),
+        "spark rename": Stage(rb"rename2?.*\.OUT\.tfos-[\w-]+\x12", RESERVE, spark=True),
+    },
+}  # fmt: skip
+
+
+def run(job, stored, out, if_exists="fail", spark=False):
+    job.run_id += "i"
+    path = job.folder / "job.yaml"
+    keys = {
+        "export_dir": f"{stored.url}/model",
+        "input": {"path": f"{stored.url}/data"},
+        "keep": ["id"],
+        "output": {"path": f"{stored.url}/{out}", "if_exists": if_exists},
+        "read_by": "executor",
+        **({"spark": {"master": "local[2]"}} if spark else {"local": True}),
+    }
+    path.write_text(json.dumps(keys))
+    return job.start("infer", path, env=stored.env)
+
+
+def kill(job, victim):
+    victims = [job.process.pid] if victim == LAUNCHER else job.processes(victim)
+    assert victims, victim
+    for pid in victims:
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not set(victims) & set(job.processes()))
+
+
+def kill_at(job, stored, stage, out):
+    """A run whose victim dies while the call is held."""
+    stored.proxy.stall(stage.call.replace(b"OUT", out.encode()), stage.answered, stage.number)
+    running = run(job, stored, out, stage.if_exists, stage.spark)
+    running.wait_for(stored.proxy.held.is_set, what=f"the call of {out}")
+    kill(job, stage.victim)
+    stored.proxy.release()
+    done = running.wait()
+    assert done.code != 0
+    job.assert_clean()
+
+
+def files(stored, out):
+    """Of an output, and hidden ones beside it."""
+    names = stored.names()
+    return (
+        [n.split("/", 1)[1] for n in names if n.startswith(f"{out}/")],
+        [n for n in names if n.startswith(f".{out}.")],
+    )
+
+
+def assert_rows(stored, out, where):
+    table = pq.read_table(stored.direct.get(out, where))
+    assert sorted(table["id"].to_pylist()) == list(range(ROWS))  # none lost, none doubled
+    got = np.array(table["output_0"].to_pylist())
+    np.testing.assert_allclose(got, stored.want[table["id"].to_numpy()], atol=1e-5)
+
+
+@pytest.mark.spark
+def test_commit(stored, job, tmp_path):
+    """All runs are killed first: the leases of the dead end at about the same time."""
+    stages = {stage.name(what): stage for what, stage in STAGES[stored.kind].items()}
+    dead = {}
+    for out, stage in stages.items():
+        if stage.if_exists == "replace":
+            stored.direct.put(stored.old, out)
+        kill_at(job, stored, stage, out)
+        dead[out] = job.run_id
+        seen, _ = files(stored, out)
+        if "_SUCCESS" in seen and "old.txt" not in seen:
+            assert_rows(stored, out, tmp_path / "seen" / out)
+    for out, stage in stages.items():
+        again = run(job, stored, out, stage.if_exists).wait()
+        assert again.code in stage.then, (out, again.stderr)
+        seen, hidden = files(stored, out)
+        assert {"_SUCCESS", "_manifest.json"} < set(seen), (out, seen)
+        assert "old.txt" not in seen, out
+        assert_rows(stored, out, tmp_path / "got" / out)
+        # Parts of a run that died before it published stay, under a name of their own.
+        assert all(n.startswith(f".{out}.tfos-{dead[out]}/") for n in hidden), (out, hidden)
+        assert stage.then != WHOLE or not hidden, (out, hidden)
+    job.assert_clean()
+
+
+INDEX = {"s3": rb"PUT [^ ]*/OUT/ckpt-\d+\.index", "hdfs": rb"rename2?.*/OUT/ckpt-\d+\.index"}
+
+
+@pytest.mark.parametrize("victim", [ENGINE, MEMBER, DRIVER])
+def test_mirror_of_a_graph(held, job, graph, tmp_path, victim):  # noqa: F811
+    out = "graph-" + victim.split()[-1]
+    url = f"{held.url}/{out}"
+
+    def start(**keys):
+        path = job.folder / "job.yaml"
+        path.write_text(json.dumps(graph_job(graph, url, **keys)))
+        job.run_id += "i"
+        return job.start("train", path, env=held.env)
+
+    held.proxy.stall(INDEX[held.kind].replace(b"OUT", out.encode()), number=2)
+    running = start()
+    running.wait_for(held.proxy.held.is_set, what="the second index")
+    kill(job, victim)
+    held.proxy.release()
+    assert running.wait().code != 0
+    job.assert_clean()
+    found = held.direct.get(out, tmp_path / "before")
+    before = int(tf.train.latest_checkpoint(str(found)).rsplit("-", 1)[1])
+    again = start(steps=before + 40).wait()
+    assert again.code == 0, again.stderr
+    train = again.verdict["train"]
+    assert (train["resumed_from"], train["step"]) == (f"{url}/ckpt-{before}", before + 40)
+    found = held.direct.get(out, tmp_path / "after")
+    names = sorted(path.name for path in found.iterdir() if path.name[0] != ".")
+    kept = [n for n in names if n.endswith(".index")]
+    assert len(kept) == 3 and len(names) == 2 * len(kept) + 1, names
+    for index in kept:
+        reader = tf.train.load_checkpoint(str(found / index.removesuffix(".index")))
+        for name in reader.get_variable_to_shape_map():
+            reader.get_tensor(name)  # its checksum holds
+    job.assert_clean()
+
+
+@pytest.mark.spark
+@pytest.mark.parametrize("victim", [PROGRAM, SPARK, LAUNCHER])
+def test_mirror_of_a_program(held, job, tmp_path, victim):
+    out = "program-" + victim.split(".")[0]
+    url = f"{held.url}/{out}"
+
+    def start(attempt, pause):
+        path = job.folder / "job.yaml"
+        path.write_text(json.dumps(program("manager_loop.py", url, attempt, pause)))
+        (job.folder / "none.txt").touch()
+        job.run_id += "i"
+        return job.start("train", path, env=held.env)
+
+    held.proxy.stall(INDEX[held.kind].replace(b"OUT", out.encode()), number=2)
+    running = start("a", 0.2)
+    running.wait_for(held.proxy.held.is_set, what="the second index")
+    kill(job, victim)
+    held.proxy.release()
+    assert running.wait().code != 0
+    job.assert_clean()
+    again = start("b", 0).wait()
+    assert again.code == 0, again.stderr
+    found = held.direct.get(out, tmp_path / "after")
+    latest = tf.train.latest_checkpoint(str(found))
+    value = tf.train.load_checkpoint(latest).get_tensor("total/.ATTRIBUTES/VARIABLE_VALUE")
+    assert value == 40 * 41 / 2  # no step is lost or done twice
+    job.assert_clean()
