@@ -43,6 +43,15 @@ func (Local) Lock(ctx context.Context, path string) (io.Closer, error) {
 	}
 }
 
+// Unlock releases a lock of s at path, and deletes its file.
+func Unlock(ctx context.Context, s Store, path string, held io.Closer) error {
+	var err error
+	if _, deletes := held.(*objectLock); !deletes { // Close does, if the lock is still ours
+		err = s.Remove(ctx, path)
+	}
+	return errors.Join(err, held.Close())
+}
+
 // hasItsName reports whether the file at the file's name is still this file.
 func hasItsName(file *os.File) bool {
 	held, err := file.Stat()
