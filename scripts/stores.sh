@@ -12,6 +12,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/stores_objects.sh
 source scripts/stores_hdfs.sh
+source scripts/stores_s3a.sh
 
 mkdir -p .stores
 stores_run=$(mktemp -d "$PWD/.stores/run-XXXXXX") # logs, and the files of HDFS
@@ -26,6 +27,7 @@ trap 'exit 1' INT TERM
 [ -n "${TFOS_TEST_S3:-}" ] || s3_start
 [ -n "${TFOS_TEST_GCS:-}" ] || gcs_start
 [ -n "${TFOS_TEST_AZURE:-}" ] || azure_start
+s3a_install  # Spark
 hdfs_install # some tests start servers of their own
 [ -n "${TFOS_TEST_HDFS:-}" ] || hdfs_start
 objects_await

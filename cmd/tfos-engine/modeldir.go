@@ -7,9 +7,12 @@ import (
 	"tfos/internal/train"
 )
 
-// useLocalModel has the request name the member's local folder, if that stands for a
-// model_dir on a store.
+// useLocalModel has the request name the member's local folders, where they stand for a
+// model_dir or an export_dir on a store.
 func (m *trainingMember) useLocalModel() {
+	if m.request.Export != "" {
+		m.request.Export = cmp.Or(m.member.ExportDir, m.request.Export)
+	}
 	if m.member.ModelURL == "" {
 		return
 	}

@@ -16,6 +16,7 @@ import (
 	"tfos/internal/files"
 	"tfos/internal/launch"
 	"tfos/internal/record"
+	"tfos/internal/store"
 )
 
 // maxShards bounds the files that are written at once.
@@ -62,7 +63,7 @@ rows.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.in, o.out = args[0], args[1]
+			o.in, o.out = store.Canonical(args[0]), store.Canonical(args[1])
 			return runConvert(cmd.Context(), c, o)
 		},
 	}

@@ -14,6 +14,7 @@ import (
 	"tfos/internal/job"
 	"tfos/internal/model"
 	"tfos/internal/record"
+	"tfos/internal/store"
 )
 
 // exportOptions are runOptions and flags that describe an export.
@@ -71,7 +72,7 @@ and --outputs declare one by tensors of the graph, which tfos show --all lists.`
 			if slices.Contains([]string{".yaml", ".yml"}, filepath.Ext(args[0])) {
 				o.file = args[0]
 			} else {
-				o.model = args[0]
+				o.model = store.Canonical(args[0])
 			}
 			return runExport(cmd, c, o)
 		},
@@ -138,6 +139,9 @@ func (o *exportOptions) kerasJob(ctx context.Context, c *cli, flags []job.Flag, 
 	spec, err := job.FromFlags(job.Export, c.dir, append(flags, graph), o.sets)
 	if err == nil {
 		spec.SetOrigin(o.model)
+		err = c.useStores(spec.ExportDir)
+	}
+	if err == nil {
 		err = job.CheckOutputs(ctx, spec)
 	}
 	if err == nil {

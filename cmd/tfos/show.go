@@ -15,6 +15,7 @@ import (
 	"tfos/internal/exit"
 	"tfos/internal/launch"
 	"tfos/internal/model"
+	"tfos/internal/store"
 )
 
 // maxTensors is the length of lists that --all would show in full.
@@ -53,7 +54,7 @@ without a verdict. A launcher on another machine counts as running.`,
   tfos show ~/.local/state/tfos/runs/20260102-030405-ab12`,
 		Args: one("model", "export"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.path = args[0]
+			o.path = store.Canonical(args[0])
 			return runShow(cmd.Context(), c, o)
 		},
 	}

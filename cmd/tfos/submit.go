@@ -71,7 +71,7 @@ func (s *submission) loadAndRun(ctx context.Context, load func() (*job.Spec, err
 	if s.spec, err = load(); err != nil {
 		return none, err
 	}
-	s.c.warn(s.spec)
+	s.c.warn(s.spec.Warnings())
 	if s.run == "" {
 		if s.run, err = newRunID(s.spec.Name, s.c.now()); err != nil {
 			return none, err
@@ -83,6 +83,7 @@ func (s *submission) loadAndRun(ctx context.Context, load func() (*job.Spec, err
 	if s.storage, err = s.c.openStores(ctx, s.spec); err != nil {
 		return none, err
 	}
+	s.c.warn(job.ExportNameWarnings(ctx, s.spec))
 	if err = job.Check(ctx, s.spec); err != nil {
 		return none, err
 	}
@@ -202,7 +203,7 @@ func (s *submission) makePlan(ctx context.Context) error {
 		Rows:          s.rows(ctx),
 		Measure:       s.o.measure,
 		Cores:         s.c.cores,
-		ExportVersion: job.NextVersion(s.spec),
+		ExportVersion: job.NextVersion(ctx, s.spec),
 		Beside:        s.beside,
 		Verbose:       s.o.verbose,
 	})
@@ -235,8 +236,8 @@ func (s *submission) showPlan() error {
 }
 
 // warn writes warnings about a job: unusual things that are not faults.
-func (c *cli) warn(spec *job.Spec) {
-	for _, w := range append(spec.Warnings(), job.ExportNameWarnings(spec)...) {
+func (c *cli) warn(warnings []job.Fault) {
+	for _, w := range warnings {
 		c.talk("tfos: warning: %v", w)
 	}
 }

@@ -51,8 +51,9 @@ func runValidate(ctx context.Context, c *cli, o *validateOptions) error {
 	if err == nil {
 		var spec *job.Spec
 		if spec, err = job.Load(o.file, kind, o.sets); err == nil {
-			c.warn(spec)
+			c.warn(spec.Warnings())
 			if _, err = c.openStores(ctx, spec); err == nil {
+				c.warn(job.ExportNameWarnings(ctx, spec))
 				err = job.Check(ctx, spec)
 			}
 			if err == nil {

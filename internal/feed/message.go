@@ -68,6 +68,9 @@ type ProgramContext struct {
 	// are "" if the program uses model_dir itself.
 	ModelDir string `json:"model_dir,omitempty"`
 	ModelURL string `json:"model_url,omitempty"`
+	// ExportDir is the local path that stands for an export_dir on a store. "": the
+	// program uses export_dir itself.
+	ExportDir string `json:"export_dir,omitempty"`
 	// Storage are the settings of an engine's stores: see store.Settings.
 	Storage map[string]string `json:"storage,omitempty"`
 }

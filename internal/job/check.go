@@ -147,10 +147,10 @@ func (r *rules) outputs(ctx context.Context) {
 	s := r.s
 	switch {
 	case s.ServingLayout:
-		r.versions()
+		r.versions(ctx)
 	case s.kind != Infer && s.ExportDir != "":
 		r.free(ctx, "export_dir", s.ExportDir, "export_if_exists", s.ExportIfExists, "saved_model.pb", work.ExportMark)
-		r.exportNames()
+		r.exportNames(ctx)
 	}
 	if _, skipped := Skipped(ctx, s); s.Output != nil && !skipped {
 		r.free(ctx, "output.path", s.Output.Path, "output.if_exists", s.Output.IfExists, outputMark)

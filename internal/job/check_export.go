@@ -3,12 +3,13 @@ package job
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
+	"io/fs"
+	"path"
 	"strconv"
 
 	"tfos/internal/exit"
 	"tfos/internal/model"
+	"tfos/internal/store"
 )
 
 // exportable looks whether the model can be exported as the job says.
@@ -34,37 +35,48 @@ func (r *rules) exportable() {
 }
 
 // versions checks that export_dir is free for a folder of versions, or is one.
-func (r *rules) versions() {
+func (r *rules) versions(ctx context.Context) {
 	path := r.s.ExportDir
-	info, err := os.Stat(path)
+	there, err := lookAt(ctx, path)
 	if err != nil {
-		return // it is made
+		if !errors.Is(err, fs.ErrNotExist) {
+			r.broken("export_dir", path, "cannot be looked at: %v", reason(err))
+			r.outputFault()
+		}
+		return
 	}
 	switch {
-	case !info.IsDir():
+	case !there.folder:
 		r.broken("export_dir", path, "is no folder: serving_layout makes a folder of numbered versions there")
-	case marked(context.Background(), path, "saved_model.pb", "saved_model.pbtxt"):
+	case marked(ctx, path, "saved_model.pb", "saved_model.pbtxt"):
 		r.broken("export_dir", path, "is a SavedModel itself, not a folder of numbered versions as serving_layout makes: choose another")
 	default:
 		return
 	}
+	r.outputFault()
+}
+
+// outputFault makes the last fault one of an output.
+func (r *rules) outputFault() {
 	last := &r.faults[len(r.faults)-1]
 	last.Code, last.Err = exit.Output, ErrExists
 }
 
 // NextVersion is the number of the version that an export with serving_layout adds to
-// export_dir: one more than the highest. It is 0 for other jobs.
-func NextVersion(s *Spec) int64 {
+// export_dir: one more than the highest. It is 0 for other jobs, and 1 if export_dir cannot
+// be listed, as Check says.
+func NextVersion(ctx context.Context, s *Spec) int64 {
 	if s.kind != Export || !s.ServingLayout {
 		return 0
 	}
-	entries, err := os.ReadDir(s.ExportDir)
+	st, err := store.For(s.ExportDir)
 	if err != nil {
 		return 1
 	}
+	entries, _ := st.Match(ctx, store.Join(store.Literal(s.ExportDir), "*"))
 	highest := int64(0)
 	for _, e := range entries {
-		if n, err := strconv.ParseInt(filepath.Base(e.Name()), 10, 64); err == nil && n > highest {
+		if n, err := strconv.ParseInt(path.Base(e.Path), 10, 64); err == nil && n > highest {
 			highest = n
 		}
 	}

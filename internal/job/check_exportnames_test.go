@@ -32,12 +32,12 @@ func TestExportNameWarnings(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := ExportNameWarnings(s)
+		got := ExportNameWarnings(t.Context(), s)
 		if len(got) != min(len(c.want), 1) || len(got) == 1 && (!strings.Contains(got[0].Error(), c.want) || got[0].Code != 0) {
 			t.Errorf("%s: %v, want %q", c.set, got, c.want)
 		}
 		s.ExportIfExists = ifReplace
-		if got := ExportNameWarnings(s); len(got) > 0 {
+		if got := ExportNameWarnings(t.Context(), s); len(got) > 0 {
 			t.Errorf("%s, replaced: %v", c.set, got)
 		}
 	}

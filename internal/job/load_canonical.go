@@ -115,10 +115,7 @@ func absolute(path, dir string) string {
 		path = "/" + strings.TrimLeft(rest, "/")
 	}
 	if IsURL(path) {
-		if scheme, rest, found := strings.Cut(path, ":/"); found && !strings.HasPrefix(rest, "/") && store.Knows(scheme+"://") {
-			return scheme + ":///" + rest // hdfs:/a: of the default name node
-		}
-		return path
+		return store.Canonical(path)
 	}
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(dir, path)

@@ -207,7 +207,7 @@ type Input struct {
 
 // Source is one data set.
 type Source struct {
-	// file, folder or [pattern](data.md#patterns); a URL such as hdfs:// is left to Spark
+	// file, folder or [pattern](data.md#patterns); or a URL of a [store](storage.md)
 	Path string `yaml:"path" as:"path"`
 	// a table that Spark knows, instead of a path
 	Table string `yaml:"table"`

@@ -66,6 +66,8 @@ func TestPaths(t *testing.T) {
 		"../b/":                 "/b",
 		"/x//y/":                "/x/y",
 		"hdfs://nn:8020/a":      "hdfs://nn:8020/a",
+		"hdfs:/a":               "hdfs:///a",
+		"viewfs:/a":             "viewfs:/a",
 		"s3a://bucket/a/../b":   "s3a://bucket/a/../b",
 		"file:/a/b":             "/a/b",
 		"file:///a/b":           "/a/b",

@@ -2,6 +2,7 @@ package job
 
 import (
 	"fmt"
+	"strings"
 
 	"tfos/internal/infer"
 	"tfos/internal/store"
@@ -31,8 +32,6 @@ func (s *Spec) unsupported() Faults {
 		s.unsupportedTraining(refuse)
 	case Infer:
 		s.unsupportedInference(refuse)
-	case Export:
-		refuse("export_dir", s.ExportDir, IsURL(s.ExportDir))
 	}
 	return append(faults, s.unknownStores()...)
 }
@@ -53,21 +52,17 @@ func (s *Spec) unknownStores() Faults {
 
 func (s *Spec) unsupportedTraining(refuse refuser) {
 	refuse("retries.generations", s.Retries.Generations, s.Retries.Generations > 0)
-	refuse("export_dir", s.ExportDir, IsURL(s.ExportDir))
-	if p := s.App.Python; p != nil {
-		refuse("app.python.output_dir", p.OutputDir, IsURL(p.OutputDir))
-	}
 	if o := s.Output; o != nil {
 		refuse("output.format", o.Format, o.Format != "parquet")
 		refuse("output.if_exists", o.IfExists, o.IfExists == ifSkip || o.IfExists == ifResume)
-		refuse("output.path", o.Path, IsURL(o.Path))
 	}
 }
 
-// unsupportedInference: what Spark's tasks have committed stays only where there are links.
+// unsupportedInference: on a store, what Spark's tasks have committed stays only if each task
+// writes one file.
 func (s *Spec) unsupportedInference(refuse refuser) {
-	if o := s.Output; o != nil && s.predicts() == infer.Partitions {
-		refuse("output.if_exists", o.IfExists, IsURL(o.Path) && o.IfExists == ifResume)
+	if o := s.Output; o != nil && s.predicts() == infer.Partitions && o.IfExists == ifResume && IsURL(o.Path) {
+		refuse("output.partition_by", strings.Join(o.PartitionBy, ", "), len(o.PartitionBy) > 0)
 	}
 }
 

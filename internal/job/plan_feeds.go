@@ -11,6 +11,7 @@ import (
 	"tfos/internal/files"
 	"tfos/internal/infer"
 	"tfos/internal/model"
+	"tfos/internal/node"
 	"tfos/internal/reserve"
 	"tfos/internal/work"
 )
@@ -125,10 +126,11 @@ func (s *Spec) outputs(env Environment) []work.Output {
 	run := env.RunID
 	var out []work.Output
 	if s.kind != Infer && s.ExportDir != "" {
-		out = append(out, work.Output{
+		o := work.Output{
 			Kind: s.exportKind(), Staging: exportStaging(s.ExportDir, run), Final: s.exportFinal(env.ExportVersion),
 			Replace: s.ExportIfExists == "replace",
-		})
+		}
+		out = append(out, onStore(o, s.ExportDir, run))
 	}
 	if s.Output != nil {
 		kind := "results"
@@ -142,16 +144,47 @@ func (s *Spec) outputs(env Environment) []work.Output {
 		if s.Output.IfExists == ifResume {
 			o.Resume = kept(s.Output.Path)
 			o.Staging = work.ResumeStaging(o.Resume, run)
+		} else {
+			o = onStore(o, s.Output.Path, run)
 		}
 		if s.predicts() == infer.Partitions && s.OnBadRow == string(infer.Quarantine) {
-			o.Aside = aside(s.Output.Path, run)
-			if o.Resume != "" {
+			switch {
+			case o.Resume != "":
 				o.Aside = work.ResumeAside(o.Resume, run)
+			case o.Hold != "":
+				o.Aside = work.HoldAside(o.Hold, run)
+			default:
+				o.Aside = aside(s.Output.Path, run)
 			}
 		}
 		out = append(out, o)
 	}
 	return out
+}
+
+// onStore is an output, which the run holds if it is on a store. folder is that which the
+// job file names.
+func onStore(o work.Output, folder, run string) work.Output {
+	if IsURL(folder) {
+		o.Hold = work.HoldFolder(folder)
+		o.Staging = work.HoldStaging(o.Hold, run, strings.TrimSuffix(folder, "/"))
+	}
+	return o
+}
+
+// storedOutputs are the outputs that members write to local folders and then upload. to is
+// the local folder of an export that another process writes too.
+func storedOutputs(outputs []work.Output, to string) (stored []node.StoredOutput) {
+	for _, o := range outputs {
+		switch {
+		case o.Hold == "", o.Kind == "predictions": // engines and Spark write to stores themselves
+		case o.Kind == "results":
+			stored = append(stored, node.StoredOutput{Kind: node.StoredResults, URL: o.Staging})
+		default:
+			stored = append(stored, node.StoredOutput{Kind: node.StoredExport, URL: o.Staging, Mark: work.ExportMark, Dir: to})
+		}
+	}
+	return stored
 }
 
 func (s *Spec) inferInput() infer.Input { return s.inputOf(&s.Input.Source) }

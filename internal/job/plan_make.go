@@ -165,6 +165,11 @@ func (s *Spec) nodeConfig(env Environment, l layout, outputs []work.Output) node
 			c.Model.Keep = s.Checkpoint.Keep
 		}
 	}
+	exportTo := ""
+	if s.kind == Export {
+		exportTo = exportFolder(env.Scratch)
+	}
+	c.Outputs = storedOutputs(outputs, exportTo)
 	if l.master.where.ThisMachine() {
 		c.LogDir = filepath.Join(env.Record, "logs")
 	}

@@ -21,6 +21,8 @@ func RecordDir(state, run string) string { return filepath.Join(state, "runs", r
 // $XDG_STATE_HOME/tfos, else ~/.local/state/tfos.
 func StateDir(setting string, env Environ) (string, error) {
 	switch {
+	case store.Remote(setting), store.Remote(store.Canonical(setting)):
+		return "", fail(exit.Usage, "record", "TFOS_STATE_DIR: %s: must be a folder of this machine", setting)
 	case setting != "":
 		return filepath.Abs(setting)
 	case filepath.IsAbs(env.Get("XDG_STATE_HOME")): // XDG specification: ignore relative paths

@@ -1,6 +1,8 @@
 // Package mirror keeps a member's local model_dir and a folder of a store alike, so that
 // any program works with any store. The program sees only the local folder.
 //
+// Tree uploads the folder of an output, as it is, when its program has ended.
+//
 // Comes in: a local folder, the URL of a folder, and what the member does there (Mode).
 // Goes out: files in the local folder, files and deletions at the store, and a Status.
 //

@@ -94,6 +94,14 @@ type version struct {
 
 // New makes the local folder, and empties one that an earlier attempt has left.
 func New(c Config) (*Mirror, error) {
+	if err := errors.Join(os.RemoveAll(c.Dir), os.MkdirAll(c.Dir, 0o755)); err != nil {
+		return nil, fmt.Errorf("mirror: make the local folder of %s: %w", c.URL, err)
+	}
+	return newMirror(c), nil
+}
+
+// newMirror is New on the folder as it is.
+func newMirror(c Config) *Mirror {
 	if c.Every == 0 {
 		c.Every = defaultEvery
 	}
@@ -106,13 +114,10 @@ func New(c Config) (*Mirror, error) {
 	if c.Moved == nil {
 		c.Moved = func(int) {}
 	}
-	if err := errors.Join(os.RemoveAll(c.Dir), os.MkdirAll(c.Dir, 0o755)); err != nil {
-		return nil, fmt.Errorf("mirror: make the local folder of %s: %w", c.URL, err)
-	}
 	return &Mirror{
 		Config: c, known: map[string]known{}, states: map[string]stateFile{}, seen: map[string]version{}, stored: map[string]bool{},
 		made: map[string]bool{}, due: map[string]time.Time{}, pending: map[string]time.Time{},
-	}, nil
+	}
 }
 
 // Run makes passes until ctx ends, and lets a pass end that it has begun, unless passes

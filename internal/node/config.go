@@ -23,6 +23,8 @@ type Config struct {
 	Roles map[string]RoleConfig `json:"roles"`
 	// Model is the training's model_dir; nil: there is none.
 	Model *ModelConfig `json:"model,omitempty"`
+	// Outputs are those of the child that are on stores.
+	Outputs []StoredOutput `json:"outputs,omitempty"`
 	// LogDir is the absolute folder of the logs of children's output. "": the files
 	// folder.
 	LogDir string `json:"log_dir,omitempty"`

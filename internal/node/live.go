@@ -12,7 +12,8 @@ import (
 	"tfos/internal/reserve"
 )
 
-// phaseModel is the phase of a member whose model_dir cannot be brought down.
+// phaseModel is the phase of a member whose model_dir cannot be brought down, or whose
+// outputs cannot be written to their stores.
 const phaseModel = "model_dir"
 
 // live runs the member to its end. After it no process and no folder is left.
@@ -34,7 +35,7 @@ func (m *member) live(ctx context.Context) ending {
 	complete := m.program.complete
 	var slow, overdue <-chan time.Time
 	var prepared <-chan error
-	var noModel error // why model_dir did not come down
+	var noModel error // why model_dir did not come down, or an output cannot be written
 	var cluster reserve.Cluster
 wait:
 	for {
@@ -112,7 +113,7 @@ func (m *member) childEnded(ctx context.Context, end childEnd, noModel error) en
 		m.program.addNote(reserve.Note{Kind: reserve.NoteWarning, Text: "its program was done, then its process ended badly: " + end.describe()})
 	}
 	if noModel != nil {
-		o.Phase, o.VerdictCode, o.Cause = phaseModel, exit.Output, oneLine("model_dir: "+noModel.Error())
+		o.Phase, o.VerdictCode, o.Cause = phaseModel, exit.Output, oneLine(noModel.Error())
 	}
 	m.log.Info("node: the child ended", "kind", o.Kind, "phase", o.Phase, "cause", o.Cause)
 	m.output.writeTitle("%s %s", o.Kind, o.Cause)
@@ -124,6 +125,9 @@ func (m *member) childEnded(ctx context.Context, end childEnd, noModel error) en
 	}
 	m.setPhaseAfterChild(o.Kind)
 	o.Working = m.uploadFiles()
+	if noModel == nil {
+		m.finishStored(&o, 0)
+	}
 	m.finishModel(&o, noModel == nil, end.Error == "" && end.Signal == 0, 0)
 	m.report(context.WithoutCancel(ctx), o)
 	return ending{kind: o.Kind, cause: o.Cause}
@@ -180,12 +184,15 @@ func (m *member) endChild(started bool, why ending) {
 		Stderr: m.output.stderr.lastLines(),
 	}
 	clean := started && end.Exit >= 0 && end.Signal == 0
+	within := m.grace // there may be no time for uploads
 	if why.kind == reserve.Stopped {
 		o.Working = m.uploadFiles()
-		m.finishModel(&o, started, clean, 0)
-	} else { // there may be no time for uploads
-		m.finishModel(&o, started, clean, m.grace)
+		within = 0
 	}
+	if started {
+		m.finishStored(&o, within)
+	}
+	m.finishModel(&o, started, clean, within)
 	ctx, cancel := context.WithTimeout(context.Background(), reportTimeout)
 	defer cancel()
 	m.report(ctx, o)
@@ -224,6 +231,7 @@ func (m *member) report(ctx context.Context, o reserve.Outcome) {
 func (m *member) shutDown() {
 	m.guard.killAll()
 	m.closeModel()
+	m.closeStored()
 	m.release()
 	if m.listeners != nil {
 		m.listeners.close()

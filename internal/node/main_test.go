@@ -193,6 +193,8 @@ func actChild(mode string) int {
 		return childEvaluates()
 	case "saves", "saves-sleeps", "saves-nowhere", "saves-nowhere-sleeps", "follows":
 		return childSaves(mode)
+	case "exports", "exports-fails", "exports-sleeps", "exports-nowhere":
+		return childExports(mode)
 	case "env":
 		env, _ := json.Marshal(os.Environ())
 		if err := os.WriteFile("child.env", env, 0o600); err != nil {

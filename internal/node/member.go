@@ -59,6 +59,7 @@ type member struct {
 	context         feed.ProgramContext // set before the child starts
 	phaseAfterChild string              // "": the child has not ended
 	model           *modelDir           // nil: none, or not yet
+	stored          []*storedOutput     // those that this member writes
 
 	copies  sync.WaitGroup     // goroutines that copy the child's output
 	tasks   sync.WaitGroup     // all other goroutines
@@ -274,11 +275,12 @@ func (m *member) childCommand(c reserve.Cluster) (command, error) {
 		return command{}, err
 	}
 	modelDir, modelURL := m.programModel()
+	exportDir := m.storedPath(StoredExport)
 	m.mu.Lock()
 	m.context = feed.ProgramContext{
 		Run: m.Config.Run, Kind: m.Config.Kind, JobName: m.Job, TaskIndex: m.Index, WorkerNum: number,
 		Cluster: clusterSpec(members), Files: m.workingDirectory(), Feeds: m.Assignment.feeds(), Context: given, Work: c.Work,
-		ModelDir: modelDir, ModelURL: modelURL,
+		ModelDir: modelDir, ModelURL: modelURL, ExportDir: exportDir,
 	}
 	if m.Config.Child.Kind == childEngine { // a Python program has its own ways to its files
 		m.context.Storage = m.Storage

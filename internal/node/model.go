@@ -5,12 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"tfos/internal/mirror"
@@ -43,18 +39,12 @@ const (
 // mirrorMode returns what a member does with a model_dir on a store. ok is false for
 // parameter servers: checkpoints are written and read by the chief.
 func mirrorMode(p reserve.Place, c reserve.Cluster, independent bool) (mode mirror.Mode, ok bool) {
-	first := reserve.Place{Job: jobWorker}
-	for _, other := range c.Members {
-		if other.Job == jobChief {
-			first = other.Place
-		}
-	}
 	switch {
 	case p.Job == jobPS:
 		return "", false
 	case p.Job == reserve.Evaluator:
 		return mirror.Follow, true
-	case p == first, independent:
+	case p == firstMember(c), independent:
 		return mirror.Write, true
 	}
 	return mirror.Events, true
@@ -94,16 +84,24 @@ type modelDir struct {
 	warning       sync.Once
 }
 
-// prepareModel brings model_dir down. It sends the result once, and at once if there is
-// nothing to bring.
+// prepareModel brings model_dir down, and makes the local folders of outputs on stores. It
+// sends the result once, and at once if there is nothing to do.
 func (m *member) prepareModel(ctx context.Context, c reserve.Cluster) <-chan error {
 	done := make(chan error, 1)
 	url := m.modelURL()
-	if url == "" {
+	if url == "" && len(m.Config.Outputs) == 0 {
 		done <- nil
 		return done
 	}
-	m.tasks.Go(func() { done <- m.openModel(ctx, c, url) })
+	m.tasks.Go(func() {
+		err := m.openStored(ctx, c)
+		if err == nil && url != "" {
+			if err = m.openModel(ctx, c, url); err != nil {
+				err = fmt.Errorf("model_dir: %w", err)
+			}
+		}
+		done <- err
+	})
 	return done
 }
 
@@ -112,7 +110,7 @@ func (m *member) openModel(ctx context.Context, c reserve.Cluster, url string) e
 	if err != nil {
 		return err
 	}
-	path, err := m.modelFolder()
+	path, err := m.localFolder("model", false) // mirror.New empties it
 	if err != nil {
 		return err
 	}
@@ -140,21 +138,6 @@ func (m *member) openModel(ctx context.Context, c reserve.Cluster, url string) e
 	}
 	m.setModel(d)
 	return nil
-}
-
-// modelFolder makes the local folder, beside the program's working directory: there is
-// room for what the job writes. If that cannot be written to, it is in the work folder.
-func (m *member) modelFolder() (string, error) {
-	path := filepath.Join(m.files, fmt.Sprintf("tfos-%s-%d.model", m.Job, m.Index))
-	err := os.MkdirAll(path, 0o755)
-	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
-		path = filepath.Join(m.guard.work, "model")
-		err = os.MkdirAll(path, 0o755)
-	}
-	if err != nil {
-		return "", fmt.Errorf("node: make the local folder of model_dir: %w", err)
-	}
-	return path, nil
 }
 
 // mirrorConfig is the mirror's configuration. A worker of independent graph programs has a
@@ -238,12 +221,21 @@ func (m *member) programModel() (dir, url string) {
 }
 
 // programSettings returns the context of a Python program. Of a model_dir on a store it
-// has the local folder, and the URL as model_url.
+// has the local folder, and the URL as model_url. Of outputs on stores it has the local
+// paths.
 func (m *member) programSettings() (json.RawMessage, error) {
 	settings := m.Config.Context
-	dir, url := m.programModel()
-	if parameters, ok := settings["parameters"].(map[string]any); ok && url != "" {
-		settings = withValue(settings, "parameters", withValue(withValue(parameters, "model_dir", dir), "model_url", url))
+	if parameters, ok := settings["parameters"].(map[string]any); ok {
+		if dir, url := m.programModel(); url != "" {
+			parameters = withValue(withValue(parameters, "model_dir", dir), "model_url", url)
+		}
+		if export := m.storedPath(StoredExport); export != "" {
+			parameters = withValue(parameters, "export_dir", export)
+		}
+		settings = withValue(settings, "parameters", parameters)
+	}
+	if results := m.storedPath(StoredResults); results != "" {
+		settings = withValue(settings, "output", results)
 	}
 	text, err := json.Marshal(settings)
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"tfos/internal/exit"
@@ -38,30 +37,16 @@ func (m *member) finishModel(o *reserve.Outcome, started, clean bool, within tim
 	if err == nil {
 		return
 	}
+	d.kept = true
 	m.log.Error("node: upload model_dir", "url", d.url, "error", err)
 	cause := oneLine(fmt.Sprintf("model_dir: %v: make it writable and start the job again, which goes on from the newest checkpoint there; "+
-		"until Spark deletes the executor's folder, all files are in %s on %s", err, m.keepModel(d), m.host))
+		"until Spark deletes the executor's folder, all files are in %s on %s", err, m.keepFolder(d.path), m.host))
 	if o.Kind != reserve.Succeeded {
 		m.program.addNote(reserve.Note{Kind: reserve.NoteWarning, Text: cause})
 		return
 	}
 	o.Kind, o.VerdictCode, o.Phase, o.Cause = reserve.Failed, exit.Output, reserve.PhaseUpload, cause
 	m.program.setOver(cause)
-}
-
-// keepModel keeps the local folder, beside the logs if they are on this machine, and
-// returns its path.
-func (m *member) keepModel(d *modelDir) string {
-	d.kept = true
-	if m.Config.LogDir == "" {
-		return d.path
-	}
-	path := filepath.Join(m.Config.LogDir, filepath.Base(d.path))
-	if err := os.Rename(d.path, path); err != nil {
-		m.warn("keep the local folder of model_dir", err)
-		return d.path
-	}
-	return path
 }
 
 // closeModel ends the mirror's passes and deletes the local folder. No child runs.

@@ -23,6 +23,16 @@ func Join(folder string, names ...string) string {
 	return strings.TrimRight(folder, "/") + "/" + strings.Join(names, "/")
 }
 
+// Canonical returns the URL of a known store that is written with one slash, as Hadoop has
+// it: hdfs:/a is hdfs:///a. Other paths stay as they are.
+func Canonical(p string) string {
+	scheme, rest, found := strings.Cut(p, ":/")
+	if !found || strings.HasPrefix(rest, "/") || !schemes[strings.ToLower(scheme)] {
+		return p
+	}
+	return scheme + ":///" + rest
+}
+
 // Remote reports whether a path is a URL of a store that is not a local file system.
 func Remote(p string) bool {
 	scheme, _, found := strings.Cut(p, "://")

@@ -40,3 +40,20 @@ func TestSchemesAreThoseOfOpeners(t *testing.T) {
 		}
 	}
 }
+
+func TestCanonical(t *testing.T) {
+	for path, want := range map[string]string{
+		"hdfs:/a/b":       "hdfs:///a/b",
+		"HDFS:/a":         "HDFS:///a",
+		"hdfs:///a":       "hdfs:///a",
+		"s3://b/a":        "s3://b/a",
+		"file:/a":         "file:/a",
+		"viewfs:/a":       "viewfs:/a",
+		"/a/hdfs:/b":      "/a/hdfs:/b",
+		"with colon:/and": "with colon:/and",
+	} {
+		if got := Canonical(path); got != want {
+			t.Errorf("%s becomes %s, want %s", path, got, want)
+		}
+	}
+}

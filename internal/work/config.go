@@ -52,6 +52,9 @@ type Output struct {
 	// parts of predictions: Staging is ResumeStaging in it. Then an existing
 	// Final is gone on from. "": the output is made as a whole.
 	Resume string `json:"resume,omitempty"`
+	// Hold is a folder beside Final, on a store. The run holds the output alone, and
+	// Staging is HoldStaging in it: see hold.go. "": nothing is held.
+	Hold string `json:"hold,omitempty"`
 	// Aside is a folder beside Final where members set aside the bad rows of what
 	// Spark writes under Staging: Spark makes that folder, and wants none there.
 	// With Resume it is ResumeAside. "" where members write both.

@@ -48,6 +48,7 @@
 //	manifest.go     complete predictions
 //	export.go       what programs write to export_dir
 //	staging.go      delete what is not published
+//	hold.go         outputs on stores, which one run at a time writes
 //
 // The package knows no member but by its place, listens nowhere, starts no
 // process, and touches files only through internal/store and internal/files.

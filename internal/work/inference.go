@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 
 	"tfos/internal/infer"
 	"tfos/internal/modelcache"
@@ -41,48 +40,6 @@ func (w *inference) settle(ctx context.Context) (err error) {
 	} // else a SavedModel that perhaps only the members see
 	return nil
 }
-
-// recover finishes what dead runs were publishing onto the outputs, and then looks whether
-// this run may publish there. done: an output is there, and the job says that it is left as
-// it is. An output that goes on does both while it holds the lock.
-func (w *inference) recover(ctx context.Context) (done bool, err error) {
-	for _, o := range w.cfg.Outputs {
-		if o.Resume != "" {
-			continue
-		}
-		s, err := store.For(o.Final)
-		if err != nil {
-			return false, err
-		}
-		err = store.Recover(ctx, s, o.Final)
-		if errors.Is(err, store.ErrLocked) {
-			return false, &OutputError{o, fmt.Sprintf("is being published by another run: wait until it has ended, or choose another output: %v", err)}
-		}
-		if err != nil {
-			return false, &OutputError{o, fmt.Sprintf("has a publication that was interrupted, and cannot be finished: %v", err)}
-		}
-		switch _, err := s.Stat(ctx, o.Final); {
-		case errors.Is(err, fs.ErrNotExist) || err == nil && o.Replace:
-		case err == nil && o.Skip:
-			if _, err := s.Stat(ctx, o.Final+"/_SUCCESS"); err != nil {
-				return false, &OutputError{o, "exists already and is not complete, for it has no _SUCCESS: remove it"}
-			}
-			done = true
-		case err == nil:
-			return false, &OutputError{o, "exists already and is unchanged: remove it, choose another path, or ask for it to be replaced"}
-		default:
-			return false, &OutputError{o, fmt.Sprintf("cannot be looked at: %v", err)}
-		}
-	}
-	return done, nil
-}
-
-// there is the base of an output that is there, and is left as it is.
-type there struct{ anew }
-
-func (there) start() reserve.Start { return reserve.Start{End: reserve.Settle{Phase: PhaseSkipped}} }
-func (there) complete() bool       { return true }
-func (there) unchanged() bool      { return true }
 
 // required are the members that compute.
 func (w *inference) required() []reserve.Place {

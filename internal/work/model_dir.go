@@ -19,6 +19,14 @@ const modelLock = ".tfos-lock"
 // storeLease is how long the lock of a killed process stays on a store.
 const storeLease = 65 * time.Second
 
+// patience is how long a run waits for a lock at path: as long as a killed run may hold it.
+func (c Config) patience(path string) time.Duration {
+	if store.Remote(path) {
+		return c.Lease() + storeLease
+	}
+	return c.Lease()
+}
+
 // alone is the work of a training that has its model_dir for itself, from the beginning
 // to the end of the run.
 type alone struct {
@@ -34,11 +42,7 @@ func inModelDir(cfg Config, w reserve.Work) reserve.Work {
 	if cfg.ModelDir == "" {
 		return w
 	}
-	patience := cfg.Lease()
-	if store.Remote(cfg.ModelDir) {
-		patience += storeLease
-	}
-	return &alone{Work: w, dir: cfg.ModelDir, patience: patience}
+	return &alone{Work: w, dir: cfg.ModelDir, patience: cfg.patience(cfg.ModelDir)}
 }
 
 // ShareOut implements reserve.Work.

@@ -53,7 +53,7 @@ func resume(ctx context.Context, cfg Config, o Output, model string, look func()
 		return nil, err
 	}
 	r := &resumption{model: model, output: o, store: st}
-	if r.lock, err = lock(ctx, st, o, cfg.Lease()); err != nil {
+	if r.lock, err = lock(ctx, st, o, cfg.patience(o.Final)); err != nil {
 		return nil, err
 	}
 	defer func() {

@@ -21,15 +21,8 @@ type sparkRows struct {
 
 // ShareOut implements reserve.Work.
 func (w *sparkRows) ShareOut(ctx context.Context) (reserve.Shares, reserve.Start) {
-	done, err := w.recover(ctx)
-	if err == nil && done {
-		w.from = there{}
-		return reserve.Shares{}, w.from.start()
-	}
+	err := w.settle(ctx)
 	var shares reserve.Shares
-	if err == nil {
-		err = w.settle(ctx)
-	}
 	if err == nil {
 		shares, err = makeShares(w.required(), func(int) infer.Request { return w.request })
 	}

@@ -28,10 +28,6 @@ func (w *splits) ShareOut(ctx context.Context) (reserve.Shares, reserve.Start) {
 }
 
 func (w *splits) shareOut(ctx context.Context) (reserve.Shares, error) {
-	if done, err := w.recover(ctx); done || err != nil {
-		w.from = there{}
-		return reserve.Shares{}, err
-	}
 	data, err := w.openInput(ctx)
 	if err != nil {
 		return reserve.Shares{}, err

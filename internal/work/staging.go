@@ -24,8 +24,13 @@ func ClearStaging(ctx context.Context, cfg Config) (kept []string, err error) {
 			errs = append(errs, err)
 			continue
 		}
+		if o.Hold != "" {
+			whole, err := clearHeld(ctx, cfg, o)
+			kept, errs = append(kept, whole...), append(errs, err)
+			continue
+		}
 		if o.exported() {
-			written, err := clearExport(ctx, o, cfg.MeasureMS > 0 || cfg.Export != nil)
+			written, err := clearExport(ctx, o, cfg.keepsNothing())
 			kept, errs = append(kept, written...), append(errs, err)
 			continue
 		}
@@ -43,6 +48,19 @@ func interrupted(ctx context.Context, final string) (bool, error) {
 		return false, err
 	}
 	return store.Interrupted(ctx, s, final)
+}
+
+// keepsNothing tells whether exports of a run that is no success are of no use.
+func (c Config) keepsNothing() bool { return c.MeasureMS > 0 || c.Export != nil }
+
+// clearHeld deletes what the run has staged of an output that it holds. Exports that are
+// whole stay.
+func clearHeld(ctx context.Context, cfg Config, o Output) (kept []string, err error) {
+	s, err := store.For(o.Staging)
+	if err != nil {
+		return nil, err
+	}
+	return clearStaged(ctx, s, store.Dir(o.Staging), o.exported() && !cfg.keepsNothing())
 }
 
 func remove(ctx context.Context, path string) error {

@@ -66,6 +66,9 @@ class Objects:
         filesystems.copy_files(f"{self._root}/{name}", str(local), source_filesystem=self._fs)
         return local
 
+    def remove(self, name):
+        self._fs.delete_dir(f"{self._root}/{name}")
+
     def names(self):
         """All files, hidden ones too, by their paths below the folder."""
         selector = filesystems.FileSelector(self._root, allow_not_found=True, recursive=True)
@@ -229,6 +232,9 @@ class HDFS:
         pathlib.Path(local).parent.mkdir(parents=True, exist_ok=True)
         self._fs.copyToLocalFile(False, self._path(f"{self.url}/{name}"), self._path(local), True)
         return local
+
+    def remove(self, name):
+        self._fs.delete(self._path(f"{self.url}/{name}"), True)
 
     def names(self):
         """All files and empty folders, hidden ones too, by their paths below the folder."""

@@ -47,7 +47,7 @@ def load(spark, feed, reader, node_binary):
 
 def find(spark, feed, node_binary):
     """What a feed's path names, a Found. feed: with path, format and options."""
-    path = feed["path"]
+    path = for_spark(spark, feed["path"])
     options = {name.lower(): value for name, value in (feed.get("options") or {}).items()}
     folders = feed["format"].lower() in FILES and not any(name in options for name in CHOOSING)
     if URL.match(path) or not _default_is_local(spark):
@@ -62,6 +62,21 @@ def find(spark, feed, node_binary):
         raise PathError(asked.stderr.strip() or f"tfos-node paths: exit {asked.returncode}")
     found = json.loads(asked.stdout)
     return Found([escape(one) for one in found["paths"]], found["flat"])
+
+
+def for_spark(spark, path):
+    """A path of the job file as Spark takes it. Of S3 Hadoop knows s3a:// alone: s3:// becomes
+    that, unless this Hadoop has a file system of that name, as on EMR.
+    """
+    scheme, found, rest = path.partition("://")
+    if not found or scheme.lower() != "s3":
+        return path
+    hadoop = spark.sparkContext._jsc.hadoopConfiguration()
+    try:
+        spark._jvm.org.apache.hadoop.fs.FileSystem.getFileSystemClass("s3", hadoop)
+    except Py4JError:  # UnsupportedFileSystemException
+        return f"s3a://{rest}"
+    return path
 
 
 def _is_flat(frame):

@@ -17,7 +17,7 @@ from tfos import exits, inputs
 from tfos.causes import first_line, lacks_pyarrow
 from tfos.exits import InputError
 from tfos.partitions import FilePartitions
-from tfos.paths import URL
+from tfos.paths import URL, for_spark
 from tfos.pipe import arrow_schema
 
 NO_CSV = (ArrayType, BinaryType, MapType, StructType)  # which Spark does not write into CSV
@@ -25,6 +25,7 @@ NO_CSV = (ArrayType, BinaryType, MapType, StructType)  # which Spark does not wr
 # the settings of the cluster are: Hadoop's committer of version 1 keeps a folder for each task.
 PROTOCOL_CONF = "spark.sql.sources.commitProtocolClass"
 PROTOCOL = "org.apache.spark.sql.execution.datasources.SQLHadoopMapReduceCommitProtocol"
+MOST_ROWS_CONF = "spark.sql.files.maxRecordsPerFile"
 FACTORY = "org.apache.hadoop.mapreduce.lib.output.FileOutputCommitterFactory"
 COMMITTER = {
     "mapreduce.fileoutputcommitter.algorithm.version": "1",
@@ -77,6 +78,7 @@ class Predictions:
         fields = [frame.schema[name].jsonValue() for name in keep]
         fields += [{**column, "nullable": True, "metadata": {}} for column in contract["outputs"]]
         self._schema = StructType.fromJson({"type": "struct", "fields": fields})
+        self._spark = spark
         self._check_writer(work)
         needed = list(dict.fromkeys([*contract["inputs"], *keep]))
         bad = request.get("on_bad_row") or "fail"
@@ -88,7 +90,7 @@ class Predictions:
             "fail": bad == "fail",
             "batch": contract.get("batch") or 1,
         }
-        self._spark, self._work, self._slots = spark, work, slots
+        self._work, self._slots = work, slots
         self._frame = inputs.select(frame, needed)
         size = batch_rows(request["batch_size"], contract.get("batch") or 1)
         self._batch_rows = batch_rows(inputs.arrow_rows(self._frame), size)
@@ -111,6 +113,18 @@ class Predictions:
                     f"output.format: csv: Spark does not write {field.dataType.simpleString()} "
                     f"into CSV (column {field.name}): use parquet, orc or json",
                 )
+
+        if work.get("resume") and URL.match(work["output"]):
+            most = self._spark_conf(MOST_ROWS_CONF)
+            if most not in ("", "0"):
+                raise InputError(
+                    exits.USAGE,
+                    f"output.if_exists: resume: on a store each partition must be one file, and "
+                    f"{MOST_ROWS_CONF} is {most}: set it to 0, or choose another if_exists",
+                )
+
+    def _spark_conf(self, name):
+        return (self._spark.conf.get(name, "") or "").strip()
 
     def leave_out(self, partitions):
         """These are finished, by number."""
@@ -148,14 +162,20 @@ class Predictions:
         if self._work["partition_by"]:
             writer = writer.partitionBy(*self._work["partition_by"])
         output = self._work["output"]
-        writer.save(output if URL.match(output) else "file:" + output)
+        writer.save(for_spark(self._spark, output) if URL.match(output) else "file:" + output)
 
     def _lasting(self, writer):
         """Has what tasks commit survive the job's end, however it ends.
 
         Spark deletes _temporary when a job fails or is cancelled; of a link it deletes the link.
+        Stores have no links. There a task's commit gives its file the final name: it is one file
+        (validate, and _check_writer), which is there as a whole or not at all.
         """
         output = self._work["output"]
+        if URL.match(output):
+            self._spark.conf.set(PROTOCOL_CONF, PROTOCOL)
+            at_once = {"mapreduce.fileoutputcommitter.algorithm.version": "2"}
+            return writer.mode("append").options(**{**COMMITTER, **at_once})
         os.makedirs(output)
         os.makedirs(os.path.join(os.path.dirname(output), "pending"))
         os.symlink("../pending", os.path.join(output, "_temporary"))

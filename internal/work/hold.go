@@ -1,0 +1,249 @@
+package work
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+
+	"tfos/internal/exit"
+	"tfos/internal/reserve"
+	"tfos/internal/store"
+)
+
+// Outputs on stores that are made as a whole (Output.Hold). A run holds such an output alone
+// from its beginning to its end. No other run publishes onto it meanwhile, and all that is
+// staged beside it was left by dead runs:
+//
+//	.NAME.tfos.lock          held by the run
+//	.NAME.tfos.staging/RUN/  of each run: NAME, and what programs save beside it
+const (
+	holdLock    = ".tfos.lock"
+	holdStaging = ".tfos.staging"
+)
+
+// HoldFolder is Output.Hold of an output.
+func HoldFolder(final string) string { return beside(final) + holdStaging }
+
+// HoldStaging is Output.Staging of an output with this Hold.
+func HoldStaging(hold, run, final string) string {
+	return hold + "/" + run + "/" + path.Base(final)
+}
+
+// HoldAside is Output.Aside of an output with this Hold.
+func HoldAside(hold, run string) string { return hold + "/" + run + "/.quarantine" }
+
+// beside is the beginning of hidden names beside an output.
+func beside(final string) string {
+	dir, base := path.Split(strings.TrimSuffix(final, "/"))
+	return dir + "." + base
+}
+
+// exclusive is the work of a run that holds outputs.
+type exclusive struct {
+	reserve.Work
+	cfg  Config
+	held []held
+	// there is an output that is left as it is (Output.Skip). Nothing is then done.
+	there []reserve.Artifact
+}
+
+// held is an output that the run holds.
+type held struct {
+	Output
+	store store.Store
+	lock  io.Closer
+}
+
+// hold returns work that holds the outputs which have Output.Hold.
+func hold(cfg Config, w reserve.Work) reserve.Work {
+	for _, o := range cfg.Outputs {
+		if o.Hold != "" {
+			return &exclusive{Work: w, cfg: cfg}
+		}
+	}
+	return w
+}
+
+// ShareOut implements reserve.Work. It finishes what an interrupted run was publishing, and
+// deletes what dead runs have left.
+func (w *exclusive) ShareOut(ctx context.Context) (reserve.Shares, reserve.Start) {
+	for _, o := range w.cfg.Outputs {
+		if o.Hold == "" {
+			continue
+		}
+		if err := w.acquire(ctx, o); err != nil {
+			if ctx.Err() != nil {
+				return reserve.Shares{}, reserve.Start{}
+			}
+			return reserve.Shares{}, reserve.Start{End: reserve.Fail{Code: exit.Output, Phase: "output", Cause: err.Error()}}
+		}
+	}
+	if len(w.there) > 0 {
+		return reserve.Shares{}, reserve.Start{End: reserve.Settle{Phase: PhaseSkipped}}
+	}
+	return w.Work.ShareOut(ctx)
+}
+
+// acquire holds one output.
+func (w *exclusive) acquire(ctx context.Context, o Output) error {
+	st, err := store.For(o.Hold)
+	if err != nil {
+		return outputError(o, err)
+	}
+	at := lockPath(o)
+	lock, err := lockFolder(ctx, st, store.Dir(at), path.Base(at), w.cfg.patience(o.Final))
+	switch {
+	case errors.Is(err, store.ErrLocked):
+		return &OutputError{o, "is being written by another run: wait until it has ended, or choose another path"}
+	case err != nil:
+		return fmt.Errorf("%s: %s cannot be written: %w", o.Kind, o.Final, err)
+	}
+	h := held{o, st, lock}
+	w.held = append(w.held, h)
+	if err := store.Recover(ctx, st, o.Final); err != nil {
+		return outputError(o, err)
+	}
+	there, err := h.there(ctx)
+	if err != nil {
+		return err
+	}
+	if there {
+		w.there = append(w.there, reserve.Artifact{Kind: o.Kind, Path: o.Final})
+	}
+	if err := h.sweep(ctx); err != nil {
+		return fmt.Errorf("%s: delete what earlier runs have left at %s: %w", o.Kind, o.Hold, err)
+	}
+	return nil
+}
+
+// lockPath is the file that a run locks.
+func lockPath(o Output) string {
+	return o.Hold[:len(o.Hold)-len(holdStaging)] + holdLock
+}
+
+// there reports whether the output is there and is left as it is. An output that is there
+// and is neither to be left nor to be replaced is an error.
+func (h held) there(ctx context.Context) (bool, error) {
+	if h.Replace {
+		return false, nil
+	}
+	_, err := h.store.Stat(ctx, h.Final)
+	if err == nil && h.Skip {
+		_, err = h.store.Stat(ctx, h.Final+"/_SUCCESS")
+		if errors.Is(err, fs.ErrNotExist) {
+			return false, &OutputError{h.Output, "exists already and is not complete, for it has no _SUCCESS: remove it"}
+		}
+	} else if err == nil {
+		err = fs.ErrExist
+	}
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case errors.Is(err, fs.ErrExist):
+		return false, outputError(h.Output, err)
+	}
+	return false, &OutputError{h.Output, fmt.Sprintf("cannot be looked at: %v", err)}
+}
+
+// sweep deletes what other runs have staged, which are dead. Whole exports stay: the
+// verdicts of their runs have named them. What this run's name has left is an error.
+func (h held) sweep(ctx context.Context) error {
+	runs, err := h.store.Match(ctx, store.Literal(h.Hold)+"/{*,.*,_*}")
+	if err != nil {
+		return err
+	}
+	for _, run := range runs {
+		kept, err := clearStaged(ctx, h.store, run.Path, h.exported())
+		if err != nil {
+			return err
+		}
+		if len(kept) > 0 && run.Path == store.Dir(h.Staging) {
+			return fmt.Errorf("a run of this name has left %s: start the job with another --run-id", kept[0])
+		}
+	}
+	return nil
+}
+
+// clearStaged deletes what is in the folder of a run, and returns the pieces of exports
+// that are whole, which stay.
+func clearStaged(ctx context.Context, st store.Store, folder string, exported bool) (kept []string, err error) {
+	pieces, err := st.Match(ctx, store.Literal(folder)+"/{*,.*,_*}")
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range pieces {
+		if exported {
+			whole, err := wholePiece(ctx, st, p)
+			if err != nil {
+				return kept, err
+			}
+			if whole {
+				kept = append(kept, p.Path)
+				continue
+			}
+		}
+		if err := st.Remove(ctx, p.Path); err != nil {
+			return kept, err
+		}
+	}
+	if len(kept) == 0 {
+		return nil, st.Remove(ctx, folder)
+	}
+	return kept, nil
+}
+
+// wholePiece reports whether all of a piece is at the store: the files that say so go up
+// last.
+func wholePiece(ctx context.Context, st store.Store, p store.Info) (bool, error) {
+	if !p.Dir {
+		return path.Base(p.Path)[0] != '.', nil
+	}
+	for _, mark := range []string{"saved_model.pb", "saved_model.pbtxt", ExportMark} {
+		_, err := st.Stat(ctx, p.Path+"/"+mark)
+		if err == nil {
+			return true, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// Finish implements reserve.Work.
+func (w *exclusive) Finish(ctx context.Context, v reserve.Verdict, made reserve.Made) (reserve.Verdict, error) {
+	if len(w.there) > 0 {
+		v.Artifacts = w.there
+		return v, w.release(ctx)
+	}
+	v, err := w.Work.Finish(ctx, v, made)
+	return v, errors.Join(err, w.release(ctx))
+}
+
+// Clear implements reserve.Work.
+func (w *exclusive) Clear(ctx context.Context) error {
+	return errors.Join(w.Work.Clear(ctx), w.release(ctx))
+}
+
+// release deletes the folders that are empty, and lets other runs have the outputs.
+func (w *exclusive) release(ctx context.Context) error {
+	var errs []error
+	for _, h := range w.held {
+		for _, folder := range []string{store.Dir(h.Staging), h.Hold} {
+			full, err := holdsFile(ctx, h.store, folder)
+			if err == nil && !full || errors.Is(err, fs.ErrNotExist) {
+				err = h.store.Remove(ctx, folder)
+			}
+			errs = append(errs, err)
+		}
+		errs = append(errs, store.Unlock(ctx, h.store, lockPath(h.Output), h.lock))
+	}
+	w.held = nil
+	return errors.Join(errs...)
+}
