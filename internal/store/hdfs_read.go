@@ -260,6 +260,9 @@ func (h *hdfsHandle) give(r *placedReader) error {
 // Size implements Handle.
 func (h *hdfsHandle) Size() int64 { return h.file.size }
 
+// Block implements Handle.
+func (h *hdfsHandle) Block() int64 { return remoteBlock }
+
 // Close implements Handle.
 func (h *hdfsHandle) Close() (err error) {
 	h.mu.Lock()
