@@ -87,8 +87,8 @@ test-all: build test-go ## everything, the slow ones, all versions and the race 
 	CGO_ENABLED=1 go test -race $(PURE_ROOMS)
 
 # Some cases only: make bench-full BENCH='overhead files'
-bench: build ## tfos beside its peers, the short set on reduced rows: rows in and out, graph programs, export
-	$(PYTHON) scripts/bench --rows small --runs 1 spark_fed.floats files graph export
+bench: build ## tfos beside its peers, the short set on reduced rows: rows in and out, graph programs, stores, export
+	$(PYTHON) scripts/bench --rows small --runs 1 spark_fed.floats files graph stores export
 
 bench-full: build ## the whole benchmark: more than an hour
 	$(PYTHON) scripts/bench $(BENCH)

@@ -20,7 +20,8 @@ KEY, SECRET, REGION, BUCKET = "TFOSBENCH", "tfos-bench-secret", "us-east-1", "tf
 ADDRESSES = ("TFOS_TEST_S3", "TFOS_TEST_GCS", "TFOS_TEST_AZURE", "TFOS_TEST_HDFS")
 MOTO_LOG = ROOT / ".stores" / "moto.log"  # a line a request
 
-_REQUEST = re.compile(rf'"(GET|HEAD|PUT|POST|DELETE) /{BUCKET}[/?]')
+# moto colours the lines of errors.
+_REQUEST = re.compile(rf'"(?:\x1b\[\d+m)?(?:GET|HEAD|PUT|POST|DELETE) /{BUCKET}[/?]')
 
 
 @functools.cache
@@ -120,8 +121,13 @@ def _to_hdfs(path, url):
 
 
 def s3_requests():
-    """How many requests S3 has answered so far, as its log has them."""
-    return len(_REQUEST.findall(MOTO_LOG.read_text(errors="replace")))
+    """How many requests for the bucket S3 has answered so far, as its log has them."""
+    return requests_in(MOTO_LOG.read_text(errors="replace"))
+
+
+def requests_in(log):
+    """The requests for the bucket in a log of moto."""
+    return len(_REQUEST.findall(log))
 
 
 def s3_process():

@@ -3,6 +3,7 @@ package codec
 import (
 	"fmt"
 	"io"
+	"sync"
 )
 
 // Piece is a range of a file.
@@ -37,8 +38,33 @@ func (s *Source) InOrder(pieces []Piece, sharers int) io.ReaderAt {
 			a.blocks = append(a.blocks, Piece{at, min(size, end-at)})
 		}
 	}
+	s.ahead = append(s.ahead, a)
 	return a
 }
+
+// freeAhead gives the memory of all readers back. Nobody reads from them any more.
+func (s *Source) freeAhead() {
+	for _, a := range s.ahead {
+		for _, b := range append(a.coming, a.now) {
+			if b != nil {
+				freeBlock(b.data)
+			}
+		}
+		a.now, a.coming, a.blocks = nil, nil, nil
+	}
+}
+
+// blocks is memory that earlier blocks used. New memory is a page fault every 4 KiB.
+var blocks sync.Pool
+
+func newBlock(size int64) []byte {
+	if old, _ := blocks.Get().(*[]byte); old != nil && int64(cap(*old)) >= size {
+		return (*old)[:size]
+	}
+	return make([]byte, size)
+}
+
+func freeBlock(data []byte) { blocks.Put(&data) }
 
 // ahead reads blocks before they are asked for. It serves one caller.
 type ahead struct {
@@ -47,7 +73,6 @@ type ahead struct {
 	blocks []Piece // not yet asked for
 	coming []*block
 	now    *block
-	spare  [][]byte
 }
 
 // block is a piece of the file. Its bytes are there when done is closed.
@@ -85,7 +110,7 @@ func (a *ahead) ReadAt(p []byte, offset int64) (n int, err error) {
 func (a *ahead) advance() bool {
 	if a.now != nil {
 		<-a.now.done
-		a.spare = append(a.spare, a.now.data[:0])
+		freeBlock(a.now.data)
 		a.now = nil
 	}
 	a.ask(1)
@@ -102,15 +127,8 @@ func (a *ahead) advance() bool {
 // ask has so many blocks on their way, if there are so many.
 func (a *ahead) ask(most int) {
 	for len(a.coming) < most && len(a.blocks) > 0 {
-		b := &block{Piece: a.blocks[0], done: make(chan struct{})}
+		b := &block{Piece: a.blocks[0], data: newBlock(a.blocks[0].Size), done: make(chan struct{})}
 		a.blocks = a.blocks[1:]
-		if last := len(a.spare) - 1; last >= 0 {
-			b.data, a.spare = a.spare[last], a.spare[:last]
-		}
-		if int64(cap(b.data)) < b.Size {
-			b.data = make([]byte, b.Size)
-		}
-		b.data = b.data[:b.Size]
 		a.coming = append(a.coming, b)
 		a.source.reading.Go(func() {
 			defer close(b.done)

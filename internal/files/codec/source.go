@@ -25,7 +25,8 @@ type Source struct {
 	Ended  func() error // ctx.Err
 	failed atomic.Bool  // the store failed
 
-	reading sync.WaitGroup // reads ahead
+	reading sync.WaitGroup // of ahead
+	ahead   []*ahead
 	tail    func() ([]byte, error)
 }
 
@@ -52,6 +53,7 @@ func OpenSource(ctx context.Context, path string) (*Source, error) {
 	s.Close = func() error {
 		cancel()
 		s.reading.Wait()
+		s.freeAhead()
 		return h.Close()
 	}
 	if s.Block > 0 {
