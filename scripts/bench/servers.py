@@ -18,8 +18,6 @@ from processes import SECONDS, run
 
 KEY, SECRET, REGION, BUCKET = "TFOSBENCH", "tfos-bench-secret", "us-east-1", "tfos-bench"
 ADDRESSES = ("TFOS_TEST_S3", "TFOS_TEST_GCS", "TFOS_TEST_AZURE", "TFOS_TEST_HDFS")
-MOTO_LOG = ROOT / ".stores" / "moto.log"  # a line a request
-
 # moto colours the lines of errors.
 _REQUEST = re.compile(rf'"(?:\x1b\[\d+m)?(?:GET|HEAD|PUT|POST|DELETE) /{BUCKET}[/?]')
 
@@ -122,7 +120,8 @@ def _to_hdfs(path, url):
 
 def s3_requests():
     """How many requests for the bucket S3 has answered so far, as its log has them."""
-    return requests_in(MOTO_LOG.read_text(errors="replace"))
+    log = pathlib.Path(f"/proc/{s3_process()}/fd/1")  # a line a request
+    return requests_in(log.read_text(errors="replace"))
 
 
 def requests_in(log):
