@@ -20,6 +20,7 @@ VERSION := $(shell cat VERSION)+$(shell git describe --always --exclude '*' --di
 PYTEST := $(PYTHON) -m pytest -q --dist loadfile --no-loadscope-reorder -n 4 scripts/tests
 LDFLAGS := -s -w -X main.version=$(VERSION)
 PAYLOAD := cmd/tfos/payload
+MOST_NODE := 60000000
 GREMLINS := github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0
 
 .PHONY: help setup build demo test test-all test-go test-pure test-engine test-stores test-stores-go test-stores-jobs test-python test-spark test-spark4 test-versions bench bench-full bench-docs mutate check proto clean
@@ -33,6 +34,7 @@ setup: ## .venv and .libtensorflow
 build: setup ## bin/tfos, bin/tfos-node, bin/tfos-engine
 	@mkdir -p bin
 	$(PURE) go build -ldflags '$(LDFLAGS)' -o bin/tfos-node ./cmd/tfos-node
+	@size=$$(stat -c %s bin/tfos-node); [ $$size -le $(MOST_NODE) ] || { echo "build: bin/tfos-node has $$size bytes, more than $(MOST_NODE): every run sends it to its executors" >&2; exit 1; }
 	$(CGO) go build -ldflags '$(LDFLAGS)' -o bin/tfos-engine ./cmd/tfos-engine
 	go tool s2c -q -c bin/tfos-node > $(PAYLOAD)/tfos-node.s2
 	go tool s2c -q -c bin/tfos-engine > $(PAYLOAD)/tfos-engine.s2
@@ -85,8 +87,8 @@ test-all: build test-go ## everything, the slow ones, all versions and the race 
 	CGO_ENABLED=1 go test -race $(PURE_ROOMS)
 
 # Some cases only: make bench-full BENCH='overhead files'
-bench: build ## tfos beside its peers, the short set on reduced rows: rows in and out, graph programs, export
-	$(PYTHON) scripts/bench --rows small --runs 1 spark_fed.floats files graph export
+bench: build ## tfos beside its peers, the short set on reduced rows: rows in and out, graph programs, stores, export
+	$(PYTHON) scripts/bench --rows small --runs 1 spark_fed.floats files graph stores export
 
 bench-full: build ## the whole benchmark: more than an hour
 	$(PYTHON) scripts/bench $(BENCH)

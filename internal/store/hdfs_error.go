@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -176,8 +177,21 @@ func (h *hdfsCluster) dialDataNode(ctx context.Context, network, address string)
 	if err != nil {
 		return nil, err
 	}
-	return &callConn{Conn: conn, limit: stallTime, node: errDataNode}, nil
+	c := &callConn{Conn: conn, limit: stallTime, node: errDataNode}
+	return &bufferedConn{Conn: c, buffer: bufio.NewReaderSize(c, packetBuffer)}, nil
 }
+
+// bufferedConn reads the small parts of packets together: of each 64 KiB the client reads
+// two lengths, a header and the checksums by themselves. Most of the data goes directly
+// into the caller's memory.
+type bufferedConn struct {
+	net.Conn
+	buffer *bufio.Reader
+}
+
+const packetBuffer = 16 << 10
+
+func (c *bufferedConn) Read(p []byte) (int, error) { return c.buffer.Read(p) }
 
 // dialTime is the longest wait for a connection.
 const dialTime = 10 * time.Second

@@ -260,6 +260,10 @@ func (h *hdfsHandle) give(r *placedReader) error {
 // Size implements Handle.
 func (h *hdfsHandle) Size() int64 { return h.file.size }
 
+// Block implements Handle. A data node sends on without being asked: the next bytes of a
+// reader are on their way already.
+func (h *hdfsHandle) Block() int64 { return 0 }
+
 // Close implements Handle.
 func (h *hdfsHandle) Close() (err error) {
 	h.mu.Lock()

@@ -3,7 +3,7 @@ package store
 import "testing"
 
 // realHDFS returns the store of the HDFS that scripts/stores.sh has started, and its URL.
-func realHDFS(t *testing.T) (HDFS, string) {
+func realHDFS(t testing.TB) (HDFS, string) {
 	t.Helper()
 	root := remoteServer(t, "TFOS_TEST_HDFS")
 	s, err := openHDFS(root, nil)

@@ -117,6 +117,7 @@ func (h *localHandle) ReadAt(ctx context.Context, p []byte, offset int64) (int, 
 }
 
 func (h *localHandle) Size() int64  { return h.size }
+func (h *localHandle) Block() int64 { return 0 }
 func (h *localHandle) Close() error { return h.file.Close() }
 
 // Stat implements Store.

@@ -24,7 +24,7 @@ func onEach(t *testing.T, test func(t *testing.T, s *Objects, p *faultyProxy, ro
 	t.Parallel()
 	kinds := []struct {
 		name   string
-		server func(*testing.T) string
+		server func(testing.TB) string
 		root   string
 	}{
 		{"S3", s3Server, s3Root},

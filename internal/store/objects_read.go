@@ -97,7 +97,12 @@ func (h *objectHandle) ReadAt(ctx context.Context, p []byte, offset int64) (int,
 }
 
 func (h *objectHandle) Size() int64  { return h.object.Size }
+func (h *objectHandle) Block() int64 { return remoteBlock }
 func (h *objectHandle) Close() error { return nil }
+
+// remoteBlock is how many bytes of a remote file are read at a time: a request takes 20 to
+// 50 ms to begin, in which a connection transfers so many bytes at 200 MB/s.
+const remoteBlock = 8 << 20
 
 // objectReader reads a range of an object. After a broken connection it goes on where it
 // was. ctx is that of the call that made it, because io.Reader has none.

@@ -18,7 +18,7 @@ const testBucket = "tfos"
 
 // makeBucket asks a test server for testBucket. A server that has it refuses, and so may
 // one that wants a signature: then the bucket must be there.
-func makeBucket(t *testing.T, method, url, body string) {
+func makeBucket(t testing.TB, method, url, body string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
@@ -33,7 +33,7 @@ func makeBucket(t *testing.T, method, url, body string) {
 
 // remoteServer returns the address of a server that scripts/stores.sh has started. Without one
 // the test is skipped, unless TFOS_REQUIRE names the stores.
-func remoteServer(t *testing.T, variable string) string {
+func remoteServer(t testing.TB, variable string) string {
 	t.Helper()
 	address := os.Getenv(variable)
 	switch {
@@ -88,7 +88,7 @@ const (
 var azureAddress sync.Mutex
 
 // openBucket opens a bucket through an address: the server's, or a proxy's.
-func openBucket(t *testing.T, root, address string) *Objects {
+func openBucket(t testing.TB, root, address string) *Objects {
 	t.Helper()
 	azureAddress.Lock()
 	defer azureAddress.Unlock()
@@ -102,7 +102,7 @@ func openBucket(t *testing.T, root, address string) *Objects {
 	return s
 }
 
-func openTest(t *testing.T, open opener, root string, settings Settings) (*Objects, string) {
+func openTest(t testing.TB, open opener, root string, settings Settings) (*Objects, string) {
 	t.Helper()
 	s, err := open(root, settings)
 	if err != nil {
@@ -112,21 +112,21 @@ func openTest(t *testing.T, open opener, root string, settings Settings) (*Objec
 }
 
 // s3Server returns the address of a server that has testBucket.
-func s3Server(t *testing.T) string {
+func s3Server(t testing.TB) string {
 	t.Helper()
 	address := remoteServer(t, "TFOS_TEST_S3")
 	makeBucket(t, http.MethodPut, address+"/"+testBucket, "")
 	return address
 }
 
-func gcsServer(t *testing.T) string {
+func gcsServer(t testing.TB) string {
 	t.Helper()
 	address := remoteServer(t, "TFOS_TEST_GCS")
 	makeBucket(t, http.MethodPost, address+"/storage/v1/b", `{"name":"`+testBucket+`"}`)
 	return address
 }
 
-func azureServer(t *testing.T) string {
+func azureServer(t testing.TB) string {
 	t.Helper()
 	address := remoteServer(t, "TFOS_TEST_AZURE")
 	key, err := container.NewSharedKeyCredential("devstoreaccount1", azuriteKey)
@@ -148,7 +148,7 @@ func TestS3A(t *testing.T)   { testObjects(t, s3aRoot, s3Server) }
 func TestGCS(t *testing.T)   { testObjects(t, gcsRoot, gcsServer) }
 func TestAzure(t *testing.T) { testObjects(t, azureRoot, azureServer) }
 
-func testObjects(t *testing.T, root string, server func(*testing.T) string) {
+func testObjects(t *testing.T, root string, server func(testing.TB) string) {
 	t.Parallel()
 	s := openBucket(t, root, server(t))
 	conformance(t, s, newFolder(s, root))

@@ -81,6 +81,9 @@ type Handle interface {
 	ReadAt(ctx context.Context, p []byte, offset int64) (int, error)
 	// Size returns the file's size in bytes when it was opened.
 	Size() int64
+	// Block returns how many bytes a read in order should have at a time, because a call
+	// takes long to begin. 0: it does not.
+	Block() int64
 	Close() error
 }
 

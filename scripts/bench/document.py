@@ -24,7 +24,7 @@ HOW = """\
 ## How to measure
 
 ```
-make bench        rows in and out, graph programs and export on reduced rows
+make bench        rows in and out, graph programs, stores and export on reduced rows
 make bench-full   everything, in more than an hour
 make bench-docs   this page; the cases of the last run replace earlier ones
 .venv/bin/python scripts/bench --list       the cases

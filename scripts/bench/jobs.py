@@ -19,13 +19,13 @@ PROGRAMS = pathlib.Path(__file__).parent / "programs"
 _READY = re.compile(r"Spark (\S+) runs ")
 
 
-def by_tfos(folder, job, command="train"):
+def by_tfos(folder, job, command="train", env=None):
     """Run a job, its keys as in docs/job-file.md, below folder with the Python of this process.
 
     Returns its verdict with two more keys: ready, the time.time() at which Spark's first executors
     were there, and spark, its version; seconds["form"] begins there too, as the clocks of the
     peers do, whose SparkContext waits for executors. Spark's event log is in folder/events.
-    DidNotRun: it failed.
+    env: more environment. DidNotRun: it failed.
     """
     log = folder / "events"
     log.mkdir()
@@ -39,7 +39,8 @@ def by_tfos(folder, job, command="train"):
     }
     path = folder / "job.yaml"
     path.write_text(json.dumps({**job, "spark": spark}, indent=1, default=str))  # JSON is YAML
-    verdict, lines = _run([ROOT / "bin" / "tfos", command, path, "--output", "json"], folder)
+    argv = [ROOT / "bin" / "tfos", command, path, "--output", "json"]
+    verdict, lines = _run(argv, folder, env)
     if verdict["code"] != 0:
         raise DidNotRun(f"tfos: exit {verdict['code']}: {verdict['cause']} (see {shown(folder)})")
     context, found = next((at, found) for at, line in lines if (found := _READY.search(line)))
@@ -56,23 +57,23 @@ def _registered(log):
     return max((at for at in added if at <= began), default=began) / 1000
 
 
-def here(folder, job, command="infer"):
+def here(folder, job, command="infer", env=None):
     """Run a job below folder with --local: its verdict, and the seconds of the whole command.
 
-    DidNotRun: it failed.
+    env: more environment. DidNotRun: it failed.
     """
     path = folder / "job.yaml"
     path.write_text(json.dumps(job, indent=1, default=str))
     argv = [ROOT / "bin" / "tfos", command, path, "--local", "--output", "json"]
     begin = time.perf_counter()
-    verdict, _ = _run(argv, folder)
+    verdict, _ = _run(argv, folder, env)
     seconds = time.perf_counter() - begin
     if verdict["code"] != 0:
         raise DidNotRun(f"tfos: exit {verdict['code']}: {verdict['cause']} (see {shown(folder)})")
     return verdict, seconds
 
 
-def consume(folder, consumer, **keys):
+def consume(folder, consumer, env=None, **keys):
     """by_tfos of a training job whose program takes its rows and drops them.
 
     consumer: one of programs/consume.py, which writes its marks to folder/out; keys: of the job.
@@ -83,10 +84,10 @@ def consume(folder, consumer, **keys):
         "args": {"consumer": consumer},
     }
     job = {"app": {"python": python}, "strategy": "independent", "model_dir": "out"}
-    return by_tfos(folder, {**job, **keys})
+    return by_tfos(folder, {**job, **keys}, env=env)
 
 
-def _run(argv, folder):
+def _run(argv, folder, env=None):
     """The verdict of a tfos command, and [(time.time(), line)] of its standard error."""
     state = {"TFOS_STATE_DIR": str(folder / "state"), "TFOS_PYTHON": sys.executable}
     # Into a file: a verdict with many splits is more than a pipe holds while its standard error
@@ -95,7 +96,7 @@ def _run(argv, folder):
     with open(out, "w") as stdout:
         child = subprocess.Popen(
             argv,
-            env={**os.environ, "PYSPARK_PYTHON": sys.executable, **state},
+            env={**os.environ, "PYSPARK_PYTHON": sys.executable, **state, **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=subprocess.PIPE,

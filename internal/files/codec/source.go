@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"sync/atomic"
 
 	"tfos/internal/store"
@@ -15,13 +16,23 @@ import (
 type Source struct {
 	Path string
 	Size int64
+	// Block is how many bytes a read in order should have at a time. 0: reads are cheap.
+	Block int64
 	// Read fills p from an offset. It is a function because it holds ctx:
 	// io.ReaderAt has no ctx parameter.
 	Read   func(p []byte, offset int64) (int, error)
 	Close  func() error
 	Ended  func() error // ctx.Err
 	failed atomic.Bool  // the store failed
+
+	reading sync.WaitGroup // of ahead
+	ahead   []*ahead
+	tail    func() ([]byte, error)
 }
+
+// tailBytes is how much of a remote file's end is read at once: a footer, its length and
+// its magic number are three reads.
+const tailBytes = 64 << 10
 
 // OpenSource opens a file for reads at many places. The caller closes it. ctx
 // bounds every later read.
@@ -34,10 +45,27 @@ func OpenSource(ctx context.Context, path string) (*Source, error) {
 	if err != nil {
 		return nil, StoreError(path, err)
 	}
-	return &Source{
-		Path: path, Size: h.Size(), Close: h.Close, Ended: ctx.Err,
-		Read: func(p []byte, offset int64) (int, error) { return h.ReadAt(ctx, p, offset) },
-	}, nil
+	reads, cancel := context.WithCancel(ctx)
+	s := &Source{
+		Path: path, Size: h.Size(), Block: h.Block(), Ended: ctx.Err,
+		Read: func(p []byte, offset int64) (int, error) { return h.ReadAt(reads, p, offset) },
+	}
+	s.Close = func() error {
+		cancel()
+		s.reading.Wait()
+		s.freeAhead()
+		return h.Close()
+	}
+	if s.Block > 0 {
+		s.tail = sync.OnceValues(s.readTail)
+	}
+	return s, nil
+}
+
+func (s *Source) readTail() ([]byte, error) {
+	tail := make([]byte, min(tailBytes, s.Size))
+	_, err := s.read(tail, s.Size-int64(len(tail)))
+	return tail, err
 }
 
 // ReadAt implements io.ReaderAt. A range beyond the file's end is an error of
@@ -46,6 +74,17 @@ func (s *Source) ReadAt(p []byte, offset int64) (int, error) {
 	if offset < 0 || offset > s.Size-int64(len(p)) {
 		return 0, fmt.Errorf("bytes from %d to %d of a file of %d", offset, offset+int64(len(p)), s.Size)
 	}
+	if begin := s.Size - tailBytes; s.tail != nil && offset >= begin {
+		tail, err := s.tail()
+		if err != nil {
+			return 0, err
+		}
+		return copy(p, tail[offset-max(0, begin):]), nil
+	}
+	return s.read(p, offset)
+}
+
+func (s *Source) read(p []byte, offset int64) (int, error) {
 	n, err := s.Read(p, offset)
 	if n == len(p) {
 		err = nil

@@ -49,7 +49,8 @@ type leaf struct {
 	nested         bool  // arrays above the leaf need its levels
 	values         values
 	open           func(group int) (chunk, error)
-	group          int // the next to open
+	group          int         // the next to open
+	in             io.ReaderAt // reads its chunks, in the order of row groups
 
 	chunk
 	rowsLeft int64 // rows left in the row group

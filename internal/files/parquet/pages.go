@@ -88,21 +88,30 @@ type pages struct {
 	start   int64 // offset of the current page in the file
 }
 
-func openPages(s *codec.Source, chunk *metadata.ColumnChunkMetaData) (*pages, error) {
+// pieceOf returns where a column chunk is in a file of so many bytes.
+func pieceOf(chunk *metadata.ColumnChunkMetaData, size int64) (codec.Piece, error) {
 	begin := chunk.DataPageOffset()
 	if dict := chunk.DictionaryPageOffset(); chunk.HasDictionaryPage() && dict > 0 && dict < begin {
 		begin = dict
 	}
 	length := chunk.TotalCompressedSize()
-	if begin < 0 || length < 0 || length > s.Size-begin {
-		return nil, fmt.Errorf("a column chunk of %d bytes at byte %d in a file of %d", length, begin, s.Size)
+	if begin < 0 || length < 0 || length > size-begin {
+		return codec.Piece{}, fmt.Errorf("a column chunk of %d bytes at byte %d in a file of %d", length, begin, size)
 	}
-	p := &pages{in: window{r: s, next: begin, end: begin + length}, start: begin,
+	return codec.Piece{Offset: begin, Size: length}, nil
+}
+
+// openPages opens a column chunk, whose bytes r reads.
+func openPages(r io.ReaderAt, size int64, chunk *metadata.ColumnChunkMetaData) (*pages, error) {
+	at, err := pieceOf(chunk, size)
+	if err != nil {
+		return nil, err
+	}
+	p := &pages{in: window{r: r, next: at.Offset, end: at.Offset + at.Size}, start: at.Offset,
 		maxSize: chunk.TotalUncompressedSize(), values: chunk.NumValues()}
 	if path := chunk.FilePath(); path != "" {
 		return nil, fmt.Errorf("its values are in another file, %s, which is to be read instead", path)
 	}
-	var err error
 	p.unpack, err = decompressorOf(chunk.Compression())
 	return p, err
 }

@@ -274,7 +274,7 @@ func TestOpenPages(t *testing.T) {
 		}
 		end := begin + chunk.TotalCompressedSize()
 		source := &codec.Source{Size: end, Read: bytes.NewReader(content.Bytes()).ReadAt}
-		p, err := openPages(source, chunk)
+		p, err := openPages(source, source.Size, chunk)
 		if err != nil || p.start != begin {
 			t.Fatalf("column %d: %+v, %v", column, p, err)
 		}
@@ -287,7 +287,7 @@ func TestOpenPages(t *testing.T) {
 			t.Errorf("column %d: more pages, %v", column, err)
 		}
 		source.Size--
-		if _, err := openPages(source, chunk); err == nil {
+		if _, err := openPages(source, source.Size, chunk); err == nil {
 			t.Errorf("column %d: a chunk to byte %d in a file of %d", column, end, source.Size)
 		}
 	}

@@ -92,13 +92,34 @@ func (r *reader) chunk(l *leaf, column, group int) (chunk, error) {
 		return chunk{}, err
 	}
 	c := chunk{rows: g.NumRows(), slots: float64(meta.NumValues()) / float64(g.NumRows())}
-	p, err := openPages(r.source, meta)
+	if l.in == nil {
+		l.in = r.inOrder(column, group)
+	}
+	p, err := openPages(l.in, r.source.Size, meta)
 	if err != nil {
 		return chunk{}, err
 	}
 	col := r.file.MetaData().Schema.Column(column)
 	c.pageSource = &pageDecoder{pages: p, maxRep: l.maxRep, maxDef: l.maxDef, deltas: deltas{physical: col.PhysicalType(), length: col.TypeLength()}}
 	return c, nil
+}
+
+// inOrder reads a column's chunks, from a row group on. A chunk whose place is wrong ends
+// them: opening it is the error.
+func (r *reader) inOrder(column, group int) io.ReaderAt {
+	var pieces []codec.Piece
+	for _, g := range r.groups[group:] {
+		meta, err := g.ColumnChunk(column)
+		if err != nil {
+			break
+		}
+		piece, err := pieceOf(meta, r.source.Size)
+		if err != nil {
+			break
+		}
+		pieces = append(pieces, piece)
+	}
+	return r.source.InOrder(pieces, len(r.leaves))
 }
 
 func (r *reader) FirstRow() int64 { return r.before }

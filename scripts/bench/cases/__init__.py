@@ -12,6 +12,7 @@ from cases import (
     memory,
     overhead,
     spark_fed,
+    stores,
     training,
 )
 
@@ -26,6 +27,7 @@ ALL = (
     *graph_clusters.CASES,
     *graph_memory.CASES,
     *export.CASES,
+    *stores.CASES,
     *overhead.CASES,
     *memory.CASES,
 )

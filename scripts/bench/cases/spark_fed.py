@@ -23,14 +23,15 @@ PIPED = {"read_by": "spark", "feeder": "pipe"}
 REFED, CACHED = 0, "10g"  # epoch_cache
 
 
-def limit(kind, folder, settings):
+def limit(kind, folder, settings, path=None):
+    """Spark counts the rows; path: where they are, if not in the local files."""
     count = rows.count(kind, settings.rows)
     found = peer(
         "pyspark",
         "map_in_arrow.py",
         folder,
         master=LIMIT_MASTER,
-        path=str(rows.parquet(kind, settings.rows)),
+        path=str(path or rows.parquet(kind, settings.rows)),
         rows=count,
         copies=1,
         passes=passes.FIRST + settings.warm,
@@ -43,20 +44,24 @@ def limit(kind, folder, settings):
     return Sample(*passes.of_jobs(jobs, count), {"versions": found["versions"]})
 
 
-def tfos(kind, consumer, folder, settings, read_by="auto", feeder="auto", cache=REFED):
-    """A job whose program takes the rows of every epoch and drops them."""
+def tfos(kind, consumer, folder, settings, path=None, env=None, **keys):
+    """A job whose program takes the rows of every epoch and drops them.
+
+    path: where they are, if not in the local files; env: what reading them needs; keys: of the
+    job file.
+    """
+    cache = keys.setdefault("epoch_cache", REFED)
     count, batch = rows.count(kind, settings.rows), rows.KINDS[kind].batch
     epochs = passes.FIRST + settings.warm
     verdict = consume(
         folder,
         consumer,
+        env=env,
         cluster_size=MEMBERS,
-        input={"path": rows.parquet(kind, settings.rows)},
+        input={"path": path or rows.parquet(kind, settings.rows)},
         batch_size=batch,
         epochs=epochs,
-        read_by=read_by,
-        feeder=feeder,
-        epoch_cache=cache,
+        **keys,
     )
     jobs = spark_jobs(events(folder), FEED_GROUP)
     if (len(jobs) >= epochs) != (cache == REFED):
@@ -118,7 +123,7 @@ def case(kind):
             side(
                 "data_feed", TFOS, "a program calls get_data_feed().next_batch", tfos, "data_feed"
             ),
-            side("cached", TFOS, "count, with epoch_cache: 10g", tfos, "count", cache=CACHED),
+            side("cached", TFOS, "count, with epoch_cache: 10g", tfos, "count", epoch_cache=CACHED),
             side("tensorflowonspark", PEER, "DataFeed.next_batch", tensorflowonspark, "next_batch"),
             side(
                 "tensorflowonspark_dataset",

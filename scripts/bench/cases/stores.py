@@ -1,0 +1,253 @@
+"""Rows, predictions, commits and checkpoints on remote stores, next to local files."""
+
+import functools
+import json
+import os
+import re
+import statistics
+
+import jobs
+import rows
+import servers
+from case import LIMIT, TFOS, Case, DidNotRun, Ratio, Sample, Side
+from environments import ROOT
+from jobs import PROGRAMS
+from processes import run, shown
+
+from cases import graph, inference, spark_fed
+
+FED = "floats"
+GRAPH = "labelled"
+READERS = 4
+PARTS = 10_000
+MOST_SECONDS = 10  # of a commit of PARTS
+COMMITTED = {"small": 1_000, "full": PARTS}
+RATE = re.compile(r"^BenchmarkPublish/(\w+)\S*\s+1\s+(\d+) ns/op", re.MULTILINE)
+
+
+# Rows fed to members.
+
+
+def fed(store, folder, settings):
+    path = rows.parquet(FED, settings.rows)
+    if store == "local":
+        return spark_fed.tfos(FED, "count", folder, settings)
+    url, env = servers.copied(store, path), servers.environment()
+    return spark_fed.tfos(FED, "count", folder, settings, path=url, env=env)
+
+
+def counted_by_spark(folder, settings):
+    url = servers.copied("hdfs", rows.parquet(FED, settings.rows))
+    return spark_fed.limit(FED, folder, settings, path=url)
+
+
+# Rows that a graph program's member reads itself.
+
+
+def trained(store, folder, settings):
+    """A graph program that reads its files with READERS readers."""
+    keys = graph.job("mlp", graph.STEPS[settings.rows], settings)
+    path = rows.parquet(GRAPH, settings.rows)
+    env, before = {}, 0
+    if store != "local":
+        keys["input"] = {"path": servers.copied(store, path)}
+        env = servers.environment()
+    if store == "s3":
+        before = servers.s3_requests()
+    keys |= {"input_mode": "tensorflow", "readers": READERS}
+    keys["resources"] = {"worker": {"cores": 1}}
+    verdict, _ = jobs.here(folder, keys, "train", env)
+    more = {}
+    if store == "s3":
+        asked = servers.s3_requests() - before
+        size = sum(file.stat().st_size for file in path.iterdir())
+        read = size * verdict["train"]["steps"] * graph.BATCH / rows.count(GRAPH, settings.rows)
+        more = {"requests of a GB": asked / (read / 1e9), "GB read": read / 1e9}
+    return graph.sample(verdict, 1, {}, **more)
+
+
+# Predictions.
+
+
+def predicted(store, folder, settings):
+    """The MLP over files, without Spark, from and to a store."""
+    path = rows.parquet(inference.KIND, settings.rows)
+    keys, env = inference.job("mlp", path), {}
+    if store != "local":
+        env = servers.environment()
+        keys["input"] = {"path": servers.copied(store, path)}
+        keys["output"] = {"path": f"{servers.folder(store)}/predictions", "if_exists": "replace"}
+    found = []
+    for i in range(1 + settings.warm):
+        own = folder / str(i)
+        own.mkdir()
+        verdict, seconds = jobs.here(own, keys, "infer", env)
+        count = rows.count(inference.KIND, settings.rows)
+        if verdict["infer"]["rows"] != count:
+            raise DidNotRun(f"{verdict['infer']['rows']} rows were predicted of {count}")
+        found.append((count / verdict["infer"]["seconds"], seconds))
+    rates = [rate for rate, _ in found]
+    measured = {"seconds of the whole command": statistics.median(s for _, s in found[1:])}
+    return Sample(rates[0], rates[1:], {"measured": measured})
+
+
+# Commits.
+
+
+def published(store, folder, settings):
+    """Seconds of a commit of PARTS small files, by a Go benchmark of internal/store."""
+    binary, parts = folder / "store.test", COMMITTED[settings.rows]
+    build = ["go", "test", "-c", "-o", binary, "./internal/store"]
+    run(build, folder / "build.txt", env={"CGO_ENABLED": "0"}, cwd=ROOT)
+    argv = [binary, "-test.run=^$", f"-test.bench=^BenchmarkPublish$/^{store}$"]
+    argv += ["-test.benchtime=1x"]
+    env = {**servers.environment(), "TFOS_BENCH_PARTS": str(parts), "TFOS_REQUIRE": "stores"}
+    log = folder / "log.txt"
+    run(argv, log, env=env, cwd=folder)
+    found = {name: int(ns) / 1e9 for name, ns in RATE.findall(log.read_text())}
+    if store not in found:
+        raise DidNotRun(f"BenchmarkPublish/{store} gave no result; see {shown(log)}")
+    measured = {"files": parts, "files/s": parts / found[store]}
+    return Sample(found[store] * PARTS / parts, [], {"measured": measured})
+
+
+# Checkpoints.
+
+SAVED_MB = {"small": 250, "full": 1_000}
+WATCHED = 30  # seconds of the loop after a save
+
+
+def mirrored(store, folder, settings):
+    """Steps/s of a loop on one CPU, after it has saved a checkpoint into model_dir.
+
+    The loop has the first CPU, and the store's server the last one: it stands for another host.
+    """
+    env, model_dir = {}, "model"
+    if store != "local":
+        env, model_dir = servers.environment(), f"{servers.folder(store)}/model-{os.getpid()}"
+        cpus = sorted(os.sched_getaffinity(0))
+        pinned(servers.s3_process(), cpus[-1])
+    config = {"megabytes": SAVED_MB[settings.rows], "seconds": WATCHED, "marks": str(folder)}
+    verdict = jobs.by_tfos(
+        folder,
+        {
+            "app": {
+                "python": {"file": PROGRAMS / "save.py", "function": "main_fun", "args": config}
+            },
+            "strategy": "independent",
+            "cluster_size": 1,
+            "input_mode": "tensorflow",
+            "input": {"path": rows.parquet(GRAPH, settings.rows)},
+            "model_dir": model_dir,
+        },
+        env=env,
+    )
+    marks = json.loads((folder / "marks.json").read_text())
+    measured = {
+        "steps/s before the save": marks["before"],
+        "CPU of tfos-node while the loop ran, s": marks["node_cpu"],
+    }
+    if store != "local":
+        (one,) = verdict["mirrored"]
+        measured["upload, s"] = one["seconds"]
+    return Sample(None, [marks["after"]], {"measured": measured})
+
+
+def pinned(pid, cpu):
+    """Has all threads of a process run on one CPU."""
+    for task in os.listdir(f"/proc/{pid}/task"):
+        os.sched_setaffinity(int(task), {cpu})
+
+
+def side(name, role, what, function, *args):
+    return Side(name, role, what, functools.partial(function, *args))
+
+
+CASES = (
+    Case(
+        name="stores.fed",
+        title="Rows from HDFS, fed to members",
+        row=rows.KINDS[FED].row,
+        counted=f"rows handed to the programs of {spark_fed.MEMBERS} members, or counted by Spark; "
+        f"{rows.count(FED, 'small'):,} (small) or {rows.count(FED, 'full'):,} (full) a pass, from "
+        "parquet files. The servers run on the same CPUs",
+        clock="As for rows that Spark feeds: a pass is an epoch. cold: the first pass, warm: the "
+        "third and later ones.",
+        unit="rows/s",
+        sides=(
+            side("local", TFOS, "local files", fed, "local"),
+            side("hdfs", TFOS, "the same files on HDFS", fed, "hdfs"),
+            side("s3", TFOS, "the same files on S3 (moto)", fed, "s3"),
+            side("spark_hdfs", LIMIT, "Spark reads HDFS and counts", counted_by_spark),
+        ),
+        ratios=(
+            Ratio(("hdfs", "warm"), ("local", "warm"), bar=0.8),
+            Ratio(("hdfs", "warm"), ("spark_hdfs", "warm"), bar=3),
+            Ratio(("s3", "warm"), ("local", "warm")),
+        ),
+    ),
+    Case(
+        name="stores.graph",
+        title=f"Rows from stores, read by a graph program with {READERS} readers",
+        row=graph.ROW,
+        counted=f"rows trained on, {graph.steps_text(graph.STEPS)} steps of the MLP, without "
+        "Spark. The servers run on the same CPUs",
+        clock=graph.PACE,
+        unit="rows/s",
+        sides=(
+            side("local", TFOS, "local files", trained, "local"),
+            side("s3", TFOS, "the same files on S3 (moto)", trained, "s3"),
+            side("hdfs", TFOS, "the same files on HDFS", trained, "hdfs"),
+        ),
+        ratios=(
+            Ratio(("s3", "warm"), ("local", "warm"), bar=0.7),
+            Ratio(("hdfs", "warm"), ("local", "warm")),
+        ),
+    ),
+    Case(
+        name="stores.inference",
+        title="Inference from HDFS to HDFS: MLP 784-128-10",
+        row=inference.ROW,
+        counted=f"rows whose predictions are written; {inference.ROWS}; tfos infer --local",
+        clock="From the first row read to the last prediction written, without the loading of the "
+        "model. cold: the first run, warm: the later ones.",
+        unit="rows/s",
+        sides=(
+            side("local", TFOS, "local files to local files", predicted, "local"),
+            side("hdfs", TFOS, "HDFS to HDFS", predicted, "hdfs"),
+        ),
+        ratios=(Ratio(("hdfs", "warm"), ("local", "warm"), bar=0.8),),
+    ),
+    Case(
+        name="stores.commit",
+        title=f"Commit of {PARTS:,} files",
+        row="a file of 6 bytes",
+        counted=f"seconds from the call to the published folder, at most {MOST_SECONDS} are "
+        f"wanted. {COMMITTED['small']:,} files (small) times {PARTS // COMMITTED['small']}, or "
+        f"{PARTS:,} (full)",
+        clock="store.Publish alone. The files were written before. cold is the only figure.",
+        unit="s",
+        sides=(
+            side("hdfs", TFOS, "a rename", published, "hdfs"),
+            side("s3", TFOS, "copies on the server (moto)", published, "s3"),
+            side("gcs", TFOS, "copies on the server (fake-gcs-server)", published, "gcs"),
+            side("azure", TFOS, "copies on the server (azurite)", published, "azure"),
+        ),
+        ratios=(),
+    ),
+    Case(
+        name="stores.mirror",
+        title="A training loop whose model_dir is on S3",
+        row="a product of two matrices, with one thread",
+        counted=f"steps/s in the {WATCHED} s after a checkpoint of {SAVED_MB['small']} (small) or "
+        f"{SAVED_MB['full']:,} MB (full) was saved",
+        clock="The loop has one CPU. S3's server (moto) has another one, because it stands for "
+        "another host. tfos-node has both.",
+        unit="steps/s",
+        sides=(
+            side("local", TFOS, "a local model_dir", mirrored, "local"),
+            side("s3", TFOS, "model_dir on S3", mirrored, "s3"),
+        ),
+        ratios=(Ratio(("s3", "warm"), ("local", "warm"), bar=0.97),),
+    ),
+)

@@ -1,0 +1,147 @@
+"""Real servers of remote stores on this machine: HDFS, S3 (moto), GCS, Azure Blob.
+
+scripts/stores.sh installs and starts them, once a benchmark, and stops them at its end. They
+share the CPUs with what is measured, unless a case pins them.
+"""
+
+import atexit
+import functools
+import os
+import pathlib
+import re
+import subprocess
+import urllib.request
+
+from case import DidNotRun
+from environments import HOME, ROOT
+from processes import SECONDS, run
+
+KEY, SECRET, REGION, BUCKET = "TFOSBENCH", "tfos-bench-secret", "us-east-1", "tfos-bench"
+ADDRESSES = ("TFOS_TEST_S3", "TFOS_TEST_GCS", "TFOS_TEST_AZURE", "TFOS_TEST_HDFS")
+# moto colours the lines of errors.
+_REQUEST = re.compile(rf'"(?:\x1b\[\d+m)?(?:GET|HEAD|PUT|POST|DELETE) /{BUCKET}[/?]')
+
+
+@functools.cache
+def addresses():
+    """{name of ADDRESSES: address} of the servers, which are started at the first call.
+
+    DidNotRun: one of them did not start.
+    """
+    HOME.mkdir(exist_ok=True)
+    log = HOME / "stores.log"
+    # The servers end with the command, and the command ends with its standard input.
+    say = "env | grep ^TFOS_TEST_; echo; exec cat"
+    environ = {name: value for name, value in os.environ.items() if name not in ADDRESSES}
+    with open(log, "w") as errors:
+        child = subprocess.Popen(
+            [ROOT / "scripts" / "stores.sh", "sh", "-c", say],
+            env=environ,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            start_new_session=True,
+        )
+    atexit.register(_stop, child)
+    found = {}
+    while line := child.stdout.readline().strip():
+        name, _, value = line.partition("=")
+        found[name] = value
+    missing = [name for name in ADDRESSES if name not in found]
+    if missing:
+        raise DidNotRun(f"scripts/stores.sh did not set {', '.join(missing)}: see {log}")
+    request = urllib.request.Request(f"{found['TFOS_TEST_S3']}/{BUCKET}", method="PUT")
+    urllib.request.urlopen(request).close()
+    return found
+
+
+def _stop(child):
+    child.stdin.close()
+    child.wait(SECONDS)
+
+
+def environment():
+    """What a process needs in its environment to use the stores."""
+    conf = HOME / "stores.conf"
+    conf.mkdir(exist_ok=True)
+    found = addresses()
+    settings = {
+        "fs.s3a.endpoint": found["TFOS_TEST_S3"],
+        "fs.s3a.endpoint.region": REGION,
+        "fs.s3a.path.style.access": "true",
+        "fs.s3a.access.key": KEY,
+        "fs.s3a.secret.key": SECRET,
+    }
+    text = "".join(
+        f"<property><name>{name}</name><value>{value}</value></property>"
+        for name, value in settings.items()
+    )
+    (conf / "core-site.xml").write_text(f"<configuration>{text}</configuration>")
+    return {"HADOOP_CONF_DIR": str(conf), **found}
+
+
+def folder(store):
+    """The URL of a folder of its own in a store: hdfs or s3."""
+    if store == "s3":
+        return f"s3://{BUCKET}/bench"
+    return f"{addresses()['TFOS_TEST_HDFS']}/bench"
+
+
+@functools.cache
+def copied(store, path):
+    """The URL of a copy of a local folder, which is copied once a benchmark."""
+    url = f"{folder(store)}/{path.name}"
+    {"s3": _to_s3, "hdfs": _to_hdfs}[store](path, url)
+    return url
+
+
+def _to_s3(path, url):
+    import pyarrow.fs
+
+    scheme, _, host = addresses()["TFOS_TEST_S3"].partition("://")
+    s3 = pyarrow.fs.S3FileSystem(
+        access_key=KEY, secret_key=SECRET, endpoint_override=host, scheme=scheme, region=REGION
+    )
+    to = url.removeprefix("s3://")
+    pyarrow.fs.copy_files(str(path), to, destination_filesystem=s3, use_threads=False)
+
+
+def _to_hdfs(path, url):
+    import pyspark
+
+    jars = pathlib.Path(pyspark.__file__).parent / "jars"
+    shell = f"{environment()['HADOOP_CONF_DIR']}:{jars}/*"
+    argv = ["java", "-cp", shell, "org.apache.hadoop.fs.FsShell"]
+    log = HOME / "hdfs-put.log"
+    run([*argv, "-mkdir", "-p", folder("hdfs")], log)
+    run([*argv, "-put", "-f", path, url], log)
+
+
+def s3_requests():
+    """How many requests for the bucket S3 has answered so far, as its log has them."""
+    log = pathlib.Path(f"/proc/{s3_process()}/fd/1")  # a line a request
+    return requests_in(log.read_text(errors="replace"))
+
+
+def requests_in(log):
+    """The requests for the bucket in a log of moto."""
+    return len(_REQUEST.findall(log))
+
+
+def s3_process():
+    """The process id of the server of S3."""
+    port = addresses()["TFOS_TEST_S3"].rpartition(":")[2]
+    for entry in pathlib.Path("/proc").iterdir():
+        if entry.name.isdigit():
+            words = _command(entry)
+            if any(word.endswith("/moto_server") for word in words) and port in words:
+                return int(entry.name)
+    raise DidNotRun("the process of the server of S3 was not found")
+
+
+def _command(entry):
+    try:
+        return (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return []  # it has ended
