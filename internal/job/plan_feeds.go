@@ -141,20 +141,17 @@ func (s *Spec) outputs(env Environment) []work.Output {
 			Kind: kind, Staging: staging(s.Output.Path, run), Final: s.Output.Path,
 			Replace: s.Output.IfExists == ifReplace, Skip: s.Output.IfExists == ifSkip,
 		}
-		if s.Output.IfExists == ifResume {
+		switch {
+		case s.Output.IfExists == ifResume:
 			o.Resume = kept(s.Output.Path)
 			o.Staging = work.ResumeStaging(o.Resume, run)
-		} else {
+		case s.kind != Infer: // engines and Spark write to stores themselves
 			o = onStore(o, s.Output.Path, run)
 		}
 		if s.predicts() == infer.Partitions && s.OnBadRow == string(infer.Quarantine) {
-			switch {
-			case o.Resume != "":
+			o.Aside = aside(s.Output.Path, run)
+			if o.Resume != "" {
 				o.Aside = work.ResumeAside(o.Resume, run)
-			case o.Hold != "":
-				o.Aside = work.HoldAside(o.Hold, run)
-			default:
-				o.Aside = aside(s.Output.Path, run)
 			}
 		}
 		out = append(out, o)
@@ -162,8 +159,8 @@ func (s *Spec) outputs(env Environment) []work.Output {
 	return out
 }
 
-// onStore is an output, which the run holds if it is on a store. folder is that which the
-// job file names.
+// onStore is an output of members that write local files: if it is on a store, the run holds
+// it. folder is that which the job file names.
 func onStore(o work.Output, folder, run string) work.Output {
 	if IsURL(folder) {
 		o.Hold = work.HoldFolder(folder)
@@ -177,7 +174,7 @@ func onStore(o work.Output, folder, run string) work.Output {
 func storedOutputs(outputs []work.Output, to string) (stored []node.StoredOutput) {
 	for _, o := range outputs {
 		switch {
-		case o.Hold == "", o.Kind == "predictions": // engines and Spark write to stores themselves
+		case o.Hold == "":
 		case o.Kind == "results":
 			stored = append(stored, node.StoredOutput{Kind: node.StoredResults, URL: o.Staging})
 		default:

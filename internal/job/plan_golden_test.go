@@ -104,7 +104,6 @@ var plans = []struct {
 	{name: "train-store", kind: Train, text: digits, sets: []string{"export_dir=s3://b/m/digits", "export_if_exists=replace", "output={path: 'hdfs:/rows', if_exists: replace}",
 		"app.python.outputs=[logs]", "app.python.output_dir=gs://b/kept"}},
 	{name: "export-store", kind: Export, text: "model_dir: ckpt\nexport_dir: s3://b/served/\nserving_layout: true\n"},
-	{name: "infer-store", kind: Infer, text: predict, sets: []string{"input={sql: SELECT 1}", "output.path=s3://b/p", "on_bad_row=quarantine"}},
 	{name: "infer-default", kind: Infer, text: predict, rows: 450},
 	{name: "infer-quarantine", kind: Infer, text: predict, sets: []string{"on_bad_row=quarantine", "max_bad=0.1%"}},
 	{name: "infer-op-libraries", kind: Infer, text: predict, sets: []string{"tensorflow.op_libraries=[ops/mine.so, 'local:/opt/ops/theirs.so', tensorflow_text]"}},

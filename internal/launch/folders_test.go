@@ -105,6 +105,11 @@ func TestStateDir(t *testing.T) {
 			t.Errorf("StateDir(%q, %q) = %q, %v; want %q", tt.setting, tt.env, got, err, tt.want)
 		}
 	}
+	for _, url := range []string{"s3://b/records", "hdfs:/records"} {
+		if _, err := StateDir(url, nil); CodeOf(err) != exit.Usage {
+			t.Errorf("StateDir(%q): %v", url, err)
+		}
+	}
 	if _, err := StateDir("", nil); CodeOf(err) != exit.Usage {
 		t.Errorf("no place: %v", err)
 	}

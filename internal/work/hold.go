@@ -14,7 +14,7 @@ import (
 	"tfos/internal/store"
 )
 
-// Outputs on stores that are made as a whole (Output.Hold). A run holds such an output alone
+// Outputs on stores that members upload (Output.Hold). A run holds such an output alone
 // from its beginning to its end. No other run publishes onto it meanwhile, and all that is
 // staged beside it was left by dead runs:
 //
@@ -32,9 +32,6 @@ func HoldFolder(final string) string { return beside(final) + holdStaging }
 func HoldStaging(hold, run, final string) string {
 	return hold + "/" + run + "/" + path.Base(final)
 }
-
-// HoldAside is Output.Aside of an output with this Hold.
-func HoldAside(hold, run string) string { return hold + "/" + run + "/.quarantine" }
 
 // beside is the beginning of hidden names beside an output.
 func beside(final string) string {

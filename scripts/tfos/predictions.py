@@ -115,16 +115,13 @@ class Predictions:
                 )
 
         if work.get("resume") and URL.match(work["output"]):
-            most = self._spark_conf(MOST_ROWS_CONF)
-            if most not in ("", "0"):
+            most = int(self._spark.conf.get(MOST_ROWS_CONF))
+            if most > 0:
                 raise InputError(
                     exits.USAGE,
                     f"output.if_exists: resume: on a store each partition must be one file, and "
                     f"{MOST_ROWS_CONF} is {most}: set it to 0, or choose another if_exists",
                 )
-
-    def _spark_conf(self, name):
-        return (self._spark.conf.get(name, "") or "").strip()
 
     def leave_out(self, partitions):
         """These are finished, by number."""
