@@ -44,8 +44,6 @@ type exclusive struct {
 	reserve.Work
 	cfg  Config
 	held []held
-	// there is an output that is left as it is (Output.Skip). Nothing is then done.
-	there []reserve.Artifact
 }
 
 // held is an output that the run holds.
@@ -79,9 +77,6 @@ func (w *exclusive) ShareOut(ctx context.Context) (reserve.Shares, reserve.Start
 			return reserve.Shares{}, reserve.Start{End: reserve.Fail{Code: exit.Output, Phase: "output", Cause: err.Error()}}
 		}
 	}
-	if len(w.there) > 0 {
-		return reserve.Shares{}, reserve.Start{End: reserve.Settle{Phase: PhaseSkipped}}
-	}
 	return w.Work.ShareOut(ctx)
 }
 
@@ -101,15 +96,8 @@ func (w *exclusive) acquire(ctx context.Context, o Output) error {
 	}
 	h := held{o, st, lock}
 	w.held = append(w.held, h)
-	if err := store.Recover(ctx, st, o.Final); err != nil {
-		return outputError(o, err)
-	}
-	there, err := h.there(ctx)
-	if err != nil {
+	if _, err := o.recover(ctx, st); err != nil {
 		return err
-	}
-	if there {
-		w.there = append(w.there, reserve.Artifact{Kind: o.Kind, Path: o.Final})
 	}
 	if err := h.sweep(ctx); err != nil {
 		return fmt.Errorf("%s: delete what earlier runs have left at %s: %w", o.Kind, o.Hold, err)
@@ -120,32 +108,6 @@ func (w *exclusive) acquire(ctx context.Context, o Output) error {
 // lockPath is the file that a run locks.
 func lockPath(o Output) string {
 	return o.Hold[:len(o.Hold)-len(holdStaging)] + holdLock
-}
-
-// there reports whether the output is there and is left as it is. An output that is there
-// and is neither to be left nor to be replaced is an error.
-func (h held) there(ctx context.Context) (bool, error) {
-	if h.Replace {
-		return false, nil
-	}
-	_, err := h.store.Stat(ctx, h.Final)
-	if err == nil && h.Skip {
-		_, err = h.store.Stat(ctx, h.Final+"/_SUCCESS")
-		if errors.Is(err, fs.ErrNotExist) {
-			return false, &OutputError{h.Output, "exists already and is not complete, for it has no _SUCCESS: remove it"}
-		}
-	} else if err == nil {
-		err = fs.ErrExist
-	}
-	switch {
-	case err == nil:
-		return true, nil
-	case errors.Is(err, fs.ErrNotExist):
-		return false, nil
-	case errors.Is(err, fs.ErrExist):
-		return false, outputError(h.Output, err)
-	}
-	return false, &OutputError{h.Output, fmt.Sprintf("cannot be looked at: %v", err)}
 }
 
 // sweep deletes what other runs have staged, which are dead. Whole exports stay: the
@@ -215,10 +177,6 @@ func wholePiece(ctx context.Context, st store.Store, p store.Info) (bool, error)
 
 // Finish implements reserve.Work.
 func (w *exclusive) Finish(ctx context.Context, v reserve.Verdict, made reserve.Made) (reserve.Verdict, error) {
-	if len(w.there) > 0 {
-		v.Artifacts = w.there
-		return v, w.release(ctx)
-	}
 	v, err := w.Work.Finish(ctx, v, made)
 	return v, errors.Join(err, w.release(ctx))
 }

@@ -148,35 +148,3 @@ func TestHoldOfAFailedRun(t *testing.T) {
 		})
 	}
 }
-
-// TestHoldSkips: an output that is complete is left as it is, and nothing is done. One that
-// is not complete is an error.
-func TestHoldSkips(t *testing.T) {
-	root := t.TempDir()
-	cfg, _ := heldConfig(t, root, "r1", false)
-	cfg.Outputs[0].Kind, cfg.Outputs[0].Skip = "predictions", true
-	text, err := json.Marshal(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	stage(t, root+"/m/part-0")
-	w := openHeld(t, text)
-	if _, start := w.ShareOut(t.Context()); !strings.Contains(failure(start), "no _SUCCESS") {
-		t.Errorf("without _SUCCESS: %+v", start.End)
-	}
-	if err := w.Clear(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	stage(t, root+"/m/_SUCCESS")
-	w = openHeld(t, text)
-	if _, start := w.ShareOut(t.Context()); start.End != (reserve.Settle{Phase: PhaseSkipped}) {
-		t.Errorf("with _SUCCESS: %+v", start.End)
-	}
-	v, err := w.Finish(t.Context(), reserve.Verdict{Phase: PhaseSkipped}, reserve.Made{})
-	if err != nil || len(v.Artifacts) != 1 || v.Artifacts[0].Path != root+"/m" {
-		t.Errorf("%+v, %v", v, err)
-	}
-	if got := below(t, root); got != "m/_SUCCESS m/part-0" {
-		t.Errorf("at the end: %s", got)
-	}
-}

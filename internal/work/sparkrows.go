@@ -21,8 +21,15 @@ type sparkRows struct {
 
 // ShareOut implements reserve.Work.
 func (w *sparkRows) ShareOut(ctx context.Context) (reserve.Shares, reserve.Start) {
-	err := w.settle(ctx)
+	there, err := w.recover(ctx)
+	if there {
+		w.from = left{}
+		return reserve.Shares{}, w.from.start()
+	}
 	var shares reserve.Shares
+	if err == nil {
+		err = w.settle(ctx)
+	}
 	if err == nil {
 		shares, err = makeShares(w.required(), func(int) infer.Request { return w.request })
 	}

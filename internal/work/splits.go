@@ -28,6 +28,10 @@ func (w *splits) ShareOut(ctx context.Context) (reserve.Shares, reserve.Start) {
 }
 
 func (w *splits) shareOut(ctx context.Context) (reserve.Shares, error) {
+	if there, err := w.recover(ctx); there || err != nil {
+		w.from = left{}
+		return reserve.Shares{}, err
+	}
 	data, err := w.openInput(ctx)
 	if err != nil {
 		return reserve.Shares{}, err

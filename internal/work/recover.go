@@ -1,0 +1,66 @@
+package work
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"tfos/internal/reserve"
+	"tfos/internal/store"
+)
+
+// recover finishes what a dead run was publishing onto the output, and then looks whether
+// this run may publish there. there: the output is complete, and the job says that it is
+// left as it is (Output.Skip).
+func (o Output) recover(ctx context.Context, s store.Store) (there bool, err error) {
+	err = store.Recover(ctx, s, o.Final)
+	if errors.Is(err, store.ErrLocked) {
+		return false, &OutputError{o, fmt.Sprintf("is being published by another run: wait until it has ended, or choose another path: %v", err)}
+	}
+	if err != nil {
+		return false, &OutputError{o, fmt.Sprintf("has a publication that was interrupted, and cannot be finished: %v", err)}
+	}
+	if o.Replace {
+		return false, nil
+	}
+	_, err = s.Stat(ctx, o.Final)
+	if err == nil && o.Skip {
+		_, err = s.Stat(ctx, o.Final+"/_SUCCESS")
+		if errors.Is(err, fs.ErrNotExist) {
+			return false, &OutputError{o, "exists already and is not complete, for it has no _SUCCESS: remove it"}
+		}
+		there = err == nil
+	} else if err == nil {
+		return false, outputError(o, fs.ErrExist)
+	}
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return there, nil
+	}
+	return false, &OutputError{o, fmt.Sprintf("cannot be looked at: %v", err)}
+}
+
+// recover is that of the outputs that are made as a whole. An output that goes on recovers
+// while the run holds its lock.
+func (w *inference) recover(ctx context.Context) (there bool, err error) {
+	for _, o := range w.cfg.Outputs {
+		if o.Resume != "" {
+			continue
+		}
+		s, err := store.For(o.Final)
+		if err != nil {
+			return false, err
+		}
+		if there, err = o.recover(ctx, s); err != nil {
+			return false, err
+		}
+	}
+	return there, nil
+}
+
+// left is the base of an output that is there, and is left as it is.
+type left struct{ anew }
+
+func (left) start() reserve.Start { return reserve.Start{End: reserve.Settle{Phase: PhaseSkipped}} }
+func (left) complete() bool       { return true }
+func (left) unchanged() bool      { return true }
