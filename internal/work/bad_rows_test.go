@@ -112,6 +112,7 @@ func TestServeJudgesWhatSparkWrote(t *testing.T) {
 			stage(t, root+"/aside/_quarantine/part-00001-3.parquet")
 			d.Say(fmt.Sprintf(`{"cmd":"feed_end","feed":"predict","epoch":0,"rows":%d,"last":true}`, tt.written))
 			for i, served := range []string{early + "," + good, tt.last} {
+				reservetest.Receive(t, members[i].FeedEnds, "end of the feed")
 				members[i].ReportEnd(t, reserve.Outcome{Kind: reserve.Succeeded, Result: []byte(`{"digest":"d","splits":[],"served":[` + served + `]}`)})
 			}
 			v := d.AwaitVerdict(tt.code)
