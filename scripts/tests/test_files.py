@@ -12,6 +12,7 @@ import pyarrow.feather
 import pyarrow.json
 import pyarrow.parquet as pq
 import pytest
+from converter import Converter
 
 ROWS = 3000
 TEXTS = ["", "plain", "two\nlines", 'a "quote", a comma', "naïve 漢字 🙂", "back\\slash", None]
@@ -112,7 +113,8 @@ def test_parquet_of_pyarrow(convert, tmp_path, make, variant):
         assert found.schema.equals(table.schema)
 
 
-def test_checksums_are_checked(convert, tmp_path):
+def test_checksums_are_checked(tmp_path):
+    convert = Converter()
     pq.write_table(flat(), tmp_path / "a.parquet", write_page_checksum=True, compression="none")
     content = (tmp_path / "a.parquet").read_bytes()
     for at in range(
