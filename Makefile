@@ -88,7 +88,7 @@ test-all: build test-go ## everything, the slow ones, all versions and the race 
 
 # Some cases only: make bench-full BENCH='overhead files'
 bench: build ## tfos beside its peers, the short set on reduced rows: rows in and out, graph programs, stores, export
-	$(PYTHON) scripts/bench --rows small --runs 1 spark_fed.floats files graph stores export
+	$(PYTHON) scripts/bench --rows small --runs 1 spark_fed.floats files graph export stores.fed stores.graph stores.inference stores.commit
 
 bench-full: build ## the whole benchmark: more than an hour
 	$(PYTHON) scripts/bench $(BENCH)
