@@ -11,9 +11,9 @@ import (
 
 // Unchanged tells whether a job whose output.if_exists is resume has nothing to
 // do: its complete output has all of the input as it is now; path is that
-// output. It looks only where this machine sees what executors see, and not where a publication was
-// interrupted or where
-// Spark reads, and changes nothing. The error is a Faults of code 7 when the output
+// output. It looks only where this machine sees what executors see, and not where Spark
+// reads, nor where a publication was interrupted, and changes nothing. The error is a
+// Faults of code 7 when the output
 // is none that the job can go on from.
 func Unchanged(ctx context.Context, s *Spec, p *Plan) (path string, unchanged bool, err error) {
 	if s.predicts() != infer.Splits || s.Output.IfExists != ifResume || !s.readsHere() || s.interrupted(ctx, s.Output.Path) {
