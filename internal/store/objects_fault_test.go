@@ -391,8 +391,8 @@ func (b faultyBucket) Delete(ctx context.Context, keys ...string) error {
 // whole output, old or new, and the next run finishes.
 func TestPublishKilled(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Objects, _ *faultyProxy, root string) {
-		const old, fresh = "/final/_SUCCESS /final/old /final/same", "/final/_SUCCESS /final/n0 /final/n1 /final/n2 /final/n3 /final/n4 /final/n5 /final/same /final/x/new"
-		files := map[string]string{"/final/old": "1", "/final/same": "old", "/final/_SUCCESS": "", "/stage/x/new": "2", "/stage/same": "new", "/stage/_SUCCESS": ""}
+		const old, fresh = "/final/Old /final/_SUCCESS /final/old /final/same", "/final/_SUCCESS /final/n0 /final/n1 /final/n2 /final/n3 /final/n4 /final/n5 /final/same /final/x/new"
+		files := map[string]string{"/final/Old": "1", "/final/old": "1", "/final/same": "old", "/final/_SUCCESS": "", "/stage/x/new": "2", "/stage/same": "new", "/stage/_SUCCESS": ""}
 		for i := range 6 { // more than a step: a copy of _SUCCESS among them is seen
 			files[fmt.Sprint("/stage/n", i)] = "3"
 		}
