@@ -125,7 +125,7 @@ func (s *submission) fillScratch(scratch launch.Scratch, spark launch.Spark) err
 	var binaries errgroup.Group
 	for _, name := range []string{nodeBinary, engineBinary} {
 		if s.needs(scratch.Path(name)) {
-			binaries.Go(func() error { return unpack(s.c.payload, name, scratch) })
+			binaries.Go(func() error { return unpack(s.c.payload, name, launch.BinariesIn(s.state), scratch) })
 		}
 	}
 	if err := binaries.Wait(); err != nil {

@@ -16,5 +16,5 @@
 // Terms: the driver is the Python program of the Spark application. The group
 // is spark-submit, the driver, `tfos-node reserve` and, with local masters, the
 // executors. The scratch folder is removed at the end of the run. The record
-// folder is kept.
+// folder is kept, and so are the unpacked binaries, for the next run.
 package launch

@@ -67,8 +67,7 @@ type childPlan struct {
 	dir        string // the child's working directory
 	work       string // the work folder
 	tfConfig   string
-	libDir     string   // folder of libtensorflow; "": the loader finds it
-	libraries  []string // libraries of operations
+	tensorFlow tensorFlow
 	members    []memberAddress
 	host       string   // this machine's name
 	base       []string // the executor's environment
@@ -103,13 +102,13 @@ func (p childPlan) command() command {
 	env.prepend("PYTHONPATH", p.pythonPath()...)
 	argv := []string{p.interpreter(), "-m", "tfos.program"}
 	if config.Child.Kind == childEngine {
-		argv = append([]string{resolvePath(p.files, config.Child.Engine), "run"}, p.libraries...)
+		argv = append([]string{resolvePath(p.files, config.Child.Engine), "run"}, p.tensorFlow.libraries...)
 		// At level INFO, TensorFlow logs facts about the processor and every collective
 		// that has ended to standard error. They would displace the last lines before a
 		// failure. TensorFlow reads the variable when the engine loads it.
 		env.setDefault("TF_CPP_MIN_LOG_LEVEL", "1")
-		if p.libDir != "" {
-			env.prepend("LD_LIBRARY_PATH", p.libDir)
+		if p.tensorFlow.dir != "" {
+			env.prepend("LD_LIBRARY_PATH", p.tensorFlow.dir)
 		}
 	}
 	return command{Argv: argv, Env: env.list(), Dir: p.dir}

@@ -75,7 +75,7 @@ func TestInterpreterIsAbsoluteOrAName(t *testing.T) {
 func TestEngineChildsCommand(t *testing.T) {
 	p := childPlan{
 		assignment: Assignment{Job: "worker", Config: Config{Child: ChildConfig{Kind: childEngine, Engine: "tfos-engine"}}},
-		files:      "/files", libDir: "/lib/tf", base: []string{"LD_LIBRARY_PATH=/old"},
+		files:      "/files", tensorFlow: tensorFlow{dir: "/lib/tf"}, base: []string{"LD_LIBRARY_PATH=/old"},
 	}
 	c := p.command()
 	if want := []string{"/files/tfos-engine", "run"}; !slices.Equal(c.Argv, want) {

@@ -166,7 +166,7 @@ func TestOpLibraries(t *testing.T) {
 	if got := opLibraries(t.Context(), config, "/files", python, testLog()); !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
-	command := childPlan{assignment: Assignment{Config: Config{Child: ChildConfig{Kind: childEngine, Engine: "tfos-engine"}}}, files: "/files", libraries: want}.command()
+	command := childPlan{assignment: Assignment{Config: Config{Child: ChildConfig{Kind: childEngine, Engine: "tfos-engine"}}}, files: "/files", tensorFlow: tensorFlow{libraries: want}}.command()
 	if !slices.Equal(command.Argv, append([]string{"/files/tfos-engine", "run"}, want...)) {
 		t.Errorf("the engine is started as %q", command.Argv)
 	}

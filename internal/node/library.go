@@ -20,6 +20,12 @@ const findPackage = `import importlib.util, sys
 spec = importlib.util.find_spec(sys.argv[1])
 sys.stdout.write(list(spec.submodule_search_locations)[0] if spec and spec.submodule_search_locations else "")`
 
+// tensorFlow is what an engine loads.
+type tensorFlow struct {
+	dir       string   // folder of libtensorflow; "": the loader finds it
+	libraries []string // libraries of operations
+}
+
 // libraryDir returns the folder of libtensorflow for an engine child: the job's
 // tensorflow.lib_dir, else the executor's TFOS_LIB_DIR, else the tensorflow package of
 // its Python. "": the system's loader finds it.

@@ -34,7 +34,7 @@ func (m *member) live(ctx context.Context) ending {
 	started := false
 	complete := m.program.complete
 	var slow, overdue <-chan time.Time
-	var prepared <-chan error
+	var prepared <-chan preparation
 	var noModel error // why model_dir did not come down, or an output cannot be written
 	var cluster reserve.Cluster
 wait:
@@ -47,11 +47,12 @@ wait:
 		case <-overdue:
 			m.endOverdue()
 		case cluster = <-m.cluster:
-			prepared = m.prepareModel(feeding, cluster)
-		case err := <-prepared:
-			noModel = err
+			prepared = m.prepareChild(feeding, cluster)
+		case p := <-prepared:
+			noModel = p.noModel
+			err := noModel
 			if err == nil {
-				err = m.startChild(feeding, cluster)
+				err = m.startChild(feeding, cluster, p.loaded)
 			}
 			if err != nil {
 				end = childEnd{Exit: -1, Error: err.Error()}
@@ -86,10 +87,30 @@ func (m *member) endOverdue() {
 	m.warn("kill a process that does not end", m.guard.signal(unix.SIGKILL))
 }
 
+// preparation is what a member has for its child before it starts the child.
+type preparation struct {
+	loaded  tensorFlow // by an engine
+	noModel error      // why model_dir did not come down, or an output cannot be written
+}
+
+// prepareChild returns at once, and sends one value when all is there. ctx ends the
+// preparation.
+func (m *member) prepareChild(ctx context.Context, c reserve.Cluster) <-chan preparation {
+	done := make(chan preparation, 1)
+	m.tasks.Go(func() {
+		p := preparation{noModel: m.prepareFolders(ctx, c)}
+		if m.libraries != nil {
+			p.loaded = <-m.libraries
+		}
+		done <- p
+	})
+	return done
+}
+
 // startChild starts the child, and the reading of the files that the member reads
 // itself. ctx ends that.
-func (m *member) startChild(ctx context.Context, c reserve.Cluster) error {
-	command, err := m.childCommand(c)
+func (m *member) startChild(ctx context.Context, c reserve.Cluster, loaded tensorFlow) error {
+	command, err := m.childCommand(c, loaded)
 	if err == nil {
 		err = m.startFeeding(ctx, c)
 	}

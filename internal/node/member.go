@@ -31,15 +31,13 @@ const (
 // of live owns it. Fields marked "any goroutine" are used by others too.
 type member struct {
 	Assignment
-	place  reserve.Place
-	log    *slog.Logger
-	grace  time.Duration
-	files  string // the files folder, absolute
-	host   string // this machine's name, for people
-	libDir string // folder of libtensorflow, for an engine
-	// libraries of operations that an engine loads
-	libraries []string
-	endings   *endings // any goroutine
+	place     reserve.Place
+	log       *slog.Logger
+	grace     time.Duration
+	files     string            // the files folder, absolute
+	host      string            // this machine's name, for people
+	libraries <-chan tensorFlow // of an engine; sent once. nil: the child is no engine
+	endings   *endings          // any goroutine
 
 	folder    folder // the working directory of a Python program
 	uploading atomic.Bool
@@ -93,24 +91,24 @@ func newMember(ctx context.Context, o Options, a Assignment) (*member, error) {
 		files: files, host: hostName(address), endings: newEndings(), client: client,
 		program: newProgramReport(), cluster: make(chan reserve.Cluster, 1),
 	}
-	if a.Config.Child.Kind == childEngine {
-		plan := childPlan{assignment: a, files: files}
-		m.libDir = libraryDir(ctx, a.Config.Child, files, plan.interpreter(), o.Log)
-		m.libraries = opLibraries(ctx, a.Config.Child, files, plan.interpreter(), o.Log)
-	}
 	if m.port, err = holdPort(); err != nil {
 		return nil, err
 	}
+	// own outlives ctx: after SIGTERM the member still has to report.
+	own, release := context.WithCancel(context.WithoutCancel(ctx))
+	m.release = release
+	if a.Config.Child.Kind == childEngine {
+		m.libraries = m.findLibraries(own) // while the guard starts and the cluster forms
+	}
 	if m.guard, err = startGuard(a.Config.Run, o.Log); err != nil {
+		release()
+		m.tasks.Wait()
 		m.port.release()
 		return nil, err
 	}
 	m.used = newUsageMeter(m.guard.cmd.Process.Pid, visibleDevices(a, environment()))
 	m.rows = feed.NewReceiver(a.feeds(), a.Token, place.String(), m.guard.work)
 	m.output = openOutput(a.Config.LogDir, files, fmt.Sprintf("%s-%d", a.Job, a.Index), o.Stderr, o.Log)
-	// own outlives ctx: after SIGTERM the member still has to report.
-	own, release := context.WithCancel(context.WithoutCancel(ctx))
-	m.release = release
 	if err := m.startServices(own, o, address); err != nil {
 		m.shutDown()
 		return nil, err
@@ -255,9 +253,22 @@ func (m *member) paces() []reserve.Pace {
 	return out
 }
 
+// findLibraries looks for what an engine loads. Python may be asked, which takes some time.
+func (m *member) findLibraries(ctx context.Context) <-chan tensorFlow {
+	interpreter := childPlan{assignment: m.Assignment, files: m.files}.interpreter()
+	found := make(chan tensorFlow, 1)
+	m.tasks.Go(func() {
+		found <- tensorFlow{
+			dir:       libraryDir(ctx, m.Config.Child, m.files, interpreter, m.log),
+			libraries: opLibraries(ctx, m.Config.Child, m.files, interpreter, m.log),
+		}
+	})
+	return found
+}
+
 // childCommand returns the child's command in cluster c, and sets the context of
-// the child's program.
-func (m *member) childCommand(c reserve.Cluster) (command, error) {
+// the child's program. loaded is what an engine loads.
+func (m *member) childCommand(c reserve.Cluster, loaded tensorFlow) (command, error) {
 	var members []memberAddress
 	number := 0
 	for i, other := range c.Members {
@@ -288,6 +299,6 @@ func (m *member) childCommand(c reserve.Cluster) (command, error) {
 	m.mu.Unlock()
 	return childPlan{
 		assignment: m.Assignment, files: m.files, dir: m.workingDirectory(), work: m.guard.work, tfConfig: config,
-		libDir: m.libDir, libraries: m.libraries, members: members, host: m.host, base: environment(),
+		tensorFlow: loaded, members: members, host: m.host, base: environment(),
 	}.command(), nil
 }

@@ -84,25 +84,19 @@ type modelDir struct {
 	warning       sync.Once
 }
 
-// prepareModel brings model_dir down, and makes the local folders of outputs on stores. It
-// sends the result once, and at once if there is nothing to do.
-func (m *member) prepareModel(ctx context.Context, c reserve.Cluster) <-chan error {
-	done := make(chan error, 1)
-	url := m.modelURL()
-	if url == "" && len(m.Config.Outputs) == 0 {
-		done <- nil
-		return done
+// prepareFolders brings model_dir down, and makes the local folders of outputs on stores.
+func (m *member) prepareFolders(ctx context.Context, c reserve.Cluster) error {
+	if err := m.openStored(ctx, c); err != nil {
+		return err
 	}
-	m.tasks.Go(func() {
-		err := m.openStored(ctx, c)
-		if err == nil && url != "" {
-			if err = m.openModel(ctx, c, url); err != nil {
-				err = fmt.Errorf("model_dir: %w", err)
-			}
-		}
-		done <- err
-	})
-	return done
+	url := m.modelURL()
+	if url == "" {
+		return nil
+	}
+	if err := m.openModel(ctx, c, url); err != nil {
+		return fmt.Errorf("model_dir: %w", err)
+	}
+	return nil
 }
 
 func (m *member) openModel(ctx context.Context, c reserve.Cluster, url string) error {
