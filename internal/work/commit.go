@@ -89,13 +89,16 @@ func linkInto(ctx context.Context, s store.Store, from, to string) error {
 	return s.Link(ctx, from, to)
 }
 
+// isThere is what is wrong with an output that is there and is not to be replaced.
+const isThere = "exists already and is unchanged: remove it, choose another path, or ask for it to be replaced"
+
 // outputError is what the user is told about an output; nil for a nil err.
 func outputError(o Output, err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, fs.ErrExist):
-		return fmt.Errorf("%s: %s exists already and is unchanged: remove it, choose another path, or ask for it to be replaced", o.Kind, o.Final)
+		return &OutputError{o, isThere}
 	case errors.Is(err, fs.ErrNotExist) && o.Kind == KindExport:
 		return fmt.Errorf("export: %s: the program has written nothing there: save the model to the export_dir that the program is given, or remove export_dir from the job", o.Final)
 	case errors.Is(err, fs.ErrNotExist):

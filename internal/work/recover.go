@@ -32,7 +32,7 @@ func (o Output) recover(ctx context.Context, s store.Store) (there bool, err err
 		}
 		there = err == nil
 	} else if err == nil {
-		return false, outputError(o, fs.ErrExist)
+		return false, &OutputError{o, isThere}
 	}
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return there, nil
