@@ -9,6 +9,7 @@ import statistics
 import jobs
 import rows
 import servers
+import usage
 from case import LIMIT, TFOS, Case, DidNotRun, Ratio, Sample, Side
 from environments import ROOT
 from jobs import PROGRAMS
@@ -56,13 +57,14 @@ def trained(store, folder, settings):
         before = servers.s3_requests()
     keys |= {"input_mode": "tensorflow", "readers": READERS}
     keys["resources"] = {"worker": {"cores": 1}}
-    verdict, _ = jobs.here(folder, keys, "train", env)
-    more = {}
+    with usage.watching(folder) as seen:
+        verdict, _ = jobs.here(folder, keys, "train", env)
+    more = graph.engine_cpu(seen, verdict)
     if store == "s3":
         asked = servers.s3_requests() - before
         size = sum(file.stat().st_size for file in path.iterdir())
         read = size * verdict["train"]["steps"] * graph.BATCH / rows.count(GRAPH, settings.rows)
-        more = {"requests of a GB": asked / (read / 1e9), "GB read": read / 1e9}
+        more |= {"requests of a GB": asked / (read / 1e9), "GB read": read / 1e9}
     return graph.sample(verdict, 1, {}, **more)
 
 
@@ -77,17 +79,22 @@ def predicted(store, folder, settings):
         env = servers.environment()
         keys["input"] = {"path": servers.copied(store, path)}
         keys["output"] = {"path": f"{servers.folder(store)}/predictions", "if_exists": "replace"}
-    found = []
+    rates, times, cpu = [], [], []
+    count = rows.count(inference.KIND, settings.rows)
     for i in range(1 + settings.warm):
         own = folder / str(i)
         own.mkdir()
-        verdict, seconds = jobs.here(own, keys, "infer", env)
-        count = rows.count(inference.KIND, settings.rows)
+        with usage.watching(own) as seen:
+            verdict, seconds = jobs.here(own, keys, "infer", env)
         if verdict["infer"]["rows"] != count:
             raise DidNotRun(f"{verdict['infer']['rows']} rows were predicted of {count}")
-        found.append((count / verdict["infer"]["seconds"], seconds))
-    rates = [rate for rate, _ in found]
-    measured = {"seconds of the whole command": statistics.median(s for _, s in found[1:])}
+        rates.append(count / verdict["infer"]["seconds"])
+        times.append(seconds)
+        cpu.append(seen.cpu("tfos-engine") / count * 1e6)
+    measured = {
+        "seconds of the whole command": statistics.median(times[1:]),
+        inference.CPU: statistics.median(cpu[1:]),
+    }
     return Sample(rates[0], rates[1:], {"measured": measured})
 
 
