@@ -78,7 +78,7 @@ func (s *submission) loadAndRun(ctx context.Context, load func() (*job.Spec, err
 		}
 	}
 	if s.o.measure > 0 {
-		defer s.deleteCheckpoints(s.spec.ForMeasuring(s.run))
+		defer s.deleteCheckpoints(ctx, s.spec.ForMeasuring(s.run))
 	}
 	if s.storage, err = s.c.openStores(ctx, s.spec); err != nil {
 		return none, err

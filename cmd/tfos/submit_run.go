@@ -15,6 +15,7 @@ import (
 	"tfos/internal/job"
 	"tfos/internal/launch"
 	"tfos/internal/record"
+	"tfos/internal/store"
 	"tfos/scripts"
 )
 
@@ -83,16 +84,18 @@ func (s *submission) newRecord(ctx context.Context, argv []string) (*record.Writ
 	})
 }
 
-// deleteCheckpoints deletes the checkpoints of a measurement.
-func (s *submission) deleteCheckpoints(checkpoints string) {
+// deleteCheckpoints deletes the checkpoints of a measurement, also of one that was stopped.
+func (s *submission) deleteCheckpoints(ctx context.Context, checkpoints string) {
 	if checkpoints == "" {
 		return
 	}
-	if job.IsURL(checkpoints) {
-		s.c.talk("tfos: warning: delete the measurement's checkpoints yourself: %s", checkpoints)
-		return
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	at, err := store.For(checkpoints)
+	if err == nil {
+		err = at.Remove(ctx, checkpoints)
 	}
-	if err := os.RemoveAll(checkpoints); err != nil {
+	if err != nil {
 		s.c.talk("tfos: warning: the measurement's checkpoints were not deleted: %v", err)
 	}
 }

@@ -62,8 +62,12 @@ class Objects:
         return f"{self.url}/{name}"
 
     def get(self, name, local):
-        pathlib.Path(local).mkdir(parents=True)
-        filesystems.copy_files(f"{self._root}/{name}", str(local), source_filesystem=self._fs)
+        for found in self.names():
+            if found.startswith(name + "/"):
+                path = pathlib.Path(local) / found[len(name) + 1 :]
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with self._fs.open_input_file(f"{self._root}/{found}") as file:
+                    path.write_bytes(file.read())
         return local
 
     def remove(self, name):

@@ -227,6 +227,12 @@ def test_train_reads_a_graph_and_rows(stored, job, tmp_path):
         assert done.verdict["train"]["steps"] == 4
         losses.append(done.verdict["train"]["metrics"]["loss"])
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    # A measurement beside a model_dir leaves nothing there.
+    path.write_text(json.dumps(keys | {"model_dir": f"{stored.url}/ckpt", "epochs": 100_000}))
+    job.run_id += "i"
+    done = job.run("bench", path, "--seconds", "2", env=stored.env)
+    assert done.code == 0, done.stderr
+    assert not [name for name in stored.names() if "ckpt" in name]
 
 
 def test_validate(stored, job, tfos):
