@@ -115,6 +115,9 @@ func TestOutputsOnAStore(t *testing.T) {
 			if got := filesBelow(at); got != want {
 				t.Errorf("the store has %s, want %s", got, want)
 			}
+			if text, err := os.ReadFile(at + "/e/r/m/saved_model.pb"); err != nil || !strings.Contains(string(text), "worker-0") {
+				t.Errorf("the model is %s's, %v", text, err)
+			}
 			if left := names(t, a.Files); strings.Contains(left, "export") || strings.Contains(left, "results") {
 				t.Errorf("a local folder is left: %s", left)
 			}
@@ -148,7 +151,7 @@ func TestOutputCannotBeWritten(t *testing.T) {
 	}
 	s := newScene(t, 1, nil)
 	p := s.act("run", s.exporter(0, "exports", at))
-	if v := s.verdict(); v.Code != exit.Output || !strings.HasPrefix(v.Cause, "export_dir: ") {
+	if v := s.verdict(); v.Code != exit.Output || v.Phase != phaseModel || !strings.HasPrefix(v.Cause, "export_dir: ") {
 		t.Errorf("verdict %+v", v)
 	}
 	p.end()

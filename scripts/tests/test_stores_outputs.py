@@ -303,80 +303,104 @@ def spark_store(request, tmp_path_factory):
     return one
 
 
-@pytest.mark.spark
-def test_spark_writes_and_resumes(spark_store, double, job, tmp_path):
-    """A run that fails at a bad row, and one that is killed, keep what Spark's tasks have
-    committed. s3:// is s3a:// for Spark."""
-    store, rows = spark_store, np.random.default_rng(1).random((PARTS * PART_ROWS, 4), np.float32)
+class Predictions:
+    """Runs of a job whose rows and predictions Spark reads and writes on a store."""
 
-    def put(part, bad=False):
+    def __init__(self, store, model, job, folder):
+        self.store, self.model, self.job, self.folder = store, model, job, folder
+        self.rows = np.random.default_rng(1).random((PARTS * PART_ROWS, 4), np.float32)
+
+    def put(self, part, bad=False):
         ids = range(part * PART_ROWS, (part + 1) * PART_ROWS)
-        lists = list(rows[ids.start : ids.stop])
+        lists = list(self.rows[ids.start : ids.stop])
         if bad:
             lists[-1] = lists[-1][:3]
         table = pa.table({"id": list(ids), "x": pa.array(lists, pa.list_(pa.float32()))})
-        pq.write_table(table, tmp_path / "part.parquet")
-        store.put(tmp_path / "part.parquet", f"in/part-{part}.parquet")
+        pq.write_table(table, self.folder / "part.parquet")
+        self.store.put(self.folder / "part.parquet", f"in/part-{part}.parquet")
 
-    def run(out, *options, conf=None, **more):
+    def start(self, out, *options, conf=None, **output):
         keys = {
-            "export_dir": str(double),
+            "export_dir": str(self.model),
             "read_by": "spark",
             "keep": ["id"],
             "batch_size": 100,
-            "input": {"path": f"{store.url}/in"},
-            "output": {"path": f"{store.url}/{out}", "if_exists": "resume"},
+            "input": {"path": f"{self.store.url}/in"},
+            "output": {"path": f"{self.store.url}/{out}", "if_exists": "resume", **output},
             "spark": {
                 "master": "local[2]",
                 "conf": {
                     "spark.sql.files.minPartitionNum": str(PARTS),
                     "spark.sql.files.openCostInBytes": "65536",
-                    **store.conf,
+                    **self.store.conf,
                     **(conf or {}),
                 },
             },
         }
-        return start(job, store, "infer", options, **keys | more)
+        return start(self.job, self.store, "infer", options, **keys)
 
-    def check(out):
-        table = pq.read_table(store.get(out, tmp_path / out)).sort_by("id")
+    def check(self, out):
+        """Every row is there once, and nothing else is left."""
+        table = pq.read_table(self.store.get(out, self.folder / out)).sort_by("id")
         assert table["id"].to_pylist() == list(range(PARTS * PART_ROWS))
         got = np.array(table["y"].to_pylist(), np.float32)
-        np.testing.assert_allclose(got, 2 * rows)
-        assert names(store, f"{out}/.") == []
+        np.testing.assert_allclose(got, 2 * self.rows)
+        assert names(self.store, f"{out}/.") == []
 
+
+@pytest.fixture
+def predictions(spark_store, double, job, tmp_path):
+    one = Predictions(spark_store, double, job, tmp_path)
     for part in range(PARTS):
-        put(part, bad=part == PARTS - 1)
-    failed = run("failed").wait()
+        one.put(part)
+    return one
+
+
+@pytest.mark.spark
+def test_spark_resumes_a_failed_run(predictions):
+    """A run that fails at a bad row keeps what Spark's tasks have committed. s3:// is s3a:// for
+    Spark."""
+    predictions.put(PARTS - 1, bad=True)
+    failed = predictions.start("failed").wait()
     assert failed.code == 6, failed.stderr
     kept = failed.verdict["infer"]["kept_splits"]
     assert 0 < kept < PARTS
-    put(PARTS - 1)
-    again = run("failed").wait()
+    predictions.put(PARTS - 1)
+    again = predictions.start("failed").wait()
     assert again.code == 0, again.stderr
     carried = again.verdict["infer"]["carried"]
     assert kept <= carried["splits"] < PARTS
     assert again.verdict["infer"]["rows"] + carried["rows"] == PARTS * PART_ROWS
-    check("failed")
-    assert run("failed").wait().verdict["phase"] == "skipped"
+    predictions.check("failed")
+    assert predictions.start("failed").wait().verdict["phase"] == "skipped"
 
-    running = run("killed", "--set", "batch_size=1")
+
+@pytest.mark.spark
+def test_spark_resumes_a_killed_run(predictions):
+    running = predictions.start("killed", "--set", "batch_size=1")
 
     def committed():
-        found = [n for n in store.names() if n.startswith(".killed.") and "/written/part-" in n]
+        found = [
+            n
+            for n in predictions.store.names()
+            if n.startswith(".killed.") and "/written/part-" in n
+        ]
         return len(found) >= 2
 
     running.wait_for(committed, what="two committed partitions")
     running.kill()
     running.wait()
-    again = run("killed", "--set", "batch_size=1").wait()
+    again = predictions.start("killed", "--set", "batch_size=1").wait()
     assert again.code == 0, again.stderr
     assert again.verdict["infer"]["carried"]["splits"] >= 1
-    check("killed")
-    several = run("several", conf={"spark.sql.files.maxRecordsPerFile": "10"}).wait()
+    predictions.check("killed")
+
+
+@pytest.mark.spark
+def test_spark_does_not_resume_several_files(predictions):
+    """A killed task may leave some of them."""
+    conf = {"spark.sql.files.maxRecordsPerFile": "10"}
+    several = predictions.start("several", conf=conf).wait()
     assert several.code == 2, several.stderr
     assert "maxRecordsPerFile" in several.stderr
-    refused = run(
-        "split", output={"path": f"{store.url}/x", "if_exists": "resume", "partition_by": ["id"]}
-    )
-    assert refused.wait().code == 2
+    assert predictions.start("split", partition_by=["id"]).wait().code == 2
