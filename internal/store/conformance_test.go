@@ -22,6 +22,7 @@ func conformance(t *testing.T, s Store, root func(t *testing.T) string) {
 		"list":                  testList,
 		"list what is not":      testListMissing,
 		"stat, mkdir, remove":   testStat,
+		"stat is as listed":     testStatIsListed,
 		"publish a folder":      testPublish,
 		"publish onto existing": testPublishExisting,
 		"publish a file":        testPublishFile,
@@ -33,6 +34,19 @@ func conformance(t *testing.T, s Store, root func(t *testing.T) string) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) { test(t, s, root(t)) })
+	}
+}
+
+// testStatIsListed: callers compare what Stat and Match say of a file by ==.
+func testStatIsListed(t *testing.T, s Store, root string) {
+	write(t, s, root+"/a", "text")
+	stat, err := s.Stat(t.Context(), root+"/a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed, err := s.Match(t.Context(), Literal(root)+"/*")
+	if err != nil || len(listed) != 1 || listed[0] != stat {
+		t.Errorf("listed %+v, %v; stat %+v", listed, err, stat)
 	}
 }
 

@@ -20,7 +20,8 @@ type objectInfo struct {
 }
 
 func infoOf(o bucket.Object) objectInfo {
-	return objectInfo{name: path.Base(o.Key), size: o.Size, modified: o.Modified}
+	// In UTC: callers compare what Stat and Match return, and == compares time zones too.
+	return objectInfo{name: path.Base(o.Key), size: o.Size, modified: o.Modified.UTC()}
 }
 
 func folderInfo(key string) objectInfo { return objectInfo{name: path.Base("/" + key), folder: true} }
