@@ -36,12 +36,9 @@ def start(job, store, command="train", options=(), **keys):
 
 
 def names(store, folder):
-    """Names below a folder of the store, and all hidden names."""
-    return [
-        name
-        for name in store.names()
-        if name.startswith(folder) or any(part.startswith(".") for part in name.split("/"))
-    ]
+    """Names below a folder of the store, and all names of what runs must not leave."""
+    own = (".tfos.", ".publishing", ".tfos-old")  # staging folders, locks, journals
+    return [n for n in store.names() if n.startswith(folder) or any(name in n for name in own)]
 
 
 def loads(folder):
