@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -26,6 +27,7 @@ const (
 const usage = `usage:
   tfos-engine run [LIBRARY...]   load these libraries of operations, then do what
                                  the member at TFOS_SOCKET says
+  tfos-engine gpus               print the GPUs that TensorFlow computes on, as JSON
   tfos-engine version            print TensorFlow's version
 `
 
@@ -38,6 +40,12 @@ func run(ctx context.Context, args []string, socket string, stdout, stderr io.Wr
 	switch {
 	case command == "version" && len(args) == 1:
 		fmt.Fprintln(stdout, engine.Version())
+		return statusDone
+	case command == "gpus" && len(args) == 1:
+		if err := json.NewEncoder(stdout).Encode(engine.GPUs()); err != nil {
+			fmt.Fprintln(stderr, "tfos-engine:", err)
+			return statusFailed
+		}
 		return statusDone
 	case command == "run" && socket == "":
 		fmt.Fprintln(stderr, "tfos-engine: TFOS_SOCKET is not set: tfos-node starts this program")

@@ -46,7 +46,7 @@ func (s Seen) Check(c *Claim, host string) error {
 	case n == 0 && s.Driver != "":
 		return fmt.Errorf("gpu: %s on %s sees no GPU: the NVIDIA driver does not start%s: %s", wheel, host, driver, s.Driver)
 	case n == 0:
-		return fmt.Errorf("gpu: %s on %s sees no GPU, but the driver does%s: libraries of CUDA or cuDNN are missing or do not fit: %s",
+		return fmt.Errorf("gpu: %s on %s sees no GPU, but nvidia-smi lists some%s: libraries of CUDA or cuDNN are missing or do not fit: %s",
 			wheel, host, driver, s.install())
 	case n != len(c.Devices):
 		return fmt.Errorf("gpu: %s on %s sees %d GPUs, not the %d of CUDA_VISIBLE_DEVICES=%s%s", wheel, host, n, len(c.Devices), c.Visible(), driver)

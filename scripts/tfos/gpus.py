@@ -37,9 +37,7 @@ def look(seen):
 
     seen["cuda"] = tf.test.is_built_with_cuda()
     seen["devices"] = [
-        device(tf, one)
-        for one in device_lib.list_local_devices()
-        if one.device_type == "GPU"
+        device(tf, one) for one in device_lib.list_local_devices() if one.device_type == "GPU"
     ]
 
 
