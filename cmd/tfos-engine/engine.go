@@ -130,11 +130,13 @@ func (w *worker) work(ctx context.Context) error {
 		if request.Source, err = modelcache.Default().Source(ctx, request.Source, modelcache.Whole); err != nil {
 			return err
 		}
+		request.Warn = w.warn
 		result, err = w.infer(ctx, request)
 	case *infer.PartitionsRequest:
 		if request.Source, err = modelcache.Default().Source(ctx, request.Source, modelcache.Whole); err != nil {
 			return err
 		}
+		request.Warn = w.warn
 		result, err = w.answer(ctx, request)
 	}
 	if err != nil {
@@ -142,6 +144,9 @@ func (w *worker) work(ctx context.Context) error {
 	}
 	return w.member.Result(result)
 }
+
+// warn tells the user something. A member that is gone ends this process anyway.
+func (w *worker) warn(text string) { _ = w.member.Warn(text) }
 
 // warnUntested warns the user of a version of TensorFlow with which tfos is not tested.
 // Only the member with task index 0 warns.
