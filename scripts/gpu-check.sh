@@ -4,7 +4,7 @@
 #   scripts/gpu-check.sh [--cpu-only]
 #
 # It makes .build/gpu-venv with TensorFlow for GPUs (pip), and runs bin/tfos (make build) four
-# times without Spark: training and inference, on the CPU and on one GPU. Standard output has
+# times: training (local[1]) and inference (without Spark), on the CPU and on one GPU. Standard output has
 # the rates. Exit status 0: all runs ended well, and those with a GPU computed on it. 3: there is
 # no GPU here. --cpu-only leaves out the GPU, with the TensorFlow of .venv: it tests this script.
 set -euo pipefail

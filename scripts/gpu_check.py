@@ -3,6 +3,7 @@
 It is the training's program too: tfos calls main_fun.
 """
 
+import importlib.util
 import json
 import os
 import pathlib
@@ -23,7 +24,7 @@ batch_size: {batch}
 model_dir: {folder}/train-{gpus}
 export_dir: {folder}/export-{gpus}
 resources: {{worker: {{gpus: {gpus}}}}}
-local: true
+spark: {{master: "local[1]"}}
 """
 
 INFER = """\
@@ -31,6 +32,7 @@ export_dir: {folder}/export-{gpus}
 input: {{path: {folder}/rows}}
 batch_size: {batch}
 output: {{path: {folder}/predictions-{gpus}}}
+tensorflow: {{lib_dir: {libraries}}}
 resources: {{worker: {{gpus: {gpus}}}}}
 local: true
 """
@@ -92,12 +94,15 @@ def write_rows(folder):
 def run(command, text, folder, gpus):
     """The verdict of a tfos job."""
     job = folder / f"{command}-{gpus}.yaml"
-    values = {"folder": folder, "batch": BATCH, "gpus": gpus}
+    (libraries,) = importlib.util.find_spec("tensorflow").submodule_search_locations
+    values = {"folder": folder, "batch": BATCH, "gpus": gpus, "libraries": libraries}
     job.write_text(
         text.format(program=pathlib.Path(__file__).resolve(), python=sys.executable, **values)
     )
-    tfos = pathlib.Path(__file__).resolve().parents[1] / "bin" / "tfos"
-    env = {**os.environ, "TFOS_PYTHON": sys.executable, "TFOS_STATE_DIR": str(folder / "state")}
+    root = pathlib.Path(__file__).resolve().parents[1]
+    tfos, spark = root / "bin" / "tfos", str(root / ".venv" / "bin" / "python")
+    state = {"TFOS_STATE_DIR": str(folder / "state")}
+    env = {**os.environ, "TFOS_PYTHON": spark, "PYSPARK_PYTHON": spark, **state}
     done = subprocess.run(
         [tfos, command, job, "--output", "json"], stdout=subprocess.PIPE, text=True, env=env
     )

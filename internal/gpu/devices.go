@@ -24,14 +24,6 @@ type Device struct {
 
 func (d Device) String() string { return fmt.Sprintf("GPU %s (%s, %s)", d.Index, d.Name, d.ID) }
 
-// usedMiB returns the memory in use, or -1.
-func (d Device) usedMiB() int64 {
-	if d.FreeMiB < 0 || d.TotalMiB < 0 {
-		return -1
-	}
-	return d.TotalMiB - d.FreeMiB
-}
-
 // A line of `nvidia-smi -L`. A name may have blanks and parentheses:
 //
 //	GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-5d5ba0d6-…)

@@ -75,11 +75,11 @@ func (p Place) assigned(all []Device) ([]Device, error) {
 		return nil, fmt.Errorf("the GPUs that Spark has assigned on %s: %w", p.Host, err)
 	}
 	if len(names) == 0 {
-		return nil, fmt.Errorf("Spark has assigned no GPU to the executor on %s: %s", p.Host, remedy)
+		return nil, fmt.Errorf("the executor on %s has no GPU from Spark: %s", p.Host, remedy)
 	}
 	found, missing := find(all, names)
 	if missing != "" {
-		return nil, fmt.Errorf("Spark has assigned GPU %q on %s, which nvidia-smi there does not list: the discovery script of the workers must print indices or UUIDs of nvidia-smi", missing, p.Host)
+		return nil, fmt.Errorf("nvidia-smi on %[2]s does not list GPU %[1]q, which Spark has assigned: the discovery script of the workers must print indices or UUIDs of nvidia-smi", missing, p.Host)
 	}
 	return found, nil
 }

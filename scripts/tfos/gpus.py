@@ -48,8 +48,12 @@ def device(tf, one):
     try:
         with tf.device(one.name):
             ones = tf.ones([_SIZE, _SIZE])
-            total = float(tf.reduce_sum(tf.matmul(ones, ones)))
-        if total != _SIZE**3:
+            product = tf.matmul(ones, ones)
+            total = float(tf.reduce_sum(product))
+        # TensorFlow takes another device, without a word, where one is not there.
+        if not product.device.endswith(one.name):
+            seen["error"] = f"TensorFlow computed on {product.device}"
+        elif total != _SIZE**3:
             seen["error"] = f"it computed {total}, not {_SIZE**3}"
     except Exception as err:  # of TensorFlow's, of any kind
         seen["error"] = f"{type(err).__name__}: {err}"
