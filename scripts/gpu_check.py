@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-ROWS, WIDTH, HIDDEN, BATCH = 20_000, 256, 4096, 512
+ROWS, WIDTH, HIDDEN, BATCH = 20_000, 256, 2048, 512
 SECONDS = 20  # of training, after the first step
 
 TRAIN = """\

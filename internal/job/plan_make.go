@@ -36,11 +36,11 @@ func MakePlan(s *Spec, env Environment) (*Plan, error) {
 		Where: l.master.where,
 		Files: s.files(env.Scratch), Copies: s.copies(env.Scratch), NodeBinary: filepath.Join(env.Scratch, "tfos-node"),
 		TaskCPUs: l.taskCPUs, TaskGPUs: s.sparkGPUs(),
-		Reserve:  work.Config{Config: s.reserveConfig(env, l), Outputs: outputs, ModelDir: s.lockedModelDir()},
-		Node:     s.nodeConfig(env, l, outputs),
-		Feeds:    s.feeds(),
-		Stores:   s.UsesStores(),
-		summary:  s.summary(env, l),
+		Reserve: work.Config{Config: s.reserveConfig(env, l), Outputs: outputs, ModelDir: s.lockedModelDir()},
+		Node:    s.nodeConfig(env, l, outputs),
+		Feeds:   s.feeds(),
+		Stores:  s.UsesStores(),
+		summary: s.summary(env, l),
 	}
 	if s.bundles() {
 		p.Bundle = filepath.Join(env.Scratch, "files", bundleName)
