@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -26,6 +27,7 @@ const (
 const usage = `usage:
   tfos-engine run [LIBRARY...]   load these libraries of operations, then do what
                                  the member at TFOS_SOCKET says
+  tfos-engine gpus               print the GPUs that TensorFlow computes on, as JSON
   tfos-engine version            print TensorFlow's version
 `
 
@@ -38,6 +40,12 @@ func run(ctx context.Context, args []string, socket string, stdout, stderr io.Wr
 	switch {
 	case command == "version" && len(args) == 1:
 		fmt.Fprintln(stdout, engine.Version())
+		return statusDone
+	case command == "gpus" && len(args) == 1:
+		if err := json.NewEncoder(stdout).Encode(engine.GPUs()); err != nil {
+			fmt.Fprintln(stderr, "tfos-engine:", err)
+			return statusFailed
+		}
 		return statusDone
 	case command == "run" && socket == "":
 		fmt.Fprintln(stderr, "tfos-engine: TFOS_SOCKET is not set: tfos-node starts this program")
@@ -122,11 +130,13 @@ func (w *worker) work(ctx context.Context) error {
 		if request.Source, err = modelcache.Default().Source(ctx, request.Source, modelcache.Whole); err != nil {
 			return err
 		}
+		request.Warn = w.warn
 		result, err = w.infer(ctx, request)
 	case *infer.PartitionsRequest:
 		if request.Source, err = modelcache.Default().Source(ctx, request.Source, modelcache.Whole); err != nil {
 			return err
 		}
+		request.Warn = w.warn
 		result, err = w.answer(ctx, request)
 	}
 	if err != nil {
@@ -134,6 +144,9 @@ func (w *worker) work(ctx context.Context) error {
 	}
 	return w.member.Result(result)
 }
+
+// warn tells the user something. A member that is gone ends this process anyway.
+func (w *worker) warn(text string) { _ = w.member.Warn(text) }
 
 // warnUntested warns the user of a version of TensorFlow with which tfos is not tested.
 // Only the member with task index 0 warns.

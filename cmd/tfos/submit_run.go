@@ -160,6 +160,11 @@ func (s *submission) fillScratch(scratch launch.Scratch, spark launch.Spark) err
 			return err
 		}
 	}
+	if script := s.plan.Submission.GPUScript; script != "" {
+		if err := scratch.Write(filepath.Base(script), 0o700, bytes.NewReader(job.GPUScript)); err != nil {
+			return err
+		}
+	}
 	for name, data := range files {
 		if err := scratch.Write(name, 0o600, bytes.NewReader(data)); err != nil {
 			return err

@@ -13,8 +13,8 @@ import (
 
 // runError wraps the error of a run. If a value of the batch may have caused
 // TensorFlow's error code, the result is a *model.GraphError: a run without that value
-// may succeed. Out of memory, a missing operation, or a cancelled run are not caused by
-// a row.
+// may succeed. If memory was short, it is a *model.MemoryError. A missing operation or a
+// cancelled run are not caused by a row.
 func runError(doing string, err error) error {
 	var status *statusError
 	if !errors.As(err, &status) {
@@ -26,6 +26,8 @@ func runError(doing string, err error) error {
 		C.TF_NOT_FOUND, C.TF_PERMISSION_DENIED, // a file that a value names
 		C.TF_DATA_LOSS:
 		return &model.GraphError{Doing: doing, Err: err}
+	case C.TF_RESOURCE_EXHAUSTED:
+		return &model.MemoryError{Doing: doing, Err: err}
 	}
 	return fmt.Errorf("engine: %s: %w", doing, err)
 }

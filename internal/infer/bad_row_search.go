@@ -31,9 +31,9 @@ func (p *pipeline) predictGoodRows(ctx context.Context, b batch) (outputs []arro
 }
 
 // badRowSearch predicts one batch and collects the rows that the reader, the tensors
-// or the graph refuse. If the graph fails, it tries halves, and halves of those that
-// fail: k bad rows of n cost about 2 k log₂(n/k) runs, and never more than two for
-// each row.
+// or the graph refuse. If the graph fails, or memory is short, it tries halves, and
+// halves of those that fail: k bad rows of n cost about 2 k log₂(n/k) runs, and never
+// more than two for each row.
 type badRowSearch struct {
 	*pipeline
 	batch   batch
@@ -103,7 +103,11 @@ func (s *badRowSearch) predictRows(ctx context.Context, rows []int64) ([]arrow.A
 func (s *badRowSearch) splitFailed(ctx context.Context, rows []int64, err error) ([]arrow.Array, []int64, error) {
 	var unfit model.RowErrors
 	var graph *model.GraphError
+	var memory *model.MemoryError
 	switch {
+	case errors.As(err, &memory) && len(rows) > s.fewestRows():
+		s.limitRows(s.halfOf(len(rows)), memory)
+		return s.predictHalves(ctx, rows)
 	case errors.As(err, &unfit):
 		if rows, err = s.dropUnfit(rows, unfit); err != nil {
 			return nil, nil, err
@@ -161,9 +165,31 @@ func (s *badRowSearch) dropUnfit(rows []int64, unfit model.RowErrors) ([]int64, 
 	return rest, nil
 }
 
+// halfOf returns about half of n rows, in whole batches of the model's.
+func (s *badRowSearch) halfOf(n int) int {
+	half, unit := n/2, s.fewestRows()
+	return max(unit, half-half%unit)
+}
+
+// limitRows has later batches run in pieces of rows, because memory was short for more. It
+// tells the user.
+func (r *run) limitRows(rows int, why *model.MemoryError) {
+	for {
+		known := r.tally.fitting.Load()
+		if known > 0 && known <= int64(rows) {
+			return // another split has found out
+		}
+		if r.tally.fitting.CompareAndSwap(known, int64(rows)) {
+			break
+		}
+	}
+	if r.req.Warn != nil {
+		r.req.Warn(fmt.Sprintf("memory is short for a batch: from here on %d rows at a time (batch_size): %s", rows, oneLine(why.Err)))
+	}
+}
+
 func (s *badRowSearch) predictHalves(ctx context.Context, rows []int64) ([]arrow.Array, []int64, error) {
-	half, unit := len(rows)/2, s.fewestRows()
-	half = max(unit, half-half%unit)
+	half := s.halfOf(len(rows))
 	left, first, err := s.predictRows(ctx, rows[:half])
 	if err != nil {
 		return nil, nil, err

@@ -33,6 +33,7 @@ type doubler struct {
 	unfit  map[int64]bool // further x that are bad
 	breaks map[int64]bool // x at which the graph fails, the whole batch with it
 	broken bool           // the graph fails always
+	memory int64          // the most rows that there is memory for; 0: any number, -1: none
 	mu     sync.Mutex
 	rows   []int64 // of each batch
 	closed bool
@@ -42,6 +43,9 @@ func (d *doubler) Predict(ctx context.Context, mem memory.Allocator, bind *model
 	d.mu.Lock()
 	d.rows = append(d.rows, batch.NumRows())
 	d.mu.Unlock()
+	if d.memory != 0 && batch.NumRows() > d.memory {
+		return nil, &model.MemoryError{Doing: "run signature serving_default", Err: errors.New("OOM when allocating tensor")}
+	}
 	b := array.NewInt64Builder(mem)
 	defer b.Release()
 	var unfit model.RowErrors

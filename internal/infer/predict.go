@@ -49,6 +49,9 @@ func (p *pipeline) predict(ctx context.Context, b batch) (all []computed, err er
 	if p.cut > 0 {
 		size = p.cut
 	}
+	if fitting := p.tally.fitting.Load(); fitting > 0 {
+		size = min(size, fitting)
+	}
 	for from := int64(0); from < max(1, rows); from += size { // once for a batch without rows
 		n := min(size, rows-from)
 		outputs, good, c, err := p.predictPiece(ctx, b, from, n)

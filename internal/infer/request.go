@@ -53,6 +53,8 @@ type Computation struct {
 	// a ServedRecord of a partition; "": none is kept. Run is the run that makes it.
 	Records string `json:"records,omitempty"`
 	Run     string `json:"run,omitempty"`
+	// Warn tells the user what is odd; nil: nobody is told.
+	Warn func(text string) `json:"-"`
 }
 
 // SplitsRequest is the Request of a member that reads splits of files, and writes a

@@ -128,6 +128,14 @@ var faultCases = []faultCase{
 	{Train, []string{"evaluator=true"}, "evaluator: true: independent workers have no evaluator", 2},
 	{Train, []string{"resources.worker.cores=0"}, "resources.worker.cores: 0: must be 1 or more", 2},
 	{Train, []string{"resources.worker.gpus=-1"}, "resources.worker.gpus: -1: must be 0 or more", 2},
+	{Train, []string{"resources.worker.gpus=1001"}, "resources.worker.gpus: 1001: must be 1000 or less", 2},
+	{Infer, []string{"resources.worker.gpus=2"}, "resources.worker.gpus: 2: must be 1 or less", 2},
+	{Train, []string{"resources.worker.gpus=1", "resources.worker.env.CUDA_VISIBLE_DEVICES=0"}, "resources.worker.env.CUDA_VISIBLE_DEVICES: 0: does not apply beside resources.worker.gpus: tfos sets it", 2},
+	{Train, []string{"resources.worker.gpus=1", "resources.all.env.CUDA_VISIBLE_DEVICES=0"}, "resources.all.env.CUDA_VISIBLE_DEVICES: 0: does not apply beside resources.worker.gpus: tfos sets it", 2},
+	{Train, []string{"spark.conf.spark.executorEnv.CUDA_VISIBLE_DEVICES=0"}, "spark.conf.spark.executorEnv.CUDA_VISIBLE_DEVICES: 0: does not count: no member asks for GPUs (resources.worker.gpus)", 2},
+	{Train, []string{"spark.conf.spark.executor.resource.gpu.amount=1"}, "spark.conf.spark.executor.resource.gpu.amount: 1: is not for the user to set: resources.*.gpus decides", 2},
+	{Train, []string{"spark.master=yarn", "resources.worker.gpus=2", "spark.conf.spark.executor.resource.gpu.amount=1"}, "spark.conf.spark.executor.resource.gpu.amount: 1: is set by tfos to 2: resources.*.gpus decides", 2},
+	{Train, []string{"spark.master=yarn", "resources.worker.gpus=2", "spark.conf.spark.task.resource.gpu.amount=1"}, "spark.conf.spark.task.resource.gpu.amount: 1: is not for the user to set: resources.*.gpus decides", 2},
 	{Train, []string{"resources.ps.cores=2"}, "resources.ps: does not apply: the job has no ps", 2},
 	{Train, []string{"resources.worker.env.TF_CONFIG=x"}, "resources.worker.env.TF_CONFIG: x: is set by tfos", 2},
 	{Train, []string{"resources.worker.env.MY-TOKEN=x"}, "resources.worker.env.MY-TOKEN: ***: must have letters, digits and underscores in its name", 2},
@@ -324,7 +332,8 @@ var unsupportedCases = []struct {
 	{Train, "app.graph.path", []string{"app={graph: {path: 'viewfs://n/g'}}"}},
 	{Train, "app.graph.init_from", []string{"app={graph: {path: g, init_from: 'viewfs://b/g'}}"}},
 	{Train, "retries.generations", []string{"retries.generations=3"}},
-	{Train, "resources.worker.gpus", []string{"resources.worker.gpus=1"}},
+	{Train, "resources.worker.gpus", []string{"app={graph: {path: g}}", "resources.worker.gpus=1"}},
+	{Train, "resources.worker.gpus", []string{"spark.master=mesos://h:1", "resources.worker.gpus=1"}},
 	{Train, "export_dir", []string{"export_dir=viewfs://n/x"}},
 	{Train, "output.path", []string{"output.path=viewfs://b/x"}},
 	{Infer, "output.partition_by", []string{"read_by=spark", "keep=[id]", "output={path: 's3://b/x', if_exists: resume, partition_by: [id]}"}},
@@ -335,7 +344,6 @@ var unsupportedCases = []struct {
 	{Infer, "model_dir", []string{"export_dir=", "model_dir=viewfs://n/ckpt"}},
 	{Train, "output.if_exists", []string{"output={path: x, if_exists: skip}"}},
 	{Infer, "output.path", []string{"output.path=viewfs://b/x"}},
-	{Infer, "resources.worker.gpus", []string{"resources.worker.gpus=1"}},
 }
 
 func TestNotSupportedYet(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 const (
 	maxMembers = 10_000
 	maxCores   = 10_000
+	maxGPUs    = 1_000
 	maxBatch   = 1 << 30
 	maxEpochs  = 1_000_000
 )
@@ -90,8 +91,35 @@ func (r *rules) resources() {
 		if x.role.Memory == 0 {
 			r.broken(path+".memory", 0, "must be more than nothing")
 		}
-		r.atLeast(path+".gpus", int64(x.role.GPUs), 0)
 		r.env(path+".env", x.role.Env)
+		r.gpus(path, x.role)
+	}
+	if name := executorVariables + visibleVariable; s.memberGPUs() == 0 && s.Spark.Conf[name] != "" {
+		r.broken("spark.conf."+name, s.Spark.Conf[name], "does not count: no member asks for GPUs (resources.worker.gpus)")
+	}
+}
+
+const (
+	visibleVariable = "CUDA_VISIBLE_DEVICES"
+	// executorVariables begins the settings that put variables into executors' environments.
+	executorVariables = "spark.executorEnv."
+)
+
+// gpus checks what a role gets of them. A role without GPUs may name devices itself.
+func (r *rules) gpus(path string, role Role) {
+	s := r.s
+	most := int64(maxGPUs)
+	if s.kind == Infer {
+		most = 1 // its engine computes on one
+	}
+	r.between(path+".gpus", int64(role.GPUs), 0, most)
+	if role.GPUs == 0 {
+		return
+	}
+	for at, env := range map[string]map[string]string{path + ".env": role.Env, "resources.all.env": s.Resources.All.Env} {
+		if value, given := env[visibleVariable]; given {
+			r.broken(join(at, visibleVariable), value, "does not apply beside %s.gpus: tfos sets it", path)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package job
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"regexp"
@@ -59,6 +60,8 @@ func (r *rules) conf() {
 			r.broken(path, shown, "is no Spark setting: they begin with spark.")
 		} else if key, ok := elsewhere[name]; ok {
 			r.broken(path, shown, "has a key of its own: %s", key)
+		} else if (name == executorGPUs || name == taskGPUs) && !sameSetting(value, cmp.Or(ours[name], "0")) {
+			r.broken(path, shown, "%s", because(name, ours[name]))
 		} else if slices.Contains(owned, name) && !sameSetting(value, ours[name]) {
 			r.broken(path, shown, "%s", because(name, ours[name]))
 		} else if strings.ContainsAny(value, "\x00\n") {
@@ -88,6 +91,8 @@ func because(name, value string) string {
 	switch name {
 	case "spark.cores.max", "spark.executor.instances":
 		text += ": cluster_size decides"
+	case executorGPUs, taskGPUs:
+		text += ": resources.*.gpus decides"
 	case "spark.executor.cores", "spark.task.cpus":
 		text += ": resources.*.cores decides"
 	case "spark.scheduler.maxRegisteredResourcesWaitingTime", "spark.scheduler.minRegisteredResourcesRatio":

@@ -190,7 +190,7 @@ type Role struct {
 	Cores int `yaml:"cores" default:"1"`
 	// beside the JVM's heap
 	Memory Memory `yaml:"memory" default:"2g"`
-	// GPUs
+	// GPUs that its program sees, and no others ([GPUs](gpus.md)); a member of inference has 0 or 1
 	GPUs int `yaml:"gpus" default:"0"`
 	// environment of its child process
 	Env map[string]string `yaml:"env"`

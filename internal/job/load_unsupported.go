@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"tfos/internal/gpu"
 	"tfos/internal/infer"
 	"tfos/internal/store"
 )
@@ -24,7 +25,8 @@ func (s *Spec) unsupported() Faults {
 		}
 	}
 	for _, x := range s.roles() {
-		refuse("resources."+x.job+".gpus", x.role.GPUs, x.role.GPUs > 0)
+		without := s.trainsGraph() || s.kind == Export || s.Where().place().gpus == gpu.None
+		refuse("resources."+x.job+".gpus", x.role.GPUs, x.role.GPUs > 0 && without)
 	}
 	refuse("tensorflow.archive", s.TensorFlow.Archive, s.TensorFlow.Archive != "")
 	switch s.kind {

@@ -25,6 +25,14 @@ func (s *Spec) Warnings() []Fault {
 			}
 		}
 	}
+	if given := s.sparkGPUs(); given > 0 {
+		for _, role := range s.roles() {
+			if idle := given - role.role.GPUs; idle > 0 {
+				r.broken("resources."+role.job+".gpus", role.role.GPUs,
+					"Spark gives all executors of a job alike: idle beside each %s: %s", role.job, plural(int64(idle), "GPU"))
+			}
+		}
+	}
 	if key := place.uploadConf; key != "" && s.inCluster() && s.Spark.Conf[key] == "" {
 		r.broken("spark.deploy_mode", "cluster", "Spark needs %s to ship files of this machine", key)
 	}

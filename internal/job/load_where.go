@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"tfos/internal/gpu"
 )
 
 // Where is what a run's members run on. The table placeOf has all that it
@@ -45,6 +47,11 @@ type place struct {
 	onceConf string
 	// uploadConf is the setting without which Spark ships no files in cluster mode.
 	uploadConf string
+	// gpus says who gives members their GPUs.
+	gpus gpu.Source
+	// gpuScript is the discovery script of executors: Spark has them run it when they
+	// start. "": they need none of tfos.
+	gpuScript string
 	// unenforced are the keys of a role that bound nothing, and why.
 	unenforced []string
 	why        string
@@ -52,17 +59,20 @@ type place struct {
 
 // placeOf is the table. A Where that is not in it is a master that validate refuses.
 var placeOf = map[Where]place{
-	ThisMachine: {noSpark: true, withDriver: true, thisMachine: true, filesHere: true,
+	ThisMachine: {noSpark: true, withDriver: true, thisMachine: true, filesHere: true, gpus: gpu.Host,
 		unenforced: []string{"memory"}, why: "is not enforced without Spark"},
-	SparkLocal: {withDriver: true, thisMachine: true, filesHere: true,
+	SparkLocal: {withDriver: true, thisMachine: true, filesHere: true, gpus: gpu.Host,
 		unenforced: []string{"cores", "memory"}, why: "is not enforced on local[n]: members share the driver's machine"},
-	LocalCluster: {thisMachine: true, filesHere: true,
+	// Each worker of a local-cluster would have all devices of the machine.
+	LocalCluster: {thisMachine: true, filesHere: true, gpus: gpu.Host,
 		unenforced: []string{"memory"}, why: "is not enforced here: standalone masters count the JVM heap only"},
-	Standalone: {filesHere: true,
+	Standalone: {filesHere: true, gpus: gpu.Spark,
 		unenforced: []string{"memory"}, why: "is not enforced here: standalone masters count the JVM heap only"},
-	YARN:       {clusterMode: true, instances: true, onceConf: "spark.yarn.maxAppAttempts"},
-	Kubernetes: {clusterMode: true, instances: true, uploadConf: "spark.kubernetes.file.upload.path"},
-	Mesos:      {clusterMode: true},
+	YARN: {clusterMode: true, instances: true, onceConf: "spark.yarn.maxAppAttempts",
+		gpus: gpu.Container, gpuScript: "./" + gpuScriptName},
+	Kubernetes: {clusterMode: true, instances: true, uploadConf: "spark.kubernetes.file.upload.path",
+		gpus: gpu.Container, gpuScript: "/opt/spark/examples/src/main/scripts/getGpusResources.sh"},
+	Mesos: {clusterMode: true},
 }
 
 func (w Where) place() place { return placeOf[w] }

@@ -59,6 +59,7 @@ type Plan struct {
 	Files      []string    `json:"files"`
 	NodeBinary string      `json:"node_binary"`
 	TaskCPUs   int         `json:"task_cpus"`
+	TaskGPUs   int         `json:"task_gpus,omitempty"` // of a member's task
 	Reserve    work.Config `json:"reserve"`
 	Node       node.Config `json:"node"`
 	Feeds      []Feed      `json:"feeds"`
@@ -101,12 +102,14 @@ type Submission struct {
 	// name is "" if there are none.
 	Secrets    map[string]string
 	Properties string
-	// PyFiles, Files, App and PlanFile are paths on this machine; Files is
-	// empty in client mode, where the driver ships files itself.
+	// PyFiles, Files, App and PlanFile are paths on this machine. In client mode the
+	// driver ships files itself: Files has only what executors need to start.
 	PyFiles  []string
 	Files    []string
 	App      string
 	PlanFile string
+	// GPUScript is where GPUScript is to be written; "": the run needs none.
+	GPUScript string
 	// Executors of ExecutorCores cores, each with HeapMiB for the JVM and
 	// MemberMiB for its member. All but MemberMiB are 0 for local[n], which has
 	// one executor.
@@ -114,6 +117,7 @@ type Submission struct {
 	ExecutorCores int
 	HeapMiB       int64
 	MemberMiB     int64
+	GPUs          int // of each executor, from Spark
 }
 
 // Feed is Spark-fed input as the driver reads it.

@@ -24,6 +24,7 @@ func (s *Spec) ownedConf() map[string]string {
 	if place.withDriver {
 		return conf
 	}
+	maps.Copy(conf, s.ownGPUConf())
 	conf["spark.executor.cores"] = strconv.Itoa(l.executorCores)
 	if place.instances {
 		conf["spark.executor.instances"] = strconv.Itoa(l.executors)
@@ -48,6 +49,7 @@ func (s *Spec) defaultConf(env Environment, l layout) map[string]string {
 	if env.Python != "" && !s.inCluster() {
 		conf["spark.pyspark.driver.python"] = env.Python
 	}
+	maps.Copy(conf, s.gpuConf())
 	place := l.master.where.place()
 	if !place.withDriver {
 		// A member's task waits for the executor that the driver names, which may have

@@ -57,6 +57,9 @@ func (p *Plan) explainCluster(line lineWriter) {
 	} else {
 		text := fmt.Sprintf("%d, each %s, %d MiB heap and %s beside it", sub.Executors,
 			plural(int64(sub.ExecutorCores), "core"), sub.HeapMiB, sub.overhead())
+		if sub.GPUs > 0 {
+			text += ", " + plural(int64(sub.GPUs), "GPU") + " from Spark"
+		}
 		if p.TaskCPUs > 1 {
 			text += fmt.Sprintf("; %d task cpus a member", p.TaskCPUs)
 		}
@@ -65,7 +68,7 @@ func (p *Plan) explainCluster(line lineWriter) {
 	name := "members"
 	for _, m := range p.Reserve.Members {
 		role := p.summary.roles[m.Job]
-		text := fmt.Sprintf("%s:%d  %s, %s", m.Job, m.Index, plural(int64(role.Cores), "core"), role.Memory)
+		text := fmt.Sprintf("%s:%d  %s, %s%s", m.Job, m.Index, plural(int64(role.Cores), "core"), role.Memory, role.explainGPUs())
 		if p.chief(m) {
 			text += ", chief"
 		}
@@ -78,6 +81,14 @@ func (p *Plan) explainCluster(line lineWriter) {
 		line(name, "%s", text)
 		name = ""
 	}
+}
+
+// explainGPUs describes a role's GPUs, "" for none.
+func (r Role) explainGPUs() string {
+	if r.GPUs == 0 {
+		return ""
+	}
+	return ", " + plural(int64(r.GPUs), "GPU")
 }
 
 // overhead is what Spark is asked for beside the heap, as the user's own

@@ -35,12 +35,12 @@ func MakePlan(s *Spec, env Environment) (*Plan, error) {
 		Scratch: env.Scratch, Record: env.Record,
 		Where: l.master.where,
 		Files: s.files(env.Scratch), Copies: s.copies(env.Scratch), NodeBinary: filepath.Join(env.Scratch, "tfos-node"),
-		TaskCPUs: l.taskCPUs,
-		Reserve:  work.Config{Config: s.reserveConfig(env, l), Outputs: outputs, ModelDir: s.lockedModelDir()},
-		Node:     s.nodeConfig(env, l, outputs),
-		Feeds:    s.feeds(),
-		Stores:   s.UsesStores(),
-		summary:  s.summary(env, l),
+		TaskCPUs: l.taskCPUs, TaskGPUs: s.sparkGPUs(),
+		Reserve: work.Config{Config: s.reserveConfig(env, l), Outputs: outputs, ModelDir: s.lockedModelDir()},
+		Node:    s.nodeConfig(env, l, outputs),
+		Feeds:   s.feeds(),
+		Stores:  s.UsesStores(),
+		summary: s.summary(env, l),
 	}
 	if s.bundles() {
 		p.Bundle = filepath.Join(env.Scratch, "files", bundleName)
@@ -154,7 +154,10 @@ func (s *Spec) nodeConfig(env Environment, l layout, outputs []work.Output) node
 		Child: s.child(env, l.master), Roles: map[string]node.RoleConfig{},
 	}
 	for _, r := range s.roles() {
-		c.Roles[r.job] = node.RoleConfig{Cores: r.role.Cores, Env: s.env(r.role)}
+		c.Roles[r.job] = node.RoleConfig{Cores: r.role.Cores, GPUs: r.role.GPUs, Env: s.env(r.role)}
+	}
+	if s.memberGPUs() > 0 {
+		c.GPUs = l.master.where.place().gpus
 	}
 	if s.App.Python != nil && s.kind == Train {
 		c.Context = s.context(outputs, env.Beside, env.Verbose)

@@ -155,6 +155,16 @@ func (s *Spec) memberCores() int {
 	return cores
 }
 
+// memberGPUs is the most GPUs that a member of any role has: executors of one application
+// are all alike.
+func (s *Spec) memberGPUs() int {
+	gpus := 0
+	for _, r := range s.roles() {
+		gpus = max(gpus, r.role.GPUs)
+	}
+	return gpus
+}
+
 // memberMemory is the most memory that a member of any role has.
 func (s *Spec) memberMemory() Memory {
 	var memory Memory

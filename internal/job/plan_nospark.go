@@ -56,7 +56,8 @@ func (p *Plan) explainMachine(line lineWriter) {
 	}
 	line("machine", "%s", text)
 	for _, m := range p.Reserve.Members { // one
-		text := plural(int64(p.summary.roles[m.Job].Cores), "core")
+		role := p.summary.roles[m.Job]
+		text := plural(int64(role.Cores), "core") + role.explainGPUs()
 		if len(m.Feeds) > 0 {
 			text += ", fed " + strings.Join(m.Feeds, " and ")
 		}

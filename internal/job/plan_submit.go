@@ -32,6 +32,11 @@ func (s *Spec) submission(env Environment, l layout) Submission {
 	if s.inCluster() {
 		sub.Files = append([]string{sub.PlanFile}, s.files(env.Scratch)...)
 	}
+	if s.shipsGPUScript(conf) {
+		sub.GPUScript = filepath.Join(env.Scratch, gpuScriptName)
+		sub.Files = append(sub.Files, sub.GPUScript)
+	}
+	sub.GPUs = s.sparkGPUs()
 	return sub
 }
 
@@ -140,6 +145,8 @@ func (p *Plan) SparkSubmit(submit string) []string {
 	plan := sub.PlanFile
 	if len(sub.Files) > 0 {
 		argv = append(argv, "--files", strings.Join(sub.Files, ","))
+	}
+	if slices.Contains(sub.Files, plan) {
 		plan = filepath.Base(plan)
 	}
 	return append(argv, "--py-files", strings.Join(sub.PyFiles, ","), sub.App, plan)

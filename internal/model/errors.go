@@ -88,6 +88,17 @@ func (e RowErrors) Error() string {
 
 func (e RowErrors) Unwrap() error { return e[0] }
 
+// MemoryError says that a device or the process had too little memory for a batch. Fewer
+// rows may fit.
+type MemoryError struct {
+	Doing string // such as "run signature serving_default"
+	Err   error  // TensorFlow's error
+}
+
+func (e *MemoryError) Error() string { return fmt.Sprintf("model: %s: %v", e.Doing, e.Err) }
+
+func (e *MemoryError) Unwrap() error { return e.Err }
+
 // GraphError says that the graph failed on a batch, and that a value of the batch may
 // be the cause.
 type GraphError struct {

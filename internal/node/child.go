@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"tfos/internal/gpu"
 	"tfos/internal/reserve"
 )
 
@@ -71,6 +72,7 @@ type childPlan struct {
 	members    []memberAddress
 	host       string   // this machine's name
 	base       []string // the executor's environment
+	gpus       *gpu.Claim
 }
 
 // command returns the child's command. Its environment has the executor's variables, the
@@ -95,6 +97,11 @@ func (p childPlan) command() command {
 	for name, value := range role.Env {
 		env.set(name, value)
 	}
+	env.set(visibleVariable, visibleDevices(role, p.gpus))
+	if p.gpus != nil {
+		// TensorFlow would take nearly all memory of a device at once.
+		env.setDefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+	}
 	// After the role's variables, which may set proxies. TensorFlow would connect to
 	// other members through a proxy, and would then wait for ever.
 	env.bypassProxies(clusterHosts(p.members, p.assignment.Server, p.host))
@@ -114,20 +121,29 @@ func (p childPlan) command() command {
 	return command{Argv: argv, Env: env.list(), Dir: p.dir}
 }
 
-// visibleDevices returns the GPUs that the child sees, in the form of
-// CUDA_VISIBLE_DEVICES. "": all. The role's variable wins over that of base, the
-// executor's environment. If the variable is set but empty, no GPU is visible: the result
-// is "-1".
-func visibleDevices(a Assignment, base []string) string {
-	const name = "CUDA_VISIBLE_DEVICES"
-	value, given := newEnv(base)[name]
-	if own, has := a.Config.Roles[a.Job].Env[name]; has {
-		value, given = own, true
+// visibleVariable is the variable by which CUDA is told which devices there are.
+const visibleVariable = "CUDA_VISIBLE_DEVICES"
+
+// visibleDevices returns the child's CUDA_VISIBLE_DEVICES: the devices of its claim. A role
+// without GPUs has none, whatever the executor's environment says, unless its own
+// environment names some.
+func visibleDevices(role RoleConfig, claim *gpu.Claim) string {
+	if claim == nil {
+		return role.Env[visibleVariable]
 	}
-	if given && value == "" {
-		return "-1"
+	return claim.Visible()
+}
+
+// proof returns the command that says which devices TensorFlow computes on: that of the
+// child, with another program.
+func (p childPlan) proof() command {
+	c := p.command()
+	if p.assignment.Config.Child.Kind == childEngine {
+		c.Argv = []string{c.Argv[0], "gpus"}
+	} else {
+		c.Argv = []string{p.interpreter(), "-m", "tfos.gpus"}
 	}
-	return value
+	return c
 }
 
 func (p childPlan) pythonPath() []string {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"tfos/internal/feed"
+	"tfos/internal/gpu"
 	"tfos/internal/store"
 )
 
@@ -21,6 +22,8 @@ type Config struct {
 	Context map[string]any `json:"context,omitempty"`
 	// Roles has the settings of each job name (ps, chief, worker, evaluator).
 	Roles map[string]RoleConfig `json:"roles"`
+	// GPUs says who gives members their GPUs.
+	GPUs gpu.Source `json:"gpus,omitempty"`
 	// Model is the training's model_dir; nil: there is none.
 	Model *ModelConfig `json:"model,omitempty"`
 	// Outputs are those of the child that are on stores.
@@ -60,6 +63,7 @@ type ChildConfig struct {
 // RoleConfig has the settings of the children of one job name.
 type RoleConfig struct {
 	Cores int               `json:"cores"`
+	GPUs  int               `json:"gpus,omitempty"`
 	Env   map[string]string `json:"env,omitempty"`
 }
 

@@ -1,17 +1,15 @@
 package node
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"time"
 
 	"tfos/internal/proc"
 )
 
-// This file reads facts about the executor: environment, names, network, GPUs, clock.
+// This file reads facts about the executor: environment, names, network, clock.
 
 // tempDir returns the executor's folder for temporary files.
 func tempDir() string { return os.TempDir() }
@@ -30,11 +28,14 @@ func hostName(other string) string {
 	return other
 }
 
+// executorPID returns the process that started this one: on an executor its JVM.
+func executorPID() int { return os.Getppid() }
+
 // executorIdentity names the process that started this one, which on an
 // executor is the executor's JVM: two members with the same are on one
 // executor.
 func executorIdentity() (string, error) {
-	parent, err := proc.Identify(os.Getppid())
+	parent, err := proc.Identify(executorPID())
 	if err != nil {
 		return "", fmt.Errorf("node: identity of the executor: %w", err)
 	}
@@ -55,18 +56,6 @@ func routeAddress(server string) (string, error) {
 		return "", fmt.Errorf("node: route to the reservation server: %w", err)
 	}
 	return host, nil
-}
-
-// gpuUtilisation returns the sum of the visible devices' utilisation in percent. It
-// returns -1 if there is no nvidia-smi or if nvidia-smi fails.
-func gpuUtilisation(visible string) int {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	out, err := exec.CommandContext(ctx, "nvidia-smi", "--query-gpu=index,uuid,utilization.gpu", "--format=csv,noheader,nounits").Output()
-	if err != nil {
-		return -1
-	}
-	return sumUtilisation(out, visible)
 }
 
 // deadlineIn returns the time d from now, for a connection's deadline.

@@ -12,10 +12,6 @@ import (
 	"tfos/internal/reserve"
 )
 
-// phaseModel is the phase of a member whose model_dir cannot be brought down, or whose
-// outputs cannot be written to their stores.
-const phaseModel = "model_dir"
-
 // live runs the member to its end. After it no process and no folder is left.
 //
 // A member whose child has ended stays registered, in phase "ended" or "failing". It
@@ -32,10 +28,11 @@ func (m *member) live(ctx context.Context) ending {
 	defer stopFeeding()
 	var end childEnd
 	started := false
+	m.claimGPUs(feeding)
 	complete := m.program.complete
 	var slow, overdue <-chan time.Time
 	var prepared <-chan preparation
-	var noModel error // why model_dir did not come down, or an output cannot be written
+	var refused *notStarted // why there is no child; nil: there is one
 	var cluster reserve.Cluster
 wait:
 	for {
@@ -48,13 +45,15 @@ wait:
 			m.endOverdue()
 		case cluster = <-m.cluster:
 			prepared = m.prepareChild(feeding, cluster)
+		case refused = <-m.gpus.failed:
+			end = childEnd{Exit: -1, Error: refused.cause()}
+			break wait
 		case p := <-prepared:
-			noModel = p.noModel
-			err := noModel
-			if err == nil {
-				err = m.startChild(feeding, cluster, p.loaded)
+			if refused = p.refused; refused != nil {
+				end = childEnd{Exit: -1, Error: refused.cause()}
+				break wait
 			}
-			if err != nil {
+			if err := m.startChild(feeding, cluster, p.loaded); err != nil {
 				end = childEnd{Exit: -1, Error: err.Error()}
 				break wait
 			}
@@ -67,7 +66,7 @@ wait:
 			return why
 		}
 	}
-	done := m.childEnded(ctx, end, noModel)
+	done := m.childEnded(ctx, end, refused)
 	why := <-m.endings.first
 	m.log.Info("node: ends", "why", why.cause)
 	done.status = why.status
@@ -89,20 +88,24 @@ func (m *member) endOverdue() {
 
 // preparation is what a member has for its child before it starts the child.
 type preparation struct {
-	loaded  tensorFlow // by an engine
-	noModel error      // why model_dir did not come down, or an output cannot be written
+	loaded  tensorFlow  // by an engine
+	refused *notStarted // why there is no child; nil: all is there
 }
 
-// prepareChild returns at once, and sends one value when all is there. ctx ends the
-// preparation.
+// prepareChild returns at once, and sends one value when all is there, or folders are not. If the
+// GPUs fail, gpuSetup.failed says so. ctx ends the preparation.
 func (m *member) prepareChild(ctx context.Context, c reserve.Cluster) <-chan preparation {
 	done := make(chan preparation, 1)
 	m.tasks.Go(func() {
-		p := preparation{noModel: m.prepareFolders(ctx, c)}
-		if m.libraries != nil {
-			p.loaded = <-m.libraries
+		if err := m.prepareFolders(ctx, c); err != nil {
+			done <- preparation{refused: &notStarted{phase: phaseModel, code: exit.Output, err: err}}
+			return
 		}
-		done <- p
+		select {
+		case <-m.gpus.ready:
+			done <- preparation{loaded: m.gpus.loaded}
+		case <-ctx.Done():
+		}
 	})
 	return done
 }
@@ -123,8 +126,8 @@ func (m *member) startChild(ctx context.Context, c reserve.Cluster, loaded tenso
 }
 
 // childEnded reports a child that ended by itself, with everything that the child
-// sent and printed before. noModel is why no child was started; nil: one was.
-func (m *member) childEnded(ctx context.Context, end childEnd, noModel error) ending {
+// sent and printed before. refused is why no child was started; nil: one was.
+func (m *member) childEnded(ctx context.Context, end childEnd, refused *notStarted) ending {
 	if end.GuardLost {
 		m.guard.cleanUp() // the child's group outlives the guard
 	}
@@ -133,8 +136,9 @@ func (m *member) childEnded(ctx context.Context, end childEnd, noModel error) en
 	if o.Kind == reserve.Succeeded && (end.Exit != 0 || end.Signal != 0) && !m.program.killedLate {
 		m.program.addNote(reserve.Note{Kind: reserve.NoteWarning, Text: "its program was done, then its process ended badly: " + end.describe()})
 	}
-	if noModel != nil {
-		o.Phase, o.VerdictCode, o.Cause = phaseModel, exit.Output, oneLine(noModel.Error())
+	if refused != nil {
+		o.Phase, o.VerdictCode, o.Cause = refused.phase, refused.code, oneLine(refused.cause())
+		o.Stderr = append(o.Stderr, refused.stderr...)
 	}
 	m.log.Info("node: the child ended", "kind", o.Kind, "phase", o.Phase, "cause", o.Cause)
 	m.output.writeTitle("%s %s", o.Kind, o.Cause)
@@ -146,10 +150,10 @@ func (m *member) childEnded(ctx context.Context, end childEnd, noModel error) en
 	}
 	m.setPhaseAfterChild(o.Kind)
 	o.Working = m.uploadFiles()
-	if noModel == nil {
+	if refused == nil {
 		m.finishStored(&o, 0)
 	}
-	m.finishModel(&o, noModel == nil, end.Error == "" && end.Signal == 0, 0)
+	m.finishModel(&o, refused == nil, end.Error == "" && end.Signal == 0, 0)
 	m.report(context.WithoutCancel(ctx), o)
 	return ending{kind: o.Kind, cause: o.Cause}
 }
@@ -274,6 +278,9 @@ func (m *member) shutDown() {
 		// process is about to end.
 		m.log.Warn("node: a goroutine does not end")
 		return
+	}
+	if m.gpus != nil {
+		m.gpus.claim.Release()
 	}
 	_ = m.guard.stdout.Close()
 	_ = m.guard.stderr.Close()

@@ -46,7 +46,10 @@ func TestMain(m *testing.M) {
 		os.Exit(actReserve())
 	case "executor":
 		os.Exit(actExecutor())
-	case "-m": // as Python is called: -m tfos.program
+	case "-m": // as Python is called: -m tfos.program, -m tfos.gpus
+		if len(os.Args) > 2 && os.Args[2] == "tfos.gpus" {
+			os.Exit(actProof())
+		}
 		os.Exit(actChild(os.Getenv("TFOS_TEST_CHILD")))
 	case "daemon":
 		os.Exit(actDaemon())

@@ -44,6 +44,7 @@ type member struct {
 	uploaded  atomic.Int64 // bytes; counts as progress
 
 	guard     *guardian
+	gpus      *gpuSetup
 	used      *usageMeter    // any goroutine
 	output    *output        // any goroutine
 	program   *programReport // any goroutine
@@ -106,7 +107,7 @@ func newMember(ctx context.Context, o Options, a Assignment) (*member, error) {
 		m.port.release()
 		return nil, err
 	}
-	m.used = newUsageMeter(m.guard.cmd.Process.Pid, visibleDevices(a, environment()))
+	m.used = newUsageMeter(m.guard.cmd.Process.Pid)
 	m.rows = feed.NewReceiver(a.feeds(), a.Token, place.String(), m.guard.work)
 	m.output = openOutput(a.Config.LogDir, files, fmt.Sprintf("%s-%d", a.Job, a.Index), o.Stderr, o.Log)
 	if err := m.startServices(own, o, address); err != nil {
@@ -299,6 +300,6 @@ func (m *member) childCommand(c reserve.Cluster, loaded tensorFlow) (command, er
 	m.mu.Unlock()
 	return childPlan{
 		assignment: m.Assignment, files: m.files, dir: m.workingDirectory(), work: m.guard.work, tfConfig: config,
-		tensorFlow: loaded, members: members, host: m.host, base: environment(),
+		tensorFlow: loaded, members: members, host: m.host, base: environment(), gpus: m.gpus.claim,
 	}.command(), nil
 }

@@ -17,6 +17,7 @@ var startupNoise = [][]byte{
 	[]byte("rebuild TensorFlow with the appropriate compiler flags"),
 	[]byte("Could not find cuda drivers on your machine, GPU will not be used"),
 	[]byte("TF-TRT Warning: Could not find TensorRT"),
+	[]byte("CUDA_ERROR_NO_DEVICE: no CUDA-capable device is detected"),                                // CUDA_VISIBLE_DEVICES is empty
 	[]byte("failed call to cuInit: INTERNAL: CUDA error: Failed call to cuInit: UNKNOWN ERROR (303)"), // no driver
 }
 

@@ -1,12 +1,11 @@
 package node
 
 import (
-	"bytes"
-	"slices"
-	"strconv"
+	"context"
 	"sync"
 	"time"
 
+	"tfos/internal/gpu"
 	"tfos/internal/proc"
 	"tfos/internal/reserve"
 )
@@ -19,18 +18,22 @@ const usageEvery = time.Second
 // called concurrently.
 type usageMeter struct {
 	guard int // pid
-	gpus  gpuMeter
 
 	mu     sync.Mutex
+	gpus   gpuMeter
 	looked time.Time
 	last   reserve.Usage // as read, and not yet summed up
 	total  reserve.Usage
 }
 
-// newUsageMeter measures what runs below guard and uses the GPUs of visible
-// (visibleDevices).
-func newUsageMeter(guard int, visible string) *usageMeter {
-	return &usageMeter{guard: guard, gpus: gpuMeter{visible: visible}}
+// newUsageMeter measures what runs below guard. It uses no GPU until watchGPUs says so.
+func newUsageMeter(guard int) *usageMeter { return &usageMeter{guard: guard} }
+
+// watchGPUs measures the devices that visible names, as CUDA_VISIBLE_DEVICES does.
+func (m *usageMeter) watchGPUs(visible string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.gpus = gpuMeter{visible: visible}
 }
 
 // usage returns what was used up to now, or up to usageEvery ago.
@@ -70,10 +73,10 @@ func readUsage(guard int) reserve.Usage {
 
 // gpuMeter sums up how long GPUs were busy. Not safe for concurrent use.
 type gpuMeter struct {
-	visible string // see sumUtilisation
+	visible string // "": there are none
 	asked   time.Time
-	pending chan int // the answer to the latest question; nil: none is open
-	absent  bool     // there is no nvidia-smi
+	pending chan int // the answer to the latest question, -1: none; nil: none is open
+	absent  bool     // nvidia-smi gives no answer
 	total   time.Duration
 }
 
@@ -83,7 +86,7 @@ const gpuEvery = 20 * time.Second
 // busy is the time up to the latest answer. It does not wait for nvidia-smi,
 // which hangs when a device does.
 func (g *gpuMeter) busy(now time.Time) time.Duration {
-	if g.absent {
+	if g.absent || g.visible == "" {
 		return 0
 	}
 	select {
@@ -100,41 +103,14 @@ func (g *gpuMeter) busy(now time.Time) time.Duration {
 		g.asked = now
 		answer := make(chan int, 1)
 		g.pending = answer
-		go func() { answer <- gpuUtilisation(g.visible) }()
+		visible := g.visible
+		go func() {
+			percent, ok := gpu.Busy(context.Background(), visible)
+			if !ok {
+				percent = -1
+			}
+			answer <- percent
+		}()
 	}
 	return g.total
-}
-
-// sumUtilisation adds up nvidia-smi's lines "index, uuid, percent" of the
-// visible devices, a list of indices or UUIDs, which may be cut short; all where
-// visible is "". The list ends before the first that is not there, as CUDA has it.
-func sumUtilisation(text []byte, visible string) int {
-	var devices [][][]byte // index, uuid, percent
-	for line := range bytes.Lines(text) {
-		if fields := bytes.Split(bytes.TrimSpace(line), []byte(", ")); len(fields) == 3 {
-			devices = append(devices, fields)
-		}
-	}
-	seen := devices
-	if visible != "" {
-		seen = nil
-		for name := range bytes.SplitSeq([]byte(visible), []byte(",")) {
-			i := slices.IndexFunc(devices, func(d [][]byte) bool { return isDevice(bytes.TrimSpace(name), d[0], d[1]) })
-			if i < 0 {
-				break
-			}
-			seen = append(seen, devices[i])
-		}
-	}
-	sum := 0
-	for _, d := range seen {
-		percent, _ := strconv.Atoi(string(d[2])) // [N/A] counts nothing
-		sum += percent
-	}
-	return sum
-}
-
-// isDevice tells whether a name of CUDA_VISIBLE_DEVICES is that device.
-func isDevice(name, index, uuid []byte) bool {
-	return bytes.Equal(name, index) || bytes.HasPrefix(name, []byte("GPU-")) && bytes.HasPrefix(uuid, name)
 }

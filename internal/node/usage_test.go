@@ -2,7 +2,6 @@ package node
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -37,47 +36,37 @@ func TestAProgramThatDoesNothingIsStalled(t *testing.T) {
 	nothingLeft(t, s.run, s.tmp)
 }
 
+// TestGPUUtilisation: only the devices of the member count, and none where it has none.
 func TestGPUUtilisation(t *testing.T) {
-	bin := t.TempDir()
-	t.Setenv("PATH", bin)
-	if got := gpuUtilisation(""); got != -1 {
-		t.Errorf("without nvidia-smi: %d", got)
+	now := time.Now()
+	meter := newUsageMeter(os.Getpid())
+	if meter.gpus.busy(now); meter.gpus.pending != nil {
+		t.Error("nvidia-smi is asked for a member without devices")
 	}
-	script := "#!/bin/sh\necho '0, GPU-aa, 30'\necho '1, GPU-bb, 50'\necho '2, GPU-cc, [N/A]'\n"
-	if err := os.WriteFile(filepath.Join(bin, "nvidia-smi"), []byte(script), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	for visible, want := range map[string]int{"": 80, "1": 50, "GPU-aa,GPU-cc": 30, "-1": 0, "GPU-b": 50, "1,-1,0": 50, "1, 0": 80, "7,0": 0} {
-		if got := gpuUtilisation(visible); got != want {
-			t.Errorf("visible %q: %d, not %d", visible, got, want)
+	for _, c := range []struct {
+		free    []int
+		visible string
+		want    time.Duration
+	}{
+		{[]int{9000, 9000}, "1", gpuEvery * 10 / 100},
+		{[]int{9000, 9000}, "0,1", gpuEvery * 20 / 100},
+		{[]int{9000}, "7", 0},
+	} {
+		fakeSMI(t, c.free...)
+		meter.watchGPUs(c.visible)
+		g := meter.gpus
+		g.busy(now)
+		eventually(t, "the answer is there", func() bool { return len(g.pending) == 1 })
+		if got := g.busy(now.Add(time.Second)); got != c.want {
+			t.Errorf("%s: busy for %s, not %s", c.visible, got, c.want)
 		}
 	}
-	now := time.Now()
-	g := newUsageMeter(os.Getpid(), "1").gpus
+	t.Setenv("PATH", t.TempDir())
+	meter.watchGPUs("0")
+	g := meter.gpus
 	g.busy(now)
 	eventually(t, "the answer is there", func() bool { return len(g.pending) == 1 })
-	if got, want := g.busy(now.Add(time.Second)), gpuEvery*50/100; got != want {
-		t.Errorf("busy for %s, not %s", got, want)
-	}
-}
-
-// TestVisibleDevices: usage counts only the GPUs that the child sees.
-func TestVisibleDevices(t *testing.T) {
-	for _, c := range []struct {
-		role map[string]string
-		base []string
-		want string
-	}{
-		{nil, nil, ""},
-		{nil, []string{"CUDA_VISIBLE_DEVICES=1"}, "1"},
-		{nil, []string{"CUDA_VISIBLE_DEVICES="}, "-1"},
-		{map[string]string{"CUDA_VISIBLE_DEVICES": "0,2"}, []string{"CUDA_VISIBLE_DEVICES=1"}, "0,2"},
-		{map[string]string{"CUDA_VISIBLE_DEVICES": ""}, []string{"CUDA_VISIBLE_DEVICES=1"}, "-1"},
-		{map[string]string{"A": "b"}, nil, ""},
-	} {
-		a := Assignment{Job: "worker", Config: Config{Roles: map[string]RoleConfig{"worker": {Env: c.role}, "ps": {Env: map[string]string{"CUDA_VISIBLE_DEVICES": "9"}}}}}
-		if got := visibleDevices(a, c.base); got != c.want {
-			t.Errorf("%v over %v: %q, not %q", c.role, c.base, got, c.want)
-		}
+	if g.busy(now.Add(time.Second)); !g.absent {
+		t.Error("an nvidia-smi that is not there is asked again")
 	}
 }

@@ -39,8 +39,11 @@ def run_members(sc, plan, lines, places, folder):
     rdd = placed(sc, lines, places).pipe(
         java_list(jvm, [f"{folder}/tfos-node", "run"]), jvm.java.util.HashMap()
     )
-    if plan["task_cpus"] > 1:
+    gpus = plan.get("task_gpus", 0)
+    if plan["task_cpus"] > 1 or gpus:
         request = jvm.org.apache.spark.resource.TaskResourceRequests().cpus(plan["task_cpus"])
+        if gpus:  # all of an executor's: two members that need GPUs never share one
+            request = request.resource("gpu", float(gpus))
         profile = jvm.org.apache.spark.resource.ResourceProfileBuilder().require(request)
         rdd = rdd.withResources(profile.build())
     rdd.collect()

@@ -1,0 +1,158 @@
+package gpu
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Device is what CUDA computes on: a GPU, or a MIG instance.
+type Device struct {
+	ID     string // as CUDA_VISIBLE_DEVICES names it: GPU-… or MIG-…
+	Index  string // nvidia-smi's; of a MIG instance "0:1"
+	Name   string // of the GPU, as "NVIDIA H200"
+	GPU    string // the GPU's UUID: ID, except for a MIG instance
+	Bus    string // PCI address of the GPU, as 0000:3b:00.0; "": not known
+	Driver string // version; "": not known
+	// Memory in MiB; -1: not known, as for a MIG instance.
+	TotalMiB, FreeMiB int64
+	// Percent is how busy the GPU was lately; -1: not known.
+	Percent int
+}
+
+func (d Device) String() string { return fmt.Sprintf("GPU %s (%s, %s)", d.Index, d.Name, d.ID) }
+
+// A line of `nvidia-smi -L`. A name may have blanks and parentheses:
+//
+//	GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-5d5ba0d6-…)
+//	  MIG 1g.5gb      Device  0: (UUID: MIG-c7384736-…)
+var listed = regexp.MustCompile(`^\s*(?:GPU\s+(\d+):\s*(.*?)|MIG\s+.*?Device\s+(\d+):)\s*\(UUID:\s*([^)\s]+)\s*\)\s*$`)
+
+// facts are the columns that query asks nvidia-smi for.
+const facts = "uuid,pci.bus_id,driver_version,memory.total,memory.free,utilization.gpu,mig.mode.current"
+
+// parseDevices reads the output of `nvidia-smi -L` and of the query for facts. The MIG
+// instances of a GPU stand in its place. A GPU in MIG mode without instances cannot be
+// used, and is left out.
+func parseDevices(list, query []byte) []Device {
+	known := parseFacts(query)
+	var out []Device
+	var parent Device
+	parentListed := false // the last of out is parent
+	for line := range bytes.Lines(list) {
+		found := listed.FindSubmatch(line)
+		switch {
+		case found == nil:
+		case len(found[1]) > 0:
+			parent = Device{ID: string(found[4]), GPU: string(found[4]), Index: string(found[1]), Name: string(found[2]), TotalMiB: -1, FreeMiB: -1, Percent: -1}
+			fact := known[parent.ID]
+			if fact.given {
+				parent.Bus, parent.Driver, parent.TotalMiB, parent.FreeMiB, parent.Percent = fact.Bus, fact.Driver, fact.TotalMiB, fact.FreeMiB, fact.Percent
+			}
+			if parentListed = !fact.mig; parentListed {
+				out = append(out, parent)
+			}
+		case parent.ID != "":
+			if parentListed { // the query did not know its MIG mode
+				out, parentListed = out[:len(out)-1], false
+			}
+			instance := parent
+			instance.ID, instance.Index = string(found[4]), parent.Index+":"+string(found[3])
+			instance.TotalMiB, instance.FreeMiB, instance.Percent = -1, -1, -1
+			out = append(out, instance)
+		}
+	}
+	return out
+}
+
+// fact is one line of the query for facts.
+type fact struct {
+	Device
+	given, mig bool
+}
+
+func parseFacts(query []byte) map[string]fact {
+	out := map[string]fact{}
+	for line := range strings.Lines(string(query)) {
+		f := strings.Split(line, ",")
+		if len(f) != strings.Count(facts, ",")+1 {
+			continue
+		}
+		for i := range f {
+			f[i] = strings.TrimSpace(f[i])
+		}
+		out[f[0]] = fact{given: true, mig: f[6] == "Enabled", Device: Device{
+			Bus: normalBus(f[1]), Driver: f[2], TotalMiB: number(f[3]), FreeMiB: number(f[4]), Percent: int(number(f[5])),
+		}}
+	}
+	return out
+}
+
+// number reads a number of nvidia-smi; -1 for [N/A] and the like.
+func number(text string) int64 {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 {
+		return -1
+	}
+	return n
+}
+
+// normalBus writes a PCI address as TensorFlow does: nvidia-smi's domain has 8 digits, and
+// its letters are capitals.
+func normalBus(address string) string {
+	address = strings.ToLower(strings.TrimSpace(address))
+	if domain, rest, ok := strings.Cut(address, ":"); ok && len(domain) > 4 {
+		return domain[len(domain)-4:] + ":" + rest
+	}
+	return address
+}
+
+// find returns the devices that names name: indices of nvidia-smi, or UUIDs, which may be
+// cut short. The name of a GPU in MIG mode stands for its instances. missing is the first
+// name that no device has; "": none.
+func find(devices []Device, names []string) (found []Device, missing string) {
+	seen := map[string]bool{}
+	for _, name := range names {
+		some := false
+		for _, d := range devices {
+			if d.isCalled(name) {
+				some = true
+				if !seen[d.ID] { // a device that is named twice is one
+					seen[d.ID] = true
+					found = append(found, d)
+				}
+			}
+		}
+		if !some {
+			return found, name
+		}
+	}
+	return found, ""
+}
+
+func (d Device) isCalled(name string) bool {
+	gpu, _, _ := strings.Cut(d.Index, ":")
+	switch {
+	case name == d.Index || name == gpu || name == d.ID || name == d.GPU:
+		return true
+	case strings.HasPrefix(name, "GPU-"):
+		return strings.HasPrefix(d.GPU, name)
+	case strings.HasPrefix(name, "MIG-"):
+		return strings.HasPrefix(d.ID, name)
+	}
+	return false
+}
+
+// splitNames splits a list as CUDA_VISIBLE_DEVICES has it. Blanks around a name do not
+// count.
+func splitNames(list string) []string {
+	var out []string
+	for name := range strings.SplitSeq(list, ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			out = append(out, name)
+		}
+	}
+	return out
+}

@@ -1,0 +1,88 @@
+package gpu
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Seen is what a member's own TensorFlow says of the devices that it sees: one line of
+// JSON of `python -m tfos.gpus` or of `tfos-engine gpus` (docs/protocols.md).
+type Seen struct {
+	// TensorFlow is its version, Package the distribution that brought it, as
+	// "tensorflow-cpu"; "": not known.
+	TensorFlow string `json:"tensorflow"`
+	Package    string `json:"package,omitempty"`
+	CUDA       bool   `json:"cuda"` // it was built with CUDA
+	// Driver is why CUDA's driver does not start; "": it does, or is not known.
+	Driver  string       `json:"driver,omitempty"`
+	Devices []SeenDevice `json:"devices"`
+	// Error is why TensorFlow cannot say which devices it has; "": it has said so.
+	Error string `json:"error,omitempty"`
+}
+
+// SeenDevice is one GPU of TensorFlow's.
+type SeenDevice struct {
+	Name string `json:"name"`          // /device:GPU:0
+	Bus  string `json:"bus,omitempty"` // PCI address, as TensorFlow writes it
+	// Error is why it does not compute; "": it has computed.
+	Error string `json:"error,omitempty"`
+}
+
+// Check returns an error unless TensorFlow computes on exactly the devices of a claim. It
+// names the driver, the package of TensorFlow or the device that is to blame, and what to
+// do.
+func (s Seen) Check(c *Claim, host string) error {
+	var driver string
+	if len(c.Devices) > 0 && c.Devices[0].Driver != "" {
+		driver = " (driver " + c.Devices[0].Driver + ")"
+	}
+	wheel := strings.TrimSpace(s.name() + " " + s.TensorFlow)
+	switch n := len(s.Devices); {
+	case s.Error != "":
+		return fmt.Errorf("gpu: TensorFlow on %s%s cannot list its devices: %s", host, driver, s.Error)
+	case !s.CUDA:
+		return fmt.Errorf("gpu: %s on %s sees no GPU: it is built without CUDA: %s", wheel, host, s.install())
+	case n == 0 && s.Driver != "":
+		return fmt.Errorf("gpu: %s on %s sees no GPU: the NVIDIA driver does not start%s: %s", wheel, host, driver, s.Driver)
+	case n == 0:
+		return fmt.Errorf("gpu: %s on %s sees no GPU, but nvidia-smi lists some%s: libraries of CUDA or cuDNN are missing or do not fit: %s",
+			wheel, host, driver, s.install())
+	case n != len(c.Devices):
+		return fmt.Errorf("gpu: %s on %s sees %d GPUs, not the %d of CUDA_VISIBLE_DEVICES=%s%s", wheel, host, n, len(c.Devices), c.Visible(), driver)
+	}
+	var faults []error
+	for i, d := range s.Devices {
+		want := c.Devices[i]
+		switch bus := normalBus(d.Bus); {
+		case bus != "" && want.Bus != "" && bus != want.Bus:
+			faults = append(faults, fmt.Errorf("%s is the GPU at PCI address %s, not %s at %s", d.Name, bus, want, want.Bus))
+		case d.Error != "":
+			faults = append(faults, fmt.Errorf("%s does not compute on %s: %s", wheel, want, d.Error))
+		}
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	return fmt.Errorf("gpu: on %s%s: %w", host, driver, errors.Join(faults...))
+}
+
+func (s Seen) name() string {
+	if s.Package == "" {
+		return "TensorFlow"
+	}
+	return s.Package
+}
+
+// install is the remedy for a TensorFlow that lacks CUDA.
+func (s Seen) install() string {
+	wheel := "tensorflow[and-cuda]"
+	if s.TensorFlow != "" {
+		wheel += "==" + s.TensorFlow
+	}
+	text := "pip install '" + wheel + "' there"
+	if s.Package != "" && s.Package != "tensorflow" {
+		text = "pip uninstall " + s.Package + " and " + text
+	}
+	return text
+}

@@ -1,0 +1,88 @@
+"""GPUs of members. There are none here: fake_gpus says what is real."""
+
+import json
+import os
+import time
+
+import pytest
+from fake_gpus import Machine
+from harness import PYTHON, write_rows
+
+
+def seen(job):
+    return {path.stem: json.loads(path.read_text()) for path in (job.folder / "model").glob("*")}
+
+
+@pytest.fixture
+def machine(tmp_path):
+    return Machine(tmp_path / "smi", 2, PYTHON)
+
+
+@pytest.fixture(scope="module")
+def gpu_master(tmp_path_factory, standalone_sh):
+    """A standalone master whose two workers have a device each: (its URL, the machine)."""
+    folder = tmp_path_factory.mktemp("g") / "c"
+    machine = Machine(folder.parent / "smi", 2, PYTHON)
+    resource = "-Dspark.worker.resource.gpu"
+    started = standalone_sh(
+        folder,
+        "start",
+        *["--workers", "2", "--cores", "2", "--memory", "2g"],
+        PATH=machine.path(os.environ["PATH"]),
+        SPARK_WORKER_OPTS=f"{resource}.amount=1 {resource}.discoveryScript={machine.discovery}",
+    )
+    assert started.returncode == 0, started.stderr
+    yield started.stdout.strip(), machine
+    stopped = standalone_sh(folder, "stop")
+    assert stopped.returncode == 0, stopped.stderr
+
+
+def write(write_job, job, machine, spark, gpus, proof=True):
+    """A job of two workers with that many GPUs each."""
+    data = write_rows(job.folder / "data", 64, files=2)
+    path = write_job("gpus.py", data, spark=spark)
+    text = path.read_text().replace("{memory: 1g}", f"{{memory: 1g, gpus: {gpus}}}")
+    if proof:
+        text = text.replace(
+            "    function:", f"    interpreter: {machine.interpreter}\n    function:"
+        )
+    path.write_text(text)
+    return path
+
+
+def test_devices_of_spark(job, write_job, gpu_master):
+    """Each executor's resources file says which device its member sees."""
+    url, machine = gpu_master
+    result = job.run("train", write(write_job, job, machine, f"{{master: '{url}'}}", 1))
+    assert result.code == 0, result.stderr
+    got = seen(job)
+    devices = {member["CUDA_VISIBLE_DEVICES"] for member in got.values()}
+    assert len(got) == 2 and devices == set(machine.ids), got
+    assert {member["TF_FORCE_GPU_ALLOW_GROWTH"] for member in got.values()} == {"true"}
+    job.assert_clean()
+
+
+def test_devices_of_a_host(job, write_job, machine):
+    """Without Spark's assignment two members of a host have a device each."""
+    env = {"PATH": machine.path(os.environ["PATH"])}
+    path = write(write_job, job, machine, "{master: 'local[4]'}", 1)
+    result = job.run("train", path, env=env)
+    assert result.code == 0, result.stderr
+    devices = sorted(member["CUDA_VISIBLE_DEVICES"] for member in seen(job).values())
+    assert devices == sorted(machine.ids)
+    job.assert_clean()
+
+
+def test_tensorflow_without_a_driver(job, write_job, machine):
+    """The program's own TensorFlow is asked. Here it finds no driver."""
+    env = {"PATH": machine.path(os.environ["PATH"])}
+    began = time.monotonic()
+    path = write(write_job, job, machine, "{master: 'local[4]'}", 1, proof=False)
+    result = job.run("train", path, env=env)
+    assert result.code == 4, result.stderr
+    verdict = result.verdict
+    assert verdict["phase"] == "gpus" and "sees no GPU" in verdict["cause"], verdict
+    assert "driver" in verdict["cause"] or "CUDA" in verdict["cause"], verdict
+    assert not seen(job)  # no program ran
+    assert time.monotonic() - began < 120  # TensorFlow's import, on a busy machine
+    job.assert_clean()
