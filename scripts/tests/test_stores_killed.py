@@ -11,19 +11,17 @@ import signal
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import tensorflow as tf
 from harness import PYTHON, write_rows
 from remote import STORES, write_site
 from stalling import Proxy
 from test_stores import MODEL
-from test_stores_model_dir import graph, graph_job, program  # noqa: F401 graph is a fixture
 from waiting import wait_until
 
 pytestmark = pytest.mark.stores
 
 ROWS = 300
 LAUNCHER, DRIVER, ENGINE, MEMBER = "launcher", "tfos-node local", "tfos-engine", "tfos-node run"
-RESERVE, SPARK, PROGRAM = "tfos-node reserve", "app.py", "program.py"
+RESERVE, SPARK = "tfos-node reserve", "app.py"
 
 
 class Held:
@@ -196,71 +194,4 @@ def test_commit(stored, job, tmp_path):
         # Parts of a run that died before it published stay, under a name of their own.
         assert all(n.startswith(f".{out}.tfos-{dead[out]}/") for n in hidden), (out, hidden)
         assert stage.then != WHOLE or not hidden, (out, hidden)
-    job.assert_clean()
-
-
-INDEX = {"s3": rb"PUT [^ ]*/OUT/ckpt-\d+\.index", "hdfs": rb"rename2?.*/OUT/ckpt-\d+\.index"}
-
-
-@pytest.mark.parametrize("victim", [ENGINE, MEMBER, DRIVER])
-def test_mirror_of_a_graph(held, job, graph, tmp_path, victim):  # noqa: F811
-    out = "graph-" + victim.split()[-1]
-    url = f"{held.url}/{out}"
-
-    def start(**keys):
-        path = job.folder / "job.yaml"
-        path.write_text(json.dumps(graph_job(graph, url, **keys)))
-        job.run_id += "i"
-        return job.start("train", path, env=held.env)
-
-    held.proxy.stall(INDEX[held.kind].replace(b"OUT", out.encode()), number=2)
-    running = start()
-    running.wait_for(held.proxy.held.is_set, what="the second index")
-    kill(job, victim)
-    held.proxy.release()
-    assert running.wait().code != 0
-    job.assert_clean()
-    found = held.direct.get(out, tmp_path / "before")
-    before = int(tf.train.latest_checkpoint(str(found)).rsplit("-", 1)[1])
-    again = start(steps=before + 40).wait()
-    assert again.code == 0, again.stderr
-    train = again.verdict["train"]
-    assert (train["resumed_from"], train["step"]) == (f"{url}/ckpt-{before}", before + 40)
-    found = held.direct.get(out, tmp_path / "after")
-    names = sorted(path.name for path in found.iterdir() if path.name[0] != ".")
-    kept = [n for n in names if n.endswith(".index")]
-    assert len(kept) == 3 and len(names) == 2 * len(kept) + 1, names
-    for index in kept:
-        reader = tf.train.load_checkpoint(str(found / index.removesuffix(".index")))
-        for name in reader.get_variable_to_shape_map():
-            reader.get_tensor(name)  # its checksum holds
-    job.assert_clean()
-
-
-@pytest.mark.spark
-@pytest.mark.parametrize("victim", [PROGRAM, SPARK, LAUNCHER])
-def test_mirror_of_a_program(held, job, tmp_path, victim):
-    out = "program-" + victim.split(".")[0]
-    url = f"{held.url}/{out}"
-
-    def start(attempt, pause):
-        path = job.folder / "job.yaml"
-        path.write_text(json.dumps(program("manager_loop.py", url, attempt, pause)))
-        (job.folder / "none.txt").touch()
-        job.run_id += "i"
-        return job.start("train", path, env=held.env)
-
-    held.proxy.stall(INDEX[held.kind].replace(b"OUT", out.encode()), number=2)
-    running = start("a", 0.2)
-    running.wait_for(held.proxy.held.is_set, what="the second index")
-    kill(job, victim)
-    held.proxy.release()
-    assert running.wait().code != 0
-    job.assert_clean()
-    again = start("b", 0).wait()
-    assert again.code == 0, again.stderr
-    found = held.direct.get(out, tmp_path / "after")
-    latest = tf.train.latest_checkpoint(str(found))
-    value = tf.train.load_checkpoint(latest).get_tensor("total/.ATTRIBUTES/VARIABLE_VALUE")
-    assert value == 40 * 41 / 2  # no step is lost or done twice
     job.assert_clean()
