@@ -100,8 +100,11 @@ func TestOutputsOnAStore(t *testing.T) {
 		t.Run(mode, func(t *testing.T) {
 			at := filepath.Join(t.TempDir(), "store")
 			s := newScene(t, 2, nil)
-			a := s.exporter(0, mode, at)
-			p, other := s.act("run", a), s.act("run", s.exporter(1, mode, at))
+			a, another := s.exporter(0, mode, at), s.exporter(1, mode, at)
+			if mode == "exports-fails" { // the chief alone, after it has written
+				another = s.exporter(1, "exports-sleeps", at)
+			}
+			p, other := s.act("run", a), s.act("run", another)
 			if mode == "exports-sleeps" {
 				s.awaitPhase(0, "running")
 				s.awaitPhase(1, "running")
