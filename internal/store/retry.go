@@ -25,7 +25,7 @@ var remote = retryPolicy{total: 60 * time.Second, first: 200 * time.Millisecond,
 // Time limits of one try.
 const (
 	callTime  = 30 * time.Second // of a call without much data
-	leastTime = time.Second      // of the last try, whose error is the one that is returned
+	leastTime = time.Second      // of the last try
 	writeRate = 100 << 10        // bytes/s: the slowest transfer of a part that is waited for
 )
 
@@ -52,16 +52,18 @@ type call struct{ operation, path string }
 
 // do calls try until it succeeds, until its error does not pass, or until the policy's
 // time is over. A try has at most limit; 0 is no limit. The error has the operation, the
-// path and the cause of the last try.
+// path and the store's last answer, or that there was none.
 func (p retryPolicy) do(ctx context.Context, c call, limit time.Duration, try func(context.Context) error) error {
 	begin := time.Now()
 	total := max(p.total, limit)
 	pause := p.first
+	var answer error // the store's last
 	for tries := 1; ; tries++ {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		err := p.once(ctx, min(limit, max(total-time.Since(begin), leastTime)), try)
+		left := max(total-time.Since(begin), leastTime)
+		err := p.once(ctx, min(limit, left), try)
 		if err == nil {
 			return nil
 		}
@@ -71,6 +73,11 @@ func (p retryPolicy) do(ctx context.Context, c call, limit time.Duration, try fu
 		again, after := retryAfter(err)
 		if !again {
 			return fmt.Errorf("store: %s %s: %w", c.operation, c.path, err)
+		}
+		if !errors.As(err, new(slowError)) {
+			answer = err
+		} else if left < limit && answer != nil {
+			err = answer // this try had less time than others: it tells less
 		}
 		wait := max(after, rand.N(pause)+pause/4)
 		pause = min(2*pause, p.most)
