@@ -40,6 +40,11 @@ class Job:
         self.folder, self.run_id = folder, run_id
         self.temp = folder / "tmp"
         self.temp.mkdir()
+        # Unpacked binaries, 100 MB, stay in a job's state folder: jobs of one process share them.
+        kept = folder.parent / "binaries"
+        kept.mkdir(mode=0o700, exist_ok=True)
+        (folder / "state").mkdir(mode=0o700, exist_ok=True)
+        (folder / "state" / "bin").symlink_to(kept)
         self.process = None
 
     def start(self, *argv, env=None):
