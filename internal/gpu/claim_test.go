@@ -2,6 +2,7 @@ package gpu
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -176,6 +177,14 @@ func executor(t *testing.T, args ...string) int {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		_ = cmd.Wait()
 	})
+	// Start returns as soon as execve closes its pipe, before the kernel knows the arguments.
+	late := time.Now().Add(10 * time.Second)
+	for line := []byte(nil); !bytes.Contains(line, []byte("executor")); time.Sleep(time.Millisecond) {
+		var err error
+		if line, err = os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", cmd.Process.Pid)); err != nil || time.Now().After(late) {
+			t.Fatalf("the executor's command line is %q, %v", line, err)
+		}
+	}
 	return cmd.Process.Pid
 }
 
