@@ -1,11 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"embed"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 
 	"github.com/klauspost/compress/s2"
@@ -45,25 +45,15 @@ func hasBinary(payload fs.FS, name string) bool {
 // unpack puts a binary of the payload, executable, into the scratch folder. If an earlier
 // run has unpacked the same binary, it becomes a link.
 func unpack(payload fs.FS, name string, kept launch.Binaries, scratch launch.Scratch) error {
-	f, err := payload.Open(name + packed)
+	data, err := fs.ReadFile(payload, name+packed)
 	if errors.Is(err, fs.ErrNotExist) {
 		return missingBinary(name)
 	}
 	if err != nil {
 		return payloadError(name, err)
 	}
-	defer f.Close()
-	digest := xxh3.New() // SHA-256 takes 0.03 s of CPU time for both
-	if _, err := io.Copy(digest, f); err != nil {
-		return payloadError(name, err)
-	}
-	sum := digest.Sum128().Bytes()
-	again, err := payload.Open(name + packed)
-	if err != nil {
-		return payloadError(name, err)
-	}
-	defer again.Close()
-	if err := kept.Put(scratch, name, hex.EncodeToString(sum[:]), s2.NewReader(again)); err != nil {
+	sum := xxh3.Hash128(data).Bytes() // SHA-256 takes 0.03 s of CPU time for both
+	if err := kept.Put(scratch, name, hex.EncodeToString(sum[:]), s2.NewReader(bytes.NewReader(data))); err != nil {
 		return payloadError(name, err)
 	}
 	return nil

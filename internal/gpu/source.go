@@ -23,6 +23,9 @@ const (
 	Host Source = "host"
 )
 
+// VisibleVariable is the variable by which CUDA is told which devices there are.
+const VisibleVariable = "CUDA_VISIBLE_DEVICES"
+
 // Place is where a member asks for devices.
 type Place struct {
 	Source Source
@@ -44,10 +47,10 @@ func (p Place) candidates(all []Device) ([]Device, error) {
 	if names, given := p.variable("NVIDIA_VISIBLE_DEVICES"); given && len(names) > 0 && isUUID(names[0]) {
 		all, _ = find(all, names)
 	}
-	if names, given := p.variable("CUDA_VISIBLE_DEVICES"); given {
+	if names, given := p.variable(VisibleVariable); given {
 		all, _ = find(all, names) // as CUDA: the list ends before the first that is not there
 		if len(all) == 0 {
-			return nil, fmt.Errorf("CUDA_VISIBLE_DEVICES of the executor on %s is %q, and names no device of it", p.Host, strings.Join(names, ","))
+			return nil, fmt.Errorf("%s of the executor on %s is %q, and names no device of it", VisibleVariable, p.Host, strings.Join(names, ","))
 		}
 	}
 	return all, nil

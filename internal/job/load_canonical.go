@@ -96,12 +96,7 @@ func IsURL(path string) bool { return urlScheme.MatchString(path) }
 // UsesStores tells whether any path of the job is a URL: the programs of its run then need
 // the settings of stores.
 func (s *Spec) UsesStores() bool {
-	for _, src := range s.sources() {
-		if IsURL(src.Path) {
-			return true
-		}
-	}
-	return slices.ContainsFunc(s.folders(), func(f jobFolder) bool { return IsURL(f.path) })
+	return slices.ContainsFunc(s.paths(), func(f jobFolder) bool { return IsURL(f.path) })
 }
 
 // absolute makes a path absolute and clean; URLs other than file: stay as they are.

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"tfos/internal/gpu"
 )
 
 // Bounds beyond which a number is a slip of the hand, and sums of them would
@@ -94,16 +96,13 @@ func (r *rules) resources() {
 		r.env(path+".env", x.role.Env)
 		r.gpus(path, x.role)
 	}
-	if name := executorVariables + visibleVariable; s.memberGPUs() == 0 && s.Spark.Conf[name] != "" {
+	if name := executorVariables + gpu.VisibleVariable; s.memberGPUs() == 0 && s.Spark.Conf[name] != "" {
 		r.broken("spark.conf."+name, s.Spark.Conf[name], "does not count: no member asks for GPUs (resources.worker.gpus)")
 	}
 }
 
-const (
-	visibleVariable = "CUDA_VISIBLE_DEVICES"
-	// executorVariables begins the settings that put variables into executors' environments.
-	executorVariables = "spark.executorEnv."
-)
+// executorVariables begins the settings that put variables into executors' environments.
+const executorVariables = "spark.executorEnv."
 
 // gpus checks what a role gets of them. A role without GPUs may name devices itself.
 func (r *rules) gpus(path string, role Role) {
@@ -117,8 +116,8 @@ func (r *rules) gpus(path string, role Role) {
 		return
 	}
 	for at, env := range map[string]map[string]string{path + ".env": role.Env, "resources.all.env": s.Resources.All.Env} {
-		if value, given := env[visibleVariable]; given {
-			r.broken(join(at, visibleVariable), value, "does not apply beside %s.gpus: tfos sets it", path)
+		if value, given := env[gpu.VisibleVariable]; given {
+			r.broken(join(at, gpu.VisibleVariable), value, "does not apply beside %s.gpus: tfos sets it", path)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package job
 
 import (
 	"fmt"
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -73,18 +72,20 @@ func (s *Spec) folders() (all []jobFolder) {
 	return slices.DeleteFunc(all, func(f jobFolder) bool { return f.path == "" })
 }
 
+// paths are the folders of the job, and what it reads rows from.
+func (s *Spec) paths() []jobFolder {
+	all := s.folders()
+	for _, src := range s.sources() {
+		all = append(all, jobFolder{key: join(src.path, "path"), path: src.Path})
+	}
+	return all
+}
+
 // secrets checks that no path has credentials: paths are in the plan and the record.
 func (r *rules) secrets() {
-	paths := map[string]string{}
-	for _, f := range r.s.folders() {
-		paths[f.key] = f.path
-	}
-	for _, src := range r.s.sources() {
-		paths[join(src.path, "path")] = src.Path
-	}
-	for _, key := range slices.Sorted(maps.Keys(paths)) {
-		if store.HasSecrets(paths[key]) {
-			r.broken(key, paths[key], "%v", store.ErrSecret)
+	for _, f := range r.s.paths() {
+		if store.HasSecrets(f.path) {
+			r.broken(f.key, f.path, "%v", store.ErrSecret)
 		}
 	}
 }

@@ -97,7 +97,7 @@ func (p childPlan) command() command {
 	for name, value := range role.Env {
 		env.set(name, value)
 	}
-	env.set(visibleVariable, visibleDevices(role, p.gpus))
+	env.set(gpu.VisibleVariable, visibleDevices(role, p.gpus))
 	if p.gpus != nil {
 		// TensorFlow would take nearly all memory of a device at once.
 		env.setDefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
@@ -121,15 +121,12 @@ func (p childPlan) command() command {
 	return command{Argv: argv, Env: env.list(), Dir: p.dir}
 }
 
-// visibleVariable is the variable by which CUDA is told which devices there are.
-const visibleVariable = "CUDA_VISIBLE_DEVICES"
-
 // visibleDevices returns the child's CUDA_VISIBLE_DEVICES: the devices of its claim. A role
 // without GPUs has none, whatever the executor's environment says, unless its own
 // environment names some.
 func visibleDevices(role RoleConfig, claim *gpu.Claim) string {
 	if claim == nil {
-		return role.Env[visibleVariable]
+		return role.Env[gpu.VisibleVariable]
 	}
 	return claim.Visible()
 }

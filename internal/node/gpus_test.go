@@ -38,7 +38,7 @@ func fakeSMI(t *testing.T, free ...int) []string {
 // PCI addresses end with their indices. TFOS_TEST_PROOF is what is wrong.
 func actProof() int {
 	seen := gpu.Seen{TensorFlow: "2.19.1", Package: "tensorflow", CUDA: true}
-	for i, id := range strings.Split(os.Getenv(visibleVariable), ",") {
+	for i, id := range strings.Split(os.Getenv(gpu.VisibleVariable), ",") {
 		bus := fmt.Sprintf("0000:0%s:00.0", id[strings.LastIndex(id, "-")+1:])
 		seen.Devices = append(seen.Devices, gpu.SeenDevice{Name: fmt.Sprintf("/device:GPU:%d", i), Bus: bus})
 	}
@@ -96,7 +96,7 @@ func TestGPUsOfMembers(t *testing.T) {
 			t.Fatal(err)
 		}
 		env := newEnv(list)
-		names := strings.Split(env[visibleVariable], ",")
+		names := strings.Split(env[gpu.VisibleVariable], ",")
 		if len(names) != a.Config.Roles["worker"].GPUs {
 			t.Errorf("worker %d sees %q", i, names)
 		}
@@ -165,12 +165,12 @@ func TestVisibleDevices(t *testing.T) {
 		want  string
 	}{
 		{nil, nil, ""},
-		{map[string]string{visibleVariable: "0,2"}, nil, "0,2"},
+		{map[string]string{gpu.VisibleVariable: "0,2"}, nil, "0,2"},
 		{nil, claim, "GPU-a,MIG-b"},
 	} {
 		a := Assignment{Job: "worker", Config: Config{Child: ChildConfig{Kind: childPython}, Roles: map[string]RoleConfig{"worker": {Env: c.role}}}}
-		command := childPlan{assignment: a, files: "/f", gpus: c.claim, base: []string{visibleVariable + "=1"}}.command()
-		if got := newEnv(command.Env)[visibleVariable]; got != c.want {
+		command := childPlan{assignment: a, files: "/f", gpus: c.claim, base: []string{gpu.VisibleVariable + "=1"}}.command()
+		if got := newEnv(command.Env)[gpu.VisibleVariable]; got != c.want {
 			t.Errorf("%v: %q, not %q", c.role, got, c.want)
 		}
 	}

@@ -31,7 +31,7 @@ func (m *member) live(ctx context.Context) ending {
 	m.claimGPUs(feeding)
 	complete := m.program.complete
 	var slow, overdue <-chan time.Time
-	var prepared <-chan preparation
+	var prepared <-chan *notStarted
 	var refused *notStarted // why there is no child; nil: there is one
 	var cluster reserve.Cluster
 wait:
@@ -48,12 +48,12 @@ wait:
 		case refused = <-m.gpus.failed:
 			end = childEnd{Exit: -1, Error: refused.cause()}
 			break wait
-		case p := <-prepared:
-			if refused = p.refused; refused != nil {
+		case refused = <-prepared:
+			if refused != nil {
 				end = childEnd{Exit: -1, Error: refused.cause()}
 				break wait
 			}
-			if err := m.startChild(feeding, cluster, p.loaded); err != nil {
+			if err := m.startChild(feeding, cluster); err != nil {
 				end = childEnd{Exit: -1, Error: err.Error()}
 				break wait
 			}
@@ -86,24 +86,19 @@ func (m *member) endOverdue() {
 	m.warn("kill a process that does not end", m.guard.signal(unix.SIGKILL))
 }
 
-// preparation is what a member has for its child before it starts the child.
-type preparation struct {
-	loaded  tensorFlow  // by an engine
-	refused *notStarted // why there is no child; nil: all is there
-}
-
-// prepareChild returns at once, and sends one value when all is there, or folders are not. If the
-// GPUs fail, gpuSetup.failed says so. ctx ends the preparation.
-func (m *member) prepareChild(ctx context.Context, c reserve.Cluster) <-chan preparation {
-	done := make(chan preparation, 1)
+// prepareChild prepares what the child needs, in the background. It sends nil when the child
+// can be started, or why its folders cannot be made. GPUs that cannot be had are sent to
+// gpuSetup.failed. If ctx ends first, nothing is sent.
+func (m *member) prepareChild(ctx context.Context, c reserve.Cluster) <-chan *notStarted {
+	done := make(chan *notStarted, 1)
 	m.tasks.Go(func() {
 		if err := m.prepareFolders(ctx, c); err != nil {
-			done <- preparation{refused: &notStarted{phase: phaseModel, code: exit.Output, err: err}}
+			done <- &notStarted{phase: phaseModel, code: exit.Output, err: err}
 			return
 		}
 		select {
 		case <-m.gpus.ready:
-			done <- preparation{loaded: m.gpus.loaded}
+			done <- nil
 		case <-ctx.Done():
 		}
 	})
@@ -112,8 +107,8 @@ func (m *member) prepareChild(ctx context.Context, c reserve.Cluster) <-chan pre
 
 // startChild starts the child, and the reading of the files that the member reads
 // itself. ctx ends that.
-func (m *member) startChild(ctx context.Context, c reserve.Cluster, loaded tensorFlow) error {
-	command, err := m.childCommand(c, loaded)
+func (m *member) startChild(ctx context.Context, c reserve.Cluster) error {
+	command, err := m.childCommand(c)
 	if err == nil {
 		err = m.startFeeding(ctx, c)
 	}

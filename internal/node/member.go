@@ -268,8 +268,8 @@ func (m *member) findLibraries(ctx context.Context) <-chan tensorFlow {
 }
 
 // childCommand returns the child's command in cluster c, and sets the context of
-// the child's program. loaded is what an engine loads.
-func (m *member) childCommand(c reserve.Cluster, loaded tensorFlow) (command, error) {
+// the child's program. The member's GPUs are ready.
+func (m *member) childCommand(c reserve.Cluster) (command, error) {
 	var members []memberAddress
 	number := 0
 	for i, other := range c.Members {
@@ -300,6 +300,6 @@ func (m *member) childCommand(c reserve.Cluster, loaded tensorFlow) (command, er
 	m.mu.Unlock()
 	return childPlan{
 		assignment: m.Assignment, files: m.files, dir: m.workingDirectory(), work: m.guard.work, tfConfig: config,
-		tensorFlow: loaded, members: members, host: m.host, base: environment(), gpus: m.gpus.claim,
+		tensorFlow: m.gpus.loaded, members: members, host: m.host, base: environment(), gpus: m.gpus.claim,
 	}.command(), nil
 }

@@ -39,8 +39,13 @@ func (m *member) finishModel(o *reserve.Outcome, started, clean bool, within tim
 	}
 	d.kept = true
 	m.log.Error("node: upload model_dir", "url", d.url, "error", err)
-	cause := oneLine(fmt.Sprintf("model_dir: %v: make it writable and start the job again, which goes on from the newest checkpoint there; "+
+	m.uploadFailed(o, fmt.Sprintf("model_dir: %v: make it writable and start the job again, which goes on from the newest checkpoint there; "+
 		"until Spark deletes the executor's folder, all files are in %s on %s", err, m.keepFolder(d.path), m.host))
+}
+
+// uploadFailed makes a success a failure of code 7. To another outcome it adds a warning.
+func (m *member) uploadFailed(o *reserve.Outcome, cause string) {
+	cause = oneLine(cause)
 	if o.Kind != reserve.Succeeded {
 		m.program.addNote(reserve.Note{Kind: reserve.NoteWarning, Text: cause})
 		return

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 	"syscall"
 	"time"
 
-	"tfos/internal/exit"
 	"tfos/internal/mirror"
 	"tfos/internal/reserve"
 	"tfos/internal/store"
@@ -53,10 +51,11 @@ func (o *storedOutput) path() string { return filepath.Join(o.Dir, path.Base(o.U
 
 // tree is what is uploaded.
 func (o *storedOutput) tree() mirror.Tree {
-	return mirror.Tree{
-		Store: o.store, Dir: o.Dir, URL: store.Dir(o.URL), Name: path.Base(o.URL),
-		Last: []string{"saved_model.pb", "saved_model.pbtxt", cmp.Or(o.Mark, "saved_model.pb")},
+	last := []string{"saved_model.pb", "saved_model.pbtxt"}
+	if o.Mark != "" {
+		last = append(last, o.Mark)
 	}
+	return mirror.Tree{Store: o.store, Dir: o.Dir, URL: store.Dir(o.URL), Name: path.Base(o.URL), Last: last}
 }
 
 // firstMember returns the member that saves and exports: the chief, or worker 0 without one.
@@ -167,15 +166,9 @@ func (m *member) finishStored(o *reserve.Outcome, within time.Duration) {
 			continue
 		}
 		m.log.Error("node: upload an output", "url", output.URL, "error", err)
-		cause := oneLine(fmt.Sprintf("%s: %v: make it writable and start the job again; until Spark deletes the executor's folder, all files are in %s on %s",
+		m.uploadFailed(o, fmt.Sprintf("%s: %v: make it writable and start the job again; until Spark deletes the executor's folder, all files are in %s on %s",
 			output.key(), err, m.keepFolder(output.Dir), m.host))
 		output.kept = true
-		if o.Kind != reserve.Succeeded {
-			m.program.addNote(reserve.Note{Kind: reserve.NoteWarning, Text: cause})
-			continue
-		}
-		o.Kind, o.VerdictCode, o.Phase, o.Cause = reserve.Failed, exit.Output, reserve.PhaseUpload, cause
-		m.program.setOver(cause)
 	}
 }
 

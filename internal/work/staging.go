@@ -10,9 +10,9 @@ import (
 // ClearStaging deletes what a run has staged and not published. It returns what
 // stays: the files and folders that programs have written as an export, sorted by
 // output. They may be half-written, unless the programs have ended well. Exports
-// of a measurement, and those that tfos itself makes, are deleted. Parts that a later run goes on from are not
-// touched (resumption.close), nor is an output whose publication has begun. What cannot be
-// looked at stays.
+// of a measurement, and those that tfos itself makes, are deleted. Parts that a later run
+// goes on from are not touched (resumption.close), nor is an output whose publication has
+// begun. What cannot be looked at stays.
 func ClearStaging(ctx context.Context, cfg Config) (kept []string, err error) {
 	var errs []error
 	for _, o := range cfg.Outputs {
