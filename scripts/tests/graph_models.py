@@ -2,6 +2,8 @@
 
 import keras
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import tensorflow as tf
 from keras import layers
 from tfos.graph import all_reduce
@@ -13,6 +15,15 @@ def batches(steps, make, seed=7):
     """Batches of ROWS rows, the same for the same seed; make(rng, rows): columns by input."""
     rng = np.random.default_rng(seed)
     return [make(rng, ROWS) for _ in range(steps)]
+
+
+def write(path, batches):
+    """The rows of batches as one parquet file, which one feed task reads in its order."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    columns = {name: np.concatenate([one[name] for one in batches]) for name in batches[0]}
+    table = {name: list(c) if c.ndim > 1 else c for name, c in columns.items()}
+    pq.write_table(pa.table(table), path)
+    return path
 
 
 def classes(rng, rows):

@@ -7,7 +7,6 @@ import signal
 import graph_models as models
 import graph_session
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
@@ -31,19 +30,10 @@ def batches():
     return models.batches(STEPS, models.ratings)
 
 
-def write(path, batches):
-    """The rows of batches as one parquet file, which one feed task reads in its order."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    columns = {name: np.concatenate([one[name] for one in batches]) for name in batches[0]}
-    table = {name: list(c) if c.ndim > 1 else c for name, c in columns.items()}
-    pq.write_table(pa.table(table), path)
-    return path
-
-
 @pytest.fixture
 def train(job, model, batches):
     """(keys of the job file) -> the Result of tfos train --local. None leaves a key out."""
-    data = write(job.folder / "data.parquet", batches)
+    data = models.write(job.folder / "data.parquet", batches)
 
     def start(**keys):
         all_keys = {
@@ -132,7 +122,7 @@ def test_half_a_checkpoint(train, job):
 
 
 def test_events_and_validation(train, job, model, batches):
-    data = write(job.folder / "more" / "validation.parquet", batches[:3])
+    data = models.write(job.folder / "more" / "validation.parquet", batches[:3])
     result = train(
         input={"train": {"path": "data.parquet"}, "validation": {"path": str(data)}},
         checkpoint={"every_steps": 4},
@@ -165,7 +155,7 @@ def events(folder):
 
 
 def test_early_stopping(train, job, batches):
-    data = write(job.folder / "more" / "validation.parquet", batches[:3])
+    data = models.write(job.folder / "more" / "validation.parquet", batches[:3])
     result = train(
         input={"train": {"path": "data.parquet"}, "validation": {"path": str(data)}},
         checkpoint={"every_steps": 2},
@@ -183,7 +173,7 @@ def test_a_loss_that_is_not_finite(train, job, model, batches):
     broken = [dict(one) for one in batches]
     broken[3]["age"] = broken[3]["age"].copy()
     broken[3]["age"][5] = np.nan
-    data = write(job.folder / "broken.parquet", broken)
+    data = models.write(job.folder / "broken.parquet", broken)
     result = train(input={"path": str(data)})
     assert result.code == 6
     first = 3 * ROWS
@@ -200,7 +190,7 @@ def test_a_loss_that_is_not_finite(train, job, model, batches):
 
 def test_columns_that_do_not_fit(train, job, batches):
     rows = [{**one, "film": one["film"].astype("float64")} for one in batches]
-    result = train(input={"path": str(write(job.folder / "floats.parquet", rows))})
+    result = train(input={"path": str(models.write(job.folder / "floats.parquet", rows))})
     assert result.code == 6
     assert "film" in result.stderr and "int64" in result.stderr
     assert not (job.folder / "ckpt").exists()
@@ -270,7 +260,7 @@ def test_whole_batches(train, job, tmp_path):
 
     def start(training, validation, **keys):
         files = {
-            name: {"path": str(write(job.folder / f"{name}.parquet", [first(rows[0], n)]))}
+            name: {"path": str(models.write(job.folder / f"{name}.parquet", [first(rows[0], n)]))}
             for name, n in (("train", training), ("validation", validation))
         }
         return train(app={"graph": {"path": path}}, input=files, batch_size=8, **keys)
@@ -329,7 +319,7 @@ def test_a_graph_without_a_saver(train, job, tmp_path):
     graph = tmp_path / "graph.meta"
     write_without_saver(graph)
     rows = models.batches(3, models.classes)
-    data = write(job.folder / "classes.parquet", rows)
+    data = models.write(job.folder / "classes.parquet", rows)
     keys = {"app": {"graph": {"path": str(graph)}}, "input": {"path": str(data)}}
     result = train(**keys, export_dir="export")
     assert result.code == 0, result.stderr

@@ -14,7 +14,6 @@ import xml.sax.saxutils
 
 import graph_models as models
 import numpy as np
-import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
@@ -204,10 +203,7 @@ def test_train_reads_a_graph_and_rows(stored, job, tmp_path):
     """A graph program and its rows on the store: as from local files. Checkpoints are here."""
     made, arguments = models.perceptron()
     export_training(made, path=str(tmp_path / "graph"), **arguments)
-    batches = models.batches(4, models.classes)
-    columns = {name: np.concatenate([one[name] for one in batches]) for name in batches[0]}
-    rows = {name: list(c) if c.ndim > 1 else c for name, c in columns.items()}
-    pq.write_table(pa.table(rows), tmp_path / "rows.parquet")
+    models.write(tmp_path / "rows.parquet", models.batches(4, models.classes))
     stored.put(tmp_path / "graph", "graph")
     stored.put(tmp_path / "rows.parquet", "rows.parquet")
     losses = []

@@ -8,8 +8,6 @@ import time
 
 import graph_models as models
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 from harness import PROGRAMS
@@ -139,10 +137,7 @@ def graph(tmp_path_factory):
     folder = tmp_path_factory.mktemp("g")
     made, arguments = models.wide_and_deep()
     export_training(made, path=str(folder / "model"), **arguments)
-    batches = models.batches(400, models.ratings)
-    columns = {name: np.concatenate([one[name] for one in batches]) for name in batches[0]}
-    rows = {name: list(c) if c.ndim > 1 else c for name, c in columns.items()}
-    pq.write_table(pa.table(rows), folder / "rows.parquet")
+    models.write(folder / "rows.parquet", models.batches(400, models.ratings))
     return folder
 
 

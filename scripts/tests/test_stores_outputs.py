@@ -125,10 +125,7 @@ def graph(tmp_path_factory):
     folder = tmp_path_factory.mktemp("g")
     made, arguments = models.perceptron()
     export_training(made, path=str(folder / "model"), **arguments)
-    batches = models.batches(4, models.classes)
-    columns = {name: np.concatenate([one[name] for one in batches]) for name in batches[0]}
-    rows = {name: list(c) if c.ndim > 1 else c for name, c in columns.items()}
-    pq.write_table(pa.table(rows), folder / "rows.parquet")
+    models.write(folder / "rows.parquet", models.batches(4, models.classes))
     return folder
 
 
