@@ -6,21 +6,23 @@ import (
 	"strconv"
 	"strings"
 
+	"tfos/internal/cluster"
 	"tfos/internal/gpu"
 )
 
 // Where is what a run's members run on. The table placeOf has all that it
-// decides but one thing: layout works out how many members have room.
+// decides before the run but one thing: layout works out how many members have
+// room. What its cluster manager is asked is in internal/cluster.
 type Where string
 
 const (
-	ThisMachine  Where = "none"          // `local: true`: this machine, without Spark
-	SparkLocal   Where = "local"         // threads of the Spark driver: local[n]
-	LocalCluster Where = "local-cluster" // executor processes of the Spark driver
-	Standalone   Where = "standalone"
-	YARN         Where = "yarn"
-	Kubernetes   Where = "k8s"
-	Mesos        Where = "mesos"
+	ThisMachine  = Where(cluster.None)  // `local: true`: this machine, without Spark
+	SparkLocal   = Where(cluster.Local) // threads of the Spark driver: local[n]
+	LocalCluster = Where(cluster.LocalCluster)
+	Standalone   = Where(cluster.Standalone)
+	YARN         = Where(cluster.YARN)
+	Kubernetes   = Where(cluster.Kubernetes)
+	Mesos        = Where(cluster.Mesos)
 )
 
 // place is what a Where decides.
