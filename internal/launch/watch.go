@@ -22,6 +22,8 @@ type watch struct {
 
 	driver        int         // pid; 0 if not known
 	app           cluster.App // Spark's application; the zero App before there is one
+	waits         *queueWatch
+	queued        record.Queued // the last event of this kind; zero: the application waits for nothing
 	begin         time.Time
 	context       time.Time // when the SparkContext was up; zero: never
 	formed        time.Time
@@ -51,6 +53,8 @@ func newWatch(c Config, g *group, begin time.Time) *watch {
 // follow handles events until the group is gone and all events are received.
 func (w *watch) follow(ctx context.Context, events <-chan record.Event, settled <-chan struct{}) {
 	cancelled, kill := ctx.Done(), w.c.Kill
+	w.waits = watchQueue(w.c.Manager)
+	defer w.waits.close()
 	for events != nil || settled != nil {
 		select {
 		case e, ok := <-events:
@@ -69,6 +73,8 @@ func (w *watch) follow(ctx context.Context, events <-chan record.Event, settled 
 		case <-kill:
 			kill = nil
 			w.group.signal(syscall.SIGKILL)
+		case s := <-w.waits.states:
+			w.handleQueue(s)
 		case <-w.formation:
 			w.requestEnd(errFormation)
 		case <-w.linger:
@@ -87,6 +93,7 @@ func (w *watch) requestEnd(why error) {
 	}
 	w.stopReason = why
 	w.formation, w.linger = nil, nil
+	w.waits.close()
 	w.group.terminate(w.driver)
 	w.grace = time.After(w.c.Grace)
 }
@@ -101,9 +108,11 @@ func (w *watch) handleEvent(e record.Event) {
 	case record.Context:
 		w.context = time.Now()
 		w.app = cluster.App{ID: e.Application, ManagerURL: e.ManagerURL}
+		w.waits.follow(w.app)
 		w.formation = nil
 	case record.Formed:
 		w.formed = time.Now()
+		w.waits.close()
 	case record.Progress:
 		if w.exporting.IsZero() && slices.ContainsFunc(e.Members, func(m record.MemberPhase) bool { return m.Phase == "exporting" }) {
 			w.exporting = time.Now()
@@ -112,6 +121,7 @@ func (w *watch) handleEvent(e record.Event) {
 		if w.driverVerdict != nil {
 			return // only the first verdict counts
 		}
+		w.waits.close()
 		w.driverVerdict, w.verdictAt = &e, time.Now()
 		if w.group.gone { // it was still in the pipe
 			w.verdictAt = w.ended
