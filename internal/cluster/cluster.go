@@ -131,6 +131,8 @@ func Open(c Config) (Manager, error) {
 	switch c.Kind {
 	case Standalone:
 		return openStandalone(c), nil
+	case YARN:
+		return openYARN(c)
 	default:
 		return Unasked{}, nil
 	}
