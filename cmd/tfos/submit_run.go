@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -37,14 +38,18 @@ func (s *submission) start(ctx context.Context, spark launch.Spark) (v record.Ve
 	if err != nil {
 		return v, errors.Join(err, scratch.Remove(0))
 	}
-	defer func() {
+	remove := sync.OnceFunc(func() {
 		rerr := scratch.Remove(s.lease() + scratchMargin)
 		if rerr = errors.Join(rerr, caretaker.Dismiss()); rerr != nil {
 			s.c.talk("tfos: warning: %v: look into %s", rerr, scratch.Dir)
 		}
-	}()
+	})
+	defer remove()
 	if err = s.fillScratch(scratch, spark); err != nil {
 		return v, err
+	}
+	if s.plan.InCluster() {
+		return s.startInCluster(ctx, spark, scratch, caretaker.Watch, remove)
 	}
 	argv := s.plan.Command(spark.Submit)
 	kept, err := s.newRecord(ctx, argv)
@@ -75,10 +80,16 @@ func (s *submission) newRecord(ctx context.Context, argv []string) (*record.Writ
 	if err != nil {
 		return nil, err
 	}
+	files := map[string][]byte{"plan.json": plan, "command.txt": []byte(job.Quote(argv, true) + "\n")}
+	if s.plan.InCluster() {
+		if files[launch.ClusterFile], err = s.clusterFile().Encode(); err != nil {
+			return nil, err
+		}
+	}
 	return launch.NewRecord(context.WithoutCancel(ctx), record.Config{
 		Dir:   s.plan.Record,
-		Run:   record.Run{ID: s.run, Kind: string(s.o.kind), Job: s.spec.Name, Master: s.plan.Submission.Master},
-		Files: map[string][]byte{"plan.json": plan, "command.txt": []byte(job.Quote(argv, true) + "\n")},
+		Run:   record.Run{ID: s.run, Kind: string(s.o.kind), Job: s.spec.Name, Master: s.plan.Submission.Master, InCluster: s.plan.InCluster()},
+		Files: files,
 		Now:   s.c.now,
 		Warn:  func(err error) { s.c.talk("tfos: warning: the run's record is not complete: %v", err) },
 	})

@@ -221,6 +221,9 @@ var faultCases = []faultCase{
 	{Export, []string{"signatures={a: {inptus: {x: 'x:0'}}}"}, "signatures.a.inptus: unknown key (did you mean inputs?)", 2},
 	// Spark
 	{Train, []string{"spark.master=local[0]"}, "spark.master: local[0]: must be local[n], local-cluster[n,cores,MiB], spark://host:port, yarn, k8s://… or mesos://…", 2},
+	{Train, []string{"spark={master: yarn, deploy_mode: cluster}"}, "spark.record_dir: absent: say where launcher and driver both see the run's record: the job has no model_dir, output or export_dir", 2},
+	{Train, []string{"spark={master: yarn, record_dir: /r}"}, "spark.record_dir: /r: only applies to spark.deploy_mode cluster: else the record is in TFOS_STATE_DIR", 2},
+	{Train, []string{"spark={master: yarn, deploy_mode: cluster, record_dir: 'hdfs:///r*'}"}, "spark.record_dir: hdfs:///r*: must be one folder, not a pattern", 2},
 	{Train, []string{"spark.deploy_mode=remote"}, "spark.deploy_mode: remote: must be one of client, cluster", 2},
 	{Train, []string{"spark.deploy_mode=cluster"}, "spark.deploy_mode: cluster: Spark refuses Python applications in cluster mode on local-cluster: use client", 2},
 	{Train, []string{"spark={master: 'local[4]', deploy_mode: cluster}"}, "spark.deploy_mode: cluster: Spark refuses Python applications in cluster mode on local: use client", 2},
@@ -407,13 +410,14 @@ func TestRequiredMembers(t *testing.T) {
 }
 
 func TestSubmittable(t *testing.T) {
-	for _, s := range []*Spec{spec(t, Train, trainBase), spec(t, Export, exportBase)} {
+	inCluster := spec(t, Train, trainBase, "model_dir=/m", "spark={master: yarn, deploy_mode: cluster}")
+	for _, s := range []*Spec{spec(t, Train, trainBase), spec(t, Export, exportBase), inCluster} {
 		if err := s.Submittable(); err != nil {
 			t.Errorf("%s job: %v", s.Kind(), err)
 		}
 	}
 	for _, s := range []*Spec{
-		spec(t, Train, trainBase, "spark={master: yarn, deploy_mode: cluster}"),
+		spec(t, Train, trainBase, "model_dir=/m", "spark={master: 'mesos://h:1', deploy_mode: cluster}"),
 	} {
 		err := s.Submittable()
 		var faults Faults

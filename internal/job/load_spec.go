@@ -275,6 +275,8 @@ type Spark struct {
 	Master string `yaml:"master"`
 	// where the driver runs: `client` or `cluster`
 	DeployMode string `yaml:"deploy_mode" default:"client"`
+	// of `deploy_mode: cluster`: the folder in which each run keeps its record, which launcher and driver both see; default: `.NAME.tfos.runs` beside `model_dir`, `output.path` or `export_dir`
+	RecordDir string `yaml:"record_dir" as:"path"`
 	// folder of Spark; absent: SPARK_HOME, or the pyspark of the Python in use
 	Home string `yaml:"home" as:"path"`
 	// Spark settings; they win over those of tfos, but for the ones that a job depends on

@@ -71,7 +71,7 @@ func (s *Spec) unsupportedInference(refuse refuser) {
 // Submittable refuses jobs that can be planned but not yet run.
 func (s *Spec) Submittable() error {
 	var faults Faults
-	if s.inCluster() {
+	if s.InCluster() && !s.Where().place().followed {
 		f := s.source.faultOf("spark.deploy_mode", "cluster", ErrUnsupported.Error())
 		f.Err = ErrUnsupported
 		faults = append(faults, f)

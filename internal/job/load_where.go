@@ -45,6 +45,11 @@ type place struct {
 	// instances: the number of executors is a setting. Elsewhere spark.cores.max
 	// bounds their cores.
 	instances bool
+	// followed: the launcher follows a run whose driver is in the cluster (internal/cluster).
+	followed bool
+	// runConf are the settings by which the manager knows the run, and by which spark-submit
+	// ends once the manager has the application.
+	runConf func(run string, inCluster bool) map[string]string
 	// onceConf is the setting by which a driver in cluster mode runs only once.
 	onceConf string
 	// uploadConf is the setting without which Spark ships no files in cluster mode.
@@ -70,11 +75,20 @@ var placeOf = map[Where]place{
 		unenforced: []string{"memory"}, why: "is not enforced here: standalone masters count the JVM heap only"},
 	Standalone: {filesHere: true, gpus: gpu.Spark,
 		unenforced: []string{"memory"}, why: "is not enforced here: standalone masters count the JVM heap only"},
-	YARN: {clusterMode: true, instances: true, onceConf: "spark.yarn.maxAppAttempts",
+	YARN: {clusterMode: true, followed: true, instances: true, runConf: yarnRun, onceConf: "spark.yarn.maxAppAttempts",
 		gpus: gpu.Container, gpuScript: "./" + gpuScriptName},
 	Kubernetes: {clusterMode: true, instances: true, uploadConf: "spark.kubernetes.file.upload.path",
 		gpus: gpu.Container, gpuScript: "/opt/spark/examples/src/main/scripts/getGpusResources.sh"},
 	Mesos: {clusterMode: true},
+}
+
+// yarnRun tags the application: by tags its manager finds it.
+func yarnRun(run string, inCluster bool) map[string]string {
+	conf := map[string]string{yarnTags: "tfos," + cluster.RunKey(run)}
+	if inCluster {
+		conf["spark.yarn.submit.waitAppCompletion"] = "false"
+	}
+	return conf
 }
 
 func (w Where) place() place { return placeOf[w] }
@@ -98,8 +112,13 @@ func (w Where) MarshalJSON() ([]byte, error) {
 // local-cluster.
 func (s *Spec) Where() Where { return s.layout().master.where }
 
-// inCluster tells whether Spark starts the driver on the cluster.
-func (s *Spec) inCluster() bool { return s.Where().Spark() && s.Spark.DeployMode == "cluster" }
+// deployMode is where Spark's driver is. Without Spark it is with the launcher.
+func (s *Spec) deployMode() string {
+	if s.InCluster() {
+		return deployCluster
+	}
+	return "client"
+}
 
 // master is a parsed spark.master.
 type master struct {

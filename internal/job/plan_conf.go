@@ -46,7 +46,7 @@ func (s *Spec) defaultConf(env Environment, l layout) map[string]string {
 	if python := env.sparkPython(l.master); python != "" {
 		conf["spark.pyspark.python"] = python
 	}
-	if env.Python != "" && !s.inCluster() {
+	if env.Python != "" && !s.InCluster() {
 		conf["spark.pyspark.driver.python"] = env.Python
 	}
 	maps.Copy(conf, s.gpuConf())
@@ -61,11 +61,13 @@ func (s *Spec) defaultConf(env Environment, l layout) map[string]string {
 	if place.thisMachine {
 		conf["spark.local.dir"] = filepath.Join(env.Scratch, "spark")
 	}
-	if place.onceConf != "" && s.inCluster() {
+	if place.onceConf != "" && s.InCluster() {
 		conf[place.onceConf] = "1" // a second one would run the job again
 	}
 	return conf
 }
+
+const yarnTags = "spark.yarn.tags"
 
 // settings is every Spark setting of the run. The user's win over the defaults;
 // the owned ones were found equal by validate.
@@ -74,6 +76,14 @@ func (s *Spec) settings(env Environment, l layout) map[string]string {
 	maps.Copy(conf, s.Spark.Conf)
 	maps.Copy(conf, s.ownedConf())
 	conf["spark.executorEnv.TFOS_RUN"] = env.RunID
+	if known := l.master.where.place().runConf; known != nil {
+		for name, value := range known(env.RunID, s.InCluster()) {
+			if given := s.Spark.Conf[name]; name == yarnTags && given != "" {
+				value = given + "," + value
+			}
+			conf[name] = value
+		}
+	}
 	if place := l.master.where.place(); place.thisMachine && !place.withDriver {
 		// What executors leave behind goes with the scratch folder. Spark puts the
 		// default options before the extra ones, which stay the user's.

@@ -76,7 +76,7 @@ func (w *watch) endApplication(ctx context.Context, app cluster.App) (cluster.St
 
 // waitedFor is why the application had not all that it asked for, in the manager's words.
 func (w *watch) waitedFor(state cluster.State) string {
-	if !w.formed.IsZero() {
+	if !w.phases.Formed.IsZero() {
 		return ""
 	}
 	if w.queued.Words != "" {

@@ -155,8 +155,9 @@ class Run:
             self.start_members()
 
     def start_members(self):
-        for path in self.plan["files"]:
-            self.sc.addFile(path)
+        if self.plan["deploy_mode"] != "cluster":  # there spark-submit has shipped them
+            for path in self.plan["files"]:
+                self.sc.addFile(path)
         if "context" in self.plan["node"]:
             hadoop = self.sc._jsc.hadoopConfiguration()
             self.plan["node"]["context"]["default_fs"] = hadoop.get("fs.defaultFS")
