@@ -2,7 +2,6 @@ package node
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"io"
 	"log/slog"
@@ -51,7 +50,7 @@ type logPlace struct{ path, shown string }
 //
 //   - in dir, the job's own folder of logs, if it has one
 //   - in the folder of the container's logs, if YARN has one: YARN keeps these files after the
-//     container's end, and shows them. Its other files are deleted then
+//     container's end, and its NodeManager shows them. Other files are deleted then
 //   - in files, the member's working folder
 func logPlaces(dir, files, name string, env func(string) string) []logPlace {
 	var places []logPlace
@@ -62,21 +61,12 @@ func logPlaces(dir, files, name string, env func(string) string) []logPlace {
 	name = "tfos-" + name + ".log"
 	if dirs := env("LOG_DIRS"); dirs != "" && env("CONTAINER_ID") != "" {
 		first, _, _ := strings.Cut(dirs, ",")
-		path := filepath.Join(first, name)
-		places = append(places, logPlace{path, cmp.Or(containerPage(env("SPARK_LOG_URL_STDERR"), name), path)})
+		page := (&url.URL{Scheme: "http", Host: env("NM_HOST") + ":" + env("NM_HTTP_PORT"),
+			Path: path.Join("/node/containerlogs", env("CONTAINER_ID"), env("USER"), name)}).String()
+		places = append(places, logPlace{filepath.Join(first, name), page})
 	}
 	add(filepath.Join(files, name))
 	return places
-}
-
-// containerPage returns the page of a NodeManager that shows a log of the container whose
-// standard error is shown at page; "": page is of another kind.
-func containerPage(page, name string) string {
-	u, err := url.Parse(page)
-	if err != nil || !strings.HasPrefix(u.Path, "/node/containerlogs/") {
-		return ""
-	}
-	return u.Scheme + "://" + u.Host + path.Join(path.Dir(u.Path), name)
 }
 
 // openOutput opens the log of a child for appending, in the first of places that can be

@@ -143,28 +143,21 @@ func TestATitleHasALineOfItsOwn(t *testing.T) {
 func noEnv(string) string { return "" }
 
 // TestLogPlaces: a container of YARN keeps its logs in a folder of their own, which a page
-// shows. Spark's standalone workers have pages of another kind.
+// shows. LOG_DIRS alone is somebody else's.
 func TestLogPlaces(t *testing.T) {
-	container := map[string]string{"CONTAINER_ID": "container_1", "LOG_DIRS": "/logs/a/container_1,/logs/b/container_1"}
-	page := "http://h:8042/node/containerlogs/container_1/ann/"
+	container := map[string]string{"CONTAINER_ID": "container_1", "LOG_DIRS": "/logs/a/container_1,/logs/b/container_1", "NM_HOST": "h", "NM_HTTP_PORT": "8042", "USER": "ann"}
+	own := logPlace{"/w/tfos-ps-0.log", "/w/tfos-ps-0.log"}
 	for _, c := range []struct {
-		dir, stderr string
-		env         map[string]string
-		want        []logPlace
+		dir  string
+		env  map[string]string
+		want []logPlace
 	}{
-		{"", "", nil, []logPlace{{"/w/tfos-ps-0.log", "/w/tfos-ps-0.log"}}},
-		{"/r/logs", "", nil, []logPlace{{"/r/logs/ps-0.log", "/r/logs/ps-0.log"}, {"/w/tfos-ps-0.log", "/w/tfos-ps-0.log"}}},
-		{"", page + "stderr?start=-4096", container, []logPlace{{"/logs/a/container_1/tfos-ps-0.log", page + "tfos-ps-0.log"}, {"/w/tfos-ps-0.log", "/w/tfos-ps-0.log"}}},
-		{"", "", container, []logPlace{{"/logs/a/container_1/tfos-ps-0.log", "/logs/a/container_1/tfos-ps-0.log"}, {"/w/tfos-ps-0.log", "/w/tfos-ps-0.log"}}},
-		{"", "http://h:8081/logPage/?appId=a&executorId=1&logType=stderr", map[string]string{"LOG_DIRS": "/x"}, []logPlace{{"/w/tfos-ps-0.log", "/w/tfos-ps-0.log"}}},
+		{"", nil, []logPlace{own}},
+		{"/r/logs", nil, []logPlace{{"/r/logs/ps-0.log", "/r/logs/ps-0.log"}, own}},
+		{"", container, []logPlace{{"/logs/a/container_1/tfos-ps-0.log", "http://h:8042/node/containerlogs/container_1/ann/tfos-ps-0.log"}, own}},
+		{"", map[string]string{"LOG_DIRS": "/x"}, []logPlace{own}},
 	} {
-		env := func(name string) string {
-			if name == "SPARK_LOG_URL_STDERR" {
-				return c.stderr
-			}
-			return c.env[name]
-		}
-		if got := logPlaces(c.dir, "/w", "ps-0", env); !slices.Equal(got, c.want) {
+		if got := logPlaces(c.dir, "/w", "ps-0", func(name string) string { return c.env[name] }); !slices.Equal(got, c.want) {
 			t.Errorf("%q, %v: %q, want %q", c.dir, c.env, got, c.want)
 		}
 	}
