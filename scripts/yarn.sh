@@ -52,7 +52,8 @@ hadoop.http.filter.initializers org.apache.hadoop.security.AuthenticationFilterI
 hadoop.http.authentication.type simple
 hadoop.http.authentication.simple.anonymous.allowed true
 TEXT
-    # The node manager stays as it is while the disk fills up.
+    # resource.memory.enforced: with its default, true, Hadoop 3.3 leaves memory to cgroups, and
+    # without cgroups no container is ever killed.
     properties >"$conf/yarn-site.xml" <<TEXT
 yarn.resourcemanager.hostname localhost
 yarn.resourcemanager.webapp.address localhost:${ports[0]}
@@ -67,6 +68,7 @@ yarn.nodemanager.webapp.address localhost:${ports[7]}
 yarn.nodemanager.resource.memory-mb 8192
 yarn.nodemanager.resource.cpu-vcores 16
 yarn.nodemanager.pmem-check-enabled true
+yarn.nodemanager.resource.memory.enforced false
 yarn.nodemanager.vmem-check-enabled false
 yarn.nodemanager.container-monitor.interval-ms 500
 yarn.nodemanager.local-dirs $yarn_run/nm

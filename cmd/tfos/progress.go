@@ -49,6 +49,8 @@ func (p *progress) showEvent(e record.Event) {
 	switch e := e.(type) {
 	case record.Context:
 		p.printLine(fmt.Sprintf("Spark %s runs %s after %s", e.SparkVersion, e.Application, p.elapsed()))
+	case record.Queued:
+		p.printLine("waiting: " + e.Words)
 	case record.Waiting:
 		text := fmt.Sprintf("waiting for %s (%d of %d members are there)", names(e.Missing), e.Registered, e.Members)
 		if text != p.waiting && !p.live {

@@ -183,7 +183,7 @@ func (s *submission) openManager(ctx context.Context, spark launch.Spark) error 
 // pythons returns the Pythons that the run uses on this machine.
 func (s *submission) pythons() launch.Uses {
 	uses := launch.Uses{Arrow: s.plan.NeedsArrow()}
-	if !s.plan.Where.ThisMachine() {
+	if !s.plan.Where.ThisMachine() || s.spec.Environment.Archive != "" {
 		return uses
 	}
 	uses.Worker = s.plan.Submission.Conf["spark.pyspark.python"]

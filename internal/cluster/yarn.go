@@ -115,16 +115,16 @@ func resourceManagers(property func(string) string, name, port string) []string 
 
 // yarnApplication is what a ResourceManager says of an application.
 type yarnApplication struct {
-	ID          string `json:"id"`
-	Queue       string `json:"queue"`
-	State       string `json:"state"`       // NEW, NEW_SAVING, SUBMITTED, ACCEPTED, RUNNING, FINISHED, FAILED, KILLED
-	FinalStatus string `json:"finalStatus"` // UNDEFINED, SUCCEEDED, FAILED, KILLED
-	Diagnostics string `json:"diagnostics"`
-	TrackingURL string `json:"trackingUrl"`
-	AMLogs      string `json:"amContainerLogs"` // a page of the NodeManager
-	Started     int64  `json:"startedTime"`     // ms since 1970
-	Allocated   int64  `json:"allocatedMB"`
-	Containers  int    `json:"runningContainers"`
+	ID          string        `json:"id"`
+	Queue       string        `json:"queue"`
+	State       string        `json:"state"`       // NEW, NEW_SAVING, SUBMITTED, ACCEPTED, RUNNING, FINISHED, FAILED, KILLED
+	FinalStatus string        `json:"finalStatus"` // UNDEFINED, SUCCEEDED, FAILED, KILLED
+	Diagnostics string        `json:"diagnostics"`
+	TrackingURL string        `json:"trackingUrl"`
+	AMLogs      string        `json:"amContainerLogs"` // a page of the NodeManager
+	Started     int64         `json:"startedTime"`     // ms since 1970
+	Allocated   int64         `json:"allocatedMB"`
+	Requests    []yarnRequest `json:"resourceRequests"`
 }
 
 // Find asks for the applications with the run's tag. YARN keeps ended ones, 1000 of all users
@@ -251,3 +251,6 @@ func (y yarn) Kill(ctx context.Context, app App) error {
 	}
 	return nil
 }
+
+// Executors is not known: a ResourceManager forgets containers that have ended.
+func (yarn) Executors(context.Context, App) ([]Executor, error) { return nil, nil }

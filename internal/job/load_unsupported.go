@@ -28,7 +28,6 @@ func (s *Spec) unsupported() Faults {
 		without := s.trainsGraph() || s.kind == Export || s.Where().place().gpus == gpu.None
 		refuse("resources."+x.job+".gpus", x.role.GPUs, x.role.GPUs > 0 && without)
 	}
-	refuse("tensorflow.archive", s.TensorFlow.Archive, s.TensorFlow.Archive != "")
 	switch s.kind {
 	case Train:
 		s.unsupportedTraining(refuse)

@@ -50,6 +50,9 @@ type place struct {
 	// runConf are the settings by which the manager knows the run, and by which spark-submit
 	// ends once the manager has the application.
 	runConf func(run string, inCluster bool) map[string]string
+	// archivesConf is the setting for archives that executors unpack. "": there are no
+	// executors of the run's own.
+	archivesConf string
 	// onceConf is the setting by which a driver in cluster mode runs only once.
 	onceConf string
 	// uploadConf is the setting without which Spark ships no files in cluster mode.
@@ -71,15 +74,15 @@ var placeOf = map[Where]place{
 	SparkLocal: {withDriver: true, thisMachine: true, filesHere: true, gpus: gpu.Host,
 		unenforced: []string{"cores", "memory"}, why: "is not enforced on local[n]: members share the driver's machine"},
 	// Each worker of a local-cluster would have all devices of the machine.
-	LocalCluster: {thisMachine: true, filesHere: true, gpus: gpu.Host,
+	LocalCluster: {thisMachine: true, filesHere: true, gpus: gpu.Host, archivesConf: sparkArchives,
 		unenforced: []string{"memory"}, why: "is not enforced here: standalone masters count the JVM heap only"},
-	Standalone: {filesHere: true, gpus: gpu.Spark,
+	Standalone: {filesHere: true, gpus: gpu.Spark, archivesConf: sparkArchives,
 		unenforced: []string{"memory"}, why: "is not enforced here: standalone masters count the JVM heap only"},
 	YARN: {clusterMode: true, followed: true, instances: true, runConf: yarnRun, onceConf: "spark.yarn.maxAppAttempts",
-		gpus: gpu.Container, gpuScript: "./" + gpuScriptName},
-	Kubernetes: {clusterMode: true, instances: true, uploadConf: "spark.kubernetes.file.upload.path",
+		archivesConf: "spark.yarn.dist.archives", gpus: gpu.Container, gpuScript: "./" + gpuScriptName},
+	Kubernetes: {clusterMode: true, archivesConf: sparkArchives, instances: true, uploadConf: "spark.kubernetes.file.upload.path",
 		gpus: gpu.Container, gpuScript: "/opt/spark/examples/src/main/scripts/getGpusResources.sh"},
-	Mesos: {clusterMode: true},
+	Mesos: {clusterMode: true, archivesConf: sparkArchives},
 }
 
 // yarnRun tags the application: by tags its manager finds it.
@@ -87,6 +90,7 @@ func yarnRun(run string, inCluster bool) map[string]string {
 	conf := map[string]string{yarnTags: "tfos," + cluster.RunKey(run)}
 	if inCluster {
 		conf["spark.yarn.submit.waitAppCompletion"] = "false"
+		conf["spark.yarn.appMasterEnv.TFOS_RUN"] = run
 	}
 	return conf
 }

@@ -43,7 +43,7 @@ func (s *Spec) defaultConf(env Environment, l layout) map[string]string {
 		"spark.ui.enabled":              "false",
 		"spark.ui.showConsoleProgress":  "false",
 	}
-	if python := env.sparkPython(l.master); python != "" {
+	if python := cmp.Or(s.environmentPython(), env.sparkPython(l.master)); python != "" {
 		conf["spark.pyspark.python"] = python
 	}
 	if env.Python != "" && !s.InCluster() {
@@ -76,6 +76,7 @@ func (s *Spec) settings(env Environment, l layout) map[string]string {
 	maps.Copy(conf, s.Spark.Conf)
 	maps.Copy(conf, s.ownedConf())
 	conf["spark.executorEnv.TFOS_RUN"] = env.RunID
+	s.addArchives(conf, l.master.where.place().archivesConf)
 	if known := l.master.where.place().runConf; known != nil {
 		for name, value := range known(env.RunID, s.InCluster()) {
 			if given := s.Spark.Conf[name]; name == yarnTags && given != "" {
@@ -118,7 +119,7 @@ func (s *Spec) interpreter(env Environment, m master) string {
 		return cmp.Or(env.Python, "python3")
 	}
 	for _, choice := range []string{
-		s.programInterpreter(), s.Spark.Conf["spark.pyspark.python"], env.sparkPython(m),
+		s.programInterpreter(), s.Spark.Conf["spark.pyspark.python"], s.environmentPython(), env.sparkPython(m),
 	} {
 		if choice != "" {
 			return choice

@@ -186,7 +186,7 @@ func (s *Spec) nodeConfig(env Environment, l layout, outputs []work.Output) node
 func (s *Spec) child(env Environment, m master) node.ChildConfig {
 	c := node.ChildConfig{Kind: "engine", Interpreter: s.interpreter(env, m)}
 	if s.App.Python == nil || s.kind != Train {
-		c.Engine, c.LibDir, c.OpLibraries = "tfos-engine", s.TensorFlow.LibDir, s.librariesOnExecutors()
+		c.Engine, c.LibDir, c.OpLibraries = "tfos-engine", s.libraryFolder(), s.librariesOnExecutors()
 		return c
 	}
 	c.Kind = "python"

@@ -21,6 +21,8 @@ type watch struct {
 
 	driver        int         // pid; 0 if not known
 	app           cluster.App // Spark's application; the zero App before there is one
+	waits         *queueWatch
+	queued        record.Queued // the last event of this kind; zero: the application waits for nothing
 	phases        record.Phases
 	driverVerdict *record.Verdict // the driver's verdict
 	stopReason    error           // why the launcher ended the run: a Signal, errFormation, errLinger
@@ -46,6 +48,8 @@ func newWatch(c Config, g *group, begin time.Time) *watch {
 // follow handles events until the group is gone and all events are received.
 func (w *watch) follow(ctx context.Context, events <-chan record.Event, settled <-chan struct{}) {
 	cancelled, kill := ctx.Done(), w.c.Kill
+	w.waits = watchQueue(w.c.Manager)
+	defer w.waits.close()
 	for events != nil || settled != nil {
 		select {
 		case e, ok := <-events:
@@ -64,6 +68,8 @@ func (w *watch) follow(ctx context.Context, events <-chan record.Event, settled 
 		case <-kill:
 			kill = nil
 			w.group.signal(syscall.SIGKILL)
+		case s := <-w.waits.states:
+			w.handleQueue(s)
 		case <-w.formation:
 			w.requestEnd(errFormation)
 		case <-w.linger:
@@ -82,6 +88,7 @@ func (w *watch) requestEnd(why error) {
 	}
 	w.stopReason = why
 	w.formation, w.linger = nil, nil
+	w.waits.close()
 	w.group.terminate(w.driver)
 	w.grace = time.After(w.c.Grace)
 }
@@ -98,11 +105,15 @@ func (w *watch) handleEvent(e record.Event) {
 		}
 	case record.Context:
 		w.app = cluster.App{ID: e.Application, ManagerURL: e.ManagerURL}
+		w.waits.follow(w.app)
 		w.formation = nil
+	case record.Formed:
+		w.waits.close()
 	case record.Verdict:
 		if w.driverVerdict != nil {
 			return // only the first verdict counts
 		}
+		w.waits.close()
 		w.driverVerdict, w.phases.Verdict = &e, time.Now()
 		if w.group.gone { // it was still in the pipe
 			w.phases.Verdict = w.ended

@@ -9,7 +9,7 @@ import (
 type Phases struct {
 	Begin   time.Time
 	Context time.Time // the SparkContext was up
-	formed  time.Time
+	Formed  time.Time // all members were there
 	export  time.Time // the first member reported that it exports
 	Verdict time.Time
 }
@@ -20,7 +20,7 @@ func (p *Phases) Note(at time.Time, e Event) {
 	case Context:
 		p.Context = at
 	case Formed:
-		p.formed = at
+		p.Formed = at
 	case Progress:
 		if p.export.IsZero() && slices.ContainsFunc(e.Members, func(m MemberPhase) bool { return m.Phase == "exporting" }) {
 			p.export = at
@@ -43,7 +43,7 @@ func (p *Phases) Seconds(end time.Time) map[string]float64 {
 		}
 	}
 	reached("submit", p.Context)
-	reached("form", p.formed)
+	reached("form", p.Formed)
 	if p.export.IsZero() {
 		reached("run", p.Verdict)
 	} else {
