@@ -76,7 +76,7 @@ test-yarn: build ## jobs on a real YARN and HDFS (installed once, in .stores), o
 
 # Jobs wait for YARN more than they compute, but 2 CPUs bear 2 of them.
 test-yarn-jobs:
-	$(PYTHON) -m pytest -q -m yarn -n 2 --dist load scripts/tests/yarn $(ARGS)
+	$(PYTHON) -m pytest -q -m yarn -n 2 --dist load scripts/tests $(ARGS)
 
 # Fewer tests: make test-spark4 ARGS='-k standalone'
 test-spark4: build ## the same jobs on the newest PySpark 4.x

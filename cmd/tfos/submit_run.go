@@ -138,7 +138,7 @@ func (s *submission) lease() time.Duration { return time.Duration(s.spec.Timeout
 func (s *submission) fillScratch(scratch launch.Scratch, spark launch.Spark) error {
 	var binaries errgroup.Group
 	for _, name := range []string{nodeBinary, engineBinary} {
-		if s.needs(scratch.Path(name)) {
+		if s.needs(name) {
 			binaries.Go(func() error { return unpack(s.c.payload, name, launch.BinariesIn(s.state), scratch) })
 		}
 	}
@@ -196,10 +196,10 @@ func copyInto(scratch launch.Scratch, c job.Copy) error {
 	return errors.Join(scratch.Write(name, 0o644, f), f.Close())
 }
 
-// needs reports whether the plan names a file.
-func (s *submission) needs(path string) bool {
+// needs reports whether the plan names a binary: by its path here, or as it is in the cluster.
+func (s *submission) needs(binary string) bool {
 	for _, f := range append([]string{s.plan.NodeBinary, s.plan.Node.Child.Engine}, s.plan.Files...) {
-		if f == path {
+		if filepath.Base(f) == binary {
 			return true
 		}
 	}

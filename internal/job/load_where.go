@@ -90,6 +90,7 @@ func yarnRun(run string, inCluster bool) map[string]string {
 	conf := map[string]string{yarnTags: "tfos," + cluster.RunKey(run)}
 	if inCluster {
 		conf["spark.yarn.submit.waitAppCompletion"] = "false"
+		conf["spark.yarn.appMasterEnv.TFOS_RUN"] = run
 	}
 	return conf
 }

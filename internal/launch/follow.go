@@ -103,7 +103,8 @@ type following struct {
 
 	app     cluster.App
 	state   cluster.State // the newest
-	waited  string        // what the manager said last while the application waited
+	waited  string        // the manager's last words before the cluster had formed
+	formed  bool
 	asked   time.Time     // when the manager was asked last
 	known   bool          // the manager has known the application
 	unknown time.Time     // since when it does not; zero: it does
@@ -143,6 +144,9 @@ func (f *following) readRecord(ctx context.Context) {
 		case record.Context:
 			f.up, f.app.ID = true, e.Application
 			f.c.Event(e)
+		case record.Formed:
+			f.formed = true
+			f.c.Event(e)
 		default:
 			f.c.Event(e)
 		}
@@ -177,8 +181,8 @@ func (f *following) askManager(ctx context.Context) {
 		f.c.State(state)
 	}
 	f.state = state
-	if state.Phase == cluster.Waiting {
-		f.waited = state.Words
+	if words := cluster.OneLine(state.Words); words != "" && !f.formed && !state.Phase.Ended() {
+		f.waited = words
 	}
 	if state.Phase.Ended() && f.ended.IsZero() {
 		f.ended = time.Now()
@@ -231,7 +235,11 @@ func (f *following) judgeDriver() record.Verdict {
 	if v == nil {
 		v = f.driver
 	}
-	return underSignal(*v, f.stopReason)
+	judged := underSignal(*v, f.stopReason)
+	if judged.Code == exit.NotFormed && f.waited != "" {
+		judged.Cause += ": " + f.waited
+	}
+	return judged
 }
 
 // underSignal returns the driver's verdict of a run that a signal may have ended: its code
@@ -252,7 +260,7 @@ func (f *following) judgeSilent() record.Verdict {
 		return record.Verdict{Code: signal.ExitCode(), Cause: signal.Error(), Phase: "interrupted", Retryable: true}
 	case f.stopReason != nil:
 		v := record.Verdict{Code: exit.NotFormed, Phase: "submit", Retryable: true}
-		v.Cause = withReason(fmt.Sprintf("%v within %v (timeouts.reservation)", errFormation, f.c.Formation), cluster.OneLine(f.waited))
+		v.Cause = withReason(fmt.Sprintf("%v within %v (timeouts.reservation)", errFormation, f.c.Formation), f.waited)
 		return v
 	case f.ended.IsZero() && !f.known:
 		return record.Verdict{Code: exit.NoSpark, Phase: "submit", Retryable: true, Cause: "the cluster manager knows no application of the run: it was not submitted, or was forgotten"}
