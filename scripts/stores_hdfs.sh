@@ -56,6 +56,7 @@ XML
   <property><name>dfs.namenode.http-address</name><value>127.0.0.1:$web</value></property>
   <property><name>dfs.namenode.name.dir</name><value>file://$run/name</value></property>
   <property><name>dfs.namenode.safemode.extension</name><value>0</value></property>
+  <property><name>dfs.namenode.resource.du.reserved</name><value>1048576</value></property>
   <property><name>dfs.datanode.data.dir</name><value>file://$run/data</value></property>
   <property><name>dfs.datanode.address</name><value>127.0.0.1:0</value></property>
   <property><name>dfs.datanode.http.address</name><value>127.0.0.1:0</value></property>
