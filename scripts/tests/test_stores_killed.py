@@ -17,7 +17,7 @@ from stalling import Proxy
 from test_stores import MODEL
 from waiting import wait_until
 
-pytestmark = pytest.mark.stores
+pytestmark = [pytest.mark.stores, pytest.mark.leases]
 
 ROWS = 300
 LAUNCHER, DRIVER, ENGINE, MEMBER = "launcher", "tfos-node local", "tfos-engine", "tfos-node run"
