@@ -30,5 +30,5 @@ stores_once() {
 stores_jars() {
     stores_need mvn "fetches Hadoop's jars" 'maven' || return 1
     rm -rf "$2"
-    mvn -q -B -f "$1" dependency:copy-dependencies -DoutputDirectory="$2" "${@:3}"
+    mvn -q -B -f "$1" dependency:copy-dependencies -Dstyle.color=never -DoutputDirectory="$2" "${@:3}"
 }
