@@ -15,7 +15,7 @@ from remote import STORES
 from stalling import DRIVER, ENGINE, LAUNCHER, MEMBER, RESERVE, SPARK, Held
 from test_stores import MODEL
 
-pytestmark = pytest.mark.stores
+pytestmark = [pytest.mark.stores, pytest.mark.leases]
 
 ROWS = 300
 
