@@ -17,7 +17,8 @@ PURE_ROOMS = $(shell go list ./... | grep -vE '/(internal/engine|cmd/tfos-engine
 VERSION := $(shell cat VERSION)+$(shell git describe --always --exclude '*' --dirty=.dirty 2>/dev/null || echo unknown)
 # A file's tests share fixtures, so that they stay in one process; a standalone cluster is started
 # for each process. scripts/tests/conftest.py has the order of files.
-PYTEST := $(PYTHON) -m pytest -q --dist loadfile --no-loadscope-reorder -n 4 scripts/tests
+PYTEST = $(PYTHON) -m pytest -q --dist loadfile --no-loadscope-reorder -n $(JOBS) scripts/tests
+JOBS := 4
 LDFLAGS := -s -w -X main.version=$(VERSION)
 PAYLOAD := cmd/tfos/payload
 MOST_NODE := 60000000
@@ -62,8 +63,12 @@ test-stores: build ## stores, and jobs on them, with real servers of S3, GCS, Az
 test-stores-go:
 	$(PURE) go test -count=1 -timeout 15m -parallel 24 ./internal/store/... ./internal/hadoop
 
+# Six at a time: the tests of leases wait.
+test-stores-jobs: JOBS := 6
 test-stores-jobs:
-	$(PYTEST) -m stores $(ARGS)
+	$(PYTEST) -m '$(STORES_TESTS)' $(ARGS)
+
+STORES_TESTS := stores and not slow
 
 test-python: build ## Python tests that need no Spark
 	$(PYTEST) -m 'not spark and not slow and not stores and not yarn'
@@ -74,9 +79,10 @@ test-spark: build ## real jobs on real Spark
 test-yarn: build ## jobs on a real YARN and HDFS (installed once, in .stores), or on the cluster of HADOOP_CONF_DIR
 	scripts/yarn.sh $(MAKE) --no-print-directory test-yarn-jobs
 
-# Jobs wait for YARN more than they compute, but 2 CPUs bear 2 of them.
+# Jobs wait for YARN more than they compute, but 2 CPUs bear no more than 2 of them.
+YARN_TESTS := yarn and not slow
 test-yarn-jobs:
-	$(PYTHON) -m pytest -q -m yarn -n 2 --dist load scripts/tests $(ARGS)
+	$(PYTHON) -m pytest -q --dist load -n 2 scripts/tests/spark -m '$(YARN_TESTS)' $(ARGS)
 
 # Fewer tests: make test-spark4 ARGS='-k standalone'
 test-spark4: build ## the same jobs on the newest PySpark 4.x
@@ -90,7 +96,8 @@ test-versions: build ## TensorFlow, Python and Spark versions: docs/versions.md 
 test-all: build test-go ## everything, the slow ones, all versions and the race detector too
 	PYTHONPATH=scripts $(PYTHON) -m versions || echo 'test-all: their cells fail below' >&2
 	TFOS_TEST_MASTER=standalone $(PYTEST) -m 'not stores and not yarn'
-	$(MAKE) --no-print-directory test-stores test-yarn
+	$(MAKE) --no-print-directory test-stores STORES_TESTS=stores
+	$(MAKE) --no-print-directory test-yarn YARN_TESTS=yarn
 	CGO_ENABLED=1 go test -race $(PURE_ROOMS)
 
 # Some cases only: make bench-full BENCH='overhead files'

@@ -7,24 +7,21 @@
 # the end. Each call has its own folder and ports. Where HADOOP_CONF_DIR is set, the command
 # gets that cluster, and nothing is started. Run by make test-yarn.
 #
-# The command's environment: HADOOP_CONF_DIR, SPARK_CONF_DIR and SPARK_LOCAL_IP for spark-submit;
+# It needs what scripts/stores_hdfs.sh needs. The command's environment: HADOOP_CONF_DIR, SPARK_CONF_DIR and SPARK_LOCAL_IP for spark-submit;
 # TFOS_TEST_YARN, the folder of the cluster's configuration, for the tests.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/stores_hdfs.sh
 
-yarn_folder=$PWD/.stores/yarn
-yarn_pom=$PWD/scripts/stores/yarn.pom.xml
+yarn_folder=$stores_folder/yarn
+yarn_pom=$stores_pins/yarn.pom.xml
 
-# yarn_install fetches what is missing: 110 MB, once, pinned.
-yarn_install() {
-    if cmp -s "$yarn_pom" "$yarn_folder/installed.xml"; then return; fi
-    echo 'yarn: Hadoop by Maven (110 MB to download)' >&2
-    rm -rf "$yarn_folder/jars" && mkdir -p "$yarn_folder"
-    mvn -q -B -f "$yarn_pom" dependency:copy-dependencies -DincludeScope=runtime \
-        -DoutputDirectory="$yarn_folder/jars" >&2
-    rm -f "$yarn_folder"/jars/log4j-1.2.17.jar "$yarn_folder"/jars/slf4j-log4j12-*.jar
-    cp "$yarn_pom" "$yarn_folder/installed.xml"
+# yarn_install fetches what is missing.
+yarn_install() { stores_once yarn/installed.xml "$yarn_pom" 'YARN by Maven (80 MB to download)' yarn_fetch; }
+
+yarn_fetch() {
+    stores_jars "$yarn_pom" "$yarn_folder/jars" -DincludeScope=runtime &&
+        rm -f "$yarn_folder"/jars/log4j-1.2.17.jar "$yarn_folder"/jars/slf4j-log4j12-*.jar
 }
 
 # properties writes a site file: NAME VALUE lines from standard input.
