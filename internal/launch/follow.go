@@ -105,12 +105,12 @@ type following struct {
 	state   cluster.State // the newest
 	waited  string        // the manager's last words before the cluster had formed
 	formed  bool
-	asked   time.Time     // when the manager was asked last
-	known   bool          // the manager has known the application
-	unknown time.Time     // since when it does not; zero: it does
-	up      bool          // the SparkContext was up
-	adopted bool          // the driver has begun to write the record
-	ended   time.Time     // when the application was seen to have ended
+	asked   time.Time // when the manager was asked last
+	known   bool      // the manager has known the application
+	unknown time.Time // since when it does not; zero: it does
+	up      bool      // the SparkContext was up
+	adopted bool      // the driver has begun to write the record
+	ended   time.Time // when the application was seen to have ended
 	driver  *record.Verdict
 	verdict *record.Verdict // of the record
 	judged  time.Time       // when a verdict was seen first
