@@ -24,7 +24,7 @@ PAYLOAD := cmd/tfos/payload
 MOST_NODE := 60000000
 GREMLINS := github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0
 
-.PHONY: help setup build demo test test-all test-go test-pure test-engine test-stores test-stores-go test-stores-jobs test-yarn test-yarn-jobs test-python test-spark test-spark4 test-versions bench bench-full bench-docs mutate check proto clean
+.PHONY: help setup build demo test test-all test-go test-pure test-engine test-stores test-stores-go test-stores-jobs test-yarn test-yarn-go test-yarn-jobs test-python test-spark test-spark4 test-versions bench bench-full bench-docs mutate check proto clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -77,7 +77,10 @@ test-spark: build ## real jobs on real Spark
 	$(PYTEST) -m 'spark and not slow and not stores and not yarn'
 
 test-yarn: build ## jobs on a real YARN and HDFS (installed once, in .stores), or on the cluster of HADOOP_CONF_DIR
-	scripts/yarn.sh $(MAKE) --no-print-directory test-yarn-jobs
+	scripts/yarn.sh $(MAKE) --no-print-directory -j 2 --output-sync=target test-yarn-go test-yarn-jobs
+
+test-yarn-go:
+	$(PURE) go test -count=1 ./internal/cluster
 
 # Jobs wait for YARN more than they compute, but 2 CPUs bear no more than 2 of them.
 YARN_TESTS := yarn and not slow

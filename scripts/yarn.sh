@@ -7,8 +7,9 @@
 # the end. Each call has its own folder and ports. Where HADOOP_CONF_DIR is set, the command
 # gets that cluster, and nothing is started. Run by make test-yarn.
 #
-# It needs what scripts/stores_hdfs.sh needs. The command's environment: HADOOP_CONF_DIR, SPARK_CONF_DIR and SPARK_LOCAL_IP for spark-submit;
-# TFOS_TEST_YARN, the folder of the cluster's configuration, for the tests.
+# It needs what scripts/stores_hdfs.sh needs. The command's environment: HADOOP_CONF_DIR,
+# SPARK_CONF_DIR and SPARK_LOCAL_IP for spark-submit; TFOS_TEST_YARN, the folder of the cluster's
+# configuration, and TFOS_TEST_YARN_JARS, to start servers, for the tests.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/stores_hdfs.sh
@@ -158,8 +159,11 @@ stop() {
 
 export TFOS_REQUIRE=${TFOS_REQUIRE:+$TFOS_REQUIRE,}yarn
 if [ $# = 0 ]; then
-    set -- make --no-print-directory test-yarn-jobs
+    set -- make --no-print-directory -j 2 --output-sync=target test-yarn-go test-yarn-jobs
 fi
+yarn_install
+hdfs_install
+export TFOS_TEST_YARN_JARS=$yarn_folder/jars
 if [ -n "${HADOOP_CONF_DIR:-}" ]; then
     export TFOS_TEST_YARN=$HADOOP_CONF_DIR
     exec "$@"
@@ -170,7 +174,6 @@ yarn_run=$(mktemp -d "$PWD/.stores/yarn-XXXXXX")
 hdfs_run=$yarn_run/hdfs
 trap stop EXIT
 trap 'exit 1' INT TERM
-yarn_install
 hdfs_start
 yarn_configure
 yarn_start
