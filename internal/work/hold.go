@@ -8,6 +8,7 @@ import (
 	"path"
 	"strings"
 
+	"tfos/internal/model"
 	"tfos/internal/store"
 )
 
@@ -124,7 +125,7 @@ func wholePiece(ctx context.Context, st store.Store, p store.Info) (bool, error)
 	if !p.Dir {
 		return path.Base(p.Path)[0] != '.', nil
 	}
-	for _, mark := range []string{"saved_model.pb", "saved_model.pbtxt", ExportMark} {
+	for _, mark := range []string{model.SavedModelFile, model.SavedModelText, ExportMark} {
 		_, err := st.Stat(ctx, p.Path+"/"+mark)
 		if err == nil {
 			return true, nil
