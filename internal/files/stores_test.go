@@ -48,6 +48,7 @@ func TestOnStores(t *testing.T) {
 		"s3": storetest.S3Root, "gcs": storetest.GCSRoot, "azure": storetest.AzureRoot, "hdfs": hdfs,
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			folder := fmt.Sprintf("%s/files-%d", root, os.Getpid())
 			s, err := store.For(folder)
 			if err == nil {
