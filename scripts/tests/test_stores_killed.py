@@ -162,5 +162,5 @@ def test_commit(stored, job, tmp_path):
         assert_rows(stored, out, tmp_path / "got" / out)
         # On S3, parts of a run that died before it published stay, under a name of their own.
         assert all(n.startswith(f".{out}.tfos-{dead[out]}/") for n in hidden), (out, hidden)
-        assert stored.kind == "s3" and stage.then != WHOLE or not hidden, (out, hidden)
+        assert (stored.kind == "s3" and stage.then != WHOLE) or not hidden, (out, hidden)
     job.assert_clean()
