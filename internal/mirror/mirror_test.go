@@ -101,6 +101,28 @@ func TestKilledAtEachStep(t *testing.T) {
 	}
 }
 
+// TestSweepOfAnOldNote: a note does not bring back a state file that another run, which does
+// not read notes, has replaced since.
+func TestSweepOfAnOldNote(t *testing.T) {
+	url, m, p := begin(t, 3, nil)
+	p.save(1)
+	p.save(2)
+	pass(t, m)
+	n := note{Saving: []string{"ckpt-2"}, State: string(stateFile{newest: "ckpt-2", all: []string{"ckpt-1", "ckpt-2"}}.text()), Before: []string{"ckpt-1"}, Deleting: []string{"ckpt-1"}}
+	if err := newMirror(m.Config).writeNote(t.Context(), "", n); err != nil { // its process is dead
+		t.Fatal(err)
+	}
+	p.save(3)
+	finish(t, m)
+	if err := Sweep(t.Context(), store.Local{}, url); err != nil {
+		t.Fatal(err)
+	}
+	wantTree(t, url, ckpt(1, 2, 3))
+	if got := resume(t, fetched(t, store.Local{}, url, nil).Dir, 3).all; strings.Join(got, " ") != "ckpt-1 ckpt-2 ckpt-3" {
+		t.Errorf("the state file names %v", got)
+	}
+}
+
 // TestFaultInMidUpload: one failed call fails its pass. The next pass does the rest, and
 // nothing temporary stays.
 func TestFaultInMidUpload(t *testing.T) {
