@@ -236,6 +236,10 @@ func (f *following) judgeDriver() record.Verdict {
 		v = f.driver
 	}
 	judged := underSignal(*v, f.stopReason)
+	if f.stopReason == nil && judged.Code == exit.Interrupted && !f.ended.IsZero() {
+		// Its container was ended, by somebody else: the manager knows by whom.
+		judged, f.verdict = saidBy(f.state, judged), nil
+	}
 	if judged.Code == exit.NotFormed && f.waited != "" {
 		judged.Cause += ": " + f.waited
 	}
