@@ -181,7 +181,7 @@ func newYARNRequest(ctx context.Context, method, to string, body []byte) (*http.
 	if err != nil {
 		return nil, err
 	}
-	request.Header.Set("Accept", "application/json")
+	request.Header.Set("Accept", "application/json, text/plain;q=0.5") // logs are text only
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}

@@ -227,6 +227,10 @@ func TestYARNReach(t *testing.T) {
 func TestYARNLog(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ws/v1/node/containerlogs/container_1/tfos-worker-0.log", func(w http.ResponseWriter, r *http.Request) {
+		if !strings.Contains(r.Header.Get("Accept"), "text/plain") {
+			w.WriteHeader(http.StatusNotAcceptable) // as Hadoop's server
+			return
+		}
 		fmt.Fprintf(w, "Container: container_1 on h:1\nLogAggregationType: LOCAL\n====\nLogType:tfos-worker-0.log\nLogLength:9\nLogContents:\n%s\nlast\nEnd of LogType:tfos-worker-0.log.This log file belongs to a running container.\n****\n",
 			strings.Repeat("a line\n", 30))
 	})

@@ -1,7 +1,7 @@
 """Real servers of remote stores on this machine: HDFS, S3 (moto), GCS, Azure Blob.
 
-scripts/stores.sh installs and starts them, once a benchmark, and stops them at its end. They
-share the CPUs with what is measured, unless a case pins them.
+scripts/stores.sh installs and starts them, and scripts/yarn.sh YARN, once a benchmark, and stops
+them at its end. They share the CPUs with what is measured, unless a case pins them.
 """
 
 import atexit
@@ -28,14 +28,37 @@ def addresses():
 
     DidNotRun: one of them did not start.
     """
+    found = _started("stores.sh", "^TFOS_TEST_", ADDRESSES)
+    request = urllib.request.Request(f"{found['TFOS_TEST_S3']}/{BUCKET}", method="PUT")
+    urllib.request.urlopen(request).close()
+    return found
+
+
+YARN = ("HADOOP_CONF_DIR", "SPARK_CONF_DIR", "SPARK_LOCAL_IP")
+
+
+@functools.cache
+def yarn():
+    """The environment of a real YARN and HDFS, which are started at the first call.
+
+    DidNotRun: one of them did not start.
+    """
+    return _started("yarn.sh", f"^({'|'.join(YARN)})=", YARN)
+
+
+def _started(script, pattern, names):
+    """The variables that match pattern in a command of script, which has servers meanwhile.
+
+    names: those that must be there, and are not taken from the environment.
+    """
     HOME.mkdir(exist_ok=True)
-    log = HOME / "stores.log"
+    log = HOME / f"{script}.log"
     # The servers end with the command, and the command ends with its standard input.
-    say = "env | grep ^TFOS_TEST_; echo; exec cat"
-    environ = {name: value for name, value in os.environ.items() if name not in ADDRESSES}
+    say = f"env | grep -E '{pattern}'; echo; exec cat"
+    environ = {name: value for name, value in os.environ.items() if name not in names}
     with open(log, "w") as errors:
         child = subprocess.Popen(
-            [ROOT / "scripts" / "stores.sh", "sh", "-c", say],
+            [ROOT / "scripts" / script, "sh", "-c", say],
             env=environ,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -48,11 +71,9 @@ def addresses():
     while line := child.stdout.readline().strip():
         name, _, value = line.partition("=")
         found[name] = value
-    missing = [name for name in ADDRESSES if name not in found]
+    missing = [name for name in names if name not in found]
     if missing:
-        raise DidNotRun(f"scripts/stores.sh did not set {', '.join(missing)}: see {log}")
-    request = urllib.request.Request(f"{found['TFOS_TEST_S3']}/{BUCKET}", method="PUT")
-    urllib.request.urlopen(request).close()
+        raise DidNotRun(f"scripts/{script} did not set {', '.join(missing)}: see {log}")
     return found
 
 

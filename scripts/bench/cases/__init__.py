@@ -14,6 +14,7 @@ from cases import (
     spark_fed,
     stores,
     training,
+    yarn,
 )
 
 ALL = (
@@ -29,5 +30,6 @@ ALL = (
     *export.CASES,
     *stores.CASES,
     *overhead.CASES,
+    *yarn.CASES,
     *memory.CASES,
 )
