@@ -202,12 +202,22 @@ func (s *submission) makePlan(ctx context.Context) error {
 		Columns:       job.ColumnsOf(s.lines),
 		Rows:          s.rows(ctx),
 		Measure:       s.o.measure,
+		Address:       s.address(),
 		Cores:         s.c.cores,
 		ExportVersion: job.NextVersion(ctx, s.spec),
 		Beside:        s.beside,
 		Verbose:       s.o.verbose,
 	})
 	return err
+}
+
+// address is that of this machine on the way to the master, where executors need it and the
+// environment does not choose another one; "": Spark chooses.
+func (s *submission) address() string {
+	if !s.spec.Where().NeedsAddress() || s.c.env.Get("SPARK_LOCAL_IP")+s.c.env.Get("SPARK_LOCAL_HOSTNAME") != "" {
+		return ""
+	}
+	return launch.AddressTo(s.spec.Spark.Master)
 }
 
 // rows counts the rows of parquet input on this machine; 0: not known.

@@ -43,6 +43,9 @@ type place struct {
 	// instances: the number of executors is a setting. Elsewhere spark.cores.max
 	// bounds their cores.
 	instances bool
+	// address: executors are in a network of their own. Spark's choice among the addresses of
+	// this machine, that of its name, may be one that they do not reach.
+	address bool
 	// onceConf is the setting by which a driver in cluster mode runs only once.
 	onceConf string
 	// uploadConf is the setting without which Spark ships no files in cluster mode.
@@ -70,7 +73,7 @@ var placeOf = map[Where]place{
 		unenforced: []string{"memory"}, why: "is not enforced here: standalone masters count the JVM heap only"},
 	YARN: {clusterMode: true, instances: true, onceConf: "spark.yarn.maxAppAttempts",
 		gpus: gpu.Container, gpuScript: "./" + gpuScriptName},
-	Kubernetes: {clusterMode: true, instances: true, uploadConf: "spark.kubernetes.file.upload.path",
+	Kubernetes: {clusterMode: true, instances: true, address: true, uploadConf: "spark.kubernetes.file.upload.path",
 		gpus: gpu.Container, gpuScript: "/opt/spark/examples/src/main/scripts/getGpusResources.sh"},
 	Mesos: {clusterMode: true},
 }
@@ -82,6 +85,10 @@ func (w Where) Spark() bool { return !w.place().noSpark }
 
 // ThisMachine tells whether every process of the run is on the launcher's machine.
 func (w Where) ThisMachine() bool { return w.place().thisMachine }
+
+// NeedsAddress tells whether a driver on this machine has to be told which of its addresses
+// executors reach.
+func (w Where) NeedsAddress() bool { return w.place().address }
 
 // sharedExecutor tells whether one Spark executor, the driver, holds all members.
 func (w Where) sharedExecutor() bool { return w.Spark() && w.place().withDriver }

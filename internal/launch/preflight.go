@@ -1,8 +1,10 @@
 package launch
 
 import (
+	"cmp"
 	"context"
 	"net"
+	"net/url"
 	"strings"
 	"time"
 
@@ -43,4 +45,24 @@ func dial(ctx context.Context, address string) error {
 		return err
 	}
 	return conn.Close()
+}
+
+// AddressTo returns the address of this machine from which packets go to a master of
+// Kubernetes (k8s://…); "": there is no way to it. Nothing is sent.
+func AddressTo(master string) string {
+	text := strings.TrimPrefix(master, "k8s://")
+	if !strings.Contains(text, "://") {
+		text = "https://" + text
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return ""
+	}
+	conn, err := net.DialTimeout("udp", net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "443")), dialTimeout)
+	if err != nil {
+		return ""
+	}
+	defer conn.Close()
+	host, _, _ := net.SplitHostPort(conn.LocalAddr().String())
+	return host
 }
