@@ -8,6 +8,7 @@ import (
 	"io"
 	"path/filepath"
 
+	"tfos/internal/cluster"
 	"tfos/internal/exit"
 	"tfos/internal/files"
 	"tfos/internal/job"
@@ -29,6 +30,7 @@ type submission struct {
 	search   launch.Search
 	state    string // folder of all records
 	run      string
+	manager  cluster.Manager
 	bundle   []job.Copy   // files shipped with the program
 	beside   []string     // names beside the program that are not shipped
 	lines    []model.Line // how columns and tensors go together
@@ -154,7 +156,22 @@ func (s *submission) findSpark(ctx context.Context) (launch.Spark, error) {
 	if err != nil {
 		return spark, err
 	}
-	return spark, errors.Join(s.warnOfSite(spark), launch.Preflight(ctx, s.plan.Submission.Master))
+	return spark, errors.Join(s.warnOfSite(spark), s.openManager(ctx, spark))
+}
+
+// openManager finds the cluster manager, and checks that it answers.
+func (s *submission) openManager(ctx context.Context, spark launch.Spark) error {
+	site, err := launch.FindDefaults(spark.Home, s.c.env)
+	if err != nil {
+		return err
+	}
+	if s.manager, err = cluster.Open(s.plan.Cluster(site.Settings, s.c.env.Get)); err == nil {
+		err = s.manager.Reach(ctx)
+	}
+	if err != nil && ctx.Err() == nil {
+		return &launch.Error{Code: exit.CodeOf(err, exit.NoSpark), Phase: "preflight", Err: err}
+	}
+	return err
 }
 
 // pythons returns the Pythons that the run uses on this machine.
@@ -217,7 +234,7 @@ func (s *submission) address() string {
 	if !s.spec.Where().NeedsAddress() || s.c.env.Get("SPARK_LOCAL_IP")+s.c.env.Get("SPARK_LOCAL_HOSTNAME") != "" {
 		return ""
 	}
-	return launch.AddressTo(s.spec.Spark.Master)
+	return cluster.AddressTo(s.spec.Spark.Master)
 }
 
 // rows counts the rows of parquet input on this machine; 0: not known.

@@ -224,6 +224,7 @@ func (s *submission) runApplication(ctx context.Context, spark launch.Spark, scr
 		Env:       env,
 		Input:     input,
 		NoSpark:   !s.plan.Where.Spark(),
+		Manager:   s.manager,
 		Record:    s.plan.Record,
 		Formation: time.Duration(s.spec.Timeouts.Reservation),
 		Grace:     s.lease() + drainMargin,

@@ -6,21 +6,23 @@ import (
 	"strconv"
 	"strings"
 
+	"tfos/internal/cluster"
 	"tfos/internal/gpu"
 )
 
 // Where is what a run's members run on. The table placeOf has all that it
-// decides but one thing: layout works out how many members have room.
+// decides before the run but one thing: layout works out how many members have
+// room. What its cluster manager is asked is in internal/cluster.
 type Where string
 
 const (
-	ThisMachine  Where = "none"          // `local: true`: this machine, without Spark
-	SparkLocal   Where = "local"         // threads of the Spark driver: local[n]
-	LocalCluster Where = "local-cluster" // executor processes of the Spark driver
-	Standalone   Where = "standalone"
-	YARN         Where = "yarn"
-	Kubernetes   Where = "k8s"
-	Mesos        Where = "mesos"
+	ThisMachine  = Where(cluster.None)  // `local: true`: this machine, without Spark
+	SparkLocal   = Where(cluster.Local) // threads of the Spark driver: local[n]
+	LocalCluster = Where(cluster.LocalCluster)
+	Standalone   = Where(cluster.Standalone)
+	YARN         = Where(cluster.YARN)
+	Kubernetes   = Where(cluster.Kubernetes)
+	Mesos        = Where(cluster.Mesos)
 )
 
 // place is what a Where decides.
@@ -46,6 +48,9 @@ type place struct {
 	// address: executors are in a network of their own. Spark's choice among the addresses of
 	// this machine, that of its name, may be one that they do not reach.
 	address bool
+	// runConf are the settings by which the manager knows the run, and by which spark-submit
+	// ends once the manager has the application.
+	runConf func(run string, inCluster bool) map[string]string
 	// onceConf is the setting by which a driver in cluster mode runs only once.
 	onceConf string
 	// uploadConf is the setting without which Spark ships no files in cluster mode.
@@ -73,9 +78,21 @@ var placeOf = map[Where]place{
 		unenforced: []string{"memory"}, why: "is not enforced here: standalone masters count the JVM heap only"},
 	YARN: {clusterMode: true, instances: true, onceConf: "spark.yarn.maxAppAttempts",
 		gpus: gpu.Container, gpuScript: "./" + gpuScriptName},
-	Kubernetes: {clusterMode: true, instances: true, address: true, uploadConf: "spark.kubernetes.file.upload.path",
+	Kubernetes: {clusterMode: true, instances: true, address: true, runConf: kubernetesRun, uploadConf: "spark.kubernetes.file.upload.path",
 		gpus: gpu.Container, gpuScript: "/opt/spark/examples/src/main/scripts/getGpusResources.sh"},
 	Mesos: {clusterMode: true},
+}
+
+// kubernetesRun labels the pods: by the label their manager finds them.
+func kubernetesRun(run string, inCluster bool) map[string]string {
+	key := cluster.RunKey(run)
+	conf := map[string]string{"spark.kubernetes.executor.label.tfos-run": key}
+	if inCluster {
+		conf["spark.kubernetes.driver.label.tfos-run"] = key
+		conf["spark.kubernetes.driver.pod.name"] = key + "-driver" // two runs of one id do not start
+		conf["spark.kubernetes.submission.waitAppCompletion"] = "false"
+	}
+	return conf
 }
 
 func (w Where) place() place { return placeOf[w] }

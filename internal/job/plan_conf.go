@@ -77,6 +77,9 @@ func (s *Spec) settings(env Environment, l layout) map[string]string {
 	maps.Copy(conf, s.Spark.Conf)
 	maps.Copy(conf, s.ownedConf())
 	conf["spark.executorEnv.TFOS_RUN"] = env.RunID
+	if known := l.master.where.place().runConf; known != nil {
+		maps.Copy(conf, known(env.RunID, s.inCluster()))
+	}
 	if place := l.master.where.place(); place.thisMachine && !place.withDriver {
 		// What executors leave behind goes with the scratch folder. Spark puts the
 		// default options before the extra ones, which stay the user's.

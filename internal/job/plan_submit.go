@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode/utf16"
 
+	"tfos/internal/cluster"
 	"tfos/internal/store"
 )
 
@@ -38,6 +39,18 @@ func (s *Spec) submission(env Environment, l layout) Submission {
 	}
 	sub.GPUs = s.sparkGPUs()
 	return sub
+}
+
+// Cluster is what the cluster manager is found by. site are the settings of the site's
+// spark-defaults.conf.
+func (p *Plan) Cluster(site map[string]string, env func(string) string) cluster.Config {
+	conf := maps.Clone(site)
+	if conf == nil {
+		conf = map[string]string{}
+	}
+	maps.Copy(conf, p.Submission.Conf)
+	maps.Copy(conf, p.Submission.Secrets)
+	return cluster.Config{Kind: cluster.Kind(p.Where), Master: p.Submission.Master, Run: p.Run, Conf: conf, Env: env}
 }
 
 // redaction is the setting by which Spark hides values in its web pages and logs.

@@ -29,6 +29,9 @@ type Client struct {
 // Namespace is the one that the client asks about.
 func (c *Client) Namespace() string { return c.namespace }
 
+// Who says whose credentials the client has.
+func (c *Client) Who() string { return c.who.name }
+
 // StatusError is the API server's refusal of a request.
 type StatusError struct {
 	Code    int    // of HTTP
@@ -149,6 +152,12 @@ func (c *Client) Get(ctx context.Context, name string) (Pod, error) {
 func (c *Client) Delete(ctx context.Context, label string, grace time.Duration) error {
 	query := url.Values{"labelSelector": {label}, "gracePeriodSeconds": {fmt.Sprint(int(grace.Seconds()))}}
 	return c.call(ctx, http.MethodDelete, c.pods(), query, nil, nil)
+}
+
+// TryCreate asks whether a pod would be accepted, and creates none: credentials, namespace,
+// service account, quotas and policies are checked. The refusal is the server's.
+func (c *Client) TryCreate(ctx context.Context, pod any) error {
+	return c.call(ctx, http.MethodPost, c.pods(), url.Values{"dryRun": {"All"}}, pod, nil)
 }
 
 // Log returns the last lines of a pod's output, standard error included.

@@ -95,6 +95,30 @@ func (p Pod) Waiting() string {
 	return ""
 }
 
+// Unschedulable tells whether no node has room for the pod.
+func (p Pod) Unschedulable() bool {
+	for _, condition := range p.Status.Conditions {
+		if condition.Type == "PodScheduled" && condition.Status == "False" {
+			return true
+		}
+	}
+	return false
+}
+
+// hopeless are reasons of waiting that nothing but another job file or cluster ends.
+var hopeless = map[string]bool{"InvalidImageName": true, "ErrImageNeverPull": true, "CreateContainerConfigError": true}
+
+// Hopeless tells whether the pod waits for what will not come. The node repeats pulls of an
+// image that fail: those are not.
+func (p Pod) Hopeless() bool {
+	for _, one := range append(p.Status.Inits, p.Status.Containers...) {
+		if one.State.Waiting != nil && hopeless[one.State.Waiting.Reason] {
+			return true
+		}
+	}
+	return false
+}
+
 func (p Pod) image(container string) string {
 	for _, one := range p.Spec.Containers {
 		if one.Name == container {

@@ -3,11 +3,11 @@
 //
 // In: the argument vector of spark-submit, an environment, a scratch folder and
 // a record folder. Out: a [record.Verdict] with the exit code of tfos. In
-// between it finds Python and Spark ([FindPython], [FindSpark]) and checks that
-// the master answers ([Preflight]). It starts spark-submit in a process group
-// of its own ([Run]) and reads the driver's "@tfos {json}" lines
-// (docs/protocols.md section 2). It leaves no process and no temporary folder
-// behind.
+// between it finds Python and Spark ([FindPython], [FindSpark]). It starts
+// spark-submit in a process group of its own ([Run]) and reads the driver's
+// "@tfos {json}" lines (docs/protocols.md section 2). When a run has failed, it
+// asks the cluster manager (internal/cluster). It leaves no process and no
+// temporary folder behind.
 //
 // It never reads a job file and never talks to members. It never judges a run
 // by the exit status of spark-submit alone: that status is often 0 for failed

@@ -3,7 +3,6 @@ package launch
 import (
 	"errors"
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -112,44 +111,5 @@ func TestStateDir(t *testing.T) {
 	}
 	if _, err := StateDir("", nil); CodeOf(err) != exit.Usage {
 		t.Errorf("no place: %v", err)
-	}
-}
-
-func TestPreflight(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	up := l.Addr().String()
-	// A bound port without a listener refuses connections, and no other process
-	// can take it.
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer syscall.Close(fd)
-	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
-		t.Fatal(err)
-	}
-	name, err := syscall.Getsockname(fd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	down := (&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: name.(*syscall.SockaddrInet4).Port}).String()
-	defer l.Close()
-	for master, want := range map[string]exit.Code{
-		"spark://" + up:              exit.Done,
-		"spark://" + down + "," + up: exit.Done,
-		"spark://" + down:            exit.NoSpark,
-		"spark://nonsense":           exit.NoSpark,
-		"yarn":                       exit.Done,
-		"local[2]":                   exit.Done,
-	} {
-		if err := Preflight(deadline(t), master); CodeOf(err) != want {
-			t.Errorf("%s: %v, want code %d", master, err, want)
-		}
-	}
-	if err := Preflight(deadline(t), "spark://"+down); !strings.Contains(err.Error(), "master unreachable") {
-		t.Errorf("error %v", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"time"
 
+	"tfos/internal/cluster"
 	"tfos/internal/exit"
 	"tfos/internal/record"
 )
@@ -27,6 +28,9 @@ type Config struct {
 	// NoSpark says that Argv is the driver itself. Then there is no
 	// SparkContext to wait for, and no failure is Spark's.
 	NoSpark bool
+
+	// Manager is asked how the application is when the run has failed. nil: nobody is.
+	Manager cluster.Manager
 
 	// Formation bounds the time until the SparkContext is up; 0: no bound. The
 	// wait in a queue without room for the application has no other end.
@@ -63,6 +67,9 @@ func (c *Config) setDefaults() {
 	set(&c.Stop, time.Minute)
 	if c.Started == nil {
 		c.Started = func(int) {}
+	}
+	if c.Manager == nil {
+		c.Manager = cluster.Unasked{}
 	}
 	if c.Event == nil {
 		c.Event = func(record.Event) {}

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"tfos/internal/cluster"
 	"tfos/internal/exit"
 	"tfos/internal/record"
 )
@@ -19,7 +20,8 @@ type watch struct {
 	c     Config
 	group *group
 
-	driver        int // pid; 0 if not known
+	driver        int         // pid; 0 if not known
+	app           cluster.App // Spark's application; the zero App before there is one
 	begin         time.Time
 	context       time.Time // when the SparkContext was up; zero: never
 	formed        time.Time
@@ -98,6 +100,7 @@ func (w *watch) handleEvent(e record.Event) {
 		}
 	case record.Context:
 		w.context = time.Now()
+		w.app = cluster.App{ID: e.Application, ManagerURL: e.ManagerURL}
 		w.formation = nil
 	case record.Formed:
 		w.formed = time.Now()
@@ -123,7 +126,7 @@ func (w *watch) handleEvent(e record.Event) {
 // verdict judges the run after everything has ended. program is the driver's
 // output without events.
 func (w *watch) verdict(program *digest) record.Verdict {
-	v := w.judge(program)
+	v := w.askManager(w.judge(program))
 	v.Run, v.Record = w.c.Run, w.c.Record
 	v.Seconds = w.seconds()
 	return v

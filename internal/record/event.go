@@ -25,6 +25,8 @@ type Context struct {
 	Master       string `json:"master"`
 	SparkVersion string `json:"spark_version"`
 	TrackingURL  string `json:"tracking_url"` // Spark's web page of the application, or ""
+	// ManagerURL is the web page of the cluster manager, of a standalone master; or "".
+	ManagerURL string `json:"manager_url,omitempty"`
 }
 
 // Waiting says which members have not registered yet, as "worker:1".

@@ -41,6 +41,7 @@ type Run struct {
 	Application string     `json:"application"` // Spark's id; "": none yet, or a run without Spark
 	Master      string     `json:"master"`      // from the job; once Spark runs, from Spark
 	TrackingURL string     `json:"tracking_url"`
+	ManagerURL  string     `json:"manager_url,omitempty"` // of a standalone master
 	Writer      Process    `json:"writer"`
 	Outputs     []Artifact `json:"outputs"` // complete, under their final names
 }

@@ -109,6 +109,7 @@ func (w *Writer) Event(e Event) {
 	w.pending = append(w.pending, line...)
 	if up, ok := e.(Context); ok {
 		w.run.Application, w.run.Master, w.run.TrackingURL = up.Application, up.Master, up.TrackingURL
+		w.run.ManagerURL = up.ManagerURL
 		w.changed = true
 	}
 	w.wakeUp()

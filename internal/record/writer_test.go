@@ -94,7 +94,7 @@ func TestWriter(t *testing.T) {
 		t.Errorf("a second record of the run: %v", err)
 	}
 	c.advance(time.Second)
-	w.Event(Context{"app-1", "spark://m", "3.5.9", "http://h:4040"})
+	w.Event(Context{"app-1", "spark://m", "3.5.9", "http://h:4040", ""})
 	for end := time.Now().Add(10 * time.Second); status(t, dir, alive).Run.Application != "app-1"; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("run.json has no application id while the run goes on")

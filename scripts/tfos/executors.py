@@ -11,6 +11,7 @@ import time
 import urllib.parse
 import urllib.request
 
+from tfos import masters
 from tfos.causes import error_line, own_lines
 
 _POLL = 0.2  # as Spark's own wait for executors does
@@ -211,16 +212,8 @@ class Executors:
 
     def _worker_sites(self, host, port):
         """Web addresses of a standalone master's workers, by worker."""
-        jvm = self._sc._jvm
-        messages = "org.apache.spark.deploy.DeployMessages$"
-        loader = jvm.java.lang.Thread.currentThread().getContextClassLoader()
-        answer = jvm.java.lang.Class.forName(messages + "MasterStateResponse", True, loader)
-        request = jvm.java.lang.Class.forName(messages + "RequestMasterState$", True, loader)
-        address = jvm.org.apache.spark.rpc.RpcAddress(host, int(port))
-        ref = self._sc._jsc.sc().env().rpcEnv().setupEndpointRef(address, "Master")
-        tag = getattr(getattr(jvm.scala.reflect, "ClassTag$"), "MODULE$").apply(answer)
-        state = ref.askSync(request.getField("MODULE$").get(None), tag)
-        return {worker.id(): worker.webUiAddress() for worker in state.workers()}
+        workers = masters.state(self._sc, host, port).workers()
+        return {worker.id(): worker.webUiAddress() for worker in workers}
 
     @staticmethod
     def _read_output(death):

@@ -9,7 +9,7 @@ import threading
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
-from tfos import exits, inputs, storage
+from tfos import exits, inputs, masters, storage
 from tfos.causes import innermost_cause
 from tfos.driver import Run
 from tfos.executors import open_log
@@ -98,6 +98,7 @@ def main():
             "master": sc.master,
             "spark_version": sc.version,
             "tracking_url": sc.uiWebUrl or "",
+            "manager_url": masters.web_page(sc),
         }
     )
     job = Run(sc, plan, emit_line, sources, log)

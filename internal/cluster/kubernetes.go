@@ -1,0 +1,433 @@
+package cluster
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"tfos/internal/kube"
+)
+
+// runLabel is the label that all pods of a run carry, with the run's key.
+const runLabel = "tfos-run"
+
+const (
+	killGrace = 5 * time.Second  // for processes of pods that are deleted
+	endLeast  = time.Minute      // how long an image cannot be pulled before the run ends
+	tryEvery  = 10 * time.Second // while pods of executors are missing
+)
+
+// kubernetes is an API server. Pods that have ended are deleted, those of executors by Spark at
+// once: what State and Executors say after that is what Follow has seen.
+type kubernetes struct {
+	client *kube.Client
+	conf   map[string]string
+	label  string // the selector
+
+	mu      sync.Mutex
+	pods    map[string]*seenPod // by UID
+	refusal string              // of the API server, to create an executor's pod
+}
+
+// seenPod is a pod as it was last.
+type seenPod struct {
+	kube.Pod
+	order   int
+	ran     bool
+	gone    bool
+	waiting string // the last words of one that waited, and since when
+	since   time.Time
+	cause   Cause
+	lines   []string
+	tail    chan struct{} // closed when lines are there; nil: nobody reads them
+}
+
+func openKubernetes(c Config) (*kubernetes, error) {
+	client, err := kube.Open(kube.Config{Master: c.Master, Conf: c.Conf, Getenv: c.Env})
+	if err != nil {
+		return nil, unreachable("%w", err)
+	}
+	return &kubernetes{client: client, conf: c.Conf, label: runLabel + "=" + RunKey(c.Run), pods: map[string]*seenPod{}}, nil
+}
+
+// rights are what a run needs: configs/kubernetes/rbac.yaml has all.
+var rights = []struct{ verb, resource string }{
+	{"create", "pods"}, {"list", "pods"}, {"watch", "pods"}, {"deletecollection", "pods"}, {"create", "configmaps"},
+}
+
+// Reach asks whether the credentials may do what a run needs, and whether an executor's pod
+// would be accepted.
+func (k *kubernetes) Reach(ctx context.Context) error {
+	var missing []string
+	for _, right := range rights {
+		var allowed bool
+		err := repeat(ctx, transientKube, func(ctx context.Context) (err error) {
+			allowed, err = k.client.Allowed(ctx, right.verb, right.resource)
+			return err
+		})
+		if err != nil {
+			return unreachable("API server: %w", err)
+		}
+		if !allowed {
+			missing = append(missing, right.verb+" "+right.resource)
+		}
+	}
+	if len(missing) > 0 {
+		return unreachable("%s may not %s in namespace %s: have it given the rights of configs/kubernetes/rbac.yaml",
+			k.client.Who(), strings.Join(missing, ", "), k.client.Namespace())
+	}
+	if err := k.tryExecutor(ctx); err != nil {
+		return unreachable("the API server would refuse an executor's pod: %w", err)
+	}
+	return nil
+}
+
+// transientKube says that a request may succeed when it is repeated.
+func transientKube(err error) bool {
+	var status *kube.StatusError
+	return !errors.As(err, &status) || status.Code >= 500 || status.Code == http.StatusTooManyRequests
+}
+
+// tryExecutor returns the API server's refusal of a pod such as executors'; nil: it accepts
+// one, or cannot say. A pod template may change what is accepted.
+func (k *kubernetes) tryExecutor(ctx context.Context) error {
+	if k.conf["spark.kubernetes.executor.podTemplateFile"] != "" {
+		return nil
+	}
+	type object = map[string]any
+	account := cmp.Or(k.conf["spark.kubernetes.authenticate.executor.serviceAccountName"],
+		k.conf["spark.kubernetes.authenticate.driver.serviceAccountName"], k.conf["spark.kubernetes.authenticate.serviceAccountName"], "default")
+	requests, limits := object{}, object{}
+	if memory := podMemory(k.conf); memory != "" {
+		requests["memory"], limits["memory"] = memory, memory
+	}
+	if cores := cmp.Or(k.conf["spark.kubernetes.executor.request.cores"], k.conf["spark.executor.cores"]); cores != "" {
+		requests["cpu"] = cores
+	}
+	if cores := k.conf["spark.kubernetes.executor.limit.cores"]; cores != "" {
+		limits["cpu"] = cores
+	}
+	pod := object{"apiVersion": "v1", "kind": "Pod",
+		"metadata": object{"generateName": "tfos-try-"},
+		"spec": object{"restartPolicy": "Never", "serviceAccountName": account, "containers": []object{{
+			"name": "executor", "image": cmp.Or(k.conf["spark.kubernetes.executor.container.image"], k.conf["spark.kubernetes.container.image"], "none"),
+			"resources": object{"requests": requests, "limits": limits}}}},
+	}
+	var status *kube.StatusError
+	if err := k.client.TryCreate(ctx, pod); errors.As(err, &status) && (status.Code == http.StatusForbidden || status.Code == http.StatusNotFound) {
+		return err
+	}
+	return nil
+}
+
+// podMemory is the memory of an executor's pod as Spark works it out; "": not known.
+func podMemory(conf map[string]string) string {
+	total := int64(0)
+	for _, name := range []string{"spark.executor.memory", "spark.executor.memoryOverhead"} {
+		mib, ok := sparkMiB(conf[name])
+		if !ok {
+			return ""
+		}
+		total += mib
+	}
+	return fmt.Sprintf("%dMi", total)
+}
+
+// sparkMiB reads a size of Spark's; a plain number is MiB.
+func sparkMiB(text string) (int64, bool) {
+	var n int64
+	var unit string
+	if count, _ := fmt.Sscanf(strings.ToLower(text), "%d%s", &n, &unit); count == 0 {
+		return 0, false
+	}
+	factor, ok := map[string]int64{"": 1, "m": 1, "mb": 1, "mib": 1, "g": 1 << 10, "gb": 1 << 10, "gib": 1 << 10}[unit]
+	return n * factor, ok
+}
+
+// Find knows the driver's pod. A driver on the launcher's machine has none.
+func (k *kubernetes) Find(ctx context.Context) (App, error) {
+	pods, err := k.client.List(ctx, k.label)
+	if err != nil {
+		return App{}, fmt.Errorf("cluster: find the run: %w", errors.Join(ErrUnknown, err))
+	}
+	k.see(pods)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, pod := range k.pods {
+		return App{ID: pod.Metadata.Labels["spark-app-selector"]}, nil
+	}
+	if k.refusal != "" {
+		return App{}, nil
+	}
+	return App{}, ErrUnknown
+}
+
+// see takes in a list of all pods that are there.
+func (k *kubernetes) see(pods []kube.Pod) {
+	there := map[string]bool{}
+	for _, pod := range pods {
+		there[pod.Metadata.UID] = true
+		k.change(context.Background(), kube.Change{Pod: pod})
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for uid, pod := range k.pods {
+		pod.gone = pod.gone || !there[uid]
+	}
+}
+
+// State is that of the driver's pod. Without one the driver is on the launcher's machine, and
+// the state is what executors wait for.
+func (k *kubernetes) State(ctx context.Context, app App) (State, error) {
+	if pods, err := k.client.List(ctx, k.label); err == nil { // else what was seen
+		k.see(pods)
+	}
+	state := State{App: app, Phase: Running, Queue: k.client.Namespace()}
+	for _, pod := range k.ordered() {
+		if pod.Executor() == "" {
+			return k.driverState(state, pod), nil
+		}
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.refusal != "" {
+		state.Phase, state.Cause, state.Words = Waiting, CauseQueue, k.refusal
+		return state, nil
+	}
+	for _, pod := range k.pods {
+		if !pod.ran && pod.waiting != "" {
+			state.Phase, state.Cause, state.Words = Waiting, pod.cause, fmt.Sprintf("pod %s: %s", pod.Metadata.Name, pod.waiting)
+			return state, nil
+		}
+	}
+	if len(k.pods) == 0 {
+		return State{}, ErrUnknown
+	}
+	return state, nil
+}
+
+func (k *kubernetes) driverState(state State, pod *seenPod) State {
+	<-pod.read()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	state.Lines, state.ExitCode = pod.lines, pod.ExitCode()
+	name := "pod " + pod.Metadata.Name
+	switch {
+	case pod.Status.Phase == "Succeeded":
+		state.Phase = Succeeded
+	case pod.Status.Phase == "Failed":
+		state.Phase, state.Cause, state.Words = Failed, deathCause(pod.Pod), name+": "+pod.Death()
+	case pod.gone || pod.Metadata.Deletion != nil:
+		state.Phase, state.Cause, state.Words = Killed, CauseKilled, name+" was deleted"
+	case pod.waiting != "" && !pod.ran:
+		state.Phase, state.Cause, state.Words = Waiting, pod.cause, name+": "+pod.waiting
+	case !pod.ran:
+		state.Phase = Waiting
+	}
+	return state
+}
+
+// deathCause classifies how a pod ended.
+func deathCause(pod kube.Pod) Cause {
+	switch code := pod.ExitCode(); {
+	case pod.OutOfMemory():
+		return CauseMemory
+	case pod.Status.Reason != "": // Evicted, NodeLost
+		return CauseLost
+	case code > 128:
+		return CauseSignal
+	}
+	return CauseExit
+}
+
+// Kill deletes all pods of the run.
+func (k *kubernetes) Kill(ctx context.Context, _ App) error { return k.Clean(ctx) }
+
+// Clean deletes the pods that are left of the run. Spark leaves those that failed, and all if
+// the driver was killed.
+func (k *kubernetes) Clean(ctx context.Context) error {
+	err := repeat(ctx, transientKube, func(ctx context.Context) error { return k.client.Delete(ctx, k.label, killGrace) })
+	if err != nil {
+		return fmt.Errorf("cluster: delete pods %s of namespace %s: %w", k.label, k.client.Namespace(), err)
+	}
+	return nil
+}
+
+// Executors are those whose containers have ended with an error.
+func (k *kubernetes) Executors(context.Context, App) ([]Executor, error) {
+	var all []Executor
+	for _, pod := range k.ordered() {
+		if pod.Executor() == "" {
+			continue
+		}
+		<-pod.read()
+		k.mu.Lock()
+		if words := pod.Death(); words != "" {
+			all = append(all, Executor{ID: pod.Executor(), Host: pod.Spec.NodeName, Cause: deathCause(pod.Pod),
+				Words: fmt.Sprintf("pod %s: %s", pod.Metadata.Name, words), ExitCode: pod.ExitCode(), Lines: pod.lines})
+		}
+		k.mu.Unlock()
+	}
+	return all, nil
+}
+
+// Follow takes in what becomes of the run's pods until ctx ends. It tells what executors wait
+// for, each text once.
+func (k *kubernetes) Follow(ctx context.Context, tell func(Notice)) {
+	told := map[string]bool{}
+	once := func(n Notice) {
+		if n.Words != "" && !told[n.Words] || n.Final {
+			told[n.Words] = true
+			tell(n)
+		}
+	}
+	changes := make(chan kube.Change)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		err := k.client.Watch(ctx, k.label, func(c kube.Change) {
+			select {
+			case changes <- c:
+			case <-ctx.Done():
+			}
+		}, func(error) {})
+		if ctx.Err() == nil {
+			once(Notice{Words: "pods cannot be watched: " + err.Error()})
+		}
+	}()
+	ticks := time.NewTicker(tryEvery)
+	defer ticks.Stop()
+	for {
+		select {
+		case c := <-changes:
+			if seen := k.change(ctx, c); !seen.ran && seen.waiting != "" {
+				once(Notice{Words: fmt.Sprintf("pod %s waits: %s", seen.Metadata.Name, seen.waiting), Cause: seen.cause, Final: seen.Hopeless()})
+			}
+		case <-ticks.C:
+			once(k.missing(ctx))
+		case <-ctx.Done():
+			<-done
+			return
+		}
+	}
+}
+
+// missing looks for what keeps executors from running that no pod tells of.
+func (k *kubernetes) missing(ctx context.Context) Notice {
+	executors := 0
+	for _, pod := range k.ordered() {
+		executors += one(pod.Executor() != "")
+		if !pod.ran && !pod.gone && pod.cause == CauseImage && time.Since(pod.since) > endLeast {
+			return Notice{Words: fmt.Sprintf("pod %s: %s", pod.Metadata.Name, pod.waiting), Cause: CauseImage, Final: true}
+		}
+	}
+	if fmt.Sprint(executors) >= k.conf["spark.executor.instances"] && executors > 0 {
+		return Notice{}
+	}
+	err := k.tryExecutor(ctx)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.refusal = ""; err != nil && ctx.Err() == nil {
+		k.refusal = err.Error()
+	}
+	return Notice{Words: k.refusal, Cause: CauseQueue}
+}
+
+func one(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// change takes in a pod, and begins to read the output of one that has ended.
+func (k *kubernetes) change(ctx context.Context, c kube.Change) *seenPod {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	pod := k.pods[c.Pod.Metadata.UID]
+	if pod == nil {
+		pod = &seenPod{order: len(k.pods)}
+		k.pods[c.Pod.Metadata.UID] = pod
+	}
+	pod.Pod, pod.gone = c.Pod, c.Deleted
+	pod.ran = pod.ran || c.Pod.Status.Phase != "Pending"
+	if words := c.Pod.Waiting(); words != "" && !c.Deleted {
+		if pod.cause = CauseImage; c.Pod.Unschedulable() {
+			pod.cause = CauseQueue
+		}
+		if pod.since.IsZero() {
+			pod.since = time.Now()
+		}
+		pod.waiting = words
+	}
+	if c.Pod.Ended() && !c.Deleted && pod.tail == nil {
+		pod.tail = make(chan struct{})
+		go k.readTail(ctx, pod)
+	}
+	return pod
+}
+
+// readTail reads the last lines at once: Spark deletes the pod within a second or so.
+func (k *kubernetes) readTail(ctx context.Context, pod *seenPod) {
+	defer close(pod.tail)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTimeout)
+	defer cancel()
+	lines, err := k.client.Log(ctx, pod.Metadata.Name, TailLines)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err == nil {
+		pod.lines = lines
+	}
+}
+
+// read is closed when the pod's last lines are read, or if nobody reads them.
+func (p *seenPod) read() <-chan struct{} {
+	if p.tail != nil {
+		return p.tail
+	}
+	none := make(chan struct{})
+	close(none)
+	return none
+}
+
+// ordered are the pods in the order in which they were seen first, the driver's in front.
+func (k *kubernetes) ordered() []*seenPod {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var all []*seenPod
+	for _, pod := range k.pods {
+		all = append(all, pod)
+	}
+	slices.SortFunc(all, func(a, b *seenPod) int {
+		return cmp.Or(one(a.Executor() != "")-one(b.Executor() != ""), a.order-b.order)
+	})
+	return all
+}
+
+// AddressTo returns the address of this machine from which packets go to an API server
+// (k8s://…); "": there is no way to it. Nothing is sent.
+func AddressTo(master string) string {
+	text := strings.TrimPrefix(master, "k8s://")
+	if !strings.Contains(text, "://") {
+		text = "https://" + text
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return ""
+	}
+	conn, err := net.DialTimeout("udp", net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "443")), dialTimeout)
+	if err != nil {
+		return ""
+	}
+	defer conn.Close()
+	host, _, _ := net.SplitHostPort(conn.LocalAddr().String())
+	return host
+}

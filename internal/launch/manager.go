@@ -1,0 +1,61 @@
+package launch
+
+import (
+	"context"
+	"time"
+
+	"tfos/internal/cluster"
+	"tfos/internal/exit"
+	"tfos/internal/record"
+	"tfos/internal/reserve"
+)
+
+// askTimeout bounds what the cluster manager is asked after a failure.
+const askTimeout = 10 * time.Second
+
+// askManager adds to the verdict of a failed run what the cluster manager says of it. What
+// the manager does not say leaves the verdict as it is: the manager may be what failed.
+func (w *watch) askManager(v record.Verdict) record.Verdict {
+	if v.Code == exit.Done || v.Phase == cluster.PhaseInterrupted {
+		return v
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
+	defer cancel()
+	app := w.app
+	if app.ID == "" {
+		var err error
+		if app, err = w.c.Manager.Find(ctx); err != nil {
+			return v
+		}
+	}
+	state, err := w.c.Manager.State(ctx, app)
+	switch {
+	case err != nil:
+	case state.Phase == cluster.Killed: // the driver only sees that everything goes away
+		said := state.Verdict()
+		v.Code, v.Cause, v.Phase, v.Retryable = said.Code, said.Cause, said.Phase, said.Retryable
+		v.Member, v.Host, v.ExitCode, v.Signal, v.Stderr = "", "", 0, 0, nil
+		return v
+	case v.Code == exit.NotFormed && state.Words != "":
+		v.Cause += ": " + cluster.OneLine(state.Words)
+	}
+	if v.Phase == reserve.PhaseExecutors && len(v.Stderr) == 0 {
+		v.Stderr, v.LogPath = w.executorOutput(ctx, app, v.LogPath)
+	}
+	return v
+}
+
+// executorOutput returns the last lines of the first executor that has some, and where
+// they are.
+func (w *watch) executorOutput(ctx context.Context, app cluster.App, path string) ([]string, string) {
+	executors, _ := w.c.Manager.Executors(ctx, app) // those before an error count
+	for _, e := range executors {
+		if len(e.Lines) > 0 {
+			if e.LogURL != "" {
+				path = e.LogURL
+			}
+			return e.Lines, path
+		}
+	}
+	return nil, path
+}
