@@ -30,6 +30,7 @@ type submission struct {
 	search   launch.Search
 	state    string // folder of all records
 	run      string
+	cluster  cluster.Config
 	manager  cluster.Manager
 	bundle   []job.Copy   // files shipped with the program
 	beside   []string     // names beside the program that are not shipped
@@ -165,7 +166,8 @@ func (s *submission) openManager(ctx context.Context, spark launch.Spark) error 
 	if err != nil {
 		return err
 	}
-	if s.manager, err = cluster.Open(s.plan.Cluster(site.Settings, s.c.env.Get)); err == nil {
+	s.cluster = s.plan.Cluster(site.Settings, s.c.env.Get)
+	if s.manager, err = cluster.Open(s.cluster); err == nil {
 		err = s.manager.Reach(ctx)
 	}
 	if err != nil && ctx.Err() == nil {

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"tfos/internal/cluster"
 	"tfos/internal/exit"
 	"tfos/internal/job"
 	"tfos/internal/launch"
@@ -43,6 +44,9 @@ func (s *submission) start(ctx context.Context, spark launch.Spark) (v record.Ve
 			s.c.talk("tfos: warning: %v: look into %s", rerr, scratch.Dir)
 		}
 	}()
+	if _, forgets := s.manager.(cluster.Follower); forgets {
+		caretaker.CleanAfter(s.cluster)
+	}
 	if err = s.fillScratch(scratch, spark); err != nil {
 		return v, err
 	}

@@ -34,7 +34,7 @@ type Config struct {
 	// have secrets.
 	Conf map[string]string
 	// Env is the environment of the launcher: HADOOP_CONF_DIR, KUBECONFIG.
-	Env func(name string) string
+	Env func(name string) string `json:"-"`
 }
 
 // Manager is the cluster manager of one run's application. Calls end with ctx, and none

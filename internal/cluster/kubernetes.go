@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -35,6 +37,7 @@ type kubernetes struct {
 	mu      sync.Mutex
 	pods    map[string]*seenPod // by UID
 	refusal string              // of the API server, to create an executor's pod
+	tails   sync.WaitGroup      // of readTail
 }
 
 // seenPod is a pod as it was last.
@@ -46,8 +49,8 @@ type seenPod struct {
 	waiting string // the last words of one that waited, and since when
 	since   time.Time
 	cause   Cause
+	read    bool // readTail has begun
 	lines   []string
-	tail    chan struct{} // closed when lines are there; nil: nobody reads them
 }
 
 func openKubernetes(c Config) (*kubernetes, error) {
@@ -152,16 +155,14 @@ func sparkMiB(text string) (int64, bool) {
 	return n * factor, ok
 }
 
-// Find knows the driver's pod. A driver on the launcher's machine has none.
+// Find knows runs that have pods. A driver on the launcher's machine has none of its own.
 func (k *kubernetes) Find(ctx context.Context) (App, error) {
-	pods, err := k.client.List(ctx, k.label)
-	if err != nil {
+	if err := k.look(ctx); err != nil {
 		return App{}, fmt.Errorf("cluster: find the run: %w", errors.Join(ErrUnknown, err))
 	}
-	k.see(pods)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for _, pod := range k.pods {
+	for _, pod := range k.ordered() {
 		return App{ID: pod.Metadata.Labels["spark-app-selector"]}, nil
 	}
 	if k.refusal != "" {
@@ -170,69 +171,68 @@ func (k *kubernetes) Find(ctx context.Context) (App, error) {
 	return App{}, ErrUnknown
 }
 
-// see takes in a list of all pods that are there.
-func (k *kubernetes) see(pods []kube.Pod) {
-	there := map[string]bool{}
-	for _, pod := range pods {
-		there[pod.Metadata.UID] = true
-		k.change(context.Background(), kube.Change{Pod: pod})
+// look asks for all pods that are there, and waits for the output of those that have ended.
+func (k *kubernetes) look(ctx context.Context) error {
+	pods, err := k.client.List(ctx, k.label)
+	if err == nil {
+		there := map[string]bool{}
+		for _, pod := range pods {
+			there[pod.Metadata.UID] = true
+			k.change(ctx, kube.Change{Pod: pod})
+		}
+		k.mu.Lock()
+		for uid, pod := range k.pods {
+			pod.gone = pod.gone || !there[uid]
+		}
+		k.mu.Unlock()
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for uid, pod := range k.pods {
-		pod.gone = pod.gone || !there[uid]
-	}
+	k.tails.Wait()
+	return err
 }
 
 // State is that of the driver's pod. Without one the driver is on the launcher's machine, and
 // the state is what executors wait for.
 func (k *kubernetes) State(ctx context.Context, app App) (State, error) {
-	if pods, err := k.client.List(ctx, k.label); err == nil { // else what was seen
-		k.see(pods)
-	}
-	state := State{App: app, Phase: Running, Queue: k.client.Namespace()}
-	for _, pod := range k.ordered() {
-		if pod.Executor() == "" {
-			return k.driverState(state, pod), nil
-		}
-	}
+	err := k.look(ctx) // after an error, what was seen counts
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.refusal != "" {
+	state := State{App: app, Phase: Running, Queue: k.client.Namespace()}
+	pods := k.ordered()
+	switch {
+	case len(pods) > 0 && pods[0].Executor() == "":
+		pods[0].describe(&state)
+	case k.refusal != "":
 		state.Phase, state.Cause, state.Words = Waiting, CauseQueue, k.refusal
-		return state, nil
-	}
-	for _, pod := range k.pods {
-		if !pod.ran && pod.waiting != "" {
-			state.Phase, state.Cause, state.Words = Waiting, pod.cause, fmt.Sprintf("pod %s: %s", pod.Metadata.Name, pod.waiting)
-			return state, nil
+	case len(pods) == 0:
+		return State{}, errors.Join(ErrUnknown, err)
+	default:
+		for _, pod := range pods {
+			if !pod.ran && pod.waiting != "" {
+				state.Phase, state.Cause, state.Words = Waiting, pod.cause, pod.name()+": "+pod.waiting
+				break
+			}
 		}
-	}
-	if len(k.pods) == 0 {
-		return State{}, ErrUnknown
 	}
 	return state, nil
 }
 
-func (k *kubernetes) driverState(state State, pod *seenPod) State {
-	<-pod.read()
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	state.Lines, state.ExitCode = pod.lines, pod.ExitCode()
-	name := "pod " + pod.Metadata.Name
+func (p *seenPod) name() string { return "pod " + p.Metadata.Name }
+
+// describe sets the state of an application whose driver's pod is p.
+func (p *seenPod) describe(state *State) {
+	state.Lines, state.ExitCode = p.lines, p.ExitCode()
 	switch {
-	case pod.Status.Phase == "Succeeded":
+	case p.Status.Phase == "Succeeded":
 		state.Phase = Succeeded
-	case pod.Status.Phase == "Failed":
-		state.Phase, state.Cause, state.Words = Failed, deathCause(pod.Pod), name+": "+pod.Death()
-	case pod.gone || pod.Metadata.Deletion != nil:
-		state.Phase, state.Cause, state.Words = Killed, CauseKilled, name+" was deleted"
-	case pod.waiting != "" && !pod.ran:
-		state.Phase, state.Cause, state.Words = Waiting, pod.cause, name+": "+pod.waiting
-	case !pod.ran:
+	case p.gone || p.Metadata.Deletion != nil: // its processes may have ended with a code since
+		state.Phase, state.Cause, state.Words = Killed, CauseKilled, p.name()+" was deleted"
+	case p.Status.Phase == "Failed":
+		state.Phase, state.Cause, state.Words = Failed, deathCause(p.Pod), p.name()+": "+p.Death()
+	case p.waiting != "" && !p.ran:
+		state.Phase, state.Cause, state.Words = Waiting, p.cause, p.name()+": "+p.waiting
+	case !p.ran:
 		state.Phase = Waiting
 	}
-	return state
 }
 
 // deathCause classifies how a pod ended.
@@ -263,18 +263,15 @@ func (k *kubernetes) Clean(ctx context.Context) error {
 
 // Executors are those whose containers have ended with an error.
 func (k *kubernetes) Executors(context.Context, App) ([]Executor, error) {
+	k.tails.Wait()
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	var all []Executor
 	for _, pod := range k.ordered() {
-		if pod.Executor() == "" {
-			continue
-		}
-		<-pod.read()
-		k.mu.Lock()
-		if words := pod.Death(); words != "" {
+		if words := pod.Death(); pod.Executor() != "" && words != "" {
 			all = append(all, Executor{ID: pod.Executor(), Host: pod.Spec.NodeName, Cause: deathCause(pod.Pod),
-				Words: fmt.Sprintf("pod %s: %s", pod.Metadata.Name, words), ExitCode: pod.ExitCode(), Lines: pod.lines})
+				Words: pod.name() + ": " + words, ExitCode: pod.ExitCode(), Lines: pod.lines})
 		}
-		k.mu.Unlock()
 	}
 	return all, nil
 }
@@ -289,28 +286,27 @@ func (k *kubernetes) Follow(ctx context.Context, tell func(Notice)) {
 			tell(n)
 		}
 	}
-	changes := make(chan kube.Change)
+	notices := make(chan Notice)
+	send := func(n Notice) {
+		select {
+		case notices <- n:
+		case <-ctx.Done():
+		}
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		err := k.client.Watch(ctx, k.label, func(c kube.Change) {
-			select {
-			case changes <- c:
-			case <-ctx.Done():
-			}
-		}, func(error) {})
+		err := k.client.Watch(ctx, k.label, func(c kube.Change) { send(k.change(ctx, c)) }, func(error) {})
 		if ctx.Err() == nil {
-			once(Notice{Words: "pods cannot be watched: " + err.Error()})
+			send(Notice{Words: "pods cannot be watched: " + err.Error()})
 		}
 	}()
 	ticks := time.NewTicker(tryEvery)
 	defer ticks.Stop()
 	for {
 		select {
-		case c := <-changes:
-			if seen := k.change(ctx, c); !seen.ran && seen.waiting != "" {
-				once(Notice{Words: fmt.Sprintf("pod %s waits: %s", seen.Metadata.Name, seen.waiting), Cause: seen.cause, Final: seen.Hopeless()})
-			}
+		case n := <-notices:
+			once(n)
 		case <-ticks.C:
 			once(k.missing(ctx))
 		case <-ctx.Done():
@@ -320,22 +316,26 @@ func (k *kubernetes) Follow(ctx context.Context, tell func(Notice)) {
 	}
 }
 
-// missing looks for what keeps executors from running that no pod tells of.
+// missing says what keeps executors from running that no change of a pod tells: an image that
+// cannot be pulled for long, and the refusal of pods.
 func (k *kubernetes) missing(ctx context.Context) Notice {
 	executors := 0
-	for _, pod := range k.ordered() {
-		executors += one(pod.Executor() != "")
+	k.mu.Lock()
+	for _, pod := range k.pods {
+		executors += one(pod.Executor() != "" && !pod.gone)
 		if !pod.ran && !pod.gone && pod.cause == CauseImage && time.Since(pod.since) > endLeast {
-			return Notice{Words: fmt.Sprintf("pod %s: %s", pod.Metadata.Name, pod.waiting), Cause: CauseImage, Final: true}
+			k.mu.Unlock()
+			return Notice{Words: pod.name() + ": " + pod.waiting, Cause: CauseImage, Final: true}
 		}
 	}
-	if fmt.Sprint(executors) >= k.conf["spark.executor.instances"] && executors > 0 {
-		return Notice{}
+	k.mu.Unlock()
+	var err error
+	if want, _ := strconv.Atoi(k.conf["spark.executor.instances"]); executors < want {
+		err = k.tryExecutor(ctx)
 	}
-	err := k.tryExecutor(ctx)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.refusal = ""; err != nil && ctx.Err() == nil {
+	if k.refusal = ""; err != nil {
 		k.refusal = err.Error()
 	}
 	return Notice{Words: k.refusal, Cause: CauseQueue}
@@ -348,8 +348,9 @@ func one(b bool) int {
 	return 0
 }
 
-// change takes in a pod, and begins to read the output of one that has ended.
-func (k *kubernetes) change(ctx context.Context, c kube.Change) *seenPod {
+// change takes in a pod, and begins to read the output of one that has ended. It returns what
+// the pod waits for.
+func (k *kubernetes) change(ctx context.Context, c kube.Change) Notice {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	pod := k.pods[c.Pod.Metadata.UID]
@@ -359,28 +360,29 @@ func (k *kubernetes) change(ctx context.Context, c kube.Change) *seenPod {
 	}
 	pod.Pod, pod.gone = c.Pod, c.Deleted
 	pod.ran = pod.ran || c.Pod.Status.Phase != "Pending"
-	if words := c.Pod.Waiting(); words != "" && !c.Deleted {
-		if pod.cause = CauseImage; c.Pod.Unschedulable() {
-			pod.cause = CauseQueue
-		}
-		if pod.since.IsZero() {
-			pod.since = time.Now()
-		}
-		pod.waiting = words
+	if c.Pod.Ended() && !c.Deleted && !pod.read {
+		pod.read = true
+		k.tails.Go(func() { k.readTail(ctx, pod, c.Pod.Metadata.Name) })
 	}
-	if c.Pod.Ended() && !c.Deleted && pod.tail == nil {
-		pod.tail = make(chan struct{})
-		go k.readTail(ctx, pod)
+	words := c.Pod.Waiting()
+	if words == "" || c.Deleted {
+		return Notice{}
 	}
-	return pod
+	if pod.cause = CauseImage; c.Pod.Unschedulable() {
+		pod.cause = CauseQueue
+	}
+	if pod.waiting == "" {
+		pod.since = time.Now()
+	}
+	pod.waiting = words
+	return Notice{Words: pod.name() + " waits: " + words, Cause: pod.cause, Final: c.Pod.Hopeless()}
 }
 
-// readTail reads the last lines at once: Spark deletes the pod within a second or so.
-func (k *kubernetes) readTail(ctx context.Context, pod *seenPod) {
-	defer close(pod.tail)
+// readTail reads a pod's last lines at once: Spark deletes the pod within a second or so.
+func (k *kubernetes) readTail(ctx context.Context, pod *seenPod, name string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTimeout)
 	defer cancel()
-	lines, err := k.client.Log(ctx, pod.Metadata.Name, TailLines)
+	lines, err := k.client.Log(ctx, name, TailLines)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err == nil {
@@ -388,24 +390,10 @@ func (k *kubernetes) readTail(ctx context.Context, pod *seenPod) {
 	}
 }
 
-// read is closed when the pod's last lines are read, or if nobody reads them.
-func (p *seenPod) read() <-chan struct{} {
-	if p.tail != nil {
-		return p.tail
-	}
-	none := make(chan struct{})
-	close(none)
-	return none
-}
-
 // ordered are the pods in the order in which they were seen first, the driver's in front.
+// k.mu is held.
 func (k *kubernetes) ordered() []*seenPod {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	var all []*seenPod
-	for _, pod := range k.pods {
-		all = append(all, pod)
-	}
+	all := slices.Collect(maps.Values(k.pods))
 	slices.SortFunc(all, func(a, b *seenPod) int {
 		return cmp.Or(one(a.Executor() != "")-one(b.Executor() != ""), a.order-b.order)
 	})

@@ -33,6 +33,7 @@ type watch struct {
 	formation     <-chan time.Time
 	grace         <-chan time.Time
 	linger        <-chan time.Time
+	notices       chan cluster.Notice // of a manager that is followed
 }
 
 var (
@@ -69,6 +70,8 @@ func (w *watch) follow(ctx context.Context, events <-chan record.Event, settled 
 		case <-kill:
 			kill = nil
 			w.group.signal(syscall.SIGKILL)
+		case n := <-w.notices:
+			w.handleNotice(n)
 		case <-w.formation:
 			w.requestEnd(errFormation)
 		case <-w.linger:
@@ -127,6 +130,7 @@ func (w *watch) handleEvent(e record.Event) {
 // output without events.
 func (w *watch) verdict(program *digest) record.Verdict {
 	v := w.askManager(w.judge(program))
+	w.cleanCluster()
 	v.Run, v.Record = w.c.Run, w.c.Record
 	v.Seconds = w.seconds()
 	return v
@@ -135,7 +139,10 @@ func (w *watch) verdict(program *digest) record.Verdict {
 func (w *watch) judge(program *digest) record.Verdict {
 	var signal Signal
 	interrupted := errors.As(w.stopReason, &signal)
+	var hopeless *hopelessError
 	switch {
+	case errors.As(w.stopReason, &hopeless):
+		return hopeless.verdict()
 	case w.driverVerdict != nil && (w.driverVerdict.Code == exit.Done || !interrupted):
 		v := *w.driverVerdict
 		if v.Code == exit.NoSpark { // Spark's own log says more

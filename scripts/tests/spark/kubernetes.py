@@ -87,5 +87,3 @@ class Namespace:
 
     def close(self):
         self.kubectl("delete", "namespace", self.name, "--wait=false")
-
-
