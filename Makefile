@@ -23,7 +23,7 @@ PAYLOAD := cmd/tfos/payload
 MOST_NODE := 60000000
 GREMLINS := github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0
 
-.PHONY: help setup build demo test test-all test-go test-pure test-engine test-stores test-stores-go test-stores-jobs test-python test-spark test-spark4 test-versions bench bench-full bench-docs mutate check proto clean
+.PHONY: help setup build demo test test-all test-go test-pure test-engine test-stores test-stores-go test-stores-jobs test-yarn test-yarn-jobs test-python test-spark test-spark4 test-versions bench bench-full bench-docs mutate check proto clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,7 +44,7 @@ demo: build ## digits: train Spark-fed on 2 executors, export, infer, accuracy
 	@scripts/demo.sh
 
 test: build test-go ## what CI runs
-	$(PYTEST) -m 'not slow and not stores'
+	$(PYTEST) -m 'not slow and not stores and not yarn'
 
 test-go: setup ## Go tests: pure rooms without cgo, the engine with TensorFlow
 	@$(MAKE) --no-print-directory -j 2 --output-sync=target test-pure test-engine
@@ -66,14 +66,21 @@ test-stores-jobs:
 	$(PYTEST) -m stores $(ARGS)
 
 test-python: build ## Python tests that need no Spark
-	$(PYTEST) -m 'not spark and not slow and not stores'
+	$(PYTEST) -m 'not spark and not slow and not stores and not yarn'
 
 test-spark: build ## real jobs on real Spark
-	$(PYTEST) -m 'spark and not slow and not stores'
+	$(PYTEST) -m 'spark and not slow and not stores and not yarn'
+
+test-yarn: build ## jobs on a real YARN and HDFS (installed once, in .stores), or on the cluster of HADOOP_CONF_DIR
+	scripts/yarn.sh $(MAKE) --no-print-directory test-yarn-jobs
+
+# Jobs wait for YARN more than they compute, but 2 CPUs bear 2 of them.
+test-yarn-jobs:
+	$(PYTHON) -m pytest -q -m yarn -n 2 --dist load scripts/tests $(ARGS)
 
 # Fewer tests: make test-spark4 ARGS='-k standalone'
 test-spark4: build ## the same jobs on the newest PySpark 4.x
-	export SPARK_HOME; SPARK_HOME=$$(scripts/spark.sh); $(PYTEST) -m 'spark and not slow and not stores' $(ARGS)
+	export SPARK_HOME; SPARK_HOME=$$(scripts/spark.sh); $(PYTEST) -m 'spark and not slow and not stores and not yarn' $(ARGS)
 
 # Fewer cells: make test-versions ARGS='-k 2.21'
 test-versions: build ## TensorFlow, Python and Spark versions: docs/versions.md (17 GB, once)
@@ -82,8 +89,8 @@ test-versions: build ## TensorFlow, Python and Spark versions: docs/versions.md 
 
 test-all: build test-go ## everything, the slow ones, all versions and the race detector too
 	PYTHONPATH=scripts $(PYTHON) -m versions || echo 'test-all: their cells fail below' >&2
-	TFOS_TEST_MASTER=standalone $(PYTEST) -m 'not stores'
-	$(MAKE) --no-print-directory test-stores
+	TFOS_TEST_MASTER=standalone $(PYTEST) -m 'not stores and not yarn'
+	$(MAKE) --no-print-directory test-stores test-yarn
 	CGO_ENABLED=1 go test -race $(PURE_ROOMS)
 
 # Some cases only: make bench-full BENCH='overhead files'

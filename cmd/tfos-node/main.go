@@ -4,7 +4,8 @@
 //     task that needs no Python (feed, worker).
 //   - Beside the driver it is the reservation server (reserve). It divides input files
 //     among feed tasks (splits), lists files for Spark (paths), and checks a table's
-//     columns against a model (contract).
+//     columns against a model (contract). In a cluster it keeps the run's record
+//     (record).
 //   - Without Spark it is the driver (local).
 //
 // The launcher and the Spark application start it, not people.
@@ -79,7 +80,7 @@ To run a job, use tfos.`,
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(newRunCommand(logger, status), newGuardCommand(logger, status),
 		newReserveCommand(logger, status), newFeedCommand(logger, status), newWorkerCommand(logger, status),
-		newSplitsCommand(status), newPathsCommand(status), newContractCommand(status), newLocalCommand(logger, status), newVersionCommand())
+		newSplitsCommand(status), newPathsCommand(status), newContractCommand(status), newRecordCommand(logger, status), newLocalCommand(logger, status), newVersionCommand())
 	return root
 }
 

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"tfos/internal/cluster"
 	"tfos/internal/record"
 )
 
@@ -48,6 +49,8 @@ func (p *progress) showEvent(e record.Event) {
 	switch e := e.(type) {
 	case record.Context:
 		p.printLine(fmt.Sprintf("Spark %s runs %s after %s", e.SparkVersion, e.Application, p.elapsed()))
+	case record.Queued:
+		p.printLine("waiting: " + e.Words)
 	case record.Waiting:
 		text := fmt.Sprintf("waiting for %s (%d of %d members are there)", names(e.Missing), e.Registered, e.Members)
 		if text != p.waiting && !p.live {
@@ -72,6 +75,17 @@ func (p *progress) showEvent(e record.Event) {
 	case record.Warning:
 		p.printLine("warning: " + e.Message)
 	}
+}
+
+// showState shows what the cluster manager says of a run in a cluster.
+func (p *progress) showState(s cluster.State) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	text := fmt.Sprintf("%s: %s", s.App.ID, s.Phase)
+	if words := cluster.OneLine(s.Words); words != "" {
+		text += ": " + words
+	}
+	p.printLine(text)
 }
 
 // showProgress shows totals: always on a terminal, every plainEvery otherwise.

@@ -26,7 +26,7 @@ Settings of the tool itself (not of jobs) are environment variables or lines of
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	cmd.AddCommand(newTrainCommand(c), newInferCommand(c), newExportCommand(c), newShowCommand(c), newConvertCommand(c), newBenchCommand(c), newValidateCommand(c), newVersionCommand(c), newCaretakeCommand(c))
+	cmd.AddCommand(newTrainCommand(c), newInferCommand(c), newExportCommand(c), newAttachCommand(c), newShowCommand(c), newConvertCommand(c), newBenchCommand(c), newValidateCommand(c), newVersionCommand(c), newCaretakeCommand(c))
 	cmd.SetUsageTemplate(cmd.UsageTemplate() + exitCodes())
 	return cmd
 }

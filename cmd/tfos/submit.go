@@ -43,7 +43,7 @@ func (c *cli) submit(ctx context.Context, o *runOptions, load func() (*job.Spec,
 	s := &submission{c: c, o: o}
 	v, err := s.loadAndRun(ctx, load)
 	v.Run, v.Kind = s.run, string(o.kind)
-	if err == nil && !o.dryRun && v.Phase != launch.PhaseSkipped {
+	if err == nil && !o.dryRun && v.Phase != launch.PhaseSkipped && v.Phase != launch.PhaseDetached {
 		c.report(o.output.json, func(w io.Writer) {
 			writeReport(w, s.spec.Name, v, s.o.verbose || s.c.terminal)
 			if o.measure > 0 && v.Code == exit.Done {
@@ -75,6 +75,9 @@ func (s *submission) loadAndRun(ctx context.Context, load func() (*job.Spec, err
 		return none, err
 	}
 	s.c.warn(s.spec.Warnings())
+	if s.o.interrupt.detach && !s.spec.InCluster() {
+		return none, usageError("--on-interrupt detach: only a run in cluster mode goes on alone (spark.deploy_mode: cluster)")
+	}
 	if s.run == "" {
 		if s.run, err = newRunID(s.spec.Name, s.c.now()); err != nil {
 			return none, err
@@ -85,6 +88,9 @@ func (s *submission) loadAndRun(ctx context.Context, load func() (*job.Spec, err
 	}
 	if s.storage, err = s.c.openStores(ctx, s.spec); err != nil {
 		return none, err
+	}
+	if v, adopted, err := s.adopt(ctx); adopted || err != nil {
+		return v, err
 	}
 	s.c.warn(job.ExportNameWarnings(ctx, s.spec))
 	if err = job.Check(ctx, s.spec); err != nil {
@@ -179,7 +185,7 @@ func (s *submission) openManager(ctx context.Context, spark launch.Spark) error 
 // pythons returns the Pythons that the run uses on this machine.
 func (s *submission) pythons() launch.Uses {
 	uses := launch.Uses{Arrow: s.plan.NeedsArrow()}
-	if !s.plan.Where.ThisMachine() {
+	if !s.plan.Where.ThisMachine() || s.spec.Environment.Archive != "" {
 		return uses
 	}
 	uses.Worker = s.plan.Submission.Conf["spark.pyspark.python"]

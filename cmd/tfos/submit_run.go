@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -38,17 +39,21 @@ func (s *submission) start(ctx context.Context, spark launch.Spark) (v record.Ve
 	if err != nil {
 		return v, errors.Join(err, scratch.Remove(0))
 	}
-	defer func() {
+	remove := sync.OnceFunc(func() {
 		rerr := scratch.Remove(s.lease() + scratchMargin)
 		if rerr = errors.Join(rerr, caretaker.Dismiss()); rerr != nil {
 			s.c.talk("tfos: warning: %v: look into %s", rerr, scratch.Dir)
 		}
-	}()
-	if _, forgets := s.manager.(cluster.Follower); forgets {
+	})
+	defer remove()
+	if _, forgets := s.manager.(cluster.Follower); forgets && !s.plan.InCluster() {
 		caretaker.CleanAfter(s.cluster)
 	}
 	if err = s.fillScratch(scratch, spark); err != nil {
 		return v, err
+	}
+	if s.plan.InCluster() {
+		return s.startInCluster(ctx, spark, scratch, caretaker.Watch, remove)
 	}
 	argv := s.plan.Command(spark.Submit)
 	kept, err := s.newRecord(ctx, argv)
@@ -79,10 +84,16 @@ func (s *submission) newRecord(ctx context.Context, argv []string) (*record.Writ
 	if err != nil {
 		return nil, err
 	}
+	files := map[string][]byte{"plan.json": plan, "command.txt": []byte(job.Quote(argv, true) + "\n")}
+	if s.plan.InCluster() {
+		if files[launch.ClusterFile], err = s.clusterFile().Encode(); err != nil {
+			return nil, err
+		}
+	}
 	return launch.NewRecord(context.WithoutCancel(ctx), record.Config{
 		Dir:   s.plan.Record,
-		Run:   record.Run{ID: s.run, Kind: string(s.o.kind), Job: s.spec.Name, Master: s.plan.Submission.Master},
-		Files: map[string][]byte{"plan.json": plan, "command.txt": []byte(job.Quote(argv, true) + "\n")},
+		Run:   record.Run{ID: s.run, Kind: string(s.o.kind), Job: s.spec.Name, Master: s.plan.Submission.Master, InCluster: s.plan.InCluster()},
+		Files: files,
 		Now:   s.c.now,
 		Warn:  func(err error) { s.c.talk("tfos: warning: the run's record is not complete: %v", err) },
 	})
@@ -131,7 +142,7 @@ func (s *submission) lease() time.Duration { return time.Duration(s.spec.Timeout
 func (s *submission) fillScratch(scratch launch.Scratch, spark launch.Spark) error {
 	var binaries errgroup.Group
 	for _, name := range []string{nodeBinary, engineBinary} {
-		if s.needs(scratch.Path(name)) {
+		if s.needs(name) {
 			binaries.Go(func() error { return unpack(s.c.payload, name, launch.BinariesIn(s.state), scratch) })
 		}
 	}
@@ -189,10 +200,10 @@ func copyInto(scratch launch.Scratch, c job.Copy) error {
 	return errors.Join(scratch.Write(name, 0o644, f), f.Close())
 }
 
-// needs reports whether the plan names a file.
-func (s *submission) needs(path string) bool {
+// needs reports whether the plan names a binary: by its path here, or as it is in the cluster.
+func (s *submission) needs(binary string) bool {
 	for _, f := range append([]string{s.plan.NodeBinary, s.plan.Node.Child.Engine}, s.plan.Files...) {
-		if f == path {
+		if filepath.Base(f) == binary {
 			return true
 		}
 	}

@@ -10,16 +10,17 @@ import (
 
 // runOptions are the options of all commands that submit a job.
 type runOptions struct {
-	kind    job.Kind
-	file    string // "" for inference by flags
-	sets    []string
-	dryRun  bool
-	verbose bool
-	runID   string
-	output  verdictFormat
-	local   bool          // --local of tfos train
-	minRate float64       // rows/s; 0: no limit
-	measure time.Duration // duration of a measurement; 0: this is not a measurement
+	kind      job.Kind
+	file      string // "" for inference by flags
+	sets      []string
+	dryRun    bool
+	verbose   bool
+	runID     string
+	output    verdictFormat
+	local     bool          // --local of tfos train
+	minRate   float64       // rows/s; 0: no limit
+	interrupt onInterrupt   // of a run in a cluster
+	measure   time.Duration // duration of a measurement; 0: this is not a measurement
 }
 
 func newTrainCommand(c *cli) *cobra.Command {
@@ -75,5 +76,6 @@ func (o *runOptions) flags(cmd *cobra.Command) {
 	f.BoolVar(&o.dryRun, "dry-run", false, "show the plan and the spark-submit command; start nothing")
 	f.StringArrayVar(&o.sets, "set", nil, "override a key of the job, as `key=value`; may be repeated")
 	f.StringVar(&o.runID, "run-id", "", "name of the run (default: the job's name, the time and a random part)")
+	f.Var(&o.interrupt, "on-interrupt", "what Ctrl-C and SIGTERM do to a run in cluster mode: `stop|detach`")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "show Spark's log on standard error, and tfos's own frames in a program's tracebacks")
 }

@@ -58,21 +58,14 @@ type Manager interface {
 	Executors(ctx context.Context, app App) ([]Executor, error)
 }
 
-// Follower is a Manager of a cluster that soon forgets: it has to look on while the run goes
-// on, and to clean up after it.
+// Follower is a Manager of a cluster that soon forgets executors: it has to look on while the
+// run goes on, and to clean up after it.
 type Follower interface {
 	Manager
-	// Follow looks on until ctx ends. It calls tell, from one goroutine.
-	Follow(ctx context.Context, tell func(Notice))
+	// Follow looks on until ctx ends.
+	Follow(ctx context.Context)
 	// Clean ends what an application whose driver is gone has left in the cluster.
 	Clean(ctx context.Context) error
-}
-
-// Notice is what keeps an application from running.
-type Notice struct {
-	Words string // of the manager, in one line
-	Cause Cause
-	Final bool // it will not pass
 }
 
 // ErrUnknown says that the manager does not know an application.
@@ -108,6 +101,7 @@ type State struct {
 	Cause Cause
 	// Words are the manager's own, in one line, with queue, quota or image by name.
 	Words    string
+	Final    bool   // what the application waits for will not come
 	Queue    string // of YARN, namespace of Kubernetes; "": neither
 	URL      string // a web page of the application
 	ExitCode int    // of the driver's container; 0: not known, or success
@@ -148,6 +142,8 @@ func Open(c Config) (Manager, error) {
 	switch c.Kind {
 	case Standalone:
 		return openStandalone(c), nil
+	case YARN:
+		return openYARN(c)
 	case Kubernetes:
 		return openKubernetes(c)
 	default:

@@ -23,6 +23,7 @@ type statusError struct {
 	status int
 	url    string
 	body   string // its beginning
+	header http.Header
 }
 
 func (e *statusError) Error() string {
@@ -68,7 +69,7 @@ func roundTrip(client *http.Client, req *http.Request) ([]byte, error) {
 		return nil, err
 	}
 	if resp.StatusCode/100 != 2 {
-		return nil, &statusError{resp.StatusCode, req.URL.Redacted(), string(body)}
+		return nil, &statusError{resp.StatusCode, req.URL.Redacted(), string(body), resp.Header}
 	}
 	return body, nil
 }

@@ -22,9 +22,8 @@ import (
 const runLabel = "tfos-run"
 
 const (
-	killGrace = 5 * time.Second  // for processes of pods that are deleted
-	endLeast  = time.Minute      // how long an image cannot be pulled before the run ends
-	tryEvery  = 10 * time.Second // while pods of executors are missing
+	killGrace = 5 * time.Second // for processes of pods that are deleted
+	pullLeast = time.Minute     // how long pulls of an image fail before the run ends
 )
 
 // kubernetes is an API server. Pods that have ended are deleted, those of executors by Spark at
@@ -34,10 +33,9 @@ type kubernetes struct {
 	conf   map[string]string
 	label  string // the selector
 
-	mu      sync.Mutex
-	pods    map[string]*seenPod // by UID
-	refusal string              // of the API server, to create an executor's pod
-	tails   sync.WaitGroup      // of readTail
+	mu    sync.Mutex
+	pods  map[string]*seenPod // by UID
+	tails sync.WaitGroup      // of readTail
 }
 
 // seenPod is a pod as it was last.
@@ -165,9 +163,6 @@ func (k *kubernetes) Find(ctx context.Context) (App, error) {
 	for _, pod := range k.ordered() {
 		return App{ID: pod.Metadata.Labels["spark-app-selector"]}, nil
 	}
-	if k.refusal != "" {
-		return App{}, nil
-	}
 	return App{}, ErrUnknown
 }
 
@@ -190,28 +185,38 @@ func (k *kubernetes) look(ctx context.Context) error {
 	return err
 }
 
-// State is that of the driver's pod. Without one the driver is on the launcher's machine, and
-// the state is what executors wait for.
+// State is that of the driver's pod. Without one the driver is on the launcher's machine: the
+// application waits while one of its executors does, or cannot be created.
 func (k *kubernetes) State(ctx context.Context, app App) (State, error) {
 	err := k.look(ctx) // after an error, what was seen counts
+	state := State{App: app, Phase: Running, Queue: k.client.Namespace()}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	state := State{App: app, Phase: Running, Queue: k.client.Namespace()}
 	pods := k.ordered()
-	switch {
-	case len(pods) > 0 && pods[0].Executor() == "":
+	if len(pods) > 0 && pods[0].Executor() == "" {
 		pods[0].describe(&state)
-	case k.refusal != "":
-		state.Phase, state.Cause, state.Words = Waiting, CauseQueue, k.refusal
-	case len(pods) == 0:
-		return State{}, errors.Join(ErrUnknown, err)
-	default:
-		for _, pod := range pods {
-			if !pod.ran && pod.waiting != "" {
-				state.Phase, state.Cause, state.Words = Waiting, pod.cause, pod.name()+": "+pod.waiting
-				break
-			}
+		return state, nil
+	}
+	living := 0
+	for _, pod := range pods {
+		if pod.gone || pod.Ended() {
+			continue
 		}
+		living++
+		if !pod.ran && pod.waiting != "" && state.Words == "" {
+			pod.describe(&state)
+		}
+	}
+	if want, _ := strconv.Atoi(k.conf["spark.executor.instances"]); state.Words == "" && err == nil && living < want {
+		k.mu.Unlock()
+		refused := k.tryExecutor(ctx)
+		k.mu.Lock()
+		if refused != nil {
+			state.Phase, state.Cause, state.Words = Waiting, CauseQueue, refused.Error()
+		}
+	}
+	if living == 0 && state.Words == "" {
+		return State{}, errors.Join(ErrUnknown, err)
 	}
 	return state, nil
 }
@@ -230,6 +235,7 @@ func (p *seenPod) describe(state *State) {
 		state.Phase, state.Cause, state.Words = Failed, deathCause(p.Pod), p.name()+": "+p.Death()
 	case p.waiting != "" && !p.ran:
 		state.Phase, state.Cause, state.Words = Waiting, p.cause, p.name()+": "+p.waiting
+		state.Final = p.Hopeless() || p.cause == CauseImage && time.Since(p.since) > pullLeast
 	case !p.ran:
 		state.Phase = Waiting
 	}
@@ -276,69 +282,10 @@ func (k *kubernetes) Executors(context.Context, App) ([]Executor, error) {
 	return all, nil
 }
 
-// Follow takes in what becomes of the run's pods until ctx ends. It tells what executors wait
-// for, each text once.
-func (k *kubernetes) Follow(ctx context.Context, tell func(Notice)) {
-	told := map[string]bool{}
-	once := func(n Notice) {
-		if n.Words != "" && !told[n.Words] || n.Final {
-			told[n.Words] = true
-			tell(n)
-		}
-	}
-	notices := make(chan Notice)
-	send := func(n Notice) {
-		select {
-		case notices <- n:
-		case <-ctx.Done():
-		}
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		err := k.client.Watch(ctx, k.label, func(c kube.Change) { send(k.change(ctx, c)) }, func(error) {})
-		if ctx.Err() == nil {
-			send(Notice{Words: "pods cannot be watched: " + err.Error()})
-		}
-	}()
-	ticks := time.NewTicker(tryEvery)
-	defer ticks.Stop()
-	for {
-		select {
-		case n := <-notices:
-			once(n)
-		case <-ticks.C:
-			once(k.missing(ctx))
-		case <-ctx.Done():
-			<-done
-			return
-		}
-	}
-}
-
-// missing says what keeps executors from running that no change of a pod tells: an image that
-// cannot be pulled for long, and the refusal of pods.
-func (k *kubernetes) missing(ctx context.Context) Notice {
-	executors := 0
-	k.mu.Lock()
-	for _, pod := range k.pods {
-		executors += one(pod.Executor() != "" && !pod.gone)
-		if !pod.ran && !pod.gone && pod.cause == CauseImage && time.Since(pod.since) > endLeast {
-			k.mu.Unlock()
-			return Notice{Words: pod.name() + ": " + pod.waiting, Cause: CauseImage, Final: true}
-		}
-	}
-	k.mu.Unlock()
-	var err error
-	if want, _ := strconv.Atoi(k.conf["spark.executor.instances"]); executors < want {
-		err = k.tryExecutor(ctx)
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.refusal = ""; err != nil {
-		k.refusal = err.Error()
-	}
-	return Notice{Words: k.refusal, Cause: CauseQueue}
+// Follow takes in what becomes of the run's pods.
+func (k *kubernetes) Follow(ctx context.Context) {
+	// An error is a refusal of what State asks too.
+	_ = k.client.Watch(ctx, k.label, func(c kube.Change) { k.change(ctx, c) }, func(error) {})
 }
 
 func one(b bool) int {
@@ -348,9 +295,8 @@ func one(b bool) int {
 	return 0
 }
 
-// change takes in a pod, and begins to read the output of one that has ended. It returns what
-// the pod waits for.
-func (k *kubernetes) change(ctx context.Context, c kube.Change) Notice {
+// change takes in a pod, and begins to read the output of one that has ended.
+func (k *kubernetes) change(ctx context.Context, c kube.Change) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	pod := k.pods[c.Pod.Metadata.UID]
@@ -366,7 +312,7 @@ func (k *kubernetes) change(ctx context.Context, c kube.Change) Notice {
 	}
 	words := c.Pod.Waiting()
 	if words == "" || c.Deleted {
-		return Notice{}
+		return
 	}
 	if pod.cause = CauseImage; c.Pod.Unschedulable() {
 		pod.cause = CauseQueue
@@ -375,7 +321,6 @@ func (k *kubernetes) change(ctx context.Context, c kube.Change) Notice {
 		pod.since = time.Now()
 	}
 	pod.waiting = words
-	return Notice{Words: pod.name() + " waits: " + words, Cause: pod.cause, Final: c.Pod.Hopeless()}
 }
 
 // readTail reads a pod's last lines at once: Spark deletes the pod within a second or so.

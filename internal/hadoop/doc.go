@@ -1,7 +1,8 @@
 // Package hadoop reads Hadoop's configuration as Spark does, without Java.
 //
-// Comes in: the environment, core-site.xml and hdfs-site.xml, spark-defaults.conf, and the
-// job's spark.conf. Goes out: a Configuration, and the properties of it that stores read.
+// Comes in: the environment, core-site.xml, hdfs-site.xml and yarn-site.xml,
+// spark-defaults.conf, and the job's spark.conf. Goes out: a Configuration, and the properties
+// of it that stores read.
 // The package only reads files. It never prints or logs a value, because values may be
 // secrets.
 //

@@ -10,8 +10,11 @@ import (
 	"strings"
 )
 
-// siteFiles are read in this order, as Hadoop's HDFS client does.
-var siteFiles = []string{"core-site.xml", "hdfs-site.xml"}
+// Site files are read in this order, as Hadoop's clients of HDFS and of YARN do.
+var (
+	storeFiles = []string{"core-site.xml", "hdfs-site.xml"}
+	yarnFiles  = []string{"core-site.xml", "yarn-site.xml"}
+)
 
 // sparkPrefix begins the names of Spark settings that are properties of Hadoop.
 const sparkPrefix = "spark.hadoop."
@@ -22,7 +25,7 @@ type Configuration struct {
 	env func(string) string
 }
 
-// Load reads the configuration of this machine. env returns a variable of the environment,
+// Load reads the configuration of this machine for stores. env returns a variable of the environment,
 // or "". conf has the Spark settings of the job. Later sources win:
 //
 //  1. core-site.xml, then hdfs-site.xml, each from the first folder that has it:
@@ -33,6 +36,15 @@ type Configuration struct {
 //
 // A missing file is no error.
 func Load(env func(string) string, conf map[string]string) (Configuration, error) {
+	return load(storeFiles, env, conf)
+}
+
+// LoadYARN is Load for YARN: with yarn-site.xml in the place of hdfs-site.xml.
+func LoadYARN(env func(string) string, conf map[string]string) (Configuration, error) {
+	return load(yarnFiles, env, conf)
+}
+
+func load(siteFiles []string, env func(string) string, conf map[string]string) (Configuration, error) {
 	s := &sites{properties: map[string]string{}, final: map[string]bool{}}
 	for _, name := range siteFiles {
 		if err := s.read(name, folders(env)); err != nil {

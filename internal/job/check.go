@@ -35,6 +35,11 @@ func Check(ctx context.Context, s *Spec) error {
 			r.isFile(indexed("tensorflow.op_libraries", i), file)
 		}
 	}
+	for _, a := range s.archives() {
+		if !IsURL(a.path) {
+			r.isFile(a.key, a.path)
+		}
+	}
 	if s.Spark.Home != "" && s.Where().Spark() {
 		r.isFolder("spark.home", s.Spark.Home)
 	}

@@ -193,7 +193,7 @@ func TestReferenceNames(t *testing.T) {
 		}
 	}
 	settings := section("Spark settings")
-	p, err := MakePlan(spec(t, Train, trainBase, "spark={master: yarn, deploy_mode: cluster}"), testEnvironment)
+	p, err := MakePlan(spec(t, Train, trainBase, "model_dir=/m", "spark={master: yarn, deploy_mode: cluster}"), testEnvironment)
 	if err != nil {
 		t.Fatal(err)
 	}

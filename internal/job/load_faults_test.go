@@ -221,11 +221,20 @@ var faultCases = []faultCase{
 	{Export, []string{"signatures={a: {inptus: {x: 'x:0'}}}"}, "signatures.a.inptus: unknown key (did you mean inputs?)", 2},
 	// Spark
 	{Train, []string{"spark.master=local[0]"}, "spark.master: local[0]: must be local[n], local-cluster[n,cores,MiB], spark://host:port, yarn, k8s://… or mesos://…", 2},
+	{Train, []string{"spark={master: yarn, deploy_mode: cluster}"}, "spark.record_dir: absent: say where launcher and driver both see the run's record: the job has no model_dir, output or export_dir", 2},
+	{Train, []string{"spark={master: yarn, record_dir: /r}"}, "spark.record_dir: /r: only applies to spark.deploy_mode cluster: else the record is in TFOS_STATE_DIR", 2},
+	{Train, []string{"spark={master: yarn, deploy_mode: cluster, record_dir: 'hdfs:///r*'}"}, "spark.record_dir: hdfs:///r*: must be one folder, not a pattern", 2},
 	{Train, []string{"spark.deploy_mode=remote"}, "spark.deploy_mode: remote: must be one of client, cluster", 2},
 	{Train, []string{"spark.deploy_mode=cluster"}, "spark.deploy_mode: cluster: Spark refuses Python applications in cluster mode on local-cluster: use client", 2},
 	{Train, []string{"spark={master: 'local[4]', deploy_mode: cluster}"}, "spark.deploy_mode: cluster: Spark refuses Python applications in cluster mode on local: use client", 2},
 	{Train, []string{"spark={master: 'spark://h:1', deploy_mode: cluster}"}, "spark.deploy_mode: cluster: Spark refuses Python applications in cluster mode on standalone: use client", 2},
 	{Train, []string{"spark.conf.hadoop.x=1"}, "spark.conf.hadoop.x: 1: is no Spark setting: they begin with spark.", 2},
+	{Infer, []string{"spark.master=local[2]", "tensorflow.archive=tf.tgz"}, "tensorflow.archive: /jobs/tf.tgz: does not apply to local: it has no executors that unpack it", 2},
+	{Infer, []string{"spark.master=yarn", "tensorflow={archive: tf.tgz, lib_dir: lib}"}, "tensorflow.lib_dir: /jobs/lib: does not go with tensorflow.archive: libtensorflow is in the archive", 2},
+	{Train, []string{"spark.master=yarn", "environment.archive=env.rar"}, "environment.archive: /jobs/env.rar: must be a .tar.gz, .tgz, .tar or .zip file: executors unpack it", 2},
+	{Train, []string{"spark.master=yarn", "environment.archive='a#b.tgz'"}, "environment.archive: /jobs/a#b.tgz: must have no comma and no #: Spark's setting for archives is a list", 2},
+	{Train, []string{"spark.master=yarn", "environment.archive=env.tgz", "app.python.interpreter=python3.11"}, "app.python.interpreter: python3.11: does not go with environment.archive: that is the Python of executors", 2},
+	{Train, []string{"spark.master=yarn", "environment.archive=env.tgz", "spark.conf.spark.pyspark.python=/py"}, "spark.conf.spark.pyspark.python: /py: does not go with environment.archive: that is the Python of executors", 2},
 	{Train, []string{"spark.conf.spark.master=yarn"}, "spark.conf.spark.master: yarn: has a key of its own: spark.master", 2},
 	{Train, []string{"spark.conf.spark.speculation=true"}, "spark.conf.spark.speculation: true: is set by tfos to false", 2},
 	{Train, []string{"spark.conf.spark.cores.max=99"}, "spark.conf.spark.cores.max: 99: is set by tfos to 6: cluster_size decides", 2},
@@ -339,7 +348,6 @@ var unsupportedCases = []struct {
 	{Infer, "output.partition_by", []string{"read_by=spark", "keep=[id]", "output={path: 's3://b/x', if_exists: resume, partition_by: [id]}"}},
 	{Train, "output.format", []string{"output={path: x, format: csv}"}},
 	{Train, "output.if_exists", []string{"output={path: x, if_exists: resume}"}},
-	{Infer, "tensorflow.archive", []string{"tensorflow.archive=tf.tgz"}},
 	{Infer, "export_dir", []string{"export_dir=viewfs://b/m"}},
 	{Infer, "model_dir", []string{"export_dir=", "model_dir=viewfs://n/ckpt"}},
 	{Train, "output.if_exists", []string{"output={path: x, if_exists: skip}"}},
@@ -407,13 +415,14 @@ func TestRequiredMembers(t *testing.T) {
 }
 
 func TestSubmittable(t *testing.T) {
-	for _, s := range []*Spec{spec(t, Train, trainBase), spec(t, Export, exportBase)} {
+	inCluster := spec(t, Train, trainBase, "model_dir=/m", "spark={master: yarn, deploy_mode: cluster}")
+	for _, s := range []*Spec{spec(t, Train, trainBase), spec(t, Export, exportBase), inCluster} {
 		if err := s.Submittable(); err != nil {
 			t.Errorf("%s job: %v", s.Kind(), err)
 		}
 	}
 	for _, s := range []*Spec{
-		spec(t, Train, trainBase, "spark={master: yarn, deploy_mode: cluster}"),
+		spec(t, Train, trainBase, "model_dir=/m", "spark={master: 'mesos://h:1', deploy_mode: cluster}"),
 	} {
 		err := s.Submittable()
 		var faults Faults

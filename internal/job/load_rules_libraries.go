@@ -31,7 +31,7 @@ func (r *rules) opLibraries() {
 			r.broken(at, entry, "must be a file of this machine, local:/path for one on executors, or a Python package")
 		case isLibraryFile(entry) && taken[base] != "":
 			r.broken(at, entry, "has the same file name as %s: they are shipped into one folder", taken[base])
-		case isLibraryFile(entry) && strings.Contains(entry, ",") && r.s.forSpark().inCluster():
+		case isLibraryFile(entry) && strings.Contains(entry, ",") && r.s.forSpark().InCluster():
 			r.broken(at, entry, "must have no comma: spark-submit --files takes a list")
 		case isLibraryFile(entry):
 			taken[base] = at

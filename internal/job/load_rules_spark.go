@@ -40,10 +40,11 @@ func (r *rules) spark() {
 	if s.Spark.Master != "" && !ok {
 		r.broken("spark.master", s.Spark.Master,
 			"must be local[n], local-cluster[n,cores,MiB], spark://host:port, yarn, k8s://… or mesos://…")
-	} else if m := s.layout().master; s.inCluster() && !m.where.place().clusterMode {
+	} else if m := s.layout().master; s.InCluster() && !m.where.place().clusterMode {
 		r.broken("spark.deploy_mode", "cluster",
 			"Spark refuses Python applications in cluster mode on %s: use client", m.where)
 	}
+	r.recordDir()
 	r.conf()
 }
 

@@ -104,7 +104,7 @@ func (r *rules) program(p *Python) {
 func (r *rules) shipped(p *Python) {
 	taken := r.s.reserved()
 	claim := func(at, file string) {
-		if r.s.inCluster() && strings.Contains(file, ",") {
+		if r.s.InCluster() && strings.Contains(file, ",") {
 			r.broken(at, file, "must have no comma: spark-submit --files takes a list")
 		}
 		base := path.Base(file)
@@ -140,7 +140,7 @@ func (s *Spec) reserved() map[string]string {
 	for _, name := range []string{"tfos", "tfos.zip", "tfos.py", "tfos-node", "tfos-engine", bundleName} {
 		taken[name] = "tfos"
 	}
-	if s.inCluster() {
+	if s.InCluster() {
 		taken["app.py"], taken["plan.json"] = "tfos", "tfos"
 	}
 	return taken
@@ -283,7 +283,7 @@ func (r *rules) uploadRules(p *Python) {
 		r.broken("app.python.output_dir", p.OutputDir, "does nothing without app.python.outputs")
 	case p.OutputDir != "":
 		r.folder("app.python.output_dir", p.OutputDir)
-	case len(p.Outputs) > 0 && r.s.inCluster():
+	case len(p.Outputs) > 0 && r.s.InCluster():
 		r.broken("app.python.outputs", "", "needs app.python.output_dir with spark.deploy_mode cluster: this machine's record is out of the driver's reach")
 	}
 }

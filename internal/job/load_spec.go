@@ -97,6 +97,8 @@ type Spec struct {
 	Signatures Signatures `yaml:"signatures" kinds:"export"`
 	// the SavedModel becomes a numbered version in `export_dir`, as TensorFlow Serving reads it: `1`, or one more than the highest there
 	ServingLayout bool `yaml:"serving_layout" default:"false" kinds:"export"`
+	// Python of the executors, and in deploy mode `cluster` of the driver
+	Environment PythonEnvironment `yaml:"environment" kinds:"train,infer"`
 	// where executors find libtensorflow
 	TensorFlow TensorFlow `yaml:"tensorflow"`
 	// the cluster that runs the job
@@ -259,12 +261,18 @@ type EarlyStopping struct {
 	MinDelta float64 `yaml:"min_delta" default:"0"`
 }
 
+// PythonEnvironment is a Python that goes to executors with the job.
+type PythonEnvironment struct {
+	// an archive of venv-pack or conda-pack: a file of this machine or a URL that Spark reads (`.tar.gz`, `.tgz`, `.tar`, `.zip`). Executors unpack it and run its `bin/python`
+	Archive string `yaml:"archive" as:"path"`
+}
+
 // TensorFlow is where executors find libtensorflow.
 type TensorFlow struct {
 	// a folder on the executors; absent: it is looked for
 	LibDir string `yaml:"lib_dir" as:"path"`
-	// an archive to ship
-	Archive string `yaml:"archive" as:"path"`
+	// an archive with it, for executors that have neither: a file of this machine or a URL that Spark reads, which executors unpack; `libtensorflow.so.2` lies in its top folder, in `lib/` or in `tensorflow/`
+	Archive string `yaml:"archive" as:"path" kinds:"train,infer"`
 	// libraries of operations that the model needs and TensorFlow does not have: a `.so` file with a slash in its name (`./ops.so`), which is shipped with the job; `local:/path` for one that lies on every executor; or the name of a Python package there (`tensorflow_text`), of which all such libraries are loaded
 	OpLibraries []string `yaml:"op_libraries" as:"command"`
 }
@@ -275,6 +283,8 @@ type Spark struct {
 	Master string `yaml:"master"`
 	// where the driver runs: `client` or `cluster`
 	DeployMode string `yaml:"deploy_mode" default:"client"`
+	// of `deploy_mode: cluster`: the folder in which each run keeps its record, which launcher and driver both see; default: `.NAME.tfos.runs` beside `model_dir`, `output.path` or `export_dir`
+	RecordDir string `yaml:"record_dir" as:"path"`
 	// folder of Spark; absent: SPARK_HOME, or the pyspark of the Python in use
 	Home string `yaml:"home" as:"path"`
 	// Spark settings; they win over those of tfos, but for the ones that a job depends on

@@ -28,7 +28,6 @@ func (s *Spec) unsupported() Faults {
 		without := s.trainsGraph() || s.kind == Export || s.Where().place().gpus == gpu.None
 		refuse("resources."+x.job+".gpus", x.role.GPUs, x.role.GPUs > 0 && without)
 	}
-	refuse("tensorflow.archive", s.TensorFlow.Archive, s.TensorFlow.Archive != "")
 	switch s.kind {
 	case Train:
 		s.unsupportedTraining(refuse)
@@ -71,7 +70,7 @@ func (s *Spec) unsupportedInference(refuse refuser) {
 // Submittable refuses jobs that can be planned but not yet run.
 func (s *Spec) Submittable() error {
 	var faults Faults
-	if s.inCluster() {
+	if s.InCluster() && !s.Where().place().followed {
 		f := s.source.faultOf("spark.deploy_mode", "cluster", ErrUnsupported.Error())
 		f.Err = ErrUnsupported
 		faults = append(faults, f)

@@ -66,6 +66,7 @@ func (s *Spec) validate() Faults {
 	r.name()
 	r.resources()
 	r.spark()
+	r.archives()
 	r.timeouts()
 	switch s.kind {
 	case Train:

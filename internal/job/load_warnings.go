@@ -33,9 +33,10 @@ func (s *Spec) Warnings() []Fault {
 			}
 		}
 	}
-	if key := place.uploadConf; key != "" && s.inCluster() && s.Spark.Conf[key] == "" {
+	if key := place.uploadConf; key != "" && s.InCluster() && s.Spark.Conf[key] == "" {
 		r.broken("spark.deploy_mode", "cluster", "Spark needs %s to ship files of this machine", key)
 	}
+	r.warnRecord()
 	if s.kind == Train {
 		r.warnTraining()
 	}

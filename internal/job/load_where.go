@@ -48,9 +48,14 @@ type place struct {
 	// address: executors are in a network of their own. Spark's choice among the addresses of
 	// this machine, that of its name, may be one that they do not reach.
 	address bool
+	// followed: the launcher follows a run whose driver is in the cluster (internal/cluster).
+	followed bool
 	// runConf are the settings by which the manager knows the run, and by which spark-submit
 	// ends once the manager has the application.
 	runConf func(run string, inCluster bool) map[string]string
+	// archivesConf is the setting for archives that executors unpack. "": there are no
+	// executors of the run's own.
+	archivesConf string
 	// onceConf is the setting by which a driver in cluster mode runs only once.
 	onceConf string
 	// uploadConf is the setting without which Spark ships no files in cluster mode.
@@ -72,15 +77,26 @@ var placeOf = map[Where]place{
 	SparkLocal: {withDriver: true, thisMachine: true, filesHere: true, gpus: gpu.Host,
 		unenforced: []string{"cores", "memory"}, why: "is not enforced on local[n]: members share the driver's machine"},
 	// Each worker of a local-cluster would have all devices of the machine.
-	LocalCluster: {thisMachine: true, filesHere: true, gpus: gpu.Host,
+	LocalCluster: {thisMachine: true, filesHere: true, gpus: gpu.Host, archivesConf: sparkArchives,
 		unenforced: []string{"memory"}, why: "is not enforced here: standalone masters count the JVM heap only"},
-	Standalone: {filesHere: true, gpus: gpu.Spark,
+	Standalone: {filesHere: true, gpus: gpu.Spark, archivesConf: sparkArchives,
 		unenforced: []string{"memory"}, why: "is not enforced here: standalone masters count the JVM heap only"},
-	YARN: {clusterMode: true, instances: true, onceConf: "spark.yarn.maxAppAttempts",
-		gpus: gpu.Container, gpuScript: "./" + gpuScriptName},
-	Kubernetes: {clusterMode: true, instances: true, address: true, runConf: kubernetesRun, uploadConf: "spark.kubernetes.file.upload.path",
+	YARN: {clusterMode: true, followed: true, instances: true, runConf: yarnRun, onceConf: "spark.yarn.maxAppAttempts",
+		archivesConf: "spark.yarn.dist.archives", gpus: gpu.Container, gpuScript: "./" + gpuScriptName},
+	Kubernetes: {clusterMode: true, archivesConf: sparkArchives, instances: true, address: true,
+		runConf: kubernetesRun, uploadConf: "spark.kubernetes.file.upload.path",
 		gpus: gpu.Container, gpuScript: "/opt/spark/examples/src/main/scripts/getGpusResources.sh"},
-	Mesos: {clusterMode: true},
+	Mesos: {clusterMode: true, archivesConf: sparkArchives},
+}
+
+// yarnRun tags the application: by tags its manager finds it.
+func yarnRun(run string, inCluster bool) map[string]string {
+	conf := map[string]string{yarnTags: "tfos," + cluster.RunKey(run)}
+	if inCluster {
+		conf["spark.yarn.submit.waitAppCompletion"] = "false"
+		conf["spark.yarn.appMasterEnv.TFOS_RUN"] = run
+	}
+	return conf
 }
 
 // kubernetesRun labels the pods: by the label their manager finds them.
@@ -91,6 +107,7 @@ func kubernetesRun(run string, inCluster bool) map[string]string {
 		conf["spark.kubernetes.driver.label.tfos-run"] = key
 		conf["spark.kubernetes.driver.pod.name"] = key + "-driver" // two runs of one id do not start
 		conf["spark.kubernetes.submission.waitAppCompletion"] = "false"
+		conf["spark.kubernetes.driverEnv.TFOS_RUN"] = run
 	}
 	return conf
 }
@@ -120,8 +137,13 @@ func (w Where) MarshalJSON() ([]byte, error) {
 // local-cluster.
 func (s *Spec) Where() Where { return s.layout().master.where }
 
-// inCluster tells whether Spark starts the driver on the cluster.
-func (s *Spec) inCluster() bool { return s.Where().Spark() && s.Spark.DeployMode == "cluster" }
+// deployMode is where Spark's driver is. Without Spark it is with the launcher.
+func (s *Spec) deployMode() string {
+	if s.InCluster() {
+		return deployCluster
+	}
+	return "client"
+}
 
 // master is a parsed spark.master.
 type master struct {

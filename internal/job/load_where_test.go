@@ -29,8 +29,8 @@ func TestWhere(t *testing.T) {
 		if got := s.Where(); got != c.want || string(text) != c.local || got.ThisMachine() != c.thisMachine || err != nil {
 			t.Errorf("%s: %s, local %s, this machine %t, %v", c.set, got, text, got.ThisMachine(), err)
 		}
-		if s.Where().Spark() != (c.want != ThisMachine) || s.inCluster() {
-			t.Errorf("%s: Spark %t, in cluster %t", c.set, s.Where().Spark(), s.inCluster())
+		if s.Where().Spark() != (c.want != ThisMachine) || s.InCluster() {
+			t.Errorf("%s: Spark %t, in cluster %t", c.set, s.Where().Spark(), s.InCluster())
 		}
 		seen[s.Where()] = true
 	}

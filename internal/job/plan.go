@@ -52,13 +52,16 @@ const PlanVersion = 2
 // Plan is what a run is to be: the content of plan.json (docs/protocols.md,
 // section 1) and the Spark submission around it.
 type Plan struct {
-	Version    int         `json:"version"`
-	Kind       Kind        `json:"kind"`
-	Run        string      `json:"run"`
-	Name       string      `json:"name"`
-	Scratch    string      `json:"scratch"`
-	Record     string      `json:"record"`
-	Where      Where       `json:"local"` // see Where.MarshalJSON
+	Version int    `json:"version"`
+	Kind    Kind   `json:"kind"`
+	Run     string `json:"run"`
+	Name    string `json:"name"`
+	Scratch string `json:"scratch"`
+	Record  string `json:"record"`
+	Where   Where  `json:"local"` // see Where.MarshalJSON
+	// DeployMode is where Spark's driver is: client or cluster. In the cluster the driver
+	// keeps the record, in Record, and spark-submit ships Files.
+	DeployMode string      `json:"deploy_mode"`
 	Files      []string    `json:"files"`
 	NodeBinary string      `json:"node_binary"`
 	TaskCPUs   int         `json:"task_cpus"`

@@ -43,15 +43,15 @@ func (s *Spec) defaultConf(env Environment, l layout) map[string]string {
 		"spark.ui.enabled":              "false",
 		"spark.ui.showConsoleProgress":  "false",
 	}
-	if python := env.sparkPython(l.master); python != "" {
+	if python := cmp.Or(s.environmentPython(), env.sparkPython(l.master)); python != "" {
 		conf["spark.pyspark.python"] = python
 	}
-	if env.Python != "" && !s.inCluster() {
+	if env.Python != "" && !s.InCluster() {
 		conf["spark.pyspark.driver.python"] = env.Python
 	}
 	maps.Copy(conf, s.gpuConf())
 	place := l.master.where.place()
-	if place.address && env.Address != "" && !s.inCluster() {
+	if place.address && env.Address != "" && !s.InCluster() {
 		conf["spark.driver.host"] = env.Address
 	}
 	if !place.withDriver {
@@ -64,11 +64,13 @@ func (s *Spec) defaultConf(env Environment, l layout) map[string]string {
 	if place.thisMachine {
 		conf["spark.local.dir"] = filepath.Join(env.Scratch, "spark")
 	}
-	if place.onceConf != "" && s.inCluster() {
+	if place.onceConf != "" && s.InCluster() {
 		conf[place.onceConf] = "1" // a second one would run the job again
 	}
 	return conf
 }
+
+const yarnTags = "spark.yarn.tags"
 
 // settings is every Spark setting of the run. The user's win over the defaults;
 // the owned ones were found equal by validate.
@@ -77,8 +79,14 @@ func (s *Spec) settings(env Environment, l layout) map[string]string {
 	maps.Copy(conf, s.Spark.Conf)
 	maps.Copy(conf, s.ownedConf())
 	conf["spark.executorEnv.TFOS_RUN"] = env.RunID
+	s.addArchives(conf, l.master.where.place().archivesConf)
 	if known := l.master.where.place().runConf; known != nil {
-		maps.Copy(conf, known(env.RunID, s.inCluster()))
+		for name, value := range known(env.RunID, s.InCluster()) {
+			if given := s.Spark.Conf[name]; name == yarnTags && given != "" {
+				value = given + "," + value
+			}
+			conf[name] = value
+		}
 	}
 	if place := l.master.where.place(); place.thisMachine && !place.withDriver {
 		// What executors leave behind goes with the scratch folder. Spark puts the
@@ -114,7 +122,7 @@ func (s *Spec) interpreter(env Environment, m master) string {
 		return cmp.Or(env.Python, "python3")
 	}
 	for _, choice := range []string{
-		s.programInterpreter(), s.Spark.Conf["spark.pyspark.python"], env.sparkPython(m),
+		s.programInterpreter(), s.Spark.Conf["spark.pyspark.python"], s.environmentPython(), env.sparkPython(m),
 	} {
 		if choice != "" {
 			return choice

@@ -80,6 +80,7 @@ var plans = []struct {
 	{name: "train-gpus-local-cluster", kind: Train, text: digits, sets: []string{"resources.worker.gpus=2"}},
 	{name: "train-gpus-standalone-ps", kind: Train, text: digits, sets: []string{"spark.master=spark://10.0.0.5:7077",
 		"strategy=parameter_server", "cluster_size=4", "num_ps=1", "chief=true", "resources={worker: {gpus: 2}, chief: {gpus: 1}}"}},
+	{name: "train-yarn-archives", kind: Train, text: digits, sets: []string{"spark.master=yarn", "environment.archive=hdfs:///envs/tf.tar.gz", "spark.conf.spark.yarn.dist.archives=hdfs:///a.zip"}},
 	{name: "train-gpus-yarn", kind: Train, text: digits, sets: []string{"spark.master=yarn", "resources.worker.gpus=1"}},
 	{name: "train-gpus-k8s", kind: Train, text: digits, sets: []string{"spark.master=k8s://https://10.0.0.1:6443", "resources.worker.gpus=1",
 		"spark.conf.spark.executor.resource.gpu.discoveryScript=/own.sh"}},

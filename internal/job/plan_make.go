@@ -33,7 +33,7 @@ func MakePlan(s *Spec, env Environment) (*Plan, error) {
 	p := &Plan{
 		Version: PlanVersion, Kind: s.kind, Run: env.RunID, Name: s.Name,
 		Scratch: env.Scratch, Record: env.Record,
-		Where: l.master.where,
+		Where: l.master.where, DeployMode: s.deployMode(),
 		Files: s.files(env.Scratch), Copies: s.copies(env.Scratch), NodeBinary: filepath.Join(env.Scratch, "tfos-node"),
 		TaskCPUs: l.taskCPUs, TaskGPUs: s.sparkGPUs(),
 		Reserve: work.Config{Config: s.reserveConfig(env, l), Outputs: outputs, ModelDir: s.lockedModelDir()},
@@ -57,8 +57,9 @@ func MakePlan(s *Spec, env Environment) (*Plan, error) {
 	if err := s.planTraining(p, env.Columns, outputs); err != nil {
 		return nil, err
 	}
-	if s.inCluster() {
+	if s.InCluster() {
 		p.inCluster()
+		p.Record = s.RecordFolder(env.RunID)
 	}
 	return p, nil
 }
@@ -69,9 +70,12 @@ func (p *Plan) inCluster() {
 	for i, file := range p.Files {
 		p.Files[i] = filepath.Base(file)
 	}
-	p.NodeBinary = filepath.Base(p.NodeBinary)
-	p.Scratch, p.Record = "", ""
+	p.NodeBinary = "./" + filepath.Base(p.NodeBinary)
+	p.Scratch = ""
 }
+
+// InCluster tells whether Spark starts the driver in the cluster.
+func (p *Plan) InCluster() bool { return p.DeployMode == deployCluster }
 
 // JSON is the content of plan.json.
 func (p *Plan) JSON() ([]byte, error) {
@@ -182,7 +186,7 @@ func (s *Spec) nodeConfig(env Environment, l layout, outputs []work.Output) node
 func (s *Spec) child(env Environment, m master) node.ChildConfig {
 	c := node.ChildConfig{Kind: "engine", Interpreter: s.interpreter(env, m)}
 	if s.App.Python == nil || s.kind != Train {
-		c.Engine, c.LibDir, c.OpLibraries = "tfos-engine", s.TensorFlow.LibDir, s.librariesOnExecutors()
+		c.Engine, c.LibDir, c.OpLibraries = "tfos-engine", s.libraryFolder(), s.librariesOnExecutors()
 		return c
 	}
 	c.Kind = "python"

@@ -49,7 +49,7 @@ func TestNoSparkReads(t *testing.T) {
 // A job for a cluster runs here as it is: its keys for Spark are right, and
 // left aside.
 func TestNoSparkOfClusterJob(t *testing.T) {
-	const cluster = inferBase + "local: true\nspark: {master: yarn, deploy_mode: cluster, home: /none, conf: {spark.pyspark.python: /none/python}}\n"
+	const cluster = inferBase + "local: true\nspark: {master: 'mesos://h:1', deploy_mode: cluster, home: /none, conf: {spark.pyspark.python: /none/python}}\n"
 	s := spec(t, Infer, cluster)
 	if err := s.Submittable(); err != nil {
 		t.Error(err)

@@ -30,7 +30,7 @@ func (s *Spec) submission(env Environment, l layout) Submission {
 		sub.Executors, sub.ExecutorCores, sub.HeapMiB = l.executors, l.executorCores, l.heapMiB
 	}
 	sub.MemberMiB = s.memberMemory().MiB()
-	if s.inCluster() {
+	if s.InCluster() {
 		sub.Files = append([]string{sub.PlanFile}, s.files(env.Scratch)...)
 	}
 	if s.shipsGPUScript(conf) {

@@ -2,7 +2,8 @@ package launch
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"tfos/internal/cluster"
@@ -14,11 +15,12 @@ import (
 // askTimeout bounds what the cluster manager is asked after a failure.
 const askTimeout = 10 * time.Second
 
-// askManager adds to the verdict of a failed run what the cluster manager says of it. What
-// the manager does not say leaves the verdict as it is: the manager may be what failed.
+// askManager ends what is left of a failed run's application, and adds to the verdict what the
+// cluster manager says of it. What the manager does not say leaves the verdict as it is: the
+// manager may be what failed.
 func (w *watch) askManager(v record.Verdict) record.Verdict {
-	var hopeless *hopelessError // the verdict is the manager's
-	if v.Code == exit.Done || v.Phase == cluster.PhaseInterrupted || errors.As(w.stopReason, &hopeless) {
+	if v.Code == exit.Done {
+		w.cleanCluster()
 		return v
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
@@ -30,21 +32,59 @@ func (w *watch) askManager(v record.Verdict) record.Verdict {
 			return v
 		}
 	}
-	state, err := w.c.Manager.State(ctx, app)
+	state, err := w.endApplication(ctx, app)
 	switch {
+	case v.Phase == cluster.PhaseInterrupted:
+		return v
 	case err != nil:
 	case state.Phase == cluster.Killed: // the driver only sees that everything goes away
 		said := state.Verdict()
 		v.Code, v.Cause, v.Phase, v.Retryable = said.Code, said.Cause, said.Phase, said.Retryable
 		v.Member, v.Host, v.ExitCode, v.Signal, v.Stderr = "", "", 0, 0, nil
 		return v
-	case v.Code == exit.NotFormed && state.Words != "":
-		v.Cause += ": " + cluster.OneLine(state.Words)
+	}
+	if words := w.waitedFor(state); !strings.Contains(v.Cause, words) && v.Code == exit.NotFormed && words != "" {
+		v.Cause += ": " + words
 	}
 	if v.Phase == reserve.PhaseExecutors && len(v.Stderr) == 0 {
 		v.Stderr, v.LogPath = w.executorOutput(ctx, app, v.LogPath)
 	}
 	return v
+}
+
+// Times of an application whose driver has ended: until the manager must say so by itself,
+// and between two questions.
+const (
+	ownEnd      = 4 * time.Second
+	ownEndPause = 200 * time.Millisecond
+)
+
+// endApplication returns how an application was when its driver had ended. One that the
+// manager still has after ownEnd is killed: it waits in a queue for a driver that is gone.
+func (w *watch) endApplication(ctx context.Context, app cluster.App) (cluster.State, error) {
+	for begin := time.Now(); ; time.Sleep(ownEndPause) {
+		state, err := w.c.Manager.State(ctx, app)
+		switch {
+		case err != nil, state.Phase.Ended():
+			return state, err
+		case state.Phase == cluster.Waiting, time.Since(begin) > ownEnd:
+			if err := w.c.Manager.Kill(ctx, app); err != nil {
+				w.c.Event(record.Warning{Message: fmt.Sprintf("the application %s was not ended: %v", app.ID, err)})
+			}
+			return state, nil
+		}
+	}
+}
+
+// waitedFor is why the application had not all that it asked for, in the manager's words.
+func (w *watch) waitedFor(state cluster.State) string {
+	if !w.phases.Formed.IsZero() {
+		return ""
+	}
+	if w.queued.Words != "" {
+		return w.queued.Words
+	}
+	return cluster.OneLine(state.Words)
 }
 
 // executorOutput returns the last lines of the first executor that has some, and where
@@ -63,13 +103,9 @@ func (w *watch) executorOutput(ctx context.Context, app cluster.App, path string
 }
 
 // hopelessError ends a run that waits for what will not come.
-type hopelessError struct{ notice cluster.Notice }
+type hopelessError struct{ state cluster.State }
 
-func (e *hopelessError) Error() string { return e.notice.Words }
-
-func (e *hopelessError) verdict() record.Verdict {
-	return cluster.State{Phase: cluster.Waiting, Cause: e.notice.Cause, Words: e.notice.Words}.Verdict()
-}
+func (e *hopelessError) Error() string { return e.state.Words }
 
 // followManager has a manager that forgets look on. The function that it returns ends that.
 func (w *watch) followManager() (end func()) {
@@ -77,30 +113,15 @@ func (w *watch) followManager() (end func()) {
 	if !ok {
 		return func() {}
 	}
-	w.notices = make(chan cluster.Notice)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		follower.Follow(ctx, func(n cluster.Notice) {
-			select {
-			case w.notices <- n:
-			case <-ctx.Done():
-			}
-		})
+		follower.Follow(ctx)
 	}()
 	return func() {
 		cancel()
 		<-done
-	}
-}
-
-// handleNotice shows what the application waits for, and ends a run for which that will not
-// come.
-func (w *watch) handleNotice(n cluster.Notice) {
-	w.c.Event(record.Warning{Message: n.Words})
-	if n.Final && w.formed.IsZero() {
-		w.requestEnd(&hopelessError{n})
 	}
 }
 

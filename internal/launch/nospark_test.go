@@ -43,7 +43,7 @@ func TestVerdictFromThePipe(t *testing.T) {
 	w := newWatch(c, &group{gone: true}, time.Now().Add(-2*time.Second))
 	w.ended = time.Now().Add(-time.Second)
 	w.handleEvent(record.Verdict{})
-	if got := w.seconds()["stop"]; got != 0 {
+	if got := w.phases.Seconds(w.ended)["stop"]; got != 0 {
 		t.Errorf("stopped in %v s", got)
 	}
 }

@@ -93,11 +93,7 @@ func Run(ctx context.Context, c Config) (record.Verdict, error) {
 	if err != nil {
 		return record.Verdict{}, fail(exit.Internal, "submit", "%w", err)
 	}
-	cmd := exec.Command(c.Argv[0], c.Argv[1:]...)
-	cmd.Env, cmd.Dir = c.Env, c.Dir
-	if c.Input != nil {
-		cmd.Stdin = bytes.NewReader(c.Input)
-	}
+	cmd := command(c)
 	cmd.Stdout, cmd.Stderr = pipes.stdout.write, pipes.stderr()
 	g, err := startGroup(cmd)
 	pipes.closeWriteEnds()
@@ -120,6 +116,15 @@ func Run(ctx context.Context, c Config) (record.Verdict, error) {
 	}
 	endFollow()
 	return w.verdict(&pipes.program), err
+}
+
+func command(c Config) *exec.Cmd {
+	cmd := exec.Command(c.Argv[0], c.Argv[1:]...)
+	cmd.Env, cmd.Dir = c.Env, c.Dir
+	if c.Input != nil {
+		cmd.Stdin = bytes.NewReader(c.Input)
+	}
+	return cmd
 }
 
 // notStarted returns the error of a child that could not be started.

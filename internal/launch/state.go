@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"tfos/internal/exit"
-	"tfos/internal/proc"
 	"tfos/internal/record"
 	"tfos/internal/store"
 )
@@ -39,7 +37,7 @@ func StateDir(setting string, env Environ) (string, error) {
 func NewRecord(ctx context.Context, c record.Config) (*record.Writer, error) {
 	var err error
 	if c.Store, err = store.ForOwner(c.Dir); err == nil {
-		c.Run.Writer, err = thisProcess()
+		c.Run.Writer, err = record.ThisProcess()
 	}
 	var w *record.Writer
 	if err == nil {
@@ -70,12 +68,4 @@ func stateIn(ctx context.Context, dir string) string {
 		return ""
 	}
 	return fmt.Sprintf(" (%s)", status.State)
-}
-
-// thisProcess is this process as the writer of a record.
-func thisProcess() (p record.Process, err error) {
-	if p.Host, err = os.Hostname(); err == nil {
-		p.ID, err = proc.Identify(os.Getpid())
-	}
-	return p, err
 }

@@ -48,5 +48,6 @@ func Failure(err error, run string) record.Verdict {
 	if errors.As(err, &e) {
 		v.Phase = e.Phase
 	}
+	addLog(&v, err)
 	return v
 }

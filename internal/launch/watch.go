@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -22,18 +21,15 @@ type watch struct {
 
 	driver        int         // pid; 0 if not known
 	app           cluster.App // Spark's application; the zero App before there is one
-	begin         time.Time
-	context       time.Time // when the SparkContext was up; zero: never
-	formed        time.Time
-	exporting     time.Time       // when the first member reported it
+	waits         *queueWatch
+	queued        record.Queued // the last event of this kind; zero: the application waits for nothing
+	phases        record.Phases
 	driverVerdict *record.Verdict // the driver's verdict
-	verdictAt     time.Time
-	stopReason    error // why the launcher ended the run: a Signal, errFormation, errLinger
+	stopReason    error           // why the launcher ended the run: a Signal, errFormation, errLinger
 	ended         time.Time
 	formation     <-chan time.Time
 	grace         <-chan time.Time
 	linger        <-chan time.Time
-	notices       chan cluster.Notice // of a manager that is followed
 }
 
 var (
@@ -42,7 +38,7 @@ var (
 )
 
 func newWatch(c Config, g *group, begin time.Time) *watch {
-	w := &watch{c: c, group: g, begin: begin}
+	w := &watch{c: c, group: g, phases: record.Phases{Begin: begin}}
 	if c.Formation > 0 {
 		w.formation = time.After(c.Formation)
 	}
@@ -52,6 +48,8 @@ func newWatch(c Config, g *group, begin time.Time) *watch {
 // follow handles events until the group is gone and all events are received.
 func (w *watch) follow(ctx context.Context, events <-chan record.Event, settled <-chan struct{}) {
 	cancelled, kill := ctx.Done(), w.c.Kill
+	w.waits = watchQueue(w.c.Manager)
+	defer w.waits.close()
 	for events != nil || settled != nil {
 		select {
 		case e, ok := <-events:
@@ -70,8 +68,8 @@ func (w *watch) follow(ctx context.Context, events <-chan record.Event, settled 
 		case <-kill:
 			kill = nil
 			w.group.signal(syscall.SIGKILL)
-		case n := <-w.notices:
-			w.handleNotice(n)
+		case s := <-w.waits.states:
+			w.handleQueue(s)
 		case <-w.formation:
 			w.requestEnd(errFormation)
 		case <-w.linger:
@@ -90,11 +88,15 @@ func (w *watch) requestEnd(why error) {
 	}
 	w.stopReason = why
 	w.formation, w.linger = nil, nil
+	w.waits.close()
 	w.group.terminate(w.driver)
 	w.grace = time.After(w.c.Grace)
 }
 
 func (w *watch) handleEvent(e record.Event) {
+	if _, last := e.(record.Verdict); !last {
+		w.phases.Note(time.Now(), e)
+	}
 	switch e := e.(type) {
 	case record.Driver:
 		w.driver = e.PID
@@ -102,22 +104,19 @@ func (w *watch) handleEvent(e record.Event) {
 			w.formation = nil
 		}
 	case record.Context:
-		w.context = time.Now()
 		w.app = cluster.App{ID: e.Application, ManagerURL: e.ManagerURL}
+		w.waits.follow(w.app)
 		w.formation = nil
 	case record.Formed:
-		w.formed = time.Now()
-	case record.Progress:
-		if w.exporting.IsZero() && slices.ContainsFunc(e.Members, func(m record.MemberPhase) bool { return m.Phase == "exporting" }) {
-			w.exporting = time.Now()
-		}
+		w.waits.close()
 	case record.Verdict:
 		if w.driverVerdict != nil {
 			return // only the first verdict counts
 		}
-		w.driverVerdict, w.verdictAt = &e, time.Now()
+		w.waits.close()
+		w.driverVerdict, w.phases.Verdict = &e, time.Now()
 		if w.group.gone { // it was still in the pipe
-			w.verdictAt = w.ended
+			w.phases.Verdict = w.ended
 		}
 		if w.stopReason == nil {
 			w.linger = time.After(w.c.Stop)
@@ -130,9 +129,8 @@ func (w *watch) handleEvent(e record.Event) {
 // output without events.
 func (w *watch) verdict(program *digest) record.Verdict {
 	v := w.askManager(w.judge(program))
-	w.cleanCluster()
 	v.Run, v.Record = w.c.Run, w.c.Record
-	v.Seconds = w.seconds()
+	v.Seconds = w.phases.Seconds(w.ended)
 	return v
 }
 
@@ -142,16 +140,12 @@ func (w *watch) judge(program *digest) record.Verdict {
 	var hopeless *hopelessError
 	switch {
 	case errors.As(w.stopReason, &hopeless):
-		return hopeless.verdict()
-	case w.driverVerdict != nil && (w.driverVerdict.Code == exit.Done || !interrupted):
-		v := *w.driverVerdict
+		return hopeless.state.Verdict()
+	case w.driverVerdict != nil:
+		v := underSignal(*w.driverVerdict, w.stopReason)
 		if v.Code == exit.NoSpark { // Spark's own log says more
 			v.LogPath = w.c.sparkLog()
 		}
-		return v
-	case w.driverVerdict != nil: // its code says how members took the interruption
-		v := *w.driverVerdict
-		v.Code, v.Cause, v.Phase, v.Retryable = signal.ExitCode(), signal.Error(), "interrupted", true
 		return v
 	case interrupted:
 		return record.Verdict{Code: signal.ExitCode(), Cause: signal.Error(), Phase: "interrupted", Retryable: true}
@@ -177,7 +171,7 @@ func (w *watch) judgeSilent(program *digest) record.Verdict {
 	case errors.Is(w.stopReason, errFormation):
 		v.Code, v.Phase, v.Retryable = exit.NotFormed, "submit", true
 		v.Cause = fmt.Sprintf("%v within %v (timeouts.reservation)", errFormation, w.c.Formation)
-	case w.context.IsZero() && !w.c.NoSpark:
+	case w.phases.Context.IsZero() && !w.c.NoSpark:
 		v.Code, v.Phase = exit.NoSpark, "submit"
 		why := program.last
 		if why == "" || strings.HasPrefix(why, "py4j.") { // Spark's log has Java's exception in full
@@ -215,28 +209,3 @@ func endSignal(s *os.ProcessState) int {
 	}
 	return 0
 }
-
-// seconds returns the duration of each phase. A phase that was not reached is
-// absent.
-func (w *watch) seconds() map[string]float64 {
-	all := map[string]float64{"total": round(w.ended.Sub(w.begin))}
-	at := w.begin
-	reached := func(phase string, end time.Time) {
-		if !end.IsZero() {
-			all[phase] = round(end.Sub(at))
-			at = end
-		}
-	}
-	reached("submit", w.context)
-	reached("form", w.formed)
-	if w.exporting.IsZero() {
-		reached("run", w.verdictAt)
-	} else {
-		reached("run", w.exporting)
-		reached("export", w.verdictAt)
-	}
-	reached("stop", w.ended)
-	return all
-}
-
-func round(d time.Duration) float64 { return d.Round(time.Millisecond).Seconds() }

@@ -31,12 +31,23 @@ type tensorFlow struct {
 // its Python. "": the system's loader finds it.
 func libraryDir(ctx context.Context, config ChildConfig, files string, interpreter string, logger *slog.Logger) string {
 	if config.LibDir != "" {
-		return resolvePath(files, config.LibDir)
+		return libraryBelow(resolvePath(files, config.LibDir))
 	}
 	if dir := envVar("TFOS_LIB_DIR"); dir != "" {
 		return resolvePath(files, dir)
 	}
 	return packageDir(ctx, interpreter, "tensorflow", logger)
+}
+
+// libraryBelow returns the folder of libtensorflow in an unpacked archive, or folder: an archive
+// of libtensorflow has it in lib, a wheel in tensorflow.
+func libraryBelow(folder string) string {
+	for _, below := range []string{"", "lib", "tensorflow"} {
+		if found, _ := filepath.Glob(filepath.Join(folder, below, "libtensorflow*.so*")); len(found) > 0 {
+			return filepath.Join(folder, below)
+		}
+	}
+	return folder
 }
 
 // packageDir returns the folder of a Python package, or "".

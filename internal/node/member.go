@@ -109,7 +109,7 @@ func newMember(ctx context.Context, o Options, a Assignment) (*member, error) {
 	}
 	m.used = newUsageMeter(m.guard.cmd.Process.Pid)
 	m.rows = feed.NewReceiver(a.feeds(), a.Token, place.String(), m.guard.work)
-	m.output = openOutput(a.Config.LogDir, files, fmt.Sprintf("%s-%d", a.Job, a.Index), o.Stderr, o.Log)
+	m.output = openOutput(logPlaces(a.Config.LogDir, files, fmt.Sprintf("%s-%d", a.Job, a.Index), envVar), o.Stderr, o.Log)
 	if err := m.startServices(own, o, address); err != nil {
 		m.shutDown()
 		return nil, err

@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 	"os"
+	"path"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -26,7 +29,7 @@ const (
 // to the supervisor's own standard error, which Spark keeps. The last lines of each
 // stream stay in memory. Several copies may run at the same time.
 type output struct {
-	path  string       // of the log file, absolute; "": there is none
+	path  string       // of the log file, absolute, or the URL of its page; "": there is none
 	bytes atomic.Int64 // read from the child so far; counts as progress
 
 	// There are two locks, so that a blocked forward delays neither the report nor the
@@ -40,22 +43,44 @@ type output struct {
 	stdout, stderr *tail
 }
 
-// openOutput opens the log file <dir>/<name>.log for appending. If dir is "" or cannot be
-// written, it opens <files>/tfos-<name>.log. If that fails too, there is no log: the
-// child runs nevertheless, and openOutput logs a warning.
-func openOutput(dir, files, name string, forward io.Writer, logger *slog.Logger) *output {
-	o := &output{forward: forward, stdout: newTail(stdoutLines, stdoutWidth), stderr: newErrorTail(stderrLines, stderrWidth)}
-	candidates := []string{filepath.Join(files, "tfos-"+name+".log")}
+// logPlace is where a log may be: its path on this host, and its name in reports.
+type logPlace struct{ path, shown string }
+
+// logPlaces returns where the log of a child may be, the best place first:
+//
+//   - in dir, the job's own folder of logs, if it has one
+//   - in the folder of the container's logs, if YARN has one: YARN keeps these files after the
+//     container's end, and its NodeManager shows them. Other files are deleted then
+//   - in files, the member's working folder
+func logPlaces(dir, files, name string, env func(string) string) []logPlace {
+	var places []logPlace
+	add := func(path string) { places = append(places, logPlace{path, path}) }
 	if dir != "" {
-		candidates = append([]string{filepath.Join(dir, name+".log")}, candidates...)
+		add(filepath.Join(dir, name+".log"))
 	}
-	for _, path := range candidates {
-		log, err := openLog(path)
+	name = "tfos-" + name + ".log"
+	if dirs := env("LOG_DIRS"); dirs != "" && env("CONTAINER_ID") != "" {
+		first, _, _ := strings.Cut(dirs, ",")
+		page := (&url.URL{Scheme: "http", Host: env("NM_HOST") + ":" + env("NM_HTTP_PORT"),
+			Path: path.Join("/node/containerlogs", env("CONTAINER_ID"), env("USER"), name)}).String()
+		places = append(places, logPlace{filepath.Join(first, name), page})
+	}
+	add(filepath.Join(files, name))
+	return places
+}
+
+// openOutput opens the log of a child for appending, in the first of places that can be
+// written. If none can, there is no log: the child runs nevertheless, and openOutput logs a
+// warning.
+func openOutput(places []logPlace, forward io.Writer, logger *slog.Logger) *output {
+	o := &output{forward: forward, stdout: newTail(stdoutLines, stdoutWidth), stderr: newErrorTail(stderrLines, stderrWidth)}
+	for _, place := range places {
+		log, err := openLog(place.path)
 		if err != nil {
-			logger.Warn("node: open the child's log", "path", path, "error", err)
+			logger.Warn("node: open the child's log", "path", place.path, "error", err)
 			continue
 		}
-		o.log, o.path = log, path
+		o.log, o.path = log, place.shown
 		return o
 	}
 	return o

@@ -14,7 +14,7 @@ import (
 func TestOutputKeepsTheLastErrorLines(t *testing.T) {
 	dir := t.TempDir()
 	var forward bytes.Buffer
-	o := openOutput(dir, t.TempDir(), "worker-1", &forward, testLog())
+	o := openOutput(logPlaces(dir, t.TempDir(), "worker-1", noEnv), &forward, testLog())
 	var in strings.Builder
 	for i := range 100 {
 		fmt.Fprintf(&in, "line %d\n", i)
@@ -56,7 +56,7 @@ func TestOutputKeepsTheLastErrorLines(t *testing.T) {
 
 func TestOutputBreaksEndlessLines(t *testing.T) {
 	var forward bytes.Buffer
-	o := openOutput("", t.TempDir(), "x", &forward, testLog())
+	o := openOutput(logPlaces("", t.TempDir(), "x", noEnv), &forward, testLog())
 	endless := strings.Repeat("y", 3*longestLine+7)
 	o.copyFrom(strings.NewReader(endless), o.stderr)
 	if forward.String() != endless {
@@ -71,12 +71,12 @@ func TestOutputFallsBackToTheFilesFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	for dir, want := range map[string]string{"": files, filepath.Join(file, "below"): files} {
-		o := openOutput(dir, files, "ps-0", &bytes.Buffer{}, testLog())
+		o := openOutput(logPlaces(dir, files, "ps-0", noEnv), &bytes.Buffer{}, testLog())
 		if o.path != filepath.Join(want, "tfos-ps-0.log") {
 			t.Errorf("dir %q: log %q", dir, o.path)
 		}
 	}
-	o := openOutput("", filepath.Join(file, "below"), "ps-0", &bytes.Buffer{}, testLog())
+	o := openOutput(logPlaces("", filepath.Join(file, "below"), "ps-0", noEnv), &bytes.Buffer{}, testLog())
 	o.copyFrom(strings.NewReader("still read\n"), o.stderr)
 	if o.path != "" || len(o.stderr.lastLines()) != 1 {
 		t.Errorf("without a log: path %q, lines %q", o.path, o.stderr.lastLines())
@@ -97,7 +97,7 @@ W0000 00:00:1795915965.232583   10387 computation_placer.cc:177] computation pla
 To enable the following instructions: AVX2 FMA, in other operations, rebuild TensorFlow with the appropriate compiler flags.
 2026-11-29 01:32:46.281605: W tensorflow/compiler/tf2tensorrt/utils/py_utils.cc:38] TF-TRT Warning: Could not find TensorRT
 `
-	o := openOutput(t.TempDir(), t.TempDir(), "worker-0", &bytes.Buffer{}, testLog())
+	o := openOutput(logPlaces(t.TempDir(), t.TempDir(), "worker-0", noEnv), &bytes.Buffer{}, testLog())
 	said := []string{"ValueError: oneDNN is what I like", "failed to allocate 8 GiB on GPU:0"}
 	o.copyFrom(strings.NewReader(noise+said[0]+"\n"+noise+said[1]+"\n"), o.stderr)
 	if last := o.stderr.lastLines(); !slices.Equal(last, said) {
@@ -114,7 +114,7 @@ func TestTheFatalLineIsKept(t *testing.T) {
 	fatal := "F0000 00:00:1.1 7 tensor.cc:733] Check failed: dtype() == expected"
 	stacks := strings.Repeat("    @ 0x7f tensorflow::Tensor::matrix()\n", 100)
 	for _, in := range []string{fatal + "\n" + stacks, stacks + fatal + "\n" + stacks, stacks + fatal + "\n"} {
-		o := openOutput("", t.TempDir(), "x", &bytes.Buffer{}, testLog())
+		o := openOutput(logPlaces("", t.TempDir(), "x", noEnv), &bytes.Buffer{}, testLog())
 		o.copyFrom(strings.NewReader(in), o.stderr)
 		last := o.stderr.lastLines()
 		if found := slices.Index(last, fatal); found < 0 || slices.Contains(last[found+1:], fatal) || len(last) > o.stderr.maxLines+1 {
@@ -129,7 +129,7 @@ func TestTheFatalLineIsKept(t *testing.T) {
 
 func TestATitleHasALineOfItsOwn(t *testing.T) {
 	dir := t.TempDir()
-	o := openOutput(dir, t.TempDir(), "x", &bytes.Buffer{}, testLog())
+	o := openOutput(logPlaces(dir, t.TempDir(), "x", noEnv), &bytes.Buffer{}, testLog())
 	o.writeTitle("run")
 	o.copyFrom(strings.NewReader("accuracy 0.9"), o.stdout)
 	o.writeTitle("succeeded")
@@ -137,5 +137,28 @@ func TestATitleHasALineOfItsOwn(t *testing.T) {
 	log, err := os.ReadFile(filepath.Join(dir, "x.log"))
 	if want := "--- run\naccuracy 0.9\n--- succeeded\n--- again\n"; err != nil || string(log) != want {
 		t.Errorf("%q, want %q", log, want)
+	}
+}
+
+func noEnv(string) string { return "" }
+
+// TestLogPlaces: a container of YARN keeps its logs in a folder of their own, which a page
+// shows. LOG_DIRS alone is somebody else's.
+func TestLogPlaces(t *testing.T) {
+	container := map[string]string{"CONTAINER_ID": "container_1", "LOG_DIRS": "/logs/a/container_1,/logs/b/container_1", "NM_HOST": "h", "NM_HTTP_PORT": "8042", "USER": "ann"}
+	own := logPlace{"/w/tfos-ps-0.log", "/w/tfos-ps-0.log"}
+	for _, c := range []struct {
+		dir  string
+		env  map[string]string
+		want []logPlace
+	}{
+		{"", nil, []logPlace{own}},
+		{"/r/logs", nil, []logPlace{{"/r/logs/ps-0.log", "/r/logs/ps-0.log"}, own}},
+		{"", container, []logPlace{{"/logs/a/container_1/tfos-ps-0.log", "http://h:8042/node/containerlogs/container_1/ann/tfos-ps-0.log"}, own}},
+		{"", map[string]string{"LOG_DIRS": "/x"}, []logPlace{own}},
+	} {
+		if got := logPlaces(c.dir, "/w", "ps-0", func(name string) string { return c.env[name] }); !slices.Equal(got, c.want) {
+			t.Errorf("%q, %v: %q, want %q", c.dir, c.env, got, c.want)
+		}
 	}
 }

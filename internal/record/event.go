@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// Event is an event that the driver reports: Driver, Context, Waiting, Formed, Progress,
+// Event is an event that the driver reports: Driver, Context, Queued, Waiting, Formed, Progress,
 // Resumed, TensorBoard, Contract, Warning or Verdict. The reservation server has more
 // events, which go only to the driver.
 type Event interface {
@@ -27,6 +27,13 @@ type Context struct {
 	TrackingURL  string `json:"tracking_url"` // Spark's web page of the application, or ""
 	// ManagerURL is the web page of the cluster manager, of a standalone master; or "".
 	ManagerURL string `json:"manager_url,omitempty"`
+}
+
+// Queued is what the cluster manager says of an application that waits for what it asked for.
+// The launcher reports it.
+type Queued struct {
+	Queue string `json:"queue,omitempty"` // of YARN, namespace of Kubernetes
+	Words string `json:"words"`           // the manager's own
 }
 
 // Waiting says which members have not registered yet, as "worker:1".
@@ -108,6 +115,7 @@ type Warning struct {
 
 func (Driver) EventName() string      { return "driver" }
 func (Context) EventName() string     { return "context" }
+func (Queued) EventName() string      { return "queued" }
 func (Waiting) EventName() string     { return "waiting" }
 func (Formed) EventName() string      { return "formed" }
 func (Progress) EventName() string    { return "progress" }
@@ -121,6 +129,7 @@ func (Verdict) EventName() string     { return "verdict" }
 var parsers = map[string]func(data []byte) (Event, error){
 	"driver":      parse[Driver],
 	"context":     parse[Context],
+	"queued":      parse[Queued],
 	"waiting":     parse[Waiting],
 	"formed":      parse[Formed],
 	"progress":    parse[Progress],

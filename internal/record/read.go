@@ -38,6 +38,8 @@ type Entry struct {
 // returns true if that cannot be found out. If dir has no record, the error is
 // fs.ErrNotExist.
 //
+// A record that a driver in the cluster writes is running until it has a verdict.
+//
 // The state follows from the verdict. If the writer died before it wrote one, the
 // driver's verdict among the events counts. Without that the run is lost.
 func Read(ctx context.Context, s store.Store, dir string, alive func(Process) bool) (Status, error) {
@@ -61,7 +63,8 @@ func read(ctx context.Context, s store.Store, dir string, alive func(Process) bo
 		return Status{}, fmt.Errorf("its version is %d, and this tfos knows those up to %d: use a newer tfos", run.Version, Version)
 	}
 	// alive comes before reading: a writer found dead here can write nothing later.
-	living := run.State == Running && alive(run.Writer)
+	// Whether a driver in the cluster lives, only the cluster manager can say.
+	living := run.State == Running && (run.InCluster || alive(run.Writer))
 	status := Status{Run: *run, State: run.State}
 	if status.Last, err = lastEntry(ctx, s, dir, func(Entry) bool { return true }); err != nil {
 		return Status{}, err

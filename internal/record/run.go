@@ -1,6 +1,7 @@
 package record
 
 import (
+	"os"
 	"time"
 
 	"tfos/internal/exit"
@@ -16,7 +17,8 @@ const (
 	runFile     = "run.json"
 	eventsFile  = "events.jsonl"
 	verdictFile = "verdict.json"
-	logsFolder  = "logs" // output of the members that run on the launcher's machine
+	stopFile    = "stop.json" // a launcher's request to a driver in the cluster
+	logsFolder  = "logs"      // output of the members that run on the launcher's machine
 )
 
 // State is the state of a run.
@@ -31,25 +33,37 @@ const (
 
 // Run is the content of run.json.
 type Run struct {
-	Version     int        `json:"version"`
-	ID          string     `json:"id"`
-	Kind        string     `json:"kind"` // train, infer, export
-	Job         string     `json:"job"`  // the name in the job file
-	State       State      `json:"state"`
-	Started     time.Time  `json:"started"`
-	Ended       time.Time  `json:"ended,omitzero"`
-	Application string     `json:"application"` // Spark's id; "": none yet, or a run without Spark
-	Master      string     `json:"master"`      // from the job; once Spark runs, from Spark
-	TrackingURL string     `json:"tracking_url"`
-	ManagerURL  string     `json:"manager_url,omitempty"` // of a standalone master
-	Writer      Process    `json:"writer"`
-	Outputs     []Artifact `json:"outputs"` // complete, under their final names
+	Version     int       `json:"version"`
+	ID          string    `json:"id"`
+	Kind        string    `json:"kind"` // train, infer, export
+	Job         string    `json:"job"`  // the name in the job file
+	State       State     `json:"state"`
+	Started     time.Time `json:"started"`
+	Ended       time.Time `json:"ended,omitzero"`
+	Application string    `json:"application"` // Spark's id; "": none yet, or a run without Spark
+	Master      string    `json:"master"`      // from the job; once Spark runs, from Spark
+	TrackingURL string    `json:"tracking_url"`
+	ManagerURL  string    `json:"manager_url,omitempty"` // of a standalone master
+	Writer      Process   `json:"writer"`
+	// InCluster says that the driver runs in the cluster and writes the record, once it has
+	// adopted it: Adopted. Before, the launcher is the writer.
+	InCluster bool       `json:"in_cluster,omitempty"`
+	Adopted   bool       `json:"adopted,omitempty"`
+	Outputs   []Artifact `json:"outputs"` // complete, under their final names
 }
 
-// Process is the process that writes a record: the launcher.
+// Process is the process that writes a record: the launcher, or a driver in the cluster.
 type Process struct {
 	Host string `json:"host"` // for people
 	proc.ID
+}
+
+// ThisProcess is this process as the writer of a record.
+func ThisProcess() (p Process, err error) {
+	if p.Host, err = os.Hostname(); err == nil {
+		p.ID, err = proc.Identify(os.Getpid())
+	}
+	return p, err
 }
 
 // stateOf returns the state of a run that ended with code.

@@ -85,6 +85,66 @@ func Create(ctx context.Context, c Config) (*Writer, error) {
 	return w, nil
 }
 
+// ErrAdopted says that another process writes the record already.
+var ErrAdopted = errors.New("a driver of this run has begun already")
+
+// Adopt opens the record of a run that its launcher has made, for the run's driver in the
+// cluster. Config.Run has only Writer, and Files is nil. A second driver of the run, as
+// YARN starts one after the first has died, gets ErrAdopted: the run is not begun twice.
+func Adopt(ctx context.Context, c Config) (*Writer, error) {
+	c.Dir = strings.TrimSuffix(c.Dir, "/")
+	run, err := readJSON[Run](ctx, c.Store, c.Dir+"/"+runFile)
+	if err == nil && (run.Adopted || run.State != Running) {
+		err = ErrAdopted
+	}
+	if err == nil {
+		run.Writer, run.Adopted = c.Run.Writer, true
+		err = writeJSON(ctx, c.Store, c.Dir+"/"+runFile, run)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("record: adopt %s: %w", c.Dir, err)
+	}
+	w := &Writer{c: c, run: *run, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	go w.writeUntilFinish(context.WithoutCancel(ctx))
+	return w, nil
+}
+
+// Run returns what the writer would write into run.json.
+func (w *Writer) Run() Run {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.run
+}
+
+// Leave ends the writer without a verdict: from now on another process writes the record.
+func (w *Writer) Leave() {
+	w.mu.Lock()
+	if !w.closed {
+		w.closed = true
+		w.appendPostponed()
+		w.wakeUp()
+		close(w.wake)
+	}
+	w.mu.Unlock()
+	<-w.done
+}
+
+// Conclude writes the verdict on a run whose driver in the cluster has ended without one. A
+// verdict that is there already stays.
+func Conclude(ctx context.Context, s store.Store, dir string, now time.Time, v Verdict) error {
+	dir = strings.TrimSuffix(dir, "/")
+	run, err := readJSON[Run](ctx, s, dir+"/"+runFile)
+	if err != nil || run.State != Running {
+		return err
+	}
+	if _, err := s.Stat(ctx, dir+"/"+verdictFile); err == nil {
+		return nil
+	}
+	w := Writer{c: Config{Store: s, Dir: dir, Now: func() time.Time { return now }}, run: *run, closed: true, done: make(chan struct{})}
+	close(w.done)
+	return w.Finish(ctx, v)
+}
+
 // Event appends an event. It does not wait for the store. An error goes to Warn.
 func (w *Writer) Event(e Event) {
 	now := w.c.Now()

@@ -198,15 +198,9 @@ func (h *hdfsCluster) options() (hdfs.ClientOptions, error) {
 	options.NamenodeDialFunc = h.dialNameNode
 	options.DatanodeDialFunc = h.dialDataNode
 	if options.KerberosClient != nil {
-		kerberos, err := kerberosClient(h.settings, h.env)
-		if err != nil {
-			return options, err
-		}
-		if options.KerberosServicePrincipleName == "" {
-			return options, kerberosError{fmt.Errorf("hadoop.security.authentication is kerberos, but dfs.namenode.kerberos.principal is not set")}
-		}
-		options.KerberosClient = kerberos
-		return options, checkTicket(kerberos, options.KerberosServicePrincipleName, h.nameNodes)
+		client, err := h.kerberosClient(options.KerberosServicePrincipleName)
+		options.KerberosClient = client
+		return options, err
 	}
 	name, err := hadoopUser(h.env)
 	options.User = name

@@ -165,7 +165,8 @@ func TestKerberosSettings(t *testing.T) {
 		{map[string]string{"KRB5_CONFIG": krb5, "KRB5CCNAME": "/nowhere/cache"}, "/nowhere/cache"},
 		{map[string]string{"KRB5_CONFIG": krb5, "KRB5_CLIENT_KTNAME": "/nowhere/keytab"}, "/nowhere/keytab"},
 	} {
-		_, err := kerberosClient(nil, func(name string) string { return c.env[name] })
+		cluster := hdfsCluster{env: func(name string) string { return c.env[name] }}
+		_, err := cluster.kerberosClient("hdfs/_HOST")
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v: %v, want %s", c.env, err, c.want)
 		}

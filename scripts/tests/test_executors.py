@@ -2,7 +2,7 @@
 
 import pytest
 from tfos import executors
-from tfos.causes import error_line, own_lines
+from tfos.causes import error_line, own_lines, with_words
 from tfos.executors import Executors
 
 
@@ -18,11 +18,13 @@ class Option:
 
 
 class Summary:
-    def __init__(self, number, active, reason=None, logs=None):
+    def __init__(self, number, active, reason=None, logs=None, at=0):
         self.id = lambda: number
         self.hostPort = lambda: "driver" if number == "driver" else "h1:4711"
         self.isActive = lambda: active
         self.removeReason = lambda: Option(reason)
+        self.removeTime = lambda: Option(self)
+        self.getTime = lambda: at
         self.executorLogs = lambda: self
         self.get = lambda kind: Option((logs or {}).get(kind))
 
@@ -234,3 +236,56 @@ SAID = [
 def test_what_an_executor_said(lines, want):
     assert error_line(own_lines(lines)) == want
     assert not [line for line in own_lines(lines) if "\tat " in line or "Command" in line]
+
+
+OVER = (
+    "Container killed by YARN for exceeding {} memory limits. {} of {} {} memory used. "
+    "Consider boosting spark.executor.memoryOverhead."
+)
+
+
+@pytest.mark.parametrize(
+    "words, cause",
+    [
+        ("", "worker:0 was lost"),
+        ("Container marked as failed", "worker:0 was lost; Spark says: Container marked as failed"),
+        (
+            OVER.format("physical", "2.8 GB", "2.8 GB", "physical"),
+            "worker:0 was killed by YARN: memory, 2.8 of 2.8 GB used: raise resources.worker.memory",
+        ),
+        (
+            OVER.format("physical", "1.0 GB", "896 MB", "physical"),
+            "worker:0 was killed by YARN: memory, 1.0 GB of 896 MB used: "
+            "raise resources.worker.memory",
+        ),
+        (
+            OVER.format("virtual", "9.1 GB", "5.9 GB", "virtual"),
+            "worker:0 was killed by YARN: memory, 9.1 of 5.9 GB used (virtual): "
+            "set yarn.nodemanager.vmem-check-enabled to false on the cluster",
+        ),
+    ],
+)
+def test_words_about_a_lost_member(words, cause):
+    verdict = {"cause": "worker:0 was lost", "member": "worker:0", "retryable": True}
+    told = with_words(verdict, words)
+    assert told["cause"] == cause
+    assert told["retryable"] == ("killed by YARN: memory" not in cause)
+
+
+def test_last_death_waits_for_the_manager():
+    """The AM tells Spark of a container with its next heartbeat."""
+    spark = Spark(Summary("1", True), Summary("2", False))
+    now = [0.0]
+
+    def sleep(seconds):
+        now[0] += seconds
+        if now[0] > 2:
+            spark.summaries[1:] = [
+                Summary("1", False, "it\nended", at=1),
+                Summary("2", False, "it ended first", at=0),
+            ]
+
+    watched = Executors(spark, None, clock=lambda: now[0], sleep=sleep)
+    assert watched.last_death(5) == "it ended" and 2 < now[0] < 3
+    spark.summaries = [Summary("driver", True), Summary("1", True)]
+    assert watched.last_death(5) == "" and now[0] > 7

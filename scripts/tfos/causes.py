@@ -76,6 +76,30 @@ def lacks_pyarrow(err):
     return cause if missing or "Cannot run program" in str(err) else None
 
 
+# Spark's YarnAllocator, for exit codes of a container that had too much memory.
+_OVER_LIMIT = re.compile(
+    r"killed by YARN for exceeding (\w+) memory limits\. ([\d.]+) (\w+) of ([\d.]+ \w+) "
+)
+
+
+def with_words(verdict, words):
+    """The verdict on a lost member, with Spark's words about the end of its executor."""
+    if not words:
+        return verdict
+    found = _OVER_LIMIT.search(words)
+    if not found:
+        return {**verdict, "cause": f"{verdict['cause']}; Spark says: {words}"}
+    kind, used, unit, limit = found.groups()
+    used = used if limit.endswith(unit) else f"{used} {unit}"
+    member, role = verdict["member"], verdict["member"].partition(":")[0]
+    cause = f"{member} was killed by YARN: memory, {used} of {limit} used"
+    if kind == "virtual":
+        cause += " (virtual): set yarn.nodemanager.vmem-check-enabled to false on the cluster"
+    else:
+        cause += f": raise resources.{role}.memory"
+    return {**verdict, "cause": cause, "retryable": False}
+
+
 _STACK = re.compile(r"\s+at |\s*\.\.\. \d+ (common frames|more)")
 _TITLE = re.compile(
     r"Spark Executor Command: |=+$|Using Spark's default log4j profile"

@@ -9,11 +9,12 @@ import queue
 from pyspark import InheritableThread, SparkFiles
 
 from tfos import exits, inputs, predictions, storage
-from tfos.causes import first_cause, first_line
+from tfos.causes import first_cause, first_line, with_words
 from tfos.executors import Executors, open_log
 from tfos.members import MEMBERS_GROUP, assignment, run_members, slots
 from tfos.reservation import Reservation
 
+MANAGER_SECONDS = 5  # YARN's AM hears of its containers every 3 s
 CLOSE_SECONDS = 10  # beyond a lease: what the reservation server needs to clean up
 
 
@@ -121,8 +122,20 @@ class Run:
             self.sc.cancelJobGroup(feed_group(event["feed"]))
             return
         elif name == "verdict":
-            self.verdict = event
+            event = self.verdict = self.explain(event)
         self.emit(event)
+
+    def explain(self, verdict):
+        """The verdict on a lost member, with what the cluster manager says of its container."""
+        member_lost = verdict.get("retryable") and verdict.get("member") and self.formed
+        if not (member_lost and self.sc.master.startswith(("yarn", "k8s://"))):
+            return verdict
+        try:
+            words = self.executors.last_death(MANAGER_SECONDS)
+        except Exception as err:  # whatever Spark throws: the verdict stands without it
+            self.emit({"event": "warning", "message": f"why it died: {first_line(err)}"})
+            return verdict
+        return with_words(verdict, words)
 
     def on_ready(self, ready):
         self.ready = ready
@@ -155,8 +168,9 @@ class Run:
             self.start_members()
 
     def start_members(self):
-        for path in self.plan["files"]:
-            self.sc.addFile(path)
+        if self.plan["deploy_mode"] != "cluster":  # there spark-submit has shipped them
+            for path in self.plan["files"]:
+                self.sc.addFile(path)
         if "context" in self.plan["node"]:
             hadoop = self.sc._jsc.hadoopConfiguration()
             self.plan["node"]["context"]["default_fs"] = hadoop.get("fs.defaultFS")

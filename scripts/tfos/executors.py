@@ -138,6 +138,20 @@ class Executors:
         if self._log:
             self._log.close()
 
+    def last_death(self, seconds):
+        """Why an executor died: Spark's words, of the one that died last. "": none has died.
+
+        A container manager tells Spark with its next heartbeat: wait so long for one."""
+        end = self._clock() + seconds
+        while True:
+            dead = [one for one in self._stored() if not one.isActive()]
+            said = [one for one in dead if one.removeReason().isDefined()]
+            if said or self._clock() >= end:
+                break
+            self._sleep(_POLL)
+        last = max(said, key=lambda one: one.removeTime().get().getTime(), default=None)
+        return " ".join(last.removeReason().get().split()) if last else ""
+
     def _death(self, executor):
         if executor not in self._deaths:
             self._deaths[executor] = Death(executor, self._clock())

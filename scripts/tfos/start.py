@@ -14,6 +14,7 @@ from tfos.causes import innermost_cause
 from tfos.driver import Run
 from tfos.executors import open_log
 from tfos.members import CORES_CONF, slots
+from tfos.recorder import Recorder, Refused
 
 PLAN_VERSION = 2  # job.PlanVersion
 JAVA_CONF = "spark.executor.defaultJavaOptions"
@@ -72,6 +73,28 @@ def prepare(plan, conf):
     return sources
 
 
+class Launcher:
+    """Who hears of the run: the launcher, which is this process's ancestor."""
+
+    def emit(self, event):
+        emit_line(event)
+
+    def on_stop(self, stop):
+        """The launcher sends SIGTERM: main has a handler."""
+
+
+def listener(plan, conf):
+    """Who hears of a run. With a driver in the cluster that is its record, which launchers
+    read."""
+    if plan["deploy_mode"] != "cluster":
+        return Launcher()
+    settings = storage.of_conf(SparkContext._jvm, conf)
+    try:
+        return Recorder(plan["node_binary"], plan["record"], settings)
+    except Refused as err:
+        sys.exit(f"tfos: {err}")
+
+
 def main():
     with open(sys.argv[1]) as file:
         plan = json.load(file)
@@ -83,15 +106,16 @@ def main():
         sys.exit(1)
     SparkContext._ensure_initialized()  # else SparkConf knows nothing of spark-submit's settings
     conf = SparkConf()
+    to = listener(plan, conf)
     log = None if plan["local"] else open_log(SparkContext._jvm)
     sources = prepare(plan, conf) if conf.contains(CORES_CONF) else {}
     try:
         spark = SparkSession.builder.config(conf=conf).getOrCreate()
     except Exception as err:  # whatever Spark throws
-        emit_line(no_context(err, conf))
+        to.emit(no_context(err, conf))
         raise
     sc = spark.sparkContext
-    emit_line(
+    to.emit(
         {
             "event": "context",
             "application": sc.applicationId,
@@ -101,8 +125,9 @@ def main():
             "manager_url": masters.web_page(sc),
         }
     )
-    job = Run(sc, plan, emit_line, sources, log)
+    job = Run(sc, plan, to.emit, sources, log)
     signal.signal(signal.SIGTERM, lambda *_: job.stop("interrupted"))
+    to.on_stop(lambda _: job.stop("interrupted"))
     verdict = job.loop()
     spark.stop()
     sys.exit(0 if verdict["code"] == 0 else 1)

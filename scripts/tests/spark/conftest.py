@@ -113,9 +113,15 @@ def standalone_sh():
 
 
 @pytest.fixture(scope="session")
-def standalone(tmp_path_factory, standalone_sh):
+def standalone_folder(tmp_path_factory):
+    """The folder of that master and its workers."""
+    return tmp_path_factory.mktemp("s") / "c"
+
+
+@pytest.fixture(scope="session")
+def standalone(standalone_folder, standalone_sh):
     """spark://… of a master with 4 workers of 3 cores and 2 GiB."""
-    folder = tmp_path_factory.mktemp("s") / "c"
+    folder = standalone_folder
     shape = ["--workers", "4", "--cores", "3", "--memory", "2g"]
     started = standalone_sh(folder, "start", *shape)
     assert started.returncode == 0, started.stderr

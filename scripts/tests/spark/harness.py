@@ -48,6 +48,10 @@ class Job:
         self.process = None
 
     def start(self, *argv, env=None):
+        return self.start_command(*argv, "--run-id", self.run_id, env=env)
+
+    def start_command(self, *argv, env=None):
+        """Start tfos, also a command that names no run."""
         full = {
             **os.environ,
             "TMPDIR": str(self.temp),
@@ -58,7 +62,7 @@ class Job:
         }
         self.err = open(self.folder / "stderr.txt", "w+")  # noqa: SIM115 closed in wait
         self.process = subprocess.Popen(
-            [TFOS, *map(str, argv), "--output", "json", "--run-id", self.run_id],
+            [TFOS, *map(str, argv), "--output", "json"],
             cwd=self.folder,
             env=full,
             stdin=subprocess.DEVNULL,

@@ -1,6 +1,7 @@
 """Writes the ids of the rows it is handed to <model_dir>/rows-<worker>.txt.
 
-args: sleep (seconds a batch), stop_after (rows; then terminate), feed (next_batch | data_feed)
+args: rows_dir (in the place of model_dir), sleep (seconds a batch), stop_after (rows; then terminate),
+feed (next_batch | data_feed)
 """
 
 import os
@@ -8,8 +9,9 @@ import time
 
 
 def main_fun(args, ctx):
-    os.makedirs(args.model_dir, exist_ok=True)
-    path = os.path.join(args.model_dir, f"rows-{ctx.task_index}.txt")
+    folder = getattr(args, "rows_dir", args.model_dir)
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, f"rows-{ctx.task_index}.txt")
     stop_after = getattr(args, "stop_after", 0)
     with open(path, "w") as out:
         rows = 0

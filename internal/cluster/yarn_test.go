@@ -1,0 +1,224 @@
+package cluster
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"tfos/internal/exit"
+)
+
+// yarnSite writes yarn-site.xml and returns an environment that names its folder.
+func yarnSite(t *testing.T, properties map[string]string) func(string) string {
+	t.Helper()
+	dir, text := t.TempDir(), "<configuration>"
+	for name, value := range properties {
+		text += "<property><name>" + name + "</name><value>" + value + "</value></property>"
+	}
+	if err := os.WriteFile(dir+"/yarn-site.xml", []byte(text+"</configuration>"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return func(name string) string {
+		return map[string]string{"HADOOP_CONF_DIR": dir, "HADOOP_USER_NAME": "ann"}[name]
+	}
+}
+
+func openedYARN(t *testing.T, properties map[string]string) yarn {
+	t.Helper()
+	m, err := Open(Config{Kind: YARN, Master: "yarn", Run: "Digits.1", Env: yarnSite(t, properties)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m.(yarn)
+}
+
+// address is HOST:PORT of a server.
+func address(s *httptest.Server) string { return strings.TrimPrefix(s.URL, "http://") }
+
+func TestYARNAddresses(t *testing.T) {
+	const p = "yarn.resourcemanager."
+	for _, c := range []struct {
+		properties map[string]string
+		web, rpc   string
+	}{
+		{nil, "http://0.0.0.0:8088", "0.0.0.0:8032"},
+		{map[string]string{p + "hostname": "h"}, "http://h:8088", "h:8032"},
+		{map[string]string{p + "hostname": "h", p + "webapp.address": "${yarn.resourcemanager.hostname}:1", p + "address": "g:2"}, "http://h:1", "g:2"},
+		{map[string]string{p + "hostname": "h", "yarn.http.policy": "HTTPS_ONLY"}, "https://h:8090", "h:8032"},
+		{map[string]string{p + "ha.enabled": "true", p + "ha.rm-ids": "a, b", p + "hostname.a": "h", p + "hostname.b": "g", p + "webapp.address.b": "w:3"},
+			"http://h:8088 http://w:3", "h:8032 g:8032"},
+	} {
+		y := openedYARN(t, c.properties)
+		if got := strings.Join(y.rm.sites, " "); got != c.web {
+			t.Errorf("%v: web %s, want %s", c.properties, got, c.web)
+		}
+		if got := strings.Join(resourceManagers(y.property, "address", "8032"), " "); got != c.rpc {
+			t.Errorf("%v: address %s, want %s", c.properties, got, c.rpc)
+		}
+	}
+	if _, err := Open(Config{Kind: YARN, Env: func(string) string { return "" }}); exit.CodeOf(err, 0) != exit.NoSpark || !strings.Contains(err.Error(), "HADOOP_CONF_DIR") {
+		t.Errorf("without HADOOP_CONF_DIR: %v", err)
+	}
+}
+
+// TestYARNStates: what a ResourceManager says of an application, and the verdict of it. The
+// texts are those of Hadoop 3.3.4.
+func TestYARNStates(t *testing.T) {
+	const memory = "Application application_1_0001 failed 1 times due to AM Container for appattempt_1_0001_000001 exited with  exitCode: -104\n" +
+		"Failing this attempt.Diagnostics: [2026-11-30 10:00:00.001]Container [pid=7,containerID=container_1_0001_01_000001] is running 300000000B beyond the 'PHYSICAL' memory limit. " +
+		"Current usage: 2.3 GB of 2 GB physical memory used; 5.0 GB of 4.2 GB virtual memory used. Killing container.\nDump of the process-tree for container_1_0001_01_000001 :\n\t|- PID PPID"
+	for name, c := range map[string]struct {
+		app   map[string]any
+		phase Phase
+		cause Cause
+		code  exit.Code
+		words string
+	}{
+		"waits":      {map[string]any{"state": "ACCEPTED", "finalStatus": "UNDEFINED"}, Waiting, CauseQueue, exit.NotFormed, "queue q"},
+		"runs":       {map[string]any{"state": "RUNNING", "finalStatus": "UNDEFINED"}, Running, "", exit.Failed, ""},
+		"well":       {map[string]any{"state": "FINISHED", "finalStatus": "SUCCEEDED", "diagnostics": "x"}, Succeeded, "", exit.Failed, ""},
+		"killed":     {map[string]any{"state": "KILLED", "finalStatus": "KILLED", "diagnostics": "Application application_1_0001 was killed by user ann at 10.0.0.1"}, Killed, CauseKilled, exit.Terminated, "was killed by user ann"},
+		"memory":     {map[string]any{"state": "FAILED", "finalStatus": "FAILED", "diagnostics": memory, "amContainerLogs": "u"}, Failed, CauseMemory, exit.Failed, "2.3 GB of 2 GB physical memory used"},
+		"AM's exit":  {map[string]any{"state": "FAILED", "finalStatus": "FAILED", "diagnostics": "AM Container exited with  exitCode: 13", "amContainerLogs": "u"}, Failed, CauseExit, exit.Failed, "exitCode: 13"},
+		"node lost":  {map[string]any{"state": "FAILED", "finalStatus": "FAILED", "diagnostics": "AM Container exited with  exitCode: -100", "amContainerLogs": "u"}, Failed, CauseLost, exit.Failed, "exitCode: -100"},
+		"SIGKILL":    {map[string]any{"state": "FAILED", "finalStatus": "FAILED", "diagnostics": "[2026-11-30 10:00:00.001]Container exited with a non-zero exit code 137. exitCode: 137", "amContainerLogs": "u"}, Failed, CauseSignal, exit.Failed, "exit code 137"},
+		"no queue":   {map[string]any{"state": "FAILED", "finalStatus": "FAILED", "allocatedMB": -1, "diagnostics": "Application application_1_0001 submitted by user ann to unknown queue: none"}, Failed, CauseRefused, exit.NoSpark, "unknown queue: none"},
+		"app failed": {map[string]any{"state": "FINISHED", "finalStatus": "FAILED", "diagnostics": "User application exited with status 1", "amContainerLogs": "u"}, Failed, CauseExit, exit.Failed, "User application exited"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			mux := http.NewServeMux()
+			mux.HandleFunc("GET /ws/v1/cluster/apps/application_1_0001", func(w http.ResponseWriter, r *http.Request) {
+				c.app["id"], c.app["queue"] = "application_1_0001", "q"
+				_ = json.NewEncoder(w).Encode(map[string]any{"app": c.app})
+			})
+			server := httptest.NewServer(mux)
+			defer server.Close()
+			y := openedYARN(t, map[string]string{"yarn.resourcemanager.webapp.address": address(server)})
+			s, err := y.State(t.Context(), App{ID: "application_1_0001"})
+			if err != nil || s.Phase != c.phase || s.Cause != c.cause || s.Verdict().Code != c.code || !strings.Contains(s.Words, c.words) {
+				t.Errorf("%+v, %v, verdict %+v", s, err, s.Verdict())
+			}
+			if strings.Contains(s.Words, "2026-11-30") || strings.Contains(s.Words, "Dump") {
+				t.Errorf("words %q", s.Words)
+			}
+		})
+	}
+}
+
+// standby answers as one: it names the active ResourceManager, or does not know it.
+func standby(t *testing.T, active string) *httptest.Server {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if active == "" {
+			w.Header().Set("Refresh", "3")
+			w.WriteHeader(http.StatusServiceUnavailable)
+			fmt.Fprint(w, "There is currently no active RM.")
+			return
+		}
+		w.Header().Set("Location", active+r.URL.RequestURI())
+		w.WriteHeader(http.StatusTemporaryRedirect)
+		fmt.Fprintf(w, "This is standby RM. The redirect url is: %s", active)
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+func TestYARNStandby(t *testing.T) {
+	var killed []string
+	mux := http.NewServeMux()
+	mux.HandleFunc("PUT /ws/v1/cluster/apps/a/state", func(w http.ResponseWriter, r *http.Request) {
+		var body struct{ State string }
+		err := json.NewDecoder(r.Body).Decode(&body)
+		killed = append(killed, fmt.Sprint(r.FormValue("user.name"), body.State, err))
+		w.WriteHeader(http.StatusAccepted)
+	})
+	mux.HandleFunc("GET /ws/v1/cluster/apps", func(w http.ResponseWriter, r *http.Request) {
+		if r.FormValue("applicationTags") != RunKey("Digits.1") {
+			fmt.Fprint(w, `{"apps":null}`)
+			return
+		}
+		fmt.Fprint(w, `{"apps":{"app":[{"id":"old","startedTime":1},{"id":"a","startedTime":3},{"id":"older","startedTime":0}]}}`)
+	})
+	active := httptest.NewServer(mux)
+	defer active.Close()
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	for name, others := range map[string][]string{
+		"a standby is first":         {address(standby(t, "")), address(active)},
+		"a standby names the active": {address(standby(t, active.URL))},
+		"one is down":                {address(gone), address(active)},
+	} {
+		properties := map[string]string{"yarn.resourcemanager.ha.enabled": "true", "yarn.resourcemanager.ha.rm-ids": ""}
+		for i, at := range others {
+			id := fmt.Sprint("rm", i)
+			properties["yarn.resourcemanager.ha.rm-ids"] += id + ","
+			properties["yarn.resourcemanager.webapp.address."+id] = at
+		}
+		properties["yarn.resourcemanager.ha.rm-ids"] = strings.TrimSuffix(properties["yarn.resourcemanager.ha.rm-ids"], ",")
+		y := openedYARN(t, properties)
+		begin := time.Now()
+		app, err := y.Find(t.Context())
+		if err != nil || app.ID != "a" {
+			t.Errorf("%s: %v, %v", name, app, err)
+		}
+		killed = nil
+		if err := y.Kill(t.Context(), app); err != nil || len(killed) != 1 || killed[0] != "annKILLED<nil>" {
+			t.Errorf("%s: kill: %v, %q", name, err, killed)
+		}
+		if spent := time.Since(begin); spent > 5*time.Second {
+			t.Errorf("%s: took %s", name, spent)
+		}
+	}
+	y := openedYARN(t, map[string]string{"yarn.resourcemanager.webapp.address": address(active)})
+	y.run = "another"
+	if _, err := y.Find(t.Context()); !errors.Is(err, ErrUnknown) {
+		t.Errorf("another run: %v", err)
+	}
+}
+
+// TestYARNReach: one of several ResourceManagers is enough; none is one error, which names them.
+func TestYARNReach(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody := free.Addr().String()
+	_ = free.Close()
+	y := openedYARN(t, map[string]string{
+		"yarn.resourcemanager.ha.enabled": "true", "yarn.resourcemanager.ha.rm-ids": "a,b",
+		"yarn.resourcemanager.address.a": nobody, "yarn.resourcemanager.address.b": listener.Addr().String(),
+	})
+	if err := y.Reach(t.Context()); err != nil {
+		t.Error(err)
+	}
+	t.Run("none", func(t *testing.T) {
+		t.Parallel()
+		y := openedYARN(t, map[string]string{"yarn.resourcemanager.address": nobody})
+		err := y.Reach(t.Context())
+		if exit.CodeOf(err, 0) != exit.NoSpark || strings.Count(err.Error(), nobody) != 1 || !strings.Contains(err.Error(), "yarn-site.xml") {
+			t.Error(err)
+		}
+	})
+	t.Run("no ticket", func(t *testing.T) {
+		y := openedYARN(t, map[string]string{"yarn.resourcemanager.address": listener.Addr().String(), "hadoop.security.authentication": "kerberos"})
+		env := y.env
+		y.env = func(name string) string {
+			return map[string]string{"KRB5_CONFIG": "/nowhere/krb5.conf"}[name] + env(name)
+		}
+		y.rm, _ = newResourceManager(y.property, y.env)
+		if err := y.Reach(t.Context()); exit.CodeOf(err, 0) != exit.NoSpark || !strings.Contains(err.Error(), "krb5.conf") || !strings.Contains(err.Error(), "kinit") {
+			t.Error(err)
+		}
+	})
+}

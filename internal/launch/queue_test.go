@@ -1,0 +1,71 @@
+package launch
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"tfos/internal/cluster"
+	"tfos/internal/exit"
+	"tfos/internal/record"
+)
+
+// fakeManager knows one application.
+type fakeManager struct {
+	cluster.Unasked
+	mu     sync.Mutex
+	state  cluster.State
+	killed []string
+}
+
+func (m *fakeManager) Find(context.Context) (cluster.App, error) { return cluster.App{ID: "a"}, nil }
+
+func (m *fakeManager) State(_ context.Context, app cluster.App) (cluster.State, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if app.ID != "a" {
+		return cluster.State{}, cluster.ErrUnknown
+	}
+	return m.state, nil
+}
+
+func (m *fakeManager) Kill(_ context.Context, app cluster.App) error {
+	m.killed = append(m.killed, app.ID)
+	return nil
+}
+
+// TestQueued: while an application waits, its manager's words are an event, once, and then in
+// the cause of a run that did not start. What waits after the driver's end is killed.
+func TestQueued(t *testing.T) {
+	queueInterval = 200 * time.Millisecond
+	m := &fakeManager{state: cluster.State{Phase: cluster.Waiting, Queue: "q", Words: "queue q\nis full"}}
+	c := config(t, "hang")
+	c.Manager = m
+	c.Formation = 10 * queueInterval
+	var events []record.Event
+	c.Event = func(e record.Event) { events = append(events, e) }
+	v, err := Run(deadline(t), c)
+	want := []record.Event{record.Queued{Queue: "q", Words: "queue q is full"}}
+	if err != nil || v.Code != exit.NotFormed || !strings.HasSuffix(v.Cause, ": queue q is full") || !slices.Equal(events, want) {
+		t.Errorf("%+v, %v, events %v", v, err, events)
+	}
+	if !slices.Equal(m.killed, []string{"a"}) {
+		t.Errorf("killed %q", m.killed)
+	}
+}
+
+// TestKilledOutside: an application that its manager has ended is not killed again, and the
+// manager's words go before those of the driver.
+func TestKilledOutside(t *testing.T) {
+	m := &fakeManager{state: cluster.State{Phase: cluster.Killed, Cause: cluster.CauseKilled, Words: "by ann"}}
+	c := config(t, `event {"event":"context","application":"a","master":"yarn"}`+"\n"+
+		`event {"event":"verdict","code":5,"cause":"Spark went away","member":"worker:0"}`+"\nexit 1")
+	c.Manager = m
+	v, err := Run(deadline(t), c)
+	if err != nil || v.Code != exit.Terminated || !strings.Contains(v.Cause, "by ann") || v.Member != "" || len(m.killed) > 0 {
+		t.Errorf("%+v, %v, killed %q", v, err, m.killed)
+	}
+}

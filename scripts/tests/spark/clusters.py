@@ -1,0 +1,166 @@
+"""Real clusters for the conformance suite (test_clusters.py): what differs between them.
+
+A cluster is asked here by the tests' own requests, not by what is tested.
+"""
+
+import dataclasses
+import getpass
+import json
+import pathlib
+import re
+import time
+import urllib.parse
+import urllib.request
+import xml.etree.ElementTree as ElementTree
+
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def fetch(url, data=None, method=None, kind="application/x-www-form-urlencoded"):
+    request = urllib.request.Request(url, data=data, method=method, headers={"Content-Type": kind})
+    with _DIRECT.open(request, timeout=10) as answer:
+        return answer.read().decode()
+
+
+@dataclasses.dataclass
+class Expected:
+    """How a run ends: exit code, and patterns that the cause has."""
+
+    code: int
+    cause: list
+
+    def check(self, result):
+        cause = result.verdict.get("cause", "")
+        assert result.code == self.code, f"{result.code}: {cause}\n{result.stderr}"
+        for pattern in self.cause:
+            assert re.search(pattern, cause), f"{pattern!r} is not in {cause!r}\n{result.stderr}"
+
+
+class Cluster:
+    """A cluster that has room for two members. Its attributes are what a test expects there."""
+
+    survives = False  # a run goes on when its launcher is killed: the driver is in the cluster
+    hog_args: dict = {}  # noqa: RUF012 of programs/hog.py
+    # A job that has no room: its members, their memory, and the end.
+    crowd, crowd_memory, no_room = 9, "1g", Expected(4, ["worker:"])
+    unreachable: dict = {}  # noqa: RUF012 the spark section of a cluster that is not there
+    unreachable_env: dict = {}  # noqa: RUF012
+    out_of_memory: Expected
+    driver_killed = Expected(5, ["driver"])
+    killed_outside = Expected(143, ["killed from outside"])
+    no_archive = Expected(3, ["no-such-archive"])
+
+    def spark(self, **conf):
+        """The spark section of a job."""
+        raise NotImplementedError
+
+    def model_dir(self, folder):
+        """A model_dir of a test with this folder."""
+        return str(folder / "model")
+
+    def applications(self, job):
+        """Applications of a job: id -> whether it has ended."""
+        raise NotImplementedError
+
+    def kill(self, application):
+        """End an application as its administrator would."""
+        raise NotImplementedError
+
+    def driver(self, job):
+        """The pid of the driver's JVM."""
+        return min(job.processes("org.apache.spark.deploy.SparkSubmit"))
+
+    def running(self, job):
+        """The one application of a job that runs."""
+        (application,) = [app for app, ended in self.applications(job).items() if not ended]
+        return application
+
+    def assert_clean(self, job, seconds=15):
+        deadline = time.monotonic() + seconds
+        while left := [app for app, ended in self.applications(job).items() if not ended]:
+            assert time.monotonic() < deadline, f"{left} run after {seconds} s"
+            time.sleep(0.2)
+
+
+class Standalone(Cluster):
+    """master: spark://…; page: the master's web address."""
+
+    hog_args = {"limit": 4_000_000_000}  # noqa: RUF012 nobody bounds members there
+    out_of_memory = Expected(5, ["MemoryError"])
+    unreachable = {"master": "spark://127.0.0.1:1"}  # noqa: RUF012
+
+    def __init__(self, master, page):
+        self.master, self.page = master, page
+
+    def spark(self, **conf):
+        return {"master": self.master, "conf": conf}
+
+    def applications(self, job):
+        page = json.loads(fetch(self.page + "/json/"))
+        return {app["id"]: False for app in page["activeapps"]} | {
+            app["id"]: True for app in page["completedapps"]
+        }
+
+    def kill(self, application):
+        form = urllib.parse.urlencode({"id": application, "terminate": "true"}).encode()
+        fetch(self.page + "/app/kill/", data=form)
+
+
+def properties(path):
+    """A site file of Hadoop's."""
+    elements = ElementTree.parse(path).iter("property")
+    return {one.findtext("name"): one.findtext("value") for one in elements}
+
+
+class Yarn(Cluster):
+    """conf: folder of core-site.xml and yarn-site.xml (scripts/yarn.sh)."""
+
+    deploy_mode = "client"
+    crowd_memory = "2g"
+    no_room = Expected(4, ["default"])  # the queue
+    out_of_memory = Expected(5, ["YARN: memory"])
+
+    def __init__(self, conf, elsewhere):
+        """elsewhere: an empty folder, for the configuration of a cluster that is not there."""
+        conf = pathlib.Path(conf)
+        site = properties(conf / "yarn-site.xml")
+        self.web = "http://" + site["yarn.resourcemanager.webapp.address"]
+        self.store = properties(conf / "core-site.xml")["fs.defaultFS"]
+        (elsewhere / "core-site.xml").write_text((conf / "core-site.xml").read_text())
+        text = (conf / "yarn-site.xml").read_text()
+        addresses = re.compile(r"(<name>yarn.resourcemanager[\w.]*address</name><value>\w+):\d+")
+        (elsewhere / "yarn-site.xml").write_text(addresses.sub(r"\1:1", text))
+        self.unreachable_env = {"HADOOP_CONF_DIR": str(elsewhere)}
+
+    def spark(self, **conf):
+        small = {"spark.driver.memory": "512m", "spark.executor.memory": "512m"}
+        return {"master": "yarn", "deploy_mode": self.deploy_mode, "conf": {**small, **conf}}
+
+    unreachable = property(spark)
+
+    def model_dir(self, folder):
+        return f"{self.store}/{folder.parent.name}/{folder.name}/model"
+
+    def applications(self, job):
+        answer = json.loads(fetch(self.web + "/ws/v1/cluster/apps"))
+        apps = (answer["apps"] or {}).get("app", [])
+        word = "tfos-" + re.sub(r"[^a-z0-9]+", "-", job.run_id)[:40].strip("-") + "-"
+        return {
+            app["id"]: app["state"] in ("FINISHED", "FAILED", "KILLED")
+            for app in apps
+            if any(tag.startswith(word) for tag in app["applicationTags"].split(","))
+        }
+
+    def kill(self, application):
+        url = f"{self.web}/ws/v1/cluster/apps/{application}/state?user.name={getpass.getuser()}"
+        fetch(url, b'{"state": "KILLED"}', "PUT", "application/json")
+
+
+class YarnCluster(Yarn):
+    """The driver is in YARN's first container."""
+
+    deploy_mode = "cluster"
+    survives = True
+
+    def driver(self, job):
+        return min(job.processes("org.apache.spark.deploy.yarn.ApplicationMaster"))

@@ -1,0 +1,180 @@
+#!/usr/bin/env bash
+# Runs a command, or the tests of YARN, with a real YARN on a real HDFS, all on loopback:
+#
+#     scripts/yarn.sh [COMMAND...]
+#
+# It starts a name node, a data node, a resource manager and a node manager, and stops them at
+# the end. Each call has its own folder and ports. Where HADOOP_CONF_DIR is set, the command
+# gets that cluster, and nothing is started. Run by make test-yarn.
+#
+# The command's environment: HADOOP_CONF_DIR, SPARK_CONF_DIR and SPARK_LOCAL_IP for spark-submit;
+# TFOS_TEST_YARN, the folder of the cluster's configuration, for the tests.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source scripts/stores_hdfs.sh
+
+yarn_folder=$PWD/.stores/yarn
+yarn_pom=$PWD/scripts/stores/yarn.pom.xml
+
+# yarn_install fetches what is missing: 110 MB, once, pinned.
+yarn_install() {
+    if cmp -s "$yarn_pom" "$yarn_folder/installed.xml"; then return; fi
+    echo 'yarn: Hadoop by Maven (110 MB to download)' >&2
+    rm -rf "$yarn_folder/jars" && mkdir -p "$yarn_folder"
+    mvn -q -B -f "$yarn_pom" dependency:copy-dependencies -DincludeScope=runtime \
+        -DoutputDirectory="$yarn_folder/jars" >&2
+    rm -f "$yarn_folder"/jars/log4j-1.2.17.jar "$yarn_folder"/jars/slf4j-log4j12-*.jar
+    cp "$yarn_pom" "$yarn_folder/installed.xml"
+}
+
+# properties writes a site file: NAME VALUE lines from standard input.
+properties() {
+    echo '<configuration>'
+    while read -r name value; do
+        echo "  <property><name>$name</name><value>$value</value></property>"
+    done
+    echo '</configuration>'
+}
+
+# yarn_configure writes what servers, Spark and the tests read.
+yarn_configure() {
+    local conf=$yarn_run/conf ports
+    mkdir -p "$conf" "$yarn_run/spark" "$yarn_run/labels"
+    mapfile -t ports < <(python3 -c '
+import socket
+held = [socket.create_server(("127.0.0.1", 0)) for _ in range(8)]
+for s in held: print(s.getsockname()[1])')
+    yarn_web=http://localhost:${ports[0]}
+    properties >"$conf/core-site.xml" <<TEXT
+fs.defaultFS $TFOS_TEST_HDFS
+hadoop.tmp.dir $yarn_run/tmp
+hadoop.http.filter.initializers org.apache.hadoop.security.AuthenticationFilterInitializer
+hadoop.http.authentication.type simple
+hadoop.http.authentication.simple.anonymous.allowed true
+TEXT
+    # resource.memory.enforced: with its default, true, Hadoop 3.3 leaves memory to cgroups, and
+    # without cgroups no container is ever killed.
+    properties >"$conf/yarn-site.xml" <<TEXT
+yarn.resourcemanager.hostname localhost
+yarn.resourcemanager.webapp.address localhost:${ports[0]}
+yarn.resourcemanager.address localhost:${ports[1]}
+yarn.resourcemanager.scheduler.address localhost:${ports[2]}
+yarn.resourcemanager.resource-tracker.address localhost:${ports[3]}
+yarn.resourcemanager.admin.address localhost:${ports[4]}
+yarn.nodemanager.hostname localhost
+yarn.nodemanager.address localhost:${ports[5]}
+yarn.nodemanager.localizer.address localhost:${ports[6]}
+yarn.nodemanager.webapp.address localhost:${ports[7]}
+yarn.nodemanager.resource.memory-mb 8192
+yarn.nodemanager.resource.cpu-vcores 16
+yarn.nodemanager.pmem-check-enabled true
+yarn.nodemanager.resource.memory.enforced false
+yarn.nodemanager.vmem-check-enabled false
+yarn.nodemanager.container-monitor.interval-ms 500
+yarn.nodemanager.local-dirs $yarn_run/nm
+yarn.nodemanager.log-dirs $yarn_run/logs
+yarn.nodemanager.delete.debug-delay-sec 0
+yarn.nodemanager.disk-health-checker.max-disk-utilization-per-disk-percentage 99.5
+yarn.log-aggregation-enable true
+yarn.nodemanager.remote-app-log-dir $TFOS_TEST_HDFS/applogs
+yarn.scheduler.minimum-allocation-mb 128
+yarn.resourcemanager.nodemanagers.heartbeat-interval-ms 200
+yarn.node-labels.enabled true
+yarn.node-labels.fs-store.root-dir file://$yarn_run/labels
+TEXT
+    # Queue small never has room for a member.
+    properties >"$conf/capacity-scheduler.xml" <<'TEXT'
+yarn.scheduler.capacity.root.queues default,small
+yarn.scheduler.capacity.root.accessible-node-labels *
+yarn.scheduler.capacity.root.accessible-node-labels.blue.capacity 100
+yarn.scheduler.capacity.root.default.capacity 85
+yarn.scheduler.capacity.root.default.maximum-capacity 100
+yarn.scheduler.capacity.root.default.accessible-node-labels *
+yarn.scheduler.capacity.root.default.accessible-node-labels.blue.capacity 100
+yarn.scheduler.capacity.root.small.capacity 15
+yarn.scheduler.capacity.root.small.maximum-capacity 15
+yarn.scheduler.capacity.root.small.accessible-node-labels.blue.capacity 0
+yarn.scheduler.capacity.maximum-am-resource-percent 0.9
+yarn.scheduler.capacity.node-locality-delay -1
+TEXT
+    cp "$hdfs_run/conf/log4j.properties" "$conf/"
+    # As a site's: the jars of Spark lie on every host, and processes listen on loopback.
+    cat >"$yarn_run/spark/spark-defaults.conf" <<TEXT
+spark.yarn.jars                            local:$spark_home/jars/*
+spark.yarn.appMasterEnv.SPARK_LOCAL_IP     127.0.0.1
+spark.executorEnv.SPARK_LOCAL_IP           127.0.0.1
+spark.yarn.appMasterEnv.PYSPARK_PYTHON     $PWD/.venv/bin/python
+spark.executorEnv.PYSPARK_PYTHON           $PWD/.venv/bin/python
+TEXT
+    export HADOOP_CONF_DIR=$conf TFOS_TEST_YARN=$conf SPARK_CONF_DIR=$yarn_run/spark SPARK_LOCAL_IP=127.0.0.1
+}
+
+# yarn_java runs a server of YARN in the place of this shell.
+yarn_java() {
+    exec java -Xmx384m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 --add-opens java.base/java.lang=ALL-UNNAMED \
+        -Dlog4j.configuration="file:$yarn_run/conf/log4j.properties" \
+        -cp "$yarn_run/conf:$yarn_folder/jars/*" "$@"
+}
+
+# yarn_start starts the two servers, and waits until the node is there.
+yarn_start() {
+    local server pid
+    for server in resourcemanager.ResourceManager nodemanager.NodeManager; do
+        (yarn_java "org.apache.hadoop.yarn.server.$server" >"$yarn_run/$server.log" 2>&1) &
+        echo $! >>"$yarn_run/pids"
+    done
+    for _ in $(seq 300); do
+        if curl -s "$yarn_web/ws/v1/cluster/nodes" | grep -q '"RUNNING"'; then return; fi
+        while read -r pid; do kill -0 "$pid" 2>/dev/null || break 2; done <"$yarn_run/pids"
+        sleep 0.2
+    done
+    echo 'yarn: YARN did not start:' >&2
+    tail -n 20 "$yarn_run"/*.log >&2
+    return 1
+}
+
+# yarn_stop ends what yarn_start has started. A node manager that gets SIGTERM ends its containers.
+yarn_stop() {
+    local pid
+    [ -e "$yarn_run/pids" ] || return 0
+    while read -r pid; do
+        if tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF "$yarn_folder/jars"; then kill "$pid"; fi
+    done <"$yarn_run/pids"
+    for _ in $(seq 100); do
+        while read -r pid; do
+            if kill -0 "$pid" 2>/dev/null; then sleep 0.1; continue 2; fi
+        done <"$yarn_run/pids"
+        break
+    done
+    while read -r pid; do
+        kill -KILL "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+    done <"$yarn_run/pids"
+    rm -f "$yarn_run/pids"
+}
+
+stop() {
+    yarn_stop
+    hdfs_stop
+    rm -rf "$yarn_run"
+}
+
+export TFOS_REQUIRE=${TFOS_REQUIRE:+$TFOS_REQUIRE,}yarn
+if [ $# = 0 ]; then
+    set -- make --no-print-directory test-yarn-jobs
+fi
+if [ -n "${HADOOP_CONF_DIR:-}" ]; then
+    export TFOS_TEST_YARN=$HADOOP_CONF_DIR
+    exec "$@"
+fi
+mkdir -p .stores
+spark_home=${SPARK_HOME:-$(.venv/bin/python -c 'import os, pyspark; print(os.path.dirname(pyspark.__file__))')}
+yarn_run=$(mktemp -d "$PWD/.stores/yarn-XXXXXX")
+hdfs_run=$yarn_run/hdfs
+trap stop EXIT
+trap 'exit 1' INT TERM
+yarn_install
+hdfs_start
+yarn_configure
+yarn_start
+"$@"
