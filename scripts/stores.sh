@@ -10,11 +10,23 @@
 # Run by make test-stores.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source scripts/stores_install.sh
 source scripts/stores_objects.sh
 source scripts/stores_hdfs.sh
 source scripts/stores_s3a.sh
 
+servers=()
+for server in s3 gcs azure hdfs; do
+    given=TFOS_TEST_${server^^}
+    [ -n "${!given:-}" ] || servers+=("$server")
+done
+
 mkdir -p .stores
+stores_need curl 'asks whether servers answer' 'curl'
+s3a_install  # Spark
+hdfs_install # some tests start servers of their own
+for server in "${servers[@]}"; do "${server}_install"; done
+
 stores_run=$(mktemp -d "$PWD/.stores/run-XXXXXX") # logs, and the files of HDFS
 hdfs_run=$stores_run/hdfs
 stop() {
@@ -24,12 +36,7 @@ stop() {
 }
 trap stop EXIT
 trap 'exit 1' INT TERM
-[ -n "${TFOS_TEST_S3:-}" ] || s3_start
-[ -n "${TFOS_TEST_GCS:-}" ] || gcs_start
-[ -n "${TFOS_TEST_AZURE:-}" ] || azure_start
-s3a_install  # Spark
-hdfs_install # some tests start servers of their own
-[ -n "${TFOS_TEST_HDFS:-}" ] || hdfs_start
+for server in "${servers[@]}"; do "${server}_start"; done
 objects_await
 
 export TFOS_REQUIRE=${TFOS_REQUIRE:+$TFOS_REQUIRE,}stores

@@ -5,25 +5,28 @@
 #     scripts/stores_hdfs.sh start    prints TFOS_TEST_HDFS=hdfs://127.0.0.1:PORT
 #     scripts/stores_hdfs.sh stop
 #
-# Jars come by Maven (60 MB, once, pinned in scripts/stores/hdfs.pom.xml). Needs Java 8 to 17.
+# Jars come by Maven (60 MB, once, pinned in scripts/stores/hdfs.pom.xml). Needs Java 8 to 17; tests
+# that compile for it need a JDK.
 
-hdfs_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-hdfs_folder=$hdfs_root/.stores/hdfs
+source "$(dirname "${BASH_SOURCE[0]}")/stores_install.sh"
+hdfs_folder=$stores_folder/hdfs
 hdfs_run=$hdfs_folder/run # scripts/stores.sh has one for each call
-hdfs_pom=$hdfs_root/scripts/stores/hdfs.pom.xml
+hdfs_pom=$stores_pins/hdfs.pom.xml
 
 # hdfs_install fetches what is missing, and sets TFOS_TEST_HADOOP_JARS: some tests start and
 # kill servers of their own.
 hdfs_install() {
     export TFOS_TEST_HADOOP_JARS=$hdfs_folder/jars
-    if cmp -s "$hdfs_pom" "$hdfs_folder/installed.xml"; then return; fi
-    echo 'stores: Hadoop by Maven (60 MB to download)' >&2
-    rm -rf "$hdfs_folder/jars" && mkdir -p "$hdfs_folder"
-    mvn -q -B -f "$hdfs_pom" dependency:copy-dependencies -DincludeScope=runtime \
-        -DoutputDirectory="$hdfs_folder/jars" >&2
-    # Bindings of SLF4J to two loggers: keep one.
-    rm -f "$hdfs_folder"/jars/log4j-1.2.17.jar "$hdfs_folder"/jars/slf4j-log4j12-*.jar
-    cp "$hdfs_pom" "$hdfs_folder/installed.xml"
+    stores_need java 'runs HDFS' 'openjdk-17-jdk-headless (Debian)'
+    java --list-modules | grep -q '^jdk.compiler' ||
+        { echo 'stores: java cannot compile, as tests with Kerberos ask of it: install openjdk-17-jdk-headless (Debian), not only the JRE' >&2 && return 1; }
+    stores_once hdfs/installed.xml "$hdfs_pom" 'Hadoop by Maven (60 MB to download)' hdfs_fetch
+}
+
+hdfs_fetch() {
+    stores_jars "$hdfs_pom" "$hdfs_folder/jars" -DincludeScope=runtime &&
+        # Bindings of SLF4J to two loggers: keep one.
+        rm -f "$hdfs_folder"/jars/log4j-1.2.17.jar "$hdfs_folder"/jars/slf4j-log4j12-*.jar
 }
 
 # hdfs_java runs a class of Hadoop in the place of this shell.
@@ -56,6 +59,7 @@ XML
   <property><name>dfs.namenode.http-address</name><value>127.0.0.1:$web</value></property>
   <property><name>dfs.namenode.name.dir</name><value>file://$run/name</value></property>
   <property><name>dfs.namenode.safemode.extension</name><value>0</value></property>
+  <property><name>dfs.namenode.resource.du.reserved</name><value>1048576</value></property>
   <property><name>dfs.datanode.data.dir</name><value>file://$run/data</value></property>
   <property><name>dfs.datanode.address</name><value>127.0.0.1:0</value></property>
   <property><name>dfs.datanode.http.address</name><value>127.0.0.1:0</value></property>

@@ -1,18 +1,11 @@
 #!/usr/bin/env bash
 # Servers of object stores for tests, on loopback ports, with their data in memory: moto
-# (S3), fake-gcs-server (GCS), azurite (Azure Blob). Sourced by scripts/stores.sh, which sets
-# stores_run, the folder of their logs.
-# What they need is installed into .stores, once, in the versions of scripts/stores.
+# (S3), fake-gcs-server (GCS), azurite (Azure Blob). Sourced by scripts/stores.sh, after
+# scripts/stores_install.sh. stores_run is the folder of their logs.
 
-objects_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-objects_pins=$objects_root/scripts/stores
-objects_folder=$objects_root/.stores
 objects_pids=() # of the servers, with their names and URLs
 objects_names=()
 objects_urls=()
-
-# objects_current FOLDER FILE: whether FOLDER was installed from this FILE.
-objects_current() { cmp -s "$2" "$1/installed.txt"; }
 
 # objects_port prints a free port.
 objects_port() { python3 -c 'import socket; print(socket.create_server(("127.0.0.1", 0)).getsockname()[1])'; }
@@ -40,44 +33,58 @@ objects_await() {
     done
 }
 
+s3_install() {
+    stores_once moto/installed.txt "$stores_pins/requirements.txt" 'moto by pip (a Python environment of its own)' s3_fetch
+}
+
+s3_fetch() {
+    local folder=$stores_folder/moto
+    rm -rf "$folder" && python3 -m venv "$folder" &&
+        "$folder/bin/pip" install --quiet --disable-pip-version-check --no-deps -r "$stores_pins/requirements.txt"
+}
+
 s3_start() {
-    local folder=$objects_folder/moto port
-    if ! objects_current "$folder" "$objects_pins/requirements.txt"; then
-        echo 'stores: moto by pip (a Python environment of its own)' >&2
-        rm -rf "$folder" && python3 -m venv "$folder"
-        "$folder/bin/pip" install --quiet --disable-pip-version-check --no-deps -r "$objects_pins/requirements.txt" >&2
-        cp "$objects_pins/requirements.txt" "$folder/installed.txt"
-    fi
+    local port
     port=$(objects_port)
-    objects_begin moto "http://127.0.0.1:$port" "$folder/bin/moto_server" -H 127.0.0.1 -p "$port"
+    objects_begin moto "http://127.0.0.1:$port" "$stores_folder/moto/bin/moto_server" -H 127.0.0.1 -p "$port"
     export TFOS_TEST_S3=http://127.0.0.1:$port
 }
 
+gcs_install() {
+    stores_once gcs/installed.txt "$stores_pins/go.mod" 'fake-gcs-server, built with Go' gcs_fetch
+}
+
+gcs_fetch() {
+    # To its place at once: another session may be running the earlier one.
+    (cd "$stores_pins" && CGO_ENABLED=0 go build -o "$stores_folder/gcs/new" github.com/fsouza/fake-gcs-server) &&
+        mv "$stores_folder/gcs/new" "$stores_folder/gcs/fake-gcs-server"
+}
+
 gcs_start() {
-    local folder=$objects_folder/gcs port
-    if ! objects_current "$folder" "$objects_pins/go.mod"; then
-        echo 'stores: fake-gcs-server, built with Go' >&2
-        mkdir -p "$folder"
-        (cd "$objects_pins" && CGO_ENABLED=0 go build -o "$folder/fake-gcs-server" github.com/fsouza/fake-gcs-server) >&2
-        cp "$objects_pins/go.mod" "$folder/installed.txt"
-    fi
+    local port
     port=$(objects_port)
-    objects_begin gcs "http://127.0.0.1:$port" "$folder/fake-gcs-server" -scheme http -host 127.0.0.1 -port "$port" \
+    objects_begin gcs "http://127.0.0.1:$port" "$stores_folder/gcs/fake-gcs-server" -scheme http -host 127.0.0.1 -port "$port" \
         -external-url "http://127.0.0.1:$port" -backend memory
     export TFOS_TEST_GCS=http://127.0.0.1:$port
 }
 
+azure_install() {
+    stores_need node 'runs azurite (Azure Blob)' 'nodejs 18 or newer'
+    stores_once azurite/installed.txt "$stores_pins/package-lock.json" 'azurite by npm' azure_fetch
+}
+
+azure_fetch() {
+    local folder=$stores_folder/azurite
+    stores_need npm 'fetches azurite (Azure Blob)' 'npm' || return 1
+    rm -rf "$folder" && mkdir -p "$folder" &&
+        cp "$stores_pins/package.json" "$stores_pins/package-lock.json" "$folder/" &&
+        npm ci --prefix "$folder" --no-audit --no-fund --loglevel=error
+}
+
 azure_start() {
-    local folder=$objects_folder/azurite port
-    if ! objects_current "$folder" "$objects_pins/package-lock.json"; then
-        echo 'stores: azurite by npm' >&2
-        rm -rf "$folder" && mkdir -p "$folder"
-        cp "$objects_pins/package.json" "$objects_pins/package-lock.json" "$folder/"
-        npm ci --prefix "$folder" --no-audit --no-fund --silent >&2
-        cp "$objects_pins/package-lock.json" "$folder/installed.txt"
-    fi
+    local port
     port=$(objects_port)
-    objects_begin azurite "http://127.0.0.1:$port" node "$folder/node_modules/azurite/dist/src/blob/main.js" --blobHost 127.0.0.1 \
+    objects_begin azurite "http://127.0.0.1:$port" node "$stores_folder/azurite/node_modules/azurite/dist/src/blob/main.js" --blobHost 127.0.0.1 \
         --blobPort "$port" --inMemoryPersistence --skipApiVersionCheck --silent --disableTelemetry
     export TFOS_TEST_AZURE=http://127.0.0.1:$port
 }

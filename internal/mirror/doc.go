@@ -21,6 +21,8 @@
 //   - Other files appear whole, and are replaced whole.
 //   - Files that the program has deleted are deleted, after the state file that no longer
 //     names them.
+//   - While checkpoints change, a note (sweep.go) says what is being done. Sweep finishes
+//     what the note of a dead mirror says.
 //
 // # Cost
 //

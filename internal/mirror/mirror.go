@@ -2,6 +2,7 @@ package mirror
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -72,6 +73,8 @@ type Mirror struct {
 	seen    map[string]version   // by name: what was brought down
 	stored  map[string]bool      // indexes that the store has
 	made    map[string]bool      // folders of the store that exist
+	id      string               // in the names of its notes
+	noted   map[string]bool      // folders of the store that have its note
 	due     map[string]time.Time // by event file: when it may go up again
 	pending map[string]time.Time // by new file: when it was first seen
 	looked  time.Time            // when others' event files were looked for
@@ -116,7 +119,7 @@ func newMirror(c Config) *Mirror {
 	}
 	return &Mirror{
 		Config: c, known: map[string]known{}, states: map[string]stateFile{}, seen: map[string]version{}, stored: map[string]bool{},
-		made: map[string]bool{}, due: map[string]time.Time{}, pending: map[string]time.Time{},
+		made: map[string]bool{}, id: rand.Text(), noted: map[string]bool{}, due: map[string]time.Time{}, pending: map[string]time.Time{},
 	}
 }
 

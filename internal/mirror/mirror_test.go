@@ -45,8 +45,8 @@ func TestManager(t *testing.T) {
 }
 
 // TestKilledAtEachStep: wherever the process is killed while it uploads, a reader of the
-// store finds whole checkpoints, one of the newest two saves, and the next run leaves
-// nothing that it should not.
+// store finds whole checkpoints. The next run goes on from the newest of them, and leaves
+// nothing of the dead one.
 func TestKilledAtEachStep(t *testing.T) {
 	for at := 0; ; at++ {
 		url := filepath.Join(t.TempDir(), "store")
@@ -71,10 +71,15 @@ func TestKilledAtEachStep(t *testing.T) {
 			t.Fatalf("killed at call %d", at)
 		}
 
+		if err := Sweep(t.Context(), store.Local{}, url); err != nil {
+			t.Fatal(err)
+		}
+		readable(t, url)
+		whole := tree(t, url)
 		last := fetched(t, store.Local{}, url, nil)
 		p = resume(t, last.Dir, 2)
-		if len(p.all) == 0 {
-			t.Fatalf("killed at call %d: no checkpoint is left", at)
+		if newest := p.all[len(p.all)-1]; strings.Contains(whole, fmt.Sprintf("ckpt-%c.index", newest[5]+1)) {
+			t.Fatalf("killed at call %d: it goes on from %s, though the store has %s", at, newest, whole)
 		}
 		p.save(10)
 		p.save(11)
@@ -85,11 +90,14 @@ func TestKilledAtEachStep(t *testing.T) {
 		if got := resume(t, newest.Dir, 2).all; strings.Join(got, " ") != "ckpt-10 ckpt-11" {
 			t.Fatalf("killed at call %d: the state file names %v", at, got)
 		}
+		wantTree(t, url, "best"+oneData+" best.index "+ckpt(10, 11))
+		if t.Failed() {
+			t.Fatalf("killed at call %d", at)
+		}
 		if err == nil {
 			if at < 20 {
 				t.Fatalf("only %d calls were tried", at)
 			}
-			wantTree(t, url, "best"+oneData+" best.index "+ckpt(10, 11))
 			return
 		}
 	}

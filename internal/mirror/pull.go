@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -89,33 +88,16 @@ func (m *Mirror) pullNews(ctx context.Context, now bool) error {
 // list returns the files of the store's folder, but hidden ones.
 func (m *Mirror) list(ctx context.Context) (listing, error) {
 	found := listing{}
-	if err := m.listBelow(ctx, m.URL, found); err != nil {
+	err := m.walk(ctx, m.URL, func(name string, e store.Info) error {
+		if kindOf(name) != ignored {
+			found[name] = version{e.Size, e.Modified}
+		}
+		return nil
+	})
+	if err != nil {
 		return nil, fmt.Errorf("mirror: look through %s: %w", m.URL, err)
 	}
 	return found, nil
-}
-
-func (m *Mirror) listBelow(ctx context.Context, dir string, found listing) error {
-	entries, err := m.Store.Match(ctx, store.Literal(dir)+"/{*,_*}")
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		name, ok := m.nameOf(e.Path)
-		switch {
-		case !ok:
-		case e.Dir:
-			if err := m.listBelow(ctx, strings.TrimSuffix(e.Path, "/"), found); err != nil {
-				return err
-			}
-		case kindOf(name) != ignored:
-			found[name] = version{e.Size, e.Modified}
-		}
-	}
-	return nil
 }
 
 // nameOf returns the name of a URL below the store's folder.
@@ -229,14 +211,9 @@ func (m *Mirror) storedState(ctx context.Context, dir string, found listing) (s 
 	if _, there := found[name]; !there {
 		return s, false, nil
 	}
-	file, err := m.Store.Open(ctx, m.at(name))
+	text, err := m.read(ctx, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, false, nil
-	}
-	var text []byte
-	if err == nil {
-		text, err = io.ReadAll(file)
-		err = errors.Join(err, file.Close())
 	}
 	if err != nil {
 		return s, false, fmt.Errorf("mirror: bring down %s: %w", m.at(name), err)

@@ -42,7 +42,10 @@ func (m *Mirror) push(ctx context.Context, when moment) error {
 	if err := m.pushFiles(ctx, files, when); err != nil {
 		return err
 	}
-	return m.removeDeleted(ctx, files)
+	if err := m.removeDeleted(ctx, files); err != nil {
+		return err
+	}
+	return m.removeNotes(ctx)
 }
 
 // isNew reports whether a file is not at the store as it is here.
@@ -72,6 +75,9 @@ func (m *Mirror) pushCheckpoints(ctx context.Context, dir string, when moment) e
 		return err
 	}
 	defer shot.close()
+	if err := m.writeNote(ctx, dir, m.noteFor(dir, shot)); err != nil {
+		return err
+	}
 	for _, c := range shot.checkpoints {
 		if err := m.saveUp(ctx, c.prefix, c.sources, c.again); err != nil {
 			if errors.Is(err, errChanged) && when == running {
@@ -89,10 +95,7 @@ func (m *Mirror) pushCheckpoints(ctx context.Context, dir string, when moment) e
 // pushState uploads a state file and deletes the checkpoints that the store's state file
 // named and this one does not.
 func (m *Mirror) pushState(ctx context.Context, dir string, shot *snapshot) error {
-	old, wanted := m.states[dir], shot.state
-	if m.Keep > 0 {
-		wanted = m.withEarlier(wanted, old)
-	}
+	old, wanted := m.states[dir], m.wantedState(dir, shot)
 	wanted = wanted.only(func(name string) bool {
 		_, up := m.known[join(dir, name)+".index"]
 		return up || slices.Contains(old.all, name)
@@ -105,18 +108,46 @@ func (m *Mirror) pushState(ctx context.Context, dir string, shot *snapshot) erro
 		return fmt.Errorf("mirror: upload %s: %w", m.at(name), err)
 	}
 	m.known[name], m.states[dir] = known{shot.stateStamp, true}, wanted
-	if !m.prunes(dir, old, wanted) {
-		return nil
-	}
-	for _, gone := range old.all {
-		if slices.Contains(wanted.all, gone) || m.isHere(join(dir, gone)+".index") {
-			continue
-		}
-		if err := m.removeCheckpoint(ctx, join(dir, gone)); err != nil {
+	for _, prefix := range m.forgotten(dir, old, wanted) {
+		if err := m.removeCheckpoint(ctx, prefix); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// wantedState is what the state file of the store says when all that it names is there.
+func (m *Mirror) wantedState(dir string, shot *snapshot) stateFile {
+	if m.Keep > 0 {
+		return m.withEarlier(shot.state, m.states[dir])
+	}
+	return shot.state
+}
+
+// forgotten returns the checkpoints that old names and now does not: they are deleted.
+func (m *Mirror) forgotten(dir string, old, now stateFile) (prefixes []string) {
+	if !m.prunes(dir, old, now) {
+		return nil
+	}
+	for _, name := range old.all {
+		if prefix := join(dir, name); !slices.Contains(now.all, name) && !m.isHere(prefix+".index") {
+			prefixes = append(prefixes, prefix)
+		}
+	}
+	return prefixes
+}
+
+// noteFor is the note of the changes that follow from a snapshot.
+func (m *Mirror) noteFor(dir string, shot *snapshot) note {
+	var n note
+	for _, c := range shot.checkpoints {
+		n.Saving = append(n.Saving, c.prefix)
+	}
+	if shot.hasState {
+		wanted := m.wantedState(dir, shot)
+		n.State, n.Deleting = string(wanted.text()), m.forgotten(dir, m.states[dir], wanted)
+	}
+	return n
 }
 
 // prunes reports whether the program looks after the checkpoints of earlier runs, as

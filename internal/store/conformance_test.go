@@ -435,7 +435,7 @@ func testLock(t *testing.T, s Store, root string) {
 	if _, err := s.Lock(t.Context(), root+"/none/lock"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("in an absent folder: %v", err)
 	}
-	lock := func() io.Closer {
+	lock := func() Lock {
 		held, err := s.Lock(t.Context(), root+"/lock")
 		if err != nil {
 			t.Fatal(err)
@@ -450,7 +450,14 @@ func testLock(t *testing.T, s Store, root string) {
 		t.Fatal(err)
 	}
 	second := lock()
-	if err := errors.Join(s.Remove(t.Context(), root+"/lock"), second.Close()); err != nil {
+	if err := second.Remove(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Stat(t.Context(), root+"/lock"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("after Remove there is a file: %v", err)
+	}
+	third := lock()
+	if err := errors.Join(s.Remove(t.Context(), root+"/lock"), third.Close()); err != nil {
 		t.Fatal(err)
 	}
 	if err := lock().Close(); err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"path"
 	"slices"
 	"strings"
@@ -202,7 +201,8 @@ func besideName(p, suffix string) string {
 
 // temporaryName returns a new hidden name in the folder of a path.
 func temporaryName(p string) string {
-	return besideName(p, fmt.Sprintf(".tmp-%d", rand.Uint64()))
+	folder, name := path.Split(strings.TrimRight(p, "/"))
+	return folder + temporaryOf(name)
 }
 
 // readable returns an error if the client cannot read, or write, the bytes of a file.

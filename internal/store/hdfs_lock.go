@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"time"
 
@@ -28,7 +27,7 @@ func (h *hdfsCluster) patience() retryPolicy {
 // lock of a process that was killed, or that the name node has not heard of, ends after
 // hdfsLeaseTime. The file stays when the lock ends. Remove the file, or its folder, only
 // while holding the lock.
-func (s HDFS) Lock(ctx context.Context, path string) (io.Closer, error) {
+func (s HDFS) Lock(ctx context.Context, path string) (Lock, error) {
 	var w *hdfs.FileWriter
 	err := s.do(ctx, "lock", path, func(c *hdfs.Client) error {
 		replication, block, err := s.fileDefaults(c)
@@ -62,7 +61,12 @@ type hdfsLock struct {
 	writer *hdfs.FileWriter
 }
 
-// Close implements io.Closer.
+// Remove implements Lock.
+func (l *hdfsLock) Remove(ctx context.Context) error {
+	return errors.Join(l.s.Remove(ctx, l.path), l.Close())
+}
+
+// Close implements Lock.
 func (l *hdfsLock) Close() error {
 	err := l.s.closeWriter(context.Background(), l.writer, l.path, 0)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errLeaseLost) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -179,8 +178,7 @@ func (s Local) Create(ctx context.Context, path string) (File, error) {
 // permissions. os.CreateTemp would make it for its owner only.
 func createTemp(final string, mode fs.FileMode) (*os.File, error) {
 	for try := 0; ; try++ {
-		name := fmt.Sprintf(".%s.tmp-%d", filepath.Base(final), rand.Uint64())
-		file, err := os.OpenFile(filepath.Join(filepath.Dir(final), name), os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
+		file, err := os.OpenFile(filepath.Join(filepath.Dir(final), temporaryOf(filepath.Base(final))), os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
 		if !errors.Is(err, fs.ErrExist) || try == createTries {
 			return file, err
 		}

@@ -135,7 +135,7 @@ func TestLocalLockOfADeadProcess(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	if hasItsName(held.(*os.File)) {
+	if hasItsName(held.(localLock).File) {
 		t.Error("a file without a name passes for the lock")
 	}
 	child := exec.Command("flock", "--no-fork", path, "sleep", "60")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -16,7 +15,7 @@ var ErrLocked = errors.New("another process holds the lock")
 // Lock implements Store with flock(2). The kernel releases the lock when the process
 // ends. NFS releases it when the host's lease ends. The file stays when the lock ends.
 // Remove the file, or its folder, only while holding the lock.
-func (Local) Lock(ctx context.Context, path string) (io.Closer, error) {
+func (Local) Lock(ctx context.Context, path string) (Lock, error) {
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -33,7 +32,7 @@ func (Local) Lock(ctx context.Context, path string) (io.Closer, error) {
 			return nil, errors.Join(fmt.Errorf("store: lock %s: %w", path, err), file.Close())
 		}
 		if hasItsName(file) {
-			return file, nil
+			return localLock{file}, nil
 		}
 		// The last holder removed the file between open and flock. A lock on a
 		// removed file would keep nobody out.
@@ -43,13 +42,19 @@ func (Local) Lock(ctx context.Context, path string) (io.Closer, error) {
 	}
 }
 
-// Unlock releases a lock of s at path, and deletes its file.
-func Unlock(ctx context.Context, s Store, path string, held io.Closer) error {
+// localLock is a lock that is held: an open file.
+type localLock struct{ *os.File }
+
+// Remove implements Lock. If the file has been moved, another file may have its name.
+func (l localLock) Remove(context.Context) error {
 	var err error
-	if _, deletes := held.(*objectLock); !deletes { // Close does, if the lock is still ours
-		err = s.Remove(ctx, path)
+	if hasItsName(l.File) {
+		err = os.Remove(l.Name())
 	}
-	return errors.Join(err, held.Close())
+	if err = errors.Join(err, l.Close()); err != nil {
+		return fmt.Errorf("store: unlock: %w", err)
+	}
+	return nil
 }
 
 // hasItsName reports whether the file at the file's name is still this file.

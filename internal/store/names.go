@@ -1,7 +1,10 @@
 package store
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"path"
+	"regexp"
 	"strings"
 )
 
@@ -32,6 +35,16 @@ func Canonical(p string) string {
 	}
 	return scheme + ":///" + rest
 }
+
+// temporaryOf returns a new name for a file that does not have its own name yet, in the
+// same folder.
+func temporaryOf(base string) string { return fmt.Sprintf(".%s.tmp-%d", base, rand.Uint64()) }
+
+var temporaryBase = regexp.MustCompile(`^\..+\.tmp-\d+$`)
+
+// Temporary reports whether a name is one that Create and Assemble give to files that are
+// not complete. If their process is killed, such files stay.
+func Temporary(base string) bool { return temporaryBase.MatchString(base) }
 
 // Remote reports whether a path is a URL of a store that is not a local file system.
 func Remote(p string) bool {

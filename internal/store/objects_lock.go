@@ -29,7 +29,7 @@ type lockContent struct {
 // the owner and the lease, which the owner renews. All times are the store's. A lock
 // whose lease has ended is taken over, so a dead process keeps others out for at most
 // leaseTime. A process that cannot renew its lock loses it: then Close returns an error.
-func (o *Objects) Lock(ctx context.Context, path string) (io.Closer, error) {
+func (o *Objects) Lock(ctx context.Context, path string) (Lock, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -204,7 +204,10 @@ func (l *objectLock) renewals(ctx context.Context) {
 	}
 }
 
-// Close implements io.Closer: it deletes the object, unless somebody else has it now.
+// Remove implements Lock.
+func (l *objectLock) Remove(context.Context) error { return l.Close() }
+
+// Close implements Lock: it deletes the object, unless somebody else has it now.
 func (l *objectLock) Close() error {
 	l.stop()
 	<-l.done

@@ -54,9 +54,9 @@ type Store interface {
 	// Its bytes are durable after Publish.
 	Assemble(ctx context.Context, pieces []Piece, path string) error
 	// Lock locks the file at path, in an existing folder, without waiting. The error is
-	// ErrLocked if another process holds the lock. Close releases it, and so does the
-	// end of the process, for whatever reason: at once, or after a lease of a minute.
-	Lock(ctx context.Context, path string) (io.Closer, error)
+	// ErrLocked if another process holds the lock. The end of the process releases it, for
+	// whatever reason: at once, or after a lease of a minute.
+	Lock(ctx context.Context, path string) (Lock, error)
 	// Publish makes the bytes of staging durable, and then gives it its final name.
 	// staging is a complete file or folder on the same store. If final exists and
 	// replace is false, the error is fs.ErrExist and nothing changes. With replace,
@@ -64,6 +64,14 @@ type Store interface {
 	// may find neither for a moment. If renaming fails, the old entry stays. A store
 	// without renames copies: if that fails, staging stays, and Recover does the rest.
 	Publish(ctx context.Context, staging, final string, replace bool) error
+}
+
+// Lock is a lock that this process holds. The caller ends it with Close or Remove.
+type Lock interface {
+	// Close releases the lock. Its file may stay.
+	Close() error
+	// Remove deletes the lock's file and releases the lock.
+	Remove(ctx context.Context) error
 }
 
 // Info describes a file or folder.

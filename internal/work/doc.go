@@ -30,6 +30,7 @@
 // An inference job's output begins with a base: nothing (anew), or what earlier runs
 // have left of it.
 //
+//	exclusive.go    what one run at a time may have, and how long a run waits for it
 //	model_dir.go    a training has its model_dir for itself, whatever kind it is
 //	open.go         the kinds; why a run is refused though its members succeeded
 //	program.go, splits.go, sparkrows.go, exporting.go, training.go

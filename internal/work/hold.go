@@ -4,13 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 	"strings"
 
-	"tfos/internal/exit"
-	"tfos/internal/reserve"
 	"tfos/internal/store"
 )
 
@@ -39,64 +36,28 @@ func beside(final string) string {
 	return dir + "." + base
 }
 
-// exclusive is the work of a run that holds outputs.
-type exclusive struct {
-	reserve.Work
-	cfg  Config
-	held []held
-}
-
-// held is an output that the run holds.
-type held struct {
+// heldOutput is the claim of a run on an output.
+type heldOutput struct {
 	Output
 	store store.Store
-	lock  io.Closer
+	lock  store.Lock // nil: it is not held
 }
 
-// hold returns work that holds the outputs which have Output.Hold.
-func hold(cfg Config, w reserve.Work) reserve.Work {
-	for _, o := range cfg.Outputs {
-		if o.Hold != "" {
-			return &exclusive{Work: w, cfg: cfg}
-		}
-	}
-	return w
-}
-
-// ShareOut implements reserve.Work. It finishes what an interrupted run was publishing, and
-// deletes what dead runs have left.
-func (w *exclusive) ShareOut(ctx context.Context) (reserve.Shares, reserve.Start) {
-	for _, o := range w.cfg.Outputs {
-		if o.Hold == "" {
-			continue
-		}
-		if err := w.acquire(ctx, o); err != nil {
-			if ctx.Err() != nil {
-				return reserve.Shares{}, reserve.Start{}
-			}
-			return reserve.Shares{}, reserve.Start{End: reserve.Fail{Code: exit.Output, Phase: "output", Cause: err.Error()}}
-		}
-	}
-	return w.Work.ShareOut(ctx)
-}
-
-// acquire holds one output.
-func (w *exclusive) acquire(ctx context.Context, o Output) error {
-	st, err := store.For(o.Hold)
-	if err != nil {
+// acquire implements claim. It finishes what an interrupted run was publishing, and deletes
+// what dead runs have left.
+func (h *heldOutput) acquire(ctx context.Context, cfg Config) (err error) {
+	o := h.Output
+	if h.store, err = store.For(o.Hold); err != nil {
 		return outputError(o, err)
 	}
-	at := lockPath(o)
-	lock, err := lockFolder(ctx, st, store.Dir(at), path.Base(at), w.cfg.patience(o.Final))
+	h.lock, err = lockFile(ctx, h.store, lockPath(o), cfg.patience(o.Final))
 	switch {
 	case errors.Is(err, store.ErrLocked):
 		return &OutputError{o, "is being written by another run: wait until it has ended, or choose another path"}
 	case err != nil:
 		return fmt.Errorf("%s: %s cannot be written: %w", o.Kind, o.Final, err)
 	}
-	h := held{o, st, lock}
-	w.held = append(w.held, h)
-	if _, err := o.recover(ctx, st); err != nil {
+	if _, err := o.recover(ctx, h.store); err != nil {
 		return err
 	}
 	if err := h.sweep(ctx); err != nil {
@@ -112,7 +73,7 @@ func lockPath(o Output) string {
 
 // sweep deletes what other runs have staged, which are dead. Whole exports stay: the
 // verdicts of their runs have named them. What this run's name has left is an error.
-func (h held) sweep(ctx context.Context) error {
+func (h *heldOutput) sweep(ctx context.Context) error {
 	runs, err := h.store.Match(ctx, store.Literal(h.Hold)+"/{*,.*,_*}")
 	if err != nil {
 		return err
@@ -175,30 +136,18 @@ func wholePiece(ctx context.Context, st store.Store, p store.Info) (bool, error)
 	return false, nil
 }
 
-// Finish implements reserve.Work.
-func (w *exclusive) Finish(ctx context.Context, v reserve.Verdict, made reserve.Made) (reserve.Verdict, error) {
-	v, err := w.Work.Finish(ctx, v, made)
-	return v, errors.Join(err, w.release(ctx))
-}
-
-// Clear implements reserve.Work.
-func (w *exclusive) Clear(ctx context.Context) error {
-	return errors.Join(w.Work.Clear(ctx), w.release(ctx))
-}
-
-// release deletes the folders that are empty, and lets other runs have the outputs.
-func (w *exclusive) release(ctx context.Context) error {
-	var errs []error
-	for _, h := range w.held {
-		for _, folder := range []string{store.Dir(h.Staging), h.Hold} {
-			full, err := holdsFile(ctx, h.store, folder)
-			if err == nil && !full || errors.Is(err, fs.ErrNotExist) {
-				err = h.store.Remove(ctx, folder)
-			}
-			errs = append(errs, err)
-		}
-		errs = append(errs, store.Unlock(ctx, h.store, lockPath(h.Output), h.lock))
+// release implements claim. It deletes the folders that are empty.
+func (h *heldOutput) release(ctx context.Context) error {
+	if h.lock == nil {
+		return nil
 	}
-	w.held = nil
-	return errors.Join(errs...)
+	var errs []error
+	for _, folder := range []string{store.Dir(h.Staging), h.Hold} {
+		full, err := holdsFile(ctx, h.store, folder)
+		if err == nil && !full || errors.Is(err, fs.ErrNotExist) {
+			err = h.store.Remove(ctx, folder)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(append(errs, h.lock.Remove(ctx))...)
 }

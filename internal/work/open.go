@@ -29,7 +29,7 @@ func Open(config []byte) (reserve.Work, error) {
 	if err != nil {
 		return nil, err
 	}
-	return hold(cfg, inModelDir(cfg, w)), nil
+	return claiming(cfg, w), nil
 }
 
 // open is the one place that tells the kinds of work apart.

@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -20,10 +18,6 @@ import (
 	"tfos/internal/reserve"
 )
 
-// lockEvery is the time between two attempts at a lock. A run that was killed
-// lets go of it within a lease.
-const lockEvery = 100 * time.Millisecond
-
 // ResumeStaging is where a run writes the parts of an output whose
 // Output.Resume is root.
 func ResumeStaging(root, run string) string { return root + "/" + run + "/" + partsName }
@@ -35,7 +29,7 @@ type resumption struct {
 	model  string // its path
 	output Output
 	store  store.Store
-	lock   io.Closer
+	lock   store.Lock
 	// changed: what is published is not the output that is wanted.
 	changed bool
 }
@@ -84,37 +78,12 @@ func unprepared(ctx context.Context, o Output, err error) error {
 
 // lock takes the output's lock. It waits as long as a killed run may take to let
 // go of it.
-func lock(ctx context.Context, st store.Store, o Output, patience time.Duration) (io.Closer, error) {
-	held, err := lockFolder(ctx, st, o.Resume, lockName, patience)
+func lock(ctx context.Context, st store.Store, o Output, patience time.Duration) (store.Lock, error) {
+	held, err := lockFile(ctx, st, store.Join(o.Resume, lockName), patience)
 	if errors.Is(err, store.ErrLocked) {
 		return nil, &OutputError{o, "is being written by another run: wait until it has ended, or choose another output"}
 	}
 	return held, unprepared(ctx, o, err)
-}
-
-// lockFolder locks a file in a folder, which it makes. If another process holds the lock
-// after patience, the error is store.ErrLocked.
-func lockFolder(ctx context.Context, st store.Store, folder, name string, patience time.Duration) (io.Closer, error) {
-	for giveUp := time.Now().Add(patience); ; {
-		var held io.Closer
-		err := st.Mkdir(ctx, folder)
-		if err == nil {
-			held, err = st.Lock(ctx, folder+"/"+name)
-		}
-		// The folder goes with the lock of a run that has published.
-		locked := errors.Is(err, store.ErrLocked)
-		switch {
-		case err == nil:
-			return held, nil
-		case !locked && !errors.Is(err, fs.ErrNotExist), locked && !time.Now().Before(giveUp):
-			return nil, err
-		}
-		select {
-		case <-time.After(lockEvery):
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
 }
 
 // takeOver makes the run's folder, with every part that is carried over, and

@@ -1,6 +1,7 @@
 package work
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -326,6 +327,11 @@ func TestOneRunTrainsInAFolder(t *testing.T) {
 	_, start = openedTraining(t, request).ShareOut(t.Context())
 	if end, failed := start.End.(reserve.Fail); !failed || end.Code != exit.Output || !strings.Contains(end.Cause, request.ModelDir+": another run trains there") {
 		t.Errorf("second: %+v", start.End)
+	}
+	interrupted, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, start = openedTraining(t, request).ShareOut(interrupted); start.End != nil {
+		t.Errorf("an interrupted wait is no failure: %+v", start.End)
 	}
 	if err := first.Clear(t.Context()); err != nil {
 		t.Fatal(err)

@@ -15,20 +15,59 @@ def pytest_configure():
     os.environ.update(python_path.environment(python_path.FAST_IMPORTS))
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """--dist loadfile, but the tests of test_stores*.py on one store are a unit each: they mostly
+    wait for leases."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class OfStores(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            store = re.search(rf"/test_stores\w*\.py::.*\b({'|'.join(remote.STORES)})\b", nodeid)
+            return super()._split_scope(nodeid) + (f"[{store[1]}]" if store else "")
+
+    return OfStores(config, log)
+
+
 def pytest_collection_modifyitems(items):
-    """Real Spark first, and files of many tests: what runs last is short, so that all processes
-    of a session end at about the same time (with --no-loadscope-reorder). Two of the four begin
-    without Spark, while the others wait for the archive of its classes."""
+    """What waits for leases first, then real Spark, and files of many tests: what runs last is
+    short, so that all processes of a session end at about the same time (with
+    --no-loadscope-reorder). Two begin without Spark, while the others wait for the archive of its
+    classes."""
     tests = collections.Counter(item.path for item in items)
+    marked = {
+        name: {item.path for item in items if item.get_closest_marker(name)}
+        for name in ("leases", "spark")
+    }
 
     def order(path):
-        return "spark" not in path.parts, -tests[path], path
+        return path not in marked["leases"], path not in marked["spark"], -tests[path], path
 
     paths = sorted(tests, key=order)
-    without = [path for path in paths if "spark" not in path.parts][:2]
+    without = [path for path in paths if path not in marked["spark"]][:2]
     paths = [path for path in paths if path not in without]
     place = {path: i for i, path in enumerate(paths[:2] + without + paths[2:])}
     items.sort(key=lambda item: place[item.path])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def shared_jvm_classes(request):
+    """JVMs of a module's Spark tests start in half the time. Spark keeps its own options in other
+    variables.
+
+    A module's, because tests without Spark follow in the same process."""
+    items = [item for item in request.session.items if item.path == request.path]
+    if not any(item.get_closest_marker("spark") for item in items):
+        yield
+        return
+    import jvm_classes
+
+    options = f"{os.environ.get('JAVA_TOOL_OPTIONS', '')} {jvm_classes.options()}".strip()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAVA_TOOL_OPTIONS", options)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -59,10 +98,7 @@ def tensorflow_python(tmp_path_factory):
         yield os.path.join(folder, "python3")
 
 
-PLACES = ["local", *(pytest.param(name, marks=pytest.mark.stores) for name in remote.STORES)]
-
-
-@pytest.fixture(scope="session", params=PLACES)
+@pytest.fixture(scope="session", params=["local", *remote.stores("s3")])
 def convert(request, tmp_path_factory):
     """`tfos convert` with files of this machine, and with files on each store."""
     kind = remote.STORES.get(request.param)

@@ -70,9 +70,6 @@ class Objects:
                     path.write_bytes(file.read())
         return local
 
-    def remove(self, name):
-        self._fs.delete_dir(f"{self._root}/{name}")
-
     def names(self):
         """All files, hidden ones too, by their paths below the folder."""
         selector = filesystems.FileSelector(self._root, allow_not_found=True, recursive=True)
@@ -237,9 +234,6 @@ class HDFS:
         self._fs.copyToLocalFile(False, self._path(f"{self.url}/{name}"), self._path(local), True)
         return local
 
-    def remove(self, name):
-        self._fs.delete(self._path(f"{self.url}/{name}"), True)
-
     def names(self):
         """All files and empty folders, hidden ones too, by their paths below the folder."""
         return sorted(self._below(self._path(self.url), ""))
@@ -252,3 +246,22 @@ class HDFS:
 
 
 STORES = {"azure": Azure, "gcs": GCS, "hdfs": HDFS, "s3": S3}
+
+
+def stores(*chosen):
+    """Parameters of a fixture: every store. On those that are not chosen tests are slow:
+    make test-all runs them."""
+    slow = (pytest.mark.stores, pytest.mark.slow)
+    return [
+        pytest.param(name, marks=pytest.mark.stores if name in chosen else slow)
+        for name in sorted(STORES)
+    ]
+
+
+def on(*chosen):
+    """Decorates a test that has a choice of its own for the fixture store."""
+    return pytest.mark.parametrize("store", stores(*chosen), indirect=True)
+
+
+# Decorates a test of the fixture convert that runs on every store in make test-stores too.
+on_each = pytest.mark.parametrize("convert", ["local", *stores(*STORES)], indirect=True)

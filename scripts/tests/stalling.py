@@ -1,12 +1,53 @@
 """A TCP proxy that holds one call back, so that a test can kill a process in the middle of it."""
 
 import contextlib
+import os
 import re
 import select
+import signal
 import socket
 import threading
 
-from waiting import SECONDS
+from remote import write_site
+from waiting import SECONDS, wait_until
+
+# What the command lines of a job's processes have.
+LAUNCHER, DRIVER, ENGINE, MEMBER = "launcher", "tfos-node local", "tfos-engine", "tfos-node run"
+RESERVE, SPARK = "tfos-node reserve", "app.py"
+
+
+class Held:
+    """A store through a proxy, as jobs see it. direct: the store without the proxy."""
+
+    def __init__(self, kind, store, conf):
+        self.kind, self.direct = kind, store
+        server = re.search(r"//([\w.]+:\d+)", " ".join(store.settings.values()))[1]
+        self.proxy = Proxy(server)
+        self.url = store.url.replace(server, self.proxy.address)
+        settings = {k: v.replace(server, self.proxy.address) for k, v in store.settings.items()}
+        self.env = {"HADOOP_CONF_DIR": str(write_site(conf, settings))}
+        self.names = store.names
+
+    def kill_at(self, job, call, start, victim):
+        """Starts a run, whose victim dies while the proxy holds its call (of Proxy.stall). Returns
+        the result of the run, of which nothing is left."""
+        self.proxy.stall(*call)
+        running = start()
+        running.wait_for(self.proxy.held.is_set, what=f"the call {call[0]}")
+        kill(job, victim)
+        self.proxy.release()
+        done = running.wait()
+        assert done.code != 0
+        job.assert_clean()
+        return done
+
+
+def kill(job, victim):
+    victims = [job.process.pid] if victim == LAUNCHER else job.processes(victim)
+    assert victims, victim
+    for pid in victims:
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not set(victims) & set(job.processes()))
 
 
 class Proxy:

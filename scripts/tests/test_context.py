@@ -112,6 +112,7 @@ def test_a_mirrored_model_dir_is_a_local_folder(tmp_path):
     ctx = make(tmp_path, parameters=given, default_fs="hdfs://nn:8020")
     assert ctx.tf_path("/local/m") == "/local/m"
     assert ctx.tf_path("/local/m/weights.h5") == "/local/m/weights.h5"
+    assert ctx.tf_path("/local/m2/weights.h5") == "hdfs://nn:8020/local/m2/weights.h5"
     assert ctx.tf_path(ctx.parameters.export_dir) == ctx.parameters.export_dir
     assert ctx.tf_path("/local/data") == "hdfs://nn:8020/local/data"
     assert ctx.parameters.model_dir == "/local/m"

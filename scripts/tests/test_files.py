@@ -13,6 +13,7 @@ import pyarrow.json
 import pyarrow.parquet as pq
 import pytest
 from converter import Converter
+from remote import on_each
 
 ROWS = 3000
 TEXTS = ["", "plain", "two\nlines", 'a "quote", a comma', "naïve 漢字 🙂", "back\\slash", None]
@@ -129,6 +130,7 @@ def test_checksums_are_checked(tmp_path):
         assert not (tmp_path / "out").exists()
 
 
+@on_each
 def test_rare_encodings(convert, tmp_path):
     table = flat().drop_columns(["bool"])
     encodings = {
@@ -144,6 +146,7 @@ def test_rare_encodings(convert, tmp_path):
         same(convert.table(path, tmp_path / version), table)
 
 
+@on_each
 def test_stored_otherwise(convert, tmp_path):
     """Dictionaries, large types and INT96 come as plain values."""
     moments = [datetime.datetime(1900 + i, 1, 2, 3, 4, 5, 678901) for i in range(200)]
@@ -206,6 +209,7 @@ def test_arrow_of_pyarrow(convert, tmp_path, make, compression, form):
     same(found, table)
 
 
+@on_each
 def test_parquet_of_pandas(convert, tmp_path):
     frame = pd.DataFrame(
         {
@@ -222,6 +226,7 @@ def test_parquet_of_pandas(convert, tmp_path):
     same(found, pa.Table.from_pandas(frame))
 
 
+@on_each
 def test_text_of_pandas(convert, tmp_path):
     frame = pd.DataFrame(
         {
@@ -243,6 +248,7 @@ def test_text_of_pandas(convert, tmp_path):
         np.testing.assert_allclose(got["share"], frame["share"], rtol=1e-14)
 
 
+@on_each
 def test_text_of_tfos(convert, tmp_path):
     table = flat().drop_columns(["binary", "uint64"])
     table = table.set_column(
@@ -277,6 +283,7 @@ def example(tf, i):
     return tf.train.Example(features=tf.train.Features(feature=feature))
 
 
+@on_each
 @pytest.mark.parametrize("compression", ["", "GZIP", "ZLIB"])
 def test_records_of_tensorflow(convert, tmp_path, tf, compression):
     with tf.io.TFRecordWriter(str(tmp_path / "a.tfrecord"), compression) as writer:
@@ -297,6 +304,7 @@ def test_records_of_tensorflow(convert, tmp_path, tf, compression):
     )
 
 
+@on_each
 @pytest.mark.parametrize("compression", ["none", "gzip", "zlib"])
 def test_records_of_tfos(convert, tmp_path, tf, compression):
     table = pa.table(
@@ -332,6 +340,7 @@ def test_records_of_tfos(convert, tmp_path, tf, compression):
     assert ragged == table["ragged"].to_pylist()
 
 
+@on_each
 def test_sequence_examples_of_tensorflow(convert, tmp_path, tf):
     train = tf.train
 

@@ -15,6 +15,7 @@ import pyarrow.feather
 import pyarrow.ipc as ipc
 import pyarrow.parquet as pq
 import pytest
+from remote import on_each
 
 ROWS = 3000
 
@@ -133,6 +134,7 @@ def test_parquet_of_fastparquet(convert, tmp_path, codec):
     assert found["js"][1].as_py() == '{"a":1}'
 
 
+@on_each
 def test_logical_types(convert, tmp_path):
     columns = {
         "half": pa.array(np.array([1, 2.5, -3], "float16")),
@@ -148,6 +150,7 @@ def test_logical_types(convert, tmp_path):
     check(convert, tmp_path / "a.parquet", tmp_path / "out")
 
 
+@on_each
 def test_what_is_not_read_is_named(convert, tmp_path):
     """The message has the file, the column, and what is not known."""
     path = tmp_path / "a.parquet"
@@ -162,6 +165,7 @@ def test_what_is_not_read_is_named(convert, tmp_path):
     refused(convert, path, "column odd", "LZO")
 
 
+@on_each
 def test_arrow_of_polars(convert, tmp_path):
     frame = pl.from_arrow(table()).with_columns(
         pl.col("s").cast(pl.Categorical).alias("category"),
@@ -220,6 +224,7 @@ def test_dictionaries_that_change(convert, tmp_path, delta):
     check(convert, path, tmp_path / "out", pa.table({"a": texts}))
 
 
+@on_each
 def test_arrow_files_are_what_their_footers_say(convert, tmp_path):
     """A batch that the footer leaves out is no row, as for pyarrow."""
     path = tmp_path / "a.arrow"
@@ -250,6 +255,7 @@ def test_arrow_files_are_what_their_footers_say(convert, tmp_path):
     assert done == 1
 
 
+@on_each
 def test_arrow_files_that_are_refused(convert, tmp_path):
     rows = pa.table({"a": [1, 2]})
     pyarrow.feather.write_feather(rows, str(tmp_path / "v1.feather"), version=1)

@@ -6,43 +6,24 @@ import dataclasses
 import json
 import os
 import re
-import signal
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from harness import PYTHON, write_rows
-from remote import STORES, write_site
-from stalling import Proxy
+from remote import STORES
+from stalling import DRIVER, ENGINE, LAUNCHER, MEMBER, RESERVE, SPARK, Held
 from test_stores import MODEL
-from waiting import wait_until
 
-pytestmark = pytest.mark.stores
+pytestmark = [pytest.mark.stores, pytest.mark.leases]
 
 ROWS = 300
-LAUNCHER, DRIVER, ENGINE, MEMBER = "launcher", "tfos-node local", "tfos-engine", "tfos-node run"
-RESERVE, SPARK = "tfos-node reserve", "app.py"
-
-
-class Held:
-    """A store through a proxy, as jobs see it."""
-
-    def __init__(self, store, conf):
-        self.direct = store
-        server = re.search(r"//([\w.]+:\d+)", " ".join(store.settings.values()))[1]
-        self.proxy = Proxy(server)
-        self.url = store.url.replace(server, self.proxy.address)
-        settings = {k: v.replace(server, self.proxy.address) for k, v in store.settings.items()}
-        self.env = {"HADOOP_CONF_DIR": str(write_site(conf, settings))}
-        self.names = store.names
 
 
 @pytest.fixture(scope="module", params=["hdfs", "s3"])
 def held(request, tmp_path_factory):
-    one = Held(
-        STORES[request.param](tmp_path_factory.mktemp("conf")), tmp_path_factory.mktemp("held")
-    )
-    one.kind = request.param
+    store = STORES[request.param](tmp_path_factory.mktemp("conf"))
+    one = Held(request.param, store, tmp_path_factory.mktemp("held"))
     yield one
     one.proxy.close()
 
@@ -135,24 +116,12 @@ def run(job, stored, out, if_exists="fail", spark=False):
     return job.start("infer", path, env=stored.env)
 
 
-def kill(job, victim):
-    victims = [job.process.pid] if victim == LAUNCHER else job.processes(victim)
-    assert victims, victim
-    for pid in victims:
-        os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not set(victims) & set(job.processes()))
-
-
 def kill_at(job, stored, stage, out):
     """A run whose victim dies while the call is held."""
-    stored.proxy.stall(stage.call.replace(b"OUT", out.encode()), stage.answered, stage.number)
-    running = run(job, stored, out, stage.if_exists, stage.spark)
-    running.wait_for(stored.proxy.held.is_set, what=f"the call of {out}")
-    kill(job, stage.victim)
-    stored.proxy.release()
-    done = running.wait()
-    assert done.code != 0
-    job.assert_clean()
+    call = stage.call.replace(b"OUT", out.encode()), stage.answered, stage.number
+    stored.kill_at(
+        job, call, lambda: run(job, stored, out, stage.if_exists, stage.spark), stage.victim
+    )
 
 
 def files(stored, out):

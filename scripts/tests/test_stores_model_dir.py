@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from harness import PROGRAMS
-from remote import STORES
+from remote import STORES, on, stores
 from tfos.graph import export_training
 
-pytestmark = pytest.mark.stores
+pytestmark = [pytest.mark.stores, pytest.mark.leases]
 
 MEMBER = "tfos-node run"
 
 
-@pytest.fixture(scope="module", params=sorted(STORES))
+@pytest.fixture(scope="module", params=stores("hdfs", "s3"))
 def store(request, tmp_path_factory):
     return STORES[request.param](tmp_path_factory.mktemp("conf"))
 
@@ -104,6 +104,7 @@ def test_keras_goes_on(store, job, tmp_path):
 
 
 @pytest.mark.spark
+@on("azure", "gcs")
 def test_manager_goes_on(store, job, tmp_path):
     url = f"{store.url}/manager"
     running = start(job, store, **program("manager_loop.py", url, "a", 0.5))
@@ -155,6 +156,7 @@ def graph_job(graph, url, **more):
     }
 
 
+@on(*STORES)
 def test_graph_goes_on(store, job, graph, tmp_path):
     url = f"{store.url}/graph"
     running = start(job, store, **graph_job(graph, url))

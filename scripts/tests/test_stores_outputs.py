@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from harness import PROGRAMS, PYTHON, write_rows
-from remote import STORES, address
+from remote import STORES, address, on, stores
 from tfos.graph import export_training
 
 pytestmark = pytest.mark.stores
@@ -21,7 +21,7 @@ ROWS = 400
 FILES = 600  # of an export whose upload takes seconds
 
 
-@pytest.fixture(scope="module", params=sorted(STORES))
+@pytest.fixture(scope="module", params=stores("hdfs", "s3"))
 def store(request, tmp_path_factory):
     return STORES[request.param](tmp_path_factory.mktemp("conf"))
 
@@ -129,6 +129,7 @@ def graph(tmp_path_factory):
     return folder
 
 
+@on(*STORES)
 def test_graph_program_and_export(store, job, graph, tmp_path):
     """The export of a training, and exports of its checkpoint: a SavedModel, and versions."""
     done = start(
@@ -169,6 +170,7 @@ tf.keras.Model(inputs, tf.keras.layers.Dense(3)(inputs)).save(sys.argv[1])
 """
 
 
+@on(*STORES)
 def test_export_of_a_keras_file(store, job, tmp_path):
     subprocess.run([PYTHON, "-c", KERAS, tmp_path / "m.keras"], check=True, capture_output=True)
     made = job.run(
@@ -180,7 +182,8 @@ def test_export_of_a_keras_file(store, job, tmp_path):
     job.assert_clean()
 
 
-def many(store, attempt, **more):
+def many(store, folder, attempt, **more):
+    """Keys of a job that exports many files to a folder of the store."""
     args = {"files": FILES, "attempt": attempt, "fail": False}
     return {
         "app": {
@@ -193,77 +196,76 @@ def many(store, attempt, **more):
         "strategy": "independent",
         "input_mode": "tensorflow",
         "input": {"path": "none.txt"},
-        "export_dir": f"{store.url}/many/out",
+        "export_dir": f"{store.url}/{folder}/out",
         "spark": {"master": "local[2]"},
         **more,
     }
 
 
-def assert_many(store, attempt, tmp_path):
+def assert_many(store, folder, attempt, tmp_path):
     """The whole export of one attempt, and nothing else."""
-    at = store.get("many/out", tmp_path / f"got-{attempt}")
+    at = store.get(f"{folder}/out", tmp_path / f"got-{attempt}")
     assert len(list((at / "deep").iterdir())) == FILES
     for number in range(FILES):
         assert (at / "deep" / f"{number:05d}").read_text() == f"{attempt} {number}"
     assert (at / "top.txt").read_text() == attempt
-    assert names(store, "many/.") == []
+    assert names(store, f"{folder}/.") == []
 
 
+@pytest.mark.leases
 @pytest.mark.spark
 def test_killed_in_mid_upload(store, job, tmp_path):
     """The member, which ends the run; and then the whole run."""
 
     def uploading():
-        return [n for n in store.names() if n.startswith("many/.out.tfos.staging/") and "/0" in n]
+        return [n for n in store.names() if n.startswith("upload/.out.tfos.staging/") and "/0" in n]
 
-    running = start(job, store, **many(store, "a"))
+    running = start(job, store, **many(store, "upload", "a"))
     running.wait_for(uploading, what="a file at the store")
     (pid,) = running.processes("tfos-node run")
     os.kill(pid, signal.SIGKILL)
     done = running.wait()
     assert done.code not in (0, 7), done.stderr
-    assert names(store, "many/") == []
-    running = start(job, store, **many(store, "b"))
+    assert names(store, "upload/") == []
+    running = start(job, store, **many(store, "upload", "b"))
     running.wait_for(uploading, what="a file at the store")
     running.kill()
     assert running.wait().code != 0
-    done = start(job, store, **many(store, "c")).wait()
+    done = start(job, store, **many(store, "upload", "c")).wait()
     assert done.code == 0, done.stderr
-    assert_many(store, "c", tmp_path)
-    store.remove("many")
+    assert_many(store, "upload", "c", tmp_path)
 
 
+@pytest.mark.leases
 @pytest.mark.spark
 def test_killed_in_mid_publish(store, job, tmp_path):
     """The next run does the rest. Then the output is there: refused, or replaced."""
-    running = start(job, store, **many(store, "p"))
+    running = start(job, store, **many(store, "publish", "p"))
 
     def publishing():
-        return [n for n in store.names() if n.startswith("many/out/")]
+        return [n for n in store.names() if n.startswith("publish/out/")]
 
     running.wait_for(publishing, what="a file of the output")
     running.kill()
     running.wait()
-    done = start(job, store, **many(store, "q")).wait()
+    done = start(job, store, **many(store, "publish", "q")).wait()
     assert done.code == 7, done.stderr
-    assert_many(store, "p", tmp_path)
-    done = start(job, store, **many(store, "r", export_if_exists="replace")).wait()
+    assert_many(store, "publish", "p", tmp_path)
+    done = start(job, store, **many(store, "publish", "r", export_if_exists="replace")).wait()
     assert done.code == 0, done.stderr
-    assert_many(store, "r", tmp_path)
-    store.remove("many")
+    assert_many(store, "publish", "r", tmp_path)
 
 
 @pytest.mark.spark
 def test_a_failed_program_keeps_its_export(store, job, tmp_path):
     """Uploaded as a whole, where the verdict says."""
-    done = start(job, store, **many(store, "f", args={"fail": True})).wait()
+    done = start(job, store, **many(store, "failing", "f", args={"fail": True})).wait()
     assert done.code == 5, done.stderr
     (kept,) = done.verdict["kept"]
-    assert kept.startswith(f"{store.url}/many/.out.tfos.staging/")
+    assert kept.startswith(f"{store.url}/failing/.out.tfos.staging/")
     at = store.get(kept.removeprefix(store.url + "/"), tmp_path / "kept")
     assert len(list((at / "deep").iterdir())) == FILES
-    assert not [n for n in store.names() if n.startswith("many/out")]
-    store.remove("many")
+    assert not [n for n in store.names() if n.startswith("failing/out")]
 
 
 PARTS, PART_ROWS = 8, 1_000
@@ -369,6 +371,7 @@ def test_spark_resumes_a_failed_run(predictions):
     assert predictions.start("failed").wait().verdict["phase"] == "skipped"
 
 
+@pytest.mark.leases
 @pytest.mark.spark
 def test_spark_resumes_a_killed_run(predictions):
     running = predictions.start("killed", "--set", "batch_size=1")

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 import warm
 import zoo
 from harness import PYTHON, ROOT, TFOS, Job
-from remote import STORES
+from remote import STORES, stores
 
 HEADING = "# in a job file for tfos infer\n"
 
@@ -37,11 +38,12 @@ def show(folder, *argv, env=None):
     return done.stdout
 
 
-def shown(folder, path):
+def shown(folder, path, env=None):
     """What `tfos show` prints of a job file that runs a model: its lines, and the same as JSON."""
-    text = show(folder, path)
+    text = show(folder, path, env=env)
     assert HEADING in text, text
-    return text.split(HEADING, 1)[1], json.loads(show(folder, path, "--output", "json"))["job"]
+    found = json.loads(show(folder, path, "--output", "json", env=env))
+    return text.split(HEADING, 1)[1], found["job"]
 
 
 def as_bytes(value):
@@ -63,9 +65,14 @@ def assert_equal(got, want, what):
     np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6, err_msg=what)
 
 
-def run_shown(folder, path, run_id, constants=None, job=None):
-    """Runs a model with the lines that are shown; the predictions must be expected.parquet."""
-    lines, keys = shown(folder, path)
+def run_shown(folder, path, run_id, constants=None, job=None, store=None):
+    """Runs a model with the lines that are shown; the predictions must be expected.parquet. With a
+    store, the model, the rows and the predictions are there."""
+    if store:
+        store.put(folder / "model", "model")
+        lines, keys = shown(folder, f"{store.url}/{path}", store.env)
+    else:
+        lines, keys = shown(folder, path)
     inputs, want = (pq.read_table(folder / f"{file}.parquet") for file in ("inputs", "expected"))
 
     columns = keys["input_mapping"]
@@ -79,22 +86,21 @@ def run_shown(folder, path, run_id, constants=None, job=None):
     renamed = inputs.rename_columns([alias_of.get(n, n) for n in inputs.column_names])
     pq.write_table(renamed, folder / "data.parquet")
 
-    run_lines(folder, lines, run_id, "data.parquet", "out", job)
-    got = pq.read_table(folder / "out")
-    assert got["id"].to_pylist() == want["id"].to_pylist()
-    outputs = keys["output_mapping"]
-    assert set(outputs) == set(want.column_names) - {"id"}
-    for alias, column in outputs.items():
-        assert_equal(got[column], want[alias], f"{run_id}: {alias}")
-
-
-def run_lines(folder, lines, run_id, data, out, job, env=None):
+    data, out, env = "data.parquet", "out", None
+    if store:
+        data, out, env = store.put(folder / data, data), f"{store.url}/out", store.env
     rest = {"input": {"path": data}, "keep": ["id"], "output": {"path": out}}
     beside = "".join(f"{key}: {json.dumps(v)}\n" for key, v in (rest | (job or {})).items())
     (folder / "job.yaml").write_text(lines + beside)
     one = Job(folder, f"zoo-{run_id.replace('_', '-')}")
     result = one.run("infer", "job.yaml", "--local", env=env)
     assert result.code == 0, result.stderr
+    got = pq.read_table(store.get("out", folder / "stored") if store else folder / "out")
+    assert got["id"].to_pylist() == want["id"].to_pylist()
+    outputs = keys["output_mapping"]
+    assert set(outputs) == set(want.column_names) - {"id"}
+    for alias, column in outputs.items():
+        assert_equal(got[column], want[alias], f"{run_id}: {alias}")
 
 
 @pytest.mark.parametrize("name", zoo.titles())
@@ -103,19 +109,23 @@ def test_shown_lines_run(saved, name):
     run_shown(saved / name, case["path"], name, case["constants"], case["job"])
 
 
-@pytest.fixture(scope="module", params=sorted(STORES))
+# One way for each kind of path: a folder, one with assets, what is found below a folder, a file.
+PATHS = ["export_sequential", "vocabulary", "versions", "hub_cache", "the_file", "pbtxt", "frozen"]
+
+
+@pytest.fixture(scope="module")
 def store(request, tmp_path_factory):
     return STORES[request.param](tmp_path_factory.mktemp("conf"))
 
 
-def parts(folder):
-    found = {path.name: path.read_bytes() for path in folder.glob("part-*")}
-    assert found
-    return found
+def on_stores():
+    """All ways on S3, and each kind of path on the others. The rest is slow."""
+    for name in zoo.titles():
+        for one in stores(*(STORES if name in PATHS else ["s3"])):
+            yield pytest.param(*one.values, name, marks=one.marks)
 
 
-@pytest.mark.stores
-@pytest.mark.parametrize("name", zoo.titles())
+@pytest.mark.parametrize("store, name", on_stores(), indirect=["store"])
 def test_shown_on_a_store(saved, store, tmp_path, name):
     """`tfos show` says of a model on a store what it says of the same files here. It copies all of
     such small models."""
@@ -129,19 +139,12 @@ def test_shown_on_a_store(saved, store, tmp_path, name):
 @pytest.mark.stores
 @pytest.mark.parametrize("name", zoo.titles())
 def test_runs_on_a_store(saved, tmp_path, name):
-    """Model, rows and predictions on a store, the stores in turn: every byte of the predictions is
-    as with the same files here."""
+    """Model, rows and predictions on a store, the stores in turn."""
     kind = sorted(STORES)[list(zoo.titles()).index(name) % len(STORES)]
-    folder, store = saved / name, STORES[kind](tmp_path / "conf")
-    case = json.loads((folder / "case.json").read_text())
-    if not (folder / "out").exists():
-        run_shown(folder, case["path"], name, case["constants"], case["job"])
-    for file in ("model", "data.parquet"):
-        store.put(folder / file, file)
-    lines = show(tmp_path, f"{store.url}/{case['path']}", env=store.env).split(HEADING, 1)[1]
-    data, out = f"{store.url}/data.parquet", f"{store.url}/out"
-    run_lines(tmp_path, lines, name, data, out, case["job"], store.env)
-    assert parts(store.get("out", tmp_path / "got")) == parts(folder / "out")
+    case = json.loads((saved / name / "case.json").read_text())
+    folder = shutil.copytree(saved / name, tmp_path / name)
+    store = STORES[kind](tmp_path / "conf")
+    run_shown(folder, case["path"], name, case["constants"], case["job"], store)
 
 
 def refusals(folder, case):

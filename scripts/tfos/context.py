@@ -63,8 +63,10 @@ class Context:
         self.defaultFS: str = self.default_fs
         self.parameters = argparse.Namespace(**settings["parameters"])
         mirrored = getattr(self.parameters, "model_url", None)
-        # Folders of this host, whatever the default file system is.
-        self._here: list[str] = [self.parameters.model_dir] if mirrored else []
+        # Of this host, whatever the default file system is: a folder, and names that begin as
+        # export_dir does (export_dir + ".keras").
+        self._here_in: str | None = self.parameters.model_dir if mirrored else None
+        self._here_from: str | None = None
         for name in ("model_dir", "input_path", "validation_path"):
             path = getattr(self.parameters, name, None)
             if path and not (name == "model_dir" and mirrored):
@@ -75,7 +77,7 @@ class Context:
             # A file beside it (export_dir + ".keras") is opened without making folders.
             os.makedirs(os.path.dirname(os.path.abspath(self.parameters.export_dir)), exist_ok=True)
         if self.parameters.export_dir:
-            self._here.append(os.path.abspath(self.parameters.export_dir))
+            self._here_from = os.path.abspath(self.parameters.export_dir)
         self._feeds: dict[str, BaseFeed] = {}
         if VALIDATION in [feed["name"] for feed in told["feeds"] or []]:
             # Its rows come first and are put aside, whatever the program is doing.
@@ -154,13 +156,19 @@ class Context:
         begins as export_dir; relative paths from working_dir; then with the scheme of default_fs,
         unless that is the local file system.
         """
-        if "://" in path or any(path.startswith(here) for here in self._here):
+        if "://" in path or self._is_here(path):
             return path
         path = os.path.normpath(os.path.join(self.working_dir, path))
         scheme = self.default_fs.partition(":")[0]
         return path if scheme == "file" else self.default_fs.rstrip("/") + path
 
     absolute_path = hdfs_path = tf_path
+
+    def _is_here(self, path: str) -> bool:
+        """Whether path is of this host, whatever the default file system is."""
+        if self._here_in and (path + "/").startswith(self._here_in + "/"):
+            return True
+        return self._here_from is not None and path.startswith(self._here_from)
 
     def checkpoints(self, folder: str | None = None) -> Iterator[str]:
         """Each checkpoint of a folder as it is completed: for the evaluator.

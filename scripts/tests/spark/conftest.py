@@ -4,7 +4,6 @@ import os
 import pathlib
 import subprocess
 
-import jvm_classes
 import pytest
 from harness import PROGRAMS, PYTHON, ROOT, Job, received, write_rows
 
@@ -30,17 +29,6 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if pathlib.Path(__file__).parent in pathlib.Path(item.path).parents:
             item.add_marker(pytest.mark.spark)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def shared_jvm_classes():
-    """JVMs of tests start in half the time. Spark keeps its own options in other variables.
-
-    A module's, because tests without Spark follow in the same process."""
-    options = f"{os.environ.get('JAVA_TOOL_OPTIONS', '')} {jvm_classes.options()}".strip()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JAVA_TOOL_OPTIONS", options)
-        yield
 
 
 @pytest.fixture(scope="session")
