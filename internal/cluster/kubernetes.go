@@ -85,8 +85,8 @@ func (k *kubernetes) Reach(ctx context.Context) error {
 		return unreachable("%s may not %s in namespace %s: have it given the rights of configs/kubernetes/rbac.yaml",
 			k.client.Who(), strings.Join(missing, ", "), k.client.Namespace())
 	}
-	if err := k.tryExecutor(ctx); err != nil {
-		return unreachable("the API server would refuse an executor's pod: %w", err)
+	if refused := k.tryExecutor(ctx); refused != nil {
+		return unreachable("the API server would refuse an executor's pod: %s", refused.Message)
 	}
 	return nil
 }
@@ -99,7 +99,7 @@ func transientKube(err error) bool {
 
 // tryExecutor returns the API server's refusal of a pod such as executors'; nil: it accepts
 // one, or cannot say. A pod template may change what is accepted.
-func (k *kubernetes) tryExecutor(ctx context.Context) error {
+func (k *kubernetes) tryExecutor(ctx context.Context) *kube.StatusError {
 	if k.conf["spark.kubernetes.executor.podTemplateFile"] != "" {
 		return nil
 	}
@@ -124,7 +124,7 @@ func (k *kubernetes) tryExecutor(ctx context.Context) error {
 	}
 	var status *kube.StatusError
 	if err := k.client.TryCreate(ctx, pod); errors.As(err, &status) && (status.Code == http.StatusForbidden || status.Code == http.StatusNotFound) {
-		return err
+		return status
 	}
 	return nil
 }
@@ -212,7 +212,7 @@ func (k *kubernetes) State(ctx context.Context, app App) (State, error) {
 		refused := k.tryExecutor(ctx)
 		k.mu.Lock()
 		if refused != nil {
-			state.Phase, state.Cause, state.Words = Waiting, CauseQueue, refused.Error()
+			state.Phase, state.Cause, state.Words = Waiting, CauseQueue, refused.Message
 		}
 	}
 	if living == 0 && state.Words == "" {
