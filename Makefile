@@ -24,7 +24,7 @@ PAYLOAD := cmd/tfos/payload
 MOST_NODE := 60000000
 GREMLINS := github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0
 
-.PHONY: help setup build demo test test-all test-go test-pure test-engine test-stores test-stores-go test-stores-jobs test-yarn test-yarn-jobs test-k8s test-k8s-jobs test-python test-spark test-spark4 test-versions bench bench-full bench-docs mutate check proto clean
+.PHONY: help setup build demo test test-all test-go test-pure test-engine test-stores test-stores-go test-stores-jobs test-yarn test-yarn-go test-yarn-jobs test-k8s test-k8s-jobs test-python test-spark test-spark4 test-versions bench bench-full bench-docs mutate check proto clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -77,11 +77,15 @@ test-spark: build ## real jobs on real Spark
 	$(PYTEST) -m 'spark and not slow and not stores and not yarn and not k8s'
 
 test-yarn: build ## jobs on a real YARN and HDFS (installed once, in .stores), or on the cluster of HADOOP_CONF_DIR
-	scripts/yarn.sh $(MAKE) --no-print-directory test-yarn-jobs
+	scripts/yarn.sh $(MAKE) --no-print-directory -j 2 --output-sync=target test-yarn-go test-yarn-jobs
 
-# Jobs wait for YARN more than they compute, but 2 CPUs bear 2 of them.
+test-yarn-go:
+	$(PURE) go test -count=1 ./internal/cluster
+
+# Jobs wait for YARN more than they compute, but 2 CPUs bear no more than 2 of them.
+YARN_TESTS := yarn and not slow
 test-yarn-jobs:
-	$(PYTHON) -m pytest -q -m yarn -n 2 --dist load scripts/tests $(ARGS)
+	$(PYTHON) -m pytest -q --dist load -n 2 scripts/tests/spark -m '$(YARN_TESTS)' $(ARGS)
 
 test-k8s: build ## jobs on a real Kubernetes (built once, in .k8s), or on the cluster of KUBECONFIG and TFOS_TEST_K8S_CONF
 	scripts/k8s.sh $(MAKE) --no-print-directory test-k8s-jobs
@@ -102,7 +106,8 @@ test-all: build test-go ## everything, the slow ones, all versions and the race 
 	PYTHONPATH=scripts $(PYTHON) -m versions || echo 'test-all: their cells fail below' >&2
 	TFOS_TEST_MASTER=standalone $(PYTEST) -m 'not stores and not yarn and not k8s'
 	$(MAKE) --no-print-directory test-stores STORES_TESTS=stores
-	$(MAKE) --no-print-directory test-yarn test-k8s
+	$(MAKE) --no-print-directory test-yarn YARN_TESTS=yarn
+	$(MAKE) --no-print-directory test-k8s
 	CGO_ENABLED=1 go test -race $(PURE_ROOMS)
 
 # Some cases only: make bench-full BENCH='overhead files'

@@ -7,24 +7,22 @@
 # the end. Each call has its own folder and ports. Where HADOOP_CONF_DIR is set, the command
 # gets that cluster, and nothing is started. Run by make test-yarn.
 #
-# The command's environment: HADOOP_CONF_DIR, SPARK_CONF_DIR and SPARK_LOCAL_IP for spark-submit;
-# TFOS_TEST_YARN, the folder of the cluster's configuration, for the tests.
+# It needs what scripts/stores_hdfs.sh needs. The command's environment: HADOOP_CONF_DIR,
+# SPARK_CONF_DIR and SPARK_LOCAL_IP for spark-submit; TFOS_TEST_YARN, the folder of the cluster's
+# configuration, and TFOS_TEST_YARN_JARS, to start servers, for the tests.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/stores_hdfs.sh
 
-yarn_folder=$PWD/.stores/yarn
-yarn_pom=$PWD/scripts/stores/yarn.pom.xml
+yarn_folder=$stores_folder/yarn
+yarn_pom=$stores_pins/yarn.pom.xml
 
-# yarn_install fetches what is missing: 110 MB, once, pinned.
-yarn_install() {
-    if cmp -s "$yarn_pom" "$yarn_folder/installed.xml"; then return; fi
-    echo 'yarn: Hadoop by Maven (110 MB to download)' >&2
-    rm -rf "$yarn_folder/jars" && mkdir -p "$yarn_folder"
-    mvn -q -B -f "$yarn_pom" dependency:copy-dependencies -DincludeScope=runtime \
-        -DoutputDirectory="$yarn_folder/jars" >&2
-    rm -f "$yarn_folder"/jars/log4j-1.2.17.jar "$yarn_folder"/jars/slf4j-log4j12-*.jar
-    cp "$yarn_pom" "$yarn_folder/installed.xml"
+# yarn_install fetches what is missing.
+yarn_install() { stores_once yarn/installed.xml "$yarn_pom" 'YARN by Maven (80 MB to download)' yarn_fetch; }
+
+yarn_fetch() {
+    stores_jars "$yarn_pom" "$yarn_folder/jars" -DincludeScope=runtime &&
+        rm -f "$yarn_folder"/jars/log4j-1.2.17.jar "$yarn_folder"/jars/slf4j-log4j12-*.jar
 }
 
 # properties writes a site file: NAME VALUE lines from standard input.
@@ -161,8 +159,11 @@ stop() {
 
 export TFOS_REQUIRE=${TFOS_REQUIRE:+$TFOS_REQUIRE,}yarn
 if [ $# = 0 ]; then
-    set -- make --no-print-directory test-yarn-jobs
+    set -- make --no-print-directory -j 2 --output-sync=target test-yarn-go test-yarn-jobs
 fi
+yarn_install
+hdfs_install
+export TFOS_TEST_YARN_JARS=$yarn_folder/jars
 if [ -n "${HADOOP_CONF_DIR:-}" ]; then
     export TFOS_TEST_YARN=$HADOOP_CONF_DIR
     exec "$@"
@@ -173,7 +174,6 @@ yarn_run=$(mktemp -d "$PWD/.stores/yarn-XXXXXX")
 hdfs_run=$yarn_run/hdfs
 trap stop EXIT
 trap 'exit 1' INT TERM
-yarn_install
 hdfs_start
 yarn_configure
 yarn_start

@@ -57,7 +57,7 @@ func writeReport(w io.Writer, name string, v record.Verdict, printed bool) {
 	}
 	if v.Code == exit.Done {
 		for _, l := range v.Logs {
-			r.field("log", fmt.Sprintf("%s: %s on %s", l.Member, l.Path, l.Host))
+			r.field("log", l.Member+": "+onHost(l.Path, l.Host))
 			if printed {
 				r.lines("stdout", l.Stdout)
 			}
@@ -103,11 +103,15 @@ func (r reporter) failure(v record.Verdict) {
 	r.field("phase", v.Phase)
 	r.field("cause", v.Cause)
 	r.lines("stderr", v.Stderr)
-	log := v.LogPath
-	if log != "" && v.Host != "" {
-		log += " on " + v.Host
+	r.field("log", onHost(v.LogPath, v.Host))
+}
+
+// onHost says where a log is: a file of a host, or a page.
+func onHost(path, host string) string {
+	if path == "" || host == "" || strings.HasPrefix(path, "http") {
+		return path
 	}
-	r.field("log", log)
+	return path + " on " + host
 }
 
 // files writes what happened to the files in the programs' working directories.

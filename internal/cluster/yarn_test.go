@@ -222,3 +222,53 @@ func TestYARNReach(t *testing.T) {
 		}
 	})
 }
+
+// TestYARNLog: the last lines of a log of a NodeManager. The text is Hadoop 3.3.4's.
+func TestYARNLog(t *testing.T) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /ws/v1/node/containerlogs/container_1/tfos-worker-0.log", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "Container: container_1 on h:1\nLogAggregationType: LOCAL\n====\nLogType:tfos-worker-0.log\nLogLength:9\nLogContents:\n%s\nlast\nEnd of LogType:tfos-worker-0.log.This log file belongs to a running container.\n****\n",
+			strings.Repeat("a line\n", 30))
+	})
+	node := httptest.NewServer(mux)
+	defer node.Close()
+	y := openedYARN(t, nil)
+	lines, err := y.Lines(t.Context(), node.URL+"/node/containerlogs/container_1/ann/tfos-worker-0.log")
+	if err != nil || len(lines) != TailLines || lines[TailLines-1] != "last" || lines[0] != "a line" {
+		t.Errorf("%q, %v", lines, err)
+	}
+	for _, page := range []string{"/node/containerlogs/container_2/ann/x.log", "/logPage/?appId=a"} {
+		if lines, err := y.Lines(t.Context(), node.URL+page); err == nil {
+			t.Errorf("%s: %q", page, lines)
+		}
+	}
+}
+
+// TestYARNQueueWords: what an application waits for, how full its queue is, and what the
+// scheduler says. The answers are those of Hadoop 3.3.4, shortened.
+func TestYARNQueueWords(t *testing.T) {
+	mux := http.NewServeMux()
+	serve := func(path, answer string) {
+		mux.HandleFunc("GET /ws/v1/cluster/"+path, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, answer) })
+	}
+	const resource = `{"memory":2816,"vCores":1}`
+	serve("apps/running", `{"app":{"id":"running","queue":"small","state":"RUNNING","resourceRequests":[
+		{"resourceName":"*","capability":`+resource+`,"numContainers":2,"nodeLabelExpression":"blue"},{"resourceName":"h","capability":`+resource+`,"numContainers":2}]}}`)
+	serve("apps/enough", `{"app":{"id":"enough","queue":"small","state":"RUNNING","resourceRequests":[{"resourceName":"*","capability":`+resource+`,"numContainers":0}]}}`)
+	serve("apps/accepted", `{"app":{"id":"accepted","queue":"root.users.ann","state":"ACCEPTED","diagnostics":"[Mon Nov 30 10:00:00 +0000 2026] Application is added to the scheduler and is not yet activated. Queue's AM resource limit exceeded.  Details : AM Partition = <DEFAULT_PARTITION>; x"}}`)
+	serve("scheduler", `{"scheduler":{"schedulerInfo":{"type":"capacityScheduler","queueName":"root","queues":{"queue":[{"queueName":"users","state":"RUNNING","queues":{"queue":[{"queueName":"ann","state":"STOPPED"}]}},
+		{"queueName":"small","state":"RUNNING","resourcesUsed":{"memory":896,"vCores":1},"capacities":{"queueCapacitiesByPartition":[{"partitionName":"","effectiveMaxResource":{"memory":1228,"vCores":2}},{"partitionName":"blue","effectiveMaxResource":{"memory":0,"vCores":0}}]}}]}}}}`)
+	serve("scheduler/app-activities/running", `{"appActivities":{"allocations":[{"allocationState":"SKIPPED","diagnostic":"outer","children":[{"allocationState":"REJECTED","diagnostic":"Queue does not have enough headroom"}]},{"diagnostic":"older"}]}}`)
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	y := openedYARN(t, map[string]string{"yarn.resourcemanager.webapp.address": address(server)})
+	for id, want := range map[string]string{
+		"running":  "queue small has 896 of 1228 MiB and 1 of 2 cores in use; the application waits for 2 containers of 2816 MiB and 1 core on nodes with the label blue: Queue does not have enough headroom",
+		"enough":   "",
+		"accepted": "queue root.users.ann is STOPPED: Application is added to the scheduler and is not yet activated. Queue's AM resource limit exceeded",
+	} {
+		if s, err := y.State(t.Context(), App{ID: id}); err != nil || s.Words != want {
+			t.Errorf("%s: %q, %v", id, s.Words, err)
+		}
+	}
+}

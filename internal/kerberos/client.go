@@ -77,6 +77,7 @@ func keytabClient(path, principal string, conf *config.Config) (*krb.Client, err
 // CheckTicket asks for a ticket of a service on one of hosts. _HOST in service is the host.
 // Without it, a client with an expired ticket would look like a server that does not answer.
 func CheckTicket(client *krb.Client, service string, hosts []string) error {
+	service, _, _ = strings.Cut(service, "@") // the realm is that of the host
 	var errs error
 	for _, host := range hosts {
 		_, _, err := client.GetServiceTicket(strings.Replace(service, "_HOST", host, 1))

@@ -46,6 +46,9 @@ func (w *watch) askManager(v record.Verdict) record.Verdict {
 	if words := w.waitedFor(state); !strings.Contains(v.Cause, words) && v.Code == exit.NotFormed && words != "" {
 		v.Cause += ": " + words
 	}
+	if w.log != nil {
+		v.Stderr = <-w.log
+	}
 	if v.Phase == reserve.PhaseExecutors && len(v.Stderr) == 0 {
 		v.Stderr, v.LogPath = w.executorOutput(ctx, app, v.LogPath)
 	}
@@ -85,6 +88,29 @@ func (w *watch) waitedFor(state cluster.State) string {
 		return w.queued.Words
 	}
 	return cluster.OneLine(state.Words)
+}
+
+// logReader is a manager that has the logs of members that are gone.
+type logReader interface {
+	// Lines returns the last lines of the log that is shown at page.
+	Lines(ctx context.Context, page string) ([]string, error)
+}
+
+// readLog reads the log of a member that is gone, as soon as the verdict is there: a manager
+// shows it as long as the application runs. nil: there is nothing to read.
+func readLog(m cluster.Manager, v record.Verdict) <-chan []string {
+	reader, can := m.(logReader)
+	if !can || v.Code == exit.Done || len(v.Stderr) > 0 || !strings.HasPrefix(v.LogPath, "http") {
+		return nil
+	}
+	lines := make(chan []string, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
+		defer cancel()
+		last, _ := reader.Lines(ctx, v.LogPath) // without them the verdict names the page
+		lines <- last
+	}()
+	return lines
 }
 
 // executorOutput returns the last lines of the first executor that has some, and where

@@ -25,6 +25,7 @@ type watch struct {
 	queued        record.Queued // the last event of this kind; zero: the application waits for nothing
 	phases        record.Phases
 	driverVerdict *record.Verdict // the driver's verdict
+	log           <-chan []string // the last lines of the log that it names; nil: nobody reads it
 	stopReason    error           // why the launcher ended the run: a Signal, errFormation, errLinger
 	ended         time.Time
 	formation     <-chan time.Time
@@ -115,6 +116,7 @@ func (w *watch) handleEvent(e record.Event) {
 		}
 		w.waits.close()
 		w.driverVerdict, w.phases.Verdict = &e, time.Now()
+		w.log = readLog(w.c.Manager, e)
 		if w.group.gone { // it was still in the pipe
 			w.phases.Verdict = w.ended
 		}

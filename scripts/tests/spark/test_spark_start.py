@@ -107,7 +107,7 @@ def test_port_is_taken(run):
 
 
 def test_yarn_without_its_settings(run):
-    assert_cause(run({}, master="yarn"), ["either HADOOP_CONF_DIR or YARN_CONF_DIR must be set"])
+    assert_cause(run({}, master="yarn"), ["neither HADOOP_CONF_DIR nor YARN_CONF_DIR is set"])
 
 
 @pytest.mark.slow

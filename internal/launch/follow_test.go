@@ -1,0 +1,292 @@
+package launch
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"tfos/internal/cluster"
+	"tfos/internal/exit"
+	"tfos/internal/record"
+	"tfos/internal/store"
+)
+
+// clusterOf is a cluster manager whose application is as the test says.
+type clusterOf struct {
+	cluster.Unasked
+	mu     sync.Mutex
+	state  cluster.State
+	err    error
+	killed int
+}
+
+func (m *clusterOf) set(s cluster.State, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.state, m.err = s, err
+}
+
+func (m *clusterOf) Find(context.Context) (cluster.App, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return cluster.App{ID: "app"}, m.err
+}
+
+func (m *clusterOf) State(context.Context, cluster.App) (cluster.State, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.state, m.err
+}
+
+func (m *clusterOf) Kill(context.Context, cluster.App) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.killed++
+	m.state.Phase, m.state.Cause = cluster.Killed, cluster.CauseKilled
+	return nil
+}
+
+func running() *clusterOf {
+	return &clusterOf{state: cluster.State{App: cluster.App{ID: "app"}, Phase: cluster.Running}}
+}
+
+// followed is a run in a cluster: its record as a launcher has made it, and its driver.
+type followed struct {
+	t      *testing.T
+	c      FollowConfig
+	driver *record.Writer
+}
+
+func newFollowed(t *testing.T, m cluster.Manager) *followed {
+	dir := filepath.Join(t.TempDir(), "record")
+	made, err := NewRecord(t.Context(), record.Config{Dir: dir, Run: record.Run{ID: "r", InCluster: true}, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	made.Leave()
+	at, err := store.For(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &followed{t: t, c: FollowConfig{
+		Run: "r", Record: dir, Store: at, Manager: m, Submitted: time.Now(),
+		Look: 20 * time.Millisecond, Grace: time.Second, Stop: time.Second, Unknown: 500 * time.Millisecond,
+	}}
+}
+
+// drive begins the driver's part of the record.
+func (f *followed) drive(events ...record.Event) {
+	f.t.Helper()
+	var err error
+	f.driver, err = record.Adopt(f.t.Context(), record.Config{Store: f.c.Store, Dir: f.c.Record, Now: time.Now, Warn: func(err error) { f.t.Error(err) }})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	for _, e := range events {
+		f.driver.Event(e)
+	}
+}
+
+func (f *followed) finish(v record.Verdict) {
+	f.driver.Event(v)
+	if err := f.driver.Finish(f.t.Context(), v); err != nil {
+		f.t.Error(err)
+	}
+}
+
+// recorded is the state that a later reader finds.
+func (f *followed) recorded() record.Status {
+	f.t.Helper()
+	s, err := ReadRecord(f.t.Context(), f.c.Record)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return s
+}
+
+func (f *followed) follow(ctx context.Context) record.Verdict {
+	f.t.Helper()
+	v, err := Follow(ctx, f.c)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return v
+}
+
+var begun = record.Context{Application: "app", Master: "yarn"}
+
+// The driver's verdict is that of the run, once the application has ended.
+func TestFollowVerdict(t *testing.T) {
+	m := running()
+	f := newFollowed(t, m)
+	f.drive(begun)
+	var seen []string
+	f.c.Event = func(e record.Event) { seen = append(seen, e.EventName()) }
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		time.Sleep(100 * time.Millisecond)
+		f.driver.Event(record.Formed{})
+		f.finish(record.Verdict{Code: exit.BadData, Cause: "bad", Run: "r"})
+		time.Sleep(200 * time.Millisecond)
+		m.set(cluster.State{Phase: cluster.Failed}, nil)
+	}()
+	v := f.follow(t.Context())
+	select {
+	case <-ended:
+	default:
+		t.Error("the application had not ended")
+	}
+	<-ended
+	if v.Code != exit.BadData || v.Cause != "bad" || v.Record != f.c.Record || strings.Join(seen, " ") != "context formed" {
+		t.Errorf("%+v, events %q", v, seen)
+	}
+	if s := f.recorded(); s.State != record.Failed || m.killed > 0 {
+		t.Errorf("%+v, killed %d", s, m.killed)
+	}
+}
+
+// An application that has ended without a verdict has the one that its manager says. It is
+// in the record for those who come later.
+func TestFollowSilent(t *testing.T) {
+	for name, tt := range map[string]struct {
+		state cluster.State
+		err   error
+		code  exit.Code
+		cause string
+	}{
+		"killed":    {cluster.State{Phase: cluster.Killed, Words: "by ann"}, nil, exit.Terminated, "killed from outside: by ann"},
+		"memory":    {cluster.State{Phase: cluster.Failed, Cause: cluster.CauseMemory, Words: "2.3 of 2 GB"}, nil, exit.Failed, "memory: 2.3 of 2 GB"},
+		"well":      {cluster.State{Phase: cluster.Succeeded}, nil, exit.Failed, "the driver died"},
+		"image":     {cluster.State{Phase: cluster.Failed, Cause: cluster.CauseImage, Words: "no x:1"}, nil, exit.NotFormed, "no x:1"},
+		"forgotten": {cluster.State{}, cluster.ErrUnknown, exit.NoSpark, "knows no application of the run"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := running()
+			m.set(tt.state, tt.err)
+			f := newFollowed(t, m)
+			v := f.follow(t.Context())
+			if v.Code != tt.code || !strings.Contains(v.Cause, tt.cause) {
+				t.Errorf("%d %q", v.Code, v.Cause)
+			}
+			if s := f.recorded(); s.Verdict == nil || s.Verdict.Cause != v.Cause || s.Run.State != record.Failed {
+				t.Errorf("record %+v", s)
+			}
+		})
+	}
+}
+
+func interrupted(after time.Duration) context.Context {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	time.AfterFunc(after, func() { cancel(Signal{syscall.SIGINT}) })
+	return ctx
+}
+
+// A signal asks the driver to end in order, by the record. A driver that does not is killed.
+func TestFollowStop(t *testing.T) {
+	for _, orderly := range []bool{true, false} {
+		m := running()
+		f := newFollowed(t, m)
+		f.drive(begun)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			if !orderly {
+				return
+			}
+			reader := record.Follow(f.c.Store, f.c.Record)
+			for {
+				if stop, err := reader.Stopped(context.Background()); err == nil && stop != nil {
+					break
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			f.finish(record.Verdict{Code: exit.Failed, Cause: "stopped", Kept: []string{"/kept"}})
+			m.set(cluster.State{Phase: cluster.Failed}, nil)
+		}()
+		v := f.follow(interrupted(50 * time.Millisecond))
+		<-done
+		if v.Code != exit.Interrupted || v.Phase != "interrupted" || len(v.Kept) == 1 != orderly || m.killed == 0 != orderly {
+			t.Errorf("orderly %v: %+v, killed %d", orderly, v, m.killed)
+		}
+	}
+}
+
+// A driver that has not begun hears nothing: its application is killed at once.
+func TestFollowStopBeforeTheDriver(t *testing.T) {
+	m := running()
+	f := newFollowed(t, m)
+	f.c.Grace = time.Hour
+	if v := f.follow(interrupted(50 * time.Millisecond)); v.Code != exit.Interrupted || m.killed != 1 {
+		t.Errorf("%+v, killed %d", v, m.killed)
+	}
+}
+
+// Detached, the run goes on, and its record stays open.
+func TestFollowDetach(t *testing.T) {
+	m := running()
+	f := newFollowed(t, m)
+	f.drive(begun)
+	f.c.Detach = true
+	v := f.follow(interrupted(50 * time.Millisecond))
+	if v.Code != exit.Interrupted || v.Phase != PhaseDetached || m.killed > 0 {
+		t.Errorf("%+v, killed %d", v, m.killed)
+	}
+	if s := f.recorded(); s.State != record.Running {
+		t.Errorf("record %+v", s)
+	}
+	if _, err := os.Stat(filepath.Join(f.c.Record, "stop.json")); err == nil {
+		t.Error("the run was asked to stop")
+	}
+	f.driver.Leave()
+}
+
+// An application that waits too long is killed, and the cause has its manager's words.
+func TestFollowFormation(t *testing.T) {
+	m := running()
+	m.set(cluster.State{Phase: cluster.Waiting, Words: "queue q is full"}, nil)
+	f := newFollowed(t, m)
+	f.c.Formation = 200 * time.Millisecond
+	v := f.follow(t.Context())
+	if v.Code != exit.NotFormed || !strings.HasSuffix(v.Cause, ": queue q is full") || m.killed != 1 {
+		t.Errorf("%+v, killed %d", v, m.killed)
+	}
+}
+
+// An application that goes on after the verdict is killed. The verdict stays.
+func TestFollowLinger(t *testing.T) {
+	m := running()
+	f := newFollowed(t, m)
+	f.drive(begun)
+	f.finish(record.Verdict{Code: exit.Failed, Cause: "bad"})
+	if v := f.follow(t.Context()); v.Cause != "bad" || m.killed != 1 {
+		t.Errorf("%+v, killed %d", v, m.killed)
+	}
+}
+
+// A manager that does not answer is no end of the run.
+func TestFollowWithoutManager(t *testing.T) {
+	m := running()
+	m.set(cluster.State{}, context.DeadlineExceeded)
+	f := newFollowed(t, m)
+	f.drive(begun)
+	var warnings int
+	f.c.Event = func(e record.Event) {
+		if _, ok := e.(record.Warning); ok {
+			warnings++
+		}
+	}
+	time.AfterFunc(300*time.Millisecond, func() {
+		f.finish(record.Verdict{})
+		m.set(cluster.State{Phase: cluster.Succeeded}, nil)
+	})
+	if v := f.follow(t.Context()); v.Code != exit.Done || warnings != 1 {
+		t.Errorf("%+v, %d warnings", v, warnings)
+	}
+}
