@@ -83,7 +83,7 @@ var placeOf = map[Where]place{
 		unenforced: []string{"memory"}, why: "is not enforced here: standalone masters count the JVM heap only"},
 	YARN: {clusterMode: true, followed: true, instances: true, runConf: yarnRun, onceConf: "spark.yarn.maxAppAttempts",
 		archivesConf: "spark.yarn.dist.archives", gpus: gpu.Container, gpuScript: "./" + gpuScriptName},
-	Kubernetes: {clusterMode: true, archivesConf: sparkArchives, instances: true, address: true,
+	Kubernetes: {clusterMode: true, followed: true, archivesConf: sparkArchives, instances: true, address: true,
 		runConf: kubernetesRun, uploadConf: "spark.kubernetes.file.upload.path",
 		gpus: gpu.Container, gpuScript: "/opt/spark/examples/src/main/scripts/getGpusResources.sh"},
 	Mesos: {clusterMode: true, archivesConf: sparkArchives},
