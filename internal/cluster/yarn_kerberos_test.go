@@ -98,7 +98,7 @@ func TestYARNKerberos(t *testing.T) {
 	}
 	startJava(t, conf+":"+own+"/*", dir+"/rm.log", "-Djava.security.krb5.conf="+krb5, "org.apache.hadoop.yarn.server.resourcemanager.ResourceManager")
 	eventually(t, "the ResourceManager", func() bool {
-		conn, err := net.Dial("tcp", site["yarn.resourcemanager.webapp.address"])
+		conn, err := net.Dial("tcp", site["yarn.resourcemanager.address"])
 		if err == nil {
 			_ = conn.Close()
 		}

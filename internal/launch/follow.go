@@ -64,6 +64,10 @@ func (c *FollowConfig) setDefaults() {
 // driver has written last.
 const settleTime = 3 * time.Second
 
+// tellEvery is the shortest time between two answers of a manager that differ in their words
+// alone: those of a queue have numbers.
+const tellEvery = 10 * time.Second
+
 // Follow follows a run until it has ended and its application too. If nobody else has
 // judged the run, Follow writes the verdict into the record: what the manager says.
 //
@@ -106,6 +110,7 @@ type following struct {
 	waited  string        // the manager's last words before the cluster had formed
 	formed  bool
 	asked   time.Time // when the manager was asked last
+	told    time.Time // when State was called last
 	known   bool      // the manager has known the application
 	unknown time.Time // since when it does not; zero: it does
 	up      bool      // the SparkContext was up
@@ -177,8 +182,9 @@ func (f *following) askManager(ctx context.Context) {
 		return
 	}
 	f.unknown, f.known = time.Time{}, true
-	if state.Phase != f.state.Phase || state.Words != f.state.Words {
+	if now := time.Now(); state.Phase != f.state.Phase || state.Words != f.state.Words && now.Sub(f.told) >= tellEvery {
 		f.c.State(state)
+		f.told = now
 	}
 	f.state = state
 	if words := cluster.OneLine(state.Words); words != "" && !f.formed && !state.Phase.Ended() {
@@ -236,6 +242,10 @@ func (f *following) judgeDriver() record.Verdict {
 		v = f.driver
 	}
 	judged := underSignal(*v, f.stopReason)
+	if f.stopReason == nil && judged.Code == exit.Interrupted && !f.ended.IsZero() {
+		// Its container was ended, by somebody else: the manager knows by whom.
+		judged, f.verdict = saidBy(f.state, judged), nil
+	}
 	if judged.Code == exit.NotFormed && f.waited != "" {
 		judged.Cause += ": " + f.waited
 	}

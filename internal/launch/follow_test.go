@@ -247,6 +247,23 @@ func TestFollowDetach(t *testing.T) {
 	f.driver.Leave()
 }
 
+// A driver that says no more than that it was interrupted, and that nobody here has asked to
+// end: its manager knows who it was. The record says so too.
+func TestFollowKilledOutside(t *testing.T) {
+	m := running()
+	m.set(cluster.State{Phase: cluster.Killed, Words: "by ann"}, nil)
+	f := newFollowed(t, m)
+	f.drive(begun)
+	f.finish(record.Verdict{Code: exit.Interrupted, Cause: "interrupted", Rows: record.Rows{Read: 7}})
+	v := f.follow(t.Context())
+	if v.Code != exit.Terminated || !strings.Contains(v.Cause, "by ann") || v.Rows.Read != 7 {
+		t.Errorf("%+v", v)
+	}
+	if s := f.recorded(); s.Verdict.Code != exit.Terminated {
+		t.Errorf("record %+v", s.Verdict)
+	}
+}
+
 // An application that waits too long is killed, and the cause has its manager's words.
 func TestFollowFormation(t *testing.T) {
 	m := running()

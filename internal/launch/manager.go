@@ -38,10 +38,7 @@ func (w *watch) askManager(v record.Verdict) record.Verdict {
 		return v
 	case err != nil:
 	case state.Phase == cluster.Killed: // the driver only sees that everything goes away
-		said := state.Verdict()
-		v.Code, v.Cause, v.Phase, v.Retryable = said.Code, said.Cause, said.Phase, said.Retryable
-		v.Member, v.Host, v.ExitCode, v.Signal, v.Stderr = "", "", 0, 0, nil
-		return v
+		return saidBy(state, v)
 	}
 	if words := w.waitedFor(state); !strings.Contains(v.Cause, words) && v.Code == exit.NotFormed && words != "" {
 		v.Cause += ": " + words
@@ -111,6 +108,15 @@ func readLog(m cluster.Manager, v record.Verdict) <-chan []string {
 		lines <- last
 	}()
 	return lines
+}
+
+// saidBy returns a verdict with the manager's cause in the place of the driver's. What the
+// run has done stays.
+func saidBy(state cluster.State, v record.Verdict) record.Verdict {
+	said := state.Verdict()
+	v.Code, v.Cause, v.Phase, v.Retryable = said.Code, said.Cause, said.Phase, said.Retryable
+	v.Member, v.Host, v.ExitCode, v.Signal, v.Stderr = "", "", said.ExitCode, 0, said.Stderr
+	return v
 }
 
 // executorOutput returns the last lines of the first executor that has some, and where

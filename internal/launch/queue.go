@@ -35,14 +35,21 @@ func watchQueue(m cluster.Manager) *queueWatch {
 
 // follow names the application, as soon as it is known.
 func (q *queueWatch) follow(app cluster.App) {
+	if q == nil {
+		return
+	}
 	select {
 	case q.apps <- app:
 	default: // it is named already
 	}
 }
 
-// close ends the questions and waits until nobody asks. It may be called several times.
+// close ends the questions and waits until nobody asks. It may be called several times, and
+// for a watch that has not begun.
 func (q *queueWatch) close() {
+	if q == nil {
+		return
+	}
 	q.end()
 	<-q.ended
 }

@@ -39,7 +39,7 @@ var (
 )
 
 func newWatch(c Config, g *group, begin time.Time) *watch {
-	w := &watch{c: c, group: g, phases: record.Phases{Begin: begin}}
+	w := &watch{c: c, group: g, waits: watchQueue(c.Manager), phases: record.Phases{Begin: begin}}
 	if c.Formation > 0 {
 		w.formation = time.After(c.Formation)
 	}
@@ -49,7 +49,6 @@ func newWatch(c Config, g *group, begin time.Time) *watch {
 // follow handles events until the group is gone and all events are received.
 func (w *watch) follow(ctx context.Context, events <-chan record.Event, settled <-chan struct{}) {
 	cancelled, kill := ctx.Done(), w.c.Kill
-	w.waits = watchQueue(w.c.Manager)
 	defer w.waits.close()
 	for events != nil || settled != nil {
 		select {

@@ -23,6 +23,7 @@ var events = []struct {
 	{Context{"app-1", "local[2]", "3.5.9", "http://h:4040", "http://h:8080"},
 		`{"event":"context","application":"app-1","master":"local[2]","spark_version":"3.5.9","tracking_url":"http://h:4040","manager_url":"http://h:8080"}`},
 	{Waiting{[]string{"worker:1"}, 1, 2, 1.5}, `{"event":"waiting","missing":["worker:1"],"registered":1,"members":2,"seconds":1.5}`},
+	{Queued{"q", "q is full"}, `{"event":"queued","queue":"q","words":"q is full"}`},
 	{Formed{[]Place{{"worker", 1, "h"}}, 2}, `{"event":"formed","members":[{"job":"worker","index":1,"host":"h"}],"seconds":2}`},
 	{Progress{[]FeedRows{{"worker:0", "train", 1, 2, 3, 4, 5, 6}}, []MemberPhase{{"worker:0", "running"}}, 1, 2, 3, 4, 5, &Training{6, 7, 0.5, 8}},
 		`{"event":"progress","feeds":[{"member":"worker:0","feed":"train","epoch":1,"epochs":2,"received":3,"trained":4,"dropped":5,"quarantined":6}],` +

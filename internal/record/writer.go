@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"tfos/internal/exit"
 	"tfos/internal/store"
 )
 
@@ -130,18 +131,21 @@ func (w *Writer) Leave() {
 }
 
 // Conclude writes the verdict on a run whose driver in the cluster has ended without one. A
-// verdict that is there already stays.
+// verdict that is there already stays, but for one that says no more than that the driver
+// was interrupted.
 func Conclude(ctx context.Context, s store.Store, dir string, now time.Time, v Verdict) error {
 	dir = strings.TrimSuffix(dir, "/")
 	run, err := readJSON[Run](ctx, s, dir+"/"+runFile)
-	if err != nil || run.State != Running {
-		return err
+	if err != nil {
+		return fmt.Errorf("record: conclude %s: %w", dir, err)
 	}
-	if _, err := s.Stat(ctx, dir+"/"+verdictFile); err == nil {
+	there, err := readJSON[Verdict](ctx, s, dir+"/"+verdictFile)
+	if err == nil && there.Code != exit.Interrupted {
 		return nil
 	}
 	w := Writer{c: Config{Store: s, Dir: dir, Now: func() time.Time { return now }}, run: *run, closed: true, done: make(chan struct{})}
 	close(w.done)
+	w.run.Outputs = nil // Finish adds those of the verdict
 	return w.Finish(ctx, v)
 }
 

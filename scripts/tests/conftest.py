@@ -57,9 +57,11 @@ def shared_jvm_classes(request):
     """JVMs of a module's Spark tests start in half the time. Spark keeps its own options in other
     variables.
 
-    A module's, because tests without Spark follow in the same process."""
+    A module's, because tests without Spark follow in the same process. Not with YARN: JVMs map no
+    archive when folders of configuration are on their class path."""
     items = [item for item in request.session.items if item.path == request.path]
-    if not any(item.get_closest_marker("spark") for item in items):
+    marked = any(item.get_closest_marker("spark") for item in items)
+    if not marked or "TFOS_TEST_YARN" in os.environ:
         yield
         return
     import jvm_classes

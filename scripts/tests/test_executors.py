@@ -248,7 +248,10 @@ OVER = (
     "words, cause",
     [
         ("", "worker:0 was lost"),
-        ("Container marked as failed", "worker:0 was lost; Spark says: Container marked as failed"),
+        (
+            "[2026-11-30 10:58:14.374]Container marked as failed",
+            "worker:0 was lost; Spark says: Container marked as failed",
+        ),
         (
             OVER.format("physical", "2.8 GB", "2.8 GB", "physical"),
             "worker:0 was killed by YARN: memory, 2.8 of 2.8 GB used: "

@@ -80,6 +80,7 @@ def lacks_pyarrow(err):
 _OVER_LIMIT = re.compile(
     r"killed by YARN for exceeding (\w+) memory limits\. ([\d.]+) (\w+) of ([\d.]+ \w+) "
 )
+_TIME = re.compile(r"\[\d{4}-\d\d-\d\d [\d:.]+\]")  # of a NodeManager's messages
 
 
 def with_words(verdict, words):
@@ -88,6 +89,7 @@ def with_words(verdict, words):
         return verdict
     found = _OVER_LIMIT.search(words)
     if not found:
+        words = " ".join(_TIME.sub("", words).split())
         return {**verdict, "cause": f"{verdict['cause']}; Spark says: {words}"}
     kind, used, unit, limit = found.groups()
     used = used if limit.endswith(unit) else f"{used} {unit}"

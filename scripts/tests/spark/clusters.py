@@ -163,4 +163,5 @@ class YarnCluster(Yarn):
     survives = True
 
     def driver(self, job):
-        return min(job.processes("org.apache.spark.deploy.yarn.ApplicationMaster"))
+        found = job.processes("org.apache.spark.deploy.yarn.ApplicationMaster")
+        return next(pid for pid, command in found.items() if command.split()[0].endswith("java"))

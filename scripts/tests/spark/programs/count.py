@@ -1,7 +1,7 @@
 """Writes the ids of the rows it is handed to <model_dir>/rows-<worker>.txt.
 
-args: rows_dir (in the place of model_dir), sleep (seconds a batch), stop_after (rows; then terminate),
-feed (next_batch | data_feed)
+args: rows_dir (in the place of model_dir), sleep (seconds a batch), stop_after (rows; then
+terminate), feed (next_batch | data_feed)
 """
 
 import os

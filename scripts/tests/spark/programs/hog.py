@@ -1,4 +1,7 @@
-"""Takes memory until something ends it. args: limit (bytes of address space; 0: the cluster's)."""
+"""Takes memory, 5 GiB at most, until something ends it.
+
+args: limit (bytes of address space; 0: the cluster's).
+"""
 
 import resource
 import time
@@ -10,6 +13,6 @@ def main_fun(args, ctx):
     if limit:
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     taken = []
-    while sum(map(len, taken)) < 32 << 30:
+    while sum(map(len, taken)) < 5 << 30:
         taken.append(b"x" * (64 << 20))
         time.sleep(0.02)
