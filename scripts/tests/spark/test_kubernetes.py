@@ -1,4 +1,7 @@
-"""Jobs on a real Kubernetes with real pods (make test-k8s), their driver beside the launcher."""
+"""Jobs on a real Kubernetes with real pods (make test-k8s).
+
+The driver is beside the launcher, and of some tests in a pod.
+"""
 
 import json
 import os
@@ -26,10 +29,10 @@ def namespace(tmp_path_factory):
 def submit(job, namespace):
     """(command, settings of spark.conf, keys of the job file) -> the job, started."""
 
-    def start(command, conf=None, **keys):
+    def start(command, conf=None, spark=None, **keys):
         settings = {**namespace.settings(job.folder), **(conf or {})}
         settings = {name: value for name, value in settings.items() if value is not None}
-        keys = {"spark": {"master": namespace.master, "conf": settings}, **keys}
+        keys = {"spark": {"master": namespace.master, "conf": settings, **(spark or {})}, **keys}
         path = job.folder / "job.yaml"
         path.write_text(json.dumps(keys))
         env = {"KUBECONFIG": str(namespace.kubeconfig)}
@@ -193,4 +196,50 @@ def test_interrupted(job, namespace, submit):
     os.kill(job.process.pid, signal.SIGINT)
     result = job.wait(timeout=60)
     assert result.code == 130, result.stderr
+    assert_nothing_left(job, namespace)
+
+
+def in_a_pod(job):
+    """(settings, spark section) of a job whose driver is in a pod. Both write into a shared
+    folder, as one user, because only its owner reads a record."""
+    for name in ("uploads", "records"):
+        (job.folder / name).mkdir()
+    template = job.folder / "driver.yaml"
+    container = "{name: spark-kubernetes-driver}"
+    template.write_text(f"spec: {{securityContext: {{runAsUser: 0}}, containers: [{container}]}}\n")
+    conf = {
+        "spark.kubernetes.file.upload.path": f"file://{job.folder}/uploads",
+        "spark.kubernetes.driver.podTemplateFile": str(template),
+        "spark.driver.memory": "512m",
+    }
+    return conf, {"deploy_mode": "cluster", "record_dir": str(job.folder / "records")}
+
+
+def of_shared_folder(keys):
+    """The job with a path that Spark takes for this machine's."""
+    keys["input"]["path"] = "file:" + keys["input"]["path"]
+    return keys
+
+
+def test_cluster_mode(job, namespace, submit):
+    conf, spark = in_a_pod(job)
+    result = submit("train", conf, spark, **of_shared_folder(training(job, "count.py"))).wait()
+    assert result.code == 0, result.stderr
+    rows = received(job.folder / "model")
+    assert sorted(i for ids in rows.values() for i in ids) == list(range(400))
+    namespace.kubectl("delete", "pods", "-l", "spark-role=driver")  # Spark leaves it
+    assert_nothing_left(job, namespace)
+
+
+def test_cluster_mode_driver_pod_deleted(job, namespace, submit):
+    """spark-submit says 0 for this."""
+    conf, spark = in_a_pod(job)
+    data = write_rows(job.folder / "data", 100_000, files=2)
+    keys = training(job, "count.py", data, args={"sleep": 0.2})
+    submit("train", conf, spark, **of_shared_folder(keys))
+    job.wait_for(lambda: all(received(job.folder / "model").values() or [0]), what="rows")
+    namespace.kubectl("delete", "pods", "-l", "spark-role=driver", "--wait=false")
+    result = job.wait(timeout=90)
+    assert result.code == 143, result.stderr
+    assert "was deleted" in result.verdict["cause"], result.verdict
     assert_nothing_left(job, namespace)
