@@ -62,6 +62,7 @@ test-stores: build ## stores, and jobs on them, with real servers of S3, GCS, Az
 # Their tests wait for leases and time limits more than they compute.
 test-stores-go:
 	$(PURE) go test -count=1 -timeout 15m -parallel 24 ./internal/store/... ./internal/hadoop
+	$(PURE) go test -count=1 -timeout 15m -run OnStores ./internal/files ./internal/work
 
 # Six at a time: the tests of leases wait.
 test-stores-jobs: JOBS := 6

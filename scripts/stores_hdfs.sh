@@ -42,10 +42,7 @@ hdfs_start() {
     local run=$hdfs_run port web server pid
     # The servers look for their web pages on the class path, and need only the folders.
     rm -rf "$run" && mkdir -p "$run/conf/webapps/hdfs" "$run/conf/webapps/datanode"
-    read -r port web < <(python3 -c '
-import socket
-held = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
-print(*(s.getsockname()[1] for s in held))')
+    port=$(stores_port) web=$(stores_port)
     cat >"$run/conf/core-site.xml" <<XML
 <configuration>
   <property><name>fs.defaultFS</name><value>hdfs://127.0.0.1:$port</value></property>

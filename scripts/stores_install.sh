@@ -32,3 +32,17 @@ stores_jars() {
     rm -rf "$2"
     mvn -q -B -f "$1" dependency:copy-dependencies -Dstyle.color=never -DoutputDirectory="$2" "${@:3}"
 }
+
+# stores_port prints a free port. Clients do not get it meanwhile: theirs are from 32768 on.
+stores_port() {
+    python3 -c '
+import random, socket
+while True:
+    port = random.randrange(20000, 32000)
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        continue
+    print(port)
+    break'
+}

@@ -7,9 +7,6 @@ objects_pids=() # of the servers, with their names and URLs
 objects_names=()
 objects_urls=()
 
-# objects_port prints a free port.
-objects_port() { python3 -c 'import socket; print(socket.create_server(("127.0.0.1", 0)).getsockname()[1])'; }
-
 # objects_begin NAME URL COMMAND...: starts a server. objects_await waits until URL answers.
 objects_begin() {
     objects_names+=("$1")
@@ -45,7 +42,7 @@ s3_fetch() {
 
 s3_start() {
     local port
-    port=$(objects_port)
+    port=$(stores_port)
     objects_begin moto "http://127.0.0.1:$port" "$stores_folder/moto/bin/moto_server" -H 127.0.0.1 -p "$port"
     export TFOS_TEST_S3=http://127.0.0.1:$port
 }
@@ -62,7 +59,7 @@ gcs_fetch() {
 
 gcs_start() {
     local port
-    port=$(objects_port)
+    port=$(stores_port)
     objects_begin gcs "http://127.0.0.1:$port" "$stores_folder/gcs/fake-gcs-server" -scheme http -host 127.0.0.1 -port "$port" \
         -external-url "http://127.0.0.1:$port" -backend memory
     export TFOS_TEST_GCS=http://127.0.0.1:$port
@@ -83,7 +80,7 @@ azure_fetch() {
 
 azure_start() {
     local port
-    port=$(objects_port)
+    port=$(stores_port)
     objects_begin azurite "http://127.0.0.1:$port" node "$stores_folder/azurite/node_modules/azurite/dist/src/blob/main.js" --blobHost 127.0.0.1 \
         --blobPort "$port" --inMemoryPersistence --skipApiVersionCheck --silent --disableTelemetry
     export TFOS_TEST_AZURE=http://127.0.0.1:$port

@@ -63,7 +63,7 @@ func writeReport(w io.Writer, name string, v record.Verdict, printed bool) {
 			}
 		}
 	}
-	r.mirrored(v)
+	r.mirrored(v.Mirrored, v.Code == exit.Done)
 	r.files(v.WorkingFiles)
 	r.field("record", v.Record)
 	if v.Code != exit.Done {
@@ -130,8 +130,8 @@ func (r reporter) files(members []record.MemberFiles) {
 }
 
 // mirrored writes how far a model_dir on a store is there, and what of it was lost.
-func (r reporter) mirrored(v record.Verdict) {
-	for _, m := range v.Mirrored {
+func (r reporter) mirrored(all []record.MemberMirror, done bool) {
+	for _, m := range all {
 		parts := []string{m.URL}
 		if m.Checkpoint != "" {
 			parts = append(parts, m.Checkpoint+" is there")
@@ -145,7 +145,7 @@ func (r reporter) mirrored(v record.Verdict) {
 		if m.UploadedFiles > 0 {
 			parts = append(parts, fmt.Sprintf("%s uploaded in all", amount(m.UploadedFiles, m.UploadedBytes)))
 		}
-		if v.Code != exit.Done && m.Error != "" {
+		if !done && m.Error != "" {
 			parts = append(parts, "not everything: "+m.Error)
 		}
 		r.field("model", strings.Join(parts, "; "))

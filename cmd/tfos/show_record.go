@@ -59,6 +59,7 @@ func writeStatus(w io.Writer, s record.Status) {
 		writeReport(w, s.Run.Job, *s.Verdict, true)
 	case s.State == record.Lost:
 		r.field("cause", "the launcher has ended, and no verdict is known")
+		r.mirrored(s.Mirrored, false)
 		r.field("next", "start the job again, as another run")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"debug/elf"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -69,6 +70,29 @@ func TestChecksumsByTheProcessor(t *testing.T) {
 		symbols, err := file.DynamicSymbols()
 		if err != nil || !slices.ContainsFunc(symbols, func(s elf.Symbol) bool { return s.Name == name && s.Section != elf.SHN_UNDEF }) {
 			t.Errorf("%s does not define %s: %v", path, name, err)
+		}
+	}
+}
+
+// TestChecksumsOfAnotherLibrary: the function of crc32c.c takes the place of a library's own
+// only if both compute the same.
+func TestChecksumsOfAnotherLibrary(t *testing.T) {
+	if runtime.GOARCH != "amd64" {
+		t.Skip("crc32c.c is for x86-64")
+	}
+	dir := t.TempDir()
+	// Checksums of "123456789": of CRC-32C as its RFC 3720 has it, and of CRC-32.
+	for polynomial, want := range map[string]string{"0x82F63B78": "e3069283 0", "0xEDB88320": "cbf43926 1"} {
+		for _, args := range [][]string{
+			{"-DPOLYNOMIAL=" + polynomial, "-shared", "-fPIC", "-o", dir + "/libown.so", "testdata/crc32c/library.c"},
+			{"-o", dir + "/program", "testdata/crc32c/program.c", "crc32c.c", "-L" + dir, "-lown", "-Wl,-rpath," + dir},
+		} {
+			if out, err := exec.Command("cc", args...).CombinedOutput(); err != nil {
+				t.Fatalf("cc %v: %v\n%s", args, err, out)
+			}
+		}
+		if out, err := exec.Command(dir + "/program").Output(); err != nil || strings.TrimSpace(string(out)) != want {
+			t.Errorf("polynomial %s: %s, %v; want %s", polynomial, out, err, want)
 		}
 	}
 }

@@ -15,8 +15,8 @@
 // sessions and tensors too. But it frees a tensor only in a finalizer. Go's collector
 // runs finalizers late, because it does not see C memory.
 //
-// One file takes the place of a function of libtensorflow: crc32c.c computes the checksums
-// of checkpoints by the processor.
+// One file takes the place of a function of libtensorflow, after a comparison of the two:
+// crc32c.c computes the checksums of checkpoints by the processor.
 //
 // Arrow memory. Predict borrows its batch for the call, and copies what it needs into
 // TensorFlow's memory. The arrays that it returns are copies too. They come from the

@@ -44,7 +44,7 @@ func writeFiles(ctx context.Context, s store.Store, e *model.Export, folder stri
 	}
 	small := map[string][]byte{} // first: to sync them later would wait for the large ones
 	if e.SavedModel != nil {
-		small["saved_model.pb"] = e.SavedModel
+		small[model.SavedModelFile] = e.SavedModel
 	}
 	if e.Values != nil {
 		small[variablesName+".index"] = e.Values.Index

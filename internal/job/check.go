@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"tfos/internal/exit"
+	"tfos/internal/model"
 	"tfos/internal/store"
 	"tfos/internal/work"
 )
@@ -154,7 +155,7 @@ func (r *rules) outputs(ctx context.Context) {
 	case s.ServingLayout:
 		r.versions(ctx)
 	case s.kind != Infer && s.ExportDir != "":
-		r.free(ctx, "export_dir", s.ExportDir, "export_if_exists", s.ExportIfExists, "saved_model.pb", work.ExportMark)
+		r.free(ctx, "export_dir", s.ExportDir, "export_if_exists", s.ExportIfExists, model.SavedModelFile, work.ExportMark)
 		r.exportNames(ctx)
 	}
 	if _, skipped := Skipped(ctx, s); s.Output != nil && !skipped {

@@ -48,7 +48,7 @@ func (r *rules) versions(ctx context.Context) {
 	switch {
 	case !there.folder:
 		r.broken("export_dir", path, "is no folder: serving_layout makes a folder of numbered versions there")
-	case marked(ctx, path, "saved_model.pb", "saved_model.pbtxt"):
+	case marked(ctx, path, model.SavedModelFile, model.SavedModelText):
 		r.broken("export_dir", path, "is a SavedModel itself, not a folder of numbered versions as serving_layout makes: choose another")
 	default:
 		return

@@ -145,7 +145,7 @@ func (r *rules) resumable(training *model.Training) {
 	if r.s.ModelDir == "" {
 		return
 	}
-	at, found, _, err := train.Newest(r.s.ModelDir)
+	at, found, err := r.s.newestCheckpoint()
 	if err == nil && found {
 		err = fitsTraining(training, at.Prefix)
 	}
@@ -158,6 +158,24 @@ func (r *rules) resumable(training *model.Training) {
 		return
 	}
 	r.broken("model_dir", at.Prefix, "%s: choose another model_dir; with app.graph.init_from a training begins with those values of this checkpoint that fit", known.Problem)
+}
+
+// newestCheckpoint is what was found in a model_dir.
+type newestCheckpoint struct {
+	dir   string // "": nobody has looked
+	at    train.Start
+	found bool
+	err   error
+}
+
+// newestCheckpoint returns the newest complete checkpoint in model_dir. It looks once: a run
+// looks again when it has model_dir for itself.
+func (s *Spec) newestCheckpoint() (at train.Start, found bool, err error) {
+	if n := &s.newest; n.dir != s.ModelDir {
+		n.dir = s.ModelDir
+		n.at, n.found, _, n.err = train.Newest(n.dir)
+	}
+	return s.newest.at, s.newest.found, s.newest.err
 }
 
 // fitsTraining checks that a checkpoint, in any store, fits a graph.

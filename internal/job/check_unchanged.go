@@ -34,6 +34,6 @@ func Trained(s *Spec, p *Plan) (at train.Start, done bool) {
 	if !s.trainsGraph() || s.ModelDir == "" {
 		return at, false
 	}
-	at, found, _, err := train.Newest(s.ModelDir)
+	at, found, err := s.newestCheckpoint()
 	return at, err == nil && found && s.trainRequest(p.Reserve.Outputs).Done(at)
 }

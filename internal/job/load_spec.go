@@ -109,6 +109,7 @@ type Spec struct {
 	Retries Retries `yaml:"retries" kinds:"train"`
 
 	kind   Kind
+	newest newestCheckpoint
 	origin string // file of the user from which the graph was converted. "": none
 	source source
 	dir    string // that relative paths start from

@@ -9,8 +9,9 @@
 // It never reads what a program's files hold, but for TensorFlow's checkpoints: an index
 // says which data files belong to it, the state file says which checkpoints count. It
 // knows nothing of members and runs. It never changes a file that the program has
-// written, and no file of the store that it neither brought down nor wrote, except that
-// checkpoints are deleted that the state file named and no longer names.
+// written, and no file of the store that it neither brought down nor wrote. There are two
+// exceptions: checkpoints that the state file named and no longer names are deleted, and
+// Sweep deletes what dead mirrors have left.
 //
 // # What a reader of the store finds
 //

@@ -26,9 +26,7 @@ func hdf5(size int) []byte {
 // TestFiles: a file goes up when its format says that it is whole, or when it has not
 // changed for a time. Hidden and temporary files stay. Deleted files are deleted.
 func TestFiles(t *testing.T) {
-	url := filepath.Join(t.TempDir(), "store")
-	m := fetched(t, store.Local{}, url, nil)
-	p := resume(t, m.Dir, 1)
+	url, m, p := begin(t, 1, nil)
 	p.write("backup/latest.weights.h5", hdf5(100))
 	p.write("backup/training_metadata.json", []byte(`{"epoch": 3}`))
 	p.write("half.weights.h5", hdf5(100)[:80])
@@ -60,9 +58,7 @@ func TestFiles(t *testing.T) {
 
 // TestFileThatNeverSettles: a file that changes all the time goes up all the same.
 func TestFileThatNeverSettles(t *testing.T) {
-	url := filepath.Join(t.TempDir(), "store")
-	m := fetched(t, store.Local{}, url, func(c *Config) { c.EventsEvery = 50 * time.Millisecond })
-	p := resume(t, m.Dir, 1)
+	url, m, p := begin(t, 1, func(c *Config) { c.EventsEvery = 50 * time.Millisecond })
 	for late := time.Now().Add(10 * time.Second); time.Now().Before(late); {
 		p.write("log.txt", []byte(time.Now().String()))
 		pass(t, m)
@@ -76,9 +72,7 @@ func TestFileThatNeverSettles(t *testing.T) {
 
 // TestEventFiles: an event file goes up whole, as it has grown, and not in every pass.
 func TestEventFiles(t *testing.T) {
-	url := filepath.Join(t.TempDir(), "store")
-	m := fetched(t, store.Local{}, url, nil)
-	p := resume(t, m.Dir, 1)
+	url, m, p := begin(t, 1, nil)
 	name := "train/events.out.tfevents.1.host.1.v2"
 	size := func() int64 {
 		info, err := os.Stat(url + "/" + name)

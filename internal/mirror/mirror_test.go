@@ -15,9 +15,7 @@ import (
 // TestManager: the store has the checkpoints that the program keeps, and a later run goes
 // on from the newest. Older ones stay at the store until the program no longer keeps them.
 func TestManager(t *testing.T) {
-	url := filepath.Join(t.TempDir(), "store")
-	m := fetched(t, store.Local{}, url, nil)
-	p := resume(t, m.Dir, 3)
+	url, m, p := begin(t, 3, nil)
 	for step := 1; step <= 5; step++ {
 		p.save(step)
 		pass(t, m)
@@ -103,6 +101,28 @@ func TestKilledAtEachStep(t *testing.T) {
 	}
 }
 
+// TestSweepOfAnOldNote: a note does not bring back a state file that another run, which does
+// not read notes, has replaced since.
+func TestSweepOfAnOldNote(t *testing.T) {
+	url, m, p := begin(t, 3, nil)
+	p.save(1)
+	p.save(2)
+	pass(t, m)
+	n := note{Saving: []string{"ckpt-2"}, State: string(stateFile{newest: "ckpt-2", all: []string{"ckpt-1", "ckpt-2"}}.text()), Before: []string{"ckpt-1"}, Deleting: []string{"ckpt-1"}}
+	if err := newMirror(m.Config).writeNote(t.Context(), "", n); err != nil { // its process is dead
+		t.Fatal(err)
+	}
+	p.save(3)
+	finish(t, m)
+	if err := Sweep(t.Context(), store.Local{}, url); err != nil {
+		t.Fatal(err)
+	}
+	wantTree(t, url, ckpt(1, 2, 3))
+	if got := resume(t, fetched(t, store.Local{}, url, nil).Dir, 3).all; strings.Join(got, " ") != "ckpt-1 ckpt-2 ckpt-3" {
+		t.Errorf("the state file names %v", got)
+	}
+}
+
 // TestFaultInMidUpload: one failed call fails its pass. The next pass does the rest, and
 // nothing temporary stays.
 func TestFaultInMidUpload(t *testing.T) {
@@ -139,9 +159,7 @@ func TestFaultInMidUpload(t *testing.T) {
 
 // TestIncomplete: half a checkpoint does not go up, running or at the end.
 func TestIncomplete(t *testing.T) {
-	url := filepath.Join(t.TempDir(), "store")
-	m := fetched(t, store.Local{}, url, nil)
-	p := resume(t, m.Dir, 3)
+	url, m, p := begin(t, 3, nil)
 	p.save(1)
 	pass(t, m)
 	p.write("ckpt-2"+oneData, content(t, 2, oneData))
@@ -161,9 +179,7 @@ func TestIncomplete(t *testing.T) {
 // TestTornInPlace: a checkpoint that is being saved again under its own name has new data
 // and the old index. It goes up when the index is new too, or when the program returned.
 func TestTornInPlace(t *testing.T) {
-	url := filepath.Join(t.TempDir(), "store")
-	m := fetched(t, store.Local{}, url, nil)
-	p := resume(t, m.Dir, 3)
+	url, m, p := begin(t, 3, nil)
 	p.checkpoint("best", 1)
 	pass(t, m)
 	at := time.Now().Add(time.Second)
@@ -213,9 +229,7 @@ func TestNewestIsDeletedMeanwhile(t *testing.T) {
 // TestAbsoluteState: absolute names of the local folder become relative at the store, and
 // foreign absolute names of a copied folder become those beside the state file.
 func TestAbsoluteState(t *testing.T) {
-	url := filepath.Join(t.TempDir(), "store")
-	m := fetched(t, store.Local{}, url, nil)
-	p := resume(t, m.Dir, 3)
+	url, m, p := begin(t, 3, nil)
 	p.checkpoint("run/model.ckpt-7", 7)
 	p.write("run/checkpoint", []byte(fmt.Sprintf("model_checkpoint_path: %q\nall_model_checkpoint_paths: %q\nlast_preserved_timestamp: 5.25\n",
 		m.Dir+"/run/model.ckpt-7", m.Dir+"/run/model.ckpt-7")))
@@ -236,9 +250,7 @@ func TestAbsoluteState(t *testing.T) {
 // TestDamagedAtTheStore: a checkpoint that cannot be restored is passed over, and the
 // state file then names the one before.
 func TestDamagedAtTheStore(t *testing.T) {
-	url := filepath.Join(t.TempDir(), "store")
-	m := fetched(t, store.Local{}, url, nil)
-	p := resume(t, m.Dir, 3)
+	url, m, p := begin(t, 3, nil)
 	for step := 1; step <= 3; step++ {
 		p.save(step)
 	}
@@ -256,9 +268,7 @@ func TestDamagedAtTheStore(t *testing.T) {
 // TestKeep: of a graph program as many checkpoints stay at the store as the job keeps,
 // though the program has only the newest of those before.
 func TestKeep(t *testing.T) {
-	url := filepath.Join(t.TempDir(), "store")
-	m := fetched(t, store.Local{}, url, nil)
-	p := resume(t, m.Dir, 3)
+	url, m, p := begin(t, 3, nil)
 	for step := 1; step <= 3; step++ {
 		p.save(step)
 	}
@@ -277,9 +287,7 @@ func TestKeep(t *testing.T) {
 
 // TestSaverForgets: checkpoints of earlier runs stay where the program does not know them.
 func TestSaverForgets(t *testing.T) {
-	url := filepath.Join(t.TempDir(), "store")
-	m := fetched(t, store.Local{}, url, nil)
-	p := resume(t, m.Dir, 3)
+	url, m, p := begin(t, 3, nil)
 	for step := 1; step <= 3; step++ {
 		p.save(step)
 	}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"tfos/internal/model"
 )
 
 // kind is what a file is to the mirror, by its name.
@@ -56,7 +58,7 @@ func kindOf(name string) kind {
 		return meta
 	case eventName.MatchString(base):
 		return events
-	case base == "saved_model.pb" || base == "saved_model.pbtxt":
+	case model.IsSavedModelFile(base):
 		return savedModel
 	case weightsName.MatchString(base):
 		return weights

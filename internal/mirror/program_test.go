@@ -122,6 +122,15 @@ func fetched(t *testing.T, s store.Store, url string, change func(*Config)) *Mir
 	return m
 }
 
+// begin returns a new folder that stands for a store's, its mirror, and a program that keeps
+// so many checkpoints.
+func begin(t *testing.T, keep int, change func(*Config)) (url string, m *Mirror, p *program) {
+	t.Helper()
+	url = filepath.Join(t.TempDir(), "store")
+	m = fetched(t, store.Local{}, url, change)
+	return url, m, resume(t, m.Dir, keep)
+}
+
 func pass(t *testing.T, m *Mirror) {
 	t.Helper()
 	if err := m.pass(t.Context()); err != nil {

@@ -145,7 +145,8 @@ func (m *Mirror) noteFor(dir string, shot *snapshot) note {
 	}
 	if shot.hasState {
 		wanted := m.wantedState(dir, shot)
-		n.State, n.Deleting = string(wanted.text()), m.forgotten(dir, m.states[dir], wanted)
+		n.State, n.Before = string(wanted.text()), m.states[dir].all
+		n.Deleting = m.forgotten(dir, m.states[dir], wanted)
 	}
 	return n
 }

@@ -24,8 +24,10 @@ type note struct {
 	// Saving are checkpoints that get files. Without an index, what is there of them is half
 	// a checkpoint.
 	Saving []string `json:"saving,omitempty"`
-	// State is the state file that comes after them; "": it stays.
-	State string `json:"state,omitempty"`
+	// State is the state file that comes after them; "": it stays. Before are the names that
+	// the state file has until then.
+	State  string   `json:"state,omitempty"`
+	Before []string `json:"before,omitempty"`
 	// Deleting are checkpoints that are deleted after that.
 	Deleting []string `json:"deleting,omitempty"`
 }
@@ -108,7 +110,10 @@ func (m *Mirror) obey(ctx context.Context, name string, found listing) error {
 	if err != nil {
 		return err
 	}
-	if next, ok := parseState([]byte(n.State), join(m.URL, dir)); ok {
+	next, hasNext := parseState([]byte(n.State), join(m.URL, dir))
+	if n.isStale(state, next) {
+		n.Deleting = nil
+	} else if hasNext {
 		next = next.only(func(name string) bool { return isWhole(join(dir, name)) })
 		if next.newest != "" {
 			state = next
@@ -126,6 +131,12 @@ func (m *Mirror) obey(ctx context.Context, name string, found listing) error {
 		return err
 	}
 	return m.Store.Remove(ctx, m.at(name))
+}
+
+// isStale reports whether a state file has names that are neither from before nor from after
+// the note's changes: another mirror has written it since.
+func (n note) isStale(now, next stateFile) bool {
+	return slices.ContainsFunc(now.all, func(name string) bool { return !slices.Contains(n.Before, name) && !slices.Contains(next.all, name) })
 }
 
 // read returns the content of a small file of the store.

@@ -186,7 +186,7 @@ func (e *exporter) openModel(s ExportSource, path string) error {
 		e.source, err = e.saved.findGraph(s.TagSet)
 	}
 	// Not all readers know the text form.
-	e.changed = len(e.saved.graphs) > 1 || !exists(filepath.Join(e.saved.Dir, binaryFile))
+	e.changed = len(e.saved.graphs) > 1 || !exists(filepath.Join(e.saved.Dir, SavedModelFile))
 	return err
 }
 

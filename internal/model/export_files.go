@@ -37,7 +37,7 @@ func (e *exporter) carrySavedModel() error {
 			return fs.SkipDir
 		case entry.IsDir(), strings.HasPrefix(entry.Name(), "."):
 			return nil
-		case e.changed && (to == binaryFile || to == textFile), (e.changed || e.prefix != "") && to == fingerprintFile:
+		case e.changed && (to == SavedModelFile || to == SavedModelText), (e.changed || e.prefix != "") && to == fingerprintFile:
 			return nil
 		}
 		e.out.Files = append(e.out.Files, File{from, filepath.ToSlash(to)})

@@ -100,7 +100,7 @@ func TestProgramNarrowsFunctions(t *testing.T) {
 	dir := t.TempDir()
 	saved, err := proto.Marshal(&corepb.SavedModel{MetaGraphs: []*corepb.MetaGraphDef{nestedGraph(t).pb}})
 	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, binaryFile), saved, 0o600)
+		err = os.WriteFile(filepath.Join(dir, SavedModelFile), saved, 0o600)
 	}
 	if err != nil {
 		t.Fatal(err)

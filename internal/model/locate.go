@@ -86,7 +86,7 @@ func noSuchModel(path string) error {
 
 // findModelFile is findModel for the path of a file.
 func findModelFile(path string) (string, error) {
-	if name := filepath.Base(path); name == binaryFile || name == textFile {
+	if name := filepath.Base(path); name == SavedModelFile || name == SavedModelText {
 		folder := filepath.Dir(path)
 		return folder, refuseHub(folder)
 	}
@@ -101,7 +101,7 @@ func findModelFile(path string) (string, error) {
 }
 
 func holdsSavedModel(folder string) bool {
-	return exists(filepath.Join(folder, binaryFile)) || exists(filepath.Join(folder, textFile))
+	return exists(filepath.Join(folder, SavedModelFile)) || exists(filepath.Join(folder, SavedModelText))
 }
 
 var number = regexp.MustCompile(`^[0-9]+$`)
@@ -180,7 +180,7 @@ func noModel(path string) error {
 	}
 	for _, e := range entries {
 		if e.Name() == stateFile || strings.HasSuffix(e.Name(), indexSuffix) {
-			return &ModelError{Path: path, Problem: "holds a checkpoint and no " + binaryFile,
+			return &ModelError{Path: path, Problem: "holds a checkpoint and no " + SavedModelFile,
 				Remedy: "a checkpoint with its .meta file runs as model_dir"}
 		}
 	}
@@ -193,14 +193,14 @@ func noModel(path string) error {
 			continue
 		}
 		if other := foreignFormat(one); other != nil {
-			other.Path, other.Problem = path, fmt.Sprintf("holds %s, and no %s: %s", e.Name(), binaryFile, other.Problem)
+			other.Path, other.Problem = path, fmt.Sprintf("holds %s, and no %s: %s", e.Name(), SavedModelFile, other.Problem)
 			return other
 		}
 		if strings.HasPrefix(filepath.Ext(one), ".pb") && holdsGraph(one) {
-			return &ModelError{Path: path, Problem: "holds a frozen graph and no " + binaryFile, Remedy: "give the file: " + one}
+			return &ModelError{Path: path, Problem: "holds a frozen graph and no " + SavedModelFile, Remedy: "give the file: " + one}
 		}
 	}
-	return &ModelError{Path: path, Problem: "holds no " + binaryFile,
+	return &ModelError{Path: path, Problem: "holds no " + SavedModelFile,
 		Remedy: "give the folder that model.export() or tf.saved_model.save() wrote"}
 }
 

@@ -16,9 +16,12 @@ import (
 
 // File names of a SavedModel (tensorflow/cc/saved_model/constants.h).
 const (
-	binaryFile = "saved_model.pb"
-	textFile   = "saved_model.pbtxt"
+	SavedModelFile = "saved_model.pb"
+	SavedModelText = "saved_model.pbtxt" // few write it
 )
+
+// IsSavedModelFile reports whether a file of this name makes its folder a SavedModel.
+func IsSavedModelFile(base string) bool { return base == SavedModelFile || base == SavedModelText }
 
 // SavedModel is an opened SavedModel folder.
 type SavedModel struct {
@@ -45,10 +48,10 @@ func Open(dir string) (*SavedModel, error) {
 
 func readSavedModel(dir string) (*corepb.SavedModel, error) {
 	pb := &corepb.SavedModel{}
-	raw, err := os.ReadFile(filepath.Join(dir, binaryFile))
+	raw, err := os.ReadFile(filepath.Join(dir, SavedModelFile))
 	decode := func(b []byte) error { return proto.Unmarshal(b, pb) }
 	if errors.Is(err, fs.ErrNotExist) {
-		if text, textErr := os.ReadFile(filepath.Join(dir, textFile)); textErr == nil {
+		if text, textErr := os.ReadFile(filepath.Join(dir, SavedModelText)); textErr == nil {
 			raw, err = text, nil
 			decode = func(b []byte) error { return prototext.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(b, pb) }
 		}

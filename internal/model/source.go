@@ -88,12 +88,12 @@ func (s Source) digest() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	graph, index := filepath.Join(s.Model, binaryFile), variablesOf(s.Model)+indexSuffix
+	graph, index := filepath.Join(s.Model, SavedModelFile), variablesOf(s.Model)+indexSuffix
 	switch {
 	case s.Model == "":
 		graph, index = s.Checkpoint+metaSuffix, s.Checkpoint+indexSuffix
 	case !s.Frozen() && !exists(graph):
-		graph = filepath.Join(s.Model, textFile)
+		graph = filepath.Join(s.Model, SavedModelText)
 	}
 	paths := []string{graph, index}
 	if s.Frozen() {

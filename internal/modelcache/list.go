@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"tfos/internal/model"
 	"tfos/internal/store"
 )
 
@@ -89,7 +90,7 @@ func (m *listing) addFolder(ctx context.Context, st store.Store, folder string) 
 // neighbours. missing is the error of Stat for the URL itself.
 func (m *listing) addBeside(ctx context.Context, st store.Store, missing error) error {
 	folder, name := store.Dir(m.url), path.Base(m.url)
-	if name == "saved_model.pb" || name == "saved_model.pbtxt" {
+	if model.IsSavedModelFile(name) {
 		return m.addFolder(ctx, st, folder)
 	}
 	prefix := strings.TrimSuffix(strings.TrimSuffix(name, ".index"), ".meta")

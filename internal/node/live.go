@@ -93,7 +93,7 @@ func (m *member) prepareChild(ctx context.Context, c reserve.Cluster) <-chan *no
 	done := make(chan *notStarted, 1)
 	m.tasks.Go(func() {
 		if err := m.prepareFolders(ctx, c); err != nil {
-			done <- &notStarted{phase: phaseModel, code: exit.Output, err: err}
+			done <- &notStarted{phase: phaseOutput, code: exit.Output, err: err}
 			return
 		}
 		select {

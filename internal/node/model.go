@@ -84,9 +84,10 @@ type modelDir struct {
 	warning       sync.Once
 }
 
-// phaseModel is the phase of a member whose model_dir cannot be brought down, or whose
-// outputs cannot be written to their stores.
-const phaseModel = "model_dir"
+// phaseOutput is the phase of a member whose model_dir cannot be brought down, or whose
+// outputs cannot be written to their stores. It is that of the same faults which the driver
+// finds (internal/work).
+const phaseOutput = "output"
 
 // prepareFolders brings model_dir down, and makes the local folders of outputs on stores.
 func (m *member) prepareFolders(ctx context.Context, c reserve.Cluster) error {

@@ -282,7 +282,7 @@ func TestModelCannotBeWritten(t *testing.T) {
 	}
 	s := newScene(t, 1, nil)
 	p := s.act("run", s.saver(0, "saves", "file://"+at+"/below"))
-	if v := s.verdict(); v.Code != exit.Output || v.Phase != phaseModel || !strings.Contains(v.Cause, at) {
+	if v := s.verdict(); v.Code != exit.Output || v.Phase != phaseOutput || !strings.Contains(v.Cause, at) {
 		t.Errorf("verdict %+v", v)
 	}
 	p.end()

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"tfos/internal/mirror"
+	"tfos/internal/model"
 	"tfos/internal/reserve"
 	"tfos/internal/store"
 )
@@ -51,7 +52,7 @@ func (o *storedOutput) path() string { return filepath.Join(o.Dir, path.Base(o.U
 
 // tree is what is uploaded.
 func (o *storedOutput) tree() mirror.Tree {
-	last := []string{"saved_model.pb", "saved_model.pbtxt"}
+	last := []string{model.SavedModelFile, model.SavedModelText}
 	if o.Mark != "" {
 		last = append(last, o.Mark)
 	}
@@ -211,7 +212,7 @@ func (o *storedOutput) mark() error {
 	}
 	for _, e := range entries {
 		at := filepath.Join(o.Dir, e.Name())
-		if !e.IsDir() || isFile(at+"/saved_model.pb") || isFile(at+"/saved_model.pbtxt") {
+		if !e.IsDir() || isFile(store.Join(at, model.SavedModelFile)) || isFile(store.Join(at, model.SavedModelText)) {
 			continue
 		}
 		if err := os.WriteFile(filepath.Join(at, o.Mark), nil, 0o644); err != nil {

@@ -154,7 +154,7 @@ func TestOutputCannotBeWritten(t *testing.T) {
 	}
 	s := newScene(t, 1, nil)
 	p := s.act("run", s.exporter(0, "exports", at))
-	if v := s.verdict(); v.Code != exit.Output || v.Phase != phaseModel || !strings.HasPrefix(v.Cause, "export_dir: ") {
+	if v := s.verdict(); v.Code != exit.Output || v.Phase != phaseOutput || !strings.HasPrefix(v.Cause, "export_dir: ") {
 		t.Errorf("verdict %+v", v)
 	}
 	p.end()

@@ -70,6 +70,8 @@ type Progress struct {
 	AllBytes  int64 `json:"all_bytes,omitempty"`
 	// Training is that of a graph program; nil: there is none, or it has not begun.
 	Training *Training `json:"training,omitempty"`
+	// Mirrored is that of a verdict, so far.
+	Mirrored []MemberMirror `json:"mirrored,omitempty"`
 }
 
 // Training is how far a graph program's training is.

@@ -24,6 +24,8 @@ type Status struct {
 	// Verdict is the content of verdict.json. If the writer died before it wrote that,
 	// it is the driver's verdict among the events. Nil: none is known.
 	Verdict *Verdict
+	// Mirrored is how far each model_dir on a store was when a run was lost.
+	Mirrored []MemberMirror
 }
 
 // Entry is one line of events.jsonl. The zero Entry means that there is no event.
@@ -78,6 +80,13 @@ func read(ctx context.Context, s store.Store, dir string, alive func(Process) bo
 			return Status{}, err
 		}
 		status.State = Lost
+		last, err := lastEntry(ctx, s, dir, func(e Entry) bool { return e.Name == Progress{}.EventName() })
+		if err != nil {
+			return Status{}, err
+		}
+		if p, ok := last.Event.(Progress); ok {
+			status.Mirrored = p.Mirrored
+		}
 	}
 	if status.Verdict != nil {
 		status.State = stateOf(status.Verdict.Code)

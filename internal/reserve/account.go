@@ -227,7 +227,7 @@ func (r *Roster) feedRows() []FeedRows {
 func (r *Roster) emitProgress() {
 	r.progressAt = r.now
 	r.progressDue = time.Time{}
-	p := Progress{Feeds: r.feedRows(), AllSplits: r.shares.Splits, AllBytes: r.shares.Bytes}
+	p := Progress{Feeds: r.feedRows(), AllSplits: r.shares.Splits, AllBytes: r.shares.Bytes, Mirrored: r.mirrored()}
 	for _, m := range r.places {
 		p.Members = append(p.Members, MemberPhase{Member: m.name().String(), Phase: m.renewal.Phase})
 		p.Splits += m.renewal.Splits

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/colinmarc/hdfs/v2"
@@ -128,43 +127,31 @@ func (s HDFS) Match(ctx context.Context, pattern string) ([]Info, error) {
 
 // List implements Store.
 func (s HDFS) List(ctx context.Context, pattern string) ([]Info, error) {
-	matches, err := s.Match(ctx, pattern)
-	if err != nil {
-		return nil, err
-	}
-	var found []Info
-	for _, match := range matches {
+	return listMatches(ctx, s, pattern, func(match Info, see func(Info)) error {
 		if !match.Dir {
-			found = append(found, match)
-			continue
+			see(match)
+			return nil
 		}
-		if found, err = s.listBelow(ctx, match.Path, found); err != nil {
-			return nil, err
-		}
-	}
-	slices.SortFunc(found, func(a, b Info) int { return strings.Compare(a.Path, b.Path) })
-	return slices.CompactFunc(found, func(a, b Info) bool { return a.Path == b.Path }), nil
+		return s.listBelow(ctx, match.Path, see)
+	})
 }
 
-// listBelow appends the data files at all depths of a folder.
-func (s HDFS) listBelow(ctx context.Context, folder string, found []Info) ([]Info, error) {
+// listBelow calls see for the data files at all depths of a folder.
+func (s HDFS) listBelow(ctx context.Context, folder string, see func(Info)) error {
 	infos, err := s.readDir(ctx, folder)
-	if err != nil {
-		return nil, err
-	}
 	for _, info := range infos {
 		at := joinPath(folder, info.Name())
 		switch {
+		case err != nil:
+			return err
 		case hidden(info.Name()):
 		case info.IsDir():
-			if found, err = s.listBelow(ctx, at, found); err != nil {
-				return nil, err
-			}
+			err = s.listBelow(ctx, at, see)
 		default:
-			found = append(found, entry(at, info))
+			see(entry(at, info))
 		}
 	}
-	return found, nil
+	return err
 }
 
 // rename gives from the name to. A file at to, or an empty folder, is replaced. A rename

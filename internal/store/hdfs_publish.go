@@ -81,7 +81,7 @@ func (s HDFS) interrupted(ctx context.Context, final string) (bool, error) {
 }
 
 // asideName is where the old entry is while final is being replaced.
-func asideName(final string) string { return besideName(final, ".tfos-old") }
+func asideName(final string) string { return besideName(final, ".tfos.old") }
 
 // parent returns the URL of the folder of a path.
 func parent(url string) string {

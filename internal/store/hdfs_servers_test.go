@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -45,7 +46,7 @@ func (c *hadoopServers) configure(properties ...Settings) {
 	c.t.Helper()
 	site := Settings{ // ports that are free, and servers that need no web pages
 		"dfs.datanode.address": "127.0.0.1:0", "dfs.datanode.http.address": "127.0.0.1:0", "dfs.datanode.ipc.address": "127.0.0.1:0",
-		"dfs.namenode.safemode.extension": "0", "hadoop.tmp.dir": c.folder + "/tmp",
+		"dfs.namenode.safemode.extension": "0", "dfs.namenode.resource.du.reserved": "1048576", "hadoop.tmp.dir": c.folder + "/tmp",
 	}
 	for _, more := range properties {
 		for name, value := range more {
@@ -71,11 +72,15 @@ func (c *hadoopServers) configure(properties ...Settings) {
 	}
 }
 
-// freePorts returns addresses of this machine that nobody listens on.
+// freePorts returns addresses of this machine that nobody listens on. Clients do not get
+// these ports meanwhile: theirs are from 32768 on.
 func freePorts(t *testing.T, n int) (addresses []string) {
 	t.Helper()
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for len(addresses) < n {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(12_000)))
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue
+		}
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,19 +12,26 @@ import (
 // List implements Store. It follows links. A folder that contains itself through a
 // link is an error.
 func (s Local) List(ctx context.Context, pattern string) ([]Info, error) {
+	return listMatches(ctx, s, pattern, func(match Info, see func(Info)) error {
+		return walk(ctx, match.Path, func(path string, info fs.FileInfo, _ bool) error {
+			if info.Mode().IsRegular() {
+				see(entry(path, info))
+			}
+			return nil
+		})
+	})
+}
+
+// listMatches is Store.List. below calls see for the data files of one match: those below a
+// folder, or the file itself.
+func listMatches(ctx context.Context, s Store, pattern string, below func(match Info, see func(Info)) error) ([]Info, error) {
 	matches, err := s.Match(ctx, pattern)
 	if err != nil {
 		return nil, err
 	}
 	var found []Info
 	for _, match := range matches {
-		err := walk(ctx, match.Path, func(path string, info fs.FileInfo, _ bool) error {
-			if info.Mode().IsRegular() {
-				found = append(found, entry(path, info))
-			}
-			return nil
-		})
-		if err != nil {
+		if err := below(match, func(file Info) { found = append(found, file) }); err != nil {
 			return nil, err
 		}
 	}

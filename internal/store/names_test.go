@@ -57,3 +57,11 @@ func TestCanonical(t *testing.T) {
 		}
 	}
 }
+
+func TestTemporary(t *testing.T) {
+	for name, want := range map[string]bool{temporaryOf("ckpt-1.index"): true, temporaryOf(".hidden"): true, "a.tmp-1": false, ".tfos-lock": false, ".a.tmp-": false} {
+		if got := Temporary(name); got != want {
+			t.Errorf("Temporary(%q) = %v, want %v", name, got, want)
+		}
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"io/fs"
 	"path"
-	"slices"
 	"strings"
 	"time"
 
@@ -99,30 +98,20 @@ func (o *Objects) Match(ctx context.Context, pattern string) ([]Info, error) {
 // List implements Store. It lists a folder with all its depths by one request for each
 // thousand objects or so.
 func (o *Objects) List(ctx context.Context, pattern string) ([]Info, error) {
-	matches, err := o.Match(ctx, pattern)
-	if err != nil {
-		return nil, err
-	}
-	var found []Info
-	for _, match := range matches {
+	return listMatches(ctx, o, pattern, func(match Info, see func(Info)) error {
 		if !match.Dir {
-			found = append(found, match)
-			continue
+			see(match)
+			return nil
 		}
 		prefix := below(o.key(match.Path))
-		err := o.each(ctx, match.Path, bucket.ListRequest{Prefix: prefix}, func(page bucket.Page) {
+		return o.each(ctx, match.Path, bucket.ListRequest{Prefix: prefix}, func(page bucket.Page) {
 			for _, object := range page.Objects {
 				if name := strings.TrimPrefix(object.Key, prefix); isData(name) {
-					found = append(found, entry(joinPath(match.Path, name), infoOf(object)))
+					see(entry(joinPath(match.Path, name), infoOf(object)))
 				}
 			}
 		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	slices.SortFunc(found, func(a, b Info) int { return strings.Compare(a.Path, b.Path) })
-	return slices.CompactFunc(found, func(a, b Info) bool { return a.Path == b.Path }), nil
+	})
 }
 
 // isData reports whether the path of an object in a listed folder is that of a data file.

@@ -49,7 +49,8 @@
 //	manifest.go     complete predictions
 //	export.go       what programs write to export_dir
 //	staging.go      delete what is not published
-//	hold.go         outputs on stores, which one run at a time writes
+//	hold.go         outputs on stores, which members upload and one run at a time writes
+//	predictions.go  outputs of inference, which one run at a time writes
 //
 // The package knows no member but by its place, listens nowhere, starts no
 // process, and touches files only through internal/store and internal/files.

@@ -3,6 +3,7 @@ package work
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"time"
 
@@ -32,8 +33,11 @@ type exclusive struct {
 func claiming(cfg Config, w reserve.Work) reserve.Work {
 	var all []claim
 	for _, o := range cfg.Outputs {
-		if o.Hold != "" {
+		switch {
+		case o.Hold != "":
 			all = append(all, &heldOutput{Output: o})
+		case cfg.Infer != nil:
+			all = append(all, &heldPredictions{Output: o})
 		}
 	}
 	if cfg.ModelDir != "" {
@@ -89,6 +93,19 @@ func (c Config) patience(path string) time.Duration {
 		return c.Lease() + storeLease
 	}
 	return c.Lease()
+}
+
+// lockOutput locks the file that stands for an output. name is what hidden names beside the
+// output begin with.
+func lockOutput(ctx context.Context, cfg Config, st store.Store, o Output, name string) (store.Lock, error) {
+	lock, err := lockFile(ctx, st, name+holdLock, cfg.patience(o.Final))
+	switch {
+	case errors.Is(err, store.ErrLocked):
+		return nil, &OutputError{o, "is being written by another run: wait until it has ended, or choose another path"}
+	case err != nil:
+		return nil, fmt.Errorf("%s: %s cannot be written: %w", o.Kind, o.Final, err)
+	}
+	return lock, nil
 }
 
 // lockEvery is the time between two attempts at a lock. A run that was killed

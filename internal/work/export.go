@@ -8,9 +8,9 @@ import (
 	"path"
 	"strings"
 
-	"tfos/internal/store"
-
+	"tfos/internal/model"
 	"tfos/internal/reserve"
+	"tfos/internal/store"
 )
 
 // Kinds of what a program writes to export_dir.
@@ -37,7 +37,7 @@ func exports(ctx context.Context, s store.Store, o Output) ([]Output, error) {
 		piece := o
 		piece.Staging, piece.Final = f.Path, o.Final+strings.TrimPrefix(f.Path, o.Staging)
 		piece.Kind = KindExport
-		if _, err := s.Stat(ctx, f.Path+"/saved_model.pb"); err == nil {
+		if _, err := s.Stat(ctx, f.Path+"/"+model.SavedModelFile); err == nil {
 			piece.Kind = KindSavedModel
 		}
 		if was, err := s.Stat(ctx, piece.Final); err == nil && piece.Final != o.Final && (was.Dir || f.Dir) {
@@ -52,7 +52,7 @@ func exports(ctx context.Context, s store.Store, o Output) ([]Output, error) {
 // job wants, and all names are free.
 func checkExport(ctx context.Context, s store.Store, o Output) error {
 	if o.Kind == KindSavedModel {
-		if _, err := s.Stat(ctx, o.Staging+"/saved_model.pb"); err != nil {
+		if _, err := s.Stat(ctx, o.Staging+"/"+model.SavedModelFile); err != nil {
 			return noSavedModel(ctx, s, o, err)
 		}
 	}
@@ -100,7 +100,7 @@ func noSavedModel(ctx context.Context, s store.Store, o Output, err error) error
 	}
 	what := "nothing"
 	if len(files) > 0 {
-		what = strings.Join(files, ", ") + " and no saved_model.pb"
+		what = strings.Join(files, ", ") + " and no " + model.SavedModelFile
 	}
 	return fmt.Errorf("%s: %s: the program has written %s there: it must save a SavedModel in the export_dir that it is given, as Keras' model.export and tf.saved_model.save do", o.Kind, o.Final, what)
 }

@@ -8,6 +8,7 @@ import (
 	"path"
 	"strings"
 
+	"tfos/internal/model"
 	"tfos/internal/store"
 )
 
@@ -50,12 +51,8 @@ func (h *heldOutput) acquire(ctx context.Context, cfg Config) (err error) {
 	if h.store, err = store.For(o.Hold); err != nil {
 		return outputError(o, err)
 	}
-	h.lock, err = lockFile(ctx, h.store, lockPath(o), cfg.patience(o.Final))
-	switch {
-	case errors.Is(err, store.ErrLocked):
-		return &OutputError{o, "is being written by another run: wait until it has ended, or choose another path"}
-	case err != nil:
-		return fmt.Errorf("%s: %s cannot be written: %w", o.Kind, o.Final, err)
+	if h.lock, err = lockOutput(ctx, cfg, h.store, o, strings.TrimSuffix(o.Hold, holdStaging)); err != nil {
+		return err
 	}
 	if _, err := o.recover(ctx, h.store); err != nil {
 		return err
@@ -64,11 +61,6 @@ func (h *heldOutput) acquire(ctx context.Context, cfg Config) (err error) {
 		return fmt.Errorf("%s: delete what earlier runs have left at %s: %w", o.Kind, o.Hold, err)
 	}
 	return nil
-}
-
-// lockPath is the file that a run locks.
-func lockPath(o Output) string {
-	return o.Hold[:len(o.Hold)-len(holdStaging)] + holdLock
 }
 
 // sweep deletes what other runs have staged, which are dead. Whole exports stay: the
@@ -124,7 +116,7 @@ func wholePiece(ctx context.Context, st store.Store, p store.Info) (bool, error)
 	if !p.Dir {
 		return path.Base(p.Path)[0] != '.', nil
 	}
-	for _, mark := range []string{"saved_model.pb", "saved_model.pbtxt", ExportMark} {
+	for _, mark := range []string{model.SavedModelFile, model.SavedModelText, ExportMark} {
 		_, err := st.Stat(ctx, p.Path+"/"+mark)
 		if err == nil {
 			return true, nil

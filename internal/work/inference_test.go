@@ -58,7 +58,11 @@ func shareOut(ctx context.Context, cfg Config) (*shared, error) {
 	if err != nil {
 		return nil, err
 	}
-	opened, err := Open(text)
+	var read Config
+	if err := json.Unmarshal(text, &read); err != nil {
+		return nil, err
+	}
+	opened, err := open(read)
 	if err != nil {
 		return nil, err
 	}

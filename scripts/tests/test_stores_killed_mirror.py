@@ -12,7 +12,6 @@ import tensorflow as tf
 from remote import STORES
 from stalling import DRIVER, ENGINE, LAUNCHER, MEMBER, RESERVE, SPARK, Held
 from tfos.graph import export_training
-from waiting import wait_until
 
 pytestmark = pytest.mark.stores
 
@@ -52,12 +51,12 @@ STAGES = {
     "state file": Stage(
         rb"PUT [^ ]*/OUT/checkpoint[? ]",
         rb"rename2?.*/OUT/checkpoint\W",
-        {"s3": (MEMBER, LAUNCHER), "hdfs": (MEMBER, ENGINE, RESERVE)},
+        {"s3": (MEMBER, LAUNCHER), "hdfs": (MEMBER, ENGINE)},
     ),
     "deletion": Stage(
         rb"(DELETE [^ ]*|<Key>[^<]*)/OUT/ckpt-\d+\.(index|data)",
         rb"delete.*/OUT/ckpt-\d+\.(index|data)",
-        {"s3": (MEMBER, ENGINE, SPARK), "hdfs": (MEMBER, DRIVER)},
+        {"s3": (MEMBER, ENGINE), "hdfs": (MEMBER, DRIVER)},
     ),
     "last upload": Stage(
         rb"PUT [^ ]*/OUT/ckpt-\d+\.index",

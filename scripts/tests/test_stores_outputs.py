@@ -37,7 +37,7 @@ def start(job, store, command="train", options=(), **keys):
 
 def names(store, folder):
     """Names below a folder of the store, and all names of what runs must not leave."""
-    own = (".tfos.", ".publishing", ".tfos-old")  # staging folders, locks, journals
+    own = (".tfos.", ".publishing", ".tfos.old")  # staging folders, locks, journals
     return [n for n in store.names() if n.startswith(folder) or any(name in n for name in own)]
 
 

@@ -1,0 +1,70 @@
+package work
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"strings"
+
+	"tfos/internal/store"
+)
+
+// Names beside an output, after its own: the staging folders of runs, and what members set
+// aside there. Package job gives them.
+var stagingMarks = []string{".tfos-", ".tfos.quarantine-"}
+
+// heldPredictions is the claim of an inference run on an output that it renames when it is
+// complete. Object stores do not rename: there an output is held by what is written at
+// its own place.
+type heldPredictions struct {
+	Output
+	lock store.Lock // nil: it is not held
+}
+
+// acquire implements claim. It deletes what dead runs have staged.
+func (h *heldPredictions) acquire(ctx context.Context, cfg Config) error {
+	st, err := store.For(h.Final)
+	if err != nil {
+		return outputError(h.Output, err)
+	}
+	if _, copies := st.(*store.Objects); copies {
+		return nil
+	}
+	if h.lock, err = lockOutput(ctx, cfg, st, h.Output, beside(h.Final)); err != nil {
+		return err
+	}
+	if err := h.sweep(ctx, st); err != nil {
+		return fmt.Errorf("%s: delete what earlier runs have left beside %s: %w", h.Kind, h.Final, err)
+	}
+	return nil
+}
+
+// sweep deletes the staging folders of other runs, which are dead.
+func (h *heldPredictions) sweep(ctx context.Context, st store.Store) error {
+	own := map[string]bool{path.Base(h.Staging): true, path.Base(h.Aside): true} // a resumed one's are elsewhere
+	for _, mark := range stagingMarks {
+		found, err := st.Match(ctx, store.Literal(beside(h.Final)+mark)+"*")
+		if err != nil {
+			return err
+		}
+		for _, f := range found {
+			name := path.Base(strings.TrimSuffix(f.Path, "/"))
+			run := strings.TrimPrefix(name, path.Base(beside(h.Final))+mark)
+			if own[name] || strings.Contains(run, ".tfos") { // of another output, whose name is longer
+				continue
+			}
+			if err := st.Remove(ctx, f.Path); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// release implements claim.
+func (h *heldPredictions) release(ctx context.Context) error {
+	if h.lock == nil {
+		return nil
+	}
+	return h.lock.Remove(ctx)
+}
