@@ -24,7 +24,7 @@ PAYLOAD := cmd/tfos/payload
 MOST_NODE := 60000000
 GREMLINS := github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0
 
-.PHONY: help setup build demo test test-all test-go test-pure test-engine test-stores test-stores-go test-stores-jobs test-yarn test-yarn-go test-yarn-jobs test-python test-spark test-spark4 test-versions bench bench-full bench-docs mutate check proto clean
+.PHONY: help setup build demo test test-all test-go test-pure test-engine test-stores test-stores-go test-stores-jobs test-yarn test-yarn-go test-yarn-jobs test-k8s test-k8s-jobs test-python test-spark test-spark4 test-versions bench bench-full bench-docs mutate check proto clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -45,7 +45,7 @@ demo: build ## digits: train Spark-fed on 2 executors, export, infer, accuracy
 	@scripts/demo.sh
 
 test: build test-go ## what CI runs
-	$(PYTEST) -m 'not slow and not stores and not yarn'
+	$(PYTEST) -m 'not slow and not stores and not yarn and not k8s'
 
 test-go: setup ## Go tests: pure rooms without cgo, the engine with TensorFlow
 	@$(MAKE) --no-print-directory -j 2 --output-sync=target test-pure test-engine
@@ -72,10 +72,10 @@ test-stores-jobs:
 STORES_TESTS := stores and not slow
 
 test-python: build ## Python tests that need no Spark
-	$(PYTEST) -m 'not spark and not slow and not stores and not yarn'
+	$(PYTEST) -m 'not spark and not slow and not stores and not yarn and not k8s'
 
 test-spark: build ## real jobs on real Spark
-	$(PYTEST) -m 'spark and not slow and not stores and not yarn'
+	$(PYTEST) -m 'spark and not slow and not stores and not yarn and not k8s'
 
 test-yarn: build ## jobs on a real YARN and HDFS (installed once, in .stores), or on the cluster of HADOOP_CONF_DIR
 	scripts/yarn.sh $(MAKE) --no-print-directory -j 2 --output-sync=target test-yarn-go test-yarn-jobs
@@ -88,9 +88,15 @@ YARN_TESTS := yarn and not slow
 test-yarn-jobs:
 	$(PYTHON) -m pytest -q --dist load -n 2 scripts/tests/spark -m '$(YARN_TESTS)' $(ARGS)
 
+test-k8s: build ## jobs on a real Kubernetes (built once, in .k8s), or on the cluster of KUBECONFIG and TFOS_TEST_K8S_CONF
+	scripts/k8s.sh $(MAKE) --no-print-directory test-k8s-jobs
+
+test-k8s-jobs:
+	$(PYTHON) -m pytest -q -m k8s -n 2 --dist load scripts/tests $(ARGS)
+
 # Fewer tests: make test-spark4 ARGS='-k standalone'
 test-spark4: build ## the same jobs on the newest PySpark 4.x
-	export SPARK_HOME; SPARK_HOME=$$(scripts/spark.sh); $(PYTEST) -m 'spark and not slow and not stores and not yarn' $(ARGS)
+	export SPARK_HOME; SPARK_HOME=$$(scripts/spark.sh); $(PYTEST) -m 'spark and not slow and not stores and not yarn and not k8s' $(ARGS)
 
 # Fewer cells: make test-versions ARGS='-k 2.21'
 test-versions: build ## TensorFlow, Python and Spark versions: docs/versions.md (17 GB, once)
@@ -99,9 +105,10 @@ test-versions: build ## TensorFlow, Python and Spark versions: docs/versions.md 
 
 test-all: build test-go ## everything, the slow ones, all versions and the race detector too
 	PYTHONPATH=scripts $(PYTHON) -m versions || echo 'test-all: their cells fail below' >&2
-	TFOS_TEST_MASTER=standalone $(PYTEST) -m 'not stores and not yarn'
+	TFOS_TEST_MASTER=standalone $(PYTEST) -m 'not stores and not yarn and not k8s'
 	$(MAKE) --no-print-directory test-stores STORES_TESTS=stores
 	$(MAKE) --no-print-directory test-yarn YARN_TESTS=yarn
+	$(MAKE) --no-print-directory test-k8s
 	CGO_ENABLED=1 go test -race $(PURE_ROOMS)
 
 # Some cases only: make bench-full BENCH='overhead files'

@@ -14,7 +14,7 @@ func newCaretakeCommand(c *cli) *cobra.Command {
 		Hidden: true,
 		Args:   cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			return launch.Caretake(c.in, args[0])
+			return launch.Caretake(c.in, args[0], c.env)
 		},
 	}
 }

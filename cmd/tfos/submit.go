@@ -30,6 +30,7 @@ type submission struct {
 	search   launch.Search
 	state    string // folder of all records
 	run      string
+	cluster  cluster.Config
 	manager  cluster.Manager
 	bundle   []job.Copy   // files shipped with the program
 	beside   []string     // names beside the program that are not shipped
@@ -171,7 +172,8 @@ func (s *submission) openManager(ctx context.Context, spark launch.Spark) error 
 	if err != nil {
 		return err
 	}
-	if s.manager, err = cluster.Open(s.plan.Cluster(site.Settings, s.c.env.Get)); err == nil {
+	s.cluster = s.plan.Cluster(site.Settings, s.c.env.Get)
+	if s.manager, err = cluster.Open(s.cluster); err == nil {
 		err = s.manager.Reach(ctx)
 	}
 	if err != nil && ctx.Err() == nil {
@@ -225,12 +227,22 @@ func (s *submission) makePlan(ctx context.Context) error {
 		Columns:       job.ColumnsOf(s.lines),
 		Rows:          s.rows(ctx),
 		Measure:       s.o.measure,
+		Address:       s.address(),
 		Cores:         s.c.cores,
 		ExportVersion: job.NextVersion(ctx, s.spec),
 		Beside:        s.beside,
 		Verbose:       s.o.verbose,
 	})
 	return err
+}
+
+// address is that of this machine on the way to the master, where executors need it and the
+// environment does not choose another one; "": Spark chooses.
+func (s *submission) address() string {
+	if !s.spec.Where().NeedsAddress() || s.c.env.Get("SPARK_LOCAL_IP")+s.c.env.Get("SPARK_LOCAL_HOSTNAME") != "" {
+		return ""
+	}
+	return cluster.AddressTo(s.spec.Spark.Master)
 }
 
 // rows counts the rows of parquet input on this machine; 0: not known.

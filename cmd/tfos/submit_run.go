@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"tfos/internal/cluster"
 	"tfos/internal/exit"
 	"tfos/internal/job"
 	"tfos/internal/launch"
@@ -45,6 +46,9 @@ func (s *submission) start(ctx context.Context, spark launch.Spark) (v record.Ve
 		}
 	})
 	defer remove()
+	if _, forgets := s.manager.(cluster.Follower); forgets && !s.plan.InCluster() {
+		caretaker.CleanAfter(s.cluster)
+	}
 	if err = s.fillScratch(scratch, spark); err != nil {
 		return v, err
 	}

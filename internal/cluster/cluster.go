@@ -34,7 +34,7 @@ type Config struct {
 	// have secrets.
 	Conf map[string]string
 	// Env is the environment of the launcher: HADOOP_CONF_DIR, KUBECONFIG.
-	Env func(name string) string
+	Env func(name string) string `json:"-"`
 }
 
 // Manager is the cluster manager of one run's application. Calls end with ctx, and none
@@ -56,6 +56,16 @@ type Manager interface {
 	// Executors returns the executors that have ended, in the order in which they began.
 	// After the application's end these are all, as far as the manager still knows them.
 	Executors(ctx context.Context, app App) ([]Executor, error)
+}
+
+// Follower is a Manager of a cluster that soon forgets executors: it has to look on while the
+// run goes on, and to clean up after it.
+type Follower interface {
+	Manager
+	// Follow looks on until ctx ends.
+	Follow(ctx context.Context)
+	// Clean ends what an application whose driver is gone has left in the cluster.
+	Clean(ctx context.Context) error
 }
 
 // ErrUnknown says that the manager does not know an application.
@@ -91,6 +101,7 @@ type State struct {
 	Cause Cause
 	// Words are the manager's own, in one line, with queue, quota or image by name.
 	Words    string
+	Final    bool   // what the application waits for will not come
 	Queue    string // of YARN, namespace of Kubernetes; "": neither
 	URL      string // a web page of the application
 	ExitCode int    // of the driver's container; 0: not known, or success
@@ -133,6 +144,8 @@ func Open(c Config) (Manager, error) {
 		return openStandalone(c), nil
 	case YARN:
 		return openYARN(c)
+	case Kubernetes:
+		return openKubernetes(c)
 	default:
 		return Unasked{}, nil
 	}

@@ -45,6 +45,9 @@ type place struct {
 	// instances: the number of executors is a setting. Elsewhere spark.cores.max
 	// bounds their cores.
 	instances bool
+	// address: executors are in a network of their own. Spark's choice among the addresses of
+	// this machine, that of its name, may be one that they do not reach.
+	address bool
 	// followed: the launcher follows a run whose driver is in the cluster (internal/cluster).
 	followed bool
 	// runConf are the settings by which the manager knows the run, and by which spark-submit
@@ -80,7 +83,8 @@ var placeOf = map[Where]place{
 		unenforced: []string{"memory"}, why: "is not enforced here: standalone masters count the JVM heap only"},
 	YARN: {clusterMode: true, followed: true, instances: true, runConf: yarnRun, onceConf: "spark.yarn.maxAppAttempts",
 		archivesConf: "spark.yarn.dist.archives", gpus: gpu.Container, gpuScript: "./" + gpuScriptName},
-	Kubernetes: {clusterMode: true, archivesConf: sparkArchives, instances: true, uploadConf: "spark.kubernetes.file.upload.path",
+	Kubernetes: {clusterMode: true, followed: true, archivesConf: sparkArchives, instances: true, address: true,
+		runConf: kubernetesRun, uploadConf: "spark.kubernetes.file.upload.path",
 		gpus: gpu.Container, gpuScript: "/opt/spark/examples/src/main/scripts/getGpusResources.sh"},
 	Mesos: {clusterMode: true, archivesConf: sparkArchives},
 }
@@ -95,6 +99,19 @@ func yarnRun(run string, inCluster bool) map[string]string {
 	return conf
 }
 
+// kubernetesRun labels the pods: by the label their manager finds them.
+func kubernetesRun(run string, inCluster bool) map[string]string {
+	key := cluster.RunKey(run)
+	conf := map[string]string{"spark.kubernetes.executor.label.tfos-run": key}
+	if inCluster {
+		conf["spark.kubernetes.driver.label.tfos-run"] = key
+		conf["spark.kubernetes.driver.pod.name"] = key + "-driver" // two runs of one id do not start
+		conf["spark.kubernetes.submission.waitAppCompletion"] = "false"
+		conf["spark.kubernetes.driverEnv.TFOS_RUN"] = run
+	}
+	return conf
+}
+
 func (w Where) place() place { return placeOf[w] }
 
 // Spark tells whether spark-submit starts the run.
@@ -102,6 +119,10 @@ func (w Where) Spark() bool { return !w.place().noSpark }
 
 // ThisMachine tells whether every process of the run is on the launcher's machine.
 func (w Where) ThisMachine() bool { return w.place().thisMachine }
+
+// NeedsAddress tells whether a driver on this machine has to be told which of its addresses
+// executors reach.
+func (w Where) NeedsAddress() bool { return w.place().address }
 
 // sharedExecutor tells whether one Spark executor, the driver, holds all members.
 func (w Where) sharedExecutor() bool { return w.Spark() && w.place().withDriver }

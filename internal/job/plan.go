@@ -33,6 +33,9 @@ type Environment struct {
 	// ExportVersion is the number of the version that an export with serving_layout
 	// adds: see NextVersion.
 	ExportVersion int64
+	// Address of this machine on the way to the cluster, for masters whose executors have
+	// another network than its own (Where.NeedsAddress). "": Spark chooses.
+	Address string
 	// Cores of this machine that the run may use, for a job without Spark.
 	Cores int
 	// Verbose shows a program's tracebacks with tfos's own frames.

@@ -51,6 +51,9 @@ func (s *Spec) defaultConf(env Environment, l layout) map[string]string {
 	}
 	maps.Copy(conf, s.gpuConf())
 	place := l.master.where.place()
+	if place.address && env.Address != "" && !s.InCluster() {
+		conf["spark.driver.host"] = env.Address
+	}
 	if !place.withDriver {
 		// A member's task waits for the executor that the driver names, which may have
 		// registered and not launched: elsewhere it would meet another member.

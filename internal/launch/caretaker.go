@@ -2,6 +2,8 @@ package launch
 
 import (
 	"bufio"
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"tfos/internal/cluster"
 	"tfos/internal/exit"
 )
 
@@ -61,6 +64,15 @@ func (c *Caretaker) Watch(group int) {
 	_, _ = fmt.Fprintf(c.orders, "group %d\n", group) // an error means that the caretaker is gone
 }
 
+// CleanAfter has the caretaker clean up in the cluster too, where the manager is a
+// cluster.Follower. The configuration may have secrets: it goes through the pipe.
+func (c *Caretaker) CleanAfter(config cluster.Config) {
+	text, err := json.Marshal(config)
+	if err == nil {
+		_, _ = fmt.Fprintf(c.orders, "clean %s\n", text) // an error means that the caretaker is gone
+	}
+}
+
 // Dismiss ends the caretaker. Call it once the scratch folder is removed.
 func (c *Caretaker) Dismiss() error {
 	_, err := io.WriteString(c.orders, "done\n")
@@ -72,21 +84,41 @@ func (c *Caretaker) Dismiss() error {
 
 // Caretake is the main function of the caretaker's process. If its orders end
 // with "done", it returns at once. If they end otherwise, the launcher is dead.
-func Caretake(orders io.Reader, folder string) error {
+func Caretake(orders io.Reader, folder string, env Environ) error {
 	g := group{gone: true}
-	for lines := bufio.NewScanner(orders); lines.Scan(); {
+	var config *cluster.Config
+	lines := bufio.NewScanner(orders)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
 		word, rest, _ := strings.Cut(lines.Text(), " ")
 		switch id, err := strconv.Atoi(rest); {
 		case word == "done":
 			return nil
 		case word == "group" && err == nil && id > 1:
 			g = group{id: id}
+		case word == "clean":
+			config = &cluster.Config{Env: env.Get}
+			if err := json.Unmarshal([]byte(rest), config); err != nil {
+				return fmt.Errorf("launch: caretaker's orders: %w", err)
+			}
 		}
 	}
 	if !g.gone && !g.empty(caretakeGroup) {
 		g.signal(syscall.SIGKILL)
 	}
-	return removeQuiet(folder)
+	return errors.Join(removeQuiet(folder), cleanCluster(config))
+}
+
+// cleanCluster ends what the application has left in its cluster.
+func cleanCluster(config *cluster.Config) error {
+	if config == nil {
+		return nil
+	}
+	manager, err := cluster.Open(*config)
+	if follower, ok := manager.(cluster.Follower); ok && err == nil {
+		err = follower.Clean(context.Background())
+	}
+	return err
 }
 
 // removeQuiet deletes a folder. It repeats this while dying processes write

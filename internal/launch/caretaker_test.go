@@ -25,7 +25,7 @@ func TestCaretake(t *testing.T) {
 	}
 	go func() { _ = left.Wait() }()
 	began := time.Now()
-	if err := Caretake(strings.NewReader("group "+strconv.Itoa(left.Process.Pid)+"\n"), folder); err != nil {
+	if err := Caretake(strings.NewReader("group "+strconv.Itoa(left.Process.Pid)+"\n"), folder, nil); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(folder); err == nil {
@@ -41,7 +41,7 @@ func TestCaretake(t *testing.T) {
 
 func TestCaretakeDismissed(t *testing.T) {
 	folder := t.TempDir()
-	if err := Caretake(strings.NewReader("group 99999999\ndone\n"), folder); err != nil {
+	if err := Caretake(strings.NewReader("group 99999999\ndone\n"), folder, nil); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(folder); err != nil {
@@ -58,7 +58,7 @@ func TestCaretakeWithoutGroup(t *testing.T) {
 			if err := os.Mkdir(folder, 0o700); err != nil {
 				t.Fatal(err)
 			}
-			if err := Caretake(strings.NewReader(orders), folder); err != nil {
+			if err := Caretake(strings.NewReader(orders), folder, nil); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := os.Stat(folder); err == nil {

@@ -20,6 +20,7 @@ const askTimeout = 10 * time.Second
 // manager may be what failed.
 func (w *watch) askManager(v record.Verdict) record.Verdict {
 	if v.Code == exit.Done {
+		w.cleanCluster()
 		return v
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
@@ -39,7 +40,7 @@ func (w *watch) askManager(v record.Verdict) record.Verdict {
 	case state.Phase == cluster.Killed: // the driver only sees that everything goes away
 		return saidBy(state, v)
 	}
-	if words := w.waitedFor(state); v.Code == exit.NotFormed && words != "" {
+	if words := w.waitedFor(state); !strings.Contains(v.Cause, words) && v.Code == exit.NotFormed && words != "" {
 		v.Cause += ": " + words
 	}
 	if w.log != nil {
@@ -131,4 +132,40 @@ func (w *watch) executorOutput(ctx context.Context, app cluster.App, path string
 		}
 	}
 	return nil, path
+}
+
+// hopelessError ends a run that waits for what will not come.
+type hopelessError struct{ state cluster.State }
+
+func (e *hopelessError) Error() string { return e.state.Words }
+
+// followManager has a manager that forgets look on. The function that it returns ends that.
+func (w *watch) followManager() (end func()) {
+	follower, ok := w.c.Manager.(cluster.Follower)
+	if !ok {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		follower.Follow(ctx)
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+// cleanCluster ends what a driver that is gone has left in a cluster.
+func (w *watch) cleanCluster() {
+	follower, ok := w.c.Manager.(cluster.Follower)
+	if !ok {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
+	defer cancel()
+	if err := follower.Clean(ctx); err != nil {
+		w.c.Event(record.Warning{Message: err.Error()})
+	}
 }

@@ -91,4 +91,7 @@ func (w *watch) handleQueue(s cluster.State) {
 		w.queued = e
 		w.c.Event(e)
 	}
+	if s.Final {
+		w.requestEnd(&hopelessError{s})
+	}
 }

@@ -102,6 +102,7 @@ func Run(ctx context.Context, c Config) (record.Verdict, error) {
 	}
 	c.Started(g.id)
 	w := newWatch(c, g, begin)
+	endFollow := w.followManager()
 	settled := make(chan struct{})
 	go func() {
 		defer close(settled)
@@ -113,6 +114,7 @@ func Run(ctx context.Context, c Config) (record.Verdict, error) {
 	if lost := pipes.file.Close(); lost != nil {
 		c.Event(record.Warning{Message: fmt.Sprintf("%s lacks a part of the run's output: %v", c.sparkLog(), lost)})
 	}
+	endFollow()
 	return w.verdict(&pipes.program), err
 }
 

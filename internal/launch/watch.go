@@ -138,7 +138,10 @@ func (w *watch) verdict(program *digest) record.Verdict {
 func (w *watch) judge(program *digest) record.Verdict {
 	var signal Signal
 	interrupted := errors.As(w.stopReason, &signal)
+	var hopeless *hopelessError
 	switch {
+	case errors.As(w.stopReason, &hopeless):
+		return hopeless.state.Verdict()
 	case w.driverVerdict != nil:
 		v := underSignal(*w.driverVerdict, w.stopReason)
 		if v.Code == exit.NoSpark { // Spark's own log says more

@@ -57,6 +57,12 @@ def end_with_parent():
     threading.Thread(target=watch, name="tfos-parent", daemon=True).start()
 
 
+def make_executable(path):
+    """Spark brings a file into a driver's pod on Kubernetes without its mode."""
+    if os.path.exists(path) and not os.access(path, os.X_OK):
+        os.chmod(path, 0o755)
+
+
 def prepare(plan, conf):
     """Complete the SparkConf of a plan whose executors have JVMs of their own.
 
@@ -98,6 +104,7 @@ def listener(plan, conf):
 def main():
     with open(sys.argv[1]) as file:
         plan = json.load(file)
+    make_executable(plan["node_binary"])
     end_with_parent()
     signal.signal(signal.SIGTERM, lambda *_: os._exit(143))  # until there is a run to stop
     emit_line({"event": "driver", "pid": os.getpid()})

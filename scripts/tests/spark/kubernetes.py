@@ -1,0 +1,89 @@
+"""A namespace of a real Kubernetes (make test-k8s), and jobs in it."""
+
+import json
+import os
+import pathlib
+import subprocess
+import uuid
+
+import pytest
+from harness import ROOT
+
+CONFIGS = ROOT / "configs" / "kubernetes"
+
+
+def required(variable):
+    """What scripts/k8s.sh sets."""
+    if value := os.environ.get(variable):
+        return value
+    if "k8s" in os.environ.get("TFOS_REQUIRE", ""):
+        pytest.fail(f"{variable} is not set: run make test-k8s")
+    pytest.skip(f"SKIPPED: {variable} is not set: run make test-k8s")
+
+
+class Namespace:
+    """One namespace, and the credentials that configs/kubernetes/rbac.yaml gives a user."""
+
+    def __init__(self, folder):
+        self._admin = required("KUBECONFIG")
+        conf = pathlib.Path(required("TFOS_TEST_K8S_CONF")).read_text().splitlines()
+        self.conf = dict(line.split(None, 1) for line in conf if line.strip())
+        self.name = f"tfos-test-{uuid.uuid4().hex[:8]}"
+        self.kubectl("create", "namespace", self.name)
+        self.kubectl("apply", "-f", CONFIGS / "rbac.yaml")
+        cluster = json.loads(self.kubectl("config", "view", "--minify", "--flatten", "-o", "json"))
+        self.server = cluster["clusters"][0]["cluster"]["server"]
+        self.master = f"k8s://{self.server}"
+        self._cluster = cluster
+        self.kubeconfig = folder / "kubeconfig"
+        self.login("tfos", self.kubeconfig)
+
+    def login(self, account, path):
+        """Write a kubeconfig of a service account."""
+        token = self.kubectl("create", "token", account).strip()
+        user = {"name": account, "user": {"token": token}}
+        context = {"cluster": self._cluster["clusters"][0]["name"], "user": account}
+        path.write_text(
+            json.dumps(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Config",
+                    "current-context": "test",
+                    "clusters": self._cluster["clusters"],
+                    "users": [user],
+                    "contexts": [{"name": "test", "context": context}],
+                }
+            )
+        )
+        return path
+
+    def kubectl(self, *argv, text=None):
+        command = ["kubectl", "--kubeconfig", self._admin, "-n", self.name, *map(str, argv)]
+        done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+        return done.stdout
+
+    def apply(self, **manifest):
+        self.kubectl("apply", "-f", "-", text=json.dumps(manifest))
+
+    def pods(self):
+        return json.loads(self.kubectl("get", "pods", "-o", "json"))["items"]
+
+    def settings(self, *folders, **more):
+        """spark.conf of a job whose driver and executors see these folders of this machine."""
+        conf = {
+            **self.conf,
+            "spark.kubernetes.namespace": self.name,
+            "spark.kubernetes.authenticate.driver.serviceAccountName": "tfos",
+            "spark.kubernetes.executor.request.cores": "0.1",  # the node has two
+            "spark.kubernetes.driver.request.cores": "0.1",
+        }
+        for role in ("driver", "executor"):
+            for i, folder in enumerate(folders):
+                folder.chmod(0o777)  # the image's user is another than the test's
+                volume = f"spark.kubernetes.{role}.volumes.hostPath.test{i}"
+                conf[f"{volume}.mount.path"] = conf[f"{volume}.options.path"] = str(folder)
+        return {**conf, **more}
+
+    def close(self):
+        self.kubectl("delete", "namespace", self.name, "--wait=false")
