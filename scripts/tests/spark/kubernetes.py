@@ -75,6 +75,7 @@ class Namespace:
             **self.conf,
             "spark.kubernetes.namespace": self.name,
             "spark.kubernetes.authenticate.driver.serviceAccountName": "tfos",
+            "spark.pyspark.python": "/opt/venv/bin/python",  # the image's, not PYSPARK_PYTHON
             "spark.kubernetes.executor.request.cores": "0.1",  # the node has two
             "spark.kubernetes.driver.request.cores": "0.1",
         }
