@@ -51,9 +51,9 @@ func TestVerdictFromThePipe(t *testing.T) {
 // The driver's first event ends the wait for a SparkContext, which never comes.
 func TestNoSparkFormation(t *testing.T) {
 	c := config(t, driverUp+"spawn hang\nhang")
-	c.NoSpark, c.Formation = true, 100*time.Millisecond
+	c.NoSpark, c.Formation = true, 2*time.Second // a busy machine starts the driver late
 	kill := make(chan struct{})
-	time.AfterFunc(time.Second, func() { close(kill) })
+	time.AfterFunc(3*time.Second, func() { close(kill) })
 	c.Kill = kill
 	if got, err := Run(deadline(t), c); err != nil || got.Code != exit.Failed {
 		t.Errorf("%d %q, %v", got.Code, got.Cause, err)
