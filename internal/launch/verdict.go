@@ -25,7 +25,7 @@ const PhaseUpload = reserve.PhaseUpload
 // ClearStaging deletes what a failed run has staged, if the driver could not.
 // It adds the paths that remain to the verdict.
 func ClearStaging(ctx context.Context, run work.Config, v *record.Verdict) error {
-	kept, err := work.ClearStaging(ctx, run)
+	kept, err := work.ClearAbandoned(ctx, run)
 	for _, path := range kept {
 		if !slices.Contains(v.Kept, path) {
 			v.Kept = append(v.Kept, path)

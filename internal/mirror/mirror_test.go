@@ -51,7 +51,8 @@ func TestKilledAtEachStep(t *testing.T) {
 		first := fetched(t, store.Local{}, url, nil)
 		p := resume(t, first.Dir, 2)
 		p.save(1)
-		p.checkpoint("best", 1)
+		p.save(2)
+		p.checkpoint("best", 2)
 		finish(t, first)
 
 		f := &faulty{Store: store.Local{}, at: at, after: func() { readable(t, url) }}
@@ -59,7 +60,7 @@ func TestKilledAtEachStep(t *testing.T) {
 		m.Store = f
 		p = resume(t, m.Dir, 2)
 		var err error
-		for step := 2; step <= 3 && err == nil; step++ {
+		for step := 3; step <= 4 && err == nil; step++ {
 			p.save(step)
 			p.checkpoint("best", step)
 			err = m.pass(t.Context())
@@ -74,6 +75,9 @@ func TestKilledAtEachStep(t *testing.T) {
 		}
 		readable(t, url)
 		whole := tree(t, url)
+		if n := strings.Count(whole, ".index"); n < 3 && !strings.Contains(whole, "ckpt-4.index") && strings.Contains(whole, "best.index") {
+			t.Fatalf("killed at call %d: older checkpoints are lost, the store has %s", at, whole)
+		}
 		last := fetched(t, store.Local{}, url, nil)
 		p = resume(t, last.Dir, 2)
 		if newest := p.all[len(p.all)-1]; strings.Contains(whole, fmt.Sprintf("ckpt-%c.index", newest[5]+1)) {

@@ -111,10 +111,20 @@ func (m *Mirror) obey(ctx context.Context, name string, found listing) error {
 		return err
 	}
 	next, hasNext := parseState([]byte(n.State), join(m.URL, dir))
-	if n.isStale(state, next) {
+	switch {
+	case n.isStale(state, next):
 		n.Deleting = nil
-	} else if hasNext {
+	case hasNext:
+		named := len(next.all)
 		next = next.only(func(name string) bool { return isWhole(join(dir, name)) })
+		if len(next.all) < named { // what came before stays in the place of what never came
+			n.Deleting = nil
+			earlier := state.only(func(name string) bool { return isWhole(join(dir, name)) && !slices.Contains(next.all, name) })
+			next.all, next.times = slices.Concat(earlier.all, next.all), nil
+			if next.newest == "" {
+				next.newest = earlier.newest
+			}
+		}
 		if next.newest != "" {
 			state = next
 			err = store.WriteFile(ctx, m.Store, m.at(join(dir, stateName)), state.text())

@@ -2,6 +2,7 @@ package work
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"strings"
@@ -37,6 +38,29 @@ func (h *heldPredictions) acquire(ctx context.Context, cfg Config) error {
 		return fmt.Errorf("%s: delete what earlier runs have left beside %s: %w", h.Kind, h.Final, err)
 	}
 	return nil
+}
+
+// ClearAbandoned is ClearStaging after the death of the process that had the run's work. It
+// also deletes the files of locks that it held on local file systems. On stores they are held
+// for some time yet, and the next run deletes them.
+func ClearAbandoned(ctx context.Context, cfg Config) (kept []string, err error) {
+	kept, err = ClearStaging(ctx, cfg)
+	for _, o := range cfg.Outputs {
+		at := beside(o.Final) + holdLock
+		if cfg.Infer == nil || store.Remote(o.Final) {
+			continue
+		}
+		if _, statErr := (store.Local{}).Stat(ctx, at); statErr != nil {
+			continue
+		}
+		switch lock, lockErr := (store.Local{}).Lock(ctx, at); {
+		case lockErr == nil:
+			err = errors.Join(err, lock.Remove(ctx))
+		case !errors.Is(lockErr, store.ErrLocked): // else another run has it
+			err = errors.Join(err, lockErr)
+		}
+	}
+	return kept, err
 }
 
 // sweep deletes the staging folders of other runs, which are dead.

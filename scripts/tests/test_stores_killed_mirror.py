@@ -13,7 +13,7 @@ from remote import STORES
 from stalling import DRIVER, ENGINE, LAUNCHER, MEMBER, RESERVE, SPARK, Held
 from tfos.graph import export_training
 
-pytestmark = pytest.mark.stores
+pytestmark = [pytest.mark.stores, pytest.mark.leases]
 
 EVERY, KEEP, SEEDED = 500, 3, 1500  # steps between checkpoints; how many stay; steps before
 MANY = 1_000_000

@@ -225,8 +225,8 @@ def test_unknown_queue(yarn, hdfs, job, write):
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.environ.get("SPARK_CONF_DIR") is None, reason="changes the cluster")
-def test_queue_and_label(yarn, hdfs, job, write):
-    """A queue that has room for the AM only, and a label that no node has."""
+def test_full_queue(yarn, hdfs, job, write):
+    """A queue that has room for the AM only."""
     conf = {"spark.yarn.queue": "small"}
     job.start("train", write(program(hdfs, job), conf, timeouts={"reservation": "60s"}))
     job.wait_for(lambda: "waiting: queue small has" in stderr(job), what="the queue's state")
@@ -234,18 +234,7 @@ def test_queue_and_label(yarn, hdfs, job, write):
     assert done.code == 4, done.stderr
     for words in ["queue small has", "waits for 2 containers", "headroom"]:
         assert words in done.verdict["cause"], done.verdict["cause"]
-    label(yarn, "blue")
-    job.run_id += "-label"
-    conf = {"spark.yarn.executor.nodeLabelExpression": "blue"}
-    done = job.run("train", write(program(hdfs, job), conf, timeouts={"reservation": "60s"}))
-    assert done.code == 4 and "label blue" in done.verdict["cause"], done.stderr
     job.assert_clean()
-
-
-def label(yarn, name):
-    body = json.dumps({"nodeLabelInfo": [{"name": name, "exclusivity": True}]}).encode()
-    url = f"{yarn.web}/ws/v1/cluster/add-node-labels?user.name={pathlib.Path.home().name}"
-    fetch(url, body, "POST", "application/json")
 
 
 @pytest.mark.slow
