@@ -199,7 +199,7 @@ func (k *kubernetes) State(ctx context.Context, app App) (State, error) {
 	}
 	living := 0
 	for _, pod := range pods {
-		if pod.gone || pod.Ended() {
+		if pod.gone || pod.Ended() || pod.Metadata.Deletion != nil { // by Spark, when the driver ends
 			continue
 		}
 		living++

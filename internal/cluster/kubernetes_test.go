@@ -227,6 +227,11 @@ func TestKubernetesWaits(t *testing.T) {
 		t.Errorf("an image that cannot be pulled for long: %+v, %v", state, err)
 	}
 	api, k = serveAPI(t)
+	api.set("never", `"creationTimestamp"`, `"deletionTimestamp": "2026-11-30T10:52:39Z", "creationTimestamp"`)
+	if state, err := k.State(t.Context(), App{}); err == nil {
+		t.Errorf("Spark deletes an executor that has not run: %+v", state)
+	}
+	api, k = serveAPI(t)
 	api.refusal = "quota"
 	want := "exceeded quota: small, requested: pods=1, used: pods=0, limited: pods=0"
 	if state, err := k.State(t.Context(), App{}); err != nil || state.Cause != CauseQueue || !strings.HasSuffix(state.Words, want) {
