@@ -7,7 +7,8 @@
 //
 // The package never parses file contents and never logs. It never leaves a partial
 // file under a final name, except with Append. A folder on an object store gets its
-// final name in several steps (Objects.Publish), _SUCCESS last.
+// final name in several steps (Objects.Publish), _SUCCESS last, or is written in place
+// (WriteInPlace), where a sign keeps readers out until it is complete.
 //
 // Calls to remote stores are repeated by one policy (retry.go), for one minute. Errors
 // have the operation and the path, and no credential.

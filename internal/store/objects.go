@@ -203,8 +203,12 @@ func (o *Objects) deleteKeys(ctx context.Context, path string, keys []string) er
 	return nil
 }
 
+// deleteTime is what one object of a call may take: some stores delete one by one.
+const deleteTime = 100 * time.Millisecond
+
 func (o *Objects) deleteSome(ctx context.Context, path string, keys []string) error {
-	return o.do(ctx, "remove", path, func(ctx context.Context) error { return o.bucket.Delete(ctx, keys...) })
+	limit := o.slow + time.Duration(len(keys))*deleteTime
+	return o.call(ctx, call{"remove", path}, limit, func(ctx context.Context) error { return o.bucket.Delete(ctx, keys...) })
 }
 
 // cutDeepest splits off the keys with the most slashes, of at most deletedAtOnce keys.

@@ -49,7 +49,7 @@ func (o *Objects) newLock(path string) *objectLock {
 	host, _ := os.Hostname() // only for people
 	return &objectLock{o: o, path: path, content: lockContent{
 		Owner: rand.Text(), Process: fmt.Sprintf("process %d on %s", os.Getpid(), host), LeaseS: o.lease.Seconds(),
-	}}
+	}, lease: o.lease}
 }
 
 // objectLock is a lock that this process holds.
@@ -60,6 +60,8 @@ type objectLock struct {
 	mu      sync.Mutex // held while the object is written
 	content lockContent
 	etag    string // of the lock's object
+
+	lease time.Duration // o.lease or longer
 
 	stop context.CancelFunc
 	done chan struct{} // closed when renewals has ended
@@ -197,7 +199,7 @@ func (l *objectLock) renewals(ctx context.Context) {
 			}
 			l.lost = fmt.Errorf("store: lock %s: another process has taken it over: %w", l.path, ErrLocked)
 			return
-		case time.Since(renewed) > l.o.lease:
+		case time.Since(renewed) > l.lease:
 			l.lost = fmt.Errorf("store: lock %s: its lease ended: %w", l.path, err)
 			return
 		}

@@ -46,16 +46,23 @@ func (o *Objects) Publish(ctx context.Context, staging, final string, replace bo
 	if !source.Dir {
 		return o.publishFile(ctx, staging, final, err == nil && old.Dir)
 	}
-	journal := o.newLock(o.journal(final))
-	journal.content.Publishing = &publication{Staging: o.key(staging), Final: o.key(final)}
-	err = journal.put(ctx, bucket.Condition{Absent: true})
-	if errors.Is(err, fs.ErrExist) {
-		err = fmt.Errorf("store: publish %s: another process publishes there: %w", final, ErrLocked)
-	}
+	journal, err := o.begin(ctx, final, publication{Staging: o.key(staging), Final: o.key(final)}, o.lease)
 	if err != nil {
 		return err
 	}
 	return o.finish(ctx, journal)
+}
+
+// begin makes the journal of a publication that nothing has been done of. It is not renewed
+// yet. The error is ErrLocked if there is a journal.
+func (o *Objects) begin(ctx context.Context, final string, p publication, lease time.Duration) (*objectLock, error) {
+	journal := o.newLock(o.journal(final))
+	journal.lease, journal.content.LeaseS, journal.content.Publishing = lease, lease.Seconds(), &p
+	err := journal.put(ctx, bucket.Condition{Absent: true})
+	if errors.Is(err, fs.ErrExist) {
+		err = fmt.Errorf("store: publish %s: another process publishes there: %w", final, ErrLocked)
+	}
+	return journal, err
 }
 
 // publishFile publishes one object. overFolder: a folder has its name now.
@@ -78,9 +85,16 @@ func (o *Objects) publishFile(ctx context.Context, staging, final string, overFo
 // publication is what is being published. It is in the journal, an object beside the output
 // with the name .NAME.publishing: a lock.
 type publication struct {
-	Staging string `json:"staging"` // keys
-	Final   string `json:"final"`
-	Copied  bool   `json:"copied"` // final is complete. What is left of staging is deleted
+	Final   string `json:"final"`             // keys
+	Staging string `json:"staging,omitempty"` // "": the output is written in place
+	Copied  bool   `json:"copied,omitempty"`  // final is complete. What is left of staging is deleted
+	// InPlace says how far an output is that is written in place.
+	InPlace *inPlace `json:"in_place,omitempty"`
+}
+
+// known reports whether a journal says what this process can finish.
+func (p *publication) known(final string) bool {
+	return p != nil && p.Final == final && (p.Staging != "") == (p.InPlace == nil)
 }
 
 // journal returns the path of the journal of a path.
@@ -93,24 +107,35 @@ func (o *Objects) journal(final string) string {
 // nothing. If the process may be alive, Recover waits until its lease has ended. The error
 // is ErrLocked if the process is alive.
 func (o *Objects) Recover(ctx context.Context, final string) error {
+	journal, err := o.inherit(ctx, final, o.lease)
+	if journal == nil || err != nil {
+		return err
+	}
+	return o.finish(ctx, journal)
+}
+
+// inherit takes over the journal of a dead process. It waits until the lease of one that may
+// be alive has ended. Without a journal it returns nil.
+func (o *Objects) inherit(ctx context.Context, final string, lease time.Duration) (*objectLock, error) {
 	journal := o.newLock(o.journal(final))
+	journal.lease, journal.content.LeaseS = lease, lease.Seconds()
 	err := journal.takeOver(ctx)
 	var held *heldError
 	if errors.As(err, &held) {
 		if err := sleep(ctx, held.left+time.Second); err != nil { // times of stores have no fractions
-			return err
+			return nil, err
 		}
 		err = journal.takeOver(ctx)
 	}
-	switch p := journal.content.Publishing; {
+	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil
+		return nil, nil
 	case err != nil:
-		return err
-	case p == nil || p.Final != o.key(final) || p.Staging == "":
-		return fmt.Errorf("store: publish %s: %s is not a journal of tfos: remove it", final, journal.path)
+		return nil, err
+	case !journal.content.Publishing.known(o.key(final)):
+		return nil, fmt.Errorf("store: publish %s: %s is not a journal of tfos: remove it", final, journal.path)
 	}
-	return o.finish(ctx, journal)
+	return journal, nil
 }
 
 func (o *Objects) interrupted(ctx context.Context, final string) (bool, error) {
@@ -126,7 +151,11 @@ func (o *Objects) finish(ctx context.Context, journal *objectLock) error {
 		<-journal.done
 		cancel()
 	}()
-	err := o.publish(ctx, journal)
+	do := o.publish
+	if journal.content.Publishing.InPlace != nil {
+		do = o.endInPlace
+	}
+	err := do(ctx, journal)
 	if err == nil {
 		return journal.Close()
 	}

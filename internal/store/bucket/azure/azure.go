@@ -128,8 +128,8 @@ func (b *Bucket) Head(ctx context.Context, key string) (bucket.Object, error) {
 	return bucket.Object{Key: key, Size: value(out.ContentLength), Modified: value(out.LastModified), ETag: etagOf(out.ETag), Now: value(out.Date)}, nil
 }
 
-// Delete implements bucket.Bucket. An account with real folders does not delete the name
-// of a folder that has files: the marker goes when it is empty.
+// Delete implements bucket.Bucket. An account with real folders does not delete a folder
+// that has files: that stays.
 func (b *Bucket) Delete(ctx context.Context, keys ...string) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(deleteCalls)
@@ -138,7 +138,7 @@ func (b *Bucket) Delete(ctx context.Context, keys ...string) error {
 			_, err := b.client.NewBlobClient(strings.TrimSuffix(key, "/")).Delete(ctx, nil)
 			err = translate(err)
 			var e *bucket.Error
-			if errors.Is(err, fs.ErrNotExist) || errors.As(err, &e) && e.Code == "DirectoryIsNotEmpty" && !strings.HasSuffix(key, "/") {
+			if errors.Is(err, fs.ErrNotExist) || errors.As(err, &e) && e.Code == "DirectoryIsNotEmpty" {
 				return nil
 			}
 			return err
