@@ -19,6 +19,9 @@ import (
 // ErrNoFiles is wrapped where a path has no data files.
 var ErrNoFiles = errors.New("no data files")
 
+// ErrUnfinished is wrapped where files are of an output that a run has not completed.
+var ErrUnfinished = errors.New("the output is not complete")
+
 // list returns the data files at path: at least one.
 func list(ctx context.Context, path string) ([]store.Info, error) {
 	st, err := store.For(path)
@@ -32,7 +35,22 @@ func list(ctx context.Context, path string) ([]store.Info, error) {
 	if len(found) == 0 {
 		return nil, fmt.Errorf("files: %s: %w", path, ErrNoFiles)
 	}
-	return found, nil
+	return found, complete(ctx, st, found)
+}
+
+// complete returns an error if files are of an output that is not complete.
+func complete(ctx context.Context, st store.Store, found []store.Info) error {
+	for _, f := range found {
+		if !store.Unfinished(f.Path) {
+			continue
+		}
+		said, err := store.ReadSign(ctx, st, f.Path)
+		if err != nil {
+			return fmt.Errorf("files: %w", err)
+		}
+		return &Error{Path: store.Dir(f.Path), Offset: -1, Row: -1, Err: fmt.Errorf("%w: %s", ErrUnfinished, said)}
+	}
+	return nil
 }
 
 // Dataset is the files at a path, read as rows of one schema. It is safe for

@@ -24,8 +24,8 @@ var QuarantineColumns = []string{"file", "offset", "row", "column", "reason"}
 var PartitionColumns = []string{"partition", "row", "column", "reason"}
 
 // QuarantineName is the name of the quarantine file of a split, or of one of
-// Spark's partitions.
-func QuarantineName(id int) string { return PartName(id, files.Parquet) }
+// Spark's partitions, which has no tag.
+func QuarantineName(id int, tag string) string { return PartName(id, tag, files.Parquet) }
 
 // quarantineWriter writes the file of the bad rows of a split, or of an attempt at a
 // partition. The file is parquet, whatever the output is. It is created with the

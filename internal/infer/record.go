@@ -45,9 +45,12 @@ type ServedRecord struct {
 	Part PartitionResult `json:"split"`
 }
 
-// PartName is the name of a split's output file.
-func PartName(id int, format files.Format) string {
-	return fmt.Sprintf("part-%05d%s", id, format.Extension())
+// PartName is the name of a split's output file. tag is SplitsRequest.Tag.
+func PartName(id int, tag string, format files.Format) string {
+	if tag != "" {
+		tag = "-" + tag
+	}
+	return fmt.Sprintf("part-%05d%s%s", id, tag, format.Extension())
 }
 
 // RecordName is the name of a part's record.

@@ -61,7 +61,9 @@ type Computation struct {
 // part for each.
 type SplitsRequest struct {
 	Computation
-	Output string       `json:"output,omitempty"` // staging folder
+	Output string `json:"output,omitempty"` // folder of the parts
+	// Tag ends the names of parts, so that those of several runs differ; "": nothing does.
+	Tag    string       `json:"tag,omitempty"`
 	Format files.Format `json:"format,omitempty"` // of the output
 	Input  files.Recipe `json:"input,omitzero"`
 	Splits []Split      `json:"splits,omitempty"`

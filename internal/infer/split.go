@@ -20,13 +20,13 @@ func (r *splitsRun) predictSplit(ctx context.Context, s Split) error {
 	if err != nil {
 		return err
 	}
-	out, err := createOutput(ctx, r.create, r.request.Output, PartName(s.ID, r.request.Format))
+	out, err := createOutput(ctx, r.create, r.request.Output, PartName(s.ID, r.request.Tag, r.request.Format))
 	if err != nil {
 		return err
 	}
 	p := &pipeline{
 		run: &r.run, bind: bind, depth: pipelineDepth, from: BadRow{File: s.Path, Offset: s.Offset},
-		quarantine: quarantineWriter{in: r.request.Output, name: QuarantineName(s.ID)},
+		quarantine: quarantineWriter{in: r.request.Output, name: QuarantineName(s.ID, r.request.Tag)},
 	}
 	p.source = &splitReader{split: s, data: data, clock: &p.clocks.read, whole: batchRegrouper{mem: p.mem, size: max(1, bind.Batch)}}
 	part := &partFile{pipeline: p, format: r.request.Format, identity: r.identity, split: s, out: out}

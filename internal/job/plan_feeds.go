@@ -133,12 +133,12 @@ func (s *Spec) outputs(env Environment) []work.Output {
 		out = append(out, onStore(o, s.ExportDir, run))
 	}
 	if s.Output != nil {
-		kind := "results"
+		kind, format := "results", ""
 		if s.kind == Infer {
-			kind = "predictions"
+			kind, format = "predictions", s.Output.Format
 		}
 		o := work.Output{
-			Kind: kind, Staging: staging(s.Output.Path, run), Final: s.Output.Path,
+			Kind: kind, Format: format, Staging: staging(s.Output.Path, run), Final: s.Output.Path,
 			Replace: s.Output.IfExists == ifReplace, Skip: s.Output.IfExists == ifSkip,
 		}
 		switch {

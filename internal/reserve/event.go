@@ -2,7 +2,7 @@ package reserve
 
 import "tfos/internal/record"
 
-// Event is a line for the driver: Ready, Formed, Resumed, FeedNext, FeedStopped, or
+// Event is a line for the driver: Ready, Formed, Resumed, InPlace, FeedNext, FeedStopped, or
 // one that the driver passes on to the launcher as it is: Waiting, Progress,
 // TensorBoard, Warning or Verdict. docs/protocols.md section 3 is the contract.
 type Event = record.Event
@@ -59,6 +59,12 @@ type Resumed struct {
 	Done []int `json:"done,omitempty"`
 }
 
+// InPlace says that Spark writes its output at Path, and not where the plan says. The folder
+// is there, and has a file that is no output of Spark's.
+type InPlace struct {
+	Path string `json:"path"`
+}
+
 // FeedNext answers the end of an epoch that was not the feed's last. Replay:
 // members have the rows, nothing of the feed is to be sent any more; else Epoch is
 // to be sent.
@@ -76,5 +82,6 @@ type FeedStopped struct {
 
 func (Ready) EventName() string       { return "ready" }
 func (Formed) EventName() string      { return "formed" }
+func (InPlace) EventName() string     { return "in_place" }
 func (FeedNext) EventName() string    { return "feed_next" }
 func (FeedStopped) EventName() string { return "feed_stopped" }

@@ -22,8 +22,10 @@ type base interface {
 	complete() bool
 	// unchanged tells whether what is published is the output that is wanted.
 	unchanged() bool
-	// onto is the output as it is published: over what it goes on from.
-	onto(ctx context.Context, o Output) (Output, error)
+	// onto is the place of the output as it is published: over what it goes on from.
+	onto(ctx context.Context, p place) (place, error)
+	// useful tells whether a later run needs finished parts, should this one fail.
+	useful(ctx context.Context) bool
 	// kept is how many splits a later run need not compute, should this one fail.
 	kept(ctx context.Context) int
 	// close ends the run's hold on the output. Where no run has left a finished
@@ -42,14 +44,15 @@ type partitionBase interface {
 // anew is the base of an output that is made as a whole.
 type anew struct{}
 
-func (anew) start() reserve.Start                             { return reserve.Start{} }
-func (anew) add(*total) error                                 { return nil }
-func (anew) complete() bool                                   { return false }
-func (anew) unchanged() bool                                  { return false }
-func (anew) onto(_ context.Context, o Output) (Output, error) { return o, nil }
-func (anew) kept(context.Context) int                         { return 0 }
-func (anew) close(context.Context, bool) error                { return nil }
-func (anew) parts(result *total) []infer.Part                 { return sortedParts(result, nil) }
+func (anew) start() reserve.Start                           { return reserve.Start{} }
+func (anew) add(*total) error                               { return nil }
+func (anew) complete() bool                                 { return false }
+func (anew) unchanged() bool                                { return false }
+func (anew) onto(_ context.Context, p place) (place, error) { return p, nil }
+func (anew) useful(context.Context) bool                    { return false }
+func (anew) kept(context.Context) int                       { return 0 }
+func (anew) close(context.Context, bool) error              { return nil }
+func (anew) parts(result *total) []infer.Part               { return sortedParts(result, nil) }
 func (anew) collect(context.Context, string, *total, []infer.ServedPartition) error {
 	return nil
 }

@@ -39,11 +39,14 @@ type Shard struct {
 }
 
 // Output is an output that members write under Staging and that appears as Final
-// only when the run has succeeded.
+// only when the run has succeeded. Predictions are written in Final itself where the store
+// copies: see place.go.
 type Output struct {
 	Kind    string `json:"kind"`    // saved_model, export, predictions, results
 	Staging string `json:"staging"` // absolute, on the same store as Final
 	Final   string `json:"final"`
+	// Format is that of the files of predictions, as the job file names it.
+	Format string `json:"format,omitempty"`
 	// Replace says that an existing Final is replaced; else it is an error.
 	Replace bool `json:"replace"`
 	// Skip says that a run does nothing if Final is there.

@@ -38,6 +38,7 @@
 //	shares.go       splits to members, each about the same bytes
 //	sum.go          the sum of what members report
 //	base.go         what an output begins with
+//	place.go        where predictions are until they are complete: staged or in place
 //	survey.go       what there is of an output that is resumed, and what is missing
 //	published.go    the part of the survey that looks at the published output
 //	staged.go       the part that looks at what earlier runs left

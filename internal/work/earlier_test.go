@@ -57,7 +57,7 @@ func TestPlansOfEarlierVersions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		parts, err := plan.finished(t.Context(), st, root+folder, sizes)
+		parts, err := plan.finished(t.Context(), st, Output{}, root+folder, sizes)
 		if err != nil || len(parts) != 1 {
 			t.Fatalf("%s: %+v, %v", folder, parts, err)
 		}

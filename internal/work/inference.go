@@ -16,6 +16,8 @@ import (
 type inference struct {
 	cfg     Config
 	compute *infer.Computation // of the request of all members
+	place   place              // nil: it is not chosen yet
+	bySpark bool               // Spark writes the output
 }
 
 func newInference(cfg Config, compute *infer.Computation) inference {
@@ -23,7 +25,7 @@ func newInference(cfg Config, compute *infer.Computation) inference {
 	if o := cfg.resumes(); o != nil {
 		compute.Records = store.Dir(o.Staging) + "/" + recordsName
 	}
-	return inference{cfg, compute}
+	return inference{cfg: cfg, compute: compute}
 }
 
 // settle has every member take the same model, though checkpoints or versions are
@@ -110,8 +112,12 @@ func (w *inference) judge(result *total, from base) error {
 
 // clear is ClearStaging, for parts that a later run goes on from too.
 func (w *inference) clear(ctx context.Context, from base) (kept []string, err error) {
+	var left error
+	if w.place != nil {
+		left = w.place.end(ctx, from.useful(ctx))
+	}
 	kept, err = ClearStaging(ctx, w.cfg)
-	return kept, errors.Join(err, from.close(ctx, false))
+	return kept, errors.Join(left, err, from.close(ctx, false))
 }
 
 // pace is the pace of an inference member, none of one that says nothing

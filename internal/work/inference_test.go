@@ -83,7 +83,7 @@ func shareOut(ctx context.Context, cfg Config) (*shared, error) {
 // publishOutputs publishes the outputs of a job of the kind that has such ones.
 func publishOutputs(ctx context.Context, cfg Config, result *total, from base) ([]reserve.Artifact, error) {
 	if cfg.Outputs[0].Kind == "predictions" {
-		return (&inference{cfg: cfg}).publish(ctx, result, from)
+		return (&inference{cfg: cfg, place: staging{cfg.Outputs}}).publish(ctx, result, from)
 	}
 	return program{cfg}.publish(ctx)
 }

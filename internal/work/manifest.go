@@ -3,8 +3,7 @@ package work
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"slices"
+	"errors"
 
 	"tfos/internal/infer"
 	"tfos/internal/reserve"
@@ -61,46 +60,22 @@ func readParts[P infer.Part](text []byte) ([]infer.Part, error) {
 
 // publish gives the predictions their name, with all that the manifest lists.
 func (w *inference) publish(ctx context.Context, result *total, from base) ([]reserve.Artifact, error) {
-	outputs := slices.Clone(w.cfg.Outputs)
-	for i, o := range outputs {
-		if from.unchanged() {
-			return []reserve.Artifact{{Kind: o.Kind, Path: o.Final}}, nil
-		}
-		var err error
-		if outputs[i], err = from.onto(ctx, o); err != nil {
-			return nil, err
-		}
+	if from.unchanged() {
+		o := w.cfg.Outputs[0]
+		return []reserve.Artifact{{Kind: o.Kind, Path: o.Final}}, nil
 	}
-	return commit(ctx, outputs, func(ctx context.Context, s store.Store, o Output) error {
-		return complete(ctx, s, w.cfg.Run, o, result, from)
-	})
-}
-
-// complete checks that every file of the output is there and lists them in the
-// manifest.
-func complete(ctx context.Context, s store.Store, run string, o Output, result *total, from base) error {
 	if result == nil {
-		return fmt.Errorf("%s: %s: no member reported a result", o.Kind, o.Final)
+		return nil, errors.New("predictions: no member reported a result")
 	}
-	if err := takeIn(ctx, s, o, result.BadPartitions); err != nil {
-		return outputError(o, err)
-	}
-	m := manifest{1, run, result.Model, result.Digest, result.Made, result.Account, from.parts(result), result.BadPartitions}
+	m := manifest{1, w.cfg.Run, result.Model, result.Digest, result.Made, result.Account, from.parts(result), result.BadPartitions}
 	if result.Carried != nil {
 		m.Add(result.Carried.Account)
 	}
-	for _, p := range m.Parts {
-		for _, name := range infer.PartFiles(p) {
-			if _, err := s.Stat(ctx, o.Staging+"/"+name); err != nil {
-				return outputError(o, err)
-			}
-		}
-	}
-	text, err := json.MarshalIndent(m, "", " ")
+	to, err := from.onto(ctx, w.place)
 	if err != nil {
-		return fmt.Errorf("work: write the manifest: %w", err)
+		return nil, err
 	}
-	return store.WriteFile(ctx, s, o.Staging+"/"+manifestName, append(text, '\n'))
+	return to.publish(ctx, m, w.bySpark)
 }
 
 // takeIn puts the quarantine files of the partitions, which are those of the
@@ -112,7 +87,7 @@ func takeIn(ctx context.Context, s store.Store, o Output, partitions []infer.Ser
 	}
 	for _, p := range partitions {
 		from := o.Aside + "/" + p.Quarantine.Output
-		p.Quarantine.Output = infer.QuarantineFolder + "/" + infer.QuarantineName(p.Partition)
+		p.Quarantine.Output = infer.QuarantineFolder + "/" + infer.QuarantineName(p.Partition, "")
 		if err := linkInto(ctx, s, from, o.Staging+"/"+p.Quarantine.Output); err != nil {
 			return err
 		}

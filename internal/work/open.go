@@ -47,7 +47,9 @@ func open(cfg Config) (reserve.Work, error) {
 	case *infer.SplitsRequest:
 		return &splits{inference: newInference(cfg, &request.Computation), request: request, from: anew{}}, nil
 	case *infer.PartitionsRequest:
-		return &sparkRows{inference: newInference(cfg, &request.Computation), request: request, from: anew{}}, nil
+		w := &sparkRows{inference: newInference(cfg, &request.Computation), request: request, from: anew{}}
+		w.bySpark = cfg.resumes() == nil // else the manifest names what Spark has written
+		return w, nil
 	}
 	return nil, err
 }

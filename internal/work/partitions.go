@@ -169,7 +169,7 @@ func (p part) numbered(id int) part {
 	if made.Quarantine != nil {
 		at := p.path(made.Quarantine.Output)
 		q := *made.Quarantine
-		q.Output = infer.QuarantineFolder + "/" + infer.QuarantineName(id)
+		q.Output = infer.QuarantineFolder + "/" + infer.QuarantineName(id, "")
 		made.Quarantine = &q
 		p.paths = maps.Clone(p.paths)
 		if p.paths == nil {

@@ -74,7 +74,7 @@ func (s *site) sparkBegins(run string, table infer.Table) (*sparkRun, error) {
 	}
 	o := cfg.resumes()
 	var missing []infer.Partition
-	r, err := resume(s.t.Context(), cfg, *o, "model", func() (found *survey, err error) {
+	r, err := resume(s.t.Context(), cfg, *o, "model", false, func() (found *survey, err error) {
 		found, missing, err = lookTable(s.t.Context(), *o, shared.partitions, table)
 		return found, err
 	})

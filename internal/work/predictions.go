@@ -15,8 +15,7 @@ import (
 var stagingMarks = []string{".tfos-", ".tfos.quarantine-"}
 
 // heldPredictions is the claim of an inference run on an output that it renames when it is
-// complete. Object stores do not rename: there an output is held by what is written at
-// its own place.
+// complete. Stores that copy: see place, whose journal holds an output.
 type heldPredictions struct {
 	Output
 	lock store.Lock // nil: it is not held
@@ -28,7 +27,7 @@ func (h *heldPredictions) acquire(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return outputError(h.Output, err)
 	}
-	if _, copies := st.(*store.Objects); copies {
+	if !store.Renames(st) {
 		return nil
 	}
 	if h.lock, err = lockOutput(ctx, cfg, st, h.Output, beside(h.Final)); err != nil {

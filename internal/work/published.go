@@ -12,8 +12,11 @@ import (
 )
 
 // readPublished reads the manifest of a published output, whose parts are all
-// there and of this identity; nil: there is no output.
+// there and of this identity; nil: there is no output, or one that is not complete.
 func readPublished(ctx context.Context, st store.Store, o Output, identity infer.Identity) (*manifest, error) {
+	if unfinished, err := store.Interrupted(ctx, st, o.Final); unfinished || err != nil {
+		return nil, err
+	}
 	if _, err := st.Stat(ctx, o.Final); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -47,7 +50,7 @@ func readPublished(ctx context.Context, st store.Store, o Output, identity infer
 }
 
 // whole names the first file of a part that is not there as it was written, ""
-// when all are. sizes are those of the data files; its quarantine is none.
+// when all are. sizes are those of the data files, and perhaps of the quarantine.
 func whole(ctx context.Context, st store.Store, p part, sizes map[string]int64) string {
 	for _, f := range p.Data() {
 		if size, ok := sizes[p.path(f.Output)]; !ok || size != f.Bytes {
@@ -55,6 +58,9 @@ func whole(ctx context.Context, st store.Store, p part, sizes map[string]int64) 
 		}
 	}
 	if q := p.Info().Quarantine; q != nil {
+		if _, ok := sizes[p.path(q.Output)]; ok {
+			return ""
+		}
 		if _, err := st.Stat(ctx, p.path(q.Output)); err != nil {
 			return q.Output
 		}

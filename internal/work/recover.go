@@ -11,17 +11,13 @@ import (
 )
 
 // recover finishes what a dead run was publishing onto the output, and then looks whether
-// this run may publish there. there: the output is complete, and the job says that it is
+// this run may publish there: an output that goes on may. there: the output is complete, and the job says that it is
 // left as it is (Output.Skip).
 func (o Output) recover(ctx context.Context, s store.Store) (there bool, err error) {
-	err = store.Recover(ctx, s, o.Final)
-	if errors.Is(err, store.ErrLocked) {
-		return false, &OutputError{o, fmt.Sprintf("is being published by another run: wait until it has ended, or choose another path: %v", err)}
+	if err := store.Recover(ctx, s, o.Final); err != nil {
+		return false, o.recoverError(err)
 	}
-	if err != nil {
-		return false, &OutputError{o, fmt.Sprintf("has a publication that was interrupted, and cannot be finished: %v", err)}
-	}
-	if o.Replace {
+	if o.Replace || o.Resume != "" {
 		return false, nil
 	}
 	_, err = s.Stat(ctx, o.Final)
@@ -40,22 +36,12 @@ func (o Output) recover(ctx context.Context, s store.Store) (there bool, err err
 	return false, &OutputError{o, fmt.Sprintf("cannot be looked at: %v", err)}
 }
 
-// recover is that of the outputs that are made as a whole. An output that goes on recovers
-// while the run holds its lock.
-func (w *inference) recover(ctx context.Context) (there bool, err error) {
-	for _, o := range w.cfg.Outputs {
-		if o.Resume != "" {
-			continue
-		}
-		s, err := store.For(o.Final)
-		if err != nil {
-			return false, err
-		}
-		if there, err = o.recover(ctx, s); err != nil {
-			return false, err
-		}
+// recoverError says why what a dead run was publishing cannot be finished.
+func (o Output) recoverError(err error) error {
+	if errors.Is(err, store.ErrLocked) {
+		return &OutputError{o, fmt.Sprintf("is being written or published by another run: wait until it has ended, or choose another path: %v", err)}
 	}
-	return there, nil
+	return &OutputError{o, fmt.Sprintf("has a publication that was interrupted, and cannot be finished: %v", err)}
 }
 
 // left is the base of an output that is there, and is left as it is.

@@ -30,18 +30,19 @@ type resumption struct {
 	output Output
 	store  store.Store
 	lock   store.Lock
+	place  place // nil: it is not chosen yet
 	// changed: what is published is not the output that is wanted.
 	changed bool
 }
 
-// folder is the run's own.
+// folder is the run's own, for records, and for parts that do not stay in the output.
 func (r *resumption) folder() string { return store.Dir(r.output.Staging) }
 
 func (r *resumption) records() string { return r.folder() + "/" + recordsName }
 
-// resume locks an output, has it surveyed, and takes the finished parts over into
-// the run's own folder.
-func resume(ctx context.Context, cfg Config, o Output, model string, look func() (*survey, error)) (_ *resumption, err error) {
+// resume locks an output, has it surveyed, and takes the finished parts over. canStay: parts
+// may be written in place.
+func resume(ctx context.Context, cfg Config, o Output, model string, canStay bool, look func() (*survey, error)) (_ *resumption, err error) {
 	st, err := store.For(o.Resume)
 	if err != nil {
 		return nil, err
@@ -51,11 +52,16 @@ func resume(ctx context.Context, cfg Config, o Output, model string, look func()
 		return nil, err
 	}
 	defer func() {
-		if err != nil {
-			err = errors.Join(err, r.close(context.WithoutCancel(ctx), false))
+		if err == nil {
+			return
 		}
+		lasting := context.WithoutCancel(ctx)
+		if r.place != nil {
+			err = errors.Join(err, r.place.end(lasting, r.useful(lasting)))
+		}
+		err = errors.Join(err, r.close(lasting, false))
 	}()
-	if err = store.Recover(ctx, st, o.Final); err != nil {
+	if r.place, _, err = choosePlace(ctx, cfg, canStay); err != nil {
 		return r, unprepared(ctx, o, err)
 	}
 	if r.survey, err = look(); err != nil {
@@ -86,18 +92,23 @@ func lock(ctx context.Context, st store.Store, o Output, patience time.Duration)
 	return held, unprepared(ctx, o, err)
 }
 
-// takeOver makes the run's folder, with every part that is carried over, and
-// then deletes those of earlier runs.
+// takeOver makes the run's folder, with every part that is carried over and does not stay
+// where it is, and then deletes those of earlier runs.
 func (r *resumption) takeOver(ctx context.Context, cfg Config) error {
 	if _, err := r.store.Stat(ctx, r.folder()); err == nil {
 		return &OutputError{r.output, fmt.Sprintf("cannot be resumed by a run of this name, which has left %s: start it with another --run-id", r.folder())}
 	}
-	for _, dir := range []string{r.output.Staging, r.records()} {
+	for _, dir := range []string{r.place.folder(), r.records()} {
 		if err := r.store.Mkdir(ctx, dir); err != nil {
 			return err
 		}
 	}
-	plan := runPlan{Version: 1, Run: cfg.Run, Identity: r.identity}
+	plan := runPlan{Version: 1, Run: cfg.Run, Identity: r.identity, InPlace: r.place.stay()}
+	if plan.InPlace {
+		for _, p := range r.carried {
+			plan.Carried = append(plan.Carried, p.Part.(infer.SplitResult))
+		}
+	}
 	if r.published != nil {
 		plan.Base = r.published.Run
 	}
@@ -112,19 +123,28 @@ func (r *resumption) takeOver(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return fmt.Errorf("work: write the splits' plan: %w", err)
 	}
+	if err := r.linkAll(ctx); err != nil {
+		return err
+	}
+	for _, folder := range r.folders {
+		if err := r.store.Remove(ctx, folder); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// linkAll puts the parts that are carried over where the run's own will be, with a record
+// of those that neither the plan nor the published manifest lists.
+func (r *resumption) linkAll(ctx context.Context) error {
 	for _, p := range r.carried {
 		if err := r.link(ctx, p); err != nil {
 			return err
 		}
-		if p.record == "" { // it is published: who wants it finds it there
+		if p.record == "" || r.place.stay() {
 			continue
 		}
 		if err := r.takeRecord(ctx, p); err != nil {
-			return err
-		}
-	}
-	for _, folder := range r.folders {
-		if err := r.store.Remove(ctx, folder); err != nil {
 			return err
 		}
 	}
@@ -141,10 +161,14 @@ func (r *resumption) takeRecord(ctx context.Context, p part) error {
 	}
 }
 
-// link puts a part's files into the run's output.
+// link puts a part's files where the run's own are, if they are not there.
 func (r *resumption) link(ctx context.Context, p part) error {
+	to := r.place.folder()
 	for _, name := range infer.PartFiles(p.Part) {
-		if err := linkInto(ctx, r.store, p.path(name), r.output.Staging+"/"+name); err != nil {
+		if p.path(name) == to+"/"+name {
+			continue
+		}
+		if err := linkInto(ctx, r.store, p.path(name), to+"/"+name); err != nil {
 			return err
 		}
 	}
@@ -204,16 +228,16 @@ func (r *resumption) countPublished() int {
 	return n
 }
 
-func (r *resumption) onto(ctx context.Context, o Output) (Output, error) {
-	if o.Resume == "" || r.published == nil {
-		return o, nil
+func (r *resumption) onto(ctx context.Context, p place) (place, error) {
+	if r.published == nil {
+		return p, nil
 	}
-	var now manifest
+	o, now := r.output, manifest{}
 	if err := readJSON(ctx, r.store, o.Final+"/"+manifestName, &now); err != nil || now.Run != r.published.Run {
-		return o, fmt.Errorf("%s: %s is not what it was at this run's beginning; nothing was changed: start the job again", o.Kind, o.Final)
+		return p, fmt.Errorf("%s: %s is not what it was at this run's beginning; nothing was changed: start the job again", o.Kind, o.Final)
 	}
 	o.Replace = true
-	return o, nil
+	return staging{[]Output{o}}, nil
 }
 
 func (r *resumption) parts(result *total) []infer.Part {
@@ -239,10 +263,22 @@ func (r *resumption) close(ctx context.Context, done bool) error {
 	return errors.Join(err, r.lock.Close())
 }
 
-// useful tells whether any run has left a record.
+// useful tells whether any run has left a record, or parts that stay.
 func (r *resumption) useful(ctx context.Context) bool {
+	if r.staying() > 0 {
+		return true
+	}
 	left, err := r.store.List(ctx, r.output.Resume)
 	return err != nil || slices.ContainsFunc(left, func(f store.Info) bool { return path.Base(store.Dir(f.Path)) == recordsName })
+}
+
+// staying is how many of the parts that are carried over stay where they are: the run's plan
+// lists them, and they have no record of their own.
+func (r *resumption) staying() int {
+	if r.survey == nil || r.place == nil || !r.place.stay() {
+		return 0
+	}
+	return len(r.carried)
 }
 
 // clear removes Output.Resume. It goes under another name first: once the
@@ -274,7 +310,7 @@ type resumedSplits struct{ *resumption }
 func (r resumedSplits) start() reserve.Start { return r.started(nil) }
 
 func (r resumedSplits) kept(ctx context.Context) int {
-	kept := r.countPublished()
+	kept := r.countPublished() + r.staying()
 	if left, err := r.store.List(ctx, r.records()); err == nil {
 		kept += len(left)
 	}

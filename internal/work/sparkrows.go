@@ -21,14 +21,24 @@ type sparkRows struct {
 
 // ShareOut implements reserve.Work.
 func (w *sparkRows) ShareOut(ctx context.Context) (reserve.Shares, reserve.Start) {
-	there, err := w.recover(ctx)
-	if there {
-		w.from = left{}
-		return reserve.Shares{}, w.from.start()
+	var there bool
+	var err error
+	if w.cfg.resumes() == nil { // else when the driver has told of the partitions
+		if w.place, there, err = choosePlace(ctx, w.cfg, true); there {
+			w.from = left{}
+			return reserve.Shares{}, w.from.start()
+		}
 	}
 	var shares reserve.Shares
 	if err == nil {
 		err = w.settle(ctx)
+	}
+	var begin reserve.Start
+	if w.place != nil && w.place.stay() {
+		begin.Events = []reserve.Event{reserve.InPlace{Path: w.place.folder()}}
+		if w.request.Aside != "" {
+			w.request.Aside = w.place.folder() // the manifest names the files that count
+		}
 	}
 	if err == nil {
 		shares, err = makeShares(w.required(), func(int) infer.Request { return w.request })
@@ -36,7 +46,7 @@ func (w *sparkRows) ShareOut(ctx context.Context) (reserve.Shares, reserve.Start
 	if err != nil {
 		return reserve.Shares{}, inputFailure(ctx, err)
 	}
-	return shares, reserve.Start{}
+	return shares, begin
 }
 
 // Command implements reserve.Work.
@@ -58,14 +68,14 @@ func (w *sparkRows) resume(ctx context.Context, table infer.Table) reserve.Start
 		return driverFailure("partitions of an output that does not resume, or twice")
 	}
 	var missing []infer.Partition
-	r, err := resume(ctx, w.cfg, *o, w.request.Path(), func() (s *survey, err error) {
+	r, err := resume(ctx, w.cfg, *o, w.request.Path(), false, func() (s *survey, err error) {
 		s, missing, err = lookTable(ctx, *o, w.request, table)
 		return s, err
 	})
 	if err != nil {
 		return inputFailure(ctx, err)
 	}
-	w.from = resumedPartitions{r, missing}
+	w.from, w.place = resumedPartitions{r, missing}, r.place
 	return w.from.start()
 }
 

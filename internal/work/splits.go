@@ -27,27 +27,32 @@ func (w *splits) ShareOut(ctx context.Context) (reserve.Shares, reserve.Start) {
 	return shares, w.from.start()
 }
 
-func (w *splits) shareOut(ctx context.Context) (reserve.Shares, error) {
-	if there, err := w.recover(ctx); there || err != nil {
-		w.from = left{}
-		return reserve.Shares{}, err
+func (w *splits) shareOut(ctx context.Context) (_ reserve.Shares, err error) {
+	o := w.cfg.resumes()
+	if o == nil {
+		var there bool
+		if w.place, there, err = choosePlace(ctx, w.cfg, true); there || err != nil {
+			w.from = left{}
+			return reserve.Shares{}, err
+		}
 	}
 	data, err := w.openInput(ctx)
 	if err != nil {
 		return reserve.Shares{}, err
 	}
-	if o := w.cfg.resumes(); o != nil {
-		r, err := resume(ctx, w.cfg, *o, w.request.Path(), func() (s *survey, err error) {
+	if o != nil {
+		r, err := resume(ctx, w.cfg, *o, w.request.Path(), true, func() (s *survey, err error) {
 			s, w.missing, err = lookSplits(ctx, w.cfg, *o, w.request, data)
 			return s, err
 		})
 		if err != nil {
 			return reserve.Shares{}, err
 		}
-		w.from = resumedSplits{r}
+		w.from, w.place = resumedSplits{r}, r.place
 	} else if w.missing, err = infer.Cut(ctx, data, w.request.CutBytes(data, w.cfg.Infer.Tasks), 0); err != nil {
 		return reserve.Shares{}, err
 	}
+	w.request.Output, w.request.Tag = w.place.folder(), w.place.tag()
 	members := w.required()
 	parts := assign(w.missing, len(members))
 	shares, err := makeShares(members, func(i int) infer.Request {

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"tfos/internal/infer"
 	"tfos/internal/store"
 )
@@ -38,6 +40,11 @@ type runPlan struct {
 	Run      string         `json:"run"`
 	Base     string         `json:"base"` // the run of the published output that it goes on from; "": there was none
 	Identity infer.Identity `json:"identity"`
+	// InPlace says that the run's parts are in the output's folder, with the run's name in
+	// theirs. Carried are those that it took over, wherever they came from: they have no
+	// record.
+	InPlace bool                `json:"in_place,omitempty"`
+	Carried []infer.SplitResult `json:"carried,omitempty"`
 	// Pieces are splits or partitions: the identity's kind tells.
 	Pieces     json.RawMessage `json:"splits"`
 	splits     []infer.Split
@@ -61,15 +68,20 @@ func readPlan(ctx context.Context, st store.Store, path string) (p runPlan, err 
 	return p, nil
 }
 
-// finished are the parts in the folder of the run that are whole and have a record.
-func (p *runPlan) finished(ctx context.Context, st store.Store, folder string, sizes map[string]int64) ([]part, error) {
-	switch p.Identity.Kind {
-	case infer.Partitions:
+// finished are the parts of the run that are whole and have a record. folder is the run's.
+func (p *runPlan) finished(ctx context.Context, st store.Store, o Output, folder string, sizes map[string]int64) ([]part, error) {
+	switch {
+	case p.Identity.Kind == infer.Partitions:
 		return finishedPartitions(ctx, st, folder, p.Identity, p.partitions)
+	case p.InPlace:
+		return p.finishedSplits(ctx, st, folder, partFolder{o.Final, p.Run}, sizes)
 	default:
-		return finishedSplits(ctx, st, folder, p.Identity, p.splits, sizes)
+		return p.finishedSplits(ctx, st, folder, partFolder{folder + "/" + partsName, ""}, sizes)
 	}
 }
+
+// partFolder is where the parts of a run's splits are, and what ends their names.
+type partFolder struct{ path, tag string }
 
 // staged reads what earlier runs left: their plans, the newest knowledge first,
 // and the parts that they finished. What was made of another model or with other
@@ -85,6 +97,8 @@ func (s *survey) staged(ctx context.Context, st store.Store, o Output) (plans []
 	base := ""
 	if s.published != nil {
 		base = s.published.Run
+	} else if err := addFinal(ctx, st, o, sizes); err != nil {
+		return nil, nil, err
 	}
 	for _, path := range slices.Sorted(maps.Keys(sizes)) {
 		folder, ok := strings.CutSuffix(path, "/"+planName)
@@ -97,7 +111,7 @@ func (s *survey) staged(ctx context.Context, st store.Store, o Output) (plans []
 			s.warn("what an earlier run has left is not used: %v", err)
 			continue
 		}
-		found, err := plan.finished(ctx, st, folder, sizes)
+		found, err := plan.finished(ctx, st, o, folder, sizes)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -118,29 +132,59 @@ func (s *survey) staged(ctx context.Context, st store.Store, o Output) (plans []
 	return plans, parts, nil
 }
 
-// finishedSplits are the parts of splits in a run's folder that are whole and have a
-// record.
-func finishedSplits(ctx context.Context, st store.Store, folder string, identity infer.Identity, splits []infer.Split, sizes map[string]int64) ([]part, error) {
-	var parts []part
-	for _, split := range splits {
+// addFinal adds the sizes of the parts in an output that is not complete.
+func addFinal(ctx context.Context, st store.Store, o Output, sizes map[string]int64) error {
+	there, err := partsIn(ctx, st, o.Final)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for name, size := range there {
+		sizes[o.Final+"/"+name] = size
+	}
+	return err
+}
+
+// recordsAtOnce are read at the same time.
+const recordsAtOnce = 32
+
+// finishedSplits are the parts of splits that are whole, and have a record in the run's
+// folder or are carried.
+func (p *runPlan) finishedSplits(ctx context.Context, st store.Store, folder string, at partFolder, sizes map[string]int64) ([]part, error) {
+	var paths []string
+	var splits []infer.Split
+	for _, split := range p.splits {
 		// The name's format is the identity's: other records are not looked for.
-		path := folder + "/" + recordsName + "/" + infer.RecordName(infer.PartName(split.ID, identity.Format))
-		if _, ok := sizes[path]; !ok {
-			continue
-		}
-		var record infer.Record
-		if err := readJSON(ctx, st, path, &record); err != nil {
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-			continue
-		}
-		p := part{Part: record.Split, folder: folder + "/" + partsName, record: path}
-		if record.Identity.Equal(identity) && sameSplit(record.Split.Split(), split) && whole(ctx, st, p, sizes) == "" {
-			parts = append(parts, p)
+		path := folder + "/" + recordsName + "/" + infer.RecordName(infer.PartName(split.ID, at.tag, p.Identity.Format))
+		if _, ok := sizes[path]; ok {
+			paths, splits = append(paths, path), append(splits, split)
 		}
 	}
-	return parts, ctx.Err()
+	found := make([]part, len(paths))
+	var group errgroup.Group
+	group.SetLimit(recordsAtOnce)
+	for i, path := range paths {
+		group.Go(func() error {
+			var record infer.Record
+			if err := readJSON(ctx, st, path, &record); err != nil {
+				return ctx.Err()
+			}
+			one := part{Part: record.Split, folder: at.path, record: path}
+			if record.Identity.Equal(p.Identity) && sameSplit(record.Split.Split(), splits[i]) && whole(ctx, st, one, sizes) == "" {
+				found[i] = one
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	for _, made := range p.Carried {
+		one := part{Part: made, folder: at.path, record: folder + "/" + planName}
+		if whole(ctx, st, one, sizes) == "" {
+			found = append(found, one)
+		}
+	}
+	return slices.DeleteFunc(found, func(p part) bool { return p.Part == nil }), ctx.Err()
 }
 
 // sizesIn are the sizes of the data files in a folder, by path.

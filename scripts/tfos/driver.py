@@ -110,6 +110,9 @@ class Run:
         if name == "resumed" and self.resumes:
             self.on_resumed(event)
             return
+        if name == "in_place":
+            self.predict.update(output=event["path"], in_place=True)
+            return
         if name == "formed":
             self.formed = True
             self.start(self.run_feeds, event["members"])

@@ -26,6 +26,7 @@ NO_CSV = (ArrayType, BinaryType, MapType, StructType)  # which Spark does not wr
 PROTOCOL_CONF = "spark.sql.sources.commitProtocolClass"
 PROTOCOL = "org.apache.spark.sql.execution.datasources.SQLHadoopMapReduceCommitProtocol"
 MOST_ROWS_CONF = "spark.sql.files.maxRecordsPerFile"
+MARK_CONF = "mapreduce.fileoutputcommitter.marksuccessfuljobs"
 FACTORY = "org.apache.hadoop.mapreduce.lib.output.FileOutputCommitterFactory"
 COMMITTER = {
     "mapreduce.fileoutputcommitter.algorithm.version": "1",
@@ -156,6 +157,8 @@ class Predictions:
         writer = writer.format(self._work["output_format"])
         if self._work.get("resume"):
             writer = self._lasting(writer)
+        elif self._work.get("in_place"):  # tfos writes _SUCCESS when its sign is gone
+            writer = writer.mode("append").option(MARK_CONF, "false")
         if self._work["partition_by"]:
             writer = writer.partitionBy(*self._work["partition_by"])
         output = self._work["output"]
