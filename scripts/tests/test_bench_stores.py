@@ -18,5 +18,5 @@ def test_requests_for_the_bucket_are_counted():
 
 
 def test_the_time_of_a_commit_is_read_from_the_go_benchmark():
-    text = "goos: linux\nBenchmarkPublish/s3-2   \t       1\t5309988384 ns/op\nPASS\n"
+    text = "goos: linux\nBenchmarkCommit/s3-2   \t       1\t5309988384 ns/op\nPASS\n"
     assert stores.RATE.findall(text) == [("s3", "5309988384")]

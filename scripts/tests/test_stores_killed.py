@@ -8,6 +8,7 @@ import os
 import re
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from harness import PYTHON, write_rows
@@ -66,25 +67,30 @@ class Stage:
         return re.sub(r"\W+", "-", f"{what}-{self.victim}-{self.if_exists}")
 
 
+PART = rb"PUT [^ ]*/OUT/part-0000"
+SIGN = "part-0-unfinished.parquet"
 ASIDE = rb"rename2?.*/OUT\x12[^\x12]*OUT\.tfos\.old"
 WHOLE = (7,)  # the output is there: the next run has finished its publication, or need not
 STAGES = {
     "s3": {
-        "part": Stage(rb"PUT [^ ]*\.OUT\.tfos-[^ ]*/part-"),
-        "part of engine": Stage(rb"PUT [^ ]*\.OUT\.tfos-[^ ]*/part-", ENGINE),
-        "part of member": Stage(rb"PUT [^ ]*\.OUT\.tfos-[^ ]*/part-", MEMBER),
-        "part of launcher": Stage(rb"PUT [^ ]*\.OUT\.tfos-[^ ]*/part-", LAUNCHER),
-        "second part": Stage(rb"PUT [^ ]*\.OUT\.tfos[^ ]*/part-", if_exists="resume", number=2),
         "journal": Stage(rb"PUT [^ ]*\.OUT\.publishing"),
-        "copy": Stage(rb"PUT [^ ]*/OUT/part-", then=WHOLE),
-        "copy, skipped": Stage(rb"PUT [^ ]*/OUT/part-", if_exists="skip"),
-        "copy, replaced": Stage(rb"PUT [^ ]*/OUT/part-", if_exists="replace"),
-        "copy, resumed": Stage(rb"PUT [^ ]*/OUT/part-", if_exists="resume"),
-        "success": Stage(rb"PUT [^ ]*/OUT/_SUCCESS", answered=True, then=WHOLE),
-        "deletion": Stage(rb"<Key>[^<]*\.OUT\.tfos-", then=WHOLE),
-        "copy of launcher": Stage(rb"PUT [^ ]*/OUT/part-", LAUNCHER, then=(0, 7)),
-        "spark copy": Stage(rb"PUT [^ ]*/OUT/part-", RESERVE, then=WHOLE, spark=True),
-        "spark copy, driver": Stage(rb"PUT [^ ]*/OUT/part-", SPARK, then=(0, 7), spark=True),
+        "sign": Stage(rb"PUT [^ ]*/OUT/part-0-unfinished"),
+        "part": Stage(PART),
+        "part of engine": Stage(PART, ENGINE),
+        "part of member": Stage(PART, MEMBER),
+        "part of launcher": Stage(PART, LAUNCHER),
+        "second part": Stage(PART, if_exists="resume", number=2),
+        "manifest": Stage(rb"PUT [^ ]*/OUT/_manifest", answered=True),
+        "manifest, resumed": Stage(rb"PUT [^ ]*/OUT/_manifest", if_exists="resume"),
+        "sign's end": Stage(rb"DELETE [^ ]*/OUT/part-0-unfinished", then=WHOLE),
+        "sign's end, skipped": Stage(rb"DELETE [^ ]*/OUT/part-0-unfinished", if_exists="skip"),
+        "success": Stage(rb"PUT [^ ]*/OUT/_SUCCESS", then=WHOLE),
+        "success, resumed": Stage(rb"PUT [^ ]*/OUT/_SUCCESS", if_exists="resume", answered=True),
+        "success of launcher": Stage(rb"PUT [^ ]*/OUT/_SUCCESS", LAUNCHER, then=(0, 7)),
+        "copy, replaced": Stage(rb"PUT [^ ]*/OUT/part-00000", if_exists="replace"),
+        "deletion, replaced": Stage(rb"<Key>[^<]*\.OUT\.tfos-", if_exists="replace"),
+        "spark success": Stage(rb"PUT [^ ]*/OUT/_SUCCESS", RESERVE, then=WHOLE, spark=True),
+        "spark part, driver": Stage(PART, SPARK, spark=True),
     },
     "hdfs": {
         "part": Stage(rb"rename2?.*\.OUT\.tfos-[^/]*/[^/]*part-"),
@@ -151,14 +157,20 @@ def test_commit(stored, job, tmp_path):
         kill_at(job, stored, stage, out)
         dead[out] = job.run_id
         seen, _ = files(stored, out)
-        if "_SUCCESS" in seen and "old.txt" not in seen:
-            assert_rows(stored, out, tmp_path / "seen" / out)
+        if SIGN in seen:  # a reader of the folder fails
+            assert "_SUCCESS" not in seen, out
+            with pytest.raises(pa.ArrowInvalid, match=SIGN):
+                pq.read_table(stored.direct.get(out, tmp_path / "seen" / out))
+        elif "old.txt" not in seen and (stored.kind != "s3" or stage.if_exists != "replace"):
+            assert "_SUCCESS" in seen or stored.kind == "s3" or not seen, out
+            if any(n.startswith("part-") for n in seen):  # whole, though perhaps not marked yet
+                assert_rows(stored, out, tmp_path / "seen" / out)
     for out, stage in stages.items():
         again = run(job, stored, out, stage.if_exists).wait()
         assert again.code in stage.then, (out, again.stderr)
         seen, hidden = files(stored, out)
         assert {"_SUCCESS", "_manifest.json"} < set(seen), (out, seen)
-        assert "old.txt" not in seen, out
+        assert "old.txt" not in seen and SIGN not in seen, out
         assert_rows(stored, out, tmp_path / "got" / out)
         if again.code == 7:  # it was refused before it could hold the output
             hidden = [n for n in hidden if n != f".{out}.tfos.lock"]
