@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"time"
 
 	"github.com/colinmarc/hdfs/v2"
 )
@@ -225,7 +226,7 @@ func (h *hdfsCluster) closeWriter(ctx context.Context, w *hdfs.FileWriter, path 
 	return h.do(ctx, "write", path, func(c *hdfs.Client) error {
 		tries++
 		failures := h.nameNodeFailures.Load()
-		err := w.Close()
+		err := closeReplicated(ctx, w)
 		var answer hdfs.Error
 		var named *fs.PathError
 		switch {
@@ -244,6 +245,23 @@ func (h *hdfsCluster) closeWriter(ctx context.Context, w *hdfs.FileWriter, path 
 		}
 		return brokenWriter{err}
 	})
+}
+
+// replicating is the longest pause between two questions whether a file is complete.
+const replicating = 100 * time.Millisecond
+
+// closeReplicated closes a writer. Where the name node does not know yet that a data node
+// has the last block, it asks again: at first soon, because data nodes report a block when
+// they have it, beside their answer to the writer.
+func closeReplicated(ctx context.Context, w *hdfs.FileWriter) error {
+	err := w.Close()
+	for pause := time.Millisecond; hdfs.IsErrReplicating(err) && pause < replicating; pause *= 2 {
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+		err = w.Close()
+	}
+	return err
 }
 
 // brokenWriter is the error of a writer whose data node has failed. Closing it again would
