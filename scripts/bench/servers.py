@@ -12,12 +12,14 @@ import re
 import subprocess
 import urllib.request
 
+import usage
 from case import DidNotRun
 from environments import HOME, ROOT
 from processes import SECONDS, run
 
 KEY, SECRET, REGION, BUCKET = "TFOSBENCH", "tfos-bench-secret", "us-east-1", "tfos-bench"
 ADDRESSES = ("TFOS_TEST_S3", "TFOS_TEST_GCS", "TFOS_TEST_AZURE", "TFOS_TEST_HDFS")
+HDFS_SERVERS = ("name node", "data node")
 # moto colours the lines of errors.
 _REQUEST = re.compile(rf'"(?:\x1b\[\d+m)?(?:GET|HEAD|PUT|POST|DELETE) /{BUCKET}[/?]')
 
@@ -136,7 +138,8 @@ def _to_hdfs(path, url):
     argv = ["java", "-cp", shell, "org.apache.hadoop.fs.FsShell"]
     log = HOME / "hdfs-put.log"
     run([*argv, "-mkdir", "-p", folder("hdfs")], log)
-    run([*argv, "-put", "-f", path, url], log)
+    run([*argv, "-rm", "-r", "-f", url], log)  # -put would copy into a folder that is there
+    run([*argv, "-put", path, url], log)
 
 
 def s3_requests():
@@ -153,12 +156,31 @@ def requests_in(log):
 def s3_process():
     """The process id of the server of S3."""
     port = addresses()["TFOS_TEST_S3"].rpartition(":")[2]
+    for entry, words in _processes():
+        if any(word.endswith("/moto_server") for word in words) and port in words:
+            return int(entry.name)
+    raise DidNotRun("the process of the server of S3 was not found")
+
+
+def hdfs_cpu():
+    """CPU seconds of the name node and the data node so far."""
+    run_folder = str(ROOT / ".stores" / "run-")
+    found = [
+        usage.cpu_seconds(entry)
+        for entry, words in _processes()
+        if any(w.startswith("org.apache.hadoop.hdfs.server.") for w in words)
+        and any(run_folder in w for w in words)
+    ]
+    if len(found) != len(HDFS_SERVERS):
+        raise DidNotRun(f"{len(found)} servers of HDFS were found, not {len(HDFS_SERVERS)}")
+    return sum(found)
+
+
+def _processes():
+    """(folder in /proc, words of its command line) of all processes."""
     for entry in pathlib.Path("/proc").iterdir():
         if entry.name.isdigit():
-            words = _command(entry)
-            if any(word.endswith("/moto_server") for word in words) and port in words:
-                return int(entry.name)
-    raise DidNotRun("the process of the server of S3 was not found")
+            yield entry, _command(entry)
 
 
 def _command(entry):

@@ -10,6 +10,7 @@ SECONDS = 0.25  # between two looks
 # Part of the command line -> what the process is called here.
 KINDS = {
     "tfos-node run": "/tfos-node run",
+    "tfos-node feed": "/tfos-node feed",
     "program": "-m tfos.program",
     "tfos-engine": "/tfos-engine run",
     "feed task": "pyspark.daemon",
@@ -76,8 +77,7 @@ class Watch:
             status = _fields(entry / "status")
             self._peaks[pid] = int(status["VmHWM"].split()[0]) / 1024
             self._sizes.setdefault(pid, []).append(int(status["VmRSS"].split()[0]) / 1024)
-            stat = (entry / "stat").read_text().rpartition(")")[2].split()
-            self._cpu[pid] = (int(stat[11]) + int(stat[12])) / TICKS
+            self._cpu[pid] = cpu_seconds(entry)
             io = _fields(entry / "io")
             now[pid] = int(io["rchar"]) + int(io["wchar"])
         except (OSError, KeyError):
@@ -109,6 +109,12 @@ class Watch:
         """Bytes that the processes of some kinds read and wrote, files and sockets, until the
         first executor ended."""
         return sum(self._bytes.get(pid, 0) for kind in kinds for pid in self._of(kind))
+
+
+def cpu_seconds(entry):
+    """The CPU seconds of a process so far, user and system. entry: its folder in /proc."""
+    stat = (entry / "stat").read_text().rpartition(")")[2].split()
+    return (int(stat[11]) + int(stat[12])) / TICKS
 
 
 def _fields(path):

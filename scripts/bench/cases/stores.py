@@ -7,6 +7,7 @@ import re
 import statistics
 
 import jobs
+import passes
 import rows
 import servers
 import usage
@@ -30,10 +31,18 @@ RATE = re.compile(r"^BenchmarkCommit/(\w+)\S*\s+1\s+(\d+) ns/op", re.MULTILINE)
 
 def fed(store, folder, settings):
     path = rows.parquet(FED, settings.rows)
-    if store == "local":
-        return spark_fed.tfos(FED, "count", folder, settings)
-    url, env = servers.copied(store, path), servers.environment()
-    return spark_fed.tfos(FED, "count", folder, settings, path=url, env=env)
+    more, before = {}, 0
+    if store != "local":
+        more = {"path": servers.copied(store, path), "env": servers.environment()}
+        before = servers.hdfs_cpu()
+    with usage.watching(folder) as seen:
+        sample = spark_fed.tfos(FED, "count", folder, settings, **more)
+    taken = rows.count(FED, settings.rows) * (passes.FIRST + settings.warm)
+    measured = {"CPU of the feed tasks, µs a row": seen.cpu("tfos-node feed") / taken * 1e6}
+    if store != "local":
+        used = servers.hdfs_cpu() - before
+        measured["CPU of HDFS's servers, µs a row"] = used / taken * 1e6
+    return Sample(sample.cold, sample.warm, {**sample.notes, "measured": measured})
 
 
 def counted_by_spark(folder, settings):
