@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/colinmarc/hdfs/v2"
@@ -177,8 +178,32 @@ func (h *hdfsCluster) dialDataNode(ctx context.Context, network, address string)
 	if err != nil {
 		return nil, err
 	}
+	makeRoom(conn)
 	c := &callConn{Conn: conn, limit: stallTime, node: errDataNode}
 	return &bufferedConn{Conn: c, buffer: bufio.NewReaderSize(c, packetBuffer)}, nil
+}
+
+// receiveRoom is what a socket to a data node can hold from its begin. The kernel would begin
+// with 64 KiB, one packet, and on one host it grows slowly: both sides would wait for each other
+// at each packet.
+const receiveRoom = 1 << 20
+
+// makeRoom enlarges a socket's receive buffer to receiveRoom at least. To raise the low-water
+// mark for a moment does so, and the kernel can enlarge the buffer further. SO_RCVBUF would
+// forbid that, and has a limit of its own (net.core.rmem_max).
+func makeRoom(conn net.Conn) {
+	socket, ok := conn.(syscall.Conn)
+	if !ok {
+		return
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Control(func(fd uintptr) { // without room, reading takes longer
+		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVLOWAT, receiveRoom)
+		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVLOWAT, 1)
+	})
 }
 
 // bufferedConn reads the small parts of packets together: of each 64 KiB the client reads
