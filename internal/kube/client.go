@@ -177,20 +177,6 @@ func (c *Client) Log(ctx context.Context, name string, lines int) ([]string, err
 	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n"), err
 }
 
-// Warnings returns what the cluster's components warn of about a pod, the latest last.
-func (c *Client) Warnings(ctx context.Context, pod Pod) ([]string, error) {
-	var list struct {
-		Items []struct{ Reason, Message string }
-	}
-	query := url.Values{"fieldSelector": {"type=Warning,involvedObject.uid=" + pod.Metadata.UID}}
-	err := c.call(ctx, http.MethodGet, "/api/v1/namespaces/"+c.namespace+"/events", query, nil, &list)
-	var texts []string
-	for _, event := range list.Items {
-		texts = append(texts, event.Reason+": "+event.Message)
-	}
-	return texts, err
-}
-
 // Allowed asks whether the credentials may do verb with a resource of the namespace.
 func (c *Client) Allowed(ctx context.Context, verb, resource string) (bool, error) {
 	type attributes struct {

@@ -84,9 +84,10 @@ def test_train(job, namespace, submit):
 
 
 def test_program_raises(job, namespace, submit):
-    result = submit("train", **training(job, "fail.py")).wait()
+    result = submit("train", **training(job, "fail.py", args={"when": "at_once"})).wait()
     assert result.code == 5, result.stderr
     assert result.verdict["member"].startswith("worker:"), result.verdict
+    assert "raised at once" in result.verdict["cause"], result.verdict
     assert_nothing_left(job, namespace)
 
 
