@@ -28,7 +28,7 @@ type FollowConfig struct {
 	Formation time.Duration
 	Submitted time.Time
 	Grace     time.Duration // from the request to stop until the application is killed; default 15 s
-	Stop      time.Duration // from the verdict to the application's end; default 60 s
+	Stop      time.Duration // for the application's end, after the verdict or Grace; default 60 s
 	Unknown   time.Duration // that a manager may not know the application; default 30 s
 	Look      time.Duration // between two looks at the record; default 1 s
 
@@ -90,7 +90,7 @@ func Follow(ctx context.Context, c FollowConfig) (record.Verdict, error) {
 		case <-cancelled:
 			cancelled = nil
 			if c.Detach {
-				return f.detached(context.Cause(ctx)), nil
+				return f.conclude(asking, detached(context.Cause(ctx)))
 			}
 			f.requestStop(asking, context.Cause(ctx))
 		case <-kill:
@@ -227,6 +227,8 @@ func (f *following) judge(ctx context.Context, now time.Time) (record.Verdict, b
 	case gone && (f.ended.IsZero() || now.Sub(f.ended) >= settleTime):
 		return f.judgeSilent(), true
 	case gone:
+	case f.stopReason != nil && !f.killed && now.Sub(f.stopped) >= f.c.Grace+f.c.Stop:
+		return f.outOfReach(), true
 	case f.stopReason != nil && !f.killed && now.Sub(f.stopped) >= f.c.Grace:
 		f.kill(ctx, f.stopReason)
 	case f.stopReason == nil && !f.up && f.c.Formation > 0 && now.Sub(f.c.Submitted) >= f.c.Formation:
@@ -280,9 +282,24 @@ func (f *following) judgeSilent() record.Verdict {
 	return f.state.Verdict()
 }
 
-// conclude completes the verdict, and writes it into a record that has none.
+// outOfReach is the verdict where the application is to end, and its manager does not answer.
+func (f *following) outOfReach() record.Verdict {
+	v := record.Verdict{Code: exit.NotFormed, Phase: PhaseDetached}
+	var signal Signal
+	if errors.As(f.stopReason, &signal) {
+		v.Code = signal.ExitCode()
+	}
+	v.Cause = fmt.Sprintf("%v: the cluster manager does not answer, and the run may go on in the cluster", f.stopReason)
+	return v
+}
+
+// conclude completes the verdict. If the run has ended, it writes it into a record that has
+// none.
 func (f *following) conclude(ctx context.Context, v record.Verdict) (record.Verdict, error) {
 	v.Run, v.Record = f.c.Run, f.c.Record
+	if v.Phase == PhaseDetached {
+		return v, nil
+	}
 	if v.Seconds == nil {
 		v.Seconds = map[string]float64{"total": time.Since(f.c.Submitted).Round(time.Millisecond).Seconds()}
 	}
@@ -334,8 +351,9 @@ func (f *following) kill(ctx context.Context, why error) {
 	f.killed = err == nil
 }
 
-func (f *following) detached(why error) record.Verdict {
-	v := record.Verdict{Code: exit.Interrupted, Phase: PhaseDetached, Run: f.c.Run, Record: f.c.Record}
+// detached is the verdict of a launcher that leaves the run alone.
+func detached(why error) record.Verdict {
+	v := record.Verdict{Code: exit.Interrupted, Phase: PhaseDetached}
 	var signal Signal
 	if errors.As(why, &signal) {
 		v.Code = signal.ExitCode()

@@ -46,6 +46,9 @@ func (m *clusterOf) State(context.Context, cluster.App) (cluster.State, error) {
 func (m *clusterOf) Kill(context.Context, cluster.App) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.err != nil {
+		return m.err
+	}
 	m.killed++
 	m.state.Phase, m.state.Cause = cluster.Killed, cluster.CauseKilled
 	return nil
@@ -243,6 +246,24 @@ func TestFollowDetach(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(f.c.Record, "stop.json")); err == nil {
 		t.Error("the run was asked to stop")
+	}
+	f.driver.Leave()
+}
+
+// Without an answer of its manager nobody knows whether the run has stopped. Its record stays
+// open.
+func TestFollowOutOfReach(t *testing.T) {
+	m := running()
+	m.set(cluster.State{}, context.DeadlineExceeded)
+	f := newFollowed(t, m)
+	f.drive(begun)
+	f.c.Grace, f.c.Stop = 100*time.Millisecond, 100*time.Millisecond
+	v := f.follow(interrupted(50 * time.Millisecond))
+	if v.Code != exit.Interrupted || v.Phase != PhaseDetached || !strings.Contains(v.Cause, "does not answer") || v.Record != f.c.Record {
+		t.Errorf("%+v", v)
+	}
+	if s := f.recorded(); s.State != record.Running {
+		t.Errorf("record %+v", s)
 	}
 	f.driver.Leave()
 }
