@@ -104,13 +104,13 @@ def listener(plan, conf):
 def main():
     with open(sys.argv[1]) as file:
         plan = json.load(file)
-    make_executable(plan["node_binary"])
     end_with_parent()
     signal.signal(signal.SIGTERM, lambda *_: os._exit(143))  # until there is a run to stop
     emit_line({"event": "driver", "pid": os.getpid()})
     if refused := unknown_version(plan):
         emit_line(refused)
         sys.exit(1)
+    make_executable(plan["node_binary"])
     SparkContext._ensure_initialized()  # else SparkConf knows nothing of spark-submit's settings
     conf = SparkConf()
     to = listener(plan, conf)

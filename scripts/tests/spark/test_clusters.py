@@ -10,7 +10,7 @@ import signal
 import time
 
 import pytest
-from clusters import Expected, Standalone, Yarn, YarnCluster
+from real_clusters import Expected, Standalone, Yarn, YarnCluster
 from harness import received, write_rows
 
 
