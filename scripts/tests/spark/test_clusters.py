@@ -10,8 +10,8 @@ import signal
 import time
 
 import pytest
-from real_clusters import Expected, Standalone, Yarn, YarnCluster
 from harness import received, write_rows
+from real_clusters import Expected, Standalone, Yarn, YarnCluster
 
 
 def yarn(name):
