@@ -14,8 +14,8 @@ import graph_models as models
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from clusters import Yarn, fetch, properties
 from harness import PROGRAMS, PYTHON, ROOT, write_rows
+from real_clusters import Yarn, fetch, properties
 from remote import HDFS
 from tfos.graph import export_training
 
