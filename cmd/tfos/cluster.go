@@ -76,6 +76,7 @@ func (s *submission) submitConfig(spark launch.Spark, scratch launch.Scratch, lo
 	child := launch.Child{Run: s.run, Scratch: scratch, Light: true}
 	config := launch.Config{
 		Run: s.run, Argv: argv, Env: spark.Environ(s.c.env, child), Record: local, Started: started, Kill: s.c.kill,
+		Event: newProgress(s.c).showEvent,
 	}
 	if s.o.verbose {
 		config.SparkLog = s.c.err

@@ -284,10 +284,9 @@ func (f *following) judgeSilent() record.Verdict {
 
 // outOfReach is the verdict where the application is to end, and its manager does not answer.
 func (f *following) outOfReach() record.Verdict {
-	v := record.Verdict{Code: exit.NotFormed, Phase: PhaseDetached}
-	var signal Signal
-	if errors.As(f.stopReason, &signal) {
-		v.Code = signal.ExitCode()
+	v := detached(f.stopReason)
+	if errors.Is(f.stopReason, errFormation) {
+		v.Code = exit.NotFormed
 	}
 	v.Cause = fmt.Sprintf("%v: the cluster manager does not answer, and the run may go on in the cluster", f.stopReason)
 	return v

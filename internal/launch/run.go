@@ -89,42 +89,54 @@ func Run(ctx context.Context, c Config) (record.Verdict, error) {
 	}
 	c.setDefaults()
 	begin := time.Now()
-	pipes, err := openPipes(c)
+	p, err := c.start()
 	if err != nil {
-		return record.Verdict{}, fail(exit.Internal, "submit", "%w", err)
+		return record.Verdict{}, err
 	}
-	cmd := command(c)
-	cmd.Stdout, cmd.Stderr = pipes.stdout.write, pipes.stderr()
-	g, err := startGroup(cmd)
-	pipes.closeWriteEnds()
-	if err != nil {
-		return record.Verdict{}, errors.Join(c.notStarted(err), pipes.waitReaders(), pipes.file.Close())
-	}
-	c.Started(g.id)
-	w := newWatch(c, g, begin)
+	w := newWatch(c, p.group, begin)
 	endFollow := w.followManager()
-	settled := make(chan struct{})
-	go func() {
-		defer close(settled)
-		g.settle(c.Settle)
-		pipes.expireReads(c.Settle)
-	}()
-	w.follow(ctx, pipes.events, settled)
-	err = pipes.waitReaders()
-	if lost := pipes.file.Close(); lost != nil {
-		c.Event(record.Warning{Message: fmt.Sprintf("%s lacks a part of the run's output: %v", c.sparkLog(), lost)})
-	}
+	w.follow(ctx, p.events, p.settled)
+	err = c.finish(p)
 	endFollow()
-	return w.verdict(&pipes.program), err
+	return w.verdict(&p.program), err
 }
 
-func command(c Config) *exec.Cmd {
+// start starts the child, and what reads its output and waits for its group.
+func (c *Config) start() (*pipes, error) {
+	p, err := openPipes(*c)
+	if err != nil {
+		return nil, fail(exit.Internal, "submit", "%w", err)
+	}
 	cmd := exec.Command(c.Argv[0], c.Argv[1:]...)
 	cmd.Env, cmd.Dir = c.Env, c.Dir
 	if c.Input != nil {
 		cmd.Stdin = bytes.NewReader(c.Input)
 	}
-	return cmd
+	cmd.Stdout, cmd.Stderr = p.stdout.write, p.stderr()
+	p.group, err = startGroup(cmd)
+	p.closeWriteEnds()
+	if err != nil {
+		return nil, errors.Join(c.notStarted(err), p.waitReaders(), p.file.Close())
+	}
+	c.Started(p.group.id)
+	settled := make(chan struct{})
+	p.settled = settled
+	go func() {
+		defer close(settled)
+		p.group.settle(c.Settle)
+		p.expireReads(c.Settle)
+	}()
+	return p, nil
+}
+
+// finish waits until the child's output is read. A log that lacks a part is only a warning:
+// the run is what it is.
+func (c *Config) finish(p *pipes) error {
+	err := p.waitReaders()
+	if lost := p.file.Close(); lost != nil {
+		c.Event(record.Warning{Message: fmt.Sprintf("%s lacks a part of the run's output: %v", c.sparkLog(), lost)})
+	}
+	return err
 }
 
 // notStarted returns the error of a child that could not be started.
@@ -135,9 +147,12 @@ func (c *Config) notStarted(err error) error {
 	return fail(exit.NoSpark, "submit", "start %s: %w", c.Argv[0], err)
 }
 
-// pipes carries the child's output: standard output to events and the record,
+// pipes is a child with its output: standard output goes to events and the record,
 // standard error to the record.
 type pipes struct {
+	group   *group
+	settled <-chan struct{} // closed when no process of the group is left
+
 	stdout, log pipe // log is used only if Spark's log is also shown
 	file        *lossyFile
 	program     digest // the driver's output without events

@@ -11,7 +11,7 @@ import (
 
 // Submit runs the spark-submit of a job in cluster mode until it ends: the cluster manager
 // has taken the application, or has refused it. Its JVM then is gone. Of c it uses Argv,
-// Env, Dir, Record, Grace, Settle, Started, SparkLog and Kill.
+// Env, Dir, Record, Grace, Settle, Started, Event, SparkLog and Kill.
 //
 // An error says that the application was not taken, or that ctx was cancelled, in which
 // case it may have been.
@@ -20,35 +20,21 @@ func Submit(ctx context.Context, c Config) error {
 		return context.Cause(ctx)
 	}
 	c.setDefaults()
-	pipes, err := openPipes(c)
+	p, err := c.start()
 	if err != nil {
-		return fail(exit.Internal, "submit", "%w", err)
+		return err
 	}
-	cmd := command(c)
-	cmd.Stdout, cmd.Stderr = pipes.stdout.write, pipes.stderr()
-	g, err := startGroup(cmd)
-	pipes.closeWriteEnds()
-	if err != nil {
-		return errors.Join(c.notStarted(err), pipes.waitReaders(), pipes.file.Close())
-	}
-	c.Started(g.id)
-	settled := make(chan struct{})
-	go func() {
-		defer close(settled)
-		g.settle(c.Settle)
-		pipes.expireReads(c.Settle)
-	}()
-	w := newWatch(c, g, time.Now())
-	w.follow(ctx, pipes.events, settled)
-	err = errors.Join(pipes.waitReaders(), pipes.file.Close())
+	w := newWatch(c, p.group, time.Now())
+	w.follow(ctx, p.events, p.settled)
+	err = c.finish(p)
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case g.state.Success():
+	case p.group.state.Success():
 		return err
 	}
 	log, _ := digestFile(c.sparkLog()) // what cannot be read says nothing
-	return &Error{Code: exit.NoSpark, Phase: "submit", Err: &refused{withReason("spark-submit did not submit the application ("+describeEnd(g.state)+")", log.first), log.tail, c.sparkLog()}}
+	return &Error{Code: exit.NoSpark, Phase: "submit", Err: &refused{withReason("spark-submit did not submit the application ("+describeEnd(p.group.state)+")", log.first), log.tail, c.sparkLog()}}
 }
 
 // refused is the error of an application that was not submitted.

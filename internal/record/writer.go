@@ -119,15 +119,21 @@ func (w *Writer) Run() Run {
 
 // Leave ends the writer without a verdict: from now on another process writes the record.
 func (w *Writer) Leave() {
-	w.mu.Lock()
-	if !w.closed {
-		w.closed = true
-		w.appendPostponed()
-		w.wakeUp()
-		close(w.wake)
-	}
-	w.mu.Unlock()
+	w.close()
 	<-w.done
+}
+
+// close takes no more events. The writer's goroutine ends when it has written the pending ones.
+func (w *Writer) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return
+	}
+	w.closed = true
+	w.appendPostponed()
+	w.wakeUp()
+	close(w.wake)
 }
 
 // Conclude writes the verdict on a run whose driver in the cluster has ended without one. A
@@ -182,14 +188,7 @@ func (w *Writer) Event(e Event) {
 // Finish writes the pending events, the verdict, and the end of the run into run.json.
 // It writes run.json even if it could not write the verdict.
 func (w *Writer) Finish(ctx context.Context, v Verdict) error {
-	w.mu.Lock()
-	if !w.closed {
-		w.closed = true
-		w.appendPostponed()
-		w.wakeUp()
-		close(w.wake)
-	}
-	w.mu.Unlock()
+	w.close()
 	select {
 	case <-w.done:
 	case <-ctx.Done():

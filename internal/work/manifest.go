@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io/fs"
 
 	"tfos/internal/infer"
 	"tfos/internal/reserve"
@@ -93,4 +95,49 @@ func takeIn(ctx context.Context, s store.Store, o Output, partitions []infer.Ser
 		}
 	}
 	return s.Remove(ctx, o.Aside)
+}
+
+// checkNames returns an error if a file that a manifest lists is not there.
+func (m *manifest) checkNames(sizes map[string]int64) error {
+	for _, name := range m.files() {
+		if _, ok := sizes[name]; !ok {
+			return fmt.Errorf("%s: %w", name, fs.ErrNotExist)
+		}
+	}
+	return nil
+}
+
+// checkSizes returns an error if a data file has another size than it was written with.
+func (m *manifest) checkSizes(sizes map[string]int64) error {
+	for _, part := range m.Parts {
+		for _, f := range part.Data() {
+			if size, ok := sizes[f.Output]; ok && size != f.Bytes {
+				return fmt.Errorf("%s has %d bytes, and %d were written", f.Output, size, f.Bytes)
+			}
+		}
+	}
+	return nil
+}
+
+// files are the names of all files that a manifest lists.
+func (m *manifest) files() []string {
+	var names []string
+	for _, p := range m.Parts {
+		names = append(names, infer.PartFiles(p)...)
+	}
+	for _, p := range m.BadPartitions {
+		if p.Quarantine != nil {
+			names = append(names, p.Quarantine.Output)
+		}
+	}
+	return names
+}
+
+// write writes the manifest into a folder.
+func (m *manifest) write(ctx context.Context, s store.Store, folder string) error {
+	text, err := json.MarshalIndent(m, "", " ")
+	if err != nil {
+		return fmt.Errorf("work: write the manifest: %w", err)
+	}
+	return store.WriteFile(ctx, s, folder+"/"+manifestName, append(text, '\n'))
 }

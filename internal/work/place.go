@@ -2,9 +2,7 @@ package work
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
@@ -146,28 +144,6 @@ func (p *inPlace) publish(ctx context.Context, m manifest, bySpark bool) ([]rese
 	return []reserve.Artifact{{Kind: p.output.Kind, Path: p.output.Final}}, nil
 }
 
-// checkNames returns an error if a file that a manifest lists is not there.
-func (m *manifest) checkNames(sizes map[string]int64) error {
-	for _, name := range m.files() {
-		if _, ok := sizes[name]; !ok {
-			return fmt.Errorf("%s: %w", name, fs.ErrNotExist)
-		}
-	}
-	return nil
-}
-
-// checkSizes returns an error if a data file has another size than it was written with.
-func (m *manifest) checkSizes(sizes map[string]int64) error {
-	for _, part := range m.Parts {
-		for _, f := range part.Data() {
-			if size, ok := sizes[f.Output]; ok && size != f.Bytes {
-				return fmt.Errorf("%s has %d bytes, and %d were written", f.Output, size, f.Bytes)
-			}
-		}
-	}
-	return nil
-}
-
 // hidden reports whether a name, or a folder in it, is one that readers pass over.
 func hidden(name string) bool {
 	return slices.ContainsFunc(strings.Split(name, "/"), func(part string) bool {
@@ -180,27 +156,4 @@ func (p *inPlace) end(ctx context.Context, keep bool) error {
 		return p.files.Leave(ctx)
 	}
 	return p.files.Drop(ctx)
-}
-
-// files are the names of all files that a manifest lists.
-func (m *manifest) files() []string {
-	var names []string
-	for _, p := range m.Parts {
-		names = append(names, infer.PartFiles(p)...)
-	}
-	for _, p := range m.BadPartitions {
-		if p.Quarantine != nil {
-			names = append(names, p.Quarantine.Output)
-		}
-	}
-	return names
-}
-
-// write writes the manifest into a folder.
-func (m *manifest) write(ctx context.Context, s store.Store, folder string) error {
-	text, err := json.MarshalIndent(m, "", " ")
-	if err != nil {
-		return fmt.Errorf("work: write the manifest: %w", err)
-	}
-	return store.WriteFile(ctx, s, folder+"/"+manifestName, append(text, '\n'))
 }
