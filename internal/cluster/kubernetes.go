@@ -156,7 +156,7 @@ func sparkMiB(text string) (int64, bool) {
 // Find knows runs that have pods. A driver on the launcher's machine has none of its own.
 func (k *kubernetes) Find(ctx context.Context) (App, error) {
 	if err := k.look(ctx); err != nil {
-		return App{}, fmt.Errorf("cluster: find the run: %w", errors.Join(ErrUnknown, err))
+		return App{}, fmt.Errorf("cluster: find the run: %w", err)
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -188,13 +188,15 @@ func (k *kubernetes) look(ctx context.Context) error {
 // State is that of the driver's pod. Without one the driver is on the launcher's machine: the
 // application waits while one of its executors does, or cannot be created.
 func (k *kubernetes) State(ctx context.Context, app App) (State, error) {
-	err := k.look(ctx) // after an error, what was seen counts
+	err := k.look(ctx) // after an error, an end that was seen counts
 	state := State{App: app, Phase: Running, Queue: k.client.Namespace()}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	pods := k.ordered()
 	if len(pods) > 0 && pods[0].Executor() == "" {
-		pods[0].describe(&state)
+		if pods[0].describe(&state); err != nil && !state.Phase.Ended() {
+			return State{}, fmt.Errorf("cluster: ask Kubernetes for the run: %w", err)
+		}
 		return state, nil
 	}
 	living := 0
@@ -215,10 +217,13 @@ func (k *kubernetes) State(ctx context.Context, app App) (State, error) {
 			state.Phase, state.Cause, state.Words = Waiting, CauseQueue, refused.Message
 		}
 	}
-	if living == 0 && state.Words == "" {
-		return State{}, errors.Join(ErrUnknown, err)
+	switch {
+	case living > 0 || state.Words != "":
+		return state, nil
+	case err != nil:
+		return State{}, fmt.Errorf("cluster: ask Kubernetes for the run: %w", err)
 	}
-	return state, nil
+	return State{}, ErrUnknown
 }
 
 func (p *seenPod) name() string { return "pod " + p.Metadata.Name }

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -338,5 +339,41 @@ func TestKubernetesDriver(t *testing.T) {
 	}
 	if err := k.Kill(t.Context(), app); err != nil || !slices.Equal(api.deleted, []string{runLabel + "=" + RunKey("r")}) {
 		t.Errorf("kill deletes %q, %v", api.deleted, err)
+	}
+}
+
+// TestKubernetesDriverUnseen: an API server that does not answer says nothing of the driver, unless
+// its end was seen before.
+func TestKubernetesDriverUnseen(t *testing.T) {
+	driver := []string{`"spark-exec-id"`, `"other"`, `"executor"`, `"driver"`}
+	for pod, seen := range map[string]bool{"": false, "large": false, "exits": true} {
+		api, k := serveAPI(t)
+		if pod != "" {
+			api.set(pod, driver...)
+			if _, err := k.Find(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		api.mu.Lock()
+		api.down = true
+		api.mu.Unlock()
+		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		state, err := k.State(short, App{ID: "spark-1"})
+		cancel()
+		if errors.Is(err, ErrUnknown) || (err == nil) != seen || seen && state.Phase != Failed {
+			t.Errorf("%q: %+v, %v", pod, state, err)
+		}
+	}
+	api, k := serveAPI(t)
+	if _, err := k.Find(t.Context()); !errors.Is(err, ErrUnknown) {
+		t.Errorf("there is no pod: %v", err)
+	}
+	api.mu.Lock()
+	api.down = true
+	api.mu.Unlock()
+	short, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := k.Find(short); err == nil || errors.Is(err, ErrUnknown) {
+		t.Errorf("find: %v", err)
 	}
 }
