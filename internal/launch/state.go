@@ -52,6 +52,24 @@ func NewRecord(ctx context.Context, c record.Config) (*record.Writer, error) {
 	return w, nil
 }
 
+// RemakeRecord makes the record of a run that was not submitted anew, for this process to
+// submit it. from is the launcher that has died. Who has the run instead is an error that
+// wraps record.ErrAdopted or record.ErrTaken.
+func RemakeRecord(ctx context.Context, c record.Config, from record.Process) (record.Run, error) {
+	var err error
+	if c.Store, err = store.For(c.Dir); err == nil {
+		c.Run.Writer, err = record.ThisProcess()
+	}
+	if err != nil {
+		return record.Run{}, fail(exit.Internal, "record", "make the run's record again: %w", err)
+	}
+	run, err := record.Remake(ctx, c, from)
+	if err != nil {
+		return run, fail(exit.Internal, "record", "%w", err)
+	}
+	return run, nil
+}
+
 // ReadRecord reads the record in dir. A folder without a record is fs.ErrNotExist.
 func ReadRecord(ctx context.Context, dir string) (record.Status, error) {
 	s, err := store.For(dir)
