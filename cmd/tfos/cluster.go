@@ -208,9 +208,9 @@ func (c *cli) openRun(ctx context.Context, folder string, spec *job.Spec, settin
 	return r, err
 }
 
-// adopt follows the run that the job's --run-id names, if it goes on in the cluster. None:
-// there is no such run, it has ended, or its launcher has died before it was submitted. Then
-// this launcher submits it.
+// adopt follows the run that the job's --run-id names, if it goes on in the cluster. Not
+// adopted: there is no such run, or its launcher has died before it was submitted. Then this
+// launcher submits it. A run that has ended is refused.
 func (s *submission) adopt(ctx context.Context) (v record.Verdict, adopted bool, err error) {
 	s.abandonedBy = nil
 	if s.o.runID == "" || !s.spec.InCluster() || s.o.dryRun {
@@ -223,7 +223,7 @@ func (s *submission) adopt(ctx context.Context) (v record.Verdict, adopted bool,
 	case err != nil:
 		return v, false, err
 	case r.run.State != record.Running:
-		return v, false, nil // to make its record again is refused
+		return v, false, launch.RecordExists(ctx, s.run, r.folder)
 	case r.run.Adopted:
 		s.c.talk("tfos: run %s goes on: record %s", s.run, r.folder)
 	default:

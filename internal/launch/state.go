@@ -45,11 +45,16 @@ func NewRecord(ctx context.Context, c record.Config) (*record.Writer, error) {
 	}
 	switch {
 	case errors.Is(err, fs.ErrExist):
-		return nil, fail(exit.Usage, "record", "run %s has a record already, in %s%s: choose another --run-id", c.Run.ID, c.Dir, stateIn(ctx, c.Dir))
+		return nil, RecordExists(ctx, c.Run.ID, c.Dir)
 	case err != nil:
 		return nil, fail(exit.Internal, "record", "make the run's record (set TFOS_STATE_DIR for another place): %w", err)
 	}
 	return w, nil
+}
+
+// RecordExists is the error of a run whose record is in dir already.
+func RecordExists(ctx context.Context, run, dir string) error {
+	return fail(exit.Usage, "record", "run %s has a record already, in %s%s: choose another --run-id", run, dir, stateIn(ctx, dir))
 }
 
 // RemakeRecord makes the record of a run that was not submitted anew, for this process to
