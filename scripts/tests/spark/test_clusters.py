@@ -11,7 +11,7 @@ import time
 
 import pytest
 from harness import received, write_rows
-from real_clusters import Expected, Standalone, Yarn, YarnCluster
+from real_clusters import Expected, Standalone
 
 
 def yarn(name):
@@ -34,16 +34,6 @@ def standalone_cluster(standalone, standalone_folder):
     log = (standalone_folder / "master.log").read_text()
     (port,) = re.findall(r"Bound MasterWebUI to .* started at http://\S+:(\d+)", log)
     return Standalone(standalone, f"http://127.0.0.1:{port}")
-
-
-@pytest.fixture(scope="session")
-def yarn_client(tmp_path_factory):
-    return Yarn(os.environ["TFOS_TEST_YARN"], tmp_path_factory.mktemp("no-yarn"))
-
-
-@pytest.fixture(scope="session")
-def yarn_cluster(tmp_path_factory):
-    return YarnCluster(os.environ["TFOS_TEST_YARN"], tmp_path_factory.mktemp("no-yarn"))
 
 
 def job_file(cluster, job, write_job, program, rows=200, conf=None, spark=None, args=None, **more):
@@ -110,7 +100,8 @@ def test_out_of_memory(cluster, job, write_job):
 def test_driver_killed(cluster, job, write_job):
     start_busy(cluster, job, write_job)
     os.kill(cluster.driver(job), signal.SIGKILL)
-    ends(cluster, job, cluster.driver_killed)
+    result = ends(cluster, job, cluster.driver_killed)
+    assert result.verdict["stderr"], result.verdict  # also of a driver whose container is gone
 
 
 def test_killed_from_outside(cluster, job, write_job):
