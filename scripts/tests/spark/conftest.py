@@ -145,12 +145,12 @@ def yarn_hdfs(yarn_conf, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def yarn_client(yarn_conf, yarn_hdfs, tmp_path_factory):
-    return Yarn(yarn_conf, yarn_hdfs.url, tmp_path_factory.mktemp("no-yarn"))
+    return Yarn(yarn_conf, yarn_hdfs, tmp_path_factory.mktemp("no-yarn"))
 
 
 @pytest.fixture(scope="session")
 def yarn_cluster(yarn_conf, yarn_hdfs, tmp_path_factory):
-    return YarnCluster(yarn_conf, yarn_hdfs.url, tmp_path_factory.mktemp("no-yarn"))
+    return YarnCluster(yarn_conf, yarn_hdfs, tmp_path_factory.mktemp("no-yarn"))
 
 
 @pytest.fixture(scope="session")

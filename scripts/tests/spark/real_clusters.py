@@ -58,6 +58,14 @@ class Cluster:
         """A model_dir of a test with this folder."""
         return str(folder / "model")
 
+    def put(self, path, folder):
+        """Where the cluster sees a file or folder of a test with this folder."""
+        return str(path)
+
+    def get(self, url, folder):
+        """A local folder with what a job of a test with this folder has written to url."""
+        return pathlib.Path(url)
+
     def applications(self, job):
         """Applications of a job: id -> whether it has ended."""
         raise NotImplementedError
@@ -113,20 +121,21 @@ def properties(path):
 
 
 class Yarn(Cluster):
-    """conf: folder of core-site.xml and yarn-site.xml; folder: the URL of an empty folder of its
-    HDFS. The cluster may have run applications of earlier tests."""
+    """conf: folder of core-site.xml and yarn-site.xml; hdfs: an empty folder of its HDFS. The
+    cluster may have run applications of earlier tests."""
 
     deploy_mode = "client"
     crowd_memory = "2g"
     no_room = Expected(4, ["default"])  # the queue
     out_of_memory = Expected(5, ["YARN: memory"])
 
-    def __init__(self, conf, folder, elsewhere):
-        """elsewhere: an empty folder, for the configuration of a cluster that is not there."""
+    def __init__(self, conf, hdfs, elsewhere, manager=""):
+        """elsewhere: an empty folder, for the configuration of a cluster that is not there;
+        manager: ".ID" of the active one of several ResourceManagers."""
         conf = pathlib.Path(conf)
         site = properties(conf / "yarn-site.xml")
-        self.web = "http://" + site["yarn.resourcemanager.webapp.address"]
-        self.folder = folder
+        self.web = "http://" + site[f"yarn.resourcemanager.webapp.address{manager}"]
+        self.hdfs = hdfs
         self.earlier = {app["id"] for app in self._all()}
         (elsewhere / "core-site.xml").write_text((conf / "core-site.xml").read_text())
         text = (conf / "yarn-site.xml").read_text()
@@ -141,7 +150,17 @@ class Yarn(Cluster):
     unreachable = property(spark)
 
     def model_dir(self, folder):
-        return f"{self.folder}/{folder.parent.name}/{folder.name}/model"
+        return f"{self.hdfs.url}/{self._name(folder)}/model"
+
+    def _name(self, folder):
+        return f"{folder.parent.name}/{folder.name}"
+
+    def put(self, path, folder):
+        return self.hdfs.put(path, f"{self._name(folder)}/{path.name}")
+
+    def get(self, url, folder):
+        name = url.removeprefix(self.hdfs.url + "/")
+        return pathlib.Path(self.hdfs.get(name, folder / "got" / name))
 
     def _all(self):
         answer = json.loads(fetch(self.web + "/ws/v1/cluster/apps"))
