@@ -6,6 +6,8 @@ import subprocess
 
 import pytest
 from harness import PROGRAMS, PYTHON, ROOT, Job, received, write_rows
+from real_clusters import Yarn, YarnCluster, properties
+from remote import HDFS
 
 JOB = """\
 app:
@@ -118,6 +120,37 @@ def standalone(standalone_folder, standalone_sh):
     Job.shared_temp = None
     stopped = standalone_sh(folder, "stop")
     assert stopped.returncode == 0, stopped.stderr
+
+
+@pytest.fixture(scope="session")
+def yarn_conf():
+    """The folder of the configuration of a real YARN (scripts/yarn.sh)."""
+    conf = os.environ.get("TFOS_TEST_YARN")
+    if not conf and "yarn" in os.environ.get("TFOS_REQUIRE", ""):
+        pytest.fail("TFOS_TEST_YARN is not set: run make test-yarn")
+    if not conf:
+        pytest.skip("SKIPPED: TFOS_TEST_YARN is not set: run make test-yarn")
+    return pathlib.Path(conf)
+
+
+@pytest.fixture(scope="session")
+def yarn_hdfs(yarn_conf, tmp_path_factory):
+    """A folder of that cluster's HDFS, deleted at the end: the cluster may be somebody's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TFOS_TEST_HDFS", properties(yarn_conf / "core-site.xml")["fs.defaultFS"])
+        folder = HDFS(tmp_path_factory.mktemp("conf"))
+    yield folder
+    folder.remove()
+
+
+@pytest.fixture(scope="session")
+def yarn_client(yarn_conf, yarn_hdfs, tmp_path_factory):
+    return Yarn(yarn_conf, yarn_hdfs, tmp_path_factory.mktemp("no-yarn"))
+
+
+@pytest.fixture(scope="session")
+def yarn_cluster(yarn_conf, yarn_hdfs, tmp_path_factory):
+    return YarnCluster(yarn_conf, yarn_hdfs, tmp_path_factory.mktemp("no-yarn"))
 
 
 @pytest.fixture(scope="session")
