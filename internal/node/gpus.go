@@ -62,7 +62,6 @@ func (m *member) claimGPUs(ctx context.Context) {
 			m.gpus.failed <- &notStarted{phase: phaseGPUs, code: exit.NotFormed, err: err, stderr: stderr}
 			return
 		}
-		m.used.watchGPUs(claim.Visible())
 		close(m.gpus.ready)
 	})
 }

@@ -116,6 +116,9 @@ func (m *member) startChild(ctx context.Context, c reserve.Cluster) error {
 		return err
 	}
 	m.log.Info("node: start the child", "generation", c.Generation, "argv", command.Argv, "dir", command.Dir)
+	if m.gpus.claim != nil {
+		m.used.watchGPUs(m.gpus.claim.Devices)
+	}
 	m.port.handOver()
 	return m.guard.start(command)
 }
@@ -123,6 +126,7 @@ func (m *member) startChild(ctx context.Context, c reserve.Cluster) error {
 // childEnded reports a child that ended by itself, with everything that the child
 // sent and printed before. refused is why no child was started; nil: one was.
 func (m *member) childEnded(ctx context.Context, end childEnd, refused *notStarted) ending {
+	m.used.endGPUs()
 	if end.GuardLost {
 		m.guard.cleanUp() // the child's group outlives the guard
 	}

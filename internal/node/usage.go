@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,22 +28,31 @@ type usageMeter struct {
 }
 
 // newUsageMeter measures what runs below guard. It uses no GPU until watchGPUs says so.
-func newUsageMeter(guard int) *usageMeter { return &usageMeter{guard: guard} }
+func newUsageMeter(guard int) *usageMeter {
+	return &usageMeter{guard: guard, gpus: newGPUMeter(nil, time.Time{})}
+}
 
-// watchGPUs measures the devices that visible names, as CUDA_VISIBLE_DEVICES does.
-func (m *usageMeter) watchGPUs(visible string) {
+// watchGPUs measures a member's devices from now on.
+func (m *usageMeter) watchGPUs(devices []gpu.Device) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.gpus = gpuMeter{visible: visible}
+	m.gpus = newGPUMeter(devices, time.Now())
+}
+
+// endGPUs measures no device any more: the program has ended.
+func (m *usageMeter) endGPUs() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.gpus.absent = true
 }
 
 // usage returns what was used up to now, or up to usageEvery ago.
-func (m *usageMeter) usage() reserve.Usage {
+func (m *usageMeter) usage() (reserve.Usage, []reserve.GPU) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
 	if now.Sub(m.looked) < usageEvery {
-		return m.total
+		return m.total, slices.Clone(m.gpus.uses)
 	}
 	m.looked = now
 	read := readUsage(m.guard)
@@ -51,8 +61,9 @@ func (m *usageMeter) usage() reserve.Usage {
 	m.total.CPU += max(0, read.CPU-m.last.CPU)
 	m.total.Written += max(0, read.Written-m.last.Written)
 	m.last = read
-	m.total.GPU = m.gpus.busy(now)
-	return m.total
+	m.gpus.look(now)
+	m.total.GPU = m.gpus.busy
+	return m.total, slices.Clone(m.gpus.uses)
 }
 
 // readUsage reads /proc for all below guard, and what ended children of each
@@ -71,46 +82,66 @@ func readUsage(guard int) reserve.Usage {
 	return sum
 }
 
-// gpuMeter sums up how long GPUs were busy. Not safe for concurrent use.
+// gpuMeter measures how devices are used. Not safe for concurrent use.
 type gpuMeter struct {
-	visible string // "": there are none
-	asked   time.Time
-	pending chan int // the answer to the latest question, -1: none; nil: none is open
-	absent  bool     // nvidia-smi gives no answer
-	total   time.Duration
+	devices []gpu.Device // whose use nvidia-smi may know
+	asked   time.Time    // when the latest question was asked; at first, when the program was started
+	pending chan []gpu.Use
+	absent  bool          // nothing is asked: nvidia-smi has no answer, or the program has ended
+	busy    time.Duration // of all devices together
+	uses    []reserve.GPU // of devices, in their order
+	samples []int         // of each mean
 }
 
-// gpuEvery is how often nvidia-smi is asked: it takes up to a second of CPU.
-const gpuEvery = 20 * time.Second
+// gpuEvery is the time between two questions to nvidia-smi. One takes up to a second of CPU.
+const gpuEvery = 10 * time.Second
 
-// busy is the time up to the latest answer. It does not wait for nvidia-smi,
-// which hangs when a device does.
-func (g *gpuMeter) busy(now time.Time) time.Duration {
-	if g.absent || g.visible == "" {
-		return 0
+func newGPUMeter(devices []gpu.Device, now time.Time) gpuMeter {
+	g := gpuMeter{devices: devices, asked: now, samples: make([]int, len(devices)), absent: true}
+	for _, d := range devices {
+		g.uses = append(g.uses, reserve.GPU{Device: d.String(), Percent: -1, Mean: -1, UsedMiB: -1, HighestMiB: -1, TotalMiB: d.TotalMiB})
+		g.absent = g.absent && d.ID != d.GPU // nothing is known of a MIG instance
+	}
+	return g
+}
+
+// look takes the answer to the latest question, and asks again if it is time to. It does
+// not wait for nvidia-smi, which hangs when a device does.
+func (g *gpuMeter) look(now time.Time) {
+	if g.absent {
+		return
 	}
 	select {
-	case percent := <-g.pending:
-		g.pending = nil
-		if percent < 0 {
-			g.absent = true
-			return g.total
-		}
-		g.total += gpuEvery * time.Duration(percent) / 100
+	case uses := <-g.pending:
+		g.pending, g.absent = nil, uses == nil
+		g.add(uses, gpuEvery)
 	default:
 	}
-	if g.pending == nil && now.Sub(g.asked) >= gpuEvery {
-		g.asked = now
-		answer := make(chan int, 1)
-		g.pending = answer
-		visible := g.visible
-		go func() {
-			percent, ok := gpu.Busy(context.Background(), visible)
-			if !ok {
-				percent = -1
-			}
-			answer <- percent
-		}()
+	if g.pending != nil || g.absent || now.Sub(g.asked) < gpuEvery {
+		return
 	}
-	return g.total
+	g.asked = now
+	answer := make(chan []gpu.Use, 1)
+	g.pending = answer
+	devices := g.devices
+	go func() {
+		uses, err := gpu.UseNow(context.Background(), devices)
+		if err != nil {
+			uses = nil
+		}
+		answer <- uses
+	}()
+}
+
+// add takes a sample that stands for a time.
+func (g *gpuMeter) add(sample []gpu.Use, span time.Duration) {
+	for i, now := range sample {
+		at := &g.uses[i]
+		at.Percent, at.UsedMiB, at.HighestMiB = now.Percent, now.UsedMiB, max(at.HighestMiB, now.UsedMiB)
+		if now.Percent >= 0 {
+			g.busy += span * time.Duration(now.Percent) / 100
+			at.Mean = (max(0, at.Mean)*float64(g.samples[i]) + float64(now.Percent)) / float64(g.samples[i]+1)
+			g.samples[i]++
+		}
+	}
 }
