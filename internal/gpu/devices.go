@@ -20,6 +20,9 @@ type Device struct {
 	TotalMiB, FreeMiB int64
 }
 
+// Whole tells whether the device is a GPU, and no MIG instance of one.
+func (d Device) Whole() bool { return d.ID == d.GPU }
+
 func (d Device) String() string { return fmt.Sprintf("GPU %s (%s, %s)", d.Index, d.Name, d.ID) }
 
 // A line of `nvidia-smi -L`. A name may have blanks and parentheses:

@@ -22,30 +22,18 @@ func fakeSMI(t *testing.T, free ...int) []string {
 	for i := range free {
 		ids = append(ids, fmt.Sprintf("GPU-%s-%d-%d", strings.ReplaceAll(t.Name(), "/", "-"), os.Getpid(), i))
 	}
-	writeSMI(t, 10, ids, free)
-	return ids
-}
-
-// fakeSMIWith is fakeSMI for devices that another one has listed. They are busy by percent,
-// and have 9000 MiB free.
-func fakeSMIWith(t *testing.T, percent int, ids ...string) {
-	t.Helper()
-	writeSMI(t, percent, ids, slices.Repeat([]int{9000}, len(ids)))
-}
-
-func writeSMI(t *testing.T, percent int, ids []string, free []int) {
-	t.Helper()
 	bin := t.TempDir()
 	var list, facts strings.Builder
 	for i, id := range ids {
 		fmt.Fprintf(&list, "GPU %d: Fake Device (UUID: %s)\n", i, id)
-		fmt.Fprintf(&facts, "%s, 00000000:0%d:00.0, 555.42, 10000, %d, %d, [N/A], %d\n", id, i, free[i], percent, 10000-free[i])
+		fmt.Fprintf(&facts, "%s, 00000000:0%d:00.0, 555.42, 10000, %d, 10, [N/A], %d\n", id, i, free[i], 10000-free[i])
 	}
 	script := fmt.Sprintf("#!/bin/sh\ncase $1 in\n-L) cat <<'END'\n%sEND\n;;\n--query-gpu=*) cat <<'END'\n%sEND\n;;\nesac\n", &list, &facts)
 	if err := os.WriteFile(filepath.Join(bin, "nvidia-smi"), []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	return ids
 }
 
 // actProof plays `python -m tfos.gpus`: it sees the devices of CUDA_VISIBLE_DEVICES, whose

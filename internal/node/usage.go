@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -27,24 +28,8 @@ type usageMeter struct {
 	total  reserve.Usage
 }
 
-// newUsageMeter measures what runs below guard. It uses no GPU until watchGPUs says so.
-func newUsageMeter(guard int) *usageMeter {
-	return &usageMeter{guard: guard, gpus: newGPUMeter(nil, time.Time{})}
-}
-
-// watchGPUs measures a member's devices from now on.
-func (m *usageMeter) watchGPUs(devices []gpu.Device) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.gpus = newGPUMeter(devices, time.Now())
-}
-
-// endGPUs measures no device any more: the program has ended.
-func (m *usageMeter) endGPUs() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.gpus.absent = true
-}
+// newUsageMeter measures what runs below guard. It knows no GPU before watchGPUs.
+func newUsageMeter(guard int) *usageMeter { return &usageMeter{guard: guard} }
 
 // usage returns what was used up to now, or up to usageEvery ago.
 func (m *usageMeter) usage() (reserve.Usage, []reserve.GPU) {
@@ -61,7 +46,6 @@ func (m *usageMeter) usage() (reserve.Usage, []reserve.GPU) {
 	m.total.CPU += max(0, read.CPU-m.last.CPU)
 	m.total.Written += max(0, read.Written-m.last.Written)
 	m.last = read
-	m.gpus.look(now)
 	m.total.GPU = m.gpus.busy
 	return m.total, slices.Clone(m.gpus.uses)
 }
@@ -82,55 +66,19 @@ func readUsage(guard int) reserve.Usage {
 	return sum
 }
 
-// gpuMeter measures how devices are used. Not safe for concurrent use.
+// gpuMeter sums up how devices are used.
 type gpuMeter struct {
-	devices []gpu.Device // whose use nvidia-smi may know
-	asked   time.Time    // when the latest question was asked; at first, when the program was started
-	pending chan []gpu.Use
-	absent  bool          // nothing is asked: nvidia-smi has no answer, or the program has ended
 	busy    time.Duration // of all devices together
 	uses    []reserve.GPU // of devices, in their order
 	samples []int         // of each mean
 }
 
-// gpuEvery is the time between two questions to nvidia-smi. One takes up to a second of CPU.
-const gpuEvery = 10 * time.Second
-
-func newGPUMeter(devices []gpu.Device, now time.Time) gpuMeter {
-	g := gpuMeter{devices: devices, asked: now, samples: make([]int, len(devices)), absent: true}
+func newGPUMeter(devices []gpu.Device) gpuMeter {
+	g := gpuMeter{samples: make([]int, len(devices))}
 	for _, d := range devices {
 		g.uses = append(g.uses, reserve.GPU{Device: d.String(), Percent: -1, Mean: -1, UsedMiB: -1, HighestMiB: -1, TotalMiB: d.TotalMiB})
-		g.absent = g.absent && d.ID != d.GPU // nothing is known of a MIG instance
 	}
 	return g
-}
-
-// look takes the answer to the latest question, and asks again if it is time to. It does
-// not wait for nvidia-smi, which hangs when a device does.
-func (g *gpuMeter) look(now time.Time) {
-	if g.absent {
-		return
-	}
-	select {
-	case uses := <-g.pending:
-		g.pending, g.absent = nil, uses == nil
-		g.add(uses, gpuEvery)
-	default:
-	}
-	if g.pending != nil || g.absent || now.Sub(g.asked) < gpuEvery {
-		return
-	}
-	g.asked = now
-	answer := make(chan []gpu.Use, 1)
-	g.pending = answer
-	devices := g.devices
-	go func() {
-		uses, err := gpu.UseNow(context.Background(), devices)
-		if err != nil {
-			uses = nil
-		}
-		answer <- uses
-	}()
 }
 
 // add takes a sample that stands for a time.
@@ -143,5 +91,35 @@ func (g *gpuMeter) add(sample []gpu.Use, span time.Duration) {
 			at.Mean = (max(0, at.Mean)*float64(g.samples[i]) + float64(now.Percent)) / float64(g.samples[i]+1)
 			g.samples[i]++
 		}
+	}
+}
+
+// gpuEvery is the time between two questions to nvidia-smi. One takes up to a second of CPU.
+const gpuEvery = 10 * time.Second
+
+// watchGPUs measures devices until ctx ends. It waits for nvidia-smi, which hangs when a
+// device does.
+func (m *usageMeter) watchGPUs(ctx context.Context, devices []gpu.Device, every time.Duration) {
+	m.mu.Lock()
+	m.gpus = newGPUMeter(devices)
+	m.mu.Unlock()
+	if !slices.ContainsFunc(devices, gpu.Device.Whole) {
+		return // nvidia-smi says nothing of MIG instances
+	}
+	next := time.NewTicker(every)
+	defer next.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-next.C:
+		}
+		sample, err := gpu.UseNow(ctx, devices)
+		if errors.Is(err, gpu.ErrNoDriver) {
+			return
+		}
+		m.mu.Lock()
+		m.gpus.add(sample, every) // none, if nvidia-smi has failed
+		m.mu.Unlock()
 	}
 }

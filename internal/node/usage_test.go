@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"os"
 	"slices"
 	"strings"
@@ -39,16 +40,26 @@ func TestAProgramThatDoesNothingIsStalled(t *testing.T) {
 	nothingLeft(t, s.run, s.tmp)
 }
 
-// TestGPUUse: the devices of the member are measured while its program runs, and no others.
-func TestGPUUse(t *testing.T) {
-	begin := time.Now()
-	later := func(n int) time.Time { return begin.Add(time.Duration(n) * gpuEvery) }
-	// ask lets the meter ask, and take the answer.
-	ask := func(t *testing.T, g *gpuMeter, n int) {
-		g.look(later(n))
-		eventually(t, "the answer is there", func() bool { return len(g.pending) == 1 })
-		g.look(later(n))
+// TestGPUMeter: means and highest values; what nvidia-smi does not say changes none.
+func TestGPUMeter(t *testing.T) {
+	devices := []gpu.Device{{ID: "GPU-a", GPU: "GPU-a", TotalMiB: 100}, {ID: "MIG-b", GPU: "GPU-b", TotalMiB: -1}}
+	g := newGPUMeter(devices)
+	for _, sample := range [][]gpu.Use{{{Percent: 10, UsedMiB: 50}, {Percent: -1, UsedMiB: -1}}, nil, {{Percent: 40, UsedMiB: 30}, {Percent: -1, UsedMiB: -1}}, {{Percent: -1, UsedMiB: 40}, {Percent: -1, UsedMiB: -1}}} {
+		g.add(sample, 10*time.Second)
 	}
+	want := []reserve.GPU{
+		{Device: devices[0].String(), Percent: -1, Mean: 25, UsedMiB: 40, HighestMiB: 50, TotalMiB: 100},
+		{Device: devices[1].String(), Percent: -1, Mean: -1, UsedMiB: -1, HighestMiB: -1, TotalMiB: -1},
+	}
+	if !slices.Equal(g.uses, want) || g.busy != 5*time.Second {
+		t.Errorf("busy for %s, %+v", g.busy, g.uses)
+	}
+}
+
+// TestWatchGPUs: the devices of the member are measured, and no others, until its program
+// has ended or nvidia-smi is gone.
+func TestWatchGPUs(t *testing.T) {
+	const every = 20 * time.Millisecond
 	listed := func(t *testing.T) []gpu.Device {
 		devices, err := gpu.List(t.Context())
 		if err != nil {
@@ -56,61 +67,60 @@ func TestGPUUse(t *testing.T) {
 		}
 		return devices
 	}
-	t.Run("none", func(t *testing.T) {
-		g := newGPUMeter(nil, begin)
-		if g.look(later(5)); g.pending != nil || g.uses != nil {
-			t.Error("nvidia-smi is asked for a member without devices")
+	// watch returns what the meter says at this moment, and the end of the watch.
+	watch := func(ctx context.Context, devices []gpu.Device) (func() []reserve.GPU, <-chan struct{}) {
+		meter, over := newUsageMeter(os.Getpid()), make(chan struct{})
+		go func() {
+			defer close(over)
+			meter.watchGPUs(ctx, devices, every)
+		}()
+		return func() []reserve.GPU {
+			_, uses := meter.usage()
+			return uses
+		}, over
+	}
+	ends := func(t *testing.T, over <-chan struct{}) {
+		t.Helper()
+		select {
+		case <-over:
+		case <-time.After(30 * time.Second):
+			t.Fatal("it is still measured")
 		}
-	})
+	}
 	t.Run("devices", func(t *testing.T) {
 		fakeSMI(t, 9000, 7000, 8000)
-		devices := listed(t)[1:]
-		g := newGPUMeter(devices, begin)
-		if g.look(begin.Add(gpuEvery - 1)); g.pending != nil {
-			t.Error("asked before the program can have begun")
+		ctx, stop := context.WithCancel(t.Context())
+		uses, over := watch(ctx, listed(t)[1:])
+		eventually(t, "they are measured", func() bool { all := uses(); return len(all) == 2 && all[0].Mean == 10 })
+		if all := uses(); all[0].HighestMiB != 3000 || all[1].HighestMiB != 2000 {
+			t.Errorf("%+v", all)
 		}
-		ask(t, &g, 1)
-		fakeSMIWith(t, 40, devices[0].ID, devices[1].ID)
-		ask(t, &g, 2)
-		want := []reserve.GPU{
-			{Device: devices[0].String(), Percent: 40, Mean: 25, UsedMiB: 1000, HighestMiB: 3000, TotalMiB: 10000},
-			{Device: devices[1].String(), Percent: 40, Mean: 25, UsedMiB: 1000, HighestMiB: 2000, TotalMiB: 10000},
-		}
-		if !slices.Equal(g.uses, want) || g.busy != gpuEvery {
-			t.Errorf("busy for %s, %+v", g.busy, g.uses)
-		}
+		stop()
+		ends(t, over)
 	})
 	t.Run("gone", func(t *testing.T) {
 		fakeSMI(t, 9000)
 		devices := listed(t)
 		t.Setenv("PATH", t.TempDir())
-		g := newGPUMeter(devices, begin)
-		ask(t, &g, 1)
-		if g.look(later(2)); g.pending != nil || g.uses[0].Percent != -1 || g.uses[0].UsedMiB != -1 {
-			t.Errorf("an nvidia-smi that is not there is asked again: %+v", g.uses)
+		uses, over := watch(t.Context(), devices)
+		ends(t, over)
+		if all := uses(); all[0].Percent != -1 || all[0].UsedMiB != -1 {
+			t.Errorf("%+v", all)
 		}
 	})
 	t.Run("MIG", func(t *testing.T) {
 		fakeSMI(t, 9000)
-		instance := listed(t)[0]
+		whole := listed(t)[0]
+		instance := whole
 		instance.ID = "MIG-1"
-		g := newGPUMeter([]gpu.Device{instance}, begin)
-		if g.look(later(1)); g.pending != nil || len(g.uses) != 1 || g.uses[0].Mean != -1 || g.uses[0].HighestMiB != -1 {
-			t.Errorf("%+v", g.uses)
+		uses, over := watch(t.Context(), []gpu.Device{instance})
+		if ends(t, over); len(uses()) != 1 {
+			t.Errorf("%+v", uses())
 		}
-		// A whole GPU beside it is known.
-		g = newGPUMeter([]gpu.Device{instance, listed(t)[0]}, begin)
-		if ask(t, &g, 1); g.uses[0].Percent != -1 || g.uses[1].Percent != 10 {
-			t.Errorf("%+v", g.uses)
-		}
-	})
-	t.Run("ended", func(t *testing.T) {
-		fakeSMI(t, 9000)
-		meter := newUsageMeter(os.Getpid())
-		meter.watchGPUs(listed(t))
-		meter.endGPUs()
-		if meter.gpus.look(time.Now().Add(2 * gpuEvery)); meter.gpus.pending != nil {
-			t.Error("nvidia-smi is asked after the program's end")
+		uses, _ = watch(t.Context(), []gpu.Device{instance, whole})
+		eventually(t, "the GPU beside it is measured", func() bool { all := uses(); return len(all) == 2 && all[1].Mean == 10 })
+		if all := uses(); all[0].Mean != -1 || all[0].HighestMiB != -1 {
+			t.Errorf("%+v", all)
 		}
 	})
 }

@@ -55,7 +55,7 @@ def test_libtensorflow_without_a_driver(train, job, tmp_path):
 def test_without_gpus_nothing_is_asked(train, job, tmp_path):
     """A machine with GPUs trains on its CPU, unless the job asks for one."""
     machine = Machine(tmp_path / "smi", 1, PYTHON)
-    machine.smi.write_text("#!/bin/sh\ntouch %s/asked\n" % machine.bin)
+    machine.smi.write_text(f"#!/bin/sh\ntouch {machine.bin}/asked\n")
     result = train(0, machine.path(os.environ["PATH"]))
     assert result.code == 0, result.stderr
     assert "gpus" not in result.verdict and not (machine.bin / "asked").exists()
