@@ -18,7 +18,7 @@ import (
 	"github.com/colinmarc/hdfs/v2"
 	"github.com/colinmarc/hdfs/v2/hadoopconf"
 
-	"tfos/internal/store/shortcircuit"
+	"tfos/internal/store/datanode"
 )
 
 // hdfsCluster is a connection to the name nodes of one file system. A lock, or a file that
@@ -33,7 +33,8 @@ type hdfsCluster struct {
 	dial      func(ctx context.Context, network, address string) (net.Conn, error)
 	// nameNodeFailures counts broken connections to name nodes.
 	nameNodeFailures atomic.Int64
-	dataNodes        shortcircuit.Dialer
+	dataNodes        datanode.Dialer
+	encrypted        atomic.Bool // connections to data nodes
 
 	mu      sync.Mutex
 	current *hdfs.Client // nil: not connected yet
@@ -158,6 +159,7 @@ func (h *hdfsCluster) client() (*hdfs.Client, error) {
 		_ = c.Close()
 		return nil, err
 	}
+	h.encrypted.Store(protection == hdfs.DataTransferProtectionPrivacy)
 	h.current, h.made, h.sealed = c, time.Now(), protection != ""
 	return c, nil
 }

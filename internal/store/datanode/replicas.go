@@ -1,4 +1,4 @@
-package shortcircuit
+package datanode
 
 import (
 	"errors"

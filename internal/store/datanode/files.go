@@ -1,4 +1,4 @@
-package shortcircuit
+package datanode
 
 import (
 	"bytes"
@@ -24,11 +24,11 @@ func openReplica(socket string, asked readRequest, d *Dialer) (*replica, error) 
 	if err != nil {
 		return nil, err
 	}
-	r := &replica{key: asked.key, files: files}
-	if err := r.sums.open(files.meta, d.SkipChecksum); err != nil {
+	sums, err := readMeta(files.meta, d.SkipChecksum)
+	if err != nil {
 		return nil, errors.Join(err, files.Close())
 	}
-	return r, nil
+	return &replica{key: asked.key, files: files, sums: sums}, nil
 }
 
 // longestAnswer is the most bytes of a data node's answer. A message says why it refuses.

@@ -1,4 +1,4 @@
-package shortcircuit
+package datanode
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 type Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 // Dialer connects to data nodes. Its connections read blocks of this host's data nodes from
-// their files.
+// their files, and compare all checksums.
 type Dialer struct {
 	// Dial makes the connections to data nodes.
 	Dial Dial
@@ -36,21 +36,18 @@ type Dialer struct {
 	blocks replicas
 }
 
-// DialContext connects to a data node. The connection to one of this host is made when it is
-// needed.
+// DialContext connects to a data node. The connection to one that gives descriptors is made
+// when it is needed.
 func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	c := &conn{dialer: d, network: network, address: address}
 	host, port, err := net.SplitHostPort(address)
-	if err != nil || d.Socket == "" {
-		return d.Dial(ctx, network, address)
+	if err == nil && d.Socket != "" {
+		if c.ip = d.hosts.local(ctx, host); c.ip != nil {
+			c.socket = strings.ReplaceAll(d.Socket, "_PORT", port)
+			return c, nil
+		}
 	}
-	ip := d.hosts.local(ctx, host)
-	if ip == nil {
-		return d.Dial(ctx, network, address)
-	}
-	return &conn{
-		dialer: d, network: network, address: address, ip: ip,
-		socket: strings.ReplaceAll(d.Socket, "_PORT", port),
-	}, nil
+	return c, c.connect(ctx)
 }
 
 // hosts knows which names are of this host.

@@ -1,4 +1,4 @@
-package shortcircuit
+package datanode
 
 import (
 	"bytes"
@@ -62,12 +62,15 @@ type answer struct {
 var granted = answer{message: appendNumber(appendNumber(nil, 1, statusSuccess), 6, formatVersion), files: 2}
 
 // fakeNode is a data node: over its Unix socket it gives the files of its block, and over
-// the network it answers with the bytes "network".
+// the network it sends the block.
 type fakeNode struct {
 	dialer *Dialer
+	block  *block
 	asked  atomic.Pointer[[]byte] // the last request over the socket
 	times  atomic.Int64           // how many there were
-	dialed atomic.Int64
+	dialed atomic.Int64           // connections over the network
+	wrong  int                    // at which byte the network's data differs; -1: nowhere
+	refuse []byte                 // what is answered over the network instead of the block
 }
 
 // newNode starts a fake data node.
@@ -83,7 +86,7 @@ func newNode(t *testing.T, b *block, a answer) *fakeNode {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = listener.Close() })
-	n := &fakeNode{}
+	n := &fakeNode{block: b, wrong: -1}
 	go func() {
 		for {
 			c, err := listener.Accept()
@@ -97,13 +100,46 @@ func newNode(t *testing.T, b *block, a answer) *fakeNode {
 		n.dialed.Add(1)
 		near, far := net.Pipe()
 		go func() {
-			_, _ = far.Read(make([]byte, 1<<10))
-			_, _ = io.WriteString(far, "network")
-			_ = far.Close()
+			defer far.Close()
+			in := make([]byte, 4<<10)
+			size, _ := far.Read(in)
+			_, _ = far.Write(n.sent(in[:size]))
 		}()
 		return near, nil
 	}}
 	return n
+}
+
+// sent is what the data node sends for a request over the network.
+func (n *fakeNode) sent(in []byte) []byte {
+	asked, ok := parseRead(in)
+	switch {
+	case n.refuse != nil:
+		return protowire.AppendBytes(nil, n.refuse)
+	case !ok:
+		return []byte("not read")
+	}
+	b, kind := n.block, checksums{size: int64(n.block.chunk)}
+	if b.kind != checksumNull {
+		kind, _ = newChecksums(uint64(b.kind), int64(b.chunk))
+	}
+	at := int(asked.offset) / b.chunk * b.chunk
+	checksum := appendNumber(appendNumber(nil, 1, uint64(b.kind)), 2, uint64(b.chunk))
+	info := appendNumber(appendBytes(nil, 1, checksum), 2, uint64(at))
+	out := protowire.AppendBytes(nil, appendBytes(appendNumber(nil, 1, statusSuccess), 4, info))
+	for at < len(b.data) {
+		data := bytes.Clone(b.data[at:min(len(b.data), at+b.chunk*(1+rand.IntN(40)))])
+		var sums []byte
+		for from := 0; from < len(data) && kind.table != nil; from += b.chunk {
+			sums = binary.BigEndian.AppendUint32(sums, crc32.Checksum(data[from:min(len(data), from+b.chunk)], kind.table))
+		}
+		if n.wrong >= at && n.wrong < at+len(data) {
+			data[n.wrong-at] ^= 0x10
+		}
+		out = append(append(append(out, packetBegin(int64(at), int32(len(data)))...), sums...), data...)
+		at += len(data)
+	}
+	return append(out, packetBegin(int64(at), 0)...)
 }
 
 func (n *fakeNode) serve(c *net.UnixConn, b *block, a answer) {
@@ -242,6 +278,54 @@ func TestBlocks(t *testing.T) {
 	}
 }
 
+// checkNetwork reads the whole block, which must come over the network.
+func (n *fakeNode) checkNetwork(t *testing.T, name string) {
+	t.Helper()
+	before := n.dialed.Load()
+	c := n.open(t, len(n.block.data), 0)
+	if at := readAnswered(t, c); at != 0 {
+		t.Errorf("%s: the data begins at %d", name, at)
+	}
+	if got, err := readPackets(c); err != nil || !bytes.Equal(got, n.block.data) {
+		t.Errorf("%s: %d bytes, %v", name, len(got), err)
+	}
+	if n.dialed.Load() != before+1 {
+		t.Errorf("%s: the block did not come over the network", name)
+	}
+}
+
+// TestPackets: over the network, from any offset and in pieces of any size, the packets have
+// what the block has, with checksums of any kind. No byte of a wrong chunk is handed out.
+func TestPackets(t *testing.T) {
+	for _, kind := range []byte{checksumCRC32, checksumCRC32C, checksumNull} {
+		for _, chunk := range []int{512, 1000, 65_536} {
+			for _, size := range []int{1, 512, 513, 300_001} {
+				n := newNode(t, newBlock(t, size, kind, chunk), granted)
+				n.dialer.Socket = ""
+				for _, offset := range []int{0, size / 3, size - 1} {
+					for _, wrong := range []int{-1, offset, (offset + size) / 2, size - 1} {
+						if n.wrong = wrong; kind == checksumNull {
+							n.wrong = -1
+						}
+						c := n.open(t, size, offset)
+						at := readAnswered(t, c)
+						got, err := readPackets(c)
+						good := n.wrong < 0 && err == nil && at+len(got) == size || n.wrong >= 0 && errors.Is(err, errChecksum) && at+len(got) <= n.wrong
+						if !good || at > offset || !bytes.Equal(got, n.block.data[at:at+len(got)]) {
+							t.Fatalf("kind %d, chunks of %d, from %d of %d, wrong at %d: %d bytes from %d, %v", kind, chunk, offset, size, n.wrong, len(got), at, err)
+						}
+					}
+				}
+			}
+		}
+	}
+	n := newNode(t, newBlock(t, 1000, checksumCRC32C, 512), granted)
+	n.dialer.Socket, n.refuse = "", appendBytes(appendNumber(nil, 1, 5), 5, []byte("no"))
+	if got, _ := io.ReadAll(n.open(t, 1000, 0)); !bytes.Equal(got, protowire.AppendBytes(nil, n.refuse)) {
+		t.Errorf("refused: %q", got)
+	}
+}
+
 // TestRequest: the data node is asked with the block and the token of the client's request.
 func TestRequest(t *testing.T) {
 	n := newNode(t, newBlock(t, 100, checksumCRC32C, 512), granted)
@@ -271,10 +355,9 @@ func TestOverNetwork(t *testing.T) {
 		"silent": {silent: true},
 	} {
 		n := newNode(t, b, a)
-		c := n.open(t, len(b.data), 0)
-		got, err := io.ReadAll(c)
-		if string(got) != "network" || err != nil || n.dialer.Remote.Load() != 1 || n.dialer.Local.Load() != 0 {
-			t.Errorf("%s: read %q, %v", name, got, err)
+		n.checkNetwork(t, name)
+		if n.dialer.Remote.Load() != 1 || n.dialer.Local.Load() != 0 {
+			t.Errorf("%s: %d blocks from files", name, n.dialer.Local.Load())
 		}
 		if open := settled(t, b, 0); open > 0 {
 			t.Errorf("%s: %d descriptors are open", name, open)
@@ -282,9 +365,7 @@ func TestOverNetwork(t *testing.T) {
 	}
 	n := newNode(t, b, granted)
 	n.dialer.Socket = "/nowhere/dn._PORT"
-	if got, _ := io.ReadAll(n.open(t, len(b.data), 0)); string(got) != "network" {
-		t.Errorf("without a socket: %q", got)
-	}
+	n.checkNetwork(t, "without a socket")
 	n = newNode(t, b, granted)
 	c, err := n.dialer.DialContext(t.Context(), "tcp", "127.0.0.1:9866")
 	if err != nil {
@@ -294,7 +375,7 @@ func TestOverNetwork(t *testing.T) {
 	if _, err := c.Write(write); err != nil {
 		t.Fatal(err)
 	}
-	if got, _ := io.ReadAll(c); string(got) != "network" || n.asked.Load() != nil {
+	if got, _ := io.ReadAll(c); string(got) != "not read" || n.asked.Load() != nil {
 		t.Errorf("a request to write: %q", got)
 	}
 }
@@ -324,9 +405,7 @@ func TestWrongFiles(t *testing.T) {
 			if err == nil || errors.Is(err, io.EOF) || len(got) > c.most || !bytes.Equal(got, b.data[:len(got)]) {
 				t.Fatalf("%s: %d bytes, %v", name, len(got), err)
 			}
-			if got, _ := io.ReadAll(n.open(t, len(b.data), 0)); string(got) != "network" {
-				t.Fatalf("%s: then %q", name, got)
-			}
+			n.checkNetwork(t, name)
 		}
 	}
 	for name, meta := range map[string][]byte{
@@ -337,9 +416,7 @@ func TestWrongFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		n := newNode(t, b, granted)
-		if got, _ := io.ReadAll(n.open(t, len(b.data), 0)); string(got) != "network" {
-			t.Errorf("%s: %q", name, got)
-		}
+		n.checkNetwork(t, name)
 		if open := settled(t, b, 0); open > 0 {
 			t.Errorf("%s: %d descriptors are open", name, open)
 		}
@@ -384,7 +461,7 @@ func TestOtherHost(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, ours := got.(*conn); ours {
+		if got.(*conn).socket != "" {
 			t.Errorf("%s with the socket %q: would be read from files", c.address, c.socket)
 		}
 		_ = got.Close()

@@ -1,4 +1,4 @@
-package shortcircuit
+package datanode
 
 import (
 	"encoding/binary"
@@ -118,22 +118,22 @@ func filesRequest(header []byte) []byte {
 	return protowire.AppendBytes([]byte{0, version, opFiles}, message)
 }
 
-// readAnswer is the answer to a request to read from offset: success, and bytes that need no
-// checksums any more.
-func readAnswer(offset int64) []byte {
-	checksum := appendNumber(appendNumber(nil, 1, checksumNull), 2, chunk)                       // ChecksumProto
+// readAnswer is the answer to a request to read: success, and data from offset that needs no
+// checksums any more. size is that of the chunks which packets have as a whole.
+func readAnswer(offset, size int64) []byte {
+	checksum := appendNumber(appendNumber(nil, 1, checksumNull), 2, uint64(size))                // ChecksumProto
 	info := appendNumber(appendBytes(nil, 1, checksum), 2, uint64(offset))                       // ReadOpChecksumInfoProto
 	return protowire.AppendBytes(nil, appendBytes(appendNumber(nil, 1, statusSuccess), 4, info)) // BlockOpResponseProto
 }
 
-// chunk is the size of the chunks that the client's library reads at least.
+// chunk is the size of chunks where there are no checksums.
 const chunk = 512
 
 // packetBegin is what stands before the data of a packet.
-func packetBegin(offset, sequence int64, size int32) []byte {
+func packetBegin(offset int64, size int32) []byte {
 	header := protowire.AppendFixed64(protowire.AppendTag(nil, 1, protowire.Fixed64Type), uint64(offset)) // PacketHeaderProto
-	header = protowire.AppendFixed64(protowire.AppendTag(header, 2, protowire.Fixed64Type), uint64(sequence))
-	header = appendNumber(header, 3, protowire.EncodeBool(size == 0)) // the last one is empty
+	header = protowire.AppendFixed64(protowire.AppendTag(header, 2, protowire.Fixed64Type), 0)            // the sequence's number: nobody looks
+	header = appendNumber(header, 3, protowire.EncodeBool(size == 0))                                     // the last one is empty
 	header = protowire.AppendFixed32(protowire.AppendTag(header, 4, protowire.Fixed32Type), uint32(size))
 	begin := binary.BigEndian.AppendUint32(nil, uint32(size)+4) // the length counts itself
 	begin = binary.BigEndian.AppendUint16(begin, uint16(len(header)))
