@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -349,7 +350,7 @@ func TestOverNetwork(t *testing.T) {
 	b := newBlock(t, 1000, checksumCRC32C, 512)
 	refused := appendBytes(appendNumber(nil, 1, 7), 5, []byte("no"))
 	for name, a := range map[string]answer{
-		"refused": {message: refused}, "no token": {message: appendNumber(nil, 1, 5)}, "another version": {message: appendNumber(appendNumber(nil, 1, 0), 6, 2), files: 2},
+		"refused": {message: refused}, "refused, with files": {message: appendNumber(appendNumber(nil, 1, 7), 6, formatVersion), files: 2}, "no token": {message: appendNumber(nil, 1, 5)}, "another version": {message: appendNumber(appendNumber(nil, 1, 0), 6, 2), files: 2},
 		"no descriptors": {message: granted.message}, "one descriptor": {message: granted.message, files: 1},
 		"three descriptors": {message: granted.message, files: 3}, "no message": {message: []byte{0xff}}, "an endless message": {message: make([]byte, 100<<10)},
 		"silent": {silent: true},
@@ -500,6 +501,34 @@ func TestDescriptors(t *testing.T) {
 	_ = n.open(t, len(b.data), 0).Close()
 	if open := settled(t, b, 0); open > 0 {
 		t.Errorf("in the end %d descriptors are open", open)
+	}
+}
+
+// TestAskedAtOnce: readers that begin at once ask the data node several times, and keep one
+// answer.
+func TestAskedAtOnce(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // which closes forgotten files
+	b := newBlock(t, 100_000, checksumCRC32C, 512)
+	n := newNode(t, b, granted)
+	n.dialer.Idle = time.Hour
+	begin := make(chan struct{})
+	var group sync.WaitGroup
+	for range 20 {
+		group.Go(func() {
+			c, err := n.dialer.DialContext(t.Context(), "tcp", "127.0.0.1:9866")
+			<-begin
+			if err == nil {
+				_, err = c.Write(request(7, len(b.data), 0))
+			}
+			if err := errors.Join(err, c.Close()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	close(begin)
+	group.Wait()
+	if open := settled(t, b, 2); open != 2 {
+		t.Errorf("%d descriptors are open", open)
 	}
 }
 
