@@ -10,101 +10,11 @@ import (
 	"tfos/internal/cluster"
 	"tfos/internal/exit"
 	"tfos/internal/record"
-	"tfos/internal/store"
 )
-
-// Phases of verdicts that say nothing of the run's end. They are not in its record.
-const (
-	PhaseDetached    = "detached"    // the run goes on without its launcher, or may do so
-	PhaseUnsubmitted = "unsubmitted" // the cluster has no application of the run
-)
-
-// Submission is whether the run's application was submitted, as far as a follower knows.
-type Submission int
-
-const (
-	Submitted  Submission = iota // spark-submit has said so
-	Submitting                   // its launcher may live, and submit it
-	Abandoned                    // its launcher has ended, and said nothing
-)
-
-// SubmissionOf is that of a run whose record another launcher has made.
-func SubmissionOf(run record.Run) Submission {
-	if run.Writer.Alive() {
-		return Submitting
-	}
-	return Abandoned
-}
-
-// FollowConfig describes a run in a cluster that is followed: by its record, which the
-// driver writes, and by its manager. A time of zero means the default named with it.
-type FollowConfig struct {
-	Run     string
-	Record  string // the folder
-	Store   store.Store
-	Manager cluster.Manager
-
-	// Submission is asked while the record has no event and the manager knows no application.
-	// nil: Submitted.
-	Submission func() Submission
-
-	// Formation bounds the time from Submitted until the SparkContext is up; 0: no bound.
-	Formation time.Duration
-	Submitted time.Time
-	Grace     time.Duration // from the request to stop until the application is killed; default 15 s
-	Stop      time.Duration // for the application's end, after the verdict or Grace; default 60 s
-	Unknown   time.Duration // that a manager may not know the application; default 30 s
-	// Abandoned is the same after the launcher has died: within it spark-submit has ended
-	// too. Default 10 s.
-	Abandoned time.Duration
-	// Unreachable bounds the time in which neither manager nor record says anything: default
-	// 1 h.
-	Unreachable time.Duration
-	Look        time.Duration // between two looks at the record; default 1 s
-
-	// Detach says what the end of ctx does: the run goes on alone. Otherwise it is stopped.
-	Detach bool
-	// Event receives each event of the driver, in order. It may be nil.
-	Event func(record.Event)
-	// State receives the manager's answer when it has changed. It may be nil.
-	State func(cluster.State)
-	// Kill ends the application at once when it is closed: the second Ctrl-C.
-	Kill <-chan struct{}
-}
-
-func (c *FollowConfig) setDefaults() {
-	set := func(d *time.Duration, v time.Duration) {
-		if *d == 0 {
-			*d = v
-		}
-	}
-	set(&c.Grace, 15*time.Second)
-	set(&c.Stop, time.Minute)
-	set(&c.Unknown, 30*time.Second)
-	set(&c.Abandoned, caretakeGroup+2*time.Second)
-	set(&c.Unreachable, time.Hour)
-	set(&c.Look, time.Second)
-	if c.Submission == nil {
-		c.Submission = func() Submission { return Submitted }
-	}
-	if c.Event == nil {
-		c.Event = func(record.Event) {}
-	}
-	if c.State == nil {
-		c.State = func(cluster.State) {}
-	}
-}
 
 // settleTime is how long the record of an application that has ended may lack what its
 // driver has written last.
 const settleTime = 3 * time.Second
-
-// tellEvery is the shortest time between two answers of a manager that differ in their words
-// alone: those of a queue have numbers.
-const tellEvery = 10 * time.Second
-
-// silenceEvery is the time between two warnings that the manager does not answer.
-const silenceEvery = 10 * time.Minute
 
 // Follow follows a run until it has ended and its application too. If nobody else has
 // judged the run, Follow writes the verdict into the record: what the manager says.
@@ -207,80 +117,6 @@ func (f *following) readRecord(ctx context.Context) {
 	}
 	if f.judged.IsZero() && (f.driver != nil || f.verdict != nil) {
 		f.judged = time.Now()
-	}
-}
-
-func (f *following) askManager(ctx context.Context) {
-	if f.app.ID == "" {
-		if app, err := f.c.Manager.Find(ctx); err == nil {
-			f.app = app
-		} else {
-			f.noteUnknown(err)
-			return
-		}
-	}
-	state, err := f.c.Manager.State(ctx, f.app)
-	if err != nil {
-		f.noteUnknown(err)
-		return
-	}
-	f.noteAnswer()
-	f.unknown, f.known = time.Time{}, true
-	if now := time.Now(); state.Phase != f.state.Phase || state.Words != f.state.Words && now.Sub(f.told) >= tellEvery {
-		f.c.State(state)
-		f.told = now
-	}
-	f.state = state
-	if words := cluster.OneLine(state.Words); words != "" && !f.formed && !state.Phase.Ended() {
-		f.waited = words
-	}
-	if state.Phase.Ended() && f.ended.IsZero() {
-		f.ended = time.Now()
-	}
-}
-
-// noteUnknown notes an answer that says nothing of the application. A manager that does not
-// answer is asked again: the record may say all that is needed.
-func (f *following) noteUnknown(err error) {
-	if !errors.Is(err, cluster.ErrUnknown) {
-		f.noteSilence(err)
-		return
-	}
-	f.noteAnswer()
-	if f.unknown.IsZero() {
-		f.unknown = time.Now()
-	}
-	if f.orphan.IsZero() && f.c.Submission() == Abandoned {
-		f.orphan = time.Now()
-	}
-}
-
-// silence is a time in which the manager does not answer.
-type silence struct {
-	since, told time.Time
-	err         error
-}
-
-// noteSilence warns of a manager that does not answer: at first, and every silenceEvery.
-func (f *following) noteSilence(err error) {
-	now := time.Now()
-	if f.silence == nil {
-		f.silence = &silence{since: now, told: now}
-		f.c.Event(record.Warning{Message: fmt.Sprintf("the cluster manager cannot be asked, the run is followed by its record: %v", err)})
-	}
-	f.silence.err = err
-	if now.Sub(f.silence.told) >= silenceEvery {
-		f.silence.told = now
-		f.c.Event(record.Warning{Message: fmt.Sprintf("the cluster manager has not answered for %v: %v", now.Sub(f.silence.since).Round(time.Second), err)})
-	}
-}
-
-// noteAnswer notes that the manager answers.
-func (f *following) noteAnswer() {
-	f.heard = time.Now()
-	if f.silence != nil {
-		f.c.Event(record.Warning{Message: fmt.Sprintf("the cluster manager answers again, after %v", time.Since(f.silence.since).Round(time.Second))})
-		f.silence = nil
 	}
 }
 

@@ -387,6 +387,13 @@ func TestFollowSilence(t *testing.T) {
 	if f.noteAnswer(); len(said) != 3 || f.silence != nil {
 		t.Errorf("%q", said)
 	}
+	f.c.Submission = func() Submission { return Abandoned }
+	if f.noteUnknown(cluster.ErrUnknown); f.unknown.IsZero() || f.orphan.IsZero() {
+		t.Error("the manager does not know the application")
+	}
+	if f.noteUnknown(context.DeadlineExceeded); !f.unknown.IsZero() || !f.orphan.IsZero() {
+		t.Error("the manager does not answer, and has forgotten the application")
+	}
 }
 
 // A launcher was killed, and the cluster has no application: the run may be submitted again,

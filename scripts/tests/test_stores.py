@@ -433,6 +433,39 @@ def test_secrets_stay_secret(s3, mlp, job, tmp_path):
     job.assert_clean()
 
 
+def test_attach_has_the_credentials_of_the_job_file(s3, job, tmp_path):
+    """A record has no secrets: without the job file its store is closed."""
+    keys = ("fs.s3a.access.key", "fs.s3a.secret.key")
+    site = {name: value for name, value in s3.settings.items() if name not in keys}
+    env = {"HADOOP_CONF_DIR": str(write_site(tmp_path / "site", site))}
+    record = job.folder / "record"
+    record.mkdir()
+    run = {"version": 1, "id": "r", "kind": "train", "job": "digits", "state": "succeeded"}
+    (record / "run.json").write_text(json.dumps({**run, "in_cluster": True}))
+    (record / "verdict.json").write_text(json.dumps({"code": 0, "rows": {"read": 7}}))
+    url = s3.put(record, "runs/r")
+    (job.folder / "train.py").touch()
+    path = job.folder / "job.yaml"
+    conf = {f"spark.hadoop.{name}": s3.settings[name] for name in keys}
+    app = {"python": {"file": "train.py", "function": "main_fun"}}
+    spark = {
+        "master": "yarn",
+        "deploy_mode": "cluster",
+        "conf": conf,
+        "record_dir": f"{s3.url}/runs",
+    }
+    keys = {"app": app, "input_mode": "tensorflow", "strategy": "independent", "spark": spark}
+    path.write_text(json.dumps({**keys, "model_dir": f"{s3.url}/model"}))
+    env["AWS_EC2_METADATA_DISABLED"] = "true"
+    for argv in (["r", path], [url, path]):
+        done = job.start_command("attach", *argv, env=env).wait(60)
+        assert done.code == 0, done.stderr
+        assert done.verdict["rows"]["read"] == 7
+    closed = job.start_command("attach", url, env=env).wait(60)
+    assert closed.code != 0
+    assert "credentials" in closed.stderr
+
+
 def spark_pages(job):
     """The pages of the driver that show settings, as soon as it serves them."""
     log = next(job.folder.rglob("events.jsonl"), None)
