@@ -59,6 +59,11 @@ func TestGPUsOfPlan(t *testing.T) {
 			t.Errorf("%s: idle GPUs of %q", c.master, idle)
 		}
 	}
+	// A graph program asks for devices as a Python program does.
+	graph, err := MakePlan(spec(t, Train, base(Train), "app={graph: {path: g}}", "spark.master=yarn", "resources.worker.gpus=1"), testEnvironment)
+	if err != nil || graph.TaskGPUs != 1 || graph.Submission.Conf[ps+"amount"] != "1" || graph.Node.GPUs != gpu.Container || graph.Node.Roles["worker"].GPUs != 1 {
+		t.Errorf("a graph program: %+v, %v", graph, err)
+	}
 	// The user's own script goes before.
 	p, err := MakePlan(spec(t, Train, base(Train), "spark.master=yarn", "resources.worker.gpus=1", "spark.conf."+ps+"discoveryScript=/mine"), testEnvironment)
 	if err != nil || p.Submission.GPUScript != "" || p.Submission.Conf[ps+"discoveryScript"] != "/mine" {

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 
 	"tfos/internal/exit"
+	"tfos/internal/model"
 )
 
 // Error is an error with the exit code that it stands for.
@@ -24,9 +26,15 @@ func (e *Error) Unwrap() error { return e.Err }
 // ExitCode is the code that the error stands for.
 func (e *Error) ExitCode() exit.Code { return e.Code }
 
-// atBatch adds the step and the rows to the error of a step.
+// atBatch adds the step and the rows to the error of a step. A step for which memory is
+// short is not taken in parts, as a batch of inference is: that would be another update.
 func atBatch(err error, step int64, batch Batch) error {
-	return fmt.Errorf("train: step %d%s: %w", step, rowsOf(batch), err)
+	err = fmt.Errorf("train: step %d%s: %w", step, rowsOf(batch), err)
+	var memory *model.MemoryError
+	if errors.As(err, &memory) {
+		return fmt.Errorf("%w: the memory is too small for a step of %d rows: lower batch_size", err, batch.Rows.NumRows())
+	}
+	return err
 }
 
 // rowsOf names the rows of a batch; "" where they are not known.

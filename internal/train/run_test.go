@@ -17,6 +17,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"tfos/internal/exit"
+	"tfos/internal/model"
 )
 
 // fakeGraph has one variable: the sum of all numbers that it has trained. Its loss is
@@ -381,6 +382,16 @@ func TestFailedStepSavesNothing(t *testing.T) {
 	s.graph.fails = errors.New("broken")
 	if _, err := s.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "step 1 (rows 40 to 41 of partition 3): broken") || len(s.saved) > 0 {
 		t.Errorf("%v, saved %v", err, s.saved)
+	}
+}
+
+// TestMemoryIsShort: a step is not divided, because its update would be another one. The
+// error says what to do.
+func TestMemoryIsShort(t *testing.T) {
+	s := newScene(Request{Strategy: Independent}, numbers(5)...)
+	s.graph.fails = &model.MemoryError{Doing: "run signature train", Err: errors.New("OOM when allocating tensor")}
+	if _, err := s.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "OOM when allocating tensor: the memory is too small for a step of 2 rows: lower batch_size") || s.graph.steps > 0 {
+		t.Errorf("%v after %d steps", err, s.graph.steps)
 	}
 }
 
