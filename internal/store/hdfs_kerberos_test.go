@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,8 +17,9 @@ import (
 const realm = "EXAMPLE.COM"
 
 // startKerberos starts a Kerberos server, a name node and a data node that sign and
-// encrypt. It returns the settings of clients, without credentials, and the keytab.
-func startKerberos(t *testing.T) (settings, env Settings, keytab string) {
+// encrypt, unless more says otherwise. It returns the settings of clients, without
+// credentials, and the keytab.
+func startKerberos(t *testing.T, more Settings) (settings, env Settings, keytab string) {
 	t.Helper()
 	c := newServers(t)
 	keytab = c.folder + "/keytab"
@@ -39,7 +41,8 @@ func startKerberos(t *testing.T) (settings, env Settings, keytab string) {
 		"dfs.namenode.kerberos.principal": "hdfs/_HOST@" + realm,
 		"hadoop.rpc.protection":           "privacy", "dfs.data.transfer.protection": "privacy", suitesProperty: aesSuite,
 	}
-	c.options = []string{"-Djava.security.krb5.conf=" + krb5}
+	maps.Copy(settings, more)
+	c.options = []string{"-Djava.security.krb5.conf=" + krb5, "-Djava.library.path=" + remoteServer(t, "TFOS_TEST_HADOOP_NATIVE")}
 	c.configure(settings, Settings{
 		"dfs.namenode.http-address": ports[1], "dfs.namenode.name.dir": "file://" + c.folder + "/nn", "dfs.datanode.data.dir": "file://" + c.folder + "/dn",
 		"dfs.namenode.keytab.file": keytab, "dfs.datanode.keytab.file": keytab, "dfs.datanode.kerberos.principal": "hdfs/_HOST@" + realm,
@@ -48,7 +51,7 @@ func startKerberos(t *testing.T) (settings, env Settings, keytab string) {
 	})
 	c.run(nameNodeClass, "-format", "-force", "-nonInteractive")
 	c.start("nn", nameNodeClass)
-	c.start("dn", dataNodeClass)
+	c.start("dn", localDataNode)
 	env = Settings{"KRB5_CONFIG": krb5}
 	awaitWritable(t, func() HDFS {
 		return kerberized(t, settings, env, Settings{"spark.kerberos.keytab": keytab, "spark.kerberos.principal": "hdfs/localhost@" + realm})
@@ -97,7 +100,7 @@ func kerberized(t *testing.T, settings, env, credentials Settings) HDFS {
 // credentials, or with wrong ones, the error comes at once and says what to do.
 func TestHDFSKerberos(t *testing.T) {
 	t.Parallel()
-	settings, env, keytab := startKerberos(t)
+	settings, env, keytab := startKerberos(t, nil)
 	admin := kerberized(t, settings, env, Settings{"spark.kerberos.keytab": keytab, "spark.kerberos.principal": "hdfs/localhost@" + realm})
 	data := randomBytes(2<<20 + 5)
 	write(t, admin, "hdfs:///data/a", "x")
@@ -158,6 +161,26 @@ func TestHDFSKerberos(t *testing.T) {
 	}
 	if spent := time.Since(begin); spent > 40*time.Second {
 		t.Errorf("it took %s to say what is wrong", spent)
+	}
+}
+
+// TestHDFSKerberosShortCircuit: with block tokens, and with connections that authenticate and
+// do not encrypt, blocks are read from their files.
+func TestHDFSKerberosShortCircuit(t *testing.T) {
+	t.Parallel()
+	more := shortCircuit(socketFolder(t) + "/dn._PORT")
+	more["dfs.data.transfer.protection"] = "authentication"
+	settings, env, keytab := startKerberos(t, more)
+	s := kerberized(t, settings, env, Settings{"spark.kerberos.keytab": keytab, "spark.kerberos.principal": "hdfs/localhost@" + realm})
+	data := randomBytes(2<<20 + 5)
+	if err := writeIn(s, "hdfs:///a", data); err != nil {
+		t.Fatal(err)
+	}
+	if got := content(t, s, "hdfs:///a"); got != string(data) {
+		t.Errorf("%d bytes, which differ", len(got))
+	}
+	if local, remote := s.dataNodes.Local.Load(), s.dataNodes.Remote.Load(); local != 3 || remote != 0 {
+		t.Errorf("%d blocks from files, %d over the network", local, remote)
 	}
 }
 

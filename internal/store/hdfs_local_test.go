@@ -77,12 +77,7 @@ func startLocal(t *testing.T) (*hadoopServers, Settings) {
 	t.Helper()
 	c := newServers(t)
 	ports := freePorts(t, 2)
-	folder, err := os.MkdirTemp("", "sc") // a short path: a socket's name has 108 bytes at most
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(folder) })
-	settings := shortCircuit(folder + "/dn._PORT")
+	settings := shortCircuit(socketFolder(t) + "/dn._PORT")
 	settings["fs.defaultFS"], settings["dfs.replication"] = "hdfs://"+ports[0], "1"
 	c.options = []string{"-Djava.library.path=" + remoteServer(t, "TFOS_TEST_HADOOP_NATIVE")}
 	c.configure(settings, Settings{
@@ -93,6 +88,17 @@ func startLocal(t *testing.T) (*hadoopServers, Settings) {
 	c.start("dn", localDataNode)
 	awaitWritable(t, func() HDFS { return openLocal(t, settings) }, "hdfs:///ready")
 	return c, settings
+}
+
+// socketFolder makes a folder with a short path: a socket's name has 108 bytes at most.
+func socketFolder(t *testing.T) string {
+	t.Helper()
+	folder, err := os.MkdirTemp("", "sc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	return folder
 }
 
 // localDataNode is a data node whose socket may be anywhere.
