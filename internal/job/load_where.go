@@ -103,7 +103,9 @@ func yarnRun(run string, inCluster bool) map[string]string {
 func kubernetesRun(run string, inCluster bool) map[string]string {
 	key := cluster.RunKey(run)
 	conf := map[string]string{"spark.kubernetes.executor.label.tfos-run": key}
-	if inCluster {
+	if !inCluster {
+		conf["spark.app.id"] = key // the label of what Spark makes for executors
+	} else {
 		conf["spark.kubernetes.driver.label.tfos-run"] = key
 		conf["spark.kubernetes.driver.pod.name"] = key + "-driver" // two runs of one id do not start
 		conf["spark.kubernetes.submission.waitAppCompletion"] = "false"

@@ -9,6 +9,7 @@ import uuid
 import pytest
 from harness import ROOT
 
+KINDS = "pods,configmaps,services,persistentvolumeclaims"
 CONFIGS = ROOT / "configs" / "kubernetes"
 
 
@@ -21,6 +22,13 @@ def required(variable):
     pytest.skip(f"SKIPPED: {variable} is not set: run make test-k8s")
 
 
+def opened(folder):
+    """A folder to which pods may write: their user is another than the tests'."""
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o777)
+    return folder
+
+
 class Namespace:
     """One namespace, and the credentials that configs/kubernetes/rbac.yaml gives a user."""
 
@@ -31,6 +39,7 @@ class Namespace:
         self.name = f"tfos-test-{uuid.uuid4().hex[:8]}"
         self.kubectl("create", "namespace", self.name)
         self.kubectl("apply", "-f", CONFIGS / "rbac.yaml")
+        self._own = self.objects()
         cluster = json.loads(self.kubectl("config", "view", "--minify", "--flatten", "-o", "json"))
         self.server = cluster["clusters"][0]["cluster"]["server"]
         self.master = f"k8s://{self.server}"
@@ -66,6 +75,25 @@ class Namespace:
     def apply(self, **manifest):
         self.kubectl("apply", "-f", "-", text=json.dumps(manifest))
 
+    def quota(self, name, **hard):
+        self.apply(
+            apiVersion="v1",
+            kind="ResourceQuota",
+            metadata={"name": name},
+            spec={"hard": hard},
+        )
+
+    def delete(self, *what):
+        self.kubectl("delete", *what, "--wait=false")
+
+    def objects(self):
+        """What Spark makes, by kind and name."""
+        return set(self.kubectl("get", KINDS, "-o", "name").split())
+
+    def left(self):
+        """What jobs have left."""
+        return self.objects() - self._own - {"configmap/kube-root-ca.crt"}
+
     def pods(self):
         return json.loads(self.kubectl("get", "pods", "-o", "json"))["items"]
 
@@ -79,12 +107,26 @@ class Namespace:
             "spark.kubernetes.executor.request.cores": "0.1",  # the node has two
             "spark.kubernetes.driver.request.cores": "0.1",
         }
+        for folder in folders:
+            opened(folder)
         for role in ("driver", "executor"):
             for i, folder in enumerate(folders):
-                folder.chmod(0o777)  # the image's user is another than the test's
                 volume = f"spark.kubernetes.{role}.volumes.hostPath.test{i}"
                 conf[f"{volume}.mount.path"] = conf[f"{volume}.options.path"] = str(folder)
         return {**conf, **more}
+
+    def driver_settings(self, folder):
+        """More settings of a job whose driver is in a pod. It is the tests' user, because only
+        its owner reads a record in a shared folder."""
+        template = folder / "driver.yaml"
+        container = "{name: spark-kubernetes-driver}"
+        user = f"securityContext: {{runAsUser: {os.getuid()}}}"
+        template.write_text(f"spec: {{{user}, containers: [{container}]}}\n")
+        return {
+            "spark.kubernetes.file.upload.path": f"file://{opened(folder / 'uploads')}",
+            "spark.kubernetes.driver.podTemplateFile": str(template),
+            "spark.driver.memory": "512m",
+        }
 
     def close(self):
         self.kubectl("delete", "namespace", self.name, "--wait=false")

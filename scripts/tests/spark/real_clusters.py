@@ -13,6 +13,8 @@ import urllib.parse
 import urllib.request
 import xml.etree.ElementTree as ElementTree
 
+from kubernetes import opened
+
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -106,6 +108,11 @@ class Standalone(Cluster):
         fetch(self.page + "/app/kill/", data=form)
 
 
+def key_of(job):
+    """How the word begins by which managers know the job's run."""
+    return "tfos-" + re.sub(r"[^a-z0-9]+", "-", job.run_id)[:40].strip("-") + "-"
+
+
 def properties(path):
     """A site file of Hadoop's."""
     elements = ElementTree.parse(path).iter("property")
@@ -144,7 +151,7 @@ class Yarn(Cluster):
     def applications(self, job):
         answer = json.loads(fetch(self.web + "/ws/v1/cluster/apps"))
         apps = (answer["apps"] or {}).get("app", [])
-        word = "tfos-" + re.sub(r"[^a-z0-9]+", "-", job.run_id)[:40].strip("-") + "-"
+        word = key_of(job)
         return {
             app["id"]: app["state"] in ("FINISHED", "FAILED", "KILLED")
             for app in apps
@@ -165,3 +172,67 @@ class YarnCluster(Yarn):
     def driver(self, job):
         found = job.processes("org.apache.spark.deploy.yarn.ApplicationMaster")
         return next(pid for pid, command in found.items() if command.split()[0].endswith("java"))
+
+
+class Kubernetes(Cluster):
+    """A namespace that has room for four pods. They see the folder shared of this machine."""
+
+    deploy_mode = "client"
+    no_room = Expected(4, ["exceeded quota: room"])
+    out_of_memory = Expected(5, ["killed by the kernel: memory"])
+    # The driver is no part of the cluster: what is killed there is executors.
+    killed_outside = Expected(5, ["worker:", "deleted by a user"])
+
+    def __init__(self, namespace, shared):
+        self.namespace, self.shared = namespace, shared
+        self.unreachable = {**self.spark(), "master": "k8s://https://127.0.0.1:1"}
+
+    def spark(self, **conf):
+        settings = {**self.namespace.settings(self.shared), **conf}
+        return {"master": self.namespace.master, "deploy_mode": self.deploy_mode, "conf": settings}
+
+    def model_dir(self, folder):
+        return str(opened(opened(folder) / "model"))
+
+    def applications(self, job):
+        found = {}
+        for pod in self.namespace.pods():
+            labels = pod["metadata"]["labels"]
+            if labels.get("tfos-run", "").startswith(key_of(job)):
+                app = labels["spark-app-selector"]
+                found[app] = found.get(app, True) and has_ended(pod)
+        return found
+
+    def kill(self, application):
+        self.namespace.delete("pods", "-l", f"spark-app-selector={application}")
+
+    def assert_clean(self, job, seconds=30):
+        """No pod, and nothing that was made for one."""
+        deadline = time.monotonic() + seconds
+        while left := self.namespace.left():
+            assert time.monotonic() < deadline, f"left after {seconds} s: {left}"
+            time.sleep(0.5)
+
+
+class KubernetesCluster(Kubernetes):
+    """The driver is in a pod."""
+
+    deploy_mode = "cluster"
+    survives = True
+    killed_outside = Cluster.killed_outside
+
+    def spark(self, **conf):
+        return super().spark(**self.namespace.driver_settings(self.shared), **conf)
+
+    def assert_clean(self, job, seconds=30):
+        """Spark leaves the driver's pod, which has ended: what it owns goes with it."""
+        deadline = time.monotonic() + seconds
+        while running := [pod for pod in self.namespace.pods() if not has_ended(pod)]:
+            assert time.monotonic() < deadline, f"runs after {seconds} s: {running}"
+            time.sleep(0.2)
+        self.namespace.delete("pods", "-l", "spark-role=driver")
+        super().assert_clean(job, seconds)
+
+
+def has_ended(pod):
+    return pod["status"]["phase"] in ("Succeeded", "Failed")

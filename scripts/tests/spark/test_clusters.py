@@ -11,19 +11,35 @@ import time
 
 import pytest
 from harness import received, write_rows
-from real_clusters import Expected, Standalone, Yarn, YarnCluster
+from kubernetes import Namespace
+from real_clusters import (
+    Expected,
+    Kubernetes,
+    KubernetesCluster,
+    Standalone,
+    Yarn,
+    YarnCluster,
+)
 
 
 def yarn(name):
     return pytest.param(name, marks=pytest.mark.yarn)
 
 
-@pytest.fixture(params=["standalone_cluster", yarn("yarn_client"), yarn("yarn_cluster")])
+def k8s(name):
+    return pytest.param(name, marks=pytest.mark.k8s)
+
+
+CLIENT = ["standalone_cluster", yarn("yarn_client"), k8s("k8s_client")]
+CLUSTER = [yarn("yarn_cluster"), k8s("k8s_cluster")]
+
+
+@pytest.fixture(params=CLIENT + CLUSTER)
 def cluster(request):
     return request.getfixturevalue(request.param)
 
 
-@pytest.fixture(params=[yarn("yarn_cluster")])
+@pytest.fixture(params=CLUSTER)
 def surviving(request):
     """A cluster in which runs go on without their launcher."""
     return request.getfixturevalue(request.param)
@@ -44,6 +60,24 @@ def yarn_client(tmp_path_factory):
 @pytest.fixture(scope="session")
 def yarn_cluster(tmp_path_factory):
     return YarnCluster(os.environ["TFOS_TEST_YARN"], tmp_path_factory.mktemp("no-yarn"))
+
+
+@pytest.fixture(scope="session")
+def namespace(tmp_path_factory):
+    one = Namespace(tmp_path_factory.mktemp("k8s"))
+    one.quota("room", pods=4)
+    yield one
+    one.close()
+
+
+@pytest.fixture(scope="session")
+def k8s_client(namespace, tmp_path_factory):
+    return Kubernetes(namespace, tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture(scope="session")
+def k8s_cluster(namespace, tmp_path_factory):
+    return KubernetesCluster(namespace, tmp_path_factory.getbasetemp())
 
 
 def job_file(cluster, job, write_job, program, rows=200, conf=None, spark=None, args=None, **more):
