@@ -362,6 +362,19 @@ func (k *kubernetes) ordered() []*seenPod {
 	return all
 }
 
+// Own names the pod of this process: executors then belong to it, and go with it. A pod of
+// this name that has another address than this machine is another's.
+func (k *kubernetes) Own(ctx context.Context, host string) map[string]string {
+	if host == "" {
+		return nil
+	}
+	pod, err := k.client.Get(ctx, host)
+	if err != nil || pod.Status.PodIP == "" || pod.Status.PodIP != addressTo(k.client.Host()) {
+		return nil
+	}
+	return map[string]string{"spark.kubernetes.driver.pod.name": host}
+}
+
 // AddressTo returns the address of this machine from which packets go to an API server
 // (k8s://…); "": there is no way to it. Nothing is sent.
 func AddressTo(master string) string {
@@ -373,7 +386,11 @@ func AddressTo(master string) string {
 	if err != nil {
 		return ""
 	}
-	conn, err := net.DialTimeout("udp", net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "443")), dialTimeout)
+	return addressTo(net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "443")))
+}
+
+func addressTo(hostPort string) string {
+	conn, err := net.DialTimeout("udp", hostPort, dialTimeout)
 	if err != nil {
 		return ""
 	}

@@ -131,6 +131,10 @@ func (a *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				return
 			}
 		}
+	case r.Method == http.MethodGet && a.pods[strings.TrimPrefix(r.URL.Path, pods+"/")] != nil:
+		_, _ = w.Write(a.pods[strings.TrimPrefix(r.URL.Path, pods+"/")])
+	case r.Method == http.MethodGet && strings.HasPrefix(r.URL.Path, pods+"/"):
+		w.WriteHeader(http.StatusNotFound)
 	case r.URL.Path == pods && query.Get("labelSelector") == runLabel+"="+RunKey("r"):
 		items := []json.RawMessage{}
 		for _, pod := range a.pods {
@@ -362,5 +366,20 @@ func TestKubernetesDriverWaits(t *testing.T) {
 	api.set("never")
 	if state, err := k.State(t.Context(), App{}); err != nil || state.Phase != Waiting || !state.Final || !strings.Contains(state.Words, "ErrImageNeverPull") {
 		t.Errorf("the executors' image is not there: %+v, %v", state, err)
+	}
+}
+
+// TestKubernetesOwn: a launcher in a pod knows its pod by name and address.
+func TestKubernetesOwn(t *testing.T) {
+	api, k := serveAPI(t)
+	api.pods["here"] = json.RawMessage(`{"metadata": {"name": "here"}, "status": {"podIP": "127.0.0.1"}}`)
+	api.pods["there"] = json.RawMessage(`{"metadata": {"name": "there"}, "status": {"podIP": "10.1.2.3"}}`)
+	if got := k.Own(t.Context(), "here"); got["spark.kubernetes.driver.pod.name"] != "here" {
+		t.Errorf("in a pod: %v", got)
+	}
+	for _, host := range []string{"there", "laptop", ""} {
+		if got := k.Own(t.Context(), host); got != nil {
+			t.Errorf("host %q: %v", host, got)
+		}
 	}
 }

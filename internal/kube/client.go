@@ -1,11 +1,13 @@
 package kube
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -28,6 +30,9 @@ type Client struct {
 
 // Namespace is the one that the client asks about.
 func (c *Client) Namespace() string { return c.namespace }
+
+// Host is the API server's host and port.
+func (c *Client) Host() string { return net.JoinHostPort(c.server.Hostname(), cmp.Or(c.server.Port(), "443")) }
 
 // Who says whose credentials the client has.
 func (c *Client) Who() string { return c.who.name }

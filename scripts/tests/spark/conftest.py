@@ -6,6 +6,8 @@ import subprocess
 
 import pytest
 from harness import PROGRAMS, PYTHON, ROOT, Job, received, write_rows
+from kubernetes import Namespace
+from real_clusters import Kubernetes, KubernetesCluster
 
 JOB = """\
 app:
@@ -126,3 +128,24 @@ def digits(tmp_path_factory):
     script = ROOT / "configs" / "digits" / "make_data.py"
     subprocess.run([PYTHON, script, folder], check=True, capture_output=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def namespace(tmp_path_factory):
+    """One of a real Kubernetes, with room for four pods. Commands have the rights of rbac.yaml."""
+    one = Namespace(tmp_path_factory.mktemp("k8s"))
+    one.quota("room", pods=4)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KUBECONFIG", str(one.kubeconfig))
+        yield one
+    one.close()
+
+
+@pytest.fixture(scope="session")
+def k8s_client(namespace, tmp_path_factory):
+    return Kubernetes(namespace, tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture(scope="session")
+def k8s_cluster(namespace, tmp_path_factory):
+    return KubernetesCluster(namespace, tmp_path_factory.getbasetemp())

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 import uuid
 
@@ -114,6 +115,16 @@ class Namespace:
                 volume = f"spark.kubernetes.{role}.volumes.hostPath.test{i}"
                 conf[f"{volume}.mount.path"] = conf[f"{volume}.options.path"] = str(folder)
         return {**conf, **more}
+
+    def image_folders(self):
+        """Folders of the image that are this machine's (scripts/k8s/image.py): path in the pod ->
+        path of this machine."""
+        volume = re.compile(r"(spark\.kubernetes\.executor\.volumes\.hostPath\.\w+)\.mount\.path")
+        return {
+            inside: self.conf[found[1] + ".options.path"]
+            for name, inside in self.conf.items()
+            if (found := volume.fullmatch(name))
+        }
 
     def driver_settings(self, folder):
         """More settings of a job whose driver is in a pod. It is the tests' user, because only

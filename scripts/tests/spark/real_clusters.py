@@ -13,6 +13,7 @@ import urllib.parse
 import urllib.request
 import xml.etree.ElementTree as ElementTree
 
+from harness import received, write_rows
 from kubernetes import opened
 
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -236,3 +237,38 @@ class KubernetesCluster(Kubernetes):
 
 def has_ended(pod):
     return pod["status"]["phase"] in ("Succeeded", "Failed")
+
+
+def job_file(cluster, job, write_job, program, rows=200, conf=None, spark=None, args=None, **more):
+    """A job file of two members on the cluster. Programs write into the job's folder model."""
+    data = write_rows(job.folder / "data", rows, files=2)
+    return write_job(
+        program,
+        f"'file:{data}'",
+        spark=json.dumps(spark or cluster.spark(**(conf or {}))),
+        model_dir=cluster.model_dir(job.folder),
+        args=json.dumps({"rows_dir": str(job.folder / "model"), **(args or {})}),
+        **more,
+    )
+
+
+def start_busy(cluster, job, write_job, rows=20_000, sleep=0.2):
+    """A job whose two workers are reading rows slowly."""
+    path = job_file(cluster, job, write_job, "count.py", rows, args={"sleep": sleep})
+    job.start("train", path)
+    job.wait_for(lambda: len(received(job.folder / "model")) == 2, what="both programs")
+    job.wait_for(lambda: all(received(job.folder / "model").values()), what="rows")
+    return path
+
+
+def ends(cluster, job, expected, timeout=240):
+    result = job.wait(timeout)
+    expected.check(result)
+    job.assert_clean()
+    cluster.assert_clean(job)
+    return result
+
+
+def assert_all_rows(job, count):
+    rows = received(job.folder / "model").values()
+    assert sorted(i for part in rows for i in part) == list(range(count))

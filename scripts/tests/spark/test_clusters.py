@@ -3,22 +3,22 @@
 Each way to end a run has its exit code and its cause, and nothing is left in the cluster.
 """
 
-import json
 import os
 import re
 import signal
 import time
 
 import pytest
-from harness import received, write_rows
-from kubernetes import Namespace
+from harness import received
 from real_clusters import (
     Expected,
-    Kubernetes,
-    KubernetesCluster,
     Standalone,
     Yarn,
     YarnCluster,
+    assert_all_rows,
+    ends,
+    job_file,
+    start_busy,
 )
 
 
@@ -60,59 +60,6 @@ def yarn_client(tmp_path_factory):
 @pytest.fixture(scope="session")
 def yarn_cluster(tmp_path_factory):
     return YarnCluster(os.environ["TFOS_TEST_YARN"], tmp_path_factory.mktemp("no-yarn"))
-
-
-@pytest.fixture(scope="session")
-def namespace(tmp_path_factory):
-    one = Namespace(tmp_path_factory.mktemp("k8s"))
-    one.quota("room", pods=4)
-    yield one
-    one.close()
-
-
-@pytest.fixture(scope="session")
-def k8s_client(namespace, tmp_path_factory):
-    return Kubernetes(namespace, tmp_path_factory.getbasetemp())
-
-
-@pytest.fixture(scope="session")
-def k8s_cluster(namespace, tmp_path_factory):
-    return KubernetesCluster(namespace, tmp_path_factory.getbasetemp())
-
-
-def job_file(cluster, job, write_job, program, rows=200, conf=None, spark=None, args=None, **more):
-    """A job file of two members on the cluster. Programs write into the job's folder model."""
-    data = write_rows(job.folder / "data", rows, files=2)
-    return write_job(
-        program,
-        f"'file:{data}'",
-        spark=json.dumps(spark or cluster.spark(**(conf or {}))),
-        model_dir=cluster.model_dir(job.folder),
-        args=json.dumps({"rows_dir": str(job.folder / "model"), **(args or {})}),
-        **more,
-    )
-
-
-def start_busy(cluster, job, write_job, rows=20_000, sleep=0.2):
-    """A job whose two workers are reading rows slowly."""
-    path = job_file(cluster, job, write_job, "count.py", rows, args={"sleep": sleep})
-    job.start("train", path)
-    job.wait_for(lambda: len(received(job.folder / "model")) == 2, what="both programs")
-    job.wait_for(lambda: all(received(job.folder / "model").values()), what="rows")
-    return path
-
-
-def ends(cluster, job, expected, timeout=240):
-    result = job.wait(timeout)
-    expected.check(result)
-    job.assert_clean()
-    cluster.assert_clean(job)
-    return result
-
-
-def assert_all_rows(job, count):
-    rows = received(job.folder / "model").values()
-    assert sorted(i for part in rows for i in part) == list(range(count))
 
 
 def test_succeeds(cluster, job, write_job):
@@ -206,18 +153,19 @@ def test_attach_shows_the_state(surviving, job, write_job):
     assert job.start("train", path).wait(60).code == 2
 
 
-def test_interrupt_stops_the_run(surviving, job, write_job):
-    start_busy(surviving, job, write_job)
+def test_interrupt_stops_the_run(cluster, job, write_job):
+    start_busy(cluster, job, write_job)
     job.process.send_signal(signal.SIGINT)
-    ends(surviving, job, Expected(130, ["SIGINT"]), timeout=60)
+    ends(cluster, job, Expected(130, ["SIGINT"]), timeout=60)
 
 
-def test_a_second_driver_is_refused(surviving, job, write_job):
+@pytest.mark.yarn
+def test_a_second_driver_is_refused(yarn_cluster, job, write_job):
     """Also where YARN is told to start one."""
     conf = {"spark.yarn.maxAppAttempts": "2"}
-    path = job_file(surviving, job, write_job, "count.py", 20_000, conf, args={"sleep": 0.2})
+    path = job_file(yarn_cluster, job, write_job, "count.py", 20_000, conf, args={"sleep": 0.2})
     job.start("train", path)
     job.wait_for(lambda: all(received(job.folder / "model").values() or [0]), what="rows")
-    os.kill(surviving.driver(job), signal.SIGKILL)
-    ends(surviving, job, surviving.driver_killed)
+    os.kill(yarn_cluster.driver(job), signal.SIGKILL)
+    ends(yarn_cluster, job, yarn_cluster.driver_killed)
     assert sum(map(len, received(job.folder / "model").values())) < 20_000

@@ -1,246 +1,202 @@
-"""Jobs on a real Kubernetes with real pods (make test-k8s).
-
-The driver is beside the launcher, and of some tests in a pod.
-"""
+"""Jobs on a real Kubernetes with real pods (make test-k8s). What is the same on all clusters is
+in test_clusters.py."""
 
 import json
 import os
-import signal
 import time
 
+import graph_models as models
+import kubernetes
+import pyarrow.parquet as pq
 import pytest
-from harness import PROGRAMS, received, write_rows
-from kubernetes import Namespace
+from harness import PYTHON, ROOT, received
+from real_clusters import Expected, ends, has_ended, job_file, start_busy
+from remote import S3
+from tfos.graph import export_training
 
 pytestmark = pytest.mark.k8s
 
-PYTHON = "/opt/venv/bin/python"  # of configs/kubernetes/Containerfile
-CLEAN_SECONDS = 30  # until deleted pods are gone
+
+@pytest.fixture(params=["k8s_client", "k8s_cluster"])
+def cluster(request):
+    return request.getfixturevalue(request.param)
 
 
-@pytest.fixture(scope="module")
-def namespace(tmp_path_factory):
-    one = Namespace(tmp_path_factory.mktemp("k8s"))
-    yield one
-    one.close()
-
-
-@pytest.fixture
-def submit(job, namespace):
-    """(command, settings of spark.conf, keys of the job file) -> the job, started."""
-
-    def start(command, conf=None, spark=None, **keys):
-        settings = {**namespace.settings(job.folder), **(conf or {})}
-        settings = {name: value for name, value in settings.items() if value is not None}
-        keys = {"spark": {"master": namespace.master, "conf": settings, **(spark or {})}, **keys}
-        path = job.folder / "job.yaml"
-        path.write_text(json.dumps(keys))
-        env = {"KUBECONFIG": str(namespace.kubeconfig)}
-        return job.start(command, path, env=env)
-
-    return start
-
-
-def training(job, program, data=None, **keys):
-    """Keys of a training job whose two members write into job.folder/model."""
-    for name in ("model", "work"):
-        folder = job.folder / name
-        folder.mkdir(exist_ok=True)
-        folder.chmod(0o777)  # the image's user is another than the test's
-    python = {"file": str(PROGRAMS / program), "function": "main_fun", "interpreter": PYTHON}
-    python["args"] = keys.pop("args", {})
-    return {
-        "app": {"python": python},
-        "strategy": "independent",
-        "cluster_size": 2,
-        "input": {
-            "path": str(data or write_rows(job.folder / "data", 400, files=2)),
-            "format": "parquet",
-        },
-        "batch_size": 32,
-        "model_dir": str(job.folder / "model"),
-        "resources": {"worker": {"memory": "1g"}},
-        "timeouts": {"reservation": "60s"},
-        **keys,
-    }
-
-
-def assert_nothing_left(job, namespace):
-    """No process here, and no pod and no configuration of a pod in the namespace."""
-    job.assert_clean()
-    deadline = time.monotonic() + CLEAN_SECONDS
-    while left := [pod["metadata"]["name"] for pod in namespace.pods()]:
-        assert time.monotonic() < deadline, f"left after {CLEAN_SECONDS} s: {left}"
-        time.sleep(0.5)
-
-
-def test_train(job, namespace, submit):
-    """A Python program that Spark feeds, in two pods."""
-    result = submit("train", **training(job, "count.py")).wait()
-    assert result.code == 0, result.stderr
-    rows = received(job.folder / "model")
-    assert sorted(i for ids in rows.values() for i in ids) == list(range(400))
-    assert_nothing_left(job, namespace)
-
-
-def test_program_raises(job, namespace, submit):
-    result = submit("train", **training(job, "fail.py", args={"when": "at_once"})).wait()
-    assert result.code == 5, result.stderr
-    assert result.verdict["member"].startswith("worker:"), result.verdict
-    assert "raised at once" in result.verdict["cause"], result.verdict
-    assert_nothing_left(job, namespace)
-
-
-def test_image_missing(job, namespace, submit):
-    """Refused by name, long before timeouts.reservation."""
+def test_image_missing(cluster, job, write_job):
+    """Said by name, long before timeouts.reservation, also where only executors wait for it."""
     conf = {
-        "spark.kubernetes.container.image": "docker.io/tfos/nope:1",
-        "spark.kubernetes.container.image.pullPolicy": "Never",
+        f"spark.kubernetes.{where}container.image": "docker.io/tfos/nope:1"
+        for where in ([""] if cluster.survives else ["executor."])
     }
+    conf["spark.kubernetes.container.image.pullPolicy"] = "Never"
+    more = "timeouts: {reservation: 600s}"
     begin = time.monotonic()
-    keys = training(job, "count.py", timeouts={"reservation": "600s"})
-    result = submit("train", conf, **keys).wait()
-    assert time.monotonic() - begin < 120  # 15 s on an idle machine
-    assert result.code == 4, result.stderr
-    assert "docker.io/tfos/nope:1" in result.verdict["cause"], result.verdict
-    assert "ErrImageNeverPull" in result.verdict["cause"], result.verdict
-    assert_nothing_left(job, namespace)
+    job.start("train", job_file(cluster, job, write_job, "count.py", conf=conf, more=more))
+    image = ["image or archive cannot be had", "docker.io/tfos/nope:1", "ErrImageNeverPull"]
+    ends(cluster, job, Expected(4, image))
+    assert time.monotonic() - begin < 200  # 15 s on an idle machine
 
 
-def test_no_room(job, namespace, submit):
+def test_no_room(k8s_client, job, write_job):
     """The scheduler's words."""
-    keys = training(job, "count.py", timeouts={"reservation": "60s"})
-    keys["resources"] = {"worker": {"memory": "900g"}}
-    result = submit("train", **keys).wait()
-    assert result.code == 4, result.stderr
-    assert "Insufficient memory" in result.verdict["cause"], result.verdict
+    more = "timeouts: {reservation: 40s}"
+    path = job_file(k8s_client, job, write_job, "count.py", more=more)
+    path.write_text(path.read_text().replace("memory: 1g", "memory: 900g"))
+    job.start("train", path)
+    result = ends(k8s_client, job, Expected(4, ["Insufficient memory"]))
     assert "0/1 nodes are available" in result.stderr
-    assert_nothing_left(job, namespace)
 
 
-def test_service_account_missing(job, namespace, submit):
-    """Found before Spark is started."""
-    conf = {"spark.kubernetes.authenticate.executor.serviceAccountName": "nobody"}
-    result = submit("train", conf, **training(job, "count.py")).wait()
-    assert result.code == 3, result.stderr
-    assert 'serviceaccount "nobody" not found' in result.verdict["cause"], result.verdict
+@pytest.mark.parametrize(
+    ("conf", "cause"),
+    [
+        (
+            {"spark.kubernetes.authenticate.executor.serviceAccountName": "nobody"},
+            'serviceaccount "nobody" not found',
+        ),
+        ({"spark.kubernetes.namespace": "nowhere"}, "in namespace nowhere"),
+    ],
+)
+def test_refused_before_spark(k8s_client, job, write_job, conf, cause):
+    job.start("train", job_file(k8s_client, job, write_job, "count.py", conf=conf))
+    result = ends(k8s_client, job, Expected(3, [cause]))
     assert result.verdict["phase"] == "preflight"
 
 
-def test_namespace_missing(job, namespace, submit):
-    conf = {"spark.kubernetes.namespace": "nowhere"}
-    result = submit("train", conf, **training(job, "count.py")).wait()
-    assert result.code == 3, result.stderr
-    assert "in namespace nowhere" in result.verdict["cause"], result.verdict
-
-
-def test_no_rights(job, namespace, submit):
+def test_no_rights(k8s_client, namespace, job, write_job):
     """Each right that lacks is named, and where all are."""
-    namespace.login("default", namespace.kubeconfig)
-    try:
-        result = submit("train", **training(job, "count.py")).wait()
-    finally:
-        namespace.login("tfos", namespace.kubeconfig)
-    assert result.code == 3, result.stderr
-    assert "may not create pods, list pods" in result.verdict["cause"], result.verdict
-    assert "rbac.yaml" in result.verdict["cause"]
+    path = job_file(k8s_client, job, write_job, "count.py")
+    login = namespace.login("default", job.folder / "kubeconfig")
+    job.start("train", path, env={"KUBECONFIG": str(login)})
+    ends(k8s_client, job, Expected(3, ["may not create pods, list pods", "rbac.yaml"]))
 
 
-def test_quota(job, namespace, submit):
-    """Room for one executor only: the API server's words, as a warning and in the verdict."""
-    namespace.apply(
-        apiVersion="v1",
-        kind="ResourceQuota",
-        metadata={"name": "small"},
-        spec={"hard": {"pods": "1"}},
+@pytest.fixture
+def s3(tmp_path):
+    kubernetes.required("TFOS_TEST_S3")
+    return S3(tmp_path / "conf")
+
+
+def test_graph_program_and_inference(cluster, job, s3, tmp_path):
+    """A graph program trains and exports, and its export predicts: all is on a store, the record
+    too."""
+    made, arguments = models.perceptron()
+    export_training(made, path=str(tmp_path / "graph"), **arguments)
+    models.write(tmp_path / "rows" / "rows.parquet", models.batches(8, models.classes))
+    rows = {"path": s3.put(tmp_path / "rows", "rows")}
+    stores = {f"spark.hadoop.{name}": value for name, value in s3.settings.items()}
+    spark = cluster.spark(**stores)
+
+    def run(command, **keys):
+        path = job.folder / f"{command}.yaml"
+        path.write_text(json.dumps({"input": rows, "cluster_size": 1, "spark": spark, **keys}))
+        job.run_id = f"{path.stem}-{cluster.deploy_mode}-{os.getpid()}"
+        job.start(command, path, env={**s3.env, "TFOS_PYTHON": str(PYTHON)})
+        return ends(cluster, job, Expected(0, ["^$"]))
+
+    trained = run(
+        "train",
+        app={"graph": {"path": s3.put(tmp_path / "graph", "graph")}},
+        batch_size=models.ROWS,
+        strategy="independent",
+        model_dir=f"{s3.url}/model",
+        export_dir=f"{s3.url}/export",
     )
-    try:
-        keys = training(job, "count.py", timeouts={"reservation": "90s"})
-        result = submit("train", **keys).wait()
-    finally:
-        namespace.kubectl("delete", "resourcequota", "small")
-    assert result.code == 4, result.stderr
-    assert "exceeded quota: small" in result.verdict["cause"], result.verdict
-    assert_nothing_left(job, namespace)
+    assert trained.verdict["train"]["steps"] == 8
+    predicted = run(
+        "infer",
+        export_dir=f"{s3.url}/export",
+        keep=["y"],
+        output={"path": f"{s3.url}/predictions"},
+    )
+    assert predicted.verdict["rows"]["read"] == 8 * models.ROWS, predicted.verdict
+    s3.get("predictions", tmp_path / "got")
+    got = pq.read_table(tmp_path / "got")
+    assert got.num_rows == 8 * models.ROWS and "y" in got.column_names
 
 
-def running(job, namespace, submit, **keys):
-    """A job whose two programs have rows."""
-    data = write_rows(job.folder / "data", 100_000, files=2)
-    submit("train", **training(job, "count.py", data, args={"sleep": 0.2}, **keys))
-    job.wait_for(lambda: len(received(job.folder / "model")) == 2, what="both programs")
-    job.wait_for(lambda: all(received(job.folder / "model").values()), what="rows")
-    return job
-
-
-def test_executor_pod_deleted(job, namespace, submit):
-    running(job, namespace, submit)
-    pod = namespace.pods()[0]["metadata"]["name"]
-    namespace.kubectl("delete", "pod", pod, "--wait=false")
-    result = job.wait(timeout=60)
-    assert result.code == 5, result.stderr
-    assert result.verdict["member"].startswith("worker:"), result.verdict
-    assert_nothing_left(job, namespace)
-
-
-def test_launcher_killed(job, namespace, submit):
-    """Pods go too."""
-    running(job, namespace, submit)
-    job.process.kill()
-    job.process.wait()
-    job.err.close()
-    assert_nothing_left(job, namespace)
-
-
-def test_interrupted(job, namespace, submit):
-    running(job, namespace, submit)
-    os.kill(job.process.pid, signal.SIGINT)
-    result = job.wait(timeout=60)
-    assert result.code == 130, result.stderr
-    assert_nothing_left(job, namespace)
-
-
-def in_a_pod(job):
-    """(settings, spark section) of a job whose driver is in a pod. Both write into a shared
-    folder, as one user, because only its owner reads a record."""
-    for name in ("uploads", "records"):
-        (job.folder / name).mkdir()
-    template = job.folder / "driver.yaml"
-    container = "{name: spark-kubernetes-driver}"
-    template.write_text(f"spec: {{securityContext: {{runAsUser: 0}}, containers: [{container}]}}\n")
-    conf = {
-        "spark.kubernetes.file.upload.path": f"file://{job.folder}/uploads",
-        "spark.kubernetes.driver.podTemplateFile": str(template),
-        "spark.driver.memory": "512m",
+def launcher(namespace, job, shared, path):
+    """The pod of configs/kubernetes/launcher.yaml, with a job of this machine."""
+    text = namespace.kubectl(
+        "create", "--dry-run=client", "-o", "json", "-f", kubernetes.CONFIGS / "launcher.yaml"
+    )
+    pod = json.loads(text)
+    (container,) = pod["spec"]["containers"]
+    folders = {**namespace.image_folders(), str(ROOT / "bin"): str(ROOT / "bin")}
+    folders[str(shared)] = str(shared)
+    container |= {
+        "image": namespace.conf["spark.kubernetes.container.image"],
+        "imagePullPolicy": "IfNotPresent",
+        "command": [str(ROOT / "bin" / "tfos"), "train", str(path), "--run-id", job.run_id],
+        "volumeMounts": [
+            {"name": f"folder{i}", "mountPath": inside} for i, inside in enumerate(folders)
+        ],
+        "env": [
+            *container.get("env", []),
+            {"name": "TFOS_STATE_DIR", "value": str(job.folder / "state")},
+        ],
     }
-    return conf, {"deploy_mode": "cluster", "record_dir": str(job.folder / "records")}
+    pod["spec"] |= {
+        "securityContext": {"runAsUser": os.getuid()},
+        "volumes": [
+            {"name": f"folder{i}", "hostPath": {"path": outside}}
+            for i, outside in enumerate(folders.values())
+        ],
+    }
+    pod["metadata"]["name"] = "launcher"
+    namespace.apply(**pod)
 
 
-def of_shared_folder(keys):
-    """The job with a path that Spark takes for this machine's."""
-    keys["input"]["path"] = "file:" + keys["input"]["path"]
-    return keys
+def phase(namespace):
+    pods = {pod["metadata"]["name"]: pod for pod in namespace.pods()}
+    return pods["launcher"]["status"]["phase"]
 
 
-def test_cluster_mode(job, namespace, submit):
-    conf, spark = in_a_pod(job)
-    result = submit("train", conf, spark, **of_shared_folder(training(job, "count.py"))).wait()
-    assert result.code == 0, result.stderr
-    rows = received(job.folder / "model")
-    assert sorted(i for ids in rows.values() for i in ids) == list(range(400))
-    namespace.kubectl("delete", "pods", "-l", "spark-role=driver")  # Spark leaves it
-    assert_nothing_left(job, namespace)
+def wait_until(condition, what, seconds=200):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"no {what} after {seconds} s"
+        time.sleep(0.2)
 
 
-def test_cluster_mode_driver_pod_deleted(job, namespace, submit):
-    """spark-submit says 0 for this."""
-    conf, spark = in_a_pod(job)
-    data = write_rows(job.folder / "data", 100_000, files=2)
-    keys = training(job, "count.py", data, args={"sleep": 0.2})
-    submit("train", conf, spark, **of_shared_folder(keys))
-    job.wait_for(lambda: all(received(job.folder / "model").values() or [0]), what="rows")
-    namespace.kubectl("delete", "pods", "-l", "spark-role=driver", "--wait=false")
-    result = job.wait(timeout=90)
-    assert result.code == 143, result.stderr
-    assert "was deleted" in result.verdict["cause"], result.verdict
-    assert_nothing_left(job, namespace)
+def test_launcher_in_a_pod(cluster, namespace, job, write_job):
+    """With the credentials of its service account, and without a kubeconfig."""
+    path = job_file(cluster, job, write_job, "count.py")
+    (job.folder / "state").chmod(0o777)
+    launcher(namespace, job, cluster.shared, path)
+    wait_until(lambda: phase(namespace) in ("Succeeded", "Failed"), "end")
+    log = namespace.kubectl("logs", "launcher")
+    assert phase(namespace) == "Succeeded", log
+    assert sorted(i for ids in received(job.folder / "model").values() for i in ids) == list(
+        range(200)
+    )
+    namespace.delete("pod", "launcher")
+    cluster.assert_clean(job)
+
+
+def test_launcher_pod_deleted(k8s_client, namespace, job, write_job):
+    """Executors and their settings belong to the pod of their driver, and go with it."""
+    path = job_file(k8s_client, job, write_job, "count.py", 20_000, args={"sleep": 0.2})
+    launcher(namespace, job, k8s_client.shared, path)
+    wait_until(lambda: len(received(job.folder / "model")) == 2, "programs")
+    namespace.delete("pod", "launcher", "--grace-period=0", "--force")
+    k8s_client.assert_clean(job)
+
+
+def test_a_copy_of_the_driver_is_refused(k8s_cluster, namespace, job, write_job):
+    """As a controller makes one. The run goes on."""
+    start_busy(k8s_cluster, job, write_job, rows=2000)
+    (driver,) = [p for p in namespace.pods() if p["metadata"]["labels"]["spark-role"] == "driver"]
+    name = driver["metadata"]["name"] + "-again"
+    spec = {key: value for key, value in driver["spec"].items() if key != "nodeName"}
+    labels = driver["metadata"]["labels"]
+    namespace.apply(
+        apiVersion="v1", kind="Pod", metadata={"name": name, "labels": labels}, spec=spec
+    )
+
+    def ended():
+        return any(p["metadata"]["name"] == name and has_ended(p) for p in namespace.pods())
+
+    job.wait_for(ended, what="the end of the second driver")
+    ends(k8s_cluster, job, Expected(0, ["^$"]))
+    assert sum(map(len, received(job.folder / "model").values())) == 2000
