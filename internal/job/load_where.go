@@ -114,6 +114,14 @@ func kubernetesRun(run string, inCluster bool) map[string]string {
 	return conf
 }
 
+// runConf are the settings by which the manager of such a place knows a run.
+func (w Where) runConf(run string, inCluster bool) map[string]string {
+	if known := w.place().runConf; known != nil {
+		return known(run, inCluster)
+	}
+	return nil
+}
+
 func (w Where) place() place { return placeOf[w] }
 
 // Spark tells whether spark-submit starts the run.
