@@ -32,7 +32,9 @@ type Client struct {
 func (c *Client) Namespace() string { return c.namespace }
 
 // Host is the API server's host and port.
-func (c *Client) Host() string { return net.JoinHostPort(c.server.Hostname(), cmp.Or(c.server.Port(), "443")) }
+func (c *Client) Host() string {
+	return net.JoinHostPort(c.server.Hostname(), cmp.Or(c.server.Port(), "443"))
+}
 
 // Who says whose credentials the client has.
 func (c *Client) Who() string { return c.who.name }
