@@ -95,8 +95,8 @@ class Namespace:
         """What jobs have left."""
         return self.objects() - self._own - {"configmap/kube-root-ca.crt"}
 
-    def pods(self):
-        return json.loads(self.kubectl("get", "pods", "-o", "json"))["items"]
+    def pods(self, label=""):
+        return json.loads(self.kubectl("get", "pods", "-l", label, "-o", "json"))["items"]
 
     def settings(self, *folders, **more):
         """spark.conf of a job whose driver and executors see these folders of this machine."""

@@ -198,7 +198,7 @@ class Kubernetes(Cluster):
     def applications(self, job):
         found = {}
         for pod in self.namespace.pods():
-            labels = pod["metadata"]["labels"]
+            labels = pod["metadata"].get("labels", {})
             if labels.get("tfos-run", "").startswith(key_of(job)):
                 app = labels["spark-app-selector"]
                 found[app] = found.get(app, True) and has_ended(pod)

@@ -4,13 +4,14 @@ in test_clusters.py."""
 import json
 import os
 import time
+import uuid
 
 import graph_models as models
 import kubernetes
 import pyarrow.parquet as pq
 import pytest
-from harness import PYTHON, ROOT, received
-from real_clusters import Expected, ends, has_ended, job_file, start_busy
+from harness import PROGRAMS, PYTHON, ROOT, TFOS, received
+from real_clusters import Expected, assert_all_rows, ends, has_ended, job_file, start_busy
 from remote import S3
 from tfos.graph import export_training
 
@@ -103,53 +104,52 @@ def test_graph_program_and_inference(cluster, job, s3, tmp_path):
         export_dir=f"{s3.url}/export",
     )
     assert trained.verdict["train"]["steps"] == 8
-    predicted = run(
+    run(
         "infer",
         export_dir=f"{s3.url}/export",
         keep=["y"],
         output={"path": f"{s3.url}/predictions"},
     )
-    assert predicted.verdict["rows"]["read"] == 8 * models.ROWS, predicted.verdict
     s3.get("predictions", tmp_path / "got")
     got = pq.read_table(tmp_path / "got")
     assert got.num_rows == 8 * models.ROWS and "y" in got.column_names
 
 
-def launcher(namespace, job, shared, path):
-    """The pod of configs/kubernetes/launcher.yaml, with a job of this machine."""
-    text = namespace.kubectl(
-        "create", "--dry-run=client", "-o", "json", "-f", kubernetes.CONFIGS / "launcher.yaml"
-    )
-    pod = json.loads(text)
-    (container,) = pod["spec"]["containers"]
-    folders = {**namespace.image_folders(), str(ROOT / "bin"): str(ROOT / "bin")}
-    folders[str(shared)] = str(shared)
-    container |= {
-        "image": namespace.conf["spark.kubernetes.container.image"],
-        "imagePullPolicy": "IfNotPresent",
-        "command": [str(ROOT / "bin" / "tfos"), "train", str(path), "--run-id", job.run_id],
-        "volumeMounts": [
-            {"name": f"folder{i}", "mountPath": inside} for i, inside in enumerate(folders)
-        ],
-        "env": [
-            *container.get("env", []),
-            {"name": "TFOS_STATE_DIR", "value": str(job.folder / "state")},
-        ],
-    }
-    pod["spec"] |= {
-        "securityContext": {"runAsUser": os.getuid()},
-        "volumes": [
+@pytest.fixture
+def launcher(namespace, job):
+    """(job file, folder that pods see) -> starts `tfos train` in the pod of
+    configs/kubernetes/launcher.yaml. Returns its phase, asked for anew at each call."""
+    name = f"launcher-{uuid.uuid4().hex[:8]}"
+    manifest = kubernetes.CONFIGS / "launcher.yaml"
+    pod = json.loads(namespace.kubectl("create", "--dry-run=client", "-o", "json", "-f", manifest))
+
+    def start(path, shared):
+        folders = {**namespace.image_folders()}
+        folders |= {str(own): str(own) for own in (ROOT / "bin", PROGRAMS, shared)}
+        (container,) = pod["spec"]["containers"]
+        container |= {
+            "image": namespace.conf["spark.kubernetes.container.image"],
+            "imagePullPolicy": "IfNotPresent",
+            "command": [str(TFOS), "train", str(path), "--run-id", job.run_id],
+            "env": [{"name": "TFOS_STATE_DIR", "value": str(job.folder / "state")}],
+            "volumeMounts": [
+                {"name": f"folder{i}", "mountPath": inside} for i, inside in enumerate(folders)
+            ],
+        }
+        pod["spec"]["securityContext"] = {"runAsUser": os.getuid()}
+        pod["spec"]["volumes"] = [
             {"name": f"folder{i}", "hostPath": {"path": outside}}
             for i, outside in enumerate(folders.values())
-        ],
-    }
-    pod["metadata"]["name"] = "launcher"
-    namespace.apply(**pod)
+        ]
+        namespace.apply(**pod | {"metadata": {"name": name}})
+        return phase
 
+    def phase():
+        return json.loads(namespace.kubectl("get", "pod", name, "-o", "json"))["status"]["phase"]
 
-def phase(namespace):
-    pods = {pod["metadata"]["name"]: pod for pod in namespace.pods()}
-    return pods["launcher"]["status"]["phase"]
+    start.name = name
+    yield start
+    namespace.delete("pod", name, "--ignore-not-found")
 
 
 def wait_until(condition, what, seconds=200):
@@ -159,34 +159,30 @@ def wait_until(condition, what, seconds=200):
         time.sleep(0.2)
 
 
-def test_launcher_in_a_pod(cluster, namespace, job, write_job):
+def test_launcher_in_a_pod(cluster, namespace, launcher, job, write_job):
     """With the credentials of its service account, and without a kubeconfig."""
-    path = job_file(cluster, job, write_job, "count.py")
-    (job.folder / "state").chmod(0o777)
-    launcher(namespace, job, cluster.shared, path)
-    wait_until(lambda: phase(namespace) in ("Succeeded", "Failed"), "end")
-    log = namespace.kubectl("logs", "launcher")
-    assert phase(namespace) == "Succeeded", log
-    assert sorted(i for ids in received(job.folder / "model").values() for i in ids) == list(
-        range(200)
-    )
-    namespace.delete("pod", "launcher")
+    phase = launcher(job_file(cluster, job, write_job, "count.py"), cluster.shared)
+    wait_until(lambda: phase() in ("Succeeded", "Failed"), "end")
+    log = namespace.kubectl("logs", launcher.name)
+    assert phase() == "Succeeded", log
+    assert_all_rows(job, 200)
+    namespace.delete("pod", launcher.name)
     cluster.assert_clean(job)
 
 
-def test_launcher_pod_deleted(k8s_client, namespace, job, write_job):
+def test_launcher_pod_deleted(k8s_client, namespace, launcher, job, write_job):
     """Executors and their settings belong to the pod of their driver, and go with it."""
     path = job_file(k8s_client, job, write_job, "count.py", 20_000, args={"sleep": 0.2})
-    launcher(namespace, job, k8s_client.shared, path)
+    launcher(path, k8s_client.shared)
     wait_until(lambda: len(received(job.folder / "model")) == 2, "programs")
-    namespace.delete("pod", "launcher", "--grace-period=0", "--force")
+    namespace.delete("pod", launcher.name, "--grace-period=0", "--force")
     k8s_client.assert_clean(job)
 
 
 def test_a_copy_of_the_driver_is_refused(k8s_cluster, namespace, job, write_job):
     """As a controller makes one. The run goes on."""
     start_busy(k8s_cluster, job, write_job, rows=2000)
-    (driver,) = [p for p in namespace.pods() if p["metadata"]["labels"]["spark-role"] == "driver"]
+    (driver,) = namespace.pods("spark-role=driver")
     name = driver["metadata"]["name"] + "-again"
     spec = {key: value for key, value in driver["spec"].items() if key != "nodeName"}
     labels = driver["metadata"]["labels"]
