@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 
 	"github.com/spf13/cobra"
 
 	"tfos/internal/exit"
+	"tfos/internal/job"
 	"tfos/internal/launch"
 	"tfos/internal/record"
 	"tfos/internal/store"
@@ -16,6 +18,8 @@ import (
 
 type attachOptions struct {
 	named     string
+	file      string // the run's job file; "": not given
+	sets      []string
 	interrupt onInterrupt
 	output    verdictFormat
 }
@@ -23,23 +27,36 @@ type attachOptions struct {
 func newAttachCommand(c *cli) *cobra.Command {
 	o := &attachOptions{interrupt: onInterrupt{detach: true}}
 	cmd := &cobra.Command{
-		Use:   "attach RUN|RECORD",
+		Use:   "attach RUN|RECORD [JOB.yaml]",
 		Short: "Follow a run in a cluster until it ends",
 		Long: `Follows a run whose driver is in the cluster (spark.deploy_mode: cluster), as the
 tfos train or tfos infer that has started it: the same progress, report and exit code. RUN is
 the id of a run of this machine. RECORD is the folder of its record: tfos's first line, the
 report and the message at Ctrl-C have it.
 
+JOB.yaml is the run's job file. With it RUN may be the id of a run of any machine: the job file
+says where the record is. The settings of its spark.conf open the record's store and the cluster
+manager, as those of the environment and of Hadoop's files do: a record has no secrets.
+
 Ctrl-C ends tfos attach, and the run goes on. With --on-interrupt stop it stops the run.
 
 Of a run that has ended, attach writes the report, and ends with the run's exit code.`,
 		Example: `  tfos attach digits-20260102-030405-ab12
+  tfos attach digits-20260102-030405-ab12 digits.yaml
   tfos attach hdfs:///models/.digits.tfos.runs/digits-20260102-030405-ab12`,
-		Args: one("run", "digits-20260102-030405-ab12"),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 || len(args) > 2 {
+				return fmt.Errorf("%s needs a run, and may have its job file, such as: %[1]s digits-20260102-030405-ab12 digits.yaml", cmd.CommandPath())
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.named = args[0]
+			if len(args) == 2 {
+				o.file = args[1]
+			}
 			v, name, err := c.attach(cmd.Context(), o)
-			if err == nil && v.Phase != launch.PhaseDetached {
+			if err == nil && v.Phase != launch.PhaseDetached && v.Phase != launch.PhaseUnsubmitted {
 				c.report(o.output.json, func(w io.Writer) { writeReport(w, name, v, c.terminal) })
 			}
 			if code := c.conclude(v, err, o.output.json); code != exit.Done {
@@ -50,6 +67,7 @@ Of a run that has ended, attach writes the report, and ends with the run's exit 
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
+	f.StringArrayVar(&o.sets, "set", nil, "override a key of the job, as `key=value`; may be repeated")
 	f.Var(&o.interrupt, "on-interrupt", "what Ctrl-C and SIGTERM do to the run: `stop|detach`")
 	f.Var(&o.output, "output", "what standard output gets at the end: `text|json`")
 	return cmd
@@ -65,9 +83,13 @@ func (c *cli) attach(ctx context.Context, o *attachOptions) (v record.Verdict, j
 	if err != nil {
 		return v, "", err
 	}
-	folder, err := launch.FindRecord(state, store.Canonical(o.named))
+	spec, err := o.job()
+	if err != nil {
+		return v, "", err
+	}
+	folder, err := o.record(state, spec)
 	if err == nil {
-		err = c.useStores(folder)
+		err = c.openRecord(folder, spec)
 	}
 	if err != nil {
 		return v, "", err
@@ -85,10 +107,48 @@ func (c *cli) attach(ctx context.Context, o *attachOptions) (v record.Verdict, j
 	case !status.Run.InCluster:
 		return v, "", usageError("%s: its driver is not in a cluster (%s): its launcher follows it. tfos show %s", o.named, status.State, folder)
 	}
-	r, err := c.openRun(ctx, folder, o.interrupt.detach)
+	r, err := c.openRun(ctx, folder, spec, settings, o.interrupt.detach)
 	if err != nil {
 		return v, "", err
 	}
 	v, err = r.follow(ctx)
+	if v.Phase == launch.PhaseUnsubmitted {
+		c.talk("tfos: %s. Submit it: tfos %s JOB.yaml --run-id %s", v.Cause, r.run.Kind, r.run.ID)
+	}
 	return v, status.Run.Job, err
+}
+
+// job loads the job file; nil: there is none.
+func (o *attachOptions) job() (*job.Spec, error) {
+	if o.file == "" {
+		if len(o.sets) > 0 {
+			return nil, usageError("--set changes a key of the job file: name it after the run")
+		}
+		return nil, nil
+	}
+	spec, err := job.Load(o.file, job.KindOf(o.file), o.sets)
+	if err == nil && !spec.InCluster() {
+		err = usageError("%s: its runs are not in a cluster (spark.deploy_mode: client): their launcher follows them", o.file)
+	}
+	return spec, err
+}
+
+// record returns the folder of the run's record. spec may be nil.
+func (o *attachOptions) record(state string, spec *job.Spec) (string, error) {
+	if spec != nil && runIDForm.MatchString(o.named) {
+		return spec.RecordFolder(o.named), nil
+	}
+	return launch.FindRecord(state, store.Canonical(o.named))
+}
+
+// openRecord sets up the store of a record, with the settings of the run's job. spec may be nil.
+func (c *cli) openRecord(folder string, spec *job.Spec) error {
+	if spec == nil {
+		return c.useStores(folder)
+	}
+	if !store.Remote(folder) {
+		return nil
+	}
+	_, err := c.configureStores(spec.Spark.Conf)
+	return err
 }

@@ -8,6 +8,7 @@ import (
 
 	"tfos/internal/cluster"
 	"tfos/internal/exit"
+	"tfos/internal/job"
 	"tfos/internal/launch"
 	"tfos/internal/record"
 	"tfos/internal/store"
@@ -40,6 +41,7 @@ type clusterRun struct {
 	run     record.Run
 	with    launch.ClusterRun
 	plan    []byte // plan.json
+	others  bool   // another launcher has made its record
 	folder  string // of the record
 	manager cluster.Manager
 	detach  bool // at the first signal
@@ -49,16 +51,15 @@ type clusterRun struct {
 // needs the scratch folder no more.
 func (s *submission) startInCluster(ctx context.Context, spark launch.Spark, scratch launch.Scratch, started func(int), submitted func()) (record.Verdict, error) {
 	argv := s.plan.Command(spark.Submit)
-	kept, err := s.newRecord(ctx, argv)
+	run, err := s.newClusterRecord(ctx, argv)
 	if err != nil {
 		return record.Verdict{}, err
 	}
-	kept.Leave() // the driver is its writer
 	plan, err := s.plan.JSON()
 	if err != nil {
 		return record.Verdict{}, err
 	}
-	r := clusterRun{c: s.c, run: kept.Run(), with: s.clusterFile(), plan: plan, folder: s.plan.Record, manager: s.manager, detach: s.o.interrupt.detach}
+	r := clusterRun{c: s.c, run: run, with: s.clusterFile(), plan: plan, folder: s.plan.Record, manager: s.manager, detach: s.o.interrupt.detach}
 	local, err := launch.KeepPlace(s.state, s.run, r.folder)
 	if err == nil {
 		s.c.talk("tfos: run %s on %s, record %s", s.run, s.plan.Master(), r.folder)
@@ -68,8 +69,47 @@ func (s *submission) startInCluster(ctx context.Context, spark launch.Spark, scr
 	if err != nil {
 		return s.notSubmitted(ctx, r, err)
 	}
-	v, err := r.follow(ctx)
-	return s.checkThroughput(v), err
+	return r.follow(ctx)
+}
+
+// retake makes the record of a run that was not submitted this process's own. Then it removes
+// what the dead launcher has left: its caretaker may have been killed too.
+func (s *submission) retake(ctx context.Context, spark launch.Spark) error {
+	config, err := s.recordConfig(s.plan.Command(spark.Submit))
+	if err != nil {
+		return err
+	}
+	run, err := launch.RemakeRecord(context.WithoutCancel(ctx), config, *s.abandonedBy)
+	if err != nil {
+		return err
+	}
+	s.remade = &run
+	return launch.Scratch{Dir: launch.ScratchDir(s.c.tmp, s.run)}.Remove(scratchMargin)
+}
+
+// newClusterRecord makes the record, which the driver takes over.
+func (s *submission) newClusterRecord(ctx context.Context, argv []string) (record.Run, error) {
+	if s.remade != nil {
+		return *s.remade, nil
+	}
+	config, err := s.recordConfig(argv)
+	if err != nil {
+		return record.Run{}, err
+	}
+	kept, err := launch.NewRecord(context.WithoutCancel(ctx), config)
+	if err != nil {
+		return record.Run{}, err
+	}
+	kept.Leave()
+	return kept.Run(), nil
+}
+
+// followOther follows a run that another launcher has submitted meanwhile.
+func (s *submission) followOther(ctx context.Context, taken error) (record.Verdict, error) {
+	if v, adopted, err := s.adopt(ctx); adopted || err != nil {
+		return v, err
+	}
+	return record.Verdict{}, taken
 }
 
 func (s *submission) submitConfig(spark launch.Spark, scratch launch.Scratch, local string, argv []string, started func(int)) launch.Config {
@@ -88,8 +128,9 @@ func (s *submission) submitConfig(spark launch.Spark, scratch launch.Scratch, lo
 func (s *submission) clusterFile() launch.ClusterRun {
 	return launch.ClusterRun{
 		Kind: cluster.Kind(s.plan.Where), Master: s.plan.Submission.Master, Conf: s.plan.Submission.Conf,
-		FormationMS: time.Duration(s.spec.Timeouts.Reservation).Milliseconds(),
-		GraceMS:     (s.lease() + drainMargin).Milliseconds(),
+		FormationMS:   time.Duration(s.spec.Timeouts.Reservation).Milliseconds(),
+		GraceMS:       (s.lease() + drainMargin).Milliseconds(),
+		UnreachableMS: s.spec.Timeouts.Unreachable.Milliseconds(),
 	}
 }
 
@@ -123,16 +164,21 @@ func (r clusterRun) follow(ctx context.Context) (record.Verdict, error) {
 	}
 	talk := newProgress(r.c)
 	talk.begin = r.run.Started
-	v, err := launch.Follow(ctx, launch.FollowConfig{
+	config := launch.FollowConfig{
 		Run: r.run.ID, Record: r.folder, Store: at, Manager: r.manager,
-		Formation: r.with.Formation(), Submitted: r.run.Started, Grace: r.with.Grace(),
+		Formation: r.with.Formation(), Submitted: r.run.Started, Grace: r.with.Grace(), Unreachable: r.with.Unreachable(),
 		Detach: r.detach, Event: talk.showEvent, State: talk.showState, Kill: r.c.kill,
-	})
+	}
+	if r.others {
+		config.Submission = func() launch.Submission { return launch.SubmissionOf(r.run) }
+	}
+	v, err := launch.Follow(ctx, config)
 	talk.finish()
 	v.Kind = r.run.Kind
 	switch {
 	case v.Phase == launch.PhaseDetached:
 		r.c.talk("tfos: %s. Follow it again: tfos attach %s", v.Cause, r.folder)
+	case v.Phase == launch.PhaseUnsubmitted:
 	case v.Code != exit.Done:
 		if cerr := launch.ClearStagingOf(context.WithoutCancel(ctx), r.plan, &v); cerr != nil {
 			r.c.talk("tfos: warning: unfinished output was not deleted: %v", cerr)
@@ -141,38 +187,53 @@ func (r clusterRun) follow(ctx context.Context) (record.Verdict, error) {
 	return v, err
 }
 
-// openRun finds a run in a cluster by its record. It is fs.ErrNotExist where there is no
-// record.
-func (c *cli) openRun(ctx context.Context, folder string, detach bool) (clusterRun, error) {
-	r := clusterRun{c: c, folder: folder, detach: detach}
+// openRun finds a run in a cluster by its record. spec is its job, whose settings may have the
+// secrets that its manager asks for; nil: it is not known. The error is fs.ErrNotExist where
+// there is no record.
+func (c *cli) openRun(ctx context.Context, folder string, spec *job.Spec, settings settings, detach bool) (clusterRun, error) {
+	r := clusterRun{c: c, folder: folder, others: true, detach: detach}
 	var err error
 	if r.run, r.with, r.plan, err = launch.ReadClusterRun(ctx, folder); err != nil {
 		return r, err
 	}
-	site, err := launch.FindDefaults(c.env.Get("SPARK_HOME"), c.env)
+	site, err := launch.FindDefaults(launch.KnownSpark(c.search(settings, spec)).Home, c.env)
 	if err != nil {
 		return r, err
 	}
-	r.manager, err = r.with.Open(r.run.ID, site.Settings, c.env.Get)
+	var conf map[string]string
+	if spec != nil {
+		conf = spec.Spark.Conf
+	}
+	r.manager, err = r.with.Open(r.run.ID, site.Settings, conf, c.env.Get)
 	return r, err
 }
 
-// adopt follows the run that the job's --run-id names, if it goes on in the cluster. None:
-// there is no such run, or it has ended.
+// adopt follows the run that the job's --run-id names, if it goes on in the cluster. Not
+// adopted: there is no such run, or its launcher has died before it was submitted. Then this
+// launcher submits it. A run that has ended is refused.
 func (s *submission) adopt(ctx context.Context) (v record.Verdict, adopted bool, err error) {
+	s.abandonedBy = nil
 	if s.o.runID == "" || !s.spec.InCluster() || s.o.dryRun {
 		return v, false, nil
 	}
-	r, err := s.c.openRun(ctx, s.spec.RecordFolder(s.run), s.o.interrupt.detach)
+	r, err := s.c.openRun(ctx, s.spec.RecordFolder(s.run), s.spec, s.settings, s.o.interrupt.detach)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return v, false, nil
 	case err != nil:
 		return v, false, err
 	case r.run.State != record.Running:
-		return v, false, nil // to make its record again is refused
+		return v, false, launch.RecordExists(ctx, s.run, r.folder)
+	case r.run.Adopted:
+		s.c.talk("tfos: run %s goes on: record %s", s.run, r.folder)
+	default:
+		s.c.talk("tfos: run %s was begun by process %d on %s, and is looked for in the cluster: record %s", s.run, r.run.Writer.PID, r.run.Writer.Host, r.folder)
 	}
-	s.c.talk("tfos: run %s goes on: record %s", s.run, r.folder)
 	v, err = r.follow(ctx)
-	return s.checkThroughput(v), true, err
+	if v.Phase == launch.PhaseUnsubmitted && launch.SubmissionOf(r.run) == launch.Abandoned {
+		s.c.talk("tfos: %s. It is submitted now", v.Cause)
+		s.abandonedBy = &r.run.Writer
+		return record.Verdict{}, false, nil
+	}
+	return v, true, err
 }

@@ -31,6 +31,8 @@ func TestMain(m *testing.M) {
 				"tfos-engine.s2": &fstest.MapFile{Data: zipped("#!/bin/sh\necho engine\n")},
 			}).run(os.Args[1:]))
 		},
+		"driver":       program(driver),
+		"lines":        program(lines),
 		"tfos-unbuilt": func() { os.Exit(newCLI(fstest.MapFS{}).run(os.Args[1:])) },
 	})
 }

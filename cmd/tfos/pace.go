@@ -34,7 +34,7 @@ func (p *pace) text(e record.Progress, now time.Time) string {
 	parts := []string{fmt.Sprintf("%d rows", e.Rows)}
 	took := now.Sub(p.begin)
 	if rows := e.Rows - p.first.Rows; rows > 0 && took > 0 {
-		parts = append(parts, rowRate(float64(rows)/took.Seconds()))
+		parts = append(parts, record.RowRate(float64(rows)/took.Seconds()))
 	}
 	splits := fmt.Sprintf("%d parts done", e.Splits) // Spark's partitions
 	if e.AllSplits > 0 {

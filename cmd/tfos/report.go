@@ -220,25 +220,18 @@ func (r reporter) throughput(v record.Verdict) {
 		return
 	}
 	if t.StepP50 == 0 { // inference that was stopped before its end
-		r.field("pace", fmt.Sprintf("%s for %.1f s", rowRate(t.RowsPerSecond), t.Seconds))
+		r.field("pace", fmt.Sprintf("%s for %.1f s", record.RowRate(t.RowsPerSecond), t.Seconds))
 		return
 	}
 	r.field("pace", fmt.Sprintf("%s for %.1f s; step %s (p50), %s (p99); feed wait %.0f %%",
-		rowRate(t.RowsPerSecond), t.Seconds, millis(t.StepP50), millis(t.StepP99), t.FeedWait))
+		record.RowRate(t.RowsPerSecond), t.Seconds, millis(t.StepP50), millis(t.StepP99), t.FeedWait))
 	if len(t.Members) < 2 {
 		return
 	}
 	for _, m := range t.Members {
 		r.printf("           %s: %s; step %s, %s; feed wait %.0f %%\n",
-			m.Member, rowRate(m.RowsPerSecond), millis(m.StepP50), millis(m.StepP99), m.FeedWait)
+			m.Member, record.RowRate(m.RowsPerSecond), millis(m.StepP50), millis(m.StepP99), m.FeedWait)
 	}
-}
-
-func rowRate(rate float64) string {
-	if rate < 100 {
-		return fmt.Sprintf("%.1f rows/s", rate)
-	}
-	return fmt.Sprintf("%.0f rows/s", rate)
 }
 
 func millis(ms float64) string { return fmt.Sprintf("%.3g ms", ms) }
@@ -383,7 +376,7 @@ func nextStep(v record.Verdict) string {
 		}
 		return "remove the output, name another, or let the job replace it"
 	case exit.Stalled:
-		if v.Phase == phaseThroughput {
+		if v.Phase == launch.PhaseThroughput {
 			return "tfos bench says where the time goes"
 		}
 		return "read the log for what the program waits for; timeouts.stall bounds the time without progress"

@@ -50,13 +50,20 @@ func writeStatus(w io.Writer, s record.Status) {
 	r.field("ended", clockTime(s.Run.Ended))
 	r.field("master", s.Run.Master)
 	r.field("spark", strings.TrimSpace(s.Run.Application+" "+s.Run.TrackingURL))
-	r.field("launcher", fmt.Sprintf("process %d on %s", s.Run.Writer.PID, s.Run.Writer.Host))
+	writer := "launcher"
+	if s.Run.Adopted {
+		writer = "driver"
+	}
+	r.field(writer, fmt.Sprintf("process %d on %s", s.Run.Writer.PID, s.Run.Writer.Host))
 	if s.Last.Name != "" {
 		r.field("last", fmt.Sprintf("%s at %s", lastEvent(s.Last), clockTime(s.Last.Time)))
 	}
 	switch {
 	case s.Verdict != nil:
 		writeReport(w, s.Run.Job, *s.Verdict, true)
+	case s.Unbegun:
+		r.field("note", "the launcher has ended, and the driver has not begun")
+		r.field("next", "tfos attach says whether the cluster has the run; --run-id "+s.Run.ID+" follows it, or submits it")
 	case s.State == record.Lost:
 		r.field("cause", "the launcher has ended, and no verdict is known")
 		r.mirrored(s.Mirrored, false)

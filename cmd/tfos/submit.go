@@ -30,11 +30,15 @@ type submission struct {
 	search   launch.Search
 	state    string // folder of all records
 	run      string
-	cluster  cluster.Config
-	manager  cluster.Manager
-	bundle   []job.Copy   // files shipped with the program
-	beside   []string     // names beside the program that are not shipped
-	lines    []model.Line // how columns and tensors go together
+	// abandonedBy is the launcher that has made the run's record, and died before it submitted
+	// the run. nil: the run is new.
+	abandonedBy *record.Process
+	remade      *record.Run // its record, once it is this process's
+	cluster     cluster.Config
+	manager     cluster.Manager
+	bundle      []job.Copy   // files shipped with the program
+	beside      []string     // names beside the program that are not shipped
+	lines       []model.Line // how columns and tensors go together
 }
 
 // submit runs a job from loading to its exit code, and reports everything. Its
@@ -199,17 +203,11 @@ func (s *submission) pythons() launch.Uses {
 }
 
 func (s *submission) makePlan(ctx context.Context) error {
-	dirs := []string{s.c.dir}
-	if file := s.spec.File(); file != "" {
-		if dir, err := filepath.Abs(filepath.Dir(file)); err == nil && dir != s.c.dir {
-			dirs = append(dirs, dir)
-		}
-	}
-	probe, err := scripts.Probe()
-	if err != nil {
+	s.search = s.c.search(s.settings, s.spec)
+	var err error
+	if s.search.Probe, err = scripts.Probe(); err != nil {
 		return err
 	}
-	s.search = launch.Search{Home: s.spec.Spark.Home, Python: s.settings.Python, Spark: s.settings.SparkHome, Dirs: dirs, Env: s.c.env, Probe: probe}
 	python, err := launch.FindPython(s.search)
 	switch {
 	case err == nil || s.o.dryRun:
@@ -230,6 +228,7 @@ func (s *submission) makePlan(ctx context.Context) error {
 		Columns:       job.ColumnsOf(s.lines),
 		Rows:          s.rows(ctx),
 		Measure:       s.o.measure,
+		MinRate:       s.o.minRate,
 		Address:       s.address(),
 		Cores:         s.c.cores,
 		ExportVersion: job.NextVersion(ctx, s.spec),
@@ -237,6 +236,21 @@ func (s *submission) makePlan(ctx context.Context) error {
 		Verbose:       s.o.verbose,
 	})
 	return err
+}
+
+// search is where Python and Spark are looked for. spec may be nil.
+func (c *cli) search(settings settings, spec *job.Spec) launch.Search {
+	found := launch.Search{Python: settings.Python, Spark: settings.SparkHome, Dirs: []string{c.dir}, Env: c.env}
+	if spec == nil {
+		return found
+	}
+	found.Home = spec.Spark.Home
+	if file := spec.File(); file != "" {
+		if dir, err := filepath.Abs(filepath.Dir(file)); err == nil && dir != c.dir {
+			found.Dirs = append(found.Dirs, dir)
+		}
+	}
+	return found
 }
 
 // address is that of this machine on the way to the master, where executors need it and the

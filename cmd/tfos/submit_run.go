@@ -31,6 +31,14 @@ const (
 
 // start makes the folders, runs the job, and removes the scratch folder.
 func (s *submission) start(ctx context.Context, spark launch.Spark) (v record.Verdict, err error) {
+	if s.abandonedBy != nil {
+		switch err := s.retake(ctx, spark); {
+		case errors.Is(err, record.ErrAdopted), errors.Is(err, record.ErrTaken):
+			return s.followOther(ctx, err)
+		case err != nil:
+			return v, err
+		}
+	}
 	scratch, err := launch.NewScratch(s.c.tmp, s.run)
 	if err != nil {
 		return v, err
@@ -56,7 +64,11 @@ func (s *submission) start(ctx context.Context, spark launch.Spark) (v record.Ve
 		return s.startInCluster(ctx, spark, scratch, caretaker.Watch, remove)
 	}
 	argv := s.plan.Command(spark.Submit)
-	kept, err := s.newRecord(ctx, argv)
+	config, err := s.recordConfig(argv)
+	if err != nil {
+		return v, err
+	}
+	kept, err := launch.NewRecord(context.WithoutCancel(ctx), config) // it says so if ctx is cancelled
 	if err != nil {
 		return v, err
 	}
@@ -66,7 +78,6 @@ func (s *submission) start(ctx context.Context, spark launch.Spark) (v record.Ve
 			s.c.talk("tfos: warning: unfinished output was not deleted: %v", err)
 		}
 	}
-	v = s.checkThroughput(v)
 	v.Run, v.Kind, v.Record = s.run, string(s.o.kind), s.plan.Record
 	last := v
 	if err != nil {
@@ -78,25 +89,25 @@ func (s *submission) start(ctx context.Context, spark launch.Spark) (v record.Ve
 	return v, err
 }
 
-// newRecord begins the run's record, even if ctx is cancelled.
-func (s *submission) newRecord(ctx context.Context, argv []string) (*record.Writer, error) {
+// recordConfig is that of the run's record.
+func (s *submission) recordConfig(argv []string) (record.Config, error) {
 	plan, err := s.plan.JSON()
 	if err != nil {
-		return nil, err
+		return record.Config{}, err
 	}
 	files := map[string][]byte{"plan.json": plan, "command.txt": []byte(job.Quote(argv, true) + "\n")}
 	if s.plan.InCluster() {
 		if files[launch.ClusterFile], err = s.clusterFile().Encode(); err != nil {
-			return nil, err
+			return record.Config{}, err
 		}
 	}
-	return launch.NewRecord(context.WithoutCancel(ctx), record.Config{
+	return record.Config{
 		Dir:   s.plan.Record,
 		Run:   record.Run{ID: s.run, Kind: string(s.o.kind), Job: s.spec.Name, Master: s.plan.Submission.Master, InCluster: s.plan.InCluster()},
 		Files: files,
 		Now:   s.c.now,
 		Warn:  func(err error) { s.c.talk("tfos: warning: the run's record is not complete: %v", err) },
-	})
+	}, nil
 }
 
 // deleteCheckpoints deletes the checkpoints of a measurement, also of one that was stopped.
@@ -113,27 +124,6 @@ func (s *submission) deleteCheckpoints(ctx context.Context, checkpoints string) 
 	if err != nil {
 		s.c.talk("tfos: warning: the measurement's checkpoints were not deleted: %v", err)
 	}
-}
-
-// phaseThroughput is the phase of a run that failed because it was too slow.
-const phaseThroughput = "throughput"
-
-// checkThroughput fails a run that was slower than --min-throughput. Its
-// outputs stay: they are complete, and were expensive to compute.
-func (s *submission) checkThroughput(v record.Verdict) record.Verdict {
-	if s.o.minRate <= 0 || v.Code != exit.Done || v.Phase == launch.PhaseSkipped {
-		return v
-	}
-	switch t := v.Throughput; {
-	case t == nil:
-		v.Cause = fmt.Sprintf("--min-throughput %g: nothing was measured: the program takes no rows from a feed, or only one batch", s.o.minRate)
-	case t.RowsPerSecond < s.o.minRate:
-		v.Cause = fmt.Sprintf("%s is less than --min-throughput %g", rowRate(t.RowsPerSecond), s.o.minRate)
-	default:
-		return v
-	}
-	v.Code, v.Phase = exit.Stalled, phaseThroughput
-	return v
 }
 
 func (s *submission) lease() time.Duration { return time.Duration(s.spec.Timeouts.Lease) }

@@ -45,10 +45,10 @@ type Manager interface {
 	// and says what to do. A manager that cannot be asked is reached.
 	Reach(ctx context.Context) error
 	// Find returns the run's application by the run's key, also of one that has ended. If
-	// the manager knows none, or cannot be asked, the error is ErrUnknown.
+	// the manager knows none, or is one that cannot be asked, the error is ErrUnknown. One
+	// that does not answer is another error.
 	Find(ctx context.Context) (App, error)
-	// State returns how an application is. If the manager does not know it, or cannot be
-	// asked, the error is ErrUnknown.
+	// State returns how an application is. The error is ErrUnknown as Find's is.
 	State(ctx context.Context, app App) (State, error)
 	// Kill ends an application at once. It returns nil if the application has ended
 	// already. It does not wait for the end: ask State.

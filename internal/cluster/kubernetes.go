@@ -27,7 +27,10 @@ const (
 
 const (
 	killGrace = 5 * time.Second // for processes of pods that are deleted
-	pullLeast = time.Minute     // how long pulls of an image fail before the run ends
+	// The node tells the address of a pod some time after the pod has begun.
+	ownTimeout = 20 * time.Second
+	ownPause   = 500 * time.Millisecond
+	pullLeast  = time.Minute // how long pulls of an image fail before the run ends
 )
 
 // kubernetes is an API server. Pods that have ended are deleted, those of executors by Spark at
@@ -166,7 +169,7 @@ func sparkMiB(text string) (int64, bool) {
 // Find knows runs that have pods. A driver on the launcher's machine has none of its own.
 func (k *kubernetes) Find(ctx context.Context) (App, error) {
 	if err := k.look(ctx); err != nil {
-		return App{}, fmt.Errorf("cluster: find the run: %w", errors.Join(ErrUnknown, err))
+		return App{}, fmt.Errorf("cluster: find the run: %w", err)
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -198,14 +201,17 @@ func (k *kubernetes) look(ctx context.Context) error {
 // State is that of the driver's pod. While it runs, or is on the launcher's machine, the
 // application waits while one of its executors does, or cannot be created.
 func (k *kubernetes) State(ctx context.Context, app App) (State, error) {
-	err := k.look(ctx) // after an error, what was seen counts
+	err := k.look(ctx) // after an error, an end that was seen counts
 	state := State{App: app, Phase: Running, Queue: k.client.Namespace()}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	pods := k.ordered()
 	driver := len(pods) > 0 && pods[0].Executor() == ""
 	if driver {
-		if pods[0].describe(&state); state.Phase != Running {
+		switch pods[0].describe(&state); {
+		case err != nil && !state.Phase.Ended():
+			return State{}, fmt.Errorf("cluster: ask Kubernetes for the run: %w", err)
+		case state.Phase != Running:
 			return state, nil
 		}
 		pods = pods[1:]
@@ -228,10 +234,13 @@ func (k *kubernetes) State(ctx context.Context, app App) (State, error) {
 			state.Phase, state.Cause, state.Words = Waiting, CauseQueue, refused.Message
 		}
 	}
-	if !driver && living == 0 && state.Words == "" {
-		return State{}, errors.Join(ErrUnknown, err)
+	switch {
+	case driver || living > 0 || state.Words != "":
+		return state, nil
+	case err != nil:
+		return State{}, fmt.Errorf("cluster: ask Kubernetes for the run: %w", err)
 	}
-	return state, nil
+	return State{}, ErrUnknown
 }
 
 func (p *seenPod) name() string { return "pod " + p.Metadata.Name }
@@ -368,11 +377,17 @@ func (k *kubernetes) Own(ctx context.Context, host string) map[string]string {
 	if host == "" {
 		return nil
 	}
-	pod, err := k.client.Get(ctx, host)
-	if err != nil || pod.Status.PodIP == "" || pod.Status.PodIP != addressTo(k.client.Host()) {
-		return nil
+	for end := time.Now().Add(ownTimeout); ; time.Sleep(ownPause) {
+		pod, err := k.client.Get(ctx, host)
+		switch {
+		case err != nil:
+			return nil
+		case pod.Status.PodIP != "" && pod.Status.PodIP == addressTo(k.client.Host()):
+			return map[string]string{"spark.kubernetes.driver.pod.name": host}
+		case pod.Status.PodIP != "" || time.Now().After(end):
+			return nil
+		}
 	}
-	return map[string]string{"spark.kubernetes.driver.pod.name": host}
 }
 
 // AddressTo returns the address of this machine from which packets go to an API server

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -374,6 +375,15 @@ func TestKubernetesOwn(t *testing.T) {
 	api, k := serveAPI(t)
 	api.pods["here"] = json.RawMessage(`{"metadata": {"name": "here"}, "status": {"podIP": "127.0.0.1"}}`)
 	api.pods["there"] = json.RawMessage(`{"metadata": {"name": "there"}, "status": {"podIP": "10.1.2.3"}}`)
+	time.AfterFunc(ownPause/2, func() {
+		api.mu.Lock()
+		defer api.mu.Unlock()
+		api.pods["new"] = json.RawMessage(`{"metadata": {"name": "new"}, "status": {"podIP": "127.0.0.1"}}`)
+	})
+	api.pods["new"] = json.RawMessage(`{"metadata": {"name": "new"}, "status": {}}`)
+	if got := k.Own(t.Context(), "new"); got == nil {
+		t.Error("a pod whose address is not known yet")
+	}
 	if got := k.Own(t.Context(), "here"); got["spark.kubernetes.driver.pod.name"] != "here" {
 		t.Errorf("in a pod: %v", got)
 	}
@@ -381,5 +391,41 @@ func TestKubernetesOwn(t *testing.T) {
 		if got := k.Own(t.Context(), host); got != nil {
 			t.Errorf("host %q: %v", host, got)
 		}
+	}
+}
+
+// TestKubernetesDriverUnseen: an API server that does not answer says nothing of the driver, unless
+// its end was seen before.
+func TestKubernetesDriverUnseen(t *testing.T) {
+	driver := []string{`"spark-exec-id"`, `"other"`, `"executor"`, `"driver"`}
+	for pod, seen := range map[string]bool{"": false, "large": false, "exits": true} {
+		api, k := serveAPI(t)
+		if pod != "" {
+			api.set(pod, driver...)
+			if _, err := k.Find(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		api.mu.Lock()
+		api.down = true
+		api.mu.Unlock()
+		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		state, err := k.State(short, App{ID: "spark-1"})
+		cancel()
+		if errors.Is(err, ErrUnknown) || (err == nil) != seen || seen && state.Phase != Failed {
+			t.Errorf("%q: %+v, %v", pod, state, err)
+		}
+	}
+	api, k := serveAPI(t)
+	if _, err := k.Find(t.Context()); !errors.Is(err, ErrUnknown) {
+		t.Errorf("there is no pod: %v", err)
+	}
+	api.mu.Lock()
+	api.down = true
+	api.mu.Unlock()
+	short, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := k.Find(short); err == nil || errors.Is(err, ErrUnknown) {
+		t.Errorf("find: %v", err)
 	}
 }

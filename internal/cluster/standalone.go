@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -162,6 +163,11 @@ func (s standalone) Executors(ctx context.Context, app App) ([]Executor, error) 
 	return all, nil
 }
 
+// emptyLog begins the page of a log that has no byte. Of an executor whose folder was deleted
+// (spark.worker.cleanup.enabled) the page then has an error of the worker's own, with status
+// 200.
+var emptyLog = regexp.MustCompile(`^==== Bytes \d+-\d+ of 0 of `)
+
 // tail reads the last lines of a worker's log. The first line of the page is its title.
 func (s standalone) tail(ctx context.Context, page string) []string {
 	var lines []string
@@ -171,10 +177,13 @@ func (s standalone) tail(ctx context.Context, page string) []string {
 			return err
 		}
 		body, err := roundTrip(s.http, req)
-		lines = strings.Split(strings.TrimRight(string(body), "\n"), "\n")
+		title, text, _ := strings.Cut(strings.TrimRight(string(body), "\n"), "\n")
+		if err == nil && text != "" && !emptyLog.MatchString(title) {
+			lines = LastLines(strings.Split(text, "\n"))
+		}
 		return err
 	})
-	return LastLines(lines[min(1, len(lines)):])
+	return lines
 }
 
 // LastLines returns the last TailLines of lines.

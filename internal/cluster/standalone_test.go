@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -71,10 +72,13 @@ func TestStandalonePages(t *testing.T) {
 		{"id":"worker-0","host":"gone","webuiaddress":"http://127.0.0.1:1","state":"DEAD"}],
 		"activeapps":[{"id":"app-1","state":"WAITING"},{"id":"app-2","state":"RUNNING"}],
 		"completedapps":[{"id":"app-3","state":"KILLED"},{"id":"app-4","state":"FINISHED"},{"id":"app-5","state":"FAILED"}]}`)
-	answer("/w/json/", `{"finishedexecutors":[{"id":10,"appid":"app-2"},{"id":9,"appid":"app-2"},{"id":0,"appid":"app-3"}]}`)
-	mux.HandleFunc("/w/log/", func(w http.ResponseWriter, r *http.Request) {
-		_, _ = w.Write([]byte("==== Bytes 0-9\n" + strings.Repeat("more\n", 30) + "executor " + r.FormValue("executorId") + "\n"))
-	})
+	answer("/w/json/", `{"finishedexecutors":[{"id":10,"appid":"app-2"},{"id":9,"appid":"app-2"},{"id":0,"appid":"app-3"},{"id":11,"appid":"app-2"}]}`)
+	logs := map[string]string{
+		"9":  "==== Bytes 0-8 of 8 of /w/app-2/9/stderr ====\none\ntwo\n",
+		"10": "==== Bytes 40-208 of 208 of /w/app-2/10/stderr ====\n" + strings.Repeat("more\n", 30) + "executor 10\n",
+		"11": "==== Bytes 0-0 of 0 of /w/app-2/11/stderr ====\nError: invalid log directory /w/app-2/11/", // its folder is gone
+	}
+	mux.HandleFunc("/w/log/", func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte(logs[r.FormValue("executorId")])) })
 	mux.HandleFunc("/app/kill/", func(w http.ResponseWriter, r *http.Request) {
 		killed = r.Method + r.FormValue("id") + r.FormValue("terminate")
 	})
@@ -101,11 +105,14 @@ func TestStandalonePages(t *testing.T) {
 		t.Errorf("kill: %v, the master got %q", err, killed)
 	}
 	list, err := m.Executors(t.Context(), at("app-2"))
-	if err != nil || len(list) != 2 || list[0].ID != "9" || list[1].Host != "h" {
+	if err != nil || len(list) != 3 || list[0].ID != "9" || list[1].Host != "h" || list[2].ID != "11" {
 		t.Fatalf("executors %+v, %v", list, err)
 	}
 	if lines := list[1].Lines; len(lines) != TailLines || lines[TailLines-1] != "executor 10" || lines[0] != "more" {
 		t.Errorf("lines %q", lines)
+	}
+	if !slices.Equal(list[0].Lines, []string{"one", "two"}) || len(list[2].Lines) > 0 {
+		t.Errorf("lines of a short log %q, of one that is gone %q", list[0].Lines, list[2].Lines)
 	}
 }
 

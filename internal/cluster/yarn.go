@@ -137,7 +137,7 @@ func (y yarn) Find(ctx context.Context) (App, error) {
 	}
 	err := y.rm.get(ctx, "/ws/v1/cluster/apps", url.Values{"applicationTags": {RunKey(y.run)}}, &answer)
 	if err != nil {
-		return App{}, fmt.Errorf("cluster: find run %s: %w: %w", y.run, ErrUnknown, err)
+		return App{}, fmt.Errorf("cluster: find run %s: %w", y.run, err)
 	}
 	if len(answer.Apps.App) == 0 {
 		return App{}, ErrUnknown
@@ -150,8 +150,13 @@ func (y yarn) application(ctx context.Context, id string) (yarnApplication, erro
 	var answer struct {
 		App yarnApplication `json:"app"`
 	}
-	if err := y.rm.get(ctx, "/ws/v1/cluster/apps/"+url.PathEscape(id), nil, &answer); err != nil {
-		return yarnApplication{}, fmt.Errorf("cluster: ask YARN for %s: %w: %w", id, ErrUnknown, err)
+	err := y.rm.get(ctx, "/ws/v1/cluster/apps/"+url.PathEscape(id), nil, &answer)
+	var answered *statusError
+	if errors.As(err, &answered) && answered.status == http.StatusNotFound {
+		err = errors.Join(ErrUnknown, err)
+	}
+	if err != nil {
+		return yarnApplication{}, fmt.Errorf("cluster: ask YARN for %s: %w", id, err)
 	}
 	return answer.App, nil
 }

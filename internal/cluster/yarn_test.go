@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -179,6 +180,18 @@ func TestYARNStandby(t *testing.T) {
 	y.run = "another"
 	if _, err := y.Find(t.Context()); !errors.Is(err, ErrUnknown) {
 		t.Errorf("another run: %v", err)
+	}
+	if _, err := y.State(t.Context(), App{ID: "forgotten"}); !errors.Is(err, ErrUnknown) {
+		t.Errorf("an application that is not known: %v", err)
+	}
+	active.Close()
+	short, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := y.Find(short); err == nil || errors.Is(err, ErrUnknown) {
+		t.Errorf("find, without a ResourceManager: %v", err)
+	}
+	if _, err := y.State(short, App{ID: "a"}); err == nil || errors.Is(err, ErrUnknown) {
+		t.Errorf("state, without a ResourceManager: %v", err)
 	}
 }
 

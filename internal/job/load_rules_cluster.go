@@ -145,10 +145,13 @@ func (r *rules) timeouts() {
 	for _, x := range []struct {
 		path  string
 		value Duration
-	}{{"timeouts.reservation", t.Reservation}, {"timeouts.stall", t.Stall}, {"timeouts.exit", t.Exit}, {"timeouts.lease", t.Lease}} {
-		if x.value.Milliseconds() < 1000 {
+	}{{"timeouts.reservation", t.Reservation}, {"timeouts.stall", t.Stall}, {"timeouts.exit", t.Exit}, {"timeouts.lease", t.Lease}, {"timeouts.unreachable", t.Unreachable}} {
+		if x.value.Milliseconds() < 1000 && (x.path != "timeouts.unreachable" || r.s.kind != Export) {
 			r.broken(x.path, x.value, "must be 1s or more")
 		}
+	}
+	if r.s.source.given("timeouts.unreachable") && !r.s.InCluster() {
+		r.broken("timeouts.unreachable", t.Unreachable, "only applies to spark.deploy_mode cluster: else the run ends with its launcher")
 	}
 	if t.Stall < t.Lease {
 		r.broken("timeouts.stall", t.Stall, "must be at least timeouts.lease (%s)", t.Lease)

@@ -302,6 +302,8 @@ type Timeouts struct {
 	Exit Duration `yaml:"exit" default:"30s"`
 	// how long a member lives that cannot be heard
 	Lease Duration `yaml:"lease" default:"10s"`
+	// with `spark.deploy_mode: cluster`: how long a launcher follows a run while neither its cluster manager nor its driver can be heard; the run may go on
+	Unreachable Duration `yaml:"unreachable" default:"1h" kinds:"train,infer"`
 }
 
 // Retries is what is tried again.

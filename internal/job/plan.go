@@ -25,6 +25,8 @@ type Environment struct {
 	// Measure makes the run a measurement of that length, whose outputs are
 	// thrown away; 0: it is none. The Spec must be ForMeasuring.
 	Measure time.Duration
+	// MinRate fails a run that used fewer rows a second; 0: none is too slow.
+	MinRate float64
 	// Columns are those that a graph needs of each feed, by its name: see
 	// ColumnsOf. Nil, and for a feed that it does not have: not known.
 	Columns map[string][]string

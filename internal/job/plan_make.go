@@ -121,12 +121,13 @@ func (s *Spec) copies(scratch string) []Copy {
 func (s *Spec) reserveConfig(env Environment, l layout) reserve.Config {
 	c := reserve.Config{
 		Run: env.RunID, Members: s.members(), Shared: l.master.where.sharedExecutor(),
-		ExecutorCores: l.executorCores,
-		ReservationMS: s.Timeouts.Reservation.Milliseconds(),
-		LeaseMS:       s.Timeouts.Lease.Milliseconds(),
-		StallMS:       s.Timeouts.Stall.Milliseconds(),
-		MeasureMS:     env.Measure.Milliseconds(),
-		Uploads:       s.uploads(env),
+		ExecutorCores:    l.executorCores,
+		ReservationMS:    s.Timeouts.Reservation.Milliseconds(),
+		LeaseMS:          s.Timeouts.Lease.Milliseconds(),
+		StallMS:          s.Timeouts.Stall.Milliseconds(),
+		MeasureMS:        env.Measure.Milliseconds(),
+		MinRowsPerSecond: env.MinRate,
+		Uploads:          s.uploads(env),
 	}
 	if l.executorCores > 0 { // else the executor is the driver, or there is no Spark
 		c.ExecutorMemory = s.settings(env, l)["spark.executor.memory"]

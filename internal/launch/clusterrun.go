@@ -31,11 +31,12 @@ const (
 
 // ClusterRun is what a launcher must know of a run to follow it: the content of ClusterFile.
 type ClusterRun struct {
-	Kind        cluster.Kind      `json:"kind"`
-	Master      string            `json:"master"`
-	Conf        map[string]string `json:"conf"` // the job's Spark settings, without secrets
-	FormationMS int64             `json:"formation_ms"`
-	GraceMS     int64             `json:"grace_ms"`
+	Kind          cluster.Kind      `json:"kind"`
+	Master        string            `json:"master"`
+	Conf          map[string]string `json:"conf"` // the job's Spark settings, without secrets
+	FormationMS   int64             `json:"formation_ms"`
+	GraceMS       int64             `json:"grace_ms"`
+	UnreachableMS int64             `json:"unreachable_ms"`
 }
 
 // Encode returns the content of ClusterFile.
@@ -44,14 +45,20 @@ func (r ClusterRun) Encode() ([]byte, error) {
 	return append(data, '\n'), err
 }
 
-// Formation and Grace are those of FollowConfig.
+// Formation, Grace and Unreachable are those of FollowConfig.
 func (r ClusterRun) Formation() time.Duration { return time.Duration(r.FormationMS) * time.Millisecond }
 func (r ClusterRun) Grace() time.Duration     { return time.Duration(r.GraceMS) * time.Millisecond }
 
-// Open returns the manager of the run. site are the settings of spark-defaults.conf.
-func (r ClusterRun) Open(run string, site map[string]string, env func(string) string) (cluster.Manager, error) {
+func (r ClusterRun) Unreachable() time.Duration {
+	return time.Duration(r.UnreachableMS) * time.Millisecond
+}
+
+// Open returns the manager of the run. site are the settings of spark-defaults.conf, job those
+// of the run's job file: secrets are only there.
+func (r ClusterRun) Open(run string, site, job map[string]string, env func(string) string) (cluster.Manager, error) {
 	conf := map[string]string{}
 	maps.Copy(conf, site)
+	maps.Copy(conf, job)
 	maps.Copy(conf, r.Conf)
 	return cluster.Open(cluster.Config{Kind: r.Kind, Master: r.Master, Run: run, Conf: conf, Env: env})
 }

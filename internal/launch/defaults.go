@@ -19,11 +19,15 @@ type Defaults struct {
 }
 
 // FindDefaults reads the file where spark-submit looks for it: in
-// SPARK_CONF_DIR, else in the conf folder of home. A missing file is not an
-// error.
+// SPARK_CONF_DIR, else in the conf folder of home. A missing file, or home "", is
+// not an error.
 func FindDefaults(home string, env Environ) (Defaults, error) {
 	dir := env.Get("SPARK_CONF_DIR")
-	if dir == "" {
+	switch {
+	case dir != "":
+	case home == "":
+		return Defaults{}, nil
+	default:
 		dir = filepath.Join(home, "conf")
 	}
 	path := filepath.Join(dir, "spark-defaults.conf")

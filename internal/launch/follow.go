@@ -13,8 +13,28 @@ import (
 	"tfos/internal/store"
 )
 
-// PhaseDetached is the phase of a run that goes on without its launcher.
-const PhaseDetached = "detached"
+// Phases of verdicts that say nothing of the run's end. They are not in its record.
+const (
+	PhaseDetached    = "detached"    // the run goes on without its launcher, or may do so
+	PhaseUnsubmitted = "unsubmitted" // the cluster has no application of the run
+)
+
+// Submission is whether the run's application was submitted, as far as a follower knows.
+type Submission int
+
+const (
+	Submitted  Submission = iota // spark-submit has said so
+	Submitting                   // its launcher may live, and submit it
+	Abandoned                    // its launcher has ended, and said nothing
+)
+
+// SubmissionOf is that of a run whose record another launcher has made.
+func SubmissionOf(run record.Run) Submission {
+	if run.Writer.Alive() {
+		return Submitting
+	}
+	return Abandoned
+}
 
 // FollowConfig describes a run in a cluster that is followed: by its record, which the
 // driver writes, and by its manager. A time of zero means the default named with it.
@@ -24,13 +44,23 @@ type FollowConfig struct {
 	Store   store.Store
 	Manager cluster.Manager
 
+	// Submission is asked while the record has no event and the manager knows no application.
+	// nil: Submitted.
+	Submission func() Submission
+
 	// Formation bounds the time from Submitted until the SparkContext is up; 0: no bound.
 	Formation time.Duration
 	Submitted time.Time
 	Grace     time.Duration // from the request to stop until the application is killed; default 15 s
 	Stop      time.Duration // for the application's end, after the verdict or Grace; default 60 s
 	Unknown   time.Duration // that a manager may not know the application; default 30 s
-	Look      time.Duration // between two looks at the record; default 1 s
+	// Abandoned is the same after the launcher has died: within it spark-submit has ended
+	// too. Default 10 s.
+	Abandoned time.Duration
+	// Unreachable bounds the time in which neither manager nor record says anything: default
+	// 1 h.
+	Unreachable time.Duration
+	Look        time.Duration // between two looks at the record; default 1 s
 
 	// Detach says what the end of ctx does: the run goes on alone. Otherwise it is stopped.
 	Detach bool
@@ -51,7 +81,12 @@ func (c *FollowConfig) setDefaults() {
 	set(&c.Grace, 15*time.Second)
 	set(&c.Stop, time.Minute)
 	set(&c.Unknown, 30*time.Second)
+	set(&c.Abandoned, caretakeGroup+2*time.Second)
+	set(&c.Unreachable, time.Hour)
 	set(&c.Look, time.Second)
+	if c.Submission == nil {
+		c.Submission = func() Submission { return Submitted }
+	}
 	if c.Event == nil {
 		c.Event = func(record.Event) {}
 	}
@@ -68,6 +103,9 @@ const settleTime = 3 * time.Second
 // alone: those of a queue have numbers.
 const tellEvery = 10 * time.Second
 
+// silenceEvery is the time between two warnings that the manager does not answer.
+const silenceEvery = 10 * time.Minute
+
 // Follow follows a run until it has ended and its application too. If nobody else has
 // judged the run, Follow writes the verdict into the record: what the manager says.
 //
@@ -75,7 +113,7 @@ const tellEvery = 10 * time.Second
 // if the record cannot be written. Everything about the run itself is in the verdict.
 func Follow(ctx context.Context, c FollowConfig) (record.Verdict, error) {
 	c.setDefaults()
-	f := &following{c: c, record: record.Follow(c.Store, c.Record)}
+	f := &following{c: c, record: record.Follow(c.Store, c.Record), heard: time.Now()}
 	asking := context.WithoutCancel(ctx)
 	cancelled, kill := ctx.Done(), c.Kill
 	tick := time.NewTicker(c.Look)
@@ -113,6 +151,9 @@ type following struct {
 	told    time.Time // when State was called last
 	known   bool      // the manager has known the application
 	unknown time.Time // since when it does not; zero: it does
+	orphan  time.Time // since when its launcher is known to be dead
+	heard   time.Time // when manager or record said something last
+	silence *silence  // of the manager; nil: it answers
 	up      bool      // the SparkContext was up
 	adopted bool      // the driver has begun to write the record
 	ended   time.Time // when the application was seen to have ended
@@ -156,8 +197,10 @@ func (f *following) readRecord(ctx context.Context) {
 			f.c.Event(e)
 		}
 	}
-	f.adopted = f.adopted || len(entries) > 0
-	if f.verdict == nil && (f.driver != nil || !f.ended.IsZero()) {
+	if len(entries) > 0 {
+		f.adopted, f.heard = true, time.Now()
+	}
+	if f.verdict == nil && (f.driver != nil || !f.ended.IsZero() || !f.unknown.IsZero()) {
 		if f.verdict, err = f.record.Verdict(ctx); err != nil {
 			f.warn("record", fmt.Sprintf("the run's verdict cannot be read: %v", err))
 		}
@@ -181,6 +224,7 @@ func (f *following) askManager(ctx context.Context) {
 		f.noteUnknown(err)
 		return
 	}
+	f.noteAnswer()
 	f.unknown, f.known = time.Time{}, true
 	if now := time.Now(); state.Phase != f.state.Phase || state.Words != f.state.Words && now.Sub(f.told) >= tellEvery {
 		f.c.State(state)
@@ -199,18 +243,70 @@ func (f *following) askManager(ctx context.Context) {
 // answer is asked again: the record may say all that is needed.
 func (f *following) noteUnknown(err error) {
 	if !errors.Is(err, cluster.ErrUnknown) {
-		f.warn("manager", fmt.Sprintf("the cluster manager cannot be asked, the run is followed by its record: %v", err))
+		f.noteSilence(err)
 		return
 	}
+	f.noteAnswer()
 	if f.unknown.IsZero() {
 		f.unknown = time.Now()
 	}
+	if f.orphan.IsZero() && f.c.Submission() == Abandoned {
+		f.orphan = time.Now()
+	}
+}
+
+// silence is a time in which the manager does not answer.
+type silence struct {
+	since, told time.Time
+	err         error
+}
+
+// noteSilence warns of a manager that does not answer: at first, and every silenceEvery.
+func (f *following) noteSilence(err error) {
+	now := time.Now()
+	if f.silence == nil {
+		f.silence = &silence{since: now, told: now}
+		f.c.Event(record.Warning{Message: fmt.Sprintf("the cluster manager cannot be asked, the run is followed by its record: %v", err)})
+	}
+	f.silence.err = err
+	if now.Sub(f.silence.told) >= silenceEvery {
+		f.silence.told = now
+		f.c.Event(record.Warning{Message: fmt.Sprintf("the cluster manager has not answered for %v: %v", now.Sub(f.silence.since).Round(time.Second), err)})
+	}
+}
+
+// noteAnswer notes that the manager answers.
+func (f *following) noteAnswer() {
+	f.heard = time.Now()
+	if f.silence != nil {
+		f.c.Event(record.Warning{Message: fmt.Sprintf("the cluster manager answers again, after %v", time.Since(f.silence.since).Round(time.Second))})
+		f.silence = nil
+	}
+}
+
+// gone says that no application of the run is left in the cluster.
+func (f *following) gone(now time.Time) bool {
+	switch {
+	case !f.ended.IsZero():
+		return true
+	case f.unknown.IsZero():
+		return false
+	case f.known, f.adopted, f.verdict != nil:
+		return now.Sub(f.unknown) >= f.c.Unknown
+	}
+	switch f.c.Submission() {
+	case Submitting:
+		return f.c.Formation > 0 && now.Sub(f.unknown) >= f.c.Formation
+	case Abandoned:
+		return !f.orphan.IsZero() && now.Sub(f.orphan) >= f.c.Abandoned && now.Sub(f.unknown) >= f.c.Abandoned
+	}
+	return now.Sub(f.unknown) >= f.c.Unknown
 }
 
 // judge returns the verdict if the run has ended, and its application too. Otherwise it does
 // what is due: it ends an application that takes too long to begin or to end.
 func (f *following) judge(ctx context.Context, now time.Time) (record.Verdict, bool) {
-	gone := !f.ended.IsZero() || !f.unknown.IsZero() && now.Sub(f.unknown) >= f.c.Unknown
+	gone := f.gone(now)
 	switch {
 	case !f.judged.IsZero() && gone:
 		if f.verdict != nil || now.Sub(f.judged) >= settleTime {
@@ -228,13 +324,19 @@ func (f *following) judge(ctx context.Context, now time.Time) (record.Verdict, b
 		return f.judgeSilent(), true
 	case gone:
 	case f.stopReason != nil && !f.killed && now.Sub(f.stopped) >= f.c.Grace+f.c.Stop:
-		return f.outOfReach(), true
+		why := "the application cannot be killed"
+		if f.silence != nil {
+			why = "the cluster manager does not answer"
+		}
+		return f.outOfReach(fmt.Sprintf("%v: %s", f.stopReason, why)), true
 	case f.stopReason != nil && !f.killed && now.Sub(f.stopped) >= f.c.Grace:
 		f.kill(ctx, f.stopReason)
 	case f.stopReason == nil && !f.formed && f.state.Final:
 		f.kill(ctx, &hopelessError{f.state})
-	case f.stopReason == nil && !f.up && f.c.Formation > 0 && now.Sub(f.c.Submitted) >= f.c.Formation:
+	case f.stopReason == nil && f.known && !f.up && f.c.Formation > 0 && now.Sub(f.c.Submitted) >= f.c.Formation:
 		f.kill(ctx, errFormation)
+	case f.silence != nil && now.Sub(f.heard) >= f.c.Unreachable:
+		return f.outOfReach(fmt.Sprintf("neither the cluster manager nor the driver was heard for %v (timeouts.unreachable): %v", f.c.Unreachable, f.silence.err)), true
 	}
 	return record.Verdict{}, false
 }
@@ -284,21 +386,39 @@ func (f *following) judgeSilent() record.Verdict {
 		v := record.Verdict{Code: exit.NotFormed, Phase: "submit", Retryable: true}
 		v.Cause = withReason(fmt.Sprintf("%v within %v (timeouts.reservation)", errFormation, f.c.Formation), f.waited)
 		return v
-	case f.ended.IsZero() && !f.known:
-		return record.Verdict{Code: exit.NoSpark, Phase: "submit", Retryable: true, Cause: "the cluster manager knows no application of the run: it was not submitted, or was forgotten"}
+	case f.ended.IsZero() && !f.known && !f.adopted:
+		return f.judgeUnsubmitted()
 	case f.ended.IsZero():
 		return record.Verdict{Code: exit.Failed, Phase: "driver", Retryable: true, Cause: "the cluster manager has forgotten the application, and its driver has left no verdict"}
 	}
 	return f.state.Verdict()
 }
 
-// outOfReach is the verdict where the application is to end, and its manager does not answer.
-func (f *following) outOfReach() record.Verdict {
-	v := detached(f.stopReason)
-	if errors.Is(f.stopReason, errFormation) {
+// judgeUnsubmitted judges a run of which the cluster has no application. After a launcher of
+// another process the run has not begun: it may be submitted again.
+func (f *following) judgeUnsubmitted() record.Verdict {
+	v := record.Verdict{Code: exit.NoSpark, Phase: PhaseUnsubmitted, Retryable: true}
+	switch f.c.Submission() {
+	case Submitted:
+		v.Phase, v.Cause = "submit", "the cluster manager knows no application of the run, though spark-submit has submitted it"
+	case Submitting:
+		v.Cause = fmt.Sprintf("the run was not submitted within %v (timeouts.reservation)", f.c.Formation)
+	case Abandoned:
+		v.Cause = "the run was not submitted: its launcher ended before"
+	}
+	return v
+}
+
+// outOfReach is the verdict on a run of which nobody can be asked.
+func (f *following) outOfReach(why string) record.Verdict {
+	v := record.Verdict{Code: exit.NoSpark, Phase: PhaseDetached, Retryable: true, Cause: why + ": the run may go on in the cluster"}
+	var signal Signal
+	switch {
+	case errors.As(f.stopReason, &signal):
+		v.Code = signal.ExitCode()
+	case errors.Is(f.stopReason, errFormation):
 		v.Code = exit.NotFormed
 	}
-	v.Cause = fmt.Sprintf("%v: the cluster manager does not answer, and the run may go on in the cluster", f.stopReason)
 	return v
 }
 
@@ -306,7 +426,7 @@ func (f *following) outOfReach() record.Verdict {
 // none.
 func (f *following) conclude(ctx context.Context, v record.Verdict) (record.Verdict, error) {
 	v.Run, v.Record = f.c.Run, f.c.Record
-	if v.Phase == PhaseDetached {
+	if v.Phase == PhaseDetached || v.Phase == PhaseUnsubmitted {
 		return v, nil
 	}
 	if v.Seconds == nil {
@@ -321,20 +441,23 @@ func (f *following) conclude(ctx context.Context, v record.Verdict) (record.Verd
 	return v, nil
 }
 
-// requestStop asks the driver to end in order. A driver that has not begun is not asked.
+// requestStop asks the driver to end in order. An application whose driver has not begun is
+// killed. If it cannot be, its driver is asked when it begins.
 func (f *following) requestStop(ctx context.Context, why error) {
 	if f.stopReason != nil {
 		return
 	}
 	f.stopReason, f.stopped = why, time.Now()
-	if f.adopted {
-		err := f.record.RequestStop(ctx, record.Stop{Reason: why.Error()})
-		if err == nil {
-			return
-		}
-		f.warn("stop", fmt.Sprintf("the driver cannot be asked to end: %v", err))
+	if !f.adopted {
+		f.kill(ctx, why)
 	}
-	f.kill(ctx, why)
+	if f.killed {
+		return
+	}
+	if err := f.record.RequestStop(ctx, record.Stop{Reason: why.Error()}); err != nil {
+		f.warn("stop", fmt.Sprintf("the driver cannot be asked to end: %v", err))
+		f.kill(ctx, why)
+	}
 }
 
 // kill ends the application at once.

@@ -328,7 +328,7 @@ func TestFollowWithoutManager(t *testing.T) {
 		f.finish(record.Verdict{})
 		m.set(cluster.State{Phase: cluster.Succeeded}, nil)
 	})
-	if v := f.follow(t.Context()); v.Code != exit.Done || warnings != 1 {
+	if v := f.follow(t.Context()); v.Code != exit.Done || warnings != 2 { // the second: it answers again
 		t.Errorf("%+v, %d warnings", v, warnings)
 	}
 }
@@ -341,7 +341,7 @@ func TestFollowHopeless(t *testing.T) {
 		m := running()
 		m.set(never, nil)
 		f := newFollowed(t, m)
-		f.c.Formation = time.Hour
+		f.c.Formation = 10 * time.Second
 		var ended sync.WaitGroup
 		if driver {
 			f.drive(record.Driver{PID: 1})
@@ -368,5 +368,140 @@ func TestFollowHopeless(t *testing.T) {
 	m.set(cluster.State{App: cluster.App{ID: "app"}, Phase: cluster.Succeeded}, nil)
 	if v := f.follow(t.Context()); v.Code != exit.Done || m.killed != 0 {
 		t.Errorf("formed: %+v, killed %d times", v, m.killed)
+	}
+}
+
+// Neither manager nor driver is heard: the launcher gives up, and the run may go on. As long
+// as the driver writes, it does not.
+func TestFollowUnreachable(t *testing.T) {
+	for name, writes := range map[string]bool{"silent": false, "writes": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := running()
+			m.set(cluster.State{}, context.DeadlineExceeded)
+			f := newFollowed(t, m)
+			f.c.Unreachable = 400 * time.Millisecond
+			f.drive(begun)
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				if !writes {
+					return
+				}
+				for range 16 {
+					time.Sleep(50 * time.Millisecond)
+					f.driver.Event(record.Warning{Message: "here"})
+				}
+				m.set(cluster.State{Phase: cluster.Succeeded}, nil)
+				f.finish(record.Verdict{})
+			}()
+			v := f.follow(t.Context())
+			<-done
+			if writes {
+				if v.Code != exit.Done {
+					t.Errorf("%+v", v)
+				}
+				return
+			}
+			if v.Code != exit.NoSpark || v.Phase != PhaseDetached || !v.Retryable || !strings.Contains(v.Cause, "timeouts.unreachable") {
+				t.Errorf("%+v", v)
+			}
+			if s := f.recorded(); s.State != record.Running || s.Verdict != nil {
+				t.Errorf("record %+v", s)
+			}
+			f.driver.Leave()
+		})
+	}
+}
+
+// A manager that is silent for long is warned of again.
+func TestFollowSilence(t *testing.T) {
+	var said []string
+	f := following{c: FollowConfig{Event: func(e record.Event) { said = append(said, e.(record.Warning).Message) }}}
+	f.noteSilence(context.DeadlineExceeded)
+	f.noteSilence(context.DeadlineExceeded)
+	f.silence.since, f.silence.told = f.silence.since.Add(-2*silenceEvery), f.silence.told.Add(-silenceEvery)
+	f.noteSilence(context.DeadlineExceeded)
+	f.noteSilence(context.DeadlineExceeded)
+	if len(said) != 2 || !strings.Contains(said[1], "not answered for 20m0s") {
+		t.Errorf("%q", said)
+	}
+	if f.noteAnswer(); len(said) != 3 || f.silence != nil {
+		t.Errorf("%q", said)
+	}
+}
+
+// A launcher was killed, and the cluster has no application: the run may be submitted again,
+// its record stays open. The application of a launcher that lives is waited for.
+func TestFollowUnsubmitted(t *testing.T) {
+	for name, tt := range map[string]struct {
+		dies   time.Duration // of the launcher; 0: it is dead
+		comes  time.Duration // of the application; 0: it does not
+		phase  string
+		lasts  time.Duration // at least
+		within time.Duration // timeouts.reservation
+	}{
+		"dead":                    {phase: PhaseUnsubmitted, lasts: 300 * time.Millisecond},
+		"dead, and submitted":     {comes: 150 * time.Millisecond},
+		"dies":                    {dies: 500 * time.Millisecond, phase: PhaseUnsubmitted, lasts: 800 * time.Millisecond},
+		"lives, and submits":      {dies: time.Hour, comes: 1200 * time.Millisecond},
+		"lives and never submits": {dies: time.Hour, within: 900 * time.Millisecond, phase: PhaseUnsubmitted, lasts: 900 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := running()
+			m.set(cluster.State{}, cluster.ErrUnknown)
+			f := newFollowed(t, m)
+			begin := time.Now()
+			f.c.Formation, f.c.Abandoned = time.Minute, 300*time.Millisecond
+			if tt.within > 0 {
+				f.c.Formation = tt.within
+			}
+			f.c.Submission = func() Submission {
+				if time.Since(begin) < tt.dies {
+					return Submitting
+				}
+				return Abandoned
+			}
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				if tt.comes == 0 {
+					return
+				}
+				time.Sleep(tt.comes)
+				m.set(cluster.State{Phase: cluster.Running}, nil)
+				f.drive(begun)
+				f.finish(record.Verdict{})
+				m.set(cluster.State{Phase: cluster.Succeeded}, nil)
+			}()
+			v := f.follow(t.Context())
+			<-done
+			if v.Phase != tt.phase || (v.Code == exit.NoSpark) != (tt.phase != "") || time.Since(begin) < tt.lasts {
+				t.Errorf("after %v: %+v", time.Since(begin), v)
+			}
+			if s := f.recorded(); tt.phase != "" && (s.State != record.Running || s.Verdict != nil) {
+				t.Errorf("record %+v", s)
+			}
+			if m.killed > 0 {
+				t.Errorf("killed %d", m.killed)
+			}
+		})
+	}
+}
+
+// A driver that has not begun, and cannot be killed yet, finds the request to stop.
+func TestFollowStopWhileSubmitting(t *testing.T) {
+	m := running()
+	m.set(cluster.State{}, cluster.ErrUnknown)
+	f := newFollowed(t, m)
+	f.c.Submission = func() Submission { return Submitting }
+	f.c.Grace, f.c.Stop = 100*time.Millisecond, 100*time.Millisecond
+	v := f.follow(interrupted(50 * time.Millisecond))
+	if v.Code != exit.Interrupted || v.Phase != PhaseDetached || !strings.Contains(v.Cause, "may go on") {
+		t.Errorf("%+v", v)
+	}
+	if stop, err := record.Follow(f.c.Store, f.c.Record).Stopped(t.Context()); err != nil || stop == nil {
+		t.Errorf("no request to stop: %v", err)
 	}
 }

@@ -69,3 +69,48 @@ func TestKilledOutside(t *testing.T) {
 		t.Errorf("%+v, %v, killed %q", v, err, m.killed)
 	}
 }
+
+// asking counts the questions until its application is killed. After ends of them the
+// application has ended.
+type asking struct {
+	cluster.Unasked
+	phase  cluster.Phase
+	ends   int
+	asked  int
+	killed int
+}
+
+func (m *asking) State(context.Context, cluster.App) (cluster.State, error) {
+	if m.asked++; m.ends > 0 && m.asked >= m.ends {
+		return cluster.State{Phase: cluster.Succeeded}, nil
+	}
+	return cluster.State{Phase: m.phase}, nil
+}
+
+func (m *asking) Kill(context.Context, cluster.App) error {
+	m.killed = m.asked
+	return nil
+}
+
+// TestEndApplication: an application that waits is killed at once, as its driver is gone. One
+// that runs may end by itself.
+func TestEndApplication(t *testing.T) {
+	for name, tt := range map[string]struct {
+		manager asking
+		killed  func(after int) bool
+	}{
+		"waits":     {asking{phase: cluster.Waiting}, func(after int) bool { return after == 1 }},
+		"goes on":   {asking{phase: cluster.Running}, func(after int) bool { return after > 1 }},
+		"has ended": {asking{phase: cluster.Running, ends: 3}, func(after int) bool { return after == 0 }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := tt.manager
+			w := &watch{c: Config{Manager: &m}}
+			state, err := w.endApplication(t.Context(), cluster.App{ID: "a"})
+			if err != nil || !tt.killed(m.killed) || (state.Phase == cluster.Succeeded) != (m.ends > 0) {
+				t.Errorf("%+v, %v: killed after %d questions", state, err, m.killed)
+			}
+		})
+	}
+}

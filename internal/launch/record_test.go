@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -51,23 +52,33 @@ func TestNewRecord(t *testing.T) {
 	}
 }
 
-// A full disk loses the log and does not fail the run.
+// A full disk loses the log, and fails neither a run nor a submission.
 func TestFullDisk(t *testing.T) {
-	c := config(t, `print a word of the program
+	for name, start := range map[string]func(context.Context, Config) error{
+		"run": func(ctx context.Context, c Config) error {
+			v, err := Run(ctx, c)
+			if v.Code != exit.Done {
+				t.Errorf("run: %+v", v)
+			}
+			return err
+		},
+		"submission": Submit,
+	} {
+		c := config(t, `print a word of the program
 event {"event":"verdict","code":0}
 print more words
 `)
-	if err := os.Symlink("/dev/full", c.sparkLog()); err != nil {
-		t.Fatal(err)
-	}
-	var warnings []string
-	c.Event = func(e record.Event) {
-		if w, ok := e.(record.Warning); ok {
-			warnings = append(warnings, w.Message)
+		if err := os.Symlink("/dev/full", c.sparkLog()); err != nil {
+			t.Fatal(err)
 		}
-	}
-	v, err := Run(deadline(t), c)
-	if err != nil || v.Code != exit.Done || len(warnings) != 1 {
-		t.Errorf("%v, %v, warnings %q", v.Code, err, warnings)
+		var warnings []string
+		c.Event = func(e record.Event) {
+			if w, ok := e.(record.Warning); ok {
+				warnings = append(warnings, w.Message)
+			}
+		}
+		if err := start(deadline(t), c); err != nil || len(warnings) != 1 || !strings.Contains(warnings[0], "lacks a part") {
+			t.Errorf("%s: %v, warnings %q", name, err, warnings)
+		}
 	}
 }

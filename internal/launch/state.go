@@ -45,11 +45,34 @@ func NewRecord(ctx context.Context, c record.Config) (*record.Writer, error) {
 	}
 	switch {
 	case errors.Is(err, fs.ErrExist):
-		return nil, fail(exit.Usage, "record", "run %s has a record already, in %s%s: choose another --run-id", c.Run.ID, c.Dir, stateIn(ctx, c.Dir))
+		return nil, RecordExists(ctx, c.Run.ID, c.Dir)
 	case err != nil:
 		return nil, fail(exit.Internal, "record", "make the run's record (set TFOS_STATE_DIR for another place): %w", err)
 	}
 	return w, nil
+}
+
+// RecordExists is the error of a run whose record is in dir already.
+func RecordExists(ctx context.Context, run, dir string) error {
+	return fail(exit.Usage, "record", "run %s has a record already, in %s%s: choose another --run-id", run, dir, stateIn(ctx, dir))
+}
+
+// RemakeRecord makes the record of a run that was not submitted anew, for this process to
+// submit it. from is the launcher that has died. Who has the run instead is an error that
+// wraps record.ErrAdopted or record.ErrTaken.
+func RemakeRecord(ctx context.Context, c record.Config, from record.Process) (record.Run, error) {
+	var err error
+	if c.Store, err = store.For(c.Dir); err == nil {
+		c.Run.Writer, err = record.ThisProcess()
+	}
+	if err != nil {
+		return record.Run{}, fail(exit.Internal, "record", "make the run's record again: %w", err)
+	}
+	run, err := record.Remake(ctx, c, from)
+	if err != nil {
+		return run, fail(exit.Internal, "record", "%w", err)
+	}
+	return run, nil
 }
 
 // ReadRecord reads the record in dir. A folder without a record is fs.ErrNotExist.

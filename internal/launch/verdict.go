@@ -14,6 +14,10 @@ import (
 // over.
 const PhaseMeasured = reserve.PhaseMeasured
 
+// PhaseThroughput is the phase of a run that was slower than --min-throughput. Its outputs
+// are complete.
+const PhaseThroughput = reserve.PhaseThroughput
+
 // PhaseCommit is the phase in which outputs get their final names. The programs
 // have ended well.
 const PhaseCommit = work.PhaseCommit
@@ -25,6 +29,9 @@ const PhaseUpload = reserve.PhaseUpload
 // ClearStaging deletes what a failed run has staged, if the driver could not.
 // It adds the paths that remain to the verdict.
 func ClearStaging(ctx context.Context, run work.Config, v *record.Verdict) error {
+	if v.Phase == PhaseThroughput { // nothing of it is staged
+		return nil
+	}
 	kept, err := work.ClearAbandoned(ctx, run)
 	for _, path := range kept {
 		if !slices.Contains(v.Kept, path) {

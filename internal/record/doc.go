@@ -8,11 +8,11 @@
 //
 // The package knows no launcher, no Spark and no reservation server. Any process of a
 // run can therefore write its record, into any store. The package has no clock and
-// run can therefore write its record, into any store. The package has no clock and
 // inspects no other process: the caller supplies both.
 //
 // The driver of a run in cluster mode takes over the record that the launcher has made
-// ([Adopt]). A [Follower] reads along. It can leave a request to stop beside the events.
+// ([Adopt]). A launcher makes it anew if the run was never submitted ([Remake]). A [Follower]
+// reads along. It can leave a request to stop beside the events.
 //
 // Terms:
 //   - Event: something that happens in a run, reported by the driver.

@@ -2,9 +2,12 @@ package record
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -107,5 +110,96 @@ func TestConclude(t *testing.T) {
 	}
 	if err := Conclude(t.Context(), c.Store, c.Dir, time.Now(), Verdict{}); err == nil {
 		t.Error("no error without a record")
+	}
+}
+
+// Of drivers that begin at the same time, one has the record.
+func TestAdoptAtOnce(t *testing.T) {
+	c := inCluster(t)
+	var began atomic.Int32
+	var all sync.WaitGroup
+	for range 16 {
+		all.Go(func() {
+			w, err := Adopt(t.Context(), c)
+			switch {
+			case err == nil:
+				began.Add(1)
+				w.Leave()
+			case !errors.Is(err, ErrAdopted):
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if began.Load() != 1 {
+		t.Errorf("%d drivers have begun", began.Load())
+	}
+	if left, err := filepath.Glob(c.Dir + "/.*"); err != nil || len(left) > 0 {
+		t.Errorf("%q, %v", left, err)
+	}
+}
+
+// A run that was not submitted gets its record anew, from one launcher. Its driver, and that
+// of the first submission, then begin once together.
+func TestRemake(t *testing.T) {
+	c := inCluster(t)
+	dead := c.Run.Writer
+	if err := Follow(c.Store, c.Dir).RequestStop(t.Context(), Stop{"of the first"}); err != nil {
+		t.Fatal(err)
+	}
+	c.Run.Writer.Host = "another"
+	c.Files = map[string][]byte{"plan.json": []byte(`{"second":true}`)}
+	run, err := Remake(t.Context(), c, dead)
+	if err != nil || run.Writer != c.Run.Writer || run.State != Running || !run.InCluster || run.Started.IsZero() {
+		t.Fatalf("%+v, %v", run, err)
+	}
+	f := Follow(c.Store, c.Dir)
+	if plan, err := f.File(t.Context(), "plan.json"); err != nil || !strings.Contains(string(plan), "second") {
+		t.Errorf("%s, %v", plan, err)
+	}
+	if stop, err := f.Stopped(t.Context()); err != nil || stop != nil {
+		t.Errorf("stop %+v, %v", stop, err)
+	}
+	if _, err := Remake(t.Context(), c, dead); !errors.Is(err, ErrTaken) {
+		t.Errorf("a second launcher: %v", err)
+	}
+	w, err := Adopt(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Leave()
+	if _, err := Remake(t.Context(), c, c.Run.Writer); !errors.Is(err, ErrAdopted) {
+		t.Errorf("a driver has begun: %v", err)
+	}
+	c.Dir += "-none"
+	if _, err := Remake(t.Context(), c, dead); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no record: %v", err)
+	}
+	if left, err := filepath.Glob(c.Dir); err != nil || len(left) > 0 {
+		t.Errorf("%q, %v", left, err)
+	}
+}
+
+// Unbegun is a run in a cluster whose launcher has ended, until a driver begins.
+func TestUnbegun(t *testing.T) {
+	c := inCluster(t)
+	read := func(living bool) bool {
+		t.Helper()
+		s, err := Read(t.Context(), c.Store, c.Dir, func(Process) bool { return living })
+		if err != nil || s.State != Running {
+			t.Errorf("%+v, %v", s, err)
+		}
+		return s.Unbegun
+	}
+	if read(true) || !read(false) {
+		t.Error("before a driver has begun")
+	}
+	w, err := Adopt(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Leave()
+	if read(false) {
+		t.Error("after a driver has begun")
 	}
 }

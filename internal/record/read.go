@@ -20,7 +20,10 @@ type Status struct {
 	// State is the state of the run now. Running: the writer lives, or nobody can
 	// find out.
 	State State
-	Last  Entry // the newest event
+	// Unbegun says that the driver of a run in a cluster has not begun, and that the launcher
+	// has ended. Whether the cluster has the application, only its manager can say.
+	Unbegun bool
+	Last    Entry // the newest event
 	// Verdict is the content of verdict.json. If the writer died before it wrote that,
 	// it is the driver's verdict among the events. Nil: none is known.
 	Verdict *Verdict
@@ -66,8 +69,8 @@ func read(ctx context.Context, s store.Store, dir string, alive func(Process) bo
 	}
 	// alive comes before reading: a writer found dead here can write nothing later.
 	// Whether a driver in the cluster lives, only the cluster manager can say.
-	living := run.State == Running && (run.InCluster || alive(run.Writer))
-	status := Status{Run: *run, State: run.State}
+	living := run.State == Running && alive(run.Writer)
+	status := Status{Run: *run, State: run.State, Unbegun: run.State == Running && run.InCluster && !run.Adopted && !living}
 	if status.Last, err = lastEntry(ctx, s, dir, func(Entry) bool { return true }); err != nil {
 		return Status{}, err
 	}
@@ -75,7 +78,7 @@ func read(ctx context.Context, s store.Store, dir string, alive func(Process) bo
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Status{}, err
 	}
-	if status.Verdict == nil && run.State == Running && !living {
+	if status.Verdict == nil && run.State == Running && !run.InCluster && !living {
 		if status.Verdict, err = driverVerdictOf(ctx, s, dir); err != nil {
 			return Status{}, err
 		}
@@ -89,6 +92,7 @@ func read(ctx context.Context, s store.Store, dir string, alive func(Process) bo
 		}
 	}
 	if status.Verdict != nil {
+		status.Unbegun = false
 		status.State = stateOf(status.Verdict.Code)
 	}
 	return status, nil

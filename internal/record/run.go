@@ -18,6 +18,7 @@ const (
 	eventsFile  = "events.jsonl"
 	verdictFile = "verdict.json"
 	stopFile    = "stop.json" // a launcher's request to a driver in the cluster
+	lockFile    = ".run.lock" // of who replaces run.json, before a driver has
 	logsFolder  = "logs"      // output of the members that run on the launcher's machine
 )
 

@@ -175,6 +175,14 @@ type Throughput struct {
 	Members  []MemberThroughput `json:"members"`
 }
 
+// RowRate writes a number of rows a second for people.
+func RowRate(rate float64) string {
+	if rate < 100 {
+		return fmt.Sprintf("%.1f rows/s", rate)
+	}
+	return fmt.Sprintf("%.0f rows/s", rate)
+}
+
 // MemberThroughput is the throughput of one member.
 type MemberThroughput struct {
 	Member        string  `json:"member"`

@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"tfos/internal/exit"
 	"tfos/internal/store"
 )
 
@@ -55,13 +54,19 @@ const repeatEvery = 10 * time.Second
 // are postponed.
 const maxPending = 1 << 20
 
+// begun is run.json of a run that begins now.
+func (c Config) begun() Run {
+	run := c.Run
+	run.Version, run.State, run.Started, run.Outputs = Version, Running, c.Now(), []Artifact{}
+	return run
+}
+
 // Create makes the record in one step: readers find it complete, in state running, or
 // not at all. If the folder exists, the error is fs.ErrExist. If the process is killed
 // in Create, it may leave a hidden folder beside Dir.
 func Create(ctx context.Context, c Config) (*Writer, error) {
 	c.Dir = strings.TrimSuffix(c.Dir, "/")
-	w := &Writer{c: c, run: c.Run, wake: make(chan struct{}, 1), done: make(chan struct{})}
-	w.run.Version, w.run.State, w.run.Started, w.run.Outputs = Version, Running, c.Now(), []Artifact{}
+	w := &Writer{c: c, run: c.begun(), wake: make(chan struct{}, 1), done: make(chan struct{})}
 	parent, name := path.Split(c.Dir)
 	staging := fmt.Sprintf("%s.%s.new-%d-%d", parent, name, c.Run.Writer.PID, w.run.Started.UnixNano())
 	files := map[string][]byte{}
@@ -82,30 +87,6 @@ func Create(ctx context.Context, c Config) (*Writer, error) {
 		err = errors.Join(err, c.Store.Remove(context.WithoutCancel(ctx), staging))
 		return nil, fmt.Errorf("record: make %s: %w", c.Dir, err)
 	}
-	go w.writeUntilFinish(context.WithoutCancel(ctx))
-	return w, nil
-}
-
-// ErrAdopted says that another process writes the record already.
-var ErrAdopted = errors.New("a driver of this run has begun already")
-
-// Adopt opens the record of a run that its launcher has made, for the run's driver in the
-// cluster. Config.Run has only Writer, and Files is nil. A second driver of the run, as
-// YARN starts one after the first has died, gets ErrAdopted: the run is not begun twice.
-func Adopt(ctx context.Context, c Config) (*Writer, error) {
-	c.Dir = strings.TrimSuffix(c.Dir, "/")
-	run, err := readJSON[Run](ctx, c.Store, c.Dir+"/"+runFile)
-	if err == nil && (run.Adopted || run.State != Running) {
-		err = ErrAdopted
-	}
-	if err == nil {
-		run.Writer, run.Adopted = c.Run.Writer, true
-		err = writeJSON(ctx, c.Store, c.Dir+"/"+runFile, run)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("record: adopt %s: %w", c.Dir, err)
-	}
-	w := &Writer{c: c, run: *run, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go w.writeUntilFinish(context.WithoutCancel(ctx))
 	return w, nil
 }
@@ -134,25 +115,6 @@ func (w *Writer) close() {
 	w.appendPostponed()
 	w.wakeUp()
 	close(w.wake)
-}
-
-// Conclude writes the verdict on a run whose driver in the cluster has ended without one. A
-// verdict that is there already stays, but for one that says no more than that the driver
-// was interrupted.
-func Conclude(ctx context.Context, s store.Store, dir string, now time.Time, v Verdict) error {
-	dir = strings.TrimSuffix(dir, "/")
-	run, err := readJSON[Run](ctx, s, dir+"/"+runFile)
-	if err != nil {
-		return fmt.Errorf("record: conclude %s: %w", dir, err)
-	}
-	there, err := readJSON[Verdict](ctx, s, dir+"/"+verdictFile)
-	if err == nil && there.Code != exit.Interrupted {
-		return nil
-	}
-	w := Writer{c: Config{Store: s, Dir: dir, Now: func() time.Time { return now }}, run: *run, closed: true, done: make(chan struct{})}
-	close(w.done)
-	w.run.Outputs = nil // Finish adds those of the verdict
-	return w.Finish(ctx, v)
 }
 
 // Event appends an event. It does not wait for the store. An error goes to Warn.

@@ -31,6 +31,10 @@ type Config struct {
 	// after the first rows were used, and publishes no output; 0: it is none.
 	MeasureMS int64 `json:"measure_ms,omitempty"`
 
+	// MinRowsPerSecond fails a run that succeeds but used fewer rows a second. Its outputs
+	// stay. 0: none is too slow.
+	MinRowsPerSecond float64 `json:"min_rows_per_second,omitempty"`
+
 	Feeds []FeedConfig `json:"feeds,omitempty"`
 
 	// Uploads is where files of members' working directories are brought; nil:

@@ -1,5 +1,33 @@
 package reserve
 
+import (
+	"fmt"
+
+	"tfos/internal/exit"
+	"tfos/internal/record"
+)
+
+// PhaseThroughput is the verdict's phase of a run that was slower than MinRowsPerSecond.
+const PhaseThroughput = "throughput"
+
+// checkRate returns the verdict of a run that has succeeded, or was too slow. Outputs of a slow
+// run stay: they are complete, and were expensive to compute.
+func (c Config) checkRate(v Verdict) Verdict {
+	if c.MinRowsPerSecond <= 0 || v.Code != exit.Done || v.Phase != "" { // a phase: measured, or nothing to do
+		return v
+	}
+	switch t := v.Throughput; {
+	case t == nil:
+		v.Cause = fmt.Sprintf("--min-throughput %g: nothing was measured: the program takes no rows from a feed, or only one batch", c.MinRowsPerSecond)
+	case t.RowsPerSecond < c.MinRowsPerSecond:
+		v.Cause = fmt.Sprintf("%s is less than --min-throughput %g", record.RowRate(t.RowsPerSecond), c.MinRowsPerSecond)
+	default:
+		return v
+	}
+	v.Code, v.Phase = exit.Stalled, PhaseThroughput
+	return v
+}
+
 // paces is how fast a place's program took its rows: as it reported last.
 func (r *Roster) paces(p *place) []Pace {
 	if p.outcome != nil && len(p.outcome.Result) > 0 && r.shares.Pace != nil {

@@ -177,5 +177,5 @@ func (p *process) finishWork(ctx context.Context, end ending) Verdict {
 	default:
 		p.log.Warn("staged outputs were not deleted", "error", err)
 	}
-	return p.addUploads(v, end.working)
+	return p.cfg.checkRate(p.addUploads(v, end.working))
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"tfos/internal/exit"
 	"tfos/internal/record"
 	"tfos/internal/reserve"
 	"tfos/internal/reserve/reservetest"
@@ -87,6 +88,37 @@ func TestServeWork(t *testing.T) {
 	d.HangUp()
 	if got, want := strings.Join(w.calls, "; "), `share out; command {"cmd":"known","x":1}; finish 0 [made] map[train:0]`; got != want {
 		t.Errorf("calls %s\nwant  %s", got, want)
+	}
+}
+
+// TestServeTooSlow: a run that was too slow fails, and what it has published stays.
+func TestServeTooSlow(t *testing.T) {
+	for _, tt := range []struct {
+		min    float64
+		result string // a row a second for each letter
+		code   exit.Code
+		cause  string
+	}{
+		{4, "made", exit.Done, ""},
+		{4.5, "made", exit.Stalled, "4.0 rows/s is less than --min-throughput 4.5"},
+		{1, "", exit.Stalled, "--min-throughput 1: nothing was measured: the program takes no rows from a feed, or only one batch"},
+	} {
+		config := reservetest.Config(2*time.Second, reservetest.Worker(0))
+		config.MinRowsPerSecond = tt.min
+		w := &recorded{}
+		d := reservetest.Begin(t, config, func([]byte) (reserve.Work, error) { return w, nil })
+		m := d.JoinAs(d.Client(d.Ready.Address), 0, "A", func() reserve.Renewal { return reserve.Renewal{Phase: reserve.PhaseRunning} })
+		reservetest.Receive(t, m.Clusters, "cluster")
+		d.Say(`{"cmd":"feed_end","feed":"train","epoch":0,"rows":0,"last":true}`)
+		m.ReportEnd(t, reserve.Outcome{Kind: reserve.Succeeded, Result: []byte(tt.result)})
+		v := d.AwaitVerdict(tt.code)
+		if v["cause"] != tt.cause || fmt.Sprint(v["artifacts"]) != "[map[kind:kind path:path]]" || (v["phase"] == reserve.PhaseThroughput) != (tt.cause != "") {
+			t.Errorf("%g: verdict %v", tt.min, v)
+		}
+		d.HangUp()
+		if last := w.calls[len(w.calls)-1]; !strings.HasPrefix(last, "finish 0 ") {
+			t.Errorf("%g: the work's last call is %q", tt.min, last)
+		}
 	}
 }
 

@@ -1,5 +1,9 @@
 """What the driver tells of executors that die (tfos.executors), from Spark's own words."""
 
+import http.server
+import threading
+import urllib.parse
+
 import pytest
 from tfos import executors
 from tfos.causes import error_line, own_lines, with_words
@@ -293,3 +297,34 @@ def test_last_death_waits_for_the_manager():
     assert watched.last_death(5) == "it ended" and 2 < now[0] < 3
     spark.summaries = [Summary("driver", True), Summary("1", True)]
     assert watched.last_death(5) == "" and now[0] > 7
+
+
+def test_log_of_a_worker_that_has_deleted_it():
+    """Pages as a worker of Spark 3.5.9 writes them."""
+    pages = {
+        "1": "==== Bytes 0-8 of 8 of /w/app/1/stderr ====\none\ntwo\n",
+        "2": "==== Bytes 0-0 of 0 of /w/app/2/stderr ====\nError: invalid log directory /w/app/2/",
+    }
+
+    class Worker(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            executor = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)["executorId"][
+                0
+            ]
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(pages[executor].encode())
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Worker) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        site = (
+            f"http://127.0.0.1:{server.server_port}/logPage/?appId=app&logType=stderr&executorId="
+        )
+        shown = [executors._shown(urllib.parse.urlsplit(site + executor)) for executor in pages]
+        server.shutdown()
+        thread.join()
+    assert shown == [["one", "two"], []]

@@ -16,6 +16,7 @@ from tfos.causes import error_line, own_lines
 
 _POLL = 0.2  # as Spark's own wait for executors does
 _SETTLE = 1.0  # after a death: until all who tell of it have told
+_EMPTY = re.compile(r"==== Bytes \d+-\d+ of 0 of ")
 _TAIL = 20  # lines of an executor's standard error
 
 _LOGGERS = [
@@ -211,7 +212,7 @@ class Executors:
         death.exit_code = int(status[1]) if status else death.exit_code
         if added:
             death.host = added[4]
-            death.log_path = f"work/{added[1]}/{executor}/stderr of the worker on {added[4]}"
+            death.log_path = f"work/{added[1]}/{executor}/stderr of its worker"
             death.log_url = death.log_url or self._worker_log(master, *added.groups()[:3])
 
     def _worker_log(self, master, app, executor, worker):
@@ -250,7 +251,9 @@ def _shown(site):
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with direct.open(url, timeout=5) as page:
-            lines = page.read().decode(errors="replace").splitlines()[1:]  # its title
+            title, *lines = page.read().decode(errors="replace").splitlines() or [""]
     except (OSError, ValueError):
+        return []
+    if _EMPTY.match(title):  # a folder that is gone: then the page has the worker's own error
         return []
     return own_lines(lines)[-_TAIL:]
