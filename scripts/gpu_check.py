@@ -1,4 +1,4 @@
-"""The work of gpu-check.sh: FOLDER GPUS…, one training and one inference for each of GPUS.
+"""The work of gpu-check.sh: FOLDER GPUS…, one run of each kind for each of GPUS.
 
 It is the training's program too: tfos calls main_fun.
 """
@@ -12,7 +12,8 @@ import sys
 import time
 
 ROWS, WIDTH, HIDDEN, BATCH = 20_000, 256, 2048, 512
-SECONDS = 20  # of training, after the first step
+SECONDS = 22  # of training, after the first step: nvidia-smi is asked twice
+EPOCHS = {0: 1, 1: 40}  # of the graph program, by GPUs: some 10 s on a few cores and on a GPU
 
 TRAIN = """\
 app: {{python: {{file: {program}, function: main_fun, interpreter: {python}}}}}
@@ -35,6 +36,32 @@ output: {{path: {folder}/predictions-{gpus}}}
 tensorflow: {{lib_dir: {libraries}}}
 resources: {{worker: {{gpus: {gpus}}}}}
 local: true
+"""
+
+GRAPH = """\
+app: {{graph: {{path: {folder}/graph}}}}
+input: {{path: {folder}/rows}}
+batch_size: {batch}
+epochs: {epochs}
+model_dir: {folder}/graph-{gpus}
+tensorflow: {{lib_dir: {libraries}}}
+resources: {{worker: {{gpus: {gpus}}}}}
+local: true
+"""
+
+# The members of one all-reduce differ: their collective operations are on CPUs.
+TOGETHER = """\
+app: {{graph: {{path: {folder}/graph}}}}
+strategy: all_reduce
+cluster_size: 2
+chief: true
+input_mode: tensorflow
+input: {{path: {folder}/rows}}
+batch_size: {batch}
+model_dir: {folder}/together-{gpus}
+tensorflow: {{lib_dir: {libraries}}}
+resources: {{chief: {{gpus: {gpus}}}}}
+spark: {{master: "local[2]"}}
 """
 
 
@@ -80,52 +107,99 @@ def network(tf):
     return model
 
 
+def export_graph(path):
+    import tensorflow as tf
+    from tfos.graph import export_training
+
+    loss = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    export_training(network(tf), tf.keras.optimizers.Adam(0.001), loss, str(path))
+
+
 def write_rows(folder):
     import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     folder.mkdir()
-    values = np.random.default_rng(1).standard_normal([ROWS, WIDTH], np.float32)
-    x = pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), WIDTH)
-    pq.write_table(pa.table({"x": x}), folder / "part.parquet")
+    random = np.random.default_rng(1)
+    for name in ("a", "b"):  # one for each member of an all-reduce
+        values = random.standard_normal([ROWS // 2, WIDTH], np.float32)
+        x = pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), WIDTH)
+        y = pa.array(random.integers(0, 10, ROWS // 2))
+        pq.write_table(pa.table({"x": x, "y": y}), folder / f"{name}.parquet")
 
 
-def run(command, text, folder, gpus):
+def run(name, command, text, folder, gpus):
     """The verdict of a tfos job."""
-    job = folder / f"{command}-{gpus}.yaml"
+    job = folder / f"{name}-{gpus}.yaml"
     (libraries,) = importlib.util.find_spec("tensorflow").submodule_search_locations
-    values = {"folder": folder, "batch": BATCH, "gpus": gpus, "libraries": libraries}
-    job.write_text(
-        text.format(program=pathlib.Path(__file__).resolve(), python=sys.executable, **values)
-    )
+    values = {
+        "folder": folder,
+        "batch": BATCH,
+        "gpus": gpus,
+        "libraries": libraries,
+        "program": pathlib.Path(__file__).resolve(),
+        "python": sys.executable,
+        "epochs": EPOCHS[gpus],
+    }
+    job.write_text(text.format(**values))
     root = pathlib.Path(__file__).resolve().parents[1]
     tfos, spark = root / "bin" / "tfos", str(root / ".venv" / "bin" / "python")
     state = {"TFOS_STATE_DIR": str(folder / "state")}
     env = {**os.environ, "TFOS_PYTHON": spark, "PYSPARK_PYTHON": spark, **state}
+    del env["PYTHONPATH"], env["TF_CPP_MIN_LOG_LEVEL"]  # gpu-check.sh's, for this process
     done = subprocess.run(
         [tfos, command, job, "--output", "json"], stdout=subprocess.PIPE, text=True, env=env
     )
     if done.returncode != 0:
-        sys.exit(f"gpu-check: tfos {command} with {gpus} GPUs: exit code {done.returncode}")
+        sys.exit(f"gpu-check: {name} with {gpus} GPUs: exit code {done.returncode}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def check_use(name, verdict, gpus):
+    """What the report says of the devices; it ends the check unless they have computed."""
+    used = verdict.get("gpus", [])
+    if len(used) != gpus:
+        sys.exit(f"gpu-check: {name}: the verdict has {len(used)} devices, not {gpus}: {used}")
+    texts = []
+    for one in used:
+        busy, memory = one["mean_busy_percent"], one["highest_memory_mib"]
+        if busy == 0:
+            sys.exit(f"gpu-check: {name}: {one['device']} was never busy")
+        texts.append(f"{one['device']}, busy {busy:.0f} %, {memory} MiB (-1: not measured)")
+    return ", ".join(texts) or "CPU"
+
+
 def main():
-    folder = pathlib.Path(sys.argv[1])
+    folder, counts = pathlib.Path(sys.argv[1]), [int(gpus) for gpus in sys.argv[2:]]
+    began = time.monotonic()
     write_rows(folder / "rows")
-    print(f"{'':10} {'rows/s':>10}  device")
-    for gpus in map(int, sys.argv[2:]):
-        run("train", TRAIN, folder, gpus)
+    made = subprocess.run(
+        [sys.executable, __file__, "graph", folder / "graph"],
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+    )
+    if made.returncode != 0:
+        sys.exit("gpu-check: the graph program cannot be exported")
+    print(f"{'':10} {'rows/s':>10}  device", flush=True)
+    for gpus in counts:
+        done = run("train", "train", TRAIN, folder, gpus)
         trained = json.loads((folder / f"train-{gpus}" / "rate.json").read_text())
-        show("train", trained["rows_per_s"], trained["device"])
         if ("GPU" in trained["device"]) != bool(gpus):
             sys.exit(f"gpu-check: the training with {gpus} GPUs was on {trained['device']}")
-        done = run("infer", INFER, folder, gpus)["infer"]
-        if done["rows"] != ROWS:
-            sys.exit(f"gpu-check: {done['rows']} of {ROWS} rows were predicted")
+        show("train", trained["rows_per_s"], check_use("train", done, gpus))
+        done = run("infer", "infer", INFER, folder, gpus)
+        if done["infer"]["rows"] != ROWS:
+            sys.exit(f"gpu-check: {done['infer']['rows']} of {ROWS} rows were predicted")
         # That its engine computes on the GPU, the member has proved before.
-        show("infer", done["rows"] / done["seconds"], f"{gpus} GPUs")
+        show("infer", ROWS / done["infer"]["compute_seconds"], check_use("infer", done, gpus))
+        done = run("graph", "train", GRAPH, folder, gpus)
+        rate = done["train"]["steps_per_s"] * BATCH
+        show("graph", rate, check_use("graph", done, gpus))
+    most = max(counts)
+    done = run("together", "train", TOGETHER, folder, most)
+    rate = done["train"]["steps_per_s"] * BATCH * 2
+    show("together", rate, f"chief: {check_use('together', done, most)}; worker: CPU")
+    print(f"the check took {time.monotonic() - began:.0f} s")
 
 
 def show(what, rate, device):
@@ -133,4 +207,7 @@ def show(what, rate, device):
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1] == "graph":
+        export_graph(sys.argv[2])
+    else:
+        main()

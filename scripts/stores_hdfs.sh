@@ -5,22 +5,26 @@
 #     scripts/stores_hdfs.sh start    prints TFOS_TEST_HDFS=hdfs://127.0.0.1:PORT
 #     scripts/stores_hdfs.sh stop
 #
-# Jars come by Maven (60 MB, once, pinned in scripts/stores/hdfs.pom.xml). Needs Java 8 to 17; tests
-# that compile for it need a JDK.
+# The data node gives clients of this machine the descriptors of blocks (short-circuit reads), through
+# the socket TFOS_TEST_HDFS_SOCKET.
+#
+# Jars come by Maven (92 MB, once, pinned in scripts/stores/*.pom.xml). Needs a JDK 11 to 17.
 
 source "$(dirname "${BASH_SOURCE[0]}")/stores_install.sh"
 hdfs_folder=$stores_folder/hdfs
 hdfs_run=$hdfs_folder/run # scripts/stores.sh has one for each call
 hdfs_pom=$stores_pins/hdfs.pom.xml
+native_pom=$stores_pins/hadoop-native.pom.xml
 
-# hdfs_install fetches what is missing, and sets TFOS_TEST_HADOOP_JARS: some tests start and
-# kill servers of their own.
+# hdfs_install fetches what is missing, and sets TFOS_TEST_HADOOP_JARS and TFOS_TEST_HADOOP_NATIVE:
+# some tests start and kill servers of their own.
 hdfs_install() {
-    export TFOS_TEST_HADOOP_JARS=$hdfs_folder/jars
+    export TFOS_TEST_HADOOP_JARS=$hdfs_folder/jars TFOS_TEST_HADOOP_NATIVE=$hdfs_folder/native
     stores_need java 'runs HDFS' 'openjdk-17-jdk-headless (Debian)'
     java --list-modules | grep -q '^jdk.compiler' ||
-        { echo 'stores: java cannot compile, as tests with Kerberos ask of it: install openjdk-17-jdk-headless (Debian), not only the JRE' >&2 && return 1; }
+        { echo 'stores: java cannot compile, as the data node asks of it: install openjdk-17-jdk-headless (Debian), not only the JRE' >&2 && return 1; }
     stores_once hdfs/installed.xml "$hdfs_pom" 'Hadoop by Maven (60 MB to download)' hdfs_fetch
+    stores_once hdfs/native.xml "$native_pom" "Hadoop's native library by Maven (32 MB to download)" native_fetch
 }
 
 hdfs_fetch() {
@@ -29,13 +33,24 @@ hdfs_fetch() {
         rm -f "$hdfs_folder"/jars/log4j-1.2.17.jar "$hdfs_folder"/jars/slf4j-log4j12-*.jar
 }
 
+# native_fetch takes libhadoop.so, 0.8 MB, out of its jar.
+native_fetch() {
+    local fetched=$hdfs_folder/native.new machine
+    machine=$(uname -m)
+    rm -rf "$hdfs_folder/native"
+    stores_jars "$native_pom" "$fetched" &&
+        python3 -m zipfile -e "$fetched"/hadoop-apache-*.jar "$fetched/all" &&
+        mv "$fetched/all/nativelib/Linux-${machine/x86_64/amd64}" "$hdfs_folder/native" &&
+        rm -rf "$fetched"
+}
+
 # hdfs_java runs a class of Hadoop in the place of this shell.
 hdfs_java() {
     exec java -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dlog4j.configuration="file:$hdfs_run/conf/log4j.properties" \
-        -cp "$hdfs_run/conf:$hdfs_folder/jars/*" "$@"
+        -Djava.library.path="$hdfs_folder/native" -cp "$hdfs_run/conf:$hdfs_folder/jars/*" "$@"
 }
 
-# hdfs_start starts an empty HDFS and sets TFOS_TEST_HDFS.
+# hdfs_start starts an empty HDFS and sets TFOS_TEST_HDFS and TFOS_TEST_HDFS_SOCKET.
 hdfs_start() {
     hdfs_stop
     hdfs_install
@@ -62,6 +77,8 @@ XML
   <property><name>dfs.datanode.http.address</name><value>127.0.0.1:0</value></property>
   <property><name>dfs.datanode.ipc.address</name><value>127.0.0.1:0</value></property>
   <property><name>dfs.datanode.hostname</name><value>127.0.0.1</value></property>
+  <property><name>dfs.client.read.shortcircuit</name><value>true</value></property>
+  <property><name>dfs.domain.socket.path</name><value>$run/dn._PORT</value></property>
 </configuration>
 XML
     cat >"$run/conf/log4j.properties" <<'TEXT'
@@ -72,13 +89,13 @@ log4j.appender.c.layout=org.apache.log4j.PatternLayout
 log4j.appender.c.layout.ConversionPattern=%d %p %c{1}: %m%n
 TEXT
     (hdfs_java org.apache.hadoop.hdfs.server.namenode.NameNode -format -force >"$run/format.log" 2>&1)
-    for server in namenode.NameNode datanode.DataNode; do
-        (hdfs_java "org.apache.hadoop.hdfs.server.$server" >"$run/$server.log" 2>&1) &
+    for server in org.apache.hadoop.hdfs.server.namenode.NameNode "$stores_pins/LocalDataNode.java"; do
+        (hdfs_java "$server" >"$run/$(basename "$server" .java).log" 2>&1) &
         echo $! >>"$run/pids"
     done
     for _ in $(seq 600); do
         if curl -s "http://127.0.0.1:$web/jmx?qry=Hadoop:service=NameNode,name=FSNamesystem" | grep -q '"NumLiveDataNodes" : 1'; then
-            export TFOS_TEST_HDFS=hdfs://127.0.0.1:$port
+            export TFOS_TEST_HDFS=hdfs://127.0.0.1:$port TFOS_TEST_HDFS_SOCKET=$run/dn._PORT
             return
         fi
         while read -r pid; do kill -0 "$pid" 2>/dev/null || break 2; done <"$run/pids"
@@ -107,7 +124,7 @@ hdfs_stop() {
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
     set -euo pipefail
     case ${1:-} in
-    start) hdfs_start && echo "TFOS_TEST_HDFS=$TFOS_TEST_HDFS" && echo "TFOS_TEST_HADOOP_JARS=$TFOS_TEST_HADOOP_JARS" ;;
+    start) hdfs_start && env | grep -E '^TFOS_TEST_(HDFS|HADOOP)' ;;
     stop) hdfs_stop ;;
     *) echo 'usage: stores_hdfs.sh start|stop' >&2 && exit 2 ;;
     esac

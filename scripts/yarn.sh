@@ -8,8 +8,9 @@
 # gets that cluster, and nothing is started. Run by make test-yarn.
 #
 # It needs what scripts/stores_hdfs.sh needs. The command's environment: HADOOP_CONF_DIR,
-# SPARK_CONF_DIR and SPARK_LOCAL_IP for spark-submit; TFOS_TEST_YARN, the folder of the cluster's
-# configuration, and TFOS_TEST_YARN_JARS, to start servers, for the tests.
+# SPARK_CONF_DIR and SPARK_LOCAL_IP for spark-submit; for the tests TFOS_TEST_YARN, the folder of
+# the cluster's configuration, TFOS_TEST_YARN_JARS, to start servers, and TFOS_TEST_YARN_OWN, if
+# the cluster is not somebody else's: tests may change it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/stores_hdfs.sh
@@ -104,7 +105,7 @@ spark.executorEnv.SPARK_LOCAL_IP           127.0.0.1
 spark.yarn.appMasterEnv.PYSPARK_PYTHON     $PWD/.venv/bin/python
 spark.executorEnv.PYSPARK_PYTHON           $PWD/.venv/bin/python
 TEXT
-    export HADOOP_CONF_DIR=$conf TFOS_TEST_YARN=$conf SPARK_CONF_DIR=$yarn_run/spark SPARK_LOCAL_IP=127.0.0.1
+    export HADOOP_CONF_DIR=$conf TFOS_TEST_YARN=$conf TFOS_TEST_YARN_OWN=1 SPARK_CONF_DIR=$yarn_run/spark SPARK_LOCAL_IP=127.0.0.1
 }
 
 # yarn_java runs a server of YARN in the place of this shell.

@@ -224,9 +224,13 @@ func (s *submission) adopt(ctx context.Context) (v record.Verdict, adopted bool,
 		return v, false, err
 	case r.run.State != record.Running:
 		return v, false, launch.RecordExists(ctx, s.run, r.folder)
-	case r.run.Adopted:
+	}
+	if err := s.checkGates(r.plan); err != nil {
+		return v, false, err
+	}
+	if r.run.Adopted {
 		s.c.talk("tfos: run %s goes on: record %s", s.run, r.folder)
-	default:
+	} else {
 		s.c.talk("tfos: run %s was begun by process %d on %s, and is looked for in the cluster: record %s", s.run, r.run.Writer.PID, r.run.Writer.Host, r.folder)
 	}
 	v, err = r.follow(ctx)
@@ -236,4 +240,19 @@ func (s *submission) adopt(ctx context.Context) (v record.Verdict, adopted bool,
 		return record.Verdict{}, false, nil
 	}
 	return v, true, err
+}
+
+// checkGates returns an error if the run that goes on was submitted with another gate than this
+// command line has: it can no longer be changed.
+func (s *submission) checkGates(plan []byte) error {
+	gates, err := launch.GatesOf(plan)
+	switch {
+	case err != nil:
+		return &launch.Error{Code: exit.Internal, Phase: "record", Err: err}
+	case gates.Measure != s.o.measure:
+		return usageError("run %s goes on, and is another command's: follow it with tfos attach, or choose another --run-id", s.run)
+	case gates.MinRate != s.o.minRate:
+		return usageError("run %s goes on with --min-throughput %g, which cannot be changed: give the same, or follow it with tfos attach", s.run, gates.MinRate)
+	}
+	return nil
 }

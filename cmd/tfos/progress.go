@@ -97,6 +97,9 @@ func (p *progress) showProgress(e record.Progress) {
 	if pace := p.pace.text(e, p.now()); pace != "" {
 		text = strings.TrimPrefix(text+"; "+pace, "; ")
 	}
+	if use := gpusText(e.GPUs); use != "" {
+		text = strings.TrimPrefix(text+"; "+use, "; ")
+	}
 	if text == "" {
 		return
 	}

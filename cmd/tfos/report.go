@@ -49,6 +49,7 @@ func writeReport(w io.Writer, name string, v record.Verdict, printed bool) {
 	r.trained(v)
 	r.export(v)
 	r.throughput(v)
+	r.gpus(v.GPUs)
 	for _, a := range v.Artifacts {
 		r.field("output", fmt.Sprintf("%s %s", strings.ReplaceAll(a.Kind, "_", " "), a.Path))
 	}

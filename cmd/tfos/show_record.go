@@ -81,6 +81,9 @@ func lastEvent(e record.Entry) string {
 		if text = progressText(e); text == "" {
 			text = fmt.Sprintf("%d rows computed", e.Rows)
 		}
+		if use := gpusText(e.GPUs); use != "" {
+			text += "; " + use
+		}
 	case record.Warning:
 		text = e.Message
 	}

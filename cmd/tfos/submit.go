@@ -82,6 +82,9 @@ func (s *submission) loadAndRun(ctx context.Context, load func() (*job.Spec, err
 	if s.o.interrupt.detach && !s.spec.InCluster() {
 		return none, usageError("--on-interrupt detach: only a run in cluster mode goes on alone (spark.deploy_mode: cluster)")
 	}
+	if s.o.interrupt.detach && s.o.measure > 0 {
+		return none, usageError("--on-interrupt detach: a measurement ends with its launcher, which deletes its checkpoints")
+	}
 	if s.run == "" {
 		if s.run, err = newRunID(s.spec.Name, s.c.now()); err != nil {
 			return none, err

@@ -77,5 +77,5 @@ func (o *runOptions) flags(cmd *cobra.Command) {
 	f.StringArrayVar(&o.sets, "set", nil, "override a key of the job, as `key=value`; may be repeated")
 	f.StringVar(&o.runID, "run-id", "", "name of the run (default: the job's name, the time and a random part)")
 	f.Var(&o.interrupt, "on-interrupt", "what Ctrl-C and SIGTERM do to a run in cluster mode: `stop|detach`")
-	f.BoolVarP(&o.verbose, "verbose", "v", false, "show Spark's log on standard error, and tfos's own frames in a program's tracebacks")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "show Spark's log on standard error (in cluster mode that of spark-submit; the cluster has the driver's), and tfos's own frames in a program's tracebacks")
 }

@@ -117,6 +117,15 @@ type State struct {
 	// Lines are the last ones of the driver's output, of an application that has ended. Nil:
 	// the manager does not have them, or the driver is on the launcher's machine.
 	Lines []string
+	// Logs are the pages of the driver's output, for a [LogReader] that has no Lines: those of
+	// an application that has failed in cluster mode. The first that has lines says most.
+	Logs []string
+}
+
+// LogReader is a Manager that has the logs of members, and of drivers, that are gone.
+type LogReader interface {
+	// Lines returns the last lines of the log that is, or was, shown at page.
+	Lines(ctx context.Context, page string) ([]string, error)
 }
 
 // Executor is an executor that has ended.

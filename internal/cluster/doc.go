@@ -5,6 +5,9 @@
 // which application a run has (Find), how that is (State) and how its executors ended
 // (Executors), and it ends applications (Kill).
 //
+// A manager that has logs of what is gone is a [LogReader]. On YARN they may be files of a
+// store.
+//
 // The package starts no process: spark-submit submits. It never reads a job file and
 // writes nothing. The exit status of spark-submit is not used here, because it says 0 for
 // a killed driver on Kubernetes (SPARK-26365).

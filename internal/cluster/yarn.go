@@ -122,9 +122,14 @@ type yarnApplication struct {
 	Diagnostics string        `json:"diagnostics"`
 	TrackingURL string        `json:"trackingUrl"`
 	AMLogs      string        `json:"amContainerLogs"` // a page of the NodeManager
-	Started     int64         `json:"startedTime"`     // ms since 1970
+	Logs        string        `json:"logAggregationStatus"`
+	Started     int64         `json:"startedTime"` // ms since 1970
 	Allocated   int64         `json:"allocatedMB"`
 	Requests    []yarnRequest `json:"resourceRequests"`
+}
+
+func (a yarnApplication) ended() bool {
+	return a.State == "FINISHED" || a.State == "FAILED" || a.State == "KILLED"
 }
 
 // Find asks for the applications with the run's tag. YARN keeps ended ones, 1000 of all users
@@ -168,10 +173,10 @@ func (y yarn) State(ctx context.Context, app App) (State, error) {
 		return State{}, err
 	}
 	state := State{App: app, Queue: a.Queue, URL: a.TrackingURL}
-	switch a.State {
-	case "RUNNING":
+	switch {
+	case a.State == "RUNNING":
 		state.Phase, state.Words = Running, y.queueWords(ctx, a)
-	case "FINISHED", "FAILED", "KILLED":
+	case a.ended():
 		y.describeEnd(&state, a)
 	default:
 		state.Phase, state.Cause = Waiting, CauseQueue
@@ -207,6 +212,9 @@ func (y yarn) describeEnd(state *State, a yarnApplication) {
 		return
 	}
 	state.Phase, state.Cause = Failed, CauseExit
+	if a.AMLogs != "" { // Python's standard error is in stdout too (Spark's PythonRunner)
+		state.Logs = []string{a.AMLogs + "/stdout", a.AMLogs + "/stderr"}
+	}
 	if a.Allocated < 0 && a.AMLogs == "" { // no container was ever started
 		state.Cause = CauseRefused
 	}

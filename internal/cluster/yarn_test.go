@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -258,6 +259,68 @@ func TestYARNLog(t *testing.T) {
 		if lines, err := y.Lines(t.Context(), node.URL+page); err == nil {
 			t.Errorf("%s: %q", page, lines)
 		}
+	}
+}
+
+// TestYARNCollectedLog: where a NodeManager has a log no more, it is with the log server, or
+// in the file that YARN has collected, in the folders of each version of Hadoop.
+func TestYARNCollectedLog(t *testing.T) {
+	const container, page = "container_e7_12_10003_01_000002", "/node/containerlogs/container_e7_12_10003_01_000002/ann/stderr"
+	collected := tfile("gz", 100, logsOf{container, [][2]string{{"stderr", "first\nlast of the file\n"}}})
+	for name, tt := range map[string]struct {
+		folder string // of the file, "": there is none
+		status []string
+		server bool
+		last   string // "": no log
+		words  string // of the error
+	}{
+		"Hadoop 3.3":      {folder: "ann/bucket-logs-tfile/0003/application_12_10003", status: []string{"SUCCEEDED"}, last: "last of the file"},
+		"Hadoop 3.2":      {folder: "ann/logs-tfile/application_12_10003", status: []string{"SUCCEEDED"}, last: "last of the file"},
+		"Hadoop 2":        {folder: "ann/logs/application_12_10003", status: []string{"RUNNING_WITH_FAILURE"}, last: "last of the file"},
+		"not yet":         {folder: "ann/logs/application_12_10003", status: []string{"NOT_START", "RUNNING", "SUCCEEDED"}, last: "last of the file"},
+		"a log server":    {folder: "ann/logs/application_12_10003", status: []string{"SUCCEEDED"}, server: true, last: "last of the server"},
+		"another user":    {folder: "bob/logs/application_12_10003", status: []string{"SUCCEEDED"}, words: "no file of 127.0.0.1"},
+		"not aggregated":  {folder: "ann/logs/application_12_10003", status: []string{"DISABLED"}, words: "yarn.log-aggregation-enable"},
+		"nothing is done": {status: []string{"RUNNING"}, words: "not collected"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			root := t.TempDir()
+			if tt.folder != "" {
+				folder := root + "/" + tt.folder
+				if err := os.MkdirAll(folder, 0o700); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(folder+"/127.0.0.1_45454", collected, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var asked atomic.Int64
+			mux := http.NewServeMux()
+			mux.HandleFunc("GET /ws/v1/cluster/apps/application_12_10003", func(w http.ResponseWriter, r *http.Request) {
+				now := int(asked.Add(1)) - 1
+				fmt.Fprintf(w, `{"app":{"state":"FAILED","logAggregationStatus":%q}}`, tt.status[min(now, len(tt.status)-1)])
+			})
+			mux.HandleFunc("GET /history/containers/"+container+"/logs/stderr", func(w http.ResponseWriter, r *http.Request) {
+				fmt.Fprint(w, "LogContents:\nnot this\nLogContents:\nlast of the server\nEnd of LogType:stderr\n")
+			})
+			server := httptest.NewServer(mux) // also the NodeManager, which has no log
+			defer server.Close()
+			properties := map[string]string{"yarn.resourcemanager.webapp.address": address(server), "fs.defaultFS": "file://", "yarn.nodemanager.remote-app-log-dir": root}
+			if tt.server {
+				properties["yarn.log.server.web-service.url"] = server.URL + "/history"
+			}
+			y := openedYARN(t, properties)
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+			defer cancel()
+			lines, err := y.Lines(ctx, server.URL+page)
+			if tt.last != "" && (err != nil || lines[len(lines)-1] != tt.last) {
+				t.Errorf("%q, %v", lines, err)
+			}
+			if tt.last == "" && (err == nil || !strings.Contains(err.Error(), tt.words)) {
+				t.Errorf("%q, %v", lines, err)
+			}
+		})
 	}
 }
 

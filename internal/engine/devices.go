@@ -1,8 +1,39 @@
 package engine
 
-// #include <stdlib.h>
-// #include "tensorflow/c/c_api.h"
-// #include "tensorflow/c/kernels.h"
+/*
+#cgo LDFLAGS: -ldl
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+#include "tensorflow/c/c_api.h"
+#include "tensorflow/c/kernels.h"
+
+// library_path returns the file that TensorFlow was loaded from. NULL: not known.
+static const char *library_path(void) {
+	Dl_info info;
+	return dladdr((void *)TF_Version, &info) ? info.dli_fname : NULL;
+}
+
+// start_driver starts CUDA's driver (cuInit and cuGetErrorString of cuda.h). 0: it has
+// started. -1: there is none, and text is the loader's message. Else text is the driver's
+// message, or NULL.
+static int start_driver(const char **text) {
+	void *cuda = dlopen("libcuda.so.1", RTLD_NOW);
+	if (cuda == NULL) {
+		*text = dlerror();
+		return -1;
+	}
+	int (*init)(unsigned) = (int (*)(unsigned))dlsym(cuda, "cuInit");
+	int (*message)(int, const char **) = (int (*)(int, const char **))dlsym(cuda, "cuGetErrorString");
+	if (init == NULL || message == NULL) {
+		*text = "libcuda.so.1 lacks cuInit or cuGetErrorString";
+		return -1;
+	}
+	int code = init(0);
+	if (code != 0 && message(code, text) != 0) *text = NULL;
+	return code;
+}
+*/
 import "C"
 
 import (
@@ -30,7 +61,7 @@ const deviceGPU = "GPU"
 // GPUs says which GPUs TensorFlow sees, and whether it computes on them. What is wrong with
 // all of them is in the result's Error.
 func GPUs() gpu.Seen {
-	seen := gpu.Seen{TensorFlow: Version(), CUDA: hasGPUKernels("MatMul"), Devices: []gpu.SeenDevice{}}
+	seen := gpu.Seen{TensorFlow: Version(), Library: libraryPath(), CUDA: hasGPUKernels("MatMul"), Driver: driverProblem(), Devices: []gpu.SeenDevice{}}
 	names, err := gpuNames()
 	if err != nil {
 		seen.Error = err.Error()
@@ -44,6 +75,30 @@ func GPUs() gpu.Seen {
 		seen.Devices = append(seen.Devices, device)
 	}
 	return seen
+}
+
+// libraryPath returns the file of libtensorflow. "": not known.
+func libraryPath() string {
+	path := C.library_path()
+	if path == nil {
+		return ""
+	}
+	return C.GoString(path)
+}
+
+// driverProblem returns why CUDA's driver does not start. "": it does.
+func driverProblem() string {
+	var text *C.char
+	code := C.start_driver(&text)
+	switch {
+	case code == 0:
+		return ""
+	case code < 0:
+		return C.GoString(text)
+	case text == nil:
+		return fmt.Sprintf("cuInit: error %d", code)
+	}
+	return fmt.Sprintf("cuInit: %s (%d)", C.GoString(text), code)
 }
 
 // hasGPUKernels reports whether TensorFlow was built with kernels of an operation for GPUs.

@@ -12,10 +12,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"tfos/internal/files"
+	"tfos/internal/hadoop"
+	"tfos/internal/store"
 )
 
 // BenchmarkParquetRead reads the file, folder or glob TFOS_BENCH_PARQUET with
-// TFOS_BENCH_THREADS readers (1), one split per row group, and reports rows/s.
+// TFOS_BENCH_THREADS readers (1), one split per row group, and reports rows/s and the
+// reader's CPU for a row. Stores have the configuration of HADOOP_CONF_DIR.
 func BenchmarkParquetRead(b *testing.B) {
 	path := os.Getenv("TFOS_BENCH_PARQUET")
 	if path == "" {
@@ -28,6 +31,11 @@ func BenchmarkParquetRead(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+	configuration, err := hadoop.Load(os.Getenv, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	store.Configure(configuration.Stores())
 	d, err := files.Open(b.Context(), files.Parquet, path, files.ReadOptions{})
 	if err != nil {
 		b.Fatal(err)

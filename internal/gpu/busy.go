@@ -2,16 +2,26 @@ package gpu
 
 import "context"
 
-// Busy returns the sum of how busy devices are, in percent. visible names them as
-// CUDA_VISIBLE_DEVICES does. ok is false if nvidia-smi does not tell.
-func Busy(ctx context.Context, visible string) (percent int, ok bool) {
-	all, err := List(ctx)
+// Use is how one device is used at this moment, by all processes. -1: nvidia-smi does not
+// say, as of MIG instances.
+type Use struct {
+	Percent int   // of the last second or less in which it computed
+	UsedMiB int64 // memory
+}
+
+// UseNow returns how devices are used, in their order. It starts one nvidia-smi.
+func UseNow(ctx context.Context, devices []Device) ([]Use, error) {
+	query, err := smi(ctx, factsQuery...)
 	if err != nil {
-		return 0, false
+		return nil, err
 	}
-	devices, _ := find(all, splitNames(visible))
-	for _, d := range devices {
-		percent += max(0, d.Percent) // not known: nothing
+	known := parseFacts(query)
+	out := make([]Use, len(devices))
+	for i, d := range devices {
+		out[i] = Use{Percent: -1, UsedMiB: -1}
+		if fact := known[d.ID]; fact.given {
+			out[i] = fact.Use
+		}
 	}
-	return percent, true
+	return out, nil
 }

@@ -26,7 +26,7 @@ func fakeSMI(t *testing.T, free ...int) []string {
 		id := fmt.Sprintf("GPU-%s-%d-%d", strings.ReplaceAll(t.Name(), "/", "-"), os.Getpid(), i)
 		ids = append(ids, id)
 		fmt.Fprintf(&list, "GPU %d: Fake Device (%d GB) (UUID: %s)\n", i, i, id)
-		fmt.Fprintf(&facts, "%s, 00000000:0%d:00.0, 555.42, 10000, %d, 5, [N/A]\n", id, i, n)
+		fmt.Fprintf(&facts, "%s, 00000000:0%d:00.0, 555.42, 10000, %d, 5, [N/A], %d\n", id, i, n, 10000-n)
 	}
 	for name, text := range map[string]string{"list": list.String(), "facts": facts.String()} {
 		if err := os.WriteFile(filepath.Join(bin, name), []byte(text), 0o600); err != nil {

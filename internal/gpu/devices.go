@@ -18,9 +18,10 @@ type Device struct {
 	Driver string // version; "": not known
 	// Memory in MiB; -1: not known, as for a MIG instance.
 	TotalMiB, FreeMiB int64
-	// Percent is how busy the GPU was lately; -1: not known.
-	Percent int
 }
+
+// Whole tells whether the device is a GPU, and no MIG instance of one.
+func (d Device) Whole() bool { return d.ID == d.GPU }
 
 func (d Device) String() string { return fmt.Sprintf("GPU %s (%s, %s)", d.Index, d.Name, d.ID) }
 
@@ -31,7 +32,10 @@ func (d Device) String() string { return fmt.Sprintf("GPU %s (%s, %s)", d.Index,
 var listed = regexp.MustCompile(`^\s*(?:GPU\s+(\d+):\s*(.*?)|MIG\s+.*?Device\s+(\d+):)\s*\(UUID:\s*([^)\s]+)\s*\)\s*$`)
 
 // facts are the columns that query asks nvidia-smi for.
-const facts = "uuid,pci.bus_id,driver_version,memory.total,memory.free,utilization.gpu,mig.mode.current"
+const facts = "uuid,pci.bus_id,driver_version,memory.total,memory.free,utilization.gpu,mig.mode.current,memory.used"
+
+// factsQuery are the arguments of the query.
+var factsQuery = []string{"--query-gpu=" + facts, "--format=csv,noheader,nounits"}
 
 // parseDevices reads the output of `nvidia-smi -L` and of the query for facts. The MIG
 // instances of a GPU stand in its place. A GPU in MIG mode without instances cannot be
@@ -46,10 +50,10 @@ func parseDevices(list, query []byte) []Device {
 		switch {
 		case found == nil:
 		case len(found[1]) > 0:
-			parent = Device{ID: string(found[4]), GPU: string(found[4]), Index: string(found[1]), Name: string(found[2]), TotalMiB: -1, FreeMiB: -1, Percent: -1}
+			parent = Device{ID: string(found[4]), GPU: string(found[4]), Index: string(found[1]), Name: string(found[2]), TotalMiB: -1, FreeMiB: -1}
 			fact := known[parent.ID]
 			if fact.given {
-				parent.Bus, parent.Driver, parent.TotalMiB, parent.FreeMiB, parent.Percent = fact.Bus, fact.Driver, fact.TotalMiB, fact.FreeMiB, fact.Percent
+				parent.Bus, parent.Driver, parent.TotalMiB, parent.FreeMiB = fact.Bus, fact.Driver, fact.TotalMiB, fact.FreeMiB
 			}
 			if parentListed = !fact.mig; parentListed {
 				out = append(out, parent)
@@ -60,7 +64,7 @@ func parseDevices(list, query []byte) []Device {
 			}
 			instance := parent
 			instance.ID, instance.Index = string(found[4]), parent.Index+":"+string(found[3])
-			instance.TotalMiB, instance.FreeMiB, instance.Percent = -1, -1, -1
+			instance.TotalMiB, instance.FreeMiB = -1, -1
 			out = append(out, instance)
 		}
 	}
@@ -70,6 +74,7 @@ func parseDevices(list, query []byte) []Device {
 // fact is one line of the query for facts.
 type fact struct {
 	Device
+	Use
 	given, mig bool
 }
 
@@ -84,8 +89,8 @@ func parseFacts(query []byte) map[string]fact {
 			f[i] = strings.TrimSpace(f[i])
 		}
 		out[f[0]] = fact{given: true, mig: f[6] == "Enabled", Device: Device{
-			Bus: normalBus(f[1]), Driver: f[2], TotalMiB: number(f[3]), FreeMiB: number(f[4]), Percent: int(number(f[5])),
-		}}
+			Bus: normalBus(f[1]), Driver: f[2], TotalMiB: number(f[3]), FreeMiB: number(f[4]),
+		}, Use: Use{Percent: int(number(f[5])), UsedMiB: number(f[7])}}
 	}
 	return out
 }

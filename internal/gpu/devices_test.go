@@ -14,7 +14,7 @@ const (
 		"  MIG 1g.5gb+me   Device  1: (UUID: MIG-GPU-bbbb-2/7/0)\n" +
 		"GPU 2: NVIDIA A100-SXM4-40GB (UUID: GPU-dddd-4)\n" +
 		"Warning: something else\n"
-	facts2 = "GPU-aaaa-1, 00000000:3B:00.0, 535.129.03, 24576, 24000, 7, [N/A]\nGPU-bbbb-2, 00000000:5E:00.0, 535.129.03, 40960, 100, 90, Disabled\n"
+	facts2 = "GPU-aaaa-1, 00000000:3B:00.0, 535.129.03, 24576, 24000, 7, [N/A], 476\nGPU-bbbb-2, 00000000:5E:00.0, 535.129.03, 40960, 100, 90, Disabled, 40700\n"
 )
 
 func ids(devices []Device) []string { return (&Claim{Devices: devices}).ids() }
@@ -23,8 +23,8 @@ func ids(devices []Device) []string { return (&Claim{Devices: devices}).ids() }
 func TestParse(t *testing.T) {
 	got := parseDevices([]byte(twoGPUs), []byte(facts2))
 	want := []Device{
-		{ID: "GPU-aaaa-1", GPU: "GPU-aaaa-1", Index: "0", Name: "NVIDIA GeForce RTX 3090 (rev. 2)", Bus: "0000:3b:00.0", Driver: "535.129.03", TotalMiB: 24576, FreeMiB: 24000, Percent: 7},
-		{ID: "GPU-bbbb-2", GPU: "GPU-bbbb-2", Index: "1", Name: "NVIDIA A100-SXM4-40GB", Bus: "0000:5e:00.0", Driver: "535.129.03", TotalMiB: 40960, FreeMiB: 100, Percent: 90},
+		{ID: "GPU-aaaa-1", GPU: "GPU-aaaa-1", Index: "0", Name: "NVIDIA GeForce RTX 3090 (rev. 2)", Bus: "0000:3b:00.0", Driver: "535.129.03", TotalMiB: 24576, FreeMiB: 24000},
+		{ID: "GPU-bbbb-2", GPU: "GPU-bbbb-2", Index: "1", Name: "NVIDIA A100-SXM4-40GB", Bus: "0000:5e:00.0", Driver: "535.129.03", TotalMiB: 40960, FreeMiB: 100},
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("%+v", got)
@@ -41,7 +41,7 @@ func TestParse(t *testing.T) {
 
 // TestParseMIG: instances stand in their GPU's place.
 func TestParseMIG(t *testing.T) {
-	facts := "GPU-aaaa-1, 0:3B:00.0, 535, 40960, 40000, 0, Disabled\nGPU-bbbb-2, 0:5E:00.0, 535, 40960, 40000, [N/A], Enabled\nGPU-dddd-4, 0:6E:00.0, 535, 40960, 40000, [N/A], Enabled\n"
+	facts := "GPU-aaaa-1, 0:3B:00.0, 535, 40960, 40000, 0, Disabled, 900\nGPU-bbbb-2, 0:5E:00.0, 535, 40960, 40000, [N/A], Enabled, 900\nGPU-dddd-4, 0:6E:00.0, 535, 40960, 40000, [N/A], Enabled, 900\n"
 	want := []string{"GPU-aaaa-1", "MIG-cccc-3", "MIG-GPU-bbbb-2/7/0"}
 	got := parseDevices([]byte(withMIG), []byte(facts))
 	if !slices.Equal(ids(got), want) {

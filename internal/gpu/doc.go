@@ -5,7 +5,7 @@
 // the devices that it sees (Seen).
 //
 // Goes out: a Claim, whose devices belong to this process until it ends; an error that
-// says why there is none.
+// says why there is none; how devices are used (Use).
 //
 // It never loads TensorFlow and never starts a member's program. It writes no file.
 //

@@ -9,10 +9,11 @@ import (
 // Seen is what a member's own TensorFlow says of the devices that it sees: one line of
 // JSON of `python -m tfos.gpus` or of `tfos-engine gpus` (docs/protocols.md).
 type Seen struct {
-	// TensorFlow is its version, Package the distribution that brought it, as
-	// "tensorflow-cpu"; "": not known.
+	// TensorFlow is its version. Package is the Python distribution that brought it, as
+	// "tensorflow-cpu", and Library the libtensorflow of an engine. "": not known.
 	TensorFlow string `json:"tensorflow"`
 	Package    string `json:"package,omitempty"`
+	Library    string `json:"library,omitempty"`
 	CUDA       bool   `json:"cuda"` // it was built with CUDA
 	// Driver is why CUDA's driver does not start; "": it does, or is not known.
 	Driver  string       `json:"driver,omitempty"`
@@ -37,7 +38,7 @@ func (s Seen) Check(c *Claim, host string) error {
 	if len(c.Devices) > 0 && c.Devices[0].Driver != "" {
 		driver = " (driver " + c.Devices[0].Driver + ")"
 	}
-	wheel := strings.TrimSpace(s.name() + " " + s.TensorFlow)
+	wheel := s.name()
 	switch n := len(s.Devices); {
 	case s.Error != "":
 		return fmt.Errorf("gpu: TensorFlow on %s%s cannot list its devices: %s", host, driver, s.Error)
@@ -68,10 +69,13 @@ func (s Seen) Check(c *Claim, host string) error {
 }
 
 func (s Seen) name() string {
-	if s.Package == "" {
-		return "TensorFlow"
+	switch {
+	case s.Library != "":
+		return s.Library + " (TensorFlow " + s.TensorFlow + ")"
+	case s.Package == "":
+		return strings.TrimSpace("TensorFlow " + s.TensorFlow)
 	}
-	return s.Package
+	return strings.TrimSpace(s.Package + " " + s.TensorFlow)
 }
 
 // install is the remedy for a TensorFlow that lacks CUDA.
@@ -79,6 +83,9 @@ func (s Seen) install() string {
 	wheel := "tensorflow[and-cuda]"
 	if s.TensorFlow != "" {
 		wheel += "==" + s.TensorFlow
+	}
+	if s.Library != "" {
+		return "name the folder of a libtensorflow with CUDA as tensorflow.lib_dir, as the folder tensorflow of pip's " + wheel
 	}
 	text := "pip install '" + wheel + "' there"
 	if s.Package != "" && s.Package != "tensorflow" {

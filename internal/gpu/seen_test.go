@@ -30,6 +30,8 @@ func TestCheck(t *testing.T) {
 		{func(s *Seen) { s.Devices = []SeenDevice{b, a} }, []string{"/device:GPU:1 is the GPU at PCI address 0000:5e:00.0, not GPU 0 ("}},
 		{func(s *Seen) { s.Devices = []SeenDevice{a, {Name: b.Name, Bus: b.Bus, Error: "out of memory"}} },
 			[]string{"does not compute on GPU 1 (NVIDIA A100-SXM4-40GB, GPU-bbbb-2): out of memory"}},
+		{func(s *Seen) { s.CUDA, s.Package, s.Library, s.Devices = false, "", "/l/libtensorflow.so.2", nil },
+			[]string{"/l/libtensorflow.so.2 (TensorFlow 2.19.1) on h sees no GPU: it is built without CUDA", "as tensorflow.lib_dir, as the folder tensorflow of pip's tensorflow[and-cuda]==2.19.1"}},
 		{func(s *Seen) { s.Error = "ImportError: x" }, []string{"cannot list its devices: ImportError: x"}},
 	} {
 		s := good

@@ -23,7 +23,7 @@ func List(ctx context.Context) ([]Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	query, err := smi(ctx, "--query-gpu="+facts, "--format=csv,noheader,nounits")
+	query, err := smi(ctx, factsQuery...)
 	if err != nil {
 		return nil, err
 	}

@@ -108,7 +108,7 @@ const executorVariables = "spark.executorEnv."
 func (r *rules) gpus(path string, role Role) {
 	s := r.s
 	most := int64(maxGPUs)
-	if s.kind == Infer {
+	if s.kind == Infer || s.trainsGraph() {
 		most = 1 // its engine computes on one
 	}
 	r.between(path+".gpus", int64(role.GPUs), 0, most)

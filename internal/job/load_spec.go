@@ -193,8 +193,8 @@ type Role struct {
 	Cores int `yaml:"cores" default:"1"`
 	// beside the JVM's heap
 	Memory Memory `yaml:"memory" default:"2g"`
-	// GPUs that its program sees, and no others ([GPUs](gpus.md)); a member of inference has 0 or 1
-	GPUs int `yaml:"gpus" default:"0"`
+	// GPUs that its program sees, and no others ([GPUs](gpus.md)); a member of inference or of a graph program has 0 or 1
+	GPUs int `yaml:"gpus" default:"0" kinds:"train,infer"`
 	// environment of its child process
 	Env map[string]string `yaml:"env"`
 }

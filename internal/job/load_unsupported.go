@@ -25,8 +25,7 @@ func (s *Spec) unsupported() Faults {
 		}
 	}
 	for _, x := range s.roles() {
-		without := s.trainsGraph() || s.kind == Export || s.Where().place().gpus == gpu.None
-		refuse("resources."+x.job+".gpus", x.role.GPUs, x.role.GPUs > 0 && without)
+		refuse("resources."+x.job+".gpus", x.role.GPUs, x.role.GPUs > 0 && s.Where().place().gpus == gpu.None)
 	}
 	switch s.kind {
 	case Train:

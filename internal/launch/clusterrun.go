@@ -15,6 +15,7 @@ import (
 	"tfos/internal/cluster"
 	"tfos/internal/exit"
 	"tfos/internal/record"
+	"tfos/internal/reserve"
 	"tfos/internal/store"
 	"tfos/internal/work"
 )
@@ -130,6 +131,21 @@ func ReadClusterRun(ctx context.Context, folder string) (run record.Run, with Cl
 		return run, with, nil, fmt.Errorf("launch: read %s: %w", folder, err)
 	}
 	return run, with, plan, nil
+}
+
+// Gates are what a command line says of a run, and its driver acts on.
+type Gates struct {
+	MinRate float64       // --min-throughput
+	Measure time.Duration // of tfos bench
+}
+
+// GatesOf returns those with which the run of a plan.json was submitted.
+func GatesOf(plan []byte) (Gates, error) {
+	var p struct {
+		Reserve reserve.Config `json:"reserve"`
+	}
+	err := json.Unmarshal(plan, &p)
+	return Gates{p.Reserve.MinRowsPerSecond, p.Reserve.Measure()}, err
 }
 
 // ClearStagingOf is ClearStaging of the run of a plan.json.

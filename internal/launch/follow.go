@@ -429,6 +429,7 @@ func (f *following) conclude(ctx context.Context, v record.Verdict) (record.Verd
 	if v.Phase == PhaseDetached || v.Phase == PhaseUnsubmitted {
 		return v, nil
 	}
+	v = f.withOutput(ctx, v)
 	if v.Seconds == nil {
 		v.Seconds = map[string]float64{"total": time.Since(f.c.Submitted).Round(time.Millisecond).Seconds()}
 	}
@@ -439,6 +440,31 @@ func (f *following) conclude(ctx context.Context, v record.Verdict) (record.Verd
 		return v, fmt.Errorf("launch: %w", err)
 	}
 	return v, nil
+}
+
+// withOutput adds the last lines of a failed run's log, which its manager has: of the member
+// that the verdict names, or of a driver that has left no verdict.
+func (f *following) withOutput(ctx context.Context, v record.Verdict) record.Verdict {
+	reader, can := f.c.Manager.(cluster.LogReader)
+	if !can || v.Code == exit.Done || v.Phase == cluster.PhaseInterrupted || len(v.Stderr) > 0 {
+		return v
+	}
+	pages := f.state.Logs
+	if f.driver != nil || f.verdict != nil {
+		pages = []string{v.LogPath}
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	for _, page := range pages {
+		if !isPage(page) {
+			continue
+		}
+		if lines, err := reader.Lines(ctx, page); err == nil && len(lines) > 0 {
+			v.Stderr, v.LogPath = lines, page
+			return v
+		}
+	}
+	return v
 }
 
 // requestStop asks the driver to end in order. An application whose driver has not begun is

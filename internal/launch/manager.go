@@ -87,17 +87,11 @@ func (w *watch) waitedFor(state cluster.State) string {
 	return cluster.OneLine(state.Words)
 }
 
-// logReader is a manager that has the logs of members that are gone.
-type logReader interface {
-	// Lines returns the last lines of the log that is shown at page.
-	Lines(ctx context.Context, page string) ([]string, error)
-}
-
 // readLog reads the log of a member that is gone, as soon as the verdict is there: a manager
 // shows it as long as the application runs. nil: there is nothing to read.
 func readLog(m cluster.Manager, v record.Verdict) <-chan []string {
-	reader, can := m.(logReader)
-	if !can || v.Code == exit.Done || len(v.Stderr) > 0 || !strings.HasPrefix(v.LogPath, "http") {
+	reader, can := m.(cluster.LogReader)
+	if !can || v.Code == exit.Done || len(v.Stderr) > 0 || !isPage(v.LogPath) {
 		return nil
 	}
 	lines := make(chan []string, 1)
@@ -109,6 +103,9 @@ func readLog(m cluster.Manager, v record.Verdict) <-chan []string {
 	}()
 	return lines
 }
+
+// isPage reports whether a verdict's log is a page of the manager's.
+func isPage(path string) bool { return strings.HasPrefix(path, "http") }
 
 // saidBy returns a verdict with the manager's cause in the place of the driver's. What the
 // run has done stays.

@@ -276,7 +276,7 @@ func (p *placement) place(def *graphpb.GraphDef) error {
 			case known && p.strategy == ParameterServer:
 				p.set(n, home)
 			default:
-				n.Device = ""
+				n.Device = kindOf(n)
 			}
 		}
 	}
@@ -284,11 +284,24 @@ func (p *placement) place(def *graphpb.GraphDef) error {
 }
 
 func (p *placement) set(n *nodepb.NodeDef, d device) {
-	n.Device = ""
+	n.Device = kindOf(n)
 	if len(p.cluster.Tasks) > 0 {
-		n.Device = d.name()
+		n.Device = d.name() + kindOf(n)
 		p.used[d] = true
 	}
+}
+
+// kindOf returns the kind of device that an operation needs. "": TensorFlow's placer
+// chooses, a GPU if there is one.
+//
+// A collective operation needs the CPU. Tensors of other members arrive by gRPC in the
+// host's memory anyway. TensorFlow refuses a group of GPUs and CPUs, and members with and
+// without a GPU are one group here.
+func kindOf(n *nodepb.NodeDef) string {
+	if strings.HasPrefix(n.GetOp(), "Collective") {
+		return "/device:CPU:0"
+	}
+	return ""
 }
 
 // deviceOf returns the device of an operation of the graph: that of the author, that of

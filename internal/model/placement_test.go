@@ -140,6 +140,53 @@ func TestPlacementInFunctions(t *testing.T) {
 	}
 }
 
+// TestCollectivesAreOnCPUs: members with and without a GPU are one group, of CPUs. All other
+// operations are where TensorFlow's placer wants them.
+func TestCollectivesAreOnCPUs(t *testing.T) {
+	pb := trainable(testVariable{name: "w"})
+	pb.GraphDef.Library = &functionpb.FunctionDefLibrary{Function: []*functionpb.FunctionDef{{
+		Signature: &oppb.OpDef{Name: "Step"},
+		NodeDef: []*nodepb.NodeDef{{Name: "product", Op: "MatMul", Device: "/device:GPU:0"}, {Name: "sum", Op: "CollectiveReduceV2"},
+			{Name: "rows", Op: "CollectiveGatherV2", Device: "/device:GPU:0"}},
+	}}}
+	pb.GraphDef.Node = append(pb.GraphDef.Node, &nodepb.NodeDef{Name: "group_size", Op: "Placeholder", Attr: map[string]*attrpb.AttrValue{"dtype": typeAttr(Int32)}})
+	signature := pb.SignatureDef["train"]
+	signature.Inputs[groupSizeAlias] = info("group_size:0", Int32)
+	pb.SignatureDef["train"+allReduceSuffix] = signature
+	training, err := openTraining(t, pb, TrainingSource{Strategy: AllReduce})
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := training.Program(Cluster{Tasks: map[string]int{"worker": 2}, Job: "worker", Task: 1}, ProgramOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	def := &graphpb.GraphDef{}
+	if err := proto.Unmarshal(program.Graph, def); err != nil {
+		t.Fatal(err)
+	}
+	const member = "/job:worker/replica:0/task:1"
+	collectives := 0
+	for _, n := range def.GetNode() {
+		want := member
+		if strings.HasPrefix(n.GetOp(), "Collective") {
+			collectives++
+			want += "/device:CPU:0"
+		}
+		if n.GetDevice() != want {
+			t.Errorf("%s (%s) is on %q, not %q", n.GetName(), n.GetOp(), n.GetDevice(), want)
+		}
+	}
+	if collectives == 0 {
+		t.Error("the members have no way to stop together")
+	}
+	for i, want := range []string{"", "/device:CPU:0", "/device:CPU:0"} {
+		if n := def.GetLibrary().GetFunction()[0].GetNodeDef()[i]; n.GetDevice() != want {
+			t.Errorf("in a function: %s (%s) is on %q, not %q", n.GetName(), n.GetOp(), n.GetDevice(), want)
+		}
+	}
+}
+
 func TestParameterServersAreNeeded(t *testing.T) {
 	training, err := openTraining(t, trainable(testVariable{name: "w"}), TrainingSource{Strategy: ParameterServer})
 	if err != nil {

@@ -34,13 +34,15 @@ type gpuSetup struct {
 	ready  chan struct{}
 	claim  *gpu.Claim // nil: none
 	loaded tensorFlow // by an engine
+	// unwatch ends the measuring of the devices, which begins with the child.
+	unwatch context.CancelFunc
 	// failed delivers why there are no devices.
 	failed chan *notStarted
 }
 
 // claimGPUs gets the role's GPUs in the background.
 func (m *member) claimGPUs(ctx context.Context) {
-	m.gpus = &gpuSetup{ready: make(chan struct{}), failed: make(chan *notStarted, 1)}
+	m.gpus = &gpuSetup{unwatch: func() {}, ready: make(chan struct{}), failed: make(chan *notStarted, 1)}
 	count := m.Config.Roles[m.Job].GPUs
 	m.tasks.Go(func() {
 		if m.libraries != nil {
@@ -62,7 +64,6 @@ func (m *member) claimGPUs(ctx context.Context) {
 			m.gpus.failed <- &notStarted{phase: phaseGPUs, code: exit.NotFormed, err: err, stderr: stderr}
 			return
 		}
-		m.used.watchGPUs(claim.Visible())
 		close(m.gpus.ready)
 	})
 }

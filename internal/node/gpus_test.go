@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,14 +18,15 @@ import (
 // free memory in MiB, of 10000. Each is busy by 10 %. It returns their UUIDs.
 func fakeSMI(t *testing.T, free ...int) []string {
 	t.Helper()
+	var ids []string
+	for i := range free {
+		ids = append(ids, fmt.Sprintf("GPU-%s-%d-%d", strings.ReplaceAll(t.Name(), "/", "-"), os.Getpid(), i))
+	}
 	bin := t.TempDir()
 	var list, facts strings.Builder
-	var ids []string
-	for i, n := range free {
-		id := fmt.Sprintf("GPU-%s-%d-%d", strings.ReplaceAll(t.Name(), "/", "-"), os.Getpid(), i)
-		ids = append(ids, id)
+	for i, id := range ids {
 		fmt.Fprintf(&list, "GPU %d: Fake Device (UUID: %s)\n", i, id)
-		fmt.Fprintf(&facts, "%s, 00000000:0%d:00.0, 555.42, 10000, %d, 10, [N/A]\n", id, i, n)
+		fmt.Fprintf(&facts, "%s, 00000000:0%d:00.0, 555.42, 10000, %d, 10, [N/A], %d\n", id, i, free[i], 10000-free[i])
 	}
 	script := fmt.Sprintf("#!/bin/sh\ncase $1 in\n-L) cat <<'END'\n%sEND\n;;\n--query-gpu=*) cat <<'END'\n%sEND\n;;\nesac\n", &list, &facts)
 	if err := os.WriteFile(filepath.Join(bin, "nvidia-smi"), []byte(script), 0o700); err != nil {
@@ -168,10 +170,22 @@ func TestVisibleDevices(t *testing.T) {
 		{map[string]string{gpu.VisibleVariable: "0,2"}, nil, "0,2"},
 		{nil, claim, "GPU-a,MIG-b"},
 	} {
-		a := Assignment{Job: "worker", Config: Config{Child: ChildConfig{Kind: childPython}, Roles: map[string]RoleConfig{"worker": {Env: c.role}}}}
-		command := childPlan{assignment: a, files: "/f", gpus: c.claim, base: []string{gpu.VisibleVariable + "=1"}}.command()
-		if got := newEnv(command.Env)[gpu.VisibleVariable]; got != c.want {
-			t.Errorf("%v: %q, not %q", c.role, got, c.want)
+		for kind, proof := range map[string]string{childPython: "python3 -m tfos.gpus", childEngine: "/f/tfos-engine gpus"} {
+			child := ChildConfig{Kind: kind, Engine: "tfos-engine"}
+			a := Assignment{Job: "worker", Config: Config{Child: child, Roles: map[string]RoleConfig{"worker": {Env: c.role}}}}
+			plan := childPlan{assignment: a, files: "/f", gpus: c.claim, base: []string{gpu.VisibleVariable + "=1"}, tensorFlow: tensorFlow{dir: "/tf"}}
+			program, proved := plan.command(), plan.proof()
+			env := newEnv(program.Env)
+			if got := env[gpu.VisibleVariable]; got != c.want {
+				t.Errorf("%s, %v: %q, not %q", kind, c.role, got, c.want)
+			}
+			if growth := env["TF_FORCE_GPU_ALLOW_GROWTH"]; (growth == "true") != (c.claim != nil) {
+				t.Errorf("%s, %v: memory growth %q", kind, c.role, growth)
+			}
+			// TensorFlow is asked as the program starts: by the same binary in the same environment.
+			if got := strings.Join(proved.Argv, " "); got != proof || !slices.Equal(proved.Env, program.Env) || proved.Dir != program.Dir {
+				t.Errorf("%s: the proof is %q", kind, got)
+			}
 		}
 	}
 }

@@ -116,6 +116,10 @@ func (m *member) startChild(ctx context.Context, c reserve.Cluster) error {
 		return err
 	}
 	m.log.Info("node: start the child", "generation", c.Generation, "argv", command.Argv, "dir", command.Dir)
+	if claim := m.gpus.claim; claim != nil {
+		ctx, m.gpus.unwatch = context.WithCancel(ctx)
+		m.tasks.Go(func() { m.used.watchGPUs(ctx, claim.Devices, gpuEvery) })
+	}
 	m.port.handOver()
 	return m.guard.start(command)
 }
@@ -123,6 +127,7 @@ func (m *member) startChild(ctx context.Context, c reserve.Cluster) error {
 // childEnded reports a child that ended by itself, with everything that the child
 // sent and printed before. refused is why no child was started; nil: one was.
 func (m *member) childEnded(ctx context.Context, end childEnd, refused *notStarted) ending {
+	m.gpus.unwatch() // before TensorFlow's memory is missing
 	if end.GuardLost {
 		m.guard.cleanUp() // the child's group outlives the guard
 	}

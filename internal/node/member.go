@@ -224,12 +224,12 @@ func (m *member) renewal() reserve.Renewal {
 		program.phase = m.phaseAfterChild
 	}
 	m.mu.Unlock()
-	usage := m.used.usage()
+	usage, gpus := m.used.usage()
 	usage.Written += m.uploaded.Load()
 	return reserve.Renewal{
 		Phase: program.phase, Feeds: m.counts(), LogBytes: m.output.bytes.Load(),
 		Splits: program.progress.Splits, SplitRows: program.progress.Rows, SplitBytes: program.progress.Bytes, Notes: program.notes, Paces: m.paces(),
-		Usage: usage, Uploading: m.uploading.Load(), Training: (*reserve.Training)(program.progress.Training),
+		Usage: usage, GPUs: gpus, Uploading: m.uploading.Load(), Training: (*reserve.Training)(program.progress.Training),
 		Mirrored: m.mirrored(),
 	}
 }

@@ -2,6 +2,8 @@ package node
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,23 +28,16 @@ type usageMeter struct {
 	total  reserve.Usage
 }
 
-// newUsageMeter measures what runs below guard. It uses no GPU until watchGPUs says so.
+// newUsageMeter measures what runs below guard. It knows no GPU before watchGPUs.
 func newUsageMeter(guard int) *usageMeter { return &usageMeter{guard: guard} }
 
-// watchGPUs measures the devices that visible names, as CUDA_VISIBLE_DEVICES does.
-func (m *usageMeter) watchGPUs(visible string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.gpus = gpuMeter{visible: visible}
-}
-
 // usage returns what was used up to now, or up to usageEvery ago.
-func (m *usageMeter) usage() reserve.Usage {
+func (m *usageMeter) usage() (reserve.Usage, []reserve.GPU) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
 	if now.Sub(m.looked) < usageEvery {
-		return m.total
+		return m.total, slices.Clone(m.gpus.uses)
 	}
 	m.looked = now
 	read := readUsage(m.guard)
@@ -51,8 +46,8 @@ func (m *usageMeter) usage() reserve.Usage {
 	m.total.CPU += max(0, read.CPU-m.last.CPU)
 	m.total.Written += max(0, read.Written-m.last.Written)
 	m.last = read
-	m.total.GPU = m.gpus.busy(now)
-	return m.total
+	m.total.GPU = m.gpus.busy
+	return m.total, slices.Clone(m.gpus.uses)
 }
 
 // readUsage reads /proc for all below guard, and what ended children of each
@@ -71,46 +66,60 @@ func readUsage(guard int) reserve.Usage {
 	return sum
 }
 
-// gpuMeter sums up how long GPUs were busy. Not safe for concurrent use.
+// gpuMeter sums up how devices are used.
 type gpuMeter struct {
-	visible string // "": there are none
-	asked   time.Time
-	pending chan int // the answer to the latest question, -1: none; nil: none is open
-	absent  bool     // nvidia-smi gives no answer
-	total   time.Duration
+	busy    time.Duration // of all devices together
+	uses    []reserve.GPU // of devices, in their order
+	samples []int         // of each mean
 }
 
-// gpuEvery is how often nvidia-smi is asked: it takes up to a second of CPU.
-const gpuEvery = 20 * time.Second
+func newGPUMeter(devices []gpu.Device) gpuMeter {
+	g := gpuMeter{samples: make([]int, len(devices))}
+	for _, d := range devices {
+		g.uses = append(g.uses, reserve.GPU{Device: d.String(), Percent: -1, Mean: -1, UsedMiB: -1, HighestMiB: -1, TotalMiB: d.TotalMiB})
+	}
+	return g
+}
 
-// busy is the time up to the latest answer. It does not wait for nvidia-smi,
-// which hangs when a device does.
-func (g *gpuMeter) busy(now time.Time) time.Duration {
-	if g.absent || g.visible == "" {
-		return 0
-	}
-	select {
-	case percent := <-g.pending:
-		g.pending = nil
-		if percent < 0 {
-			g.absent = true
-			return g.total
+// add takes a sample that stands for a time.
+func (g *gpuMeter) add(sample []gpu.Use, span time.Duration) {
+	for i, now := range sample {
+		at := &g.uses[i]
+		at.Percent, at.UsedMiB, at.HighestMiB = now.Percent, now.UsedMiB, max(at.HighestMiB, now.UsedMiB)
+		if now.Percent >= 0 {
+			g.busy += span * time.Duration(now.Percent) / 100
+			at.Mean = (max(0, at.Mean)*float64(g.samples[i]) + float64(now.Percent)) / float64(g.samples[i]+1)
+			g.samples[i]++
 		}
-		g.total += gpuEvery * time.Duration(percent) / 100
-	default:
 	}
-	if g.pending == nil && now.Sub(g.asked) >= gpuEvery {
-		g.asked = now
-		answer := make(chan int, 1)
-		g.pending = answer
-		visible := g.visible
-		go func() {
-			percent, ok := gpu.Busy(context.Background(), visible)
-			if !ok {
-				percent = -1
-			}
-			answer <- percent
-		}()
+}
+
+// gpuEvery is the time between two questions to nvidia-smi. One takes up to a second of CPU.
+const gpuEvery = 10 * time.Second
+
+// watchGPUs measures devices until ctx ends. It waits for nvidia-smi, which hangs when a
+// device does.
+func (m *usageMeter) watchGPUs(ctx context.Context, devices []gpu.Device, every time.Duration) {
+	m.mu.Lock()
+	m.gpus = newGPUMeter(devices)
+	m.mu.Unlock()
+	if !slices.ContainsFunc(devices, gpu.Device.Whole) {
+		return // nvidia-smi says nothing of MIG instances
 	}
-	return g.total
+	next := time.NewTicker(every)
+	defer next.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-next.C:
+		}
+		sample, err := gpu.UseNow(ctx, devices)
+		if errors.Is(err, gpu.ErrNoDriver) {
+			return
+		}
+		m.mu.Lock()
+		m.gpus.add(sample, every) // none, if nvidia-smi has failed
+		m.mu.Unlock()
+	}
 }

@@ -1,11 +1,15 @@
 package node
 
 import (
+	"context"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"tfos/internal/gpu"
+	"tfos/internal/reserve"
 	"tfos/internal/work"
 )
 
@@ -36,37 +40,87 @@ func TestAProgramThatDoesNothingIsStalled(t *testing.T) {
 	nothingLeft(t, s.run, s.tmp)
 }
 
-// TestGPUUtilisation: only the devices of the member count, and none where it has none.
-func TestGPUUtilisation(t *testing.T) {
-	now := time.Now()
-	meter := newUsageMeter(os.Getpid())
-	if meter.gpus.busy(now); meter.gpus.pending != nil {
-		t.Error("nvidia-smi is asked for a member without devices")
+// TestGPUMeter: means and highest values; what nvidia-smi does not say changes none.
+func TestGPUMeter(t *testing.T) {
+	devices := []gpu.Device{{ID: "GPU-a", GPU: "GPU-a", TotalMiB: 100}, {ID: "MIG-b", GPU: "GPU-b", TotalMiB: -1}}
+	g := newGPUMeter(devices)
+	for _, sample := range [][]gpu.Use{{{Percent: 10, UsedMiB: 50}, {Percent: -1, UsedMiB: -1}}, nil, {{Percent: 40, UsedMiB: 30}, {Percent: -1, UsedMiB: -1}}, {{Percent: -1, UsedMiB: 40}, {Percent: -1, UsedMiB: -1}}} {
+		g.add(sample, 10*time.Second)
 	}
-	for _, c := range []struct {
-		free    []int
-		visible string
-		want    time.Duration
-	}{
-		{[]int{9000, 9000}, "1", gpuEvery * 10 / 100},
-		{[]int{9000, 9000}, "0,1", gpuEvery * 20 / 100},
-		{[]int{9000}, "7", 0},
-	} {
-		fakeSMI(t, c.free...)
-		meter.watchGPUs(c.visible)
-		g := meter.gpus
-		g.busy(now)
-		eventually(t, "the answer is there", func() bool { return len(g.pending) == 1 })
-		if got := g.busy(now.Add(time.Second)); got != c.want {
-			t.Errorf("%s: busy for %s, not %s", c.visible, got, c.want)
+	want := []reserve.GPU{
+		{Device: devices[0].String(), Percent: -1, Mean: 25, UsedMiB: 40, HighestMiB: 50, TotalMiB: 100},
+		{Device: devices[1].String(), Percent: -1, Mean: -1, UsedMiB: -1, HighestMiB: -1, TotalMiB: -1},
+	}
+	if !slices.Equal(g.uses, want) || g.busy != 5*time.Second {
+		t.Errorf("busy for %s, %+v", g.busy, g.uses)
+	}
+}
+
+// TestWatchGPUs: the devices of the member are measured, and no others, until its program
+// has ended or nvidia-smi is gone.
+func TestWatchGPUs(t *testing.T) {
+	const every = 20 * time.Millisecond
+	listed := func(t *testing.T) []gpu.Device {
+		devices, err := gpu.List(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return devices
+	}
+	// watch returns what the meter says at this moment, and the end of the watch.
+	watch := func(ctx context.Context, devices []gpu.Device) (func() []reserve.GPU, <-chan struct{}) {
+		meter, over := newUsageMeter(os.Getpid()), make(chan struct{})
+		go func() {
+			defer close(over)
+			meter.watchGPUs(ctx, devices, every)
+		}()
+		return func() []reserve.GPU {
+			_, uses := meter.usage()
+			return uses
+		}, over
+	}
+	ends := func(t *testing.T, over <-chan struct{}) {
+		t.Helper()
+		select {
+		case <-over:
+		case <-time.After(30 * time.Second):
+			t.Fatal("it is still measured")
 		}
 	}
-	t.Setenv("PATH", t.TempDir())
-	meter.watchGPUs("0")
-	g := meter.gpus
-	g.busy(now)
-	eventually(t, "the answer is there", func() bool { return len(g.pending) == 1 })
-	if g.busy(now.Add(time.Second)); !g.absent {
-		t.Error("an nvidia-smi that is not there is asked again")
-	}
+	t.Run("devices", func(t *testing.T) {
+		fakeSMI(t, 9000, 7000, 8000)
+		ctx, stop := context.WithCancel(t.Context())
+		uses, over := watch(ctx, listed(t)[1:])
+		eventually(t, "they are measured", func() bool { all := uses(); return len(all) == 2 && all[0].Mean == 10 })
+		if all := uses(); all[0].HighestMiB != 3000 || all[1].HighestMiB != 2000 {
+			t.Errorf("%+v", all)
+		}
+		stop()
+		ends(t, over)
+	})
+	t.Run("gone", func(t *testing.T) {
+		fakeSMI(t, 9000)
+		devices := listed(t)
+		t.Setenv("PATH", t.TempDir())
+		uses, over := watch(t.Context(), devices)
+		ends(t, over)
+		if all := uses(); all[0].Percent != -1 || all[0].UsedMiB != -1 {
+			t.Errorf("%+v", all)
+		}
+	})
+	t.Run("MIG", func(t *testing.T) {
+		fakeSMI(t, 9000)
+		whole := listed(t)[0]
+		instance := whole
+		instance.ID = "MIG-1"
+		uses, over := watch(t.Context(), []gpu.Device{instance})
+		if ends(t, over); len(uses()) != 1 {
+			t.Errorf("%+v", uses())
+		}
+		uses, _ = watch(t.Context(), []gpu.Device{instance, whole})
+		eventually(t, "the GPU beside it is measured", func() bool { all := uses(); return len(all) == 2 && all[1].Mean == 10 })
+		if all := uses(); all[0].Mean != -1 || all[0].HighestMiB != -1 {
+			t.Errorf("%+v", all)
+		}
+	})
 }

@@ -72,6 +72,8 @@ type Progress struct {
 	Training *Training `json:"training,omitempty"`
 	// Mirrored is that of a verdict, so far.
 	Mirrored []MemberMirror `json:"mirrored,omitempty"`
+	// GPUs are how members use their devices so far.
+	GPUs []MemberGPU `json:"gpus,omitempty"`
 }
 
 // Training is how far a graph program's training is.

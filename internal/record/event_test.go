@@ -25,10 +25,12 @@ var events = []struct {
 	{Waiting{[]string{"worker:1"}, 1, 2, 1.5}, `{"event":"waiting","missing":["worker:1"],"registered":1,"members":2,"seconds":1.5}`},
 	{Queued{"q", "q is full"}, `{"event":"queued","queue":"q","words":"q is full"}`},
 	{Formed{[]Place{{"worker", 1, "h"}}, 2}, `{"event":"formed","members":[{"job":"worker","index":1,"host":"h"}],"seconds":2}`},
-	{Progress{[]FeedRows{{"worker:0", "train", 1, 2, 3, 4, 5, 6}}, []MemberPhase{{"worker:0", "running"}}, 1, 2, 3, 4, 5, &Training{6, 7, 0.5, 8}, []MemberMirror{{Member: "worker:0", Checkpoint: "ckpt-1"}}},
+	{Progress{[]FeedRows{{"worker:0", "train", 1, 2, 3, 4, 5, 6}}, []MemberPhase{{"worker:0", "running"}}, 1, 2, 3, 4, 5, &Training{6, 7, 0.5, 8}, []MemberMirror{{Member: "worker:0", Checkpoint: "ckpt-1"}},
+		[]MemberGPU{{"worker:0", "h", "GPU 0", 90, 80.5, 100, 200, 300}}},
 		`{"event":"progress","feeds":[{"member":"worker:0","feed":"train","epoch":1,"epochs":2,"received":3,"trained":4,"dropped":5,"quarantined":6}],` +
 			`"members":[{"member":"worker:0","phase":"running"}],"splits":1,"rows":2,"bytes":3,"all_splits":4,"all_bytes":5,"training":{"step":6,"steps":7,"loss":0.5,"steps_per_s":8},` +
-			`"mirrored":[{"member":"worker:0","host":"","url":"","checkpoint":"ckpt-1","newest":"","files":0,"bytes":0,"seconds":0,"uploaded_files":0,"uploaded_bytes":0}]}`},
+			`"mirrored":[{"member":"worker:0","host":"","url":"","checkpoint":"ckpt-1","newest":"","files":0,"bytes":0,"seconds":0,"uploaded_files":0,"uploaded_bytes":0}],` +
+			`"gpus":[{"member":"worker:0","host":"h","device":"GPU 0","busy_percent":90,"mean_busy_percent":80.5,"memory_mib":100,"highest_memory_mib":200,"total_memory_mib":300}]}`},
 	{Resumed{"m/ckpt-4", 4, 1, 2, 3}, `{"event":"resumed","checkpoint":"m/ckpt-4","step":4,"splits":1,"rows":2,"missing":3}`},
 	{TensorBoard{"http://h:6006"}, `{"event":"tensorboard","url":"http://h:6006"}`},
 	{Contract{"a\nb"}, `{"event":"contract","table":"a\nb"}`},

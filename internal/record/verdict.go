@@ -28,12 +28,15 @@ type Verdict struct {
 	WorkingFiles []MemberFiles `json:"working_files,omitempty"`
 	// Mirrored says how far a model_dir on a store is there: an entry for each member that
 	// uploads, in the plan's order.
-	Mirrored  []MemberMirror `json:"mirrored,omitempty"`
-	Retryable bool           `json:"retryable"`      // the same job may succeed when it is started again
-	Run       string         `json:"run"`            // set by the launcher
-	Kind      string         `json:"kind,omitempty"` // set by the launcher
-	Rows      Rows           `json:"rows"`
-	Feeds     []FeedRows     `json:"feeds"`
+	Mirrored []MemberMirror `json:"mirrored,omitempty"`
+	// GPUs says how programs used their devices: an entry for each device, in the plan's
+	// order.
+	GPUs      []MemberGPU `json:"gpus,omitempty"`
+	Retryable bool        `json:"retryable"`      // the same job may succeed when it is started again
+	Run       string      `json:"run"`            // set by the launcher
+	Kind      string      `json:"kind,omitempty"` // set by the launcher
+	Rows      Rows        `json:"rows"`
+	Feeds     []FeedRows  `json:"feeds"`
 	// Throughput is how fast the rows were used. Nil: not measured, because the
 	// program takes no rows from a feed.
 	Throughput *Throughput `json:"throughput"`
@@ -132,6 +135,23 @@ type MemberMirror struct {
 	UploadedFiles int64  `json:"uploaded_files"`
 	UploadedBytes int64  `json:"uploaded_bytes"`
 	Error         string `json:"error,omitempty"` // why the last try to upload failed
+}
+
+// MemberGPU is how the program of one member uses one GPU. -1: not known, because
+// nvidia-smi does not say it (of a MIG instance), or because the program ran for less than
+// 10 s.
+type MemberGPU struct {
+	Member string `json:"member"`
+	Host   string `json:"host"`
+	Device string `json:"device"` // index, name and UUID
+	// Busy is the percentage of time in which the device computed, lately, and MeanBusy
+	// the mean since the program's start.
+	Busy     int     `json:"busy_percent"`
+	MeanBusy float64 `json:"mean_busy_percent"`
+	// Memory is in MiB, and counts all processes.
+	Memory        int64 `json:"memory_mib"`
+	HighestMemory int64 `json:"highest_memory_mib"`
+	TotalMemory   int64 `json:"total_memory_mib"`
 }
 
 // Rows counts the rows of all members: read = trained + dropped + quarantined.

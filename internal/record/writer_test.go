@@ -183,7 +183,7 @@ func TestProgressIsThinned(t *testing.T) {
 		}
 		got = append(got, fmt.Sprint(entry.Event))
 	}
-	want := "{[] [] 0 0 0 0 0 <nil> []} {[] [] 10 0 0 0 0 <nil> []} {[] [] 20 0 0 0 0 <nil> []} {[] [] 24 0 0 0 0 <nil> []} {slow} {[] [] 99 0 0 0 0 <nil> []}"
+	want := "{[] [] 0 0 0 0 0 <nil> [] []} {[] [] 10 0 0 0 0 <nil> [] []} {[] [] 20 0 0 0 0 <nil> [] []} {[] [] 24 0 0 0 0 <nil> [] []} {slow} {[] [] 99 0 0 0 0 <nil> [] []}"
 	if strings.Join(got, " ") != want {
 		t.Errorf("events %s\nwant   %s", strings.Join(got, " "), want)
 	}

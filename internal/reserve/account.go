@@ -63,15 +63,17 @@ func (r *Roster) applyRenewal(p *place, renewal Renewal) {
 			p.failingSince = r.now
 		}
 	}
+	measured := !slices.Equal(renewal.GPUs, p.renewal.GPUs)
 	p.renewal = renewal
 	if moved || renewal.Usage.busy(p.used, r.cfg.Stall()) {
 		r.signOfLife(p)
 	}
-	if !moved {
-		return
+	if moved {
+		r.updateFeeds(p)
 	}
-	r.updateFeeds(p)
-	r.scheduleProgress()
+	if moved || measured {
+		r.scheduleProgress()
+	}
 }
 
 // trainingStep returns the number of updates so far; 0 for members that do not say.
@@ -227,7 +229,7 @@ func (r *Roster) feedRows() []FeedRows {
 func (r *Roster) emitProgress() {
 	r.progressAt = r.now
 	r.progressDue = time.Time{}
-	p := Progress{Feeds: r.feedRows(), AllSplits: r.shares.Splits, AllBytes: r.shares.Bytes, Mirrored: r.mirrored()}
+	p := Progress{Feeds: r.feedRows(), AllSplits: r.shares.Splits, AllBytes: r.shares.Bytes, Mirrored: r.mirrored(), GPUs: r.gpus()}
 	for _, m := range r.places {
 		p.Members = append(p.Members, MemberPhase{Member: m.name().String(), Phase: m.renewal.Phase})
 		p.Splits += m.renewal.Splits
@@ -300,6 +302,7 @@ func (r *Roster) Verdict() Verdict {
 	v.Feeds = r.feedRows()
 	v.Throughput = r.throughput()
 	v.Mirrored = r.mirrored()
+	v.GPUs = r.gpus()
 	for _, f := range v.Feeds {
 		v.Rows.Read += f.Received
 		v.Rows.Trained += f.Trained

@@ -37,6 +37,7 @@ func renewToPB(r Renewal, sequence int64) *pb.MemberMessage {
 		Paces: pacesToPB(r.Paces), SplitBytes: r.SplitBytes,
 		CpuMs: r.Usage.CPU.Milliseconds(), GpuMs: r.Usage.GPU.Milliseconds(), WrittenBytes: r.Usage.Written,
 		Uploading: r.Uploading, Training: trainingToPB(r.Training), Mirrored: mirroredToPB(r.Mirrored),
+		Gpus: gpusToPB(r.GPUs),
 	}}}
 }
 
@@ -51,6 +52,7 @@ func renewFromPB(m *pb.Renew) (Renewal, int64) {
 			Written: m.GetWrittenBytes(),
 		},
 		Uploading: m.GetUploading(), Training: trainingFromPB(m.GetTraining()), Mirrored: mirroredFromPB(m.GetMirrored()),
+		GPUs: gpusFromPB(m.GetGpus()),
 	}, m.GetSequence()
 }
 
@@ -66,6 +68,24 @@ func trainingFromPB(t *pb.Training) *Training {
 		return nil
 	}
 	return &Training{Step: t.GetStep(), Steps: t.GetSteps(), Loss: t.GetLoss(), StepsPerSecond: t.GetStepsPerSecond()}
+}
+
+func gpusToPB(gpus []GPU) []*pb.GPU {
+	var out []*pb.GPU
+	for _, g := range gpus {
+		out = append(out, &pb.GPU{Device: g.Device, Percent: int32(g.Percent), MeanPercent: g.Mean,
+			UsedMib: g.UsedMiB, HighestMib: g.HighestMiB, TotalMib: g.TotalMiB})
+	}
+	return out
+}
+
+func gpusFromPB(gpus []*pb.GPU) []GPU {
+	var out []GPU
+	for _, g := range gpus {
+		out = append(out, GPU{Device: g.GetDevice(), Percent: int(g.GetPercent()), Mean: g.GetMeanPercent(),
+			UsedMiB: g.GetUsedMib(), HighestMiB: g.GetHighestMib(), TotalMiB: g.GetTotalMib()})
+	}
+	return out
 }
 
 func mirroredToPB(m *Mirrored) *pb.Mirrored {

@@ -19,6 +19,7 @@ type (
 	MemberLog        = record.MemberLog
 	MemberFiles      = record.MemberFiles
 	MemberMirror     = record.MemberMirror
+	MemberGPU        = record.MemberGPU
 	Rows             = record.Rows
 	FeedRows         = record.FeedRows
 	Artifact         = record.Artifact

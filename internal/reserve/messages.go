@@ -60,7 +60,8 @@ type Renewal struct {
 	Notes      []Note // all so far, in order
 	Paces      []Pace // by feed
 	Usage      Usage
-	Uploading  bool // its program runs no more, and its files are being uploaded
+	GPUs       []GPU // that the member has
+	Uploading  bool  // its program runs no more, and its files are being uploaded
 	// Training is how far a graph program's training is. Only its chief says so.
 	Training *Training
 	// Mirrored is how far the local model_dir is at its store; nil: it is at none.

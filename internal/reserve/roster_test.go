@@ -79,7 +79,7 @@ func (s *script) operate(d *datadriven.TestData) error {
 			Host: args.text("host", "h"), LogPath: "/log/" + place.String()}, int64(args.number("inc"))))
 	case "renew":
 		s.logEffects(s.roster.Renew(s.now, int64(args.number("session")), Renewal{Phase: args.text("phase", ""), Feeds: args.counts(),
-			LogBytes: int64(args.number("log")), Splits: int64(args.number("splits")), SplitRows: int64(args.number("rows")), Notes: args.notes(), Paces: args.paces(), Usage: args.usage(), Uploading: args.has("uploading")}, int64(args.number("seq"))))
+			LogBytes: int64(args.number("log")), Splits: int64(args.number("splits")), SplitRows: int64(args.number("rows")), Notes: args.notes(), Paces: args.paces(), Usage: args.usage(), GPUs: args.gpus(), Uploading: args.has("uploading")}, int64(args.number("seq"))))
 	case "disconnect":
 		s.logEffects(s.roster.Disconnected(s.now, int64(args.number("session"))))
 	case "report":
@@ -286,6 +286,22 @@ func summed(values []string) int {
 func (o operandSet) usage() Usage {
 	return Usage{CPU: time.Duration(o.millis("cpu", "0s")) * time.Millisecond, GPU: time.Duration(o.millis("gpu", "0s")) * time.Millisecond,
 		Written: int64(o.number("written"))}
+}
+
+// gpus are device=(percent,mean,MiB,highest MiB) of one device of 1000 MiB.
+func (o operandSet) gpus() []GPU {
+	given, ok := o.values("device")
+	if !ok {
+		return nil
+	}
+	var n [4]int64
+	for i, text := range given {
+		var err error
+		if n[i], err = strconv.ParseInt(text, 10, 64); err != nil {
+			panic(err)
+		}
+	}
+	return []GPU{{Device: "GPU 0", Percent: int(n[0]), Mean: float64(n[1]), UsedMiB: n[2], HighestMiB: n[3], TotalMiB: 1000}}
 }
 
 // paces are pace/FEED=(rows,seconds,waited,bucket of a step…).

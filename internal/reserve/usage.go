@@ -18,6 +18,30 @@ type Usage struct {
 	Written int64         // bytes to storage
 }
 
+// GPU is how a member's program uses one of its devices. -1: nvidia-smi has not said it.
+type GPU struct {
+	Device  string  // index, name and UUID, for people
+	Percent int     // of a second or less in which it computed, lately
+	Mean    float64 // of all Percent since the program's start
+	// Memory of the device, whichever process has it.
+	UsedMiB, HighestMiB, TotalMiB int64
+}
+
+// gpus returns how each member's program uses its devices. Of a member that was lost it is
+// what the member said last.
+func (r *Roster) gpus() []MemberGPU {
+	var out []MemberGPU
+	for _, p := range r.places {
+		for _, g := range p.renewal.GPUs {
+			out = append(out, MemberGPU{
+				Member: p.name().String(), Host: p.registration.Host, Device: g.Device,
+				Busy: g.Percent, MeanBusy: g.Mean, Memory: g.UsedMiB, HighestMemory: g.HighestMiB, TotalMemory: g.TotalMiB,
+			})
+		}
+	}
+	return out
+}
+
 // busy reports whether the program was at work since last. It was when it wrote
 // to storage, or when its CPU and GPU time is at least a hundredth of stall: a
 // program that uses more than that share is then never idle for stall.

@@ -17,6 +17,8 @@ import (
 
 	"github.com/colinmarc/hdfs/v2"
 	"github.com/colinmarc/hdfs/v2/hadoopconf"
+
+	"tfos/internal/store/datanode"
 )
 
 // hdfsCluster is a connection to the name nodes of one file system. A lock, or a file that
@@ -31,6 +33,8 @@ type hdfsCluster struct {
 	dial      func(ctx context.Context, network, address string) (net.Conn, error)
 	// nameNodeFailures counts broken connections to name nodes.
 	nameNodeFailures atomic.Int64
+	dataNodes        datanode.Dialer
+	encrypted        atomic.Bool // connections to data nodes
 
 	mu      sync.Mutex
 	current *hdfs.Client // nil: not connected yet
@@ -56,7 +60,13 @@ func newHDFSCluster(root string, s Settings) (*hdfsCluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &hdfsCluster{root: "hdfs://" + authority, settings: s, nameNodes: nodes, umask: umask, retry: remote, env: os.Getenv, dial: (&net.Dialer{Timeout: dialTime}).DialContext}, nil
+	h := &hdfsCluster{root: "hdfs://" + authority, settings: s, nameNodes: nodes, umask: umask, retry: remote, env: os.Getenv, dial: (&net.Dialer{Timeout: dialTime}).DialContext}
+	h.dataNodes.Dial, h.dataNodes.Limit, h.dataNodes.Idle = h.dialDataNode, descriptorTime, openTime
+	if s["dfs.client.read.shortcircuit"] == "true" {
+		h.dataNodes.Socket = s["dfs.domain.socket.path"]
+		h.dataNodes.SkipChecksum = s["dfs.client.read.shortcircuit.skip.checksum"] == "true"
+	}
+	return h, nil
 }
 
 // hdfsPort is the port of name nodes, unless the address has another (DFS_NAMENODE_RPC_PORT_DEFAULT).
@@ -149,6 +159,7 @@ func (h *hdfsCluster) client() (*hdfs.Client, error) {
 		_ = c.Close()
 		return nil, err
 	}
+	h.encrypted.Store(protection == hdfs.DataTransferProtectionPrivacy)
 	h.current, h.made, h.sealed = c, time.Now(), protection != ""
 	return c, nil
 }
@@ -196,7 +207,7 @@ func (h *hdfsCluster) options() (hdfs.ClientOptions, error) {
 	options := hdfs.ClientOptionsFromConf(hadoopconf.HadoopConf(h.settings))
 	options.Addresses = h.nameNodes
 	options.NamenodeDialFunc = h.dialNameNode
-	options.DatanodeDialFunc = h.dialDataNode
+	options.DatanodeDialFunc = h.dataNodes.DialContext
 	if options.KerberosClient != nil {
 		client, err := h.kerberosClient(options.KerberosServicePrincipleName)
 		options.KerberosClient = client

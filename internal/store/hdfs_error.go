@@ -221,6 +221,13 @@ func (c *bufferedConn) Read(p []byte) (int, error) { return c.buffer.Read(p) }
 // dialTime is the longest wait for a connection.
 const dialTime = 10 * time.Second
 
+// descriptorTime is the longest wait for the descriptors of a block. Then its data node is
+// asked for the bytes.
+const descriptorTime = 5 * time.Second
+
+// openTime is how long the files of a local block stay open after their last use.
+const openTime = 10 * time.Second
+
 // stallTime is the longest wait for the next bytes of a data node. Then the read or write
 // goes on through a new connection.
 const stallTime = 30 * time.Second

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -105,6 +106,16 @@ func TestHDFSKerberos(t *testing.T) {
 	}
 	if got := content(t, admin, "hdfs:///data/b"); got != string(data) {
 		t.Errorf("%d bytes, which differ", len(got))
+	}
+	change(t, filepath.Dir(keytab)+"/dn", data[1<<20:2<<20], 1000) // the second block
+	admin.retry.total = 3 * time.Second
+	r, err := admin.Open(t.Context(), "hdfs:///data/b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(r)
+	if _ = r.Close(); err == nil || len(got) > 1<<20+1000 || !bytes.Equal(got, data[:len(got)]) {
+		t.Errorf("a byte of a block has changed: %d bytes, %v", len(got), err)
 	}
 	user := kerberized(t, settings, env, Settings{"spark.kerberos.keytab": keytab, "spark.kerberos.principal": "user"})
 	if got := content(t, user, "hdfs:///data/a"); got != "x" {

@@ -63,13 +63,24 @@ func (s HDFS) ReadRange(ctx context.Context, path string, offset, length int64) 
 	if length >= 0 && length < end-offset {
 		end = offset + length
 	}
-	return &hdfsReader{ctx: ctx, file: file, reader: &placedReader{FileReader: reader}, at: offset, end: end}, nil
+	return &hdfsReader{ctx: ctx, file: file, reader: s.placed(reader), at: offset, end: end}, nil
 }
 
 // placedReader is a reader that knows where it is.
 type placedReader struct {
 	*hdfs.FileReader
-	at int64
+	at    int64
+	small bool // it reads smallRead bytes at a time
+}
+
+// smallRead is less than any checksum's chunk. The client hands out a wrong chunk without an
+// error, except to who reads less than a chunk. Connections that are not encrypted compare
+// checksums themselves (package datanode).
+const smallRead = 128
+
+// placed returns the reader of a file at its begin.
+func (h *hdfsCluster) placed(r *hdfs.FileReader) *placedReader {
+	return &placedReader{FileReader: r, small: h.encrypted.Load()}
 }
 
 // readAt fills p from an offset. It returns what it has read if it fails.
@@ -81,8 +92,12 @@ func (r *placedReader) readAt(p []byte, offset int64) (n int, err error) {
 		r.at = offset
 	}
 	for n < len(p) && err == nil {
+		piece := p[n:]
+		if r.small {
+			piece = piece[:min(len(piece), smallRead)]
+		}
 		var more int
-		more, err = r.Read(p[n:])
+		more, err = r.Read(piece)
 		n += more
 	}
 	r.at += int64(n)
@@ -122,7 +137,7 @@ func (r *hdfsReader) Read(p []byte) (n int, err error) {
 			if err != nil {
 				return err
 			}
-			r.reader = &placedReader{FileReader: reader}
+			r.reader = r.file.s.placed(reader)
 		}
 		n, err = r.reader.readAt(p, r.at)
 		if err != nil {
@@ -158,7 +173,7 @@ func (s HDFS) OpenAt(ctx context.Context, path string) (Handle, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &hdfsHandle{file: file, idle: []*placedReader{{FileReader: reader}}}, nil
+	return &hdfsHandle{file: file, idle: []*placedReader{s.placed(reader)}}, nil
 }
 
 // hdfsHandle is an open file. A reader serves one call at a time, so that there are as
@@ -195,7 +210,7 @@ func (h *hdfsHandle) ReadAt(ctx context.Context, p []byte, offset int64) (int, e
 				if err != nil {
 					return err
 				}
-				reader = &placedReader{FileReader: again}
+				reader = h.file.s.placed(again)
 			}
 			n, err := reader.readAt(want[done:], offset+int64(done))
 			done += n

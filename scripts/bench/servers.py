@@ -18,8 +18,16 @@ from environments import HOME, ROOT
 from processes import SECONDS, run
 
 KEY, SECRET, REGION, BUCKET = "TFOSBENCH", "tfos-bench-secret", "us-east-1", "tfos-bench"
-ADDRESSES = ("TFOS_TEST_S3", "TFOS_TEST_GCS", "TFOS_TEST_AZURE", "TFOS_TEST_HDFS")
-HDFS_SERVERS = ("name node", "data node")
+ADDRESSES = (
+    "TFOS_TEST_S3",
+    "TFOS_TEST_GCS",
+    "TFOS_TEST_AZURE",
+    "TFOS_TEST_HDFS",
+    "TFOS_TEST_HDFS_SOCKET",
+    "TFOS_TEST_HADOOP_NATIVE",
+)
+# Words of their command lines.
+HDFS_SERVERS = ("org.apache.hadoop.hdfs.server.namenode.NameNode", "LocalDataNode.java")
 # moto colours the lines of errors.
 _REQUEST = re.compile(rf'"(?:\x1b\[\d+m)?(?:GET|HEAD|PUT|POST|DELETE) /{BUCKET}[/?]')
 
@@ -102,12 +110,18 @@ def _stop(child):
     child.wait(SECONDS)
 
 
-def environment():
-    """What a process needs in its environment to use the stores."""
-    conf = HOME / "stores.conf"
+def environment(short_circuit=True):
+    """What a process needs in its environment to use the stores.
+
+    short_circuit: HDFS's clients of this host may read blocks from their files. Spark needs
+    Hadoop's native library for it.
+    """
+    conf = HOME / ("stores.conf" if short_circuit else "stores.network.conf")
     conf.mkdir(exist_ok=True)
     found = addresses()
     settings = {
+        "dfs.client.read.shortcircuit": str(short_circuit).lower(),
+        "dfs.domain.socket.path": found["TFOS_TEST_HDFS_SOCKET"],
         "fs.s3a.endpoint": found["TFOS_TEST_S3"],
         "fs.s3a.endpoint.region": REGION,
         "fs.s3a.path.style.access": "true",
@@ -119,7 +133,8 @@ def environment():
         for name, value in settings.items()
     )
     (conf / "core-site.xml").write_text(f"<configuration>{text}</configuration>")
-    return {"HADOOP_CONF_DIR": str(conf), **found}
+    native = found["TFOS_TEST_HADOOP_NATIVE"]
+    return {"HADOOP_CONF_DIR": str(conf), "LD_LIBRARY_PATH": native, **found}
 
 
 def folder(store):
@@ -186,8 +201,7 @@ def hdfs_cpu():
     found = [
         usage.cpu_seconds(entry)
         for entry, words in _processes()
-        if any(w.startswith("org.apache.hadoop.hdfs.server.") for w in words)
-        and any(run_folder in w for w in words)
+        if any(w.endswith(HDFS_SERVERS) for w in words) and any(run_folder in w for w in words)
     ]
     if len(found) != len(HDFS_SERVERS):
         raise DidNotRun(f"{len(found)} servers of HDFS were found, not {len(HDFS_SERVERS)}")

@@ -43,7 +43,7 @@ class Machine:
         self.ids = [f"GPU-{uuid.uuid4()}" for _ in range(count)]
         lines = [f"GPU {i}: Fake Device 2000 (UUID: {id})\n" for i, id in enumerate(self.ids)]
         facts = [
-            f"{id}, 00000000:{i:02X}:00.0, 555.42, 10000, 9000, 50, [N/A]\n"
+            f"{id}, 00000000:{i:02X}:00.0, 555.42, 10000, 9000, 50, [N/A], 1000\n"
             for i, id in enumerate(self.ids)
         ]
         (bin / "list").write_text("".join(lines))

@@ -220,6 +220,10 @@ class HDFS:
         self._fs = hadoop().org.apache.hadoop.fs.FileSystem.get(configuration)
         self._fs.mkdirs(self._path(self.url))
 
+    def remove(self):
+        """Delete the folder: on a cluster that goes on."""
+        self._fs.delete(self._path(self.url), True)
+
     def _path(self, text):
         return hadoop().org.apache.hadoop.fs.Path(str(text))
 

@@ -308,12 +308,10 @@ def test_log_of_a_worker_that_has_deleted_it():
 
     class Worker(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
-            executor = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)["executorId"][
-                0
-            ]
+            query = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)
             self.send_response(200)
             self.end_headers()
-            self.wfile.write(pages[executor].encode())
+            self.wfile.write(pages[query["executorId"][0]].encode())
 
         def log_message(self, *_):
             pass

@@ -103,6 +103,17 @@ def test_equals_python(mlp, job, no_java):
     job.assert_clean()
 
 
+def test_too_slow(mlp, job):
+    """The output is complete, and the record has the verdict."""
+    result = job.run(*infer(mlp, job, "--min-throughput", "1e12"))
+    assert (result.code, result.verdict["phase"]) == (8, "throughput"), result.stderr
+    assert result.verdict["cause"].endswith("rows/s is less than --min-throughput 1e+12")
+    assert pq.read_table(job.folder / "out").num_rows == ROWS
+    assert (job.folder / "out" / "_SUCCESS").exists()
+    assert [a["path"] for a in result.verdict["artifacts"]] == [str(job.folder / "out")]
+    job.assert_clean()
+
+
 def test_does_not_fit(mlp, job):
     data = write_rows(job.folder / "data", 10, columns={"image": lambda i: [1.0] * 3})
     folder, _ = mlp

@@ -70,7 +70,7 @@ func (x Note_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Note_Kind.Descriptor instead.
 func (Note_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{6, 0}
+	return file_reserve_proto_rawDescGZIP(), []int{7, 0}
 }
 
 type Outcome_Kind int32
@@ -125,7 +125,7 @@ func (x Outcome_Kind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Outcome_Kind.Descriptor instead.
 func (Outcome_Kind) EnumDescriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{21, 0}
+	return file_reserve_proto_rawDescGZIP(), []int{22, 0}
 }
 
 type MemberMessage struct {
@@ -399,6 +399,7 @@ type Renew struct {
 	Uploading     bool      `protobuf:"varint,13,opt,name=uploading,proto3" json:"uploading,omitempty"`
 	Training      *Training `protobuf:"bytes,14,opt,name=training,proto3" json:"training,omitempty"` // of a graph program's chief
 	Mirrored      *Mirrored `protobuf:"bytes,15,opt,name=mirrored,proto3" json:"mirrored,omitempty"` // absent: the member mirrors nothing
+	Gpus          []*GPU    `protobuf:"bytes,16,rep,name=gpus,proto3" json:"gpus,omitempty"`         // that the member has
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -538,6 +539,98 @@ func (x *Renew) GetMirrored() *Mirrored {
 	return nil
 }
 
+func (x *Renew) GetGpus() []*GPU {
+	if x != nil {
+		return x.Gpus
+	}
+	return nil
+}
+
+// GPU is how a member's program uses one of its devices. -1: not known.
+type GPU struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Device        string                 `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"`                                // index, name and UUID, for people
+	Percent       int32                  `protobuf:"varint,2,opt,name=percent,proto3" json:"percent,omitempty"`                             // of a second or less in which it computed, lately
+	MeanPercent   float64                `protobuf:"fixed64,3,opt,name=mean_percent,json=meanPercent,proto3" json:"mean_percent,omitempty"` // of all since the program's start
+	UsedMib       int64                  `protobuf:"varint,4,opt,name=used_mib,json=usedMib,proto3" json:"used_mib,omitempty"`              // memory, by all processes
+	HighestMib    int64                  `protobuf:"varint,5,opt,name=highest_mib,json=highestMib,proto3" json:"highest_mib,omitempty"`
+	TotalMib      int64                  `protobuf:"varint,6,opt,name=total_mib,json=totalMib,proto3" json:"total_mib,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GPU) Reset() {
+	*x = GPU{}
+	mi := &file_reserve_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GPU) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GPU) ProtoMessage() {}
+
+func (x *GPU) ProtoReflect() protoreflect.Message {
+	mi := &file_reserve_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GPU.ProtoReflect.Descriptor instead.
+func (*GPU) Descriptor() ([]byte, []int) {
+	return file_reserve_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *GPU) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+func (x *GPU) GetPercent() int32 {
+	if x != nil {
+		return x.Percent
+	}
+	return 0
+}
+
+func (x *GPU) GetMeanPercent() float64 {
+	if x != nil {
+		return x.MeanPercent
+	}
+	return 0
+}
+
+func (x *GPU) GetUsedMib() int64 {
+	if x != nil {
+		return x.UsedMib
+	}
+	return 0
+}
+
+func (x *GPU) GetHighestMib() int64 {
+	if x != nil {
+		return x.HighestMib
+	}
+	return 0
+}
+
+func (x *GPU) GetTotalMib() int64 {
+	if x != nil {
+		return x.TotalMib
+	}
+	return 0
+}
+
 // Mirrored is how far a member's local model_dir is at its store.
 type Mirrored struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -557,7 +650,7 @@ type Mirrored struct {
 
 func (x *Mirrored) Reset() {
 	*x = Mirrored{}
-	mi := &file_reserve_proto_msgTypes[4]
+	mi := &file_reserve_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -569,7 +662,7 @@ func (x *Mirrored) String() string {
 func (*Mirrored) ProtoMessage() {}
 
 func (x *Mirrored) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[4]
+	mi := &file_reserve_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -582,7 +675,7 @@ func (x *Mirrored) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Mirrored.ProtoReflect.Descriptor instead.
 func (*Mirrored) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{4}
+	return file_reserve_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Mirrored) GetUrl() string {
@@ -668,7 +761,7 @@ type Training struct {
 
 func (x *Training) Reset() {
 	*x = Training{}
-	mi := &file_reserve_proto_msgTypes[5]
+	mi := &file_reserve_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -680,7 +773,7 @@ func (x *Training) String() string {
 func (*Training) ProtoMessage() {}
 
 func (x *Training) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[5]
+	mi := &file_reserve_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -693,7 +786,7 @@ func (x *Training) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Training.ProtoReflect.Descriptor instead.
 func (*Training) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{5}
+	return file_reserve_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Training) GetStep() int64 {
@@ -735,7 +828,7 @@ type Note struct {
 
 func (x *Note) Reset() {
 	*x = Note{}
-	mi := &file_reserve_proto_msgTypes[6]
+	mi := &file_reserve_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -747,7 +840,7 @@ func (x *Note) String() string {
 func (*Note) ProtoMessage() {}
 
 func (x *Note) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[6]
+	mi := &file_reserve_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -760,7 +853,7 @@ func (x *Note) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Note.ProtoReflect.Descriptor instead.
 func (*Note) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{6}
+	return file_reserve_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Note) GetKind() Note_Kind {
@@ -799,7 +892,7 @@ type FeedCount struct {
 
 func (x *FeedCount) Reset() {
 	*x = FeedCount{}
-	mi := &file_reserve_proto_msgTypes[7]
+	mi := &file_reserve_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -811,7 +904,7 @@ func (x *FeedCount) String() string {
 func (*FeedCount) ProtoMessage() {}
 
 func (x *FeedCount) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[7]
+	mi := &file_reserve_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -824,7 +917,7 @@ func (x *FeedCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FeedCount.ProtoReflect.Descriptor instead.
 func (*FeedCount) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{7}
+	return file_reserve_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *FeedCount) GetFeed() string {
@@ -928,7 +1021,7 @@ type Pace struct {
 
 func (x *Pace) Reset() {
 	*x = Pace{}
-	mi := &file_reserve_proto_msgTypes[8]
+	mi := &file_reserve_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -940,7 +1033,7 @@ func (x *Pace) String() string {
 func (*Pace) ProtoMessage() {}
 
 func (x *Pace) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[8]
+	mi := &file_reserve_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -953,7 +1046,7 @@ func (x *Pace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pace.ProtoReflect.Descriptor instead.
 func (*Pace) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{8}
+	return file_reserve_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Pace) GetFeed() string {
@@ -1012,7 +1105,7 @@ type ServerMessage struct {
 
 func (x *ServerMessage) Reset() {
 	*x = ServerMessage{}
-	mi := &file_reserve_proto_msgTypes[9]
+	mi := &file_reserve_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1024,7 +1117,7 @@ func (x *ServerMessage) String() string {
 func (*ServerMessage) ProtoMessage() {}
 
 func (x *ServerMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[9]
+	mi := &file_reserve_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1037,7 +1130,7 @@ func (x *ServerMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServerMessage.ProtoReflect.Descriptor instead.
 func (*ServerMessage) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{9}
+	return file_reserve_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ServerMessage) GetMessage() isServerMessage_Message {
@@ -1211,7 +1304,7 @@ type Registered struct {
 
 func (x *Registered) Reset() {
 	*x = Registered{}
-	mi := &file_reserve_proto_msgTypes[10]
+	mi := &file_reserve_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1223,7 +1316,7 @@ func (x *Registered) String() string {
 func (*Registered) ProtoMessage() {}
 
 func (x *Registered) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[10]
+	mi := &file_reserve_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1236,7 +1329,7 @@ func (x *Registered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Registered.ProtoReflect.Descriptor instead.
 func (*Registered) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{10}
+	return file_reserve_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Registered) GetIncarnation() int64 {
@@ -1265,7 +1358,7 @@ type Rejected struct {
 
 func (x *Rejected) Reset() {
 	*x = Rejected{}
-	mi := &file_reserve_proto_msgTypes[11]
+	mi := &file_reserve_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1277,7 +1370,7 @@ func (x *Rejected) String() string {
 func (*Rejected) ProtoMessage() {}
 
 func (x *Rejected) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[11]
+	mi := &file_reserve_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1290,7 +1383,7 @@ func (x *Rejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rejected.ProtoReflect.Descriptor instead.
 func (*Rejected) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{11}
+	return file_reserve_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Rejected) GetReason() string {
@@ -1316,7 +1409,7 @@ type Renewed struct {
 
 func (x *Renewed) Reset() {
 	*x = Renewed{}
-	mi := &file_reserve_proto_msgTypes[12]
+	mi := &file_reserve_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1328,7 +1421,7 @@ func (x *Renewed) String() string {
 func (*Renewed) ProtoMessage() {}
 
 func (x *Renewed) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[12]
+	mi := &file_reserve_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1341,7 +1434,7 @@ func (x *Renewed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Renewed.ProtoReflect.Descriptor instead.
 func (*Renewed) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{12}
+	return file_reserve_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Renewed) GetSequence() int64 {
@@ -1360,7 +1453,7 @@ type Ping struct {
 
 func (x *Ping) Reset() {
 	*x = Ping{}
-	mi := &file_reserve_proto_msgTypes[13]
+	mi := &file_reserve_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1372,7 +1465,7 @@ func (x *Ping) String() string {
 func (*Ping) ProtoMessage() {}
 
 func (x *Ping) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[13]
+	mi := &file_reserve_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1385,7 +1478,7 @@ func (x *Ping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ping.ProtoReflect.Descriptor instead.
 func (*Ping) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{13}
+	return file_reserve_proto_rawDescGZIP(), []int{14}
 }
 
 // Cluster is sent when every member is registered: the child may start.
@@ -1400,7 +1493,7 @@ type Cluster struct {
 
 func (x *Cluster) Reset() {
 	*x = Cluster{}
-	mi := &file_reserve_proto_msgTypes[14]
+	mi := &file_reserve_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1412,7 +1505,7 @@ func (x *Cluster) String() string {
 func (*Cluster) ProtoMessage() {}
 
 func (x *Cluster) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[14]
+	mi := &file_reserve_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1425,7 +1518,7 @@ func (x *Cluster) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cluster.ProtoReflect.Descriptor instead.
 func (*Cluster) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{14}
+	return file_reserve_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Cluster) GetGeneration() int32 {
@@ -1461,7 +1554,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_reserve_proto_msgTypes[15]
+	mi := &file_reserve_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1473,7 +1566,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[15]
+	mi := &file_reserve_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1486,7 +1579,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{15}
+	return file_reserve_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Member) GetJob() string {
@@ -1527,7 +1620,7 @@ type TrainingEnded struct {
 
 func (x *TrainingEnded) Reset() {
 	*x = TrainingEnded{}
-	mi := &file_reserve_proto_msgTypes[16]
+	mi := &file_reserve_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1539,7 +1632,7 @@ func (x *TrainingEnded) String() string {
 func (*TrainingEnded) ProtoMessage() {}
 
 func (x *TrainingEnded) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[16]
+	mi := &file_reserve_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1552,7 +1645,7 @@ func (x *TrainingEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrainingEnded.ProtoReflect.Descriptor instead.
 func (*TrainingEnded) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{16}
+	return file_reserve_proto_rawDescGZIP(), []int{17}
 }
 
 // LowWater: every worker holds at least step whole batches of feed. final: the
@@ -1568,7 +1661,7 @@ type LowWater struct {
 
 func (x *LowWater) Reset() {
 	*x = LowWater{}
-	mi := &file_reserve_proto_msgTypes[17]
+	mi := &file_reserve_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1580,7 +1673,7 @@ func (x *LowWater) String() string {
 func (*LowWater) ProtoMessage() {}
 
 func (x *LowWater) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[17]
+	mi := &file_reserve_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1593,7 +1686,7 @@ func (x *LowWater) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LowWater.ProtoReflect.Descriptor instead.
 func (*LowWater) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{17}
+	return file_reserve_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *LowWater) GetFeed() string {
@@ -1630,7 +1723,7 @@ type FeedEnd struct {
 
 func (x *FeedEnd) Reset() {
 	*x = FeedEnd{}
-	mi := &file_reserve_proto_msgTypes[18]
+	mi := &file_reserve_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1642,7 +1735,7 @@ func (x *FeedEnd) String() string {
 func (*FeedEnd) ProtoMessage() {}
 
 func (x *FeedEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[18]
+	mi := &file_reserve_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1655,7 +1748,7 @@ func (x *FeedEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FeedEnd.ProtoReflect.Descriptor instead.
 func (*FeedEnd) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{18}
+	return file_reserve_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *FeedEnd) GetFeed() string {
@@ -1691,7 +1784,7 @@ type Replay struct {
 
 func (x *Replay) Reset() {
 	*x = Replay{}
-	mi := &file_reserve_proto_msgTypes[19]
+	mi := &file_reserve_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1703,7 +1796,7 @@ func (x *Replay) String() string {
 func (*Replay) ProtoMessage() {}
 
 func (x *Replay) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[19]
+	mi := &file_reserve_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1716,7 +1809,7 @@ func (x *Replay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replay.ProtoReflect.Descriptor instead.
 func (*Replay) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{19}
+	return file_reserve_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Replay) GetFeed() string {
@@ -1742,7 +1835,7 @@ type Stop struct {
 
 func (x *Stop) Reset() {
 	*x = Stop{}
-	mi := &file_reserve_proto_msgTypes[20]
+	mi := &file_reserve_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1754,7 +1847,7 @@ func (x *Stop) String() string {
 func (*Stop) ProtoMessage() {}
 
 func (x *Stop) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[20]
+	mi := &file_reserve_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1767,7 +1860,7 @@ func (x *Stop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stop.ProtoReflect.Descriptor instead.
 func (*Stop) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{20}
+	return file_reserve_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Stop) GetReason() string {
@@ -1805,7 +1898,7 @@ type Outcome struct {
 
 func (x *Outcome) Reset() {
 	*x = Outcome{}
-	mi := &file_reserve_proto_msgTypes[21]
+	mi := &file_reserve_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1817,7 +1910,7 @@ func (x *Outcome) String() string {
 func (*Outcome) ProtoMessage() {}
 
 func (x *Outcome) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[21]
+	mi := &file_reserve_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1830,7 +1923,7 @@ func (x *Outcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outcome.ProtoReflect.Descriptor instead.
 func (*Outcome) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{21}
+	return file_reserve_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Outcome) GetToken() string {
@@ -1981,7 +2074,7 @@ type OutcomeReply struct {
 
 func (x *OutcomeReply) Reset() {
 	*x = OutcomeReply{}
-	mi := &file_reserve_proto_msgTypes[22]
+	mi := &file_reserve_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1993,7 +2086,7 @@ func (x *OutcomeReply) String() string {
 func (*OutcomeReply) ProtoMessage() {}
 
 func (x *OutcomeReply) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[22]
+	mi := &file_reserve_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2006,7 +2099,7 @@ func (x *OutcomeReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutcomeReply.ProtoReflect.Descriptor instead.
 func (*OutcomeReply) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{22}
+	return file_reserve_proto_rawDescGZIP(), []int{23}
 }
 
 // WorkingFiles is what a program has written into its working directory.
@@ -2025,7 +2118,7 @@ type WorkingFiles struct {
 
 func (x *WorkingFiles) Reset() {
 	*x = WorkingFiles{}
-	mi := &file_reserve_proto_msgTypes[23]
+	mi := &file_reserve_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2037,7 +2130,7 @@ func (x *WorkingFiles) String() string {
 func (*WorkingFiles) ProtoMessage() {}
 
 func (x *WorkingFiles) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[23]
+	mi := &file_reserve_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2050,7 +2143,7 @@ func (x *WorkingFiles) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkingFiles.ProtoReflect.Descriptor instead.
 func (*WorkingFiles) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{23}
+	return file_reserve_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *WorkingFiles) GetFolder() string {
@@ -2117,7 +2210,7 @@ type UploadPart struct {
 
 func (x *UploadPart) Reset() {
 	*x = UploadPart{}
-	mi := &file_reserve_proto_msgTypes[24]
+	mi := &file_reserve_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2129,7 +2222,7 @@ func (x *UploadPart) String() string {
 func (*UploadPart) ProtoMessage() {}
 
 func (x *UploadPart) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[24]
+	mi := &file_reserve_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2142,7 +2235,7 @@ func (x *UploadPart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadPart.ProtoReflect.Descriptor instead.
 func (*UploadPart) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{24}
+	return file_reserve_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *UploadPart) GetToken() string {
@@ -2195,7 +2288,7 @@ type UploadReply struct {
 
 func (x *UploadReply) Reset() {
 	*x = UploadReply{}
-	mi := &file_reserve_proto_msgTypes[25]
+	mi := &file_reserve_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2207,7 +2300,7 @@ func (x *UploadReply) String() string {
 func (*UploadReply) ProtoMessage() {}
 
 func (x *UploadReply) ProtoReflect() protoreflect.Message {
-	mi := &file_reserve_proto_msgTypes[25]
+	mi := &file_reserve_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2220,7 +2313,7 @@ func (x *UploadReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadReply.ProtoReflect.Descriptor instead.
 func (*UploadReply) Descriptor() ([]byte, []int) {
-	return file_reserve_proto_rawDescGZIP(), []int{25}
+	return file_reserve_proto_rawDescGZIP(), []int{26}
 }
 
 var File_reserve_proto protoreflect.FileDescriptor
@@ -2245,7 +2338,7 @@ const file_reserve_proto_rawDesc = "" +
 	"\vFeedAddress\x12\x17\n" +
 	"\aboot_id\x18\x01 \x01(\tR\x06bootId\x12\x12\n" +
 	"\x04unix\x18\x02 \x01(\tR\x04unix\x12\x10\n" +
-	"\x03tcp\x18\x03 \x01(\tR\x03tcp\"\x99\x04\n" +
+	"\x03tcp\x18\x03 \x01(\tR\x03tcp\"\xc3\x04\n" +
 	"\x05Renew\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x03R\bsequence\x12\x14\n" +
 	"\x05phase\x18\x02 \x01(\tR\x05phase\x120\n" +
@@ -2264,7 +2357,16 @@ const file_reserve_proto_rawDesc = "" +
 	"\rwritten_bytes\x18\f \x01(\x03R\fwrittenBytes\x12\x1c\n" +
 	"\tuploading\x18\r \x01(\bR\tuploading\x125\n" +
 	"\btraining\x18\x0e \x01(\v2\x19.tfos.reserve.v1.TrainingR\btraining\x125\n" +
-	"\bmirrored\x18\x0f \x01(\v2\x19.tfos.reserve.v1.MirroredR\bmirrored\"\xfa\x01\n" +
+	"\bmirrored\x18\x0f \x01(\v2\x19.tfos.reserve.v1.MirroredR\bmirrored\x12(\n" +
+	"\x04gpus\x18\x10 \x03(\v2\x14.tfos.reserve.v1.GPUR\x04gpus\"\xb3\x01\n" +
+	"\x03GPU\x12\x16\n" +
+	"\x06device\x18\x01 \x01(\tR\x06device\x12\x18\n" +
+	"\apercent\x18\x02 \x01(\x05R\apercent\x12!\n" +
+	"\fmean_percent\x18\x03 \x01(\x01R\vmeanPercent\x12\x19\n" +
+	"\bused_mib\x18\x04 \x01(\x03R\ausedMib\x12\x1f\n" +
+	"\vhighest_mib\x18\x05 \x01(\x03R\n" +
+	"highestMib\x12\x1b\n" +
+	"\ttotal_mib\x18\x06 \x01(\x03R\btotalMib\"\xfa\x01\n" +
 	"\bMirrored\x12\x10\n" +
 	"\x03url\x18\x01 \x01(\tR\x03url\x12\x16\n" +
 	"\x06stored\x18\x02 \x01(\tR\x06stored\x12\x14\n" +
@@ -2429,7 +2531,7 @@ func file_reserve_proto_rawDescGZIP() []byte {
 }
 
 var file_reserve_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_reserve_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
+var file_reserve_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_reserve_proto_goTypes = []any{
 	(Note_Kind)(0),        // 0: tfos.reserve.v1.Note.Kind
 	(Outcome_Kind)(0),     // 1: tfos.reserve.v1.Outcome.Kind
@@ -2437,69 +2539,71 @@ var file_reserve_proto_goTypes = []any{
 	(*Register)(nil),      // 3: tfos.reserve.v1.Register
 	(*FeedAddress)(nil),   // 4: tfos.reserve.v1.FeedAddress
 	(*Renew)(nil),         // 5: tfos.reserve.v1.Renew
-	(*Mirrored)(nil),      // 6: tfos.reserve.v1.Mirrored
-	(*Training)(nil),      // 7: tfos.reserve.v1.Training
-	(*Note)(nil),          // 8: tfos.reserve.v1.Note
-	(*FeedCount)(nil),     // 9: tfos.reserve.v1.FeedCount
-	(*Pace)(nil),          // 10: tfos.reserve.v1.Pace
-	(*ServerMessage)(nil), // 11: tfos.reserve.v1.ServerMessage
-	(*Registered)(nil),    // 12: tfos.reserve.v1.Registered
-	(*Rejected)(nil),      // 13: tfos.reserve.v1.Rejected
-	(*Renewed)(nil),       // 14: tfos.reserve.v1.Renewed
-	(*Ping)(nil),          // 15: tfos.reserve.v1.Ping
-	(*Cluster)(nil),       // 16: tfos.reserve.v1.Cluster
-	(*Member)(nil),        // 17: tfos.reserve.v1.Member
-	(*TrainingEnded)(nil), // 18: tfos.reserve.v1.TrainingEnded
-	(*LowWater)(nil),      // 19: tfos.reserve.v1.LowWater
-	(*FeedEnd)(nil),       // 20: tfos.reserve.v1.FeedEnd
-	(*Replay)(nil),        // 21: tfos.reserve.v1.Replay
-	(*Stop)(nil),          // 22: tfos.reserve.v1.Stop
-	(*Outcome)(nil),       // 23: tfos.reserve.v1.Outcome
-	(*OutcomeReply)(nil),  // 24: tfos.reserve.v1.OutcomeReply
-	(*WorkingFiles)(nil),  // 25: tfos.reserve.v1.WorkingFiles
-	(*UploadPart)(nil),    // 26: tfos.reserve.v1.UploadPart
-	(*UploadReply)(nil),   // 27: tfos.reserve.v1.UploadReply
-	nil,                   // 28: tfos.reserve.v1.Pace.StepsEntry
+	(*GPU)(nil),           // 6: tfos.reserve.v1.GPU
+	(*Mirrored)(nil),      // 7: tfos.reserve.v1.Mirrored
+	(*Training)(nil),      // 8: tfos.reserve.v1.Training
+	(*Note)(nil),          // 9: tfos.reserve.v1.Note
+	(*FeedCount)(nil),     // 10: tfos.reserve.v1.FeedCount
+	(*Pace)(nil),          // 11: tfos.reserve.v1.Pace
+	(*ServerMessage)(nil), // 12: tfos.reserve.v1.ServerMessage
+	(*Registered)(nil),    // 13: tfos.reserve.v1.Registered
+	(*Rejected)(nil),      // 14: tfos.reserve.v1.Rejected
+	(*Renewed)(nil),       // 15: tfos.reserve.v1.Renewed
+	(*Ping)(nil),          // 16: tfos.reserve.v1.Ping
+	(*Cluster)(nil),       // 17: tfos.reserve.v1.Cluster
+	(*Member)(nil),        // 18: tfos.reserve.v1.Member
+	(*TrainingEnded)(nil), // 19: tfos.reserve.v1.TrainingEnded
+	(*LowWater)(nil),      // 20: tfos.reserve.v1.LowWater
+	(*FeedEnd)(nil),       // 21: tfos.reserve.v1.FeedEnd
+	(*Replay)(nil),        // 22: tfos.reserve.v1.Replay
+	(*Stop)(nil),          // 23: tfos.reserve.v1.Stop
+	(*Outcome)(nil),       // 24: tfos.reserve.v1.Outcome
+	(*OutcomeReply)(nil),  // 25: tfos.reserve.v1.OutcomeReply
+	(*WorkingFiles)(nil),  // 26: tfos.reserve.v1.WorkingFiles
+	(*UploadPart)(nil),    // 27: tfos.reserve.v1.UploadPart
+	(*UploadReply)(nil),   // 28: tfos.reserve.v1.UploadReply
+	nil,                   // 29: tfos.reserve.v1.Pace.StepsEntry
 }
 var file_reserve_proto_depIdxs = []int32{
 	3,  // 0: tfos.reserve.v1.MemberMessage.register:type_name -> tfos.reserve.v1.Register
 	5,  // 1: tfos.reserve.v1.MemberMessage.renew:type_name -> tfos.reserve.v1.Renew
 	4,  // 2: tfos.reserve.v1.Register.feed:type_name -> tfos.reserve.v1.FeedAddress
-	9,  // 3: tfos.reserve.v1.Renew.feeds:type_name -> tfos.reserve.v1.FeedCount
-	8,  // 4: tfos.reserve.v1.Renew.notes:type_name -> tfos.reserve.v1.Note
-	10, // 5: tfos.reserve.v1.Renew.paces:type_name -> tfos.reserve.v1.Pace
-	7,  // 6: tfos.reserve.v1.Renew.training:type_name -> tfos.reserve.v1.Training
-	6,  // 7: tfos.reserve.v1.Renew.mirrored:type_name -> tfos.reserve.v1.Mirrored
-	0,  // 8: tfos.reserve.v1.Note.kind:type_name -> tfos.reserve.v1.Note.Kind
-	28, // 9: tfos.reserve.v1.Pace.steps:type_name -> tfos.reserve.v1.Pace.StepsEntry
-	12, // 10: tfos.reserve.v1.ServerMessage.registered:type_name -> tfos.reserve.v1.Registered
-	13, // 11: tfos.reserve.v1.ServerMessage.rejected:type_name -> tfos.reserve.v1.Rejected
-	14, // 12: tfos.reserve.v1.ServerMessage.renewed:type_name -> tfos.reserve.v1.Renewed
-	16, // 13: tfos.reserve.v1.ServerMessage.cluster:type_name -> tfos.reserve.v1.Cluster
-	19, // 14: tfos.reserve.v1.ServerMessage.low_water:type_name -> tfos.reserve.v1.LowWater
-	20, // 15: tfos.reserve.v1.ServerMessage.feed_end:type_name -> tfos.reserve.v1.FeedEnd
-	22, // 16: tfos.reserve.v1.ServerMessage.stop:type_name -> tfos.reserve.v1.Stop
-	15, // 17: tfos.reserve.v1.ServerMessage.ping:type_name -> tfos.reserve.v1.Ping
-	18, // 18: tfos.reserve.v1.ServerMessage.training_ended:type_name -> tfos.reserve.v1.TrainingEnded
-	21, // 19: tfos.reserve.v1.ServerMessage.replay:type_name -> tfos.reserve.v1.Replay
-	17, // 20: tfos.reserve.v1.Cluster.members:type_name -> tfos.reserve.v1.Member
-	1,  // 21: tfos.reserve.v1.Outcome.kind:type_name -> tfos.reserve.v1.Outcome.Kind
-	9,  // 22: tfos.reserve.v1.Outcome.feeds:type_name -> tfos.reserve.v1.FeedCount
-	8,  // 23: tfos.reserve.v1.Outcome.notes:type_name -> tfos.reserve.v1.Note
-	10, // 24: tfos.reserve.v1.Outcome.paces:type_name -> tfos.reserve.v1.Pace
-	25, // 25: tfos.reserve.v1.Outcome.working_files:type_name -> tfos.reserve.v1.WorkingFiles
-	6,  // 26: tfos.reserve.v1.Outcome.mirrored:type_name -> tfos.reserve.v1.Mirrored
-	2,  // 27: tfos.reserve.v1.Reservation.Join:input_type -> tfos.reserve.v1.MemberMessage
-	23, // 28: tfos.reserve.v1.Reservation.Report:input_type -> tfos.reserve.v1.Outcome
-	26, // 29: tfos.reserve.v1.Reservation.Upload:input_type -> tfos.reserve.v1.UploadPart
-	11, // 30: tfos.reserve.v1.Reservation.Join:output_type -> tfos.reserve.v1.ServerMessage
-	24, // 31: tfos.reserve.v1.Reservation.Report:output_type -> tfos.reserve.v1.OutcomeReply
-	27, // 32: tfos.reserve.v1.Reservation.Upload:output_type -> tfos.reserve.v1.UploadReply
-	30, // [30:33] is the sub-list for method output_type
-	27, // [27:30] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	10, // 3: tfos.reserve.v1.Renew.feeds:type_name -> tfos.reserve.v1.FeedCount
+	9,  // 4: tfos.reserve.v1.Renew.notes:type_name -> tfos.reserve.v1.Note
+	11, // 5: tfos.reserve.v1.Renew.paces:type_name -> tfos.reserve.v1.Pace
+	8,  // 6: tfos.reserve.v1.Renew.training:type_name -> tfos.reserve.v1.Training
+	7,  // 7: tfos.reserve.v1.Renew.mirrored:type_name -> tfos.reserve.v1.Mirrored
+	6,  // 8: tfos.reserve.v1.Renew.gpus:type_name -> tfos.reserve.v1.GPU
+	0,  // 9: tfos.reserve.v1.Note.kind:type_name -> tfos.reserve.v1.Note.Kind
+	29, // 10: tfos.reserve.v1.Pace.steps:type_name -> tfos.reserve.v1.Pace.StepsEntry
+	13, // 11: tfos.reserve.v1.ServerMessage.registered:type_name -> tfos.reserve.v1.Registered
+	14, // 12: tfos.reserve.v1.ServerMessage.rejected:type_name -> tfos.reserve.v1.Rejected
+	15, // 13: tfos.reserve.v1.ServerMessage.renewed:type_name -> tfos.reserve.v1.Renewed
+	17, // 14: tfos.reserve.v1.ServerMessage.cluster:type_name -> tfos.reserve.v1.Cluster
+	20, // 15: tfos.reserve.v1.ServerMessage.low_water:type_name -> tfos.reserve.v1.LowWater
+	21, // 16: tfos.reserve.v1.ServerMessage.feed_end:type_name -> tfos.reserve.v1.FeedEnd
+	23, // 17: tfos.reserve.v1.ServerMessage.stop:type_name -> tfos.reserve.v1.Stop
+	16, // 18: tfos.reserve.v1.ServerMessage.ping:type_name -> tfos.reserve.v1.Ping
+	19, // 19: tfos.reserve.v1.ServerMessage.training_ended:type_name -> tfos.reserve.v1.TrainingEnded
+	22, // 20: tfos.reserve.v1.ServerMessage.replay:type_name -> tfos.reserve.v1.Replay
+	18, // 21: tfos.reserve.v1.Cluster.members:type_name -> tfos.reserve.v1.Member
+	1,  // 22: tfos.reserve.v1.Outcome.kind:type_name -> tfos.reserve.v1.Outcome.Kind
+	10, // 23: tfos.reserve.v1.Outcome.feeds:type_name -> tfos.reserve.v1.FeedCount
+	9,  // 24: tfos.reserve.v1.Outcome.notes:type_name -> tfos.reserve.v1.Note
+	11, // 25: tfos.reserve.v1.Outcome.paces:type_name -> tfos.reserve.v1.Pace
+	26, // 26: tfos.reserve.v1.Outcome.working_files:type_name -> tfos.reserve.v1.WorkingFiles
+	7,  // 27: tfos.reserve.v1.Outcome.mirrored:type_name -> tfos.reserve.v1.Mirrored
+	2,  // 28: tfos.reserve.v1.Reservation.Join:input_type -> tfos.reserve.v1.MemberMessage
+	24, // 29: tfos.reserve.v1.Reservation.Report:input_type -> tfos.reserve.v1.Outcome
+	27, // 30: tfos.reserve.v1.Reservation.Upload:input_type -> tfos.reserve.v1.UploadPart
+	12, // 31: tfos.reserve.v1.Reservation.Join:output_type -> tfos.reserve.v1.ServerMessage
+	25, // 32: tfos.reserve.v1.Reservation.Report:output_type -> tfos.reserve.v1.OutcomeReply
+	28, // 33: tfos.reserve.v1.Reservation.Upload:output_type -> tfos.reserve.v1.UploadReply
+	31, // [31:34] is the sub-list for method output_type
+	28, // [28:31] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_reserve_proto_init() }
@@ -2511,7 +2615,7 @@ func file_reserve_proto_init() {
 		(*MemberMessage_Register)(nil),
 		(*MemberMessage_Renew)(nil),
 	}
-	file_reserve_proto_msgTypes[9].OneofWrappers = []any{
+	file_reserve_proto_msgTypes[10].OneofWrappers = []any{
 		(*ServerMessage_Registered)(nil),
 		(*ServerMessage_Rejected)(nil),
 		(*ServerMessage_Renewed)(nil),
@@ -2529,7 +2633,7 @@ func file_reserve_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_reserve_proto_rawDesc), len(file_reserve_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   27,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -23,13 +23,17 @@ PIPED = {"read_by": "spark", "feeder": "pipe"}
 REFED, CACHED = 0, "10g"  # epoch_cache
 
 
-def limit(kind, folder, settings, path=None):
-    """Spark counts the rows; path: where they are, if not in the local files."""
+def limit(kind, folder, settings, path=None, env=None):
+    """Spark counts the rows.
+
+    path: where they are, if not in the local files; env: what reading them needs.
+    """
     count = rows.count(kind, settings.rows)
     found = peer(
         "pyspark",
         "map_in_arrow.py",
         folder,
+        env=env,
         master=LIMIT_MASTER,
         path=str(path or rows.parquet(kind, settings.rows)),
         rows=count,

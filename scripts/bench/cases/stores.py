@@ -29,11 +29,11 @@ RATE = re.compile(r"^BenchmarkCommit/(\w+)\S*\s+1\s+(\d+) ns/op", re.MULTILINE)
 # Rows fed to members.
 
 
-def fed(store, folder, settings):
+def fed(store, folder, settings, short_circuit=True):
     path = rows.parquet(FED, settings.rows)
     more, before = {}, 0
     if store != "local":
-        more = {"path": servers.copied(store, path), "env": servers.environment()}
+        more = {"path": servers.copied(store, path), "env": servers.environment(short_circuit)}
         before = servers.hdfs_cpu()
     with usage.watching(folder) as seen:
         sample = spark_fed.tfos(FED, "count", folder, settings, **more)
@@ -45,9 +45,10 @@ def fed(store, folder, settings):
     return Sample(sample.cold, sample.warm, {**sample.notes, "measured": measured})
 
 
-def counted_by_spark(folder, settings):
+def counted_by_spark(short_circuit, folder, settings):
     url = servers.copied("hdfs", rows.parquet(FED, settings.rows))
-    return spark_fed.limit(FED, folder, settings, path=url)
+    env = servers.environment(short_circuit)
+    return spark_fed.limit(FED, folder, settings, path=url, env=env)
 
 
 # Rows that a graph program's member reads itself.
@@ -79,12 +80,12 @@ def trained(store, folder, settings):
 # Predictions.
 
 
-def predicted(kind, store, folder, settings):
+def predicted(kind, store, folder, settings, short_circuit=True):
     """A model over files, without Spark, from and to a store."""
     path = rows.parquet(inference.KIND, settings.rows)
     keys, env = inference.job(kind, path), {}
     if store != "local":
-        env = servers.environment()
+        env = servers.environment(short_circuit)
         keys["input"] = {"path": servers.copied(store, path)}
         keys["output"] = {"path": f"{servers.folder(store)}/predictions", "if_exists": "replace"}
     rates, times, cpu = [], [], []
@@ -172,9 +173,16 @@ def pinned(pid, cpu):
         os.sched_setaffinity(int(task), {cpu})
 
 
-def side(name, role, what, function, *args):
-    return Side(name, role, what, functools.partial(function, *args))
+def side(name, role, what, function, *args, **more):
+    return Side(name, role, what, functools.partial(function, *args, **more))
 
+
+NETWORK = {"short_circuit": False}
+SERVERS = (
+    "The servers run on the same CPUs. HDFS's clients, tfos and Spark, read blocks from their "
+    "files (dfs.client.read.shortcircuit), as clients on a data node's host do. Sides named "
+    "network read through the data node"
+)
 
 CASES = (
     Case(
@@ -183,18 +191,22 @@ CASES = (
         row=rows.KINDS[FED].row,
         counted=f"rows handed to the programs of {spark_fed.MEMBERS} members, or counted by Spark; "
         f"{rows.count(FED, 'small'):,} (small) or {rows.count(FED, 'full'):,} (full) a pass, from "
-        "parquet files. The servers run on the same CPUs",
+        f"parquet files. {SERVERS}",
         clock="As for rows that Spark feeds: a pass is an epoch. cold: the first pass, warm: the "
         "third and later ones.",
         unit="rows/s",
         sides=(
             side("local", TFOS, "local files", fed, "local"),
             side("hdfs", TFOS, "the same files on HDFS", fed, "hdfs"),
-            side("spark_hdfs", LIMIT, "Spark reads HDFS and counts", counted_by_spark),
+            side("hdfs_network", TFOS, "the same by the data node", fed, "hdfs", **NETWORK),
+            side("spark_hdfs", LIMIT, "Spark reads HDFS and counts", counted_by_spark, True),
+            side("spark_network", LIMIT, "the same by the data node", counted_by_spark, False),
         ),
         ratios=(
             Ratio(("hdfs", "warm"), ("local", "warm"), bar=0.8),
             Ratio(("hdfs", "warm"), ("spark_hdfs", "warm"), bar=3),
+            Ratio(("hdfs_network", "warm"), ("local", "warm")),
+            Ratio(("hdfs_network", "warm"), ("spark_network", "warm")),
         ),
     ),
     Case(
@@ -220,19 +232,20 @@ CASES = (
         title="Inference from HDFS to HDFS",
         row=inference.ROW,
         counted=f"rows whose predictions are written; {inference.ROWS}; tfos infer --local. The "
-        "MLP takes less CPU for a row than HDFS's servers and the reading from them, which are on "
-        "the same CPUs; the CNN takes more, as most models do",
+        f"MLP takes little CPU for a row; the CNN takes more, as most models do. {SERVERS}",
         clock="From the first row read to the last prediction written, without the loading of the "
         "model. cold: the first run, warm: the later ones.",
         unit="rows/s",
         sides=(
             side("local", TFOS, "MLP, local files to local files", predicted, "mlp", "local"),
             side("hdfs", TFOS, "MLP, HDFS to HDFS", predicted, "mlp", "hdfs"),
+            side("network", TFOS, "MLP, by the data node", predicted, "mlp", "hdfs", **NETWORK),
             side("cnn_local", TFOS, "CNN, local files to local files", predicted, "cnn", "local"),
             side("cnn_hdfs", TFOS, "CNN, HDFS to HDFS", predicted, "cnn", "hdfs"),
         ),
         ratios=(
             Ratio(("hdfs", "warm"), ("local", "warm"), bar=0.8),
+            Ratio(("network", "warm"), ("local", "warm")),
             Ratio(("cnn_hdfs", "warm"), ("cnn_local", "warm"), bar=0.8),
         ),
     ),

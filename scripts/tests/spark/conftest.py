@@ -6,8 +6,9 @@ import subprocess
 
 import pytest
 from harness import PROGRAMS, PYTHON, ROOT, Job, received, write_rows
-from kubernetes import Namespace
-from real_clusters import Kubernetes, KubernetesCluster
+from kubernetes import Namespace, required
+from real_clusters import Kubernetes, KubernetesCluster, Yarn, YarnCluster, properties
+from remote import HDFS, S3
 
 JOB = """\
 app:
@@ -123,6 +124,37 @@ def standalone(standalone_folder, standalone_sh):
 
 
 @pytest.fixture(scope="session")
+def yarn_conf():
+    """The folder of the configuration of a real YARN (scripts/yarn.sh)."""
+    conf = os.environ.get("TFOS_TEST_YARN")
+    if not conf and "yarn" in os.environ.get("TFOS_REQUIRE", ""):
+        pytest.fail("TFOS_TEST_YARN is not set: run make test-yarn")
+    if not conf:
+        pytest.skip("SKIPPED: TFOS_TEST_YARN is not set: run make test-yarn")
+    return pathlib.Path(conf)
+
+
+@pytest.fixture(scope="session")
+def yarn_hdfs(yarn_conf, tmp_path_factory):
+    """A folder of that cluster's HDFS, deleted at the end: the cluster may be somebody's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TFOS_TEST_HDFS", properties(yarn_conf / "core-site.xml")["fs.defaultFS"])
+        folder = HDFS(tmp_path_factory.mktemp("conf"))
+    yield folder
+    folder.remove()
+
+
+@pytest.fixture(scope="session")
+def yarn_client(yarn_conf, yarn_hdfs, tmp_path_factory):
+    return Yarn(yarn_conf, yarn_hdfs, tmp_path_factory.mktemp("no-yarn"))
+
+
+@pytest.fixture(scope="session")
+def yarn_cluster(yarn_conf, yarn_hdfs, tmp_path_factory):
+    return YarnCluster(yarn_conf, yarn_hdfs, tmp_path_factory.mktemp("no-yarn"))
+
+
+@pytest.fixture(scope="session")
 def digits(tmp_path_factory):
     folder = tmp_path_factory.mktemp("digits")
     script = ROOT / "configs" / "digits" / "make_data.py"
@@ -142,10 +174,21 @@ def namespace(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def k8s_client(namespace, tmp_path_factory):
-    return Kubernetes(namespace, tmp_path_factory.getbasetemp())
+def pods_store(tmp_path_factory):
+    """A folder of a store that pods reach."""
+    required("TFOS_TEST_S3")
+    store = S3(tmp_path_factory.mktemp("conf"))
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in store.env.items():
+            patch.setenv(name, value)
+        yield store
 
 
 @pytest.fixture(scope="session")
-def k8s_cluster(namespace, tmp_path_factory):
-    return KubernetesCluster(namespace, tmp_path_factory.getbasetemp())
+def k8s_client(namespace, pods_store, tmp_path_factory):
+    return Kubernetes(namespace, tmp_path_factory.getbasetemp(), pods_store)
+
+
+@pytest.fixture(scope="session")
+def k8s_cluster(namespace, pods_store, tmp_path_factory):
+    return KubernetesCluster(namespace, tmp_path_factory.getbasetemp(), pods_store)

@@ -127,15 +127,9 @@ class Namespace:
         }
 
     def driver_settings(self, folder):
-        """More settings of a job whose driver is in a pod. It is the tests' user, because only
-        its owner reads a record in a shared folder."""
-        template = folder / "driver.yaml"
-        container = "{name: spark-kubernetes-driver}"
-        user = f"securityContext: {{runAsUser: {os.getuid()}}}"
-        template.write_text(f"spec: {{{user}, containers: [{container}]}}\n")
+        """More settings of a job whose driver is in a pod."""
         return {
             "spark.kubernetes.file.upload.path": f"file://{opened(folder / 'uploads')}",
-            "spark.kubernetes.driver.podTemplateFile": str(template),
             "spark.driver.memory": "512m",
         }
 

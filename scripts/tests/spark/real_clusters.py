@@ -61,6 +61,14 @@ class Cluster:
         """A model_dir of a test with this folder."""
         return str(folder / "model")
 
+    def put(self, path, folder):
+        """Where the cluster sees a file or folder of a test with this folder."""
+        return str(path)
+
+    def get(self, url, folder):
+        """A local folder with what a job of a test with this folder has written to url."""
+        return pathlib.Path(url)
+
     def applications(self, job):
         """Applications of a job: id -> whether it has ended."""
         raise NotImplementedError
@@ -121,19 +129,22 @@ def properties(path):
 
 
 class Yarn(Cluster):
-    """conf: folder of core-site.xml and yarn-site.xml (scripts/yarn.sh)."""
+    """conf: folder of core-site.xml and yarn-site.xml; hdfs: an empty folder of its HDFS. The
+    cluster may have run applications of earlier tests."""
 
     deploy_mode = "client"
     crowd_memory = "2g"
     no_room = Expected(4, ["default"])  # the queue
     out_of_memory = Expected(5, ["YARN: memory"])
 
-    def __init__(self, conf, elsewhere):
-        """elsewhere: an empty folder, for the configuration of a cluster that is not there."""
+    def __init__(self, conf, hdfs, elsewhere, manager=""):
+        """elsewhere: an empty folder, for the configuration of a cluster that is not there;
+        manager: ".ID" of the active one of several ResourceManagers."""
         conf = pathlib.Path(conf)
         site = properties(conf / "yarn-site.xml")
-        self.web = "http://" + site["yarn.resourcemanager.webapp.address"]
-        self.store = properties(conf / "core-site.xml")["fs.defaultFS"]
+        self.web = "http://" + site[f"yarn.resourcemanager.webapp.address{manager}"]
+        self.hdfs = hdfs
+        self.earlier = {app["id"] for app in self._all()}
         (elsewhere / "core-site.xml").write_text((conf / "core-site.xml").read_text())
         text = (conf / "yarn-site.xml").read_text()
         addresses = re.compile(r"(<name>yarn.resourcemanager[\w.]*address</name><value>\w+):\d+")
@@ -147,16 +158,29 @@ class Yarn(Cluster):
     unreachable = property(spark)
 
     def model_dir(self, folder):
-        return f"{self.store}/{folder.parent.name}/{folder.name}/model"
+        return f"{self.hdfs.url}/{self._name(folder)}/model"
+
+    def _name(self, folder):
+        return f"{folder.parent.name}/{folder.name}"
+
+    def put(self, path, folder):
+        return self.hdfs.put(path, f"{self._name(folder)}/{path.name}")
+
+    def get(self, url, folder):
+        name = url.removeprefix(self.hdfs.url + "/")
+        return pathlib.Path(self.hdfs.get(name, folder / "got" / name))
+
+    def _all(self):
+        answer = json.loads(fetch(self.web + "/ws/v1/cluster/apps"))
+        return (answer["apps"] or {}).get("app", [])
 
     def applications(self, job):
-        answer = json.loads(fetch(self.web + "/ws/v1/cluster/apps"))
-        apps = (answer["apps"] or {}).get("app", [])
         word = key_of(job)
         return {
             app["id"]: app["state"] in ("FINISHED", "FAILED", "KILLED")
-            for app in apps
-            if any(tag.startswith(word) for tag in app["applicationTags"].split(","))
+            for app in self._all()
+            if app["id"] not in self.earlier
+            and any(tag.startswith(word) for tag in app["applicationTags"].split(","))
         }
 
     def kill(self, application):
@@ -176,7 +200,8 @@ class YarnCluster(Yarn):
 
 
 class Kubernetes(Cluster):
-    """A namespace that has room for four pods. They see the folder shared of this machine."""
+    """A namespace that has room for four pods, and a store. Pods see the folder shared of this
+    machine, into which programs note their rows."""
 
     deploy_mode = "client"
     no_room = Expected(4, ["exceeded quota: room"])
@@ -184,16 +209,25 @@ class Kubernetes(Cluster):
     # The driver is no part of the cluster: what is killed there is executors.
     killed_outside = Expected(5, ["worker:", "deleted by a user"])
 
-    def __init__(self, namespace, shared):
-        self.namespace, self.shared = namespace, shared
+    def __init__(self, namespace, shared, store):
+        self.namespace, self.shared, self.store = namespace, shared, store
         self.unreachable = {**self.spark(), "master": "k8s://https://127.0.0.1:1"}
 
     def spark(self, **conf):
-        settings = {**self.namespace.settings(self.shared), **conf}
+        access = {f"spark.hadoop.{name}": value for name, value in self.store.settings.items()}
+        settings = {**self.namespace.settings(self.shared), **access, **conf}
         return {"master": self.namespace.master, "deploy_mode": self.deploy_mode, "conf": settings}
 
     def model_dir(self, folder):
-        return str(opened(opened(folder) / "model"))
+        opened(opened(folder) / "model")  # for the rows
+        return f"{self.store.url}/{folder.name}/model"
+
+    def put(self, path, folder):
+        return self.store.put(path, f"{folder.name}/{path.name}")
+
+    def get(self, url, folder):
+        name = url.removeprefix(self.store.url + "/")
+        return pathlib.Path(self.store.get(name, folder / "got" / name))
 
     def applications(self, job):
         found = {}

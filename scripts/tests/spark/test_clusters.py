@@ -3,23 +3,19 @@
 Each way to end a run has its exit code and its cause, and nothing is left in the cluster.
 """
 
+import json
 import os
 import re
 import signal
 import time
 
+import graph_models as models
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from harness import received
-from real_clusters import (
-    Expected,
-    Standalone,
-    Yarn,
-    YarnCluster,
-    assert_all_rows,
-    ends,
-    job_file,
-    start_busy,
-)
+from real_clusters import Expected, Standalone, assert_all_rows, ends, job_file, start_busy
+from tfos.graph import export_training
 
 
 def yarn(name):
@@ -52,20 +48,92 @@ def standalone_cluster(standalone, standalone_folder):
     return Standalone(standalone, f"http://127.0.0.1:{port}")
 
 
-@pytest.fixture(scope="session")
-def yarn_client(tmp_path_factory):
-    return Yarn(os.environ["TFOS_TEST_YARN"], tmp_path_factory.mktemp("no-yarn"))
-
-
-@pytest.fixture(scope="session")
-def yarn_cluster(tmp_path_factory):
-    return YarnCluster(os.environ["TFOS_TEST_YARN"], tmp_path_factory.mktemp("no-yarn"))
-
-
 def test_succeeds(cluster, job, write_job):
     job.start("train", job_file(cluster, job, write_job, "count.py"))
     ends(cluster, job, Expected(0, ["^$"]))
     assert_all_rows(job, 200)
+
+
+@pytest.fixture(scope="session")
+def perceptron(tmp_path_factory):
+    """A folder with a graph program and its rows: graph, rows."""
+    folder = tmp_path_factory.mktemp("perceptron")
+    model, arguments = models.perceptron()
+    export_training(model, path=str(folder / "graph"), **arguments)
+    for part in range(2):
+        batches = models.batches(8, models.classes, seed=part)
+        models.write(folder / "rows" / f"{part}.parquet", batches)
+    return folder
+
+
+def files_job(cluster, job, **keys):
+    """A job file of two members that read files and have no program in Python."""
+    path = job.folder / "job.yaml"
+    keys = {"cluster_size": 2, "resources": {"worker": {"memory": "1g"}}, **keys}
+    path.write_text(json.dumps({**keys, "spark": cluster.spark()}))
+    return path
+
+
+def test_export_and_inference(cluster, job, perceptron):
+    """A graph program is trained and exported, and its export predicts. Everything lies where
+    the cluster sees it, and the reports are the same on each."""
+    rows, count = cluster.put(perceptron / "rows", job.folder), 16 * models.ROWS
+    at = cluster.model_dir(job.folder)
+    path = files_job(
+        cluster,
+        job,
+        app={"graph": {"path": cluster.put(perceptron / "graph", job.folder)}},
+        strategy="all_reduce",
+        input={"path": rows},
+        batch_size=models.ROWS,
+        model_dir=at,
+        export_dir=at + "-export",
+    )
+    job.start("train", path)
+    trained = ends(cluster, job, Expected(0, ["^$"])).verdict
+    assert trained["kind"] == "train" and 0 < trained["train"]["steps"] <= 8, trained
+    assert trained["rows"]["read"] == count and not trained["stderr"]
+    saved = {one["kind"]: one["path"] for one in trained["artifacts"]}
+    last = f"{at}/ckpt-{trained['train']['steps']}"
+    assert saved == {"saved_model": at + "-export", "checkpoint": last}
+    job.run_id += "-infer"
+    output = {"path": at + "-predictions"}
+    path = files_job(
+        cluster, job, export_dir=at + "-export", input={"path": rows}, keep=["y"], output=output
+    )
+    job.start("infer", path)
+    predicted = ends(cluster, job, Expected(0, ["^$"])).verdict
+    assert predicted["kind"] == "infer" and predicted["infer"]["read"] == count, predicted
+    assert predicted["artifacts"] == [{"kind": "predictions", **output}]
+    got = pq.read_table(cluster.get(output["path"], job.folder))
+    assert got.num_rows == count and set(got.column_names) > {"y"}
+    # Work that is done already is refused before anything is submitted.
+    job.run_id += "-again"
+    done = job.start("infer", path).wait(60)
+    assert done.code == 7, done.stderr
+    cluster.assert_clean(job)
+
+
+@pytest.mark.slow
+def test_inference_of_bad_rows(cluster, job, perceptron):
+    """What an executor finds in the rows is the run's end, and no output is left."""
+    folder = perceptron / "bad"
+    table = pq.read_table(perceptron / "rows" / "0.parquet")
+    x = table["x"].to_pylist()
+    x[100] = None
+    folder.mkdir(exist_ok=True)
+    column = pa.array(x, table["x"].type)
+    pq.write_table(table.set_column(0, "x", column), folder / "bad.parquet")
+    at = cluster.model_dir(job.folder)
+    path = files_job(
+        cluster,
+        job,
+        export_dir=cluster.put(perceptron / "graph", job.folder),
+        input={"path": cluster.put(folder, job.folder)},
+        output={"path": at + "-predictions"},
+    )
+    job.start("infer", path)
+    ends(cluster, job, Expected(6, ["bad.parquet", "x"]))
 
 
 def test_program_raises(cluster, job, write_job):
@@ -91,7 +159,8 @@ def test_out_of_memory(cluster, job, write_job):
 def test_driver_killed(cluster, job, write_job):
     start_busy(cluster, job, write_job)
     os.kill(cluster.driver(job), signal.SIGKILL)
-    ends(cluster, job, cluster.driver_killed)
+    result = ends(cluster, job, cluster.driver_killed)
+    assert result.verdict["stderr"], result.verdict  # also of a driver whose container is gone
 
 
 def test_killed_from_outside(cluster, job, write_job):

@@ -37,10 +37,10 @@ def gpu_master(tmp_path_factory, standalone_sh):
     assert stopped.returncode == 0, stopped.stderr
 
 
-def write(write_job, job, machine, spark, gpus, proof=True):
-    """A job of two workers with that many GPUs each."""
+def write(write_job, job, machine, spark, gpus, proof=True, seconds=0):
+    """A job of two workers with that many GPUs each, whose programs take so many seconds."""
     data = write_rows(job.folder / "data", 64, files=2)
-    path = write_job("gpus.py", data, spark=spark)
+    path = write_job("gpus.py", data, spark=spark, args=f"{{seconds: {seconds}}}")
     text = path.read_text().replace("{memory: 1g}", f"{{memory: 1g, gpus: {gpus}}}")
     if proof:
         text = text.replace(
@@ -63,13 +63,20 @@ def test_devices_of_spark(job, write_job, gpu_master):
 
 
 def test_devices_of_a_host(job, write_job, machine):
-    """Without Spark's assignment two members of a host have a device each."""
+    """Without Spark's assignment two members of a host have a device each. nvidia-smi is asked
+    how they use it."""
     env = {"PATH": machine.path(os.environ["PATH"])}
-    path = write(write_job, job, machine, "{master: 'local[4]'}", 1)
+    path = write(write_job, job, machine, "{master: 'local[4]'}", 1, seconds=12)
     result = job.run("train", path, env=env)
     assert result.code == 0, result.stderr
     devices = sorted(member["CUDA_VISIBLE_DEVICES"] for member in seen(job).values())
     assert devices == sorted(machine.ids)
+    used = {one["device"]: one for one in result.verdict["gpus"]}
+    assert {name.split(", ")[-1].rstrip(")") for name in used} == set(machine.ids), used
+    for one in used.values():
+        assert (one["mean_busy_percent"], one["highest_memory_mib"]) == (50, 1000), one
+    report = "busy 50 % (mean), memory 1.0 of 9.8 GiB (highest)"
+    assert result.stderr.count(report) == 2, result.stderr
     job.assert_clean()
 
 

@@ -2,18 +2,13 @@
 in test_clusters.py."""
 
 import json
-import os
 import time
 import uuid
 
-import graph_models as models
 import kubernetes
-import pyarrow.parquet as pq
 import pytest
-from harness import PROGRAMS, PYTHON, ROOT, TFOS, received
+from harness import PROGRAMS, ROOT, TFOS, received
 from real_clusters import Expected, assert_all_rows, ends, has_ended, job_file, start_busy
-from remote import S3
-from tfos.graph import export_training
 
 pytestmark = pytest.mark.k8s
 
@@ -73,49 +68,6 @@ def test_no_rights(k8s_client, namespace, job, write_job):
 
 
 @pytest.fixture
-def s3(tmp_path):
-    kubernetes.required("TFOS_TEST_S3")
-    return S3(tmp_path / "conf")
-
-
-def test_graph_program_and_inference(cluster, job, s3, tmp_path):
-    """A graph program trains and exports, and its export predicts: all is on a store, the record
-    too."""
-    made, arguments = models.perceptron()
-    export_training(made, path=str(tmp_path / "graph"), **arguments)
-    models.write(tmp_path / "rows" / "rows.parquet", models.batches(8, models.classes))
-    rows = {"path": s3.put(tmp_path / "rows", "rows")}
-    stores = {f"spark.hadoop.{name}": value for name, value in s3.settings.items()}
-    spark = cluster.spark(**stores)
-
-    def run(command, **keys):
-        path = job.folder / f"{command}.yaml"
-        path.write_text(json.dumps({"input": rows, "cluster_size": 1, "spark": spark, **keys}))
-        job.run_id = f"{path.stem}-{cluster.deploy_mode}-{os.getpid()}"
-        job.start(command, path, env={**s3.env, "TFOS_PYTHON": str(PYTHON)})
-        return ends(cluster, job, Expected(0, ["^$"]))
-
-    trained = run(
-        "train",
-        app={"graph": {"path": s3.put(tmp_path / "graph", "graph")}},
-        batch_size=models.ROWS,
-        strategy="independent",
-        model_dir=f"{s3.url}/model",
-        export_dir=f"{s3.url}/export",
-    )
-    assert trained.verdict["train"]["steps"] == 8
-    run(
-        "infer",
-        export_dir=f"{s3.url}/export",
-        keep=["y"],
-        output={"path": f"{s3.url}/predictions"},
-    )
-    s3.get("predictions", tmp_path / "got")
-    got = pq.read_table(tmp_path / "got")
-    assert got.num_rows == 8 * models.ROWS and "y" in got.column_names
-
-
-@pytest.fixture
 def launcher(namespace, job):
     """(job file, folder that pods see) -> starts `tfos train` in the pod of
     configs/kubernetes/launcher.yaml. Returns its phase, asked for anew at each call."""
@@ -131,12 +83,10 @@ def launcher(namespace, job):
             "image": namespace.conf["spark.kubernetes.container.image"],
             "imagePullPolicy": "IfNotPresent",
             "command": [str(TFOS), "train", str(path), "--run-id", job.run_id],
-            "env": [{"name": "TFOS_STATE_DIR", "value": str(job.folder / "state")}],
             "volumeMounts": [
                 {"name": f"folder{i}", "mountPath": inside} for i, inside in enumerate(folders)
             ],
         }
-        pod["spec"]["securityContext"] = {"runAsUser": os.getuid()}
         pod["spec"]["volumes"] = [
             {"name": f"folder{i}", "hostPath": {"path": outside}}
             for i, outside in enumerate(folders.values())

@@ -14,9 +14,8 @@ import graph_models as models
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from harness import PROGRAMS, PYTHON, ROOT, write_rows
-from real_clusters import Yarn, fetch, properties
-from remote import HDFS
+from harness import PROGRAMS, PYTHON, ROOT, slow, write_rows
+from real_clusters import fetch, properties
 from tfos.graph import export_training
 
 pytestmark = pytest.mark.yarn
@@ -31,22 +30,14 @@ np.save(sys.argv[3], model(np.load(sys.argv[2])).numpy())
 """
 
 
-@pytest.fixture(scope="session")
-def yarn(tmp_path_factory):
-    conf = os.environ.get("TFOS_TEST_YARN")
-    if not conf and "yarn" in os.environ.get("TFOS_REQUIRE", ""):
-        pytest.fail("TFOS_TEST_YARN is not set: run make test-yarn")
-    if not conf:
-        pytest.skip("SKIPPED: TFOS_TEST_YARN is not set: run make test-yarn")
-    return Yarn(conf, tmp_path_factory.mktemp("no-yarn"))
+@pytest.fixture
+def yarn(yarn_client):
+    return yarn_client
 
 
-@pytest.fixture(scope="session")
-def hdfs(yarn, tmp_path_factory):
-    """A folder of the cluster's HDFS."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TFOS_TEST_HDFS", yarn.store)
-        return HDFS(tmp_path_factory.mktemp("conf"))
+@pytest.fixture
+def hdfs(yarn_hdfs):
+    return yarn_hdfs
 
 
 @pytest.fixture
@@ -192,14 +183,16 @@ def test_inference_by_spark(yarn, hdfs, job, write, tmp_path):
     np.testing.assert_allclose(got, want[table["id"].to_numpy()], atol=1e-5)
 
 
-def test_log_of_a_lost_member(yarn, hdfs, job, write):
-    """A container that is gone cannot report: YARN has what its program printed."""
-    job.start("train", write(program(hdfs, job, {"pause": 1}), timeouts={"lease": "3s"}))
-    events = job.folder / "state" / "runs" / job.run_id / "events.jsonl"
-    job.wait_for(lambda: events.exists(), what="the record")
-    trained = re.compile(r'"trained":[1-9]')
-    job.wait_for(lambda: trained.search(events.read_text()), what="batches")
-    (executor, *_) = job.processes("YarnCoarseGrainedExecutorBackend")
+@pytest.mark.parametrize("mode", ["client", slow("cluster")])
+def test_log_of_a_lost_member(yarn, hdfs, job, write, mode):
+    """A container that is gone cannot report: YARN has what its program printed. In cluster
+    mode that is after the application's end: the NodeManager has deleted what it has collected."""
+    spark = {**yarn.spark(), "deploy_mode": mode}
+    keys = program(hdfs, job, {"pause": 3}, spark=spark, timeouts={"lease": "3s"})
+    job.start("train", write(keys))
+    job.wait_for(lambda: re.search(r"rows fed, [1-9]\d* trained", stderr(job)), what="batches")
+    found = job.processes("YarnCoarseGrainedExecutorBackend")
+    executor = next(pid for pid, command in found.items() if command.split()[0].endswith("java"))
     group = os.getsid(executor)  # YARN starts each container in a session of its own
     for pid in job.processes():
         if os.getsid(pid) == group:
@@ -224,7 +217,7 @@ def test_unknown_queue(yarn, hdfs, job, write):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.environ.get("SPARK_CONF_DIR") is None, reason="changes the cluster")
+@pytest.mark.skipif("TFOS_TEST_YARN_OWN" not in os.environ, reason="needs its queue small")
 def test_full_queue(yarn, hdfs, job, write):
     """A queue that has room for the AM only."""
     conf = {"spark.yarn.queue": "small"}

@@ -1,7 +1,10 @@
-"""Writes the devices that it sees to <model_dir>/<job>-<index>.json, and takes its rows."""
+"""Writes the devices that it sees to <model_dir>/<job>-<index>.json, and takes its rows.
+
+args.seconds: how long it goes on after them."""
 
 import json
 import os
+import time
 
 
 def main_fun(args, ctx):
@@ -15,3 +18,4 @@ def main_fun(args, ctx):
     feed = ctx.get_data_feed()
     while not feed.should_stop():
         feed.next_batch(args.batch_size)
+    time.sleep(args.seconds)
