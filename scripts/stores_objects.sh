@@ -6,12 +6,13 @@
 objects_pids=() # of the servers, with their names and URLs
 objects_names=()
 objects_urls=()
+objects_within=() # what runs them: nothing, or a command such as nsenter
 
 # objects_begin NAME URL COMMAND...: starts a server. objects_await waits until URL answers.
 objects_begin() {
     objects_names+=("$1")
     objects_urls+=("$2")
-    "${@:3}" >"$stores_run/$1.log" 2>&1 &
+    "${objects_within[@]}" "${@:3}" >"$stores_run/$1.log" 2>&1 &
     objects_pids+=($!)
 }
 
@@ -20,7 +21,7 @@ objects_await() {
     local i
     for i in "${!objects_pids[@]}"; do
         for _ in $(seq 600); do
-            if curl -s -o /dev/null "${objects_urls[i]}"; then continue 2; fi
+            if "${objects_within[@]}" curl -s -o /dev/null "${objects_urls[i]}"; then continue 2; fi
             kill -0 "${objects_pids[i]}" 2>/dev/null || break
             sleep 0.1
         done

@@ -186,6 +186,9 @@ func (s *submission) openManager(ctx context.Context, spark launch.Spark) error 
 	if err != nil && ctx.Err() == nil {
 		return &launch.Error{Code: exit.CodeOf(err, exit.NoSpark), Phase: "preflight", Err: err}
 	}
+	if housing, ok := s.manager.(cluster.Housing); ok && !s.spec.InCluster() {
+		s.plan.Submission.SetDefaults(housing.Own(ctx, s.c.env.Get("HOSTNAME")))
+	}
 	return err
 }
 

@@ -68,6 +68,15 @@ type Follower interface {
 	Clean(ctx context.Context) error
 }
 
+// Housing is a Manager of a cluster in which this process may run itself.
+type Housing interface {
+	Manager
+	// Own returns the settings by which what the application makes in the cluster belongs to
+	// the place of this process, and goes with it. host is the name of this machine. Nil:
+	// this process is not in the cluster.
+	Own(ctx context.Context, host string) map[string]string
+}
+
 // ErrUnknown says that the manager does not know an application.
 var ErrUnknown = errors.New("cluster: the manager does not know the application")
 

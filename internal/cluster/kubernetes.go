@@ -18,12 +18,19 @@ import (
 	"tfos/internal/kube"
 )
 
-// runLabel is the label that all pods of a run carry, with the run's key.
-const runLabel = "tfos-run"
+const (
+	// runLabel is the label that all pods of a run carry, with the run's key.
+	runLabel = "tfos-run"
+	// appLabel is Spark's, with the id of the application: in client mode the run's key.
+	appLabel = "spark-app-selector"
+)
 
 const (
 	killGrace = 5 * time.Second // for processes of pods that are deleted
-	pullLeast = time.Minute     // how long pulls of an image fail before the run ends
+	// The node tells the address of a pod some time after the pod has begun.
+	ownTimeout = 20 * time.Second
+	ownPause   = 500 * time.Millisecond
+	pullLeast  = time.Minute // how long pulls of an image fail before the run ends
 )
 
 // kubernetes is an API server. Pods that have ended are deleted, those of executors by Spark at
@@ -31,7 +38,8 @@ const (
 type kubernetes struct {
 	client *kube.Client
 	conf   map[string]string
-	label  string // the selector
+	key    string // of the run
+	label  string // the selector of its pods
 
 	mu    sync.Mutex
 	pods  map[string]*seenPod // by UID
@@ -56,12 +64,13 @@ func openKubernetes(c Config) (*kubernetes, error) {
 	if err != nil {
 		return nil, unreachable("%w", err)
 	}
-	return &kubernetes{client: client, conf: c.Conf, label: runLabel + "=" + RunKey(c.Run), pods: map[string]*seenPod{}}, nil
+	key := RunKey(c.Run)
+	return &kubernetes{client: client, conf: c.Conf, key: key, label: runLabel + "=" + key, pods: map[string]*seenPod{}}, nil
 }
 
 // rights are what a run needs: configs/kubernetes/rbac.yaml has all.
 var rights = []struct{ verb, resource string }{
-	{"create", "pods"}, {"list", "pods"}, {"watch", "pods"}, {"deletecollection", "pods"}, {"create", "configmaps"},
+	{"create", "pods"}, {"list", "pods"}, {"watch", "pods"}, {"deletecollection", "pods"}, {"create", "configmaps"}, {"deletecollection", "configmaps"},
 }
 
 // Reach asks whether the credentials may do what a run needs, and whether an executor's pod
@@ -74,8 +83,12 @@ func (k *kubernetes) Reach(ctx context.Context) error {
 			allowed, err = k.client.Allowed(ctx, right.verb, right.resource)
 			return err
 		})
-		if err != nil {
+		var refused *kube.StatusError
+		switch {
+		case errors.As(err, &refused):
 			return unreachable("API server: %w", err)
+		case err != nil:
+			return unreachable("API server unreachable: %w", err)
 		}
 		if !allowed {
 			missing = append(missing, right.verb+" "+right.resource)
@@ -161,7 +174,7 @@ func (k *kubernetes) Find(ctx context.Context) (App, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, pod := range k.ordered() {
-		return App{ID: pod.Metadata.Labels["spark-app-selector"]}, nil
+		return App{ID: pod.Metadata.Labels[appLabel]}, nil
 	}
 	return App{}, ErrUnknown
 }
@@ -185,7 +198,7 @@ func (k *kubernetes) look(ctx context.Context) error {
 	return err
 }
 
-// State is that of the driver's pod. Without one the driver is on the launcher's machine: the
+// State is that of the driver's pod. While it runs, or is on the launcher's machine, the
 // application waits while one of its executors does, or cannot be created.
 func (k *kubernetes) State(ctx context.Context, app App) (State, error) {
 	err := k.look(ctx) // after an error, an end that was seen counts
@@ -193,11 +206,15 @@ func (k *kubernetes) State(ctx context.Context, app App) (State, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	pods := k.ordered()
-	if len(pods) > 0 && pods[0].Executor() == "" {
-		if pods[0].describe(&state); err != nil && !state.Phase.Ended() {
+	driver := len(pods) > 0 && pods[0].Executor() == ""
+	if driver {
+		switch pods[0].describe(&state); {
+		case err != nil && !state.Phase.Ended():
 			return State{}, fmt.Errorf("cluster: ask Kubernetes for the run: %w", err)
+		case state.Phase != Running:
+			return state, nil
 		}
-		return state, nil
+		pods = pods[1:]
 	}
 	living := 0
 	for _, pod := range pods {
@@ -218,7 +235,7 @@ func (k *kubernetes) State(ctx context.Context, app App) (State, error) {
 		}
 	}
 	switch {
-	case living > 0 || state.Words != "":
+	case driver || living > 0 || state.Words != "":
 		return state, nil
 	case err != nil:
 		return State{}, fmt.Errorf("cluster: ask Kubernetes for the run: %w", err)
@@ -262,14 +279,18 @@ func deathCause(pod kube.Pod) Cause {
 // Kill deletes all pods of the run.
 func (k *kubernetes) Kill(ctx context.Context, _ App) error { return k.Clean(ctx) }
 
-// Clean deletes the pods that are left of the run. Spark leaves those that failed, and all if
-// the driver was killed.
+// Clean deletes what is left of the run. Spark leaves the pods that failed, and if the driver
+// was killed all pods and the settings of executors. Those belong to the driver's pod if it has
+// one, and go with it.
 func (k *kubernetes) Clean(ctx context.Context) error {
-	err := repeat(ctx, transientKube, func(ctx context.Context) error { return k.client.Delete(ctx, k.label, killGrace) })
-	if err != nil {
-		return fmt.Errorf("cluster: delete pods %s of namespace %s: %w", k.label, k.client.Namespace(), err)
+	var errs []error
+	for _, left := range []struct{ kind, label string }{{"pods", k.label}, {"configmaps", appLabel + "=" + k.key}} {
+		err := repeat(ctx, transientKube, func(ctx context.Context) error { return k.client.Delete(ctx, left.kind, left.label, killGrace) })
+		if err != nil {
+			errs = append(errs, fmt.Errorf("cluster: delete %s %s of namespace %s: %w", left.kind, left.label, k.client.Namespace(), err))
+		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // Executors are those whose containers have ended with an error.
@@ -350,6 +371,25 @@ func (k *kubernetes) ordered() []*seenPod {
 	return all
 }
 
+// Own names the pod of this process: executors then belong to it, and go with it. A pod of
+// this name that has another address than this machine is another's.
+func (k *kubernetes) Own(ctx context.Context, host string) map[string]string {
+	if host == "" {
+		return nil
+	}
+	for end := time.Now().Add(ownTimeout); ; time.Sleep(ownPause) {
+		pod, err := k.client.Get(ctx, host)
+		switch {
+		case err != nil:
+			return nil
+		case pod.Status.PodIP != "" && pod.Status.PodIP == addressTo(k.client.Host()):
+			return map[string]string{"spark.kubernetes.driver.pod.name": host}
+		case pod.Status.PodIP != "" || time.Now().After(end):
+			return nil
+		}
+	}
+}
+
 // AddressTo returns the address of this machine from which packets go to an API server
 // (k8s://…); "": there is no way to it. Nothing is sent.
 func AddressTo(master string) string {
@@ -361,7 +401,11 @@ func AddressTo(master string) string {
 	if err != nil {
 		return ""
 	}
-	conn, err := net.DialTimeout("udp", net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "443")), dialTimeout)
+	return addressTo(net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "443")))
+}
+
+func addressTo(hostPort string) string {
+	conn, err := net.DialTimeout("udp", hostPort, dialTimeout)
 	if err != nil {
 		return ""
 	}

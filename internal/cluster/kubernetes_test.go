@@ -30,7 +30,7 @@ type apiServer struct {
 	refusal string
 	// forbidden are "verb resource" that the credentials may not do.
 	forbidden []string
-	deleted   []string // label selectors
+	deleted   []string // kinds and label selectors
 	down      bool     // every answer is 503
 }
 
@@ -109,8 +109,8 @@ func (a *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			a.t.Error("a pod was created")
 		}
 		a.answerCreate(w, r)
-	case r.Method == http.MethodDelete && r.URL.Path == pods:
-		a.deleted = append(a.deleted, query.Get("labelSelector"))
+	case r.Method == http.MethodDelete:
+		a.deleted = append(a.deleted, filepath.Base(r.URL.Path)+" "+query.Get("labelSelector"))
 		fmt.Fprint(w, `{"kind": "PodList"}`)
 	case strings.HasSuffix(r.URL.Path, "/log"):
 		if name := strings.Split(r.URL.Path, "/")[6]; a.pods[name] == nil {
@@ -132,6 +132,10 @@ func (a *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				return
 			}
 		}
+	case r.Method == http.MethodGet && a.pods[strings.TrimPrefix(r.URL.Path, pods+"/")] != nil:
+		_, _ = w.Write(a.pods[strings.TrimPrefix(r.URL.Path, pods+"/")])
+	case r.Method == http.MethodGet && strings.HasPrefix(r.URL.Path, pods+"/"):
+		w.WriteHeader(http.StatusNotFound)
 	case r.URL.Path == pods && query.Get("labelSelector") == runLabel+"="+RunKey("r"):
 		items := []json.RawMessage{}
 		for _, pod := range a.pods {
@@ -337,8 +341,56 @@ func TestKubernetesDriver(t *testing.T) {
 	if state, err := k.State(t.Context(), app); err != nil || state.Phase != Killed || state.Words != "pod large was deleted" {
 		t.Errorf("a driver's pod that is gone: %+v, %v", state, err)
 	}
-	if err := k.Kill(t.Context(), app); err != nil || !slices.Equal(api.deleted, []string{runLabel + "=" + RunKey("r")}) {
+	want := []string{"pods tfos-run=" + RunKey("r"), "configmaps spark-app-selector=" + RunKey("r")}
+	if err := k.Kill(t.Context(), app); err != nil || !slices.Equal(api.deleted, want) {
 		t.Errorf("kill deletes %q, %v", api.deleted, err)
+	}
+}
+
+// TestKubernetesDriverWaits: the driver's pod runs, and executors are what it has not got.
+func TestKubernetesDriverWaits(t *testing.T) {
+	driver := []string{`"spark-exec-id"`, `"other"`, `"executor"`, `"driver"`, `"Failed"`, `"Running"`, `"uid": "`, `"uid": "driver-`}
+	begin := func() (*apiServer, *kubernetes) {
+		api, k := serveAPI(t)
+		api.set("exits", driver...)
+		return api, k
+	}
+	api, k := begin()
+	if state, err := k.State(t.Context(), App{}); err != nil || state.Phase != Running || state.Words != "" {
+		t.Errorf("no executor yet: %+v, %v", state, err)
+	}
+	api.refusal = "quota"
+	if state, err := k.State(t.Context(), App{}); err != nil || state.Phase != Waiting || state.Cause != CauseQueue || !strings.Contains(state.Words, "exceeded quota: small") {
+		t.Errorf("a quota has room for the driver only: %+v, %v", state, err)
+	}
+	api, k = begin()
+	api.set("never")
+	if state, err := k.State(t.Context(), App{}); err != nil || state.Phase != Waiting || !state.Final || !strings.Contains(state.Words, "ErrImageNeverPull") {
+		t.Errorf("the executors' image is not there: %+v, %v", state, err)
+	}
+}
+
+// TestKubernetesOwn: a launcher in a pod knows its pod by name and address.
+func TestKubernetesOwn(t *testing.T) {
+	api, k := serveAPI(t)
+	api.pods["here"] = json.RawMessage(`{"metadata": {"name": "here"}, "status": {"podIP": "127.0.0.1"}}`)
+	api.pods["there"] = json.RawMessage(`{"metadata": {"name": "there"}, "status": {"podIP": "10.1.2.3"}}`)
+	time.AfterFunc(ownPause/2, func() {
+		api.mu.Lock()
+		defer api.mu.Unlock()
+		api.pods["new"] = json.RawMessage(`{"metadata": {"name": "new"}, "status": {"podIP": "127.0.0.1"}}`)
+	})
+	api.pods["new"] = json.RawMessage(`{"metadata": {"name": "new"}, "status": {}}`)
+	if got := k.Own(t.Context(), "new"); got == nil {
+		t.Error("a pod whose address is not known yet")
+	}
+	if got := k.Own(t.Context(), "here"); got["spark.kubernetes.driver.pod.name"] != "here" {
+		t.Errorf("in a pod: %v", got)
+	}
+	for _, host := range []string{"there", "laptop", ""} {
+		if got := k.Own(t.Context(), host); got != nil {
+			t.Errorf("host %q: %v", host, got)
+		}
 	}
 }
 

@@ -230,6 +230,8 @@ var faultCases = []faultCase{
 	{Train, []string{"spark.deploy_mode=cluster"}, "spark.deploy_mode: cluster: Spark refuses Python applications in cluster mode on local-cluster: use client", 2},
 	{Train, []string{"spark={master: 'local[4]', deploy_mode: cluster}"}, "spark.deploy_mode: cluster: Spark refuses Python applications in cluster mode on local: use client", 2},
 	{Train, []string{"spark={master: 'spark://h:1', deploy_mode: cluster}"}, "spark.deploy_mode: cluster: Spark refuses Python applications in cluster mode on standalone: use client", 2},
+	{Train, []string{"spark={master: 'k8s://h:1', conf: {spark.app.id: mine}}"}, "spark.conf.spark.app.id: mine: is set by tfos: by it the run is known", 2},
+	{Train, []string{"spark={master: yarn, deploy_mode: cluster, record_dir: 'hdfs:///r', conf: {spark.yarn.submit.waitAppCompletion: 'true'}}"}, "spark.conf.spark.yarn.submit.waitAppCompletion: true: is set by tfos: by it the run is known", 2},
 	{Train, []string{"spark.conf.hadoop.x=1"}, "spark.conf.hadoop.x: 1: is no Spark setting: they begin with spark.", 2},
 	{Infer, []string{"spark.master=local[2]", "tensorflow.archive=tf.tgz"}, "tensorflow.archive: /jobs/tf.tgz: does not apply to local: it has no executors that unpack it", 2},
 	{Infer, []string{"spark.master=yarn", "tensorflow={archive: tf.tgz, lib_dir: lib}"}, "tensorflow.lib_dir: /jobs/lib: does not go with tensorflow.archive: libtensorflow is in the archive", 2},

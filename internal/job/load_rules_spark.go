@@ -51,6 +51,7 @@ func (r *rules) spark() {
 func (r *rules) conf() {
 	s := r.s.forSpark()
 	ours := s.ownedConf()
+	ofRun := s.Where().runConf("", s.InCluster())
 	for _, name := range slices.Sorted(maps.Keys(s.Spark.Conf)) {
 		value, path := s.Spark.Conf[name], "spark.conf."+name
 		shown := value
@@ -65,6 +66,8 @@ func (r *rules) conf() {
 			r.broken(path, shown, "%s", because(name, ours[name]))
 		} else if slices.Contains(owned, name) && !sameSetting(value, ours[name]) {
 			r.broken(path, shown, "%s", because(name, ours[name]))
+		} else if _, named := ofRun[name]; named && name != yarnTags {
+			r.broken(path, shown, "is set by tfos: by it the run is known")
 		} else if strings.ContainsAny(value, "\x00\n") {
 			r.broken(path, shown, "must be one line")
 		}

@@ -103,13 +103,23 @@ func yarnRun(run string, inCluster bool) map[string]string {
 func kubernetesRun(run string, inCluster bool) map[string]string {
 	key := cluster.RunKey(run)
 	conf := map[string]string{"spark.kubernetes.executor.label.tfos-run": key}
-	if inCluster {
+	if !inCluster {
+		conf["spark.app.id"] = key // the label of what Spark makes for executors
+	} else {
 		conf["spark.kubernetes.driver.label.tfos-run"] = key
 		conf["spark.kubernetes.driver.pod.name"] = key + "-driver" // two runs of one id do not start
 		conf["spark.kubernetes.submission.waitAppCompletion"] = "false"
 		conf["spark.kubernetes.driverEnv.TFOS_RUN"] = run
 	}
 	return conf
+}
+
+// runConf are the settings by which the manager of such a place knows a run.
+func (w Where) runConf(run string, inCluster bool) map[string]string {
+	if known := w.place().runConf; known != nil {
+		return known(run, inCluster)
+	}
+	return nil
 }
 
 func (w Where) place() place { return placeOf[w] }

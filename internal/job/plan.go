@@ -128,6 +128,15 @@ type Submission struct {
 	GPUs          int // of each executor, from Spark
 }
 
+// SetDefaults adds settings that the job does not have.
+func (s *Submission) SetDefaults(conf map[string]string) {
+	for name, value := range conf {
+		if _, given := s.Conf[name]; !given {
+			s.Conf[name] = value
+		}
+	}
+}
+
 // Feed is Spark-fed input as the driver reads it.
 type Feed struct {
 	Name      string            `json:"name"`

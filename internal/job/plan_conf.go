@@ -80,13 +80,11 @@ func (s *Spec) settings(env Environment, l layout) map[string]string {
 	maps.Copy(conf, s.ownedConf())
 	conf["spark.executorEnv.TFOS_RUN"] = env.RunID
 	s.addArchives(conf, l.master.where.place().archivesConf)
-	if known := l.master.where.place().runConf; known != nil {
-		for name, value := range known(env.RunID, s.InCluster()) {
-			if given := s.Spark.Conf[name]; name == yarnTags && given != "" {
-				value = given + "," + value
-			}
-			conf[name] = value
+	for name, value := range l.master.where.runConf(env.RunID, s.InCluster()) {
+		if given := s.Spark.Conf[name]; name == yarnTags && given != "" {
+			value = given + "," + value
 		}
+		conf[name] = value
 	}
 	if place := l.master.where.place(); place.thisMachine && !place.withDriver {
 		// What executors leave behind goes with the scratch folder. Spark puts the

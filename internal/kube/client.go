@@ -1,11 +1,13 @@
 package kube
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -28,6 +30,11 @@ type Client struct {
 
 // Namespace is the one that the client asks about.
 func (c *Client) Namespace() string { return c.namespace }
+
+// Host is the API server's host and port.
+func (c *Client) Host() string {
+	return net.JoinHostPort(c.server.Hostname(), cmp.Or(c.server.Port(), "443"))
+}
 
 // Who says whose credentials the client has.
 func (c *Client) Who() string { return c.who.name }
@@ -121,7 +128,10 @@ func (c *Client) call(ctx context.Context, method, path string, query url.Values
 	return nil
 }
 
-func (c *Client) pods() string { return "/api/v1/namespaces/" + c.namespace + "/pods" }
+// path is that of a kind of objects of the namespace, such as pods.
+func (c *Client) path(kind string) string { return "/api/v1/namespaces/" + c.namespace + "/" + kind }
+
+func (c *Client) pods() string { return c.path("pods") }
 
 // List returns the pods that have the label.
 func (c *Client) List(ctx context.Context, label string) ([]Pod, error) {
@@ -147,11 +157,11 @@ func (c *Client) Get(ctx context.Context, name string) (Pod, error) {
 	return pod, err
 }
 
-// Delete asks for the end of all pods that have the label. One that is gone is no error.
-// grace is what their processes have for an orderly end.
-func (c *Client) Delete(ctx context.Context, label string, grace time.Duration) error {
+// Delete asks for the end of all objects of a kind, such as pods, that have the label. One
+// that is gone is no error. grace is what processes of pods have for an orderly end.
+func (c *Client) Delete(ctx context.Context, kind, label string, grace time.Duration) error {
 	query := url.Values{"labelSelector": {label}, "gracePeriodSeconds": {fmt.Sprint(int(grace.Seconds()))}}
-	return c.call(ctx, http.MethodDelete, c.pods(), query, nil, nil)
+	return c.call(ctx, http.MethodDelete, c.path(kind), query, nil, nil)
 }
 
 // TryCreate asks whether a pod would be accepted, and creates none: credentials, namespace,

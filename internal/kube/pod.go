@@ -23,6 +23,7 @@ type Pod struct {
 		Phase      string // Pending, Running, Succeeded, Failed, Unknown
 		Reason     string // of a pod that the node ended: Evicted, NodeLost
 		Message    string
+		PodIP      string
 		Conditions []struct{ Type, Status, Reason, Message string }
 		Containers []ContainerStatus `json:"containerStatuses"`
 		Inits      []ContainerStatus `json:"initContainerStatuses"`

@@ -167,6 +167,8 @@ func (f *following) judge(ctx context.Context, now time.Time) (record.Verdict, b
 		return f.outOfReach(fmt.Sprintf("%v: %s", f.stopReason, why)), true
 	case f.stopReason != nil && !f.killed && now.Sub(f.stopped) >= f.c.Grace:
 		f.kill(ctx, f.stopReason)
+	case f.stopReason == nil && !f.formed && f.state.Final:
+		f.kill(ctx, &hopelessError{f.state})
 	case f.stopReason == nil && f.known && !f.up && f.c.Formation > 0 && now.Sub(f.c.Submitted) >= f.c.Formation:
 		f.kill(ctx, errFormation)
 	case f.silence != nil && now.Sub(f.heard) >= f.c.Unreachable:
@@ -182,6 +184,11 @@ func (f *following) judgeDriver() record.Verdict {
 		v = f.driver
 	}
 	judged := underSignal(*v, f.stopReason)
+	var hopeless *hopelessError
+	if errors.As(f.stopReason, &hopeless) && v.Code != exit.Done {
+		f.verdict = nil
+		return saidBy(hopeless.state, judged)
+	}
 	if f.stopReason == nil && judged.Code == exit.Interrupted && !f.ended.IsZero() {
 		// Its container was ended, by somebody else: the manager knows by whom.
 		judged, f.verdict = saidBy(f.state, judged), nil
@@ -205,7 +212,10 @@ func underSignal(v record.Verdict, why error) record.Verdict {
 // judgeSilent judges a run whose driver has written no verdict, by what the manager says.
 func (f *following) judgeSilent() record.Verdict {
 	var signal Signal
+	var hopeless *hopelessError
 	switch {
+	case errors.As(f.stopReason, &hopeless):
+		return hopeless.state.Verdict()
 	case errors.As(f.stopReason, &signal):
 		return record.Verdict{Code: signal.ExitCode(), Cause: signal.Error(), Phase: "interrupted", Retryable: true}
 	case f.stopReason != nil:

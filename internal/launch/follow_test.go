@@ -23,6 +23,7 @@ type clusterOf struct {
 	state  cluster.State
 	err    error
 	killed int
+	atKill func() // nil: nothing
 }
 
 func (m *clusterOf) set(s cluster.State, err error) {
@@ -50,6 +51,9 @@ func (m *clusterOf) Kill(context.Context, cluster.App) error {
 		return m.err
 	}
 	m.killed++
+	if m.atKill != nil {
+		m.atKill()
+	}
 	m.state.Phase, m.state.Cause = cluster.Killed, cluster.CauseKilled
 	return nil
 }
@@ -326,6 +330,44 @@ func TestFollowWithoutManager(t *testing.T) {
 	})
 	if v := f.follow(t.Context()); v.Code != exit.Done || warnings != 2 { // the second: it answers again
 		t.Errorf("%+v, %d warnings", v, warnings)
+	}
+}
+
+// TestFollowHopeless: an application that waits for what will not come is killed at once, and
+// the manager's words are the cause, also where its driver says that it was ended.
+func TestFollowHopeless(t *testing.T) {
+	never := cluster.State{App: cluster.App{ID: "app"}, Phase: cluster.Waiting, Cause: cluster.CauseImage, Words: "no image x", Final: true}
+	for _, driver := range []bool{false, true} {
+		m := running()
+		m.set(never, nil)
+		f := newFollowed(t, m)
+		f.c.Formation = 10 * time.Second
+		var ended sync.WaitGroup
+		if driver {
+			f.drive(record.Driver{PID: 1})
+			m.atKill = func() {
+				ended.Go(func() { f.finish(record.Verdict{Code: exit.Interrupted, Cause: "SIGTERM"}) })
+			}
+		}
+		v := f.follow(t.Context())
+		ended.Wait()
+		want := "the application's image or archive cannot be had: no image x"
+		if v.Code != exit.NotFormed || v.Cause != want || m.killed != 1 {
+			t.Errorf("driver %v: %+v, killed %d times", driver, v, m.killed)
+		}
+		if s := f.recorded(); s.Verdict == nil || s.Verdict.Cause != want {
+			t.Errorf("driver %v: the record says %+v", driver, s.Verdict)
+		}
+	}
+	// A run that has formed goes on: an executor that is made anew may wait.
+	m := running()
+	m.set(never, nil)
+	f := newFollowed(t, m)
+	f.drive(record.Driver{PID: 1}, record.Formed{})
+	f.finish(record.Verdict{Code: exit.Done})
+	m.set(cluster.State{App: cluster.App{ID: "app"}, Phase: cluster.Succeeded}, nil)
+	if v := f.follow(t.Context()); v.Code != exit.Done || m.killed != 0 {
+		t.Errorf("formed: %+v, killed %d times", v, m.killed)
 	}
 }
 

@@ -19,8 +19,8 @@ const askTimeout = 10 * time.Second
 // cluster manager says of it. What the manager does not say leaves the verdict as it is: the
 // manager may be what failed.
 func (w *watch) askManager(v record.Verdict) record.Verdict {
+	defer w.cleanCluster()
 	if v.Code == exit.Done {
-		w.cleanCluster()
 		return v
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)

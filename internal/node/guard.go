@@ -39,6 +39,13 @@ type guardEvent struct {
 	Exit   int    `json:"exit"`            // -1: the child did not run, or a signal ended it
 	Signal int    `json:"signal"`          // that ended the child; 0: none
 	Error  string `json:"error,omitempty"` // why the child could not be started
+	// OutOfMemory says that the kernel has killed the child for memory. nil: it did not.
+	OutOfMemory *outOfMemory `json:"out_of_memory,omitempty"`
+}
+
+// outOfMemory is a kill by the kernel.
+type outOfMemory struct {
+	Limit int64 `json:"limit"` // of the control group, bytes; 0: none, the host had no more
 }
 
 // command is a process to start.
@@ -97,7 +104,9 @@ type guard struct {
 	events *json.Encoder
 	log    *slog.Logger
 	work   string
-	child  int           // 0: not started
+	child  int // 0: not started
+	memory proc.MemoryGroup
+	kills  int64         // of the group, when the child started
 	exits  <-chan exited // nil: no child was started, or all are reaped
 }
 
@@ -156,6 +165,8 @@ func signalGroup(s syscall.Signal) {
 
 // start starts the child in the guard's group, with an empty standard input.
 func (g *guard) start(c command) {
+	g.memory = proc.OwnMemoryGroup()
+	g.kills = g.memory.OOMKills()
 	pid, err := g.fork(c)
 	if err != nil {
 		g.sendEvent(guardEvent{Exit: -1, Error: err.Error()})
@@ -206,7 +217,11 @@ func (g *guard) fork(c command) (int, error) {
 
 func (g *guard) reportExit(status syscall.WaitStatus) {
 	if status.Signaled() {
-		g.sendEvent(guardEvent{Exit: -1, Signal: int(status.Signal())})
+		e := guardEvent{Exit: -1, Signal: int(status.Signal())}
+		if status.Signal() == unix.SIGKILL && g.memory.OOMKills() > g.kills {
+			e.OutOfMemory = &outOfMemory{Limit: g.memory.Limit()}
+		}
+		g.sendEvent(e)
 		return
 	}
 	g.sendEvent(guardEvent{Exit: status.ExitStatus()})

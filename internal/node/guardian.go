@@ -27,6 +27,8 @@ type childEnd struct {
 	Error  string // why the child could not be started
 	// GuardLost says that the guard ended first. How the child ended is unknown.
 	GuardLost bool
+	// OutOfMemory says that the kernel has killed the child for memory. nil: it did not.
+	OutOfMemory *outOfMemory
 }
 
 // guardian is the member's handle of a running guard. Its methods are for one goroutine.
@@ -115,7 +117,7 @@ func readGuardEvents(events *os.File, work chan<- string, ended chan<- childEnd)
 		ended <- childEnd{Exit: -1, GuardLost: true}
 		return
 	}
-	ended <- childEnd{Exit: e.Exit, Signal: e.Signal, Error: e.Error}
+	ended <- childEnd{Exit: e.Exit, Signal: e.Signal, Error: e.Error, OutOfMemory: e.OutOfMemory}
 }
 
 // start tells the guard to start the child.

@@ -87,10 +87,22 @@ func (e childEnd) isClean() bool { return e.Error == "" && e.Exit == 0 && e.Sign
 
 // describe returns the end of a process in a few words.
 func (e childEnd) describe() string {
+	if e.OutOfMemory != nil {
+		return e.OutOfMemory.cause()
+	}
 	if e.Signal != 0 {
 		return signalCause(syscall.Signal(e.Signal))
 	}
 	return fmt.Sprintf("exit status %d", e.Exit)
+}
+
+// cause says that memory ran out, and where.
+func (o outOfMemory) cause() string {
+	if o.Limit == 0 {
+		return "killed by the kernel: memory: its host had no more: give the role more memory, or the host fewer members"
+	}
+	return fmt.Sprintf("killed by the kernel: memory: all processes of its container had %.1f GiB together: give the role more memory",
+		float64(o.Limit)/(1<<30))
 }
 
 func signalCause(s syscall.Signal) string {

@@ -19,13 +19,13 @@ PROGRAMS = pathlib.Path(__file__).parent / "programs"
 _READY = re.compile(r"Spark (\S+) runs ")
 
 
-def by_tfos(folder, job, command="train", env=None):
+def by_tfos(folder, job, command="train", env=None, within=()):
     """Run a job, its keys as in docs/job-file.md, below folder with the Python of this process.
 
     Returns its verdict with two more keys: ready, the time.time() at which Spark's first executors
     were there, and spark, its version; seconds["form"] begins there too, as the clocks of the
     peers do, whose SparkContext waits for executors. Spark's event log is in folder/events.
-    env: more environment. DidNotRun: it failed.
+    env: more environment; within: a command that runs tfos. DidNotRun: it failed.
     """
     log = folder / "events"
     log.mkdir()
@@ -39,7 +39,7 @@ def by_tfos(folder, job, command="train", env=None):
     }
     path = folder / "job.yaml"
     path.write_text(json.dumps({**job, "spark": spark}, indent=1, default=str))  # JSON is YAML
-    argv = [ROOT / "bin" / "tfos", command, path, "--output", "json"]
+    argv = [*within, ROOT / "bin" / "tfos", command, path, "--output", "json"]
     verdict, lines = _run(argv, folder, env)
     if verdict["code"] != 0:
         raise DidNotRun(f"tfos: exit {verdict['code']}: {verdict['cause']} (see {shown(folder)})")

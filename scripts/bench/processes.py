@@ -80,15 +80,17 @@ def shown(path):
     return path.relative_to(root) if path.is_relative_to(root) else path
 
 
-def peer(environment, script, folder, *, env=None, cpus=0, **config):
+def peer(environment, script, folder, *, env=None, cpus=0, within=(), **config):
     """Run peers/script with the Python of an environment; what it wrote as its result.
+
+    within: a command that runs the script's.
 
     A peer is called with the path of a JSON file: config, and `result`, the file it has to
     write: {"cold": x, "warm": [...], "versions": {...}} or whatever its case wants.
     """
     python = environments.python(environment)
     env = {"PYSPARK_PYTHON": str(python), "TF_CPP_MIN_LOG_LEVEL": "2", **(env or {})}
-    argv = peer_argv(environment, script, folder, **config)
+    argv = [*within, *peer_argv(environment, script, folder, **config)]
     run(argv, folder / "log.txt", env=env, cpus=cpus, cwd=folder)
     return peer_result(folder)
 

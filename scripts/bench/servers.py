@@ -56,15 +56,33 @@ def yarn():
     return _started("yarn.sh", f"^({'|'.join(YARN)})=", YARN)
 
 
+KUBERNETES = ("KUBECONFIG", "TFOS_TEST_K8S_CONF")
+
+
+@functools.cache
+def kubernetes():
+    """(environment, command) of a real Kubernetes, which is started at the first call: what runs
+    there begins with the command, which enters the cluster's network.
+
+    DidNotRun: it did not start.
+    """
+    given = {name: os.environ[name] for name in KUBERNETES if name in os.environ}
+    if len(given) == len(KUBERNETES):
+        return given, []
+    found = _started("k8s.sh", f"^({'|'.join(KUBERNETES)}|PATH|PID)=", KUBERNETES)
+    return found, ["nsenter", f"--net=/proc/{found.pop('PID')}/ns/net", "--"]
+
+
 def _started(script, pattern, names):
     """The variables that match pattern in a command of script, which has servers meanwhile.
+    PID is that of the command.
 
     names: those that must be there, and are not taken from the environment.
     """
     HOME.mkdir(exist_ok=True)
     log = HOME / f"{script}.log"
     # The servers end with the command, and the command ends with its standard input.
-    say = f"env | grep -E '{pattern}'; echo; exec cat"
+    say = f"export PID=$$; env | grep -E '{pattern}'; echo; exec cat"
     environ = {name: value for name, value in os.environ.items() if name not in names}
     with open(log, "w") as errors:
         child = subprocess.Popen(

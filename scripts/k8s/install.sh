@@ -47,7 +47,7 @@ k8s_build() {
     cmp -s "$mod" "$k8s_bin/$pins.mod" && return
     echo "k8s: $pins, built with Go" >&2
     if [ "$pins" = kubernetes ]; then # its Makefile writes the version in
-        minor=$(sed -n 's/^require k8s.io\/kubernetes v1\.//p' "$mod")
+        minor=$(sed -n 's/^[[:space:]]*k8s.io\/kubernetes v1\.\([0-9.]*\).*/\1/p' "$mod")
         flags+=" -X k8s.io/component-base/version.gitVersion=v1.$minor"
         flags+=" -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=${minor%.*}"
     fi

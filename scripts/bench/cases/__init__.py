@@ -9,6 +9,7 @@ from cases import (
     inference,
     inference_memory,
     inference_paths,
+    kubernetes,
     memory,
     overhead,
     spark_fed,
@@ -31,5 +32,6 @@ ALL = (
     *stores.CASES,
     *overhead.CASES,
     *yarn.CASES,
+    *kubernetes.CASES,
     *memory.CASES,
 )

@@ -6,8 +6,9 @@ import subprocess
 
 import pytest
 from harness import PROGRAMS, PYTHON, ROOT, Job, received, write_rows
-from real_clusters import Yarn, YarnCluster, properties
-from remote import HDFS
+from kubernetes import Namespace, required
+from real_clusters import Kubernetes, KubernetesCluster, Yarn, YarnCluster, properties
+from remote import HDFS, S3
 
 JOB = """\
 app:
@@ -159,3 +160,35 @@ def digits(tmp_path_factory):
     script = ROOT / "configs" / "digits" / "make_data.py"
     subprocess.run([PYTHON, script, folder], check=True, capture_output=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def namespace(tmp_path_factory):
+    """One of a real Kubernetes, with room for four pods. Commands have the rights of rbac.yaml."""
+    one = Namespace(tmp_path_factory.mktemp("k8s"))
+    one.quota("room", pods=4)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KUBECONFIG", str(one.kubeconfig))
+        yield one
+    one.close()
+
+
+@pytest.fixture(scope="session")
+def pods_store(tmp_path_factory):
+    """A folder of a store that pods reach."""
+    required("TFOS_TEST_S3")
+    store = S3(tmp_path_factory.mktemp("conf"))
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in store.env.items():
+            patch.setenv(name, value)
+        yield store
+
+
+@pytest.fixture(scope="session")
+def k8s_client(namespace, pods_store, tmp_path_factory):
+    return Kubernetes(namespace, tmp_path_factory.getbasetemp(), pods_store)
+
+
+@pytest.fixture(scope="session")
+def k8s_cluster(namespace, pods_store, tmp_path_factory):
+    return KubernetesCluster(namespace, tmp_path_factory.getbasetemp(), pods_store)

@@ -3,12 +3,14 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 import uuid
 
 import pytest
 from harness import ROOT
 
+KINDS = "pods,configmaps,services,persistentvolumeclaims"
 CONFIGS = ROOT / "configs" / "kubernetes"
 
 
@@ -21,6 +23,13 @@ def required(variable):
     pytest.skip(f"SKIPPED: {variable} is not set: run make test-k8s")
 
 
+def opened(folder):
+    """A folder to which pods may write: their user is another than the tests'."""
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o777)
+    return folder
+
+
 class Namespace:
     """One namespace, and the credentials that configs/kubernetes/rbac.yaml gives a user."""
 
@@ -31,6 +40,7 @@ class Namespace:
         self.name = f"tfos-test-{uuid.uuid4().hex[:8]}"
         self.kubectl("create", "namespace", self.name)
         self.kubectl("apply", "-f", CONFIGS / "rbac.yaml")
+        self._own = self.objects()
         cluster = json.loads(self.kubectl("config", "view", "--minify", "--flatten", "-o", "json"))
         self.server = cluster["clusters"][0]["cluster"]["server"]
         self.master = f"k8s://{self.server}"
@@ -66,8 +76,27 @@ class Namespace:
     def apply(self, **manifest):
         self.kubectl("apply", "-f", "-", text=json.dumps(manifest))
 
-    def pods(self):
-        return json.loads(self.kubectl("get", "pods", "-o", "json"))["items"]
+    def quota(self, name, **hard):
+        self.apply(
+            apiVersion="v1",
+            kind="ResourceQuota",
+            metadata={"name": name},
+            spec={"hard": hard},
+        )
+
+    def delete(self, *what):
+        self.kubectl("delete", *what, "--wait=false")
+
+    def objects(self):
+        """What Spark makes, by kind and name."""
+        return set(self.kubectl("get", KINDS, "-o", "name").split())
+
+    def left(self):
+        """What jobs have left."""
+        return self.objects() - self._own - {"configmap/kube-root-ca.crt"}
+
+    def pods(self, label=""):
+        return json.loads(self.kubectl("get", "pods", "-l", label, "-o", "json"))["items"]
 
     def settings(self, *folders, **more):
         """spark.conf of a job whose driver and executors see these folders of this machine."""
@@ -79,12 +108,30 @@ class Namespace:
             "spark.kubernetes.executor.request.cores": "0.1",  # the node has two
             "spark.kubernetes.driver.request.cores": "0.1",
         }
+        for folder in folders:
+            opened(folder)
         for role in ("driver", "executor"):
             for i, folder in enumerate(folders):
-                folder.chmod(0o777)  # the image's user is another than the test's
                 volume = f"spark.kubernetes.{role}.volumes.hostPath.test{i}"
                 conf[f"{volume}.mount.path"] = conf[f"{volume}.options.path"] = str(folder)
         return {**conf, **more}
+
+    def image_folders(self):
+        """Folders of the image that are this machine's (scripts/k8s/image.py): path in the pod ->
+        path of this machine."""
+        volume = re.compile(r"(spark\.kubernetes\.executor\.volumes\.hostPath\.\w+)\.mount\.path")
+        return {
+            inside: self.conf[found[1] + ".options.path"]
+            for name, inside in self.conf.items()
+            if (found := volume.fullmatch(name))
+        }
+
+    def driver_settings(self, folder):
+        """More settings of a job whose driver is in a pod."""
+        return {
+            "spark.kubernetes.file.upload.path": f"file://{opened(folder / 'uploads')}",
+            "spark.driver.memory": "512m",
+        }
 
     def close(self):
         self.kubectl("delete", "namespace", self.name, "--wait=false")

@@ -13,6 +13,9 @@ import urllib.parse
 import urllib.request
 import xml.etree.ElementTree as ElementTree
 
+from harness import received, write_rows
+from kubernetes import opened
+
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -114,6 +117,11 @@ class Standalone(Cluster):
         fetch(self.page + "/app/kill/", data=form)
 
 
+def key_of(job):
+    """How the word begins by which managers know the job's run."""
+    return "tfos-" + re.sub(r"[^a-z0-9]+", "-", job.run_id)[:40].strip("-") + "-"
+
+
 def properties(path):
     """A site file of Hadoop's."""
     elements = ElementTree.parse(path).iter("property")
@@ -167,7 +175,7 @@ class Yarn(Cluster):
         return (answer["apps"] or {}).get("app", [])
 
     def applications(self, job):
-        word = "tfos-" + re.sub(r"[^a-z0-9]+", "-", job.run_id)[:40].strip("-") + "-"
+        word = key_of(job)
         return {
             app["id"]: app["state"] in ("FINISHED", "FAILED", "KILLED")
             for app in self._all()
@@ -189,3 +197,112 @@ class YarnCluster(Yarn):
     def driver(self, job):
         found = job.processes("org.apache.spark.deploy.yarn.ApplicationMaster")
         return next(pid for pid, command in found.items() if command.split()[0].endswith("java"))
+
+
+class Kubernetes(Cluster):
+    """A namespace that has room for four pods, and a store. Pods see the folder shared of this
+    machine, into which programs note their rows."""
+
+    deploy_mode = "client"
+    no_room = Expected(4, ["exceeded quota: room"])
+    out_of_memory = Expected(5, ["killed by the kernel: memory"])
+    # The driver is no part of the cluster: what is killed there is executors.
+    killed_outside = Expected(5, ["worker:", "deleted by a user"])
+
+    def __init__(self, namespace, shared, store):
+        self.namespace, self.shared, self.store = namespace, shared, store
+        self.unreachable = {**self.spark(), "master": "k8s://https://127.0.0.1:1"}
+
+    def spark(self, **conf):
+        access = {f"spark.hadoop.{name}": value for name, value in self.store.settings.items()}
+        settings = {**self.namespace.settings(self.shared), **access, **conf}
+        return {"master": self.namespace.master, "deploy_mode": self.deploy_mode, "conf": settings}
+
+    def model_dir(self, folder):
+        opened(opened(folder) / "model")  # for the rows
+        return f"{self.store.url}/{folder.name}/model"
+
+    def put(self, path, folder):
+        return self.store.put(path, f"{folder.name}/{path.name}")
+
+    def get(self, url, folder):
+        name = url.removeprefix(self.store.url + "/")
+        return pathlib.Path(self.store.get(name, folder / "got" / name))
+
+    def applications(self, job):
+        found = {}
+        for pod in self.namespace.pods():
+            labels = pod["metadata"].get("labels", {})
+            if labels.get("tfos-run", "").startswith(key_of(job)):
+                app = labels["spark-app-selector"]
+                found[app] = found.get(app, True) and has_ended(pod)
+        return found
+
+    def kill(self, application):
+        self.namespace.delete("pods", "-l", f"spark-app-selector={application}")
+
+    def assert_clean(self, job, seconds=30):
+        """No pod, and nothing that was made for one."""
+        deadline = time.monotonic() + seconds
+        while left := self.namespace.left():
+            assert time.monotonic() < deadline, f"left after {seconds} s: {left}"
+            time.sleep(0.5)
+
+
+class KubernetesCluster(Kubernetes):
+    """The driver is in a pod."""
+
+    deploy_mode = "cluster"
+    survives = True
+    killed_outside = Cluster.killed_outside
+
+    def spark(self, **conf):
+        return super().spark(**self.namespace.driver_settings(self.shared), **conf)
+
+    def assert_clean(self, job, seconds=30):
+        """Spark leaves the driver's pod, which has ended: what it owns goes with it."""
+        deadline = time.monotonic() + seconds
+        while running := [pod for pod in self.namespace.pods() if not has_ended(pod)]:
+            assert time.monotonic() < deadline, f"runs after {seconds} s: {running}"
+            time.sleep(0.2)
+        self.namespace.delete("pods", "-l", "spark-role=driver")
+        super().assert_clean(job, seconds)
+
+
+def has_ended(pod):
+    return pod["status"]["phase"] in ("Succeeded", "Failed")
+
+
+def job_file(cluster, job, write_job, program, rows=200, conf=None, spark=None, args=None, **more):
+    """A job file of two members on the cluster. Programs write into the job's folder model."""
+    data = write_rows(job.folder / "data", rows, files=2)
+    return write_job(
+        program,
+        f"'file:{data}'",
+        spark=json.dumps(spark or cluster.spark(**(conf or {}))),
+        model_dir=cluster.model_dir(job.folder),
+        args=json.dumps({"rows_dir": str(job.folder / "model"), **(args or {})}),
+        **more,
+    )
+
+
+def start_busy(cluster, job, write_job, rows=20_000, sleep=0.2):
+    """A job whose two workers are reading rows slowly."""
+    path = job_file(cluster, job, write_job, "count.py", rows, args={"sleep": sleep})
+    job.start("train", path)
+    job.wait_for(lambda: len(received(job.folder / "model")) == 2, what="both programs")
+    job.wait_for(lambda: all(received(job.folder / "model").values()), what="rows")
+    return path
+
+
+def ends(cluster, job, expected, timeout=240):
+    result = job.wait(timeout)
+    expected.check(result)
+    job.assert_clean()
+    cluster.assert_clean(job)
+    return result
+
+
+def assert_all_rows(job, count):
+    rows = received(job.folder / "model").values()
+    assert sorted(i for part in rows for i in part) == list(range(count))

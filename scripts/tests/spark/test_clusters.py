@@ -13,8 +13,8 @@ import graph_models as models
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from harness import received, write_rows
-from real_clusters import Expected, Standalone
+from harness import received
+from real_clusters import Expected, Standalone, assert_all_rows, ends, job_file, start_busy
 from tfos.graph import export_training
 
 
@@ -22,12 +22,20 @@ def yarn(name):
     return pytest.param(name, marks=pytest.mark.yarn)
 
 
-@pytest.fixture(params=["standalone_cluster", yarn("yarn_client"), yarn("yarn_cluster")])
+def k8s(name):
+    return pytest.param(name, marks=pytest.mark.k8s)
+
+
+CLIENT = ["standalone_cluster", yarn("yarn_client"), k8s("k8s_client")]
+CLUSTER = [yarn("yarn_cluster"), k8s("k8s_cluster")]
+
+
+@pytest.fixture(params=CLIENT + CLUSTER)
 def cluster(request):
     return request.getfixturevalue(request.param)
 
 
-@pytest.fixture(params=[yarn("yarn_cluster")])
+@pytest.fixture(params=CLUSTER)
 def surviving(request):
     """A cluster in which runs go on without their launcher."""
     return request.getfixturevalue(request.param)
@@ -38,41 +46,6 @@ def standalone_cluster(standalone, standalone_folder):
     log = (standalone_folder / "master.log").read_text()
     (port,) = re.findall(r"Bound MasterWebUI to .* started at http://\S+:(\d+)", log)
     return Standalone(standalone, f"http://127.0.0.1:{port}")
-
-
-def job_file(cluster, job, write_job, program, rows=200, conf=None, spark=None, args=None, **more):
-    """A job file of two members on the cluster. Programs write into the job's folder model."""
-    data = write_rows(job.folder / "data", rows, files=2)
-    return write_job(
-        program,
-        f"'file:{data}'",
-        spark=json.dumps(spark or cluster.spark(**(conf or {}))),
-        model_dir=cluster.model_dir(job.folder),
-        args=json.dumps({"rows_dir": str(job.folder / "model"), **(args or {})}),
-        **more,
-    )
-
-
-def start_busy(cluster, job, write_job, rows=20_000, sleep=0.2):
-    """A job whose two workers are reading rows slowly."""
-    path = job_file(cluster, job, write_job, "count.py", rows, args={"sleep": sleep})
-    job.start("train", path)
-    job.wait_for(lambda: len(received(job.folder / "model")) == 2, what="both programs")
-    job.wait_for(lambda: all(received(job.folder / "model").values()), what="rows")
-    return path
-
-
-def ends(cluster, job, expected, timeout=240):
-    result = job.wait(timeout)
-    expected.check(result)
-    job.assert_clean()
-    cluster.assert_clean(job)
-    return result
-
-
-def assert_all_rows(job, count):
-    rows = received(job.folder / "model").values()
-    assert sorted(i for part in rows for i in part) == list(range(count))
 
 
 def test_succeeds(cluster, job, write_job):
@@ -249,18 +222,19 @@ def test_attach_shows_the_state(surviving, job, write_job):
     assert job.start("train", path).wait(60).code == 2
 
 
-def test_interrupt_stops_the_run(surviving, job, write_job):
-    start_busy(surviving, job, write_job)
+def test_interrupt_stops_the_run(cluster, job, write_job):
+    start_busy(cluster, job, write_job)
     job.process.send_signal(signal.SIGINT)
-    ends(surviving, job, Expected(130, ["SIGINT"]), timeout=60)
+    ends(cluster, job, Expected(130, ["SIGINT"]), timeout=60)
 
 
-def test_a_second_driver_is_refused(surviving, job, write_job):
+@pytest.mark.yarn
+def test_a_second_driver_is_refused(yarn_cluster, job, write_job):
     """Also where YARN is told to start one."""
     conf = {"spark.yarn.maxAppAttempts": "2"}
-    path = job_file(surviving, job, write_job, "count.py", 20_000, conf, args={"sleep": 0.2})
+    path = job_file(yarn_cluster, job, write_job, "count.py", 20_000, conf, args={"sleep": 0.2})
     job.start("train", path)
     job.wait_for(lambda: all(received(job.folder / "model").values() or [0]), what="rows")
-    os.kill(surviving.driver(job), signal.SIGKILL)
-    ends(surviving, job, surviving.driver_killed)
+    os.kill(yarn_cluster.driver(job), signal.SIGKILL)
+    ends(yarn_cluster, job, yarn_cluster.driver_killed)
     assert sum(map(len, received(job.folder / "model").values())) < 20_000
