@@ -132,8 +132,8 @@ func (u *uploads) endProcess() {
 // uploadsPatience is how long the process may take to see that nobody wants it any more.
 const uploadsPatience = 5 * time.Second
 
-// lowest is the nice value of the process. The kernel gives its threads, together with
-// those of the program, a 69th part of a CPU, and more only where the program leaves it
+// lowest is the nice value of the process. The kernel gives a thread of it, beside one of
+// the program, a 69th part of their CPU, and more only where the program leaves it
 // (sched(7)). The priority of its reads from disks follows (ioprio_set(2)).
 const lowest = 19
 

@@ -13,7 +13,7 @@ from waiting import SECONDS, wait_until
 
 # What the command lines of a job's processes have.
 LAUNCHER, DRIVER, ENGINE, MEMBER = "launcher", "tfos-node local", "tfos-engine", "tfos-node run"
-RESERVE, SPARK = "tfos-node reserve", "app.py"
+RESERVE, SPARK, UPLOAD = "tfos-node reserve", "app.py", "tfos-node upload"
 
 
 class Held:

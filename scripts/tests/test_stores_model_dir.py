@@ -12,10 +12,9 @@ import pytest
 import tensorflow as tf
 from harness import PROGRAMS
 from remote import STORES, on, stores
+from stalling import MEMBER, UPLOAD, kill
 
 pytestmark = [pytest.mark.stores, pytest.mark.leases]
-
-MEMBER = "tfos-node run"
 
 
 @pytest.fixture(scope="module", params=stores("hdfs", "s3"))
@@ -154,6 +153,9 @@ def test_graph_goes_on(store, job, graph_program, tmp_path):
         return [n for n in store.names() if n.startswith("graph/ckpt-") and n.endswith(".index")]
 
     running.wait_for(lambda: len(stored()) >= 3, what="three checkpoints at the store")
+    seen = set(stored())
+    kill(job, UPLOAD)
+    running.wait_for(lambda: set(stored()) - seen, what="a checkpoint by another process")
     killed = mirrored(kill_member(running))
     assert killed["checkpoint"].startswith("ckpt-")
     found = at_store(store, "graph", tmp_path)
