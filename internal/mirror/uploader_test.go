@@ -82,11 +82,23 @@ func TestUploaders(t *testing.T) {
 			}
 			empty("after ErrShort")
 
+			zeros, err := os.Open("/dev/zero")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer zeros.Close()
+			const long = 256 << 20
 			ctx, cancel := context.WithCancel(t.Context())
-			if _, err := upload(ctx, "a", size, func(int) { cancel() }); !errors.Is(err, context.Canceled) {
-				t.Errorf("cancelled in its middle: %v", err)
+			moved = 0
+			if _, err := u.Upload(ctx, filepath.Join(folder, "a"), zeros, long, func(n int) { moved += n; cancel() }); !errors.Is(err, context.Canceled) || moved == long {
+				t.Errorf("cancelled in its middle: after %d bytes, %v", moved, err)
 			}
 			empty("after the end of the context")
+			ctx, cancel = context.WithCancel(t.Context()) // the process may have ended it before it hears
+			if _, err := upload(ctx, "a", size, func(int) { cancel() }); !errors.Is(err, context.Canceled) {
+				t.Errorf("cancelled at its beginning: %v", err)
+			}
+			empty("after an early end of the context")
 
 			ctx, cancel = context.WithCancel(t.Context())
 			staged, err = upload(ctx, "a", size, func(int) {})
