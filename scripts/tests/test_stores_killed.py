@@ -100,7 +100,7 @@ STAGES = {
         "copy, replaced": Stage(rb"rewriteTo/[^ ]*OUT%2Fpart-00001", if_exists="replace"),
     },
     "azure": {
-        "copy, replaced": Stage(rb"PUT [^ ]*/OUT/part-00001", if_exists="replace"),
+        "copy, replaced": Stage(rb"PUT [^ ]*[/F]OUT(/|%2F)part-00001", if_exists="replace"),
     },
 }  # fmt: skip
 

@@ -25,7 +25,7 @@ class Stage:
 
 
 INDEX = {
-    "azure": rb"PUT [^ ]*/OUT/ckpt-\d+\.index",
+    "azure": rb"PUT [^ ]*OUT(/|%2F)ckpt-\d+\.index",
     "gcs": rb"POST [^ ]*OUT%2Fckpt-\d+\.index",
     "hdfs": rb"rename2?.*/OUT/ckpt-\d+\.index",
     "s3": rb"PUT [^ ]*/OUT/ckpt-\d+\.index",
