@@ -45,6 +45,12 @@ func (m *Mirror) push(ctx context.Context, when moment) error {
 	if err := m.removeDeleted(ctx, files); err != nil {
 		return err
 	}
+	for _, prefix := range m.doubtedGone() {
+		if err := m.removeCheckpoint(ctx, prefix); err != nil {
+			return err
+		}
+		delete(m.doubted, prefix)
+	}
 	return m.removeNotes(ctx)
 }
 
@@ -137,16 +143,27 @@ func (m *Mirror) forgotten(dir string, old, now stateFile) (prefixes []string) {
 	return prefixes
 }
 
+// doubtedGone returns the checkpoints whose upload has failed, and which the program has
+// deleted since: what the store has of them is deleted.
+func (m *Mirror) doubtedGone() (prefixes []string) {
+	for _, prefix := range slices.Sorted(maps.Keys(m.doubted)) {
+		if name := prefix + ".index"; !m.isHere(name) && !m.isNamed(name) {
+			prefixes = append(prefixes, prefix)
+		}
+	}
+	return prefixes
+}
+
 // noteFor is the note of the changes that follow from a snapshot.
 func (m *Mirror) noteFor(dir string, shot *snapshot) note {
-	var n note
+	n := note{Deleting: m.doubtedGone()}
 	for _, c := range shot.checkpoints {
 		n.Saving = append(n.Saving, c.prefix)
 	}
 	if shot.hasState {
 		wanted := m.wantedState(dir, shot)
 		n.State, n.Before = string(wanted.text()), m.states[dir].all
-		n.Deleting = m.forgotten(dir, m.states[dir], wanted)
+		n.Deleting = append(n.Deleting, m.forgotten(dir, m.states[dir], wanted)...)
 	}
 	return n
 }

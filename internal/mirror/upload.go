@@ -148,7 +148,13 @@ func closeAll(sources []source) {
 func (m *Mirror) saveUp(ctx context.Context, prefix string, sources []source, again bool) (err error) {
 	began := time.Now()
 	staged, err := m.stage(ctx, sources)
-	defer func() { err = errors.Join(err, abort(staged)) }()
+	defer func() {
+		if err = errors.Join(err, abort(staged)); err == nil {
+			delete(m.doubted, prefix)
+		} else {
+			m.doubted[prefix] = true
+		}
+	}()
 	if err != nil {
 		return err
 	}

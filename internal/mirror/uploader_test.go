@@ -144,3 +144,42 @@ func TestFinishUploadsItself(t *testing.T) {
 	wantTree(t, url, ckpt(1, 2))
 	readable(t, url)
 }
+
+// lostCommits is a store that loses its answers to commits of one name: they are done, and
+// fail.
+type lostCommits struct {
+	store.Store
+	name string
+}
+
+type lostCommit struct{ store.File }
+
+func (s lostCommits) Create(ctx context.Context, path string) (store.File, error) {
+	f, err := s.Store.Create(ctx, path)
+	if strings.HasSuffix(path, s.name) {
+		f = lostCommit{f}
+	}
+	return f, err
+}
+
+func (f lostCommit) Commit() error { return errors.Join(f.File.Commit(), errNoProcess) }
+func (f lostCommit) Abort() error  { return nil }
+
+// TestDoubtedUpload: of a checkpoint whose upload has failed the store may have all. When the
+// program deletes it, it is deleted there too.
+func TestDoubtedUpload(t *testing.T) {
+	for _, name := range []string{"ckpt-1" + oneData, "ckpt-1.index"} {
+		url, m, p := begin(t, 2, nil)
+		p.save(1)
+		m.Store = lostCommits{store.Local{}, name}
+		if err := m.pass(t.Context()); !errors.Is(err, errNoProcess) {
+			t.Fatal(err)
+		}
+		m.Store = store.Local{}
+		p.save(2)
+		p.save(3)
+		pass(t, m)
+		readable(t, url)
+		wantTree(t, url, ckpt(2, 3))
+	}
+}
