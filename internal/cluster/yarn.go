@@ -191,6 +191,10 @@ var (
 	memoryUsed      = regexp.MustCompile(`([\d.]+ [KMGT]?B) of ([\d.]+ [KMGT]?B) (physical|virtual) memory used`)
 )
 
+// refusedRequest is the exception of a scheduler to which an application's request makes no sense:
+// an unknown label, more than a container may have.
+var refusedRequest = regexp.MustCompile(`\borg\.apache\.hadoop\.yarn\.exceptions\.Invalid(Label)?ResourceRequestException\b`)
+
 // Exit codes of containers (org.apache.hadoop.yarn.api.records.ContainerExitStatus).
 const (
 	exitAborted        = -100
@@ -215,8 +219,10 @@ func (y yarn) describeEnd(state *State, a yarnApplication) {
 	if a.AMLogs != "" { // Python's standard error is in stdout too (Spark's PythonRunner)
 		state.Logs = []string{a.AMLogs + "/stdout", a.AMLogs + "/stderr"}
 	}
-	if a.Allocated < 0 && a.AMLogs == "" { // no container was ever started
+	// No container was ever started, or the scheduler does not take what the driver asks for.
+	if a.Allocated < 0 && a.AMLogs == "" || refusedRequest.MatchString(a.Diagnostics) {
 		state.Cause = CauseRefused
+		return
 	}
 	found := containerStatus.FindStringSubmatch(a.Diagnostics)
 	if found == nil {
@@ -244,7 +250,7 @@ func memoryWords(words string) string { return memoryUsed.FindString(words) }
 
 var (
 	wordsTime  = regexp.MustCompile(`\[(?:\w{3} )?[^\][]*\d\d:\d\d:\d\d[^\][]*\] ?`)
-	wordsExtra = regexp.MustCompile(`(?s)\.? *(?:Details *:|For more detailed output, check|Dump of the process-tree).*`)
+	wordsExtra = regexp.MustCompile(`(?s)\.? *(?:\s+at [\w.$]+\([\w. ]+(?::\d+)?\)|Details *:|For more detailed output, check|Dump of the process-tree).*`)
 )
 
 // yarnWords are YARN's diagnostics without times and dumps.

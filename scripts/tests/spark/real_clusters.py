@@ -137,12 +137,11 @@ class Yarn(Cluster):
     no_room = Expected(4, ["default"])  # the queue
     out_of_memory = Expected(5, ["YARN: memory"])
 
-    def __init__(self, conf, hdfs, elsewhere, manager=""):
-        """elsewhere: an empty folder, for the configuration of a cluster that is not there;
-        manager: ".ID" of the active one of several ResourceManagers."""
+    def __init__(self, conf, hdfs, elsewhere):
+        """elsewhere: an empty folder, for the configuration of a cluster that is not there."""
         conf = pathlib.Path(conf)
         site = properties(conf / "yarn-site.xml")
-        self.web = "http://" + site[f"yarn.resourcemanager.webapp.address{manager}"]
+        self.web = "http://" + site["yarn.resourcemanager.webapp.address"]
         self.hdfs = hdfs
         self.earlier = {app["id"] for app in self._all()}
         (elsewhere / "core-site.xml").write_text((conf / "core-site.xml").read_text())

@@ -14,16 +14,14 @@ from remote import PROPERTY, SITE
 
 SECONDS = 120  # a bound on a start, far above the slowest
 NODE = "org.apache.hadoop.yarn.server.nodemanager.NodeManager"
-MANAGER = "org.apache.hadoop.yarn.server.resourcemanager.ResourceManager"
-ADMIN = "org.apache.hadoop.yarn.client.cli.RMAdminCLI"
 
 
 def configure(folder, base, changes):
-    """A copy of the configuration in base, with changed properties; None takes one away."""
+    """A copy of the configuration in base, with changed properties."""
     shutil.copytree(base, folder)
     found = {**properties(folder / "yarn-site.xml"), **changes}
-    kept = "".join(PROPERTY.format(*item) for item in found.items() if item[1] is not None)
-    (folder / "yarn-site.xml").write_text(SITE.format(kept))
+    text = "".join(PROPERTY.format(*item) for item in found.items())
+    (folder / "yarn-site.xml").write_text(SITE.format(text))
     return folder
 
 
