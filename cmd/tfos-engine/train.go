@@ -116,7 +116,7 @@ func (m *trainingMember) open(ctx context.Context) (*engine.Training, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := engine.TrainingOptions{Cluster: m.cluster(), Rollback: req.OnNonFinite == train.SkipNonFinite, InitFrom: req.InitFrom}
+	o := engine.TrainingOptions{Cluster: m.cluster(), Rollback: req.OnNonFinite == train.SkipNonFinite, InitFrom: req.InitFrom, Warn: m.warn}
 	if m.member.JobName == train.EvaluatorJob {
 		o.InitFrom = "" // its values are those of checkpoints
 	}

@@ -1,7 +1,8 @@
 // Command tfos-node is the part of tfos that runs beside Spark's processes.
 //
-//   - On executors it supervises a cluster member (run, guard). It is also the feed
-//     task that needs no Python (feed, worker).
+//   - On executors it supervises a cluster member (run, guard), and uploads what its
+//     program writes into a model_dir on a store (upload). It is also the feed task that
+//     needs no Python (feed, worker).
 //   - Beside the driver it is the reservation server (reserve). It divides input files
 //     among feed tasks (splits), lists files for Spark (paths), and checks a table's
 //     columns against a model (contract). In a cluster it keeps the run's record
@@ -33,8 +34,11 @@ import (
 // version is set by the linker. After a plain go build it is "": see versionText.
 var version = ""
 
-// guardEvents is the descriptor of the guard's events (docs/protocols.md, section 6).
-const guardEvents = 3
+// Descriptor 3: the guard's events, or the orders of upload (docs/protocols.md, section 6).
+const (
+	guardEvents  = 3
+	uploadOrders = 3
+)
 
 func main() {
 	os.Exit(start())
@@ -78,7 +82,7 @@ To run a job, use tfos.`,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(newRunCommand(logger, status), newGuardCommand(logger, status),
+	root.AddCommand(newRunCommand(logger, status), newGuardCommand(logger, status), newUploadCommand(logger, status),
 		newReserveCommand(logger, status), newFeedCommand(logger, status), newWorkerCommand(logger, status),
 		newSplitsCommand(status), newPathsCommand(status), newContractCommand(status), newRecordCommand(logger, status), newLocalCommand(logger, status), newVersionCommand())
 	return root
@@ -133,6 +137,30 @@ Exit codes:
 			}
 			if err := node.Guard(ctx, stdio, logger); err != nil {
 				logger.Error("guard", "error", err)
+				*status = 1
+			}
+			return nil
+		},
+	}
+}
+
+func newUploadCommand(logger *slog.Logger, status *int) *cobra.Command {
+	return &cobra.Command{
+		Use:   "upload",
+		Short: "Upload files of a model_dir at the lowest priority (started by run)",
+		Long: `upload reads one line of JSON from standard input: the settings of stores. Then it
+does the orders that come by a socket at descriptor 3, until that ends.
+
+Exit codes:
+  0  the member has ended
+  1  it could not start, or an order could not be read
+  2  wrong command line`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			// It ends when the socket does, not on a signal.
+			ctx := context.WithoutCancel(cmd.Context())
+			if err := node.Upload(ctx, os.Stdin, os.NewFile(uploadOrders, "orders")); err != nil {
+				logger.Error("upload", "error", err)
 				*status = 1
 			}
 			return nil

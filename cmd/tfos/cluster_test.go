@@ -69,17 +69,18 @@ func resourceManager(dir string) http.Handler {
 	return mux
 }
 
-// waitFor FILE waits until a file is there.
+// waitFor FILE [TEXT] waits until a file is there, and has a text.
 func waitFor(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: waitfor FILE")
+	if neg || len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: waitfor FILE [TEXT]")
 	}
 	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
-		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+		text, err := os.ReadFile(ts.MkAbs(args[0]))
+		if err == nil && (len(args) == 1 || strings.Contains(string(text), args[1])) {
 			return
 		}
 		if time.Now().After(end) {
-			ts.Fatalf("%s does not come", args[0])
+			ts.Fatalf("%v does not come: %s", args, text)
 		}
 	}
 }

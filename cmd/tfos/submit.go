@@ -66,29 +66,9 @@ func (c *cli) submit(ctx context.Context, o *runOptions, load func() (*job.Spec,
 // machine failed.
 func (s *submission) loadAndRun(ctx context.Context, load func() (*job.Spec, error)) (record.Verdict, error) {
 	var none record.Verdict
-	var err error
-	if s.run = s.o.runID; s.run != "" {
-		if err = checkRunID(s.run); err != nil {
-			return none, err
-		}
-	}
-	if s.settings, err = loadSettings(s.c.env); err != nil {
+	err := s.load(load)
+	if err != nil {
 		return none, err
-	}
-	if s.spec, err = load(); err != nil {
-		return none, err
-	}
-	s.c.warn(s.spec.Warnings())
-	if s.o.interrupt.detach && !s.spec.InCluster() {
-		return none, usageError("--on-interrupt detach: only a run in cluster mode goes on alone (spark.deploy_mode: cluster)")
-	}
-	if s.o.interrupt.detach && s.o.measure > 0 {
-		return none, usageError("--on-interrupt detach: a measurement ends with its launcher, which deletes its checkpoints")
-	}
-	if s.run == "" {
-		if s.run, err = newRunID(s.spec.Name, s.c.now()); err != nil {
-			return none, err
-		}
 	}
 	if s.o.measure > 0 {
 		defer s.deleteCheckpoints(ctx, s.spec.ForMeasuring(s.run))
@@ -99,22 +79,8 @@ func (s *submission) loadAndRun(ctx context.Context, load func() (*job.Spec, err
 	if v, adopted, err := s.adopt(ctx); adopted || err != nil {
 		return v, err
 	}
-	s.c.warn(job.ExportNameWarnings(ctx, s.spec))
-	if err = job.Check(ctx, s.spec); err != nil {
-		return none, err
-	}
-	if s.bundle, s.beside, err = s.c.bundle(s.spec); err != nil {
-		return none, err
-	}
-	if err = job.TellFormats(ctx, s.spec); err != nil {
-		return none, err
-	}
-	if path, skipped := job.Skipped(ctx, s.spec); skipped && s.o.measure == 0 {
-		s.c.talk("tfos: nothing to do: %s is complete, and output.if_exists is skip", path)
-		return record.Verdict{Code: exit.Done, Phase: launch.PhaseSkipped, Artifacts: []record.Artifact{{Kind: "predictions", Path: path}}}, nil
-	}
-	if s.lines, err = s.c.showContract(ctx, s.spec); err != nil {
-		return none, err
+	if v, done, err := s.check(ctx); done || err != nil {
+		return v, err
 	}
 	if err = s.makePlan(ctx); err != nil {
 		return none, err
@@ -122,21 +88,8 @@ func (s *submission) loadAndRun(ctx context.Context, load func() (*job.Spec, err
 	if s.o.dryRun {
 		return none, s.showPlan()
 	}
-	if err = s.spec.Submittable(); err != nil {
-		return none, err
-	}
-	path, unchanged, err := job.Unchanged(ctx, s.spec, s.plan)
-	if err != nil {
-		return none, err
-	}
-	if unchanged && s.o.measure == 0 {
-		s.c.talk("tfos: nothing to do: %s is complete and has all of the input", path)
-		return record.Verdict{Code: exit.Done, Phase: launch.PhaseSkipped, Artifacts: []record.Artifact{{Kind: "predictions", Path: path}}}, nil
-	}
-	if at, done := job.Trained(s.spec, s.plan); done && s.o.measure == 0 {
-		v := record.Verdict{Code: exit.Done, Phase: launch.PhaseSkipped, Train: &record.Trained{Step: at.Step, ResumedFrom: at.Prefix}}
-		s.c.talk("tfos: nothing to do: %s", nothingToDo(v))
-		return v, nil
+	if v, done, err := s.checkPlan(ctx); done || err != nil {
+		return v, err
 	}
 	var spark launch.Spark
 	if s.plan.Where.Spark() {
@@ -145,6 +98,78 @@ func (s *submission) loadAndRun(ctx context.Context, load func() (*job.Spec, err
 		}
 	}
 	return s.start(ctx, spark)
+}
+
+// load loads settings and job, and names the run.
+func (s *submission) load(load func() (*job.Spec, error)) (err error) {
+	if s.run = s.o.runID; s.run != "" {
+		if err = checkRunID(s.run); err != nil {
+			return err
+		}
+	}
+	if s.settings, err = loadSettings(s.c.env); err != nil {
+		return err
+	}
+	if s.spec, err = load(); err != nil {
+		return err
+	}
+	s.c.warn(s.spec.Warnings())
+	if s.o.interrupt.detach && !s.spec.InCluster() {
+		return usageError("--on-interrupt detach: only a run in cluster mode goes on alone (spark.deploy_mode: cluster)")
+	}
+	if s.o.interrupt.detach && s.o.measure > 0 {
+		return usageError("--on-interrupt detach: a measurement ends with its launcher, which deletes its checkpoints")
+	}
+	if s.run == "" {
+		s.run, err = newRunID(s.spec.Name, s.c.now())
+	}
+	return err
+}
+
+// check checks the job's files. done: the job has nothing to do.
+func (s *submission) check(ctx context.Context) (v record.Verdict, done bool, err error) {
+	s.c.warn(job.ExportNameWarnings(ctx, s.spec))
+	if err = job.Check(ctx, s.spec); err != nil {
+		return v, false, err
+	}
+	if s.bundle, s.beside, err = s.c.bundle(s.spec); err != nil {
+		return v, false, err
+	}
+	if err = job.TellFormats(ctx, s.spec); err != nil {
+		return v, false, err
+	}
+	if path, skipped := job.Skipped(ctx, s.spec); skipped && s.o.measure == 0 {
+		s.c.talk("tfos: nothing to do: %s is complete, and output.if_exists is skip", path)
+		return complete(path), true, nil
+	}
+	s.lines, err = s.c.showContract(ctx, s.spec)
+	return v, false, err
+}
+
+// checkPlan checks what only a plan shows. done: the job has nothing to do.
+func (s *submission) checkPlan(ctx context.Context) (v record.Verdict, done bool, err error) {
+	if err = s.spec.Submittable(); err != nil {
+		return v, false, err
+	}
+	path, unchanged, err := job.Unchanged(ctx, s.spec, s.plan)
+	if err != nil || s.o.measure > 0 {
+		return v, false, err
+	}
+	if unchanged {
+		s.c.talk("tfos: nothing to do: %s is complete and has all of the input", path)
+		return complete(path), true, nil
+	}
+	if at, trained := job.Trained(s.spec, s.plan); trained {
+		v = record.Verdict{Code: exit.Done, Phase: launch.PhaseSkipped, Train: &record.Trained{Step: at.Step, ResumedFrom: at.Prefix}}
+		s.c.talk("tfos: nothing to do: %s", nothingToDo(v))
+		return v, true, nil
+	}
+	return v, false, nil
+}
+
+// complete is the verdict on an inference job whose output is complete.
+func complete(path string) record.Verdict {
+	return record.Verdict{Code: exit.Done, Phase: launch.PhaseSkipped, Artifacts: []record.Artifact{{Kind: "predictions", Path: path}}}
 }
 
 // warnOfSite warns of settings in spark-defaults.conf that the run overrides or

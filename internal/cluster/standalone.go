@@ -179,12 +179,12 @@ func (s standalone) tail(ctx context.Context, page string) []string {
 		body, err := roundTrip(s.http, req)
 		title, text, _ := strings.Cut(strings.TrimRight(string(body), "\n"), "\n")
 		if err == nil && text != "" && !emptyLog.MatchString(title) {
-			lines = LastLines(strings.Split(text, "\n"))
+			lines = lastLines(strings.Split(text, "\n"))
 		}
 		return err
 	})
 	return lines
 }
 
-// LastLines returns the last TailLines of lines.
-func LastLines(lines []string) []string { return lines[max(0, len(lines)-TailLines):] }
+// lastLines returns the last TailLines of lines.
+func lastLines(lines []string) []string { return lines[max(0, len(lines)-TailLines):] }

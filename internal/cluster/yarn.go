@@ -226,7 +226,7 @@ func (y yarn) describeEnd(state *State, a yarnApplication) {
 	switch {
 	case status == exitPhysicalMemory || status == exitVirtualMemory:
 		state.Cause = CauseMemory
-		if used := MemoryUsed(a.Diagnostics); used != "" {
+		if used := memoryWords(a.Diagnostics); used != "" {
 			state.Words = used
 		}
 	case status == exitAborted, status == exitDisksFailed, status == exitPreempted:
@@ -238,9 +238,9 @@ func (y yarn) describeEnd(state *State, a yarnApplication) {
 	}
 }
 
-// MemoryUsed returns "2.3 GB of 2 GB physical memory used" of YARN's words about a container
+// memoryWords returns "2.3 GB of 2 GB physical memory used" of YARN's words about a container
 // that had more memory than its limit; "": they are about something else.
-func MemoryUsed(words string) string { return memoryUsed.FindString(words) }
+func memoryWords(words string) string { return memoryUsed.FindString(words) }
 
 var (
 	wordsTime  = regexp.MustCompile(`\[(?:\w{3} )?[^\][]*\d\d:\d\d:\d\d[^\][]*\] ?`)

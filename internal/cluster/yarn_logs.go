@@ -75,7 +75,7 @@ func (y yarn) Lines(ctx context.Context, page string) ([]string, error) {
 			return nil, fmt.Errorf("cluster: read the log %s: %w", page, err)
 		}
 	}
-	return LastLines(filled(text)), nil
+	return lastLines(filled(text)), nil
 }
 
 // logOfNode asks the NodeManager, which has a log until a few seconds after the end of the

@@ -47,6 +47,7 @@ type memberResult struct {
 	// Evaluated are the metrics of memberTask.Evaluate.
 	Evaluated []float64
 	Divided   []string // variables
+	Warnings  []string
 }
 
 // runMember is a member's whole life. It ends with the test.
@@ -72,11 +73,14 @@ func runMember(text string) error {
 	if err != nil {
 		return err
 	}
-	graph, err := engine.OpenTraining(ctx, read, engine.TrainingOptions{Cluster: task.Cluster})
+	var warnings []string
+	warn := func(text string) { warnings = append(warnings, text) }
+	graph, err := engine.OpenTraining(ctx, read, engine.TrainingOptions{Cluster: task.Cluster, Warn: warn})
 	if err != nil {
 		return err
 	}
 	result, err := task.train(ctx, read, graph)
+	result.Warnings = warnings
 	if err != nil {
 		return err
 	}
@@ -295,6 +299,9 @@ func TestWorkerWithParameterServersIsOneMember(t *testing.T) {
 				t.Fatal(err)
 			}
 			have := runCluster(t, name, model.ParameterServer, map[string][]memberTask{"ps": {{}, {}}, "worker": {{To: half, Save: prefix}}})[0]
+			if len(have.Warnings) > 0 { // the servers write their variables
+				t.Errorf("warnings %q", have.Warnings)
+			}
 			near(t, "loss", have.Losses, want.Losses[:half], 1e-5)
 			if !slices.Equal(have.Counts, want.Steps[:half]) {
 				t.Errorf("counts %v", have.Counts)
@@ -409,6 +416,9 @@ func TestParameterServersThatDoNotSeeTheCheckpoint(t *testing.T) {
 	near(t, "loss", have.Losses, want.Losses[half:], 1e-5)
 	if !slices.Equal(have.Counts, want.Steps[half:]) {
 		t.Errorf("counts %v", have.Counts)
+	}
+	if len(have.Warnings) != 1 || !strings.Contains(have.Warnings[0], "fetches all variables") {
+		t.Errorf("warnings %q", have.Warnings)
 	}
 	filesAre(t, elsewhere, "ckpt.data-00000-of-00001", "ckpt.index")
 	checkpointsHave(t, map[string]string{filepath.Join(folder, "new/ckpt"): "logits/kernel/.ATTRIBUTES/VARIABLE_VALUE"})

@@ -25,6 +25,7 @@ type Training struct {
 	finished    []endpoint
 	stopping    []endpoint
 	gathers     bool // parameter servers could not write a checkpoint
+	warn        func(text string)
 }
 
 // TrainingOptions say where a graph trains.
@@ -38,6 +39,8 @@ type TrainingOptions struct {
 	// InitFrom is a checkpoint, a folder of them, or a SavedModel, whose values Begin
 	// gives to the variables that they fit (model.Training.ValuesOf). "": none.
 	InitFrom string
+	// Warn tells the user something in one line; nil: nobody is told.
+	Warn func(text string)
 }
 
 // find finds a tensor by its name in the graph.
@@ -156,9 +159,15 @@ func (g *Training) Save(ctx context.Context, prefix string) error {
 	if err != nil {
 		return fmt.Errorf("engine: save %s: %w", prefix, saveError(err))
 	}
-	g.gathers = g.gathers || fellBack
+	if fellBack {
+		g.gathers = true
+		g.warn(gathersWarning)
+	}
 	return nil
 }
+
+// gathersWarning says what a checkpoint costs where Save fell back.
+const gathersWarning = "checkpoints: a parameter server does not share the folder of checkpoints: this member fetches all variables and writes them by itself"
 
 // execute runs a step, or its fallback.
 func (g *Training) execute(step model.Step) (fellBack bool, err error) {

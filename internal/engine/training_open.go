@@ -46,6 +46,9 @@ func OpenTraining(ctx context.Context, t *model.Training, o TrainingOptions) (*T
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if o.Warn == nil {
+		o.Warn = func(string) {}
+	}
 	at := o.Cluster
 	at.Leader = program.Leader
 	config, target := at.sessionConfig(program.Filters), ""
@@ -58,7 +61,7 @@ func OpenTraining(ctx context.Context, t *model.Training, o TrainingOptions) (*T
 	} else {
 		config.InterOpParallelismThreads = interOpThreads(at.Threads)
 	}
-	g := &Training{path: program.Path, program: program, values: options.Values}
+	g := &Training{path: program.Path, program: program, values: options.Values, warn: o.Warn}
 	if err := g.open(ctx, t, config, target); err != nil {
 		return nil, err
 	}

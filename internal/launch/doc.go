@@ -9,6 +9,11 @@
 // asks the cluster manager (internal/cluster). It leaves no process and no
 // temporary folder behind.
 //
+// A run in cluster mode has its driver in the cluster. There spark-submit only submits it
+// ([Submit]), and the run is followed by its record and by the cluster manager ([Follow]), by
+// the launcher that has submitted it or by another one. Where the record is, and what is to be
+// asked, is in [ClusterRun].
+//
 // It never reads a job file and never talks to members. It never judges a run
 // by the exit status of spark-submit alone: that status is often 0 for failed
 // applications and 1 for orderly ones.

@@ -64,26 +64,22 @@ func Run(ctx context.Context, o Options) error {
 	err = d.handleEvents(feeding, events)
 	stopFeeding()
 	d.feeding.Wait()
-	err = errors.Join(err, group.Wait(), d.members.Wait())
-	if p.Reserve.Export != nil { // writeExport may have gone on after the verdict of a failure
-		_, left := work.ClearStaging(context.WithoutCancel(ctx), p.Reserve)
-		err = errors.Join(err, left)
-	}
-	return err
+	return errors.Join(err, group.Wait(), d.members.Wait(), d.exporting.Wait())
 }
 
 // driver is the state of one Run.
 type driver struct {
-	plan     plan
-	options  Options
-	storage  store.Settings // may have secrets
-	commands *io.PipeWriter // to the server; any goroutine may write
-	member   *member        // nil: not started
-	members  errgroup.Group // waits for the member's end
-	feeds    *feeds
-	feeding  sync.WaitGroup // waits for feeds, and for an export's files
-	ready    reserve.Ready
-	judged   bool // the verdict has been written
+	plan      plan
+	options   Options
+	storage   store.Settings // may have secrets
+	commands  *io.PipeWriter // to the server; any goroutine may write
+	member    *member        // nil: not started
+	members   errgroup.Group // waits for the member's end
+	feeds     *feeds
+	feeding   sync.WaitGroup // waits for feeds
+	exporting errgroup.Group // waits for an export's files
+	ready     reserve.Ready
+	judged    bool // the verdict has been written
 }
 
 // handleEvents handles the server's events until the server ends. It then closes the
@@ -165,14 +161,15 @@ func (d *driver) begin(ctx context.Context) {
 		return
 	}
 	if d.plan.Reserve.Export != nil {
-		d.feeding.Go(func() { d.writeExport(ctx) })
+		d.exporting.Go(func() error { return d.writeExport(ctx) })
 	}
 	d.launchMember()
 }
 
 // writeExport writes the files of an export, which the member proves, while the member
-// starts TensorFlow.
-func (d *driver) writeExport(ctx context.Context) {
+// starts TensorFlow. When the server has ended, it deletes what was not published: it may
+// have gone on after the verdict of a failure.
+func (d *driver) writeExport(ctx context.Context) error {
 	var req export.Request
 	err := json.Unmarshal(d.plan.Reserve.Export, &req)
 	if err == nil {
@@ -181,6 +178,10 @@ func (d *driver) writeExport(ctx context.Context) {
 	if err != nil && ctx.Err() == nil {
 		d.sendCommand(map[string]any{"cmd": "fail", "code": exit.CodeOf(err, exit.Failed), "phase": export.Exporting, "cause": err.Error(), "retryable": false})
 	}
+	<-ctx.Done()
+	_ = d.members.Wait() // Run returns its error
+	_, err = work.ClearStaging(context.WithoutCancel(ctx), d.plan.Reserve)
+	return err
 }
 
 // launchMember starts the member. When the member ends, it reports a failure to the

@@ -159,7 +159,7 @@ func (m *Mirror) download(ctx context.Context, name string) (temporary string, o
 	if err != nil {
 		return fail(err)
 	}
-	_, err = m.copy(ctx, to, from)
+	_, err = copyBytes(ctx, to, from, m.Moved)
 	if err = errors.Join(err, to.Close()); err != nil {
 		return fail(errors.Join(err, os.Remove(temporary)))
 	}

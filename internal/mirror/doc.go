@@ -29,12 +29,16 @@
 //
 // The local folder is looked through every Every (2 s), by names, sizes and times. A walk
 // that takes long is made less often: it takes at most a fiftieth of the time. Files are
-// read to upload them, without another copy on the disk.
+// read to upload them, without another copy on the disk. While the program runs an Uploader
+// copies them: for members a process of the lowest priority (UploadProcess), which leaves
+// the CPUs to the program. The mirror decides what goes up, in which order names are given,
+// and does everything else. Finish uploads in this process.
 //
 // Terms:
 //
 //   - state file: the file "checkpoint" that tf.train.CheckpointManager writes.
 //   - prefix: a checkpoint's path without .index, below the folder.
 //   - pass: one comparison of both sides, and the copies that follow from it.
+//   - staged: a file's bytes are at the store, and its name is not.
 //   - owned: a file that this mirror may delete at the store, once it is deleted here.
 package mirror

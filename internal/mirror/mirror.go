@@ -43,6 +43,8 @@ type Config struct {
 	// Board has the event files of others come down, for a TensorBoard on the local
 	// folder.
 	Board bool
+	// Uploader copies files to Store until Finish, which does so itself. nil: as Finish.
+	Uploader Uploader
 	// Moved is called with the number of bytes that were copied. It may be nil.
 	Moved func(bytes int)
 	Log   *slog.Logger
@@ -67,17 +69,18 @@ const (
 type Mirror struct {
 	Config
 
-	mu      sync.Mutex // held by a pass
-	known   map[string]known
-	states  map[string]stateFile // by folder: what the store's state file says
-	seen    map[string]version   // by name: what was brought down
-	stored  map[string]bool      // indexes that the store has
-	made    map[string]bool      // folders of the store that exist
-	id      string               // in the names of its notes
-	noted   map[string]bool      // folders of the store that have its note
-	due     map[string]time.Time // by event file: when it may go up again
-	pending map[string]time.Time // by new file: when it was first seen
-	looked  time.Time            // when others' event files were looked for
+	mu        sync.Mutex // held by a pass
+	finishing bool       // Finish was called
+	known     map[string]known
+	states    map[string]stateFile // by folder: what the store's state file says
+	seen      map[string]version   // by name: what was brought down
+	stored    map[string]bool      // indexes that the store has
+	made      map[string]bool      // folders of the store that exist
+	id        string               // in the names of its notes
+	noted     map[string]bool      // folders of the store that have its note
+	due       map[string]time.Time // by event file: when it may go up again
+	pending   map[string]time.Time // by new file: when it was first seen
+	looked    time.Time            // when others' event files were looked for
 
 	statusMu sync.Mutex
 	status   Status
@@ -170,6 +173,7 @@ func (m *Mirror) Pull(ctx context.Context) error {
 func (m *Mirror) Finish(ctx context.Context, clean bool) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.finishing = true
 	e := killed
 	if clean {
 		e = ended

@@ -4,25 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"golang.org/x/sync/errgroup"
-
-	"tfos/internal/store"
 )
 
-const (
-	// parallel is how many files are copied at a time.
-	parallel = 4
-	// chunk is how many bytes are copied at a time.
-	chunk = 1 << 20
-)
+// parallel is how many files are copied at a time.
+const parallel = 4
 
 // upload is a file whose bytes are at the store, without its name.
 type upload struct {
 	source
-	file store.File
+	staged Staged
 }
 
 // stage copies files to the store. None has its name before commit. The caller calls
@@ -53,56 +46,33 @@ func (m *Mirror) makeFolder(ctx context.Context, dir string) error {
 	return nil
 }
 
+// copyUp copies a file to the store. It has no name there before commit.
 func (m *Mirror) copyUp(ctx context.Context, u *upload) error {
-	fail := func(err error) error { return fmt.Errorf("mirror: upload %s: %w", m.at(u.name), err) }
-	file, err := m.Store.Create(ctx, m.at(u.name))
-	if err != nil {
-		return fail(err)
-	}
-	u.file = file
-	// A section, so that a second try begins at the start.
-	from := io.NewSectionReader(u.source.file, 0, u.size)
-	n, err := m.copy(ctx, file, from)
-	if err == nil && n != u.size {
+	staged, err := m.uploader().Upload(ctx, m.at(u.name), u.source.file, u.size, m.Moved)
+	switch {
+	case errors.Is(err, ErrShort):
 		err = errChanged
-	}
-	if err == nil {
+	case err == nil:
+		u.staged = staged
 		err = u.unchanged()
 	}
 	if err != nil {
-		return fail(err)
+		return fmt.Errorf("mirror: upload %s: %w", m.at(u.name), err)
 	}
 	return nil
 }
 
-// copy copies until the end of from or of ctx.
-func (m *Mirror) copy(ctx context.Context, to io.Writer, from io.Reader) (int64, error) {
-	var total int64
-	buffer := make([]byte, chunk)
-	for {
-		if err := ctx.Err(); err != nil {
-			return total, context.Cause(ctx)
-		}
-		n, err := io.ReadFull(from, buffer)
-		if n > 0 {
-			if _, err := to.Write(buffer[:n]); err != nil {
-				return total, err
-			}
-			total += int64(n)
-			m.Moved(n)
-		}
-		switch {
-		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-			return total, nil
-		case err != nil:
-			return total, err
-		}
+// uploader is what copies files now.
+func (m *Mirror) uploader() Uploader {
+	if m.finishing || m.Uploader == nil {
+		return Direct{m.Store}
 	}
+	return m.Uploader
 }
 
 // commit gives a staged file its name.
 func (m *Mirror) commit(u *upload) error {
-	if err := u.file.Commit(); err != nil {
+	if err := u.staged.Commit(); err != nil {
 		return fmt.Errorf("mirror: upload %s: %w", m.at(u.name), err)
 	}
 	m.count(u)
@@ -135,7 +105,7 @@ func (m *Mirror) send(ctx context.Context, sources []source) error {
 			u := &upload{source: s}
 			err := m.copyUp(ctx, u)
 			if err == nil {
-				if err = u.file.Commit(); err == nil {
+				if err = u.staged.Commit(); err == nil {
 					sent[i] = u
 					return nil
 				}
@@ -160,8 +130,8 @@ func abort(staged []*upload) error {
 		if u == nil {
 			continue
 		}
-		if u.file != nil {
-			errs = append(errs, u.file.Abort())
+		if u.staged != nil {
+			errs = append(errs, u.staged.Abort())
 		}
 	}
 	return errors.Join(errs...)

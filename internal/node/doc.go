@@ -17,8 +17,9 @@
 //
 // # Processes
 //
-//	executor (JVM) ─ tfos-node run ─ tfos-node guard ─ program ─ its children
-//	                     supervisor     group leader
+//	executor (JVM) ─ tfos-node run ─┬─ tfos-node guard ─ program ─ its children
+//	                     supervisor │     group leader
+//	                                └─ tfos-node upload, while a model_dir is on a store
 //
 // Spark does not end a piped process when its task is cancelled or the executor dies.
 // A supervisor can be killed without a message. Therefore each process in the chain is

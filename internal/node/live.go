@@ -196,6 +196,7 @@ func (m *member) endChild(started bool, why ending) {
 	end := childEnd{Exit: -1}
 	if started && !why.hard {
 		end = m.terminateChild()
+		m.abandonPass()
 	}
 	program := m.program.summary()
 	m.guard.killAll()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"path/filepath"
@@ -33,6 +34,7 @@ type member struct {
 	Assignment
 	place     reserve.Place
 	log       *slog.Logger
+	stderr    io.Writer // this process's
 	grace     time.Duration
 	files     string            // the files folder, absolute
 	host      string            // this machine's name, for people
@@ -88,7 +90,7 @@ func newMember(ctx context.Context, o Options, a Assignment) (*member, error) {
 	}
 	place := reserve.Place{Job: a.Job, Index: a.Index}
 	m := &member{
-		Assignment: a, place: place, log: o.Log, grace: o.Grace,
+		Assignment: a, place: place, log: o.Log, stderr: o.Stderr, grace: o.Grace,
 		files: files, host: hostName(address), endings: newEndings(), client: client,
 		program: newProgramReport(), cluster: make(chan reserve.Cluster, 1),
 	}

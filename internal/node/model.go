@@ -76,6 +76,7 @@ type modelDir struct {
 	url  string // "": the program uses model_dir itself
 	path string
 	*mirror.Mirror
+	uploads *uploads
 	// stop has no other pass begin, abandon ends the one that runs, and stopped is closed
 	// after the last.
 	stop, abandon context.CancelFunc
@@ -113,7 +114,7 @@ func (m *member) openModel(ctx context.Context, c reserve.Cluster, url string) e
 	if err != nil {
 		return err
 	}
-	d := &modelDir{url: url, path: path}
+	d := &modelDir{url: url, path: path, uploads: &uploads{run: m.Config.Run, settings: m.Storage, stderr: m.stderr, log: m.log}}
 	mode, mirrored := mirrorMode(m.place, c, m.Config.Model.Independent)
 	if mirrored {
 		d.Mirror, err = mirror.New(m.mirrorConfig(d, s, mode, c.Work))
@@ -144,7 +145,7 @@ func (m *member) openModel(ctx context.Context, c reserve.Cluster, url string) e
 func (m *member) mirrorConfig(d *modelDir, s store.Store, mode mirror.Mode, work []byte) mirror.Config {
 	c := mirror.Config{
 		Store: s, URL: d.url, Dir: d.path, Mode: mode, Keep: m.Config.Model.Keep, Board: m.Config.Model.Board && mode == mirror.Write,
-		Moved: func(n int) { m.uploaded.Add(int64(n)) }, Log: m.log,
+		Uploader: d.uploads, Moved: func(n int) { m.uploaded.Add(int64(n)) }, Log: m.log,
 	}
 	var given struct {
 		Resume *struct{ Prefix string }

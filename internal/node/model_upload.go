@@ -32,6 +32,7 @@ func (m *member) finishModel(o *reserve.Outcome, started, clean bool, within tim
 		d.abandon()
 		<-d.stopped
 	}
+	d.uploads.end()
 	err := d.Finish(ctx, clean)
 	o.Mirrored = m.mirrored()
 	if err == nil {
@@ -54,6 +55,25 @@ func (m *member) uploadFailed(o *reserve.Outcome, cause string) {
 	m.program.setOver(cause)
 }
 
+// abandonPass ends the pass that runs, within abandonPatience. The process that uploads
+// for it is about to be killed with the child's, and would leave at the store what it has
+// not finished. finishModel uploads all of it.
+func (m *member) abandonPass() {
+	d := m.modelNow()
+	if d == nil || d.Mirror == nil {
+		return
+	}
+	d.stop()
+	d.abandon()
+	select {
+	case <-d.stopped:
+	case <-time.After(abandonPatience):
+	}
+}
+
+// abandonPatience is for one request to a store.
+const abandonPatience = 2 * time.Second
+
 // closeModel ends the mirror's passes and deletes the local folder. No child runs.
 func (m *member) closeModel() {
 	d := m.modelNow()
@@ -64,6 +84,7 @@ func (m *member) closeModel() {
 		d.stop()
 		d.abandon()
 	}
+	d.uploads.end()
 	if !d.kept {
 		m.warn("delete the local folder of model_dir", os.RemoveAll(d.path))
 	}

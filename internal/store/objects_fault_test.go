@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -136,6 +137,52 @@ func TestWriteGoesOn(t *testing.T) {
 			t.Errorf("%d bytes of %d, or others", len(got), len(data))
 		}
 	})
+}
+
+// TestWriteKeepsItsBuffers: a file of many parts is written from the buffers of a few, also
+// after a part that had to be sent again.
+func TestWriteKeepsItsBuffers(t *testing.T) {
+	s := openBucket(t, s3Root, s3Server(t)) // this process's other allocations would count
+	root := newFolder(s, s3Root)(t)
+	p, address := newProxy(t, s3Server(t))
+	faulty := openBucket(t, s3Root, address)
+	faulty.retry = retryPolicy{total: 20 * time.Second, first: 10 * time.Millisecond, most: 100 * time.Millisecond}
+	const parts = 16
+	part := noise(partSize)
+	write := func(s *Objects, name string) uint64 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		f, err := s.Create(t.Context(), root+name)
+		for i := 0; err == nil && i < parts; i++ {
+			part[0] = byte(i)
+			_, err = f.Write(part)
+		}
+		if err == nil {
+			err = f.Commit()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	if made := write(s, "/a"); made > parts/2*partSize+32<<20 {
+		t.Errorf("%d parts took %d MiB of buffers", parts, made>>20)
+	}
+	p.set(times(3, isWrite, cutWrite))
+	write(faulty, "/b")
+	p.set(nil)
+	for _, name := range []string{"/a", "/b"} {
+		got := content(t, s, root+name)
+		if len(got) != parts*partSize {
+			t.Fatalf("%s has %d bytes", name, len(got))
+		}
+		for i := range parts {
+			if at := i * partSize; got[at] != byte(i) || got[at+1:at+partSize] != string(part[1:]) {
+				t.Errorf("%s: part %d has other bytes", name, i)
+			}
+		}
+	}
 }
 
 // TestLostAnswers: a call that was done, and whose answer was lost, has its effect once.

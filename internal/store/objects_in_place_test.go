@@ -16,8 +16,8 @@ var inPlaceFiles = []string{"/final/part-00000-r1.csv", "/final/part-00001-r1.cs
 
 func isListed(name string) bool { return !strings.Contains(name, "stray") }
 
-// fill writes an output in place, with a stray file, and completes it.
-func fill(ctx context.Context, s *Objects, root string) error {
+// fill writes an output in place, with a stray file, and ends it: InPlace.Complete or Drop.
+func fill(ctx context.Context, s *Objects, root string, end func(InPlace, context.Context) error) error {
 	f, err := s.writeInPlace(ctx, root+"/final", signs{signNames("csv"), signText("r1")}, 0)
 	if err != nil {
 		return err
@@ -37,7 +37,7 @@ func fill(ctx context.Context, s *Objects, root string) error {
 	if len(kept) != len(inPlaceFiles) || kept["part-00000-r1.csv"] != 1 {
 		return fmt.Errorf("kept %v", kept)
 	}
-	return f.Complete(ctx)
+	return end(f, ctx)
 }
 
 // TestInPlaceKilled ends a run that writes in place after each of its changes. At any moment
@@ -50,7 +50,7 @@ func TestInPlaceKilled(t *testing.T) {
 			left := dies
 			dying := *s
 			dying.bucket = faultyBucket{s.bucket, &left}
-			err := fill(t.Context(), &dying, root)
+			err := fill(t.Context(), &dying, root, InPlace.Complete)
 			if err != nil && !errors.Is(err, errDead) {
 				t.Fatalf("killed after %d changes: %v", dies, err)
 			}
@@ -85,6 +85,42 @@ func TestInPlaceKilled(t *testing.T) {
 			}
 			if keys, err := s.keys(t.Context(), root+"/final"); err != nil || len(keys) > 4 {
 				t.Fatalf("%v, %v", keys, err)
+			}
+			if err := s.Remove(t.Context(), root+"/final"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// TestInPlaceDropKilled ends a run that drops its output, after each of its changes: readers
+// find a sign as long as they find a file.
+func TestInPlaceDropKilled(t *testing.T) {
+	onEach(t, func(t *testing.T, s *Objects, _ *faultyProxy, root string) {
+		for dies := 0; ; dies++ {
+			left := dies
+			dying := *s
+			dying.bucket = faultyBucket{s.bucket, &left}
+			err := fill(t.Context(), &dying, root, InPlace.Drop)
+			if err != nil && !errors.Is(err, errDead) {
+				t.Fatalf("killed after %d changes: %v", dies, err)
+			}
+			files := everyFile(t, s, root)
+			if signed := strings.Count(files, "/final/part-0-unfinished.csv"); strings.Count(files, "/final/") > signed && signed != 2 {
+				t.Fatalf("killed after %d changes: readers see %q", dies, files)
+			}
+			if err == nil {
+				if files != "" || dies < 12 {
+					t.Errorf("after %d changes: %q", dies, files)
+				}
+				return
+			}
+			endLease(t, s, s.journal(root+"/final"))
+			if err := Recover(t.Context(), s, root+"/final"); err != nil {
+				t.Fatalf("killed after %d changes: the next run: %v", dies, err)
+			}
+			if got := everyFile(t, s, root); got != "" {
+				t.Fatalf("killed after %d changes, then recovered: %q", dies, got)
 			}
 			if err := s.Remove(t.Context(), root+"/final"); err != nil {
 				t.Fatal(err)

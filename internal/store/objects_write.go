@@ -36,9 +36,10 @@ func (o *Objects) Create(ctx context.Context, path string) (File, error) {
 }
 
 func (o *Objects) create(ctx context.Context, path string) *objectFile {
-	f := &objectFile{ctx: ctx, o: o, path: path}
+	parallel := o.bucket.Limits().Parallel
+	f := &objectFile{ctx: ctx, o: o, path: path, sent: make(chan []byte, parallel)}
 	f.group, f.partsCtx = errgroup.WithContext(ctx)
-	f.group.SetLimit(o.bucket.Limits().Parallel)
+	f.group.SetLimit(parallel)
 	return f
 }
 
@@ -48,7 +49,8 @@ type objectFile struct {
 	ctx      context.Context
 	o        *Objects
 	path     string
-	data     []byte // of the next part
+	data     []byte      // of the next part
+	sent     chan []byte // buffers of parts that are at the store
 	upload   bucket.Upload
 	parts    int // parts that were begun
 	group    *errgroup.Group
@@ -90,9 +92,32 @@ func (f *objectFile) begin() error {
 // sendPart uploads data as the next part. It waits while as many parts as the store
 // takes are on their way.
 func (f *objectFile) sendPart() error {
-	data := f.data
-	f.data = make([]byte, 0, cap(data))
-	return f.addPart(int64(len(data)), func(ctx context.Context, number int) error { return f.upload.Part(ctx, number, data) })
+	data, tries := f.data, 0
+	err := f.addPart(int64(len(data)), func(ctx context.Context, number int) error {
+		tries++
+		err := f.upload.Part(ctx, number, data)
+		if err == nil && tries == 1 { // else the connection of an earlier try may still read it
+			select {
+			case f.sent <- data:
+			default:
+			}
+		}
+		return err
+	})
+	f.data = f.buffer(cap(data))
+	return err
+}
+
+// buffer returns an empty buffer: that of an earlier part, if there is one of this size.
+func (f *objectFile) buffer(size int) []byte {
+	select {
+	case used := <-f.sent:
+		if cap(used) == size {
+			return used[:0]
+		}
+	default:
+	}
+	return make([]byte, 0, size)
 }
 
 // addPart does what makes the next part, of size bytes.

@@ -117,7 +117,7 @@ def environment(short_circuit=True):
     Hadoop's native library for it.
     """
     conf = HOME / ("stores.conf" if short_circuit else "stores.network.conf")
-    conf.mkdir(exist_ok=True)
+    conf.mkdir(parents=True, exist_ok=True)
     found = addresses()
     settings = {
         "dfs.client.read.shortcircuit": str(short_circuit).lower(),

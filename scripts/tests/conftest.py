@@ -107,6 +107,31 @@ def convert(request, tmp_path_factory):
     return Converter(kind and kind(tmp_path_factory.mktemp("conf")))
 
 
+@pytest.fixture(scope="module", params=remote.stores("hdfs", "s3"))
+def held(request, tmp_path_factory):
+    """A store behind a proxy that holds a call, so that a test can kill a process in it."""
+    import stalling
+
+    store = remote.STORES[request.param](tmp_path_factory.mktemp("conf"))
+    one = stalling.Held(request.param, store, tmp_path_factory.mktemp("held"))
+    yield one
+    one.proxy.close()
+
+
+@pytest.fixture(scope="session")
+def graph_program(tmp_path_factory):
+    """A folder with a graph program, model, and its rows, rows.parquet."""
+    import graph_models
+    from tfos.graph import export_training
+
+    folder = tmp_path_factory.mktemp("g")
+    made, arguments = graph_models.wide_and_deep()
+    export_training(made, path=str(folder / "model"), **arguments)
+    rows = graph_models.batches(400, graph_models.ratings)
+    graph_models.write(folder / "rows.parquet", rows)
+    return folder
+
+
 @pytest.fixture
 def job(tmp_path_factory, request):
     """A Job in a short folder; whatever is left of it at the test's end is killed."""

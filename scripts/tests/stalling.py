@@ -13,7 +13,7 @@ from waiting import SECONDS, wait_until
 
 # What the command lines of a job's processes have.
 LAUNCHER, DRIVER, ENGINE, MEMBER = "launcher", "tfos-node local", "tfos-engine", "tfos-node run"
-RESERVE, SPARK = "tfos-node reserve", "app.py"
+RESERVE, SPARK, UPLOAD = "tfos-node reserve", "app.py", "tfos-node upload"
 
 
 class Held:
@@ -21,11 +21,16 @@ class Held:
 
     def __init__(self, kind, store, conf):
         self.kind, self.direct = kind, store
-        server = re.search(r"//([\w.]+:\d+)", " ".join(store.settings.values()))[1]
+        known = " ".join([*store.settings.values(), *store.env.values()])
+        server = re.search(r"//([\w.]+:\d+)", known)[1]
         self.proxy = Proxy(server)
+
+        def moved(values):
+            return {name: v.replace(server, self.proxy.address) for name, v in values.items()}
+
         self.url = store.url.replace(server, self.proxy.address)
-        settings = {k: v.replace(server, self.proxy.address) for k, v in store.settings.items()}
-        self.env = {"HADOOP_CONF_DIR": str(write_site(conf, settings))}
+        site = write_site(conf, moved(store.settings))
+        self.env = {**moved(store.env), "HADOOP_CONF_DIR": str(site)}
         self.names = store.names
 
     def kill_at(self, job, call, start, victim):
@@ -51,8 +56,8 @@ def kill(job, victim):
 
 
 class Proxy:
-    """Forwards to a server. Requests of S3 (plain HTTP) and calls of a name node have their names
-    and paths as text."""
+    """Forwards to a server. Requests of object stores (plain HTTP) and calls of a name node have
+    their names and paths as text."""
 
     def __init__(self, server):
         host, _, port = server.rpartition(":")

@@ -9,9 +9,7 @@ import re
 import graph_models as models
 import pytest
 import tensorflow as tf
-from remote import STORES
-from stalling import DRIVER, ENGINE, LAUNCHER, MEMBER, RESERVE, SPARK, Held
-from tfos.graph import export_training
+from stalling import DRIVER, ENGINE, LAUNCHER, MEMBER, RESERVE, SPARK
 
 pytestmark = [pytest.mark.stores, pytest.mark.leases]
 
@@ -21,76 +19,58 @@ MANY = 1_000_000
 
 @dataclasses.dataclass
 class Stage:
-    """Calls that a proxy holds, by store: patterns, in which OUT is the folder's name."""
-
-    s3: bytes
-    hdfs: bytes
+    calls: dict  # by store: a pattern of the call that a proxy holds; OUT is the folder's name
     victims: dict  # by store
     steps: int = MANY  # of the job
 
-    def call(self, kind, out):
-        return getattr(self, kind).replace(b"OUT", out.encode()), False, 1
 
-
+INDEX = {
+    "azure": rb"PUT [^ ]*OUT(/|%2F)ckpt-\d+\.index",
+    "gcs": rb"POST [^ ]*OUT%2Fckpt-\d+\.index",
+    "hdfs": rb"rename2?.*/OUT/ckpt-\d+\.index",
+    "s3": rb"PUT [^ ]*/OUT/ckpt-\d+\.index",
+}
 STAGES = {
     "download": Stage(
-        rb"GET [^ ]*/OUT/ckpt-\d+\.data",
-        rb"getBlockLocations.*/OUT/ckpt-\d+\.data",
-        {"s3": (MEMBER, LAUNCHER), "hdfs": (MEMBER, DRIVER)},
+        {
+            "hdfs": rb"getBlockLocations.*/OUT/ckpt-\d+\.data",
+            "s3": rb"GET [^ ]*/OUT/ckpt-\d+\.data",
+        },
+        {"hdfs": (MEMBER, DRIVER), "s3": (MEMBER, LAUNCHER)},
     ),
     "data": Stage(
-        rb"PUT [^ ]*/OUT/ckpt-\d+\.data",
-        rb"rename2?.*/OUT/ckpt-\d+\.data",
-        {"s3": (MEMBER, ENGINE, RESERVE), "hdfs": (MEMBER, LAUNCHER, SPARK)},
+        {"hdfs": rb"rename2?.*/OUT/ckpt-\d+\.data", "s3": rb"PUT [^ ]*/OUT/ckpt-\d+\.data"},
+        {"hdfs": (MEMBER, LAUNCHER, SPARK), "s3": (MEMBER, ENGINE, RESERVE)},
     ),
     "index": Stage(
-        rb"PUT [^ ]*/OUT/ckpt-\d+\.index",
-        rb"rename2?.*/OUT/ckpt-\d+\.index",
-        {"s3": (MEMBER, DRIVER), "hdfs": (MEMBER, ENGINE)},
+        INDEX,
+        {"azure": (MEMBER,), "gcs": (MEMBER,), "hdfs": (MEMBER, ENGINE), "s3": (MEMBER, DRIVER)},
     ),
     "state file": Stage(
-        rb"PUT [^ ]*/OUT/checkpoint[? ]",
-        rb"rename2?.*/OUT/checkpoint\W",
-        {"s3": (MEMBER, LAUNCHER), "hdfs": (MEMBER, ENGINE)},
+        {"hdfs": rb"rename2?.*/OUT/checkpoint\W", "s3": rb"PUT [^ ]*/OUT/checkpoint[? ]"},
+        {"hdfs": (MEMBER, ENGINE), "s3": (MEMBER, LAUNCHER)},
     ),
     "deletion": Stage(
-        rb"(DELETE [^ ]*|<Key>[^<]*)/OUT/ckpt-\d+\.(index|data)",
-        rb"delete.*/OUT/ckpt-\d+\.(index|data)",
-        {"s3": (MEMBER, ENGINE), "hdfs": (MEMBER, DRIVER)},
+        {
+            "hdfs": rb"delete.*/OUT/ckpt-\d+\.(index|data)",
+            "s3": rb"(DELETE [^ ]*|<Key>[^<]*)/OUT/ckpt-\d+\.(index|data)",
+        },
+        {"hdfs": (MEMBER, DRIVER), "s3": (MEMBER, ENGINE)},
     ),
     "last upload": Stage(
-        rb"PUT [^ ]*/OUT/ckpt-\d+\.index",
-        rb"rename2?.*/OUT/ckpt-\d+\.index",
-        {"s3": (MEMBER, DRIVER), "hdfs": (MEMBER, LAUNCHER)},
+        INDEX,
+        {"hdfs": (MEMBER, LAUNCHER), "s3": (MEMBER, DRIVER)},
         steps=SEEDED + 5,
     ),
 }
 
 
-@pytest.fixture(scope="module")
-def graph(tmp_path_factory):
-    """A graph program and its rows."""
-    folder = tmp_path_factory.mktemp("g")
-    made, arguments = models.wide_and_deep()
-    export_training(made, path=str(folder / "model"), **arguments)
-    models.write(folder / "rows.parquet", models.batches(400, models.ratings))
-    return folder
-
-
-@pytest.fixture(scope="module", params=["hdfs", "s3"])
-def held(request, tmp_path_factory):
-    store = STORES[request.param](tmp_path_factory.mktemp("conf"))
-    one = Held(request.param, store, tmp_path_factory.mktemp("held"))
-    yield one
-    one.proxy.close()
-
-
-def start(job, graph, url, env, steps=MANY, spark=False):
+def start(job, graph_program, url, env, steps=MANY, spark=False):
     path = job.folder / "job.yaml"
     place = {"spark": {"master": "local[2]"}, "cluster_size": 1} if spark else {"local": True}
     keys = {
-        "app": {"graph": {"path": str(graph / "model")}},
-        "input": {"path": str(graph / "rows.parquet")},
+        "app": {"graph": {"path": str(graph_program / "model")}},
+        "input": {"path": str(graph_program / "rows.parquet")},
         "batch_size": models.ROWS,
         "model_dir": url,
         "checkpoint": {"every_steps": EVERY, "keep": KEEP},
@@ -131,28 +111,28 @@ def assert_whole(folder, killed):
 
 
 @pytest.mark.spark
-def test_mirror(held, graph, job, tmp_path):
+def test_mirror(held, graph_program, job, tmp_path):
     """All runs are killed first: the leases of the dead end at about the same time."""
     url = f"{held.direct.url}/seed"
-    seed = start(job, graph, url, held.direct.env, SEEDED).wait()
+    seed = start(job, graph_program, url, held.direct.env, SEEDED).wait()
     assert seed.code == 0, seed.stderr
     seeded = held.direct.get("seed", tmp_path / "seed")
     assert checkpoints(seeded) == [500, 1000, 1500]
     newest = {}
     for what, stage in STAGES.items():
-        for victim in stage.victims[held.kind]:
+        for victim in stage.victims.get(held.kind, ()):
             out = re.sub(r"\W+", "-", f"{what}-{victim}")
             held.direct.put(seeded, out)
-            call = stage.call(held.kind, out)
+            call = stage.calls[held.kind].replace(b"OUT", out.encode()), False, 1
 
             def run(at=f"{held.url}/{out}", steps=stage.steps, spark=victim in (RESERVE, SPARK)):
-                return start(job, graph, at, held.env, steps, spark)
+                return start(job, graph_program, at, held.env, steps, spark)
 
             killed = held.kill_at(job, call, run, victim)
             newest[out] = assert_whole(held.direct.get(out, tmp_path / "killed" / out), killed)
     for out, step in newest.items():
         at = f"{held.url}/{out}"
-        again = start(job, graph, at, held.env, step + 5).wait()
+        again = start(job, graph_program, at, held.env, step + 5).wait()
         assert again.code == 0, again.stderr
         train = again.verdict["train"]
         assert train["resumed_from"] == f"{at}/ckpt-{step}", out

@@ -12,11 +12,9 @@ import pytest
 import tensorflow as tf
 from harness import PROGRAMS
 from remote import STORES, on, stores
-from tfos.graph import export_training
+from stalling import MEMBER, UPLOAD, kill
 
 pytestmark = [pytest.mark.stores, pytest.mark.leases]
-
-MEMBER = "tfos-node run"
 
 
 @pytest.fixture(scope="module", params=stores("hdfs", "s3"))
@@ -132,20 +130,10 @@ def test_manager_goes_on(store, job, tmp_path):
     job.assert_clean()
 
 
-@pytest.fixture(scope="module")
-def graph(tmp_path_factory):
-    """(a graph program, its rows)"""
-    folder = tmp_path_factory.mktemp("g")
-    made, arguments = models.wide_and_deep()
-    export_training(made, path=str(folder / "model"), **arguments)
-    models.write(folder / "rows.parquet", models.batches(400, models.ratings))
-    return folder
-
-
-def graph_job(graph, url, **more):
+def graph_job(graph_program, url, **more):
     return {
-        "app": {"graph": {"path": str(graph / "model")}},
-        "input": {"path": str(graph / "rows.parquet")},
+        "app": {"graph": {"path": str(graph_program / "model")}},
+        "input": {"path": str(graph_program / "rows.parquet")},
         "batch_size": models.ROWS,
         "model_dir": url,
         "checkpoint": {"every_steps": 20, "keep": 3},
@@ -157,14 +145,17 @@ def graph_job(graph, url, **more):
 
 
 @on(*STORES)
-def test_graph_goes_on(store, job, graph, tmp_path):
+def test_graph_goes_on(store, job, graph_program, tmp_path):
     url = f"{store.url}/graph"
-    running = start(job, store, **graph_job(graph, url))
+    running = start(job, store, **graph_job(graph_program, url))
 
     def stored():
         return [n for n in store.names() if n.startswith("graph/ckpt-") and n.endswith(".index")]
 
     running.wait_for(lambda: len(stored()) >= 3, what="three checkpoints at the store")
+    seen = set(stored())
+    kill(job, UPLOAD)
+    running.wait_for(lambda: set(stored()) - seen, what="a checkpoint by another process")
     killed = mirrored(kill_member(running))
     assert killed["checkpoint"].startswith("ckpt-")
     found = at_store(store, "graph", tmp_path)
@@ -172,7 +163,7 @@ def test_graph_goes_on(store, job, graph, tmp_path):
     assert latest and tf.train.load_checkpoint(latest)
     before = max(int(n[5:-6]) for n in found if n.endswith(".index"))
     steps = before + 30
-    again = start(job, store, **graph_job(graph, url, steps=steps)).wait()
+    again = start(job, store, **graph_job(graph_program, url, steps=steps)).wait()
     assert again.code == 0, again.stderr
     train = again.verdict["train"]
     assert train["resumed_from"] == f"{url}/ckpt-{before}"
@@ -180,6 +171,6 @@ def test_graph_goes_on(store, job, graph, tmp_path):
     found = at_store(store, "graph", tmp_path)
     kept = sorted(int(n[5:-6]) for n in found if n.startswith("ckpt-") and n.endswith(".index"))
     assert len(kept) == 3 and kept[-1] == steps
-    nothing = start(job, store, **graph_job(graph, url, steps=steps)).wait()
+    nothing = start(job, store, **graph_job(graph_program, url, steps=steps)).wait()
     assert (nothing.code, nothing.verdict["phase"]) == (0, "skipped"), nothing.stderr
     job.assert_clean()

@@ -86,7 +86,8 @@ type Upload interface {
 	// Part uploads a part. Numbers begin at 0 and have no gaps. Up to Limits.Parallel
 	// calls may run at the same time. With Parallel 1 they come in order. Parts have
 	// at least Limits.MinPart bytes, except the last. After an error the same part may
-	// be uploaded again. The caller must not change data after the call.
+	// be uploaded again. The caller must not change data after the call, unless it has
+	// returned nil and another part follows.
 	Part(ctx context.Context, number int, data []byte) error
 	// CopyPart makes a part of an object's range, on the server. from has key and ETag.
 	CopyPart(ctx context.Context, number int, from Object, offset, size int64) error

@@ -39,18 +39,16 @@ def blue(yarn_client, yarn_conf, tmp_path_factory):
     conf = configure(folder / "conf", yarn_conf, changes)
     web = yarn_client.web
 
-    def post(path, **body):
-        url = f"{web}/ws/v1/cluster/{path}?user.name={getpass.getuser()}"
-        fetch(url, json.dumps(body).encode(), "POST", "application/json")
+    def post(path, body=None, **query):
+        query = urllib.parse.urlencode({"user.name": getpass.getuser(), **query})
+        data = json.dumps(body).encode()
+        fetch(f"{web}/ws/v1/cluster/{path}?{query}", data, "POST", "application/json")
 
     with server(conf, NODE, folder / "node.log"):
         wait_for(lambda: running_nodes(web) == 2, "second node")
-        post("add-node-labels", nodeLabelInfo=[{"name": "blue", "exclusivity": "true"}])
+        post("add-node-labels", {"nodeLabelInfo": [{"name": "blue", "exclusivity": "true"}]})
         node = changes["yarn.nodemanager.address"]
-        post(
-            "replace-node-to-labels",
-            nodeToLabels={"entry": [{"key": node, "value": {"nodeLabelInfo": [{"name": "blue"}]}}]},
-        )
+        post(f"nodes/{node}/replace-labels", labels="blue")
         yield changes["yarn.nodemanager.webapp.address"]
     wait_for(lambda: running_nodes(web) == 1, "end of the second node")
 

@@ -4,6 +4,7 @@
 // reads. Goes out: a bucket.Bucket.
 //
 // The SDK's own repeats and its log are off. Answers are not checked by CRC32, which
-// other stores than Amazon's often do not have; requests are signed with the SHA-256 of
-// their bytes, which the store checks.
+// other stores than Amazon's often do not have. Over plain HTTP requests are signed with the
+// SHA-256 of their bytes, which the store checks. Over HTTPS they are not, as in the SDK:
+// TLS protects the bytes.
 package s3
