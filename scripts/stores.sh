@@ -6,7 +6,8 @@
 #
 # A server whose address the environment has is used as it is: TFOS_TEST_S3,
 # TFOS_TEST_GCS, TFOS_TEST_AZURE (http://HOST:PORT), TFOS_TEST_HDFS (hdfs://HOST:PORT,
-# with TFOS_TEST_HDFS_SOCKET, its dfs.domain.socket.path). The others are installed where they are missing, started, and stopped at the end.
+# with TFOS_TEST_HDFS_SOCKET, its dfs.domain.socket.path). The others are installed where they
+# are missing, started, and stopped at the end.
 # Run by make test-stores.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
