@@ -13,6 +13,7 @@ from processes import peer
 
 from cases.overhead import MEMBERS, ROWS, few
 
+PYTHON = "/opt/venv/bin/python"  # of the image
 # The address of a machine on its way to HOST PORT. Nothing is sent.
 ADDRESS = """\
 import socket, sys
@@ -33,7 +34,6 @@ def cluster(folder):
             [*within, "python3", "-c", ADDRESS, at.hostname, str(at.port or 443)], env
         ),
         "spark.kubernetes.executor.request.cores": "0.1",
-        "spark.pyspark.python": "/opt/venv/bin/python",
     }
     for name, path in {"bench": folder, "rows": few().parent}.items():
         volume = f"spark.kubernetes.executor.volumes.hostPath.{name}"
@@ -44,7 +44,8 @@ def cluster(folder):
     image = pathlib.Path(env["TFOS_TEST_K8S_CONF"]).read_text()
     (site / "spark-defaults.conf").write_text(image + "".join(lines))
     folder.chmod(0o777)  # the user of pods is another
-    return f"k8s://{server}", {**env, "SPARK_CONF_DIR": str(site)}, within
+    env = {**env, "SPARK_CONF_DIR": str(site), "PYSPARK_PYTHON": PYTHON}
+    return f"k8s://{server}", env, within
 
 
 def output(argv, env):

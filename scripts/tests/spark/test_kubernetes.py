@@ -2,6 +2,7 @@
 in test_clusters.py."""
 
 import json
+import signal
 import time
 import uuid
 
@@ -131,7 +132,7 @@ def test_launcher_pod_deleted(k8s_client, namespace, launcher, job, write_job):
 
 def test_a_copy_of_the_driver_is_refused(k8s_cluster, namespace, job, write_job):
     """As a controller makes one. The run goes on."""
-    start_busy(k8s_cluster, job, write_job, rows=2000)
+    start_busy(k8s_cluster, job, write_job, rows=100_000)
     (driver,) = namespace.pods("spark-role=driver")
     name = driver["metadata"]["name"] + "-again"
     spec = {key: value for key, value in driver["spec"].items() if key != "nodeName"}
@@ -140,9 +141,14 @@ def test_a_copy_of_the_driver_is_refused(k8s_cluster, namespace, job, write_job)
         apiVersion="v1", kind="Pod", metadata={"name": name, "labels": labels}, spec=spec
     )
 
-    def ended():
-        return any(p["metadata"]["name"] == name and has_ended(p) for p in namespace.pods())
+    def again():
+        return next(pod for pod in namespace.pods() if pod["metadata"]["name"] == name)
 
-    job.wait_for(ended, what="the end of the second driver")
-    ends(k8s_cluster, job, Expected(0, ["^$"]))
-    assert sum(map(len, received(job.folder / "model").values())) == 2000
+    job.wait_for(lambda: has_ended(again()), what="the end of the second driver")
+    assert again()["status"]["phase"] == "Failed"
+    before = sum(map(len, received(job.folder / "model").values()))
+    job.wait_for(
+        lambda: sum(map(len, received(job.folder / "model").values())) > before, what="rows"
+    )
+    job.process.send_signal(signal.SIGINT)
+    ends(k8s_cluster, job, Expected(130, ["SIGINT"]), timeout=60)
