@@ -9,13 +9,12 @@ from cases import (
     inference,
     inference_memory,
     inference_paths,
-    kubernetes,
     memory,
     overhead,
+    overhead_clusters,
     spark_fed,
     stores,
     training,
-    yarn,
 )
 
 ALL = (
@@ -31,7 +30,6 @@ ALL = (
     *export.CASES,
     *stores.CASES,
     *overhead.CASES,
-    *yarn.CASES,
-    *kubernetes.CASES,
+    *overhead_clusters.CASES,
     *memory.CASES,
 )

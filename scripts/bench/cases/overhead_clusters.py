@@ -1,5 +1,6 @@
-"""What a whole job costs on Kubernetes, beside a bare application on the same cluster."""
+"""What a whole job costs on a cluster, beside a bare application on the same one."""
 
+import functools
 import os
 import pathlib
 import subprocess
@@ -23,8 +24,14 @@ print(way.getsockname()[0])
 """
 
 
-def cluster(folder):
-    """(master, environment, command) of both sides, whose pods see the folder and the rows."""
+def yarn(folder):
+    """(master, environment, command) of both sides: what runs on the cluster begins with the
+    command."""
+    return "yarn", servers.yarn(), []
+
+
+def kubernetes(folder):
+    """The same. Its pods see the folder and the rows."""
     env, within = servers.kubernetes()
     show = ["kubectl", "config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}"]
     server = output(show, env)
@@ -55,7 +62,7 @@ def output(argv, env):
     return done.stdout.strip()
 
 
-def tfos(folder, settings):
+def tfos(cluster, folder, settings):
     master, env, within = cluster(folder)
     out = [str(folder / "out"), str(folder / "export")]
     job = {
@@ -74,7 +81,7 @@ def tfos(folder, settings):
     return Sample(seconds, [], notes)
 
 
-def spark(folder, settings):
+def spark(cluster, folder, settings):
     master, env, within = cluster(folder)
     begin = time.perf_counter()
     found = peer(
@@ -83,18 +90,30 @@ def spark(folder, settings):
     return Sample(time.perf_counter() - begin, [], {"versions": found["versions"]})
 
 
-CASES = (
-    Case(
-        name="kubernetes.overhead",
-        title="A whole job of 100 rows on 2 executors of Kubernetes",
+def case(name, title, cluster):
+    return Case(
+        name=f"{name}.overhead",
+        title=f"A whole job of 100 rows on 2 executors of {title}",
         row="784 float32 (tfos), 1 number (Spark)",
         counted="seconds; programs take their rows and do nothing, without importing TensorFlow",
         clock="From the command to its end, in client mode. cold is the only figure.",
         unit="s",
         sides=(
-            Side("tfos", TFOS, "tfos train: form, feed 100 rows, stop", tfos),
-            Side("spark", LIMIT, "an application with one count", spark),
+            Side(
+                "tfos",
+                TFOS,
+                "tfos train: form, feed 100 rows, stop",
+                functools.partial(tfos, cluster),
+            ),
+            Side(
+                "spark",
+                LIMIT,
+                "an application with one count",
+                functools.partial(spark, cluster),
+            ),
         ),
         ratios=(Ratio(("tfos", "cold"), ("spark", "cold")),),
-    ),
-)
+    )
+
+
+CASES = (case("yarn", "YARN", yarn), case("kubernetes", "Kubernetes", kubernetes))
