@@ -17,7 +17,8 @@ import (
 )
 
 // BenchmarkParquetRead reads the file, folder or glob TFOS_BENCH_PARQUET with
-// TFOS_BENCH_THREADS readers (1), one split per row group, and reports rows/s. Stores have the configuration of HADOOP_CONF_DIR.
+// TFOS_BENCH_THREADS readers (1), one split per row group, and reports rows/s. Stores
+// have the configuration of HADOOP_CONF_DIR.
 func BenchmarkParquetRead(b *testing.B) {
 	path := os.Getenv("TFOS_BENCH_PARQUET")
 	if path == "" {
