@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -283,6 +284,36 @@ func TestKeep(t *testing.T) {
 	pass(t, m)
 	wantTree(t, url, ckpt(2, 3, 4))
 	p.save(5)
+	p.save(6)
+	finish(t, m)
+	wantTree(t, url, ckpt(4, 5, 6))
+	readable(t, url)
+}
+
+// keeps is a store that deletes nothing.
+type keeps struct{ store.Store }
+
+func (keeps) Remove(context.Context, string) error { return errKeeps }
+
+var errKeeps = errors.New("nothing is deleted")
+
+// TestForgottenLater: a checkpoint of an earlier run that could not be deleted when the state
+// file lost its name is deleted later.
+func TestForgottenLater(t *testing.T) {
+	url, m, p := begin(t, 3, nil)
+	for step := 1; step <= 3; step++ {
+		p.save(step)
+	}
+	finish(t, m)
+	m = fetched(t, store.Local{}, url, func(c *Config) { c.Keep = 3 })
+	p = &program{t: t, dir: m.Dir, keep: 3, all: []string{"ckpt-3"}} // what is here
+	m.Store = keeps{store.Local{}}
+	p.save(4)
+	p.save(5)
+	if err := m.pass(t.Context()); !errors.Is(err, errKeeps) {
+		t.Fatal(err)
+	}
+	m.Store = store.Local{}
 	p.save(6)
 	finish(t, m)
 	wantTree(t, url, ckpt(4, 5, 6))

@@ -45,11 +45,11 @@ func (m *Mirror) push(ctx context.Context, when moment) error {
 	if err := m.removeDeleted(ctx, files); err != nil {
 		return err
 	}
-	for _, prefix := range m.doubtedGone() {
+	for _, prefix := range m.leftovers() {
 		if err := m.removeCheckpoint(ctx, prefix); err != nil {
 			return err
 		}
-		delete(m.doubted, prefix)
+		delete(m.leftover, prefix)
 	}
 	return m.removeNotes(ctx)
 }
@@ -98,8 +98,8 @@ func (m *Mirror) pushCheckpoints(ctx context.Context, dir string, when moment) e
 	return nil
 }
 
-// pushState uploads a state file and deletes the checkpoints that the store's state file
-// named and this one does not.
+// pushState uploads a state file. The checkpoints that the store's state file named and this
+// one does not are left over then: push deletes them.
 func (m *Mirror) pushState(ctx context.Context, dir string, shot *snapshot) error {
 	old, wanted := m.states[dir], m.wantedState(dir, shot)
 	wanted = wanted.only(func(name string) bool {
@@ -115,9 +115,7 @@ func (m *Mirror) pushState(ctx context.Context, dir string, shot *snapshot) erro
 	}
 	m.known[name], m.states[dir] = known{shot.stateStamp, true}, wanted
 	for _, prefix := range m.forgotten(dir, old, wanted) {
-		if err := m.removeCheckpoint(ctx, prefix); err != nil {
-			return err
-		}
+		m.leftover[prefix] = true
 	}
 	return nil
 }
@@ -143,10 +141,10 @@ func (m *Mirror) forgotten(dir string, old, now stateFile) (prefixes []string) {
 	return prefixes
 }
 
-// doubtedGone returns the checkpoints whose upload has failed, and which the program has
-// deleted since: what the store has of them is deleted.
-func (m *Mirror) doubtedGone() (prefixes []string) {
-	for _, prefix := range slices.Sorted(maps.Keys(m.doubted)) {
+// leftovers returns the checkpoints that are left over and are neither here nor named: what
+// the store has of them is deleted.
+func (m *Mirror) leftovers() (prefixes []string) {
+	for _, prefix := range slices.Sorted(maps.Keys(m.leftover)) {
 		if name := prefix + ".index"; !m.isHere(name) && !m.isNamed(name) {
 			prefixes = append(prefixes, prefix)
 		}
@@ -156,7 +154,7 @@ func (m *Mirror) doubtedGone() (prefixes []string) {
 
 // noteFor is the note of the changes that follow from a snapshot.
 func (m *Mirror) noteFor(dir string, shot *snapshot) note {
-	n := note{Deleting: m.doubtedGone()}
+	n := note{Deleting: m.leftovers()}
 	for _, c := range shot.checkpoints {
 		n.Saving = append(n.Saving, c.prefix)
 	}

@@ -150,9 +150,9 @@ func (m *Mirror) saveUp(ctx context.Context, prefix string, sources []source, ag
 	staged, err := m.stage(ctx, sources)
 	defer func() {
 		if err = errors.Join(err, abort(staged)); err == nil {
-			delete(m.doubted, prefix)
+			delete(m.leftover, prefix)
 		} else {
-			m.doubted[prefix] = true
+			m.leftover[prefix] = true // the store may have files of it
 		}
 	}()
 	if err != nil {

@@ -74,7 +74,7 @@ def mirrored(result):
 @pytest.mark.spark
 def test_keras_goes_on(store, job, tmp_path):
     url = f"{store.url}/keras"
-    running = start(job, store, **program("keras_backup.py", url, "a", 4))
+    running = start(job, store, **program("keras_backup.py", url, "a", 15))
 
     def epochs_stored():
         names = [name for name in store.names() if name.startswith("keras/")]
