@@ -128,6 +128,27 @@ func TestSweepOfAnOldNote(t *testing.T) {
 	}
 }
 
+// TestSweepAfterTheStateFile: a mirror that died after it had replaced the state file, which
+// names a checkpoint that was deleted before it went up, has its deletions finished.
+func TestSweepAfterTheStateFile(t *testing.T) {
+	url, m, p := begin(t, 2, nil)
+	p.save(1)
+	p.save(2)
+	pass(t, m)
+	p.save(3)
+	p.save(4)
+	p.remove("ckpt-3"+oneData, "ckpt-3.index")
+	m.Store = keeps{store.Local{}}
+	if err := m.pass(t.Context()); !errors.Is(err, errKeeps) {
+		t.Fatal(err)
+	}
+	if err := Sweep(t.Context(), store.Local{}, url); err != nil {
+		t.Fatal(err)
+	}
+	wantTree(t, url, ckpt(4))
+	readable(t, url)
+}
+
 // TestFaultInMidUpload: one failed call fails its pass. The next pass does the rest, and
 // nothing temporary stays.
 func TestFaultInMidUpload(t *testing.T) {

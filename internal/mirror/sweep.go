@@ -117,8 +117,7 @@ func (m *Mirror) obey(ctx context.Context, name string, found listing) error {
 	case hasNext:
 		named := len(next.all)
 		next = next.only(func(name string) bool { return isWhole(join(dir, name)) })
-		if len(next.all) < named { // what came before stays in the place of what never came
-			n.Deleting = nil
+		if len(next.all) < named { // what is named now stays in the place of what never came
 			earlier := state.only(func(name string) bool { return isWhole(join(dir, name)) && !slices.Contains(next.all, name) })
 			next.all, next.times = slices.Concat(earlier.all, next.all), nil
 			if next.newest == "" {
