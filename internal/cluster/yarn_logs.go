@@ -70,9 +70,9 @@ func (y yarn) Lines(ctx context.Context, page string) ([]string, error) {
 	}
 	text, err := y.logOfNode(ctx, log)
 	if err != nil {
-		collected, cerr := y.collectedLog(ctx, log)
-		if text, err = collected, errors.Join(err, cerr); cerr != nil {
-			return nil, fmt.Errorf("cluster: read the log %s: %w", page, err)
+		var cerr error
+		if text, cerr = y.collectedLog(ctx, log); cerr != nil {
+			return nil, fmt.Errorf("cluster: read the log %s: %w", page, errors.Join(err, cerr))
 		}
 	}
 	return lastLines(filled(text)), nil
@@ -115,18 +115,27 @@ func (y yarn) collectedLog(ctx context.Context, log yarnLog) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if server := strings.TrimSpace(y.property("yarn.log.server.web-service.url")); server != "" {
-		u, err := url.Parse(server)
-		if err == nil {
-			var text string
-			if text, err = y.askForLog(ctx, *u.JoinPath("containers", log.container, "logs", log.file)); err == nil {
-				return text, nil
-			}
-		}
-		text, ferr := y.logInFiles(ctx, log, id, number)
-		return text, errors.Join(err, ferr)
+	text, serr := y.logOfServer(ctx, log)
+	if serr == nil && text != "" {
+		return text, nil
 	}
-	return y.logInFiles(ctx, log, id, number)
+	if text, err = y.logInFiles(ctx, log, id, number); err != nil {
+		return "", errors.Join(serr, err)
+	}
+	return text, nil
+}
+
+// logOfServer asks the log server. It is "" if there is none.
+func (y yarn) logOfServer(ctx context.Context, log yarnLog) (string, error) {
+	server := strings.TrimSpace(y.property("yarn.log.server.web-service.url"))
+	if server == "" {
+		return "", nil
+	}
+	u, err := url.Parse(server)
+	if err != nil {
+		return "", err
+	}
+	return y.askForLog(ctx, *u.JoinPath("containers", log.container, "logs", log.file))
 }
 
 // awaitLogs waits until YARN has collected the logs of an application that has ended.

@@ -271,18 +271,19 @@ func TestYARNCollectedLog(t *testing.T) {
 	for name, tt := range map[string]struct {
 		folder string // of the file, "": there is none
 		status []string
-		server bool
+		server string // path of the log server; "": there is none
 		last   string // "": no log
 		words  string // of the error
 	}{
-		"Hadoop 3.3":      {folder: "ann/bucket-logs-tfile/0003/application_12_10003", status: []string{"SUCCEEDED"}, last: "last of the file"},
-		"Hadoop 3.2":      {folder: "ann/logs-tfile/application_12_10003", status: []string{"SUCCEEDED"}, last: "last of the file"},
-		"Hadoop 2":        {folder: "ann/logs/application_12_10003", status: []string{"RUNNING_WITH_FAILURE"}, last: "last of the file"},
-		"not yet":         {folder: "ann/logs/application_12_10003", status: []string{"NOT_START", "RUNNING", "SUCCEEDED"}, last: "last of the file"},
-		"a log server":    {folder: "ann/logs/application_12_10003", status: []string{"SUCCEEDED"}, server: true, last: "last of the server"},
-		"another user":    {folder: "bob/logs/application_12_10003", status: []string{"SUCCEEDED"}, words: "no file of 127.0.0.1"},
-		"not aggregated":  {folder: "ann/logs/application_12_10003", status: []string{"DISABLED"}, words: "yarn.log-aggregation-enable"},
-		"nothing is done": {status: []string{"RUNNING"}, words: "not collected"},
+		"Hadoop 3.3":       {folder: "ann/bucket-logs-tfile/0003/application_12_10003", status: []string{"SUCCEEDED"}, last: "last of the file"},
+		"Hadoop 3.2":       {folder: "ann/logs-tfile/application_12_10003", status: []string{"SUCCEEDED"}, last: "last of the file"},
+		"Hadoop 2":         {folder: "ann/logs/application_12_10003", status: []string{"RUNNING_WITH_FAILURE"}, last: "last of the file"},
+		"not yet":          {folder: "ann/logs/application_12_10003", status: []string{"NOT_START", "RUNNING", "SUCCEEDED"}, last: "last of the file"},
+		"a log server":     {folder: "ann/logs/application_12_10003", status: []string{"SUCCEEDED"}, server: "/history", last: "last of the server"},
+		"its server fails": {folder: "ann/logs/application_12_10003", status: []string{"SUCCEEDED"}, server: "/elsewhere", last: "last of the file"},
+		"another user":     {folder: "bob/logs/application_12_10003", status: []string{"SUCCEEDED"}, words: "no file of 127.0.0.1"},
+		"not aggregated":   {folder: "ann/logs/application_12_10003", status: []string{"DISABLED"}, words: "yarn.log-aggregation-enable"},
+		"nothing is done":  {status: []string{"RUNNING"}, words: "not collected"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -308,8 +309,8 @@ func TestYARNCollectedLog(t *testing.T) {
 			server := httptest.NewServer(mux) // also the NodeManager, which has no log
 			defer server.Close()
 			properties := map[string]string{"yarn.resourcemanager.webapp.address": address(server), "fs.defaultFS": "file://", "yarn.nodemanager.remote-app-log-dir": root}
-			if tt.server {
-				properties["yarn.log.server.web-service.url"] = server.URL + "/history"
+			if tt.server != "" {
+				properties["yarn.log.server.web-service.url"] = server.URL + tt.server
 			}
 			y := openedYARN(t, properties)
 			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
