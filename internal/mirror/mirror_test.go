@@ -291,16 +291,24 @@ func TestDamagedAtTheStore(t *testing.T) {
 	}
 }
 
-// TestKeep: of a graph program as many checkpoints stay at the store as the job keeps,
-// though the program has only the newest of those before.
-func TestKeep(t *testing.T) {
-	url, m, p := begin(t, 3, nil)
+// continued is begin of a graph program, three of whose checkpoints are at the store. The
+// program has the newest.
+func continued(t *testing.T) (url string, m *Mirror, p *program) {
+	t.Helper()
+	url, m, p = begin(t, 3, nil)
 	for step := 1; step <= 3; step++ {
 		p.save(step)
 	}
 	finish(t, m)
 	m = fetched(t, store.Local{}, url, func(c *Config) { c.Keep = 3 })
 	p = &program{t: t, dir: m.Dir, keep: 3, all: []string{"ckpt-3"}} // what is here
+	return url, m, p
+}
+
+// TestKeep: of a graph program as many checkpoints stay at the store as the job keeps,
+// though the program has only the newest of those before.
+func TestKeep(t *testing.T) {
+	url, m, p := continued(t)
 	p.save(4)
 	pass(t, m)
 	wantTree(t, url, ckpt(2, 3, 4))
@@ -321,13 +329,7 @@ var errKeeps = errors.New("nothing is deleted")
 // TestForgottenLater: a checkpoint of an earlier run that could not be deleted when the state
 // file lost its name is deleted later.
 func TestForgottenLater(t *testing.T) {
-	url, m, p := begin(t, 3, nil)
-	for step := 1; step <= 3; step++ {
-		p.save(step)
-	}
-	finish(t, m)
-	m = fetched(t, store.Local{}, url, func(c *Config) { c.Keep = 3 })
-	p = &program{t: t, dir: m.Dir, keep: 3, all: []string{"ckpt-3"}} // what is here
+	url, m, p := continued(t)
 	m.Store = keeps{store.Local{}}
 	p.save(4)
 	p.save(5)

@@ -306,7 +306,6 @@ func passedFile(oob []byte) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mirror: read an order's file: %w", err)
 	}
-	unix.CloseOnExec(fds[0])
 	return os.NewFile(uintptr(fds[0]), "upload"), nil
 }
 

@@ -77,7 +77,7 @@ func changeRun(ctx context.Context, c Config, change func(*Run) error) (Run, err
 	if _, err := readJSON[Run](ctx, c.Store, path); err != nil { // a lock would be made where no record is
 		return Run{}, err
 	}
-	lock, err := lockRun(ctx, c)
+	lock, err := store.AwaitLock(ctx, c.Store, c.Dir+"/"+lockFile, lockPatience)
 	if err != nil {
 		return Run{}, err
 	}
@@ -92,22 +92,6 @@ func changeRun(ctx context.Context, c Config, change func(*Run) error) (Run, err
 		return Run{}, err
 	}
 	return *run, nil
-}
-
-func lockRun(ctx context.Context, c Config) (store.Lock, error) {
-	patience, end := context.WithTimeout(ctx, lockPatience)
-	defer end()
-	for {
-		lock, err := c.Store.Lock(ctx, c.Dir+"/"+lockFile)
-		if !errors.Is(err, store.ErrLocked) {
-			return lock, err
-		}
-		select {
-		case <-patience.Done():
-			return nil, err
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
 }
 
 // Conclude writes the verdict on a run whose driver in the cluster has ended without one. A

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -62,4 +64,33 @@ func hasItsName(file *os.File) bool {
 	held, err := file.Stat()
 	there, err2 := os.Stat(file.Name())
 	return err == nil && err2 == nil && os.SameFile(held, there)
+}
+
+// lockEvery is the time between two attempts at a lock. A process that was
+// killed lets go of it within a lease.
+const lockEvery = 100 * time.Millisecond
+
+// AwaitLock locks the file at path, whose folder it makes. If another process holds the lock
+// after patience, the error is ErrLocked.
+func AwaitLock(ctx context.Context, st Store, path string, patience time.Duration) (Lock, error) {
+	for giveUp := time.Now().Add(patience); ; {
+		var held Lock
+		err := st.Mkdir(ctx, Dir(path))
+		if err == nil {
+			held, err = st.Lock(ctx, path)
+		}
+		// The folder goes with the lock of a run that has published.
+		locked := errors.Is(err, ErrLocked)
+		switch {
+		case err == nil:
+			return held, nil
+		case !locked && !errors.Is(err, fs.ErrNotExist), locked && !time.Now().Before(giveUp):
+			return nil, err
+		}
+		select {
+		case <-time.After(lockEvery):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"time"
 
 	"tfos/internal/exit"
@@ -98,7 +97,7 @@ func (c Config) patience(path string) time.Duration {
 // lockOutput locks the file that stands for an output. name is what hidden names beside the
 // output begin with.
 func lockOutput(ctx context.Context, cfg Config, st store.Store, o Output, name string) (store.Lock, error) {
-	lock, err := lockFile(ctx, st, name+holdLock, cfg.patience(o.Final))
+	lock, err := store.AwaitLock(ctx, st, name+holdLock, cfg.patience(o.Final))
 	switch {
 	case errors.Is(err, store.ErrLocked):
 		return nil, &OutputError{o, "is being written by another run: wait until it has ended, or choose another path"}
@@ -106,33 +105,4 @@ func lockOutput(ctx context.Context, cfg Config, st store.Store, o Output, name 
 		return nil, fmt.Errorf("%s: %s cannot be written: %w", o.Kind, o.Final, err)
 	}
 	return lock, nil
-}
-
-// lockEvery is the time between two attempts at a lock. A run that was killed
-// lets go of it within a lease.
-const lockEvery = 100 * time.Millisecond
-
-// lockFile locks the file at path, whose folder it makes. If another process holds the lock
-// after patience, the error is store.ErrLocked.
-func lockFile(ctx context.Context, st store.Store, path string, patience time.Duration) (store.Lock, error) {
-	for giveUp := time.Now().Add(patience); ; {
-		var held store.Lock
-		err := st.Mkdir(ctx, store.Dir(path))
-		if err == nil {
-			held, err = st.Lock(ctx, path)
-		}
-		// The folder goes with the lock of a run that has published.
-		locked := errors.Is(err, store.ErrLocked)
-		switch {
-		case err == nil:
-			return held, nil
-		case !locked && !errors.Is(err, fs.ErrNotExist), locked && !time.Now().Before(giveUp):
-			return nil, err
-		}
-		select {
-		case <-time.After(lockEvery):
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
 }

@@ -23,7 +23,7 @@ type heldModelDir struct {
 func (m *heldModelDir) acquire(ctx context.Context, cfg Config) error {
 	st, err := store.For(m.dir)
 	if err == nil {
-		m.lock, err = lockFile(ctx, st, store.Join(m.dir, modelLock), cfg.patience(m.dir))
+		m.lock, err = store.AwaitLock(ctx, st, store.Join(m.dir, modelLock), cfg.patience(m.dir))
 	}
 	if errors.Is(err, store.ErrLocked) {
 		return fmt.Errorf("model_dir: %s: another run trains there: wait until it has ended, or choose another", m.dir)

@@ -85,7 +85,7 @@ func unprepared(ctx context.Context, o Output, err error) error {
 // lock takes the output's lock. It waits as long as a killed run may take to let
 // go of it.
 func lock(ctx context.Context, st store.Store, o Output, patience time.Duration) (store.Lock, error) {
-	held, err := lockFile(ctx, st, store.Join(o.Resume, lockName), patience)
+	held, err := store.AwaitLock(ctx, st, store.Join(o.Resume, lockName), patience)
 	if errors.Is(err, store.ErrLocked) {
 		return nil, &OutputError{o, "is being written by another run: wait until it has ended, or choose another output"}
 	}
