@@ -65,6 +65,43 @@ func (o *Objects) OpenAt(ctx context.Context, path string) (Handle, error) {
 	return &objectHandle{o, path, object}, nil
 }
 
+// BeginAt implements Beginner.
+func (o *Objects) BeginAt(ctx context.Context, path string, p []byte, offset int64) (Handle, int, error) {
+	r := &objectReader{ctx: ctx, o: o, path: path, at: bucket.Range{Offset: offset, Length: int64(len(p))}, size: -1}
+	switch {
+	case ctx.Err() != nil:
+		return nil, 0, ctx.Err()
+	case o.named(path) != nil:
+		return nil, 0, o.named(path)
+	case offset >= 0 && len(p) > 0:
+		if err := r.open(); err != nil {
+			return nil, 0, err
+		}
+	}
+	defer r.Close() // it closes no more than a connection
+	if r.size < 0 { // there is no such range, or the answer does not say how large the object is
+		return o.openAndRead(ctx, path, p, offset)
+	}
+	n, err := io.ReadFull(r, p)
+	if want := min(int64(len(p)), r.size-offset); err != nil && int64(n) < want {
+		return nil, n, fmt.Errorf("store: read %d bytes of %s at %d: %d came: %w", want, path, offset, n, err)
+	}
+	return &objectHandle{o, path, bucket.Object{Key: o.key(path), Size: r.size, ETag: r.at.ETag}}, n, nil
+}
+
+// openAndRead is BeginAt by two requests.
+func (o *Objects) openAndRead(ctx context.Context, path string, p []byte, offset int64) (Handle, int, error) {
+	h, err := o.OpenAt(ctx, path)
+	if err != nil {
+		return nil, 0, err
+	}
+	n, err := h.ReadAt(ctx, p, offset)
+	if err != nil && err != io.EOF {
+		return nil, n, errors.Join(err, h.Close())
+	}
+	return h, n, nil
+}
+
 // objectHandle is an object as it was when it was opened.
 type objectHandle struct {
 	o      *Objects
@@ -111,6 +148,7 @@ type objectReader struct {
 	o      *Objects
 	path   string
 	at     bucket.Range // what is left. Its ETag is that of the first answer
+	size   int64        // of the object, by the last answer
 	body   io.ReadCloser
 	cancel context.CancelCauseFunc // ends the request of body
 	end    error                   // what Read returns from now on
@@ -139,7 +177,7 @@ func (r *objectReader) request(ctx context.Context) error {
 		}
 		return err
 	}
-	r.body, r.cancel, r.at.ETag = body, cancel, body.ETag
+	r.body, r.cancel, r.at.ETag, r.size = body, cancel, body.ETag, body.Size
 	return nil
 }
 

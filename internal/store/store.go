@@ -95,6 +95,13 @@ type Handle interface {
 	Close() error
 }
 
+// Beginner is a store whose calls take long to begin: an object store.
+type Beginner interface {
+	// BeginAt is OpenAt, and the first ReadAt by the same request: it fills p from offset.
+	// It returns fewer bytes, without an error, only where the file ends.
+	BeginAt(ctx context.Context, path string, p []byte, offset int64) (Handle, int, error)
+}
+
 // File is a file that is being written. The caller ends it with Commit or Abort.
 // Abort after Commit does nothing, so that Abort can be deferred.
 type File interface {

@@ -48,7 +48,7 @@ func openBytes(t *testing.T, content []byte, split codec.Split) *messages {
 	if err := os.WriteFile(split.Path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, err := codec.OpenSource(t.Context(), split.Path)
+	s, err := codec.OpenSource(t.Context(), split)
 	if err != nil {
 		t.Fatal(err)
 	}

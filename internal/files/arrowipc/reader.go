@@ -31,7 +31,7 @@ type reader struct {
 }
 
 func openReader(ctx context.Context, s codec.Split, o codec.ReadOptions) (*reader, error) {
-	src, err := codec.OpenSource(ctx, s.Path)
+	src, err := codec.OpenSource(ctx, s)
 	if err != nil {
 		return nil, err
 	}

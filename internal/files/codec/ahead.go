@@ -3,6 +3,7 @@ package codec
 import (
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 )
 
@@ -12,7 +13,7 @@ type Piece struct{ Offset, Size int64 }
 // Limits of what one reader of a file holds in memory, in bytes.
 const (
 	aheadMost  = 48 << 20  // of all blocks that its columns have read ahead
-	blockLeast = 512 << 10 // of one block, where there are many columns
+	blockLeast = 512 << 10 // of the blocks of one column, where there are many columns
 )
 
 // aheadBlocks is how many blocks are on their way while one is used.
@@ -21,15 +22,24 @@ const aheadBlocks = 2
 // InOrder returns a reader of pieces of the file that the caller reads from their begin to
 // their end, one after the other. From a remote store it reads large blocks, and the next
 // blocks before they are asked for: a call takes as long to begin as the transfer of much
-// data. sharers is how many readers of this file share the memory for that. Of a local
-// file it is the file itself.
-func (s *Source) InOrder(pieces []Piece, sharers int) io.ReaderAt {
-	if s.Block == 0 {
+// data. all are the bytes that all readers of this file read, and share the memory for that.
+// Where reads cost little, it is the file itself: of a local file, and of pieces that are in
+// memory.
+func (s *Source) InOrder(pieces []Piece, all int64) io.ReaderAt {
+	if s.Block == 0 || !slices.ContainsFunc(pieces, func(p Piece) bool { return !s.holds(p) }) {
 		return s
 	}
 	a := &ahead{source: s, most: aheadBlocks}
-	size := min(s.Block, aheadMost/int64(sharers*(1+aheadBlocks)))
-	if size < blockLeast {
+	own, largest := int64(0), int64(0)
+	for _, piece := range pieces {
+		own, largest = own+piece.Size, max(largest, piece.Size)
+	}
+	share := float64(own) / float64(max(1, own, all))
+	size := min(s.Block, int64(share*aheadMost)/(1+aheadBlocks))
+	switch {
+	case (1+aheadBlocks)*largest <= blockLeast:
+		size = largest
+	case size < min(largest, blockLeast):
 		size, a.most = blockLeast, 1 // nothing is on its way while a block is used
 	}
 	for _, piece := range pieces {
@@ -52,19 +62,37 @@ func (s *Source) freeAhead() {
 		}
 		a.now, a.coming, a.blocks = nil, nil, nil
 	}
+	if s.held != nil {
+		freeBlock(s.held)
+		s.held, s.begun = nil, Piece{}
+	}
 }
 
-// blocks is memory that earlier blocks used. New memory is a page fault every 4 KiB.
-var blocks sync.Pool
+// freeBlocks is memory that earlier blocks used, by its size in units of blockUnit. New memory is
+// a page fault every 4 KiB.
+var freeBlocks [splitMost/blockUnit + 1]sync.Pool
+
+// blockUnit is what sizes of blocks are rounded up to, so that blocks of files of about one size
+// share memory.
+const blockUnit = 256 << 10
 
 func newBlock(size int64) []byte {
-	if old, _ := blocks.Get().(*[]byte); old != nil && int64(cap(*old)) >= size {
+	units := (size + blockUnit - 1) / blockUnit
+	if units >= int64(len(freeBlocks)) {
+		return make([]byte, size)
+	}
+	if old, _ := freeBlocks[units].Get().(*[]byte); old != nil {
 		return (*old)[:size]
 	}
-	return make([]byte, size)
+	return make([]byte, size, units*blockUnit)
 }
 
-func freeBlock(data []byte) { blocks.Put(&data) }
+// freeBlock gives memory of newBlock back.
+func freeBlock(data []byte) {
+	if units := cap(data) / blockUnit; cap(data)%blockUnit == 0 && units < len(freeBlocks) {
+		freeBlocks[units].Put(&data)
+	}
+}
 
 // ahead reads blocks before they are asked for. It serves one caller.
 type ahead struct {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -39,7 +40,7 @@ func TestInOrder(t *testing.T) {
 		return nil
 	})
 	pieces := []Piece{{100, 9 << 20}, {9<<20 + 100, 5}, {20 << 20, 13 << 20}, {40<<20 - 7, 7}}
-	r := s.InOrder(pieces, 1)
+	r := s.InOrder(pieces, 0)
 	total := int64(0)
 	for _, piece := range pieces {
 		got := make([]byte, piece.Size)
@@ -77,7 +78,7 @@ func TestInOrderIsAhead(t *testing.T) {
 		under.Add(-1)
 		return nil
 	})
-	r := s.InOrder([]Piece{{0, 40 << 20}}, 1)
+	r := s.InOrder([]Piece{{0, 40 << 20}}, 0)
 	if _, err := r.ReadAt(make([]byte, 10), 0); err != nil {
 		t.Fatal(err)
 	}
@@ -103,16 +104,38 @@ func TestInOrderIsAhead(t *testing.T) {
 	}
 }
 
-// TestInOrderMemory: many columns share the memory.
+// TestInOrderMemory: columns share the memory by their size. A column whose pieces fit into its
+// part of it is read by one request a piece.
 func TestInOrderMemory(t *testing.T) {
-	for sharers, size := range map[int]int64{1: 4 << 20, 4: 4 << 20, 8: 2 << 20, 1000: blockLeast} {
-		s, _ := remoteFile(40<<20, func(int64, int) error { return nil })
-		a := s.InOrder([]Piece{{0, 40 << 20}}, sharers).(*ahead)
-		if a.blocks[0].Size != size {
-			t.Errorf("%d readers: blocks of %d bytes, want %d", sharers, a.blocks[0].Size, size)
+	const mib = 1 << 20
+	for _, c := range []struct {
+		name   string
+		pieces []Piece
+		all    int64 // bytes of all columns
+		size   int64 // of the first block
+		most   int   // blocks ahead
+	}{
+		{"one column", []Piece{{0, 40 * mib}}, 40 * mib, 4 * mib, 2},
+		{"beside a small column", []Piece{{0, 39 * mib}}, 40 * mib, 4 * mib, 2},
+		{"a small column", []Piece{{0, 100}, {20 * mib, 300}}, 40 * mib, 100, 2},
+		{"one of 8", []Piece{{0, 40 * mib}}, 320 * mib, 2 * mib, 2},
+		{"one of 200 in a group of 16 MiB", []Piece{{0, 80_000}, {16 * mib, 80_000}}, 2 * 200 * 80_000, 80_000, 2},
+		{"one of 1000 in large groups", []Piece{{0, 40 * mib}}, 40_000 * mib, blockLeast, 1},
+		{"a wrong sum", []Piece{{0, 40 * mib}}, 0, 4 * mib, 2},
+		{"an empty piece", []Piece{{0, 0}, {0, 40 * mib}}, 40 * mib, 4 * mib, 2},
+	} {
+		s, _ := remoteFile(40*mib, func(int64, int) error { return nil })
+		a := s.InOrder(c.pieces, c.all).(*ahead)
+		if a.blocks[0].Size != c.size || a.most != c.most {
+			t.Errorf("%s: blocks of %d bytes, %d ahead; want %d, %d", c.name, a.blocks[0].Size, a.most, c.size, c.most)
 		}
-		if held := int64(sharers*(a.most+1)) * size; sharers < 30 && held > aheadMost {
-			t.Errorf("%d readers hold %d bytes", sharers, held)
+		own := int64(0)
+		for _, p := range c.pieces {
+			own += p.Size
+		}
+		part := float64(own) / float64(max(c.all, own)) * aheadMost
+		if held := int64(1+a.most) * c.size; held > blockLeast && c.most > 1 && float64(held) > part {
+			t.Errorf("%s: holds %d bytes of %.0f", c.name, held, part)
 		}
 	}
 }
@@ -126,7 +149,7 @@ func TestInOrderFails(t *testing.T) {
 		}
 		return nil
 	})
-	r := s.InOrder([]Piece{{0, 40 << 20}}, 1)
+	r := s.InOrder([]Piece{{0, 40 << 20}}, 0)
 	if _, err := r.ReadAt(make([]byte, 8<<20), 0); err != nil {
 		t.Error(err)
 	}
@@ -154,5 +177,69 @@ func TestTail(t *testing.T) {
 	got := make([]byte, 40)
 	if _, err := small.ReadAt(got, 30); err != nil || !bytes.Equal(got, content[30:70]) {
 		t.Errorf("a small file: %v", err)
+	}
+}
+
+// TestFirstRead: what opening a split reads.
+func TestFirstRead(t *testing.T) {
+	for _, c := range []struct{ offset, length, begin, size int64 }{
+		{0, 1000, 0, 1000},
+		{0, splitMost, 0, splitMost},
+		{0, splitMost + 1, splitMost + 1 - tailBytes, tailBytes},
+		{20 << 20, 5 << 20, 20 << 20, 5 << 20},
+		{20 << 20, 10, 20<<20 + 10 - tailBytes, tailBytes}, // a footer may be all that follows
+		{20 << 20, 0, 20<<20 - tailBytes, tailBytes},
+		{0, 0, 0, 0},
+		{0, math.MaxInt64, 0, 0},
+		{7, math.MaxInt64 - 7, 0, 0},
+	} {
+		if got := firstRead(Split{Offset: c.offset, Length: c.length}); got.Size != c.size || got.Size > 0 && got.Offset != c.begin {
+			t.Errorf("%d bytes from %d: %v, want %d from %d", c.length, c.offset, got, c.size, c.begin)
+		}
+	}
+}
+
+// TestHeld: what opening has read is not read again, and what is next to it is.
+func TestHeld(t *testing.T) {
+	reads := 0
+	s, content := remoteFile(1<<20, func(int64, int) error { reads++; return nil })
+	s.begun = Piece{1000, 5000}
+	s.held = append(newBlock(5000)[:0], content[1000:6000]...)
+	for _, c := range []struct {
+		Piece
+		reads int
+	}{
+		{Piece{1000, 5000}, 0}, {Piece{1000, 1}, 0}, {Piece{5999, 1}, 0}, {Piece{2000, 100}, 0},
+		{Piece{999, 10}, 1}, {Piece{5999, 2}, 1}, {Piece{6000, 5}, 1}, {Piece{0, 100}, 1},
+	} {
+		reads = 0
+		got := make([]byte, c.Size)
+		if n, err := s.ReadAt(got, c.Offset); n != len(got) || err != nil || !bytes.Equal(got, content[c.Offset:c.Offset+c.Size]) || reads != c.reads {
+			t.Errorf("%v: %d bytes in %d reads, %v", c.Piece, n, reads, err)
+		}
+	}
+	if r := s.InOrder([]Piece{{1000, 10}, {2000, 4000}}, 0); r != s {
+		t.Error("pieces in memory are read ahead")
+	}
+	if r := s.InOrder([]Piece{{1000, 10}, {2000, 4001}}, 0); r == s {
+		t.Error("pieces that are not in memory are not read ahead")
+	}
+	s.freeAhead()
+	if s.holds(Piece{1000, 1}) || s.held != nil {
+		t.Error("memory is held after the end")
+	}
+}
+
+// TestBlocks: memory is used again for blocks of about the same size only.
+func TestBlocks(t *testing.T) {
+	for _, size := range []int64{1, blockUnit, blockUnit + 1, 3 << 20, splitMost, splitMost + 1} {
+		b := newBlock(size)
+		if int64(len(b)) != size || int64(cap(b)) >= size+blockUnit {
+			t.Errorf("%d bytes: %d, room for %d", size, len(b), cap(b))
+		}
+		freeBlock(b)
+		if again := newBlock(size - 1 + size%2); int64(cap(again)) >= size+blockUnit {
+			t.Errorf("%d bytes have room for %d", len(again), cap(again))
+		}
 	}
 }

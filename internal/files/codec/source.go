@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"sync"
 	"sync/atomic"
 
@@ -28,28 +29,50 @@ type Source struct {
 	reading sync.WaitGroup // of ahead
 	ahead   []*ahead
 	tail    func() ([]byte, error)
+	begun   Piece  // what opening the file has read
+	held    []byte // its bytes
 }
 
 // tailBytes is how much of a remote file's end is read at once: a footer, its length and
 // its magic number are three reads.
 const tailBytes = 64 << 10
 
-// OpenSource opens a file for reads at many places. The caller closes it. ctx
-// bounds every later read.
-func OpenSource(ctx context.Context, path string) (*Source, error) {
-	st, err := store.For(path)
+// splitMost is how many bytes of a split are read when it is opened: an object store transfers
+// them in about the time that another request would take to begin.
+const splitMost = 8 << 20
+
+// firstRead returns what to read of a remote file when it is opened for a split: all of a small
+// split, else the last bytes of the split, which for most are the file's footer. It is empty if
+// the split does not say where it ends.
+func firstRead(s Split) Piece {
+	if s.Length >= math.MaxInt64-s.Offset {
+		return Piece{}
+	}
+	end := s.Offset + s.Length
+	begin := max(0, min(s.Offset, end-tailBytes))
+	if end-begin > splitMost {
+		begin = end - tailBytes
+	}
+	return Piece{begin, end - begin}
+}
+
+// OpenSource opens a file for reads at many places, by the reader of a split. The caller closes
+// it. ctx bounds every later read. On an object store the request that opens the file also reads
+// what such a reader needs first. Split{Path: path, Offset: size} asks for the end of a file that
+// was listed with this size.
+func OpenSource(ctx context.Context, split Split) (*Source, error) {
+	st, err := store.For(split.Path)
 	if err != nil {
 		return nil, err
 	}
-	h, err := st.OpenAt(ctx, path)
+	s := &Source{Path: split.Path, Ended: ctx.Err}
+	h, err := s.begin(ctx, st, firstRead(split))
 	if err != nil {
-		return nil, StoreError(path, err)
+		return nil, StoreError(s.Path, err)
 	}
 	reads, cancel := context.WithCancel(ctx)
-	s := &Source{
-		Path: path, Size: h.Size(), Block: h.Block(), Ended: ctx.Err,
-		Read: func(p []byte, offset int64) (int, error) { return h.ReadAt(reads, p, offset) },
-	}
+	s.Size, s.Block = h.Size(), h.Block()
+	s.Read = func(p []byte, offset int64) (int, error) { return h.ReadAt(reads, p, offset) }
 	s.Close = func() error {
 		cancel()
 		s.reading.Wait()
@@ -60,6 +83,18 @@ func OpenSource(ctx context.Context, path string) (*Source, error) {
 		s.tail = sync.OnceValues(s.readTail)
 	}
 	return s, nil
+}
+
+// begin opens the file. It holds the first piece if the store can read it by the same request.
+func (s *Source) begin(ctx context.Context, st store.Store, first Piece) (store.Handle, error) {
+	remote, ok := st.(store.Beginner)
+	if !ok || first.Size == 0 {
+		return st.OpenAt(ctx, s.Path)
+	}
+	held := newBlock(first.Size)
+	h, n, err := remote.BeginAt(ctx, s.Path, held, first.Offset)
+	s.begun, s.held = Piece{first.Offset, int64(n)}, held[:n]
+	return h, err
 }
 
 func (s *Source) readTail() ([]byte, error) {
@@ -74,6 +109,9 @@ func (s *Source) ReadAt(p []byte, offset int64) (int, error) {
 	if offset < 0 || offset > s.Size-int64(len(p)) {
 		return 0, fmt.Errorf("bytes from %d to %d of a file of %d", offset, offset+int64(len(p)), s.Size)
 	}
+	if s.holds(Piece{offset, int64(len(p))}) {
+		return copy(p, s.held[offset-s.begun.Offset:]), nil
+	}
 	if begin := s.Size - tailBytes; s.tail != nil && offset >= begin {
 		tail, err := s.tail()
 		if err != nil {
@@ -82,6 +120,11 @@ func (s *Source) ReadAt(p []byte, offset int64) (int, error) {
 		return copy(p, tail[offset-max(0, begin):]), nil
 	}
 	return s.read(p, offset)
+}
+
+// holds reports whether opening the file has read all of a piece.
+func (s *Source) holds(p Piece) bool {
+	return p.Offset >= s.begun.Offset && p.Offset+p.Size <= s.begun.Offset+s.begun.Size
 }
 
 func (s *Source) read(p []byte, offset int64) (int, error) {

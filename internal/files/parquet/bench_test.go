@@ -173,7 +173,7 @@ func BenchmarkRead(b *testing.B) { each(b, readRecords, readLibraryRecords) }
 
 func readRecords(path string) (rows int64, err error) {
 	o := codec.ReadOptions{BatchRows: benchBatch}.WithDefaults()
-	f, err := openFile(context.Background(), path, o)
+	f, err := openFile(context.Background(), codec.WholeFile(path), o)
 	if err != nil {
 		return 0, err
 	}
@@ -416,7 +416,7 @@ func BenchmarkPages(b *testing.B) {
 }
 
 func readPages(path string) (n int, err error) {
-	f, err := openFile(context.Background(), path, codec.ReadOptions{})
+	f, err := openFile(context.Background(), codec.WholeFile(path), codec.ReadOptions{})
 	if err != nil {
 		return 0, err
 	}

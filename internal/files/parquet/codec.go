@@ -37,7 +37,7 @@ func (Codec) Begins(head []byte) bool { return bytes.HasPrefix(head, []byte("PAR
 
 // CountRows returns the number of a file's rows, from its footer.
 func (Codec) CountRows(ctx context.Context, file store.Info) (int64, error) {
-	f, err := openFile(ctx, file.Path, codec.ReadOptions{})
+	f, err := openFile(ctx, footerOf(file), codec.ReadOptions{})
 	if err != nil {
 		return 0, err
 	}
@@ -48,7 +48,7 @@ func (Codec) Schema(ctx context.Context, files []store.Info, o codec.ReadOptions
 	if err := codec.NoOptions(codec.Parquet, o.Options); err != nil {
 		return nil, err
 	}
-	f, err := openFile(ctx, files[0].Path, o)
+	f, err := openFile(ctx, footerOf(files[0]), o)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func (Codec) Schema(ctx context.Context, files []store.Info, o codec.ReadOptions
 }
 
 func (Codec) Starts(ctx context.Context, info store.Info, o codec.ReadOptions) (starts []int64, err error) {
-	f, err := openFile(ctx, info.Path, o)
+	f, err := openFile(ctx, footerOf(info), o)
 	if err != nil {
 		return nil, err
 	}
@@ -88,8 +88,12 @@ type openedFile struct {
 
 var errNotParquet = errors.New("not a readable parquet file")
 
-func openFile(ctx context.Context, path string, o codec.ReadOptions) (*openedFile, error) {
-	s, err := codec.OpenSource(ctx, path)
+// footerOf is the split that is the end of a listed file.
+func footerOf(file store.Info) codec.Split { return codec.Split{Path: file.Path, Offset: file.Size} }
+
+// openFile opens a file to read a split of it.
+func openFile(ctx context.Context, split codec.Split, o codec.ReadOptions) (*openedFile, error) {
+	s, err := codec.OpenSource(ctx, split)
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +193,7 @@ func (f *openedFile) rowGroups(s codec.Split) ([]rowGroup, error) {
 }
 
 func (Codec) Open(ctx context.Context, s codec.Split, schema *arrow.Schema, o codec.ReadOptions) (codec.Reader, error) {
-	f, err := openFile(ctx, s.Path, o)
+	f, err := openFile(ctx, s, o)
 	if err != nil {
 		return nil, err
 	}

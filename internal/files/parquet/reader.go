@@ -27,6 +27,7 @@ type reader struct {
 	batch    int64 // rows of the next batch
 	rows     int64 // read so far
 	total    int64 // rows of the split by the footer
+	bytes    int64 // of the columns in the file, by the footer
 	before   int64 // rows of the file before the split
 	// expands says that rows may be larger in memory than the file says. Then a
 	// row group begins with few rows, and later batches depend on the last
@@ -74,11 +75,25 @@ func (r *reader) addLeaves(n *node) error {
 		}
 		c.leaf = &leaf{name: col.Path(), values: v, nested: n.column < 0, ancestor: c.ancestor,
 			maxRep: uint8(col.MaxRepetitionLevel()), maxDef: uint8(col.MaxDefinitionLevel()), validity: arrays.Buffer{Mem: r.mem}}
+		r.bytes += r.bytesOf(c.column)
 		c.leaf.open = func(group int) (chunk, error) { return r.chunk(c.leaf, c.column, group) }
 		r.leaves = append(r.leaves, c.leaf)
 	}
 	n.setFirstLeaves()
 	return nil
+}
+
+// bytesOf returns how many bytes of the file a column of the split has. What the footer says
+// wrongly does not count: opening it is the error.
+func (r *reader) bytesOf(column int) (n int64) {
+	for _, g := range r.groups {
+		if meta, err := g.ColumnChunk(column); err == nil {
+			if piece, err := pieceOf(meta, r.source.Size); err == nil {
+				n += piece.Size
+			}
+		}
+	}
+	return n
 }
 
 // chunk opens a column chunk of the split's group-th row group.
@@ -119,7 +134,7 @@ func (r *reader) inOrder(column, group int) io.ReaderAt {
 		}
 		pieces = append(pieces, piece)
 	}
-	return r.source.InOrder(pieces, len(r.leaves))
+	return r.source.InOrder(pieces, r.bytes)
 }
 
 func (r *reader) FirstRow() int64 { return r.before }

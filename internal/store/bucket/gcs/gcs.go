@@ -107,7 +107,8 @@ func (b *Bucket) Get(ctx context.Context, key string, r bucket.Range) (*bucket.B
 		}
 		return nil, err
 	}
-	return &bucket.Body{ReadCloser: answer.Body, ETag: answer.Header.Get("X-Goog-Generation")}, nil
+	size := bucket.SizeOf(answer.Header.Get("Content-Range"), answer.ContentLength)
+	return &bucket.Body{ReadCloser: answer.Body, ETag: answer.Header.Get("X-Goog-Generation"), Size: size}, nil
 }
 
 // Head implements bucket.Bucket.
