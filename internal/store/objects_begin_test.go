@@ -5,8 +5,10 @@ import (
 	"errors"
 	"io/fs"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"tfos/internal/store/bucket"
 )
@@ -79,4 +81,30 @@ func TestBeginAt(t *testing.T) {
 			t.Error("a bucket is read")
 		}
 	})
+}
+
+// TestBeginAtUnsized: an answer that does not say how large the object is costs another request.
+func TestBeginAtUnsized(t *testing.T) {
+	data := noise(5000)
+	var asked []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.Method+" "+r.Header.Get("Range"))
+		recorded := httptest.NewRecorder()
+		recorded.Header().Set("ETag", `"1"`)
+		http.ServeContent(recorded, r, "", time.Unix(1, 0), bytes.NewReader(data))
+		answer := recorded.Result()
+		answer.Header.Del("Content-Range")
+		copyHeader(w, answer)
+		_, _ = w.Write(recorded.Body.Bytes())
+	}))
+	defer server.Close()
+	s := openBucket(t, s3Root, server.URL)
+	got := make([]byte, 100)
+	h, n, err := s.BeginAt(t.Context(), s3Root+"/a", got, 1000)
+	if err != nil || n != 100 || !bytes.Equal(got, data[1000:1100]) || h.Size() != 5000 {
+		t.Errorf("%d bytes, %v, after %q", n, err, asked)
+	}
+	if len(asked) != 3 || asked[1] != "HEAD " {
+		t.Errorf("requests %q", asked)
+	}
 }

@@ -66,15 +66,11 @@ type Object struct {
 type Body struct {
 	io.ReadCloser
 	ETag string
-	Size int64 // bytes of the whole object; -1: the store did not say
+	Size int64 // bytes of the whole object; -1: the answer does not say, as one to a Get without a range
 }
 
-// SizeOf returns Body.Size by an answer's Content-Range, "bytes 0-99/1234". An answer
-// without it has the whole object: length bytes, or -1 if the store did not say.
-func SizeOf(contentRange string, length int64) int64 {
-	if contentRange == "" {
-		return length
-	}
+// SizeOf returns Body.Size by an answer's Content-Range, "bytes 0-99/1234".
+func SizeOf(contentRange string) int64 {
 	_, total, _ := strings.Cut(contentRange, "/")
 	size, err := strconv.ParseInt(total, 10, 64)
 	if err != nil || size < 0 {

@@ -113,11 +113,7 @@ func (b *Bucket) Get(ctx context.Context, key string, r bucket.Range) (*bucket.B
 	if isMarker(out.Metadata) {
 		return nil, errors.Join(&bucket.Error{Kind: fs.ErrNotExist, Message: "it is a folder"}, out.Body.Close())
 	}
-	length := int64(-1)
-	if out.ContentLength != nil {
-		length = *out.ContentLength
-	}
-	return &bucket.Body{ReadCloser: out.Body, ETag: etagOf(out.ETag), Size: bucket.SizeOf(value(out.ContentRange), length)}, nil
+	return &bucket.Body{ReadCloser: out.Body, ETag: etagOf(out.ETag), Size: bucket.SizeOf(value(out.ContentRange))}, nil
 }
 
 // Head implements bucket.Bucket.

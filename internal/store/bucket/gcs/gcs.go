@@ -107,7 +107,7 @@ func (b *Bucket) Get(ctx context.Context, key string, r bucket.Range) (*bucket.B
 		}
 		return nil, err
 	}
-	size := bucket.SizeOf(answer.Header.Get("Content-Range"), answer.ContentLength)
+	size := bucket.SizeOf(answer.Header.Get("Content-Range"))
 	return &bucket.Body{ReadCloser: answer.Body, ETag: answer.Header.Get("X-Goog-Generation"), Size: size}, nil
 }
 

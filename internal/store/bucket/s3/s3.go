@@ -85,11 +85,7 @@ func (b *Bucket) Get(ctx context.Context, key string, r bucket.Range) (*bucket.B
 	if err != nil {
 		return nil, translate(err)
 	}
-	length := int64(-1)
-	if out.ContentLength != nil {
-		length = *out.ContentLength
-	}
-	return &bucket.Body{ReadCloser: out.Body, ETag: aws.ToString(out.ETag), Size: bucket.SizeOf(aws.ToString(out.ContentRange), length)}, nil
+	return &bucket.Body{ReadCloser: out.Body, ETag: aws.ToString(out.ETag), Size: bucket.SizeOf(aws.ToString(out.ContentRange))}, nil
 }
 
 // Head implements bucket.Bucket.
