@@ -108,3 +108,19 @@ func TestBeginAtUnsized(t *testing.T) {
 		t.Errorf("requests %q", asked)
 	}
 }
+
+// TestBeginAtShort: an answer with fewer bytes than it says is an error.
+func TestBeginAtShort(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("ETag", `"1"`)
+		w.Header().Set("Content-Range", "bytes 0-99/5000")
+		w.WriteHeader(http.StatusPartialContent)
+		_, _ = w.Write(make([]byte, 50))
+		_ = http.NewResponseController(w).Flush() // then the answer has no length
+	}))
+	defer server.Close()
+	_, n, err := openBucket(t, s3Root, server.URL).BeginAt(t.Context(), s3Root+"/a", make([]byte, 100), 0)
+	if n != 50 || err == nil || !strings.Contains(err.Error(), "/a at 0: 50 came") {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+}
