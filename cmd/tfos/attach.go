@@ -56,7 +56,7 @@ Of a run that has ended, attach writes the report, and ends with the run's exit 
 				o.file = args[1]
 			}
 			v, name, err := c.attach(cmd.Context(), o)
-			if err == nil && v.Phase != launch.PhaseDetached && v.Phase != launch.PhaseUnsubmitted {
+			if err == nil && !launch.EndUnknown(v) {
 				c.report(o.output.json, func(w io.Writer) { writeReport(w, name, v, c.terminal) })
 			}
 			if code := c.conclude(v, err, o.output.json); code != exit.Done {
