@@ -30,14 +30,10 @@ type resourceManager struct {
 	active int // index of the one that answered last
 }
 
-func newResourceManager(property, env func(string) string) (*resourceManager, error) {
-	scheme, name, port := "http", "webapp.address", "8088"
-	if strings.TrimSpace(property("yarn.http.policy")) == "HTTPS_ONLY" {
-		scheme, name, port = "https", "webapp.https.address", "8090"
-	}
+func newResourceManager(managers []managerSite, property, env func(string) string) (*resourceManager, error) {
 	rm := &resourceManager{http: direct(), user: env("HADOOP_USER_NAME")}
-	for _, address := range resourceManagers(property, name, port) {
-		rm.sites = append(rm.sites, scheme+"://"+address)
+	for _, m := range managers {
+		rm.sites = append(rm.sites, m.web)
 	}
 	if rm.user == "" {
 		u, err := user.Current()
