@@ -3,6 +3,7 @@ package cluster
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -94,9 +95,10 @@ var errStandby = errors.New("this ResourceManager is not the active one")
 // yarnTransient is transient, and what a person must change does not pass.
 func yarnTransient(err error) bool {
 	var denied kerberos.Error
+	var distrusted *tls.CertificateVerificationError
 	var answered *statusError
 	switch {
-	case errors.As(err, &denied):
+	case errors.As(err, &denied), errors.As(err, &distrusted):
 		return false
 	case errors.As(err, &answered):
 		return transient(answered)
@@ -151,7 +153,10 @@ func (rm *resourceManager) send(ctx context.Context, method, to string, body []b
 	}
 	answer, err := roundTrip(rm.http, request)
 	var status *statusError
+	var distrusted *tls.CertificateVerificationError
 	switch {
+	case errors.As(err, &distrusted):
+		return nil, fmt.Errorf("%w: set SSL_CERT_FILE to the certificate of the cluster's authority", err)
 	case !errors.As(err, &status):
 		return answer, err
 	case status.status == http.StatusTemporaryRedirect, status.status == http.StatusFound:

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -280,6 +282,21 @@ func TestYARNStandby(t *testing.T) {
 	}
 	if _, err := y.State(short, App{ID: "a"}); err == nil || errors.Is(err, ErrUnknown) {
 		t.Errorf("state, without a ResourceManager: %v", err)
+	}
+}
+
+// TestYARNCertificate: a certificate that this machine does not trust is an error at once, which says
+// what to do.
+func TestYARNCertificate(t *testing.T) {
+	server := httptest.NewUnstartedServer(nil)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	defer server.Close()
+	y := openedYARN(t, map[string]string{"yarn.http.policy": "HTTPS_ONLY", "yarn.resourcemanager.webapp.https.address": strings.TrimPrefix(server.URL, "https://")})
+	ctx, cancel := context.WithTimeout(t.Context(), callTimeout)
+	defer cancel()
+	if _, err := y.Find(ctx); err == nil || !strings.Contains(err.Error(), "SSL_CERT_FILE") || ctx.Err() != nil {
+		t.Errorf("%v, %v", err, ctx.Err())
 	}
 }
 
