@@ -120,7 +120,7 @@ func (s *pluginSession) run() (execStatus, error) {
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Run(); err != nil {
-		return execStatus{}, fmt.Errorf("kube: credential plugin %s: %w: %s", s.plugin.Command, err, oneLine(said.String()+" "+s.plugin.Hint))
+		return execStatus{}, fmt.Errorf("kube: credential plugin %s: %w%s", s.plugin.Command, err, oneLine(said.String()+" "+s.plugin.Hint))
 	}
 	var answer struct {
 		APIVersion string `json:"apiVersion"`
@@ -128,7 +128,7 @@ func (s *pluginSession) run() (execStatus, error) {
 	}
 	before, _, _ := strings.Cut(said.String(), "{") // what follows may have a token
 	if err := json.NewDecoder(bytes.NewReader(said.Bytes())).Decode(&answer); err != nil {
-		return execStatus{}, fmt.Errorf("kube: credential plugin %s: its answer is no ExecCredential (Spark reads standard output and standard error together): %w: %s",
+		return execStatus{}, fmt.Errorf("kube: credential plugin %s: its answer is no ExecCredential (Spark reads standard output and standard error together): %w%s",
 			s.plugin.Command, err, oneLine(before))
 	}
 	if answer.APIVersion != s.plugin.APIVersion {
@@ -141,11 +141,14 @@ func (s *pluginSession) run() (execStatus, error) {
 	return answer.Status, nil
 }
 
-// oneLine is the beginning of a text.
+// oneLine is the beginning of a text, after a colon; "": there is none.
 func oneLine(text string) string {
 	text = strings.Join(strings.Fields(text), " ")
 	if len(text) > maxSaid {
 		text = strings.ToValidUTF8(text[:maxSaid], "") + "…"
 	}
-	return text
+	if text == "" {
+		return ""
+	}
+	return ": " + text
 }
