@@ -75,6 +75,9 @@ var rights = []struct{ verb, resource string }{
 // Reach asks whether the credentials may do what a run needs, and whether an executor's pod
 // would be accepted.
 func (k *kubernetes) Reach(ctx context.Context) error {
+	if err := checkTemplates(k.conf); err != nil {
+		return unreachable("%w", err)
+	}
 	if err := k.client.Login(ctx); err != nil {
 		return unreachable("credentials of %s: %w", k.client.Who(), err)
 	}
