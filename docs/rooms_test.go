@@ -21,9 +21,6 @@ func TestRooms(t *testing.T) {
 	used := map[string]map[string]bool{} // imports by room
 	for _, top := range []string{"cmd", "internal", "scripts"} {
 		err := filepath.WalkDir(filepath.Join("..", top), func(path string, entry fs.DirEntry, err error) error {
-			if err == nil && entry.IsDir() && isModule(path) {
-				return fs.SkipDir
-			}
 			if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 				return err
 			}
@@ -41,12 +38,6 @@ func TestRooms(t *testing.T) {
 			}
 		}
 	}
-}
-
-// isModule tells whether a folder is a Go module of its own: it is no room of tfos.
-func isModule(folder string) bool {
-	_, err := os.Stat(filepath.Join(folder, "go.mod"))
-	return err == nil
 }
 
 func checkFile(t *testing.T, allowed map[string][]string, used map[string]map[string]bool, path string) {

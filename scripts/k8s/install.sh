@@ -33,7 +33,7 @@ k8s_install() {
         k8s_unpack
         k8s_build kubernetes k8s.io/kubernetes/cmd/{kube-apiserver,kubelet,kube-controller-manager,kube-scheduler,kubectl}
         k8s_build etcd go.etcd.io/etcd/server/v3
-        k8s_build coredns .
+        k8s_build coredns github.com/coredns/coredns
         mv -f "$k8s_bin/v3" "$k8s_bin/etcd" 2>/dev/null || true # the package's last element
         rm -rf "$k8s_bin/../gocache"
         [ -x "$k8s_bin/pause" ] || gcc -O1 -static -o "$k8s_bin/pause" "$k8s_pins/pause.c"
