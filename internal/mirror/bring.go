@@ -90,7 +90,7 @@ func (m *Mirror) dropHere(c *checkpoint) error {
 // placeState writes the local state file. Its newest checkpoint is usable, which is here.
 // A follower then deletes what came down and is no longer named.
 func (m *Mirror) placeState(ctx context.Context, dir string, s stateFile, usable string, all map[string]*checkpoint, found listing) error {
-	m.states[dir] = s
+	m.states[dir], m.newest[dir] = s, usable
 	if i := slices.IndexFunc(s.all, func(name string) bool { return join(dir, name) == usable }); i >= 0 {
 		later := s.all[i+1:] // they cannot be restored
 		s = s.only(func(name string) bool { return !slices.Contains(later, name) })
