@@ -16,8 +16,11 @@ import (
 // bringTries bounds how often a checkpoint is copied that is replaced meanwhile.
 const bringTries = 3
 
-// bringCheckpoint brings down a checkpoint, unless it is here. ok is false if it cannot be
-// restored: it is deleted or replaced at the store meanwhile, or is damaged.
+// errVanished says that a checkpoint was deleted or replaced at the store while it came down.
+var errVanished = fmt.Errorf("the checkpoint was deleted while it was copied: %w", fs.ErrNotExist)
+
+// bringCheckpoint brings down a checkpoint, unless it is here. ok is false if it is damaged.
+// The error is errVanished if it is no longer at the store.
 func (m *Mirror) bringCheckpoint(ctx context.Context, c *checkpoint, found listing, got *Brought) (ok bool, err error) {
 	if m.seen[c.index()] == found[c.index()] && m.isHere(c.index()) {
 		return true, nil
@@ -28,7 +31,7 @@ func (m *Mirror) bringCheckpoint(ctx context.Context, c *checkpoint, found listi
 			return ok, err
 		}
 	}
-	return false, nil
+	return false, fmt.Errorf("mirror: bring down %s: %w", m.at(c.prefix), errVanished)
 }
 
 // bringOnce brings down a checkpoint. again: another one has its name now.
@@ -42,7 +45,10 @@ func (m *Mirror) bringOnce(ctx context.Context, c *checkpoint, found listing, go
 	var bytes int64
 	for _, name := range c.files() {
 		temporary, there, err := m.download(ctx, name)
-		if err != nil || !there {
+		if err == nil && !there {
+			err = fmt.Errorf("mirror: bring down %s: %w", m.at(name), errVanished)
+		}
+		if err != nil {
 			return false, false, err
 		}
 		coming[name] = temporary
@@ -50,7 +56,7 @@ func (m *Mirror) bringOnce(ctx context.Context, c *checkpoint, found listing, go
 	}
 	info, err := m.Store.Stat(ctx, m.at(c.index()))
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, false, nil
+		err = errVanished
 	}
 	if err != nil {
 		return false, false, fmt.Errorf("mirror: bring down %s: %w", m.at(c.index()), err)
