@@ -208,3 +208,17 @@ func TestFetchWhileAnotherPrunes(t *testing.T) {
 		t.Errorf("without an end: %v", err)
 	}
 }
+
+// TestFolderDeletedAtTheEnd: checkpoints and their state file that the program deletes as its
+// last deed are deleted by the last upload, after which nothing comes.
+func TestFolderDeletedAtTheEnd(t *testing.T) {
+	url, m, p := begin(t, 3, nil)
+	sub := &program{t: t, dir: m.Dir + "/backup", keep: 2}
+	p.save(1)
+	sub.save(1)
+	sub.save(2)
+	pass(t, m)
+	sub.remove(stateName, "ckpt-1.index", "ckpt-1"+oneData, "ckpt-2.index", "ckpt-2"+oneData)
+	finish(t, m)
+	wantTree(t, url, ckpt(1))
+}
