@@ -18,7 +18,7 @@ def main_fun(args, ctx):
     feed, ids = ctx.get_data_feed(), []
     while not feed.should_stop():
         ids += feed.next_batch(100)["id"]
-    assert len(ids) == 1000
+    assert len(ids) == 2000, len(ids)
 """
 
 
@@ -41,7 +41,7 @@ def write_job(job, stored, kind):
         common += f"export_dir: {stored.url}/model\nkeep: [id]\noutput: {{path: {stored.url}/o}}\n"
     else:
         (job.folder / "train.py").write_text(PROGRAM)
-        common += "app: {python: {file: train.py, function: main_fun}}\nepochs: 2\n"
+        common += "app: {python: {file: train.py, function: main_fun}}\ninput_mapping: {id: id}\nepochs: 2\n"
     path.write_text(common + "read_by: executor\n")
     return path
 
