@@ -41,7 +41,8 @@ def write_job(job, stored, kind):
         common += f"export_dir: {stored.url}/model\nkeep: [id]\noutput: {{path: {stored.url}/o}}\n"
     else:
         (job.folder / "train.py").write_text(PROGRAM)
-        common += "app: {python: {file: train.py, function: main_fun}}\ninput_mapping: {id: id}\nepochs: 2\n"
+        common += "app: {python: {file: train.py, function: main_fun}}\n"
+        common += "input_mapping: {id: id}\nepochs: 2\n"
     path.write_text(common + "read_by: executor\n")
     return path
 
