@@ -38,7 +38,8 @@ def write_job(job, stored, kind):
     path = job.folder / f"{kind}.yaml"
     common = f"input: {{path: {stored.url}/data}}\nspark: {{master: 'local[2]'}}\n"
     if kind == "infer":
-        common += f"export_dir: {stored.url}/model\nkeep: [id]\noutput: {{path: {stored.url}/o}}\n"
+        common += f"export_dir: {stored.url}/model\noutput: {{path: {stored.url}/o}}\n"
+        common += "keep: [id]\nallow_narrowing: true\n"
     else:
         (job.folder / "train.py").write_text(PROGRAM)
         common += "app: {python: {file: train.py, function: main_fun}}\n"
