@@ -1,6 +1,7 @@
 """Jobs on a real YARN with two ResourceManagers, of which ZooKeeper elects the active one."""
 
 import contextlib
+import os
 
 import pytest
 from real_clusters import (
@@ -27,7 +28,11 @@ from yarn_servers import (
     zookeeper,
 )
 
-pytestmark = [pytest.mark.yarn, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.yarn,
+    pytest.mark.slow,
+    pytest.mark.skipif("TFOS_TEST_YARN_OWN" not in os.environ, reason="copies the cluster"),
+]
 
 
 class Pair:
