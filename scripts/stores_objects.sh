@@ -76,7 +76,7 @@ azure_fetch() {
     stores_need npm 'fetches azurite (Azure Blob)' 'npm' || return 1
     rm -rf "$folder" && mkdir -p "$folder" &&
         cp "$stores_pins/package.json" "$stores_pins/package-lock.json" "$folder/" &&
-        npm ci --prefix "$folder" --no-audit --no-fund --loglevel=error
+        (cd "$folder" && npm ci --no-audit --no-fund --loglevel=error) # npm 11 with --prefix does not read the lock file
 }
 
 azure_start() {

@@ -3,23 +3,18 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 
 	"github.com/spf13/cobra"
 
 	"tfos/internal/exit"
-	"tfos/internal/job"
 	"tfos/internal/launch"
 	"tfos/internal/record"
-	"tfos/internal/store"
 )
 
 type attachOptions struct {
-	named     string
-	file      string // the run's job file; "": not given
-	sets      []string
+	namedRun
 	interrupt onInterrupt
 	output    verdictFormat
 }
@@ -44,19 +39,10 @@ Of a run that has ended, attach writes the report, and ends with the run's exit 
 		Example: `  tfos attach digits-20260102-030405-ab12
   tfos attach digits-20260102-030405-ab12 digits.yaml
   tfos attach hdfs:///models/.digits.tfos.runs/digits-20260102-030405-ab12`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 || len(args) > 2 {
-				return fmt.Errorf("%s needs a run, and may have its job file, such as: %[1]s digits-20260102-030405-ab12 digits.yaml", cmd.CommandPath())
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			o.named = args[0]
-			if len(args) == 2 {
-				o.file = args[1]
-			}
+		Args: o.args("a run", "digits-20260102-030405-ab12 digits.yaml"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			v, name, err := c.attach(cmd.Context(), o)
-			if err == nil && v.Phase != launch.PhaseDetached && v.Phase != launch.PhaseUnsubmitted {
+			if err == nil && !launch.EndUnknown(v) {
 				c.report(o.output.json, func(w io.Writer) { writeReport(w, name, v, c.terminal) })
 			}
 			if code := c.conclude(v, err, o.output.json); code != exit.Done {
@@ -67,7 +53,7 @@ Of a run that has ended, attach writes the report, and ends with the run's exit 
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringArrayVar(&o.sets, "set", nil, "override a key of the job, as `key=value`; may be repeated")
+	o.flags(f)
 	f.Var(&o.interrupt, "on-interrupt", "what Ctrl-C and SIGTERM do to the run: `stop|detach`")
 	f.Var(&o.output, "output", "what standard output gets at the end: `text|json`")
 	return cmd
@@ -75,21 +61,20 @@ Of a run that has ended, attach writes the report, and ends with the run's exit 
 
 // attach returns the verdict of a run, and the job's name.
 func (c *cli) attach(ctx context.Context, o *attachOptions) (v record.Verdict, job string, err error) {
-	settings, err := loadSettings(c.env)
-	if err != nil {
-		return v, "", err
-	}
-	state, err := launch.StateDir(settings.StateDir, c.env)
+	settings, state, err := c.stateDir()
 	if err != nil {
 		return v, "", err
 	}
 	spec, err := o.job()
+	if err == nil && spec != nil && !spec.InCluster() {
+		err = usageError("%s: its runs are not in a cluster (spark.deploy_mode: client): their launcher follows them", o.file)
+	}
 	if err != nil {
 		return v, "", err
 	}
 	folder, err := o.record(state, spec)
 	if err == nil {
-		err = c.openRecord(folder, spec)
+		err = c.openStoreOf(folder, spec)
 	}
 	if err != nil {
 		return v, "", err
@@ -97,7 +82,7 @@ func (c *cli) attach(ctx context.Context, o *attachOptions) (v record.Verdict, j
 	status, err := launch.ReadRecord(ctx, folder)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return v, "", usageError("%s: there is no record of a run in %s", o.named, folder)
+		return v, "", usageError("%s: there is no record of a run in %s", o.name, folder)
 	case err != nil:
 		return v, "", &launch.Error{Code: exit.Internal, Phase: "record", Err: err}
 	case status.Verdict != nil:
@@ -105,7 +90,7 @@ func (c *cli) attach(ctx context.Context, o *attachOptions) (v record.Verdict, j
 		v.Record = folder
 		return v, status.Run.Job, nil
 	case !status.Run.InCluster:
-		return v, "", usageError("%s: its driver is not in a cluster (%s): its launcher follows it. tfos show %s", o.named, status.State, folder)
+		return v, "", usageError("%s: its driver is not in a cluster (%s): its launcher follows it. tfos show %s", o.name, status.State, folder)
 	}
 	r, err := c.openRun(ctx, folder, spec, settings, o.interrupt.detach)
 	if err != nil {
@@ -116,39 +101,4 @@ func (c *cli) attach(ctx context.Context, o *attachOptions) (v record.Verdict, j
 		c.talk("tfos: %s. Submit it: tfos %s JOB.yaml --run-id %s", v.Cause, r.run.Kind, r.run.ID)
 	}
 	return v, status.Run.Job, err
-}
-
-// job loads the job file; nil: there is none.
-func (o *attachOptions) job() (*job.Spec, error) {
-	if o.file == "" {
-		if len(o.sets) > 0 {
-			return nil, usageError("--set changes a key of the job file: name it after the run")
-		}
-		return nil, nil
-	}
-	spec, err := job.Load(o.file, job.KindOf(o.file), o.sets)
-	if err == nil && !spec.InCluster() {
-		err = usageError("%s: its runs are not in a cluster (spark.deploy_mode: client): their launcher follows them", o.file)
-	}
-	return spec, err
-}
-
-// record returns the folder of the run's record. spec may be nil.
-func (o *attachOptions) record(state string, spec *job.Spec) (string, error) {
-	if spec != nil && runIDForm.MatchString(o.named) {
-		return spec.RecordFolder(o.named), nil
-	}
-	return launch.FindRecord(state, store.Canonical(o.named))
-}
-
-// openRecord sets up the store of a record, with the settings of the run's job. spec may be nil.
-func (c *cli) openRecord(folder string, spec *job.Spec) error {
-	if spec == nil {
-		return c.useStores(folder)
-	}
-	if !store.Remote(folder) {
-		return nil
-	}
-	_, err := c.configureStores(spec.Spark.Conf)
-	return err
 }

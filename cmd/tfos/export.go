@@ -114,6 +114,9 @@ func runExport(cmd *cobra.Command, c *cli, o *exportOptions) error {
 		case o.allowCode:
 			return nil, usageError("--run-code-in-file is for a Keras file (.keras, .h5)")
 		case o.file == "":
+			if err := c.useStores(o.model); err != nil {
+				return nil, err
+			}
 			here, _, err := c.localModel(cmd.Context(), o.model)
 			if err != nil {
 				return nil, err

@@ -15,16 +15,58 @@ const (
 	etaShare = 0.02
 )
 
-// pace estimates how fast an inference run computes, from its first progress
-// on.
+// pace describes how far a run is. It estimates how fast an inference run computes, from its
+// first progress on: the zero pace knows no rate.
 type pace struct {
 	begin time.Time
 	first record.Progress
 }
 
-// text describes the progress: rows, rows per second, splits, and the remaining
-// time, estimated from the input's bytes. It is "" before the first row.
-func (p *pace) text(e record.Progress, now time.Time) string {
+// line describes all of a progress: of a graph program its steps, of another one its rows, of
+// an inference its splits, and of GPUs how they are used. It is "" before anything is done.
+func (p *pace) line(e record.Progress, now time.Time) string {
+	done := fedText(e.Feeds)
+	if e.Training != nil {
+		done = trainingText(*e.Training)
+	}
+	var parts []string
+	for _, part := range []string{done, p.computedText(e, now), gpusText(e.GPUs)} {
+		if part != "" {
+			parts = append(parts, part)
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+// fedText describes the progress of a program that takes rows. It is "" for other jobs.
+func fedText(feeds []record.FeedRows) string {
+	if len(feeds) == 0 {
+		return ""
+	}
+	var received, trained int64
+	for _, f := range feeds {
+		received += f.Received
+		trained += f.Trained
+	}
+	return fmt.Sprintf("%d rows fed, %d trained", received, trained)
+}
+
+// trainingText describes how far the training of a graph program is.
+func trainingText(t record.Training) string {
+	text := fmt.Sprintf("step %d", t.Step)
+	if t.Steps > 0 {
+		text += fmt.Sprintf(" of %d", t.Steps)
+	}
+	text += fmt.Sprintf(", loss %.4g, %.1f steps/s", t.Loss, t.StepsPerSecond)
+	if left := t.Steps - t.Step; left > 0 && t.StepsPerSecond > 0 {
+		text += ", about " + formatSpan(float64(left)/t.StepsPerSecond) + " left"
+	}
+	return text
+}
+
+// computedText describes the progress of inference: rows, rows per second, splits, and the
+// remaining time, estimated from the input's bytes. It is "" before the first row.
+func (p *pace) computedText(e record.Progress, now time.Time) string {
 	if e.Splits == 0 && e.Rows == 0 {
 		return ""
 	}

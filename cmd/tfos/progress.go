@@ -90,16 +90,7 @@ func (p *progress) showState(s cluster.State) {
 
 // showProgress shows totals: always on a terminal, every plainEvery otherwise.
 func (p *progress) showProgress(e record.Progress) {
-	text := progressText(e)
-	if e.Training != nil {
-		text = trainingText(*e.Training)
-	}
-	if pace := p.pace.text(e, p.now()); pace != "" {
-		text = strings.TrimPrefix(text+"; "+pace, "; ")
-	}
-	if use := gpusText(e.GPUs); use != "" {
-		text = strings.TrimPrefix(text+"; "+use, "; ")
-	}
+	text := p.pace.line(e, p.now())
 	if text == "" {
 		return
 	}
@@ -108,33 +99,6 @@ func (p *progress) showProgress(e record.Progress) {
 		p.printLine(text)
 		p.last, p.lastText = now, text
 	}
-}
-
-// trainingText describes how far the training of a graph program is.
-func trainingText(t record.Training) string {
-	text := fmt.Sprintf("step %d", t.Step)
-	if t.Steps > 0 {
-		text += fmt.Sprintf(" of %d", t.Steps)
-	}
-	text += fmt.Sprintf(", loss %.4g, %.1f steps/s", t.Loss, t.StepsPerSecond)
-	if left := t.Steps - t.Step; left > 0 && t.StepsPerSecond > 0 {
-		text += ", about " + formatSpan(float64(left)/t.StepsPerSecond) + " left"
-	}
-	return text
-}
-
-// progressText describes the progress of a program that takes rows. It is "" for other
-// jobs.
-func progressText(e record.Progress) string {
-	var received, trained int64
-	for _, f := range e.Feeds {
-		received += f.Received
-		trained += f.Trained
-	}
-	if len(e.Feeds) == 0 {
-		return ""
-	}
-	return fmt.Sprintf("%d rows fed, %d trained", received, trained)
 }
 
 // Write passes on the program's output unchanged.

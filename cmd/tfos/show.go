@@ -22,7 +22,8 @@ import (
 const maxTensors = 20
 
 type showOptions struct {
-	path   string
+	namedRun
+	path   string // of the model or the record
 	all    bool
 	output verdictFormat
 }
@@ -30,7 +31,7 @@ type showOptions struct {
 func newShowCommand(c *cli) *cobra.Command {
 	o := &showOptions{}
 	cmd := &cobra.Command{
-		Use:   "show MODEL|RECORD",
+		Use:   "show MODEL|RECORD [JOB.yaml]",
 		Short: "Say what a model takes and gives, or how a run is",
 		Long: `Says what a SavedModel, a frozen graph (.pb), a checkpoint or a .meta file holds:
 tag sets, signatures with the types and shapes of their tensors, variables; and,
@@ -47,26 +48,30 @@ variables the first 16 MiB.
 
 Of the record of a run (its folder is in tfos's first line and in its report) it
 says how the run is: running, succeeded, failed, or lost where the launcher has ended
-without a verdict. A launcher on another machine counts as running.`,
+without a verdict. A launcher on another machine counts as running.
+
+JOB.yaml is a job file: the settings of its spark.conf open the store of MODEL or RECORD, as those
+of the environment and of Hadoop's files do. With it RECORD may be the id of a run of the job.`,
 		Example: `  tfos show export
   tfos show model/model.ckpt-1000
   tfos show export --output json
-  tfos show ~/.local/state/tfos/runs/20260102-030405-ab12`,
-		Args: one("model", "export"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			o.path = store.Canonical(args[0])
+  tfos show ~/.local/state/tfos/runs/20260102-030405-ab12
+  tfos show digits-20260102-030405-ab12 digits.yaml`,
+		Args: o.args("a model or a record", "export"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runShow(cmd.Context(), c, o)
 		},
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
+	o.flags(f)
 	f.BoolVar(&o.all, "all", false, fmt.Sprintf("list all variables, not the first %d, and all tensors of the graph", maxTensors))
 	f.Var(&o.output, "output", "what standard output gets: `text|json`")
 	return cmd
 }
 
 func runShow(ctx context.Context, c *cli, o *showOptions) error {
-	if err := c.useStores(o.path); err != nil {
+	if err := o.open(c); err != nil {
 		return err
 	}
 	if isFolder(ctx, o.path) {
@@ -90,6 +95,25 @@ func runShow(ctx context.Context, c *cli, o *showOptions) error {
 		return json.NewEncoder(c.out).Encode(modelToJSON(found))
 	}
 	return (&show{w: c.out, found: found, all: o.all}).text()
+}
+
+// open finds the path that is shown, and sets up its store.
+func (o *showOptions) open(c *cli) error {
+	spec, err := o.job()
+	if err != nil {
+		return err
+	}
+	o.path = store.Canonical(o.name)
+	if spec != nil && o.isID() {
+		_, state, err := c.stateDir()
+		if err != nil {
+			return err
+		}
+		if o.path, err = o.record(state, spec); err != nil {
+			return err
+		}
+	}
+	return c.openStoreOf(o.path, spec)
 }
 
 // renamed returns an error about a model's copy as one about the model.

@@ -78,12 +78,7 @@ func lastEvent(e record.Entry) string {
 	case record.Waiting:
 		text = fmt.Sprintf("%s missing", names(e.Missing))
 	case record.Progress:
-		if text = progressText(e); text == "" {
-			text = fmt.Sprintf("%d rows computed", e.Rows)
-		}
-		if use := gpusText(e.GPUs); use != "" {
-			text += "; " + use
-		}
+		text = new(pace).line(e, time.Time{}) // one event tells no rate
 	case record.Warning:
 		text = e.Message
 	}

@@ -56,14 +56,11 @@ func (c *cli) models() modelcache.Cache {
 	return modelcache.Cache{Root: modelcache.DefaultRoot(c.env.Get)}
 }
 
-// localModel returns the path on this machine of the model at a path, and a function that
-// names the model instead of its copy in texts.
+// localModel returns the path on this machine of the model at a path, whose store is set up,
+// and a function that names the model instead of its copy in texts.
 func (c *cli) localModel(ctx context.Context, path string) (here string, named func(string) string, err error) {
 	if !store.Remote(path) {
 		return path, func(text string) string { return text }, nil
-	}
-	if err := c.useStores(path); err != nil {
-		return "", nil, err
 	}
 	copied, err := c.models().Fetch(ctx, path, modelcache.Graph)
 	if err != nil {

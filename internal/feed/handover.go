@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"tfos/internal/descriptors"
 )
 
 // A member hands a predict task's connection to its engine. The member reads
@@ -155,32 +157,15 @@ type rightsReader struct {
 }
 
 func (r *rightsReader) Read(p []byte) (int, error) {
-	oob := make([]byte, unix.CmsgSpace(4))
-	n, m, _, _, err := r.conn.ReadMsgUnix(p, oob)
-	if err == nil && m > 0 {
-		r.keep(oob[:m])
-	}
-	if n == 0 && err == nil && len(p) > 0 {
-		err = io.EOF
-	}
-	return n, err
-}
-
-func (r *rightsReader) keep(oob []byte) {
-	messages, err := unix.ParseSocketControlMessage(oob)
-	if err != nil {
-		return
-	}
-	for _, m := range messages {
-		fds, err := unix.ParseUnixRights(&m)
-		for _, fd := range fds {
-			if file := os.NewFile(uintptr(fd), "predict task"); err == nil && r.passed == nil {
-				r.passed = file
-			} else {
-				_ = file.Close()
-			}
+	n, files, err := descriptors.Read(r.conn, p, 1, "predict task")
+	for _, file := range files {
+		if r.passed == nil {
+			r.passed = file
+		} else {
+			_ = file.Close()
 		}
 	}
+	return n, err
 }
 
 func (r *rightsReader) close() {

@@ -12,10 +12,10 @@ type Use struct {
 // UseNow returns how devices are used, in their order. It starts one nvidia-smi.
 func UseNow(ctx context.Context, devices []Device) ([]Use, error) {
 	query, err := smi(ctx, factsQuery...)
-	if err != nil {
+	known, _ := parseFacts(query)
+	if err != nil && len(known) == 0 {
 		return nil, err
 	}
-	known := parseFacts(query)
 	out := make([]Use, len(devices))
 	for i, d := range devices {
 		out[i] = Use{Percent: -1, UsedMiB: -1}

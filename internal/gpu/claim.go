@@ -53,23 +53,24 @@ const (
 func Acquire(ctx context.Context, p Place, count int, holder string) (*Claim, error) {
 	late := time.Now().Add(claimTime)
 	for {
-		devices, err := List(ctx)
-		if err == nil {
-			devices, err = p.candidates(devices)
-		}
+		found, err := takeInventory(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("gpu: %w", err)
+			return nil, fmt.Errorf("gpu: on %s: %w", p.Host, err)
+		}
+		devices, err := p.candidates(found.devices)
+		if err != nil {
+			return nil, fmt.Errorf("gpu: %w%s", err, found.more())
 		}
 		if len(devices) < count {
-			return nil, fmt.Errorf("gpu: %s has %s of the %d that the member needs (resources.*.gpus)", p.Host, describe(devices), count)
+			return nil, fmt.Errorf("gpu: %s has %s of the %d that the member needs (resources.*.gpus)%s", p.Host, describe(devices), count, found.more())
 		}
 		claim, refused := tryAll(ctx, devices, count, holder)
 		if refused == nil {
 			return claim, nil
 		}
 		if time.Now().After(late) {
-			return nil, fmt.Errorf("gpu: %d of %d GPUs of %s are not free for the member, which needs %d: %w",
-				len(refused), len(devices), p.Host, count, errors.Join(refused...))
+			return nil, fmt.Errorf("gpu: %d of %d GPUs of %s are not free for the member, which needs %d: %w%s",
+				len(refused), len(devices), p.Host, count, errors.Join(refused...), found.more())
 		}
 		pause := claimEvery/2 + rand.N(claimEvery) // members that meet once do not meet again
 		select {
@@ -100,7 +101,7 @@ func tryAll(ctx context.Context, devices []Device, count int, holder string) (*C
 		if len(claim.Devices) == count {
 			break
 		}
-		if why := d.lacksMemory(ctx); why != nil {
+		if why := d.unusable(ctx); why != nil {
 			refused = append(refused, why)
 			continue
 		}
@@ -125,8 +126,12 @@ func tryAll(ctx context.Context, devices []Device, count int, holder string) (*C
 // programs, which know no lock, may have the rest.
 const leastFree = 10
 
-// lacksMemory returns an error if other programs have nearly all of a device's memory.
-func (d Device) lacksMemory(ctx context.Context) error {
+// unusable returns an error if a device does not work, or if other programs have nearly all of
+// its memory.
+func (d Device) unusable(ctx context.Context) error {
+	if d.Fault != "" {
+		return fmt.Errorf("%s does not work: nvidia-smi says %q: reset it (nvidia-smi --gpu-reset), or reboot the host", d, d.Fault)
+	}
 	if d.FreeMiB < 0 || d.TotalMiB < 0 || d.FreeMiB*leastFree >= d.TotalMiB {
 		return nil
 	}

@@ -21,7 +21,7 @@ func ids(devices []Device) []string { return (&Claim{Devices: devices}).ids() }
 
 // TestParse: names have blanks and parentheses, indices are not positions.
 func TestParse(t *testing.T) {
-	got := parseDevices([]byte(twoGPUs), []byte(facts2))
+	got := parseInventory([]byte(twoGPUs), []byte(facts2)).devices
 	want := []Device{
 		{ID: "GPU-aaaa-1", GPU: "GPU-aaaa-1", Index: "0", Name: "NVIDIA GeForce RTX 3090 (rev. 2)", Bus: "0000:3b:00.0", Driver: "535.129.03", TotalMiB: 24576, FreeMiB: 24000},
 		{ID: "GPU-bbbb-2", GPU: "GPU-bbbb-2", Index: "1", Name: "NVIDIA A100-SXM4-40GB", Bus: "0000:5e:00.0", Driver: "535.129.03", TotalMiB: 40960, FreeMiB: 100},
@@ -29,11 +29,11 @@ func TestParse(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("%+v", got)
 	}
-	if got := parseDevices([]byte(twoGPUs), nil); len(got) != 2 || got[0].FreeMiB != -1 {
+	if got := parseInventory([]byte(twoGPUs), nil).devices; len(got) != 2 || got[0].FreeMiB != -1 {
 		t.Errorf("without facts: %+v", got)
 	}
 	for _, text := range []string{"", "No devices were found\n", "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\n"} {
-		if got := parseDevices([]byte(text), nil); got != nil {
+		if got := parseInventory([]byte(text), nil).devices; got != nil {
 			t.Errorf("%q: %+v", text, got)
 		}
 	}
@@ -43,21 +43,21 @@ func TestParse(t *testing.T) {
 func TestParseMIG(t *testing.T) {
 	facts := "GPU-aaaa-1, 0:3B:00.0, 535, 40960, 40000, 0, Disabled, 900\nGPU-bbbb-2, 0:5E:00.0, 535, 40960, 40000, [N/A], Enabled, 900\nGPU-dddd-4, 0:6E:00.0, 535, 40960, 40000, [N/A], Enabled, 900\n"
 	want := []string{"GPU-aaaa-1", "MIG-cccc-3", "MIG-GPU-bbbb-2/7/0"}
-	got := parseDevices([]byte(withMIG), []byte(facts))
+	got := parseInventory([]byte(withMIG), []byte(facts)).devices
 	if !slices.Equal(ids(got), want) {
 		t.Errorf("%q", ids(got))
 	}
-	if d := got[2]; d.Index != "1:1" || d.GPU != "GPU-bbbb-2" || d.FreeMiB != -1 || d.Bus != "0:5e:00.0" {
+	if d := got[2]; d.Index != "1:1" || d.GPU != "GPU-bbbb-2" || d.FreeMiB != -1 || d.Bus != "0000:5e:00.0" {
 		t.Errorf("%+v", d)
 	}
 	// An nvidia-smi that does not know MIG mode by the query.
-	if got := ids(parseDevices([]byte(withMIG), nil)); !slices.Equal(got, append(want, "GPU-dddd-4")) {
+	if got := ids(parseInventory([]byte(withMIG), nil).devices); !slices.Equal(got, append(want, "GPU-dddd-4")) {
 		t.Errorf("without facts: %q", got)
 	}
 }
 
 func TestFind(t *testing.T) {
-	devices := parseDevices([]byte(withMIG), nil)
+	devices := parseInventory([]byte(withMIG), nil).devices
 	for list, want := range map[string][]string{
 		"0":                  {"GPU-aaaa-1"},
 		" 2 , 0 ":            {"GPU-dddd-4", "GPU-aaaa-1"},

@@ -6,7 +6,7 @@ import (
 )
 
 func TestCheck(t *testing.T) {
-	devices := parseDevices([]byte(twoGPUs), []byte(facts2))
+	devices := parseInventory([]byte(twoGPUs), []byte(facts2)).devices
 	both := &Claim{Devices: devices}
 	a, b := SeenDevice{Name: "/device:GPU:0", Bus: "0000:3b:00.0"}, SeenDevice{Name: "/device:GPU:1", Bus: "0000:5e:00.0"}
 	good := Seen{TensorFlow: "2.19.1", Package: "tensorflow", CUDA: true, Devices: []SeenDevice{a, b}}

@@ -15,49 +15,85 @@ import (
 const smiTime = 10 * time.Second
 
 // ErrNoDriver says that there is no nvidia-smi, and so no NVIDIA driver.
-var ErrNoDriver = errors.New("there is no nvidia-smi on PATH: install the NVIDIA driver, or in a container the NVIDIA container toolkit")
+var ErrNoDriver = errors.New("there is no nvidia-smi on PATH: install the NVIDIA driver, or in a container the NVIDIA container toolkit; on WSL add /usr/lib/wsl/lib to PATH")
 
 // List returns the devices of this host, or of this container, in nvidia-smi's order.
 func List(ctx context.Context) ([]Device, error) {
-	list, err := smi(ctx, "-L")
-	if err != nil {
-		return nil, err
-	}
-	query, err := smi(ctx, factsQuery...)
-	if err != nil {
-		return nil, err
-	}
-	return parseDevices(list, query), nil
+	found, err := takeInventory(ctx)
+	return found.devices, err
 }
 
+// takeInventory asks nvidia-smi for all devices. It fails if one device is lost, and with a
+// corrupted infoROM. It is believed of devices that it fully describes all the same: the others
+// may work, and TensorFlow must compute on them before a program runs.
+func takeInventory(ctx context.Context) (inventory, error) {
+	list, failed := smi(ctx, "-L")
+	if len(list) == 0 && failed != nil {
+		return inventory{}, failed
+	}
+	query, err := smi(ctx, factsQuery...)
+	found := parseInventory(list, query)
+	if failed = errors.Join(failed, err); failed != nil && !found.complete() {
+		return inventory{}, failed
+	}
+	return found, nil
+}
+
+// smi runs nvidia-smi and returns what it prints, also what it has printed before it failed.
 func smi(ctx context.Context, args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, smiTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "nvidia-smi", args...)
 	cmd.WaitDelay = time.Second
 	out, err := cmd.CombinedOutput()
+	var exited *exec.ExitError
 	switch {
+	case err == nil:
+		return out, nil
 	case errors.Is(err, exec.ErrNotFound):
 		return nil, ErrNoDriver
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("nvidia-smi %s gave no answer within %s: a device may hang", args[0], smiTime)
-	case err != nil:
-		return nil, fmt.Errorf("nvidia-smi %s: %w: %s", args[0], err, strings.Join(strings.Fields(string(out)), " "))
+	case errors.As(err, &exited) && remedies[exited.ExitCode()] != "":
+		err = fmt.Errorf("%w: %s: %s", err, oneLine(out), remedies[exited.ExitCode()])
+	default:
+		err = fmt.Errorf("%w: %s", err, oneLine(out))
 	}
-	return out, nil
+	return out, fmt.Errorf("nvidia-smi %s: %w", args[0], err)
+}
+
+// remedies are by nvidia-smi's exit status, which is NVML's (nvmlReturn_t of nvml.h).
+var remedies = map[int]string{
+	9:  "load the driver's kernel module (modprobe nvidia), or install a driver for this kernel", // DRIVER_NOT_LOADED
+	12: "in a container use the NVIDIA container toolkit",                                        // LIBRARY_NOT_FOUND
+	15: "reboot the host",                                                                        // GPU_IS_LOST
+	16: "reset the device (nvidia-smi --gpu-reset), or reboot the host",                          // RESET_REQUIRED
+	17: "restart the container",                                                                  // OPERATING_SYSTEM
+	18: "the driver was updated while it was in use: reboot the host",                            // LIB_RM_VERSION_MISMATCH
+}
+
+// longestText bounds what an error has of nvidia-smi's output.
+const longestText = 400
+
+func oneLine(out []byte) string {
+	text := strings.Join(strings.Fields(string(out)), " ")
+	return text[:min(len(text), longestText)]
 }
 
 // usersOf names the processes that have memory of a device, as ": process 7 has 300 MiB".
 func usersOf(ctx context.Context, d Device) string {
-	out, err := smi(ctx, "--query-compute-apps=gpu_uuid,pid,used_memory", "--format=csv,noheader,nounits")
-	if err != nil {
-		return ""
-	}
+	out, _ := smi(ctx, "--query-compute-apps=gpu_uuid,pid,used_memory", "--format=csv,noheader,nounits") // without it nobody is named
 	var users []string
 	for line := range strings.Lines(string(out)) {
-		if f := strings.Split(line, ","); len(f) == 3 && strings.TrimSpace(f[0]) == d.GPU {
-			users = append(users, fmt.Sprintf("process %s has %s MiB", strings.TrimSpace(f[1]), strings.TrimSpace(f[2])))
+		f := strings.Split(line, ",")
+		if len(f) != 3 || strings.TrimSpace(f[0]) != d.GPU {
+			continue
 		}
+		user := "process " + strings.TrimSpace(f[1])
+		if used := number(strings.TrimSpace(f[2])); used >= 0 {
+			user += fmt.Sprintf(" has %d MiB", used)
+		}
+		users = append(users, user)
 	}
 	if users == nil {
 		return ""

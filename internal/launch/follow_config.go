@@ -8,29 +8,6 @@ import (
 	"tfos/internal/store"
 )
 
-// Phases of verdicts that say nothing of the run's end. They are not in its record.
-const (
-	PhaseDetached    = "detached"    // the run goes on without its launcher, or may do so
-	PhaseUnsubmitted = "unsubmitted" // the cluster has no application of the run
-)
-
-// Submission is whether the run's application was submitted, as far as a follower knows.
-type Submission int
-
-const (
-	Submitted  Submission = iota // spark-submit has said so
-	Submitting                   // its launcher may live, and submit it
-	Abandoned                    // its launcher has ended, and said nothing
-)
-
-// SubmissionOf is that of a run whose record another launcher has made.
-func SubmissionOf(run record.Run) Submission {
-	if run.Writer.Alive() {
-		return Submitting
-	}
-	return Abandoned
-}
-
 // FollowConfig describes a run in a cluster that is followed: by its record, which the
 // driver writes, and by its manager. A time of zero means the default named with it.
 type FollowConfig struct {

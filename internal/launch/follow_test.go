@@ -414,27 +414,58 @@ func TestFollowUnreachable(t *testing.T) {
 	}
 }
 
-// A manager that is silent for long is warned of again.
+// A manager that is silent for long is warned of again. It must then say anew that it knows no
+// application.
 func TestFollowSilence(t *testing.T) {
 	var said []string
-	f := following{c: FollowConfig{Event: func(e record.Event) { said = append(said, e.(record.Warning).Message) }}}
-	f.noteSilence(context.DeadlineExceeded)
-	f.noteSilence(context.DeadlineExceeded)
-	f.silence.since, f.silence.told = f.silence.since.Add(-2*silenceEvery), f.silence.told.Add(-silenceEvery)
-	f.noteSilence(context.DeadlineExceeded)
-	f.noteSilence(context.DeadlineExceeded)
-	if len(said) != 2 || !strings.Contains(said[1], "not answered for 20m0s") {
+	c := FollowConfig{
+		Event:      func(e record.Event) { said = append(said, e.(record.Warning).Message) },
+		Submission: func() Submission { return Abandoned }, Abandoned: time.Minute,
+	}
+	f, begin := following{c: c}, time.Now()
+	after := func(d time.Duration, answer error) { f.noteNoAnswer(answer, begin.Add(d)) }
+	after(0, context.DeadlineExceeded)
+	after(silenceEvery-time.Second, context.DeadlineExceeded)
+	if len(said) != 1 || !strings.Contains(said[0], "cannot be asked") {
 		t.Errorf("%q", said)
 	}
-	if f.noteAnswer(); len(said) != 3 || f.silence != nil {
+	after(silenceEvery, context.DeadlineExceeded)
+	after(2*silenceEvery-time.Second, context.DeadlineExceeded)
+	if len(said) != 2 || !strings.Contains(said[1], "not answered for 10m0s") {
 		t.Errorf("%q", said)
 	}
-	f.c.Submission = func() Submission { return Abandoned }
-	if f.noteUnknown(cluster.ErrUnknown); f.unknown.IsZero() || f.orphan.IsZero() {
-		t.Error("the manager does not know the application")
+	after(time.Hour, cluster.ErrUnknown)
+	if len(said) != 3 || !strings.Contains(said[2], "answers again, after 1h0m0s") {
+		t.Errorf("%q", said)
 	}
-	if f.noteUnknown(context.DeadlineExceeded); !f.unknown.IsZero() || !f.orphan.IsZero() {
-		t.Error("the manager does not answer, and has forgotten the application")
+	gone := func(d time.Duration) bool { return f.gone(begin.Add(d)) }
+	if gone(time.Hour+59*time.Second) || !gone(time.Hour+time.Minute) {
+		t.Error("the application of a dead launcher is given up at another time than a minute after the answer")
+	}
+	after(time.Hour+50*time.Second, context.DeadlineExceeded)
+	after(2*time.Hour, cluster.ErrUnknown)
+	if gone(2*time.Hour+59*time.Second) || !gone(2*time.Hour+time.Minute) {
+		t.Error("the manager did not answer meanwhile, and has forgotten the application")
+	}
+}
+
+// A manager that does not answer after the verdict: the driver's verdict is the run's.
+func TestFollowVerdictUnreachable(t *testing.T) {
+	m := running()
+	m.set(cluster.State{}, context.DeadlineExceeded)
+	f := newFollowed(t, m)
+	f.c.Unreachable = 1500 * time.Millisecond // more than Stop
+	f.drive(begun)
+	f.finish(record.Verdict{Code: exit.BadData, Cause: "bad"})
+	var said []string
+	f.c.Event = func(e record.Event) {
+		if w, ok := e.(record.Warning); ok {
+			said = append(said, w.Message)
+		}
+	}
+	v := f.follow(t.Context())
+	if v.Code != exit.BadData || v.Cause != "bad" || !strings.Contains(strings.Join(said, "\n"), "may go on in the cluster after its verdict") {
+		t.Errorf("%+v, warnings %q", v, said)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"tfos/internal/descriptors"
 	"tfos/internal/store"
 )
 
@@ -275,38 +276,22 @@ func ServeUploads(ctx context.Context, socket *os.File) error {
 	}
 	defer conn.Close()
 	s := &uploadServer{conn: conn, files: map[int]servedFile{}}
-	buffer, oob := make([]byte, longestMessage), make([]byte, unix.CmsgSpace(4))
+	buffer := make([]byte, longestMessage)
 	for {
-		n, rights, _, _, err := conn.ReadMsgUnix(buffer, oob)
-		if err != nil || n == 0 {
+		n, files, err := descriptors.Read(conn, buffer, 1, "upload")
+		if err != nil {
 			return nil // the member has ended
 		}
 		var o order
 		if err := json.Unmarshal(buffer[:n], &o); err != nil {
 			return fmt.Errorf("mirror: read an order: %w", err)
 		}
-		file, err := passedFile(oob[:rights])
-		if err != nil {
-			return err
+		var file *os.File
+		if len(files) > 0 {
+			file = files[0]
 		}
 		s.do(ctx, o, file)
 	}
-}
-
-// passedFile returns the open file that came with a message; nil: there is none.
-func passedFile(oob []byte) (*os.File, error) {
-	if len(oob) == 0 {
-		return nil, nil
-	}
-	messages, err := unix.ParseSocketControlMessage(oob)
-	if err != nil {
-		return nil, fmt.Errorf("mirror: read an order's file: %w", err)
-	}
-	fds, err := unix.ParseUnixRights(&messages[0])
-	if err != nil {
-		return nil, fmt.Errorf("mirror: read an order's file: %w", err)
-	}
-	return os.NewFile(uintptr(fds[0]), "upload"), nil
 }
 
 // uploadServer does orders.

@@ -433,7 +433,7 @@ def test_secrets_stay_secret(s3, mlp, job, tmp_path):
     job.assert_clean()
 
 
-def test_attach_has_the_credentials_of_the_job_file(s3, job, tmp_path):
+def test_attach_and_show_have_the_credentials_of_the_job_file(s3, job, tmp_path):
     """A record has no secrets: without the job file its store is closed."""
     keys = ("fs.s3a.access.key", "fs.s3a.secret.key")
     site = {name: value for name, value in s3.settings.items() if name not in keys}
@@ -461,9 +461,13 @@ def test_attach_has_the_credentials_of_the_job_file(s3, job, tmp_path):
         done = job.start_command("attach", *argv, env=env).wait(60)
         assert done.code == 0, done.stderr
         assert done.verdict["rows"]["read"] == 7
-    closed = job.start_command("attach", url, env=env).wait(60)
-    assert closed.code != 0
-    assert "credentials" in closed.stderr
+        shown = job.start_command("show", *argv, env=env).wait(60)
+        assert shown.code == 0, shown.stderr
+        assert (shown.verdict["path"], shown.verdict["state"]) == (f"{s3.url}/runs/r", "succeeded")
+    for command in ("attach", "show"):
+        closed = job.start_command(command, url, env=env).wait(60)
+        assert closed.code != 0
+        assert "credentials" in closed.stderr
 
 
 def spark_pages(job):

@@ -8,8 +8,9 @@ import (
 	"os"
 	"time"
 
-	"golang.org/x/sys/unix"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"tfos/internal/descriptors"
 )
 
 // blockFiles are the open files of a block.
@@ -30,6 +31,9 @@ func openReplica(socket string, asked readRequest, d *Dialer) (*replica, error) 
 	}
 	return &replica{key: asked.key, files: files, sums: sums}, nil
 }
+
+// mostFiles is more than a data node sends.
+const mostFiles = 8
 
 // longestAnswer is the most bytes of a data node's answer. A message says why it refuses.
 const longestAnswer = 64 << 10
@@ -65,13 +69,9 @@ func requestFiles(socket string, header []byte, limit time.Duration) (blockFiles
 // receive reads the answer, and the byte after it with which descriptors come.
 func receive(c *net.UnixConn) (files []*os.File, err error) {
 	var answer bytes.Buffer
-	in, control := make([]byte, 4<<10), make([]byte, unix.CmsgSpace(8*4)) // more than are sent
+	in := make([]byte, 4<<10)
 	for {
-		n, controlled, _, _, err := c.ReadMsgUnix(in, control)
-		if err != nil {
-			return files, err
-		}
-		more, err := descriptors(control[:controlled])
+		n, more, err := descriptors.Read(c, in, mostFiles, "block")
 		files = append(files, more...)
 		if err != nil {
 			return files, err
@@ -83,25 +83,10 @@ func receive(c *net.UnixConn) (files []*os.File, err error) {
 				return files, err
 			}
 		}
-		if n == 0 || answer.Len() > longestAnswer {
+		if answer.Len() > longestAnswer {
 			return files, errors.New("the data node's answer has no end")
 		}
 	}
-}
-
-// descriptors returns the files of a control message.
-func descriptors(control []byte) (files []*os.File, err error) {
-	messages, err := unix.ParseSocketControlMessage(control)
-	for _, message := range messages {
-		var found []int
-		if found, err = unix.ParseUnixRights(&message); err != nil {
-			break
-		}
-		for _, fd := range found {
-			files = append(files, os.NewFile(uintptr(fd), "block"))
-		}
-	}
-	return files, err
 }
 
 // accepted returns why a data node does not give a block's files.
