@@ -11,6 +11,7 @@
 # Jars come by Maven (92 MB, once, pinned in scripts/stores/*.pom.xml). Needs a JDK 11 to 17.
 
 source "$(dirname "${BASH_SOURCE[0]}")/stores_install.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/stores_java.sh"
 hdfs_folder=$stores_folder/hdfs
 hdfs_run=$hdfs_folder/run # scripts/stores.sh has one for each call
 hdfs_pom=$stores_pins/hdfs.pom.xml
@@ -44,19 +45,14 @@ native_fetch() {
         rm -rf "$fetched"
 }
 
-# hdfs_java runs a class of Hadoop in the place of this shell.
-hdfs_java() {
-    exec java -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dlog4j.configuration="file:$hdfs_run/conf/log4j.properties" \
-        -Djava.library.path="$hdfs_folder/native" -cp "$hdfs_run/conf:$hdfs_folder/jars/*" "$@"
-}
-
 # hdfs_start starts an empty HDFS and sets TFOS_TEST_HDFS and TFOS_TEST_HDFS_SOCKET.
 hdfs_start() {
     hdfs_stop
     hdfs_install
-    local run=$hdfs_run port web server pid
+    local run=$hdfs_run native=-Djava.library.path=$hdfs_folder/native namenode=org.apache.hadoop.hdfs.server.namenode.NameNode port web
     # The servers look for their web pages on the class path, and need only the folders.
     rm -rf "$run" && mkdir -p "$run/conf/webapps/hdfs" "$run/conf/webapps/datanode"
+    java_configure "$run"
     port=$(stores_port) web=$(stores_port)
     cat >"$run/conf/core-site.xml" <<XML
 <configuration>
@@ -81,45 +77,16 @@ XML
   <property><name>dfs.domain.socket.path</name><value>$run/dn._PORT</value></property>
 </configuration>
 XML
-    cat >"$run/conf/log4j.properties" <<'TEXT'
-log4j.rootLogger=WARN,c
-log4j.appender.c=org.apache.log4j.ConsoleAppender
-log4j.appender.c.target=System.err
-log4j.appender.c.layout=org.apache.log4j.PatternLayout
-log4j.appender.c.layout.ConversionPattern=%d %p %c{1}: %m%n
-TEXT
-    (hdfs_java org.apache.hadoop.hdfs.server.namenode.NameNode -format -force >"$run/format.log" 2>&1)
-    for server in org.apache.hadoop.hdfs.server.namenode.NameNode "$stores_pins/LocalDataNode.java"; do
-        (hdfs_java "$server" >"$run/$(basename "$server" .java).log" 2>&1) &
-        echo $! >>"$run/pids"
-    done
-    for _ in $(seq 600); do
-        if curl -s "http://127.0.0.1:$web/jmx?qry=Hadoop:service=NameNode,name=FSNamesystem" | grep -q '"NumLiveDataNodes" : 1'; then
-            export TFOS_TEST_HDFS=hdfs://127.0.0.1:$port TFOS_TEST_HDFS_SOCKET=$run/dn._PORT
-            return
-        fi
-        while read -r pid; do kill -0 "$pid" 2>/dev/null || break 2; done <"$run/pids"
-        sleep 0.2
-    done
-    echo "stores: HDFS did not start:" >&2
-    tail -n 20 "$run"/*.log >&2
-    hdfs_stop
-    return 1
+    (java_run "$run" "$hdfs_folder/jars" "$namenode" -format -force >"$run/format.log" 2>&1)
+    java_start "$run" namenode "$hdfs_folder/jars" "$native" "$namenode"
+    java_start "$run" datanode "$hdfs_folder/jars" "$native" "$stores_pins/LocalDataNode.java"
+    java_await "$run" HDFS "http://127.0.0.1:$web/jmx?qry=Hadoop:service=NameNode,name=FSNamesystem" '"NumLiveDataNodes" : 1' ||
+        { hdfs_stop && return 1; }
+    export TFOS_TEST_HDFS=hdfs://127.0.0.1:$port TFOS_TEST_HDFS_SOCKET=$run/dn._PORT
 }
 
 # hdfs_stop ends what hdfs_start has started.
-hdfs_stop() {
-    local pids=$hdfs_run/pids pid
-    [ -e "$pids" ] || return 0
-    while read -r pid; do
-        # Only if the process is still ours: numbers are used again.
-        if tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF "$hdfs_folder/jars"; then
-            kill -KILL "$pid"
-            wait "$pid" 2>/dev/null || true # bash says nothing of it then
-        fi
-    done <"$pids"
-    rm -f "$pids"
-}
+hdfs_stop() { java_stop "$hdfs_run" KILL; }
 
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
     set -euo pipefail

@@ -38,7 +38,8 @@ properties() {
 # yarn_configure writes what servers, Spark and the tests read.
 yarn_configure() {
     local conf=$yarn_run/conf ports
-    mkdir -p "$conf" "$yarn_run/spark" "$yarn_run/labels"
+    java_configure "$yarn_run"
+    mkdir -p "$yarn_run/spark" "$yarn_run/labels"
     mapfile -t ports < <(python3 -c '
 import socket
 held = [socket.create_server(("127.0.0.1", 0)) for _ in range(8)]
@@ -96,7 +97,6 @@ yarn.scheduler.capacity.root.small.accessible-node-labels.blue.capacity 0
 yarn.scheduler.capacity.maximum-am-resource-percent 0.9
 yarn.scheduler.capacity.node-locality-delay -1
 TEXT
-    cp "$hdfs_run/conf/log4j.properties" "$conf/"
     # As a site's: the jars of Spark lie on every host, and processes listen on loopback.
     cat >"$yarn_run/spark/spark-defaults.conf" <<TEXT
 spark.yarn.jars                            local:$spark_home/jars/*
@@ -108,52 +108,17 @@ TEXT
     export HADOOP_CONF_DIR=$conf TFOS_TEST_YARN=$conf TFOS_TEST_YARN_OWN=1 SPARK_CONF_DIR=$yarn_run/spark SPARK_LOCAL_IP=127.0.0.1
 }
 
-# yarn_java runs a server of YARN in the place of this shell.
-yarn_java() {
-    exec java -Xmx384m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 --add-opens java.base/java.lang=ALL-UNNAMED \
-        -Dlog4j.configuration="file:$yarn_run/conf/log4j.properties" \
-        -cp "$yarn_run/conf:$yarn_folder/jars/*" "$@"
-}
-
 # yarn_start starts the two servers, and waits until the node is there.
 yarn_start() {
-    local server pid
+    local server
     for server in resourcemanager.ResourceManager nodemanager.NodeManager; do
-        (yarn_java "org.apache.hadoop.yarn.server.$server" >"$yarn_run/$server.log" 2>&1) &
-        echo $! >>"$yarn_run/pids"
+        java_start "$yarn_run" "$server" "$yarn_folder/jars" "org.apache.hadoop.yarn.server.$server"
     done
-    for _ in $(seq 300); do
-        if curl -s "$yarn_web/ws/v1/cluster/nodes" | grep -q '"RUNNING"'; then return; fi
-        while read -r pid; do kill -0 "$pid" 2>/dev/null || break 2; done <"$yarn_run/pids"
-        sleep 0.2
-    done
-    echo 'yarn: YARN did not start:' >&2
-    tail -n 20 "$yarn_run"/*.log >&2
-    return 1
-}
-
-# yarn_stop ends what yarn_start has started. A node manager that gets SIGTERM ends its containers.
-yarn_stop() {
-    local pid
-    [ -e "$yarn_run/pids" ] || return 0
-    while read -r pid; do
-        if tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF "$yarn_folder/jars"; then kill "$pid"; fi
-    done <"$yarn_run/pids"
-    for _ in $(seq 100); do
-        while read -r pid; do
-            if kill -0 "$pid" 2>/dev/null; then sleep 0.1; continue 2; fi
-        done <"$yarn_run/pids"
-        break
-    done
-    while read -r pid; do
-        kill -KILL "$pid" 2>/dev/null || true
-        wait "$pid" 2>/dev/null || true
-    done <"$yarn_run/pids"
-    rm -f "$yarn_run/pids"
+    java_await "$yarn_run" YARN "$yarn_web/ws/v1/cluster/nodes" '"RUNNING"'
 }
 
 stop() {
-    yarn_stop
+    java_stop "$yarn_run" TERM # a node manager then ends its containers
     hdfs_stop
     rm -rf "$yarn_run"
 }

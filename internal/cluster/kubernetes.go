@@ -3,12 +3,12 @@ package cluster
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"maps"
 	"net"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -76,6 +76,12 @@ var rights = []struct{ verb, resource string }{
 // Reach asks whether the credentials may do what a run needs, and whether an executor's pod
 // would be accepted.
 func (k *kubernetes) Reach(ctx context.Context) error {
+	if err := checkTemplates(k.conf); err != nil {
+		return unreachable("%w", err)
+	}
+	if err := k.client.Login(ctx); err != nil {
+		return unreachable("credentials of %s: %w", k.client.Who(), err)
+	}
 	var missing []string
 	for _, right := range rights {
 		var allowed bool
@@ -104,8 +110,13 @@ func (k *kubernetes) Reach(ctx context.Context) error {
 	return nil
 }
 
-// transientKube says that a request may succeed when it is repeated.
+// transientKube says that a request may succeed when it is repeated. A server whose certificate
+// is not trusted stays so.
 func transientKube(err error) bool {
+	var untrusted *tls.CertificateVerificationError
+	if errors.As(err, &untrusted) {
+		return false
+	}
 	var status *kube.StatusError
 	return !errors.As(err, &status) || status.Code >= 500 || status.Code == http.StatusTooManyRequests
 }
@@ -249,11 +260,11 @@ func (p *seenPod) name() string { return "pod " + p.Metadata.Name }
 func (p *seenPod) describe(state *State) {
 	state.Lines, state.ExitCode = p.lines, p.ExitCode()
 	switch {
-	case p.Status.Phase == "Succeeded":
+	case p.Outcome() == "Succeeded":
 		state.Phase = Succeeded
 	case p.gone || p.Metadata.Deletion != nil: // its processes may have ended with a code since
 		state.Phase, state.Cause, state.Words = Killed, CauseKilled, p.name()+" was deleted"
-	case p.Status.Phase == "Failed":
+	case p.Ended():
 		state.Phase, state.Cause, state.Words = Failed, deathCause(p.Pod), p.name()+": "+p.Death()
 	case p.waiting != "" && !p.ran:
 		state.Phase, state.Cause, state.Words = Waiting, p.cause, p.name()+": "+p.waiting
@@ -334,7 +345,7 @@ func (k *kubernetes) change(ctx context.Context, c kube.Change) {
 	pod.ran = pod.ran || c.Pod.Status.Phase != "Pending"
 	if c.Pod.Ended() && !c.Deleted && !pod.read {
 		pod.read = true
-		k.tails.Go(func() { k.readTail(ctx, pod, c.Pod.Metadata.Name) })
+		k.tails.Go(func() { k.readTail(ctx, pod, c.Pod.Metadata.Name, c.Pod.Own()) })
 	}
 	words := c.Pod.Waiting()
 	if words == "" || c.Deleted {
@@ -350,10 +361,10 @@ func (k *kubernetes) change(ctx context.Context, c kube.Change) {
 }
 
 // readTail reads a pod's last lines at once: Spark deletes the pod within a second or so.
-func (k *kubernetes) readTail(ctx context.Context, pod *seenPod, name string) {
+func (k *kubernetes) readTail(ctx context.Context, pod *seenPod, name, container string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTimeout)
 	defer cancel()
-	lines, err := k.client.Log(ctx, name, TailLines)
+	lines, err := k.client.Log(ctx, name, container, TailLines)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err == nil {
@@ -393,15 +404,11 @@ func (k *kubernetes) Own(ctx context.Context, host string) map[string]string {
 // AddressTo returns the address of this machine from which packets go to an API server
 // (k8s://…); "": there is no way to it. Nothing is sent.
 func AddressTo(master string) string {
-	text := strings.TrimPrefix(master, "k8s://")
-	if !strings.Contains(text, "://") {
-		text = "https://" + text
-	}
-	u, err := url.Parse(text)
+	hostPort, err := kube.HostPort(master)
 	if err != nil {
 		return ""
 	}
-	return addressTo(net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "443")))
+	return addressTo(hostPort)
 }
 
 func addressTo(hostPort string) string {

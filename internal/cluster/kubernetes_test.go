@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -113,7 +115,10 @@ func (a *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.deleted = append(a.deleted, filepath.Base(r.URL.Path)+" "+query.Get("labelSelector"))
 		fmt.Fprint(w, `{"kind": "PodList"}`)
 	case strings.HasSuffix(r.URL.Path, "/log"):
-		if name := strings.Split(r.URL.Path, "/")[6]; a.pods[name] == nil {
+		name := strings.Split(r.URL.Path, "/")[6]
+		if sidecar := strings.Contains(string(a.pods[name]), `"sidecar"`); sidecar && query.Get("container") != "spark-kubernetes-executor" {
+			w.WriteHeader(http.StatusBadRequest) // "a container name must be specified"
+		} else if a.pods[name] == nil {
 			w.WriteHeader(http.StatusNotFound)
 		} else {
 			_, _ = w.Write(recorded(a.t, "exits.log"))
@@ -200,6 +205,21 @@ func TestKubernetesDown(t *testing.T) {
 	defer cancel()
 	if err := k.Reach(ctx); err == nil || exit.CodeOf(err, exit.Internal) != exit.NoSpark {
 		t.Errorf("an API server that is down: %v", err)
+	}
+}
+
+// TestKubernetesUntrusted: an API server whose certificate is not trusted is asked once.
+func TestKubernetesUntrusted(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	manager, err := Open(Config{Kind: Kubernetes, Master: "k8s://" + server.URL, Run: "r", Env: func(name string) string { return map[string]string{"HOME": t.TempDir()}[name] }})
+	if err == nil {
+		err = manager.Reach(t.Context())
+	}
+	if err == nil || transientKube(err) || !strings.Contains(err.Error(), "x509") {
+		t.Errorf("a server that is not trusted: %v", err)
 	}
 }
 
@@ -344,6 +364,20 @@ func TestKubernetesDriver(t *testing.T) {
 	want := []string{"pods tfos-run=" + RunKey("r"), "configmaps spark-app-selector=" + RunKey("r")}
 	if err := k.Kill(t.Context(), app); err != nil || !slices.Equal(api.deleted, want) {
 		t.Errorf("kill deletes %q, %v", api.deleted, err)
+	}
+}
+
+// TestKubernetesDriverAndSidecar: a container that a pod template has added runs on when the driver
+// was killed.
+func TestKubernetesDriverAndSidecar(t *testing.T) {
+	api, k := serveAPI(t)
+	api.set("exits", `"spark-exec-id"`, `"other"`, `"executor"`, `"driver"`, `"phase": "Failed"`, `"phase": "Running"`,
+		`"containers": [`, `"containers": [{"name": "sidecar"},`, `"name": "spark-kubernetes-executor",
+    "resources"`, `"name": "spark-kubernetes-executor", "env": [{"name": "SPARK_APPLICATION_ID", "value": "spark-1"}], "resources"`,
+		`"containerStatuses": [`, `"containerStatuses": [{"name": "sidecar", "state": {"running": {}}},`)
+	state, err := k.State(t.Context(), App{})
+	if err != nil || state.Phase != Failed || state.ExitCode != 7 || !slices.Equal(state.Lines, []string{"two", "one"}) {
+		t.Errorf("a driver that has ended beside a container that runs: %+v, %v", state, err)
 	}
 }
 

@@ -22,6 +22,7 @@ type yarn struct {
 	run      string
 	property func(name string) string // of core-site.xml and yarn-site.xml
 	env      func(name string) string
+	managers []managerSite
 	rm       *resourceManager
 }
 
@@ -34,19 +35,21 @@ func openYARN(c Config) (Manager, error) {
 		return nil, err
 	}
 	y := yarn{run: c.Run, property: configuration.Get, env: c.Env}
-	y.rm, err = newResourceManager(y.property, y.env)
+	if y.managers, err = managerSites(y.property); err != nil {
+		return nil, err
+	}
+	y.rm, err = newResourceManager(y.managers, y.property, y.env)
 	return y, err
 }
 
 // Reach connects to the port of a ResourceManager to which Spark submits, and checks that
 // there is a ticket for it on a cluster with Kerberos. Hadoop's client tries for 15 minutes.
 func (y yarn) Reach(ctx context.Context) error {
-	addresses := resourceManagers(y.property, "address", "8032")
 	var last error
 	err := repeat(ctx, func(error) bool { return true }, func(ctx context.Context) error {
 		var errs []error
-		for _, address := range addresses {
-			conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "tcp", address)
+		for _, m := range y.managers {
+			conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, "tcp", m.submit)
 			if err == nil {
 				return conn.Close()
 			}
@@ -59,7 +62,7 @@ func (y yarn) Reach(ctx context.Context) error {
 	})
 	switch {
 	case err == nil:
-		return y.checkTicket(addresses)
+		return y.checkTicket()
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	}
@@ -67,15 +70,16 @@ func (y yarn) Reach(ctx context.Context) error {
 }
 
 // checkTicket returns an error if the cluster has Kerberos and this process no ticket for it.
-func (y yarn) checkTicket(addresses []string) error {
+func (y yarn) checkTicket() error {
 	if !strings.EqualFold(strings.TrimSpace(y.property("hadoop.security.authentication")), "kerberos") {
 		return nil
 	}
 	client, err := y.rm.credentials()
 	if service := y.property("yarn.resourcemanager.principal"); err == nil && service != "" {
-		hosts := slices.Clone(addresses)
-		for i, address := range hosts {
-			hosts[i], _, _ = net.SplitHostPort(address)
+		var hosts []string
+		for _, m := range y.managers {
+			host, _, _ := net.SplitHostPort(m.submit)
+			hosts = append(hosts, host)
 		}
 		err = kerberos.CheckTicket(client, service, hosts)
 	}
@@ -83,34 +87,6 @@ func (y yarn) checkTicket(addresses []string) error {
 		return unreachable("%w", err)
 	}
 	return nil
-}
-
-// resourceManagers returns HOST:PORT of each ResourceManager: the value of this property,
-// else the ResourceManager's host with its usual port.
-func resourceManagers(property func(string) string, name, port string) []string {
-	const prefix = "yarn.resourcemanager."
-	suffixes := []string{""}
-	if strings.EqualFold(strings.TrimSpace(property(prefix+"ha.enabled")), "true") {
-		suffixes = nil
-		for id := range strings.SplitSeq(property(prefix+"ha.rm-ids"), ",") {
-			suffixes = append(suffixes, "."+strings.TrimSpace(id))
-		}
-	}
-	var found []string
-	for _, suffix := range suffixes {
-		address := strings.TrimSpace(property(prefix + name + suffix))
-		if address == "" {
-			address = strings.TrimSpace(property(prefix + "hostname" + suffix))
-		}
-		if address == "" {
-			address = "0.0.0.0" // Hadoop's default: this machine
-		}
-		if _, _, err := net.SplitHostPort(address); err != nil {
-			address = net.JoinHostPort(address, port)
-		}
-		found = append(found, address)
-	}
-	return found
 }
 
 // yarnApplication is what a ResourceManager says of an application.

@@ -40,7 +40,7 @@ func (y yarn) logAt(page string) (yarnLog, error) {
 	if !strings.HasPrefix(u.Path, logPages) || len(parts) != 3 {
 		return yarnLog{}, fmt.Errorf("cluster: %s is no page of a container's log", page)
 	}
-	if strings.TrimSpace(y.property("yarn.http.policy")) == "HTTPS_ONLY" {
+	if httpsOnly(y.property) {
 		u.Scheme = "https"
 	}
 	return yarnLog{&url.URL{Scheme: u.Scheme, Host: u.Host}, parts[0], parts[1], parts[2]}, nil

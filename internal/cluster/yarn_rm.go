@@ -3,6 +3,7 @@ package cluster
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,14 +31,10 @@ type resourceManager struct {
 	active int // index of the one that answered last
 }
 
-func newResourceManager(property, env func(string) string) (*resourceManager, error) {
-	scheme, name, port := "http", "webapp.address", "8088"
-	if strings.TrimSpace(property("yarn.http.policy")) == "HTTPS_ONLY" {
-		scheme, name, port = "https", "webapp.https.address", "8090"
-	}
+func newResourceManager(managers []managerSite, property, env func(string) string) (*resourceManager, error) {
 	rm := &resourceManager{http: direct(), user: env("HADOOP_USER_NAME")}
-	for _, address := range resourceManagers(property, name, port) {
-		rm.sites = append(rm.sites, scheme+"://"+address)
+	for _, m := range managers {
+		rm.sites = append(rm.sites, m.web)
 	}
 	if rm.user == "" {
 		u, err := user.Current()
@@ -98,9 +95,10 @@ var errStandby = errors.New("this ResourceManager is not the active one")
 // yarnTransient is transient, and what a person must change does not pass.
 func yarnTransient(err error) bool {
 	var denied kerberos.Error
+	var distrusted *tls.CertificateVerificationError
 	var answered *statusError
 	switch {
-	case errors.As(err, &denied):
+	case errors.As(err, &denied), errors.As(err, &distrusted):
 		return false
 	case errors.As(err, &answered):
 		return transient(answered)
@@ -155,7 +153,10 @@ func (rm *resourceManager) send(ctx context.Context, method, to string, body []b
 	}
 	answer, err := roundTrip(rm.http, request)
 	var status *statusError
+	var distrusted *tls.CertificateVerificationError
 	switch {
+	case errors.As(err, &distrusted):
+		return nil, fmt.Errorf("%w: set SSL_CERT_FILE to the certificate of the cluster's authority", err)
 	case !errors.As(err, &status):
 		return answer, err
 	case status.status == http.StatusTemporaryRedirect, status.status == http.StatusFound:

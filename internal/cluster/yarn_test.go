@@ -5,10 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -44,6 +48,80 @@ func openedYARN(t *testing.T, properties map[string]string) yarn {
 // address is HOST:PORT of a server.
 func address(s *httptest.Server) string { return strings.TrimPrefix(s.URL, "http://") }
 
+// TestYARNSites: site files as tools and people write them, with other names of hosts. Hadoop's own
+// client finds the same addresses to submit to.
+func TestYARNSites(t *testing.T) {
+	t.Parallel()
+	sites := map[string][2]string{ // addresses to submit to, web addresses
+		"ambari":   {"master1.example.com:8032 master2.example.com:8032", "http://master1.example.com:8088 http://master2.example.com:8088"},
+		"cloudera": {"node1.example.com:8032 node2.example.com:8032", "https://node1.example.com:8090 https://node2.example.com:8090"},
+		"dataproc": {"cluster-m-0:8032 cluster-m-1:8032 cluster-m-2:8032", "https://cluster-m-0:8090 https://cluster-m-1:8890 https://cluster-m-2:8090"},
+		"docker":   {"resourcemanager:8032", "http://resourcemanager:8188"},
+		"puppet":   {"analytics10.example.net:8032", "http://analytics10.example.net:8088"},
+		"tutorial": {"hadoop102:8032 hadoop103:8032", "http://hadoop102:8088 http://hadoop103:8088"},
+	}
+	folders, err := os.ReadDir("testdata/sites")
+	if err != nil || len(folders) != len(sites) {
+		t.Fatal(len(folders), err)
+	}
+	for name, want := range sites {
+		m, err := Open(Config{Kind: YARN, Env: func(variable string) string {
+			return map[string]string{"HADOOP_CONF_DIR": "testdata/sites/" + name, "HADOOP_USER_NAME": "ann"}[variable]
+		}})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if got := addresses(m.(yarn)); got != want {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
+	for name, found := range hadoopsManagers(t) {
+		if want := sites[name][0]; found != want {
+			t.Errorf("%s: Hadoop's client finds %s, want %s", name, found, want)
+		}
+	}
+}
+
+// addresses returns where ResourceManagers are, in their order: to submit to, and their web addresses.
+func addresses(y yarn) [2]string {
+	var submit, web []string
+	for _, m := range y.managers {
+		submit, web = append(submit, m.submit), append(web, m.web)
+	}
+	return [2]string{strings.Join(submit, " "), strings.Join(web, " ")}
+}
+
+// hadoopsManagers asks Hadoop's client for the addresses of ResourceManagers: folder of testdata/sites
+// -> addresses.
+func hadoopsManagers(t *testing.T) map[string]string {
+	jars, _ := filepath.Glob("../../.venv/lib/python3*/site-packages/pyspark/jars/hadoop-client-api*.jar")
+	java, err := exec.LookPath("java")
+	if err != nil || len(jars) == 0 {
+		message := "no Java, or no PySpark in .venv: where Hadoop's own client finds ResourceManagers is not compared"
+		if strings.Contains(os.Getenv("TFOS_REQUIRE"), "yarn") {
+			t.Fatal(message)
+		}
+		t.Skip(message)
+	}
+	sites, _ := filepath.Glob("testdata/sites/*")
+	argv := append([]string{"-cp", filepath.Dir(jars[0]) + "/*", "testdata/Managers.java"}, sites...)
+	out, err := exec.CommandContext(t.Context(), java, argv...).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]string{}
+	for line := range strings.Lines(string(out)) {
+		if words := strings.Fields(line); words[0] == "FOUND" {
+			found[filepath.Base(words[1])] = strings.Join(words[2:], " ")
+		}
+	}
+	if len(found) != len(sites) {
+		t.Fatalf("%d of %d sites: %s", len(found), len(sites), out)
+	}
+	return found
+}
+
 func TestYARNAddresses(t *testing.T) {
 	const p = "yarn.resourcemanager."
 	for _, c := range []struct {
@@ -56,13 +134,22 @@ func TestYARNAddresses(t *testing.T) {
 		{map[string]string{p + "hostname": "h", "yarn.http.policy": "HTTPS_ONLY"}, "https://h:8090", "h:8032"},
 		{map[string]string{p + "ha.enabled": "true", p + "ha.rm-ids": "a, b", p + "hostname.a": "h", p + "hostname.b": "g", p + "webapp.address.b": "w:3"},
 			"http://h:8088 http://w:3", "h:8032 g:8032"},
+		{map[string]string{p + "hostname": "h", p + "webapp.address": "0.0.0.0:1", p + "address": "g:2"}, "http://h:1", "g:2"},
+		{map[string]string{p + "hostname": "0.0.0.0", p + "webapp.address": "[::]:1", p + "address": "g"}, "http://g:1", "g:8032"},
+		{map[string]string{p + "hostname": "h", p + "webapp.address": "https://w/", p + "address": "0.0.0.0:2", "yarn.http.policy": "HTTP_AND_HTTPS"}, "http://w:8088", "0.0.0.0:2"},
+		{map[string]string{p + "hostname": "[::1]", p + "webapp.address": ":1"}, "http://[::1]:1", "[::1]:8032"},
 	} {
-		y := openedYARN(t, c.properties)
-		if got := strings.Join(y.rm.sites, " "); got != c.web {
-			t.Errorf("%v: web %s, want %s", c.properties, got, c.web)
+		if got := addresses(openedYARN(t, c.properties)); got != [2]string{c.rpc, c.web} {
+			t.Errorf("%v: %s, want %s and %s", c.properties, got, c.rpc, c.web)
 		}
-		if got := strings.Join(resourceManagers(y.property, "address", "8032"), " "); got != c.rpc {
-			t.Errorf("%v: address %s, want %s", c.properties, got, c.rpc)
+	}
+	for _, properties := range []map[string]string{
+		{p + "ha.enabled": "true", p + "hostname": "h"},
+		{p + "ha.enabled": "true", p + "ha.rm-ids": "a,b", p + "hostname.a": "h", p + "webapp.address.b": "w:3"},
+	} {
+		_, err := Open(Config{Kind: YARN, Env: yarnSite(t, properties)})
+		if exit.CodeOf(err, 0) != exit.NoSpark || !strings.Contains(err.Error(), "yarn-site.xml") {
+			t.Errorf("%v: %v", properties, err)
 		}
 	}
 	if _, err := Open(Config{Kind: YARN, Env: func(string) string { return "" }}); exit.CodeOf(err, 0) != exit.NoSpark || !strings.Contains(err.Error(), "HADOOP_CONF_DIR") {
@@ -162,6 +249,7 @@ func TestYARNStandby(t *testing.T) {
 			id := fmt.Sprint("rm", i)
 			properties["yarn.resourcemanager.ha.rm-ids"] += id + ","
 			properties["yarn.resourcemanager.webapp.address."+id] = at
+			properties["yarn.resourcemanager.hostname."+id] = "127.0.0.1"
 		}
 		properties["yarn.resourcemanager.ha.rm-ids"] = strings.TrimSuffix(properties["yarn.resourcemanager.ha.rm-ids"], ",")
 		y := openedYARN(t, properties)
@@ -194,6 +282,21 @@ func TestYARNStandby(t *testing.T) {
 	}
 	if _, err := y.State(short, App{ID: "a"}); err == nil || errors.Is(err, ErrUnknown) {
 		t.Errorf("state, without a ResourceManager: %v", err)
+	}
+}
+
+// TestYARNCertificate: a certificate that this machine does not trust is an error at once, which says
+// what to do.
+func TestYARNCertificate(t *testing.T) {
+	server := httptest.NewUnstartedServer(nil)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	defer server.Close()
+	y := openedYARN(t, map[string]string{"yarn.http.policy": "HTTPS_ONLY", "yarn.resourcemanager.webapp.https.address": strings.TrimPrefix(server.URL, "https://")})
+	ctx, cancel := context.WithTimeout(t.Context(), callTimeout)
+	defer cancel()
+	if _, err := y.Find(ctx); err == nil || !strings.Contains(err.Error(), "SSL_CERT_FILE") || ctx.Err() != nil {
+		t.Errorf("%v, %v", err, ctx.Err())
 	}
 }
 
@@ -231,7 +334,7 @@ func TestYARNReach(t *testing.T) {
 		y.env = func(name string) string {
 			return map[string]string{"KRB5_CONFIG": "/nowhere/krb5.conf"}[name] + env(name)
 		}
-		y.rm, _ = newResourceManager(y.property, y.env)
+		y.rm, _ = newResourceManager(y.managers, y.property, y.env)
 		if err := y.Reach(t.Context()); exit.CodeOf(err, 0) != exit.NoSpark || !strings.Contains(err.Error(), "krb5.conf") || !strings.Contains(err.Error(), "kinit") {
 			t.Error(err)
 		}

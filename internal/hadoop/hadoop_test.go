@@ -84,7 +84,7 @@ var site = map[string]string{
 </configuration>`,
 	"hadoop/sub/deeper.xml": `<configuration><property><name>fs.i.deep</name><value>deep</value></property>
   <property><name>fs.i.a</name><value>not this</value></property></configuration>`,
-	"elsewhere/absolute.xml": `<configuration><property><name>fs.i.absolute</name><value>yes</value></property></configuration>`,
+	"elsewhere/absolute.xml": "<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>\n<configuration><property><name>fs.i.absolute</name><value>d\xe9partement</value></property></configuration>",
 	"hadoop/hdfs-site.xml": `<configuration>
   <property><name>fs.a.fixed</name><value>second</value></property>
   <property><name>dfs.federation.nameservices</name><value>ns1</value></property>
@@ -229,6 +229,7 @@ func TestFolders(t *testing.T) {
 		"nested/a.xml":                    `<configuration><include href="b.xml"/></configuration>`,
 		"remote/core-site.xml":            `<configuration><include href="http://h/a.xml"/></configuration>`,
 		"entity/core-site.xml":            `<configuration><property><name>a</name><value>&unknown;</value></property></configuration>`,
+		"encoded/core-site.xml":           `<?xml version="1.0" encoding="GBK"?><configuration/>`,
 		"empty-folder/nothing-is-in.here": "",
 	})
 	load := func(values ...string) (Configuration, error) {
@@ -250,7 +251,10 @@ func TestFolders(t *testing.T) {
 	if conf, err = load("SPARK_HOME", "spark", "SPARK_CONF_DIR", "other", "HADOOP_HOME", "home"); err != nil || conf.Get("fs.x")+conf.Get("fs.of") != "otherhome" {
 		t.Errorf("SPARK_CONF_DIR and HADOOP_HOME: %q %q %v", conf.Get("fs.x"), conf.Get("fs.of"), err)
 	}
-	for _, folder := range []string{"broken", "self", "missing", "nested", "remote", "entity"} {
+	if conf, err = load("HADOOP_CONF_DIR", "empty-folder:"+root+"/yarn:"+root+"/broken"); err != nil || conf.Get("fs.of") != "yarn" {
+		t.Errorf("HADOOP_CONF_DIR with several folders: %q %v", conf.Get("fs.of"), err)
+	}
+	for _, folder := range []string{"broken", "self", "missing", "nested", "remote", "entity", "encoded"} {
 		if _, err := load("HADOOP_CONF_DIR", folder); err == nil || !strings.Contains(err.Error(), folder) {
 			t.Errorf("%s: %v", folder, err)
 		}

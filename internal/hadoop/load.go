@@ -30,7 +30,8 @@ type Configuration struct {
 //
 //  1. core-site.xml, then hdfs-site.xml, each from the first folder that has it:
 //     SPARK_CONF_DIR or SPARK_HOME/conf, HADOOP_CONF_DIR, YARN_CONF_DIR,
-//     HADOOP_HOME/etc/hadoop
+//     HADOOP_HOME/etc/hadoop. HADOOP_CONF_DIR and YARN_CONF_DIR may be lists of folders:
+//     they are parts of a Java class path
 //  2. spark.hadoop.* in spark-defaults.conf
 //  3. spark.hadoop.* in conf
 //
@@ -85,8 +86,10 @@ func folders(env func(string) string) (dirs []string) {
 		dirs = append(dirs, dir)
 	}
 	for _, name := range []string{"HADOOP_CONF_DIR", "YARN_CONF_DIR"} {
-		if dir := env(name); dir != "" {
-			dirs = append(dirs, dir)
+		for _, dir := range filepath.SplitList(env(name)) {
+			if dir != "" {
+				dirs = append(dirs, dir)
+			}
 		}
 	}
 	if home := env("HADOOP_HOME"); home != "" {

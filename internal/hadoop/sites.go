@@ -53,10 +53,26 @@ func (s *sites) readFile(path string) error {
 	s.open = append(s.open, path)
 	defer func() { s.open = s.open[:len(s.open)-1] }()
 	decoder := xml.NewDecoder(file)
+	decoder.CharsetReader = latin1
 	if err := s.elements(decoder, path); err != nil && err != io.EOF {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil
+}
+
+// latin1 decodes a file whose first line says that it is not in UTF-8.
+func latin1(encoding string, text io.Reader) (io.Reader, error) {
+	switch strings.ToLower(encoding) {
+	case "iso-8859-1", "latin1", "us-ascii", "ascii":
+	default:
+		return nil, fmt.Errorf("its encoding is %s: write it in UTF-8", encoding)
+	}
+	data, err := io.ReadAll(text)
+	runes := make([]rune, len(data))
+	for i, b := range data {
+		runes[i] = rune(b)
+	}
+	return strings.NewReader(string(runes)), err
 }
 
 // elements reads the elements up to the end of the one that encloses them.

@@ -1,13 +1,11 @@
 package kube
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -32,12 +30,20 @@ type Client struct {
 func (c *Client) Namespace() string { return c.namespace }
 
 // Host is the API server's host and port.
-func (c *Client) Host() string {
-	return net.JoinHostPort(c.server.Hostname(), cmp.Or(c.server.Port(), "443"))
-}
+func (c *Client) Host() string { return hostPort(c.server) }
 
 // Who says whose credentials the client has.
 func (c *Client) Who() string { return c.who.name }
+
+// Login has the credentials ready: a plugin runs, which may take a while. Requests renew what
+// has ended. An error is about the credentials, and not about the API server.
+func (c *Client) Login(ctx context.Context) error {
+	if c.who.token == nil {
+		return nil
+	}
+	_, err := c.who.token(ctx)
+	return err
+}
 
 // StatusError is the API server's refusal of a request.
 type StatusError struct {
@@ -45,16 +51,24 @@ type StatusError struct {
 	Reason  string // such as Forbidden, NotFound
 	Message string // the server's
 	Who     string // whose credentials they were
+	Hint    string // what the credentials lack; "": nothing that is known
 }
 
 func (e *StatusError) Error() string {
 	switch {
 	case e.Code == http.StatusUnauthorized:
-		return fmt.Sprintf("kube: the API server does not accept the credentials of %s (401 Unauthorized): sign in again, or correct the kubeconfig", e.Who)
+		return fmt.Sprintf("kube: the API server does not accept the credentials of %s (401 Unauthorized): sign in again, or correct the kubeconfig%s", e.Who, hinted(e.Hint))
 	case e.Message != "":
-		return "kube: " + e.Message
+		return "kube: " + e.Message + hinted(e.Hint)
 	}
-	return fmt.Sprintf("kube: the API server answers %d %s", e.Code, e.Reason)
+	return fmt.Sprintf("kube: the API server answers %d %s%s", e.Code, e.Reason, hinted(e.Hint))
+}
+
+func hinted(hint string) string {
+	if hint == "" {
+		return ""
+	}
+	return " (" + hint + ")"
 }
 
 // IsNotFound tells whether err says that an object is not there.
@@ -95,13 +109,13 @@ func (c *Client) do(ctx context.Context, method, path string, query url.Values, 
 	}
 	answer, err := c.http.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("kube: %w", err)
+		return nil, fmt.Errorf("kube: %w%s", err, hinted(c.who.hint))
 	}
 	if answer.StatusCode/100 == 2 {
 		return answer.Body, nil
 	}
 	defer answer.Body.Close()
-	refusal := &StatusError{Code: answer.StatusCode, Reason: http.StatusText(answer.StatusCode), Who: c.who.name}
+	refusal := &StatusError{Code: answer.StatusCode, Reason: http.StatusText(answer.StatusCode), Who: c.who.name, Hint: c.who.hint}
 	text, _ := io.ReadAll(io.LimitReader(answer.Body, 1<<20))
 	var status struct{ Reason, Message string }
 	if json.Unmarshal(text, &status) == nil && status.Message != "" {
@@ -170,11 +184,15 @@ func (c *Client) TryCreate(ctx context.Context, pod any) error {
 	return c.call(ctx, http.MethodPost, c.pods(), url.Values{"dryRun": {"All"}}, pod, nil)
 }
 
-// Log returns the last lines of a pod's output, standard error included.
-func (c *Client) Log(ctx context.Context, name string, lines int) ([]string, error) {
+// Log returns the last lines of the output of a pod's container, standard error included.
+// container may be "" if the pod has one only.
+func (c *Client) Log(ctx context.Context, name, container string, lines int) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	query := url.Values{"tailLines": {fmt.Sprint(lines)}, "limitBytes": {"1048576"}}
+	if container != "" {
+		query.Set("container", container)
+	}
 	answer, err := c.do(ctx, http.MethodGet, c.pods()+"/"+name+"/log", query, nil)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -31,7 +32,7 @@ type Config struct {
 
 // Open finds the server and the credentials. It reads files only, and sends nothing.
 func Open(c Config) (*Client, error) {
-	server, err := c.server()
+	server, err := parseMaster(c.Master)
 	if err != nil {
 		return nil, err
 	}
@@ -43,9 +44,9 @@ func Open(c Config) (*Client, error) {
 		return nil, err
 	}
 	transport := &http.Transport{
-		TLSClientConfig: &tls.Config{RootCAs: who.roots, ServerName: who.serverName, InsecureSkipVerify: who.insecure,
+		TLSClientConfig: &tls.Config{RootCAs: who.roots, InsecureSkipVerify: who.insecure,
 			GetClientCertificate: who.certificate},
-		Proxy:               c.proxy(who.proxy),
+		Proxy:               c.proxy(),
 		ForceAttemptHTTP2:   true,
 		TLSHandshakeTimeout: dialTimeout,
 		IdleConnTimeout:     time.Minute,
@@ -61,25 +62,51 @@ func (c Config) Namespace() string {
 	return "default"
 }
 
-// server is the URL of a master: https where it does not say.
-func (c Config) server() (*url.URL, error) {
-	text := strings.TrimPrefix(c.Master, "k8s://")
+// HostPort returns the address of the API server that a spark.master (k8s://…) names.
+func HostPort(master string) (string, error) {
+	u, err := parseMaster(master)
+	if err != nil {
+		return "", err
+	}
+	return hostPort(u), nil
+}
+
+func hostPort(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"https": "443", "http": "80"}[u.Scheme]
+	}
+	return net.JoinHostPort(u.Hostname(), port)
+}
+
+// parseMaster returns the URL of a master: https where it does not say.
+func parseMaster(master string) (*url.URL, error) {
+	text := strings.TrimPrefix(master, "k8s://")
 	if !strings.Contains(text, "://") {
 		text = "https://" + text
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return nil, fmt.Errorf("kube: %s: must be k8s://https://host:port", c.Master)
+		return nil, fmt.Errorf("kube: %s: must be k8s://https://host:port", master)
 	}
 	return u, nil
 }
 
-// identity is that of the kubeconfig; without one, of the pod's service account; else none.
+// identity is that of the kubeconfig; without one, or without a context that it names as the
+// current one, of the pod's service account; else none.
 func (c Config) identity() (identity, error) {
 	path, named := c.kubeconfig()
-	who, err := readKubeconfig(path, c.Conf["spark.kubernetes.context"], c.Getenv)
-	if !errors.Is(err, fs.ErrNotExist) || named {
-		return who, err
+	why := "there is no kubeconfig"
+	text, err := os.ReadFile(path)
+	switch {
+	case err == nil:
+		who, err := readKubeconfig(path, text, c.Conf["spark.kubernetes.context"])
+		if !errors.Is(err, errNoContext) {
+			return who, err
+		}
+		why = "kubeconfig " + path + " has no current-context: choose one by spark.kubernetes.context, or kubectl config use-context"
+	case named || !errors.Is(err, fs.ErrNotExist):
+		return identity{}, fmt.Errorf("kube: kubeconfig: %w", err)
 	}
 	account := c.Account
 	if account == "" {
@@ -87,9 +114,9 @@ func (c Config) identity() (identity, error) {
 	}
 	token := filepath.Join(account, "token")
 	if _, err := os.Stat(token); err != nil {
-		return identity{name: "nobody: there is no kubeconfig, and no service account"}, nil
+		return identity{name: "nobody", hint: why}, nil
 	}
-	who = identity{name: "the service account of this pod", token: tokenFile(token)}
+	who := identity{name: "the service account of this pod", token: tokenFile(token)}
 	who.roots, err = readRoots(filepath.Join(account, "ca.crt"))
 	return who, err
 }
@@ -118,12 +145,15 @@ func (c Config) override(who *identity) error {
 		}
 	}
 	if path := setting("clientCertFile"); path != "" {
+		who.name = "spark.kubernetes.authenticate"
 		who.certificate = certificateFiles(path, setting("clientKeyFile"))
 	}
 	if token := setting("oauthToken"); token != "" {
+		who.name = "spark.kubernetes.authenticate"
 		who.token = fixedToken(token)
 	}
 	if path := setting("oauthTokenFile"); path != "" {
+		who.name = "spark.kubernetes.authenticate"
 		who.token = tokenFile(path)
 	}
 	if c.Conf["spark.kubernetes.trust.certificates"] == "true" {
@@ -132,11 +162,8 @@ func (c Config) override(who *identity) error {
 	return nil
 }
 
-// proxy is the kubeconfig's, or the environment's.
-func (c Config) proxy(named *url.URL) func(*http.Request) (*url.URL, error) {
-	if named != nil {
-		return http.ProxyURL(named)
-	}
+// proxy is the environment's.
+func (c Config) proxy() func(*http.Request) (*url.URL, error) {
 	either := func(name string) string {
 		if value := c.Getenv(name); value != "" {
 			return value

@@ -17,15 +17,24 @@ import (
 	"tfos/internal/kube"
 )
 
-// served is an API server that answers every request with an empty list, and says who asked.
+// served is an API server that answers every request with an empty list, and says who asked. It
+// takes credentials of nobody who creates something.
 func served(t *testing.T) (server *httptest.Server, asked *http.Request) {
+	return serve(t, (*httptest.Server).StartTLS)
+}
+
+func serve(t *testing.T, start func(*httptest.Server)) (server *httptest.Server, asked *http.Request) {
 	asked = &http.Request{}
 	server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
 		*asked = *r
 		fmt.Fprint(w, `{"metadata": {}, "items": []}`)
 	}))
 	server.TLS = &tls.Config{ClientAuth: tls.RequestClientCert}
-	server.StartTLS()
+	start(server)
 	t.Cleanup(server.Close)
 	return server, asked
 }
@@ -64,9 +73,8 @@ func TestWhoAsks(t *testing.T) {
 	server, asked := served(t)
 	folder := t.TempDir()
 	write(t, filepath.Join(folder, "token"), "of-a-file\n")
-	plugin := write(t, filepath.Join(folder, "plugin"), "#!/bin/sh\n"+`case $KUBERNETES_EXEC_INFO in *'"interactive":false'*) ;; *) exit 1;; esac
-echo x >> `+folder+`/runs
-echo '{"kind": "ExecCredential", "status": {"token": "'$PREFIX'-of-a-plugin", "expirationTimestamp": "2999-01-01T00:00:00Z"}}'
+	plugin := write(t, filepath.Join(folder, "plugin"), "#!/bin/sh\n"+`echo x >> `+folder+`/runs
+echo '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": "'$PREFIX'-of-a-plugin", "expirationTimestamp": "2999-01-01T00:00:00Z"}}'
 `)
 	exec := func(more string) string {
 		return `{exec: {apiVersion: client.authentication.k8s.io/v1, command: ` + plugin + `, env: [{name: PREFIX, value: token}]` + more + `}}`
@@ -77,7 +85,8 @@ echo '{"kind": "ExecCredential", "status": {"token": "'$PREFIX'-of-a-plugin", "e
 		want       string // the header Authorization
 	}{
 		{"token", `{token: abc}`, nil, "Bearer abc"},
-		{"token file", `{tokenFile: ` + folder + `/token, token: old}`, nil, "Bearer of-a-file"},
+		{"Spark reads no tokenFile", `{tokenFile: ` + folder + `/token, token: old}`, nil, "Bearer old"},
+		{"a plugin beside a token", strings.TrimSuffix(exec(""), "}") + `, token: old}`, nil, "Bearer token-of-a-plugin"},
 		{"plugin", exec(""), nil, "Bearer token-of-a-plugin"},
 		{"basic", `{username: u, password: p}`, nil, "Basic dTpw"},
 		{"nobody", `{}`, nil, ""},
@@ -103,8 +112,8 @@ echo '{"kind": "ExecCredential", "status": {"token": "'$PREFIX'-of-a-plugin", "e
 			}
 		})
 	}
-	if runs, err := os.ReadFile(filepath.Join(folder, "runs")); err != nil || len(runs) != 2 {
-		t.Errorf("the plugin ran %d times for two requests, want once (%v)", len(runs)/2, err)
+	if runs, err := os.ReadFile(filepath.Join(folder, "runs")); err != nil || len(runs) != 2*2 {
+		t.Errorf("the plugin ran %d times for two requests of each of two clients, want twice (%v)", len(runs)/2, err)
 	}
 }
 
@@ -147,8 +156,8 @@ func TestProxy(t *testing.T) {
 		env     map[string]string
 		want    string
 	}{
-		"kubeconfig":       {", proxy-url: " + proxy.URL, nil, "CONNECT api.example:443"},
 		"environment":      {"", map[string]string{"HTTPS_PROXY": proxy.URL}, "CONNECT api.example:443"},
+		"not Spark's":      {", proxy-url: " + proxy.URL, map[string]string{"no_proxy": "api.example"}, ""},
 		"not for this one": {"", map[string]string{"https_proxy": proxy.URL, "no_proxy": "api.example"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -177,13 +186,13 @@ func TestRefusedConfigs(t *testing.T) {
 	server, _ := served(t)
 	exec := `{exec: {command: p, apiVersion: client.authentication.k8s.io/`
 	for _, test := range []struct{ user, context, want string }{
-		{`{auth-provider: {name: gcp}}`, "", "auth-provider gcp is gone"},
+		{`{auth-provider: {name: gcp}}`, "", "user u: auth-provider gcp has no access-token and no id-token"},
 		{`{token: t, as: somebody}`, "", "impersonation"},
-		{exec + `v1alpha1}}`, "", "must be client.authentication.k8s.io/v1"},
+		{`{exec: {command: p}}`, "", "no apiVersion: must be client.authentication.k8s.io/v1"},
 		{exec + `v1, interactiveMode: Always}}`, "", "terminal"},
-		{exec + `v1, provideClusterInfo: true}}`, "", "provideClusterInfo"},
+		{`{client-certificate-data: "bm8= bm8="}`, "", "user u: client-certificate-data: illegal base64"},
 		{`{client-certificate: none.crt}`, "", "none.crt"},
-		{`{token: t}`, "missing", `no context "missing"`},
+		{`{token: t}`, "missing", `no context "missing", but ["here"]`},
 	} {
 		env := map[string]string{"KUBECONFIG": kubeconfigOf(t, server, test.user, "")}
 		_, err := kube.Open(kube.Config{Master: "k8s://" + server.URL, Getenv: environment(env),

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"net/url"
 	"os"
 	"strings"
 )
@@ -13,13 +12,20 @@ import (
 // identity is who asks, and how the API server proves itself.
 type identity struct {
 	name        string // for messages: the kubeconfig's context
+	hint        string // what of the kubeconfig Spark, and therefore tfos, does not read
 	roots       *x509.CertPool
-	serverName  string
 	insecure    bool
-	proxy       *url.URL
 	token       tokenSource // nil: none
 	user, word  string      // basic authentication, where token is nil
 	certificate certificateSource
+}
+
+// unread notes a key that Spark does not read, and what does the same for it.
+func (who *identity) unread(key, instead string) {
+	if who.hint != "" {
+		who.hint += "; "
+	}
+	who.hint += "Spark does not read " + key + " of a kubeconfig: " + instead
 }
 
 // tokenSource returns a token that is valid now.

@@ -1,9 +1,10 @@
 package kube
 
 import (
+	"cmp"
 	"encoding/base64"
+	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 
@@ -11,7 +12,8 @@ import (
 )
 
 // kubeconfig is the file of kubectl's settings: what of it a connection needs
-// (k8s.io/client-go/tools/clientcmd/api/v1).
+// (k8s.io/client-go/tools/clientcmd/api/v1). It is read as Spark's client does (fabric8's Config,
+// 6.7 of Spark 3.5 and 7.1 of Spark 4.0): what Spark does not read would fail in Spark.
 type kubeconfig struct {
 	Current  string `yaml:"current-context"`
 	Contexts []struct {
@@ -47,45 +49,50 @@ type userEntry struct {
 	Password        string
 	Impersonate     string `yaml:"as"`
 	Exec            *plugin
-	AuthProvider    *struct{ Name string } `yaml:"auth-provider"`
+	AuthProvider    *struct {
+		Name   string
+		Config map[string]string
+	} `yaml:"auth-provider"`
 }
 
-// readKubeconfig returns who a context of the file is; "": its current one. The server is not
-// taken from it: spark.master names it. No such file is fs.ErrNotExist.
-func readKubeconfig(path, context string, getenv func(string) string) (identity, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return identity{}, fmt.Errorf("kube: kubeconfig: %w", err)
-	}
+// errNoContext says that a kubeconfig names no current context.
+var errNoContext = errors.New("no current-context")
+
+// readKubeconfig returns who a context of the file is; "": its current one, which may be missing
+// (errNoContext). The server is not taken from it: spark.master names it.
+func readKubeconfig(path string, text []byte, context string) (identity, error) {
 	var file kubeconfig
 	if err := yaml.Unmarshal(text, &file); err != nil {
 		return identity{}, fmt.Errorf("kube: kubeconfig %s: %w", path, err)
 	}
-	who, err := file.identity(context, filepath.Dir(path), getenv)
+	who, err := file.identity(context, filepath.Dir(path))
 	if err != nil {
 		return identity{}, fmt.Errorf("kube: kubeconfig %s: %w", path, err)
 	}
 	return who, nil
 }
 
-func (k kubeconfig) identity(name, folder string, getenv func(string) string) (identity, error) {
+func (k kubeconfig) identity(name, folder string) (identity, error) {
 	if name == "" {
 		name = k.Current
 	}
 	if name == "" {
-		return identity{}, fmt.Errorf("no current-context: choose one by spark.kubernetes.context, or kubectl config use-context")
+		return identity{}, errNoContext
 	}
+	var names []string
 	for _, entry := range k.Contexts {
 		if entry.Name != name {
+			names = append(names, entry.Name)
 			continue
 		}
 		who := identity{name: "context " + name}
 		if err := k.addCluster(&who, entry.Context.Cluster, folder); err != nil {
 			return identity{}, err
 		}
-		return who, k.addUser(&who, entry.Context.User, folder, getenv)
+		err := k.addUser(&who, entry.Context.User, folder)
+		return who, err
 	}
-	return identity{}, fmt.Errorf("no context %q", name)
+	return identity{}, fmt.Errorf("no context %q, but %q: choose one by spark.kubernetes.context, or kubectl config use-context. Spark reads the first file of KUBECONFIG only", name, names)
 }
 
 func (k kubeconfig) addCluster(who *identity, name, folder string) (err error) {
@@ -94,15 +101,19 @@ func (k kubeconfig) addCluster(who *identity, name, folder string) (err error) {
 			continue
 		}
 		c := entry.Cluster
-		who.serverName, who.insecure = c.ServerName, c.Insecure
+		who.insecure = c.Insecure
 		if c.Proxy != "" {
-			if who.proxy, err = url.Parse(c.Proxy); err != nil {
-				return fmt.Errorf("proxy-url: %w", err)
-			}
+			who.unread("proxy-url", "set HTTPS_PROXY")
 		}
-		authority, err := content(c.AuthorityData, c.Authority, folder)
-		if err != nil || authority == nil {
-			return err
+		if c.ServerName != "" {
+			who.unread("tls-server-name", "name the API server in spark.master by a name of its certificate")
+		}
+		authority, err := content("certificate-authority", c.AuthorityData, c.Authority, folder)
+		if err != nil {
+			return fmt.Errorf("cluster %s: %w", name, err)
+		}
+		if authority == nil {
+			return nil
 		}
 		who.roots, err = parseRoots(authority, "certificate-authority of cluster "+name)
 		return err
@@ -110,27 +121,31 @@ func (k kubeconfig) addCluster(who *identity, name, folder string) (err error) {
 	return fmt.Errorf("no cluster %q", name)
 }
 
-func (k kubeconfig) addUser(who *identity, name, folder string, getenv func(string) string) error {
+// addUser adds a user's credentials. A context may have none: kubectl proxy asks for none.
+func (k kubeconfig) addUser(who *identity, name, folder string) error {
+	if name == "" {
+		return nil
+	}
 	for _, entry := range k.Users {
 		if entry.Name == name {
-			return entry.User.add(who, name, folder, getenv)
+			if err := entry.User.add(who, folder); err != nil {
+				return fmt.Errorf("user %s: %w", name, err)
+			}
+			return nil
 		}
 	}
 	return fmt.Errorf("no user %q", name)
 }
 
-func (u userEntry) add(who *identity, name, folder string, getenv func(string) string) error {
-	switch {
-	case u.AuthProvider != nil:
-		return fmt.Errorf("user %s: auth-provider %s is gone since Kubernetes 1.26: use a credential plugin (exec)", name, u.AuthProvider.Name)
-	case u.Impersonate != "":
-		return fmt.Errorf("user %s: impersonation (as: %s) is not supported, and Spark has none: use that user's own credentials", name, u.Impersonate)
+func (u userEntry) add(who *identity, folder string) error {
+	if u.Impersonate != "" {
+		return fmt.Errorf("impersonation (as: %s) is not supported, and Spark has none: use that user's own credentials", u.Impersonate)
 	}
-	certificate, err := content(u.CertificateData, u.Certificate, folder)
+	certificate, err := content("client-certificate", u.CertificateData, u.Certificate, folder)
 	if err != nil {
 		return err
 	}
-	key, err := content(u.KeyData, u.Key, folder)
+	key, err := content("client-key", u.KeyData, u.Key, folder)
 	if err != nil {
 		return err
 	}
@@ -139,35 +154,46 @@ func (u userEntry) add(who *identity, name, folder string, getenv func(string) s
 			return err
 		}
 	}
+	if u.TokenFile != "" {
+		who.unread("tokenFile", "set spark.kubernetes.authenticate.oauthTokenFile, in cluster mode spark.kubernetes.authenticate.submission.oauthTokenFile")
+	}
 	switch {
-	case u.TokenFile != "":
-		who.token = tokenFile(within(folder, u.TokenFile))
-	case u.Token != "":
-		who.token = fixedToken(u.Token)
+	case u.Token == "" && u.AuthProvider != nil:
+		token := cmp.Or(u.AuthProvider.Config["access-token"], u.AuthProvider.Config["id-token"])
+		if token == "" {
+			return fmt.Errorf("auth-provider %s has no access-token and no id-token: sign in again, or use a credential plugin (exec)", u.AuthProvider.Name)
+		}
+		who.token = fixedToken(token)
 	case u.Exec != nil:
 		if err := u.Exec.check(); err != nil {
-			return fmt.Errorf("user %s: %w", name, err)
+			return err
 		}
-		session := &pluginSession{plugin: *u.Exec, folder: folder, getenv: getenv}
+		session := &pluginSession{plugin: *u.Exec, folder: folder}
 		who.token = session.token
 		if certificate == nil {
 			who.certificate = session.certificate
 		}
+	case u.Token != "":
+		who.token = fixedToken(u.Token)
 	case u.Username != "":
 		who.user, who.word = u.Username, u.Password
 	}
 	return nil
 }
 
-// content is an entry's data, or what its file has; nil: it has neither.
-func content(data, path, folder string) ([]byte, error) {
+// content is what a key's data, or its file, has; nil: there is neither.
+func content(key, data, path, folder string) (text []byte, err error) {
 	switch {
 	case data != "":
-		return base64.StdEncoding.DecodeString(data)
+		key += "-data"
+		text, err = base64.StdEncoding.DecodeString(data)
 	case path != "":
-		return os.ReadFile(within(folder, path))
+		text, err = os.ReadFile(within(folder, path))
 	}
-	return nil, nil
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	return text, nil
 }
 
 // within resolves a path of a kubeconfig, which is relative to its folder.

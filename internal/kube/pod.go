@@ -3,6 +3,7 @@ package kube
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -34,6 +35,7 @@ type Pod struct {
 type Container struct {
 	Name      string
 	Image     string
+	Env       []struct{ Name string }
 	Resources struct {
 		Limits, Requests map[string]string
 	}
@@ -59,8 +61,49 @@ type Terminated struct {
 	Message  string
 }
 
-// Ended tells whether no container of the pod runs any more.
-func (p Pod) Ended() bool { return p.Status.Phase == "Succeeded" || p.Status.Phase == "Failed" }
+// Own is the name of the container in which Spark runs: templates and policies add others
+// beside it (sidecars). "": not known.
+func (p Pod) Own() string {
+	for _, one := range p.Spec.Containers {
+		for _, variable := range one.Env {
+			if variable.Name == "SPARK_APPLICATION_ID" { // of drivers and of executors
+				return one.Name
+			}
+		}
+	}
+	return ""
+}
+
+// deciding are the statuses that say how the pod fares: once Spark's container has begun that
+// one's, else those of all.
+func (p Pod) deciding() []ContainerStatus {
+	own := p.Own()
+	for _, one := range p.Status.Containers {
+		if own != "" && one.Name == own && (one.State.Running != nil || one.State.Terminated != nil) {
+			return []ContainerStatus{one}
+		}
+	}
+	return slices.Concat(p.Status.Inits, p.Status.Containers)
+}
+
+// Outcome is Succeeded or Failed; "": the pod goes on. Sidecars may outlive Spark's container,
+// whose end is the pod's.
+func (p Pod) Outcome() string {
+	if all := p.deciding(); p.Status.Reason == "" && len(all) == 1 && all[0].Name == p.Own() {
+		if end := all[0].State.Terminated; end != nil && end.ExitCode == 0 && end.Reason != "OOMKilled" {
+			return "Succeeded"
+		} else if end != nil {
+			return "Failed"
+		}
+	}
+	if p.Status.Phase == "Succeeded" || p.Status.Phase == "Failed" {
+		return p.Status.Phase
+	}
+	return ""
+}
+
+// Ended tells whether Spark does not run in the pod any more.
+func (p Pod) Ended() bool { return p.Outcome() != "" }
 
 // Executor is Spark's number of the executor that the pod is; "": it is none.
 func (p Pod) Executor() string { return p.Metadata.Labels["spark-exec-id"] }
@@ -79,7 +122,7 @@ func (p Pod) Waiting() string {
 			return condition.Reason + ": " + condition.Message
 		}
 	}
-	for _, one := range append(p.Status.Inits, p.Status.Containers...) {
+	for _, one := range slices.Concat(p.Status.Inits, p.Status.Containers) {
 		waiting := one.State.Waiting
 		if waiting == nil || usual[waiting.Reason] {
 			continue
@@ -112,7 +155,7 @@ var hopeless = map[string]bool{"InvalidImageName": true, "ErrImageNeverPull": tr
 // Hopeless tells whether the pod waits for what will not come. The node repeats pulls of an
 // image that fail: those are not.
 func (p Pod) Hopeless() bool {
-	for _, one := range append(p.Status.Inits, p.Status.Containers...) {
+	for _, one := range slices.Concat(p.Status.Inits, p.Status.Containers) {
 		if one.State.Waiting != nil && hopeless[one.State.Waiting.Reason] {
 			return true
 		}
@@ -135,7 +178,7 @@ func (p Pod) Death() string {
 	if p.Status.Reason != "" { // the node ended it: Evicted, Preempted, NodeLost
 		return strings.TrimSpace(p.Status.Reason + ": " + p.Status.Message)
 	}
-	for _, one := range append(p.Status.Inits, p.Status.Containers...) {
+	for _, one := range p.deciding() {
 		end := one.State.Terminated
 		if end == nil || end.ExitCode == 0 && end.Reason != "OOMKilled" {
 			continue
@@ -158,7 +201,7 @@ func (p Pod) Death() string {
 
 // OutOfMemory tells whether a container was killed because it used more than its limit.
 func (p Pod) OutOfMemory() bool {
-	for _, one := range p.Status.Containers {
+	for _, one := range p.deciding() {
 		if end := one.State.Terminated; end != nil && end.Reason == "OOMKilled" {
 			return true
 		}
@@ -168,7 +211,7 @@ func (p Pod) OutOfMemory() bool {
 
 // ExitCode is that of the container that failed; 0: none did.
 func (p Pod) ExitCode() int {
-	for _, one := range p.Status.Containers {
+	for _, one := range p.deciding() {
 		if end := one.State.Terminated; end != nil && end.ExitCode != 0 {
 			return end.ExitCode
 		}

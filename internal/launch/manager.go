@@ -136,6 +136,16 @@ type hopelessError struct{ state cluster.State }
 
 func (e *hopelessError) Error() string { return e.state.Words }
 
+// beside returns the verdict of what the manager says of an application whose driver is a process
+// of the launcher's: what the manager saw to end is not the driver.
+func beside(state cluster.State) record.Verdict {
+	v := state.Verdict()
+	if v.Phase == cluster.PhaseDriver {
+		v.Cause = withReason("the application ended before the cluster had formed", cluster.OneLine(state.Words))
+	}
+	return v
+}
+
 // followManager has a manager that forgets look on. The function that it returns ends that.
 func (w *watch) followManager() (end func()) {
 	follower, ok := w.c.Manager.(cluster.Follower)

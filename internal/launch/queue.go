@@ -13,8 +13,8 @@ import (
 var queueInterval = 4 * time.Second
 
 // queueWatch asks the cluster manager how an application is, until it is closed. An answer
-// is sent if the application waited at the question before too: every application waits for
-// a moment.
+// is sent if the application waits or has ended, and did so at the question before too: every
+// application waits for a moment, and a driver has a moment to say why its application ended.
 type queueWatch struct {
 	states <-chan cluster.State
 	apps   chan cluster.App
@@ -56,13 +56,15 @@ func (q *queueWatch) close() {
 
 func (q *queueWatch) ask(ctx context.Context, m cluster.Manager, states chan<- cluster.State) {
 	var app cluster.App
-	waited := false
+	named := false // by the driver: one that is found may be that of an earlier run of this id
+	before := ""   // news of the last question
 	for next := time.NewTicker(queueInterval); ; {
 		select {
 		case <-ctx.Done():
 			next.Stop()
 			return
 		case app = <-q.apps:
+			named = true
 			continue
 		case <-next.C:
 		}
@@ -73,19 +75,39 @@ func (q *queueWatch) ask(ctx context.Context, m cluster.Manager, states chan<- c
 			continue
 		}
 		state, err := m.State(ctx, app)
-		waits := err == nil && state.Words != "" && !state.Phase.Ended()
-		if waits && waited {
+		now := ""
+		if err == nil {
+			now = news(state, named)
+		}
+		if now != "" && now == before {
 			select {
 			case <-ctx.Done():
 			case states <- state:
 			}
 		}
-		waited = waits
+		before = now
 	}
 }
 
-// handleQueue reports what the manager says, if it is new.
+// news says what of a state is worth telling: that the application "waits", or has "ended" though
+// its driver has not; "": nothing.
+func news(state cluster.State, named bool) string {
+	switch {
+	case !state.Phase.Ended() && state.Words != "":
+		return "waits"
+	case state.Phase.Ended() && named:
+		return "ended"
+	}
+	return ""
+}
+
+// handleQueue reports what the manager says, if it is new. It ends a run that has nothing to wait
+// for any more.
 func (w *watch) handleQueue(s cluster.State) {
+	if s.Phase.Ended() {
+		w.requestEnd(&hopelessError{s})
+		return
+	}
 	e := record.Queued{Queue: s.Queue, Words: cluster.OneLine(s.Words)}
 	if e != w.queued {
 		w.queued = e

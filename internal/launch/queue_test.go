@@ -70,6 +70,37 @@ func TestKilledOutside(t *testing.T) {
 	}
 }
 
+// TestEndedBeside: an application that its manager has ended, before the cluster has formed, ends a
+// driver that goes on. The verdict is what the manager says. An application of the run's id that the
+// driver has not named does not: it may be that of an earlier run.
+func TestEndedBeside(t *testing.T) {
+	queueInterval = 200 * time.Millisecond
+	refused := cluster.State{Phase: cluster.Failed, Cause: cluster.CauseRefused, Words: "no label green"}
+	const named = `event {"event":"context","application":"a","master":"yarn"}` + "\n"
+	for name, tt := range map[string]struct {
+		script string
+		state  cluster.State
+		code   exit.Code
+		cause  string
+	}{
+		"refused":            {named + "hang", refused, exit.NoSpark, "the cluster refuses the application: no label green"},
+		"killed":             {named + "hang", cluster.State{Phase: cluster.Killed, Words: "by ann"}, exit.Terminated, "by ann"},
+		"its master died":    {named + "hang", cluster.State{Phase: cluster.Failed, Cause: cluster.CauseSignal, Words: "exit code 137"}, exit.Failed, "the application ended before the cluster had formed: exit code 137"},
+		"of an earlier run":  {"hang", refused, exit.NotFormed, "timeouts.reservation"},
+		"the driver says so": {named + `event {"event":"verdict","code":4,"cause":"nobody came"}` + "\nexit 1", refused, exit.NotFormed, "nobody came"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := config(t, tt.script)
+			c.Manager = &fakeManager{state: tt.state}
+			c.Formation = 10 * queueInterval
+			v, err := Run(deadline(t), c)
+			if err != nil || v.Code != tt.code || !strings.Contains(v.Cause, tt.cause) {
+				t.Errorf("%+v, %v", v, err)
+			}
+		})
+	}
+}
+
 // asking counts the questions until its application is killed. After ends of them the
 // application has ended.
 type asking struct {

@@ -141,7 +141,7 @@ func (w *watch) judge(program *digest) record.Verdict {
 	var hopeless *hopelessError
 	switch {
 	case errors.As(w.stopReason, &hopeless):
-		return hopeless.state.Verdict()
+		return beside(hopeless.state)
 	case w.driverVerdict != nil:
 		v := underSignal(*w.driverVerdict, w.stopReason)
 		if v.Code == exit.NoSpark { // Spark's own log says more

@@ -9,6 +9,7 @@ import json
 import pathlib
 import re
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 import xml.etree.ElementTree as ElementTree
@@ -128,6 +129,24 @@ def properties(path):
     return {one.findtext("name"): one.findtext("value") for one in elements}
 
 
+def resource_managers(site):
+    """The web addresses of a site's ResourceManagers: id -> http://HOST:PORT. One by itself has
+    no id."""
+    name, ids = "yarn.resourcemanager.webapp.address", [""]
+    if site.get("yarn.resourcemanager.ha.enabled") == "true":
+        ids = site["yarn.resourcemanager.ha.rm-ids"].split(",")
+    return {one: "http://" + site[f"{name}.{one}".removesuffix(".")] for one in ids}
+
+
+def is_active(web):
+    """Whether the ResourceManager at a web address lives and is the active one."""
+    try:
+        info = json.loads(fetch(web + "/ws/v1/cluster/info"))["clusterInfo"]
+    except (urllib.error.URLError, OSError):
+        return False
+    return info["haState"] == "ACTIVE"
+
+
 class Yarn(Cluster):
     """conf: folder of core-site.xml and yarn-site.xml; hdfs: an empty folder of its HDFS. The
     cluster may have run applications of earlier tests."""
@@ -141,7 +160,7 @@ class Yarn(Cluster):
         """elsewhere: an empty folder, for the configuration of a cluster that is not there."""
         conf = pathlib.Path(conf)
         site = properties(conf / "yarn-site.xml")
-        self.web = "http://" + site["yarn.resourcemanager.webapp.address"]
+        self.webs = list(resource_managers(site).values())
         self.hdfs = hdfs
         self.earlier = {app["id"] for app in self._all()}
         (elsewhere / "core-site.xml").write_text((conf / "core-site.xml").read_text())
@@ -149,6 +168,11 @@ class Yarn(Cluster):
         addresses = re.compile(r"(<name>yarn.resourcemanager[\w.]*address</name><value>\w+):\d+")
         (elsewhere / "yarn-site.xml").write_text(addresses.sub(r"\1:1", text))
         self.unreachable_env = {"HADOOP_CONF_DIR": str(elsewhere)}
+
+    @property
+    def web(self):
+        """http://HOST:PORT of the active ResourceManager."""
+        return next(filter(is_active, self.webs)) if self.webs[1:] else self.webs[0]
 
     def spark(self, **conf):
         small = {"spark.driver.memory": "512m", "spark.executor.memory": "512m"}

@@ -62,7 +62,7 @@ def test_node_label(cluster, blue, job, write_job):
 
 
 @pytest.mark.parametrize("of", ["executor", "am"])
-def test_no_such_label(yarn_cluster, job, write_job, of):
+def test_no_such_label(cluster, job, write_job, of):
     conf = {f"spark.yarn.{of}.nodeLabelExpression": "green"}
-    job.start("train", job_file(yarn_cluster, job, write_job, "count.py", conf=conf))
-    ends(yarn_cluster, job, Expected(3, ["green"]))
+    job.start("train", job_file(cluster, job, write_job, "count.py", conf=conf))
+    ends(cluster, job, Expected(3, ["green"]))

@@ -14,14 +14,16 @@ from remote import PROPERTY, SITE
 
 SECONDS = 120  # a bound on a start, far above the slowest
 NODE = "org.apache.hadoop.yarn.server.nodemanager.NodeManager"
+MANAGER = "org.apache.hadoop.yarn.server.resourcemanager.ResourceManager"
+ZOOKEEPER = "org.apache.zookeeper.server.ZooKeeperServerMain"
 
 
 def configure(folder, base, changes):
-    """A copy of the configuration in base, with changed properties."""
+    """A copy of the configuration in base, with changed properties; None takes one away."""
     shutil.copytree(base, folder)
     found = {**properties(folder / "yarn-site.xml"), **changes}
-    text = "".join(PROPERTY.format(*item) for item in found.items())
-    (folder / "yarn-site.xml").write_text(SITE.format(text))
+    kept = "".join(PROPERTY.format(*item) for item in found.items() if item[1] is not None)
+    (folder / "yarn-site.xml").write_text(SITE.format(kept))
     return folder
 
 
@@ -31,6 +33,44 @@ def node_of_its_own(folder):
     ports = {f"yarn.nodemanager.{name}": f"localhost:{free_port()}" for name in names}
     folders = {f"yarn.nodemanager.{name}-dirs": str(folder / name) for name in ("local", "log")}
     return {**ports, **folders}
+
+
+def zookeeper(folder, port):
+    """The file of settings of a ZooKeeper, in a new folder. It counts in half seconds."""
+    folder.mkdir()
+    settings = {
+        "clientPort": port,
+        "clientPortAddress": "127.0.0.1",
+        "dataDir": folder / "data",
+        "tickTime": 500,
+        "admin.enableServer": "false",
+    }
+    path = folder / "zoo.cfg"
+    path.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+    return path
+
+
+def pair_of_managers(keeper):
+    """The properties of two ResourceManagers, a and b. ZooKeeper at keeper (HOST:PORT) elects one
+    of them and has what they must not forget. Clients look for the other one within seconds."""
+    own = "yarn.resourcemanager."
+    names = ("address", "scheduler.address", "resource-tracker.address", "admin.address")
+    names += ("webapp.address",)
+    recovery = "org.apache.hadoop.yarn.server.resourcemanager.recovery"
+    return {
+        **{own + name: None for name in (*names, "hostname")},
+        **{f"{own}{name}.{i}": f"localhost:{free_port()}" for name in names for i in "ab"},
+        own + "ha.enabled": "true",
+        own + "ha.rm-ids": "a,b",
+        own + "cluster-id": "pair",
+        own + "recovery.enabled": "true",
+        own + "store.class": f"{recovery}.ZKRMStateStore",
+        "hadoop.zk.address": keeper,
+        "hadoop.zk.timeout-ms": "4000",
+        "yarn.client.failover-sleep-base-ms": "200",
+        "yarn.client.failover-sleep-max-ms": "1000",
+        "yarn.node-labels.enabled": "false",
+    }
 
 
 def free_port():
