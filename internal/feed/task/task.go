@@ -147,8 +147,8 @@ type source interface {
 	// next is the next batch, good until the one after it; io.EOF: there is
 	// none. What no attempt can read is a rowError.
 	next(ctx context.Context) (batch, error)
-	// returnBuffer gives a batch's message back, or another buffer in its place.
-	returnBuffer(message []byte)
+	// returnBuffer gives a batch's message back, or another buffer in its place; nil: none.
+	returnBuffer(buf []byte)
 	close()
 }
 
@@ -170,7 +170,7 @@ type task struct {
 	held      []span // by members, from the batch's first row on
 
 	rows, skipped int64
-	buf           []byte // of the next chunk
+	spare         *frame // for the next chunk; nil: none
 }
 
 // rowError is a row that no attempt can feed.
@@ -235,9 +235,8 @@ func (t *task) sendBatch(b batch) (more bool, err error) {
 	rows := span{t.rows, t.rows + b.rows}
 	chunks := t.cut(rows.rows(), b.bytes)
 	if b.message != nil && len(chunks) == 1 && chunks[0] == rows && len(b.message)-feed.ChunkRoom <= feed.MaxChunk {
-		feed.SealChunk(b.message, rows.first, int(rows.rows()))
-		spare, more, err := t.members.sendChunk(b.message, rows)
-		t.source.returnBuffer(spare)
+		spare, more, err := t.members.sendChunk(wholeFrame(b.message), rows)
+		t.source.returnBuffer(spare.buffer())
 		return more, err
 	}
 	if b.record == nil && len(chunks) > 0 {
@@ -277,22 +276,26 @@ func (t *task) cut(rows, bytes int64) []span {
 // sendRows sends rows of a batch, which starts at row start, as one chunk or,
 // when they are too large, as several.
 func (t *task) sendRows(record arrow.Record, rows span, start int64) (more bool, err error) {
+	f := t.spare
+	if f == nil {
+		f = &frame{}
+	}
 	part := record.NewSlice(rows.first-start, rows.end-start)
-	frame, size, err := t.codec.encode(t.buf, part)
+	err = t.codec.encode(f, part)
 	part.Release()
 	if err != nil {
 		return false, err
 	}
-	t.buf = frame
-	switch {
-	case size <= feed.MaxChunk:
-		feed.SealChunk(frame, rows.first, int(rows.rows()))
-		t.buf, more, err = t.members.sendChunk(frame, rows)
+	if f.size <= feed.MaxChunk {
+		t.spare, more, err = t.members.sendChunk(f, rows)
 		return more, err
-	case rows.rows() == 1:
+	}
+	f.release()
+	t.spare = f
+	if rows.rows() == 1 {
 		return false, rowError{fmt.Sprintf(
 			"row %d of partition %d has %d bytes; a row may have at most %d: shorten it in the input",
-			rows.first, t.partition, size, feed.MaxChunk)}
+			rows.first, t.partition, f.size, feed.MaxChunk)}
 	}
 	half := rows.first + rows.rows()/2
 	if more, err := t.sendRows(record, span{rows.first, half}, start); !more {
