@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
@@ -75,6 +76,8 @@ type Result struct {
 	// Refused is why no attempt may send the partition; "": it was sent. Spark
 	// tells the driver nothing of a process that fails.
 	Refused string `json:"refused,omitempty"`
+	// Warnings are what the user should know of the stores, a line each.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // Run feeds one partition from files: in is what Spark pipes, the order and which
@@ -86,6 +89,8 @@ func Run(ctx context.Context, in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	var warnings warnings
+	store.OnWarning(warnings.add)
 	if order.Storage != nil {
 		store.Configure(order.Storage)
 	}
@@ -93,10 +98,29 @@ func Run(ctx context.Context, in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	result.Warnings = warnings.all()
 	if err := json.NewEncoder(out).Encode(result); err != nil {
 		return fmt.Errorf("feed: write result: %w", err)
 	}
 	return nil
+}
+
+// warnings collects lines for the user.
+type warnings struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (w *warnings) add(text string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lines = append(w.lines, text)
+}
+
+func (w *warnings) all() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.lines
 }
 
 // FeedFiles feeds one partition, which is these splits of the order's Files. Its
