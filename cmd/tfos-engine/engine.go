@@ -68,10 +68,11 @@ func serve(ctx context.Context, socket string, libraries []string) error {
 		return err
 	}
 	defer member.Close()
+	w := &worker{member: member, phase: "importing", socket: socket, folder: filepath.Dir(socket), libraries: libraries}
+	store.OnWarning(w.warn)
 	if settings := member.Context().Storage; settings != nil {
 		store.Configure(settings)
 	}
-	w := &worker{member: member, phase: "importing", socket: socket, folder: filepath.Dir(socket), libraries: libraries}
 	if err := w.work(ctx); err != nil {
 		return errors.Join(err, member.Failed(w.phase, err.Error(), infer.ExitCode(err)))
 	}

@@ -3,6 +3,7 @@ package cluster
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"maps"
@@ -109,8 +110,13 @@ func (k *kubernetes) Reach(ctx context.Context) error {
 	return nil
 }
 
-// transientKube says that a request may succeed when it is repeated.
+// transientKube says that a request may succeed when it is repeated. A server whose certificate
+// is not trusted stays so.
 func transientKube(err error) bool {
+	var untrusted *tls.CertificateVerificationError
+	if errors.As(err, &untrusted) {
+		return false
+	}
 	var status *kube.StatusError
 	return !errors.As(err, &status) || status.Code >= 500 || status.Code == http.StatusTooManyRequests
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -203,6 +205,21 @@ func TestKubernetesDown(t *testing.T) {
 	defer cancel()
 	if err := k.Reach(ctx); err == nil || exit.CodeOf(err, exit.Internal) != exit.NoSpark {
 		t.Errorf("an API server that is down: %v", err)
+	}
+}
+
+// TestKubernetesUntrusted: an API server whose certificate is not trusted is asked once.
+func TestKubernetesUntrusted(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	manager, err := Open(Config{Kind: Kubernetes, Master: "k8s://" + server.URL, Run: "r", Env: func(name string) string { return map[string]string{"HOME": t.TempDir()}[name] }})
+	if err == nil {
+		err = manager.Reach(t.Context())
+	}
+	if err == nil || transientKube(err) || !strings.Contains(err.Error(), "x509") {
+		t.Errorf("a server that is not trusted: %v", err)
 	}
 }
 

@@ -132,6 +132,13 @@ func TestTFileDamaged(t *testing.T) {
 			_, _ = read(damaged)
 		}
 	}
+	for i := range tfileMagic { // another format has another end
+		other := bytes.Clone(whole)
+		other[len(other)-1-i] ^= 1
+		if _, err := read(other); !errors.Is(err, errNoTFile) {
+			t.Errorf("byte %d of its end differs: %v", i, err)
+		}
+	}
 	if _, err := read(tfile("lzo", 64, logsOf{"c", nil})); err == nil || !strings.Contains(err.Error(), "lzo") {
 		t.Error(err)
 	}

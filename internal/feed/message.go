@@ -191,11 +191,10 @@ type TrainingProgress struct {
 // ChunkRoom is the number of bytes of a CHUNK frame before its Arrow message.
 const ChunkRoom = headerBytes + chunkHeaderBytes
 
-// SealChunk fills the first ChunkRoom bytes of frame. An Arrow message of at
-// most MaxChunk bytes follows them. So the CHUNK frame can be sent in one
-// write.
-func SealChunk(frame []byte, first int64, rows int) {
-	binary.BigEndian.PutUint32(frame, uint32(len(frame)-4))
+// SealChunk fills the first ChunkRoom bytes of a CHUNK frame. An Arrow message of
+// size bytes follows them, at most MaxChunk.
+func SealChunk(frame []byte, size int, first int64, rows int) {
+	binary.BigEndian.PutUint32(frame, uint32(ChunkRoom+size-4))
 	frame[4] = TypeChunk
 	binary.BigEndian.PutUint64(frame[headerBytes:], uint64(first))
 	binary.BigEndian.PutUint32(frame[headerBytes+8:], uint32(rows))

@@ -16,8 +16,11 @@ import (
 // bringTries bounds how often a checkpoint is copied that is replaced meanwhile.
 const bringTries = 3
 
-// bringCheckpoint brings down a checkpoint, unless it is here. ok is false if it cannot be
-// restored: it is deleted or replaced at the store meanwhile, or is damaged.
+// errVanished says that a checkpoint was deleted or replaced at the store while it came down.
+var errVanished = fmt.Errorf("the checkpoint was deleted while it was copied: %w", fs.ErrNotExist)
+
+// bringCheckpoint brings down a checkpoint, unless it is here. ok is false if it is damaged.
+// The error is errVanished if it is no longer at the store.
 func (m *Mirror) bringCheckpoint(ctx context.Context, c *checkpoint, found listing, got *Brought) (ok bool, err error) {
 	if m.seen[c.index()] == found[c.index()] && m.isHere(c.index()) {
 		return true, nil
@@ -28,7 +31,7 @@ func (m *Mirror) bringCheckpoint(ctx context.Context, c *checkpoint, found listi
 			return ok, err
 		}
 	}
-	return false, nil
+	return false, fmt.Errorf("mirror: bring down %s: %w", m.at(c.prefix), errVanished)
 }
 
 // bringOnce brings down a checkpoint. again: another one has its name now.
@@ -42,7 +45,10 @@ func (m *Mirror) bringOnce(ctx context.Context, c *checkpoint, found listing, go
 	var bytes int64
 	for _, name := range c.files() {
 		temporary, there, err := m.download(ctx, name)
-		if err != nil || !there {
+		if err == nil && !there {
+			err = fmt.Errorf("mirror: bring down %s: %w", m.at(name), errVanished)
+		}
+		if err != nil {
 			return false, false, err
 		}
 		coming[name] = temporary
@@ -50,7 +56,7 @@ func (m *Mirror) bringOnce(ctx context.Context, c *checkpoint, found listing, go
 	}
 	info, err := m.Store.Stat(ctx, m.at(c.index()))
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, false, nil
+		err = errVanished
 	}
 	if err != nil {
 		return false, false, fmt.Errorf("mirror: bring down %s: %w", m.at(c.index()), err)
@@ -90,7 +96,7 @@ func (m *Mirror) dropHere(c *checkpoint) error {
 // placeState writes the local state file. Its newest checkpoint is usable, which is here.
 // A follower then deletes what came down and is no longer named.
 func (m *Mirror) placeState(ctx context.Context, dir string, s stateFile, usable string, all map[string]*checkpoint, found listing) error {
-	m.states[dir] = s
+	m.states[dir], m.newest[dir] = s, usable
 	if i := slices.IndexFunc(s.all, func(name string) bool { return join(dir, name) == usable }); i >= 0 {
 		later := s.all[i+1:] // they cannot be restored
 		s = s.only(func(name string) bool { return !slices.Contains(later, name) })

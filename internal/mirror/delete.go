@@ -1,10 +1,12 @@
 package mirror
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 
@@ -12,35 +14,29 @@ import (
 )
 
 // removeDeleted deletes at the store what this mirror owns there and the program has
-// deleted. files are those that a scan has found.
+// deleted, but for checkpoints: leftovers are deleted as a whole. files are those that a
+// scan has found.
 func (m *Mirror) removeDeleted(ctx context.Context, files map[string]stamp) error {
 	var gone []string
-	for name, k := range m.known {
-		if _, here := files[name]; here || !k.owned || m.isHere(name) {
+	here := checkpointsIn(slices.Sorted(maps.Keys(files)))
+	for name := range m.known {
+		if !m.isGone(name, files) {
+			continue
+		}
+		// A part of a checkpoint goes alone only if the rest is whole without it: it was
+		// saved again in another number of parts.
+		if isOfCheckpoint(name) && (here[prefixOf(name)] == nil || !here[prefixOf(name)].hasAllData()) {
 			continue
 		}
 		gone = append(gone, name)
 	}
-	// State files first, then indexes: nobody takes the rest for a checkpoint.
-	rank := map[kind]int{state: 0, index: 1}
-	slices.SortFunc(gone, func(a, b string) int {
-		byKind := func(name string) int {
-			if r, ok := rank[kindOf(name)]; ok {
-				return r
-			}
-			return len(rank)
-		}
-		if d := byKind(a) - byKind(b); d != 0 {
-			return d
-		}
-		return strings.Compare(a, b)
+	slices.SortFunc(gone, func(a, b string) int { // state files first
+		rank := map[bool]int{true: 0, false: 1}
+		return cmp.Or(rank[kindOf(a) == state]-rank[kindOf(b) == state], strings.Compare(a, b))
 	})
 	for _, name := range gone {
 		if kindOf(name) == state {
 			delete(m.states, folderOf(name))
-		}
-		if m.isNamed(name) {
-			continue // until the state file no longer names it
 		}
 		if err := m.removeFile(ctx, name); err != nil {
 			return err
@@ -49,12 +45,11 @@ func (m *Mirror) removeDeleted(ctx context.Context, files map[string]stamp) erro
 	return nil
 }
 
-// isNamed reports whether a file is of a checkpoint that the store's state file names.
-func (m *Mirror) isNamed(name string) bool {
+// isOfCheckpoint reports whether a file is a part of a checkpoint.
+func isOfCheckpoint(name string) bool {
 	switch kindOf(name) {
 	case index, data, meta:
-		dir := folderOf(name)
-		return slices.ContainsFunc(m.states[dir].all, func(one string) bool { return join(dir, one) == prefixOf(name) })
+		return true
 	}
 	return false
 }
@@ -73,20 +68,23 @@ func (m *Mirror) removeFile(ctx context.Context, name string) error {
 
 // removeCheckpoint deletes a checkpoint of the store: its index first.
 func (m *Mirror) removeCheckpoint(ctx context.Context, prefix string) error {
-	found, err := m.Store.Match(ctx, store.Literal(m.at(prefix))+".data-*")
+	found, err := m.Store.Match(ctx, store.Literal(m.at(prefix))+".{data-*,meta}")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("mirror: delete %s: %w", m.at(prefix), err)
 	}
 	names := []string{prefix + ".index"}
 	for _, f := range found {
-		if name, ok := m.nameOf(f.Path); ok && prefixOf(name) == prefix {
+		if name, ok := m.nameOf(f.Path); ok && isOfCheckpoint(name) && prefixOf(name) == prefix {
 			names = append(names, name)
 		}
 	}
-	for _, name := range append(names, prefix+".meta") {
+	for _, name := range names {
 		if err := m.removeFile(ctx, name); err != nil {
 			return err
 		}
 	}
+	maps.DeleteFunc(m.known, func(name string, _ known) bool { return isOfCheckpoint(name) && prefixOf(name) == prefix })
+	delete(m.halves, prefix)
+	delete(m.unnamed, prefix)
 	return nil
 }

@@ -10,7 +10,7 @@
 // says which data files belong to it, the state file says which checkpoints count. It
 // knows nothing of members and runs. It never changes a file that the program has
 // written, and no file of the store that it neither brought down nor wrote. There are two
-// exceptions: checkpoints that the state file named and no longer names are deleted, and
+// exceptions: checkpoints of earlier runs that the state file no longer names are deleted, and
 // Sweep deletes what dead mirrors have left.
 //
 // # What a reader of the store finds
@@ -22,8 +22,9 @@
 //   - Other files appear whole, and are replaced whole.
 //   - Files that the program has deleted are deleted, after the state file that no longer
 //     names them.
-//   - While checkpoints change, a note (sweep.go) says what is being done. Sweep finishes
-//     what the note of a dead mirror says.
+//   - While checkpoints change or are deleted, a note (sweep.go) says what is being done.
+//     Sweep finishes what the note of a dead mirror says. What the program deletes after the
+//     note was written is deleted by the next pass, with a note of its own.
 //
 // # Cost
 //

@@ -78,7 +78,9 @@ type Mirror struct {
 	made      map[string]bool      // folders of the store that exist
 	id        string               // in the names of its notes
 	noted     map[string]bool      // folders of the store that have its note
-	leftover  map[string]bool      // checkpoints whose upload has failed, or that the state file no longer names
+	newest    map[string]string    // by folder: the checkpoint of its state file that the program has, or had last
+	halves    map[string]bool      // checkpoints whose upload has failed: the store may have a part of them
+	unnamed   map[string]string    // checkpoints that the store's state file no longer names: see unname
 	due       map[string]time.Time // by event file: when it may go up again
 	pending   map[string]time.Time // by new file: when it was first seen
 	looked    time.Time            // when others' event files were looked for
@@ -123,7 +125,8 @@ func newMirror(c Config) *Mirror {
 	}
 	return &Mirror{
 		Config: c, known: map[string]known{}, states: map[string]stateFile{}, seen: map[string]version{}, stored: map[string]bool{},
-		made: map[string]bool{}, id: rand.Text(), noted: map[string]bool{}, leftover: map[string]bool{}, due: map[string]time.Time{}, pending: map[string]time.Time{},
+		made: map[string]bool{}, id: rand.Text(), noted: map[string]bool{},
+		newest: map[string]string{}, halves: map[string]bool{}, unnamed: map[string]string{}, due: map[string]time.Time{}, pending: map[string]time.Time{},
 	}
 }
 

@@ -36,13 +36,13 @@ func (m *Mirror) Fetch(ctx context.Context) error {
 		return err
 	}
 	got := &Brought{}
+	if found, err = m.bringNewest(ctx, found, got); err != nil {
+		return err
+	}
 	for name := range found {
 		if kindOf(name) == index {
 			m.stored[name] = true
 		}
-	}
-	if err := m.bringCheckpoints(ctx, found, got); err != nil {
-		return err
 	}
 	if err := m.bringFiles(ctx, m.wanted(found), found, got); err != nil {
 		return err
@@ -55,6 +55,21 @@ func (m *Mirror) Fetch(ctx context.Context) error {
 		}
 	})
 	return nil
+}
+
+// listTries bounds how often the store is listed again because a checkpoint has vanished.
+const listTries = 10
+
+// bringNewest brings down checkpoints. It lists the store again where another member
+// deletes them meanwhile, and returns the last listing.
+func (m *Mirror) bringNewest(ctx context.Context, found listing, got *Brought) (listing, error) {
+	err := m.bringCheckpoints(ctx, found, got)
+	for try := 1; errors.Is(err, errVanished) && try < listTries; try++ {
+		if found, err = m.list(ctx); err == nil {
+			err = m.bringCheckpoints(ctx, found, got)
+		}
+	}
+	return found, err
 }
 
 // pullNews brings down what this mode wants while the program runs. now: whatever the
@@ -82,7 +97,11 @@ func (m *Mirror) pullNews(ctx context.Context, now bool) error {
 	if err := m.bringFiles(ctx, m.wanted(found), found, &Brought{}); err != nil {
 		return err
 	}
-	return m.bringCheckpoints(ctx, found, &Brought{})
+	_, err = m.bringNewest(ctx, found, &Brought{})
+	if errors.Is(err, errVanished) && !now {
+		return nil // the next look finds those that are there then
+	}
+	return err
 }
 
 // list returns the files of the store's folder, but hidden ones.
@@ -185,10 +204,14 @@ func (m *Mirror) bringFolder(ctx context.Context, dir string, all map[string]*ch
 func relative(name, dir string) string { return strings.TrimPrefix(name, join(dir, "")) }
 
 // bringFirst brings down the first checkpoint of a series that can be restored. A follower
-// brings down all of the series. It returns "" if there is none.
+// brings down all of the series that are still there. It returns "" if none can be restored.
+// The error is errVanished if the first one was deleted meanwhile: there is a newer one then.
 func (m *Mirror) bringFirst(ctx context.Context, series []string, all map[string]*checkpoint, found listing, got *Brought) (usable string, err error) {
 	for _, prefix := range series {
 		ok, err := m.bringCheckpoint(ctx, all[prefix], found, got)
+		if errors.Is(err, errVanished) && usable != "" {
+			continue
+		}
 		if err != nil {
 			return "", err
 		}

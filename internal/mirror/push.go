@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -32,9 +33,10 @@ func (m *Mirror) push(ctx context.Context, when moment) error {
 	if err != nil {
 		return err
 	}
+	deleting := map[string]bool{} // checkpoints that a note says are deleted
 	if m.Mode != Events {
 		for _, dir := range m.changedFolders(files) {
-			if err := m.pushCheckpoints(ctx, dir, when); err != nil {
+			if err := m.pushCheckpoints(ctx, dir, files, deleting, when); err != nil {
 				return err
 			}
 		}
@@ -45,11 +47,14 @@ func (m *Mirror) push(ctx context.Context, when moment) error {
 	if err := m.removeDeleted(ctx, files); err != nil {
 		return err
 	}
-	for _, prefix := range m.leftovers() {
+	for _, prefix := range slices.Sorted(maps.Keys(deleting)) {
+		dir := folderOf(prefix)
+		if !slices.Contains(m.leftovers(dir, m.states[dir]), prefix) {
+			continue // it is here, or the state file with its name stays
+		}
 		if err := m.removeCheckpoint(ctx, prefix); err != nil {
 			return err
 		}
-		delete(m.leftover, prefix)
 	}
 	return m.removeNotes(ctx)
 }
@@ -60,29 +65,48 @@ func (m *Mirror) isNew(name string, s stamp) bool {
 	return !found || k.stamp != s
 }
 
-// changedFolders returns the folders in which a checkpoint or a state file is new.
+// changedFolders returns the folders in which a checkpoint or a state file is new, or was
+// deleted, or from which the store has checkpoints to delete.
 func (m *Mirror) changedFolders(files map[string]stamp) []string {
 	changed := map[string]bool{}
+	isOf := func(name string) bool { return isOfCheckpoint(name) || kindOf(name) == state }
 	for name, s := range files {
-		switch kindOf(name) {
-		case index, data, meta, state:
-			if m.isNew(name, s) {
-				changed[folderOf(name)] = true
-			}
+		if isOf(name) && m.isNew(name, s) {
+			changed[folderOf(name)] = true
+		}
+	}
+	for name := range m.known {
+		if isOf(name) && m.isGone(name, files) {
+			changed[folderOf(name)] = true
+		}
+	}
+	for prefix := range m.halves {
+		if !m.isHere(prefix + ".index") {
+			changed[folderOf(prefix)] = true
+		}
+	}
+	for prefix, until := range m.unnamed {
+		if m.isPruned(prefix, until) {
+			changed[folderOf(prefix)] = true
 		}
 	}
 	return slices.Sorted(maps.Keys(changed))
 }
 
-// pushCheckpoints uploads the checkpoints of a folder, and then its state file.
-func (m *Mirror) pushCheckpoints(ctx context.Context, dir string, when moment) error {
+// pushCheckpoints uploads the checkpoints of a folder, and then its state file. It adds to
+// deleting which checkpoints may be deleted after that.
+func (m *Mirror) pushCheckpoints(ctx context.Context, dir string, files map[string]stamp, deleting map[string]bool, when moment) error {
 	shot, err := m.snapshot(dir, when)
 	if err != nil {
 		return err
 	}
 	defer shot.close()
-	if err := m.writeNote(ctx, dir, m.noteFor(dir, shot)); err != nil {
+	note := m.noteFor(dir, shot, files)
+	if err := m.writeNote(ctx, dir, note); err != nil {
 		return err
+	}
+	for _, prefix := range note.Deleting {
+		deleting[prefix] = true
 	}
 	for _, c := range shot.checkpoints {
 		if err := m.saveUp(ctx, c.prefix, c.sources, c.again); err != nil {
@@ -98,8 +122,7 @@ func (m *Mirror) pushCheckpoints(ctx context.Context, dir string, when moment) e
 	return nil
 }
 
-// pushState uploads a state file. The checkpoints that the store's state file named and this
-// one does not are left over then: push deletes them.
+// pushState uploads a state file.
 func (m *Mirror) pushState(ctx context.Context, dir string, shot *snapshot) error {
 	old, wanted := m.states[dir], m.wantedState(dir, shot)
 	wanted = wanted.only(func(name string) bool {
@@ -110,13 +133,17 @@ func (m *Mirror) pushState(ctx context.Context, dir string, shot *snapshot) erro
 		return nil // nothing that it names is at the store
 	}
 	name := join(dir, stateName)
+	if !m.isNew(name, shot.stateStamp) && bytes.Equal(wanted.text(), old.text()) {
+		return nil
+	}
 	if err := store.WriteFile(ctx, m.Store, m.at(name), wanted.text()); err != nil {
 		return fmt.Errorf("mirror: upload %s: %w", m.at(name), err)
 	}
-	m.known[name], m.states[dir] = known{shot.stateStamp, true}, wanted
-	for _, prefix := range m.forgotten(dir, old, wanted) {
-		m.leftover[prefix] = true
+	maps.Copy(m.unnamed, m.unname(dir, old, wanted))
+	for _, one := range wanted.all {
+		delete(m.unnamed, join(dir, one))
 	}
+	m.known[name], m.states[dir], m.newest[dir] = known{shot.stateStamp, true}, wanted, join(dir, wanted.newest)
 	return nil
 }
 
@@ -128,50 +155,103 @@ func (m *Mirror) wantedState(dir string, shot *snapshot) stateFile {
 	return shot.state
 }
 
-// forgotten returns the checkpoints that old names and now does not: they are deleted.
-func (m *Mirror) forgotten(dir string, old, now stateFile) (prefixes []string) {
-	if !m.prunes(dir, old, now) {
-		return nil
+// pruned is the value of unnamed for a checkpoint that is deleted as soon as it is not here.
+const pruned = ""
+
+// unname returns the checkpoints that old names and now does not, for unnamed: as pruned if
+// the program looks after the checkpoints of earlier runs, as tf.train.CheckpointManager
+// does. It names one of them still then, or deletes the newest of them, with which it has
+// begun. Where that one is still here, it is the value: programs name another checkpoint
+// first and then delete. A tf.train.Saver of TensorFlow 1 does not know those of earlier
+// runs, and leaves them.
+func (m *Mirror) unname(dir string, old, now stateFile) map[string]string {
+	until := m.newest[dir]
+	switch {
+	case until == "":
+		return nil // nothing of old came down
+	case m.Keep > 0, slices.ContainsFunc(now.all, func(name string) bool { return slices.Contains(old.all, name) }):
+		until = pruned
 	}
+	lost := map[string]string{}
 	for _, name := range old.all {
-		if prefix := join(dir, name); !slices.Contains(now.all, name) && !m.isHere(prefix+".index") {
-			prefixes = append(prefixes, prefix)
+		if !slices.Contains(now.all, name) {
+			lost[join(dir, name)] = until
 		}
 	}
-	return prefixes
+	return lost
 }
 
-// leftovers returns the checkpoints that are left over and are neither here nor named: what
-// the store has of them is deleted.
-func (m *Mirror) leftovers() (prefixes []string) {
-	for _, prefix := range slices.Sorted(maps.Keys(m.leftover)) {
-		if name := prefix + ".index"; !m.isHere(name) && !m.isNamed(name) {
-			prefixes = append(prefixes, prefix)
+// isPruned reports whether an unnamed checkpoint is deleted, whose value is until.
+func (m *Mirror) isPruned(prefix, until string) bool {
+	return !m.isHere(prefix+".index") && (until == pruned || !m.isHere(until+".index"))
+}
+
+// leftovers returns the checkpoints of a folder that the store may have, and that are
+// neither here nor named: what the store has of them is deleted.
+func (m *Mirror) leftovers(dir string, named stateFile) []string {
+	found := map[string]bool{}
+	for prefix := range m.halves {
+		found[prefix] = true
+	}
+	for prefix, until := range m.unnamed {
+		if m.isPruned(prefix, until) {
+			found[prefix] = true
 		}
 	}
-	return prefixes
+	for name, k := range m.known {
+		if isOfCheckpoint(name) && k.owned {
+			found[prefixOf(name)] = true
+		}
+	}
+	maps.DeleteFunc(found, func(prefix string, _ bool) bool {
+		return folderOf(prefix) != dir || slices.Contains(named.all, relative(prefix, dir)) || m.isHere(prefix+".index")
+	})
+	return slices.Sorted(maps.Keys(found))
 }
 
-// noteFor is the note of the changes that follow from a snapshot.
-func (m *Mirror) noteFor(dir string, shot *snapshot) note {
-	n := note{Deleting: m.leftovers()}
+// isGone reports whether the program has deleted a file that this mirror owns. files are
+// those that a scan has found before.
+func (m *Mirror) isGone(name string, files map[string]stamp) bool {
+	_, found := files[name]
+	return !found && m.known[name].owned && !m.isHere(name)
+}
+
+// noteFor is the note of the changes that follow from a snapshot. files are those that a
+// scan has found.
+func (m *Mirror) noteFor(dir string, shot *snapshot, files map[string]stamp) note {
+	saving, deleting := map[string]bool{}, map[string]bool{}
 	for _, c := range shot.checkpoints {
-		n.Saving = append(n.Saving, c.prefix)
+		saving[c.prefix] = true
 	}
-	if shot.hasState {
-		wanted := m.wantedState(dir, shot)
+	for prefix := range m.halves {
+		saving[prefix] = true
+	}
+	unnamed := maps.Clone(m.unnamed)
+	n := note{}
+	wanted := m.states[dir]
+	switch {
+	case shot.hasState:
+		wanted = m.wantedState(dir, shot)
 		n.State, n.Before = string(wanted.text()), m.states[dir].all
-		n.Deleting = append(n.Deleting, m.forgotten(dir, m.states[dir], wanted)...)
+		maps.Copy(unnamed, m.unname(dir, m.states[dir], wanted))
+	case m.isGone(join(dir, stateName), files):
+		wanted = stateFile{}
 	}
+	for _, prefix := range m.leftovers(dir, wanted) {
+		deleting[prefix] = true
+	}
+	for prefix, until := range unnamed {
+		// A graph program deletes what is not named. Other programs may keep it.
+		if m.Keep > 0 || m.isPruned(prefix, until) {
+			deleting[prefix] = true
+		}
+	}
+	inDir := func(prefixes map[string]bool) []string {
+		maps.DeleteFunc(prefixes, func(prefix string, _ bool) bool { return folderOf(prefix) != dir })
+		return slices.Sorted(maps.Keys(prefixes))
+	}
+	n.Saving, n.Deleting = inDir(saving), inDir(deleting)
 	return n
-}
-
-// prunes reports whether the program looks after the checkpoints of earlier runs, as
-// tf.train.CheckpointManager does: it names one of them still, or has deleted the newest
-// of them. A tf.train.Saver of TensorFlow 1 does not know them, and leaves them.
-func (m *Mirror) prunes(dir string, old, now stateFile) bool {
-	return slices.ContainsFunc(now.all, func(name string) bool { return slices.Contains(old.all, name) }) ||
-		old.newest != "" && !m.isHere(join(dir, old.newest)+".index")
 }
 
 // withEarlier adds the newest checkpoints of old that fit into Keep.

@@ -54,9 +54,17 @@ func (m *Mirror) writeNote(ctx context.Context, dir string, n note) error {
 	return nil
 }
 
-// removeNotes deletes the notes of a pass that has ended without an error.
+// removeNotes deletes the notes of a pass that has ended without an error. Where a graph
+// program is about to delete checkpoints, the note stays.
 func (m *Mirror) removeNotes(ctx context.Context) error {
+	about := map[string]bool{}
+	for prefix := range m.unnamed {
+		about[folderOf(prefix)] = m.Keep > 0
+	}
 	for dir := range m.noted {
+		if about[dir] {
+			continue
+		}
 		if err := m.Store.Remove(ctx, m.at(m.noteOf(dir))); err != nil {
 			return fmt.Errorf("mirror: delete the note in %s: %w", m.at(dir), err)
 		}

@@ -150,9 +150,9 @@ func (m *Mirror) saveUp(ctx context.Context, prefix string, sources []source, ag
 	staged, err := m.stage(ctx, sources)
 	defer func() {
 		if err = errors.Join(err, abort(staged)); err == nil {
-			delete(m.leftover, prefix)
+			delete(m.halves, prefix)
 		} else {
-			m.leftover[prefix] = true // the store may have files of it
+			m.halves[prefix] = true
 		}
 	}()
 	if err != nil {

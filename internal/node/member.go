@@ -94,6 +94,10 @@ func newMember(ctx context.Context, o Options, a Assignment) (*member, error) {
 		files: files, host: hostName(address), endings: newEndings(), client: client,
 		program: newProgramReport(), cluster: make(chan reserve.Cluster, 1),
 	}
+	store.OnWarning(func(text string) {
+		m.program.addNote(reserve.Note{Kind: reserve.NoteWarning, Text: text})
+		m.client.Renew()
+	})
 	if m.port, err = holdPort(); err != nil {
 		return nil, err
 	}

@@ -199,9 +199,9 @@ func readable(info fs.FileInfo) error {
 	case info.IsDir():
 		return fmt.Errorf("it is a folder: %w", unix.EISDIR)
 	case status.GetFileEncryptionInfo() != nil:
-		return fmt.Errorf("it is in an encryption zone: %w. Spark can read it: read_by: spark", ErrUnsupported)
+		return errEncrypted
 	case status.GetEcPolicy() != nil:
-		return fmt.Errorf("it is erasure-coded: %w. Spark can read it: read_by: spark", ErrUnsupported)
+		return errCoded
 	}
 	return nil
 }

@@ -34,6 +34,7 @@ type hdfsCluster struct {
 	// nameNodeFailures counts broken connections to name nodes.
 	nameNodeFailures atomic.Int64
 	dataNodes        datanode.Dialer
+	warned           sync.Once   // that blocks of this host are not read from its disks
 	encrypted        atomic.Bool // connections to data nodes
 
 	mu      sync.Mutex
@@ -62,10 +63,7 @@ func newHDFSCluster(root string, s Settings) (*hdfsCluster, error) {
 	}
 	h := &hdfsCluster{root: "hdfs://" + authority, settings: s, nameNodes: nodes, umask: umask, retry: remote, env: os.Getenv, dial: (&net.Dialer{Timeout: dialTime}).DialContext}
 	h.dataNodes.Dial, h.dataNodes.Limit, h.dataNodes.Idle = h.dialDataNode, descriptorTime, openTime
-	if s["dfs.client.read.shortcircuit"] == "true" {
-		h.dataNodes.Socket = s["dfs.domain.socket.path"]
-		h.dataNodes.SkipChecksum = s["dfs.client.read.shortcircuit.skip.checksum"] == "true"
-	}
+	h.readLocally(s)
 	return h, nil
 }
 

@@ -48,7 +48,7 @@ var exceptions = map[string]hdfsError{
 	"org.apache.hadoop.HadoopIllegalArgumentException":                    {reason: fs.ErrInvalid},
 	"org.apache.hadoop.fs.FileAlreadyExistsException":                     {reason: fs.ErrExist},
 	"org.apache.hadoop.fs.ParentNotDirectoryException":                    {reason: unix.ENOTDIR},
-	"org.apache.hadoop.hdfs.UnknownCryptoProtocolVersionException":        {reason: ErrUnsupported},
+	"org.apache.hadoop.hdfs.UnknownCryptoProtocolVersionException":        {reason: ErrUnsupported, text: errEncrypted.Error()},
 	"org.apache.hadoop.hdfs.protocol.AlreadyBeingCreatedException":        {reason: errBusy},
 	"org.apache.hadoop.hdfs.protocol.DSQuotaExceededException":            {reason: unix.EDQUOT},
 	"org.apache.hadoop.hdfs.protocol.NSQuotaExceededException":            {reason: unix.EDQUOT},
@@ -63,6 +63,13 @@ var exceptions = map[string]hdfsError{
 	"org.apache.hadoop.ipc.StandbyException":                              {again: true},
 	"org.apache.hadoop.security.AccessControlException":                   {reason: fs.ErrPermission},
 }
+
+// errEncrypted and errCoded are the errors of files whose bytes the client would read, or
+// write, as they are on disks.
+var (
+	errEncrypted = fmt.Errorf("it is in an encryption zone: %w. Spark can read and write it: read_by: spark", ErrUnsupported)
+	errCoded     = fmt.Errorf("it is erasure-coded: %w. Spark can read and write it: read_by: spark", ErrUnsupported)
+)
 
 var (
 	errBusy      = errors.New("another process writes the file")
@@ -79,7 +86,9 @@ func fromHDFS(err error) error {
 	var answer hdfs.Error
 	if errors.As(err, &answer) {
 		e := exceptions[answer.Exception()]
-		e.err, e.text = err, answered(answer)
+		if e.err = err; e.text == "" {
+			e.text = answered(answer)
+		}
 		if answer.Exception() == "java.io.IOException" {
 			// Too few data nodes are there for a new block, or for the last one.
 			e.again = answer.Method() == "addBlock" || answer.Method() == "append"

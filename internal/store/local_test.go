@@ -23,7 +23,9 @@ func TestLocalURI(t *testing.T) {
 func TestFor(t *testing.T) {
 	for path, want := range map[string]string{
 		"/data/x": "", "data/x": "", "file:///data/x": "",
-		"wasb://c@a.blob.core.windows.net/x": "store: wasb://: not supported yet. Spark may know it: read_by: spark",
+		"wasb://c@a.blob.core.windows.net/x": "store: wasb://: not supported yet. Write abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/…, or let Spark read it: read_by: spark",
+		"webhdfs://a/x":                      "store: webhdfs://: not supported yet. Spark may know it: read_by: spark",
+		"s3n://a/x":                          "store: s3n://: not supported yet. Write s3a:// or s3://",
 		"viewfs://cluster/x":                 "store: viewfs://: not supported yet. Spark may know it: read_by: spark",
 	} {
 		s, err := For(path)

@@ -73,6 +73,9 @@ func (t *objectTree) readDir(ctx context.Context, p string) (entries []fs.DirEnt
 	}
 	err = t.o.each(ctx, t.root+p, bucket.ListRequest{Prefix: prefix, Folders: true}, func(page bucket.Page) {
 		for _, object := range page.Objects {
+			if isOldMarker(object) {
+				continue
+			}
 			add(strings.TrimPrefix(object.Key, prefix), infoOf(object))
 		}
 		for _, folder := range page.Prefixes {
@@ -106,7 +109,7 @@ func (o *Objects) List(ctx context.Context, pattern string) ([]Info, error) {
 		prefix := below(o.key(match.Path))
 		return o.each(ctx, match.Path, bucket.ListRequest{Prefix: prefix}, func(page bucket.Page) {
 			for _, object := range page.Objects {
-				if name := strings.TrimPrefix(object.Key, prefix); isData(name) {
+				if name := strings.TrimPrefix(object.Key, prefix); isData(name) && !isOldMarker(object) {
 					see(entry(joinPath(match.Path, name), infoOf(object)))
 				}
 			}
@@ -122,4 +125,13 @@ func isData(path string) bool {
 		}
 	}
 	return true
+}
+
+// oldMarker ends the keys of markers that EMR's file system and Hadoop's s3n make beside their
+// folders.
+const oldMarker = "_$folder$"
+
+// isOldMarker reports whether an object is such a marker. As for Hadoop's S3A, it is no file.
+func isOldMarker(object bucket.Object) bool {
+	return object.Size == 0 && strings.HasSuffix(object.Key, oldMarker)
 }

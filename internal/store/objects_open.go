@@ -12,8 +12,8 @@ import (
 // openS3 opens the bucket of s3://bucket or s3a://bucket.
 func openS3(root string, settings Settings) (Store, error) {
 	_, name, _ := strings.Cut(root, "://")
-	if name == "" || strings.Contains(name, "@") {
-		return nil, errors.New("must be s3://bucket/key, without a user")
+	if err := bucketNamed(name, "s3://BUCKET/KEY"); err != nil {
+		return nil, err
 	}
 	b, err := s3.New(name, settings)
 	if err != nil {
@@ -22,11 +22,22 @@ func openS3(root string, settings Settings) (Store, error) {
 	return newObjects(root, b, settings), nil
 }
 
+// bucketNamed returns an error if a URL names no bucket. form is what it should look like.
+func bucketNamed(name, form string) error {
+	switch {
+	case name == "":
+		return errors.New("the URL names no bucket: write " + form)
+	case strings.Contains(name, "@"):
+		return errors.New("the URL must have no user: write " + form)
+	}
+	return nil
+}
+
 // openGCS opens the bucket of gs://bucket.
 func openGCS(root string, settings Settings) (Store, error) {
 	_, name, _ := strings.Cut(root, "://")
-	if name == "" || strings.Contains(name, "@") {
-		return nil, errors.New("must be gs://bucket/key, without a user")
+	if err := bucketNamed(name, "gs://BUCKET/OBJECT"); err != nil {
+		return nil, err
 	}
 	b, err := gcs.New(name, settings)
 	if err != nil {

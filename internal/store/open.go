@@ -24,6 +24,18 @@ var openers = map[string]opener{
 	"s3a":   openS3,
 }
 
+// instead says what to write for schemes that mean one of ours.
+var instead = map[string]string{
+	"s3n":   "Write s3a:// or s3://",
+	"wasb":  "Write abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/…, or let Spark read it: read_by: spark",
+	"wasbs": "Write abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/…, or let Spark read it: read_by: spark",
+	"gcs":   "Write gs://",
+	"http":  urlInstead,
+	"https": urlInstead,
+}
+
+const urlInstead = "Write the store's own URL: s3://BUCKET/KEY, gs://BUCKET/OBJECT or abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/PATH"
+
 // For returns the store of path. For an unknown scheme the error is ErrUnsupported.
 func For(path string) (Store, error) {
 	if HasSecrets(path) {
@@ -36,7 +48,7 @@ func For(path string) (Store, error) {
 	}
 	open, known := openers[scheme]
 	if !known {
-		return nil, fmt.Errorf("store: %s://: %w. Spark may know it: read_by: spark", scheme, ErrUnsupported)
+		return nil, fmt.Errorf("store: %s://: %w. %s", scheme, ErrUnsupported, orDefault(instead[scheme], "Spark may know it: read_by: spark"))
 	}
 	authority, _, _ := strings.Cut(rest, "/")
 	return opened.store(scheme+"://"+authority, open)

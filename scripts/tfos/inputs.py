@@ -61,7 +61,7 @@ class Source:
         if self._error is not None:
             raise self._error
         if self._files is not None:
-            return Files(sc, self._feed, self._files, self._storage)
+            return Files(sc, self._feed, self._files, self._storage, warn)
         if self._feed["read_by"] == "executor":
             raise InputError(exits.BAD_DATA, f"input: {self._why}")
         try:
@@ -78,9 +78,10 @@ class Source:
 class Files:
     """Files that feed tasks read themselves."""
 
-    def __init__(self, sc, feed, files, storage):
-        """files: of pipe.plan_files; storage: of storage.py, or None."""
+    def __init__(self, sc, feed, files, storage, warn):
+        """files: of pipe.plan_files; storage: of storage.py, or None; warn: as in find."""
         self._sc, self._feed, self._files, self._storage = sc, feed, files, storage
+        self._tell, self._told = warn, set()
         feed["repeatable"] = True
 
     def send(self, epoch, members, credentials, folder):
@@ -94,7 +95,14 @@ class Files:
             credentials,
             folder,
             self._storage,
+            self._warn,
         )
+
+    def _warn(self, message):
+        """Tell the user what no earlier epoch has said."""
+        if message not in self._told:
+            self._told.add(message)
+            self._tell(message)
 
 
 class Rows:

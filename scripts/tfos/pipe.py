@@ -46,10 +46,11 @@ def plan_files(node_binary, feed, slots, storage=None):
     return json.loads(found.stdout)
 
 
-def run_files(sc, files, feed, epoch, members, credentials, folder, storage):
+def run_files(sc, files, feed, epoch, members, credentials, folder, storage, warn):
     """Have feed tasks read and send every partition of plan_files' `files`, as one Spark job.
 
-    storage: as for plan_files; tasks get it with their order. The rest is as in run_rows.
+    storage: as for plan_files; tasks get it with their order. warn(message): called with each
+    line that tasks have for the user, once. The rest is as in run_rows.
     """
     order = {**_order(feed, epoch, members, credentials), "files": files["files"]}
     order = _base64({**order, "storage": storage})
@@ -59,7 +60,10 @@ def run_files(sc, files, feed, epoch, members, credentials, folder, storage):
     jvm = sc._jvm
     command = java_list(jvm, [f"{folder}/tfos-node", "feed"])
     piped = sc._jsc.parallelize(java_list(jvm, lines), len(lines)).pipe(command)
-    return _rows(piped.collect())
+    results = [json.loads(line) for line in piped.collect()]
+    for message in sorted({line for result in results for line in result.pop("warnings", ())}):
+        warn(message)
+    return _rows(results)
 
 
 def run_rows(spark, frame, feed, epoch, members, credentials, folder):
@@ -84,7 +88,7 @@ def run_rows(spark, frame, feed, epoch, members, credentials, folder):
         None,  # no accumulator
     )
     tasks = jvm.PythonRDD(frame._jdf.toArrowBatchRdd(), function, False, False)
-    return _rows(tasks.asJavaRDD().collect())
+    return _rows([json.loads(line) for line in tasks.asJavaRDD().collect()])
 
 
 def marked(order):
@@ -102,9 +106,8 @@ def _base64(value):
     return base64.b64encode(json.dumps(value).encode()).decode()
 
 
-def _rows(lines):
-    """Rows of feeder.RESULT_SCHEMA, of the tasks' results in JSON, in the partitions' order."""
-    results = [json.loads(line) for line in lines]
+def _rows(results):
+    """Rows of feeder.RESULT_SCHEMA, of the tasks' results in the partitions' order."""
     for number, result in enumerate(results):
         if refused := result.pop("refused", None):
             raise RuntimeError(refused)

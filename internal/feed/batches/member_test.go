@@ -217,7 +217,7 @@ func (m *member) sendPlain(rows, chunk int64, epoch int) error {
 			err = feed.WriteFrame(conn, feed.TypeSchema, schema)
 		}
 		frame := append(make([]byte, feed.ChunkRoom), message...)
-		feed.SealChunk(frame, first, int(n))
+		feed.SealChunk(frame, len(message), first, int(n))
 		_, failed := conn.Write(frame)
 		err = errors.Join(err, failed)
 	}

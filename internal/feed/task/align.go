@@ -53,7 +53,7 @@ func alignBuffers(meta []byte) (moves []move, err error) {
 
 // bodyWriter writes a body with its buffers where alignBuffers has put them.
 type bodyWriter struct {
-	to      *chunkBuffer
+	to      *frame
 	moves   []move
 	at, gap int64 // bytes written of the body, and padding beside them
 }
@@ -73,7 +73,7 @@ func (w *bodyWriter) Write(p []byte) (int, error) {
 		if len(w.moves) > 0 {
 			n = min(n, int(w.moves[0].from-w.at))
 		}
-		w.to.append(rest[:n])
+		w.to.borrow(rest[:n])
 		w.at, rest = w.at+int64(n), rest[n:]
 	}
 }

@@ -11,8 +11,6 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/ipc"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	flatbuffers "github.com/google/flatbuffers/go"
-
-	"tfos/internal/feed"
 )
 
 // continuation begins every encapsulated Arrow message; the size of its
@@ -87,15 +85,17 @@ func (c *codec) rows(message []byte) (n int64, err error) {
 	return n, nil
 }
 
-// encode makes a chunk of record: buf gets the room for a chunk's head and the
-// record batch message. size is the message's; where it exceeds feed.MaxChunk
-// the message is not in buf.
-func (c *codec) encode(buf []byte, record arrow.Record) (frame []byte, size int, err error) {
-	c.out.frame, c.out.size = emptyFrame(buf), 0
+// encode makes f the frame of record's message, in place of what it was. f refers to
+// the record's memory until it is released.
+func (c *codec) encode(f *frame, record arrow.Record) error {
+	f.reset()
+	record.Retain()
+	f.record, c.out.frame = record, f
 	if err := c.writer.Write(record); err != nil {
-		return buf, 0, fmt.Errorf("feed: encode %d rows: %w", record.NumRows(), err)
+		f.release()
+		return fmt.Errorf("feed: encode %d rows: %w", record.NumRows(), err)
 	}
-	return c.out.frame, c.out.size, nil
+	return nil
 }
 
 // Message is ipc.MessageReader's.
@@ -123,11 +123,10 @@ func (c *codec) Message() (*ipc.Message, error) {
 func (c *codec) Retain()  {}
 func (c *codec) Release() {}
 
-// chunkBuffer is the ipc.PayloadWriter that keeps one record batch message.
+// chunkBuffer is the ipc.PayloadWriter that puts record batch messages into frames.
 type chunkBuffer struct {
 	schema bool   // was written: the writer begins with it, members have it
-	frame  []byte // of what was written since, as far as a chunk may be
-	size   int    // bytes of all that was written since
+	frame  *frame // of the next message
 }
 
 func (b *chunkBuffer) Start() error { return nil }
@@ -149,16 +148,9 @@ func (b *chunkBuffer) WritePayload(p ipc.Payload) error {
 	binary.LittleEndian.PutUint32(head[:], continuation)
 	binary.LittleEndian.PutUint32(head[4:], uint32(meta.Len()+padding))
 	for _, part := range [][]byte{head[:], meta.Bytes(), make([]byte, padding)} {
-		b.append(part)
+		b.frame.append(part)
 	}
-	return p.SerializeBody(&bodyWriter{to: b, moves: moves})
-}
-
-func (b *chunkBuffer) append(p []byte) {
-	b.size += len(p)
-	if b.size <= feed.MaxChunk {
-		b.frame = append(growSlice(b.frame, len(p)), p...)
-	}
+	return p.SerializeBody(&bodyWriter{to: b.frame, moves: moves})
 }
 
 // growSlice makes room for n more bytes; it doubles, because slices.Grow's quarter

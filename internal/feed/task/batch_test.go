@@ -11,8 +11,6 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/ipc"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	flatbuffers "github.com/google/flatbuffers/go"
-
-	"tfos/internal/feed"
 )
 
 const testRows = `[
@@ -73,22 +71,22 @@ func TestCodec(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var frame []byte
+	f := &frame{}
 	for first := range record.NumRows() {
 		for end := first; end <= record.NumRows(); end++ {
 			read, err := c.decode(message)
 			if err != nil {
 				t.Fatal(err)
 			}
-			var size int
-			if frame, size, err = c.encode(frame, read.NewSlice(first, end)); err != nil {
+			if err := c.encode(f, read.NewSlice(first, end)); err != nil {
 				t.Fatal(err)
 			}
-			if len(frame) != feed.ChunkRoom+size {
-				t.Errorf("size %d of %d bytes", size, len(frame)-feed.ChunkRoom)
+			sent := bytes.Join(f.message(), nil)
+			if len(sent) != f.size {
+				t.Errorf("size %d of %d bytes", f.size, len(sent))
 			}
-			checkAligned(t, frame[feed.ChunkRoom:])
-			stream := bytes.NewReader(append(bytes.Clone(schema), frame[feed.ChunkRoom:]...))
+			checkAligned(t, sent, 21)
+			stream := bytes.NewReader(append(bytes.Clone(schema), sent...))
 			reader, err := ipc.NewReader(stream)
 			if err != nil {
 				t.Fatal(err)
@@ -103,7 +101,7 @@ func TestCodec(t *testing.T) {
 
 // checkAligned checks that each buffer of a record batch message begins at a multiple of
 // 64 bytes from the message's begin.
-func checkAligned(t *testing.T, message []byte) {
+func checkAligned(t *testing.T, message []byte, buffers int) {
 	t.Helper()
 	body := 8 + int(binary.LittleEndian.Uint32(message[4:]))
 	meta := message[8:body]
@@ -111,7 +109,7 @@ func checkAligned(t *testing.T, message []byte) {
 	var batch flatbuffers.Table
 	root.Union(&batch, flatbuffers.UOffsetT(root.Offset(messageHeader)))
 	vector := flatbuffers.UOffsetT(batch.Offset(batchBuffers))
-	if n := batch.VectorLen(vector); n != 21 {
+	if n := batch.VectorLen(vector); n != buffers {
 		t.Fatalf("%d buffers", n)
 	}
 	for i := range batch.VectorLen(vector) {

@@ -7,8 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
-	"os"
-	"syscall"
 	"time"
 
 	"tfos/internal/feed"
@@ -32,15 +30,14 @@ type link struct {
 	local bool
 	conn  net.Conn
 
-	shared      *os.File // the member's memory; nil: chunks go through conn
-	slots       []int    // of it, which may be written
-	slotBytes   int64
+	shared      *slotMemory // the member's; nil: chunks go through conn
+	slots       []int       // of it, which may be written
 	credit      int64
 	total       int64  // rows of this feed and epoch there, as last acknowledged
 	unacked     []span // sent
 	unackedRows int64
 	writing     bool   // a chunk is being written
-	spare       []byte // the buffer of the chunk written last, for the next
+	spare       *frame // of the chunk written last, for the next
 	stopped     *feed.StopFeed
 	ended       bool
 	lost        bool // closed after it stopped
@@ -108,25 +105,8 @@ func (l *link) sayHello(hello feed.Hello) (feed.Welcome, error) {
 		}
 	}
 	l.credit, l.total = w.Credit, w.Total
-	l.openMemory(w.Shared)
+	l.shared = openSlots(w.Shared)
 	return w, l.conn.SetDeadline(time.Time{})
-}
-
-// openMemory opens the memory that the member offers. Where that fails (in a
-// container of another namespace) chunks go through the connection.
-func (l *link) openMemory(offer *feed.Shared) {
-	if offer == nil {
-		return
-	}
-	file, err := os.OpenFile(offer.Path, os.O_WRONLY, 0)
-	if err != nil {
-		return
-	}
-	if info, err := file.Stat(); err == nil && info.Sys().(*syscall.Stat_t).Ino == offer.Inode {
-		l.shared, l.slotBytes = file, offer.SlotBytes
-		return
-	}
-	_ = file.Close()
 }
 
 // reserve records that a chunk of so many bytes is on its way. slot is where in the
@@ -149,24 +129,25 @@ func (l *link) takeSlot() int {
 	return slot
 }
 
-// writeChunk sends a sealed chunk, in the slot if there is one.
-func (l *link) writeChunk(frame []byte, rows span, slot int) error {
+// writeChunk sends a chunk, in the slot if there is one.
+func (l *link) writeChunk(f *frame, rows span, slot int) error {
 	if slot < 0 {
-		_, err := l.conn.Write(frame)
+		return f.writeTo(l.conn, rows.first, int(rows.rows()))
+	}
+	if err := l.shared.write(slot, f); err != nil {
 		return err
 	}
-	message := frame[feed.ChunkRoom:]
-	if _, err := l.shared.WriteAt(message, int64(slot)*l.slotBytes); err != nil {
-		return err
-	}
-	placed := feed.Placed{First: rows.first, Rows: rows.rows(), Slot: slot, Bytes: int64(len(message))}
+	placed := feed.Placed{First: rows.first, Rows: rows.rows(), Slot: slot, Bytes: int64(f.size)}
 	return feed.WriteFrame(l.conn, feed.TypePlaced, placed.Encode())
 }
 
+// hangUp ends the connection.
+func (l *link) hangUp() { _ = l.conn.Close() }
+
+// close frees what a link has besides its connection. No chunk is being written.
 func (l *link) close() {
-	_ = l.conn.Close()
 	if l.shared != nil {
-		_ = l.shared.Close()
+		l.shared.close()
 	}
 }
 

@@ -79,12 +79,15 @@ func (m *members) sayHello(ctx context.Context, o Order, partition int) (held []
 func (m *members) close() {
 	m.closeConnections()
 	m.wg.Wait()
+	for _, l := range m.links {
+		l.close()
+	}
 }
 
 // closeConnections ends all connections. Who waits for a member gets an error.
 func (m *members) closeConnections() {
 	for _, l := range m.links {
-		l.close()
+		l.hangUp()
 	}
 }
 
@@ -156,31 +159,33 @@ func (m *members) fitChunkRows(rows, bytes int64) int64 {
 	return m.chunkRows
 }
 
-// sendChunk sends a sealed chunk to a member. It waits for credit, not for the
-// write. It returns a buffer for the next chunk in exchange. ok false: no member
-// wants rows.
-func (m *members) sendChunk(frame []byte, rows span) (spare []byte, ok bool, err error) {
+// sendChunk sends a chunk to a member. It waits for credit, not for the write. It
+// takes the frame over, and returns one for the next chunk in exchange, or nil. ok
+// false: no member wants rows.
+func (m *members) sendChunk(f *frame, rows span) (spare *frame, ok bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for {
 		if over, err := m.isOverLocked(); over || err != nil {
-			return frame, false, err
+			f.release()
+			return f, false, err
 		}
 		if l := m.chooseMember(rows.rows()); l != nil {
 			spare, l.spare = l.spare, nil
-			slot := l.reserve(rows, int64(len(frame)-feed.ChunkRoom))
-			m.wg.Go(func() { m.writeChunk(l, frame, rows, slot) })
+			slot := l.reserve(rows, int64(f.size))
+			m.wg.Go(func() { m.writeChunk(l, f, rows, slot) })
 			return spare, true, nil
 		}
 		m.cond.Wait()
 	}
 }
 
-func (m *members) writeChunk(l *link, frame []byte, rows span, slot int) {
-	err := l.writeChunk(frame, rows, slot)
+func (m *members) writeChunk(l *link, f *frame, rows span, slot int) {
+	err := l.writeChunk(f, rows, slot)
+	f.release()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	l.writing, l.spare = false, frame
+	l.writing, l.spare = false, f
 	if err != nil {
 		m.loseMember(l, err)
 	}

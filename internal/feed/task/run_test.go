@@ -305,9 +305,16 @@ func TestRunBadFiles(t *testing.T) {
 
 // TestRunInSharedMemory: chunks go into the slots that a member gives, if its memory is what it says.
 func TestRunInSharedMemory(t *testing.T) {
-	for name, other := range map[string]uint64{"the member's": 0, "another file's": 1} {
+	for name, c := range map[string]struct {
+		inode     uint64 // more than the file's
+		slotBytes int64
+	}{
+		"the member's":          {0, 4096},
+		"it cannot be mapped":   {0, 4000}, // a slot's begin is no page's
+		"another file's memory": {1, 4096},
+	} {
 		t.Run(name, func(t *testing.T) {
-			const slotBytes = 4096
+			slotBytes := c.slotBytes
 			path := filepath.Join(t.TempDir(), "memory")
 			if err := os.WriteFile(path, make([]byte, 3*slotBytes), 0o600); err != nil {
 				t.Fatal(err)
@@ -317,7 +324,7 @@ func TestRunInSharedMemory(t *testing.T) {
 				t.Fatal(err)
 			}
 			m := &fakeMember{welcome: welcome()}
-			m.welcome.Shared = &feed.Shared{Path: path, Inode: info.Sys().(*syscall.Stat_t).Ino + other, Slots: 3, SlotBytes: slotBytes}
+			m.welcome.Shared = &feed.Shared{Path: path, Inode: info.Sys().(*syscall.Stat_t).Ino + c.inode, Slots: 3, SlotBytes: slotBytes}
 			placed := 0
 			m.answer = func(m *fakeMember, c chunk) {
 				if c.slot >= 0 { // what it holds now; the slot may be used again
@@ -337,7 +344,7 @@ func TestRunInSharedMemory(t *testing.T) {
 				t.Errorf("%+v, %v", got, err)
 			}
 			wantRows(t, []*fakeMember{m}, span{0, 30})
-			if (placed > 0) != (other == 0) {
+			if (placed > 0) != (c.inode == 0) {
 				t.Errorf("%d of %d chunks in memory", placed, len(m.chunks))
 			}
 		})

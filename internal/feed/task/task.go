@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
@@ -75,6 +76,8 @@ type Result struct {
 	// Refused is why no attempt may send the partition; "": it was sent. Spark
 	// tells the driver nothing of a process that fails.
 	Refused string `json:"refused,omitempty"`
+	// Warnings are what the user should know of the stores, a line each.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // Run feeds one partition from files: in is what Spark pipes, the order and which
@@ -86,6 +89,8 @@ func Run(ctx context.Context, in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	var warnings warnings
+	store.OnWarning(warnings.add)
 	if order.Storage != nil {
 		store.Configure(order.Storage)
 	}
@@ -93,10 +98,29 @@ func Run(ctx context.Context, in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	result.Warnings = warnings.all()
 	if err := json.NewEncoder(out).Encode(result); err != nil {
 		return fmt.Errorf("feed: write result: %w", err)
 	}
 	return nil
+}
+
+// warnings collects lines for the user.
+type warnings struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (w *warnings) add(text string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lines = append(w.lines, text)
+}
+
+func (w *warnings) all() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.lines
 }
 
 // FeedFiles feeds one partition, which is these splits of the order's Files. Its
@@ -147,8 +171,8 @@ type source interface {
 	// next is the next batch, good until the one after it; io.EOF: there is
 	// none. What no attempt can read is a rowError.
 	next(ctx context.Context) (batch, error)
-	// returnBuffer gives a batch's message back, or another buffer in its place.
-	returnBuffer(message []byte)
+	// returnBuffer gives a batch's message back, or another buffer in its place; nil: none.
+	returnBuffer(buf []byte)
 	close()
 }
 
@@ -170,7 +194,7 @@ type task struct {
 	held      []span // by members, from the batch's first row on
 
 	rows, skipped int64
-	buf           []byte // of the next chunk
+	spare         *frame // for the next chunk; nil: none
 }
 
 // rowError is a row that no attempt can feed.
@@ -235,9 +259,8 @@ func (t *task) sendBatch(b batch) (more bool, err error) {
 	rows := span{t.rows, t.rows + b.rows}
 	chunks := t.cut(rows.rows(), b.bytes)
 	if b.message != nil && len(chunks) == 1 && chunks[0] == rows && len(b.message)-feed.ChunkRoom <= feed.MaxChunk {
-		feed.SealChunk(b.message, rows.first, int(rows.rows()))
-		spare, more, err := t.members.sendChunk(b.message, rows)
-		t.source.returnBuffer(spare)
+		spare, more, err := t.members.sendChunk(wholeFrame(b.message), rows)
+		t.source.returnBuffer(spare.buffer())
 		return more, err
 	}
 	if b.record == nil && len(chunks) > 0 {
@@ -277,22 +300,26 @@ func (t *task) cut(rows, bytes int64) []span {
 // sendRows sends rows of a batch, which starts at row start, as one chunk or,
 // when they are too large, as several.
 func (t *task) sendRows(record arrow.Record, rows span, start int64) (more bool, err error) {
+	f := t.spare
+	if f == nil {
+		f = &frame{}
+	}
 	part := record.NewSlice(rows.first-start, rows.end-start)
-	frame, size, err := t.codec.encode(t.buf, part)
+	err = t.codec.encode(f, part)
 	part.Release()
 	if err != nil {
 		return false, err
 	}
-	t.buf = frame
-	switch {
-	case size <= feed.MaxChunk:
-		feed.SealChunk(frame, rows.first, int(rows.rows()))
-		t.buf, more, err = t.members.sendChunk(frame, rows)
+	if f.size <= feed.MaxChunk {
+		t.spare, more, err = t.members.sendChunk(f, rows)
 		return more, err
-	case rows.rows() == 1:
+	}
+	f.release()
+	t.spare = f
+	if rows.rows() == 1 {
 		return false, rowError{fmt.Sprintf(
 			"row %d of partition %d has %d bytes; a row may have at most %d: shorten it in the input",
-			rows.first, t.partition, size, feed.MaxChunk)}
+			rows.first, t.partition, f.size, feed.MaxChunk)}
 	}
 	half := rows.first + rows.rows()/2
 	if more, err := t.sendRows(record, span{rows.first, half}, start); !more {

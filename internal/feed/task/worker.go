@@ -296,7 +296,7 @@ func (s *sparkRows) next(context.Context) (batch, error) {
 	return batch{rows: rows, bytes: int64(len(s.message)), message: s.message}, err
 }
 
-func (s *sparkRows) returnBuffer(message []byte) { s.message = message }
+func (s *sparkRows) returnBuffer(buf []byte) { s.message = buf }
 
 func (s *sparkRows) close() {}
 

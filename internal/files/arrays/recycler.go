@@ -45,6 +45,32 @@ func (r *Recycler) Allocate(size int) []byte {
 	return b
 }
 
+// Uncleared returns an allocator whose memory has undefined content if mem has memory to
+// reuse. Whoever writes all of it before it is read saves the clearing. What it allocates may
+// be freed by mem, and the other way round.
+func Uncleared(mem memory.Allocator) memory.Allocator {
+	if r, ok := mem.(*Recycler); ok && r.Exact {
+		return uncleared{r}
+	}
+	return mem
+}
+
+// uncleared is a Recycler that does not clear.
+type uncleared struct{ *Recycler }
+
+// Allocate returns kept memory of the size, or new memory.
+func (u uncleared) Allocate(size int) []byte {
+	if b := u.takeFree(size); b != nil {
+		return b
+	}
+	return u.Allocator.Allocate(size)
+}
+
+// Reallocate keeps the contents.
+func (u uncleared) Reallocate(size int, b []byte) []byte {
+	return reallocate(u, size, b)
+}
+
 func (r *Recycler) takeFree(size int) []byte {
 	if size < minRecycled {
 		return nil
@@ -71,13 +97,15 @@ func (r *Recycler) takeFree(size int) []byte {
 }
 
 // Reallocate keeps the contents.
-func (r *Recycler) Reallocate(size int, b []byte) []byte {
+func (r *Recycler) Reallocate(size int, b []byte) []byte { return reallocate(r, size, b) }
+
+func reallocate(mem memory.Allocator, size int, b []byte) []byte {
 	if size <= cap(b) {
 		return b[:size]
 	}
-	larger := r.Allocate(size)
+	larger := mem.Allocate(size)
 	copy(larger, b)
-	r.Free(b)
+	mem.Free(b)
 	return larger
 }
 

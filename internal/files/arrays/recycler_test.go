@@ -109,3 +109,29 @@ func TestExactRecyclerKeepsSoMuch(t *testing.T) {
 		t.Errorf("%d bytes are kept, and none", r.freeBytes)
 	}
 }
+
+// TestUncleared: memory that is not cleared is as long as it was, goes back to the same
+// Recycler, and is cleared for everyone else.
+func TestUncleared(t *testing.T) {
+	r := &Recycler{Allocator: memory.DefaultAllocator, Exact: true}
+	raw := Uncleared(r)
+	first := raw.Allocate(1 << 20)
+	first[3] = 7
+	raw.Free(first)
+	again := raw.Allocate(1 << 20)
+	if !sameMemory(first, again) || again[3] != 7 || cap(again) != 1<<20 {
+		t.Fatalf("got %d bytes with room for %d that begin with %v", len(again), cap(again), again[:4])
+	}
+	grown := raw.Reallocate(2<<20, again)
+	if grown[3] != 7 || len(grown) != 2<<20 {
+		t.Error("the contents did not come along")
+	}
+	if cleared := r.Allocate(1 << 20); !sameMemory(first, cleared) || cleared[3] != 0 {
+		t.Error("who wants cleared memory got none, or other memory")
+	}
+	for _, other := range []memory.Allocator{memory.DefaultAllocator, &Recycler{Allocator: memory.DefaultAllocator}} {
+		if Uncleared(other) != other {
+			t.Errorf("%T is another allocator", other)
+		}
+	}
+}

@@ -426,7 +426,8 @@ func readPages(path string) (n int, err error) {
 			if err != nil {
 				return 0, err
 			}
-			p, err := openPages(f.source, f.source.Size, chunk)
+			p := &pages{}
+			err = p.open(f.source, f.source.Size, chunk)
 			for ; err == nil; n++ {
 				_, err = p.next()
 			}

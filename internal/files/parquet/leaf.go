@@ -51,6 +51,7 @@ type leaf struct {
 	open           func(group int) (chunk, error)
 	group          int         // the next to open
 	in             io.ReaderAt // reads its chunks, in the order of row groups
+	decoder        *pageDecoder
 
 	chunk
 	rowsLeft int64 // rows left in the row group

@@ -93,6 +93,13 @@ func expandLevels(b []byte, most uint8, n int, to []byte) ([]byte, error) {
 	return to, nil
 }
 
+// allHighest reports whether b begins with one run of n levels or more that are all most. So
+// most writers store the definition levels of a page without nulls and empty lists.
+func allHighest(b []byte, most uint8, n int) bool {
+	head, used := binary.Uvarint(b)
+	return used > 0 && head&1 == 0 && head>>1 >= uint64(n) && n > 0 && used < len(b) && b[used] == most
+}
+
 func fillBytes(to []byte, v uint8) {
 	if len(to) == 0 {
 		return
@@ -150,17 +157,27 @@ func expandIndices(b []byte, n int, to []uint32) ([]uint32, error) {
 	return to, err
 }
 
+// unpackIndices stores the first len(to) values of width bits, at most 32 each. b has all
+// of their bits.
 func unpackIndices(to []uint32, b []byte, width int) {
 	mask := uint64(1)<<width - 1
-	var held uint64
-	have := 0
-	for i := range to {
-		for have < width {
-			held |= uint64(b[0]) << have
-			b, have = b[1:], have+8
+	fast := 0 // so many values are in eight bytes that begin with their first bit
+	if len(b) >= 8 {
+		fast = len(to)
+		if width > 0 {
+			fast = min(fast, (len(b)-8)*8/width+1)
 		}
-		to[i] = uint32(held & mask)
-		held >>= width
-		have -= width
+	}
+	for i := range to[:fast] {
+		bit := i * width
+		to[i] = uint32(binary.LittleEndian.Uint64(b[bit>>3:]) >> (bit & 7) & mask)
+	}
+	for i := fast; i < len(to); i++ {
+		bit := i * width
+		var held uint64
+		for k, one := range b[bit>>3 : (bit+width+7)>>3] {
+			held |= uint64(one) << (8 * k)
+		}
+		to[i] = uint32(held >> (bit & 7) & mask)
 	}
 }

@@ -91,3 +91,44 @@ func TestRuns(t *testing.T) {
 		t.Error("indices without a width")
 	}
 }
+
+// TestLongPackedRuns: a packed run that is longer than eight bytes, to its last byte.
+func TestLongPackedRuns(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	for width := range 33 {
+		values := make([]uint32, 200)
+		for i := range values {
+			values[i] = uint32(random.Uint64() & (1<<width - 1))
+		}
+		run := append([]byte{byte(width), 25<<1 | 1}, packBits(values, width)...)
+		for n := 190; n <= len(values); n++ {
+			got, err := expandIndices(run, n, nil)
+			if err != nil || !slices.Equal(got, values[:n]) {
+				t.Errorf("%d indices of %d bits: %v (%v), want %v", n, width, got, err, values[:n])
+			}
+		}
+	}
+}
+
+// TestAllHighest: only a run that is as long as the page says that nothing is null.
+func TestAllHighest(t *testing.T) {
+	for name, c := range map[string]struct {
+		b    []byte
+		n    int
+		want bool
+	}{
+		"all":                 {[]byte{5 << 1, 2}, 5, true},
+		"beyond the page":     {[]byte{9 << 1, 2}, 5, true},
+		"of two bytes":        {[]byte{0xc8, 0x01, 2}, 100, true},
+		"lower":               {[]byte{5 << 1, 1}, 5, false},
+		"one is missing":      {[]byte{5 << 1, 2, 1 << 1, 1}, 6, false},
+		"packed":              {[]byte{1<<1 | 1, 0xaa, 0xaa}, 8, false},
+		"no value":            {[]byte{5 << 1}, 5, false},
+		"nothing":             {nil, 5, false},
+		"a page of no levels": {[]byte{5 << 1, 2}, 0, false},
+	} {
+		if got := allHighest(c.b, 2, c.n); got != c.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}

@@ -101,19 +101,23 @@ func pieceOf(chunk *metadata.ColumnChunkMetaData, size int64) (codec.Piece, erro
 	return codec.Piece{Offset: begin, Size: length}, nil
 }
 
-// openPages opens a column chunk, whose bytes r reads.
-func openPages(r io.ReaderAt, size int64, chunk *metadata.ColumnChunkMetaData) (*pages, error) {
+// open opens a column chunk of a file of size bytes, which r reads. The memory of the chunk
+// before is used again, and so that chunk's pages are no longer valid.
+func (p *pages) open(r io.ReaderAt, size int64, chunk *metadata.ColumnChunkMetaData) error {
 	at, err := pieceOf(chunk, size)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	p := &pages{in: window{r: r, next: at.Offset, end: at.Offset + at.Size}, start: at.Offset,
-		maxSize: chunk.TotalUncompressedSize(), values: chunk.NumValues()}
 	if path := chunk.FilePath(); path != "" {
-		return nil, fmt.Errorf("its values are in another file, %s, which is to be read instead", path)
+		return fmt.Errorf("its values are in another file, %s, which is to be read instead", path)
 	}
-	p.unpack, err = decompressorOf(chunk.Compression())
-	return p, err
+	unpack, err := decompressorOf(chunk.Compression())
+	if err != nil {
+		return err
+	}
+	*p = pages{in: window{r: r, next: at.Offset, end: at.Offset + at.Size, buffer: p.in.buffer}, unpack: unpack,
+		maxSize: chunk.TotalUncompressedSize(), values: chunk.NumValues(), body: p.body, start: at.Offset}
+	return nil
 }
 
 // next returns the chunk's next data or dictionary page; io.EOF: there is none.

@@ -274,8 +274,8 @@ func TestOpenPages(t *testing.T) {
 		}
 		end := begin + chunk.TotalCompressedSize()
 		source := &codec.Source{Size: end, Read: bytes.NewReader(content.Bytes()).ReadAt}
-		p, err := openPages(source, source.Size, chunk)
-		if err != nil || p.start != begin {
+		p := &pages{}
+		if err := p.open(source, source.Size, chunk); err != nil || p.start != begin {
 			t.Fatalf("column %d: %+v, %v", column, p, err)
 		}
 		for _, kind := range kinds {
@@ -287,7 +287,7 @@ func TestOpenPages(t *testing.T) {
 			t.Errorf("column %d: more pages, %v", column, err)
 		}
 		source.Size--
-		if _, err := openPages(source, source.Size, chunk); err == nil {
+		if err := p.open(source, source.Size, chunk); err == nil {
 			t.Errorf("column %d: a chunk to byte %d in a file of %d", column, end, source.Size)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 // decode levels one by one into 16 bits each, which takes twice as long on
 // lists of floats (BenchmarkChunk).
 type pageDecoder struct {
-	pages    *pages
+	pages    pages
 	maxRep   uint8
 	maxDef   uint8
 	rep, def []byte // reused
@@ -70,7 +70,7 @@ func (p *pageDecoder) expandLevels(out *decodedPage, rep, def []byte) (err error
 		}
 		out.rep = p.rep
 	}
-	if p.maxDef > 0 {
+	if p.maxDef > 0 && !allHighest(def, p.maxDef, out.n) {
 		if p.def, err = expandLevels(def, p.maxDef, out.n, p.def); err != nil {
 			return err
 		}

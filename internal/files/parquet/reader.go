@@ -68,7 +68,7 @@ func (r *reader) addLeaves(n *node) error {
 		if col.MaxDefinitionLevel() > 255 || col.MaxRepetitionLevel() > 255 {
 			return errors.New("it is nested too deeply")
 		}
-		v, err := newValues(col, c.field.Type, r.mem)
+		v, err := newValues(col, c.field.Type, arrays.Uncleared(r.mem)) // values set all that they take
 		if err != nil {
 			return err
 		}
@@ -95,13 +95,12 @@ func (r *reader) chunk(l *leaf, column, group int) (chunk, error) {
 	if l.in == nil {
 		l.in = r.inOrder(column, group)
 	}
-	p, err := openPages(l.in, r.source.Size, meta)
-	if err != nil {
-		return chunk{}, err
+	if l.decoder == nil {
+		col := r.file.MetaData().Schema.Column(column)
+		l.decoder = &pageDecoder{maxRep: l.maxRep, maxDef: l.maxDef, deltas: deltas{physical: col.PhysicalType(), length: col.TypeLength()}}
 	}
-	col := r.file.MetaData().Schema.Column(column)
-	c.pageSource = &pageDecoder{pages: p, maxRep: l.maxRep, maxDef: l.maxDef, deltas: deltas{physical: col.PhysicalType(), length: col.TypeLength()}}
-	return c, nil
+	c.pageSource = l.decoder
+	return c, l.decoder.pages.open(l.in, r.source.Size, meta)
 }
 
 // inOrder reads a column's chunks, from a row group on. A chunk whose place is wrong ends

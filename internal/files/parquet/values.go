@@ -3,6 +3,7 @@ package parquet
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/bitutil"
@@ -73,20 +74,22 @@ type fixedValues struct {
 	dt      arrow.DataType
 	in, out int
 	convert func(dst, src []byte) // converts several values; nil: copy them
-	dict    []byte                // already converted
+	dict    []byte                // already converted; its memory is kept for the next chunk's
+	hasDict bool                  // the chunk has a dictionary
 	indices dictIndices
 	plain   []byte // values left in the page
 	scratch []byte
 	arrays.Buffer
 }
 
-func (v *fixedValues) beginChunk() { v.dict = nil }
+func (v *fixedValues) beginChunk() { v.dict, v.hasDict = v.dict[:0], false }
 
 func (v *fixedValues) setDictionary(body []byte, n int) error {
 	if len(body)/v.in < n {
 		return errValues
 	}
-	v.dict = make([]byte, n*v.out)
+	v.dict = slices.Grow(v.dict[:0], n*v.out)[:n*v.out]
+	v.hasDict = true
 	v.convertInto(v.dict, body[:n*v.in])
 	return nil
 }
@@ -110,7 +113,7 @@ func (v *fixedValues) beginPage(e parquet.Encoding, body []byte, n int) error {
 			v.plain = v.joinStreams(v.plain, n)
 		}
 	case parquet.Encodings.RLEDict, parquet.Encodings.PlainDict:
-		if v.dict == nil && n > 0 {
+		if !v.hasDict && n > 0 {
 			return errDictionary
 		}
 	default:

@@ -214,7 +214,7 @@ func TestPageDecoder(t *testing.T) {
 	} {
 		p := pagesOf(c.b)
 		p.unpack = nil
-		d := &pageDecoder{pages: p, maxRep: 1, maxDef: 1}
+		d := &pageDecoder{pages: *p, maxRep: 1, maxDef: 1}
 		got, err := d.next()
 		if (err == nil) != c.fits {
 			t.Errorf("%s: %v", name, err)

@@ -69,6 +69,9 @@ func (c *conn) open(asked readRequest) bool {
 	})
 	if err != nil {
 		c.dialer.Remote.Add(1)
+		if c.dialer.Refused != nil {
+			c.dialer.Refused(err)
+		}
 		return false
 	}
 	c.dialer.Local.Add(1)

@@ -356,7 +356,12 @@ func TestOverNetwork(t *testing.T) {
 		"silent": {silent: true},
 	} {
 		n := newNode(t, b, a)
+		var why []error
+		n.dialer.Refused = func(err error) { why = append(why, err) }
 		n.checkNetwork(t, name)
+		if len(why) != 1 || why[0] == nil {
+			t.Errorf("%s: told %v", name, why)
+		}
 		if n.dialer.Remote.Load() != 1 || n.dialer.Local.Load() != 0 {
 			t.Errorf("%s: %d blocks from files", name, n.dialer.Local.Load())
 		}

@@ -28,6 +28,10 @@ type Dialer struct {
 	// that was deleted take room on the data node's disk meanwhile.
 	Idle time.Duration
 
+	// Refused is called with why a block of a data node of this host is read over the network.
+	// nil: nobody is told.
+	Refused func(err error)
+
 	// Local and Remote count the requests to read a block of a data node of this host: those
 	// that were answered from the block's file, and those that the data node answered.
 	Local, Remote atomic.Int64

@@ -86,6 +86,11 @@ func (s settings) client(address string, connection map[string]string, options *
 	if custom := s.get("fs.azure.account.keyprovider"); custom != "" && !strings.HasSuffix(custom, ".SimpleKeyProvider") {
 		return nil, s.unknown("fs.azure.account.keyprovider", custom)
 	}
+	for _, name := range []string{"fs.azure.encryption.encoded.client-provided-key", "fs.azure.client-provided-encryption-key", "fs.azure.encryption.context.provider.type"} {
+		if s.get(name) != "" {
+			return nil, fmt.Errorf("%s: tfos does not encrypt with keys of its users. Give the account or an encryption scope a key, or let Spark read and write (read_by: spark)", name)
+		}
+	}
 	key, sas := s.get("fs.azure.account.key"), s.get("fs.azure.sas.fixed.token")
 	switch kind := s.get("fs.azure.account.auth.type"); strings.ToLower(kind) {
 	case "oauth":

@@ -38,6 +38,9 @@ func (s settings) get(key string) string {
 // New returns a bucket. It opens no connection. all are Hadoop's properties; what they
 // do not say comes from the environment.
 func New(name string, all map[string]string) (*Bucket, error) {
+	if all["fs.gs.encryption.algorithm"] != "" || all["fs.gs.encryption.key"] != "" {
+		return nil, errors.New("fs.gs.encryption.key: tfos does not encrypt with keys of its users. Give the bucket a key of Cloud KMS, or let Spark read and write (read_by: spark)")
+	}
 	b := &Bucket{client: &http.Client{Transport: bucket.Transport()}, base: publicBase, name: name}
 	emulator := os.Getenv("STORAGE_EMULATOR_HOST")
 	for _, base := range []string{strings.TrimSpace(all["fs.gs.storage.root.url"]), emulator} {
@@ -89,7 +92,7 @@ func (s settings) tokens(client *http.Client) (begin, error) {
 			return nil, fmt.Errorf("fs.gs.auth.%s: tfos does not have this way to authenticate. Use fs.gs.auth.service.account.json.keyfile, or let Spark read the input (read_by: spark)", key)
 		}
 	}
-	if s.get("null.enable") == "true" {
+	if strings.EqualFold(s.get("null.enable"), "true") {
 		return nil, nil
 	}
 	var make begin

@@ -29,8 +29,9 @@ const (
 
 // Bucket is a bucket of S3.
 type Bucket struct {
-	client *sdk.Client
-	name   string
+	client    *sdk.Client
+	name      string
+	encrypted encryption
 }
 
 // Limits implements bucket.Bucket.
@@ -40,7 +41,8 @@ func (b *Bucket) Limits() bucket.Limits {
 
 // Put implements bucket.Bucket.
 func (b *Bucket) Put(ctx context.Context, key string, data []byte, only bucket.Condition) (string, error) {
-	in := &sdk.PutObjectInput{Bucket: &b.name, Key: &key, Body: bytes.NewReader(data), ContentLength: aws.Int64(int64(len(data)))}
+	in := &sdk.PutObjectInput{Bucket: &b.name, Key: &key, Body: bytes.NewReader(data), ContentLength: aws.Int64(int64(len(data))),
+		ServerSideEncryption: b.encrypted.algorithm, SSEKMSKeyId: b.encrypted.key}
 	if only.Absent {
 		in.IfNoneMatch = aws.String("*")
 	}
@@ -196,7 +198,7 @@ func (b *Bucket) Copy(ctx context.Context, from bucket.Object, to string, only b
 	if from.Size > maxCopy {
 		return b.copyParts(ctx, from, to, only)
 	}
-	in := &sdk.CopyObjectInput{Bucket: &b.name, Key: &to, CopySource: b.source(from.Key)}
+	in := &sdk.CopyObjectInput{Bucket: &b.name, Key: &to, CopySource: b.source(from.Key), ServerSideEncryption: b.encrypted.algorithm, SSEKMSKeyId: b.encrypted.key}
 	if from.ETag != "" {
 		in.CopySourceIfMatch = &from.ETag
 	}

@@ -60,6 +60,10 @@ func New(name string, all map[string]string) (*Bucket, error) {
 	if err != nil {
 		return nil, err
 	}
+	encrypted, err := s.encryption()
+	if err != nil {
+		return nil, err
+	}
 	client := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { bucket.Prepare(t) })
 	options := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(client), config.WithLogger(logging.Nop{}), config.WithClientLogMode(0),
@@ -78,7 +82,7 @@ func New(name string, all map[string]string) (*Bucket, error) {
 	if loaded.Credentials, err = s.credentials(loaded.Credentials); err != nil {
 		return nil, err
 	}
-	return &Bucket{name: name, client: sdk.NewFromConfig(loaded, func(o *sdk.Options) {
+	return &Bucket{name: name, encrypted: encrypted, client: sdk.NewFromConfig(loaded, func(o *sdk.Options) {
 		if endpoint != "" {
 			o.BaseEndpoint = &endpoint
 		}

@@ -37,6 +37,7 @@ func (b *Bucket) upload(ctx context.Context, key string) (*upload, error) {
 	u := &upload{b: b, key: key, name: rand.Text()}
 	out, err := b.client.CreateMultipartUpload(ctx, &sdk.CreateMultipartUploadInput{
 		Bucket: &b.name, Key: &key, Metadata: map[string]string{uploadName: u.name},
+		ServerSideEncryption: b.encrypted.algorithm, SSEKMSKeyId: b.encrypted.key,
 	})
 	if err != nil {
 		return nil, translate(err)
