@@ -98,11 +98,15 @@ func TestTwoMembersOfAHost(t *testing.T) {
 // TestAcquireWaits: a device that is given back meanwhile is taken.
 func TestAcquireWaits(t *testing.T) {
 	want := fakeSMI(t, 9000)
-	one := acquire(t, host(), 1)
-	time.AfterFunc(300*time.Millisecond, one.Release)
+	one, released := acquire(t, host(), 1), make(chan struct{})
+	time.AfterFunc(300*time.Millisecond, func() {
+		one.Release()
+		close(released)
+	})
 	if two := acquire(t, host(), 1); two.Visible() != want[0] {
 		t.Errorf("had %s", two.Visible())
 	}
+	<-released
 }
 
 // TestAcquireEnds: with ctx, and with what is wrong.
