@@ -26,7 +26,7 @@ import (
 )
 
 // TestParquetOnAnObjectStore: rows of an object store are those of the local file. A split of at
-// most 8 MiB is read by the request that opens it, and by one more for the footer if that is
+// most 16 MiB is read by the request that opens it, and by one more for the footer if that is
 // elsewhere. Of a larger one a request has many pages.
 func TestParquetOnAnObjectStore(t *testing.T) {
 	const groupRows = 10_000 // 8.26 MB in three columns. The list column has 8 MB of it, in pages of 1 MB
@@ -38,7 +38,7 @@ func TestParquetOnAnObjectStore(t *testing.T) {
 	}{
 		{"a small file", 1, 0, 1, 1},
 		{"small pieces of a file", 2, 1 << 20, 2, 2 + 1},
-		{"a large file", 2, 0, 1 + 2*3 - 1, 1 + 2*3},
+		{"a large file", 3, 0, 1 + 3*3 - 1, 1 + 3*3},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			content := randomParquet(t, c.groups*groupRows, c.groups)

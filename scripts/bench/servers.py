@@ -29,7 +29,7 @@ ADDRESSES = (
 # Words of their command lines.
 HDFS_SERVERS = ("org.apache.hadoop.hdfs.server.namenode.NameNode", "LocalDataNode.java")
 # moto colours the lines of errors.
-_REQUEST = re.compile(rf'"(?:\x1b\[\d+m)?(?:GET|HEAD|PUT|POST|DELETE) /{BUCKET}[/?]')
+_REQUEST = re.compile(rf'"(?:\x1b\[\d+m)*(?:GET|HEAD|PUT|POST|DELETE) /{BUCKET}[/?]')
 
 
 @functools.cache

@@ -39,7 +39,7 @@ const tailBytes = 64 << 10
 
 // splitMost is how many bytes of a split are read when it is opened: an object store transfers
 // them in about the time that another request would take to begin.
-const splitMost = 8 << 20
+const splitMost = 16 << 20
 
 // firstRead returns what to read of a remote file when it is opened for a split: all of a small
 // split, else the last bytes of the split, which for most are the file's footer. It is empty if
