@@ -8,7 +8,7 @@ MOTO = """\
 127.0.0.1 - - [30/Nov/2026 07:04:05] "PUT /tfos-bench/bench/a.parquet HTTP/1.1" 200 -
 127.0.0.1 - - [30/Nov/2026 07:04:06] "GET /tfos-bench?list-type=2&prefix=bench HTTP/1.1" 200 -
 127.0.0.1 - - [30/Nov/2026 07:04:06] "\x1b[33mHEAD /tfos-bench/bench/b HTTP/1.1\x1b[0m" 404 -
-127.0.0.1 - - [30/Nov/2026 07:04:07] "\x1b[1m\x1b[36mGET /tfos-bench/a.parquet HTTP/1.1\x1b[0m" 206 -
+127.0.0.1 - - [30/Nov/2026 07:04:07] "\x1b[1m\x1b[36mGET /tfos-bench/a HTTP/1.1\x1b[0m" 206 -
 127.0.0.1 - - [30/Nov/2026 07:04:08] "GET /other/a.parquet HTTP/1.1" 206 -
 """
 
