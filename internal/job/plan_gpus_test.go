@@ -2,6 +2,7 @@ package job
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -71,15 +72,22 @@ func TestGPUsOfPlan(t *testing.T) {
 	}
 }
 
-// TestGPUScript: the discovery script prints the devices as Spark reads them.
+// TestGPUScript: the discovery script prints the devices as Spark reads them. It fails if there
+// is none because nvidia-smi fails.
 func TestGPUScript(t *testing.T) {
+	const lost = "Unable to determine the device handle for gpu 0000:02:00.0: GPU is lost.  Reboot the system to recover this GPU\n"
 	for list, want := range map[string][]string{
+		lost + "GPU 1: A (UUID: GPU-b)\n": {"GPU-b"},
+		lost:                              nil,
 		"GPU 0: NVIDIA GeForce RTX 3090 (rev. 2) (UUID: GPU-a-1)\nGPU 1: A (UUID: GPU-b-2)\n":                                                                   {"GPU-a-1", "GPU-b-2"},
 		"GPU 0: A (UUID: GPU-a)\nGPU 1: A (UUID: GPU-b)\n  MIG 3g.20gb Device 0: (UUID: MIG-c)\n  MIG 1g.5gb Device 1: (UUID: MIG-d)\nGPU 2: A (UUID: GPU-e)\n": {"GPU-a", "MIG-c", "MIG-d", "GPU-e"},
 		"No devices were found\n": {},
 	} {
-		bin := t.TempDir()
-		for name, text := range map[string][]byte{"nvidia-smi": []byte("#!/bin/sh\ncat <<'END'\n" + list + "END\n"), "script": GPUScript} {
+		bin, status := t.TempDir(), 0
+		if strings.HasPrefix(list, lost) {
+			status = 15
+		}
+		for name, text := range map[string][]byte{"nvidia-smi": []byte(fmt.Sprintf("#!/bin/sh\ncat <<'END'\n%sEND\nexit %d\n", list, status)), "script": GPUScript} {
 			if err := os.WriteFile(filepath.Join(bin, name), text, 0o700); err != nil {
 				t.Fatal(err)
 			}
@@ -87,6 +95,12 @@ func TestGPUScript(t *testing.T) {
 		cmd := exec.Command(filepath.Join(bin, "script"))
 		cmd.Env = []string{"PATH=" + bin + ":" + os.Getenv("PATH")}
 		out, err := cmd.Output()
+		if want == nil {
+			if err == nil {
+				t.Errorf("%s: %s", list, out)
+			}
+			continue
+		}
 		var found struct {
 			Name      string
 			Addresses []string
