@@ -128,6 +128,33 @@ func TestSweepOfAnOldNote(t *testing.T) {
 	}
 }
 
+// TestSweepBeforeTheNewest: a mirror that died before what its state file names went up leaves a
+// checkpoint of an earlier pass, which no state file names. It is the newest then, though the
+// note says that it was to be deleted.
+func TestSweepBeforeTheNewest(t *testing.T) {
+	url, m, p := begin(t, 3, nil)
+	p.save(1)
+	pass(t, m)
+	p.save(12)
+	pass(t, m)
+	first := stateFile{newest: "ckpt-1", all: []string{"ckpt-1"}}
+	if err := os.WriteFile(filepath.Join(url, stateName), first.text(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	next := stateFile{newest: "ckpt-14", all: []string{"ckpt-13", "ckpt-14"}}
+	n := note{Saving: []string{"ckpt-13", "ckpt-14"}, State: string(next.text()), Before: first.all, Deleting: []string{"ckpt-1", "ckpt-12", "ckpt-9"}}
+	if err := newMirror(m.Config).writeNote(t.Context(), "", n); err != nil { // its process is dead
+		t.Fatal(err)
+	}
+	if err := Sweep(t.Context(), store.Local{}, url); err != nil {
+		t.Fatal(err)
+	}
+	wantTree(t, url, ckpt(1, 12))
+	if got := resume(t, fetched(t, store.Local{}, url, nil).Dir, 3).all; strings.Join(got, " ") != "ckpt-1 ckpt-12" {
+		t.Errorf("the state file names %v", got)
+	}
+}
+
 // TestSweepAfterTheStateFile: a mirror that died after it had replaced the state file, which
 // names a checkpoint that was deleted before it went up, has its deletions finished.
 func TestSweepAfterTheStateFile(t *testing.T) {

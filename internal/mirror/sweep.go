@@ -1,12 +1,14 @@
 package mirror
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -127,10 +129,13 @@ func (m *Mirror) obey(ctx context.Context, name string, found listing) error {
 		next = next.only(func(name string) bool { return isWhole(join(dir, name)) })
 		if len(next.all) < named { // what is named now stays in the place of what never came
 			earlier := state.only(func(name string) bool { return isWhole(join(dir, name)) && !slices.Contains(next.all, name) })
-			next.all, next.times = slices.Concat(earlier.all, next.all), nil
 			if next.newest == "" {
 				next.newest = earlier.newest
+				if newer := n.newer(dir, earlier.newest, isWhole); len(newer) > 0 {
+					earlier.all, next.newest = append(earlier.all, newer...), newer[len(newer)-1]
+				}
 			}
+			next.all, next.times = slices.Concat(earlier.all, next.all), nil
 		}
 		if next.newest != "" {
 			state = next
@@ -148,6 +153,19 @@ func (m *Mirror) obey(ctx context.Context, name string, found listing) error {
 		return err
 	}
 	return m.Store.Remove(ctx, m.at(name))
+}
+
+// newer returns the whole checkpoints of a note that no state file names and whose steps are
+// after that of newest, oldest first: an earlier pass of the mirror has uploaded them, and did
+// not come to its state file.
+func (n note) newer(dir, newest string, isWhole func(prefix string) bool) []string {
+	found := map[string]bool{}
+	for _, prefix := range slices.Concat(n.Saving, n.Deleting) {
+		if isWhole(prefix) && stepOf(prefix) > stepOf(newest) {
+			found[relative(prefix, dir)] = true
+		}
+	}
+	return slices.SortedFunc(maps.Keys(found), func(x, y string) int { return cmp.Compare(stepOf(x), stepOf(y)) })
 }
 
 // isStale reports whether a state file has names that are neither from before nor from after
