@@ -34,7 +34,6 @@ k8s_install() {
         k8s_build kubernetes k8s.io/kubernetes/cmd/{kube-apiserver,kubelet,kube-controller-manager,kube-scheduler,kubectl}
         k8s_build etcd go.etcd.io/etcd/server/v3
         k8s_build coredns github.com/coredns/coredns
-        mv -f "$k8s_bin/v3" "$k8s_bin/etcd" 2>/dev/null || true # the package's last element
         rm -rf "$k8s_bin/../gocache"
         [ -x "$k8s_bin/pause" ] || gcc -O1 -static -o "$k8s_bin/pause" "$k8s_pins/pause.c"
     ) 9>"$k8s_bin/lock"
@@ -51,10 +50,12 @@ k8s_build() {
         flags+=" -X k8s.io/component-base/version.gitVersion=v1.$minor"
         flags+=" -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=${minor%.*}"
     fi
-    local package
+    local package program
     for package; do
+        program=${package##*/}
+        [ "$pins" = etcd ] && program=etcd # not the package's name
         (cd "$k8s_pins/$pins" && CGO_ENABLED=0 GOFLAGS=-mod=readonly GOCACHE=$k8s_bin/../gocache \
-            go build -trimpath -ldflags "$flags" -o "$k8s_bin/" "$package") >&2
+            go build -trimpath -ldflags "$flags" -o "$k8s_bin/$program" "$package") >&2
     done
     cp "$mod" "$k8s_bin/$pins.mod"
 }
