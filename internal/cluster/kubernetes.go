@@ -3,7 +3,6 @@ package cluster
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"maps"
@@ -113,12 +112,8 @@ func (k *kubernetes) Reach(ctx context.Context) error {
 // transientKube says that a request may succeed when it is repeated. A server whose certificate
 // is not trusted stays so.
 func transientKube(err error) bool {
-	var untrusted *tls.CertificateVerificationError
-	if errors.As(err, &untrusted) {
-		return false
-	}
 	var status *kube.StatusError
-	return !errors.As(err, &status) || status.Code >= 500 || status.Code == http.StatusTooManyRequests
+	return !distrusts(err) && (!errors.As(err, &status) || status.Code >= 500 || status.Code == http.StatusTooManyRequests)
 }
 
 // tryExecutor returns the API server's refusal of a pod such as executors'; nil: it accepts

@@ -92,13 +92,18 @@ func (rm *resourceManager) call(ctx context.Context, method, path string, query 
 // errStandby says that a ResourceManager is not the active one.
 var errStandby = errors.New("this ResourceManager is not the active one")
 
+// distrusts says that a server's certificate is not trusted, and stays so.
+func distrusts(err error) bool {
+	var distrusted *tls.CertificateVerificationError
+	return errors.As(err, &distrusted)
+}
+
 // yarnTransient is transient, and what a person must change does not pass.
 func yarnTransient(err error) bool {
 	var denied kerberos.Error
-	var distrusted *tls.CertificateVerificationError
 	var answered *statusError
 	switch {
-	case errors.As(err, &denied), errors.As(err, &distrusted):
+	case errors.As(err, &denied), distrusts(err):
 		return false
 	case errors.As(err, &answered):
 		return transient(answered)
@@ -153,9 +158,8 @@ func (rm *resourceManager) send(ctx context.Context, method, to string, body []b
 	}
 	answer, err := roundTrip(rm.http, request)
 	var status *statusError
-	var distrusted *tls.CertificateVerificationError
 	switch {
-	case errors.As(err, &distrusted):
+	case distrusts(err):
 		return nil, fmt.Errorf("%w: set SSL_CERT_FILE to the certificate of the cluster's authority", err)
 	case !errors.As(err, &status):
 		return answer, err
