@@ -27,7 +27,7 @@ type reader struct {
 	batch    int64 // rows of the next batch
 	rows     int64 // read so far
 	total    int64 // rows of the split by the footer
-	bytes    int64 // of the columns in the file, by the footer
+	bytes    int64 // of the columns in a remote file, by the footer
 	before   int64 // rows of the file before the split
 	// expands says that rows may be larger in memory than the file says. Then a
 	// row group begins with few rows, and later batches depend on the last
@@ -75,7 +75,9 @@ func (r *reader) addLeaves(n *node) error {
 		}
 		c.leaf = &leaf{name: col.Path(), values: v, nested: n.column < 0, ancestor: c.ancestor,
 			maxRep: uint8(col.MaxRepetitionLevel()), maxDef: uint8(col.MaxDefinitionLevel()), validity: arrays.Buffer{Mem: r.mem}}
-		r.bytes += r.bytesOf(c.column)
+		if r.source.Block > 0 { // a local file is not read ahead
+			r.bytes += r.bytesOf(c.column)
+		}
 		c.leaf.open = func(group int) (chunk, error) { return r.chunk(c.leaf, c.column, group) }
 		r.leaves = append(r.leaves, c.leaf)
 	}
