@@ -222,7 +222,7 @@ func TestIncomplete(t *testing.T) {
 	p.write("ckpt-2.index", content(t, 2, ".index")[:100])
 	finish(t, m)
 	wantTree(t, url, ckpt(1))
-	p.write("ckpt-2.index", content(t, 2, ".index"))
+	p.save(2)
 	pass(t, m)
 	if got := m.Status().Stored; got != "ckpt-2" {
 		t.Errorf("stored %q", got)

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -53,6 +55,88 @@ func TestPrunedAfterThePass(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantTree(t, url, ckpt(4))
+	}
+}
+
+// TestUnnamedStayHere: a checkpoint that the state file does not name, because the program is
+// about to delete it or has not come to the state file, does not go up: a mirror that is killed
+// after the pass would leave it at the store. A CheckpointManager's program may keep one.
+func TestUnnamedStayHere(t *testing.T) {
+	for _, keep := range []int{0, 2} {
+		url := filepath.Join(t.TempDir(), "store")
+		m := fetched(t, store.Local{}, url, func(c *Config) { c.Keep = keep })
+		p := resume(t, m.Dir, 2)
+		p.save(1)
+		p.save(2)
+		p.saveLazily(3)
+		p.checkpoint("ckpt-4", 4)
+		p.checkpoint("best", 9)
+		best := "best" + oneData + " best.index "
+		pass(t, m)
+		wantTree(t, url, best+ckpt(2, 3))
+		p.old("ckpt-1.index", "ckpt-1"+oneData)
+		pass(t, m)
+		if keep == 0 {
+			wantTree(t, url, best+ckpt(1, 2, 3))
+		} else {
+			wantTree(t, url, best+ckpt(2, 3))
+		}
+	}
+}
+
+// TestKilledAfterAnAbandonedPass: a pass does not come to its state file, because a checkpoint
+// changes while it goes up, and the mirror is killed after that pass, or after the next. What
+// came is named, or deleted.
+func TestKilledAfterAnAbandonedPass(t *testing.T) {
+	for _, keep := range []int{0, 2} {
+		url := filepath.Join(t.TempDir(), "store")
+		f := &faulty{Store: store.Local{}, at: 1 << 30}
+		m := fetched(t, f, url, func(c *Config) { c.Keep = keep })
+		p := resume(t, m.Dir, 2)
+		p.save(1)
+		pass(t, m)
+		f.after = func() {
+			if strings.Contains(tree(t, url), "ckpt-2.index") {
+				f.after = nil
+				if err := os.WriteFile(m.here("ckpt-3"+oneData), nil, 0o600); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		p.save(2)
+		p.save(3)
+		pass(t, m)
+		if got := tree(t, url); !strings.Contains(got, notePrefix) || !strings.HasSuffix(got, ckpt(1, 2)) {
+			t.Fatalf("keep %d: the pass was not abandoned: %s", keep, got)
+		}
+		wantSwept(t, url, 1, 2)
+		p.save(3)
+		prune := p.saveLazily(4)
+		pass(t, m)
+		wantSwept(t, url, 3, 4)
+		prune()
+	}
+}
+
+// wantSwept wants that a copy of a store's folder has these checkpoints, and names them, after
+// Sweep, as if the mirror had died.
+func wantSwept(t *testing.T, url string, steps ...int) {
+	t.Helper()
+	dead := filepath.Join(t.TempDir(), "store")
+	if err := os.CopyFS(dead, os.DirFS(url)); err != nil {
+		t.Fatal(err)
+	}
+	if err := Sweep(t.Context(), store.Local{}, dead); err != nil {
+		t.Fatal(err)
+	}
+	readable(t, dead)
+	wantTree(t, dead, ckpt(steps...))
+	var names []string
+	for _, step := range steps {
+		names = append(names, fmt.Sprintf("ckpt-%d", step))
+	}
+	if got := resume(t, fetched(t, store.Local{}, dead, nil).Dir, len(steps)).all; !slices.Equal(got, names) {
+		t.Errorf("the state file names %v, want %v", got, names)
 	}
 }
 

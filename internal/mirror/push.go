@@ -33,12 +33,15 @@ func (m *Mirror) push(ctx context.Context, when moment) error {
 	if err != nil {
 		return err
 	}
-	deleting := map[string]bool{} // checkpoints that a note says are deleted
+	deleting := map[string]bool{}  // checkpoints that a note says are deleted
+	abandoned := map[string]bool{} // folders whose note says what may be there and is not named
 	if m.Mode != Events {
 		for _, dir := range m.changedFolders(files) {
-			if err := m.pushCheckpoints(ctx, dir, files, deleting, when); err != nil {
+			whole, err := m.pushCheckpoints(ctx, dir, files, deleting, when)
+			if err != nil {
 				return err
 			}
+			abandoned[dir] = !whole
 		}
 	}
 	if err := m.pushFiles(ctx, files, when); err != nil {
@@ -56,7 +59,7 @@ func (m *Mirror) push(ctx context.Context, when moment) error {
 			return err
 		}
 	}
-	return m.removeNotes(ctx)
+	return m.removeNotes(ctx, abandoned)
 }
 
 // isNew reports whether a file is not at the store as it is here.
@@ -94,16 +97,17 @@ func (m *Mirror) changedFolders(files map[string]stamp) []string {
 }
 
 // pushCheckpoints uploads the checkpoints of a folder, and then its state file. It adds to
-// deleting which checkpoints may be deleted after that.
-func (m *Mirror) pushCheckpoints(ctx context.Context, dir string, files map[string]stamp, deleting map[string]bool, when moment) error {
+// deleting which checkpoints may be deleted after that. whole is false if the program has
+// changed them meanwhile, so that some are at the store and the state file is not.
+func (m *Mirror) pushCheckpoints(ctx context.Context, dir string, files map[string]stamp, deleting map[string]bool, when moment) (whole bool, err error) {
 	shot, err := m.snapshot(dir, when)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer shot.close()
 	note := m.noteFor(dir, shot, files)
 	if err := m.writeNote(ctx, dir, note); err != nil {
-		return err
+		return false, err
 	}
 	for _, prefix := range note.Deleting {
 		deleting[prefix] = true
@@ -111,15 +115,15 @@ func (m *Mirror) pushCheckpoints(ctx context.Context, dir string, files map[stri
 	for _, c := range shot.checkpoints {
 		if err := m.saveUp(ctx, c.prefix, c.sources, c.again); err != nil {
 			if errors.Is(err, errChanged) && when == running {
-				return nil // the next pass finds it as it is then
+				return false, nil // the next pass finds it as it is then
 			}
-			return err
+			return false, err
 		}
 	}
 	if shot.hasState {
-		return m.pushState(ctx, dir, shot)
+		return true, m.pushState(ctx, dir, shot)
 	}
-	return nil
+	return !shot.stateLater, nil
 }
 
 // pushState uploads a state file.
@@ -163,20 +167,31 @@ const pruned = ""
 // does. It names one of them still then, or deletes the newest of them, with which it has
 // begun. Where that one is still here, it is the value: programs name another checkpoint
 // first and then delete. A tf.train.Saver of TensorFlow 1 does not know those of earlier
-// runs, and leaves them.
+// runs, and leaves them. What else this mirror has uploaded of a graph program's series, in a
+// pass that was abandoned, is unnamed too.
 func (m *Mirror) unname(dir string, old, now stateFile) map[string]string {
 	until := m.newest[dir]
+	names := old.all
 	switch {
 	case until == "":
-		return nil // nothing of old came down
+		names = nil // nothing of old came down
 	case m.Keep > 0, slices.ContainsFunc(now.all, func(name string) bool { return slices.Contains(old.all, name) }):
 		until = pruned
 	}
 	lost := map[string]string{}
-	for _, name := range old.all {
-		if !slices.Contains(now.all, name) {
-			lost[join(dir, name)] = until
+	if m.Keep > 0 {
+		for name, k := range m.known {
+			_, brought := m.seen[name]
+			if kindOf(name) == index && k.owned && !brought && family(prefixOf(name)) == family(join(dir, now.newest)) {
+				lost[prefixOf(name)] = pruned
+			}
 		}
+	}
+	for _, name := range names {
+		lost[join(dir, name)] = until
+	}
+	for _, name := range now.all {
+		delete(lost, join(dir, name))
 	}
 	return lost
 }
@@ -227,12 +242,12 @@ func (m *Mirror) noteFor(dir string, shot *snapshot, files map[string]stamp) not
 		saving[prefix] = true
 	}
 	unnamed := maps.Clone(m.unnamed)
-	n := note{}
 	wanted := m.states[dir]
+	n := note{Before: wanted.all}
 	switch {
 	case shot.hasState:
 		wanted = m.wantedState(dir, shot)
-		n.State, n.Before = string(wanted.text()), m.states[dir].all
+		n.State = string(wanted.text())
 		maps.Copy(unnamed, m.unname(dir, m.states[dir], wanted))
 	case m.isGone(join(dir, stateName), files):
 		wanted = stateFile{}

@@ -15,6 +15,7 @@ import (
 type snapshot struct {
 	checkpoints []openCheckpoint // oldest first
 	hasState    bool
+	stateLater  bool // the state file names what is not complete yet
 	state       stateFile
 	stateStamp  stamp
 }
@@ -47,7 +48,7 @@ func (m *Mirror) snapshot(dir string, when moment) (*snapshot, error) {
 			return s, err
 		}
 		if try == snapshotTries {
-			s.hasState = false // what it names is not complete yet
+			s.hasState, s.stateLater = false, true
 			return s, nil
 		}
 		s.close()
@@ -76,7 +77,7 @@ func (m *Mirror) snapshotOnce(dir string, when moment) (*snapshot, error) {
 	found := checkpointsIn(slices.Sorted(maps.Keys(files)))
 	for _, prefix := range slices.Sorted(maps.Keys(found)) {
 		c := found[prefix]
-		if !m.isReady(c, files, when) {
+		if !m.isMeant(dir, c, shot, files, when) || !m.isReady(c, files, when) {
 			continue
 		}
 		opened, ok, err := m.openNew(c, files)
@@ -112,6 +113,20 @@ func (m *Mirror) readState(dir string, shot *snapshot) error {
 	shot.state, shot.hasState = parseState(text, strings.TrimSuffix(m.here(dir), "/"))
 	shot.stateStamp = s.stamp
 	return nil
+}
+
+// isMeant reports whether a checkpoint is to be at the store. One of the state file's series
+// that it does not name is not finished, or is about to be deleted. Where a program keeps one
+// of such a name all the same, it goes up as soon as nothing has changed for a time.
+func (m *Mirror) isMeant(dir string, c *checkpoint, shot *snapshot, files map[string]stamp, when moment) bool {
+	named := slices.Contains(shot.state.all, relative(c.prefix, dir))
+	switch {
+	case !shot.hasState, named, family(c.prefix) != family(join(dir, shot.state.newest)):
+		return true
+	case m.Keep > 0: // a graph program names what it keeps
+		return false
+	}
+	return when == ended || time.Since(files[c.index()].modified) >= m.Settle
 }
 
 // isReady reports whether a checkpoint is complete. TensorFlow writes the index last: an

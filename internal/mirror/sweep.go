@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -8,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -56,15 +56,15 @@ func (m *Mirror) writeNote(ctx context.Context, dir string, n note) error {
 	return nil
 }
 
-// removeNotes deletes the notes of a pass that has ended without an error. Where a graph
-// program is about to delete checkpoints, the note stays.
-func (m *Mirror) removeNotes(ctx context.Context) error {
+// removeNotes deletes the notes of a pass that has ended without an error. The note stays
+// where a graph program is about to delete checkpoints, and where the pass was abandoned.
+func (m *Mirror) removeNotes(ctx context.Context, abandoned map[string]bool) error {
 	about := map[string]bool{}
 	for prefix := range m.unnamed {
 		about[folderOf(prefix)] = m.Keep > 0
 	}
 	for dir := range m.noted {
-		if about[dir] {
+		if about[dir] || abandoned[dir] {
 			continue
 		}
 		if err := m.Store.Remove(ctx, m.at(m.noteOf(dir))); err != nil {
@@ -120,27 +120,12 @@ func (m *Mirror) obey(ctx context.Context, name string, found listing) error {
 	if err != nil {
 		return err
 	}
-	next, hasNext := parseState([]byte(n.State), join(m.URL, dir))
-	switch {
-	case n.isStale(state, next):
+	next, _ := parseState([]byte(n.State), join(m.URL, dir))
+	if n.isStale(state, next) {
 		n.Deleting = nil
-	case hasNext:
-		named := len(next.all)
-		next = next.only(func(name string) bool { return isWhole(join(dir, name)) })
-		if len(next.all) < named { // what is named now stays in the place of what never came
-			earlier := state.only(func(name string) bool { return isWhole(join(dir, name)) && !slices.Contains(next.all, name) })
-			if next.newest == "" {
-				next.newest = earlier.newest
-				if newer := n.newer(dir, earlier.newest, isWhole); len(newer) > 0 {
-					earlier.all, next.newest = append(earlier.all, newer...), newer[len(newer)-1]
-				}
-			}
-			next.all, next.times = slices.Concat(earlier.all, next.all), nil
-		}
-		if next.newest != "" {
-			state = next
-			err = store.WriteFile(ctx, m.Store, m.at(join(dir, stateName)), state.text())
-		}
+	} else if after := n.stateAfter(dir, state, next, isWhole); after.newest != "" && !bytes.Equal(after.text(), state.text()) {
+		state = after
+		err = store.WriteFile(ctx, m.Store, m.at(join(dir, stateName)), state.text())
 	}
 	for _, prefix := range slices.Concat(n.Saving, n.Deleting) {
 		isHalf := !isWhole(prefix)
@@ -155,17 +140,40 @@ func (m *Mirror) obey(ctx context.Context, name string, found listing) error {
 	return m.Store.Remove(ctx, m.at(name))
 }
 
-// newer returns the whole checkpoints of a note that no state file names and whose steps are
-// after that of newest, oldest first: an earlier pass of the mirror has uploaded them, and did
-// not come to its state file.
-func (n note) newer(dir, newest string, isWhole func(prefix string) bool) []string {
-	found := map[string]bool{}
-	for _, prefix := range slices.Concat(n.Saving, n.Deleting) {
-		if isWhole(prefix) && stepOf(prefix) > stepOf(newest) {
-			found[relative(prefix, dir)] = true
+// stateAfter returns what the state file says after the note's changes, as far as they came:
+// what it names now stays in the place of what never came.
+func (n note) stateAfter(dir string, now, next stateFile, isWhole func(prefix string) bool) stateFile {
+	after := next.only(func(name string) bool { return isWhole(join(dir, name)) })
+	if after.newest != "" && len(after.all) == len(next.all) {
+		return after
+	}
+	earlier := now.only(func(name string) bool { return isWhole(join(dir, name)) && !slices.Contains(after.all, name) })
+	if after.newest == "" {
+		newer := n.newer(dir, earlier.newest, cmp.Or(earlier.newest, next.newest), isWhole)
+		if len(newer) == 0 && n.State == "" {
+			return now
+		}
+		earlier.all, after.newest = append(earlier.all, newer...), earlier.newest
+		if len(newer) > 0 {
+			after.newest = newer[len(newer)-1]
 		}
 	}
-	return slices.SortedFunc(maps.Keys(found), func(x, y string) int { return cmp.Compare(stepOf(x), stepOf(y)) })
+	after.all, after.times = slices.Concat(earlier.all, after.all), nil
+	return after
+}
+
+// newer returns the whole checkpoints of a note that no state file names, of the series of a
+// name and with later steps than newest, oldest first: an earlier pass of the mirror has
+// uploaded them, and did not come to its state file.
+func (n note) newer(dir, newest, series string, isWhole func(prefix string) bool) []string {
+	var found []string
+	for _, prefix := range slices.Concat(n.Saving, n.Deleting) {
+		if name := relative(prefix, dir); isWhole(prefix) && family(name) == family(series) && stepOf(name) > stepOf(newest) {
+			found = append(found, name)
+		}
+	}
+	slices.SortFunc(found, func(x, y string) int { return cmp.Compare(stepOf(x), stepOf(y)) })
+	return slices.Compact(found)
 }
 
 // isStale reports whether a state file has names that are neither from before nor from after

@@ -19,4 +19,5 @@ def main_fun(args, ctx):
         total.assign_add(tf.cast(step, tf.float64))
         if int(step) % 4 == 0:
             manager.save(int(step))
-        time.sleep(args.pause)
+        if int(step) == args.hold:
+            time.sleep(3600)  # the test kills it
