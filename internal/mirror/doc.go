@@ -18,7 +18,8 @@
 //   - A checkpoint has its index there only when all its data is there. A checkpoint that
 //     the program saves again under its own name has no index while its files are
 //     exchanged.
-//   - The state file names checkpoints that are complete there.
+//   - The state file names checkpoints that are complete there. One of its series that the
+//     program's state file does not name comes there only if it stays.
 //   - Other files appear whole, and are replaced whole.
 //   - Files that the program has deleted are deleted, after the state file that no longer
 //     names them.
