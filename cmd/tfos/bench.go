@@ -74,15 +74,19 @@ func advice(spec *job.Spec, plan *job.Plan, t *record.Throughput) []string {
 	var out []string
 	say := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	local := !plan.Where.Spark()
+	batch := ""
+	if spec.BatchSize != job.AutoBatch {
+		batch = fmt.Sprintf("a larger batch_size (now %d), ", spec.BatchSize)
+	}
 	switch {
 	case local && t.FeedWait >= feedBound:
 		say("reading is the limit: more cores (resources.worker.cores), only the columns that the model needs, or executors of a cluster (local: false)")
 	case local:
-		say("the model is the limit: a larger batch_size (now %d), more cores, or executors of a cluster (local: false)", spec.BatchSize)
+		say("the model is the limit: %smore cores, or executors of a cluster (local: false)", batch)
 	case spec.Kind() == job.Infer && t.FeedWait >= feedBound:
 		say("reading is the limit: more cores per executor (resources.worker.cores), more executors (cluster_size), or only the columns that the model needs")
 	case spec.Kind() == job.Infer:
-		say("the model is the limit: a larger batch_size (now %d), more cores or executors", spec.BatchSize)
+		say("the model is the limit: %smore cores or executors", batch)
 	case t.FeedWait >= feedBound:
 		out = feedAdvice(spec, plan)
 	case t.FeedWait <= computeBound && t.StepP50 < shortStep:

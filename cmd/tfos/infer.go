@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -27,7 +28,7 @@ type inferOptions struct {
 	binaryOutputs []string
 	narrowing     bool
 	padLastBatch  bool
-	batchSize     int
+	batchSize     string
 	master        string
 	local         bool
 }
@@ -101,7 +102,7 @@ It may be given twice. A folder named json is written ./json.`,
 	f.StringSliceVar(&o.binaryOutputs, "binary-output", nil, "string `tensors` that become binary columns")
 	f.BoolVar(&o.narrowing, "allow-narrowing", false, "round numbers to a tensor's narrower floating type; those beyond its range are bad rows")
 	f.BoolVar(&o.padLastBatch, "pad-last-batch", false, "fill up the last batch of a model that takes a fixed number of rows, which do not depend on one another")
-	f.IntVar(&o.batchSize, "batch-size", 0, "`rows` of one run of the model (default: the job file's default)")
+	f.StringVar(&o.batchSize, "batch-size", "", "the most `rows` of one run of the model, or auto (default: the job file's default)")
 	f.StringVar(&o.master, "master", "", "Spark's master `URL` (default: a local-cluster sized to the job)")
 	f.BoolVar(&o.local, "local", false, "run on this machine, without Spark and Java; with a job file too")
 	return cmd
@@ -180,6 +181,9 @@ func (o *inferOptions) value(name string) (value any, fault string) {
 	case "pad-last-batch":
 		return o.padLastBatch, ""
 	case "batch-size":
+		if rows, err := strconv.Atoi(o.batchSize); err == nil {
+			return rows, ""
+		}
 		return o.batchSize, ""
 	case "master":
 		return o.master, ""

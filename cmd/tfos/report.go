@@ -246,6 +246,7 @@ func (r reporter) infer(v record.Verdict) {
 		Quarantined int64             `json:"quarantined"`
 		Splits      []json.RawMessage `json:"splits"`
 		Partitions  int               `json:"partitions"`
+		BatchRows   int64             `json:"batch_rows"`
 		LoadTime    float64           `json:"load_seconds"`
 		ReadTime    float64           `json:"read_seconds"`
 		ComputeTime float64           `json:"compute_seconds"`
@@ -265,6 +266,9 @@ func (r reporter) infer(v record.Verdict) {
 	r.field("rows", fmt.Sprintf("%d predicted from %s", result.Rows, from))
 	r.printf("           read = predicted + skipped + quarantined: %d = %d + %d + %d\n",
 		result.Read, result.Rows, result.Skipped, result.Quarantined)
+	if result.BatchRows > 0 { // not what the job says
+		r.field("batches", fmt.Sprintf("at most %d rows in the end", result.BatchRows))
+	}
 	if c := result.Carried; c != nil && c.Splits > 0 {
 		r.field("carried", fmt.Sprintf("%d %s, %d rows: of earlier runs, not computed again", c.Splits, pieces, c.Rows))
 	}

@@ -174,16 +174,8 @@ func (s *badRowSearch) halfOf(n int) int {
 // limitRows has later batches run in pieces of rows, because memory was short for more. It
 // tells the user.
 func (r *run) limitRows(rows int, why *model.MemoryError) {
-	for {
-		known := r.tally.fitting.Load()
-		if known > 0 && known <= int64(rows) {
-			return // another split has found out
-		}
-		if r.tally.fitting.CompareAndSwap(known, int64(rows)) {
-			break
-		}
-	}
-	if r.req.Warn != nil {
+	isNews := r.sizes.short(int64(rows)) // another split may have found out
+	if isNews && r.req.Warn != nil {
 		r.req.Warn(fmt.Sprintf("memory is short for a batch: from here on %d rows at a time (batch_size): %s", rows, oneLine(why.Err)))
 	}
 }

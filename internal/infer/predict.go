@@ -29,7 +29,7 @@ func releaseAll(all []computed) {
 	}
 }
 
-// predict computes a batch in pieces of p.cut rows, and releases it. It returns the
+// predict computes a batch in pieces of pieceRows rows, and releases it. It returns the
 // bad rows of each piece that has some, and then the record of the whole batch.
 func (p *pipeline) predict(ctx context.Context, b batch) (all []computed, err error) {
 	defer b.release()
@@ -45,15 +45,8 @@ func (p *pipeline) predict(ctx context.Context, b batch) (all []computed, err er
 		}
 	}()
 	rows := b.record.NumRows()
-	size := max(1, rows)
-	if p.cut > 0 {
-		size = p.cut
-	}
-	if fitting := p.tally.fitting.Load(); fitting > 0 {
-		size = min(size, fitting)
-	}
-	for from := int64(0); from < max(1, rows); from += size { // once for a batch without rows
-		n := min(size, rows-from)
+	for from, n := int64(0), int64(0); from < max(1, rows); from += max(1, n) { // once for a batch without rows
+		n = min(p.pieceRows(max(1, rows)), rows-from)
 		outputs, good, c, err := p.predictPiece(ctx, b, from, n)
 		if err != nil {
 			return all, err
@@ -68,6 +61,17 @@ func (p *pipeline) predict(ctx context.Context, b batch) (all []computed, err er
 		all = append(all, computed{record: record})
 	}
 	return all, err
+}
+
+// pieceRows returns how many of so many rows the next run of the model takes.
+func (p *pipeline) pieceRows(rows int64) int64 {
+	if p.cut > 0 {
+		rows = p.cut
+	}
+	if size := p.sizes.next(); size > 0 {
+		rows = min(rows, int64(p.bind.WholeBatches(int(size))))
+	}
+	return rows
 }
 
 // predictPiece is predictGoodRows for n rows of a batch. It counts them.
@@ -95,7 +99,12 @@ func (p *pipeline) outputs(ctx context.Context, record arrow.Record) ([]arrow.Ar
 			return arrays, nil
 		}
 	}
-	return p.model.Predict(ctx, p.mem, p.bind, record)
+	begin := time.Now()
+	arrays, err := p.model.Predict(ctx, p.mem, p.bind, record)
+	if err == nil {
+		p.sizes.ran(record.NumRows(), time.Since(begin))
+	}
+	return arrays, err
 }
 
 // answer collects the outputs for a batch, piece by piece.

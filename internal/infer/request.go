@@ -41,9 +41,12 @@ type Computation struct {
 	BinaryOutputs  []string                   `json:"binary_outputs,omitempty"`
 	AllowNarrowing bool                       `json:"allow_narrowing,omitempty"`
 	PadLastBatch   bool                       `json:"pad_last_batch,omitempty"`
-	BatchSize      int                        `json:"batch_size"` // rows per Session.Run, where the model takes any number
-	Threads        int                        `json:"threads"`    // intra-op threads; 0: TensorFlow's choice
-	OnBadRow       BadRows                    `json:"on_bad_row,omitempty"`
+	BatchSize      int                        `json:"batch_size,omitempty"` // rows per Session.Run, where the model takes any number
+	// GrowBatch: the rows of a run grow as long as memory lasts and a row gets cheaper, up to
+	// MostGrown. BatchSize is ignored then.
+	GrowBatch bool    `json:"grow_batch,omitempty"`
+	Threads   int     `json:"threads"` // intra-op threads; 0: TensorFlow's choice
+	OnBadRow  BadRows `json:"on_bad_row,omitempty"`
 	// MaxBad is the share of bad rows in all of the job's, per cent, beyond
 	// which it fails; nil: no limit. InputRows are all rows of the job, so that a
 	// member knows when they are too many; 0: not known.

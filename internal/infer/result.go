@@ -11,6 +11,9 @@ type Result struct {
 	Splits []SplitResult `json:"splits"`
 	// Served are the partitions whose predictions Spark's tasks took.
 	Served []ServedPartition `json:"served,omitempty"`
+	// BatchRows is the most rows of a run in the end, if they grew or memory was short; of
+	// several members the highest. 0: BatchSize of the request.
+	BatchRows int64 `json:"batch_rows,omitempty"`
 	// LoadedMS is when the model was loaded, in milliseconds since 1970; of
 	// several members the last one's.
 	LoadedMS int64 `json:"loaded_ms"`

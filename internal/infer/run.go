@@ -64,6 +64,7 @@ type run struct {
 	mem       memory.Allocator
 	create    create
 	tally     *tally
+	sizes     batchSizes
 }
 
 func newRun(req *Computation, mem memory.Allocator, progress Progress) (run, error) {
@@ -73,7 +74,11 @@ func newRun(req *Computation, mem memory.Allocator, progress Progress) (run, err
 		return r, err
 	}
 	settled := *req
-	if settled.BatchSize <= 0 {
+	r.sizes = &givenSize{}
+	switch {
+	case req.GrowBatch:
+		settled.BatchSize, r.sizes = MostGrown, newGrownSize()
+	case req.BatchSize <= 0:
 		settled.BatchSize = defaultBatch
 	}
 	r.req = &settled
@@ -95,6 +100,7 @@ func (r *run) withModel(ctx context.Context, load Load, work func() error) error
 	result.Model, result.Digest = r.req.Path(), digest
 	result.LoadedMS, result.LoadSeconds = loaded.UnixMilli(), loaded.Sub(start).Seconds()
 	err = work()
+	result.BatchRows = r.sizes.settled()
 	if closeErr := r.model.Close(); err == nil {
 		err = closeErr
 	}

@@ -18,7 +18,6 @@ type tally struct {
 	graphFailed int64         // of them, those that the graph failed for
 	firstBad    *BadRow       // the first that was met
 	graphWorks  atomic.Bool   // the graph has worked for a row
-	fitting     atomic.Int64  // the most rows for which there is memory; 0: not known
 	waited      time.Duration // of all computing stages
 	staged      time.Duration // their whole time
 	report      Progress

@@ -29,6 +29,9 @@ func (s *Spec) canonicalize(dir string) {
 			s.Name = string(s.kind)
 		}
 	}
+	if s.kind == Infer && s.Resources.Worker.GPUs > 0 && !s.source.given("batch_size") {
+		s.BatchSize = AutoBatch
+	}
 	if s.Strategy == "" && s.kind == Train {
 		switch {
 		case s.NumPS > 0:

@@ -186,6 +186,9 @@ var faultCases = []faultCase{
 	{Infer, []string{"output.path=m"}, "output.path: /jobs/m: overlaps export_dir (/jobs/m)", 2},
 	{Infer, []string{"output="}, "output.path: absent: say where the predictions go", 2},
 	// inference
+	{Infer, []string{"batch_size=0"}, "batch_size: 0: must be 1 or more", 2},
+	{Infer, []string{"batch_size=automatic"}, "batch_size: automatic: must be a whole number", 2},
+	{Train, []string{"batch_size=auto"}, "batch_size: auto: auto is for inference: another size is another training", 2},
 	{Infer, []string{"export_dir="}, "export_dir: absent: say which SavedModel is run (or, with model_dir, which checkpoint)", 2},
 	{Infer, []string{"model_dir=ckpt"}, "model_dir: /jobs/ckpt: export_dir is the model already: name one of them", 2},
 	{Infer, []string{"export_dir=", "model_dir=ckpt", "tag_set=a"}, "tag_set: [a]: does not apply to a checkpoint: its .meta file has one graph", 2},

@@ -24,7 +24,9 @@ func (r *rules) inference() {
 	r.opLibraries()
 	r.input()
 	r.columns()
-	r.between("batch_size", int64(s.BatchSize), 1, maxBatch)
+	if s.BatchSize != AutoBatch {
+		r.between("batch_size", int64(s.BatchSize), 1, maxBatch)
+	}
 	r.readBy()
 	r.withoutSpark()
 	r.oneOf("on_bad_row", s.OnBadRow, "fail", "skip", "quarantine")

@@ -53,8 +53,8 @@ type Spec struct {
 	PadLastBatch bool `yaml:"pad_last_batch" default:"false" kinds:"infer"`
 	// columns copied beside the predictions, in this order, first
 	Keep []string `yaml:"keep" kinds:"infer"`
-	// rows of one step of one worker, or of one run of the model; a model that takes a fixed number of rows at a time gets that number
-	BatchSize int `yaml:"batch_size" default:"100" kinds:"train,infer"`
+	// rows of one step of one worker, or the most of one run of the model; a model that takes a fixed number of rows at a time gets that number. `auto`, in inference: the rows of a run grow as long as memory lasts and a row gets cheaper, up to 4,096; default with `resources.worker.gpus`
+	BatchSize BatchSize `yaml:"batch_size" default:"100" kinds:"train,infer"`
 	// passes over the data
 	Epochs int `yaml:"epochs" default:"1" kinds:"train"`
 	// disk on which each member may keep its rows of the first epoch, so that Spark need not send them again (in `TMPDIR` or `/tmp` of its host); `0`: none

@@ -41,7 +41,7 @@ func TestDefaults(t *testing.T) {
 		"reservation": {s.Timeouts.Reservation, Duration(600 * time.Second)},
 		"lease":       {s.Timeouts.Lease, Duration(10 * time.Second)},
 		"memory":      {s.Resources.Worker.Memory, Memory(2 << 30)},
-		"batch_size":  {s.BatchSize, 100},
+		"batch_size":  {s.BatchSize, BatchSize(100)},
 		"epochs":      {s.Epochs, 1},
 		"shuffle":     {*s.Shuffle, Shuffle{Buffer: 10000, Seed: 1}},
 		"deploy_mode": {s.Spark.DeployMode, "client"},

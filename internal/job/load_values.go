@@ -3,6 +3,8 @@ package job
 import (
 	"encoding/json"
 	"fmt"
+	"math"
+	"reflect"
 	"regexp"
 	"strconv"
 	"strings"
@@ -73,6 +75,30 @@ func (m *Memory) decodeNode(dec *decoder, n *yaml.Node, path string) {
 		return
 	}
 	*m = v
+}
+
+// BatchSize is a number of rows, or AutoBatch.
+type BatchSize int
+
+// AutoBatch is auto: inference finds the number while it computes.
+const AutoBatch BatchSize = math.MinInt
+
+func (b BatchSize) String() string {
+	if b == AutoBatch {
+		return "auto"
+	}
+	return strconv.Itoa(int(b))
+}
+
+func (b *BatchSize) decodeNode(dec *decoder, n *yaml.Node, path string) {
+	switch auto := n.Value == AutoBatch.String(); {
+	case auto && dec.kind == Train:
+		dec.fault(n, path, "auto is for inference: another size is another training")
+	case auto:
+		*b = AutoBatch
+	default:
+		dec.into(n, reflect.ValueOf((*int)(b)).Elem(), path)
+	}
 }
 
 // Percent is a share, 0 to 100.

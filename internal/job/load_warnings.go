@@ -71,7 +71,7 @@ func (r *rules) warnTraining() {
 	if s.chiefSchedules() && s.sparkFed() {
 		r.broken("chief", s.Chief, "ParameterServerStrategy pulls its dataset through the chief: Spark feeds the chief alone")
 	}
-	if s.Shuffle != nil && s.Shuffle.Buffer < s.BatchSize {
+	if s.Shuffle != nil && s.Shuffle.Buffer < int(s.BatchSize) {
 		r.broken("shuffle.buffer", s.Shuffle.Buffer, "is smaller than a batch (%d rows)", s.BatchSize)
 	}
 }

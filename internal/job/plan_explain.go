@@ -113,7 +113,7 @@ func (p *Plan) explainData(line lineWriter) {
 	sum := p.summary
 	if sum.inference != "" {
 		line("input", "%s", sum.inference)
-		line("batches", "%d rows each; %s", sum.batch, knownRows(sum.rows))
+		line("batches", "%s; %s", sum.batchText(), knownRows(sum.rows))
 		if sum.badRows != "" {
 			line("bad rows", "%s", sum.badRows)
 		}

@@ -46,7 +46,7 @@ func (s *Spec) feeds() []Feed {
 		f := Feed{
 			Name: string(src.purpose), Path: src.Path, Table: src.Table, SQL: src.SQL,
 			Options: map[string]string{}, Columns: s.InputMapping.Keys(),
-			Epochs: s.epochs(src.purpose), ReadBy: s.readBy(src.Source), Feeder: s.Feeder, ChunkRows: feed.ChunkRows(s.BatchSize), Balance: "equal",
+			Epochs: s.epochs(src.purpose), ReadBy: s.readBy(src.Source), Feeder: s.Feeder, ChunkRows: feed.ChunkRows(int(s.BatchSize)), Balance: "equal",
 		}
 		if src.Path != "" {
 			f.Format = src.Format
@@ -71,7 +71,7 @@ func (s *Spec) feedConfigs() []feed.Config {
 	var out []feed.Config
 	for _, src := range s.fed() {
 		f := feed.Config{
-			Name: string(src.purpose), QueueBytes: queueBytes, BatchRows: s.BatchSize,
+			Name: string(src.purpose), QueueBytes: queueBytes, BatchRows: int(s.BatchSize),
 			Synchronous: s.synchronous(src.purpose), Mapping: s.InputMapping,
 		}
 		if s.readsShards() {
@@ -248,7 +248,7 @@ func (s *Spec) context(outputs []work.Output, beside []string, verbose bool) map
 // job does not give is null. exportTo is the staging folder of export_dir.
 func (s *Spec) parameters(exportTo string) map[string]any {
 	out := map[string]any{
-		"batch_size": s.BatchSize, "epochs": s.Epochs, "steps": nil,
+		"batch_size": int(s.BatchSize), "epochs": s.Epochs, "steps": nil,
 		"model_dir": nil, "model_url": nil, "export_dir": nil,
 		"cluster_size": s.ClusterSize, "num_ps": s.NumPS, "strategy": s.Strategy,
 		"input_mode": s.InputMode, "tensorboard": s.TensorBoard, "protocol": s.Protocol,

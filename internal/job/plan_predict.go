@@ -93,7 +93,10 @@ func (s *Spec) computation() infer.Computation {
 	c := infer.Computation{
 		Source: s.model(), Signature: s.SignatureDefKey,
 		InputMapping: s.InputMapping.Map(), OutputMapping: s.OutputMapping.Map(), Keep: s.Keep,
-		BatchSize: s.BatchSize, Threads: s.Resources.Worker.Cores, MaxBad: (*float64)(s.MaxBad),
+		GrowBatch: s.BatchSize == AutoBatch, Threads: s.Resources.Worker.Cores, MaxBad: (*float64)(s.MaxBad),
+	}
+	if !c.GrowBatch {
+		c.BatchSize = int(s.BatchSize)
 	}
 	c.Constants, c.BinaryOutputs, c.AllowNarrowing, c.PadLastBatch = s.Constants, s.BinaryOutputs, s.AllowNarrowing, s.PadLastBatch
 	if s.OnBadRow != string(infer.Fail) { // "" is the same

@@ -1,5 +1,7 @@
 package job
 
+import "testing"
+
 // predictFaults are faults of inference that Spark reads and writes, as in
 // faultCases.
 var predictFaults = []faultCase{
@@ -14,4 +16,24 @@ var predictFaults = []faultCase{
 	{Infer, []string{"keep=[.day]", "output.partition_by=[.day]", "output.if_exists=resume"}, "output.partition_by[0]: .day: names hidden folders, in which output.if_exists: resume finds nothing: rename the column", 2},
 	{Infer, []string{"output.partition_by=[]"}, "output.partition_by: must name at least one column in keep", 2},
 	{Train, []string{"output={path: x, partition_by: [day]}"}, "output.partition_by: a list: does not apply to a job of kind train, but to: infer", 2},
+}
+
+// TestBatchSizeAuto: inference on GPUs grows its batches, unless the job says how large they are.
+func TestBatchSizeAuto(t *testing.T) {
+	for _, c := range []struct {
+		set  []string
+		rows int
+		grow bool
+	}{
+		{nil, 100, false},
+		{[]string{"batch_size=auto"}, 0, true},
+		{[]string{"resources.worker={gpus: 1}"}, 0, true},
+		{[]string{"resources.worker.gpus=0"}, 100, false},
+		{[]string{"resources.worker.gpus=1", "batch_size=7"}, 7, false},
+	} {
+		got := spec(t, Infer, base(Infer), c.set...).computation()
+		if got.BatchSize != c.rows || got.GrowBatch != c.grow {
+			t.Errorf("%v: %d rows, grow %v", c.set, got.BatchSize, got.GrowBatch)
+		}
+	}
 }

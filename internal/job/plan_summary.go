@@ -19,7 +19,7 @@ type summary struct {
 	native     bool // a Python program reads its input itself
 	scheduled  bool // the chief takes all rows and schedules the steps
 	strategy   string
-	batch      int
+	batch      BatchSize
 	epochs     int
 	steps      int64 // limit; 0: none
 	rows       int64 // of the input; 0: not known
@@ -119,6 +119,14 @@ func (s *Spec) explainBadRows() string {
 		text += fmt.Sprintf("; more than %s of all rows fail the job", s.MaxBad)
 	}
 	return text
+}
+
+// batchText is the rows of a run of the model.
+func (sum summary) batchText() string {
+	if sum.batch == AutoBatch {
+		return "as large as pays (batch_size: auto)"
+	}
+	return fmt.Sprintf("%d rows each", sum.batch)
 }
 
 // stepsText is the arithmetic rows x epochs / batch / workers = steps.

@@ -37,7 +37,7 @@ func (s *Spec) trainRequest(outputs []work.Output) train.Request {
 	g := s.App.Graph
 	r := train.Request{
 		Graph: g.Path, TrainSignature: g.TrainSignature,
-		Strategy: train.Strategy(s.Strategy), InputMapping: s.InputMapping.Map(), AllowNarrowing: s.AllowNarrowing, BatchSize: s.BatchSize, Steps: s.Steps,
+		Strategy: train.Strategy(s.Strategy), InputMapping: s.InputMapping.Map(), AllowNarrowing: s.AllowNarrowing, BatchSize: int(s.BatchSize), Steps: s.Steps,
 		ModelDir: s.ModelDir, InitFrom: g.InitFrom, EverySteps: s.Checkpoint.EverySteps, Keep: s.Checkpoint.Keep,
 		OnNonFinite: train.NonFinite(s.OnNonFinite), Protocol: s.Protocol, Threads: s.Resources.Worker.Cores,
 	}

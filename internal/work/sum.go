@@ -51,6 +51,7 @@ func sumResults(splits []infer.Split, results [][]byte) (*total, error) {
 		sum.Add(r.Account)
 		sum.Splits = append(sum.Splits, r.Splits...)
 		sum.Served = append(sum.Served, r.Served...)
+		sum.BatchRows = max(sum.BatchRows, r.BatchRows)
 		sum.LoadedMS = max(sum.LoadedMS, r.LoadedMS)
 		sum.LoadSeconds += r.LoadSeconds
 		sum.ReadSeconds += r.ReadSeconds
