@@ -31,7 +31,7 @@ spark: {{master: "local[1]"}}
 INFER = """\
 export_dir: {folder}/export-{gpus}
 input: {{path: {folder}/rows}}
-batch_size: {batch}
+batch_size: auto
 output: {{path: {folder}/predictions-{gpus}}}
 tensorflow: {{lib_dir: {libraries}}}
 resources: {{worker: {{gpus: {gpus}}}}}
@@ -191,7 +191,8 @@ def main():
         if done["infer"]["rows"] != ROWS:
             sys.exit(f"gpu-check: {done['infer']['rows']} of {ROWS} rows were predicted")
         # That its engine computes on the GPU, the member has proved before.
-        show("infer", ROWS / done["infer"]["compute_seconds"], check_use("infer", done, gpus))
+        device = f"{check_use('infer', done, gpus)}; {done['infer']['batch_rows']} rows at a time"
+        show("infer", ROWS / done["infer"]["compute_seconds"], device)
         done = run("graph", "train", GRAPH, folder, gpus)
         rate = done["train"]["steps_per_s"] * BATCH
         show("graph", rate, check_use("graph", done, gpus))
