@@ -114,12 +114,12 @@ def assert_exported_is_checkpoint(model, job, digits):
 
 def test_digits(job, run, graph, digits):
     """Two workers and a parameter server reach what one member reaches; every update counts."""
-    path = graph("digits")
+    path, epochs = graph("digits"), 12  # until more rows teach little: workers' rates differ
     paths = {f"input.{feed}.path": digits / part for feed, part in FEEDS.items()}
-    more = {**paths, "export_dir": job.folder / "export", "epochs": EPOCHS}
+    more = {**paths, "export_dir": job.folder / "export", "epochs": epochs}
     result = run("digits", path, **more)
     rows = trained(result)
-    assert rows.keys() == {"worker:0", "worker:1"} and sum(rows.values()) == EPOCHS * ROWS
+    assert rows.keys() == {"worker:0", "worker:1"} and sum(rows.values()) == epochs * ROWS
     steps = sum(math.ceil(one / 32) for one in rows.values())
     assert result.verdict["train"]["step"] == result.verdict["train"]["steps"] == steps
     assert tf.train.latest_checkpoint(job.folder / "model").endswith(f"ckpt-{steps}")
@@ -127,7 +127,7 @@ def test_digits(job, run, graph, digits):
     together = accuracy(job.folder / "export", digits)
     assert result.verdict["train"]["evaluated"]["accuracy"] == pytest.approx(together, abs=1e-5)
     alone = run("digits", path, "--local", **more, model_dir=job.folder / "alone")
-    assert alone.verdict["train"]["steps"] == math.ceil(EPOCHS * ROWS / 32)
+    assert alone.verdict["train"]["steps"] == math.ceil(epochs * ROWS / 32)
     assert together > 0.9
     assert together > alone.verdict["train"]["evaluated"]["accuracy"] - 0.03
 
