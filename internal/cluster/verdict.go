@@ -2,9 +2,9 @@ package cluster
 
 import (
 	"fmt"
-	"strings"
 
 	"tfos/internal/exit"
+	"tfos/internal/oneline"
 	"tfos/internal/record"
 )
 
@@ -76,9 +76,5 @@ func (s State) Verdict() record.Verdict {
 
 // OneLine joins the lines of a manager's words, and cuts them at 1 KiB.
 func OneLine(words string) string {
-	line := strings.Join(strings.Fields(words), " ")
-	if len(line) > 1<<10 {
-		line = strings.ToValidUTF8(line[:1<<10], "") + "…"
-	}
-	return line
+	return oneline.Of(words, 1<<10)
 }

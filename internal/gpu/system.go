@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"strings"
 	"time"
+
+	"tfos/internal/oneline"
 )
 
 // This file asks the system: it starts nvidia-smi.
@@ -23,9 +25,9 @@ func List(ctx context.Context) ([]Device, error) {
 	return found.devices, err
 }
 
-// takeInventory asks nvidia-smi for all devices. It fails if one device is lost, and with a
-// corrupted infoROM. It is believed of devices that it fully describes all the same: the others
-// may work, and TensorFlow must compute on them before a program runs.
+// takeInventory asks nvidia-smi for all devices. nvidia-smi also fails if one device is lost or
+// an infoROM is corrupted. Devices that it fully describes are taken nevertheless: TensorFlow
+// must compute on them before a program runs.
 func takeInventory(ctx context.Context) (inventory, error) {
 	list, failed := smi(ctx, "-L")
 	if len(list) == 0 && failed != nil {
@@ -76,8 +78,7 @@ var remedies = map[int]string{
 const longestText = 400
 
 func oneLine(out []byte) string {
-	text := strings.Join(strings.Fields(string(out)), " ")
-	return text[:min(len(text), longestText)]
+	return oneline.Of(string(out), longestText)
 }
 
 // usersOf names the processes that have memory of a device, as ": process 7 has 300 MiB".

@@ -2,9 +2,9 @@ package infer
 
 import (
 	"fmt"
-	"strings"
 
 	"tfos/internal/exit"
+	"tfos/internal/oneline"
 )
 
 // BadRows is what a job does with a row that cannot be predicted.
@@ -129,9 +129,5 @@ const reasonBytes = 500
 
 // oneLine is a reason as files and messages have it.
 func oneLine(err error) string {
-	text := strings.Join(strings.Fields(strings.ToValidUTF8(err.Error(), "\uFFFD")), " ")
-	if len(text) > reasonBytes {
-		text = strings.ToValidUTF8(text[:reasonBytes], "") + "…"
-	}
-	return text
+	return oneline.Of(err.Error(), reasonBytes)
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/singleflight"
+
+	"tfos/internal/oneline"
 )
 
 // pluginTimeout bounds a credential plugin: it may ask a cloud's metadata server.
@@ -143,10 +145,7 @@ func (s *pluginSession) run() (execStatus, error) {
 
 // oneLine is the beginning of a text, after a colon; "": there is none.
 func oneLine(text string) string {
-	text = strings.Join(strings.Fields(text), " ")
-	if len(text) > maxSaid {
-		text = strings.ToValidUTF8(text[:maxSaid], "") + "…"
-	}
+	text = oneline.Of(text, maxSaid)
 	if text == "" {
 		return ""
 	}

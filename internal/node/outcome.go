@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
+	"tfos/internal/oneline"
 	"tfos/internal/reserve"
 )
 
@@ -116,9 +116,5 @@ func signalCause(s syscall.Signal) string {
 
 // oneLine makes text one line of printable UTF-8, and cuts it at longestCause bytes.
 func oneLine(text string) string {
-	text = strings.Join(strings.Fields(printable(text)), " ")
-	if len(text) > longestCause {
-		text = strings.ToValidUTF8(text[:longestCause], "") + " ..."
-	}
-	return text
+	return oneline.Of(printable(text), longestCause)
 }

@@ -84,7 +84,7 @@ func TestOneLine(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	long := oneLine(strings.Repeat("é", longestCause))
-	if !utf8.ValidString(long) || len(long) > longestCause+len(" ...") || !strings.HasSuffix(long, " ...") {
+	if !utf8.ValidString(long) || len(long) > longestCause+len("…") || !strings.HasSuffix(long, "…") {
 		t.Errorf("%d bytes, valid: %v", len(long), utf8.ValidString(long))
 	}
 }

@@ -185,6 +185,29 @@ def test_launcher_killed(cluster, job, write_job):
         cluster.assert_clean(job)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [None, 0, 3], ids=["recorded", "submitting", "submitting-3s"])
+def test_launcher_killed_before_the_driver(surviving, job, write_job, seconds):
+    """The next launcher of the run follows it or submits it: there is one application."""
+    path = job_file(surviving, job, write_job, "count.py")
+    job.start("train", path)
+    if seconds is None:
+        said = job.folder / "stderr.txt"
+        job.wait_for(lambda: f"run {job.run_id}" in said.read_text(), what="record")
+    else:
+        job.wait_for(lambda: job.processes("SparkSubmit"), what="spark-submit")
+        time.sleep(seconds)
+    job.process.kill()
+    job.process.wait()
+    job.err.close()
+    job.start("train", path)
+    result = ends(surviving, job, Expected(0, ["^$"]))
+    told = ("goes on: record", "is looked for in the cluster")
+    assert any(text in result.stderr for text in told), result.stderr
+    assert_all_rows(job, 200)
+    assert len(surviving.applications(job)) == 1
+
+
 def test_no_archive(cluster, job, write_job):
     conf = {"spark.archives": str(job.folder / "no-such-archive.tar.gz")}
     job.start("train", job_file(cluster, job, write_job, "count.py", conf=conf))
