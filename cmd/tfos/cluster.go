@@ -204,7 +204,7 @@ func (c *cli) openRun(ctx context.Context, folder string, spec *job.Spec, settin
 	if spec != nil {
 		conf = spec.Spark.Conf
 	}
-	r.manager, err = r.with.Open(r.run.ID, site.Settings, conf, c.env.Get)
+	r.manager, err = r.with.Open(site.Settings, conf, c.env.Get)
 	return r, err
 }
 

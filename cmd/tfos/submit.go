@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 
 	"tfos/internal/cluster"
@@ -251,6 +252,7 @@ func (s *submission) makePlan(ctx context.Context) error {
 		RunID:         s.run,
 		Scratch:       launch.ScratchDir(s.c.tmp, s.run),
 		Record:        launch.RecordDir(s.state, s.run),
+		Host:          hostName(),
 		Python:        python,
 		PysparkPython: s.c.env.Get("PYSPARK_PYTHON"),
 		Columns:       job.ColumnsOf(s.lines),
@@ -264,6 +266,12 @@ func (s *submission) makePlan(ctx context.Context) error {
 		Verbose:       s.o.verbose,
 	})
 	return err
+}
+
+// hostName is this machine's name; "": it has none.
+func hostName() string {
+	name, _ := os.Hostname()
+	return name
 }
 
 // search is where Python and Spark are looked for. spec may be nil.

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -29,9 +30,8 @@ const (
 type Config struct {
 	Kind   Kind
 	Master string // spark.master
-	Run    string // the run's id
-	// Conf has the Spark settings of the job and of the site's spark-defaults.conf. It may
-	// have secrets.
+	// Conf has the Spark settings of the job and of the site's spark-defaults.conf, with the
+	// run's key in [YARNTags] or [ExecutorLabel]. It may have secrets.
 	Conf map[string]string
 	// Env is the environment of the launcher: HADOOP_CONF_DIR, KUBECONFIG.
 	Env func(name string) string `json:"-"`
@@ -145,11 +145,24 @@ const TailLines = 20
 
 // RunKey returns the word by which a run is found at its manager: lower case letters,
 // digits and dashes, at most 54 characters, as tags of YARN, labels and names of pods may
-// have. Two runs have two keys.
-func RunKey(run string) string {
-	sum := sha256.Sum256([]byte(run))
+// have. record is where the record of the run is, with the host if only that sees it: two runs
+// of one id, of two jobs or users, have two keys.
+func RunKey(run, record string) string {
+	sum := sha256.Sum256([]byte(run + "\x00" + record))
 	word := strings.Trim(notInKeys.ReplaceAllString(strings.ToLower(run), "-"), "-")
 	return fmt.Sprintf("tfos-%s-%s", strings.TrimRight(word[:min(len(word), 40)], "-"), hex.EncodeToString(sum[:4]))
+}
+
+// Settings of Spark that hold the key of a run.
+const (
+	YARNTags      = "spark.yarn.tags" // the key is the last one
+	ExecutorLabel = "spark.kubernetes.executor.label." + runLabel
+)
+
+// keyOf returns the key of the run in its settings.
+func keyOf(conf map[string]string) string {
+	tags := strings.Split(conf[YARNTags], ",")
+	return cmp.Or(conf[ExecutorLabel], tags[len(tags)-1])
 }
 
 var notInKeys = regexp.MustCompile(`[^a-z0-9]+`)

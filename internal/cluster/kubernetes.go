@@ -63,7 +63,7 @@ func openKubernetes(c Config) (*kubernetes, error) {
 	if err != nil {
 		return nil, unreachable("%w", err)
 	}
-	key := RunKey(c.Run)
+	key := keyOf(c.Conf)
 	return &kubernetes{client: client, conf: c.Conf, key: key, label: runLabel + "=" + key, pods: map[string]*seenPod{}}, nil
 }
 

@@ -41,8 +41,8 @@ func serveAPI(t *testing.T) (*apiServer, *kubernetes) {
 	api := &apiServer{t: t, pods: map[string]json.RawMessage{}}
 	server := httptest.NewServer(api)
 	t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
-	manager, err := Open(Config{Kind: Kubernetes, Master: "k8s://" + server.URL, Run: "r",
-		Conf: map[string]string{"spark.executor.instances": "1", "spark.executor.memory": "1g", "spark.executor.memoryOverhead": "512m",
+	manager, err := Open(Config{Kind: Kubernetes, Master: "k8s://" + server.URL,
+		Conf: map[string]string{ExecutorLabel: RunKey("r", ""), "spark.executor.instances": "1", "spark.executor.memory": "1g", "spark.executor.memoryOverhead": "512m",
 			"spark.executor.cores": "2", "spark.kubernetes.namespace": "rec"},
 		Env: func(name string) string { return map[string]string{"HOME": t.TempDir()}[name] }})
 	if err != nil {
@@ -141,7 +141,7 @@ func (a *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write(a.pods[strings.TrimPrefix(r.URL.Path, pods+"/")])
 	case r.Method == http.MethodGet && strings.HasPrefix(r.URL.Path, pods+"/"):
 		w.WriteHeader(http.StatusNotFound)
-	case r.URL.Path == pods && query.Get("labelSelector") == runLabel+"="+RunKey("r"):
+	case r.URL.Path == pods && query.Get("labelSelector") == runLabel+"="+RunKey("r", ""):
 		items := []json.RawMessage{}
 		for _, pod := range a.pods {
 			items = append(items, pod)
@@ -214,7 +214,7 @@ func TestKubernetesUntrusted(t *testing.T) {
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	manager, err := Open(Config{Kind: Kubernetes, Master: "k8s://" + server.URL, Run: "r", Env: func(name string) string { return map[string]string{"HOME": t.TempDir()}[name] }})
+	manager, err := Open(Config{Kind: Kubernetes, Master: "k8s://" + server.URL, Env: func(name string) string { return map[string]string{"HOME": t.TempDir()}[name] }})
 	if err == nil {
 		err = manager.Reach(t.Context())
 	}
@@ -361,7 +361,7 @@ func TestKubernetesDriver(t *testing.T) {
 	if state, err := k.State(t.Context(), app); err != nil || state.Phase != Killed || state.Words != "pod large was deleted" {
 		t.Errorf("a driver's pod that is gone: %+v, %v", state, err)
 	}
-	want := []string{"pods tfos-run=" + RunKey("r"), "configmaps spark-app-selector=" + RunKey("r")}
+	want := []string{"pods tfos-run=" + RunKey("r", ""), "configmaps spark-app-selector=" + RunKey("r", "")}
 	if err := k.Kill(t.Context(), app); err != nil || !slices.Equal(api.deleted, want) {
 		t.Errorf("kill deletes %q, %v", api.deleted, err)
 	}

@@ -118,8 +118,9 @@ func TestStandalonePages(t *testing.T) {
 
 func TestRunKey(t *testing.T) {
 	seen := map[string]string{}
-	for _, run := range []string{"digits-20260102-030405-abcd", "A", "a", "a.", strings.Repeat("x", 64), strings.Repeat("x", 63) + "y"} {
-		key := RunKey(run)
+	for _, run := range []string{"digits-20260102-030405-abcd", "A", "a", "a.", "a h:/of/another", strings.Repeat("x", 64), strings.Repeat("x", 63) + "y"} {
+		run, record, _ := strings.Cut(run, " ")
+		key := RunKey(run, record)
 		if other, found := seen[key]; found {
 			t.Errorf("%s and %s have the key %s", run, other, key)
 		}

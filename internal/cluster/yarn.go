@@ -19,7 +19,7 @@ import (
 // yarn is a YARN cluster. An application is asked for at the web services of its
 // ResourceManager (Hadoop: YARN, "ResourceManager REST API's").
 type yarn struct {
-	run      string
+	key      string // of the run
 	property func(name string) string // of core-site.xml and yarn-site.xml
 	env      func(name string) string
 	managers []managerSite
@@ -34,7 +34,7 @@ func openYARN(c Config) (Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	y := yarn{run: c.Run, property: configuration.Get, env: c.Env}
+	y := yarn{key: keyOf(c.Conf), property: configuration.Get, env: c.Env}
 	if y.managers, err = managerSites(y.property); err != nil {
 		return nil, err
 	}
@@ -116,9 +116,12 @@ func (y yarn) Find(ctx context.Context) (App, error) {
 			App []yarnApplication `json:"app"`
 		} `json:"apps"`
 	}
-	err := y.rm.get(ctx, "/ws/v1/cluster/apps", url.Values{"applicationTags": {RunKey(y.run)}}, &answer)
+	if y.key == "" {
+		return App{}, ErrUnknown // without a tag YARN would list all applications
+	}
+	err := y.rm.get(ctx, "/ws/v1/cluster/apps", url.Values{"applicationTags": {y.key}}, &answer)
 	if err != nil {
-		return App{}, fmt.Errorf("cluster: find run %s: %w", y.run, err)
+		return App{}, fmt.Errorf("cluster: find %s: %w", y.key, err)
 	}
 	if len(answer.Apps.App) == 0 {
 		return App{}, ErrUnknown

@@ -105,7 +105,7 @@ func TestYARNKerberos(t *testing.T) {
 		return err == nil
 	})
 	open := func(settings map[string]string) yarn {
-		m, err := Open(Config{Kind: YARN, Run: "r", Conf: settings, Env: func(name string) string {
+		m, err := Open(Config{Kind: YARN, Conf: settings, Env: func(name string) string {
 			if name == "KRB5_CONFIG" {
 				return krb5
 			}

@@ -38,7 +38,7 @@ func yarnSite(t *testing.T, properties map[string]string) func(string) string {
 
 func openedYARN(t *testing.T, properties map[string]string) yarn {
 	t.Helper()
-	m, err := Open(Config{Kind: YARN, Master: "yarn", Run: "Digits.1", Env: yarnSite(t, properties)})
+	m, err := Open(Config{Kind: YARN, Master: "yarn", Conf: map[string]string{YARNTags: "mine,tfos," + RunKey("Digits.1", "hdfs://n/r")}, Env: yarnSite(t, properties)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +229,7 @@ func TestYARNStandby(t *testing.T) {
 		w.WriteHeader(http.StatusAccepted)
 	})
 	mux.HandleFunc("GET /ws/v1/cluster/apps", func(w http.ResponseWriter, r *http.Request) {
-		if r.FormValue("applicationTags") != RunKey("Digits.1") {
+		if r.FormValue("applicationTags") != RunKey("Digits.1", "hdfs://n/r") {
 			fmt.Fprint(w, `{"apps":null}`)
 			return
 		}
@@ -267,7 +267,7 @@ func TestYARNStandby(t *testing.T) {
 		}
 	}
 	y := openedYARN(t, map[string]string{"yarn.resourcemanager.webapp.address": address(active)})
-	y.run = "another"
+	y.key = "tfos-other"
 	if _, err := y.Find(t.Context()); !errors.Is(err, ErrUnknown) {
 		t.Errorf("another run: %v", err)
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"tfos/internal/cluster"
 )
 
 // elsewhere are Spark settings that have a key of their own in the job file.
@@ -51,7 +53,7 @@ func (r *rules) spark() {
 func (r *rules) conf() {
 	s := r.s.forSpark()
 	ours := s.ownedConf()
-	ofRun := s.Where().runConf("", s.InCluster())
+	ofRun := s.Where().runConf("", "", s.InCluster())
 	for _, name := range slices.Sorted(maps.Keys(s.Spark.Conf)) {
 		value, path := s.Spark.Conf[name], "spark.conf."+name
 		shown := value
@@ -66,7 +68,7 @@ func (r *rules) conf() {
 			r.broken(path, shown, "%s", because(name, ours[name]))
 		} else if slices.Contains(owned, name) && !sameSetting(value, ours[name]) {
 			r.broken(path, shown, "%s", because(name, ours[name]))
-		} else if _, named := ofRun[name]; named && name != yarnTags {
+		} else if _, named := ofRun[name]; named && name != cluster.YARNTags {
 			r.broken(path, shown, "is set by tfos: by it the run is known")
 		} else if strings.ContainsAny(value, "\x00\n") {
 			r.broken(path, shown, "must be one line")

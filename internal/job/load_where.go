@@ -52,7 +52,7 @@ type place struct {
 	followed bool
 	// runConf are the settings by which the manager knows the run, and by which spark-submit
 	// ends once the manager has the application.
-	runConf func(run string, inCluster bool) map[string]string
+	runConf func(run, key string, inCluster bool) map[string]string
 	// archivesConf is the setting for archives that executors unpack. "": there are no
 	// executors of the run's own.
 	archivesConf string
@@ -90,8 +90,8 @@ var placeOf = map[Where]place{
 }
 
 // yarnRun tags the application: by tags its manager finds it.
-func yarnRun(run string, inCluster bool) map[string]string {
-	conf := map[string]string{yarnTags: "tfos," + cluster.RunKey(run)}
+func yarnRun(run, key string, inCluster bool) map[string]string {
+	conf := map[string]string{cluster.YARNTags: "tfos," + key}
 	if inCluster {
 		conf["spark.yarn.submit.waitAppCompletion"] = "false"
 		conf["spark.yarn.appMasterEnv.TFOS_RUN"] = run
@@ -100,24 +100,23 @@ func yarnRun(run string, inCluster bool) map[string]string {
 }
 
 // kubernetesRun labels the pods: by the label their manager finds them.
-func kubernetesRun(run string, inCluster bool) map[string]string {
-	key := cluster.RunKey(run)
-	conf := map[string]string{"spark.kubernetes.executor.label.tfos-run": key}
+func kubernetesRun(run, key string, inCluster bool) map[string]string {
+	conf := map[string]string{cluster.ExecutorLabel: key}
 	if !inCluster {
 		conf["spark.app.id"] = key // the label of what Spark makes for executors
 	} else {
 		conf["spark.kubernetes.driver.label.tfos-run"] = key
-		conf["spark.kubernetes.driver.pod.name"] = key + "-driver" // two runs of one id do not start
+		conf["spark.kubernetes.driver.pod.name"] = key + "-driver" // a run does not start twice
 		conf["spark.kubernetes.submission.waitAppCompletion"] = "false"
 		conf["spark.kubernetes.driverEnv.TFOS_RUN"] = run
 	}
 	return conf
 }
 
-// runConf are the settings by which the manager of such a place knows a run.
-func (w Where) runConf(run string, inCluster bool) map[string]string {
+// runConf are the settings by which the manager of such a place knows a run with a key.
+func (w Where) runConf(run, key string, inCluster bool) map[string]string {
 	if known := w.place().runConf; known != nil {
-		return known(run, inCluster)
+		return known(run, key, inCluster)
 	}
 	return nil
 }

@@ -15,6 +15,8 @@ type Environment struct {
 	RunID string
 	// Scratch is the run's temporary folder, Record the one that is kept. Both absolute.
 	Scratch, Record string
+	// Host is this machine's name. It tells runs of one id on two machines apart.
+	Host string
 	// Python is the interpreter that runs the Spark driver on this machine,
 	// absolute; executors on this machine (local[n], local-cluster, a standalone
 	// master on the loopback address) use it too. "": python3.

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"tfos/internal/cluster"
 )
 
 // ownedConf is what tfos sets for the settings in owned, as far as it does; the
@@ -70,8 +72,6 @@ func (s *Spec) defaultConf(env Environment, l layout) map[string]string {
 	return conf
 }
 
-const yarnTags = "spark.yarn.tags"
-
 // settings is every Spark setting of the run. The user's win over the defaults;
 // the owned ones were found equal by validate.
 func (s *Spec) settings(env Environment, l layout) map[string]string {
@@ -80,8 +80,12 @@ func (s *Spec) settings(env Environment, l layout) map[string]string {
 	maps.Copy(conf, s.ownedConf())
 	conf["spark.executorEnv.TFOS_RUN"] = env.RunID
 	s.addArchives(conf, l.master.where.place().archivesConf)
-	for name, value := range l.master.where.runConf(env.RunID, s.InCluster()) {
-		if given := s.Spark.Conf[name]; name == yarnTags && given != "" {
+	record := env.Host + ":" + env.Record
+	if s.InCluster() {
+		record = s.RecordFolder(env.RunID)
+	}
+	for name, value := range l.master.where.runConf(env.RunID, cluster.RunKey(env.RunID, record), s.InCluster()) {
+		if given := s.Spark.Conf[name]; name == cluster.YARNTags && given != "" {
 			value = given + "," + value
 		}
 		conf[name] = value

@@ -130,7 +130,7 @@ var plans = []struct {
 
 var testEnvironment = Environment{
 	RunID: "digits-1", Scratch: "/tmp/tfos-digits-1", Record: "/home/u/.tfos/runs/digits-1",
-	Python: "/venv/bin/python", Cores: 4,
+	Host: "h", Python: "/venv/bin/python", Cores: 4,
 }
 
 // spec decodes, completes and validates, as Load does with a file of that name,

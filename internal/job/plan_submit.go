@@ -50,7 +50,7 @@ func (p *Plan) Cluster(site map[string]string, env func(string) string) cluster.
 	}
 	maps.Copy(conf, p.Submission.Conf)
 	maps.Copy(conf, p.Submission.Secrets)
-	return cluster.Config{Kind: cluster.Kind(p.Where), Master: p.Submission.Master, Run: p.Run, Conf: conf, Env: env}
+	return cluster.Config{Kind: cluster.Kind(p.Where), Master: p.Submission.Master, Conf: conf, Env: env}
 }
 
 // redaction is the setting by which Spark hides values in its web pages and logs.

@@ -22,6 +22,36 @@ func TestPlanVersion(t *testing.T) {
 }
 
 // What Quote writes, a shell reads back.
+// TestKeys: two runs of one id are two at the cluster manager, if their records are not the same.
+func TestKeys(t *testing.T) {
+	const cluster = "spark.deploy_mode=cluster"
+	keys := map[string]string{}
+	for _, c := range []struct{ name, host, record, sets, same string }{
+		{"one", "h", "/r/x", "", ""},
+		{"on another host", "i", "/r/x", "", ""},
+		{"of another user", "h", "/s/x", "", ""},
+		{"in the cluster", "h", "/r/x", cluster + " spark.record_dir=hdfs://n/r", ""},
+		{"by another launcher", "i", "/s/x", cluster + " spark.record_dir=hdfs://n/r", "in the cluster"},
+		{"of another job", "h", "/r/x", cluster + " spark.record_dir=hdfs://n/s", ""},
+	} {
+		for _, master := range []string{"yarn", "k8s://https://h:6443"} {
+			env := testEnvironment
+			env.Host, env.Record = c.host, c.record
+			p, err := MakePlan(spec(t, Train, base(Train), append(strings.Fields(c.sets), "spark.master="+master, "model_dir=hdfs://n/m")...), env)
+			if err != nil {
+				t.Fatal(err)
+			}
+			key := p.Submission.Conf["spark.yarn.tags"] + p.Submission.Conf["spark.kubernetes.executor.label.tfos-run"]
+			if other := keys[key]; other != c.same {
+				t.Errorf("%s of %s: the key of %q", c.name, master, other)
+			}
+			if c.same == "" {
+				keys[key] = c.name
+			}
+		}
+	}
+}
+
 func TestQuoteRoundTrip(t *testing.T) {
 	argv := []string{"plain", "", "two words", "it's", `back\slash`, "$HOME `x` \"y\"", "*?[a]~", "new\nline", "--conf", "a=b c", "ünïcode", "!x"}
 	out, err := exec.CommandContext(t.Context(), "sh", "-c", `printf '%s\0' `+Quote(argv, false)).Output()

@@ -56,12 +56,12 @@ func (r ClusterRun) Unreachable() time.Duration {
 
 // Open returns the manager of the run. site are the settings of spark-defaults.conf, job those
 // of the run's job file: secrets are only there.
-func (r ClusterRun) Open(run string, site, job map[string]string, env func(string) string) (cluster.Manager, error) {
+func (r ClusterRun) Open(site, job map[string]string, env func(string) string) (cluster.Manager, error) {
 	conf := map[string]string{}
 	maps.Copy(conf, site)
 	maps.Copy(conf, job)
 	maps.Copy(conf, r.Conf)
-	return cluster.Open(cluster.Config{Kind: r.Kind, Master: r.Master, Run: run, Conf: conf, Env: env})
+	return cluster.Open(cluster.Config{Kind: r.Kind, Master: r.Master, Conf: conf, Env: env})
 }
 
 // recordPlace is the content of placeFile.

@@ -3,6 +3,7 @@
 import collections
 import os
 import re
+import zlib
 
 import pytest
 import python_path
@@ -138,7 +139,9 @@ def job(tmp_path_factory, request):
     import harness
 
     folder = tmp_path_factory.mktemp("j")
-    name = re.sub(r"\W+", "-", request.node.name)[:40].strip("-").lower()
+    node = request.node  # parameters may come to lie behind the end of the name
+    name = re.sub(r"\W+", "-", node.name)[:34].strip("-").lower()
+    name += f"-{zlib.crc32(node.nodeid.encode()) & 0xFFFF:04x}"
     one = harness.Job(folder, name)
     yield one
     one.kill()
