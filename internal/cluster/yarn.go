@@ -19,7 +19,7 @@ import (
 // yarn is a YARN cluster. An application is asked for at the web services of its
 // ResourceManager (Hadoop: YARN, "ResourceManager REST API's").
 type yarn struct {
-	key      string // of the run
+	key      string                   // of the run
 	property func(name string) string // of core-site.xml and yarn-site.xml
 	env      func(name string) string
 	managers []managerSite
