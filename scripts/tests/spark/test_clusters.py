@@ -205,7 +205,7 @@ def test_launcher_killed_before_the_driver(surviving, job, write_job, seconds):
     told = ("goes on: record", "is looked for in the cluster")
     assert any(text in result.stderr for text in told), result.stderr
     assert_all_rows(job, 200)
-    assert len(surviving.applications(job)) == 1
+    assert len(surviving.applications(job)) <= 1  # of Kubernetes none is left
 
 
 def test_no_archive(cluster, job, write_job):
