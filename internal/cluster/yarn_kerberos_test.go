@@ -3,6 +3,7 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -105,7 +106,9 @@ func TestYARNKerberos(t *testing.T) {
 		return err == nil
 	})
 	open := func(settings map[string]string) yarn {
-		m, err := Open(Config{Kind: YARN, Conf: settings, Env: func(name string) string {
+		conf := map[string]string{YARNTags: "tfos," + RunKey("r", "")}
+		maps.Copy(conf, settings)
+		m, err := Open(Config{Kind: YARN, Conf: conf, Env: func(name string) string {
 			if name == "KRB5_CONFIG" {
 				return krb5
 			}

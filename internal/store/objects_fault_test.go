@@ -296,10 +296,10 @@ func TestTrickle(t *testing.T) {
 	onEach(t, func(t *testing.T, s *Objects, p *faultyProxy, root string) {
 		data := noise(1 << 20)
 		writeBytes(t, s, root+"/a", data)
-		s.slow = 500 * time.Millisecond
+		s.slow = 2 * time.Second
 		slowly := func(w io.Writer, r io.Reader) {
 			for range 20 {
-				time.Sleep(75 * time.Millisecond) // 1.5 s in all
+				time.Sleep(150 * time.Millisecond) // 3 s in all
 				_, _ = io.CopyN(w, r, 1<<20/20)
 				if flusher, ok := w.(http.ResponseWriter); ok {
 					_ = http.NewResponseController(flusher).Flush()
@@ -309,12 +309,15 @@ func TestTrickle(t *testing.T) {
 		}
 		p.set(times(1000, isGet, func(p *faultyProxy, w http.ResponseWriter, r *http.Request) {
 			answer := p.forward(r)
+			if answer == nil {
+				return
+			}
 			defer answer.Body.Close()
 			copyHeader(w, answer)
 			slowly(w, answer.Body)
 		}))
 		begin := time.Now()
-		if got := content(t, s, root+"/a"); got != string(data) || len(p.seen()) > 2 || time.Since(begin) < time.Second {
+		if got := content(t, s, root+"/a"); got != string(data) || len(p.seen()) > 2 || time.Since(begin) < s.slow {
 			t.Errorf("%d bytes in %d requests, %s", len(got), len(p.seen()), time.Since(begin))
 		}
 		p.set(times(1000, func(r *http.Request) bool { return r.ContentLength > 500_000 }, func(p *faultyProxy, w http.ResponseWriter, r *http.Request) {
@@ -322,6 +325,9 @@ func TestTrickle(t *testing.T) {
 			slowly(&body, r.Body)
 			r.Body = io.NopCloser(&body)
 			answer := p.forward(r)
+			if answer == nil {
+				return
+			}
 			defer answer.Body.Close()
 			copyHeader(w, answer)
 			_, _ = io.Copy(w, answer.Body)
