@@ -51,7 +51,8 @@ def kill(job, victim):
     victims = [job.process.pid] if victim == LAUNCHER else job.processes(victim)
     assert victims, victim
     for pid in victims:
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # one of them ends with another
+            os.kill(pid, signal.SIGKILL)
     wait_until(lambda: not set(victims) & set(job.processes()))
 
 
