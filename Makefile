@@ -112,8 +112,10 @@ test-all: build test-go ## everything, the slow ones, all versions and the race 
 	CGO_ENABLED=1 go test -race $(PURE_ROOMS)
 
 # Some cases only: make bench-full BENCH='overhead files'
+# Small passes of stores.inference take half a second, and measure how the servers' JVM starts.
 bench: build ## tfos beside its peers, the short set on reduced rows: rows in and out, graph programs, stores, export
-	$(PYTHON) scripts/bench --rows small --runs 1 spark_fed.floats files graph export stores.fed stores.graph stores.inference stores.commit
+	$(PYTHON) scripts/bench --rows small --runs 1 spark_fed.floats files graph export stores.fed stores.graph stores.commit
+	$(PYTHON) scripts/bench --rows full --runs 2 stores.inference
 
 bench-full: build ## the whole benchmark: more than an hour
 	$(PYTHON) scripts/bench $(BENCH)
