@@ -84,6 +84,22 @@ func TestUnnamedStayHere(t *testing.T) {
 	}
 }
 
+// TestFoldersAlike: checkpoints of one folder are not those of another whose name differs in a
+// number: no note stays.
+func TestFoldersAlike(t *testing.T) {
+	url := filepath.Join(t.TempDir(), "store")
+	m := fetched(t, store.Local{}, url, func(c *Config) { c.Keep = 2 })
+	for step := 1; step <= 2; step++ {
+		for worker := range 2 {
+			(&program{t: t, dir: fmt.Sprintf("%s/worker-%d", m.Dir, worker), keep: 1}).save(step + 10*worker)
+		}
+		pass(t, m) // both folders
+	}
+	if got := tree(t, url); strings.Contains(got, notePrefix) {
+		t.Errorf("a note stays: %s", got)
+	}
+}
+
 // TestKilledAfterAnAbandonedPass: a pass does not come to its state file, because a checkpoint
 // changes while it goes up, and the mirror is killed after that pass, or after the next. What
 // came is named, or deleted.

@@ -182,7 +182,7 @@ func (m *Mirror) unname(dir string, old, now stateFile) map[string]string {
 	if m.Keep > 0 {
 		for name, k := range m.known {
 			_, brought := m.seen[name]
-			if kindOf(name) == index && k.owned && !brought && family(prefixOf(name)) == family(join(dir, now.newest)) {
+			if kindOf(name) == index && folderOf(name) == dir && k.owned && !brought && family(prefixOf(name)) == family(join(dir, now.newest)) {
 				lost[prefixOf(name)] = pruned
 			}
 		}
