@@ -14,8 +14,6 @@ type batchSizes interface {
 	// short is told that there was memory for rows at most. isNews is false if less was
 	// known before.
 	short(rows int64) (isNews bool)
-	// settled returns what next returns from now on, as far as is known; 0: any number.
-	settled() int64
 }
 
 // givenSize is batchSizes of a job that says how many rows: fewer if memory is short for them.
@@ -41,8 +39,6 @@ func (g *givenSize) short(rows int64) bool {
 	g.most = rows
 	return true
 }
-
-func (g *givenSize) settled() int64 { return g.next() }
 
 // Sizes of grownSize. Lightning's BatchSizeFinder, in its mode "power", doubles too.
 const (
@@ -120,5 +116,3 @@ func (g *grownSize) short(rows int64) bool {
 	g.size, g.done = g.best, true
 	return true
 }
-
-func (g *grownSize) settled() int64 { return g.next() }

@@ -100,7 +100,7 @@ func (r *run) withModel(ctx context.Context, load Load, work func() error) error
 	result.Model, result.Digest = r.req.Path(), digest
 	result.LoadedMS, result.LoadSeconds = loaded.UnixMilli(), loaded.Sub(start).Seconds()
 	err = work()
-	result.BatchRows = r.sizes.settled()
+	result.BatchRows = r.sizes.next()
 	if closeErr := r.model.Close(); err == nil {
 		err = closeErr
 	}

@@ -169,13 +169,17 @@ def test_killed_from_outside(cluster, job, write_job):
     ends(cluster, job, cluster.killed_outside)
 
 
+def kill_launcher(job):
+    job.process.kill()
+    job.process.wait()
+    job.err.close()
+
+
 def test_launcher_killed(cluster, job, write_job):
     """Where the driver is the launcher's child, the run ends with it. Otherwise it goes on, and
     a launcher that comes later reports its end."""
     start_busy(cluster, job, write_job, rows=2000)
-    job.process.kill()
-    job.process.wait()
-    job.err.close()
+    kill_launcher(job)
     if cluster.survives:
         job.start_command("attach", job.run_id)
         ends(cluster, job, Expected(0, ["^$"]))
@@ -197,9 +201,7 @@ def test_launcher_killed_before_the_driver(surviving, job, write_job, seconds):
     else:
         job.wait_for(lambda: job.processes("SparkSubmit"), what="spark-submit")
         time.sleep(seconds)
-    job.process.kill()
-    job.process.wait()
-    job.err.close()
+    kill_launcher(job)
     job.start("train", path)
     result = ends(surviving, job, Expected(0, ["^$"]))
     told = ("goes on: record", "is looked for in the cluster")
