@@ -11,6 +11,7 @@ import (
 
 	"tfos/internal/engine"
 	"tfos/internal/feed"
+	"tfos/internal/gpu"
 	"tfos/internal/infer"
 	"tfos/internal/modelcache"
 	"tfos/internal/store"
@@ -27,7 +28,7 @@ const (
 const usage = `usage:
   tfos-engine run [LIBRARY...]   load these libraries of operations, then do what
                                  the member at TFOS_SOCKET says
-  tfos-engine gpus               print the GPUs that TensorFlow computes on, as JSON
+  tfos-engine gpus               print the GPUs that TensorFlow computes on, as lines of JSON
   tfos-engine version            print TensorFlow's version
 `
 
@@ -42,7 +43,9 @@ func run(ctx context.Context, args []string, socket string, stdout, stderr io.Wr
 		fmt.Fprintln(stdout, engine.Version())
 		return statusDone
 	case command == "gpus" && len(args) == 1:
-		if err := json.NewEncoder(stdout).Encode(engine.GPUs()); err != nil {
+		lines := json.NewEncoder(stdout)
+		seen := engine.GPUs(func(now gpu.Seen) { _ = lines.Encode(now) })
+		if err := lines.Encode(seen); err != nil {
 			fmt.Fprintln(stderr, "tfos-engine:", err)
 			return statusFailed
 		}

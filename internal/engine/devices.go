@@ -59,15 +59,25 @@ import (
 const deviceGPU = "GPU"
 
 // GPUs says which GPUs TensorFlow sees, and whether it computes on them. What is wrong with
-// all of them is in the result's Error.
-func GPUs() gpu.Seen {
-	seen := gpu.Seen{TensorFlow: Version(), Library: libraryPath(), CUDA: hasGPUKernels("MatMul"), Driver: driverProblem(), Devices: []gpu.SeenDevice{}}
+// all of them is in the result's Error. A device that hangs stops it: say is told of each
+// step before it is done.
+func GPUs(say func(gpu.Seen)) gpu.Seen {
+	seen := gpu.Seen{TensorFlow: Version(), Library: libraryPath(), CUDA: hasGPUKernels("MatMul"), Devices: []gpu.SeenDevice{}}
+	begin := func(step gpu.Step) {
+		now := seen
+		now.Next = step
+		say(now)
+	}
+	begin(gpu.StepDriver)
+	seen.Driver = driverProblem()
+	begin(gpu.StepOpen)
 	names, err := gpuNames()
 	if err != nil {
 		seen.Error = err.Error()
 		return seen
 	}
 	for _, name := range names {
+		begin(gpu.StepCompute)
 		device := gpu.SeenDevice{Name: name}
 		if err := multiplyOn(name); err != nil {
 			device.Error = err.Error()

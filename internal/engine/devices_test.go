@@ -4,8 +4,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"tfos/internal/gpu"
 )
 
 // TestMultiplyOn: the product is computed and looked at; a device that is not there fails.
@@ -25,7 +28,11 @@ func TestMultiplyOn(t *testing.T) {
 // scripts/gpu-check.sh looks at one that has some.
 func TestGPUsWithoutOne(t *testing.T) {
 	t.Setenv("CUDA_VISIBLE_DEVICES", "")
-	seen := GPUs()
+	var steps []gpu.Step
+	seen := GPUs(func(now gpu.Seen) { steps = append(steps, now.Next) })
+	if !slices.Equal(steps, []gpu.Step{gpu.StepDriver, gpu.StepOpen}) {
+		t.Errorf("steps %q", steps)
+	}
 	if seen.Error != "" || len(seen.Devices) != 0 || seen.TensorFlow != Version() || !strings.Contains(filepath.Base(seen.Library), "libtensorflow") {
 		t.Errorf("%+v", seen)
 	}

@@ -4,11 +4,26 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
-// Seen is what a member's own TensorFlow says of the devices that it sees: one line of
-// JSON of `python -m tfos.gpus` or of `tfos-engine gpus` (docs/protocols.md).
+// Step is what a TensorFlow that looks for its devices does next.
+type Step string
+
+// Steps, in their order. A device that hangs may stop all but the first.
+const (
+	StepImport  Step = "import"  // load TensorFlow
+	StepDriver  Step = "driver"  // start CUDA's driver
+	StepOpen    Step = "open"    // open all devices
+	StepCompute Step = "compute" // compute on the device after Seen.Devices
+	StepNone    Step = ""        // it has done all
+)
+
+// Seen is what a member's own TensorFlow says of the devices that it sees: a line of JSON
+// of `python -m tfos.gpus` or of `tfos-engine gpus` before each step, and one at the end
+// (docs/protocols.md).
 type Seen struct {
+	Next Step `json:"next,omitempty"`
 	// TensorFlow is its version. Package is the Python distribution that brought it, as
 	// "tensorflow-cpu", and Library the libtensorflow of an engine. "": not known.
 	TensorFlow string `json:"tensorflow"`
@@ -66,6 +81,28 @@ func (s Seen) Check(c *Claim, host string) error {
 		return nil
 	}
 	return fmt.Errorf("gpu: on %s%s: %w", host, driver, errors.Join(faults...))
+}
+
+// Late returns the error of a TensorFlow whose next step has taken longer than limit. s is
+// the last that it has said. It names the driver, the package of TensorFlow or the device
+// that is to blame, and what to do.
+func (s Seen) Late(c *Claim, host string, limit time.Duration) error {
+	const remedy = "it may hang: reset it (nvidia-smi --gpu-reset), or reboot the host"
+	wheel, driver := s.name(), "the NVIDIA driver"
+	if len(c.Devices) > 0 && c.Devices[0].Driver != "" {
+		driver += " " + c.Devices[0].Driver
+	}
+	switch n := len(s.Devices); {
+	case s.Next == StepImport:
+		return fmt.Errorf("gpu: %s on %s is not loaded after %s: its files may be on a slow file system, or the host is busy", wheel, host, limit)
+	case s.Next == StepDriver:
+		return fmt.Errorf("gpu: %s on %s does not start within %s: %s: %s", driver, host, limit, describe(c.Devices), remedy)
+	case s.Next == StepCompute && n < len(c.Devices):
+		return fmt.Errorf("gpu: %s does not compute on %s of %s (%s) within %s: %s", wheel, c.Devices[n], host, driver, limit, remedy)
+	case s.Next == StepNone:
+		return nil // it has said all, however its process ends
+	}
+	return fmt.Errorf("gpu: %s on %s (%s) does not open its devices within %s: %s: %s", wheel, host, driver, limit, describe(c.Devices), remedy)
 }
 
 func (s Seen) name() string {

@@ -3,6 +3,7 @@ package gpu
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestCheck(t *testing.T) {
@@ -42,5 +43,30 @@ func TestCheck(t *testing.T) {
 				t.Errorf("%+v: %v, without %q", s, err, want)
 			}
 		}
+	}
+}
+
+// TestLate: what a TensorFlow that hangs is waiting for is named.
+func TestLate(t *testing.T) {
+	both := &Claim{Devices: parseInventory([]byte(twoGPUs), []byte(facts2)).devices}
+	one := []SeenDevice{{Name: "/device:GPU:0"}}
+	for _, c := range []struct {
+		next    Step
+		devices []SeenDevice
+		want    string
+	}{
+		{StepImport, nil, "tensorflow 2.19.1 on h is not loaded after 20s: its files may be on a slow file system"},
+		{StepDriver, nil, "the NVIDIA driver 535.129.03 on h does not start within 20s: GPU 0 ("},
+		{StepOpen, nil, "tensorflow 2.19.1 on h (the NVIDIA driver 535.129.03) does not open its devices within 20s: GPU 0 ("},
+		{StepCompute, one, "tensorflow 2.19.1 does not compute on GPU 1 (NVIDIA A100-SXM4-40GB, GPU-bbbb-2) of h (the NVIDIA driver 535.129.03) within 20s: it may hang: reset it"},
+		{StepCompute, []SeenDevice{{}, {}}, "does not open its devices"}, // more than were claimed
+	} {
+		s := Seen{Next: c.next, TensorFlow: "2.19.1", Package: "tensorflow", Devices: c.devices}
+		if err := s.Late(both, "h", 20*time.Second); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q: %v", c.next, err)
+		}
+	}
+	if err := (Seen{}).Late(both, "h", time.Second); err != nil {
+		t.Errorf("it has said all: %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package gpu
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -46,8 +47,13 @@ func smi(ctx context.Context, args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, smiTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "nvidia-smi", args...)
-	cmd.WaitDelay = time.Second
-	out, err := cmd.CombinedOutput()
+	var printed bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &printed, &printed
+	err := Run(ctx, cmd)
+	if errors.Is(err, ErrUnkillable) {
+		return nil, fmt.Errorf("nvidia-smi %s: a device hangs: %w", args[0], err)
+	}
+	out := printed.Bytes()
 	var exited *exec.ExitError
 	switch {
 	case err == nil:

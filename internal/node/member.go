@@ -94,10 +94,7 @@ func newMember(ctx context.Context, o Options, a Assignment) (*member, error) {
 		files: files, host: hostName(address), endings: newEndings(), client: client,
 		program: newProgramReport(), cluster: make(chan reserve.Cluster, 1),
 	}
-	store.OnWarning(func(text string) {
-		m.program.addNote(reserve.Note{Kind: reserve.NoteWarning, Text: text})
-		m.client.Renew()
-	})
+	store.OnWarning(m.warnUser)
 	if m.port, err = holdPort(); err != nil {
 		return nil, err
 	}
@@ -121,6 +118,12 @@ func newMember(ctx context.Context, o Options, a Assignment) (*member, error) {
 		return nil, err
 	}
 	return m, nil
+}
+
+// warnUser adds a warning to the next renewal, and renews at once.
+func (m *member) warnUser(text string) {
+	m.program.addNote(reserve.Note{Kind: reserve.NoteWarning, Text: text})
+	m.client.Renew()
 }
 
 // startServices starts everything that runs beside the child. It ends with own.

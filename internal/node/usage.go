@@ -115,8 +115,8 @@ func (m *usageMeter) watchGPUs(ctx context.Context, devices []gpu.Device, every 
 		case <-next.C:
 		}
 		sample, err := gpu.UseNow(ctx, devices)
-		if errors.Is(err, gpu.ErrNoDriver) {
-			return
+		if errors.Is(err, gpu.ErrNoDriver) || errors.Is(err, gpu.ErrUnkillable) {
+			return // the next one would be left behind too
 		}
 		m.mu.Lock()
 		m.gpus.add(sample, every) // none, if nvidia-smi has failed

@@ -21,16 +21,21 @@ while ! mkdir {bin}/given-$i 2>/dev/null; do i=$((i + 1)); done
 echo "{{\\"name\\": \\"gpu\\", \\"addresses\\": [\\"$i\\"]}}"
 """
 
-# A Python whose TensorFlow computes on all devices that CUDA_VISIBLE_DEVICES names.
+# A Python whose TensorFlow computes on all devices that CUDA_VISIBLE_DEVICES names. Machine.hang
+# has it hang on the first one.
 INTERPRETER = """\
 #!/bin/sh
 if [ "$2" != tfos.gpus ]; then exec {python} "$@"; fi
 exec {python} -S -c '
-import json, os
+import json, os, time
+seen = {{"tensorflow": "2.19.1", "package": "tensorflow"}}
+print(json.dumps(seen | {{"next": "import"}}), flush=True)
+if os.path.exists("{bin}/hangs"):
+    print(json.dumps(seen | {{"next": "compute"}}), flush=True)
+    time.sleep(600)
 ids = os.environ["CUDA_VISIBLE_DEVICES"].split(",")
 devices = [{{"name": f"/device:GPU:{{i}}", "bus": ""}} for i, _ in enumerate(ids)]
-print(json.dumps({{"tensorflow": "2.19.1", "package": "tensorflow", "cuda": True,
-                  "devices": devices}}))'
+print(json.dumps(seen | {{"cuda": True, "devices": devices}}))'
 """
 
 
@@ -57,6 +62,9 @@ class Machine:
         path.write_text(text.format(bin=self.bin, python=python))
         path.chmod(0o755)
         return path
+
+    def hang(self):
+        (self.bin / "hangs").touch()
 
     def path(self, path):
         """PATH with nvidia-smi."""

@@ -72,11 +72,32 @@ def test_the_last_line_is_what_is_seen(tf, capsys, monkeypatch):
 
     monkeypatch.setattr(ctypes, "CDLL", no_driver)
     gpus.main()
-    seen = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert seen["tensorflow"] == tf.__version__
+    *steps, seen = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [step["next"] for step in steps] == ["import", "driver", "open"]
+    assert steps[0]["tensorflow"] == tf.__version__  # a TensorFlow that hangs is named
+    assert seen["tensorflow"] == tf.__version__ and "next" not in seen
     assert seen["package"].startswith("tensorflow")
     assert seen["cuda"] == tf.test.is_built_with_cuda()
     assert (seen["devices"], seen["driver"]) == ([], "no driver")
+
+
+def test_a_device_that_hangs_is_known(tf, capsys, monkeypatch):
+    """What was said before is in the line before the step that hangs."""
+    from tensorflow.python.client import device_lib
+
+    found = [types.SimpleNamespace(name=f"/device:GPU:{i}", device_type="GPU") for i in range(2)]
+    monkeypatch.setattr(device_lib, "list_local_devices", lambda: found)
+
+    def device(tf, one):
+        if one is found[1]:
+            raise KeyboardInterrupt  # it ends here
+        return {"name": one.name}
+
+    monkeypatch.setattr(gpus, "device", device)
+    with pytest.raises(KeyboardInterrupt):
+        gpus.main()
+    last = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (last["next"], last["devices"]) == ("compute", [{"name": "/device:GPU:0"}])
 
 
 def test_a_tensorflow_that_cannot_be_imported(capsys, monkeypatch):

@@ -1,8 +1,9 @@
 """Which GPUs this Python's TensorFlow computes on: `python -m tfos.gpus`.
 
-The member (internal/node/gpus.go) runs it before the program, with the program's environment. Its
-last line is one JSON object, `gpu.Seen` in Go. It only looks: whether that is what the job asked
-for, and who is to blame, internal/gpu/seen.go decides.
+The member (internal/node/gpus.go) runs it before the program, with the program's environment. It
+prints one JSON object, `gpu.Seen` in Go, before each step and one at the end: a device that hangs
+stops it. It only looks: whether that is what the job asked for, and who is to blame,
+internal/gpu/seen.go decides.
 """
 
 import ctypes
@@ -22,8 +23,6 @@ def main():
         if version := versions.installed(name):
             seen.update(tensorflow=version, package=name)
             break
-    if problem := driver_problem(ctypes.CDLL):
-        seen["driver"] = problem
     try:
         look(seen)
     except Exception as err:  # whatever its import raises
@@ -32,13 +31,24 @@ def main():
 
 
 def look(seen):
+    begin("import", seen)
     import tensorflow as tf
     from tensorflow.python.client import device_lib
 
     seen["cuda"] = tf.test.is_built_with_cuda()
-    seen["devices"] = [
-        device(tf, one) for one in device_lib.list_local_devices() if one.device_type == "GPU"
-    ]
+    begin("driver", seen)
+    if problem := driver_problem(ctypes.CDLL):
+        seen["driver"] = problem
+    begin("open", seen)
+    for one in device_lib.list_local_devices():
+        if one.device_type == "GPU":
+            begin("compute", seen)
+            seen["devices"].append(device(tf, one))
+
+
+def begin(step, seen):
+    """Tells the member what is done next (`gpu.Step`)."""
+    print(json.dumps(seen | {"next": step}), flush=True)
 
 
 def device(tf, one):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import time
 
 import pytest
@@ -92,4 +93,20 @@ def test_tensorflow_without_a_driver(job, write_job, machine):
     assert "driver" in verdict["cause"] or "CUDA" in verdict["cause"], verdict
     assert not seen(job)  # no program ran
     assert time.monotonic() - began < 120  # TensorFlow's import, on a busy machine
+    job.assert_clean()
+
+
+def test_a_device_that_hangs(job, write_job, machine):
+    """It is given up, and named with its driver and the package of TensorFlow."""
+    machine.hang()
+    env = {"PATH": machine.path(os.environ["PATH"])}
+    result = job.run("train", write(write_job, job, machine, "{master: 'local[4]'}", 1), env=env)
+    assert result.code == 4, result.stderr
+    verdict = result.verdict
+    assert verdict["phase"] == "gpus" and not seen(job), verdict
+    want = (
+        r"tensorflow 2\.19\.1 does not compute on GPU [01] \(Fake Device 2000, GPU-.*\) of .* "
+        r"\(the NVIDIA driver 555\.42\) within 20s: it may hang"
+    )
+    assert re.search(want, verdict["cause"]), verdict
     job.assert_clean()
