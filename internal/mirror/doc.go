@@ -18,8 +18,9 @@
 //   - A checkpoint has its index there only when all its data is there. A checkpoint that
 //     the program saves again under its own name has no index while its files are
 //     exchanged.
-//   - The state file names checkpoints that are complete there. One of its series that the
-//     program's state file does not name comes there only if it stays.
+//   - The state file names checkpoints that are complete there. A checkpoint of the same
+//     series that it does not name is held back: the program may be about to name it, or to
+//     delete it (isMeant).
 //   - Other files appear whole, and are replaced whole.
 //   - Files that the program has deleted are deleted, after the state file that no longer
 //     names them.
