@@ -10,53 +10,13 @@ import (
 	"strings"
 	"testing"
 	"time"
-)
 
-// frozenFile returns a file whose writers no signal ends: its file system is frozen. That is
-// what a process in the driver of a device that hangs looks like. A test is skipped where
-// there are no loop devices.
-func frozenFile(t *testing.T) string {
-	t.Helper()
-	for _, args := range [][]string{{"losetup", "-f"}, {"which", "mkfs.ext4", "fsfreeze"}} {
-		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
-			t.Skipf("SKIPPED: %q: %v: %s", args, err, out)
-		}
-	}
-	dir := t.TempDir()
-	image, at := filepath.Join(dir, "image"), filepath.Join(dir, "at")
-	for _, args := range [][]string{
-		{"mkdir", at},
-		{"truncate", "-s", "16M", image},
-		{"mkfs.ext4", "-q", image},
-		{"mount", "-o", "loop", image, at},
-		{"touch", filepath.Join(at, "file")},
-		{"fsfreeze", "-f", at},
-	} {
-		out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
-		if err != nil {
-			if strings.Contains(os.Getenv("TFOS_REQUIRE"), "mount") {
-				t.Fatalf("%q: %v: %s", args, err, out)
-			}
-			t.Skipf("SKIPPED: %q: %v: %s: it needs CAP_SYS_ADMIN", args, err, out)
-		}
-		if args[0] == "mount" {
-			t.Cleanup(func() {
-				late := time.Now().Add(10 * time.Second) // the writers have to end
-				for exec.Command("umount", at).Run() != nil && time.Now().Before(late) {
-					time.Sleep(10 * time.Millisecond)
-				}
-			})
-		}
-		if args[0] == "fsfreeze" {
-			t.Cleanup(func() { _ = exec.Command("fsfreeze", "-u", at).Run() })
-		}
-	}
-	return filepath.Join(at, "file")
-}
+	"tfos/internal/proc/proctest"
+)
 
 // TestRunOfAProcessThatCannotBeKilled: it is left behind, and that is said.
 func TestRunOfAProcessThatCannotBeKilled(t *testing.T) {
-	file := frozenFile(t)
+	file := proctest.FrozenFile(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	began := time.Now()
@@ -71,7 +31,7 @@ func TestRunOfAProcessThatCannotBeKilled(t *testing.T) {
 
 // TestSMIThatHangs: nvidia-smi is given up, also if it cannot be killed.
 func TestSMIThatHangs(t *testing.T) {
-	file := frozenFile(t)
+	file := proctest.FrozenFile(t)
 	for hang, want := range map[string]string{
 		"echo one > " + file: "nvidia-smi -L: a device hangs: not even SIGKILL ends it: reboot the host",
 		"exec sleep 60":      "nvidia-smi -L gave no answer within 10s: a device may hang",

@@ -1,8 +1,10 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -25,6 +27,7 @@ type usageMeter struct {
 	gpus   gpuMeter
 	looked time.Time
 	last   reserve.Usage // as read, and not yet summed up
+	waits  uninterruptible
 	total  reserve.Usage
 }
 
@@ -40,30 +43,53 @@ func (m *usageMeter) usage() (reserve.Usage, []reserve.GPU) {
 		return m.total, slices.Clone(m.gpus.uses)
 	}
 	m.looked = now
-	read := readUsage(m.guard)
+	read, waits := readUsage(m.guard)
 	// The sums of a process are lost when it ends and its parent ignores SIGCHLD. The
 	// total must not go back then.
 	m.total.CPU += max(0, read.CPU-m.last.CPU)
 	m.total.Written += max(0, read.Written-m.last.Written)
 	m.last = read
 	m.total.GPU = m.gpus.busy
+	m.total.Stuck = stuck(m.waits, waits)
+	m.waits = waits
 	return m.total, slices.Clone(m.gpus.uses)
 }
 
 // readUsage reads /proc for all below guard, and what ended children of each
 // process have left to it.
-func readUsage(guard int) reserve.Usage {
-	var sum reserve.Usage
+func readUsage(guard int) (sum reserve.Usage, waits uninterruptible) {
 	if st, err := proc.ReadStat(guard); err == nil {
 		sum.CPU = st.ChildrenCPU // of processes that the guard has reaped
 	}
 	for _, pid := range proc.Descendants(guard) {
 		if st, err := proc.ReadStat(pid); err == nil {
 			sum.CPU += st.CPU + st.ChildrenCPU
+			if st.Uninterruptible() {
+				waits = append(waits, wait{pid, st.CPU})
+			}
 		}
 		sum.Written += proc.WrittenBytes(pid)
 	}
-	return sum
+	return sum, waits
+}
+
+// uninterruptible are the processes that no signal ends at one moment.
+type uninterruptible []wait
+
+type wait struct {
+	pid int
+	cpu time.Duration // used so far
+}
+
+// stuck names a process that still waits as it did before. "": there is none.
+func stuck(before, now uninterruptible) string {
+	for _, w := range now {
+		if slices.Contains(before, w) {
+			return fmt.Sprintf("process %d waits in the kernel (%s), where no signal ends it: a file system or a device may hang",
+				w.pid, cmp.Or(proc.KernelWait(w.pid), "it does not say where"))
+		}
+	}
+	return ""
 }
 
 // gpuMeter sums up how devices are used.

@@ -3,12 +3,16 @@ package node
 import (
 	"context"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"tfos/internal/gpu"
+	"tfos/internal/proc/proctest"
 	"tfos/internal/reserve"
 	"tfos/internal/work"
 )
@@ -38,6 +42,35 @@ func TestAProgramThatDoesNothingIsStalled(t *testing.T) {
 	}
 	a.end()
 	nothingLeft(t, s.run, s.tmp)
+}
+
+// TestStuck: a process that no signal ends is named, with what it waits for.
+func TestStuck(t *testing.T) {
+	file := proctest.FrozenFile(t)
+	child := exec.Command("sh", "-c", "dd if=/dev/zero of="+file+" count=1 status=none; :")
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	m := newUsageMeter(os.Getpid())
+	late := time.Now().Add(20 * time.Second)
+	got := reserve.Usage{}
+	for ; got.Stuck == "" && time.Now().Before(late); got, _ = m.usage() {
+		time.Sleep(usageEvery / 2)
+	}
+	want := regexp.MustCompile(`^process \d+ waits in the kernel \(.+\), where no signal ends it: a file system or a device may hang$`)
+	if !want.MatchString(got.Stuck) {
+		t.Errorf("%q", got.Stuck)
+	}
+	if err := exec.Command("fsfreeze", "-u", filepath.Dir(file)).Run(); err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Wait(); err != nil {
+		t.Error(err)
+	}
+	time.Sleep(usageEvery)
+	if got, _ := m.usage(); got.Stuck != "" {
+		t.Errorf("it has ended: %q", got.Stuck)
+	}
 }
 
 // TestGPUMeter: means and highest values; what nvidia-smi does not say changes none.

@@ -24,6 +24,10 @@ type Stat struct {
 	ChildrenCPU time.Duration // of its children that have ended and were waited for, and theirs
 }
 
+// Uninterruptible tells whether the process waits in the kernel for something that no signal
+// ends, SIGKILL included: storage, a server of files, a device. Most such waits are short.
+func (s Stat) Uninterruptible() bool { return s.State == 'D' }
+
 // Ended tells whether the process has ended and only its entry is left (a zombie).
 func (s Stat) Ended() bool { return s.State == 'Z' || s.State == 'X' }
 
@@ -92,6 +96,16 @@ func Descendants(root int) []int {
 	}
 	slices.Sort(found)
 	return found
+}
+
+// KernelWait returns the function of the kernel in which the process waits
+// (proc_pid_wchan(5)). "": in none, or the kernel does not say.
+func KernelWait(pid int) string {
+	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/wchan", pid))
+	if err != nil || string(name) == "0" {
+		return ""
+	}
+	return string(name)
 }
 
 // WrittenBytes is how many bytes a process, and its reaped children, caused to be

@@ -35,7 +35,7 @@ func renewToPB(r Renewal, sequence int64) *pb.MemberMessage {
 		Sequence: sequence, Phase: r.Phase, Feeds: countsToPB(r.Feeds),
 		LogBytes: r.LogBytes, Splits: r.Splits, SplitRows: r.SplitRows, Notes: notesToPB(r.Notes),
 		Paces: pacesToPB(r.Paces), SplitBytes: r.SplitBytes,
-		CpuMs: r.Usage.CPU.Milliseconds(), GpuMs: r.Usage.GPU.Milliseconds(), WrittenBytes: r.Usage.Written,
+		CpuMs: r.Usage.CPU.Milliseconds(), GpuMs: r.Usage.GPU.Milliseconds(), WrittenBytes: r.Usage.Written, Stuck: r.Usage.Stuck,
 		Uploading: r.Uploading, Training: trainingToPB(r.Training), Mirrored: mirroredToPB(r.Mirrored),
 		Gpus: gpusToPB(r.GPUs),
 	}}}
@@ -50,6 +50,7 @@ func renewFromPB(m *pb.Renew) (Renewal, int64) {
 			CPU:     time.Duration(m.GetCpuMs()) * time.Millisecond,
 			GPU:     time.Duration(m.GetGpuMs()) * time.Millisecond,
 			Written: m.GetWrittenBytes(),
+			Stuck:   m.GetStuck(),
 		},
 		Uploading: m.GetUploading(), Training: trainingFromPB(m.GetTraining()), Mirrored: mirroredFromPB(m.GetMirrored()),
 		GPUs: gpusFromPB(m.GetGpus()),

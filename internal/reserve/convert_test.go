@@ -13,7 +13,7 @@ func TestRenewalOnTheWire(t *testing.T) {
 		Feeds:    []FeedCount{{Feed: "train", Epoch: 1, Epochs: 1, Received: 2}},
 		Notes:    []Note{{NoteWarning, "slow"}},
 		Paces:    []Pace{{Feed: "train", Rows: 7, Seconds: 1.5, Waited: 0.5, Steps: map[int]int64{3: 4}}},
-		Usage:    Usage{CPU: time.Second, GPU: 2 * time.Second, Written: 5},
+		Usage:    Usage{CPU: time.Second, GPU: 2 * time.Second, Written: 5, Stuck: "process 7"},
 		GPUs:     []GPU{{"GPU 0", 80, 62.5, 100, 200, 300}, {"GPU 1", -1, -1, -1, -1, -1}},
 		Training: &Training{Step: 1, Steps: 2, Loss: 0.5, StepsPerSecond: 3},
 		Mirrored: &Mirrored{URL: "s3://b/m", Stored: "a", Local: "b", Files: 1, Bytes: 2, Seconds: 3, AllFiles: 4, AllBytes: 5, Brought: "c", Error: "d"},

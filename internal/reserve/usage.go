@@ -11,11 +11,14 @@ import (
 const idleShare = 100
 
 // Usage is what a member's child, and all processes that descend from it, used
-// since the child's start. The values never go back.
+// since the child's start. The numbers never go back.
 type Usage struct {
 	CPU     time.Duration // all cores together
 	GPU     time.Duration // busy time of the devices that the member sees
 	Written int64         // bytes to storage
+	// Stuck is a process that waits in the kernel where no signal ends it, for people. "":
+	// none has done so for a while.
+	Stuck string
 }
 
 // GPU is how a member's program uses one of its devices. -1: nvidia-smi has not said it.
@@ -55,5 +58,9 @@ func (u Usage) since(last Usage) string {
 	if gpu := u.GPU - last.GPU; gpu > 0 {
 		text += fmt.Sprintf(" and %.1f s of GPU", gpu.Seconds())
 	}
-	return text + ", wrote nothing"
+	text += ", wrote nothing"
+	if u.Stuck != "" {
+		text += ", and " + u.Stuck
+	}
+	return text
 }

@@ -400,6 +400,7 @@ type Renew struct {
 	Training      *Training `protobuf:"bytes,14,opt,name=training,proto3" json:"training,omitempty"` // of a graph program's chief
 	Mirrored      *Mirrored `protobuf:"bytes,15,opt,name=mirrored,proto3" json:"mirrored,omitempty"` // absent: the member mirrors nothing
 	Gpus          []*GPU    `protobuf:"bytes,16,rep,name=gpus,proto3" json:"gpus,omitempty"`         // that the member has
+	Stuck         string    `protobuf:"bytes,17,opt,name=stuck,proto3" json:"stuck,omitempty"`       // a process that no signal ends, for people
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -544,6 +545,13 @@ func (x *Renew) GetGpus() []*GPU {
 		return x.Gpus
 	}
 	return nil
+}
+
+func (x *Renew) GetStuck() string {
+	if x != nil {
+		return x.Stuck
+	}
+	return ""
 }
 
 // GPU is how a member's program uses one of its devices. -1: not known.
@@ -2338,7 +2346,7 @@ const file_reserve_proto_rawDesc = "" +
 	"\vFeedAddress\x12\x17\n" +
 	"\aboot_id\x18\x01 \x01(\tR\x06bootId\x12\x12\n" +
 	"\x04unix\x18\x02 \x01(\tR\x04unix\x12\x10\n" +
-	"\x03tcp\x18\x03 \x01(\tR\x03tcp\"\xc3\x04\n" +
+	"\x03tcp\x18\x03 \x01(\tR\x03tcp\"\xd9\x04\n" +
 	"\x05Renew\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x03R\bsequence\x12\x14\n" +
 	"\x05phase\x18\x02 \x01(\tR\x05phase\x120\n" +
@@ -2358,7 +2366,8 @@ const file_reserve_proto_rawDesc = "" +
 	"\tuploading\x18\r \x01(\bR\tuploading\x125\n" +
 	"\btraining\x18\x0e \x01(\v2\x19.tfos.reserve.v1.TrainingR\btraining\x125\n" +
 	"\bmirrored\x18\x0f \x01(\v2\x19.tfos.reserve.v1.MirroredR\bmirrored\x12(\n" +
-	"\x04gpus\x18\x10 \x03(\v2\x14.tfos.reserve.v1.GPUR\x04gpus\"\xb3\x01\n" +
+	"\x04gpus\x18\x10 \x03(\v2\x14.tfos.reserve.v1.GPUR\x04gpus\x12\x14\n" +
+	"\x05stuck\x18\x11 \x01(\tR\x05stuck\"\xb3\x01\n" +
 	"\x03GPU\x12\x16\n" +
 	"\x06device\x18\x01 \x01(\tR\x06device\x12\x18\n" +
 	"\apercent\x18\x02 \x01(\x05R\apercent\x12!\n" +
