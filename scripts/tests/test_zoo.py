@@ -125,7 +125,7 @@ def on_stores():
             yield pytest.param(*one.values, name, marks=one.marks)
 
 
-@pytest.mark.parametrize("store, name", on_stores(), indirect=["store"])
+@pytest.mark.parametrize("store, name", list(on_stores()), indirect=["store"])
 def test_shown_on_a_store(saved, store, tmp_path, name):
     """`tfos show` says of a model on a store what it says of the same files here. It copies all of
     such small models."""
