@@ -220,20 +220,20 @@ func TestExportFails(t *testing.T) {
 // Every way to fail ends within seconds. No timeout must pass but two: the lease of a
 // killed supervisor, and the last report of a member after the verdict.
 func TestFailures(t *testing.T) {
+	const within = 15 * time.Second // reservation and stall take 20 s
 	for _, c := range []struct {
 		name   string
 		what   string
 		change func(*plan)
-		within time.Duration
 		code   float64
 		cause  string
 	}{
-		{"program", "fail", nil, 5 * time.Second, 6, "a bad row"},
-		{"supervisor killed", "orphan", nil, 10 * time.Second, 5, "tfos-node run ended: signal: killed"},
-		{"no tfos-node", "", func(p *plan) { p.NodeBinary += "-none" }, 5 * time.Second, 5, "local: start the member: "},
-		{"member refuses its assignment", "", func(p *plan) { p.Node.Child.Kind = "perl" }, 5 * time.Second, 5, "tfos-node run ended: exit status 0: node: check the assignment: "},
-		{"no input", "", func(p *plan) { p.Reserve.Infer.Input.Path += "-none" }, 10 * time.Second, 2, "no such file"},
-		{"output exists", "predict", func(p *plan) { p.Reserve.Outputs[0].Final = p.Scratch }, 5 * time.Second, 7, "exists already"},
+		{"program", "fail", nil, 6, "a bad row"},
+		{"supervisor killed", "orphan", nil, 5, "tfos-node run ended: signal: killed"},
+		{"no tfos-node", "", func(p *plan) { p.NodeBinary += "-none" }, 5, "local: start the member: "},
+		{"member refuses its assignment", "", func(p *plan) { p.Node.Child.Kind = "perl" }, 5, "tfos-node run ended: exit status 0: node: check the assignment: "},
+		{"no input", "", func(p *plan) { p.Reserve.Infer.Input.Path += "-none" }, 2, "no such file"},
+		{"output exists", "predict", func(p *plan) { p.Reserve.Outputs[0].Final = p.Scratch }, 7, "exists already"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, p := scene(t, c.what)
@@ -248,7 +248,7 @@ func TestFailures(t *testing.T) {
 			if v["retryable"] != (c.code == 5) { // a node's failure, not the job's
 				t.Errorf("verdict %v: retryable", v)
 			}
-			if took := time.Since(began); took > c.within {
+			if took := time.Since(began); took > within {
 				t.Errorf("took %v", took)
 			}
 			if _, err := os.Stat(p.Reserve.Outputs[0].Staging); err == nil {
@@ -270,7 +270,7 @@ func TestInterrupted(t *testing.T) {
 	if v["code"] != 130.0 || v["cause"] != "interrupted" {
 		t.Errorf("verdict %v", v)
 	}
-	if took := time.Since(began); took > 8*time.Second {
+	if took := time.Since(began); took > 15*time.Second {
 		t.Errorf("took %v", took)
 	}
 }

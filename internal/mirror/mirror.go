@@ -45,7 +45,8 @@ type Config struct {
 	Board bool
 	// Uploader copies files to Store until Finish, which does so itself. nil: as Finish.
 	Uploader Uploader
-	// Moved is called with the number of bytes that were copied. It may be nil.
+	// Moved is called with the number of bytes that were copied, by several goroutines. It may be
+	// nil.
 	Moved func(bytes int)
 	Log   *slog.Logger
 

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -229,16 +230,28 @@ func pair(t *testing.T, prefix string) bool {
 // for ever (a killed process). Writes of a file are two calls: half of it, and the rest.
 type faulty struct {
 	store.Store
-	at, calls int
-	times     int    // how many calls fail; 0: all
-	after     func() // called after each call that changes something
+	at    int
+	times int    // how many calls fail; 0: all
+	after func() // called after each call that changes something
+
+	mu    sync.Mutex
+	calls int
 }
 
 var errFault = errors.New("the store is gone")
 
 func (f *faulty) fails() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.calls++
 	return f.calls > f.at && (f.times == 0 || f.calls <= f.at+f.times)
+}
+
+// isDead reports whether the fault has come and is for ever.
+func (f *faulty) isDead() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.times == 0 && f.calls > f.at
 }
 
 func (f *faulty) do(change func() error) error {
@@ -301,7 +314,7 @@ func (w *faultyFile) Commit() error {
 
 // Abort does what a killed process does where the fault is for ever: nothing.
 func (w *faultyFile) Abort() error {
-	if w.f.times == 0 && w.f.calls > w.f.at {
+	if w.f.isDead() {
 		return nil
 	}
 	return w.File.Abort()

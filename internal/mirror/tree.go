@@ -24,7 +24,8 @@ type Tree struct {
 	// Last are names of files that say that the folder around them is complete, as
 	// saved_model.pb does. They go up after all other files.
 	Last []string
-	// Moved is called with the number of bytes that were copied. It may be nil.
+	// Moved is called with the number of bytes that were copied, by several goroutines. It may be
+	// nil.
 	Moved func(bytes int)
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"tfos/internal/store"
@@ -60,8 +61,8 @@ func TestTree(t *testing.T) {
 	for _, fail := range []string{"", "variables.index", "assets.extra/.tmp/x"} {
 		url := filepath.Join(t.TempDir(), "store")
 		to := &recorded{Store: store.Local{}, fail: fail}
-		moved := 0
-		tree := Tree{Store: to, Dir: dir, URL: url, Name: "m", Last: []string{"saved_model.pb"}, Moved: func(n int) { moved += n }}
+		var moved atomic.Int64
+		tree := Tree{Store: to, Dir: dir, URL: url, Name: "m", Last: []string{"saved_model.pb"}, Moved: func(n int) { moved.Add(int64(n)) }}
 		if others := tree.Others(); !slices.Equal(others, []string{"notes", "other.txt"}) {
 			t.Errorf("others: %v", others)
 		}
@@ -87,8 +88,8 @@ func TestTree(t *testing.T) {
 		if !exists(url+"/m/assets") || exists(url+"/other.txt") || exists(url+"/notes") {
 			t.Error("an empty folder is missing, or another name is there")
 		}
-		if last := to.names[len(to.names)-1]; size.Files != 7 || moved != int(size.Bytes) || last != url+"/m/saved_model.pb" {
-			t.Errorf("%+v, %d bytes moved, last %s", size, moved, last)
+		if last := to.names[len(to.names)-1]; size.Files != 7 || moved.Load() != size.Bytes || last != url+"/m/saved_model.pb" {
+			t.Errorf("%+v, %d bytes moved.Load(), last %s", size, moved, last)
 		}
 		inside := slices.IndexFunc(to.names, func(n string) bool { return strings.HasSuffix(n, "variables.index") })
 		if hidden := slices.Index(to.names, url+"/m/.hidden"); inside > hidden {
