@@ -10,7 +10,7 @@ import (
 
 // ErrUnkillable says that SIGKILL does not end a process: it is in a system call that
 // nothing interrupts, as in the driver of a device that hangs.
-var ErrUnkillable = errors.New("not even SIGKILL ends it: reboot the host")
+var ErrUnkillable = errors.New("not even SIGKILL ends its process: reboot the host")
 
 // deathTime is how long a killed process has to end.
 const deathTime = 2 * time.Second

@@ -33,7 +33,7 @@ func TestRunOfAProcessThatCannotBeKilled(t *testing.T) {
 func TestSMIThatHangs(t *testing.T) {
 	file := proctest.FrozenFile(t)
 	for hang, want := range map[string]string{
-		"echo one > " + file: "nvidia-smi -L: a device hangs: not even SIGKILL ends it: reboot the host",
+		"echo one > " + file: "nvidia-smi -L: a device hangs: not even SIGKILL ends its process: reboot the host",
 		"exec sleep 60":      "nvidia-smi -L gave no answer within 10s: a device may hang",
 	} {
 		t.Run(strings.Fields(hang)[0], func(t *testing.T) {

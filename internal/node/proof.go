@@ -66,7 +66,11 @@ func (p *proof) run(ctx context.Context, c command) (stderr []string, err error)
 	defer p.mu.Unlock()
 	stderr = p.stderr.lastLines()
 	if errors.Is(context.Cause(ctx), errLate) {
-		if why := p.late(); why != nil {
+		why := p.late()
+		if why != nil && errors.Is(err, gpu.ErrUnkillable) {
+			why = fmt.Errorf("%w: %w", why, err)
+		}
+		if why != nil {
 			return stderr, why
 		}
 	}

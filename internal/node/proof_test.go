@@ -1,12 +1,14 @@
 package node
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"tfos/internal/gpu"
+	"tfos/internal/proc/proctest"
 )
 
 // TestProof: a step that takes too long ends the proof and is named. The import has a limit
@@ -62,5 +64,17 @@ func TestProof(t *testing.T) {
 				t.Errorf("it took %s", took)
 			}
 		})
+	}
+}
+
+// TestProofThatCannotBeKilled: it is left behind, and that is said.
+func TestProofThatCannotBeKilled(t *testing.T) {
+	file := proctest.FrozenFile(t)
+	claim := &gpu.Claim{Devices: []gpu.Device{{ID: "GPU-a", Index: "0", Name: "Fake"}}}
+	p := &proof{claim: claim, host: "h", limits: proofLimits{load: time.Minute, step: time.Second}, warn: func(string) {}}
+	script := `echo '{"tensorflow":"2.19.1","next":"compute"}'; exec dd if=/dev/zero of=` + file + ` count=1 status=none`
+	_, err := p.run(t.Context(), command{Argv: []string{"/bin/sh", "-c", script}, Env: os.Environ(), Dir: t.TempDir()})
+	if err == nil || !errors.Is(err, gpu.ErrUnkillable) || !strings.Contains(err.Error(), "does not compute on GPU 0 (Fake, GPU-a) of h") {
+		t.Error(err)
 	}
 }
