@@ -89,7 +89,7 @@ func TestTree(t *testing.T) {
 			t.Error("an empty folder is missing, or another name is there")
 		}
 		if last := to.names[len(to.names)-1]; size.Files != 7 || moved.Load() != size.Bytes || last != url+"/m/saved_model.pb" {
-			t.Errorf("%+v, %d bytes moved.Load(), last %s", size, moved, last)
+			t.Errorf("%+v, %d bytes moved, last %s", size, moved.Load(), last)
 		}
 		inside := slices.IndexFunc(to.names, func(n string) bool { return strings.HasSuffix(n, "variables.index") })
 		if hidden := slices.Index(to.names, url+"/m/.hidden"); inside > hidden {
