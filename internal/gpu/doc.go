@@ -5,7 +5,8 @@
 // the devices that it sees (Seen).
 //
 // Goes out: a Claim, whose devices belong to this process until it ends; an error that
-// says why there is none; how devices are used (Use).
+// says why there is none; how devices are used (Use); what a TensorFlow that hangs is waiting
+// for (Late). Run runs a program that may hang in a device's driver.
 //
 // It never loads TensorFlow and never starts a member's program. It writes no file.
 //
