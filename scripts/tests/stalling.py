@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pathlib
 import re
 import select
 import signal
@@ -14,6 +15,8 @@ from waiting import SECONDS, wait_until
 # What the command lines of a job's processes have.
 LAUNCHER, DRIVER, ENGINE, MEMBER = "launcher", "tfos-node local", "tfos-engine", "tfos-node run"
 RESERVE, SPARK, UPLOAD = "tfos-node reserve", "app.py", "tfos-node upload"
+
+CLOSING = 0.5  # seconds in which a killed process's connections are seen to end
 
 
 class Held:
@@ -53,7 +56,17 @@ def kill(job, victim):
     for pid in victims:
         with contextlib.suppress(ProcessLookupError):  # one of them ends with another
             os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not set(victims) & set(job.processes()))
+    wait_until(lambda: all(map(has_closed_all, victims)))
+
+
+def has_closed_all(pid):
+    """The process has ended with all its threads, so that its connections are closed. A process is
+    a zombie as soon as its first thread has ended."""
+    try:
+        state = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        return state == "Z" and len(os.listdir(f"/proc/{pid}/task")) == 1
+    except OSError:
+        return True
 
 
 class Proxy:
@@ -126,10 +139,13 @@ class Proxy:
     def _hold(self, client):
         """Until release (true), or until the client is dead."""
         self.held.set()
-        released = False
-        while True:
-            if select.select([client], [], [], 0)[0] and not client.recv(1, socket.MSG_PEEK):
+        while not self._release.wait(0.02):
+            if is_closed(client):
                 return False
-            if released:
-                return True
-            released = self._release.wait(0.02)
+        return not is_closed(client, CLOSING)
+
+
+def is_closed(connection, seconds=0):
+    """Its other side has closed it, or does so within these seconds."""
+    ready = select.select([connection], [], [], seconds)[0]
+    return bool(ready) and not connection.recv(1, socket.MSG_PEEK)
