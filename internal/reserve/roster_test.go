@@ -282,10 +282,10 @@ func summed(values []string) int {
 	return 0
 }
 
-// usage is cpu=5s, gpu=5s and written=bytes.
+// usage is cpu=5s, gpu=5s, written=bytes and stuck=word.
 func (o operandSet) usage() Usage {
 	return Usage{CPU: time.Duration(o.millis("cpu", "0s")) * time.Millisecond, GPU: time.Duration(o.millis("gpu", "0s")) * time.Millisecond,
-		Written: int64(o.number("written"))}
+		Written: int64(o.number("written")), Stuck: o.text("stuck", "")}
 }
 
 // gpus are device=(percent,mean,MiB,highest MiB) of one device of 1000 MiB.
