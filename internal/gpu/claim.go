@@ -18,6 +18,14 @@ type Claim struct {
 // Visible returns the value of CUDA_VISIBLE_DEVICES.
 func (c *Claim) Visible() string { return strings.Join(c.ids(), ",") }
 
+// driver returns the version of the NVIDIA driver. "": not known.
+func (c *Claim) driver() string {
+	if len(c.Devices) == 0 {
+		return ""
+	}
+	return c.Devices[0].Driver
+}
+
 func (c *Claim) ids() []string {
 	var out []string
 	for _, d := range c.Devices {

@@ -49,9 +49,9 @@ type SeenDevice struct {
 // names the driver, the package of TensorFlow or the device that is to blame, and what to
 // do.
 func (s Seen) Check(c *Claim, host string) error {
-	var driver string
-	if len(c.Devices) > 0 && c.Devices[0].Driver != "" {
-		driver = " (driver " + c.Devices[0].Driver + ")"
+	driver := c.driver()
+	if driver != "" {
+		driver = " (driver " + driver + ")"
 	}
 	wheel := s.name()
 	switch n := len(s.Devices); {
@@ -88,10 +88,7 @@ func (s Seen) Check(c *Claim, host string) error {
 // that is to blame, and what to do.
 func (s Seen) Late(c *Claim, host string, limit time.Duration) error {
 	const remedy = "it may hang: reset it (nvidia-smi --gpu-reset), or reboot the host"
-	wheel, driver := s.name(), "the NVIDIA driver"
-	if len(c.Devices) > 0 && c.Devices[0].Driver != "" {
-		driver += " " + c.Devices[0].Driver
-	}
+	wheel, driver := s.name(), strings.TrimSpace("the NVIDIA driver "+c.driver())
 	switch n := len(s.Devices); {
 	case s.Next == StepImport:
 		return fmt.Errorf("gpu: %s on %s is not loaded after %s: its files may be on a slow file system, or the host is busy", wheel, host, limit)

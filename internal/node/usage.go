@@ -27,7 +27,7 @@ type usageMeter struct {
 	gpus   gpuMeter
 	looked time.Time
 	last   reserve.Usage // as read, and not yet summed up
-	waits  uninterruptible
+	waits  []wait
 	total  reserve.Usage
 }
 
@@ -57,7 +57,7 @@ func (m *usageMeter) usage() (reserve.Usage, []reserve.GPU) {
 
 // readUsage reads /proc for all below guard, and what ended children of each
 // process have left to it.
-func readUsage(guard int) (sum reserve.Usage, waits uninterruptible) {
+func readUsage(guard int) (sum reserve.Usage, waits []wait) {
 	if st, err := proc.ReadStat(guard); err == nil {
 		sum.CPU = st.ChildrenCPU // of processes that the guard has reaped
 	}
@@ -73,16 +73,14 @@ func readUsage(guard int) (sum reserve.Usage, waits uninterruptible) {
 	return sum, waits
 }
 
-// uninterruptible are the processes that no signal ends at one moment.
-type uninterruptible []wait
-
+// wait is a process that no signal ends at this moment.
 type wait struct {
 	pid int
 	cpu time.Duration // used so far
 }
 
 // stuck names a process that still waits as it did before. "": there is none.
-func stuck(before, now uninterruptible) string {
+func stuck(before, now []wait) string {
 	for _, w := range now {
 		if slices.Contains(before, w) {
 			return fmt.Sprintf("process %d waits in the kernel (%s), where no signal ends it: a file system or a device may hang",

@@ -2,13 +2,13 @@
 
 import contextlib
 import os
-import pathlib
 import re
 import select
 import signal
 import socket
 import threading
 
+from harness import stat
 from remote import write_site
 from waiting import SECONDS, wait_until
 
@@ -63,8 +63,7 @@ def has_closed_all(pid):
     """The process has ended with all its threads, so that its connections are closed. A process is
     a zombie as soon as its first thread has ended."""
     try:
-        state = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-        return state == "Z" and len(os.listdir(f"/proc/{pid}/task")) == 1
+        return stat(pid)[0] == "Z" and len(os.listdir(f"/proc/{pid}/task")) == 1
     except OSError:
         return True
 

@@ -24,6 +24,11 @@ CLEAN_SECONDS = 15  # what a run may take to disappear (the promise)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def stat(pid):
+    """The fields of /proc/PID/stat after the command's name: the state, the parent's pid, …"""
+    return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+
+
 @dataclasses.dataclass
 class Result:
     code: int
@@ -109,7 +114,7 @@ class Job:
                 if cmdline not in command:
                     continue
                 environment = (entry / "environ").read_bytes().split(b"\0")
-                state = (entry / "stat").read_text().rsplit(")", 1)[1].split()[0]
+                state, *_ = stat(entry.name)
             except OSError:
                 continue
             if mark in environment and state != "Z":

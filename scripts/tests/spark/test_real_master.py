@@ -8,7 +8,7 @@ import signal
 import time
 
 import pytest
-from harness import received, slow, write_rows
+from harness import received, slow, stat, write_rows
 from test_train import assert_balanced, assert_each_row_once
 
 
@@ -91,12 +91,7 @@ def feed_tasks(job, read_by):
         return list(job.processes("tfos-node feed"))
     workers = [pid for pid, command in job.processes("pyspark").items() if "daemon" in command]
     # The daemon's forks run the tasks; they have no other mark than their parent.
-    return [pid for pid in workers if parent(pid) in workers]
-
-
-def parent(pid):
-    with open(f"/proc/{pid}/stat") as stat:
-        return int(stat.read().rsplit(")", 1)[1].split()[1])
+    return [pid for pid in workers if int(stat(pid)[1]) in workers]
 
 
 def test_too_few_slots(job, write_job, standalone):
