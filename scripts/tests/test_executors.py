@@ -135,6 +135,34 @@ def test_executors_that_had_registered():
     assert death.cause == "Unable to create executor due to Connection refused"
 
 
+def test_an_executor_that_shuts_down_slowly():
+    """Its exit code comes long after its own words, when its worker tells; not for ever."""
+    added = "Executor added: app-1/1 on worker-9 (h1:39739) with 1 core(s)"
+    events, told, time = [added], [], Time()
+    log = Log()
+    log.events = lambda: events
+    lost = Summary("1", False, "Unable to create executor due to Connection refused")
+    watched = Executors(Spark(lost), log, time.clock, time.sleep)
+
+    def look():
+        watched.look(lambda death, _: told.append(death.exit_code))
+
+    look()
+    time.now = 9
+    look()
+    assert not told
+    events.append("Executor updated: app-1/1 is now EXITED (Command exited with code 1)")
+    look()
+    assert told == [1]
+
+    del events[1], told[0]
+    watched = Executors(Spark(lost), log, time.clock, time.sleep)
+    look()
+    time.now = 19
+    look()
+    assert told == [0]
+
+
 def test_without_log4j():
     """The status store alone: another logging library is no failure."""
     ((death, _),), living = deaths(Spark(Summary("0", False, "gone"), Summary("1", True)), None)

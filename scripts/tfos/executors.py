@@ -16,6 +16,7 @@ from tfos.causes import error_line, own_lines
 
 _POLL = 0.2  # as Spark's own wait for executors does
 _SETTLE = 1.0  # after a death: until all who tell of it have told
+_EXIT = 10.0  # the same, where a worker will tell how the process ended: it may shut down slowly
 _EMPTY = re.compile(r"==== Bytes \d+-\d+ of 0 of ")
 _TAIL = 20  # lines of an executor's standard error
 
@@ -84,6 +85,7 @@ class Death:
     exit_code: int = 0
     log_path: str = ""
     log_url: str = ""
+    exit_comes: bool = False  # a worker has still to tell how the process ended
     lines: list = dataclasses.field(default_factory=list)
 
     @property
@@ -127,7 +129,8 @@ class Executors:
         living = self._look_at_store()
         self._look_at_log()
         for death in list(self._deaths.values()):
-            if death.executor not in self._told and self._clock() - death.at >= _SETTLE:
+            settled = death.at + (_EXIT if death.exit_comes else _SETTLE)
+            if death.executor not in self._told and self._clock() >= settled:
                 self._told.add(death.executor)
                 self._read_output(death)
                 if self._sc.master.startswith("local-cluster"):
@@ -190,18 +193,21 @@ class Executors:
             death.log_path = death.log_url = url.get()
 
     def _look_at_log(self):
-        added, master = {}, None
+        added, ended, master = {}, set(), None
         for event in self._log.events() if self._log else []:
             if found := _MASTER.match(event):
                 master = found.groups()
             elif found := _ADDED.match(event):
                 added[found[2]] = found
             elif found := _ENDED.match(event):
+                ended.add(found[1])
                 self._add_logged(found[1], found[2], added.get(found[1]), master)
             elif found := _REMOVED.match(event):
                 self._add_logged(found[1], found[2], None, None)
             elif found := _UNKNOWN.match(event):
                 self._death(found[1])
+        for death in self._deaths.values():
+            death.exit_comes = death.executor in added and death.executor not in ended
 
     def _add_logged(self, executor, reason, added, master):
         if executor in self._told:
